@@ -1,0 +1,67 @@
+"""The verbs an agent uses on a call it is in. An agent is a coroutine over this."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from outdial.calls.state import AnsweredBy
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Said:
+    """What came of a `say`: what the carrier really played, in words, and whether the callee cut in."""
+
+    text: str
+    played_ms: int
+    interrupted: bool
+    complete: bool  # the carrier's mark proves that everything was played
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Heard:
+    """What the callee said or pressed; `silent` when neither came in time."""
+
+    text: str = ""
+    digits: str = ""
+    silent: bool = False
+
+
+class CallEnded(Exception):  # noqa: N818 - an outcome the agent may ignore, not an error
+    """The call is over (the callee hung up, a limit was reached); raised out of every verb."""
+
+
+class LiveCall(Protocol):
+    """A call that is up. Every verb raises CallEnded once the call is over."""
+
+    call_id: str
+    user_id: str                 # the other party's number, E.164
+    last_event: dict[str, Any]   # {"type": "launch", "payload": {"callType", "userNumber", "agentNumber"}}
+    variables: dict[str, Any]
+
+    @property
+    def answered_by(self) -> AnsweredBy | None: ...
+
+    async def say(self, text: str, *, interruptible: bool = True) -> Said:
+        """Speak `text` as it is (no variable substitution); returns when it was played or cut off."""
+        ...
+
+    async def listen(
+        self, *, until_silence_s: float = 0.5, no_reply_s: float = 6.0, max_digits: int = 0
+    ) -> Heard:
+        """The callee's next utterance, or digits. With `max_digits` > 0 returns as soon as that many digits
+        came, or `#`, or 2 s after the last one. Speech that interrupted the last `say` counts as its start."""
+        ...
+
+    async def send_digits(self, digits: str) -> None: ...
+
+    async def transfer(self, to: str) -> None:
+        """Connect the callee to another number; the agent's part ends (raises CallEnded)."""
+        ...
+
+    async def hang_up(self) -> None:
+        """End the call (raises CallEnded)."""
+        ...
+
+
+AgentCoroutine = Callable[[LiveCall], Awaitable[None]]
+Phrases = Sequence[str]

@@ -1,0 +1,262 @@
+"""Every table, in one place. Times are timestamptz (aware UTC); ids are prefixed random text (`outdial.ids`).
+
+What makes "never twice, never lost" true lives here: `pools` is the counter row that is locked and changed in
+the transaction that changes a call; `attempts` is the intent that is committed before a carrier hears of it.
+"""
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    DateTime,
+    Float,
+    ForeignKey,
+    Identity,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Numeric,
+    Table,
+    Text,
+    UniqueConstraint,
+    func,
+    text,
+)
+from sqlalchemy.dialects.postgresql import JSONB
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+
+def _instant(name: str, *, now: bool = False) -> Column:  # type: ignore[type-arg]
+    if now:
+        return Column(name, DateTime(timezone=True), nullable=False, server_default=func.now())
+    return Column(name, DateTime(timezone=True))
+
+
+workspaces = Table(
+    "workspaces",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("plan", Text, nullable=False),
+    _instant("created_at", now=True),
+)
+
+# One row a workspace. Locked by whoever takes or gives back a line.
+pools = Table(
+    "pools",
+    metadata,
+    Column("workspace_id", Text, ForeignKey("workspaces.id", ondelete="CASCADE"), primary_key=True),
+    Column("lines", Integer, nullable=False),
+    Column("reserved_inbound", Integer, nullable=False, server_default="0"),
+    Column("used_outbound", Integer, nullable=False, server_default="0"),
+    Column("used_inbound", Integer, nullable=False, server_default="0"),
+    CheckConstraint("lines >= 0 AND reserved_inbound >= 0", name="size"),
+    CheckConstraint("used_outbound >= 0 AND used_inbound >= 0", name="used"),
+)
+
+api_keys = Table(
+    "api_keys",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("workspace_id", Text, ForeignKey("workspaces.id", ondelete="CASCADE"), nullable=False),
+    Column("name", Text, nullable=False),
+    Column("key_hash", LargeBinary, nullable=False, unique=True),  # SHA-256; the key has 256 random bits
+    Column("hint", Text, nullable=False),  # the first characters, to recognise a key by
+    _instant("created_at", now=True),
+    _instant("last_used_at"),
+    _instant("revoked_at"),
+    Index("ix_api_keys_workspace_id", "workspace_id"),
+)
+
+carrier_accounts = Table(
+    "carrier_accounts",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("workspace_id", Text, ForeignKey("workspaces.id", ondelete="CASCADE"), nullable=False),
+    Column("carrier", Text, nullable=False),
+    Column("account_ref", Text, nullable=False),           # Twilio account SID, …: what the carrier calls it
+    Column("credentials", LargeBinary, nullable=False),    # encrypted, see workspaces.secrets
+    Column("base_url", Text),                              # None: the carrier's own
+    Column("calls_per_second", Float, nullable=False),
+    _instant("next_dial_at", now=True),                    # pacing: no dial before this instant
+    _instant("created_at", now=True),
+    UniqueConstraint("workspace_id", "carrier", "account_ref"),
+)
+
+agents = Table(
+    "agents",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("workspace_id", Text, ForeignKey("workspaces.id", ondelete="CASCADE"), nullable=False),
+    Column("name", Text, nullable=False),
+    Column("kind", Text, nullable=False),  # "script"
+    Column("published_version", Integer),
+    _instant("created_at", now=True),
+    Index("ix_agents_workspace_id", "workspace_id"),
+)
+
+# Versions never change; the newest one is the draft, agents.published_version says which one is published.
+agent_versions = Table(
+    "agent_versions",
+    metadata,
+    Column("agent_id", Text, ForeignKey("agents.id", ondelete="CASCADE"), primary_key=True),
+    Column("version", Integer, primary_key=True),
+    Column("source", Text, nullable=False),  # as written by the user: YAML for scripts
+    _instant("created_at", now=True),
+)
+
+numbers = Table(
+    "numbers",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("workspace_id", Text, ForeignKey("workspaces.id", ondelete="CASCADE"), nullable=False),
+    Column("carrier_account_id", Text, ForeignKey("carrier_accounts.id"), nullable=False),
+    Column("e164", Text, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("direction", Text, nullable=False, server_default="both"),  # both | inbound
+    Column("agent_id", Text, ForeignKey("agents.id")),
+    Column("agent_version", Text, nullable=False, server_default="published"),  # published | draft
+    _instant("created_at", now=True),
+    UniqueConstraint("workspace_id", "e164"),
+)
+
+calls = Table(
+    "calls",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("workspace_id", Text, ForeignKey("workspaces.id", ondelete="CASCADE"), nullable=False),
+    Column("number_id", Text, ForeignKey("numbers.id", ondelete="SET NULL")),
+    Column("direction", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("end_reason", Text),
+    Column("error", JSONB(none_as_null=True)),  # {"code", "message"}: why there was no (further) attempt
+    Column("from", Text, nullable=False, key="from_"),
+    Column("to", Text, nullable=False),
+    Column("agent_id", Text),
+    Column("agent_version", Integer),
+    Column("variables", JSONB, nullable=False, server_default=text("'{}'")),
+    Column("metadata", JSONB(none_as_null=True)),
+    Column("detection", JSONB(none_as_null=True)),  # {"on_machine", "message", "max_wait_s"}; None: off
+    Column("retry", JSONB(none_as_null=True)),      # {"max_attempts", "on", "delays_s"}; None: one attempt
+    Column("ring_timeout_s", Integer, nullable=False),
+    Column("max_duration_s", Integer, nullable=False),
+    Column("priority", Integer, nullable=False, server_default="0"),  # higher goes first
+    _instant("due_at", now=True),         # not before this instant
+    _instant("expires_at"),
+    Column("holds_line", Boolean, nullable=False, server_default=text("false")),
+    _instant("hang_up_requested_at"),
+    Column("answered_by", JSONB(none_as_null=True)),  # {"category", "evidence", "after_answer_ms", …}
+    Column("message_delivered", Boolean),
+    _instant("created_at", now=True),
+    _instant("answered_at"),
+    _instant("ended_at"),
+    Column("recording", Text),  # path under the data directory
+    # The claim: due calls, first things first. Partial, so it stays as small as the queue.
+    Index("ix_calls_due", "workspace_id", "priority", "due_at", postgresql_where=text("state = 'queued'")),
+    Index("ix_calls_live", "state", postgresql_where=text("state NOT IN ('queued', 'ended')")),
+    Index("ix_calls_page", "workspace_id", "created_at", "id"),
+    Index("ix_calls_number_id", "number_id"),
+)
+
+attempts = Table(
+    "attempts",
+    metadata,
+    Column("id", Text, primary_key=True),  # the ref in callback and stream URLs
+    Column("call_id", Text, ForeignKey("calls.id", ondelete="CASCADE"), nullable=False),
+    Column("number", Integer, nullable=False),  # 1, 2, …
+    Column("carrier", Text, nullable=False),
+    Column("carrier_account_id", Text, ForeignKey("carrier_accounts.id", ondelete="SET NULL")),
+    Column("carrier_call_id", Text),
+    Column("state", Text, nullable=False),
+    Column("end_reason", Text),
+    Column("error", JSONB(none_as_null=True)),
+    Column("stream_token_hash", LargeBinary, nullable=False),
+    _instant("stream_opened_at"),  # the token works once
+    Column("owner", Text),         # worker id; see workers
+    _instant("lease_until"),
+    _instant("unknown_since"),     # the outcome of the dial can't be known (yet): holds its line, never redialled
+    _instant("created_at", now=True),
+    _instant("accepted_at"),       # the carrier's reply to the dial
+    _instant("ringing_at"),
+    _instant("answered_at"),
+    _instant("ended_at"),
+    _instant("heard_at", now=True),  # last sign of life from the carrier
+    Column("price", Numeric),
+    Column("price_currency", Text),
+    UniqueConstraint("call_id", "number"),
+    Index("ix_attempts_live", "heard_at", postgresql_where=text("state <> 'ended'")),
+    Index("ix_attempts_carrier_call_id", "carrier", "carrier_call_id"),
+)
+
+# Every verified callback as it came, before anything is concluded from it.
+callbacks = Table(
+    "callbacks",
+    metadata,
+    Column("id", BigInteger, Identity(), primary_key=True),
+    Column("attempt_id", Text, ForeignKey("attempts.id", ondelete="CASCADE"), nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("dedupe_key", Text, nullable=False),
+    Column("body", Text, nullable=False),
+    _instant("received_at", now=True),
+    _instant("handled_at"),
+    UniqueConstraint("attempt_id", "dedupe_key"),
+    Index("ix_callbacks_unhandled", "id", postgresql_where=text("handled_at IS NULL")),
+)
+
+# What happened to a call, in order: the feed behind GET /v1/calls/<id>/events.
+call_events = Table(
+    "call_events",
+    metadata,
+    Column("id", BigInteger, Identity(), primary_key=True),
+    Column("call_id", Text, ForeignKey("calls.id", ondelete="CASCADE"), nullable=False),
+    Column("type", Text, nullable=False),
+    Column("data", JSONB, nullable=False),
+    _instant("at", now=True),
+    Index("ix_call_events_call_id", "call_id", "id"),
+)
+
+turns = Table(
+    "turns",
+    metadata,
+    Column("call_id", Text, ForeignKey("calls.id", ondelete="CASCADE"), primary_key=True),
+    Column("seq", Integer, primary_key=True),
+    Column("speaker", Text, nullable=False),  # agent | callee
+    Column("text", Text, nullable=False),
+    Column("start_ms", Integer, nullable=False),  # after the media stream began
+    Column("end_ms", Integer),                    # None while it is being spoken
+    Column("interrupted", Boolean, nullable=False, server_default=text("false")),
+    Column("latency", JSONB(none_as_null=True)),
+)
+
+idempotency_keys = Table(
+    "idempotency_keys",
+    metadata,
+    Column("workspace_id", Text, ForeignKey("workspaces.id", ondelete="CASCADE"), primary_key=True),
+    Column("key", Text, primary_key=True),
+    Column("request_hash", LargeBinary, nullable=False),
+    Column("response", JSONB, nullable=False),
+    _instant("created_at", now=True),
+)
+
+# A process that dials. It holds a session advisory lock on `lock_key` for as long as it lives: a free lock
+# is the proof of death that an expired lease is not.
+workers = Table(
+    "workers",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("lock_key", BigInteger, nullable=False, unique=True),
+    Column("host", Text, nullable=False),
+    Column("pid", Integer, nullable=False),
+    _instant("started_at", now=True),
+)

@@ -1,0 +1,15 @@
+"""Ids and secrets: random, prefixed with what they name (`call_…`, `num_…`), safe in URLs."""
+
+import secrets
+
+_ALPHABET = "0123456789abcdefghijkmnpqrstuvwxyz"  # no l or o: ids are read aloud and typed
+
+
+def new_id(prefix: str) -> str:
+    """A new id with 101 random bits: `new_id("call")` is `call_` and 20 characters."""
+    return f"{prefix}_" + "".join(secrets.choice(_ALPHABET) for _ in range(20))
+
+
+def new_secret(prefix: str = "") -> str:
+    """A new secret with 256 random bits, URL-safe."""
+    return prefix + secrets.token_urlsafe(32)

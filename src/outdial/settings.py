@@ -1,0 +1,90 @@
+"""All settings, in one class. Order: OUTDIAL_* variables, then the file, then these defaults.
+
+The file is TOML: `outdial.toml` in the working directory, or the path in OUTDIAL_CONFIG.
+"""
+
+import os
+from pathlib import Path
+
+from pydantic import Field, SecretStr, field_validator
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
+
+
+class Settings(BaseSettings):
+    """What an operator can set. Every field is also `OUTDIAL_<NAME>` in the environment."""
+
+    model_config = SettingsConfigDict(env_prefix="OUTDIAL_", extra="forbid", frozen=True)
+
+    database_url: SecretStr | None = Field(
+        None, description="postgresql://… ; without it an embedded PostgreSQL runs in the data directory"
+    )
+    data_dir: Path = Field(
+        Path(".outdial"), description="Recordings, cached prompts, the embedded database, the secret key"
+    )
+    host: str = Field("127.0.0.1", description="Address the HTTP server listens on")
+    port: int = Field(8080, ge=0, le=65535, description="Port the HTTP server listens on")
+    public_url: str | None = Field(
+        None,
+        description="https://… under which carriers reach this server; signatures are checked against it. "
+        "Default: http://<host>:<port>, which only the simulator can reach",
+    )
+    secret_key: SecretStr | None = Field(
+        None,
+        description="Encrypts carrier credentials at rest. Default: made once, kept in <data_dir>/secret_key",
+    )
+    log_level: str = Field("info", description="debug, info, warning or error")
+
+    max_body_bytes: int = Field(1_000_000, ge=1_000, description="Larger request bodies are refused with 413")
+    max_queued_calls: int = Field(100_000, ge=1, description="Calls waiting for a line, per workspace")
+    default_ring_timeout_s: int = Field(30, ge=5, le=600, description="Used when a call doesn't say")
+    default_max_duration_s: int = Field(1800, ge=10, le=14_400, description="Used when a call doesn't say")
+
+    lease_s: float = Field(15.0, gt=0, description="A worker renews its claim on a call within this time")
+    sweep_every_s: float = Field(5.0, gt=0, description="How often silent calls are looked for")
+    silent_after_s: float = Field(
+        20.0, gt=0, description="A call without a sign of life for this long is looked up at the carrier"
+    )
+    settle_s: float = Field(
+        30.0,
+        ge=0,
+        description="How long after a dial with an unknown outcome the carrier's own list of calls is believed",
+    )
+    stream_start_timeout_s: float = Field(
+        10.0, gt=0, description="An answered call whose media stream hasn't opened by then ends as failed"
+    )
+
+    @field_validator("public_url")
+    @classmethod
+    def _no_trailing_slash(cls, value: str | None) -> str | None:
+        if value is None:
+            return None
+        if not value.startswith(("http://", "https://")):
+            raise ValueError("must start with https:// (or http:// for the simulator)")
+        return value.rstrip("/")
+
+    @property
+    def base_url(self) -> str:
+        """The URL carriers and API users are told."""
+        return self.public_url or f"http://{self.host}:{self.port}"
+
+    @property
+    def stream_base_url(self) -> str:
+        """The same, for websockets."""
+        return "ws" + self.base_url.removeprefix("http")
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        path = Path(os.environ.get("OUTDIAL_CONFIG", "outdial.toml"))
+        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls, toml_file=path)
