@@ -11,8 +11,10 @@ from outdial.db.tables import call_events
 
 async def add_event(conn: AsyncConnection, call_id: str, type_: str, data: Mapping[str, Any]) -> None:
     """Append to a call's history and wake whoever follows it, when the transaction commits."""
-    announced = select(func.pg_notify("outdial_call", call_id)).cte("announced")
-    await conn.execute(insert(call_events).values(call_id=call_id, type=type_, data=dict(data)).add_cte(announced))
+    announced = func.pg_notify("outdial_call", call_id)  # RETURNING: the notice costs no round trip of its own
+    await conn.execute(
+        insert(call_events).values(call_id=call_id, type=type_, data=dict(data)).returning(announced)
+    )
 
 
 async def notify(conn: AsyncConnection, channel: str, payload: str) -> None:
