@@ -56,14 +56,15 @@ class Listener(Protocol):
 class Playback:
     """One utterance on its way to the callee. Fed by speech synthesis, drained by the line."""
 
-    __slots__ = ("_line", "_rest", "complete", "done", "finished", "frames", "mark", "sent", "start_ms")
+    __slots__ = ("_line", "_rest", "complete", "done", "fed", "finished", "frames", "mark", "sent", "start_ms")
 
     def __init__(self, line: "Line", mark: str) -> None:
         self._line = line
         self._rest = b""
         self.frames: deque[bytes] = deque()
         self.finished = False              # no more audio will be fed
-        self.sent = 0                      # frames sent
+        self.fed = 0                       # frames fed, and …
+        self.sent = 0                      # … sent
         self.start_ms: int | None = None   # when the callee began to hear it
         self.mark = mark
         self.complete = False              # the carrier's mark came back after the last frame
@@ -74,6 +75,7 @@ class Playback:
         data = self._rest + pcm
         whole = len(data) - len(data) % FRAME_BYTES
         self.frames.extend(data[i : i + FRAME_BYTES] for i in range(0, whole, FRAME_BYTES))
+        self.fed += whole // FRAME_BYTES
         self._rest = data[whole:]
         self._line.pump()
 
@@ -82,6 +84,7 @@ class Playback:
         if self._rest:
             self.frames.append(self._rest + bytes(FRAME_BYTES - len(self._rest)))
             self._rest = b""
+            self.fed += 1
         self.finished = True
         self._line.pump()
 

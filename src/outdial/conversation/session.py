@@ -275,11 +275,7 @@ class Session:
         self._must_be_up()
         asked = self._loop.time()
         self._move(TurnEvent.SAY)
-        self._interruptible = interruptible
-        if interruptible:
-            self._hearing.enable()
-        else:
-            self._hearing.disable()
+        self._begin_speaking(interruptible)
         playback = self._playback = self.line.play()
         producer = asyncio.create_task(self._synthesise(text, playback))
         turn = Turn(seq=self._next_seq(), speaker=Speaker.AGENT, text=text, start_ms=self._now_ms())
@@ -289,21 +285,21 @@ class Session:
                 turn = replace(turn, start_ms=playback.start_ms, latency=self._latency(asked))
                 self._journal.turn(turn)
             played_ms = await playback.done
-            await _stop(producer, propagate=not playback.done.done())
         finally:
-            await _stop(producer)
+            failure = await _stop(producer)
             self._playback = None
             self._greeting = False
-            if self._state is TurnState.SPEAKING:
-                self._move(TurnEvent.PLAYED)
-        sent_ms = playback.sent * FRAME_MS
         interrupted = self._state is TurnState.INTERRUPTED
+        if not interrupted:
+            self._move(TurnEvent.PLAYED)
         cut_off = interrupted or self._over
-        heard = heard_part(text, played_ms, sent_ms + len(playback.frames) * FRAME_MS) if cut_off else text
+        heard = heard_part(text, played_ms, playback.fed * FRAME_MS) if cut_off else text
         if playback.start_ms is not None:
             end_ms = playback.start_ms + played_ms
             self._journal.turn(replace(turn, text=heard, end_ms=end_ms, interrupted=cut_off))
         self._must_be_up()
+        if failure is not None:
+            raise failure
         return Said(text=heard, played_ms=played_ms, interrupted=interrupted, complete=playback.complete)
 
     async def listen(
@@ -362,6 +358,16 @@ class Session:
         raise CallEnded
 
     # -- inside ----------------------------------------------------------------------------------------------
+
+    def _begin_speaking(self, interruptible: bool) -> None:
+        self._interruptible = interruptible
+        if (early := self._heard) is not None:  # said before the question: no answer to it
+            self._heard = None
+            self._in_background(self._note_backchannel(early))
+        if interruptible:
+            self._hearing.enable()
+        else:
+            self._hearing.disable()
 
     async def _synthesise(self, text: str, playback: Playback) -> None:
         try:
@@ -524,19 +530,11 @@ class Session:
                 await _stop(task)
 
 
-async def _stop(task: asyncio.Task[Any], *, propagate: bool = False) -> None:
-    """Cancel a task and wait for its end; its own failure is raised only when asked for."""
-    if not task.done():
-        task.cancel()
-    try:
-        await task
-    except asyncio.CancelledError:
-        current = asyncio.current_task()
-        if current is not None and current.cancelling():
-            raise
-    except Exception:
-        if propagate:
-            raise
+async def _stop(task: asyncio.Task[Any]) -> Exception | None:
+    """Cancel a task, wait for its end and return what it failed with."""
+    task.cancel()
+    await asyncio.wait({task})
+    return None if task.cancelled() else task.exception()  # type: ignore[return-value]
 
 
 def heard_part(text: str, played_ms: int, total_ms: int) -> str:

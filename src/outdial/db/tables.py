@@ -209,6 +209,7 @@ callbacks = Table(
     Column("attempt_id", Text, ForeignKey("attempts.id", ondelete="CASCADE"), nullable=False),
     Column("kind", Text, nullable=False),
     Column("dedupe_key", Text, nullable=False),
+    Column("headers", JSONB, nullable=False, server_default=text("'{}'")),
     Column("body", Text, nullable=False),
     _instant("received_at", now=True),
     _instant("handled_at"),
