@@ -48,26 +48,31 @@ _COMMON: dict[int, tuple[str, str, str]] = {
 
 
 def errors(*statuses: int, **codes: str) -> dict[int | str, dict[str, Any]]:
-    """The `responses` of an operation. Every one can answer 401 and 503; `s409_some_code="sentence"` adds an
-    example for a code of its own."""
-    documented: dict[int | str, dict[str, Any]] = {}
-    for status in sorted({401, 503, *statuses}):
+    """The error `responses` of an operation behind an API key. `s409_some_code="sentence"` documents a code of
+    its own."""
+    return documented(401, 503, *statuses, **codes)
+
+
+def documented(*statuses: int, **codes: str) -> dict[int | str, dict[str, Any]]:
+    """The same for operations that need no key and touch nothing."""
+    responses: dict[int | str, dict[str, Any]] = {}
+    for status in sorted(statuses):
         description, code, message = _COMMON[status]
-        _add(documented, status, description, code, message)
+        _add(responses, status, description, code, message)
     for name, message in codes.items():
         status_text, _, code = name.removeprefix("s").partition("_")
-        _add(documented, int(status_text), message, code, message)
-    return documented
+        _add(responses, int(status_text), message, code, message)
+    return responses
 
 
-def example(value: Any, description: str = "Done") -> dict[int | str, dict[str, Any]]:
-    """The 200 of an operation, with an example."""
-    return {200: {"description": description, "content": {"application/json": {"example": value}}}}
+def example(value: Any, description: str = "Done", *, status: int = 200) -> dict[int | str, dict[str, Any]]:
+    """The success of an operation, with an example."""
+    return {status: {"description": description, "content": {"application/json": {"example": value}}}}
 
 
-def _add(documented: dict[int | str, dict[str, Any]], status: int, description: str, code: str, message: str) -> None:
+def _add(responses: dict[int | str, dict[str, Any]], status: int, description: str, code: str, message: str) -> None:
     problem = Problem(status, code, message, errors=_INVALID if code == "invalid_request" else ())
-    response = documented.setdefault(
+    response = responses.setdefault(
         status,
         {
             "description": description,
