@@ -26,7 +26,7 @@ class Heard:
     silent: bool = False
 
 
-class CallEnded(Exception):  # noqa: N818 - an outcome the agent may ignore, not an error
+class CallEnded(Exception):  # an outcome the agent may ignore, not an error
     """The call is over (the callee hung up, a limit was reached); raised out of every verb."""
 
 
