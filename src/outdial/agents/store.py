@@ -7,7 +7,8 @@ from sqlalchemy import Row, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from typing_extensions import TypedDict
 
-from outdial.agents.script import ScriptError, parse_script
+from outdial.agents.script.model import ScriptError
+from outdial.agents.script.parse import parse_script
 from outdial.db.tables import agent_versions, agents
 from outdial.ids import is_id, new_id
 from outdial.instants import to_json
@@ -200,7 +201,7 @@ def _view(row: Row[Any]) -> AgentView:
     )
 
 
-def _version_view(row: Row[Any], published: int | None) -> VersionView:
+def _version_view(row: Any, published: int | None) -> VersionView:
     return VersionView(
         version=row.version, published=row.version == published, created_at=to_json(row.created_at)
     )

@@ -7,7 +7,7 @@ from fastapi.responses import JSONResponse
 from typing_extensions import TypedDict
 
 from outdial.api.auth import ApiRoute, Caller
-from outdial.api.bodies import CleanId, Name, StrictBody
+from outdial.api.bodies import Name, StrictBody
 from outdial.api.docs import errors, example
 from outdial.api.services import Use
 from outdial.ids import is_id
@@ -61,11 +61,13 @@ async def get_keys(services: Use, caller: Caller) -> JSONResponse:
     description="The answer is the only place where `key` is ever shown.",
     status_code=201,
     response_model=NewApiKey,
-    responses=example(_KEY | {"key": "od_Xy12aExampleOnlyExampleOnlyExampleOnlyExampl", "last_used_at": None}, status=201)
+    responses=example(_KEY | {"key": "od_Xy12aExample", "last_used_at": None}, "Made", status=201)
     | errors(413, 415, 422),
 )
 async def post_key(
-    services: Use, caller: Caller, body: Annotated[KeyRequest, Body(openapi_examples={"key": {"value": {"name": "Zapier"}}})]
+    services: Use,
+    caller: Caller,
+    body: Annotated[KeyRequest, Body(openapi_examples={"key": {"value": {"name": "Zapier"}}})],
 ) -> JSONResponse:
     key = await create_api_key(services.engine, caller.workspace_id, name=body.name)
     return JSONResponse(key, status_code=201, headers={"Cache-Control": "no-store"})

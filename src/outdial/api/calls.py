@@ -85,6 +85,13 @@ _TRANSCRIPT = [
 ]
 
 
+_AUDIO = {"audio/wav": {"schema": {"type": "string", "format": "binary"}}}
+_WAV: dict[int | str, dict[str, Any]] = {
+    200: {"description": "The whole recording", "content": _AUDIO},
+    206: {"description": "The range asked for", "content": _AUDIO},
+}
+
+
 class HangUpAnswer(TypedDict):
     """`state` is `ended` when the call was still waiting; a live call ends a moment later."""
 
@@ -147,16 +154,7 @@ async def hang_up(services: Use, caller: Caller, call_id: CallId) -> JSONRespons
     operation_id="get_recording",
     description="WAV, stereo: the callee on the left, the agent on the right. Takes Range requests.",
     response_class=FileResponse,
-    responses={
-        200: {
-            "description": "The whole recording",
-            "content": {"audio/wav": {"schema": {"type": "string", "format": "binary"}}},
-        },
-        206: {
-            "description": "The range asked for",
-            "content": {"audio/wav": {"schema": {"type": "string", "format": "binary"}}},
-        },
-    }
+    responses=_WAV
     | errors(
         **NO_CALL,
         s404_no_recording="This call has no recording (yet).",

@@ -2,11 +2,10 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Response
 from fastapi.responses import StreamingResponse
@@ -42,6 +41,14 @@ data: {"state": "ended", "end_reason": "completed", "at": "2026-01-31T09:00:39.6
 
 """
 
+_RESPONSES: dict[int | str, dict[str, Any]] = {
+    200: {
+        "description": "The events",
+        "content": {"text/event-stream": {"schema": {"type": "string"}, "example": _STREAM}},
+    },
+    204: {"description": "The call has ended, and nothing happened after `Last-Event-ID`"},
+}
+
 
 @router.get(
     "/v1/calls/{call_id}/events",
@@ -54,14 +61,7 @@ data: {"state": "ended", "end_reason": "completed", "at": "2026-01-31T09:00:39.6
         "you saw as `Last-Event-ID` to go on from there; 204 means that nothing is left to tell."
     ),
     response_class=StreamingResponse,
-    responses={
-        200: {
-            "description": "The events",
-            "content": {"text/event-stream": {"schema": {"type": "string"}, "example": _STREAM}},
-        },
-        204: {"description": "The call has ended, and nothing happened after `Last-Event-ID`"},
-    }
-    | errors(422, **NO_CALL),
+    responses=_RESPONSES | errors(422, **NO_CALL),
 )
 async def follow_call(
     services: Use,

@@ -53,6 +53,9 @@ _NEW = {
 }
 
 
+_REMOVED: dict[int | str, dict[str, Any]] = {204: {"description": "Removed"}}
+
+
 class NumberList(TypedDict):
     numbers: list[NumberView]
 
@@ -169,7 +172,7 @@ async def patch_number(
     operation_id="remove_number",
     description="Its calls stay in the history. Credentials go with the last number of their account.",
     status_code=204,
-    responses={204: {"description": "Removed"}}
+    responses=_REMOVED
     | errors(**NO_NUMBER, s409_number_in_use="2 calls of this phone number are waiting or running; end them first."),
 )
 async def delete_number(services: Use, caller: Caller, number_id: NumberId) -> Response:

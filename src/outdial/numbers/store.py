@@ -191,7 +191,8 @@ def _check_credentials(fields: Any, credentials: Mapping[str, str]) -> None:
     known = {field.name for field in fields}
     for name, value in credentials.items():
         if name not in known:
-            raise Invalid(f"credentials.{name}"[:100], f"is not a credential of this carrier ({', '.join(sorted(known))})")
+            wanted = ", ".join(sorted(known))
+            raise Invalid(f"credentials.{name}"[:100], f"is not a credential of this carrier ({wanted})")
         if not 0 < len(value) <= _MAX_CREDENTIAL_CHARS:
             raise Invalid(f"credentials.{name}", f"must have 1 to {_MAX_CREDENTIAL_CHARS} characters")
     for field in fields:
