@@ -6,7 +6,7 @@ Lock order: the call row, then the pool row. Admission takes the pool row first 
 
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -137,24 +137,26 @@ async def _progress(conn: AsyncConnection, row: Row[Any], event: Progress, check
     return Applied(call_id=row.call_id, call_state=state, changed=True)
 
 
-def _with_our_reason(event: Progress, row: Row[Any]) -> Progress:
-    """`event`, but with the reason we noted before ending the call ourselves, if it is the end.
+NO_MEDIA = CallError(
+    code="no_media", message="The call was answered, but it ended before its audio reached Outdial."
+)
 
-    A carrier's busy, no answer or failure is its own knowledge and stays.
+
+def _with_our_reason(event: Progress, row: Row[Any]) -> Progress:
+    """The end of a call as we know it, where that is more than the carrier's "completed" (somebody picked up).
+
+    We noted a reason before ending it ourselves; or there never was any audio. A carrier's busy, no answer or
+    failure is its own knowledge and stays.
     """
-    if event.state is not CallState.ENDED or not row.ending:
+    if event.state is not CallState.ENDED or event.end_reason not in (EndReason.COMPLETED, EndReason.CANCELED):
         return event
-    if event.end_reason not in (None, EndReason.COMPLETED, EndReason.CANCELED):
-        return event
-    error = row.ending["error"]
-    return Progress(
-        state=event.state,
-        at=event.at,
-        carrier_call_id=event.carrier_call_id,
-        end_reason=EndReason(row.ending["end_reason"]),
-        error=CallError(**error) if error else None,
-        duration_s=event.duration_s,
-    )
+    if row.ending:
+        error = row.ending["error"]
+        reason = EndReason(row.ending["end_reason"])
+        return replace(event, end_reason=reason, error=CallError(**error) if error else None)
+    if event.end_reason is EndReason.COMPLETED and row.stream_opened_at is None:
+        return replace(event, end_reason=EndReason.FAILED, error=NO_MEDIA)
+    return event
 
 
 async def _end(conn: AsyncConnection, row: Row[Any], after: Attempt, now: datetime) -> CallState:

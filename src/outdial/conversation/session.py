@@ -96,11 +96,12 @@ class Engines:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SessionEnd:
-    """How a conversation ended. `hang_up`: the call is still up at the carrier and must be ended."""
+    """How a conversation ended, and whether the call itself is still up at the carrier or went elsewhere."""
 
     end_reason: EndReason
     error: CallError | None = None
-    hang_up: bool = True
+    still_up: bool = True       # the carrier must be asked to end it
+    transferred: bool = False   # the callee talks to somebody else now
     message_delivered: bool | None = None
 
 
@@ -154,21 +155,21 @@ class Session:
     # -- the whole call --------------------------------------------------------------------------------------
 
     async def run(self, start_timeout_s: float) -> SessionEnd:
-        """From the stream's start to the end of the conversation. Never raises for what people or carriers do."""
+        """From the stream's start to the end of the conversation. Never raises for what people or carriers do.
+
+        The line is left as it is: whoever runs the session first notes why the call ends, then closes it.
+        """
         try:
             async with asyncio.timeout(start_timeout_s):
                 await self._started.wait()
         except TimeoutError:
-            self.line.close()
             error = CallError(code="no_media", message="The carrier opened no audio for this call.")
             return SessionEnd(end_reason=EndReason.FAILED, error=error)
         try:
-            end = await self._converse()
+            return await self._converse()
         finally:
             self._hearing.disable()
-            self.line.close()
             await self._settle()
-        return end
 
     async def _converse(self) -> SessionEnd:
         agent = asyncio.create_task(self._agent(self))
@@ -204,15 +205,20 @@ class Session:
         except Exception:
             logger.exception("Agent failed", extra={"call_id": self.call_id})
             error = CallError(code="agent_failed", message="The agent stopped because of an error in it.")
-            return SessionEnd(end_reason=EndReason.FAILED, error=error, hang_up=not self._transferred)
+            return SessionEnd(end_reason=EndReason.FAILED, error=error, still_up=not self._over)
         return self._ended(EndReason.COMPLETED)
 
     def _ended(self, reason: EndReason, message_delivered: bool | None = None) -> SessionEnd:
+        error = None
         if not self._orderly and not self._transferred:
+            reason = EndReason.FAILED
             error = CallError(code="audio_lost", message="The carrier's audio connection broke during the call.")
-            return SessionEnd(end_reason=EndReason.FAILED, error=error, message_delivered=message_delivered)
         return SessionEnd(
-            end_reason=reason, hang_up=not self._transferred, message_delivered=message_delivered
+            end_reason=reason,
+            error=error,
+            still_up=not self._transferred and not (self._over and self._orderly),
+            transferred=self._transferred,
+            message_delivered=message_delivered,
         )
 
     async def _machine_answered(self) -> SessionEnd:

@@ -198,7 +198,8 @@ attempts = Table(
     Column("price_currency", Text),
     UniqueConstraint("call_id", "number"),
     Index("ix_attempts_live", "check_at", postgresql_where=text("state <> 'ended'")),
-    Index("ix_attempts_carrier_call_id", "carrier", "carrier_call_id"),
+    # One carrier call belongs to one attempt, also when two attempts of unknown outcome look for theirs.
+    UniqueConstraint("carrier", "carrier_account_id", "carrier_call_id"),
 )
 
 # Every verified callback as it came, before anything is concluded from it.

@@ -1,0 +1,58 @@
+"""Where the speech is in a piece of audio, and how loud it is."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from outdial.media.frames import FRAME_SAMPLES, SAMPLE_RATE_HZ
+
+Wave = NDArray[np.float32]  # 8 kHz, full scale is ±1
+
+SPEECH_DBFS = -20.0      # of the loud frames; what a telephone line carries
+PEAK_DBFS = -3.0
+QUIET_BELOW_PEAK_DB = 30
+FAINT_DBFS = -55.0       # below this everything is line noise
+LOUD_MS = 100            # a click is shorter
+
+
+def even_out(wave: Wave) -> bytes:
+    """PCM16 of 8 kHz float audio: silence at both ends cut down, brought to SPEECH_DBFS, peaks below
+    PEAK_DBFS. Empty when there is nothing to hear."""
+    loud = _loud_frames(wave)
+    if not loud.any():
+        return b""
+    levels = _frame_levels(wave)
+    gain = 10 ** (SPEECH_DBFS / 20) / float(np.sqrt(np.mean(levels[loud] ** 2)))
+    part = _around(wave, loud, before_ms=40, after_ms=120)
+    gain = min(gain, 10 ** (PEAK_DBFS / 20) / float(np.abs(part).max()))
+    return (part * (gain * 32767)).astype("<i2").tobytes()
+
+
+def speech_part(samples: NDArray[np.int16]) -> Wave:
+    """8 kHz samples from the first to the last sound that could be speech, with a little around it; empty
+    when there is none."""
+    wave: Wave = samples.astype(np.float32) / np.float32(32768)
+    loud = _loud_frames(wave)
+    if np.count_nonzero(loud) * FRAME_SAMPLES < LOUD_MS * SAMPLE_RATE_HZ // 1000:
+        return np.zeros(0, np.float32)
+    return _around(wave, loud, before_ms=200, after_ms=300)
+
+
+def _frame_levels(wave: Wave) -> Wave:
+    """RMS of every 20 ms; what is left over at the end counts as a whole frame."""
+    frames = np.pad(wave, (0, -len(wave) % FRAME_SAMPLES)).reshape(-1, FRAME_SAMPLES)
+    return np.asarray(np.sqrt(np.mean(frames**2, axis=1)), dtype=np.float32)
+
+
+def _loud_frames(wave: Wave) -> NDArray[np.bool_]:
+    levels = _frame_levels(wave)
+    if not len(levels):
+        return np.zeros(0, np.bool_)
+    floor = max(10 ** (FAINT_DBFS / 20), float(np.max(levels)) * 10 ** (-QUIET_BELOW_PEAK_DB / 20))
+    return np.asarray(levels > floor)
+
+
+def _around(wave: Wave, loud: NDArray[np.bool_], *, before_ms: int, after_ms: int) -> Wave:
+    where = np.flatnonzero(loud) * FRAME_SAMPLES
+    start = int(where[0]) - before_ms * SAMPLE_RATE_HZ // 1000
+    end = int(where[-1]) + FRAME_SAMPLES + after_ms * SAMPLE_RATE_HZ // 1000
+    return wave[max(0, start) : end]
