@@ -4,10 +4,12 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from sqlalchemy import delete, func, update
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from outdial.agents.book import AgentBook, ReadyAgent
 from outdial.calls.admission import Claim, claim_due_calls, workspaces_with_queued_calls
 from outdial.calls.feed import add_event, notify
 from outdial.calls.state import CallDirection, CallError, CallState, EndReason, Progress
@@ -32,7 +34,9 @@ MAX_DEFERRALS = 10  # with the growing delay, about ten minutes of an unreachabl
 OpenCarrier = Callable[[str], Awaitable[Carrier]]  # carrier account id → a client for it
 
 
-async def dial(engine: AsyncEngine, settings: Settings, carrier: Carrier, claim: Claim) -> None:
+async def dial(
+    engine: AsyncEngine, settings: Settings, carrier: Carrier, claim: Claim, detection: Detection
+) -> None:
     """Ask the carrier to dial and record what it said. Never raises for anything a carrier does."""
     url = f"{settings.base_url}/callbacks/{claim.carrier}/{claim.attempt_id}"
     stream = f"{settings.stream_base_url}/media/{claim.carrier}/{claim.attempt_id}/{claim.stream_token}"
@@ -44,7 +48,7 @@ async def dial(engine: AsyncEngine, settings: Settings, carrier: Carrier, claim:
         stream_url=stream,
         ring_timeout_s=claim.ring_timeout_s,
         max_duration_s=claim.max_duration_s,
-        detection=_detection(claim),
+        detection=detection,
         detection_timeout_s=(claim.detection or {}).get("max_wait_s") or 30,
     )
     fields = {"call_id": claim.call_id, "attempt_id": claim.attempt_id}
@@ -80,7 +84,10 @@ async def _accept(engine: AsyncEngine, claim: Claim, carrier_call_id: str, check
                 check_at=func.greatest(attempts.c.check_at, now + timedelta(seconds=check_in_s)),
             )
         )
-        await conn.execute(update(calls).where(calls.c.id == claim.call_id).values(deferrals=0))
+        query = update(calls).where(calls.c.id == claim.call_id).values(deferrals=0)
+        hang_up_at = (await conn.execute(query.returning(calls.c.hang_up_requested_at))).scalar_one()
+        if hang_up_at is not None:  # asked for while the request was under way
+            await notify(conn, "outdial_control", claim.call_id)
 
 
 async def _defer(engine: AsyncEngine, claim: Claim, error: CallError, wait_s: float) -> None:
@@ -127,14 +134,12 @@ async def _mark_unknown(engine: AsyncEngine, claim: Claim, settings: Settings) -
             await add_event(conn, claim.call_id, "unknown", {"attempt": claim.attempt_number})
 
 
-def _detection(claim: Claim) -> Detection:
-    match (claim.detection or {}).get("on_machine"):
-        case None:
-            return Detection.OFF
-        case "leave_message":
-            return Detection.MESSAGE_END
-        case _:
-            return Detection.FAST
+def detection_for(requested: dict[str, Any] | None, agent: ReadyAgent) -> Detection:
+    """How the carrier should look for a machine, so that what the user wants done with one can be done."""
+    if requested is None:
+        return Detection.OFF
+    action = requested.get("on_machine") or agent.machine.action
+    return Detection.MESSAGE_END if action == "leave_message" else Detection.FAST
 
 
 class Dispatcher:
@@ -146,6 +151,7 @@ class Dispatcher:
         settings: Settings,
         notifications: Notifications,
         open_carrier: OpenCarrier,
+        agents: AgentBook,
         *,
         owner: str,
     ) -> None:
@@ -153,6 +159,7 @@ class Dispatcher:
         self._settings = settings
         self._notifications = notifications
         self._open_carrier = open_carrier
+        self._agents = agents
         self._owner = owner
         self._woken: set[str] = set()
         self._wake = asyncio.Event()
@@ -206,7 +213,8 @@ class Dispatcher:
     async def _dial(self, claim: Claim) -> None:
         try:
             carrier = await self._open_carrier(claim.carrier_account_id)
-            await dial(self._engine, self._settings, carrier, claim)
+            agent = await self._agents.agent(claim.agent_id, claim.agent_version)
+            await dial(self._engine, self._settings, carrier, claim, detection_for(claim.detection, agent))
         except Exception:
             # The attempt is on record with a lease: the sweep takes it from here.
             logger.exception("Dial stopped", extra={"call_id": claim.call_id})

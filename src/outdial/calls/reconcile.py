@@ -22,6 +22,7 @@ from outdial.calls.state import CallDirection, CallError, CallState, EndReason, 
 from outdial.calls.transitions import announce_ending, apply_event, release_line
 from outdial.calls.workers import forget_dead_workers, is_dead
 from outdial.carriers.base import CarrierError, CarrierRecord
+from outdial.db.notify import Notifications
 from outdial.db.tables import attempts, calls, pools
 from outdial.settings import Settings
 
@@ -46,22 +47,65 @@ INTERRUPTED_ENDING = {
 class Sweep:
     """Looks after calls nobody else looks after. Any number of processes may sweep the same database."""
 
-    def __init__(self, engine: AsyncEngine, settings: Settings, open_carrier: OpenCarrier, *, owner: str) -> None:
+    def __init__(
+        self,
+        engine: AsyncEngine,
+        settings: Settings,
+        notifications: Notifications,
+        open_carrier: OpenCarrier,
+        *,
+        owner: str,
+    ) -> None:
         self._engine = engine
         self._settings = settings
+        self._notifications = notifications
         self._open_carrier = open_carrier
         self._owner = owner
         self._slots = asyncio.Semaphore(AT_ONCE)
         self._audited: datetime | None = None
+        self._wanted: set[str] = set()  # calls somebody wants something of (to be hung up)
+        self._woken = asyncio.Event()
 
     async def run(self) -> None:
-        """Sweep until cancelled."""
-        while True:
-            try:
-                await self.sweep()
-            except Exception:
-                logger.exception("Sweep failed; trying again")
-            await asyncio.sleep(self._settings.sweep_every_s)
+        """Sweep until cancelled: regularly, and at once when a call that no conversation holds is to be hung up."""
+        unsubscribe = self._notifications.subscribe("outdial_control", self._want)
+        try:
+            while True:
+                self._woken.clear()
+                try:
+                    await self._hurry()
+                    await self.sweep()
+                except Exception:
+                    logger.exception("Sweep failed; trying again")
+                try:
+                    async with asyncio.timeout(self._settings.sweep_every_s):
+                        await self._woken.wait()
+                except TimeoutError:
+                    pass
+        finally:
+            unsubscribe()
+
+    def _want(self, call_id: str) -> None:
+        if call_id:
+            self._wanted.add(call_id)
+            self._woken.set()
+
+    async def _hurry(self) -> None:
+        """Have the calls that are to be hung up looked at now, where no conversation does it."""
+        wanted, self._wanted = self._wanted, set()
+        if not wanted:
+            return
+        asked = select(calls.c.id).where(calls.c.id.in_(wanted), calls.c.hang_up_requested_at.is_not(None))
+        async with self._engine.begin() as conn:
+            await conn.execute(
+                update(attempts)
+                .where(
+                    attempts.c.call_id.in_(asked),
+                    attempts.c.state != CallState.ENDED,
+                    attempts.c.stream_opened_at.is_(None),
+                )
+                .values(check_at=datetime.now(UTC))
+            )
 
     async def sweep(self) -> None:
         """One round over everything."""

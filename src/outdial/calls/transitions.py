@@ -28,6 +28,8 @@ from outdial.db.tables import attempts, calls, pools
 
 logger = logging.getLogger(__name__)
 
+AUDIO_CHECK_S = 11.0  # an answered call without audio is looked at this soon
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Applied:
@@ -105,6 +107,8 @@ async def _progress(conn: AsyncConnection, row: Row[Any], event: Progress, check
     if before.state is CallState.ENDED:
         return Applied(call_id=row.call_id, call_state=CallState(row.call_state), changed=False)
     now = datetime.now(UTC)
+    if after.state is CallState.IN_PROGRESS and row.stream_opened_at is None:
+        check_in_s = min(check_in_s, AUDIO_CHECK_S)
     await conn.execute(
         update(attempts)
         .where(attempts.c.id == row.id, attempts.c.state == row.state)
