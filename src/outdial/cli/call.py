@@ -8,9 +8,9 @@ import typer
 from outdial.cli.api_client import ApiClient
 from outdial.cli.database import load_settings
 from outdial.cli.failures import CommandFailed
-from outdial.cli.http_server import stop_signals
 from outdial.cli.narration import Narrator, Story, tell_json
 from outdial.cli.output import AsJson, console, print_json, progress
+from outdial.cli.processes import local_url, stop_signals
 
 
 def call(
@@ -32,7 +32,7 @@ def call(
     if amd:
         body["amd"] = True
     settings = load_settings()
-    url = api_url or f"http://{_local(settings.host)}:{settings.port}"
+    url = api_url or local_url(settings.host, settings.port)
     tell: Narrator = tell_json if json else Story(console)
     ended = asyncio.run(_call(ApiClient(url, api_key), number, body, tell))
     if json:
@@ -57,9 +57,3 @@ def variables(given: list[str]) -> dict[str, str]:
         raise CommandFailed(f"--var wants name=value, not {wrong[0] or '='}")
     return {name: value for name, _, value in pairs}
 
-
-def _local(host: str) -> str:
-    """Where a server that listens on `host` is reached from the same machine."""
-    if host in ("0.0.0.0", "::", ""):  # noqa: S104 - recognised, not bound
-        return "127.0.0.1"
-    return f"[{host}]" if ":" in host else host

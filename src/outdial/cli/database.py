@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from typing import Annotated, TypeVar
+from typing import Annotated, Any, TypeVar
 
 import typer
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -31,9 +31,9 @@ def with_database(work: Callable[[AsyncEngine, Settings], Awaitable[T]]) -> T:
     return asyncio.run(run())
 
 
-def load_settings() -> Settings:
-    """The settings of this process, with logging set up as they say."""
-    settings = Settings()
+def load_settings(**given: Any) -> Settings:
+    """The settings of this process (`given` ones first), with logging set up as they say."""
+    settings = Settings(**given)
     try:
         logs.set_up(settings.log_level)
     except ValueError:

@@ -41,6 +41,8 @@ def explanation(error: BaseException) -> str:
     from outdial.db.embedded import EmbeddedPostgresError
     from outdial.workspaces.secrets import WrongSecretKey
 
+    if type(error).__name__ == "CannotListen":  # outdial.app loads every engine, so it isn't imported for this
+        return f"{error}; stop what listens there or choose another port (OUTDIAL_PORT)"
     match error:
         case BaseExceptionGroup():
             return explanation(error.exceptions[0])
