@@ -1,15 +1,16 @@
 """Agents ready to run: a version's source, parsed once. Versions never change, so they are kept."""
 
 from collections import OrderedDict
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from outdial.agents.script.parse import parse_script
-from outdial.agents.script.run import run_script
+from outdial.agents.script.run import run_script, speakable
+from outdial.agents.script.template import TemplateError
 from outdial.conversation.live_call import AgentCoroutine, LiveCall
-from outdial.conversation.session import MachinePolicy
 from outdial.db.tables import agent_versions
 
 MAX_KEPT = 500
@@ -17,10 +18,13 @@ MAX_KEPT = 500
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReadyAgent:
-    """`run` is the conversation; `machine` what the agent itself says should happen when a machine answers."""
+    """`run` is the conversation, `machine_*` what the agent itself wants done when a machine answers, and `word`
+    fills the {variables} of a text for a call ("" when that can't be done)."""
 
     run: AgentCoroutine
-    machine: MachinePolicy
+    machine_action: str
+    machine_message: str | None
+    word: Callable[[str, LiveCall], str]
 
 
 class AgentBook:
@@ -56,5 +60,12 @@ def _script_agent(source: str) -> ReadyAgent:
     async def run(call: LiveCall) -> None:
         await run_script(script, call)
 
-    machine = MachinePolicy(action=script.machine.action, message=script.machine.message)
-    return ReadyAgent(run=run, machine=machine)
+    def word(text: str, call: LiveCall) -> str:
+        try:
+            return speakable(text, script, call)
+        except TemplateError:
+            return ""
+
+    return ReadyAgent(
+        run=run, machine_action=script.machine.action, machine_message=script.machine.message, word=word
+    )

@@ -138,7 +138,7 @@ def detection_for(requested: dict[str, Any] | None, agent: ReadyAgent) -> Detect
     """How the carrier should look for a machine, so that what the user wants done with one can be done."""
     if requested is None:
         return Detection.OFF
-    action = requested.get("on_machine") or agent.machine.action
+    action = requested.get("on_machine") or agent.machine_action
     return Detection.MESSAGE_END if action == "leave_message" else Detection.FAST
 
 

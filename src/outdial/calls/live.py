@@ -137,7 +137,7 @@ class LiveCalls:
             agent_number=call.from_ if outbound else call.to,
             max_duration_s=call.max_duration_s,
             variables=call.variables,
-            machine=machine_policy(call.detection, agent, call.variables),
+            machine=machine_policy(call.detection, agent),
         )
         control = _Control(self._engine, self._settings, self._open_carrier, attempt_id, facts.agent_number)
         session = Session(facts, agent.run, self._engines, journal, control)
@@ -317,15 +317,15 @@ async def _attempt(engine: AsyncEngine, attempt_id: str) -> Row[Any]:
         return (await conn.execute(select(attempts).where(attempts.c.id == attempt_id))).one()
 
 
-def machine_policy(
-    detection: Mapping[str, Any] | None, agent: ReadyAgent, variables: Mapping[str, Any]
-) -> MachinePolicy:
+def machine_policy(detection: Mapping[str, Any] | None, agent: ReadyAgent) -> MachinePolicy:
     """What to do with a machine: the request's word, else the agent's, else hang up. Without detection: nothing."""
     if detection is None:
         return MachinePolicy(action="continue")
-    action = detection.get("on_machine") or agent.machine.action
-    message = detection.get("message") or agent.machine.message
-    return MachinePolicy(action=action, message=agent.render(message, variables) if message else None)
+    message = detection.get("message") or agent.machine_message
+    return MachinePolicy(
+        action=detection.get("on_machine") or agent.machine_action,
+        message=lambda call: agent.word(message, call) if message else "",
+    )
 
 
 def _open_recording(path: Path) -> Recording | None:

@@ -14,7 +14,7 @@ from outdial.calls.state import AnsweredBy, CallDirection, CallError, EndReason,
 from outdial.carriers.base import CarrierError, StreamStarted
 from outdial.conversation.hearing import Hearing, Utterance
 from outdial.conversation.line import Line, Playback
-from outdial.conversation.live_call import AgentCoroutine, CallEnded, Heard, Said
+from outdial.conversation.live_call import AgentCoroutine, CallEnded, Heard, LiveCall, Said
 from outdial.conversation.turns import TurnEvent, TurnState, is_cut_in, next_turn
 from outdial.media import tones
 from outdial.media.frames import FRAME_MS, silence
@@ -68,10 +68,11 @@ class Control(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MachinePolicy:
-    """What to do when a machine answers: `action` is hang_up, leave_message or continue."""
+    """What to do when a machine answers: `action` is hang_up, leave_message or continue; `message` words what is
+    left ("" when there is nothing to say)."""
 
     action: str = "hang_up"
-    message: str | None = None
+    message: Callable[[LiveCall], str] = lambda call: ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -225,11 +226,12 @@ class Session:
         """Leave the message, if there is one and the machine takes it; else hang up."""
         policy, verdict = self._facts.machine, self._verdict
         assert verdict is not None
-        if verdict.answered_by is AnsweredBy.FAX or policy.action != "leave_message" or not policy.message:
+        message = policy.message(self) if policy.action == "leave_message" else ""
+        if verdict.answered_by is AnsweredBy.FAX or not message:
             return self._ended(EndReason.MACHINE)
         try:
             await self._pause(MESSAGE_PAUSE_MS)
-            said = await self.say(policy.message, interruptible=False)
+            said = await self.say(message, interruptible=False)
         except CallEnded:
             return self._ended(EndReason.MACHINE, message_delivered=False)
         reason = EndReason.COMPLETED if said.complete else EndReason.MACHINE
