@@ -239,8 +239,13 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_attempts")),
         sa.UniqueConstraint("call_id", "number", name=op.f("uq_attempts_call_id_number")),
+        sa.UniqueConstraint(
+            "carrier",
+            "carrier_account_id",
+            "carrier_call_id",
+            name=op.f("uq_attempts_carrier_carrier_account_id_carrier_call_id"),
+        ),
     )
-    op.create_index("ix_attempts_carrier_call_id", "attempts", ["carrier", "carrier_call_id"], unique=False)
     op.create_index(
         "ix_attempts_live",
         "attempts",
@@ -308,7 +313,6 @@ def downgrade() -> None:
     op.drop_index("ix_call_events_call_id", table_name="call_events")
     op.drop_table("call_events")
     op.drop_index("ix_attempts_live", table_name="attempts", postgresql_where=sa.text("state <> 'ended'"))
-    op.drop_index("ix_attempts_carrier_call_id", table_name="attempts")
     op.drop_table("attempts")
     op.drop_index("ix_calls_page", table_name="calls")
     op.drop_index("ix_calls_number_id", table_name="calls")
