@@ -13,3 +13,9 @@ def new_id(prefix: str) -> str:
 def new_secret(prefix: str = "") -> str:
     """A new secret with 256 random bits, URL-safe."""
     return prefix + secrets.token_urlsafe(32)
+
+
+def is_id(text: str, prefix: str) -> bool:
+    """Whether `text` could be an id made here; what isn't need not (and, with a NUL, cannot) be looked up."""
+    head, _, rest = text.partition("_")
+    return head == prefix and 0 < len(rest) <= 64 and rest.isascii() and rest.isalnum()

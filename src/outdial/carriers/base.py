@@ -6,7 +6,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Protocol
 
-from outdial.calls.state import CallEvent, Progress
+from outdial.calls.state import CallEvent, Progress, Verdict
 
 
 class CarrierName(StrEnum):
@@ -84,8 +84,20 @@ class CarrierRecord:
     to: str
     from_: str
     created_at: datetime | None = None
-    price: str | None = None
+    verdict: Verdict | None = None  # of answering machine detection, when the carrier keeps it
+    price: str | None = None        # what the call cost, positive
     price_currency: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NumberRecord:
+    """A number the account may call from, as the carrier's books have it."""
+
+    number: str
+    carrier_number_id: str
+    name: str
+    can_call: bool
+    rented: bool  # False: a caller ID that was only verified; it can be dialled from, never answered
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,6 +135,14 @@ class Carrier(Protocol):
     async def transfer(self, carrier_call_id: str, to: str, caller_id: str, callback_url: str) -> None: ...
 
     async def send_digits(self, carrier_call_id: str, digits: str, stream_url: str) -> None: ...
+
+    async def check(self) -> None:
+        """Raises CarrierRefused when the credentials are wrong or the account can't be used."""
+        ...
+
+    async def owns(self, number: str) -> NumberRecord | None:
+        """The account's own record of `number`, None when it may not call from it."""
+        ...
 
     async def aclose(self) -> None: ...
 
@@ -183,6 +203,9 @@ class StreamCodec(Protocol):
         ...
 
 
+# -- callbacks -----------------------------------------------------------------------------------------------
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Callback:
     """A verified carrier callback: what it means, and the key under which a repeat is recognised."""
@@ -190,3 +213,15 @@ class Callback:
     kind: str
     dedupe_key: str
     event: CallEvent | None  # None: stored for the record, changes nothing
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallbackReply:
+    """What a callback is answered with, where the carrier reads the answer."""
+
+    media_type: str
+    body: str
+
+
+class BadCallback(ValueError):
+    """A callback whose body is not of the carrier's protocol."""

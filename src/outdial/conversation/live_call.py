@@ -1,6 +1,6 @@
 """The verbs an agent uses on a call it is in. An agent is a coroutine over this."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -26,7 +26,7 @@ class Heard:
     silent: bool = False
 
 
-class CallEnded(Exception):  # noqa: N818 - an outcome the agent may ignore, not an error
+class CallEnded(Exception):  # an outcome the agent may ignore, not an error
     """The call is over (the callee hung up, a limit was reached); raised out of every verb."""
 
 
@@ -63,5 +63,4 @@ class LiveCall(Protocol):
         ...
 
 
-AgentCoroutine = Callable[[LiveCall], Awaitable[None]]
-Phrases = Sequence[str]
+AgentCoroutine = Callable[[LiveCall], Coroutine[Any, Any, None]]

@@ -154,6 +154,7 @@ calls = Table(
     Column("priority", Integer, nullable=False, server_default="0"),  # higher goes first
     _instant("due_at", now=True),         # not before this instant
     _instant("expires_at"),
+    Column("deferrals", Integer, nullable=False, server_default="0"),  # dials that never left us, in a row
     Column("holds_line", Boolean, nullable=False, server_default=text("false")),
     _instant("hang_up_requested_at"),
     Column("answered_by", JSONB(none_as_null=True)),  # {"category", "evidence", "after_answer_ms", …}
@@ -191,12 +192,14 @@ attempts = Table(
     _instant("ringing_at"),
     _instant("answered_at"),
     _instant("ended_at"),
-    _instant("heard_at", now=True),  # last sign of life from the carrier
+    _instant("check_at", now=True),  # when the sweep looks at it next; every sign of life moves it on
+    Column("ending", JSONB(none_as_null=True)),  # {"end_reason", "error"}: we are ending it, and why
     Column("price", Numeric),
     Column("price_currency", Text),
     UniqueConstraint("call_id", "number"),
-    Index("ix_attempts_live", "heard_at", postgresql_where=text("state <> 'ended'")),
-    Index("ix_attempts_carrier_call_id", "carrier", "carrier_call_id"),
+    Index("ix_attempts_live", "check_at", postgresql_where=text("state <> 'ended'")),
+    # One carrier call belongs to one attempt, also when two attempts of unknown outcome look for theirs.
+    UniqueConstraint("carrier", "carrier_account_id", "carrier_call_id"),
 )
 
 # Every verified callback as it came, before anything is concluded from it.
@@ -207,6 +210,7 @@ callbacks = Table(
     Column("attempt_id", Text, ForeignKey("attempts.id", ondelete="CASCADE"), nullable=False),
     Column("kind", Text, nullable=False),
     Column("dedupe_key", Text, nullable=False),
+    Column("headers", JSONB, nullable=False, server_default=text("'{}'")),
     Column("body", Text, nullable=False),
     _instant("received_at", now=True),
     _instant("handled_at"),

@@ -1,0 +1,121 @@
+"""Who is asking, and is it JSON: decided before a byte of the body is read.
+
+FastAPI reads and parses a body before it looks at dependencies; a stranger shouldn't get that far, so both
+checks sit in the route.
+"""
+
+import json
+from collections.abc import Callable, Coroutine
+from typing import Annotated, Any, cast
+
+from fastapi import Depends, Request, Response, Security
+from fastapi.routing import APIRoute
+from fastapi.security import APIKeyHeader
+
+from outdial.api.problems import Problem, invalid
+from outdial.workspaces.api_keys import Authenticator, Principal
+
+_MAX_KEY_CHARS = 200
+
+_scheme = APIKeyHeader(
+    name="Authorization",
+    scheme_name="ApiKey",
+    description="An API key of the workspace, as it is (`Authorization: od_…`) or as `Bearer od_…`.",
+    auto_error=False,
+)
+
+
+class ApiRoute(APIRoute):
+    """A route for holders of an API key, whose body, if it takes one, is strict JSON."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        handle = super().get_route_handler()
+
+        async def guarded(request: Request) -> Response:
+            request.state.principal = await _principal(request)
+            if self.body_field is not None:
+                _require_json(request)
+                request = JsonRequest(request.scope, request.receive)
+            return await handle(request)
+
+        return guarded
+
+
+class JsonRequest(Request):
+    """JSON as RFC 8259 has it: UTF-8, no key twice, no NaN, nested no deeper than can be read."""
+
+    async def json(self) -> Any:
+        try:
+            return parse_json(await self.body())
+        except ValueError as error:
+            raise invalid([{"field": "body", "message": str(error)}]) from None
+
+
+def parse_json(body: bytes) -> Any:
+    """Raises ValueError with a reason. A byte order mark is tolerated, as the RFC allows."""
+    try:
+        return json.loads(
+            body.decode("utf-8-sig"), object_pairs_hook=_object, parse_constant=_no_constant, parse_int=_int
+        )
+    except UnicodeDecodeError:
+        raise ValueError("must be UTF-8") from None
+    except json.JSONDecodeError as error:
+        raise ValueError(f"must be JSON: {error.msg} (line {error.lineno}, column {error.colno})") from None
+    except RecursionError:
+        raise ValueError("is nested too deeply") from None
+
+
+def caller(request: Request, _: Annotated[str | None, Security(_scheme)]) -> Principal:
+    return cast(Principal, request.state.principal)
+
+
+Caller = Annotated[Principal, Depends(caller)]
+
+
+async def _principal(request: Request) -> Principal:
+    authenticate = cast(Authenticator, request.app.state.authenticator)
+    values = request.headers.getlist("authorization")
+    key = _key(values[0]) if len(values) == 1 else ""
+    if not key:
+        raise _unauthorized("Send an API key in the Authorization header.")
+    principal = await authenticate(key) if len(key) <= _MAX_KEY_CHARS else None
+    if principal is None:
+        raise _unauthorized("This API key is unknown or was revoked.")
+    return principal
+
+
+def _key(value: str) -> str:
+    scheme, _, rest = value.strip().partition(" ")
+    return rest.strip() if scheme.lower() == "bearer" else value.strip()
+
+
+def _unauthorized(message: str) -> Problem:
+    return Problem(401, "unauthorized", message, headers={"WWW-Authenticate": 'Bearer realm="outdial"'})
+
+
+def _require_json(request: Request) -> None:
+    media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if media_type != "application/json":
+        raise Problem(
+            415,
+            "not_json",
+            "The body has to be JSON, with Content-Type: application/json.",
+            headers={"Accept": "application/json"},
+        )
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    members = dict(pairs)
+    if len(members) != len(pairs):
+        raise ValueError("has the same key twice in one object")
+    return members
+
+
+def _no_constant(name: str) -> None:
+    raise ValueError(f"must be JSON: {name} is no JSON number")
+
+
+def _int(digits: str) -> int:
+    if len(digits) > 400:  # Python refuses thousands of digits with words of its own
+        raise ValueError("contains an integer of more than 64 bits; send it as text")
+    return int(digits)

@@ -1,0 +1,92 @@
+"""What the OpenAPI document says beside the handlers' signatures: the errors, the examples, the notice."""
+
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+
+from outdial.api.problems import MEDIA_TYPE, Problem, problem_json
+
+CONSENT = "In some regions automated calls without consent break the law: call only people who agreed to it."
+
+DESCRIPTION = f"""
+One `POST` and your agent phones anyone, from your own number at a carrier.
+
+**{CONSENT}**
+
+Every request needs an API key in the `Authorization` header. Every error is `application/problem+json`
+(RFC 9457) with a stable `code`, and a `message` for people. Instants are ISO 8601 in UTC, phone numbers E.164.
+"""
+
+
+class FieldProblem(BaseModel):
+    field: str
+    message: str
+
+
+class ProblemBody(BaseModel):
+    """RFC 9457, with `code` (stable, for programs) and `message` (the same words as `detail`)."""
+
+    model_config = ConfigDict(title="Problem")
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    code: str
+    message: str
+    errors: list[FieldProblem] = []
+
+
+_INVALID = [{"field": "to", "message": "must be an E.164 number such as +15551234567: it has to start with +"}]
+_COMMON: dict[int, tuple[str, str, str]] = {
+    401: ("The API key is missing, unknown or revoked.", "unauthorized", "This API key is unknown or was revoked."),
+    413: ("The body is too large.", "body_too_large", "The request body is larger than 1000000 bytes."),
+    415: ("The body isn't JSON.", "not_json", "The body has to be JSON, with Content-Type: application/json."),
+    422: ("A field is wrong; `errors` says which, and why.", "invalid_request", f"to: {_INVALID[0]['message']}"),
+    503: ("Nothing was stored; try again.", "unavailable", "The database can't be reached; nothing was stored."),
+}
+
+
+def errors(*statuses: int, **codes: str) -> dict[int | str, dict[str, Any]]:
+    """The error `responses` of an operation behind an API key. `s409_some_code="sentence"` documents a code of
+    its own."""
+    return documented(401, 503, *statuses, **codes)
+
+
+def documented(*statuses: int, **codes: str) -> dict[int | str, dict[str, Any]]:
+    """The same for operations that need no key and touch nothing."""
+    responses: dict[int | str, dict[str, Any]] = {}
+    for status in sorted(statuses):
+        description, code, message = _COMMON[status]
+        _add(responses, status, description, code, message)
+    for name, message in codes.items():
+        status_text, _, code = name.removeprefix("s").partition("_")
+        _add(responses, int(status_text), message, code, message)
+    return responses
+
+
+def example(value: Any, description: str = "Done", *, status: int = 200) -> dict[int | str, dict[str, Any]]:
+    """The success of an operation, with an example."""
+    return {status: {"description": description, "content": {"application/json": {"example": value}}}}
+
+
+def _add(responses: dict[int | str, dict[str, Any]], status: int, description: str, code: str, message: str) -> None:
+    problem = Problem(status, code, message, errors=_INVALID if code == "invalid_request" else ())
+    response = responses.setdefault(
+        status,
+        {
+            "description": description,
+            "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}, "examples": {}}},
+        },
+    )
+    examples = response["content"][MEDIA_TYPE]["examples"]
+    if examples:
+        response["description"] = "; or: ".join([response["description"].rstrip("."), description])
+    examples[code] = {"value": problem_json(problem)}
+    match status:
+        case 401:
+            response["headers"] = {"WWW-Authenticate": {"schema": {"type": "string"}}}
+        case 429 | 503:
+            response["headers"] = {
+                "Retry-After": {"schema": {"type": "integer"}, "description": "Seconds to wait before trying again"}
+            }

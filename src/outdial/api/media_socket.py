@@ -1,0 +1,183 @@
+"""The websockets carriers open for a call's audio, served on the HTTP server's own port.
+
+An ASGI websocket costs a queue, a task switch and a pause and resume of the socket for every 20 ms frame. So uvicorn
+is given this protocol class instead (its `ws` setting): it decodes each frame in the transport's own callback and
+hands it to the line. The websocket protocol itself is the `websockets` library's, without I/O (sansio).
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+from http import HTTPStatus
+from typing import Any, Protocol
+
+from websockets.exceptions import InvalidState
+from websockets.frames import Frame, Opcode
+from websockets.http11 import Request
+from websockets.protocol import State
+from websockets.server import ServerProtocol
+
+from outdial.conversation.line import MediaSocket
+
+logger = logging.getLogger(__name__)
+
+MAX_MESSAGE_BYTES = 128 * 1024
+MAX_UNSENT_BYTES = 256 * 1024  # about 20 s of audio nobody reads
+HANDSHAKE_TIMEOUT_S = 10.0
+CLOSE_TIMEOUT_S = 2.0
+
+
+class Receiver(Protocol):
+    """Who takes a websocket's messages: a line."""
+
+    def received(self, message: str | bytes) -> None: ...
+    def disconnected(self) -> None: ...
+
+
+Start = Callable[[MediaSocket], Receiver]
+Handshake = Callable[[str, Mapping[str, str]], Awaitable[Start | None]]  # path (and query), headers → refuse or start
+
+
+class MediaSocketProtocol(asyncio.Protocol):
+    """One websocket connection; also the line's MediaSocket."""
+
+    def __init__(self, handshake: Handshake, connections: set[Any]) -> None:
+        self._handshake = handshake
+        self._connections = connections
+        self._websocket = ServerProtocol(max_size=MAX_MESSAGE_BYTES, logger=logging.getLogger("outdial.media"))
+        self._transport: asyncio.Transport
+        self._receiver: Receiver | None = None
+        self._answering: asyncio.Task[None] | None = None
+        self._fragments: list[bytes] = []
+        self._text = False
+        self._closing: asyncio.TimerHandle | None = None
+
+    # -- asyncio.Protocol ------------------------------------------------------------------------------------
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport) or hasattr(transport, "write")
+        self._transport = transport  # type: ignore[assignment]
+        self._connections.add(self)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._connections.discard(self)
+        if self._closing is not None:
+            self._closing.cancel()
+        if self._answering is not None:
+            self._answering.cancel()
+        if self._receiver is not None:
+            self._receiver.disconnected()
+
+    def data_received(self, data: bytes) -> None:
+        websocket = self._websocket
+        websocket.receive_data(data)
+        for event in websocket.events_received():
+            if isinstance(event, Frame):
+                self._frame(event)
+            elif isinstance(event, Request):
+                self._answering = asyncio.get_running_loop().create_task(self._answer(event))
+        self._flush()
+        if websocket.close_expected() and self._closing is None:
+            self._closing = asyncio.get_running_loop().call_later(CLOSE_TIMEOUT_S, self._transport.abort)
+
+    def eof_received(self) -> None:
+        self._websocket.receive_eof()
+        self._flush()
+
+    # -- MediaSocket -----------------------------------------------------------------------------------------
+
+    def send(self, message: str | bytes) -> None:
+        if self._websocket.state is not State.OPEN:
+            return
+        if self._transport.get_write_buffer_size() > MAX_UNSENT_BYTES:
+            logger.warning("Media peer stopped reading")
+            self._transport.abort()
+            return
+        if isinstance(message, str):
+            self._websocket.send_text(message.encode())
+        else:
+            self._websocket.send_binary(message)
+        self._flush()
+
+    def close(self, code: int = 1000) -> None:
+        if self._websocket.state is State.OPEN:
+            self._websocket.send_close(code)
+            self._flush()
+            if self._closing is None:
+                self._closing = asyncio.get_running_loop().call_later(CLOSE_TIMEOUT_S, self._transport.abort)
+
+    def shutdown(self) -> None:
+        """The server stops (uvicorn's word). Conversations were ended before; what is left is cut."""
+        self.close(1001)
+        self._transport.close()
+
+    # -- inside ----------------------------------------------------------------------------------------------
+
+    async def _answer(self, request: Request) -> None:
+        """Ask whether this handshake is good, and answer it."""
+        response = self._websocket.accept(request)
+        start: Start | None = None
+        if response.status_code == HTTPStatus.SWITCHING_PROTOCOLS:
+            headers = {name.lower(): value for name, value in request.headers.raw_items()}
+            try:
+                async with asyncio.timeout(HANDSHAKE_TIMEOUT_S):
+                    start = await self._handshake(request.path, headers)
+                if start is None:
+                    response = self._websocket.reject(HTTPStatus.FORBIDDEN, "This media stream is not expected.\n")
+            except Exception:
+                logger.exception("Media handshake failed")
+                response = self._websocket.reject(HTTPStatus.SERVICE_UNAVAILABLE, "Please try again.\n")
+        if self._transport.is_closing():
+            return
+        self._websocket.send_response(response)
+        if start is not None:
+            self._receiver = start(self)
+        self._flush()
+
+    def _frame(self, frame: Frame) -> None:
+        match frame.opcode:
+            case Opcode.TEXT | Opcode.BINARY:
+                self._text = frame.opcode is Opcode.TEXT
+                if frame.fin:
+                    self._message(bytes(frame.data))
+                else:
+                    self._fragments = [bytes(frame.data)]
+            case Opcode.CONT:
+                self._fragments.append(bytes(frame.data))
+                if frame.fin:
+                    self._message(b"".join(self._fragments))
+                    self._fragments = []
+
+    def _message(self, data: bytes) -> None:
+        if self._receiver is None:
+            return
+        if not self._text:
+            self._receiver.received(data)
+            return
+        try:
+            text = data.decode()
+        except UnicodeDecodeError:
+            self.close(1007)
+            return
+        self._receiver.received(text)
+
+    def _flush(self) -> None:
+        if self._transport.is_closing():
+            return
+        try:
+            for data in self._websocket.data_to_send():
+                if data:
+                    self._transport.write(data)
+                else:
+                    self._transport.close()  # an empty piece stands for the end of the stream
+        except InvalidState:
+            self._transport.close()
+
+
+def media_sockets(handshake: Handshake) -> Callable[..., MediaSocketProtocol]:
+    """What to give uvicorn as `ws`."""
+
+    def protocol(*, config: Any, server_state: Any, app_state: Any, **_: Any) -> MediaSocketProtocol:
+        return MediaSocketProtocol(handshake, server_state.connections)
+
+    return protocol

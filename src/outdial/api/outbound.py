@@ -1,0 +1,131 @@
+"""POST /v1/phone-number/<id>/outbound: place a call. The whole contract with callers is this page."""
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Body, Header, Path, Request
+from fastapi.responses import JSONResponse
+from typing_extensions import TypedDict
+
+from outdial.api.auth import ApiRoute, Caller
+from outdial.api.docs import CONSENT, errors, example
+from outdial.api.problems import invalid
+from outdial.api.services import Use
+from outdial.calls.intake import create_call
+from outdial.calls.request import OutboundRequest
+
+router = APIRouter(route_class=ApiRoute, tags=["Outbound calls"])
+
+_MAX_IDEMPOTENCY_KEY_CHARS = 255
+
+
+class OutboundAnswer(TypedDict):
+    """The call is stored and will be dialled; `status_url` tells how it goes."""
+
+    call_id: str
+    status: str
+    status_url: str
+
+
+_EXAMPLES: dict[str, Any] = {
+    "simple": {
+        "summary": "A number, and what the agent should know",
+        "value": {
+            "to": "+15551234567",
+            "variables": {"user_name": "Jane", "account_type": "Premium"},
+            "amd": True,
+        },
+    },
+    "everything": {
+        "summary": "Leave a message on machines, try three times, not before nine",
+        "value": {
+            "to": "+15551234567",
+            "variables": {"user_name": "Jane", "appointment": {"day": "Monday", "time": "09:30"}},
+            "amd": {"on_machine": "leave_message", "message": "Hello {user_name}, please call us back."},
+            "on_limit": "queue",
+            "not_before": "2030-01-31T09:00:00Z",
+            "expires_at": "2030-01-31T18:00:00Z",
+            "retry": {"max_attempts": 3, "on": ["busy", "no_answer"], "delays_s": [1800, 3600]},
+            "ring_timeout_s": 25,
+            "max_duration_s": 600,
+            "metadata": {"crm_id": "4711"},
+        },
+    },
+}
+_ANSWER = {
+    "call_id": "call_8r5v1kz3m0q4t7w2x9y6",
+    "status": "queued",
+    "status_url": "https://voice.example/v1/calls/call_8r5v1kz3m0q4t7w2x9y6",
+}
+_RESPONSES = example(_ANSWER, "Stored; the call will be dialled once, whatever happens to this server") | errors(
+    413,
+    415,
+    422,
+    s403_number_of_another_workspace="This API key belongs to another workspace than the number.",
+    s404_number_not_found="There is no phone number with this id.",
+    s409_number_cannot_dial_out="This phone number is set up for inbound calls only.",
+    s409_number_has_no_agent="This phone number has no agent; assign one first.",
+    s409_agent_not_published="The agent of this phone number has no published version; publish one first.",
+    s409_idempotency_conflict="This Idempotency-Key was used before with another number or body.",
+    s409_idempotency_in_progress="A request with this Idempotency-Key is being handled; ask again shortly.",
+    s429_pool_full="Every line of this workspace is taken.",
+    s429_queue_full="100000 calls of this workspace are waiting already.",
+)
+_RESPONSES[200]["headers"] = {
+    "Idempotent-Replayed": {
+        "schema": {"type": "string", "enum": ["true"]},
+        "description": "Present when this is the answer to an earlier request with the same key",
+    }
+}
+
+
+@router.post(
+    "/v1/phone-number/{number_id}/outbound",
+    summary="Place a call",
+    description=f"Stores one call and answers at once; the call is dialled as soon as a line is free. {CONSENT}",
+    operation_id="place_call",
+    response_model=OutboundAnswer,
+    responses=_RESPONSES,
+)
+@router.post(
+    "/v1alpha1/phone-number/{number_id}/outbound",
+    summary="Place a call (same as under /v1)",
+    description=f"The same endpoint under the path that existing clients use. {CONSENT}",
+    operation_id="place_call_v1alpha1",
+    response_model=OutboundAnswer,
+    responses=_RESPONSES,
+)
+async def place_call(
+    request: Request,
+    services: Use,
+    caller: Caller,
+    number_id: Annotated[str, Path(description="The phone number to call from")],
+    body: Annotated[OutboundRequest, Body(openapi_examples=_EXAMPLES)],
+    idempotency_key: Annotated[
+        str | None,
+        Header(description="Any text of yours, up to 255 characters. The same key and body never dial twice"),
+    ] = None,
+) -> JSONResponse:
+    accepted = await create_call(
+        services.engine,
+        services.settings,
+        workspace_id=caller.workspace_id,
+        number_id=number_id,
+        request=body,
+        idempotency_key=_checked(request.headers.getlist("idempotency-key")),
+    )
+    answer = OutboundAnswer(
+        call_id=accepted.call_id,
+        status=accepted.status,
+        status_url=f"{services.settings.base_url}/v1/calls/{accepted.call_id}",
+    )
+    return JSONResponse(answer, headers={"Idempotent-Replayed": "true"} if accepted.replayed else None)
+
+
+def _checked(values: list[str]) -> str | None:
+    if not values:
+        return None
+    key = values[0]
+    if len(values) > 1 or not 0 < len(key) <= _MAX_IDEMPOTENCY_KEY_CHARS or not (key.isascii() and key.isprintable()):
+        why = f"must be one value of 1 to {_MAX_IDEMPOTENCY_KEY_CHARS} printable ASCII characters"
+        raise invalid([{"field": "Idempotency-Key", "message": why}])
+    return key

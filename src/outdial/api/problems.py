@@ -1,0 +1,147 @@
+"""Every error the API answers: RFC 9457 problem+json, plus our stable `code` and the `message` older clients read."""
+
+import json
+import logging
+from collections.abc import Iterable, Mapping, Sequence
+from http import HTTPStatus
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+
+from outdial.refusals import Conflict, Invalid, LimitReached, NotFound, NotYours, Refusal
+
+logger = logging.getLogger(__name__)
+
+MEDIA_TYPE = "application/problem+json"
+MAX_ERRORS = 20  # wrong fields told at once
+_MAX_FIELD_CHARS = 200
+_RETRY_UNAVAILABLE_S = 2
+
+_STATUS: Mapping[type[Refusal], int] = {NotFound: 404, NotYours: 403, Conflict: 409, LimitReached: 429, Invalid: 422}
+
+# What Starlette raises by itself: codes and words for the statuses it uses.
+_HTTP: Mapping[int, tuple[str, str]] = {
+    404: ("not_found", "There is nothing at this address."),
+    405: ("method_not_allowed", "This address doesn't take this method; see the Allow header."),
+}
+
+FieldError = Mapping[str, str]  # {"field": "retry.on[0]", "message": "why"}
+
+
+class Problem(HTTPException):
+    """A refusal on its way out. Made only in `api`; the rest raises Refusal."""
+
+    def __init__(
+        self,
+        status: int,
+        code: str,
+        message: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        errors: Sequence[FieldError] = (),
+    ) -> None:
+        super().__init__(status, detail=message, headers=dict(headers or {}))
+        self.code = code
+        self.message = message
+        self.errors = errors
+
+
+def unavailable(message: str = "The database can't be reached; nothing was stored.") -> Problem:
+    return Problem(503, "unavailable", message, headers={"Retry-After": str(_RETRY_UNAVAILABLE_S)})
+
+
+def invalid(errors: Sequence[FieldError]) -> Problem:
+    """422; the message names the first wrong field, `errors` all of them (up to a limit)."""
+    first = errors[0]
+    more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
+    message = f"{first['field']}: {first['message']}{more}"
+    return Problem(422, "invalid_request", message, errors=errors[:MAX_ERRORS])
+
+
+def problem_json(problem: Problem) -> dict[str, Any]:
+    body: dict[str, Any] = {
+        "type": f"urn:outdial:problem:{problem.code}",
+        "title": HTTPStatus(problem.status_code).phrase,
+        "status": problem.status_code,
+        "detail": problem.message,
+        "code": problem.code,
+        "message": problem.message,
+    }
+    if problem.errors:
+        body["errors"] = list(problem.errors)
+    return body
+
+
+def respond(problem: Problem) -> Response:
+    # ASCII with escapes: a field name that is quoted back may hold what UTF-8 can't (half a surrogate pair).
+    body = json.dumps(problem_json(problem)).encode()
+    return Response(body, problem.status_code, dict(problem.headers or {}), media_type=MEDIA_TYPE)
+
+
+def field_errors(errors: Iterable[Mapping[str, Any]]) -> list[dict[str, str]]:
+    """Pydantic's errors as ours. What was sent isn't repeated, but for the names of unknown fields."""
+    return [{"field": _field(error["loc"]), "message": _reason(error)} for error in errors]
+
+
+def install(app: FastAPI) -> None:
+    """Answer every exception that leaves a handler of `app`."""
+
+    @app.exception_handler(HTTPException)
+    async def _http(request: Request, error: HTTPException) -> Response:
+        if isinstance(error, Problem):
+            return respond(error)
+        code, message = _HTTP.get(error.status_code, ("refused", HTTPStatus(error.status_code).phrase + "."))
+        return respond(Problem(error.status_code, code, message, headers=error.headers))
+
+    @app.exception_handler(RequestValidationError)
+    async def _validation(request: Request, error: RequestValidationError) -> Response:
+        return respond(invalid(field_errors(error.errors())))
+
+    @app.exception_handler(Refusal)
+    async def _refusal(request: Request, error: Refusal) -> Response:
+        if isinstance(error, Invalid):
+            return respond(invalid([{"field": error.field, "message": error.message}]))
+        headers = {"Retry-After": str(error.retry_after_s)} if isinstance(error, LimitReached) else None
+        return respond(Problem(_STATUS[type(error)], error.code, error.message, headers=headers))
+
+    @app.exception_handler(OperationalError)
+    @app.exception_handler(InterfaceError)
+    @app.exception_handler(PoolTimeout)
+    async def _database(request: Request, error: Exception) -> Response:
+        cause = error.orig if isinstance(error, DBAPIError) else error
+        logger.error("Database can't be used", extra={"error": type(cause).__name__})
+        return respond(unavailable())
+
+    @app.exception_handler(Exception)
+    async def _unexpected(request: Request, error: Exception) -> Response:
+        # Starlette raises the error again after this answer, so the server logs it.
+        return respond(Problem(500, "internal_error", "Something went wrong on our side; it was logged."))
+
+
+def _field(location: Sequence[str | int]) -> str:
+    """("body", "retry", "on", 0) is `retry.on[0]`; the whole body is `body`."""
+    where, *path = location
+    name = ""
+    for index, part in enumerate(path):
+        if isinstance(part, int):
+            name += f"[{part}]"
+        elif not (index > 0 and part.startswith("amd:")):  # the tag of a union, not a field
+            name += f".{part}" if name else part
+    return (name or str(where))[:_MAX_FIELD_CHARS]
+
+
+def _reason(error: Mapping[str, Any]) -> str:
+    match error["type"]:
+        case "missing":
+            return "is required"
+        case "extra_forbidden":
+            return "is not a field of this request"
+        case "model_attributes_type" | "model_type" | "dict_type":
+            return "must be a JSON object"
+    reason = str(error["msg"]).removeprefix("Value error, ")
+    return reason.replace("Input should", "must", 1) if reason.startswith("Input should ") else reason

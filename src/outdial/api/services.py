@@ -1,0 +1,36 @@
+"""What the HTTP handlers work with, put together once by whoever starts the process."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, cast
+
+from fastapi import Depends, Request
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from outdial.db.notify import Notifications
+from outdial.settings import Settings
+from outdial.workspaces.secrets import SecretBox
+
+
+def _always() -> bool:
+    return True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Services:
+    """`ready`: whether the parts of this process that /readyz can't see (the dispatcher, …) are running."""
+
+    engine: AsyncEngine
+    settings: Settings
+    notifications: Notifications
+    secret_box: SecretBox
+    recordings_dir: Path
+    ready: Callable[[], bool] = _always
+
+
+def services(request: Request) -> Services:
+    return cast(Services, request.app.state.services)
+
+
+Use = Annotated[Services, Depends(services)]

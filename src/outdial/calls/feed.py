@@ -1,0 +1,22 @@
+"""The feed of what happens to calls: rows in `call_events`, announced with NOTIFY when their transaction commits."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from sqlalchemy import func, insert, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from outdial.db.tables import call_events
+
+
+async def add_event(conn: AsyncConnection, call_id: str, type_: str, data: Mapping[str, Any]) -> None:
+    """Append to a call's history and wake whoever follows it, when the transaction commits."""
+    announced = func.pg_notify("outdial_call", call_id)  # RETURNING: the notice costs no round trip of its own
+    await conn.execute(
+        insert(call_events).values(call_id=call_id, type=type_, data=dict(data)).returning(announced)
+    )
+
+
+async def notify(conn: AsyncConnection, channel: str, payload: str) -> None:
+    """Wake the listeners of a channel when the transaction commits."""
+    await conn.execute(select(func.pg_notify(channel, payload)))

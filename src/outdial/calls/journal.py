@@ -1,0 +1,85 @@
+"""A conversation written down as it goes: transcript turns and events, behind the back of the audio."""
+
+import asyncio
+import logging
+from typing import Any
+
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from outdial.calls.feed import add_event
+from outdial.conversation.session import Turn
+from outdial.db.tables import turns
+
+logger = logging.getLogger(__name__)
+
+TRIES = 5
+MAX_WAITING = 10_000
+
+
+class CallJournal:
+    """The Journal of one call (see conversation.session). One task writes, in order; `close` waits for it."""
+
+    def __init__(self, engine: AsyncEngine, call_id: str, *, first_seq: int = 0) -> None:
+        self._engine = engine
+        self._call_id = call_id
+        self._first_seq = first_seq  # turns of earlier attempts come before ours
+        self._queue: asyncio.Queue[Turn | tuple[str, dict[str, Any]] | None] = asyncio.Queue(MAX_WAITING)
+        self._task = asyncio.create_task(self._write_all(), name=f"journal of {call_id}")
+
+    def turn(self, turn: Turn) -> None:
+        self._queue.put_nowait(turn)
+
+    def event(self, type_: str, data: dict[str, Any]) -> None:
+        self._queue.put_nowait((type_, data))
+
+    async def close(self) -> None:
+        """Everything noted so far is in the database afterwards, or the log says that it isn't."""
+        self._queue.put_nowait(None)
+        await self._task
+
+    async def _write_all(self) -> None:
+        while True:
+            batch = [await self._queue.get()]
+            while not self._queue.empty():
+                batch.append(self._queue.get_nowait())
+            last = batch[-1] is None
+            await self._write([entry for entry in batch if entry is not None])
+            if last:
+                return
+
+    async def _write(self, entries: list[Turn | tuple[str, dict[str, Any]]]) -> None:
+        if not entries:
+            return
+        for attempt in range(TRIES):
+            try:
+                async with self._engine.begin() as conn:
+                    for entry in entries:
+                        match entry:
+                            case Turn():
+                                await self._write_turn(conn, entry)
+                            case (type_, data):
+                                await add_event(conn, self._call_id, type_, data)
+                return
+            except Exception:
+                if attempt == TRIES - 1:
+                    logger.exception("Transcript not written", extra={"call_id": self._call_id})
+                else:
+                    await asyncio.sleep(2**attempt * 0.2)
+
+    async def _write_turn(self, conn: AsyncConnection, turn: Turn) -> None:
+        row = {
+            "speaker": turn.speaker,
+            "text": turn.text.replace("\0", ""),
+            "start_ms": turn.start_ms,
+            "end_ms": turn.end_ms,
+            "interrupted": turn.interrupted,
+            "latency": turn.latency,
+        }
+        seq = self._first_seq + turn.seq
+        await conn.execute(
+            insert(turns)
+            .values(call_id=self._call_id, seq=seq, **row)
+            .on_conflict_do_update(index_elements=["call_id", "seq"], set_=row)
+        )
+        await add_event(conn, self._call_id, "transcript", {"seq": seq, **row})

@@ -1,0 +1,187 @@
+"""What may be asked of an outbound call: the JSON body of POST …/outbound, checked field by field.
+
+Strict: nothing is coerced ("true" is no boolean, 30.0 no integer) and unknown fields are refused, because a
+misspelt `expires_at` would otherwise be found out by the person who is phoned.
+"""
+
+import json
+import math
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Discriminator,
+    Field,
+    Tag,
+    WithJsonSchema,
+    model_validator,
+)
+
+from outdial.instants import parse_instant
+from outdial.numbers.e164 import parse_e164
+
+MAX_DEPTH = 20
+MAX_KEYS = 200
+MAX_KEY_CHARS = 128
+MAX_JSON_BYTES = 64_000
+_MAX_INT = 2**63 - 1
+
+
+def check_text(text: str) -> str:
+    """Raises ValueError for what PostgreSQL can't keep. Other control characters stay: speech drops them."""
+    if "\x00" in text:
+        raise ValueError("must not contain the character U+0000")
+    if not text.isascii():
+        try:
+            text.encode()
+        except UnicodeEncodeError:
+            raise ValueError("must not contain half of a surrogate pair") from None
+    return text
+
+
+def check_json_object(value: dict[str, Any]) -> dict[str, Any]:
+    """Raises ValueError unless `value` is of a size, depth and content that can be stored and given back.
+
+    Walks with its own stack: the depth isn't known to be harmless before it was measured.
+    """
+    if len(value) > MAX_KEYS:
+        raise ValueError(f"has {len(value)} keys, at most {MAX_KEYS} are allowed")
+    stack: list[tuple[Any, int]] = [(value, 1)]
+    while stack:
+        node, depth = stack.pop()
+        if isinstance(node, dict | list) and depth > MAX_DEPTH:
+            raise ValueError(f"is nested more than {MAX_DEPTH} levels deep")
+        match node:
+            case dict():
+                for key in node:
+                    if len(key) > MAX_KEY_CHARS:
+                        raise ValueError(f"has a key longer than {MAX_KEY_CHARS} characters")
+                    check_text(key)
+                stack.extend((child, depth + 1) for child in node.values())
+            case list():
+                stack.extend((child, depth + 1) for child in node)
+            case str():
+                check_text(node)
+            case float() if not math.isfinite(node):
+                raise ValueError("contains a number that JSON can't express (NaN or infinity)")
+            case int() if abs(node) > _MAX_INT:
+                raise ValueError("contains an integer of more than 64 bits; send it as text")
+    size = len(json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode())
+    if size > MAX_JSON_BYTES:
+        raise ValueError(f"is {size} bytes of JSON, at most {MAX_JSON_BYTES} are allowed")
+    return value
+
+
+def _instant(value: Any) -> datetime:
+    if isinstance(value, datetime):
+        value = value.isoformat()
+    if not isinstance(value, str):
+        raise ValueError("must be an ISO 8601 instant such as 2026-01-31T09:00:00Z")
+    return parse_instant(value)
+
+
+E164 = Annotated[
+    str,
+    AfterValidator(parse_e164),
+    WithJsonSchema({"type": "string", "pattern": r"^\+[1-9][0-9]{7,14}$", "examples": ["+15551234567"]}),
+]
+JsonObject = Annotated[dict[str, Any], AfterValidator(check_json_object)]
+Instant = Annotated[datetime, BeforeValidator(_instant), WithJsonSchema({"type": "string", "format": "date-time"})]
+CleanText = Annotated[str, AfterValidator(check_text)]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, use_attribute_docstrings=True)
+
+
+class MachineDetection(_Strict):
+    """Answering machine detection, in detail."""
+
+    on_machine: Literal["hang_up", "leave_message", "continue"] | None = None
+    """What to do when a machine answers. Default: as the agent says, else `hang_up`; `leave_message` when
+    `message` is given."""
+    message: Annotated[CleanText, Field(min_length=1, max_length=2000)] | None = None
+    """Left after the beep, with `{variables}` filled in. Default: the agent's own message."""
+    max_wait_s: Annotated[int, Field(ge=3, le=59)] = 30
+    """How long to wait for a verdict."""
+
+    @model_validator(mode="after")
+    def _message_is_used(self) -> "MachineDetection":
+        if self.message is not None and self.on_machine in ("hang_up", "continue"):
+            raise ValueError(f'message is only used with on_machine "leave_message", not "{self.on_machine}"')
+        return self
+
+
+class Retry(_Strict):
+    """When to dial again."""
+
+    max_attempts: Annotated[int, Field(ge=1, le=10)] = 3
+    """How often to dial at most, the first time included."""
+    on: Annotated[list[Literal["busy", "no_answer", "failed", "machine"]], Field(min_length=1, max_length=4)] = [
+        "busy",
+        "no_answer",
+    ]
+    """After which ends."""
+    delays_s: Annotated[list[Annotated[int, Field(ge=1, le=2_592_000)]], Field(min_length=1, max_length=10)] = [1800]
+    """Seconds to wait before the second attempt, the third, …; the last delay repeats."""
+
+
+def _amd_kind(value: Any) -> str | None:
+    if isinstance(value, bool):
+        return "amd:switch"
+    return "amd:object" if isinstance(value, dict | MachineDetection) else None
+
+
+Amd = Annotated[
+    Annotated[bool, Tag("amd:switch")] | Annotated[MachineDetection, Tag("amd:object")],
+    Discriminator(
+        _amd_kind, custom_error_type="amd_type", custom_error_message="must be true, false or an object"
+    ),
+]
+
+
+class OutboundRequest(_Strict):
+    """One call to place."""
+
+    to: E164
+    """The number to dial, E.164."""
+    variables: JsonObject | None = None
+    """Injected when the call starts; usable in everything the agent says. At most 200 keys, 64 kB, 20 levels."""
+    amd: Amd | None = None
+    """Answering machine detection: `true`, or an object with details. Default: off."""
+    on_limit: Literal["queue", "reject"] = "queue"
+    """When every line is taken: wait for a free one, or answer 429."""
+    not_before: Instant | None = None
+    """Don't dial before this instant."""
+    expires_at: Instant | None = None
+    """Give up when no phone has rung by this instant."""
+    retry: Retry | None = None
+    """Dial again after these ends. Default: one attempt."""
+    ring_timeout_s: Annotated[int, Field(ge=5, le=600)] | None = None
+    """How long to let it ring. Default: the server's setting (30)."""
+    max_duration_s: Annotated[int, Field(ge=10, le=14_400)] | None = None
+    """End the call after this long. Default: the server's setting (1800)."""
+    metadata: JsonObject | None = None
+    """Yours: echoed in the call, its events and webhooks; never shown to the agent. Same limits as variables."""
+
+    @model_validator(mode="after")
+    def _times_agree(self) -> "OutboundRequest":
+        if self.not_before is not None and self.expires_at is not None and self.expires_at <= self.not_before:
+            raise ValueError("expires_at must be later than not_before")
+        if self.on_limit == "reject" and self.not_before is not None:
+            raise ValueError('on_limit "reject" asks for a line now, so it can\'t be used with not_before')
+        return self
+
+    def detection(self) -> dict[str, Any] | None:
+        """As stored: None when off; `on_machine` None means the agent's own setting, else hang up."""
+        match self.amd:
+            case MachineDetection() as amd:
+                on_machine = amd.on_machine or ("leave_message" if amd.message else None)
+                return {"on_machine": on_machine, "message": amd.message, "max_wait_s": amd.max_wait_s}
+            case True:
+                return {"on_machine": None, "message": None, "max_wait_s": 30}
+        return None

@@ -1,0 +1,255 @@
+"""What happened to an attempt, written down: the attempt, its call, its line and the event feed, in one transaction.
+
+Lock order: the call row, then the pool row. Admission takes the pool row first but never waits for a call row
+(SKIP LOCKED), so the two can't deadlock.
+"""
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Row, func, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from outdial.calls.feed import add_event, notify
+from outdial.calls.state import (
+    Attempt,
+    CallDirection,
+    CallError,
+    CallState,
+    EndReason,
+    Progress,
+    Verdict,
+    advance,
+)
+from outdial.db.tables import attempts, calls, pools
+
+logger = logging.getLogger(__name__)
+
+AUDIO_CHECK_S = 11.0  # an answered call without audio is looked at this soon
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Applied:
+    """What an event changed. `call_state` is the call's state now (a retried call is `queued` again)."""
+
+    call_id: str
+    call_state: CallState
+    changed: bool
+
+
+async def apply_event(
+    engine: AsyncEngine, attempt_id: str, event: Progress | Verdict, *, check_in_s: float = 20.0
+) -> Applied | None:
+    """Bring an attempt and its call to what `event` says; None when the attempt is unknown.
+
+    A late or repeated event changes nothing. `check_in_s`: when the sweep should look at a live attempt again.
+    """
+    async with engine.begin() as conn:
+        row = await _locked(conn, attempt_id)
+        if row is None:
+            return None
+        match event:
+            case Progress():
+                return await _progress(conn, row, event, check_in_s)
+            case Verdict():
+                return await _verdict(conn, row, event)
+
+
+async def announce_ending(
+    engine: AsyncEngine, attempt_id: str, end_reason: EndReason, error: CallError | None = None
+) -> None:
+    """Note why we are about to end a call, before the carrier is asked to: its "completed" may overtake our own
+    word, and would know less. The first reason stays."""
+    async with engine.begin() as conn:
+        await conn.execute(
+            update(attempts)
+            .where(attempts.c.id == attempt_id, attempts.c.state != CallState.ENDED, attempts.c.ending.is_(None))
+            .values(ending={"end_reason": end_reason, "error": _error_json(error)})
+        )
+
+
+async def _locked(conn: AsyncConnection, attempt_id: str) -> Row[Any] | None:
+    """The attempt with its call, both locked."""
+    query = (
+        select(
+            attempts,
+            calls.c.workspace_id,
+            calls.c.direction,
+            calls.c.state.label("call_state"),
+            calls.c.holds_line,
+            calls.c.retry,
+            calls.c.expires_at,
+            calls.c.hang_up_requested_at,
+            calls.c.answered_at.label("call_answered_at"),
+            calls.c.answered_by,
+            calls.c.message_delivered,
+        )
+        .join(calls, calls.c.id == attempts.c.call_id)
+        .where(attempts.c.id == attempt_id)
+        .with_for_update()
+    )
+    return (await conn.execute(query)).one_or_none()
+
+
+async def _progress(conn: AsyncConnection, row: Row[Any], event: Progress, check_in_s: float) -> Applied:
+    before = Attempt(
+        state=CallState(row.state),
+        carrier_call_id=row.carrier_call_id,
+        end_reason=EndReason(row.end_reason) if row.end_reason else None,
+        ringing_at=row.ringing_at,
+        answered_at=row.answered_at,
+        ended_at=row.ended_at,
+    )
+    after = advance(before, _with_our_reason(event, row))
+    if before.state is CallState.ENDED:
+        return Applied(call_id=row.call_id, call_state=CallState(row.call_state), changed=False)
+    now = datetime.now(UTC)
+    if after.state is CallState.IN_PROGRESS and row.stream_opened_at is None:
+        check_in_s = min(check_in_s, AUDIO_CHECK_S)
+    await conn.execute(
+        update(attempts)
+        .where(attempts.c.id == row.id, attempts.c.state == row.state)
+        .values(
+            state=after.state,
+            carrier_call_id=after.carrier_call_id,
+            end_reason=after.end_reason,
+            error=_error_json(after.error),
+            ringing_at=after.ringing_at,
+            answered_at=after.answered_at,
+            ended_at=after.ended_at,
+            unknown_since=None,  # the carrier spoke of it
+            check_at=now + timedelta(seconds=check_in_s),
+        )
+    )
+    if after.state is before.state:
+        return Applied(call_id=row.call_id, call_state=CallState(row.call_state), changed=False)
+    if after.state is CallState.ENDED:
+        state = await _end(conn, row, after, now)
+    else:
+        state = after.state
+        await conn.execute(
+            update(calls)
+            .where(calls.c.id == row.call_id)
+            .values(state=state, answered_at=func.coalesce(calls.c.answered_at, after.answered_at))
+        )
+        await add_event(
+            conn, row.call_id, "state", {"state": state, "attempt": row.number, "at": event.at.isoformat()}
+        )
+    return Applied(call_id=row.call_id, call_state=state, changed=True)
+
+
+NO_MEDIA = CallError(
+    code="no_media", message="The call was answered, but it ended before its audio reached Outdial."
+)
+
+
+def _with_our_reason(event: Progress, row: Row[Any]) -> Progress:
+    """The end of a call as we know it, where that is more than the carrier's "completed" (somebody picked up).
+
+    We noted a reason before ending it ourselves; or there never was any audio. A carrier's busy, no answer or
+    failure is its own knowledge and stays.
+    """
+    if event.state is not CallState.ENDED or event.end_reason not in (EndReason.COMPLETED, EndReason.CANCELED):
+        return event
+    if row.ending:
+        error = row.ending["error"]
+        reason = EndReason(row.ending["end_reason"])
+        return replace(event, end_reason=reason, error=CallError(**error) if error else None)
+    if event.end_reason is EndReason.COMPLETED and row.stream_opened_at is None:
+        return replace(event, end_reason=EndReason.FAILED, error=NO_MEDIA)
+    return event
+
+
+async def _end(conn: AsyncConnection, row: Row[Any], after: Attempt, now: datetime) -> CallState:
+    """The attempt is over: give the line back, then queue the next attempt or end the call."""
+    next_due = next_attempt_at(row.retry, after.end_reason, row.number, now)
+    if next_due is not None and (row.hang_up_requested_at or (row.expires_at and next_due >= row.expires_at)):
+        next_due = None
+    if row.holds_line:
+        await release_line(conn, row.workspace_id, CallDirection(row.direction))
+    error = _error_json(after.error)
+    if next_due is not None:
+        await conn.execute(
+            update(calls)
+            .where(calls.c.id == row.call_id)
+            .values(
+                state=CallState.QUEUED, holds_line=False, due_at=next_due, answered_at=None, answered_by=None
+            )
+        )
+        data = {
+            "state": CallState.QUEUED,
+            "attempt": row.number,
+            "attempt_end_reason": after.end_reason,
+            "error": error,
+            "next_attempt_at": next_due.isoformat(),
+        }
+        await add_event(conn, row.call_id, "state", data)
+        await notify(conn, "outdial_queue", row.workspace_id)
+        return CallState.QUEUED
+    await conn.execute(
+        update(calls)
+        .where(calls.c.id == row.call_id)
+        .values(
+            state=CallState.ENDED,
+            end_reason=after.end_reason,
+            error=error,
+            holds_line=False,
+            ended_at=after.ended_at,
+            answered_at=func.coalesce(calls.c.answered_at, after.answered_at),
+        )
+    )
+    data = {"state": CallState.ENDED, "end_reason": after.end_reason, "attempt": row.number, "error": error}
+    await add_event(conn, row.call_id, "state", data)
+    await notify(conn, "outdial_queue", row.workspace_id)  # a line is free: the next call can go
+    return CallState.ENDED
+
+
+def next_attempt_at(
+    retry: Mapping[str, Any] | None, end_reason: EndReason | None, number: int, now: datetime
+) -> datetime | None:
+    """When the attempt after attempt `number` is due; None when there is to be none.
+
+    The last delay is used again when there are more attempts than delays.
+    """
+    if not retry or end_reason is None or end_reason not in retry["on"] or number >= retry["max_attempts"]:
+        return None
+    delays = retry["delays_s"] or [0]
+    return now + timedelta(seconds=delays[min(number, len(delays)) - 1])
+
+
+async def release_line(conn: AsyncConnection, workspace_id: str, direction: CallDirection) -> None:
+    """Give a line back; part of the transaction that ends the attempt."""
+    used = pools.c.used_outbound if direction is CallDirection.OUTBOUND else pools.c.used_inbound
+    await conn.execute(
+        update(pools).where(pools.c.workspace_id == workspace_id).values({used: func.greatest(used - 1, 0)})
+    )
+
+
+async def _verdict(conn: AsyncConnection, row: Row[Any], event: Verdict) -> Applied:
+    """Record who answered. The first verdict stays, but a later one may add that a message can be left now."""
+    known = row.answered_by
+    state = CallState(row.call_state)
+    if known and (known["category"] != "unknown") and (known.get("message_end") or not event.message_end):
+        return Applied(call_id=row.call_id, call_state=state, changed=False)
+    answered_at = row.answered_at or row.call_answered_at
+    after_answer_ms = event.detection_ms
+    if after_answer_ms is None and answered_at is not None:
+        after_answer_ms = max(0, round((event.at - answered_at).total_seconds() * 1000))
+    answered_by = {
+        "category": event.answered_by,
+        "evidence": list(event.evidence),
+        "after_answer_ms": after_answer_ms,
+        "message_end": event.message_end,
+    }
+    await conn.execute(update(calls).where(calls.c.id == row.call_id).values(answered_by=answered_by))
+    await add_event(conn, row.call_id, "answered_by", answered_by)
+    if row.state != CallState.ENDED:
+        await notify(conn, "outdial_control", row.call_id)
+    return Applied(call_id=row.call_id, call_state=state, changed=True)
+
+
+def _error_json(error: CallError | None) -> dict[str, str] | None:
+    return {"code": error.code, "message": error.message} if error else None

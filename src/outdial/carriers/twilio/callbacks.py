@@ -1,0 +1,179 @@
+"""Twilio's callbacks: is it Twilio (`verify`), what does it say (`parse`), what do we answer (`reply`).
+
+Pure. Sources: twilio.com/docs/usage/security (signature), twilio.com/docs/voice/api/call-resource
+(status callbacks), twilio.com/docs/voice/twiml/dial and /stream.
+"""
+
+import hmac
+import logging
+import re
+from base64 import b64encode
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
+from hashlib import sha1, sha256
+from urllib.parse import parse_qsl
+
+from outdial.calls.state import CallEvent
+from outdial.carriers.base import BadCallback, Callback, CallbackReply
+from outdial.carriers.twilio import answer, words
+
+logger = logging.getLogger(__name__)
+
+MAX_FIELDS = 250  # a status callback has about 40
+
+_CALL_SID = re.compile(r"CA[0-9a-fA-F]{32}")
+_TOKEN = re.compile(r"[\x21-\x7e]{1,128}")
+_BODY_HASH = re.compile(r"[?&]bodySHA256=([0-9a-fA-F]{64})(?:[&#]|$)")
+_URL = re.compile(
+    r"(?P<scheme>[a-z]+)://(?:[^/?#@]*@)?(?P<host>\[[^]/?#]*]|[^:/?#@]+)(?P<port>:[0-9]*)?"
+    r"(?P<path>[^?#]*)(?P<query>\?[^#]*)?(?:#.*)?",
+    re.DOTALL,
+)
+
+
+def verify(*, url: str, headers: Mapping[str, str], body: bytes, tokens: Sequence[str]) -> bool:
+    """Whether X-Twilio-Signature was made with one of `tokens` over exactly this request. Never raises.
+
+    `url` is the public URL that Twilio was told, with the query, not what a proxy made of it; for the
+    handshake of a media websocket the wss URL. Several tokens: while one is rotated, either may sign.
+    """
+    signature = _header(headers, "x-twilio-signature").encode("utf-8", "replace")
+    signed = _signed_fields(url, headers, body)
+    if not signature or signed is None:
+        return False
+    expected = [
+        b64encode(hmac.new(token.encode("utf-8", "replace"), text, sha1).digest())
+        for token in tokens
+        if token  # anyone can sign with an empty one
+        for text in ((variant + signed).encode("utf-8", "surrogatepass") for variant in _url_variants(url))
+    ]
+    return any(hmac.compare_digest(signature, each) for each in expected)
+
+
+def parse(kind: str, body: bytes, *, headers: Mapping[str, str], received_at: datetime) -> Callback:
+    """What a verified callback means. `kind` is the last part of its URL: status, amd, stream or transfer.
+
+    `received_at` stands in where Twilio tells no time. Raises BadCallback for a body that is not a callback
+    of this kind.
+    """
+    form = _form(body)
+    call_sid = form.get("CallSid", "")
+    if not _CALL_SID.fullmatch(call_sid):
+        raise BadCallback("no CallSid")
+    event: CallEvent | None = None
+    match kind:
+        case "status":
+            event = words.progress(
+                _required(form, "CallStatus"),
+                at=words.instant(form.get("Timestamp")) or received_at,
+                carrier_call_id=call_sid,
+                final="CallDuration" in form,  # only the last callback of a call has it
+                sip_code=form.get("SipResponseCode", ""),
+                duration_s=words.whole(form.get("CallDuration")),
+            )
+        case "amd":
+            event = words.verdict(
+                _required(form, "AnsweredBy"),
+                at=received_at,
+                carrier_call_id=call_sid,
+                detection_ms=words.whole(form.get("MachineDetectionDuration")),
+            )
+        case "stream":
+            _note_stream(_required(form, "StreamEvent"), form)
+        case "transfer":
+            _required(form, "DialCallStatus")  # the call itself goes on; see `reply`
+        case _:
+            logger.warning("Unknown kind of Twilio callback", extra={"kind": kind[:40]})
+    return Callback(kind=kind, dedupe_key=_dedupe_key(kind, headers, body), event=event)
+
+
+def reply(kind: str, body: bytes) -> CallbackReply | None:
+    """What to answer a verified callback with; None where Twilio doesn't read the answer.
+
+    Only the end of a transfer is answered: what it says runs next on the callee's call. Raises BadCallback.
+    """
+    if kind != "transfer":
+        return None
+    if _required(_form(body), "DialCallStatus") == "completed":
+        twiml = answer.hang_up()
+    else:
+        twiml = answer.say_and_hang_up("Sorry, nobody is available to take your call right now. Goodbye.")
+    return CallbackReply(media_type="application/xml", body=twiml)
+
+
+# -- signature -----------------------------------------------------------------------------------------------
+
+
+def _signed_fields(url: str, headers: Mapping[str, str], body: bytes) -> str | None:
+    """The part of the signed text that stands for the body; None when the body can't be what was signed."""
+    body_hash = _BODY_HASH.search(url)
+    if body_hash is not None and not hmac.compare_digest(
+        body_hash[1].lower().encode(), sha256(body).hexdigest().encode()
+    ):
+        return None
+    if not body:
+        return ""
+    if not _header(headers, "content-type").lower().startswith("application/x-www-form-urlencoded"):
+        return "" if body_hash is not None else None
+    try:
+        fields = parse_qsl(body.decode(), keep_blank_values=True, max_num_fields=MAX_FIELDS)
+    except ValueError:  # not UTF-8, or more fields than any callback has
+        return None
+    return "".join(name + value for name, value in sorted(set(fields)))
+
+
+def _url_variants(url: str) -> Iterator[str]:
+    """The forms of one URL that Twilio is known to sign: it drops and adds default ports, and a websocket's
+    trailing slash. Userinfo and fragment are never signed."""
+    parts = _URL.fullmatch(url)
+    if parts is None:
+        return
+    scheme, host, path, query = parts["scheme"], parts["host"], parts["path"], parts["query"] or ""
+    paths = [path]
+    if scheme in ("ws", "wss"):
+        paths.append(path[:-1] if path.endswith("/") else path + "/")
+    for port in dict.fromkeys((parts["port"] or "", "", ":443", ":80")):
+        for each in paths:
+            yield f"{scheme}://{host}{port}{each}{query}"
+
+
+def _header(headers: Mapping[str, str], name: str) -> str:
+    return next((value for key, value in headers.items() if key.lower() == name), "")
+
+
+# -- contents ------------------------------------------------------------------------------------------------
+
+
+def _form(body: bytes) -> dict[str, str]:
+    try:
+        text = body.decode()
+        fields = parse_qsl(text, keep_blank_values=True, max_num_fields=MAX_FIELDS)
+    except ValueError as error:
+        raise BadCallback("not a form") from error
+    if "\0" in text:
+        raise BadCallback("not a form")
+    return dict(reversed(fields))  # of a repeated field, the first
+
+
+def _required(form: Mapping[str, str], name: str) -> str:
+    value = form.get(name)
+    if not value:
+        raise BadCallback(f"no {name}")
+    return value
+
+
+def _dedupe_key(kind: str, headers: Mapping[str, str], body: bytes) -> str:
+    """Equal for a callback and its repeats: Twilio's token for that, else the body's hash."""
+    token = _header(headers, "i-twilio-idempotency-token")
+    if _TOKEN.fullmatch(token):
+        return f"{kind}:{token}"
+    return f"{kind}:sha256:{sha256(body).hexdigest()}"
+
+
+def _note_stream(stream_event: str, form: Mapping[str, str]) -> None:
+    """Media has its own websocket, which shows the same; only errors are news (31920, 31921, …)."""
+    if stream_event == "stream-error":
+        fields = {"code": form.get("StreamError", "").partition(" ")[0][:20], "call_sid": form["CallSid"]}
+        logger.warning("Twilio media stream failed", extra=fields)
+    elif stream_event not in ("stream-started", "stream-stopped"):
+        logger.warning("Unknown Twilio stream callback", extra={"word": stream_event[:40]})

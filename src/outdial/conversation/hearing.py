@@ -1,0 +1,124 @@
+"""What the callee says, as utterances: voice windows in, recognised text out.
+
+Recognition starts at the first short pause, while we still wait to see whether the callee goes on; by the time
+the silence is long enough to be the end, the text is usually there.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+
+from outdial.conversation.turns import SpeechGate, SpeechPaused, SpeechResumed, SpeechStarted
+from outdial.media.frames import FRAME_MS
+from outdial.media.voice_activity import VoiceActivity, VoiceStream
+from outdial.speech.base import Recognition, SpeechToText
+
+PRE_ROLL_MS = 320            # audio kept from before the detector was sure: the first consonant is in it
+MAX_UTTERANCE_MS = 30_000    # somebody reading a novel, or a radio
+
+
+class Utterance:
+    """A stretch of the callee's speech. `end_ms` moves on until it has ended."""
+
+    def __init__(self, start_ms: int, recognition: Recognition) -> None:
+        self.start_ms = start_ms
+        self.end_ms = start_ms
+        self.ended = False
+        self._recognition = recognition
+        self._text: asyncio.Task[str] | None = None
+
+    def feed(self, pcm: bytes) -> None:
+        self._recognition.feed(pcm)
+
+    def recognise(self) -> None:
+        """Start on what there is."""
+        self.discard()
+        self._text = asyncio.create_task(self._recognition.text())
+
+    def discard(self) -> None:
+        """What was recognised so far isn't the end of it, or nobody wants to know."""
+        if self._text is not None and not self._text.done():
+            self._text.cancel()
+        self._text = None
+
+    async def text(self) -> str:
+        """What was said in all of it."""
+        if self._text is None:
+            self.recognise()
+        assert self._text is not None
+        return await self._text
+
+
+class Hearing:
+    """Listens to one callee while it is enabled. Calls back on the event loop:
+
+    `on_voice()` whenever more voice was heard inside an utterance, `on_utterance(u)` when one has ended.
+    """
+
+    def __init__(
+        self,
+        speech_to_text: SpeechToText,
+        voice_activity: VoiceActivity,
+        now_ms: Callable[[], int],
+        on_voice: Callable[[Utterance], None],
+        on_utterance: Callable[[Utterance], None],
+    ) -> None:
+        self._speech_to_text = speech_to_text
+        self._voice_activity = voice_activity
+        self._now_ms = now_ms
+        self._on_voice = on_voice
+        self._on_utterance = on_utterance
+        self._gate = SpeechGate()
+        self._stream: VoiceStream | None = None
+        self._pre_roll: deque[bytes] = deque(maxlen=PRE_ROLL_MS // FRAME_MS)
+        self.current: Utterance | None = None
+        self.until_silence_ms = 500  # how much silence ends an utterance
+
+    def enable(self) -> None:
+        """Detect voice from now on. (An announcement nobody may interrupt needs no detector.)"""
+        if self._stream is None:
+            self._stream = self._voice_activity.open(self._window)
+            self._gate = SpeechGate()
+
+    def disable(self) -> None:
+        if self._stream is not None:
+            self._stream.close()
+            self._stream = None
+        if self.current is not None:
+            self.current.discard()
+            self.current = None
+
+    def audio(self, pcm: bytes) -> None:
+        if self._stream is None:
+            return
+        if self.current is None:
+            self._pre_roll.append(pcm)
+        else:
+            self.current.feed(pcm)
+        self._stream.feed(pcm)
+
+    def _window(self, probability: float) -> None:
+        now_ms = self._now_ms()
+        event = self._gate.window(probability, now_ms)
+        match event:
+            case SpeechStarted(at_ms=at_ms):
+                self.current = Utterance(at_ms, self._speech_to_text.recognition())
+                for pcm in self._pre_roll:
+                    self.current.feed(pcm)
+                self._pre_roll.clear()
+            case SpeechPaused() if self.current is not None:
+                self.current.recognise()
+            case SpeechResumed() if self.current is not None:
+                self.current.discard()
+        utterance = self.current
+        if utterance is None:
+            return
+        utterance.end_ms = self._gate.voice_ms
+        too_long = now_ms - utterance.start_ms > MAX_UTTERANCE_MS
+        if self._gate.silence_ms(now_ms) >= self.until_silence_ms or too_long:
+            self._gate.end()
+            self.current = None
+            utterance.ended = True
+            self._on_utterance(utterance)
+        elif event is None and self._gate.silence_ms(now_ms) == 0:
+            self._on_voice(utterance)

@@ -1,0 +1,258 @@
+"""One call's audio, both ways: between a media websocket's codec and the conversation.
+
+Outgoing audio is sent at real time plus a small lead, so there is little to throw away when the callee interrupts.
+What was really played is known by the carrier's marks; between marks the line reckons with a play-out position.
+All times are milliseconds on the call clock (since the media stream began).
+"""
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Callable
+from typing import Protocol
+
+from outdial.carriers.base import (
+    AudioReceived,
+    BadFrame,
+    DigitPressed,
+    MarkReached,
+    StreamCodec,
+    StreamEnded,
+    StreamStarted,
+)
+from outdial.media.frames import FRAME_BYTES, FRAME_MS
+from outdial.media.pacer import Pacer
+from outdial.media.recording import Recording
+
+logger = logging.getLogger(__name__)
+
+LEAD_MS = 200           # audio the carrier holds ahead of the callee's ear
+MARK_GRACE_MS = 3000    # a mark that is this late will not come
+FLUSH_EVERY_MS = 1000
+MAX_BAD_FRAMES = 5
+
+
+class MediaSocket(Protocol):
+    """The websocket under a line. The one interface a websocket server has to offer."""
+
+    def send(self, message: str | bytes) -> None:
+        """Send now, without waiting; a peer that stopped reading is disconnected. Silent once closed."""
+        ...
+
+    def close(self, code: int = 1000) -> None: ...
+
+
+class Listener(Protocol):
+    """Who follows the line: the conversation."""
+
+    def on_started(self, started: StreamStarted) -> None: ...
+    def on_audio(self, pcm: bytes, at_ms: int) -> None: ...
+    def on_digit(self, digit: str, at_ms: int) -> None: ...
+    def on_closed(self, *, orderly: bool) -> None:
+        """The stream is over; `orderly` when the carrier said so rather than vanished."""
+        ...
+
+
+class Playback:
+    """One utterance on its way to the callee. Fed by speech synthesis, drained by the line."""
+
+    __slots__ = ("_line", "_rest", "complete", "done", "fed", "finished", "frames", "mark", "sent", "start_ms")
+
+    def __init__(self, line: "Line", mark: str) -> None:
+        self._line = line
+        self._rest = b""
+        self.frames: deque[bytes] = deque()
+        self.finished = False              # no more audio will be fed
+        self.fed = 0                       # frames fed, and …
+        self.sent = 0                      # … sent
+        self.start_ms: int | None = None   # when the callee began to hear it
+        self.mark = mark
+        self.complete = False              # the carrier's mark came back after the last frame
+        self.done: asyncio.Future[int] = asyncio.get_running_loop().create_future()  # ms played
+
+    def feed(self, pcm: bytes) -> None:
+        """More audio, any length; the first frames leave at once."""
+        data = self._rest + pcm
+        whole = len(data) - len(data) % FRAME_BYTES
+        self.frames.extend(data[i : i + FRAME_BYTES] for i in range(0, whole, FRAME_BYTES))
+        self.fed += whole // FRAME_BYTES
+        self._rest = data[whole:]
+        self._line.pump()
+
+    def finish(self) -> None:
+        """All audio was fed; `done` follows when it has been played."""
+        if self._rest:
+            self.frames.append(self._rest + bytes(FRAME_BYTES - len(self._rest)))
+            self._rest = b""
+            self.fed += 1
+        self.finished = True
+        self._line.pump()
+
+
+class Line:
+    """The audio of one live call. Lives on the event loop; nothing in it blocks or awaits."""
+
+    def __init__(
+        self,
+        codec: StreamCodec,
+        socket: MediaSocket,
+        pacer: Pacer,
+        listener: Listener,
+        open_recording: Callable[[], Recording | None],
+    ) -> None:
+        self._codec = codec
+        self._socket = socket
+        self._pacer = pacer
+        self._listener = listener
+        self._open_recording = open_recording
+        self._recording: Recording | None = None
+        self._loop = asyncio.get_running_loop()
+        self._began: float | None = None  # loop time at call clock 0
+        self._playout_ms = 0.0            # when the next frame sent will reach the callee's ear
+        self._playing: Playback | None = None
+        self._mark_due_ms: float | None = None
+        self._marks = 0
+        self._flushed_ms = 0
+        self._bad_frames = 0
+        self._stopped = False             # the carrier said that the stream ends
+        self.closed = False
+        self.first_frame_at: float | None = None  # loop time of the first frame of the newest playback
+
+    # -- in --------------------------------------------------------------------------------------------------
+
+    def received(self, message: str | bytes) -> None:
+        """A message from the carrier. Called in the websocket's own callback."""
+        if self.closed:
+            return
+        try:
+            event = self._codec.receive(message)
+        except BadFrame as error:
+            self._bad_frames += 1
+            logger.warning("Bad media frame", extra={"reason": str(error)})
+            if self._bad_frames >= MAX_BAD_FRAMES:
+                self.close(code=1008)
+            return
+        match event:
+            case AudioReceived(pcm=pcm):
+                if self._began is None:
+                    return
+                now_ms = self.now_ms()
+                # The media timestamp would do as well, until a carrier pauses it while it plays something.
+                if self._recording is not None:
+                    self._recording.callee(max(0, now_ms - FRAME_MS), pcm)
+                self._listener.on_audio(pcm, now_ms)
+                if now_ms - self._flushed_ms >= FLUSH_EVERY_MS:
+                    self._flushed_ms = now_ms
+                    if self._recording is not None:
+                        self._recording.flush(now_ms)
+            case DigitPressed(digit=digit):
+                self._listener.on_digit(digit, self.now_ms())
+            case MarkReached(name=name):
+                self._mark_reached(name)
+            case StreamStarted() if self._began is None:
+                self._began = self._loop.time()
+                self._recording = self._open_recording()
+                self._listener.on_started(event)
+            case StreamEnded():
+                self._stopped = True
+                self.close()
+
+    def disconnected(self) -> None:
+        """The websocket is gone."""
+        self.close()
+
+    # -- out -------------------------------------------------------------------------------------------------
+
+    def play(self) -> Playback:
+        """Begin an utterance; the one before must be done or cleared."""
+        if self._playing is not None:
+            raise RuntimeError("the line is already playing")
+        self._marks += 1
+        playback = Playback(self, f"utterance-{self._marks}")
+        if self.closed:
+            playback.done.set_result(0)
+            return playback
+        self.first_frame_at = None
+        self._playing = playback
+        self._pacer.add(self)
+        return playback
+
+    def pump(self) -> None:
+        """Send what is due now, without waiting for the next tick."""
+        self.tick(self._loop.time())
+
+    def tick(self, now: float) -> None:
+        playback = self._playing
+        if playback is None or self._began is None:
+            return
+        now_ms = (now - self._began) * 1000
+        frames = playback.frames
+        if frames:
+            if self._playout_ms < now_ms:
+                self._playout_ms = now_ms  # the carrier had run dry
+            while frames and self._playout_ms < now_ms + LEAD_MS:
+                if playback.start_ms is None:
+                    playback.start_ms = int(self._playout_ms)
+                    self.first_frame_at = now
+                frame = frames.popleft()
+                self._socket.send(self._codec.audio(frame))
+                if self._recording is not None:
+                    self._recording.agent(int(self._playout_ms), frame)
+                playback.sent += 1
+                self._playout_ms += FRAME_MS
+        if playback.finished and not frames:
+            if self._mark_due_ms is None:
+                self._socket.send(self._codec.mark(playback.mark))
+                self._mark_due_ms = max(self._playout_ms, now_ms) + MARK_GRACE_MS
+            elif now_ms > self._mark_due_ms:
+                logger.warning("Mark missing")
+                self._finish(playback, playback.sent * FRAME_MS)
+
+    def clear(self) -> None:
+        """Cut what is being played: the callee interrupted. The playback is done with what was heard of it."""
+        playback = self._playing
+        if playback is None:
+            return
+        now_ms = self.now_ms()
+        self._socket.send(self._codec.clear())
+        if self._recording is not None:
+            self._recording.truncate_agent(now_ms)
+        self._playout_ms = float(now_ms)
+        heard_ms = 0 if playback.start_ms is None else now_ms - playback.start_ms
+        self._finish(playback, max(0, min(heard_ms, playback.sent * FRAME_MS)))
+
+    def close(self, code: int = 1000) -> None:
+        """End the stream from our side (or note that it has ended)."""
+        if self.closed:
+            return
+        self.closed = True
+        self._pacer.remove(self)
+        now_ms = self.now_ms()
+        if (playback := self._playing) is not None:
+            heard_ms = 0 if playback.start_ms is None else now_ms - playback.start_ms
+            if self._recording is not None:
+                self._recording.truncate_agent(now_ms)
+            self._finish(playback, max(0, min(heard_ms, playback.sent * FRAME_MS)))
+        self._socket.close(code)
+        if self._recording is not None:
+            self._recording.close(now_ms)
+        self._listener.on_closed(orderly=self._stopped)
+
+    def now_ms(self) -> int:
+        """The call clock."""
+        return 0 if self._began is None else int((self._loop.time() - self._began) * 1000)
+
+    def _mark_reached(self, name: str) -> None:
+        playback = self._playing
+        # A mark that returns after a clear proves nothing; by then its playback is no longer the current one.
+        if playback is not None and name == playback.mark and self._mark_due_ms is not None:
+            playback.complete = True
+            self._finish(playback, playback.sent * FRAME_MS)
+
+    def _finish(self, playback: Playback, played_ms: int) -> None:
+        self._playing = None
+        self._mark_due_ms = None
+        playback.frames.clear()
+        self._pacer.remove(self)
+        if not playback.done.done():
+            playback.done.set_result(played_ms)

@@ -1,0 +1,104 @@
+"""How Outdial connects to PostgreSQL: one pooled async engine a process, and plain URLs for dedicated connections."""
+
+import select
+from typing import Any
+
+import msgspec
+from sqlalchemy import URL, event, make_url
+from sqlalchemy.exc import ArgumentError, DisconnectionError
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+
+DRIVERS = ("postgres", "postgresql", "postgresql+psycopg", "postgresql+psycopg_async")
+
+# A pooled connection serves one short transaction at a time, so few carry many calls; two processes with full
+# pools and their dedicated connections stay under PostgreSQL's usual limit of 100.
+POOL_SIZE = 10
+MAX_OVERFLOW = 20
+
+# Limits of the server: nothing we send takes long, so what does is stuck and gives its locks back.
+SESSION_SETTINGS = {
+    "statement_timeout": "30s",
+    "lock_timeout": "10s",
+    "idle_in_transaction_session_timeout": "60s",
+}
+
+# A host that vanished is noticed within about half a minute, also on connections that only listen.
+KEEPALIVE = {
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 20_000,  # ms
+}
+
+
+def create_engine(url: str) -> AsyncEngine:
+    """An engine with its pool for a postgres://, postgresql:// or postgresql+psycopg:// URL.
+
+    Idle connections are checked by looking at their socket, not by a query (`pool_pre_ping`): it costs a
+    microsecond instead of a round trip before every transaction, and tells as well when the server was restarted.
+    Raises ValueError when the URL isn't one of PostgreSQL's; nothing connects yet.
+    """
+    parsed = _parse(url).set(drivername="postgresql+psycopg")
+    options = " ".join(f"-c {name}={value}" for name, value in SESSION_SETTINGS.items())
+    given = parsed.query.get("options", "")
+    engine = create_async_engine(
+        parsed.difference_update_query(["options"]),
+        pool_size=POOL_SIZE,
+        max_overflow=MAX_OVERFLOW,
+        pool_timeout=10,
+        pool_recycle=1800,  # proxies and firewalls forget connections that are older
+        pool_use_lifo=True,
+        hide_parameters=True,  # values are phone numbers and words of people; exception texts end in logs
+        json_serializer=_dump_json,
+        json_deserializer=msgspec.json.decode,
+        connect_args=_connect_args(parsed)
+        | {"options": f"{options} {given if isinstance(given, str) else ' '.join(given)}".strip()},
+    )
+    event.listen(engine.sync_engine, "checkout", _check_idle_connection)
+    return engine
+
+
+def connection_url(url: str) -> str:
+    """The URL as libpq takes it, for a connection of its own outside the pool (LISTEN, session locks).
+
+    The pool's statement timeouts don't apply to it; keepalives do.
+    """
+    parsed = _parse(url).set(drivername="postgresql")
+    defaults = {name: str(value) for name, value in _connect_args(parsed).items()}
+    return parsed.update_query_dict(defaults).render_as_string(hide_password=False)
+
+
+def _parse(url: str) -> URL:
+    try:
+        parsed = make_url(url)
+    except (ArgumentError, ValueError):
+        raise ValueError("not a database URL; expected postgresql://user:password@host:5432/database") from None
+    if parsed.drivername not in DRIVERS:
+        raise ValueError(f"Outdial needs PostgreSQL (postgresql://…), not {parsed.drivername}")
+    return parsed
+
+
+def _connect_args(url: URL) -> dict[str, Any]:
+    """Our connection parameters, except those the URL sets itself."""
+    ours: dict[str, Any] = {"application_name": "outdial", "connect_timeout": 5, **KEEPALIVE}
+    return {name: value for name, value in ours.items() if name not in url.query}
+
+
+def _dump_json(value: object) -> str:
+    return msgspec.json.encode(value).decode()
+
+
+def _check_idle_connection(connection: Any, record: object, proxy: object) -> None:
+    """Replace a pooled connection whose socket has something to read: an idle one only hears of its own end."""
+    libpq = connection.driver_connection.pgconn
+    poll = select.poll()
+    poll.register(libpq.socket, select.POLLIN)
+    if not poll.poll(0):
+        return
+    try:
+        libpq.consume_input()  # a harmless notice is read and the connection kept
+        closed = bool(poll.poll(0))
+    except Exception as error:  # psycopg.OperationalError: the server has gone
+        raise DisconnectionError("the server closed this idle connection") from error
+    if closed:
+        raise DisconnectionError("the server closed this idle connection")

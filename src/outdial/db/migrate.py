@@ -1,0 +1,70 @@
+"""Bring a database to the tables this version of Outdial needs (Alembic; the steps are in `migrations/versions`)."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from alembic import command
+from alembic.autogenerate import compare_metadata
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, text
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from outdial.db.tables import metadata
+
+LOCK_KEY = 0x6F757464_69616C01  # "outdial", 1: held while somebody changes the schema
+SCRIPTS = Path(__file__).parent / "migrations"
+
+
+async def upgrade(engine: AsyncEngine, revision: str = "head") -> None:
+    """Run what is missing, in one transaction; processes that start at once wait for each other."""
+    await _run(engine, lambda config: command.upgrade(config, revision))
+
+
+async def downgrade(engine: AsyncEngine, revision: str) -> None:
+    """Go back to `revision` ("base": no tables at all). Drops data."""
+    await _run(engine, lambda config: command.downgrade(config, revision))
+
+
+async def is_current(engine: AsyncEngine) -> bool:
+    """Whether the schema is the one this version needs. Changes nothing."""
+
+    def check(connection: Connection) -> bool:
+        return set(MigrationContext.configure(connection).get_current_heads()) == set(heads())
+
+    async with engine.connect() as connection:
+        return await connection.run_sync(check)
+
+
+async def differences(engine: AsyncEngine) -> list[Any]:
+    """How the database differs from `db.tables`, as Alembic's autogenerate sees it; [] when it doesn't."""
+
+    def compare(connection: Connection) -> list[Any]:
+        context = MigrationContext.configure(connection, opts={"compare_type": True, "compare_server_default": True})
+        return list(compare_metadata(context, metadata))
+
+    async with engine.connect() as connection:
+        return await connection.run_sync(compare)
+
+
+def heads() -> tuple[str, ...]:
+    """The revision this version needs."""
+    return tuple(ScriptDirectory(str(SCRIPTS)).get_heads())
+
+
+async def _run(engine: AsyncEngine, step: Callable[[Config], None]) -> None:
+    config = Config()
+    config.set_main_option("script_location", str(SCRIPTS).replace("%", "%%"))
+
+    def run(connection: Connection) -> None:
+        config.attributes["connection"] = connection
+        step(config)
+
+    async with engine.begin() as connection:
+        # A migration may take longer than a statement of daily life, and so may the wait for another's.
+        await connection.execute(text("SET LOCAL statement_timeout = 0"))
+        await connection.execute(text("SET LOCAL lock_timeout = 0"))
+        await connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": LOCK_KEY})
+        await connection.run_sync(run)

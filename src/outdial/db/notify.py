@@ -1,0 +1,112 @@
+"""Hear PostgreSQL's NOTIFY: one dedicated connection a process, any number of subscribers."""
+
+import asyncio
+import logging
+import random
+from collections.abc import Callable
+from types import TracebackType
+from typing import Self
+
+import psycopg
+from psycopg import sql
+
+from outdial.db.engine import connection_url
+
+logger = logging.getLogger(__name__)
+
+Callback = Callable[[str], None]
+
+HEARTBEAT_S = 30.0  # a silent connection is asked whether it still lives
+FIRST_BACKOFF_S = 0.1
+MAX_BACKOFF_S = 10.0
+
+
+class Notifications:
+    """Subscriptions to NOTIFY channels, alive inside `async with`.
+
+    Callbacks run on the event loop with the payload. They get "" when anything may have happened unheard: as
+    soon as a channel is listened to for the first time, and after every lost connection.
+    """
+
+    def __init__(self, url: str) -> None:
+        self._url = connection_url(url)
+        self._callbacks: dict[str, list[Callback]] = {}
+        self._new_channel = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+        self._listening: set[str] = set()
+
+    async def __aenter__(self) -> Self:
+        self._task = asyncio.create_task(self._stay_connected(), name="notifications")
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        assert self._task is not None
+        self._task.cancel()
+        await asyncio.gather(self._task, return_exceptions=True)
+
+    @property
+    def connected(self) -> bool:
+        """Whether every channel subscribed to is being listened to right now."""
+        return bool(self._callbacks) and self._listening >= self._callbacks.keys()
+
+    def subscribe(self, channel: str, callback: Callback) -> Callable[[], None]:
+        """Call `callback` with each payload on `channel`; the result ends that."""
+        self._callbacks.setdefault(channel, []).append(callback)
+        if channel not in self._listening:
+            self._new_channel.set()
+
+        def unsubscribe() -> None:
+            callbacks = self._callbacks.get(channel, [])
+            if callback in callbacks:
+                callbacks.remove(callback)
+
+        return unsubscribe
+
+    async def _stay_connected(self) -> None:
+        backoff_s = FIRST_BACKOFF_S
+        while True:
+            try:
+                connection = await psycopg.AsyncConnection.connect(self._url, autocommit=True)
+                async with connection:
+                    backoff_s = FIRST_BACKOFF_S
+                    await self._listen(connection)
+            except psycopg.Error as error:
+                logger.warning("Database notifications lost", extra={"error": type(error).__name__})
+            finally:
+                self._listening = set()
+            await asyncio.sleep(backoff_s * random.uniform(0.5, 1.0))
+            backoff_s = min(backoff_s * 2, MAX_BACKOFF_S)
+
+    async def _listen(self, connection: psycopg.AsyncConnection) -> None:
+        """LISTEN to every channel, dispatch until a new one is wanted, and again. Ends by an error only."""
+        while True:
+            self._new_channel.clear()
+            for channel in sorted(self._callbacks.keys() - self._listening):
+                await connection.execute(sql.SQL("LISTEN {}").format(sql.Identifier(channel)))
+                self._listening.add(channel)
+                self._dispatch(channel, "")
+            receiving = asyncio.create_task(self._receive(connection))
+            wanted = asyncio.create_task(self._new_channel.wait())
+            try:
+                await asyncio.wait({receiving, wanted}, return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                receiving.cancel()
+                wanted.cancel()
+                await asyncio.gather(receiving, wanted, return_exceptions=True)
+            if not receiving.cancelled() and (error := receiving.exception()) is not None:
+                raise error
+
+    async def _receive(self, connection: psycopg.AsyncConnection) -> None:
+        while True:
+            async for message in connection.notifies(timeout=HEARTBEAT_S):
+                self._dispatch(message.channel, message.payload)
+            await connection.execute("SELECT 1")
+
+    def _dispatch(self, channel: str, payload: str) -> None:
+        for callback in tuple(self._callbacks.get(channel, ())):
+            try:
+                callback(payload)
+            except Exception:
+                logger.exception("A notification's subscriber failed", extra={"channel": channel})

@@ -1,0 +1,154 @@
+"""API keys: 256 random bits, shown once, stored as SHA-256 (a key with that much entropy needs no slow hash)."""
+
+import hashlib
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from sqlalchemy import Row, func, insert, or_, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from typing_extensions import TypedDict
+
+from outdial.db.tables import api_keys
+from outdial.ids import new_id, new_secret
+from outdial.instants import to_json
+from outdial.refusals import NotFound
+
+_USED_EVERY = timedelta(minutes=1)  # last_used_at needs no better resolution, and requests no more writes
+_MAX_REMEMBERED = 10_000
+
+
+class ApiKeyView(TypedDict):
+    id: str
+    name: str
+    hint: str
+    created_at: str
+    last_used_at: str | None
+    revoked_at: str | None
+
+
+class NewApiKey(ApiKeyView):
+    """As told once, when it is made: with the key itself."""
+
+    key: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Principal:
+    """Who is asking."""
+
+    workspace_id: str
+    key_id: str
+
+
+async def create_api_key(engine: AsyncEngine, workspace_id: str, *, name: str) -> NewApiKey:
+    key = new_secret("od_")
+    async with engine.begin() as conn:
+        row = (
+            await conn.execute(
+                insert(api_keys)
+                .values(id=new_id("key"), workspace_id=workspace_id, name=name, key_hash=_hash(key), hint=key[:8])
+                .returning(api_keys)
+            )
+        ).one()
+    return NewApiKey(**_view(row), key=key)
+
+
+async def list_api_keys(conn: AsyncConnection, workspace_id: str) -> list[ApiKeyView]:
+    """Newest first, revoked ones included."""
+    rows = await conn.execute(
+        select(api_keys)
+        .where(api_keys.c.workspace_id == workspace_id)
+        .order_by(api_keys.c.created_at.desc(), api_keys.c.id)
+    )
+    return [_view(row) for row in rows]
+
+
+async def revoke_api_key(engine: AsyncEngine, workspace_id: str, key_id: str) -> ApiKeyView:
+    """Revoked for good; a second time changes nothing."""
+    async with engine.begin() as conn:
+        row = (
+            await conn.execute(
+                update(api_keys)
+                .where(api_keys.c.id == key_id, api_keys.c.workspace_id == workspace_id)
+                .values(revoked_at=func.coalesce(api_keys.c.revoked_at, func.now()))
+                .returning(api_keys)
+            )
+        ).one_or_none()
+    if row is None:
+        raise NotFound("api_key_not_found", "There is no such API key.")
+    return _view(row)
+
+
+async def authenticate(engine: AsyncEngine, presented: str) -> Principal | None:
+    """Whose key this is; None for one that is unknown or revoked."""
+    async with engine.connect() as conn:
+        row = (
+            await conn.execute(
+                select(
+                    api_keys.c.id,
+                    api_keys.c.workspace_id,
+                    or_(
+                        api_keys.c.last_used_at.is_(None),
+                        api_keys.c.last_used_at < func.now() - _USED_EVERY,
+                    ).label("unused_lately"),
+                ).where(api_keys.c.key_hash == _hash(presented), api_keys.c.revoked_at.is_(None))
+            )
+        ).one_or_none()
+        if row is None:
+            return None
+        if row.unused_lately:
+            await conn.execute(update(api_keys).where(api_keys.c.id == row.id).values(last_used_at=func.now()))
+            await conn.commit()
+    return Principal(workspace_id=row.workspace_id, key_id=row.id)
+
+
+class Authenticator:
+    """`authenticate`, remembered for a few seconds: a request that dials shouldn't wait for the same row again.
+
+    A key revoked elsewhere works here for at most `ttl_s` longer; only good keys are remembered.
+    """
+
+    def __init__(
+        self, engine: AsyncEngine, *, ttl_s: float = 3.0, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._engine = engine
+        self._ttl_s = ttl_s
+        self._clock = clock
+        self._known: dict[bytes, tuple[Principal, float]] = {}  # by hash: no key stays in memory
+
+    async def __call__(self, presented: str) -> Principal | None:
+        digest = _hash(presented)
+        known = self._known.get(digest)
+        if known is not None and self._clock() < known[1]:
+            return known[0]
+        self._known.pop(digest, None)
+        asked_at = self._clock()
+        principal = await authenticate(self._engine, presented)
+        if principal is not None:
+            if len(self._known) >= _MAX_REMEMBERED:
+                self._known.clear()
+            self._known[digest] = (principal, asked_at + self._ttl_s)
+        return principal
+
+    def forget(self, key_id: str) -> None:
+        """A key revoked through this process stops working at once."""
+        for digest in [digest for digest, (principal, _) in self._known.items() if principal.key_id == key_id]:
+            del self._known[digest]
+
+
+def _hash(key: str) -> bytes:
+    return hashlib.sha256(key.encode("utf-8", "surrogatepass")).digest()
+
+
+def _view(row: Row[Any]) -> ApiKeyView:
+    return ApiKeyView(
+        id=row.id,
+        name=row.name,
+        hint=row.hint,
+        created_at=to_json(row.created_at),
+        last_used_at=to_json(row.last_used_at),
+        revoked_at=to_json(row.revoked_at),
+    )

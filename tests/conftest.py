@@ -1,0 +1,70 @@
+"""Fixtures every test may use: an embedded PostgreSQL for the session, and a fresh migrated database a test."""
+
+import asyncio
+import itertools
+import tempfile
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from outdial.db.embedded import EmbeddedPostgres
+from outdial.db.engine import create_engine
+from outdial.db.migrate import upgrade
+
+TEMPLATE = "template_migrated"
+_names = (f"test_{number}" for number in itertools.count(1))
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[EmbeddedPostgres]:
+    """A server with one migrated template database. Loses data in a power failure, which is fine here."""
+    # Not pytest's folder: that is closed to other users, and for root PostgreSQL runs as one.
+    with tempfile.TemporaryDirectory(prefix="outdial-test-") as folder:
+        Path(folder).chmod(0o755)
+        server = EmbeddedPostgres(Path(folder), settings={"fsync": "off", "synchronous_commit": "off"})
+        server.start()
+        try:
+            _execute(server, f"CREATE DATABASE {TEMPLATE}")
+            asyncio.run(_migrate(server.url(TEMPLATE)))
+            yield server
+        finally:
+            server.stop()
+
+
+@pytest.fixture
+def empty_database_url(postgres: EmbeddedPostgres) -> Iterator[str]:
+    yield from _database(postgres, "template1")
+
+
+@pytest.fixture
+def database_url(postgres: EmbeddedPostgres) -> Iterator[str]:
+    """A database with all tables and no rows."""
+    yield from _database(postgres, TEMPLATE)
+
+
+@pytest.fixture
+async def engine(database_url: str) -> AsyncIterator[AsyncEngine]:
+    engine = create_engine(database_url)
+    yield engine
+    await engine.dispose()
+
+
+def _database(postgres: EmbeddedPostgres, template: str) -> Iterator[str]:
+    name = next(_names)
+    _execute(postgres, f"CREATE DATABASE {name} TEMPLATE {template}")
+    yield postgres.url(name)
+    _execute(postgres, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+def _execute(postgres: EmbeddedPostgres, statement: str) -> None:
+    with psycopg.connect(postgres.url("postgres"), autocommit=True) as connection:
+        connection.execute(statement)
+
+
+async def _migrate(url: str) -> None:
+    engine = create_engine(url)
+    await upgrade(engine)
+    await engine.dispose()
