@@ -217,7 +217,7 @@ class TwilioRest:
         return call
 
 
-def _start(account: Account, live: TwilioCall) -> None:
+async def _start(account: Account, live: TwilioCall) -> None:
     account.start(live)
 
 
