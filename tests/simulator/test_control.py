@@ -66,7 +66,7 @@ async def test_a_wrong_fault_is_refused(setup, content, content_type, status):
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(), lambda inner: st.lists(inner, max_size=3)
 )
-FIELDS = st.sampled_from("kind number account callbacks count probability delay_s after_ms other".split())
+FIELDS = st.sampled_from(["kind", "number", "account", "callbacks", "count", "probability", "delay_s", "after_ms", "other"])
 
 
 @given(st.dictionaries(FIELDS, JSON | st.just("throttled")))

@@ -4,6 +4,7 @@ import asyncio
 
 import httpx
 import pytest
+
 from simulator.customer import Stream
 
 

@@ -3,10 +3,10 @@
 import asyncio
 
 import pytest
-from simulator.customer import Stream
 
 from outdial.media.tones import tone
 from outdial.simulator.phone import is_loud
+from simulator.customer import Stream
 
 SPEECH = tone((150, 300), 600)
 

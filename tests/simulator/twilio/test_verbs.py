@@ -4,10 +4,10 @@ import io
 import wave
 
 import pytest
-from simulator.customer import Stream
 
 from outdial.media.frames import silence
 from outdial.media.tones import tone
+from simulator.customer import Stream
 
 SPEECH = tone((150, 300), 400)
 
