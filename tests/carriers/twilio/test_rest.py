@@ -241,7 +241,11 @@ async def test_a_real_socket_nobody_listens_on_is_unreachable():
     await carrier.aclose()
 
 
-async def test_a_real_connection_that_dies_before_the_reply_is_uncertain():
+async def test_a_real_connection_that_dies_before_the_reply_is_uncertain(monkeypatch):
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:1")  # not asked: what is on this machine needs no proxy
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    monkeypatch.delenv("no_proxy", raising=False)
+
     async def die(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.read(100)
         writer.close()
@@ -385,6 +389,17 @@ async def test_calls_are_found_by_numbers_newest_first_and_those_that_wait_are_a
     assert [record.carrier_call_id for record in found] == ["CAwaiting", "CAsecond", "CAfirst"]
     assert dict(twilio.requests[0].url.params) == {"To": TO, "From": FROM, "PageSize": "1000"}
     assert twilio.requests[1].url.raw_path.decode() == next_page
+
+
+async def test_a_call_created_in_the_same_second_is_found():
+    created = call(date_created="Thu, 01 Jan 2026 12:00:00 +0000")
+    since = datetime(2026, 1, 1, 12, 0, 0, 999_999, tzinfo=UTC)
+    assert len(await Twilio(page(created)).carrier().find(to=TO, from_=FROM, since=since)) == 1
+
+
+async def test_a_leg_of_a_transfer_is_not_taken_for_a_call_of_ours():
+    leg = call(parent_call_sid="CA00000000000000000000000000000009", direction="outbound-dial")
+    assert await Twilio(page(leg)).carrier().find(to=TO, from_=FROM, since=datetime(2026, 1, 1, tzinfo=UTC)) == []
 
 
 async def test_a_list_that_cannot_be_read_to_its_end_is_never_taken_for_complete():

@@ -140,7 +140,8 @@ class TwilioCarrier:
         dialled has no start time, so that it would be missing from the list that says whether to redial.
         """
         calls = await self._list(f"{self._account}/Calls.json", "calls", {"To": to, "From": from_})
-        records = [_record(call) for call in calls]
+        records = [_record(call) for call in calls if not call.get("parent_call_sid")]  # those are transfers
+        since = since.replace(microsecond=0)  # Twilio's dates have whole seconds, rounded down
         recent = [record for record in records if record.created_at is None or record.created_at >= since]
         latest = datetime.max.replace(tzinfo=UTC)
         return sorted(recent, key=lambda record: record.created_at or latest, reverse=True)
