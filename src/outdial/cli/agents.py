@@ -32,7 +32,7 @@ def list_(workspace: Workspace = None, json: AsJson = False) -> None:
         with_database(work),
         ["id", "name", "kind", "published_version", "draft_version"],
         as_json=json,
-        empty="No agent yet. Try: outdial agents example > reminder.yaml; outdial agents create reminder.yaml --publish",
+        empty="No agent yet: outdial agents example > reminder.yaml; outdial agents create reminder.yaml --publish",
     )
 
 

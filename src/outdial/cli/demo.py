@@ -20,6 +20,7 @@ import typer
 from rich.text import Text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from outdial.cli import simulator
 from outdial.cli.api_client import ApiClient
 from outdial.cli.children import Child
 from outdial.cli.database import load_settings
@@ -32,10 +33,9 @@ from outdial.db.running import running_engine
 from outdial.settings import Settings
 
 CALLEE = "+12025550100"
-NUMBER = "+12025550199"
 SIMULATOR_PORT = 8090
-ACCOUNT_SID = "AC" + "0" * 31 + "1"
-AUTH_TOKEN = "demo-auth-token-of-the-simulator"  # noqa: S105 - of the simulated carrier, which is on loopback
+CALLS_PER_SECOND = 10
+READY = {"Carrier simulator": "/_simulator", "Outdial": "/readyz"}
 
 # What a call to each of these simulated callees ends with, when all is well; every other one is completed.
 ENDS = {
@@ -82,9 +82,10 @@ class _Demo:
         self._base_url = local_url(settings.host, settings.port)
         self._twilio = SimulatedTwilio(
             url=local_url("127.0.0.1", a_free_port("127.0.0.1", SIMULATOR_PORT)),
-            account_sid=ACCOUNT_SID,
-            auth_token=AUTH_TOKEN,
-            number=NUMBER,
+            account_sid=simulator.DEFAULTS.account_sid,
+            auth_token=simulator.DEFAULTS.auth_token,
+            number=simulator.DEFAULTS.numbers[0],
+            calls_per_second=CALLS_PER_SECOND,
         )
 
     async def run(self) -> int:
@@ -114,7 +115,7 @@ class _Demo:
             made = await set_up_demo(engine, self._settings, self._twilio)
         for child, url in children:
             with step(child.name, url):
-                await child.ready(f"{url}/{'readyz' if url == self._base_url else ''}")
+                await child.ready(url + READY[child.name])
         progress.print(Text(f"Ready after {time.monotonic() - began:.1f} s.", style="dim"))
         client = ApiClient(self._base_url, made.api_key)
         stack.push_async_callback(client.aclose)
@@ -141,19 +142,18 @@ class _Demo:
         """Both at once, so that they load their models while the database is made ready."""
         env = dict(os.environ)
         logs = self._settings.data_dir
-        simulator = await Child.start(
+        twilio = await Child.start(
             "Carrier simulator",
             "simulator",
             f"--port={self._twilio.url.rpartition(':')[2]}",
-            f"--account-sid={self._twilio.account_sid}",
-            f"--number={self._twilio.number}",
-            env=env | {"OUTDIAL_SIMULATOR_AUTH_TOKEN": self._twilio.auth_token},
+            f"--calls-per-second={CALLS_PER_SECOND}",
+            env=env,
             log=logs / "simulator.log",
         )
-        stack.push_async_callback(simulator.stop)
+        stack.push_async_callback(twilio.stop)
         outdial = await Child.start("Outdial", "serve", env=env, log=logs / "outdial.log")
         stack.push_async_callback(outdial.stop)
-        return [(simulator, self._twilio.url), (outdial, self._base_url)]
+        return [(twilio, self._twilio.url), (outdial, self._base_url)]
 
     async def _call(
         self, client: ApiClient, made: DemoSetup, engine: AsyncEngine, stop: asyncio.Event
@@ -228,7 +228,8 @@ def step(name: str, detail: str = "") -> Iterator[None]:
     began = time.monotonic()
     with progress.status(f"{name} …"):
         yield
-    progress.print(Text.assemble(("✓ ", "green"), f"{name:<18}", (f"{time.monotonic() - began:4.1f} s  {detail}", "dim")))
+    took = f"{time.monotonic() - began:4.1f} s  {detail}"
+    progress.print(Text.assemble(("✓ ", "green"), f"{name:<18}", (took, "dim")))
 
 
 @contextmanager
@@ -276,7 +277,7 @@ def _sum_up(call: dict[str, Any], recording: Path | None, faults: list[str]) -> 
         rows.append(("Answered by", call["answered_by"]["category"]))
     waits = [turn["latency"]["total"] for turn in call["transcript"] if (turn["latency"] or {}).get("total")]
     if waits:
-        rows.append(("Replied after", f"{statistics.median(waits):.0f} ms (median, from the end of the callee's words)"))
+        rows.append(("Replied after", f"{statistics.median(waits):.0f} ms (median, since the callee fell silent)"))
     if recording is not None:
         rows.append(("Recording", f"{recording} (left: callee, right: agent)"))
     console.print()

@@ -31,6 +31,7 @@ class SimulatedTwilio:
     account_sid: str
     auth_token: str
     number: str
+    calls_per_second: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,7 +46,11 @@ async def set_up_demo(engine: AsyncEngine, settings: Settings, twilio: Simulated
         known = [workspace for workspace in await list_workspaces(conn) if workspace["name"] == WORKSPACE]
     workspace = known[0] if known else await create_workspace(engine, name=WORKSPACE, plan=Plan.TEAM)
     workspace_id = workspace["id"]
-    api_key = await _api_key(engine, workspace_id, settings.data_dir / "api_key")
+    file = settings.data_dir / "api_key"
+    api_key = await _valid(engine, workspace_id, _kept(file))
+    if api_key is None:
+        api_key = (await create_api_key(engine, workspace_id, name="demo"))["key"]
+        _keep(file, api_key)
     number_id = await _number(engine, settings, workspace_id, twilio)
     # The simulator may have another port than last time.
     async with engine.begin() as conn:
@@ -64,18 +69,20 @@ async def recording_of(engine: AsyncEngine, settings: Settings, call_id: str) ->
     return None if stored is None else (settings.data_dir / stored).absolute()
 
 
-async def _api_key(engine: AsyncEngine, workspace_id: str, file: Path) -> str:
-    """The key kept in `file` while it is valid. Only the demo keeps a key: the database has its hash alone."""
-    if file.exists():
-        kept = file.read_text().strip()
-        principal = await authenticate(engine, kept)
-        if principal is not None and principal.workspace_id == workspace_id:
-            return kept
-    key = (await create_api_key(engine, workspace_id, name="demo"))["key"]
+async def _valid(engine: AsyncEngine, workspace_id: str, key: str | None) -> str | None:
+    principal = await authenticate(engine, key) if key else None
+    return key if principal is not None and principal.workspace_id == workspace_id else None
+
+
+def _kept(file: Path) -> str | None:
+    """The demo alone keeps its key, so that a second start knows it: the database has only the hash."""
+    return file.read_text().strip() if file.exists() else None
+
+
+def _keep(file: Path, key: str) -> None:
     file.unlink(missing_ok=True)
     with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as output:
         output.write(key + "\n")
-    return key
 
 
 async def _number(engine: AsyncEngine, settings: Settings, workspace_id: str, twilio: SimulatedTwilio) -> str:
@@ -94,7 +101,7 @@ async def _number(engine: AsyncEngine, settings: Settings, workspace_id: str, tw
         name="Demo number",
         agent_id=await _agent(engine, workspace_id),
         base_url=twilio.url,
-        calls_per_second=10,
+        calls_per_second=twilio.calls_per_second,
     )
     return added["id"]
 

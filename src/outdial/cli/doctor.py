@@ -4,11 +4,10 @@ import asyncio
 import os
 import platform
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import Any
 
 import httpx
 import typer
@@ -55,8 +54,7 @@ def doctor(json: AsJson = False) -> None:
 
 async def _all(settings: Settings) -> list[Finding]:
     findings = [python(), *speech(), data_dir(settings), secret_key(settings)]
-    async for finding in database(settings):
-        findings.append(finding)
+    findings += [finding async for finding in database(settings)]
     async with httpx.AsyncClient(timeout=5, follow_redirects=False) as http:
         findings += [await server(settings, http), await public_url(settings, http)]
     return findings

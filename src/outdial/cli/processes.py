@@ -41,7 +41,7 @@ def stop_signals() -> Iterator[asyncio.Event]:
 async def end_with_parent() -> None:
     """Send ourselves SIGTERM when our parent has died, so that a killed demo leaves no server behind."""
     parent = os.getppid()
-    while os.getppid() == parent:
+    while os.getppid() == parent:  # noqa: ASYNC110 - nothing tells when a parent dies
         await asyncio.sleep(PARENT_CHECK_S)
     os.kill(os.getpid(), signal.SIGTERM)
 
