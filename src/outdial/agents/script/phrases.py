@@ -28,8 +28,8 @@ YES_ALONE = _listed("""
 """)
 
 NO = _listed("""
-    no, nope, nah, no way, no thanks, no thank you, not, never, negative, wrong, incorrect, can't,
-    cannot, i can't, can't make it, i can't make it, won't work, won't be there, doesn't work,
+    no, nope, nah, no way, no thanks, no thank you, not, never, negative, wrong, incorrect,
+    can't make it, i can't make it, won't work, won't be there, doesn't work,
     that doesn't work, doesn't work for me, that doesn't work for me, does not suit, don't think so,
     i don't think so, don't want, not interested, not able, not available, not really, not good,
     this is not, unfortunately not, i'm afraid not, rather not, unable
