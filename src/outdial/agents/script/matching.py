@@ -1,9 +1,9 @@
 """Does what was heard answer the question? Pure.
 
-Digits come before words. Of words, the longest phrase that was said wins; between equals an author's own phrase
-comes before a no, a no before a yes, and then the first one written. "Said" means its words, whole and in order,
-without case, punctuation and contractions, and not negated: "that doesn't work" holds no "works". Only when
-nothing was said exactly are near spellings looked for, since recognisers mishear phone audio.
+Digits come before words. Of words, the longest phrase that was said wins; between equals an author's own
+comes before a no, a no before a yes, and then the first one written. "Said" means its words, whole and in
+order, without case, punctuation and contractions, and not negated: "that doesn't work" holds no "works".
+Only when nothing was said exactly are near spellings looked for, since recognisers mishear phone audio.
 """
 
 import re
@@ -16,7 +16,7 @@ from functools import lru_cache
 from outdial.agents.script import phrases
 from outdial.conversation.live_call import Heard
 
-MAX_WORDS = 120  # of an utterance; what comes later is no answer any more
+MAX_WORDS = 60  # of an utterance: an answer comes early, and comparing takes time that live audio shares
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -189,7 +189,7 @@ def _found(said: _Utterance, phrase: _Words, idioms: set[int], same: _Compare) -
 def _places(words: _Words, phrase: _Words, same: _Compare) -> Iterator[int]:
     if phrase:
         for start in range(len(words) - len(phrase) + 1):
-            if all(map(same, words[start:], phrase)):
+            if all(map(same, words[start : start + len(phrase)], phrase)):
                 yield start
 
 
@@ -198,7 +198,7 @@ def _overlaps(start: int, phrase: _Words, idioms: set[int]) -> bool:
 
 
 def _denied(said: _Utterance, start: int, phrase: _Words, idioms: set[int]) -> bool:
-    """A yes counts for nothing after any no ("no, that's fine"), or before a not ("speaking? not me")."""
+    """A yes counts for nothing after any no ("no, that's fine"), or right before a not."""
     before = any(word in _NEGATIONS and place not in idioms for place, word in enumerate(said.words[:start]))
     return before or _not_follows(said, start + len(phrase))
 
@@ -230,6 +230,7 @@ def _same(heard: str, expected: str) -> bool:
     return heard == expected
 
 
+@lru_cache(maxsize=8192)
 def _alike(heard: str, expected: str) -> bool:
     """Longer words that a recogniser takes for each other: "worked" for "works", "conferm" for "confirm"."""
     if heard == expected:
