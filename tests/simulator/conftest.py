@@ -3,10 +3,10 @@ from contextlib import asynccontextmanager
 
 import httpx
 import pytest
-from simulator.customer import Customer
 
 from outdial.media.tones import tone
 from outdial.simulator.server import SimulatorConfig, serve
+from simulator.customer import Customer
 
 
 class Hum:

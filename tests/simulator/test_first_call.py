@@ -1,8 +1,7 @@
 """One whole call over real sockets, judged by Twilio's own request validator."""
 
-from simulator.customer import Stream
-
 from outdial.media.tones import tone
+from simulator.customer import Stream
 
 
 async def test_a_call_is_dialled_answered_streamed_and_reported_in_twilios_order(setup):

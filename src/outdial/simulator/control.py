@@ -1,4 +1,4 @@
-"""The simulator's own API, under /_simulator: what was dialled, which faults are on, and calls from outside."""
+"""The simulator's own API, under /_simulator: what was dialled, which faults are on, calls from outside."""
 
 import json
 from collections.abc import Awaitable, Callable
@@ -16,6 +16,7 @@ from outdial.simulator.twilio.account import Account
 
 Json = dict[str, Any]
 MAX_BODY_BYTES = 64 * 1024
+FAULT_FIELDS = frozenset("kind number account callbacks count probability delay_s after_ms".split())  # noqa: SIM905
 
 
 class BadRequest(Exception):
@@ -115,7 +116,8 @@ class Control:
             "answered_by": call.answered_by,
             "heard_digits": line.phone.heard_digits if line is not None else call.heard_digits,
             "notifications": [
-                {"code": note.code, "message": note.message, "url": note.request_url} for note in call.notifications
+                {"code": note.code, "message": note.message, "url": note.request_url}
+                for note in call.notifications
             ],
         }
 
@@ -140,7 +142,7 @@ def _checked(handle: Callable[[Json], Awaitable[Response]]) -> Callable[[Request
 
 
 def _fault(body: Json) -> Fault:
-    unknown = set(body) - {"kind", "number", "account", "callbacks", "count", "probability", "delay_s", "after_ms"}
+    unknown = set(body) - FAULT_FIELDS
     if unknown:
         raise BadRequest(f"unknown fields: {', '.join(sorted(unknown))}")
     try:

@@ -8,15 +8,15 @@ from itertools import count
 
 class FaultKind(StrEnum):
     CALLBACK_LOST = "callback_lost"
-    CALLBACK_REPEATED = "callback_repeated"            # sent twice, with the same idempotency token
-    CALLBACK_LATE = "callback_late"                    # by `delay_s`
-    CALLBACK_REORDERED = "callback_reordered"          # sent after the one that should follow it
-    REPLY_LOST = "reply_lost"                          # the call is dialled, the connection closes without a reply
-    REPLY_AFTER_CALLBACK = "reply_after_callback"      # the first callback overtakes the reply
-    THROTTLED = "throttled"                            # 429, nothing was done
-    ERROR_BEFORE_DIALLING = "error_before_dialling"    # 503, nothing was done
-    ERROR_AFTER_DIALLING = "error_after_dialling"      # 500, and the phone rings
-    STREAM_CUT = "stream_cut"                          # the media connection breaks `after_ms` into the stream
+    CALLBACK_REPEATED = "callback_repeated"          # sent twice, with the same idempotency token
+    CALLBACK_LATE = "callback_late"                  # by `delay_s`
+    CALLBACK_REORDERED = "callback_reordered"        # sent after the one that should follow it
+    REPLY_LOST = "reply_lost"                        # dialled, and the connection closes without a reply
+    REPLY_AFTER_CALLBACK = "reply_after_callback"    # the first callback overtakes the reply
+    THROTTLED = "throttled"                          # 429, nothing was done
+    ERROR_BEFORE_DIALLING = "error_before_dialling"  # 503, nothing was done
+    ERROR_AFTER_DIALLING = "error_after_dialling"    # 500, and the phone rings
+    STREAM_CUT = "stream_cut"                        # the media connection breaks after `after_ms`
     STREAM_NEVER_STARTED = "stream_never_started"
 
 
@@ -25,17 +25,17 @@ _ids = count(1)
 
 @dataclass(slots=True, kw_only=True)
 class Fault:
-    """`number` (the callee's, or one of the account's) and `callbacks` narrow it down; without them it strikes everything.
+    """One thing that goes wrong, `count` times or until it is removed.
 
-    `callbacks` are names of callbacks: initiated, ringing, answered, completed, or status for these four; amd,
-    stream, twiml, dial.
+    `number` (either party's) and `callbacks` narrow it down; without them it strikes everything. `callbacks`
+    are names: initiated, ringing, answered, completed, or status for these four; amd; stream.
     """
 
     kind: FaultKind
     number: str | None = None
     account: str | None = None
     callbacks: frozenset[str] = frozenset()
-    count: int | None = None  # None: until it is removed
+    count: int | None = None
     probability: float = 1.0
     delay_s: float = 1.0
     after_ms: int = 1000

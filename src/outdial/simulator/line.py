@@ -1,7 +1,7 @@
 """An answered call's audio: a phone at one end, something at the other, 20 ms at a time.
 
-One pacer moves the audio of all calls. It wakes every 5 ms and serves a quarter of the lines, so that a hundred
-calls don't send their frames in one burst; deadlines are absolute, so lateness doesn't add up.
+One pacer moves the audio of all calls. It wakes every 5 ms and serves a quarter of the lines, so that a
+hundred calls don't send their frames in one burst; deadlines are absolute, so lateness doesn't add up.
 """
 
 import asyncio
@@ -62,7 +62,9 @@ class Player:
 class Line:
     """`heard_by` gets every frame's `Sound` (answering machine detection); `on_hang_up` is called once."""
 
-    def __init__(self, phone: Phone, *, on_hang_up: Callable[[], None], recording: Path | None = None) -> None:
+    def __init__(
+        self, phone: Phone, *, on_hang_up: Callable[[], None], recording: Path | None = None
+    ) -> None:
         self.phone = phone
         self.peer: Peer = Nobody()
         self.heard_by: Callable[[Phone], None] | None = None

@@ -1,4 +1,4 @@
-"""What all protocols of the simulator share: the book of calls, the pacer, voices, faults, and running tasks."""
+"""What all protocols of the simulator share: the book of calls, the pacer, voices, faults, tasks."""
 
 import asyncio
 import logging
@@ -20,7 +20,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass(slots=True, kw_only=True, eq=False)
 class Network:
-    """`setup_s` passes between dialling and ringing, `ring_s` between ringing and the answer (both times pace)."""
+    """`setup_s` passes between dialling and ringing, `ring_s` between ringing and the answer."""
 
     clock: Clock
     faults: Faults

@@ -101,7 +101,8 @@ class Phone:
                 case WaitForSpeech(patience_ms=patience_ms):
                     yield from self._until(lambda: self._ear.speaking, patience_ms)
                 case Tone(sound=sound, ms=ms):
-                    yield from self._sound(tones.beep(ms) if sound is Sound.BEEP else tones.fax_ced(ms), sound)
+                    make = tones.beep if sound is Sound.BEEP else tones.fax_ced
+                    yield from self._sound(make(ms), sound)
                 case Press(digits=digits):
                     yield from self._press(digits)
                 case AskForDigit():

@@ -25,7 +25,7 @@ from outdial.speech.base import TextToSpeech
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SimulatorConfig:
-    """The defaults are fixed, so that they can be copied from the documentation. They are nobody's secrets."""
+    """The defaults are fixed, so that they can be copied from the documentation; nobody's secrets."""
 
     account_sid: str = "AC" + "5" * 32
     auth_token: str = "simulator-auth-token"  # noqa: S105

@@ -15,7 +15,7 @@ SPOKEN_MS_PER_CHARACTER = 65
 
 
 class Voice:
-    """One engine's voice. Without an engine on this platform it is silent for as long as the words would take."""
+    """One engine's voice. Without an engine on this platform it is silent while it would speak."""
 
     def __init__(self, engine: TextToSpeech | None) -> None:
         self._engine = engine

@@ -25,10 +25,13 @@ class HandshakeFailed(Exception):
 
 
 class WebSocket(asyncio.Protocol):
-    """`on_message` gets text or bytes, `on_close` the close code (1006 without one), once, unless we closed."""
+    """`on_message` gets text or bytes; `on_close` the close code, once, unless we closed (1006: cut off)."""
 
     def __init__(
-        self, protocol: ClientProtocol, on_message: Callable[[str | bytes], None], on_close: Callable[[int], None]
+        self,
+        protocol: ClientProtocol,
+        on_message: Callable[[str | bytes], None],
+        on_close: Callable[[int], None],
     ) -> None:
         self.opened: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._protocol = protocol

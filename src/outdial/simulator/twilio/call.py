@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from email.utils import format_datetime
+from typing import Any
 
 import httpx
 
@@ -86,6 +87,7 @@ class TwilioCall:
         self.auth_token = auth_token
         self.queue_s = 0.0             # wait before dialling: the account's calls per second
         self.line: Line | None = None  # once answered
+        self.dialled = asyncio.Event()
         self.answered = asyncio.Event()
         self.ended = asyncio.Event()
         self.first_callback: asyncio.Task[None] | None = None
@@ -120,11 +122,12 @@ class TwilioCall:
     def listen_at(self, status_callback: StatusCallback) -> None:
         self.wishes = replace(self.wishes, status_callback=status_callback)
 
-    def limit(self, seconds: float) -> None:
-        """End the call this long after now, once answered."""
+    def limit(self, seconds: int) -> None:
+        """A new time limit, counted from the answer or from now."""
+        self.wishes = replace(self.wishes, time_limit_s=seconds)
         if self._limit is not None:
             self._limit.cancel()
-        self._limit = asyncio.get_running_loop().call_later(seconds, self.end, Status.COMPLETED)
+            self._limit = asyncio.get_running_loop().call_later(seconds, self.end, Status.COMPLETED)
 
     def note(self, code: int, message: str, *, url: str = "", warning: bool = False) -> None:
         """Record a notification, as Twilio's debugger would show it."""
@@ -162,9 +165,9 @@ class TwilioCall:
             "Called": call.to,
             "Direction": call.direction,
         }
-        for party, number in (("From", call.from_), ("To", call.to), ("Caller", call.from_), ("Called", call.to)):
+        for party in ("From", "To", "Caller", "Called"):
             for fact in GEOGRAPHY:
-                form[party + fact] = "US" if fact == "Country" and number.startswith("+1") else ""
+                form[party + fact] = "US" if fact == "Country" and form[party].startswith("+1") else ""
         form["CallStatus"] = call.status
         if call.parent_id:
             form["ParentCallSid"] = call.parent_id
@@ -185,14 +188,7 @@ class TwilioCall:
         """Dial, ring, converse, until one side ends it. Cancelled when the simulator closes."""
         talk = asyncio.create_task(self._dial_and_talk())
         try:
-            answered = asyncio.create_task(self.answered.wait())
-            try:
-                await asyncio.wait({talk, answered, self._over}, return_when=asyncio.FIRST_COMPLETED)
-            finally:
-                answered.cancel()
-            if self.answered.is_set():
-                self.limit(self.wishes.time_limit_s)
-                await asyncio.wait({talk, self._over}, return_when=asyncio.FIRST_COMPLETED)
+            await first_of(talk, self._over)
         finally:
             if self._limit is not None:
                 self._limit.cancel()
@@ -218,6 +214,7 @@ class TwilioCall:
         await asyncio.sleep(self.queue_s)
         call.dialled_at = self._now()
         self.first_callback = self._progress(Status.INITIATED, "initiated")
+        self.dialled.set()
         await clock.sleep(self.network.setup_s)
         if call.callee.reaction is Reaction.NO_SUCH_NUMBER:
             self.end(*UNANSWERED[call.callee.reaction])
@@ -250,6 +247,8 @@ class TwilioCall:
         self.call.answered_at = self._now()
         self._progress(Status.IN_PROGRESS, "answered")
         self.network.pacer.add(self.line)
+        loop = asyncio.get_running_loop()
+        self._limit = loop.call_later(self.wishes.time_limit_s, self.end, Status.COMPLETED)
         self.answered.set()
 
     def _finish(self, talk: asyncio.Task[None]) -> None:
@@ -304,10 +303,16 @@ class TwilioCall:
         return self.network.clock.now()
 
 
+async def first_of(*awaited: asyncio.Future[Any]) -> None:
+    """Until one of these is done; none is cancelled."""
+    await asyncio.wait(awaited, return_when=asyncio.FIRST_COMPLETED)
+
+
 async def detect(live: TwilioCall) -> str:
     """Listen to how the answering side begins; the verdict, in Twilio's words, also goes into the call."""
     detection, line = live.wishes.detection, live.line
-    assert detection is not None and line is not None
+    assert detection is not None
+    assert line is not None
     detector = Detector(detection.tuning)
     decided: asyncio.Future[Verdict] = asyncio.get_running_loop().create_future()
 

@@ -12,7 +12,7 @@ from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 import httpx
 
-from outdial.simulator.faults import FaultKind
+from outdial.simulator.faults import Fault, FaultKind
 from outdial.simulator.network import Network
 from outdial.simulator.twilio.signature import sign
 
@@ -26,7 +26,7 @@ REORDER_PATIENCE_S = 2.0   # how long a reordered callback waits for one to over
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rules:
-    """How a URL is asked; `#rc=3&rp=5xx,rt&ct=2000&rt=5000&tt=15000` in its fragment overrides the defaults."""
+    """How a URL is asked; a fragment like `#rc=3&rp=5xx,rt&ct=2000&rt=5000&tt=15000` overrides the defaults."""
 
     retries: int = 1
     retry_on: frozenset[str] = frozenset({"ct"})  # ct: no connection, rt: no answer in time, 4xx, 5xx
@@ -53,8 +53,13 @@ def rules(url: str) -> Rules:
     )
 
 
-async def ask(http: httpx.AsyncClient, auth_token: str, url: str, method: str, form: Form, token: str) -> httpx.Response:
-    """Send one signed request, retried as the URL says. Raises httpx.HTTPError or TimeoutError without an answer."""
+async def ask(
+    http: httpx.AsyncClient, auth_token: str, url: str, method: str, form: Form, token: str
+) -> httpx.Response:
+    """Send one signed request, retried as the URL says.
+
+    Raises httpx.HTTPError, httpx.InvalidURL or TimeoutError without an answer.
+    """
     rule = rules(url)
     parts = urlsplit(url)
     target = urlunsplit((*parts[:4], ""))
@@ -74,7 +79,9 @@ async def ask(http: httpx.AsyncClient, auth_token: str, url: str, method: str, f
     async with asyncio.timeout(rule.total_timeout_s):
         for left in range(rule.retries, -1, -1):
             try:
-                response = await http.request(method, target, content=content, headers=headers, timeout=timeout)
+                response = await http.request(
+                    method, target, content=content, headers=headers, timeout=timeout
+                )
             except (httpx.ConnectError, httpx.ConnectTimeout):
                 if not left or "ct" not in rule.retry_on:
                     raise
@@ -88,7 +95,7 @@ async def ask(http: httpx.AsyncClient, auth_token: str, url: str, method: str, f
 
 
 class Outbox:
-    """One call's callbacks, in order as long as the customer answers them quickly (Twilio promises no order)."""
+    """One call's callbacks, in order while the customer answers them quickly (Twilio promises no order)."""
 
     def __init__(self, network: Network, *, account: str, auth_token: str, numbers: tuple[str, ...]) -> None:
         self._network = network
@@ -121,8 +128,10 @@ class Outbox:
     def sign(self, url: str) -> str:
         return sign(self._auth_token, url)
 
-    def _strikes(self, kind: FaultKind, name: str):  # type: ignore[no-untyped-def]
-        return self._network.faults.strike(kind, account=self._account, numbers=self._numbers, callback=name)
+    def _strikes(self, kind: FaultKind, name: str) -> Fault | None:
+        return self._network.faults.strike(
+            kind, account=self._account, numbers=self._numbers, callback=name
+        )
 
     async def _send_in_order(
         self, previous: asyncio.Task[None] | None, url: str, method: str, form: Form, times: int
@@ -138,7 +147,9 @@ class Outbox:
         await asyncio.sleep(delay_s)
         await self._send(url, method, form, times)
 
-    async def _send_overtaken(self, overtaken: asyncio.Event, url: str, method: str, form: Form, times: int) -> None:
+    async def _send_overtaken(
+        self, overtaken: asyncio.Event, url: str, method: str, form: Form, times: int
+    ) -> None:
         try:
             async with asyncio.timeout(REORDER_PATIENCE_S):
                 await overtaken.wait()

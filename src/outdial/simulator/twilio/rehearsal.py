@@ -10,8 +10,9 @@ from starlette.responses import JSONResponse, Response
 from outdial.simulator.callees import callee_at
 from outdial.simulator.calls import Call, Direction
 from outdial.simulator.twilio import errors, requests
+from outdial.simulator.twilio.account import Number
 from outdial.simulator.twilio.ids import new_sid
-from outdial.simulator.twilio.numbers import Number, check_purchase
+from outdial.simulator.twilio.numbers import check_purchase
 from outdial.simulator.twilio.requests import Form
 from outdial.simulator.twilio.resources import call_json, number_json
 

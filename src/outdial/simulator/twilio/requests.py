@@ -19,7 +19,10 @@ MAGIC_FROM = {"+15005550001": (21212, "Invalid 'From' Phone Number: {number}")}
 MAGIC_TO = {
     "+15005550001": (21217, "Phone number does not appear to be valid"),
     "+15005550002": (21214, "'To' phone number cannot be reached"),
-    "+15005550003": (21215, "Account not authorized to call {number}. Perhaps you need to enable some international permissions"),
+    "+15005550003": (
+        21215,
+        "Account not authorized to call {number}. Perhaps you need to enable some international permissions",
+    ),
     "+15005550004": (21216, "Account not allowed to call {number}"),
 }
 

@@ -16,7 +16,17 @@ ROOT = f"/{API_VERSION}/Accounts"
 PRICE_A_MINUTE_USD = 0.014
 PRICED_AFTER_S = 60
 
-CALL_SUBRESOURCES = ["notifications", "recordings", "streams", "payments", "events", "siprec", "transcriptions", "user_defined_messages", "user_defined_message_subscriptions"]
+CALL_SUBRESOURCES = (
+    "notifications",
+    "recordings",
+    "streams",
+    "payments",
+    "events",
+    "siprec",
+    "transcriptions",
+    "user_defined_messages",
+    "user_defined_message_subscriptions",
+)
 
 Json = dict[str, Any]
 T = TypeVar("T")
@@ -185,7 +195,7 @@ def page(
     sid: Callable[[T], str],
     to_json: Callable[[T], Json],
 ) -> Json:
-    """A page of a list. `PageToken` names the last item of the page before, so new items don't shift pages."""
+    """A page of a list. `PageToken` names the last item of the page before, so pages don't shift."""
     given = dict(query)
     size = _size(given.get("PageSize", ""))
     number = int(given["Page"]) if given.get("Page", "").isdecimal() else 0

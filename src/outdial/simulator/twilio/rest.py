@@ -6,6 +6,7 @@ import binascii
 import logging
 import secrets
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
@@ -33,6 +34,7 @@ from outdial.simulator.twilio.resources import (
 
 logger = logging.getLogger(__name__)
 
+METHODS = ["GET", "POST", "PUT", "DELETE"]
 MAX_BODY_BYTES = 64 * 1024
 CALLBACK_FIRST_PATIENCE_S = 5.0
 
@@ -40,7 +42,7 @@ Endpoint = Callable[[Request, Form], Awaitable[Response]]
 
 
 class TwilioRest:
-    """`test_sid` and `test_token` are the account's test credentials: requests are checked, nothing happens."""
+    """`test_sid` and `test_token` are test credentials: requests are checked, nothing happens."""
 
     def __init__(
         self, account: Account, *, test_sid: str, test_token: str, max_concurrent_requests: int
@@ -68,8 +70,8 @@ class TwilioRest:
         for method, path, endpoint in table:
             paths.setdefault(ROOT + path, {})[method] = endpoint
         return [
-            *(Route(path, self._resource(endpoints), methods=list(endpoints)) for path, endpoints in paths.items()),
-            Route("/2010-04-01/{rest:path}", self._resource({}), methods=["GET", "POST", "DELETE", "PUT"]),
+            *(Route(path, self._resource(endpoints), methods=METHODS) for path, endpoints in paths.items()),
+            Route("/2010-04-01/{rest:path}", self._resource({}), methods=METHODS),
         ]
 
     def _resource(self, endpoints: dict[str, Endpoint]) -> Callable[[Request], Awaitable[Response]]:
@@ -94,10 +96,7 @@ class TwilioRest:
         endpoint = endpoints.get(request.method)
         if endpoint is None:
             raise errors.not_found(request.url.path)
-        if request.method == "POST":
-            form = Form(await _body(request))
-        else:
-            form = Form(request.url.query)
+        form = Form(await _body(request) if request.method == "POST" else request.url.query)
         if test:
             return rehearsal.answer(request.method, request.url.path, form, self._test[0])
         return await endpoint(request, form)
@@ -234,17 +233,21 @@ async def _body(request: Request) -> str:
 
 
 async def _first_callback(live: TwilioCall) -> None:
-    """Until the customer has answered the first callback."""
-    loop = asyncio.get_running_loop()
-    deadline = loop.time() + CALLBACK_FIRST_PATIENCE_S
-    while live.first_callback is None and not live.over and loop.time() < deadline:
-        await asyncio.sleep(0.01)
-    if live.first_callback is not None:
-        await asyncio.wait({live.first_callback}, timeout=CALLBACK_FIRST_PATIENCE_S)
+    """Until the customer has answered the first callback, or the call went on without one."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(CALLBACK_FIRST_PATIENCE_S):
+            await live.dialled.wait()
+            if live.first_callback is not None:
+                await asyncio.wait({live.first_callback})
 
 
 def _matches(call: Call, form: Form) -> bool:
-    wanted = {"To": call.to, "From": call.from_, "ParentCallSid": call.parent_id, "Status": in_rest(call.status)}
+    wanted = {
+        "To": call.to,
+        "From": call.from_,
+        "ParentCallSid": call.parent_id,
+        "Status": in_rest(call.status),
+    }
     if any(form.get(name) and form.get(name) != value for name, value in wanted.items()):
         return False
     # A call that hasn't been answered has no start time; it is found by when it was created.

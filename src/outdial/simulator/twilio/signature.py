@@ -14,7 +14,7 @@ def sign(auth_token: str, url: str, form: Iterable[tuple[str, str]] = ()) -> str
 
 
 def signed_url(url: str) -> str:
-    """The URL as it takes part: without fragment and userinfo; without a port when it is TLS, with it otherwise."""
+    """The URL as it takes part: without fragment, userinfo, and, when it is TLS, without the port."""
     parts = urlsplit(url)
     host = parts.netloc.rpartition("@")[2]
     if parts.scheme in ("https", "wss") and parts.port is not None:

@@ -29,6 +29,7 @@ from outdial.simulator.twilio.call import (
     TwilioCall,
     Wishes,
     detect,
+    first_of,
 )
 from outdial.simulator.twilio.ids import new_sid
 from outdial.simulator.twilio.media import InvalidMessage, MediaStream
@@ -66,7 +67,7 @@ async def run(live: TwilioCall, document: Document, **extra: str) -> None:
     while True:
         running = asyncio.create_task(_run(live, document, extra))
         try:
-            await asyncio.wait({running, live.redirected}, return_when=asyncio.FIRST_COMPLETED)
+            await first_of(running, live.redirected)
         finally:
             running.cancel()
             with suppress(asyncio.CancelledError):
@@ -262,7 +263,7 @@ async def _connect(live: TwilioCall, verb: twiml.Connect, base: str) -> None:
 
 
 def _unusable(url: str) -> str:
-    """Why Twilio wouldn't open a stream to this URL; "" when it would. `ws` to this machine is our own exception."""
+    """Why no stream is opened to this URL; "" when one is. `ws` to this machine is our exception to Twilio."""
     parts = urlsplit(url)
     if parts.query:
         return "a query string is not allowed; use <Parameter>"
@@ -322,7 +323,7 @@ async def _dial(live: TwilioCall, verb: twiml.Dial, base: str) -> Document | Non
     ringing = asyncio.create_task(_ring_back(live))
     answered = asyncio.create_task(child.answered.wait())
     try:
-        await asyncio.wait({answered, living}, return_when=asyncio.FIRST_COMPLETED)
+        await first_of(answered, living)
         ringing.cancel()
         if child.line is not None and not child.over:
             bridge(line, child.line)
