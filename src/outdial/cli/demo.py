@@ -254,7 +254,7 @@ def _own_data_dir(data_dir: Path) -> Iterator[Path]:
 def _demo_settings(wanted: Settings, data_dir: Path) -> Settings:
     """The demo's own settings, for this process and its children: it never touches another database or key."""
     port = a_free_port(wanted.host, wanted.port)
-    if port != wanted.port:
+    if port != wanted.port != 0:
         progress.print(f"Port {wanted.port} is taken; this demo uses {port}.")
     for name in [name for name in os.environ if name.startswith("OUTDIAL_")]:
         del os.environ[name]

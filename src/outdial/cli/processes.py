@@ -57,8 +57,8 @@ def is_free(host: str, port: int) -> bool:
 
 
 def a_free_port(host: str, wanted: int) -> int:
-    """`wanted`, or any other when it is taken."""
-    if is_free(host, wanted):
+    """`wanted`, or any other when it is taken or 0."""
+    if wanted and is_free(host, wanted):
         return wanted
     with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
         probe.bind((host, 0))
