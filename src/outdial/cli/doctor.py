@@ -187,12 +187,13 @@ def _embedded_not_made_yet(subject: str) -> Finding:
 async def carrier_accounts(engine: AsyncEngine, settings: Settings) -> AsyncIterator[Finding]:
     """Whether each carrier takes the credentials of each account."""
     from outdial.calls.accounts import Accounts
+    from outdial.carriers.base import CarrierError, CarrierRefused
     from outdial.db import tables
-    from outdial.workspaces.secrets import SecretBox
+    from outdial.workspaces.secrets import SecretBox, WrongSecretKey
 
     account = tables.carrier_accounts.c
     async with engine.connect() as conn:
-        rows = (await conn.execute(select(account.id, account.carrier, account.base_url))).all()
+        rows = (await conn.execute(select(account.id, account.carrier, account.account_ref, account.base_url))).all()
     if not rows:
         yield Finding(
             subject="Carriers",
@@ -204,18 +205,28 @@ async def carrier_accounts(engine: AsyncEngine, settings: Settings) -> AsyncIter
     accounts = Accounts(engine, SecretBox.from_settings(settings))
     try:
         for row in rows:
-            subject = f"{row.carrier.capitalize()} {row.id}" + (f" at {row.base_url}" if row.base_url else "")
+            subject = f"{row.carrier.capitalize()} account"
+            name = row.account_ref + (f" at {row.base_url}" if row.base_url else "")
             try:
                 async with asyncio.timeout(15):
                     await (await accounts.carrier(row.id)).check()
-                yield Finding(subject=subject, status=Status.OK, found="the carrier takes its credentials")
-            except Exception as error:
+                yield Finding(subject=subject, status=Status.OK, found=f"{name}: credentials are valid")
+            except CarrierRefused as error:
                 yield Finding(
                     subject=subject,
                     status=Status.WARN,
-                    found=getattr(error, "message", None) or explanation(error),
-                    todo="Connect the number again with the right credentials, or wait for the carrier.",
+                    found=f"{name}: {error.message}",
+                    todo="Connect its numbers again with valid credentials (outdial numbers connect).",
                 )
+            except (CarrierError, TimeoutError) as error:
+                yield Finding(
+                    subject=subject,
+                    status=Status.WARN,
+                    found=f"{name}: {error.message if isinstance(error, CarrierError) else 'no answer in 15 s'}",
+                    todo="Check this machine's way to the internet and the carrier's status page.",
+                )
+            except WrongSecretKey as error:
+                yield Finding(subject=subject, status=Status.FAIL, found=name, todo=str(error))
     finally:
         await accounts.aclose()
 
