@@ -7,13 +7,13 @@ import httpx
 import pytest
 from fastapi import FastAPI
 from sqlalchemy.ext.asyncio import AsyncEngine
-from tenants import Tenant, make_tenant
 
 from outdial.api.app import create_api
 from outdial.api.services import Services
 from outdial.db.notify import Notifications
 from outdial.settings import Settings
 from outdial.workspaces.secrets import SecretBox
+from tenants import Tenant, make_tenant
 
 
 @pytest.fixture
