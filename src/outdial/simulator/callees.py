@@ -179,7 +179,13 @@ CALLEES: dict[str, Callee] = {
         Callee(
             id="10",
             description="phone menu that wants a digit",
-            script=(Wait(300), AskForDigit(MENU), Wait(800), Say("Hello, this is Jane. How can I help?"), *AGREES),
+            script=(
+                Wait(300),
+                AskForDigit(MENU),
+                Wait(800),
+                Say("Hello, this is Jane. How can I help?"),
+                *AGREES,
+            ),
         ),
         Callee(id="11", description="answers and stays silent", script=(Wait(120_000), HangUp())),
         Callee(

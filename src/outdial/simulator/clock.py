@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 @dataclass(frozen=True, slots=True)
 class Clock:
-    """`pace` stretches everything that happens before a call is answered (set-up, ringing, time-outs of ringing).
+    """`pace` stretches what happens before a call is answered: set-up, ringing, the limit of ringing.
 
     0.1 makes phones ring ten times shorter. A conversation is never stretched: audio is real time.
     """

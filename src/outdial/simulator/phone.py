@@ -101,7 +101,8 @@ class Phone:
                 case WaitForSpeech(patience_ms=patience_ms):
                     yield from self._until(lambda: self._ear.speaking, patience_ms)
                 case Tone(sound=sound, ms=ms):
-                    yield from self._sound(tones.beep() if sound is Sound.BEEP else tones.fax_ced(ms), sound)
+                    make = tones.beep if sound is Sound.BEEP else tones.fax_ced
+                    yield from self._sound(make(ms), sound)
                 case Press(digits=digits):
                     yield from self._press(digits)
                 case AskForDigit():
@@ -112,8 +113,8 @@ class Phone:
                 return
 
     def _say(self, text: str) -> Iterator[bytes]:
-        self._ear.forget()
         yield from self._sound(self._voice[text], Sound.SPEECH)
+        self._ear.forget()  # at the end: what was said into our sentence is not an answer to it
 
     def _sound(self, pcm: bytes, sound: Sound) -> Iterator[bytes]:
         for frame in frames(pcm):
@@ -140,12 +141,12 @@ class Phone:
             yield SILENT_FRAME
 
     def _press(self, digits: str) -> Iterator[bytes]:
-        self._ear.forget()
         for digit in digits:
             yield from self._sound(tones.dtmf(digit), Sound.DIGIT)
             self.pressed = digit
             yield SILENT_FRAME
             yield from self._until(lambda: False, 100)
+        self._ear.forget()
 
     def _ask_for_digit(self, step: AskForDigit) -> Iterator[bytes]:
         already = len(self.heard_digits)
