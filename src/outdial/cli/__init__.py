@@ -2,6 +2,7 @@
 
 import typer
 
+from outdial import __version__
 from outdial.cli import agents, call, demo, doctor, keys, numbers, serve, simulator, workspaces
 from outdial.cli.failures import explained
 
@@ -24,15 +25,19 @@ app.add_typer(numbers.app, name="numbers")
 app.add_typer(agents.app, name="agents")
 
 
-@app.callback()
-def version(
-    version: bool = typer.Option(False, "--version", help="Show the version.", is_eager=True),
-) -> None:
-    if version:
-        from outdial import __version__
-
+def _print_version(wanted: bool) -> None:
+    if wanted:
         typer.echo(f"outdial {__version__}")
         raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: bool = typer.Option(
+        False, "--version", help="Show the version.", callback=_print_version, is_eager=True
+    ),
+) -> None:
+    pass
 
 
 def main() -> None:

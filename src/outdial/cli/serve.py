@@ -19,12 +19,8 @@ def serve(
     """Take requests, dial, talk, until Ctrl-C or SIGTERM; live calls are then ended in order."""
     given = {name: value for name, value in {"host": host, "port": port}.items() if value is not None}
     settings = load_settings(**given)
-    try:
-        import uvloop
-
-        asyncio.run(_serve(settings, with_parent=with_parent), loop_factory=uvloop.new_event_loop)
-    except ImportError:  # no uvloop for this platform
-        asyncio.run(_serve(settings, with_parent=with_parent))
+    with asyncio.Runner(loop_factory=_new_event_loop) as runner:
+        runner.run(_serve(settings, with_parent=with_parent))
 
 
 async def _serve(settings: Settings, *, with_parent: bool) -> None:
@@ -43,3 +39,11 @@ async def _serve(settings: Settings, *, with_parent: bool) -> None:
     finally:
         if watch is not None:
             watch.cancel()
+
+
+def _new_event_loop() -> asyncio.AbstractEventLoop:
+    try:
+        import uvloop
+    except ImportError:  # there is none for this platform
+        return asyncio.new_event_loop()
+    return uvloop.new_event_loop()
