@@ -5,12 +5,16 @@ from typing import Annotated
 
 import typer
 
-from outdial.cli.database import load_settings
+from outdial.cli.configuration import load_settings
+from outdial.cli.failures import CommandFailed
 from outdial.cli.output import progress
 from outdial.cli.processes import WithParent, end_with_parent
 from outdial.settings import Settings
 
+app = typer.Typer()
 
+
+@app.command()
 def serve(
     host: Annotated[str | None, typer.Option(help="Address to listen on (OUTDIAL_HOST).")] = None,
     port: Annotated[int | None, typer.Option(help="Port to listen on (OUTDIAL_PORT); 0 takes a free one.")] = None,
@@ -24,7 +28,8 @@ def serve(
 
 
 async def _serve(settings: Settings, *, with_parent: bool) -> None:
-    from outdial.app import serve as serve_until_stopped  # loads the models' libraries
+    from outdial.app import CannotListen  # loads the models' libraries
+    from outdial.app import serve as serve_until_stopped
 
     watch = asyncio.create_task(end_with_parent()) if with_parent else None
 
@@ -36,6 +41,8 @@ async def _serve(settings: Settings, *, with_parent: bool) -> None:
 
     try:
         await serve_until_stopped(settings, started=started, progress=lambda step: progress.print(f"{step} …"))
+    except CannotListen as error:
+        raise CommandFailed(f"{error}; stop what listens there or choose another port (OUTDIAL_PORT)") from error
     finally:
         if watch is not None:
             watch.cancel()
