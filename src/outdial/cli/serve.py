@@ -36,8 +36,12 @@ async def _serve(settings: Settings, *, with_parent: bool) -> None:
     def started(base_url: str) -> None:
         progress.print(f"[green]Outdial is up:[/] {base_url}  (API: {base_url}/docs)", soft_wrap=True)
         if settings.public_url is None:
-            progress.print("Carriers can't reach this address; set OUTDIAL_PUBLIC_URL to your https:// address.")
-        progress.print("First time here? outdial workspaces create NAME, outdial keys create NAME, outdial doctor")
+            progress.print(
+                "Carriers can't reach this address; set OUTDIAL_PUBLIC_URL to your https:// address.", soft_wrap=True
+            )
+        progress.print(
+            "First time here? outdial workspaces create NAME, outdial keys create NAME, outdial doctor", soft_wrap=True
+        )
 
     try:
         await serve_until_stopped(settings, started=started, progress=lambda step: progress.print(f"{step} …"))
