@@ -1,4 +1,3 @@
-import httpx
 import pytest
 
 TO = "+15551234567"

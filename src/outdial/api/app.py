@@ -5,7 +5,7 @@ from typing import Any
 from fastapi import FastAPI
 
 from outdial import __version__
-from outdial.api import outbound, problems
+from outdial.api import agents, api_keys, calls, events, health, numbers, outbound, problems, workspace
 from outdial.api.body_limit import BodyLimit
 from outdial.api.docs import DESCRIPTION, ProblemBody
 from outdial.api.services import Services
@@ -23,7 +23,7 @@ def create_api(services: Services) -> FastAPI:
     app.state.authenticator = Authenticator(services.engine)
     problems.install(app)
     app.add_middleware(BodyLimit, max_bytes=services.settings.max_body_bytes)
-    for module in (outbound,):
+    for module in (outbound, calls, events, numbers, agents, api_keys, workspace, health):
         app.include_router(module.router)
     _describe(app)
     return app

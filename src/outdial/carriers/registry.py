@@ -104,3 +104,8 @@ CARRIERS: Mapping[CarrierName, CarrierKind] = {
         reply=twilio_callbacks.reply,
     ),
 }
+
+
+def carrier_named(text: str) -> CarrierName | None:
+    """The carrier a URL or a user names; None when we don't know it."""
+    return CarrierName(text) if text in {name.value for name in CARRIERS} else None

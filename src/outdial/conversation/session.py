@@ -288,7 +288,8 @@ class Session:
         producer = asyncio.create_task(self._synthesise(text, playback))
         turn = Turn(seq=self._next_seq(), speaker=Speaker.AGENT, text=text, start_ms=self._now_ms())
         try:
-            await asyncio.wait({producer, playback.done}, return_when=asyncio.FIRST_COMPLETED)
+            both: set[asyncio.Future[Any]] = {producer, playback.done}
+            await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
             if playback.start_ms is not None:
                 turn = replace(turn, start_ms=playback.start_ms, latency=self._latency(asked))
                 self._journal.turn(turn)
