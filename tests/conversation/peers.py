@@ -8,6 +8,7 @@ import asyncio
 from collections import deque
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any
 
 from outdial.calls.state import AnsweredBy, CallDirection, Verdict
@@ -20,9 +21,10 @@ from outdial.carriers.base import (
     StreamEvent,
     StreamStarted,
 )
+from outdial.conversation.call_facts import CallFacts, Engines, MachinePolicy
 from outdial.conversation.line import Line
-from outdial.conversation.session import CallFacts, Engines, MachinePolicy, Session, SessionEnd, Turn
-from datetime import UTC, datetime
+from outdial.conversation.session import Session, SessionEnd
+from outdial.conversation.transcript import Turn
 from outdial.media.frames import FRAME_BYTES, FRAME_MS, SILENT_FRAME
 from outdial.media.pacer import Pacer
 

@@ -1,8 +1,9 @@
 import asyncio
+from itertools import pairwise
 
 import pytest
-from conversation.peers import Carrier, PlainCodec, Tape, sound
 
+from conversation.peers import Carrier, PlainCodec, Tape, sound
 from outdial.conversation.line import LEAD_MS, MARK_GRACE_MS, MAX_BAD_FRAMES, Line
 from outdial.media.frames import FRAME_MS, SILENT_FRAME
 from outdial.media.pacer import TICK_S, Pacer
@@ -112,7 +113,7 @@ async def test_slow_synthesis_leaves_gaps_but_loses_nothing_and_bunches_nothing(
     assert await playback.done == 500
     heard = [at for at, _ in call.carrier.ear()]
     assert len(heard) == 25
-    assert all(later - earlier > 0.0199 for earlier, later in zip(heard, heard[1:], strict=False))
+    assert all(later - earlier > 0.0199 for earlier, later in pairwise(heard))
     assert playback.end_ms == 1700
 
 

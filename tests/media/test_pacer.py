@@ -1,7 +1,6 @@
 import asyncio
 
 import virtual_time
-
 from outdial.media.pacer import Pacer
 
 
