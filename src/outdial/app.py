@@ -20,7 +20,7 @@ from outdial.calls.dialing import Dispatcher
 from outdial.calls.live import LiveCalls
 from outdial.calls.reconcile import Sweep
 from outdial.calls.workers import Worker
-from outdial.carriers.base import CarrierName
+from outdial.carriers.registry import carrier_named
 from outdial.conversation.call_facts import Engines
 from outdial.db.embedded import embedded
 from outdial.db.engine import create_engine
@@ -214,11 +214,14 @@ def _handshake(
 
     async def handshake(path: str, headers: Mapping[str, str]) -> Start | None:
         parts = path.removeprefix(MEDIA_PATH).split("/")
-        if not path.startswith(MEDIA_PATH) or len(parts) != 3 or parts[0] not in CarrierName:
+        if not path.startswith(MEDIA_PATH) or len(parts) != 3:
             return None
         carrier, attempt_id, token = parts
+        name = carrier_named(carrier)
+        if name is None:
+            return None
         return await live.open(
-            carrier=CarrierName(carrier),
+            carrier=name,
             attempt_id=attempt_id,
             token=token,
             url=settings.stream_base_url + path,

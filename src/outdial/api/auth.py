@@ -99,7 +99,7 @@ def _require_json(request: Request) -> None:
         raise Problem(
             415,
             "not_json",
-            "The body has to be JSON, with the header Content-Type: application/json.",
+            "The body has to be JSON, with Content-Type: application/json.",
             headers={"Accept": "application/json"},
         )
 

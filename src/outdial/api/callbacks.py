@@ -3,7 +3,7 @@
 from fastapi import APIRouter, Request, Response
 
 from outdial.calls.callbacks import Callbacks, Received
-from outdial.carriers.base import CarrierName
+from outdial.carriers.registry import carrier_named
 
 _STATUS = {Received.STORED: 204, Received.UNKNOWN: 404, Received.FORGED: 403, Received.BAD: 400}
 
@@ -14,9 +14,9 @@ def callbacks_router(callbacks: Callbacks, base_url: str) -> APIRouter:
 
     @router.post("/callbacks/{carrier}/{attempt_id}/{kind}")
     async def receive(carrier: str, attempt_id: str, kind: str, request: Request) -> Response:
-        if carrier not in CarrierName:
+        name = carrier_named(carrier)
+        if name is None:
             return Response(status_code=404)
-        name = CarrierName(carrier)
         query = f"?{request.url.query}" if request.url.query else ""
         url = base_url + request.scope.get("raw_path", request.url.path.encode()).decode("latin-1") + query
         body = await request.body()

@@ -1,7 +1,10 @@
 """What the OpenAPI document says beside the handlers' signatures: the errors, the examples, the notice."""
 
+from collections.abc import Sequence
 from typing import Any
 
+from fastapi import APIRouter, FastAPI
+from fastapi.routing import APIRoute
 from pydantic import BaseModel, ConfigDict
 
 from outdial.api.problems import MEDIA_TYPE, Problem, problem_json
@@ -41,33 +44,70 @@ _INVALID = [{"field": "to", "message": "must be an E.164 number such as +1555123
 _COMMON: dict[int, tuple[str, str, str]] = {
     401: ("The API key is missing, unknown or revoked.", "unauthorized", "This API key is unknown or was revoked."),
     413: ("The body is too large.", "body_too_large", "The request body is larger than 1000000 bytes."),
-    415: ("The body isn't JSON.", "not_json", "The body has to be JSON, with the header Content-Type: application/json."),
+    415: ("The body isn't JSON.", "not_json", "The body has to be JSON, with Content-Type: application/json."),
     422: ("A field is wrong; `errors` says which, and why.", "invalid_request", f"to: {_INVALID[0]['message']}"),
     503: ("Nothing was stored; try again.", "unavailable", "The database can't be reached; nothing was stored."),
 }
 
 
 def errors(*statuses: int, **codes: str) -> dict[int | str, dict[str, Any]]:
-    """The `responses` of an operation. Every one can answer 401 and 503; `s409_some_code="sentence"` adds an
-    example for a code of its own."""
-    documented: dict[int | str, dict[str, Any]] = {}
-    for status in sorted({401, 503, *statuses}):
+    """The error `responses` of an operation behind an API key. `s409_some_code="sentence"` documents a code of
+    its own."""
+    return documented(401, 503, *statuses, **codes)
+
+
+def documented(*statuses: int, **codes: str) -> dict[int | str, dict[str, Any]]:
+    """The same for operations that need no key and touch nothing."""
+    responses: dict[int | str, dict[str, Any]] = {}
+    for status in sorted(statuses):
         description, code, message = _COMMON[status]
-        _add(documented, status, description, code, message)
+        _add(responses, status, description, code, message)
     for name, message in codes.items():
         status_text, _, code = name.removeprefix("s").partition("_")
-        _add(documented, int(status_text), message, code, message)
-    return documented
+        _add(responses, int(status_text), message, code, message)
+    return responses
 
 
-def example(value: Any, description: str = "Done") -> dict[int | str, dict[str, Any]]:
-    """The 200 of an operation, with an example."""
-    return {200: {"description": description, "content": {"application/json": {"example": value}}}}
+def example(value: Any, description: str = "Done", *, status: int = 200) -> dict[int | str, dict[str, Any]]:
+    """The success of an operation, with an example."""
+    return {status: {"description": description, "content": {"application/json": {"example": value}}}}
 
 
-def _add(documented: dict[int | str, dict[str, Any]], status: int, description: str, code: str, message: str) -> None:
+def complete_document(app: FastAPI, routers: Sequence[APIRouter]) -> None:
+    """Have the OpenAPI document of `app` say what handlers can't, and not say what isn't so."""
+    generate = app.openapi
+
+    def openapi() -> dict[str, Any]:
+        if app.openapi_schema is None:
+            document = generate()
+            schema = ProblemBody.model_json_schema(ref_template="#/components/schemas/{model}")
+            schemas = document["components"]["schemas"]
+            schemas.update(schema.pop("$defs"))
+            schemas["Problem"] = schema
+            for unused in ("HTTPValidationError", "ValidationError"):
+                schemas.pop(unused, None)
+            for route in (route for router in routers for route in router.routes if isinstance(route, APIRoute)):
+                for method in route.methods or ():
+                    _complete(document["paths"][route.path_format][method.lower()], route)
+        assert app.openapi_schema is not None
+        return app.openapi_schema
+
+    app.openapi = openapi  # type: ignore[method-assign]
+
+
+def _complete(operation: dict[str, Any], route: APIRoute) -> None:
+    stated = {str(status): response for status, response in route.responses.items()}
+    if "422" not in stated:
+        operation["responses"].pop("422", None)  # FastAPI adds its own wherever there is a parameter
+    for status, response in stated.items():
+        for media_type, content in response.get("content", {}).items():
+            if "example" in content:  # FastAPI drops the nulls in it
+                operation["responses"][status]["content"][media_type]["example"] = content["example"]
+
+
+def _add(responses: dict[int | str, dict[str, Any]], status: int, description: str, code: str, message: str) -> None:
     problem = Problem(status, code, message, errors=_INVALID if code == "invalid_request" else ())
-    response = documented.setdefault(
+    response = responses.setdefault(
         status,
         {
             "description": description,

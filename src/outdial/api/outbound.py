@@ -40,7 +40,7 @@ _EXAMPLES: dict[str, Any] = {
         "value": {
             "to": "+15551234567",
             "variables": {"user_name": "Jane", "appointment": {"day": "Monday", "time": "09:30"}},
-            "amd": {"on_machine": "leave_message", "message": "Hello {user_name}, please call us back.", "max_wait_s": 30},
+            "amd": {"on_machine": "leave_message", "message": "Hello {user_name}, please call us back."},
             "on_limit": "queue",
             "not_before": "2030-01-31T09:00:00Z",
             "expires_at": "2030-01-31T18:00:00Z",
@@ -98,7 +98,7 @@ async def place_call(
     request: Request,
     services: Use,
     caller: Caller,
-    number_id: Annotated[str, Path(description="The phone number to call from; it decides carrier, caller ID and agent")],
+    number_id: Annotated[str, Path(description="The phone number to call from")],
     body: Annotated[OutboundRequest, Body(openapi_examples=_EXAMPLES)],
     idempotency_key: Annotated[
         str | None,

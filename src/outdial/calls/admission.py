@@ -137,7 +137,10 @@ async def _take_pace(conn: AsyncConnection, account_id: str, now: datetime) -> d
     )
     if taken.rowcount:
         return None
-    return (await conn.execute(select(account.next_dial_at).where(account.id == account_id))).scalar_one_or_none()
+    free_at: datetime | None = (
+        await conn.execute(select(account.next_dial_at).where(account.id == account_id))
+    ).scalar_one_or_none()
+    return free_at
 
 
 async def _write_intent(conn: AsyncConnection, call: Row[Any], owner: str, lease_until: datetime) -> Claim:
@@ -187,7 +190,8 @@ async def _next_due(conn: AsyncConnection, workspace_id: str, now: datetime) -> 
     query = select(func.min(calls.c.due_at)).where(
         calls.c.workspace_id == workspace_id, calls.c.state == CallState.QUEUED, calls.c.due_at > now
     )
-    return (await conn.execute(query)).scalar_one()
+    due_at: datetime | None = (await conn.execute(query)).scalar_one()
+    return due_at
 
 
 def _earliest(*instants: datetime | None) -> datetime | None:

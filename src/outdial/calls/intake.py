@@ -7,12 +7,11 @@ import hashlib
 import json
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
 
-from sqlalchemy import Row, case, func, insert, select, update
+from sqlalchemy import RowMapping, case, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from outdial.calls.request import OnLimit, OutboundRequest
+from outdial.calls.request import OutboundRequest
 from outdial.calls.state import CallDirection, CallState, EndReason
 from outdial.db.tables import agent_versions, agents, call_events, calls, idempotency_keys, numbers, pools
 from outdial.ids import is_id, new_id
@@ -59,7 +58,7 @@ async def create_call(
         if request.expires_at is not None and request.expires_at <= datetime.now(UTC):
             raise Invalid("expires_at", "has passed already")
         number = await _number_that_dials(conn, workspace_id, number_id)
-        if request.on_limit == OnLimit.REJECT:
+        if request.on_limit == "reject":
             await _refuse_without_free_line(conn, workspace_id)
         await _refuse_when_queue_is_full(conn, workspace_id, settings.max_queued_calls)
         call_id = new_id("call")
@@ -145,7 +144,7 @@ async def _earlier_answer(
     return None
 
 
-async def _number_that_dials(conn: AsyncConnection, workspace_id: str, number_id: str) -> Row[Any]:
+async def _number_that_dials(conn: AsyncConnection, workspace_id: str, number_id: str) -> RowMapping:
     draft = select(func.max(agent_versions.c.version)).where(agent_versions.c.agent_id == numbers.c.agent_id)
     number = None
     if is_id(number_id, "num"):
@@ -167,16 +166,16 @@ async def _number_that_dials(conn: AsyncConnection, workspace_id: str, number_id
                 .where(numbers.c.id == number_id)
                 .with_for_update(read=True, key_share=True, of=numbers)  # it can't be removed before we commit
             )
-        ).one_or_none()
+        ).mappings().one_or_none()
     if number is None:
         raise NotFound("number_not_found", "There is no phone number with this id.")
-    if number.workspace_id != workspace_id:
+    if number["workspace_id"] != workspace_id:
         raise NotYours("number_of_another_workspace", "This API key belongs to another workspace than the number.")
-    if number.direction == "inbound":
+    if number["direction"] == "inbound":
         raise Conflict("number_cannot_dial_out", "This phone number is set up for inbound calls only.")
-    if number.agent_id is None:
+    if number["agent_id"] is None:
         raise Conflict("number_has_no_agent", "This phone number has no agent; assign one first.")
-    if number.version is None:
+    if number["version"] is None:
         raise Conflict(
             "agent_not_published", "The agent of this phone number has no published version; publish one first."
         )
@@ -213,7 +212,8 @@ async def _count_queued(
 ) -> int:
     queued = select(calls.c.id).where(calls.c.workspace_id == workspace_id, calls.c.state == CallState.QUEUED)
     if due:
-        queued = queued.where(calls.c.due_at <= func.now())
+        # Not now(), the start of this transaction: calls stored while it waited for a lock are due, too.
+        queued = queued.where(calls.c.due_at <= func.clock_timestamp())
     return await conn.scalar(select(func.count()).select_from(queued.limit(at_most).subquery())) or 0
 
 
@@ -221,7 +221,7 @@ async def _insert(
     conn: AsyncConnection,
     call_id: str,
     workspace_id: str,
-    number: Row[Any],
+    number: RowMapping,
     request: OutboundRequest,
     settings: Settings,
 ) -> None:
@@ -231,13 +231,13 @@ async def _insert(
         .values(
             id=call_id,
             workspace_id=workspace_id,
-            number_id=number.id,
+            number_id=number["id"],
             direction=CallDirection.OUTBOUND,
             state=CallState.QUEUED,
-            from_=number.e164,
+            from_=number["e164"],
             to=request.to,
-            agent_id=number.agent_id,
-            agent_version=number.version,
+            agent_id=number["agent_id"],
+            agent_version=number["version"],
             variables=request.variables or {},
             metadata=request.metadata,
             detection=request.detection(),

@@ -156,7 +156,8 @@ class LiveCalls:
 
     def _recording_path(self, call: Row[Any]) -> Path:
         name = f"{call.id}.wav" if not call.turns else f"{call.id}-{call.turns}.wav"
-        return self._settings.data_dir / "recordings" / call.workspace_id / name
+        folder: Path = self._settings.data_dir / "recordings" / call.workspace_id
+        return folder / name
 
     # -- the conversation ------------------------------------------------------------------------------------
 
@@ -184,12 +185,11 @@ class LiveCalls:
         if not end.transferred:
             await announce_ending(self._engine, attempt_id, end.end_reason, end.error)
         session.line.close()
-        saved = recording.relative_to(self._settings.data_dir) if recording.exists() else None
         async with self._engine.begin() as conn:
             await conn.execute(
                 update(calls)
                 .where(calls.c.id == call_id)
-                .values(recording=str(saved) if saved else None, message_delivered=end.message_delivered)
+                .values(recording=_saved(recording, self._settings), message_delivered=end.message_delivered)
             )
             check_at = datetime.now(UTC) + timedelta(seconds=AFTER_STREAM_CHECK_S)
             values: dict[str, Any] = {"check_at": check_at}
@@ -336,6 +336,11 @@ def _open_recording(path: Path) -> Recording | None:
     except OSError:
         logger.exception("Recording can't be written; the call goes on without")
         return None
+
+
+def _saved(recording: Path, settings: Settings) -> str | None:
+    """What the database says of a recording: its path under the data directory."""
+    return str(recording.relative_to(settings.data_dir)) if recording.exists() else None
 
 
 def _verdict(answered_by: Mapping[str, Any]) -> Verdict:

@@ -33,6 +33,7 @@ AT_ONCE = 10            # requests to carriers at the same time
 RING_GRACE_S = 5.0      # carriers add a little to the ring time they are given
 NO_RING_GRACE_S = 30.0  # until the phone rings at all, where the carrier tells us that it does
 LENGTH_GRACE_S = 10.0
+CLOCK_SKEW = timedelta(seconds=60)
 AUDIT_EVERY_S = 60.0
 
 INTERRUPTED = CallError(
@@ -239,7 +240,9 @@ class Sweep:
                 return  # its dial is under way
             await self._mark_unknown(row, now)
         carrier = await self._open_carrier(row.carrier_account_id)
-        found = await carrier.find(to=row.to, from_=row.caller, since=row.created_at - timedelta(seconds=2))
+        # The carrier's clock isn't ours; calls of other attempts are told apart by their ids, not by time.
+        since = row.created_at - CLOCK_SKEW
+        found = await carrier.find(to=row.to, from_=row.caller, since=since)
         unclaimed = [record for record in found if not await self._is_claimed(row, record)]
         match unclaimed:
             case [record]:
@@ -270,7 +273,7 @@ class Sweep:
         logger.info("Found a dial of unknown outcome", extra={"attempt_id": row.id})
 
     async def _queue_again(self, row: Row[Any]) -> None:
-        """The carrier has no such call and nothing arrived in time: it was never placed. The attempt stays on record."""
+        """The carrier has no such call and nothing arrived in time: it was never placed. It stays on record."""
         now = datetime.now(UTC)
         error = {"code": "never_placed", "message": "The carrier has no record of this dial; it was never placed."}
         async with self._engine.begin() as conn:

@@ -7,7 +7,6 @@ misspelt `expires_at` would otherwise be found out by the person who is phoned.
 import json
 import math
 from datetime import datetime
-from enum import StrEnum
 from typing import Annotated, Any, Literal
 
 from pydantic import (
@@ -22,7 +21,6 @@ from pydantic import (
     model_validator,
 )
 
-from outdial.calls.state import EndReason
 from outdial.instants import parse_instant
 from outdial.numbers.e164 import parse_e164
 
@@ -96,17 +94,6 @@ Instant = Annotated[datetime, BeforeValidator(_instant), WithJsonSchema({"type":
 CleanText = Annotated[str, AfterValidator(check_text)]
 
 
-class OnMachine(StrEnum):
-    HANG_UP = "hang_up"
-    LEAVE_MESSAGE = "leave_message"
-    CONTINUE = "continue"
-
-
-class OnLimit(StrEnum):
-    QUEUE = "queue"
-    REJECT = "reject"
-
-
 class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True, use_attribute_docstrings=True)
 
@@ -124,7 +111,7 @@ class MachineDetection(_Strict):
 
     @model_validator(mode="after")
     def _message_is_used(self) -> "MachineDetection":
-        if self.message is not None and self.on_machine in (OnMachine.HANG_UP, OnMachine.CONTINUE):
+        if self.message is not None and self.on_machine in ("hang_up", "continue"):
             raise ValueError(f'message is only used with on_machine "leave_message", not "{self.on_machine}"')
         return self
 
@@ -135,8 +122,8 @@ class Retry(_Strict):
     max_attempts: Annotated[int, Field(ge=1, le=10)] = 3
     """How often to dial at most, the first time included."""
     on: Annotated[list[Literal["busy", "no_answer", "failed", "machine"]], Field(min_length=1, max_length=4)] = [
-        EndReason.BUSY.value,
-        EndReason.NO_ANSWER.value,
+        "busy",
+        "no_answer",
     ]
     """After which ends."""
     delays_s: Annotated[list[Annotated[int, Field(ge=1, le=2_592_000)]], Field(min_length=1, max_length=10)] = [1800]
@@ -185,7 +172,7 @@ class OutboundRequest(_Strict):
     def _times_agree(self) -> "OutboundRequest":
         if self.not_before is not None and self.expires_at is not None and self.expires_at <= self.not_before:
             raise ValueError("expires_at must be later than not_before")
-        if self.on_limit == OnLimit.REJECT and self.not_before is not None:
+        if self.on_limit == "reject" and self.not_before is not None:
             raise ValueError('on_limit "reject" asks for a line now, so it can\'t be used with not_before')
         return self
 
@@ -193,7 +180,7 @@ class OutboundRequest(_Strict):
         """As stored: None when off; `on_machine` None means the agent's own setting, else hang up."""
         match self.amd:
             case MachineDetection() as amd:
-                on_machine = amd.on_machine or (OnMachine.LEAVE_MESSAGE.value if amd.message else None)
+                on_machine = amd.on_machine or ("leave_message" if amd.message else None)
                 return {"on_machine": on_machine, "message": amd.message, "max_wait_s": amd.max_wait_s}
             case True:
                 return {"on_machine": None, "message": None, "max_wait_s": 30}

@@ -1,6 +1,6 @@
 """The verbs an agent uses on a call it is in. An agent is a coroutine over this."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -82,5 +82,4 @@ class LiveCall(Protocol):
         ...
 
 
-AgentCoroutine = Callable[[LiveCall], Awaitable[None]]
-Phrases = Sequence[str]
+AgentCoroutine = Callable[[LiveCall], Coroutine[Any, Any, None]]

@@ -48,6 +48,7 @@ def create_engine(url: str) -> AsyncEngine:
         pool_timeout=10,
         pool_recycle=1800,  # proxies and firewalls forget connections that are older
         pool_use_lifo=True,
+        hide_parameters=True,  # values are phone numbers and words of people; exception texts end in logs
         json_serializer=_dump_json,
         json_deserializer=msgspec.json.decode,
         connect_args=_connect_args(parsed)

@@ -9,9 +9,11 @@ the last 32 samples of the previous window before the 256 of this one; `state` f
 first; `sr` int64. It gives the probability of speech [B, 1] and the next state.
 """
 
+import asyncio
 import importlib.util
 import logging
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -29,6 +31,7 @@ WINDOW_MS = WINDOW_SAMPLES * 1000 // SAMPLE_RATE_HZ  # 32
 WINDOW_BYTES = WINDOW_SAMPLES * 2
 CONTEXT_SAMPLES = 32
 STATE_SIZE = 128
+PERIOD_S = 0.03
 MAX_BACKLOG_BYTES = 64 * WINDOW_BYTES  # 2 s; what happened before is of no use to a live call
 
 Floats = NDArray[np.float32]
@@ -168,6 +171,23 @@ class VoiceActivity:
             raise
         self.deliver(batch, inference)
         return len(batch.streams)
+
+    async def run(self) -> None:
+        """Work off what is there every 30 ms, until cancelled. Inference runs in a thread of its own, where it
+        doesn't hold up the frames that are due meanwhile (onnxruntime lets go of the interpreter lock)."""
+        loop = asyncio.get_running_loop()
+        with ThreadPoolExecutor(1, thread_name_prefix="voice-activity") as thread:
+            while True:
+                began = loop.time()
+                while (batch := self.collect()) is not None:
+                    inference = None
+                    try:
+                        inference = await loop.run_in_executor(thread, self.infer, batch)
+                    except Exception:
+                        logger.exception("Voice detection failed for one window")
+                    finally:
+                        self.deliver(batch, inference)
+                await asyncio.sleep(max(0.005, began + PERIOD_S - loop.time()))
 
     def _release(self, stream: VoiceStream, slot: int) -> None:
         del self._streams[stream]

@@ -170,6 +170,7 @@ def upgrade() -> None:
         sa.Column("priority", sa.Integer(), server_default="0", nullable=False),
         sa.Column("due_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
         sa.Column("expires_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("deferrals", sa.Integer(), server_default="0", nullable=False),
         sa.Column("holds_line", sa.Boolean(), server_default=sa.text("false"), nullable=False),
         sa.Column("hang_up_requested_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("answered_by", JSONB(none_as_null=True), nullable=True),
@@ -223,7 +224,8 @@ def upgrade() -> None:
         sa.Column("ringing_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("answered_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("ended_at", sa.DateTime(timezone=True), nullable=True),
-        sa.Column("heard_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
+        sa.Column("check_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
+        sa.Column("ending", JSONB(none_as_null=True), nullable=True),
         sa.Column("price", sa.Numeric(), nullable=True),
         sa.Column("price_currency", sa.Text(), nullable=True),
         sa.ForeignKeyConstraint(
@@ -237,12 +239,17 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_attempts")),
         sa.UniqueConstraint("call_id", "number", name=op.f("uq_attempts_call_id_number")),
+        sa.UniqueConstraint(
+            "carrier",
+            "carrier_account_id",
+            "carrier_call_id",
+            name=op.f("uq_attempts_carrier_carrier_account_id_carrier_call_id"),
+        ),
     )
-    op.create_index("ix_attempts_carrier_call_id", "attempts", ["carrier", "carrier_call_id"], unique=False)
     op.create_index(
         "ix_attempts_live",
         "attempts",
-        ["heard_at"],
+        ["check_at"],
         unique=False,
         postgresql_where=sa.text("state <> 'ended'"),
     )
@@ -278,6 +285,7 @@ def upgrade() -> None:
         sa.Column("attempt_id", sa.Text(), nullable=False),
         sa.Column("kind", sa.Text(), nullable=False),
         sa.Column("dedupe_key", sa.Text(), nullable=False),
+        sa.Column("headers", JSONB(), server_default=sa.text("'{}'"), nullable=False),
         sa.Column("body", sa.Text(), nullable=False),
         sa.Column("received_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
         sa.Column("handled_at", sa.DateTime(timezone=True), nullable=True),
@@ -305,7 +313,6 @@ def downgrade() -> None:
     op.drop_index("ix_call_events_call_id", table_name="call_events")
     op.drop_table("call_events")
     op.drop_index("ix_attempts_live", table_name="attempts", postgresql_where=sa.text("state <> 'ended'"))
-    op.drop_index("ix_attempts_carrier_call_id", table_name="attempts")
     op.drop_table("attempts")
     op.drop_index("ix_calls_page", table_name="calls")
     op.drop_index("ix_calls_number_id", table_name="calls")

@@ -1,0 +1,58 @@
+# Everything a fresh clone needs. Nothing here wants root, and everything lands in .venv/ and .outdial/.
+
+VENV    := .venv
+BIN     := $(VENV)/bin
+PIP     := $(BIN)/python -m pip --disable-pip-version-check
+COMPILE := pip compile --quiet --universal --python-version 3.11 --no-emit-index-url --no-header --no-annotate
+
+.DEFAULT_GOAL := help
+.PHONY: help install demo test lint bench lock clean
+
+help:  ## show this
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | while IFS="$$(printf '\t')" read -r name words; do \
+	    printf '  make %-9s %s\n' "$$name" "$$words"; done
+
+install: $(VENV)/installed  ## set up .venv with everything Outdial needs (.venv/bin/outdial)
+
+demo: $(VENV)/installed  ## start Outdial beside a simulated carrier and place a call (ONCE=1: stop after it)
+	@$(BIN)/outdial demo $(if $(ONCE),--once) $(ARGS)
+
+test: $(VENV)/installed-test  ## lint, type-check and run every test (ARGS="tests/db -x": some of them)
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/python -m pytest $(ARGS)
+	@echo "Left out: make bench (measurements), make demo ONCE=1 (a whole call, as a user sees it)."
+
+lint: $(VENV)/installed-test  ## ruff and mypy alone
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+bench: $(VENV)/installed-test  ## measure calls per core, latency and memory (see bench/README.md)
+	$(BIN)/python -m bench $(ARGS)
+
+lock:  ## renew requirements/*.txt to the newest versions pyproject.toml allows
+	@test -x $(VENV)-lock/bin/uv || { python3 -m venv $(VENV)-lock && $(VENV)-lock/bin/python -m pip install --quiet uv; }
+	$(VENV)-lock/bin/uv $(COMPILE) --upgrade pyproject.toml --group build -o requirements/run.txt
+	$(VENV)-lock/bin/uv $(COMPILE) --upgrade pyproject.toml --group build --group dev \
+	    -c requirements/run.txt -o requirements/test.txt
+
+clean:  ## remove what make installed and the demo's data; other data in .outdial/ stays
+	rm -rf $(VENV) $(VENV)-lock .outdial/demo .pytest_cache .mypy_cache .ruff_cache .hypothesis bench/results
+
+# The locks name exact versions for every platform, so pip has nothing to resolve (--no-deps). They carry no hashes and
+# no index: a wheel may come from PyPI or from a mirror that rebuilds wheels, as the user's pip is configured.
+# hatchling comes from the lock as well; without build isolation pip doesn't fetch another one for the editable install.
+$(VENV)/installed: requirements/run.txt pyproject.toml | $(BIN)/python
+	@echo "Installing Outdial's dependencies into $(VENV) (about 600 MB, once) …"
+	@$(PIP) install --no-deps -r requirements/run.txt
+	@$(PIP) install --quiet --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(VENV)/installed-test: requirements/test.txt $(VENV)/installed
+	@echo "Installing what the tests need …"
+	@$(PIP) install --quiet --no-deps -r requirements/test.txt
+	@touch $@
+
+$(BIN)/python:
+	@python="$$(requirements/find-python)" && echo "Making $(VENV) with $$("$$python" --version) …" && \
+	    "$$python" -m venv --clear $(VENV)

@@ -1,0 +1,102 @@
+"""Where a script can go: every jump has a target, every step is reached, and every way comes to an end."""
+
+from collections.abc import Iterator
+
+from outdial.agents.script.expect import suggestion
+from outdial.agents.script.model import Action, Ask, Block, Goto, HangUp, If, Script, ScriptError, Transfer
+
+
+def check_flow(script: Script, start_line: int) -> None:
+    """Raises ScriptError."""
+    _check_target(script, script.start, start_line)
+    for answer in script.anywhere:
+        _check_block(script, answer.then)
+    for step in script.steps.values():
+        _check_block(script, step.block)
+        if _goes_on(step.block):
+            raise ScriptError(
+                f"step '{step.name}' can end without saying what is next: goto, hang_up or transfer",
+                step.line,
+            )
+    _check_reached(script)
+    _check_ends(script)
+
+
+def _check_target(script: Script, target: str, line: int) -> None:
+    if target not in script.steps:
+        raise ScriptError(f"there is no step '{target[:60]}'{suggestion(target, script.steps)}", line)
+
+
+def _check_block(script: Script, block: Block) -> None:
+    for place, action in enumerate(block):
+        if isinstance(action, Goto):
+            _check_target(script, action.step, action.line)
+        for inner in _inside(action):
+            _check_block(script, inner)
+        if place + 1 < len(block) and isinstance(action, Goto | HangUp | Transfer):
+            raise ScriptError("this is never reached: the line before leads elsewhere", block[place + 1].line)
+
+
+def _check_reached(script: Script) -> None:
+    reached: set[str] = set()
+    ahead = [script.start, *(target for answer in script.anywhere for target in _targets(answer.then))]
+    while ahead:
+        name = ahead.pop()
+        if name not in reached:
+            reached.add(name)
+            ahead.extend(_targets(script.steps[name].block))
+    for step in script.steps.values():
+        if step.name not in reached:
+            raise ScriptError(f"nothing leads to step '{step.name}'", step.line)
+
+
+def _check_ends(script: Script) -> None:
+    """A step must have a way to the end of the call; that it is taken in time is up to run.py's limit."""
+    ending = {step.name for step in script.steps.values() if _can_end(step.block)}
+    while more := {
+        step.name
+        for step in script.steps.values()
+        if step.name not in ending and not ending.isdisjoint(_targets(step.block))
+    }:
+        ending |= more
+    for step in script.steps.values():
+        if step.name not in ending:
+            raise ScriptError(f"from step '{step.name}' on, the call can never end", step.line)
+
+
+def _inside(action: Action) -> tuple[Block, ...]:
+    match action:
+        case If():
+            return action.then, action.otherwise
+        case Ask():
+            return (*(answer.then for answer in action.answers), action.no_reply.then, action.no_match.then)
+    return ()
+
+
+def _actions(block: Block) -> Iterator[Action]:
+    """Every action that can be reached in `block`."""
+    for action in block:
+        yield action
+        for inner in _inside(action):
+            yield from _actions(inner)
+        if not _goes_on((action,)):
+            return
+
+
+def _targets(block: Block) -> Iterator[str]:
+    return (action.step for action in _actions(block) if isinstance(action, Goto))
+
+
+def _can_end(block: Block) -> bool:
+    return any(isinstance(action, HangUp | Transfer) for action in _actions(block))
+
+
+def _goes_on(block: Block) -> bool:
+    """Whether what follows `block` can be reached through it."""
+    for action in block:
+        if isinstance(action, Goto | HangUp | Transfer):
+            return False
+        inner = _inside(action)
+        if inner and not any(map(_goes_on, inner)):
+            return False
+    return True

@@ -1,0 +1,153 @@
+"""What a script is once parsed: steps made of actions. Not checked here: parse.py makes only sound ones."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from outdial.agents.script.template import Text
+
+
+class ScriptError(ValueError):
+    """The script can't be used; `reason` says why in words for its author, `line` (1-based) where."""
+
+    def __init__(self, reason: str, line: int | None = None) -> None:
+        super().__init__(reason if line is None else f"line {line}: {reason}")
+        self.reason = reason
+        self.line = line
+
+
+@dataclass(frozen=True, slots=True)
+class ScriptWarning:
+    """Something that is allowed and may still be a slip."""
+
+    reason: str
+    line: int
+
+
+class MachineAction(StrEnum):
+    HANG_UP = "hang_up"
+    LEAVE_MESSAGE = "leave_message"
+    CONTINUE = "continue"  # talk to it as if it were a person
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Machine:
+    """What to do when a machine answers. Not run_script's business: a call's request may override it."""
+
+    action: MachineAction = MachineAction.HANG_UP
+    message: str | None = None  # with {variables}; run.speakable() fills them in
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Say:
+    text: Text
+    line: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SetVariables:
+    values: tuple[tuple[str, Any], ...]  # a Text is filled in when it is set
+    line: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SendDigits:
+    digits: Text
+    line: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Goto:
+    step: str
+    line: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Transfer:
+    to: Text  # a number, or a single variable that holds one
+    line: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HangUp:
+    goodbye: Text | None
+    line: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """One thing the callee may say or press, and what is done then."""
+
+    name: str | None
+    words: tuple[Text, ...]   # phrases; "yes" and "no" stand for everything people say for them
+    digits: tuple[str, ...]
+    any_words: bool
+    any_digits: bool
+    then: "Block"
+    line: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Retry:
+    """For no reply, or none that is expected: say `reprompt` up to `retries` times, then do `then`."""
+
+    retries: int
+    reprompt: Text | None  # None: Outdial's own words
+    then: "Block"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ask:
+    question: Text
+    answers: tuple[Answer, ...]
+    no_reply: Retry
+    no_match: Retry
+    max_digits: int  # of the longest digits that are an answer here; 0 when none are
+    wait_s: float
+    save_as: str | None
+    line: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class If:
+    """`exists` or, when that is None, "the variable is one of `values`"."""
+
+    variable: str
+    exists: bool | None
+    values: tuple[Any, ...]
+    then: "Block"
+    otherwise: "Block"
+    line: int
+
+
+Action = Say | SetVariables | SendDigits | Ask | If | Goto | Transfer | HangUp
+Block = tuple[Action, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    name: str
+    block: Block
+    line: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DoNotCall:
+    """What is said to somebody who wants no more calls, before hanging up; `words` add to the usual ones."""
+
+    say: Text
+    words: tuple[Text, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Script:
+    name: str
+    language: str  # BCP 47
+    variables: Mapping[str, Any]  # defaults; None: declared, comes with the call
+    machine: Machine
+    do_not_call: DoNotCall
+    anywhere: tuple[Answer, ...]
+    start: str
+    steps: Mapping[str, Step]
+    warnings: tuple[ScriptWarning, ...] = field(default=(), compare=False)

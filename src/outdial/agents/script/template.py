@@ -1,0 +1,185 @@
+"""Texts with {variables}: parsed once, filled in for a call, always fit to be read aloud.
+
+    {name}            the call's value, else the script's default, else nothing: the text closes over the gap
+    {name|there}      the call's value, else "there"
+    {customer.city}   a value inside a value
+    {{ and }}         a brace itself
+"""
+
+import math
+import re
+import unicodedata
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+MAX_VALUE = 200   # characters of a value that are read aloud
+MAX_SPOKEN = 2000  # characters of a whole text
+MAX_ITEMS = 20    # of a list
+
+_NAME = r"[A-Za-z_][A-Za-z0-9_-]*(?:\.[A-Za-z0-9_-]+)*"
+_TOKEN = re.compile(rf"\{{\{{|\}}\}}|\{{\s*({_NAME})\s*(?:\|([^{{}}]*))?\}}|[{{}}]|[^{{}}]+")
+_DOUBLED = re.compile(rf"\{{\{{\s*({_NAME})\s*(?:\|[^{{}}]*)?\}}\}}")
+_E164 = re.compile(r"\+[1-9]\d{7,14}")
+_PAIRS = ("()", "[]", '""', "''", "\u201c\u201d", "\u2018\u2019", "\u00ab\u00bb")
+
+
+class TemplateError(ValueError):
+    """The text's braces don't say which variable they mean; the message says what is wrong."""
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """Where a variable goes. `fallback` None: the author wrote none."""
+
+    path: str
+    fallback: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    parts: tuple[str | Slot, ...]
+
+    @property
+    def slots(self) -> tuple[Slot, ...]:
+        return tuple(part for part in self.parts if isinstance(part, Slot))
+
+
+def parse_text(source: str) -> Text:
+    """Raises TemplateError."""
+    if doubled := _DOUBLED.search(source):
+        # Other template languages double them; here that would read the variable's name aloud.
+        raise TemplateError(f"write {{{doubled[1]}}} with single braces, not {doubled[0]}")
+    parts: list[str | Slot] = []
+    for token in _TOKEN.finditer(" ".join(source.split())):
+        if token[1]:
+            parts.append(Slot(token[1], None if token[2] is None else token[2].strip()))
+        elif token[0] in ("{", "}"):
+            raise TemplateError(f"a lone '{token[0]}': write {{name}}, {{name|fallback}}, or {token[0] * 2}")
+        else:
+            literal = {"{{": "{", "}}": "}"}.get(token[0], token[0])
+            if parts and isinstance(parts[-1], str):
+                parts[-1] += literal
+            else:
+                parts.append(literal)
+    return Text(tuple(parts))
+
+
+def render(text: Text, variables: Mapping[str, Any], defaults: Mapping[str, Any]) -> str:
+    """`text` as it is read aloud; "" when no word is left of it.
+
+    Without a value the text closes over the gap: "Hello {name}, this is" becomes "Hello, this is".
+    """
+    out, gap = "", False
+    for part in text.parts:
+        piece = part if isinstance(part, str) else _fill(part, variables, defaults)
+        if not piece:
+            gap = True
+        elif gap and piece.isspace():
+            out = out.rstrip() + " "
+        elif gap:
+            out, gap = _close(out, piece, literal=isinstance(part, str)), False
+        else:
+            out += piece
+    if gap:
+        out = out.rstrip(" ,;:-\u2013\u2014([")
+    out = shorten(" ".join(out.split()), MAX_SPOKEN)
+    return out if any(character.isalnum() for character in out) else ""
+
+
+def lookup(path: str, variables: Mapping[str, Any]) -> Any:
+    """The value at a dotted path (`customer.city`, `items.0`); None when there is none."""
+    value: Any = variables
+    for key in path.split("."):
+        if isinstance(value, Mapping):
+            value = value.get(key)
+        elif isinstance(value, list | tuple) and key.isdecimal() and int(key[:9]) < len(value):
+            value = value[int(key[:9])]
+        else:
+            return None
+    return value
+
+
+def spoken(value: Any) -> str:
+    """A value in words; "" for what can't be read aloud (None, objects, empty text): it counts as missing."""
+    match value:
+        case bool():
+            return "yes" if value else "no"
+        case int():
+            return str(value) if abs(value) < 10**30 else ""
+        case float():
+            sayable = math.isfinite(value) and abs(value) < 1e30
+            return f"{value:.6f}".rstrip("0").rstrip(".") if sayable else ""
+        case str():
+            return _clean(value)
+        case list() | tuple():
+            # Lists in lists are no sentence.
+            items = [spoken(item) for item in value[:MAX_ITEMS] if not isinstance(item, list | tuple)]
+            *most, last = [item for item in items if item] or [""]
+            return shorten(f"{', '.join(most)} and {last}" if most else last, MAX_VALUE)
+    return ""
+
+
+def spoken_number(e164: str) -> str:
+    """A phone number digit by digit: "+12025550100" → "2 0 2, 5 5 5, 0 1 0 0"."""
+    digits = e164.lstrip("+")
+    if digits.startswith("1") and len(digits) == 11:
+        groups = [digits[1:4], digits[4:7], digits[7:]]
+    else:
+        groups = [digits[start : start + 3] for start in range(0, len(digits), 3)]
+        if len(groups) > 1 and len(groups[-1]) == 1:
+            groups[-2:] = [groups[-2] + groups[-1]]
+    return ", ".join(" ".join(group) for group in groups)
+
+
+def shorten(text: str, limit: int) -> str:
+    """`text` cut between words; in a word only when there is no other place."""
+    if len(text) <= limit:
+        return text
+    return (text[: limit + 1].rpartition(" ")[0] or text[:limit]).rstrip(" ,;:")
+
+
+def _fill(slot: Slot, variables: Mapping[str, Any], defaults: Mapping[str, Any]) -> str:
+    if value := spoken(lookup(slot.path, variables)):
+        return value
+    return spoken(lookup(slot.path, defaults)) if slot.fallback is None else slot.fallback
+
+
+def _clean(value: str) -> str:
+    """A value from outside, fit to be spoken: no control characters, no braces, not long."""
+    value = value[: MAX_VALUE * 10].strip()
+    if _E164.fullmatch(value):
+        return spoken_number(value)
+    if re.fullmatch(r"\{.*\}", value, re.DOTALL):
+        return ""  # a placeholder that the sender's own template never filled
+    kept = (" " if unicodedata.category(c) == "Cc" else c for c in value if _speakable(c))
+    value = re.sub(r"\s+(?=[,;:!?])", "", " ".join("".join(kept).split())).lstrip(",;:!? ").rstrip(",;: ")
+    value = shorten(value, MAX_VALUE)
+    return value if any(character.isalnum() for character in value) else ""
+
+
+def _speakable(character: str) -> bool:
+    if character in "{}":
+        return False
+    # Zero-width joiners shape letters in several scripts; other format characters are never heard.
+    return unicodedata.category(character) not in ("Cf", "Cs", "Co", "Cn") or character in "\u200c\u200d"
+
+
+def _close(left: str, right: str, *, literal: bool) -> str:
+    """Join the text around a missing value so that no gap and no stray punctuation is heard."""
+    spaced = left[-1:].isspace() or right[:1].isspace()
+    left, right = left.rstrip(), right.lstrip()
+    possessive = re.match(r"['\u2019]s\b\s*", right)
+    if literal and possessive:
+        spaced, right = True, right[possessive.end() :]
+    if left and right and left[-1] + right[0] in _PAIRS:
+        spaced, left, right = True, left[:-1].rstrip(), right[1:].lstrip()
+    if mark := re.match(r"[,;:.!?]+\s*", right):
+        if left and left[-1] not in ",;:.!?":
+            return left + right
+        if left and left[-1] in ",;:":
+            return left.rstrip(" ,;:") + right
+        spaced, right = True, right[mark.end() :]
+    if literal and (not left or left[-1] in ".!?"):
+        right = right[:1].upper() + right[1:]
+    return f"{left} {right}" if spaced and left else left + right

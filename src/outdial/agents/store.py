@@ -1,0 +1,215 @@
+"""Agents and their versions. A version never changes; the newest is the draft, one may be published."""
+
+import asyncio
+from typing import Any, Literal
+
+from sqlalchemy import Row, func, insert, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from typing_extensions import TypedDict
+
+from outdial.agents.script.model import ScriptError
+from outdial.agents.script.parse import parse_script
+from outdial.db.tables import agent_versions, agents
+from outdial.ids import is_id, new_id
+from outdial.instants import to_json
+from outdial.refusals import Conflict, Invalid, NotFound
+
+MAX_SOURCE_CHARS = 200_000
+
+Which = Literal["published", "draft"]
+
+
+class AgentView(TypedDict):
+    """`draft_version` is the newest one; `published_version` is what calls get unless their number says draft."""
+
+    id: str
+    name: str
+    kind: str
+    published_version: int | None
+    draft_version: int
+    created_at: str
+
+
+class VersionView(TypedDict):
+    version: int
+    published: bool
+    created_at: str
+
+
+class AgentDetail(AgentView):
+    """With its versions, newest first, and the draft's source."""
+
+    versions: list[VersionView]
+    source: str
+
+
+class VersionSource(VersionView):
+    source: str
+
+
+async def create_agent(
+    engine: AsyncEngine, workspace_id: str, *, name: str, source: str, publish: bool = False
+) -> AgentDetail:
+    """A script agent whose version 1 is `source` (YAML). Raises Invalid with the line and the reason."""
+    await _check(source)
+    agent_id = new_id("agent")
+    async with engine.begin() as conn:
+        await conn.execute(
+            insert(agents).values(
+                id=agent_id,
+                workspace_id=workspace_id,
+                name=name,
+                kind="script",
+                published_version=1 if publish else None,
+            )
+        )
+        await conn.execute(insert(agent_versions).values(agent_id=agent_id, version=1, source=source))
+        return await get_agent(conn, workspace_id, agent_id)
+
+
+async def add_version(
+    engine: AsyncEngine, workspace_id: str, agent_id: str, *, source: str, publish: bool = False
+) -> AgentDetail:
+    """A new draft. Calls under way keep the version they started with."""
+    await _check(source)
+    async with engine.begin() as conn:
+        await _lock(conn, workspace_id, agent_id)
+        newest = await conn.scalar(
+            select(func.max(agent_versions.c.version)).where(agent_versions.c.agent_id == agent_id)
+        )
+        version = (newest or 0) + 1
+        await conn.execute(insert(agent_versions).values(agent_id=agent_id, version=version, source=source))
+        if publish:
+            await conn.execute(update(agents).where(agents.c.id == agent_id).values(published_version=version))
+        return await get_agent(conn, workspace_id, agent_id)
+
+
+async def publish_version(
+    engine: AsyncEngine, workspace_id: str, agent_id: str, version: int | None = None
+) -> AgentDetail:
+    """Publish a version (default: the draft); an older one may be published again."""
+    async with engine.begin() as conn:
+        await _lock(conn, workspace_id, agent_id)
+        row = await _version(conn, agent_id, "draft" if version is None else version)
+        await conn.execute(update(agents).where(agents.c.id == agent_id).values(published_version=row.version))
+        return await get_agent(conn, workspace_id, agent_id)
+
+
+async def rename_agent(engine: AsyncEngine, workspace_id: str, agent_id: str, *, name: str) -> AgentDetail:
+    async with engine.begin() as conn:
+        await _lock(conn, workspace_id, agent_id)
+        await conn.execute(update(agents).where(agents.c.id == agent_id).values(name=name))
+        return await get_agent(conn, workspace_id, agent_id)
+
+
+async def list_agents(conn: AsyncConnection, workspace_id: str) -> list[AgentView]:
+    rows = await conn.execute(
+        _agents().where(agents.c.workspace_id == workspace_id).order_by(agents.c.created_at, agents.c.id)
+    )
+    return [_view(row) for row in rows]
+
+
+async def get_agent(conn: AsyncConnection, workspace_id: str, agent_id: str) -> AgentDetail:
+    row = None
+    if is_id(agent_id, "agent"):
+        query = _agents().where(agents.c.id == agent_id, agents.c.workspace_id == workspace_id)
+        row = (await conn.execute(query)).one_or_none()
+    if row is None:
+        raise _unknown()
+    versions = await conn.execute(
+        select(agent_versions.c.version, agent_versions.c.created_at)
+        .where(agent_versions.c.agent_id == agent_id)
+        .order_by(agent_versions.c.version.desc())
+    )
+    _, source = await resolve(conn, agent_id, "draft")
+    return AgentDetail(
+        **_view(row),
+        versions=[_version_view(version, row.published_version) for version in versions],
+        source=source,
+    )
+
+
+async def get_version(
+    conn: AsyncConnection, workspace_id: str, agent_id: str, version: int
+) -> VersionSource:
+    agent = await get_agent(conn, workspace_id, agent_id)
+    row = await _version(conn, agent_id, version)
+    return VersionSource(**_version_view(row, agent["published_version"]), source=row.source)
+
+
+async def resolve(conn: AsyncConnection, agent_id: str, which: Which | int) -> tuple[int, str]:
+    """The number and source of a version. Raises NotFound, and Conflict when none is published."""
+    row = await _version(conn, agent_id, which)
+    return row.version, row.source
+
+
+async def _version(conn: AsyncConnection, agent_id: str, which: Which | int) -> Row[Any]:
+    query = select(agent_versions).where(agent_versions.c.agent_id == agent_id)
+    match which:
+        case "draft":
+            query = query.order_by(agent_versions.c.version.desc()).limit(1)
+        case "published":
+            published = select(agents.c.published_version).where(agents.c.id == agent_id).scalar_subquery()
+            query = query.where(agent_versions.c.version == published)
+        case number:
+            if not 0 < number < 2**31:
+                raise _unknown_version()
+            query = query.where(agent_versions.c.version == number)
+    row = (await conn.execute(query)).one_or_none()
+    if row is not None:
+        return row
+    if which == "published":
+        raise Conflict("agent_not_published", "This agent has no published version; publish one first.")
+    raise _unknown_version()
+
+
+async def _check(source: str) -> None:
+    if len(source) > MAX_SOURCE_CHARS:
+        raise Invalid("source", f"is longer than {MAX_SOURCE_CHARS} characters")
+    try:
+        await asyncio.to_thread(parse_script, source)  # a long script takes a while; calls are talking meanwhile
+    except ScriptError as error:
+        raise Invalid("source", str(error)) from None
+
+
+async def _lock(conn: AsyncConnection, workspace_id: str, agent_id: str) -> None:
+    """Of two who change an agent at once, one waits."""
+    found = None
+    if is_id(agent_id, "agent"):
+        found = await conn.scalar(
+            select(agents.c.id)
+            .where(agents.c.id == agent_id, agents.c.workspace_id == workspace_id)
+            .with_for_update()
+        )
+    if found is None:
+        raise _unknown()
+
+
+def _agents() -> Any:
+    draft = select(func.max(agent_versions.c.version)).where(agent_versions.c.agent_id == agents.c.id)
+    return select(agents, draft.scalar_subquery().label("draft_version"))
+
+
+def _view(row: Row[Any]) -> AgentView:
+    return AgentView(
+        id=row.id,
+        name=row.name,
+        kind=row.kind,
+        published_version=row.published_version,
+        draft_version=row.draft_version,
+        created_at=to_json(row.created_at),
+    )
+
+
+def _version_view(row: Any, published: int | None) -> VersionView:
+    return VersionView(
+        version=row.version, published=row.version == published, created_at=to_json(row.created_at)
+    )
+
+
+def _unknown() -> NotFound:
+    return NotFound("agent_not_found", "There is no such agent.")
+
+
+def _unknown_version() -> NotFound:
+    return NotFound("agent_version_not_found", "This agent has no such version.")

@@ -1,0 +1,191 @@
+"""Agents: write, publish, look at."""
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Body, Path
+from fastapi.responses import JSONResponse
+from pydantic import Field
+from typing_extensions import TypedDict
+
+from outdial.agents.store import (
+    MAX_SOURCE_CHARS,
+    AgentDetail,
+    AgentView,
+    VersionSource,
+    add_version,
+    create_agent,
+    get_agent,
+    get_version,
+    list_agents,
+    publish_version,
+    rename_agent,
+)
+from outdial.api.auth import ApiRoute, Caller
+from outdial.api.bodies import Name, StrictBody
+from outdial.api.docs import errors, example
+from outdial.api.services import Use
+from outdial.calls.request import CleanText
+
+router = APIRouter(route_class=ApiRoute, tags=["Agents"])
+
+AgentId = Annotated[str, Path(description="Id of an agent")]
+Source = Annotated[CleanText, Field(min_length=1, max_length=MAX_SOURCE_CHARS)]
+NO_AGENT = {"s404_agent_not_found": "There is no such agent."}
+
+_AGENT: dict[str, Any] = {
+    "id": "agent_7k2v5x8z1q4m0t3w6y9r",
+    "name": "Reminder",
+    "kind": "script",
+    "published_version": 1,
+    "draft_version": 2,
+    "created_at": "2026-01-31T09:00:00Z",
+}
+_SOURCE = "the YAML of the script, as described in the documentation of scripts"
+_DETAIL = _AGENT | {
+    "versions": [
+        {"version": 2, "published": False, "created_at": "2026-02-01T09:00:00Z"},
+        {"version": 1, "published": True, "created_at": "2026-01-31T09:00:00Z"},
+    ],
+    "source": _SOURCE,
+}
+
+
+class AgentList(TypedDict):
+    agents: list[AgentView]
+
+
+class NewAgent(StrictBody):
+    name: Name
+    source: Source
+    """The script, YAML."""
+    publish: bool = False
+
+
+class NewVersion(StrictBody):
+    source: Source
+    publish: bool = False
+
+
+class AgentChanges(StrictBody):
+    name: Name
+
+
+class Publication(StrictBody):
+    version: Annotated[int, Field(ge=1, lt=2**31)] | None = None
+    """Default: the draft."""
+
+
+@router.get(
+    "/v1/agents",
+    summary="List agents",
+    operation_id="list_agents",
+    response_model=AgentList,
+    responses=example({"agents": [_AGENT]}) | errors(),
+)
+async def get_agents(services: Use, caller: Caller) -> JSONResponse:
+    async with services.engine.connect() as conn:
+        return JSONResponse(AgentList(agents=await list_agents(conn, caller.workspace_id)))
+
+
+@router.post(
+    "/v1/agents",
+    summary="Create an agent",
+    operation_id="create_agent",
+    status_code=201,
+    response_model=AgentDetail,
+    responses=example(_DETAIL, "Created, with version 1", status=201) | errors(413, 415, 422),
+)
+async def post_agent(
+    services: Use,
+    caller: Caller,
+    body: Annotated[
+        NewAgent, Body(openapi_examples={"script": {"value": {"name": "Reminder", "source": _SOURCE, "publish": True}}})
+    ],
+) -> JSONResponse:
+    agent = await create_agent(
+        services.engine, caller.workspace_id, name=body.name, source=body.source, publish=body.publish
+    )
+    return JSONResponse(agent, status_code=201)
+
+
+@router.get(
+    "/v1/agents/{agent_id}",
+    summary="Get an agent",
+    operation_id="get_agent",
+    description="With its versions and the source of the draft.",
+    response_model=AgentDetail,
+    responses=example(_DETAIL) | errors(**NO_AGENT),
+)
+async def get_one_agent(services: Use, caller: Caller, agent_id: AgentId) -> JSONResponse:
+    async with services.engine.connect() as conn:
+        return JSONResponse(await get_agent(conn, caller.workspace_id, agent_id))
+
+
+@router.patch(
+    "/v1/agents/{agent_id}",
+    summary="Rename an agent",
+    operation_id="change_agent",
+    response_model=AgentDetail,
+    responses=example(_DETAIL) | errors(413, 415, 422, **NO_AGENT),
+)
+async def patch_agent(
+    services: Use,
+    caller: Caller,
+    agent_id: AgentId,
+    body: Annotated[AgentChanges, Body(openapi_examples={"name": {"value": {"name": "Reminder"}}})],
+) -> JSONResponse:
+    return JSONResponse(await rename_agent(services.engine, caller.workspace_id, agent_id, name=body.name))
+
+
+@router.post(
+    "/v1/agents/{agent_id}/versions",
+    summary="Add a version",
+    operation_id="add_version",
+    description="It becomes the draft. Calls under way keep the version they started with.",
+    status_code=201,
+    response_model=AgentDetail,
+    responses=example(_DETAIL, "Added", status=201) | errors(413, 415, 422, **NO_AGENT),
+)
+async def post_version(
+    services: Use,
+    caller: Caller,
+    agent_id: AgentId,
+    body: Annotated[NewVersion, Body(openapi_examples={"draft": {"value": {"source": _SOURCE}}})],
+) -> JSONResponse:
+    agent = await add_version(
+        services.engine, caller.workspace_id, agent_id, source=body.source, publish=body.publish
+    )
+    return JSONResponse(agent, status_code=201)
+
+
+@router.get(
+    "/v1/agents/{agent_id}/versions/{version}",
+    summary="Get a version",
+    operation_id="get_version",
+    response_model=VersionSource,
+    responses=example({"version": 1, "published": True, "created_at": "2026-01-31T09:00:00Z", "source": _SOURCE})
+    | errors(422, **NO_AGENT, s404_agent_version_not_found="This agent has no such version."),
+)
+async def get_one_version(
+    services: Use, caller: Caller, agent_id: AgentId, version: Annotated[int, Path(ge=1, lt=2**31)]
+) -> JSONResponse:
+    async with services.engine.connect() as conn:
+        return JSONResponse(await get_version(conn, caller.workspace_id, agent_id, version))
+
+
+@router.post(
+    "/v1/agents/{agent_id}/publish",
+    summary="Publish a version",
+    operation_id="publish_version",
+    description="The next calls of its numbers use it. An older version may be published again.",
+    response_model=AgentDetail,
+    responses=example(_DETAIL)
+    | errors(413, 415, 422, **NO_AGENT, s404_agent_version_not_found="This agent has no such version."),
+)
+async def post_publication(
+    services: Use,
+    caller: Caller,
+    agent_id: AgentId,
+    body: Annotated[Publication, Body(openapi_examples={"draft": {"value": {}}, "older": {"value": {"version": 1}}})],
+) -> JSONResponse:
+    return JSONResponse(await publish_version(services.engine, caller.workspace_id, agent_id, body.version))

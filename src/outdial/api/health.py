@@ -1,0 +1,43 @@
+"""For load balancers and people: is this process alive, and can it take calls?"""
+
+import asyncio
+
+from fastapi import APIRouter
+from sqlalchemy import text
+from sqlalchemy.exc import SQLAlchemyError
+from typing_extensions import TypedDict
+
+from outdial.api.docs import documented, example
+from outdial.api.problems import unavailable
+from outdial.api.services import Use
+
+router = APIRouter(tags=["Health"])
+
+_PATIENCE_S = 3.0
+
+
+class Health(TypedDict):
+    status: str
+
+
+@router.get("/healthz", summary="Is the process alive?", operation_id="healthz", responses=example({"status": "ok"}))
+async def healthz() -> Health:
+    return Health(status="ok")
+
+
+@router.get(
+    "/readyz",
+    summary="Can calls be taken?",
+    operation_id="readyz",
+    description="Asks the database, and the parts of this process that dial.",
+    responses=example({"status": "ready"}) | documented(503),
+)
+async def readyz(services: Use) -> Health:
+    if not services.ready():
+        raise unavailable("This process is starting or stopping.")
+    try:
+        async with asyncio.timeout(_PATIENCE_S), services.engine.connect() as conn:
+            await conn.execute(text("SELECT 1"))
+    except (SQLAlchemyError, TimeoutError):
+        raise unavailable("The database can't be reached.") from None
+    return Health(status="ready")

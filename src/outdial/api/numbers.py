@@ -1,0 +1,182 @@
+"""Phone numbers: connect, look at, give an agent, remove."""
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Body, Path, Response
+from fastapi.responses import JSONResponse
+from pydantic import Field
+from typing_extensions import TypedDict
+
+from outdial.api.auth import ApiRoute, Caller
+from outdial.api.bodies import CleanId, Name, StrictBody
+from outdial.api.docs import errors, example
+from outdial.api.services import Use
+from outdial.calls.request import E164, CleanText
+from outdial.carriers.base import CarrierName
+from outdial.numbers.store import (
+    Direction,
+    NumberView,
+    Version,
+    add_number,
+    change_number,
+    get_number,
+    list_numbers,
+    remove_number,
+)
+
+router = APIRouter(route_class=ApiRoute, tags=["Phone numbers"])
+
+NumberId = Annotated[str, Path(description="Id of a phone number")]
+NO_NUMBER = {"s404_number_not_found": "There is no such phone number."}
+
+_NUMBER: dict[str, Any] = {
+    "id": "num_4m1q8x5z2v7k0t3w6y9r",
+    "e164": "+15551230002",
+    "name": "Front desk",
+    "carrier": "twilio",
+    "account": "AC0123456789abcdef0123456789abcdef",
+    "direction": "both",
+    "agent": {"id": "agent_7k2v5x8z1q4m0t3w6y9r", "name": "Reminder", "version": "published"},
+    "outbound_url": "https://voice.example/v1/phone-number/num_4m1q8x5z2v7k0t3w6y9r/outbound",
+    "created_at": "2026-01-31T09:00:00Z",
+}
+_NEW = {
+    "twilio": {
+        "summary": "A Twilio number",
+        "value": {
+            "carrier": "twilio",
+            "e164": "+15551230002",
+            "name": "Front desk",
+            "credentials": {"account_sid": "AC0123456789abcdef0123456789abcdef", "auth_token": "your auth token"},
+            "agent_id": "agent_7k2v5x8z1q4m0t3w6y9r",
+        },
+    }
+}
+
+
+_REMOVED: dict[int | str, dict[str, Any]] = {204: {"description": "Removed"}}
+
+
+class NumberList(TypedDict):
+    numbers: list[NumberView]
+
+
+class NewNumber(StrictBody):
+    carrier: Annotated[CarrierName, Body(strict=False)]
+    e164: E164
+    credentials: dict[str, CleanText]
+    """What the carrier asks for; stored encrypted, never given back."""
+    name: Name | None = None
+    """Default: the number itself."""
+    agent_id: CleanId | None = None
+    agent_version: Version = "published"
+    direction: Direction = "both"
+    """`inbound`: this number doesn't dial out."""
+
+
+class NumberChanges(StrictBody):
+    """Fields that are left out stay as they are."""
+
+    # Factories, because their results aren't documented: a default here would be a lie.
+    name: Name = Field(default_factory=str)
+    agent_id: CleanId | None = Field(default_factory=lambda: None)
+    """null takes the agent away."""
+    agent_version: Version = Field(default_factory=lambda: "published")
+    direction: Direction = Field(default_factory=lambda: "both")
+
+
+@router.get(
+    "/v1/phone-numbers",
+    summary="List phone numbers",
+    operation_id="list_numbers",
+    response_model=NumberList,
+    responses=example({"numbers": [_NUMBER]}) | errors(),
+)
+async def get_numbers(services: Use, caller: Caller) -> JSONResponse:
+    async with services.engine.connect() as conn:
+        found = await list_numbers(conn, caller.workspace_id, public_url=services.settings.base_url)
+    return JSONResponse(NumberList(numbers=found))
+
+
+@router.post(
+    "/v1/phone-numbers",
+    summary="Connect a phone number",
+    operation_id="add_number",
+    description="Of an account that is known already, the credentials are replaced by these.",
+    status_code=201,
+    response_model=NumberView,
+    responses=example(_NUMBER, "Connected", status=201)
+    | errors(413, 415, 422, s409_number_exists="This phone number is connected already."),
+)
+async def post_number(
+    services: Use, caller: Caller, body: Annotated[NewNumber, Body(openapi_examples=_NEW)]
+) -> JSONResponse:
+    number = await add_number(
+        services.engine,
+        services.secret_box,
+        caller.workspace_id,
+        carrier=body.carrier,
+        e164=body.e164,
+        credentials=body.credentials,
+        name=body.name,
+        agent_id=body.agent_id,
+        agent_version=body.agent_version,
+        direction=body.direction,
+        public_url=services.settings.base_url,
+    )
+    return JSONResponse(number, status_code=201)
+
+
+@router.get(
+    "/v1/phone-numbers/{number_id}",
+    summary="Get a phone number",
+    operation_id="get_number",
+    response_model=NumberView,
+    responses=example(_NUMBER) | errors(**NO_NUMBER),
+)
+async def get_one_number(services: Use, caller: Caller, number_id: NumberId) -> JSONResponse:
+    async with services.engine.connect() as conn:
+        number = await get_number(
+            conn, caller.workspace_id, number_id, public_url=services.settings.base_url
+        )
+    return JSONResponse(number)
+
+
+@router.patch(
+    "/v1/phone-numbers/{number_id}",
+    summary="Change a phone number",
+    operation_id="change_number",
+    response_model=NumberView,
+    responses=example(_NUMBER) | errors(413, 415, 422, **NO_NUMBER),
+)
+async def patch_number(
+    services: Use,
+    caller: Caller,
+    number_id: NumberId,
+    body: Annotated[
+        NumberChanges,
+        Body(openapi_examples={"agent": {"value": {"agent_id": _NUMBER["agent"]["id"], "agent_version": "draft"}}}),
+    ],
+) -> JSONResponse:
+    number = await change_number(
+        services.engine,
+        caller.workspace_id,
+        number_id,
+        body.model_dump(exclude_unset=True),
+        public_url=services.settings.base_url,
+    )
+    return JSONResponse(number)
+
+
+@router.delete(
+    "/v1/phone-numbers/{number_id}",
+    summary="Remove a phone number",
+    operation_id="remove_number",
+    description="Its calls stay in the history. Credentials go with the last number of their account.",
+    status_code=204,
+    responses=_REMOVED
+    | errors(**NO_NUMBER, s409_number_in_use="2 calls of this phone number are waiting or running; end them first."),
+)
+async def delete_number(services: Use, caller: Caller, number_id: NumberId) -> Response:
+    await remove_number(services.engine, caller.workspace_id, number_id)
+    return Response(status_code=204)

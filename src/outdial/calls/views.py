@@ -1,0 +1,335 @@
+"""A call as the world sees it: rows of calls, attempts and turns → the JSON of the API, the CLI and the webhooks."""
+
+import base64
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field
+from sqlalchemy import Row, Select, select, tuple_
+from sqlalchemy.ext.asyncio import AsyncConnection
+from typing_extensions import TypedDict
+
+from outdial.calls.request import E164, CleanText, Instant
+from outdial.calls.state import AnsweredBy, CallDirection, CallState, EndReason
+from outdial.db.tables import attempts, call_events, calls, turns
+from outdial.ids import is_id
+from outdial.instants import parse_instant, to_json
+from outdial.refusals import Invalid, NotFound
+
+
+class ErrorView(TypedDict):
+    """The carrier's code (or ours) and a sentence a user understands."""
+
+    code: str
+    message: str
+
+
+class AgentRef(TypedDict):
+    id: str
+    version: int | None
+
+
+class AnsweredByView(TypedDict):
+    """Who answered, and what speaks for it."""
+
+    category: AnsweredBy
+    evidence: list[str]
+    after_answer_ms: int | None
+
+
+class AttemptView(TypedDict):
+    """One dial. `state` is a call state, or `unknown` while it can't be known whether the carrier dialled."""
+
+    number: int
+    carrier: str
+    carrier_call_id: str | None
+    state: str
+    end_reason: EndReason | None
+    error: ErrorView | None
+    created_at: str
+    ringing_at: str | None
+    answered_at: str | None
+    ended_at: str | None
+    price: str | None
+    price_currency: str | None
+
+
+class TurnView(TypedDict):
+    """What one side said. Times count from the start of the audio; `end_ms` is null while it is being said."""
+
+    speaker: str
+    text: str
+    start_ms: int
+    end_ms: int | None
+    interrupted: bool
+    latency: dict[str, Any] | None
+
+
+_Parties = TypedDict("_Parties", {"from": str, "to": str})
+
+
+class CallSummary(_Parties):
+    """A call as it stands in a list: everything but the transcript."""
+
+    id: str
+    direction: CallDirection
+    state: CallState
+    end_reason: EndReason | None
+    error: ErrorView | None
+    number_id: str | None
+    agent: AgentRef | None
+    variables: dict[str, Any]
+    metadata: dict[str, Any] | None
+    amd: dict[str, Any] | None
+    retry: dict[str, Any] | None
+    answered_by: AnsweredByView | None
+    message_delivered: bool | None
+    created_at: str
+    due_at: str
+    expires_at: str | None
+    answered_at: str | None
+    ended_at: str | None
+    duration_s: float | None
+    hang_up_requested_at: str | None
+    attempts: list[AttemptView]
+    recording_url: str | None
+
+
+class CallView(CallSummary):
+    """A call, whole."""
+
+    transcript: list[TurnView]
+
+
+class CallPage(TypedDict):
+    """Newest first. `next_cursor` gets the next page, null on the last one."""
+
+    calls: list[CallSummary]
+    next_cursor: str | None
+
+
+class CallFilter(BaseModel):
+    """Which calls to list. Several filters must all hold; several values of one filter are alternatives."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+    state: Annotated[list[CallState], Field(max_length=5)] = []
+    end_reason: Annotated[list[EndReason], Field(max_length=8)] = []
+    direction: CallDirection | None = None
+    number_id: CleanText | None = None
+    agent_id: CleanText | None = None
+    to: E164 | None = None
+    from_: Annotated[E164 | None, Field(alias="from")] = None
+    answered_by: AnsweredBy | None = None
+    created_after: Instant | None = None
+    """At or after this instant."""
+    created_before: Instant | None = None
+    """Before this instant."""
+    limit: Annotated[int, Field(ge=1, le=200)] = 50
+    cursor: Annotated[str | None, Field(max_length=200)] = None
+    """`next_cursor` of the page before."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """One row of a call's feed."""
+
+    id: int
+    type: str
+    data: dict[str, Any]
+    at: datetime
+
+
+async def get_call(conn: AsyncConnection, workspace_id: str, call_id: str, *, base_url: str) -> CallView:
+    """Raises NotFound, also for a call of another workspace."""
+    row = await _call_row(conn, workspace_id, call_id)
+    dials = (await _attempts(conn, [call_id])).get(call_id, [])
+    spoken = await conn.execute(select(turns).where(turns.c.call_id == call_id).order_by(turns.c.seq))
+    return CallView(**_summary(row, dials, base_url), transcript=[_turn(turn) for turn in spoken])
+
+
+async def list_calls(
+    conn: AsyncConnection, workspace_id: str, wanted: CallFilter, *, base_url: str
+) -> CallPage:
+    """Raises Invalid for a cursor that isn't one of ours."""
+    query = (
+        _filtered(select(calls).where(calls.c.workspace_id == workspace_id), wanted)
+        .order_by(calls.c.created_at.desc(), calls.c.id.desc())
+        .limit(wanted.limit + 1)
+    )
+    if wanted.cursor is not None:
+        query = query.where(tuple_(calls.c.created_at, calls.c.id) < _read_cursor(wanted.cursor))
+    rows = (await conn.execute(query)).all()
+    page = rows[: wanted.limit]
+    dials = await _attempts(conn, [row.id for row in page])
+    return CallPage(
+        calls=[_summary(row, dials.get(row.id, []), base_url) for row in page],
+        next_cursor=_cursor(page[-1]) if len(rows) > len(page) else None,
+    )
+
+
+async def recording_path(conn: AsyncConnection, workspace_id: str, call_id: str) -> str:
+    """Where the recording lies under the data directory. Raises NotFound."""
+    row = await _call_row(conn, workspace_id, call_id)
+    if row.recording is None:
+        raise NotFound("no_recording", "This call has no recording (yet).")
+    return str(row.recording)
+
+
+async def call_state(conn: AsyncConnection, workspace_id: str, call_id: str) -> tuple[CallState, datetime | None]:
+    """The state, and when the call ended. Raises NotFound."""
+    row = await _call_row(conn, workspace_id, call_id)
+    return CallState(row.state), row.ended_at
+
+
+async def events_after(
+    conn: AsyncConnection, call_id: str, event_id: int, *, limit: int | None = None
+) -> Sequence[Event]:
+    """The feed of a call after an event (0: from its start), oldest first.
+
+    Ids are given out before their transactions commit: an event may turn up after one with a higher id.
+    """
+    rows = await conn.execute(
+        select(call_events)
+        .where(call_events.c.call_id == call_id, call_events.c.id > event_id)
+        .order_by(call_events.c.id)
+        .limit(limit)
+    )
+    return [Event(id=row.id, type=row.type, data=row.data, at=row.at) for row in rows]
+
+
+async def _call_row(conn: AsyncConnection, workspace_id: str, call_id: str) -> Row[Any]:
+    row = None
+    if is_id(call_id, "call"):
+        query = select(calls).where(calls.c.id == call_id, calls.c.workspace_id == workspace_id)
+        row = (await conn.execute(query)).one_or_none()
+    if row is None:
+        raise NotFound("call_not_found", "There is no such call.")
+    return row
+
+
+async def _attempts(conn: AsyncConnection, call_ids: Iterable[str]) -> dict[str, list[AttemptView]]:
+    """By call id, each call's in order."""
+    rows = await conn.execute(
+        select(attempts).where(attempts.c.call_id.in_(list(call_ids))).order_by(attempts.c.number)
+    )
+    by_call: dict[str, list[AttemptView]] = {}
+    for row in rows:
+        by_call.setdefault(row.call_id, []).append(_attempt(row))
+    return by_call
+
+
+def _summary(row: Row[Any], dials: list[AttemptView], base_url: str) -> CallSummary:
+    duration_s = None
+    if row.answered_at is not None and row.ended_at is not None:
+        duration_s = round(max(0.0, (row.ended_at - row.answered_at).total_seconds()), 3)
+    return {
+        "id": row.id,
+        "direction": CallDirection(row.direction),
+        "state": CallState(row.state),
+        "end_reason": _end_reason(row.end_reason),
+        "error": row.error,
+        "number_id": row.number_id,
+        "from": row.from_,
+        "to": row.to,
+        "agent": None if row.agent_id is None else AgentRef(id=row.agent_id, version=row.agent_version),
+        "variables": row.variables,
+        "metadata": row.metadata,
+        "amd": row.detection,
+        "retry": row.retry,
+        "answered_by": _answered_by(row.answered_by),
+        "message_delivered": row.message_delivered,
+        "created_at": to_json(row.created_at),
+        "due_at": to_json(row.due_at),
+        "expires_at": to_json(row.expires_at),
+        "answered_at": to_json(row.answered_at),
+        "ended_at": to_json(row.ended_at),
+        "duration_s": duration_s,
+        "hang_up_requested_at": to_json(row.hang_up_requested_at),
+        "attempts": dials,
+        "recording_url": f"{base_url}/v1/calls/{row.id}/recording" if row.recording else None,
+    }
+
+
+def _attempt(row: Row[Any]) -> AttemptView:
+    unknown = row.unknown_since is not None and row.state != CallState.ENDED
+    return AttemptView(
+        number=row.number,
+        carrier=row.carrier,
+        carrier_call_id=row.carrier_call_id,
+        state="unknown" if unknown else row.state,
+        end_reason=_end_reason(row.end_reason),
+        error=row.error,
+        created_at=to_json(row.created_at),
+        ringing_at=to_json(row.ringing_at),
+        answered_at=to_json(row.answered_at),
+        ended_at=to_json(row.ended_at),
+        price=None if row.price is None else str(row.price),
+        price_currency=row.price_currency,
+    )
+
+
+def _turn(row: Row[Any]) -> TurnView:
+    return TurnView(
+        speaker=row.speaker,
+        text=row.text,
+        start_ms=row.start_ms,
+        end_ms=row.end_ms,
+        interrupted=row.interrupted,
+        latency=row.latency,
+    )
+
+
+def _answered_by(stored: dict[str, Any] | None) -> AnsweredByView | None:
+    if stored is None:
+        return None
+    return AnsweredByView(
+        category=AnsweredBy(stored["category"]),
+        evidence=stored.get("evidence", []),
+        after_answer_ms=stored.get("after_answer_ms"),
+    )
+
+
+def _end_reason(stored: str | None) -> EndReason | None:
+    return None if stored is None else EndReason(stored)
+
+
+def _filtered(query: Select[Any], wanted: CallFilter) -> Select[Any]:
+    if wanted.state:
+        query = query.where(calls.c.state.in_(wanted.state))
+    if wanted.end_reason:
+        query = query.where(calls.c.end_reason.in_(wanted.end_reason))
+    for column, value in (
+        (calls.c.direction, wanted.direction),
+        (calls.c.number_id, wanted.number_id),
+        (calls.c.agent_id, wanted.agent_id),
+        (calls.c.to, wanted.to),
+        (calls.c.from_, wanted.from_),
+        (calls.c.answered_by["category"].astext, wanted.answered_by),
+    ):
+        if value is not None:
+            query = query.where(column == value)
+    if wanted.created_after is not None:
+        query = query.where(calls.c.created_at >= wanted.created_after)
+    if wanted.created_before is not None:
+        query = query.where(calls.c.created_at < wanted.created_before)
+    return query
+
+
+def _cursor(row: Row[Any]) -> str:
+    """Where a page ended, as opaque text."""
+    return base64.urlsafe_b64encode(json.dumps([to_json(row.created_at), row.id]).encode()).decode()
+
+
+def _read_cursor(cursor: str) -> tuple[datetime, str]:
+    try:
+        created_at, call_id = json.loads(base64.b64decode(cursor, altchars=b"-_", validate=True))
+        at = parse_instant(created_at)
+    except (ValueError, TypeError, RecursionError):
+        raise Invalid("cursor", "is not a cursor of this API") from None
+    if not (isinstance(call_id, str) and is_id(call_id, "call")):
+        raise Invalid("cursor", "is not a cursor of this API")
+    return at.astimezone(UTC), call_id

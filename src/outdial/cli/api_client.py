@@ -1,0 +1,160 @@
+"""Placing and following calls through the HTTP API, as any client would."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+
+from outdial.cli.failures import CommandFailed
+
+RECONNECT_TRIES = 20
+AFTER_END_S = 5.0  # the server closes the stream of an ended call; this is how long we believe that it will
+HANG_UP_WAIT_S = 15.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """One entry of a call's feed; `id` is where to go on reading after a lost connection."""
+
+    type: str
+    data: dict[str, Any]
+    id: str | None = None
+
+    @property
+    def ends_the_call(self) -> bool:
+        return self.type == "state" and self.data.get("state") == "ended"
+
+
+Tell = Callable[[Event], None]
+
+
+class ApiClient:
+    """The API of one server with one key. Every method raises CommandFailed with the server's own words."""
+
+    def __init__(self, base_url: str, api_key: str, *, transport: httpx.AsyncBaseTransport | None = None) -> None:
+        self._http = httpx.AsyncClient(
+            base_url=base_url.rstrip("/"),
+            headers={"Authorization": api_key},
+            timeout=httpx.Timeout(15, read=60),
+            transport=transport,
+            trust_env=False,  # a proxy has no business between us and a server on this machine
+        )
+
+    async def aclose(self) -> None:
+        await self._http.aclose()
+
+    async def place_call(self, number_id: str, body: dict[str, Any]) -> dict[str, Any]:
+        return await self._json("POST", f"/v1/phone-number/{number_id}/outbound", json=body)
+
+    async def get_call(self, call_id: str) -> dict[str, Any]:
+        return await self._json("GET", f"/v1/calls/{call_id}")
+
+    async def list_calls(self) -> list[dict[str, Any]]:
+        """The newest calls."""
+        calls = (await self._json("GET", "/v1/calls"))["calls"]
+        return list(calls)
+
+    async def hang_up(self, call_id: str) -> None:
+        await self._json("POST", f"/v1/calls/{call_id}/hang-up")
+
+    async def place_and_follow(
+        self, number_id: str, body: dict[str, Any], tell: Tell, stop: asyncio.Event
+    ) -> dict[str, Any]:
+        """Place a call, tell every event of it, and return the call as it ended. `stop` hangs up."""
+        placed = await self.place_call(number_id, body)
+        tell(Event(type="placed", data=placed))
+        call_id = str(placed["call_id"])
+        following = asyncio.create_task(self.follow(call_id, tell))
+        stopping = asyncio.create_task(stop.wait())
+        try:
+            await asyncio.wait({following, stopping}, return_when=asyncio.FIRST_COMPLETED)
+            if not following.done():
+                await self.hang_up(call_id)
+                await asyncio.wait({following}, timeout=HANG_UP_WAIT_S)
+            if following.done():
+                following.result()
+        finally:
+            for task in (following, stopping):
+                task.cancel()
+            await asyncio.gather(following, stopping, return_exceptions=True)
+        return await self.get_call(call_id)
+
+    async def follow(self, call_id: str, tell: Tell) -> None:
+        """Tell the events of a call from its beginning until it has ended; survives lost connections."""
+        last_id: str | None = None
+        ended = False
+        failures = 0
+        while not ended:
+            headers = {"Accept": "text/event-stream"} | ({"Last-Event-ID": last_id} if last_id else {})
+            try:
+                async with (
+                    asyncio.timeout(None) as limit,
+                    self._http.stream("GET", f"/v1/calls/{call_id}/events", headers=headers) as response,
+                ):
+                    await _raise_for_problem(response)
+                    async for event in parse_events(response.aiter_lines()):
+                        failures = 0
+                        last_id = event.id or last_id
+                        tell(event)
+                        if event.ends_the_call:
+                            ended = True
+                            limit.reschedule(asyncio.get_running_loop().time() + AFTER_END_S)
+            except TimeoutError:
+                return
+            except httpx.TransportError:
+                failures += 1
+                if failures > RECONNECT_TRIES:
+                    raise
+                await asyncio.sleep(0.5)
+            else:
+                # A stream that was closed early is opened again, unless the call has ended meanwhile.
+                ended = ended or (await self.get_call(call_id))["state"] == "ended"
+
+    async def _json(self, method: str, path: str, json: Any = None) -> dict[str, Any]:
+        response = await self._http.request(method, path, json=json)
+        await _raise_for_problem(response)
+        try:
+            body = response.json() if response.content else {}
+        except ValueError:
+            raise CommandFailed("this is not an Outdial server (its answer isn't JSON); check --api-url") from None
+        return body if isinstance(body, dict) else {}
+
+
+async def parse_events(lines: AsyncIterator[str]) -> AsyncIterator[Event]:
+    """Server-sent events whose data are JSON objects; others (keep-alives) are skipped."""
+    type_, id_, data = "message", None, list[str]()
+    async for line in lines:
+        if line:
+            name, _, value = line.partition(":")
+            value = value.removeprefix(" ")
+            match name:
+                case "event":
+                    type_ = value
+                case "id":
+                    id_ = value
+                case "data":
+                    data.append(value)
+            continue
+        if data:
+            try:
+                parsed = json.loads("\n".join(data))
+            except ValueError:
+                parsed = None
+            if isinstance(parsed, dict):
+                yield Event(type=type_, data=parsed, id=id_)
+        type_, data = "message", []
+
+
+async def _raise_for_problem(response: httpx.Response) -> None:
+    if response.is_success:
+        return
+    await response.aread()
+    try:
+        problem = response.json()
+        said = problem.get("message") or problem.get("detail") or problem.get("title")
+    except (ValueError, AttributeError):
+        said = None
+    raise CommandFailed(str(said or f"the server answered {response.status_code}; check --api-url"))

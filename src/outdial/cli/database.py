@@ -1,0 +1,57 @@
+"""The database for commands that change it themselves, without a running server."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Annotated, Any, TypeVar
+
+import typer
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from outdial import logs
+from outdial.cli.failures import CommandFailed
+from outdial.db.running import running_engine
+from outdial.settings import Settings
+from outdial.workspaces.store import list_workspaces
+
+T = TypeVar("T")
+
+Workspace = Annotated[
+    str | None, typer.Option("--workspace", "-w", help="Its id; may be left out when there is only one.")
+]
+
+
+def with_database(work: Callable[[AsyncEngine, Settings], Awaitable[T]]) -> T:
+    """Run `work` on the database of the settings, as a whole program."""
+    settings = load_settings()
+
+    async def run() -> T:
+        async with running_engine(settings) as engine:
+            return await work(engine, settings)
+
+    return asyncio.run(run())
+
+
+def load_settings(**given: Any) -> Settings:
+    """The settings of this process (`given` ones first), with logging set up as they say."""
+    settings = Settings(**given)
+    try:
+        logs.set_up(settings.log_level)
+    except ValueError:
+        raise CommandFailed("OUTDIAL_LOG_LEVEL: must be debug, info, warning or error") from None
+    return settings
+
+
+async def the_workspace(engine: AsyncEngine, given: str | None) -> str:
+    """The id that was given, else that of the only workspace."""
+    async with engine.connect() as conn:
+        known = await list_workspaces(conn)
+    if given is not None:
+        if given not in {workspace["id"] for workspace in known}:
+            raise CommandFailed(f"there is no workspace {given}; see: outdial workspaces list")
+        return given
+    match known:
+        case [only]:
+            return only["id"]
+        case []:
+            raise CommandFailed("there is no workspace yet; make one: outdial workspaces create NAME")
+    raise CommandFailed("there are several workspaces; say which: --workspace ID (see: outdial workspaces list)")

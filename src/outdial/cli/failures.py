@@ -1,0 +1,74 @@
+"""What the command says when something goes wrong: one line with what to do, no traceback."""
+
+import logging
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import httpx
+import psycopg
+import sqlalchemy.exc
+from pydantic import ValidationError
+
+from outdial.refusals import Invalid, Refusal
+
+logger = logging.getLogger(__name__)
+
+
+class CommandFailed(Exception):
+    """A command that can't go on; the message is for the user, and says what to do."""
+
+
+@contextmanager
+def explained() -> Iterator[None]:
+    """End the process with a message and code 1 when a command fails; 130 after Ctrl-C."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        sys.exit(130)
+    except BrokenPipeError:  # | head
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
+    except Exception as error:
+        if logging.getLogger().isEnabledFor(logging.DEBUG):
+            logger.exception("Command failed")
+        print(f"outdial: {explanation(error)}", file=sys.stderr)
+        sys.exit(1)
+
+
+def explanation(error: BaseException) -> str:
+    from outdial.db.embedded import EmbeddedPostgresError
+    from outdial.workspaces.secrets import WrongSecretKey
+
+    if type(error).__name__ == "CannotListen":  # outdial.app loads every engine, so it isn't imported for this
+        return f"{error}; stop what listens there or choose another port (OUTDIAL_PORT)"
+    match error:
+        case BaseExceptionGroup():
+            return explanation(error.exceptions[0])
+        case CommandFailed() | EmbeddedPostgresError() | WrongSecretKey():
+            return str(error)
+        case Invalid():
+            return f"{error.field} {error.message}"
+        case Refusal():
+            return error.message
+        case ValidationError() if error.title == "Settings":
+            return "; ".join(f"OUTDIAL_{_place(part['loc'])}: {part['msg']}" for part in error.errors())
+        case sqlalchemy.exc.OperationalError() | psycopg.OperationalError():
+            cause = error.orig if isinstance(error, sqlalchemy.exc.OperationalError) else error
+            return f"the database can't be used: {_first_line(cause)}; check OUTDIAL_DATABASE_URL"
+        case httpx.ConnectError():
+            return "no server answers there; is `outdial serve` running, and is --api-url right?"
+        case httpx.HTTPError():
+            return f"the server doesn't answer as it should ({type(error).__name__})"
+        case OSError() if error.strerror and error.filename:
+            return f"{error.filename}: {error.strerror}"
+    return f"{type(error).__name__}: {_first_line(error)} (OUTDIAL_LOG_LEVEL=debug shows where)"
+
+
+def _place(location: tuple[int | str, ...]) -> str:
+    return "_".join(str(part) for part in location).upper() or "CONFIG"
+
+
+def _first_line(error: BaseException | None) -> str:
+    return next(iter(str(error).splitlines()), "") or type(error).__name__

@@ -1,0 +1,48 @@
+"""outdial keys: what API users authenticate with."""
+
+import typer
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from outdial.cli.database import Workspace, the_workspace, with_database
+from outdial.cli.output import AsJson, show, show_rows
+from outdial.settings import Settings
+from outdial.workspaces import api_keys
+
+app = typer.Typer(help="API keys.", no_args_is_help=True)
+
+
+@app.command("list")
+def list_(workspace: Workspace = None, json: AsJson = False) -> None:
+    """The keys of a workspace, by their first characters."""
+
+    async def work(engine: AsyncEngine, _: Settings) -> list[api_keys.ApiKeyView]:
+        workspace_id = await the_workspace(engine, workspace)
+        async with engine.connect() as conn:
+            return await api_keys.list_api_keys(conn, workspace_id)
+
+    show_rows(
+        with_database(work),
+        ["id", "name", "hint", "created_at", "last_used_at", "revoked_at"],
+        as_json=json,
+        empty="No key yet; make one: outdial keys create NAME",
+    )
+
+
+@app.command()
+def create(name: str, workspace: Workspace = None, json: AsJson = False) -> None:
+    """Make a key. It is shown this once."""
+
+    async def work(engine: AsyncEngine, _: Settings) -> api_keys.NewApiKey:
+        return await api_keys.create_api_key(engine, await the_workspace(engine, workspace), name=name)
+
+    show(with_database(work), as_json=json, done="Key made. Keep it now: it can't be shown again.")
+
+
+@app.command()
+def revoke(key_id: str, workspace: Workspace = None, json: AsJson = False) -> None:
+    """Make a key stop working, for good."""
+
+    async def work(engine: AsyncEngine, _: Settings) -> api_keys.ApiKeyView:
+        return await api_keys.revoke_api_key(engine, await the_workspace(engine, workspace), key_id)
+
+    show(with_database(work), as_json=json, done="Key revoked. Running servers may honour it for a few seconds.")

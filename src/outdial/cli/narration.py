@@ -1,0 +1,98 @@
+"""A call told as it happens: lines for people, or JSON objects for programs."""
+
+import time
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+from rich.console import Console
+from rich.text import Text
+
+from outdial.cli.api_client import Event
+from outdial.cli.output import print_json
+
+STATES = {
+    "queued": "waiting for a line",
+    "dialing": "dialing",
+    "ringing": "ringing",
+    "in_progress": "answered",
+    "ended": "ended",
+}
+SPEAKERS = {"agent": ("Agent", "cyan"), "callee": ("Callee", "yellow")}
+
+
+class Narrator(Protocol):
+    def __call__(self, event: Event) -> None: ...
+
+
+def tell_json(event: Event) -> None:
+    """{"event": type, …the event's data} on one line of stdout."""
+    print_json({"event": event.type, **{name: value for name, value in event.data.items() if name != "event"}})
+
+
+class Story:
+    """Prints the conversation line by line, with the time since the call was placed."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._began = time.monotonic()
+        self._spoken: dict[int, str] = {}  # what was printed of each turn
+
+    def __call__(self, event: Event) -> None:
+        data = event.data
+        match event.type:
+            case "placed":
+                self._began = time.monotonic()
+                self._state(f"accepted as {data.get('call_id')}")
+            case "state":
+                self._state(self._state_words(data))
+            case "answered_by":
+                evidence = ", ".join(map(str, data.get("evidence") or ()))
+                self._state(f"answered by a {data.get('category')}" + (f" ({evidence})" if evidence else ""))
+            case "transcript":
+                self._turn(data)
+            case "digit":
+                self._line("Callee", "yellow", "(presses a digit)")
+            case "digits_sent":
+                self._line("Agent", "cyan", "(presses digits)")
+            case "transferred":
+                self._state("transferred")
+            case "transfer_failed":
+                self._state(f"transfer failed: {data.get('message')}")
+            case "limit":
+                self._state("the longest allowed duration is reached")
+
+    def _state_words(self, data: Mapping[str, Any]) -> str:
+        state = str(data.get("state"))
+        words = STATES.get(state, state)
+        if state == "ended" and data.get("end_reason"):
+            words += f": {str(data['end_reason']).replace('_', ' ')}"
+        if state == "queued" and data.get("next_attempt_at"):
+            words = f"{str(data.get('attempt_end_reason')).replace('_', ' ')}; tried again at {data['next_attempt_at']}"
+        if error := data.get("error"):
+            words += f" ({error.get('message')})"
+        return words
+
+    def _turn(self, data: Mapping[str, Any]) -> None:
+        """A turn comes again when it grows or is cut off: print it once, and what became of it."""
+        seq, text = int(data.get("seq", 0)), str(data.get("text") or "")
+        name, style = SPEAKERS.get(str(data.get("speaker")), ("?", ""))
+        before = self._spoken.get(seq)
+        if text and text != before and not (before and data.get("interrupted")):
+            self._line(name, style, text if before is None else f"… {text.removeprefix(before).strip()}")
+        if data.get("interrupted") and before is not None:
+            self._line(name, style, f"(is interrupted after “{text}”)" if text else "(is interrupted)")
+        if text:
+            self._spoken[seq] = text
+
+    def _state(self, words: str) -> None:
+        self._console.print(Text(f"{self._clock()}  ── {words}", style="dim"), soft_wrap=True)
+
+    def _line(self, name: str, style: str, text: str) -> None:
+        line = Text(f"{self._clock()}  ", style="dim")
+        line.append(f"{name:<8}", style=f"bold {style}")
+        line.append(text, style="default")
+        self._console.print(line, soft_wrap=True)
+
+    def _clock(self) -> str:
+        seconds = time.monotonic() - self._began
+        return f"{int(seconds // 60):>3}:{seconds % 60:04.1f}"

@@ -1,0 +1,65 @@
+"""outdial workspaces: who owns numbers, agents, keys and a pool of lines."""
+
+from typing import Annotated
+
+import typer
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from outdial.cli.database import with_database
+from outdial.cli.output import AsJson, show, show_rows
+from outdial.settings import Settings
+from outdial.workspaces import store
+from outdial.workspaces.plans import Plan
+
+app = typer.Typer(help="Workspaces, their plans and lines.", no_args_is_help=True)
+
+Lines = Annotated[int | None, typer.Option(help="Calls at the same time, instead of the plan's number.")]
+
+
+@app.command("list")
+def list_(json: AsJson = False) -> None:
+    """All workspaces, and how busy their lines are."""
+
+    async def work(engine: AsyncEngine, _: Settings) -> list[store.WorkspaceView]:
+        async with engine.connect() as conn:
+            return await store.list_workspaces(conn)
+
+    show_rows(
+        with_database(work),
+        ["id", "name", "plan", "pool.lines", "pool.used_outbound", "pool.used_inbound", "pool.queued"],
+        as_json=json,
+        empty="No workspace yet; make one: outdial workspaces create NAME",
+    )
+
+
+@app.command()
+def create(
+    name: str,
+    plan: Annotated[Plan, typer.Option(help="How many calls at the same time.")] = Plan.STARTER,
+    lines: Lines = None,
+    json: AsJson = False,
+) -> None:
+    """Make a workspace."""
+
+    async def work(engine: AsyncEngine, _: Settings) -> store.WorkspaceView:
+        return await store.create_workspace(engine, name=name, plan=plan, lines=lines)
+
+    show(with_database(work), as_json=json, done="Workspace made. Next: outdial keys create NAME")
+
+
+@app.command()
+def change(
+    workspace_id: str,
+    plan: Annotated[Plan | None, typer.Option(help="A preset of lines.")] = None,
+    lines: Lines = None,
+    reserved_inbound: Annotated[int | None, typer.Option(help="Lines kept free for inbound calls.")] = None,
+    json: AsJson = False,
+) -> None:
+    """Change a workspace's plan, lines or reserve."""
+
+    async def work(engine: AsyncEngine, _: Settings) -> store.WorkspaceView:
+        return await store.change_plan(
+            engine, workspace_id, plan=plan, lines=lines, reserved_inbound=reserved_inbound
+        )
+
+    show(with_database(work), as_json=json, done="Workspace changed.")

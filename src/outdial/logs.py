@@ -1,0 +1,61 @@
+"""Logging: fixed sentences with fields. Readable on a terminal, one JSON object a line everywhere else."""
+
+import logging
+import sys
+from datetime import UTC, datetime
+from typing import Any, TextIO
+
+import msgspec
+
+# What every record has anyway; the rest of its attributes came by `extra`.
+_STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName", "color_message"}
+
+# A second line of defence: our code doesn't log these, and a mistake shall not publish one.
+_SECRET_WORDS = ("token", "secret", "password", "authorization", "api_key", "credentials", "signature")
+
+# These libraries name URLs in their messages, and ours carry phone numbers and one-time tokens.
+_QUIET = ("httpx", "httpcore", "uvicorn", "uvicorn.error", "uvicorn.access", "websockets", "alembic", "multipart")
+
+
+def set_up(level: str = "info", *, stream: TextIO | None = None) -> None:
+    """Send everything to stderr (or `stream`), in the form that fits it. Raises ValueError for an unknown level."""
+    stream = stream or sys.stderr
+    handler = logging.StreamHandler(stream)
+    handler.setFormatter(TerminalFormatter() if stream.isatty() else JsonFormatter())
+    root = logging.getLogger()
+    root.setLevel(level.upper())
+    root.handlers[:] = [handler]
+    if level.lower() != "debug":
+        for name in _QUIET:
+            logging.getLogger(name).setLevel(logging.WARNING)
+
+
+class JsonFormatter(logging.Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        line: dict[str, Any] = {
+            "at": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "message": record.getMessage(),
+            **fields(record),
+        }
+        if record.exc_info:
+            line["exception"] = self.formatException(record.exc_info)
+        return msgspec.json.encode(line, enc_hook=str).decode()
+
+
+class TerminalFormatter(logging.Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        time = datetime.fromtimestamp(record.created).astimezone().strftime("%H:%M:%S")
+        said = "".join(f" {name}={value}" for name, value in fields(record).items())
+        line = f"{time} {record.levelname.lower():<7} {record.getMessage()}{said}"
+        return f"{line}\n{self.formatException(record.exc_info)}" if record.exc_info else line
+
+
+def fields(record: logging.LogRecord) -> dict[str, Any]:
+    """What was given as `extra`, with secrets crossed out."""
+    return {
+        name: "***" if any(word in name.lower() for word in _SECRET_WORDS) else value
+        for name, value in vars(record).items()
+        if name not in _STANDARD
+    }

@@ -1,0 +1,252 @@
+"""Connected phone numbers, and the carrier accounts they belong to. Credentials go in and never come out."""
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from sqlalchemy import Row, delete, func, select, update
+from sqlalchemy.dialects.postgresql import insert as upsert
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from typing_extensions import TypedDict
+
+from outdial.calls.state import CallState
+from outdial.carriers.base import CarrierName
+from outdial.carriers.registry import CARRIERS
+from outdial.db.tables import agents, calls, carrier_accounts, numbers
+from outdial.ids import is_id, new_id
+from outdial.instants import to_json
+from outdial.numbers.e164 import parse_e164
+from outdial.refusals import Conflict, Invalid, NotFound
+from outdial.workspaces.secrets import SecretBox
+
+Direction = Literal["both", "inbound"]
+Version = Literal["published", "draft"]
+
+_MAX_CREDENTIAL_CHARS = 10_000  # a private key in PEM fits
+
+
+class NumberAgent(TypedDict):
+    id: str
+    name: str
+    version: Version
+
+
+class NumberView(TypedDict):
+    """`account` is what the carrier calls the account (for Twilio its SID). `outbound_url` takes calls, null on
+    an inbound-only number."""
+
+    id: str
+    e164: str
+    name: str
+    carrier: CarrierName
+    account: str
+    direction: Direction
+    agent: NumberAgent | None
+    outbound_url: str | None
+    created_at: str
+
+
+async def add_number(
+    engine: AsyncEngine,
+    secret_box: SecretBox,
+    workspace_id: str,
+    *,
+    carrier: CarrierName,
+    e164: str,
+    credentials: Mapping[str, str],
+    public_url: str,
+    name: str | None = None,
+    agent_id: str | None = None,
+    agent_version: Version = "published",
+    direction: Direction = "both",
+    base_url: str | None = None,
+    calls_per_second: float | None = None,
+) -> NumberView:
+    """Connect a number. An account that is known already gets these credentials for all of its numbers.
+
+    `base_url` sends the carrier's requests elsewhere (the simulator); that is for operators, not for API users.
+    Raises Invalid, Conflict (the number is connected already) and NotFound (the agent).
+    """
+    kind = CARRIERS.get(carrier)
+    if kind is None:
+        raise Invalid("carrier", f"must be one of: {', '.join(CARRIERS)}")
+    try:
+        parse_e164(e164)
+    except ValueError as error:
+        raise Invalid("e164", str(error)) from None
+    _check_credentials(kind.credential_fields, credentials)
+    number_id = new_id("num")
+    pace = {} if calls_per_second is None else {"calls_per_second": calls_per_second}
+    place = {} if base_url is None else {"base_url": base_url}
+    sealed = secret_box.encrypt(dict(credentials))
+    async with engine.begin() as conn:
+        await _require_agent(conn, workspace_id, agent_id)
+        account = upsert(carrier_accounts).values(
+            {"calls_per_second": kind.default_calls_per_second, "base_url": None}
+            | pace
+            | place
+            | {
+                "id": new_id("acct"),
+                "workspace_id": workspace_id,
+                "carrier": carrier,
+                "account_ref": kind.account_ref(credentials),
+                "credentials": sealed,
+            }
+        )
+        account_id = await conn.scalar(
+            account.on_conflict_do_update(
+                index_elements=["workspace_id", "carrier", "account_ref"],
+                set_={"credentials": sealed} | pace | place,
+            ).returning(carrier_accounts.c.id)
+        )
+        added = await conn.scalar(
+            upsert(numbers)
+            .values(
+                id=number_id,
+                workspace_id=workspace_id,
+                carrier_account_id=account_id,
+                e164=e164,
+                name=name or e164,
+                direction=direction,
+                agent_id=agent_id,
+                agent_version=agent_version,
+            )
+            .on_conflict_do_nothing(index_elements=["workspace_id", "e164"])
+            .returning(numbers.c.id)
+        )
+        if added is None:
+            raise Conflict("number_exists", "This phone number is connected already.")
+        return await get_number(conn, workspace_id, number_id, public_url=public_url)
+
+
+async def change_number(
+    engine: AsyncEngine, workspace_id: str, number_id: str, changes: Mapping[str, Any], *, public_url: str
+) -> NumberView:
+    """Change some of: name, agent_id (None takes the agent away), agent_version, direction."""
+    unknown = changes.keys() - {"name", "agent_id", "agent_version", "direction"}
+    if unknown:
+        raise Invalid(sorted(unknown)[0], "can't be changed")
+    async with engine.begin() as conn:
+        await _require_agent(conn, workspace_id, changes.get("agent_id"))
+        if changes:
+            await conn.execute(
+                update(numbers)
+                .where(numbers.c.id == _checked(number_id), numbers.c.workspace_id == workspace_id)
+                .values(dict(changes))
+            )
+        return await get_number(conn, workspace_id, number_id, public_url=public_url)
+
+
+async def remove_number(engine: AsyncEngine, workspace_id: str, number_id: str) -> None:
+    """Forget a number, and its account's credentials with the last number of the account.
+
+    Its past calls stay. Raises Conflict while calls of it wait or run.
+    """
+    async with engine.begin() as conn:
+        row = (
+            await conn.execute(
+                select(numbers.c.carrier_account_id)
+                .where(numbers.c.id == _checked(number_id), numbers.c.workspace_id == workspace_id)
+                .with_for_update()
+            )
+        ).one_or_none()
+        if row is None:
+            raise _unknown()
+        open_calls = await conn.scalar(
+            select(func.count()).where(calls.c.number_id == number_id, calls.c.state != CallState.ENDED)
+        )
+        if open_calls:
+            raise Conflict(
+                "number_in_use", f"{open_calls} calls of this phone number are waiting or running; end them first."
+            )
+        account_id = row.carrier_account_id
+        # Locked before its other numbers are looked for: add_number may be giving it one.
+        await conn.execute(
+            select(carrier_accounts.c.id).where(carrier_accounts.c.id == account_id).with_for_update()
+        )
+        await conn.execute(delete(numbers).where(numbers.c.id == number_id))
+        others = select(numbers.c.id).where(numbers.c.carrier_account_id == account_id)
+        await conn.execute(
+            delete(carrier_accounts).where(carrier_accounts.c.id == account_id, ~others.exists())
+        )
+
+
+async def list_numbers(conn: AsyncConnection, workspace_id: str, *, public_url: str) -> list[NumberView]:
+    rows = await conn.execute(
+        _numbers().where(numbers.c.workspace_id == workspace_id).order_by(numbers.c.created_at, numbers.c.id)
+    )
+    return [_view(row, public_url) for row in rows]
+
+
+async def get_number(
+    conn: AsyncConnection, workspace_id: str, number_id: str, *, public_url: str
+) -> NumberView:
+    query = _numbers().where(numbers.c.id == _checked(number_id), numbers.c.workspace_id == workspace_id)
+    row = (await conn.execute(query)).one_or_none()
+    if row is None:
+        raise _unknown()
+    return _view(row, public_url)
+
+
+def _check_credentials(fields: Any, credentials: Mapping[str, str]) -> None:
+    known = {field.name for field in fields}
+    for name, value in credentials.items():
+        if name not in known:
+            wanted = ", ".join(sorted(known))
+            raise Invalid(f"credentials.{name}"[:100], f"is not a credential of this carrier ({wanted})")
+        if not 0 < len(value) <= _MAX_CREDENTIAL_CHARS:
+            raise Invalid(f"credentials.{name}", f"must have 1 to {_MAX_CREDENTIAL_CHARS} characters")
+    for field in fields:
+        if field.required and field.name not in credentials:
+            raise Invalid(f"credentials.{field.name}", "is required")
+
+
+async def _require_agent(conn: AsyncConnection, workspace_id: str, agent_id: str | None) -> None:
+    if agent_id is None:
+        return
+    found = None
+    if is_id(agent_id, "agent"):
+        found = await conn.scalar(
+            select(agents.c.id).where(agents.c.id == agent_id, agents.c.workspace_id == workspace_id)
+        )
+    if found is None:
+        raise Invalid("agent_id", "is not an agent of this workspace")
+
+
+def _numbers() -> Any:
+    return (
+        select(
+            numbers,
+            carrier_accounts.c.carrier,
+            carrier_accounts.c.account_ref,
+            agents.c.name.label("agent_name"),
+        )
+        .join(carrier_accounts, carrier_accounts.c.id == numbers.c.carrier_account_id)
+        .outerjoin(agents, agents.c.id == numbers.c.agent_id)
+    )
+
+
+def _view(row: Row[Any], public_url: str) -> NumberView:
+    agent = None
+    if row.agent_id is not None:
+        agent = NumberAgent(id=row.agent_id, name=row.agent_name, version=row.agent_version)
+    return NumberView(
+        id=row.id,
+        e164=row.e164,
+        name=row.name,
+        carrier=CarrierName(row.carrier),
+        account=row.account_ref,
+        direction=row.direction,
+        agent=agent,
+        outbound_url=f"{public_url}/v1/phone-number/{row.id}/outbound" if row.direction == "both" else None,
+        created_at=to_json(row.created_at),
+    )
+
+
+def _checked(number_id: str) -> str:
+    if not is_id(number_id, "num"):
+        raise _unknown()
+    return number_id
+
+
+def _unknown() -> NotFound:
+    return NotFound("number_not_found", "There is no such phone number.")

@@ -1,0 +1,152 @@
+"""The simulator as an ASGI app, and as a server on loopback."""
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import AsyncIterator, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import httpx
+import uvicorn
+from starlette.applications import Starlette
+from starlette.types import Receive, Scope, Send
+
+from outdial.simulator.clock import Clock
+from outdial.simulator.connection import SCOPE_KEY
+from outdial.simulator.control import Control
+from outdial.simulator.faults import Fault, Faults
+from outdial.simulator.network import Network
+from outdial.simulator.twilio.account import Account
+from outdial.simulator.twilio.rest import TwilioRest
+from outdial.simulator.voices import Voice, offline_voice
+from outdial.speech.base import TextToSpeech
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SimulatorConfig:
+    """The defaults are fixed, so that they can be copied from the documentation; nobody's secrets."""
+
+    account_sid: str = "AC" + "5" * 32
+    auth_token: str = "simulator-auth-token"  # noqa: S105
+    api_keys: Mapping[str, str] = field(default_factory=lambda: {"SK" + "5" * 32: "simulator-api-secret"})
+    test_account_sid: str = "AC" + "7" * 32
+    test_auth_token: str = "simulator-test-token"  # noqa: S105
+    numbers: tuple[str, ...] = ("+15551230002", "+15551230004")
+    caller_ids: tuple[str, ...] = ("+15551230009",)
+    calls_per_second: float = 1.0     # 0: every call is dialled at once
+    max_concurrent_requests: int = 100
+    pace: float = 1.0                 # of everything before the answer; see clock.Clock
+    setup_s: float = 0.5              # from dialling to ringing
+    ring_s: float = 3.0               # two short rings; real ones (2 s on, 4 s off) make a long demo
+    recordings_dir: Path | None = None  # what each phone said and heard, as <CallSid>.wav
+    prompts_dir: Path = Path(".outdial/simulator/prompts")
+    faults: tuple[Fault, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Simulator:
+    """A running simulator. `network` and `account` are for tests in the same process."""
+
+    base_url: str
+    network: Network
+    account: Account
+
+
+class SimulatorApp(Starlette):
+    network: Network
+    account: Account
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        scope[SCOPE_KEY] = send  # the server's own, not yet wrapped; see connection.py
+        await super().__call__(scope, receive, send)
+
+
+def create_app(
+    config: SimulatorConfig | None = None,
+    *,
+    callee_voice: TextToSpeech | None = None,
+    agent_voice: TextToSpeech | None = None,
+) -> SimulatorApp:
+    """The simulator as an app with a lifespan: without it no phone moves. Ends every call when it closes.
+
+    The voices default to the built-in offline engine; `agent_voice` speaks <Say>.
+    """
+    config = config or SimulatorConfig()
+    network = Network(
+        clock=Clock(config.pace),
+        faults=Faults(config.faults),
+        callee_voice=Voice(callee_voice) if callee_voice else offline_voice("callee", config.prompts_dir),
+        agent_voice=Voice(agent_voice) if agent_voice else offline_voice("agent", config.prompts_dir),
+        http=httpx.AsyncClient(trust_env=False, follow_redirects=False),
+        recordings_dir=config.recordings_dir,
+        setup_s=config.setup_s,
+        ring_s=config.ring_s,
+    )
+    account = Account(
+        network,
+        sid=config.account_sid,
+        auth_token=config.auth_token,
+        api_keys=config.api_keys,
+        numbers=config.numbers,
+        caller_ids=config.caller_ids,
+        calls_per_second=config.calls_per_second,
+    )
+    rest = TwilioRest(
+        account,
+        test_sid=config.test_account_sid,
+        test_token=config.test_auth_token,
+        max_concurrent_requests=config.max_concurrent_requests,
+    )
+
+    @contextlib.asynccontextmanager
+    async def lifespan(app: Starlette) -> AsyncIterator[None]:
+        network.start(network.pacer.run())
+        try:
+            yield
+        finally:
+            await network.aclose()
+
+    app = SimulatorApp(
+        routes=[*Control(network, account).routes(), *rest.routes()],
+        lifespan=lifespan,
+    )
+    app.network, app.account = network, account
+    return app
+
+
+@contextlib.asynccontextmanager
+async def serve(
+    config: SimulatorConfig | None = None,
+    host: str = "127.0.0.1",
+    port: int = 0,
+    *,
+    callee_voice: TextToSpeech | None = None,
+    agent_voice: TextToSpeech | None = None,
+) -> AsyncIterator[Simulator]:
+    """The simulator listening in this event loop; `port` 0 takes a free one."""
+    app = create_app(config, callee_voice=callee_voice, agent_voice=agent_voice)
+    listener = socket.create_server((host, port))
+    server = _Server(
+        uvicorn.Config(app, log_level="warning", access_log=False, timeout_graceful_shutdown=2, ws="none")
+    )
+    serving = asyncio.create_task(server.serve(sockets=[listener]))
+    try:
+        while not server.started:
+            if serving.done():
+                serving.result()
+                raise RuntimeError("the simulator did not start")
+            await asyncio.sleep(0.005)
+        address = f"{host}:{listener.getsockname()[1]}"
+        yield Simulator(base_url=f"http://{address}", network=app.network, account=app.account)
+    finally:
+        server.should_exit = True
+        await serving
+        listener.close()
+
+
+class _Server(uvicorn.Server):
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Signals belong to the program we run in."""
+        yield

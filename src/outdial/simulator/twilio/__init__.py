@@ -1,0 +1,1 @@
+"""Twilio's wire: REST, signed callbacks, TwiML, media streams."""

@@ -1,0 +1,79 @@
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import httpx
+import pytest
+
+from outdial.media.tones import tone
+from outdial.simulator.server import SimulatorConfig, serve
+from simulator.customer import Customer
+
+
+class Hum:
+    """A voice without an engine: a hum as long as the text, 20 ms a character."""
+
+    name = "hum"
+
+    async def speak(self, text: str) -> AsyncIterator[bytes]:
+        yield tone((180, 360), 20 * len(text))
+
+
+class Setup:
+    """A simulator, its customer, and the REST calls tests make most."""
+
+    def __init__(self, simulator, customer, config) -> None:
+        self.simulator = simulator
+        self.customer = customer
+        self.config = config
+        self.calls_path = f"/2010-04-01/Accounts/{config.account_sid}/Calls"
+        self.http = httpx.AsyncClient(
+            base_url=simulator.base_url, auth=(config.account_sid, config.auth_token), trust_env=False
+        )
+
+    async def place(self, callee: str = "00", *, twiml: str | None = None, **fields) -> dict:
+        """Create a call to callee NN with all status callbacks; raises httpx.HTTPStatusError."""
+        response = await self.create(callee, twiml=twiml, **fields)
+        response.raise_for_status()
+        return response.json()
+
+    async def create(self, callee: str = "00", *, twiml: str | None = None, **fields) -> httpx.Response:
+        form = {
+            "To": f"+120255501{callee}",
+            "From": self.config.numbers[0],
+            "Twiml": twiml if twiml is not None else self.customer.connect(),
+            "StatusCallback": self.customer.url("status"),
+            "StatusCallbackEvent": ["initiated", "ringing", "answered", "completed"],
+            **fields,
+        }
+        return await self.http.post(f"{self.calls_path}.json", data=form)
+
+    async def update(self, sid: str, **fields) -> httpx.Response:
+        return await self.http.post(f"{self.calls_path}/{sid}.json", data=fields)
+
+    async def fetch(self, sid: str) -> dict:
+        return (await self.http.get(f"{self.calls_path}/{sid}.json")).json()
+
+    async def dialled(self) -> list[dict]:
+        return (await self.http.get("/_simulator/calls")).json()["calls"]
+
+
+@pytest.fixture
+def start():
+    """`async with start(...) as setup`: a simulator whose phones ring twenty times faster."""
+
+    @asynccontextmanager
+    async def start_(**settings) -> AsyncIterator[Setup]:
+        config = SimulatorConfig(**{"pace": 0.05, "calls_per_second": 0, **settings})
+        customer = Customer(config.auth_token)
+        async with customer.serve(), serve(config, callee_voice=Hum(), agent_voice=Hum()) as simulator:
+            setup = Setup(simulator, customer, config)
+            async with setup.http:
+                yield setup
+
+    return start_
+
+
+@pytest.fixture
+async def setup(start) -> AsyncIterator[Setup]:
+    async with start() as setup_:
+        yield setup_
