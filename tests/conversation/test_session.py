@@ -311,7 +311,7 @@ async def test_the_cause_of_broken_speech_is_kept_for_the_agent():
 
 # -- machines ------------------------------------------------------------------------------------------------
 
-LEAVE = MachinePolicy(action="leave_message", message=MESSAGE)
+LEAVE = MachinePolicy(action="leave_message", message=lambda call: MESSAGE)
 HANG_UP = MachinePolicy()
 CONTINUE = MachinePolicy(action="continue")
 MACHINE = EndReason.MACHINE
@@ -387,6 +387,28 @@ async def test_a_message_that_cannot_be_spoken_fails():
     stage.at(1.2, setattr, stage.voice, "fails_after", 0)
     end = await stage.run()
     assert (end.end_reason, end.error.code, end.message_delivered) == (EndReason.FAILED, "speech_failed", False)
+
+
+async def test_a_message_is_worded_for_its_call():
+    def worded(call):
+        return f"Message for {call.user_id}."
+
+    stage = Stage(chat, machine=MachinePolicy(action="leave_message", message=worded))
+    stage.at(1.0, stage.answered_by, AnsweredBy.MACHINE)
+    assert (await stage.run()).message_delivered
+    assert stage.notes.lines[-1] == "agent: Message for +15550001."
+
+
+async def test_a_machine_for_which_there_are_no_words_is_hung_up_on():
+    stage = Stage(chat, machine=MachinePolicy(action="leave_message"))
+    stage.at(1.0, stage.answered_by, AnsweredBy.MACHINE)
+    assert await stage.run() == SessionEnd(end_reason=MACHINE, still_up=True)
+
+
+async def test_a_message_that_cannot_be_worded_fails(caplog):
+    stage = Stage(chat, machine=MachinePolicy(action="leave_message", message=lambda call: call.variables["name"]))
+    stage.at(1.0, stage.answered_by, AnsweredBy.MACHINE)
+    assert (await stage.run()).error.code == "agent_failed"
 
 
 async def test_a_message_is_not_left_to_a_fax():

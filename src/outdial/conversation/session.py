@@ -140,16 +140,16 @@ class Session:
         """Leave the message, if there is one and the machine takes it; else hang up."""
         policy, verdict = self._facts.machine, self._verdict
         assert verdict is not None
-        message = policy.message if policy.action == "leave_message" else None
-        if not message or verdict.answered_by is AnsweredBy.FAX:
+        if policy.action != "leave_message" or verdict.answered_by is AnsweredBy.FAX:
             return self._ended(EndReason.MACHINE)
-        self._message_delivered = False
 
         async def leave_message(call: LiveCall) -> None:
             assert isinstance(call, Dialogue)
-            await call.pause(MESSAGE_PAUSE_MS)
-            said = await call.say(message, interruptible=False)
-            self._message_delivered = said.complete
+            if message := policy.message(call):
+                self._message_delivered = False
+                await call.pause(MESSAGE_PAUSE_MS)
+                said = await call.say(message, interruptible=False)
+                self._message_delivered = said.complete
 
         await self._hold(leave_message, until=lambda: False)
         return self._ended(EndReason.COMPLETED if self._message_delivered else EndReason.MACHINE)
