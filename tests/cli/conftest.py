@@ -4,7 +4,6 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from click.testing import Result
 from typer.testing import CliRunner
 
 from outdial.cli import app
@@ -20,7 +19,7 @@ def _logging_as_before() -> Iterator[None]:
 
 
 @pytest.fixture
-def outdial(database_url, tmp_path, monkeypatch) -> Callable[..., Result]:
+def outdial(database_url, tmp_path, monkeypatch) -> Callable[..., Any]:
     """Run the command on a fresh database; `.stdout`, `.stderr`, `.exit_code`."""
     monkeypatch.setenv("OUTDIAL_DATABASE_URL", database_url)
     monkeypatch.setenv("OUTDIAL_DATA_DIR", str(tmp_path))

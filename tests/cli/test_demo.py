@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from outdial.cli.call import variables
-from outdial.cli.demo import judge
+from outdial.cli.demo_summary import judge
 from outdial.cli.failures import CommandFailed
 from outdial.cli.processes import a_free_port
 
@@ -18,6 +18,7 @@ GOOD: dict[str, Any] = {
     "to": "+12025550100",
     "end_reason": "completed",
     "error": None,
+    "message_delivered": None,
     "transcript": [{"speaker": "agent", "text": "Hello."}, {"speaker": "callee", "text": "Hi."}],
 }
 
@@ -77,6 +78,9 @@ def test_a_machine_is_hung_up_on_with_detection_only():
     call = {**GOOD, "to": "+12025550105", "end_reason": "machine"}
     assert judge(call, None, amd=True) == []
     assert judge(call, None, amd=False) == ["it ended machine"]
+    left = {**call, "end_reason": "completed", "message_delivered": True}
+    assert judge(left, None, amd=True) == []
+    assert judge({**left, "message_delivered": False}, None, amd=True) == ["it ended completed"]
 
 
 def test_variables_are_pairs():

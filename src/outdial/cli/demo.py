@@ -5,48 +5,39 @@ nothing with Outdial but sockets, and on two cores neither disturbs the other's 
 """
 
 import asyncio
-import fcntl
 import json as json_module
+import logging
 import os
-import statistics
 import time
 from collections.abc import Iterator
 from contextlib import AsyncExitStack, contextmanager
 from dataclasses import dataclass
-from pathlib import Path
-from typing import IO, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.text import Text
-from sqlalchemy.ext.asyncio import AsyncEngine
 
-from outdial.cli import simulator
 from outdial.cli.api_client import ApiClient
 from outdial.cli.children import Child
-from outdial.cli.database import load_settings
-from outdial.cli.demo_setup import DemoSetup, SimulatedTwilio, recording_of, set_up_demo
-from outdial.cli.failures import CommandFailed
+from outdial.cli.configuration import load_settings
+from outdial.cli.demo_home import demo_settings, own_data_dir
+from outdial.cli.demo_summary import judge, sum_up
 from outdial.cli.narration import Story, tell_json
 from outdial.cli.output import AsJson, console, print_json, progress
 from outdial.cli.processes import a_free_port, local_url, stop_signals
-from outdial.db.running import running_engine
 from outdial.settings import Settings
+
+if TYPE_CHECKING:
+    from sqlalchemy.ext.asyncio import AsyncEngine
+
+    from outdial.cli.demo_setup import DemoSetup
+
+app = typer.Typer()
 
 CALLEE = "+12025550100"
 SIMULATOR_PORT = 8090
 CALLS_PER_SECOND = 10
 READY = {"Carrier simulator": "/_simulator", "Outdial": "/readyz"}
-
-# What a call to each of these simulated callees ends with, when all is well; every other one is completed.
-ENDS = {
-    "+12025550102": {"busy", "declined", "no_answer"},
-    "+12025550103": {"busy"},
-    "+12025550104": {"no_answer"},
-    "+12025550107": {"failed"},
-}
-MACHINES = {"+12025550105", "+12025550106", "+12025550108"}  # with detection on: hung up on
-TALKERS = {"+12025550100", "+12025550101"}                   # both sides are heard
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wish:
@@ -57,6 +48,7 @@ class Wish:
     no_call: bool
 
 
+@app.command()
 def demo(
     once: Annotated[bool, typer.Option("--once", help="Exit after the call; 0 only if it went as it should.")] = False,
     to: Annotated[str | None, typer.Option(help="Whom to call; +1202555 01NN are simulated callees.")] = None,
@@ -70,8 +62,10 @@ def demo(
     """Start Outdial beside a simulated carrier, place a call through the API, and read along. Needs no account."""
     wish = Wish(to=to or CALLEE, amd=to is None if amd is None else amd, once=once, json=json, no_call=no_call)
     wanted = load_settings()
-    with _own_data_dir(wanted.data_dir) as data_dir:
-        settings = _demo_settings(wanted, data_dir)
+    if wanted.log_level.lower() == "info":
+        logging.getLogger().setLevel(logging.WARNING)  # the steps are shown anyway
+    with own_data_dir(wanted.data_dir) as data_dir:
+        settings = demo_settings(wanted, data_dir)
         raise typer.Exit(asyncio.run(_Demo(settings, wish).run()))
 
 
@@ -80,13 +74,9 @@ class _Demo:
         self._settings = settings
         self._wish = wish
         self._base_url = local_url(settings.host, settings.port)
-        self._twilio = SimulatedTwilio(
-            url=local_url("127.0.0.1", a_free_port("127.0.0.1", SIMULATOR_PORT)),
-            account_sid=simulator.DEFAULTS.account_sid,
-            auth_token=simulator.DEFAULTS.auth_token,
-            number=simulator.DEFAULTS.numbers[0],
-            calls_per_second=CALLS_PER_SECOND,
-        )
+        self._simulator_port = a_free_port("127.0.0.1", SIMULATOR_PORT)
+        self._simulator_url = local_url("127.0.0.1", self._simulator_port)
+        self._calling = False  # a call is hung up in order by Ctrl-C, not cut off
 
     async def run(self) -> int:
         with stop_signals() as stop:
@@ -105,14 +95,17 @@ class _Demo:
                     if not self._wish.once:
                         progress.print("Stopping …")
 
-    _calling = False  # the call is hung up in order by Ctrl-C, not cut off
-
     async def _work(self, stack: AsyncExitStack, stop: asyncio.Event) -> int:
         began = time.monotonic()
         children = await self._start_children(stack)
         with step("Database"):
+            from outdial.cli.demo_setup import set_up_demo  # takes a second, in which the children start
+            from outdial.db.running import running_engine
+
             engine = await stack.enter_async_context(running_engine(self._settings))
-            made = await set_up_demo(engine, self._settings, self._twilio)
+            made = await set_up_demo(
+                engine, self._settings, self._simulator_url, calls_per_second=CALLS_PER_SECOND
+            )
         for child, url in children:
             with step(child.name, url):
                 await child.ready(url + READY[child.name])
@@ -126,7 +119,7 @@ class _Demo:
                     "base_url": self._base_url,
                     "api_key": made.api_key,
                     "numbers": {"twilio": made.number_id},
-                    "simulator_url": self._twilio.url,
+                    "simulator_url": self._simulator_url,
                 }
             )
         faults: list[str] = []
@@ -145,7 +138,7 @@ class _Demo:
         twilio = await Child.start(
             "Carrier simulator",
             "simulator",
-            f"--port={self._twilio.url.rpartition(':')[2]}",
+            f"--port={self._simulator_port}",
             f"--calls-per-second={CALLS_PER_SECOND}",
             env=env,
             log=logs / "simulator.log",
@@ -153,10 +146,10 @@ class _Demo:
         stack.push_async_callback(twilio.stop)
         outdial = await Child.start("Outdial", "serve", env=env, log=logs / "outdial.log")
         stack.push_async_callback(outdial.stop)
-        return [(twilio, self._twilio.url), (outdial, self._base_url)]
+        return [(twilio, self._simulator_url), (outdial, self._base_url)]
 
     async def _call(
-        self, client: ApiClient, made: DemoSetup, engine: AsyncEngine, stop: asyncio.Event
+        self, client: ApiClient, made: "DemoSetup", engine: "AsyncEngine", stop: asyncio.Event
     ) -> list[str]:
         """Place the call, tell it, sum it up; returns what went wrong."""
         body: dict[str, Any] = {"to": self._wish.to, "variables": {"user_name": "Jane", "account_type": "Premium"}}
@@ -172,6 +165,8 @@ class _Demo:
             call = await client.place_and_follow(made.number_id, body, tell, stop)
         finally:
             self._calling = False
+        from outdial.cli.demo_setup import recording_of
+
         recording = await recording_of(engine, self._settings, call["id"])
         for _ in range(50):  # it is closed just after the last word
             if recording is not None or call["answered_at"] is None:
@@ -183,10 +178,10 @@ class _Demo:
         if self._wish.json:
             print_json({"event": "call", **call})
         else:
-            _sum_up(call, recording, faults)
+            sum_up(call, recording, faults)
         return faults
 
-    async def _stay_up(self, client: ApiClient, made: DemoSetup, children: list[Child]) -> None:
+    async def _stay_up(self, client: ApiClient, made: "DemoSetup", children: list[Child]) -> None:
         """Until Ctrl-C (which cancels this), or until a child ends."""
         if not self._wish.json:
             body = {"to": "+12025550105", "variables": {"user_name": "Jane"}, "amd": True}
@@ -199,27 +194,12 @@ class _Demo:
             if not self._wish.json:
                 group.create_task(_tell_other_calls(client))
 
-    def _curl(self, made: DemoSetup, body: dict[str, Any]) -> str:
+    def _curl(self, made: "DemoSetup", body: dict[str, Any]) -> str:
         return (
             f"curl {self._base_url}/v1/phone-number/{made.number_id}/outbound \\\n"
             f"  -H 'Authorization: {made.api_key}' -H 'Content-Type: application/json' \\\n"
             f"  -d '{json_module.dumps(body)}'"
         )
-
-
-def judge(call: dict[str, Any], recording: Path | None, *, amd: bool) -> list[str]:
-    """What isn't as it should be with a call to one of the simulated callees."""
-    expected = ENDS.get(call["to"], {"machine"} if amd and call["to"] in MACHINES else {"completed"})
-    faults = []
-    if call["end_reason"] not in expected:
-        error = (call["error"] or {}).get("message")
-        faults.append(f"it ended {call['end_reason']}" + (f": {error}" if error else ""))
-    if call["to"] in TALKERS:
-        speakers = {turn["speaker"] for turn in call["transcript"] if turn["text"]}
-        faults += [f"the {speaker} was not heard" for speaker in ("agent", "callee") if speaker not in speakers]
-        if recording is None or not recording.exists():
-            faults.append("there is no recording")
-    return faults
 
 
 @contextmanager
@@ -230,61 +210,6 @@ def step(name: str, detail: str = "") -> Iterator[None]:
         yield
     took = f"{time.monotonic() - began:4.1f} s  {detail}"
     progress.print(Text.assemble(("✓ ", "green"), f"{name:<18}", (took, "dim")))
-
-
-@contextmanager
-def _own_data_dir(data_dir: Path) -> Iterator[Path]:
-    """<data_dir>/demo, or demo-2, … while other demos run."""
-    for name in ("demo", *(f"demo-{number}" for number in range(2, 10))):
-        folder = (data_dir / name).absolute()
-        folder.mkdir(parents=True, exist_ok=True)
-        file: IO[bytes]
-        with (folder / "lock").open("ab") as file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                continue
-            if name != "demo":
-                progress.print(f"Another demo is running; this one keeps its data in {folder}.")
-            yield folder
-            return
-    raise CommandFailed("nine demos are running already; stop one with Ctrl-C")
-
-
-def _demo_settings(wanted: Settings, data_dir: Path) -> Settings:
-    """The demo's own settings, for this process and its children: it never touches another database or key."""
-    port = a_free_port(wanted.host, wanted.port)
-    if port != wanted.port != 0:
-        progress.print(f"Port {wanted.port} is taken; this demo uses {port}.")
-    for name in [name for name in os.environ if name.startswith("OUTDIAL_")]:
-        del os.environ[name]
-    os.environ |= {
-        "OUTDIAL_CONFIG": os.devnull,
-        "OUTDIAL_DATA_DIR": str(data_dir),
-        "OUTDIAL_HOST": wanted.host,
-        "OUTDIAL_PORT": str(port),
-        "OUTDIAL_PUBLIC_URL": local_url(wanted.host, port),
-        "OUTDIAL_LOG_LEVEL": wanted.log_level,
-    }
-    return Settings()
-
-
-def _sum_up(call: dict[str, Any], recording: Path | None, faults: list[str]) -> None:
-    rows = [("Ended", str(call["end_reason"]).replace("_", " "))]
-    if call["duration_s"] is not None:
-        rows.append(("Talked", f"{call['duration_s']:.1f} s"))
-    if call["answered_by"]:
-        rows.append(("Answered by", call["answered_by"]["category"]))
-    waits = [turn["latency"]["total"] for turn in call["transcript"] if (turn["latency"] or {}).get("total")]
-    if waits:
-        rows.append(("Replied after", f"{statistics.median(waits):.0f} ms (median, since the callee fell silent)"))
-    if recording is not None:
-        rows.append(("Recording", f"{recording} (left: callee, right: agent)"))
-    console.print()
-    for name, value in rows:
-        console.print(Text.assemble((f"{name:<15}", "bold"), value), soft_wrap=True)
-    for fault in faults:
-        console.print(Text(f"Not as it should be: {fault}", style="red"), soft_wrap=True)
 
 
 async def _fail_when_ended(child: Child) -> None:

@@ -13,6 +13,7 @@ from outdial.carriers.base import CarrierName
 from outdial.db.tables import calls, carrier_accounts
 from outdial.numbers.store import add_number, list_numbers
 from outdial.settings import Settings
+from outdial.simulator.server import SimulatorConfig
 from outdial.workspaces.api_keys import authenticate, create_api_key
 from outdial.workspaces.plans import Plan
 from outdial.workspaces.secrets import SecretBox
@@ -21,17 +22,7 @@ from outdial.workspaces.store import create_workspace, list_workspaces
 WORKSPACE = "Demo"
 AGENT = "Appointment reminder"
 EXAMPLE = "appointment_reminder"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SimulatedTwilio:
-    """The account the simulator is started with, and the number that it owns."""
-
-    url: str
-    account_sid: str
-    auth_token: str
-    number: str
-    calls_per_second: float
+SIMULATED = SimulatorConfig()  # the account that a simulator has when nobody asks for another
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,7 +32,9 @@ class DemoSetup:
     api_key: str
 
 
-async def set_up_demo(engine: AsyncEngine, settings: Settings, twilio: SimulatedTwilio) -> DemoSetup:
+async def set_up_demo(
+    engine: AsyncEngine, settings: Settings, simulator_url: str, *, calls_per_second: float
+) -> DemoSetup:
     async with engine.connect() as conn:
         known = [workspace for workspace in await list_workspaces(conn) if workspace["name"] == WORKSPACE]
     workspace = known[0] if known else await create_workspace(engine, name=WORKSPACE, plan=Plan.TEAM)
@@ -51,13 +44,13 @@ async def set_up_demo(engine: AsyncEngine, settings: Settings, twilio: Simulated
     if api_key is None:
         api_key = (await create_api_key(engine, workspace_id, name="demo"))["key"]
         _keep(file, api_key)
-    number_id = await _number(engine, settings, workspace_id, twilio)
-    # The simulator may have another port than last time.
+    number_id = await _number(engine, settings, workspace_id)
+    # The simulator may have another port than last time (and the account is made without one).
     async with engine.begin() as conn:
         await conn.execute(
             update(carrier_accounts)
             .where(carrier_accounts.c.workspace_id == workspace_id)
-            .values(base_url=twilio.url)
+            .values(base_url=simulator_url, calls_per_second=calls_per_second)
         )
     return DemoSetup(workspace_id=workspace_id, number_id=number_id, api_key=api_key)
 
@@ -85,23 +78,21 @@ def _keep(file: Path, key: str) -> None:
         output.write(key + "\n")
 
 
-async def _number(engine: AsyncEngine, settings: Settings, workspace_id: str, twilio: SimulatedTwilio) -> str:
+async def _number(engine: AsyncEngine, settings: Settings, workspace_id: str) -> str:
     async with engine.connect() as conn:
         for number in await list_numbers(conn, workspace_id, public_url=settings.base_url):
-            if number["e164"] == twilio.number:
+            if number["e164"] == SIMULATED.numbers[0]:
                 return number["id"]
     added = await add_number(
         engine,
         SecretBox.from_settings(settings),
         workspace_id,
         carrier=CarrierName.TWILIO,
-        e164=twilio.number,
-        credentials={"account_sid": twilio.account_sid, "auth_token": twilio.auth_token},
+        e164=SIMULATED.numbers[0],
+        credentials={"account_sid": SIMULATED.account_sid, "auth_token": SIMULATED.auth_token},
         public_url=settings.base_url,
         name="Demo number",
         agent_id=await _agent(engine, workspace_id),
-        base_url=twilio.url,
-        calls_per_second=twilio.calls_per_second,
     )
     return added["id"]
 

@@ -15,13 +15,13 @@ from rich.table import Table
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from outdial.cli.database import load_settings
+from outdial.cli.configuration import load_settings
 from outdial.cli.failures import explanation
 from outdial.cli.output import AsJson, console, print_json
 from outdial.cli.processes import is_free, local_url
 from outdial.settings import Settings
 
-MAX_CLOCK_SKEW_S = 60  # Telnyx refuses signatures older than 300 s; a minute is odd already
+app = typer.Typer()
 
 
 class Status(StrEnum):
@@ -40,6 +40,7 @@ class Finding:
     todo: str | None = None
 
 
+@app.command()
 def doctor(json: AsJson = False) -> None:
     """Check this machine and its settings. Exit code 1 when something essential is broken."""
     settings = load_settings()

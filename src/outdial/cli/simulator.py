@@ -6,15 +6,17 @@ from typing import Annotated
 
 import typer
 
-from outdial.cli.database import load_settings
+from outdial.cli.configuration import load_settings
 from outdial.cli.failures import CommandFailed
 from outdial.cli.output import console
 from outdial.cli.processes import WithParent, end_with_parent, is_free, stop_signals
 from outdial.simulator.server import SimulatorConfig, serve
 
+app = typer.Typer()
 DEFAULTS = SimulatorConfig()
 
 
+@app.command()
 def simulator(
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="Port to listen on; 0 takes a free one.")] = 8090,
