@@ -68,7 +68,7 @@ def new_database(postgres: EmbeddedPostgres):
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def world(new_database, folder: Path, log: Log) -> AsyncIterator[World]:
-    async with World.up(new_database(), folder) as world:
+    async with World.up(new_database, folder) as world:
         yield world
 
 

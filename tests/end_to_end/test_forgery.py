@@ -20,7 +20,21 @@ from outdial.simulator.twilio.signature import sign
 
 SILENT = CALLEE + "11"
 MEDIA = {"track": "inbound", "chunk": "1", "timestamp": "20", "payload": base64.b64encode(b"\xff" * 160).decode()}
-GARBAGE: dict[str, list[str | bytes]] = {
+
+
+def _start(stream_sid: str) -> str:
+    start = {
+        "accountSid": "AC" + "5" * 32,
+        "streamSid": stream_sid,
+        "callSid": "CA" + "0" * 32,
+        "tracks": ["inbound"],
+        "mediaFormat": {"encoding": "audio/x-mulaw", "sampleRate": 8000, "channels": 1},
+        "customParameters": {},
+    }
+    return json.dumps({"event": "start", "sequenceNumber": "1", "streamSid": stream_sid, "start": start})
+
+
+GARBAGE: dict[str, list[str | bytes]] = {  # what is sent before and after the start of stream MZ1
     "not JSON": ["{", "", "\x00", "[]", "null", "42", "media", '{"event"'],
     "wrong fields": [
         json.dumps({"event": "media"}),
@@ -34,7 +48,7 @@ GARBAGE: dict[str, list[str | bytes]] = {
     "nested deeply": ["[" * 60_000] * 6,
     "too long": [json.dumps({"event": "media", "streamSid": "MZ1", "media": MEDIA | {"payload": "A" * 2_000_000}})],
     "unknown event": [json.dumps({"event": "weather", "streamSid": "MZ1"})] * 20,
-    "a second start": [],  # filled in below
+    "a second start": [_start("MZ2")],
 }
 
 
@@ -139,7 +153,7 @@ async def _garbage(world: World, calls: Calls, customer: Customer) -> None:
         live = await _ringing(world, customer, call_id)
         await live.answered.wait()
         async with _stream(world, live) as socket:
-            await _send_all(socket, [*messages, *_start(live, "MZ1"), *messages, _media()])
+            await _send_all(socket, [*messages, _start("MZ1"), *messages, _media()])
             await asyncio.sleep(0.3)
         live.hang_up()
         calls.garbage[name] = await customer.follow(call_id)
@@ -185,21 +199,6 @@ async def _send_all(socket: ClientConnection, messages: list[str | bytes]) -> No
             await socket.send(message)
     except ConnectionClosed:
         pass  # we deserved that
-
-
-def _start(live: TwilioCall, stream_sid: str) -> list[str | bytes]:
-    start = {
-        "accountSid": live.call.account,
-        "streamSid": stream_sid,
-        "callSid": live.call.id,
-        "tracks": ["inbound"],
-        "mediaFormat": {"encoding": "audio/x-mulaw", "sampleRate": 8000, "channels": 1},
-        "customParameters": {},
-    }
-    return [
-        json.dumps({"event": "connected", "protocol": "Call", "version": "1.0.0"}),
-        json.dumps({"event": "start", "sequenceNumber": "1", "streamSid": stream_sid, "start": start}),
-    ]
 
 
 def _media() -> str:

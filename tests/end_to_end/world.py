@@ -5,7 +5,7 @@ import io
 import itertools
 import json
 import wave
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from importlib.resources import files
@@ -16,6 +16,7 @@ import httpx
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import SecretStr
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from outdial.agents.store import create_agent
 from outdial.app import Running, running
@@ -26,6 +27,7 @@ from outdial.simulator.calls import Call
 from outdial.simulator.faults import Fault, FaultKind
 from outdial.simulator.server import Simulator, SimulatorConfig, serve
 from outdial.workspaces.api_keys import create_api_key
+from outdial.workspaces.secrets import SecretBox
 from outdial.workspaces.store import create_workspace
 
 CALLEE = "+120255501"  # and two digits: see the table in docs/simulator.md
@@ -64,6 +66,7 @@ IMPATIENT = {
     "stream_start_timeout_s": 2.0,
     "lease_s": 3.0,
 }
+NewDatabase = Callable[[], str]
 PATIENCE_S = 75.0  # of a test with one call
 
 
@@ -179,53 +182,47 @@ class Customer:
 class World:
     """One server and one carrier. `customer` adds a customer."""
 
-    def __init__(self, outdial: Running, simulator: Simulator, config: SimulatorConfig) -> None:
+    def __init__(
+        self, outdial: Running, simulator: Simulator, config: SimulatorConfig, folder: Path, new_database: NewDatabase
+    ) -> None:
+        self.folder = folder
+        self.new_database = new_database
         self.outdial = outdial
         self.simulator = simulator
         self.config = config
         self.base_url = outdial.base_url
         self._numbers = iter(config.numbers)
-        self._clients: list[httpx.AsyncClient] = []
+        self._customers: list[Customer] = []
 
     @classmethod
     @asynccontextmanager
-    async def up(cls, database_url: str, folder: Path, **settings: Any) -> AsyncIterator["World"]:
+    async def up(cls, new_database: NewDatabase, folder: Path) -> AsyncIterator["World"]:
         config = simulator_config(folder)
-        ours = Settings(
-            database_url=SecretStr(database_url), data_dir=folder / "data", port=0, **{**IMPATIENT, **settings}
+        settings = Settings(
+            database_url=SecretStr(new_database()), data_dir=folder / "data", port=0, **IMPATIENT
         )
-        async with serve(config) as simulator, running(ours) as outdial:
-            world = cls(outdial, simulator, config)
+        async with serve(config) as simulator, running(settings) as outdial:
+            world = cls(outdial, simulator, config, folder, new_database)
             try:
                 yield world
             finally:
-                await asyncio.gather(*(client.aclose() for client in world._clients))
+                await asyncio.gather(*(customer.http.aclose() for customer in world._customers))
 
-    async def customer(
-        self, script: str = SHORT, *, lines: int = 50, carrier_url: str | None = None, calls_per_second: float = 100
-    ) -> Customer:
+    async def customer(self, script: str = SHORT, *, lines: int = 50, carrier_url: str | None = None) -> Customer:
         """`carrier_url`: another carrier than this world's."""
-        engine, secret_box = self.outdial.services.engine, self.outdial.services.secret_box
-        workspace_id = (await create_workspace(engine, name="Clinic", lines=lines))["id"]
-        key = (await create_api_key(engine, workspace_id, name="Test"))["key"]
-        agent = await create_agent(engine, workspace_id, name="Agent", source=script, publish=True)
-        number = await add_number(
-            engine,
-            secret_box,
-            workspace_id,
-            carrier=CarrierName.TWILIO,
-            e164=next(self._numbers),
-            credentials={"account_sid": self.config.account_sid, "auth_token": self.config.auth_token},
-            public_url=self.base_url,
-            agent_id=agent["id"],
-            base_url=carrier_url or self.simulator.base_url,
-            calls_per_second=calls_per_second,
+        services = self.outdial.services
+        customer = await connect_customer(
+            services.engine,
+            services.secret_box,
+            self.base_url,
+            carrier_url=carrier_url or self.simulator.base_url,
+            config=self.config,
+            number=next(self._numbers),
+            script=script,
+            lines=lines,
         )
-        http = httpx.AsyncClient(
-            base_url=self.base_url, headers={"Authorization": key}, timeout=20, trust_env=False
-        )
-        self._clients.append(http)
-        return Customer(http, workspace_id, number["id"], number["e164"], key)
+        self._customers.append(customer)
+        return customer
 
     def fault(self, customer: Customer, kind: FaultKind, **details: Any) -> None:
         """Something goes wrong with this customer's calls."""
@@ -240,6 +237,37 @@ class World:
         [*_, attempt] = call["attempts"]
         assert self.config.recordings_dir is not None
         return Audio.of((self.config.recordings_dir / f"{attempt['carrier_call_id']}.wav").read_bytes())
+
+
+async def connect_customer(
+    engine: AsyncEngine,
+    secret_box: SecretBox,
+    base_url: str,
+    *,
+    carrier_url: str,
+    config: SimulatorConfig,
+    number: str,
+    script: str,
+    lines: int = 50,
+) -> Customer:
+    """A workspace at the server of `base_url` and `engine`, with one number and one agent. Close its `http`."""
+    workspace_id = (await create_workspace(engine, name="Clinic", lines=lines))["id"]
+    key = (await create_api_key(engine, workspace_id, name="Test"))["key"]
+    agent = await create_agent(engine, workspace_id, name="Agent", source=script, publish=True)
+    connected = await add_number(
+        engine,
+        secret_box,
+        workspace_id,
+        carrier=CarrierName.TWILIO,
+        e164=number,
+        credentials={"account_sid": config.account_sid, "auth_token": config.auth_token},
+        public_url=base_url,
+        agent_id=agent["id"],
+        base_url=carrier_url,
+        calls_per_second=100,
+    )
+    http = httpx.AsyncClient(base_url=base_url, headers={"Authorization": key}, timeout=20, trust_env=False)
+    return Customer(http, workspace_id, connected["id"], number, key)
 
 
 def simulator_config(folder: Path) -> SimulatorConfig:
