@@ -1,10 +1,6 @@
 import pytest
-from hypothesis import HealthCheck, given
-from hypothesis import settings as hypothesis_settings
-from hypothesis import strategies as st
 
-from outdial.simulator.control import BadRequest, _fault
-from outdial.simulator.faults import Fault
+pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 
 async def test_the_simulator_describes_itself_without_secrets(setup):
@@ -21,7 +17,10 @@ async def test_dials_are_listed_in_order_and_can_be_forgotten(setup):
         await setup.place(callee)
     await setup.customer.wait_for(lambda: len(setup.customer.statuses()) == 5)
     calls = await setup.dialled()
-    assert [(call["to"], call["state"]) for call in calls] == [("+12025550103", "busy"), ("+12025550107", "failed")]
+    assert [(call["to"], call["state"]) for call in calls] == [
+        ("+12025550103", "busy"),
+        ("+12025550107", "failed"),
+    ]
     assert (await setup.http.delete("/_simulator/calls")).status_code == 204
     assert await setup.dialled() == []
 
@@ -36,7 +35,8 @@ async def test_forgetting_calls_ends_those_that_are_up(setup):
 
 async def test_faults_are_listed_and_removed(setup):
     first = (await setup.http.post("/_simulator/faults", json={"kind": "throttled"})).json()
-    await setup.http.post("/_simulator/faults", json={"kind": "callback_late", "delay_s": 2, "callbacks": ["amd"]})
+    late = {"kind": "callback_late", "delay_s": 2, "callbacks": ["amd"]}
+    await setup.http.post("/_simulator/faults", json=late)
     assert (await setup.http.delete(f"/_simulator/faults/{first['id']}")).status_code == 204
     assert (await setup.http.delete(f"/_simulator/faults/{first['id']}")).status_code == 404
     [left] = (await setup.http.get("/_simulator/faults")).json()["faults"]
@@ -63,21 +63,6 @@ async def test_a_wrong_fault_is_refused(setup, content, content_type, status):
     assert reply.status_code == status
 
 
-JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(), lambda inner: st.lists(inner, max_size=3)
-)
-FIELDS = st.sampled_from(["kind", "number", "account", "callbacks", "count", "probability", "delay_s", "after_ms", "other"])
-
-
-@given(st.dictionaries(FIELDS, JSON | st.just("throttled")))
-@hypothesis_settings(max_examples=200, suppress_health_check=[HealthCheck.too_slow], deadline=None)
-def test_any_json_object_is_a_fault_or_a_bad_request(body):
-    try:
-        assert isinstance(_fault(body), Fault)
-    except BadRequest:
-        pass
-
-
 # -- calls from outside
 
 
@@ -85,7 +70,8 @@ async def test_a_simulated_person_can_call_one_of_the_numbers(setup):
     number = setup.config.numbers[0]
     setup.customer.documents["voice"] = setup.customer.connect(call_id="in_1")
     numbers = f"/2010-04-01/Accounts/{setup.config.account_sid}/IncomingPhoneNumbers"
-    [owned] = (await setup.http.get(f"{numbers}.json", params={"PhoneNumber": number})).json()["incoming_phone_numbers"]
+    found = (await setup.http.get(f"{numbers}.json", params={"PhoneNumber": number})).json()
+    [owned] = found["incoming_phone_numbers"]
     await setup.http.post(
         f"{numbers}/{owned['sid']}.json",
         data={"VoiceUrl": setup.customer.url("voice"), "StatusCallback": setup.customer.url("status")},
@@ -95,7 +81,7 @@ async def test_a_simulated_person_can_call_one_of_the_numbers(setup):
         await stream.until("start")
 
     setup.customer.talk = talk
-    reply = await setup.http.post("/_simulator/inbound", json={"from": "+12025550199", "to": number, "callee": "00"})
+    reply = await setup.http.post("/_simulator/inbound", json={"from": "+12025550199", "to": number})
     assert reply.status_code == 201
     final = await setup.customer.wait_for_end()
 
@@ -118,5 +104,5 @@ async def test_an_inbound_call_can_be_rejected(setup):
 
 
 async def test_a_number_without_a_voice_url_cannot_be_called(setup):
-    reply = await setup.http.post("/_simulator/inbound", json={"to": setup.config.numbers[0]})
+    reply = await setup.http.post("/_simulator/inbound", json={"to": setup.config.numbers[1]})
     assert reply.status_code == 400

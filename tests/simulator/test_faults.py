@@ -1,5 +1,10 @@
-import pytest
+from contextlib import suppress
 
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from outdial.simulator.control import BadRequest, fault_of
 from outdial.simulator.faults import Fault, FaultKind, Faults
 
 KIND = FaultKind.CALLBACK_LOST
@@ -45,3 +50,18 @@ def test_a_fault_of_another_kind_does_not_strike():
 def test_impossible_faults_are_refused(wrong):
     with pytest.raises(ValueError):
         Fault(kind=KIND, **wrong)
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: st.lists(inner, max_size=3),
+)
+FIELDS = st.sampled_from(
+    ["kind", "number", "account", "callbacks", "count", "probability", "delay_s", "after_ms", "other"]
+)
+
+
+@given(st.dictionaries(FIELDS, JSON | st.just("throttled")))
+def test_any_json_object_is_a_fault_or_a_bad_request(body):
+    with suppress(BadRequest):
+        assert isinstance(fault_of(body), Fault)

@@ -7,6 +7,8 @@ import pytest
 
 from simulator.customer import Stream
 
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
 
 async def switch_on(setup, kind: str, **settings) -> dict:
     reply = await setup.http.post("/_simulator/faults", json={"kind": kind, **settings})

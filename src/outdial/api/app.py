@@ -3,7 +3,7 @@
 from fastapi import FastAPI
 
 from outdial import __version__
-from outdial.api import agents, api_keys, calls, events, health, numbers, outbound, problems, workspace
+from outdial.api import agents, api_keys, calls, events, health, numbers, outbound, problems, reference, workspace
 from outdial.api.body_limit import BodyLimit
 from outdial.api.docs import DESCRIPTION, complete_document
 from outdial.api.services import Services
@@ -16,6 +16,8 @@ def create_api(services: Services) -> FastAPI:
         version=__version__,
         summary="Self-hosted outbound calling for AI voice agents",
         description=DESCRIPTION,
+        docs_url=None,  # api.reference has our own
+        redoc_url=None,
     )
     app.state.services = services
     app.state.authenticator = Authenticator(services.engine)
@@ -24,5 +26,6 @@ def create_api(services: Services) -> FastAPI:
     routers = [module.router for module in (outbound, calls, events, numbers, agents, api_keys, workspace, health)]
     for router in routers:
         app.include_router(router)
+    app.include_router(reference.router)
     complete_document(app, routers)
     return app

@@ -8,6 +8,8 @@ from outdial.media.tones import tone
 from outdial.simulator.phone import is_loud
 from simulator.customer import Stream
 
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
 SPEECH = tone((150, 300), 600)
 
 

@@ -147,8 +147,13 @@ def test_a_message_that_is_not_of_the_protocol_is_refused(message):
         Harness().stream.receive(message)
 
 
-@given(st.one_of(st.text(), st.binary(), st.dictionaries(st.sampled_from(["event", "streamSid", "media", "mark"]),
-       st.sampled_from(["media", "mark", "clear", SID, {"payload": "AA=="}, {"name": "x"}, None, 1])).map(json.dumps)))  # fmt: skip
+MESSAGES = st.dictionaries(
+    st.sampled_from(["event", "streamSid", "media", "mark"]),
+    st.sampled_from(["media", "mark", "clear", SID, {"payload": "AA=="}, {"name": "x"}, None, 1]),
+)
+
+
+@given(st.one_of(st.text(), st.binary(), MESSAGES.map(json.dumps)))
 def test_any_message_is_taken_or_refused(message):
     harness = Harness()
     try:

@@ -13,6 +13,8 @@ from openapi_schema_validator import OAS30Validator
 from twilio.base.exceptions import TwilioRestException
 from twilio.rest import Client
 
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
 SPEC = json.loads((Path(__file__).parents[2] / "carriers/specs/twilio_resources.json").read_text())
 PAGE_FIELDS = ["page", "page_size", "start", "end", "uri", "first_page_uri", "next_page_uri", "previous_page_uri"]
 

