@@ -181,17 +181,7 @@ class Sweep:
         """Live attempts that are due for a look, or past one of their limits. Each is put off for the next sweeper."""
         now = datetime.now(UTC)
         query = (
-            select(
-                attempts,
-                func.now().label("now"),
-                calls.c.workspace_id,
-                calls.c.to,
-                calls.c.from_.label("caller"),
-                calls.c.ring_timeout_s,
-                calls.c.max_duration_s,
-                calls.c.hang_up_requested_at,
-            )
-            .join(calls, calls.c.id == attempts.c.call_id)
+            _with_call()
             .where(attempts.c.state != CallState.ENDED, attempts.c.check_at <= now)
             .order_by(attempts.c.check_at)
             .limit(LIMIT)
@@ -204,6 +194,12 @@ class Sweep:
                 ids = [row.id for row in rows]
                 await conn.execute(update(attempts).where(attempts.c.id.in_(ids)).values(check_at=put_off))
         return rows
+
+    async def _again(self, row: Row[Any]) -> Row[Any]:
+        """The attempt as it is now. Asking the carrier takes a while, in which people answer and streams open."""
+        async with self._engine.connect() as conn:
+            now: Row[Any] = (await conn.execute(_with_call().where(attempts.c.id == row.id))).one()
+        return now
 
     async def _check(self, row: Row[Any]) -> None:
         async with self._slots:
@@ -226,6 +222,9 @@ class Sweep:
             await apply_event(self._engine, row.id, record.verdict)
         await apply_event(self._engine, row.id, record.progress, check_in_s=self._settings.silent_after_s)
         if record.progress.state is CallState.ENDED:
+            return
+        row = await self._again(row)
+        if row.state == CallState.ENDED:
             return
         overdue = row.ending is not None or await self._note_overdue(row, record.progress.state)
         if not overdue:
@@ -341,6 +340,20 @@ class Sweep:
                 .where(attempts.c.id == row.id, attempts.c.state != CallState.ENDED)
                 .values(check_at=func.least(attempts.c.check_at, soon))
             )
+
+
+def _with_call() -> Select[Any]:
+    """Attempts with what a look at them needs to know of their calls."""
+    return select(
+        attempts,
+        func.now().label("now"),
+        calls.c.workspace_id,
+        calls.c.to,
+        calls.c.from_.label("caller"),
+        calls.c.ring_timeout_s,
+        calls.c.max_duration_s,
+        calls.c.hang_up_requested_at,
+    ).join(calls, calls.c.id == attempts.c.call_id)
 
 
 def overdue_end(
