@@ -19,6 +19,7 @@ from outdial.calls.admission import expire_call
 from outdial.calls.dialing import OpenCarrier
 from outdial.calls.feed import notify
 from outdial.calls.live import hang_up
+from outdial.calls.recordings import finish_recordings
 from outdial.calls.state import CallDirection, CallError, CallState, EndReason, Progress
 from outdial.calls.transitions import announce_ending, apply_event, end_call, locked, queue_again
 from outdial.calls.workers import forget_dead_workers, is_dead
@@ -127,6 +128,7 @@ class Sweep:
             self._audited = now
             await audit_pools(self._engine)
             await forget_dead_workers(self._engine)
+            await finish_recordings(self._engine, self._settings.data_dir)
 
     async def _expire_queued(self) -> None:
         now = datetime.now(UTC)
@@ -146,6 +148,7 @@ class Sweep:
         """Make the attempts of dead workers ours: the lease has expired and the owner's lock is free."""
         now = func.now()
         live = and_(attempts.c.state != CallState.ENDED, attempts.c.lease_until < now)
+        took_over = False
         async with self._engine.begin() as conn:
             owners = select(attempts.c.owner).where(live, attempts.c.owner.not_in([self._owner])).distinct()
             for owner in (await conn.execute(owners)).scalars().all():
@@ -173,7 +176,10 @@ class Sweep:
                         ),
                     )
                 )
+                took_over = True
                 logger.warning("Took over calls of a dead worker", extra={"worker": owner, "count": taken.rowcount})
+        if took_over:  # after the transaction
+            await finish_recordings(self._engine, self._settings.data_dir)
 
     # -- one attempt -----------------------------------------------------------------------------------------
 
