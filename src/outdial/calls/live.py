@@ -14,6 +14,7 @@ from outdial.agents.book import AgentBook, ReadyAgent
 from outdial.calls.admission import stream_token_hash
 from outdial.calls.dialing import OpenCarrier
 from outdial.calls.journal import CallJournal
+from outdial.calls.recordings import FOLDER as RECORDINGS
 from outdial.calls.state import AnsweredBy, CallDirection, CallState, Progress, Verdict
 from outdial.calls.transitions import announce_ending, apply_event
 from outdial.carriers.base import CarrierError, CarrierName
@@ -156,7 +157,7 @@ class LiveCalls:
 
     def _recording_path(self, call: Row[Any]) -> Path:
         name = f"{call.id}.wav" if not call.turns else f"{call.id}-{call.turns}.wav"
-        folder: Path = self._settings.data_dir / "recordings" / call.workspace_id
+        folder: Path = self._settings.data_dir / RECORDINGS / call.workspace_id
         return folder / name
 
     # -- the conversation ------------------------------------------------------------------------------------
