@@ -65,7 +65,9 @@ async def test_an_urgent_sentence_cuts_the_agents_short():
     outside.wants(1.0, Say(text=NEWS, interrupt=True))
     await stage.run()
     greeting, news = stage.notes.turns[:2]
-    assert greeting.interrupted and GREETING.startswith(greeting.text) and len(greeting.text) < len(GREETING)
+    assert greeting.interrupted
+    assert GREETING.startswith(greeting.text)
+    assert len(greeting.text) < len(GREETING)
     assert 1000 <= news.start_ms < 1100
     assert not news.interrupted
 
@@ -173,7 +175,8 @@ async def test_a_refused_transfer_changes_nothing_and_says_why():
     outside.wants(1.0, Transfer(to="+15550003"))
     end = await stage.run()
     assert outside.answers == ["carrier_refused"]
-    assert end.end_reason is EndReason.COMPLETED and not end.transferred
+    assert end.end_reason is EndReason.COMPLETED
+    assert not end.transferred
     assert stage.notes.lines == [f"agent: {GREETING}", "agent: Nobody there?"]
 
 

@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from outdial.agents.book import AgentBook, ReadyAgent
 from outdial.calls.admission import stream_token_hash
+from outdial.calls.commands import CommandDesk
 from outdial.calls.dialing import OpenCarrier
 from outdial.calls.journal import CallJournal
 from outdial.calls.recordings import FOLDER as RECORDINGS
@@ -22,6 +23,7 @@ from outdial.carriers.registry import CARRIERS
 from outdial.conversation.call_facts import CallFacts, Engines, MachinePolicy
 from outdial.conversation.line import Line, MediaSocket
 from outdial.conversation.session import Session, SessionEnd
+from outdial.conversation.stopping import stop
 from outdial.db.notify import Notifications
 from outdial.db.tables import attempts, calls, carrier_accounts, turns
 from outdial.media.pacer import Pacer
@@ -63,6 +65,7 @@ class LiveCalls:
         self._sessions: dict[str, Session] = {}     # by call id
         self._attempts: set[str] = set()            # attempt ids that are live here
         self._tasks: set[asyncio.Task[None]] = set()
+        self._desk = CommandDesk(engine)
         self._told: set[str] = set()                # call ids to look at
         self._told_event = asyncio.Event()
 
@@ -166,6 +169,9 @@ class LiveCalls:
         self, attempt_id: str, call: Row[Any], session: Session, journal: CallJournal, recording: Path
     ) -> None:
         fields = {"call_id": call.id, "attempt_id": attempt_id}
+        deadline = None
+        if session.max_wait_s is not None:
+            deadline = asyncio.create_task(self._await_verdict(attempt_id, session, session.max_wait_s))
         try:
             answered = Progress(state=CallState.IN_PROGRESS, at=datetime.now(UTC))
             await apply_event(self._engine, attempt_id, answered, check_in_s=self._settings.silent_after_s)
@@ -175,11 +181,23 @@ class LiveCalls:
         except Exception:
             logger.exception("Conversation broke", extra=fields)  # the sweep ends the call
         finally:
+            if deadline is not None:
+                await stop(deadline)
             session.line.close()
             if self._sessions.get(call.id) is session:  # else the call's next attempt is talking already
                 del self._sessions[call.id]
             self._attempts.discard(attempt_id)
             await journal.close()
+
+    async def _await_verdict(self, attempt_id: str, session: Session, max_wait_s: float) -> None:
+        """Where detection has come to no result by then, that is the result. A later one still changes the course."""
+        await asyncio.sleep(max_wait_s)
+        if not session.is_judged:
+            unknown = Verdict(answered_by=AnsweredBy.UNKNOWN, at=datetime.now(UTC), evidence=("deadline",))
+            try:
+                await apply_event(self._engine, attempt_id, unknown)
+            except Exception:
+                logger.exception("Missing verdict not recorded", extra={"attempt_id": attempt_id})
 
     async def _end(
         self, attempt_id: str, call_id: str, session: Session, end: SessionEnd, recording: Path
@@ -254,6 +272,8 @@ class LiveCalls:
             try:
                 async with self._engine.connect() as conn:
                     rows = (await conn.execute(query)).all()
+                held = {call_id: session for call_id in told if (session := self._sessions.get(call_id))}
+                await self._desk.take({call_id: session.carry_out for call_id, session in held.items()})
             except Exception:
                 logger.exception("Live calls can't be looked at; trying again")
                 await asyncio.sleep(1)
@@ -279,6 +299,7 @@ class LiveCalls:
                 task.cancel()
             if late:
                 await asyncio.wait(late)
+        await self._desk.aclose()
 
 
 class _Control:
@@ -332,6 +353,7 @@ def machine_policy(detection: Mapping[str, Any] | None, agent: ReadyAgent) -> Ma
     return MachinePolicy(
         action=detection.get("on_machine") or agent.machine_action,
         message=lambda call: agent.word(message, call) if message else "",
+        max_wait_s=detection.get("max_wait_s") or 30,
     )
 
 

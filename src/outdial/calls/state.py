@@ -67,11 +67,13 @@ class Progress:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
-    """Answering machine detection's result. `message_end` says that a message can be left now."""
+    """Answering machine detection's result. `message_end` says that a message can be left now, `confidence` (0 to
+    1) how sure the carrier is, where it says so."""
 
     answered_by: AnsweredBy
     at: datetime
     evidence: tuple[str, ...] = ()
+    confidence: float | None = None
     detection_ms: int | None = None
     message_end: bool = False
     carrier_call_id: str | None = None

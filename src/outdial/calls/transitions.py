@@ -281,6 +281,7 @@ async def _verdict(conn: AsyncConnection, row: Row[Any], event: Verdict) -> Appl
         after_answer_ms = known["after_answer_ms"]
     answered_by = {
         "category": event.answered_by,
+        "confidence": event.confidence,
         "evidence": evidence,
         "after_answer_ms": after_answer_ms,
         "message_end": event.message_end,

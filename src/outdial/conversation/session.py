@@ -194,6 +194,11 @@ class Session:
         self._news.set()
 
     @property
+    def max_wait_s(self) -> float | None:
+        """How long answering machine detection may take; None without it."""
+        return self._facts.machine.max_wait_s
+
+    @property
     def is_judged(self) -> bool:
         """Whether answering machine detection has come to a result."""
         return self._verdict is not None
