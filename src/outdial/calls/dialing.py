@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from outdial.agents.book import AgentBook, ReadyAgent
 from outdial.calls.admission import Claim, claim_due_calls, workspaces_with_queued_calls
 from outdial.calls.feed import add_event, notify
-from outdial.calls.state import CallDirection, CallError, CallState, EndReason, Progress
+from outdial.calls.state import CallDirection, CallError, CallState, CarrierCall, EndReason, Progress
 from outdial.calls.transitions import apply_event, release_line
 from outdial.carriers.base import (
     Carrier,
@@ -53,7 +53,7 @@ async def dial(
     )
     fields = {"call_id": claim.call_id, "attempt_id": claim.attempt_id}
     try:
-        carrier_call_id = await carrier.place_call(request)
+        call = await carrier.place_call(request)
     except (CarrierRefused, NotSupported) as error:
         logger.info("Carrier refused the call", extra={**fields, "code": error.code})
         reason = CallError(code=error.code, message=error.message)
@@ -69,17 +69,18 @@ async def dial(
         logger.warning("Dial with unknown outcome", extra={**fields, "code": error.code})
         await _mark_unknown(engine, claim, settings)
     else:
-        await _accept(engine, claim, carrier_call_id, settings.silent_after_s)
+        await _accept(engine, claim, call, settings.silent_after_s)
 
 
-async def _accept(engine: AsyncEngine, claim: Claim, carrier_call_id: str, check_in_s: float) -> None:
+async def _accept(engine: AsyncEngine, claim: Claim, call: CarrierCall, check_in_s: float) -> None:
     now = datetime.now(UTC)
     async with engine.begin() as conn:
         await conn.execute(
             update(attempts)
             .where(attempts.c.id == claim.attempt_id)
             .values(
-                carrier_call_id=func.coalesce(attempts.c.carrier_call_id, carrier_call_id),
+                carrier_call_id=func.coalesce(attempts.c.carrier_call_id, call.id),
+                carrier_refs=attempts.c.carrier_refs.concat(dict(call.refs)),
                 accepted_at=now,
                 check_at=func.greatest(attempts.c.check_at, now + timedelta(seconds=check_in_s)),
             )

@@ -18,8 +18,8 @@ from outdial.calls.admission import expire_call
 from outdial.calls.dialing import OpenCarrier
 from outdial.calls.feed import add_event, notify
 from outdial.calls.live import hang_up
-from outdial.calls.state import CallDirection, CallError, CallState, EndReason, Progress
-from outdial.calls.transitions import announce_ending, apply_event, release_line
+from outdial.calls.state import CallDirection, CallError, CallState, CarrierCall, EndReason, Progress
+from outdial.calls.transitions import announce_ending, apply_event, carrier_call, record_price, release_line
 from outdial.calls.workers import forget_dead_workers, is_dead
 from outdial.carriers.base import CarrierError, CarrierRecord
 from outdial.db.notify import Notifications
@@ -199,21 +199,24 @@ class Sweep:
     async def _check(self, row: Row[Any]) -> None:
         async with self._slots:
             try:
-                if row.carrier_call_id is None:
+                call = carrier_call(row)
+                if call is None:
                     await self._resolve_unknown(row)
                 else:
-                    await self._ask(row)
+                    await self._ask(row, call)
             except CarrierError as error:
                 logger.warning("Carrier can't say", extra={"attempt_id": row.id, "code": error.code})
             except Exception:
                 logger.exception("Attempt not checked", extra={"attempt_id": row.id})
 
-    async def _ask(self, row: Row[Any]) -> None:
+    async def _ask(self, row: Row[Any], call: CarrierCall) -> None:
         """Look the call up; end it when it should have ended."""
         carrier = await self._open_carrier(row.carrier_account_id)
-        record = await carrier.look_up(row.carrier_call_id)
+        record = await carrier.look_up(call)
         if record.verdict is not None:
             await apply_event(self._engine, row.id, record.verdict)
+        if record.price is not None:
+            await record_price(self._engine, row.id, record.price)
         await apply_event(self._engine, row.id, record.progress, check_in_s=self._settings.silent_after_s)
         if record.progress.state is CallState.ENDED:
             return
@@ -242,7 +245,7 @@ class Sweep:
         carrier = await self._open_carrier(row.carrier_account_id)
         # The carrier's clock isn't ours; calls of other attempts are told apart by their ids, not by time.
         since = row.created_at - CLOCK_SKEW
-        found = await carrier.find(to=row.to, from_=row.caller, since=since)
+        found = await carrier.find(ref=row.id, to=row.to, from_=row.caller, since=since)
         unclaimed = [record for record in found if not await self._is_claimed(row, record)]
         match unclaimed:
             case [record]:
@@ -260,7 +263,7 @@ class Sweep:
 
     async def _is_claimed(self, row: Row[Any], record: CarrierRecord) -> bool:
         query = select(attempts.c.id).where(
-            attempts.c.carrier == row.carrier, attempts.c.carrier_call_id == record.carrier_call_id
+            attempts.c.carrier == row.carrier, attempts.c.carrier_call_id == record.call.id
         )
         async with self._engine.connect() as conn:
             return (await conn.execute(query)).first() is not None

@@ -8,6 +8,7 @@ import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 from sqlalchemy import Row, func, select, update
@@ -19,11 +20,14 @@ from outdial.calls.state import (
     CallDirection,
     CallError,
     CallState,
+    CarrierCall,
     EndReason,
     Progress,
     Verdict,
     advance,
+    is_of_another_call,
 )
+from outdial.carriers.base import Price
 from outdial.db.tables import attempts, calls, pools
 
 logger = logging.getLogger(__name__)
@@ -51,6 +55,9 @@ async def apply_event(
         row = await _locked(conn, attempt_id)
         if row is None:
             return None
+        if is_of_another_call(carrier_call(row), event):
+            logger.info("Event of another leg ignored", extra={"attempt_id": attempt_id})
+            return Applied(call_id=row.call_id, call_state=CallState(row.call_state), changed=False)
         match event:
             case Progress():
                 return await _progress(conn, row, event, check_in_s)
@@ -69,6 +76,11 @@ async def announce_ending(
             .where(attempts.c.id == attempt_id, attempts.c.state != CallState.ENDED, attempts.c.ending.is_(None))
             .values(ending={"end_reason": end_reason, "error": _error_json(error)})
         )
+
+
+def carrier_call(row: Any) -> CarrierCall | None:
+    """The carrier's call of an attempt's row; None while the carrier hasn't told its id."""
+    return None if row.carrier_call_id is None else CarrierCall(id=row.carrier_call_id, refs=row.carrier_refs)
 
 
 async def _locked(conn: AsyncConnection, attempt_id: str) -> Row[Any] | None:
@@ -94,10 +106,17 @@ async def _locked(conn: AsyncConnection, attempt_id: str) -> Row[Any] | None:
     return (await conn.execute(query)).one_or_none()
 
 
+async def record_price(engine: AsyncEngine, attempt_id: str, price: Price) -> None:
+    """What the carrier charges. It tells so after the end, so this is no event that moves a call."""
+    values = {"price": Decimal(price.amount), "price_currency": price.currency}
+    async with engine.begin() as conn:
+        await conn.execute(update(attempts).where(attempts.c.id == attempt_id).values(**values))
+
+
 async def _progress(conn: AsyncConnection, row: Row[Any], event: Progress, check_in_s: float) -> Applied:
     before = Attempt(
         state=CallState(row.state),
-        carrier_call_id=row.carrier_call_id,
+        carrier_call=carrier_call(row),
         end_reason=EndReason(row.end_reason) if row.end_reason else None,
         ringing_at=row.ringing_at,
         answered_at=row.answered_at,
@@ -114,7 +133,8 @@ async def _progress(conn: AsyncConnection, row: Row[Any], event: Progress, check
         .where(attempts.c.id == row.id, attempts.c.state == row.state)
         .values(
             state=after.state,
-            carrier_call_id=after.carrier_call_id,
+            carrier_call_id=after.carrier_call.id if after.carrier_call else None,
+            carrier_refs=dict(after.carrier_call.refs) if after.carrier_call else {},
             end_reason=after.end_reason,
             error=_error_json(after.error),
             ringing_at=after.ringing_at,
