@@ -5,8 +5,9 @@ from collections.abc import Mapping
 from outdial.carriers.base import CarrierName
 from outdial.carriers.kind import CarrierKind
 from outdial.carriers.twilio.kind import TWILIO
+from outdial.carriers.vonage.kind import VONAGE
 
-CARRIERS: Mapping[CarrierName, CarrierKind] = {kind.name: kind for kind in (TWILIO,)}
+CARRIERS: Mapping[CarrierName, CarrierKind] = {kind.name: kind for kind in (TWILIO, VONAGE)}
 
 
 def carrier_named(text: str) -> CarrierName | None:
