@@ -4,10 +4,11 @@ from collections.abc import Mapping
 
 from outdial.carriers.base import CarrierName
 from outdial.carriers.kind import CarrierKind
+from outdial.carriers.telnyx.kind import TELNYX
 from outdial.carriers.twilio.kind import TWILIO
 from outdial.carriers.vonage.kind import VONAGE
 
-CARRIERS: Mapping[CarrierName, CarrierKind] = {kind.name: kind for kind in (TWILIO, VONAGE)}
+CARRIERS: Mapping[CarrierName, CarrierKind] = {kind.name: kind for kind in (TWILIO, VONAGE, TELNYX)}
 
 
 def carrier_named(text: str) -> CarrierName | None:
