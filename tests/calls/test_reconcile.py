@@ -127,6 +127,21 @@ async def test_an_answered_call_without_audio_is_hung_up(workspace, sweep):
     assert workspace.carrier.hung_up == ["CA1"]
 
 
+async def test_a_call_whose_audio_begins_while_the_carrier_is_asked_goes_on(workspace, sweep):
+    claim = await workspace.dialed()
+    workspace.carrier.now_is("CA1", CallState.IN_PROGRESS)
+    await workspace.hears(claim.attempt_id, CallState.IN_PROGRESS, at=ago(11))
+    await due(workspace, claim.attempt_id)
+
+    async def audio_begins():
+        await workspace.set_attempt(claim.attempt_id, stream_opened_at=datetime.now(UTC))
+
+    workspace.carrier.before_look = audio_begins
+    await sweep.sweep()
+    assert (await workspace.attempt(claim.attempt_id)).state == "in_progress"
+    assert workspace.carrier.hung_up == []
+
+
 async def test_a_hang_up_that_fails_is_tried_again_soon(workspace, sweep):
     claim = await workspace.dialed()
     workspace.carrier.now_is("CA1", CallState.IN_PROGRESS)

@@ -14,12 +14,14 @@ from outdial.agents.book import AgentBook, ReadyAgent
 from outdial.calls.admission import stream_token_hash
 from outdial.calls.dialing import OpenCarrier
 from outdial.calls.journal import CallJournal
+from outdial.calls.recordings import FOLDER as RECORDINGS
 from outdial.calls.state import AnsweredBy, CallDirection, CallState, Progress, Verdict
 from outdial.calls.transitions import announce_ending, apply_event
 from outdial.carriers.base import CarrierError, CarrierName
 from outdial.carriers.registry import CARRIERS
+from outdial.conversation.call_facts import CallFacts, Engines, MachinePolicy
 from outdial.conversation.line import Line, MediaSocket
-from outdial.conversation.session import CallFacts, Engines, MachinePolicy, Session, SessionEnd
+from outdial.conversation.session import Session, SessionEnd
 from outdial.db.notify import Notifications
 from outdial.db.tables import attempts, calls, carrier_accounts, turns
 from outdial.media.pacer import Pacer
@@ -155,7 +157,7 @@ class LiveCalls:
 
     def _recording_path(self, call: Row[Any]) -> Path:
         name = f"{call.id}.wav" if not call.turns else f"{call.id}-{call.turns}.wav"
-        folder: Path = self._settings.data_dir / "recordings" / call.workspace_id
+        folder: Path = self._settings.data_dir / RECORDINGS / call.workspace_id
         return folder / name
 
     # -- the conversation ------------------------------------------------------------------------------------

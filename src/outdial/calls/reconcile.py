@@ -19,6 +19,7 @@ from outdial.calls.admission import expire_call
 from outdial.calls.dialing import OpenCarrier
 from outdial.calls.feed import notify
 from outdial.calls.live import hang_up
+from outdial.calls.recordings import finish_recordings
 from outdial.calls.state import CallDirection, CallError, CallState, EndReason, Progress
 from outdial.calls.transitions import announce_ending, apply_event, end_call, locked, queue_again
 from outdial.calls.workers import forget_dead_workers, is_dead
@@ -127,6 +128,7 @@ class Sweep:
             self._audited = now
             await audit_pools(self._engine)
             await forget_dead_workers(self._engine)
+            await finish_recordings(self._engine, self._settings.data_dir)
 
     async def _expire_queued(self) -> None:
         now = datetime.now(UTC)
@@ -146,6 +148,7 @@ class Sweep:
         """Make the attempts of dead workers ours: the lease has expired and the owner's lock is free."""
         now = func.now()
         live = and_(attempts.c.state != CallState.ENDED, attempts.c.lease_until < now)
+        took_over = False
         async with self._engine.begin() as conn:
             owners = select(attempts.c.owner).where(live, attempts.c.owner.not_in([self._owner])).distinct()
             for owner in (await conn.execute(owners)).scalars().all():
@@ -173,7 +176,10 @@ class Sweep:
                         ),
                     )
                 )
+                took_over = True
                 logger.warning("Took over calls of a dead worker", extra={"worker": owner, "count": taken.rowcount})
+        if took_over:  # after the transaction
+            await finish_recordings(self._engine, self._settings.data_dir)
 
     # -- one attempt -----------------------------------------------------------------------------------------
 
@@ -181,17 +187,7 @@ class Sweep:
         """Live attempts that are due for a look, or past one of their limits. Each is put off for the next sweeper."""
         now = datetime.now(UTC)
         query = (
-            select(
-                attempts,
-                func.now().label("now"),
-                calls.c.workspace_id,
-                calls.c.to,
-                calls.c.from_.label("caller"),
-                calls.c.ring_timeout_s,
-                calls.c.max_duration_s,
-                calls.c.hang_up_requested_at,
-            )
-            .join(calls, calls.c.id == attempts.c.call_id)
+            _with_call()
             .where(attempts.c.state != CallState.ENDED, attempts.c.check_at <= now)
             .order_by(attempts.c.check_at)
             .limit(LIMIT)
@@ -204,6 +200,12 @@ class Sweep:
                 ids = [row.id for row in rows]
                 await conn.execute(update(attempts).where(attempts.c.id.in_(ids)).values(check_at=put_off))
         return rows
+
+    async def _again(self, row: Row[Any]) -> Row[Any]:
+        """The attempt as it is now. Asking the carrier takes a while, in which people answer and streams open."""
+        async with self._engine.connect() as conn:
+            now: Row[Any] = (await conn.execute(_with_call().where(attempts.c.id == row.id))).one()
+        return now
 
     async def _check(self, row: Row[Any]) -> None:
         async with self._slots:
@@ -226,6 +228,9 @@ class Sweep:
             await apply_event(self._engine, row.id, record.verdict)
         await apply_event(self._engine, row.id, record.progress, check_in_s=self._settings.silent_after_s)
         if record.progress.state is CallState.ENDED:
+            return
+        row = await self._again(row)
+        if row.state == CallState.ENDED:
             return
         overdue = row.ending is not None or await self._note_overdue(row, record.progress.state)
         if not overdue:
@@ -341,6 +346,20 @@ class Sweep:
                 .where(attempts.c.id == row.id, attempts.c.state != CallState.ENDED)
                 .values(check_at=func.least(attempts.c.check_at, soon))
             )
+
+
+def _with_call() -> Select[Any]:
+    """Attempts with what a look at them needs to know of their calls."""
+    return select(
+        attempts,
+        func.now().label("now"),
+        calls.c.workspace_id,
+        calls.c.to,
+        calls.c.from_.label("caller"),
+        calls.c.ring_timeout_s,
+        calls.c.max_duration_s,
+        calls.c.hang_up_requested_at,
+    ).join(calls, calls.c.id == attempts.c.call_id)
 
 
 def overdue_end(
