@@ -72,7 +72,8 @@ async def claim_due_calls(
         if free == 0:
             return Admitted(claims=[], look_again_in_s=None)  # a released line notifies
         now, limit = pool.now, min(batch, free)
-        due = await _due_calls(conn, workspace_id, limit, now)
+        # With a long queue and a slow carrier, looking for what can't be dialled yet would be most of the work.
+        due = await _due_calls(conn, workspace_id, limit, now) if pool.an_account_may_dial else []
         chosen: list[Row[Any]] = []
         next_dial_at: dict[str, datetime] = {}  # by carrier account; no entry: now
         for call in due:
@@ -117,7 +118,7 @@ def stream_token_hash(token: str) -> bytes:
 
 
 async def _lock_pool(conn: AsyncConnection, workspace_id: str) -> Row[Any] | None:
-    """The pool's row, locked for the rest of the transaction, and the time."""
+    """The pool's row, locked for the rest of the transaction, the time, and whether any account's pace lets it dial."""
     pool: Row[Any] | None = (await conn.execute(_POOL, {"workspace": workspace_id})).one_or_none()
     return pool
 
@@ -181,8 +182,12 @@ async def _next_look(conn: AsyncConnection, workspace_id: str, now: datetime) ->
 
 
 def _pool() -> Select[Any]:
-    query = select(pools, func.clock_timestamp().label("now")).where(pools.c.workspace_id == bindparam("workspace"))
-    return query.with_for_update(key_share=True)
+    now = func.clock_timestamp()
+    ready = select(carrier_accounts.c.id).where(
+        carrier_accounts.c.workspace_id == pools.c.workspace_id, carrier_accounts.c.next_dial_at <= now
+    )
+    query = select(pools, now.label("now"), ready.exists().label("an_account_may_dial"))
+    return query.where(pools.c.workspace_id == bindparam("workspace")).with_for_update(key_share=True)
 
 
 def _due() -> Select[Any]:
