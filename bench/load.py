@@ -1,0 +1,59 @@
+"""How many calls one core holds, and what each costs: load is added in steps, and each step is listened to."""
+
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from bench.machine import Work
+from bench.scene import Scene
+
+SETTLE_S = 4.0  # the greeting, and the wave of work that setting up calls makes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    calls: int
+    heard: dict[str, Any]  # see bench.listening
+    work: Work
+
+    @property
+    def p99_ms(self) -> float:
+        return float(self.heard["late_ms"]["p99"])
+
+    def row(self) -> dict[str, Any]:
+        late, own, work = self.heard["late_ms"], self.heard["own_late_ms"], self.work
+        return {
+            "calls": self.calls,
+            "late p50 ms": round(late["p50"], 1),
+            "p99 ms": round(late["p99"], 1),
+            "p99.9 ms": round(late["p999"], 1),
+            "max ms": round(late["max"], 1),
+            "gaps heard": self.heard["gaps"],
+            "frames": self.heard["frames"],
+            "server CPU %": round(work.percent["server"]),
+            "server MB": round(work.resident_mb["server"]),
+            "PostgreSQL CPU %": round(work.percent["postgresql"]),
+            "generator CPU %": round(work.percent["carrier"]),
+            "generator late p99 ms": round(own["p99"], 1),
+            "other work %": None if work.foreign_percent is None else round(work.foreign_percent, 1),
+            "stolen %": None if work.stolen_percent is None else round(work.stolen_percent, 1),
+        }
+
+
+def steps(scene: Scene, levels: Sequence[int], seconds: float, **variables: Any) -> Iterator[Step]:
+    """Bring the number of calls to each of `levels` (rising) and listen for `seconds`."""
+    for level in levels:
+        scene.place_calls(level - scene.placed, **variables)
+        scene.wait_for_streams(level)
+        time.sleep(SETTLE_S)
+        yield listen(scene, seconds)
+
+
+def listen(scene: Scene, seconds: float) -> Step:
+    scene.carrier.ask("begin")
+    watch = scene.watch()
+    time.sleep(seconds)
+    work = watch.stop()
+    heard = scene.carrier.ask("end")
+    return Step(calls=scene.carrier.ask("calls"), heard=heard, work=work)

@@ -1,0 +1,122 @@
+"""A server and a carrier, each a process on a core of its own, over a fresh database."""
+
+import shutil
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from bench import machine
+from bench.audio import write_callee_audio
+from bench.callee import Manner
+from bench.processes import Child
+from outdial.db.embedded import EmbeddedPostgres
+
+ACCOUNT = {"account_sid": "AC" + "b" * 32, "auth_token": "bench-auth-token"}
+WAIT_S = 30.0
+
+TALK = """
+agent:
+  name: Talk
+start: greeting
+steps:
+  greeting:
+    say: Hello, this is the automated assistant of Riverside Dental.
+    goto: question
+  question:
+    ask: Does your appointment at ten thirty still work for you?
+    wait_s: 10
+    answers:
+      - words: [yes]
+        goto: question
+"""
+
+
+class Scene:
+    """What a measurement works with. `work` counts CPU and memory of both sides and of PostgreSQL."""
+
+    def __init__(self, server: Child, carrier: Child, postgres_pid: int, data_dir: Path) -> None:
+        self.server = server
+        self.carrier = carrier
+        self.data_dir = data_dir
+        self._postgres_pid = postgres_pid
+        self.base_url: str = server.hello["base_url"]
+        self.number_id: str = server.hello["number_id"]
+        self.key: str = server.hello["key"]
+        self.api = httpx.Client(
+            base_url=self.base_url, headers={"Authorization": self.key}, trust_env=False, timeout=30
+        )
+        self.placed = 0
+
+    def place_calls(self, count: int, **variables: Any) -> list[str]:
+        """Through the API, one after the other; returns their ids."""
+        ids = []
+        for _ in range(count):
+            self.placed += 1
+            body = {"to": f"+1555{self.placed:07}", "variables": variables}
+            response = self.api.post(f"/v1/phone-number/{self.number_id}/outbound", json=body)
+            response.raise_for_status()
+            ids.append(response.json()["call_id"])
+        return ids
+
+    def wait_for_streams(self, count: int) -> None:
+        wait_until(lambda: self.carrier.ask("calls") >= count, f"{count} media streams")
+
+    def watch(self) -> machine.Watch:
+        return machine.Watch(
+            {"server": [self.server.pid], "carrier": [self.carrier.pid], "postgresql": [self._postgres_pid]}
+        )
+
+
+@contextmanager
+def scene(
+    *, manner: Manner, speech: str = "instant", script: str = TALK, trace: bool = False, pin_server: bool = True
+) -> Iterator[Scene]:
+    """PostgreSQL isn't pinned: it runs wherever the system puts it, as it does in production on one host."""
+    data_dir = Path(tempfile.mkdtemp(prefix="outdial-bench-"))
+    data_dir.chmod(0o755)  # PostgreSQL may run as a user of its own
+    pinned = machine.can_pin()
+    postgres = EmbeddedPostgres(data_dir)
+    children: list[Child] = []
+    api: httpx.Client | None = None
+    try:
+        write_callee_audio(audio := data_dir / "callee.json")
+        database_url = postgres.start()
+        process = postgres.postmaster()
+        assert process is not None
+        core = machine.CARRIER_CORE if pinned else None
+        config = {"core": core, "manner": manner, "audio": str(audio), **ACCOUNT}
+        children.append(carrier := Child("bench.carrier", config, data_dir / "carrier.log"))
+        config = {
+            "core": machine.SERVER_CORE if pinned and pin_server else None,
+            "data_dir": str(data_dir),
+            "database_url": database_url,
+            "carrier_url": carrier.hello["url"],
+            "speech": speech,
+            "script": script,
+            "trace": trace,
+            **ACCOUNT,
+        }
+        children.append(server := Child("bench.server", config, data_dir / "server.log"))
+        made = Scene(server, carrier, process.pid, data_dir)
+        api = made.api
+        yield made
+    finally:
+        if api is not None:
+            api.close()
+        for child in reversed(children):
+            child.stop()
+        postgres.stop()
+        shutil.rmtree(data_dir, ignore_errors=True)
+
+
+def wait_until(done: Callable[[], bool], what: str, timeout_s: float = WAIT_S) -> None:
+    deadline = time.monotonic() + timeout_s
+    while not done():
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"no {what} after {timeout_s:g} s")
+        time.sleep(0.1)
