@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import json
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -17,12 +18,13 @@ NOISE_RMS = 16          # of 32768, -66 dBFS: a quiet line, not a dead one
 NOISE_FRAMES = 50
 
 
-def write_callee_audio(path: Path) -> None:
-    """Make the file `read_callee_audio` reads. Loads the synthesis model, so do it outside the generator."""
+@cache
+def callee_audio() -> str:
+    """What `read_callee_audio` reads. Loads the synthesis model, so make it outside the generator."""
     rng = np.random.default_rng(1)
     noise = rng.normal(0, NOISE_RMS, NOISE_FRAMES * FRAME_SAMPLES).astype("<i2").tobytes()
     sentences = asyncio.run(_speak())
-    path.write_text(json.dumps({"sentences": [_payloads(pcm) for pcm in sentences], "noise": _payloads(noise)}))
+    return json.dumps({"sentences": [_payloads(pcm) for pcm in sentences], "noise": _payloads(noise)})
 
 
 def read_callee_audio(path: Path) -> tuple[list[list[bytes]], list[bytes]]:

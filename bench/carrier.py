@@ -198,7 +198,7 @@ async def main(config: dict[str, Any]) -> None:
     gc.collect()
     gc.freeze()
     gc.disable()  # its pauses would pass for the server's; a run is short
-    say({"url": "http://127.0.0.1:{}".format(server.sockets[0].getsockname()[1])})
+    say({"url": f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"})
     async for command in commands():
         match command["do"]:
             case "begin":

@@ -25,29 +25,34 @@ class Step:
         late, own, work = self.heard["late_ms"], self.heard["own_late_ms"], self.work
         return {
             "calls": self.calls,
-            "late p50 ms": round(late["p50"], 1),
-            "p99 ms": round(late["p99"], 1),
-            "p99.9 ms": round(late["p999"], 1),
+            "late p50": round(late["p50"], 1),
+            "p99": round(late["p99"], 1),
+            "p99.9": round(late["p999"], 1),
             "max ms": round(late["max"], 1),
-            "gaps heard": self.heard["gaps"],
+            "gaps": self.heard["gaps"],
             "frames": self.heard["frames"],
-            "server CPU %": round(work.percent["server"]),
-            "server MB": round(work.resident_mb["server"]),
-            "PostgreSQL CPU %": round(work.percent["postgresql"]),
-            "generator CPU %": round(work.percent["carrier"]),
-            "generator late p99 ms": round(own["p99"], 1),
-            "other work %": None if work.foreign_percent is None else round(work.foreign_percent, 1),
+            "server %": round(work.percent["server"]),
+            "MB": round(work.resident_mb["server"]),
+            "postgres %": round(work.percent["postgresql"]),
+            "generator %": round(work.percent["carrier"]),
+            "generator late p99": round(own["p99"], 1),
+            "foreign %": None if work.foreign_percent is None else round(work.foreign_percent, 1),
             "stolen %": None if work.stolen_percent is None else round(work.stolen_percent, 1),
         }
 
 
-def steps(scene: Scene, levels: Sequence[int], seconds: float, **variables: Any) -> Iterator[Step]:
+def steps(scene: Scene, levels: Sequence[int], seconds: float) -> Iterator[Step]:
     """Bring the number of calls to each of `levels` (rising) and listen for `seconds`."""
     for level in levels:
-        scene.place_calls(level - scene.placed, **variables)
-        scene.wait_for_streams(level)
-        time.sleep(SETTLE_S)
+        raise_to(scene, level)
         yield listen(scene, seconds)
+
+
+def raise_to(scene: Scene, calls: int) -> None:
+    """Place calls until there are that many, and let them settle."""
+    scene.place_calls(calls - scene.placed)
+    scene.wait_for_streams(calls)
+    time.sleep(SETTLE_S)
 
 
 def listen(scene: Scene, seconds: float) -> Step:

@@ -27,6 +27,7 @@ class Child:
                 stdout=subprocess.PIPE,
                 stderr=stderr,
                 text=True,
+                start_new_session=True,  # Ctrl-C is for us; and see machine.prefer
             )
         self.hello = self._answer()
 

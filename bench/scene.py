@@ -6,12 +6,11 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import httpx
 
 from bench import machine
-from bench.audio import write_callee_audio
+from bench.audio import callee_audio
 from bench.callee import Manner
 from bench.processes import Child
 from outdial.db.embedded import EmbeddedPostgres
@@ -52,12 +51,12 @@ class Scene:
         )
         self.placed = 0
 
-    def place_calls(self, count: int, **variables: Any) -> list[str]:
+    def place_calls(self, count: int) -> list[str]:
         """Through the API, one after the other; returns their ids."""
         ids = []
         for _ in range(count):
             self.placed += 1
-            body = {"to": f"+1555{self.placed:07}", "variables": variables}
+            body = {"to": f"+1555{self.placed:07}"}
             response = self.api.post(f"/v1/phone-number/{self.number_id}/outbound", json=body)
             response.raise_for_status()
             ids.append(response.json()["call_id"])
@@ -74,9 +73,19 @@ class Scene:
 
 @contextmanager
 def scene(
-    *, manner: Manner, speech: str = "instant", script: str = TALK, trace: bool = False, pin_server: bool = True
+    *,
+    manner: Manner,
+    speech: str = "instant",
+    script: str = TALK,
+    announce: bool = False,
+    trace: bool = False,
+    pin_server: bool = True,
+    preferred: bool = False,
 ) -> Iterator[Scene]:
-    """PostgreSQL isn't pinned: it runs wherever the system puts it, as it does in production on one host."""
+    """PostgreSQL isn't pinned: it runs wherever the system puts it, as it does in production on one host.
+
+    `preferred`: these three go before other work on the machine.
+    """
     data_dir = Path(tempfile.mkdtemp(prefix="outdial-bench-"))
     data_dir.chmod(0o755)  # PostgreSQL may run as a user of its own
     pinned = machine.can_pin()
@@ -84,7 +93,8 @@ def scene(
     children: list[Child] = []
     api: httpx.Client | None = None
     try:
-        write_callee_audio(audio := data_dir / "callee.json")
+        audio = data_dir / "callee.json"
+        audio.write_text(callee_audio())
         database_url = postgres.start()
         process = postgres.postmaster()
         assert process is not None
@@ -98,10 +108,14 @@ def scene(
             "carrier_url": carrier.hello["url"],
             "speech": speech,
             "script": script,
+            "announce": announce,
             "trace": trace,
             **ACCOUNT,
         }
         children.append(server := Child("bench.server", config, data_dir / "server.log"))
+        if preferred:
+            for pid in (carrier.pid, server.pid, process.pid):
+                machine.prefer(pid)
         made = Scene(server, carrier, process.pid, data_dir)
         api = made.api
         yield made

@@ -8,11 +8,13 @@ Only the engines and the agent of some calls are the benchmark's. Told what to d
 """
 
 import asyncio
+import inspect
 import json
 import logging
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextvars import ContextVar
+from dataclasses import replace
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -20,16 +22,16 @@ from typing import Any
 import uvloop
 from sqlalchemy import event
 
-import outdial.calls.live
+import outdial.app
 from bench import machine
 from bench.processes import commands, say
 from outdial import logs
+from outdial.agents.book import AgentBook, ReadyAgent
 from outdial.agents.store import create_agent
 from outdial.app import Running, Speech, running
 from outdial.carriers.base import CarrierName
-from outdial.conversation.hearing import Utterance
-from outdial.conversation.live_call import AgentCoroutine, LiveCall
-from outdial.conversation.session import CallFacts, Control, Engines, Journal, Session
+from outdial.conversation.hearing import Hearing, Utterance
+from outdial.conversation.live_call import LiveCall
 from outdial.numbers.store import add_number
 from outdial.settings import Settings
 from outdial.speech.base import TextToSpeech
@@ -44,25 +46,35 @@ ANNOUNCEMENT = "This is an announcement for everybody who is on this line. " * 8
 
 _turns: list[tuple[float, float]] = []
 _trace: list[tuple[float, str]] = []
-_current: ContextVar["MeasuredSession"] = ContextVar("session")
+_decision: ContextVar["Decision"] = ContextVar("decision")
 
 
-class MeasuredSession(Session):
-    """A session that notes when it decided that the callee has finished, and when its reply left."""
+class Decision:
+    """When this call last decided that its callee has finished; None once that was answered."""
 
-    def __init__(
-        self, facts: CallFacts, agent: AgentCoroutine, engines: Engines, journal: Journal, control: Control
-    ) -> None:
-        super().__init__(facts, _announce if facts.variables.get("announcement") else agent, engines, journal, control)
-        self.decided: float | None = None
+    def __init__(self) -> None:
+        self.at: float | None = None
 
-    async def run(self, *arguments: Any, **named: Any) -> Any:
-        _current.set(self)  # the agent's task, and the tasks it speaks with, inherit it
-        return await super().run(*arguments, **named)
 
-    def _utterance(self, utterance: Utterance) -> None:
-        self.decided = perf_counter()
-        super()._utterance(utterance)
+def note_decisions() -> None:
+    """From now on, every Hearing notes when it reports an utterance. The tasks that speak on its call are started
+    after it was made, from the same context, so they inherit the note."""
+    make = Hearing.__init__
+
+    def make_noting(hearing: Hearing, *arguments: Any, **named: Any) -> None:
+        given = inspect.signature(make).bind(hearing, *arguments, **named)
+        report: Callable[[Utterance], None] = given.arguments["on_utterance"]
+        decision = Decision()
+        _decision.set(decision)
+
+        def note(utterance: Utterance) -> None:
+            decision.at = perf_counter()
+            report(utterance)
+
+        given.arguments["on_utterance"] = note
+        make(*given.args, **given.kwargs)
+
+    Hearing.__init__ = make_noting  # type: ignore[method-assign]
 
 
 class MeasuredTextToSpeech:
@@ -73,14 +85,21 @@ class MeasuredTextToSpeech:
         self._engine = engine
 
     async def speak(self, text: str) -> AsyncIterator[bytes]:
-        session = _current.get()
-        decided, session.decided = session.decided, None
+        decision = _decision.get()
+        decided, decision.at = decision.at, None
         asked = perf_counter()
         async for piece in self._engine.speak(text):
             yield piece
             if decided is not None:
                 _turns.append(((asked - decided) * 1000, (perf_counter() - decided) * 1000))
                 decided = None
+
+
+class AnnouncingAgents(AgentBook):
+    """Whatever their script says, all agents announce without listening (which no script does for long)."""
+
+    async def agent(self, agent_id: str, version: int) -> ReadyAgent:
+        return replace(await super().agent(agent_id, version), run=_announce)
 
 
 async def _announce(call: LiveCall) -> None:
@@ -146,5 +165,7 @@ if __name__ == "__main__":
     machine.pin(arguments["core"])
     logs.set_up("warning")
     logging.getLogger("asyncio").setLevel(logging.ERROR)
-    outdial.calls.live.Session = MeasuredSession  # type: ignore[attr-defined, misc]
+    note_decisions()
+    if arguments["announce"]:
+        outdial.app.AgentBook = AnnouncingAgents  # type: ignore[misc]
     asyncio.run(main(arguments), loop_factory=uvloop.new_event_loop)

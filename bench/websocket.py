@@ -40,7 +40,8 @@ class WebSocket(asyncio.Protocol):
 
     def _send(self, opcode: int, data: bytes) -> None:
         size = len(data)
-        head = pack(">BB", FIN | opcode, MASKED | size) if size < 126 else pack(">BBH", FIN | opcode, MASKED | 126, size)
+        short = size < 126
+        head = pack(">BB", FIN | opcode, MASKED | size) if short else pack(">BBH", FIN | opcode, MASKED | 126, size)
         self._transport.write(head + NO_MASK + data)
 
     # -- asyncio.Protocol
