@@ -3,19 +3,20 @@ from contextlib import asynccontextmanager
 
 import httpx
 import pytest
+import pytest_asyncio
 
 from outdial.media.tones import tone
 from outdial.simulator.server import SimulatorConfig, serve
-from simulator.customer import Customer
+from simulator.customer import Customers
 
 
 class Hum:
-    """A voice without an engine: a hum as long as the text, 30 ms a character."""
+    """A voice without an engine: a hum as long as the text, 20 ms a character."""
 
     name = "hum"
 
     async def speak(self, text: str) -> AsyncIterator[bytes]:
-        yield tone((180, 360), 30 * len(text))
+        yield tone((180, 360), 20 * len(text))
 
 
 class Setup:
@@ -57,23 +58,37 @@ class Setup:
         return (await self.http.get("/_simulator/calls")).json()["calls"]
 
 
-@pytest.fixture
-def start():
-    """`async with start(...) as setup`: a simulator whose phones ring twenty times faster."""
+@pytest_asyncio.fixture(loop_scope="session", scope="session")
+async def customers() -> AsyncIterator[Customers]:
+    async with Customers().serve() as customers_:
+        yield customers_
+
+
+@pytest.fixture(scope="session")
+def start(customers):
+    """`async with start(...) as setup`: a simulator of its own whose phones ring twenty times faster."""
 
     @asynccontextmanager
     async def start_(**settings) -> AsyncIterator[Setup]:
         config = SimulatorConfig(**{"pace": 0.05, "calls_per_second": 0, **settings})
-        customer = Customer(config.auth_token)
-        async with customer.serve(), serve(config, callee_voice=Hum(), agent_voice=Hum()) as simulator:
-            setup = Setup(simulator, customer, config)
+        async with serve(config, callee_voice=Hum(), agent_voice=Hum()) as simulator:
+            setup = Setup(simulator, customers.new(config.auth_token), config)
             async with setup.http:
                 yield setup
 
     return start_
 
 
-@pytest.fixture
-async def setup(start) -> AsyncIterator[Setup]:
+@pytest_asyncio.fixture(loop_scope="session", scope="session")
+async def shared(start) -> AsyncIterator[Setup]:
     async with start() as setup_:
         yield setup_
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def setup(shared, customers) -> AsyncIterator[Setup]:
+    """The simulator most tests share, with nothing in its books; the customer is the test's own."""
+    shared.customer = customers.new(shared.config.auth_token)
+    yield shared
+    await shared.http.delete("/_simulator/faults")
+    await shared.http.delete("/_simulator/calls")

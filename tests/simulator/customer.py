@@ -74,13 +74,15 @@ class Stream:
 
 
 class Customer:
-    def __init__(self, auth_token: str) -> None:
+    """One customer on the shared server: its own URLs, so that nothing of another test arrives here."""
+
+    def __init__(self, base_url: str, auth_token: str) -> None:
         self.received: list[Received] = []
         self.streams: list[Stream] = []
         self.documents: dict[str, str] = {}  # path's end → TwiML
         self.files: dict[str, bytes] = {}
         self.talk: Talk = listen
-        self.base_url = ""
+        self.base_url = base_url
         self._validator = RequestValidator(auth_token)
         self._news = asyncio.Condition()
 
@@ -112,7 +114,7 @@ class Customer:
         await self.wait_for(lambda: final & set(self.statuses()), timeout_s)
         return next(item.form for item in self.named("status") if item.form["CallStatus"] in final)
 
-    async def _callback(self, request: Request) -> Response:
+    async def callback(self, request: Request) -> Response:
         name = request.path_params["name"]
         form = dict(parse_qsl((await request.body()).decode(), keep_blank_values=True))
         genuine = self._validator.validate(
@@ -127,7 +129,7 @@ class Customer:
             return Response(self.documents[name], media_type="text/xml")
         return Response(status_code=204)
 
-    async def _media(self, socket: WebSocket) -> None:
+    async def media(self, socket: WebSocket) -> None:
         url = str(socket.url)
         stream = Stream(socket, self._validator.validate(url, {}, socket.headers.get("x-twilio-signature", "")))
         self.streams.append(stream)
@@ -145,16 +147,29 @@ class Customer:
         async with self._news:
             self._news.notify_all()
 
+
+class Customers:
+    """The server all customers share."""
+
+    def __init__(self) -> None:
+        self._base_url = ""
+        self._customers: dict[str, Customer] = {}
+
+    def new(self, auth_token: str) -> Customer:
+        id_ = str(len(self._customers))
+        self._customers[id_] = Customer(f"{self._base_url}/{id_}", auth_token)
+        return self._customers[id_]
+
     @contextlib.asynccontextmanager
-    async def serve(self) -> AsyncIterator["Customer"]:
+    async def serve(self) -> AsyncIterator["Customers"]:
         app = Starlette(
             routes=[
-                WebSocketRoute("/media", self._media),
-                Route("/{name}", self._callback, methods=["GET", "POST"]),
+                WebSocketRoute("/{id}/media", self._media),
+                Route("/{id}/{name}", self._callback, methods=["GET", "POST"]),
             ]
         )
         listener = socket.create_server(("127.0.0.1", 0))
-        self.base_url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        self._base_url = f"http://127.0.0.1:{listener.getsockname()[1]}"
         server = _Server(
             uvicorn.Config(
                 app, log_level="warning", access_log=False, ws="websockets-sansio", timeout_graceful_shutdown=1
@@ -169,6 +184,12 @@ class Customer:
             server.should_exit = True
             await serving
             listener.close()
+
+    async def _callback(self, request: Request) -> Response:
+        return await self._customers[request.path_params["id"]].callback(request)
+
+    async def _media(self, websocket: WebSocket) -> None:
+        await self._customers[websocket.path_params["id"]].media(websocket)
 
 
 async def listen(stream: Stream) -> None:

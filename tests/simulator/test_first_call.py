@@ -1,7 +1,11 @@
 """One whole call over real sockets, judged by Twilio's own request validator."""
 
+import pytest
+
 from outdial.media.tones import tone
 from simulator.customer import Stream
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 
 async def test_a_call_is_dialled_answered_streamed_and_reported_in_twilios_order(setup):

@@ -71,7 +71,7 @@ class Control:
         return JSONResponse({"faults": [_fault_json(fault) for fault in self._network.faults.all()]})
 
     async def _add_fault(self, body: Json) -> Response:
-        fault = _fault(body)
+        fault = fault_of(body)
         self._network.faults.add(fault)
         return JSONResponse(_fault_json(fault), 201)
 
@@ -141,7 +141,8 @@ def _checked(handle: Callable[[Json], Awaitable[Response]]) -> Callable[[Request
     return endpoint
 
 
-def _fault(body: Json) -> Fault:
+def fault_of(body: Json) -> Fault:
+    """The fault a request describes. Raises BadRequest."""
     unknown = set(body) - FAULT_FIELDS
     if unknown:
         raise BadRequest(f"unknown fields: {', '.join(sorted(unknown))}")

@@ -33,6 +33,10 @@ def is_loud(frame: bytes) -> bool:
     return bool(np.dot(samples, samples) > LOUD_RMS * LOUD_RMS * len(samples))
 
 
+def never() -> bool:
+    return False
+
+
 class Ear:
     """Tells by loudness alone whether the other side speaks and for how long it has been silent."""
 
@@ -95,7 +99,7 @@ class Phone:
                 case Say(text=text):
                     yield from self._say(text)
                 case Wait(ms=ms):
-                    yield from self._until(lambda: False, ms)
+                    yield from self._until(never, ms)
                 case WaitForTurn():
                     yield from self._wait_for_turn(step)
                 case WaitForSpeech(patience_ms=patience_ms):
@@ -112,12 +116,16 @@ class Phone:
             if self.hung_up:
                 return
 
-    def _say(self, text: str) -> Iterator[bytes]:
-        yield from self._sound(self._voice[text], Sound.SPEECH)
+    def _say(self, text: str, cut_short: Callable[[], bool] = never) -> Iterator[bytes]:
+        yield from self._sound(self._voice[text], Sound.SPEECH, cut_short)
         self._ear.forget()  # at the end: what was said into our sentence is not an answer to it
 
-    def _sound(self, pcm: bytes, sound: Sound) -> Iterator[bytes]:
+    def _sound(
+        self, pcm: bytes, sound: Sound, cut_short: Callable[[], bool] = never
+    ) -> Iterator[bytes]:
         for frame in frames(pcm):
+            if cut_short():
+                return
             self.sound = sound
             yield frame
 
@@ -145,17 +153,18 @@ class Phone:
             yield from self._sound(tones.dtmf(digit), Sound.DIGIT)
             self.pressed = digit
             yield SILENT_FRAME
-            yield from self._until(lambda: False, 100)
+            yield from self._until(never, 100)
         self._ear.forget()
 
     def _ask_for_digit(self, step: AskForDigit) -> Iterator[bytes]:
-        already = len(self.heard_digits)
+        before = len(self.heard_digits)
+
+        def answered() -> bool:
+            return len(self.heard_digits) > before
+
         for _ in range(step.times):
-            for frame in self._say(step.prompt):
-                if len(self.heard_digits) > already:
-                    return
-                yield frame
-            yield from self._until(lambda: len(self.heard_digits) > already, step.wait_ms)
-            if len(self.heard_digits) > already:
+            yield from self._say(step.prompt, cut_short=answered)
+            yield from self._until(answered, step.wait_ms)
+            if answered():
                 return
         self.hung_up = True

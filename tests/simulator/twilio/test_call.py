@@ -3,10 +3,12 @@
 import asyncio
 
 import pytest
-from simulator.customer import Stream
 
 from outdial.media.tones import tone
 from outdial.simulator.phone import is_loud
+from simulator.customer import Stream
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 SPEECH = tone((150, 300), 600)
 
@@ -16,6 +18,7 @@ async def talk_twice(stream: Stream) -> None:
     await stream.until("start")
     await stream.say(SPEECH, mark="greeting")
     await stream.until("mark")
+    await stream.until("media")
     while not is_loud(bytes(stream.heard[-320:])):
         await stream.receive()
 
@@ -86,8 +89,8 @@ async def test_media_arrives_every_20_ms_with_numbers_as_strings(setup):
 
 async def test_a_callee_who_hangs_up_ends_the_call_and_the_stream(setup):
     async def talk(stream: Stream) -> None:
-        await stream.until("start")
-        await stream.say(SPEECH * 5)  # goes on talking while the callee hangs up
+        await talk_twice(stream)
+        await stream.say(SPEECH * 5)
         await stream.until("stop")
 
     setup.customer.talk = talk
@@ -96,6 +99,7 @@ async def test_a_callee_who_hangs_up_ends_the_call_and_the_stream(setup):
     assert final["CallStatus"] == "completed"
     await setup.customer.wait_for(lambda: setup.customer.streams[0].closed)
     assert setup.customer.streams[0].messages[-1]["event"] == "stop"
+    assert int(final["CallDuration"]) < 10
     assert [item.form["StreamEvent"] for item in setup.customer.named("stream")] == [
         "stream-started",
         "stream-stopped",
@@ -195,24 +199,24 @@ async def test_closing_the_simulator_in_the_middle_of_a_call_leaves_nothing_behi
 # -- answering machine detection
 
 
-@pytest.mark.parametrize(
-    ("callee", "mode", "verdict"),
-    [("00", "Enable", "human"), ("05", "Enable", "machine_start"), ("05", "DetectMessageEnd", "machine_end_beep")],
-)
-async def test_a_verdict_on_who_answered_arrives_while_twiml_runs(setup, callee, mode, verdict):
-    call = await setup.place(
-        callee,
-        MachineDetection=mode,
-        AsyncAmd="true",
-        AsyncAmdStatusCallback=setup.customer.url("amd"),
-    )
-    await setup.customer.wait_for(lambda: setup.customer.named("amd"))
-    [amd] = setup.customer.named("amd")
-    assert amd.genuine
-    assert amd.form["AnsweredBy"] == verdict
-    assert int(amd.form["MachineDetectionDuration"]) > 1000
-    assert setup.customer.streams, "TwiML didn't wait for the verdict"
-    assert (await setup.fetch(call["sid"]))["answered_by"] == verdict
+async def test_verdicts_on_who_answered_arrive_while_twiml_runs(setup):
+    wanted = [("00", "Enable"), ("05", "Enable"), ("05", "DetectMessageEnd"), ("08", "Enable")]
+    calls = [
+        await setup.place(
+            callee,
+            MachineDetection=mode,
+            AsyncAmd="true",
+            AsyncAmdStatusCallback=setup.customer.url("amd"),
+        )
+        for callee, mode in wanted
+    ]
+    await setup.customer.wait_for(lambda: len(setup.customer.named("amd")) == len(wanted))
+    told = {item.form["CallSid"]: item for item in setup.customer.named("amd")}
+    verdicts = [told[call["sid"]].form["AnsweredBy"] for call in calls]
+    assert verdicts == ["human", "machine_start", "machine_end_beep", "fax"]
+    assert all(item.genuine and int(item.form["MachineDetectionDuration"]) > 1000 for item in told.values())
+    assert len(setup.customer.streams) == len(wanted), "TwiML doesn't wait for the verdict"
+    assert (await setup.fetch(calls[0]["sid"]))["answered_by"] == "human"
 
 
 async def test_without_async_the_twiml_url_is_asked_after_the_verdict(setup):
@@ -227,7 +231,7 @@ async def test_without_async_the_twiml_url_is_asked_after_the_verdict(setup):
 async def test_detection_is_ignored_when_digits_are_sent(setup):
     call = await setup.place(
         "00",
-        twiml="<Response><Pause length='3'/></Response>",
+        twiml="<Response><Pause length='2'/></Response>",
         SendDigits="w",
         MachineDetection="Enable",
         AsyncAmd="true",

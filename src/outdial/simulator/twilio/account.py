@@ -10,7 +10,7 @@ from outdial.simulator.callees import Callee, callee_at
 from outdial.simulator.calls import Call, Direction
 from outdial.simulator.network import Network
 from outdial.simulator.twilio import verbs
-from outdial.simulator.twilio.call import Document, StatusCallback, TwilioCall, Wishes
+from outdial.simulator.twilio.call import Document, Shared, StatusCallback, TwilioCall, Wishes
 from outdial.simulator.twilio.ids import new_sid
 
 
@@ -48,11 +48,10 @@ class Account:
         """`api_keys` maps SK… to its secret; `calls_per_second` 0 dials everything at once."""
         self.network = network
         self.sid = sid
-        self.auth_token = auth_token
         self.created_at = network.clock.now()
         self.numbers: dict[str, Number] = {}
         self.caller_ids = {new_sid("PN"): number for number in caller_ids}
-        self.live: dict[str, TwilioCall] = {}
+        self._shared = Shared(network=network, auth_token=auth_token)
         self._secrets = {**api_keys, sid: auth_token}
         self._interval_s = 1 / calls_per_second if calls_per_second else 0.0
         self._next_dial_at = 0.0
@@ -83,20 +82,24 @@ class Account:
 
     # -- calls
 
+    @property
+    def live(self) -> dict[str, TwilioCall]:
+        """Calls that haven't ended."""
+        return self._shared.live
+
     def prepare(self, *, to: str, from_: str, wishes: Wishes) -> TwilioCall:
         """A call in the book, with its place in the queue; nothing is dialled before `start`."""
         call = self._call(to=to, from_=from_, direction=Direction.OUTBOUND_API, callee=callee_at(to))
-        live = TwilioCall(self.network, call, wishes, self.auth_token, verbs.converse)
+        live = TwilioCall(self._shared, call, wishes, verbs.converse)
         now = asyncio.get_running_loop().time()
         dial_at = max(now, self._next_dial_at)
         self._next_dial_at = dial_at + self._interval_s
         live.queue_s = dial_at - now
         call.queue_ms = round(live.queue_s * 1000)
-        self.live[call.id] = live
         return live
 
     def start(self, live: TwilioCall) -> None:
-        self.network.start(self._run(live))
+        self.network.start(live.live())
 
     def ring(self, number: Number, *, from_: str, callee: Callee) -> TwilioCall:
         """`callee` calls one of the account's numbers."""
@@ -110,8 +113,7 @@ class Account:
             ),
             status_callback=StatusCallback(url=number.status_callback, method=number.status_callback_method),
         )
-        live = TwilioCall(self.network, call, wishes, self.auth_token, verbs.converse)
-        self.live[call.id] = live
+        live = TwilioCall(self._shared, call, wishes, verbs.converse)
         self.start(live)
         return live
 
@@ -137,9 +139,3 @@ class Account:
         )
         self.network.book.add(call)
         return call
-
-    async def _run(self, live: TwilioCall) -> None:
-        try:
-            await live.live()
-        finally:
-            self.live.pop(live.call.id, None)

@@ -72,19 +72,27 @@ class Wishes:
     detection: Detection | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Shared:
+    """What all calls of an account share; `live` holds those that haven't ended, by their sid."""
+
+    network: Network
+    auth_token: str
+    live: dict[str, "TwilioCall"] = field(default_factory=dict)
+
+
 Converse = Callable[["TwilioCall"], Awaitable[None]]
 
 
 class TwilioCall:
     """`converse` is what happens after the answer; when it returns, the call ends."""
 
-    def __init__(
-        self, network: Network, call: Call, wishes: Wishes, auth_token: str, converse: Converse
-    ) -> None:
-        self.network = network
+    def __init__(self, shared: Shared, call: Call, wishes: Wishes, converse: Converse) -> None:
+        shared.live[call.id] = self
+        self.shared = shared
+        self.network = shared.network
         self.call = call
         self.wishes = wishes
-        self.auth_token = auth_token
         self.queue_s = 0.0             # wait before dialling: the account's calls per second
         self.line: Line | None = None  # once answered
         self.dialled = asyncio.Event()
@@ -93,7 +101,10 @@ class TwilioCall:
         self.first_callback: asyncio.Task[None] | None = None
         self.redirected: asyncio.Future[Document] = asyncio.get_running_loop().create_future()
         self.outbox = Outbox(
-            network, account=call.account, auth_token=auth_token, numbers=(call.to, call.from_)
+            self.network,
+            account=call.account,
+            auth_token=shared.auth_token,
+            numbers=(call.to, call.from_),
         )
         self._converse = converse
         self._over: asyncio.Future[tuple[Status, int]] = asyncio.get_running_loop().create_future()
@@ -270,6 +281,7 @@ class TwilioCall:
             Duration=str(math.ceil(seconds / 60)),
             SipResponseCode=str(sip_code),
         )
+        self.shared.live.pop(self.call.id, None)
         self.ended.set()
 
     def _progress(self, status: Status, event: str, **facts: str) -> asyncio.Task[None] | None:

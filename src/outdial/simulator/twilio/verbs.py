@@ -388,7 +388,7 @@ def _child(live: TwilioCall, verb: twiml.Dial, base: str) -> TwilioCall:
         ring_timeout_s=verb.timeout_s,
         time_limit_s=verb.time_limit_s,
     )
-    return TwilioCall(live.network, call, wishes, live.auth_token, _stay)
+    return TwilioCall(live.shared, call, wishes, _stay)
 
 
 async def _stay(live: TwilioCall) -> None:
