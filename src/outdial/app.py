@@ -21,7 +21,7 @@ from outdial.calls.live import LiveCalls
 from outdial.calls.reconcile import Sweep
 from outdial.calls.workers import Worker
 from outdial.carriers.registry import carrier_named
-from outdial.conversation.session import Engines
+from outdial.conversation.call_facts import Engines
 from outdial.db.embedded import embedded
 from outdial.db.engine import create_engine
 from outdial.db.migrate import upgrade

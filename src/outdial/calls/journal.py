@@ -8,7 +8,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from outdial.calls.feed import add_event
-from outdial.conversation.session import Turn
+from outdial.conversation.transcript import Turn
 from outdial.db.tables import turns
 
 logger = logging.getLogger(__name__)

@@ -18,8 +18,9 @@ from outdial.calls.state import AnsweredBy, CallDirection, CallState, Progress, 
 from outdial.calls.transitions import announce_ending, apply_event
 from outdial.carriers.base import CarrierError, CarrierName
 from outdial.carriers.registry import CARRIERS
+from outdial.conversation.call_facts import CallFacts, Engines, MachinePolicy
 from outdial.conversation.line import Line, MediaSocket
-from outdial.conversation.session import CallFacts, Engines, MachinePolicy, Session, SessionEnd
+from outdial.conversation.session import Session, SessionEnd
 from outdial.db.notify import Notifications
 from outdial.db.tables import attempts, calls, carrier_accounts, turns
 from outdial.media.pacer import Pacer
