@@ -52,9 +52,8 @@ def main() -> int:
         result = MEASUREMENTS[name](options)
         results.append({**result.as_json(), "load_average": [round(load_before, 1), round(psutil.getloadavg()[0], 1)]})
         _show(out, result)
-    content = {
-        "at": datetime.now(UTC).isoformat(timespec="seconds"), "machine": described, "quick": options.quick, "results": results
-    }  # fmt: skip
+    at = datetime.now(UTC).isoformat(timespec="seconds")
+    content = {"at": at, "machine": described, "quick": options.quick, "results": results}
     RESULTS.mkdir(exist_ok=True)
     path = RESULTS / f"{datetime.now(UTC):%Y%m%d-%H%M%S}.json"
     path.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n")

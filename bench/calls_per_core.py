@@ -34,7 +34,7 @@ def _result(
     held, rows = _ramp(started, options.pick(levels, (2, 4)), options.listen_s(12))
     figures = [Figure(name="calls held", value=held, unit="calls", target=target, at_least=True)]
     warnings = {**started.server.warnings(), **started.carrier.warnings()}
-    said = "; ".join(f"{message} ({times}×)" for message, times in warnings.items())
+    said = "; ".join(f"{message} ({times} times)" for message, times in warnings.items())
     return Result(
         name=name,
         title=title,

@@ -3,6 +3,7 @@
 import http.client
 import json
 import time
+from itertools import pairwise
 from time import perf_counter
 from urllib.parse import urlsplit
 
@@ -24,6 +25,8 @@ def dialing(options: Options) -> Result:
         sent: dict[str, tuple[float, float]] = {}
         client = http.client.HTTPConnection(urlsplit(started.base_url).netloc)
         for number in range(requests + warm_up):
+            if number == warm_up:
+                started.prefer()
             to = f"+1555{number:07}"
             sent[to] = _post(client, started, to)
             time.sleep(REST_S)
@@ -50,8 +53,8 @@ def dialing(options: Options) -> Result:
         ],
         rows=rows,
         notes=[
-            f"{requests} requests, one every {REST_S * 1000:.0f} ms at most, after {warm_up} to warm up. Each is dialed, "
-            "found busy and recorded before the next. Commits wait for the disk, as in production.",
+            f"{requests} requests after {warm_up} to warm up, each {REST_S * 1000:.0f} ms after the answer to the one "
+            "before: by then that call was dialed, found busy and recorded. Commits wait for the disk.",
         ],
     )
 
@@ -77,4 +80,4 @@ def _parts(asked: float, dialed: float, trace: list[tuple[float, str]]) -> tuple
     if [what for _, what in between] != ["commit", "woken", "commit"]:
         return None
     marks = [asked, *(at for at, _ in between), dialed]
-    return tuple((after - before) * 1000 for before, after in zip(marks, marks[1:], strict=False))
+    return tuple((after - before) * 1000 for before, after in pairwise(marks))

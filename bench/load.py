@@ -52,6 +52,7 @@ def raise_to(scene: Scene, calls: int) -> None:
     """Place calls until there are that many, and let them settle."""
     scene.place_calls(calls - scene.placed)
     scene.wait_for_streams(calls)
+    scene.prefer()
     time.sleep(SETTLE_S)
 
 

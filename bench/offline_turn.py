@@ -37,7 +37,12 @@ def offline_turn(options: Options) -> Result:
         name="offline_turn",
         title="A whole turn with the offline speech engines",
         figures=[
-            Figure(name="callee's last word to agent's first, p50", value=median(replies) * 1000, unit="ms", target=TARGET_MS),
+            Figure(
+                name="callee's last word to agent's first, p50",
+                value=median(replies) * 1000,
+                unit="ms",
+                target=TARGET_MS,
+            ),
             Figure(name="the same, p99", value=percentile(replies, 99) * 1000, unit="ms"),
             Figure(name="with prompts never said before, p50", value=float(new), unit="ms", target=TARGET_MS),
         ],

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
+import psutil
 
 from bench import machine
 from bench.audio import callee_audio
@@ -38,11 +39,11 @@ steps:
 class Scene:
     """What a measurement works with. `work` counts CPU and memory of both sides and of PostgreSQL."""
 
-    def __init__(self, server: Child, carrier: Child, postgres_pid: int, data_dir: Path) -> None:
+    def __init__(self, server: Child, carrier: Child, postgres: psutil.Process, *, preferred: bool) -> None:
         self.server = server
         self.carrier = carrier
-        self.data_dir = data_dir
-        self._postgres_pid = postgres_pid
+        self._postgres = postgres
+        self._preferred = preferred
         self.base_url: str = server.hello["base_url"]
         self.number_id: str = server.hello["number_id"]
         self.key: str = server.hello["key"]
@@ -65,9 +66,18 @@ class Scene:
     def wait_for_streams(self, count: int) -> None:
         wait_until(lambda: self.carrier.ask("calls") >= count, f"{count} media streams")
 
+    def prefer(self) -> None:
+        """Where that was asked for, let all of it go before other work. Again once the database's connections are
+        made: each is a process with a session of its own."""
+        if self._preferred:
+            for pid in (self.carrier.pid, self.server.pid, self._postgres.pid):
+                machine.prefer(pid)
+            for process in self._postgres.children():
+                machine.prefer(process.pid)
+
     def watch(self) -> machine.Watch:
         return machine.Watch(
-            {"server": [self.server.pid], "carrier": [self.carrier.pid], "postgresql": [self._postgres_pid]}
+            {"server": [self.server.pid], "carrier": [self.carrier.pid], "postgresql": [self._postgres.pid]}
         )
 
 
@@ -113,10 +123,8 @@ def scene(
             **ACCOUNT,
         }
         children.append(server := Child("bench.server", config, data_dir / "server.log"))
-        if preferred:
-            for pid in (carrier.pid, server.pid, process.pid):
-                machine.prefer(pid)
-        made = Scene(server, carrier, process.pid, data_dir)
+        made = Scene(server, carrier, process, preferred=preferred)
+        made.prefer()
         api = made.api
         yield made
     finally:

@@ -24,7 +24,7 @@ def turn_latency(options: Options) -> Result:
         Figure(name="decision to first frame sent, p99", value=percentile(sent, 99), unit="ms", target=TARGET_MS),
         Figure(name="decision to first frame sent, max", value=max(sent, default=0.0), unit="ms"),
         Figure(name="of it until the agent speaks, p50", value=median(spoke), unit="ms"),
-        Figure(name="end of speech to first frame heard, less the 500 ms of silence, p50", value=median(heard), unit="ms"),
+        Figure(name="end of speech to reply heard, less the 500 ms of silence, p50", value=median(heard), unit="ms"),
         Figure(name="the same, p99", value=percentile(heard, 99), unit="ms"),
     ]
     return Result(
