@@ -8,14 +8,14 @@ from outdial.conversation.line import LEAD_MS
 from outdial.media.frames import FRAME_MS
 
 FRAME_S = FRAME_MS / 1000
-LEAD_S = LEAD_MS / 1000
+AHEAD_S = (LEAD_MS - FRAME_MS) / 1000  # the lead includes the frame that makes it up
 ROUNDING_S = 0.001  # the server's clock counts in milliseconds
 
 
 class Utterance:
     """One utterance of the agent as it arrives. Its first frame sets the clock: frame n is due at
-    `began + max(0, n * 20 ms - 200 ms)`, the 200 ms being the audio the carrier is to hold ahead of the ear.
-    The ear needs frame n at `began + n * 20 ms`."""
+    `began + max(0, n * 20 ms - 180 ms)`: with it, the carrier holds 200 ms ahead of the ear. The ear needs frame n
+    at `began + n * 20 ms`."""
 
     __slots__ = ("_began", "_frames", "heard_until")
 
@@ -26,7 +26,7 @@ class Utterance:
 
     def frame(self, at: float) -> tuple[float, bool]:
         """How late this frame is (seconds, at least 0), and whether the callee heard a gap before it."""
-        late = at - self._began - max(0.0, self._frames * FRAME_S - LEAD_S)
+        late = at - self._began - max(0.0, self._frames * FRAME_S - AHEAD_S)
         gap = at > self.heard_until + ROUNDING_S
         if gap:
             self.heard_until = at

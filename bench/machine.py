@@ -5,6 +5,7 @@ import os
 import platform
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +14,7 @@ import psutil
 PACKAGES = ("uvloop", "uvicorn", "websockets", "msgspec", "numpy", "onnxruntime", "sqlalchemy", "psycopg")
 SERVER_CORE, CARRIER_CORE = 0, 1
 PREFERRED_NICE = -15
+AUTOGROUPS = Path("/proc/self/autogroup")
 
 
 def describe() -> dict[str, str]:
@@ -41,10 +43,12 @@ def prefer(pid: int) -> None:
     """Let the session of a process go before everything else on this machine (Linux, root): other work then
     disturbs a measurement less. Linux shares the cores out among sessions first ("autogroups"), so the nice value
     of a process alone wouldn't do."""
-    try:
-        Path(f"/proc/{pid}/autogroup").write_text(str(PREFERRED_NICE))
-    except FileNotFoundError:
-        psutil.Process(pid).nice(PREFERRED_NICE)
+    if AUTOGROUPS.exists():
+        with suppress(FileNotFoundError, ProcessLookupError):  # a process that ended meanwhile
+            Path(f"/proc/{pid}/autogroup").write_text(str(PREFERRED_NICE))
+    else:
+        with suppress(psutil.NoSuchProcess):
+            psutil.Process(pid).nice(PREFERRED_NICE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
