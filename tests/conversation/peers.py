@@ -101,6 +101,7 @@ class Carrier:
             assert len(message) == FRAME_BYTES
             begin = max(now, self._played_until)
             self._played_until = begin + FRAME_MS / 1000
+            assert self._played_until - now < 0.2001, "more than the lead is buffered"
             self._buffer.append((begin, message))
         elif message == "clear":
             self._let_hear(now)
@@ -418,6 +419,8 @@ class Stage:
     async def run(self, start_timeout_s: float = 10.0) -> SessionEnd:
         """The whole call; checks that nothing is left of it."""
         before = asyncio.all_tasks()
+        unheard: list[dict[str, Any]] = []
+        self.loop.set_exception_handler(lambda loop, context: unheard.append(context))
         if not self.line.closed:
             self.loop.call_soon(self.carrier.start)
         end = await self.session.run(start_timeout_s)
@@ -427,5 +430,6 @@ class Stage:
         assert self.detector.open_streams == 0
         assert self.ears.running == self.voice.running == 0
         assert self.tape.closed_ms is not None or not self.tape.agent_frames
+        assert unheard == []
         assert all(turn.end_ms is not None and turn.end_ms >= turn.start_ms for turn in self.notes.turns)
         return end

@@ -9,9 +9,8 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping
 from http import HTTPStatus
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
-from websockets.exceptions import InvalidState
 from websockets.frames import Frame, Opcode
 from websockets.http11 import Request
 from websockets.protocol import State
@@ -20,6 +19,8 @@ from websockets.server import ServerProtocol
 from outdial.conversation.line import MediaSocket
 
 logger = logging.getLogger(__name__)
+_wire_log = logging.getLogger("outdial.media.websocket")
+_wire_log.setLevel(logging.INFO)  # at DEBUG the library logs the handshake, and in its path is the stream's token
 
 MAX_MESSAGE_BYTES = 128 * 1024
 MAX_UNSENT_BYTES = 256 * 1024  # about 20 s of audio nobody reads
@@ -44,19 +45,19 @@ class MediaSocketProtocol(asyncio.Protocol):
     def __init__(self, handshake: Handshake, connections: set[Any]) -> None:
         self._handshake = handshake
         self._connections = connections
-        self._websocket = ServerProtocol(max_size=MAX_MESSAGE_BYTES, logger=logging.getLogger("outdial.media"))
+        self._websocket = ServerProtocol(max_size=MAX_MESSAGE_BYTES, logger=_wire_log)
         self._transport: asyncio.Transport
         self._receiver: Receiver | None = None
         self._answering: asyncio.Task[None] | None = None
         self._fragments: list[bytes] = []
         self._text = False
+        self._failed = False  # nothing more of what the peer sends is passed on
         self._closing: asyncio.TimerHandle | None = None
 
     # -- asyncio.Protocol ------------------------------------------------------------------------------------
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport) or hasattr(transport, "write")
-        self._transport = transport  # type: ignore[assignment]
+        self._transport = cast(asyncio.Transport, transport)  # uvloop's is none by inheritance
         self._connections.add(self)
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -87,7 +88,7 @@ class MediaSocketProtocol(asyncio.Protocol):
     # -- MediaSocket -----------------------------------------------------------------------------------------
 
     def send(self, message: str | bytes) -> None:
-        if self._websocket.state is not State.OPEN:
+        if self._websocket.state is not State.OPEN or self._transport.is_closing():
             return
         if self._transport.get_write_buffer_size() > MAX_UNSENT_BYTES:
             logger.warning("Media peer stopped reading")
@@ -116,7 +117,6 @@ class MediaSocketProtocol(asyncio.Protocol):
     async def _answer(self, request: Request) -> None:
         """Ask whether this handshake is good, and answer it."""
         response = self._websocket.accept(request)
-        start: Start | None = None
         if response.status_code == HTTPStatus.SWITCHING_PROTOCOLS:
             headers = {name.lower(): value for name, value in request.headers.raw_items()}
             try:
@@ -124,15 +124,14 @@ class MediaSocketProtocol(asyncio.Protocol):
                     start = await self._handshake(request.path, headers)
                 if start is None:
                     response = self._websocket.reject(HTTPStatus.FORBIDDEN, "This media stream is not expected.\n")
+                elif not self._transport.is_closing():
+                    self._receiver = start(self)
             except Exception:
                 logger.exception("Media handshake failed")
                 response = self._websocket.reject(HTTPStatus.SERVICE_UNAVAILABLE, "Please try again.\n")
-        if self._transport.is_closing():
-            return
-        self._websocket.send_response(response)
-        if start is not None:
-            self._receiver = start(self)
-        self._flush()
+        if not self._transport.is_closing():
+            self._websocket.send_response(response)
+            self._flush()
 
     def _frame(self, frame: Frame) -> None:
         match frame.opcode:
@@ -149,29 +148,26 @@ class MediaSocketProtocol(asyncio.Protocol):
                     self._fragments = []
 
     def _message(self, data: bytes) -> None:
-        if self._receiver is None:
-            return
-        if not self._text:
-            self._receiver.received(data)
+        if self._receiver is None or self._failed:
             return
         try:
-            text = data.decode()
+            self._receiver.received(data.decode() if self._text else data)
         except UnicodeDecodeError:
+            self._failed = True
             self.close(1007)
-            return
-        self._receiver.received(text)
+        except Exception:
+            logger.exception("Media message broke its call")
+            self._failed = True
+            self.close(1011)
 
     def _flush(self) -> None:
         if self._transport.is_closing():
             return
-        try:
-            for data in self._websocket.data_to_send():
-                if data:
-                    self._transport.write(data)
-                else:
-                    self._transport.close()  # an empty piece stands for the end of the stream
-        except InvalidState:
-            self._transport.close()
+        for data in self._websocket.data_to_send():
+            if data:
+                self._transport.write(data)
+            else:
+                self._transport.close()  # an empty piece stands for the end of the stream
 
 
 def media_sockets(handshake: Handshake) -> Callable[..., MediaSocketProtocol]:
