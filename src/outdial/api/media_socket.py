@@ -22,7 +22,7 @@ from outdial.conversation.line import MediaSocket
 
 logger = logging.getLogger(__name__)
 _wire_log = logging.getLogger("outdial.media.websocket")
-_wire_log.setLevel(logging.INFO)  # at DEBUG the library logs the handshake, and in its path is the stream's token
+_wire_log.setLevel(logging.WARNING)  # below, it logs every connection, and the handshake with the stream's token
 
 END_OF_REQUEST = b"\r\n\r\n"
 MAX_MESSAGE_BYTES = 128 * 1024
