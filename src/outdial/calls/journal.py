@@ -5,6 +5,7 @@ import logging
 from typing import Any
 
 from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.exc import DataError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from outdial.calls.feed import add_event
@@ -16,6 +17,8 @@ logger = logging.getLogger(__name__)
 TRIES = 5
 MAX_WAITING = 10_000
 
+Entry = Turn | tuple[str, dict[str, Any]]
+
 
 class CallJournal:
     """The Journal of one call (see conversation.session). One task writes, in order; `close` waits for it."""
@@ -24,7 +27,7 @@ class CallJournal:
         self._engine = engine
         self._call_id = call_id
         self._first_seq = first_seq  # turns of earlier attempts come before ours
-        self._queue: asyncio.Queue[Turn | tuple[str, dict[str, Any]] | None] = asyncio.Queue(MAX_WAITING)
+        self._queue: asyncio.Queue[Entry | None] = asyncio.Queue(MAX_WAITING)
         self._task = asyncio.create_task(self._write_all(), name=f"journal of {call_id}")
 
     def turn(self, turn: Turn) -> None:
@@ -48,29 +51,38 @@ class CallJournal:
             if last:
                 return
 
-    async def _write(self, entries: list[Turn | tuple[str, dict[str, Any]]]) -> None:
-        if not entries:
-            return
+    async def _write(self, entries: list[Entry]) -> None:
+        """All at once; what can't be written that way, one by one, so that one bad entry costs only itself."""
         for attempt in range(TRIES):
             try:
-                async with self._engine.begin() as conn:
-                    for entry in entries:
-                        match entry:
-                            case Turn():
-                                await self._write_turn(conn, entry)
-                            case (type_, data):
-                                await add_event(conn, self._call_id, type_, data)
+                await self._write_together(entries)
                 return
+            except DataError:
+                break
             except Exception:
-                if attempt == TRIES - 1:
-                    logger.exception("Transcript not written", extra={"call_id": self._call_id})
-                else:
-                    await asyncio.sleep(2**attempt * 0.2)
+                logger.warning("Transcript not written yet", extra={"call_id": self._call_id}, exc_info=True)
+                await asyncio.sleep(2**attempt * 0.2)
+        for entry in entries:
+            try:
+                await self._write_together([entry])
+            except Exception:
+                logger.exception("Transcript entry not written", extra={"call_id": self._call_id})
+
+    async def _write_together(self, entries: list[Entry]) -> None:
+        if not entries:
+            return
+        async with self._engine.begin() as conn:
+            for entry in entries:
+                match entry:
+                    case Turn():
+                        await self._write_turn(conn, entry)
+                    case (type_, data):
+                        await add_event(conn, self._call_id, type_, data)
 
     async def _write_turn(self, conn: AsyncConnection, turn: Turn) -> None:
         row = {
             "speaker": turn.speaker,
-            "text": turn.text.replace("\0", ""),
+            "text": turn.text.replace("\0", "").encode(errors="replace").decode(),
             "start_ms": turn.start_ms,
             "end_ms": turn.end_ms,
             "interrupted": turn.interrupted,
