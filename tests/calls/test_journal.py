@@ -4,7 +4,7 @@ import pytest
 from sqlalchemy import select, text
 
 from outdial.calls.journal import CallJournal
-from outdial.conversation.session import Turn
+from outdial.conversation.transcript import Turn
 from outdial.db.tables import turns
 
 
