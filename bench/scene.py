@@ -90,6 +90,7 @@ def scene(
     announce: bool = False,
     trace: bool = False,
     pin_server: bool = True,
+    calls_per_second: int = 1000,
     preferred: bool = False,
 ) -> Iterator[Scene]:
     """PostgreSQL isn't pinned: it runs wherever the system puts it, as it does in production on one host.
@@ -120,6 +121,7 @@ def scene(
             "script": script,
             "announce": announce,
             "trace": trace,
+            "calls_per_second": calls_per_second,
             **ACCOUNT,
         }
         children.append(server := Child("bench.server", config, data_dir / "server.log"))

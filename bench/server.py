@@ -149,7 +149,7 @@ async def _furnish(outdial: Running, config: dict[str, Any]) -> dict[str, str]:
         public_url=outdial.base_url,
         agent_id=agent["id"],
         base_url=config["carrier_url"],
-        calls_per_second=1000,
+        calls_per_second=config["calls_per_second"],
     )
     return {"key": key["key"], "number_id": number["id"]}
 
