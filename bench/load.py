@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from bench.figures import median
 from bench.machine import Work
 from bench.scene import Scene
 
@@ -21,6 +22,12 @@ class Step:
     def p99_ms(self) -> float:
         return float(self.heard["late_ms"]["p99"])
 
+    @property
+    def reply_ms(self) -> float | None:
+        """From a callee's last voiced frame to the agent's first, the median; None when nobody was answered."""
+        replies = self.heard["replies_s"]
+        return median(replies) * 1000 if replies else None
+
     def row(self) -> dict[str, Any]:
         late, own, work = self.heard["late_ms"], self.heard["own_late_ms"], self.work
         return {
@@ -30,6 +37,7 @@ class Step:
             "p99.9": round(late["p999"], 1),
             "max ms": round(late["max"], 1),
             "gaps": self.heard["gaps"],
+            "reply p50": None if self.reply_ms is None else round(self.reply_ms),
             "frames": self.heard["frames"],
             "server %": round(work.percent["server"]),
             "MB": round(work.resident_mb["server"]),
