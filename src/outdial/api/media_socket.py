@@ -25,7 +25,7 @@ except ImportError:  # a platform without wheels
 
 logger = logging.getLogger(__name__)
 _wire_log = logging.getLogger("outdial.media.websocket")
-_wire_log.setLevel(logging.INFO)  # at DEBUG the library logs the handshake, and in its path is the stream's token
+_wire_log.setLevel(logging.WARNING)  # below, it logs every connection, and the handshake with the stream's token
 
 MAX_MESSAGE_BYTES = 128 * 1024
 MAX_UNSENT_BYTES = 256 * 1024  # about 20 s of audio nobody reads
