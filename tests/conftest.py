@@ -6,6 +6,7 @@ import tempfile
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
+import hypothesis
 import psycopg
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -13,6 +14,12 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from outdial.db.embedded import EmbeddedPostgres
 from outdial.db.engine import create_engine
 from outdial.db.migrate import upgrade
+
+# The first text Hypothesis makes on a fresh machine costs two seconds, for its table of all characters.
+hypothesis.settings.register_profile(
+    "outdial", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("outdial")
 
 TEMPLATE = "template_migrated"
 _names = (f"test_{number}" for number in itertools.count(1))

@@ -9,6 +9,8 @@ from typing import Any
 
 from sqlalchemy import Row, select, update
 from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from outdial.calls.dialing import OpenCarrier
@@ -126,26 +128,33 @@ class Callbacks:
 
     async def _handle_in_order(self, rows: list[Row[Any]]) -> None:
         for row in rows:
-            carrier = CARRIERS[CarrierName(row.carrier)]
-            callback = carrier.parse(
-                row.kind, row.body.encode(), headers=row.headers, received_at=row.received_at
-            )
-            if callback.event is not None:
-                await apply_event(
-                    self._engine, row.attempt_id, callback.event, check_in_s=self._settings.silent_after_s
-                )
-            if callback.price is not None:
-                await record_price(self._engine, row.attempt_id, callback.price)
-            if callback.transfer_failed is not None:
-                # Noted first: if nobody lives to say sorry, the sweep ends the call.
-                await announce_ending(self._engine, row.attempt_id, EndReason.COMPLETED)
-                task = asyncio.create_task(self._apologize(row, callback.transfer_failed))
-                self._apologies.add(task)
-                task.add_done_callback(self._apologies.discard)
+            try:
+                await self._handle(row)
+            except (OperationalError, InterfaceError, PoolTimeoutError):
+                raise  # the database's trouble, not this callback's: it is tried again
+            except Exception:
+                # It would fail again, and keep all others waiting. The sweep asks the carrier instead.
+                logger.exception("Callback can't be handled", extra={"attempt_id": row.attempt_id})
             async with self._engine.begin() as conn:
                 await conn.execute(
                     update(callbacks).where(callbacks.c.id == row.id).values(handled_at=datetime.now(UTC))
                 )
+
+    async def _handle(self, row: Row[Any]) -> None:
+        carrier = CARRIERS[CarrierName(row.carrier)]
+        callback = carrier.parse(row.kind, row.body.encode(), headers=row.headers, received_at=row.received_at)
+        if callback.event is not None:
+            await apply_event(
+                self._engine, row.attempt_id, callback.event, check_in_s=self._settings.silent_after_s
+            )
+        if callback.price is not None:
+            await record_price(self._engine, row.attempt_id, callback.price)
+        if callback.transfer_failed is not None:
+            # Noted first: if nobody lives to say sorry, the sweep ends the call.
+            await announce_ending(self._engine, row.attempt_id, EndReason.COMPLETED)
+            task = asyncio.create_task(self._apologize(row, callback.transfer_failed))
+            self._apologies.add(task)
+            task.add_done_callback(self._apologies.discard)
 
     async def _apologize(self, row: Row[Any], call: CarrierCall) -> None:
         """A transfer came to nothing and the carrier leaves the callee on the line, with nobody there."""

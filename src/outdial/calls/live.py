@@ -14,12 +14,14 @@ from outdial.agents.book import AgentBook, ReadyAgent
 from outdial.calls.admission import stream_token_hash
 from outdial.calls.dialing import OpenCarrier
 from outdial.calls.journal import CallJournal
+from outdial.calls.recordings import FOLDER as RECORDINGS
 from outdial.calls.state import AnsweredBy, CallDirection, CallState, Progress, Verdict
 from outdial.calls.transitions import announce_ending, apply_event, carrier_call
 from outdial.carriers.base import CarrierError, CarrierName, CarrierUnreachable
 from outdial.carriers.registry import CARRIERS
+from outdial.conversation.call_facts import CallFacts, Engines, MachinePolicy
 from outdial.conversation.line import Line, MediaSocket
-from outdial.conversation.session import CallFacts, Engines, MachinePolicy, Session, SessionEnd
+from outdial.conversation.session import Session, SessionEnd
 from outdial.db.notify import Notifications
 from outdial.db.tables import attempts, calls, carrier_accounts, turns
 from outdial.media.pacer import Pacer
@@ -156,7 +158,7 @@ class LiveCalls:
 
     def _recording_path(self, call: Row[Any]) -> Path:
         name = f"{call.id}.wav" if not call.turns else f"{call.id}-{call.turns}.wav"
-        folder: Path = self._settings.data_dir / "recordings" / call.workspace_id
+        folder: Path = self._settings.data_dir / RECORDINGS / call.workspace_id
         return folder / name
 
     # -- the conversation ------------------------------------------------------------------------------------
@@ -175,7 +177,8 @@ class LiveCalls:
             logger.exception("Conversation broke", extra=fields)  # the sweep ends the call
         finally:
             session.line.close()
-            self._sessions.pop(call.id, None)
+            if self._sessions.get(call.id) is session:  # else the call's next attempt is talking already
+                del self._sessions[call.id]
             self._attempts.discard(attempt_id)
             await journal.close()
 
@@ -185,17 +188,17 @@ class LiveCalls:
         if not end.transferred:
             await announce_ending(self._engine, attempt_id, end.end_reason, end.error)
         session.line.close()
-        async with self._engine.begin() as conn:
+        check_at = datetime.now(UTC) + timedelta(seconds=AFTER_STREAM_CHECK_S)
+        values: dict[str, Any] = {"check_at": check_at}
+        if end.transferred:
+            values["owner"] = None  # nobody here is needed for it any more
+        async with self._engine.begin() as conn:  # the attempt first, as in calls.transitions
+            await conn.execute(update(attempts).where(attempts.c.id == attempt_id).values(**values))
             await conn.execute(
                 update(calls)
                 .where(calls.c.id == call_id)
                 .values(recording=_saved(recording, self._settings), message_delivered=end.message_delivered)
             )
-            check_at = datetime.now(UTC) + timedelta(seconds=AFTER_STREAM_CHECK_S)
-            values: dict[str, Any] = {"check_at": check_at}
-            if end.transferred:
-                values["owner"] = None  # nobody here is needed for it any more
-            await conn.execute(update(attempts).where(attempts.c.id == attempt_id).values(**values))
         if end.still_up and await hang_up(self._engine, self._open_carrier, attempt_id):
             event = Progress(state=CallState.ENDED, at=datetime.now(UTC), end_reason=end.end_reason, error=end.error)
             await apply_event(self._engine, attempt_id, event)
@@ -230,7 +233,11 @@ class LiveCalls:
                 async with self._engine.begin() as conn:
                     await conn.execute(
                         update(attempts)
-                        .where(attempts.c.id.in_(self._attempts), attempts.c.state != CallState.ENDED)
+                        .where(
+                            attempts.c.id.in_(self._attempts),
+                            attempts.c.state != CallState.ENDED,
+                            attempts.c.owner == self._owner,  # not taken over while we couldn't say that we live
+                        )
                         .values(
                             lease_until=now + timedelta(seconds=self._settings.lease_s),
                             check_at=now + timedelta(seconds=self._settings.silent_after_s),

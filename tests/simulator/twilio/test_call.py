@@ -1,7 +1,9 @@
 """Whole calls over real sockets: what the customer's server sees of each kind of callee."""
 
 import asyncio
+import wave
 
+import numpy as np
 import pytest
 
 from outdial.media.tones import tone
@@ -56,20 +58,11 @@ async def test_only_the_completed_callback_is_sent_unless_more_are_asked_for(set
     assert final["SequenceNumber"] == "0"
 
 
-async def test_the_human_answers_what_the_agent_says(setup):
-    setup.customer.talk = talk_twice
-    await setup.place("00")
-    final = await setup.customer.wait_for_end()
-    assert final["CallStatus"] == "completed"
-    assert int(final["CallDuration"]) >= 1
-    assert final["Duration"] == "1"
-
-
 async def test_media_arrives_every_20_ms_with_numbers_as_strings(setup):
     arrivals: list[float] = []
 
     async def talk(stream: Stream) -> None:
-        while len(arrivals) < 50:
+        while len(arrivals) < 25:
             await stream.until("media")
             arrivals.append(asyncio.get_running_loop().time())
 
@@ -79,12 +72,12 @@ async def test_media_arrives_every_20_ms_with_numbers_as_strings(setup):
 
     [stream] = setup.customer.streams
     media = stream.of("media")
-    assert [int(message["sequenceNumber"]) for message in media] == list(range(2, 52))
+    assert [int(message["sequenceNumber"]) for message in media] == list(range(2, 27))
     assert [message["media"]["chunk"] for message in media[:3]] == ["1", "2", "3"]
     assert [message["media"]["timestamp"] for message in media[:3]] == ["20", "40", "60"]
     assert {message["media"]["track"] for message in media} == {"inbound"}
-    assert len(stream.heard) == 50 * 320
-    assert 0.9 < arrivals[-1] - arrivals[0] < 1.4
+    assert len(stream.heard) == 25 * 320
+    assert 0.4 < arrivals[-1] - arrivals[0] < 0.8
 
 
 async def test_a_callee_who_hangs_up_ends_the_call_and_the_stream(setup):
@@ -140,7 +133,7 @@ async def test_hanging_up_through_rest_ends_a_call_in_progress(setup):
 
 @pytest.mark.parametrize("status", ["completed", "canceled"])
 async def test_a_call_can_be_canceled_while_it_rings(start, status):
-    async with start(pace=1) as setup:
+    async with start(pace=0.3) as setup:
         call = await setup.place("00")
         await setup.customer.wait_for(lambda: "ringing" in setup.customer.statuses())
         await setup.update(call["sid"], Status=status)
@@ -173,19 +166,18 @@ async def test_calls_beyond_one_a_second_are_queued(start):
         assert [call["dialled"] for call in await setup.dialled()] == [True, True, False]
 
 
-async def test_what_the_phone_says_and_hears_is_kept_as_a_wav(start, tmp_path):
-    import wave
-
+async def test_the_human_answers_what_we_say_and_both_voices_are_kept_as_a_wav(start, tmp_path):
     async with start(recordings_dir=tmp_path) as setup:
         setup.customer.talk = talk_twice
         call = await setup.place("00")
-        await setup.customer.wait_for_end()
+        final = await setup.customer.wait_for_end()
+    assert (final["CallStatus"], final["Duration"]) == ("completed", "1")
+    assert int(final["CallDuration"]) >= 1
     with wave.open(str(tmp_path / f"{call['sid']}.wav")) as recording:
         assert (recording.getnchannels(), recording.getframerate()) == (2, 8000)
-        stereo = recording.readframes(recording.getnframes())
-    callee, agent = stereo[0::4], stereo[2::4]
-    assert any(callee)
-    assert any(agent)
+        stereo = np.frombuffer(recording.readframes(recording.getnframes()), dtype="<i2").reshape(-1, 2)
+    callee, ours = np.abs(stereo).max(axis=0)
+    assert min(callee, ours) > 1000
 
 
 async def test_closing_the_simulator_in_the_middle_of_a_call_leaves_nothing_behind(start):
@@ -205,6 +197,8 @@ async def test_verdicts_on_who_answered_arrive_while_twiml_runs(setup):
         await setup.place(
             callee,
             MachineDetection=mode,
+            MachineDetectionSpeechThreshold="1000",
+            MachineDetectionSpeechEndThreshold="500",
             AsyncAmd="true",
             AsyncAmdStatusCallback=setup.customer.url("amd"),
         )
@@ -214,29 +208,21 @@ async def test_verdicts_on_who_answered_arrive_while_twiml_runs(setup):
     told = {item.form["CallSid"]: item for item in setup.customer.named("amd")}
     verdicts = [told[call["sid"]].form["AnsweredBy"] for call in calls]
     assert verdicts == ["human", "machine_start", "machine_end_beep", "fax"]
-    assert all(item.genuine and int(item.form["MachineDetectionDuration"]) > 1000 for item in told.values())
+    assert all(item.genuine and int(item.form["MachineDetectionDuration"]) > 500 for item in told.values())
     assert len(setup.customer.streams) == len(wanted), "TwiML doesn't wait for the verdict"
     assert (await setup.fetch(calls[0]["sid"]))["answered_by"] == "human"
 
 
 async def test_without_async_the_twiml_url_is_asked_after_the_verdict(setup):
     setup.customer.documents["twiml"] = "<Response><Hangup/></Response>"
-    await setup.place("00", twiml="", Url=setup.customer.url("twiml"), MachineDetection="Enable")
+    await setup.place(
+        "00",
+        twiml="",
+        Url=setup.customer.url("twiml"),
+        MachineDetection="Enable",
+        MachineDetectionSpeechEndThreshold="500",
+    )
     await setup.customer.wait_for_end()
     [asked] = setup.customer.named("twiml")
     assert asked.genuine
     assert asked.form["AnsweredBy"] == "human"
-
-
-async def test_detection_is_ignored_when_digits_are_sent(setup):
-    call = await setup.place(
-        "00",
-        twiml="<Response><Pause length='2'/></Response>",
-        SendDigits="w",
-        MachineDetection="Enable",
-        AsyncAmd="true",
-        AsyncAmdStatusCallback=setup.customer.url("amd"),
-    )
-    await setup.customer.wait_for_end()
-    assert not setup.customer.named("amd")
-    assert (await setup.fetch(call["sid"]))["answered_by"] is None
