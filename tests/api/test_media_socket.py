@@ -27,6 +27,7 @@ from outdial.api.media_socket import (
     MAX_MESSAGE_BYTES,
     MAX_UNSENT_BYTES,
     media_sockets,
+    sole_message,
 )
 
 PATH = "/media/twilio/attempt_1/token"
@@ -39,6 +40,7 @@ class Call:
         self.echo = echo
         self.messages = []
         self.disconnects = 0
+        self.orderly = None
         self.socket = None
 
     def start(self, socket):
@@ -52,8 +54,9 @@ class Call:
         if message == "break":
             raise ZeroDivisionError
 
-    def disconnected(self):
+    def disconnected(self, *, orderly):
         self.disconnects += 1
+        self.orderly = orderly
 
 
 def accepting(call):
@@ -266,6 +269,27 @@ async def test_a_stop_that_comes_together_with_the_close_is_still_passed_on():
 
 
 @in_virtual_time
+async def test_a_close_in_due_form_is_told_from_a_broken_connection():
+    for code, orderly in ((1000, True), (1001, True), (None, True), (1011, False), (4000, False)):
+        call = Call()
+        peer = Peer(accepting(call))
+        await peer.read()
+        peer.client.send_close(code)
+        peer.pass_on()
+        await asyncio.sleep(0.01)
+        assert call.orderly is orderly
+
+
+@in_virtual_time
+async def test_a_connection_that_is_lost_without_a_word_is_not_closed_in_due_form():
+    call = Call()
+    peer = Peer(accepting(call))
+    await peer.read()
+    peer.pipe.protocol.connection_lost(ConnectionResetError())
+    assert call.orderly is False
+
+
+@in_virtual_time
 async def test_a_message_that_breaks_its_call_ends_only_that():
     call = Call()
     peer = Peer(accepting(call))
@@ -293,6 +317,66 @@ async def test_messages_arrive_whole_however_the_network_cuts_them():
     for at in range(0, len(data), 997):
         peer.pipe.protocol.data_received(data[at : at + 997])
     assert call.messages == sent
+
+
+@pytest.mark.parametrize("length", [0, 1, 125, 126, 127, 240, 65_535, 65_536, 131_072])
+@pytest.mark.parametrize("kind", [Opcode.TEXT, Opcode.BINARY])
+def test_messages_of_any_length_are_framed_as_the_protocol_wants(length, kind):
+    message = "x" * length if kind is Opcode.TEXT else b"\xff" * length
+
+    async def main():
+        call = Call()
+        peer = Peer(accepting(call))
+        await peer.read()
+        call.socket.send(message)
+        (frame,) = await peer.read()
+        assert (frame.opcode, frame.fin) == (kind, True)
+        assert bytes(frame.data) == (message.encode() if kind is Opcode.TEXT else message)
+        peer.pipe.protocol.data_received(Frame(kind, frame.data).serialize(mask=True))
+        assert call.messages == [message]
+        peer.pipe.close()
+        await asyncio.sleep(0)
+
+    virtual_time.run(main())
+
+
+@given(
+    opcode=st.sampled_from([Opcode.TEXT, Opcode.BINARY, Opcode.CONT]),
+    payload=st.binary(max_size=400),
+    fin=st.booleans(),
+    mask=st.booleans(),
+    cut=st.integers(-3, 3),
+)
+def test_only_a_whole_masked_message_is_taken_for_one(opcode, payload, fin, mask, cut):
+    data = Frame(opcode, payload, fin).serialize(mask=mask)
+    data = data[:cut] if cut < 0 else data + bytes(cut)
+    whole = fin and mask and not cut and opcode is not Opcode.CONT
+    assert sole_message(data) == (payload if whole else None)
+
+
+@in_virtual_time
+async def test_a_message_inside_a_fragmented_one_is_an_error():
+    call = Call()
+    peer = Peer(accepting(call))
+    await peer.read()
+    peer.pipe.protocol.data_received(Frame(Opcode.TEXT, b"Hel", fin=False).serialize(mask=True))
+    peer.pipe.protocol.data_received(Frame(Opcode.TEXT, b"lo").serialize(mask=True))
+    await peer.read()
+    assert peer.client.close_rcvd.code == 1002
+    assert (call.messages, call.disconnects) == ([], 1)
+
+
+@in_virtual_time
+async def test_a_message_after_half_of_another_waits_for_the_rest():
+    call = Call()
+    peer = Peer(accepting(call))
+    await peer.read()
+    first, second = (Frame(Opcode.TEXT, text).serialize(mask=True) for text in (b"first", b"second"))
+    for data in (first[:4], first[4:] + second[:1], second[1:], first):
+        peer.pipe.protocol.data_received(data)
+    assert call.messages == ["first", "second", "first"]
+    peer.pipe.close()
+    await asyncio.sleep(0)
 
 
 @settings(max_examples=150, deadline=None)
@@ -327,9 +411,8 @@ def test_the_streams_token_is_in_no_log_whatever_the_level(caplog):
         await asyncio.sleep(0)
 
     virtual_time.run(main())
-    server_side = [record.getMessage() for record in caplog.records if record.name.startswith("outdial")]
-    assert server_side
-    assert not any("token" in message for message in server_side)
+    assert any("token" in record.getMessage() for record in caplog.records)  # the peer's own log has it
+    assert not any("token" in record.getMessage() for record in caplog.records if record.name.startswith("outdial"))
 
 
 # -- over TCP, beside the API --------------------------------------------------------------------------------

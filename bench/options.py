@@ -1,0 +1,21 @@
+"""How a run was asked for."""
+
+from dataclasses import dataclass
+from typing import TypeVar
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """`quick`: enough to see that everything works; its figures mean nothing."""
+
+    quick: bool = False
+    seconds: float | None = None  # each step of a measurement is listened to for this long
+    preferred: bool = False       # see machine.prefer
+
+    def pick(self, full: T, quick: T) -> T:
+        return quick if self.quick else full
+
+    def listen_s(self, full: float) -> float:
+        return self.seconds or self.pick(full, 1.0)
