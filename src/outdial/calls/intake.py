@@ -8,13 +8,14 @@ import json
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from sqlalchemy import RowMapping, case, func, insert, select, update
+from sqlalchemy import RowMapping, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from outdial.calls.request import OutboundRequest
 from outdial.calls.state import CallDirection, CallState, EndReason
-from outdial.db.tables import agent_versions, agents, call_events, calls, idempotency_keys, numbers, pools
+from outdial.db.tables import agents, call_events, calls, idempotency_keys, numbers, pools
 from outdial.ids import is_id, new_id
+from outdial.numbers.store import version_in_use
 from outdial.refusals import Conflict, Invalid, LimitReached, NotFound, NotYours
 from outdial.settings import Settings
 from outdial.workspaces.store import free_outbound
@@ -145,7 +146,6 @@ async def _earlier_answer(
 
 
 async def _number_that_dials(conn: AsyncConnection, workspace_id: str, number_id: str) -> RowMapping:
-    draft = select(func.max(agent_versions.c.version)).where(agent_versions.c.agent_id == numbers.c.agent_id)
     number = None
     if is_id(number_id, "num"):
         number = (
@@ -157,10 +157,7 @@ async def _number_that_dials(conn: AsyncConnection, workspace_id: str, number_id
                     numbers.c.direction,
                     numbers.c.agent_id,
                     numbers.c.agent_version,
-                    case(
-                        (numbers.c.agent_version == "draft", draft.scalar_subquery()),
-                        else_=agents.c.published_version,
-                    ).label("version"),
+                    version_in_use.label("version"),
                 )
                 .outerjoin(agents, agents.c.id == numbers.c.agent_id)
                 .where(numbers.c.id == number_id)

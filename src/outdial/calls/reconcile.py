@@ -55,6 +55,9 @@ NEVER_PLACED = CallError(
 OUTCOME_UNKNOWN = CallError(
     code="outcome_unknown", message="The carrier could not say what became of this call."
 )
+NOT_ANSWERED = CallError(
+    code="no_media", message="The call came in, but the carrier opened no audio connection to Outdial."
+)
 INTERRUPTED_ENDING = {
     "end_reason": EndReason.FAILED,
     "error": {"code": INTERRUPTED.code, "message": INTERRUPTED.message},
@@ -365,6 +368,7 @@ def _with_call() -> Select[Any]:
         attempts,
         func.now().label("now"),
         calls.c.workspace_id,
+        calls.c.direction,
         calls.c.to,
         calls.c.from_.label("caller"),
         calls.c.ring_timeout_s,
@@ -384,6 +388,9 @@ def overdue_end(
         answered = state is CallState.IN_PROGRESS
         return (EndReason.COMPLETED if answered else EndReason.CANCELED), None
     if state is not CallState.IN_PROGRESS:
+        if row.direction == CallDirection.INBOUND:  # we were to answer it
+            late = now > row.created_at + timedelta(seconds=stream_start_timeout_s)
+            return (EndReason.FAILED, NOT_ANSWERED) if late and row.stream_opened_at is None else None
         if row.ringing_at is not None:
             limit_at = row.ringing_at + timedelta(seconds=row.ring_timeout_s + RING_GRACE_S)
         else:

@@ -24,7 +24,7 @@ class EndReason(StrEnum):
     COMPLETED = "completed"  # answered, and the conversation came to its end (by either side)
     BUSY = "busy"
     NO_ANSWER = "no_answer"
-    DECLINED = "declined"    # only where the carrier can tell it from busy
+    DECLINED = "declined"    # by the callee, where the carrier can tell it from busy; inbound: by us, error says why
     FAILED = "failed"        # error says why, in words a user understands
     CANCELED = "canceled"    # ended by us or the user before it was answered
     MACHINE = "machine"      # a machine answered, and we hung up on it

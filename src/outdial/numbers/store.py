@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from sqlalchemy import Row, delete, func, select, update
+from sqlalchemy import Row, case, delete, func, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from typing_extensions import TypedDict
@@ -11,7 +11,7 @@ from typing_extensions import TypedDict
 from outdial.calls.state import CallState
 from outdial.carriers.base import CarrierName
 from outdial.carriers.registry import CARRIERS
-from outdial.db.tables import agents, calls, carrier_accounts, numbers
+from outdial.db.tables import agent_versions, agents, calls, carrier_accounts, numbers
 from outdial.ids import is_id, new_id
 from outdial.instants import to_json
 from outdial.numbers.e164 import parse_e164
@@ -22,6 +22,18 @@ Direction = Literal["both", "inbound"]
 Version = Literal["published", "draft"]
 
 _MAX_CREDENTIAL_CHARS = 10_000  # a private key in PEM fits
+
+
+# Which version talks on a number: in a query of numbers, outer-joined with agents. None: there is no such version.
+version_in_use = case(
+    (
+        numbers.c.agent_version == "draft",
+        select(func.max(agent_versions.c.version))
+        .where(agent_versions.c.agent_id == numbers.c.agent_id)
+        .scalar_subquery(),
+    ),
+    else_=agents.c.published_version,
+)
 
 
 class NumberAgent(TypedDict):
