@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Row, select
+from sqlalchemy import Row, Select, select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from outdial.calls.callbacks import Callbacks, Received
@@ -105,12 +105,10 @@ class Doorway:
 
     async def _account(self, carrier: CarrierName, account_id: str) -> Row[Any] | None:
         account = carrier_accounts.c
-        query = select(account.id, account.workspace_id, account.carrier, account.credentials).where(
-            account.id == account_id, account.carrier == carrier
-        )
+        query: Select[Any] = select(account.id, account.workspace_id, account.carrier, account.credentials)
         async with self._engine.connect() as conn:
-            row: Row[Any] | None = (await conn.execute(query)).one_or_none()
-        return row
+            found = await conn.execute(query.where(account.id == account_id, account.carrier == carrier))
+            return found.one_or_none()
 
     async def _attempt_of(self, account: Row[Any], callback: Callback) -> str | None:
         call = callback.call or callback.transfer_failed
