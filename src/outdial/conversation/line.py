@@ -20,7 +20,7 @@ from outdial.carriers.base import (
     StreamEnded,
     StreamStarted,
 )
-from outdial.media.frames import FRAME_BYTES, FRAME_MS
+from outdial.media.frames import FRAME_BYTES, FRAME_MS, duration_ms
 from outdial.media.pacer import Pacer
 from outdial.media.recording import Recording
 
@@ -144,7 +144,7 @@ class Line:
                 now_ms = self.now_ms()
                 # The media timestamp would do as well, until a carrier pauses it while it plays something.
                 if self._recording is not None:
-                    self._recording.callee(max(0, now_ms - FRAME_MS), pcm)
+                    self._recording.callee(max(0, now_ms - duration_ms(pcm)), pcm)
                 self._listener.on_audio(pcm, now_ms)
                 if now_ms - self._flushed_ms >= FLUSH_EVERY_MS:
                     self._flushed_ms = now_ms
