@@ -1,69 +1,19 @@
-"""A workspace with a key, an agent and a number, and a client that speaks to the API without a socket."""
+"""The API over a fresh database, and a client that speaks to it without a socket."""
 
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
 import pytest
 from fastapi import FastAPI
-from sqlalchemy import insert
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from outdial.api.app import create_api
 from outdial.api.services import Services
 from outdial.db.notify import Notifications
-from outdial.db.tables import agent_versions, agents, carrier_accounts, numbers
-from outdial.ids import new_id
 from outdial.settings import Settings
-from outdial.workspaces.api_keys import create_api_key
-from outdial.workspaces.plans import Plan
 from outdial.workspaces.secrets import SecretBox
-from outdial.workspaces.store import create_workspace
-
-E164 = "+15551230002"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Tenant:
-    workspace_id: str
-    key: str
-    agent_id: str
-    number_id: str
-
-
-async def make_tenant(engine: AsyncEngine, *, plan: Plan = Plan.TEAM, **number: object) -> Tenant:
-    """A workspace as the simplest user has it. `number` overrides columns of the number."""
-    workspace_id = (await create_workspace(engine, name="Clinic", plan=plan))["id"]
-    agent_id, account_id, number_id = new_id("agent"), new_id("acct"), new_id("num")
-    async with engine.begin() as conn:
-        await conn.execute(
-            insert(agents).values(
-                id=agent_id, workspace_id=workspace_id, name="Reminder", kind="script", published_version=1
-            )
-        )
-        await conn.execute(insert(agent_versions).values(agent_id=agent_id, version=1, source="say: Hello"))
-        await conn.execute(
-            insert(carrier_accounts).values(
-                id=account_id,
-                workspace_id=workspace_id,
-                carrier="twilio",
-                account_ref="AC1",
-                credentials=b"",
-                calls_per_second=1,
-            )
-        )
-        values = {
-            "id": number_id,
-            "workspace_id": workspace_id,
-            "carrier_account_id": account_id,
-            "e164": E164,
-            "name": "Front desk",
-            "agent_id": agent_id,
-        }
-        await conn.execute(insert(numbers).values(values | number))
-    key = (await create_api_key(engine, workspace_id, name="Test"))["key"]
-    return Tenant(workspace_id=workspace_id, key=key, agent_id=agent_id, number_id=number_id)
+from tenants import Tenant, make_tenant
 
 
 @pytest.fixture

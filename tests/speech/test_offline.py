@@ -1,6 +1,8 @@
 """The real engines: what the one says, the other has to understand over a telephone line."""
 
 import re
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -11,6 +13,7 @@ from outdial.media import tones
 from outdial.media.frames import BYTES_PER_MS, duration_ms, silence
 from outdial.media.g711 import pcm_to_ulaw, ulaw_to_pcm
 from outdial.media.voice_activity import VoiceActivity
+from outdial.speech.base import SpeechUnavailable
 from outdial.speech.offline import OfflineSpeechToText, OfflineTextToSpeech, available
 
 pytestmark = pytest.mark.skipif(
@@ -154,6 +157,24 @@ async def test_of_a_long_monologue_the_end_is_kept():
         recognition.feed(silence(1000))
     recognition.feed(await spoken("Could we move it to Thursday?"))
     assert "Thursday" in await recognition.text()
+
+
+def test_nothing_is_loaded_before_it_is_needed():
+    loaded = (
+        "import sys, outdial.speech.offline as offline; offline.OfflineTextToSpeech();"
+        "offline.OfflineSpeechToText(); print(sorted({'hibari', 'moonshine_voice'} & set(sys.modules)))"
+    )
+    assert subprocess.run([sys.executable, "-c", loaded], capture_output=True, text=True).stdout == "[]\n"
+
+
+@pytest.mark.parametrize(
+    ("module", "engine"), [("hibari", OfflineTextToSpeech), ("moonshine_voice", OfflineSpeechToText)]
+)
+def test_a_missing_engine_says_what_to_install(monkeypatch, module, engine):
+    monkeypatch.setitem(sys.modules, module, None)  # Python's own mark for "there is no such module"
+    with pytest.raises(SpeechUnavailable, match="pip install"):
+        engine()
+    assert [found.problem is None for found in available()].count(True) == 1
 
 
 async def test_engines_warm_up():

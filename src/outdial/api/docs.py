@@ -1,7 +1,10 @@
 """What the OpenAPI document says beside the handlers' signatures: the errors, the examples, the notice."""
 
+from collections.abc import Sequence
 from typing import Any
 
+from fastapi import APIRouter, FastAPI
+from fastapi.routing import APIRoute
 from pydantic import BaseModel, ConfigDict
 
 from outdial.api.problems import MEDIA_TYPE, Problem, problem_json
@@ -68,6 +71,38 @@ def documented(*statuses: int, **codes: str) -> dict[int | str, dict[str, Any]]:
 def example(value: Any, description: str = "Done", *, status: int = 200) -> dict[int | str, dict[str, Any]]:
     """The success of an operation, with an example."""
     return {status: {"description": description, "content": {"application/json": {"example": value}}}}
+
+
+def complete_document(app: FastAPI, routers: Sequence[APIRouter]) -> None:
+    """Have the OpenAPI document of `app` say what handlers can't, and not say what isn't so."""
+    generate = app.openapi
+
+    def openapi() -> dict[str, Any]:
+        if app.openapi_schema is None:
+            document = generate()
+            schema = ProblemBody.model_json_schema(ref_template="#/components/schemas/{model}")
+            schemas = document["components"]["schemas"]
+            schemas.update(schema.pop("$defs"))
+            schemas["Problem"] = schema
+            for unused in ("HTTPValidationError", "ValidationError"):
+                schemas.pop(unused, None)
+            for route in (route for router in routers for route in router.routes if isinstance(route, APIRoute)):
+                for method in route.methods or ():
+                    _complete(document["paths"][route.path_format][method.lower()], route)
+        assert app.openapi_schema is not None
+        return app.openapi_schema
+
+    app.openapi = openapi  # type: ignore[method-assign]
+
+
+def _complete(operation: dict[str, Any], route: APIRoute) -> None:
+    stated = {str(status): response for status, response in route.responses.items()}
+    if "422" not in stated:
+        operation["responses"].pop("422", None)  # FastAPI adds its own wherever there is a parameter
+    for status, response in stated.items():
+        for media_type, content in response.get("content", {}).items():
+            if "example" in content:  # FastAPI drops the nulls in it
+                operation["responses"][status]["content"][media_type]["example"] = content["example"]
 
 
 def _add(responses: dict[int | str, dict[str, Any]], status: int, description: str, code: str, message: str) -> None:

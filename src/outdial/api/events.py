@@ -2,13 +2,15 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Iterator
+import logging
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Response
 from fastapi.responses import StreamingResponse
+from sqlalchemy.exc import SQLAlchemyError
 
 from outdial.api.auth import ApiRoute, Caller
 from outdial.api.calls import NO_CALL, CallId
@@ -19,12 +21,14 @@ from outdial.calls.state import CallState
 from outdial.calls.views import Event, call_state, events_after
 from outdial.instants import to_json
 
+logger = logging.getLogger(__name__)
+
 router = APIRouter(route_class=ApiRoute, tags=["Calls"])
 
 HEARTBEAT_S = 15.0
-POLL_S = 3.0                          # should a notification be lost
-LATE = timedelta(seconds=10)          # within this, an event may turn up after one with a higher id
-LINGER_S = 1.0                        # the last words are written beside the end, and may come just after it
+POLL_S = 3.0                    # should a notification be lost
+LATE = timedelta(seconds=10)    # within this, an event may turn up after one with a higher id
+LINGER = timedelta(seconds=1)   # the last words are written beside the end, and may come just after it
 
 _STREAM = """id: 101
 event: state
@@ -82,31 +86,29 @@ async def follow_call(
 
 
 async def _stream(services: Services, workspace_id: str, call_id: str, after: int) -> AsyncIterator[str]:
-    sent: dict[int, datetime] = {}  # younger than LATE: looked at again for events between them
+    sent: dict[int, datetime] = {}  # those younger than LATE, which are read again for the sake of late ones
+    silent_s = 0.0
     with _wake_ups(services, call_id) as woken:
-        silent_s = 0.0
         while True:
             woken.clear()
-            async with services.engine.connect() as conn:
-                state, ended_at = await call_state(conn, workspace_id, call_id)  # first: the end is in the events then
-                events = await events_after(conn, call_id, after)
+            try:
+                state, ended_at, events = await _read(services, workspace_id, call_id, after)
+            except SQLAlchemyError as error:
+                logger.warning("Event stream cut: database can't be used", extra={"error": type(error).__name__})
+                return  # the follower comes back with its last id
             now = datetime.now(UTC)
-            fresh = [event for event in events if event.id not in sent]
-            for event in fresh:
-                yield _text(event)
-                sent[event.id] = event.at
-            settled = [event_id for event_id, at in sent.items() if at < now - LATE]
-            after = max([after, *settled])
+            for event in events:
+                if event.id not in sent:
+                    yield _text(event)
+                    sent[event.id] = event.at
+                    silent_s = 0.0
+            after = max([after, *(event_id for event_id, at in sent.items() if at < now - LATE)])
             sent = {event_id: at for event_id, at in sent.items() if event_id > after}
-            if fresh:
-                silent_s = 0.0
-                if len(events) > len(sent):  # a full page: there may be more already
-                    continue
             wait_s = POLL_S
             if state is CallState.ENDED:
-                if ended_at is None or ended_at < now - timedelta(seconds=LINGER_S):
+                if ended_at is None or ended_at < now - LINGER:
                     return
-                wait_s = LINGER_S
+                wait_s = LINGER.total_seconds()
             try:
                 await asyncio.wait_for(woken.wait(), wait_s)
             except TimeoutError:
@@ -114,6 +116,15 @@ async def _stream(services: Services, workspace_id: str, call_id: str, after: in
             if silent_s >= HEARTBEAT_S:
                 yield ": still here\n\n"
                 silent_s = 0.0
+
+
+async def _read(
+    services: Services, workspace_id: str, call_id: str, after: int
+) -> tuple[CallState, datetime | None, Sequence[Event]]:
+    async with services.engine.connect() as conn:
+        state, ended_at = await call_state(conn, workspace_id, call_id)
+        # After the state: when that is the end, the event that says so is among these.
+        return state, ended_at, await events_after(conn, call_id, after)
 
 
 @contextmanager

@@ -4,6 +4,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Body, Path, Response
 from fastapi.responses import JSONResponse
+from pydantic import Field
 from typing_extensions import TypedDict
 
 from outdial.api.auth import ApiRoute, Caller
@@ -76,11 +77,12 @@ class NewNumber(StrictBody):
 class NumberChanges(StrictBody):
     """Fields that are left out stay as they are."""
 
-    name: Name = ""
-    agent_id: CleanId | None = None
+    # Factories, because their results aren't documented: a default here would be a lie.
+    name: Name = Field(default_factory=str)
+    agent_id: CleanId | None = Field(default_factory=lambda: None)
     """null takes the agent away."""
-    agent_version: Version = "published"
-    direction: Direction = "both"
+    agent_version: Version = Field(default_factory=lambda: "published")
+    direction: Direction = Field(default_factory=lambda: "both")
 
 
 @router.get(

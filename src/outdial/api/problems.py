@@ -24,6 +24,22 @@ _RETRY_UNAVAILABLE_S = 2
 
 _STATUS: Mapping[type[Refusal], int] = {NotFound: 404, NotYours: 403, Conflict: 409, LimitReached: 429, Invalid: 422}
 
+# Ours, because Python's words for a status changed between its versions.
+_TITLES: Mapping[int, str] = {
+    401: "API key needed",
+    403: "Not allowed",
+    404: "Not found",
+    405: "Method not allowed",
+    409: "Not possible now",
+    413: "Body too large",
+    415: "Not JSON",
+    416: "Range not satisfiable",
+    422: "Wrong field",
+    429: "Limit reached",
+    500: "Internal error",
+    503: "Unavailable",
+}
+
 # What Starlette raises by itself: codes and words for the statuses it uses.
 _HTTP: Mapping[int, tuple[str, str]] = {
     404: ("not_found", "There is nothing at this address."),
@@ -66,7 +82,7 @@ def invalid(errors: Sequence[FieldError]) -> Problem:
 def problem_json(problem: Problem) -> dict[str, Any]:
     body: dict[str, Any] = {
         "type": f"urn:outdial:problem:{problem.code}",
-        "title": HTTPStatus(problem.status_code).phrase,
+        "title": _TITLES.get(problem.status_code) or HTTPStatus(problem.status_code).phrase,
         "status": problem.status_code,
         "detail": problem.message,
         "code": problem.code,

@@ -212,7 +212,8 @@ async def _count_queued(
 ) -> int:
     queued = select(calls.c.id).where(calls.c.workspace_id == workspace_id, calls.c.state == CallState.QUEUED)
     if due:
-        queued = queued.where(calls.c.due_at <= func.now())
+        # Not now(), the start of this transaction: calls stored while it waited for a lock are due, too.
+        queued = queued.where(calls.c.due_at <= func.clock_timestamp())
     return await conn.scalar(select(func.count()).select_from(queued.limit(at_most).subquery())) or 0
 
 

@@ -114,7 +114,7 @@ class CallPage(TypedDict):
 class CallFilter(BaseModel):
     """Which calls to list. Several filters must all hold; several values of one filter are alternatives."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True, populate_by_name=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
     state: Annotated[list[CallState], Field(max_length=5)] = []
     end_reason: Annotated[list[EndReason], Field(max_length=8)] = []
@@ -186,7 +186,7 @@ async def call_state(conn: AsyncConnection, workspace_id: str, call_id: str) -> 
 
 
 async def events_after(
-    conn: AsyncConnection, call_id: str, event_id: int, *, limit: int = 500
+    conn: AsyncConnection, call_id: str, event_id: int, *, limit: int | None = None
 ) -> Sequence[Event]:
     """The feed of a call after an event (0: from its start), oldest first.
 

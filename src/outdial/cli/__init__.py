@@ -1,38 +1,56 @@
-"""The `outdial` command: one module per group of verbs."""
+"""The `outdial` command: one module per group of verbs, loaded when it is asked for.
+
+The demo starts three of these processes, and what the others need is most of their starting time.
+"""
+
+from importlib import import_module
+from typing import Any
 
 import typer
+from typer.core import TyperGroup
 
-from outdial.cli import agents, call, demo, doctor, keys, numbers, serve, simulator, workspaces
+from outdial import __version__
 from outdial.cli.failures import explained
+
+COMMANDS = ("demo", "serve", "simulator", "call", "doctor", "workspaces", "keys", "numbers", "agents")
+
+
+class _Commands(TyperGroup):
+    """Each command is `app` in the module of its name."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:  # of click, or of Typer's own copy of it
+        if cmd_name not in COMMANDS:
+            return None
+        return typer.main.get_command(import_module(f"outdial.cli.{cmd_name}").app)
+
 
 app = typer.Typer(
     name="outdial",
+    cls=_Commands,
     help="Self-hosted outbound calling for AI voice agents.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-app.command("demo")(demo.demo)
-app.command("serve")(serve.serve)
-app.command("simulator")(simulator.simulator)
-app.command("call")(call.call)
-app.command("doctor")(doctor.doctor)
-app.add_typer(workspaces.app, name="workspaces")
-app.add_typer(keys.app, name="keys")
-app.add_typer(numbers.app, name="numbers")
-app.add_typer(agents.app, name="agents")
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"outdial {__version__}")
+        raise typer.Exit
 
 
 @app.callback()
-def version(
-    version: bool = typer.Option(False, "--version", help="Show the version.", is_eager=True),
+def options(
+    version: bool = typer.Option(
+        False, "--version", help="Show the version.", callback=_print_version, is_eager=True
+    ),
 ) -> None:
-    if version:
-        from outdial import __version__
-
-        typer.echo(f"outdial {__version__}")
-        raise typer.Exit
+    pass
 
 
 def main() -> None:

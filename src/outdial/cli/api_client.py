@@ -52,6 +52,11 @@ class ApiClient:
     async def get_call(self, call_id: str) -> dict[str, Any]:
         return await self._json("GET", f"/v1/calls/{call_id}")
 
+    async def list_calls(self) -> list[dict[str, Any]]:
+        """The newest calls."""
+        calls = (await self._json("GET", "/v1/calls"))["calls"]
+        return list(calls)
+
     async def hang_up(self, call_id: str) -> None:
         await self._json("POST", f"/v1/calls/{call_id}/hang-up")
 

@@ -6,13 +6,16 @@ from typing import Annotated, Any
 import typer
 
 from outdial.cli.api_client import ApiClient
-from outdial.cli.database import load_settings
+from outdial.cli.configuration import load_settings
 from outdial.cli.failures import CommandFailed
 from outdial.cli.narration import Narrator, Story, tell_json
 from outdial.cli.output import AsJson, console, print_json, progress
 from outdial.cli.processes import local_url, stop_signals
 
+app = typer.Typer()
 
+
+@app.command()
 def call(
     to: Annotated[str, typer.Argument(help="Whom to call: +15551234567")],
     number: Annotated[str, typer.Option("--number", "-n", help="Id of the phone number to call from.")],

@@ -2,12 +2,12 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, TypeVar
 
 import typer
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from outdial import logs
+from outdial.cli.configuration import load_settings
 from outdial.cli.failures import CommandFailed
 from outdial.db.running import running_engine
 from outdial.settings import Settings
@@ -29,16 +29,6 @@ def with_database(work: Callable[[AsyncEngine, Settings], Awaitable[T]]) -> T:
             return await work(engine, settings)
 
     return asyncio.run(run())
-
-
-def load_settings(**given: Any) -> Settings:
-    """The settings of this process (`given` ones first), with logging set up as they say."""
-    settings = Settings(**given)
-    try:
-        logs.set_up(settings.log_level)
-    except ValueError:
-        raise CommandFailed("OUTDIAL_LOG_LEVEL: must be debug, info, warning or error") from None
-    return settings
 
 
 async def the_workspace(engine: AsyncEngine, given: str | None) -> str:

@@ -4,11 +4,10 @@ import asyncio
 import os
 import platform
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import Any
 
 import httpx
 import typer
@@ -16,13 +15,13 @@ from rich.table import Table
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from outdial.cli.database import load_settings
+from outdial.cli.configuration import load_settings
 from outdial.cli.failures import explanation
 from outdial.cli.output import AsJson, console, print_json
 from outdial.cli.processes import is_free, local_url
 from outdial.settings import Settings
 
-MAX_CLOCK_SKEW_S = 60  # Telnyx refuses signatures older than 300 s; a minute is odd already
+app = typer.Typer()
 
 
 class Status(StrEnum):
@@ -41,6 +40,7 @@ class Finding:
     todo: str | None = None
 
 
+@app.command()
 def doctor(json: AsJson = False) -> None:
     """Check this machine and its settings. Exit code 1 when something essential is broken."""
     settings = load_settings()
@@ -55,8 +55,7 @@ def doctor(json: AsJson = False) -> None:
 
 async def _all(settings: Settings) -> list[Finding]:
     findings = [python(), *speech(), data_dir(settings), secret_key(settings)]
-    async for finding in database(settings):
-        findings.append(finding)
+    findings += [finding async for finding in database(settings)]
     async with httpx.AsyncClient(timeout=5, follow_redirects=False) as http:
         findings += [await server(settings, http), await public_url(settings, http)]
     return findings
@@ -189,12 +188,13 @@ def _embedded_not_made_yet(subject: str) -> Finding:
 async def carrier_accounts(engine: AsyncEngine, settings: Settings) -> AsyncIterator[Finding]:
     """Whether each carrier takes the credentials of each account."""
     from outdial.calls.accounts import Accounts
+    from outdial.carriers.base import CarrierError, CarrierRefused
     from outdial.db import tables
-    from outdial.workspaces.secrets import SecretBox
+    from outdial.workspaces.secrets import SecretBox, WrongSecretKey
 
     account = tables.carrier_accounts.c
     async with engine.connect() as conn:
-        rows = (await conn.execute(select(account.id, account.carrier, account.base_url))).all()
+        rows = (await conn.execute(select(account.id, account.carrier, account.account_ref, account.base_url))).all()
     if not rows:
         yield Finding(
             subject="Carriers",
@@ -206,18 +206,28 @@ async def carrier_accounts(engine: AsyncEngine, settings: Settings) -> AsyncIter
     accounts = Accounts(engine, SecretBox.from_settings(settings))
     try:
         for row in rows:
-            subject = f"{row.carrier.capitalize()} {row.id}" + (f" at {row.base_url}" if row.base_url else "")
+            subject = f"{row.carrier.capitalize()} account"
+            name = row.account_ref + (f" at {row.base_url}" if row.base_url else "")
             try:
                 async with asyncio.timeout(15):
-                    found = await (await accounts.carrier(row.id)).check_credentials()
-                yield Finding(subject=subject, status=Status.OK, found=found)
-            except Exception as error:
+                    await (await accounts.carrier(row.id)).check()
+                yield Finding(subject=subject, status=Status.OK, found=f"{name}: credentials are valid")
+            except CarrierRefused as error:
                 yield Finding(
                     subject=subject,
                     status=Status.WARN,
-                    found=getattr(error, "message", None) or explanation(error),
-                    todo="Connect the number again with the right credentials, or wait for the carrier.",
+                    found=f"{name}: {error.message}",
+                    todo="Connect its numbers again with valid credentials (outdial numbers connect).",
                 )
+            except (CarrierError, TimeoutError) as error:
+                yield Finding(
+                    subject=subject,
+                    status=Status.WARN,
+                    found=f"{name}: {error.message if isinstance(error, CarrierError) else 'no answer in 15 s'}",
+                    todo="Check this machine's way to the internet and the carrier's status page.",
+                )
+            except WrongSecretKey as error:
+                yield Finding(subject=subject, status=Status.FAIL, found=name, todo=str(error))
     finally:
         await accounts.aclose()
 
@@ -267,7 +277,7 @@ async def public_url(settings: Settings, http: httpx.AsyncClient) -> Finding:
             found=f"{url} can't be reached from here ({type(error).__name__})",
             todo="Start outdial serve and the tunnel or proxy; check its DNS name and certificate.",
         )
-    if response.status_code != 200 or "outdial" not in response.text.lower():
+    if response.status_code != 200 or response.text.replace(" ", "") != '{"status":"ok"}':
         return Finding(
             subject=subject,
             status=Status.WARN,

@@ -6,13 +6,6 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-import httpx
-import psycopg
-import sqlalchemy.exc
-from pydantic import ValidationError
-
-from outdial.refusals import Invalid, Refusal
-
 logger = logging.getLogger(__name__)
 
 
@@ -38,11 +31,16 @@ def explained() -> Iterator[None]:
 
 
 def explanation(error: BaseException) -> str:
+    """What is wrong in one line. Imports here, not above: every command would wait for them."""
+    import httpx
+    import psycopg
+    import sqlalchemy.exc
+    from pydantic import ValidationError
+
     from outdial.db.embedded import EmbeddedPostgresError
+    from outdial.refusals import Invalid, Refusal
     from outdial.workspaces.secrets import WrongSecretKey
 
-    if type(error).__name__ == "CannotListen":  # outdial.app loads every engine, so it isn't imported for this
-        return f"{error}; stop what listens there or choose another port (OUTDIAL_PORT)"
     match error:
         case BaseExceptionGroup():
             return explanation(error.exceptions[0])

@@ -57,7 +57,7 @@ def _reach(row: Any, path: str) -> Any:
 def _text(value: Any) -> str:
     match value:
         case None:
-            return "–"
+            return "-"
         case bool():
             return "yes" if value else "no"
     return str(value)

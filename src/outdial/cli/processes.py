@@ -41,7 +41,7 @@ def stop_signals() -> Iterator[asyncio.Event]:
 async def end_with_parent() -> None:
     """Send ourselves SIGTERM when our parent has died, so that a killed demo leaves no server behind."""
     parent = os.getppid()
-    while os.getppid() == parent:
+    while os.getppid() == parent:  # noqa: ASYNC110 - nothing tells when a parent dies
         await asyncio.sleep(PARENT_CHECK_S)
     os.kill(os.getpid(), signal.SIGTERM)
 
@@ -57,8 +57,8 @@ def is_free(host: str, port: int) -> bool:
 
 
 def a_free_port(host: str, wanted: int) -> int:
-    """`wanted`, or any other when it is taken."""
-    if is_free(host, wanted):
+    """`wanted`, or any other when it is taken or 0."""
+    if wanted and is_free(host, wanted):
         return wanted
     with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
         probe.bind((host, 0))

@@ -5,12 +5,16 @@ from typing import Annotated
 
 import typer
 
-from outdial.cli.database import load_settings
+from outdial.cli.configuration import load_settings
+from outdial.cli.failures import CommandFailed
 from outdial.cli.output import progress
 from outdial.cli.processes import WithParent, end_with_parent
 from outdial.settings import Settings
 
+app = typer.Typer()
 
+
+@app.command()
 def serve(
     host: Annotated[str | None, typer.Option(help="Address to listen on (OUTDIAL_HOST).")] = None,
     port: Annotated[int | None, typer.Option(help="Port to listen on (OUTDIAL_PORT); 0 takes a free one.")] = None,
@@ -19,27 +23,38 @@ def serve(
     """Take requests, dial, talk, until Ctrl-C or SIGTERM; live calls are then ended in order."""
     given = {name: value for name, value in {"host": host, "port": port}.items() if value is not None}
     settings = load_settings(**given)
-    try:
-        import uvloop
-
-        asyncio.run(_serve(settings, with_parent=with_parent), loop_factory=uvloop.new_event_loop)
-    except ImportError:  # no uvloop for this platform
-        asyncio.run(_serve(settings, with_parent=with_parent))
+    with asyncio.Runner(loop_factory=_new_event_loop) as runner:
+        runner.run(_serve(settings, with_parent=with_parent))
 
 
 async def _serve(settings: Settings, *, with_parent: bool) -> None:
-    from outdial.app import serve as serve_until_stopped  # loads the models' libraries
+    from outdial.app import CannotListen  # loads the models' libraries
+    from outdial.app import serve as serve_until_stopped
 
     watch = asyncio.create_task(end_with_parent()) if with_parent else None
 
     def started(base_url: str) -> None:
         progress.print(f"[green]Outdial is up:[/] {base_url}  (API: {base_url}/docs)", soft_wrap=True)
         if settings.public_url is None:
-            progress.print("Carriers can't reach this address; set OUTDIAL_PUBLIC_URL to your https:// address.")
-        progress.print("First time here? outdial workspaces create NAME, outdial keys create NAME, outdial doctor")
+            progress.print(
+                "Carriers can't reach this address; set OUTDIAL_PUBLIC_URL to your https:// address.", soft_wrap=True
+            )
+        progress.print(
+            "First time here? outdial workspaces create NAME, outdial keys create NAME, outdial doctor", soft_wrap=True
+        )
 
     try:
         await serve_until_stopped(settings, started=started, progress=lambda step: progress.print(f"{step} …"))
+    except CannotListen as error:
+        raise CommandFailed(f"{error}; stop what listens there or choose another port (OUTDIAL_PORT)") from error
     finally:
         if watch is not None:
             watch.cancel()
+
+
+def _new_event_loop() -> asyncio.AbstractEventLoop:
+    try:
+        import uvloop
+    except ImportError:  # there is none for this platform
+        return asyncio.new_event_loop()
+    return uvloop.new_event_loop()

@@ -290,6 +290,11 @@ async def embedded(data_dir: Path, *, settings: Mapping[str, str] | None = None)
         await asyncio.shield(asyncio.create_task(end()))
 
 
+def installed_version() -> str:
+    """The PostgreSQL that would run. Raises EmbeddedPostgresError when none is installed."""
+    return _wheel()[1]
+
+
 def _wheel() -> tuple[Path, str]:
     """Where the wheel is installed, and its version (PostgreSQL's, then a build number)."""
     spec = importlib.util.find_spec(WHEEL)

@@ -30,7 +30,7 @@ from outdial.speech.base import TextToSpeech
 
 logger = logging.getLogger(__name__)
 
-FORMAT = "outdial-prompt-1"
+FORMAT = "outdial-prompt-1"  # count up when the same engine and text would sound different
 MAGIC = b"ODPR"
 HEADER = struct.Struct("<4sI")  # magic, bytes of audio
 

@@ -33,7 +33,7 @@ def _check_block(script: Script, block: Block) -> None:
             _check_target(script, action.step, action.line)
         for inner in _inside(action):
             _check_block(script, inner)
-        if place + 1 < len(block) and not _goes_on((action,)):
+        if place + 1 < len(block) and isinstance(action, Goto | HangUp | Transfer):
             raise ScriptError("this is never reached: the line before leads elsewhere", block[place + 1].line)
 
 
@@ -74,10 +74,13 @@ def _inside(action: Action) -> tuple[Block, ...]:
 
 
 def _actions(block: Block) -> Iterator[Action]:
+    """Every action that can be reached in `block`."""
     for action in block:
         yield action
         for inner in _inside(action):
             yield from _actions(inner)
+        if not _goes_on((action,)):
+            return
 
 
 def _targets(block: Block) -> Iterator[str]:

@@ -1,9 +1,9 @@
 """Does what was heard answer the question? Pure.
 
-Digits come before words. Of words, the longest phrase that was said wins, and between equals the first one
-written, but a no before a yes. "Said" means its words, whole and in order, without case, punctuation and
-contractions, and not negated: "that doesn't work" holds no "works". Only when nothing was said exactly are
-near spellings looked for, since recognisers mishear phone audio.
+Digits come before words. Of words, the longest phrase that was said wins; between equals an author's own
+comes before a no, a no before a yes, and then the first one written. "Said" means its words, whole and in
+order, without case, punctuation and contractions, and not negated: "that doesn't work" holds no "works".
+Only when nothing was said exactly are near spellings looked for, since recognisers mishear phone audio.
 """
 
 import re
@@ -16,7 +16,7 @@ from functools import lru_cache
 from outdial.agents.script import phrases
 from outdial.conversation.live_call import Heard
 
-MAX_WORDS = 120  # of an utterance; what comes later is no answer any more
+MAX_WORDS = 60  # of an utterance: an answer comes early, and comparing takes time that live audio shares
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,6 +112,8 @@ def _expand(word: str) -> str:
     return word.replace("'", "")
 
 
+_OWN_KIND, _NO_KIND, _YES_KIND = range(3)  # what is tried first between phrases of the same length
+
 _Words = tuple[str, ...]
 _Compare = Callable[[str, str], bool]
 _NEGATIONS = frozenset({"no", "not", "never", "nope", "nah"})
@@ -157,37 +159,37 @@ def _by_phrase(said: _Utterance, answers: Sequence[Expected], same: _Compare) ->
     best: tuple[int, int, int] | None = None
     for index, answer in enumerate(answers):
         for words in answer.words:
-            for length, is_no in _found(said, _utterance(words).words, idioms, same):
-                rank = (-length, 0 if is_no else 1, index)
+            for length, kind in _found(said, _utterance(words).words, idioms, same):
+                rank = (-length, kind, index)
                 best = rank if best is None or rank < best else best
     return best[2] if best else None
 
 
-def _found(said: _Utterance, phrase: _Words, idioms: set[int], same: _Compare) -> Iterator[tuple[int, bool]]:
-    """For every way in which `phrase` was said: how many words it took, and whether it is a plain no."""
+def _found(said: _Utterance, phrase: _Words, idioms: set[int], same: _Compare) -> Iterator[tuple[int, int]]:
+    """For every way in which `phrase` was said: how many words it took, and its kind."""
     if phrase == ("yes",):
         if _core(said.words) in _YES_ALONE:
-            yield 1, False
+            yield 1, _YES_KIND
         for form in _YES:
             for start in _places(said.words, form, same):
                 own = form in _IDIOMS
                 if (own or not _overlaps(start, form, idioms)) and not _denied(said, start, form, idioms):
-                    yield len(form), False
+                    yield len(form), _YES_KIND
     elif phrase == ("no",):
         for form in _NO:
             for start in _places(said.words, form, same):
                 if not _overlaps(start, form, idioms):
-                    yield len(form), True
+                    yield len(form), _NO_KIND
     else:
         for start in _places(said.words, phrase, same):
             if not _negated(said, start, phrase):
-                yield len(phrase), False
+                yield len(phrase), _OWN_KIND
 
 
 def _places(words: _Words, phrase: _Words, same: _Compare) -> Iterator[int]:
     if phrase:
         for start in range(len(words) - len(phrase) + 1):
-            if all(map(same, words[start:], phrase)):
+            if all(map(same, words[start : start + len(phrase)], phrase)):
                 yield start
 
 
@@ -196,7 +198,7 @@ def _overlaps(start: int, phrase: _Words, idioms: set[int]) -> bool:
 
 
 def _denied(said: _Utterance, start: int, phrase: _Words, idioms: set[int]) -> bool:
-    """A yes counts for nothing after any no ("no, that's fine"), or before a not ("speaking? not me")."""
+    """A yes counts for nothing after any no ("no, that's fine"), or right before a not."""
     before = any(word in _NEGATIONS and place not in idioms for place, word in enumerate(said.words[:start]))
     return before or _not_follows(said, start + len(phrase))
 
@@ -228,6 +230,7 @@ def _same(heard: str, expected: str) -> bool:
     return heard == expected
 
 
+@lru_cache(maxsize=8192)
 def _alike(heard: str, expected: str) -> bool:
     """Longer words that a recogniser takes for each other: "worked" for "works", "conferm" for "confirm"."""
     if heard == expected:

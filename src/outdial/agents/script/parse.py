@@ -189,7 +189,7 @@ class _Parser:
 
     def actions(self, node: Node, anywhere: tuple[Answer, ...] | None, more: tuple[str, ...]) -> Block:
         """The verbs of one mapping; `more` are keys that the caller reads."""
-        mapping = fields(node, "a step", (*_VERBS, *_ASK, *_IF, *more))
+        mapping = fields(node, "an answer" if more else "a step", (*_VERBS, *_ASK, *_IF, *more))
         for verb, options in (("ask", _ASK), ("if", _IF)):
             for key in options:
                 if key in mapping.nodes and verb not in mapping.nodes:

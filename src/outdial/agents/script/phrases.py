@@ -28,8 +28,8 @@ YES_ALONE = _listed("""
 """)
 
 NO = _listed("""
-    no, nope, nah, no way, no thanks, no thank you, not, never, negative, wrong, incorrect, can't,
-    cannot, i can't, can't make it, i can't make it, won't work, won't be there, doesn't work,
+    no, nope, nah, no way, no thanks, no thank you, not, never, negative, wrong, incorrect,
+    can't make it, i can't make it, won't work, won't be there, doesn't work,
     that doesn't work, doesn't work for me, that doesn't work for me, does not suit, don't think so,
     i don't think so, don't want, not interested, not able, not available, not really, not good,
     this is not, unfortunately not, i'm afraid not, rather not, unable
@@ -58,7 +58,8 @@ STOP_CALLING = _listed("""
     stop calling, stop phoning, stop ringing, stop contacting, stop bothering, stop these calls,
     quit calling, don't call me, don't call again, don't call this number, don't call here,
     don't call anymore, don't call any more, don't call us, don't ever call, don't phone, don't ring me,
-    don't contact, never call, not call me, not call again, not call this number, no more calls,
+    don't contact, never call me, never call again,
+    never call here, never call this, not to call, no more calls,
     take me off, take my number off, take this number off, take us off, off your list, off the list,
     off your call list, remove me, remove my number, remove this number, remove us, delete my number,
     lose my number, unsubscribe, do not call list, leave me alone
@@ -88,7 +89,7 @@ DISTINCT = _listed("""
 
 # A whole utterance of these is somebody asking whether anyone is there, not an answer.
 GREETING = (
-    r"(?:(?:yes|yeah|yep|okay|oh|um|uh|er|well) )*"
+    r"(?:(?:yes|yeah|yep|okay|oh|um|uh|er|well|i am) )*"  # recognisers hear "I'm" in an "um"
     r"(?:hello|hallo|hullo|hi|hey|good (?:morning|afternoon|evening|day))"
     r"(?: (?:hello|hallo|hi|hey|yes|yeah|there|good (?:morning|afternoon|evening|day)|are you there"
     r"|(?:is )?(?:anyone|anybody|someone|somebody)(?: is)? there))*"

@@ -61,13 +61,13 @@ def speakable(text: str, script: Script, call: LiveCall) -> str:
     return render(parse_text(text), _known(call), script.variables)
 
 
-class _Jump(Exception):  # noqa: N818 - the way to another step
+class _Jump(Exception):
     def __init__(self, step: str) -> None:
         super().__init__(step)
         self.step = step
 
 
-class _LimitReached(Exception):  # noqa: N818
+class _LimitReached(Exception):
     pass
 
 

@@ -153,7 +153,7 @@ def _clean(value: str) -> str:
     if re.fullmatch(r"\{.*\}", value, re.DOTALL):
         return ""  # a placeholder that the sender's own template never filled
     kept = (" " if unicodedata.category(c) == "Cc" else c for c in value if _speakable(c))
-    value = re.sub(r"\s+(?=[,;:!?])", "", " ".join("".join(kept).split())).lstrip(",;:!? ")
+    value = re.sub(r"\s+(?=[,;:!?])", "", " ".join("".join(kept).split())).lstrip(",;:!? ").rstrip(",;: ")
     value = shorten(value, MAX_VALUE)
     return value if any(character.isalnum() for character in value) else ""
 

@@ -1,0 +1,120 @@
+"""outdial agents: what is said on calls. A script is a YAML file; every change is a new version."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from outdial.agents import store
+from outdial.cli.database import Workspace, the_workspace, with_database
+from outdial.cli.failures import CommandFailed
+from outdial.cli.output import AsJson, show, show_rows
+from outdial.settings import Settings
+
+app = typer.Typer(help="Agents and their versions.", no_args_is_help=True)
+
+Script = Annotated[Path, typer.Argument(help="A YAML file; - reads from standard input.", allow_dash=True)]
+Publish = Annotated[bool, typer.Option("--publish", help="Calls get it from now on.")]
+
+
+@app.command("list")
+def list_(workspace: Workspace = None, json: AsJson = False) -> None:
+    """The agents of a workspace."""
+
+    async def work(engine: AsyncEngine, _: Settings) -> list[store.AgentView]:
+        workspace_id = await the_workspace(engine, workspace)
+        async with engine.connect() as conn:
+            return await store.list_agents(conn, workspace_id)
+
+    show_rows(
+        with_database(work),
+        ["id", "name", "kind", "published_version", "draft_version"],
+        as_json=json,
+        empty="No agent yet: outdial agents example > reminder.yaml; outdial agents create reminder.yaml --publish",
+    )
+
+
+@app.command()
+def create(
+    script: Script,
+    name: Annotated[str | None, typer.Option(help="Default: the file's name")] = None,
+    publish: Publish = False,
+    workspace: Workspace = None,
+    json: AsJson = False,
+) -> None:
+    """Make an agent from a script."""
+    source = _read(script)
+
+    async def work(engine: AsyncEngine, _: Settings) -> store.AgentDetail:
+        workspace_id = await the_workspace(engine, workspace)
+        return await store.create_agent(
+            engine, workspace_id, name=name or script.stem, source=source, publish=publish
+        )
+
+    _show(with_database(work), as_json=json, done="Agent made.")
+
+
+@app.command()
+def update(
+    agent_id: str, script: Script, publish: Publish = False, workspace: Workspace = None, json: AsJson = False
+) -> None:
+    """Give an agent a new version. Calls under way keep theirs."""
+    source = _read(script)
+
+    async def work(engine: AsyncEngine, _: Settings) -> store.AgentDetail:
+        workspace_id = await the_workspace(engine, workspace)
+        return await store.add_version(engine, workspace_id, agent_id, source=source, publish=publish)
+
+    _show(with_database(work), as_json=json, done="New version stored.")
+
+
+@app.command()
+def publish(
+    agent_id: str,
+    version: Annotated[int | None, typer.Option(help="Default: the newest")] = None,
+    workspace: Workspace = None,
+    json: AsJson = False,
+) -> None:
+    """Choose the version that calls get."""
+
+    async def work(engine: AsyncEngine, _: Settings) -> store.AgentDetail:
+        return await store.publish_version(engine, await the_workspace(engine, workspace), agent_id, version)
+
+    _show(with_database(work), as_json=json, done="Version published.")
+
+
+@app.command("show")
+def show_source(agent_id: str, workspace: Workspace = None) -> None:
+    """Print the newest version's script."""
+
+    async def work(engine: AsyncEngine, _: Settings) -> store.AgentDetail:
+        workspace_id = await the_workspace(engine, workspace)
+        async with engine.connect() as conn:
+            return await store.get_agent(conn, workspace_id, agent_id)
+
+    sys.stdout.write(with_database(work)["source"])
+
+
+@app.command()
+def example(name: Annotated[str, typer.Argument(help="Which one.")] = "appointment_reminder") -> None:
+    """Print a script worth copying."""
+    from outdial.agents.script.examples import load_example
+
+    try:
+        sys.stdout.write(load_example(name))
+    except LookupError as error:
+        raise CommandFailed(str(error)) from None
+
+
+def _read(script: Path) -> str:
+    try:
+        return sys.stdin.read() if str(script) == "-" else script.read_text(encoding="utf-8")
+    except UnicodeDecodeError:
+        raise CommandFailed(f"{script}: is not text in UTF-8") from None
+
+
+def _show(agent: store.AgentDetail, *, as_json: bool, done: str) -> None:
+    shown = dict(agent) if as_json else {key: value for key, value in agent.items() if key != "source"}
+    show(shown, as_json=as_json, done=done)

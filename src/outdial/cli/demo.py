@@ -1,0 +1,230 @@
+"""outdial demo: Outdial and a simulated carrier on this machine, and a real conversation between them.
+
+Outdial, the simulator and this command are three processes. The simulator is a peer as a carrier is one: it shares
+nothing with Outdial but sockets, and on two cores neither disturbs the other's audio.
+"""
+
+import asyncio
+import json as json_module
+import logging
+import os
+import time
+from collections.abc import Iterator
+from contextlib import AsyncExitStack, contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.text import Text
+
+from outdial.cli.api_client import ApiClient
+from outdial.cli.children import Child
+from outdial.cli.configuration import load_settings
+from outdial.cli.demo_home import demo_settings, own_data_dir
+from outdial.cli.demo_summary import judge, sum_up
+from outdial.cli.narration import Story, tell_json
+from outdial.cli.output import AsJson, console, print_json, progress
+from outdial.cli.processes import a_free_port, local_url, stop_signals
+from outdial.settings import Settings
+
+if TYPE_CHECKING:
+    from sqlalchemy.ext.asyncio import AsyncEngine
+
+    from outdial.cli.demo_setup import DemoSetup
+
+app = typer.Typer()
+
+CALLEE = "+12025550100"
+SIMULATOR_PORT = 8090
+CALLS_PER_SECOND = 10
+READY = {"Carrier simulator": "/_simulator", "Outdial": "/readyz"}
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wish:
+    to: str
+    amd: bool
+    once: bool
+    json: bool
+    no_call: bool
+
+
+@app.command()
+def demo(
+    once: Annotated[bool, typer.Option("--once", help="Exit after the call; 0 only if it went as it should.")] = False,
+    to: Annotated[str | None, typer.Option(help="Whom to call; +1202555 01NN are simulated callees.")] = None,
+    amd: Annotated[
+        bool | None,
+        typer.Option("--amd/--no-amd", help="Answering machine detection. Default: on, but off with --to."),
+    ] = None,
+    json: AsJson = False,
+    no_call: Annotated[bool, typer.Option("--no-call", help="Start everything, call nobody.")] = False,
+) -> None:
+    """Start Outdial beside a simulated carrier, place a call through the API, and read along. Needs no account."""
+    wish = Wish(to=to or CALLEE, amd=to is None if amd is None else amd, once=once, json=json, no_call=no_call)
+    wanted = load_settings()
+    if wanted.log_level.lower() == "info":
+        logging.getLogger().setLevel(logging.WARNING)  # the steps are shown anyway
+    with own_data_dir(wanted.data_dir) as data_dir:
+        settings = demo_settings(wanted, data_dir)
+        raise typer.Exit(asyncio.run(_Demo(settings, wish).run()))
+
+
+class _Demo:
+    def __init__(self, settings: Settings, wish: Wish) -> None:
+        self._settings = settings
+        self._wish = wish
+        self._base_url = local_url(settings.host, settings.port)
+        self._simulator_port = a_free_port("127.0.0.1", SIMULATOR_PORT)
+        self._simulator_url = local_url("127.0.0.1", self._simulator_port)
+        self._calling = False  # a call is hung up in order by Ctrl-C, not cut off
+
+    async def run(self) -> int:
+        with stop_signals() as stop:
+            async with AsyncExitStack() as stack:
+                working = asyncio.create_task(self._work(stack, stop))
+                stopping = asyncio.create_task(stop.wait())
+                await asyncio.wait({working, stopping}, return_when=asyncio.FIRST_COMPLETED)
+                stopping.cancel()
+                if not working.done() and not self._calling:
+                    working.cancel()  # still starting, or waiting for Ctrl-C
+                try:
+                    return await working
+                except asyncio.CancelledError:
+                    return 130 if self._wish.once else 0
+                finally:
+                    if not self._wish.once:
+                        progress.print("Stopping …")
+
+    async def _work(self, stack: AsyncExitStack, stop: asyncio.Event) -> int:
+        began = time.monotonic()
+        children = await self._start_children(stack)
+        with step("Database"):
+            from outdial.cli.demo_setup import set_up_demo  # takes a second, in which the children start
+            from outdial.db.running import running_engine
+
+            engine = await stack.enter_async_context(running_engine(self._settings))
+            made = await set_up_demo(
+                engine, self._settings, self._simulator_url, calls_per_second=CALLS_PER_SECOND
+            )
+        for child, url in children:
+            with step(child.name, url):
+                await child.ready(url + READY[child.name])
+        progress.print(Text(f"Ready after {time.monotonic() - began:.1f} s.", style="dim"))
+        client = ApiClient(self._base_url, made.api_key)
+        stack.push_async_callback(client.aclose)
+        if self._wish.json:
+            print_json(
+                {
+                    "event": "ready",
+                    "base_url": self._base_url,
+                    "api_key": made.api_key,
+                    "numbers": {"twilio": made.number_id},
+                    "simulator_url": self._simulator_url,
+                }
+            )
+        faults: list[str] = []
+        if not self._wish.no_call:
+            faults = await self._call(client, made, engine, stop)
+        if self._wish.once:
+            return 1 if faults else 0
+        if not stop.is_set():
+            await self._stay_up(client, made, [child for child, _ in children])
+        return 0
+
+    async def _start_children(self, stack: AsyncExitStack) -> list[tuple[Child, str]]:
+        """Both at once, so that they load their models while the database is made ready."""
+        env = dict(os.environ)
+        logs = self._settings.data_dir
+        twilio = await Child.start(
+            "Carrier simulator",
+            "simulator",
+            f"--port={self._simulator_port}",
+            f"--calls-per-second={CALLS_PER_SECOND}",
+            env=env,
+            log=logs / "simulator.log",
+        )
+        stack.push_async_callback(twilio.stop)
+        outdial = await Child.start("Outdial", "serve", env=env, log=logs / "outdial.log")
+        stack.push_async_callback(outdial.stop)
+        return [(twilio, self._simulator_url), (outdial, self._base_url)]
+
+    async def _call(
+        self, client: ApiClient, made: "DemoSetup", engine: "AsyncEngine", stop: asyncio.Event
+    ) -> list[str]:
+        """Place the call, tell it, sum it up; returns what went wrong."""
+        body: dict[str, Any] = {"to": self._wish.to, "variables": {"user_name": "Jane", "account_type": "Premium"}}
+        if self._wish.amd:
+            body["amd"] = True
+        if not self._wish.json:
+            console.print()
+            console.print(self._curl(made, body), style="bold", soft_wrap=True, markup=False)
+            console.print()
+        self._calling = True
+        try:
+            tell = tell_json if self._wish.json else Story(console)
+            call = await client.place_and_follow(made.number_id, body, tell, stop)
+        finally:
+            self._calling = False
+        from outdial.cli.demo_setup import recording_of
+
+        recording = await recording_of(engine, self._settings, call["id"])
+        for _ in range(50):  # it is closed just after the last word
+            if recording is not None or call["answered_at"] is None:
+                break
+            await asyncio.sleep(0.1)
+            recording = await recording_of(engine, self._settings, call["id"])
+            call = await client.get_call(call["id"])
+        faults = judge(call, recording, amd=self._wish.amd)
+        if self._wish.json:
+            print_json({"event": "call", **call})
+        else:
+            sum_up(call, recording, faults)
+        return faults
+
+    async def _stay_up(self, client: ApiClient, made: "DemoSetup", children: list[Child]) -> None:
+        """Until Ctrl-C (which cancels this), or until a child ends."""
+        if not self._wish.json:
+            body = {"to": "+12025550105", "variables": {"user_name": "Jane"}, "amd": True}
+            console.print("\nEverything stays up until Ctrl-C. Try a voicemail:\n")
+            console.print(self._curl(made, body), style="bold", soft_wrap=True, markup=False)
+            console.print(f"\nAPI: {self._base_url}/docs   Logs: {self._settings.data_dir}/*.log", style="dim")
+        async with asyncio.TaskGroup() as group:
+            for child in children:
+                group.create_task(_fail_when_ended(child))
+            if not self._wish.json:
+                group.create_task(_tell_other_calls(client))
+
+    def _curl(self, made: "DemoSetup", body: dict[str, Any]) -> str:
+        return (
+            f"curl {self._base_url}/v1/phone-number/{made.number_id}/outbound \\\n"
+            f"  -H 'Authorization: {made.api_key}' -H 'Content-Type: application/json' \\\n"
+            f"  -d '{json_module.dumps(body)}'"
+        )
+
+
+@contextmanager
+def step(name: str, detail: str = "") -> Iterator[None]:
+    """Show that something is under way, and how long it took."""
+    began = time.monotonic()
+    with progress.status(f"{name} …"):
+        yield
+    took = f"{time.monotonic() - began:4.1f} s  {detail}"
+    progress.print(Text.assemble(("✓ ", "green"), f"{name:<18}", (took, "dim")))
+
+
+async def _fail_when_ended(child: Child) -> None:
+    await child.wait()
+    raise child.ended()
+
+
+async def _tell_other_calls(client: ApiClient) -> None:
+    """Tell the calls that are placed with the curl line, as they happen."""
+    known = {call["id"] for call in await client.list_calls()}
+    async with asyncio.TaskGroup() as group:
+        while True:
+            await asyncio.sleep(0.5)
+            for call in await client.list_calls():
+                if call["id"] not in known:
+                    known.add(call["id"])
+                    console.print(f"\n{call['id']}  to {call['to']}", style="bold")
+                    group.create_task(client.follow(call["id"], Story(console)))

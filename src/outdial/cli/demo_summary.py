@@ -1,0 +1,55 @@
+"""How a demo call went: in a few lines, and whether that is how it should have gone."""
+
+import statistics
+from pathlib import Path
+from typing import Any
+
+from rich.text import Text
+
+from outdial.cli.output import console
+
+# What a call to each of these simulated callees ends with, when all is well; every other one is completed.
+ENDS = {
+    "+12025550102": {"busy", "declined", "no_answer"},
+    "+12025550103": {"busy"},
+    "+12025550104": {"no_answer"},
+    "+12025550107": {"failed"},
+}
+MACHINES = {"+12025550105", "+12025550106", "+12025550108"}  # with detection on: hung up on, or left a message
+TALKERS = {"+12025550100", "+12025550101"}                   # both sides are heard
+
+
+def judge(call: dict[str, Any], recording: Path | None, *, amd: bool) -> list[str]:
+    """What isn't as it should be with a call to one of the simulated callees."""
+    on_machine = {"machine", "completed"} if call["message_delivered"] else {"machine"}
+    expected = ENDS.get(call["to"], on_machine if amd and call["to"] in MACHINES else {"completed"})
+    faults = []
+    if call["end_reason"] not in expected:
+        error = (call["error"] or {}).get("message")
+        faults.append(f"it ended {call['end_reason']}" + (f": {error}" if error else ""))
+    if call["to"] in TALKERS:
+        speakers = {turn["speaker"] for turn in call["transcript"] if turn["text"]}
+        faults += [f"the {speaker} was not heard" for speaker in ("agent", "callee") if speaker not in speakers]
+        if recording is None or not recording.exists():
+            faults.append("there is no recording")
+    return faults
+
+
+def sum_up(call: dict[str, Any], recording: Path | None, faults: list[str]) -> None:
+    rows = [("Ended", str(call["end_reason"]).replace("_", " "))]
+    if call["duration_s"] is not None:
+        rows.append(("Talked", f"{call['duration_s']:.1f} s"))
+    if call["answered_by"]:
+        rows.append(("Answered by", call["answered_by"]["category"]))
+    if call["message_delivered"]:
+        rows.append(("Message", "left after the greeting"))
+    waits = [turn["latency"]["total"] for turn in call["transcript"] if (turn["latency"] or {}).get("total")]
+    if waits:
+        rows.append(("Replied after", f"{statistics.median(waits):.0f} ms (median, since the callee fell silent)"))
+    if recording is not None:
+        rows.append(("Recording", f"{recording} (left: callee, right: agent)"))
+    console.print()
+    for name, value in rows:
+        console.print(Text.assemble((f"{name:<15}", "bold"), value), soft_wrap=True)
+    for fault in faults:
+        console.print(Text(f"Not as it should be: {fault}", style="red"), soft_wrap=True)

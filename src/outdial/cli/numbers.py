@@ -1,0 +1,143 @@
+"""outdial numbers: phone numbers connected from a carrier account."""
+
+import os
+from typing import Annotated
+
+import typer
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from outdial.cli.database import Workspace, the_workspace, with_database
+from outdial.cli.failures import CommandFailed
+from outdial.cli.output import AsJson, progress, show, show_rows
+from outdial.numbers import store
+from outdial.settings import Settings
+from outdial.workspaces.secrets import SecretBox
+
+app = typer.Typer(help="Phone numbers.", no_args_is_help=True)
+
+COLUMNS = ["id", "e164", "name", "carrier", "direction", "agent.name", "agent.version"]
+
+
+@app.command("list")
+def list_(workspace: Workspace = None, json: AsJson = False) -> None:
+    """The numbers of a workspace."""
+
+    async def work(engine: AsyncEngine, settings: Settings) -> list[store.NumberView]:
+        workspace_id = await the_workspace(engine, workspace)
+        async with engine.connect() as conn:
+            return await store.list_numbers(conn, workspace_id, public_url=settings.base_url)
+
+    show_rows(with_database(work), COLUMNS, as_json=json, empty="No number yet: outdial numbers connect --help")
+
+
+@app.command()
+def connect(
+    e164: Annotated[str, typer.Argument(help="The number: +15551230002")],
+    credential: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--credential", "-c", help="name=value; a value of @NAME is read from that environment variable."
+        ),
+    ] = None,
+    carrier: Annotated[str, typer.Option(help="The carrier it belongs to.")] = "twilio",
+    agent: Annotated[str | None, typer.Option(help="Id of the agent that talks on it.")] = None,
+    draft: Annotated[bool, typer.Option("--draft", help="Use the agent's draft instead of what is published.")] = False,
+    name: Annotated[str | None, typer.Option(help="A name for people. Default: the number")] = None,
+    inbound_only: Annotated[bool, typer.Option("--inbound-only", help="Never dial out from it.")] = False,
+    calls_per_second: Annotated[
+        float | None, typer.Option(min=0.01, max=1000, help="New calls the carrier account may place a second.")
+    ] = None,
+    carrier_url: Annotated[str | None, typer.Option(help="Another address of the carrier's API (simulator).")] = None,
+    workspace: Workspace = None,
+    json: AsJson = False,
+) -> None:
+    """Connect a number of a carrier account. Missing credentials are asked for.
+
+    For Twilio: -c account_sid=AC… -c auth_token=@TWILIO_AUTH_TOKEN
+    """
+    from outdial.carriers.base import CarrierName
+    from outdial.carriers.registry import CARRIERS
+
+    if carrier not in CARRIERS:
+        raise CommandFailed(f"there is no carrier {carrier}; known are: {', '.join(CARRIERS)}")
+    kind = CARRIERS[CarrierName(carrier)]
+    credentials = _credentials(credential or [])
+    for field in kind.credential_fields:
+        if field.required and field.name not in credentials:
+            credentials[field.name] = typer.prompt(f"{kind.label} {field.label}", hide_input=field.secret, err=True)
+
+    async def work(engine: AsyncEngine, settings: Settings) -> store.NumberView:
+        return await store.add_number(
+            engine,
+            SecretBox.from_settings(settings),
+            await the_workspace(engine, workspace),
+            carrier=kind.name,
+            e164=e164,
+            credentials=credentials,
+            public_url=settings.base_url,
+            name=name,
+            agent_id=agent,
+            agent_version="draft" if draft else "published",
+            direction="inbound" if inbound_only else "both",
+            base_url=carrier_url,
+            calls_per_second=calls_per_second,
+        )
+
+    show(with_database(work), as_json=json, done="Number connected. Check its account with: outdial doctor")
+
+
+@app.command()
+def change(
+    number_id: str,
+    agent: Annotated[str | None, typer.Option(help="Id of the agent that talks on it.")] = None,
+    draft: Annotated[bool | None, typer.Option("--draft/--published", help="Which version of the agent.")] = None,
+    name: Annotated[str | None, typer.Option(help="A name for people.")] = None,
+    inbound_only: Annotated[
+        bool | None, typer.Option("--inbound-only/--both", help="Whether it may dial out.")
+    ] = None,
+    workspace: Workspace = None,
+    json: AsJson = False,
+) -> None:
+    """Change what is given, leave the rest."""
+    changes: dict[str, str] = {}
+    if agent is not None:
+        changes["agent_id"] = agent
+    if draft is not None:
+        changes["agent_version"] = "draft" if draft else "published"
+    if name is not None:
+        changes["name"] = name
+    if inbound_only is not None:
+        changes["direction"] = "inbound" if inbound_only else "both"
+
+    async def work(engine: AsyncEngine, settings: Settings) -> store.NumberView:
+        workspace_id = await the_workspace(engine, workspace)
+        return await store.change_number(engine, workspace_id, number_id, changes, public_url=settings.base_url)
+
+    show(with_database(work), as_json=json, done="Number changed.")
+
+
+@app.command()
+def remove(number_id: str, workspace: Workspace = None) -> None:
+    """Disconnect a number. Its calls stay; its account's credentials go with the account's last number."""
+
+    async def work(engine: AsyncEngine, _: Settings) -> None:
+        await store.remove_number(engine, await the_workspace(engine, workspace), number_id)
+
+    with_database(work)
+    progress.print("Number disconnected.", style="green")
+
+
+def _credentials(given: list[str]) -> dict[str, str]:
+    """A value of @NAME is that environment variable's: arguments are seen by every user of the machine."""
+    credentials = {}
+    for pair in given:
+        name, equals, value = pair.partition("=")
+        if not equals or not name:
+            raise CommandFailed("--credential wants name=value")
+        if value.startswith("@"):
+            variable = value[1:]
+            if variable not in os.environ:
+                raise CommandFailed(f"--credential {name}: the environment variable {variable} isn't set")
+            value = os.environ[variable]
+        credentials[name] = value
+    return credentials

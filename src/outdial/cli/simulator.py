@@ -1,0 +1,65 @@
+"""outdial simulator: a carrier on this machine, for trying and testing."""
+
+import asyncio
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from outdial.cli.configuration import load_settings
+from outdial.cli.failures import CommandFailed
+from outdial.cli.output import console
+from outdial.cli.processes import WithParent, end_with_parent, is_free, stop_signals
+from outdial.simulator.server import SimulatorConfig, serve
+
+app = typer.Typer()
+DEFAULTS = SimulatorConfig()
+
+
+@app.command()
+def simulator(
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="Port to listen on; 0 takes a free one.")] = 8090,
+    account_sid: Annotated[str, typer.Option(help="The Twilio account.")] = DEFAULTS.account_sid,
+    auth_token: Annotated[
+        str, typer.Option(envvar="OUTDIAL_SIMULATOR_AUTH_TOKEN", help="Its auth token.")
+    ] = DEFAULTS.auth_token,
+    number: Annotated[list[str] | None, typer.Option(help="A number of the account, as often as needed.")] = None,
+    calls_per_second: Annotated[
+        float, typer.Option(min=0, help="New calls a second, more are queued as Twilio does; 0: no limit.")
+    ] = DEFAULTS.calls_per_second,
+    pace: Annotated[
+        float, typer.Option(min=0.001, max=10, help="Stretches everything before the answer; 0.1 rings shortly.")
+    ] = DEFAULTS.pace,
+    recordings: Annotated[
+        Path | None, typer.Option(help="Keep what each phone said and heard in this folder.", file_okay=False)
+    ] = None,
+    with_parent: WithParent = False,
+) -> None:
+    """Simulate Twilio for this machine until Ctrl-C. +12025550100 to 15 are callees; any other number is a human."""
+    settings = load_settings()
+    config = SimulatorConfig(
+        account_sid=account_sid,
+        auth_token=auth_token,
+        numbers=tuple(number) if number else DEFAULTS.numbers,
+        calls_per_second=calls_per_second,
+        pace=pace,
+        recordings_dir=recordings,
+        prompts_dir=settings.data_dir / "simulator" / "prompts",
+    )
+    if port and not is_free(host, port):
+        raise CommandFailed(f"can't listen on {host}, port {port}; choose another with --port")
+    asyncio.run(_simulator(config, host, port, with_parent=with_parent))
+
+
+async def _simulator(config: SimulatorConfig, host: str, port: int, *, with_parent: bool) -> None:
+    watch = asyncio.create_task(end_with_parent()) if with_parent else None
+    try:
+        with stop_signals() as stop:
+            async with serve(config, host, port) as running:
+                console.print(f"Simulated Twilio at {running.base_url}", style="green", soft_wrap=True)
+                console.print(f"  account {config.account_sid}, numbers {', '.join(config.numbers)}", soft_wrap=True)
+                await stop.wait()
+    finally:
+        if watch is not None:
+            watch.cancel()

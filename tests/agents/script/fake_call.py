@@ -1,0 +1,94 @@
+"""A live call without audio: a callee whose words are listed beforehand."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from outdial.calls.state import AnsweredBy
+from outdial.conversation.live_call import CallEnded, Heard, Said
+
+
+@dataclass(frozen=True)
+class CutIn:
+    """The callee says `words` or presses `digits` once `after` words of a text with `into` were played."""
+
+    words: str = ""
+    into: str = ""
+    after: int = 3
+    digits: str = ""
+
+
+def pressed(digits: str) -> Heard:
+    return Heard(digits=digits)
+
+
+SILENCE = Heard(silent=True)
+
+
+@dataclass
+class FakeCall:
+    """Every listen takes the next of `callee` (a text, a Heard); afterwards the callee is silent."""
+
+    callee: list[str | Heard | CutIn] = field(default_factory=list)
+    variables: dict[str, Any] = field(default_factory=dict)
+    answered_by: AnsweredBy | None = None
+    call_id: str = "call_1"
+    user_id: str = "+12025550100"
+    last_event: dict[str, Any] = field(
+        default_factory=lambda: {
+            "type": "launch",
+            "payload": {"callType": "outbound", "userNumber": "+12025550100", "agentNumber": "+12025550199"},
+        }
+    )
+    said: list[str] = field(default_factory=list)
+    listened: list[dict[str, Any]] = field(default_factory=list)
+    digits_sent: list[str] = field(default_factory=list)
+    transferred_to: str | None = None
+    ended: bool = False
+    _started: str | Heard | None = None
+
+    async def say(self, text: str, *, interruptible: bool = True) -> Said:
+        self._up()
+        assert text, "nothing to say"
+        self.said.append(text)
+        match self.callee:
+            case [CutIn() as cut, *rest] if interruptible and cut.into in text:
+                self.callee = rest
+                self._started = Heard(text=cut.words, digits=cut.digits, silent=not (cut.words or cut.digits))
+                played = " ".join(text.split()[: cut.after])
+                return Said(text=played, played_ms=cut.after * 300, interrupted=True, complete=False)
+        return Said(text=text, played_ms=len(text.split()) * 300, interrupted=False, complete=True)
+
+    async def listen(
+        self, *, until_silence_s: float = 0.5, no_reply_s: float = 6.0, max_digits: int = 0
+    ) -> Heard:
+        self._up()
+        self.listened.append({"no_reply_s": no_reply_s, "max_digits": max_digits})
+        if self._started is not None:
+            reply, self._started = self._started, None
+        elif self.callee and not isinstance(self.callee[0], CutIn):
+            reply = self.callee.pop(0)
+        else:
+            reply = SILENCE
+        if reply == "(hangs up)":
+            self.ended = True
+            raise CallEnded
+        return Heard(text=reply) if isinstance(reply, str) else reply
+
+    async def send_digits(self, digits: str) -> None:
+        self._up()
+        self.digits_sent.append(digits)
+
+    async def transfer(self, to: str) -> None:
+        self._up()
+        self.transferred_to = to
+        self.ended = True
+        raise CallEnded
+
+    async def hang_up(self) -> None:
+        self._up()
+        self.ended = True
+        raise CallEnded
+
+    def _up(self) -> None:
+        if self.ended:
+            raise CallEnded

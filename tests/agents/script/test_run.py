@@ -1,0 +1,354 @@
+import textwrap
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from agents.script.fake_call import SILENCE, CutIn, FakeCall, pressed
+from outdial.agents.script.examples import load_example
+from outdial.agents.script.parse import parse_script
+from outdial.agents.script.run import MAX_ACTIONS, run_script, speakable, unheard
+from outdial.agents.script.template import TemplateError
+from outdial.calls.state import AnsweredBy
+from outdial.conversation.live_call import CallEnded, Heard
+
+ONE_QUESTION = """
+steps:
+  q:
+    ask: Tea or coffee?
+    save_as: drink
+    answers:
+      - {name: tea, words: [tea], digits: [1], goto: done}
+      - {words: [coffee], digits: [2], goto: done}
+  done:
+    hang_up: You get {drink}.
+"""
+
+
+async def hold(source: str, *callee: str | Heard | CutIn, **call: Any) -> FakeCall:
+    fake = FakeCall(callee=list(callee), **call)
+    with pytest.raises(CallEnded):
+        await run_script(parse_script(textwrap.dedent(source)), fake)
+    return fake
+
+
+@pytest.mark.parametrize(
+    ("reply", "drink"),
+    [("Tea, please", "tea"), (pressed("1"), "tea"), ("Coffee.", "Coffee."), (pressed("2#"), "2")],
+)
+async def test_an_answer_is_saved_under_its_name_or_as_it_came(reply, drink):
+    call = await hold(ONE_QUESTION, reply)
+    assert call.variables["drink"] == drink
+
+
+async def test_no_reply_and_no_match_are_counted_apart_and_say_their_own_words():
+    call = await hold(
+        """
+        steps:
+          q:
+            ask: Tea or coffee?
+            wait_s: 4
+            answers:
+              - words: [tea]
+                hang_up: Fine.
+            no_reply:
+              retries: 1
+              reprompt: Are you there?
+              then: gone
+            no_match:
+              retries: 2
+              reprompt: Just say tea.
+              then:
+                say: Never mind.
+                goto: gone
+            hang_up:
+          gone:
+            hang_up: Goodbye.
+        """,
+        "blue", SILENCE, "green", "red",
+    )  # fmt: skip
+    assert call.said == [
+        "Tea or coffee?", "Just say tea.", "Are you there?", "Just say tea.", "Never mind.", "Goodbye.",
+    ]  # fmt: skip
+    assert call.listened[0] == {"no_reply_s": 4.0, "max_digits": 0}
+
+
+async def test_without_words_of_its_own_a_script_still_asks_again_and_ends():
+    call = await hold(ONE_QUESTION, "blue", "blue")
+    assert call.said == [
+        "Tea or coffee?",
+        "Sorry, I didn't get that. Tea or coffee?",
+        "I'm sorry, I'm having trouble understanding. Goodbye.",
+    ]
+    assert (await hold(ONE_QUESTION)).said[-1] == "I'm sorry, I can't hear you. Goodbye."
+
+
+async def test_a_hello_and_a_pardon_get_the_question_again_without_being_counted():
+    call = await hold(ONE_QUESTION, "Hello?", "Sorry?", "Could you repeat that?", "blue", "tea")
+    assert call.said[:4] == ["Tea or coffee?"] * 4
+    assert call.variables["drink"] == "tea"
+
+
+async def test_a_noise_that_cut_the_question_off_is_not_an_answer():
+    call = await hold(ONE_QUESTION, CutIn(), "tea")
+    assert call.said == ["Tea or coffee?", "Tea or coffee?", "You get tea."]
+
+
+STATEMENT = """
+anywhere:
+  - words: [who is this]
+    say: I am the assistant.
+  - words: [operator]
+    transfer: "+12025550177"
+steps:
+  a:
+    - say: This is the clinic. Your results have arrived. Please fetch them.
+    - ask: Will you come?
+      answers:
+        - words: [yes]
+          hang_up: Good.
+        - words: [no]
+          digits: [2]
+          hang_up: A pity.
+    - hang_up:
+"""
+
+
+@pytest.mark.parametrize("words", ["Okay.", "Hello?", "The weather is nice", ""])
+async def test_a_statement_is_taken_up_again_where_it_was_cut(words):
+    call = await hold(STATEMENT, CutIn(words, after=6), "yes")
+    assert call.said[:3] == [
+        "This is the clinic. Your results have arrived. Please fetch them.",
+        "Your results have arrived. Please fetch them.",
+        "Will you come?",
+    ]
+
+
+async def test_a_statement_that_is_cut_again_and_again_is_said_to_its_end():
+    okay = CutIn("okay", into="Will")
+    call = await hold(STATEMENT, CutIn("uh huh", after=2), CutIn("okay", after=5), okay, "yes")
+    assert call.said[:4] == [
+        "This is the clinic. Your results have arrived. Please fetch them.",
+        "This is the clinic. Your results have arrived. Please fetch them.",
+        "Your results have arrived. Please fetch them.",
+        "Will you come?",
+    ]
+
+
+async def test_who_cuts_in_with_the_answer_is_not_asked():
+    by_words = await hold(STATEMENT, CutIn("No, I will not come."))
+    by_key = await hold(STATEMENT, CutIn(digits="2"))
+    assert by_words.said[1:] == by_key.said[1:] == ["A pity."]
+
+
+async def test_what_is_understood_anywhere_is_answered_and_the_talk_goes_on():
+    call = await hold(STATEMENT, CutIn("Who is this?", after=4), "who is this", "yes")
+    assert call.said[1:] == [
+        "I am the assistant.",
+        "Your results have arrived. Please fetch them.",
+        "Will you come?",
+        "I am the assistant.",
+        "Will you come?",
+        "Good.",
+    ]
+
+
+async def test_something_remembered_after_the_goodbye_still_counts():
+    call = await hold(STATEMENT, "yes", "Oh wait, operator please")
+    assert call.transferred_to == "+12025550177"
+
+
+async def test_the_callee_may_hang_up_at_any_time():
+    call = await hold(STATEMENT, "(hangs up)")
+    assert call.ended
+
+
+@pytest.mark.parametrize(
+    ("variables", "said"),
+    [
+        ({"plan": "PREMIUM "}, "gold"),
+        ({"plan": 3}, "three"),
+        ({"plan": "3"}, "three"),
+        ({"plan": True}, "true"),
+        ({"plan": "basic"}, "other"),
+        ({}, "default"),
+        ({"plan": None}, "default"),
+        ({"plan": {"a": 1}}, "other"),
+    ],
+)
+async def test_a_branch_compares_as_its_author_means_it(variables, said):
+    call = await hold(
+        """
+        variables: {plan: start}
+        steps:
+          a:
+            - {if: plan, one_of: [gold, premium], then: {hang_up: gold}}
+            - {if: plan, equals: 3, then: {hang_up: three}}
+            - {if: plan, equals: true, then: {hang_up: "true"}}
+            - {if: plan, equals: start, then: {hang_up: default}}
+            - hang_up: other
+        """,
+        variables=dict(variables),
+    )
+    assert call.said[0] == said
+
+
+async def test_exists_is_about_having_a_value():
+    source = """
+        steps:
+          a: {if: customer.name, exists: true, then: {hang_up: known}, else: {hang_up: unknown}}
+    """
+    assert (await hold(source, variables={"customer": {"name": "Jane"}})).said == ["known"]
+    assert (await hold(source, variables={"customer": {"name": " "}})).said == ["unknown"]
+    assert (await hold(source, variables={"customer": 5})).said == ["unknown"]
+
+
+async def test_set_copies_a_value_as_it_is_and_fills_in_texts():
+    call = await hold(
+        """
+        steps:
+          a:
+            set:
+              copy: "{ids}"
+              number: "{phone}"
+              text: To {phone}
+              count: 3
+              missing: "{nothing|none}"
+            send_digits: "w{phone}#"
+            transfer: "{number}"
+        """,
+        variables={"ids": [1, 2], "phone": "+12025550133"},
+    )
+    assert call.variables["copy"] == [1, 2]
+    assert call.variables["text"] == "To 2 0 2, 5 5 5, 0 1 3 3"
+    assert call.variables["count"] == 3
+    assert call.variables["missing"] == "none"
+    assert call.digits_sent == ["w12025550133#"]
+    assert call.transferred_to == "+12025550133"
+
+
+@pytest.mark.parametrize("number", [None, "", "0301234", "+1", "call me", "+12025550100;ext=1", [1]])
+async def test_a_transfer_without_a_number_ends_politely(number):
+    call = await hold('steps: {a: {transfer: "{desk}"}}', variables={"desk": number})
+    assert call.transferred_to is None
+    assert call.said == ["I'm sorry, I can't put you through right now. Goodbye."]
+
+
+async def test_the_numbers_and_who_answered_are_variables_of_every_call():
+    call = await hold(
+        """
+        steps:
+          a:
+            - if: answered_by
+              equals: machine
+              then:
+                say: Dear machine.
+            - hang_up: I am {agent_number} and you are {user_number}.
+        """,
+        answered_by=AnsweredBy.MACHINE,
+        variables={"user_number": "forged"},
+    )
+    assert call.said == ["Dear machine.", "I am 2 0 2, 5 5 5, 0 1 9 9 and you are 2 0 2, 5 5 5, 0 1 0 0."]
+
+
+async def test_a_silent_hang_up_waits_for_nothing():
+    call = await hold("steps: {a: {hang_up: }}")
+    assert call.said == call.listened == []
+
+
+async def test_a_conversation_that_goes_in_circles_comes_to_a_polite_end():
+    source = """
+        steps:
+          a:
+            ask: Again?
+            answers:
+              - {words: [yes], goto: a}
+            hang_up:
+    """
+    call = await hold(source, *["yes"] * 1000)
+    assert call.said[-1] == "I'm sorry, I have to end this call now. Goodbye."
+    assert len(call.said) <= MAX_ACTIONS
+
+
+async def test_a_loop_without_questions_comes_to_an_end_too():
+    call = await hold(
+        """
+        steps:
+          a: {set: {y: 1}, if: x, exists: false, then: a, else: b}
+          b: {hang_up: }
+        """
+    )
+    assert call.said == ["I'm sorry, I have to end this call now. Goodbye."]
+
+
+async def test_nothing_is_said_where_no_word_is_left_of_a_text():
+    call = await hold('steps: {a: {say: "{x}.", hang_up: "{y}"}}')
+    assert call.said == []
+    assert call.ended
+
+
+async def test_own_words_for_no_more_calls_and_an_own_apology():
+    call = await hold(
+        """
+        do_not_call:
+          say: We are sorry, {user_name|friend}.
+          words: [nicht mehr anrufen]
+        steps:
+          q:
+            ask: Passt das?
+            answers: [{words: [ja]}]
+            hang_up:
+        """,
+        "Bitte nicht mehr anrufen!",
+    )
+    assert call.said == ["Passt das?", "We are sorry, friend."]
+    assert call.variables["do_not_call"] is True
+
+
+@pytest.mark.parametrize(
+    ("played", "left"),
+    [
+        ("", "One two. Three four! Five."),
+        ("One", "One two. Three four! Five."),
+        ("One two", "Three four! Five."),
+        ("One two. Three", "Three four! Five."),
+        ("One two. Three four! Five.", ""),
+        ("Something else", "One two. Three four! Five."),
+    ],
+)
+def test_what_is_left_of_a_text_starts_with_the_sentence_that_was_cut(played, left):
+    assert unheard("One two. Three four! Five.", played) == left
+
+
+def test_a_text_from_elsewhere_is_filled_in_or_refused():
+    script = parse_script("steps: {a: {hang_up: }}")
+    call = FakeCall(variables={"user_name": "Jane"})
+    assert speakable("Hello {user_name}, call {agent_number}", script, call) == (
+        "Hello Jane, call 2 0 2, 5 5 5, 0 1 9 9"
+    )
+    with pytest.raises(TemplateError):
+        speakable("Hello {user name}", script, call)
+
+
+DEMO = parse_script(load_example("appointment_reminder"))
+some_text = st.text(max_size=40)
+anything = st.none() | st.booleans() | st.integers() | some_text | st.lists(some_text, max_size=3)
+replies = st.one_of(
+    st.sampled_from(["yes", "no", "Hello?", "who is this", "move it", "Friday", "bla", "sorry?"]),
+    st.sampled_from(["1", "2", "0", "9"]).map(pressed),
+    st.just(SILENCE),
+    st.builds(CutIn, st.sampled_from(["yes", "okay", "", "no thanks", "hello"]), after=st.integers(0, 8)),
+)
+
+
+@given(st.dictionaries(st.sampled_from(sorted(DEMO.variables)), anything), st.lists(replies, max_size=25))
+async def test_whatever_comes_the_demo_ends_and_reads_no_braces_aloud(variables, callee):
+    call = FakeCall(callee=callee, variables=variables)
+    with pytest.raises(CallEnded):
+        await run_script(DEMO, call)
+    for text in (*call.said, speakable(DEMO.machine.message or "", DEMO, call)):
+        assert "{" not in text
+        assert "}" not in text
+        assert "  " not in text
+        assert " ," not in text

@@ -1,0 +1,111 @@
+"""The OpenAPI document is valid, complete, and true."""
+
+import re
+from html import escape
+
+import jsonschema
+import pytest
+from openapi_spec_validator import validate
+
+METHODS = {"get", "post", "put", "patch", "delete"}
+
+
+@pytest.fixture
+def document(app):
+    return app.openapi()
+
+
+def operations(document):
+    for path, item in document["paths"].items():
+        for method in METHODS & item.keys():
+            yield f"{method.upper()} {path}", item[method]
+
+
+def examples(document):
+    """Every (where, schema, value) of the document."""
+    for name, operation in operations(document):
+        contents = [(f"{name} request", operation.get("requestBody", {}).get("content", {}))]
+        contents += [(f"{name} {status}", r.get("content", {})) for status, r in operation["responses"].items()]
+        for where, content in contents:
+            for media in content.values():
+                values = [example["value"] for example in media.get("examples", {}).values()]
+                values += [media["example"]] if "example" in media else []
+                for value in values:
+                    yield where, media.get("schema", {}), value
+
+
+def test_it_is_valid(document):
+    validate(document)
+
+
+def test_it_tells_the_consent_notice(document):
+    assert "automated calls without consent break the law" in document["info"]["description"]
+    assert document["info"]["title"] == "Outdial"
+
+
+def test_every_operation_has_words_an_id_and_examples(document):
+    ids = []
+    shown = {where for where, _, _ in examples(document)}
+    for name, operation in operations(document):
+        ids.append(operation["operationId"])
+        assert operation["summary"], name
+        assert operation["tags"], name
+        if "requestBody" in operation:
+            assert f"{name} request" in shown, name
+        if not {"204", "206"} & operation["responses"].keys():
+            success = next(status for status in operation["responses"] if status.startswith("2"))
+            assert f"{name} {success}" in shown, name
+    assert len(ids) == len(set(ids))
+
+
+def test_every_operation_but_health_needs_a_key_and_says_what_can_go_wrong(document):
+    assert document["components"]["securitySchemes"]["ApiKey"]["name"] == "Authorization"
+    for name, operation in operations(document):
+        if name in ("GET /healthz", "GET /readyz"):
+            assert "security" not in operation
+            continue
+        assert operation["security"] == [{"ApiKey": []}], name
+        wanted = {"401", "503"} | ({"413", "415", "422"} if "requestBody" in operation else set())
+        assert wanted <= operation["responses"].keys(), name
+        for status, response in operation["responses"].items():
+            if status >= "400":
+                assert response["content"].keys() == {"application/problem+json"}, (name, status)
+
+
+def test_no_operation_documents_fastapi_s_own_errors(document):
+    assert "HTTPValidationError" not in document["components"]["schemas"]
+
+
+def test_the_examples_are_what_the_schemas_say(document):
+    count = 0
+    for where, schema, value in examples(document):
+        whole = schema | {"components": document["components"]}
+        jsonschema.validate(value, whole, cls=jsonschema.Draft202012Validator)
+        count += 1
+        assert where
+    assert count > 50
+
+
+def test_the_outbound_endpoint_documents_the_whole_contract(document):
+    operation = document["paths"]["/v1/phone-number/{number_id}/outbound"]["post"]
+    assert operation["responses"].keys() == {
+        *("200", "401", "403", "404", "409", "413", "415", "422", "429", "503"),
+    }
+    assert "consent" in operation["description"]
+    assert "/v1alpha1/phone-number/{number_id}/outbound" in document["paths"]
+    header = next(p for p in operation["parameters"] if p["name"].lower() == "idempotency-key")
+    assert header["in"] == "header"
+
+
+async def test_it_is_served(client, document):
+    assert (await client.get("/openapi.json")).json() == document
+
+
+async def test_the_page_tells_every_operation_and_loads_nothing_from_elsewhere(client, document):
+    answer = await client.get("/docs")
+    assert answer.headers["content-type"].startswith("text/html")
+    assert "default-src 'none'" in answer.headers["content-security-policy"]
+    for name, operation in operations(document):
+        assert escape(operation["summary"]) in answer.text, name
+    assert "automated calls without consent break the law" in answer.text
+    assert not re.search(r"<script|src=|<link|@import|url\(", answer.text)

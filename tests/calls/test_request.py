@@ -1,0 +1,60 @@
+from datetime import UTC, datetime
+
+import pytest
+from pydantic import ValidationError
+
+from outdial.calls.request import MAX_JSON_BYTES, OutboundRequest, check_json_object
+
+TO = "+15551234567"
+
+
+@pytest.mark.parametrize(
+    ("amd", "stored"),
+    [
+        (None, None),
+        (False, None),
+        (True, {"on_machine": None, "message": None, "max_wait_s": 30}),
+        ({}, {"on_machine": None, "message": None, "max_wait_s": 30}),
+        ({"on_machine": "continue", "max_wait_s": 5}, {"on_machine": "continue", "message": None, "max_wait_s": 5}),
+        ({"message": "Hi {name}"}, {"on_machine": "leave_message", "message": "Hi {name}", "max_wait_s": 30}),
+    ],
+)
+def test_detection_is_stored_in_one_form(amd, stored):
+    assert OutboundRequest.model_validate({"to": TO, "amd": amd}).detection() == stored
+
+
+def test_instants_of_any_zone_become_utc():
+    request = OutboundRequest.model_validate({"to": TO, "not_before": "2030-01-31T10:00:00+01:00"})
+    assert request.not_before == datetime(2030, 1, 31, 9, tzinfo=UTC)
+
+
+def test_a_retry_has_defaults_worth_having():
+    retry = OutboundRequest.model_validate({"to": TO, "retry": {}}).retry
+    assert retry is not None
+    assert retry.model_dump() == {"max_attempts": 3, "on": ["busy", "no_answer"], "delays_s": [1800]}
+
+
+def test_json_of_exactly_the_allowed_size_and_depth_passes():
+    frame = len('{"a":""}')
+    check_json_object({"a": "x" * (MAX_JSON_BYTES - frame)})
+    deep: object = 1
+    for _ in range(19):
+        deep = [deep]
+    check_json_object({"a": deep})
+    with pytest.raises(ValueError, match="20 levels"):
+        check_json_object({"a": [deep]})
+    with pytest.raises(ValueError, match="64001 bytes"):
+        check_json_object({"a": "x" * (MAX_JSON_BYTES - frame + 1)})
+
+
+def test_size_counts_bytes_and_not_characters():
+    with pytest.raises(ValueError, match="bytes"):
+        check_json_object({"a": "ü" * (MAX_JSON_BYTES // 2)})
+
+
+def test_a_depth_that_would_break_recursion_is_measured_without_it():
+    deep: object = 1
+    for _ in range(100_000):
+        deep = [deep]
+    with pytest.raises(ValidationError, match="20 levels"):
+        OutboundRequest.model_validate({"to": TO, "variables": {"a": deep}})

@@ -1,0 +1,90 @@
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from outdial.cli.call import variables
+from outdial.cli.demo_summary import judge
+from outdial.cli.failures import CommandFailed
+from outdial.cli.processes import a_free_port
+
+GOOD: dict[str, Any] = {
+    "to": "+12025550100",
+    "end_reason": "completed",
+    "error": None,
+    "message_delivered": None,
+    "transcript": [{"speaker": "agent", "text": "Hello."}, {"speaker": "callee", "text": "Hi."}],
+}
+
+
+@pytest.fixture
+def data_dir() -> Iterator[Path]:
+    with tempfile.TemporaryDirectory(prefix="outdial-test-") as folder:
+        Path(folder).chmod(0o755)  # as root, PostgreSQL runs as another user
+        yield Path(folder)
+
+
+def test_the_demo_comes_up_calls_and_ends(data_dir):
+    """A busy callee: the whole path through API, dispatcher, carrier and callbacks, without half a minute of talk."""
+    port = a_free_port("127.0.0.1", 0)
+    result = subprocess.run(
+        [sys.executable, "-m", "outdial", "demo", "--once", "--json", "--to", "+12025550103"],
+        env={
+            **os.environ,
+            "PYTHONPATH": os.pathsep.join(sys.path),
+            "OUTDIAL_DATA_DIR": str(data_dir),
+            "OUTDIAL_PORT": str(port),
+            "OUTDIAL_DATABASE_URL": "postgresql://nobody@127.0.0.1:1/production",  # never touched by a demo
+        },
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert result.returncode == 0, result.stderr
+    ready, *events, call = [json.loads(line) for line in result.stdout.splitlines()]
+    assert ready["event"] == "ready"
+    assert ready["base_url"] == f"http://127.0.0.1:{port}"
+    assert set(ready) == {"event", "base_url", "api_key", "numbers", "simulator_url"}
+    assert [event["state"] for event in events if event["event"] == "state"][-2:] == ["ringing", "ended"]
+    assert (call["event"], call["end_reason"]) == ("call", "busy")
+    assert not (data_dir / "demo" / "postgres" / "cluster" / "postmaster.pid").exists()
+
+
+def test_a_call_as_it_should_be_has_no_faults(tmp_path):
+    recording = tmp_path / "call.wav"
+    recording.write_bytes(b"RIFF")
+    assert judge(GOOD, recording, amd=True) == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "fault"),
+    [
+        ({"end_reason": "failed", "error": {"message": "No funds."}}, "it ended failed: No funds."),
+        ({"transcript": GOOD["transcript"][:1]}, "the callee was not heard"),
+        ({}, "there is no recording"),
+    ],
+)
+def test_what_went_wrong_is_named(changes, fault):
+    assert fault in judge({**GOOD, **changes}, None, amd=True)
+
+
+def test_a_machine_is_hung_up_on_with_detection_only():
+    call = {**GOOD, "to": "+12025550105", "end_reason": "machine"}
+    assert judge(call, None, amd=True) == []
+    assert judge(call, None, amd=False) == ["it ended machine"]
+    left = {**call, "end_reason": "completed", "message_delivered": True}
+    assert judge(left, None, amd=True) == []
+    assert judge({**left, "message_delivered": False}, None, amd=True) == ["it ended completed"]
+
+
+def test_variables_are_pairs():
+    assert variables(["user_name=Jane", "note=a=b", "empty="]) == {"user_name": "Jane", "note": "a=b", "empty": ""}
+    for wrong in ("user_name", "=Jane", ""):
+        with pytest.raises(CommandFailed):
+            variables([wrong])

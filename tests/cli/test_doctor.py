@@ -1,0 +1,92 @@
+import json
+import socket
+
+import httpx
+import pytest
+
+from outdial.cli import doctor
+from outdial.cli.doctor import Status
+from outdial.settings import Settings
+
+
+@pytest.fixture
+def settings(tmp_path):
+    return Settings(data_dir=tmp_path, port=0)
+
+
+def answering(response: httpx.Response) -> httpx.AsyncClient:
+    return httpx.AsyncClient(transport=httpx.MockTransport(lambda _: response))
+
+
+def test_all_is_well_on_a_set_up_machine(outdial):
+    assert outdial("workspaces", "list").exit_code == 0
+    result = outdial("doctor", "--json", env={"OUTDIAL_PORT": "0"})
+    findings = {finding["subject"]: finding for finding in json.loads(result.stdout)}
+    assert findings["Database"]["status"] == "ok"
+    assert findings["Carriers"]["todo"] == "outdial numbers connect --help"
+    assert result.exit_code == 0
+
+
+def test_a_database_that_can_not_be_reached_is_essential(outdial):
+    url = "postgresql://user:secret@127.0.0.1:1/none"
+    result = outdial("doctor", env={"OUTDIAL_DATABASE_URL": url, "OUTDIAL_PORT": "0"})
+    assert result.exit_code == 1
+    assert "OUTDIAL_DATABASE_URL" in result.stdout
+    assert "secret@" not in result.output
+
+
+def test_a_schema_of_another_version_is_found(empty_database_url, outdial):
+    result = outdial("doctor", "--json", env={"OUTDIAL_DATABASE_URL": empty_database_url, "OUTDIAL_PORT": "0"})
+    [database] = [finding for finding in json.loads(result.stdout) if finding["subject"] == "Database"]
+    assert (database["status"], database["todo"]) == ("warn", "Start outdial serve: it brings them up to date.")
+
+
+async def test_an_embedded_database_that_is_not_made_yet_is_no_fault(settings):
+    [finding] = [finding async for finding in doctor.database(settings)]
+    assert finding.status is Status.OK
+    assert not (settings.data_dir / "postgres").exists()
+
+
+def test_a_secret_key_that_others_can_read_is_found(settings):
+    key = settings.data_dir / "secret_key"
+    key.write_text("secret")
+    key.chmod(0o644)
+    assert doctor.secret_key(settings).todo == f"chmod 600 {key}"
+    key.chmod(0o600)
+    assert doctor.secret_key(settings).status is Status.OK
+
+
+def test_a_data_directory_below_a_file_is_found(tmp_path):
+    (tmp_path / "file").write_text("")
+    assert doctor.data_dir(Settings(data_dir=tmp_path / "file" / "data")).status is Status.FAIL
+
+
+@pytest.mark.parametrize(("version", "status"), [((3, 10), Status.FAIL), ((3, 12), Status.OK), ((3, 14), Status.FAIL)])
+def test_the_python_version_is_checked(version, status):
+    assert doctor.python(version).status is status
+
+
+async def test_a_port_taken_by_something_else_is_found(settings):
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        taken = settings.model_copy(update={"port": other.getsockname()[1]})
+        async with answering(httpx.Response(404)) as http:
+            assert (await doctor.server(taken, http)).status is Status.FAIL
+        async with answering(httpx.Response(200)) as http:
+            assert (await doctor.server(taken, http)).status is Status.OK
+
+
+@pytest.mark.parametrize(
+    ("url", "response", "status"),
+    [
+        (None, httpx.Response(200), Status.WARN),
+        ("http://voice.example", httpx.Response(200), Status.WARN),
+        ("https://voice.example", httpx.Response(200, json={"status": "ok"}), Status.OK),
+        ("https://voice.example", httpx.Response(200, text="welcome to nginx"), Status.WARN),
+        ("https://voice.example", httpx.Response(502), Status.WARN),
+    ],
+)
+async def test_the_public_address_has_to_reach_us(settings, url, response, status):
+    async with answering(response) as http:
+        finding = await doctor.public_url(settings.model_copy(update={"public_url": url}), http)
+    assert finding.status is status
+    assert (finding.todo is None) == (status is Status.OK)

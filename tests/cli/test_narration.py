@@ -1,0 +1,72 @@
+import io
+import json
+
+from rich.console import Console
+
+from outdial.cli.api_client import Event
+from outdial.cli.narration import Story, tell_json
+
+
+def story(*events: Event) -> list[str]:
+    """The printed lines, without their times."""
+    output = io.StringIO()
+    tell = Story(Console(file=output, width=200))
+    for event in events:
+        tell(event)
+    return [line[10:] for line in output.getvalue().splitlines()]
+
+
+def turn(seq: int, speaker: str, text: str, **more: object) -> Event:
+    return Event(type="transcript", data={"seq": seq, "speaker": speaker, "text": text, "interrupted": False, **more})
+
+
+def test_a_call_reads_like_a_play():
+    assert story(
+        Event(type="placed", data={"call_id": "call_1"}),
+        Event(type="state", data={"state": "ringing"}),
+        Event(type="answered_by", data={"category": "human", "evidence": ["twilio:human"]}),
+        turn(0, "agent", "Hello Jane."),
+        turn(1, "callee", "Hi."),
+        Event(type="state", data={"state": "ended", "end_reason": "no_answer"}),
+    ) == [
+        "── accepted as call_1",
+        "── ringing",
+        "── answered by a human (twilio:human)",
+        "Agent   Hello Jane.",
+        "Callee  Hi.",
+        "── ended: no answer",
+    ]
+
+
+def test_a_turn_that_comes_again_is_printed_once():
+    assert story(turn(0, "agent", "Hello."), turn(0, "agent", "Hello.", end_ms=900)) == ["Agent   Hello."]
+
+
+def test_a_turn_that_grows_is_continued():
+    assert story(turn(0, "callee", "Yes"), turn(0, "callee", "Yes I do")) == ["Callee  Yes", "Callee  … I do"]
+
+
+def test_an_interruption_says_how_far_the_agent_came():
+    assert story(turn(0, "agent", "Hello Jane, how are you?"), turn(0, "agent", "Hello Jane,", interrupted=True)) == [
+        "Agent   Hello Jane, how are you?",
+        "Agent   (is interrupted after “Hello Jane,”)",
+    ]
+
+
+def test_a_failure_is_told_in_the_words_of_the_carrier():
+    error = {"code": "21217", "message": "This phone number doesn't exist."}
+    [line] = story(Event(type="state", data={"state": "ended", "end_reason": "failed", "error": error}))
+    assert line == "── ended: failed (This phone number doesn't exist.)"
+
+
+def test_words_of_a_callee_are_never_taken_for_markup():
+    assert story(turn(0, "callee", "[red]no[/red] [/oops]")) == ["Callee  [red]no[/red] [/oops]"]
+
+
+def test_unknown_events_are_left_out():
+    assert story(Event(type="something_new", data={})) == []
+
+
+def test_json_lines_keep_the_type_of_the_event(capsys):
+    tell_json(Event(type="state", data={"state": "ringing", "event": "not this"}))
+    assert json.loads(capsys.readouterr().out) == {"event": "state", "state": "ringing"}

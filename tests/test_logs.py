@@ -1,0 +1,68 @@
+import io
+import json
+import logging
+
+import pytest
+
+from outdial import logs
+
+
+@pytest.fixture(autouse=True)
+def _logging_as_before():
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    yield
+    root.handlers[:] = handlers
+    root.setLevel(level)
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def test_records_are_json_lines_with_their_fields():
+    stream = io.StringIO()
+    logs.set_up("info", stream=stream)
+    logging.getLogger("outdial.test").info("Call placed", extra={"call_id": "call_1", "wait_ms": 12})
+    line = json.loads(stream.getvalue())
+    assert line.pop("at").endswith("+00:00")
+    assert line == {
+        "level": "info",
+        "logger": "outdial.test",
+        "message": "Call placed",
+        "call_id": "call_1",
+        "wait_ms": 12,
+    }
+
+
+def test_a_terminal_gets_readable_lines():
+    stream = Terminal()
+    logs.set_up("info", stream=stream)
+    logging.getLogger("outdial.test").warning("Callback late", extra={"after_s": 3})
+    assert stream.getvalue().endswith("warning Callback late after_s=3\n")
+
+
+@pytest.mark.parametrize("name", ["auth_token", "secret_key", "password", "Authorization", "api_key"])
+def test_a_secret_that_was_logged_by_mistake_is_crossed_out(name):
+    stream = io.StringIO()
+    logs.set_up("info", stream=stream)
+    logging.getLogger("outdial.test").info("Oops", extra={name: "hunter2"})
+    assert "hunter2" not in stream.getvalue()
+
+
+def test_an_exception_is_part_of_its_line():
+    stream = io.StringIO()
+    logs.set_up("info", stream=stream)
+    try:
+        raise ValueError("odd")
+    except ValueError:
+        logging.getLogger("outdial.test").exception("Failed")
+    assert json.loads(stream.getvalue())["exception"].endswith("ValueError: odd")
+
+
+def test_libraries_that_name_urls_are_quiet():
+    stream = io.StringIO()
+    logs.set_up("info", stream=stream)
+    logging.getLogger("httpx").info("HTTP Request: GET https://api.example/?To=+15551230001")
+    assert stream.getvalue() == ""
