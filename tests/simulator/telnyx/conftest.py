@@ -29,9 +29,15 @@ def start_telnyx(start, telnyx_customers):
     return start_
 
 
+@pytest_asyncio.fixture(loop_scope="session", scope="session")
+async def shared_telnyx(start_telnyx) -> AsyncIterator[TelnyxSetup]:
+    async with start_telnyx() as setup_:
+        yield setup_
+
+
 @pytest_asyncio.fixture(loop_scope="session")
-async def setup(shared, telnyx_customers) -> AsyncIterator[TelnyxSetup]:
+async def setup(shared_telnyx, telnyx_customers) -> AsyncIterator[TelnyxSetup]:
     """The simulator most tests share, with nothing in its books; the customer is the test's own."""
-    setup_ = TelnyxSetup(shared.simulator, telnyx_customers.new())
+    setup_ = TelnyxSetup(shared_telnyx.simulator, telnyx_customers.new())
     yield setup_
     await setup_.reset()

@@ -209,6 +209,12 @@ class TelnyxSetup:
     async def act(self, call_control_id: str, action: str, **fields) -> httpx.Response:
         return await self.http.post(f"/calls/{call_control_id}/actions/{action}", json=fields)
 
+    async def ended(self, call_control_id: str) -> None:
+        """Until the call is over, also when no callback tells it."""
+        live = self.simulator.telnyx.live.get(call_control_id)
+        if live is not None:
+            await live.ended.wait()
+
     async def fault(self, kind: str, **fields) -> None:
         reply = await self.root.post("/_simulator/faults", json={"kind": kind, **fields})
         assert reply.status_code == 201

@@ -238,22 +238,25 @@ def numbered_page(items: Sequence[T], query: Query, show: Callable[[T], Json], *
 def cursor_page(
     items: Sequence[T], query: Query, key: Callable[[T], str], show: Callable[[T], Json], path: str
 ) -> Json:
-    """`page[after]` or `page[before]`, and `page[limit]`."""
+    """`page[after]` or `page[before]`, and `page[limit]`; or `page[number]` and `page[size]`, as the SDK does it."""
     limit = _natural(query, "page[limit]", _natural(query, "page[size]", 20, 250), 250)
     keys = [key(item) for item in items]
-    first = 0
+    first = (_natural(query, "page[number]", 1, 10**9) - 1) * limit
+    last = first + limit
     if query.get("page[after]"):
         first = _position(keys, query["page[after]"]) + 1
+        last = first + limit
     elif query.get("page[before]"):
-        first = max(0, _position(keys, query["page[before]"]) - limit)
-    shown = items[first : first + limit]
+        last = max(0, _position(keys, query["page[before]"]))
+        first = max(0, last - limit)
+    shown = items[first:last]
     cursors: Json = {}
     meta: Json = {"cursors": cursors, "total_items": len(items)}
     if shown:
         cursors["before"], cursors["after"] = _cursor(key(shown[0])), _cursor(key(shown[-1]))
         if first:
             meta["previous"] = f"{path}?page[before]={cursors['before']}&page[limit]={limit}"
-        if first + limit < len(items):
+        if last < len(items):
             meta["next"] = f"{path}?page[after]={cursors['after']}&page[limit]={limit}"
     return {"data": [show(item) for item in shown], "meta": meta}
 
