@@ -19,7 +19,7 @@ from outdial.simulator.faults import Fault, Faults
 from outdial.simulator.network import Network
 from outdial.simulator.telnyx.account import TelnyxAccount
 from outdial.simulator.telnyx.rest import TelnyxRest
-from outdial.simulator.telnyx.settings import TelnyxSettings
+from outdial.simulator.telnyx.config import TelnyxConfig
 from outdial.simulator.twilio.account import Account
 from outdial.simulator.twilio.rest import TwilioRest
 from outdial.simulator.voices import Voice, offline_voice
@@ -39,7 +39,7 @@ class SimulatorConfig:
     caller_ids: tuple[str, ...] = ("+15551230009",)
     calls_per_second: float = 1.0     # 0: every call is dialled at once
     max_concurrent_requests: int = 100
-    telnyx: TelnyxSettings = field(default_factory=TelnyxSettings)
+    telnyx: TelnyxConfig = field(default_factory=TelnyxConfig)
     pace: float = 1.0                 # of everything before the answer; see clock.Clock
     setup_s: float = 0.5              # from dialling to ringing
     ring_s: float = 3.0               # two short rings; real ones (2 s on, 4 s off) make a long demo

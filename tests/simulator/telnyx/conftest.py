@@ -4,7 +4,7 @@ from contextlib import asynccontextmanager
 import pytest
 import pytest_asyncio
 
-from outdial.simulator.telnyx.settings import TelnyxSettings
+from outdial.simulator.telnyx.config import TelnyxConfig
 from simulator.telnyx.telnyx_customer import TelnyxCustomers, TelnyxSetup
 
 
@@ -16,11 +16,11 @@ async def telnyx_customers() -> AsyncIterator[TelnyxCustomers]:
 
 @pytest.fixture(scope="session")
 def start_telnyx(start, telnyx_customers):
-    """`async with start_telnyx(...) as setup`: a simulator of its own, with these TelnyxSettings."""
+    """`async with start_telnyx(...) as setup`: a simulator of its own, with these TelnyxConfig."""
 
     @asynccontextmanager
     async def start_(**settings) -> AsyncIterator[TelnyxSetup]:
-        telnyx = TelnyxSettings(**{"retry_delays_s": (0.05, 0.1), **settings})
+        telnyx = TelnyxConfig(**{"retry_delays_s": (0.05, 0.1), **settings})
         async with start(telnyx=telnyx) as running:
             setup = TelnyxSetup(running.simulator, telnyx_customers.new())
             yield setup

@@ -163,11 +163,11 @@ class TelnyxSetup:
     def __init__(self, simulator, customer: TelnyxCustomer) -> None:
         self.simulator = simulator
         self.customer = customer
-        self.settings = simulator.telnyx.settings
+        self.config = simulator.telnyx.config
         self.root = httpx.AsyncClient(base_url=simulator.base_url, trust_env=False)
         self.http = httpx.AsyncClient(
             base_url=f"{simulator.base_url}/v2",
-            headers={"authorization": f"Bearer {self.settings.api_key}"},
+            headers={"authorization": f"Bearer {self.config.api_key}"},
             trust_env=False,
         )
         customer.public_key = simulator.telnyx.courier.signer.public_key
@@ -175,9 +175,9 @@ class TelnyxSetup:
     def dial(self, callee: str = "00", **fields) -> dict:
         """The body of a dial to callee NN; None leaves a field out."""
         body = {
-            "connection_id": self.settings.connection_id,
+            "connection_id": self.config.connection_id,
             "to": f"+120255501{callee}",
-            "from": self.settings.numbers[0],
+            "from": self.config.numbers[0],
             "webhook_url": self.customer.url("events"),
             "client_state": "Y2FsbF8x",
             **fields,

@@ -63,7 +63,7 @@ async def test_a_call_that_is_too_long_is_ended(setup):
     account = setup.simulator.telnyx
     dial = Dial(  # through REST, half a minute is the shortest limit
         to="+12025550111",
-        from_=setup.settings.numbers[0],
+        from_=setup.config.numbers[0],
         hooks=Hooks(url=setup.customer.url("events")),
         time_limit_s=0,
     )

@@ -171,7 +171,7 @@ async def test_a_transfer_connects_the_callee_with_somebody_else(setup):
         call_control_id,
         "transfer",
         to="+12025550113",
-        **{"from": setup.settings.numbers[0]},
+        **{"from": setup.config.numbers[0]},
         target_leg_client_state="Yg==",
         webhook_url=customer.url("target"),
     )
@@ -198,7 +198,7 @@ async def test_the_two_sides_of_a_transfer_hear_each_other(setup):
     customer = setup.customer
     customer.talk = talk
     call_control_id = await setup.answered("11")  # silent itself
-    await setup.act(call_control_id, "transfer", to="+12025550100", **{"from": setup.settings.numbers[0]},
+    await setup.act(call_control_id, "transfer", to="+12025550100", **{"from": setup.config.numbers[0]},
                     webhook_url=customer.url("target"))
     await customer.wait_for(lambda: len(customer.of("call.bridged")) == 2)
     await setup.act(call_control_id, "streaming_start", **setup.streaming(stream_track="outbound_track"))
@@ -208,7 +208,7 @@ async def test_the_two_sides_of_a_transfer_hear_each_other(setup):
 async def test_when_the_other_side_of_a_transfer_hangs_up_the_call_is_over(setup):
     customer = setup.customer
     call_control_id = await setup.answered("11")
-    await setup.act(call_control_id, "transfer", to="+12025550111", **{"from": setup.settings.numbers[0]},
+    await setup.act(call_control_id, "transfer", to="+12025550111", **{"from": setup.config.numbers[0]},
                     webhook_url=customer.url("target"))
     await customer.wait_for(lambda: len(customer.of("call.bridged")) == 2)
     target = next(item.payload for item in customer.of("call.bridged") if item.name == "target")
@@ -222,7 +222,7 @@ async def test_when_the_other_side_of_a_transfer_hangs_up_the_call_is_over(setup
 async def test_a_transfer_that_fails_leaves_the_call_up(setup, callee, cause):
     customer = setup.customer
     call_control_id = await setup.answered("11")
-    await setup.act(call_control_id, "transfer", to=f"+120255501{callee}", **{"from": setup.settings.numbers[0]},
+    await setup.act(call_control_id, "transfer", to=f"+120255501{callee}", **{"from": setup.config.numbers[0]},
                     webhook_url=customer.url("target"))
     assert (await customer.event("call.hangup"))["hangup_cause"] == cause
     assert customer.of("call.hangup")[0].name == "target"
@@ -232,7 +232,7 @@ async def test_a_transfer_that_fails_leaves_the_call_up(setup, callee, cause):
 async def test_a_transfer_is_given_up_when_the_callee_hangs_up(setup):
     customer = setup.customer
     call_control_id = await setup.answered("11")
-    await setup.act(call_control_id, "transfer", to="+12025550104", **{"from": setup.settings.numbers[0]},
+    await setup.act(call_control_id, "transfer", to="+12025550104", **{"from": setup.config.numbers[0]},
                     webhook_url=customer.url("target"), timeout_secs=600)
     await customer.wait_for(lambda: len(customer.of("call.initiated")) == 2)
     again = await setup.act(call_control_id, "transfer", to="+12025550100")
@@ -328,7 +328,7 @@ async def test_a_caller_whom_nobody_answers_gives_up(setup, number):
 
 
 async def test_a_number_without_application_or_with_another_carrier_cannot_be_called(setup):
-    for body in ({"to": setup.settings.numbers[1]}, {"to": setup.settings.numbers[0], "carrier": "twilio"}):
+    for body in ({"to": setup.config.numbers[1]}, {"to": setup.config.numbers[0], "carrier": "twilio"}):
         reply = await setup.root.post("/_simulator/inbound", json=body)
         assert reply.status_code == 400
 

@@ -43,7 +43,7 @@ def assert_reply_conforms(reply: httpx.Response, path: str, method: str = "get")
 @pytest_asyncio.fixture(loop_scope="session")
 async def sdk(setup):
     client = AsyncTelnyx(
-        api_key=setup.settings.api_key,
+        api_key=setup.config.api_key,
         base_url=f"{setup.simulator.base_url}/v2",
         max_retries=0,
         http_client=httpx.AsyncClient(trust_env=False),
@@ -53,12 +53,12 @@ async def sdk(setup):
 
 
 async def test_the_sdk_dials_commands_and_looks_up_a_call(setup, sdk):
-    customer, settings = setup.customer, setup.settings
+    customer, config = setup.customer, setup.config
     dialled = (
         await sdk.calls.dial(
-            connection_id=settings.connection_id,
+            connection_id=config.connection_id,
             to="+12025550111",
-            from_=settings.numbers[0],
+            from_=config.numbers[0],
             timeout_secs=20,
             time_limit_secs=100,
             webhook_url=customer.url("events"),
@@ -78,7 +78,7 @@ async def test_the_sdk_dials_commands_and_looks_up_a_call(setup, sdk):
     id_ = dialled.call_control_id
     status = (await sdk.calls.retrieve_status(id_)).data
     assert (status.is_alive, status.call_leg_id, status.end_time) == (True, dialled.call_leg_id, None)
-    [active] = [item async for item in sdk.connections.list_active_calls(settings.connection_id)]
+    [active] = [item async for item in sdk.connections.list_active_calls(config.connection_id)]
     assert active.call_control_id == id_
     assert (await sdk.calls.actions.send_dtmf(id_, digits="w1#")).data.result == "ok"
     assert (await sdk.calls.actions.speak(id_, payload="Hello", voice="female")).data.result == "ok"
@@ -132,8 +132,8 @@ async def test_the_sdk_configures_an_account_from_nothing(setup, sdk):
     assert [item.id async for item in sdk.call_control_applications.list(filter=filter_)] == [created.id]
     assert (await sdk.outbound_voice_profiles.retrieve(profile.id)).data.connections_count == 1
 
-    [number] = [item async for item in sdk.phone_numbers.list(filter={"phone_number": setup.settings.numbers[1][1:]})]
-    assert (number.phone_number, number.connection_id) == (setup.settings.numbers[1], None)
+    [number] = [item async for item in sdk.phone_numbers.list(filter={"phone_number": setup.config.numbers[1][1:]})]
+    assert (number.phone_number, number.connection_id) == (setup.config.numbers[1], None)
     linked = (await sdk.phone_numbers.update(number.id, connection_id=created.id)).data
     assert (linked.connection_id, linked.connection_name) == (created.id, "outbound")
     assert [item.id async for item in sdk.phone_numbers.list(filter={"connection_id": created.id})] == [number.id]
@@ -143,9 +143,9 @@ async def test_the_sdk_configures_an_account_from_nothing(setup, sdk):
     assert freed.json()["data"]["connection_id"] is None
     assert (await sdk.call_control_applications.delete(created.id)).data.id == created.id
     await sdk.outbound_voice_profiles.delete(profile.id)
-    assert list(account.applications) == [setup.settings.connection_id]
+    assert list(account.applications) == [setup.config.connection_id]
     verified = [item.phone_number async for item in sdk.verified_numbers.list()]
-    assert verified == list(setup.settings.verified_numbers)
+    assert verified == list(setup.config.verified_numbers)
 
 
 async def test_an_application_is_of_version_1_unless_told_otherwise(setup):
@@ -157,7 +157,7 @@ async def test_an_application_is_of_version_1_unless_told_otherwise(setup):
 
 async def test_active_calls_are_paged_by_cursor(setup):
     placed = [await setup.answered() for _ in range(5)]
-    path = f"/connections/{setup.settings.connection_id}/active_calls"
+    path = f"/connections/{setup.config.connection_id}/active_calls"
     listed, query = [], {"page[limit]": 2}
     while True:
         page = (await setup.http.get(path, params=query)).json()
@@ -180,7 +180,7 @@ async def test_replies_conform_to_telnyxs_document(setup):
         return assert_reply_conforms(await setup.http.get(path, params=query), template)
 
     await get(f"/calls/{call['call_control_id']}", "/calls/{call_control_id}")
-    connection = setup.settings.connection_id
+    connection = setup.config.connection_id
     await get(f"/connections/{connection}/active_calls", "/connections/{connection_id}/active_calls")
     await get("/call_events", "/call_events", **{"filter[leg_id]": call["call_leg_id"]})
     await get("/balance", "/balance")
@@ -212,7 +212,7 @@ async def test_callbacks_conform_to_telnyxs_document(setup):
     await setup.act(call_control_id, "playback_start", audio_url="https://voice.example/a.wav")
     await customer.event("call.machine.detection.ended")
     await customer.event("call.dtmf.received", 20)
-    await setup.act(call_control_id, "transfer", to="+12025550111", **{"from": setup.settings.numbers[0]},
+    await setup.act(call_control_id, "transfer", to="+12025550111", **{"from": setup.config.numbers[0]},
                     webhook_url=customer.url("target"))
     await customer.event("call.bridged")
     await setup.act(call_control_id, "hangup")
@@ -236,7 +236,7 @@ async def test_a_wrong_call_is_refused_with_telnyxs_code_and_dials_nobody(setup)
 
 
 async def test_wrong_credentials_are_refused(setup):
-    for value in (None, "Bearer wrong", f"Basic {setup.settings.api_key}", "Bearer", "Bearer \u00e9"):
+    for value in (None, "Bearer wrong", f"Basic {setup.config.api_key}", "Bearer", "Bearer \u00e9"):
         headers = {} if value is None else {"authorization": value.encode()}
         reply = await setup.root.get("/v2/balance", headers=headers)
         assert (reply.status_code, reply.json()["errors"][0]["code"]) == (401, "10009")
@@ -297,8 +297,8 @@ async def test_a_number_cannot_be_connected_to_an_application_that_does_not_exis
 
 async def test_the_simulator_tells_what_is_needed_to_use_the_account(setup):
     told = (await setup.root.get("/_simulator")).json()
-    assert told["telnyx"]["connection_id"] == setup.settings.connection_id
+    assert told["telnyx"]["connection_id"] == setup.config.connection_id
     assert told["telnyx"]["public_key"] == setup.customer.public_key
-    assert told["telnyx"]["numbers"] == list(setup.settings.numbers)
+    assert told["telnyx"]["numbers"] == list(setup.config.numbers)
     assert set(told) >= {"twilio", "telnyx"}
-    assert setup.settings.api_key not in json.dumps(told)
+    assert setup.config.api_key not in json.dumps(told)

@@ -16,7 +16,7 @@ from outdial.simulator.telnyx.destinations import countries_of
 from outdial.simulator.telnyx.inventory import Application, Number, OutboundVoiceProfile
 from outdial.simulator.telnyx.leg import Leg
 from outdial.simulator.telnyx.party import Shared
-from outdial.simulator.telnyx.settings import TelnyxSettings
+from outdial.simulator.telnyx.config import TelnyxConfig
 from outdial.simulator.telnyx.signature import Signer
 from outdial.simulator.telnyx.wishes import Dial, Hooks
 
@@ -26,55 +26,55 @@ DIALS_WINDOW_S = 5
 class TelnyxAccount:
     name = "telnyx"
 
-    def __init__(self, network: Network, settings: TelnyxSettings) -> None:
+    def __init__(self, network: Network, config: TelnyxConfig) -> None:
         now = network.clock.now()
         self.network = network
-        self.settings = settings
+        self.config = config
         self.courier = Courier(
-            network=network, signer=Signer(settings.private_key), retry_delays_s=settings.retry_delays_s
+            network=network, signer=Signer(config.private_key), retry_delays_s=config.retry_delays_s
         )
         self.profiles = {
-            settings.outbound_voice_profile_id: OutboundVoiceProfile(
-                id=settings.outbound_voice_profile_id, name="Default", created_at=now, updated_at=now
+            config.outbound_voice_profile_id: OutboundVoiceProfile(
+                id=config.outbound_voice_profile_id, name="Default", created_at=now, updated_at=now
             )
         }
         self.applications = {
-            settings.connection_id: Application(
-                id=settings.connection_id,
+            config.connection_id: Application(
+                id=config.connection_id,
                 name="simulator",
-                webhook_event_url=settings.webhook_event_url,
+                webhook_event_url=config.webhook_event_url,
                 webhook_api_version="2",
-                outbound_voice_profile_id=settings.outbound_voice_profile_id,
+                outbound_voice_profile_id=config.outbound_voice_profile_id,
                 created_at=now,
                 updated_at=now,
             )
         }
         self.numbers: dict[str, Number] = {}
-        for phone_number in settings.numbers:
+        for phone_number in config.numbers:
             id_ = ids.resource_id()
             self.numbers[id_] = Number(id=id_, phone_number=phone_number, created_at=now, updated_at=now)
-        self.verified_numbers = dict.fromkeys(settings.verified_numbers, now)
+        self.verified_numbers = dict.fromkeys(config.verified_numbers, now)
         self.live: dict[str, TelnyxCall] = {}
         self.legs: dict[str, Leg] = {}  # the newest, by call_control_id
-        self._shared = Shared(network=network, settings=settings, courier=self.courier)
+        self._shared = Shared(network=network, config=config, courier=self.courier)
         self._dials: deque[float] = deque()
 
     @property
     def account_id(self) -> str:
-        return self.settings.user_id
+        return self.config.user_id
 
     def about(self) -> dict[str, Any]:
         return {
             "user_id": self.account_id,
             "public_key": self.courier.signer.public_key,
-            "connection_id": self.settings.connection_id,
-            "outbound_voice_profile_id": self.settings.outbound_voice_profile_id,
+            "connection_id": self.config.connection_id,
+            "outbound_voice_profile_id": self.config.outbound_voice_profile_id,
             "numbers": [number.phone_number for number in self.numbers.values()],
             "verified_numbers": list(self.verified_numbers),
         }
 
     def admits(self, api_key: str) -> bool:
-        return hmac.compare_digest(api_key.encode(), self.settings.api_key.encode())
+        return hmac.compare_digest(api_key.encode(), self.config.api_key.encode())
 
     def number_at(self, phone_number: str) -> Number | None:
         return next((n for n in self.numbers.values() if n.phone_number == phone_number), None)
@@ -87,7 +87,7 @@ class TelnyxAccount:
         if leg is None:
             raise errors.unknown_call()
         ended_at = leg.call.ended_at
-        if ended_at and (self.network.clock.now() - ended_at).total_seconds() > self.settings.status_kept_s:
+        if ended_at and (self.network.clock.now() - ended_at).total_seconds() > self.config.status_kept_s:
             raise errors.unknown_call()
         return leg
 
@@ -159,7 +159,7 @@ class TelnyxAccount:
 
     def _check_pace(self) -> None:
         """Counts the dial that is about to be made."""
-        limit = self.settings.dials_per_second * DIALS_WINDOW_S
+        limit = self.config.dials_per_second * DIALS_WINDOW_S
         now = asyncio.get_running_loop().time()
         while self._dials and self._dials[0] <= now - DIALS_WINDOW_S:
             self._dials.popleft()
@@ -177,7 +177,7 @@ class TelnyxAccount:
             if leg.application.outbound_voice_profile_id == application.outbound_voice_profile_id
         ]
         for code, of, used, limit in (
-            ("90041", "account", len(self.live), self.settings.channel_limit),
+            ("90041", "account", len(self.live), self.config.channel_limit),
             ("90042", "outbound profile", len(of_profile), profile.concurrent_call_limit if profile else None),
             ("90043", "connection", len(of_application), application.outbound_channel_limit),
         ):

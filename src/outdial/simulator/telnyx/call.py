@@ -251,7 +251,7 @@ class TelnyxCall(Party):
         return payload
 
     async def _tell_cost(self) -> None:
-        await self.network.clock.sleep(self.shared.settings.cost_after_s)
+        await self.network.clock.sleep(self.shared.config.cost_after_s)
         at = stamp(self._now())
         self.callbacks.post("call.cost", **cost.payload(self.leg), occurred_at=at, status="success")
 

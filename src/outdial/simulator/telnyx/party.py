@@ -8,7 +8,7 @@ from outdial.simulator.network import Network
 from outdial.simulator.telnyx.audio import LegAudio
 from outdial.simulator.telnyx.callbacks import Callbacks, Courier
 from outdial.simulator.telnyx.leg import Leg
-from outdial.simulator.telnyx.settings import TelnyxSettings
+from outdial.simulator.telnyx.config import TelnyxConfig
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -16,7 +16,7 @@ class Shared:
     """What all legs of an account share."""
 
     network: Network
-    settings: TelnyxSettings
+    config: TelnyxConfig
     courier: Courier
 
 

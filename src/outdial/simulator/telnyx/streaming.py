@@ -52,7 +52,7 @@ class Streaming:
         stream = MediaStream(
             lambda text: socket.send(text),
             wish=self._wish,
-            leg_codec=party.shared.settings.leg_codec,
+            leg_codec=party.shared.config.leg_codec,
             stream_id=self.id,
             start={
                 "user_id": leg.call.account,

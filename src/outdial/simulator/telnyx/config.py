@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TelnyxSettings:
+class TelnyxConfig:
     """The defaults are fixed, so that they can be copied from the documentation; nobody's secrets."""
 
     api_key: str = "KEY0155500000000SIMULATOR_simulatorApiKey"
