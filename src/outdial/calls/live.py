@@ -1,6 +1,7 @@
 """The calls this process is talking on: from the media handshake to the last word and the carrier's hang-up."""
 
 import asyncio
+import json
 import logging
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime, timedelta
@@ -15,6 +16,7 @@ from outdial.calls.admission import stream_token_hash
 from outdial.calls.dialing import OpenCarrier
 from outdial.calls.journal import CallJournal
 from outdial.calls.recordings import FOLDER as RECORDINGS
+from outdial.calls.request import check_json_object
 from outdial.calls.state import AnsweredBy, CallDirection, CallState, Progress, Verdict
 from outdial.calls.transitions import announce_ending, apply_event
 from outdial.carriers.base import CarrierError, CarrierName
@@ -196,7 +198,11 @@ class LiveCalls:
             await conn.execute(
                 update(calls)
                 .where(calls.c.id == call_id)
-                .values(recording=_saved(recording, self._settings), message_delivered=end.message_delivered)
+                .values(
+                    recording=_saved(recording, self._settings),
+                    message_delivered=end.message_delivered,
+                    **_outcome(call_id, session.variables),
+                )
             )
         if end.still_up and await hang_up(self._engine, self._open_carrier, attempt_id):
             event = Progress(state=CallState.ENDED, at=datetime.now(UTC), end_reason=end.end_reason, error=end.error)
@@ -342,6 +348,15 @@ def _open_recording(path: Path) -> Recording | None:
     except OSError:
         logger.exception("Recording can't be written; the call goes on without")
         return None
+
+
+def _outcome(call_id: str, variables: dict[str, Any]) -> dict[str, Any]:
+    """The variables as the agent leaves them, where they can be stored: an agent may put anything into them."""
+    try:
+        return {"variables": check_json_object(json.loads(json.dumps(variables)))}
+    except (TypeError, ValueError, RecursionError) as error:
+        logger.warning("Variables can't be stored", extra={"call_id": call_id, "reason": type(error).__name__})
+        return {}
 
 
 def _saved(recording: Path, settings: Settings) -> str | None:
