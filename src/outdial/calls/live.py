@@ -17,13 +17,13 @@ from outdial.calls.dialing import OpenCarrier
 from outdial.calls.journal import CallJournal
 from outdial.calls.recordings import FOLDER as RECORDINGS
 from outdial.calls.request import check_json_object
-from outdial.calls.state import AnsweredBy, CallDirection, CallState, Progress, Verdict
+from outdial.calls.state import AnsweredBy, CallDirection, CallState, EndReason, Progress, Verdict
 from outdial.calls.transitions import announce_ending, apply_event
 from outdial.carriers.base import CarrierError, CarrierName
 from outdial.carriers.registry import CARRIERS
 from outdial.conversation.call_facts import CallFacts, Engines, MachinePolicy
 from outdial.conversation.line import Line, MediaSocket
-from outdial.conversation.session import Session, SessionEnd
+from outdial.conversation.session import AUDIO_LOST, Session, SessionEnd
 from outdial.db.notify import Notifications
 from outdial.db.tables import attempts, calls, carrier_accounts, turns
 from outdial.media.pacer import Pacer
@@ -172,7 +172,11 @@ class LiveCalls:
             answered = Progress(state=CallState.IN_PROGRESS, at=datetime.now(UTC))
             await apply_event(self._engine, attempt_id, answered, check_in_s=self._settings.silent_after_s)
             self._tell(call.id)  # a verdict or a wish to hang up may be older than the stream
-            end = await session.run(self._settings.stream_start_timeout_s)
+            loss = asyncio.create_task(self._announce_loss(attempt_id, session))
+            try:
+                end = await session.run(self._settings.stream_start_timeout_s)
+            finally:
+                loss.cancel()
             await self._end(attempt_id, call.id, session, end, recording)
         except Exception:
             logger.exception("Conversation broke", extra=fields)  # the sweep ends the call
@@ -182,6 +186,11 @@ class LiveCalls:
                 del self._sessions[call.id]
             self._attempts.discard(attempt_id)
             await journal.close()
+
+    async def _announce_loss(self, attempt_id: str, session: Session) -> None:
+        """At once: the conversation still winds up when the carrier says "completed", which would be all we know."""
+        await session.lost.wait()
+        await announce_ending(self._engine, attempt_id, EndReason.FAILED, AUDIO_LOST)
 
     async def _end(
         self, attempt_id: str, call_id: str, session: Session, end: SessionEnd, recording: Path

@@ -21,7 +21,7 @@ from outdial.calls.feed import notify
 from outdial.calls.live import hang_up
 from outdial.calls.recordings import finish_recordings
 from outdial.calls.state import CallDirection, CallError, CallState, EndReason, Progress
-from outdial.calls.transitions import announce_ending, apply_event, end_call, locked, queue_again
+from outdial.calls.transitions import INTERRUPTED, announce_ending, apply_event, end_call, locked, queue_again
 from outdial.calls.workers import forget_dead_workers, is_dead
 from outdial.carriers.base import CarrierError, CarrierRecord, CarrierRefused
 from outdial.db.notify import Notifications
@@ -38,9 +38,6 @@ LENGTH_GRACE_S = 10.0
 CLOCK_SKEW = timedelta(seconds=60)
 AUDIT_EVERY_S = 60.0
 
-INTERRUPTED = CallError(
-    code="interrupted", message="Outdial stopped while this call was in progress, so the call was ended."
-)
 NEVER_PLACED = CallError(
     code="never_placed", message="The carrier has no record of this dial; it was never placed."
 )
