@@ -5,7 +5,7 @@ import socket
 
 import pytest
 
-from end_to_end.world import CALLEE, HUMAN, SHORT, TALKATIVE, Customer, Story, World
+from end_to_end.world import CALLEE, HUMAN, SHORT, TALKATIVE, Story, World
 from outdial.simulator.faults import Fault, FaultKind
 from outdial.simulator.server import serve
 
@@ -47,26 +47,24 @@ class Calls:
 
 async def play(world: World) -> Calls:
     calls = Calls()
+    at_once = asyncio.Semaphore(5)  # there is no hurry: other modules talk for longer
     await asyncio.gather(
-        *(_with_faults(world, calls, name) for name in FAULTS),
+        *(_with_faults(world, calls, name, at_once) for name in FAULTS),
         _with_carrier_down(world, calls),
         _with_carrier_lost(world, calls),
     )
     return calls
 
 
-async def _with_faults(world: World, calls: Calls, name: str) -> None:
+async def _with_faults(world: World, calls: Calls, name: str, at_once: asyncio.Semaphore) -> None:
     callee, faults = FAULTS[name]
     customer = await world.customer(SHORT)
     for kind, details in faults:
         world.fault(customer, kind, **details)
-    await _call(calls, name, customer, CALLEE + callee)
-    calls.dials[name] = len(world.dials(customer))
-
-
-async def _call(calls: Calls, name: str, customer: Customer, to: str) -> None:
-    calls.stories[name] = await customer.call(to, ring_timeout_s=5)
+    async with at_once:
+        calls.stories[name] = await customer.call(CALLEE + callee, ring_timeout_s=5)
     calls.used_lines[name] = await customer.used_lines()
+    calls.dials[name] = len(world.dials(customer))
 
 
 async def _with_carrier_down(world: World, calls: Calls) -> None:

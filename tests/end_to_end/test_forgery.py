@@ -7,7 +7,6 @@ import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
-from urllib.parse import parse_qsl, urlencode
 
 import httpx
 from websockets.asyncio.client import ClientConnection, connect
@@ -148,7 +147,13 @@ async def _garbage(world: World, calls: Calls, customer: Customer) -> None:
     """We play the carrier's part of the media stream ourselves, and badly."""
     world.fault(customer, FaultKind.STREAM_NEVER_STARTED)
 
+    at_once = asyncio.Semaphore(2)
+
     async def send(name: str, messages: list[str | bytes]) -> None:
+        async with at_once:
+            await act(name, messages)
+
+    async def act(name: str, messages: list[str | bytes]) -> None:
         call_id = await customer.place(SILENT)
         live = await _ringing(world, customer, call_id)
         await live.answered.wait()

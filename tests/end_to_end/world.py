@@ -58,13 +58,13 @@ steps:
         - words: [a word that nobody says]
           goto: greeting
 """
-# Nobody waits for a sweep in a test.
+# Nobody waits half a minute for a sweep in a test. Leases are renewed every 2 s, which counts as a sign of life.
 IMPATIENT = {
-    "sweep_every_s": 0.2,
-    "silent_after_s": 1.0,
-    "settle_s": 2.0,
-    "stream_start_timeout_s": 2.0,
-    "lease_s": 3.0,
+    "sweep_every_s": 0.5,
+    "silent_after_s": 3.0,
+    "settle_s": 3.0,
+    "stream_start_timeout_s": 4.0,
+    "lease_s": 6.0,
 }
 NewDatabase = Callable[[], str]
 PATIENCE_S = 75.0  # of a test with one call
