@@ -53,6 +53,18 @@ def test_every_32_ms_are_reported_once(activity):
     assert len(probabilities(activity, silence(1000))) == 1000 // 32
 
 
+def test_a_window_that_is_reported_late_tells_how_old_it_is(activity):
+    waiting = []
+    stream = activity.open(lambda probability: waiting.append(stream.waiting_ms))
+    stream.feed(silence(100))
+    batch = activity.collect()
+    stream.feed(silence(40))  # comes during the inference
+    activity.deliver(batch, activity.infer(batch))
+    while activity.run_once():
+        pass
+    assert waiting == [140 - 32, 140 - 64, 140 - 96, 140 - 128]
+
+
 def test_a_call_hears_the_same_alone_and_among_others(activity):
     alone = [probabilities(VoiceActivity(), noise(seed)) for seed in range(20)]
     together = [[] for _ in alone]

@@ -22,7 +22,7 @@ import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
-from outdial.media.frames import SAMPLE_RATE_HZ
+from outdial.media.frames import BYTES_PER_MS, SAMPLE_RATE_HZ
 
 logger = logging.getLogger(__name__)
 
@@ -55,6 +55,11 @@ class VoiceStream:
             windows = (len(self._pcm) - MAX_BACKLOG_BYTES // 2) // WINDOW_BYTES
             del self._pcm[: windows * WINDOW_BYTES]
             logger.warning("Voice detection fell behind", extra={"dropped_ms": windows * WINDOW_MS})
+
+    @property
+    def waiting_ms(self) -> int:
+        """How much audio was fed after the window that is being reported."""
+        return len(self._pcm) // BYTES_PER_MS
 
     def close(self) -> None:
         """No further window is reported, not even one being worked on. May be called twice."""
