@@ -15,7 +15,7 @@ from outdial.conversation.live_call import CallEnded, SpeechFailed
 from outdial.conversation.session import AFTER_CALL_S
 from outdial.conversation.transcript import Speaker
 
-MAX_DURATION_S = 60.0
+MAX_DURATION_S = 30.0
 
 seconds = st.sampled_from([0.0, 0.01, 0.02, 0.1, 0.3, 1.0, 3.0])
 texts = st.sampled_from(["", "Hm.", "Hello?", "Yes, that is fine.", "Well, I don't know about that, let me think."])
@@ -77,7 +77,7 @@ def happen(stage, what, *details):
             stage.session.ask_hang_up()
 
 
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     program=st.lists(verbs, max_size=8),
     again=st.booleans(),

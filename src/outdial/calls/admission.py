@@ -11,12 +11,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import DateTime, Row, Select, Text, column, func, insert, select, update, values
+from sqlalchemy import Integer, Row, Select, bindparam, func, literal_column, select, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from outdial.calls.feed import add_event, announced
+from outdial.calls.feed import add_event
 from outdial.calls.state import CallState, EndReason
-from outdial.db.tables import attempts, call_events, calls, carrier_accounts, numbers, pools
+from outdial.db.tables import attempts, calls, carrier_accounts, numbers, pools
 from outdial.ids import new_id, new_secret
 from outdial.workspaces.store import free_outbound
 
@@ -72,7 +72,8 @@ async def claim_due_calls(
         if free == 0:
             return Admitted(claims=[], look_again_in_s=None)  # a released line notifies
         now, limit = pool.now, min(batch, free)
-        due = await _due_calls(conn, workspace_id, limit, now)
+        # With a long queue and a slow carrier, looking for what can't be dialled yet would be most of the work.
+        due = await _due_calls(conn, workspace_id, limit, now) if pool.an_account_may_dial else []
         chosen: list[Row[Any]] = []
         next_dial_at: dict[str, datetime] = {}  # by carrier account; no entry: now
         for call in due:
@@ -117,45 +118,14 @@ def stream_token_hash(token: str) -> bytes:
 
 
 async def _lock_pool(conn: AsyncConnection, workspace_id: str) -> Row[Any] | None:
-    """The pool's row, locked for the rest of the transaction, and the time."""
-    query = select(pools, func.clock_timestamp().label("now")).where(pools.c.workspace_id == workspace_id)
-    return (await conn.execute(query.with_for_update(key_share=True))).one_or_none()
+    """The pool's row, locked for the rest of the transaction, the time, and whether any account's pace lets it dial."""
+    pool: Row[Any] | None = (await conn.execute(_POOL, {"workspace": workspace_id})).one_or_none()
+    return pool
 
 
 async def _due_calls(conn: AsyncConnection, workspace_id: str, limit: int, now: datetime) -> list[Row[Any]]:
     """Due calls of accounts that may dial now: those of a slow account don't keep others waiting."""
-    account = carrier_accounts.c
-    last = select(func.coalesce(func.max(attempts.c.number), 0)).where(attempts.c.call_id == calls.c.id)
-    query: Select[Any] = (
-        select(
-            calls.c.id,
-            calls.c.workspace_id,
-            calls.c.to,
-            calls.c.from_,
-            calls.c.ring_timeout_s,
-            calls.c.max_duration_s,
-            calls.c.detection,
-            calls.c.agent_id,
-            calls.c.agent_version,
-            calls.c.expires_at,
-            last.scalar_subquery().label("last_attempt"),
-            account.id.label("carrier_account_id"),
-            account.carrier,
-            account.calls_per_second,
-        )
-        .join(numbers, numbers.c.id == calls.c.number_id)  # it can't be removed while calls of it wait
-        .join(carrier_accounts, account.id == numbers.c.carrier_account_id)
-        .where(
-            calls.c.workspace_id == workspace_id,
-            calls.c.state == CallState.QUEUED,
-            calls.c.due_at <= now,
-            account.next_dial_at <= now,
-        )
-        .order_by(calls.c.priority.desc(), calls.c.due_at, calls.c.id)
-        .limit(limit)
-        .with_for_update(of=calls, key_share=True, skip_locked=True)
-    )
-    return list((await conn.execute(query)).all())
+    return list((await conn.execute(_DUE, {"workspace": workspace_id, "now": now, "limit": limit})).all())
 
 
 def _claim(call: Row[Any], dial_before: float) -> Claim:
@@ -186,69 +156,113 @@ async def _write_intent(
     lease_until: datetime,
 ) -> None:
     """Attempts, calls, lines, pace and events in one statement: one round trip, however many claims."""
-    intent = (
-        insert(attempts)
-        .values(
-            [
-                {
-                    "id": claim.attempt_id,
-                    "call_id": claim.call_id,
-                    "number": claim.attempt_number,
-                    "carrier": claim.carrier,
-                    "carrier_account_id": claim.carrier_account_id,
-                    "state": CallState.DIALING,
-                    "stream_token_hash": stream_token_hash(claim.stream_token),
-                    "owner": owner,
-                    "lease_until": lease_until,
-                    "check_at": lease_until,
-                }
-                for claim in claims
-            ]
-        )
-        .cte("intent")
-    )
-    dialing = (
-        update(calls)
-        .where(calls.c.id.in_([claim.call_id for claim in claims]))
-        .values(state=CallState.DIALING, holds_line=True)
-        .cte("dialing")
-    )
-    lines = (
-        update(pools)
-        .where(pools.c.workspace_id == claims[0].workspace_id)
-        .values(used_outbound=pools.c.used_outbound + len(claims))
-        .cte("lines")
-    )
-    slots = values(column("id", Text), column("at", DateTime(timezone=True)), name="slots").data(
-        list(next_dial_at.items())
-    )
-    pace = (
-        update(carrier_accounts)
-        .where(carrier_accounts.c.id == slots.c.id)
-        .values(next_dial_at=slots.c.at)
-        .cte("pace")
-    )
-    events = insert(call_events).values(
-        [
-            {
-                "call_id": claim.call_id,
-                "type": "state",
-                "data": {"state": CallState.DIALING, "attempt": claim.attempt_number},
-            }
-            for claim in claims
-        ]
-    )
-    await conn.execute(events.returning(announced).add_cte(intent, dialing, lines, pace))
+    values = {
+        "workspace": claims[0].workspace_id,
+        "owner": owner,
+        "lease_until": lease_until,
+        "attempt_ids": [claim.attempt_id for claim in claims],
+        "call_ids": [claim.call_id for claim in claims],
+        "attempt_numbers": [claim.attempt_number for claim in claims],
+        "carriers": [claim.carrier for claim in claims],
+        "account_ids": [claim.carrier_account_id for claim in claims],
+        "token_hashes": [stream_token_hash(claim.stream_token) for claim in claims],
+        "slot_accounts": list(next_dial_at.keys()),
+        "slots": list(next_dial_at.values()),
+    }
+    await conn.execute(_INTENT, values)
 
 
 async def _next_look(conn: AsyncConnection, workspace_id: str, now: datetime) -> datetime | None:
     """When the next call is due, or a carrier account that has just dialled may dial again."""
+    look_at: datetime | None = (await conn.execute(_NEXT_LOOK, {"workspace": workspace_id, "now": now})).scalar_one()
+    return look_at
+
+
+# -- statements, built once: building them takes longer than running them --------------------------------------
+
+
+def _pool() -> Select[Any]:
+    now = func.clock_timestamp()
+    ready = select(carrier_accounts.c.id).where(
+        carrier_accounts.c.workspace_id == pools.c.workspace_id, carrier_accounts.c.next_dial_at <= now
+    )
+    query = select(pools, now.label("now"), ready.exists().label("an_account_may_dial"))
+    return query.where(pools.c.workspace_id == bindparam("workspace")).with_for_update(key_share=True)
+
+
+def _due() -> Select[Any]:
+    account = carrier_accounts.c
+    last = select(func.coalesce(func.max(attempts.c.number), 0)).where(attempts.c.call_id == calls.c.id)
+    return (
+        select(
+            calls.c.id,
+            calls.c.workspace_id,
+            calls.c.to,
+            calls.c.from_,
+            calls.c.ring_timeout_s,
+            calls.c.max_duration_s,
+            calls.c.detection,
+            calls.c.agent_id,
+            calls.c.agent_version,
+            calls.c.expires_at,
+            last.scalar_subquery().label("last_attempt"),
+            account.id.label("carrier_account_id"),
+            account.carrier,
+            account.calls_per_second,
+        )
+        .join(numbers, numbers.c.id == calls.c.number_id)  # it can't be removed while calls of it wait
+        .join(carrier_accounts, account.id == numbers.c.carrier_account_id)
+        .where(
+            calls.c.workspace_id == bindparam("workspace"),
+            calls.c.state == literal_column("'queued'"),  # written out: the index on due calls is a partial one
+            calls.c.due_at <= bindparam("now"),
+            account.next_dial_at <= bindparam("now"),
+        )
+        .order_by(calls.c.priority.desc(), calls.c.due_at, calls.c.id)
+        .limit(bindparam("limit", type_=Integer))
+        .with_for_update(of=calls, key_share=True, skip_locked=True)
+    )
+
+
+def _next() -> Select[Any]:
     due_at = select(func.min(calls.c.due_at)).where(
-        calls.c.workspace_id == workspace_id, calls.c.state == CallState.QUEUED, calls.c.due_at > now
+        calls.c.workspace_id == bindparam("workspace"),
+        calls.c.state == literal_column("'queued'"),
+        calls.c.due_at > bindparam("now"),
     )
     dial_at = select(func.min(carrier_accounts.c.next_dial_at)).where(
-        carrier_accounts.c.workspace_id == workspace_id, carrier_accounts.c.next_dial_at > now
+        carrier_accounts.c.workspace_id == bindparam("workspace"), carrier_accounts.c.next_dial_at > bindparam("now")
     )
-    query = select(func.least(due_at.scalar_subquery(), dial_at.scalar_subquery()))
-    look_at: datetime | None = (await conn.execute(query)).scalar_one()
-    return look_at
+    return select(func.least(due_at.scalar_subquery(), dial_at.scalar_subquery()))
+
+
+_POOL, _DUE, _NEXT_LOOK = _pool(), _due(), _next()
+
+# The claims come as arrays, so that the statement is the same for any number of them.
+_INTENT = text("""
+    WITH claimed AS (
+        SELECT * FROM unnest(
+            CAST(:attempt_ids AS text[]), CAST(:call_ids AS text[]), CAST(:attempt_numbers AS integer[]),
+            CAST(:carriers AS text[]), CAST(:account_ids AS text[]), CAST(:token_hashes AS bytea[])
+        ) AS claimed (attempt_id, call_id, attempt_number, carrier, account_id, token_hash)
+    ), intent AS (
+        INSERT INTO attempts (
+            id, call_id, number, carrier, carrier_account_id, state, stream_token_hash, owner, lease_until, check_at
+        )
+        SELECT attempt_id, call_id, attempt_number, carrier, account_id, 'dialing', token_hash,
+            :owner, CAST(:lease_until AS timestamptz), CAST(:lease_until AS timestamptz)
+        FROM claimed
+    ), dialing AS (
+        UPDATE calls SET state = 'dialing', holds_line = true FROM claimed WHERE calls.id = claimed.call_id
+    ), lines AS (
+        UPDATE pools SET used_outbound = used_outbound + (SELECT count(*) FROM claimed)
+        WHERE workspace_id = :workspace
+    ), pace AS (
+        UPDATE carrier_accounts SET next_dial_at = slots.at
+        FROM unnest(CAST(:slot_accounts AS text[]), CAST(:slots AS timestamptz[])) AS slots (account_id, at)
+        WHERE carrier_accounts.id = slots.account_id
+    )
+    INSERT INTO call_events (call_id, type, data)
+    SELECT call_id, 'state', jsonb_build_object('state', 'dialing', 'attempt', attempt_number) FROM claimed
+    RETURNING pg_notify('outdial_call', call_id)
+""")

@@ -4,11 +4,12 @@ import asyncio
 import logging
 from typing import Any
 
+from sqlalchemy import Executable, bindparam
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import DataError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from outdial.calls.feed import add_event
+from outdial.calls.feed import ADD_EVENT, add_event
 from outdial.conversation.transcript import Turn
 from outdial.db.tables import turns
 
@@ -16,6 +17,21 @@ logger = logging.getLogger(__name__)
 
 TRIES = 5
 MAX_WAITING = 10_000
+
+COLUMNS = ("speaker", "text", "start_ms", "end_ms", "interrupted", "latency")
+
+
+def _write_turn() -> Executable:
+    """A turn, new or changed, and its event: one statement, built once. Hundreds of calls say something every few
+    seconds, and putting a statement together costs more than running it."""
+    turn = insert(turns).values({name: bindparam(f"turn_{name}") for name in ("call_id", "seq", *COLUMNS)})
+    written = turn.on_conflict_do_update(
+        index_elements=["call_id", "seq"], set_={name: turn.excluded[name] for name in COLUMNS}
+    )
+    return ADD_EVENT.add_cte(written.cte("written"))
+
+
+WRITE_TURN = _write_turn()
 
 Entry = Turn | tuple[str, dict[str, Any]]
 
@@ -89,9 +105,6 @@ class CallJournal:
             "latency": turn.latency,
         }
         seq = self._first_seq + turn.seq
-        await conn.execute(
-            insert(turns)
-            .values(call_id=self._call_id, seq=seq, **row)
-            .on_conflict_do_update(index_elements=["call_id", "seq"], set_=row)
-        )
-        await add_event(conn, self._call_id, "transcript", {"seq": seq, **row})
+        parameters = {"turn_call_id": self._call_id, "turn_seq": seq} | {f"turn_{name}": row[name] for name in COLUMNS}
+        event = {"call_id": self._call_id, "type": "transcript", "data": {"seq": seq, **row}}
+        await conn.execute(WRITE_TURN, parameters | event)

@@ -121,7 +121,6 @@ class Line:
         self._bad_frames = 0
         self._stopped = False             # the carrier said that the stream ends
         self.closed = False
-        self.first_frame_at: float | None = None  # loop time of the first frame of the newest playback
 
     # -- in --------------------------------------------------------------------------------------------------
 
@@ -177,7 +176,6 @@ class Line:
         if self.closed:
             playback.done.set_result(0)
             return playback
-        self.first_frame_at = None
         self._playing = playback
         self._pacer.add(self)
         return playback
@@ -206,7 +204,6 @@ class Line:
                 if playback.start_ms is None:
                     playback.start_ms = round(self._playout_ms)
                     playback.begun.set_result(None)
-                    self.first_frame_at = now
                 frame = frames.popleft()
                 self._socket.send(self._codec.audio(frame))
                 if self._recording is not None:
