@@ -6,12 +6,16 @@ import re
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from pathlib import Path
+from urllib.parse import urlencode
 
 import httpx
 import pytest
 from openapi_schema_validator import OAS30Validator
 from twilio.base.exceptions import TwilioRestException
 from twilio.rest import Client
+
+from outdial.simulator.twilio import requests
+from outdial.simulator.twilio.requests import Form
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -201,6 +205,12 @@ async def test_a_wrong_call_is_refused_with_twilios_code_and_dials_nobody(setup)
         assert_conforms(body, "Error")
         assert body["more_info"] == f"https://www.twilio.com/docs/errors/{code}"
     assert await setup.dialled() == []
+
+
+async def test_detection_is_ignored_when_digits_are_sent():
+    form = urlencode({"Twiml": "<Response/>", "MachineDetection": "Enable"})
+    assert requests.wishes(Form(form)).detection is not None
+    assert requests.wishes(Form(form + "&SendDigits=1")).detection is None
 
 
 async def test_wrong_credentials_are_refused(setup):

@@ -13,7 +13,7 @@ import httpx
 
 from outdial.simulator.callees import Reaction, Step, utterances
 from outdial.simulator.calls import UNANSWERED, Call, Direction, Notification, Status
-from outdial.simulator.detection import Detector, Tuning, Verdict
+from outdial.simulator.detection import Tuning
 from outdial.simulator.faults import Fault, FaultKind
 from outdial.simulator.line import Line
 from outdial.simulator.network import Network
@@ -189,6 +189,12 @@ class TwilioCall:
         return self.network.faults.strike(kind, account=call.account, numbers=(call.to, call.from_))
 
     @property
+    def phone_line(self) -> Line:
+        """The line of an answered call; verbs run on no other."""
+        assert self.line is not None
+        return self.line
+
+    @property
     def over(self) -> bool:
         """Decided to end; the last callback may still be to come."""
         return self._over.done()
@@ -318,37 +324,3 @@ class TwilioCall:
 async def first_of(*awaited: asyncio.Future[Any]) -> None:
     """Until one of these is done; none is cancelled."""
     await asyncio.wait(awaited, return_when=asyncio.FIRST_COMPLETED)
-
-
-async def detect(live: TwilioCall) -> str:
-    """Listen to how the answering side begins; the verdict, in Twilio's words, also goes into the call."""
-    detection, line = live.wishes.detection, live.line
-    assert detection is not None
-    assert line is not None
-    detector = Detector(detection.tuning)
-    decided: asyncio.Future[Verdict] = asyncio.get_running_loop().create_future()
-
-    def listen(phone: Phone) -> None:
-        verdict = detector.hear(phone.sound)
-        if verdict is not None:
-            line.heard_by = None
-            if not decided.done():
-                decided.set_result(verdict)
-
-    line.heard_by = listen
-    verdict = await decided
-    live.call.answered_by = verdict
-    if detection.in_parallel:
-        live.outbox.post(
-            "amd",
-            detection.url,
-            detection.method,
-            {
-                "AccountSid": live.call.account,
-                "CallSid": live.call.id,
-                "AnsweredBy": verdict,
-                "MachineDetectionDuration": str(detector.elapsed_ms),
-            },
-        )
-    return verdict
-

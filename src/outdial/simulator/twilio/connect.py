@@ -1,0 +1,122 @@
+"""`<Connect><Stream>`: a call's audio over the customer's websocket."""
+
+import asyncio
+from datetime import datetime
+from urllib.parse import urljoin, urlsplit
+
+from outdial.simulator import websocket
+from outdial.simulator.faults import FaultKind
+from outdial.simulator.line import Nobody
+from outdial.simulator.twilio import errors, twiml
+from outdial.simulator.twilio.call import TwilioCall
+from outdial.simulator.twilio.ids import new_sid
+from outdial.simulator.twilio.media import InvalidMessage, MediaStream
+from outdial.simulator.twilio.sound import is_loopback
+
+NORMAL_CLOSES = frozenset({1000, 1001, 1005})
+
+
+async def connect(live: TwilioCall, verb: twiml.Connect, base: str) -> None:
+    """Stream both ways until the customer's server closes the websocket."""
+    if live.strikes(FaultKind.STREAM_NEVER_STARTED):
+        await asyncio.Event().wait()
+    stream_sid = new_sid("MZ")
+    told = _StreamCallbacks(live, verb, base, stream_sid)
+    refusal = _unusable(verb.url)
+    closed: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+    failure: list[int] = []
+
+    def on_message(message: str | bytes) -> None:
+        try:
+            stream.receive(message)
+        except InvalidMessage:
+            failure.append(errors.STREAM_INVALID_MESSAGE)
+            on_close(1007)
+
+    def on_close(code: int) -> None:
+        if not closed.done():
+            closed.set_result(code)
+
+    stream = MediaStream(
+        lambda text: socket.send(text),
+        stream_sid=stream_sid,
+        call_sid=live.call.id,
+        account_sid=live.call.account,
+        parameters=verb.parameters,
+    )
+    try:
+        if refusal:
+            raise websocket.HandshakeFailed(refusal)
+        socket = await websocket.connect(
+            verb.url,
+            {"x-twilio-signature": live.outbox.sign(verb.url), "User-Agent": "Twilio.TmeWs/1.0"},
+            on_message=on_message,
+            on_close=on_close,
+        )
+    except websocket.HandshakeFailed as exc:
+        live.note(errors.STREAM_HANDSHAKE, str(exc), url=verb.url)
+        told.error(errors.STREAM_HANDSHAKE)
+        return
+    line = live.phone_line
+    cut = live.strikes(FaultKind.STREAM_CUT)
+    timer = asyncio.get_running_loop().call_later(cut.after_ms / 1000, socket.cut) if cut else None
+    stream.start()
+    told.started()
+    line.peer = stream
+    try:
+        code = await closed
+        if not failure and code not in NORMAL_CLOSES:
+            failure.append(errors.STREAM_CLOSED)
+    finally:
+        if timer is not None:
+            timer.cancel()
+        line.peer = Nobody()
+        stream.stop()
+        socket.close(1007 if failure == [errors.STREAM_INVALID_MESSAGE] else 1000)
+        if failure:
+            live.note(failure[0], errors.STREAM_ERRORS[failure[0]], url=verb.url)
+            told.error(failure[0])
+        told.stopped()
+
+
+def _unusable(url: str) -> str:
+    """Why no stream is opened to this URL; "" when one is. `ws` to this machine is our exception to Twilio."""
+    parts = urlsplit(url)
+    if parts.query:
+        return "a query string is not allowed; use <Parameter>"
+    if parts.scheme != "wss" and not (parts.scheme == "ws" and is_loopback(url)):
+        return "the URL must be wss"
+    return ""
+
+
+class _StreamCallbacks:
+    def __init__(self, live: TwilioCall, verb: twiml.Connect, base: str, stream_sid: str) -> None:
+        self._live = live
+        self._verb = verb
+        self._url = urljoin(base, verb.status_callback) if verb.status_callback else ""
+        self._stream_sid = stream_sid
+
+    def started(self) -> None:
+        self._post("stream-started")
+
+    def stopped(self) -> None:
+        self._post("stream-stopped")
+
+    def error(self, code: int) -> None:
+        self._post("stream-error", StreamError=f"{code} {errors.STREAM_ERRORS[code]}")
+
+    def _post(self, event: str, **facts: str) -> None:
+        form = {
+            "AccountSid": self._live.call.account,
+            "CallSid": self._live.call.id,
+            "StreamSid": self._stream_sid,
+            "StreamName": self._verb.name or self._stream_sid,
+            "StreamEvent": event,
+            "Timestamp": _iso(self._live.network.clock.now()),
+            **facts,
+        }
+        self._live.outbox.post("stream", self._url, self._verb.status_callback_method, form)
+
+
+def _iso(at: datetime) -> str:
+    return at.strftime("%Y-%m-%dT%H:%M:%S.") + f"{at.microsecond // 1000:03d}Z"
