@@ -108,7 +108,7 @@ def create_app(
             await network.aclose()
 
     app = SimulatorApp(
-        routes=[*Control(network, account).routes(), *rest.routes()],
+        routes=[*Control(network, [account]).routes(), *rest.routes()],
         lifespan=lifespan,
     )
     app.network, app.account = network, account

@@ -20,7 +20,7 @@ from outdial.simulator.line import Line
 from outdial.simulator.network import Network
 from outdial.simulator.phone import Phone
 from outdial.simulator.twilio import errors
-from outdial.simulator.twilio.callbacks import Outbox
+from outdial.simulator.twilio.callbacks import Callbacks
 
 logger = logging.getLogger(__name__)
 
@@ -101,7 +101,7 @@ class TwilioCall:
         self.ended = asyncio.Event()
         self.first_callback: asyncio.Task[None] | None = None
         self.redirected: asyncio.Future[Document] = asyncio.get_running_loop().create_future()
-        self.outbox = Outbox(
+        self.callbacks = Callbacks(
             self.network,
             account=call.account,
             auth_token=shared.auth_token,
@@ -307,11 +307,11 @@ class TwilioCall:
             **facts,
         }
         self._callbacks_sent += 1
-        return self.outbox.post(event, wish.url, wish.method, form)
+        return self.callbacks.post(event, wish.url, wish.method, form)
 
     async def _fetch(self, url: str, method: str, extra: dict[str, str]) -> str:
         try:
-            response = await self.outbox.ask(url, method, {**self.identity(), **extra})
+            response = await self.callbacks.ask(url, method, {**self.identity(), **extra})
         except (httpx.HTTPError, httpx.InvalidURL, TimeoutError) as exc:
             self.note(errors.HTTP_RETRIEVAL_FAILURE, f"No answer: {type(exc).__name__}", url=url)
             raise DocumentUnavailable from exc
