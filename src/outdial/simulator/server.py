@@ -20,6 +20,10 @@ from outdial.simulator.network import Network
 from outdial.simulator.twilio.account import Account
 from outdial.simulator.twilio.rest import TwilioRest
 from outdial.simulator.voices import Voice, offline_voice
+from outdial.simulator.vonage import actions
+from outdial.simulator.vonage.account import Account as VonageAccount
+from outdial.simulator.vonage.account import VonageConfig
+from outdial.simulator.vonage.rest import VonageRest
 from outdial.speech.base import TextToSpeech
 
 
@@ -42,20 +46,23 @@ class SimulatorConfig:
     recordings_dir: Path | None = None  # what each phone said and heard, as <CallSid>.wav
     prompts_dir: Path = Path(".outdial/simulator/prompts")
     faults: tuple[Fault, ...] = ()
+    vonage: VonageConfig = field(default_factory=VonageConfig)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Simulator:
-    """A running simulator. `network` and `account` are for tests in the same process."""
+    """A running simulator. `network` and the accounts are for tests in the same process."""
 
     base_url: str
     network: Network
     account: Account
+    vonage: VonageAccount
 
 
 class SimulatorApp(Starlette):
     network: Network
     account: Account
+    vonage: VonageAccount
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         scope[SCOPE_KEY] = send  # the server's own, not yet wrapped; see connection.py
@@ -99,6 +106,8 @@ def create_app(
         max_concurrent_requests=config.max_concurrent_requests,
     )
 
+    vonage = VonageAccount(network, config.vonage, actions.converse)
+
     @contextlib.asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
         network.start(network.pacer.run())
@@ -108,10 +117,14 @@ def create_app(
             await network.aclose()
 
     app = SimulatorApp(
-        routes=[*Control(network, [account]).routes(), *rest.routes()],
+        routes=[
+            *Control(network, [account, vonage]).routes(),
+            *rest.routes(),
+            *VonageRest(vonage).routes(),
+        ],
         lifespan=lifespan,
     )
-    app.network, app.account = network, account
+    app.network, app.account, app.vonage = network, account, vonage
     return app
 
 
@@ -138,7 +151,7 @@ async def serve(
                 raise RuntimeError("the simulator did not start")
             await asyncio.sleep(0.005)
         address = f"{host}:{listener.getsockname()[1]}"
-        yield Simulator(base_url=f"http://{address}", network=app.network, account=app.account)
+        yield Simulator(base_url=f"http://{address}", network=app.network, account=app.account, vonage=app.vonage)
     finally:
         server.should_exit = True
         await serving
