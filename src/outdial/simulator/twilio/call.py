@@ -7,17 +7,19 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from email.utils import format_datetime
+from pathlib import Path
 from typing import Any
 
 import httpx
 
-from outdial.simulator.callees import Reaction, Step, utterances
+from outdial.simulator.callees import Reaction, utterances
 from outdial.simulator.calls import UNANSWERED, Call, Direction, Notification, Status
 from outdial.simulator.detection import Tuning
 from outdial.simulator.faults import Fault, FaultKind
 from outdial.simulator.line import Line
 from outdial.simulator.network import Network
 from outdial.simulator.phone import Phone
+from outdial.simulator.ringing import ring
 from outdial.simulator.twilio import errors
 from outdial.simulator.twilio.callbacks import Callbacks
 
@@ -214,47 +216,41 @@ class TwilioCall:
             self._finish(talk)
 
     async def _dial_and_talk(self) -> None:
-        script = await self._reach()
-        if script is None:
+        inbound = self.call.direction is Direction.INBOUND
+        script = self.call.callee.as_caller() if inbound else self.call.callee.script
+        # While the phone rings, and kept for the next call when nobody answers.
+        voice = self.network.start(self.network.callee_voice.audio_of(sorted(utterances(script))))
+        if inbound:
+            self.call.dialled_at = self._now()
+            self.call.status = Status.RINGING
+        elif not await self._reach():
             return
-        await self._answer(script)
+        await asyncio.wait({voice})
+        recording = self._recording()
+        self.line = Line(Phone(script, voice.result()), on_hang_up=self.hang_up, recording=recording)
+        if not inbound:
+            self.pick_up()
         await self._converse(self)
         self.end(Status.COMPLETED)
 
-    async def _reach(self) -> tuple[Step, ...] | None:
-        """Make the phone ring; the script of who answers, None when nobody does."""
-        call, clock = self.call, self.network.clock
-        if call.direction is Direction.INBOUND:
-            call.dialled_at = self._now()
-            call.status = Status.RINGING
-            return call.callee.as_caller()
+    async def _reach(self) -> bool:
+        """Dial and let it ring; whether somebody answers."""
+        call = self.call
         await asyncio.sleep(self.queue_s)
         call.dialled_at = self._now()
         self.first_callback = self._progress(Status.INITIATED, "initiated")
         self.dialled.set()
-        await clock.sleep(self.network.setup_s)
-        if call.callee.reaction is Reaction.NO_SUCH_NUMBER:
-            self.end(*UNANSWERED[call.callee.reaction])
-            return None
-        self._progress(Status.RINGING, "ringing")
-        rings_s = self.network.ring_s if call.callee.rings_s is None else call.callee.rings_s
-        if call.callee.reaction is Reaction.RINGS_OUT or rings_s >= self.wishes.ring_timeout_s:
-            await clock.sleep(self.wishes.ring_timeout_s)
-            self.end(*UNANSWERED[Reaction.RINGS_OUT])
-            return None
-        await clock.sleep(rings_s)
-        if call.callee.reaction is not Reaction.ANSWERS:
-            self.end(*UNANSWERED[call.callee.reaction])
-            return None
-        return call.callee.script
+        reaction = await ring(
+            self.network, call.callee, self.wishes.ring_timeout_s, lambda: self._progress(Status.RINGING, "ringing")
+        )
+        if reaction is not Reaction.ANSWERS:
+            self.end(*UNANSWERED[reaction])
+            return False
+        return True
 
-    async def _answer(self, script: tuple[Step, ...]) -> None:
-        network, call = self.network, self.call
-        voice = await network.callee_voice.audio_of(sorted(utterances(script)))
-        recording = network.recordings_dir / f"{call.id}.wav" if network.recordings_dir else None
-        self.line = Line(Phone(script, voice), on_hang_up=self.hang_up, recording=recording)
-        if call.direction is not Direction.INBOUND:
-            self.pick_up()
+    def _recording(self) -> Path | None:
+        directory = self.network.recordings_dir
+        return directory / f"{self.call.id}.wav" if directory else None
 
     def pick_up(self) -> None:
         """The call is answered; an inbound call when its TwiML says so."""
