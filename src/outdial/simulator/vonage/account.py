@@ -71,7 +71,7 @@ class Account:
         first = signed_by_default(tokens.public_part(self.private_key), config.application_id)
         self.applications: dict[str, Application] = {first.id: first}
         self.numbers = {digits(number): Number(msisdn=digits(number)) for number in config.numbers}
-        self.legs = Legs()
+        self.legs = Legs(network.book)
         self.rooms = Rooms()
         self.recordings: dict[str, bytes] = {}  # WAV files by id
         self.region_url = ""  # where the customer has reached us
@@ -183,6 +183,7 @@ class Account:
         )
         leg = Leg(
             uuid=call.id,
+            call_id=call.id,
             conversation_uuid=conversation_uuid,
             application_id=application.id,
             to={"type": "phone", "number": digits(to)},
