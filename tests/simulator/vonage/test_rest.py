@@ -211,9 +211,9 @@ async def test_what_is_shown_of_an_application_can_be_put_back(setup):
     [
         ({}, 2),
         ({"pattern": "1555123", "search_pattern": 0}, 2),
-        ({"pattern": "30022", "search_pattern": 1}, 1),
-        ({"pattern": "30024", "search_pattern": 2}, 1),
-        ({"pattern": "30022", "search_pattern": 0}, 0),
+        ({"pattern": "30012", "search_pattern": 1}, 1),
+        ({"pattern": "30014", "search_pattern": 2}, 1),
+        ({"pattern": "30012", "search_pattern": 0}, 0),
         ({"has_application": "true"}, 0),
         ({"country": "GB"}, 0),
     ],
@@ -252,6 +252,6 @@ async def test_the_simulator_tells_what_its_customer_needs(setup):
         "api_key": setup.config.api_key,
         "application_id": setup.config.application_id,
         "private_key": setup.account.private_key,
-        "numbers": ["+15551230022", "+15551230024"],
+        "numbers": ["+15551230012", "+15551230014"],
     }
     assert told["twilio"]["numbers"]
