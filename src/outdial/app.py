@@ -21,7 +21,7 @@ from outdial.calls.live import LiveCalls
 from outdial.calls.reconcile import Sweep
 from outdial.calls.workers import Worker
 from outdial.carriers.registry import carrier_named
-from outdial.conversation.session import Engines
+from outdial.conversation.call_facts import Engines
 from outdial.db.embedded import embedded
 from outdial.db.engine import create_engine
 from outdial.db.migrate import upgrade
@@ -49,10 +49,12 @@ class Speech:
     from_text: TextToSpeech
 
     @classmethod
-    def offline(cls, settings: Settings) -> "Speech":
-        """The engines in the package, with spoken prompts kept on disk."""
-        prompts = PromptCache(settings.data_dir / "prompts", OfflineTextToSpeech())
-        return cls(to_text=OfflineSpeechToText(), from_text=prompts)
+    async def offline(cls, settings: Settings) -> "Speech":
+        """The engines in the package, loaded (or the first callee would wait for that), with spoken prompts kept
+        on disk."""
+        to_text, from_text = OfflineSpeechToText(), OfflineTextToSpeech()
+        await asyncio.gather(to_text.warm_up(), from_text.warm_up())
+        return cls(to_text=to_text, from_text=PromptCache(settings.data_dir / "prompts", from_text))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,7 +97,7 @@ async def running(
         notifications = await stack.enter_async_context(Notifications(url))
         worker = await stack.enter_async_context(Worker(engine, url))
         progress("Loading the speech models")
-        speech = speech or Speech.offline(settings)
+        speech = speech or await Speech.offline(settings)
         engines = Engines(
             speech_to_text=speech.to_text, text_to_speech=speech.from_text, voice_activity=VoiceActivity()
         )

@@ -11,12 +11,12 @@ from simulator.customer import Customers
 
 
 class Hum:
-    """A voice without an engine: a hum as long as the text, 20 ms a character."""
+    """A voice without an engine: a hum as long as the text, 12 ms a character."""
 
     name = "hum"
 
     async def speak(self, text: str) -> AsyncIterator[bytes]:
-        yield tone((180, 360), 20 * len(text))
+        yield tone((180, 360), 12 * len(text))
 
 
 class Setup:

@@ -9,9 +9,8 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping
 from http import HTTPStatus
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
-from websockets.exceptions import InvalidState
 from websockets.frames import Frame, Opcode
 from websockets.http11 import Request
 from websockets.protocol import State
@@ -19,7 +18,14 @@ from websockets.server import ServerProtocol
 
 from outdial.conversation.line import MediaSocket
 
+try:
+    from websockets.speedups import apply_mask
+except ImportError:  # a platform without wheels
+    from websockets.utils import apply_mask
+
 logger = logging.getLogger(__name__)
+_wire_log = logging.getLogger("outdial.media.websocket")
+_wire_log.setLevel(logging.WARNING)  # below, it logs every connection, and the handshake with the stream's token
 
 MAX_MESSAGE_BYTES = 128 * 1024
 MAX_UNSENT_BYTES = 256 * 1024  # about 20 s of audio nobody reads
@@ -44,19 +50,19 @@ class MediaSocketProtocol(asyncio.Protocol):
     def __init__(self, handshake: Handshake, connections: set[Any]) -> None:
         self._handshake = handshake
         self._connections = connections
-        self._websocket = ServerProtocol(max_size=MAX_MESSAGE_BYTES, logger=logging.getLogger("outdial.media"))
+        self._websocket = ServerProtocol(max_size=MAX_MESSAGE_BYTES, logger=_wire_log)
         self._transport: asyncio.Transport
         self._receiver: Receiver | None = None
         self._answering: asyncio.Task[None] | None = None
         self._fragments: list[bytes] = []
         self._text = False
+        self._failed = False  # nothing more of what the peer sends is passed on
         self._closing: asyncio.TimerHandle | None = None
 
     # -- asyncio.Protocol ------------------------------------------------------------------------------------
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport) or hasattr(transport, "write")
-        self._transport = transport  # type: ignore[assignment]
+        self._transport = cast(asyncio.Transport, transport)  # uvloop's is none by inheritance
         self._connections.add(self)
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -70,6 +76,12 @@ class MediaSocketProtocol(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         websocket = self._websocket
+        if self._receiver is not None and not websocket.reader.buffer and websocket.current_size is None:
+            payload = sole_message(data)
+            if payload is not None and websocket.state is State.OPEN:
+                self._text = data[0] == TEXT
+                self._message(payload)
+                return
         websocket.receive_data(data)
         for event in websocket.events_received():
             if isinstance(event, Frame):
@@ -87,17 +99,17 @@ class MediaSocketProtocol(asyncio.Protocol):
     # -- MediaSocket -----------------------------------------------------------------------------------------
 
     def send(self, message: str | bytes) -> None:
-        if self._websocket.state is not State.OPEN:
+        if self._websocket.state is not State.OPEN or self._transport.is_closing():
             return
         if self._transport.get_write_buffer_size() > MAX_UNSENT_BYTES:
             logger.warning("Media peer stopped reading")
             self._transport.abort()
             return
         if isinstance(message, str):
-            self._websocket.send_text(message.encode())
+            payload = message.encode()
+            self._transport.write(_header(TEXT, len(payload)) + payload)
         else:
-            self._websocket.send_binary(message)
-        self._flush()
+            self._transport.write(_header(BINARY, len(message)) + message)
 
     def close(self, code: int = 1000) -> None:
         if self._websocket.state is State.OPEN:
@@ -116,7 +128,6 @@ class MediaSocketProtocol(asyncio.Protocol):
     async def _answer(self, request: Request) -> None:
         """Ask whether this handshake is good, and answer it."""
         response = self._websocket.accept(request)
-        start: Start | None = None
         if response.status_code == HTTPStatus.SWITCHING_PROTOCOLS:
             headers = {name.lower(): value for name, value in request.headers.raw_items()}
             try:
@@ -124,15 +135,14 @@ class MediaSocketProtocol(asyncio.Protocol):
                     start = await self._handshake(request.path, headers)
                 if start is None:
                     response = self._websocket.reject(HTTPStatus.FORBIDDEN, "This media stream is not expected.\n")
+                elif not self._transport.is_closing():
+                    self._receiver = start(self)
             except Exception:
                 logger.exception("Media handshake failed")
                 response = self._websocket.reject(HTTPStatus.SERVICE_UNAVAILABLE, "Please try again.\n")
-        if self._transport.is_closing():
-            return
-        self._websocket.send_response(response)
-        if start is not None:
-            self._receiver = start(self)
-        self._flush()
+        if not self._transport.is_closing():
+            self._websocket.send_response(response)
+            self._flush()
 
     def _frame(self, frame: Frame) -> None:
         match frame.opcode:
@@ -149,29 +159,57 @@ class MediaSocketProtocol(asyncio.Protocol):
                     self._fragments = []
 
     def _message(self, data: bytes) -> None:
-        if self._receiver is None:
-            return
-        if not self._text:
-            self._receiver.received(data)
+        if self._receiver is None or self._failed:
             return
         try:
-            text = data.decode()
+            self._receiver.received(data.decode() if self._text else data)
         except UnicodeDecodeError:
+            self._failed = True
             self.close(1007)
-            return
-        self._receiver.received(text)
+        except Exception:
+            logger.exception("Media message broke its call")
+            self._failed = True
+            self.close(1011)
 
     def _flush(self) -> None:
         if self._transport.is_closing():
             return
-        try:
-            for data in self._websocket.data_to_send():
-                if data:
-                    self._transport.write(data)
-                else:
-                    self._transport.close()  # an empty piece stands for the end of the stream
-        except InvalidState:
-            self._transport.close()
+        for data in self._websocket.data_to_send():
+            if data:
+                self._transport.write(data)
+            else:
+                self._transport.close()  # an empty piece stands for the end of the stream
+
+
+# -- whole messages ------------------------------------------------------------------------------------------
+
+# A frame of audio, 50 times a second and call each way, takes this short way around the library, which would take
+# 5 µs for one that arrives and 1.5 µs for one that leaves. Everything else is the library's.
+
+TEXT, BINARY = 0x81, 0x82  # the first byte of a message in one frame (RFC 6455 section 5.2)
+
+
+def sole_message(data: bytes) -> bytes | None:
+    """The payload, if `data` is one whole message in one frame, as clients send it, and nothing else."""
+    if len(data) < 6 or data[0] not in (TEXT, BINARY):
+        return None
+    length = data[1] - 0x80  # its highest bit says that a mask follows
+    at = 2
+    if length == 126:
+        length, at = data[2] << 8 | data[3], 4
+    elif not 0 <= length < 126:
+        return None
+    if len(data) != at + 4 + length:
+        return None
+    return apply_mask(data[at + 4 :], data[at : at + 4])
+
+
+def _header(first_byte: int, length: int) -> bytes:
+    if length < 126:
+        return bytes((first_byte, length))
+    if length < 2**16:
+        return bytes((first_byte, 126, length >> 8, length & 0xFF))
+    return bytes((first_byte, 127)) + length.to_bytes(8)
 
 
 def media_sockets(handshake: Handshake) -> Callable[..., MediaSocketProtocol]:

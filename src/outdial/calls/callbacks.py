@@ -9,6 +9,8 @@ from typing import Any
 
 from sqlalchemy import Row, select, update
 from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from outdial.calls.transitions import apply_event
@@ -119,18 +121,25 @@ class Callbacks:
 
     async def _handle_in_order(self, rows: list[Row[Any]]) -> None:
         for row in rows:
-            carrier = CARRIERS[CarrierName(row.carrier)]
-            callback = carrier.parse(
-                row.kind, row.body.encode(), headers=row.headers, received_at=row.received_at
-            )
-            if callback.event is not None:
-                await apply_event(
-                    self._engine, row.attempt_id, callback.event, check_in_s=self._settings.silent_after_s
-                )
+            try:
+                await self._handle(row)
+            except (OperationalError, InterfaceError, PoolTimeoutError):
+                raise  # the database's trouble, not this callback's: it is tried again
+            except Exception:
+                # It would fail again, and keep all others waiting. The sweep asks the carrier instead.
+                logger.exception("Callback can't be handled", extra={"attempt_id": row.attempt_id})
             async with self._engine.begin() as conn:
                 await conn.execute(
                     update(callbacks).where(callbacks.c.id == row.id).values(handled_at=datetime.now(UTC))
                 )
+
+    async def _handle(self, row: Row[Any]) -> None:
+        carrier = CARRIERS[CarrierName(row.carrier)]
+        callback = carrier.parse(row.kind, row.body.encode(), headers=row.headers, received_at=row.received_at)
+        if callback.event is not None:
+            await apply_event(
+                self._engine, row.attempt_id, callback.event, check_in_s=self._settings.silent_after_s
+            )
 
 
 def _worth_keeping(name: str) -> bool:

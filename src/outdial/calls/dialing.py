@@ -2,20 +2,23 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+import time
+from collections.abc import Awaitable, Callable, Coroutine
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import delete, func, update
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from outdial.agents.book import AgentBook, ReadyAgent
 from outdial.calls.admission import Claim, claim_due_calls, workspaces_with_queued_calls
 from outdial.calls.feed import add_event, notify
-from outdial.calls.state import CallDirection, CallError, CallState, EndReason, Progress
-from outdial.calls.transitions import apply_event, release_line
+from outdial.calls.state import CallError, CallState, EndReason, Progress
+from outdial.calls.transitions import apply_event, end_call, locked, progress, queue_again
 from outdial.carriers.base import (
     Carrier,
+    CarrierError,
     CarrierRefused,
     CarrierThrottled,
     CarrierUncertain,
@@ -31,13 +34,14 @@ from outdial.settings import Settings
 logger = logging.getLogger(__name__)
 
 MAX_DEFERRALS = 10  # with the growing delay, about ten minutes of an unreachable carrier
+FINISH_S = 20.0     # longer than a carrier's slowest reply
 OpenCarrier = Callable[[str], Awaitable[Carrier]]  # carrier account id → a client for it
 
 
 async def dial(
     engine: AsyncEngine, settings: Settings, carrier: Carrier, claim: Claim, detection: Detection
 ) -> None:
-    """Ask the carrier to dial and record what it said. Never raises for anything a carrier does."""
+    """Ask the carrier to dial and write down what it said. Never raises for anything a carrier does."""
     url = f"{settings.base_url}/callbacks/{claim.carrier}/{claim.attempt_id}"
     stream = f"{settings.stream_base_url}/media/{claim.carrier}/{claim.attempt_id}/{claim.stream_token}"
     request = PlaceCall(
@@ -51,25 +55,53 @@ async def dial(
         detection=detection,
         detection_timeout_s=(claim.detection or {}).get("max_wait_s") or 30,
     )
-    fields = {"call_id": claim.call_id, "attempt_id": claim.attempt_id}
-    try:
-        carrier_call_id = await carrier.place_call(request)
-    except (CarrierRefused, NotSupported) as error:
-        logger.info("Carrier refused the call", extra={**fields, "code": error.code})
-        reason = CallError(code=error.code, message=error.message)
-        event = Progress(
-            state=CallState.ENDED, at=datetime.now(UTC), end_reason=EndReason.FAILED, error=reason
-        )
-        await apply_event(engine, claim.attempt_id, event)
-    except (CarrierThrottled, CarrierUnreachable) as error:
-        logger.warning("Dial deferred", extra={**fields, "code": error.code})
-        wait_s = error.retry_after_s if isinstance(error, CarrierThrottled) else 0.0
-        await _defer(engine, claim, CallError(code=error.code, message=error.message), wait_s)
-    except CarrierUncertain as error:
-        logger.warning("Dial with unknown outcome", extra={**fields, "code": error.code})
-        await _mark_unknown(engine, claim, settings)
+    outcome: str | CarrierError
+    if time.time() >= claim.dial_before:  # we were frozen: by now somebody else may see to this call
+        outcome = CarrierUnreachable("too_late", "Outdial was held up before it could dial.")
     else:
-        await _accept(engine, claim, carrier_call_id, settings.silent_after_s)
+        try:
+            outcome = await carrier.place_call(request)
+        except CarrierError as error:
+            outcome = error
+        except Exception:
+            logger.exception("Carrier failed in an unknown way", extra={"attempt_id": claim.attempt_id})
+            outcome = CarrierUncertain("unknown_failure", "Outdial could not tell what the carrier did.")
+    await _write_down(engine, settings, claim, outcome)
+
+
+async def _write_down(engine: AsyncEngine, settings: Settings, claim: Claim, outcome: str | CarrierError) -> None:
+    """Until the database takes it: nobody else knows. (One that stays away ends the process, see Worker.watch.)"""
+    wait_s = 0.1
+    while True:
+        try:
+            return await _record(engine, settings, claim, outcome)
+        except IntegrityError:
+            logger.exception("Carrier call of another attempt", extra={"attempt_id": claim.attempt_id})
+            outcome = CarrierUncertain("not_ours", "The carrier's reply named a call that is another one.")
+        except Exception:
+            logger.exception("Outcome of a dial not written; trying again", extra={"attempt_id": claim.attempt_id})
+            await asyncio.sleep(wait_s)
+            wait_s = min(5.0, wait_s * 2)
+
+
+async def _record(engine: AsyncEngine, settings: Settings, claim: Claim, outcome: str | CarrierError) -> None:
+    fields = {"call_id": claim.call_id, "attempt_id": claim.attempt_id}
+    if isinstance(outcome, str):
+        await _accept(engine, claim, outcome, settings.silent_after_s)
+        return
+    fields["code"] = outcome.code
+    error = CallError(code=outcome.code, message=outcome.message)
+    match outcome:
+        case CarrierRefused() | NotSupported():
+            logger.info("Carrier refused the call", extra=fields)
+            await apply_event(engine, claim.attempt_id, _failed(error))
+        case CarrierThrottled() | CarrierUnreachable():
+            logger.warning("Dial deferred", extra=fields)
+            wait_s = outcome.retry_after_s if isinstance(outcome, CarrierThrottled) else 0.0
+            await _defer(engine, claim, error, wait_s)
+        case _:
+            logger.warning("Dial with unknown outcome", extra=fields)
+            await _mark_unknown(engine, claim, settings)
 
 
 async def _accept(engine: AsyncEngine, claim: Claim, carrier_call_id: str, check_in_s: float) -> None:
@@ -81,11 +113,12 @@ async def _accept(engine: AsyncEngine, claim: Claim, carrier_call_id: str, check
             .values(
                 carrier_call_id=func.coalesce(attempts.c.carrier_call_id, carrier_call_id),
                 accepted_at=now,
+                unknown_since=None,
                 check_at=func.greatest(attempts.c.check_at, now + timedelta(seconds=check_in_s)),
             )
         )
         query = update(calls).where(calls.c.id == claim.call_id).values(deferrals=0)
-        hang_up_at = (await conn.execute(query.returning(calls.c.hang_up_requested_at))).scalar_one()
+        hang_up_at = (await conn.execute(query.returning(calls.c.hang_up_requested_at))).scalar_one_or_none()
         if hang_up_at is not None:  # asked for while the request was under way
             await notify(conn, "outdial_control", claim.call_id)
 
@@ -94,27 +127,23 @@ async def _defer(engine: AsyncEngine, claim: Claim, error: CallError, wait_s: fl
     """Nothing was sent: the attempt never was. The call waits and gives its line back, or fails at last."""
     now = datetime.now(UTC)
     async with engine.begin() as conn:
-        query = update(calls).where(calls.c.id == claim.call_id).values(deferrals=calls.c.deferrals + 1)
-        deferrals = (await conn.execute(query.returning(calls.c.deferrals))).scalar_one()
-        if deferrals <= MAX_DEFERRALS:
-            due_at = now + timedelta(seconds=max(wait_s, min(60, 2 ** (deferrals - 1))))
-            await conn.execute(delete(attempts).where(attempts.c.id == claim.attempt_id))
-            await conn.execute(
-                update(calls)
-                .where(calls.c.id == claim.call_id)
-                .values(state=CallState.QUEUED, holds_line=False, due_at=due_at)
-            )
-            await release_line(conn, claim.workspace_id, CallDirection.OUTBOUND)
-            data = {
-                "state": CallState.QUEUED,
-                "error": {"code": error.code, "message": error.message},
-                "next_attempt_at": due_at.isoformat(),
-            }
-            await add_event(conn, claim.call_id, "state", data)
-            await notify(conn, "outdial_queue", claim.workspace_id)
+        row = await locked(conn, claim.attempt_id)
+        if row is None or row.state != CallState.DIALING or row.carrier_call_id is not None:
+            return  # written down already, or somebody else has seen to it
+        if row.hang_up_requested_at is None and row.deferrals >= MAX_DEFERRALS:
+            await progress(conn, row, _failed(error))
             return
-    event = Progress(state=CallState.ENDED, at=now, end_reason=EndReason.FAILED, error=error)
-    await apply_event(engine, claim.attempt_id, event)
+        await conn.execute(delete(attempts).where(attempts.c.id == row.id))
+        await conn.execute(update(calls).where(calls.c.id == row.call_id).values(deferrals=row.deferrals + 1))
+        if row.hang_up_requested_at is not None:
+            await end_call(conn, row, EndReason.CANCELED, None, ended_at=now)
+            return
+        due_at = now + timedelta(seconds=max(wait_s, min(60, 2**row.deferrals)))
+        await queue_again(conn, row, due_at, {"error": {"code": error.code, "message": error.message}})
+
+
+def _failed(error: CallError) -> Progress:
+    return Progress(state=CallState.ENDED, at=datetime.now(UTC), end_reason=EndReason.FAILED, error=error)
 
 
 async def _mark_unknown(engine: AsyncEngine, claim: Claim, settings: Settings) -> None:
@@ -128,7 +157,7 @@ async def _mark_unknown(engine: AsyncEngine, claim: Claim, settings: Settings) -
                 attempts.c.carrier_call_id.is_(None),  # a callback may have overtaken us
                 attempts.c.state == CallState.DIALING,
             )
-            .values(unknown_since=now, check_at=now + timedelta(seconds=min(5.0, settings.settle_s)))
+            .values(unknown_since=func.now(), check_at=now + timedelta(seconds=min(5.0, settings.settle_s)))
         )
         if marked.rowcount:
             await add_event(conn, claim.call_id, "unknown", {"attempt": claim.attempt_number})
@@ -163,7 +192,8 @@ class Dispatcher:
         self._owner = owner
         self._woken: set[str] = set()
         self._wake = asyncio.Event()
-        self._dials: set[asyncio.Task[None]] = set()
+        self._timers: dict[str, asyncio.TimerHandle] = {}
+        self._tasks: set[asyncio.Task[None]] = set()  # admissions and dials under way
 
     def wake(self, workspace_id: str = "") -> None:
         """Look at this workspace's queue now ("": at all of them)."""
@@ -173,48 +203,73 @@ class Dispatcher:
     async def run(self) -> None:
         """Until cancelled; dials under way are finished (their replies must not be lost)."""
         unsubscribe = self._notifications.subscribe("outdial_queue", self.wake)
-        timers: dict[str, asyncio.TimerHandle] = {}
-        loop = asyncio.get_running_loop()
         self.wake()
         try:
             while True:
-                await self._wake.wait()
+                try:
+                    async with asyncio.timeout(self._settings.sweep_every_s):
+                        await self._wake.wait()
+                except TimeoutError:
+                    self.wake()  # a row was locked when we looked, a notification was lost
                 self._wake.clear()
                 woken, self._woken = self._woken, set()
-                if "" in woken:
-                    woken = set(await workspaces_with_queued_calls(self._engine))
-                for workspace_id in woken:
-                    next_look_at = await self._admit(workspace_id)
-                    if (timer := timers.pop(workspace_id, None)) is not None:
-                        timer.cancel()
-                    if next_look_at is not None:
-                        delay_s = (next_look_at - datetime.now(UTC)).total_seconds()
-                        timers[workspace_id] = loop.call_later(max(0.0, delay_s), self.wake, workspace_id)
+                # Cancelled in the middle of an admission, we would forget what was claimed.
+                await asyncio.shield(self._begin(self._admit_all(woken)))
         finally:
             unsubscribe()
-            for timer in timers.values():
-                timer.cancel()
-            await asyncio.gather(*self._dials, return_exceptions=True)
+            await self._finish()
 
-    async def _admit(self, workspace_id: str) -> datetime | None:
+    async def _finish(self) -> None:
+        deadline = asyncio.get_running_loop().time() + FINISH_S
+        while self._tasks and (left_s := deadline - asyncio.get_running_loop().time()) > 0:
+            await asyncio.wait(self._tasks, timeout=left_s)
+        for task in self._tasks:
+            task.cancel()  # its attempt is on record: whoever takes over asks the carrier
+        for timer in self._timers.values():
+            timer.cancel()
+
+    def _begin(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+    async def _admit_all(self, workspace_ids: set[str]) -> None:
+        if "" in workspace_ids:
+            try:
+                workspace_ids = set(await workspaces_with_queued_calls(self._engine))
+            except Exception:
+                logger.exception("Queues can't be read; trying again")
+                return  # at the next turn of the loop
+        for workspace_id in workspace_ids:
+            look_again_in_s = await self._admit(workspace_id)
+            if (timer := self._timers.pop(workspace_id, None)) is not None:
+                timer.cancel()
+            if look_again_in_s is not None:
+                loop = asyncio.get_running_loop()
+                self._timers[workspace_id] = loop.call_later(look_again_in_s, self.wake, workspace_id)
+
+    async def _admit(self, workspace_id: str) -> float | None:
         try:
             admitted = await claim_due_calls(
                 self._engine, workspace_id, owner=self._owner, lease_s=self._settings.lease_s
             )
         except Exception:
             logger.exception("Queue can't be read; trying again")
-            return datetime.now(UTC) + timedelta(seconds=1)
+            return 1.0
         for claim in admitted.claims:
-            task = asyncio.create_task(self._dial(claim))
-            self._dials.add(task)
-            task.add_done_callback(self._dials.discard)
-        return admitted.next_look_at
+            self._begin(self._dial(claim))
+        return admitted.look_again_in_s
 
     async def _dial(self, claim: Claim) -> None:
         try:
             carrier = await self._open_carrier(claim.carrier_account_id)
             agent = await self._agents.agent(claim.agent_id, claim.agent_version)
-            await dial(self._engine, self._settings, carrier, claim, detection_for(claim.detection, agent))
+        except CarrierError as error:
+            await _write_down(self._engine, self._settings, claim, error)
         except Exception:
-            # The attempt is on record with a lease: the sweep takes it from here.
-            logger.exception("Dial stopped", extra={"call_id": claim.call_id})
+            logger.exception("Call can't be prepared", extra={"call_id": claim.call_id})
+            nothing_sent = CarrierUnreachable("not_prepared", "Outdial could not prepare this call; its log says why.")
+            await _write_down(self._engine, self._settings, claim, nothing_sent)
+        else:
+            await dial(self._engine, self._settings, carrier, claim, detection_for(claim.detection, agent))

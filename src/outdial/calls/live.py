@@ -1,6 +1,7 @@
 """The calls this process is talking on: from the media handshake to the last word and the carrier's hang-up."""
 
 import asyncio
+import json
 import logging
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime, timedelta
@@ -14,12 +15,15 @@ from outdial.agents.book import AgentBook, ReadyAgent
 from outdial.calls.admission import stream_token_hash
 from outdial.calls.dialing import OpenCarrier
 from outdial.calls.journal import CallJournal
-from outdial.calls.state import AnsweredBy, CallDirection, CallState, Progress, Verdict
+from outdial.calls.recordings import FOLDER as RECORDINGS
+from outdial.calls.request import check_json_object
+from outdial.calls.state import AnsweredBy, CallDirection, CallState, EndReason, Progress, Verdict
 from outdial.calls.transitions import announce_ending, apply_event
 from outdial.carriers.base import CarrierError, CarrierName
 from outdial.carriers.registry import CARRIERS
+from outdial.conversation.call_facts import CallFacts, Engines, MachinePolicy
 from outdial.conversation.line import Line, MediaSocket
-from outdial.conversation.session import CallFacts, Engines, MachinePolicy, Session, SessionEnd
+from outdial.conversation.session import AUDIO_LOST, Session, SessionEnd
 from outdial.db.notify import Notifications
 from outdial.db.tables import attempts, calls, carrier_accounts, turns
 from outdial.media.pacer import Pacer
@@ -155,7 +159,7 @@ class LiveCalls:
 
     def _recording_path(self, call: Row[Any]) -> Path:
         name = f"{call.id}.wav" if not call.turns else f"{call.id}-{call.turns}.wav"
-        folder: Path = self._settings.data_dir / "recordings" / call.workspace_id
+        folder: Path = self._settings.data_dir / RECORDINGS / call.workspace_id
         return folder / name
 
     # -- the conversation ------------------------------------------------------------------------------------
@@ -168,15 +172,25 @@ class LiveCalls:
             answered = Progress(state=CallState.IN_PROGRESS, at=datetime.now(UTC))
             await apply_event(self._engine, attempt_id, answered, check_in_s=self._settings.silent_after_s)
             self._tell(call.id)  # a verdict or a wish to hang up may be older than the stream
-            end = await session.run(self._settings.stream_start_timeout_s)
+            loss = asyncio.create_task(self._announce_loss(attempt_id, session))
+            try:
+                end = await session.run(self._settings.stream_start_timeout_s)
+            finally:
+                loss.cancel()
             await self._end(attempt_id, call.id, session, end, recording)
         except Exception:
             logger.exception("Conversation broke", extra=fields)  # the sweep ends the call
         finally:
             session.line.close()
-            self._sessions.pop(call.id, None)
+            if self._sessions.get(call.id) is session:  # else the call's next attempt is talking already
+                del self._sessions[call.id]
             self._attempts.discard(attempt_id)
             await journal.close()
+
+    async def _announce_loss(self, attempt_id: str, session: Session) -> None:
+        """At once: the conversation still winds up when the carrier says "completed", which would be all we know."""
+        await session.lost.wait()
+        await announce_ending(self._engine, attempt_id, EndReason.FAILED, AUDIO_LOST)
 
     async def _end(
         self, attempt_id: str, call_id: str, session: Session, end: SessionEnd, recording: Path
@@ -184,17 +198,21 @@ class LiveCalls:
         if not end.transferred:
             await announce_ending(self._engine, attempt_id, end.end_reason, end.error)
         session.line.close()
-        async with self._engine.begin() as conn:
+        check_at = datetime.now(UTC) + timedelta(seconds=AFTER_STREAM_CHECK_S)
+        values: dict[str, Any] = {"check_at": check_at}
+        if end.transferred:
+            values["owner"] = None  # nobody here is needed for it any more
+        async with self._engine.begin() as conn:  # the attempt first, as in calls.transitions
+            await conn.execute(update(attempts).where(attempts.c.id == attempt_id).values(**values))
             await conn.execute(
                 update(calls)
                 .where(calls.c.id == call_id)
-                .values(recording=_saved(recording, self._settings), message_delivered=end.message_delivered)
+                .values(
+                    recording=_saved(recording, self._settings),
+                    message_delivered=end.message_delivered,
+                    **_outcome(call_id, session.variables),
+                )
             )
-            check_at = datetime.now(UTC) + timedelta(seconds=AFTER_STREAM_CHECK_S)
-            values: dict[str, Any] = {"check_at": check_at}
-            if end.transferred:
-                values["owner"] = None  # nobody here is needed for it any more
-            await conn.execute(update(attempts).where(attempts.c.id == attempt_id).values(**values))
         if end.still_up and await hang_up(self._engine, self._open_carrier, attempt_id):
             event = Progress(state=CallState.ENDED, at=datetime.now(UTC), end_reason=end.end_reason, error=end.error)
             await apply_event(self._engine, attempt_id, event)
@@ -229,7 +247,11 @@ class LiveCalls:
                 async with self._engine.begin() as conn:
                     await conn.execute(
                         update(attempts)
-                        .where(attempts.c.id.in_(self._attempts), attempts.c.state != CallState.ENDED)
+                        .where(
+                            attempts.c.id.in_(self._attempts),
+                            attempts.c.state != CallState.ENDED,
+                            attempts.c.owner == self._owner,  # not taken over while we couldn't say that we live
+                        )
                         .values(
                             lease_until=now + timedelta(seconds=self._settings.lease_s),
                             check_at=now + timedelta(seconds=self._settings.silent_after_s),
@@ -335,6 +357,15 @@ def _open_recording(path: Path) -> Recording | None:
     except OSError:
         logger.exception("Recording can't be written; the call goes on without")
         return None
+
+
+def _outcome(call_id: str, variables: dict[str, Any]) -> dict[str, Any]:
+    """The variables as the agent leaves them, where they can be stored: an agent may put anything into them."""
+    try:
+        return {"variables": check_json_object(json.loads(json.dumps(variables)))}
+    except (TypeError, ValueError, RecursionError) as error:
+        logger.warning("Variables can't be stored", extra={"call_id": call_id, "reason": type(error).__name__})
+        return {}
 
 
 def _saved(recording: Path, settings: Settings) -> str | None:

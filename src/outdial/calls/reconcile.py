@@ -6,22 +6,24 @@ of unknown outcome, and holds ring time and call length to their limits. All by 
 
 import asyncio
 import logging
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Row, and_, case, func, literal, select, update
+from sqlalchemy import Row, ScalarSelect, Select, and_, case, func, literal, or_, select, update
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from outdial.calls.admission import expire_call
 from outdial.calls.dialing import OpenCarrier
-from outdial.calls.feed import add_event, notify
+from outdial.calls.feed import notify
 from outdial.calls.live import hang_up
+from outdial.calls.recordings import finish_recordings
 from outdial.calls.state import CallDirection, CallError, CallState, EndReason, Progress
-from outdial.calls.transitions import announce_ending, apply_event, release_line
+from outdial.calls.transitions import INTERRUPTED, announce_ending, apply_event, end_call, locked, queue_again
 from outdial.calls.workers import forget_dead_workers, is_dead
-from outdial.carriers.base import CarrierError, CarrierRecord
+from outdial.carriers.base import CarrierError, CarrierRecord, CarrierRefused
 from outdial.db.notify import Notifications
 from outdial.db.tables import attempts, calls, pools
 from outdial.settings import Settings
@@ -36,8 +38,11 @@ LENGTH_GRACE_S = 10.0
 CLOCK_SKEW = timedelta(seconds=60)
 AUDIT_EVERY_S = 60.0
 
-INTERRUPTED = CallError(
-    code="interrupted", message="Outdial stopped while this call was in progress, so the call was ended."
+NEVER_PLACED = CallError(
+    code="never_placed", message="The carrier has no record of this dial; it was never placed."
+)
+OUTCOME_UNKNOWN = CallError(
+    code="outcome_unknown", message="The carrier could not say what became of this call."
 )
 INTERRUPTED_ENDING = {
     "end_reason": EndReason.FAILED,
@@ -93,7 +98,7 @@ class Sweep:
 
     async def _hurry(self) -> None:
         """Have the calls that are to be hung up looked at now, where no conversation does it."""
-        wanted, self._wanted = self._wanted, set()
+        wanted = set(self._wanted)
         if not wanted:
             return
         asked = select(calls.c.id).where(calls.c.id.in_(wanted), calls.c.hang_up_requested_at.is_not(None))
@@ -103,10 +108,11 @@ class Sweep:
                 .where(
                     attempts.c.call_id.in_(asked),
                     attempts.c.state != CallState.ENDED,
-                    attempts.c.stream_opened_at.is_(None),
+                    or_(attempts.c.stream_opened_at.is_(None), attempts.c.owner.is_(None)),
                 )
                 .values(check_at=datetime.now(UTC))
             )
+        self._wanted -= wanted
 
     async def sweep(self) -> None:
         """One round over everything."""
@@ -119,6 +125,7 @@ class Sweep:
             self._audited = now
             await audit_pools(self._engine)
             await forget_dead_workers(self._engine)
+            await finish_recordings(self._engine, self._settings.data_dir)
 
     async def _expire_queued(self) -> None:
         now = datetime.now(UTC)
@@ -136,8 +143,9 @@ class Sweep:
 
     async def _take_over(self) -> None:
         """Make the attempts of dead workers ours: the lease has expired and the owner's lock is free."""
-        now = datetime.now(UTC)
+        now = func.now()
         live = and_(attempts.c.state != CallState.ENDED, attempts.c.lease_until < now)
+        took_over = False
         async with self._engine.begin() as conn:
             owners = select(attempts.c.owner).where(live, attempts.c.owner.not_in([self._owner])).distinct()
             for owner in (await conn.execute(owners)).scalars().all():
@@ -165,7 +173,10 @@ class Sweep:
                         ),
                     )
                 )
+                took_over = True
                 logger.warning("Took over calls of a dead worker", extra={"worker": owner, "count": taken.rowcount})
+        if took_over:  # after the transaction
+            await finish_recordings(self._engine, self._settings.data_dir)
 
     # -- one attempt -----------------------------------------------------------------------------------------
 
@@ -173,16 +184,7 @@ class Sweep:
         """Live attempts that are due for a look, or past one of their limits. Each is put off for the next sweeper."""
         now = datetime.now(UTC)
         query = (
-            select(
-                attempts,
-                calls.c.workspace_id,
-                calls.c.to,
-                calls.c.from_.label("caller"),
-                calls.c.ring_timeout_s,
-                calls.c.max_duration_s,
-                calls.c.hang_up_requested_at,
-            )
-            .join(calls, calls.c.id == attempts.c.call_id)
+            _with_call()
             .where(attempts.c.state != CallState.ENDED, attempts.c.check_at <= now)
             .order_by(attempts.c.check_at)
             .limit(LIMIT)
@@ -196,6 +198,12 @@ class Sweep:
                 await conn.execute(update(attempts).where(attempts.c.id.in_(ids)).values(check_at=put_off))
         return rows
 
+    async def _again(self, row: Row[Any]) -> Row[Any]:
+        """The attempt as it is now. Asking the carrier takes a while, in which people answer and streams open."""
+        async with self._engine.connect() as conn:
+            now: Row[Any] = (await conn.execute(_with_call().where(attempts.c.id == row.id))).one()
+        return now
+
     async def _check(self, row: Row[Any]) -> None:
         async with self._slots:
             try:
@@ -205,22 +213,39 @@ class Sweep:
                     await self._ask(row)
             except CarrierError as error:
                 logger.warning("Carrier can't say", extra={"attempt_id": row.id, "code": error.code})
+                await self._end_untold(row)
             except Exception:
                 logger.exception("Attempt not checked", extra={"attempt_id": row.id})
 
     async def _ask(self, row: Row[Any]) -> None:
         """Look the call up; end it when it should have ended."""
         carrier = await self._open_carrier(row.carrier_account_id)
-        record = await carrier.look_up(row.carrier_call_id)
+        try:
+            record = await carrier.look_up(row.carrier_call_id)
+        except CarrierRefused:
+            # A carrier may forget a call; when asked to end it, it confirms that there is nothing to end.
+            if row.ending is None or not await self._hang_up(row):
+                raise
+            return
         if record.verdict is not None:
             await apply_event(self._engine, row.id, record.verdict)
         await apply_event(self._engine, row.id, record.progress, check_in_s=self._settings.silent_after_s)
         if record.progress.state is CallState.ENDED:
             return
+        row = await self._again(row)
+        if row.state == CallState.ENDED:
+            return
         overdue = row.ending is not None or await self._note_overdue(row, record.progress.state)
-        if overdue and await hang_up(self._engine, self._open_carrier, row.id, tries=1):
-            ended = Progress(state=CallState.ENDED, at=datetime.now(UTC), end_reason=EndReason.COMPLETED)
-            await apply_event(self._engine, row.id, ended)  # with the reason noted
+        if overdue and not await self._hang_up(row):
+            await self._look_again_soon(row)
+
+    async def _hang_up(self, row: Row[Any]) -> bool:
+        """End a call whose end reason is noted; False when the carrier doesn't."""
+        if not await hang_up(self._engine, self._open_carrier, row.id, tries=1):
+            return False
+        ended = Progress(state=CallState.ENDED, at=datetime.now(UTC), end_reason=EndReason.COMPLETED)
+        await apply_event(self._engine, row.id, ended)  # with the reason noted
+        return True
 
     async def _note_overdue(self, row: Row[Any], state: CallState) -> bool:
         """Whether the call has outlived a limit; if so its end reason is noted."""
@@ -234,40 +259,57 @@ class Sweep:
 
     async def _resolve_unknown(self, row: Row[Any]) -> None:
         """Find the call in the carrier's books: adopt it, or, when it surely isn't there, queue it again."""
-        now = datetime.now(UTC)
-        if row.unknown_since is None:
-            if row.lease_until is not None and row.lease_until > now:
-                return  # its dial is under way
-            await self._mark_unknown(row, now)
+        if row.unknown_since is None and row.state == CallState.DIALING and row.stream_opened_at is None:
+            return  # its worker dials, or is frozen and will; a dead worker's attempts are marked by _take_over
         carrier = await self._open_carrier(row.carrier_account_id)
         # The carrier's clock isn't ours; calls of other attempts are told apart by their ids, not by time.
         since = row.created_at - CLOCK_SKEW
         found = await carrier.find(to=row.to, from_=row.caller, since=since)
-        unclaimed = [record for record in found if not await self._is_claimed(row, record)]
+        unclaimed, has_rivals = await self._unclaimed(row, found)
         match unclaimed:
-            case [record]:
-                await self._adopt(row, record)
-            case [] if now - row.created_at > timedelta(seconds=self._settings.settle_s):
+            case [] if self._is_settled(row):
                 await self._queue_again(row)
-            case [_, _, *_]:
-                logger.warning("Several calls could be this one; left unknown", extra={"attempt_id": row.id})
-        await self._look_again_soon(row)
+            case [record] if not has_rivals:
+                await self._adopt(row, record)
+            case [_, *_]:
+                logger.warning("Can't tell which call is which; left unknown", extra={"attempt_id": row.id})
+        await self._end_untold(row)
 
-    async def _mark_unknown(self, row: Row[Any], now: datetime) -> None:
-        async with self._engine.begin() as conn:
-            await conn.execute(update(attempts).where(attempts.c.id == row.id).values(unknown_since=now))
-            await add_event(conn, row.call_id, "unknown", {"attempt": row.number})
+    def _is_settled(self, row: Row[Any]) -> bool:
+        """Whether the carrier's books can be believed: counted from when nobody could be dialling any more, on the
+        database's clock."""
+        return row.unknown_since is not None and row.now - row.unknown_since > timedelta(
+            seconds=self._settings.settle_s
+        )
 
-    async def _is_claimed(self, row: Row[Any], record: CarrierRecord) -> bool:
-        query = select(attempts.c.id).where(
-            attempts.c.carrier == row.carrier, attempts.c.carrier_call_id == record.carrier_call_id
+    async def _unclaimed(self, row: Row[Any], found: list[CarrierRecord]) -> tuple[list[CarrierRecord], bool]:
+        """The records no attempt has yet, and whether another attempt with the same numbers may be looking for its
+        own. Asked after the carrier: who dialled before its answer is on record by now."""
+        query = (
+            select(attempts.c.carrier_call_id)
+            .join(calls, calls.c.id == attempts.c.call_id)
+            .where(
+                attempts.c.carrier == row.carrier,
+                attempts.c.id != row.id,
+                or_(
+                    attempts.c.carrier_call_id.in_([record.carrier_call_id for record in found]),
+                    and_(
+                        attempts.c.carrier_call_id.is_(None),
+                        attempts.c.state != CallState.ENDED,
+                        calls.c.to == row.to,
+                        calls.c.from_ == row.caller,
+                    ),
+                ),
+            )
         )
         async with self._engine.connect() as conn:
-            return (await conn.execute(query)).first() is not None
+            claimed = set((await conn.execute(query)).scalars())
+        return [record for record in found if record.carrier_call_id not in claimed], None in claimed
 
     async def _adopt(self, row: Row[Any], record: CarrierRecord) -> None:
         try:
-            await apply_event(self._engine, row.id, record.progress)
+            progress = replace(record.progress, carrier_call_id=record.carrier_call_id)
+            await apply_event(self._engine, row.id, progress, check_in_s=self._settings.silent_after_s)
         except IntegrityError:
             return  # another attempt was quicker; look again
         logger.info("Found a dial of unknown outcome", extra={"attempt_id": row.id})
@@ -275,43 +317,55 @@ class Sweep:
     async def _queue_again(self, row: Row[Any]) -> None:
         """The carrier has no such call and nothing arrived in time: it was never placed. It stays on record."""
         now = datetime.now(UTC)
-        error = {"code": "never_placed", "message": "The carrier has no record of this dial; it was never placed."}
+        error = {"code": NEVER_PLACED.code, "message": NEVER_PLACED.message}
         async with self._engine.begin() as conn:
-            call = select(calls.c.id).where(calls.c.id == row.call_id).with_for_update()
-            await conn.execute(call)
-            ended = await conn.execute(
+            attempt = await locked(conn, row.id)
+            if attempt is None or attempt.state != CallState.DIALING or attempt.carrier_call_id is not None:
+                return  # a callback has just come, or another sweep was quicker
+            await conn.execute(
                 update(attempts)
-                .where(
-                    attempts.c.id == row.id,
-                    attempts.c.carrier_call_id.is_(None),  # a callback may just have come
-                    attempts.c.state == CallState.DIALING,
-                )
+                .where(attempts.c.id == row.id)
                 .values(
                     state=CallState.ENDED, end_reason=EndReason.FAILED, error=error, ended_at=now, unknown_since=None
                 )
             )
-            if not ended.rowcount:
-                return
-            wants_end = row.hang_up_requested_at is not None
-            values: dict[str, Any] = {"state": CallState.QUEUED, "holds_line": False, "due_at": now}
-            if wants_end:
-                values |= {"state": CallState.ENDED, "end_reason": EndReason.CANCELED, "ended_at": now}
-            await conn.execute(update(calls).where(calls.c.id == row.call_id).values(**values))
-            await release_line(conn, row.workspace_id, CallDirection.OUTBOUND)
-            data = {"state": values["state"], "attempt": row.number, "error": error}
-            if wants_end:
-                data["end_reason"] = EndReason.CANCELED
-            await add_event(conn, row.call_id, "state", data)
-            await notify(conn, "outdial_queue", row.workspace_id)
+            if attempt.hang_up_requested_at is not None:
+                await end_call(conn, attempt, EndReason.CANCELED, None, ended_at=now)
+            else:
+                await queue_again(conn, attempt, now, {"error": error})
+
+    async def _end_untold(self, row: Row[Any]) -> None:
+        """End a call the carrier tells nothing about, when it must have ended by itself long ago."""
+        if not must_be_over(row, datetime.now(UTC)):
+            await self._look_again_soon(row)
+            return
+        # Where we know why it ended (row.ending), that is what apply_event makes of "completed".
+        reason, error = (EndReason.COMPLETED, None) if row.ending else (EndReason.FAILED, OUTCOME_UNKNOWN)
+        ended = Progress(state=CallState.ENDED, at=datetime.now(UTC), end_reason=reason, error=error)
+        await apply_event(self._engine, row.id, ended)
 
     async def _look_again_soon(self, row: Row[Any]) -> None:
         soon = datetime.now(UTC) + timedelta(seconds=self._settings.sweep_every_s)
         async with self._engine.begin() as conn:
             await conn.execute(
                 update(attempts)
-                .where(attempts.c.id == row.id, attempts.c.carrier_call_id.is_(None))
-                .values(check_at=soon)
+                .where(attempts.c.id == row.id, attempts.c.state != CallState.ENDED)
+                .values(check_at=func.least(attempts.c.check_at, soon))
             )
+
+
+def _with_call() -> Select[Any]:
+    """Attempts with what a look at them needs to know of their calls."""
+    return select(
+        attempts,
+        func.now().label("now"),
+        calls.c.workspace_id,
+        calls.c.to,
+        calls.c.from_.label("caller"),
+        calls.c.ring_timeout_s,
+        calls.c.max_duration_s,
+        calls.c.hang_up_requested_at,
+    ).join(calls, calls.c.id == attempts.c.call_id)
 
 
 def overdue_end(
@@ -330,7 +384,7 @@ def overdue_end(
         else:
             limit_at = row.created_at + timedelta(seconds=row.ring_timeout_s + NO_RING_GRACE_S)
         return (EndReason.NO_ANSWER, None) if now > limit_at else None
-    answered_at = row.answered_at or row.created_at
+    answered_at = row.answered_at or now  # just heard of it: its audio gets the time until the next look
     if row.stream_opened_at is None and now > answered_at + timedelta(seconds=stream_start_timeout_s):
         message = "The call was answered, but the carrier opened no audio connection to Outdial."
         return EndReason.FAILED, CallError(code="no_media", message=message)
@@ -339,28 +393,62 @@ def overdue_end(
     return None
 
 
+def must_be_over(row: Any, now: datetime) -> bool:
+    """Whether a call must have ended by itself: its carrier was told how long it may ring and last.
+
+    Not when nothing was ever heard of it: such a call stays unknown until somebody tells us, or an operator
+    asks for its end.
+    """
+    rung_out_at = row.created_at + timedelta(seconds=row.ring_timeout_s + NO_RING_GRACE_S)
+    if row.carrier_call_id is None and row.stream_opened_at is None:
+        return row.hang_up_requested_at is not None and now > rung_out_at
+    over_at: datetime = (row.answered_at or rung_out_at) + timedelta(seconds=row.max_duration_s + LENGTH_GRACE_S)
+    return now > over_at
+
+
 async def audit_pools(engine: AsyncEngine) -> None:
-    """Recount the lines in use. A difference is a bug: it is logged loudly, and mended."""
-    holders = (
-        select(
-            calls.c.workspace_id,
-            func.count().filter(calls.c.direction == CallDirection.OUTBOUND).label("outbound"),
-            func.count().filter(calls.c.direction == CallDirection.INBOUND).label("inbound"),
+    """Recount the lines in use. A difference is a bug: it is logged loudly, and mended.
+
+    Counter and calls change together, so in one statement's view of the database they agree: only a pool that
+    doesn't is locked.
+    """
+    async with engine.connect() as conn:
+        miscounted = [row.workspace_id for row in await conn.execute(_counted()) if _mended(row)]
+    for workspace_id in miscounted:
+        async with engine.begin() as conn:
+            pool = pools.c.workspace_id == workspace_id
+            await conn.execute(select(pools.c.workspace_id).where(pool).with_for_update())
+            used = _mended((await conn.execute(_counted().where(pool))).one())
+            if used:
+                logger.error("Lines miscounted", extra={"workspace_id": workspace_id, **used})
+                await conn.execute(update(pools).where(pool).values(**used))
+                await notify(conn, "outdial_queue", workspace_id)
+
+
+def _counted() -> Select[Any]:
+    """Each pool's counters, and the calls that hold a line of it."""
+
+    def holders(direction: CallDirection) -> ScalarSelect[int]:
+        return (
+            select(func.count())
+            .where(
+                calls.c.workspace_id == pools.c.workspace_id,
+                calls.c.direction == direction,
+                calls.c.holds_line,
+                calls.c.state.not_in([CallState.QUEUED, CallState.ENDED]),
+            )
+            .scalar_subquery()
         )
-        .where(calls.c.holds_line)
-        .group_by(calls.c.workspace_id)
+
+    return select(
+        pools,
+        holders(CallDirection.OUTBOUND).label("outbound"),
+        holders(CallDirection.INBOUND).label("inbound"),
     )
-    async with engine.begin() as conn:
-        rows = (await conn.execute(select(pools).order_by(pools.c.workspace_id).with_for_update())).all()
-        counted = {row.workspace_id: row for row in (await conn.execute(holders)).all()}
-        for pool in rows:
-            found = counted.get(pool.workspace_id)
-            used = {
-                "used_outbound": found.outbound if found else 0,
-                "used_inbound": found.inbound if found else 0,
-            }
-            if (pool.used_outbound, pool.used_inbound) != (used["used_outbound"], used["used_inbound"]):
-                logger.error("Lines miscounted", extra={"workspace_id": pool.workspace_id, **used})
-                mend = update(pools).where(pools.c.workspace_id == pool.workspace_id).values(**used)
-                await conn.execute(mend)
-                await notify(conn, "outdial_queue", pool.workspace_id)
+
+
+def _mended(row: Row[Any]) -> dict[str, int]:
+    """What the counters must be; {} when they are."""
+    if (row.used_outbound, row.used_inbound) == (row.outbound, row.inbound):
+        return {}
+    return {"used_outbound": row.outbound, "used_inbound": row.inbound}

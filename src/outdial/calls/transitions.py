@@ -1,7 +1,7 @@
 """What happened to an attempt, written down: the attempt, its call, its line and the event feed, in one transaction.
 
-Lock order: the call row, then the pool row. Admission takes the pool row first but never waits for a call row
-(SKIP LOCKED), so the two can't deadlock.
+Lock order: the attempt row, then the call row, then the pool row. Admission takes the pool row first but never waits
+for a call row (SKIP LOCKED) and only writes attempts of its own, so the two can't deadlock.
 """
 
 import logging
@@ -15,6 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from outdial.calls.feed import add_event, notify
 from outdial.calls.state import (
+    AnsweredBy,
     Attempt,
     CallDirection,
     CallError,
@@ -24,6 +25,7 @@ from outdial.calls.state import (
     Verdict,
     advance,
 )
+from outdial.calls.workers import is_dead
 from outdial.db.tables import attempts, calls, pools
 
 logger = logging.getLogger(__name__)
@@ -48,12 +50,12 @@ async def apply_event(
     A late or repeated event changes nothing. `check_in_s`: when the sweep should look at a live attempt again.
     """
     async with engine.begin() as conn:
-        row = await _locked(conn, attempt_id)
+        row = await locked(conn, attempt_id)
         if row is None:
             return None
         match event:
             case Progress():
-                return await _progress(conn, row, event, check_in_s)
+                return await progress(conn, row, event, check_in_s)
             case Verdict():
                 return await _verdict(conn, row, event)
 
@@ -71,8 +73,10 @@ async def announce_ending(
         )
 
 
-async def _locked(conn: AsyncConnection, attempt_id: str) -> Row[Any] | None:
-    """The attempt with its call, both locked."""
+async def locked(conn: AsyncConnection, attempt_id: str) -> Row[Any] | None:
+    """The attempt with what its call decides, both locked until the transaction ends."""
+    every = attempts.alias("every")
+    last = select(func.max(every.c.number)).where(every.c.call_id == calls.c.id).scalar_subquery()
     query = (
         select(
             attempts,
@@ -83,18 +87,21 @@ async def _locked(conn: AsyncConnection, attempt_id: str) -> Row[Any] | None:
             calls.c.retry,
             calls.c.expires_at,
             calls.c.hang_up_requested_at,
+            calls.c.deferrals,
             calls.c.answered_at.label("call_answered_at"),
             calls.c.answered_by,
-            calls.c.message_delivered,
+            last.label("last_number"),
         )
         .join(calls, calls.c.id == attempts.c.call_id)
         .where(attempts.c.id == attempt_id)
-        .with_for_update()
+        # In this order of tables. NO KEY UPDATE: who only adds rows that refer to the call need not wait.
+        .with_for_update(of=[attempts, calls], key_share=True)
     )
     return (await conn.execute(query)).one_or_none()
 
 
-async def _progress(conn: AsyncConnection, row: Row[Any], event: Progress, check_in_s: float) -> Applied:
+async def progress(conn: AsyncConnection, row: Row[Any], event: Progress, check_in_s: float = 20.0) -> Applied:
+    """`apply_event` within a transaction; `row` is from `locked`."""
     before = Attempt(
         state=CallState(row.state),
         carrier_call_id=row.carrier_call_id,
@@ -103,8 +110,10 @@ async def _progress(conn: AsyncConnection, row: Row[Any], event: Progress, check
         answered_at=row.answered_at,
         ended_at=row.ended_at,
     )
-    after = advance(before, _with_our_reason(event, row))
+    after = advance(before, await _with_our_reason(conn, event, row))
     if before.state is CallState.ENDED:
+        if after.carrier_call_id != before.carrier_call_id:
+            await _was_placed_after_all(conn, row, event)
         return Applied(call_id=row.call_id, call_state=CallState(row.call_state), changed=False)
     now = datetime.now(UTC)
     if after.state is CallState.IN_PROGRESS and row.stream_opened_at is None:
@@ -120,10 +129,12 @@ async def _progress(conn: AsyncConnection, row: Row[Any], event: Progress, check
             ringing_at=after.ringing_at,
             answered_at=after.answered_at,
             ended_at=after.ended_at,
-            unknown_since=None,  # the carrier spoke of it
+            unknown_since=row.unknown_since if after.carrier_call_id is None else None,  # the carrier spoke of it
             check_at=now + timedelta(seconds=check_in_s),
         )
     )
+    if row.hang_up_requested_at is not None and before.carrier_call_id is None and after.carrier_call_id is not None:
+        await notify(conn, "outdial_control", row.call_id)  # only now can the carrier be asked to
     if after.state is before.state:
         return Applied(call_id=row.call_id, call_state=CallState(row.call_state), changed=False)
     if after.state is CallState.ENDED:
@@ -146,11 +157,16 @@ NO_MEDIA = CallError(
 )
 
 
-def _with_our_reason(event: Progress, row: Row[Any]) -> Progress:
+INTERRUPTED = CallError(
+    code="interrupted", message="Outdial stopped while this call was in progress, so the call was ended."
+)
+
+
+async def _with_our_reason(conn: AsyncConnection, event: Progress, row: Row[Any]) -> Progress:
     """The end of a call as we know it, where that is more than the carrier's "completed" (somebody picked up).
 
-    We noted a reason before ending it ourselves; or there never was any audio. A carrier's busy, no answer or
-    failure is its own knowledge and stays.
+    We noted a reason before ending it ourselves; or there never was any audio; or the process that talked died. A
+    carrier's busy, no answer or failure is its own knowledge and stays.
     """
     if event.state is not CallState.ENDED or event.end_reason not in (EndReason.COMPLETED, EndReason.CANCELED):
         return event
@@ -160,48 +176,74 @@ def _with_our_reason(event: Progress, row: Row[Any]) -> Progress:
         return replace(event, end_reason=reason, error=CallError(**error) if error else None)
     if event.end_reason is EndReason.COMPLETED and row.stream_opened_at is None:
         return replace(event, end_reason=EndReason.FAILED, error=NO_MEDIA)
+    # Without an owner it was transferred: nobody here is needed for it.
+    if event.end_reason is EndReason.COMPLETED and row.owner is not None and await is_dead(conn, row.owner):
+        return replace(event, end_reason=EndReason.FAILED, error=INTERRUPTED)
     return event
 
 
+async def _was_placed_after_all(conn: AsyncConnection, row: Row[Any], event: Progress) -> None:
+    """The carrier speaks of an attempt that ended without it, because it looked never placed. The call may be on its
+    next attempt by now; what can be done is to keep the id for whoever looks into it, and to say so loudly."""
+    await conn.execute(update(attempts).where(attempts.c.id == row.id).values(carrier_call_id=event.carrier_call_id))
+    logger.error(
+        "A dial taken for never placed was placed", extra={"attempt_id": row.id, "carrier_state": event.state}
+    )
+
+
 async def _end(conn: AsyncConnection, row: Row[Any], after: Attempt, now: datetime) -> CallState:
-    """The attempt is over: give the line back, then queue the next attempt or end the call."""
+    """The attempt is over: queue the next one, or end the call."""
+    error = _error_json(after.error)
     next_due = next_attempt_at(row.retry, after.end_reason, row.number, now)
     if next_due is not None and (row.hang_up_requested_at or (row.expires_at and next_due >= row.expires_at)):
         next_due = None
-    if row.holds_line:
-        await release_line(conn, row.workspace_id, CallDirection(row.direction))
-    error = _error_json(after.error)
     if next_due is not None:
-        await conn.execute(
-            update(calls)
-            .where(calls.c.id == row.call_id)
-            .values(
-                state=CallState.QUEUED, holds_line=False, due_at=next_due, answered_at=None, answered_by=None
-            )
-        )
-        data = {
-            "state": CallState.QUEUED,
-            "attempt": row.number,
-            "attempt_end_reason": after.end_reason,
-            "error": error,
-            "next_attempt_at": next_due.isoformat(),
-        }
-        await add_event(conn, row.call_id, "state", data)
-        await notify(conn, "outdial_queue", row.workspace_id)
-        return CallState.QUEUED
+        return await queue_again(conn, row, next_due, {"attempt_end_reason": after.end_reason, "error": error})
+    assert after.end_reason is not None
+    return await end_call(conn, row, after.end_reason, error, ended_at=after.ended_at, answered_at=after.answered_at)
+
+
+async def queue_again(conn: AsyncConnection, row: Row[Any], due_at: datetime, why: Mapping[str, Any]) -> CallState:
+    """The attempt is over (or never was): its line is free, and the call waits for the next one.
+
+    `row` is from `locked`; `why` goes into the event feed.
+    """
+    await _give_line_back(conn, row)
+    await conn.execute(
+        update(calls)
+        .where(calls.c.id == row.call_id)
+        .values(state=CallState.QUEUED, holds_line=False, due_at=due_at, answered_at=None, answered_by=None)
+    )
+    data = {"state": CallState.QUEUED, "attempt": row.number, **why, "next_attempt_at": due_at.isoformat()}
+    await add_event(conn, row.call_id, "state", data)
+    await notify(conn, "outdial_queue", row.workspace_id)
+    return CallState.QUEUED
+
+
+async def end_call(
+    conn: AsyncConnection,
+    row: Row[Any],
+    end_reason: EndReason,
+    error: Mapping[str, Any] | None,
+    *,
+    ended_at: datetime | None,
+    answered_at: datetime | None = None,
+) -> CallState:
+    """The attempt is over, and the call with it: its line is free. `row` is from `locked`."""
+    await _give_line_back(conn, row)
     await conn.execute(
         update(calls)
         .where(calls.c.id == row.call_id)
         .values(
             state=CallState.ENDED,
-            end_reason=after.end_reason,
+            end_reason=end_reason,
             error=error,
             holds_line=False,
-            ended_at=after.ended_at,
-            answered_at=func.coalesce(calls.c.answered_at, after.answered_at),
+            ended_at=ended_at,
+            answered_at=func.coalesce(calls.c.answered_at, answered_at),
         )
     )
-    data = {"state": CallState.ENDED, "end_reason": after.end_reason, "attempt": row.number, "error": error}
+    data = {"state": CallState.ENDED, "end_reason": end_reason, "attempt": row.number, "error": error}
     await add_event(conn, row.call_id, "state", data)
     await notify(conn, "outdial_queue", row.workspace_id)  # a line is free: the next call can go
     return CallState.ENDED
@@ -220,27 +262,35 @@ def next_attempt_at(
     return now + timedelta(seconds=delays[min(number, len(delays)) - 1])
 
 
-async def release_line(conn: AsyncConnection, workspace_id: str, direction: CallDirection) -> None:
-    """Give a line back; part of the transaction that ends the attempt."""
-    used = pools.c.used_outbound if direction is CallDirection.OUTBOUND else pools.c.used_inbound
+async def _give_line_back(conn: AsyncConnection, row: Row[Any]) -> None:
+    """Once: the call says whether it holds one, and it is locked."""
+    if not row.holds_line:
+        return
+    outbound = row.direction == CallDirection.OUTBOUND
+    used = pools.c.used_outbound if outbound else pools.c.used_inbound
     await conn.execute(
-        update(pools).where(pools.c.workspace_id == workspace_id).values({used: func.greatest(used - 1, 0)})
+        update(pools).where(pools.c.workspace_id == row.workspace_id).values({used: func.greatest(used - 1, 0)})
     )
 
 
 async def _verdict(conn: AsyncConnection, row: Row[Any], event: Verdict) -> Applied:
-    """Record who answered. The first verdict stays, but a later one may add that a message can be left now."""
-    known = row.answered_by
-    state = CallState(row.call_state)
-    if known and (known["category"] != "unknown") and (known.get("message_end") or not event.message_end):
+    """Record who answered. The first verdict that says something stays; a later one may add that a message can be
+    left now. What comes after the call went on to its next attempt is about a conversation long over."""
+    known, state = row.answered_by, CallState(row.call_state)
+    is_current = row.state != CallState.ENDED or (state is CallState.ENDED and row.number == row.last_number)
+    if not is_current or not _is_news(known, event):
         return Applied(call_id=row.call_id, call_state=state, changed=False)
     answered_at = row.answered_at or row.call_answered_at
     after_answer_ms = event.detection_ms
     if after_answer_ms is None and answered_at is not None:
         after_answer_ms = max(0, round((event.at - answered_at).total_seconds() * 1000))
+    evidence = list(event.evidence)
+    if known and known["category"] == event.answered_by:
+        evidence = [*known["evidence"], *(each for each in evidence if each not in known["evidence"])]
+        after_answer_ms = known["after_answer_ms"]
     answered_by = {
         "category": event.answered_by,
-        "evidence": list(event.evidence),
+        "evidence": evidence,
         "after_answer_ms": after_answer_ms,
         "message_end": event.message_end,
     }
@@ -249,6 +299,14 @@ async def _verdict(conn: AsyncConnection, row: Row[Any], event: Verdict) -> Appl
     if row.state != CallState.ENDED:
         await notify(conn, "outdial_control", row.call_id)
     return Applied(call_id=row.call_id, call_state=state, changed=True)
+
+
+def _is_news(known: Mapping[str, Any] | None, event: Verdict) -> bool:
+    if known is None:
+        return True
+    if known["category"] == AnsweredBy.UNKNOWN:
+        return event.answered_by is not AnsweredBy.UNKNOWN
+    return known["category"] == event.answered_by and event.message_end and not known.get("message_end")
 
 
 def _error_json(error: CallError | None) -> dict[str, str] | None:

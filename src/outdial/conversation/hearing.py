@@ -8,6 +8,7 @@ import asyncio
 from collections import deque
 from collections.abc import Callable
 
+from outdial.conversation.stopping import retrieve
 from outdial.conversation.turns import SpeechGate, SpeechPaused, SpeechResumed, SpeechStarted
 from outdial.media.frames import FRAME_MS
 from outdial.media.voice_activity import VoiceActivity, VoiceStream
@@ -15,15 +16,15 @@ from outdial.speech.base import Recognition, SpeechToText
 
 PRE_ROLL_MS = 320            # audio kept from before the detector was sure: the first consonant is in it
 MAX_UTTERANCE_MS = 30_000    # somebody reading a novel, or a radio
+DEAF_MS = 1000               # without a window: the carrier has stopped sending audio
 
 
 class Utterance:
-    """A stretch of the callee's speech. `end_ms` moves on until it has ended."""
+    """A stretch of the callee's speech. `end_ms` moves on while it lasts."""
 
     def __init__(self, start_ms: int, recognition: Recognition) -> None:
         self.start_ms = start_ms
         self.end_ms = start_ms
-        self.ended = False
         self._recognition = recognition
         self._text: asyncio.Task[str] | None = None
 
@@ -36,10 +37,11 @@ class Utterance:
         self._text = asyncio.create_task(self._recognition.text())
 
     def discard(self) -> None:
-        """What was recognised so far isn't the end of it, or nobody wants to know."""
-        if self._text is not None and not self._text.done():
+        """The callee goes on: what was recognised so far isn't the end of it."""
+        if self._text is not None:
+            self._text.add_done_callback(retrieve)
             self._text.cancel()
-        self._text = None
+            self._text = None
 
     async def text(self) -> str:
         """What was said in all of it."""
@@ -52,7 +54,7 @@ class Utterance:
 class Hearing:
     """Listens to one callee while it is enabled. Calls back on the event loop:
 
-    `on_voice()` whenever more voice was heard inside an utterance, `on_utterance(u)` when one has ended.
+    `on_voice(u)` whenever more voice was heard inside an utterance, `on_utterance(u)` when one has ended.
     """
 
     def __init__(
@@ -71,6 +73,7 @@ class Hearing:
         self._gate = SpeechGate()
         self._stream: VoiceStream | None = None
         self._pre_roll: deque[bytes] = deque(maxlen=PRE_ROLL_MS // FRAME_MS)
+        self._window_ms = 0  # when the newest window came
         self.current: Utterance | None = None
         self.until_silence_ms = 500  # how much silence ends an utterance
 
@@ -79,14 +82,19 @@ class Hearing:
         if self._stream is None:
             self._stream = self._voice_activity.open(self._window)
             self._gate = SpeechGate()
+            self._pre_roll.clear()
 
     def disable(self) -> None:
+        """Ends the utterance that is being spoken."""
         if self._stream is not None:
             self._stream.close()
             self._stream = None
-        if self.current is not None:
-            self.current.discard()
-            self.current = None
+        self._end()
+
+    def check(self) -> None:
+        """Ends an utterance of which no more audio comes; windows end all others."""
+        if self._now_ms() - self._window_ms >= DEAF_MS:
+            self._end()
 
     def audio(self, pcm: bytes) -> None:
         if self._stream is None:
@@ -98,7 +106,7 @@ class Hearing:
         self._stream.feed(pcm)
 
     def _window(self, probability: float) -> None:
-        now_ms = self._now_ms()
+        self._window_ms = now_ms = self._now_ms()
         event = self._gate.window(probability, now_ms)
         match event:
             case SpeechStarted(at_ms=at_ms):
@@ -116,9 +124,12 @@ class Hearing:
         utterance.end_ms = self._gate.voice_ms
         too_long = now_ms - utterance.start_ms > MAX_UTTERANCE_MS
         if self._gate.silence_ms(now_ms) >= self.until_silence_ms or too_long:
-            self._gate.end()
-            self.current = None
-            utterance.ended = True
-            self._on_utterance(utterance)
+            self._end()
         elif event is None and self._gate.silence_ms(now_ms) == 0:
             self._on_voice(utterance)
+
+    def _end(self) -> None:
+        if (utterance := self.current) is not None:
+            self._gate.end()
+            self.current = None
+            self._on_utterance(utterance)

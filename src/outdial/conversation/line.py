@@ -56,7 +56,9 @@ class Listener(Protocol):
 class Playback:
     """One utterance on its way to the callee. Fed by speech synthesis, drained by the line."""
 
-    __slots__ = ("_line", "_rest", "complete", "done", "fed", "finished", "frames", "mark", "sent", "start_ms")
+    __slots__ = (
+        "_line", "_rest", "begun", "complete", "done", "end_ms", "fed", "finished", "frames", "mark", "sent", "start_ms"
+    )  # fmt: skip
 
     def __init__(self, line: "Line", mark: str) -> None:
         self._line = line
@@ -65,10 +67,13 @@ class Playback:
         self.finished = False              # no more audio will be fed
         self.fed = 0                       # frames fed, and …
         self.sent = 0                      # … sent
-        self.start_ms: int | None = None   # when the callee began to hear it
+        self.start_ms: int | None = None   # when the callee began to hear it, and …
+        self.end_ms: int | None = None     # … ceased to
         self.mark = mark
         self.complete = False              # the carrier's mark came back after the last frame
-        self.done: asyncio.Future[int] = asyncio.get_running_loop().create_future()  # ms played
+        loop = asyncio.get_running_loop()
+        self.begun: asyncio.Future[None] = loop.create_future()  # the first frame has left
+        self.done: asyncio.Future[int] = loop.create_future()    # ms played
 
     def feed(self, pcm: bytes) -> None:
         """More audio, any length; the first frames leave at once."""
@@ -116,7 +121,6 @@ class Line:
         self._bad_frames = 0
         self._stopped = False             # the carrier said that the stream ends
         self.closed = False
-        self.first_frame_at: float | None = None  # loop time of the first frame of the newest playback
 
     # -- in --------------------------------------------------------------------------------------------------
 
@@ -172,7 +176,6 @@ class Line:
         if self.closed:
             playback.done.set_result(0)
             return playback
-        self.first_frame_at = None
         self._playing = playback
         self._pacer.add(self)
         return playback
@@ -182,6 +185,13 @@ class Line:
         self.tick(self._loop.time())
 
     def tick(self, now: float) -> None:
+        try:
+            self._send_due(now)
+        except Exception:  # in a codec, say; without audio this call is over, and only this one
+            logger.exception("Sending audio failed")
+            self.close(code=1011)
+
+    def _send_due(self, now: float) -> None:
         playback = self._playing
         if playback is None or self._began is None:
             return
@@ -190,10 +200,10 @@ class Line:
         if frames:
             if self._playout_ms < now_ms:
                 self._playout_ms = now_ms  # the carrier had run dry
-            while frames and self._playout_ms < now_ms + LEAD_MS:
+            while frames and self._playout_ms <= now_ms + LEAD_MS - FRAME_MS:
                 if playback.start_ms is None:
-                    playback.start_ms = int(self._playout_ms)
-                    self.first_frame_at = now
+                    playback.start_ms = round(self._playout_ms)
+                    playback.begun.set_result(None)
                 frame = frames.popleft()
                 self._socket.send(self._codec.audio(frame))
                 if self._recording is not None:
@@ -217,9 +227,9 @@ class Line:
         self._socket.send(self._codec.clear())
         if self._recording is not None:
             self._recording.truncate_agent(now_ms)
+        heard_ms = self._heard_ms(playback, now_ms)
         self._playout_ms = float(now_ms)
-        heard_ms = 0 if playback.start_ms is None else now_ms - playback.start_ms
-        self._finish(playback, max(0, min(heard_ms, playback.sent * FRAME_MS)))
+        self._finish(playback, heard_ms)
 
     def close(self, code: int = 1000) -> None:
         """End the stream from our side (or note that it has ended)."""
@@ -229,10 +239,9 @@ class Line:
         self._pacer.remove(self)
         now_ms = self.now_ms()
         if (playback := self._playing) is not None:
-            heard_ms = 0 if playback.start_ms is None else now_ms - playback.start_ms
             if self._recording is not None:
                 self._recording.truncate_agent(now_ms)
-            self._finish(playback, max(0, min(heard_ms, playback.sent * FRAME_MS)))
+            self._finish(playback, self._heard_ms(playback, now_ms))
         self._socket.close(code)
         if self._recording is not None:
             self._recording.close(now_ms)
@@ -240,7 +249,12 @@ class Line:
 
     def now_ms(self) -> int:
         """The call clock."""
-        return 0 if self._began is None else int((self._loop.time() - self._began) * 1000)
+        return 0 if self._began is None else round((self._loop.time() - self._began) * 1000)
+
+    def _heard_ms(self, playback: Playback, now_ms: int) -> int:
+        """How much of what was sent the callee has heard: all but what the carrier still holds."""
+        held_ms = max(0, round(self._playout_ms) - now_ms)
+        return max(0, playback.sent * FRAME_MS - held_ms)
 
     def _mark_reached(self, name: str) -> None:
         playback = self._playing
@@ -252,7 +266,9 @@ class Line:
     def _finish(self, playback: Playback, played_ms: int) -> None:
         self._playing = None
         self._mark_due_ms = None
-        playback.frames.clear()
         self._pacer.remove(self)
+        playback.frames.clear()
+        if playback.start_ms is not None:
+            playback.end_ms = max(playback.start_ms, min(self.now_ms(), round(self._playout_ms)))
         if not playback.done.done():
             playback.done.set_result(played_ms)

@@ -30,8 +30,15 @@ class CallEnded(Exception):  # an outcome the agent may ignore, not an error
     """The call is over (the callee hung up, a limit was reached); raised out of every verb."""
 
 
+class SpeechFailed(Exception):
+    """Speech could not be synthesised or recognised. The call itself is still up."""
+
+
 class LiveCall(Protocol):
-    """A call that is up. Every verb raises CallEnded once the call is over."""
+    """A call that is up. Every verb raises CallEnded once the call is over, `hang_up` and `transfer` included.
+
+    One verb at a time: using a second one before the first has returned raises ValueError.
+    """
 
     call_id: str
     user_id: str                 # the other party's number, E.164
@@ -42,20 +49,32 @@ class LiveCall(Protocol):
     def answered_by(self) -> AnsweredBy | None: ...
 
     async def say(self, text: str, *, interruptible: bool = True) -> Said:
-        """Speak `text` as it is (no variable substitution); returns when it was played or cut off."""
+        """Speak `text` as it is (no variable substitution); returns when it was played or cut off.
+
+        Raises SpeechFailed when (the rest of) it could not be synthesised; what could be was played.
+        """
         ...
 
     async def listen(
         self, *, until_silence_s: float = 0.5, no_reply_s: float = 6.0, max_digits: int = 0
     ) -> Heard:
-        """The callee's next utterance, or digits. With `max_digits` > 0 returns as soon as that many digits
-        came, or `#`, or 2 s after the last one. Speech that interrupted the last `say` counts as its start."""
+        """The callee's next utterance, or digits; silent after `no_reply_s` without either.
+
+        With `max_digits` > 0 returns as soon as that many digits came, or `#`, or 2 s after the last one; digits
+        pressed before count. Speech that interrupted the last `say`, or came after it, counts too.
+        Raises SpeechFailed when it could not be recognised.
+        """
         ...
 
-    async def send_digits(self, digits: str) -> None: ...
+    async def send_digits(self, digits: str) -> None:
+        """Press keys: 0-9, A-D, * and #; `w` or `,` waits half a second. Raises ValueError for anything else."""
+        ...
 
     async def transfer(self, to: str) -> None:
-        """Connect the callee to another number; the agent's part ends (raises CallEnded)."""
+        """Connect the callee to another number; the agent's part ends (raises CallEnded).
+
+        Raises CarrierError when the carrier won't, and the call goes on.
+        """
         ...
 
     async def hang_up(self) -> None:

@@ -164,7 +164,16 @@ calls = Table(
     _instant("ended_at"),
     Column("recording", Text),  # path under the data directory
     # The claim: due calls, first things first. Partial, so it stays as small as the queue.
-    Index("ix_calls_due", "workspace_id", "priority", "due_at", postgresql_where=text("state = 'queued'")),
+    Index(
+        "ix_calls_due",
+        "workspace_id",
+        text("priority DESC"),
+        "due_at",
+        "id",
+        postgresql_where=text("state = 'queued'"),
+    ),
+    # When to look again.
+    Index("ix_calls_next_due", "workspace_id", "due_at", postgresql_where=text("state = 'queued'")),
     Index("ix_calls_live", "state", postgresql_where=text("state NOT IN ('queued', 'ended')")),
     Index("ix_calls_page", "workspace_id", "created_at", "id"),
     Index("ix_calls_number_id", "number_id"),

@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-from collections.abc import Callable
 from typing import Protocol
 
 logger = logging.getLogger(__name__)
@@ -50,17 +49,3 @@ class Pacer:
         # Absolute deadlines don't drift; after a stall the missed ticks are skipped, their frames sent by the next.
         self._next = max(self._next + TICK_S, now)
         self._timer = loop.call_at(self._next, self._tick)
-
-
-class Every:
-    """Calls `action` about every `period_s` while it is in a pacer."""
-
-    def __init__(self, period_s: float, action: Callable[[], None]) -> None:
-        self._period_s = period_s
-        self._action = action
-        self._due = 0.0
-
-    def tick(self, now: float) -> None:
-        if now >= self._due:
-            self._due = now + self._period_s - TICK_S / 2
-            self._action()

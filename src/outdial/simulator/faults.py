@@ -21,6 +21,8 @@ class FaultKind(StrEnum):
     MEDIA_REORDERED = "media_reordered"              # neighbouring frames change places (Telnyx)
 
 
+LONGEST_S = 86_400
+
 _ids = count(1)
 
 
@@ -46,8 +48,10 @@ class Fault:
     def __post_init__(self) -> None:
         if not 0 < self.probability <= 1:
             raise ValueError("probability must be over 0 and at most 1")
-        if (self.count is not None and self.count < 1) or self.delay_s < 0 or self.after_ms < 0:
-            raise ValueError("count must be at least 1, delay_s and after_ms not negative")
+        if self.count is not None and self.count < 1:
+            raise ValueError("count must be at least 1")
+        if not 0 <= self.delay_s <= LONGEST_S or not 0 <= self.after_ms <= LONGEST_S * 1000:
+            raise ValueError("delay_s and after_ms must be between nothing and a day")
 
 
 class Faults:

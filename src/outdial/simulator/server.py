@@ -43,19 +43,19 @@ class SimulatorConfig:
     caller_ids: tuple[str, ...] = ("+15551230009",)
     calls_per_second: float = 1.0     # 0: every call is dialled at once
     max_concurrent_requests: int = 100
-    vonage: VonageConfig = field(default_factory=VonageConfig)
-    telnyx: TelnyxConfig = field(default_factory=TelnyxConfig)
     pace: float = 1.0                 # of everything before the answer; see clock.Clock
     setup_s: float = 0.5              # from dialling to ringing
     ring_s: float = 3.0               # two short rings; real ones (2 s on, 4 s off) make a long demo
     recordings_dir: Path | None = None  # what each phone said and heard, as <call id>.wav
     prompts_dir: Path = Path(".outdial/simulator/prompts")
     faults: tuple[Fault, ...] = ()
+    vonage: VonageConfig = field(default_factory=VonageConfig)
+    telnyx: TelnyxConfig = field(default_factory=TelnyxConfig)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Simulator:
-    """A running simulator. All but `base_url` is for tests in the same process; `account` is Twilio's."""
+    """A running simulator. `network` and the accounts are for tests in the same process."""
 
     base_url: str
     network: Network

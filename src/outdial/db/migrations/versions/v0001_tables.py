@@ -190,7 +190,7 @@ def upgrade() -> None:
     op.create_index(
         "ix_calls_due",
         "calls",
-        ["workspace_id", "priority", "due_at"],
+        ["workspace_id", sa.literal_column("priority DESC"), "due_at", "id"],
         unique=False,
         postgresql_where=sa.text("state = 'queued'"),
     )
@@ -200,6 +200,13 @@ def upgrade() -> None:
         ["state"],
         unique=False,
         postgresql_where=sa.text("state NOT IN ('queued', 'ended')"),
+    )
+    op.create_index(
+        "ix_calls_next_due",
+        "calls",
+        ["workspace_id", "due_at"],
+        unique=False,
+        postgresql_where=sa.text("state = 'queued'"),
     )
     op.create_index("ix_calls_number_id", "calls", ["number_id"], unique=False)
     op.create_index("ix_calls_page", "calls", ["workspace_id", "created_at", "id"], unique=False)
@@ -316,6 +323,7 @@ def downgrade() -> None:
     op.drop_table("attempts")
     op.drop_index("ix_calls_page", table_name="calls")
     op.drop_index("ix_calls_number_id", table_name="calls")
+    op.drop_index("ix_calls_next_due", table_name="calls", postgresql_where=sa.text("state = 'queued'"))
     op.drop_index(
         "ix_calls_live", table_name="calls", postgresql_where=sa.text("state NOT IN ('queued', 'ended')")
     )

@@ -1,0 +1,134 @@
+"""One callee of the load generator, on Twilio's side of a media stream: talks, listens, returns marks."""
+
+import random
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from itertools import cycle
+
+import msgspec
+
+from bench.listening import Tally, Utterance
+from outdial.media.frames import FRAME_SAMPLES
+
+PAYLOAD_CHARS = -(-FRAME_SAMPLES // 3) * 4  # of one frame in base64
+THINKS_S = (0.3, 1.2)                       # between the agent's last word and ours
+
+
+class Manner(StrEnum):
+    TALKS = "talks"      # answers every utterance of the agent with a sentence
+    LISTENS = "listens"  # a quiet line all the time
+    BUSY = "busy"        # never answers
+
+
+class _Media(msgspec.Struct):
+    payload: str
+
+
+class _Mark(msgspec.Struct):
+    name: str
+
+
+class MediaMessage(msgspec.Struct, tag_field="event", tag="media"):
+    media: _Media
+
+
+class MarkMessage(msgspec.Struct, tag_field="event", tag="mark"):
+    mark: _Mark
+
+
+class ClearMessage(msgspec.Struct, tag_field="event", tag="clear"):
+    pass
+
+
+_decode = msgspec.json.Decoder(MediaMessage | MarkMessage | ClearMessage).decode
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sounds:
+    """Payloads of 20 ms, ready for the wire."""
+
+    sentences: Sequence[Sequence[bytes]]
+    noise: Sequence[bytes]
+
+
+class Callee:
+    """`send` takes a message; `tick` is called every 20 ms, `heard` with every message that arrives."""
+
+    def __init__(
+        self, send: Callable[[bytes], None], stream_sid: str, manner: Manner, sounds: Sounds, tally: Tally
+    ) -> None:
+        self._send = send
+        self._manner = manner
+        self._sounds = sounds
+        self._tally = tally
+        self._tail = b'"},"streamSid":"' + stream_sid.encode() + b'"}'
+        self._sid = stream_sid.encode()
+        self._sequence = 1
+        self._noise: Iterator[bytes] = cycle(sounds.noise)
+        self._sentence: Iterator[bytes] | None = None
+        self._speak_at: float | None = None
+        self._spoken_at: float | None = None  # when our last voiced frame left; None once it was answered
+        self._utterance: Utterance | None = None
+        self._mark: str | None = None         # returned when everything before it was played
+
+    def tick(self, now: float) -> None:
+        """Send our next frame."""
+        if self._mark is not None and (self._utterance is None or now >= self._utterance.heard_until):
+            self._played(now)
+        if self._speak_at is not None and now >= self._speak_at:
+            self._speak_at = None
+            self._sentence = iter(random.choice(self._sounds.sentences))
+        payload = None
+        if self._sentence is not None and (payload := next(self._sentence, None)) is None:
+            self._sentence = None
+            self._spoken_at = now - 0.02  # the frame before this one was the last with voice in it
+        self._sequence = number = self._sequence + 1
+        self._send(
+            b'{"event":"media","sequenceNumber":"%d","media":{"track":"inbound","chunk":"%d","timestamp":"%d","payload":"'
+            % (number, number - 1, (number - 1) * 20)
+            + (payload or next(self._noise))
+            + self._tail
+        )
+
+    def heard(self, text: bytes, at: float) -> None:
+        match _decode(text):
+            case MediaMessage(media=media):
+                self._frame(media.payload, at)
+            case MarkMessage(mark=mark):
+                self._mark = mark.name
+            case ClearMessage():
+                if self._mark is not None:
+                    self._return_mark()
+                self._utterance = None
+
+    def _frame(self, payload: str, at: float) -> None:
+        if len(payload) != PAYLOAD_CHARS:
+            raise ValueError("the agent's frames are to have 20 ms")
+        tally = self._tally
+        if self._utterance is None:
+            self._utterance = Utterance(at)
+            if self._spoken_at is not None and tally.counting:
+                tally.replies.append(at - self._spoken_at)
+            self._spoken_at = None
+        late, gap = self._utterance.frame(at)
+        if tally.counting:
+            tally.late.append(late)
+            tally.gaps += gap
+
+    def _played(self, now: float) -> None:
+        self._return_mark()
+        self._utterance = None
+        self._tally.utterances += self._tally.counting
+        if self._manner is Manner.TALKS:
+            self._speak_at = now + random.uniform(*THINKS_S)
+
+    def _return_mark(self) -> None:
+        assert self._mark is not None
+        name = msgspec.json.encode(self._mark)
+        self._mark = None
+        self._sequence += 1
+        self._send(
+            b'{"event":"mark","sequenceNumber":"%d","streamSid":"%b","mark":{"name":%b}}'
+            % (self._sequence, self._sid, name)
+        )

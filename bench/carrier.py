@@ -1,0 +1,220 @@
+"""The load generator, a process of its own: a carrier on the loopback with as many callees as it is told to dial.
+
+It speaks what of Twilio a call needs: the REST resource of calls, media streams, signed status callbacks. Run by
+bench.processes, told what to do in JSON lines:
+
+    {"do": "begin"}     count from now on             → null
+    {"do": "end"}       stop counting                 → what was heard (bench.listening)
+    {"do": "calls"}                                   → how many media streams are open
+    {"do": "dialed"}                                  → {number: perf_counter() when its create request was here}
+"""
+
+import asyncio
+import base64
+import gc
+import hashlib
+import hmac
+import json
+import logging
+import secrets
+import sys
+from asyncio import StreamReader, StreamWriter
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+from urllib.parse import parse_qsl
+from xml.etree import ElementTree
+
+import httpx
+import uvloop
+
+from bench import machine
+from bench.audio import read_callee_audio
+from bench.callee import Callee, Manner, Sounds
+from bench.listening import FRAME_S, Tally
+from bench.processes import commands, say
+from bench.websocket import WebSocket, connect
+
+logger = logging.getLogger(__name__)
+
+SLOTS = 10  # real callees don't speak in step: each call has its own place within the 20 ms
+SLOT_S = FRAME_S / SLOTS
+BUSY_AFTER_S = 0.01
+
+
+class Carrier:
+    def __init__(self, config: dict[str, Any]) -> None:
+        self._account_sid: str = config["account_sid"]
+        self._auth_token: str = config["auth_token"]
+        self._manner = Manner(config["manner"])
+        sentences, noise = read_callee_audio(Path(config["audio"]))
+        self._sounds = Sounds(sentences=sentences, noise=noise)
+        self.tally = Tally()
+        self.dialed: dict[str, float] = {}
+        self._calls: dict[str, dict[str, str]] = {}  # sid → its REST resource
+        self._callback_urls: dict[str, str] = {}
+        self._sockets: dict[str, WebSocket] = {}
+        self._slots: list[dict[str, Callee]] = [{} for _ in range(SLOTS)]
+        self._slot = 0
+        self._due = 0.0
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._http = httpx.AsyncClient(trust_env=False, timeout=10)
+
+    @property
+    def streams(self) -> int:
+        return sum(map(len, self._slots))
+
+    # -- audio
+
+    def start(self) -> None:
+        self._due = perf_counter() + SLOT_S
+        self._tick()
+
+    def _tick(self) -> None:
+        now = perf_counter()
+        while self._due <= now:
+            tally = self.tally
+            callees = self._slots[self._slot]
+            for callee in list(callees.values()):
+                callee.tick(perf_counter())
+            if tally.counting and callees:
+                tally.own_late.append(perf_counter() - self._due)  # of the last of them
+                tally.sent += len(callees)
+            self._slot = (self._slot + 1) % SLOTS
+            self._due += SLOT_S
+        asyncio.get_running_loop().call_later(max(0.0, self._due - perf_counter()), self._tick)
+
+    # -- calls
+
+    async def _dial(self, sid: str, form: dict[str, str]) -> None:
+        callback = form["StatusCallback"]
+        self._callback_urls[sid] = callback
+        if self._manner is Manner.BUSY:
+            await asyncio.sleep(BUSY_AFTER_S)
+            await self._ended(sid, "busy")
+            return
+        stream = ElementTree.fromstring(form["Twiml"]).find("./Connect/Stream")
+        assert stream is not None
+        url = stream.attrib["url"]
+        parameters = {one.attrib["name"]: one.attrib["value"] for one in stream.findall("Parameter")}
+        stream_sid = "MZ" + secrets.token_hex(16)
+        slot = min(self._slots, key=len)
+
+        def closed() -> None:
+            slot.pop(stream_sid, None)
+            self._sockets.pop(sid, None)
+            if self._calls[sid]["status"] == "in-progress":  # the server closed it: <Hangup/> follows
+                self._later(self._ended(sid, "completed"))
+
+        callee: Callee | None = None
+
+        def message(text: bytes, at: float) -> None:
+            assert callee is not None
+            callee.heard(text, at)
+
+        socket = await connect(url, {"X-Twilio-Signature": self._sign(url)}, message, closed)
+        self._calls[sid]["status"] = "in-progress"
+        self._sockets[sid] = socket
+        callee = Callee(socket.send, stream_sid, self._manner, self._sounds, self.tally)
+        media_format = {"encoding": "audio/x-mulaw", "sampleRate": 8000, "channels": 1}
+        start = {
+            "accountSid": self._account_sid, "streamSid": stream_sid, "callSid": sid, "tracks": ["inbound"],
+            "mediaFormat": media_format, "customParameters": parameters,
+        }  # fmt: skip
+        socket.send(b'{"event":"connected","protocol":"Call","version":"1.0.0"}')
+        socket.send(
+            json.dumps({"event": "start", "sequenceNumber": "1", "start": start, "streamSid": stream_sid}).encode()
+        )
+        slot[stream_sid] = callee
+
+    async def _ended(self, sid: str, status: str) -> None:
+        self._calls[sid]["status"] = status
+        url = self._callback_urls[sid]
+        form = {"CallSid": sid, "AccountSid": self._account_sid, "CallStatus": status, "CallDuration": "1"}
+        signature = self._sign(url + "".join(name + form[name] for name in sorted(form)))
+        await self._http.post(url, data=form, headers={"X-Twilio-Signature": signature})
+
+    def _sign(self, text: str) -> str:
+        return base64.b64encode(hmac.new(self._auth_token.encode(), text.encode(), hashlib.sha1).digest()).decode()
+
+    def _later(self, work: Any) -> None:
+        async def quietly() -> None:
+            try:
+                await work
+            except Exception:
+                logger.exception("A call of the generator failed")
+
+        task = asyncio.create_task(quietly())
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    # -- REST
+
+    async def serve(self, reader: StreamReader, writer: StreamWriter) -> None:
+        """HTTP/1.1 on one kept connection, as httpx sends it."""
+        try:
+            while True:
+                head = (await reader.readuntil(b"\r\n\r\n")).decode()
+                at = perf_counter()
+                request, *lines = head.rstrip().split("\r\n")
+                headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
+                body = await reader.readexactly(int(headers.get("content-length", 0)))
+                method, path, _ = request.split(" ")
+                status, reply = self._answer(method, path, dict(parse_qsl(body.decode())), at)
+                data = json.dumps(reply).encode()
+                writer.write(
+                    f"HTTP/1.1 {status}\r\nContent-Type: application/json\r\n"
+                    f"Content-Length: {len(data)}\r\n\r\n".encode() + data
+                )
+        except (asyncio.IncompleteReadError, ConnectionError):
+            pass
+        finally:
+            writer.close()
+
+    def _answer(self, method: str, path: str, form: dict[str, str], at: float) -> tuple[str, dict[str, Any]]:
+        resource = path.partition("?")[0].removeprefix(f"/2010-04-01/Accounts/{self._account_sid}/Calls")
+        if method == "POST" and resource == ".json":
+            self.dialed[form["To"]] = at
+            sid = "CA" + secrets.token_hex(16)
+            call = self._calls[sid] = {"sid": sid, "status": "queued", "to": form["To"], "from": form["From"]}
+            self._later(self._dial(sid, form))
+            return "201 Created", call
+        call = self._calls.get(resource.removeprefix("/").removesuffix(".json"), {})
+        if not call:
+            return "404 Not Found", {"code": 20404, "message": "not found", "status": 404}
+        if method == "POST" and call["status"] in ("queued", "in-progress"):
+            sid = call["sid"]
+            self._later(self._ended(sid, "completed"))
+            if (socket := self._sockets.get(sid)) is not None:
+                socket.close()
+            call = self._calls[sid] | {"status": "completed"}
+        return "200 OK", call
+
+
+async def main(config: dict[str, Any]) -> None:
+    carrier = Carrier(config)
+    server = await asyncio.start_server(carrier.serve, "127.0.0.1", 0)
+    carrier.start()
+    gc.collect()
+    gc.freeze()
+    gc.disable()  # its pauses would pass for the server's; a run is short
+    say({"url": f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"})
+    async for command in commands():
+        match command["do"]:
+            case "begin":
+                carrier.tally.begin()
+                say(None)
+            case "end":
+                say(carrier.tally.end())
+            case "calls":
+                say(carrier.streams)
+            case "dialed":
+                say(carrier.dialed)
+
+
+if __name__ == "__main__":
+    logging.basicConfig(format="%(message)s")
+    logging.getLogger("httpx").setLevel(logging.WARNING)
+    arguments = json.loads(sys.argv[1])
+    machine.pin(arguments["core"])
+    uvloop.run(main(arguments))

@@ -1,0 +1,146 @@
+"""A server and a carrier, each a process on a core of its own, over a fresh database."""
+
+import shutil
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+import psutil
+
+from bench import machine
+from bench.audio import callee_audio
+from bench.callee import Manner
+from bench.processes import Child
+from outdial.db.embedded import EmbeddedPostgres
+
+ACCOUNT = {"account_sid": "AC" + "b" * 32, "auth_token": "bench-auth-token"}
+WAIT_S = 30.0
+
+TALK = """
+agent:
+  name: Talk
+start: greeting
+steps:
+  greeting:
+    say: Hello, this is the automated assistant of Riverside Dental.
+    goto: question
+  question:
+    ask: Does your appointment at ten thirty still work for you?
+    wait_s: 10
+    answers:
+      - words: [yes]
+        goto: question
+"""
+
+
+class Scene:
+    """What a measurement works with. `work` counts CPU and memory of both sides and of PostgreSQL."""
+
+    def __init__(self, server: Child, carrier: Child, postgres: psutil.Process, *, preferred: bool) -> None:
+        self.server = server
+        self.carrier = carrier
+        self._postgres = postgres
+        self._preferred = preferred
+        self.base_url: str = server.hello["base_url"]
+        self.number_id: str = server.hello["number_id"]
+        self.key: str = server.hello["key"]
+        self.api = httpx.Client(
+            base_url=self.base_url, headers={"Authorization": self.key}, trust_env=False, timeout=30
+        )
+        self.placed = 0
+
+    def place_calls(self, count: int) -> list[str]:
+        """Through the API, one after the other; returns their ids."""
+        ids = []
+        for _ in range(count):
+            self.placed += 1
+            body = {"to": f"+1555{self.placed:07}"}
+            response = self.api.post(f"/v1/phone-number/{self.number_id}/outbound", json=body)
+            response.raise_for_status()
+            ids.append(response.json()["call_id"])
+        return ids
+
+    def wait_for_streams(self, count: int) -> None:
+        wait_until(lambda: self.carrier.ask("calls") >= count, f"{count} media streams")
+
+    def prefer(self) -> None:
+        """Where that was asked for, let all of it go before other work. Again once the database's connections are
+        made: each is a process with a session of its own."""
+        if self._preferred:
+            for pid in (self.carrier.pid, self.server.pid, self._postgres.pid):
+                machine.prefer(pid)
+            for process in self._postgres.children():
+                machine.prefer(process.pid)
+
+    def watch(self) -> machine.Watch:
+        return machine.Watch(
+            {"server": [self.server.pid], "carrier": [self.carrier.pid], "postgresql": [self._postgres.pid]}
+        )
+
+
+@contextmanager
+def scene(
+    *,
+    manner: Manner,
+    speech: str = "instant",
+    script: str = TALK,
+    announce: bool = False,
+    trace: bool = False,
+    pin_server: bool = True,
+    calls_per_second: int = 1000,
+    preferred: bool = False,
+) -> Iterator[Scene]:
+    """PostgreSQL isn't pinned: it runs wherever the system puts it, as it does in production on one host.
+
+    `preferred`: these three go before other work on the machine.
+    """
+    data_dir = Path(tempfile.mkdtemp(prefix="outdial-bench-"))
+    data_dir.chmod(0o755)  # PostgreSQL may run as a user of its own
+    pinned = machine.can_pin()
+    postgres = EmbeddedPostgres(data_dir)
+    children: list[Child] = []
+    api: httpx.Client | None = None
+    try:
+        audio = data_dir / "callee.json"
+        audio.write_text(callee_audio())
+        database_url = postgres.start()
+        process = postgres.postmaster()
+        assert process is not None
+        core = machine.CARRIER_CORE if pinned else None
+        config = {"core": core, "manner": manner, "audio": str(audio), **ACCOUNT}
+        children.append(carrier := Child("bench.carrier", config, data_dir / "carrier.log"))
+        config = {
+            "core": machine.SERVER_CORE if pinned and pin_server else None,
+            "data_dir": str(data_dir),
+            "database_url": database_url,
+            "carrier_url": carrier.hello["url"],
+            "speech": speech,
+            "script": script,
+            "announce": announce,
+            "trace": trace,
+            "calls_per_second": calls_per_second,
+            **ACCOUNT,
+        }
+        children.append(server := Child("bench.server", config, data_dir / "server.log"))
+        made = Scene(server, carrier, process, preferred=preferred)
+        made.prefer()
+        api = made.api
+        yield made
+    finally:
+        if api is not None:
+            api.close()
+        for child in reversed(children):
+            child.stop()
+        postgres.stop()
+        shutil.rmtree(data_dir, ignore_errors=True)
+
+
+def wait_until(done: Callable[[], bool], what: str, timeout_s: float = WAIT_S) -> None:
+    deadline = time.monotonic() + timeout_s
+    while not done():
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"no {what} after {timeout_s:g} s")
+        time.sleep(0.1)

@@ -1,0 +1,45 @@
+"""What a live call is given: its facts, the engines every call shares, and what it may ask of its carrier."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from outdial.calls.state import CallDirection
+from outdial.conversation.live_call import LiveCall
+from outdial.media.voice_activity import VoiceActivity
+from outdial.speech.base import SpeechToText, TextToSpeech
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MachinePolicy:
+    """What to do when a machine answers: `action` is hang_up, leave_message or continue; `message` words what is
+    left ("" when there is nothing to say)."""
+
+    action: str = "hang_up"
+    message: Callable[[LiveCall], str] = lambda call: ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallFacts:
+    call_id: str
+    direction: CallDirection
+    user_number: str
+    agent_number: str
+    max_duration_s: float
+    variables: dict[str, Any] = field(default_factory=dict)
+    machine: MachinePolicy = MachinePolicy()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Engines:
+    """The shared machinery every live call uses."""
+
+    speech_to_text: SpeechToText
+    text_to_speech: TextToSpeech
+    voice_activity: VoiceActivity
+
+
+class Control(Protocol):
+    """What a live call can ask of its carrier."""
+
+    async def transfer(self, to: str) -> None: ...

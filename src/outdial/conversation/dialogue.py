@@ -1,0 +1,339 @@
+"""The verbs of a live call (see live_call.LiveCall): the agent and the callee, by turns, on one line."""
+
+import asyncio
+import logging
+from typing import Any
+
+from outdial.calls.state import AnsweredBy
+from outdial.carriers.base import CarrierError
+from outdial.conversation.call_facts import CallFacts, Control, Engines
+from outdial.conversation.hearing import Hearing, Utterance
+from outdial.conversation.keypad import Keypad
+from outdial.conversation.line import Line, Playback
+from outdial.conversation.live_call import CallEnded, Heard, Said, SpeechFailed
+from outdial.conversation.stopping import stop
+from outdial.conversation.transcript import MS_PER_CHAR, Journal, ReplyTimes, Transcript, heard_part, pressed
+from outdial.conversation.turns import TurnEvent, TurnState, is_cut_in, next_turn
+from outdial.media import tones
+from outdial.media.frames import FRAME_MS, silence
+
+logger = logging.getLogger(__name__)
+
+SETTLE_S = 2.0           # for words still being recognised when the call ends
+LISTEN_ON_MS = 1000      # while listening, whether audio still comes is looked at this often
+INSISTING_S = 0.1        # an agent that goes on after CallEnded is slowed down to this
+
+
+class Dialogue:
+    """What one agent does on a line, until `end`. The agent is its only user: one verb at a time."""
+
+    def __init__(
+        self,
+        facts: CallFacts,
+        engines: Engines,
+        line: Line,
+        control: Control,
+        journal: Journal,
+        transcript: Transcript,
+        variables: dict[str, Any],
+    ) -> None:
+        self.call_id = facts.call_id
+        self.user_id = facts.user_number
+        self.variables = variables
+        self.last_event = {
+            "type": "launch",
+            "payload": {
+                "callType": facts.direction.value,
+                "userNumber": facts.user_number,
+                "agentNumber": facts.agent_number,
+            },
+        }
+        self.answered_by: AnsweredBy | None = None  # kept up to date by the session
+        self.transferred = False
+        self._engines = engines
+        self._line = line
+        self._control = control
+        self._journal = journal
+        self._transcript = transcript
+        self._hearing = Hearing(
+            engines.speech_to_text, engines.voice_activity, line.now_ms, self._voice, self._utterance
+        )
+        self._keypad = Keypad()
+        self._state = TurnState.THINKING
+        self._playback: Playback | None = None  # what `say` is saying
+        self._interruptible = False
+        self._greeting = True                   # nothing was said yet
+        self._wants_digits = 0
+        self._spoken: list[tuple[Utterance, asyncio.Task[str | None]]] = []  # what counts as a reply, and its words
+        self._answered: ReplyTimes | None = None                            # the reply the agent now answers
+        self._waiter: asyncio.Future[None] | None = None                    # what the verb under way waits for
+        self._background: set[asyncio.Task[Any]] = set()
+        self._ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._told = False                                                  # … the agent, that it ended
+
+    # -- told by the session ---------------------------------------------------------------------------------
+
+    def audio(self, pcm: bytes) -> None:
+        self._hearing.audio(pcm)
+
+    def digit(self, digit: str, at_ms: int) -> None:
+        self._journal.event("digit", {"at_ms": at_ms})  # which one may be part of a card number
+        listening = self._state is TurnState.LISTENING
+        if listening and not self._wants_digits:
+            return  # nobody asked for it, now or later
+        if not self._keypad.press(digit, at_ms):
+            return
+        if listening:
+            self._wake()
+        elif self._state is TurnState.SPEAKING and self._interruptible:
+            self._cut_in()
+
+    def end(self) -> None:
+        """The call is over for this agent: the verb under way and every later one raise CallEnded."""
+        if not self._ended.done():
+            self._ended.set_result(None)
+            self._hearing.disable()
+            self._wake()
+
+    async def settle(self) -> None:
+        """Wait a little for the callee's last words, then let go of everything."""
+        self.end()
+        if self._background:
+            _, late = await asyncio.wait(set(self._background), timeout=SETTLE_S)
+            for task in late:
+                await stop(task)
+
+    # -- the verbs -------------------------------------------------------------------------------------------
+
+    async def say(self, text: str, *, interruptible: bool = True) -> Said:
+        await self._must_be_up()
+        asked_ms = self._line.now_ms()
+        self._take_floor(interruptible)
+        playback = self._playback = self._line.play()
+        synthesis = asyncio.create_task(self._synthesise(text, playback))
+        try:
+            await _first_of(playback.begun, playback.done)
+            if playback.start_ms is not None:
+                self._transcript.agent_begins(text, playback.start_ms, self._latency(asked_ms, playback.start_ms))
+            await _first_of(playback.done)
+        finally:
+            self._line.clear()  # does nothing, unless this verb was cancelled
+            whole = synthesis.done() and synthesis.exception() is None
+            failure = await stop(synthesis)
+            said = self._said(text, playback, whole=whole)
+        await self._must_be_up()
+        if failure is not None:
+            logger.error("Speech synthesis failed", extra={"call_id": self.call_id}, exc_info=failure)
+            raise SpeechFailed from failure
+        return said
+
+    async def listen(
+        self, *, until_silence_s: float = 0.5, no_reply_s: float = 6.0, max_digits: int = 0
+    ) -> Heard:
+        await self._must_be_up()
+        self._move(TurnEvent.LISTEN)
+        self._wants_digits = max_digits
+        self._hearing.until_silence_ms = round(until_silence_s * 1000)
+        self._hearing.enable()
+        self._answered = None
+        outcome = TurnEvent.NO_REPLY
+        try:
+            heard = await self._reply(round(no_reply_s * 1000))
+            if not heard.silent:
+                outcome = TurnEvent.REPLIED
+        finally:
+            self._move(outcome)
+        return heard
+
+    async def send_digits(self, digits: str) -> None:
+        """In band: 100 ms tones in the call's own audio, which G.711 carries well on every carrier."""
+        await self._must_be_up()
+        pcm = b"".join(silence(500) if key in "wW," else tones.dtmf(key, 100) + silence(100) for key in digits)
+        self._move(TurnEvent.SAY)
+        self._interruptible = False
+        await self._play(pcm)
+        self._move(TurnEvent.PLAYED)
+        self._journal.event("digits_sent", {"count": len(digits)})
+
+    async def transfer(self, to: str) -> None:
+        await self._must_be_up()
+        try:
+            await self._control.transfer(to)
+        except CarrierError as error:
+            await self._must_be_up()  # nobody was left to be transferred
+            logger.warning("Transfer refused", extra={"call_id": self.call_id, "code": error.code})
+            self._journal.event("transfer_failed", {"code": error.code, "message": error.message})
+            raise
+        self.transferred = True
+        self._journal.event("transferred", {})
+        await self.hang_up()
+
+    async def hang_up(self) -> None:
+        self.end()
+        await self._must_be_up()
+
+    async def pause(self, ms: int) -> None:
+        """Silence, from us, that the carrier has played."""
+        await self._must_be_up()
+        await self._play(silence(ms))
+
+    # -- saying ----------------------------------------------------------------------------------------------
+
+    def _take_floor(self, interruptible: bool) -> None:
+        self._move(TurnEvent.SAY)
+        self._spoken.clear()  # said before the question: no answer to it
+        self._interruptible = interruptible
+        if interruptible:
+            self._hearing.enable()
+        else:
+            self._hearing.disable()
+
+    async def _synthesise(self, text: str, playback: Playback) -> None:
+        try:
+            async for pcm in self._engines.text_to_speech.speak(text):
+                playback.feed(pcm)
+        finally:
+            playback.finish()
+
+    def _said(self, text: str, playback: Playback, *, whole: bool) -> Said:
+        """What came of a playback that is done; `whole` when all of `text` had been synthesised."""
+        interrupted = self._state is TurnState.INTERRUPTED
+        if not interrupted:
+            self._move(TurnEvent.PLAYED)
+        self._playback = None
+        played_ms, fed_ms = playback.done.result(), playback.fed * FRAME_MS
+        cut_short = interrupted or played_ms < fed_ms or not whole
+        total_ms = fed_ms if whole else max(fed_ms, len(text) * MS_PER_CHAR)
+        heard = heard_part(text, played_ms, total_ms) if cut_short else text
+        if playback.end_ms is not None:
+            self._greeting = False
+            self._transcript.agent_ends(heard, playback.end_ms, interrupted=cut_short)
+        return Said(text=heard, played_ms=played_ms, interrupted=interrupted, complete=playback.complete)
+
+    async def _play(self, pcm: bytes) -> None:
+        playback = self._line.play()
+        playback.feed(pcm)
+        playback.finish()
+        try:
+            await _first_of(playback.done)
+        finally:
+            self._line.clear()  # does nothing, unless this verb was cancelled
+        await self._must_be_up()
+
+    def _voice(self, utterance: Utterance) -> None:
+        """The callee's voice goes on; over the agent's, that may be an interruption."""
+        playback = self._playback
+        if self._state is not TurnState.SPEAKING or not self._interruptible:
+            return
+        if playback is None or playback.start_ms is None:
+            return
+        since_ms = max(utterance.start_ms, playback.start_ms)
+        voice_ms, began_after_ms = utterance.end_ms - since_ms, since_ms - playback.start_ms
+        if is_cut_in(voice_ms=voice_ms, began_after_ms=began_after_ms, greeting=self._greeting):
+            self._cut_in()
+
+    def _cut_in(self) -> None:
+        self._move(TurnEvent.CUT_IN)
+        self._line.clear()
+
+    def _latency(self, asked_ms: int, start_ms: int) -> dict[str, int] | None:
+        """Of the turn whose first frame just left; None for one that answers nothing."""
+        answered, self._answered = self._answered, None
+        return answered.latency(asked_ms, start_ms) if answered else None
+
+    # -- listening -------------------------------------------------------------------------------------------
+
+    async def _reply(self, no_reply_ms: int) -> Heard:
+        silent_since_ms = self._line.now_ms()
+        while True:
+            if self._wants_digits and self._keypad:
+                return Heard(digits=await self._entry())
+            if self._spoken:
+                if text := await self._words():
+                    return Heard(text=text)
+                silent_since_ms = self._line.now_ms()  # a cough; the callee gets the time again
+                continue
+            left_ms = silent_since_ms + no_reply_ms - self._line.now_ms()
+            speaking = self._hearing.current is not None  # that isn't silence, however long
+            if left_ms <= 0 and not speaking:
+                return Heard(silent=True)
+            await self._wait(LISTEN_ON_MS if speaking else min(left_ms, LISTEN_ON_MS))
+            self._hearing.check()
+
+    async def _entry(self) -> str:
+        """Digits until they are complete."""
+        while (entry := self._keypad.read(self._wants_digits, self._line.now_ms())) is None:
+            await self._wait(self._keypad.due_ms() - self._line.now_ms())
+        keys, first_ms, last_ms = entry
+        now_ms = self._line.now_ms()
+        self._answered = ReplyTimes(ended_ms=last_ms, decided_ms=now_ms, recognised_ms=now_ms)
+        self._transcript.callee(self._transcript.next_seq(), pressed(keys), first_ms, last_ms)
+        return keys
+
+    async def _words(self) -> str:
+        """What the callee said since the agent last spoke; "" for noise."""
+        decided_ms = self._line.now_ms()
+        words = []
+        while self._spoken:
+            utterance, recognition = self._spoken.pop(0)
+            await _first_of(recognition, self._ended)
+            await self._must_be_up()
+            text = recognition.result()
+            if text is None:
+                raise SpeechFailed
+            words.append(text)
+        self._answered = ReplyTimes(
+            ended_ms=utterance.end_ms, decided_ms=decided_ms, recognised_ms=self._line.now_ms()
+        )
+        return " ".join(filter(None, words))
+
+    def _utterance(self, utterance: Utterance) -> None:
+        """The callee has finished an utterance. Over the agent's voice, and too short to interrupt: a backchannel."""
+        recognition = asyncio.create_task(self._write_down(utterance, self._transcript.next_seq()))
+        self._background.add(recognition)
+        recognition.add_done_callback(self._background.discard)
+        if self._state is not TurnState.SPEAKING:
+            self._spoken.append((utterance, recognition))
+            if self._state is TurnState.LISTENING:
+                self._wake()
+
+    async def _write_down(self, utterance: Utterance, seq: int) -> str | None:
+        """The words of an utterance, also written into the transcript; None when recognition failed."""
+        try:
+            text = await utterance.text()
+        except Exception:
+            logger.exception("Speech recognition failed", extra={"call_id": self.call_id})
+            return None
+        if text:
+            self._transcript.callee(seq, text, utterance.start_ms, utterance.end_ms)
+        return text
+
+    # -- turns and waiting -----------------------------------------------------------------------------------
+
+    def _move(self, event: TurnEvent) -> None:
+        self._state = next_turn(self._state, event)
+
+    async def _must_be_up(self) -> None:
+        if self._ended.done():
+            if self._told:  # an agent that tries again and again must not keep the loop from other calls
+                await asyncio.sleep(INSISTING_S)
+            self._told = True
+            raise CallEnded
+
+    async def _wait(self, timeout_ms: int) -> None:
+        """Until something happens or `timeout_ms` passed. Raises CallEnded."""
+        self._waiter = asyncio.get_running_loop().create_future()
+        try:
+            await asyncio.wait({self._waiter}, timeout=timeout_ms / 1000)
+        finally:
+            self._waiter = None
+        await self._must_be_up()
+
+    def _wake(self) -> None:
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
+
+
+async def _first_of(*futures: asyncio.Future[Any]) -> None:
+    """Wait until one of them is done; being cancelled meanwhile cancels none of them."""
+    await asyncio.wait(futures, return_when=asyncio.FIRST_COMPLETED)

@@ -1,0 +1,109 @@
+"""What was said, as it is written down: turns with their times on the call clock."""
+
+from dataclasses import dataclass, replace
+from typing import Any, Protocol
+
+MS_PER_CHAR = 65  # English at an easy pace; only for audio that was never synthesised to its end
+
+
+class Speaker:
+    AGENT = "agent"
+    CALLEE = "callee"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Turn:
+    """One line of the transcript. Times are ms on the call clock; `end_ms` is None while it is being spoken.
+
+    `seq` rises in the order of the conversation, with gaps. `interrupted` says that `text` is what was heard of it.
+    `latency` of an agent's turn, in ms: `silence` (end of the callee's speech until we decided it was the end),
+    `recognition`, `decision` (until the agent spoke), `synthesis` (until the first frame left), `total`.
+    """
+
+    seq: int
+    speaker: str
+    text: str
+    start_ms: int
+    end_ms: int | None = None
+    interrupted: bool = False
+    latency: dict[str, int] | None = None
+
+
+class Journal(Protocol):
+    """Where a conversation is written down. Must return at once; writing goes on behind it."""
+
+    def turn(self, turn: Turn) -> None:
+        """A turn, new or changed (same seq)."""
+        ...
+
+    def event(self, type_: str, data: dict[str, Any]) -> None: ...
+
+
+class Transcript:
+    """Numbers a call's turns and writes them into its journal."""
+
+    def __init__(self, journal: Journal) -> None:
+        self._journal = journal
+        self._seq = 0
+        self._open: Turn | None = None  # what the agent is saying
+
+    def next_seq(self) -> int:
+        """A place in the conversation for a turn whose words aren't known yet."""
+        self._seq += 1
+        return self._seq
+
+    def agent_begins(self, text: str, start_ms: int, latency: dict[str, int] | None) -> None:
+        seq = self.next_seq()
+        self._open = Turn(seq=seq, speaker=Speaker.AGENT, text=text, start_ms=start_ms, latency=latency)
+        self._journal.turn(self._open)
+
+    def agent_ends(self, heard: str, end_ms: int, *, interrupted: bool) -> None:
+        """Closes the turn that was begun; does nothing when none was."""
+        if self._open is not None:
+            self._journal.turn(replace(self._open, text=heard, end_ms=end_ms, interrupted=interrupted))
+            self._open = None
+
+    def callee(self, seq: int, text: str, start_ms: int, end_ms: int) -> None:
+        self._journal.turn(Turn(seq=seq, speaker=Speaker.CALLEE, text=text, start_ms=start_ms, end_ms=end_ms))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReplyTimes:
+    """Of what the agent answers: its end, our decision that it was the end, and when its words were known."""
+
+    ended_ms: int
+    decided_ms: int
+    recognised_ms: int
+
+    def latency(self, asked_ms: int, start_ms: int) -> dict[str, int]:
+        """Of the agent's turn that was asked for at `asked_ms` and whose first frame left at `start_ms`."""
+        steps = {
+            "silence": self.decided_ms - self.ended_ms,
+            "recognition": self.recognised_ms - self.decided_ms,
+            "decision": asked_ms - self.recognised_ms,
+            "synthesis": start_ms - asked_ms,
+            "total": start_ms - self.ended_ms,
+        }
+        return {name: max(0, ms) for name, ms in steps.items()}
+
+
+def pressed(keys: str) -> str:
+    """Keys as the transcript shows them. Several may be a card number or a PIN: they are only counted."""
+    return f"[{keys}]" if len(keys) == 1 else f"[pressed {len(keys)} digits]"
+
+
+def heard_part(text: str, played_ms: int, total_ms: int) -> str:
+    """The words of `text` that were spoken in the first `played_ms` of `total_ms`, to the nearest whole word."""
+    if total_ms <= 0 or played_ms <= 0:
+        return ""
+    if played_ms >= total_ms:
+        return text
+    reach = len(text) * played_ms / total_ms
+    kept: list[str] = []
+    length = 0
+    for word in text.split():
+        length += len(word) + 1
+        if length - 1 > reach:
+            break
+        kept.append(word)
+    return " ".join(kept)

@@ -1,0 +1,130 @@
+"""A carrier in memory: it keeps honest books of what was dialled, and fails as it is told to."""
+
+from collections import deque
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from datetime import UTC, datetime
+
+from outdial.calls.state import CallState, EndReason, Progress, Verdict
+from outdial.carriers.base import (
+    Capabilities,
+    CarrierError,
+    CarrierRecord,
+    CarrierRefused,
+    CarrierUncertain,
+    NumberRecord,
+    PlaceCall,
+)
+
+
+class FakeCarrier:
+    capabilities = Capabilities(
+        ringing_event=True,
+        detection=True,
+        detection_message_end=True,
+        send_digits=True,
+        transfer=True,
+        idempotent_create=False,
+        calls_per_second=1000.0,
+    )
+
+    def __init__(self) -> None:
+        self.dialed: list[PlaceCall] = []             # requests that reached the carrier
+        self.books: dict[str, CarrierRecord] = {}     # calls it placed, by its id, oldest first
+        self.hung_up: list[str] = []
+        self.refuses_next: deque[Exception] = deque()    # what the next dials are answered with; nothing is placed
+        self.loses_replies = False                    # a dial is placed, but its reply never arrives
+        self.fault: CarrierError | None = None        # what every other request is answered with
+        self.before_reply: Callable[[PlaceCall, str], Awaitable[None]] | None = None
+        self.before_look: Callable[[], Awaitable[None]] | None = None  # while we wait for look_up or find
+
+    async def place_call(self, request: PlaceCall) -> str:
+        if self.refuses_next:
+            raise self.refuses_next.popleft()
+        self.dialed.append(request)
+        carrier_call_id = f"CA{len(self.dialed)}"
+        self.place(carrier_call_id, to=request.to, from_=request.from_)
+        if self.before_reply is not None:
+            await self.before_reply(request, carrier_call_id)
+        if self.loses_replies:
+            raise CarrierUncertain("timeout", "The carrier did not answer.")
+        return carrier_call_id
+
+    async def hang_up(self, carrier_call_id: str) -> None:
+        self._may_fail()
+        self.hung_up.append(carrier_call_id)
+        if carrier_call_id not in self.books:
+            return  # ending what is over is not an error
+        if self.books[carrier_call_id].progress.state is not CallState.ENDED:
+            answered = self.books[carrier_call_id].progress.state is CallState.IN_PROGRESS
+            reason = EndReason.COMPLETED if answered else EndReason.CANCELED
+            self.now_is(carrier_call_id, CallState.ENDED, reason)
+
+    async def look_up(self, carrier_call_id: str) -> CarrierRecord:
+        self._may_fail()
+        if self.before_look is not None:
+            await self.before_look()
+        try:
+            return self.books[carrier_call_id]
+        except KeyError:
+            raise CarrierRefused("not_found", "There is no such call.") from None
+
+    async def find(self, *, to: str, from_: str, since: datetime) -> list[CarrierRecord]:
+        self._may_fail()
+        records = [
+            record
+            for record in reversed(self.books.values())
+            if record.to == to and record.from_ == from_ and record.created_at >= since
+        ]
+        if self.before_look is not None:
+            await self.before_look()
+        return records
+
+    async def transfer(self, carrier_call_id: str, to: str, caller_id: str, callback_url: str) -> None:
+        self._may_fail()
+
+    async def send_digits(self, carrier_call_id: str, digits: str, stream_url: str) -> None:
+        self._may_fail()
+
+    async def check(self) -> None:
+        self._may_fail()
+
+    async def owns(self, number: str) -> NumberRecord | None:
+        return None
+
+    async def aclose(self) -> None:
+        pass
+
+    # -- for tests
+
+    def place(self, carrier_call_id: str, *, to: str, from_: str) -> None:
+        """Enter a call into the books."""
+        now = datetime.now(UTC)
+        self.books[carrier_call_id] = CarrierRecord(
+            carrier_call_id=carrier_call_id,
+            progress=Progress(state=CallState.DIALING, at=now, carrier_call_id=carrier_call_id),
+            to=to,
+            from_=from_,
+            created_at=now,
+        )
+
+    def now_is(
+        self, carrier_call_id: str, state: CallState, end_reason: EndReason | None = None, *, at: datetime | None = None
+    ) -> Progress:
+        """The books say so from now on. The result is what a callback would say."""
+        progress = Progress(
+            state=state, at=at or datetime.now(UTC), carrier_call_id=carrier_call_id, end_reason=end_reason
+        )
+        self.books[carrier_call_id] = replace(self.books[carrier_call_id], progress=progress)
+        return progress
+
+    def heard(self, carrier_call_id: str, verdict: Verdict) -> None:
+        self.books[carrier_call_id] = replace(self.books[carrier_call_id], verdict=verdict)
+
+    def forget(self, carrier_call_id: str) -> None:
+        """The books lose a call, as those of another carrier process would."""
+        del self.books[carrier_call_id]
+
+    def _may_fail(self) -> None:
+        if self.fault is not None:
+            raise self.fault

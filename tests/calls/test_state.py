@@ -1,0 +1,79 @@
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from outdial.calls.state import ORDER, Attempt, CallError, CallState, EndReason, Progress, advance
+
+T0 = datetime(2026, 1, 1, 12, tzinfo=UTC)
+DECLINED = CallError(code="603", message="The callee declined the call.")
+
+
+def said(state: CallState, at: datetime = T0, **facts: object) -> Progress:
+    if state is CallState.ENDED:
+        facts.setdefault("end_reason", EndReason.COMPLETED)
+    return Progress(state=state, at=at, **facts)
+
+
+@pytest.mark.parametrize("late", [CallState.DIALING, CallState.RINGING, CallState.IN_PROGRESS, CallState.ENDED])
+def test_an_ended_attempt_ignores_late_callbacks(late):
+    ended = Attempt(state=CallState.ENDED, carrier_call_id="CA1", end_reason=EndReason.BUSY, ended_at=T0)
+    assert advance(ended, said(late, T0 + timedelta(seconds=9))) == ended
+
+
+def test_an_attempt_may_skip_states():
+    assert advance(Attempt(state=CallState.DIALING), said(CallState.IN_PROGRESS)) == Attempt(
+        state=CallState.IN_PROGRESS, answered_at=T0
+    )
+
+
+def test_each_state_keeps_its_own_instant():
+    attempt = Attempt(state=CallState.DIALING)
+    for seconds, state in enumerate([CallState.RINGING, CallState.IN_PROGRESS, CallState.ENDED]):
+        attempt = advance(attempt, said(state, T0 + timedelta(seconds=seconds)))
+    assert attempt == Attempt(
+        state=CallState.ENDED,
+        end_reason=EndReason.COMPLETED,
+        ringing_at=T0,
+        answered_at=T0 + timedelta(seconds=1),
+        ended_at=T0 + timedelta(seconds=2),
+    )
+
+
+def test_a_repeated_event_moves_no_instant():
+    ringing = advance(Attempt(state=CallState.DIALING), said(CallState.RINGING))
+    assert advance(ringing, said(CallState.RINGING, T0 + timedelta(seconds=5))) == ringing
+
+
+def test_the_first_carrier_call_id_is_kept():
+    attempt = advance(Attempt(state=CallState.DIALING), said(CallState.RINGING, carrier_call_id="CA1"))
+    assert advance(attempt, said(CallState.ENDED, carrier_call_id="CA2")).carrier_call_id == "CA1"
+
+
+def test_a_late_event_still_tells_the_carrier_call_id():
+    ringing = Attempt(state=CallState.RINGING, ringing_at=T0)
+    assert advance(ringing, said(CallState.DIALING, carrier_call_id="CA1")) == Attempt(
+        state=CallState.RINGING, ringing_at=T0, carrier_call_id="CA1"
+    )
+
+
+def test_an_end_says_why():
+    ended = advance(
+        Attempt(state=CallState.RINGING), said(CallState.ENDED, end_reason=EndReason.DECLINED, error=DECLINED)
+    )
+    assert (ended.end_reason, ended.error, ended.ended_at) == (EndReason.DECLINED, DECLINED, T0)
+
+
+def test_an_end_without_a_reason_is_a_failure():
+    event = Progress(state=CallState.ENDED, at=T0)
+    assert advance(Attempt(state=CallState.RINGING), event).end_reason is EndReason.FAILED
+
+
+@given(st.lists(st.sampled_from(ORDER)))
+def test_whatever_arrives_in_whatever_order_an_attempt_only_moves_forward(states):
+    attempt = Attempt(state=CallState.QUEUED)
+    for state in states:
+        before, attempt = attempt, advance(attempt, said(state))
+        assert ORDER.index(attempt.state) == max(ORDER.index(before.state), ORDER.index(state))
+        assert (attempt.end_reason is None) == (attempt.state is not CallState.ENDED)

@@ -1,0 +1,142 @@
+import asyncio
+import signal
+import sys
+from datetime import UTC, datetime
+
+import psycopg
+import pytest
+from sqlalchemy import select, text
+
+from calls.workspace import until
+from outdial.calls.workers import Worker, WorkerLost, forget_dead_workers, is_dead
+from outdial.db.tables import workers
+
+# Takes a line, has the carrier dial, and is killed before it can write down what the carrier said.
+DIES = """
+import asyncio, sys
+from outdial.calls.admission import claim_due_calls
+from outdial.calls.workers import Worker
+from outdial.db.engine import create_engine
+
+async def main(url, workspace_id):
+    engine = create_engine(url)
+    async with Worker(engine, url) as worker:
+        admitted = await claim_due_calls(engine, workspace_id, owner=worker.id, lease_s=0.2)
+        print(worker.id, *(claim.attempt_id for claim in admitted.claims), flush=True)
+        await asyncio.sleep(60)
+
+asyncio.run(main(*sys.argv[1:]))
+"""
+
+
+async def dead(engine, worker_id):
+    async with engine.begin() as conn:
+        return await is_dead(conn, worker_id)
+
+
+async def known(engine):
+    async with engine.connect() as conn:
+        return set((await conn.execute(select(workers.c.id))).scalars())
+
+
+async def test_a_worker_is_alive_while_it_runs_and_dead_after(engine, database_url):
+    async with Worker(engine, database_url) as worker:
+        assert not await dead(engine, worker.id)
+        async with Worker(engine, database_url) as other:
+            assert other.id != worker.id
+    await until(lambda: dead(engine, worker.id))  # the server drops the lock when it notices the closed connection
+
+
+async def test_asking_whether_a_worker_is_dead_does_not_take_its_lock(engine, database_url):
+    async with Worker(engine, database_url) as worker:
+        pass
+    await until(lambda: dead(engine, worker.id))
+    for _ in range(2):
+        assert await dead(engine, worker.id)
+
+
+@pytest.mark.parametrize("worker_id", [None, "worker_unknown"])
+async def test_nobody_is_dead(engine, worker_id):
+    assert await dead(engine, worker_id)
+
+
+async def test_a_worker_that_lost_its_lock_is_told_so(engine, database_url):
+    async with Worker(engine, database_url) as worker:
+        watching = asyncio.create_task(worker.watch(every_s=0.02))
+        await asyncio.sleep(0.05)
+        assert not watching.done()
+        async with engine.begin() as conn:
+            holder = "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory'"
+            await conn.execute(text(holder))
+        async with asyncio.timeout(10):
+            with pytest.raises(WorkerLost):
+                await watching
+        assert await dead(engine, worker.id)
+
+
+async def test_a_worker_that_can_not_reach_the_database_does_not_start(engine):
+    with pytest.raises(psycopg.OperationalError):
+        async with Worker(engine, "postgresql://nobody@127.0.0.1:9/nowhere"):
+            pass
+
+
+async def test_dead_workers_that_own_nothing_are_forgotten(workspace, database_url):
+    async with Worker(workspace.engine, database_url) as gone:
+        pass
+    async with Worker(workspace.engine, database_url) as owner:
+        claim = await workspace.dialed(owner=owner.id)
+    async with Worker(workspace.engine, database_url) as alive:
+        await forget_dead_workers(workspace.engine)
+        assert await known(workspace.engine) == {owner.id, alive.id}
+    assert gone.id not in await known(workspace.engine)
+    await workspace.set_attempt(claim.attempt_id, owner=None)
+    await forget_dead_workers(workspace.engine)
+    assert await known(workspace.engine) == set()
+
+
+async def process(workspace, database_url):
+    running = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", DIES, database_url, workspace.id, stdout=asyncio.subprocess.PIPE
+    )
+    async with asyncio.timeout(30):
+        worker_id, *attempt_ids = (await running.stdout.readline()).decode().split()
+    return running, worker_id, attempt_ids
+
+
+async def test_after_kill_9_every_call_is_found_or_queued_again_and_nobody_is_dialled_twice(
+    workspace, sweep, database_url
+):
+    for number in range(4):
+        await workspace.queue(to=f"+1555123000{number}")
+    running, worker_id, attempt_ids = await process(workspace, database_url)
+    assert len(attempt_ids) == 4
+    placed = attempt_ids[:2]  # of these the carrier had heard before the process died
+    for attempt_id in placed:
+        call = await workspace.call((await workspace.attempt(attempt_id)).call_id)
+        workspace.carrier.place(f"CA_{attempt_id}", to=call.to, from_=call.from_)
+    await asyncio.sleep(0.3)  # the lease has expired; the process lives
+
+    await sweep.sweep()
+    assert {(await workspace.attempt(each)).owner for each in attempt_ids} == {worker_id}
+
+    running.send_signal(signal.SIGSTOP)  # frozen is not dead
+    await sweep.sweep()
+    assert {(await workspace.attempt(each)).owner for each in attempt_ids} == {worker_id}
+
+    running.send_signal(signal.SIGKILL)
+    await running.wait()
+    async with asyncio.timeout(10):
+        while not await dead(workspace.engine, worker_id):  # noqa: ASYNC110 - the server has to notice
+            await asyncio.sleep(0.02)
+    for attempt_id in attempt_ids:
+        await workspace.set_attempt(attempt_id, check_at=datetime(2026, 1, 1, tzinfo=UTC))
+    workspace.settings = sweep._settings = workspace.settings.model_copy(update={"settle_s": 0})
+    await sweep.sweep()  # takes over, and asks the carrier
+    for attempt_id in attempt_ids:
+        await workspace.set_attempt(attempt_id, check_at=datetime(2026, 1, 1, tzinfo=UTC))
+    await sweep.sweep()
+    states = {each: await workspace.attempt(each) for each in attempt_ids}
+    assert {each: states[each].carrier_call_id for each in placed} == {each: f"CA_{each}" for each in placed}
+    assert {states[each].error["code"] for each in attempt_ids[2:]} == {"never_placed"}
+    again = {claim.call_id for claim in await workspace.claim()}
+    assert again == {states[each].call_id for each in attempt_ids[2:]}

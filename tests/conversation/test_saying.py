@@ -1,0 +1,276 @@
+"""Saying: the greeting, interruptions, what was really heard."""
+
+import asyncio
+
+import pytest
+
+from conversation.peers import Stage, sound, speech_ms
+from outdial.conversation.live_call import CallEnded, SpeechFailed
+from outdial.media import tones
+from outdial.media.frames import frames, silence
+
+GREETING = "Hello Jane, this is the assistant of the clinic in Main Street."  # 3.78 s
+
+
+class Saying:
+    """An agent that says one thing after the other and keeps what came of it."""
+
+    def __init__(self, *texts, interruptible=True, listen_after=False):
+        self.texts = texts
+        self.interruptible = interruptible
+        self.listen_after = listen_after
+        self.said = []
+        self.heard = []
+
+    async def __call__(self, call):
+        for text in self.texts:
+            self.said.append(await call.say(text, interruptible=self.interruptible))
+            if self.listen_after:
+                self.heard.append(await call.listen())
+
+
+async def test_a_say_returns_when_the_carrier_has_played_it():
+    agent = Saying(GREETING)
+    stage = Stage(agent)
+    await stage.run()
+    (said,) = agent.said
+    assert (said.text, said.played_ms, said.interrupted, said.complete) == (GREETING, 3780, False, True)
+    assert stage.now_s() == pytest.approx(0.03 + 3.78, abs=0.02)
+    assert len(stage.carrier.ear()) == 189
+    assert stage.notes.lines == [f"agent: {GREETING}"]
+
+
+async def test_the_transcript_shows_a_turn_from_its_first_frame_on():
+    agent = Saying(GREETING)
+    stage = Stage(agent)
+    stage.voice.piece_s = 0.9  # slower than it is spoken, so the end is long in coming
+    begun = []
+    stage.at(0.2, lambda: begun.extend(stage.notes.turns))
+    await stage.run()
+    assert [(turn.text, turn.start_ms, turn.end_ms) for turn in begun] == [(GREETING, 30, None)]
+
+
+async def test_a_say_without_its_mark_ends_but_proves_nothing():
+    agent = Saying(GREETING)
+    stage = Stage(agent)
+    stage.carrier.marks_come = False
+    await stage.run()
+    (said,) = agent.said
+    assert (said.text, said.complete) == (GREETING, False)
+
+
+async def test_text_without_a_sound_is_said_at_once():
+    agent = Saying("", GREETING)
+    stage = Stage(agent)
+    stage.at(0.3, stage.callee_says, "Hello? Yes?")
+    await stage.run()
+    assert [said.complete for said in agent.said] == [True, True]
+    assert not agent.said[1].interrupted  # the greeting is still the first thing heard
+    assert stage.notes.lines[0] == f"agent: {GREETING}"
+
+
+async def test_hello_into_the_greeting_does_not_cut_it():
+    agent = Saying(GREETING)
+    stage = Stage(agent)
+    stage.at(0.4, stage.callee_says, "Hello?")
+    stage.at(1.4, stage.callee_says, "Hello?")
+    await stage.run()
+    assert agent.said[0].complete
+    assert stage.notes.lines == [f"agent: {GREETING}", "callee: Hello?", "callee: Hello?"]
+    assert not stage.notes.turns[0].interrupted
+
+
+async def test_hello_before_the_greeting_does_not_cut_it():
+    agent = Saying(GREETING)
+    stage = Stage(agent)
+    stage.voice.first_s = 0.5
+    stage.at(0.2, stage.callee_says, "Hello? Hello?")
+    await stage.run()
+    assert agent.said[0].complete
+
+
+async def test_a_sentence_into_the_greeting_cuts_it():
+    agent = Saying(GREETING)
+    stage = Stage(agent)
+    stage.at(0.5, stage.callee_says, "Who is this? What do you want?")
+    await stage.run()
+    (said,) = agent.said
+    assert said.interrupted
+    assert said.played_ms == pytest.approx(500 + 1100 - 30, abs=80)
+    assert said.text == "Hello Jane, this is the"
+    assert "clear" in [message for _, message in stage.carrier.sent]
+
+
+async def test_an_interruption_tells_the_words_really_heard():
+    agent = Saying("Hello.", GREETING, listen_after=True)
+    stage = Stage(agent)
+    stage.at(0.6, stage.callee_says, "Yes?")
+    stage.at(3.5, stage.callee_says, "Sorry, wrong number, goodbye.")
+    await stage.run()
+    said = agent.said[1]
+    turn = stage.notes.turns[2]
+    heard_ms = 20 * sum(begun * 1000 >= turn.start_ms for begun, _ in stage.carrier.ear())
+    assert said.interrupted
+    assert not said.complete
+    assert said.played_ms == pytest.approx(heard_ms, abs=20)
+    assert GREETING.startswith(said.text)
+    assert speech_ms(said.text) == pytest.approx(said.played_ms, abs=400)
+    assert (turn.text, turn.interrupted, turn.end_ms - turn.start_ms) == (said.text, True, said.played_ms)
+    assert max(at for at, _ in stage.tape.agent_frames) < turn.end_ms
+    assert agent.heard[1].text == "Sorry, wrong number, goodbye."
+
+
+async def test_an_interruption_of_unfinished_synthesis_claims_no_words_that_were_never_made():
+    agent = Saying("Hi.", GREETING)
+    stage = Stage(agent)
+    stage.voice.piece_s, stage.voice.piece_ms = 0.5, 500
+    stage.at(1.0, stage.callee_says, "Wait a moment please.")
+    await stage.run()
+    said = agent.said[1]
+    assert said.interrupted
+    assert speech_ms(said.text) <= said.played_ms + 60
+    assert said.text
+
+
+async def test_mm_hm_is_noted_but_does_not_interrupt():
+    agent = Saying("Hello.", GREETING)
+    stage = Stage(agent)
+    stage.at(2.0, stage.callee_says, "Hm.")
+    await stage.run()
+    assert [said.complete for said in agent.said] == [True, True]
+    assert stage.notes.lines == ["agent: Hello.", f"agent: {GREETING}", "callee: Hm."]
+
+
+async def test_an_uninterruptible_text_is_said_to_its_end():
+    agent = Saying("Hello.", GREETING, interruptible=False)
+    stage = Stage(agent)
+    stage.at(1.0, stage.callee_says, "But I want to say something now!")
+    await stage.run()
+    assert [said.complete for said in agent.said] == [True, True]
+    assert stage.ears.started == 0
+
+
+async def test_words_begun_before_an_uninterruptible_text_are_not_lost():
+    async def agent(call):
+        await call.say("Hello.")
+        await call.say("Please hold.", interruptible=False)
+
+    stage = Stage(agent)
+    stage.at(0.2, stage.callee_says, "Is anybody there?")
+    await stage.run()
+    assert stage.notes.lines == ["agent: Hello.", "callee: Is anybody there?", "agent: Please hold."]
+
+
+async def test_an_agent_may_insist_after_an_interruption():
+    agent = Saying("Hello.", GREETING, "Please let me finish.")
+    stage = Stage(agent)
+    stage.at(1.5, stage.callee_says, "Stop it.")
+    await stage.run()
+    assert [said.interrupted for said in agent.said] == [False, True, False]
+    assert agent.said[2].complete
+
+
+async def test_a_digit_interrupts():
+    agent = Saying(GREETING)
+    stage = Stage(agent)
+    stage.at(1.03, stage.carrier.press, "5")
+    await stage.run()
+    (said,) = agent.said
+    assert (said.interrupted, said.played_ms) == (True, 1000)
+
+
+async def test_a_digit_before_the_first_sound_interrupts():
+    agent = Saying(GREETING)
+    stage = Stage(agent)
+    stage.voice.first_s = 1.0
+    stage.at(0.5, stage.carrier.press, "5")
+    await stage.run()
+    (said,) = agent.said
+    assert (said.text, said.played_ms, said.interrupted) == ("", 0, True)
+    assert stage.notes.lines == []
+
+
+async def test_a_digit_does_not_interrupt_what_must_be_heard():
+    agent = Saying(GREETING, interruptible=False)
+    stage = Stage(agent)
+    stage.at(1.0, stage.carrier.press, "5")
+    await stage.run()
+    assert agent.said[0].complete
+
+
+async def test_digits_are_sent_as_tones():
+    async def agent(call):
+        await call.send_digits("1w#")
+
+    stage = Stage(agent)
+    await stage.run()
+    pcm = tones.dtmf("1", 100) + silence(100) + silence(500) + tones.dtmf("#", 100) + silence(100)
+    assert b"".join(frame for _, frame in stage.carrier.ear()) == b"".join(frames(pcm))
+    assert stage.notes.events == [("digits_sent", {"count": 3})]
+
+
+async def test_keys_that_do_not_exist_are_refused_and_the_call_goes_on():
+    async def agent(call):
+        with pytest.raises(ValueError, match="DTMF"):
+            await call.send_digits("1x")
+        await call.say("Sorry.")
+
+    stage = Stage(agent)
+    await stage.run()
+    assert stage.notes.lines == ["agent: Sorry."]
+
+
+async def test_only_one_verb_at_a_time():
+    async def agent(call):
+        first = asyncio.create_task(call.say(GREETING))
+        await asyncio.sleep(0.5)
+        with pytest.raises(ValueError, match="impossible"):
+            await call.say("Meanwhile")
+        with pytest.raises(ValueError, match="impossible"):
+            await call.listen()
+        assert (await first).complete
+
+    stage = Stage(agent)
+    assert (await stage.run()).error is None
+
+
+@pytest.mark.parametrize(("fails_after", "lines"), [(0, []), (2, ["agent: Hello Jane, this is the"])])
+async def test_failed_synthesis_plays_what_there_is_and_tells_the_agent(fails_after, lines, caplog):
+    async def agent(call):
+        with pytest.raises(SpeechFailed):
+            await call.say(GREETING)
+        stage.voice.fails_after = None
+        assert (await call.say("Goodbye.")).complete
+
+    stage = Stage(agent)
+    stage.voice.fails_after = fails_after
+    end = await stage.run()
+    assert end.error is None
+    assert [record.message for record in caplog.records] == ["Speech synthesis failed"]
+    assert stage.notes.lines == [*lines, "agent: Goodbye."]
+    assert sum(frame == sound(1000, 20) for _, frame in stage.carrier.ear()) * 20 == fails_after * 1000 + 480
+
+
+async def test_every_verb_of_an_ended_call_says_so():
+    refused = []
+
+    async def agent(call):
+        with pytest.raises(CallEnded):
+            await call.say(GREETING)
+        verbs = (
+            lambda: call.say("Still there?"),
+            lambda: call.listen(),
+            lambda: call.send_digits("1"),
+            lambda: call.transfer("+15550003"),
+            lambda: call.hang_up(),
+        )
+        for verb in verbs:
+            with pytest.raises(CallEnded):
+                await verb()
+            refused.append(verb)
+
+    stage = Stage(agent)
+    stage.at(1.0, stage.carrier.stop)
+    await stage.run()
+    assert len(refused) == 5
+    assert stage.switch.transfers == []

@@ -1,0 +1,511 @@
+"""How a call ends, from whichever side and at whatever moment; `Stage.run` checks that nothing is left of it."""
+
+import asyncio
+from contextlib import suppress
+
+import pytest
+
+from conversation.peers import Carrier, EngineBroke, Stage
+from outdial.calls.state import AnsweredBy, EndReason
+from outdial.carriers.base import CarrierRefused
+from outdial.conversation.call_facts import MachinePolicy
+from outdial.conversation.live_call import CallEnded, SpeechFailed
+from outdial.conversation.session import AFTER_CALL_S, AUDIO_LOST, SessionEnd
+from outdial.conversation.stopping import PATIENCE_S
+
+GREETING = "Hello Jane, this is the assistant of the clinic in Main Street."
+QUESTION = "Can you make it on Monday?"
+MESSAGE = "Please call the clinic back."  # 1.68 s
+COMPLETED = EndReason.COMPLETED
+
+ended: list[str] = []
+
+
+async def chat(call):
+    """An agent that uses what there is and notes where it ended."""
+    ended.clear()
+    verb = "nothing"
+    try:
+        verb = "greeting"
+        await call.say(GREETING)
+        verb = "listening"
+        await call.listen(no_reply_s=3)
+        verb = "digits"
+        await call.send_digits("123")
+        verb = "reading"
+        await call.listen(max_digits=4, no_reply_s=4)
+        verb = "goodbye"
+        await call.say("Goodbye, and thank you very much.", interruptible=False)
+        verb = "hang-up"
+        await call.hang_up()
+    except CallEnded:
+        ended.append(f"ended while {verb}")
+        raise
+    except asyncio.CancelledError:
+        ended.append(f"cancelled while {verb}")
+        raise
+
+
+def busy_callee(stage):
+    stage.at(4.5, stage.callee_says, "Yes of course I can.")
+    stage.at(7.5, stage.carrier.press, "12")
+    stage.at(8.5, stage.carrier.press, "34")
+
+
+# -- the end by itself ---------------------------------------------------------------------------------------
+
+
+async def test_a_conversation_that_comes_to_its_end_is_completed_and_the_carrier_has_to_hang_up():
+    stage = Stage(chat)
+    busy_callee(stage)
+    assert await stage.run() == SessionEnd(end_reason=COMPLETED, still_up=True)
+    assert ended == ["ended while hang-up"]
+
+
+async def test_an_agent_that_goes_on_after_hanging_up_is_not_heard():
+    async def agent(call):
+        with suppress(CallEnded):
+            await call.hang_up()
+        await call.say("One more thing!")
+
+    stage = Stage(agent)
+    assert (await stage.run()).end_reason is COMPLETED
+    assert stage.voice.spoken == []
+
+
+async def test_an_agent_that_never_gives_up_neither_blocks_the_loop_nor_keeps_the_call(caplog):
+    attempts = 0
+
+    async def agent(call):
+        nonlocal attempts
+        while True:
+            try:
+                await call.say(GREETING)
+            except CallEnded:
+                attempts += 1
+
+    stage = Stage(agent)
+    stage.at(1.0, stage.carrier.stop)
+    assert await stage.run() == SessionEnd(end_reason=COMPLETED, still_up=False)
+    assert stage.now_s() == pytest.approx(1.0 + AFTER_CALL_S, abs=0.2)
+    assert attempts <= 101
+    assert [record.message for record in caplog.records] == ["Agent goes on after its call"]
+
+
+async def test_an_agent_may_finish_its_own_work_after_the_call():
+    async def agent(call):
+        try:
+            await call.say(GREETING)
+        finally:
+            await asyncio.sleep(3)
+            done.append("summary written")
+
+    done = []
+    stage = Stage(agent)
+    stage.at(1.0, stage.carrier.stop)
+    await stage.run()
+    assert done == ["summary written"]
+
+
+# -- by the callee, the network, the user, at every moment ---------------------------------------------------
+
+MOMENTS_S = [0.0, 0.01, 0.03, 0.04, 1.0, 3.79, 3.81, 4.0, 4.6, 6.0, 6.25, 6.3, 6.4, 7.0, 7.2, 7.6, 8.55, 9.0, 10.5]
+ENDS = {
+    "stop": (lambda stage: stage.carrier.stop(), SessionEnd(end_reason=COMPLETED, still_up=False)),
+    "cut": (lambda stage: stage.carrier.cut(), SessionEnd(end_reason=EndReason.FAILED, error=AUDIO_LOST)),
+    "hang-up": (lambda stage: stage.session.ask_hang_up(), SessionEnd(end_reason=COMPLETED, still_up=True)),
+}
+
+
+@pytest.mark.parametrize("at_s", MOMENTS_S)
+@pytest.mark.parametrize("how", ENDS)
+async def test_a_call_ends_in_order_at_any_moment(how, at_s):
+    do, expected = ENDS[how]
+    stage = Stage(chat)
+    busy_callee(stage)
+    stage.loop.call_soon(lambda: stage.at(at_s, do, stage))  # after the stream's start
+    end = await stage.run()
+    assert end == expected
+    assert stage.now_s() < at_s + 2.2
+    if ended:
+        assert ("cancelled" if how == "hang-up" else "ended") in ended[0]
+
+
+async def test_words_that_are_never_recognised_hold_up_no_end():
+    stage = Stage(chat)
+    stage.ears.takes_s = 3600
+    stage.at(4.5, stage.callee_says, "Yes.")
+    stage.at(8.0, stage.carrier.stop)
+    assert (await stage.run()).end_reason is COMPLETED
+    assert ended == ["ended while listening"]
+    assert stage.now_s() < 10.1
+
+
+async def test_a_voice_that_hangs_holds_up_no_end():
+    stage = Stage(chat)
+    stage.voice.hangs_after = 1
+    stage.at(8.0, stage.carrier.stop)
+    assert (await stage.run()).end_reason is COMPLETED
+    assert ended == ["ended while greeting"]
+    assert stage.notes.lines == ["agent: Hello Jane,"]
+
+
+async def test_a_hang_up_wish_excuses_a_lost_connection_but_the_carrier_is_still_told():
+    stage = Stage(chat)
+    stage.at(1.0, stage.session.ask_hang_up)
+    stage.at(1.0, stage.carrier.cut)
+    assert await stage.run() == SessionEnd(end_reason=COMPLETED, still_up=True)
+
+
+async def test_a_session_that_is_cancelled_leaves_nothing_behind():
+    stage = Stage(chat)
+    run = asyncio.create_task(stage.session.run(10))
+    stage.loop.call_soon(stage.carrier.start)
+    await asyncio.sleep(1)
+    run.cancel()
+    await asyncio.wait({run})
+    assert run.cancelled()
+    assert asyncio.all_tasks() == {asyncio.current_task()}
+    assert stage.notes.turns[-1].end_ms == 1000
+    stage.line.close()
+
+
+# -- before it begins ----------------------------------------------------------------------------------------
+
+
+async def test_a_call_without_audio_fails():
+    stage = Stage(chat)
+    stage.carrier.start = lambda: None
+    end = await stage.run(start_timeout_s=5)
+    assert (end.end_reason, end.error.code, end.still_up) == (EndReason.FAILED, "no_media", True)
+    assert stage.now_s() == 5
+
+
+async def test_a_connection_lost_before_the_start_runs_no_agent():
+    ended.clear()
+    stage = Stage(chat)
+    stage.carrier.start = lambda: None
+    stage.at(1.0, stage.carrier.cut)
+    end = await stage.run()
+    assert (end.end_reason, end.error.code, end.still_up) == (EndReason.FAILED, "no_media", True)
+    assert (stage.now_s(), ended) == (1.0, [])
+
+
+async def test_a_hang_up_wish_before_the_start_says_nothing():
+    ended.clear()
+    stage = Stage(chat)
+    stage.session.ask_hang_up()
+    assert await stage.run() == SessionEnd(end_reason=COMPLETED, still_up=True)
+    assert (stage.voice.spoken, ended) == ([], [])
+
+
+# -- limits and faults ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("max_duration_s", [0.5, 3.78, 5.0])
+async def test_a_call_lasts_no_longer_than_allowed(max_duration_s):
+    stage = Stage(chat, max_duration_s=max_duration_s)
+    end = await stage.run()
+    assert end == SessionEnd(end_reason=COMPLETED, still_up=True)
+    assert stage.now_s() == pytest.approx(max_duration_s, abs=0.001)
+    assert stage.notes.events == [("limit", {"max_duration_s": max_duration_s})]
+
+
+async def crash_at_once(call):
+    raise ValueError("a bug")
+
+
+async def crash_later(call):
+    await call.say(GREETING)
+    raise ValueError("a bug")
+
+
+async def crash_in_a_group(call):
+    async with asyncio.TaskGroup() as group:
+        group.create_task(crash_later(call))
+
+
+async def cancel_itself(call):
+    asyncio.current_task().cancel()
+    await asyncio.sleep(1)
+
+
+def no_coroutine(call):
+    return None
+
+
+@pytest.mark.parametrize("agent", [crash_at_once, crash_later, crash_in_a_group, cancel_itself, no_coroutine])
+async def test_an_agent_that_crashes_fails_its_call(agent, caplog):
+    stage = Stage(agent)
+    end = await stage.run()
+    assert (end.end_reason, end.error.code, end.still_up) == (EndReason.FAILED, "agent_failed", True)
+    assert [record.message for record in caplog.records] == ["Agent failed"]
+
+
+async def test_an_agent_that_talks_in_a_task_group_ends_as_any_other():
+    async def agent(call):
+        async with asyncio.TaskGroup() as group:
+            group.create_task(call.say(GREETING))
+
+    stage = Stage(agent)
+    stage.at(1.0, stage.carrier.stop)
+    assert await stage.run() == SessionEnd(end_reason=COMPLETED, still_up=False)
+
+
+async def test_an_agent_that_crashes_on_a_lost_call_is_the_failure():
+    async def agent(call):
+        try:
+            await call.say(GREETING)
+        except CallEnded:
+            raise RuntimeError("can't stand it") from None
+
+    stage = Stage(agent)
+    stage.at(1.0, stage.carrier.cut)
+    end = await stage.run()
+    assert (end.error.code, end.still_up) == ("agent_failed", True)
+
+
+async def test_an_agent_that_will_not_be_stopped_is_abandoned(caplog):
+    release = asyncio.Event()
+
+    async def agent(call):
+        while not release.is_set():
+            with suppress(asyncio.CancelledError, CallEnded):
+                await call.say(GREETING)
+                await release.wait()
+
+    stage = Stage(agent)
+    stage.at(1.0, stage.session.ask_hang_up)
+    before = asyncio.all_tasks()
+    stage.loop.call_soon(stage.carrier.start)
+    end = await stage.session.run(10)
+    assert end == SessionEnd(end_reason=COMPLETED, still_up=True)
+    assert stage.now_s() == pytest.approx(1.0 + PATIENCE_S, abs=0.01)
+    assert [record.message for record in caplog.records] == ["A task of a call won't be stopped"]
+    release.set()
+    await asyncio.sleep(1)
+    assert asyncio.all_tasks() == before
+    stage.line.close()
+
+
+@pytest.mark.parametrize("broken", ["voice", "ears"])
+async def test_broken_speech_ends_the_call_with_its_reason(broken):
+    stage = Stage(chat)
+    stage.voice.fails_after = 0 if broken == "voice" else None
+    stage.ears.fails = broken == "ears"
+    busy_callee(stage)
+    end = await stage.run()
+    assert (end.end_reason, end.error.code, end.still_up) == (EndReason.FAILED, "speech_failed", True)
+
+
+async def test_the_cause_of_broken_speech_is_kept_for_the_agent():
+    async def agent(call):
+        with pytest.raises(SpeechFailed) as caught:
+            await call.say(GREETING)
+        assert isinstance(caught.value.__cause__, EngineBroke)
+
+    stage = Stage(agent)
+    stage.voice.fails_after = 1
+    assert (await stage.run()).error is None
+
+
+# -- machines ------------------------------------------------------------------------------------------------
+
+LEAVE = MachinePolicy(action="leave_message", message=lambda call: MESSAGE)
+HANG_UP = MachinePolicy()
+CONTINUE = MachinePolicy(action="continue")
+MACHINE = EndReason.MACHINE
+
+
+@pytest.mark.parametrize("at_s", MOMENTS_S)
+@pytest.mark.parametrize("category", [AnsweredBy.MACHINE, AnsweredBy.FAX])
+async def test_a_machine_is_hung_up_on_at_once(at_s, category):
+    stage = Stage(chat, machine=HANG_UP)
+    busy_callee(stage)
+    stage.at(at_s, stage.answered_by, category)
+    assert await stage.run() == SessionEnd(end_reason=MACHINE, still_up=True)
+    assert stage.now_s() < at_s + 0.25
+
+
+@pytest.mark.parametrize("at_s", MOMENTS_S)
+async def test_a_message_is_left_whatever_the_agent_was_doing(at_s):
+    stage = Stage(chat, machine=LEAVE)
+    busy_callee(stage)
+    stage.at(at_s, stage.answered_by, AnsweredBy.MACHINE)
+    end = await stage.run()
+    assert end == SessionEnd(end_reason=COMPLETED, still_up=True, message_delivered=True)
+    assert stage.notes.lines[-1] == f"agent: {MESSAGE}"
+    assert stage.now_s() == pytest.approx(at_s + 0.4 + 0.03 + 1.68, abs=0.3)
+
+
+async def test_a_verdict_before_the_first_word_leaves_the_greeting_unsaid():
+    stage = Stage(chat, machine=LEAVE)
+    stage.answered_by(AnsweredBy.MACHINE)
+    end = await stage.run()
+    assert end.message_delivered
+    assert stage.voice.spoken == [MESSAGE]
+
+
+async def test_a_message_whose_mark_never_came_counts_as_not_delivered():
+    stage = Stage(chat, machine=LEAVE)
+    stage.carrier.marks_come = False
+    stage.at(1.0, stage.answered_by, AnsweredBy.MACHINE)
+    assert await stage.run() == SessionEnd(end_reason=MACHINE, still_up=True, message_delivered=False)
+
+
+@pytest.mark.parametrize(
+    ("do", "expected"),
+    [
+        (Carrier.stop, SessionEnd(end_reason=MACHINE, still_up=False, message_delivered=False)),
+        (Carrier.cut, SessionEnd(end_reason=EndReason.FAILED, error=AUDIO_LOST, message_delivered=False)),
+    ],
+)
+@pytest.mark.parametrize("after_s", [0.1, 0.42, 1.0, 2.0])
+async def test_a_message_cut_off_counts_as_not_delivered(do, expected, after_s):
+    stage = Stage(chat, machine=LEAVE)
+    stage.at(1.0, stage.answered_by, AnsweredBy.MACHINE)
+    stage.at(1.0 + after_s, do, stage.carrier)
+    assert await stage.run() == expected
+
+
+async def test_a_hang_up_wish_cuts_a_message():
+    stage = Stage(chat, machine=LEAVE)
+    stage.at(1.0, stage.answered_by, AnsweredBy.MACHINE)
+    stage.at(2.0, stage.session.ask_hang_up)
+    assert await stage.run() == SessionEnd(end_reason=MACHINE, still_up=True, message_delivered=False)
+
+
+async def test_the_longest_duration_cuts_a_message():
+    stage = Stage(chat, machine=LEAVE, max_duration_s=2.0)
+    stage.at(1.0, stage.answered_by, AnsweredBy.MACHINE)
+    assert await stage.run() == SessionEnd(end_reason=MACHINE, still_up=True, message_delivered=False)
+
+
+async def test_a_message_that_cannot_be_spoken_fails():
+    stage = Stage(chat, machine=LEAVE)
+    stage.at(1.0, stage.answered_by, AnsweredBy.MACHINE)
+    stage.at(1.2, setattr, stage.voice, "fails_after", 0)
+    end = await stage.run()
+    assert (end.end_reason, end.error.code, end.message_delivered) == (EndReason.FAILED, "speech_failed", False)
+
+
+async def test_a_message_is_worded_for_its_call():
+    def worded(call):
+        return f"Message for {call.user_id}."
+
+    stage = Stage(chat, machine=MachinePolicy(action="leave_message", message=worded))
+    stage.at(1.0, stage.answered_by, AnsweredBy.MACHINE)
+    assert (await stage.run()).message_delivered
+    assert stage.notes.lines[-1] == "agent: Message for +15550001."
+
+
+async def test_a_machine_for_which_there_are_no_words_is_hung_up_on():
+    stage = Stage(chat, machine=MachinePolicy(action="leave_message"))
+    stage.at(1.0, stage.answered_by, AnsweredBy.MACHINE)
+    assert await stage.run() == SessionEnd(end_reason=MACHINE, still_up=True)
+
+
+async def test_a_message_that_cannot_be_worded_fails(caplog):
+    stage = Stage(chat, machine=MachinePolicy(action="leave_message", message=lambda call: call.variables["name"]))
+    stage.at(1.0, stage.answered_by, AnsweredBy.MACHINE)
+    assert (await stage.run()).error.code == "agent_failed"
+
+
+async def test_a_message_is_not_left_to_a_fax():
+    stage = Stage(chat, machine=LEAVE)
+    stage.at(1.0, stage.answered_by, AnsweredBy.FAX)
+    assert (await stage.run()).message_delivered is None
+
+
+async def test_a_voicemail_greeting_does_not_interrupt_the_message():
+    stage = Stage(chat, machine=LEAVE)
+    stage.at(0.5, stage.callee_says, "You have reached the voicemail of Jane.")
+    stage.at(1.0, stage.answered_by, AnsweredBy.MACHINE)
+    assert (await stage.run()).message_delivered
+
+
+@pytest.mark.parametrize(
+    ("machine", "category"),
+    [(CONTINUE, AnsweredBy.MACHINE), (HANG_UP, AnsweredBy.HUMAN), (LEAVE, AnsweredBy.UNKNOWN)],
+)
+async def test_other_verdicts_change_nothing_but_are_known_to_the_agent(machine, category):
+    async def agent(call):
+        known.append(call.answered_by)
+        assert (await call.say(GREETING)).complete
+        known.append(call.answered_by)
+
+    known = []
+    stage = Stage(agent, machine=machine)
+    stage.at(1.0, stage.answered_by, category)
+    assert await stage.run() == SessionEnd(end_reason=COMPLETED, still_up=True)
+    assert known == [None, category]
+
+
+async def test_an_early_verdict_is_known_from_the_start():
+    async def agent(call):
+        known.append(call.answered_by)
+
+    known = []
+    stage = Stage(agent)
+    stage.answered_by(AnsweredBy.HUMAN)
+    await stage.run()
+    assert known == [AnsweredBy.HUMAN]
+
+
+# -- transfer ------------------------------------------------------------------------------------------------
+
+
+async def transfer(call):
+    await call.say("One moment.")
+    await call.transfer("+15550003")
+    await call.say("This is never said.")
+
+
+async def test_a_transferred_call_is_left_to_the_carrier():
+    stage = Stage(transfer)
+    assert await stage.run() == SessionEnd(end_reason=COMPLETED, still_up=False, transferred=True)
+    assert stage.switch.transfers == ["+15550003"]
+    assert stage.notes.events == [("transferred", {})]
+
+
+@pytest.mark.parametrize("end", [Carrier.stop, Carrier.cut])
+async def test_a_stream_that_ends_because_of_the_transfer_is_no_loss(end):
+    stage = Stage(transfer)
+    stage.at(0.7, end, stage.carrier)  # before the carrier's reply
+    assert await stage.run() == SessionEnd(end_reason=COMPLETED, still_up=False, transferred=True)
+
+
+async def test_a_refused_transfer_is_told_to_the_agent_and_the_call_goes_on():
+    async def agent(call):
+        with pytest.raises(CarrierRefused):
+            await call.transfer("+15550003")
+        await call.say("Sorry, nobody is there.")
+
+    stage = Stage(agent)
+    stage.switch.refuses = CarrierRefused("21211", "Not a number.")
+    assert await stage.run() == SessionEnd(end_reason=COMPLETED, still_up=True)
+    assert stage.notes.events == [("transfer_failed", {"code": "21211", "message": "Not a number."})]
+    assert stage.notes.lines == ["agent: Sorry, nobody is there."]
+
+
+async def test_a_transfer_refused_because_the_callee_hung_up_is_the_end():
+    stage = Stage(transfer)
+    stage.switch.refuses = CarrierRefused("21220", "Call is not in-progress.")
+    stage.at(0.7, stage.carrier.stop)
+    assert await stage.run() == SessionEnd(end_reason=COMPLETED, still_up=False)
+
+
+# -- what the agent knows ------------------------------------------------------------------------------------
+
+
+async def test_the_agent_knows_whom_it_talks_to():
+    async def agent(call):
+        assert call.call_id == "call_1"
+        assert call.user_id == "+15550001"
+        assert call.last_event == {
+            "type": "launch",
+            "payload": {"callType": "outbound", "userNumber": "+15550001", "agentNumber": "+15550002"},
+        }
+        call.variables["noted"] = True
+
+    assert (await Stage(agent).run()).error is None

@@ -1,0 +1,89 @@
+"""One server and one carrier for the whole folder, and everything played on them at once.
+
+A call lasts as long as people talk, so calls one after the other would take many minutes. Each module therefore
+plays its calls in `play(world)`, an ordinary coroutine; all modules that were collected play at the same time,
+and their tests then look at what came of it (`outcome`).
+"""
+
+import asyncio
+import logging
+import tempfile
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import psycopg
+import pytest
+import pytest_asyncio
+
+from end_to_end.world import World, names
+from outdial.db.embedded import EmbeddedPostgres
+from outdial.logs import JsonFormatter
+
+
+class Log(logging.Handler):
+    """What an operator finds in the log, a line a record."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.INFO)
+        self.setFormatter(JsonFormatter())
+        self.lines: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.lines.append(self.format(record))
+
+
+@pytest.fixture(scope="session")
+def log() -> Iterator[Log]:
+    log = Log()
+    root = logging.getLogger()
+    before = root.level
+    root.addHandler(log)
+    root.setLevel(logging.INFO)
+    yield log
+    root.removeHandler(log)
+    root.setLevel(before)
+
+
+@pytest.fixture(scope="session")
+def folder() -> Iterator[Path]:
+    """Data of the servers."""
+    with tempfile.TemporaryDirectory(prefix="outdial-e2e-") as folder:
+        yield Path(folder)
+
+
+@pytest.fixture(scope="session")
+def new_database(postgres: EmbeddedPostgres):
+    """Makes a database with all tables and no rows; returns its URL. They go with the server."""
+
+    def make() -> str:
+        name = next(names)
+        with psycopg.connect(postgres.url("postgres"), autocommit=True) as connection:
+            connection.execute(f"CREATE DATABASE {name} TEMPLATE template_migrated")
+        return postgres.url(name)
+
+    return make
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def world(new_database, folder: Path, log: Log) -> AsyncIterator[World]:
+    async with World.up(new_database, folder) as world:
+        yield world
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def outcomes(request: pytest.FixtureRequest, world: World) -> dict[ModuleType, Any]:
+    """What each collected module's `play` returned, or why it failed."""
+    modules = {item.module: None for item in request.session.items if hasattr(item.module, "play")}
+    results = await asyncio.gather(*(module.play(world) for module in modules), return_exceptions=True)
+    return dict(zip(modules, results, strict=True))
+
+
+@pytest.fixture(scope="module")
+def outcome(request: pytest.FixtureRequest, outcomes: dict[ModuleType, Any]) -> Any:
+    """What came of this module's calls."""
+    result = outcomes[request.module]
+    if isinstance(result, BaseException):
+        raise result
+    return result

@@ -1,0 +1,406 @@
+"""Everybody who can be called, as the customer sees the call: what happened, why it ended, who said what."""
+
+import asyncio
+from itertools import pairwise
+
+import httpx
+import pytest
+
+from end_to_end.world import CALLEE, REMINDER, SHORT, Audio, Customer, Story, World, sounds
+from outdial.calls.state import CallState
+from outdial.speech.offline import OfflineSpeechToText
+
+VARIABLES = {"user_name": "Jane", "account_type": "Premium"}
+GREETING = "Hello Jane, this is the automated assistant of Riverside Dental."
+LEAVE_OWN = {"on_machine": "leave_message", "message": "Hello {user_name}, the parcel number {parcel} is here."}
+
+CALLS = {  # the longest first
+    "silent": ("11", True),
+    "interrupts": ("12", None),
+    "human": ("00", None),
+    "human, amd": ("00", True),
+    "slow": ("01", True),
+    "presses": ("14", None),
+    "declines": ("02", True),
+    "busy": ("03", None),
+    "rings out": ("04", None),
+    "voicemail": ("05", True),
+    "voicemail, own message": ("05", LEAVE_OWN),
+    "voicemail, hang up": ("05", {"on_machine": "hang_up"}),
+    "voicemail, continue": ("05", {"on_machine": "continue"}),
+    "voicemail, no amd": ("05", None),
+    "voicemail without beep": ("06", True),
+    "no such number": ("07", None),
+    "fax": ("08", True),
+    "screening": ("09", None),
+    "menu": ("10", None),
+    "hangs up": ("13", None),
+    "stop calling": ("15", None),
+}
+UNANSWERED = ("declines", "busy", "rings out", "no such number")
+ANSWERED = tuple(name for name in CALLS if name not in UNANSWERED)
+
+
+class Calls:
+    """All of them, ended."""
+
+    def __init__(self, world: World, customer: Customer) -> None:
+        self.world = world
+        self.customer = customer
+        self.stories: dict[str, Story] = {}
+        self.recordings: dict[str, Audio] = {}
+        self.downloads: dict[str, httpx.Response] = {}  # of one recording, by the range asked for
+        self.machine_hung_up: Story
+        self.message_heard = ""
+        self.lines_used_after = -1
+
+    def phone(self, name: str) -> Audio:
+        """What the phone at the other end said (left) and heard (right)."""
+        return self.world.heard(self.stories[name].call)
+
+
+async def play(world: World) -> Calls:
+    calls = Calls(world, await world.customer(REMINDER))
+    hangs_up_on_machines = await world.customer(SHORT)
+
+    async def call(place: int, name: str) -> None:
+        await asyncio.sleep(place * 0.4)  # a phone system that has just started is no fair judge of a conversation
+        callee, amd = CALLS[name]
+        body = {"variables": VARIABLES | {"parcel": "seven"}, "ring_timeout_s": 5}
+        if amd is not None:
+            body["amd"] = amd
+        calls.stories[name] = await calls.customer.call(CALLEE + callee, **body)
+
+    *_, calls.machine_hung_up = await asyncio.gather(
+        *(call(place, name) for place, name in enumerate(CALLS)), hangs_up_on_machines.call(CALLEE + "05", amd=True)
+    )
+    calls.lines_used_after = await calls.customer.used_lines() + await hangs_up_on_machines.used_lines()
+    for name in ANSWERED:
+        calls.recordings[name] = await calls.customer.recording(calls.stories[name].call["id"])
+    url = f"{world.base_url}/v1/calls/{calls.stories['human'].call['id']}/recording"
+    for asked in ("0-43", "100-", "-100", "0-999999999", "999999999-", "5-2"):
+        calls.downloads[f"bytes={asked}"] = await calls.customer.http.get(url, headers={"Range": f"bytes={asked}"})
+    calls.downloads["lines=1-2"] = await calls.customer.http.get(url, headers={"Range": "lines=1-2"})
+    calls.downloads["whole"] = await calls.customer.http.get(url)
+    calls.downloads["another workspace"] = await hangs_up_on_machines.http.get(url)
+    async with httpx.AsyncClient(trust_env=False) as stranger:
+        calls.downloads["no key"] = await stranger.get(url)
+    after_beep = calls.phone("voicemail, own message")
+    start_ms, _ = sounds(after_beep.left)[-1]  # the beep
+    recognition = OfflineSpeechToText().recognition()
+    recognition.feed(after_beep.right[(start_ms + 500) * 8 :].tobytes())
+    calls.message_heard = await recognition.text()
+    return calls
+
+
+# -- every call ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", CALLS)
+def test_a_call_moves_forward_and_ends_once(outcome: Calls, name: str):
+    story = outcome.stories[name]
+    order = [list(CallState).index(CallState(state)) for state in story.states]
+    assert order == sorted(set(order))
+    assert story.states[0] == "queued"
+    assert story.states[-1] == story.call["state"] == "ended"
+    assert story.named("state")[-1]["end_reason"] == story.end
+
+
+@pytest.mark.parametrize(
+    ("name", "states"),
+    [
+        ("human", ["queued", "dialing", "ringing", "in_progress", "ended"]),
+        ("busy", ["queued", "dialing", "ringing", "ended"]),
+        ("rings out", ["queued", "dialing", "ringing", "ended"]),
+        ("no such number", ["queued", "dialing", "ended"]),
+    ],
+)
+def test_the_feed_tells_each_state(outcome: Calls, name: str, states: list[str]):
+    assert outcome.stories[name].states == states
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("human", "completed"),
+        ("slow", "completed"),
+        ("declines", "declined"),
+        ("busy", "busy"),
+        ("rings out", "no_answer"),
+        ("voicemail", "completed"),
+        ("voicemail, hang up", "machine"),
+        ("no such number", "failed"),
+        ("fax", "machine"),
+        ("silent", "completed"),
+        ("interrupts", "completed"),
+        ("hangs up", "completed"),
+        ("presses", "completed"),
+        ("stop calling", "completed"),
+    ],
+)
+def test_a_call_says_why_it_ended(outcome: Calls, name: str, reason: str):
+    assert outcome.stories[name].end == reason
+
+
+@pytest.mark.parametrize(
+    ("name", "category"),
+    [
+        ("human, amd", "human"),
+        ("slow", "human"),
+        ("voicemail", "machine"),
+        ("voicemail without beep", "machine"),
+        ("fax", "fax"),
+        ("silent", "unknown"),
+        ("human", None),  # nobody asked
+        ("voicemail, no amd", None),
+        ("busy", None),
+    ],
+)
+def test_a_call_says_who_answered(outcome: Calls, name: str, category: str | None):
+    assert outcome.stories[name].answered_by == category
+
+
+@pytest.mark.parametrize("name", UNANSWERED)
+def test_a_call_nobody_answers_has_no_transcript_and_no_recording(outcome: Calls, name: str):
+    call = outcome.stories[name].call
+    assert (call["transcript"], call["recording_url"], call["answered_at"]) == ([], None, None)
+
+
+def test_a_number_that_does_not_exist_is_explained(outcome: Calls):
+    error = outcome.stories["no such number"].call["error"]
+    assert error["code"] == "sip_404"
+    assert "does not exist" in error["message"]
+
+
+@pytest.mark.parametrize("name", ANSWERED)
+def test_a_transcript_is_whole(outcome: Calls, name: str):
+    story = outcome.stories[name]
+    assert story.turns
+    for turn in story.turns:
+        assert turn.end_ms is not None
+        assert turn.end_ms >= turn.start_ms
+    for speaker in ("agent", "callee"):
+        turns = [turn for turn in story.turns if turn.speaker == speaker]
+        assert all(earlier.end_ms <= later.start_ms for earlier, later in pairwise(turns))
+    grown = {data["seq"]: data["text"] for data in story.named("transcript")}
+    assert [text for text in grown.values() if text] == [turn.text for turn in story.turns]  # the feed told the same
+
+
+def test_every_line_is_given_back(outcome: Calls):
+    assert outcome.lines_used_after == 0
+
+
+def test_every_call_was_dialled_once(outcome: Calls):
+    assert len(outcome.world.dials(outcome.customer)) == len(CALLS)
+
+
+# -- one by one ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["human", "human, amd", "hangs up", "presses", "stop calling"])
+def test_a_human_hears_the_whole_greeting(outcome: Calls, name: str):
+    greeting = outcome.stories[name].turns[0]
+    assert (greeting.speaker, greeting.text, greeting.interrupted) == ("agent", GREETING, False)
+    start_ms, end_ms = sounds(outcome.phone(name).right, pause_ms=1000)[0]
+    assert end_ms - start_ms > greeting.end_ms - greeting.start_ms - 400
+
+
+@pytest.mark.parametrize("name", ["human", "human, amd"])
+def test_a_conversation_comes_to_its_end(outcome: Calls, name: str):
+    story = outcome.stories[name]
+    assert "Hello." in story.said("callee")
+    assert "Yes, that works for me." in story.said("callee")
+    assert "Thank you for being one of our Premium patients." in story.said("agent")
+    assert "your appointment is confirmed" in story.said("agent")
+
+
+def test_answers_come_soon(outcome: Calls):
+    totals = [
+        turn["latency"]["total"]
+        for name in ("human", "human, amd", "interrupts")
+        for turn in outcome.stories[name].call["transcript"]
+        if turn["latency"]
+    ]
+    assert len(totals) >= 6
+    assert max(totals) < 1500
+
+
+def test_a_slow_human_is_understood(outcome: Calls):
+    story = outcome.stories["slow"]
+    assert "your appointment is confirmed" in story.said("agent")
+
+
+def test_a_message_is_left_after_the_beep_and_not_before(outcome: Calls):
+    story, phone = outcome.stories["voicemail"], outcome.phone("voicemail")
+    assert story.call["message_delivered"] is True
+    assert story.turns[-1].text.startswith("Hello Jane, this is Riverside Dental. Please call us back")
+    beep_start, beep_end = sounds(phone.left)[-1]
+    assert 450 <= beep_end - beep_start <= 550
+    [*before, message] = [stretch for stretch in sounds(phone.right, pause_ms=1000)]
+    assert message[0] >= beep_end
+    assert message[1] - message[0] > 8000  # all of it
+    assert all(end < beep_start - 3000 for _, end in before)  # the greeting, stopped by the machine's voice
+
+
+def test_the_message_of_the_request_is_left_with_its_variables(outcome: Calls):
+    story = outcome.stories["voicemail, own message"]
+    assert story.call["message_delivered"] is True
+    assert story.turns[-1].text == "Hello Jane, the parcel number seven is here."
+    assert "parcel number" in outcome.message_heard.lower()
+
+
+def test_a_voicemail_without_a_beep_gets_the_message_after_its_greeting(outcome: Calls):
+    story, phone = outcome.stories["voicemail without beep"], outcome.phone("voicemail without beep")
+    assert story.call["message_delivered"] is True
+    greeting_end = sounds(phone.left, pause_ms=1000)[-1][1]
+    assert sounds(phone.right, pause_ms=1000)[-1][0] > greeting_end
+
+
+@pytest.mark.parametrize("name", ["voicemail, hang up", "fax"])
+def test_a_machine_is_hung_up_on_at_the_customers_wish(outcome: Calls, name: str):
+    story = outcome.stories[name]
+    assert (story.end, story.call["message_delivered"]) == ("machine", None)
+    assert story.call["duration_s"] < 12
+
+
+def test_a_machine_is_hung_up_on_at_the_agents_wish(outcome: Calls):
+    assert (outcome.machine_hung_up.end, outcome.machine_hung_up.answered_by) == ("machine", "machine")
+
+
+def test_a_machine_may_be_talked_to(outcome: Calls):
+    story = outcome.stories["voicemail, continue"]
+    assert (story.answered_by, story.end) == ("machine", "completed")
+    assert "you have reached the voicemail of Jane Miller" in story.said("callee")
+
+
+def test_a_screening_assistant_is_told_who_calls(outcome: Calls):
+    story = outcome.stories["screening"]
+    assert "screening service" in story.said("callee")
+    assert "This is the automated assistant of Riverside Dental." in story.said("agent")
+
+
+def test_a_menu_is_heard(outcome: Calls):
+    assert "press" in outcome.stories["menu"].said("callee")
+
+
+def test_silence_is_asked_about_and_then_said_goodbye_to(outcome: Calls):
+    story = outcome.stories["silent"]
+    assert story.said("callee") == ""
+    assert story.turns[0].text == GREETING
+    assert story.turns[-1].text.startswith("I'm sorry, I can't hear you.")
+
+
+def test_an_interrupted_agent_falls_silent_and_listens(outcome: Calls):
+    story, phone = outcome.stories["interrupts"], outcome.phone("interrupts")
+    [cut, *_] = [turn for turn in story.turns if turn.interrupted]
+    assert GREETING.startswith(cut.text)
+    assert len(cut.text) < len(GREETING)
+    assert "can I stop you there" in story.said("callee")
+    assert "This is the automated assistant of Riverside Dental." in story.said("agent")
+    objection = next(stretch for stretch in sounds(phone.left, pause_ms=1000) if stretch[0] > 1500)
+    falls_silent = next(end for _, end in sounds(phone.right, pause_ms=200) if end > objection[0])
+    assert falls_silent - objection[0] < 1600  # a greeting isn't cut by a mere "hello?"; what the carrier had buffered was dropped, too
+
+
+def test_a_callee_who_hangs_up_ends_the_call(outcome: Calls):
+    story = outcome.stories["hangs up"]
+    assert (story.end, story.call["error"]) == ("completed", None)
+    last = story.turns[-1]
+    assert (last.speaker, last.interrupted) == ("agent", True)
+
+
+def test_digits_answer_questions(outcome: Calls):
+    story = outcome.stories["presses"]
+    assert "[1]" in story.said("callee")
+    assert "your appointment is confirmed" in story.said("agent")
+    assert len(story.named("digit")) >= 2
+
+
+def test_who_wants_no_more_calls_is_asked_nothing_more(outcome: Calls):
+    story = outcome.stories["stop calling"]
+    assert "Stop calling me." in story.said("callee")
+    assert story.turns[-1].text.startswith("I'm sorry for the disturbance.")
+    assert story.call["variables"].get("do_not_call") is True
+
+
+# -- recordings ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ANSWERED)
+def test_a_recording_is_as_long_as_the_call(outcome: Calls, name: str):
+    story, audio = outcome.stories[name], outcome.recordings[name]
+    assert abs(audio.duration_ms - story.call["duration_s"] * 1000) < 700
+
+
+@pytest.mark.parametrize("name", ["human", "voicemail, own message", "silent", "stop calling", "slow"])
+def test_the_agent_is_heard_on_the_right_when_the_transcript_says_so(outcome: Calls, name: str):
+    story, audio = outcome.stories[name], outcome.recordings[name]
+    for turn in story.turns:
+        if turn.speaker == "agent":
+            within = sounds(audio.right[max(0, turn.start_ms - 300) * 8 : (turn.end_ms + 300) * 8])
+            assert within, turn
+            assert within[0][0] < 600, turn
+            assert turn.end_ms + 300 - max(0, turn.start_ms - 300) - within[-1][1] < 600, turn
+
+
+@pytest.mark.parametrize("name", ["human", "stop calling", "interrupts"])
+def test_the_callee_is_heard_on_the_left_when_the_transcript_says_so(outcome: Calls, name: str):
+    story, audio = outcome.stories[name], outcome.recordings[name]
+    for turn in story.turns:
+        if turn.speaker == "callee":
+            begin_ms = max(0, turn.start_ms - 300)
+            within = sounds(audio.left[begin_ms * 8 : (turn.end_ms + 300) * 8])
+            assert within, turn
+            assert within[0][0] < 600, turn
+            assert turn.end_ms + 300 - begin_ms - within[-1][1] < 600, turn
+
+
+@pytest.mark.parametrize("name", ["human", "interrupts", "voicemail"])
+def test_a_recording_has_the_sound_of_the_phone(outcome: Calls, name: str):
+    """Neither too quiet nor clipped, and as long in all as what the phone said and heard."""
+    audio, phone = outcome.recordings[name], outcome.phone(name)
+    for ours, theirs in ((audio.left, phone.left), (audio.right, phone.right)):
+        assert 3000 < abs(ours.astype(int)).max() < 32_700
+        heard_ms = sum(end - start for start, end in sounds(ours))
+        assert abs(heard_ms - sum(end - start for start, end in sounds(theirs))) < 400
+
+
+def test_only_who_interrupts_speaks_into_the_agents_words(outcome: Calls):
+    for name in ("human", "stop calling", "presses"):
+        turns = [turn for turn in outcome.stories[name].turns[2:] if turn.end_ms > turn.start_ms]
+        assert all(earlier.end_ms <= later.start_ms for earlier, later in pairwise(turns)), name
+
+
+@pytest.mark.parametrize(
+    ("asked", "status", "begin", "end"),
+    [
+        ("bytes=0-43", 206, 0, 44),
+        ("bytes=100-", 206, 100, None),
+        ("bytes=-100", 206, -100, None),
+        ("bytes=0-999999999", 206, 0, None),
+        ("lines=1-2", 200, 0, None),
+        ("bytes=999999999-", 416, 0, 0),
+        ("bytes=5-2", 416, 0, 0),
+    ],
+)
+def test_parts_of_a_recording_can_be_asked_for(outcome: Calls, asked: str, status: int, begin: int, end: int | None):
+    whole = outcome.downloads["whole"].content
+    part = outcome.downloads[asked]
+    assert part.status_code == status
+    if status != 416:
+        assert part.content == whole[begin:end]
+    if status == 206:
+        size = len(part.content)
+        start = begin if begin >= 0 else len(whole) + begin
+        assert part.headers["content-range"] == f"bytes {start}-{start + size - 1}/{len(whole)}"
+    else:
+        assert part.headers.get("content-range") in (None, f"bytes */{len(whole)}")
+
+
+def test_only_its_own_workspace_gets_a_recording(outcome: Calls):
+    assert outcome.downloads["another workspace"].status_code == 404
+    assert outcome.downloads["no key"].status_code == 401
+
+
+def test_nothing_unfinished_is_left_in_the_recordings(outcome: Calls):
+    assert not list(outcome.world.outdial.services.recordings_dir.rglob("*.part"))

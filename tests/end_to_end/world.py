@@ -1,0 +1,322 @@
+"""Outdial beside the simulator in one process, and what can be seen of it from outside: by HTTP, and at the carrier."""
+
+import asyncio
+import io
+import itertools
+import json
+import wave
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import httpx
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import SecretStr
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from outdial.agents.store import create_agent
+from outdial.app import Running, running
+from outdial.carriers.base import CarrierName
+from outdial.numbers.store import add_number
+from outdial.settings import Settings
+from outdial.simulator.calls import Call
+from outdial.simulator.faults import Fault, FaultKind
+from outdial.simulator.server import Simulator, SimulatorConfig, serve
+from outdial.workspaces.api_keys import create_api_key
+from outdial.workspaces.secrets import SecretBox
+from outdial.workspaces.store import create_workspace
+
+CALLEE = "+120255501"  # and two digits: see the table in docs/simulator.md
+HUMAN = CALLEE + "00"
+REMINDER = (files("outdial.agents") / "examples/appointment_reminder.yaml").read_text()
+SHORT = """
+agent:
+  name: Short
+machine:
+  action: hang_up
+start: greeting
+steps:
+  greeting:
+    say: Hello {user_name|there}, this is a test call.
+    hang_up: Goodbye.
+"""
+TALKATIVE = """
+agent:
+  name: Talkative
+start: greeting
+steps:
+  greeting:
+    - say: Hello, this is a test call. It goes on for a while, and it says nothing that anybody needs to know.
+    - ask: Are you still there?
+      no_reply: {retries: 5}
+      no_match: {retries: 5}
+      answers:
+        - words: [a word that nobody says]
+          goto: greeting
+"""
+# Nobody waits half a minute for a sweep in a test. Leases are renewed every 2 s, which counts as a sign of life.
+IMPATIENT = {
+    "sweep_every_s": 0.5,
+    "silent_after_s": 3.0,
+    "settle_s": 3.0,
+    "stream_start_timeout_s": 4.0,
+    "lease_s": 6.0,
+}
+NewDatabase = Callable[[], str]
+PATIENCE_S = 75.0  # of a test with one call
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Turn:
+    speaker: str
+    text: str
+    start_ms: int
+    end_ms: int | None
+    interrupted: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Story:
+    """A call as its customer saw it: the event feed while it lasted, and the call afterwards."""
+
+    events: list[tuple[str, dict[str, Any]]]
+    call: dict[str, Any]
+
+    @property
+    def states(self) -> list[str]:
+        return [data["state"] for type_, data in self.events if type_ == "state"]
+
+    @property
+    def end(self) -> str | None:
+        return self.call["end_reason"]
+
+    @property
+    def answered_by(self) -> str | None:
+        return self.call["answered_by"] and self.call["answered_by"]["category"]
+
+    @property
+    def turns(self) -> list[Turn]:
+        names = ("speaker", "text", "start_ms", "end_ms", "interrupted")
+        return [Turn(**{name: turn[name] for name in names}) for turn in self.call["transcript"]]
+
+    def said(self, speaker: str) -> str:
+        """All that one side said, in one text."""
+        return " ".join(turn.text for turn in self.turns if turn.speaker == speaker)
+
+    def named(self, type_: str) -> list[dict[str, Any]]:
+        return [data for name, data in self.events if name == type_]
+
+
+class Customer:
+    """A workspace with a number of its own and an agent behind it. Everything it does goes by HTTP."""
+
+    def __init__(self, http: httpx.AsyncClient, workspace_id: str, number_id: str, number: str, key: str) -> None:
+        self.http = http
+        self.workspace_id = workspace_id
+        self.number_id = number_id
+        self.number = number
+        self.key = key
+
+    async def ask(self, to: str = HUMAN, *, headers: dict[str, str] | None = None, **body: Any) -> httpx.Response:
+        """The request of product.md, section 1, whatever comes of it."""
+        url = f"/v1/phone-number/{self.number_id}/outbound"
+        return await self.http.post(url, json={"to": to, **body}, headers=headers)
+
+    async def place(self, to: str = HUMAN, **body: Any) -> str:
+        """The id of an accepted call."""
+        response = await self.ask(to, **body)
+        assert response.status_code == 200, response.text
+        return response.json()["call_id"]
+
+    async def follow(self, call_id: str, timeout_s: float = PATIENCE_S) -> Story:
+        """The call's feed to its end, then the call."""
+        events = [event async for event in self.events(call_id, timeout_s)]
+        return Story(events=events, call=await self.get(call_id))
+
+    async def call(self, to: str = HUMAN, **body: Any) -> Story:
+        return await self.follow(await self.place(to, **body))
+
+    async def events(
+        self, call_id: str, timeout_s: float = PATIENCE_S
+    ) -> AsyncIterator[tuple[str, dict[str, Any]]]:
+        type_ = ""
+        async with (
+            asyncio.timeout(timeout_s),
+            self.http.stream("GET", f"/v1/calls/{call_id}/events", timeout=timeout_s) as response,
+        ):
+            assert response.status_code == 200
+            async for line in response.aiter_lines():
+                name, _, value = line.partition(": ")
+                if name == "event":
+                    type_ = value
+                elif name == "data":
+                    yield type_, json.loads(value)
+
+    async def until(self, call_id: str, state: str, timeout_s: float = PATIENCE_S) -> None:
+        """Until the call is in this state."""
+        async for type_, data in self.events(call_id, timeout_s):
+            if type_ == "state" and data["state"] == state:
+                return
+        raise AssertionError(f"the call ended without having been {state}")
+
+    async def get(self, call_id: str) -> dict[str, Any]:
+        return (await self.http.get(f"/v1/calls/{call_id}")).json()
+
+    async def hang_up(self, call_id: str) -> httpx.Response:
+        return await self.http.post(f"/v1/calls/{call_id}/hang-up")
+
+    async def recording(self, call_id: str) -> "Audio":
+        response = await self.http.get(f"/v1/calls/{call_id}/recording")
+        assert response.status_code == 200, response.text
+        return Audio.of(response.content)
+
+    async def used_lines(self) -> int:
+        pool = (await self.http.get("/v1/workspace")).json()["pool"]
+        return pool["used_outbound"] + pool["used_inbound"]
+
+
+class World:
+    """One server and one carrier. `customer` adds a customer."""
+
+    def __init__(
+        self, outdial: Running, simulator: Simulator, config: SimulatorConfig, folder: Path, new_database: NewDatabase
+    ) -> None:
+        self.folder = folder
+        self.new_database = new_database
+        self.outdial = outdial
+        self.simulator = simulator
+        self.config = config
+        self.base_url = outdial.base_url
+        self._numbers = iter(config.numbers)
+        self._customers: list[Customer] = []
+
+    @classmethod
+    @asynccontextmanager
+    async def up(cls, new_database: NewDatabase, folder: Path) -> AsyncIterator["World"]:
+        config = simulator_config(folder)
+        settings = Settings(
+            database_url=SecretStr(new_database()), data_dir=folder / "data", port=0, **IMPATIENT
+        )
+        async with serve(config) as simulator, running(settings) as outdial:
+            world = cls(outdial, simulator, config, folder, new_database)
+            try:
+                yield world
+            finally:
+                await asyncio.gather(*(customer.http.aclose() for customer in world._customers))
+
+    async def customer(self, script: str = SHORT, *, lines: int = 50, carrier_url: str | None = None) -> Customer:
+        """`carrier_url`: another carrier than this world's."""
+        services = self.outdial.services
+        customer = await connect_customer(
+            services.engine,
+            services.secret_box,
+            self.base_url,
+            carrier_url=carrier_url or self.simulator.base_url,
+            config=self.config,
+            number=next(self._numbers),
+            script=script,
+            lines=lines,
+        )
+        self._customers.append(customer)
+        return customer
+
+    def fault(self, customer: Customer, kind: FaultKind, **details: Any) -> None:
+        """Something goes wrong with this customer's calls."""
+        self.simulator.network.faults.add(Fault(kind=kind, number=customer.number, **details))
+
+    def dials(self, customer: Customer) -> list[Call]:
+        """Every call the carrier was asked for by this customer, oldest first."""
+        return [call for call in self.simulator.account.calls()[::-1] if call.from_ == customer.number]
+
+    def heard(self, call: dict[str, Any]) -> "Audio":
+        """What the phone at the other end said (left) and heard (right)."""
+        [*_, attempt] = call["attempts"]
+        assert self.config.recordings_dir is not None
+        return Audio.of((self.config.recordings_dir / f"{attempt['carrier_call_id']}.wav").read_bytes())
+
+
+async def connect_customer(
+    engine: AsyncEngine,
+    secret_box: SecretBox,
+    base_url: str,
+    *,
+    carrier_url: str,
+    config: SimulatorConfig,
+    number: str,
+    script: str,
+    lines: int = 50,
+) -> Customer:
+    """A workspace at the server of `base_url` and `engine`, with one number and one agent. Close its `http`."""
+    workspace_id = (await create_workspace(engine, name="Clinic", lines=lines))["id"]
+    key = (await create_api_key(engine, workspace_id, name="Test"))["key"]
+    agent = await create_agent(engine, workspace_id, name="Agent", source=script, publish=True)
+    connected = await add_number(
+        engine,
+        secret_box,
+        workspace_id,
+        carrier=CarrierName.TWILIO,
+        e164=number,
+        credentials={"account_sid": config.account_sid, "auth_token": config.auth_token},
+        public_url=base_url,
+        agent_id=agent["id"],
+        base_url=carrier_url,
+        calls_per_second=100,
+    )
+    http = httpx.AsyncClient(base_url=base_url, headers={"Authorization": key}, timeout=20, trust_env=False)
+    return Customer(http, workspace_id, connected["id"], number, key)
+
+
+def simulator_config(folder: Path) -> SimulatorConfig:
+    """Phones ring for half a second. Every customer gets one of the numbers."""
+    numbers = tuple(f"+1555777{last:04d}" for last in range(500))
+    return SimulatorConfig(
+        numbers=numbers,
+        calls_per_second=0,
+        pace=0.15,
+        prompts_dir=folder / "callees",
+        recordings_dir=folder / "phones",
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Audio:
+    """A stereo recording at 8000 Hz: the callee on the left, the agent on the right."""
+
+    left: NDArray[np.int16]
+    right: NDArray[np.int16]
+
+    @classmethod
+    def of(cls, data: bytes) -> "Audio":
+        with wave.open(io.BytesIO(data)) as file:
+            assert (file.getnchannels(), file.getsampwidth(), file.getframerate()) == (2, 2, 8000)
+            samples = np.frombuffer(file.readframes(file.getnframes()), dtype="<i2").reshape(-1, 2)
+        return cls(left=samples[:, 0], right=samples[:, 1])
+
+    @property
+    def duration_ms(self) -> int:
+        return len(self.left) // 8
+
+
+def loud_ms(channel: NDArray[np.int16]) -> NDArray[np.bool_]:
+    """For each 20 ms: whether there is a sound to be heard."""
+    frames = channel[: len(channel) // 160 * 160].reshape(-1, 160).astype(np.float64)
+    return np.sqrt((frames**2).mean(axis=1)) > 200
+
+
+def sounds(channel: NDArray[np.int16], pause_ms: int = 400) -> list[tuple[int, int]]:
+    """The stretches of sound in a channel, in ms, where pauses up to `pause_ms` don't count."""
+    stretches: list[tuple[int, int]] = []
+    for index in np.flatnonzero(loud_ms(channel)):
+        start = int(index) * 20
+        if stretches and start - stretches[-1][1] <= pause_ms:
+            stretches[-1] = (stretches[-1][0], start + 20)
+        else:
+            stretches.append((start, start + 20))
+    return stretches
+
+
+names = (f"end_to_end_{number}" for number in itertools.count(1))  # of databases
