@@ -139,8 +139,11 @@ class PhoneLeg:
             self._over.set_result(ending)
 
     def hang_up(self, by: str = PLATFORM) -> None:
+        """`by` is USER for the phone itself."""
         if self.answered.is_set():
             self.end(Ending(word=Word.COMPLETED, sip_code=200, by=by))
+        elif self.call.direction is Direction.INBOUND:
+            self.end(Ending(word=Word.REJECTED, sip_code=603, by=by))
         else:
             self.end(Ending(word=Word.CANCELLED, by=by))
 
