@@ -68,11 +68,6 @@ class Session:
         self._failure: CallError | None = None
         self._message_delivered: bool | None = None
 
-    @property
-    def variables(self) -> dict[str, Any]:
-        """The call's variables, with what the agent has made of them."""
-        return self._variables
-
     # -- the whole call --------------------------------------------------------------------------------------
 
     async def run(self, start_timeout_s: float) -> SessionEnd:
