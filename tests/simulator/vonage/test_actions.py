@@ -225,6 +225,19 @@ async def test_when_the_first_phone_hangs_up_the_other_is_let_go(setup):
     await setup.customer.wait_for(lambda: setup.customer.events().count("completed") == 2)
 
 
+async def test_a_connected_phone_can_be_transferred_away(setup):
+    uuid = await setup.place("11", ncco=[dial(setup, "11"), told(setup, "after")])
+    await setup.customer.wait_for(lambda: setup.customer.events().count("answered") == 2)
+    child = next(each for each in setup.account.live if each != uuid)
+    destination = {"type": "ncco", "ncco": [told(setup, "elsewhere")]}
+    assert (await setup.update(child, action="transfer", destination=destination)).status_code == 204
+    await setup.customer.wait_for_end(child)
+    await setup.customer.wait_for_end(uuid)
+    [elsewhere], [after] = setup.customer.named("elsewhere"), setup.customer.named("after")
+    assert (elsewhere["uuid"], after["uuid"]) == (child, uuid)
+    assert elsewhere["conversation_uuid"] != after["conversation_uuid"]
+
+
 async def test_a_synchronous_connect_asks_what_to_do_when_nobody_answers(setup):
     setup.customer.replies["transfer"] = [told(setup, "instead")]
     connect = dial(setup, "03", eventType="synchronous", eventUrl=[setup.customer.url("transfer")], timeout=5)

@@ -6,6 +6,8 @@ from datetime import UTC, datetime, timedelta
 import httpx
 import pytest
 
+from outdial.simulator.vonage import tokens
+
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 PHONE = {"type": "phone", "number": "12025550100"}
@@ -244,6 +246,14 @@ async def test_a_wrong_link_is_refused(setup, change):
     form = {"country": "US", "msisdn": setup.number, **change}
     reply = await setup.http.post("/number/update", data=form, auth=setup.secret)
     assert (reply.status_code, reply.json()["error-code"]) == (420, "420")
+
+
+async def test_the_applications_key_can_be_given(start):
+    private_key, public_key = tokens.new_key_pair()
+    async with start(private_key=private_key) as setup:
+        path = f"/v2/applications/{setup.config.application_id}"
+        assert (await setup.http.get(path, auth=setup.secret)).json()["keys"] == {"public_key": public_key}
+        assert (await setup.http.get("/v1/calls")).status_code == 200
 
 
 async def test_the_simulator_tells_what_its_customer_needs(setup):

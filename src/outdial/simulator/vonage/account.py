@@ -78,8 +78,8 @@ class Account:
         self.new_calls = RollingSecond(config.calls_per_second)
         self.requests = RollingSecond(config.requests_per_second)
         self.sockets: dict[str, WebSocketLeg] = {}  # that are up, by uuid
+        self.converse = converse
         self._live: dict[str, PhoneLeg] = {}
-        self._converse = converse
 
     @property
     def account_id(self) -> str:
@@ -200,7 +200,7 @@ class Account:
             fallback=application.webhook("fallback_answer_url"),
             retry_delay_s=self.config.event_retry_delay_s,
         )
-        live = PhoneLeg(self, leg, call, wishes, callbacks, converse or self._converse)
+        live = PhoneLeg(self, application, leg, call, wishes, callbacks, converse or self.converse)
         self._live[leg.uuid] = live
         return live
 

@@ -15,6 +15,7 @@ from outdial.simulator.line import Line
 from outdial.simulator.phone import Phone
 from outdial.simulator.ringing import ring
 from outdial.simulator.vonage import events
+from outdial.simulator.vonage.applications import Application
 from outdial.simulator.vonage.legs import Leg, Word, digits, new_conversation
 from outdial.simulator.vonage.ncco import AdvancedDetection, Ncco
 from outdial.simulator.vonage.stage import Stage
@@ -106,6 +107,7 @@ class PhoneLeg:
     def __init__(
         self,
         account: "Account",
+        application: Application,
         leg: Leg,
         call: Call,
         wishes: Wishes,
@@ -113,6 +115,7 @@ class PhoneLeg:
         converse: Converse,
     ) -> None:
         self.account = account
+        self.application = application  # also when it has been deleted since
         self.network = account.network
         self.leg = leg
         self.call = call

@@ -125,10 +125,7 @@ def _handshake_headers(live: PhoneLeg, endpoint: WebSocketEndpoint) -> dict[str,
         return headers
     if authorization.type == "custom":
         return {**headers, "Authorization": authorization.value}
-    application = live.account.applications.get(live.leg.application_id)
-    if application is None:  # deleted meanwhile
-        return headers
-    return {**headers, "Authorization": live.account.signer(application).bearer()}
+    return {**headers, "Authorization": live.account.signer(live.application).bearer()}
 
 
 def _without_fragment(uri: str) -> str:
