@@ -9,11 +9,13 @@ import httpx
 import pytest
 
 from end_to_end.process import Server
-from end_to_end.world import CALLEE, HUMAN, TALKATIVE, Audio, Customer, Story, World, connect_customer, sounds
+from end_to_end.world import CALLEE, TALKATIVE, Audio, Customer, Story, World, connect_customer, sounds
 from outdial.db.engine import create_engine
 from outdial.simulator.faults import Fault, FaultKind
 from outdial.simulator.server import Simulator, serve
 from outdial.workspaces.secrets import SecretBox
+
+LASTS_S = 40
 
 SECRET_KEY = "a key for tests"
 RINGS_S = 7.0  # long enough for the server to come back meanwhile
@@ -89,21 +91,23 @@ async def _killed(
     calls.first_answer = await talkative.ask(**first)
     talking = calls.first_answer.json()["call_id"]
     await talkative.until(talking, "in_progress")
+    await asyncio.sleep(1)
     simulator.network.ring_s = RINGS_S
     waiting = await talkative.place("+15550000004")
     ringing = await short.place("+15550000002")
     await short.until(ringing, "ringing")
-    # The carrier keeps its reply until its first callback has been answered, and that is late.
-    late = {"number": "+15550000003", "count": 1}
+    # The carrier keeps its reply until its first callback has been answered, and that is late: all we have of this
+    # call when we die is that we meant to dial.
+    only = {"number": "+15550000003", "count": 1}
     for fault in (
-        Fault(kind=FaultKind.REPLY_AFTER_CALLBACK, **late),
-        Fault(kind=FaultKind.CALLBACK_LATE, callbacks=frozenset({"initiated"}), delay_s=3.0, **late),
+        Fault(kind=FaultKind.REPLY_AFTER_CALLBACK, **only),
+        Fault(kind=FaultKind.CALLBACK_LATE, callbacks=frozenset({"initiated"}), delay_s=4.0, **only),
+        Fault(kind=FaultKind.CALLBACK_LOST, callbacks=frozenset({"ringing"}), **only),
     ):
         simulator.network.faults.add(fault)
     dialing = await short.place("+15550000003")
-    while not _dials(simulator, "+15550000003"):
-        await asyncio.sleep(0.05)
-    await asyncio.sleep(1)
+    await asyncio.sleep(1.5)
+    assert (await short.get(dialing))["attempts"][0]["carrier_call_id"] is None
 
     await server.kill()
     killed_at = time.monotonic()

@@ -58,6 +58,7 @@ class Session:
         self._now = asyncio.get_running_loop().time
         self._dialogue: Dialogue | None = None
         self._news = asyncio.Event()           # one of the following has changed
+        self.lost = asyncio.Event()            # the audio broke off in the middle: the call ends as AUDIO_LOST
         self._started = False
         self._closed_at: float | None = None
         self._orderly = False                  # the stream was closed with the carrier's word
@@ -198,6 +199,8 @@ class Session:
     def on_closed(self, *, orderly: bool) -> None:
         self._closed_at = self._now()
         self._orderly = orderly
+        if not orderly and not self._hang_up_asked:
+            self.lost.set()
         if self._dialogue is not None:
             self._dialogue.end()
         self._news.set()
