@@ -1,6 +1,7 @@
 """The calls this process is talking on: from the media handshake to the last word and the carrier's hang-up."""
 
 import asyncio
+import json
 import logging
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime, timedelta
@@ -15,13 +16,14 @@ from outdial.calls.admission import stream_token_hash
 from outdial.calls.dialing import OpenCarrier
 from outdial.calls.journal import CallJournal
 from outdial.calls.recordings import FOLDER as RECORDINGS
-from outdial.calls.state import AnsweredBy, CallDirection, CallState, Progress, Verdict
+from outdial.calls.request import check_json_object
+from outdial.calls.state import AnsweredBy, CallDirection, CallState, EndReason, Progress, Verdict
 from outdial.calls.transitions import announce_ending, apply_event, carrier_call
 from outdial.carriers.base import CarrierError, CarrierName, CarrierUnreachable
 from outdial.carriers.registry import CARRIERS
 from outdial.conversation.call_facts import CallFacts, Engines, MachinePolicy
 from outdial.conversation.line import Line, MediaSocket
-from outdial.conversation.session import Session, SessionEnd
+from outdial.conversation.session import AUDIO_LOST, Session, SessionEnd
 from outdial.db.notify import Notifications
 from outdial.db.tables import attempts, calls, carrier_accounts, turns
 from outdial.media.pacer import Pacer
@@ -171,7 +173,11 @@ class LiveCalls:
             answered = Progress(state=CallState.IN_PROGRESS, at=datetime.now(UTC))
             await apply_event(self._engine, attempt_id, answered, check_in_s=self._settings.silent_after_s)
             self._tell(call.id)  # a verdict or a wish to hang up may be older than the stream
-            end = await session.run(self._settings.stream_start_timeout_s)
+            loss = asyncio.create_task(self._announce_loss(attempt_id, session))
+            try:
+                end = await session.run(self._settings.stream_start_timeout_s)
+            finally:
+                loss.cancel()
             await self._end(attempt_id, call.id, session, end, recording)
         except Exception:
             logger.exception("Conversation broke", extra=fields)  # the sweep ends the call
@@ -181,6 +187,11 @@ class LiveCalls:
                 del self._sessions[call.id]
             self._attempts.discard(attempt_id)
             await journal.close()
+
+    async def _announce_loss(self, attempt_id: str, session: Session) -> None:
+        """At once: the conversation still winds up when the carrier says "completed", which would be all we know."""
+        await session.lost.wait()
+        await announce_ending(self._engine, attempt_id, EndReason.FAILED, AUDIO_LOST)
 
     async def _end(
         self, attempt_id: str, call_id: str, session: Session, end: SessionEnd, recording: Path
@@ -197,7 +208,11 @@ class LiveCalls:
             await conn.execute(
                 update(calls)
                 .where(calls.c.id == call_id)
-                .values(recording=_saved(recording, self._settings), message_delivered=end.message_delivered)
+                .values(
+                    recording=_saved(recording, self._settings),
+                    message_delivered=end.message_delivered,
+                    **_outcome(call_id, session.variables),
+                )
             )
         if end.still_up and await hang_up(self._engine, self._open_carrier, attempt_id):
             event = Progress(state=CallState.ENDED, at=datetime.now(UTC), end_reason=end.end_reason, error=end.error)
@@ -347,6 +362,15 @@ def _open_recording(path: Path) -> Recording | None:
     except OSError:
         logger.exception("Recording can't be written; the call goes on without")
         return None
+
+
+def _outcome(call_id: str, variables: dict[str, Any]) -> dict[str, Any]:
+    """The variables as the agent leaves them, where they can be stored: an agent may put anything into them."""
+    try:
+        return {"variables": check_json_object(json.loads(json.dumps(variables)))}
+    except (TypeError, ValueError, RecursionError) as error:
+        logger.warning("Variables can't be stored", extra={"call_id": call_id, "reason": type(error).__name__})
+        return {}
 
 
 def _saved(recording: Path, settings: Settings) -> str | None:
