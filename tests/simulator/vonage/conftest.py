@@ -4,12 +4,13 @@ from contextlib import asynccontextmanager
 import httpx
 import pytest
 import pytest_asyncio
-from vonage_jwt import JwtClient
+from vonage_jwt import JwtClient, verify_signature
 
 from outdial.media.tones import tone
 from outdial.simulator.server import SimulatorConfig, serve
 from outdial.simulator.vonage.account import VonageConfig
 from simulator.vonage.customer import Customers
+from simulator.vonage.spec import judge
 
 
 class Hum:
@@ -31,7 +32,9 @@ class Setup:
         self.account = simulator.vonage
         self.number = config.numbers[0].removeprefix("+")
         self.secret = httpx.BasicAuth(config.api_key, config.api_secret)
-        self.http = httpx.AsyncClient(base_url=simulator.base_url, trust_env=False, auth=self._sign)
+        self.http = httpx.AsyncClient(
+            base_url=simulator.base_url, trust_env=False, auth=self._sign, event_hooks={"response": [judge]}
+        )
 
     def _sign(self, request: httpx.Request) -> httpx.Request:
         request.headers.setdefault("Authorization", f"Bearer {self.token()}")
@@ -67,6 +70,18 @@ class Setup:
     async def fetch(self, uuid: str) -> dict:
         return (await self.http.get(f"/v1/calls/{uuid}")).raise_for_status().json()
 
+    async def put_application(self, **fields) -> dict:
+        body = {"name": "Test", **fields}
+        path = f"/v2/applications/{self.config.application_id}"
+        return (await self.http.put(path, json=body, auth=self.secret)).raise_for_status().json()
+
+    async def link(self, application_id: str) -> None:
+        form = {"country": "US", "msisdn": self.number, "app_id": application_id}
+        (await self.http.post("/number/update", data=form, auth=self.secret)).raise_for_status()
+
+    def verifies(self, token: str) -> bool:
+        return verify_signature(token, self.config.signature_secret)
+
     async def dialled(self) -> list[dict]:
         return (await self.http.get("/_simulator/calls")).json()["calls"]
 
@@ -85,11 +100,11 @@ def start(customers):
     """`async with start(...) as setup`: a simulator of its own whose phones ring twenty times faster."""
 
     @asynccontextmanager
-    async def start_(**settings) -> AsyncIterator[Setup]:
+    async def start_(pace: float = 0.05, **settings) -> AsyncIterator[Setup]:
         unlimited = {"calls_per_second": 0, "requests_per_second": 0, "event_retry_delay_s": 0.02}
         config = VonageConfig(**{**unlimited, **settings})
         async with serve(
-            SimulatorConfig(pace=0.05, vonage=config), callee_voice=Hum(), agent_voice=Hum()
+            SimulatorConfig(pace=pace, vonage=config), callee_voice=Hum(), agent_voice=Hum()
         ) as simulator:
             setup_ = Setup(simulator, customers.new(config.signature_secret), config)
             async with setup_.http:

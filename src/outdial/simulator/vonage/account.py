@@ -30,7 +30,7 @@ class VonageConfig:
     signature_secret: str = "simulator-signature-secret-of-vonage"  # noqa: S105
     application_id: str = "55555555-5555-4555-8555-555555555555"
     private_key: str = ""  # the application's, PEM; "": made once per process, shown by GET /_simulator
-    numbers: tuple[str, ...] = ("+15551230022", "+15551230024")
+    numbers: tuple[str, ...] = ("+15551230012", "+15551230014")
     calls_per_second: int = 3       # 0: no limit
     requests_per_second: int = 15   # of the Voice API, creating calls apart
     event_retry_delay_s: float = 1.0
@@ -71,15 +71,15 @@ class Account:
         first = signed_by_default(tokens.public_part(self.private_key), config.application_id)
         self.applications: dict[str, Application] = {first.id: first}
         self.numbers = {digits(number): Number(msisdn=digits(number)) for number in config.numbers}
-        self.legs = Legs()
+        self.legs = Legs(network.book)
         self.rooms = Rooms()
         self.recordings: dict[str, bytes] = {}  # WAV files by id
         self.region_url = ""  # where the customer has reached us
         self.new_calls = RollingSecond(config.calls_per_second)
         self.requests = RollingSecond(config.requests_per_second)
         self.sockets: dict[str, WebSocketLeg] = {}  # that are up, by uuid
+        self.converse = converse
         self._live: dict[str, PhoneLeg] = {}
-        self._converse = converse
 
     @property
     def account_id(self) -> str:
@@ -183,6 +183,7 @@ class Account:
         )
         leg = Leg(
             uuid=call.id,
+            call_id=call.id,
             conversation_uuid=conversation_uuid,
             application_id=application.id,
             to={"type": "phone", "number": digits(to)},
@@ -199,7 +200,7 @@ class Account:
             fallback=application.webhook("fallback_answer_url"),
             retry_delay_s=self.config.event_retry_delay_s,
         )
-        live = PhoneLeg(self, leg, call, wishes, callbacks, converse or self._converse)
+        live = PhoneLeg(self, application, leg, call, wishes, callbacks, converse or self.converse)
         self._live[leg.uuid] = live
         return live
 

@@ -60,7 +60,7 @@ async def run(live: PhoneLeg, source: Webhook | Ncco) -> None:
 
 async def _run(live: PhoneLeg, source: Webhook | Ncco) -> None:
     actions = await _fetch(live, source) if isinstance(source, Webhook) else source
-    if actions is None:
+    if not actions:
         return
     live.pick_up()
     background: list[asyncio.Task[Any]] = []
@@ -171,7 +171,7 @@ class _Runner:
 
         match action.endpoint[0]:
             case ncco.WebSocketEndpoint() as endpoint:
-                return await connect_websocket(live, endpoint, webhook, report)
+                return await connect_websocket(live, endpoint, action.limit, webhook, report)
             case ncco.PhoneEndpoint() as endpoint:
                 return await connect_phone(live, action, endpoint, webhook, report)
             case _:

@@ -15,6 +15,7 @@ from outdial.simulator.line import Line
 from outdial.simulator.phone import Phone
 from outdial.simulator.ringing import ring
 from outdial.simulator.vonage import events
+from outdial.simulator.vonage.applications import Application
 from outdial.simulator.vonage.legs import Leg, Word, digits, new_conversation
 from outdial.simulator.vonage.ncco import AdvancedDetection, Ncco
 from outdial.simulator.vonage.stage import Stage
@@ -106,6 +107,7 @@ class PhoneLeg:
     def __init__(
         self,
         account: "Account",
+        application: Application,
         leg: Leg,
         call: Call,
         wishes: Wishes,
@@ -113,6 +115,7 @@ class PhoneLeg:
         converse: Converse,
     ) -> None:
         self.account = account
+        self.application = application  # also when it has been deleted since
         self.network = account.network
         self.leg = leg
         self.call = call
@@ -139,8 +142,11 @@ class PhoneLeg:
             self._over.set_result(ending)
 
     def hang_up(self, by: str = PLATFORM) -> None:
+        """`by` is USER for the phone itself."""
         if self.answered.is_set():
             self.end(Ending(word=Word.COMPLETED, sip_code=200, by=by))
+        elif self.call.direction is Direction.INBOUND:
+            self.end(Ending(word=Word.REJECTED, sip_code=603, by=by))
         else:
             self.end(Ending(word=Word.CANCELLED, by=by))
 

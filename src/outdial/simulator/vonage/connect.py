@@ -25,6 +25,7 @@ class SocketLeg:
         phone = live.leg
         self.leg = Leg(
             uuid=new_uuid(),
+            call_id=phone.call_id,
             conversation_uuid=phone.conversation_uuid,
             application_id=phone.application_id,
             to={"type": "websocket", "uri": endpoint.uri, "content-type": endpoint.content_type},
@@ -60,7 +61,7 @@ class SocketLeg:
 
 
 async def connect_websocket(
-    live: PhoneLeg, endpoint: WebSocketEndpoint, webhook: Webhook | None, report: Report
+    live: PhoneLeg, endpoint: WebSocketEndpoint, limit_s: int, webhook: Webhook | None, report: Report
 ) -> Ncco | None:
     """Media both ways until one side closes the websocket; `report` is told how it failed or broke."""
     socket_leg = SocketLeg(live, endpoint, webhook)
@@ -71,7 +72,7 @@ async def connect_websocket(
         socket_leg.tell(Word.STARTED)
         if live.strikes(FaultKind.STREAM_NEVER_STARTED):
             await asyncio.Event().wait()
-        closed_by_us = await _stream(live, socket_leg, endpoint)
+        closed_by_us = await _stream(live, socket_leg, endpoint, limit_s)
         return None if closed_by_us else await report(events.disconnected(leg, live.now()))
     except websocket.HandshakeFailed as exc:
         live.note(f"The websocket failed: {exc}", endpoint.uri)
@@ -84,8 +85,8 @@ async def connect_websocket(
             socket_leg.end(Word.COMPLETED)
 
 
-async def _stream(live: PhoneLeg, socket_leg: SocketLeg, endpoint: WebSocketEndpoint) -> bool:
-    """Whether the customer had us close it. Raises websocket.HandshakeFailed."""
+async def _stream(live: PhoneLeg, socket_leg: SocketLeg, endpoint: WebSocketEndpoint, limit_s: int) -> bool:
+    """Whether it was us who closed it. Raises websocket.HandshakeFailed."""
     media = MediaSocket(
         lambda message: socket.send(message),
         content_type=endpoint.content_type,
@@ -98,15 +99,17 @@ async def _stream(live: PhoneLeg, socket_leg: SocketLeg, endpoint: WebSocketEndp
         on_message=media.receive,
         on_close=socket_leg.close,
     )
-    cut = live.strikes(FaultKind.STREAM_CUT)
-    timer = asyncio.get_running_loop().call_later(cut.after_ms / 1000, socket.cut) if cut else None
+    loop = asyncio.get_running_loop()
+    timers = [loop.call_later(limit_s, socket_leg.hang_up)]
+    if cut := live.strikes(FaultKind.STREAM_CUT):
+        timers.append(loop.call_later(cut.after_ms / 1000, socket.cut))
     socket_leg.tell(Word.ANSWERED)
     media.start()
     live.stage.party = media
     try:
         code = await socket_leg.closed
     finally:
-        if timer is not None:
+        for timer in timers:
             timer.cancel()
         live.stage.party = Nobody()
         socket.close()
@@ -122,10 +125,7 @@ def _handshake_headers(live: PhoneLeg, endpoint: WebSocketEndpoint) -> dict[str,
         return headers
     if authorization.type == "custom":
         return {**headers, "Authorization": authorization.value}
-    application = live.account.applications.get(live.leg.application_id)
-    if application is None:  # deleted meanwhile
-        return headers
-    return {**headers, "Authorization": live.account.signer(application).bearer()}
+    return {**headers, "Authorization": live.account.signer(live.application).bearer()}
 
 
 def _without_fragment(uri: str) -> str:

@@ -1,6 +1,7 @@
 """The connect action to a phone: somebody else is called, and the two hear each other."""
 
 import asyncio
+from dataclasses import replace
 
 from outdial.media import tones
 from outdial.simulator.line import Nobody, ends
@@ -19,7 +20,10 @@ ANONYMOUS = "unknown"
 async def connect_phone(
     live: PhoneLeg, action: Connect, endpoint: PhoneEndpoint, webhook: Webhook | None, report: Report
 ) -> Ncco | None:
-    """Until one of the two hangs up. `report` is told when nobody answers a synchronous connect."""
+    """Until one of the two hangs up, or the other is transferred away.
+
+    `report` is told when nobody answers a synchronous connect.
+    """
     if not live.account.may_dial():
         live.complain("Too many calls per second: the connect action was not executed.")
         return None
@@ -27,23 +31,25 @@ async def connect_phone(
     living = live.account.start(child)
     ringing = asyncio.create_task(_ring_back(live))
     answered = asyncio.create_task(child.answered.wait())
+    left = False
     try:
         await first_of(answered, living)
         ringing.cancel()
         if child.line is not None and not child.over:
             live.stage.party, child.stage.party = ends(live.phone_line, child.line)
-        await asyncio.wait({living})
+        await first_of(living, child.redirected)
+        left = not living.done()
     finally:
         ringing.cancel()
         answered.cancel()
-        child.hang_up()
-        live.stage.party = Nobody()
+        live.stage.party = child.stage.party = Nobody()
+        if not left:
+            child.hang_up()
     return await report(child.unreported) if child.unreported is not None else None
 
 
 def _child(live: PhoneLeg, action: Connect, endpoint: PhoneEndpoint, webhook: Webhook | None) -> PhoneLeg:
-    account = live.account
-    application = account.applications[live.leg.application_id]
+    account, application = live.account, live.application
     caller = digits(action.from_)
     if action.random_from_number:
         caller = next((n.msisdn for n in account.numbers.values() if n.app_id == application.id), "")
@@ -66,12 +72,17 @@ def _child(live: PhoneLeg, action: Connect, endpoint: PhoneEndpoint, webhook: We
 
 
 async def _stay(live: PhoneLeg) -> None:
-    """A connected party stays until one side hangs up: `live` is cancelled then."""
+    """A connected party stays until one side hangs up (`live` is cancelled then) or it is transferred."""
     if live.wishes.send_digits:
         await press(live, live.wishes.send_digits)
-    if live.wishes.detection is not None:
-        await detect(live, live.wishes.detection)
-    await asyncio.Event().wait()
+    detecting = asyncio.create_task(detect(live, live.wishes.detection)) if live.wishes.detection else None
+    try:
+        await first_of(live.redirected)
+    finally:
+        if detecting is not None:
+            detecting.cancel()
+    live.wishes = replace(live.wishes, answer=[], send_digits="", detection=None)
+    await live.account.converse(live)  # finds where it was redirected to
 
 
 async def _ring_back(live: PhoneLeg) -> None:

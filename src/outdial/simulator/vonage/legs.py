@@ -7,9 +7,9 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from outdial.simulator.calls import Status
+from outdial.simulator.calls import Book, Status
 
-KEPT_LEGS = 40_000
+PRUNED_FROM = 1000
 RATE_EUR = 0.014  # a minute, billed by the second
 
 
@@ -54,6 +54,7 @@ class Leg:
     """`to` and `from_` are endpoints as REST shows them; `headers` are a websocket's."""
 
     uuid: str
+    call_id: str  # in the simulator's book of calls; a websocket's is its phone's
     conversation_uuid: str
     application_id: str
     to: Mapping[str, Any]
@@ -86,23 +87,28 @@ class Leg:
 
 
 class Legs:
-    """The newest legs, in the order in which they began."""
+    """In the order in which they began. Forgotten together with their call in the simulator's book."""
 
-    def __init__(self) -> None:
+    def __init__(self, book: Book) -> None:
+        self._book = book
         self._legs: dict[str, Leg] = {}
+        self._prune_at = PRUNED_FROM
 
     def add(self, leg: Leg) -> None:
         self._legs[leg.uuid] = leg
-        if len(self._legs) > KEPT_LEGS:
-            oldest = next((id_ for id_, old in self._legs.items() if old.ended_at is not None), None)
-            if oldest is not None:
-                del self._legs[oldest]
+        if len(self._legs) >= self._prune_at:
+            self._legs = {leg.uuid: leg for leg in self.all()}
+            self._prune_at = PRUNED_FROM + 2 * len(self._legs)
 
     def get(self, leg_uuid: str) -> Leg | None:
-        return self._legs.get(leg_uuid)
+        leg = self._legs.get(leg_uuid)
+        return leg if leg is not None and self._is_known(leg) else None
 
     def all(self) -> list[Leg]:
-        return list(self._legs.values())
+        return [leg for leg in self._legs.values() if self._is_known(leg)]
+
+    def _is_known(self, leg: Leg) -> bool:
+        return self._book.get(leg.call_id) is not None
 
 
 def new_uuid() -> str:

@@ -83,11 +83,11 @@ class VonageRest:
         def strikes(kind: FaultKind) -> bool:
             return faults.strike(kind, account=account.account_id, numbers=(to, from_)) is not None
 
+        wishes = requests.wishes(wanted, application.webhook("event_url"))
         if strikes(FaultKind.THROTTLED) or not account.may_dial():
             raise errors.throttled()
         if strikes(FaultKind.ERROR_BEFORE_DIALLING):
             raise errors.unavailable()
-        wishes = requests.wishes(wanted, application.webhook("event_url"))
         live = account.place(to=to, from_=from_, application=application, wishes=wishes)
         reply = JSONResponse(
             {

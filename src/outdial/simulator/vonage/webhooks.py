@@ -114,16 +114,18 @@ class Callbacks:
 
     async def _report(self, webhook: Webhook, payload: Payload) -> None:
         for attempt in range(EVENT_ATTEMPTS):
+            if attempt:
+                await asyncio.sleep(self.retry_delay_s * 2 ** (attempt - 1))
             try:
                 response = await self._request(webhook, payload)
             except (httpx.HTTPError, httpx.InvalidURL, TimeoutError) as exc:
                 logger.warning("A callback could not be delivered", extra={"reason": type(exc).__name__})
                 return
-            if response.status_code < 500:
-                if response.status_code >= 400:
-                    logger.warning("A callback was refused", extra={"status": response.status_code})
+            if response.status_code < 400:
                 return
-            await asyncio.sleep(self.retry_delay_s * 2**attempt)
+            logger.warning("A callback was refused", extra={"status": response.status_code})
+            if response.status_code < 500:
+                return
 
     async def _request(self, webhook: Webhook, payload: Payload) -> httpx.Response:
         """Raises httpx.HTTPError, httpx.InvalidURL or TimeoutError without a reply."""
