@@ -54,10 +54,11 @@ def main() -> int:
         _show(out, result)
     at = datetime.now(UTC).isoformat(timespec="seconds")
     content = {"at": at, "machine": described, "quick": options.quick, "results": results}
-    RESULTS.mkdir(exist_ok=True)
-    path = RESULTS / f"{datetime.now(UTC):%Y%m%d-%H%M%S}.json"
-    path.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n")
-    out.print(f"Written to {path}")
+    if not options.quick:
+        RESULTS.mkdir(exist_ok=True)
+        path = RESULTS / f"{datetime.now(UTC):%Y%m%d-%H%M%S}.json"
+        path.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n")
+        out.print(f"Written to {path}")
     if arguments.json:
         json.dump(content, sys.stdout, ensure_ascii=False)
     return 0

@@ -1,6 +1,7 @@
 """How many calls one core holds: talking ones, with voice detection on every one of them, and announcements."""
 
 from collections.abc import Sequence
+from typing import Any
 
 from bench import load
 from bench.callee import Manner
@@ -33,7 +34,7 @@ def announcements(options: Options) -> Result:
 def _result(
     started: Scene, name: str, title: str, levels: Sequence[int], target: int, options: Options
 ) -> Result:
-    held, rows = _ramp(started, options.pick(levels, (2, 4)), options.listen_s(12))
+    held, rows = _ramp(started, options.pick(levels, (2, 4)), options)
     figures = [Figure(name="calls held", value=held, unit="calls", target=target, at_least=True)]
     warnings = {**started.server.warnings(), **started.carrier.warnings()}
     said = "; ".join(f"{message} ({times} times)" for message, times in warnings.items())
@@ -51,17 +52,19 @@ def _result(
     )
 
 
-def _ramp(started: Scene, levels: Sequence[int], seconds: float) -> tuple[int, list[dict[str, object]]]:
+def _ramp(started: Scene, levels: Sequence[int], options: Options) -> tuple[int, list[dict[str, Any]]]:
     """The highest level that holds, and what was heard at each. A level that fails is listened to once more:
     a disturbance from outside isn't a limit of ours."""
-    held, rows, first = 0, [], None
-    for step in load.steps(started, levels, seconds):
+    seconds = options.listen_s(12)
+    held, rows = 0, []
+    first: Step | None = None
+    for step in load.steps(started, levels, options, seconds):
         first = first or step
         rows.append(step.row())
         if not _holds(step, first):
-            step = load.listen(started, seconds)
-            rows.append(step.row())
-            if not _holds(step, first):
+            again = load.listen(started, seconds)
+            rows.append(again.row())
+            if not _holds(again, first):
                 break
         held = step.calls
     return held, rows

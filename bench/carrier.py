@@ -217,4 +217,4 @@ if __name__ == "__main__":
     logging.getLogger("httpx").setLevel(logging.WARNING)
     arguments = json.loads(sys.argv[1])
     machine.pin(arguments["core"])
-    asyncio.run(main(arguments), loop_factory=uvloop.new_event_loop)
+    uvloop.run(main(arguments))

@@ -5,6 +5,7 @@ import json
 import time
 from itertools import pairwise
 from time import perf_counter
+from typing import Any
 from urllib.parse import urlsplit
 
 from bench.callee import Manner
@@ -16,7 +17,12 @@ REQUESTS, WARM_UP = 200, 30
 REST_S = 0.06  # until the next request: the busy call before is over by then
 PACE = 30     # calls a second the account may dial, as Telnyx has it: never in the way here
 TARGET_MS = 15.0
-STEPS = ("request to stored (commit)", "stored to dispatcher woken", "woken to claim committed", "claimed to dialed")
+STEPS = (
+    "request until it is to be committed",
+    "committed, and the dispatcher woken",
+    "claim until it is to be committed",
+    "committed, and the carrier dialed",
+)
 
 
 def dialing(options: Options) -> Result:
@@ -39,9 +45,9 @@ def dialing(options: Options) -> Result:
     answered = [(replied - asked) * 1000 for _, (asked, replied) in measured]
     parts = [_parts(asked, dialed[to], trace) for to, (asked, _) in measured]
     whole = [part for part in parts if part is not None]
-    rows = [
+    rows: list[dict[str, Any]] = [
         {"step": step, "p50 ms": round(median(values), 2), "p99 ms": round(percentile(values, 99), 2)}
-        for step, values in zip(STEPS, zip(*whole, strict=True), strict=True)
+        for step, values in zip(STEPS, zip(*whole, strict=True), strict=bool(whole))
     ]
     return Result(
         name="dialing",

@@ -1,5 +1,6 @@
 """What a measurement hands back: rows to read, figures with their targets, and the load beside it."""
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -26,9 +27,8 @@ class Figure:
     def as_json(self) -> dict[str, Any]:
         sign = "at least" if self.at_least else "under"
         target = None if self.target is None else f"{sign} {self.target:g}"
-        return {
-            "name": self.name, "value": round(self.value, 4), "unit": self.unit, "target": target, "holds": self.holds
-        }  # fmt: skip
+        value = None if math.isnan(self.value) else round(self.value, 4)
+        return {"name": self.name, "value": value, "unit": self.unit, "target": target, "holds": self.holds}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,9 +7,8 @@ from typing import Any
 
 from bench.figures import median
 from bench.machine import Work
+from bench.options import Options
 from bench.scene import Scene
-
-SETTLE_S = 4.0  # the greeting, and the wave of work that setting up calls makes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,19 +48,19 @@ class Step:
         }
 
 
-def steps(scene: Scene, levels: Sequence[int], seconds: float) -> Iterator[Step]:
+def steps(scene: Scene, levels: Sequence[int], options: Options, seconds: float) -> Iterator[Step]:
     """Bring the number of calls to each of `levels` (rising) and listen for `seconds`."""
     for level in levels:
-        raise_to(scene, level)
+        raise_to(scene, level, options)
         yield listen(scene, seconds)
 
 
-def raise_to(scene: Scene, calls: int) -> None:
+def raise_to(scene: Scene, calls: int, options: Options) -> None:
     """Place calls until there are that many, and let them settle."""
     scene.place_calls(calls - scene.placed)
     scene.wait_for_streams(calls)
     scene.prefer()
-    time.sleep(SETTLE_S)
+    time.sleep(options.settle_s)
 
 
 def listen(scene: Scene, seconds: float) -> Step:

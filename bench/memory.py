@@ -14,7 +14,7 @@ TARGET_MB = 1.0
 
 def memory(options: Options) -> Result:
     with scene(manner=Manner.TALKS, preferred=options.preferred) as started:
-        made = list(load.steps(started, options.pick(LEVELS, (2, 4)), options.listen_s(8)))
+        made = list(load.steps(started, options.pick(LEVELS, (2, 4)), options, options.listen_s(8)))
     rows = [{"calls": step.calls, "server MB": round(step.work.resident_mb["server"], 1)} for step in made]
     growth = [
         (after.work.resident_mb["server"] - before.work.resident_mb["server"]) / (after.calls - before.calls)

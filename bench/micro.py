@@ -84,7 +84,7 @@ def _receive(pcm: bytes) -> Run:
         '{"event":"media","sequenceNumber":"1234","media":{"track":"inbound","chunk":"1233","timestamp":"24660",'
         f'"payload":"{payload}"}},"streamSid":"{STREAM_ID}"}}'
     ).encode()
-    return _each(codec.receive, message)  # type: ignore[arg-type]
+    return _each(codec.receive, message)
 
 
 def _audio(pcm: bytes) -> Run:

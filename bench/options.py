@@ -17,5 +17,10 @@ class Options:
     def pick(self, full: T, quick: T) -> T:
         return quick if self.quick else full
 
+    @property
+    def settle_s(self) -> float:
+        """After calls were added: for their greetings, and the wave of work that setting them up makes."""
+        return self.pick(4.0, 0.5)
+
     def listen_s(self, full: float) -> float:
         return self.seconds or self.pick(full, 1.0)

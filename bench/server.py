@@ -7,7 +7,6 @@ Only the engines and the agent of some calls are the benchmark's. Told what to d
     {"do": "trace"}    → [[perf_counter(), what], …]: commits and wake-ups, since the last time
 """
 
-import asyncio
 import inspect
 import json
 import logging
@@ -36,7 +35,6 @@ from outdial.numbers.store import add_number
 from outdial.settings import Settings
 from outdial.speech.base import TextToSpeech
 from outdial.speech.instant import InstantSpeechToText, InstantTextToSpeech
-from outdial.speech.offline import OfflineSpeechToText
 from outdial.speech.prompts import PromptCache
 from outdial.workspaces.api_keys import create_api_key
 from outdial.workspaces.store import create_workspace
@@ -74,7 +72,7 @@ def note_decisions() -> None:
         given.arguments["on_utterance"] = note
         make(*given.args, **given.kwargs)
 
-    Hearing.__init__ = make_noting  # type: ignore[method-assign]
+    Hearing.__init__ = make_noting  # type: ignore[method-assign, assignment]
 
 
 class MeasuredTextToSpeech:
@@ -114,11 +112,7 @@ async def main(config: dict[str, Any]) -> None:
         engine = MeasuredTextToSpeech(PromptCache(prompts, InstantTextToSpeech()))
         speech = Speech(to_text=InstantSpeechToText(), from_text=engine)
     else:
-        speech = Speech.offline(settings)
-        if isinstance(speech.to_text, OfflineSpeechToText):
-            await speech.to_text.warm_up()
-        async for _ in speech.from_text.speak("This loads the model."):
-            pass
+        speech = await Speech.offline(settings)
     async with running(settings, speech=speech) as outdial:
         say({"base_url": outdial.base_url, **await _furnish(outdial, config)})
         if config["trace"]:
@@ -167,5 +161,5 @@ if __name__ == "__main__":
     logging.getLogger("asyncio").setLevel(logging.ERROR)
     note_decisions()
     if arguments["announce"]:
-        outdial.app.AgentBook = AnnouncingAgents  # type: ignore[misc]
-    asyncio.run(main(arguments), loop_factory=uvloop.new_event_loop)
+        outdial.app.AgentBook = AnnouncingAgents  # type: ignore[attr-defined]
+    uvloop.run(main(arguments))

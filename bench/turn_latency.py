@@ -13,7 +13,7 @@ SILENCE_MS = 500  # of the callee, that ends an utterance: the agents' setting
 
 def turn_latency(options: Options) -> Result:
     with scene(manner=Manner.TALKS, preferred=options.preferred) as started:
-        load.raise_to(started, options.pick(CALLS, 2))
+        load.raise_to(started, options.pick(CALLS, 2), options)
         started.server.ask("turns")
         step = load.listen(started, options.listen_s(40))
         turns = started.server.ask("turns")

@@ -107,7 +107,8 @@ async def connect(
     """Raises Refused or OSError."""
     parts = urlsplit(url)
     loop = asyncio.get_running_loop()
-    _, socket = await loop.create_connection(lambda: WebSocket(on_message, on_close), parts.hostname, parts.port)
+    assert parts.hostname is not None
+    _, socket = await loop.create_connection(lambda: WebSocket(on_message, on_close), parts.hostname, parts.port or 80)
     lines = {
         "Host": parts.netloc,
         "Upgrade": "websocket",

@@ -1,4 +1,4 @@
-"""Fixtures every test may use: an embedded PostgreSQL for the session, and a fresh migrated database a test."""
+"""Fixtures every test may use: an embedded PostgreSQL for the session, and a migrated database, empty for each test."""
 
 import asyncio
 import itertools
@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from outdial.db.embedded import EmbeddedPostgres
 from outdial.db.engine import create_engine
 from outdial.db.migrate import upgrade
+from outdial.db.tables import metadata
 
 # The first text Hypothesis makes on a fresh machine costs two seconds, for its table of all characters.
 hypothesis.settings.register_profile(
@@ -22,12 +23,13 @@ hypothesis.settings.register_profile(
 hypothesis.settings.load_profile("outdial")
 
 TEMPLATE = "template_migrated"
+MIGRATED = "migrated"
 _names = (f"test_{number}" for number in itertools.count(1))
 
 
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[EmbeddedPostgres]:
-    """A server with one migrated template database. Loses data in a power failure, which is fine here."""
+    """A server with one migrated database. Loses data in a power failure, which is fine here."""
     # Not pytest's folder: that is closed to other users, and for root PostgreSQL runs as one.
     with tempfile.TemporaryDirectory(prefix="outdial-test-") as folder:
         Path(folder).chmod(0o755)
@@ -36,6 +38,7 @@ def postgres() -> Iterator[EmbeddedPostgres]:
         try:
             _execute(server, f"CREATE DATABASE {TEMPLATE}")
             asyncio.run(_migrate(server.url(TEMPLATE)))
+            _execute(server, f"CREATE DATABASE {MIGRATED} TEMPLATE {TEMPLATE}")
             yield server
         finally:
             server.stop()
@@ -43,13 +46,23 @@ def postgres() -> Iterator[EmbeddedPostgres]:
 
 @pytest.fixture
 def empty_database_url(postgres: EmbeddedPostgres) -> Iterator[str]:
-    yield from _database(postgres, "template1")
+    name = next(_names)
+    _execute(postgres, f"CREATE DATABASE {name}")
+    yield postgres.url(name)
+    _execute(postgres, f"DROP DATABASE {name} WITH (FORCE)")
 
 
 @pytest.fixture
-def database_url(postgres: EmbeddedPostgres) -> Iterator[str]:
-    """A database with all tables and no rows."""
-    yield from _database(postgres, TEMPLATE)
+def database_url(postgres: EmbeddedPostgres) -> str:
+    """A database with all tables and no rows. Emptied between tests, which takes a tenth of making a new one."""
+    with psycopg.connect(postgres.url(MIGRATED), autocommit=True) as connection:
+        connection.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        )
+        tables = ", ".join(f'"{table.name}"' for table in metadata.sorted_tables)
+        connection.execute(f"TRUNCATE {tables} RESTART IDENTITY CASCADE")
+    return postgres.url(MIGRATED)
 
 
 @pytest.fixture
@@ -57,13 +70,6 @@ async def engine(database_url: str) -> AsyncIterator[AsyncEngine]:
     engine = create_engine(database_url)
     yield engine
     await engine.dispose()
-
-
-def _database(postgres: EmbeddedPostgres, template: str) -> Iterator[str]:
-    name = next(_names)
-    _execute(postgres, f"CREATE DATABASE {name} TEMPLATE {template}")
-    yield postgres.url(name)
-    _execute(postgres, f"DROP DATABASE {name} WITH (FORCE)")
 
 
 def _execute(postgres: EmbeddedPostgres, statement: str) -> None:

@@ -9,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from calls.fake_carrier import FakeCarrier
 from calls.workspace import Workspace
 from outdial.calls.reconcile import Sweep
+from outdial.calls.workers import Worker
 from outdial.db.notify import Notifications
 from outdial.settings import Settings
 from outdial.workspaces.store import create_workspace
@@ -60,3 +61,10 @@ def sweep(workspace: Workspace, database_url: str) -> Sweep:
         workspace.open_carrier,
         owner="worker_sweep",
     )
+
+
+@pytest.fixture
+async def worker(workspace: Workspace, database_url: str) -> AsyncIterator[Worker]:
+    """A worker that lives."""
+    async with Worker(workspace.engine, database_url) as worker:
+        yield worker

@@ -61,6 +61,8 @@ class FakeCarrier:
         self._may_fail()
         carrier_call_id = call.id
         self.hung_up.append(carrier_call_id)
+        if carrier_call_id not in self.books:
+            return  # ending what is over is not an error
         if self.books[carrier_call_id].progress.state is not CallState.ENDED:
             answered = self.books[carrier_call_id].progress.state is CallState.IN_PROGRESS
             reason = EndReason.COMPLETED if answered else EndReason.CANCELED
@@ -126,6 +128,10 @@ class FakeCarrier:
 
     def heard(self, carrier_call_id: str, verdict: Verdict) -> None:
         self.books[carrier_call_id] = replace(self.books[carrier_call_id], verdict=verdict)
+
+    def forget(self, carrier_call_id: str) -> None:
+        """The books lose a call, as those of another carrier process would."""
+        del self.books[carrier_call_id]
 
     def _may_fail(self) -> None:
         if self.fault is not None:

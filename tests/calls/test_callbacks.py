@@ -172,7 +172,7 @@ async def test_trouble_with_the_database_is_waited_out(workspace, inbox, claim, 
     async with workspace.engine.begin() as conn:
         await conn.execute(
             text(
-                "CREATE FUNCTION fail() RETURNS trigger LANGUAGE plpgsql AS"
+                "CREATE OR REPLACE FUNCTION fail() RETURNS trigger LANGUAGE plpgsql AS"
                 " $$ BEGIN RAISE EXCEPTION 'out of order' USING ERRCODE = '57P03'; END $$"
             )
         )

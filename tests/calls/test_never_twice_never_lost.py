@@ -3,6 +3,7 @@
 import asyncio
 import random
 from collections import Counter
+from contextlib import suppress
 from datetime import UTC, datetime
 
 import pytest
@@ -27,8 +28,10 @@ class MoodyCarrier(FakeCarrier):
     def __init__(self, seed: int) -> None:
         super().__init__()
         self.chance = random.Random(seed)
+        self.asked = asyncio.Event()
 
     async def place_call(self, request):
+        self.asked.set()
         await self._dawdle()
         match self.chance.random():
             case x if x < 0.1:
@@ -79,8 +82,8 @@ async def test_however_often_workers_die_every_call_is_placed_exactly_once(
     for number in range(CALLS):
         await workspace.queue(to=f"+155512300{number:02}")
     chance = random.Random(seed)
-    async with Notifications(database_url) as notifications, asyncio.timeout(60):
-        for generation in range(40):
+    async with Notifications(database_url) as notifications, asyncio.timeout(120):
+        for generation in range(100):
             dispatcher = Dispatcher(
                 workspace.engine,
                 workspace.settings,
@@ -90,7 +93,10 @@ async def test_however_often_workers_die_every_call_is_placed_exactly_once(
                 owner=f"worker_{generation}",  # not in `workers`: dead as soon as its leases are over
             )
             running = asyncio.create_task(dispatcher.run())
-            await asyncio.sleep(chance.random() / 10)
+            with suppress(TimeoutError):  # every line may be taken
+                await asyncio.wait_for(carrier.asked.wait(), 2)  # else a slow machine gets nothing done before it dies
+            carrier.asked.clear()
+            await asyncio.sleep(chance.random() / 20)
             await kill(dispatcher, running)
             await workspace.recount()
             await time_passes(workspace.engine)

@@ -162,6 +162,26 @@ async def test_a_hang_up_that_fails_is_tried_again_soon(workspace, sweep):
     assert (await workspace.call(claim.call_id)).end_reason == "completed"
 
 
+async def test_a_call_we_are_ending_is_over_when_the_carrier_has_forgotten_it(workspace, sweep):
+    claim = await workspace.dialed()
+    await workspace.hears(claim.attempt_id, CallState.IN_PROGRESS)
+    await announce_ending(workspace.engine, claim.attempt_id, EndReason.COMPLETED)
+    workspace.carrier.forget("CA1")
+    await due(workspace, claim.attempt_id)
+    await sweep.sweep()
+    call = await workspace.call(claim.call_id)
+    assert (call.state, call.end_reason, call.holds_line) == ("ended", "completed", False)
+
+
+async def test_a_forgotten_call_we_are_not_ending_is_left_to_its_limits(workspace, sweep):
+    claim = await workspace.dialed()
+    await workspace.hears(claim.attempt_id, CallState.IN_PROGRESS)
+    workspace.carrier.forget("CA1")
+    await due(workspace, claim.attempt_id)
+    await sweep.sweep()
+    assert (await workspace.call(claim.call_id)).state == "in_progress"
+
+
 def before(seconds: float) -> datetime:
     return NOW - timedelta(seconds=seconds)
 

@@ -21,8 +21,8 @@ def verdict(answered_by=AnsweredBy.MACHINE, **facts):
 # -- progress ------------------------------------------------------------------------------------------------
 
 
-async def test_a_call_follows_its_attempt_to_the_end_and_gives_its_line_back(workspace):
-    claim = await workspace.dialed()
+async def test_a_call_follows_its_attempt_to_the_end_and_gives_its_line_back(workspace, worker):
+    claim = await workspace.dialed(owner=worker.id)
     for state in (CallState.RINGING, CallState.IN_PROGRESS):
         applied = await workspace.hears(claim.attempt_id, state)
         assert (applied.call_state, applied.changed) == (state, True)
@@ -40,6 +40,23 @@ async def test_a_call_follows_its_attempt_to_the_end_and_gives_its_line_back(wor
         "in_progress",
         "ended",
     ]
+
+
+async def test_a_call_whose_process_died_was_interrupted_also_when_the_carrier_is_quick_to_tell(workspace):
+    claim = await workspace.dialed(owner="worker_that_died")
+    await workspace.hears(claim.attempt_id, CallState.IN_PROGRESS)
+    await workspace.set_attempt(claim.attempt_id, stream_opened_at=datetime.now(UTC))
+    await workspace.hears(claim.attempt_id, CallState.ENDED, EndReason.COMPLETED)
+    call = await workspace.call(claim.call_id)
+    assert (call.end_reason, call.error["code"]) == ("failed", "interrupted")
+
+
+async def test_a_transferred_call_needs_nobody_here_to_be_completed(workspace):
+    claim = await workspace.dialed()
+    await workspace.hears(claim.attempt_id, CallState.IN_PROGRESS)
+    await workspace.set_attempt(claim.attempt_id, stream_opened_at=datetime.now(UTC), owner=None)
+    await workspace.hears(claim.attempt_id, CallState.ENDED, EndReason.COMPLETED)
+    assert (await workspace.call(claim.call_id)).end_reason == "completed"
 
 
 async def test_a_repeated_end_gives_no_second_line_back_and_moves_nothing(workspace):

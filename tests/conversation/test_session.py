@@ -535,7 +535,8 @@ async def test_a_message_waits_for_the_end_of_the_machines_greeting():
     end = await stage.run()
     assert end.message_delivered
     greeting, message = stage.notes.turns
-    assert greeting.interrupted and greeting.end_ms < 1100, "silent while the machine talks"
+    assert greeting.interrupted
+    assert greeting.end_ms < 1100, "silent while the machine talks"
     assert message.text == MESSAGE
     assert 9400 <= message.start_ms < 9600
 

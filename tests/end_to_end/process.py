@@ -1,4 +1,4 @@
-"""`outdial serve` as a process of its own, which can be killed and started again on the same port, data and database."""
+"""`outdial serve` as a process of its own, which can be killed and started again where it was."""
 
 import asyncio
 import os
@@ -38,7 +38,7 @@ class Server:
     async def start(self) -> None:
         command = [sys.executable, "-c", "from outdial.cli import main; main()", "serve"]
         with self._log.open("ab") as log:
-            self._process = subprocess.Popen(
+            self._process = subprocess.Popen(  # noqa: ASYNC220 - asyncio's would belong to this loop
                 command, env=self._environment, cwd=self._log.parent, stdout=log, stderr=log, start_new_session=True
             )
         async with asyncio.timeout(START_S), httpx.AsyncClient(base_url=self.base_url, trust_env=False) as http:

@@ -9,6 +9,8 @@ from end_to_end.world import CALLEE, HUMAN, SHORT, TALKATIVE, Story, World
 from outdial.simulator.faults import Fault, FaultKind
 from outdial.simulator.server import serve
 
+LASTS_S = 25
+
 ALL_STATES = ["queued", "dialing", "ringing", "in_progress", "ended"]
 
 # What goes wrong, and with a call to whom.
@@ -51,7 +53,7 @@ async def play(world: World) -> Calls:
     await asyncio.gather(
         *(_with_faults(world, calls, name, at_once) for name in FAULTS),
         _with_carrier_down(world, calls),
-        _with_carrier_lost(world, calls),
+        _with_carrier_restarted(world, calls),
     )
     return calls
 
@@ -81,21 +83,20 @@ async def _with_carrier_down(world: World, calls: Calls) -> None:
     calls.used_lines["carrier down"] = await customer.used_lines()
 
 
-async def _with_carrier_lost(world: World, calls: Calls) -> None:
-    """The carrier vanishes during a conversation. Another process takes its place, and knows of nothing."""
+async def _with_carrier_restarted(world: World, calls: Calls) -> None:
+    """The carrier stops during a conversation, and says nothing of how it ended. It comes back without its books."""
     port = _free_port()
     customer = await world.customer(TALKATIVE, carrier_url=f"http://127.0.0.1:{port}")
     async with serve(world.config, port=port) as simulator:
-        # What it would still tell us while it stops doesn't reach us.
         simulator.network.faults.add(Fault(kind=FaultKind.CALLBACK_LOST, callbacks=frozenset({"completed"})))
         call_id = await customer.place(HUMAN)
         await customer.until(call_id, "in_progress")
         await asyncio.sleep(1)
     await asyncio.sleep(1)
     async with serve(world.config, port=port) as simulator:
-        calls.stories["carrier lost"] = await customer.follow(call_id)
-        calls.dials["carrier lost"] = 1 + len(simulator.account.calls())
-    calls.used_lines["carrier lost"] = await customer.used_lines()
+        calls.stories["carrier restarted"] = await customer.follow(call_id)
+        calls.dials["carrier restarted"] = 1 + len(simulator.account.calls())
+    calls.used_lines["carrier restarted"] = await customer.used_lines()
 
 
 def _free_port() -> int:
@@ -103,12 +104,12 @@ def _free_port() -> int:
         return free.getsockname()[1]
 
 
-@pytest.mark.parametrize("name", [*FAULTS, "carrier down", "carrier lost"])
+@pytest.mark.parametrize("name", [*FAULTS, "carrier down", "carrier restarted"])
 def test_a_person_is_dialled_once(outcome: Calls, name: str):
     assert outcome.dials[name] == 1
 
 
-@pytest.mark.parametrize("name", [*FAULTS, "carrier down", "carrier lost"])
+@pytest.mark.parametrize("name", [*FAULTS, "carrier down", "carrier restarted"])
 def test_no_line_stays_taken(outcome: Calls, name: str):
     assert outcome.used_lines[name] == 0
 
@@ -117,7 +118,7 @@ def test_no_line_stays_taken(outcome: Calls, name: str):
 def test_the_conversation_takes_place(outcome: Calls, name: str):
     story = outcome.stories[name]
     assert (story.end, story.call["error"]) == ("completed", None)
-    assert story.said("agent").startswith("Hello there, this is a test call.")
+    assert "this is a test call. Goodbye." in story.said("agent")
     assert story.call["answered_at"] is not None
     assert story.call["recording_url"]
 
@@ -165,9 +166,10 @@ def test_a_cut_stream_is_told_as_such(outcome: Calls):
     assert call["recording_url"]  # as far as it goes
 
 
-def test_a_carrier_that_vanished_is_told_as_such(outcome: Calls):
-    call = outcome.stories["carrier lost"].call
-    assert (call["end_reason"], call["error"]["code"]) == ("failed", "audio_lost")
+def test_a_conversation_ends_with_a_carrier_that_forgot_it(outcome: Calls):
+    story = outcome.stories["carrier restarted"]
+    assert (story.states[-1], story.end) == ("ended", "completed")
+    assert story.call["recording_url"]
 
 
 def test_an_answered_call_without_audio_is_told_as_such(outcome: Calls):

@@ -15,6 +15,8 @@ from outdial.simulator.faults import Fault, FaultKind
 from outdial.simulator.server import Simulator, serve
 from outdial.workspaces.secrets import SecretBox
 
+LASTS_S = 40
+
 SECRET_KEY = "a key for tests"
 RINGS_S = 7.0  # long enough for the server to come back meanwhile
 SILENT = CALLEE + "11"

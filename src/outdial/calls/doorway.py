@@ -108,7 +108,8 @@ class Doorway:
         query: Select[Any] = select(account.id, account.workspace_id, account.carrier, account.credentials)
         async with self._engine.connect() as conn:
             found = await conn.execute(query.where(account.id == account_id, account.carrier == carrier))
-            return found.one_or_none()
+            row: Row[Any] | None = found.one_or_none()
+        return row
 
     async def _attempt_of(self, account: Row[Any], callback: Callback) -> str | None:
         call = callback.call or callback.transfer_failed

@@ -1,6 +1,7 @@
 """The calls this process is talking on: from the media handshake to the last word and the carrier's hang-up."""
 
 import asyncio
+import json
 import logging
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime, timedelta
@@ -16,14 +17,14 @@ from outdial.calls.commands import CommandDesk
 from outdial.calls.dialing import OpenCarrier
 from outdial.calls.journal import CallJournal
 from outdial.calls.recordings import FOLDER as RECORDINGS
-from outdial.calls.state import AnsweredBy, CallDirection, CallState, Progress, Verdict
+from outdial.calls.request import check_json_object
+from outdial.calls.state import AnsweredBy, CallDirection, CallState, EndReason, Progress, Verdict
 from outdial.calls.transitions import announce_ending, apply_event, carrier_call
 from outdial.carriers.base import CarrierError, CarrierName, CarrierUnreachable
 from outdial.carriers.registry import CARRIERS
 from outdial.conversation.call_facts import CallFacts, Engines, MachinePolicy
 from outdial.conversation.line import Line, MediaSocket
-from outdial.conversation.session import Session, SessionEnd
-from outdial.conversation.stopping import stop
+from outdial.conversation.session import AUDIO_LOST, Session, SessionEnd
 from outdial.db.notify import Notifications
 from outdial.db.tables import attempts, calls, carrier_accounts, turns
 from outdial.media.pacer import Pacer
@@ -170,20 +171,22 @@ class LiveCalls:
         self, attempt_id: str, call: Row[Any], session: Session, journal: CallJournal, recording: Path
     ) -> None:
         fields = {"call_id": call.id, "attempt_id": attempt_id}
-        deadline = None
+        beside = [asyncio.create_task(self._announce_loss(attempt_id, session))]
         if session.max_wait_s is not None:
-            deadline = asyncio.create_task(self._await_verdict(attempt_id, session, session.max_wait_s))
+            beside.append(asyncio.create_task(self._await_verdict(attempt_id, session, session.max_wait_s)))
         try:
             answered = Progress(state=CallState.IN_PROGRESS, at=datetime.now(UTC))
             await apply_event(self._engine, attempt_id, answered, check_in_s=self._settings.silent_after_s)
             self._tell(call.id)  # a verdict or a wish to hang up may be older than the stream
             end = await session.run(self._settings.stream_start_timeout_s)
+            for task in beside:
+                task.cancel()
             await self._end(attempt_id, call.id, session, end, recording)
         except Exception:
             logger.exception("Conversation broke", extra=fields)  # the sweep ends the call
         finally:
-            if deadline is not None:
-                await stop(deadline)
+            for task in beside:
+                task.cancel()
             session.line.close()
             if self._sessions.get(call.id) is session:  # else the call's next attempt is talking already
                 del self._sessions[call.id]
@@ -200,6 +203,11 @@ class LiveCalls:
             except Exception:
                 logger.exception("Missing verdict not recorded", extra={"attempt_id": attempt_id})
 
+    async def _announce_loss(self, attempt_id: str, session: Session) -> None:
+        """At once: the conversation still winds up when the carrier says "completed", which would be all we know."""
+        await session.lost.wait()
+        await announce_ending(self._engine, attempt_id, EndReason.FAILED, AUDIO_LOST)
+
     async def _end(
         self, attempt_id: str, call_id: str, session: Session, end: SessionEnd, recording: Path
     ) -> None:
@@ -215,7 +223,11 @@ class LiveCalls:
             await conn.execute(
                 update(calls)
                 .where(calls.c.id == call_id)
-                .values(recording=_saved(recording, self._settings), message_delivered=end.message_delivered)
+                .values(
+                    recording=_saved(recording, self._settings),
+                    message_delivered=end.message_delivered,
+                    **_outcome(call_id, session.variables),
+                )
             )
         if end.still_up and await hang_up(self._engine, self._open_carrier, attempt_id):
             event = Progress(state=CallState.ENDED, at=datetime.now(UTC), end_reason=end.end_reason, error=end.error)
@@ -369,6 +381,15 @@ def _open_recording(path: Path) -> Recording | None:
     except OSError:
         logger.exception("Recording can't be written; the call goes on without")
         return None
+
+
+def _outcome(call_id: str, variables: dict[str, Any]) -> dict[str, Any]:
+    """The variables as the agent leaves them, where they can be stored: an agent may put anything into them."""
+    try:
+        return {"variables": check_json_object(json.loads(json.dumps(variables)))}
+    except (TypeError, ValueError, RecursionError) as error:
+        logger.warning("Variables can't be stored", extra={"call_id": call_id, "reason": type(error).__name__})
+        return {}
 
 
 def _saved(recording: Path, settings: Settings) -> str | None:

@@ -22,6 +22,7 @@ from outdial.calls.live import hang_up
 from outdial.calls.recordings import finish_recordings
 from outdial.calls.state import CallDirection, CallError, CallState, CarrierCall, EndReason, Progress
 from outdial.calls.transitions import (
+    INTERRUPTED,
     announce_ending,
     apply_event,
     carrier_call,
@@ -31,7 +32,7 @@ from outdial.calls.transitions import (
     record_price,
 )
 from outdial.calls.workers import forget_dead_workers, is_dead
-from outdial.carriers.base import CarrierError, CarrierRecord
+from outdial.carriers.base import CarrierError, CarrierRecord, CarrierRefused
 from outdial.db.notify import Notifications
 from outdial.db.tables import attempts, calls, pools
 from outdial.settings import Settings
@@ -46,9 +47,6 @@ LENGTH_GRACE_S = 10.0
 CLOCK_SKEW = timedelta(seconds=60)
 AUDIT_EVERY_S = 60.0
 
-INTERRUPTED = CallError(
-    code="interrupted", message="Outdial stopped while this call was in progress, so the call was ended."
-)
 NEVER_PLACED = CallError(
     code="never_placed", message="The carrier has no record of this dial; it was never placed."
 )
@@ -235,7 +233,13 @@ class Sweep:
     async def _ask(self, row: Row[Any], call: CarrierCall) -> None:
         """Look the call up; end it when it should have ended."""
         carrier = await self._open_carrier(row.carrier_account_id)
-        record = await carrier.look_up(call)
+        try:
+            record = await carrier.look_up(call)
+        except CarrierRefused:
+            # A carrier may forget a call; when asked to end it, it confirms that there is nothing to end.
+            if row.ending is None or not await self._hang_up(row):
+                raise
+            return
         if record.verdict is not None:
             await apply_event(self._engine, row.id, record.verdict)
         if record.price is not None:
@@ -247,13 +251,16 @@ class Sweep:
         if row.state == CallState.ENDED:
             return
         overdue = row.ending is not None or await self._note_overdue(row, record.progress.state)
-        if not overdue:
-            return
-        if await hang_up(self._engine, self._open_carrier, row.id, tries=1):
-            ended = Progress(state=CallState.ENDED, at=datetime.now(UTC), end_reason=EndReason.COMPLETED)
-            await apply_event(self._engine, row.id, ended)  # with the reason noted
-        else:
+        if overdue and not await self._hang_up(row):
             await self._look_again_soon(row)
+
+    async def _hang_up(self, row: Row[Any]) -> bool:
+        """End a call whose end reason is noted; False when the carrier doesn't."""
+        if not await hang_up(self._engine, self._open_carrier, row.id, tries=1):
+            return False
+        ended = Progress(state=CallState.ENDED, at=datetime.now(UTC), end_reason=EndReason.COMPLETED)
+        await apply_event(self._engine, row.id, ended)  # with the reason noted
+        return True
 
     async def _note_overdue(self, row: Row[Any], state: CallState) -> bool:
         """Whether the call has outlived a limit; if so its end reason is noted."""

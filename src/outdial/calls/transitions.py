@@ -28,6 +28,7 @@ from outdial.calls.state import (
     advance,
     is_of_another_call,
 )
+from outdial.calls.workers import is_dead
 from outdial.carriers.base import Price
 from outdial.db.tables import attempts, calls, pools
 
@@ -128,7 +129,7 @@ async def progress(conn: AsyncConnection, row: Row[Any], event: Progress, check_
         answered_at=row.answered_at,
         ended_at=row.ended_at,
     )
-    after = advance(before, _with_our_reason(event, row))
+    after = advance(before, await _with_our_reason(conn, event, row))
     if before.state is CallState.ENDED:
         if before.carrier_call is None and event.carrier_call is not None:
             await _was_placed_after_all(conn, row, event.carrier_call, event.state)
@@ -176,11 +177,16 @@ NO_MEDIA = CallError(
 )
 
 
-def _with_our_reason(event: Progress, row: Row[Any]) -> Progress:
+INTERRUPTED = CallError(
+    code="interrupted", message="Outdial stopped while this call was in progress, so the call was ended."
+)
+
+
+async def _with_our_reason(conn: AsyncConnection, event: Progress, row: Row[Any]) -> Progress:
     """The end of a call as we know it, where that is more than the carrier's "completed" (somebody picked up).
 
-    We noted a reason before ending it ourselves; or there never was any audio. A carrier's busy, no answer or
-    failure is its own knowledge and stays.
+    We noted a reason before ending it ourselves; or there never was any audio; or the process that talked died. A
+    carrier's busy, no answer or failure is its own knowledge and stays.
     """
     if event.state is not CallState.ENDED or event.end_reason not in (EndReason.COMPLETED, EndReason.CANCELED):
         return event
@@ -190,6 +196,9 @@ def _with_our_reason(event: Progress, row: Row[Any]) -> Progress:
         return replace(event, end_reason=reason, error=CallError(**error) if error else None)
     if event.end_reason is EndReason.COMPLETED and row.stream_opened_at is None:
         return replace(event, end_reason=EndReason.FAILED, error=NO_MEDIA)
+    # Without an owner it was transferred: nobody here is needed for it.
+    if event.end_reason is EndReason.COMPLETED and row.owner is not None and await is_dead(conn, row.owner):
+        return replace(event, end_reason=EndReason.FAILED, error=INTERRUPTED)
     return event
 
 

@@ -149,7 +149,8 @@ async def get_call(conn: AsyncConnection, workspace_id: str, call_id: str, *, ba
     """Raises NotFound, also for a call of another workspace."""
     row = await _call_row(conn, workspace_id, call_id)
     dials = (await _attempts(conn, [call_id])).get(call_id, [])
-    spoken = await conn.execute(select(turns).where(turns.c.call_id == call_id).order_by(turns.c.seq))
+    heard = (turns.c.call_id == call_id, turns.c.text != "")  # "": cut off before its first word
+    spoken = await conn.execute(select(turns).where(*heard).order_by(turns.c.seq))
     return CallView(**_summary(row, dials, base_url), transcript=[_turn(turn) for turn in spoken])
 
 

@@ -68,7 +68,7 @@ class PlaceCall:
     ref: str
     to: str
     from_: str
-    callback_url: str  # base: the adapter appends /status, /amd, /stream
+    callback_url: str  # base: the adapter appends the kinds of callback it knows (/status, /event, …)
     stream_url: str
     ring_timeout_s: int
     max_duration_s: int

@@ -50,16 +50,17 @@ class Session:
         self, facts: CallFacts, agent: AgentCoroutine, engines: Engines, journal: Journal, control: Control
     ) -> None:
         self.line: Line  # set by whoever opens the media stream, before run()
+        self.variables: dict[str, Any] = dict(facts.variables)  # also what the agent has noted
         self._facts = facts
         self._agent = agent
         self._engines = engines
         self._journal = journal
         self._control = control
         self._transcript = Transcript(journal)
-        self._variables: dict[str, Any] = dict(facts.variables)
         self._now = asyncio.get_running_loop().time
         self._dialogue: Dialogue | None = None
         self._news = asyncio.Event()           # one of the following has changed
+        self.lost = asyncio.Event()            # the audio broke off in the middle: the call ends as AUDIO_LOST
         self._started = False
         self._closed_at: float | None = None
         self._orderly = False                  # the stream was closed with the carrier's word
@@ -122,7 +123,7 @@ class Session:
             self._control,
             self._journal,
             self._transcript,
-            self._variables,
+            self.variables,
         )
         dialogue.answered_by = self._verdict.answered_by if self._verdict else None
         if self._is_closed:
@@ -221,7 +222,7 @@ class Session:
                 case Transfer():
                     await dialogue.transfer_from_outside(command.to)
                 case SetVariables():
-                    self._variables.update(command.values)
+                    self.variables.update(command.values)
                     self._journal.event("variables", {"names": sorted(command.values)})
         except CallEnded:
             raise self._refusal() from None
@@ -248,7 +249,7 @@ class Session:
 
     def on_audio(self, pcm: bytes, at_ms: int) -> None:
         if self._dialogue is not None:
-            self._dialogue.audio(pcm)
+            self._dialogue.audio(pcm, at_ms)
 
     def on_digit(self, digit: str, at_ms: int) -> None:
         if self._dialogue is not None:
@@ -257,6 +258,8 @@ class Session:
     def on_closed(self, *, orderly: bool) -> None:
         self._closed_at = self._now()
         self._orderly = orderly
+        if not orderly and not self._hang_up_asked:
+            self.lost.set()
         if self._dialogue is not None:
             self._dialogue.end()
         self._news.set()

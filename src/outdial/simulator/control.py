@@ -1,7 +1,7 @@
 """The simulator's own API, under /_simulator: what was dialled, which faults are on, calls from outside."""
 
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 from starlette.requests import Request
@@ -10,9 +10,9 @@ from starlette.routing import Route
 
 from outdial.simulator.callees import CALLEES, callee_at, number_of
 from outdial.simulator.calls import Call
+from outdial.simulator.carrier import CannotCallIn, Carrier
 from outdial.simulator.faults import Fault, FaultKind
 from outdial.simulator.network import Network
-from outdial.simulator.twilio.account import Account
 
 Json = dict[str, Any]
 MAX_BODY_BYTES = 64 * 1024
@@ -24,9 +24,9 @@ class BadRequest(Exception):
 
 
 class Control:
-    def __init__(self, network: Network, account: Account) -> None:
+    def __init__(self, network: Network, carriers: Sequence[Carrier]) -> None:
         self._network = network
-        self._account = account
+        self._carriers = {carrier.account_id: carrier for carrier in carriers}
 
     def routes(self) -> list[Route]:
         return [
@@ -41,14 +41,9 @@ class Control:
         ]
 
     async def _info(self, request: Request) -> Response:
-        account = self._account
         return JSONResponse(
             {
-                "twilio": {
-                    "account_sid": account.sid,
-                    "numbers": [number.phone_number for number in account.numbers.values()],
-                    "caller_ids": list(account.caller_ids.values()),
-                },
+                **{carrier.name: carrier.about() for carrier in self._carriers.values()},
                 "pace": self._network.clock.pace,
                 "callees": {number_of(id_): callee.description for id_, callee in CALLEES.items()},
                 "faults": list(FaultKind),
@@ -61,7 +56,7 @@ class Control:
 
     async def _forget_calls(self, request: Request) -> Response:
         """Ends the calls that are up, too."""
-        for live in list(self._account.live.values()):
+        for live in [live for carrier in self._carriers.values() for live in carrier.live.values()]:
             live.hang_up()
             await live.ended.wait()
         self._network.book.forget_ended()
@@ -84,24 +79,33 @@ class Control:
         return Response(status_code=204 if removed else 404)
 
     async def _call_in(self, body: Json) -> Response:
-        """`{"to": one of the account's numbers, "from": any number, "callee": "12"}`"""
-        number = self._account.number_at(_text(body, "to"))
-        if number is None:
-            raise BadRequest("to: not a number of the account")
-        if not number.voice_url or number.voice_application_sid or number.trunk_sid:
-            raise BadRequest("to: this number has no VoiceUrl that takes effect")
+        """`{"to": one of an account's numbers, "from": any number, "callee": "12", "carrier": "telnyx"}`
+
+        Without `carrier` it is the first one whose account owns the number.
+        """
+        to, name = _text(body, "to"), _text(body, "carrier")
         from_ = _text(body, "from", "+12025550199")
         callee = CALLEES.get(_text(body, "callee", callee_at(from_).id))
         if callee is None or not callee.script:
             raise BadRequest("callee: not somebody who can call")
-        live = self._account.ring(number, from_=from_, callee=callee)
-        return JSONResponse(self._call_json(live.call), 201)
+        for carrier in self._carriers.values():
+            if name not in ("", carrier.name):
+                continue
+            try:
+                call = carrier.call_in(to, from_=from_, callee=callee)
+            except CannotCallIn as exc:
+                raise BadRequest(f"to: {exc}") from exc
+            if call is not None:
+                return JSONResponse(self._call_json(call), 201)
+        raise BadRequest("to: not a number of an account")
 
     def _call_json(self, call: Call) -> Json:
-        live = self._account.live.get(call.id)
+        carrier = self._carriers[call.account]
+        live = carrier.live.get(call.id)
         line = live.line if live is not None else None
         return {
             "sid": call.id,
+            "carrier": carrier.name,
             "account": call.account,
             "direction": call.direction,
             "to": call.to,

@@ -18,6 +18,7 @@ class FaultKind(StrEnum):
     ERROR_AFTER_DIALLING = "error_after_dialling"    # 500, and the phone rings
     STREAM_CUT = "stream_cut"                        # the media connection breaks after `after_ms`
     STREAM_NEVER_STARTED = "stream_never_started"
+    MEDIA_REORDERED = "media_reordered"              # neighbouring frames change places (Telnyx)
 
 
 LONGEST_S = 86_400
@@ -30,7 +31,8 @@ class Fault:
     """One thing that goes wrong, `count` times or until it is removed.
 
     `number` (either party's) and `callbacks` narrow it down; without them it strikes everything. `callbacks`
-    are names: initiated, ringing, answered, completed, or status for these four; amd; stream.
+    are names: initiated, ringing, answered, completed, or status for these four; amd; stream. A carrier
+    may send others, see docs/simulator.md.
     """
 
     kind: FaultKind

@@ -98,8 +98,14 @@ class Line:
 
 def bridge(one: Line, other: Line) -> None:
     """Connect two phones with each other."""
-    one.peer, other.peer = ends = _End(other), _End(one)
-    ends[0].opposite, ends[1].opposite = ends[1], ends[0]
+    one.peer, other.peer = ends(one, other)
+
+
+def ends(one: Line, other: Line) -> tuple[Peer, Peer]:
+    """The two sides of a bridge: what `one`, and what `other`, is to be connected to."""
+    first, second = _End(other), _End(one)
+    first.opposite, second.opposite = second, first
+    return first, second
 
 
 class _End:

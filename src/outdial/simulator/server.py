@@ -17,9 +17,16 @@ from outdial.simulator.connection import SCOPE_KEY
 from outdial.simulator.control import Control
 from outdial.simulator.faults import Fault, Faults
 from outdial.simulator.network import Network
+from outdial.simulator.telnyx.account import TelnyxAccount
+from outdial.simulator.telnyx.config import TelnyxConfig
+from outdial.simulator.telnyx.rest import TelnyxRest
 from outdial.simulator.twilio.account import Account
 from outdial.simulator.twilio.rest import TwilioRest
 from outdial.simulator.voices import Voice, offline_voice
+from outdial.simulator.vonage import actions
+from outdial.simulator.vonage.account import Account as VonageAccount
+from outdial.simulator.vonage.account import VonageConfig
+from outdial.simulator.vonage.rest import VonageRest
 from outdial.speech.base import TextToSpeech
 
 
@@ -39,23 +46,29 @@ class SimulatorConfig:
     pace: float = 1.0                 # of everything before the answer; see clock.Clock
     setup_s: float = 0.5              # from dialling to ringing
     ring_s: float = 3.0               # two short rings; real ones (2 s on, 4 s off) make a long demo
-    recordings_dir: Path | None = None  # what each phone said and heard, as <CallSid>.wav
+    recordings_dir: Path | None = None  # what each phone said and heard, as <call id>.wav
     prompts_dir: Path = Path(".outdial/simulator/prompts")
     faults: tuple[Fault, ...] = ()
+    vonage: VonageConfig = field(default_factory=VonageConfig)
+    telnyx: TelnyxConfig = field(default_factory=TelnyxConfig)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Simulator:
-    """A running simulator. `network` and `account` are for tests in the same process."""
+    """A running simulator. `network` and the accounts are for tests in the same process."""
 
     base_url: str
     network: Network
     account: Account
+    vonage: VonageAccount
+    telnyx: TelnyxAccount
 
 
 class SimulatorApp(Starlette):
     network: Network
     account: Account
+    vonage: VonageAccount
+    telnyx: TelnyxAccount
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         scope[SCOPE_KEY] = send  # the server's own, not yet wrapped; see connection.py
@@ -70,7 +83,7 @@ def create_app(
 ) -> SimulatorApp:
     """The simulator as an app with a lifespan: without it no phone moves. Ends every call when it closes.
 
-    The voices default to the built-in offline engine; `agent_voice` speaks <Say>.
+    The voices default to the built-in offline engine; `agent_voice` speaks <Say> and the like.
     """
     config = config or SimulatorConfig()
     network = Network(
@@ -98,6 +111,8 @@ def create_app(
         test_token=config.test_auth_token,
         max_concurrent_requests=config.max_concurrent_requests,
     )
+    vonage = VonageAccount(network, config.vonage, actions.converse)
+    telnyx = TelnyxAccount(network, config.telnyx)
 
     @contextlib.asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
@@ -108,10 +123,15 @@ def create_app(
             await network.aclose()
 
     app = SimulatorApp(
-        routes=[*Control(network, account).routes(), *rest.routes()],
+        routes=[
+            *Control(network, [account, vonage, telnyx]).routes(),
+            *rest.routes(),
+            *VonageRest(vonage).routes(),
+            *TelnyxRest(telnyx).routes(),  # last: answers everything under /v2
+        ],
         lifespan=lifespan,
     )
-    app.network, app.account = network, account
+    app.network, app.account, app.vonage, app.telnyx = network, account, vonage, telnyx
     return app
 
 
@@ -138,7 +158,13 @@ async def serve(
                 raise RuntimeError("the simulator did not start")
             await asyncio.sleep(0.005)
         address = f"{host}:{listener.getsockname()[1]}"
-        yield Simulator(base_url=f"http://{address}", network=app.network, account=app.account)
+        yield Simulator(
+            base_url=f"http://{address}",
+            network=app.network,
+            account=app.account,
+            vonage=app.vonage,
+            telnyx=app.telnyx,
+        )
     finally:
         server.should_exit = True
         await serving

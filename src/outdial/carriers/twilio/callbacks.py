@@ -9,7 +9,7 @@ import logging
 import re
 from base64 import b64encode
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from hashlib import sha1, sha256
 from urllib.parse import parse_qsl
 
@@ -63,7 +63,7 @@ def parse(kind: str, body: bytes, *, headers: Mapping[str, str], received_at: da
         case "status":
             event = words.progress(
                 _required(form, "CallStatus"),
-                at=words.instant(form.get("Timestamp")) or received_at,
+                at=_exact(words.instant(form.get("Timestamp")), received_at),
                 carrier_call=call,
                 final="CallDuration" in form,  # only the last callback of a call has it
                 sip_code=form.get("SipResponseCode", ""),
@@ -168,6 +168,13 @@ def _call(form: Mapping[str, str]) -> CarrierCall:
     if not _CALL_SID.fullmatch(call_sid):
         raise BadCallback("no CallSid")
     return CarrierCall(id=call_sid)
+
+
+def _exact(at: datetime | None, received_at: datetime) -> datetime:
+    """Twilio's times are whole seconds, rounded down: a callback that comes within that second is more exact."""
+    if at is None or timedelta(0) <= received_at - at < timedelta(seconds=1):
+        return received_at
+    return at
 
 
 def _required(form: Mapping[str, str], name: str) -> str:

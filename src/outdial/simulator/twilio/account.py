@@ -5,9 +5,11 @@ import hmac
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from outdial.simulator.callees import Callee, callee_at
 from outdial.simulator.calls import Call, Direction
+from outdial.simulator.carrier import CannotCallIn
 from outdial.simulator.network import Network
 from outdial.simulator.twilio import verbs
 from outdial.simulator.twilio.call import Document, Shared, StatusCallback, TwilioCall, Wishes
@@ -34,6 +36,8 @@ class Number:
 
 
 class Account:
+    name = "twilio"
+
     def __init__(
         self,
         network: Network,
@@ -57,6 +61,17 @@ class Account:
         self._next_dial_at = 0.0
         for number in numbers:
             self.add_number(number)
+
+    @property
+    def account_id(self) -> str:
+        return self.sid
+
+    def about(self) -> dict[str, Any]:
+        return {
+            "account_sid": self.sid,
+            "numbers": [number.phone_number for number in self.numbers.values()],
+            "caller_ids": list(self.caller_ids.values()),
+        }
 
     def admits(self, username: str, password: str) -> bool:
         secret = self._secrets.get(username, "")
@@ -101,8 +116,12 @@ class Account:
     def start(self, live: TwilioCall) -> None:
         self.network.start(live.live())
 
-    def ring(self, number: Number, *, from_: str, callee: Callee) -> TwilioCall:
-        """`callee` calls one of the account's numbers."""
+    def call_in(self, to: str, *, from_: str, callee: Callee) -> Call | None:
+        number = self.number_at(to)
+        if number is None:
+            return None
+        if not number.voice_url or number.voice_application_sid or number.trunk_sid:
+            raise CannotCallIn("this number has no VoiceUrl that takes effect")
         call = self._call(to=number.phone_number, from_=from_, direction=Direction.INBOUND, callee=callee)
         wishes = Wishes(
             document=Document(
@@ -115,7 +134,7 @@ class Account:
         )
         live = TwilioCall(self._shared, call, wishes, verbs.converse)
         self.start(live)
-        return live
+        return call
 
     def calls(self) -> list[Call]:
         """Newest first."""

@@ -25,7 +25,7 @@ async def detect(live: TwilioCall) -> str:
     verdict = await decided
     live.call.answered_by = verdict
     if detection.in_parallel:
-        live.outbox.post(
+        live.callbacks.post(
             "amd",
             detection.url,
             detection.method,

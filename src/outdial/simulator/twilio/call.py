@@ -19,8 +19,9 @@ from outdial.simulator.faults import Fault, FaultKind
 from outdial.simulator.line import Line
 from outdial.simulator.network import Network
 from outdial.simulator.phone import Phone
+from outdial.simulator.ringing import ring
 from outdial.simulator.twilio import errors
-from outdial.simulator.twilio.callbacks import Outbox
+from outdial.simulator.twilio.callbacks import Callbacks
 
 logger = logging.getLogger(__name__)
 
@@ -101,7 +102,7 @@ class TwilioCall:
         self.ended = asyncio.Event()
         self.first_callback: asyncio.Task[None] | None = None
         self.redirected: asyncio.Future[Document] = asyncio.get_running_loop().create_future()
-        self.outbox = Outbox(
+        self.callbacks = Callbacks(
             self.network,
             account=call.account,
             auth_token=shared.auth_token,
@@ -234,24 +235,16 @@ class TwilioCall:
 
     async def _reach(self) -> bool:
         """Dial and let it ring; whether somebody answers."""
-        call, clock = self.call, self.network.clock
+        call = self.call
         await asyncio.sleep(self.queue_s)
         call.dialled_at = self._now()
         self.first_callback = self._progress(Status.INITIATED, "initiated")
         self.dialled.set()
-        await clock.sleep(self.network.setup_s)
-        if call.callee.reaction is Reaction.NO_SUCH_NUMBER:
-            self.end(*UNANSWERED[call.callee.reaction])
-            return False
-        self._progress(Status.RINGING, "ringing")
-        rings_s = self.network.ring_s if call.callee.rings_s is None else call.callee.rings_s
-        if call.callee.reaction is Reaction.RINGS_OUT or rings_s >= self.wishes.ring_timeout_s:
-            await clock.sleep(self.wishes.ring_timeout_s)
-            self.end(*UNANSWERED[Reaction.RINGS_OUT])
-            return False
-        await clock.sleep(rings_s)
-        if call.callee.reaction is not Reaction.ANSWERS:
-            self.end(*UNANSWERED[call.callee.reaction])
+        reaction = await ring(
+            self.network, call.callee, self.wishes.ring_timeout_s, lambda: self._progress(Status.RINGING, "ringing")
+        )
+        if reaction is not Reaction.ANSWERS:
+            self.end(*UNANSWERED[reaction])
             return False
         return True
 
@@ -307,11 +300,11 @@ class TwilioCall:
             **facts,
         }
         self._callbacks_sent += 1
-        return self.outbox.post(event, wish.url, wish.method, form)
+        return self.callbacks.post(event, wish.url, wish.method, form)
 
     async def _fetch(self, url: str, method: str, extra: dict[str, str]) -> str:
         try:
-            response = await self.outbox.ask(url, method, {**self.identity(), **extra})
+            response = await self.callbacks.ask(url, method, {**self.identity(), **extra})
         except (httpx.HTTPError, httpx.InvalidURL, TimeoutError) as exc:
             self.note(errors.HTTP_RETRIEVAL_FAILURE, f"No answer: {type(exc).__name__}", url=url)
             raise DocumentUnavailable from exc

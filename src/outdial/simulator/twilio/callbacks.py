@@ -12,16 +12,13 @@ from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 import httpx
 
-from outdial.simulator.faults import Fault, FaultKind
 from outdial.simulator.network import Network
+from outdial.simulator.outbox import Outbox
 from outdial.simulator.twilio.signature import sign
 
 logger = logging.getLogger(__name__)
 
 Form = Mapping[str, str]
-
-IN_ORDER_PATIENCE_S = 1.0  # how long a slow answer holds up the call's next callback
-REORDER_PATIENCE_S = 2.0   # how long a reordered callback waits for one to overtake it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,76 +91,34 @@ async def ask(
     raise AssertionError  # the last round returns or raises
 
 
-class Outbox:
-    """One call's callbacks, in order while the customer answers them quickly (Twilio promises no order)."""
+class Callbacks:
+    """One call's callbacks, and the documents it asks for."""
 
     def __init__(self, network: Network, *, account: str, auth_token: str, numbers: tuple[str, ...]) -> None:
-        self._network = network
-        self._account = account
+        self._http = network.http
         self._auth_token = auth_token
-        self._numbers = numbers
-        self._last: asyncio.Task[None] | None = None
-        self._overtaken: asyncio.Event | None = None  # a held-back callback waits for this
+        self._outbox = Outbox(network, account=account, numbers=numbers)
 
     def post(self, name: str, url: str, method: str, form: Form) -> asyncio.Task[None] | None:
         """Send the callback `name` (see faults.Fault.callbacks); returns at once."""
-        if not url or self._strikes(FaultKind.CALLBACK_LOST, name):
+        if not url:
             return None
-        late = self._strikes(FaultKind.CALLBACK_LATE, name)
-        times = 2 if self._strikes(FaultKind.CALLBACK_REPEATED, name) else 1
-        if self._overtaken is None and self._strikes(FaultKind.CALLBACK_REORDERED, name):
-            self._overtaken = asyncio.Event()
-            return self._network.start(self._send_overtaken(self._overtaken, url, method, form, times))
-        if late is not None:
-            return self._network.start(self._send_late(late.delay_s, url, method, form, times))
-        self._last = self._network.start(self._send_in_order(self._last, url, method, form, times))
-        return self._last
+        token = str(uuid.uuid4())  # the same when it is repeated
+        return self._outbox.post(name, lambda: self._send(url, method, form, token))
 
     async def ask(self, url: str, method: str, form: Form) -> httpx.Response:
         """Ask for a document; see `ask`. Goes out after the callbacks posted before."""
-        if self._last is not None:
-            await asyncio.wait({self._last}, timeout=IN_ORDER_PATIENCE_S)
-        return await ask(self._network.http, self._auth_token, url, method, form, str(uuid.uuid4()))
+        await self._outbox.settled()
+        return await ask(self._http, self._auth_token, url, method, form, str(uuid.uuid4()))
 
     def sign(self, url: str) -> str:
         return sign(self._auth_token, url)
 
-    def _strikes(self, kind: FaultKind, name: str) -> Fault | None:
-        return self._network.faults.strike(
-            kind, account=self._account, numbers=self._numbers, callback=name
-        )
-
-    async def _send_in_order(
-        self, previous: asyncio.Task[None] | None, url: str, method: str, form: Form, times: int
-    ) -> None:
-        if previous is not None:
-            await asyncio.wait({previous}, timeout=IN_ORDER_PATIENCE_S)
-        await self._send(url, method, form, times)
-        if self._overtaken is not None:
-            self._overtaken.set()
-            self._overtaken = None
-
-    async def _send_late(self, delay_s: float, url: str, method: str, form: Form, times: int) -> None:
-        await asyncio.sleep(delay_s)
-        await self._send(url, method, form, times)
-
-    async def _send_overtaken(
-        self, overtaken: asyncio.Event, url: str, method: str, form: Form, times: int
-    ) -> None:
+    async def _send(self, url: str, method: str, form: Form, token: str) -> None:
         try:
-            async with asyncio.timeout(REORDER_PATIENCE_S):
-                await overtaken.wait()
-        except TimeoutError:
-            self._overtaken = None
-        await self._send(url, method, form, times)
-
-    async def _send(self, url: str, method: str, form: Form, times: int) -> None:
-        token = str(uuid.uuid4())
-        for _ in range(times):
-            try:
-                response = await ask(self._network.http, self._auth_token, url, method, form, token)
-            except (httpx.HTTPError, httpx.InvalidURL, TimeoutError) as exc:
-                logger.warning("A callback could not be delivered", extra={"reason": type(exc).__name__})
-            else:
-                if response.status_code >= 400:
-                    logger.warning("A callback was refused", extra={"status": response.status_code})
+            response = await ask(self._http, self._auth_token, url, method, form, token)
+        except (httpx.HTTPError, httpx.InvalidURL, TimeoutError) as exc:
+            logger.warning("A callback could not be delivered", extra={"reason": type(exc).__name__})
+        else:
+            if response.status_code >= 400:
+                logger.warning("A callback was refused", extra={"status": response.status_code})

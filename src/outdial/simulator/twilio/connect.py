@@ -6,12 +6,12 @@ from urllib.parse import urljoin, urlsplit
 
 from outdial.simulator import websocket
 from outdial.simulator.faults import FaultKind
+from outdial.simulator.files import is_loopback
 from outdial.simulator.line import Nobody
 from outdial.simulator.twilio import errors, twiml
 from outdial.simulator.twilio.call import TwilioCall
 from outdial.simulator.twilio.ids import new_sid
 from outdial.simulator.twilio.media import InvalidMessage, MediaStream
-from outdial.simulator.twilio.sound import is_loopback
 
 NORMAL_CLOSES = frozenset({1000, 1001, 1005})
 
@@ -49,7 +49,7 @@ async def connect(live: TwilioCall, verb: twiml.Connect, base: str) -> None:
             raise websocket.HandshakeFailed(refusal)
         socket = await websocket.connect(
             verb.url,
-            {"x-twilio-signature": live.outbox.sign(verb.url), "User-Agent": "Twilio.TmeWs/1.0"},
+            {"x-twilio-signature": live.callbacks.sign(verb.url), "User-Agent": "Twilio.TmeWs/1.0"},
             on_message=on_message,
             on_close=on_close,
         )
@@ -115,7 +115,7 @@ class _StreamCallbacks:
             "Timestamp": _iso(self._live.network.clock.now()),
             **facts,
         }
-        self._live.outbox.post("stream", self._url, self._verb.status_callback_method, form)
+        self._live.callbacks.post("stream", self._url, self._verb.status_callback_method, form)
 
 
 def _iso(at: datetime) -> str:

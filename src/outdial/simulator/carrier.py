@@ -1,0 +1,44 @@
+"""What the simulator's own API needs of every carrier it speaks."""
+
+import asyncio
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+from outdial.simulator.callees import Callee
+from outdial.simulator.calls import Call
+from outdial.simulator.line import Line
+
+
+class CannotCallIn(Exception):
+    """A number of the account at which nobody would answer; the text says why."""
+
+
+class LiveCall(Protocol):
+    """A call that hasn't ended; `line` is there once it was answered."""
+
+    line: Line | None
+    ended: asyncio.Event
+
+    def hang_up(self) -> None: ...
+
+
+class Carrier(Protocol):
+    """One account at one carrier."""
+
+    name: str
+
+    @property
+    def account_id(self) -> str:
+        """What the book of calls and faults know the account by."""
+        ...
+
+    @property
+    def live(self) -> Mapping[str, LiveCall]: ...
+
+    def about(self) -> dict[str, Any]:
+        """What a customer needs to know of the account, without its secrets."""
+        ...
+
+    def call_in(self, to: str, *, from_: str, callee: Callee) -> Call | None:
+        """`callee` calls the number `to`; None when the account doesn't own it. Raises CannotCallIn."""
+        ...

@@ -1,0 +1,29 @@
+"""The benchmark runs: a few calls for a second each, whatever the figures are."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_a_quick_run_measures_everything_it_is_asked_for():
+    asked = ["micro", "talking", "dialing"]
+    options = ["--quick", "--json", *(word for name in asked for word in ("--only", name))]
+    paths = os.pathsep.join([str(ROOT / "src"), str(ROOT)])
+    run = subprocess.run(
+        [sys.executable, "-m", "bench", *options],
+        cwd=ROOT,
+        env=os.environ | {"PYTHONPATH": paths},
+        capture_output=True,
+        text=True,
+        timeout=240,
+    )
+    assert run.returncode == 0, run.stderr
+    results = {result["name"]: result for result in json.loads(run.stdout)["results"]}
+    assert list(results) == asked
+    assert [row["calls"] for row in results["talking"]["rows"]][-1] == 4
+    assert results["talking"]["rows"][0]["frames"] > 0
+    assert results["dialing"]["figures"][0]["value"] > 0
