@@ -31,21 +31,16 @@ from outdial.carriers.base import (
 )
 from outdial.carriers.registry import CARRIERS
 from outdial.db.tables import attempts, carrier_accounts
+from outdial.numbers.connecting import INBOUND
 from outdial.settings import Settings
 from outdial.workspaces.secrets import SecretBox
 
 logger = logging.getLogger(__name__)
 
-INBOUND = "inbound"   # the kind of callback that announces a call
-REPLY_S = 1.0         # a carrier that is told by requests of ours gets its answer without waiting for them longer
+REPLY_S = 1.0  # a carrier that is told by requests of ours gets its answer without waiting for them longer
 ACCEPT_TRIES, ACCEPT_PAUSE_S = 4, 0.5
 
 Answer = tuple[Received, CallbackReply | None]
-
-
-def account_url(base_url: str, carrier: str, account_id: str) -> str:
-    """Where a carrier account's callbacks go that belong to no call we placed; `/inbound` and others are appended."""
-    return f"{base_url}/callbacks/{carrier}/accounts/{account_id}"
 
 
 class Doorway:
