@@ -240,7 +240,7 @@ class World:
         return customer
 
     async def call_in(self, customer: Customer, callee: str = "00", from_: str = "+12025550199") -> str:
-        """Somebody calls the customer's number; the carrier's id of that call."""
+        """Somebody calls the customer's number; the simulator's id of that call."""
         url = f"{self.simulator.base_url}/_simulator/inbound"
         body = {"to": customer.number, "from": from_, "callee": callee}
         async with httpx.AsyncClient(trust_env=False) as http:
@@ -259,8 +259,13 @@ class World:
     def heard(self, call: dict[str, Any]) -> "Audio":
         """What the phone at the other end said (left) and heard (right)."""
         [*_, attempt] = call["attempts"]
+        return self.heard_by(attempt["carrier_call_id"])
+
+    def heard_by(self, phone: str) -> "Audio":
+        """The same, by the simulator's id of the call."""
         assert self.config.recordings_dir is not None
-        return Audio.of((self.config.recordings_dir / f"{attempt['carrier_call_id']}.wav").read_bytes())
+        [file] = self.config.recordings_dir.glob(f"*{phone.rpartition(':')[2]}.wav")
+        return Audio.of(file.read_bytes())
 
 
 async def connect_customer(
