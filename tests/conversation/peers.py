@@ -90,6 +90,7 @@ class Carrier:
         self._marks: dict[str, asyncio.TimerHandle] = {}
         self._ticker: asyncio.TimerHandle | None = None
         self.muted = False
+        self._held: list[bytes] | None = None  # by the network
 
     # -- MediaSocket
 
@@ -159,7 +160,20 @@ class Carrier:
         self._next_frame += FRAME_MS / 1000
         self._ticker = self._loop.call_at(self._next_frame, self._frame)
         frame = self.mouth.popleft() if self.mouth else SILENT_FRAME
-        if not self.muted:
+        if self._held is not None:
+            self._held.append(frame)
+        elif not self.muted:
+            self.line.received(frame)
+
+    def hold_up(self, seconds: float) -> None:
+        """The network delivers nothing of the callee's for so long; then all of it at once."""
+        if self._held is None:
+            self._held = []
+            self._loop.call_later(seconds, self._release)
+
+    def _release(self) -> None:
+        held, self._held = self._held or [], None
+        for frame in held:
             self.line.received(frame)
 
     def _mark_reached(self, name: str) -> None:

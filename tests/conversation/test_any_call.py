@@ -37,6 +37,7 @@ happenings = st.one_of(
     st.tuples(st.just("verdict"), st.sampled_from(AnsweredBy)),
     st.tuples(st.just("mute"), st.booleans()),
     st.tuples(st.just("stall"), st.sampled_from([0.1, 1.0, 3.0])),
+    st.tuples(st.just("hold up"), st.sampled_from([0.1, 1.0, 3.0])),
     st.tuples(st.just("marks"), st.booleans()),
     st.tuples(st.just("bad frame")),
     st.tuples(st.just("voice"), st.sampled_from(["fails", "hangs", "stutters", "works"])),
@@ -60,6 +61,8 @@ def happen(stage, what, *details):
             stage.carrier.muted = muted
         case "stall", stalled_s:
             stage.detector.stall(stalled_s)
+        case "hold up", held_s:
+            stage.carrier.hold_up(held_s)
         case "marks", come:
             stage.carrier.marks_come = come
         case ("bad frame",):

@@ -36,7 +36,7 @@ data: {"state": "queued", "at": "2026-01-31T09:00:00.120000Z"}
 
 id: 108
 event: transcript
-data: {"seq": 0, "speaker": "agent", "text": "Hello Jane.", "start_ms": 420, "end_ms": 1300, "interrupted": false, \
+data: {"seq": 421, "speaker": "agent", "text": "Hello Jane.", "start_ms": 420, "end_ms": 1300, "interrupted": false, \
 "latency": null, "at": "2026-01-31T09:00:09.900000Z"}
 
 id: 131

@@ -73,7 +73,8 @@ class Hearing:
         self._gate = SpeechGate()
         self._stream: VoiceStream | None = None
         self._frames: deque[tuple[int, bytes]] = deque(maxlen=MAX_FRAMES)  # that belong to no utterance (yet)
-        self._window_ms = 0  # when the newest window came
+        self._audio_ms = 0   # end of the newest frame
+        self._window_ms = 0  # when the newest window was reported
         self.current: Utterance | None = None
         self.until_silence_ms = 500  # how much silence ends an utterance
 
@@ -97,16 +98,17 @@ class Hearing:
             self._end_early()
 
     def audio(self, pcm: bytes, at_ms: int) -> None:
-        """A frame that came at `at_ms`. It belongs to an utterance when the detector has come as far as it."""
+        """A frame that was spoken until `at_ms`. It belongs to an utterance when the detector has come as far as it."""
         if self._stream is not None:
             self._frames.append((at_ms, pcm))
+            self._audio_ms = at_ms
             self._stream.feed(pcm)
 
     def _window(self, probability: float) -> None:
         assert self._stream is not None
         self._window_ms = self._now_ms()
-        # When its audio came, not when it was worked off: under load, that is later for some windows than for others.
-        at_ms = self._window_ms - self._stream.waiting_ms
+        # When its audio was spoken, not when it was worked off: under load, that is much later for some windows.
+        at_ms = self._audio_ms - self._stream.waiting_ms
         event = self._gate.window(probability, at_ms)
         match event:
             case SpeechStarted(at_ms=start_ms):

@@ -11,6 +11,7 @@ from typing import Any
 
 import msgspec
 import numpy as np
+from numpy.typing import NDArray
 
 from outdial.media.frames import FRAME_MS, SAMPLE_RATE_HZ, SILENT_FRAME
 
@@ -119,4 +120,5 @@ def downsample(pcm: bytes, factor: int) -> bytes:
     if factor == 1:
         return pcm
     samples = np.frombuffer(pcm, dtype="<i2").reshape(-1, factor)
-    return samples.mean(axis=1).astype("<i2").tobytes()
+    mean: NDArray[np.int16] = samples.mean(axis=1).astype("<i2")
+    return mean.tobytes()
