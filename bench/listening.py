@@ -65,7 +65,7 @@ class Tally:
         }
 
 
-def _spread(seconds: array[float]) -> dict[str, float]:
+def _spread(seconds: "array[float]") -> dict[str, float]:
     return {
         name: round(percentile(seconds, q) * 1000, 3) if seconds else 0.0
         for name, q in (("p50", 50), ("p99", 99), ("p999", 99.9), ("max", 100))

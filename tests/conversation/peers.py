@@ -90,6 +90,7 @@ class Carrier:
         self._marks: dict[str, asyncio.TimerHandle] = {}
         self._ticker: asyncio.TimerHandle | None = None
         self.muted = False
+        self._held: list[bytes] | None = None  # by the network
 
     # -- MediaSocket
 
@@ -159,7 +160,20 @@ class Carrier:
         self._next_frame += FRAME_MS / 1000
         self._ticker = self._loop.call_at(self._next_frame, self._frame)
         frame = self.mouth.popleft() if self.mouth else SILENT_FRAME
-        if not self.muted:
+        if self._held is not None:
+            self._held.append(frame)
+        elif not self.muted:
+            self.line.received(frame)
+
+    def hold_up(self, seconds: float) -> None:
+        """The network delivers nothing of the callee's for so long; then all of it at once."""
+        if self._held is None:
+            self._held = []
+            self._loop.call_later(seconds, self._release)
+
+    def _release(self) -> None:
+        held, self._held = self._held or [], None
+        for frame in held:
             self.line.received(frame)
 
     def _mark_reached(self, name: str) -> None:
@@ -179,14 +193,37 @@ class Carrier:
 
 
 class Detector:
-    """Voice detection that takes every sound for voice. Reports windows in batches, about every 30 ms."""
+    """Voice detection that takes every sound for voice. Reports windows as they are there, unless it is stalled."""
 
     def __init__(self) -> None:
-        self.open_streams = 0
+        self._streams: set[DetectorStream] = set()
+        self._stalled = False
+
+    @property
+    def open_streams(self) -> int:
+        return len(self._streams)
 
     def open(self, on_window: Callable[[float], None]) -> "DetectorStream":
-        self.open_streams += 1
-        return DetectorStream(self, on_window)
+        stream = DetectorStream(self, on_window)
+        self._streams.add(stream)
+        return stream
+
+    def stall(self, seconds: float) -> None:
+        """No window is reported for so long; then all that wait are."""
+        self._stalled = True
+        asyncio.get_running_loop().call_later(seconds, self._resume)
+
+    def _resume(self) -> None:
+        self._stalled = False
+        self.work()
+
+    def work(self) -> None:
+        for stream in list(self._streams):
+            while not self._stalled and stream in self._streams and stream.report():
+                pass
+
+    def forget(self, stream: "DetectorStream") -> None:
+        self._streams.discard(stream)
 
 
 class DetectorStream:
@@ -196,22 +233,26 @@ class DetectorStream:
         self._pcm = bytearray()
         self._closed = False
 
+    @property
+    def waiting_ms(self) -> int:
+        return len(self._pcm) // 16
+
     def feed(self, pcm: bytes) -> None:
         assert not self._closed
         self._pcm += pcm
-        while len(self._pcm) >= WINDOW_BYTES:
-            window = bytes(self._pcm[:WINDOW_BYTES])
-            del self._pcm[:WINDOW_BYTES]
-            asyncio.get_running_loop().call_soon(self._report, 0.95 if window.count(0) < WINDOW_BYTES * 0.6 else 0.02)
+        asyncio.get_running_loop().call_soon(self._detector.work)
 
-    def _report(self, probability: float) -> None:
-        if not self._closed:
-            self._on_window(probability)
+    def report(self) -> bool:
+        if len(self._pcm) < WINDOW_BYTES:
+            return False
+        window = bytes(self._pcm[:WINDOW_BYTES])
+        del self._pcm[:WINDOW_BYTES]
+        self._on_window(0.95 if window.count(0) < WINDOW_BYTES * 0.6 else 0.02)
+        return True
 
     def close(self) -> None:
-        if not self._closed:
-            self._closed = True
-            self._detector.open_streams -= 1
+        self._closed = True
+        self._detector.forget(self)
 
 
 class EngineBroke(RuntimeError):

@@ -36,6 +36,8 @@ happenings = st.one_of(
     st.tuples(st.just("press"), st.text("1#*", min_size=1, max_size=5)),
     st.tuples(st.just("verdict"), st.sampled_from(AnsweredBy)),
     st.tuples(st.just("mute"), st.booleans()),
+    st.tuples(st.just("stall"), st.sampled_from([0.1, 1.0, 3.0])),
+    st.tuples(st.just("hold up"), st.sampled_from([0.1, 1.0, 3.0])),
     st.tuples(st.just("marks"), st.booleans()),
     st.tuples(st.just("bad frame")),
     st.tuples(st.just("voice"), st.sampled_from(["fails", "hangs", "stutters", "works"])),
@@ -57,6 +59,10 @@ def happen(stage, what, *details):
             stage.answered_by(category)
         case "mute", muted:
             stage.carrier.muted = muted
+        case "stall", stalled_s:
+            stage.detector.stall(stalled_s)
+        case "hold up", held_s:
+            stage.carrier.hold_up(held_s)
         case "marks", come:
             stage.carrier.marks_come = come
         case ("bad frame",):
@@ -150,4 +156,6 @@ def test_any_call_ends_in_order(program, again, events, action, mark_delay_s):
     spoken = [turn for turn in heard if not turn.text.startswith("[")]  # keys are pressed while somebody speaks
     for turns in (said, spoken):
         assert all(one.end_ms <= other.start_ms for one, other in pairwise(turns))
+    starts = [turn.start_ms for turn in stage.notes.turns]
+    assert starts == sorted(starts)
     assert all(turn.text for turn in heard)

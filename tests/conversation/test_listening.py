@@ -56,6 +56,17 @@ async def test_the_beginning_of_an_answer_is_not_cut_off():
     assert fed[0].fed_ms(1) == 240
 
 
+async def test_words_are_heard_however_far_voice_detection_falls_behind():
+    agent = Asking(QUESTION, "What time?", until_silence_s=0.3)
+    stage = Stage(agent)
+    stage.at(1.9, stage.detector.stall, 1.7)
+    stage.at(2.0, stage.callee_says, "Yes.")
+    stage.at(2.9, stage.callee_says, "I can.")  # an utterance of its own, although both are worked off together
+    await stage.run()
+    assert agent.heard[0] == Heard(text="Yes. I can.")
+    assert stage.notes.lines[:3] == [f"agent: {QUESTION}", "callee: Yes.", "callee: I can."]
+
+
 async def test_nobody_says_anything():
     agent = Asking(QUESTION, no_reply_s=4.0)
     stage = Stage(agent)
@@ -262,7 +273,7 @@ async def test_digits_come_before_words():
     stage.at(2.5, stage.carrier.press, "1")
     await stage.run()
     assert agent.heard == [Heard(digits="1")]
-    assert stage.notes.lines[1:] == ["callee: [1]", "callee: I press one, is that right?"]
+    assert stage.notes.lines[1:] == ["callee: I press one, is that right?", "callee: [1]"]
 
 
 async def test_which_digits_were_pressed_is_no_event():
@@ -313,6 +324,23 @@ async def test_a_turn_after_silence_answers_nothing():
     stage = Stage(Asking(QUESTION, "Are you still there?", no_reply_s=1.0))
     await stage.run()
     assert [turn.latency for turn in stage.notes.turns] == [None, None]
+
+
+# -- the transcript ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("begins_at_s", [1.9, 1.97, 2.0, 2.02, 2.05, 2.2])
+async def test_the_transcript_is_in_the_order_in_which_everybody_began(begins_at_s):
+    async def agent(call):
+        await asyncio.sleep(1.97)
+        await call.say(QUESTION, interruptible=True)
+        await call.listen(no_reply_s=1.0)
+
+    stage = Stage(agent)
+    stage.at(begins_at_s, stage.callee_says, "Hm.")
+    await stage.run()
+    starts = [turn.start_ms for turn in stage.notes.turns]
+    assert starts == sorted(starts)
 
 
 # -- a whole conversation ------------------------------------------------------------------------------------

@@ -80,6 +80,33 @@ async def test_hello_into_the_greeting_does_not_cut_it():
     assert not stage.notes.turns[0].interrupted
 
 
+@pytest.mark.parametrize("stalled_at_s", [0.3, 0.55, 0.7])
+async def test_voice_detection_that_falls_behind_makes_no_hello_longer(stalled_at_s):
+    agent = Saying(GREETING)
+    stage = Stage(agent)
+    stage.at(0.4, stage.callee_says, "Hello?")
+    stage.at(stalled_at_s, stage.detector.stall, 1.5)
+    await stage.run()
+    assert agent.said[0].complete
+    hello = stage.notes.turns[1]
+    assert (hello.text, hello.end_ms - hello.start_ms) == ("Hello?", pytest.approx(360, abs=40))
+    assert hello.start_ms == pytest.approx(400, abs=40)
+
+
+@pytest.mark.parametrize("held_up_at_s", [0.3, 0.55, 0.7])
+async def test_a_network_that_holds_audio_up_makes_no_hello_longer(held_up_at_s):
+    agent = Saying(GREETING)
+    stage = Stage(agent)
+    stage.at(0.4, stage.callee_says, "Hello?")
+    stage.at(held_up_at_s, stage.carrier.hold_up, 1.5)
+    await stage.run()
+    assert agent.said[0].complete
+    hello = stage.notes.turns[1]
+    assert (hello.text, hello.end_ms - hello.start_ms) == ("Hello?", pytest.approx(360, abs=40))
+    assert hello.start_ms == pytest.approx(400, abs=40)
+    assert all(abs(at - 20 * number) <= 40 for number, (at, _) in enumerate(stage.tape.callee_frames))
+
+
 async def test_hello_before_the_greeting_does_not_cut_it():
     agent = Saying(GREETING)
     stage = Stage(agent)

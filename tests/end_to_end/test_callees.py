@@ -202,8 +202,8 @@ def test_every_call_was_dialled_once(outcome: Calls):
 
 @pytest.mark.parametrize("name", ["human", "human, amd", "hangs up", "presses", "stop calling"])
 def test_a_human_hears_the_whole_greeting(outcome: Calls, name: str):
-    greeting = outcome.stories[name].turns[0]
-    assert (greeting.speaker, greeting.text, greeting.interrupted) == ("agent", GREETING, False)
+    greeting = next(turn for turn in outcome.stories[name].turns if turn.speaker == "agent")
+    assert (greeting.text, greeting.interrupted) == (GREETING, False)
     start_ms, end_ms = sounds(outcome.phone(name).right, pause_ms=1000)[0]
     assert end_ms - start_ms > greeting.end_ms - greeting.start_ms - 400
 

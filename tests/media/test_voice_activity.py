@@ -53,6 +53,45 @@ def test_every_32_ms_are_reported_once(activity):
     assert len(probabilities(activity, silence(1000))) == 1000 // 32
 
 
+def test_a_window_that_is_reported_late_tells_how_old_it_is(activity):
+    waiting = []
+    stream = activity.open(lambda probability: waiting.append(stream.waiting_ms))
+    stream.feed(silence(100))
+    batch = activity.collect()
+    stream.feed(silence(40))  # comes during the inference
+    activity.deliver(batch, activity.infer(batch))
+    while activity.run_once():
+        pass
+    assert waiting == [140 - 32, 140 - 64, 140 - 96, 140 - 128]
+
+
+def test_a_detector_that_is_behind_takes_several_windows_at_once_and_hears_the_same(activity):
+    expected = probabilities(VoiceActivity(), noise(1))
+    heard, waiting = [], []
+
+    def on_window(probability):
+        heard.append(probability)
+        waiting.append(stream.waiting_ms)
+
+    stream = activity.open(on_window)
+    stream.feed(noise(1))
+    batches = 0
+    while activity.run_once():
+        batches += 1
+    assert batches == 3
+    assert np.allclose(heard, expected, atol=1e-6)
+    assert waiting == [32 * after for after in reversed(range(12))]
+
+
+def test_a_call_that_is_behind_alone_keeps_no_other_waiting(activity):
+    late, others = activity.open(lambda probability: None), [activity.open(lambda probability: None) for _ in range(3)]
+    late.feed(noise(1))
+    for other in others:
+        other.feed(noise(2, windows=1))
+    assert activity.run_once() == 4
+    assert late.waiting_ms == 11 * 32
+
+
 def test_a_call_hears_the_same_alone_and_among_others(activity):
     alone = [probabilities(VoiceActivity(), noise(seed)) for seed in range(20)]
     together = [[] for _ in alone]

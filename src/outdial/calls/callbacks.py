@@ -16,6 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from outdial.calls.transitions import apply_event
 from outdial.carriers.base import BadCallback, CallbackReply, CarrierName
 from outdial.carriers.registry import CARRIERS
+from outdial.db.engine import reading
 from outdial.db.tables import attempts, callbacks, carrier_accounts
 from outdial.settings import Settings
 from outdial.workspaces.secrets import SecretBox
@@ -37,7 +38,7 @@ async def attempt_with_account(engine: AsyncEngine, carrier: str, attempt_id: st
         .join(carrier_accounts, carrier_accounts.c.id == attempts.c.carrier_account_id)
         .where(attempts.c.id == attempt_id, attempts.c.carrier == carrier)
     )
-    async with engine.connect() as conn:
+    async with reading(engine) as conn:
         return (await conn.execute(query)).one_or_none()
 
 
@@ -111,7 +112,7 @@ class Callbacks:
             .order_by(callbacks.c.id)
             .limit(limit)
         )
-        async with self._engine.connect() as conn:
+        async with reading(self._engine) as conn:
             rows = (await conn.execute(query)).all()
         by_attempt: dict[str, list[Row[Any]]] = {}
         for row in rows:

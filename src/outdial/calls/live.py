@@ -24,6 +24,7 @@ from outdial.carriers.registry import CARRIERS
 from outdial.conversation.call_facts import CallFacts, Engines, MachinePolicy
 from outdial.conversation.line import Line, MediaSocket
 from outdial.conversation.session import AUDIO_LOST, Session, SessionEnd
+from outdial.db.engine import reading
 from outdial.db.notify import Notifications
 from outdial.db.tables import attempts, calls, carrier_accounts, turns
 from outdial.media.pacer import Pacer
@@ -87,7 +88,7 @@ class LiveCalls:
             .join(carrier_accounts, carrier_accounts.c.id == attempts.c.carrier_account_id)
             .where(attempts.c.id == attempt_id, attempts.c.carrier == carrier)
         )
-        async with self._engine.connect() as conn:
+        async with reading(self._engine) as conn:
             row = (await conn.execute(query)).one_or_none()
         if row is None:
             return None
@@ -267,7 +268,7 @@ class LiveCalls:
             told, self._told = self._told, set()
             query = select(calls.c.id, calls.c.hang_up_requested_at, calls.c.answered_by).where(calls.c.id.in_(told))
             try:
-                async with self._engine.connect() as conn:
+                async with reading(self._engine) as conn:
                     rows = (await conn.execute(query)).all()
             except Exception:
                 logger.exception("Live calls can't be looked at; trying again")
@@ -335,7 +336,7 @@ async def hang_up(
 
 
 async def _attempt(engine: AsyncEngine, attempt_id: str) -> Row[Any]:
-    async with engine.connect() as conn:
+    async with reading(engine) as conn:
         return (await conn.execute(select(attempts).where(attempts.c.id == attempt_id))).one()
 
 

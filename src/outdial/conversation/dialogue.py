@@ -73,8 +73,8 @@ class Dialogue:
 
     # -- told by the session ---------------------------------------------------------------------------------
 
-    def audio(self, pcm: bytes) -> None:
-        self._hearing.audio(pcm)
+    def audio(self, pcm: bytes, at_ms: int) -> None:
+        self._hearing.audio(pcm, at_ms)
 
     def digit(self, digit: str, at_ms: int) -> None:
         self._journal.event("digit", {"at_ms": at_ms})  # which one may be part of a card number
@@ -267,7 +267,7 @@ class Dialogue:
         keys, first_ms, last_ms = entry
         now_ms = self._line.now_ms()
         self._answered = ReplyTimes(ended_ms=last_ms, decided_ms=now_ms, recognised_ms=now_ms)
-        self._transcript.callee(self._transcript.next_seq(), pressed(keys), first_ms, last_ms)
+        self._transcript.callee(pressed(keys), first_ms, last_ms)
         return keys
 
     async def _words(self) -> str:
@@ -289,7 +289,7 @@ class Dialogue:
 
     def _utterance(self, utterance: Utterance) -> None:
         """The callee has finished an utterance. Over the agent's voice, and too short to interrupt: a backchannel."""
-        recognition = asyncio.create_task(self._write_down(utterance, self._transcript.next_seq()))
+        recognition = asyncio.create_task(self._write_down(utterance))
         self._background.add(recognition)
         recognition.add_done_callback(self._background.discard)
         if self._state is not TurnState.SPEAKING:
@@ -297,7 +297,7 @@ class Dialogue:
             if self._state is TurnState.LISTENING:
                 self._wake()
 
-    async def _write_down(self, utterance: Utterance, seq: int) -> str | None:
+    async def _write_down(self, utterance: Utterance) -> str | None:
         """The words of an utterance, also written into the transcript; None when recognition failed."""
         try:
             text = await utterance.text()
@@ -305,7 +305,7 @@ class Dialogue:
             logger.exception("Speech recognition failed", extra={"call_id": self.call_id})
             return None
         if text:
-            self._transcript.callee(seq, text, utterance.start_ms, utterance.end_ms)
+            self._transcript.callee(text, utterance.start_ms, utterance.end_ms)
         return text
 
     # -- turns and waiting -----------------------------------------------------------------------------------

@@ -10,11 +10,11 @@ from collections.abc import Callable
 
 from outdial.conversation.stopping import retrieve
 from outdial.conversation.turns import SpeechGate, SpeechPaused, SpeechResumed, SpeechStarted
-from outdial.media.frames import FRAME_MS
 from outdial.media.voice_activity import VoiceActivity, VoiceStream
 from outdial.speech.base import Recognition, SpeechToText
 
 PRE_ROLL_MS = 320            # audio kept from before the detector was sure: the first consonant is in it
+MAX_FRAMES = 150             # kept in all; the detector, too, gives up what is 2 s old
 MAX_UTTERANCE_MS = 30_000    # somebody reading a novel, or a radio
 DEAF_MS = 1000               # without a window: the carrier has stopped sending audio
 
@@ -72,8 +72,9 @@ class Hearing:
         self._on_utterance = on_utterance
         self._gate = SpeechGate()
         self._stream: VoiceStream | None = None
-        self._pre_roll: deque[bytes] = deque(maxlen=PRE_ROLL_MS // FRAME_MS)
-        self._window_ms = 0  # when the newest window came
+        self._frames: deque[tuple[int, bytes]] = deque(maxlen=MAX_FRAMES)  # that belong to no utterance (yet)
+        self._audio_ms = 0   # end of the newest frame
+        self._window_ms = 0  # when the newest window was reported
         self.current: Utterance | None = None
         self.until_silence_ms = 500  # how much silence ends an utterance
 
@@ -82,51 +83,61 @@ class Hearing:
         if self._stream is None:
             self._stream = self._voice_activity.open(self._window)
             self._gate = SpeechGate()
-            self._pre_roll.clear()
+            self._frames.clear()
 
     def disable(self) -> None:
         """Ends the utterance that is being spoken."""
         if self._stream is not None:
             self._stream.close()
             self._stream = None
-        self._end()
+        self._end_early()
 
     def check(self) -> None:
         """Ends an utterance of which no more audio comes; windows end all others."""
         if self._now_ms() - self._window_ms >= DEAF_MS:
-            self._end()
+            self._end_early()
 
-    def audio(self, pcm: bytes) -> None:
-        if self._stream is None:
-            return
-        if self.current is None:
-            self._pre_roll.append(pcm)
-        else:
-            self.current.feed(pcm)
-        self._stream.feed(pcm)
+    def audio(self, pcm: bytes, at_ms: int) -> None:
+        """A frame that was spoken until `at_ms`. It belongs to an utterance when the detector has come as far as it."""
+        if self._stream is not None:
+            self._frames.append((at_ms, pcm))
+            self._audio_ms = at_ms
+            self._stream.feed(pcm)
 
     def _window(self, probability: float) -> None:
-        self._window_ms = now_ms = self._now_ms()
-        event = self._gate.window(probability, now_ms)
+        assert self._stream is not None
+        self._window_ms = self._now_ms()
+        # When its audio was spoken, not when it was worked off: under load, that is much later for some windows.
+        at_ms = self._audio_ms - self._stream.waiting_ms
+        event = self._gate.window(probability, at_ms)
         match event:
-            case SpeechStarted(at_ms=at_ms):
-                self.current = Utterance(at_ms, self._speech_to_text.recognition())
-                for pcm in self._pre_roll:
-                    self.current.feed(pcm)
-                self._pre_roll.clear()
-            case SpeechPaused() if self.current is not None:
-                self.current.recognise()
+            case SpeechStarted(at_ms=start_ms):
+                self.current = Utterance(max(0, start_ms), self._speech_to_text.recognition())
             case SpeechResumed() if self.current is not None:
                 self.current.discard()
         utterance = self.current
         if utterance is None:
+            while self._frames and self._frames[0][0] <= at_ms - PRE_ROLL_MS:
+                self._frames.popleft()
             return
+        self._feed(utterance, at_ms)
         utterance.end_ms = self._gate.voice_ms
-        too_long = now_ms - utterance.start_ms > MAX_UTTERANCE_MS
-        if self._gate.silence_ms(now_ms) >= self.until_silence_ms or too_long:
+        silence_ms = self._gate.silence_ms(at_ms)
+        if silence_ms >= self.until_silence_ms or at_ms - utterance.start_ms > MAX_UTTERANCE_MS:
             self._end()
-        elif event is None and self._gate.silence_ms(now_ms) == 0:
+        elif isinstance(event, SpeechPaused):
+            utterance.recognise()
+        elif event is None and silence_ms == 0:
             self._on_voice(utterance)
+
+    def _feed(self, utterance: Utterance, until_ms: int) -> None:
+        while self._frames and self._frames[0][0] <= until_ms:
+            utterance.feed(self._frames.popleft()[1])
+
+    def _end_early(self) -> None:
+        if self.current is not None:
+            self._feed(self.current, self._now_ms())
+            self._end()
 
     def _end(self) -> None:
         if (utterance := self.current) is not None:

@@ -20,7 +20,8 @@ from outdial.carriers.base import (
     StreamEnded,
     StreamStarted,
 )
-from outdial.media.frames import FRAME_BYTES, FRAME_MS
+from outdial.media.audio_clock import AudioClock
+from outdial.media.frames import BYTES_PER_MS, FRAME_BYTES, FRAME_MS
 from outdial.media.pacer import Pacer
 from outdial.media.recording import Recording
 
@@ -46,7 +47,10 @@ class Listener(Protocol):
     """Who follows the line: the conversation."""
 
     def on_started(self, started: StreamStarted) -> None: ...
-    def on_audio(self, pcm: bytes, at_ms: int) -> None: ...
+    def on_audio(self, pcm: bytes, at_ms: int) -> None:
+        """A frame of the callee's, spoken until `at_ms`."""
+        ...
+
     def on_digit(self, digit: str, at_ms: int) -> None: ...
     def on_closed(self, *, orderly: bool) -> None:
         """The stream is over; `orderly` when the carrier said so rather than vanished."""
@@ -113,6 +117,7 @@ class Line:
         self._recording: Recording | None = None
         self._loop = asyncio.get_running_loop()
         self._began: float | None = None  # loop time at call clock 0
+        self._audio_clock = AudioClock()
         self._playout_ms = 0.0            # when the next frame sent will reach the callee's ear
         self._playing: Playback | None = None
         self._mark_due_ms: float | None = None
@@ -141,10 +146,12 @@ class Line:
                 if self._began is None:
                     return
                 now_ms = self.now_ms()
-                # The media timestamp would do as well, until a carrier pauses it while it plays something.
+                # Not by the media's timestamp: a carrier may have none, or pause it while it plays something.
+                duration_ms = len(pcm) // BYTES_PER_MS
+                at_ms = self._audio_clock.end_of(now_ms, duration_ms)
                 if self._recording is not None:
-                    self._recording.callee(max(0, now_ms - FRAME_MS), pcm)
-                self._listener.on_audio(pcm, now_ms)
+                    self._recording.callee(max(0, at_ms - duration_ms), pcm)
+                self._listener.on_audio(pcm, at_ms)
                 if now_ms - self._flushed_ms >= FLUSH_EVERY_MS:
                     self._flushed_ms = now_ms
                     if self._recording is not None:

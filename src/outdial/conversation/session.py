@@ -49,13 +49,13 @@ class Session:
         self, facts: CallFacts, agent: AgentCoroutine, engines: Engines, journal: Journal, control: Control
     ) -> None:
         self.line: Line  # set by whoever opens the media stream, before run()
+        self.variables: dict[str, Any] = dict(facts.variables)  # also what the agent has noted
         self._facts = facts
         self._agent = agent
         self._engines = engines
         self._journal = journal
         self._control = control
         self._transcript = Transcript(journal)
-        self._variables: dict[str, Any] = dict(facts.variables)
         self._now = asyncio.get_running_loop().time
         self._dialogue: Dialogue | None = None
         self._news = asyncio.Event()           # one of the following has changed
@@ -68,11 +68,6 @@ class Session:
         self._end_by = 0.0                     # the call's longest duration
         self._failure: CallError | None = None
         self._message_delivered: bool | None = None
-
-    @property
-    def variables(self) -> dict[str, Any]:
-        """The call's variables, with what the agent has made of them."""
-        return self._variables
 
     # -- the whole call --------------------------------------------------------------------------------------
 
@@ -134,7 +129,7 @@ class Session:
             self._control,
             self._journal,
             self._transcript,
-            self._variables,
+            self.variables,
         )
         dialogue.answered_by = self._verdict.answered_by if self._verdict else None
         if self._is_closed:
@@ -203,7 +198,7 @@ class Session:
 
     def on_audio(self, pcm: bytes, at_ms: int) -> None:
         if self._dialogue is not None:
-            self._dialogue.audio(pcm)
+            self._dialogue.audio(pcm, at_ms)
 
     def on_digit(self, digit: str, at_ms: int) -> None:
         if self._dialogue is not None:

@@ -15,7 +15,8 @@ class Speaker:
 class Turn:
     """One line of the transcript. Times are ms on the call clock; `end_ms` is None while it is being spoken.
 
-    `seq` rises in the order of the conversation, with gaps. `interrupted` says that `text` is what was heard of it.
+    `seq` names the turn and sorts the transcript: `start_ms` + 1, or the next number that is free.
+    `interrupted` says that `text` is what was heard of it.
     `latency` of an agent's turn, in ms: `silence` (end of the callee's speech until we decided it was the end),
     `recognition`, `decision` (until the agent spoke), `synthesis` (until the first frame left), `total`.
     """
@@ -40,20 +41,15 @@ class Journal(Protocol):
 
 
 class Transcript:
-    """Numbers a call's turns and writes them into its journal."""
+    """Writes a call's turns into its journal, in the order in which they began."""
 
     def __init__(self, journal: Journal) -> None:
         self._journal = journal
-        self._seq = 0
+        self._taken: set[int] = set()   # every seq so far
         self._open: Turn | None = None  # what the agent is saying
 
-    def next_seq(self) -> int:
-        """A place in the conversation for a turn whose words aren't known yet."""
-        self._seq += 1
-        return self._seq
-
     def agent_begins(self, text: str, start_ms: int, latency: dict[str, int] | None) -> None:
-        seq = self.next_seq()
+        seq = self._seq(start_ms)
         self._open = Turn(seq=seq, speaker=Speaker.AGENT, text=text, start_ms=start_ms, latency=latency)
         self._journal.turn(self._open)
 
@@ -63,8 +59,17 @@ class Transcript:
             self._journal.turn(replace(self._open, text=heard, end_ms=end_ms, interrupted=interrupted))
             self._open = None
 
-    def callee(self, seq: int, text: str, start_ms: int, end_ms: int) -> None:
+    def callee(self, text: str, start_ms: int, end_ms: int) -> None:
+        """A turn of the callee's, whose words may be known only after later turns have begun."""
+        seq = self._seq(start_ms)
         self._journal.turn(Turn(seq=seq, speaker=Speaker.CALLEE, text=text, start_ms=start_ms, end_ms=end_ms))
+
+    def _seq(self, start_ms: int) -> int:
+        seq = start_ms + 1
+        while seq in self._taken:
+            seq += 1
+        self._taken.add(seq)
+        return seq
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -22,7 +22,7 @@ import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
-from outdial.media.frames import SAMPLE_RATE_HZ
+from outdial.media.frames import BYTES_PER_MS, SAMPLE_RATE_HZ
 
 logger = logging.getLogger(__name__)
 
@@ -32,6 +32,7 @@ WINDOW_BYTES = WINDOW_SAMPLES * 2
 CONTEXT_SAMPLES = 32
 STATE_SIZE = 128
 PERIOD_S = 0.03
+CATCH_UP_WINDOWS = 4  # of each stream at once, when most have that many waiting
 MAX_BACKLOG_BYTES = 64 * WINDOW_BYTES  # 2 s; what happened before is of no use to a live call
 
 Floats = NDArray[np.float32]
@@ -40,13 +41,14 @@ Floats = NDArray[np.float32]
 class VoiceStream:
     """One call's audio on its way into the batches. Made by VoiceActivity.open."""
 
-    __slots__ = ("_activity", "_on_window", "_pcm", "_slot")
+    __slots__ = ("_activity", "_collected_ms", "_on_window", "_pcm", "_slot")
 
     def __init__(self, activity: "VoiceActivity", slot: int, on_window: Callable[[float], None]) -> None:
         self._activity = activity
         self._slot = slot  # -1 once closed
         self._on_window = on_window
         self._pcm = bytearray()
+        self._collected_ms = 0  # in the batch being reported, after the window being reported
 
     def feed(self, pcm: bytes) -> None:
         """More audio, of any length. When 2 s have piled up, all but the last second is dropped."""
@@ -55,6 +57,11 @@ class VoiceStream:
             windows = (len(self._pcm) - MAX_BACKLOG_BYTES // 2) // WINDOW_BYTES
             del self._pcm[: windows * WINDOW_BYTES]
             logger.warning("Voice detection fell behind", extra={"dropped_ms": windows * WINDOW_MS})
+
+    @property
+    def waiting_ms(self) -> int:
+        """How much audio was fed after the window that is being reported."""
+        return self._collected_ms + len(self._pcm) // BYTES_PER_MS
 
     def close(self) -> None:
         """No further window is reported, not even one being worked on. May be called twice."""
@@ -65,18 +72,18 @@ class VoiceStream:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Batch:
-    """One window of each of some streams; arrays of its own, so any thread may infer from it."""
+    """The same number of windows W of each of some streams B; arrays of its own, so any thread may infer from it."""
 
     streams: list[VoiceStream]
     slots: NDArray[np.intp]
-    input: Floats  # [B, CONTEXT_SAMPLES + WINDOW_SAMPLES]
+    input: Floats  # [W, B, CONTEXT_SAMPLES + WINDOW_SAMPLES]
     state: Floats  # [2, B, STATE_SIZE]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Inference:
-    probabilities: Floats  # [B]
-    state: Floats          # [2, B, STATE_SIZE]
+    probabilities: Floats  # [W, B]
+    state: Floats          # [2, B, STATE_SIZE], after the last window
 
 
 class VoiceActivity:
@@ -113,29 +120,42 @@ class VoiceActivity:
 
     def collect(self) -> Batch | None:
         """The oldest window of every stream that has one; None when there is none, or while a batch is on
-        its way (the next window needs the state that comes out of it)."""
+        its way (the next window needs the state that comes out of it).
+
+        When most are behind, the oldest few windows of those that are: every batch waits for its thread and for the
+        loop, and one window at a time, a busy process would never catch up.
+        """
         if self._in_flight is not None:
             return None
         ready = [stream for stream in self._streams if len(stream._pcm) >= WINDOW_BYTES]
         if not ready:
             return None
-        windows = b"".join([stream._pcm[:WINDOW_BYTES] for stream in ready])
+        count = 1
+        behind = [stream for stream in ready if len(stream._pcm) >= CATCH_UP_WINDOWS * WINDOW_BYTES]
+        if 2 * len(behind) > len(ready):
+            ready, count = behind, CATCH_UP_WINDOWS
+        size = count * WINDOW_BYTES
+        windows = b"".join([stream._pcm[:size] for stream in ready])
         for stream in ready:
-            del stream._pcm[:WINDOW_BYTES]
+            del stream._pcm[:size]
         slots = np.array([stream._slot for stream in ready], dtype=np.intp)
-        samples = np.empty((len(ready), CONTEXT_SAMPLES + WINDOW_SAMPLES), dtype=np.float32)
-        samples[:, :CONTEXT_SAMPLES] = self._context[slots]
-        pcm = np.frombuffer(windows, dtype="<i2").reshape(len(ready), WINDOW_SAMPLES)
-        np.multiply(pcm, np.float32(1 / 32768), out=samples[:, CONTEXT_SAMPLES:])
+        samples = np.empty((count, len(ready), CONTEXT_SAMPLES + WINDOW_SAMPLES), dtype=np.float32)
+        pcm = np.frombuffer(windows, dtype="<i2").reshape(len(ready), count, WINDOW_SAMPLES).swapaxes(0, 1)
+        np.multiply(pcm, np.float32(1 / 32768), out=samples[:, :, CONTEXT_SAMPLES:])
+        samples[0, :, :CONTEXT_SAMPLES] = self._context[slots]
+        samples[1:, :, :CONTEXT_SAMPLES] = samples[:-1, :, -CONTEXT_SAMPLES:]
         self._in_flight = Batch(streams=ready, slots=slots, input=samples, state=self._state[:, slots])
         return self._in_flight
 
     def infer(self, batch: Batch) -> Inference:
         """Safe in any thread; touches no stream."""
-        probabilities, state = self._session.run(
-            None, {"input": batch.input, "state": batch.state, "sr": np.array(SAMPLE_RATE_HZ, dtype=np.int64)}
-        )
-        return Inference(probabilities=probabilities[:, 0], state=state)
+        state, probabilities = batch.state, []
+        for window in batch.input:
+            probability, state = self._session.run(
+                None, {"input": window, "state": state, "sr": np.array(SAMPLE_RATE_HZ, dtype=np.int64)}
+            )
+            probabilities.append(probability[:, 0])
+        return Inference(probabilities=np.stack(probabilities), state=state)
 
     def deliver(self, batch: Batch, inference: Inference | None) -> None:
         """Report the windows to the streams that are still open. None: inference failed, its windows are
@@ -149,18 +169,22 @@ class VoiceActivity:
         still = np.array([stream._slot >= 0 for stream in batch.streams])
         slots = batch.slots[still]
         self._state[:, slots] = inference.state[:, still]
-        self._context[slots] = batch.input[still, -CONTEXT_SAMPLES:]
-        for stream, probability in zip(batch.streams, inference.probabilities.tolist(), strict=True):
-            if stream._slot < 0:
-                continue  # closed: before, or by the callback of another stream just now
-            try:
-                stream._on_window(probability)
-            except Exception:  # one call's fault must not silence the others
-                logger.exception("A call failed to take its voice activity")
-                stream.close()
+        self._context[slots] = batch.input[-1, still, -CONTEXT_SAMPLES:]
+        following_ms = WINDOW_MS * len(batch.input)
+        for probabilities in inference.probabilities.tolist():
+            following_ms -= WINDOW_MS
+            for stream, probability in zip(batch.streams, probabilities, strict=True):
+                if stream._slot < 0:
+                    continue  # closed: before, or by the callback of another stream just now
+                stream._collected_ms = following_ms
+                try:
+                    stream._on_window(probability)
+                except Exception:  # one call's fault must not silence the others
+                    logger.exception("A call failed to take its voice activity")
+                    stream.close()
 
     def run_once(self) -> int:
-        """Work off one window of every stream that has one, on this thread; returns how many those were."""
+        """Work off one batch on this thread; returns how many streams were in it."""
         batch = self.collect()
         if batch is None:
             return 0

@@ -18,11 +18,15 @@ from outdial.simulator.control import Control
 from outdial.simulator.faults import Fault, Faults
 from outdial.simulator.network import Network
 from outdial.simulator.telnyx.account import TelnyxAccount
-from outdial.simulator.telnyx.rest import TelnyxRest
 from outdial.simulator.telnyx.config import TelnyxConfig
+from outdial.simulator.telnyx.rest import TelnyxRest
 from outdial.simulator.twilio.account import Account
 from outdial.simulator.twilio.rest import TwilioRest
 from outdial.simulator.voices import Voice, offline_voice
+from outdial.simulator.vonage import actions
+from outdial.simulator.vonage.account import Account as VonageAccount
+from outdial.simulator.vonage.account import VonageConfig
+from outdial.simulator.vonage.rest import VonageRest
 from outdial.speech.base import TextToSpeech
 
 
@@ -39,28 +43,31 @@ class SimulatorConfig:
     caller_ids: tuple[str, ...] = ("+15551230009",)
     calls_per_second: float = 1.0     # 0: every call is dialled at once
     max_concurrent_requests: int = 100
-    telnyx: TelnyxConfig = field(default_factory=TelnyxConfig)
     pace: float = 1.0                 # of everything before the answer; see clock.Clock
     setup_s: float = 0.5              # from dialling to ringing
     ring_s: float = 3.0               # two short rings; real ones (2 s on, 4 s off) make a long demo
     recordings_dir: Path | None = None  # what each phone said and heard, as <call id>.wav
     prompts_dir: Path = Path(".outdial/simulator/prompts")
     faults: tuple[Fault, ...] = ()
+    vonage: VonageConfig = field(default_factory=VonageConfig)
+    telnyx: TelnyxConfig = field(default_factory=TelnyxConfig)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Simulator:
-    """A running simulator. All but `base_url` is for tests in the same process; `account` is Twilio's."""
+    """A running simulator. `network` and the accounts are for tests in the same process."""
 
     base_url: str
     network: Network
     account: Account
+    vonage: VonageAccount
     telnyx: TelnyxAccount
 
 
 class SimulatorApp(Starlette):
     network: Network
     account: Account
+    vonage: VonageAccount
     telnyx: TelnyxAccount
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -104,6 +111,7 @@ def create_app(
         test_token=config.test_auth_token,
         max_concurrent_requests=config.max_concurrent_requests,
     )
+    vonage = VonageAccount(network, config.vonage, actions.converse)
     telnyx = TelnyxAccount(network, config.telnyx)
 
     @contextlib.asynccontextmanager
@@ -116,13 +124,14 @@ def create_app(
 
     app = SimulatorApp(
         routes=[
-            *Control(network, [account, telnyx]).routes(),
+            *Control(network, [account, vonage, telnyx]).routes(),
             *rest.routes(),
+            *VonageRest(vonage).routes(),
             *TelnyxRest(telnyx).routes(),  # last: answers everything under /v2
         ],
         lifespan=lifespan,
     )
-    app.network, app.account, app.telnyx = network, account, telnyx
+    app.network, app.account, app.vonage, app.telnyx = network, account, vonage, telnyx
     return app
 
 
@@ -150,7 +159,11 @@ async def serve(
             await asyncio.sleep(0.005)
         address = f"{host}:{listener.getsockname()[1]}"
         yield Simulator(
-            base_url=f"http://{address}", network=app.network, account=app.account, telnyx=app.telnyx
+            base_url=f"http://{address}",
+            network=app.network,
+            account=app.account,
+            vonage=app.vonage,
+            telnyx=app.telnyx,
         )
     finally:
         server.should_exit = True

@@ -24,6 +24,10 @@ class HandshakeFailed(Exception):
     """The other side can't be reached or refused the websocket; the text says which, without the URL."""
 
 
+class HandshakeTimedOut(HandshakeFailed):
+    pass
+
+
 class WebSocket(asyncio.Protocol):
     """`on_message` gets text or bytes; `on_close` the close code, once, unless we closed (1006: cut off)."""
 
@@ -42,10 +46,13 @@ class WebSocket(asyncio.Protocol):
         self._fragments: list[bytes] = []
         self._transport: asyncio.Transport | None = None
 
-    def send(self, text: str) -> None:
+    def send(self, message: str | bytes) -> None:
         if self._protocol.state is not State.OPEN or self._transport is None:
             return
-        self._protocol.send_text(text.encode())
+        if isinstance(message, bytes):
+            self._protocol.send_binary(message)
+        else:
+            self._protocol.send_text(message.encode())
         self._flush()
         if self._transport.get_write_buffer_size() > MAX_UNSENT_BYTES:
             self._transport.abort()
@@ -157,7 +164,7 @@ async def connect(
             socket.cut()
         match exc:
             case TimeoutError():
-                raise HandshakeFailed("no answer in time") from exc
+                raise HandshakeTimedOut("no answer in time") from exc
             case OSError():
                 raise HandshakeFailed("the server can't be reached") from exc
         raise

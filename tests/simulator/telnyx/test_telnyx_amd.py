@@ -49,6 +49,8 @@ def found(mode: str, *sounds: tuple[Sound, int], **tuning: int) -> list[tuple[st
         ("detect_beep", NO_BEEP, [("detection", "machine", 2900)]),
         ("detect_words", VOICEMAIL, [("detection", "machine", 2900), ("greeting", "beep_detected", 7420)]),
         ("detect_words", NO_BEEP, [("detection", "machine", 2900), ("greeting", "ended", 30_000)]),
+        ("detect_beep", EARLY_BEEP, [("detection", "machine", 620), ("greeting", "beep_detected", 640)]),
+        ("detect", EARLY_BEEP, [("detection", "machine", 620)]),
         ("greeting_end", VOICEMAIL, [("detection", "machine", 2900), ("greeting", "beep_detected", 7420)]),
         (
             "premium",

@@ -208,7 +208,7 @@ async def test_callbacks_conform_to_telnyxs_document(setup):
         for name in data["properties"]["event_type"]["enum"]:
             schemas[name] = resolved
     call_control_id = await setup.answered("14", **setup.streaming(), answering_machine_detection="detect")
-    await setup.act(call_control_id, "speak", payload="Hello there", voice="female")
+    await setup.act(call_control_id, "speak", payload="Hello " * 20, voice="female")
     await setup.act(call_control_id, "playback_start", audio_url="https://voice.example/a.wav")
     await customer.event("call.machine.detection.ended")
     await customer.event("call.dtmf.received", 20)

@@ -12,11 +12,11 @@ from outdial.simulator.network import Network
 from outdial.simulator.telnyx import errors, ids
 from outdial.simulator.telnyx.call import TelnyxCall
 from outdial.simulator.telnyx.callbacks import Courier
+from outdial.simulator.telnyx.config import TelnyxConfig
 from outdial.simulator.telnyx.destinations import countries_of
 from outdial.simulator.telnyx.inventory import Application, Number, OutboundVoiceProfile
 from outdial.simulator.telnyx.leg import Leg
 from outdial.simulator.telnyx.party import Shared
-from outdial.simulator.telnyx.config import TelnyxConfig
 from outdial.simulator.telnyx.signature import Signer
 from outdial.simulator.telnyx.wishes import Dial, Hooks
 

@@ -93,10 +93,12 @@ class Standard:
         self._tuning = tuning
         self._ear = _Ear()
         self._machine_at_ms: int | None = None
+        self._beeped = False
 
     def hear(self, sound: Sound) -> Finding | None:
         ear = self._ear
         ear.hear(sound)
+        self._beeped = self._beeped or ear.beeped  # the beep that gives a machine away also ends its greeting
         if self._machine_at_ms is None:
             result = self._who()
             if result is None:
@@ -127,7 +129,7 @@ class Standard:
 
     def _greeting_end(self, listened_ms: int) -> str | None:
         ear, tuning = self._ear, self._tuning
-        if ear.beeped:
+        if self._beeped:
             return "beep_detected"
         if self._mode == "greeting_end":
             if ear.silence_ms >= tuning.greeting_silence_duration:

@@ -12,6 +12,7 @@ from outdial.simulator.callees import Reaction, Step, utterances
 from outdial.simulator.calls import Status
 from outdial.simulator.line import Line, ends
 from outdial.simulator.phone import Phone
+from outdial.simulator.ringing import ring
 from outdial.simulator.telnyx import amd, cost
 from outdial.simulator.telnyx.leg import Ending, Leg, stamp
 from outdial.simulator.telnyx.party import Party, Shared
@@ -110,7 +111,7 @@ class TelnyxCall(Party):
 
     async def _reach(self, dial: Dial) -> None:
         """Make the phone ring, until somebody answers or there is a reason why nobody does."""
-        call, clock = self.leg.call, self.network.clock
+        call = self.leg.call
         call.dialled_at = self._now()
         self._be(Status.INITIATED)
         self.first_callback = self.callbacks.post(
@@ -127,20 +128,15 @@ class TelnyxCall(Party):
             self.note(self._refusal)
             self.end(Ending(cause="call_rejected", source="unknown", sip_code=403))
             return
-        await clock.sleep(self.network.setup_s)
-        if call.callee.reaction is Reaction.NO_SUCH_NUMBER:
-            self.end(UNREACHED[call.callee.reaction])
-            return
-        self._be(Status.RINGING)  # there is no event for it
-        rings_s = self.network.ring_s if call.callee.rings_s is None else call.callee.rings_s
-        if call.callee.reaction is Reaction.RINGS_OUT or rings_s >= dial.ring_timeout_s:
-            await clock.sleep(dial.ring_timeout_s)
+        reaction = await ring(
+            self.network, call.callee, dial.ring_timeout_s, lambda: self._be(Status.RINGING)  # tells nobody
+        )
+        if reaction is Reaction.RINGS_OUT:
             cause = "timeout" if dial.retry_on_timeout else "no_answer"
             self.end(Ending(cause=cause, source="caller", sip_code=487))
             return
-        await clock.sleep(rings_s)
-        if call.callee.reaction is not Reaction.ANSWERS:
-            self.end(UNREACHED[call.callee.reaction])
+        if reaction is not Reaction.ANSWERS:
+            self.end(UNREACHED[reaction])
             return
         self._pick_up(await self._phone(call.callee.script))
         if dial.detection is not None:

@@ -13,8 +13,8 @@ class TelnyxConfig:
     connection_id: str = "2555000000000000001"  # a Call Control application
     webhook_event_url: str = "http://127.0.0.1/callbacks/telnyx"  # of that application
     outbound_voice_profile_id: str = "2555000000000000002"
-    numbers: tuple[str, ...] = ("+15551230022", "+15551230024")  # owned, connected to nothing
-    verified_numbers: tuple[str, ...] = ("+15551230029",)
+    numbers: tuple[str, ...] = ("+15551230032", "+15551230034")  # owned, connected to nothing
+    verified_numbers: tuple[str, ...] = ("+15551230039",)
     dials_per_second: float = 30.0  # on average over 5 s; 0: no limit
     channel_limit: int | None = None  # calls at a time
     leg_codec: str = "PCMA"  # of the phone's side: what we stream when no `stream_codec` is asked for

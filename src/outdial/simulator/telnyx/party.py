@@ -7,8 +7,8 @@ from outdial.simulator.faults import Fault, FaultKind
 from outdial.simulator.network import Network
 from outdial.simulator.telnyx.audio import LegAudio
 from outdial.simulator.telnyx.callbacks import Callbacks, Courier
-from outdial.simulator.telnyx.leg import Leg
 from outdial.simulator.telnyx.config import TelnyxConfig
+from outdial.simulator.telnyx.leg import Leg
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

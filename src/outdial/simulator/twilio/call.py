@@ -19,6 +19,7 @@ from outdial.simulator.faults import Fault, FaultKind
 from outdial.simulator.line import Line
 from outdial.simulator.network import Network
 from outdial.simulator.phone import Phone
+from outdial.simulator.ringing import ring
 from outdial.simulator.twilio import errors
 from outdial.simulator.twilio.callbacks import Callbacks
 
@@ -234,24 +235,16 @@ class TwilioCall:
 
     async def _reach(self) -> bool:
         """Dial and let it ring; whether somebody answers."""
-        call, clock = self.call, self.network.clock
+        call = self.call
         await asyncio.sleep(self.queue_s)
         call.dialled_at = self._now()
         self.first_callback = self._progress(Status.INITIATED, "initiated")
         self.dialled.set()
-        await clock.sleep(self.network.setup_s)
-        if call.callee.reaction is Reaction.NO_SUCH_NUMBER:
-            self.end(*UNANSWERED[call.callee.reaction])
-            return False
-        self._progress(Status.RINGING, "ringing")
-        rings_s = self.network.ring_s if call.callee.rings_s is None else call.callee.rings_s
-        if call.callee.reaction is Reaction.RINGS_OUT or rings_s >= self.wishes.ring_timeout_s:
-            await clock.sleep(self.wishes.ring_timeout_s)
-            self.end(*UNANSWERED[Reaction.RINGS_OUT])
-            return False
-        await clock.sleep(rings_s)
-        if call.callee.reaction is not Reaction.ANSWERS:
-            self.end(*UNANSWERED[call.callee.reaction])
+        reaction = await ring(
+            self.network, call.callee, self.wishes.ring_timeout_s, lambda: self._progress(Status.RINGING, "ringing")
+        )
+        if reaction is not Reaction.ANSWERS:
+            self.end(*UNANSWERED[reaction])
             return False
         return True
 
