@@ -280,6 +280,13 @@ async def test_the_end_of_the_stream_ends_what_was_being_played(call, end, order
     assert max(at for at, _ in call.tape.agent_frames) < 500
 
 
+@pytest.mark.parametrize("says_stop", [True, False])
+async def test_where_no_stop_is_said_an_orderly_close_stands_for_it(call, says_stop):
+    call.line._codec.says_stop = says_stop
+    call.carrier.hang_up()
+    assert call.follower.told[-1] == ("closed", not says_stop)
+
+
 async def test_a_closed_line_takes_and_sends_nothing_more(call):
     call.line.close()
     told, sent = list(call.follower.told), list(call.carrier.sent)

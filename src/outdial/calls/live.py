@@ -18,8 +18,8 @@ from outdial.calls.journal import CallJournal
 from outdial.calls.recordings import FOLDER as RECORDINGS
 from outdial.calls.request import check_json_object
 from outdial.calls.state import AnsweredBy, CallDirection, CallState, EndReason, Progress, Verdict
-from outdial.calls.transitions import announce_ending, apply_event
-from outdial.carriers.base import CarrierError, CarrierName
+from outdial.calls.transitions import announce_ending, apply_event, carrier_call
+from outdial.carriers.base import CarrierError, CarrierName, CarrierUnreachable
 from outdial.carriers.registry import CARRIERS
 from outdial.conversation.call_facts import CallFacts, Engines, MachinePolicy
 from outdial.conversation.line import Line, MediaSocket
@@ -93,7 +93,8 @@ class LiveCalls:
         if row is None:
             return None
         credentials = self._secret_box.decrypt(row.credentials)
-        if kind.signs_streams and not kind.verify(credentials, url=url, headers=headers, body=b""):
+        now = datetime.now(UTC)
+        if kind.signs_streams and not kind.verify(credentials, url=url, headers=headers, body=b"", now=now):
             logger.warning("Media stream with a wrong signature refused", extra={"attempt_id": attempt_id})
             return None
         call = await self._take_stream(attempt_id, token)
@@ -313,7 +314,10 @@ class _Control:
         row = await _attempt(self._engine, self._attempt_id)
         carrier = await self._open_carrier(row.carrier_account_id)
         callback_url = f"{self._settings.base_url}/callbacks/{row.carrier}/{self._attempt_id}"
-        await carrier.transfer(row.carrier_call_id, to, self._caller_id, callback_url)
+        call = carrier_call(row)
+        if call is None:  # talking before the carrier told the id: no reply, no callback yet
+            raise CarrierUnreachable("no_call_id", "The carrier has not yet told how to reach this call.")
+        await carrier.transfer(call, to, self._caller_id, callback_url)
 
 
 async def hang_up(
@@ -321,12 +325,13 @@ async def hang_up(
 ) -> bool:
     """Ask the carrier to end an attempt; False when it can't be reached (the sweep asks again later)."""
     row = await _attempt(engine, attempt_id)
-    if row.carrier_call_id is None:
+    call = carrier_call(row)
+    if call is None:
         return False
     for number in range(tries):
         try:
             carrier = await open_carrier(row.carrier_account_id)
-            await carrier.hang_up(row.carrier_call_id)
+            await carrier.hang_up(call)
             return True
         except CarrierError as error:
             logger.warning("Hang-up not accepted", extra={"attempt_id": attempt_id, "code": error.code})

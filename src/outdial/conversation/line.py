@@ -168,8 +168,10 @@ class Line:
                 self._stopped = True
                 self.close()
 
-    def disconnected(self) -> None:
-        """The websocket is gone."""
+    def disconnected(self, *, orderly: bool = False) -> None:
+        """The websocket is gone; `orderly` when the carrier closed it in due form."""
+        if orderly and not self._codec.says_stop:
+            self._stopped = True
         self.close()
 
     # -- out -------------------------------------------------------------------------------------------------
