@@ -17,7 +17,7 @@ from outdial.calls.dialing import OpenCarrier
 from outdial.calls.journal import CallJournal
 from outdial.calls.recordings import FOLDER as RECORDINGS
 from outdial.calls.request import check_json_object
-from outdial.calls.state import AnsweredBy, CallDirection, CallState, EndReason, Progress, Verdict
+from outdial.calls.state import AnsweredBy, CallDirection, CallError, CallState, EndReason, Progress, Verdict
 from outdial.calls.transitions import announce_ending, apply_event, carrier_call
 from outdial.carriers.base import CarrierError, CarrierName, CarrierUnreachable
 from outdial.carriers.registry import CARRIERS
@@ -35,6 +35,7 @@ from outdial.workspaces.secrets import SecretBox
 logger = logging.getLogger(__name__)
 
 HANG_UP_TRIES = 4
+BROKE = CallError(code="internal_error", message="Outdial had to end this call because of an error of its own.")
 AFTER_STREAM_CHECK_S = 3.0  # the carrier's "completed" should be here by then; else it is asked
 
 
@@ -181,13 +182,22 @@ class LiveCalls:
                 loss.cancel()
             await self._end(attempt_id, call.id, session, end, recording)
         except Exception:
-            logger.exception("Conversation broke", extra=fields)  # the sweep ends the call
+            logger.exception("Conversation broke", extra=fields)
+            await self._give_up(attempt_id)
         finally:
             session.line.close()
             if self._sessions.get(call.id) is session:  # else the call's next attempt is talking already
                 del self._sessions[call.id]
             self._attempts.discard(attempt_id)
             await journal.close()
+
+    async def _give_up(self, attempt_id: str) -> None:
+        """End a call whose conversation broke by a fault of ours. What isn't reached here, the sweep ends."""
+        try:
+            await announce_ending(self._engine, attempt_id, EndReason.FAILED, BROKE)
+            await hang_up(self._engine, self._open_carrier, attempt_id)
+        except Exception:
+            logger.exception("Broken conversation not ended; the sweep will", extra={"attempt_id": attempt_id})
 
     async def _announce_loss(self, attempt_id: str, session: Session) -> None:
         """At once: the conversation still winds up when the carrier says "completed", which would be all we know."""
