@@ -13,8 +13,8 @@ from bench.figures import Figure, Result, median, percentile
 from bench.options import Options
 from bench.scene import Scene, scene, wait_until
 
-REQUESTS, WARM_UP = 200, 30
-REST_S = 0.06  # until the next request: the busy call before is over by then
+REQUESTS, WARM_UP = 150, 30
+REST_S = 0.15  # until the next request: the busy call before is over and written down by then
 PACE = 30     # calls a second the account may dial, as Telnyx has it: never in the way here
 TARGET_MS = 15.0
 STEPS = (

@@ -27,7 +27,7 @@ from bench.processes import commands, say
 from outdial import logs
 from outdial.agents.book import AgentBook, ReadyAgent
 from outdial.agents.store import create_agent
-from outdial.app import Running, Speech, running
+from outdial.app import Running, Speech, running, spare_startup_from_collection
 from outdial.carriers.base import CarrierName
 from outdial.conversation.hearing import Hearing, Utterance
 from outdial.conversation.live_call import LiveCall
@@ -114,7 +114,9 @@ async def main(config: dict[str, Any]) -> None:
     else:
         speech = await Speech.offline(settings)
     async with running(settings, speech=speech) as outdial:
-        say({"base_url": outdial.base_url, **await _furnish(outdial, config)})
+        furnished = await _furnish(outdial, config)
+        spare_startup_from_collection()  # as `outdial serve` does
+        say({"base_url": outdial.base_url, **furnished})
         if config["trace"]:
             _watch(outdial)
         async for command in commands():

@@ -1,6 +1,7 @@
 """One Outdial process, put together: settings → database → shared machinery → dispatcher, sweep, HTTP server."""
 
 import asyncio
+import gc
 import signal
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
@@ -175,12 +176,20 @@ async def serve(settings: Settings, *, started: Callable[[str], None], progress:
         loop.add_signal_handler(number, stop.set)
     try:
         async with running(settings, progress=progress) as outdial:
+            spare_startup_from_collection()
             started(outdial.base_url)
             await stop.wait()
             progress("Stopping: live calls are hung up, then everything ends")
     finally:
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.remove_signal_handler(number)
+
+
+def spare_startup_from_collection() -> None:
+    """Never look again for garbage in what is there once the process is up: modules, models, routes. A full
+    collection took a tenth of a second with it, in which no frame leaves."""
+    gc.collect()
+    gc.freeze()
 
 
 class _Server(uvicorn.Server):

@@ -56,7 +56,7 @@ async def test_the_agent_s_version_is_settled_when_the_call_is_taken(engine, ten
 
 async def test_a_crowd_doesn_t_pass_the_end_of_the_queue_by_much(engine, place):
     short = Settings(max_queued_calls=40)
-    results = await asyncio.gather(*(place(settings=short) for _ in range(60)), return_exceptions=True)
+    results = await asyncio.gather(*(place(settings=short) for _ in range(100)), return_exceptions=True)
     refused = [result for result in results if isinstance(result, Exception)]
     assert {type(error) for error in refused} == {LimitReached}
     async with engine.connect() as conn:

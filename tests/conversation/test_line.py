@@ -242,6 +242,18 @@ async def test_the_recording_is_written_about_every_second(call):
     assert call.tape.flushed == [1000, 2000, 3000, 4000, 5000]
 
 
+async def test_audio_that_was_held_up_is_not_written_off():
+    call = Call()
+    call.line.received("start")
+    for _ in range(99):
+        await asyncio.sleep(0.02)
+        call.line.received(sound(5, 20))
+    await asyncio.sleep(0.9)
+    call.line.received(sound(5, 20))
+    assert call.tape.flushed[-1] == pytest.approx(2000, abs=100)
+    call.line.close()
+
+
 async def test_a_second_start_changes_nothing(call):
     await asyncio.sleep(1)
     call.line.received("start")

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from end_to_end.world import CALLEE, SHORT, TALKATIVE, Customer, Story, World, loud_ms
+from end_to_end.world import CALLEE, SHORT, TALKATIVE, Customer, Story, World, loud
 from outdial.carriers.base import CarrierName
 
 CALLER = "+12025550199"
@@ -55,7 +55,7 @@ async def _call_in(world: World, customer: Customer) -> tuple[str, str]:
     known = {call["id"] for call in await _inbound(customer)}
     phone = await world.call_in(customer, from_=CALLER)
     async with asyncio.timeout(20):
-        while not (new := [call["id"] for call in await _inbound(customer) if call["id"] not in known]):
+        while not (new := [call["id"] for call in await _inbound(customer) if call["id"] not in known]):  # noqa: ASYNC110
             await asyncio.sleep(0.05)
     return new[0], phone
 
@@ -151,4 +151,4 @@ def test_every_line_of_an_inbound_call_is_given_back(outcome: Calls):
 
 def _heard_ms(world: World, outcome: Calls, what: str, carrier: CarrierName) -> int:
     """How much of sound came out of the caller's phone."""
-    return int(loud_ms(world.heard_by(outcome.phones[what, carrier]).right).sum()) * 20
+    return int(loud(world.heard_by(outcome.phones[what, carrier]).right).sum()) * 20

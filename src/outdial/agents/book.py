@@ -11,6 +11,7 @@ from outdial.agents.script.parse import parse_script
 from outdial.agents.script.run import run_script, speakable
 from outdial.agents.script.template import TemplateError
 from outdial.conversation.live_call import AgentCoroutine, LiveCall
+from outdial.db.engine import reading
 from outdial.db.tables import agent_versions
 
 MAX_KEPT = 500
@@ -43,7 +44,7 @@ class AgentBook:
         query = select(agent_versions.c.source).where(
             agent_versions.c.agent_id == agent_id, agent_versions.c.version == version
         )
-        async with self._engine.connect() as conn:
+        async with reading(self._engine) as conn:
             source = (await conn.execute(query)).scalar_one_or_none()
         if source is None:
             raise LookupError("agent version not found")

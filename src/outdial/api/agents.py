@@ -25,6 +25,7 @@ from outdial.api.bodies import Name, StrictBody
 from outdial.api.docs import errors, example
 from outdial.api.services import Use
 from outdial.calls.request import CleanText
+from outdial.db.engine import reading
 
 router = APIRouter(route_class=ApiRoute, tags=["Agents"])
 
@@ -83,7 +84,7 @@ class Publication(StrictBody):
     responses=example({"agents": [_AGENT]}) | errors(),
 )
 async def get_agents(services: Use, caller: Caller) -> JSONResponse:
-    async with services.engine.connect() as conn:
+    async with reading(services.engine) as conn:
         return JSONResponse(AgentList(agents=await list_agents(conn, caller.workspace_id)))
 
 
@@ -117,7 +118,7 @@ async def post_agent(
     responses=example(_DETAIL) | errors(**NO_AGENT),
 )
 async def get_one_agent(services: Use, caller: Caller, agent_id: AgentId) -> JSONResponse:
-    async with services.engine.connect() as conn:
+    async with reading(services.engine) as conn:
         return JSONResponse(await get_agent(conn, caller.workspace_id, agent_id))
 
 
@@ -169,7 +170,7 @@ async def post_version(
 async def get_one_version(
     services: Use, caller: Caller, agent_id: AgentId, version: Annotated[int, Path(ge=1, lt=2**31)]
 ) -> JSONResponse:
-    async with services.engine.connect() as conn:
+    async with reading(services.engine) as conn:
         return JSONResponse(await get_version(conn, caller.workspace_id, agent_id, version))
 
 

@@ -10,6 +10,7 @@ from outdial.api.auth import ApiRoute, Caller
 from outdial.api.bodies import Name, StrictBody
 from outdial.api.docs import errors, example
 from outdial.api.services import Use
+from outdial.db.engine import reading
 from outdial.ids import is_id
 from outdial.refusals import NotFound
 from outdial.workspaces.api_keys import (
@@ -50,7 +51,7 @@ class KeyRequest(StrictBody):
     responses=example({"api_keys": [_KEY]}) | errors(),
 )
 async def get_keys(services: Use, caller: Caller) -> JSONResponse:
-    async with services.engine.connect() as conn:
+    async with reading(services.engine) as conn:
         return JSONResponse(ApiKeyList(api_keys=await list_api_keys(conn, caller.workspace_id)))
 
 

@@ -16,6 +16,7 @@ from outdial.api.services import Use
 from outdial.calls.intake import request_hang_up
 from outdial.calls.state import CallState
 from outdial.calls.views import CallFilter, CallPage, CallView, get_call, list_calls, recording_path
+from outdial.db.engine import reading
 
 router = APIRouter(route_class=ApiRoute, tags=["Calls"])
 
@@ -114,7 +115,7 @@ class HangUpAnswer(TypedDict):
     responses=example({"calls": [_SUMMARY], "next_cursor": None}) | errors(422),
 )
 async def get_calls(services: Use, caller: Caller, wanted: Annotated[CallFilter, Query()]) -> JSONResponse:
-    async with services.engine.connect() as conn:
+    async with reading(services.engine) as conn:
         page = await list_calls(conn, caller.workspace_id, wanted, base_url=services.settings.base_url)
     return JSONResponse(page)
 
@@ -127,7 +128,7 @@ async def get_calls(services: Use, caller: Caller, wanted: Annotated[CallFilter,
     responses=example(_SUMMARY | {"transcript": _TRANSCRIPT}) | errors(**NO_CALL),
 )
 async def get_one_call(services: Use, caller: Caller, call_id: CallId) -> JSONResponse:
-    async with services.engine.connect() as conn:
+    async with reading(services.engine) as conn:
         call = await get_call(conn, caller.workspace_id, call_id, base_url=services.settings.base_url)
     return JSONResponse(call)
 
@@ -167,7 +168,7 @@ async def hang_up(services: Use, caller: Caller, call_id: CallId) -> JSONRespons
     ),
 )
 async def get_recording(request: Request, services: Use, caller: Caller, call_id: CallId) -> FileResponse:
-    async with services.engine.connect() as conn:
+    async with reading(services.engine) as conn:
         stored = await recording_path(conn, caller.workspace_id, call_id)
     size = await to_thread.run_sync(_size, services.recordings_dir, services.settings.data_dir / stored)
     if size is None:

@@ -19,6 +19,7 @@ from outdial.api.problems import invalid
 from outdial.api.services import Services, Use
 from outdial.calls.state import CallState
 from outdial.calls.views import Event, call_state, events_after
+from outdial.db.engine import reading
 from outdial.instants import to_json
 
 logger = logging.getLogger(__name__)
@@ -74,7 +75,7 @@ async def follow_call(
     last_event_id: Annotated[str | None, Header(description="Go on after this event")] = None,
 ) -> Response:
     after = _event_id(last_event_id)
-    async with services.engine.connect() as conn:
+    async with reading(services.engine) as conn:
         state, _ = await call_state(conn, caller.workspace_id, call_id)
         if state is CallState.ENDED and after and not await events_after(conn, call_id, after, limit=1):
             return Response(status_code=204)
@@ -121,7 +122,7 @@ async def _stream(services: Services, workspace_id: str, call_id: str, after: in
 async def _read(
     services: Services, workspace_id: str, call_id: str, after: int
 ) -> tuple[CallState, datetime | None, Sequence[Event]]:
-    async with services.engine.connect() as conn:
+    async with reading(services.engine) as conn:
         state, ended_at = await call_state(conn, workspace_id, call_id)
         # After the state: when that is the end, the event that says so is among these.
         return state, ended_at, await events_after(conn, call_id, after)

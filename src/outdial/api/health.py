@@ -10,6 +10,7 @@ from typing_extensions import TypedDict
 from outdial.api.docs import documented, example
 from outdial.api.problems import unavailable
 from outdial.api.services import Use
+from outdial.db.engine import reading
 
 router = APIRouter(tags=["Health"])
 
@@ -36,7 +37,7 @@ async def readyz(services: Use) -> Health:
     if not services.ready():
         raise unavailable("This process is starting or stopping.")
     try:
-        async with asyncio.timeout(_PATIENCE_S), services.engine.connect() as conn:
+        async with asyncio.timeout(_PATIENCE_S), reading(services.engine) as conn:
             await conn.execute(text("SELECT 1"))
     except (SQLAlchemyError, TimeoutError):
         raise unavailable("The database can't be reached.") from None

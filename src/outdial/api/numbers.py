@@ -14,6 +14,7 @@ from outdial.api.services import Use
 from outdial.calls.request import E164, CleanText
 from outdial.carriers.base import CarrierName
 from outdial.carriers.registry import CARRIERS
+from outdial.db.engine import reading
 from outdial.numbers.connecting import NumberCheck, RemovedNumber
 from outdial.numbers.store import Direction, NumberView, Version, change_number, get_number, list_numbers
 
@@ -119,7 +120,7 @@ class NumberChanges(StrictBody):
     responses=example({"numbers": [_NUMBER]}) | errors(),
 )
 async def get_numbers(services: Use, caller: Caller) -> JSONResponse:
-    async with services.engine.connect() as conn:
+    async with reading(services.engine) as conn:
         found = await list_numbers(conn, caller.workspace_id, public_url=services.settings.base_url)
     return JSONResponse(NumberList(numbers=found))
 
@@ -181,7 +182,7 @@ async def post_number(
     responses=example(_NUMBER) | errors(**NO_NUMBER),
 )
 async def get_one_number(services: Use, caller: Caller, number_id: NumberId) -> JSONResponse:
-    async with services.engine.connect() as conn:
+    async with reading(services.engine) as conn:
         number = await get_number(
             conn, caller.workspace_id, number_id, public_url=services.settings.base_url
         )

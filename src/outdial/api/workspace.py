@@ -10,6 +10,7 @@ from outdial.api.auth import ApiRoute, Caller
 from outdial.api.bodies import StrictBody
 from outdial.api.docs import errors, example
 from outdial.api.services import Use
+from outdial.db.engine import reading
 from outdial.workspaces.plans import MAX_LINES, Plan
 from outdial.workspaces.store import WorkspaceView, change_plan, get_workspace
 
@@ -56,7 +57,7 @@ class WorkspaceChanges(StrictBody):
     responses=example(_WORKSPACE) | errors(),
 )
 async def get_own_workspace(services: Use, caller: Caller) -> JSONResponse:
-    async with services.engine.connect() as conn:
+    async with reading(services.engine) as conn:
         return JSONResponse(await get_workspace(conn, caller.workspace_id))
 
 

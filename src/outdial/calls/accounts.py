@@ -7,6 +7,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from outdial.carriers.base import Carrier, CarrierName, CarrierRefused
 from outdial.carriers.registry import CARRIERS
+from outdial.db.engine import reading
 from outdial.db.tables import carrier_accounts
 from outdial.workspaces.secrets import SecretBox
 
@@ -24,7 +25,7 @@ class Accounts:
         """Raises CarrierRefused when the account is gone."""
         account = carrier_accounts.c
         query = select(account.carrier, account.credentials, account.base_url).where(account.id == account_id)
-        async with self._engine.connect() as conn:
+        async with reading(self._engine) as conn:
             row = (await conn.execute(query)).one_or_none()
         if row is None:
             raise CarrierRefused("account_removed", "The carrier account of this number was removed.")

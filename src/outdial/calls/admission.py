@@ -16,6 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from outdial.calls.feed import add_event
 from outdial.calls.state import CallState, EndReason
+from outdial.db.engine import reading
 from outdial.db.tables import attempts, calls, carrier_accounts, numbers, pools
 from outdial.ids import new_id, new_secret
 from outdial.workspaces.store import free_outbound
@@ -97,7 +98,7 @@ async def workspaces_with_queued_calls(engine: AsyncEngine) -> list[str]:
     queued = select(calls.c.id).where(
         calls.c.workspace_id == pools.c.workspace_id, calls.c.state == CallState.QUEUED
     )
-    async with engine.connect() as conn:
+    async with reading(engine) as conn:
         return list((await conn.execute(select(pools.c.workspace_id).where(queued.exists()))).scalars())
 
 

@@ -18,6 +18,7 @@ from outdial.calls.state import CarrierCall, EndReason
 from outdial.calls.transitions import announce_ending, apply_event, record_price
 from outdial.carriers.base import TRANSFER_FAILED, BadCallback, Callback, CallbackReply, CarrierError, CarrierName
 from outdial.carriers.registry import CARRIERS
+from outdial.db.engine import reading
 from outdial.db.tables import attempts, callbacks, carrier_accounts
 from outdial.settings import Settings
 from outdial.workspaces.secrets import SecretBox
@@ -39,7 +40,7 @@ async def attempt_with_account(engine: AsyncEngine, carrier: str, attempt_id: st
         .join(carrier_accounts, carrier_accounts.c.id == attempts.c.carrier_account_id)
         .where(attempts.c.id == attempt_id, attempts.c.carrier == carrier)
     )
-    async with engine.connect() as conn:
+    async with reading(engine) as conn:
         return (await conn.execute(query)).one_or_none()
 
 
@@ -124,7 +125,7 @@ class Callbacks:
             .order_by(callbacks.c.id)
             .limit(limit)
         )
-        async with self._engine.connect() as conn:
+        async with reading(self._engine) as conn:
             rows = (await conn.execute(query)).all()
         by_attempt: dict[str, list[Row[Any]]] = {}
         for row in rows:

@@ -7,8 +7,20 @@ import hashlib
 import json
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any
 
-from sqlalchemy import RowMapping, func, insert, select, update
+from sqlalchemy import (
+    DateTime,
+    Executable,
+    RowMapping,
+    Select,
+    Text,
+    bindparam,
+    func,
+    insert,
+    select,
+    update,
+)
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from outdial.calls.request import OutboundRequest
@@ -146,24 +158,9 @@ async def _earlier_answer(
 
 
 async def _number_that_dials(conn: AsyncConnection, workspace_id: str, number_id: str) -> RowMapping:
-    number = None
+    number: RowMapping | None = None
     if is_id(number_id, "num"):
-        number = (
-            await conn.execute(
-                select(
-                    numbers.c.id,
-                    numbers.c.workspace_id,
-                    numbers.c.e164,
-                    numbers.c.direction,
-                    numbers.c.agent_id,
-                    numbers.c.agent_version,
-                    version_in_use.label("version"),
-                )
-                .outerjoin(agents, agents.c.id == numbers.c.agent_id)
-                .where(numbers.c.id == number_id)
-                .with_for_update(read=True, key_share=True, of=numbers)  # it can't be removed before we commit
-            )
-        ).mappings().one_or_none()
+        number = (await conn.execute(_NUMBER, {"number": number_id})).mappings().one_or_none()
     if number is None:
         raise NotFound("number_not_found", "There is no phone number with this id.")
     if number["workspace_id"] != workspace_id:
@@ -222,35 +219,66 @@ async def _insert(
     request: OutboundRequest,
     settings: Settings,
 ) -> None:
+    values = {
+        "id": call_id,
+        "workspace_id": workspace_id,
+        "number_id": number["id"],
+        "from_": number["e164"],
+        "to": request.to,
+        "agent_id": number["agent_id"],
+        "agent_version": number["version"],
+        "variables": request.variables or {},
+        "metadata": request.metadata,
+        "detection": request.detection(),
+        "retry": None if request.retry is None else request.retry.model_dump(),
+        "ring_timeout_s": request.ring_timeout_s or settings.default_ring_timeout_s,
+        "max_duration_s": request.max_duration_s or settings.default_max_duration_s,
+        "expires_at": request.expires_at,
+    }
+    parameters = {f"new_{name}": values[name] for name in _GIVEN}
+    await conn.execute(_NEW_CALL, parameters | {"not_before": request.not_before})
+
+
+# -- statements, built once: for a single call, putting them together takes as long as running them -----------
+
+
+def _number_with_version() -> Select[Any]:
+    return (
+        select(
+            numbers.c.id,
+            numbers.c.workspace_id,
+            numbers.c.e164,
+            numbers.c.direction,
+            numbers.c.agent_id,
+            numbers.c.agent_version,
+            version_in_use.label("version"),
+        )
+        .outerjoin(agents, agents.c.id == numbers.c.agent_id)
+        .where(numbers.c.id == bindparam("number"))
+        .with_for_update(read=True, key_share=True, of=numbers)  # it can't be removed before we commit
+    )
+
+
+def _new_call() -> Executable:
     """The call, its first event and both announcements in one statement: one round trip."""
-    new_call = (
-        insert(calls)
-        .values(
-            id=call_id,
-            workspace_id=workspace_id,
-            number_id=number["id"],
-            direction=CallDirection.OUTBOUND,
-            state=CallState.QUEUED,
-            from_=number["e164"],
-            to=request.to,
-            agent_id=number["agent_id"],
-            agent_version=number["version"],
-            variables=request.variables or {},
-            metadata=request.metadata,
-            detection=request.detection(),
-            retry=None if request.retry is None else request.retry.model_dump(),
-            ring_timeout_s=request.ring_timeout_s or settings.default_ring_timeout_s,
-            max_duration_s=request.max_duration_s or settings.default_max_duration_s,
-            due_at=func.greatest(func.now(), request.not_before),
-            expires_at=request.expires_at,
-        )
-        .cte("new_call")
+    not_before = bindparam("not_before", type_=DateTime(timezone=True))
+    call = insert(calls).values(
+        {name: bindparam(f"new_{name}") for name in _GIVEN}
+        | {
+            "direction": CallDirection.OUTBOUND,
+            "state": CallState.QUEUED,
+            "due_at": func.greatest(func.now(), not_before),
+        }
     )
-    first_event = (
-        insert(call_events).values(call_id=call_id, type="state", data={"state": CallState.QUEUED}).cte("first_event")
-    )
-    await conn.execute(
-        select(func.pg_notify("outdial_queue", workspace_id), func.pg_notify("outdial_call", call_id)).add_cte(
-            new_call, first_event
-        )
-    )
+    call_id, workspace_id = bindparam("new_id", type_=Text), bindparam("new_workspace_id", type_=Text)
+    event = insert(call_events).values(call_id=call_id, type="state", data={"state": CallState.QUEUED})
+    announced = select(func.pg_notify("outdial_queue", workspace_id), func.pg_notify("outdial_call", call_id))
+    return announced.add_cte(call.cte("new_call"), event.cte("first_event"))
+
+
+_GIVEN = (
+    "id", "workspace_id", "number_id", "from_", "to", "agent_id", "agent_version", "variables", "metadata", "detection",
+    "retry", "ring_timeout_s", "max_duration_s", "expires_at",
+)  # fmt: skip
+_NUMBER = _number_with_version()
+_NEW_CALL = _new_call()

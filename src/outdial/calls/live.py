@@ -18,13 +18,14 @@ from outdial.calls.dialing import OpenCarrier
 from outdial.calls.journal import CallJournal
 from outdial.calls.recordings import FOLDER as RECORDINGS
 from outdial.calls.request import check_json_object
-from outdial.calls.state import AnsweredBy, CallDirection, CallState, EndReason, Progress, Verdict
+from outdial.calls.state import AnsweredBy, CallDirection, CallError, CallState, EndReason, Progress, Verdict
 from outdial.calls.transitions import announce_ending, apply_event, carrier_call
 from outdial.carriers.base import CarrierError, CarrierName, CarrierUnreachable
 from outdial.carriers.registry import CARRIERS
 from outdial.conversation.call_facts import CallFacts, Engines, MachinePolicy
 from outdial.conversation.line import Line, MediaSocket
 from outdial.conversation.session import AUDIO_LOST, Session, SessionEnd
+from outdial.db.engine import reading
 from outdial.db.notify import Notifications
 from outdial.db.tables import attempts, calls, carrier_accounts, turns
 from outdial.media.pacer import Pacer
@@ -35,6 +36,7 @@ from outdial.workspaces.secrets import SecretBox
 logger = logging.getLogger(__name__)
 
 HANG_UP_TRIES = 4
+BROKE = CallError(code="internal_error", message="Outdial had to end this call because of an error of its own.")
 AFTER_STREAM_CHECK_S = 3.0  # the carrier's "completed" should be here by then; else it is asked
 
 
@@ -89,7 +91,7 @@ class LiveCalls:
             .join(carrier_accounts, carrier_accounts.c.id == attempts.c.carrier_account_id)
             .where(attempts.c.id == attempt_id, attempts.c.carrier == carrier)
         )
-        async with self._engine.connect() as conn:
+        async with reading(self._engine) as conn:
             row = (await conn.execute(query)).one_or_none()
         if row is None:
             return None
@@ -183,7 +185,8 @@ class LiveCalls:
                 task.cancel()
             await self._end(attempt_id, call.id, session, end, recording)
         except Exception:
-            logger.exception("Conversation broke", extra=fields)  # the sweep ends the call
+            logger.exception("Conversation broke", extra=fields)
+            await self._give_up(attempt_id)
         finally:
             for task in beside:
                 task.cancel()
@@ -202,6 +205,14 @@ class LiveCalls:
                 await apply_event(self._engine, attempt_id, unknown)
             except Exception:
                 logger.exception("Missing verdict not recorded", extra={"attempt_id": attempt_id})
+
+    async def _give_up(self, attempt_id: str) -> None:
+        """End a call whose conversation broke by a fault of ours. What isn't reached here, the sweep ends."""
+        try:
+            await announce_ending(self._engine, attempt_id, EndReason.FAILED, BROKE)
+            await hang_up(self._engine, self._open_carrier, attempt_id)
+        except Exception:
+            logger.exception("Broken conversation not ended; the sweep will", extra={"attempt_id": attempt_id})
 
     async def _announce_loss(self, attempt_id: str, session: Session) -> None:
         """At once: the conversation still winds up when the carrier says "completed", which would be all we know."""
@@ -283,7 +294,7 @@ class LiveCalls:
             told, self._told = self._told, set()
             query = select(calls.c.id, calls.c.hang_up_requested_at, calls.c.answered_by).where(calls.c.id.in_(told))
             try:
-                async with self._engine.connect() as conn:
+                async with reading(self._engine) as conn:
                     rows = (await conn.execute(query)).all()
                 held = {call_id: session for call_id in told if (session := self._sessions.get(call_id))}
                 await self._desk.take({call_id: session.carry_out for call_id, session in held.items()})
@@ -358,7 +369,7 @@ async def hang_up(
 
 
 async def _attempt(engine: AsyncEngine, attempt_id: str) -> Row[Any]:
-    async with engine.connect() as conn:
+    async with reading(engine) as conn:
         return (await conn.execute(select(attempts).where(attempts.c.id == attempt_id))).one()
 
 

@@ -33,6 +33,7 @@ from outdial.calls.transitions import (
 )
 from outdial.calls.workers import forget_dead_workers, is_dead
 from outdial.carriers.base import CarrierError, CarrierRecord, CarrierRefused
+from outdial.db.engine import reading
 from outdial.db.notify import Notifications
 from outdial.db.tables import attempts, calls, pools
 from outdial.settings import Settings
@@ -212,7 +213,7 @@ class Sweep:
 
     async def _again(self, row: Row[Any]) -> Row[Any]:
         """The attempt as it is now. Asking the carrier takes a while, in which people answer and streams open."""
-        async with self._engine.connect() as conn:
+        async with reading(self._engine) as conn:
             now: Row[Any] = (await conn.execute(_with_call().where(attempts.c.id == row.id))).one()
         return now
 
@@ -317,7 +318,7 @@ class Sweep:
                 ),
             )
         )
-        async with self._engine.connect() as conn:
+        async with reading(self._engine) as conn:
             claimed = set((await conn.execute(query)).scalars())
         return [record for record in found if record.call.id not in claimed], None in claimed
 
@@ -431,7 +432,7 @@ async def audit_pools(engine: AsyncEngine) -> None:
     Counter and calls change together, so in one statement's view of the database they agree: only a pool that
     doesn't is locked.
     """
-    async with engine.connect() as conn:
+    async with reading(engine) as conn:
         miscounted = [row.workspace_id for row in await conn.execute(_counted()) if _mended(row)]
     for workspace_id in miscounted:
         async with engine.begin() as conn:

@@ -1,12 +1,14 @@
 """How Outdial connects to PostgreSQL: one pooled async engine a process, and plain URLs for dedicated connections."""
 
 import select
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 
 import msgspec
 from sqlalchemy import URL, event, make_url
 from sqlalchemy.exc import ArgumentError, DisconnectionError
-from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 DRIVERS = ("postgres", "postgresql", "postgresql+psycopg", "postgresql+psycopg_async")
 
@@ -56,6 +58,17 @@ def create_engine(url: str) -> AsyncEngine:
     )
     event.listen(engine.sync_engine, "checkout", _check_idle_connection)
     return engine
+
+
+@asynccontextmanager
+async def reading(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
+    """A connection to read with: every statement is a transaction of its own.
+
+    Use it instead of `engine.connect()`, which begins a transaction and rolls it back: two round trips more, and at a
+    rollback psycopg forgets what it has prepared on that connection, so PostgreSQL would plan everything anew.
+    """
+    async with engine.connect() as conn:
+        yield await conn.execution_options(isolation_level="AUTOCOMMIT")
 
 
 def connection_url(url: str) -> str:

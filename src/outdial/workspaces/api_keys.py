@@ -11,6 +11,7 @@ from sqlalchemy import Row, func, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from typing_extensions import TypedDict
 
+from outdial.db.engine import reading
 from outdial.db.tables import api_keys
 from outdial.ids import new_id, new_secret
 from outdial.instants import to_json
@@ -84,7 +85,7 @@ async def revoke_api_key(engine: AsyncEngine, workspace_id: str, key_id: str) ->
 
 async def authenticate(engine: AsyncEngine, presented: str) -> Principal | None:
     """Whose key this is; None for one that is unknown or revoked."""
-    async with engine.connect() as conn:
+    async with reading(engine) as conn:
         row = (
             await conn.execute(
                 select(

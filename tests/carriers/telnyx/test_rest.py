@@ -348,6 +348,14 @@ async def test_a_lost_call_that_has_ended_is_known_by_the_log(metadata, call_id)
     assert found.progress.state is CallState.ENDED
 
 
+@pytest.mark.parametrize(
+    "payload", [{"client_state": b64encode(b"call_9").decode()}, {"to": "+15559990000"}], ids=str
+)
+async def test_a_call_the_log_shows_to_be_another_is_not_taken_for_the_lost_one(payload):
+    telnyx = OtherEnd(active(), events("call.initiated", "call.hangup", metadata={"payload": payload}))
+    assert await carrier(telnyx).find(ref="call_1", to=TO, from_=FROM, since=SINCE) == []
+
+
 async def test_a_call_telnyx_never_had_is_not_found():
     assert await carrier(OtherEnd(active(), events())).find(ref="x", to=TO, from_=FROM, since=SINCE) == []
 

@@ -30,6 +30,14 @@ def legs(events: Events) -> list[str]:
     return list(dict.fromkeys(leg_id for leg_id in ids if isinstance(leg_id, str) and leg_id))
 
 
+def may_be(events: Events, *, ref: str, to: str) -> bool:
+    """Whether a leg can be the dial `ref` to this number. What the log does not say counts as yes: the list was asked
+    for by number."""
+    metadata = [each.get("metadata") for each in events]
+    state = words.read_client_state(found(metadata, "client_state"))
+    return state in ("", ref) and found(metadata, "to") in ("", to)
+
+
 def progress(events: Events, *, call: CarrierCall, is_over: bool, at: datetime) -> Progress:
     """How far a leg has come by its events. `is_over`: the call's own record says that it has ended, at `at`."""
     times = {each.get("name"): words.instant(each.get("event_timestamp")) or at for each in events}

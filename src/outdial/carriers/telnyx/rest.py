@@ -148,8 +148,9 @@ class TelnyxCarrier:
         }
         events = await self._account.all("/call_events", query)
         for leg_id in history.legs(events):
-            if leg_id not in known:
-                record = _from_log(history.of_leg(events, leg_id), leg_id)
+            log = history.of_leg(events, leg_id)
+            if leg_id not in known and history.may_be(log, ref=ref, to=to):
+                record = _from_log(log, leg_id)
                 if record is not None:
                     found.append(record)
         latest = datetime.max.replace(tzinfo=UTC)
