@@ -24,7 +24,7 @@ from outdial.db.embedded import EmbeddedPostgres
 from outdial.logs import JsonFormatter
 
 AT_ONCE = 3
-TOO_BUSY = 3.0  # processes that want to run, for each processor
+TOO_BUSY = 1.5  # processes that want to run, for each processor
 
 
 class Log(logging.Handler):
