@@ -119,7 +119,7 @@ async def running(
         )
         dispatcher = Dispatcher(engine, settings, notifications, accounts.carrier, agents, owner=worker.id)
         sweep = Sweep(engine, settings, notifications, accounts.carrier, owner=worker.id)
-        callbacks = Callbacks(engine, settings, secret_box)
+        callbacks = Callbacks(engine, settings, secret_box, accounts.carrier)
         services = Services(
             engine=engine,
             settings=settings,

@@ -40,6 +40,7 @@ class Call:
         self.echo = echo
         self.messages = []
         self.disconnects = 0
+        self.orderly = None
         self.socket = None
 
     def start(self, socket):
@@ -53,8 +54,9 @@ class Call:
         if message == "break":
             raise ZeroDivisionError
 
-    def disconnected(self):
+    def disconnected(self, *, orderly):
         self.disconnects += 1
+        self.orderly = orderly
 
 
 def accepting(call):
@@ -264,6 +266,27 @@ async def test_a_stop_that_comes_together_with_the_close_is_still_passed_on():
     await asyncio.sleep(0.01)
     assert call.messages == ["stop"]
     assert call.disconnects == 1
+
+
+@in_virtual_time
+async def test_a_close_in_due_form_is_told_from_a_broken_connection():
+    for code, orderly in ((1000, True), (1001, True), (None, True), (1011, False), (4000, False)):
+        call = Call()
+        peer = Peer(accepting(call))
+        await peer.read()
+        peer.client.send_close(code)
+        peer.pass_on()
+        await asyncio.sleep(0.01)
+        assert call.orderly is orderly
+
+
+@in_virtual_time
+async def test_a_connection_that_is_lost_without_a_word_is_not_closed_in_due_form():
+    call = Call()
+    peer = Peer(accepting(call))
+    await peer.read()
+    peer.pipe.protocol.connection_lost(ConnectionResetError())
+    assert call.orderly is False
 
 
 @in_virtual_time

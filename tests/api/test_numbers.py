@@ -85,10 +85,13 @@ async def test_a_wrong_field_is_named(client, engine):
         assert TWILIO["auth_token"] not in answer.text
 
 
-async def test_a_carrier_that_isn_t_there_yet_is_refused(client):
-    answer = await client.post("/v1/phone-numbers", json=new_number(carrier="telnyx"))
+@pytest.mark.parametrize("carrier", ["vonage", "telnyx"])
+async def test_every_carrier_wants_its_own_credentials(client, carrier):
+    answer = await client.post("/v1/phone-numbers", json=new_number(carrier=carrier))
     assert answer.status_code == 422
-    assert answer.json()["errors"][0]["field"] == "carrier"
+    error = answer.json()["errors"][0]
+    assert error["field"] == "credentials.account_sid"
+    assert "api_key" in error["message"]
 
 
 async def test_only_what_is_sent_is_changed(client, tenant):

@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from outdial.calls.state import CallState, EndReason, Progress, Verdict
+from outdial.calls.state import CallState, CarrierCall, EndReason, Progress, Verdict
 from outdial.carriers.base import (
     Capabilities,
     CarrierError,
@@ -20,25 +20,32 @@ from outdial.carriers.base import (
 class FakeCarrier:
     capabilities = Capabilities(
         ringing_event=True,
+        declined=True,
         detection=True,
         detection_message_end=True,
-        send_digits=True,
         transfer=True,
+        send_digits=True,
+        inbound=False,
+        price_in_callback=False,
+        signed_streams=False,
         idempotent_create=False,
+        max_ring_timeout_s=600,
         calls_per_second=1000.0,
     )
 
     def __init__(self) -> None:
         self.dialed: list[PlaceCall] = []             # requests that reached the carrier
         self.books: dict[str, CarrierRecord] = {}     # calls it placed, by its id, oldest first
+        self.numbers: dict[str, tuple[str, str]] = {}  # of those calls: to, from
         self.hung_up: list[str] = []
+        self.said: list[tuple[str, str]] = []         # sentences, with the id of the call that was hung up after them
         self.refuses_next: deque[Exception] = deque()    # what the next dials are answered with; nothing is placed
         self.loses_replies = False                    # a dial is placed, but its reply never arrives
         self.fault: CarrierError | None = None        # what every other request is answered with
         self.before_reply: Callable[[PlaceCall, str], Awaitable[None]] | None = None
         self.before_look: Callable[[], Awaitable[None]] | None = None  # while we wait for look_up or find
 
-    async def place_call(self, request: PlaceCall) -> str:
+    async def place_call(self, request: PlaceCall) -> CarrierCall:
         if self.refuses_next:
             raise self.refuses_next.popleft()
         self.dialed.append(request)
@@ -48,10 +55,11 @@ class FakeCarrier:
             await self.before_reply(request, carrier_call_id)
         if self.loses_replies:
             raise CarrierUncertain("timeout", "The carrier did not answer.")
-        return carrier_call_id
+        return CarrierCall(id=carrier_call_id)
 
-    async def hang_up(self, carrier_call_id: str) -> None:
+    async def hang_up(self, call: CarrierCall) -> None:
         self._may_fail()
+        carrier_call_id = call.id
         self.hung_up.append(carrier_call_id)
         if carrier_call_id not in self.books:
             return  # ending what is over is not an error
@@ -60,30 +68,34 @@ class FakeCarrier:
             reason = EndReason.COMPLETED if answered else EndReason.CANCELED
             self.now_is(carrier_call_id, CallState.ENDED, reason)
 
-    async def look_up(self, carrier_call_id: str) -> CarrierRecord:
+    async def look_up(self, call: CarrierCall) -> CarrierRecord:
         self._may_fail()
         if self.before_look is not None:
             await self.before_look()
         try:
-            return self.books[carrier_call_id]
+            return self.books[call.id]
         except KeyError:
             raise CarrierRefused("not_found", "There is no such call.") from None
 
-    async def find(self, *, to: str, from_: str, since: datetime) -> list[CarrierRecord]:
+    async def find(self, *, ref: str, to: str, from_: str, since: datetime) -> list[CarrierRecord]:
         self._may_fail()
         records = [
             record
             for record in reversed(self.books.values())
-            if record.to == to and record.from_ == from_ and record.created_at >= since
+            if self.numbers[record.call.id] == (to, from_) and record.created_at >= since
         ]
         if self.before_look is not None:
             await self.before_look()
         return records
 
-    async def transfer(self, carrier_call_id: str, to: str, caller_id: str, callback_url: str) -> None:
+    async def say_and_hang_up(self, call: CarrierCall, sentence: str) -> None:
+        self._may_fail()
+        self.said.append((call.id, sentence))
+
+    async def transfer(self, call: CarrierCall, to: str, caller_id: str, callback_url: str) -> None:
         self._may_fail()
 
-    async def send_digits(self, carrier_call_id: str, digits: str, stream_url: str) -> None:
+    async def send_digits(self, call: CarrierCall, digits: str, stream_url: str) -> None:
         self._may_fail()
 
     async def check(self) -> None:
@@ -100,21 +112,17 @@ class FakeCarrier:
     def place(self, carrier_call_id: str, *, to: str, from_: str) -> None:
         """Enter a call into the books."""
         now = datetime.now(UTC)
-        self.books[carrier_call_id] = CarrierRecord(
-            carrier_call_id=carrier_call_id,
-            progress=Progress(state=CallState.DIALING, at=now, carrier_call_id=carrier_call_id),
-            to=to,
-            from_=from_,
-            created_at=now,
-        )
+        call = CarrierCall(id=carrier_call_id)
+        progress = Progress(state=CallState.DIALING, at=now, carrier_call=call)
+        self.books[carrier_call_id] = CarrierRecord(call=call, progress=progress, created_at=now)
+        self.numbers[carrier_call_id] = (to, from_)
 
     def now_is(
         self, carrier_call_id: str, state: CallState, end_reason: EndReason | None = None, *, at: datetime | None = None
     ) -> Progress:
         """The books say so from now on. The result is what a callback would say."""
-        progress = Progress(
-            state=state, at=at or datetime.now(UTC), carrier_call_id=carrier_call_id, end_reason=end_reason
-        )
+        call = CarrierCall(id=carrier_call_id)
+        progress = Progress(state=state, at=at or datetime.now(UTC), carrier_call=call, end_reason=end_reason)
         self.books[carrier_call_id] = replace(self.books[carrier_call_id], progress=progress)
         return progress
 

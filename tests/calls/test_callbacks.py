@@ -1,16 +1,19 @@
 import asyncio
+import json
 from base64 import b64encode
+from datetime import UTC, datetime
 from hashlib import sha1
 from hmac import new as hmac
 from urllib.parse import urlencode
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from sqlalchemy import func, insert, select, text, update
 
 from calls.workspace import until
 from outdial.calls.callbacks import Callbacks, Received
 from outdial.calls.state import CallState, EndReason
-from outdial.carriers.base import CarrierName
+from outdial.carriers.base import TRANSFER_FAILED, CarrierName
 from outdial.db.tables import callbacks, carrier_accounts
 from outdial.workspaces.secrets import SecretBox
 
@@ -25,7 +28,7 @@ async def inbox(workspace) -> Callbacks:
     async with workspace.engine.begin() as conn:
         credentials = box.encrypt({"account_sid": "AC1", "auth_token": TOKEN})
         await conn.execute(update(carrier_accounts).values(credentials=credentials))
-    return Callbacks(workspace.engine, workspace.settings, box)
+    return Callbacks(workspace.engine, workspace.settings, box, workspace.open_carrier)
 
 
 @pytest.fixture
@@ -123,7 +126,9 @@ async def test_a_callback_without_meaning_is_kept_and_done_with(workspace, inbox
 
 async def test_callbacks_of_an_earlier_process_are_worked_through(workspace, inbox, claim):
     await receive(inbox, claim.attempt_id)
-    later = Callbacks(workspace.engine, workspace.settings, SecretBox("a key for tests"))
+    later = Callbacks(
+        workspace.engine, workspace.settings, SecretBox("a key for tests"), workspace.open_carrier
+    )
     running = asyncio.create_task(later.run())
 
     async def rings():
@@ -137,7 +142,9 @@ async def test_callbacks_of_an_earlier_process_are_worked_through(workspace, inb
 async def test_a_callback_handled_twice_changes_nothing_twice(workspace, inbox, claim):
     """A process died between acting on it and saying so; or two processes read it at once."""
     await receive(inbox, claim.attempt_id, CallStatus="no-answer")
-    other = Callbacks(workspace.engine, workspace.settings, SecretBox("a key for tests"))
+    other = Callbacks(
+        workspace.engine, workspace.settings, SecretBox("a key for tests"), workspace.open_carrier
+    )
     await asyncio.gather(inbox._handle_some(), other._handle_some())
     async with workspace.engine.begin() as conn:
         await conn.execute(update(callbacks).values(handled_at=None))
@@ -165,7 +172,7 @@ async def test_trouble_with_the_database_is_waited_out(workspace, inbox, claim, 
     async with workspace.engine.begin() as conn:
         await conn.execute(
             text(
-                "CREATE FUNCTION fail() RETURNS trigger LANGUAGE plpgsql AS"
+                "CREATE OR REPLACE FUNCTION fail() RETURNS trigger LANGUAGE plpgsql AS"
                 " $$ BEGIN RAISE EXCEPTION 'out of order' USING ERRCODE = '57P03'; END $$"
             )
         )
@@ -204,3 +211,81 @@ async def test_a_flood_of_callbacks_is_worked_through(workspace, inbox, claim):
     async with workspace.engine.connect() as conn:
         assert await conn.scalar(select(func.count()).where(callbacks.c.handled_at.is_(None))) == 0
     await workspace.hears(claim.attempt_id, CallState.ENDED, EndReason.BUSY)
+
+
+# -- what only some carriers tell
+
+SEED = bytes(32)
+TELNYX = Ed25519PrivateKey.from_private_bytes(SEED)
+CONTROL_ID = "v3:call"
+
+
+@pytest.fixture
+async def telnyx_inbox(workspace, inbox, claim):
+    """The same attempt, of an account at a carrier that reads no answers and tells what a call cost."""
+    public_key = b64encode(TELNYX.public_key().public_bytes_raw()).decode()
+    credentials = SecretBox("a key for tests").encrypt({"api_key": "KEY1", "public_key": public_key})
+    async with workspace.engine.begin() as conn:
+        await conn.execute(update(carrier_accounts).values(carrier="telnyx", credentials=credentials))
+    await workspace.set_attempt(claim.attempt_id, carrier="telnyx", carrier_call_id=CONTROL_ID)
+    return inbox
+
+
+async def telnyx_says(inbox, attempt_id, event_type, *, age_s=0, **payload):
+    body = json.dumps({"data": {"id": event_type, "event_type": event_type, "payload": payload}}).encode()
+    timestamp = str(int(datetime.now(UTC).timestamp()) - age_s)
+    signature = TELNYX.sign(timestamp.encode() + b"|" + body)
+    return await inbox.receive(
+        carrier=CarrierName.TELNYX,
+        attempt_id=attempt_id,
+        kind="event",
+        url=f"https://voice.example/callbacks/telnyx/{attempt_id}/event",
+        headers={"telnyx-timestamp": timestamp, "telnyx-signature-ed25519": b64encode(signature).decode()},
+        body=body,
+    )
+
+
+async def test_a_replay_after_five_minutes_is_refused(workspace, telnyx_inbox, claim):
+    said = {"event_type": "call.hangup", "call_control_id": CONTROL_ID}
+    assert await telnyx_says(telnyx_inbox, claim.attempt_id, **said, age_s=299) is Received.STORED
+    assert await telnyx_says(telnyx_inbox, claim.attempt_id, **said, age_s=301) is Received.FORGED
+
+
+async def test_what_it_takes_to_find_a_call_again_is_kept(workspace, telnyx_inbox, claim):
+    leg = {"call_control_id": CONTROL_ID, "call_leg_id": "leg-1"}
+    await telnyx_says(telnyx_inbox, claim.attempt_id, "call.initiated", **leg)
+    await handle_all(telnyx_inbox)
+    assert (await workspace.attempt(claim.attempt_id)).carrier_refs == {"call_leg_id": "leg-1"}
+
+
+async def test_a_callback_of_another_call_at_this_url_changes_nothing(workspace, telnyx_inbox, claim):
+    for event_type in ("call.hangup", "call.machine.detection.ended"):
+        other = {"call_control_id": "v3:other", "result": "machine"}
+        await telnyx_says(telnyx_inbox, claim.attempt_id, event_type, **other)
+    await handle_all(telnyx_inbox)
+    call = await workspace.call(claim.call_id)
+    assert (call.state, call.answered_by) == ("dialing", None)
+    assert (await workspace.attempt(claim.attempt_id)).carrier_call_id == CONTROL_ID
+
+
+async def test_a_price_that_comes_after_the_end_is_recorded(workspace, telnyx_inbox, claim):
+    await telnyx_says(
+        telnyx_inbox, claim.attempt_id, "call.hangup", call_control_id=CONTROL_ID, hangup_cause="user_busy"
+    )
+    await telnyx_says(telnyx_inbox, claim.attempt_id, "call.cost", call_control_id=CONTROL_ID, total_cost="0.0070")
+    await handle_all(telnyx_inbox)
+    attempt = await workspace.attempt(claim.attempt_id)
+    assert (str(attempt.price), attempt.price_currency, attempt.end_reason) == ("0.0070", "USD", "busy")
+
+
+async def test_who_is_left_alone_by_a_transfer_hears_a_sentence(workspace, telnyx_inbox, claim):
+    state = b64encode(f"transfer:{CONTROL_ID}".encode()).decode()
+    other_leg = {"call_control_id": "v3:other", "client_state": state, "hangup_cause": "user_busy"}
+    await telnyx_says(telnyx_inbox, claim.attempt_id, "call.hangup", **other_leg)
+    await handle_all(telnyx_inbox)
+    assert (await workspace.attempt(claim.attempt_id)).ending["end_reason"] == "completed"  # for the sweep
+
+    async def said():
+        return workspace.carrier.said == [(CONTROL_ID, TRANSFER_FAILED)]
+
+    await until(said)

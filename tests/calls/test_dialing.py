@@ -248,7 +248,7 @@ async def test_what_the_carrier_said_is_written_down_however_often_the_database_
         async with workspace.engine.begin() as conn:
             await conn.execute(
                 text(
-                    "CREATE FUNCTION fail() RETURNS trigger LANGUAGE plpgsql AS"
+                    "CREATE OR REPLACE FUNCTION fail() RETURNS trigger LANGUAGE plpgsql AS"
                     " $$ BEGIN RAISE EXCEPTION 'out of order' USING ERRCODE = '57P03'; END $$"
                 )
             )

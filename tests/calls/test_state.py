@@ -4,9 +4,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from outdial.calls.state import ORDER, Attempt, CallError, CallState, EndReason, Progress, advance
+from outdial.calls.state import (
+    ORDER,
+    Attempt,
+    CallError,
+    CallState,
+    CarrierCall,
+    EndReason,
+    Progress,
+    advance,
+    is_of_another_call,
+)
 
 T0 = datetime(2026, 1, 1, 12, tzinfo=UTC)
+CA1 = CarrierCall(id="CA1")
 DECLINED = CallError(code="603", message="The callee declined the call.")
 
 
@@ -18,7 +29,7 @@ def said(state: CallState, at: datetime = T0, **facts: object) -> Progress:
 
 @pytest.mark.parametrize("late", [CallState.DIALING, CallState.RINGING, CallState.IN_PROGRESS, CallState.ENDED])
 def test_an_ended_attempt_ignores_late_callbacks(late):
-    ended = Attempt(state=CallState.ENDED, carrier_call_id="CA1", end_reason=EndReason.BUSY, ended_at=T0)
+    ended = Attempt(state=CallState.ENDED, carrier_call=CA1, end_reason=EndReason.BUSY, ended_at=T0)
     assert advance(ended, said(late, T0 + timedelta(seconds=9))) == ended
 
 
@@ -46,15 +57,25 @@ def test_a_repeated_event_moves_no_instant():
     assert advance(ringing, said(CallState.RINGING, T0 + timedelta(seconds=5))) == ringing
 
 
-def test_the_first_carrier_call_id_is_kept():
-    attempt = advance(Attempt(state=CallState.DIALING), said(CallState.RINGING, carrier_call_id="CA1"))
-    assert advance(attempt, said(CallState.ENDED, carrier_call_id="CA2")).carrier_call_id == "CA1"
+def test_the_first_carrier_call_is_kept_and_events_of_another_change_nothing():
+    attempt = advance(Attempt(state=CallState.DIALING), said(CallState.RINGING, carrier_call=CA1))
+    assert attempt.carrier_call == CA1
+    assert advance(attempt, said(CallState.ENDED, carrier_call=CarrierCall(id="CA2"))) is attempt
+    assert is_of_another_call(CA1, said(CallState.ENDED, carrier_call=CarrierCall(id="CA2")))
+    assert not is_of_another_call(CA1, said(CallState.ENDED))
+    assert not is_of_another_call(None, said(CallState.ENDED, carrier_call=CA1))
+
+
+def test_what_else_it_takes_to_find_a_call_is_collected():
+    attempt = Attempt(state=CallState.IN_PROGRESS, carrier_call=CarrierCall(id="CA1", refs={"leg": "1"}))
+    late = said(CallState.DIALING, carrier_call=CarrierCall(id="CA1", refs={"region": "eu"}))
+    assert advance(attempt, late).carrier_call == CarrierCall(id="CA1", refs={"leg": "1", "region": "eu"})
 
 
 def test_a_late_event_still_tells_the_carrier_call_id():
     ringing = Attempt(state=CallState.RINGING, ringing_at=T0)
-    assert advance(ringing, said(CallState.DIALING, carrier_call_id="CA1")) == Attempt(
-        state=CallState.RINGING, ringing_at=T0, carrier_call_id="CA1"
+    assert advance(ringing, said(CallState.DIALING, carrier_call=CA1)) == Attempt(
+        state=CallState.RINGING, ringing_at=T0, carrier_call=CA1
     )
 
 

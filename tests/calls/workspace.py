@@ -13,7 +13,7 @@ from outdial.agents.book import ReadyAgent
 from outdial.calls.admission import Claim, claim_due_calls
 from outdial.calls.dialing import dial
 from outdial.calls.feed import notify
-from outdial.calls.state import CallState, EndReason, Progress
+from outdial.calls.state import CallState, CarrierCall, EndReason, Progress
 from outdial.calls.transitions import Applied, apply_event
 from outdial.carriers.base import Carrier, Detection
 from outdial.db.tables import attempts, call_events, calls, carrier_accounts, numbers, pools
@@ -105,8 +105,16 @@ class Workspace:
         return claim
 
     async def hears(
-        self, attempt_id: str, state: CallState, end_reason: EndReason | None = None, **facts: Any
+        self,
+        attempt_id: str,
+        state: CallState,
+        end_reason: EndReason | None = None,
+        *,
+        carrier_call_id: str | None = None,
+        **facts: Any,
     ) -> Applied | None:
+        if carrier_call_id is not None:
+            facts["carrier_call"] = CarrierCall(id=carrier_call_id)
         event = Progress(state=state, end_reason=end_reason, **{"at": datetime.now(UTC)} | facts)
         return await apply_event(self.engine, attempt_id, event)
 

@@ -4,51 +4,111 @@ from pathlib import Path
 
 import pytest
 
-from outdial.carriers.base import CarrierName, StreamStarted
-from outdial.carriers.registry import CARRIERS
+from outdial.carriers.base import CarrierName, CarrierRefused, PlaceCall, StreamStarted
+from outdial.carriers.registry import CARRIERS, carrier_named
 
 FIXTURES = Path(__file__).parent / "fixtures"
-TWILIO = CARRIERS[CarrierName.TWILIO]
-RECORDED = json.loads((FIXTURES / "twilio_callbacks.json").read_text())
-CREDENTIALS = {"account_sid": RECORDED["account_sid"], "auth_token": RECORDED["auth_token"]}
+RECORDED = {name: json.loads((FIXTURES / f"{name}_callbacks.json").read_text()) for name in CARRIERS}
+NOON = datetime(2026, 1, 1, 12, 0, tzinfo=UTC)
+CREDENTIALS = {
+    CarrierName.TWILIO: {
+        "account_sid": RECORDED["twilio"]["account_sid"], "auth_token": RECORDED["twilio"]["auth_token"],
+    },
+    CarrierName.VONAGE: {
+        "api_key": RECORDED["vonage"]["api_key"], "api_secret": "secret",
+        "signature_secret": RECORDED["vonage"]["signature_secret"],
+        "application_id": RECORDED["vonage"]["application_id"],
+    },
+    CarrierName.TELNYX: {"api_key": "KEY1", "public_key": RECORDED["telnyx"]["public_key"]},
+}
+STARTS = {
+    CarrierName.TWILIO: json.loads((FIXTURES / "twilio_media_stream.json").read_text())["messages"][1]["text"],
+    CarrierName.VONAGE: '{"event":"websocket:connected","content-type":"audio/l16;rate=8000","ref":"att_1"}',
+    CarrierName.TELNYX: json.loads((FIXTURES / "telnyx_media_stream.json").read_text())["messages"][1]["text"],
+}
+REFS = {CarrierName.TWILIO: "account_sid", CarrierName.VONAGE: "api_key", CarrierName.TELNYX: "public_key"}
+
+every_carrier = pytest.mark.parametrize("kind", CARRIERS.values(), ids=list(CARRIERS))
 
 
-@pytest.mark.parametrize("name", CARRIERS)
-def test_every_carrier_stands_under_its_own_name(name):
-    kind = CARRIERS[name]
-    assert kind.name == name
+def ringing_or_answered(name: str):
+    callbacks = next(iter(RECORDED[name]["scenarios"].values()))
+    return next(each for each in callbacks if each["means"].get("state") == "in_progress")
+
+
+@every_carrier
+def test_every_carrier_stands_under_its_own_name(kind):
+    assert CARRIERS[kind.name] is kind
+    assert carrier_named(kind.name.value) is kind.name
     names = [field.name for field in kind.credential_fields]
     assert len(set(names)) == len(names)
     assert any(field.secret for field in kind.credential_fields)
     assert kind.default_calls_per_second > 0
 
 
-async def test_an_account_is_opened_from_exactly_the_fields_that_are_asked_for():
+def test_a_carrier_nobody_knows_has_no_name():
+    assert carrier_named("acme") is None
+
+
+@every_carrier
+async def test_an_account_is_opened_from_exactly_the_fields_that_are_asked_for(kind):
     for fields in (
-        {field.name: "x" for field in TWILIO.credential_fields},
-        {field.name: "x" for field in TWILIO.credential_fields if field.required},
+        {field.name: "x" for field in kind.credential_fields},
+        {field.name: "x" for field in kind.credential_fields if field.required},
     ):
-        carrier = TWILIO.open(fields, "http://127.0.0.1:1")
-        assert carrier.capabilities == TWILIO.capabilities
+        carrier = kind.open(fields, "http://127.0.0.1:1")
+        assert carrier.capabilities == kind.capabilities
         await carrier.aclose()
-    assert TWILIO.account_ref(CREDENTIALS) == RECORDED["account_sid"]
+    assert kind.account_ref(CREDENTIALS[kind.name]) == CREDENTIALS[kind.name][REFS[kind.name]]
 
 
-def test_a_callback_goes_through_the_door():
-    callback = RECORDED["single"]["transfer_no_answer"]["request"]
-    body = callback["body"].encode()
-    assert TWILIO.verify(CREDENTIALS, url=callback["url"], headers=callback["headers"], body=body)
-    assert not TWILIO.verify(
-        CREDENTIALS | {"auth_token": "forged"}, url=callback["url"], headers=callback["headers"], body=body
+@every_carrier
+async def test_no_account_name_is_a_secret(kind):
+    secrets = {field.name for field in kind.credential_fields if field.secret}
+    assert REFS[kind.name] not in secrets
+    values = {field.name: f"hidden-{field.name}" for field in kind.credential_fields}
+    assert kind.account_ref(values) not in {values[name] for name in secrets}
+
+
+@every_carrier
+def test_a_callback_goes_through_the_door(kind):
+    request = ringing_or_answered(kind.name)["request"]
+    body, credentials = request["body"].encode(), CREDENTIALS[kind.name]
+    asked = {"url": request["url"], "headers": request["headers"], "body": body, "now": NOON}
+    assert kind.verify(credentials, **asked)
+    assert not kind.verify(credentials, **asked | {"body": body + b" "})
+    assert not kind.verify(credentials, **asked | {"headers": {}})
+    for field in credentials:
+        if field in ("auth_token", "signature_secret", "public_key"):
+            assert not kind.verify(credentials | {field: "forged"}, **asked)
+    parsed = kind.parse(
+        request["url"].rpartition("/")[2], body, headers=request["headers"], received_at=NOON
     )
-    parsed = TWILIO.parse("transfer", body, headers=callback["headers"], received_at=datetime.now(UTC))
-    assert parsed.event is None
-    reply = TWILIO.reply("transfer", body)
-    assert reply is not None
-    assert "<Say>" in reply.body
+    assert parsed.event is not None
+    assert parsed.event.carrier_call == parsed.call
+    assert kind.reply("event", body) is None
 
 
-def test_every_websocket_has_a_codec_of_its_own():
-    start = json.loads((FIXTURES / "twilio_media_stream.json").read_text())["messages"][1]["text"]
+@every_carrier
+def test_every_websocket_has_a_codec_of_its_own(kind):
     for _ in range(2):
-        assert isinstance(TWILIO.stream_codec().receive(start), StreamStarted)
+        assert isinstance(kind.stream_codec().receive(STARTS[kind.name]), StreamStarted)
+
+
+@pytest.mark.parametrize("name", [CarrierName.VONAGE, CarrierName.TELNYX])
+async def test_a_carrier_that_lacks_something_to_place_calls_with_says_so_before_anything_is_sent(name):
+    required = {field.name: "x" for field in CARRIERS[name].credential_fields if field.required}
+    carrier = CARRIERS[name].open(required, "http://127.0.0.1:1")
+    request = PlaceCall(
+        ref="att_1",
+        to="+15551230001",
+        from_="+15551230002",
+        callback_url="https://voice.example/callbacks/x/att_1",
+        stream_url="wss://voice.example/media/x/att_1/token",
+        ring_timeout_s=30,
+        max_duration_s=600,
+    )
+    with pytest.raises(CarrierRefused) as raised:
+        await carrier.place_call(request)
+    assert raised.value.code == "no_application"
+    await carrier.aclose()

@@ -44,6 +44,8 @@ def speech_ms(text: str) -> int:
 class PlainCodec:
     """A carrier's stream protocol at its barest: bytes are audio, text is everything else."""
 
+    says_stop = True
+
     def receive(self, message: str | bytes) -> StreamEvent | None:
         if isinstance(message, bytes):
             return AudioReceived(message, 0)
@@ -138,6 +140,11 @@ class Carrier:
         """The network is gone."""
         self._end()
         self.line.disconnected()
+
+    def hang_up(self) -> None:
+        """The websocket is closed in due form, without a word."""
+        self._end()
+        self.line.disconnected(orderly=True)
 
     def press(self, digits: str) -> None:
         for digit in digits:

@@ -242,6 +242,18 @@ async def test_the_recording_is_written_about_every_second(call):
     assert call.tape.flushed == [1000, 2000, 3000, 4000, 5000]
 
 
+async def test_audio_that_was_held_up_is_not_written_off():
+    call = Call()
+    call.line.received("start")
+    for _ in range(99):
+        await asyncio.sleep(0.02)
+        call.line.received(sound(5, 20))
+    await asyncio.sleep(0.9)
+    call.line.received(sound(5, 20))
+    assert call.tape.flushed[-1] == pytest.approx(2000, abs=100)
+    call.line.close()
+
+
 async def test_a_second_start_changes_nothing(call):
     await asyncio.sleep(1)
     call.line.received("start")
@@ -278,6 +290,13 @@ async def test_the_end_of_the_stream_ends_what_was_being_played(call, end, order
     assert call.follower.told[-1] == ("closed", orderly)
     assert call.tape.closed_ms == 500
     assert max(at for at, _ in call.tape.agent_frames) < 500
+
+
+@pytest.mark.parametrize("says_stop", [True, False])
+async def test_where_no_stop_is_said_an_orderly_close_stands_for_it(call, says_stop):
+    call.line._codec.says_stop = says_stop
+    call.carrier.hang_up()
+    assert call.follower.told[-1] == ("closed", not says_stop)
 
 
 async def test_a_closed_line_takes_and_sends_nothing_more(call):

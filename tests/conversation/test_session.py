@@ -10,7 +10,7 @@ from outdial.calls.state import AnsweredBy, EndReason
 from outdial.carriers.base import CarrierRefused
 from outdial.conversation.call_facts import MachinePolicy
 from outdial.conversation.live_call import CallEnded, SpeechFailed
-from outdial.conversation.session import AFTER_CALL_S, AUDIO_LOST, SessionEnd
+from outdial.conversation.session import AFTER_CALL_S, AUDIO_LOST, VERDICT_WAIT_S, SessionEnd
 from outdial.conversation.stopping import PATIENCE_S
 
 GREETING = "Hello Jane, this is the assistant of the clinic in Main Street."
@@ -409,6 +409,39 @@ async def test_a_message_that_cannot_be_worded_fails(caplog):
     stage = Stage(chat, machine=MachinePolicy(action="leave_message", message=lambda call: call.variables["name"]))
     stage.at(1.0, stage.answered_by, AnsweredBy.MACHINE)
     assert (await stage.run()).error.code == "agent_failed"
+
+
+async def brief(call):
+    await call.say("Goodbye.")
+
+
+async def test_a_message_is_left_to_a_machine_the_agent_said_goodbye_to():
+    stage = Stage(brief, machine=LEAVE)
+    stage.at(5.0, stage.answered_by, AnsweredBy.MACHINE)
+    end = await stage.run()
+    assert end == SessionEnd(end_reason=COMPLETED, still_up=True, message_delivered=True)
+    assert stage.notes.lines == ["agent: Goodbye.", f"agent: {MESSAGE}"]
+
+
+@pytest.mark.parametrize("category", [AnsweredBy.HUMAN, AnsweredBy.UNKNOWN])
+async def test_a_call_ends_after_the_goodbye_as_soon_as_no_message_is_to_be_left(category):
+    stage = Stage(brief, machine=LEAVE)
+    stage.at(5.0, stage.answered_by, category)
+    assert await stage.run() == SessionEnd(end_reason=COMPLETED, still_up=True)
+    assert stage.now_s() == pytest.approx(5.0, abs=0.1)
+
+
+async def test_a_verdict_that_never_comes_is_not_waited_for_forever():
+    stage = Stage(brief, machine=LEAVE)
+    assert await stage.run() == SessionEnd(end_reason=COMPLETED, still_up=True)
+    assert stage.now_s() < VERDICT_WAIT_S + 3
+
+
+async def test_nothing_is_waited_for_when_the_call_is_to_be_hung_up():
+    stage = Stage(brief, machine=LEAVE)
+    stage.at(3.0, stage.session.ask_hang_up)
+    assert await stage.run() == SessionEnd(end_reason=COMPLETED, still_up=True)
+    assert stage.now_s() == pytest.approx(3.0, abs=0.1)
 
 
 async def test_a_message_is_not_left_to_a_fax():

@@ -7,7 +7,7 @@ from statistics import median
 import httpx
 import pytest
 
-from end_to_end.world import CALLEE, REMINDER, SHORT, Audio, Customer, Story, World, sounds
+from end_to_end.world import CALLEE, REMINDER, SHORT, Audio, Customer, Story, World, loud, sounds
 from outdial.calls.state import CallState
 from outdial.speech.offline import OfflineSpeechToText
 
@@ -17,28 +17,28 @@ VARIABLES = {"user_name": "Jane", "account_type": "Premium"}
 GREETING = "Hello Jane, this is the automated assistant of Riverside Dental."
 LEAVE_OWN = {"on_machine": "leave_message", "message": "Hello {user_name}, the parcel number {parcel} is here."}
 
-CALLS = {  # the longest first
+CALLS = {  # the longest first: one begins every second
     "silent": ("11", True),
+    "screening": ("09", None),
     "interrupts": ("12", None),
     "human": ("00", None),
     "human, amd": ("00", True),
     "slow": ("01", True),
     "presses": ("14", None),
+    "voicemail": ("05", True),
+    "voicemail without beep": ("06", True),
+    "menu": ("10", None),
+    "voicemail, no amd": ("05", None),
+    "voicemail, continue": ("05", {"on_machine": "continue"}),
+    "stop calling": ("15", None),
+    "voicemail, own message": ("05", LEAVE_OWN),
+    "hangs up": ("13", None),
+    "voicemail, hang up": ("05", {"on_machine": "hang_up"}),
+    "fax": ("08", True),
+    "rings out": ("04", None),
     "declines": ("02", True),
     "busy": ("03", None),
-    "rings out": ("04", None),
-    "voicemail": ("05", True),
-    "voicemail, own message": ("05", LEAVE_OWN),
-    "voicemail, hang up": ("05", {"on_machine": "hang_up"}),
-    "voicemail, continue": ("05", {"on_machine": "continue"}),
-    "voicemail, no amd": ("05", None),
-    "voicemail without beep": ("06", True),
     "no such number": ("07", None),
-    "fax": ("08", True),
-    "screening": ("09", None),
-    "menu": ("10", None),
-    "hangs up": ("13", None),
-    "stop calling": ("15", None),
 }
 UNANSWERED = ("declines", "busy", "rings out", "no such number")
 ANSWERED = tuple(name for name in CALLS if name not in UNANSWERED)
@@ -67,7 +67,7 @@ async def play(world: World) -> Calls:
     hangs_up_on_machines = await world.customer(SHORT)
 
     async def call(place: int, name: str) -> None:
-        await asyncio.sleep(place * 0.4)  # a phone system that has just started is no fair judge of a conversation
+        await asyncio.sleep(place)
         callee, amd = CALLS[name]
         body = {"variables": VARIABLES | {"parcel": "seven"}, "ring_timeout_s": 5}
         if amd is not None:
@@ -89,9 +89,9 @@ async def play(world: World) -> Calls:
     async with httpx.AsyncClient(trust_env=False) as stranger:
         calls.downloads["no key"] = await stranger.get(url)
     after_beep = calls.phone("voicemail, own message")
-    start_ms, _ = sounds(after_beep.left)[-1]  # the beep
+    _, beep_end = sounds(after_beep.left)[-1]
     recognition = OfflineSpeechToText().recognition()
-    recognition.feed(after_beep.right[(start_ms + 500) * 8 :].tobytes())
+    recognition.feed(after_beep.right[beep_end * 8 :].tobytes())
     calls.message_heard = await recognition.text()
     return calls
 
@@ -186,7 +186,8 @@ def test_a_transcript_is_whole(outcome: Calls, name: str):
         turns = [turn for turn in story.turns if turn.speaker == speaker]
         assert all(earlier.end_ms <= later.start_ms for earlier, later in pairwise(turns))
     grown = {data["seq"]: data["text"] for data in story.named("transcript")}
-    assert [text for text in grown.values() if text] == [turn.text for turn in story.turns]  # the feed told the same
+    told = [grown[seq] for seq in sorted(grown) if grown[seq]]
+    assert told == [turn.text for turn in story.turns]
 
 
 def test_every_line_is_given_back(outcome: Calls):
@@ -234,15 +235,15 @@ def test_a_slow_human_is_understood(outcome: Calls):
 
 
 def test_a_message_is_left_after_the_beep_and_not_before(outcome: Calls):
-    story, phone = outcome.stories["voicemail"], outcome.phone("voicemail")
+    story, audio, phone = outcome.stories["voicemail"], outcome.recordings["voicemail"], outcome.phone("voicemail")
     assert story.call["message_delivered"] is True
-    assert story.turns[-1].text.startswith("Hello Jane, this is Riverside Dental. Please call us back")
-    beep_start, beep_end = sounds(phone.left)[-1]
+    message = story.turns[-1]
+    assert message.text.startswith("Hello Jane, this is Riverside Dental. Please call us back")
+    beep_start, beep_end = sounds(audio.left, pause_ms=200)[-1]
     assert 450 <= beep_end - beep_start <= 550
-    [*before, message] = sounds(phone.right, pause_ms=1000)
-    assert message[0] >= beep_end
-    assert message[1] - message[0] > 8000  # all of it
-    assert all(end < beep_start - 3000 for _, end in before)  # the greeting, stopped by the machine's voice
+    assert beep_end <= message.start_ms < beep_end + 1500
+    beep_at_the_machine = sounds(phone.left)[-1][1]
+    assert sounds(phone.right, pause_ms=1000)[-1][1] - beep_at_the_machine > 9000  # it has all of it
 
 
 def test_the_message_of_the_request_is_left_with_its_variables(outcome: Calls):
@@ -356,17 +357,17 @@ def test_the_callee_is_heard_on_the_left_when_the_transcript_says_so(outcome: Ca
             within = sounds(audio.left[begin_ms * 8 : (turn.end_ms + 300) * 8])
             assert within, turn
             assert within[0][0] < 600, turn
-            assert turn.end_ms + 300 - begin_ms - within[-1][1] < 600, turn
+            assert turn.end_ms + 300 - begin_ms - within[-1][1] < 800, turn  # voices fade
 
 
 @pytest.mark.parametrize("name", ["human", "interrupts", "voicemail"])
 def test_a_recording_has_the_sound_of_the_phone(outcome: Calls, name: str):
-    """Neither too quiet nor clipped, and as long in all as what the phone said and heard."""
+    """Neither too quiet nor clipped, and with as much sound in it as the phone said and heard."""
     audio, phone = outcome.recordings[name], outcome.phone(name)
     for ours, theirs in ((audio.left, phone.left), (audio.right, phone.right)):
         assert 3000 < abs(ours.astype(int)).max() < 32_700
-        heard_ms = sum(end - start for start, end in sounds(ours))
-        assert abs(heard_ms - sum(end - start for start, end in sounds(theirs))) < 400
+        since_the_stream_began = theirs[-len(ours) :]
+        assert loud(ours).sum() == pytest.approx(loud(since_the_stream_began).sum(), rel=0.1)
 
 
 def test_only_who_interrupts_speaks_into_the_agents_words(outcome: Calls):

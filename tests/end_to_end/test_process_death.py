@@ -18,7 +18,7 @@ from outdial.workspaces.secrets import SecretBox
 LASTS_S = 40
 
 SECRET_KEY = "a key for tests"
-RINGS_S = 7.0  # long enough for the server to come back meanwhile
+RINGS_S = 14.0  # long enough for the server to come back meanwhile
 SILENT = CALLEE + "11"
 DIALING, RINGING, TALKING, WAITING = "dialing", "ringing", "talking", "waiting"
 SHORT = """

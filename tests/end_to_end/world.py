@@ -301,7 +301,7 @@ class Audio:
         return len(self.left) // 8
 
 
-def loud_ms(channel: NDArray[np.int16]) -> NDArray[np.bool_]:
+def loud(channel: NDArray[np.int16]) -> NDArray[np.bool_]:
     """For each 20 ms: whether there is a sound to be heard."""
     frames = channel[: len(channel) // 160 * 160].reshape(-1, 160).astype(np.float64)
     return np.sqrt((frames**2).mean(axis=1)) > 200
@@ -310,7 +310,7 @@ def loud_ms(channel: NDArray[np.int16]) -> NDArray[np.bool_]:
 def sounds(channel: NDArray[np.int16], pause_ms: int = 400) -> list[tuple[int, int]]:
     """The stretches of sound in a channel, in ms, where pauses up to `pause_ms` don't count."""
     stretches: list[tuple[int, int]] = []
-    for index in np.flatnonzero(loud_ms(channel)):
+    for index in np.flatnonzero(loud(channel)):
         start = int(index) * 20
         if stretches and start - stretches[-1][1] <= pause_ms:
             stretches[-1] = (stretches[-1][0], start + 20)

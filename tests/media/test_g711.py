@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from outdial.media.g711 import pcm_to_ulaw, ulaw_to_pcm
+from outdial.media.g711 import alaw_to_pcm, pcm_to_alaw, pcm_to_ulaw, ulaw_to_pcm
 
 SILENCE, NEGATIVE_ZERO = 0xFF, 0x7F
 
@@ -31,5 +31,16 @@ def test_known_values():
 
 
 def test_half_a_sample_is_refused():
-    with pytest.raises(ValueError, match="even number"):
-        pcm_to_ulaw(b"\x00\x01\x02")
+    for encode in (pcm_to_ulaw, pcm_to_alaw):
+        with pytest.raises(ValueError, match="even number"):
+            encode(b"\x00\x01\x02")
+
+
+@given(st.binary(max_size=640))
+def test_a_law_survives_the_way_through_pcm(alaw):
+    assert pcm_to_alaw(alaw_to_pcm(alaw)) == alaw
+
+
+def test_a_law_is_not_mu_law():
+    assert alaw_to_pcm(bytes([0xD5, 0x2A])) == np.array([8, -32256], dtype="<i2").tobytes()
+    assert np.abs(np.frombuffer(ulaw_to_pcm(b"\xd5" * 160), dtype="<i2")).min() > 500  # silence read wrong is noise

@@ -31,13 +31,14 @@ MAX_MESSAGE_BYTES = 128 * 1024
 MAX_UNSENT_BYTES = 256 * 1024  # about 20 s of audio nobody reads
 HANDSHAKE_TIMEOUT_S = 10.0
 CLOSE_TIMEOUT_S = 2.0
+ORDERLY_CLOSES = (1000, 1001, 1005)  # RFC 6455 section 7.4.1; 1005 stands for a close frame without a code
 
 
 class Receiver(Protocol):
     """Who takes a websocket's messages: a line."""
 
     def received(self, message: str | bytes) -> None: ...
-    def disconnected(self) -> None: ...
+    def disconnected(self, *, orderly: bool) -> None: ...
 
 
 Start = Callable[[MediaSocket], Receiver]
@@ -72,7 +73,8 @@ class MediaSocketProtocol(asyncio.Protocol):
         if self._answering is not None:
             self._answering.cancel()
         if self._receiver is not None:
-            self._receiver.disconnected()
+            closed = self._websocket.close_rcvd
+            self._receiver.disconnected(orderly=closed is not None and closed.code in ORDERLY_CLOSES)
 
     def data_received(self, data: bytes) -> None:
         websocket = self._websocket

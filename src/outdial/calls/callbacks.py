@@ -13,8 +13,10 @@ from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from outdial.calls.transitions import apply_event
-from outdial.carriers.base import BadCallback, CallbackReply, CarrierName
+from outdial.calls.dialing import OpenCarrier
+from outdial.calls.state import CarrierCall, EndReason
+from outdial.calls.transitions import announce_ending, apply_event, record_price
+from outdial.carriers.base import TRANSFER_FAILED, BadCallback, CallbackReply, CarrierError, CarrierName
 from outdial.carriers.registry import CARRIERS
 from outdial.db.engine import reading
 from outdial.db.tables import attempts, callbacks, carrier_accounts
@@ -45,10 +47,14 @@ async def attempt_with_account(engine: AsyncEngine, carrier: str, attempt_id: st
 class Callbacks:
     """Takes callbacks in and works through them, each attempt's in the order they came."""
 
-    def __init__(self, engine: AsyncEngine, settings: Settings, secret_box: SecretBox) -> None:
+    def __init__(
+        self, engine: AsyncEngine, settings: Settings, secret_box: SecretBox, open_carrier: OpenCarrier
+    ) -> None:
         self._engine = engine
         self._settings = settings
         self._secret_box = secret_box
+        self._open_carrier = open_carrier
+        self._apologies: set[asyncio.Task[None]] = set()
         self._arrived = asyncio.Event()
 
     async def receive(
@@ -60,11 +66,12 @@ class Callbacks:
             return Received.UNKNOWN
         kind_of_carrier = CARRIERS[carrier]
         credentials = self._secret_box.decrypt(row.credentials)
-        if not kind_of_carrier.verify(credentials, url=url, headers=headers, body=body):
+        now = datetime.now(UTC)
+        if not kind_of_carrier.verify(credentials, url=url, headers=headers, body=body, now=now):
             logger.warning("Callback with a wrong signature refused", extra={"attempt_id": attempt_id})
             return Received.FORGED
         try:
-            callback = kind_of_carrier.parse(kind, body, headers=headers, received_at=datetime.now(UTC))
+            callback = kind_of_carrier.parse(kind, body, headers=headers, received_at=now)
         except BadCallback as error:
             logger.warning("Callback not understood", extra={"attempt_id": attempt_id, "reason": str(error)})
             return Received.BAD
@@ -106,7 +113,7 @@ class Callbacks:
 
     async def _handle_some(self, limit: int = 100) -> bool:
         query = (
-            select(callbacks, attempts.c.carrier)
+            select(callbacks, attempts.c.carrier, attempts.c.carrier_account_id)
             .join(attempts, attempts.c.id == callbacks.c.attempt_id)
             .where(callbacks.c.handled_at.is_(None))
             .order_by(callbacks.c.id)
@@ -141,6 +148,22 @@ class Callbacks:
             await apply_event(
                 self._engine, row.attempt_id, callback.event, check_in_s=self._settings.silent_after_s
             )
+        if callback.price is not None:
+            await record_price(self._engine, row.attempt_id, callback.price)
+        if callback.transfer_failed is not None:
+            # Noted first: if nobody lives to say sorry, the sweep ends the call.
+            await announce_ending(self._engine, row.attempt_id, EndReason.COMPLETED)
+            task = asyncio.create_task(self._apologize(row, callback.transfer_failed))
+            self._apologies.add(task)
+            task.add_done_callback(self._apologies.discard)
+
+    async def _apologize(self, row: Row[Any], call: CarrierCall) -> None:
+        """A transfer came to nothing and the carrier leaves the callee on the line, with nobody there."""
+        try:
+            carrier = await self._open_carrier(row.carrier_account_id)
+            await carrier.say_and_hang_up(call, TRANSFER_FAILED)
+        except CarrierError as error:
+            logger.warning("Nobody said sorry", extra={"attempt_id": row.attempt_id, "code": error.code})
 
 
 def _worth_keeping(name: str) -> bool:

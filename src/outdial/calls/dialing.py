@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from outdial.agents.book import AgentBook, ReadyAgent
 from outdial.calls.admission import Claim, claim_due_calls, workspaces_with_queued_calls
 from outdial.calls.feed import add_event, notify
-from outdial.calls.state import CallError, CallState, EndReason, Progress
+from outdial.calls.state import CallError, CallState, CarrierCall, EndReason, Progress
 from outdial.calls.transitions import apply_event, end_call, locked, progress, queue_again
 from outdial.carriers.base import (
     Carrier,
@@ -55,7 +55,7 @@ async def dial(
         detection=detection,
         detection_timeout_s=(claim.detection or {}).get("max_wait_s") or 30,
     )
-    outcome: str | CarrierError
+    outcome: CarrierCall | CarrierError
     if time.time() >= claim.dial_before:  # we were frozen: by now somebody else may see to this call
         outcome = CarrierUnreachable("too_late", "Outdial was held up before it could dial.")
     else:
@@ -69,7 +69,9 @@ async def dial(
     await _write_down(engine, settings, claim, outcome)
 
 
-async def _write_down(engine: AsyncEngine, settings: Settings, claim: Claim, outcome: str | CarrierError) -> None:
+async def _write_down(
+    engine: AsyncEngine, settings: Settings, claim: Claim, outcome: CarrierCall | CarrierError
+) -> None:
     """Until the database takes it: nobody else knows. (One that stays away ends the process, see Worker.watch.)"""
     wait_s = 0.1
     while True:
@@ -84,9 +86,9 @@ async def _write_down(engine: AsyncEngine, settings: Settings, claim: Claim, out
             wait_s = min(5.0, wait_s * 2)
 
 
-async def _record(engine: AsyncEngine, settings: Settings, claim: Claim, outcome: str | CarrierError) -> None:
+async def _record(engine: AsyncEngine, settings: Settings, claim: Claim, outcome: CarrierCall | CarrierError) -> None:
     fields = {"call_id": claim.call_id, "attempt_id": claim.attempt_id}
-    if isinstance(outcome, str):
+    if isinstance(outcome, CarrierCall):
         await _accept(engine, claim, outcome, settings.silent_after_s)
         return
     fields["code"] = outcome.code
@@ -104,14 +106,15 @@ async def _record(engine: AsyncEngine, settings: Settings, claim: Claim, outcome
             await _mark_unknown(engine, claim, settings)
 
 
-async def _accept(engine: AsyncEngine, claim: Claim, carrier_call_id: str, check_in_s: float) -> None:
+async def _accept(engine: AsyncEngine, claim: Claim, call: CarrierCall, check_in_s: float) -> None:
     now = datetime.now(UTC)
     async with engine.begin() as conn:
         await conn.execute(
             update(attempts)
             .where(attempts.c.id == claim.attempt_id)
             .values(
-                carrier_call_id=func.coalesce(attempts.c.carrier_call_id, carrier_call_id),
+                carrier_call_id=func.coalesce(attempts.c.carrier_call_id, call.id),
+                carrier_refs=attempts.c.carrier_refs.concat(dict(call.refs)),
                 accepted_at=now,
                 unknown_since=None,
                 check_at=func.greatest(attempts.c.check_at, now + timedelta(seconds=check_in_s)),

@@ -17,9 +17,9 @@ from outdial.calls.dialing import OpenCarrier
 from outdial.calls.journal import CallJournal
 from outdial.calls.recordings import FOLDER as RECORDINGS
 from outdial.calls.request import check_json_object
-from outdial.calls.state import AnsweredBy, CallDirection, CallState, EndReason, Progress, Verdict
-from outdial.calls.transitions import announce_ending, apply_event
-from outdial.carriers.base import CarrierError, CarrierName
+from outdial.calls.state import AnsweredBy, CallDirection, CallError, CallState, EndReason, Progress, Verdict
+from outdial.calls.transitions import announce_ending, apply_event, carrier_call
+from outdial.carriers.base import CarrierError, CarrierName, CarrierUnreachable
 from outdial.carriers.registry import CARRIERS
 from outdial.conversation.call_facts import CallFacts, Engines, MachinePolicy
 from outdial.conversation.line import Line, MediaSocket
@@ -35,6 +35,7 @@ from outdial.workspaces.secrets import SecretBox
 logger = logging.getLogger(__name__)
 
 HANG_UP_TRIES = 4
+BROKE = CallError(code="internal_error", message="Outdial had to end this call because of an error of its own.")
 AFTER_STREAM_CHECK_S = 3.0  # the carrier's "completed" should be here by then; else it is asked
 
 
@@ -93,7 +94,8 @@ class LiveCalls:
         if row is None:
             return None
         credentials = self._secret_box.decrypt(row.credentials)
-        if kind.signs_streams and not kind.verify(credentials, url=url, headers=headers, body=b""):
+        now = datetime.now(UTC)
+        if kind.signs_streams and not kind.verify(credentials, url=url, headers=headers, body=b"", now=now):
             logger.warning("Media stream with a wrong signature refused", extra={"attempt_id": attempt_id})
             return None
         call = await self._take_stream(attempt_id, token)
@@ -180,13 +182,22 @@ class LiveCalls:
                 loss.cancel()
             await self._end(attempt_id, call.id, session, end, recording)
         except Exception:
-            logger.exception("Conversation broke", extra=fields)  # the sweep ends the call
+            logger.exception("Conversation broke", extra=fields)
+            await self._give_up(attempt_id)
         finally:
             session.line.close()
             if self._sessions.get(call.id) is session:  # else the call's next attempt is talking already
                 del self._sessions[call.id]
             self._attempts.discard(attempt_id)
             await journal.close()
+
+    async def _give_up(self, attempt_id: str) -> None:
+        """End a call whose conversation broke by a fault of ours. What isn't reached here, the sweep ends."""
+        try:
+            await announce_ending(self._engine, attempt_id, EndReason.FAILED, BROKE)
+            await hang_up(self._engine, self._open_carrier, attempt_id)
+        except Exception:
+            logger.exception("Broken conversation not ended; the sweep will", extra={"attempt_id": attempt_id})
 
     async def _announce_loss(self, attempt_id: str, session: Session) -> None:
         """At once: the conversation still winds up when the carrier says "completed", which would be all we know."""
@@ -313,7 +324,10 @@ class _Control:
         row = await _attempt(self._engine, self._attempt_id)
         carrier = await self._open_carrier(row.carrier_account_id)
         callback_url = f"{self._settings.base_url}/callbacks/{row.carrier}/{self._attempt_id}"
-        await carrier.transfer(row.carrier_call_id, to, self._caller_id, callback_url)
+        call = carrier_call(row)
+        if call is None:  # talking before the carrier told the id: no reply, no callback yet
+            raise CarrierUnreachable("no_call_id", "The carrier has not yet told how to reach this call.")
+        await carrier.transfer(call, to, self._caller_id, callback_url)
 
 
 async def hang_up(
@@ -321,12 +335,13 @@ async def hang_up(
 ) -> bool:
     """Ask the carrier to end an attempt; False when it can't be reached (the sweep asks again later)."""
     row = await _attempt(engine, attempt_id)
-    if row.carrier_call_id is None:
+    call = carrier_call(row)
+    if call is None:
         return False
     for number in range(tries):
         try:
             carrier = await open_carrier(row.carrier_account_id)
-            await carrier.hang_up(row.carrier_call_id)
+            await carrier.hang_up(call)
             return True
         except CarrierError as error:
             logger.warning("Hang-up not accepted", extra={"attempt_id": attempt_id, "code": error.code})

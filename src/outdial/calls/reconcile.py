@@ -20,8 +20,17 @@ from outdial.calls.dialing import OpenCarrier
 from outdial.calls.feed import notify
 from outdial.calls.live import hang_up
 from outdial.calls.recordings import finish_recordings
-from outdial.calls.state import CallDirection, CallError, CallState, EndReason, Progress
-from outdial.calls.transitions import INTERRUPTED, announce_ending, apply_event, end_call, locked, queue_again
+from outdial.calls.state import CallDirection, CallError, CallState, CarrierCall, EndReason, Progress
+from outdial.calls.transitions import (
+    INTERRUPTED,
+    announce_ending,
+    apply_event,
+    carrier_call,
+    end_call,
+    locked,
+    queue_again,
+    record_price,
+)
 from outdial.calls.workers import forget_dead_workers, is_dead
 from outdial.carriers.base import CarrierError, CarrierRecord, CarrierRefused
 from outdial.db.engine import reading
@@ -208,21 +217,22 @@ class Sweep:
     async def _check(self, row: Row[Any]) -> None:
         async with self._slots:
             try:
-                if row.carrier_call_id is None:
+                call = carrier_call(row)
+                if call is None:
                     await self._resolve_unknown(row)
                 else:
-                    await self._ask(row)
+                    await self._ask(row, call)
             except CarrierError as error:
                 logger.warning("Carrier can't say", extra={"attempt_id": row.id, "code": error.code})
                 await self._end_untold(row)
             except Exception:
                 logger.exception("Attempt not checked", extra={"attempt_id": row.id})
 
-    async def _ask(self, row: Row[Any]) -> None:
+    async def _ask(self, row: Row[Any], call: CarrierCall) -> None:
         """Look the call up; end it when it should have ended."""
         carrier = await self._open_carrier(row.carrier_account_id)
         try:
-            record = await carrier.look_up(row.carrier_call_id)
+            record = await carrier.look_up(call)
         except CarrierRefused:
             # A carrier may forget a call; when asked to end it, it confirms that there is nothing to end.
             if row.ending is None or not await self._hang_up(row):
@@ -230,6 +240,8 @@ class Sweep:
             return
         if record.verdict is not None:
             await apply_event(self._engine, row.id, record.verdict)
+        if record.price is not None:
+            await record_price(self._engine, row.id, record.price)
         await apply_event(self._engine, row.id, record.progress, check_in_s=self._settings.silent_after_s)
         if record.progress.state is CallState.ENDED:
             return
@@ -265,7 +277,7 @@ class Sweep:
         carrier = await self._open_carrier(row.carrier_account_id)
         # The carrier's clock isn't ours; calls of other attempts are told apart by their ids, not by time.
         since = row.created_at - CLOCK_SKEW
-        found = await carrier.find(to=row.to, from_=row.caller, since=since)
+        found = await carrier.find(ref=row.id, to=row.to, from_=row.caller, since=since)
         unclaimed, has_rivals = await self._unclaimed(row, found)
         match unclaimed:
             case [] if self._is_settled(row):
@@ -293,7 +305,7 @@ class Sweep:
                 attempts.c.carrier == row.carrier,
                 attempts.c.id != row.id,
                 or_(
-                    attempts.c.carrier_call_id.in_([record.carrier_call_id for record in found]),
+                    attempts.c.carrier_call_id.in_([record.call.id for record in found]),
                     and_(
                         attempts.c.carrier_call_id.is_(None),
                         attempts.c.state != CallState.ENDED,
@@ -305,11 +317,11 @@ class Sweep:
         )
         async with reading(self._engine) as conn:
             claimed = set((await conn.execute(query)).scalars())
-        return [record for record in found if record.carrier_call_id not in claimed], None in claimed
+        return [record for record in found if record.call.id not in claimed], None in claimed
 
     async def _adopt(self, row: Row[Any], record: CarrierRecord) -> None:
         try:
-            progress = replace(record.progress, carrier_call_id=record.carrier_call_id)
+            progress = replace(record.progress, carrier_call=record.call)
             await apply_event(self._engine, row.id, progress, check_in_s=self._settings.silent_after_s)
         except IntegrityError:
             return  # another attempt was quicker; look again

@@ -3,7 +3,8 @@
 Pure: imports nothing of Outdial, so carriers (which translate their words into these) may import it.
 """
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 
@@ -43,6 +44,17 @@ class CallDirection(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CarrierCall:
+    """A call as its carrier knows it: the id, and whatever else the carrier has to be given to find it again."""
+
+    id: str
+    refs: Mapping[str, str] = field(default_factory=dict)
+
+    def with_refs_of(self, other: "CarrierCall") -> "CarrierCall":
+        return self if not other.refs else replace(self, refs={**self.refs, **other.refs})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CallError:
     """Why a call failed: the carrier's code (or ours) and a sentence a user understands."""
 
@@ -59,7 +71,7 @@ class Progress:
 
     state: CallState
     at: datetime
-    carrier_call_id: str | None = None
+    carrier_call: CarrierCall | None = None
     end_reason: EndReason | None = None
     error: CallError | None = None
     duration_s: float | None = None
@@ -74,7 +86,7 @@ class Verdict:
     evidence: tuple[str, ...] = ()
     detection_ms: int | None = None
     message_end: bool = False
-    carrier_call_id: str | None = None
+    carrier_call: CarrierCall | None = None
 
 
 CallEvent = Progress | Verdict
@@ -85,7 +97,7 @@ class Attempt:
     """One dial. What the database row says of its life."""
 
     state: CallState
-    carrier_call_id: str | None = None
+    carrier_call: CarrierCall | None = None
     end_reason: EndReason | None = None
     error: CallError | None = None
     ringing_at: datetime | None = None
@@ -97,9 +109,14 @@ def advance(attempt: Attempt, event: Progress) -> Attempt:
     """The attempt after `event`; unchanged when the event is late or repeated (carriers do both).
 
     The first carrier call id that arrives is kept: it may come with the REST reply or overtake it in a callback.
+    From then on events of other calls (a media leg, the other party of a transfer, somebody's replay at the
+    wrong URL) change nothing.
     """
-    if attempt.carrier_call_id is None and event.carrier_call_id is not None:
-        attempt = replace(attempt, carrier_call_id=event.carrier_call_id)
+    if is_of_another_call(attempt.carrier_call, event):
+        return attempt
+    if event.carrier_call is not None:
+        known = attempt.carrier_call or event.carrier_call
+        attempt = replace(attempt, carrier_call=known.with_refs_of(event.carrier_call))
     if ORDER.index(event.state) <= ORDER.index(attempt.state):
         return attempt
     match event.state:
@@ -116,3 +133,8 @@ def advance(attempt: Attempt, event: Progress) -> Attempt:
                 error=event.error,
             )
     return replace(attempt, state=event.state)
+
+
+def is_of_another_call(known: CarrierCall | None, event: CallEvent) -> bool:
+    """Whether `event` names a carrier call that is not the known one."""
+    return known is not None and event.carrier_call is not None and event.carrier_call.id != known.id

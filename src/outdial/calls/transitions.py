@@ -8,6 +8,7 @@ import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 from sqlalchemy import Row, func, select, update
@@ -20,12 +21,15 @@ from outdial.calls.state import (
     CallDirection,
     CallError,
     CallState,
+    CarrierCall,
     EndReason,
     Progress,
     Verdict,
     advance,
+    is_of_another_call,
 )
 from outdial.calls.workers import is_dead
+from outdial.carriers.base import Price
 from outdial.db.tables import attempts, calls, pools
 
 logger = logging.getLogger(__name__)
@@ -53,6 +57,9 @@ async def apply_event(
         row = await locked(conn, attempt_id)
         if row is None:
             return None
+        if is_of_another_call(carrier_call(row), event):
+            logger.info("Event of another leg ignored", extra={"attempt_id": attempt_id})
+            return Applied(call_id=row.call_id, call_state=CallState(row.call_state), changed=False)
         match event:
             case Progress():
                 return await progress(conn, row, event, check_in_s)
@@ -71,6 +78,11 @@ async def announce_ending(
             .where(attempts.c.id == attempt_id, attempts.c.state != CallState.ENDED, attempts.c.ending.is_(None))
             .values(ending={"end_reason": end_reason, "error": _error_json(error)})
         )
+
+
+def carrier_call(row: Any) -> CarrierCall | None:
+    """The carrier's call of an attempt's row; None while the carrier hasn't told its id."""
+    return None if row.carrier_call_id is None else CarrierCall(id=row.carrier_call_id, refs=row.carrier_refs)
 
 
 async def locked(conn: AsyncConnection, attempt_id: str) -> Row[Any] | None:
@@ -100,11 +112,18 @@ async def locked(conn: AsyncConnection, attempt_id: str) -> Row[Any] | None:
     return (await conn.execute(query)).one_or_none()
 
 
+async def record_price(engine: AsyncEngine, attempt_id: str, price: Price) -> None:
+    """What the carrier charges. It tells so after the end, so this is no event that moves a call."""
+    values = {"price": Decimal(price.amount), "price_currency": price.currency}
+    async with engine.begin() as conn:
+        await conn.execute(update(attempts).where(attempts.c.id == attempt_id).values(**values))
+
+
 async def progress(conn: AsyncConnection, row: Row[Any], event: Progress, check_in_s: float = 20.0) -> Applied:
     """`apply_event` within a transaction; `row` is from `locked`."""
     before = Attempt(
         state=CallState(row.state),
-        carrier_call_id=row.carrier_call_id,
+        carrier_call=carrier_call(row),
         end_reason=EndReason(row.end_reason) if row.end_reason else None,
         ringing_at=row.ringing_at,
         answered_at=row.answered_at,
@@ -112,8 +131,8 @@ async def progress(conn: AsyncConnection, row: Row[Any], event: Progress, check_
     )
     after = advance(before, await _with_our_reason(conn, event, row))
     if before.state is CallState.ENDED:
-        if after.carrier_call_id != before.carrier_call_id:
-            await _was_placed_after_all(conn, row, event)
+        if before.carrier_call is None and event.carrier_call is not None:
+            await _was_placed_after_all(conn, row, event.carrier_call, event.state)
         return Applied(call_id=row.call_id, call_state=CallState(row.call_state), changed=False)
     now = datetime.now(UTC)
     if after.state is CallState.IN_PROGRESS and row.stream_opened_at is None:
@@ -123,17 +142,18 @@ async def progress(conn: AsyncConnection, row: Row[Any], event: Progress, check_
         .where(attempts.c.id == row.id, attempts.c.state == row.state)
         .values(
             state=after.state,
-            carrier_call_id=after.carrier_call_id,
+            carrier_call_id=after.carrier_call.id if after.carrier_call else None,
+            carrier_refs=dict(after.carrier_call.refs) if after.carrier_call else {},
             end_reason=after.end_reason,
             error=_error_json(after.error),
             ringing_at=after.ringing_at,
             answered_at=after.answered_at,
             ended_at=after.ended_at,
-            unknown_since=row.unknown_since if after.carrier_call_id is None else None,  # the carrier spoke of it
+            unknown_since=row.unknown_since if after.carrier_call is None else None,  # the carrier spoke of it
             check_at=now + timedelta(seconds=check_in_s),
         )
     )
-    if row.hang_up_requested_at is not None and before.carrier_call_id is None and after.carrier_call_id is not None:
+    if row.hang_up_requested_at is not None and before.carrier_call is None and after.carrier_call is not None:
         await notify(conn, "outdial_control", row.call_id)  # only now can the carrier be asked to
     if after.state is before.state:
         return Applied(call_id=row.call_id, call_state=CallState(row.call_state), changed=False)
@@ -182,13 +202,14 @@ async def _with_our_reason(conn: AsyncConnection, event: Progress, row: Row[Any]
     return event
 
 
-async def _was_placed_after_all(conn: AsyncConnection, row: Row[Any], event: Progress) -> None:
+async def _was_placed_after_all(
+    conn: AsyncConnection, row: Row[Any], call: CarrierCall, state: CallState
+) -> None:
     """The carrier speaks of an attempt that ended without it, because it looked never placed. The call may be on its
     next attempt by now; what can be done is to keep the id for whoever looks into it, and to say so loudly."""
-    await conn.execute(update(attempts).where(attempts.c.id == row.id).values(carrier_call_id=event.carrier_call_id))
-    logger.error(
-        "A dial taken for never placed was placed", extra={"attempt_id": row.id, "carrier_state": event.state}
-    )
+    values = {"carrier_call_id": call.id, "carrier_refs": dict(call.refs)}
+    await conn.execute(update(attempts).where(attempts.c.id == row.id).values(**values))
+    logger.error("A dial taken for never placed was placed", extra={"attempt_id": row.id, "carrier_state": state})
 
 
 async def _end(conn: AsyncConnection, row: Row[Any], after: Attempt, now: datetime) -> CallState:

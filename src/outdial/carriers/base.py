@@ -4,9 +4,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Protocol
+from typing import Any, Protocol
+from uuid import UUID, uuid5
 
-from outdial.calls.state import CallEvent, Progress, Verdict
+from outdial.calls.state import CallEvent, CarrierCall, Progress, Verdict
 
 
 class CarrierName(StrEnum):
@@ -67,26 +68,39 @@ class PlaceCall:
     ref: str
     to: str
     from_: str
-    callback_url: str  # base: the adapter appends /status, /amd, /stream
+    callback_url: str  # base: the adapter appends the kinds of callback it knows (/status, /event, …)
     stream_url: str
     ring_timeout_s: int
     max_duration_s: int
     detection: Detection = Detection.OFF
     detection_timeout_s: int = 30
 
+    @property
+    def command_id(self) -> str:
+        """The same UUID for the same attempt: a carrier that knows idempotency dials once, however often it is sent."""
+        return str(uuid5(_COMMANDS, self.ref))
+
+
+_COMMANDS = UUID("5f0f6a52-4a3c-5d0b-9a9f-0f6f6b6c7d21")  # any UUID will do, but it must stay the same
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Price:
+    """What the carrier charges for a call: a positive decimal and an ISO 4217 currency."""
+
+    amount: str
+    currency: str
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CarrierRecord:
     """What the carrier's own books say of a call."""
 
-    carrier_call_id: str
+    call: CarrierCall
     progress: Progress
-    to: str
-    from_: str
     created_at: datetime | None = None
     verdict: Verdict | None = None  # of answering machine detection, when the carrier keeps it
-    price: str | None = None        # what the call cost, positive
-    price_currency: str | None = None
+    price: Price | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,50 +115,49 @@ class NumberRecord:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class NumberConnection:
+    """What answers calls to a number now, and what connecting it would change at the carrier, a sentence each."""
+
+    number: NumberRecord
+    answered_by: str
+    changes: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Connected:
+    """A number is connected. `undo` (JSON) is what `disconnect` wants; `credentials` were made on the way and
+    must be kept with those of the account: without them it can't place calls."""
+
+    undo: Mapping[str, Any]
+    credentials: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IncomingCall:
+    """Somebody calls one of our numbers and waits. `from_` may be a word of the carrier's ("anonymous")."""
+
+    call: CarrierCall
+    from_: str
+    to: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Capabilities:
     """What a carrier can do; a row of docs/carriers.md."""
 
-    ringing_event: bool
-    detection: bool
-    detection_message_end: bool
-    send_digits: bool
+    ringing_event: bool          # is told when the phone begins to ring
+    declined: bool               # tells a callee who declines from one who is busy
+    detection: bool              # of answering machines, beside the conversation
+    detection_message_end: bool  # tells when a machine can be left a message
     transfer: bool
-    idempotent_create: bool
-    calls_per_second: float
-
-
-class Carrier(Protocol):
-    """One account at a carrier: REST verbs. Every method raises a CarrierError subclass."""
-
-    capabilities: Capabilities
-
-    async def place_call(self, request: PlaceCall) -> str:
-        """Ask the carrier to dial; returns its call id once accepted, before the phone rings."""
-        ...
-
-    async def hang_up(self, carrier_call_id: str) -> None:
-        """End the call whatever its state; ending an ended call is not an error."""
-        ...
-
-    async def look_up(self, carrier_call_id: str) -> CarrierRecord: ...
-
-    async def find(self, *, to: str, from_: str, since: datetime) -> list[CarrierRecord]:
-        """Calls the carrier knows with these numbers, created at or after `since` (newest first)."""
-        ...
-
-    async def transfer(self, carrier_call_id: str, to: str, caller_id: str, callback_url: str) -> None: ...
-
-    async def send_digits(self, carrier_call_id: str, digits: str, stream_url: str) -> None: ...
-
-    async def check(self) -> None:
-        """Raises CarrierRefused when the credentials are wrong or the account can't be used."""
-        ...
-
-    async def owns(self, number: str) -> NumberRecord | None:
-        """The account's own record of `number`, None when it may not call from it."""
-        ...
-
-    async def aclose(self) -> None: ...
+    send_digits: bool
+    inbound: bool
+    price_in_callback: bool      # otherwise its books tell, minutes later
+    signed_streams: bool         # signs the handshake of the media websocket
+    idempotent_create: bool      # the same dial sent twice within a minute rings once
+    max_ring_timeout_s: int
+    calls_per_second: float      # new calls, of a new account
 
 
 # -- media streams -------------------------------------------------------------------------------------------
@@ -153,13 +166,14 @@ class Carrier(Protocol):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StreamStarted:
     stream_id: str
-    carrier_call_id: str
+    carrier_call_id: str | None  # where the stream tells it
     parameters: Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True)
 class AudioReceived:
-    """Callee audio: PCM16 little-endian, 8000 Hz, mono; usually 320 bytes (20 ms)."""
+    """Callee audio: PCM16 little-endian, 8000 Hz, mono; usually 320 bytes (20 ms), several frames at once when the
+    carrier's came out of order."""
 
     pcm: bytes
     timestamp_ms: int
@@ -172,7 +186,7 @@ class DigitPressed:
 
 @dataclass(frozen=True, slots=True)
 class MarkReached:
-    """The carrier played everything sent before this mark, or dropped it at our `clear`."""
+    """The carrier played everything sent before this mark, or dropped it at our `clear` (where it says so)."""
 
     name: str
 
@@ -190,7 +204,13 @@ class BadFrame(ValueError):
 
 
 class StreamCodec(Protocol):
-    """One media websocket's protocol, without I/O: messages in, events out; our wishes in, messages out."""
+    """One media websocket's protocol, without I/O: messages in, events out; our wishes in, messages out.
+
+    `says_stop`: the carrier announces the end of a stream. Where it doesn't, an orderly close of the websocket
+    has to stand for it.
+    """
+
+    says_stop: bool
 
     def receive(self, message: str | bytes) -> StreamEvent | None:
         """The event in a message, None for one that says nothing. Raises BadFrame."""
@@ -212,7 +232,10 @@ class Callback:
 
     kind: str
     dedupe_key: str
-    event: CallEvent | None  # None: stored for the record, changes nothing
+    event: CallEvent | None               # None: stored for the record, changes nothing
+    call: CarrierCall | None = None       # whose it is, as far as it says; of a transfer's other party: None
+    price: Price | None = None
+    transfer_failed: CarrierCall | None = None  # who is left alone on the line, where no reply can tell them
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -223,5 +246,91 @@ class CallbackReply:
     body: str
 
 
+TRANSFER_FAILED = "Sorry, nobody is available to take your call right now. Goodbye."  # said to who is left on the line
+
+
 class BadCallback(ValueError):
     """A callback whose body is not of the carrier's protocol."""
+
+
+# -- one account ---------------------------------------------------------------------------------------------
+
+
+class Carrier(Protocol):
+    """One account at a carrier: REST verbs. Every method raises a CarrierError subclass."""
+
+    capabilities: Capabilities
+
+    async def place_call(self, request: PlaceCall) -> CarrierCall:
+        """Ask the carrier to dial; returns once it is accepted, before the phone rings."""
+        ...
+
+    async def hang_up(self, call: CarrierCall) -> None:
+        """End the call whatever its state; ending an ended call is not an error."""
+        ...
+
+    async def look_up(self, call: CarrierCall) -> CarrierRecord: ...
+
+    async def find(self, *, ref: str, to: str, from_: str, since: datetime) -> list[CarrierRecord]:
+        """Calls the carrier knows that could be the dial `ref`, created at or after `since` (newest first).
+
+        A list that can't be read to its end is an error: what is missing must not pass for absent.
+        """
+        ...
+
+    async def transfer(self, call: CarrierCall, to: str, caller_id: str, callback_url: str) -> None:
+        """Connect the other party to `to`; our part in the call is over. Its callbacks are of the kind `transfer`."""
+        ...
+
+    async def send_digits(self, call: CarrierCall, digits: str, stream_url: str) -> None: ...
+
+    async def say_and_hang_up(self, call: CarrierCall, sentence: str) -> None:
+        """Say a sentence in the carrier's own voice, then end the call. May take as long as the sentence does."""
+        ...
+
+    async def accept(
+        self, incoming: IncomingCall, *, ref: str, callback_url: str, stream_url: str, max_duration_s: int
+    ) -> CallbackReply | None:
+        """Connect an incoming call to our media websocket.
+
+        The result is what its callback is answered with; None when the carrier was told by a request of its
+        own and reads no answer. `max_duration_s` is held to by the carrier where it can.
+        """
+        ...
+
+    async def refuse(self, incoming: IncomingCall, *, sentence: str | None) -> CallbackReply | None:
+        """Turn an incoming call down, after a sentence if there is one. The result is as of `accept`.
+
+        Without an answer to give this may take as long as the sentence does: answer the callback first.
+        """
+        ...
+
+    async def check(self) -> None:
+        """Raises CarrierRefused when the credentials are wrong or the account can't be used."""
+        ...
+
+    async def owns(self, number: str) -> NumberRecord | None:
+        """The account's own record of `number`, None when it may not call from it."""
+        ...
+
+    async def connection(self, number: str, *, inbound_url: str, callback_url: str) -> NumberConnection:
+        """How `number` is set up now and what `connect` would change. Changes nothing.
+
+        Raises CarrierRefused, with what to do, for a number that isn't the account's or is in use elsewhere.
+        """
+        ...
+
+    async def connect(self, number: str, *, inbound_url: str, callback_url: str) -> Connected:
+        """Have calls to `number` announced at `inbound_url`, and their progress told under `callback_url`.
+
+        Both URLs are of the account, not of the number: at some carriers its numbers share them. A carrier
+        that gives every call a callback URL of its own has no use for the second. Raises as `connection`.
+        Harmless when repeated.
+        """
+        ...
+
+    async def disconnect(self, number: str, undo: Mapping[str, Any]) -> None:
+        """Put back what `connect` found, unless somebody has changed it since."""
+        ...
+
+    async def aclose(self) -> None: ...

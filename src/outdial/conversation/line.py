@@ -155,7 +155,7 @@ class Line:
                 if now_ms - self._flushed_ms >= FLUSH_EVERY_MS:
                     self._flushed_ms = now_ms
                     if self._recording is not None:
-                        self._recording.flush(now_ms)
+                        self._recording.flush(at_ms)  # not now_ms: what was held up on the way still comes
             case DigitPressed(digit=digit):
                 self._listener.on_digit(digit, self.now_ms())
             case MarkReached(name=name):
@@ -168,8 +168,10 @@ class Line:
                 self._stopped = True
                 self.close()
 
-    def disconnected(self) -> None:
-        """The websocket is gone."""
+    def disconnected(self, *, orderly: bool = False) -> None:
+        """The websocket is gone; `orderly` when the carrier closed it in due form."""
+        if orderly and not self._codec.says_stop:
+            self._stopped = True
         self.close()
 
     # -- out -------------------------------------------------------------------------------------------------

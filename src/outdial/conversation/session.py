@@ -21,6 +21,7 @@ from outdial.conversation.transcript import Journal, Transcript
 
 logger = logging.getLogger(__name__)
 
+VERDICT_WAIT_S = 30.0    # of detection, which a carrier is asked to end within about that time
 AFTER_CALL_S = 10.0      # for the agent's own work once the call is over
 MESSAGE_PAUSE_MS = 400   # between a machine's beep and our message
 
@@ -79,7 +80,7 @@ class Session:
             return self._ended(EndReason.COMPLETED if self._hang_up_asked else EndReason.FAILED)
         self._end_by = self._now() + self._facts.max_duration_s
         if not self._is_machine and await self._hold(self._agent, until=lambda: self._is_machine):
-            return self._ended(EndReason.COMPLETED)
+            await self._wait_for_verdict()
         if self._is_machine:
             return await self._machine_answered()
         return self._ended(EndReason.COMPLETED)
@@ -112,6 +113,13 @@ class Session:
         if finished and (task.cancelled() or failure is not None):
             self._failure = self._why(failure)
         return finished
+
+    async def _wait_for_verdict(self) -> None:
+        """An agent may take a machine's greeting for an answer and say goodbye to it, before detection has heard its
+        end. Where a message is to be left to a machine, that is waited for; who a human is, is known long before."""
+        by = min(self._end_by, self._now() + VERDICT_WAIT_S)
+        while self._may_be_machine and self._now() < by:
+            await self._wait_for_news(by)
 
     def _open_dialogue(self) -> Dialogue:
         dialogue = Dialogue(
@@ -217,6 +225,13 @@ class Session:
         if verdict is None or self._facts.machine.action == "continue":
             return False
         return verdict.answered_by in (AnsweredBy.MACHINE, AnsweredBy.FAX)
+
+    @property
+    def _may_be_machine(self) -> bool:
+        """Whether a message may still have to be left."""
+        transferred = self._dialogue is not None and self._dialogue.transferred
+        over = self._is_closed or self._hang_up_asked or transferred or self._failure is not None
+        return self._verdict is None and self._facts.machine.action == "leave_message" and not over
 
     def _stop_by(self) -> float:
         return self._end_by if self._closed_at is None else min(self._end_by, self._closed_at + AFTER_CALL_S)

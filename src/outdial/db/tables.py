@@ -188,6 +188,7 @@ attempts = Table(
     Column("carrier", Text, nullable=False),
     Column("carrier_account_id", Text, ForeignKey("carrier_accounts.id", ondelete="SET NULL")),
     Column("carrier_call_id", Text),
+    Column("carrier_refs", JSONB, nullable=False, server_default=text("'{}'")),  # what else it takes to find the call
     Column("state", Text, nullable=False),
     Column("end_reason", Text),
     Column("error", JSONB(none_as_null=True)),

@@ -94,7 +94,7 @@ class WebSocket(asyncio.Protocol):
         self._protocol.receive_eof()
         if not self.opened.done():
             self.opened.set_exception(HandshakeFailed("the connection closed during the handshake"))
-        elif not self._closed_by_us and self.opened.exception() is None:
+        elif not self._closed_by_us and not self.opened.cancelled() and self.opened.exception() is None:
             self._on_close(self._protocol.close_code or CloseCode.ABNORMAL_CLOSURE)
 
     def _answer_handshake(self, response: Response) -> None:

@@ -72,6 +72,7 @@ async def change_plan(
             raise Invalid("reserved_inbound", f"must be between 0 and the number of lines ({size})")
         if changes:
             await conn.execute(update(pools).where(pools.c.workspace_id == workspace_id).values(changes))
+            await conn.execute(select(func.pg_notify("outdial_queue", workspace_id)))  # new lines, new calls
         return await get_workspace(conn, workspace_id)
 
 

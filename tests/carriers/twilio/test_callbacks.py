@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from outdial.calls.state import AnsweredBy, CallError, CallState, EndReason, Progress, Verdict
+from outdial.calls.state import AnsweredBy, CallError, CallState, CarrierCall, EndReason, Progress, Verdict
 from outdial.carriers.base import BadCallback, Callback
 from outdial.carriers.twilio.callbacks import parse, reply
 
@@ -35,10 +35,10 @@ def test_every_recorded_callback_means_what_it_says(callback):
     assert parsed.kind == kind
     assert request["headers"]["I-Twilio-Idempotency-Token"] in parsed.dedupe_key
     match parsed.event:
-        case Progress(state=state, end_reason=end_reason, carrier_call_id=carrier_call_id):
+        case Progress(state=state, end_reason=end_reason, carrier_call=carrier_call):
             assert state == means["state"]
             assert end_reason == means.get("end_reason")
-            assert carrier_call_id == CALL_SID
+            assert carrier_call == parsed.call == CarrierCall(id=CALL_SID)
         case Verdict(answered_by=answered_by):
             fax = callback["form"]["AnsweredBy"] == "fax"  # recorded as one kind of machine
             assert answered_by == ("fax" if fax else means["answered_by"])
@@ -51,7 +51,7 @@ def test_the_end_of_a_call_tells_when_and_how_long():
     assert parsed.event == Progress(
         state=CallState.ENDED,
         at=datetime(2026, 1, 1, 12, 1, 8, tzinfo=UTC),
-        carrier_call_id=CALL_SID,
+        carrier_call=CarrierCall(id=CALL_SID),
         end_reason=EndReason.COMPLETED,
         duration_s=60.0,
     )
@@ -83,7 +83,7 @@ def test_detection_tells_who_answered_and_whether_to_leave_a_message(answered_by
         evidence=(f"twilio:{answered_by}",),
         detection_ms=3120,
         message_end=message_end,
-        carrier_call_id=CALL_SID,
+        carrier_call=CarrierCall(id=CALL_SID),
     )
 
 

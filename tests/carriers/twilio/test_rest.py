@@ -18,7 +18,7 @@ from twilio.http.http_client import HttpClient
 from twilio.http.response import Response
 from twilio.rest import Client
 
-from outdial.calls.state import AnsweredBy, CallState, EndReason
+from outdial.calls.state import AnsweredBy, CallState, CarrierCall, EndReason
 from outdial.carriers import base
 from outdial.carriers.base import (
     CarrierError,
@@ -35,7 +35,7 @@ HERE = Path(__file__).parents[1]
 RECORDED = json.loads((HERE / "fixtures/twilio_rest.json").read_text())
 SCHEMAS = json.loads((HERE / "specs/twilio_calls.json").read_text())
 ACCOUNT = "AC00000000000000000000000000000001"
-CALL = "CA00000000000000000000000000000001"
+CALL = CarrierCall(id="CA00000000000000000000000000000001")
 TO, FROM = "+15551230001", "+15551230002"
 CALLBACK_URL = "https://voice.example/callbacks/twilio/call_1"
 STREAM_URL = "wss://voice.example/media/twilio/call_1/token"
@@ -265,7 +265,6 @@ async def test_a_real_connection_that_dies_before_the_reply_is_uncertain(monkeyp
     ("verb", "name"),
     [
         (lambda carrier: carrier.hang_up(CALL), "hang_up"),
-        (lambda carrier: carrier.cancel(CALL), "cancel_before_answer"),
         (lambda carrier: carrier.transfer(CALL, "+15551230003", FROM, CALLBACK_URL), "transfer"),
         (lambda carrier: carrier.send_digits(CALL, "ww123#", STREAM_URL), "send_digits"),
     ],
@@ -311,7 +310,7 @@ async def test_digits_twilio_cannot_send_are_refused_before_anything_is_sent():
 
 async def test_a_call_id_cannot_lead_to_another_resource():
     twilio = Twilio(recorded("fetch_busy"))
-    await twilio.carrier().look_up("../Balance?x=")
+    await twilio.carrier().look_up(CarrierCall(id="../Balance?x="))
     assert twilio.requests[0].url.raw_path.endswith(b"/Calls/..%2FBalance%3Fx%3D.json")
 
 
@@ -322,7 +321,7 @@ async def test_twilios_record_of_a_call_means_what_it_says(name):
     assert_recorded_request(twilio.requests[0], name)
     assert record.progress.state == RECORDED[name]["means"]["state"]
     assert record.progress.end_reason == RECORDED[name]["means"].get("end_reason")
-    assert (record.to, record.from_, record.carrier_call_id) == (TO, FROM, CALL)
+    assert record.call == record.progress.carrier_call == CALL
     assert record.created_at == datetime(2026, 1, 1, 12, 0, tzinfo=UTC)
 
 
@@ -330,7 +329,7 @@ async def test_the_record_of_a_completed_call_is_read_whole():
     record = await Twilio(recorded("fetch_completed")).carrier().look_up(CALL)
     assert record.progress.at == datetime(2026, 1, 1, 12, 1, 8, tzinfo=UTC)
     assert record.progress.duration_s == 60.0
-    assert (record.price, record.price_currency) == ("0.01400", "USD")
+    assert record.price == base.Price(amount="0.01400", currency="USD")
     assert record.verdict is not None
     assert record.verdict.answered_by is AnsweredBy.HUMAN
 
@@ -385,8 +384,8 @@ async def test_calls_are_found_by_numbers_newest_first_and_those_that_wait_are_a
     second = call(sid="CAsecond", date_created="Thu, 01 Jan 2026 12:00:01 +0000")
     next_page = f"/2010-04-01/Accounts/{ACCOUNT}/Calls.json?To=%2B15551230001&PageSize=1000&Page=1&PageToken=x"
     twilio = Twilio(page(old, first, next_page=next_page), page(second, waiting))
-    found = await twilio.carrier().find(to=TO, from_=FROM, since=datetime(2026, 1, 1, 12, 0, tzinfo=UTC))
-    assert [record.carrier_call_id for record in found] == ["CAwaiting", "CAsecond", "CAfirst"]
+    found = await twilio.carrier().find(ref="att_1", to=TO, from_=FROM, since=datetime(2026, 1, 1, 12, 0, tzinfo=UTC))
+    assert [record.call.id for record in found] == ["CAwaiting", "CAsecond", "CAfirst"]
     assert dict(twilio.requests[0].url.params) == {"To": TO, "From": FROM, "PageSize": "1000"}
     assert twilio.requests[1].url.raw_path.decode() == next_page
 
@@ -394,19 +393,20 @@ async def test_calls_are_found_by_numbers_newest_first_and_those_that_wait_are_a
 async def test_a_call_created_in_the_same_second_is_found():
     created = call(date_created="Thu, 01 Jan 2026 12:00:00 +0000")
     since = datetime(2026, 1, 1, 12, 0, 0, 999_999, tzinfo=UTC)
-    assert len(await Twilio(page(created)).carrier().find(to=TO, from_=FROM, since=since)) == 1
+    assert len(await Twilio(page(created)).carrier().find(ref="att_1", to=TO, from_=FROM, since=since)) == 1
 
 
 async def test_a_leg_of_a_transfer_is_not_taken_for_a_call_of_ours():
     leg = call(parent_call_sid="CA00000000000000000000000000000009", direction="outbound-dial")
-    assert await Twilio(page(leg)).carrier().find(to=TO, from_=FROM, since=datetime(2026, 1, 1, tzinfo=UTC)) == []
+    since = datetime(2026, 1, 1, tzinfo=UTC)
+    assert await Twilio(page(leg)).carrier().find(ref="att_1", to=TO, from_=FROM, since=since) == []
 
 
 async def test_a_list_that_cannot_be_read_to_its_end_is_never_taken_for_complete():
     next_page = f"/2010-04-01/Accounts/{ACCOUNT}/Calls.json?Page=1"
     twilio = Twilio(*(page(call(), next_page=next_page) for _ in range(100)))
     with pytest.raises(CarrierUncertain):
-        await twilio.carrier().find(to=TO, from_=FROM, since=datetime(2026, 1, 1, tzinfo=UTC))
+        await twilio.carrier().find(ref="att_1", to=TO, from_=FROM, since=datetime(2026, 1, 1, tzinfo=UTC))
     assert len(twilio.requests) < 10
 
 
@@ -423,13 +423,13 @@ async def test_a_list_that_cannot_be_read_to_its_end_is_never_taken_for_complete
 async def test_a_list_that_is_none_or_leads_elsewhere_is_not_believed(reply):
     twilio = Twilio(reply)
     with pytest.raises(CarrierUnreachable):
-        await twilio.carrier().find(to=TO, from_=FROM, since=datetime(2026, 1, 1, tzinfo=UTC))
+        await twilio.carrier().find(ref="att_1", to=TO, from_=FROM, since=datetime(2026, 1, 1, tzinfo=UTC))
     assert len(twilio.requests) == 1
 
 
 async def test_no_number_reaches_the_log(caplog):
     caplog.set_level(logging.INFO)
-    await Twilio(page(call())).carrier().find(to=TO, from_=FROM, since=datetime(2026, 1, 1, tzinfo=UTC))
+    await Twilio(page(call())).carrier().find(ref="att_1", to=TO, from_=FROM, since=datetime(2026, 1, 1, tzinfo=UTC))
     assert "555123" not in caplog.text
 
 

@@ -1,4 +1,4 @@
-"""Twilio's callbacks: is it Twilio (`verify`), what does it say (`parse`), what do we answer (`reply`).
+"""Twilio's callbacks: is it Twilio (`verify`), what does it say (`parse`, `incoming`), what do we answer (`reply`).
 
 Pure. Sources: twilio.com/docs/usage/security (signature), twilio.com/docs/voice/api/call-resource
 (status callbacks), twilio.com/docs/voice/twiml/dial and /stream.
@@ -13,8 +13,8 @@ from datetime import datetime, timedelta
 from hashlib import sha1, sha256
 from urllib.parse import parse_qsl
 
-from outdial.calls.state import CallEvent
-from outdial.carriers.base import BadCallback, Callback, CallbackReply
+from outdial.calls.state import CallEvent, CarrierCall
+from outdial.carriers.base import TRANSFER_FAILED, BadCallback, Callback, CallbackReply, IncomingCall
 from outdial.carriers.twilio import answer, words
 
 logger = logging.getLogger(__name__)
@@ -57,16 +57,14 @@ def parse(kind: str, body: bytes, *, headers: Mapping[str, str], received_at: da
     of this kind.
     """
     form = _form(body)
-    call_sid = form.get("CallSid", "")
-    if not _CALL_SID.fullmatch(call_sid):
-        raise BadCallback("no CallSid")
+    call = _call(form)
     event: CallEvent | None = None
     match kind:
         case "status":
             event = words.progress(
                 _required(form, "CallStatus"),
                 at=_exact(words.instant(form.get("Timestamp")), received_at),
-                carrier_call_id=call_sid,
+                carrier_call=call,
                 final="CallDuration" in form,  # only the last callback of a call has it
                 sip_code=form.get("SipResponseCode", ""),
                 duration_s=words.whole(form.get("CallDuration")),
@@ -75,7 +73,7 @@ def parse(kind: str, body: bytes, *, headers: Mapping[str, str], received_at: da
             event = words.verdict(
                 _required(form, "AnsweredBy"),
                 at=received_at,
-                carrier_call_id=call_sid,
+                carrier_call=call,
                 detection_ms=words.whole(form.get("MachineDetectionDuration")),
             )
         case "stream":
@@ -84,7 +82,7 @@ def parse(kind: str, body: bytes, *, headers: Mapping[str, str], received_at: da
             _required(form, "DialCallStatus")  # the call itself goes on; see `reply`
         case _:
             logger.warning("Unknown kind of Twilio callback", extra={"kind": kind[:40]})
-    return Callback(kind=kind, dedupe_key=_dedupe_key(kind, headers, body), event=event)
+    return Callback(kind=kind, dedupe_key=_dedupe_key(kind, headers, body), event=event, call=call)
 
 
 def reply(kind: str, body: bytes) -> CallbackReply | None:
@@ -97,8 +95,18 @@ def reply(kind: str, body: bytes) -> CallbackReply | None:
     if _required(_form(body), "DialCallStatus") == "completed":
         twiml = answer.hang_up()
     else:
-        twiml = answer.say_and_hang_up("Sorry, nobody is available to take your call right now. Goodbye.")
+        twiml = answer.say_and_hang_up(TRANSFER_FAILED)
     return CallbackReply(media_type="application/xml", body=twiml)
+
+
+def incoming(body: bytes, *, received_at: datetime) -> IncomingCall | None:
+    """The call that a request to a number's VoiceUrl announces. Raises BadCallback."""
+    form = _form(body)
+    if form.get("Direction") != "inbound":
+        return None
+    call, to = _call(form), _required(form, "To")
+    # Without a caller ID, From is a word or a number that spells one (+266696687 is ANONYMOUS).
+    return IncomingCall(call=call, from_=form.get("From", ""), to=to, at=received_at)
 
 
 # -- signature -----------------------------------------------------------------------------------------------
@@ -153,6 +161,13 @@ def _form(body: bytes) -> dict[str, str]:
     if "\0" in text:
         raise BadCallback("not a form")
     return dict(reversed(fields))  # of a repeated field, the first
+
+
+def _call(form: Mapping[str, str]) -> CarrierCall:
+    call_sid = form.get("CallSid", "")
+    if not _CALL_SID.fullmatch(call_sid):
+        raise BadCallback("no CallSid")
+    return CarrierCall(id=call_sid)
 
 
 def _exact(at: datetime | None, received_at: datetime) -> datetime:

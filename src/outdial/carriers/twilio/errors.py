@@ -4,33 +4,15 @@ by text: Twilio's own sentences hold phone numbers.
 Source: twilio.com/docs/api/errors.
 """
 
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
-
 import httpx
 
-from outdial.carriers.base import (
-    CarrierError,
-    CarrierRefused,
-    CarrierThrottled,
-    CarrierUncertain,
-    CarrierUnreachable,
-)
+from outdial.carriers.base import CarrierError, CarrierRefused, CarrierThrottled
+from outdial.carriers.http import refuses, retry_after_s, trouble
 
 NO_SUCH_RESOURCE = 20404
 WRONG_CALL_STATE = 21220
 
 THROTTLED = frozenset({10004, 20429})
-MAX_RETRY_AFTER_S = 3600.0
-
-# These come before the first byte of the request is sent; every other failure may have come after the last.
-BEFORE_SENDING = (
-    httpx.ConnectError,
-    httpx.ConnectTimeout,
-    httpx.PoolTimeout,
-    httpx.ProxyError,
-    httpx.UnsupportedProtocol,
-)
 
 # What a user is told. No numbers, no names: it may be shown to anybody.
 SENTENCES: dict[int, str] = {
@@ -61,27 +43,16 @@ SENTENCES: dict[int, str] = {
 }
 
 
-def from_reply(response: httpx.Response, *, repeatable: bool) -> CarrierError:
+def from_reply(response: httpx.Response, repeatable: bool) -> CarrierError:
     """The error that a reply other than 2xx means. `repeatable`: doing the request again does no harm."""
     code = _code(response)
     word = str(code) if code is not None else f"http_{response.status_code}"
     if code in THROTTLED or response.status_code == 429:
         sentence = SENTENCES.get(code or 0, SENTENCES[20429])
-        return CarrierThrottled(word, sentence, retry_after_s=_retry_after_s(response))
-    # A refusal is Twilio's word that nothing was done. 408 is no refusal: somebody lost patience on the way.
-    if 400 <= response.status_code < 500 and response.status_code != 408:
+        return CarrierThrottled(word, sentence, retry_after_s=retry_after_s(response))
+    if refuses(response):
         return CarrierRefused(word, SENTENCES.get(code or 0) or _unknown(code, response.status_code))
-    if repeatable:
-        return CarrierUnreachable(word, "Twilio has trouble answering. Trying again later may help.")
-    return CarrierUncertain(word, "Twilio had an internal error; whether it did what was asked is not known.")
-
-
-def from_failure(error: httpx.HTTPError, *, repeatable: bool) -> CarrierError:
-    """The error that a request without (readable) reply means."""
-    word = type(error).__name__
-    if repeatable or isinstance(error, BEFORE_SENDING):
-        return CarrierUnreachable(word, "Twilio can't be reached from this server.")
-    return CarrierUncertain(word, "Twilio did not reply; whether it did what was asked is not known.")
+    return trouble("Twilio", word, repeatable=repeatable)
 
 
 def _code(response: httpx.Response) -> int | None:
@@ -97,16 +68,3 @@ def _unknown(code: int | None, status: int) -> str:
     if code is None:
         return f"Twilio refused the request (HTTP status {status})."
     return f"Twilio refused the request. See https://www.twilio.com/docs/errors/{code}"
-
-
-def _retry_after_s(response: httpx.Response) -> float:
-    """Retry-After is seconds or a date (RFC 9110 section 10.2.3); 1 s when there is none to read."""
-    text = response.headers.get("Retry-After", "")
-    try:
-        if text.isascii() and text.isdecimal():
-            seconds = float(text[:9])
-        else:
-            seconds = (parsedate_to_datetime(text) - datetime.now(UTC)).total_seconds()
-    except (ValueError, TypeError, IndexError, OverflowError):
-        return 1.0
-    return min(max(seconds, 1.0), MAX_RETRY_AFTER_S)

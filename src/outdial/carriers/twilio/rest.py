@@ -1,11 +1,9 @@
-"""Twilio's REST API, as far as calls need it: the verbs of carriers.base.Carrier over one httpx client.
+"""Twilio's REST API, as far as calls need it: the verbs of carriers.base.Carrier.
 
 Nothing here repeats a request by itself: Twilio has no idempotency key for creating a call, so a repeated
 POST dials a person twice. Source: twilio.com/docs/voice/api/call-resource.
 """
 
-import ipaddress
-import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -14,40 +12,45 @@ from urllib.parse import quote
 
 import httpx
 
+from outdial.calls.state import CarrierCall
 from outdial.carriers.base import (
+    CallbackReply,
     Capabilities,
-    CarrierError,
     CarrierRecord,
     CarrierRefused,
-    CarrierUncertain,
-    CarrierUnreachable,
+    Connected,
     Detection,
+    IncomingCall,
+    NumberConnection,
     NumberRecord,
     PlaceCall,
 )
 from outdial.carriers.twilio import answer, errors, words
+from outdial.carriers.twilio.account import TwilioAccount, text_in, text_or_none
+from outdial.carriers.twilio.numbers import TwilioNumbers
 
 BASE_URL = "https://api.twilio.com"
 
 CAPABILITIES = Capabilities(
     ringing_event=True,
+    declined=False,  # only where the network's own code comes through
     detection=True,
     detection_message_end=True,
-    send_digits=True,
     transfer=True,
+    send_digits=True,
+    inbound=True,
+    price_in_callback=False,
+    signed_streams=True,
     idempotent_create=False,
-    calls_per_second=1.0,  # of a new account; Twilio queues what is more, and may then dial hours later
+    max_ring_timeout_s=600,
+    calls_per_second=1.0,  # Twilio queues what is more, and may then dial hours later
 )
 
 STATUS_EVENTS = ("initiated", "ringing", "answered", "completed")
 DETECTION = {Detection.FAST: "Enable", Detection.MESSAGE_END: "DetectMessageEnd"}
-MAX_RING_TIMEOUT_S = 600
 DETECTION_TIMEOUT_S = (3, 59)  # least and most
 TRANSFER_RING_TIMEOUT_S = 25
-PAGE_SIZE, MAX_PAGES = 1000, 5
-
-# httpx logs the URL of every request, and the URL of a search holds phone numbers.
-logging.getLogger("httpx").setLevel(logging.WARNING)
+TWIML = "application/xml"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,19 +92,13 @@ class TwilioCarrier:
         base_url: str | None = None,
         transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
-        base_url = base_url or BASE_URL
-        self._account = f"/2010-04-01/Accounts/{quote(credentials.account_sid, safe='')}"
-        self._http = httpx.AsyncClient(
-            base_url=base_url,
-            auth=httpx.BasicAuth(*credentials.basic_auth),
-            timeout=httpx.Timeout(10.0, connect=5.0),
-            limits=httpx.Limits(max_connections=50, max_keepalive_connections=10),
-            follow_redirects=False,
-            trust_env=not _is_loopback(base_url),  # a proxy can't reach this machine's simulator
-            transport=transport,
+        auth = httpx.BasicAuth(*credentials.basic_auth)
+        self._account = TwilioAccount(
+            credentials.account_sid, base_url=base_url or BASE_URL, auth=auth, transport=transport
         )
+        self._numbers = TwilioNumbers(self._account)
 
-    async def place_call(self, request: PlaceCall) -> str:
+    async def place_call(self, request: PlaceCall) -> CarrierCall:
         form: dict[str, str | Sequence[str]] = {
             "To": request.to,
             "From": request.from_,
@@ -111,7 +108,7 @@ class TwilioCarrier:
             ),
             "StatusCallback": f"{request.callback_url}/status",
             "StatusCallbackEvent": STATUS_EVENTS,
-            "Timeout": str(min(request.ring_timeout_s, MAX_RING_TIMEOUT_S)),
+            "Timeout": str(min(request.ring_timeout_s, CAPABILITIES.max_ring_timeout_s)),
             "TimeLimit": str(request.max_duration_s),
         }
         if request.detection is not Detection.OFF:
@@ -120,190 +117,106 @@ class TwilioCarrier:
             form["MachineDetectionTimeout"] = str(min(max(request.detection_timeout_s, least), most))
             form["AsyncAmd"] = "true"  # else the callee hears silence until the result is in
             form["AsyncAmdStatusCallback"] = f"{request.callback_url}/amd"
-        call = await self._post(f"{self._account}/Calls.json", form)
-        return _text(call, "sid")
+        call = await self._account.post("Calls", form)
+        return CarrierCall(id=text_in(call, "sid"))
 
-    async def hang_up(self, carrier_call_id: str) -> None:
-        await self._end(carrier_call_id, "completed")
+    async def hang_up(self, call: CarrierCall) -> None:
+        try:
+            await self._account.post(_path(call), {"Status": "completed"}, repeatable=True)
+        except CarrierRefused as error:
+            # Already over, or so long ago that Twilio forgot it.
+            if error.code not in (str(errors.NO_SUCH_RESOURCE), str(errors.WRONG_CALL_STATE)):
+                raise
 
-    async def cancel(self, carrier_call_id: str) -> None:
-        """End the call only if nobody has answered yet."""
-        await self._end(carrier_call_id, "canceled")
+    async def look_up(self, call: CarrierCall) -> CarrierRecord:
+        return _record(await self._account.get(_path(call)))
 
-    async def look_up(self, carrier_call_id: str) -> CarrierRecord:
-        return _record(await self._get(self._call(carrier_call_id)))
-
-    async def find(self, *, to: str, from_: str, since: datetime) -> list[CarrierRecord]:
+    async def find(self, *, ref: str, to: str, from_: str, since: datetime) -> list[CarrierRecord]:
         """Calls with these numbers, newest first. Those without a creation date are in it: they may be new.
 
         Twilio's own StartTime filter is not used: it knows days only, and a call that still waits to be
         dialled has no start time, so that it would be missing from the list that says whether to redial.
         """
-        calls = await self._list(f"{self._account}/Calls.json", "calls", {"To": to, "From": from_})
+        calls = await self._account.all("Calls", "calls", {"To": to, "From": from_})
         records = [_record(call) for call in calls if not call.get("parent_call_sid")]  # those are transfers
         since = since.replace(microsecond=0)  # Twilio's dates have whole seconds, rounded down
         recent = [record for record in records if record.created_at is None or record.created_at >= since]
         latest = datetime.max.replace(tzinfo=UTC)
         return sorted(recent, key=lambda record: record.created_at or latest, reverse=True)
 
-    async def transfer(self, carrier_call_id: str, to: str, caller_id: str, callback_url: str) -> None:
+    async def transfer(self, call: CarrierCall, to: str, caller_id: str, callback_url: str) -> None:
         twiml = answer.transfer_answer(to, caller_id, TRANSFER_RING_TIMEOUT_S, f"{callback_url}/transfer")
-        await self._post(self._call(carrier_call_id), {"Twiml": twiml})
+        await self._account.post(_path(call), {"Twiml": twiml})
 
-    async def send_digits(self, carrier_call_id: str, digits: str, stream_url: str) -> None:
+    async def send_digits(self, call: CarrierCall, digits: str, stream_url: str) -> None:
         """Closes the media stream and opens a new one at `stream_url`: Twilio has no other way."""
         try:
             twiml = answer.digits_answer(digits, stream_url)
         except ValueError as error:
             raise CarrierRefused("bad_digits", str(error)) from error
-        await self._post(self._call(carrier_call_id), {"Twiml": twiml})
+        await self._account.post(_path(call), {"Twiml": twiml})
+
+    async def say_and_hang_up(self, call: CarrierCall, sentence: str) -> None:
+        await self._account.post(_path(call), {"Twiml": answer.say_and_hang_up(sentence)})
+
+    async def accept(
+        self, incoming: IncomingCall, *, ref: str, callback_url: str, stream_url: str, max_duration_s: int
+    ) -> CallbackReply:
+        """Twilio has no length limit for a call that comes in; its progress is told to the number's own callback."""
+        twiml = answer.stream_answer(stream_url, {"ref": ref}, f"{callback_url}/stream")
+        return CallbackReply(media_type=TWIML, body=twiml)
+
+    async def refuse(self, incoming: IncomingCall, *, sentence: str | None) -> CallbackReply:
+        twiml = answer.reject() if sentence is None else answer.say_and_hang_up(sentence)
+        return CallbackReply(media_type=TWIML, body=twiml)
 
     async def check(self) -> None:
-        account = await self._get(f"{self._account}.json")
+        account = await self._account.get()
         if account.get("status") != "active":
             raise CarrierRefused("20005", errors.SENTENCES[20005])
 
     async def owns(self, number: str) -> NumberRecord | None:
-        query = {"PhoneNumber": number}
-        for resource, name, rented in (
-            ("IncomingPhoneNumbers", "incoming_phone_numbers", True),
-            ("OutgoingCallerIds", "outgoing_caller_ids", False),
-        ):
-            for each in await self._list(f"{self._account}/{resource}.json", name, query):
-                if each.get("phone_number") == number:  # Twilio's filter matches parts of numbers, too
-                    return _number(each, rented=rented)
-        return None
+        return await self._numbers.owns(number)
+
+    async def connection(self, number: str, *, inbound_url: str, callback_url: str) -> NumberConnection:
+        return await self._numbers.connection(number, inbound_url=inbound_url, callback_url=callback_url)
+
+    async def connect(self, number: str, *, inbound_url: str, callback_url: str) -> Connected:
+        return await self._numbers.connect(number, inbound_url=inbound_url, callback_url=callback_url)
+
+    async def disconnect(self, number: str, undo: Mapping[str, Any]) -> None:
+        await self._numbers.disconnect(number, undo)
 
     async def aclose(self) -> None:
-        await self._http.aclose()
+        await self._account.aclose()
 
-    # -- requests
 
-    def _call(self, carrier_call_id: str) -> str:
-        return f"{self._account}/Calls/{quote(carrier_call_id, safe='')}.json"
-
-    async def _end(self, carrier_call_id: str, status: str) -> None:
-        try:
-            await self._post(self._call(carrier_call_id), {"Status": status}, repeatable=True)
-        except CarrierRefused as error:
-            # Already over, or so long ago that Twilio forgot it.
-            if error.code not in (str(errors.NO_SUCH_RESOURCE), str(errors.WRONG_CALL_STATE)):
-                raise
-
-    async def _post(
-        self, path: str, form: Mapping[str, str | Sequence[str]], *, repeatable: bool = False
-    ) -> dict[str, Any]:
-        return await self._request("POST", path, form=form, repeatable=repeatable)
-
-    async def _get(self, path: str, query: Mapping[str, str] | None = None) -> dict[str, Any]:
-        return await self._request("GET", path, query=query, repeatable=True)
-
-    async def _list(self, path: str, name: str, query: Mapping[str, str]) -> list[dict[str, Any]]:
-        """All pages. A list that is not complete is an error: what is missing must not pass for absent."""
-        page = await self._get(path, {**query, "PageSize": str(PAGE_SIZE)})
-        items = _items(page, name)
-        for _ in range(MAX_PAGES - 1):
-            next_page = page.get("next_page_uri")
-            if not next_page:
-                return items
-            if not isinstance(next_page, str) or not next_page.startswith(self._account):
-                raise CarrierUnreachable("bad_reply", "Twilio's reply could not be read.")
-            page = await self._get(next_page)
-            items += _items(page, name)
-        if page.get("next_page_uri"):
-            raise CarrierUncertain("too_many", "Twilio's list is too long to be read to its end.")
-        return items
-
-    async def _request(
-        self,
-        method: str,
-        path: str,
-        *,
-        query: Mapping[str, str] | None = None,
-        form: Mapping[str, str | Sequence[str]] | None = None,
-        repeatable: bool,
-    ) -> dict[str, Any]:
-        try:
-            response = await self._http.request(method, path, params=query, data=form)
-        except httpx.HTTPError as error:
-            raise errors.from_failure(error, repeatable=repeatable) from error
-        if not response.is_success:
-            raise errors.from_reply(response, repeatable=repeatable)
-        try:
-            reply = response.json()
-        except (ValueError, RecursionError):
-            reply = None
-        if not isinstance(reply, dict):
-            kind: type[CarrierError] = CarrierUnreachable if repeatable else CarrierUncertain
-            raise kind("bad_reply", "Twilio's reply could not be read.")
-        return reply
+def _path(call: CarrierCall) -> str:
+    return f"Calls/{quote(call.id, safe='')}"
 
 
 # -- replies -------------------------------------------------------------------------------------------------
 
 
-def _record(call: Mapping[str, Any]) -> CarrierRecord:
-    sid, status = _text(call, "sid"), _text(call, "status")
-    created_at, started_at = words.instant(call.get("date_created")), words.instant(call.get("start_time"))
-    updated_at, ended_at = words.instant(call.get("date_updated")), words.instant(call.get("end_time"))
+def _record(reply: Mapping[str, Any]) -> CarrierRecord:
+    call, status = CarrierCall(id=text_in(reply, "sid")), text_in(reply, "status")
+    created_at, started_at = words.instant(reply.get("date_created")), words.instant(reply.get("start_time"))
+    updated_at, ended_at = words.instant(reply.get("date_updated")), words.instant(reply.get("end_time"))
     now = datetime.now(UTC)
     progress = words.progress(
         status,
         # start_time of a call in progress is when it was answered, as far as billing goes
         at=ended_at or (started_at if status == "in-progress" else None) or updated_at or created_at or now,
-        carrier_call_id=sid,
+        carrier_call=call,
         final=ended_at is not None,
-        duration_s=words.whole(call.get("duration")),
-    ) or words.progress("initiated", at=created_at or now, carrier_call_id=sid, final=False)
+        duration_s=words.whole(reply.get("duration")),
+    ) or words.progress("initiated", at=created_at or now, carrier_call=call, final=False)
     assert progress is not None
-    answered_by = _text_or_none(call, "answered_by")
+    answered_by = text_or_none(reply, "answered_by")
     return CarrierRecord(
-        carrier_call_id=sid,
+        call=call,
         progress=progress,
-        to=_text(call, "to"),
-        from_=_text(call, "from"),
         created_at=created_at,
-        verdict=words.verdict(answered_by, at=progress.at, carrier_call_id=sid) if answered_by else None,
-        price=words.price(call.get("price")),
-        price_currency=_text_or_none(call, "price_unit"),
+        verdict=words.verdict(answered_by, at=progress.at, carrier_call=call) if answered_by else None,
+        price=words.price(reply.get("price"), reply.get("price_unit")),
     )
-
-
-def _number(number: Mapping[str, Any], *, rented: bool) -> NumberRecord:
-    capabilities = number.get("capabilities")
-    return NumberRecord(
-        number=_text(number, "phone_number"),
-        carrier_number_id=_text(number, "sid"),
-        name=_text_or_none(number, "friendly_name") or "",
-        can_call=not rented or (isinstance(capabilities, dict) and capabilities.get("voice") is True),
-        rented=rented,
-    )
-
-
-def _items(page: Mapping[str, Any], name: str) -> list[dict[str, Any]]:
-    items = page.get(name)
-    if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):
-        raise CarrierUnreachable("bad_reply", "Twilio's reply could not be read.")
-    return items
-
-
-def _text(reply: Mapping[str, Any], name: str) -> str:
-    """A field that must be there. It was an accepted request, so a reply without it leaves us uncertain."""
-    value = _text_or_none(reply, name)
-    if value is None:
-        raise CarrierUncertain("bad_reply", "Twilio's reply could not be read.")
-    return value
-
-
-def _text_or_none(reply: Mapping[str, Any], name: str) -> str | None:
-    """Twilio writes what is absent as null or as an empty string."""
-    value = reply.get(name)
-    return value if isinstance(value, str) and value else None
-
-
-def _is_loopback(base_url: str) -> bool:
-    host = httpx.URL(base_url).host
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"

@@ -114,6 +114,8 @@ class TwilioStream:
 
     __slots__ = ("_audio_prefix", "_stream_id")
 
+    says_stop = True
+
     def __init__(self) -> None:
         self._stream_id: str | None = None
         self._audio_prefix = ""

@@ -1,7 +1,6 @@
-"""Twilio's words and ours: call statuses, detection results, SIP codes, dates.
+"""Twilio's words and ours: call statuses, detection results, dates.
 
-Sources: twilio.com/docs/voice/api/call-resource and voice/answering-machine-detection;
-for the SIP codes RFC 3261 section 21, RFC 8197 (607), RFC 8688 (608).
+Sources: twilio.com/docs/voice/api/call-resource and voice/answering-machine-detection.
 """
 
 import logging
@@ -9,7 +8,9 @@ from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 from email.utils import parsedate_to_datetime
 
-from outdial.calls.state import AnsweredBy, CallError, CallState, EndReason, Progress, Verdict
+from outdial.calls.state import AnsweredBy, CallState, CarrierCall, EndReason, Progress, Verdict
+from outdial.carriers import sip
+from outdial.carriers.base import Price
 
 logger = logging.getLogger(__name__)
 
@@ -35,35 +36,12 @@ ANSWERED_BY: dict[str, tuple[AnsweredBy, bool]] = {  # and: can a message be lef
     "unknown": (AnsweredBy.UNKNOWN, False),
 }
 
-SIP_DECLINED = "603"
-
-SIP_FAILURES: dict[str, str] = {
-    "403": "The telephone network refused the call.",
-    "404": "This number does not exist or is not in service.",
-    "408": "The callee's network did not answer in time.",
-    "410": "This number is no longer in service.",
-    "480": "The phone can't be reached right now: it may be switched off or without coverage.",
-    "484": "The number is incomplete.",
-    "486": "The line was busy.",
-    "487": "The call was ended before it was answered.",
-    "488": "The callee's network can't take this kind of call.",
-    "500": "The callee's network had a fault.",
-    "502": "The callee's network had a fault.",
-    "503": "The callee's network is out of service or overloaded.",
-    "504": "The callee's network did not answer in time.",
-    "600": "The line was busy.",
-    "603": "The callee declined the call.",
-    "604": "This number does not exist.",
-    "607": "The callee's network blocked the call as unwanted.",
-    "608": "The callee's network blocked the call as likely spam.",
-}
-
 
 def progress(
     status: str,
     *,
     at: datetime,
-    carrier_call_id: str,
+    carrier_call: CarrierCall,
     final: bool,
     sip_code: str = "",
     duration_s: float | None = None,
@@ -82,20 +60,20 @@ def progress(
     state, end_reason = known
     # Twilio has no status for "declined": such calls are busy or no-answer, depending on the network. Where
     # the network's own code came through, it tells them apart.
-    if end_reason in (EndReason.BUSY, EndReason.NO_ANSWER) and sip_code == SIP_DECLINED:
+    if end_reason in (EndReason.BUSY, EndReason.NO_ANSWER) and sip_code == sip.DECLINED:
         end_reason = EndReason.DECLINED
     return Progress(
         state=state,
         at=at,
-        carrier_call_id=carrier_call_id,
+        carrier_call=carrier_call,
         end_reason=end_reason,
-        error=_failure(sip_code) if end_reason is EndReason.FAILED else None,
+        error=sip.failure(sip_code, "Twilio") if end_reason is EndReason.FAILED else None,
         duration_s=duration_s if state is CallState.ENDED else None,
     )
 
 
 def verdict(
-    answered_by: str, *, at: datetime, carrier_call_id: str, detection_ms: int | None = None
+    answered_by: str, *, at: datetime, carrier_call: CarrierCall, detection_ms: int | None = None
 ) -> Verdict | None:
     """What a detection result means; None for a word we don't know."""
     known = ANSWERED_BY.get(answered_by)
@@ -109,7 +87,7 @@ def verdict(
         evidence=(f"twilio:{answered_by}",),
         detection_ms=detection_ms,
         message_end=message_end,
-        carrier_call_id=carrier_call_id,
+        carrier_call=carrier_call,
     )
 
 
@@ -131,21 +109,12 @@ def whole(text: object) -> int | None:
     return None
 
 
-def price(text: object) -> str | None:
+def price(text: object, currency: object) -> Price | None:
     """What a call cost. Twilio writes it as a negative amount ("-0.01400"): money leaving the account."""
-    if not isinstance(text, str):
+    if not isinstance(text, str) or not isinstance(currency, str) or not currency:
         return None
     try:
         amount = Decimal(text)
     except InvalidOperation:
         return None
-    return str(abs(amount)) if amount.is_finite() else None
-
-
-def _failure(sip_code: str) -> CallError:
-    if whole(sip_code) is None:
-        return CallError(code="failed", message="The call could not be connected; Twilio gave no reason.")
-    sentence = SIP_FAILURES.get(
-        sip_code, f"The call could not be connected; the telephone network answered with SIP code {sip_code}."
-    )
-    return CallError(code=f"sip_{sip_code}", message=sentence)
+    return Price(amount=str(abs(amount)), currency=currency) if amount.is_finite() else None

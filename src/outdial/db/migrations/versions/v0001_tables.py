@@ -218,6 +218,7 @@ def upgrade() -> None:
         sa.Column("carrier", sa.Text(), nullable=False),
         sa.Column("carrier_account_id", sa.Text(), nullable=True),
         sa.Column("carrier_call_id", sa.Text(), nullable=True),
+        sa.Column("carrier_refs", JSONB(), server_default=sa.text("'{}'"), nullable=False),
         sa.Column("state", sa.Text(), nullable=False),
         sa.Column("end_reason", sa.Text(), nullable=True),
         sa.Column("error", JSONB(none_as_null=True), nullable=True),

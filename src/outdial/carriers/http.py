@@ -1,0 +1,139 @@
+"""What the carriers' REST adapters share: requests that are sent exactly once, and what a missing reply means.
+
+Nothing here repeats a request: repeated by a library that knows no better, a POST dials a person twice.
+"""
+
+import ipaddress
+import logging
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import Any
+
+import httpx
+
+from outdial.carriers.base import CarrierError, CarrierUncertain, CarrierUnreachable
+
+# These come before the first byte of the request is sent; every other failure may have come after the last.
+BEFORE_SENDING = (
+    httpx.ConnectError,
+    httpx.ConnectTimeout,
+    httpx.PoolTimeout,
+    httpx.ProxyError,
+    httpx.UnsupportedProtocol,
+)
+MAX_RETRY_AFTER_S = 3600.0
+
+# The error that a reply other than 2xx means; `repeatable`: doing the request again does no harm.
+FromReply = Callable[[httpx.Response, bool], CarrierError]
+
+# httpx logs the URL of every request, and the URL of a search holds phone numbers.
+logging.getLogger("httpx").setLevel(logging.WARNING)
+
+
+class RestClient:
+    """One account's connections to one carrier."""
+
+    def __init__(
+        self,
+        carrier: str,
+        base_url: str,
+        from_reply: FromReply,
+        *,
+        auth: httpx.Auth | None = None,
+        transport: httpx.AsyncBaseTransport | None = None,
+    ) -> None:
+        self._carrier = carrier
+        self._from_reply = from_reply
+        self._http = httpx.AsyncClient(
+            base_url=base_url,
+            auth=auth,
+            timeout=httpx.Timeout(10.0, connect=5.0),
+            limits=httpx.Limits(max_connections=50, max_keepalive_connections=10),
+            follow_redirects=False,
+            trust_env=not is_loopback(base_url),  # a proxy can't reach this machine's simulator
+            transport=transport,
+        )
+
+    async def send(
+        self,
+        method: str,
+        url: str,
+        *,
+        repeatable: bool = False,
+        query: Mapping[str, str] | None = None,
+        form: Mapping[str, Any] | None = None,
+        json: Any = None,
+        headers: Mapping[str, str] | None = None,
+        auth: httpx.Auth | None = None,
+    ) -> dict[str, Any]:
+        """The JSON object that comes back, empty for 204. Raises a CarrierError subclass."""
+        optional: dict[str, Any] = {} if auth is None else {"auth": auth}
+        try:
+            response = await self._http.request(
+                method, url, params=query, data=form, json=json, headers=headers, **optional
+            )
+        except httpx.HTTPError as error:
+            raise self._no_reply(error, repeatable) from error
+        if not response.is_success:
+            raise self._from_reply(response, repeatable)
+        if response.status_code == 204:
+            return {}
+        try:
+            reply = response.json()
+        except (ValueError, RecursionError):
+            reply = None
+        if not isinstance(reply, dict):
+            raise self.unreadable(repeatable=repeatable)
+        return reply
+
+    def unreadable(self, *, repeatable: bool) -> CarrierError:
+        """For a reply that isn't what was asked for; the request itself was accepted."""
+        kind: type[CarrierError] = CarrierUnreachable if repeatable else CarrierUncertain
+        return kind("bad_reply", f"{self._carrier}'s reply could not be read.")
+
+    async def aclose(self) -> None:
+        await self._http.aclose()
+
+    def _no_reply(self, error: httpx.HTTPError, repeatable: bool) -> CarrierError:
+        word = type(error).__name__
+        if repeatable or isinstance(error, BEFORE_SENDING):
+            return CarrierUnreachable(word, f"{self._carrier} can't be reached from this server.")
+        return CarrierUncertain(
+            word, f"{self._carrier} did not reply; whether it did what was asked is not known."
+        )
+
+
+def trouble(carrier: str, word: str, *, repeatable: bool) -> CarrierError:
+    """The carrier had a fault of its own (5xx) or somebody lost patience on the way (408)."""
+    if repeatable:
+        return CarrierUnreachable(word, f"{carrier} has trouble answering. Trying again later may help.")
+    return CarrierUncertain(
+        word, f"{carrier} had an internal error; whether it did what was asked is not known."
+    )
+
+
+def refuses(response: httpx.Response) -> bool:
+    """A refusal is the carrier's word that nothing was done."""
+    return 400 <= response.status_code < 500 and response.status_code != 408
+
+
+def retry_after_s(response: httpx.Response) -> float:
+    """Retry-After is seconds or a date (RFC 9110 section 10.2.3); 1 s when there is none to read."""
+    text = response.headers.get("Retry-After", "")
+    try:
+        if text.isascii() and text.isdecimal():
+            seconds = float(text[:9])
+        else:
+            seconds = (parsedate_to_datetime(text) - datetime.now(UTC)).total_seconds()
+    except (ValueError, TypeError, IndexError, OverflowError):
+        return 1.0
+    return min(max(seconds, 1.0), MAX_RETRY_AFTER_S)
+
+
+def is_loopback(base_url: str) -> bool:
+    host = httpx.URL(base_url).host
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

@@ -1,0 +1,79 @@
+"""What is known of a carrier before there is an account: what to ask the user for, and how to read what it sends."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from outdial.carriers.base import (
+    Callback,
+    CallbackReply,
+    Capabilities,
+    Carrier,
+    CarrierName,
+    IncomingCall,
+    StreamCodec,
+)
+
+Credentials = Mapping[str, str]  # as stored: one string a CredentialField
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CredentialField:
+    """One thing to ask the user for when an account is connected."""
+
+    name: str
+    label: str
+    secret: bool = True
+    required: bool = True
+
+
+class Verify(Protocol):
+    def __call__(
+        self, credentials: Credentials, *, url: str, headers: Mapping[str, str], body: bytes, now: datetime
+    ) -> bool: ...
+
+
+class Parse(Protocol):
+    def __call__(
+        self, kind: str, body: bytes, *, headers: Mapping[str, str], received_at: datetime
+    ) -> Callback: ...
+
+
+class Incoming(Protocol):
+    def __call__(self, body: bytes, *, received_at: datetime) -> IncomingCall | None: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CarrierKind:
+    """A carrier: how to open an account of it, and how to read what it sends. All but `open` is pure.
+
+    `verify` takes the public URL we configured plus path and query (wss for the handshake of a media
+    websocket, whose body is empty) and never raises. `now` is for those that sign a time: what is older or
+    newer than five minutes is refused; within them a replay has the `dedupe_key` of what was stored before.
+
+    `parse` raises BadCallback. `reply` is what a callback is answered with, None where the carrier doesn't
+    read it. `incoming` is the call that a request to the inbound URL announces, None when it tells something
+    else; it raises BadCallback.
+    """
+
+    name: CarrierName
+    label: str
+    credential_fields: tuple[CredentialField, ...]
+    capabilities: Capabilities
+    account_ref: Callable[[Credentials], str]  # what the carrier calls the account; not secret
+    open: Callable[[Credentials, str | None], Carrier]  # credentials, base URL (None: the carrier's own)
+    stream_codec: Callable[[], StreamCodec]
+    verify: Verify
+    parse: Parse
+    reply: Callable[[str, bytes], CallbackReply | None]
+    incoming: Incoming
+
+    @property
+    def signs_streams(self) -> bool:
+        """Is the handshake of the media websocket signed, too?"""
+        return self.capabilities.signed_streams
+
+    @property
+    def default_calls_per_second(self) -> float:
+        return self.capabilities.calls_per_second

@@ -1,0 +1,89 @@
+"""What Telnyx is to do with a call: the bodies of its call control commands. Pure: values in, values out.
+
+Source: developers.telnyx.com, docs/voice/programmable-voice/sending-commands.
+"""
+
+from typing import Any
+
+from outdial.carriers.base import Detection, PlaceCall
+from outdial.carriers.telnyx import words
+from outdial.carriers.telnyx.callbacks import TRANSFER_STATE
+
+RING_TIMEOUT_S = (5, 600)      # least and most
+LENGTH_S = (30, 14400)
+DIGIT_MS = 250
+MAX_SPEAK_CHARS = 3000
+
+Command = dict[str, Any]
+
+
+def dial(request: PlaceCall, connection_id: str) -> Command:
+    command: Command = {
+        "connection_id": connection_id,
+        "to": request.to,
+        "from": request.from_,
+        "timeout_secs": _within(RING_TIMEOUT_S, request.ring_timeout_s),
+        "time_limit_secs": _within(LENGTH_S, request.max_duration_s),
+        "command_id": request.command_id,
+        **_callbacks(request.ref, request.callback_url),
+        **_stream(request.stream_url),
+    }
+    if request.detection is not Detection.OFF:
+        # Premium tells fax and silence as well, and always the end of a machine's greeting.
+        command["answering_machine_detection"] = "premium"
+        command["answering_machine_detection_config"] = {
+            "total_analysis_time_millis": request.detection_timeout_s * 1000
+        }
+    return command
+
+
+def accept(ref: str, callback_url: str, stream_url: str) -> Command:
+    """Answer a call that comes in, with our media stream."""
+    return {**_callbacks(ref, callback_url), **_stream(stream_url)}
+
+
+def reject() -> Command:
+    """Refuse without answering, so unbilled: the caller hears a busy tone."""
+    return {"cause": "USER_BUSY"}
+
+
+def transfer(call_control_id: str, to: str, caller_id: str, ring_timeout_s: int, callback_url: str) -> Command:
+    """The other leg's callbacks are told by its client state; without `from`, Telnyx would show the callee's number."""
+    return {
+        "to": to,
+        "from": caller_id,
+        "timeout_secs": ring_timeout_s,
+        "target_leg_client_state": words.client_state(TRANSFER_STATE + call_control_id),
+        "webhook_url": f"{callback_url}/event",
+        "webhook_url_method": "POST",
+    }
+
+
+def send_digits(digits: str) -> Command:
+    return {"digits": digits, "duration_millis": DIGIT_MS}
+
+
+def speak(sentence: str) -> Command:
+    return {"payload": sentence[:MAX_SPEAK_CHARS], "voice": "female", "language": "en-US"}
+
+
+def _callbacks(ref: str, callback_url: str) -> Command:
+    return {
+        "client_state": words.client_state(ref),
+        "webhook_url": f"{callback_url}/event",
+        "webhook_url_method": "POST",
+    }
+
+
+def _stream(stream_url: str) -> Command:
+    return {
+        "stream_url": stream_url,
+        "stream_track": "inbound_track",
+        "stream_codec": "PCMU",
+        "stream_bidirectional_mode": "rtp",  # the default, mp3, takes our audio for MP3 files
+        "stream_bidirectional_codec": "PCMU",
+    }
+
+
+def _within(limits: tuple[int, int], value: int) -> int:
+    return min(max(value, limits[0]), limits[1])

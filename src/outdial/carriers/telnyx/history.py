@@ -1,0 +1,69 @@
+"""What Telnyx's own log of a call says (`/call_events`): the only place that tells the cause after the fact.
+
+Pure. An event's `metadata` "includes the raw event", in a form that isn't documented, so what is wanted is looked for
+at any depth. Source: developers.telnyx.com, api-reference/debugging/list-call-events.
+"""
+
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from outdial.calls.state import CallState, CarrierCall, Progress
+from outdial.carriers.telnyx import words
+
+MAX_DEPTH = 5
+
+Events = list[dict[str, Any]]
+
+
+def of_leg(events: Events, leg_id: str) -> Events:
+    """The callbacks of one leg, oldest first."""
+    ours = [
+        each for each in events if each.get("call_leg_id") == leg_id and each.get("type", "webhook") == "webhook"
+    ]
+    return sorted(ours, key=lambda each: words.instant(each.get("event_timestamp")) or datetime.max.replace(tzinfo=UTC))
+
+
+def legs(events: Events) -> list[str]:
+    """The ids of the legs in a list, each once, in the order they come."""
+    ids = (each.get("call_leg_id") for each in events)
+    return list(dict.fromkeys(leg_id for leg_id in ids if isinstance(leg_id, str) and leg_id))
+
+
+def may_be(events: Events, *, ref: str, to: str) -> bool:
+    """Whether a leg can be the dial `ref` to this number. What the log does not say counts as yes: the list was asked
+    for by number."""
+    metadata = [each.get("metadata") for each in events]
+    state = words.read_client_state(found(metadata, "client_state"))
+    return state in ("", ref) and found(metadata, "to") in ("", to)
+
+
+def progress(events: Events, *, call: CarrierCall, is_over: bool, at: datetime) -> Progress:
+    """How far a leg has come by its events. `is_over`: the call's own record says that it has ended, at `at`."""
+    times = {each.get("name"): words.instant(each.get("event_timestamp")) or at for each in events}
+    answered_at = times.get("call.answered")
+    if "call.hangup" in times or is_over:
+        metadata = [each.get("metadata") for each in events if each.get("name") == "call.hangup"]
+        return words.hangup(
+            found(metadata, "hangup_cause") or "unspecified",
+            sip_code=found(metadata, "sip_hangup_cause"),
+            at=times.get("call.hangup", at),
+            carrier_call=call,
+            answered=answered_at is not None,
+        )
+    if answered_at is not None:
+        return Progress(state=CallState.IN_PROGRESS, at=answered_at, carrier_call=call)
+    return Progress(state=CallState.DIALING, at=times.get("call.initiated", at), carrier_call=call)
+
+
+def found(values: Iterable[Any], name: str, depth: int = MAX_DEPTH) -> str:
+    """The first text of this name, at any depth; empty when there is none."""
+    deeper: list[Any] = []
+    for value in values:
+        if isinstance(value, Mapping):
+            if isinstance(value.get(name), str):
+                return str(value[name])
+            deeper += value.values()
+        elif isinstance(value, list):
+            deeper += value
+    return found(deeper, name, depth - 1) if deeper and depth > 0 else ""

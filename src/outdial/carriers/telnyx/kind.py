@@ -1,0 +1,43 @@
+"""Telnyx, as the registry lists it."""
+
+from collections.abc import Mapping
+from datetime import datetime
+
+from outdial.carriers.base import Carrier, CarrierName
+from outdial.carriers.kind import CarrierKind, CredentialField, Credentials
+from outdial.carriers.telnyx import callbacks
+from outdial.carriers.telnyx.account import TelnyxCredentials
+from outdial.carriers.telnyx.rest import CAPABILITIES, TelnyxCarrier
+from outdial.carriers.telnyx.stream import TelnyxStream
+
+
+def _open(credentials: Credentials, base_url: str | None) -> Carrier:
+    return TelnyxCarrier(TelnyxCredentials(**credentials), base_url=base_url)
+
+
+def _verify(
+    credentials: Credentials, *, url: str, headers: Mapping[str, str], body: bytes, now: datetime
+) -> bool:
+    # The URL is not signed; a replay at another call's URL names the wrong call control id.
+    return callbacks.verify(headers=headers, body=body, public_key=credentials["public_key"], now=now)
+
+
+TELNYX = CarrierKind(
+    name=CarrierName.TELNYX,
+    label="Telnyx",
+    credential_fields=(
+        CredentialField(name="api_key", label="API key (KEY…)"),
+        CredentialField(name="public_key", label="Public key", secret=False),
+        CredentialField(
+            name="connection_id", label="Id of the Call Control application", secret=False, required=False
+        ),
+    ),
+    capabilities=CAPABILITIES,
+    account_ref=lambda credentials: credentials["public_key"],
+    open=_open,
+    stream_codec=TelnyxStream,
+    verify=_verify,
+    parse=callbacks.parse,
+    reply=callbacks.reply,
+    incoming=callbacks.incoming,
+)

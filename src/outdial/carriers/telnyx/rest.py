@@ -1,0 +1,262 @@
+"""Telnyx's Call Control API, as far as calls need it: the verbs of carriers.base.Carrier.
+
+A dial is idempotent by `command_id` for a minute: sent again after an uncertain reply it rings once. Source:
+developers.telnyx.com, docs/voice/programmable-voice/{sending-commands, command-retries}.
+"""
+
+import asyncio
+import re
+from base64 import b64decode
+from collections.abc import Awaitable, Callable, Mapping
+from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import quote
+
+import httpx
+
+from outdial.calls.state import CarrierCall
+from outdial.carriers.base import (
+    Capabilities,
+    CarrierError,
+    CarrierRecord,
+    CarrierRefused,
+    CarrierUncertain,
+    Connected,
+    IncomingCall,
+    NumberConnection,
+    NumberRecord,
+    PlaceCall,
+)
+from outdial.carriers.telnyx import answer, errors, history, words
+from outdial.carriers.telnyx.account import TelnyxAccount, TelnyxCredentials
+from outdial.carriers.telnyx.numbers import TelnyxNumbers
+
+CAPABILITIES = Capabilities(
+    ringing_event=False,
+    declined=True,
+    detection=True,
+    detection_message_end=True,
+    transfer=True,
+    send_digits=True,
+    inbound=True,
+    price_in_callback=True,
+    signed_streams=False,  # the token in the URL is all there is
+    idempotent_create=True,
+    max_ring_timeout_s=600,
+    calls_per_second=30.0,  # counted as 150 in 5 s; Telnyx refuses what is more
+)
+
+TRANSFER_RING_TIMEOUT_S = 25
+ANSWER_TRIES, ANSWER_PAUSE_S = 20, 0.25  # an incoming call is answered within moments of our command
+SPEAK_BEFORE_S, SPEAK_S_PER_CHAR = 1.5, 0.08
+
+NO_CONNECTION = (
+    "no_application",
+    "There is no Call Control application for calls yet: connect a number, or give the application's id.",
+)
+BAD_PUBLIC_KEY = (
+    "bad_public_key",
+    "The public key is not one of Telnyx's: copy it from the portal, Keys & Credentials, Public Key.",
+)
+
+_DIGITS = re.compile(r"[0-9A-D*#wW]{1,128}")
+
+
+class TelnyxCarrier:
+    """One Telnyx account (see carriers.base.Carrier for the verbs and what they raise).
+
+    `sleep` waits, here while a sentence is spoken.
+    """
+
+    capabilities = CAPABILITIES
+
+    def __init__(
+        self,
+        credentials: TelnyxCredentials,
+        *,
+        base_url: str | None = None,
+        transport: httpx.AsyncBaseTransport | None = None,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
+        self._account = TelnyxAccount(credentials, base_url=base_url, transport=transport)
+        self._numbers = TelnyxNumbers(self._account)
+        self._credentials = credentials
+        self._sleep = sleep
+
+    async def place_call(self, request: PlaceCall) -> CarrierCall:
+        """An uncertain dial is sent once more, with the same command id: Telnyx takes it for the same.
+
+        What it answers to the second when the first was heard is documented nowhere. Only a call in that
+        answer is believed; a refusal says nothing about the first, so the outcome stays uncertain.
+        """
+        if not self._credentials.connection_id:
+            raise CarrierRefused(*NO_CONNECTION)
+        command = answer.dial(request, self._credentials.connection_id)
+        try:
+            return _call(await self._account.post("/calls", command))
+        except CarrierUncertain as first:
+            try:
+                return _call(await self._account.post("/calls", command))
+            except CarrierError:
+                raise first from None
+
+    async def hang_up(self, call: CarrierCall) -> None:
+        try:
+            await self._command(call, "hangup", {}, repeatable=True)
+        except CarrierRefused as error:
+            if error.code not in errors.CALL_IS_OVER:
+                raise
+
+    async def look_up(self, call: CarrierCall) -> CarrierRecord:
+        """The call's record tells whether it is over (for ten minutes after), its log how far it had come and why."""
+        at = datetime.now(UTC)
+        is_over = False
+        started_at = None
+        leg_id = call.refs.get("call_leg_id", "")
+        try:
+            record = await self._account.get(_path(call))
+        except CarrierRefused as error:
+            if error.code not in errors.CALL_IS_OVER or not leg_id:
+                raise
+            is_over = True
+        else:
+            ended_at = words.instant(record.get("end_time"))
+            started_at = words.instant(record.get("start_time"))
+            is_over, at = ended_at is not None, ended_at or started_at or at
+            call = call.with_refs_of(_call(record))
+            leg_id = call.refs.get("call_leg_id", "")
+        events = await self._account.all("/call_events", {"filter[leg_id]": leg_id}) if leg_id else []
+        progress = history.progress(history.of_leg(events, leg_id), call=call, is_over=is_over, at=at)
+        return CarrierRecord(call=call, progress=progress, created_at=started_at)
+
+    async def find(self, *, ref: str, to: str, from_: str, since: datetime) -> list[CarrierRecord]:
+        """Calls that are up are known by our ref in their client state; those that have ended, by the log.
+
+        An ended call has no call control id any more that would be of use, so its leg id stands for it where
+        the log doesn't have it.
+        """
+        connection = quote(self._credentials.connection_id, safe="")
+        active = await self._account.all(f"/connections/{connection}/active_calls")
+        ours = [each for each in active if words.read_client_state(each.get("client_state")) == ref]
+        found = [await self.look_up(_call(each)) for each in ours]
+        known = {record.call.refs.get("call_leg_id") for record in found}
+        query = {
+            "filter[connection_id]": self._credentials.connection_id,
+            "filter[to]": to,
+            "filter[from]": from_,
+            "filter[occurred_at][gte]": since.astimezone(UTC).isoformat(),
+        }
+        events = await self._account.all("/call_events", query)
+        for leg_id in history.legs(events):
+            log = history.of_leg(events, leg_id)
+            if leg_id not in known and history.may_be(log, ref=ref, to=to):
+                record = _from_log(log, leg_id)
+                if record is not None:
+                    found.append(record)
+        latest = datetime.max.replace(tzinfo=UTC)
+        return sorted(found, key=lambda record: record.created_at or latest, reverse=True)
+
+    async def transfer(self, call: CarrierCall, to: str, caller_id: str, callback_url: str) -> None:
+        await self._command(
+            call, "transfer", answer.transfer(call.id, to, caller_id, TRANSFER_RING_TIMEOUT_S, callback_url)
+        )
+
+    async def send_digits(self, call: CarrierCall, digits: str, stream_url: str) -> None:
+        """`w` waits 0.5 s, `W` 1 s. The media stream stays open."""
+        if not _DIGITS.fullmatch(digits):
+            raise CarrierRefused("bad_digits", "Digits are 0-9, A-D, * and #, or w and W for a pause.")
+        await self._command(call, "send_dtmf", answer.send_digits(digits))
+
+    async def say_and_hang_up(self, call: CarrierCall, sentence: str) -> None:
+        """Telnyx knows no "then": the sentence is given the time it takes."""
+        for tries_left in reversed(range(ANSWER_TRIES)):
+            try:
+                await self._command(call, "speak", answer.speak(sentence))
+                break
+            except CarrierRefused as error:
+                if error.code in errors.CALL_IS_OVER:
+                    return
+                if error.code != errors.NOT_ANSWERED_YET or not tries_left:
+                    raise
+            await self._sleep(ANSWER_PAUSE_S)
+        await self._sleep(SPEAK_BEFORE_S + SPEAK_S_PER_CHAR * len(sentence))
+        await self.hang_up(call)
+
+    async def accept(
+        self, incoming: IncomingCall, *, ref: str, callback_url: str, stream_url: str, max_duration_s: int
+    ) -> None:
+        """Telnyx has no length limit for a call that comes in."""
+        await self._command(incoming.call, "answer", answer.accept(ref, callback_url, stream_url))
+
+    async def refuse(self, incoming: IncomingCall, *, sentence: str | None) -> None:
+        try:
+            if sentence is None:
+                await self._command(incoming.call, "reject", answer.reject(), repeatable=True)
+                return
+            await self._command(incoming.call, "answer", {})
+        except CarrierRefused as error:
+            if error.code in errors.CALL_IS_OVER:
+                return
+            raise
+        await self.say_and_hang_up(incoming.call, sentence)
+
+    async def check(self) -> None:
+        try:
+            if len(b64decode(self._credentials.public_key, validate=True)) != 32:
+                raise CarrierRefused(*BAD_PUBLIC_KEY)
+        except ValueError as error:
+            raise CarrierRefused(*BAD_PUBLIC_KEY) from error
+        try:
+            await self._account.get("/balance")
+        except CarrierRefused as error:
+            if error.code != "10010":  # a restricted key that may not see the balance is a key all the same
+                raise
+        if self._credentials.connection_id:
+            await self._numbers.check_application()
+
+    async def owns(self, number: str) -> NumberRecord | None:
+        return await self._numbers.owns(number)
+
+    async def connection(self, number: str, *, inbound_url: str, callback_url: str) -> NumberConnection:
+        return await self._numbers.connection(number, inbound_url=inbound_url, callback_url=callback_url)
+
+    async def connect(self, number: str, *, inbound_url: str, callback_url: str) -> Connected:
+        return await self._numbers.connect(number, inbound_url=inbound_url, callback_url=callback_url)
+
+    async def disconnect(self, number: str, undo: Mapping[str, Any]) -> None:
+        await self._numbers.disconnect(number, undo)
+
+    async def aclose(self) -> None:
+        await self._account.aclose()
+
+    async def _command(
+        self, call: CarrierCall, action: str, command: answer.Command, *, repeatable: bool = False
+    ) -> None:
+        await self._account.post(f"{_path(call)}/actions/{action}", command, repeatable=repeatable)
+
+
+# -- replies -------------------------------------------------------------------------------------------------
+
+
+def _path(call: CarrierCall) -> str:
+    return f"/calls/{quote(call.id, safe='')}"
+
+
+def _call(data: Mapping[str, Any]) -> CarrierCall:
+    """It was an accepted request, so a reply without the call's id leaves us uncertain."""
+    control_id = data.get("call_control_id")
+    if not isinstance(control_id, str) or not control_id:
+        raise CarrierUncertain("bad_reply", "Telnyx's reply could not be read.")
+    refs = {name: data.get(name) for name in ("call_leg_id", "call_session_id")}
+    return CarrierCall(id=control_id, refs={name: value for name, value in refs.items() if isinstance(value, str)})
+
+
+def _from_log(events: history.Events, leg_id: str) -> CarrierRecord | None:
+    """A call of which only the log knows; None for a list without a readable time (commands alone)."""
+    times = [at for each in events if (at := words.instant(each.get("event_timestamp"))) is not None]
+    if not times:
+        return None
+    control_id = history.found([each.get("metadata") for each in events], "call_control_id") or leg_id
+    call = CarrierCall(id=control_id, refs={"call_leg_id": leg_id})
+    progress = history.progress(events, call=call, is_over=False, at=times[0])
+    return CarrierRecord(call=call, progress=progress, created_at=times[0])

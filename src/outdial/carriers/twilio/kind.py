@@ -1,0 +1,42 @@
+"""Twilio, as the registry lists it."""
+
+from collections.abc import Mapping
+from datetime import datetime
+
+from outdial.carriers.base import Carrier, CarrierName
+from outdial.carriers.kind import CarrierKind, CredentialField, Credentials
+from outdial.carriers.twilio import callbacks
+from outdial.carriers.twilio.rest import CAPABILITIES, TwilioCarrier, TwilioCredentials
+from outdial.carriers.twilio.stream import TwilioStream
+
+
+def _open(credentials: Credentials, base_url: str | None) -> Carrier:
+    return TwilioCarrier(TwilioCredentials(**credentials), base_url=base_url)
+
+
+def _verify(
+    credentials: Credentials, *, url: str, headers: Mapping[str, str], body: bytes, now: datetime
+) -> bool:
+    tokens = TwilioCredentials(**credentials).signing_tokens  # no time is signed: `now` says nothing here
+    return callbacks.verify(url=url, headers=headers, body=body, tokens=tokens)
+
+
+TWILIO = CarrierKind(
+    name=CarrierName.TWILIO,
+    label="Twilio",
+    credential_fields=(
+        CredentialField(name="account_sid", label="Account SID (AC…)", secret=False),
+        CredentialField(name="auth_token", label="Auth token"),
+        CredentialField(name="next_auth_token", label="Secondary auth token", required=False),
+        CredentialField(name="api_key", label="API key SID (SK…)", secret=False, required=False),
+        CredentialField(name="api_secret", label="API key secret", required=False),
+    ),
+    capabilities=CAPABILITIES,
+    account_ref=lambda credentials: credentials["account_sid"],
+    open=_open,
+    stream_codec=TwilioStream,
+    verify=_verify,
+    parse=callbacks.parse,
+    reply=callbacks.reply,
+    incoming=callbacks.incoming,
+)

@@ -1,0 +1,49 @@
+"""Vonage, as the registry lists it."""
+
+from collections.abc import Mapping
+from datetime import datetime
+
+from outdial.carriers.base import Carrier, CarrierName
+from outdial.carriers.kind import CarrierKind, CredentialField, Credentials
+from outdial.carriers.vonage import callbacks
+from outdial.carriers.vonage.account import VonageCredentials
+from outdial.carriers.vonage.rest import CAPABILITIES, VonageCarrier
+from outdial.carriers.vonage.stream import VonageStream
+
+
+def _open(credentials: Credentials, base_url: str | None) -> Carrier:
+    return VonageCarrier(VonageCredentials(**credentials), base_url=base_url)
+
+
+def _verify(
+    credentials: Credentials, *, url: str, headers: Mapping[str, str], body: bytes, now: datetime
+) -> bool:
+    return callbacks.verify(  # the URL is not signed; a replay at another call's URL names the wrong uuid
+        headers=headers,
+        body=body,
+        secret=credentials["signature_secret"],
+        api_key=credentials["api_key"],
+        application_id=credentials.get("application_id"),
+        now=now,
+    )
+
+
+VONAGE = CarrierKind(
+    name=CarrierName.VONAGE,
+    label="Vonage",
+    credential_fields=(
+        CredentialField(name="api_key", label="API key", secret=False),
+        CredentialField(name="api_secret", label="API secret"),
+        CredentialField(name="signature_secret", label="Signature secret"),
+        CredentialField(name="application_id", label="Application id", secret=False, required=False),
+        CredentialField(name="private_key", label="Private key of the application (PEM)", required=False),
+    ),
+    capabilities=CAPABILITIES,
+    account_ref=lambda credentials: credentials["api_key"],
+    open=_open,
+    stream_codec=VonageStream,
+    verify=_verify,
+    parse=callbacks.parse,
+    reply=callbacks.reply,
+    incoming=callbacks.incoming,
+)

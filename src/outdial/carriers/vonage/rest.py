@@ -1,0 +1,247 @@
+"""Vonage's REST API, as far as calls need it: the verbs of carriers.base.Carrier.
+
+Creating a call is not idempotent, so nothing here repeats one. A number that doesn't exist is no error of the
+request: the call is accepted, and a `rejected` or `failed` event follows. Source: developer.vonage.com/en/api/voice.
+"""
+
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import quote
+
+import httpx
+
+from outdial.calls.state import CarrierCall
+from outdial.carriers.base import (
+    CallbackReply,
+    Capabilities,
+    CarrierRecord,
+    CarrierRefused,
+    CarrierUncertain,
+    Connected,
+    Detection,
+    IncomingCall,
+    NumberConnection,
+    NumberRecord,
+    PlaceCall,
+)
+from outdial.carriers.vonage import answer, words
+from outdial.carriers.vonage.account import VonageAccount, VonageCredentials
+from outdial.carriers.vonage.numbers import VonageNumbers
+
+CAPABILITIES = Capabilities(
+    ringing_event=True,
+    declined=True,
+    detection=True,
+    detection_message_end=True,
+    transfer=True,
+    send_digits=True,
+    inbound=True,
+    price_in_callback=True,
+    signed_streams=True,
+    idempotent_create=False,
+    max_ring_timeout_s=120,
+    calls_per_second=3.0,  # Vonage refuses what is more
+)
+
+MAX_LENGTH_S = 86400
+BEEP_TIMEOUT_S = (45, 120)  # least and most
+TRANSFER_RING_TIMEOUT_S = 25
+PAGE_SIZE, MAX_PAGES = 100, 10
+LIVE = ("started", "ringing", "answered")
+
+_DIGITS = re.compile(r"[0-9*#wW]{1,128}")
+
+
+class VonageCarrier:
+    """One Vonage account (see carriers.base.Carrier for the verbs and what they raise)."""
+
+    capabilities = CAPABILITIES
+
+    def __init__(
+        self,
+        credentials: VonageCredentials,
+        *,
+        base_url: str | None = None,
+        transport: httpx.AsyncBaseTransport | None = None,
+    ) -> None:
+        self._account = VonageAccount(credentials, base_url=base_url, transport=transport)
+        self._numbers = VonageNumbers(self._account)
+
+    async def place_call(self, request: PlaceCall) -> CarrierCall:
+        from_ = words.to_vonage(request.from_)
+        call: dict[str, Any] = {
+            "to": [{"type": "phone", "number": words.to_vonage(request.to)}],
+            "from": {"type": "phone", "number": from_},
+            # Inline instead of an answer URL: one request less between the answer and the first word.
+            "ncco": answer.stream_answer(
+                request.stream_url,
+                ref=request.ref,
+                from_=from_,
+                callback_url=request.callback_url,
+                max_duration_s=request.max_duration_s,
+            ),
+            "event_url": [f"{request.callback_url}/event"],
+            "event_method": "POST",
+            "ringing_timer": min(request.ring_timeout_s, CAPABILITIES.max_ring_timeout_s),
+            "length_timer": min(request.max_duration_s, MAX_LENGTH_S),
+        }
+        if request.detection is not Detection.OFF:
+            least, most = BEEP_TIMEOUT_S
+            # Mode "default" is the one that runs beside the conversation; it tells the beep as well.
+            call["advanced_machine_detection"] = {
+                "behavior": "continue",
+                "mode": "default",
+                "beep_timeout": min(max(request.detection_timeout_s, least), most),
+            }
+        reply = await self._account.voice("POST", "/v1/calls", json=call)
+        return _call(reply)
+
+    async def hang_up(self, call: CarrierCall) -> None:
+        try:
+            await self._account.voice("PUT", _path(call), call=call, json={"action": "hangup"}, repeatable=True)
+        except CarrierRefused as error:
+            if error.code != "not-found":  # already over
+                raise
+
+    async def look_up(self, call: CarrierCall) -> CarrierRecord:
+        return _record(await self._account.voice("GET", _path(call), call=call, repeatable=True))
+
+    async def find(self, *, ref: str, to: str, from_: str, since: datetime) -> list[CarrierRecord]:
+        """Calls with these numbers. Vonage filters neither by number nor, as far as documented, by creation date.
+
+        What `date_start` means for a call nobody has answered yet is documented nowhere; those still under way
+        are asked for by their status, too.
+        """
+        start = since.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        calls = await self._all({"date_start": start})
+        for status in LIVE:
+            calls += await self._all({"status": status})
+        wanted = (words.to_vonage(to), words.to_vonage(from_))
+        ours = [call for call in calls if (_number(call.get("to")), _number(call.get("from"))) == wanted]
+        records = {record.call.id: record for record in map(_record, ours)}
+        latest = datetime.max.replace(tzinfo=UTC)
+        return sorted(records.values(), key=lambda record: record.created_at or latest, reverse=True)
+
+    async def transfer(self, call: CarrierCall, to: str, caller_id: str, callback_url: str) -> None:
+        ncco = answer.transfer_answer(
+            words.to_vonage(to), words.to_vonage(caller_id), TRANSFER_RING_TIMEOUT_S, f"{callback_url}/transfer"
+        )
+        await self._run(call, ncco)
+
+    async def send_digits(self, call: CarrierCall, digits: str, stream_url: str) -> None:
+        """`w` waits 0.5 s, `W` 1 s. The media stream stays open."""
+        if not _DIGITS.fullmatch(digits):
+            raise CarrierRefused("bad_digits", "Digits are 0-9, * and #, or w and W for a pause.")
+        body = {"digits": digits.replace("W", "pp").replace("w", "p")}
+        await self._account.voice("PUT", f"{_path(call)}/dtmf", call=call, json=body)
+
+    async def say_and_hang_up(self, call: CarrierCall, sentence: str) -> None:
+        await self._run(call, answer.talk(sentence))
+
+    async def accept(
+        self, incoming: IncomingCall, *, ref: str, callback_url: str, stream_url: str, max_duration_s: int
+    ) -> CallbackReply:
+        """The progress of a call that comes in is told to the application's event URL."""
+        ncco = answer.stream_answer(
+            stream_url,
+            ref=ref,
+            from_=words.to_vonage(incoming.to),
+            callback_url=callback_url,
+            max_duration_s=max_duration_s,
+        )
+        return answer.reply(ncco)
+
+    async def refuse(self, incoming: IncomingCall, *, sentence: str | None) -> CallbackReply:
+        return answer.reply(answer.reject() if sentence is None else answer.talk(sentence))
+
+    async def check(self) -> None:
+        """The signature secret can't be checked: Vonage only ever uses it towards us."""
+        await self._account.get("/account/get-balance")
+        if self._account.credentials.application_id:
+            await self._numbers.check_application()
+            await self._account.voice("GET", "/v1/calls", query={"page_size": "1"}, repeatable=True)
+
+    async def owns(self, number: str) -> NumberRecord | None:
+        return await self._numbers.owns(number)
+
+    async def connection(self, number: str, *, inbound_url: str, callback_url: str) -> NumberConnection:
+        return await self._numbers.connection(number, inbound_url=inbound_url, callback_url=callback_url)
+
+    async def connect(self, number: str, *, inbound_url: str, callback_url: str) -> Connected:
+        return await self._numbers.connect(number, inbound_url=inbound_url, callback_url=callback_url)
+
+    async def disconnect(self, number: str, undo: Mapping[str, Any]) -> None:
+        await self._numbers.disconnect(number, undo)
+
+    async def aclose(self) -> None:
+        await self._account.aclose()
+
+    # -- requests
+
+    async def _run(self, call: CarrierCall, ncco: answer.Ncco) -> None:
+        """Have a call go on with other actions; our websocket is left behind and ends."""
+        body = {"action": "transfer", "destination": {"type": "ncco", "ncco": ncco}}
+        await self._account.voice("PUT", _path(call), call=call, json=body)
+
+    async def _all(self, query: Mapping[str, str]) -> list[dict[str, Any]]:
+        """All pages. A list that is not complete is an error: what is missing must not pass for absent."""
+        items: list[dict[str, Any]] = []
+        for number in range(MAX_PAGES):
+            paging = {"page_size": str(PAGE_SIZE), "record_index": str(number * PAGE_SIZE), "order": "desc"}
+            page = await self._account.voice("GET", "/v1/calls", query={**query, **paging}, repeatable=True)
+            embedded = page.get("_embedded")
+            found = embedded.get("calls") if isinstance(embedded, dict) else None
+            if not isinstance(found, list) or not all(isinstance(each, dict) for each in found):
+                raise self._account.unreadable()
+            items += found
+            if len(found) < PAGE_SIZE:
+                return items
+        raise CarrierUncertain("too_many", "Vonage's list is too long to be read to its end.")
+
+
+# -- replies -------------------------------------------------------------------------------------------------
+
+
+def _path(call: CarrierCall) -> str:
+    return f"/v1/calls/{quote(call.id, safe='')}"
+
+
+def _call(reply: Mapping[str, Any]) -> CarrierCall:
+    """It was an accepted request, so a reply without the call's uuid leaves us uncertain."""
+    uuid, conversation = reply.get("uuid"), reply.get("conversation_uuid")
+    if not isinstance(uuid, str) or not uuid:
+        raise CarrierUncertain("bad_reply", "Vonage's reply could not be read.")
+    return CarrierCall(id=uuid, refs={"conversation_uuid": conversation} if isinstance(conversation, str) else {})
+
+
+def _record(reply: Mapping[str, Any]) -> CarrierRecord:
+    call, status = _call(reply), reply.get("status")
+    started_at, ended_at = words.instant(reply.get("start_time")), words.instant(reply.get("end_time"))
+    at = ended_at or started_at or datetime.now(UTC)
+    progress = words.progress(
+        status if isinstance(status, str) else "",
+        at=at,
+        carrier_call=call,
+        final=ended_at is not None,
+        duration_s=words.seconds(reply.get("duration")),
+    ) or words.progress("started", at=at, carrier_call=call, final=False)
+    assert progress is not None
+    detected = status if isinstance(status, str) and status in words.ANSWERED_BY else None
+    verdict = words.verdict(detected, at=at, carrier_call=call) if detected else None
+    return CarrierRecord(
+        call=call,
+        progress=progress,
+        created_at=started_at,
+        verdict=verdict,
+        price=words.price(reply.get("price")),
+    )
+
+
+def _number(endpoint: object) -> str:
+    """The number of a leg's `to` or `from`; that of another kind of leg is empty."""
+    if isinstance(endpoint, list) and len(endpoint) == 1:
+        endpoint = endpoint[0]
+    number = endpoint.get("number") if isinstance(endpoint, dict) else None
+    return number.removeprefix("+") if isinstance(number, str) else ""

@@ -1,0 +1,140 @@
+"""Vonage's words and ours: statuses, details, numbers, dates.
+
+Sources: developer.vonage.com/en/voice/voice-api/webhook-reference and concepts/advanced-machine-detection.
+"""
+
+import logging
+import re
+from datetime import UTC, datetime
+from decimal import Decimal, InvalidOperation
+
+from outdial.calls.state import AnsweredBy, CallError, CallState, CarrierCall, EndReason, Progress, Verdict
+from outdial.carriers import sip
+from outdial.carriers.base import Price
+
+logger = logging.getLogger(__name__)
+
+CURRENCY = "EUR"  # of every price, whatever the account's
+
+STATUSES: dict[str, tuple[CallState, EndReason | None]] = {
+    "started": (CallState.DIALING, None),
+    "ringing": (CallState.RINGING, None),
+    "answered": (CallState.IN_PROGRESS, None),
+    "human": (CallState.IN_PROGRESS, None),  # a lookup shows detection's result in the place of "answered"
+    "machine": (CallState.IN_PROGRESS, None),
+    "completed": (CallState.ENDED, EndReason.COMPLETED),  # was answered, by whomever or whatever
+    "busy": (CallState.ENDED, EndReason.BUSY),
+    "timeout": (CallState.ENDED, EndReason.NO_ANSWER),     # our own ring time ran out
+    "unanswered": (CallState.ENDED, EndReason.NO_ANSWER),  # the callee's network gave up
+    "rejected": (CallState.ENDED, EndReason.FAILED),
+    "failed": (CallState.ENDED, EndReason.FAILED),
+    "cancelled": (CallState.ENDED, EndReason.CANCELED),
+}
+NO_STATES = frozenset({"disconnected", "transfer"})  # of a leg or a conversation, not of a call
+NOBODY_CAME = frozenset({"busy", "timeout", "unanswered", "rejected", "failed", "cancelled"})
+
+ANSWERED_BY = {"human": AnsweredBy.HUMAN, "machine": AnsweredBy.MACHINE}
+MESSAGE_END = frozenset({"beep_start", "beep_timeout"})  # no beep came in time: the greeting has ended all the same
+
+DETAILS: dict[str, str] = {
+    "invalid_number": "This number does not exist or is not in service.",
+    "restricted": "Vonage does not let this account call this number: its country or kind is restricted.",
+    "cannot_route": "Vonage has no route to this number.",
+    "number_out_of_service": "This number is out of service.",
+    "internal_error": "Vonage had an internal error while it placed the call.",
+    "unavailable": "The phone can't be reached right now: it may be switched off or without coverage.",
+}
+
+_DIGITS = re.compile(r"[1-9][0-9]{6,14}")
+
+
+def progress(
+    status: str,
+    *,
+    at: datetime,
+    carrier_call: CarrierCall,
+    final: bool,
+    detail: str = "",
+    sip_code: str = "",
+    duration_s: float | None = None,
+) -> Progress | None:
+    """What a status means; None for one that is not about the call's progress, or that we don't know.
+
+    `final` is whether Vonage otherwise shows that the call is over: then an unknown word ends it as failed,
+    for a call that is never seen to end would hold its line forever.
+    """
+    if status in NO_STATES:
+        return None
+    known = STATUSES.get(status)
+    if known is None:
+        logger.warning("Unknown Vonage call status", extra={"word": status[:40], "final": final})
+        if not final:
+            return None
+        known = CallState.ENDED, EndReason.FAILED
+    state, end_reason = known
+    if status == "rejected" and (detail == "declined" or sip_code == sip.DECLINED):
+        end_reason = EndReason.DECLINED
+    return Progress(
+        state=state,
+        at=at,
+        carrier_call=carrier_call,
+        end_reason=end_reason,
+        error=_failure(detail, sip_code) if end_reason is EndReason.FAILED else None,
+        duration_s=duration_s if state is CallState.ENDED else None,
+    )
+
+
+def verdict(status: str, *, sub_state: str = "", at: datetime, carrier_call: CarrierCall) -> Verdict:
+    """What detection says: `status` is human or machine, `sub_state` may add the end of the greeting."""
+    return Verdict(
+        answered_by=ANSWERED_BY[status],
+        at=at,
+        evidence=(f"vonage:{sub_state if sub_state in MESSAGE_END else status}",),
+        message_end=status == "machine" and sub_state in MESSAGE_END,
+        carrier_call=carrier_call,
+    )
+
+
+def to_vonage(number: str) -> str:
+    """A number as Vonage wants it: E.164 without the plus sign."""
+    return number.removeprefix("+")
+
+
+def from_vonage(number: object) -> str:
+    """A number as everybody else writes it. What isn't one (a SIP URI, "unknown") stays as it is."""
+    text = number if isinstance(number, str) else ""
+    return f"+{text}" if _DIGITS.fullmatch(text) else text
+
+
+def instant(text: object) -> datetime | None:
+    """A point in time as aware UTC: ISO 8601, or "2026-01-01 12:00:08" which is UTC, too. None if unreadable."""
+    if not isinstance(text, str):
+        return None
+    try:
+        at = datetime.fromisoformat(text)
+        return at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
+    except (ValueError, OverflowError):
+        return None
+
+
+def seconds(value: object) -> float | None:
+    """A duration: Vonage writes whole seconds in a string."""
+    if isinstance(value, str) and value.isascii() and value.isdecimal() and len(value) <= 12:
+        return float(value)
+    return None
+
+
+def price(value: object) -> Price | None:
+    """What a call cost, detection and recording not included."""
+    if not isinstance(value, str) or not value.isascii():
+        return None
+    try:
+        amount = Decimal(value)
+    except InvalidOperation:
+        return None
+    return Price(amount=str(abs(amount)), currency=CURRENCY) if amount.is_finite() else None
+
+
+def _failure(detail: str, sip_code: str) -> CallError:
+    sentence = DETAILS.get(detail)
+    return CallError(code=detail, message=sentence) if sentence else sip.failure(sip_code, "Vonage")
