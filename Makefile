@@ -20,7 +20,7 @@ demo: $(VENV)/installed  ## start Outdial beside a simulated carrier and place a
 test: $(VENV)/installed-test  ## lint, type-check and run every test (ARGS="tests/db -x": some of them)
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest -rs $(ARGS)
 	@echo "Left out: make bench (measurements), make demo ONCE=1 (a whole call, as a user sees it)."
 
 lint: $(VENV)/installed-test  ## ruff and mypy alone

@@ -94,6 +94,7 @@ class WebSocket(asyncio.Protocol):
         self._protocol.receive_eof()
         if not self.opened.done():
             self.opened.set_exception(HandshakeFailed("the connection closed during the handshake"))
+            self.opened.exception()  # seen: whoever waited may have given up already
         elif not self._closed_by_us and not self.opened.cancelled() and self.opened.exception() is None:
             self._on_close(self._protocol.close_code or CloseCode.ABNORMAL_CLOSURE)
 
