@@ -4,14 +4,17 @@ from collections import deque
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import UTC, datetime
+from typing import Any
 
 from outdial.calls.state import CallState, CarrierCall, EndReason, Progress, Verdict
 from outdial.carriers.base import (
+    CallbackReply,
     Capabilities,
     CarrierError,
     CarrierRecord,
     CarrierRefused,
     CarrierUncertain,
+    IncomingCall,
     NumberRecord,
     PlaceCall,
 )
@@ -25,7 +28,7 @@ class FakeCarrier:
         detection_message_end=True,
         transfer=True,
         send_digits=True,
-        inbound=False,
+        inbound=True,
         price_in_callback=False,
         signed_streams=False,
         idempotent_create=False,
@@ -39,6 +42,9 @@ class FakeCarrier:
         self.numbers: dict[str, tuple[str, str]] = {}  # of those calls: to, from
         self.hung_up: list[str] = []
         self.said: list[tuple[str, str]] = []         # sentences, with the id of the call that was hung up after them
+        self.accepted: list[tuple[IncomingCall, dict[str, Any]]] = []  # calls that came in, and where their audio goes
+        self.turned_away: list[tuple[IncomingCall, str | None]] = []   # … and the sentences of those that were not
+        self.told_by_requests = False                 # of what becomes of a call that comes in, not by our answers
         self.refuses_next: deque[Exception] = deque()    # what the next dials are answered with; nothing is placed
         self.loses_replies = False                    # a dial is placed, but its reply never arrives
         self.fault: CarrierError | None = None        # what every other request is answered with
@@ -97,6 +103,17 @@ class FakeCarrier:
 
     async def send_digits(self, call: CarrierCall, digits: str, stream_url: str) -> None:
         self._may_fail()
+
+    async def accept(self, incoming: IncomingCall, **where: Any) -> CallbackReply | None:
+        if self.refuses_next:
+            raise self.refuses_next.popleft()
+        self.accepted.append((incoming, where))
+        return None if self.told_by_requests else CallbackReply(media_type="text/plain", body=where["stream_url"])
+
+    async def refuse(self, incoming: IncomingCall, *, sentence: str | None) -> CallbackReply | None:
+        self._may_fail()
+        self.turned_away.append((incoming, sentence))
+        return None if self.told_by_requests else CallbackReply(media_type="text/plain", body=sentence or "")
 
     async def check(self) -> None:
         self._may_fail()

@@ -1,4 +1,5 @@
 import asyncio
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 
@@ -10,7 +11,7 @@ from outdial.calls.reconcile import Sweep, audit_pools, must_be_over, overdue_en
 from outdial.calls.state import AnsweredBy, CallState, EndReason, Verdict
 from outdial.calls.transitions import announce_ending
 from outdial.calls.workers import Worker
-from outdial.carriers.base import CarrierUnreachable
+from outdial.carriers.base import CarrierUnreachable, Price
 from outdial.db.engine import create_engine
 from outdial.db.notify import Notifications
 from outdial.db.tables import calls, pools
@@ -618,3 +619,39 @@ async def test_the_audit_counts_inbound_calls_apart(workspace):
         await conn.execute(update(calls).values(state="ended", holds_line=False))
     await audit_pools(workspace.engine)
     assert (await workspace.pool()).used_inbound == 0
+
+
+@pytest.fixture
+async def unpriced(workspace):
+    """An answered call that has ended, at a carrier that tells prices late."""
+    claim = await workspace.dialed()
+    await workspace.hears(claim.attempt_id, CallState.IN_PROGRESS)
+    await workspace.hears(claim.attempt_id, CallState.ENDED, EndReason.COMPLETED)
+    return claim.attempt_id
+
+
+async def test_a_price_is_asked_for_once_some_minutes_after_the_end(workspace, sweep, unpriced):
+    due_at = (await workspace.attempt(unpriced)).price_due_at
+    assert 170 < (due_at - datetime.now(UTC)).total_seconds() <= 180
+    await sweep.sweep()
+    assert (await workspace.attempt(unpriced)).price is None, "too early"
+    [record] = workspace.carrier.books.values()
+    workspace.carrier.books[record.call.id] = replace(record, price=Price(amount="0.0140", currency="USD"))
+    await workspace.set_attempt(unpriced, price_due_at=ago(1))
+    await sweep.sweep()
+    attempt = await workspace.attempt(unpriced)
+    assert (str(attempt.price), attempt.price_currency, attempt.price_due_at) == ("0.0140", "USD", None)
+
+
+async def test_a_carrier_that_knows_no_price_is_not_asked_again(workspace, sweep, unpriced):
+    workspace.carrier.fault = UNREACHABLE
+    await workspace.set_attempt(unpriced, price_due_at=ago(1))
+    await sweep.sweep()
+    attempt = await workspace.attempt(unpriced)
+    assert (attempt.price, attempt.price_due_at) == (None, None)
+
+
+async def test_a_call_nobody_answered_has_no_price_to_ask_for(workspace):
+    claim = await workspace.dialed()
+    await workspace.hears(claim.attempt_id, CallState.ENDED, EndReason.BUSY)
+    assert (await workspace.attempt(claim.attempt_id)).price_due_at is None

@@ -165,7 +165,7 @@ class Workspace:
         async with self.engine.connect() as conn:
             holders = await conn.scalar(select(func.count()).where(calls.c.holds_line))
             leaks = await conn.scalar(select(func.count()).where(calls.c.holds_line != live))
-            used = await conn.scalar(select(func.sum(pools.c.used_outbound)))
+            used = await conn.scalar(select(func.sum(pools.c.used_outbound + pools.c.used_inbound)))
             too_many = (
                 select(attempts.c.call_id).where(attempts.c.state != "ended").group_by(attempts.c.call_id)
             ).having(func.count() > 1)

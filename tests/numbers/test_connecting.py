@@ -207,7 +207,8 @@ async def test_a_server_nobody_can_reach_connects_nothing(engine, accounts, work
     credentials = accounts.credentials[TWILIO]
     with pytest.raises(Conflict, match="no_public_url"):
         await local.connect(workspace_id, carrier=TWILIO, e164=FIRST, credentials=credentials)
-    await local.connect(workspace_id, carrier=TWILIO, e164=FIRST, credentials=credentials, base_url="http://simulator")
+    simulator = "http://127.0.0.1:9000"
+    await local.connect(workspace_id, carrier=TWILIO, e164=FIRST, credentials=credentials, base_url=simulator)
 
 
 async def test_a_number_that_cannot_be_stored_is_put_back_at_its_carrier(connector, accounts, workspace_id, engine):

@@ -175,7 +175,7 @@ class LiveCalls:
         fields = {"call_id": call.id, "attempt_id": attempt_id}
         beside = [asyncio.create_task(self._announce_loss(attempt_id, session))]
         if session.max_wait_s is not None:
-            beside.append(asyncio.create_task(self._await_verdict(attempt_id, session, session.max_wait_s)))
+            beside.append(asyncio.create_task(await_verdict(self._engine, attempt_id, session, session.max_wait_s)))
         try:
             answered = Progress(state=CallState.IN_PROGRESS, at=datetime.now(UTC))
             await apply_event(self._engine, attempt_id, answered, check_in_s=self._settings.silent_after_s)
@@ -195,16 +195,6 @@ class LiveCalls:
                 del self._sessions[call.id]
             self._attempts.discard(attempt_id)
             await journal.close()
-
-    async def _await_verdict(self, attempt_id: str, session: Session, max_wait_s: float) -> None:
-        """Where detection has come to no result by then, that is the result. A later one still changes the course."""
-        await asyncio.sleep(max_wait_s)
-        if not session.is_judged:
-            unknown = Verdict(answered_by=AnsweredBy.UNKNOWN, at=datetime.now(UTC), evidence=("deadline",))
-            try:
-                await apply_event(self._engine, attempt_id, unknown)
-            except Exception:
-                logger.exception("Missing verdict not recorded", extra={"attempt_id": attempt_id})
 
     async def _give_up(self, attempt_id: str) -> None:
         """End a call whose conversation broke by a fault of ours. What isn't reached here, the sweep ends."""
@@ -346,6 +336,18 @@ class _Control:
         if call is None:  # talking before the carrier told the id: no reply, no callback yet
             raise CarrierUnreachable("no_call_id", "The carrier has not yet told how to reach this call.")
         await carrier.transfer(call, to, self._caller_id, callback_url)
+
+
+async def await_verdict(engine: AsyncEngine, attempt_id: str, session: Session, max_wait_s: float) -> None:
+    """Where detection has come to no result by then, that is the result. A later one still changes the course."""
+    await asyncio.sleep(max_wait_s)
+    if session.is_judged:
+        return
+    unknown = Verdict(answered_by=AnsweredBy.UNKNOWN, at=datetime.now(UTC), evidence=("deadline",))
+    try:
+        await apply_event(engine, attempt_id, unknown)
+    except Exception:
+        logger.exception("Missing verdict not recorded", extra={"attempt_id": attempt_id})
 
 
 async def hang_up(
