@@ -22,6 +22,7 @@ from outdial.agents.store import create_agent
 from outdial.app import Running, running
 from outdial.carriers.base import CarrierName
 from outdial.numbers.connecting import Connector
+from outdial.numbers.store import add_number
 from outdial.settings import Settings
 from outdial.simulator.calls import Call
 from outdial.simulator.faults import Fault, FaultKind
@@ -222,7 +223,7 @@ class World:
         carrier_url: str | None = None,
         carrier: CarrierName = CarrierName.TWILIO,
     ) -> Customer:
-        """`carrier_url`: another carrier than this world's."""
+        """`carrier_url`: another carrier than this world's, which needn't be there yet."""
         services = self.outdial.services
         customer = await connect_customer(
             services.engine,
@@ -235,6 +236,7 @@ class World:
             lines=lines,
             carrier=carrier,
             telnyx_public_key=self.simulator.telnyx.courier.signer.public_key,
+            carrier_listens=carrier_url is None,
         )
         self.customers.append(customer)
         return customer
@@ -279,21 +281,28 @@ async def connect_customer(
     lines: int = 50,
     carrier: CarrierName = CarrierName.TWILIO,
     telnyx_public_key: str = "",
+    carrier_listens: bool = True,
 ) -> Customer:
-    """A workspace at the server of `base_url` and `engine`, with one number and one agent. Close its `http`."""
+    """A workspace at the server of `base_url` and `engine`, with one number and one agent. Close its `http`.
+
+    Of a carrier that doesn't listen (yet) the number is known to us alone.
+    """
     workspace_id = (await create_workspace(engine, name="Clinic", lines=lines))["id"]
     key = (await create_api_key(engine, workspace_id, name="Test"))["key"]
     agent = await create_agent(engine, workspace_id, name="Agent", source=script, publish=True)
-    connector = Connector(engine=engine, secret_box=secret_box, public_url=base_url)
-    connected = await connector.connect(
-        workspace_id,
-        carrier=carrier,
-        e164=number,
-        credentials=credentials_of(carrier, config, telnyx_public_key),
-        agent_id=agent["id"],
-        base_url=carrier_url,
-        calls_per_second=100,
-    )
+    details: dict[str, Any] = {
+        "carrier": carrier,
+        "e164": number,
+        "credentials": credentials_of(carrier, config, telnyx_public_key),
+        "agent_id": agent["id"],
+        "base_url": carrier_url,
+        "calls_per_second": 100,
+    }
+    if carrier_listens:
+        connector = Connector(engine=engine, secret_box=secret_box, public_url=base_url)
+        connected = await connector.connect(workspace_id, **details)
+    else:
+        connected = await add_number(engine, secret_box, workspace_id, public_url=base_url, **details)
     http = httpx.AsyncClient(base_url=base_url, headers={"Authorization": key}, timeout=60, trust_env=False)
     return Customer(http, workspace_id, connected["id"], number, key)
 
