@@ -14,8 +14,8 @@ help:  ## show this
 
 install: $(VENV)/installed  ## set up .venv with everything Outdial needs (.venv/bin/outdial)
 
-demo: $(VENV)/installed  ## start Outdial beside a simulated carrier and place a call (ONCE=1: stop after it)
-	@$(BIN)/outdial demo $(if $(ONCE),--once) $(ARGS)
+demo: $(VENV)/installed  ## start Outdial beside a simulated carrier and place a call (ONCE=1: stop after it; CARRIER=vonage)
+	@$(BIN)/outdial demo $(if $(ONCE),--once) $(if $(CARRIER),--carrier $(CARRIER)) $(ARGS)
 
 test: $(VENV)/installed-test  ## lint, type-check and run every test (ARGS="tests/db -x": some of them)
 	$(BIN)/ruff check .

@@ -13,6 +13,8 @@ from outdial.cli.call import variables
 from outdial.cli.demo_summary import judge
 from outdial.cli.failures import CommandFailed
 from outdial.cli.processes import a_free_port
+from outdial.cli.simulator import accounts
+from outdial.simulator.server import SimulatorConfig
 
 GOOD: dict[str, Any] = {
     "to": "+12025550100",
@@ -30,11 +32,11 @@ def data_dir() -> Iterator[Path]:
         yield Path(folder)
 
 
-def test_the_demo_comes_up_calls_and_ends(data_dir):
-    """A busy callee: the whole path through API, dispatcher, carrier and callbacks, without half a minute of talk."""
+def run_demo(data_dir: Path, *args: str) -> tuple[int, list[dict[str, Any]]]:
+    """The port it was given, and what it printed."""
     port = a_free_port("127.0.0.1", 0)
     result = subprocess.run(
-        [sys.executable, "-m", "outdial", "demo", "--once", "--json", "--to", "+12025550103"],
+        [sys.executable, "-m", "outdial", "demo", "--once", "--json", *args],
         env={
             **os.environ,
             "PYTHONPATH": os.pathsep.join(sys.path),
@@ -47,13 +49,39 @@ def test_the_demo_comes_up_calls_and_ends(data_dir):
         timeout=120,
     )
     assert result.returncode == 0, result.stderr
-    ready, *events, call = [json.loads(line) for line in result.stdout.splitlines()]
+    return port, [json.loads(line) for line in result.stdout.splitlines()]
+
+
+def test_the_demo_comes_up_calls_and_ends(data_dir):
+    """A busy callee: the whole path through API, dispatcher, carrier and callbacks, without half a minute of talk."""
+    port, [ready, *events, call] = run_demo(data_dir, "--to", "+12025550103")
     assert ready["event"] == "ready"
     assert ready["base_url"] == f"http://127.0.0.1:{port}"
     assert set(ready) == {"event", "base_url", "api_key", "numbers", "simulator_url"}
+    assert list(ready["numbers"]) == ["twilio", "vonage", "telnyx"]
+    assert call["number_id"] == ready["numbers"]["twilio"]
     assert [event["state"] for event in events if event["event"] == "state"][-2:] == ["ringing", "ended"]
     assert (call["event"], call["end_reason"]) == ("call", "busy")
     assert not (data_dir / "demo" / "postgres" / "cluster" / "postmaster.pid").exists()
+
+
+def test_a_later_demo_keeps_its_numbers_and_calls_from_any_carriers(data_dir):
+    """Also when the simulator has other keys than last time, as it has with every start."""
+    known = None
+    for carrier in ("vonage", "telnyx"):
+        _, [ready, *_, call] = run_demo(data_dir, "--to", "+12025550103", "--carrier", carrier)
+        known = known or ready["numbers"]
+        assert ready["numbers"] == known
+        assert (call["number_id"], call["end_reason"]) == (known[carrier], "busy")
+
+
+def test_the_simulator_names_the_accounts_of_all_three_carriers():
+    config = SimulatorConfig()
+    shown = "\n".join(accounts(config, "http://127.0.0.1:8090"))
+    for known in (config.account_sid, config.vonage.api_key, config.telnyx.connection_id):
+        assert known in shown
+    for number in (*config.numbers, *config.vonage.numbers, *config.telnyx.numbers):
+        assert number in shown
 
 
 def test_a_call_as_it_should_be_has_no_faults(tmp_path):

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.text import Text
 
+from outdial.carriers.base import CarrierName
 from outdial.cli.api_client import ApiClient
 from outdial.cli.children import Child
 from outdial.cli.configuration import load_settings
@@ -37,10 +38,10 @@ app = typer.Typer()
 CALLEE = "+12025550100"
 SIMULATOR_PORT = 8090
 CALLS_PER_SECOND = 10
-READY = {"Carrier simulator": "/_simulator", "Outdial": "/readyz"}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wish:
+    carrier: CarrierName
     to: str
     amd: bool
     once: bool
@@ -51,6 +52,9 @@ class Wish:
 @app.command()
 def demo(
     once: Annotated[bool, typer.Option("--once", help="Exit after the call; 0 only if it went as it should.")] = False,
+    carrier: Annotated[
+        CarrierName, typer.Option(help="Whose number to call from; all three are simulated.")
+    ] = CarrierName.TWILIO,
     to: Annotated[str | None, typer.Option(help="Whom to call; +1202555 01NN are simulated callees.")] = None,
     amd: Annotated[
         bool | None,
@@ -60,7 +64,14 @@ def demo(
     no_call: Annotated[bool, typer.Option("--no-call", help="Start everything, call nobody.")] = False,
 ) -> None:
     """Start Outdial beside a simulated carrier, place a call through the API, and read along. Needs no account."""
-    wish = Wish(to=to or CALLEE, amd=to is None if amd is None else amd, once=once, json=json, no_call=no_call)
+    wish = Wish(
+        carrier=carrier,
+        to=to or CALLEE,
+        amd=to is None if amd is None else amd,
+        once=once,
+        json=json,
+        no_call=no_call,
+    )
     wanted = load_settings()
     if wanted.log_level.lower() == "info":
         logging.getLogger().setLevel(logging.WARNING)  # the steps are shown anyway
@@ -97,18 +108,20 @@ class _Demo:
 
     async def _work(self, stack: AsyncExitStack, stop: asyncio.Event) -> int:
         began = time.monotonic()
-        children = await self._start_children(stack)
+        simulator, outdial = await self._start_children(stack)
         with step("Database"):
             from outdial.cli.demo_setup import set_up_demo  # takes a second, in which the children start
             from outdial.db.running import running_engine
 
             engine = await stack.enter_async_context(running_engine(self._settings))
+        with step(simulator.name, self._simulator_url):
+            await simulator.ready(f"{self._simulator_url}/_simulator")
+        with step("Numbers"):
             made = await set_up_demo(
                 engine, self._settings, self._simulator_url, calls_per_second=CALLS_PER_SECOND
             )
-        for child, url in children:
-            with step(child.name, url):
-                await child.ready(url + READY[child.name])
+        with step(outdial.name, self._base_url):
+            await outdial.ready(f"{self._base_url}/readyz")
         progress.print(Text(f"Ready after {time.monotonic() - began:.1f} s.", style="dim"))
         client = ApiClient(self._base_url, made.api_key)
         stack.push_async_callback(client.aclose)
@@ -118,7 +131,7 @@ class _Demo:
                     "event": "ready",
                     "base_url": self._base_url,
                     "api_key": made.api_key,
-                    "numbers": {"twilio": made.number_id},
+                    "numbers": made.numbers,
                     "simulator_url": self._simulator_url,
                 }
             )
@@ -128,14 +141,14 @@ class _Demo:
         if self._wish.once:
             return 1 if faults else 0
         if not stop.is_set():
-            await self._stay_up(client, made, [child for child, _ in children])
+            await self._stay_up(client, made, [simulator, outdial])
         return 0
 
-    async def _start_children(self, stack: AsyncExitStack) -> list[tuple[Child, str]]:
-        """Both at once, so that they load their models while the database is made ready."""
+    async def _start_children(self, stack: AsyncExitStack) -> tuple[Child, Child]:
+        """Simulator and Outdial, both at once, so that they load their models while the database is made ready."""
         env = dict(os.environ)
         logs = self._settings.data_dir
-        twilio = await Child.start(
+        simulator = await Child.start(
             "Carrier simulator",
             "simulator",
             f"--port={self._simulator_port}",
@@ -143,10 +156,10 @@ class _Demo:
             env=env,
             log=logs / "simulator.log",
         )
-        stack.push_async_callback(twilio.stop)
+        stack.push_async_callback(simulator.stop)
         outdial = await Child.start("Outdial", "serve", env=env, log=logs / "outdial.log")
         stack.push_async_callback(outdial.stop)
-        return [(twilio, self._simulator_url), (outdial, self._base_url)]
+        return simulator, outdial
 
     async def _call(
         self, client: ApiClient, made: "DemoSetup", engine: "AsyncEngine", stop: asyncio.Event
@@ -162,7 +175,7 @@ class _Demo:
         self._calling = True
         try:
             tell = tell_json if self._wish.json else Story(console)
-            call = await client.place_and_follow(made.number_id, body, tell, stop)
+            call = await client.place_and_follow(made.numbers[self._wish.carrier], body, tell, stop)
         finally:
             self._calling = False
         from outdial.cli.demo_setup import recording_of
@@ -196,7 +209,7 @@ class _Demo:
 
     def _curl(self, made: "DemoSetup", body: dict[str, Any]) -> str:
         return (
-            f"curl {self._base_url}/v1/phone-number/{made.number_id}/outbound \\\n"
+            f"curl {self._base_url}/v1/phone-number/{made.numbers[self._wish.carrier]}/outbound \\\n"
             f"  -H 'Authorization: {made.api_key}' -H 'Content-Type: application/json' \\\n"
             f"  -d '{json_module.dumps(body)}'"
         )

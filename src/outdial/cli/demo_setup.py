@@ -1,16 +1,21 @@
 """What the demo needs in its database: made at its first start, found again at the next ones."""
 
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+import httpx
 from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from outdial.agents.script.examples import load_example
 from outdial.agents.store import create_agent, list_agents
 from outdial.carriers.base import CarrierName
-from outdial.db.tables import calls, carrier_accounts
+from outdial.carriers.registry import CARRIERS
+from outdial.db.tables import calls, carrier_accounts, numbers
+from outdial.numbers.connecting import INBOUND, account_url, open_account
 from outdial.numbers.store import add_number, list_numbers
 from outdial.settings import Settings
 from outdial.simulator.server import SimulatorConfig
@@ -22,19 +27,32 @@ from outdial.workspaces.store import create_workspace, list_workspaces
 WORKSPACE = "Demo"
 AGENT = "Appointment reminder"
 EXAMPLE = "appointment_reminder"
-SIMULATED = SimulatorConfig()  # the account that a simulator has when nobody asks for another
+SIMULATED = SimulatorConfig()  # the accounts that a simulator has when nobody asks for others
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DemoSetup:
+    """`numbers`: the id of a number of each carrier, in our API."""
+
     workspace_id: str
-    number_id: str
     api_key: str
+    numbers: Mapping[CarrierName, str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SimulatedAccount:
+    """The account a running simulator has at one carrier, as it is connected to Outdial."""
+
+    carrier: CarrierName
+    e164: str
+    credentials: Mapping[str, str]
+    base_url: str
 
 
 async def set_up_demo(
     engine: AsyncEngine, settings: Settings, simulator_url: str, *, calls_per_second: float
 ) -> DemoSetup:
+    """The simulator must be listening: its carriers are told where the calls to their numbers go."""
     async with engine.connect() as conn:
         known = [workspace for workspace in await list_workspaces(conn) if workspace["name"] == WORKSPACE]
     workspace = known[0] if known else await create_workspace(engine, name=WORKSPACE, plan=Plan.TEAM)
@@ -44,15 +62,52 @@ async def set_up_demo(
     if api_key is None:
         api_key = (await create_api_key(engine, workspace_id, name="demo"))["key"]
         _keep(file, api_key)
-    number_id = await _number(engine, settings, workspace_id)
-    # The simulator may have another port than last time (and the account is made without one).
-    async with engine.begin() as conn:
-        await conn.execute(
-            update(carrier_accounts)
-            .where(carrier_accounts.c.workspace_id == workspace_id)
-            .values(base_url=simulator_url, calls_per_second=calls_per_second)
-        )
-    return DemoSetup(workspace_id=workspace_id, number_id=number_id, api_key=api_key)
+    agent_id = await _agent(engine, workspace_id)
+    return DemoSetup(
+        workspace_id=workspace_id,
+        api_key=api_key,
+        numbers={
+            account.carrier: await _number(engine, settings, workspace_id, agent_id, account, calls_per_second)
+            for account in await simulated_accounts(simulator_url)
+        },
+    )
+
+
+async def simulated_accounts(simulator_url: str) -> list[SimulatedAccount]:
+    """Of every carrier; two have a key pair that is made anew whenever a simulator starts."""
+    async with httpx.AsyncClient(trust_env=False) as http:
+        about: dict[str, dict[str, Any]] = (await http.get(f"{simulator_url}/_simulator")).raise_for_status().json()
+    vonage, telnyx = SIMULATED.vonage, SIMULATED.telnyx
+    return [
+        SimulatedAccount(
+            carrier=CarrierName.TWILIO,
+            e164=SIMULATED.numbers[0],
+            credentials={"account_sid": SIMULATED.account_sid, "auth_token": SIMULATED.auth_token},
+            base_url=simulator_url,
+        ),
+        SimulatedAccount(
+            carrier=CarrierName.VONAGE,
+            e164=vonage.numbers[0],
+            credentials={
+                "api_key": vonage.api_key,
+                "api_secret": vonage.api_secret,
+                "signature_secret": vonage.signature_secret,
+                "application_id": vonage.application_id,
+                "private_key": about["vonage"]["private_key"],
+            },
+            base_url=simulator_url,
+        ),
+        SimulatedAccount(
+            carrier=CarrierName.TELNYX,
+            e164=telnyx.numbers[0],
+            credentials={
+                "api_key": telnyx.api_key,
+                "public_key": about["telnyx"]["public_key"],
+                "connection_id": telnyx.connection_id,
+            },
+            base_url=f"{simulator_url}/v2",
+        ),
+    ]
 
 
 async def recording_of(engine: AsyncEngine, settings: Settings, call_id: str) -> Path | None:
@@ -78,23 +133,60 @@ def _keep(file: Path, key: str) -> None:
         output.write(key + "\n")
 
 
-async def _number(engine: AsyncEngine, settings: Settings, workspace_id: str) -> str:
+async def _number(
+    engine: AsyncEngine,
+    settings: Settings,
+    workspace_id: str,
+    agent_id: str,
+    account: SimulatedAccount,
+    calls_per_second: float,
+) -> str:
+    """The number's id. A simulator forgets everything when it ends, so the number is connected there every time."""
+    secret_box = SecretBox.from_settings(settings)
     async with engine.connect() as conn:
-        for number in await list_numbers(conn, workspace_id, public_url=settings.base_url):
-            if number["e164"] == SIMULATED.numbers[0]:
-                return number["id"]
-    added = await add_number(
-        engine,
-        SecretBox.from_settings(settings),
-        workspace_id,
-        carrier=CarrierName.TWILIO,
-        e164=SIMULATED.numbers[0],
-        credentials={"account_sid": SIMULATED.account_sid, "auth_token": SIMULATED.auth_token},
-        public_url=settings.base_url,
-        name="Demo number",
-        agent_id=await _agent(engine, workspace_id),
-    )
-    return added["id"]
+        listed = await list_numbers(conn, workspace_id, public_url=settings.base_url)
+    number = next((each for each in listed if each["e164"] == account.e164), None)
+    if number is None:
+        number = await add_number(
+            engine,
+            secret_box,
+            workspace_id,
+            carrier=account.carrier,
+            e164=account.e164,
+            credentials=account.credentials,
+            public_url=settings.base_url,
+            name=f"Demo number ({CARRIERS[account.carrier].label})",
+            agent_id=agent_id,
+            base_url=account.base_url,
+        )
+    async with engine.begin() as conn:
+        account_id: str = (
+            await conn.execute(select(numbers.c.carrier_account_id).where(numbers.c.id == number["id"]))
+        ).scalar_one()
+        # Since the last time the simulator may have got another port, and other keys.
+        await conn.execute(
+            update(carrier_accounts)
+            .where(carrier_accounts.c.id == account_id)
+            .values(
+                account_ref=CARRIERS[account.carrier].account_ref(account.credentials),
+                credentials=secret_box.encrypt(dict(account.credentials)),
+                base_url=account.base_url,
+                calls_per_second=calls_per_second,
+            )
+        )
+    url = account_url(settings.base_url, account.carrier, account_id)
+    client = open_account(account.carrier, account.credentials, account.base_url)
+    try:
+        connected = await client.connect(account.e164, inbound_url=f"{url}/{INBOUND}", callback_url=url)
+    finally:
+        await client.aclose()
+    async with engine.begin() as conn:
+        await conn.execute(
+            update(numbers)
+            .where(numbers.c.id == number["id"])
+            .values(undo={"carrier": connected.undo, "made": sorted(connected.credentials)})
+        )
+    return number["id"]
 
 
 async def _agent(engine: AsyncEngine, workspace_id: str) -> str:

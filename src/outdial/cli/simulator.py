@@ -1,6 +1,8 @@
 """outdial simulator: a carrier on this machine, for trying and testing."""
 
 import asyncio
+import math
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -24,10 +26,11 @@ def simulator(
     auth_token: Annotated[
         str, typer.Option(envvar="OUTDIAL_SIMULATOR_AUTH_TOKEN", help="Its auth token.")
     ] = DEFAULTS.auth_token,
-    number: Annotated[list[str] | None, typer.Option(help="A number of the account, as often as needed.")] = None,
+    number: Annotated[list[str] | None, typer.Option(help="A number of the Twilio account; repeatable.")] = None,
     calls_per_second: Annotated[
-        float, typer.Option(min=0, help="New calls a second, more are queued as Twilio does; 0: no limit.")
-    ] = DEFAULTS.calls_per_second,
+        float | None,
+        typer.Option(min=0, help="New calls a second at each carrier; 0: no limit. Default: as a new account has it."),
+    ] = None,
     pace: Annotated[
         float, typer.Option(min=0.001, max=10, help="Stretches everything before the answer; 0.1 rings shortly.")
     ] = DEFAULTS.pace,
@@ -36,17 +39,26 @@ def simulator(
     ] = None,
     with_parent: WithParent = False,
 ) -> None:
-    """Simulate Twilio for this machine until Ctrl-C. +12025550100 to 15 are callees; any other number is a human."""
+    """Simulate Twilio, Vonage and Telnyx for this machine until Ctrl-C.
+
+    +12025550100 to 15 are callees; any other number is a human.
+    """
     settings = load_settings()
     config = SimulatorConfig(
         account_sid=account_sid,
         auth_token=auth_token,
         numbers=tuple(number) if number else DEFAULTS.numbers,
-        calls_per_second=calls_per_second,
         pace=pace,
         recordings_dir=recordings,
         prompts_dir=settings.data_dir / "simulator" / "prompts",
     )
+    if calls_per_second is not None:
+        config = replace(
+            config,
+            calls_per_second=calls_per_second,
+            vonage=replace(config.vonage, calls_per_second=math.ceil(calls_per_second)),
+            telnyx=replace(config.telnyx, dials_per_second=calls_per_second),
+        )
     if port and not is_free(host, port):
         raise CommandFailed(f"can't listen on {host}, port {port}; choose another with --port")
     asyncio.run(_simulator(config, host, port, with_parent=with_parent))
@@ -57,9 +69,21 @@ async def _simulator(config: SimulatorConfig, host: str, port: int, *, with_pare
     try:
         with stop_signals() as stop:
             async with serve(config, host, port) as running:
-                console.print(f"Simulated Twilio at {running.base_url}", style="green", soft_wrap=True)
-                console.print(f"  account {config.account_sid}, numbers {', '.join(config.numbers)}", soft_wrap=True)
+                console.print(f"Simulated carriers at {running.base_url}", style="green", soft_wrap=True)
+                for line in accounts(config, running.base_url):
+                    console.print(f"  {line}", soft_wrap=True)
                 await stop.wait()
     finally:
         if watch is not None:
             watch.cancel()
+
+
+def accounts(config: SimulatorConfig, base_url: str) -> list[str]:
+    """A line for each carrier: the account by its public name, and its numbers."""
+    vonage, telnyx = config.vonage, config.telnyx
+    return [
+        f"Twilio: account {config.account_sid}, numbers {', '.join(config.numbers)}",
+        f"Vonage: API key {vonage.api_key}, application {vonage.application_id}, numbers {', '.join(vonage.numbers)}",
+        f"Telnyx (under /v2): connection {telnyx.connection_id}, numbers {', '.join(telnyx.numbers)}",
+        f"Vonage's private key and Telnyx's public key: {base_url}/_simulator",
+    ]

@@ -185,7 +185,7 @@ def test_a_script_may_add_words_for_no_more_calls():
     assert wants_no_more_calls("Rufen Sie mich nicht mehr an", ["nicht mehr"])
 
 
-MERE_HELLOS = ["Hello?", "Hi", "Yes, hello?", "I'm Hello.", "Hello? Hello? Anyone there?", "Good day"]
+MERE_HELLOS = ["Hello?", "Hi", "Yes, hello?", "I'm Hello.", "Am hello?", "Hello? Hello? Anyone there?", "Good day"]
 
 
 @pytest.mark.parametrize("said", MERE_HELLOS)

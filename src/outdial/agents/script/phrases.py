@@ -89,7 +89,7 @@ DISTINCT = _listed("""
 
 # A whole utterance of these is somebody asking whether anyone is there, not an answer.
 GREETING = (
-    r"(?:(?:yes|yeah|yep|okay|oh|um|uh|er|well|i am) )*"  # recognisers hear "I'm" in an "um"
+    r"(?:(?:yes|yeah|yep|okay|oh|um|uh|er|ah|eh|well|i am|am|and) )*"  # an "um" is heard as many things
     r"(?:hello|hallo|hullo|hi|hey|good (?:morning|afternoon|evening|day))"
     r"(?: (?:hello|hallo|hi|hey|yes|yeah|there|good (?:morning|afternoon|evening|day)|are you there"
     r"|(?:is )?(?:anyone|anybody|someone|somebody)(?: is)? there))*"
