@@ -83,6 +83,8 @@ async def caller(workspace):
     )
     yield Caller(workspace, doorway, callbacks)
     await doorway.aclose()
+    holders = [call for call in await all_calls(workspace) if call.direction == "inbound" and call.holds_line]
+    assert (await workspace.pool()).used_inbound == len(holders)
 
 
 async def all_calls(workspace):
