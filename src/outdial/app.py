@@ -18,6 +18,7 @@ from outdial.api.services import Services
 from outdial.calls.accounts import Accounts
 from outdial.calls.callbacks import Callbacks
 from outdial.calls.dialing import Dispatcher
+from outdial.calls.doorway import Doorway
 from outdial.calls.live import LiveCalls
 from outdial.calls.reconcile import Sweep
 from outdial.calls.workers import Worker
@@ -120,6 +121,7 @@ async def running(
         dispatcher = Dispatcher(engine, settings, notifications, accounts.carrier, agents, owner=worker.id)
         sweep = Sweep(engine, settings, notifications, accounts.carrier, owner=worker.id)
         callbacks = Callbacks(engine, settings, secret_box, accounts.carrier)
+        doorway = Doorway(engine, settings, secret_box, accounts.carrier, callbacks, owner=worker.id)
         services = Services(
             engine=engine,
             settings=settings,
@@ -128,7 +130,7 @@ async def running(
             recordings_dir=settings.data_dir / "recordings",
         )
         api = create_api(services)
-        api.include_router(callbacks_router(callbacks, settings.base_url))
+        api.include_router(callbacks_router(callbacks, doorway, settings.base_url))
         server = _Server(
             uvicorn.Config(
                 api,
@@ -161,6 +163,7 @@ async def running(
                 await live.aclose()
                 server.should_exit = True
                 await asyncio.wait({http})
+                await doorway.aclose()
                 for task in tasks.values():
                     task.cancel()
 

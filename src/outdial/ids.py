@@ -1,5 +1,6 @@
 """Ids and secrets: random, prefixed with what they name (`call_…`, `num_…`), safe in URLs."""
 
+import hashlib
 import secrets
 
 _ALPHABET = "0123456789abcdefghijkmnpqrstuvwxyz"  # no l or o: ids are read aloud and typed
@@ -8,6 +9,12 @@ _ALPHABET = "0123456789abcdefghijkmnpqrstuvwxyz"  # no l or o: ids are read alou
 def new_id(prefix: str) -> str:
     """A new id with 101 random bits: `new_id("call")` is `call_` and 20 characters."""
     return f"{prefix}_" + "".join(secrets.choice(_ALPHABET) for _ in range(20))
+
+
+def id_of(prefix: str, *parts: str) -> str:
+    """The id of something that is told apart by `parts`: the same for the same, so it is known before the thing is."""
+    number = int.from_bytes(hashlib.sha256("\0".join(parts).encode()).digest(), "big")
+    return f"{prefix}_" + "".join(_ALPHABET[number // len(_ALPHABET) ** place % len(_ALPHABET)] for place in range(20))
 
 
 def new_secret(prefix: str = "") -> str:

@@ -33,6 +33,14 @@ class LimitReached(Refusal):
         self.retry_after_s = retry_after_s
 
 
+class Unavailable(Refusal):
+    """What is needed for it can't be reached now; nothing was done. Worth trying again after `retry_after_s`."""
+
+    def __init__(self, code: str, message: str, retry_after_s: int) -> None:
+        super().__init__(code, message)
+        self.retry_after_s = retry_after_s
+
+
 class Invalid(Refusal):
     """One field is wrong; `message` is the reason, without the field's name in front."""
 

@@ -13,6 +13,7 @@ from outdial.api.services import Services
 from outdial.db.notify import Notifications
 from outdial.settings import Settings
 from outdial.workspaces.secrets import SecretBox
+from simulated_accounts import SimulatedAccounts
 from tenants import Tenant, make_tenant
 
 
@@ -22,7 +23,9 @@ def settings(tmp_path: Path) -> Settings:
 
 
 @pytest.fixture
-async def services(engine: AsyncEngine, database_url: str, settings: Settings) -> AsyncIterator[Services]:
+async def services(
+    engine: AsyncEngine, database_url: str, settings: Settings, accounts_at_carriers: SimulatedAccounts
+) -> AsyncIterator[Services]:
     async with Notifications(database_url) as notifications:
         yield Services(
             engine=engine,
@@ -30,7 +33,13 @@ async def services(engine: AsyncEngine, database_url: str, settings: Settings) -
             notifications=notifications,
             secret_box=SecretBox("a key for tests"),
             recordings_dir=settings.data_dir / "recordings",
+            open_account=accounts_at_carriers.open,
         )
+
+
+@pytest.fixture
+def accounts_at_carriers() -> SimulatedAccounts:
+    return SimulatedAccounts()
 
 
 @pytest.fixture

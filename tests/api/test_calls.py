@@ -78,7 +78,12 @@ async def test_a_call_is_told_whole(client, ended_call):
     assert call["agent"] == {"id": "agent_1", "version": 3}
     assert call["variables"] == {"user_name": "Jane"}
     assert call["metadata"] == {"crm": 1}
-    assert call["answered_by"] == {"category": "human", "evidence": ["carrier"], "after_answer_ms": 1840}
+    assert call["answered_by"] == {
+        "category": "human",
+        "confidence": None,
+        "evidence": ["carrier"],
+        "after_answer_ms": 1840,
+    }
     assert call["created_at"] == "2026-01-31T09:00:00Z"
     assert call["duration_s"] == 31.25
     assert [(a["number"], a["end_reason"]) for a in call["attempts"]] == [(1, "busy"), (2, "completed")]

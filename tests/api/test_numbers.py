@@ -2,15 +2,18 @@ import pytest
 from sqlalchemy import func, select, text
 
 from outdial.db.tables import carrier_accounts
+from outdial.simulator.server import SimulatorConfig
 from outdial.workspaces.secrets import SecretBox
+from simulated_accounts import FIRST, SECOND
 from tenants import make_tenant
 
-SID = "AC" + "0" * 32
-TWILIO = {"account_sid": SID, "auth_token": "a very secret token"}
+SIMULATED = SimulatorConfig()
+SID = SIMULATED.account_sid
+TWILIO = {"account_sid": SID, "auth_token": SIMULATED.auth_token}
 
 
 def new_number(**changes):
-    return {"carrier": "twilio", "e164": "+15550000009", "name": "Sales", "credentials": TWILIO} | changes
+    return {"carrier": "twilio", "e164": FIRST, "name": "Sales", "credentials": TWILIO} | changes
 
 
 @pytest.fixture
@@ -29,7 +32,7 @@ async def test_a_number_is_connected_and_never_gives_its_credentials_back(client
     number = answer.json()
     assert number == {
         "id": number["id"],
-        "e164": "+15550000009",
+        "e164": FIRST,
         "name": "Sales",
         "carrier": "twilio",
         "account": SID,
@@ -50,9 +53,9 @@ async def test_a_number_is_connected_and_never_gives_its_credentials_back(client
 
 
 async def test_numbers_of_one_account_share_it_and_the_newest_credentials_count(client, accounts, services):
-    rotated = TWILIO | {"auth_token": "rotated"}
+    rotated = TWILIO | {"next_auth_token": "next"}
     await client.post("/v1/phone-numbers", json=new_number())
-    await client.post("/v1/phone-numbers", json=new_number(e164="+15550000010", credentials=rotated))
+    await client.post("/v1/phone-numbers", json=new_number(e164=SECOND, credentials=rotated))
     (account,) = await accounts()
     assert services.secret_box.decrypt(account.credentials) == rotated
 
@@ -77,6 +80,7 @@ async def test_a_wrong_field_is_named(client, engine):
         "agent_version": new_number(agent_version="3"),
         "direction": new_number(direction="outbound"),
         "base_url": new_number(base_url="http://127.0.0.1:1"),
+        "configure_carrier": new_number(configure_carrier="no"),
     }
     for field, body in wrong.items():
         answer = await client.post("/v1/phone-numbers", json=body)
@@ -92,6 +96,36 @@ async def test_every_carrier_wants_its_own_credentials(client, carrier):
     error = answer.json()["errors"][0]
     assert error["field"] == "credentials.account_sid"
     assert "api_key" in error["message"]
+
+
+async def test_a_check_tells_what_connecting_would_change(client):
+    asked = {name: new_number()[name] for name in ("carrier", "e164", "credentials")}
+    check = (await client.post("/v1/phone-numbers/check", json=asked)).json()
+    assert check | {"changes": []} == {
+        "carrier": "twilio",
+        "e164": FIRST,
+        "answered_by": "nothing",
+        "changes": [],
+        "problems": [],
+    }
+    assert "https://voice.example/callbacks/twilio/accounts/" in " ".join(check["changes"])
+    await client.post("/v1/phone-numbers", json=new_number())
+    again = (await client.post("/v1/phone-numbers/check", json=asked)).json()
+    assert [problem["code"] for problem in again["problems"]] == ["number_exists"]
+
+
+async def test_what_the_carrier_refuses_is_a_problem_with_what_to_do(client, accounts_at_carriers):
+    wrong = await client.post("/v1/phone-numbers", json=new_number(credentials=TWILIO | {"auth_token": "wrong"}))
+    assert (wrong.status_code, wrong.json()["errors"][0]["field"]) == (422, "credentials")
+    strange = await client.post("/v1/phone-numbers", json=new_number(e164="+15559999999"))
+    assert (strange.status_code, strange.json()["code"]) == (409, "number_not_owned")
+    accounts_at_carriers.down = True
+    for path in ("/v1/phone-numbers", "/v1/phone-numbers/check"):
+        body = {name: new_number()[name] for name in ("carrier", "e164", "credentials")}
+        down = await client.post(path, json=body)
+        assert (down.status_code, down.json()["code"]) == (503, "carrier_unreachable")
+        assert down.headers["retry-after"] == "5"
+    assert (await client.get("/v1/phone-numbers")).json()["numbers"][1:] == []
 
 
 async def test_only_what_is_sent_is_changed(client, tenant):
@@ -112,10 +146,11 @@ async def test_a_change_that_makes_no_sense_is_422(client, tenant):
 
 async def test_a_removed_number_is_gone_and_the_last_one_takes_its_account_along(client, accounts):
     first = (await client.post("/v1/phone-numbers", json=new_number())).json()["id"]
-    second = (await client.post("/v1/phone-numbers", json=new_number(e164="+15550000010"))).json()["id"]
-    assert (await client.delete(f"/v1/phone-numbers/{first}")).status_code == 204
+    second = (await client.post("/v1/phone-numbers", json=new_number(e164=SECOND))).json()["id"]
+    removed = await client.delete(f"/v1/phone-numbers/{first}")
+    assert (removed.status_code, removed.json()) == (200, {"id": first, "carrier": "restored", "message": None})
     assert len(await accounts()) == 1
-    assert (await client.delete(f"/v1/phone-numbers/{second}")).status_code == 204
+    assert (await client.delete(f"/v1/phone-numbers/{second}")).status_code == 200
     assert await accounts() == []
     assert (await client.delete(f"/v1/phone-numbers/{second}")).status_code == 404
 
@@ -125,7 +160,7 @@ async def test_a_number_with_open_calls_stays_and_past_calls_outlive_it(client, 
     placed = await client.post(f"/v1/phone-number/{tenant.number_id}/outbound", json={"to": "+15551234567"})
     assert (await client.delete(url)).json()["code"] == "number_in_use"
     await client.post(f"/v1/calls/{placed.json()['call_id']}/hang-up")
-    assert (await client.delete(url)).status_code == 204
+    assert (await client.delete(url)).json()["carrier"] == "untouched"
     assert (await client.get(placed.json()["status_url"])).json()["number_id"] is None
 
 

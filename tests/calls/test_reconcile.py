@@ -188,6 +188,7 @@ def before(seconds: float) -> datetime:
 
 def limits(**facts):
     row = {
+        "direction": "outbound",
         "created_at": before(20),
         "ringing_at": None,
         "answered_at": None,
@@ -208,6 +209,9 @@ def limits(**facts):
         (CallState.RINGING, {"created_at": before(61), "ringing_at": before(34)}, None),
         (CallState.RINGING, {"ringing_at": before(36)}, EndReason.NO_ANSWER),
         (CallState.RINGING, {"hang_up_requested_at": before(1)}, EndReason.CANCELED),
+        (CallState.RINGING, {"direction": "inbound", "created_at": before(9)}, None),
+        (CallState.RINGING, {"direction": "inbound", "created_at": before(11)}, EndReason.FAILED),
+        (CallState.RINGING, {"direction": "inbound", "stream_opened_at": before(11)}, None),
         (CallState.IN_PROGRESS, {"hang_up_requested_at": before(1)}, EndReason.COMPLETED),
         (CallState.IN_PROGRESS, {"created_at": before(900)}, None),
         (CallState.IN_PROGRESS, {"answered_at": before(9)}, None),

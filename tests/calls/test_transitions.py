@@ -241,6 +241,7 @@ async def test_a_verdict_says_how_long_after_the_answer_it_came(workspace):
     await apply_event(workspace.engine, claim.attempt_id, verdict(at=NOW + timedelta(seconds=1.84)))
     assert (await workspace.call(claim.call_id)).answered_by == {
         "category": "machine",
+        "confidence": None,
         "evidence": ["machine"],
         "after_answer_ms": 1840,
         "message_end": False,
@@ -263,6 +264,7 @@ async def test_the_end_of_the_greeting_adds_to_the_verdict(workspace):
     )
     assert (await workspace.call(claim.call_id)).answered_by == {
         "category": "machine",
+        "confidence": None,
         "evidence": ["machine", "beep"],
         "after_answer_ms": 900,
         "message_end": True,

@@ -1,8 +1,9 @@
 import pytest
 
 from outdial.cli.failures import CommandFailed
+from outdial.simulator.server import SimulatorConfig
 
-TWILIO = ("-c", "account_sid=AC" + "1" * 32, "-c", "auth_token=@TOKEN")
+NUMBER = SimulatorConfig().numbers[0]
 
 
 @pytest.fixture
@@ -12,14 +13,12 @@ def reminder(outdial, tmp_path):
     return str(file)
 
 
-def test_from_nothing_to_a_number_that_can_call(outdial_json, reminder):
+def test_from_nothing_to_a_number_that_can_call(outdial_json, reminder, connect):
     workspace = outdial_json("workspaces", "create", "Acme", "--plan", "pro")
     assert (workspace["plan"], workspace["pool"]["lines"]) == ("pro", 5)
     assert outdial_json("keys", "create", "backend")["key"].startswith("od_")
     agent = outdial_json("agents", "create", reminder, "--publish")
-    number = outdial_json(
-        "numbers", "connect", "+15551230002", *TWILIO, "--agent", agent["id"], env={"TOKEN": "twilio-token"}
-    )
+    number = connect("--agent", agent["id"], "--yes")
     assert (number["agent"]["id"], number["direction"]) == (agent["id"], "both")
     assert [each["id"] for each in outdial_json("numbers", "list")] == [number["id"]]
 
@@ -57,21 +56,47 @@ def test_with_several_workspaces_one_has_to_be_named(outdial, outdial_json):
     assert isinstance(outdial("keys", "list", "-w", "ws_none").exception, CommandFailed)
 
 
-def test_a_number_changes_and_goes(outdial, outdial_json):
+def test_a_number_changes_and_goes(outdial_json, connect, simulator):
     outdial_json("workspaces", "create", "Acme")
-    number = outdial_json("numbers", "connect", "+15551230002", *TWILIO, env={"TOKEN": "twilio-token"})
+    number = connect("--yes")
+    assert "/callbacks/twilio/accounts/" in simulator.account.number_at(NUMBER).voice_url
     changed = outdial_json("numbers", "change", number["id"], "--name", "Front desk", "--inbound-only")
     assert (changed["name"], changed["direction"], changed["outbound_url"]) == ("Front desk", "inbound", None)
-    assert outdial("numbers", "remove", number["id"]).exit_code == 0
+    assert outdial_json("numbers", "remove", number["id"])["carrier"] == "restored"
+    assert simulator.account.number_at(NUMBER).voice_url == ""
     assert outdial_json("numbers", "list") == []
 
 
-def test_missing_credentials_are_asked_for(outdial, outdial_json):
+def test_missing_credentials_are_asked_for_and_nothing_changes_without_a_yes(outdial, outdial_json, simulator):
     outdial_json("workspaces", "create", "Acme")
-    given = f"AC{'1' * 32}\nsecret-token\n"
-    asked = outdial("numbers", "connect", "+15551230002", input=given)
-    assert asked.exit_code == 0
-    assert "secret-token" not in asked.output
+    config = SimulatorConfig()
+    given = f"{config.account_sid}\n{config.auth_token}\n"
+    command = ("numbers", "connect", NUMBER, "--carrier-url", simulator.base_url)
+    declined = outdial(*command, input=given + "n\n")
+    assert "nothing was changed" in str(declined.exception)
+    assert simulator.account.number_at(NUMBER).voice_url == ""
+    agreed = outdial(*command, input=given + "y\n")
+    assert agreed.exit_code == 0
+    assert "VoiceUrl will be" in agreed.output
+    assert config.auth_token not in agreed.output
+    [number] = outdial_json("numbers", "list")
+    outdial_json("numbers", "remove", number["id"])
+
+
+def test_what_the_carrier_refuses_is_told_before_anything_is_asked(outdial, outdial_json, simulator):
+    outdial_json("workspaces", "create", "Acme")
+    command = ("numbers", "connect", "+15559999999", "--carrier-url", simulator.base_url)
+    given = ("-c", f"account_sid={SimulatorConfig().account_sid}", "-c", "auth_token=@TOKEN")
+    refused = outdial(*command, *given, env={"TOKEN": SimulatorConfig().auth_token})
+    assert isinstance(refused.exception, CommandFailed)
+    assert "does not belong to the Twilio account" in str(refused.exception)
+
+
+def test_a_number_may_be_left_alone_at_its_carrier(outdial_json, connect, simulator):
+    outdial_json("workspaces", "create", "Acme")
+    number = connect("--outbound-only")
+    assert simulator.account.number_at(NUMBER).voice_url == ""
+    assert outdial_json("numbers", "remove", number["id"])["carrier"] == "untouched"
 
 
 @pytest.mark.parametrize("credential", ["account_sid", "=x", "auth_token=@NOT_SET_ANYWHERE"])

@@ -1,7 +1,9 @@
 """Whatever happens in a call, in whatever order: it ends, in time, and leaves nothing behind but its transcript."""
 
+import asyncio
 import gc
 import logging
+from contextlib import suppress
 from itertools import pairwise
 
 from hypothesis import HealthCheck, given, settings
@@ -11,6 +13,7 @@ import virtual_time
 from conversation.peers import Stage
 from outdial.calls.state import AnsweredBy, EndReason
 from outdial.conversation.call_facts import MachinePolicy
+from outdial.conversation.commands import CommandRefused, Say, SendDigits, Transfer
 from outdial.conversation.live_call import CallEnded, SpeechFailed
 from outdial.conversation.session import AFTER_CALL_S
 from outdial.conversation.transcript import Speaker
@@ -42,6 +45,14 @@ happenings = st.one_of(
     st.tuples(st.just("bad frame")),
     st.tuples(st.just("voice"), st.sampled_from(["fails", "hangs", "stutters", "works"])),
     st.tuples(st.just("ears"), st.sampled_from(["fail", "hang", "lag", "work"])),
+    st.tuples(
+        st.just("command"),
+        st.one_of(
+            st.builds(Say, text=texts, interrupt=st.booleans()),
+            st.builds(SendDigits, digits=st.sampled_from(["", "1", "2w#"])),
+            st.just(Transfer(to="+15550004")),
+        ),
+    ),
     st.tuples(st.sampled_from(["stop", "cut", "ask_hang_up"])),
 )
 
@@ -75,12 +86,19 @@ def happen(stage, what, *details):
         case "ears", state:
             stage.ears.fails = state == "fail"
             stage.ears.takes_s = {"hang": 3600.0, "lag": 1.3}.get(state, 0.1)
+        case "command", command:
+            stage.commands.append(asyncio.create_task(ask(stage, command)))
         case ("stop",):
             stage.carrier.stop()
         case ("cut",):
             stage.carrier.cut()
         case ("ask_hang_up",):
             stage.session.ask_hang_up()
+
+
+async def ask(stage, command):
+    with suppress(CommandRefused):
+        await stage.session.carry_out(command)
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -135,6 +153,7 @@ def test_any_call_ends_in_order(program, again, events, action, mark_delay_s):
             stage.at(at_s, do, *what)
         end = await stage.run()
         over = True
+        await asyncio.wait_for(asyncio.gather(*stage.commands), 0.1)
         return stage, end
 
     logging.disable(logging.CRITICAL)

@@ -2,15 +2,16 @@
 
 import asyncio
 from contextlib import suppress
+from datetime import UTC, datetime
 
 import pytest
 
 from conversation.peers import Carrier, EngineBroke, Stage
-from outdial.calls.state import AnsweredBy, EndReason
+from outdial.calls.state import AnsweredBy, EndReason, Verdict
 from outdial.carriers.base import CarrierRefused
 from outdial.conversation.call_facts import MachinePolicy
 from outdial.conversation.live_call import CallEnded, SpeechFailed
-from outdial.conversation.session import AFTER_CALL_S, AUDIO_LOST, VERDICT_WAIT_S, SessionEnd
+from outdial.conversation.session import AFTER_CALL_S, AUDIO_LOST, MESSAGE_END_S, VERDICT_WAIT_S, SessionEnd
 from outdial.conversation.stopping import PATIENCE_S
 
 GREETING = "Hello Jane, this is the assistant of the clinic in Main Street."
@@ -542,3 +543,50 @@ async def test_the_agent_knows_whom_it_talks_to():
         call.variables["noted"] = True
 
     assert (await Stage(agent).run()).error is None
+
+
+# -- a message after the greeting ----------------------------------------------------------------------------
+
+
+async def greet(call):
+    await call.say(GREETING)
+
+
+def judged(stage, at_s, *, message_end):
+    verdict = Verdict(answered_by=AnsweredBy.MACHINE, at=datetime.now(UTC), message_end=message_end)
+    stage.at(at_s, stage.session.answered_by_is, verdict)
+
+
+def with_message():
+    return Stage(greet, machine=MachinePolicy(action="leave_message", message=lambda call: MESSAGE))
+
+
+async def test_a_message_waits_for_the_end_of_the_machines_greeting():
+    stage = with_message()
+    judged(stage, 1.0, message_end=False)
+    judged(stage, 9.0, message_end=True)
+    end = await stage.run()
+    assert end.message_delivered
+    greeting, message = stage.notes.turns
+    assert greeting.interrupted
+    assert greeting.end_ms < 1100, "silent while the machine talks"
+    assert message.text == MESSAGE
+    assert 9400 <= message.start_ms < 9600
+
+
+async def test_a_message_is_left_at_last_when_nobody_tells_the_end_of_the_greeting():
+    stage = with_message()
+    judged(stage, 1.0, message_end=False)
+    end = await stage.run()
+    assert end.message_delivered
+    assert stage.notes.turns[-1].start_ms == pytest.approx((1.0 + MESSAGE_END_S) * 1000 + 400, abs=100)
+
+
+@pytest.mark.parametrize("how", ["stop", "ask_hang_up"])
+async def test_waiting_for_a_greeting_ends_with_the_call(how):
+    stage = with_message()
+    judged(stage, 1.0, message_end=False)
+    stage.at(3.0, stage.carrier.stop if how == "stop" else stage.session.ask_hang_up)
+    end = await stage.run()
+    assert stage.now_s() == pytest.approx(3.0, abs=0.1)
+    assert not end.message_delivered

@@ -21,11 +21,13 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from outdial.agents.store import create_agent
 from outdial.app import Running, running
 from outdial.carriers.base import CarrierName
-from outdial.numbers.store import add_number
+from outdial.numbers.connecting import Connector
 from outdial.settings import Settings
 from outdial.simulator.calls import Call
 from outdial.simulator.faults import Fault, FaultKind
 from outdial.simulator.server import Simulator, SimulatorConfig, serve
+from outdial.simulator.telnyx.config import TelnyxConfig
+from outdial.simulator.vonage.account import VonageConfig
 from outdial.workspaces.api_keys import create_api_key
 from outdial.workspaces.secrets import SecretBox
 from outdial.workspaces.store import create_workspace
@@ -191,7 +193,11 @@ class World:
         self.simulator = simulator
         self.config = config
         self.base_url = outdial.base_url
-        self._numbers = iter(config.numbers)
+        self._numbers = {
+            CarrierName.TWILIO: iter(config.numbers),
+            CarrierName.VONAGE: iter(config.vonage.numbers),
+            CarrierName.TELNYX: iter(config.telnyx.numbers),
+        }
         self.customers: list[Customer] = []
 
     @classmethod
@@ -208,21 +214,39 @@ class World:
             finally:
                 await asyncio.gather(*(customer.http.aclose() for customer in world.customers))
 
-    async def customer(self, script: str = SHORT, *, lines: int = 50, carrier_url: str | None = None) -> Customer:
+    async def customer(
+        self,
+        script: str = SHORT,
+        *,
+        lines: int = 50,
+        carrier_url: str | None = None,
+        carrier: CarrierName = CarrierName.TWILIO,
+    ) -> Customer:
         """`carrier_url`: another carrier than this world's."""
         services = self.outdial.services
         customer = await connect_customer(
             services.engine,
             services.secret_box,
             self.base_url,
-            carrier_url=carrier_url or self.simulator.base_url,
+            carrier_url=carrier_url or self.simulator.base_url + ("/v2" if carrier is CarrierName.TELNYX else ""),
             config=self.config,
-            number=next(self._numbers),
+            number=next(self._numbers[carrier]),
             script=script,
             lines=lines,
+            carrier=carrier,
+            telnyx_public_key=self.simulator.telnyx.courier.signer.public_key,
         )
         self.customers.append(customer)
         return customer
+
+    async def call_in(self, customer: Customer, callee: str = "00", from_: str = "+12025550199") -> str:
+        """Somebody calls the customer's number; the simulator's id of that call."""
+        url = f"{self.simulator.base_url}/_simulator/inbound"
+        body = {"to": customer.number, "from": from_, "callee": callee}
+        async with httpx.AsyncClient(trust_env=False) as http:
+            response = await http.post(url, json=body)
+        assert response.status_code == 201, response.text
+        return response.json()["sid"]
 
     def fault(self, customer: Customer, kind: FaultKind, **details: Any) -> None:
         """Something goes wrong with this customer's calls."""
@@ -235,8 +259,12 @@ class World:
     def heard(self, call: dict[str, Any]) -> "Audio":
         """What the phone at the other end said (left) and heard (right)."""
         [*_, attempt] = call["attempts"]
+        return self.heard_by(attempt["carrier_call_id"])
+
+    def heard_by(self, phone: str) -> "Audio":
+        """The same, by the simulator's id of the call."""
         assert self.config.recordings_dir is not None
-        return Audio.of((self.config.recordings_dir / f"{attempt['carrier_call_id']}.wav").read_bytes())
+        return Audio.of((self.config.recordings_dir / f"{phone.replace(':', '_')}.wav").read_bytes())
 
 
 async def connect_customer(
@@ -249,25 +277,41 @@ async def connect_customer(
     number: str,
     script: str,
     lines: int = 50,
+    carrier: CarrierName = CarrierName.TWILIO,
+    telnyx_public_key: str = "",
 ) -> Customer:
     """A workspace at the server of `base_url` and `engine`, with one number and one agent. Close its `http`."""
     workspace_id = (await create_workspace(engine, name="Clinic", lines=lines))["id"]
     key = (await create_api_key(engine, workspace_id, name="Test"))["key"]
     agent = await create_agent(engine, workspace_id, name="Agent", source=script, publish=True)
-    connected = await add_number(
-        engine,
-        secret_box,
+    connector = Connector(engine=engine, secret_box=secret_box, public_url=base_url)
+    connected = await connector.connect(
         workspace_id,
-        carrier=CarrierName.TWILIO,
+        carrier=carrier,
         e164=number,
-        credentials={"account_sid": config.account_sid, "auth_token": config.auth_token},
-        public_url=base_url,
+        credentials=credentials_of(carrier, config, telnyx_public_key),
         agent_id=agent["id"],
         base_url=carrier_url,
         calls_per_second=100,
     )
     http = httpx.AsyncClient(base_url=base_url, headers={"Authorization": key}, timeout=60, trust_env=False)
     return Customer(http, workspace_id, connected["id"], number, key)
+
+
+def credentials_of(carrier: CarrierName, config: SimulatorConfig, telnyx_public_key: str) -> dict[str, str]:
+    """Of the simulated account, without what connecting a number makes."""
+    match carrier:
+        case CarrierName.TWILIO:
+            return {"account_sid": config.account_sid, "auth_token": config.auth_token}
+        case CarrierName.VONAGE:
+            vonage = config.vonage
+            return {
+                "api_key": vonage.api_key,
+                "api_secret": vonage.api_secret,
+                "signature_secret": vonage.signature_secret,
+            }
+        case CarrierName.TELNYX:
+            return {"api_key": config.telnyx.api_key, "public_key": telnyx_public_key}
 
 
 def simulator_config(folder: Path) -> SimulatorConfig:
@@ -279,6 +323,8 @@ def simulator_config(folder: Path) -> SimulatorConfig:
         pace=0.15,
         prompts_dir=folder / "callees",
         recordings_dir=folder / "phones",
+        vonage=VonageConfig(numbers=tuple(f"+1555778{last:04d}" for last in range(20)), calls_per_second=0),
+        telnyx=TelnyxConfig(numbers=tuple(f"+1555779{last:04d}" for last in range(20)), dials_per_second=0),
     )
 
 

@@ -3,7 +3,19 @@
 from fastapi import FastAPI
 
 from outdial import __version__
-from outdial.api import agents, api_keys, calls, events, health, numbers, outbound, problems, reference, workspace
+from outdial.api import (
+    agents,
+    api_keys,
+    calls,
+    control,
+    events,
+    health,
+    numbers,
+    outbound,
+    problems,
+    reference,
+    workspace,
+)
 from outdial.api.body_limit import BodyLimit
 from outdial.api.docs import DESCRIPTION, complete_document
 from outdial.api.services import Services
@@ -23,7 +35,8 @@ def create_api(services: Services) -> FastAPI:
     app.state.authenticator = Authenticator(services.engine)
     problems.install(app)
     app.add_middleware(BodyLimit, max_bytes=services.settings.max_body_bytes)
-    routers = [module.router for module in (outbound, calls, events, numbers, agents, api_keys, workspace, health)]
+    modules = (outbound, calls, control, events, numbers, agents, api_keys, workspace, health)
+    routers = [module.router for module in modules]
     for router in routers:
         app.include_router(router)
     app.include_router(reference.router)

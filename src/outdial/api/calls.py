@@ -39,7 +39,12 @@ _SUMMARY: dict[str, Any] = {
     "metadata": {"crm_id": "4711"},
     "amd": {"on_machine": None, "message": None, "max_wait_s": 30},
     "retry": None,
-    "answered_by": {"category": "human", "evidence": ["carrier: human"], "after_answer_ms": 1840},
+    "answered_by": {
+        "category": "human",
+        "confidence": None,
+        "evidence": ["carrier: human"],
+        "after_answer_ms": 1840,
+    },
     "message_delivered": None,
     "created_at": "2026-01-31T09:00:00.120000Z",
     "due_at": "2026-01-31T09:00:00.120000Z",

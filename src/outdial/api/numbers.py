@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Body, Path, Response
+from fastapi import APIRouter, Body, Path, Query
 from fastapi.responses import JSONResponse
 from pydantic import Field
 from typing_extensions import TypedDict
@@ -13,17 +13,10 @@ from outdial.api.docs import errors, example
 from outdial.api.services import Use
 from outdial.calls.request import E164, CleanText
 from outdial.carriers.base import CarrierName
+from outdial.carriers.registry import CARRIERS
 from outdial.db.engine import reading
-from outdial.numbers.store import (
-    Direction,
-    NumberView,
-    Version,
-    add_number,
-    change_number,
-    get_number,
-    list_numbers,
-    remove_number,
-)
+from outdial.numbers.connecting import NumberCheck, RemovedNumber
+from outdial.numbers.store import Direction, NumberView, Version, change_number, get_number, list_numbers
 
 router = APIRouter(route_class=ApiRoute, tags=["Phone numbers"])
 
@@ -41,38 +34,71 @@ _NUMBER: dict[str, Any] = {
     "outbound_url": "https://voice.example/v1/phone-number/num_4m1q8x5z2v7k0t3w6y9r/outbound",
     "created_at": "2026-01-31T09:00:00Z",
 }
+_CREDENTIALS: dict[str, dict[str, str]] = {
+    "twilio": {"account_sid": "AC0123456789abcdef0123456789abcdef", "auth_token": "your auth token"},
+    "vonage": {"api_key": "a1b2c3d4", "api_secret": "your API secret", "signature_secret": "your signature secret"},
+    "telnyx": {"api_key": "KEY0123456789", "public_key": "rzM6fPPqJwkeIUQwdsqVbVBFtRVVjPRVsBHSwEzhcXc="},
+}
+_CHECKED = {
+    carrier: {
+        "summary": f"A {CARRIERS[CarrierName(carrier)].label} number",
+        "value": {"carrier": carrier, "e164": "+15551230002", "credentials": credentials},
+    }
+    for carrier, credentials in _CREDENTIALS.items()
+}
 _NEW = {
-    "twilio": {
-        "summary": "A Twilio number",
+    carrier: {
+        "summary": f"A {CARRIERS[CarrierName(carrier)].label} number",
         "value": {
-            "carrier": "twilio",
+            "carrier": carrier,
             "e164": "+15551230002",
             "name": "Front desk",
-            "credentials": {"account_sid": "AC0123456789abcdef0123456789abcdef", "auth_token": "your auth token"},
+            "credentials": credentials,
             "agent_id": "agent_7k2v5x8z1q4m0t3w6y9r",
         },
     }
+    for carrier, credentials in _CREDENTIALS.items()
 }
-
-
-_REMOVED: dict[int | str, dict[str, Any]] = {204: {"description": "Removed"}}
+_INBOUND_URL = "https://voice.example/callbacks/twilio/accounts/acct_5z8x1q4m7k0t3w6y9r2v/inbound"
+_CHECK = {
+    "carrier": "twilio",
+    "e164": "+15551230002",
+    "answered_by": "https://demo.twilio.com/welcome/voice/",
+    "changes": [f"VoiceUrl will be {_INBOUND_URL} instead of https://demo.twilio.com/welcome/voice/."],
+    "problems": [],
+}
+_REFUSED = {
+    "s409_number_exists": "This phone number is connected already.",
+    "s409_number_not_owned": "This number does not belong to the Twilio account. Buy or port it there, or give the "
+    "credentials of its account.",
+    "s409_number_in_use": "This number belongs to a SIP trunk. Remove it from the trunk in the Twilio console (Elastic "
+    "SIP Trunking), then connect it again.",
+    "s409_no_public_url": "Carriers can't reach this server: it has no public https address. Set OUTDIAL_PUBLIC_URL, "
+    "then connect again.",
+}
+_UNREACHABLE = {"s503_carrier_unreachable": "Twilio can't be asked now: Twilio could not be reached."}
 
 
 class NumberList(TypedDict):
     numbers: list[NumberView]
 
 
-class NewNumber(StrictBody):
+class NumberOfAccount(StrictBody):
     carrier: Annotated[CarrierName, Body(strict=False)]
     e164: E164
     credentials: dict[str, CleanText]
     """What the carrier asks for; stored encrypted, never given back."""
+
+
+class NewNumber(NumberOfAccount):
     name: Name | None = None
     """Default: the number itself."""
     agent_id: CleanId | None = None
     agent_version: Version = "published"
     direction: Direction = "both"
     """`inbound`: this number doesn't dial out."""
+    configure_carrier: bool = True
+    """`false`: nothing is changed at the carrier, so no call to the number reaches us; it only dials out."""
 
 
 class NumberChanges(StrictBody):
@@ -100,21 +126,41 @@ async def get_numbers(services: Use, caller: Caller) -> JSONResponse:
 
 
 @router.post(
+    "/v1/phone-numbers/check",
+    summary="See what connecting a phone number changes",
+    operation_id="check_number",
+    description=(
+        "Checks the credentials and that the account owns the number; tells what answers it now and what would be "
+        "changed at the carrier. Changes and stores nothing."
+    ),
+    response_model=NumberCheck,
+    responses=example(_CHECK) | errors(413, 415, 422, **_UNREACHABLE),
+)
+async def check_number(
+    services: Use, caller: Caller, body: Annotated[NumberOfAccount, Body(openapi_examples=_CHECKED)]
+) -> JSONResponse:
+    check = await services.connector.check(
+        caller.workspace_id, carrier=body.carrier, e164=body.e164, credentials=body.credentials
+    )
+    return JSONResponse(check)
+
+
+@router.post(
     "/v1/phone-numbers",
     summary="Connect a phone number",
     operation_id="add_number",
-    description="Of an account that is known already, the credentials are replaced by these.",
+    description=(
+        "Checks credentials and number, then has the carrier announce calls to the number here. Of an account that is "
+        "known already, the credentials are replaced by these."
+    ),
     status_code=201,
     response_model=NumberView,
-    responses=example(_NUMBER, "Connected", status=201)
-    | errors(413, 415, 422, s409_number_exists="This phone number is connected already."),
+    responses=example(_NUMBER, "Connected", status=201) | errors(413, 415, 422, **_REFUSED, **_UNREACHABLE),
 )
 async def post_number(
     services: Use, caller: Caller, body: Annotated[NewNumber, Body(openapi_examples=_NEW)]
 ) -> JSONResponse:
-    number = await add_number(
-        services.engine,
-        services.secret_box,
+    number = await services.connector.connect(
         caller.workspace_id,
         carrier=body.carrier,
         e164=body.e164,
@@ -123,7 +169,7 @@ async def post_number(
         agent_id=body.agent_id,
         agent_version=body.agent_version,
         direction=body.direction,
-        public_url=services.settings.base_url,
+        configure_carrier=body.configure_carrier,
     )
     return JSONResponse(number, status_code=201)
 
@@ -173,11 +219,24 @@ async def patch_number(
     "/v1/phone-numbers/{number_id}",
     summary="Remove a phone number",
     operation_id="remove_number",
-    description="Its calls stay in the history. Credentials go with the last number of their account.",
-    status_code=204,
-    responses=_REMOVED
-    | errors(**NO_NUMBER, s409_number_in_use="2 calls of this phone number are waiting or running; end them first."),
+    description=(
+        "The carrier's settings are put back as they were before it was connected, unless they have been changed "
+        "since. Its calls stay in the history. Credentials go with the last number of their account."
+    ),
+    response_model=RemovedNumber,
+    responses=example({"id": _NUMBER["id"], "carrier": "restored", "message": None}, "Removed")
+    | errors(
+        422,
+        **NO_NUMBER,
+        **_UNREACHABLE,
+        s409_number_in_use="2 calls of this phone number are waiting or running; end them first.",
+    ),
 )
-async def delete_number(services: Use, caller: Caller, number_id: NumberId) -> Response:
-    await remove_number(services.engine, caller.workspace_id, number_id)
-    return Response(status_code=204)
+async def delete_number(
+    services: Use,
+    caller: Caller,
+    number_id: NumberId,
+    configure_carrier: Annotated[bool, Query(description="`false`: leave the carrier's settings as they are")] = True,
+) -> JSONResponse:
+    removed = await services.connector.remove(caller.workspace_id, number_id, configure_carrier=configure_carrier)
+    return JSONResponse(removed)

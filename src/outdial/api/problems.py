@@ -13,7 +13,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
-from outdial.refusals import Conflict, Invalid, LimitReached, NotFound, NotYours, Refusal
+from outdial.refusals import Conflict, Invalid, LimitReached, NotFound, NotYours, Refusal, Unavailable
 
 logger = logging.getLogger(__name__)
 
@@ -22,7 +22,14 @@ MAX_ERRORS = 20  # wrong fields told at once
 _MAX_FIELD_CHARS = 200
 _RETRY_UNAVAILABLE_S = 2
 
-_STATUS: Mapping[type[Refusal], int] = {NotFound: 404, NotYours: 403, Conflict: 409, LimitReached: 429, Invalid: 422}
+_STATUS: Mapping[type[Refusal], int] = {
+    NotYours: 403,
+    NotFound: 404,
+    Conflict: 409,
+    Invalid: 422,
+    LimitReached: 429,
+    Unavailable: 503,
+}
 
 # Ours, because Python's words for a status changed between its versions.
 _TITLES: Mapping[int, str] = {
@@ -122,7 +129,9 @@ def install(app: FastAPI) -> None:
     async def _refusal(request: Request, error: Refusal) -> Response:
         if isinstance(error, Invalid):
             return respond(invalid([{"field": error.field, "message": error.message}]))
-        headers = {"Retry-After": str(error.retry_after_s)} if isinstance(error, LimitReached) else None
+        headers = None
+        if isinstance(error, LimitReached | Unavailable):
+            headers = {"Retry-After": str(error.retry_after_s)}
         return respond(Problem(_STATUS[type(error)], error.code, error.message, headers=headers))
 
     @app.exception_handler(OperationalError)

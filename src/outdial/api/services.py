@@ -9,6 +9,7 @@ from fastapi import Depends, Request
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from outdial.db.notify import Notifications
+from outdial.numbers.connecting import Connector, OpenAccount, open_account
 from outdial.settings import Settings
 from outdial.workspaces.secrets import SecretBox
 
@@ -27,6 +28,16 @@ class Services:
     secret_box: SecretBox
     recordings_dir: Path
     ready: Callable[[], bool] = _always
+    open_account: OpenAccount = open_account
+
+    @property
+    def connector(self) -> Connector:
+        return Connector(
+            engine=self.engine,
+            secret_box=self.secret_box,
+            public_url=self.settings.base_url,
+            open_account=self.open_account,
+        )
 
 
 def services(request: Request) -> Services:

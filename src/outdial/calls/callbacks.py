@@ -16,7 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from outdial.calls.dialing import OpenCarrier
 from outdial.calls.state import CarrierCall, EndReason
 from outdial.calls.transitions import announce_ending, apply_event, record_price
-from outdial.carriers.base import TRANSFER_FAILED, BadCallback, CallbackReply, CarrierError, CarrierName
+from outdial.carriers.base import TRANSFER_FAILED, BadCallback, Callback, CallbackReply, CarrierError, CarrierName
 from outdial.carriers.registry import CARRIERS
 from outdial.db.engine import reading
 from outdial.db.tables import attempts, callbacks, carrier_accounts
@@ -75,6 +75,13 @@ class Callbacks:
         except BadCallback as error:
             logger.warning("Callback not understood", extra={"attempt_id": attempt_id, "reason": str(error)})
             return Received.BAD
+        await self.store(attempt_id, kind, callback, headers=headers, body=body)
+        return Received.STORED
+
+    async def store(
+        self, attempt_id: str, kind: str, callback: Callback, *, headers: Mapping[str, str], body: bytes
+    ) -> None:
+        """Keep a verified callback, to be worked through; a repeat is kept once."""
         async with self._engine.begin() as conn:
             await conn.execute(
                 insert(callbacks)
@@ -88,7 +95,6 @@ class Callbacks:
                 .on_conflict_do_nothing()
             )
         self._arrived.set()
-        return Received.STORED
 
     def reply(self, carrier: CarrierName, kind: str, body: bytes) -> CallbackReply | None:
         """What a stored callback is answered with, where the carrier reads the answer."""

@@ -16,7 +16,6 @@ from sqlalchemy import (
     Select,
     Text,
     bindparam,
-    case,
     func,
     insert,
     select,
@@ -26,8 +25,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from outdial.calls.request import OutboundRequest
 from outdial.calls.state import CallDirection, CallState, EndReason
-from outdial.db.tables import agent_versions, agents, call_events, calls, idempotency_keys, numbers, pools
+from outdial.db.tables import agents, call_events, calls, idempotency_keys, numbers, pools
 from outdial.ids import is_id, new_id
+from outdial.numbers.store import version_in_use
 from outdial.refusals import Conflict, Invalid, LimitReached, NotFound, NotYours
 from outdial.settings import Settings
 from outdial.workspaces.store import free_outbound
@@ -243,10 +243,6 @@ async def _insert(
 
 
 def _number_with_version() -> Select[Any]:
-    draft = select(func.max(agent_versions.c.version)).where(agent_versions.c.agent_id == numbers.c.agent_id)
-    version = case(
-        (numbers.c.agent_version == "draft", draft.scalar_subquery()), else_=agents.c.published_version
-    ).label("version")
     return (
         select(
             numbers.c.id,
@@ -255,7 +251,7 @@ def _number_with_version() -> Select[Any]:
             numbers.c.direction,
             numbers.c.agent_id,
             numbers.c.agent_version,
-            version,
+            version_in_use.label("version"),
         )
         .outerjoin(agents, agents.c.id == numbers.c.agent_id)
         .where(numbers.c.id == bindparam("number"))

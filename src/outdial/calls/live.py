@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from outdial.agents.book import AgentBook, ReadyAgent
 from outdial.calls.admission import stream_token_hash
+from outdial.calls.commands import CommandDesk
 from outdial.calls.dialing import OpenCarrier
 from outdial.calls.journal import CallJournal
 from outdial.calls.recordings import FOLDER as RECORDINGS
@@ -67,6 +68,7 @@ class LiveCalls:
         self._sessions: dict[str, Session] = {}     # by call id
         self._attempts: set[str] = set()            # attempt ids that are live here
         self._tasks: set[asyncio.Task[None]] = set()
+        self._desk = CommandDesk(engine)
         self._told: set[str] = set()                # call ids to look at
         self._told_event = asyncio.Event()
 
@@ -171,25 +173,38 @@ class LiveCalls:
         self, attempt_id: str, call: Row[Any], session: Session, journal: CallJournal, recording: Path
     ) -> None:
         fields = {"call_id": call.id, "attempt_id": attempt_id}
+        beside = [asyncio.create_task(self._announce_loss(attempt_id, session))]
+        if session.max_wait_s is not None:
+            beside.append(asyncio.create_task(self._await_verdict(attempt_id, session, session.max_wait_s)))
         try:
             answered = Progress(state=CallState.IN_PROGRESS, at=datetime.now(UTC))
             await apply_event(self._engine, attempt_id, answered, check_in_s=self._settings.silent_after_s)
             self._tell(call.id)  # a verdict or a wish to hang up may be older than the stream
-            loss = asyncio.create_task(self._announce_loss(attempt_id, session))
-            try:
-                end = await session.run(self._settings.stream_start_timeout_s)
-            finally:
-                loss.cancel()
+            end = await session.run(self._settings.stream_start_timeout_s)
+            for task in beside:
+                task.cancel()
             await self._end(attempt_id, call.id, session, end, recording)
         except Exception:
             logger.exception("Conversation broke", extra=fields)
             await self._give_up(attempt_id)
         finally:
+            for task in beside:
+                task.cancel()
             session.line.close()
             if self._sessions.get(call.id) is session:  # else the call's next attempt is talking already
                 del self._sessions[call.id]
             self._attempts.discard(attempt_id)
             await journal.close()
+
+    async def _await_verdict(self, attempt_id: str, session: Session, max_wait_s: float) -> None:
+        """Where detection has come to no result by then, that is the result. A later one still changes the course."""
+        await asyncio.sleep(max_wait_s)
+        if not session.is_judged:
+            unknown = Verdict(answered_by=AnsweredBy.UNKNOWN, at=datetime.now(UTC), evidence=("deadline",))
+            try:
+                await apply_event(self._engine, attempt_id, unknown)
+            except Exception:
+                logger.exception("Missing verdict not recorded", extra={"attempt_id": attempt_id})
 
     async def _give_up(self, attempt_id: str) -> None:
         """End a call whose conversation broke by a fault of ours. What isn't reached here, the sweep ends."""
@@ -281,6 +296,8 @@ class LiveCalls:
             try:
                 async with reading(self._engine) as conn:
                     rows = (await conn.execute(query)).all()
+                held = {call_id: session for call_id in told if (session := self._sessions.get(call_id))}
+                await self._desk.take({call_id: session.carry_out for call_id, session in held.items()})
             except Exception:
                 logger.exception("Live calls can't be looked at; trying again")
                 await asyncio.sleep(1)
@@ -306,6 +323,7 @@ class LiveCalls:
                 task.cancel()
             if late:
                 await asyncio.wait(late)
+        await self._desk.aclose()
 
 
 class _Control:
@@ -363,6 +381,7 @@ def machine_policy(detection: Mapping[str, Any] | None, agent: ReadyAgent) -> Ma
     return MachinePolicy(
         action=detection.get("on_machine") or agent.machine_action,
         message=lambda call: agent.word(message, call) if message else "",
+        max_wait_s=detection.get("max_wait_s") or 30,
     )
 
 

@@ -54,6 +54,9 @@ NEVER_PLACED = CallError(
 OUTCOME_UNKNOWN = CallError(
     code="outcome_unknown", message="The carrier could not say what became of this call."
 )
+NOT_ANSWERED = CallError(
+    code="no_media", message="The call came in, but the carrier opened no audio connection to Outdial."
+)
 INTERRUPTED_ENDING = {
     "end_reason": EndReason.FAILED,
     "error": {"code": INTERRUPTED.code, "message": INTERRUPTED.message},
@@ -130,6 +133,7 @@ class Sweep:
         await self._take_over()
         rows = await self._due_attempts()
         await asyncio.gather(*(self._check(row) for row in rows))
+        await asyncio.gather(*(self._ask_price(row) for row in await self._unpriced()))
         now = datetime.now(UTC)
         if self._audited is None or now - self._audited > timedelta(seconds=AUDIT_EVERY_S):
             self._audited = now
@@ -268,6 +272,37 @@ class Sweep:
         await announce_ending(self._engine, row.id, *end)
         return True
 
+    # -- prices ----------------------------------------------------------------------------------------------
+
+    async def _unpriced(self) -> list[Row[Any]]:
+        """Ended attempts whose price the carrier may know by now. Each is asked for once."""
+        due = (
+            select(attempts.c.id)
+            .where(attempts.c.price_due_at <= func.now())
+            .limit(LIMIT)
+            .with_for_update(skip_locked=True)
+        )
+        async with self._engine.begin() as conn:
+            taken = await conn.execute(
+                update(attempts).where(attempts.c.id.in_(due)).values(price_due_at=None).returning(attempts)
+            )
+            return list(taken.all())
+
+    async def _ask_price(self, row: Row[Any]) -> None:
+        call = carrier_call(row)
+        if call is None or row.carrier_account_id is None or row.price is not None:
+            return
+        async with self._slots:
+            try:
+                carrier = await self._open_carrier(row.carrier_account_id)
+                price = (await carrier.look_up(call)).price
+                if price is not None:
+                    await record_price(self._engine, row.id, price)
+            except CarrierError as error:
+                logger.info("Carrier can't say a price", extra={"attempt_id": row.id, "code": error.code})
+            except Exception:
+                logger.exception("Price not recorded", extra={"attempt_id": row.id})
+
     # -- dials of unknown outcome ----------------------------------------------------------------------------
 
     async def _resolve_unknown(self, row: Row[Any]) -> None:
@@ -373,6 +408,7 @@ def _with_call() -> Select[Any]:
         attempts,
         func.now().label("now"),
         calls.c.workspace_id,
+        calls.c.direction,
         calls.c.to,
         calls.c.from_.label("caller"),
         calls.c.ring_timeout_s,
@@ -392,6 +428,9 @@ def overdue_end(
         answered = state is CallState.IN_PROGRESS
         return (EndReason.COMPLETED if answered else EndReason.CANCELED), None
     if state is not CallState.IN_PROGRESS:
+        if row.direction == CallDirection.INBOUND:  # we were to answer it
+            late = now > row.created_at + timedelta(seconds=stream_start_timeout_s)
+            return (EndReason.FAILED, NOT_ANSWERED) if late and row.stream_opened_at is None else None
         if row.ringing_at is not None:
             limit_at = row.ringing_at + timedelta(seconds=row.ring_timeout_s + RING_GRACE_S)
         else:

@@ -24,7 +24,7 @@ class EndReason(StrEnum):
     COMPLETED = "completed"  # answered, and the conversation came to its end (by either side)
     BUSY = "busy"
     NO_ANSWER = "no_answer"
-    DECLINED = "declined"    # only where the carrier can tell it from busy
+    DECLINED = "declined"    # by the callee, where the carrier can tell it from busy; inbound: by us, error says why
     FAILED = "failed"        # error says why, in words a user understands
     CANCELED = "canceled"    # ended by us or the user before it was answered
     MACHINE = "machine"      # a machine answered, and we hung up on it
@@ -79,11 +79,13 @@ class Progress:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
-    """Answering machine detection's result. `message_end` says that a message can be left now."""
+    """Answering machine detection's result. `message_end` says that a message can be left now, `confidence` (0 to
+    1) how sure the carrier is, where it says so."""
 
     answered_by: AnsweredBy
     at: datetime
     evidence: tuple[str, ...] = ()
+    confidence: float | None = None
     detection_ms: int | None = None
     message_end: bool = False
     carrier_call: CarrierCall | None = None

@@ -29,12 +29,14 @@ from outdial.calls.state import (
     is_of_another_call,
 )
 from outdial.calls.workers import is_dead
-from outdial.carriers.base import Price
+from outdial.carriers.base import CarrierName, Price
+from outdial.carriers.registry import CARRIERS
 from outdial.db.tables import attempts, calls, pools
 
 logger = logging.getLogger(__name__)
 
-AUDIO_CHECK_S = 11.0  # an answered call without audio is looked at this soon
+AUDIO_CHECK_S = 11.0   # an answered call without audio is looked at this soon
+PRICE_AFTER_S = 180.0  # carriers that don't tell the price by themselves know it some minutes after the end
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,7 +116,7 @@ async def locked(conn: AsyncConnection, attempt_id: str) -> Row[Any] | None:
 
 async def record_price(engine: AsyncEngine, attempt_id: str, price: Price) -> None:
     """What the carrier charges. It tells so after the end, so this is no event that moves a call."""
-    values = {"price": Decimal(price.amount), "price_currency": price.currency}
+    values = {"price": Decimal(price.amount), "price_currency": price.currency, "price_due_at": None}
     async with engine.begin() as conn:
         await conn.execute(update(attempts).where(attempts.c.id == attempt_id).values(**values))
 
@@ -149,6 +151,7 @@ async def progress(conn: AsyncConnection, row: Row[Any], event: Progress, check_
             ringing_at=after.ringing_at,
             answered_at=after.answered_at,
             ended_at=after.ended_at,
+            price_due_at=_price_due_at(row, after, now),
             unknown_since=row.unknown_since if after.carrier_call is None else None,  # the carrier spoke of it
             check_at=now + timedelta(seconds=check_in_s),
         )
@@ -170,6 +173,15 @@ async def progress(conn: AsyncConnection, row: Row[Any], event: Progress, check_
             conn, row.call_id, "state", {"state": state, "attempt": row.number, "at": event.at.isoformat()}
         )
     return Applied(call_id=row.call_id, call_state=state, changed=True)
+
+
+def _price_due_at(row: Row[Any], after: Attempt, now: datetime) -> datetime | None:
+    """When the carrier is to be asked what an answered call has cost, where it doesn't tell by itself."""
+    if after.state is not CallState.ENDED or after.answered_at is None or row.price is not None:
+        return None
+    if after.carrier_call is None or CARRIERS[CarrierName(row.carrier)].capabilities.price_in_callback:
+        return None
+    return now + timedelta(seconds=PRICE_AFTER_S)
 
 
 NO_MEDIA = CallError(
@@ -311,6 +323,7 @@ async def _verdict(conn: AsyncConnection, row: Row[Any], event: Verdict) -> Appl
         after_answer_ms = known["after_answer_ms"]
     answered_by = {
         "category": event.answered_by,
+        "confidence": event.confidence,
         "evidence": evidence,
         "after_answer_ms": after_answer_ms,
         "message_end": event.message_end,

@@ -33,9 +33,11 @@ class AgentRef(TypedDict):
 
 
 class AnsweredByView(TypedDict):
-    """Who answered, and what speaks for it."""
+    """Who answered, what speaks for it, and how sure the carrier is (0 to 1), where it says so. Without a result in
+    time the category is `unknown`, the evidence `deadline`."""
 
     category: AnsweredBy
+    confidence: float | None
     evidence: list[str]
     after_answer_ms: int | None
 
@@ -289,6 +291,7 @@ def _answered_by(stored: dict[str, Any] | None) -> AnsweredByView | None:
         return None
     return AnsweredByView(
         category=AnsweredBy(stored["category"]),
+        confidence=stored.get("confidence"),
         evidence=stored.get("evidence", []),
         after_answer_ms=stored.get("after_answer_ms"),
     )

@@ -10,6 +10,7 @@ from outdial.cli.database import Workspace, the_workspace, with_database
 from outdial.cli.failures import CommandFailed
 from outdial.cli.output import AsJson, progress, show, show_rows
 from outdial.numbers import store
+from outdial.numbers.connecting import Connector, NumberCheck, RemovedNumber
 from outdial.settings import Settings
 from outdial.workspaces.secrets import SecretBox
 
@@ -48,12 +49,18 @@ def connect(
         float | None, typer.Option(min=0.01, max=1000, help="New calls the carrier account may place a second.")
     ] = None,
     carrier_url: Annotated[str | None, typer.Option(help="Another address of the carrier's API (simulator).")] = None,
+    outbound_only: Annotated[
+        bool, typer.Option("--outbound-only", help="Change nothing at the carrier: no call to it reaches Outdial.")
+    ] = False,
+    yes: Annotated[
+        bool, typer.Option("--yes", "-y", help="Don't ask before changing anything at the carrier.")
+    ] = False,
     workspace: Workspace = None,
     json: AsJson = False,
 ) -> None:
-    """Connect a number of a carrier account. Missing credentials are asked for.
+    """Connect a number of a carrier account: says what will change at the carrier, asks, and does it.
 
-    For Twilio: -c account_sid=AC… -c auth_token=@TWILIO_AUTH_TOKEN
+    Missing credentials are asked for. For Twilio: -c account_sid=AC… -c auth_token=@TWILIO_AUTH_TOKEN
     """
     from outdial.carriers.base import CarrierName
     from outdial.carriers.registry import CARRIERS
@@ -66,15 +73,25 @@ def connect(
         if field.required and field.name not in credentials:
             credentials[field.name] = typer.prompt(f"{kind.label} {field.label}", hide_input=field.secret, err=True)
 
-    async def work(engine: AsyncEngine, settings: Settings) -> store.NumberView:
-        return await store.add_number(
-            engine,
-            SecretBox.from_settings(settings),
+    async def check(engine: AsyncEngine, settings: Settings) -> NumberCheck:
+        return await _connector(engine, settings).check(
             await the_workspace(engine, workspace),
             carrier=kind.name,
             e164=e164,
             credentials=credentials,
-            public_url=settings.base_url,
+            base_url=carrier_url,
+        )
+
+    if not (yes or outbound_only):
+        _ask(kind.label, with_database(check))
+
+    async def work(engine: AsyncEngine, settings: Settings) -> store.NumberView:
+        return await _connector(engine, settings).connect(
+            await the_workspace(engine, workspace),
+            carrier=kind.name,
+            e164=e164,
+            credentials=credentials,
+            configure_carrier=not outbound_only,
             name=name,
             agent_id=agent,
             agent_version="draft" if draft else "published",
@@ -117,14 +134,42 @@ def change(
 
 
 @app.command()
-def remove(number_id: str, workspace: Workspace = None) -> None:
-    """Disconnect a number. Its calls stay; its account's credentials go with the account's last number."""
+def remove(
+    number_id: str,
+    leave_carrier: Annotated[
+        bool, typer.Option("--leave-carrier", help="Don't put the carrier's settings back as they were.")
+    ] = False,
+    workspace: Workspace = None,
+    json: AsJson = False,
+) -> None:
+    """Disconnect a number, at the carrier too. Its calls stay; credentials go with their account's last number."""
 
-    async def work(engine: AsyncEngine, _: Settings) -> None:
-        await store.remove_number(engine, await the_workspace(engine, workspace), number_id)
+    async def work(engine: AsyncEngine, settings: Settings) -> RemovedNumber:
+        workspace_id = await the_workspace(engine, workspace)
+        return await _connector(engine, settings).remove(
+            workspace_id, number_id, configure_carrier=not leave_carrier
+        )
 
-    with_database(work)
-    progress.print("Number disconnected.", style="green")
+    show(with_database(work), as_json=json, done="Number disconnected.")
+
+
+def _connector(engine: AsyncEngine, settings: Settings) -> Connector:
+    return Connector(engine=engine, secret_box=SecretBox.from_settings(settings), public_url=settings.base_url)
+
+
+def _ask(carrier: str, check: NumberCheck) -> None:
+    """Have the user agree to what will change; raises CommandFailed when it can't be done."""
+    if check["problems"]:
+        raise CommandFailed(" ".join(problem["message"] for problem in check["problems"]))
+    progress.print(f"Calls to {check['e164']} are answered by {check['answered_by']} now.", markup=False)
+    if not check["changes"]:
+        progress.print(f"Nothing has to be changed at {carrier}.")
+        return
+    progress.print(f"At {carrier}:")
+    for change in check["changes"]:
+        progress.print(f"  {change}", markup=False, soft_wrap=True)
+    if not typer.confirm("Go on?", err=True):
+        raise CommandFailed("nothing was changed")
 
 
 def _credentials(given: list[str]) -> dict[str, str]:

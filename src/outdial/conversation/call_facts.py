@@ -13,10 +13,11 @@ from outdial.speech.base import SpeechToText, TextToSpeech
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MachinePolicy:
     """What to do when a machine answers: `action` is hang_up, leave_message or continue; `message` words what is
-    left ("" when there is nothing to say)."""
+    left ("" when there is nothing to say). `max_wait_s`: how long a verdict may take; None without detection."""
 
     action: str = "hang_up"
     message: Callable[[LiveCall], str] = lambda call: ""
+    max_wait_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

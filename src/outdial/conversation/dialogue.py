@@ -2,7 +2,9 @@
 
 import asyncio
 import logging
-from typing import Any
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import asynccontextmanager
+from typing import Any, TypeVar
 
 from outdial.calls.state import AnsweredBy
 from outdial.carriers.base import CarrierError
@@ -20,12 +22,20 @@ from outdial.media.frames import FRAME_MS, silence
 logger = logging.getLogger(__name__)
 
 SETTLE_S = 2.0           # for words still being recognised when the call ends
+TRANSFER_S = 10.0        # … and for a carrier to say what became of a transfer
+LET_FINISH_MS = 100      # words from outside wait for the callee's; whether they have ended is looked at this often
 LISTEN_ON_MS = 1000      # while listening, whether audio still comes is looked at this often
 INSISTING_S = 0.1        # an agent that goes on after CallEnded is slowed down to this
 
+T = TypeVar("T")
+
 
 class Dialogue:
-    """What one agent does on a line, until `end`. The agent is its only user: one verb at a time."""
+    """What one agent does on a line, until `end`: one verb at a time.
+
+    Somebody outside may step in between the agent's utterances, or while it listens: whoever speaks for our side
+    has the floor. The agent notices nothing of it but the time it took.
+    """
 
     def __init__(
         self,
@@ -59,6 +69,11 @@ class Dialogue:
             engines.speech_to_text, engines.voice_activity, line.now_ms, self._voice, self._utterance
         )
         self._keypad = Keypad()
+        self._floor = asyncio.Lock()            # fair: who waits longest gets it next
+        self._in_verb = False                   # the agent is in a verb, and …
+        self._has_floor = False                 # … has the floor for it
+        self._outside: list[bool] = []          # who waits for the floor from outside; True: doesn't let anybody finish
+        self._transfer: asyncio.Task[Any] | None = None  # asked for from outside
         self._state = TurnState.THINKING
         self._playback: Playback | None = None  # what `say` is saying
         self._interruptible = False
@@ -98,6 +113,8 @@ class Dialogue:
     async def settle(self) -> None:
         """Wait a little for the callee's last words, then let go of everything."""
         self.end()
+        if self._transfer is not None:
+            await asyncio.wait({self._transfer}, timeout=TRANSFER_S)  # whether the call goes on depends on it
         if self._background:
             _, late = await asyncio.wait(set(self._background), timeout=SETTLE_S)
             for task in late:
@@ -106,9 +123,159 @@ class Dialogue:
     # -- the verbs -------------------------------------------------------------------------------------------
 
     async def say(self, text: str, *, interruptible: bool = True) -> Said:
+        async with self._verb():
+            self._spoken.clear()  # said before the question: no answer to it
+            return await self._speak(text, interruptible=interruptible)
+
+    async def listen(
+        self, *, until_silence_s: float = 0.5, no_reply_s: float = 6.0, max_digits: int = 0
+    ) -> Heard:
+        async with self._verb():
+            self._wants_digits = max_digits
+            self._hearing.until_silence_ms = round(until_silence_s * 1000)
+            self._take_turn()
+            self._answered = None
+            outcome = TurnEvent.NO_REPLY
+            try:
+                heard = await self._reply(round(no_reply_s * 1000))
+                if not heard.silent:
+                    outcome = TurnEvent.REPLIED
+            finally:
+                if self._state is TurnState.LISTENING:  # not when the call ended while somebody outside spoke
+                    self._move(outcome)
+            return heard
+
+    async def send_digits(self, digits: str) -> None:
+        """In band: 100 ms tones in the call's own audio, which G.711 carries well on every carrier."""
+        async with self._verb():
+            await self._send_digits(digits)
+
+    async def transfer(self, to: str) -> None:
         await self._must_be_up()
+        await self._connect_to(to)
+        await self.hang_up()
+
+    async def hang_up(self) -> None:
+        self.end()
+        await self._must_be_up()
+
+    async def pause(self, ms: int) -> None:
+        """Silence, from us, that the carrier has played."""
+        async with self._verb():
+            await self._play(silence(ms))
+
+    @asynccontextmanager
+    async def _verb(self) -> AsyncIterator[None]:
+        """The agent does something on the line, and has the floor for it; not while words from outside are said."""
+        if self._in_verb:
+            raise ValueError("a verb is impossible while another one is under way")
+        await self._must_be_up()
+        self._in_verb = True
+        try:
+            await self._claim_floor()
+            yield
+        finally:
+            self._in_verb = False
+            self._yield_floor()
+
+    async def _claim_floor(self) -> None:
+        await self._floor.acquire()
+        self._has_floor = True
+        await self._must_be_up()
+
+    def _yield_floor(self) -> None:
+        if self._has_floor:
+            self._has_floor = False
+            self._floor.release()
+
+    # -- from outside ----------------------------------------------------------------------------------------
+
+    async def say_from_outside(self, text: str, *, interrupt: bool = False) -> Said:
+        """Speak between the agent's utterances; `interrupt` cuts the one under way short, and the callee's too.
+
+        The callee can't interrupt. Raises CallEnded and SpeechFailed.
+        """
+
+        async def speak() -> Said:
+            async with self._step_in(interrupt=interrupt):
+                self._answered = None  # the agent's next words will be late because of these
+                return await self._speak(text, interruptible=False)
+
+        return await self._until_settled(speak())
+
+    async def send_digits_from_outside(self, digits: str) -> None:
+        """Press keys between the agent's utterances. Raises CallEnded, and ValueError for keys there aren't."""
+
+        async def press() -> None:
+            async with self._step_in(interrupt=False):
+                await self._send_digits(digits)
+
+        await self._until_settled(press())
+
+    async def transfer_from_outside(self, to: str) -> None:
+        """Connect the callee to another number, whatever the agent is doing; it is told that the call is over.
+
+        Raises CallEnded, and CarrierError when the carrier won't.
+        """
+        if self._ended.done():
+            raise CallEnded
+        task = self._transfer = asyncio.create_task(self._connect_to(to))
+        await self._until_settled(task)
+        self.end()
+        self._line.clear()  # what the agent is saying
+
+    async def _until_settled(self, work: Coroutine[Any, Any, T] | asyncio.Task[T]) -> T:
+        """The result of something done from outside, which the end of the call takes with it (as CallEnded)."""
+        task = work if isinstance(work, asyncio.Task) else asyncio.create_task(work)
+        self._background.add(task)
+        task.add_done_callback(self._background.discard)
+        await asyncio.wait({task})
+        if task.cancelled():
+            raise CallEnded
+        return task.result()
+
+    @asynccontextmanager
+    async def _step_in(self, *, interrupt: bool) -> AsyncIterator[None]:
+        """Have the floor as somebody else than the agent; whoever is speaking finishes first, unless interrupted."""
+        self._outside.append(interrupt)
+        self._wake()  # an agent that listens makes way
+        if interrupt and self._playback is not None:
+            self._line.clear()
+        try:
+            await self._floor.acquire()
+        finally:
+            self._outside.remove(interrupt)
+        try:
+            while not interrupt and self._hearing.current is not None and not self._ended.done():
+                await asyncio.sleep(LET_FINISH_MS / 1000)
+                self._hearing.check()
+            if self._ended.done():
+                raise CallEnded
+            was_hearing = self._hearing.enabled
+            yield
+            if was_hearing and not self._ended.done():
+                self._hearing.enable()
+        finally:
+            self._floor.release()
+
+    async def _make_way(self) -> None:
+        """The listening agent lets somebody outside have the floor, and listens again afterwards."""
+        self._move(TurnEvent.MAKE_WAY)
+        self._yield_floor()
+        await self._claim_floor()
+        self._take_turn()
+
+    # -- saying ----------------------------------------------------------------------------------------------
+
+    async def _speak(self, text: str, *, interruptible: bool) -> Said:
+        """With the floor: have `text` played, to its end or to where it is cut off."""
         asked_ms = self._line.now_ms()
-        self._take_floor(interruptible)
+        self._move(TurnEvent.SAY)
+        self._interruptible = interruptible
+        if interruptible:
+            self._hearing.enable()
+        else:
+            self._hearing.disable()
         playback = self._playback = self._line.play()
         synthesis = asyncio.create_task(self._synthesise(text, playback))
         try:
@@ -127,27 +294,7 @@ class Dialogue:
             raise SpeechFailed from failure
         return said
 
-    async def listen(
-        self, *, until_silence_s: float = 0.5, no_reply_s: float = 6.0, max_digits: int = 0
-    ) -> Heard:
-        await self._must_be_up()
-        self._move(TurnEvent.LISTEN)
-        self._wants_digits = max_digits
-        self._hearing.until_silence_ms = round(until_silence_s * 1000)
-        self._hearing.enable()
-        self._answered = None
-        outcome = TurnEvent.NO_REPLY
-        try:
-            heard = await self._reply(round(no_reply_s * 1000))
-            if not heard.silent:
-                outcome = TurnEvent.REPLIED
-        finally:
-            self._move(outcome)
-        return heard
-
-    async def send_digits(self, digits: str) -> None:
-        """In band: 100 ms tones in the call's own audio, which G.711 carries well on every carrier."""
-        await self._must_be_up()
+    async def _send_digits(self, digits: str) -> None:
         pcm = b"".join(silence(500) if key in "wW," else tones.dtmf(key, 100) + silence(100) for key in digits)
         self._move(TurnEvent.SAY)
         self._interruptible = False
@@ -155,8 +302,7 @@ class Dialogue:
         self._move(TurnEvent.PLAYED)
         self._journal.event("digits_sent", {"count": len(digits)})
 
-    async def transfer(self, to: str) -> None:
-        await self._must_be_up()
+    async def _connect_to(self, to: str) -> None:
         try:
             await self._control.transfer(to)
         except CarrierError as error:
@@ -166,27 +312,6 @@ class Dialogue:
             raise
         self.transferred = True
         self._journal.event("transferred", {})
-        await self.hang_up()
-
-    async def hang_up(self) -> None:
-        self.end()
-        await self._must_be_up()
-
-    async def pause(self, ms: int) -> None:
-        """Silence, from us, that the carrier has played."""
-        await self._must_be_up()
-        await self._play(silence(ms))
-
-    # -- saying ----------------------------------------------------------------------------------------------
-
-    def _take_floor(self, interruptible: bool) -> None:
-        self._move(TurnEvent.SAY)
-        self._spoken.clear()  # said before the question: no answer to it
-        self._interruptible = interruptible
-        if interruptible:
-            self._hearing.enable()
-        else:
-            self._hearing.disable()
 
     async def _synthesise(self, text: str, playback: Playback) -> None:
         try:
@@ -243,6 +368,10 @@ class Dialogue:
 
     # -- listening -------------------------------------------------------------------------------------------
 
+    def _take_turn(self) -> None:
+        self._move(TurnEvent.LISTEN)
+        self._hearing.enable()
+
     async def _reply(self, no_reply_ms: int) -> Heard:
         silent_since_ms = self._line.now_ms()
         while True:
@@ -253,8 +382,12 @@ class Dialogue:
                     return Heard(text=text)
                 silent_since_ms = self._line.now_ms()  # a cough; the callee gets the time again
                 continue
-            left_ms = silent_since_ms + no_reply_ms - self._line.now_ms()
             speaking = self._hearing.current is not None  # that isn't silence, however long
+            if self._outside and (not speaking or any(self._outside)):
+                await self._make_way()
+                silent_since_ms = self._line.now_ms()
+                continue
+            left_ms = silent_since_ms + no_reply_ms - self._line.now_ms()
             if left_ms <= 0 and not speaking:
                 return Heard(silent=True)
             await self._wait(LISTEN_ON_MS if speaking else min(left_ms, LISTEN_ON_MS))

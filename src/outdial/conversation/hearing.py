@@ -78,6 +78,10 @@ class Hearing:
         self.current: Utterance | None = None
         self.until_silence_ms = 500  # how much silence ends an utterance
 
+    @property
+    def enabled(self) -> bool:
+        return self._stream is not None
+
     def enable(self) -> None:
         """Detect voice from now on. (An announcement nobody may interrupt needs no detector.)"""
         if self._stream is None:

@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from outdial.calls.state import AnsweredBy, CallError, EndReason, Verdict
-from outdial.carriers.base import StreamStarted
+from outdial.carriers.base import CarrierError, StreamStarted
 from outdial.conversation.call_facts import CallFacts, Control, Engines
+from outdial.conversation.commands import Command, CommandRefused, Say, SendDigits, SetVariables, Transfer
 from outdial.conversation.dialogue import Dialogue
 from outdial.conversation.line import Line
 from outdial.conversation.live_call import AgentCoroutine, CallEnded, LiveCall, SpeechFailed
@@ -24,6 +25,7 @@ logger = logging.getLogger(__name__)
 VERDICT_WAIT_S = 30.0    # of detection, which a carrier is asked to end within about that time
 AFTER_CALL_S = 10.0      # for the agent's own work once the call is over
 MESSAGE_PAUSE_MS = 400   # between a machine's beep and our message
+MESSAGE_END_S = 30.0     # the longest greeting a message waits for; then it is left all the same
 
 NO_MEDIA = CallError(code="no_media", message="The carrier opened no audio for this call.")
 AUDIO_LOST = CallError(code="audio_lost", message="The carrier's audio connection broke during the call.")
@@ -151,6 +153,7 @@ class Session:
         assert verdict is not None
         if policy.action != "leave_message" or verdict.answered_by is AnsweredBy.FAX:
             return self._ended(EndReason.MACHINE)
+        await self._greeting_has_ended()
 
         async def leave_message(call: LiveCall) -> None:
             assert isinstance(call, Dialogue)
@@ -162,6 +165,15 @@ class Session:
 
         await self._hold(leave_message, until=lambda: False)
         return self._ended(EndReason.COMPLETED if self._message_delivered else EndReason.MACHINE)
+
+    async def _greeting_has_ended(self) -> None:
+        """Be silent until the machine takes a message: carriers that tell at once that it is one tell that later."""
+        give_up_at = self._now() + MESSAGE_END_S
+        while not (self._takes_message or self._is_closed or self._hang_up_asked):
+            by = min(give_up_at, self._end_by)
+            if self._now() >= by:
+                return
+            await self._wait_for_news(by)
 
     def _ended(self, reason: EndReason) -> SessionEnd:
         if self._dialogue is not None and self._dialogue.transferred:
@@ -189,6 +201,53 @@ class Session:
         if self._dialogue is not None:
             self._dialogue.answered_by = verdict.answered_by
         self._news.set()
+
+    @property
+    def max_wait_s(self) -> float | None:
+        """How long answering machine detection may take; None without it."""
+        return self._facts.machine.max_wait_s
+
+    @property
+    def is_judged(self) -> bool:
+        """Whether answering machine detection has come to a result."""
+        return self._verdict is not None
+
+    async def carry_out(self, command: Command) -> dict[str, Any]:
+        """Do what somebody outside wants, as soon as the conversation allows; what came of it.
+
+        Raises CommandRefused.
+        """
+        dialogue = self._dialogue
+        if dialogue is None or self._is_closed:
+            raise self._refusal()
+        try:
+            match command:
+                case Say():
+                    said = await dialogue.say_from_outside(command.text, interrupt=command.interrupt)
+                    return {"played_ms": said.played_ms, "complete": said.complete}
+                case SendDigits():
+                    await dialogue.send_digits_from_outside(command.digits)
+                case Transfer():
+                    await dialogue.transfer_from_outside(command.to)
+                case SetVariables():
+                    self.variables.update(command.values)
+                    self._journal.event("variables", {"names": sorted(command.values)})
+        except CallEnded:
+            raise self._refusal() from None
+        except SpeechFailed:
+            raise CommandRefused("speech_failed", SPEECH_FAILED.message) from None
+        except CarrierError as error:
+            raise CommandRefused("carrier_refused", error.message) from None
+        except ValueError as error:
+            raise CommandRefused("not_possible", f"{error}.") from None
+        return {}
+
+    def _refusal(self) -> CommandRefused:
+        if self._dialogue is not None and self._dialogue.transferred:
+            return CommandRefused("call_transferred", "The other party was transferred; the agent has left the call.")
+        if self._is_closed:
+            return CommandRefused("call_ended", "The call has ended already.")
+        return CommandRefused("call_not_in_progress", "The agent does not talk on this call now.")
 
     # -- Listener --------------------------------------------------------------------------------------------
 
@@ -225,6 +284,10 @@ class Session:
         if verdict is None or self._facts.machine.action == "continue":
             return False
         return verdict.answered_by in (AnsweredBy.MACHINE, AnsweredBy.FAX)
+
+    @property
+    def _takes_message(self) -> bool:
+        return self._verdict is not None and self._verdict.message_end
 
     @property
     def _may_be_machine(self) -> bool:

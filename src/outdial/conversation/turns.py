@@ -23,6 +23,7 @@ class TurnEvent(StrEnum):
     SAY = "say"                  # the agent starts to speak
     PLAYED = "played"            # the callee has heard all of it
     CUT_IN = "cut_in"            # the callee speaks over the agent
+    MAKE_WAY = "make_way"        # the agent stops listening for words from outside, and listens again after them
 
 
 TURNS: dict[tuple[TurnState, TurnEvent], TurnState] = {
@@ -30,6 +31,7 @@ TURNS: dict[tuple[TurnState, TurnEvent], TurnState] = {
     (TurnState.THINKING, TurnEvent.SAY): TurnState.SPEAKING,
     (TurnState.LISTENING, TurnEvent.REPLIED): TurnState.THINKING,
     (TurnState.LISTENING, TurnEvent.NO_REPLY): TurnState.THINKING,
+    (TurnState.LISTENING, TurnEvent.MAKE_WAY): TurnState.THINKING,
     (TurnState.SPEAKING, TurnEvent.PLAYED): TurnState.THINKING,
     (TurnState.SPEAKING, TurnEvent.CUT_IN): TurnState.INTERRUPTED,
     (TurnState.INTERRUPTED, TurnEvent.LISTEN): TurnState.LISTENING,

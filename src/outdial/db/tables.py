@@ -127,6 +127,9 @@ numbers = Table(
     Column("direction", Text, nullable=False, server_default="both"),  # both | inbound
     Column("agent_id", Text, ForeignKey("agents.id")),
     Column("agent_version", Text, nullable=False, server_default="published"),  # published | draft
+    # {"carrier", "made"}: how to put back what connecting it changed at the carrier, and which credentials were made
+    # on the way. None: nothing was changed there.
+    Column("undo", JSONB(none_as_null=True)),
     _instant("created_at", now=True),
     UniqueConstraint("workspace_id", "e164"),
 )
@@ -206,8 +209,10 @@ attempts = Table(
     Column("ending", JSONB(none_as_null=True)),  # {"end_reason", "error"}: we are ending it, and why
     Column("price", Numeric),
     Column("price_currency", Text),
+    _instant("price_due_at"),      # when the carrier is asked for the price, where it tells that late
     UniqueConstraint("call_id", "number"),
     Index("ix_attempts_live", "check_at", postgresql_where=text("state <> 'ended'")),
+    Index("ix_attempts_unpriced", "price_due_at", postgresql_where=text("price_due_at IS NOT NULL")),
     # One carrier call belongs to one attempt, also when two attempts of unknown outcome look for theirs.
     UniqueConstraint("carrier", "carrier_account_id", "carrier_call_id"),
 )
@@ -238,6 +243,21 @@ call_events = Table(
     Column("data", JSONB, nullable=False),
     _instant("at", now=True),
     Index("ix_call_events_call_id", "call_id", "id"),
+)
+
+# What somebody outside wants of a live call; the worker that holds it takes and answers it.
+call_commands = Table(
+    "call_commands",
+    metadata,
+    Column("id", BigInteger, Identity(), primary_key=True),
+    Column("call_id", Text, ForeignKey("calls.id", ondelete="CASCADE"), nullable=False),
+    Column("kind", Text, nullable=False),  # say | digits | transfer | variables
+    Column("data", JSONB, nullable=False),
+    _instant("created_at", now=True),
+    _instant("taken_at"),
+    Column("result", JSONB(none_as_null=True)),  # {"done": …} or {"refused": {"code", "message"}}
+    Index("ix_call_commands_call_id", "call_id"),
+    Index("ix_call_commands_waiting", "call_id", postgresql_where=text("taken_at IS NULL")),
 )
 
 turns = Table(

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from sqlalchemy import Row, delete, func, select, update
+from sqlalchemy import Row, case, delete, func, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from typing_extensions import TypedDict
@@ -11,7 +11,7 @@ from typing_extensions import TypedDict
 from outdial.calls.state import CallState
 from outdial.carriers.base import CarrierName
 from outdial.carriers.registry import CARRIERS
-from outdial.db.tables import agents, calls, carrier_accounts, numbers
+from outdial.db.tables import agent_versions, agents, calls, carrier_accounts, numbers
 from outdial.ids import is_id, new_id
 from outdial.instants import to_json
 from outdial.numbers.e164 import parse_e164
@@ -22,6 +22,18 @@ Direction = Literal["both", "inbound"]
 Version = Literal["published", "draft"]
 
 _MAX_CREDENTIAL_CHARS = 10_000  # a private key in PEM fits
+
+
+# Which version talks on a number: in a query of numbers, outer-joined with agents. None: there is no such version.
+version_in_use = case(
+    (
+        numbers.c.agent_version == "draft",
+        select(func.max(agent_versions.c.version))
+        .where(agent_versions.c.agent_id == numbers.c.agent_id)
+        .scalar_subquery(),
+    ),
+    else_=agents.c.published_version,
+)
 
 
 class NumberAgent(TypedDict):
@@ -60,39 +72,37 @@ async def add_number(
     direction: Direction = "both",
     base_url: str | None = None,
     calls_per_second: float | None = None,
+    account_id: str | None = None,
+    undo: Mapping[str, Any] | None = None,
 ) -> NumberView:
-    """Connect a number. An account that is known already gets these credentials for all of its numbers.
+    """Keep a number; numbers.connecting makes the carrier announce its calls first. An account that is known already
+    gets these credentials for all of its numbers.
 
     `base_url` sends the carrier's requests elsewhere (the simulator); that is for operators, not for API users.
-    Raises Invalid, Conflict (the number is connected already) and NotFound (the agent).
+    `account_id` is for an account that isn't known yet, `undo` what connecting changed at the carrier.
+    Raises Invalid (also for the agent) and Conflict (the number is connected already).
     """
-    kind = CARRIERS.get(carrier)
-    if kind is None:
-        raise Invalid("carrier", f"must be one of: {', '.join(CARRIERS)}")
-    try:
-        parse_e164(e164)
-    except ValueError as error:
-        raise Invalid("e164", str(error)) from None
-    _check_credentials(kind.credential_fields, credentials)
+    check_new(carrier, e164, credentials)
+    kind = CARRIERS[carrier]
     number_id = new_id("num")
     pace = {} if calls_per_second is None else {"calls_per_second": calls_per_second}
     place = {} if base_url is None else {"base_url": base_url}
     sealed = secret_box.encrypt(dict(credentials))
     async with engine.begin() as conn:
-        await _require_agent(conn, workspace_id, agent_id)
+        await require_agent(conn, workspace_id, agent_id)
         account = upsert(carrier_accounts).values(
             {"calls_per_second": kind.default_calls_per_second, "base_url": None}
             | pace
             | place
             | {
-                "id": new_id("acct"),
+                "id": account_id or new_id("acct"),
                 "workspace_id": workspace_id,
                 "carrier": carrier,
                 "account_ref": kind.account_ref(credentials),
                 "credentials": sealed,
             }
         )
-        account_id = await conn.scalar(
+        stored_id = await conn.scalar(
             account.on_conflict_do_update(
                 index_elements=["workspace_id", "carrier", "account_ref"],
                 set_={"credentials": sealed} | pace | place,
@@ -103,18 +113,19 @@ async def add_number(
             .values(
                 id=number_id,
                 workspace_id=workspace_id,
-                carrier_account_id=account_id,
+                carrier_account_id=stored_id,
                 e164=e164,
                 name=name or e164,
                 direction=direction,
                 agent_id=agent_id,
                 agent_version=agent_version,
+                undo=undo,
             )
             .on_conflict_do_nothing(index_elements=["workspace_id", "e164"])
             .returning(numbers.c.id)
         )
         if added is None:
-            raise Conflict("number_exists", "This phone number is connected already.")
+            raise already_connected()
         return await get_number(conn, workspace_id, number_id, public_url=public_url)
 
 
@@ -126,7 +137,7 @@ async def change_number(
     if unknown:
         raise Invalid(sorted(unknown)[0], "can't be changed")
     async with engine.begin() as conn:
-        await _require_agent(conn, workspace_id, changes.get("agent_id"))
+        await require_agent(conn, workspace_id, changes.get("agent_id"))
         if changes:
             await conn.execute(
                 update(numbers)
@@ -155,9 +166,7 @@ async def remove_number(engine: AsyncEngine, workspace_id: str, number_id: str) 
             select(func.count()).where(calls.c.number_id == number_id, calls.c.state != CallState.ENDED)
         )
         if open_calls:
-            raise Conflict(
-                "number_in_use", f"{open_calls} calls of this phone number are waiting or running; end them first."
-            )
+            raise in_use(open_calls)
         account_id = row.carrier_account_id
         # Locked before its other numbers are looked for: add_number may be giving it one.
         await conn.execute(
@@ -187,6 +196,28 @@ async def get_number(
     return _view(row, public_url)
 
 
+def check_new(carrier: CarrierName, e164: str, credentials: Mapping[str, str]) -> None:
+    """Raises Invalid for what can't be a number of a carrier we know, and the credentials of its account."""
+    kind = CARRIERS.get(carrier)
+    if kind is None:
+        raise Invalid("carrier", f"must be one of: {', '.join(CARRIERS)}")
+    try:
+        parse_e164(e164)
+    except ValueError as error:
+        raise Invalid("e164", str(error)) from None
+    _check_credentials(kind.credential_fields, credentials)
+
+
+def already_connected() -> Conflict:
+    return Conflict("number_exists", "This phone number is connected already.")
+
+
+def in_use(open_calls: int) -> Conflict:
+    return Conflict(
+        "number_in_use", f"{open_calls} calls of this phone number are waiting or running; end them first."
+    )
+
+
 def _check_credentials(fields: Any, credentials: Mapping[str, str]) -> None:
     known = {field.name for field in fields}
     for name, value in credentials.items():
@@ -200,7 +231,8 @@ def _check_credentials(fields: Any, credentials: Mapping[str, str]) -> None:
             raise Invalid(f"credentials.{field.name}", "is required")
 
 
-async def _require_agent(conn: AsyncConnection, workspace_id: str, agent_id: str | None) -> None:
+async def require_agent(conn: AsyncConnection, workspace_id: str, agent_id: str | None) -> None:
+    """Raises Invalid unless the agent, if there is one, is of the workspace."""
     if agent_id is None:
         return
     found = None

@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+import hmac
 import json
 import os
 import secrets
@@ -30,6 +31,7 @@ class SecretBox:
         # scrypt, because people choose words: guessing from a stolen database stays slow (about 50 ms a guess).
         key = hashlib.scrypt(secret_key.encode(), salt=b"outdial credentials", n=2**14, r=8, p=1, dklen=32)
         self._fernet = Fernet(base64.urlsafe_b64encode(key))
+        self._key = key
 
     @classmethod
     def from_settings(cls, settings: Settings) -> "SecretBox":
@@ -37,6 +39,10 @@ class SecretBox:
         if settings.secret_key is not None:
             return cls(settings.secret_key.get_secret_value())
         return cls(_kept_key(settings.data_dir / "secret_key"))
+
+    def derive(self, purpose: str) -> str:
+        """A secret, URL-safe, that is the same for the same purpose and that only this key makes."""
+        return base64.urlsafe_b64encode(hmac.digest(self._key, purpose.encode(), "sha256")).decode().rstrip("=")
 
     def encrypt(self, value: Any) -> bytes:
         return self._fernet.encrypt(json.dumps(value).encode())

@@ -106,7 +106,7 @@ async def get_workspace(conn: AsyncConnection, workspace_id: str) -> WorkspaceVi
             used_outbound=row.used_outbound,
             used_inbound=row.used_inbound,
             free_outbound=free_outbound(row.lines, row.reserved_inbound, row.used_outbound, row.used_inbound),
-            free_inbound=max(0, row.lines - row.used_outbound - row.used_inbound),
+            free_inbound=free_inbound(row.lines, row.used_outbound, row.used_inbound),
             queued=row.queued,
         ),
         created_at=to_json(row.created_at),
@@ -121,6 +121,11 @@ async def list_workspaces(conn: AsyncConnection) -> list[WorkspaceView]:
 def free_outbound(lines: int, reserved_inbound: int, used_outbound: int, used_inbound: int) -> int:
     """Lines an outbound call may take now."""
     return max(0, min(lines - used_outbound - used_inbound, lines - reserved_inbound - used_outbound))
+
+
+def free_inbound(lines: int, used_outbound: int, used_inbound: int) -> int:
+    """Lines an inbound call may take now: any, also those reserved for inbound calls."""
+    return max(0, lines - used_outbound - used_inbound)
 
 
 def _size(plan: Plan, lines: int | None) -> tuple[Plan, int]:

@@ -137,6 +137,7 @@ def upgrade() -> None:
         sa.Column("direction", sa.Text(), server_default="both", nullable=False),
         sa.Column("agent_id", sa.Text(), nullable=True),
         sa.Column("agent_version", sa.Text(), server_default="published", nullable=False),
+        sa.Column("undo", JSONB(none_as_null=True), nullable=True),
         sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
         sa.ForeignKeyConstraint(["agent_id"], ["agents.id"], name=op.f("fk_numbers_agent_id")),
         sa.ForeignKeyConstraint(
@@ -236,6 +237,7 @@ def upgrade() -> None:
         sa.Column("ending", JSONB(none_as_null=True), nullable=True),
         sa.Column("price", sa.Numeric(), nullable=True),
         sa.Column("price_currency", sa.Text(), nullable=True),
+        sa.Column("price_due_at", sa.DateTime(timezone=True), nullable=True),
         sa.ForeignKeyConstraint(
             ["call_id"], ["calls.id"], name=op.f("fk_attempts_call_id"), ondelete="CASCADE"
         ),
@@ -260,6 +262,35 @@ def upgrade() -> None:
         ["check_at"],
         unique=False,
         postgresql_where=sa.text("state <> 'ended'"),
+    )
+    op.create_index(
+        "ix_attempts_unpriced",
+        "attempts",
+        ["price_due_at"],
+        unique=False,
+        postgresql_where=sa.text("price_due_at IS NOT NULL"),
+    )
+    op.create_table(
+        "call_commands",
+        sa.Column("id", sa.BigInteger(), sa.Identity(always=False), nullable=False),
+        sa.Column("call_id", sa.Text(), nullable=False),
+        sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("data", JSONB(), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
+        sa.Column("taken_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("result", JSONB(none_as_null=True), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["call_id"], ["calls.id"], name=op.f("fk_call_commands_call_id"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_call_commands")),
+    )
+    op.create_index("ix_call_commands_call_id", "call_commands", ["call_id"], unique=False)
+    op.create_index(
+        "ix_call_commands_waiting",
+        "call_commands",
+        ["call_id"],
+        unique=False,
+        postgresql_where=sa.text("taken_at IS NULL"),
     )
     op.create_table(
         "call_events",
@@ -320,6 +351,14 @@ def downgrade() -> None:
     op.drop_table("turns")
     op.drop_index("ix_call_events_call_id", table_name="call_events")
     op.drop_table("call_events")
+    op.drop_index(
+        "ix_call_commands_waiting", table_name="call_commands", postgresql_where=sa.text("taken_at IS NULL")
+    )
+    op.drop_index("ix_call_commands_call_id", table_name="call_commands")
+    op.drop_table("call_commands")
+    op.drop_index(
+        "ix_attempts_unpriced", table_name="attempts", postgresql_where=sa.text("price_due_at IS NOT NULL")
+    )
     op.drop_index("ix_attempts_live", table_name="attempts", postgresql_where=sa.text("state <> 'ended'"))
     op.drop_table("attempts")
     op.drop_index("ix_calls_page", table_name="calls")

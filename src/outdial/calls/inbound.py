@@ -1,0 +1,221 @@
+"""Calls that come in: whose they are and whether a line is free, decided and on record before anything is answered.
+
+Every call to a connected number becomes a call of ours, also one that is turned away: missed calls are seen. Its one
+attempt is in the carrier's books from the start, so nothing about it is ever unknown.
+"""
+
+import logging
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Row, func, insert, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from outdial.calls.admission import stream_token_hash
+from outdial.calls.feed import add_event
+from outdial.calls.state import CallDirection, CallError, CallState, EndReason
+from outdial.carriers.base import IncomingCall
+from outdial.db.tables import agents, attempts, calls, numbers, pools
+from outdial.ids import new_id
+from outdial.numbers.store import version_in_use
+from outdial.settings import Settings
+from outdial.workspaces.secrets import SecretBox
+from outdial.workspaces.store import free_inbound
+
+logger = logging.getLogger(__name__)
+
+MAX_CALLER_CHARS = 64
+ANONYMOUS = "anonymous"
+
+BUSY = "Sorry, no agents are available to take your call at this time."
+NOT_IN_SERVICE = "Sorry, this number is not in service at the moment. Goodbye."
+
+POOL_FULL = CallError(code="pool_full", message="Every line of the workspace was taken; the caller was turned away.")
+NO_AGENT = CallError(
+    code="number_has_no_agent", message="The phone number has no agent; the caller was turned away."
+)
+NOT_PUBLISHED = CallError(
+    code="agent_not_published",
+    message="The agent of the phone number has no published version; the caller was turned away.",
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Admitted:
+    """A line is taken and the attempt on record: the carrier may be told to answer. `repeated`: it was before."""
+
+    attempt_id: str
+    stream_token: str
+    max_duration_s: int
+    repeated: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class TurnedAway:
+    """The caller hears a sentence, and the line closes."""
+
+    sentence: str
+
+
+Decision = Admitted | TurnedAway | None  # None: seen to already
+
+
+async def admit_call(
+    engine: AsyncEngine,
+    settings: Settings,
+    secret_box: SecretBox,
+    account: Row[Any],
+    incoming: IncomingCall,
+    *,
+    owner: str,
+) -> Decision:
+    """Decide, in one transaction, what becomes of a call to a number of `account` (its row); once however often the
+    carrier tells of it.
+
+    An inbound call may take any line that is free, those reserved for inbound calls included.
+    """
+    async with engine.begin() as conn:
+        # Locked first, so that of one call told twice at the same time the second is seen as what it is.
+        pool = (
+            await conn.execute(
+                select(pools).where(pools.c.workspace_id == account.workspace_id).with_for_update(key_share=True)
+            )
+        ).one()
+        known = await _known(conn, account, incoming)
+        if known is not None:
+            return _again(known, secret_box)
+        number = await _number(conn, account, incoming.to)
+        if number is None:
+            logger.warning("Call to a number that isn't connected", extra={"account_id": account.id})
+            return TurnedAway(NOT_IN_SERVICE)
+        error = _reason_against(number)
+        if error is None and free_inbound(pool.lines, pool.used_outbound, pool.used_inbound) == 0:
+            error = POOL_FULL
+        attempt_id = new_id("att")
+        token = _token(secret_box, attempt_id)
+        call = _new_call(settings, number, incoming)
+        attempt = _new_attempt(account, incoming, attempt_id, call["id"], token)
+        if error is not None:
+            await _write_down_missed(conn, call, attempt, error)
+            return TurnedAway(_sentence(error.code))
+        now = datetime.now(UTC)
+        await conn.execute(insert(calls).values(call | {"state": CallState.RINGING, "holds_line": True}))
+        await conn.execute(
+            insert(attempts).values(
+                attempt
+                | {
+                    "state": CallState.RINGING,
+                    "ringing_at": now,
+                    "owner": owner,
+                    "lease_until": now + timedelta(seconds=settings.lease_s),
+                    "check_at": now + timedelta(seconds=settings.stream_start_timeout_s + 1),
+                }
+            )
+        )
+        await conn.execute(
+            update(pools)
+            .where(pools.c.workspace_id == account.workspace_id)
+            .values(used_inbound=pools.c.used_inbound + 1)
+        )
+        await add_event(conn, call["id"], "state", {"state": CallState.RINGING, "attempt": 1})
+    return Admitted(attempt_id=attempt_id, stream_token=token, max_duration_s=call["max_duration_s"])
+
+
+async def _known(conn: AsyncConnection, account: Row[Any], incoming: IncomingCall) -> Row[Any] | None:
+    """The attempt of a call that was told before."""
+    query = (
+        select(attempts, calls.c.max_duration_s)
+        .join(calls, calls.c.id == attempts.c.call_id)
+        .where(
+            attempts.c.carrier == account.carrier,
+            attempts.c.carrier_account_id == account.id,
+            attempts.c.carrier_call_id == incoming.call.id,
+        )
+    )
+    return (await conn.execute(query)).one_or_none()
+
+
+def _again(attempt: Row[Any], secret_box: SecretBox) -> Decision:
+    """What a repeat is answered with: the same as the first time, until that has had its effect."""
+    if attempt.end_reason == EndReason.DECLINED and attempt.error is not None:
+        return TurnedAway(_sentence(attempt.error["code"]))
+    if attempt.state == CallState.ENDED or attempt.stream_opened_at is not None:
+        return None
+    return Admitted(
+        attempt_id=attempt.id,
+        stream_token=_token(secret_box, attempt.id),
+        max_duration_s=attempt.max_duration_s,
+        repeated=True,
+    )
+
+
+async def _number(conn: AsyncConnection, account: Row[Any], e164: str) -> Row[Any] | None:
+    query = (
+        select(numbers, version_in_use.label("version"))
+        .outerjoin(agents, agents.c.id == numbers.c.agent_id)
+        .where(numbers.c.carrier_account_id == account.id, numbers.c.e164 == e164)
+        .with_for_update(read=True, key_share=True, of=numbers)  # it can't be removed before we commit
+    )
+    return (await conn.execute(query)).one_or_none()
+
+
+def _reason_against(number: Row[Any]) -> CallError | None:
+    if number.agent_id is None:
+        return NO_AGENT
+    return NOT_PUBLISHED if number.version is None else None
+
+
+def _sentence(code: str) -> str:
+    return BUSY if code == POOL_FULL.code else NOT_IN_SERVICE
+
+
+def _new_call(settings: Settings, number: Row[Any], incoming: IncomingCall) -> dict[str, Any]:
+    caller = "".join(char for char in incoming.from_ if char.isprintable())[:MAX_CALLER_CHARS]
+    return {
+        "id": new_id("call"),
+        "workspace_id": number.workspace_id,
+        "number_id": number.id,
+        "direction": CallDirection.INBOUND,
+        "from_": caller or ANONYMOUS,
+        "to": number.e164,
+        "agent_id": number.agent_id,
+        "agent_version": number.version,
+        "ring_timeout_s": settings.default_ring_timeout_s,
+        "max_duration_s": settings.default_max_duration_s,
+    }
+
+
+def _new_attempt(
+    account: Row[Any], incoming: IncomingCall, attempt_id: str, call_id: str, token: str
+) -> dict[str, Any]:
+    return {
+        "id": attempt_id,
+        "call_id": call_id,
+        "number": 1,
+        "carrier": account.carrier,
+        "carrier_account_id": account.id,
+        "carrier_call_id": incoming.call.id,
+        "carrier_refs": dict(incoming.call.refs),
+        "stream_token_hash": stream_token_hash(token),
+        "accepted_at": func.now(),
+    }
+
+
+async def _write_down_missed(
+    conn: AsyncConnection, call: dict[str, Any], attempt: dict[str, Any], error: CallError
+) -> None:
+    """Nobody but us turned it down, and `error` says why."""
+    ended = {
+        "state": CallState.ENDED,
+        "end_reason": EndReason.DECLINED,
+        "error": {"code": error.code, "message": error.message},
+    }
+    await conn.execute(insert(calls).values(call | ended | {"ended_at": func.now()}))
+    await conn.execute(insert(attempts).values(attempt | ended | {"ended_at": func.now()}))
+    await add_event(conn, call["id"], "state", ended | {"attempt": 1})
+
+
+def _token(secret_box: SecretBox, attempt_id: str) -> str:
+    """Not random, because a carrier that asks again must get the same answer, and we keep only the hash."""
+    return secret_box.derive(f"media stream of {attempt_id}")

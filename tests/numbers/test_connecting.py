@@ -1,0 +1,256 @@
+"""Connecting numbers at accounts of all three carriers, in the simulator."""
+
+from dataclasses import replace
+
+import pytest
+from sqlalchemy import delete, select
+
+from outdial.agents.script.examples import load_example
+from outdial.agents.store import create_agent
+from outdial.carriers.base import CarrierName
+from outdial.carriers.twilio.rest import TwilioCarrier
+from outdial.db.tables import agents, carrier_accounts, numbers
+from outdial.numbers.connecting import Connector, open_account
+from outdial.numbers.store import change_number
+from outdial.refusals import Conflict, Invalid, NotFound, Unavailable
+from outdial.workspaces.secrets import SecretBox
+from outdial.workspaces.store import create_workspace
+from simulated_accounts import FIRST, SECOND, VERIFIED, SimulatedAccounts
+
+CARRIERS = tuple(CarrierName)
+TWILIO = CarrierName.TWILIO
+STRANGE = "+15559999999"  # nobody's
+URL = "https://voice.example"
+SECRET = {"twilio": "auth_token", "vonage": "api_secret", "telnyx": "api_key"}
+
+
+@pytest.fixture
+def accounts() -> SimulatedAccounts:
+    return SimulatedAccounts()
+
+
+@pytest.fixture
+def connector(engine, accounts) -> Connector:
+    return Connector(
+        engine=engine, secret_box=SecretBox("a key for tests"), public_url=URL, open_account=accounts.open
+    )
+
+
+@pytest.fixture
+async def workspace_id(engine) -> str:
+    return (await create_workspace(engine, name="Clinic", lines=5))["id"]
+
+
+@pytest.fixture
+def connect(connector, accounts, workspace_id):
+    async def connect(carrier, e164=FIRST, **options):
+        options = {"credentials": accounts.credentials[carrier]} | options
+        return await connector.connect(workspace_id, carrier=carrier, e164=e164, **options)
+
+    return connect
+
+
+@pytest.fixture
+def stored(engine, connector):
+    """The credentials of the one account, and its id."""
+
+    async def read():
+        async with engine.connect() as conn:
+            row = (await conn.execute(select(carrier_accounts))).one()
+        return connector.secret_box.decrypt(row.credentials), row.id
+
+    return read
+
+
+@pytest.mark.parametrize("carrier", CARRIERS)
+async def test_a_check_tells_what_would_change_and_changes_nothing(connector, accounts, workspace_id, carrier, engine):
+    credentials = accounts.credentials[carrier]
+    for _ in range(2):
+        check = await connector.check(workspace_id, carrier=carrier, e164=FIRST, credentials=credentials)
+        assert check["problems"] == []
+        assert check["answered_by"] == "nothing"
+        assert any(f"{URL}/callbacks/{carrier}/accounts/acct_" in change for change in check["changes"])
+    async with engine.connect() as conn:
+        assert (await conn.execute(select(carrier_accounts))).all() == []
+    assert accounts.opened == accounts.closed
+
+
+@pytest.mark.parametrize("carrier", CARRIERS)
+async def test_a_connected_number_is_announced_to_us_and_a_removed_one_as_before(
+    connector, accounts, workspace_id, connect, stored, carrier
+):
+    check = await connector.check(workspace_id, carrier=carrier, e164=FIRST, credentials=accounts.credentials[carrier])
+    number = await connect(carrier)
+    credentials, account_id = await stored()
+    inbound_url = f"{URL}/callbacks/{carrier}/accounts/{account_id}/inbound"
+    assert await accounts.answered_by(carrier, FIRST, credentials) == inbound_url
+    assert any(inbound_url in change for change in check["changes"]), "what was told is what was done"
+    removed = await connector.remove(workspace_id, number["id"])
+    assert removed == {"id": number["id"], "carrier": "restored", "message": None}
+    again = await connector.check(workspace_id, carrier=carrier, e164=FIRST, credentials=accounts.credentials[carrier])
+    assert (again["answered_by"], again["problems"]) == ("nothing", [])
+    assert accounts.opened == accounts.closed
+
+
+@pytest.mark.parametrize("carrier", [CarrierName.VONAGE, CarrierName.TELNYX])
+async def test_what_was_made_for_the_first_number_is_used_for_the_second(connect, stored, accounts, carrier):
+    await connect(carrier)
+    first, _ = await stored()
+    assert first.items() > accounts.credentials[carrier].items()
+    await connect(carrier, SECOND)
+    assert (await stored())[0] == first
+
+
+async def test_newer_credentials_replace_older_ones(connect, stored, accounts):
+    await connect(TWILIO, credentials=accounts.credentials[TWILIO] | {"next_auth_token": "next"})
+    await connect(TWILIO, SECOND)
+    assert (await stored())[0] == accounts.credentials[TWILIO]
+
+
+@pytest.mark.parametrize("carrier", CARRIERS)
+async def test_wrong_credentials_are_the_users_to_mend(connector, connect, accounts, workspace_id, carrier):
+    wrong = accounts.credentials[carrier] | {SECRET[carrier]: "wrong"}
+    with pytest.raises(Invalid) as refused:
+        await connect(carrier, credentials=wrong)
+    assert refused.value.field == "credentials"
+    assert refused.value.message.endswith(".")
+    check = await connector.check(workspace_id, carrier=carrier, e164=FIRST, credentials=wrong)
+    assert [problem["code"] for problem in check["problems"]] == ["credentials_refused"]
+
+
+@pytest.mark.parametrize("carrier", CARRIERS)
+async def test_a_number_of_another_account_is_refused(connector, connect, accounts, workspace_id, carrier):
+    with pytest.raises(Conflict) as refused:
+        await connect(carrier, STRANGE)
+    assert refused.value.code == "number_not_owned"
+    check = await connector.check(
+        workspace_id, carrier=carrier, e164=STRANGE, credentials=accounts.credentials[carrier]
+    )
+    assert [problem["code"] for problem in check["problems"]] == ["number_not_owned"]
+
+
+async def test_a_number_on_a_sip_trunk_is_refused_with_what_to_do(connect, accounts):
+    accounts.app.account.number_at(FIRST).trunk_sid = "TK1"
+    with pytest.raises(Conflict, match="number_in_use") as refused:
+        await connect(TWILIO)
+    assert "Remove it from the trunk" in refused.value.message
+
+
+@pytest.mark.parametrize("carrier", CARRIERS)
+async def test_nothing_is_stored_when_the_carrier_cannot_be_reached(connect, connector, accounts, carrier, engine):
+    accounts.down = True
+    with pytest.raises(Unavailable) as refused:
+        await connect(carrier)
+    assert (refused.value.code, refused.value.retry_after_s) == ("carrier_unreachable", 5)
+    async with engine.connect() as conn:
+        assert (await conn.execute(select(carrier_accounts))).all() == []
+
+
+async def test_a_number_that_cannot_be_put_back_now_stays(connect, connector, accounts, workspace_id, engine):
+    number = await connect(TWILIO)
+    accounts.down = True
+    with pytest.raises(Unavailable):
+        await connector.remove(workspace_id, number["id"])
+    async with engine.connect() as conn:
+        assert (await conn.execute(select(numbers.c.id))).scalars().all() == [number["id"]]
+    left = await connector.remove(workspace_id, number["id"], configure_carrier=False)
+    assert left["carrier"] == "untouched"
+
+
+async def test_what_was_changed_since_is_left_as_it_is(connect, connector, accounts, workspace_id):
+    number = await connect(TWILIO)
+    accounts.app.account.number_at(FIRST).voice_url = "https://other.example/answer"
+    removed = await connector.remove(workspace_id, number["id"])
+    assert removed["carrier"] == "left"
+    assert "changed since" in removed["message"]
+    assert accounts.app.account.number_at(FIRST).voice_url == "https://other.example/answer"
+
+
+async def test_credentials_that_have_expired_keep_no_number(connect, connector, accounts, workspace_id):
+    number = await connect(TWILIO)
+    accounts.app.account._secrets.clear()
+    removed = await connector.remove(workspace_id, number["id"])
+    assert removed["carrier"] == "left"
+    assert "Twilio refused" in removed["message"]
+
+
+async def test_a_number_that_only_dials_out_leaves_the_carrier_alone(connect, connector, accounts, workspace_id):
+    accounts.app.account.number_at(FIRST).voice_url = "https://other.example/answer"
+    number = await connect(TWILIO, configure_carrier=False)
+    assert accounts.app.account.number_at(FIRST).voice_url == "https://other.example/answer"
+    assert (await connector.remove(workspace_id, number["id"]))["carrier"] == "untouched"
+
+
+async def test_a_caller_id_that_was_only_verified_can_dial_out_but_not_answer(connect):
+    with pytest.raises(Conflict, match="number_only_verified"):
+        await connect(TWILIO, VERIFIED)
+    assert (await connect(TWILIO, VERIFIED, configure_carrier=False))["e164"] == VERIFIED
+    with pytest.raises(Conflict, match="number_not_owned"):
+        await connect(TWILIO, STRANGE, configure_carrier=False)
+
+
+async def test_a_number_connected_twice_at_once_stays_connected(connect, accounts):
+    await connect(TWILIO)
+    url = accounts.app.account.number_at(FIRST).voice_url
+    with pytest.raises(Conflict, match="number_exists"):
+        await connect(TWILIO)
+    assert accounts.app.account.number_at(FIRST).voice_url == url
+
+
+async def test_a_server_nobody_can_reach_connects_nothing(engine, accounts, workspace_id):
+    local = Connector(
+        engine=engine,
+        secret_box=SecretBox("a key for tests"),
+        public_url="http://127.0.0.1:8080",
+        open_account=accounts.open,
+    )
+    credentials = accounts.credentials[TWILIO]
+    with pytest.raises(Conflict, match="no_public_url"):
+        await local.connect(workspace_id, carrier=TWILIO, e164=FIRST, credentials=credentials)
+    await local.connect(workspace_id, carrier=TWILIO, e164=FIRST, credentials=credentials, base_url="http://simulator")
+
+
+async def test_a_number_that_cannot_be_stored_is_put_back_at_its_carrier(connector, accounts, workspace_id, engine):
+    agent = await create_agent(engine, workspace_id, name="Short", source=load_example("appointment_reminder"))
+
+    def open_(carrier, credentials, base_url):
+        client = accounts.open(carrier, credentials, base_url)
+
+        async def connect(*args, **urls):
+            connected = await TwilioCarrier.connect(client, *args, **urls)
+            async with engine.begin() as conn:  # meanwhile
+                await conn.execute(delete(agents))
+            return connected
+
+        client.connect = connect
+        return client
+
+    with pytest.raises(Invalid, match="invalid_request"):
+        await replace(connector, open_account=open_).connect(
+            workspace_id,
+            carrier=TWILIO,
+            e164=FIRST,
+            credentials=accounts.credentials[TWILIO],
+            agent_id=agent["id"],
+        )
+    assert accounts.app.account.number_at(FIRST).voice_url == ""
+
+
+async def test_a_connected_number_moves_to_another_agent_by_name_and_direction(connect, engine, workspace_id):
+    number = await connect(TWILIO, name="Front desk")
+    changed = await change_number(
+        engine, workspace_id, number["id"], {"name": "Night", "direction": "inbound"}, public_url=URL
+    )
+    assert (changed["name"], changed["direction"], changed["outbound_url"]) == ("Night", "inbound", None)
+
+
+async def test_the_numbers_of_other_workspaces_cannot_be_removed(connect, connector, engine):
+    number = await connect(TWILIO)
+    other = (await create_workspace(engine, name="Other", lines=1))["id"]
+    with pytest.raises(NotFound):
+        await connector.remove(other, number["id"])
+
+
+def test_accounts_are_opened_as_the_registry_says(accounts):
+    for carrier in CARRIERS:
+        assert open_account(carrier, accounts.credentials[carrier], None).capabilities.inbound

@@ -1,0 +1,84 @@
+"""An account at every carrier, in the simulator, without a socket: what is connected there is really connected."""
+
+from collections.abc import Mapping
+
+import httpx
+
+from outdial.carriers.base import Carrier, CarrierName
+from outdial.carriers.telnyx.account import TelnyxCredentials
+from outdial.carriers.telnyx.rest import TelnyxCarrier
+from outdial.carriers.twilio.rest import TwilioCarrier, TwilioCredentials
+from outdial.carriers.vonage.account import VonageCredentials
+from outdial.carriers.vonage.rest import VonageCarrier
+from outdial.simulator.server import SimulatorConfig, create_app
+from outdial.simulator.telnyx.config import TelnyxConfig
+from outdial.simulator.vonage.account import VonageConfig
+
+FIRST, SECOND = "+15550000009", "+15550000010"  # numbers of every account; they never meet
+VERIFIED = "+15550000019"                       # only a verified caller ID (of Twilio's)
+
+
+class SimulatedAccounts:
+    """`open` is a Connector's open_account. `down`: no carrier can be reached."""
+
+    def __init__(self) -> None:
+        numbers = (FIRST, SECOND)
+        self.app = create_app(
+            SimulatorConfig(
+                numbers=numbers,
+                caller_ids=(VERIFIED,),
+                vonage=VonageConfig(numbers=numbers),
+                telnyx=TelnyxConfig(numbers=numbers),
+            )
+        )
+        self.config = config = SimulatorConfig()
+        self.down = False
+        self.opened = self.closed = 0
+        self.credentials: Mapping[CarrierName, dict[str, str]] = {
+            CarrierName.TWILIO: {"account_sid": config.account_sid, "auth_token": config.auth_token},
+            CarrierName.VONAGE: {
+                "api_key": config.vonage.api_key,
+                "api_secret": config.vonage.api_secret,
+                "signature_secret": config.vonage.signature_secret,
+            },
+            CarrierName.TELNYX: {
+                "api_key": config.telnyx.api_key,
+                "public_key": self.app.telnyx.courier.signer.public_key,
+            },
+        }
+
+    def open(self, carrier: CarrierName, credentials: Mapping[str, str], base_url: str | None) -> Carrier:
+        transport = Wire(self)
+        self.opened += 1
+        match carrier:
+            case CarrierName.TWILIO:
+                return TwilioCarrier(TwilioCredentials(**credentials), base_url="http://simulator", transport=transport)
+            case CarrierName.VONAGE:
+                return VonageCarrier(VonageCredentials(**credentials), base_url="http://simulator", transport=transport)
+            case CarrierName.TELNYX:
+                return TelnyxCarrier(
+                    TelnyxCredentials(**credentials), base_url="http://simulator/v2", transport=transport
+                )
+
+    async def answered_by(self, carrier: CarrierName, number: str, credentials: Mapping[str, str]) -> str:
+        """What the carrier's own books say answers a number."""
+        client = self.open(carrier, credentials, None)
+        try:
+            there = "https://elsewhere.example"
+            return (await client.connection(number, inbound_url=f"{there}/in", callback_url=there)).answered_by
+        finally:
+            await client.aclose()
+
+
+class Wire(httpx.AsyncBaseTransport):
+    def __init__(self, accounts: SimulatedAccounts) -> None:
+        self._accounts = accounts
+        self._transport = httpx.ASGITransport(accounts.app)
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        if self._accounts.down:
+            raise httpx.ConnectError("down", request=request)
+        return await self._transport.handle_async_request(request)
+
+    async def aclose(self) -> None:
+        self._accounts.closed += 1
