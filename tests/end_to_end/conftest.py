@@ -71,12 +71,18 @@ def new_database(postgres: EmbeddedPostgres):
     return make
 
 
+@pytest.fixture(scope="session")
+def pace() -> float:
+    """Of everything before an answer, against the simulator's own."""
+    return 0.15
+
+
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
-async def world(new_database, folder: Path, log: Log) -> AsyncIterator[World]:
+async def world(new_database, folder: Path, log: Log, pace: float) -> AsyncIterator[World]:
     busy = os.getloadavg()[0] > TOO_BUSY * (os.cpu_count() or 1)
     if busy and not os.environ.get("CI"):
         pytest.skip("this computer is too busy with other things to hold conversations in real time")
-    async with World.up(new_database, folder) as world:
+    async with World.up(new_database, folder, pace) as world:
         yield world
 
 

@@ -203,8 +203,8 @@ class World:
 
     @classmethod
     @asynccontextmanager
-    async def up(cls, new_database: NewDatabase, folder: Path) -> AsyncIterator["World"]:
-        config = simulator_config(folder)
+    async def up(cls, new_database: NewDatabase, folder: Path, pace: float = 0.15) -> AsyncIterator["World"]:
+        config = simulator_config(folder, pace)
         settings = Settings(
             database_url=SecretStr(new_database()), data_dir=folder / "data", port=0, **IMPATIENT
         )
@@ -317,13 +317,13 @@ def credentials_of(carrier: CarrierName, config: SimulatorConfig, telnyx_public_
             return {"api_key": config.telnyx.api_key, "public_key": telnyx_public_key}
 
 
-def simulator_config(folder: Path) -> SimulatorConfig:
-    """Phones ring for a second. Every customer gets one of the numbers."""
+def simulator_config(folder: Path, pace: float = 0.15) -> SimulatorConfig:
+    """Phones ring for 3 s, times `pace`. Every customer gets one of the numbers."""
     numbers = tuple(f"+1555777{last:04d}" for last in range(500))
     return SimulatorConfig(
         numbers=numbers,
         calls_per_second=0,
-        pace=0.3,
+        pace=pace,
         prompts_dir=folder / "callees",
         recordings_dir=folder / "phones",
         vonage=VonageConfig(numbers=tuple(f"+1555778{last:04d}" for last in range(500)), calls_per_second=0),
