@@ -13,6 +13,8 @@ ROWS = {
     "declined": "tells a callee who declines from a busy line",
     "detection": "answering machine detection, beside the conversation",
     "detection_message_end": "tells when a machine can be left a message",
+    "detection_of_fax": "tells a fax from a voicemail",
+    "detection_unsure": "says so when it can't tell who answered",
     "transfer": "transfer to another number",
     "send_digits": "sending digits by request (Outdial sends them as tones)",
     "inbound": "calls that come in",

@@ -71,25 +71,39 @@ def new_database(postgres: EmbeddedPostgres):
     return make
 
 
+@pytest.fixture(scope="session")
+def pace() -> float:
+    """Of everything before an answer, against the simulator's own."""
+    return 0.15
+
+
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
-async def world(new_database, folder: Path, log: Log) -> AsyncIterator[World]:
+async def world(new_database, folder: Path, log: Log, pace: float) -> AsyncIterator[World]:
     busy = os.getloadavg()[0] > TOO_BUSY * (os.cpu_count() or 1)
     if busy and not os.environ.get("CI"):
         pytest.skip("this computer is too busy with other things to hold conversations in real time")
-    async with World.up(new_database, folder) as world:
+    async with World.up(new_database, folder, pace) as world:
         yield world
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def outcomes(request: pytest.FixtureRequest, world: World) -> dict[ModuleType, Any]:
     """What each collected module's `play` returned, or why it failed."""
-    turn = asyncio.Semaphore(AT_ONCE)
+    return await play_all(request.session, Path(__file__).parent, world, at_once=AT_ONCE)
+
+
+async def play_all(
+    session: pytest.Session, folder: Path, world: World, *, at_once: int
+) -> dict[ModuleType, Any]:
+    """Plays the collected modules of a folder."""
+    turn = asyncio.Semaphore(at_once)
 
     async def play(module: ModuleType) -> Any:
         async with turn:
             return await module.play(world)
 
-    modules = {item.module: None for item in request.session.items if hasattr(item.module, "play")}
+    items = [item for item in session.items if item.path.is_relative_to(folder)]
+    modules = {item.module: None for item in items if hasattr(item.module, "play")}
     first = sorted(modules, key=lambda module: -getattr(module, "LASTS_S", 0))
     results = await asyncio.gather(*(play(module) for module in first), return_exceptions=True)
     return dict(zip(first, results, strict=True))

@@ -21,10 +21,11 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from outdial.agents.store import create_agent
 from outdial.app import Running, running
 from outdial.carriers.base import CarrierName
+from outdial.media.tones import DTMF_COLUMNS_HZ, DTMF_KEYS, DTMF_ROWS_HZ
 from outdial.numbers.connecting import Connector
 from outdial.numbers.store import add_number
 from outdial.settings import Settings
-from outdial.simulator.calls import Call
+from outdial.simulator.calls import Call, Direction
 from outdial.simulator.faults import Fault, FaultKind
 from outdial.simulator.server import Simulator, SimulatorConfig, serve
 from outdial.simulator.telnyx.config import TelnyxConfig
@@ -203,8 +204,8 @@ class World:
 
     @classmethod
     @asynccontextmanager
-    async def up(cls, new_database: NewDatabase, folder: Path) -> AsyncIterator["World"]:
-        config = simulator_config(folder)
+    async def up(cls, new_database: NewDatabase, folder: Path, pace: float = 0.15) -> AsyncIterator["World"]:
+        config = simulator_config(folder, pace)
         settings = Settings(
             database_url=SecretStr(new_database()), data_dir=folder / "data", port=0, **IMPATIENT
         )
@@ -256,7 +257,9 @@ class World:
 
     def dials(self, customer: Customer) -> list[Call]:
         """Every call the carrier was asked for by this customer, oldest first."""
-        return [call for call in self.simulator.account.calls()[::-1] if call.from_ == customer.number]
+        book = self.simulator.network.book.newest_first()
+        dialled = [call for call in book if call.direction is Direction.OUTBOUND_API]
+        return [call for call in dialled[::-1] if call.from_ == customer.number]
 
     def heard(self, call: dict[str, Any]) -> "Audio":
         """What the phone at the other end said (left) and heard (right)."""
@@ -323,17 +326,17 @@ def credentials_of(carrier: CarrierName, config: SimulatorConfig, telnyx_public_
             return {"api_key": config.telnyx.api_key, "public_key": telnyx_public_key}
 
 
-def simulator_config(folder: Path) -> SimulatorConfig:
-    """Phones ring for half a second. Every customer gets one of the numbers."""
+def simulator_config(folder: Path, pace: float = 0.15) -> SimulatorConfig:
+    """Phones ring for 3 s, times `pace`. Every customer gets one of the numbers."""
     numbers = tuple(f"+1555777{last:04d}" for last in range(500))
     return SimulatorConfig(
         numbers=numbers,
         calls_per_second=0,
-        pace=0.15,
+        pace=pace,
         prompts_dir=folder / "callees",
         recordings_dir=folder / "phones",
-        vonage=VonageConfig(numbers=tuple(f"+1555778{last:04d}" for last in range(20)), calls_per_second=0),
-        telnyx=TelnyxConfig(numbers=tuple(f"+1555779{last:04d}" for last in range(20)), dials_per_second=0),
+        vonage=VonageConfig(numbers=tuple(f"+1555778{last:04d}" for last in range(500)), calls_per_second=0),
+        telnyx=TelnyxConfig(numbers=tuple(f"+1555779{last:04d}" for last in range(500)), dials_per_second=0),
     )
 
 
@@ -372,6 +375,24 @@ def sounds(channel: NDArray[np.int16], pause_ms: int = 400) -> list[tuple[int, i
         else:
             stretches.append((start, start + 20))
     return stretches
+
+
+def keys(channel: NDArray[np.int16]) -> str:
+    """The keys whose tones (ITU-T Q.23) are in a channel, each as often as it was pressed."""
+    windows = channel[: len(channel) // 160 * 160].reshape(-1, 160).astype(np.float64)
+    time = np.arange(160) / 8000
+    strength = {
+        hz: np.abs(windows @ np.exp(-2j * np.pi * hz * time)) ** 2 / 80 for hz in (*DTMF_ROWS_HZ, *DTMF_COLUMNS_HZ)
+    }
+    rows, columns = (np.array([strength[hz] for hz in tones]) for tones in (DTMF_ROWS_HZ, DTMF_COLUMNS_HZ))
+    energy = (windows**2).sum(axis=1)
+    pure = (rows.max(axis=0) + columns.max(axis=0) > 0.8 * energy) & (energy > 160 * 500**2)
+    pure &= np.minimum(rows.max(axis=0), columns.max(axis=0)) > 0.2 * energy
+    heard = [
+        DTMF_KEYS[row][column] if is_key else ""
+        for row, column, is_key in zip(rows.argmax(axis=0), columns.argmax(axis=0), pure, strict=True)
+    ]
+    return "".join(key for key, _ in itertools.groupby(heard))
 
 
 names = (f"end_to_end_{number}" for number in itertools.count(1))  # of databases

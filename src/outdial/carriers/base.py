@@ -150,6 +150,8 @@ class Capabilities:
     declined: bool               # tells a callee who declines from one who is busy
     detection: bool              # of answering machines, beside the conversation
     detection_message_end: bool  # tells when a machine can be left a message
+    detection_of_fax: bool       # tells a fax from a voicemail
+    detection_unsure: bool       # says so when it can't tell who answered; otherwise that passes for a human
     transfer: bool
     send_digits: bool
     inbound: bool
