@@ -143,8 +143,8 @@ def test_a_message_is_delivered_where_one_was_to_be_left(outcome: Calls, name: s
 def test_a_message_begins_when_the_machine_is_silent(outcome: Calls, world: World, name: str, carrier: CarrierName):
     phone = world.heard(outcome.of(name, carrier).call)
     [*_, (_, machine_end)] = sounds(phone.left, pause_ms=1000)
-    [(start, end)] = sounds(phone.right[machine_end * 8 :], pause_ms=1000)
-    assert start > 0
+    # Until the verdict is here the agent may still be talking to what it takes for a person.
+    [(start, end)] = sounds(phone.right[(machine_end + 300) * 8 :], pause_ms=1000)
     assert end - start > 1500  # all of it
 
 
