@@ -26,6 +26,8 @@ class FakeCarrier:
         declined=True,
         detection=True,
         detection_message_end=True,
+    detection_of_fax=True,
+    detection_unsure=True,
         transfer=True,
         send_digits=True,
         inbound=True,
