@@ -3,10 +3,12 @@
 VENV    := .venv
 BIN     := $(VENV)/bin
 PIP     := $(BIN)/python -m pip --disable-pip-version-check
+# A hundred conversations at once: timing on a busy computer decides too much for every day.
+EVERY_CALL := tests/conformance/test_calls_on_every_carrier.py
 COMPILE := pip compile --quiet --universal --python-version 3.11 --no-emit-index-url --no-header --no-annotate
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test lint bench lock clean
+.PHONY: help install demo test conformance lint bench lock clean
 
 help:  ## show this
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | while IFS="$$(printf '\t')" read -r name words; do \
@@ -20,8 +22,11 @@ demo: $(VENV)/installed  ## start Outdial beside a simulated carrier and place a
 test: $(VENV)/installed-test  ## lint, type-check and run every test (ARGS="tests/db -x": some of them)
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(BIN)/python -m pytest -rs $(ARGS)
-	@echo "Left out: make bench (measurements), make demo ONCE=1 (a whole call, as a user sees it)."
+	$(BIN)/python -m pytest -rs $(or $(ARGS),--ignore=$(EVERY_CALL))
+	@echo "Left out: make conformance (a hundred calls in real time), make bench, make demo ONCE=1 (a call as a user sees it)."
+
+conformance: $(VENV)/installed-test  ## the same hundred calls on every carrier; wants a computer that is idle
+	$(BIN)/python -m pytest -rs tests/conformance
 
 lint: $(VENV)/installed-test  ## ruff and mypy alone
 	$(BIN)/ruff check .
