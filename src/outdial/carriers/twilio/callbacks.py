@@ -174,6 +174,8 @@ def _exact(at: datetime | None, received_at: datetime) -> datetime:
     """Twilio's times are whole seconds, rounded down: a callback that comes within that second is more exact."""
     if at is None or timedelta(0) <= received_at - at < timedelta(seconds=1):
         return received_at
+    if timedelta(0) < received_at - at < timedelta(seconds=2):
+        return at + timedelta(seconds=1)  # it happened late in its second, and came early in the next
     return at
 
 
