@@ -1,5 +1,5 @@
 import json
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from urllib.parse import urlencode
 
@@ -223,3 +223,14 @@ def test_arbitrary_field_values_are_no_reason_to_fail(timestamp, duration, sip_c
     assert read("status", CallStatus="failed", **fields).event.end_reason == EndReason.FAILED
     assert read("amd", AnsweredBy="human", **fields).event.answered_by == AnsweredBy.HUMAN
     assert read("stream", StreamEvent="stream-error", **fields).event is None
+
+
+@pytest.mark.parametrize(
+    ("received_s", "happened_s"),
+    [(10.4, 10.4), (11.06, 11.0), (40.0, 10.0)],  # in its second; just after it; long after it
+)
+def test_a_time_in_whole_seconds_is_made_as_exact_as_its_arrival_allows(received_s, happened_s):
+    minute = datetime(2026, 1, 1, 12, 0, tzinfo=UTC)
+    body = b"CallSid=CA" + b"0" * 32 + b"&CallStatus=ringing&Timestamp=Thu%2C+01+Jan+2026+12%3A00%3A10+%2B0000"
+    callback = parse("status", body, headers={}, received_at=minute + timedelta(seconds=received_s))
+    assert callback.event.at == minute + timedelta(seconds=happened_s)
