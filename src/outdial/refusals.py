@@ -21,6 +21,10 @@ class NotYours(Refusal):
     """It exists, and belongs to another workspace."""
 
 
+class Denied(Refusal):
+    """Not to whoever asks: not recognised, or not allowed to."""
+
+
 class Conflict(Refusal):
     """Not in the state it is in now; something has to be changed first."""
 

@@ -22,7 +22,7 @@ async def test_a_key_is_its_workspace_s_and_is_stored_as_a_hash_only(engine, wor
     made = await create_api_key(engine, workspace_id, name="Test")
     principal = await authenticate(engine, made["key"])
     assert principal is not None
-    assert (principal.workspace_id, principal.key_id) == (workspace_id, made["id"])
+    assert (principal.workspace_id, principal.actor.id, principal.role) == (workspace_id, made["id"], "operator")
     async with engine.connect() as conn:
         row = (await conn.execute(select(api_keys))).one()
     assert made["key"] not in str(row)

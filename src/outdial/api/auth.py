@@ -1,21 +1,27 @@
-"""Who is asking, and is it JSON: decided before a byte of the body is read.
+"""Who is asking, may they, and is it JSON: decided before a byte of the body is read.
 
-FastAPI reads and parses a body before it looks at dependencies; a stranger shouldn't get that far, so both
-checks sit in the route.
+A request comes from a program with an API key, or from the browser of a person who is signed in. FastAPI reads and
+parses a body before it looks at dependencies; a stranger shouldn't get that far, so these checks sit in the route.
 """
 
 import json
 from collections.abc import Callable, Coroutine
-from typing import Annotated, Any, cast
+from typing import Annotated, Any, TypeVar, cast
 
 from fastapi import Depends, Request, Response, Security
 from fastapi.routing import APIRoute
 from fastapi.security import APIKeyHeader
 
 from outdial.api.problems import Problem, invalid
-from outdial.workspaces.api_keys import Authenticator, Principal
+from outdial.api.services import Services
+from outdial.api.sign_in_cookie import read_token, require_our_page
+from outdial.members.signed_in import SignedIn, SignIns
+from outdial.workspaces.access import Principal, Role
+from outdial.workspaces.api_keys import Authenticator
 
 _MAX_KEY_CHARS = 200
+
+F = TypeVar("F", bound=Callable[..., Any])
 
 _scheme = APIKeyHeader(
     name="Authorization",
@@ -25,14 +31,32 @@ _scheme = APIKeyHeader(
 )
 
 
+def needs(role: Role) -> Callable[[F], F]:
+    """Says which role it takes to use an endpoint, where that isn't the one its method takes (see role_of)."""
+
+    def mark(endpoint: F) -> F:
+        endpoint.needed_role = role  # type: ignore[attr-defined]
+        return endpoint
+
+    return mark
+
+
+def role_of(route: APIRoute) -> Role:
+    """The least role that may use a route: viewers look, editors change things, unless the endpoint says otherwise."""
+    by_method = Role.VIEWER if (route.methods or set()) <= {"GET", "HEAD"} else Role.EDITOR
+    return cast(Role, getattr(route.endpoint, "needed_role", by_method))
+
+
 class ApiRoute(APIRoute):
-    """A route for holders of an API key, whose body, if it takes one, is strict JSON."""
+    """A route for those who may; its body, if it takes one, is strict JSON."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         handle = super().get_route_handler()
+        needed = role_of(self)
 
         async def guarded(request: Request) -> Response:
-            request.state.principal = await _principal(request)
+            principal = request.state.principal = await _principal(request)
+            require_role(principal, needed)
             if self.body_field is not None:
                 _require_json(request)
                 request = JsonRequest(request.scope, request.receive)
@@ -65,6 +89,22 @@ def parse_json(body: bytes) -> Any:
         raise ValueError("is nested too deeply") from None
 
 
+def require_role(principal: Principal, needed: Role) -> None:
+    """Raises a 403 that says who may."""
+    if not principal.role.includes(needed):
+        who = "Only operators" if needed is Role.OPERATOR else "Only editors and operators"
+        raise Problem(
+            403, "role_too_low", f"{who} of this workspace may do this; your role is {principal.role}."
+        )
+
+
+async def signed_in(request: Request) -> SignedIn | None:
+    """Whose browser this is, by its cookie alone."""
+    services = cast(Services, request.app.state.services)
+    token = read_token(request, services.settings.base_url)
+    return None if token is None else await cast(SignIns, request.app.state.sign_ins)(token)
+
+
 def caller(request: Request, _: Annotated[str | None, Security(_scheme)]) -> Principal:
     return cast(Principal, request.state.principal)
 
@@ -73,6 +113,19 @@ Caller = Annotated[Principal, Depends(caller)]
 
 
 async def _principal(request: Request) -> Principal:
+    """Sets request.state.signed_in: None for a program."""
+    request.state.signed_in = None
+    base_url = cast(Services, request.app.state.services).settings.base_url
+    if "authorization" in request.headers or read_token(request, base_url) is None:
+        return await _holder_of_key(request)
+    person = request.state.signed_in = await signed_in(request)
+    if person is None:
+        raise _unauthorized("This sign-in has ended; sign in again.")
+    require_our_page(request, person, base_url)
+    return person.principal
+
+
+async def _holder_of_key(request: Request) -> Principal:
     authenticate = cast(Authenticator, request.app.state.authenticator)
     values = request.headers.getlist("authorization")
     key = _key(values[0]) if len(values) == 1 else ""

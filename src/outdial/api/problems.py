@@ -13,7 +13,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
-from outdial.refusals import Conflict, Invalid, LimitReached, NotFound, NotYours, Refusal, Unavailable
+from outdial.refusals import Conflict, Denied, Invalid, LimitReached, NotFound, NotYours, Refusal, Unavailable
 
 logger = logging.getLogger(__name__)
 
@@ -24,6 +24,7 @@ _RETRY_UNAVAILABLE_S = 2
 
 _STATUS: Mapping[type[Refusal], int] = {
     NotYours: 403,
+    Denied: 403,
     NotFound: 404,
     Conflict: 409,
     Invalid: 422,

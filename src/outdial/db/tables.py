@@ -79,6 +79,84 @@ api_keys = Table(
     Index("ix_api_keys_workspace_id", "workspace_id"),
 )
 
+# Who signs in, in any number of workspaces.
+people = Table(
+    "people",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("email", Text, nullable=False, unique=True),  # as members.store.normal_email writes it
+    Column("name", Text, nullable=False),
+    Column("password_hash", Text),  # Argon2id; None: has not set one yet
+    _instant("created_at", now=True),
+)
+
+members = Table(
+    "members",
+    metadata,
+    Column("workspace_id", Text, ForeignKey("workspaces.id", ondelete="CASCADE"), primary_key=True),
+    Column("person_id", Text, ForeignKey("people.id", ondelete="CASCADE"), primary_key=True),
+    Column("role", Text, nullable=False),  # operator | editor | viewer
+    _instant("created_at", now=True),
+    Index("ix_members_person_id", "person_id"),
+)
+
+# One-time links: the first way in, and the way back in.
+sign_in_links = Table(
+    "sign_in_links",
+    metadata,
+    Column("token_hash", LargeBinary, primary_key=True),  # SHA-256; the token has 256 random bits
+    Column("person_id", Text, ForeignKey("people.id", ondelete="CASCADE"), nullable=False),
+    _instant("created_at", now=True),
+    Column("expires_at", DateTime(timezone=True), nullable=False),
+    _instant("used_at"),
+    Index("ix_sign_in_links_person_id", "person_id"),
+)
+
+# One browser of a person, until it is ended.
+sign_ins = Table(
+    "sign_ins",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("token_hash", LargeBinary, nullable=False, unique=True),  # SHA-256, as above
+    Column("person_id", Text, ForeignKey("people.id", ondelete="CASCADE"), nullable=False),
+    Column("workspace_id", Text, ForeignKey("workspaces.id", ondelete="CASCADE"), nullable=False),  # looked at now
+    Column("user_agent", Text, nullable=False),
+    Column("by_link", Boolean, nullable=False),  # may set a password without the old one, until one is set
+    _instant("created_at", now=True),
+    _instant("last_seen_at", now=True),
+    Column("expires_at", DateTime(timezone=True), nullable=False),
+    _instant("ended_at"),
+    Index("ix_sign_ins_person_id", "person_id"),
+)
+
+# Wrong passwords, by e-mail address and by network address; the row is the limit for all processes.
+sign_in_failures = Table(
+    "sign_in_failures",
+    metadata,
+    Column("subject", LargeBinary, primary_key=True),  # hashed: people type passwords into the wrong field
+    Column("failures", Integer, nullable=False),
+    _instant("last_at", now=True),
+    Column("wait_until", DateTime(timezone=True), nullable=False),
+    Index("ix_sign_in_failures_last_at", "last_at"),
+)
+
+# Who changed what. Never secrets, never a callee's number.
+audit_log = Table(
+    "audit_log",
+    metadata,
+    Column("id", BigInteger, Identity(), primary_key=True),
+    Column("workspace_id", Text, ForeignKey("workspaces.id", ondelete="CASCADE"), nullable=False),
+    _instant("at", now=True),
+    Column("actor_kind", Text, nullable=False),  # api_key | person | command_line
+    Column("actor_id", Text, nullable=False),    # no foreign keys: the log outlives what it tells of
+    Column("actor_name", Text, nullable=False),
+    Column("act", Text, nullable=False),         # "number.connected"
+    Column("subject_id", Text, nullable=False),
+    Column("subject_name", Text, nullable=False),
+    Column("details", JSONB, nullable=False, server_default=text("'{}'")),
+    Index("ix_audit_log_workspace_id", "workspace_id", "id"),
+)
+
 carrier_accounts = Table(
     "carrier_accounts",
     metadata,

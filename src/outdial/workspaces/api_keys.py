@@ -3,7 +3,6 @@
 import hashlib
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
@@ -16,6 +15,8 @@ from outdial.db.tables import api_keys
 from outdial.ids import new_id, new_secret
 from outdial.instants import to_json
 from outdial.refusals import NotFound
+from outdial.workspaces.access import Principal, Role
+from outdial.workspaces.audit import Actor, ActorKind
 
 _USED_EVERY = timedelta(minutes=1)  # last_used_at needs no better resolution, and requests no more writes
 _MAX_REMEMBERED = 10_000
@@ -34,14 +35,6 @@ class NewApiKey(ApiKeyView):
     """As told once, when it is made: with the key itself."""
 
     key: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Principal:
-    """Who is asking."""
-
-    workspace_id: str
-    key_id: str
 
 
 async def create_api_key(engine: AsyncEngine, workspace_id: str, *, name: str) -> NewApiKey:
@@ -90,6 +83,7 @@ async def authenticate(engine: AsyncEngine, presented: str) -> Principal | None:
             await conn.execute(
                 select(
                     api_keys.c.id,
+                    api_keys.c.name,
                     api_keys.c.workspace_id,
                     or_(
                         api_keys.c.last_used_at.is_(None),
@@ -103,7 +97,8 @@ async def authenticate(engine: AsyncEngine, presented: str) -> Principal | None:
         if row.unused_lately:
             await conn.execute(update(api_keys).where(api_keys.c.id == row.id).values(last_used_at=func.now()))
             await conn.commit()
-    return Principal(workspace_id=row.workspace_id, key_id=row.id)
+    actor = Actor(kind=ActorKind.API_KEY, id=row.id, name=row.name)
+    return Principal(workspace_id=row.workspace_id, actor=actor, role=Role.OPERATOR)
 
 
 class Authenticator:
@@ -136,7 +131,7 @@ class Authenticator:
 
     def forget(self, key_id: str) -> None:
         """A key revoked through this process stops working at once."""
-        for digest in [digest for digest, (principal, _) in self._known.items() if principal.key_id == key_id]:
+        for digest in [digest for digest, (principal, _) in self._known.items() if principal.actor.id == key_id]:
             del self._known[digest]
 
 

@@ -1,0 +1,31 @@
+"""People: who can sign in. A person is a member of one workspace or more."""
+
+import unicodedata
+
+from sqlalchemy import insert
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from outdial.db.tables import people
+from outdial.ids import new_id
+from outdial.refusals import Invalid
+
+MAX_EMAIL_CHARS = 254
+
+
+async def create_person(conn: AsyncConnection, *, email: str, name: str) -> str:
+    """The id of a new person, who has no password yet. `email` is in its normal form and nobody's."""
+    person_id = new_id("per")
+    await conn.execute(insert(people).values(id=person_id, email=email, name=name))
+    return person_id
+
+
+def normal_email(text: str, *, strict: bool = True) -> str:
+    """The one way an address is written here, so that case doesn't matter.
+
+    Raises Invalid for what can't be one, if `strict`. (`operator@localhost` can: nothing is ever sent.)
+    """
+    email = unicodedata.normalize("NFKC", text.strip()).lower()
+    name, _, domain = email.rpartition("@")
+    if strict and not (name and domain and email.isprintable() and " " not in email and len(email) <= MAX_EMAIL_CHARS):
+        raise Invalid("email", "must be an e-mail address")
+    return email

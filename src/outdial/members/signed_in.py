@@ -1,0 +1,131 @@
+"""Whose browser this is: the token of a request's cookie → the person, where they are, and what they may do."""
+
+import base64
+import hmac
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+
+from sqlalchemy import case, func, select, update
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from outdial.db.engine import reading
+from outdial.db.tables import members, people, sign_ins
+from outdial.members.sign_in import is_alive, is_token, token_hash
+from outdial.workspaces.access import Principal, Role
+from outdial.workspaces.audit import Actor, ActorKind
+
+_SEEN_EVERY = timedelta(minutes=1)  # last_seen_at needs no better resolution, and requests no more writes
+_MAX_REMEMBERED = 10_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SignedIn:
+    """A person in a browser. `needs_password`: has none yet, or came by a link; may set one without the old one.
+
+    `csrf_token` goes into pages and comes back with whatever changes something.
+    """
+
+    sign_in_id: str
+    person_id: str
+    name: str
+    email: str
+    workspace_id: str
+    role: Role
+    csrf_token: str
+    needs_password: bool
+
+    @property
+    def principal(self) -> Principal:
+        actor = Actor(kind=ActorKind.PERSON, id=self.person_id, name=self.name)
+        return Principal(workspace_id=self.workspace_id, actor=actor, role=self.role)
+
+    def sent_by_our_page(self, csrf_token: str) -> bool:
+        """Whether a request that carries this token comes from a page that was made for this sign-in."""
+        return hmac.compare_digest(self.csrf_token.encode(), csrf_token.encode("utf-8", "surrogatepass"))
+
+
+class SignIns:
+    """Remembered for a few seconds, as API keys are: what is ended or changed elsewhere holds here for at most `ttl_s`
+    longer. Whoever changes something here calls `forget`.
+
+    `csrf_key` is a secret of the server (SecretBox.derive), so CSRF tokens needn't be stored.
+    """
+
+    def __init__(
+        self, engine: AsyncEngine, *, csrf_key: str, ttl_s: float = 3.0, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._engine = engine
+        self._csrf_key = csrf_key.encode()
+        self._ttl_s = ttl_s
+        self._clock = clock
+        self._known: dict[bytes, tuple[SignedIn, float]] = {}  # by hash: no token stays in memory
+        self._forgotten = 0
+
+    async def __call__(self, token: str) -> SignedIn | None:
+        """None for a token that is unknown, ended or too old."""
+        if not is_token(token):
+            return None
+        digest = token_hash(token)
+        known = self._known.get(digest)
+        if known is not None and self._clock() < known[1]:
+            return known[0]
+        self._known.pop(digest, None)
+        asked_at, forgotten = self._clock(), self._forgotten
+        signed_in = await self._find(digest, self._csrf_token(token))
+        if signed_in is not None and self._forgotten == forgotten:  # else this may be how it was before
+            if len(self._known) >= _MAX_REMEMBERED:
+                self._known.clear()
+            self._known[digest] = (signed_in, asked_at + self._ttl_s)
+        return signed_in
+
+    def forget(self, person_id: str) -> None:
+        """What was changed about a person or their sign-ins through this process holds at once."""
+        self._forgotten += 1
+        for digest in [digest for digest, (known, _) in self._known.items() if known.person_id == person_id]:
+            del self._known[digest]
+
+    def _csrf_token(self, token: str) -> str:
+        return base64.urlsafe_b64encode(hmac.digest(self._csrf_key, token.encode(), "sha256")).decode().rstrip("=")
+
+    async def _find(self, digest: bytes, csrf_token: str) -> SignedIn | None:
+        here = members.c.workspace_id == sign_ins.c.workspace_id
+        async with reading(self._engine) as conn:
+            row = (
+                await conn.execute(
+                    select(
+                        sign_ins.c.id.label("sign_in_id"),
+                        sign_ins.c.by_link,
+                        sign_ins.c.workspace_id.label("was_in"),
+                        (sign_ins.c.last_seen_at < func.now() - _SEEN_EVERY).label("unseen_lately"),
+                        people,
+                        members.c.workspace_id,
+                        members.c.role,
+                    )
+                    .join(people, people.c.id == sign_ins.c.person_id)
+                    .join(members, members.c.person_id == people.c.id)
+                    .where(sign_ins.c.token_hash == digest, is_alive)
+                    # Removed from the workspace it was in: it goes on in another one.
+                    .order_by(case((here, 0), else_=1), members.c.created_at, members.c.workspace_id)
+                    .limit(1)
+                )
+            ).one_or_none()
+            if row is None:
+                return None
+            if row.unseen_lately or row.was_in != row.workspace_id:
+                await conn.execute(
+                    update(sign_ins)
+                    .where(sign_ins.c.id == row.sign_in_id)
+                    .values(last_seen_at=func.now(), workspace_id=row.workspace_id)
+                )
+        return SignedIn(
+            sign_in_id=row.sign_in_id,
+            person_id=row.id,
+            name=row.name,
+            email=row.email,
+            workspace_id=row.workspace_id,
+            role=Role(row.role),
+            csrf_token=csrf_token,
+            needs_password=row.password_hash is None or row.by_link,
+        )
