@@ -37,6 +37,7 @@ from outdial.speech.base import TextToSpeech
 from outdial.speech.instant import InstantSpeechToText, InstantTextToSpeech
 from outdial.speech.prompts import PromptCache
 from outdial.workspaces.api_keys import create_api_key
+from outdial.workspaces.audit import COMMAND_LINE
 from outdial.workspaces.store import create_workspace
 
 LINES = 5000
@@ -133,8 +134,10 @@ async def _furnish(outdial: Running, config: dict[str, Any]) -> dict[str, str]:
     """A workspace with more lines than anybody will need, an agent and a number."""
     engine = outdial.services.engine
     workspace = await create_workspace(engine, name="Bench", lines=LINES)
-    key = await create_api_key(engine, workspace["id"], name="bench")
-    agent = await create_agent(engine, workspace["id"], name="Bench", source=config["script"], publish=True)
+    key = await create_api_key(engine, workspace["id"], name="bench", by=COMMAND_LINE)
+    agent = await create_agent(
+        engine, workspace["id"], name="Bench", source=config["script"], publish=True, by=COMMAND_LINE
+    )
     number = await add_number(
         engine,
         outdial.services.secret_box,
@@ -146,6 +149,7 @@ async def _furnish(outdial: Running, config: dict[str, Any]) -> dict[str, str]:
         agent_id=agent["id"],
         base_url=config["carrier_url"],
         calls_per_second=config["calls_per_second"],
+        by=COMMAND_LINE,
     )
     return {"key": key["key"], "number_id": number["id"]}
 

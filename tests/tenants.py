@@ -8,6 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from outdial.db.tables import agent_versions, agents, carrier_accounts, numbers
 from outdial.ids import new_id
 from outdial.workspaces.api_keys import create_api_key
+from outdial.workspaces.audit import COMMAND_LINE
 from outdial.workspaces.plans import Plan
 from outdial.workspaces.store import create_workspace
 
@@ -52,5 +53,5 @@ async def make_tenant(engine: AsyncEngine, *, plan: Plan = Plan.TEAM, **number: 
             "agent_id": agent_id,
         }
         await conn.execute(insert(numbers).values(values | number))
-    key = (await create_api_key(engine, workspace_id, name="Test"))["key"]
+    key = (await create_api_key(engine, workspace_id, name="Test", by=COMMAND_LINE))["key"]
     return Tenant(workspace_id=workspace_id, key=key, agent_id=agent_id, number_id=number_id)

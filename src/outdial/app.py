@@ -30,6 +30,7 @@ from outdial.db.migrate import upgrade
 from outdial.db.notify import Notifications
 from outdial.media.pacer import Pacer
 from outdial.media.voice_activity import VoiceActivity
+from outdial.members.first_start import first_link
 from outdial.settings import Settings
 from outdial.speech.base import SpeechToText, TextToSpeech
 from outdial.speech.offline import OfflineSpeechToText, OfflineTextToSpeech
@@ -168,8 +169,18 @@ async def running(
                     task.cancel()
 
 
-async def serve(settings: Settings, *, started: Callable[[str], None], progress: Callable[[str], None]) -> None:
-    """Run until SIGINT or SIGTERM, then end live calls in order. `started` is told the base URL."""
+async def serve(
+    settings: Settings,
+    *,
+    started: Callable[[str, str | None], None],
+    progress: Callable[[str], None],
+    first_start: bool = True,
+) -> None:
+    """Run until SIGINT or SIGTERM, then end live calls in order.
+
+    `started` is told the base URL, and the link that lets the first person in while nobody has been in; without
+    `first_start` somebody else takes care of that.
+    """
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -177,7 +188,8 @@ async def serve(settings: Settings, *, started: Callable[[str], None], progress:
     try:
         async with running(settings, progress=progress) as outdial:
             spare_startup_from_collection()
-            started(outdial.base_url)
+            link = await first_link(outdial.services.engine, outdial.base_url) if first_start else None
+            started(outdial.base_url, link)
             await stop.wait()
             progress("Stopping: live calls are hung up, then everything ends")
     finally:

@@ -11,6 +11,7 @@ from outdial.db.tables import agent_versions, calls, pools
 from outdial.numbers.store import remove_number
 from outdial.refusals import Conflict, LimitReached, NotFound
 from outdial.settings import Settings
+from outdial.workspaces.audit import COMMAND_LINE
 from tenants import make_tenant
 
 REQUEST = OutboundRequest(to="+15551234567")
@@ -84,7 +85,7 @@ async def test_hanging_up_and_claiming_at_once_never_both_win(engine, tenant, pl
 async def test_a_number_removed_meanwhile_takes_no_call_along(engine, tenant, place):
     results = await asyncio.gather(
         *(place() for _ in range(4)),
-        remove_number(engine, tenant.workspace_id, tenant.number_id),
+        remove_number(engine, tenant.workspace_id, tenant.number_id, by=COMMAND_LINE),
         *(place() for _ in range(4)),
         return_exceptions=True,
     )

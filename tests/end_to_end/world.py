@@ -31,6 +31,7 @@ from outdial.simulator.server import Simulator, SimulatorConfig, serve
 from outdial.simulator.telnyx.config import TelnyxConfig
 from outdial.simulator.vonage.account import VonageConfig
 from outdial.workspaces.api_keys import create_api_key
+from outdial.workspaces.audit import COMMAND_LINE
 from outdial.workspaces.secrets import SecretBox
 from outdial.workspaces.store import create_workspace
 
@@ -291,8 +292,8 @@ async def connect_customer(
     Of a carrier that doesn't listen (yet) the number is known to us alone.
     """
     workspace_id = (await create_workspace(engine, name="Clinic", lines=lines))["id"]
-    key = (await create_api_key(engine, workspace_id, name="Test"))["key"]
-    agent = await create_agent(engine, workspace_id, name="Agent", source=script, publish=True)
+    key = (await create_api_key(engine, workspace_id, name="Test", by=COMMAND_LINE))["key"]
+    agent = await create_agent(engine, workspace_id, name="Agent", source=script, publish=True, by=COMMAND_LINE)
     details: dict[str, Any] = {
         "carrier": carrier,
         "e164": number,
@@ -303,9 +304,9 @@ async def connect_customer(
     }
     if carrier_listens:
         connector = Connector(engine=engine, secret_box=secret_box, public_url=base_url)
-        connected = await connector.connect(workspace_id, **details)
+        connected = await connector.connect(workspace_id, **details, by=COMMAND_LINE)
     else:
-        connected = await add_number(engine, secret_box, workspace_id, public_url=base_url, **details)
+        connected = await add_number(engine, secret_box, workspace_id, public_url=base_url, **details, by=COMMAND_LINE)
     http = httpx.AsyncClient(base_url=base_url, headers={"Authorization": key}, timeout=60, trust_env=False)
     return Customer(http, workspace_id, connected["id"], number, key)
 

@@ -13,6 +13,7 @@ from outdial.db.tables import agents, carrier_accounts, numbers
 from outdial.numbers.connecting import Connector, open_account
 from outdial.numbers.store import change_number
 from outdial.refusals import Conflict, Invalid, NotFound, Unavailable
+from outdial.workspaces.audit import COMMAND_LINE
 from outdial.workspaces.secrets import SecretBox
 from outdial.workspaces.store import create_workspace
 from simulated_accounts import FIRST, SECOND, VERIFIED, SimulatedAccounts
@@ -45,7 +46,7 @@ async def workspace_id(engine) -> str:
 def connect(connector, accounts, workspace_id):
     async def connect(carrier, e164=FIRST, **options):
         options = {"credentials": accounts.credentials[carrier]} | options
-        return await connector.connect(workspace_id, carrier=carrier, e164=e164, **options)
+        return await connector.connect(workspace_id, carrier=carrier, e164=e164, **options, by=COMMAND_LINE)
 
     return connect
 
@@ -85,7 +86,7 @@ async def test_a_connected_number_is_announced_to_us_and_a_removed_one_as_before
     inbound_url = f"{URL}/callbacks/{carrier}/accounts/{account_id}/inbound"
     assert await accounts.answered_by(carrier, FIRST, credentials) == inbound_url
     assert any(inbound_url in change for change in check["changes"]), "what was told is what was done"
-    removed = await connector.remove(workspace_id, number["id"])
+    removed = await connector.remove(workspace_id, number["id"], by=COMMAND_LINE)
     assert removed == {"id": number["id"], "carrier": "restored", "message": None}
     again = await connector.check(workspace_id, carrier=carrier, e164=FIRST, credentials=accounts.credentials[carrier])
     assert (again["answered_by"], again["problems"]) == ("nothing", [])
@@ -150,17 +151,17 @@ async def test_a_number_that_cannot_be_put_back_now_stays(connect, connector, ac
     number = await connect(TWILIO)
     accounts.down = True
     with pytest.raises(Unavailable):
-        await connector.remove(workspace_id, number["id"])
+        await connector.remove(workspace_id, number["id"], by=COMMAND_LINE)
     async with engine.connect() as conn:
         assert (await conn.execute(select(numbers.c.id))).scalars().all() == [number["id"]]
-    left = await connector.remove(workspace_id, number["id"], configure_carrier=False)
+    left = await connector.remove(workspace_id, number["id"], configure_carrier=False, by=COMMAND_LINE)
     assert left["carrier"] == "untouched"
 
 
 async def test_what_was_changed_since_is_left_as_it_is(connect, connector, accounts, workspace_id):
     number = await connect(TWILIO)
     accounts.app.account.number_at(FIRST).voice_url = "https://other.example/answer"
-    removed = await connector.remove(workspace_id, number["id"])
+    removed = await connector.remove(workspace_id, number["id"], by=COMMAND_LINE)
     assert removed["carrier"] == "left"
     assert "changed since" in removed["message"]
     assert accounts.app.account.number_at(FIRST).voice_url == "https://other.example/answer"
@@ -169,7 +170,7 @@ async def test_what_was_changed_since_is_left_as_it_is(connect, connector, accou
 async def test_credentials_that_have_expired_keep_no_number(connect, connector, accounts, workspace_id):
     number = await connect(TWILIO)
     accounts.app.account._secrets.clear()
-    removed = await connector.remove(workspace_id, number["id"])
+    removed = await connector.remove(workspace_id, number["id"], by=COMMAND_LINE)
     assert removed["carrier"] == "left"
     assert "Twilio refused" in removed["message"]
 
@@ -178,7 +179,7 @@ async def test_a_number_that_only_dials_out_leaves_the_carrier_alone(connect, co
     accounts.app.account.number_at(FIRST).voice_url = "https://other.example/answer"
     number = await connect(TWILIO, configure_carrier=False)
     assert accounts.app.account.number_at(FIRST).voice_url == "https://other.example/answer"
-    assert (await connector.remove(workspace_id, number["id"]))["carrier"] == "untouched"
+    assert (await connector.remove(workspace_id, number["id"], by=COMMAND_LINE))["carrier"] == "untouched"
 
 
 async def test_a_caller_id_that_was_only_verified_can_dial_out_but_not_answer(connect):
@@ -206,13 +207,14 @@ async def test_a_server_nobody_can_reach_connects_nothing(engine, accounts, work
     )
     credentials = accounts.credentials[TWILIO]
     with pytest.raises(Conflict, match="no_public_url"):
-        await local.connect(workspace_id, carrier=TWILIO, e164=FIRST, credentials=credentials)
+        await local.connect(workspace_id, carrier=TWILIO, e164=FIRST, credentials=credentials, by=COMMAND_LINE)
     simulator = "http://127.0.0.1:9000"
     await local.connect(workspace_id, carrier=TWILIO, e164=FIRST, credentials=credentials, base_url=simulator)
 
 
 async def test_a_number_that_cannot_be_stored_is_put_back_at_its_carrier(connector, accounts, workspace_id, engine):
-    agent = await create_agent(engine, workspace_id, name="Short", source=load_example("appointment_reminder"))
+    script = load_example("appointment_reminder")
+    agent = await create_agent(engine, workspace_id, name="Short", source=script, by=COMMAND_LINE)
 
     def open_(carrier, credentials, base_url):
         client = accounts.open(carrier, credentials, base_url)
@@ -240,7 +242,8 @@ async def test_a_number_that_cannot_be_stored_is_put_back_at_its_carrier(connect
 async def test_a_connected_number_moves_to_another_agent_by_name_and_direction(connect, engine, workspace_id):
     number = await connect(TWILIO, name="Front desk")
     changed = await change_number(
-        engine, workspace_id, number["id"], {"name": "Night", "direction": "inbound"}, public_url=URL
+        engine, workspace_id, number["id"], {"name": "Night", "direction": "inbound"}, public_url=URL,
+        by=COMMAND_LINE,
     )
     assert (changed["name"], changed["direction"], changed["outbound_url"]) == ("Night", "inbound", None)
 
@@ -249,7 +252,7 @@ async def test_the_numbers_of_other_workspaces_cannot_be_removed(connect, connec
     number = await connect(TWILIO)
     other = (await create_workspace(engine, name="Other", lines=1))["id"]
     with pytest.raises(NotFound):
-        await connector.remove(other, number["id"])
+        await connector.remove(other, number["id"], by=COMMAND_LINE)
 
 
 def test_accounts_are_opened_as_the_registry_says(accounts):

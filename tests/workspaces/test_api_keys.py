@@ -5,6 +5,7 @@ from sqlalchemy import select, update
 
 from outdial.db.tables import api_keys
 from outdial.workspaces.api_keys import Authenticator, authenticate, create_api_key, revoke_api_key
+from outdial.workspaces.audit import COMMAND_LINE
 from outdial.workspaces.store import create_workspace
 
 
@@ -19,7 +20,7 @@ async def used_at(engine):
 
 
 async def test_a_key_is_its_workspace_s_and_is_stored_as_a_hash_only(engine, workspace_id):
-    made = await create_api_key(engine, workspace_id, name="Test")
+    made = await create_api_key(engine, workspace_id, name="Test", by=COMMAND_LINE)
     principal = await authenticate(engine, made["key"])
     assert principal is not None
     assert (principal.workspace_id, principal.actor.id, principal.role) == (workspace_id, made["id"], "operator")
@@ -31,7 +32,7 @@ async def test_a_key_is_its_workspace_s_and_is_stored_as_a_hash_only(engine, wor
 
 
 async def test_use_is_noted_at_most_once_a_minute(engine, workspace_id):
-    made = await create_api_key(engine, workspace_id, name="Test")
+    made = await create_api_key(engine, workspace_id, name="Test", by=COMMAND_LINE)
     assert await used_at(engine) is None
     await authenticate(engine, made["key"])
     first = await used_at(engine)
@@ -47,9 +48,9 @@ async def test_use_is_noted_at_most_once_a_minute(engine, workspace_id):
 async def test_a_key_revoked_elsewhere_works_as_long_as_it_is_remembered_and_no_longer(engine, workspace_id):
     now = 0.0
     remembering = Authenticator(engine, ttl_s=3.0, clock=lambda: now)
-    made = await create_api_key(engine, workspace_id, name="Test")
+    made = await create_api_key(engine, workspace_id, name="Test", by=COMMAND_LINE)
     assert await remembering(made["key"]) is not None
-    await revoke_api_key(engine, workspace_id, made["id"])
+    await revoke_api_key(engine, workspace_id, made["id"], by=COMMAND_LINE)
     now = 2.9
     assert await remembering(made["key"]) is not None
     now = 3.0
@@ -58,14 +59,14 @@ async def test_a_key_revoked_elsewhere_works_as_long_as_it_is_remembered_and_no_
 
 async def test_a_key_revoked_here_is_forgotten_at_once(engine, workspace_id):
     remembering = Authenticator(engine)
-    made = await create_api_key(engine, workspace_id, name="Test")
+    made = await create_api_key(engine, workspace_id, name="Test", by=COMMAND_LINE)
     assert await remembering(made["key"]) is not None
-    await revoke_api_key(engine, workspace_id, made["id"])
+    await revoke_api_key(engine, workspace_id, made["id"], by=COMMAND_LINE)
     remembering.forget(made["id"])
     assert await remembering(made["key"]) is None
 
 
 async def test_revoking_twice_keeps_the_first_instant(engine, workspace_id):
-    made = await create_api_key(engine, workspace_id, name="Test")
-    first = await revoke_api_key(engine, workspace_id, made["id"])
-    assert await revoke_api_key(engine, workspace_id, made["id"]) == first
+    made = await create_api_key(engine, workspace_id, name="Test", by=COMMAND_LINE)
+    first = await revoke_api_key(engine, workspace_id, made["id"], by=COMMAND_LINE)
+    assert await revoke_api_key(engine, workspace_id, made["id"], by=COMMAND_LINE) == first

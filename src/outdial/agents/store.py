@@ -1,6 +1,7 @@
 """Agents and their versions. A version never changes; the newest is the draft, one may be published."""
 
 import asyncio
+from collections.abc import Mapping
 from typing import Any, Literal
 
 from sqlalchemy import Row, func, insert, select, update
@@ -13,6 +14,7 @@ from outdial.db.tables import agent_versions, agents
 from outdial.ids import is_id, new_id
 from outdial.instants import to_json
 from outdial.refusals import Conflict, Invalid, NotFound
+from outdial.workspaces.audit import Actor, record
 
 MAX_SOURCE_CHARS = 200_000
 
@@ -48,7 +50,7 @@ class VersionSource(VersionView):
 
 
 async def create_agent(
-    engine: AsyncEngine, workspace_id: str, *, name: str, source: str, publish: bool = False
+    engine: AsyncEngine, workspace_id: str, *, name: str, source: str, publish: bool = False, by: Actor
 ) -> AgentDetail:
     """A script agent whose version 1 is `source` (YAML). Raises Invalid with the line and the reason."""
     await _check(source)
@@ -64,11 +66,11 @@ async def create_agent(
             )
         )
         await conn.execute(insert(agent_versions).values(agent_id=agent_id, version=1, source=source))
-        return await get_agent(conn, workspace_id, agent_id)
+        return await _recorded(conn, workspace_id, agent_id, by, "agent.created", {"published": publish})
 
 
 async def add_version(
-    engine: AsyncEngine, workspace_id: str, agent_id: str, *, source: str, publish: bool = False
+    engine: AsyncEngine, workspace_id: str, agent_id: str, *, source: str, publish: bool = False, by: Actor
 ) -> AgentDetail:
     """A new draft. Calls under way keep the version they started with."""
     await _check(source)
@@ -81,25 +83,27 @@ async def add_version(
         await conn.execute(insert(agent_versions).values(agent_id=agent_id, version=version, source=source))
         if publish:
             await conn.execute(update(agents).where(agents.c.id == agent_id).values(published_version=version))
-        return await get_agent(conn, workspace_id, agent_id)
+        details = {"version": version, "published": publish}
+        return await _recorded(conn, workspace_id, agent_id, by, "agent.version_added", details)
 
 
 async def publish_version(
-    engine: AsyncEngine, workspace_id: str, agent_id: str, version: int | None = None
+    engine: AsyncEngine, workspace_id: str, agent_id: str, version: int | None = None, *, by: Actor
 ) -> AgentDetail:
     """Publish a version (default: the draft); an older one may be published again."""
     async with engine.begin() as conn:
-        await _lock(conn, workspace_id, agent_id)
+        before = await _lock(conn, workspace_id, agent_id)
         row = await _version(conn, agent_id, "draft" if version is None else version)
         await conn.execute(update(agents).where(agents.c.id == agent_id).values(published_version=row.version))
-        return await get_agent(conn, workspace_id, agent_id)
+        details = {"version": row.version, "before": before.published_version}
+        return await _recorded(conn, workspace_id, agent_id, by, "agent.published", details)
 
 
-async def rename_agent(engine: AsyncEngine, workspace_id: str, agent_id: str, *, name: str) -> AgentDetail:
+async def rename_agent(engine: AsyncEngine, workspace_id: str, agent_id: str, *, name: str, by: Actor) -> AgentDetail:
     async with engine.begin() as conn:
-        await _lock(conn, workspace_id, agent_id)
+        before = await _lock(conn, workspace_id, agent_id)
         await conn.execute(update(agents).where(agents.c.id == agent_id).values(name=name))
-        return await get_agent(conn, workspace_id, agent_id)
+        return await _recorded(conn, workspace_id, agent_id, by, "agent.renamed", {"before": before.name})
 
 
 async def list_agents(conn: AsyncConnection, workspace_id: str) -> list[AgentView]:
@@ -172,17 +176,24 @@ async def _check(source: str) -> None:
         raise Invalid("source", str(error)) from None
 
 
-async def _lock(conn: AsyncConnection, workspace_id: str, agent_id: str) -> None:
-    """Of two who change an agent at once, one waits."""
+async def _lock(conn: AsyncConnection, workspace_id: str, agent_id: str) -> Row[Any]:
+    """The agent as it is. Of two who change one at once, one waits."""
     found = None
     if is_id(agent_id, "agent"):
-        found = await conn.scalar(
-            select(agents.c.id)
-            .where(agents.c.id == agent_id, agents.c.workspace_id == workspace_id)
-            .with_for_update()
-        )
+        query = select(agents).where(agents.c.id == agent_id, agents.c.workspace_id == workspace_id)
+        found = (await conn.execute(query.with_for_update())).one_or_none()
     if found is None:
         raise _unknown()
+    return found
+
+
+async def _recorded(
+    conn: AsyncConnection, workspace_id: str, agent_id: str, by: Actor, act: str, details: Mapping[str, Any]
+) -> AgentDetail:
+    """The agent after something was done to it, which goes into the audit log."""
+    agent = await get_agent(conn, workspace_id, agent_id)
+    await record(conn, workspace_id, by, act, subject_id=agent_id, subject_name=agent["name"], details=details)
+    return agent
 
 
 def _agents() -> Any:

@@ -104,7 +104,7 @@ async def post_agent(
     ],
 ) -> JSONResponse:
     agent = await create_agent(
-        services.engine, caller.workspace_id, name=body.name, source=body.source, publish=body.publish
+        services.engine, caller.workspace_id, name=body.name, source=body.source, publish=body.publish, by=caller.actor
     )
     return JSONResponse(agent, status_code=201)
 
@@ -135,7 +135,10 @@ async def patch_agent(
     agent_id: AgentId,
     body: Annotated[AgentChanges, Body(openapi_examples={"name": {"value": {"name": "Reminder"}}})],
 ) -> JSONResponse:
-    return JSONResponse(await rename_agent(services.engine, caller.workspace_id, agent_id, name=body.name))
+    agent = await rename_agent(
+        services.engine, caller.workspace_id, agent_id, name=body.name, by=caller.actor
+    )
+    return JSONResponse(agent)
 
 
 @router.post(
@@ -154,7 +157,7 @@ async def post_version(
     body: Annotated[NewVersion, Body(openapi_examples={"draft": {"value": {"source": _SOURCE}}})],
 ) -> JSONResponse:
     agent = await add_version(
-        services.engine, caller.workspace_id, agent_id, source=body.source, publish=body.publish
+        services.engine, caller.workspace_id, agent_id, source=body.source, publish=body.publish, by=caller.actor
     )
     return JSONResponse(agent, status_code=201)
 
@@ -189,4 +192,7 @@ async def post_publication(
     agent_id: AgentId,
     body: Annotated[Publication, Body(openapi_examples={"draft": {"value": {}}, "older": {"value": {"version": 1}}})],
 ) -> JSONResponse:
-    return JSONResponse(await publish_version(services.engine, caller.workspace_id, agent_id, body.version))
+    agent = await publish_version(
+        services.engine, caller.workspace_id, agent_id, body.version, by=caller.actor
+    )
+    return JSONResponse(agent)

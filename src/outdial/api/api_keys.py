@@ -6,13 +6,14 @@ from fastapi import APIRouter, Body, Path, Request
 from fastapi.responses import JSONResponse
 from typing_extensions import TypedDict
 
-from outdial.api.auth import ApiRoute, Caller
+from outdial.api.auth import ApiRoute, Caller, needs
 from outdial.api.bodies import Name, StrictBody
 from outdial.api.docs import errors, example
 from outdial.api.services import Use
 from outdial.db.engine import reading
 from outdial.ids import is_id
 from outdial.refusals import NotFound
+from outdial.workspaces.access import Role
 from outdial.workspaces.api_keys import (
     ApiKeyView,
     Authenticator,
@@ -65,12 +66,13 @@ async def get_keys(services: Use, caller: Caller) -> JSONResponse:
     responses=example(_KEY | {"key": "od_Xy12aExample", "last_used_at": None}, "Made", status=201)
     | errors(413, 415, 422),
 )
+@needs(Role.OPERATOR)
 async def post_key(
     services: Use,
     caller: Caller,
     body: Annotated[KeyRequest, Body(openapi_examples={"key": {"value": {"name": "Zapier"}}})],
 ) -> JSONResponse:
-    key = await create_api_key(services.engine, caller.workspace_id, name=body.name)
+    key = await create_api_key(services.engine, caller.workspace_id, name=body.name, by=caller.actor)
     return JSONResponse(key, status_code=201, headers={"Cache-Control": "no-store"})
 
 
@@ -83,11 +85,12 @@ async def post_key(
     responses=example(_KEY | {"revoked_at": "2026-02-01T09:00:00Z"})
     | errors(s404_api_key_not_found="There is no such API key."),
 )
+@needs(Role.OPERATOR)
 async def delete_key(
     request: Request, services: Use, caller: Caller, key_id: Annotated[str, Path(description="Id of an API key")]
 ) -> JSONResponse:
     if not is_id(key_id, "key"):
         raise NotFound("api_key_not_found", "There is no such API key.")
-    key = await revoke_api_key(services.engine, caller.workspace_id, key_id)
+    key = await revoke_api_key(services.engine, caller.workspace_id, key_id, by=caller.actor)
     cast(Authenticator, request.app.state.authenticator).forget(key_id)
     return JSONResponse(key)

@@ -6,10 +6,13 @@ from outdial import __version__
 from outdial.api import (
     agents,
     api_keys,
+    audit_log,
     calls,
     control,
     events,
     health,
+    me,
+    members,
     numbers,
     outbound,
     problems,
@@ -37,7 +40,7 @@ def create_api(services: Services) -> FastAPI:
     app.state.sign_ins = SignIns(services.engine, csrf_key=services.secret_box.derive("csrf"))
     problems.install(app)
     app.add_middleware(BodyLimit, max_bytes=services.settings.max_body_bytes)
-    modules = (outbound, calls, control, events, numbers, agents, api_keys, workspace, health)
+    modules = (outbound, calls, control, events, numbers, agents, workspace, members, me, api_keys, audit_log, health)
     routers = [module.router for module in modules]
     for router in routers:
         app.include_router(router)

@@ -16,8 +16,11 @@ from outdial.api.problems import Problem, invalid
 from outdial.api.services import Services
 from outdial.api.sign_in_cookie import read_token, require_our_page
 from outdial.members.signed_in import SignedIn, SignIns
+from outdial.refusals import Conflict
 from outdial.workspaces.access import Principal, Role
 from outdial.workspaces.api_keys import Authenticator
+
+NOT_A_PERSON = "An API key has no sign-ins, no password and one workspace; sign in to do this."
 
 _MAX_KEY_CHARS = 200
 
@@ -110,6 +113,20 @@ def caller(request: Request, _: Annotated[str | None, Security(_scheme)]) -> Pri
 
 
 Caller = Annotated[Principal, Depends(caller)]
+
+
+def person(request: Request, _: Caller) -> SignedIn:
+    if request.state.signed_in is None:
+        raise Conflict("not_a_person", NOT_A_PERSON)
+    return cast(SignedIn, request.state.signed_in)
+
+
+def remembered(request: Request) -> SignIns:
+    return cast(SignIns, request.app.state.sign_ins)
+
+
+Person = Annotated[SignedIn, Depends(person)]
+Remembered = Annotated[SignIns, Depends(remembered)]  # to be told of what was changed
 
 
 async def _principal(request: Request) -> Principal:

@@ -7,7 +7,9 @@ from fastapi import APIRouter, FastAPI
 from fastapi.routing import APIRoute
 from pydantic import BaseModel, ConfigDict
 
+from outdial.api.auth import ApiRoute, role_of
 from outdial.api.problems import MEDIA_TYPE, Problem, problem_json
+from outdial.workspaces.access import Role
 
 CONSENT = "In some regions automated calls without consent break the law: call only people who agreed to it."
 
@@ -16,8 +18,11 @@ One `POST` and your agent phones anyone, from your own number at a carrier.
 
 **{CONSENT}**
 
-Every request needs an API key in the `Authorization` header. Every error is `application/problem+json`
-(RFC 9457) with a stable `code`, and a `message` for people. Instants are ISO 8601 in UTC, phone numbers E.164.
+Every request needs an API key in the `Authorization` header. (In the browser of somebody who is signed in, the cookie
+does, with the header `X-CSRF-Token` on what changes something; then their role decides what they may do.)
+
+Every error is `application/problem+json` (RFC 9457) with a stable `code`, and a `message` for people. Instants are
+ISO 8601 in UTC, phone numbers E.164.
 """
 
 
@@ -97,6 +102,8 @@ def complete_document(app: FastAPI, routers: Sequence[APIRouter]) -> None:
 
 def _complete(operation: dict[str, Any], route: APIRoute) -> None:
     stated = {str(status): response for status, response in route.responses.items()}
+    if isinstance(route, ApiRoute) and route.methods and not route.methods <= {"GET", "HEAD"}:
+        _say_who_may(operation, role_of(route))
     if "422" not in stated:
         operation["responses"].pop("422", None)  # FastAPI adds its own wherever there is a parameter
     for status, response in stated.items():
@@ -105,7 +112,17 @@ def _complete(operation: dict[str, Any], route: APIRoute) -> None:
                 operation["responses"][status]["content"][media_type]["example"] = content["example"]
 
 
-def _add(responses: dict[int | str, dict[str, Any]], status: int, description: str, code: str, message: str) -> None:
+def _say_who_may(operation: dict[str, Any], needed: Role) -> None:
+    codes = {"csrf": "Of a browser: the CSRF token is missing, or the request comes from another site."}
+    if needed is not Role.VIEWER:
+        codes["role_too_low"] = f"Only for the role {needed}" + (" or above." if needed is Role.EDITOR else ".")
+    responses = {403: operation["responses"].pop("403")} if "403" in operation["responses"] else {}
+    for code, message in codes.items():
+        _add(responses, 403, message, code, message)
+    operation["responses"]["403"] = responses[403]
+
+
+def _add(responses: dict[Any, dict[str, Any]], status: int, description: str, code: str, message: str) -> None:
     problem = Problem(status, code, message, errors=_INVALID if code == "invalid_request" else ())
     response = responses.setdefault(
         status,

@@ -7,7 +7,7 @@ from fastapi.responses import JSONResponse
 from pydantic import Field
 from typing_extensions import TypedDict
 
-from outdial.api.auth import ApiRoute, Caller
+from outdial.api.auth import ApiRoute, Caller, needs
 from outdial.api.bodies import CleanId, Name, StrictBody
 from outdial.api.docs import errors, example
 from outdial.api.services import Use
@@ -17,6 +17,7 @@ from outdial.carriers.registry import CARRIERS
 from outdial.db.engine import reading
 from outdial.numbers.connecting import NumberCheck, RemovedNumber
 from outdial.numbers.store import Direction, NumberView, Version, change_number, get_number, list_numbers
+from outdial.workspaces.access import Role
 
 router = APIRouter(route_class=ApiRoute, tags=["Phone numbers"])
 
@@ -136,6 +137,7 @@ async def get_numbers(services: Use, caller: Caller) -> JSONResponse:
     response_model=NumberCheck,
     responses=example(_CHECK) | errors(413, 415, 422, **_UNREACHABLE),
 )
+@needs(Role.OPERATOR)
 async def check_number(
     services: Use, caller: Caller, body: Annotated[NumberOfAccount, Body(openapi_examples=_CHECKED)]
 ) -> JSONResponse:
@@ -157,6 +159,7 @@ async def check_number(
     response_model=NumberView,
     responses=example(_NUMBER, "Connected", status=201) | errors(413, 415, 422, **_REFUSED, **_UNREACHABLE),
 )
+@needs(Role.OPERATOR)
 async def post_number(
     services: Use, caller: Caller, body: Annotated[NewNumber, Body(openapi_examples=_NEW)]
 ) -> JSONResponse:
@@ -170,6 +173,7 @@ async def post_number(
         agent_version=body.agent_version,
         direction=body.direction,
         configure_carrier=body.configure_carrier,
+        by=caller.actor,
     )
     return JSONResponse(number, status_code=201)
 
@@ -211,6 +215,7 @@ async def patch_number(
         number_id,
         body.model_dump(exclude_unset=True),
         public_url=services.settings.base_url,
+        by=caller.actor,
     )
     return JSONResponse(number)
 
@@ -232,11 +237,14 @@ async def patch_number(
         s409_number_in_use="2 calls of this phone number are waiting or running; end them first.",
     ),
 )
+@needs(Role.OPERATOR)
 async def delete_number(
     services: Use,
     caller: Caller,
     number_id: NumberId,
     configure_carrier: Annotated[bool, Query(description="`false`: leave the carrier's settings as they are")] = True,
 ) -> JSONResponse:
-    removed = await services.connector.remove(caller.workspace_id, number_id, configure_carrier=configure_carrier)
+    removed = await services.connector.remove(
+        caller.workspace_id, number_id, configure_carrier=configure_carrier, by=caller.actor
+    )
     return JSONResponse(removed)

@@ -1,4 +1,4 @@
-"""The workspace of the API key: its plan, and how its lines are used right now."""
+"""The workspace of whoever asks: its plan, and how its lines are used right now."""
 
 from typing import Annotated, Any
 
@@ -6,11 +6,12 @@ from fastapi import APIRouter, Body
 from fastapi.responses import JSONResponse
 from pydantic import Field
 
-from outdial.api.auth import ApiRoute, Caller
+from outdial.api.auth import ApiRoute, Caller, needs
 from outdial.api.bodies import StrictBody
 from outdial.api.docs import errors, example
 from outdial.api.services import Use
 from outdial.db.engine import reading
+from outdial.workspaces.access import Role
 from outdial.workspaces.plans import MAX_LINES, Plan
 from outdial.workspaces.store import WorkspaceView, change_plan, get_workspace
 
@@ -68,6 +69,7 @@ async def get_own_workspace(services: Use, caller: Caller) -> JSONResponse:
     response_model=WorkspaceView,
     responses=example(_WORKSPACE) | errors(413, 415, 422),
 )
+@needs(Role.OPERATOR)
 async def patch_workspace(
     services: Use, caller: Caller, body: Annotated[WorkspaceChanges, Body(openapi_examples=_CHANGES)]
 ) -> JSONResponse:
@@ -77,5 +79,6 @@ async def patch_workspace(
         plan=body.plan,
         lines=body.lines,
         reserved_inbound=body.reserved_inbound,
+        by=caller.actor,
     )
     return JSONResponse(changed)

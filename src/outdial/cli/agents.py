@@ -12,6 +12,7 @@ from outdial.cli.database import Workspace, the_workspace, with_database
 from outdial.cli.failures import CommandFailed
 from outdial.cli.output import AsJson, show, show_rows
 from outdial.settings import Settings
+from outdial.workspaces.audit import COMMAND_LINE
 
 app = typer.Typer(help="Agents and their versions.", no_args_is_help=True)
 
@@ -50,7 +51,7 @@ def create(
     async def work(engine: AsyncEngine, _: Settings) -> store.AgentDetail:
         workspace_id = await the_workspace(engine, workspace)
         return await store.create_agent(
-            engine, workspace_id, name=name or script.stem, source=source, publish=publish
+            engine, workspace_id, name=name or script.stem, source=source, publish=publish, by=COMMAND_LINE
         )
 
     _show(with_database(work), as_json=json, done="Agent made.")
@@ -65,7 +66,7 @@ def update(
 
     async def work(engine: AsyncEngine, _: Settings) -> store.AgentDetail:
         workspace_id = await the_workspace(engine, workspace)
-        return await store.add_version(engine, workspace_id, agent_id, source=source, publish=publish)
+        return await store.add_version(engine, workspace_id, agent_id, source=source, publish=publish, by=COMMAND_LINE)
 
     _show(with_database(work), as_json=json, done="New version stored.")
 
@@ -80,7 +81,8 @@ def publish(
     """Choose the version that calls get."""
 
     async def work(engine: AsyncEngine, _: Settings) -> store.AgentDetail:
-        return await store.publish_version(engine, await the_workspace(engine, workspace), agent_id, version)
+        workspace_id = await the_workspace(engine, workspace)
+        return await store.publish_version(engine, workspace_id, agent_id, version, by=COMMAND_LINE)
 
     _show(with_database(work), as_json=json, done="Version published.")
 

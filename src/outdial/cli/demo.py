@@ -131,6 +131,7 @@ class _Demo:
                     "event": "ready",
                     "base_url": self._base_url,
                     "api_key": made.api_key,
+                    "dashboard_url": made.dashboard_url,
                     "numbers": made.numbers,
                     "simulator_url": self._simulator_url,
                 }
@@ -157,7 +158,7 @@ class _Demo:
             log=logs / "simulator.log",
         )
         stack.push_async_callback(simulator.stop)
-        outdial = await Child.start("Outdial", "serve", env=env, log=logs / "outdial.log")
+        outdial = await Child.start("Outdial", "serve", "--no-first-start", env=env, log=logs / "outdial.log")
         stack.push_async_callback(outdial.stop)
         return simulator, outdial
 
@@ -200,6 +201,8 @@ class _Demo:
             body = {"to": "+12025550105", "variables": {"user_name": "Jane"}, "amd": True}
             console.print("\nEverything stays up until Ctrl-C. Try a voicemail:\n")
             console.print(self._curl(made, body), style="bold", soft_wrap=True, markup=False)
+            console.print("\nThe dashboard, by a link that works once:\n")
+            console.print(made.dashboard_url, style="bold", soft_wrap=True, markup=False)
             console.print(f"\nAPI: {self._base_url}/docs   Logs: {self._settings.data_dir}/*.log", style="dim")
         async with asyncio.TaskGroup() as group:
             for child in children:

@@ -15,11 +15,13 @@ from outdial.agents.store import create_agent, list_agents
 from outdial.carriers.base import CarrierName
 from outdial.carriers.registry import CARRIERS
 from outdial.db.tables import calls, carrier_accounts, numbers
+from outdial.members.first_start import operator_link
 from outdial.numbers.connecting import INBOUND, account_url, open_account
 from outdial.numbers.store import add_number, list_numbers
 from outdial.settings import Settings
 from outdial.simulator.server import SimulatorConfig
 from outdial.workspaces.api_keys import authenticate, create_api_key
+from outdial.workspaces.audit import COMMAND_LINE
 from outdial.workspaces.plans import Plan
 from outdial.workspaces.secrets import SecretBox
 from outdial.workspaces.store import create_workspace, list_workspaces
@@ -32,11 +34,12 @@ SIMULATED = SimulatorConfig()  # the accounts that a simulator has when nobody a
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DemoSetup:
-    """`numbers`: the id of a number of each carrier, in our API."""
+    """`numbers`: the id of a number of each carrier, in our API. `dashboard_url` signs the operator in, once."""
 
     workspace_id: str
     api_key: str
     numbers: Mapping[CarrierName, str]
+    dashboard_url: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,7 +63,7 @@ async def set_up_demo(
     file = settings.data_dir / "api_key"
     api_key = await _valid(engine, workspace_id, _kept(file))
     if api_key is None:
-        api_key = (await create_api_key(engine, workspace_id, name="demo"))["key"]
+        api_key = (await create_api_key(engine, workspace_id, name="demo", by=COMMAND_LINE))["key"]
         _keep(file, api_key)
     agent_id = await _agent(engine, workspace_id)
     return DemoSetup(
@@ -70,6 +73,7 @@ async def set_up_demo(
             account.carrier: await _number(engine, settings, workspace_id, agent_id, account, calls_per_second)
             for account in await simulated_accounts(simulator_url)
         },
+        dashboard_url=await operator_link(engine, settings.base_url),
     )
 
 
@@ -158,6 +162,7 @@ async def _number(
             name=f"Demo number ({CARRIERS[account.carrier].label})",
             agent_id=agent_id,
             base_url=account.base_url,
+            by=COMMAND_LINE,
         )
     async with engine.begin() as conn:
         account_id: str = (
@@ -195,4 +200,5 @@ async def _agent(engine: AsyncEngine, workspace_id: str) -> str:
             if agent["name"] == AGENT:
                 return agent["id"]
     source = load_example(EXAMPLE)
-    return (await create_agent(engine, workspace_id, name=AGENT, source=source, publish=True))["id"]
+    agent = await create_agent(engine, workspace_id, name=AGENT, source=source, publish=True, by=COMMAND_LINE)
+    return agent["id"]

@@ -7,6 +7,7 @@ from outdial.cli.database import Workspace, the_workspace, with_database
 from outdial.cli.output import AsJson, show, show_rows
 from outdial.settings import Settings
 from outdial.workspaces import api_keys
+from outdial.workspaces.audit import COMMAND_LINE
 
 app = typer.Typer(help="API keys.", no_args_is_help=True)
 
@@ -33,7 +34,7 @@ def create(name: str, workspace: Workspace = None, json: AsJson = False) -> None
     """Make a key. It is shown this once."""
 
     async def work(engine: AsyncEngine, _: Settings) -> api_keys.NewApiKey:
-        return await api_keys.create_api_key(engine, await the_workspace(engine, workspace), name=name)
+        return await api_keys.create_api_key(engine, await the_workspace(engine, workspace), name=name, by=COMMAND_LINE)
 
     show(with_database(work), as_json=json, done="Key made. Keep it now: it can't be shown again.")
 
@@ -43,6 +44,6 @@ def revoke(key_id: str, workspace: Workspace = None, json: AsJson = False) -> No
     """Make a key stop working, for good."""
 
     async def work(engine: AsyncEngine, _: Settings) -> api_keys.ApiKeyView:
-        return await api_keys.revoke_api_key(engine, await the_workspace(engine, workspace), key_id)
+        return await api_keys.revoke_api_key(engine, await the_workspace(engine, workspace), key_id, by=COMMAND_LINE)
 
     show(with_database(work), as_json=json, done="Key revoked. Running servers may honour it for a few seconds.")

@@ -12,6 +12,7 @@ from outdial.cli.output import AsJson, progress, show, show_rows
 from outdial.numbers import store
 from outdial.numbers.connecting import Connector, NumberCheck, RemovedNumber
 from outdial.settings import Settings
+from outdial.workspaces.audit import COMMAND_LINE
 from outdial.workspaces.secrets import SecretBox
 
 app = typer.Typer(help="Phone numbers.", no_args_is_help=True)
@@ -98,6 +99,7 @@ def connect(
             direction="inbound" if inbound_only else "both",
             base_url=carrier_url,
             calls_per_second=calls_per_second,
+            by=COMMAND_LINE,
         )
 
     show(with_database(work), as_json=json, done="Number connected. Check its account with: outdial doctor")
@@ -128,7 +130,9 @@ def change(
 
     async def work(engine: AsyncEngine, settings: Settings) -> store.NumberView:
         workspace_id = await the_workspace(engine, workspace)
-        return await store.change_number(engine, workspace_id, number_id, changes, public_url=settings.base_url)
+        return await store.change_number(
+            engine, workspace_id, number_id, changes, public_url=settings.base_url, by=COMMAND_LINE
+        )
 
     show(with_database(work), as_json=json, done="Number changed.")
 
@@ -147,7 +151,7 @@ def remove(
     async def work(engine: AsyncEngine, settings: Settings) -> RemovedNumber:
         workspace_id = await the_workspace(engine, workspace)
         return await _connector(engine, settings).remove(
-            workspace_id, number_id, configure_carrier=not leave_carrier
+            workspace_id, number_id, configure_carrier=not leave_carrier, by=COMMAND_LINE
         )
 
     show(with_database(work), as_json=json, done="Number disconnected.")

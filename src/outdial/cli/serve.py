@@ -19,32 +19,38 @@ def serve(
     host: Annotated[str | None, typer.Option(help="Address to listen on (OUTDIAL_HOST).")] = None,
     port: Annotated[int | None, typer.Option(help="Port to listen on (OUTDIAL_PORT); 0 takes a free one.")] = None,
     with_parent: WithParent = False,
+    first_start: Annotated[bool, typer.Option("--first-start/--no-first-start", hidden=True)] = True,
 ) -> None:
     """Take requests, dial, talk, until Ctrl-C or SIGTERM; live calls are then ended in order."""
     given = {name: value for name, value in {"host": host, "port": port}.items() if value is not None}
     settings = load_settings(**given)
     with asyncio.Runner(loop_factory=_new_event_loop) as runner:
-        runner.run(_serve(settings, with_parent=with_parent))
+        runner.run(_serve(settings, with_parent=with_parent, first_start=first_start))
 
 
-async def _serve(settings: Settings, *, with_parent: bool) -> None:
+async def _serve(settings: Settings, *, with_parent: bool, first_start: bool) -> None:
     from outdial.app import CannotListen  # loads the models' libraries
     from outdial.app import serve as serve_until_stopped
 
     watch = asyncio.create_task(end_with_parent()) if with_parent else None
 
-    def started(base_url: str) -> None:
+    def started(base_url: str, link: str | None) -> None:
         progress.print(f"[green]Outdial is up:[/] {base_url}  (API: {base_url}/docs)", soft_wrap=True)
         if settings.public_url is None:
             progress.print(
                 "Carriers can't reach this address; set OUTDIAL_PUBLIC_URL to your https:// address.", soft_wrap=True
             )
-        progress.print(
-            "First time here? outdial workspaces create NAME, outdial keys create NAME, outdial doctor", soft_wrap=True
-        )
+        if link is not None:
+            progress.print(f"Sign in (this link works once, for 24 hours): {link}", soft_wrap=True)
+            progress.print("Programs need an API key: outdial keys create NAME. Is all well? outdial doctor")
 
     try:
-        await serve_until_stopped(settings, started=started, progress=lambda step: progress.print(f"{step} …"))
+        await serve_until_stopped(
+            settings,
+            started=started,
+            progress=lambda step: progress.print(f"{step} …"),
+            first_start=first_start,
+        )
     except CannotListen as error:
         raise CommandFailed(f"{error}; stop what listens there or choose another port (OUTDIAL_PORT)") from error
     finally:

@@ -9,6 +9,7 @@ from outdial.cli.database import with_database
 from outdial.cli.output import AsJson, show, show_rows
 from outdial.settings import Settings
 from outdial.workspaces import store
+from outdial.workspaces.audit import COMMAND_LINE
 from outdial.workspaces.plans import Plan
 
 app = typer.Typer(help="Workspaces, their plans and lines.", no_args_is_help=True)
@@ -44,7 +45,8 @@ def create(
     async def work(engine: AsyncEngine, _: Settings) -> store.WorkspaceView:
         return await store.create_workspace(engine, name=name, plan=plan, lines=lines)
 
-    show(with_database(work), as_json=json, done="Workspace made. Next: outdial keys create NAME")
+    done = "Workspace made. Next: outdial members invite EMAIL --role operator, outdial keys create NAME"
+    show(with_database(work), as_json=json, done=done)
 
 
 @app.command()
@@ -59,7 +61,7 @@ def change(
 
     async def work(engine: AsyncEngine, _: Settings) -> store.WorkspaceView:
         return await store.change_plan(
-            engine, workspace_id, plan=plan, lines=lines, reserved_inbound=reserved_inbound
+            engine, workspace_id, plan=plan, lines=lines, reserved_inbound=reserved_inbound, by=COMMAND_LINE
         )
 
     show(with_database(work), as_json=json, done="Workspace changed.")

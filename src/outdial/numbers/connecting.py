@@ -29,6 +29,7 @@ from outdial.ids import id_of, is_id
 from outdial.numbers import store
 from outdial.numbers.store import Direction, NumberView, Version
 from outdial.refusals import Conflict, Invalid, NotFound, Refusal, Unavailable
+from outdial.workspaces.audit import Actor
 from outdial.workspaces.secrets import SecretBox
 
 logger = logging.getLogger(__name__)
@@ -131,6 +132,7 @@ class Connector:
         configure_carrier: bool = True,
         base_url: str | None = None,
         calls_per_second: float | None = None,
+        by: Actor,
     ) -> NumberView:
         """Have calls to a number announced to us, and keep it. Without `configure_carrier` nothing is changed at the
         carrier: the number only dials out.
@@ -169,6 +171,7 @@ class Connector:
                     calls_per_second=calls_per_second,
                     account_id=account.id,
                     undo=undo,
+                    by=by,
                 )
             except Conflict:
                 raise  # connected by somebody else in the same moment: what the carrier has is right for them
@@ -177,7 +180,9 @@ class Connector:
                     await _put_back(client, e164, undo["carrier"])
                 raise
 
-    async def remove(self, workspace_id: str, number_id: str, *, configure_carrier: bool = True) -> RemovedNumber:
+    async def remove(
+        self, workspace_id: str, number_id: str, *, configure_carrier: bool = True, by: Actor
+    ) -> RemovedNumber:
         """Put the carrier's settings back as they were, and forget the number (see store.remove_number).
 
         Raises NotFound, Conflict while calls of it wait or run, and Unavailable: then nothing was removed.
@@ -188,7 +193,7 @@ class Connector:
         if configure_carrier and row.undo is not None:
             removed["message"] = await self._disconnect(row)
             removed["carrier"] = "restored" if removed["message"] is None else "left"
-        await store.remove_number(self.engine, workspace_id, number_id)
+        await store.remove_number(self.engine, workspace_id, number_id, by=by)
         return removed
 
     # -- inside ----------------------------------------------------------------------------------------------

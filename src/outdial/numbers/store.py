@@ -16,7 +16,8 @@ from outdial.ids import is_id, new_id
 from outdial.instants import to_json
 from outdial.numbers.e164 import parse_e164
 from outdial.refusals import Conflict, Invalid, NotFound
-from outdial.workspaces.secrets import SecretBox
+from outdial.workspaces.audit import Actor, record
+from outdial.workspaces.secrets import SecretBox, WrongSecretKey
 
 Direction = Literal["both", "inbound"]
 Version = Literal["published", "draft"]
@@ -74,6 +75,7 @@ async def add_number(
     calls_per_second: float | None = None,
     account_id: str | None = None,
     undo: Mapping[str, Any] | None = None,
+    by: Actor,
 ) -> NumberView:
     """Keep a number; numbers.connecting makes the carrier announce its calls first. An account that is known already
     gets these credentials for all of its numbers.
@@ -88,8 +90,10 @@ async def add_number(
     pace = {} if calls_per_second is None else {"calls_per_second": calls_per_second}
     place = {} if base_url is None else {"base_url": base_url}
     sealed = secret_box.encrypt(dict(credentials))
+    account_ref = kind.account_ref(credentials)
     async with engine.begin() as conn:
         await require_agent(conn, workspace_id, agent_id)
+        replaced = await _replaces_credentials(conn, secret_box, workspace_id, carrier, account_ref, credentials)
         account = upsert(carrier_accounts).values(
             {"calls_per_second": kind.default_calls_per_second, "base_url": None}
             | pace
@@ -98,7 +102,7 @@ async def add_number(
                 "id": account_id or new_id("acct"),
                 "workspace_id": workspace_id,
                 "carrier": carrier,
-                "account_ref": kind.account_ref(credentials),
+                "account_ref": account_ref,
                 "credentials": sealed,
             }
         )
@@ -126,11 +130,24 @@ async def add_number(
         )
         if added is None:
             raise already_connected()
-        return await get_number(conn, workspace_id, number_id, public_url=public_url)
+        number = await get_number(conn, workspace_id, number_id, public_url=public_url)
+        details = {"carrier": carrier, "account": account_ref}
+        await _record(conn, workspace_id, by, "number.connected", number, details)
+        if replaced:
+            await record(
+                conn,
+                workspace_id,
+                by,
+                "credentials.replaced",
+                subject_id=str(stored_id),
+                subject_name=account_ref,
+                details={"carrier": carrier},
+            )
+        return number
 
 
 async def change_number(
-    engine: AsyncEngine, workspace_id: str, number_id: str, changes: Mapping[str, Any], *, public_url: str
+    engine: AsyncEngine, workspace_id: str, number_id: str, changes: Mapping[str, Any], *, public_url: str, by: Actor
 ) -> NumberView:
     """Change some of: name, agent_id (None takes the agent away), agent_version, direction."""
     unknown = changes.keys() - {"name", "agent_id", "agent_version", "direction"}
@@ -144,10 +161,13 @@ async def change_number(
                 .where(numbers.c.id == _checked(number_id), numbers.c.workspace_id == workspace_id)
                 .values(dict(changes))
             )
-        return await get_number(conn, workspace_id, number_id, public_url=public_url)
+        number = await get_number(conn, workspace_id, number_id, public_url=public_url)
+        if changes:
+            await _record(conn, workspace_id, by, "number.changed", number, changes)
+        return number
 
 
-async def remove_number(engine: AsyncEngine, workspace_id: str, number_id: str) -> None:
+async def remove_number(engine: AsyncEngine, workspace_id: str, number_id: str, *, by: Actor) -> None:
     """Forget a number, and its account's credentials with the last number of the account.
 
     Its past calls stay. Raises Conflict while calls of it wait or run.
@@ -155,7 +175,7 @@ async def remove_number(engine: AsyncEngine, workspace_id: str, number_id: str) 
     async with engine.begin() as conn:
         row = (
             await conn.execute(
-                select(numbers.c.carrier_account_id)
+                select(numbers.c.carrier_account_id, numbers.c.name, numbers.c.e164)
                 .where(numbers.c.id == _checked(number_id), numbers.c.workspace_id == workspace_id)
                 .with_for_update()
             )
@@ -176,6 +196,15 @@ async def remove_number(engine: AsyncEngine, workspace_id: str, number_id: str) 
         others = select(numbers.c.id).where(numbers.c.carrier_account_id == account_id)
         await conn.execute(
             delete(carrier_accounts).where(carrier_accounts.c.id == account_id, ~others.exists())
+        )
+        await record(
+            conn,
+            workspace_id,
+            by,
+            "number.disconnected",
+            subject_id=number_id,
+            subject_name=row.name,
+            details={"e164": row.e164},
         )
 
 
@@ -242,6 +271,38 @@ async def require_agent(conn: AsyncConnection, workspace_id: str, agent_id: str 
         )
     if found is None:
         raise Invalid("agent_id", "is not an agent of this workspace")
+
+
+async def _replaces_credentials(
+    conn: AsyncConnection,
+    secret_box: SecretBox,
+    workspace_id: str,
+    carrier: CarrierName,
+    account_ref: str,
+    credentials: Mapping[str, str],
+) -> bool:
+    """Whether the account is known already, with other credentials."""
+    account = carrier_accounts.c
+    known = await conn.scalar(
+        select(account.credentials).where(
+            account.workspace_id == workspace_id, account.carrier == carrier, account.account_ref == account_ref
+        )
+    )
+    if known is None:
+        return False
+    try:
+        return bool(secret_box.decrypt(known) != dict(credentials))
+    except WrongSecretKey:
+        return True
+
+
+async def _record(
+    conn: AsyncConnection, workspace_id: str, by: Actor, act: str, number: NumberView, details: Mapping[str, Any]
+) -> None:
+    details = {"e164": number["e164"], **details}
+    await record(
+        conn, workspace_id, by, act, subject_id=number["id"], subject_name=number["name"], details=details
+    )
 
 
 def _numbers() -> Any:

@@ -16,7 +16,7 @@ from outdial.ids import new_id, new_secret
 from outdial.instants import to_json
 from outdial.refusals import NotFound
 from outdial.workspaces.access import Principal, Role
-from outdial.workspaces.audit import Actor, ActorKind
+from outdial.workspaces.audit import Actor, ActorKind, record
 
 _USED_EVERY = timedelta(minutes=1)  # last_used_at needs no better resolution, and requests no more writes
 _MAX_REMEMBERED = 10_000
@@ -37,7 +37,7 @@ class NewApiKey(ApiKeyView):
     key: str
 
 
-async def create_api_key(engine: AsyncEngine, workspace_id: str, *, name: str) -> NewApiKey:
+async def create_api_key(engine: AsyncEngine, workspace_id: str, *, name: str, by: Actor) -> NewApiKey:
     key = new_secret("od_")
     async with engine.begin() as conn:
         row = (
@@ -47,6 +47,7 @@ async def create_api_key(engine: AsyncEngine, workspace_id: str, *, name: str) -
                 .returning(api_keys)
             )
         ).one()
+        await _record(conn, row, "api_key.created", by)
     return NewApiKey(**_view(row), key=key)
 
 
@@ -60,19 +61,17 @@ async def list_api_keys(conn: AsyncConnection, workspace_id: str) -> list[ApiKey
     return [_view(row) for row in rows]
 
 
-async def revoke_api_key(engine: AsyncEngine, workspace_id: str, key_id: str) -> ApiKeyView:
+async def revoke_api_key(engine: AsyncEngine, workspace_id: str, key_id: str, *, by: Actor) -> ApiKeyView:
     """Revoked for good; a second time changes nothing."""
     async with engine.begin() as conn:
-        row = (
-            await conn.execute(
-                update(api_keys)
-                .where(api_keys.c.id == key_id, api_keys.c.workspace_id == workspace_id)
-                .values(revoked_at=func.coalesce(api_keys.c.revoked_at, func.now()))
-                .returning(api_keys)
-            )
-        ).one_or_none()
-    if row is None:
-        raise NotFound("api_key_not_found", "There is no such API key.")
+        mine = (api_keys.c.id == key_id) & (api_keys.c.workspace_id == workspace_id)
+        row = (await conn.execute(select(api_keys).where(mine).with_for_update())).one_or_none()
+        if row is None:
+            raise NotFound("api_key_not_found", "There is no such API key.")
+        if row.revoked_at is None:
+            revoke = update(api_keys).where(mine).values(revoked_at=func.now()).returning(api_keys)
+            row = (await conn.execute(revoke)).one()
+            await _record(conn, row, "api_key.revoked", by)
     return _view(row)
 
 
@@ -133,6 +132,12 @@ class Authenticator:
         """A key revoked through this process stops working at once."""
         for digest in [digest for digest, (principal, _) in self._known.items() if principal.actor.id == key_id]:
             del self._known[digest]
+
+
+async def _record(conn: AsyncConnection, row: Row[Any], act: str, by: Actor) -> None:
+    await record(
+        conn, row.workspace_id, by, act, subject_id=row.id, subject_name=row.name, details={"hint": row.hint}
+    )
 
 
 def _hash(key: str) -> bytes:

@@ -11,6 +11,7 @@ from outdial.db.tables import calls, pools, workspaces
 from outdial.ids import new_id
 from outdial.instants import to_json
 from outdial.refusals import Invalid, NotFound
+from outdial.workspaces.audit import Actor, record
 from outdial.workspaces.plans import LINES, MAX_LINES, Plan
 
 
@@ -38,12 +39,20 @@ async def create_workspace(
     engine: AsyncEngine, *, name: str, plan: Plan = Plan.STARTER, lines: int | None = None
 ) -> WorkspaceView:
     """A workspace and its pool. `lines` overrides the plan's number (and makes the plan `custom`)."""
+    async with engine.begin() as conn:
+        workspace_id = await insert_workspace(conn, name=name, plan=plan, lines=lines)
+        return await get_workspace(conn, workspace_id)
+
+
+async def insert_workspace(
+    conn: AsyncConnection, *, name: str, plan: Plan = Plan.STARTER, lines: int | None = None
+) -> str:
+    """`create_workspace` as part of a transaction; returns the id."""
     plan, size = _size(plan, lines)
     workspace_id = new_id("ws")
-    async with engine.begin() as conn:
-        await conn.execute(insert(workspaces).values(id=workspace_id, name=name, plan=plan))
-        await conn.execute(insert(pools).values(workspace_id=workspace_id, lines=size))
-        return await get_workspace(conn, workspace_id)
+    await conn.execute(insert(workspaces).values(id=workspace_id, name=name, plan=plan))
+    await conn.execute(insert(pools).values(workspace_id=workspace_id, lines=size))
+    return workspace_id
 
 
 async def change_plan(
@@ -53,6 +62,7 @@ async def change_plan(
     plan: Plan | None = None,
     lines: int | None = None,
     reserved_inbound: int | None = None,
+    by: Actor,
 ) -> WorkspaceView:
     """Change what is given, leave the rest. Fewer lines than are in use end no call; new ones wait."""
     async with engine.begin() as conn:
@@ -73,7 +83,18 @@ async def change_plan(
         if changes:
             await conn.execute(update(pools).where(pools.c.workspace_id == workspace_id).values(changes))
             await conn.execute(select(func.pg_notify("outdial_queue", workspace_id)))  # new lines, new calls
-        return await get_workspace(conn, workspace_id)
+        changed = await get_workspace(conn, workspace_id)
+        if changes:
+            await record(
+                conn,
+                workspace_id,
+                by,
+                "plan.changed",
+                subject_id=workspace_id,
+                subject_name=changed["name"],
+                details={"plan": changed["plan"], **changes},
+            )
+        return changed
 
 
 async def get_workspace(conn: AsyncConnection, workspace_id: str) -> WorkspaceView:

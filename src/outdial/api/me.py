@@ -1,0 +1,211 @@
+"""Whoever asks: who they are, where they are, and in which browsers they are signed in."""
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Body, Path, Request
+from fastapi.responses import JSONResponse
+from pydantic import Field
+from typing_extensions import TypedDict
+
+from outdial.api.auth import NOT_A_PERSON, ApiRoute, Caller, Person, Remembered, needs, signed_in
+from outdial.api.bodies import CleanId, StrictBody
+from outdial.api.docs import errors, example
+from outdial.api.services import Services, Use
+from outdial.calls.request import CleanText
+from outdial.db.engine import reading
+from outdial.members.passwords import MAX_CHARS, MIN_CHARS
+from outdial.members.sign_in import (
+    SignInView,
+    end_other_sign_ins,
+    end_sign_in,
+    list_sign_ins,
+    set_password,
+    switch_workspace,
+)
+from outdial.members.signed_in import SignedIn, SignIns
+from outdial.members.store import Membership, list_memberships
+from outdial.workspaces.access import Principal, Role
+from outdial.workspaces.audit import ActorView
+from outdial.workspaces.store import get_workspace
+
+router = APIRouter(route_class=ApiRoute, tags=["Me"])
+
+_WORKSPACE = {"id": "ws_1q8x5z2v7k0t3w6y9r4m", "name": "Clinic", "role": "editor"}
+_ME: dict[str, Any] = {
+    "actor": {"kind": "person", "id": "per_3w6y9r4m1q8x5z2v7k0t", "name": "Alex"},
+    "email": "alex@clinic.example",
+    "needs_password": False,
+    "workspace": _WORKSPACE,
+    "workspaces": [_WORKSPACE],
+}
+_SIGN_IN = {
+    "id": "signin_8r5v1kz3m0q4t7w2x9y6",
+    "user_agent": "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0",
+    "created_at": "2026-01-31T09:00:00Z",
+    "last_seen_at": "2026-01-31T09:30:00Z",
+    "expires_at": "2026-03-02T09:00:00Z",
+    "current": True,
+}
+_KEY = {"s409_not_a_person": NOT_A_PERSON}
+
+
+class Me(TypedDict):
+    """`workspaces`: all that a person may switch to; the one of an API key. `email` is null for an API key."""
+
+    actor: ActorView
+    email: str | None
+    needs_password: bool
+    workspace: Membership
+    workspaces: list[Membership]
+
+
+class SignInList(TypedDict):
+    sign_ins: list[SignInView]
+
+
+class Ended(TypedDict):
+    ended: int
+
+
+class NewPassword(StrictBody):
+    password: Annotated[CleanText, Field(min_length=MIN_CHARS, max_length=MAX_CHARS)]
+    old_password: Annotated[CleanText, Field(max_length=MAX_CHARS)] | None = None
+    """Not needed by who came by a link and hasn't set a password since."""
+
+
+class Switch(StrictBody):
+    workspace_id: CleanId
+
+
+@router.get(
+    "/v1/me",
+    summary="Who am I?",
+    operation_id="get_me",
+    response_model=Me,
+    responses=example(_ME) | errors(),
+)
+async def get_me(request: Request, services: Use, caller: Caller) -> JSONResponse:
+    return JSONResponse(await _me(services, caller, request.state.signed_in))
+
+
+@router.get(
+    "/v1/me/sign-ins",
+    summary="List my sign-ins",
+    operation_id="list_sign_ins",
+    description="The browsers somebody is signed in with, the one used last first.",
+    response_model=SignInList,
+    responses=example({"sign_ins": [_SIGN_IN]}) | errors(**_KEY),
+)
+async def get_sign_ins(services: Use, person: Person) -> JSONResponse:
+    async with reading(services.engine) as conn:
+        found = await list_sign_ins(conn, person.person_id, current=person.sign_in_id)
+    return JSONResponse(SignInList(sign_ins=found))
+
+
+@router.delete(
+    "/v1/me/sign-ins",
+    summary="End my other sign-ins",
+    operation_id="end_other_sign_ins",
+    description="All but the one that asks.",
+    response_model=Ended,
+    responses=example({"ended": 2}) | errors(**_KEY),
+)
+@needs(Role.VIEWER)
+async def delete_other_sign_ins(services: Use, person: Person, remembered: Remembered) -> JSONResponse:
+    ended = await end_other_sign_ins(services.engine, person.person_id, current=person.sign_in_id)
+    remembered.forget(person.person_id)
+    return JSONResponse(Ended(ended=ended))
+
+
+@router.delete(
+    "/v1/me/sign-ins/{sign_in_id}",
+    summary="End one of my sign-ins",
+    operation_id="end_sign_in",
+    description="Also the one that asks: that is signing out.",
+    response_model=Ended,
+    responses=example({"ended": 1}) | errors(s404_sign_in_not_found="There is no such sign-in.", **_KEY),
+)
+@needs(Role.VIEWER)
+async def delete_sign_in(
+    services: Use,
+    person: Person,
+    remembered: Remembered,
+    sign_in_id: Annotated[str, Path(description="Id of a sign-in")],
+) -> JSONResponse:
+    await end_sign_in(services.engine, person.person_id, sign_in_id)
+    remembered.forget(person.person_id)
+    return JSONResponse(Ended(ended=1))
+
+
+@router.post(
+    "/v1/me/password",
+    summary="Set my password",
+    operation_id="set_password",
+    description="Ends all other sign-ins.",
+    response_model=Me,
+    responses=example(_ME)
+    | errors(413, 415, 422, s429_too_many_sign_ins="Too many attempts to sign in. Try again in 8 s.", **_KEY),
+)
+@needs(Role.VIEWER)
+async def post_password(
+    request: Request,
+    services: Use,
+    person: Person,
+    remembered: Remembered,
+    body: Annotated[
+        NewPassword,
+        Body(openapi_examples={"new": {"value": {"password": "a long sentence", "old_password": "the one before"}}}),
+    ],
+) -> JSONResponse:
+    await set_password(
+        services.engine,
+        person.sign_in_id,
+        password=body.password,
+        old_password=body.old_password,
+        address=request.client.host if request.client else "",
+    )
+    return await _me_anew(request, services, person, remembered)
+
+
+@router.post(
+    "/v1/me/workspace",
+    summary="Switch to another workspace",
+    operation_id="switch_workspace",
+    description="For this browser: from now on its requests are about that one.",
+    response_model=Me,
+    responses=example(_ME)
+    | errors(
+        413, 415, 422, s404_workspace_not_found="You are not a member of such a workspace.", **_KEY
+    ),
+)
+@needs(Role.VIEWER)
+async def post_workspace(
+    request: Request,
+    services: Use,
+    person: Person,
+    remembered: Remembered,
+    body: Annotated[Switch, Body(openapi_examples={"other": {"value": {"workspace_id": _WORKSPACE["id"]}}})],
+) -> JSONResponse:
+    await switch_workspace(services.engine, person.sign_in_id, body.workspace_id)
+    return await _me_anew(request, services, person, remembered)
+
+
+async def _me_anew(
+    request: Request, services: Services, person: SignedIn, remembered: SignIns
+) -> JSONResponse:
+    remembered.forget(person.person_id)
+    now = await signed_in(request) or person  # None: ended from another browser in this moment
+    return JSONResponse(await _me(services, now.principal, now))
+
+
+async def _me(services: Services, caller: Principal, person: SignedIn | None) -> Me:
+    async with reading(services.engine) as conn:
+        name = (await get_workspace(conn, caller.workspace_id))["name"]
+        here = Membership(id=caller.workspace_id, name=name, role=caller.role)
+        return Me(
+            actor=ActorView(kind=caller.actor.kind, id=caller.actor.id, name=caller.actor.name),
+            email=None if person is None else person.email,
+            needs_password=person is not None and person.needs_password,
+            workspace=here,
+            workspaces=[here] if person is None else await list_memberships(conn, person.person_id),
+        )

@@ -1,0 +1,64 @@
+"""The first person: made when a server starts and nobody is there, and let in by a link."""
+
+from sqlalchemy import func, or_, select, text
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from outdial.db.tables import people, sign_ins, workspaces
+from outdial.members.people import create_person
+from outdial.members.sign_in import link_url, new_link
+from outdial.members.store import add_member
+from outdial.workspaces.access import Role
+from outdial.workspaces.store import insert_workspace
+
+EMAIL = "operator@localhost"
+NAME = "Operator"
+WORKSPACE = "My workspace"
+
+
+async def first_link(engine: AsyncEngine, base_url: str) -> str | None:
+    """The link that lets the first person in, newly made; None when somebody has been in already.
+
+    Without anybody, makes the operator, a member of every workspace there is, and a first workspace if there is none.
+    """
+    been_in = select(people.c.id).where(
+        or_(
+            people.c.password_hash.is_not(None),
+            select(sign_ins.c.id).where(sign_ins.c.person_id == people.c.id).exists(),
+        )
+    )
+    async with engine.begin() as conn:
+        person_id = await _operator(conn)
+        if person_id is None or await conn.scalar(select(been_in.exists())):
+            return None
+        return link_url(base_url, await new_link(conn, person_id))
+
+
+async def operator_link(engine: AsyncEngine, base_url: str) -> str:
+    """The same for a server that is its user's alone: it never asks for a password, so there is always a link.
+
+    Raises LookupError when there are people, but not the operator made at the first start.
+    """
+    async with engine.begin() as conn:
+        person_id = await _operator(conn)
+        if person_id is None:
+            raise LookupError("the first person has been removed")
+        return link_url(base_url, await new_link(conn, person_id))
+
+
+async def _operator(conn: AsyncConnection) -> str | None:
+    """The id of the person made at the first start, which this may be."""
+    await conn.execute(text("LOCK TABLE people IN SHARE ROW EXCLUSIVE MODE"))  # two servers may start at once
+    person_id: str | None = await conn.scalar(select(people.c.id).where(people.c.email == EMAIL))
+    if person_id is None and await conn.scalar(select(func.count()).select_from(people)) == 0:
+        return await _make_operator(conn)
+    return person_id
+
+
+async def _make_operator(conn: AsyncConnection) -> str:
+    workspace_ids = list(await conn.scalars(select(workspaces.c.id)))
+    if not workspace_ids:
+        workspace_ids = [await insert_workspace(conn, name=WORKSPACE)]
+    person_id = await create_person(conn, email=EMAIL, name=NAME)
+    for workspace_id in workspace_ids:
+        await add_member(conn, workspace_id, person_id, Role.OPERATOR)
+    return person_id
