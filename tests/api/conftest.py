@@ -1,6 +1,7 @@
 """The API over a fresh database, and a client that speaks to it without a socket."""
 
 from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
 from pathlib import Path
 
 import httpx
@@ -11,7 +12,12 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from outdial.api.app import create_api
 from outdial.api.services import Services
 from outdial.db.notify import Notifications
+from outdial.ids import new_id
+from outdial.members import store
+from outdial.members.sign_in import make_link, use_link
 from outdial.settings import Settings
+from outdial.workspaces.access import Role
+from outdial.workspaces.audit import COMMAND_LINE
 from outdial.workspaces.secrets import SecretBox
 from simulated_accounts import SimulatedAccounts
 from tenants import Tenant, make_tenant
@@ -60,3 +66,33 @@ async def client(app: FastAPI, tenant: Tenant) -> AsyncIterator[httpx.AsyncClien
         headers={"Authorization": tenant.key},
     ) as client:
         yield client
+
+
+@pytest.fixture
+async def browser_of(app: FastAPI, engine: AsyncEngine, tenant: Tenant):
+    """A browser in which somebody of this role is signed in, with the headers that a page of ours sends."""
+    async with AsyncExitStack() as stack:
+
+        async def browser_of(role: Role, *, csrf: bool = True) -> httpx.AsyncClient:
+            member = await store.invite(
+                engine,
+                tenant.workspace_id,
+                email=f"{new_id(role)}@clinic.example",
+                name=role.title(),
+                role=role,
+                by=COMMAND_LINE,
+                base_url="",
+            )
+            token = await use_link(engine, await make_link(engine, member["id"]), user_agent="Firefox")
+            signed_in = await app.state.sign_ins(token)
+            headers = {"X-CSRF-Token": signed_in.csrf_token, "Origin": "https://voice.example"} if csrf else {}
+            browser = httpx.AsyncClient(
+                transport=httpx.ASGITransport(app),
+                base_url="https://voice.example",
+                headers=headers,
+                cookies={"__Host-outdial_sign_in": token},
+            )
+            browser.signed_in = signed_in
+            return await stack.enter_async_context(browser)
+
+        yield browser_of

@@ -209,7 +209,9 @@ async def test_a_server_nobody_can_reach_connects_nothing(engine, accounts, work
     with pytest.raises(Conflict, match="no_public_url"):
         await local.connect(workspace_id, carrier=TWILIO, e164=FIRST, credentials=credentials, by=COMMAND_LINE)
     simulator = "http://127.0.0.1:9000"
-    await local.connect(workspace_id, carrier=TWILIO, e164=FIRST, credentials=credentials, base_url=simulator)
+    await local.connect(
+        workspace_id, carrier=TWILIO, e164=FIRST, credentials=credentials, base_url=simulator, by=COMMAND_LINE
+    )
 
 
 async def test_a_number_that_cannot_be_stored_is_put_back_at_its_carrier(connector, accounts, workspace_id, engine):
@@ -235,6 +237,7 @@ async def test_a_number_that_cannot_be_stored_is_put_back_at_its_carrier(connect
             e164=FIRST,
             credentials=accounts.credentials[TWILIO],
             agent_id=agent["id"],
+            by=COMMAND_LINE,
         )
     assert accounts.app.account.number_at(FIRST).voice_url == ""
 

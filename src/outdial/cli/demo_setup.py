@@ -73,7 +73,7 @@ async def set_up_demo(
             account.carrier: await _number(engine, settings, workspace_id, agent_id, account, calls_per_second)
             for account in await simulated_accounts(simulator_url)
         },
-        dashboard_url=await operator_link(engine, settings.base_url),
+        dashboard_url=await operator_link(engine, settings.base_url) or settings.base_url,
     )
 
 

@@ -9,7 +9,6 @@ from outdial.cli.database import Workspace, the_workspace, with_database
 from outdial.cli.failures import CommandFailed
 from outdial.cli.output import AsJson, show, show_rows
 from outdial.members import store
-from outdial.members.people import normal_email
 from outdial.settings import Settings
 from outdial.workspaces.access import Role
 from outdial.workspaces.audit import COMMAND_LINE
@@ -92,6 +91,6 @@ async def _members(engine: AsyncEngine, workspace_id: str) -> list[store.MemberV
 
 async def _member(engine: AsyncEngine, workspace_id: str, who: str) -> store.MemberView:
     for member in await _members(engine, workspace_id):
-        if who == member["id"] or normal_email(who, strict=False) == member["email"]:
+        if who.strip().lower() in (member["id"], member["email"]):
             return member
     raise CommandFailed(f"there is no member {who}; see: outdial members list")

@@ -33,16 +33,12 @@ async def first_link(engine: AsyncEngine, base_url: str) -> str | None:
         return link_url(base_url, await new_link(conn, person_id))
 
 
-async def operator_link(engine: AsyncEngine, base_url: str) -> str:
-    """The same for a server that is its user's alone: it never asks for a password, so there is always a link.
-
-    Raises LookupError when there are people, but not the operator made at the first start.
-    """
+async def operator_link(engine: AsyncEngine, base_url: str) -> str | None:
+    """The same for a server that is its user's alone: a link whenever they want one. None when the first person has
+    been removed."""
     async with engine.begin() as conn:
         person_id = await _operator(conn)
-        if person_id is None:
-            raise LookupError("the first person has been removed")
-        return link_url(base_url, await new_link(conn, person_id))
+        return None if person_id is None else link_url(base_url, await new_link(conn, person_id))
 
 
 async def _operator(conn: AsyncConnection) -> str | None:
@@ -59,6 +55,7 @@ async def _make_operator(conn: AsyncConnection) -> str:
     if not workspace_ids:
         workspace_ids = [await insert_workspace(conn, name=WORKSPACE)]
     person_id = await create_person(conn, email=EMAIL, name=NAME)
+    assert person_id is not None  # the table is locked, and empty
     for workspace_id in workspace_ids:
         await add_member(conn, workspace_id, person_id, Role.OPERATOR)
     return person_id

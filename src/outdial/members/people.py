@@ -2,7 +2,7 @@
 
 import unicodedata
 
-from sqlalchemy import insert
+from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from outdial.db.tables import people
@@ -12,20 +12,24 @@ from outdial.refusals import Invalid
 MAX_EMAIL_CHARS = 254
 
 
-async def create_person(conn: AsyncConnection, *, email: str, name: str) -> str:
-    """The id of a new person, who has no password yet. `email` is in its normal form and nobody's."""
-    person_id = new_id("per")
-    await conn.execute(insert(people).values(id=person_id, email=email, name=name))
+async def create_person(conn: AsyncConnection, *, email: str, name: str) -> str | None:
+    """The id of a new person, who has no password yet; None when the address, in its normal form, is taken."""
+    person_id: str | None = await conn.scalar(
+        insert(people)
+        .values(id=new_id("per"), email=email, name=name)
+        .on_conflict_do_nothing()
+        .returning(people.c.id)
+    )
     return person_id
 
 
-def normal_email(text: str, *, strict: bool = True) -> str:
+def normal_email(text: str) -> str:
     """The one way an address is written here, so that case doesn't matter.
 
-    Raises Invalid for what can't be one, if `strict`. (`operator@localhost` can: nothing is ever sent.)
+    Raises Invalid for what can't be one. (`operator@localhost` can: nothing is ever sent.)
     """
     email = unicodedata.normalize("NFKC", text.strip()).lower()
     name, _, domain = email.rpartition("@")
-    if strict and not (name and domain and email.isprintable() and " " not in email and len(email) <= MAX_EMAIL_CHARS):
+    if not (name and domain and email.isprintable() and " " not in email and len(email) <= MAX_EMAIL_CHARS):
         raise Invalid("email", "must be an e-mail address")
     return email

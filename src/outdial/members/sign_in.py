@@ -13,7 +13,7 @@ from typing_extensions import TypedDict
 
 from outdial.db.engine import reading
 from outdial.db.tables import members, people, sign_in_links, sign_ins
-from outdial.ids import new_id, new_secret
+from outdial.ids import is_id, new_id, new_secret
 from outdial.instants import to_json
 from outdial.members import rate_limit
 from outdial.members.passwords import check_password, hash_password, is_outdated, is_password
@@ -53,7 +53,10 @@ async def sign_in(engine: AsyncEngine, *, email: str, password: str, address: st
 
     Raises Denied (which of the two is wrong isn't told) and LimitReached.
     """
-    email = normal_email(email, strict=False)
+    try:
+        email = normal_email(email)
+    except Invalid:
+        email = ""  # nobody's; the attempt counts all the same
     await rate_limit.count_attempt(engine, email=email, address=address)
     async with reading(engine) as conn:
         person = (await conn.execute(_by_email(email))).one_or_none()
@@ -140,7 +143,9 @@ async def list_sign_ins(conn: AsyncConnection, person_id: str, *, current: str |
 
 async def end_sign_in(engine: AsyncEngine, person_id: str, sign_in_id: str) -> None:
     """Raises NotFound unless it is one of the person's."""
-    if not await _end(engine, (sign_ins.c.id == sign_in_id) & (sign_ins.c.person_id == person_id)):
+    if not is_id(sign_in_id, "signin") or not await _end(
+        engine, (sign_ins.c.id == sign_in_id) & (sign_ins.c.person_id == person_id)
+    ):
         raise NotFound("sign_in_not_found", "There is no such sign-in.")
 
 
@@ -154,6 +159,9 @@ async def switch_workspace(engine: AsyncEngine, sign_in_id: str, workspace_id: s
     membership = select(members.c.role).where(
         members.c.workspace_id == workspace_id, members.c.person_id == sign_ins.c.person_id
     )
+    unknown = NotFound("workspace_not_found", "You are not a member of such a workspace.")
+    if not is_id(workspace_id, "ws"):
+        raise unknown
     async with engine.begin() as conn:
         switched = await conn.execute(
             update(sign_ins)
@@ -161,7 +169,7 @@ async def switch_workspace(engine: AsyncEngine, sign_in_id: str, workspace_id: s
             .values(workspace_id=workspace_id)
         )
     if not switched.rowcount:
-        raise NotFound("workspace_not_found", "You are not a member of such a workspace.")
+        raise unknown
 
 
 async def set_password(

@@ -59,9 +59,11 @@ async def invite(
     """
     email = normal_email(email)
     async with engine.begin() as conn:
-        person_id = await conn.scalar(select(people.c.id).where(people.c.email == email).with_for_update())
+        person_id = await create_person(conn, email=email, name=name)
         if person_id is None:
-            person_id = await create_person(conn, email=email, name=name)
+            person_id = await conn.scalar(select(people.c.id).where(people.c.email == email).with_for_update())
+        if person_id is None:
+            raise Conflict("member_removed", "This person was removed in this moment; try again.")
         if not await add_member(conn, workspace_id, person_id, role):
             raise Conflict("member_exists", "This person is a member of the workspace already.")
         await _require_ours(conn, workspace_id, person_id, by)
@@ -169,12 +171,13 @@ async def list_memberships(conn: AsyncConnection, person_id: str) -> list[Member
 
 async def add_member(conn: AsyncConnection, workspace_id: str, person_id: str, role: Role) -> bool:
     """False for who is a member already."""
-    added = await conn.execute(
+    added = await conn.scalar(
         insert(members)
         .values(workspace_id=workspace_id, person_id=person_id, role=role)
         .on_conflict_do_nothing()
+        .returning(members.c.person_id)
     )
-    return added.rowcount > 0
+    return added is not None
 
 
 async def _require_ours(conn: AsyncConnection, workspace_id: str, person_id: str, by: Actor) -> None:

@@ -1,0 +1,63 @@
+from outdial.members import store
+from outdial.workspaces.access import Role
+from outdial.workspaces.audit import COMMAND_LINE
+from outdial.workspaces.store import create_workspace
+
+
+async def test_an_api_key_learns_what_it_is(client, tenant):
+    me = (await client.get("/v1/me")).json()
+    here = {"id": tenant.workspace_id, "name": "Clinic", "role": "operator"}
+    assert (me["actor"]["kind"], me["actor"]["name"], me["email"]) == ("api_key", "Test", None)
+    assert (me["workspace"], me["workspaces"], me["needs_password"]) == (here, [here], False)
+
+
+async def test_an_api_key_has_nothing_of_a_person(client):
+    for method, path, body in (
+        ("GET", "sign-ins", None),
+        ("DELETE", "sign-ins", None),
+        ("DELETE", "sign-ins/signin_1", None),
+        ("POST", "password", {"password": "a long sentence"}),
+        ("POST", "workspace", {"workspace_id": "ws_1"}),
+    ):
+        answer = await client.request(method, f"/v1/me/{path}", json=body)
+        assert (answer.status_code, answer.json()["code"]) == (409, "not_a_person"), path
+
+
+async def test_a_person_learns_who_and_where_they_are_and_may_go_elsewhere(browser_of, engine, tenant):
+    browser = await browser_of(Role.VIEWER)
+    other = (await create_workspace(engine, name="Another"))["id"]
+    unknown = await browser.post("/v1/me/workspace", json={"workspace_id": other})
+    assert (unknown.status_code, unknown.json()["code"]) == (404, "workspace_not_found")
+    email = browser.signed_in.email
+    await store.invite(engine, other, email=email, name="", role=Role.EDITOR, by=COMMAND_LINE, base_url="")
+    me = (await browser.get("/v1/me")).json()
+    assert (me["email"], me["needs_password"], me["workspace"]["id"]) == (email, True, tenant.workspace_id)
+    assert [(each["name"], each["role"]) for each in me["workspaces"]] == [("Another", "editor"), ("Clinic", "viewer")]
+    me = (await browser.post("/v1/me/workspace", json={"workspace_id": other})).json()
+    assert (me["workspace"]["id"], me["workspace"]["role"]) == (other, "editor")
+    assert (await browser.get("/v1/workspace")).json()["name"] == "Another"
+
+
+async def test_a_person_sets_a_password_which_then_asks_for_the_old_one(browser_of):
+    browser = await browser_of(Role.VIEWER)
+    short = await browser.post("/v1/me/password", json={"password": "short"})
+    assert (short.status_code, short.json()["errors"][0]["field"]) == (422, "password")
+    me = await browser.post("/v1/me/password", json={"password": "a long sentence"})
+    assert (me.status_code, me.json()["needs_password"]) == (200, False)
+    refused = await browser.post("/v1/me/password", json={"password": "another sentence"})
+    assert (refused.status_code, refused.json()["errors"][0]["field"]) == (422, "old_password")
+    for _ in range(5):
+        answer = await browser.post("/v1/me/password", json={"password": "another sentence", "old_password": "x"})
+    assert (answer.status_code, answer.json()["code"]) == (429, "too_many_sign_ins")
+    assert int(answer.headers["retry-after"]) >= 1
+
+
+async def test_a_person_ends_sign_ins(browser_of):
+    browser = await browser_of(Role.VIEWER)
+    (listed,) = (await browser.get("/v1/me/sign-ins")).json()["sign_ins"]
+    assert (listed["current"], listed["user_agent"]) == (True, "Firefox")
+    assert (await browser.delete("/v1/me/sign-ins")).json() == {"ended": 0}
+    for unknown in ("signin_none", "x", "%00"):
+        assert (await browser.delete(f"/v1/me/sign-ins/{unknown}")).json()["code"] == "sign_in_not_found"
+    assert (await browser.delete(f"/v1/me/sign-ins/{listed['id']}")).json() == {"ended": 1}
+    assert (await browser.get("/v1/me/sign-ins")).status_code == 401
