@@ -24,6 +24,7 @@ from outdial.calls.reconcile import Sweep
 from outdial.calls.workers import Worker
 from outdial.carriers.registry import carrier_named
 from outdial.conversation.call_facts import Engines
+from outdial.dashboard.app import add_dashboard
 from outdial.db.embedded import embedded
 from outdial.db.engine import create_engine
 from outdial.db.migrate import upgrade
@@ -132,6 +133,7 @@ async def running(
         )
         api = create_api(services)
         api.include_router(callbacks_router(callbacks, doorway, settings.base_url))
+        live_pages = add_dashboard(api, services)
         server = _Server(
             uvicorn.Config(
                 api,
@@ -162,6 +164,7 @@ async def running(
             finally:
                 tasks.pop("dispatcher").cancel()  # no new dials; those under way finish
                 await live.aclose()
+                await live_pages.aclose()
                 server.should_exit = True
                 await asyncio.wait({http})
                 await doorway.aclose()

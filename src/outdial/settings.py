@@ -33,6 +33,11 @@ class Settings(BaseSettings):
         description="https://… under which carriers reach this server; signatures are checked against it. "
         "Default: http://<host>:<port>, which only the simulator can reach",
     )
+    simulator_url: str | None = Field(
+        None,
+        description="Where the carrier simulator runs, for a phone in the browser that can be called. `outdial demo` "
+        "sets it; not for a server that strangers can reach",
+    )
     secret_key: SecretStr | None = Field(
         None,
         description="Encrypts carrier credentials at rest. Default: made once, kept in <data_dir>/secret_key",

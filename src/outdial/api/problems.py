@@ -87,6 +87,26 @@ def invalid(errors: Sequence[FieldError]) -> Problem:
     return Problem(422, "invalid_request", message, errors=errors[:MAX_ERRORS])
 
 
+def as_problem(error: Exception) -> Problem | None:
+    """What to tell whoever asked; None for an error that is ours, not theirs."""
+    match error:
+        case Problem():
+            return error
+        case HTTPException():
+            code, message = _HTTP.get(error.status_code, ("refused", HTTPStatus(error.status_code).phrase + "."))
+            return Problem(error.status_code, code, message, headers=error.headers)
+        case RequestValidationError():
+            return invalid(field_errors(error.errors()))
+        case Invalid():
+            return invalid([{"field": error.field, "message": error.message}])
+        case LimitReached() | Unavailable():
+            headers = {"Retry-After": str(error.retry_after_s)}
+            return Problem(_STATUS[type(error)], error.code, error.message, headers=headers)
+        case Refusal():
+            return Problem(_STATUS[type(error)], error.code, error.message)
+    return None
+
+
 def problem_json(problem: Problem) -> dict[str, Any]:
     body: dict[str, Any] = {
         "type": f"urn:outdial:problem:{problem.code}",
@@ -116,24 +136,12 @@ def install(app: FastAPI) -> None:
     """Answer every exception that leaves a handler of `app`."""
 
     @app.exception_handler(HTTPException)
-    async def _http(request: Request, error: HTTPException) -> Response:
-        if isinstance(error, Problem):
-            return respond(error)
-        code, message = _HTTP.get(error.status_code, ("refused", HTTPStatus(error.status_code).phrase + "."))
-        return respond(Problem(error.status_code, code, message, headers=error.headers))
-
     @app.exception_handler(RequestValidationError)
-    async def _validation(request: Request, error: RequestValidationError) -> Response:
-        return respond(invalid(field_errors(error.errors())))
-
     @app.exception_handler(Refusal)
-    async def _refusal(request: Request, error: Refusal) -> Response:
-        if isinstance(error, Invalid):
-            return respond(invalid([{"field": error.field, "message": error.message}]))
-        headers = None
-        if isinstance(error, LimitReached | Unavailable):
-            headers = {"Retry-After": str(error.retry_after_s)}
-        return respond(Problem(_STATUS[type(error)], error.code, error.message, headers=headers))
+    async def _known(request: Request, error: Exception) -> Response:
+        problem = as_problem(error)
+        assert problem is not None
+        return respond(problem)
 
     @app.exception_handler(OperationalError)
     @app.exception_handler(InterfaceError)

@@ -1,0 +1,199 @@
+"""Pages that stay true by themselves: HTML parts, rendered once when something happens and sent to all who look.
+
+A channel is what people look at: one call, the list of calls, the overview of a workspace. However many look at it, it
+reads the database and renders once, and keeps silent when what it rendered is what they have.
+"""
+
+import asyncio
+import json
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+from sqlalchemy.exc import SQLAlchemyError
+
+from outdial.db.notify import Notifications
+
+logger = logging.getLogger(__name__)
+
+SETTLE_S = 0.03      # what happens together is rendered together
+HEARTBEAT_S = 15.0   # proxies cut what is silent; and who was signed out must not go on looking
+LOOK_AGAIN_S = 10.0  # should a notification be lost
+MAX_UNSENT = 200     # messages; who takes no more of them is cut off and comes back for the whole
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """An element of a page by its id. Where the page has none, it is put into the element `into`, if that is there."""
+
+    id: str
+    html: str
+    into: str | None = None
+    place: Literal["start", "end"] = "end"
+
+    def message(self) -> str:
+        return _message("part", {"id": self.id, "html": self.html, "into": self.into, "place": self.place})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rendered:
+    """`over`: nothing will change any more."""
+
+    parts: Sequence[Part]
+    over: bool = False
+
+
+# What is to be seen now. Told the ids of the calls that something happened to; None: perhaps to all of them.
+Render = Callable[[frozenset[str] | None], Awaitable[Rendered]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class View:
+    """What a channel shows. `call_id`: only what happens to this call matters. `every_s`: never rendered more often."""
+
+    key: str
+    render: Render
+    call_id: str | None = None
+    every_s: float = 0.1
+
+
+@dataclass(slots=True, eq=False)
+class _Viewer:
+    messages: asyncio.Queue[str | None] = field(default_factory=lambda: asyncio.Queue(MAX_UNSENT))
+
+    def send(self, message: str | None) -> None:
+        try:
+            self.messages.put_nowait(message)
+        except asyncio.QueueFull:
+            while not self.messages.empty():
+                self.messages.get_nowait()
+            self.messages.put_nowait(None)
+
+
+class _Channel:
+    def __init__(self, view: View) -> None:
+        self.view = view
+        self.viewers: set[_Viewer] = set()
+        self.task: asyncio.Task[None] | None = None
+        self._shown: dict[str, Part] = {}
+        self._changed: set[str] | None = None
+        self._woken = asyncio.Event()
+        self._woken.set()
+
+    def heard(self, call_id: str) -> None:
+        if self.view.call_id not in (None, call_id) and call_id:
+            return
+        if not call_id:
+            self._changed = None
+        elif self._changed is not None:
+            self._changed.add(call_id)
+        self._woken.set()
+
+    def add(self, viewer: _Viewer) -> None:
+        self.viewers.add(viewer)
+        for part in self._shown.values():
+            viewer.send(part.message())
+
+    async def run(self) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            try:
+                await asyncio.wait_for(self._woken.wait(), LOOK_AGAIN_S)
+            except TimeoutError:
+                self._changed = None
+            await asyncio.sleep(SETTLE_S)
+            self._woken.clear()
+            changed, self._changed = self._changed, set()
+            began = loop.time()
+            try:
+                rendered = await self.view.render(None if changed is None else frozenset(changed))
+            except SQLAlchemyError as error:
+                logger.warning("Live page not renewed: database can't be used", extra={"error": type(error).__name__})
+                self._changed = None
+            else:
+                self._broadcast(rendered)
+                if rendered.over:
+                    return
+            await asyncio.sleep(max(0.0, self.view.every_s - (loop.time() - began)))
+
+    def _broadcast(self, rendered: Rendered) -> None:
+        messages = []
+        for part in rendered.parts:
+            before = self._shown.get(part.id)
+            if before is None or before.html != part.html:
+                self._shown[part.id] = part
+                messages.append(part.message())
+        if rendered.over:
+            messages.append(_message("end", {}))
+        for viewer in self.viewers:
+            for message in messages:
+                viewer.send(message)
+
+    def end(self) -> None:
+        for viewer in self.viewers:
+            viewer.send(None)
+
+
+class LivePages:
+    """All channels of this process."""
+
+    def __init__(self, notifications: Notifications) -> None:
+        self._notifications = notifications
+        self._channels: dict[str, _Channel] = {}
+        self._unsubscribe: Callable[[], None] | None = None
+
+    async def follow(self, view: View, *, still_allowed: Callable[[], Awaitable[bool]]) -> AsyncIterator[str]:
+        """Server-sent events for one viewer: what is there now, then whatever changes."""
+        if self._unsubscribe is None:
+            self._unsubscribe = self._notifications.subscribe("outdial_call", self._heard)
+        channel = self._channels.get(view.key)
+        if channel is None:
+            channel = self._channels[view.key] = _Channel(view)
+            channel.task = asyncio.create_task(self._run(channel), name=f"live page {view.key}")
+        viewer = _Viewer()
+        channel.add(viewer)
+        try:
+            yield "retry: 1000\n\n"
+            while True:
+                try:
+                    message = await asyncio.wait_for(viewer.messages.get(), HEARTBEAT_S)
+                except TimeoutError:
+                    if not await still_allowed():
+                        return
+                    message = ": still here\n\n"
+                if message is None:
+                    return
+                yield message
+        finally:
+            channel.viewers.discard(viewer)
+            if not channel.viewers and channel.task is not None:
+                channel.task.cancel()
+
+    async def aclose(self) -> None:
+        """Every viewer is let go; their browsers come back to whoever serves then."""
+        if self._unsubscribe is not None:
+            self._unsubscribe()
+            self._unsubscribe = None
+        tasks = [channel.task for channel in self._channels.values() if channel.task is not None]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _run(self, channel: _Channel) -> None:
+        try:
+            await channel.run()
+        except Exception:
+            logger.exception("Live page failed", extra={"page": channel.view.key})
+        finally:
+            if self._channels.get(channel.view.key) is channel:
+                del self._channels[channel.view.key]
+            channel.end()
+
+    def _heard(self, call_id: str) -> None:
+        for channel in self._channels.values():
+            channel.heard(call_id)
+
+
+def _message(event: str, data: object) -> str:
+    return f"event: {event}\ndata: {json.dumps(data, ensure_ascii=False)}\n\n"

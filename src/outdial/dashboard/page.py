@@ -1,0 +1,221 @@
+"""What every page has in common: who is signed in, the frame around it, safe headers, and errors as pages."""
+
+import hashlib
+from collections.abc import Callable, Coroutine
+from functools import cache
+from http import HTTPStatus
+from pathlib import Path
+from typing import Annotated, Any
+from urllib.parse import quote, urlsplit
+
+from fastapi import Depends, Request, Response
+from fastapi.responses import HTMLResponse, RedirectResponse
+from fastapi.routing import APIRoute
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+
+from outdial import __version__
+from outdial.api.auth import require_role, role_of, signed_in
+from outdial.api.problems import as_problem
+from outdial.api.services import Services
+from outdial.dashboard import words
+from outdial.db.engine import reading
+from outdial.members.signed_in import SignedIn
+from outdial.members.store import list_memberships
+from outdial.workspaces.access import Role
+
+HERE = Path(__file__).parent
+STATIC = HERE / "static"
+THEME_COOKIE = "outdial_theme"  # written by the page itself; nothing depends on it but colours
+
+Handler = Callable[[Request], Coroutine[Any, Any, Response]]
+
+
+@cache
+def static_version() -> str:
+    """Of all static files together: part of their URLs, so that browsers may keep them for ever. Modules import each
+    other by relative URLs and so get the same version."""
+    digest = hashlib.sha256()
+    for path in sorted(STATIC.rglob("*")):
+        if path.is_file():
+            digest.update(path.relative_to(STATIC).as_posix().encode() + b"\0" + path.read_bytes() + b"\0")
+    return digest.hexdigest()[:12]
+
+
+def static_url(name: str) -> str:
+    return f"/static/{static_version()}/{name}"
+
+
+@cache
+def templates() -> Environment:
+    environment = Environment(
+        loader=FileSystemLoader(HERE / "templates"),
+        autoescape=True,  # everything: transcripts and variables come from strangers
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        auto_reload=False,
+    )
+    environment.globals |= {"static_url": static_url, "version": __version__}
+    environment.filters |= words.FILTERS
+    return environment
+
+
+def safe_headers(simulator_url: str | None = None) -> dict[str, str]:
+    """Nothing from elsewhere, nothing inline. `simulator_url`: whose websocket this page talks with."""
+    sockets = "" if simulator_url is None else " ws" + simulator_url.removeprefix("http")
+    policy = {
+        "default-src": "'none'",
+        "script-src": "'self'",
+        "style-src": "'self'",
+        "img-src": "'self' data:",
+        "media-src": "'self'",
+        "font-src": "'self'",
+        "worker-src": "'self'",
+        "connect-src": f"'self'{sockets}",
+        "form-action": "'self'",
+        "frame-ancestors": "'none'",
+        "base-uri": "'none'",
+    }
+    return {
+        "Content-Security-Policy": "; ".join(f"{name} {value}" for name, value in policy.items()),
+        "X-Content-Type-Options": "nosniff",
+        "Referrer-Policy": "same-origin",
+        "Cross-Origin-Opener-Policy": "same-origin",
+        "Permissions-Policy": "microphone=(self), camera=(), geolocation=()",
+        "Cache-Control": "no-store",
+    }
+
+
+class Page:
+    """One page on its way to one person."""
+
+    def __init__(self, request: Request, services: Services, person: SignedIn) -> None:
+        self.request = request
+        self.services = services
+        self.person = person
+
+    @property
+    def workspace_id(self) -> str:
+        return self.person.workspace_id
+
+    def may(self, role: str) -> bool:
+        return self.person.role.includes(Role(role))
+
+    async def render(self, template: str, *, status: int = 200, **context: Any) -> HTMLResponse:
+        """A whole page, in the frame with navigation."""
+        async with reading(self.services.engine) as conn:
+            workspaces = await list_memberships(conn, self.person.person_id)
+        frame = {
+            "workspaces": workspaces,
+            "workspace": next(one for one in workspaces if one["id"] == self.workspace_id),
+        }
+        return self.part(template, status=status, **frame, **context)
+
+    def part(self, template: str, *, status: int = 200, **context: Any) -> HTMLResponse:
+        """HTML without the frame: for a dialog, or a live part."""
+        html = templates().get_template(template).render(
+            me=self.person,
+            may=self.may,
+            csrf_token=self.person.csrf_token,
+            path=self.request.url.path,
+            theme=theme(self.request),
+            simulator_url=self.simulator_url,
+            base_url=self.services.settings.base_url,
+            **context,
+        )
+        return HTMLResponse(html, status, headers=safe_headers(self.simulator_url))
+
+    @property
+    def simulator_url(self) -> str | None:
+        return self.services.settings.simulator_url
+
+    async def still_allowed(self) -> bool:
+        """Whether this person would still get this page."""
+        person = await signed_in(self.request)
+        return person is not None and person.workspace_id == self.workspace_id
+
+
+def plain(request: Request, template: str, *, status: int = 200, **context: Any) -> HTMLResponse:
+    """A page for nobody in particular: signing in, and errors before that."""
+    html = templates().get_template(template).render(theme=theme(request), **context)
+    return HTMLResponse(html, status, headers=safe_headers())
+
+
+def theme(request: Request) -> str:
+    chosen = request.cookies.get(THEME_COOKIE)
+    return chosen if chosen in ("light", "dark") else "auto"
+
+
+def page(request: Request) -> Page:
+    return Page(request, request.app.state.services, request.state.signed_in)
+
+
+Here = Annotated[Page, Depends(page)]
+
+
+class PageRoute(APIRoute):
+    """A page for people who are signed in and may see it. Whatever goes wrong is a page, too."""
+
+    def get_route_handler(self) -> Handler:
+        handle = super().get_route_handler()
+        needed = role_of(self)
+
+        async def guarded(request: Request) -> Response:
+            person: SignedIn | None = None
+            try:
+                person = request.state.signed_in = await signed_in(request)
+                if person is None:
+                    return to_sign_in(request)
+                require_role(person.principal, needed)
+                return await handle(request)
+            except (OperationalError, InterfaceError, PoolTimeout) as error:
+                return error_page(request, error)
+            except Exception as error:
+                if as_problem(error) is None:
+                    raise
+                if person is None:
+                    return error_page(request, error)
+                return await _error_in_frame(request, person, error)
+
+        return guarded
+
+
+async def _error_in_frame(request: Request, person: SignedIn, error: Exception) -> Response:
+    problem = as_problem(error)
+    assert problem is not None
+    shown = Page(request, request.app.state.services, person)
+    return await shown.render(
+        "error.html", status=problem.status_code, message=problem.message, title=_title(problem.status_code)
+    )
+
+
+def error_page(request: Request, error: Exception) -> Response:
+    """Without the frame, which wants the database."""
+    problem = as_problem(error)
+    status = 503 if problem is None else problem.status_code
+    message = "The database can't be reached. This page tries again by itself." if problem is None else problem.message
+    return plain(request, "error_alone.html", status=status, message=message, title=_title(status))
+
+
+def _title(status: int) -> str:
+    return {404: "Not found", 403: "Not allowed", 503: "One moment"}.get(status, HTTPStatus(status).phrase)
+
+
+def to_sign_in(request: Request) -> Response:
+    """To the sign-in page, and back here afterwards. A part of a page can't go anywhere: its page reloads."""
+    if request.headers.get("x-part") or "text/event-stream" in request.headers.get("accept", ""):
+        return Response(status_code=401)
+    here = request.url.path + (f"?{request.url.query}" if request.url.query else "")
+    return RedirectResponse(f"/sign-in?to={quote(here, safe='')}" if here != "/" else "/sign-in", 303)
+
+
+def local_path(text: str | None) -> str:
+    """Where to go after signing in: a path of ours, whatever a link says."""
+    if not text or not text.startswith("/") or text.startswith(("//", "/\\")) or not text.isprintable():
+        return "/"
+    parts = urlsplit(text)
+    return text if not parts.scheme and not parts.netloc else "/"
+
+

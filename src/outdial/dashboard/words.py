@@ -1,0 +1,120 @@
+"""Values as people read them: durations, sizes, states in words. Times are left to the browser, which knows the zone."""
+
+import json
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+
+from markupsafe import Markup, escape
+
+from outdial.instants import parse_instant
+
+NONE = "\N{EN DASH}"
+
+Tone = str  # good | warn | bad | live | quiet: how a badge looks
+
+STATES: dict[str, tuple[str, Tone]] = {
+    "queued": ("Queued", "quiet"),
+    "dialing": ("Dialing", "live"),
+    "ringing": ("Ringing", "live"),
+    "in_progress": ("In progress", "live"),
+    "unknown": ("Unknown", "warn"),
+}
+END_REASONS: dict[str, tuple[str, Tone]] = {
+    "completed": ("Completed", "good"),
+    "busy": ("Busy", "quiet"),
+    "no_answer": ("No answer", "quiet"),
+    "declined": ("Declined", "quiet"),
+    "failed": ("Failed", "bad"),
+    "canceled": ("Canceled", "quiet"),
+    "machine": ("Machine", "quiet"),
+    "expired": ("Expired", "warn"),
+}
+ANSWERED_BY = {"human": "Human", "machine": "Machine", "fax": "Fax", "unknown": "Unknown"}
+CARRIERS = {"twilio": "Twilio", "vonage": "Vonage", "telnyx": "Telnyx"}
+
+
+def instant(value: str | datetime | None, show: str = "auto") -> Markup:
+    """A moment: shown in the reader's zone by times.js, exact on hover. `show`: auto, time, date or ago."""
+    if value is None:
+        return Markup('<span class="quiet">{}</span>').format(NONE)
+    at = parse_instant(value) if isinstance(value, str) else value
+    iso = at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return Markup('<time datetime="{}" data-show="{}" title="{} UTC">{} UTC</time>').format(
+        iso, show, f"{at:%Y-%m-%d %H:%M:%S}.{at.microsecond // 1000:03}", f"{at:%Y-%m-%d %H:%M}"
+    )
+
+
+def duration(seconds: float | None) -> str:
+    """`0:31`, `12:05`, `1:02:03`; a dash for none."""
+    if seconds is None:
+        return NONE
+    whole = round(seconds)
+    hours, rest = divmod(whole, 3600)
+    return f"{hours}:{rest // 60:02}:{rest % 60:02}" if hours else f"{rest // 60}:{rest % 60:02}"
+
+
+def clock_ms(ms: float | None) -> str:
+    """A point of a call, from the start of its audio: `0:07.4`."""
+    if ms is None:
+        return NONE
+    return f"{int(ms) // 60_000}:{ms % 60_000 / 1000:04.1f}"
+
+
+def milliseconds(ms: float | None) -> str:
+    return NONE if ms is None else f"{ms:,.0f} ms"
+
+
+def percent(share: float | None) -> str:
+    return NONE if share is None else f"{share:.0%}"
+
+
+def state(call: dict[str, Any]) -> Markup:
+    """A call's or attempt's state, or why it ended, as a badge."""
+    if call["state"] == "ended":
+        text, tone = END_REASONS.get(call["end_reason"] or "", ("Ended", "quiet"))
+    else:
+        text, tone = STATES.get(call["state"], (call["state"], "quiet"))
+    return badge(text, tone)
+
+
+def badge(text: str, tone: Tone = "quiet") -> Markup:
+    return Markup('<span class="badge" data-tone="{}">{}</span>').format(tone, text)
+
+
+def answered_by(value: dict[str, Any] | None) -> str:
+    return NONE if value is None else ANSWERED_BY.get(value["category"], value["category"])
+
+
+def carrier(name: str) -> str:
+    return CARRIERS.get(name, name)
+
+
+def pretty_json(value: Any) -> str:
+    return json.dumps(value, indent=2, ensure_ascii=False)
+
+
+def counted(number: int, one: str, many: str | None = None) -> str:
+    """`1 call`, `12 calls`."""
+    return f"{number:,} {one if number == 1 else many or one + 's'}"
+
+
+def paragraphs(text: str) -> Markup:
+    """Lines as they were written."""
+    return Markup("<br>").join(escape(line) for line in text.splitlines())
+
+
+FILTERS: dict[str, Callable[..., Any]] = {
+    "instant": instant,
+    "duration": duration,
+    "clock_ms": clock_ms,
+    "milliseconds": milliseconds,
+    "percent": percent,
+    "state": state,
+    "badge": badge,
+    "answered_by": answered_by,
+    "carrier": carrier,
+    "pretty_json": pretty_json,
+    "counted": counted,
+    "paragraphs": paragraphs,
+}
