@@ -158,6 +158,7 @@ class _Demo:
             log=logs / "simulator.log",
         )
         stack.push_async_callback(simulator.stop)
+        env["OUTDIAL_SIMULATOR_URL"] = self._simulator_url
         outdial = await Child.start("Outdial", "serve", "--no-first-start", env=env, log=logs / "outdial.log")
         stack.push_async_callback(outdial.stop)
         return simulator, outdial

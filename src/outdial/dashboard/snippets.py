@@ -26,16 +26,16 @@ def snippets(url: str) -> list[Snippet]:
         Snippet(
             name="curl",
             language="shell",
-            before=f"curl -X POST '{url}' \\\n  -H 'Authorization: {KEY}' \\\n  -H 'Content-Type: application/json' \\\n"
-            "  -d '",
+            before=f"curl -X POST '{url}' \\\n  -H 'Authorization: {KEY}' \\\n"
+            "  -H 'Content-Type: application/json' \\\n  -d '",
             body=as_json,
             after="'",
         ),
         Snippet(
             name="Python",
             language="python",
-            before=f'import requests\n\nresponse = requests.post(\n    "{url}",\n    headers={{"Authorization": "{KEY}"}},\n'
-            "    json=",
+            before=f'import requests\n\nresponse = requests.post(\n    "{url}",\n'
+            f'    headers={{"Authorization": "{KEY}"}},\n    json=',
             body=as_python(EXAMPLE),
             after=",\n    timeout=30,\n)\nresponse.raise_for_status()\nprint(response.json()[\"call_id\"])",
         ),
@@ -53,8 +53,8 @@ def snippets(url: str) -> list[Snippet]:
             before="",
             body=as_json,
             after="",
-            hint=f"In an HTTP or webhook step: method POST, URL {url}, header Authorization with your API key, body type "
-            "JSON, and this body. Put your tool's fields where the values are.",
+            hint=f"In an HTTP or webhook step: method POST, URL {url}, header Authorization with your API key, body "
+            "type JSON, and this body. Put your tool's fields where the values are.",
         ),
     ]
 

@@ -1,4 +1,4 @@
-"""Values as people read them: durations, sizes, states in words. Times are left to the browser, which knows the zone."""
+"""Values as people read them: durations, states in words. Times are left to the browser, which knows the zone."""
 
 import json
 from collections.abc import Callable
