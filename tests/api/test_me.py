@@ -13,13 +13,14 @@ async def test_an_api_key_learns_what_it_is(client, tenant):
 
 async def test_an_api_key_has_nothing_of_a_person(client):
     for method, path, body in (
+        ("PATCH", "", {"name": "Zapier"}),
         ("GET", "sign-ins", None),
         ("DELETE", "sign-ins", None),
         ("DELETE", "sign-ins/signin_1", None),
         ("POST", "password", {"password": "a long sentence"}),
         ("POST", "workspace", {"workspace_id": "ws_1"}),
     ):
-        answer = await client.request(method, f"/v1/me/{path}", json=body)
+        answer = await client.request(method, f"/v1/me/{path}".rstrip("/"), json=body)
         assert (answer.status_code, answer.json()["code"]) == (409, "not_a_person"), path
 
 
@@ -50,6 +51,17 @@ async def test_a_person_sets_a_password_which_then_asks_for_the_old_one(browser_
         answer = await browser.post("/v1/me/password", json={"password": "another sentence", "old_password": "x"})
     assert (answer.status_code, answer.json()["code"]) == (429, "too_many_sign_ins")
     assert int(answer.headers["retry-after"]) >= 1
+
+
+async def test_a_person_changes_their_name_and_address(browser_of):
+    browser, other = await browser_of(Role.VIEWER), await browser_of(Role.EDITOR)
+    me = (await browser.patch("/v1/me", json={"email": " Alex@Clinic.example", "name": "Alex"})).json()
+    assert (me["email"], me["actor"]["name"]) == ("alex@clinic.example", "Alex")
+    assert (await browser.patch("/v1/me", json={})).json() == me
+    for email in ("ALEX@clinic.example", "no address"):
+        answer = await other.patch("/v1/me", json={"email": email})
+        assert (answer.status_code, answer.json()["errors"][0]["field"]) == (422, "email")
+    assert (await browser.get("/v1/audit-log")).json()["entries"][0]["act"] == "member.changed"
 
 
 async def test_a_person_ends_sign_ins(browser_of):

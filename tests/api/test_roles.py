@@ -27,6 +27,7 @@ VIEWER = {
     "GET /v1/phone-numbers/{number_id}",
     "GET /v1/workspace",
     # Their own.
+    "PATCH /v1/me",
     "DELETE /v1/me/sign-ins",
     "DELETE /v1/me/sign-ins/{sign_in_id}",
     "POST /v1/me/password",

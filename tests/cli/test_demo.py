@@ -58,6 +58,7 @@ def test_the_demo_comes_up_calls_and_ends(data_dir):
     assert ready["event"] == "ready"
     assert ready["base_url"] == f"http://127.0.0.1:{port}"
     assert set(ready) == {"event", "base_url", "api_key", "numbers", "simulator_url", "dashboard_url"}
+    assert ready["dashboard_url"].startswith(f"{ready['base_url']}/sign-in/")
     assert list(ready["numbers"]) == ["twilio", "vonage", "telnyx"]
     assert call["number_id"] == ready["numbers"]["twilio"]
     assert [event["state"] for event in events if event["event"] == "state"][-2:] == ["ringing", "ended"]

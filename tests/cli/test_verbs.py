@@ -103,3 +103,23 @@ def test_a_number_may_be_left_alone_at_its_carrier(outdial_json, connect, simula
 def test_a_malformed_credential_is_refused(outdial, credential):
     result = outdial("numbers", "connect", "+15551230002", "-c", credential)
     assert isinstance(result.exception, CommandFailed)
+
+
+def test_members_come_get_back_in_and_go(outdial, outdial_json):
+    outdial_json("workspaces", "create", "Acme")
+    boss = outdial_json("members", "invite", "boss@acme.example", "--role", "operator")
+    assert (boss["name"], boss["role"]) == ("boss", "operator")
+    assert "/sign-in/" in boss["link"]
+    outdial_json("members", "invite", "alex@acme.example", "--name", "Alex")
+    link = outdial_json("members", "link", "Boss@acme.example")["url"]
+    assert "/sign-in/" in link
+    assert link != boss["link"]
+    assert outdial_json("members", "remove", "alex@acme.example")["name"] == "Alex"
+    assert [member["email"] for member in outdial_json("members", "list")] == ["boss@acme.example"]
+    assert "last operator" in str(outdial("members", "remove", boss["id"]).exception.message)
+    assert isinstance(outdial("members", "link", "nobody@acme.example").exception, CommandFailed)
+
+
+def test_a_list_of_members_is_empty_at_first(outdial, outdial_json):
+    outdial_json("workspaces", "create", "Acme")
+    assert "outdial members invite" in outdial("members", "list").stderr

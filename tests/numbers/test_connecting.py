@@ -11,9 +11,9 @@ from outdial.carriers.base import CarrierName
 from outdial.carriers.twilio.rest import TwilioCarrier
 from outdial.db.tables import agents, carrier_accounts, numbers
 from outdial.numbers.connecting import Connector, open_account
-from outdial.numbers.store import change_number
+from outdial.numbers.store import add_number, change_number
 from outdial.refusals import Conflict, Invalid, NotFound, Unavailable
-from outdial.workspaces.audit import COMMAND_LINE
+from outdial.workspaces.audit import COMMAND_LINE, list_audit
 from outdial.workspaces.secrets import SecretBox
 from outdial.workspaces.store import create_workspace
 from simulated_accounts import FIRST, SECOND, VERIFIED, SimulatedAccounts
@@ -249,6 +249,43 @@ async def test_a_connected_number_moves_to_another_agent_by_name_and_direction(c
         by=COMMAND_LINE,
     )
     assert (changed["name"], changed["direction"], changed["outbound_url"]) == ("Night", "inbound", None)
+
+
+async def test_the_audit_log_says_who_connected_what_and_never_with_which_credentials(
+    connect, connector, accounts, engine, workspace_id
+):
+    number = await connect(TWILIO, name="Front desk")
+    await connector.remove(workspace_id, number["id"], by=COMMAND_LINE)
+    async with engine.connect() as conn:
+        entries = (await list_audit(conn, workspace_id))["entries"]
+    assert [(entry["act"], entry["subject"]["name"], entry["details"]["e164"]) for entry in entries] == [
+        ("number.disconnected", "Front desk", FIRST),
+        ("number.connected", "Front desk", FIRST),
+    ]
+    assert accounts.credentials[TWILIO]["auth_token"] not in str(entries)
+
+
+async def test_credentials_that_take_the_place_of_others_are_in_the_audit_log(
+    connector, accounts, engine, workspace_id
+):
+    async def add(e164, token):
+        await add_number(
+            engine,
+            connector.secret_box,
+            workspace_id,
+            carrier=TWILIO,
+            e164=e164,
+            credentials=accounts.credentials[TWILIO] | {"auth_token": token},
+            public_url=URL,
+            by=COMMAND_LINE,
+        )
+
+    await add("+15551230001", "one")
+    await add("+15551230002", "one")
+    await add("+15551230003", "two")
+    async with engine.connect() as conn:
+        replaced = (await list_audit(conn, workspace_id, act="credentials"))["entries"]
+    assert [(entry["act"], entry["details"]) for entry in replaced] == [("credentials.replaced", {"carrier": "twilio"})]
 
 
 async def test_the_numbers_of_other_workspaces_cannot_be_removed(connect, connector, engine):

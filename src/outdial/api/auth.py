@@ -108,6 +108,11 @@ async def signed_in(request: Request) -> SignedIn | None:
     return None if token is None else await cast(SignIns, request.app.state.sign_ins)(token)
 
 
+def address_of(request: Request) -> str:
+    """The network address a request comes from; behind a proxy on this machine, the one that tells."""
+    return request.client.host if request.client else ""
+
+
 def caller(request: Request, _: Annotated[str | None, Security(_scheme)]) -> Principal:
     return cast(Principal, request.state.principal)
 

@@ -7,13 +7,14 @@ from fastapi.responses import JSONResponse
 from pydantic import Field
 from typing_extensions import TypedDict
 
-from outdial.api.auth import NOT_A_PERSON, ApiRoute, Caller, Person, Remembered, needs, signed_in
-from outdial.api.bodies import CleanId, StrictBody
+from outdial.api.auth import NOT_A_PERSON, ApiRoute, Caller, Person, Remembered, address_of, needs, signed_in
+from outdial.api.bodies import CleanId, Name, StrictBody
 from outdial.api.docs import errors, example
 from outdial.api.services import Services, Use
 from outdial.calls.request import CleanText
 from outdial.db.engine import reading
 from outdial.members.passwords import MAX_CHARS, MIN_CHARS
+from outdial.members.people import MAX_EMAIL_CHARS, change_person
 from outdial.members.sign_in import (
     SignInView,
     end_other_sign_ins,
@@ -67,6 +68,14 @@ class Ended(TypedDict):
     ended: int
 
 
+class MyChanges(StrictBody):
+    """Fields that are left out (or null) stay as they are."""
+
+    email: Annotated[CleanText, Field(max_length=MAX_EMAIL_CHARS)] | None = None
+    """What I sign in with."""
+    name: Name | None = None
+
+
 class NewPassword(StrictBody):
     password: Annotated[CleanText, Field(min_length=MIN_CHARS, max_length=MAX_CHARS)]
     old_password: Annotated[CleanText, Field(max_length=MAX_CHARS)] | None = None
@@ -86,6 +95,28 @@ class Switch(StrictBody):
 )
 async def get_me(request: Request, services: Use, caller: Caller) -> JSONResponse:
     return JSONResponse(await _me(services, caller, request.state.signed_in))
+
+
+@router.patch(
+    "/v1/me",
+    summary="Change my name or e-mail address",
+    operation_id="change_me",
+    response_model=Me,
+    responses=example(_ME) | errors(413, 415, 422, **_KEY),
+)
+@needs(Role.VIEWER)
+async def patch_me(
+    request: Request,
+    services: Use,
+    caller: Caller,
+    person: Person,
+    remembered: Remembered,
+    body: Annotated[MyChanges, Body(openapi_examples={"email": {"value": {"email": "alex@clinic.example"}}})],
+) -> JSONResponse:
+    await change_person(
+        services.engine, caller.workspace_id, person.person_id, email=body.email, name=body.name, by=caller.actor
+    )
+    return await _me_anew(request, services, person, remembered)
 
 
 @router.get(
@@ -162,7 +193,7 @@ async def post_password(
         person.sign_in_id,
         password=body.password,
         old_password=body.old_password,
-        address=request.client.host if request.client else "",
+        address=address_of(request),
     )
     return await _me_anew(request, services, person, remembered)
 

@@ -2,12 +2,15 @@
 
 import unicodedata
 
+from sqlalchemy import update
 from sqlalchemy.dialects.postgresql import insert
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from outdial.db.tables import people
 from outdial.ids import new_id
 from outdial.refusals import Invalid
+from outdial.workspaces.audit import Actor, record
 
 MAX_EMAIL_CHARS = 254
 
@@ -21,6 +24,34 @@ async def create_person(conn: AsyncConnection, *, email: str, name: str) -> str 
         .returning(people.c.id)
     )
     return person_id
+
+
+async def change_person(
+    engine: AsyncEngine,
+    workspace_id: str,
+    person_id: str,
+    *,
+    email: str | None = None,
+    name: str | None = None,
+    by: Actor,
+) -> None:
+    """Change what is given; `workspace_id` is whose audit log tells of it. Raises Invalid (the address)."""
+    changes = {"email": None if email is None else normal_email(email), "name": name}
+    changes = {field: value for field, value in changes.items() if value is not None}
+    if not changes:
+        return
+    async with engine.begin() as conn:
+        try:
+            row = (
+                await conn.execute(
+                    update(people).where(people.c.id == person_id).values(changes).returning(people.c.name)
+                )
+            ).one()
+        except IntegrityError:
+            raise Invalid("email", "belongs to somebody else") from None
+        await record(
+            conn, workspace_id, by, "member.changed", subject_id=person_id, subject_name=row.name, details=changes
+        )
 
 
 def normal_email(text: str) -> str:
