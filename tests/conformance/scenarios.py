@@ -174,7 +174,7 @@ SCENARIOS: dict[str, Scenario] = {  # the longest first
     "stream cut": Scenario(
         callee="00", faults=((FaultKind.STREAM_CUT, {"after_ms": 1000}),), end="failed", error="audio_lost"
     ),
-    "some garbage on the stream": _broken((FaultKind.MEDIA_GARBLED, {"after_ms": 2000})),
+    "some garbage on the stream": _broken((FaultKind.MEDIA_GARBLED, {"after_ms": 4000})),
     "garbage on the stream": Scenario(
         callee="00",
         script=STAYS,
