@@ -97,7 +97,8 @@ async def test_callbacks_may_overtake_the_reply(workspace):
 
 
 @pytest.mark.parametrize("kind", [CarrierRefused, NotSupported])
-async def test_a_refused_call_fails_with_our_word_and_the_carriers_code(workspace, kind):
+async def test_a_refused_call_fails_with_our_word_and_the_carriers_code(workspace, kind, caplog):
+    caplog.set_level("INFO", "outdial.calls.dialing")
     refusal = kind(FailureCode.NUMBER_INVALID, "The number is not valid.", carrier_code="21211")
     workspace.carrier.refuses_next.append(refusal)
     claim = await workspace.dialed()
@@ -108,6 +109,7 @@ async def test_a_refused_call_fails_with_our_word_and_the_carriers_code(workspac
         "message": "The number is not valid.",
         "carrier_code": "21211",
     }
+    assert (caplog.records[-1].code, caplog.records[-1].carrier_code) == ("number_invalid", "21211")
     assert (await workspace.pool()).used_outbound == 0
 
 

@@ -25,7 +25,8 @@ class CarrierError(Exception):
     """
 
     def __init__(self, code: FailureCode, message: str, *, carrier_code: str | None = None) -> None:
-        super().__init__(code, carrier_code)  # the sentence may name a phone number; it stays out of logs
+        # The sentence may name a phone number; it stays out of logs.
+        super().__init__(code if carrier_code is None else f"{code} ({carrier_code})")
         self.code = code
         self.message = message
         self.carrier_code = carrier_code

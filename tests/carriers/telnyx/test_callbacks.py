@@ -83,7 +83,7 @@ def test_every_recorded_callback_means_what_it_says(callback):
         ("originator_cancel", "487", EndReason.CANCELED, None),
         ("time_limit", "200", EndReason.COMPLETED, None),
         ("call_rejected", "603", EndReason.DECLINED, None),
-        ("call_rejected", "403", EndReason.FAILED, ("refused_by_network", "sip_403")),
+        ("call_rejected", "403", EndReason.FAILED, ("carrier_refused", "sip_403")),
         ("call_rejected", "unspecified", EndReason.FAILED, ("not_connected", "call_rejected")),
         ("not_found", "404", EndReason.FAILED, ("number_not_in_service", "not_found")),
         ("unspecified", "200", EndReason.COMPLETED, None),

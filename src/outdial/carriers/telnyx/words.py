@@ -47,6 +47,12 @@ GREETING_ENDED = frozenset({"ended", "beep_detected", "no_beep_detected", "not_s
 FAILURES: dict[str, tuple[FailureCode, str]] = {
     "not_found": (FailureCode.NUMBER_NOT_IN_SERVICE, "This number does not exist or is not in service."),
 }
+REFUSED_BY_TELNYX = "403"  # its own code for why is not in the callback
+REFUSED = CallError(
+    code=FailureCode.CARRIER_REFUSED,
+    message="Telnyx refused the call: the destination or the caller ID is not allowed, or a limit is reached.",
+    carrier_code=f"sip_{REFUSED_BY_TELNYX}",
+)
 
 
 def progress(event_type: str, *, at: datetime, carrier_call: CarrierCall) -> Progress:
@@ -65,7 +71,9 @@ def hangup(
 
 
 def _end(cause: str, sip_code: str, answered: bool | None) -> tuple[EndReason, CallError | None]:
-    if cause == "call_rejected":  # by the callee (603), or by Telnyx itself (403 and a code of its own)
+    if cause == "call_rejected":  # by the callee (603), or by Telnyx itself
+        if sip_code == REFUSED_BY_TELNYX:
+            return EndReason.FAILED, REFUSED
         return sip.end(sip_code, "Telnyx", cause)
     if cause in FAILURES:
         word, sentence = FAILURES[cause]
