@@ -189,7 +189,7 @@ SCENARIOS: dict[str, Scenario] = {  # the longest first
     "busy, callbacks repeated": _unanswered("03", "busy", faults=((FaultKind.CALLBACK_REPEATED, ALL),)),
     "busy, callbacks reordered": _unanswered("03", "busy", faults=((FaultKind.CALLBACK_REORDERED, ALL),)),
     "busy, final callback lost": _unanswered("03", "busy", faults=((FaultKind.CALLBACK_LOST, FINAL),)),
-    "no such number": _unanswered("07", "failed"),
+    "no such number": _unanswered("07", "failed", error="number_not_in_service"),
 }
 
 
