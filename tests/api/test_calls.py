@@ -91,6 +91,16 @@ async def test_a_call_is_told_whole(client, ended_call):
     assert call["recording_url"] == f"https://voice.example/v1/calls/{call_id}/recording"
 
 
+async def test_a_failed_call_says_why_in_our_word_with_the_carriers_beside_it(client, engine, ended_call):
+    call_id = await ended_call()
+    error = {"code": "number_not_in_service", "message": "It does not exist.", "carrier_code": "sip_404"}
+    async with engine.begin() as conn:
+        for table in (calls, attempts):
+            await conn.execute(update(table).values(end_reason="failed", error=error))
+    call = (await client.get(f"/v1/calls/{call_id}")).json()
+    assert [each["error"] for each in (call, *call["attempts"])] == [error] * 3
+
+
 async def test_an_attempt_whose_outcome_can_t_be_known_says_so_until_it_has_ended(client, engine, ended_call):
     call_id = await ended_call()
     async with engine.begin() as conn:

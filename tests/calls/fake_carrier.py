@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
+from outdial.calls.failures import FailureCode
 from outdial.calls.state import CallState, CarrierCall, EndReason, Progress, Verdict
 from outdial.carriers.base import (
     CallbackReply,
@@ -62,7 +63,7 @@ class FakeCarrier:
         if self.before_reply is not None:
             await self.before_reply(request, carrier_call_id)
         if self.loses_replies:
-            raise CarrierUncertain("timeout", "The carrier did not answer.")
+            raise CarrierUncertain(FailureCode.CARRIER_NO_REPLY, "The carrier did not answer.")
         return CarrierCall(id=carrier_call_id)
 
     async def hang_up(self, call: CarrierCall) -> None:
@@ -83,7 +84,7 @@ class FakeCarrier:
         try:
             return self.books[call.id]
         except KeyError:
-            raise CarrierRefused("not_found", "There is no such call.") from None
+            raise CarrierRefused(FailureCode.NOT_KNOWN_THERE, "There is no such call.") from None
 
     async def find(self, *, ref: str, to: str, from_: str, since: datetime) -> list[CarrierRecord]:
         self._may_fail()

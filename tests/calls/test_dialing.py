@@ -9,6 +9,7 @@ from sqlalchemy import select, text
 
 from calls.workspace import CALLEE, CALLER, Agents, until
 from outdial.calls.dialing import MAX_DEFERRALS, Dispatcher, detection_for, dial
+from outdial.calls.failures import FailureCode
 from outdial.calls.state import CallState, EndReason
 from outdial.carriers.base import (
     CarrierRefused,
@@ -22,8 +23,8 @@ from outdial.carriers.base import (
 from outdial.db.notify import Notifications
 from outdial.db.tables import calls
 
-UNREACHABLE = CarrierUnreachable("connect", "The carrier could not be reached.")
-UNCERTAIN = CarrierUncertain("timeout", "The carrier did not answer.")
+UNREACHABLE = CarrierUnreachable(FailureCode.CARRIER_UNREACHABLE, "The carrier could not be reached.")
+UNCERTAIN = CarrierUncertain(FailureCode.CARRIER_NO_REPLY, "The carrier did not answer.")
 PAST = datetime(2026, 1, 1, 12, tzinfo=UTC)
 
 
@@ -96,17 +97,24 @@ async def test_callbacks_may_overtake_the_reply(workspace):
 
 
 @pytest.mark.parametrize("kind", [CarrierRefused, NotSupported])
-async def test_a_refused_call_fails_with_the_carriers_words(workspace, kind):
-    workspace.carrier.refuses_next.append(kind("21211", "The number is not valid."))
+async def test_a_refused_call_fails_with_our_word_and_the_carriers_code(workspace, kind, caplog):
+    caplog.set_level("INFO", "outdial.calls.dialing")
+    refusal = kind(FailureCode.NUMBER_INVALID, "The number is not valid.", carrier_code="21211")
+    workspace.carrier.refuses_next.append(refusal)
     claim = await workspace.dialed()
     call = await workspace.call(claim.call_id)
     assert (call.state, call.end_reason) == ("ended", "failed")
-    assert call.error == {"code": "21211", "message": "The number is not valid."}
+    assert call.error == {
+        "code": "number_invalid",
+        "message": "The number is not valid.",
+        "carrier_code": "21211",
+    }
+    assert (caplog.records[-1].code, caplog.records[-1].carrier_code) == ("number_invalid", "21211")
     assert (await workspace.pool()).used_outbound == 0
 
 
 async def test_a_refusal_may_be_retried_by_policy(workspace):
-    workspace.carrier.refuses_next.append(CarrierRefused("13224", "No route."))
+    workspace.carrier.refuses_next.append(CarrierRefused(FailureCode.NO_ROUTE, "No route.", carrier_code="13224"))
     claim = await workspace.dialed(retry={"max_attempts": 2, "on": ["failed"], "delays_s": [60]})
     assert (await workspace.call(claim.call_id)).state == "queued"
 
@@ -126,7 +134,7 @@ async def test_a_dial_that_never_left_is_taken_back_and_counts_as_no_attempt(wor
 
 
 async def test_a_throttled_dial_waits_as_long_as_the_carrier_says(workspace):
-    workspace.carrier.refuses_next.append(CarrierThrottled("429", "Too many calls.", retry_after_s=7.5))
+    workspace.carrier.refuses_next.append(CarrierThrottled(FailureCode.THROTTLED, "Too many calls.", retry_after_s=7.5))
     claim = await workspace.dialed()
     wait = (await workspace.call(claim.call_id)).due_at - datetime.now(UTC)
     assert timedelta(seconds=7) < wait <= timedelta(seconds=7.5)
@@ -147,7 +155,7 @@ async def test_a_carrier_that_stays_away_fails_the_call_at_last(workspace):
     workspace.carrier.refuses_next.append(UNREACHABLE)
     await workspace.dial(claim)
     call = await workspace.call(claim.call_id)
-    assert (call.state, call.end_reason, call.error["code"]) == ("ended", "failed", "connect")
+    assert (call.state, call.end_reason, call.error["code"]) == ("ended", "failed", "carrier_unreachable")
 
 
 async def test_a_hang_up_asked_for_while_nothing_could_be_sent_ends_the_call(workspace):
@@ -342,7 +350,7 @@ async def test_a_call_whose_notification_was_lost_is_found_by_looking(workspace,
 
 async def test_an_account_that_can_not_be_opened_fails_the_call(workspace, database_url):
     async def removed(account_id):
-        raise CarrierRefused("account_removed", "The carrier account of this number was removed.")
+        raise CarrierRefused(FailureCode.ACCOUNT_REMOVED, "The carrier account of this number was removed.")
 
     await workspace.queue()
     async with dispatching(workspace, database_url, open_carrier=removed):

@@ -13,6 +13,7 @@ from sqlalchemy import insert, select, update
 from calls.workspace import CALLER, until
 from outdial.calls.callbacks import Callbacks, Received
 from outdial.calls.doorway import Doorway
+from outdial.calls.failures import FailureCode
 from outdial.calls.inbound import BUSY, NOT_IN_SERVICE
 from outdial.calls.reconcile import Sweep
 from outdial.calls.state import CallState
@@ -23,7 +24,7 @@ from outdial.workspaces.secrets import SecretBox
 
 TOKEN = "12345"
 STRANGER = "+12025550199"
-UNREACHABLE = CarrierUnreachable("connect", "Twilio could not be reached.")
+UNREACHABLE = CarrierUnreachable(FailureCode.CARRIER_UNREACHABLE, "Twilio could not be reached.")
 
 
 def sid(number: int) -> str:
@@ -234,10 +235,10 @@ async def test_a_carrier_told_by_requests_is_answered_at_once(workspace, caller)
 
 
 async def test_a_carrier_that_takes_no_answer_fails_the_call(workspace, caller):
-    workspace.carrier.refuses_next.append(CarrierRefused("90018", "The call has already ended."))
+    workspace.carrier.refuses_next.append(CarrierRefused(FailureCode.WRONG_CALL_STATE, "It has already ended."))
     assert await caller.tells() == (Received.STORED, None)
     call, _ = await only_call(workspace)
-    assert (call.state, call.end_reason, call.error["code"]) == ("ended", "failed", "90018")
+    assert (call.state, call.end_reason, call.error["code"]) == ("ended", "failed", "wrong_call_state")
     assert (await workspace.pool()).used_inbound == 0
 
 
@@ -248,7 +249,7 @@ async def test_a_carrier_out_of_reach_is_told_again_while_the_caller_waits(works
 
 
 async def test_an_answer_of_unknown_outcome_is_left_to_the_sweep(workspace, caller, sweep: Sweep):
-    workspace.carrier.refuses_next.append(CarrierUncertain("timeout", "Telnyx did not answer."))
+    workspace.carrier.refuses_next.append(CarrierUncertain(FailureCode.CARRIER_NO_REPLY, "Telnyx did not answer."))
     await caller.tells()
     _, attempt = await only_call(workspace)
     assert attempt.state == "ringing"

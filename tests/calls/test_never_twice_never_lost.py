@@ -12,6 +12,7 @@ from sqlalchemy import func, select, update
 from calls.fake_carrier import FakeCarrier
 from calls.workspace import Agents
 from outdial.calls.dialing import Dispatcher
+from outdial.calls.failures import FailureCode
 from outdial.calls.reconcile import Sweep
 from outdial.calls.state import CallState, EndReason
 from outdial.carriers.base import CarrierThrottled, CarrierUncertain, CarrierUnreachable
@@ -35,15 +36,15 @@ class MoodyCarrier(FakeCarrier):
         await self._dawdle()
         match self.chance.random():
             case x if x < 0.1:
-                raise CarrierUnreachable("connect", "The carrier could not be reached.")
+                raise CarrierUnreachable(FailureCode.CARRIER_UNREACHABLE, "The carrier could not be reached.")
             case x if x < 0.2:
-                raise CarrierThrottled("429", "Too many calls.", retry_after_s=0.01)
+                raise CarrierThrottled(FailureCode.THROTTLED, "Too many calls.", retry_after_s=0.01)
             case x if x < 0.3:
-                raise CarrierUncertain("timeout", "The carrier did not answer.")
+                raise CarrierUncertain(FailureCode.CARRIER_NO_REPLY, "The carrier did not answer.")
         call = await super().place_call(request)
         await self._dawdle()
         if self.chance.random() < 0.2:
-            raise CarrierUncertain("timeout", "The carrier did not answer.")
+            raise CarrierUncertain(FailureCode.CARRIER_NO_REPLY, "The carrier did not answer.")
         return call
 
     async def _dawdle(self) -> None:

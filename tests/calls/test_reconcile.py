@@ -7,6 +7,7 @@ import pytest
 from sqlalchemy import insert, select, update
 
 from calls.workspace import CALLEE, CALLER, OWNER, until
+from outdial.calls.failures import FailureCode
 from outdial.calls.reconcile import Sweep, audit_pools, must_be_over, overdue_end
 from outdial.calls.state import AnsweredBy, CallState, EndReason, Verdict
 from outdial.calls.transitions import announce_ending
@@ -17,7 +18,7 @@ from outdial.db.notify import Notifications
 from outdial.db.tables import calls, pools
 
 NOW = PAST = datetime(2026, 1, 1, 12, tzinfo=UTC)
-UNREACHABLE = CarrierUnreachable("connect", "The carrier could not be reached.")
+UNREACHABLE = CarrierUnreachable(FailureCode.CARRIER_UNREACHABLE, "The carrier could not be reached.")
 
 
 def ago(seconds: float) -> datetime:

@@ -4,10 +4,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from outdial.calls.failures import CallError, FailureCode
 from outdial.calls.state import (
     ORDER,
     Attempt,
-    CallError,
     CallState,
     CarrierCall,
     EndReason,
@@ -18,7 +18,9 @@ from outdial.calls.state import (
 
 T0 = datetime(2026, 1, 1, 12, tzinfo=UTC)
 CA1 = CarrierCall(id="CA1")
-DECLINED = CallError(code="603", message="The callee declined the call.")
+DECLINED = CallError(
+    code=FailureCode.BLOCKED, message="The callee's network blocked the call as unwanted.", carrier_code="sip_607"
+)
 
 
 def said(state: CallState, at: datetime = T0, **facts: object) -> Progress:

@@ -5,7 +5,8 @@ import pytest
 from sqlalchemy import select, update
 from sqlalchemy.exc import IntegrityError
 
-from outdial.calls.state import AnsweredBy, CallError, CallState, EndReason, Progress, Verdict
+from outdial.calls.failures import CallError, FailureCode
+from outdial.calls.state import AnsweredBy, CallState, EndReason, Progress, Verdict
 from outdial.calls.transitions import announce_ending, apply_event, next_attempt_at
 from outdial.db.engine import create_engine
 from outdial.db.tables import attempts, calls
@@ -144,12 +145,12 @@ async def test_a_completed_call_whose_audio_never_reached_us_failed(workspace):
 @pytest.mark.parametrize("carriers_word", [EndReason.COMPLETED, EndReason.CANCELED])
 async def test_our_reason_for_ending_a_call_beats_the_carriers(workspace, carriers_word):
     claim = await workspace.dialed()
-    reason = CallError(code="x", message="Because.")
+    reason = CallError(code=FailureCode.AGENT_FAILED, message="Because.")
     await announce_ending(workspace.engine, claim.attempt_id, EndReason.MACHINE, reason)
     await announce_ending(workspace.engine, claim.attempt_id, EndReason.CANCELED)
     await workspace.hears(claim.attempt_id, CallState.ENDED, carriers_word)
     call = await workspace.call(claim.call_id)
-    assert (call.end_reason, call.error) == ("machine", {"code": "x", "message": "Because."})
+    assert (call.end_reason, call.error) == ("machine", reason.to_json())
 
 
 async def test_a_carriers_busy_is_not_overruled(workspace):

@@ -1,10 +1,18 @@
 """docs/carriers.md says of each carrier what the program believes it can do."""
 
+from collections.abc import Iterable, Mapping
 from dataclasses import fields
 from pathlib import Path
 
+from outdial.calls.failures import FailureCode
+from outdial.carriers import sip
 from outdial.carriers.base import Capabilities
 from outdial.carriers.registry import CARRIERS
+from outdial.carriers.telnyx import errors as telnyx_errors
+from outdial.carriers.telnyx import words as telnyx_words
+from outdial.carriers.twilio import errors as twilio_errors
+from outdial.carriers.vonage import errors as vonage_errors
+from outdial.carriers.vonage import words as vonage_words
 
 DOCS = Path(__file__).parents[2] / "docs"
 
@@ -26,6 +34,15 @@ ROWS = {
 }
 
 
+Table = Mapping[object, tuple[FailureCode, str]]
+FAILURES: Mapping[str, tuple[Table, ...]] = {
+    "Twilio": (twilio_errors.REFUSALS,),
+    "Vonage": (vonage_words.DETAILS, vonage_errors.REFUSALS, vonage_errors.PARAMETERS),
+    "Telnyx": (telnyx_words.FAILURES, telnyx_errors.REFUSALS, telnyx_errors.BY_POINTER),
+    "network (SIP)": (sip.FAILURES,),
+}
+
+
 def words(name: str, value: object) -> str:
     match value:
         case bool():
@@ -42,6 +59,34 @@ def table() -> str:
         values = (words(field.name, getattr(kind.capabilities, field.name)) for kind in kinds)
         lines.append([ROWS[field.name], *values])
     return "\n".join("|---" * len(line) + "|" if line[0] == "---" else f"| {' | '.join(line)} |" for line in lines)
+
+
+def failures_told_by_others() -> str:
+    lines = ["| word | meaning | " + " | ".join(FAILURES) + " |", "|---" * (len(FAILURES) + 2) + "|"]
+    rows = (row(code, *(codes_for(code, tables) for tables in FAILURES.values())) for code in FailureCode if told(code))
+    return "\n".join([*lines, *rows])
+
+
+def failures_told_by_us() -> str:
+    return "\n".join(["| word | meaning |", "|---|---|", *(row(code) for code in FailureCode if not told(code))])
+
+
+def told(code: FailureCode) -> bool:
+    return any(codes_for(code, tables) for tables in FAILURES.values())
+
+
+def codes_for(code: FailureCode, tables: Iterable[Table]) -> str:
+    return ", ".join(f"`{theirs}`" for table in tables for theirs, (ours, _) in table.items() if ours is code)
+
+
+def row(code: FailureCode, *cells: str) -> str:
+    return "| " + " | ".join([f"`{code}`", code.meaning, *cells]) + " |"
+
+
+def test_the_tables_of_why_calls_fail_are_true():
+    page = (DOCS / "carriers.md").read_text()
+    assert failures_told_by_others() in page
+    assert failures_told_by_us() in page
 
 
 def test_the_table_of_what_carriers_can_do_is_true():

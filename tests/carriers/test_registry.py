@@ -110,5 +110,5 @@ async def test_a_carrier_that_lacks_something_to_place_calls_with_says_so_before
     )
     with pytest.raises(CarrierRefused) as raised:
         await carrier.place_call(request)
-    assert raised.value.code == "no_application"
+    assert raised.value.code == "account_not_set_up"
     await carrier.aclose()

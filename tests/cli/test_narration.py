@@ -53,10 +53,13 @@ def test_an_interruption_says_how_far_the_agent_came():
     ]
 
 
-def test_a_failure_is_told_in_the_words_of_the_carrier():
-    error = {"code": "21217", "message": "This phone number doesn't exist."}
+def test_a_failure_is_told_with_our_word_and_the_carriers_code():
+    error = {"code": "number_invalid", "message": "This isn't a phone number.", "carrier_code": "21217"}
     [line] = story(Event(type="state", data={"state": "ended", "end_reason": "failed", "error": error}))
-    assert line == "── ended: failed (This phone number doesn't exist.)"
+    assert line == "── ended: failed (This isn't a phone number. [number_invalid, 21217])"
+    error = {"code": "no_media", "message": "No audio came.", "carrier_code": None}
+    [line] = story(Event(type="state", data={"state": "ended", "end_reason": "failed", "error": error}))
+    assert line == "── ended: failed (No audio came. [no_media])"
 
 
 def test_words_of_a_callee_are_never_taken_for_markup():

@@ -53,10 +53,49 @@ steps:
         goto: greeting
 """
 
+MENU = """
+agent:
+  name: Menu
+start: greeting
+steps:
+  greeting:
+    ask: Hello, this is a test call.
+    answers:
+      - words: [press one]
+        send_digits: "1"
+        goto: wait
+    no_match: {retries: 5}
+    no_reply: {retries: 5}
+  wait:
+    ask: One moment, please.
+    answers:
+      - words: [this is Jane]
+        goto: reached
+    no_match: {retries: 5}
+    no_reply: {retries: 5}
+  reached:
+    hang_up: Hello Jane. This was a test call. Goodbye.
+"""
+SCREENED = """
+agent:
+  name: Screened
+start: greeting
+steps:
+  greeting:
+    ask: Hello, this is the clinic, about an appointment.
+    answers:
+      - words: [this is Jane]
+        goto: reached
+    no_match: {retries: 5}
+    no_reply: {retries: 5}
+  reached:
+    hang_up: Hello Jane. This was a test call. Goodbye.
+"""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scenario:
-    """`callee` is one of the simulator's (docs/simulator.md). `dials` counts the phones that rang."""
+    """`callee` is one of the simulator's (docs/simulator.md)."""
 
     callee: str
     script: str = SHORT
@@ -70,6 +109,7 @@ class Scenario:
     says: str = ""  # somewhere in the agent's words
     hears: str = ""
     tried_again: bool = False  # seen in the feed
+    only: CarrierName | None = None  # where the fault exists
 
 
 def _unanswered(callee: str, end: str, **more: Any) -> Scenario:
@@ -82,6 +122,7 @@ def _broken(*faults: tuple[FaultKind, Mapping[str, Any]], **more: Any) -> Scenar
 
 
 LEAVE: Mapping[str, Any] = {"on_machine": "leave_message", "message": "Hello, the parcel number seven is here."}
+CONTINUE: Mapping[str, Any] = {"on_machine": "continue"}
 HANG_UP: Mapping[str, Any] = {"on_machine": "hang_up"}
 FINAL: Mapping[str, Any] = {"callbacks": frozenset({"completed"})}
 ALL: Mapping[str, Any] = {}
@@ -96,6 +137,15 @@ SCENARIOS: dict[str, Scenario] = {  # the longest first
     ),
     "voicemail without a beep, leave a message": Scenario(
         callee="06", amd=LEAVE, answered_by="machine", delivered=True, says=LEAVE["message"]
+    ),
+    "phone menu": Scenario(
+        callee="10", script=MENU, says="Hello Jane. This was a test call.", hears="press one", answered_by=None
+    ),
+    "call screening": Scenario(
+        callee="09", script=SCREENED, says="Hello Jane. This was a test call.", hears="screening service"
+    ),
+    "voicemail, continue": Scenario(
+        callee="05", script=LONG, amd=CONTINUE, answered_by="machine", says="plenty of time to say something"
     ),
     "all callbacks lost": _broken((FaultKind.CALLBACK_LOST, ALL)),
     "reply and callbacks lost": _broken((FaultKind.REPLY_LOST, ALL), (FaultKind.CALLBACK_LOST, ALL)),
@@ -124,13 +174,22 @@ SCENARIOS: dict[str, Scenario] = {  # the longest first
     "stream cut": Scenario(
         callee="00", faults=((FaultKind.STREAM_CUT, {"after_ms": 1000}),), end="failed", error="audio_lost"
     ),
+    "some garbage on the stream": _broken((FaultKind.MEDIA_GARBLED, {"after_ms": 4000})),
+    "garbage on the stream": Scenario(
+        callee="00",
+        script=STAYS,
+        faults=((FaultKind.MEDIA_GARBLED, {"after_ms": 100}),),
+        end="failed",
+        error="audio_lost",
+    ),
+    "frames reordered": _broken((FaultKind.MEDIA_REORDERED, ALL), hears="Hello", only=CarrierName.TELNYX),
     "rings out": _unanswered("04", "no_answer"),
     "declines": _unanswered("02", "declined"),
     "busy": _unanswered("03", "busy"),
     "busy, callbacks repeated": _unanswered("03", "busy", faults=((FaultKind.CALLBACK_REPEATED, ALL),)),
     "busy, callbacks reordered": _unanswered("03", "busy", faults=((FaultKind.CALLBACK_REORDERED, ALL),)),
     "busy, final callback lost": _unanswered("03", "busy", faults=((FaultKind.CALLBACK_LOST, FINAL),)),
-    "no such number": _unanswered("07", "failed"),
+    "no such number": _unanswered("07", "failed", error="number_not_in_service"),
 }
 
 

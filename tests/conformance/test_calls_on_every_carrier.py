@@ -7,13 +7,19 @@ import pytest
 
 from conformance.scenarios import CAPABILITIES, SCENARIOS, Scenario, answered_by, ends
 from end_to_end.world import CALLEE, Customer, Story, World, sounds
+from outdial.calls.state import CallState
 from outdial.carriers.base import CarrierName
 
 LASTS_S = 60
 AT_ONCE = 12  # calls
 APART_S = 0.25  # begins one after the other
 
-PLAYED = [(name, carrier) for name in SCENARIOS for carrier in CarrierName]
+PLAYED = [
+    (name, carrier)
+    for name, scenario in SCENARIOS.items()
+    for carrier in CarrierName
+    if scenario.only in (None, carrier)
+]
 
 
 class Calls:
@@ -98,6 +104,24 @@ def test_a_person_is_dialled_once_and_the_line_given_back(outcome: Calls, name: 
 def test_a_dial_that_was_not_made_is_made_later(outcome: Calls, name: str, carrier: CarrierName):
     states = outcome.of(name, carrier).states
     assert states[:3] == ["queued", "dialing", "queued"]
+
+
+@every([name for name in SCENARIOS if name in ("reply lost", "reply and callbacks lost", "error after dialling")])
+def test_a_dial_of_unknown_outcome_is_never_dialled_again(outcome: Calls, name: str, carrier: CarrierName):
+    [attempt] = outcome.of(name, carrier).call["attempts"]
+    assert attempt["carrier_call_id"] is not None
+
+
+@every([name for name, scenario in SCENARIOS.items() if scenario.faults and not scenario.tried_again])
+def test_a_call_only_moves_forward(outcome: Calls, name: str, carrier: CarrierName):
+    states = outcome.of(name, carrier).states
+    if "queued" not in states[1:]:  # a dial that was not made, after all
+        assert states == [state for state in CallState if state in states]
+
+
+@every(["stream cut"])
+def test_a_cut_call_is_recorded_as_far_as_it_goes(outcome: Calls, name: str, carrier: CarrierName):
+    assert outcome.of(name, carrier).call["recording_url"]
 
 
 @every(those(faults=(), answered=True))

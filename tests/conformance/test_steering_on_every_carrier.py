@@ -6,13 +6,13 @@ from typing import Any
 import pytest
 
 from conformance.scenarios import STAYS
-from end_to_end.world import CALLEE, TALKATIVE, Customer, Story, World, keys
+from end_to_end.world import CALLEE, TALKATIVE, Customer, Story, World, keys, sounds
 from outdial.carriers.base import CarrierName
 from outdial.simulator.calls import Call, Direction
 
 CARRIERS = tuple(CarrierName)
 SILENT, RINGS_OUT = CALLEE + "11", CALLEE + "04"
-DESK = "+12025550142"  # answered by the human
+DESK, EMPTY_DESK = "+12025550142", CALLEE + "04"  # answered by the human, and by nobody
 
 
 class Calls:
@@ -20,7 +20,7 @@ class Calls:
         self.stories: dict[tuple[str, CarrierName], Story] = {}
         self.answers: dict[tuple[str, CarrierName], tuple[int, dict[str, Any]]] = {}
         self.phones: dict[tuple[str, CarrierName], Call] = {}
-        self.desks: dict[CarrierName, list[Call]] = {}
+        self.desks: dict[tuple[str, CarrierName], list[Call]] = {}
         self.used_lines = 0
 
 
@@ -34,7 +34,8 @@ async def play(world: World) -> Calls:
             _hung_up(world, calls, carrier, customer, "hung up while ringing", RINGS_OUT),
             _hung_up(world, calls, carrier, customer, "hung up while talking", SILENT),
             _digits(world, calls, carrier, customer),
-            _transferred(world, calls, carrier, transfers),
+            _transferred(world, calls, carrier, transfers, "transfer", DESK),
+            _transferred(world, calls, carrier, transfers, "transfer to nobody", EMPTY_DESK),
         )
         calls.used_lines += await customer.used_lines() + await transfers.used_lines()
 
@@ -84,21 +85,24 @@ async def _digits(world: World, calls: Calls, carrier: CarrierName, customer: Cu
     calls.stories["digits", carrier] = await customer.follow(call_id)
 
 
-async def _transferred(world: World, calls: Calls, carrier: CarrierName, customer: Customer) -> None:
+async def _transferred(
+    world: World, calls: Calls, carrier: CarrierName, customer: Customer, name: str, desk: str
+) -> None:
     call_id = await customer.place(SILENT)
     await customer.until(call_id, "in_progress")
     await asyncio.sleep(1)
     url = f"/v1/calls/{call_id}/transfer"
-    response = await customer.http.post(url, json={"to": DESK})
-    calls.answers["transfer", carrier] = response.status_code, response.json()
-    calls.stories["transfer", carrier] = await customer.follow(call_id, timeout_s=80)
-    calls.desks[carrier] = [
+    response = await customer.http.post(url, json={"to": desk})
+    calls.answers[name, carrier] = response.status_code, response.json()
+    story = calls.stories[name, carrier] = await customer.follow(call_id, timeout_s=80)
+    calls.desks[name, carrier] = [
         call
         for call in world.simulator.network.book.newest_first()
-        if call.direction is Direction.OUTBOUND_DIAL and (call.to, call.from_) == (DESK, customer.number)
+        if call.direction is Direction.OUTBOUND_DIAL and (call.to, call.from_) == (desk, customer.number)
     ]
-    again = await customer.http.post(url, json={"to": DESK})
-    calls.answers["transfer again", carrier] = again.status_code, again.json()
+    calls.phones[name, carrier] = _phone(world, story.call)
+    again = await customer.http.post(url, json={"to": desk})
+    calls.answers[f"{name}, again", carrier] = again.status_code, again.json()
 
 
 @pytest.mark.parametrize("carrier", CARRIERS)
@@ -132,10 +136,26 @@ def test_a_call_is_transferred(outcome: Calls, carrier: CarrierName):
     assert status in (200, 202), answer
     story = outcome.stories["transfer", carrier]
     assert (story.end, story.call["error"]) == ("completed", None)
-    [desk] = outcome.desks[carrier]
+    [desk] = outcome.desks["transfer", carrier]
     assert desk.answered_at is not None
-    status, problem = outcome.answers["transfer again", carrier]
+    status, problem = outcome.answers["transfer, again", carrier]
     assert (status, problem["code"]) in ((409, "call_ended"), (409, "call_transferred"))
+
+
+@pytest.mark.parametrize("carrier", CARRIERS)
+def test_whoever_is_transferred_to_nobody_is_told_so(outcome: Calls, world: World, carrier: CarrierName):
+    name = "transfer to nobody"
+    story = outcome.stories[name, carrier]
+    assert (story.end, story.call["error"]) == ("completed", None)
+    [desk] = outcome.desks[name, carrier]
+    assert (desk.answered_at, desk.status.final) == (None, True)
+    assert desk.ended_at is not None
+    phone = outcome.phones[name, carrier]
+    assert phone.status.final, "nobody is left on the line"
+    heard = world.heard(story.call)
+    assert phone.answered_at is not None
+    after_ms = int((desk.ended_at - phone.answered_at).total_seconds() * 1000)
+    assert sum(end - max(start, after_ms) for start, end in sounds(heard.right) if end > after_ms) > 2000
 
 
 def test_every_line_is_given_back(outcome: Calls):

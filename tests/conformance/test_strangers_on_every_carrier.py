@@ -150,6 +150,7 @@ class Calls:
         self.before: dict[CarrierName, dict[str, Any]] = {}
         self.after: dict[CarrierName, dict[str, Any]] = {}
         self.genuine: dict[CarrierName, tuple[int, int]] = {}  # the first time, and again
+        self.elsewhere: dict[CarrierName, tuple[int, dict[str, Any]]] = {}  # sent again to another call's URL
         self.stories: dict[CarrierName, Story] = {}
 
 
@@ -161,8 +162,8 @@ async def play(world: World) -> Calls:
 
 async def _play_on(world: World, calls: Calls, carrier: CarrierName) -> None:
     customer = await world.customer(TALKATIVE, carrier=carrier)
-    call_id = await customer.place(SILENT)
-    await customer.until(call_id, "in_progress")
+    call_id, other_id = await customer.place(SILENT), await customer.place(SILENT)
+    await asyncio.gather(customer.until(call_id, "in_progress"), customer.until(other_id, "in_progress"))
     calls.before[carrier] = before = await customer.get(call_id)
     sender = SENDERS[carrier](world, before["attempts"][0]["carrier_call_id"])
     url = sender.url
@@ -188,7 +189,14 @@ async def _play_on(world: World, calls: Calls, carrier: CarrierName) -> None:
         await asyncio.sleep(0.5)  # for whatever of this would still be worked through
         calls.after[carrier] = await customer.get(call_id)
         calls.genuine[carrier] = await post(body, genuine), await post(body, genuine)
+        other = (await customer.get(other_id))["attempts"][0]["carrier_call_id"]
+        url = SENDERS[carrier](world, other).url
+        status = await post(body, genuine)
+        await asyncio.sleep(0.5)
+        calls.elsewhere[carrier] = status, await customer.get(other_id)
     calls.stories[carrier] = await customer.follow(call_id)
+    await customer.hang_up(other_id)
+    await customer.follow(other_id)
 
 
 def _attempt(url: str) -> str:
@@ -226,3 +234,11 @@ def test_the_genuine_callback_ends_the_call_once(outcome: Calls, carrier: Carrie
     assert all(200 <= status < 300 for status in outcome.genuine[carrier])
     story = outcome.stories[carrier]
     assert (story.end, story.states.count("ended")) == ("completed", 1)
+
+
+@pytest.mark.parametrize("carrier", CARRIERS)
+def test_a_genuine_callback_sent_to_another_call_changes_nothing(outcome: Calls, carrier: CarrierName):
+    """Not every carrier signs the URL; what the callback says about whose it is decides."""
+    status, other = outcome.elsewhere[carrier]
+    assert status == 403 if carrier not in TIMED else 200 <= status < 300
+    assert other["state"] == "in_progress"

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 import pytest
 
 from conversation.peers import Carrier, EngineBroke, Stage
+from outdial.calls.failures import FailureCode
 from outdial.calls.state import AnsweredBy, EndReason, Verdict
 from outdial.carriers.base import CarrierRefused
 from outdial.conversation.call_facts import MachinePolicy
@@ -516,15 +517,20 @@ async def test_a_refused_transfer_is_told_to_the_agent_and_the_call_goes_on():
         await call.say("Sorry, nobody is there.")
 
     stage = Stage(agent)
-    stage.switch.refuses = CarrierRefused("21211", "Not a number.")
+    stage.switch.refuses = CarrierRefused(FailureCode.NUMBER_INVALID, "Not a number.", carrier_code="21211")
     assert await stage.run() == SessionEnd(end_reason=COMPLETED, still_up=True)
-    assert stage.notes.events == [("transfer_failed", {"code": "21211", "message": "Not a number."})]
+    assert stage.notes.events == [
+        (
+            "transfer_failed",
+            {"code": "number_invalid", "message": "Not a number.", "carrier_code": "21211"},
+        )
+    ]
     assert stage.notes.lines == ["agent: Sorry, nobody is there."]
 
 
 async def test_a_transfer_refused_because_the_callee_hung_up_is_the_end():
     stage = Stage(transfer)
-    stage.switch.refuses = CarrierRefused("21220", "Call is not in-progress.")
+    stage.switch.refuses = CarrierRefused(FailureCode.WRONG_CALL_STATE, "Call is not in-progress.")
     stage.at(0.7, stage.carrier.stop)
     assert await stage.run() == SessionEnd(end_reason=COMPLETED, still_up=False)
 

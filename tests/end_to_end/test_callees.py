@@ -172,7 +172,7 @@ def test_a_call_nobody_answers_has_no_transcript_and_no_recording(outcome: Calls
 
 def test_a_number_that_does_not_exist_is_explained(outcome: Calls):
     error = outcome.stories["no such number"].call["error"]
-    assert error["code"] == "sip_404"
+    assert (error["code"], error["carrier_code"]) == ("number_not_in_service", "sip_404")
     assert "does not exist" in error["message"]
 
 

@@ -23,7 +23,6 @@ from outdial.app import Running, running
 from outdial.carriers.base import CarrierName
 from outdial.media.tones import DTMF_COLUMNS_HZ, DTMF_KEYS, DTMF_ROWS_HZ
 from outdial.numbers.connecting import Connector
-from outdial.numbers.store import add_number
 from outdial.settings import Settings
 from outdial.simulator.calls import Call, Direction
 from outdial.simulator.faults import Fault, FaultKind
@@ -222,23 +221,24 @@ class World:
         script: str = SHORT,
         *,
         lines: int = 50,
-        carrier_url: str | None = None,
         carrier: CarrierName = CarrierName.TWILIO,
+        simulator: Simulator | None = None,
+        carrier_url: str | None = None,
     ) -> Customer:
-        """`carrier_url`: another carrier than this world's, which needn't be there yet."""
+        """`simulator`: another one than this world's. `carrier_url`: where it is reached, if not at its own address."""
         services = self.outdial.services
+        simulator = simulator or self.simulator
         customer = await connect_customer(
             services.engine,
             services.secret_box,
             self.base_url,
-            carrier_url=carrier_url or self.simulator.base_url + ("/v2" if carrier is CarrierName.TELNYX else ""),
+            carrier_url=(carrier_url or simulator.base_url) + ("/v2" if carrier is CarrierName.TELNYX else ""),
             config=self.config,
             number=next(self._numbers[carrier]),
             script=script,
             lines=lines,
             carrier=carrier,
-            telnyx_public_key=self.simulator.telnyx.courier.signer.public_key,
-            carrier_listens=carrier_url is None,
+            telnyx_public_key=simulator.telnyx.courier.signer.public_key,
         )
         self.customers.append(customer)
         return customer
@@ -256,9 +256,9 @@ class World:
         """Something goes wrong with this customer's calls."""
         self.simulator.network.faults.add(Fault(kind=kind, number=customer.number, **details))
 
-    def dials(self, customer: Customer) -> list[Call]:
+    def dials(self, customer: Customer, simulator: Simulator | None = None) -> list[Call]:
         """Every call the carrier was asked for by this customer, oldest first."""
-        book = self.simulator.network.book.newest_first()
+        book = (simulator or self.simulator).network.book.newest_first()
         dialled = [call for call in book if call.direction is Direction.OUTBOUND_API]
         return [call for call in dialled[::-1] if call.from_ == customer.number]
 
@@ -285,28 +285,22 @@ async def connect_customer(
     lines: int = 50,
     carrier: CarrierName = CarrierName.TWILIO,
     telnyx_public_key: str = "",
-    carrier_listens: bool = True,
 ) -> Customer:
-    """A workspace at the server of `base_url` and `engine`, with one number and one agent. Close its `http`.
-
-    Of a carrier that doesn't listen (yet) the number is known to us alone.
-    """
+    """A workspace at the server of `base_url` and `engine`, with one number and one agent. Close its `http`."""
     workspace_id = (await create_workspace(engine, name="Clinic", lines=lines))["id"]
     key = (await create_api_key(engine, workspace_id, name="Test", by=COMMAND_LINE))["key"]
     agent = await create_agent(engine, workspace_id, name="Agent", source=script, publish=True, by=COMMAND_LINE)
-    details: dict[str, Any] = {
-        "carrier": carrier,
-        "e164": number,
-        "credentials": credentials_of(carrier, config, telnyx_public_key),
-        "agent_id": agent["id"],
-        "base_url": carrier_url,
-        "calls_per_second": 100,
-    }
-    if carrier_listens:
-        connector = Connector(engine=engine, secret_box=secret_box, public_url=base_url)
-        connected = await connector.connect(workspace_id, **details, by=COMMAND_LINE)
-    else:
-        connected = await add_number(engine, secret_box, workspace_id, public_url=base_url, **details, by=COMMAND_LINE)
+    connector = Connector(engine=engine, secret_box=secret_box, public_url=base_url)
+    connected = await connector.connect(
+        workspace_id,
+        carrier=carrier,
+        e164=number,
+        credentials=credentials_of(carrier, config, telnyx_public_key),
+        agent_id=agent["id"],
+        base_url=carrier_url,
+        calls_per_second=100,
+        by=COMMAND_LINE,
+    )
     http = httpx.AsyncClient(base_url=base_url, headers={"Authorization": key}, timeout=60, trust_env=False)
     return Customer(http, workspace_id, connected["id"], number, key)
 

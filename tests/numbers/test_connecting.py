@@ -7,7 +7,8 @@ from sqlalchemy import delete, select
 
 from outdial.agents.script.examples import load_example
 from outdial.agents.store import create_agent
-from outdial.carriers.base import CarrierName
+from outdial.calls.failures import FailureCode
+from outdial.carriers.base import CarrierName, CarrierRefused
 from outdial.carriers.twilio.rest import TwilioCarrier
 from outdial.db.tables import agents, carrier_accounts, numbers
 from outdial.numbers.connecting import Connector, open_account
@@ -135,6 +136,23 @@ async def test_a_number_on_a_sip_trunk_is_refused_with_what_to_do(connect, accou
     with pytest.raises(Conflict, match="number_in_use") as refused:
         await connect(TWILIO)
     assert "Remove it from the trunk" in refused.value.message
+
+
+async def test_a_carriers_own_refusal_has_the_word_a_call_would_have(connector, accounts, workspace_id):
+    def open_(carrier, credentials, base_url):
+        client = accounts.open(carrier, credentials, base_url)
+
+        async def connect(*args, **urls):
+            raise CarrierRefused(FailureCode.NOT_PERMITTED, "The key may not do this.", carrier_code="10010")
+
+        client.connect = connect
+        return client
+
+    with pytest.raises(Conflict) as refused:
+        await replace(connector, open_account=open_).connect(
+            workspace_id, carrier=TWILIO, e164=FIRST, credentials=accounts.credentials[TWILIO]
+        )
+    assert (refused.value.code, refused.value.message) == ("not_permitted", "The key may not do this.")
 
 
 @pytest.mark.parametrize("carrier", CARRIERS)

@@ -2,8 +2,8 @@
 
 import pytest
 
-from outdial.media.frames import FRAME_MS, SILENT_FRAME, silence
-from outdial.media.tones import tone
+from outdial.media.frames import FRAME_MS, SILENT_FRAME, frames, silence
+from outdial.media.tones import dtmf, tone
 from outdial.simulator.callees import (
     CALLEES,
     HUMAN,
@@ -131,8 +131,8 @@ def test_the_phone_menu_repeats_itself_until_a_digit_comes():
     round_ms = SPOKEN_MS_PER_CHARACTER * len(prompt) + 4000
     talk = Conversation(script).run(300 + round_ms + 200)
     assert talk.utterances == 2
-    talk.phone.hear_digit("1")
-    talk.run(20)
+    for frame in frames(dtmf("1")):
+        talk.run(20, frame)
     assert talk.phone.sound is Sound.SILENCE, "the digit cuts the prompt short"
     talk.run(1000)
     assert talk.utterances == 3

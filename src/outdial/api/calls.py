@@ -71,6 +71,31 @@ _SUMMARY: dict[str, Any] = {
     ],
     "recording_url": "https://voice.example/v1/calls/call_8r5v1kz3m0q4t7w2x9y6/recording",
 }
+_ERROR = {
+    "code": "number_not_in_service",
+    "message": "This number does not exist or is not in service.",
+    "carrier_code": "sip_404",
+}
+_FAILED = _SUMMARY | {
+    "id": "call_3w6y9r4m1q8x5z2v7k0t",
+    "end_reason": "failed",
+    "error": _ERROR,
+    "answered_by": None,
+    "answered_at": None,
+    "ended_at": "2026-01-31T09:00:01.700000Z",
+    "duration_s": None,
+    "attempts": [
+        _SUMMARY["attempts"][0]
+        | {
+            "end_reason": "failed",
+            "error": _ERROR,
+            "ringing_at": None,
+            "answered_at": None,
+            "ended_at": "2026-01-31T09:00:01.700000Z",
+        }
+    ],
+    "recording_url": None,
+}
 _TRANSCRIPT = [
     {
         "speaker": "agent",
@@ -112,7 +137,7 @@ class HangUpAnswer(TypedDict):
     operation_id="list_calls",
     description="Newest first, without transcripts. Pass `next_cursor` as `cursor` to get the next page.",
     response_model=CallPage,
-    responses=example({"calls": [_SUMMARY], "next_cursor": None}) | errors(422),
+    responses=example({"calls": [_SUMMARY, _FAILED], "next_cursor": None}) | errors(422),
 )
 async def get_calls(services: Use, caller: Caller, wanted: Annotated[CallFilter, Query()]) -> JSONResponse:
     async with reading(services.engine) as conn:

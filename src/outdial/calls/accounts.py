@@ -5,6 +5,7 @@ import asyncio
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from outdial.calls.failures import FailureCode
 from outdial.carriers.base import Carrier, CarrierName, CarrierRefused
 from outdial.carriers.registry import CARRIERS
 from outdial.db.engine import reading
@@ -28,7 +29,9 @@ class Accounts:
         async with reading(self._engine) as conn:
             row = (await conn.execute(query)).one_or_none()
         if row is None:
-            raise CarrierRefused("account_removed", "The carrier account of this number was removed.")
+            raise CarrierRefused(
+                FailureCode.ACCOUNT_REMOVED, "The carrier account of this number was removed."
+            )
         known = self._open.get(account_id)
         if known is not None:
             if known[:2] == (row.credentials, row.base_url):

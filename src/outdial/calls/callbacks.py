@@ -169,7 +169,7 @@ class Callbacks:
             carrier = await self._open_carrier(row.carrier_account_id)
             await carrier.say_and_hang_up(call, TRANSFER_FAILED)
         except CarrierError as error:
-            logger.warning("Nobody said sorry", extra={"attempt_id": row.attempt_id, "code": error.code})
+            logger.warning("Nobody said sorry", extra={"attempt_id": row.attempt_id, **error.codes})
 
 
 def _worth_keeping(name: str) -> bool:

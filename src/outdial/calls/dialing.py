@@ -13,8 +13,9 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from outdial.agents.book import AgentBook, ReadyAgent
 from outdial.calls.admission import Claim, claim_due_calls, workspaces_with_queued_calls
+from outdial.calls.failures import CallError, FailureCode
 from outdial.calls.feed import add_event, notify
-from outdial.calls.state import CallError, CallState, CarrierCall, EndReason, Progress
+from outdial.calls.state import CallState, CarrierCall, EndReason, Progress
 from outdial.calls.transitions import apply_event, end_call, locked, progress, queue_again
 from outdial.carriers.base import (
     Carrier,
@@ -57,7 +58,7 @@ async def dial(
     )
     outcome: CarrierCall | CarrierError
     if time.time() >= claim.dial_before:  # we were frozen: by now somebody else may see to this call
-        outcome = CarrierUnreachable("too_late", "Outdial was held up before it could dial.")
+        outcome = CarrierUnreachable(FailureCode.TOO_LATE, "Outdial was held up before it could dial.")
     else:
         try:
             outcome = await carrier.place_call(request)
@@ -65,7 +66,7 @@ async def dial(
             outcome = error
         except Exception:
             logger.exception("Carrier failed in an unknown way", extra={"attempt_id": claim.attempt_id})
-            outcome = CarrierUncertain("unknown_failure", "Outdial could not tell what the carrier did.")
+            outcome = CarrierUncertain(FailureCode.INTERNAL_ERROR, "Outdial could not tell what the carrier did.")
     await _write_down(engine, settings, claim, outcome)
 
 
@@ -79,7 +80,9 @@ async def _write_down(
             return await _record(engine, settings, claim, outcome)
         except IntegrityError:
             logger.exception("Carrier call of another attempt", extra={"attempt_id": claim.attempt_id})
-            outcome = CarrierUncertain("not_ours", "The carrier's reply named a call that is another one.")
+            outcome = CarrierUncertain(
+                FailureCode.CARRIER_ERROR, "The carrier's reply named a call that is another one."
+            )
         except Exception:
             logger.exception("Outcome of a dial not written; trying again", extra={"attempt_id": claim.attempt_id})
             await asyncio.sleep(wait_s)
@@ -87,12 +90,12 @@ async def _write_down(
 
 
 async def _record(engine: AsyncEngine, settings: Settings, claim: Claim, outcome: CarrierCall | CarrierError) -> None:
-    fields = {"call_id": claim.call_id, "attempt_id": claim.attempt_id}
+    fields: dict[str, str | None] = {"call_id": claim.call_id, "attempt_id": claim.attempt_id}
     if isinstance(outcome, CarrierCall):
         await _accept(engine, claim, outcome, settings.silent_after_s)
         return
-    fields["code"] = outcome.code
-    error = CallError(code=outcome.code, message=outcome.message)
+    fields |= outcome.codes
+    error = outcome.as_call_error()
     match outcome:
         case CarrierRefused() | NotSupported():
             logger.info("Carrier refused the call", extra=fields)
@@ -142,7 +145,7 @@ async def _defer(engine: AsyncEngine, claim: Claim, error: CallError, wait_s: fl
             await end_call(conn, row, EndReason.CANCELED, None, ended_at=now)
             return
         due_at = now + timedelta(seconds=max(wait_s, min(60, 2**row.deferrals)))
-        await queue_again(conn, row, due_at, {"error": {"code": error.code, "message": error.message}})
+        await queue_again(conn, row, due_at, {"error": error.to_json()})
 
 
 def _failed(error: CallError) -> Progress:
@@ -272,7 +275,9 @@ class Dispatcher:
             await _write_down(self._engine, self._settings, claim, error)
         except Exception:
             logger.exception("Call can't be prepared", extra={"call_id": claim.call_id})
-            nothing_sent = CarrierUnreachable("not_prepared", "Outdial could not prepare this call; its log says why.")
+            nothing_sent = CarrierUnreachable(
+                FailureCode.NOT_PREPARED, "Outdial could not prepare this call; its log says why."
+            )
             await _write_down(self._engine, self._settings, claim, nothing_sent)
         else:
             await dial(self._engine, self._settings, carrier, claim, detection_for(claim.detection, agent))

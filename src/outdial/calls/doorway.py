@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from outdial.calls.callbacks import Callbacks, Received
 from outdial.calls.dialing import OpenCarrier
 from outdial.calls.inbound import Admitted, TurnedAway, admit_call
-from outdial.calls.state import CallError, CallState, CarrierCall, EndReason, Progress
+from outdial.calls.state import CallState, CarrierCall, EndReason, Progress
 from outdial.calls.transitions import apply_event
 from outdial.carriers.base import (
     BadCallback,
@@ -173,7 +173,7 @@ class Doorway:
             at=datetime.now(UTC),
             carrier_call=call,
             end_reason=EndReason.FAILED,
-            error=CallError(code=error.code, message=error.message),
+            error=error.as_call_error(),
         )
         await apply_event(self._engine, admitted.attempt_id, ended)
 
@@ -184,10 +184,10 @@ class Doorway:
             carrier = await self._open_carrier(account.id)
             return await carrier.refuse(incoming, sentence=turned_away.sentence)
         except CarrierError as error:
-            logger.warning("Caller not turned away", extra={"account_id": account.id, "code": error.code})
+            logger.warning("Caller not turned away", extra={"account_id": account.id, **error.codes})
         except Exception:
             logger.exception("Caller not turned away", extra={"account_id": account.id})
         return None
 
     def _note(self, sentence: str, admitted: Admitted, error: CarrierError) -> None:
-        logger.warning(sentence, extra={"attempt_id": admitted.attempt_id, "code": error.code})
+        logger.warning(sentence, extra={"attempt_id": admitted.attempt_id, **error.codes})

@@ -13,8 +13,9 @@ from sqlalchemy import Row, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from outdial.calls.admission import stream_token_hash
+from outdial.calls.failures import CallError, FailureCode
 from outdial.calls.feed import add_event
-from outdial.calls.state import CallDirection, CallError, CallState, EndReason
+from outdial.calls.state import CallDirection, CallState, EndReason
 from outdial.carriers.base import IncomingCall
 from outdial.db.tables import agents, attempts, calls, numbers, pools
 from outdial.ids import new_id
@@ -31,12 +32,14 @@ ANONYMOUS = "anonymous"
 BUSY = "Sorry, no agents are available to take your call at this time."
 NOT_IN_SERVICE = "Sorry, this number is not in service at the moment. Goodbye."
 
-POOL_FULL = CallError(code="pool_full", message="Every line of the workspace was taken; the caller was turned away.")
+POOL_FULL = CallError(
+    code=FailureCode.POOL_FULL, message="Every line of the workspace was taken; the caller was turned away."
+)
 NO_AGENT = CallError(
-    code="number_has_no_agent", message="The phone number has no agent; the caller was turned away."
+    code=FailureCode.NUMBER_HAS_NO_AGENT, message="The phone number has no agent; the caller was turned away."
 )
 NOT_PUBLISHED = CallError(
-    code="agent_not_published",
+    code=FailureCode.AGENT_NOT_PUBLISHED,
     message="The agent of the phone number has no published version; the caller was turned away.",
 )
 
@@ -209,7 +212,7 @@ async def _write_down_missed(
     ended = {
         "state": CallState.ENDED,
         "end_reason": EndReason.DECLINED,
-        "error": {"code": error.code, "message": error.message},
+        "error": error.to_json(),
     }
     await conn.execute(insert(calls).values(call | ended | {"ended_at": func.now()}))
     await conn.execute(insert(attempts).values(attempt | ended | {"ended_at": func.now()}))

@@ -15,10 +15,11 @@ from outdial.agents.book import AgentBook, ReadyAgent
 from outdial.calls.admission import stream_token_hash
 from outdial.calls.commands import CommandDesk
 from outdial.calls.dialing import OpenCarrier
+from outdial.calls.failures import CallError, FailureCode
 from outdial.calls.journal import CallJournal
 from outdial.calls.recordings import FOLDER as RECORDINGS
 from outdial.calls.request import check_json_object
-from outdial.calls.state import AnsweredBy, CallDirection, CallError, CallState, EndReason, Progress, Verdict
+from outdial.calls.state import AnsweredBy, CallDirection, CallState, EndReason, Progress, Verdict
 from outdial.calls.transitions import announce_ending, apply_event, carrier_call
 from outdial.carriers.base import CarrierError, CarrierName, CarrierUnreachable
 from outdial.carriers.registry import CARRIERS
@@ -36,7 +37,9 @@ from outdial.workspaces.secrets import SecretBox
 logger = logging.getLogger(__name__)
 
 HANG_UP_TRIES = 4
-BROKE = CallError(code="internal_error", message="Outdial had to end this call because of an error of its own.")
+BROKE = CallError(
+    code=FailureCode.INTERNAL_ERROR, message="Outdial had to end this call because of an error of its own."
+)
 AFTER_STREAM_CHECK_S = 3.0  # the carrier's "completed" should be here by then; else it is asked
 
 
@@ -334,7 +337,9 @@ class _Control:
         callback_url = f"{self._settings.base_url}/callbacks/{row.carrier}/{self._attempt_id}"
         call = carrier_call(row)
         if call is None:  # talking before the carrier told the id: no reply, no callback yet
-            raise CarrierUnreachable("no_call_id", "The carrier has not yet told how to reach this call.")
+            raise CarrierUnreachable(
+                FailureCode.WRONG_CALL_STATE, "The carrier has not yet told how to reach this call."
+            )
         await carrier.transfer(call, to, self._caller_id, callback_url)
 
 
@@ -364,7 +369,7 @@ async def hang_up(
             await carrier.hang_up(call)
             return True
         except CarrierError as error:
-            logger.warning("Hang-up not accepted", extra={"attempt_id": attempt_id, "code": error.code})
+            logger.warning("Hang-up not accepted", extra={"attempt_id": attempt_id, **error.codes})
             if number < tries - 1:
                 await asyncio.sleep(0.3 * 2**number)
     return False

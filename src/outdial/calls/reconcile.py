@@ -17,10 +17,11 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from outdial.calls.admission import expire_call
 from outdial.calls.dialing import OpenCarrier
+from outdial.calls.failures import CallError, FailureCode
 from outdial.calls.feed import notify
 from outdial.calls.live import hang_up
 from outdial.calls.recordings import finish_recordings
-from outdial.calls.state import CallDirection, CallError, CallState, CarrierCall, EndReason, Progress
+from outdial.calls.state import CallDirection, CallState, CarrierCall, EndReason, Progress
 from outdial.calls.transitions import (
     INTERRUPTED,
     announce_ending,
@@ -49,17 +50,17 @@ CLOCK_SKEW = timedelta(seconds=60)
 AUDIT_EVERY_S = 60.0
 
 NEVER_PLACED = CallError(
-    code="never_placed", message="The carrier has no record of this dial; it was never placed."
+    code=FailureCode.NEVER_PLACED, message="The carrier has no record of this dial; it was never placed."
 )
 OUTCOME_UNKNOWN = CallError(
-    code="outcome_unknown", message="The carrier could not say what became of this call."
+    code=FailureCode.OUTCOME_UNKNOWN, message="The carrier could not say what became of this call."
 )
 NOT_ANSWERED = CallError(
-    code="no_media", message="The call came in, but the carrier opened no audio connection to Outdial."
+    code=FailureCode.NO_MEDIA, message="The call came in, but the carrier opened no audio connection to Outdial."
 )
 INTERRUPTED_ENDING = {
     "end_reason": EndReason.FAILED,
-    "error": {"code": INTERRUPTED.code, "message": INTERRUPTED.message},
+    "error": INTERRUPTED.to_json(),
 }
 
 
@@ -227,7 +228,7 @@ class Sweep:
                 else:
                     await self._ask(row, call)
             except CarrierError as error:
-                logger.warning("Carrier can't say", extra={"attempt_id": row.id, "code": error.code})
+                logger.warning("Carrier can't say", extra={"attempt_id": row.id, **error.codes})
                 await self._end_untold(row)
             except Exception:
                 logger.exception("Attempt not checked", extra={"attempt_id": row.id})
@@ -299,7 +300,7 @@ class Sweep:
                 if price is not None:
                     await record_price(self._engine, row.id, price)
             except CarrierError as error:
-                logger.info("Carrier can't say a price", extra={"attempt_id": row.id, "code": error.code})
+                logger.info("Carrier can't say a price", extra={"attempt_id": row.id, **error.codes})
             except Exception:
                 logger.exception("Price not recorded", extra={"attempt_id": row.id})
 
@@ -365,7 +366,7 @@ class Sweep:
     async def _queue_again(self, row: Row[Any]) -> None:
         """The carrier has no such call and nothing arrived in time: it was never placed. It stays on record."""
         now = datetime.now(UTC)
-        error = {"code": NEVER_PLACED.code, "message": NEVER_PLACED.message}
+        error = NEVER_PLACED.to_json()
         async with self._engine.begin() as conn:
             attempt = await locked(conn, row.id)
             if attempt is None or attempt.state != CallState.DIALING or attempt.carrier_call_id is not None:
@@ -439,7 +440,7 @@ def overdue_end(
     answered_at = row.answered_at or now  # just heard of it: its audio gets the time until the next look
     if row.stream_opened_at is None and now > answered_at + timedelta(seconds=stream_start_timeout_s):
         message = "The call was answered, but the carrier opened no audio connection to Outdial."
-        return EndReason.FAILED, CallError(code="no_media", message=message)
+        return EndReason.FAILED, CallError(code=FailureCode.NO_MEDIA, message=message)
     if now > answered_at + timedelta(seconds=row.max_duration_s + LENGTH_GRACE_S):
         return EndReason.COMPLETED, None
     return None

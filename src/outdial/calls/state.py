@@ -1,12 +1,14 @@
 """The life of a call as data: states, end reasons, and the one function that moves a call forward.
 
-Pure: imports nothing of Outdial, so carriers (which translate their words into these) may import it.
+Pure: imports nothing of Outdial but failures, so carriers (which translate their words into these) may import it.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
+
+from outdial.calls.failures import CallError
 
 
 class CallState(StrEnum):
@@ -52,14 +54,6 @@ class CarrierCall:
 
     def with_refs_of(self, other: "CarrierCall") -> "CarrierCall":
         return self if not other.refs else replace(self, refs={**self.refs, **other.refs})
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CallError:
-    """Why a call failed: the carrier's code (or ours) and a sentence a user understands."""
-
-    code: str
-    message: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,12 +14,12 @@ from typing import Any
 from sqlalchemy import Row, func, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from outdial.calls.failures import CallError, FailureCode
 from outdial.calls.feed import add_event, notify
 from outdial.calls.state import (
     AnsweredBy,
     Attempt,
     CallDirection,
-    CallError,
     CallState,
     CarrierCall,
     EndReason,
@@ -185,12 +185,12 @@ def _price_due_at(row: Row[Any], after: Attempt, now: datetime) -> datetime | No
 
 
 NO_MEDIA = CallError(
-    code="no_media", message="The call was answered, but it ended before its audio reached Outdial."
+    code=FailureCode.NO_MEDIA, message="The call was answered, but it ended before its audio reached Outdial."
 )
 
 
 INTERRUPTED = CallError(
-    code="interrupted", message="Outdial stopped while this call was in progress, so the call was ended."
+    code=FailureCode.INTERRUPTED, message="Outdial stopped while this call was in progress, so the call was ended."
 )
 
 
@@ -205,7 +205,7 @@ async def _with_our_reason(conn: AsyncConnection, event: Progress, row: Row[Any]
     if row.ending:
         error = row.ending["error"]
         reason = EndReason(row.ending["end_reason"])
-        return replace(event, end_reason=reason, error=CallError(**error) if error else None)
+        return replace(event, end_reason=reason, error=CallError.from_json(error) if error else None)
     if event.end_reason is EndReason.COMPLETED and row.stream_opened_at is None:
         return replace(event, end_reason=EndReason.FAILED, error=NO_MEDIA)
     # Without an owner it was transferred: nobody here is needed for it.
@@ -343,5 +343,5 @@ def _is_news(known: Mapping[str, Any] | None, event: Verdict) -> bool:
     return known["category"] == event.answered_by and event.message_end and not known.get("message_end")
 
 
-def _error_json(error: CallError | None) -> dict[str, str] | None:
-    return {"code": error.code, "message": error.message} if error else None
+def _error_json(error: CallError | None) -> dict[str, str | None] | None:
+    return error.to_json() if error else None

@@ -12,6 +12,7 @@ from sqlalchemy import Row, Select, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection
 from typing_extensions import TypedDict
 
+from outdial.calls.failures import FailureCode
 from outdial.calls.request import E164, CleanText, Instant
 from outdial.calls.state import AnsweredBy, CallDirection, CallState, EndReason
 from outdial.db.tables import attempts, call_events, calls, turns
@@ -21,10 +22,12 @@ from outdial.refusals import Invalid, NotFound
 
 
 class ErrorView(TypedDict):
-    """The carrier's code (or ours) and a sentence a user understands."""
+    """Why a call failed: a word that is the same for every carrier, a sentence, and what the carrier calls it
+    (`sip_404` where it passes the telephone network's code on), null where it wasn't the carrier who said so."""
 
-    code: str
+    code: FailureCode
     message: str
+    carrier_code: str | None
 
 
 class AgentRef(TypedDict):

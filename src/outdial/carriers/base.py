@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import Any, Protocol
 from uuid import UUID, uuid5
 
+from outdial.calls.failures import CallError, FailureCode
 from outdial.calls.state import CallEvent, CarrierCall, Progress, Verdict
 
 
@@ -19,13 +20,24 @@ class CarrierName(StrEnum):
 class CarrierError(Exception):
     """A carrier request that did not do what was asked. The subclass says what may be done next.
 
-    `code` is the carrier's own code (or our word when it gave none), `message` a sentence for the user.
+    `code` is our word for why, `carrier_code` the carrier's own (None when it gave none), `message` a sentence for
+    the user.
     """
 
-    def __init__(self, code: str, message: str) -> None:
-        super().__init__(code)  # the sentence may name a phone number; it stays out of logs
+    def __init__(self, code: FailureCode, message: str, *, carrier_code: str | None = None) -> None:
+        # The sentence may name a phone number; it stays out of logs.
+        super().__init__(code if carrier_code is None else f"{code} ({carrier_code})")
         self.code = code
         self.message = message
+        self.carrier_code = carrier_code
+
+    @property
+    def codes(self) -> dict[str, str | None]:
+        """What a log line says of it."""
+        return {"code": self.code, "carrier_code": self.carrier_code}
+
+    def as_call_error(self) -> CallError:
+        return CallError(code=self.code, message=self.message, carrier_code=self.carrier_code)
 
 
 class CarrierUnreachable(CarrierError):
@@ -35,8 +47,10 @@ class CarrierUnreachable(CarrierError):
 class CarrierThrottled(CarrierError):
     """Refused for now; retrying is safe after `retry_after_s`."""
 
-    def __init__(self, code: str, message: str, retry_after_s: float = 1.0) -> None:
-        super().__init__(code, message)
+    def __init__(
+        self, code: FailureCode, message: str, retry_after_s: float = 1.0, *, carrier_code: str | None = None
+    ) -> None:
+        super().__init__(code, message, carrier_code=carrier_code)
         self.retry_after_s = retry_after_s
 
 

@@ -12,6 +12,7 @@ from typing import Any
 
 import httpx
 
+from outdial.calls.failures import FailureCode
 from outdial.carriers.base import CarrierError, CarrierUncertain, CarrierUnreachable
 
 # These come before the first byte of the request is sent; every other failure may have come after the last.
@@ -24,11 +25,22 @@ BEFORE_SENDING = (
 )
 MAX_RETRY_AFTER_S = 3600.0
 
+# What a refusal means by its status alone, where the carrier's own code is missing or unknown.
+BY_STATUS: Mapping[int, FailureCode] = {
+    401: FailureCode.BAD_CREDENTIALS,
+    402: FailureCode.NO_FUNDS,
+    403: FailureCode.NOT_PERMITTED,
+    404: FailureCode.NOT_KNOWN_THERE,
+    429: FailureCode.THROTTLED,
+}
+
 # The error that a reply other than 2xx means; `repeatable`: doing the request again does no harm.
 FromReply = Callable[[httpx.Response, bool], CarrierError]
 
 # httpx logs the URL of every request, and the URL of a search holds phone numbers.
 logging.getLogger("httpx").setLevel(logging.WARNING)
+
+logger = logging.getLogger(__name__)
 
 
 class RestClient:
@@ -90,27 +102,34 @@ class RestClient:
     def unreadable(self, *, repeatable: bool) -> CarrierError:
         """For a reply that isn't what was asked for; the request itself was accepted."""
         kind: type[CarrierError] = CarrierUnreachable if repeatable else CarrierUncertain
-        return kind("bad_reply", f"{self._carrier}'s reply could not be read.")
+        return kind(FailureCode.CARRIER_ERROR, f"{self._carrier}'s reply could not be read.")
 
     async def aclose(self) -> None:
         await self._http.aclose()
 
     def _no_reply(self, error: httpx.HTTPError, repeatable: bool) -> CarrierError:
-        word = type(error).__name__
+        logger.info("Carrier did not reply", extra={"carrier": self._carrier, "error": type(error).__name__})
         if repeatable or isinstance(error, BEFORE_SENDING):
-            return CarrierUnreachable(word, f"{self._carrier} can't be reached from this server.")
+            return CarrierUnreachable(
+                FailureCode.CARRIER_UNREACHABLE, f"{self._carrier} can't be reached from this server."
+            )
         return CarrierUncertain(
-            word, f"{self._carrier} did not reply; whether it did what was asked is not known."
+            FailureCode.CARRIER_NO_REPLY,
+            f"{self._carrier} did not reply; whether it did what was asked is not known.",
         )
 
 
-def trouble(carrier: str, word: str, *, repeatable: bool) -> CarrierError:
+def trouble(carrier: str, carrier_code: str, *, repeatable: bool) -> CarrierError:
     """The carrier had a fault of its own (5xx) or somebody lost patience on the way (408)."""
     if repeatable:
-        return CarrierUnreachable(word, f"{carrier} has trouble answering. Trying again later may help.")
-    return CarrierUncertain(
-        word, f"{carrier} had an internal error; whether it did what was asked is not known."
-    )
+        sentence = f"{carrier} has trouble answering. Trying again later may help."
+        return CarrierUnreachable(FailureCode.CARRIER_ERROR, sentence, carrier_code=carrier_code)
+    sentence = f"{carrier} had an internal error; whether it did what was asked is not known."
+    return CarrierUncertain(FailureCode.CARRIER_ERROR, sentence, carrier_code=carrier_code)
+
+
+def word_for(status: int) -> FailureCode:
+    return BY_STATUS.get(status, FailureCode.CARRIER_REFUSED)
 
 
 def refuses(response: httpx.Response) -> bool:

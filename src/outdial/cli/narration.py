@@ -69,7 +69,8 @@ class Story:
         if state == "queued" and data.get("next_attempt_at"):
             words = f"{str(data.get('attempt_end_reason')).replace('_', ' ')}; tried again at {data['next_attempt_at']}"
         if error := data.get("error"):
-            words += f" ({error.get('message')})"
+            codes = ", ".join(str(error[name]) for name in ("code", "carrier_code") if error.get(name))
+            words += f" ({error.get('message')} [{codes}])"
         return words
 
     def _turn(self, data: Mapping[str, Any]) -> None:

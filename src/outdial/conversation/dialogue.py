@@ -307,8 +307,8 @@ class Dialogue:
             await self._control.transfer(to)
         except CarrierError as error:
             await self._must_be_up()  # nobody was left to be transferred
-            logger.warning("Transfer refused", extra={"call_id": self.call_id, "code": error.code})
-            self._journal.event("transfer_failed", {"code": error.code, "message": error.message})
+            logger.warning("Transfer refused", extra={"call_id": self.call_id, **error.codes})
+            self._journal.event("transfer_failed", error.as_call_error().to_json())
             raise
         self.transferred = True
         self._journal.event("transferred", {})

@@ -10,7 +10,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from outdial.calls.state import AnsweredBy, CallError, EndReason, Verdict
+from outdial.calls.failures import CallError, FailureCode
+from outdial.calls.state import AnsweredBy, EndReason, Verdict
 from outdial.carriers.base import CarrierError, StreamStarted
 from outdial.conversation.call_facts import CallFacts, Control, Engines
 from outdial.conversation.commands import Command, CommandRefused, Say, SendDigits, SetVariables, Transfer
@@ -27,10 +28,10 @@ AFTER_CALL_S = 10.0      # for the agent's own work once the call is over
 MESSAGE_PAUSE_MS = 400   # between a machine's beep and our message
 MESSAGE_END_S = 30.0     # the longest greeting a message waits for; then it is left all the same
 
-NO_MEDIA = CallError(code="no_media", message="The carrier opened no audio for this call.")
-AUDIO_LOST = CallError(code="audio_lost", message="The carrier's audio connection broke during the call.")
-AGENT_FAILED = CallError(code="agent_failed", message="The agent stopped because of an error in it.")
-SPEECH_FAILED = CallError(code="speech_failed", message="Speech could not be synthesised or recognised.")
+NO_MEDIA = CallError(code=FailureCode.NO_MEDIA, message="The carrier opened no audio for this call.")
+AUDIO_LOST = CallError(code=FailureCode.AUDIO_LOST, message="The carrier's audio connection broke during the call.")
+AGENT_FAILED = CallError(code=FailureCode.AGENT_FAILED, message="The agent stopped because of an error in it.")
+SPEECH_FAILED = CallError(code=FailureCode.SPEECH_FAILED, message="Speech could not be synthesised or recognised.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -235,9 +236,9 @@ class Session:
         except CallEnded:
             raise self._refusal() from None
         except SpeechFailed:
-            raise CommandRefused("speech_failed", SPEECH_FAILED.message) from None
+            raise CommandRefused(FailureCode.SPEECH_FAILED, SPEECH_FAILED.message) from None
         except CarrierError as error:
-            raise CommandRefused("carrier_refused", error.message) from None
+            raise CommandRefused(FailureCode.CARRIER_REFUSED, error.message) from None
         except ValueError as error:
             raise CommandRefused("not_possible", f"{error}.") from None
         return {}

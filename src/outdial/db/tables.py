@@ -221,7 +221,7 @@ calls = Table(
     Column("direction", Text, nullable=False),
     Column("state", Text, nullable=False),
     Column("end_reason", Text),
-    Column("error", JSONB(none_as_null=True)),  # {"code", "message"}: why there was no (further) attempt
+    Column("error", JSONB(none_as_null=True)),  # CallError: why there was no (further) attempt
     Column("from", Text, nullable=False, key="from_"),
     Column("to", Text, nullable=False),
     Column("agent_id", Text),

@@ -11,6 +11,7 @@ from sqlalchemy import Row, Select, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from typing_extensions import TypedDict
 
+from outdial.calls.failures import FailureCode
 from outdial.calls.state import CallState
 from outdial.carriers.base import (
     Carrier,
@@ -42,10 +43,10 @@ NO_PUBLIC_URL = (
     "Carriers can't reach this server: it has no public https address. Set OUTDIAL_PUBLIC_URL, then connect again.",
 )
 NOT_OWNED = (
-    "number_not_owned",
+    FailureCode.NUMBER_NOT_OWNED,
     "This number does not belong to the carrier account. Give the credentials of the account it belongs to.",
 )
-CANT_CALL = ("number_without_voice", "This number of the carrier account can't be used for calls.")
+CANT_CALL = (FailureCode.NUMBER_WITHOUT_VOICE, "This number of the carrier account can't be used for calls.")
 
 OpenAccount = Callable[[CarrierName, Credentials, str | None], Carrier]
 
@@ -339,7 +340,7 @@ async def _put_back(client: Carrier, e164: str, undo: Mapping[str, Any]) -> None
     try:
         await client.disconnect(e164, undo)
     except CarrierError as error:
-        logger.warning("Number left connected at its carrier", extra={"code": error.code})
+        logger.warning("Number left connected at its carrier", extra=error.codes)
 
 
 @contextmanager
@@ -350,17 +351,13 @@ def _refusals(carrier: CarrierName, *, field: str | None = None) -> Iterator[Non
     except (CarrierRefused, NotSupported) as error:
         if field is not None:
             raise Invalid(field, error.message) from error
-        raise Conflict(_stable(error.code), error.message) from error
+        raise Conflict(error.code, error.message) from error
     except CarrierError as error:
         raise _unavailable(carrier, error) from error
-
-
-def _stable(code: str) -> str:
-    """Our adapters' own words stay; a carrier's number says nothing to who talks to us."""
-    return code if code.replace("_", "").isalpha() and code.islower() else "carrier_refused"
 
 
 def _unavailable(carrier: CarrierName, error: CarrierError) -> Refusal:
     retry_after_s = math.ceil(error.retry_after_s) if isinstance(error, CarrierThrottled) else RETRY_AFTER_S
     label = CARRIERS[carrier].label
-    return Unavailable("carrier_unreachable", f"{label} can't be asked now: {error.message}", max(1, retry_after_s))
+    message = f"{label} can't be asked now: {error.message}"
+    return Unavailable(FailureCode.CARRIER_UNREACHABLE, message, max(1, retry_after_s))

@@ -18,6 +18,7 @@ class FaultKind(StrEnum):
     ERROR_AFTER_DIALLING = "error_after_dialling"    # 500, and the phone rings
     STREAM_CUT = "stream_cut"                        # the media connection breaks after `after_ms`
     STREAM_NEVER_STARTED = "stream_never_started"
+    MEDIA_GARBLED = "media_garbled"                  # a message of no protocol on the stream, every `after_ms`
     MEDIA_REORDERED = "media_reordered"              # neighbouring frames change places (Telnyx)
 
 

@@ -98,12 +98,12 @@ class Line:
 
 def bridge(one: Line, other: Line) -> None:
     """Connect two phones with each other."""
-    one.peer, other.peer = ends(one, other)
+    one.peer, other.peer = ends()
 
 
-def ends(one: Line, other: Line) -> tuple[Peer, Peer]:
-    """The two sides of a bridge: what `one`, and what `other`, is to be connected to."""
-    first, second = _End(other), _End(one)
+def ends() -> tuple[Peer, Peer]:
+    """The two sides of a bridge between two lines: what each is to be connected to."""
+    first, second = _End(), _End()
     first.opposite, second.opposite = second, first
     return first, second
 
@@ -113,8 +113,7 @@ class _End:
 
     opposite: "_End"
 
-    def __init__(self, far: Line) -> None:
-        self._far = far
+    def __init__(self) -> None:
         self._said = SILENT_FRAME
 
     def exchange(self, said: bytes) -> bytes:
@@ -122,7 +121,7 @@ class _End:
         return self.opposite._said
 
     def press(self, digit: str) -> None:
-        self._far.phone.hear_digit(digit)
+        """The far phone hears the tone."""
 
 
 class Recording:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 import numpy as np
 
 from outdial.media import tones
+from outdial.media.dtmf import KeyDetector
 from outdial.media.frames import FRAME_MS, SILENT_FRAME, frames
 from outdial.simulator.callees import (
     AskForDigit,
@@ -74,6 +75,7 @@ class Phone:
         self.hung_up = False
         self.heard_digits = ""
         self._ear = Ear()
+        self._keys = KeyDetector()
         self._voice = voice
         self._frames = self._play(script)
 
@@ -89,9 +91,7 @@ class Phone:
 
     def hear(self, frame: bytes) -> None:
         self._ear.hear(frame)
-
-    def hear_digit(self, digit: str) -> None:
-        self.heard_digits += digit
+        self.heard_digits += self._keys.hear(frame) or ""
 
     def _play(self, script: tuple[Step, ...]) -> Iterator[bytes]:
         for step in script:

@@ -5,6 +5,7 @@ stops reading is cut off instead.
 """
 
 import asyncio
+import itertools
 import ssl
 from collections.abc import Callable, Mapping
 
@@ -18,6 +19,7 @@ from websockets.uri import parse_uri
 MAX_MESSAGE_BYTES = 1 << 20
 MAX_UNSENT_BYTES = 1 << 20  # over 30 s of media messages
 CLOSE_TIMEOUT_S = 2.0
+GARBAGE: tuple[str | bytes, ...] = ("{", b"\xff" * 7)
 
 
 class HandshakeFailed(Exception):
@@ -69,6 +71,18 @@ class WebSocket(asyncio.Protocol):
         """Break the connection without a word."""
         if self._transport is not None:
             self._transport.abort()
+
+    def garble(self, every_s: float) -> None:
+        """Send what is of no carrier's protocol, again and again until the end."""
+        garbage = itertools.cycle(GARBAGE)
+
+        def send() -> None:
+            if self._protocol.state is State.OPEN:
+                self.send(next(garbage))
+                loop.call_later(every_s, send)
+
+        loop = asyncio.get_running_loop()
+        loop.call_later(every_s, send)
 
     # -- asyncio.Protocol
 

@@ -72,31 +72,33 @@ def test_every_recorded_callback_means_what_it_says(callback):
 
 
 @pytest.mark.parametrize(
-    ("cause", "sip_code", "end_reason", "code"),
+    ("cause", "sip_code", "end_reason", "codes"),
     [
         ("normal_clearing", "200", EndReason.COMPLETED, None),
         ("normal_clearing", "unspecified", EndReason.COMPLETED, None),  # as for calls that came in
-        ("normal_clearing", "487", EndReason.FAILED, "sip_487"),
+        ("normal_clearing", "487", EndReason.FAILED, ("not_connected", "sip_487")),
         ("user_busy", "486", EndReason.BUSY, None),
         ("timeout", "487", EndReason.NO_ANSWER, None),
         ("no_answer", "480", EndReason.NO_ANSWER, None),
         ("originator_cancel", "487", EndReason.CANCELED, None),
         ("time_limit", "200", EndReason.COMPLETED, None),
         ("call_rejected", "603", EndReason.DECLINED, None),
-        ("call_rejected", "403", EndReason.FAILED, "sip_403"),
-        ("call_rejected", "unspecified", EndReason.FAILED, "failed"),
-        ("not_found", "404", EndReason.FAILED, "not_found"),
+        ("call_rejected", "403", EndReason.FAILED, ("carrier_refused", "sip_403")),
+        ("call_rejected", "unspecified", EndReason.FAILED, ("not_connected", "call_rejected")),
+        ("not_found", "404", EndReason.FAILED, ("number_not_in_service", "not_found")),
         ("unspecified", "200", EndReason.COMPLETED, None),
-        ("unspecified", "503", EndReason.FAILED, "sip_503"),
-        ("unspecified", "", EndReason.FAILED, "unspecified"),
-        ("evaporated", "", EndReason.FAILED, "unspecified"),
-        ("", "", EndReason.FAILED, "unspecified"),
+        ("unspecified", "503", EndReason.FAILED, ("network_error", "sip_503")),
+        ("unspecified", "486", EndReason.BUSY, None),
+        ("unspecified", "", EndReason.FAILED, ("not_connected", "unspecified")),
+        ("evaporated", "", EndReason.FAILED, ("not_connected", "evaporated")),
+        ("e\0", "", EndReason.FAILED, ("not_connected", None)),
+        ("", "", EndReason.FAILED, ("not_connected", None)),
     ],
 )
-def test_why_a_call_ended(cause, sip_code, end_reason, code):
+def test_why_a_call_ended(cause, sip_code, end_reason, codes):
     event = read("call.hangup", hangup_cause=cause, sip_hangup_cause=sip_code).event
     assert (event.state, event.end_reason) == (CallState.ENDED, end_reason)
-    assert (event.error and event.error.code) == code
+    assert (event.error and (event.error.code, event.error.carrier_code)) == codes
 
 
 @pytest.mark.parametrize("premium", ["", "premium."])

@@ -167,7 +167,7 @@ async def test_what_will_be_changed_is_said_before_it_is_changed():
         ([page()], "", "number_not_owned", "does not belong"),
         ([number(connection_id=THEIRS), page()], "", "number_in_use", "another connection"),
         ([number(connection_id=THEIRS), one(application())], OURS, "number_in_use", "another connection"),
-        ([number(), NO_SUCH], OURS, "no_application", "no Call Control"),
+        ([number(), NO_SUCH], OURS, "account_not_set_up", "no Call Control"),
     ],
 )
 async def test_a_number_that_cannot_be_connected_says_why_and_what_to_do(replies, connection_id, code, word):

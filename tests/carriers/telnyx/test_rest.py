@@ -10,6 +10,7 @@ import pytest
 
 from carriers.other_end import OtherEnd, recorded, recorded_error
 from carriers.telnyx.telnyx_spec import check, needs_spec
+from outdial.calls.failures import FailureCode
 from outdial.calls.state import CallState, CarrierCall, EndReason
 from outdial.carriers import base
 from outdial.carriers.base import (
@@ -132,7 +133,8 @@ async def test_every_recorded_error_says_what_may_be_done_next(name):
     telnyx = OtherEnd(*[error(name)] * (2 if uncertain else 1))
     with pytest.raises(getattr(base, RECORDED["errors"][name]["means"]["raises"])) as raised:
         await carrier(telnyx).place_call(DIAL)
-    assert raised.value.code == RECORDED["errors"][name]["json"]["errors"][0]["code"]
+    assert raised.value.carrier_code == RECORDED["errors"][name]["json"]["errors"][0]["code"]
+    assert raised.value.code in FailureCode
     assert "555123" not in raised.value.message + str(raised.value)
     assert telnyx.replies == []
 
@@ -151,7 +153,7 @@ async def test_the_same_code_may_be_a_limit_or_a_refusal():
 async def test_a_refusal_without_a_readable_code_is_a_refusal_all_the_same(body):
     with pytest.raises(CarrierRefused) as raised:
         await carrier(OtherEnd(httpx.Response(422, json=body))).place_call(DIAL)
-    assert raised.value.code == "http_422"
+    assert raised.value.codes == {"code": "carrier_refused", "carrier_code": "http_422"}
 
 
 LOST = [
@@ -198,7 +200,7 @@ async def test_what_never_left_is_not_repeated(failure):
 async def test_without_an_application_nothing_is_sent():
     with pytest.raises(CarrierRefused) as raised:
         await carrier(OtherEnd(), connection_id="").place_call(DIAL)
-    assert raised.value.code == "no_application"
+    assert raised.value.code == "account_not_set_up"
 
 
 def test_secrets_stay_out_of_the_repr():
@@ -420,11 +422,11 @@ async def test_good_credentials_pass_the_check():
 @pytest.mark.parametrize(
     ("replies", "changes", "code"),
     [
-        ([error("bad_key")], {}, "10009"),
-        ([error("account_inactive")], {}, "20012"),
-        ([reply("balance"), NO_SUCH], {}, "no_application"),
-        ([], {"public_key": "KEY"}, "bad_public_key"),
-        ([], {"public_key": "☎"}, "bad_public_key"),
+        ([error("bad_key")], {}, "bad_credentials"),
+        ([error("account_inactive")], {}, "account_inactive"),
+        ([reply("balance"), NO_SUCH], {}, "account_not_set_up"),
+        ([], {"public_key": "KEY"}, "bad_credentials"),
+        ([], {"public_key": "☎"}, "bad_credentials"),
     ],
 )
 async def test_an_account_that_cannot_call_fails_the_check(replies, changes, code):

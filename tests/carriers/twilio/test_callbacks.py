@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from outdial.calls.state import AnsweredBy, CallError, CallState, CarrierCall, EndReason, Progress, Verdict
+from outdial.calls.failures import CallError, FailureCode
+from outdial.calls.state import AnsweredBy, CallState, CarrierCall, EndReason, Progress, Verdict
 from outdial.carriers.base import BadCallback, Callback
 from outdial.carriers.twilio.callbacks import parse, reply
 
@@ -97,6 +98,8 @@ def test_detection_tells_who_answered_and_whether_to_leave_a_message(answered_by
         ("no-answer", "487", EndReason.NO_ANSWER),
         ("canceled", "487", EndReason.CANCELED),
         ("completed", "603", EndReason.COMPLETED),
+        ("failed", "603", EndReason.DECLINED),
+        ("failed", "486", EndReason.BUSY),
     ],
 )
 def test_declined_is_said_only_where_the_network_says_so(status, sip_code, end_reason):
@@ -105,16 +108,26 @@ def test_declined_is_said_only_where_the_network_says_so(status, sip_code, end_r
     assert event.error is None
 
 
+NO_REASON = CallError(
+    code=FailureCode.NOT_CONNECTED, message="The call could not be connected; Twilio gave no reason."
+)
+
+
 @pytest.mark.parametrize(
     ("sip_code", "error"),
     [
-        ("404", CallError(code="sip_404", message="This number does not exist or is not in service.")),
-        ("499", CallError(
-            code="sip_499",
-            message="The call could not be connected; the telephone network answered with SIP code 499.",
+        ("404", CallError(
+            code=FailureCode.NUMBER_NOT_IN_SERVICE,
+            message="This number does not exist or is not in service.",
+            carrier_code="sip_404",
         )),
-        ("", CallError(code="failed", message="The call could not be connected; Twilio gave no reason.")),
-        ("<b>", CallError(code="failed", message="The call could not be connected; Twilio gave no reason.")),
+        ("499", CallError(
+            code=FailureCode.NOT_CONNECTED,
+            message="The call could not be connected; the telephone network answered with SIP code 499.",
+            carrier_code="sip_499",
+        )),
+        ("", NO_REASON),
+        ("<b>", NO_REASON),
     ],
 )
 def test_a_failed_call_says_why(sip_code, error):

@@ -18,6 +18,7 @@ from twilio.http.http_client import HttpClient
 from twilio.http.response import Response
 from twilio.rest import Client
 
+from outdial.calls.failures import FailureCode
 from outdial.calls.state import AnsweredBy, CallState, CarrierCall, EndReason
 from outdial.carriers import base
 from outdial.carriers.base import (
@@ -177,7 +178,8 @@ async def test_every_recorded_error_says_what_may_be_done_next(name):
     error = RECORDED["errors"][name]
     with pytest.raises(getattr(base, error["means"]["raises"])) as raised:
         await twilio.carrier().place_call(DIAL)
-    assert raised.value.code == str(error["json"]["code"])
+    assert raised.value.carrier_code == str(error["json"]["code"])
+    assert raised.value.code in FailureCode
     assert "+1" not in raised.value.message + str(raised.value)
     assert len(twilio.requests) == 1
 
@@ -187,6 +189,7 @@ async def test_an_error_nobody_knows_yet_is_a_refusal_with_a_place_to_read_on():
     with pytest.raises(CarrierRefused) as raised:
         await twilio.carrier().place_call(DIAL)
     assert raised.value.message == "Twilio refused the request. See https://www.twilio.com/docs/errors/29999"
+    assert raised.value.codes == {"code": "carrier_refused", "carrier_code": "29999"}
 
 
 @pytest.mark.parametrize(

@@ -68,24 +68,34 @@ def test_the_end_of_a_call_tells_how_long_it_was_and_what_it_cost():
 
 
 @pytest.mark.parametrize(
-    ("told", "end_reason", "code"),
+    ("told", "end_reason", "codes"),
     [
         ({"status": "rejected", "detail": "declined"}, EndReason.DECLINED, None),
         ({"status": "rejected", "sip_code": 603}, EndReason.DECLINED, None),
-        ({"status": "rejected", "detail": "invalid_number"}, EndReason.FAILED, "invalid_number"),
-        ({"status": "rejected", "detail": "restricted"}, EndReason.FAILED, "restricted"),
-        ({"status": "rejected"}, EndReason.FAILED, "failed"),
-        ({"status": "failed", "sip_code": 404}, EndReason.FAILED, "sip_404"),
-        ({"status": "failed", "detail": "number_out_of_service"}, EndReason.FAILED, "number_out_of_service"),
-        ({"status": "failed", "detail": "<b>", "sip_code": "x"}, EndReason.FAILED, "failed"),
+        ({"status": "rejected", "detail": "invalid_number"}, EndReason.FAILED, ("number_invalid", "invalid_number")),
+        (
+            {"status": "rejected", "detail": "invalid_number", "sip_code": 603},
+            EndReason.FAILED,
+            ("number_invalid", "invalid_number"),
+        ),
+        ({"status": "rejected", "detail": "restricted"}, EndReason.FAILED, ("destination_not_allowed", "restricted")),
+        ({"status": "rejected"}, EndReason.FAILED, ("not_connected", None)),
+        ({"status": "rejected", "detail": "moody"}, EndReason.FAILED, ("not_connected", "moody")),
+        ({"status": "failed", "sip_code": 404}, EndReason.FAILED, ("number_not_in_service", "sip_404")),
+        (
+            {"status": "failed", "detail": "number_out_of_service"},
+            EndReason.FAILED,
+            ("number_not_in_service", "number_out_of_service"),
+        ),
+        ({"status": "failed", "detail": "<b>", "sip_code": "x"}, EndReason.FAILED, ("not_connected", None)),
         ({"status": "unanswered", "sip_code": 480}, EndReason.NO_ANSWER, None),
-        ({"status": "evaporated", "disconnected_by": "user"}, EndReason.FAILED, "failed"),
+        ({"status": "evaporated", "disconnected_by": "user"}, EndReason.FAILED, ("not_connected", None)),
     ],
 )
-def test_why_nobody_answered(told, end_reason, code):
+def test_why_nobody_answered(told, end_reason, codes):
     event = read(**told).event
     assert (event.state, event.end_reason) == (CallState.ENDED, end_reason)
-    assert (event.error and event.error.code) == code
+    assert (event.error and (event.error.code, event.error.carrier_code)) == codes
 
 
 def test_detection_names_the_call_differently():

@@ -190,7 +190,7 @@ async def test_an_application_without_its_key_is_refused():
     vonage = OtherEnd(number())
     with pytest.raises(CarrierRefused) as raised:
         await VonageCarrier(credentials, transport=vonage.transport).connect(NUMBER, **URLS)
-    assert raised.value.code == "no_private_key"
+    assert raised.value.code == "bad_credentials"
 
 
 async def test_a_number_change_that_was_not_done_is_an_error_whatever_the_http_status():

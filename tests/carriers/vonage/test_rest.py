@@ -141,20 +141,27 @@ async def test_every_recorded_error_says_what_may_be_done_next(name):
 
 
 @pytest.mark.parametrize(
-    ("status", "body", "code"),
+    ("status", "body", "code", "carrier_code"),
     [
-        (402, {"type": "https://developer.nexmo.com/api-errors#low-balance"}, "low-balance"),
-        (403, {"type": "https://developer.nexmo.com/api-errors#account-suspended"}, "account-suspended"),
-        (401, {"type": "UNAUTHORIZED"}, "unauthorized"),
-        (400, {"type": 400, "invalid_parameters": [{"name": "number"}]}, "http_400"),
-        (400, {"type": ["x"], "invalid_parameters": "x"}, "http_400"),
-        (418, "teapot", "http_418"),
+        (402, {"type": "https://developer.nexmo.com/api-errors#low-balance"}, "no_funds", "low-balance"),
+        (
+            403,
+            {"type": "https://developer.nexmo.com/api-errors#account-suspended"},
+            "account_inactive",
+            "account-suspended",
+        ),
+        (401, {"type": "UNAUTHORIZED"}, "bad_credentials", "unauthorized"),
+        (401, {"error-code": "401"}, "bad_credentials", "http_401"),
+        (400, {"type": 400, "invalid_parameters": [{"name": "number"}]}, "number_invalid", "http_400"),
+        (400, {"type": 400, "invalid_parameters": [{"name": "event_url"}]}, "public_url_not_reachable", "http_400"),
+        (400, {"type": ["x"], "invalid_parameters": "x"}, "carrier_refused", "http_400"),
+        (418, "teapot", "carrier_refused", "http_418"),
     ],
 )
-async def test_a_refusal_is_told_in_a_sentence(status, body, code):
+async def test_a_refusal_is_told_in_our_word_and_the_carriers(status, body, code, carrier_code):
     with pytest.raises(CarrierRefused) as raised:
         await carrier(OtherEnd(httpx.Response(status, json=body))).place_call(DIAL)
-    assert raised.value.code == code
+    assert raised.value.codes == {"code": code, "carrier_code": carrier_code}
 
 
 @pytest.mark.parametrize(
@@ -182,9 +189,9 @@ async def test_a_dial_is_sent_once_and_its_failure_says_whether_a_phone_may_ring
 @pytest.mark.parametrize(
     ("changes", "code"),
     [
-        ({"application_id": ""}, "no_application"),
-        ({"private_key": ""}, "no_application"),
-        ({"private_key": "secret-3"}, "bad_private_key"),
+        ({"application_id": ""}, "account_not_set_up"),
+        ({"private_key": ""}, "account_not_set_up"),
+        ({"private_key": "secret-3"}, "bad_credentials"),
     ],
 )
 async def test_without_an_application_and_its_key_nothing_is_sent(changes, code):
@@ -419,10 +426,10 @@ async def test_good_credentials_pass_the_check():
 @pytest.mark.parametrize(
     ("replies", "code"),
     [
-        ([recorded_error(RECORDED, "numbers_bad_key")], "unauthorized"),
-        ([reply("balance"), reply("get_application")], "bad_private_key"),  # another one's public key
-        ([reply("balance"), recorded_error(RECORDED, "unknown_call")], "not-found"),
-        ([reply("balance"), application(), recorded_error(RECORDED, "bad_jwt")], "unauthorized"),
+        ([recorded_error(RECORDED, "numbers_bad_key")], "bad_credentials"),
+        ([reply("balance"), reply("get_application")], "bad_credentials"),  # another one's public key
+        ([reply("balance"), recorded_error(RECORDED, "unknown_call")], "not_known_there"),
+        ([reply("balance"), application(), recorded_error(RECORDED, "bad_jwt")], "bad_credentials"),
     ],
 )
 async def test_an_account_that_cannot_call_fails_the_check(replies, code):

@@ -6,6 +6,7 @@ from typing import Any
 
 import httpx
 
+from outdial.calls.failures import FailureCode
 from outdial.carriers.base import CarrierUncertain
 from outdial.carriers.http import RestClient
 from outdial.carriers.telnyx import errors
@@ -68,7 +69,7 @@ class TelnyxAccount:
             if next_page is None:
                 return items
             page = {"page[size]": str(PAGE_SIZE)} | next_page
-        raise CarrierUncertain("too_many", "Telnyx's list is too long to be read to its end.")
+        raise CarrierUncertain(FailureCode.CARRIER_ERROR, "Telnyx's list is too long to be read to its end.")
 
     async def aclose(self) -> None:
         await self._rest.aclose()

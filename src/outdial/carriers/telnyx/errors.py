@@ -8,43 +8,72 @@ from typing import Any
 
 import httpx
 
+from outdial.calls.failures import FailureCode
 from outdial.carriers.base import CarrierError, CarrierRefused, CarrierThrottled
-from outdial.carriers.http import MAX_RETRY_AFTER_S, refuses, retry_after_s, trouble
+from outdial.carriers.http import MAX_RETRY_AFTER_S, refuses, retry_after_s, trouble, word_for
 
 CALL_IS_OVER = frozenset({"90015", "90018", "10005"})  # unknown call, ended call, no such resource
 NOT_ANSWERED_YET = "90034"
+KEY_MAY_NOT = "10010"
+TOO_MANY_REQUESTS = "10011"
 THROTTLED = frozenset({"90041", "90042", "90043", "90103"})
 
-# What a user is told. No numbers, no names: it may be shown to anybody.
-SENTENCES: dict[str, str] = {
-    "10004": "Telnyx misses something in the request.",
-    "10005": "Telnyx does not know this call, number or application.",
-    "10009": "Telnyx did not accept the API key.",
-    "10010": "The API key may not do this. Give it the permission in the Telnyx portal, or use another one.",
-    "10011": "Telnyx received too many requests at once.",
-    "10015": "Telnyx did not accept a value: the Call Control application may be gone or have no valid webhook URL.",
-    "10016": "One of the two phone numbers is not valid.",
-    "10038": "This Telnyx account may not use this feature.",
-    "10039": "This feature is limited for this Telnyx account.",
-    "20012": "The Telnyx account is not active. It may be out of funds.",
-    "20013": "The Telnyx account is blocked. Ask Telnyx's support.",
-    "20014": "The Telnyx account's verification level is too low for this. Verify it in the portal.",
-    "20016": "The Telnyx account's verification level is too low for this. Verify it in the portal.",
-    "20017": "The Telnyx account's verification level is too low for this. Verify it in the portal.",
-    "90015": "Telnyx does not know this call.",
-    "90018": "The call has ended.",
-    "90034": "The call was not answered yet.",
-    "90041": "The Telnyx account has reached its limit of concurrent calls.",
-    "90042": "The outbound voice profile has reached its limit of concurrent calls.",
-    "90043": "The Call Control application has reached its limit of concurrent calls.",
-    "90103": "Telnyx received too many new calls at once.",
+# Our word, and what a user is told. No numbers, no names: it may be shown to anybody.
+REFUSALS: dict[str, tuple[FailureCode, str]] = {
+    "10004": (FailureCode.CARRIER_REFUSED, "Telnyx misses something in the request."),
+    "10005": (FailureCode.NOT_KNOWN_THERE, "Telnyx does not know this call, number or application."),
+    "10009": (FailureCode.BAD_CREDENTIALS, "Telnyx did not accept the API key."),
+    "10010": (
+        FailureCode.NOT_PERMITTED,
+        "The API key may not do this. Give it the permission in the Telnyx portal, or use another one.",
+    ),
+    "10011": (FailureCode.THROTTLED, "Telnyx received too many requests at once."),
+    "10015": (
+        FailureCode.ACCOUNT_NOT_SET_UP,
+        "Telnyx did not accept a value: the Call Control application may be gone or have no valid webhook URL.",
+    ),
+    "10016": (FailureCode.NUMBER_INVALID, "One of the two phone numbers is not valid."),
+    "10038": (FailureCode.NOT_PERMITTED, "This Telnyx account may not use this feature."),
+    "10039": (FailureCode.ACCOUNT_RESTRICTED, "This feature is limited for this Telnyx account."),
+    "20012": (FailureCode.ACCOUNT_INACTIVE, "The Telnyx account is not active. It may be out of funds."),
+    "20013": (FailureCode.ACCOUNT_INACTIVE, "The Telnyx account is blocked. Ask Telnyx's support."),
+    "20014": (
+        FailureCode.ACCOUNT_RESTRICTED,
+        "The Telnyx account's verification level is too low for this. Verify it in the portal.",
+    ),
+    "20016": (
+        FailureCode.ACCOUNT_RESTRICTED,
+        "The Telnyx account's verification level is too low for this. Verify it in the portal.",
+    ),
+    "20017": (
+        FailureCode.ACCOUNT_RESTRICTED,
+        "The Telnyx account's verification level is too low for this. Verify it in the portal.",
+    ),
+    "90015": (FailureCode.NOT_KNOWN_THERE, "Telnyx does not know this call."),
+    "90018": (FailureCode.WRONG_CALL_STATE, "The call has ended."),
+    "90034": (FailureCode.WRONG_CALL_STATE, "The call was not answered yet."),
+    "90041": (FailureCode.ACCOUNT_LIMIT, "The Telnyx account has reached its limit of concurrent calls."),
+    "90042": (FailureCode.ACCOUNT_LIMIT, "The outbound voice profile has reached its limit of concurrent calls."),
+    "90043": (FailureCode.ACCOUNT_LIMIT, "The Call Control application has reached its limit of concurrent calls."),
+    "90103": (FailureCode.THROTTLED, "Telnyx received too many new calls at once."),
 }
-BY_POINTER = {
-    "/to": "The number to call is not a valid phone number.",
-    "/from": "The calling number is not a valid phone number, or not one of the Telnyx account.",
-    "/connection_id": "Telnyx does not know the Call Control application, or its webhook URL is not valid.",
-    "/webhook_url": "Telnyx can't use this server's public URL. Check that it is reachable from the internet.",
-    "/stream_url": "Telnyx can't use this server's public URL. Check that it is reachable from the internet.",
+
+_PUBLIC_URL = (
+    FailureCode.PUBLIC_URL_NOT_REACHABLE,
+    "Telnyx can't use this server's public URL. Check that it is reachable from the internet.",
+)
+BY_POINTER: dict[str, tuple[FailureCode, str]] = {
+    "/to": (FailureCode.NUMBER_INVALID, "The number to call is not a valid phone number."),
+    "/from": (
+        FailureCode.CALLER_ID_NOT_ALLOWED,
+        "The calling number is not a valid phone number, or not one of the Telnyx account.",
+    ),
+    "/connection_id": (
+        FailureCode.ACCOUNT_NOT_SET_UP,
+        "Telnyx does not know the Call Control application, or its webhook URL is not valid.",
+    ),
+    "/webhook_url": _PUBLIC_URL,
+    "/stream_url": _PUBLIC_URL,
 }
 
 
@@ -53,27 +82,28 @@ def from_reply(response: httpx.Response, repeatable: bool) -> CarrierError:
     error = _first_error(response)
     code = error.get("code")
     code = code if isinstance(code, str) and code.isascii() and code.isdecimal() and len(code) < 10 else ""
-    word = code or f"http_{response.status_code}"
+    carrier_code = code or f"http_{response.status_code}"
     if response.status_code == 429 or (code in THROTTLED and refuses(response)):
-        sentence = SENTENCES.get(code, SENTENCES["10011"])
-        return CarrierThrottled(word, sentence, retry_after_s=_retry_after_s(response))
-    if refuses(response):
-        return CarrierRefused(word, _sentence(code, error, response.status_code))
-    return trouble("Telnyx", word, repeatable=repeatable)
+        word, sentence = REFUSALS.get(code, REFUSALS[TOO_MANY_REQUESTS])
+        return CarrierThrottled(word, sentence, _retry_after_s(response), carrier_code=carrier_code)
+    if not refuses(response):
+        return trouble("Telnyx", carrier_code, repeatable=repeatable)
+    word, sentence = _why(code, error, response.status_code)
+    return CarrierRefused(word, sentence, carrier_code=carrier_code)
 
 
-def _sentence(code: str, error: dict[str, Any], status: int) -> str:
+def _why(code: str, error: dict[str, Any], status: int) -> tuple[FailureCode, str]:
     source = error.get("source")
     pointer = source.get("pointer") if isinstance(source, dict) else None
     if isinstance(pointer, str) and pointer in BY_POINTER:
         return BY_POINTER[pointer]
-    if code == "10011":  # not 429, which was seen to before
-        return "Telnyx can't do this on calls to telephone numbers."
-    if code in SENTENCES:
-        return SENTENCES[code]
+    if code == TOO_MANY_REQUESTS:  # not with 429, which was seen to before
+        return FailureCode.NOT_PERMITTED, "Telnyx can't do this on calls to telephone numbers."
+    if code in REFUSALS:
+        return REFUSALS[code]
     if not code:
-        return f"Telnyx refused the request (HTTP status {status})."
-    return f"Telnyx refused the request. See https://developers.telnyx.com/docs/overview/errors/{code}"
+        return word_for(status), f"Telnyx refused the request (HTTP status {status})."
+    return word_for(status), f"Telnyx refused the request. See https://developers.telnyx.com/docs/overview/errors/{code}"
 
 
 def _retry_after_s(response: httpx.Response) -> float:

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote
 
+from outdial.calls.failures import FailureCode
 from outdial.carriers.base import CarrierRefused, Connected, NumberConnection, NumberRecord
 from outdial.carriers.telnyx.account import TelnyxAccount
 
@@ -16,16 +17,16 @@ NAME = "Outdial"
 CALLBACK_TIMEOUT_S = 5
 
 NOT_OWNED = (
-    "number_not_owned",
+    FailureCode.NUMBER_NOT_OWNED,
     "This number does not belong to the Telnyx account. Buy or port it there, or give the API key of its account.",
 )
 ON_ANOTHER_CONNECTION = (
-    "number_in_use",
+    FailureCode.NUMBER_IN_USE,
     "This number is assigned to another connection or application. Remove it there in the Telnyx portal (Numbers, My "
     "Numbers), or give that application's id if it is a Call Control application; then connect it again.",
 )
 NO_SUCH_APPLICATION = (
-    "no_application",
+    FailureCode.ACCOUNT_NOT_SET_UP,
     "The Telnyx account has no Call Control application with this id. Leave it out, and one is made for you.",
 )
 
@@ -44,7 +45,7 @@ class TelnyxNumbers:
         try:
             return await self._account.get(_application_path(self._connection_id))
         except CarrierRefused as error:
-            if error.code in ("10005", "http_404"):
+            if error.code is FailureCode.NOT_KNOWN_THERE:
                 raise CarrierRefused(*NO_SUCH_APPLICATION) from error
             raise
 

@@ -14,6 +14,7 @@ from urllib.parse import quote
 
 import httpx
 
+from outdial.calls.failures import FailureCode
 from outdial.calls.state import CarrierCall
 from outdial.carriers.base import (
     Capabilities,
@@ -53,11 +54,11 @@ ANSWER_TRIES, ANSWER_PAUSE_S = 20, 0.25  # an incoming call is answered within m
 SPEAK_BEFORE_S, SPEAK_S_PER_CHAR = 1.5, 0.08
 
 NO_CONNECTION = (
-    "no_application",
+    FailureCode.ACCOUNT_NOT_SET_UP,
     "There is no Call Control application for calls yet: connect a number, or give the application's id.",
 )
 BAD_PUBLIC_KEY = (
-    "bad_public_key",
+    FailureCode.BAD_CREDENTIALS,
     "The public key is not one of Telnyx's: copy it from the portal, Keys & Credentials, Public Key.",
 )
 
@@ -106,7 +107,7 @@ class TelnyxCarrier:
         try:
             await self._command(call, "hangup", {}, repeatable=True)
         except CarrierRefused as error:
-            if error.code not in errors.CALL_IS_OVER:
+            if error.carrier_code not in errors.CALL_IS_OVER:
                 raise
 
     async def look_up(self, call: CarrierCall) -> CarrierRecord:
@@ -118,7 +119,7 @@ class TelnyxCarrier:
         try:
             record = await self._account.get(_path(call))
         except CarrierRefused as error:
-            if error.code not in errors.CALL_IS_OVER or not leg_id:
+            if error.carrier_code not in errors.CALL_IS_OVER or not leg_id:
                 raise
             is_over = True
         else:
@@ -166,7 +167,7 @@ class TelnyxCarrier:
     async def send_digits(self, call: CarrierCall, digits: str, stream_url: str) -> None:
         """`w` waits 0.5 s, `W` 1 s. The media stream stays open."""
         if not _DIGITS.fullmatch(digits):
-            raise CarrierRefused("bad_digits", "Digits are 0-9, A-D, * and #, or w and W for a pause.")
+            raise CarrierRefused(FailureCode.BAD_DIGITS, "Digits are 0-9, A-D, * and #, or w and W for a pause.")
         await self._command(call, "send_dtmf", answer.send_digits(digits))
 
     async def say_and_hang_up(self, call: CarrierCall, sentence: str) -> None:
@@ -176,9 +177,9 @@ class TelnyxCarrier:
                 await self._command(call, "speak", answer.speak(sentence))
                 break
             except CarrierRefused as error:
-                if error.code in errors.CALL_IS_OVER:
+                if error.carrier_code in errors.CALL_IS_OVER:
                     return
-                if error.code != errors.NOT_ANSWERED_YET or not tries_left:
+                if error.carrier_code != errors.NOT_ANSWERED_YET or not tries_left:
                     raise
             await self._sleep(ANSWER_PAUSE_S)
         await self._sleep(SPEAK_BEFORE_S + SPEAK_S_PER_CHAR * len(sentence))
@@ -197,7 +198,7 @@ class TelnyxCarrier:
                 return
             await self._command(incoming.call, "answer", {})
         except CarrierRefused as error:
-            if error.code in errors.CALL_IS_OVER:
+            if error.carrier_code in errors.CALL_IS_OVER:
                 return
             raise
         await self.say_and_hang_up(incoming.call, sentence)
@@ -211,7 +212,8 @@ class TelnyxCarrier:
         try:
             await self._account.get("/balance")
         except CarrierRefused as error:
-            if error.code != "10010":  # a restricted key that may not see the balance is a key all the same
+            # A restricted key that may not see the balance is a key all the same.
+            if error.carrier_code != errors.KEY_MAY_NOT:
                 raise
         if self._credentials.connection_id:
             await self._numbers.check_application()
@@ -248,7 +250,7 @@ def _call(data: Mapping[str, Any]) -> CarrierCall:
     """It was an accepted request, so a reply without the call's id leaves us uncertain."""
     control_id = data.get("call_control_id")
     if not isinstance(control_id, str) or not control_id:
-        raise CarrierUncertain("bad_reply", "Telnyx's reply could not be read.")
+        raise CarrierUncertain(FailureCode.CARRIER_ERROR, "Telnyx's reply could not be read.")
     refs = {name: data.get(name) for name in ("call_leg_id", "call_session_id")}
     return CarrierCall(id=control_id, refs={name: value for name, value in refs.items() if isinstance(value, str)})
 

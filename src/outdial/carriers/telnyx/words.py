@@ -8,7 +8,8 @@ from base64 import b64decode, b64encode
 from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 
-from outdial.calls.state import AnsweredBy, CallError, CallState, CarrierCall, EndReason, Progress, Verdict
+from outdial.calls.failures import CallError, FailureCode
+from outdial.calls.state import AnsweredBy, CallState, CarrierCall, EndReason, Progress, Verdict
 from outdial.carriers import sip
 from outdial.carriers.base import Price
 
@@ -28,7 +29,6 @@ CAUSES: dict[str, EndReason] = {
     "no_answer": EndReason.NO_ANSWER,
     "originator_cancel": EndReason.CANCELED,
     "time_limit": EndReason.COMPLETED,
-    "not_found": EndReason.FAILED,
 }
 NOBODY_CAME = frozenset({"user_busy", "timeout", "no_answer", "not_found", "call_rejected"})
 
@@ -44,9 +44,14 @@ DETECTED: dict[str, AnsweredBy] = {
 # However the greeting's end shows (or no beep within the time Telnyx waits for one), a message can be left now.
 GREETING_ENDED = frozenset({"ended", "beep_detected", "no_beep_detected", "not_sure"})
 
-NOT_FOUND = CallError(code="not_found", message="This number does not exist or is not in service.")
-NO_CAUSE = CallError(
-    code="unspecified", message="The call ended before it was answered; Telnyx does not say why."
+FAILURES: dict[str, tuple[FailureCode, str]] = {
+    "not_found": (FailureCode.NUMBER_NOT_IN_SERVICE, "This number does not exist or is not in service."),
+}
+REFUSED_BY_TELNYX = "403"  # its own code for why is not in the callback
+REFUSED = CallError(
+    code=FailureCode.CARRIER_REFUSED,
+    message="Telnyx refused the call: the destination or the caller ID is not allowed, or a limit is reached.",
+    carrier_code=f"sip_{REFUSED_BY_TELNYX}",
 )
 
 
@@ -66,20 +71,23 @@ def hangup(
 
 
 def _end(cause: str, sip_code: str, answered: bool | None) -> tuple[EndReason, CallError | None]:
-    if cause == "call_rejected":  # by the callee (603), or by Telnyx itself (403 and a code of its own)
-        if sip_code == sip.DECLINED:
-            return EndReason.DECLINED, None
-        return EndReason.FAILED, sip.failure(sip_code, "Telnyx")
+    if cause == "call_rejected":  # by the callee (603), or by Telnyx itself
+        if sip_code == REFUSED_BY_TELNYX:
+            return EndReason.FAILED, REFUSED
+        return sip.end(sip_code, "Telnyx", cause)
+    if cause in FAILURES:
+        word, sentence = FAILURES[cause]
+        return EndReason.FAILED, CallError(code=word, message=sentence, carrier_code=cause)
     known = CAUSES.get(cause)
     if known is not None:
-        return known, NOT_FOUND if known is EndReason.FAILED else None
+        return known, None
     if cause not in ("normal_clearing", "unspecified"):
         logger.warning("Unknown Telnyx hangup cause", extra={"word": cause[:40]})
     if answered is None:  # an answered call ends with 200; one that came in has no code at all
         answered = sip_code == "200" or (cause == "normal_clearing" and not _is_refusal(sip_code))
     if answered:
         return EndReason.COMPLETED, None
-    return EndReason.FAILED, sip.failure(sip_code, "Telnyx") if _is_refusal(sip_code) else NO_CAUSE
+    return sip.end(sip_code if _is_refusal(sip_code) else "", "Telnyx", cause)
 
 
 def _is_refusal(sip_code: str) -> bool:

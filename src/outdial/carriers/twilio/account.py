@@ -6,6 +6,7 @@ from urllib.parse import quote
 
 import httpx
 
+from outdial.calls.failures import FailureCode
 from outdial.carriers.base import CarrierUncertain
 from outdial.carriers.http import RestClient
 from outdial.carriers.twilio import errors
@@ -48,7 +49,7 @@ class TwilioAccount:
             page = await self._rest.send("GET", next_page, repeatable=True)
             items += self._items(page, name)
         if page.get("next_page_uri"):
-            raise CarrierUncertain("too_many", "Twilio's list is too long to be read to its end.")
+            raise CarrierUncertain(FailureCode.CARRIER_ERROR, "Twilio's list is too long to be read to its end.")
         return items
 
     async def aclose(self) -> None:
@@ -68,7 +69,7 @@ def text_in(reply: Mapping[str, Any], name: str) -> str:
     """A field that must be there. It was an accepted request, so a reply without it leaves us uncertain."""
     value = text_or_none(reply, name)
     if value is None:
-        raise CarrierUncertain("bad_reply", "Twilio's reply could not be read.")
+        raise CarrierUncertain(FailureCode.CARRIER_ERROR, "Twilio's reply could not be read.")
     return value
 
 

@@ -6,53 +6,88 @@ Source: twilio.com/docs/api/errors.
 
 import httpx
 
+from outdial.calls.failures import FailureCode
 from outdial.carriers.base import CarrierError, CarrierRefused, CarrierThrottled
-from outdial.carriers.http import refuses, retry_after_s, trouble
+from outdial.carriers.http import refuses, retry_after_s, trouble, word_for
 
-NO_SUCH_RESOURCE = 20404
-WRONG_CALL_STATE = 21220
+CALL_IS_OVER = frozenset({"20404", "21220"})  # no such resource, not in the state for it
+NOT_ACTIVE = 20005
+TOO_MANY_REQUESTS = 20429
 
-THROTTLED = frozenset({10004, 20429})
+THROTTLED = frozenset({10004, TOO_MANY_REQUESTS})
 
-# What a user is told. No numbers, no names: it may be shown to anybody.
-SENTENCES: dict[int, str] = {
-    10001: "The Twilio account is suspended. Look for the reason in the Twilio console.",
-    10002: "Trial accounts of Twilio can't do this. Upgrade the account.",
-    10004: "The Twilio account has reached its limit of concurrent calls.",
-    20003: "Twilio did not accept the credentials. Check account SID and auth token.",
-    20005: "The Twilio account is not active. It may be suspended or out of funds.",
-    20008: "Twilio's test credentials can't do this.",
-    20404: "Twilio does not know this call, number or account.",
-    20429: "Twilio received too many requests at once.",
-    21201: "No number to call was given.",
-    21202: "Twilio does not call premium rate numbers.",
-    21203: "The Twilio account may not call this country yet: allow it in the console's geo permissions.",
-    21205: "Twilio can't use this server's public URL. Check that it is reachable from the internet.",
-    21206: "The digits to send are not valid.",
-    21208: "The ring timeout is not valid.",
-    21210: "The calling number is neither owned by nor verified for the Twilio account.",
-    21211: "The number to call is not a valid phone number.",
-    21212: "The calling number is not a valid phone number.",
-    21213: "No calling number was given.",
-    21214: "The number can't be reached.",
-    21215: "The Twilio account may not call this country yet: allow it in the console's geo permissions.",
-    21216: "Twilio does not let this account call this number: it is on a block list.",
-    21217: "The number to call is not a valid phone number.",
-    21219: "A Twilio trial account can only call numbers that were verified. Verify the number, or upgrade.",
-    21220: "The call is not in a state in which this can be done: it has ended, or was not answered yet.",
+# Our word, and what a user is told. No numbers, no names: it may be shown to anybody.
+REFUSALS: dict[int, tuple[FailureCode, str]] = {
+    10001: (
+        FailureCode.ACCOUNT_INACTIVE,
+        "The Twilio account is suspended. Look for the reason in the Twilio console.",
+    ),
+    10002: (FailureCode.ACCOUNT_RESTRICTED, "Trial accounts of Twilio can't do this. Upgrade the account."),
+    10004: (FailureCode.ACCOUNT_LIMIT, "The Twilio account has reached its limit of concurrent calls."),
+    20003: (FailureCode.BAD_CREDENTIALS, "Twilio did not accept the credentials. Check account SID and auth token."),
+    20005: (FailureCode.ACCOUNT_INACTIVE, "The Twilio account is not active. It may be suspended or out of funds."),
+    20008: (FailureCode.NOT_PERMITTED, "Twilio's test credentials can't do this."),
+    20404: (FailureCode.NOT_KNOWN_THERE, "Twilio does not know this call, number or account."),
+    20429: (FailureCode.THROTTLED, "Twilio received too many requests at once."),
+    21201: (FailureCode.NUMBER_INVALID, "No number to call was given."),
+    21202: (FailureCode.DESTINATION_NOT_ALLOWED, "Twilio does not call premium rate numbers."),
+    21203: (
+        FailureCode.DESTINATION_NOT_ALLOWED,
+        "The Twilio account may not call this country yet: allow it in the console's geo permissions.",
+    ),
+    21205: (
+        FailureCode.PUBLIC_URL_NOT_REACHABLE,
+        "Twilio can't use this server's public URL. Check that it is reachable from the internet.",
+    ),
+    21206: (FailureCode.BAD_DIGITS, "The digits to send are not valid."),
+    21208: (FailureCode.CARRIER_REFUSED, "The ring timeout is not valid."),
+    21210: (
+        FailureCode.CALLER_ID_NOT_ALLOWED,
+        "The calling number is neither owned by nor verified for the Twilio account.",
+    ),
+    21211: (FailureCode.NUMBER_INVALID, "The number to call is not a valid phone number."),
+    21212: (FailureCode.CALLER_ID_NOT_ALLOWED, "The calling number is not a valid phone number."),
+    21213: (FailureCode.CALLER_ID_NOT_ALLOWED, "No calling number was given."),
+    21214: (FailureCode.NO_ROUTE, "The number can't be reached."),
+    21215: (
+        FailureCode.DESTINATION_NOT_ALLOWED,
+        "The Twilio account may not call this country yet: allow it in the console's geo permissions.",
+    ),
+    21216: (
+        FailureCode.DESTINATION_NOT_ALLOWED,
+        "Twilio does not let this account call this number: it is on a block list.",
+    ),
+    21217: (FailureCode.NUMBER_INVALID, "The number to call is not a valid phone number."),
+    21219: (
+        FailureCode.ACCOUNT_RESTRICTED,
+        "A Twilio trial account can only call numbers that were verified. Verify the number, or upgrade.",
+    ),
+    21220: (
+        FailureCode.WRONG_CALL_STATE,
+        "The call is not in a state in which this can be done: it has ended, or was not answered yet.",
+    ),
 }
 
 
 def from_reply(response: httpx.Response, repeatable: bool) -> CarrierError:
     """The error that a reply other than 2xx means. `repeatable`: doing the request again does no harm."""
     code = _code(response)
-    word = str(code) if code is not None else f"http_{response.status_code}"
+    carrier_code = str(code) if code is not None else f"http_{response.status_code}"
     if code in THROTTLED or response.status_code == 429:
-        sentence = SENTENCES.get(code or 0, SENTENCES[20429])
-        return CarrierThrottled(word, sentence, retry_after_s=retry_after_s(response))
-    if refuses(response):
-        return CarrierRefused(word, SENTENCES.get(code or 0) or _unknown(code, response.status_code))
-    return trouble("Twilio", word, repeatable=repeatable)
+        word, sentence = REFUSALS[code if code in REFUSALS else TOO_MANY_REQUESTS]
+        return CarrierThrottled(word, sentence, retry_after_s(response), carrier_code=carrier_code)
+    if not refuses(response):
+        return trouble("Twilio", carrier_code, repeatable=repeatable)
+    if code in REFUSALS:
+        return refusal(code)
+    return CarrierRefused(
+        word_for(response.status_code), _unknown(code, response.status_code), carrier_code=carrier_code
+    )
+
+
+def refusal(code: int) -> CarrierRefused:
+    word, sentence = REFUSALS[code]
+    return CarrierRefused(word, sentence, carrier_code=str(code))
 
 
 def _code(response: httpx.Response) -> int | None:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote
 
+from outdial.calls.failures import FailureCode
 from outdial.carriers.base import CarrierRefused, Connected, NumberConnection, NumberRecord
 from outdial.carriers.twilio.account import TwilioAccount, text_in, text_or_none
 
@@ -19,20 +20,20 @@ FIELDS = {
 }
 
 NOT_OWNED = (
-    "number_not_owned",
+    FailureCode.NUMBER_NOT_OWNED,
     "This number does not belong to the Twilio account. Buy or port it there, or give the credentials of its account.",
 )
 ONLY_VERIFIED = (
-    "number_only_verified",
+    FailureCode.NUMBER_ONLY_VERIFIED,
     "This number is only a verified caller ID of the Twilio account: calls can go out from it, but none come in there.",
 )
 ON_A_TRUNK = (
-    "number_in_use",
+    FailureCode.NUMBER_IN_USE,
     "This number belongs to a SIP trunk. Remove it from the trunk in the Twilio console (Elastic SIP Trunking), then "
     "connect it again.",
 )
 IN_AN_APPLICATION = (
-    "number_in_use",
+    FailureCode.NUMBER_IN_USE,
     "This number is answered by a TwiML application. In the Twilio console set the number's voice configuration to "
     "Webhook, then connect it again.",
 )

@@ -12,6 +12,7 @@ from urllib.parse import quote
 
 import httpx
 
+from outdial.calls.failures import FailureCode
 from outdial.calls.state import CarrierCall
 from outdial.carriers.base import (
     CallbackReply,
@@ -127,7 +128,7 @@ class TwilioCarrier:
             await self._account.post(_path(call), {"Status": "completed"}, repeatable=True)
         except CarrierRefused as error:
             # Already over, or so long ago that Twilio forgot it.
-            if error.code not in (str(errors.NO_SUCH_RESOURCE), str(errors.WRONG_CALL_STATE)):
+            if error.carrier_code not in errors.CALL_IS_OVER:
                 raise
 
     async def look_up(self, call: CarrierCall) -> CarrierRecord:
@@ -155,7 +156,7 @@ class TwilioCarrier:
         try:
             twiml = answer.digits_answer(digits, stream_url)
         except ValueError as error:
-            raise CarrierRefused("bad_digits", str(error)) from error
+            raise CarrierRefused(FailureCode.BAD_DIGITS, str(error)) from error
         await self._account.post(_path(call), {"Twiml": twiml})
 
     async def say_and_hang_up(self, call: CarrierCall, sentence: str) -> None:
@@ -175,7 +176,7 @@ class TwilioCarrier:
     async def check(self) -> None:
         account = await self._account.get()
         if account.get("status") != "active":
-            raise CarrierRefused("20005", errors.SENTENCES[20005])
+            raise errors.refusal(errors.NOT_ACTIVE)
 
     async def owns(self, number: str) -> NumberRecord | None:
         return await self._numbers.owns(number)

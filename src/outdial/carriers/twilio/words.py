@@ -62,12 +62,15 @@ def progress(
     # the network's own code came through, it tells them apart.
     if end_reason in (EndReason.BUSY, EndReason.NO_ANSWER) and sip_code == sip.DECLINED:
         end_reason = EndReason.DECLINED
+    error = None
+    if end_reason is EndReason.FAILED:
+        end_reason, error = sip.end(sip_code, "Twilio")
     return Progress(
         state=state,
         at=at,
         carrier_call=carrier_call,
         end_reason=end_reason,
-        error=sip.failure(sip_code, "Twilio") if end_reason is EndReason.FAILED else None,
+        error=error,
         duration_s=duration_s if state is CallState.ENDED else None,
     )
 

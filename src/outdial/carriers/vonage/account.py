@@ -12,6 +12,7 @@ from typing import Any
 
 import httpx
 
+from outdial.calls.failures import FailureCode
 from outdial.calls.state import CarrierCall
 from outdial.carriers.base import CarrierRefused
 from outdial.carriers.http import RestClient
@@ -22,11 +23,11 @@ REST_URL = "https://rest.nexmo.com"
 VONAGE_DOMAINS = (".nexmo.com", ".vonage.com")
 
 NO_APPLICATION = (
-    "no_application",
+    FailureCode.ACCOUNT_NOT_SET_UP,
     "There is no Vonage application for calls yet: connect a number, or give application id and private key.",
 )
 BAD_PRIVATE_KEY = (
-    "bad_private_key",
+    FailureCode.BAD_CREDENTIALS,
     "The private key of the Vonage application can't be read: give the whole file, from BEGIN to END.",
 )
 

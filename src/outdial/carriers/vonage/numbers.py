@@ -8,6 +8,7 @@ Sources: developer.vonage.com/en/api/numbers and en/api/application.v2.
 from collections.abc import Mapping
 from typing import Any
 
+from outdial.calls.failures import FailureCode
 from outdial.carriers.base import CarrierRefused, Connected, NumberConnection, NumberRecord
 from outdial.carriers.vonage import tokens, words
 from outdial.carriers.vonage.account import VonageAccount
@@ -16,26 +17,29 @@ APPLICATION_NAME = "Outdial"
 PAGE_SIZE = 100
 
 NOT_OWNED = (
-    "number_not_owned",
+    FailureCode.NUMBER_NOT_OWNED,
     "This number does not belong to the Vonage account. Buy or port it there, or give the credentials of its account.",
 )
-NO_VOICE = ("number_without_voice", "This number of the Vonage account can't be used for calls, for messages only.")
+NO_VOICE = (
+    FailureCode.NUMBER_WITHOUT_VOICE,
+    "This number of the Vonage account can't be used for calls, for messages only.",
+)
 FORWARDED = (
-    "number_in_use",
+    FailureCode.NUMBER_IN_USE,
     "Calls to this number are forwarded to a SIP address or another number. Remove the forwarding in the Vonage "
     "dashboard (Numbers, Your numbers), then connect it again.",
 )
 OTHER_APPLICATION = (
-    "number_in_use",
+    FailureCode.NUMBER_IN_USE,
     "This number is linked to another Vonage application. Unlink it in the dashboard (Numbers, Your numbers), or give "
     "that application's id and private key, then connect it again.",
 )
 NO_PRIVATE_KEY = (
-    "no_private_key",
+    FailureCode.BAD_CREDENTIALS,
     "Give the private key of the Vonage application, too; or leave out both, and an application is made for you.",
 )
 OTHER_KEY = (
-    "bad_private_key",
+    FailureCode.BAD_CREDENTIALS,
     "The private key does not belong to this Vonage application. Give the application's own, or generate a new one in "
     "the dashboard.",
 )
@@ -145,7 +149,7 @@ class VonageNumbers:
         try:
             await self._account.applications("DELETE", application_id, repeatable=True)
         except CarrierRefused as error:
-            if error.code != "not-found":
+            if error.code is not FailureCode.NOT_KNOWN_THERE:
                 raise
 
     # -- the number

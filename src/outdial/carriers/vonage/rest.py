@@ -12,6 +12,7 @@ from urllib.parse import quote
 
 import httpx
 
+from outdial.calls.failures import FailureCode
 from outdial.calls.state import CarrierCall
 from outdial.carriers.base import (
     CallbackReply,
@@ -104,7 +105,7 @@ class VonageCarrier:
         try:
             await self._account.voice("PUT", _path(call), call=call, json={"action": "hangup"}, repeatable=True)
         except CarrierRefused as error:
-            if error.code != "not-found":  # already over
+            if error.code is not FailureCode.NOT_KNOWN_THERE:  # already over
                 raise
 
     async def look_up(self, call: CarrierCall) -> CarrierRecord:
@@ -135,7 +136,7 @@ class VonageCarrier:
     async def send_digits(self, call: CarrierCall, digits: str, stream_url: str) -> None:
         """`w` waits 0.5 s, `W` 1 s. The media stream stays open."""
         if not _DIGITS.fullmatch(digits):
-            raise CarrierRefused("bad_digits", "Digits are 0-9, * and #, or w and W for a pause.")
+            raise CarrierRefused(FailureCode.BAD_DIGITS, "Digits are 0-9, * and #, or w and W for a pause.")
         body = {"digits": digits.replace("W", "pp").replace("w", "p")}
         await self._account.voice("PUT", f"{_path(call)}/dtmf", call=call, json=body)
 
@@ -200,7 +201,7 @@ class VonageCarrier:
             items += found
             if len(found) < PAGE_SIZE:
                 return items
-        raise CarrierUncertain("too_many", "Vonage's list is too long to be read to its end.")
+        raise CarrierUncertain(FailureCode.CARRIER_ERROR, "Vonage's list is too long to be read to its end.")
 
 
 # -- replies -------------------------------------------------------------------------------------------------
@@ -214,7 +215,7 @@ def _call(reply: Mapping[str, Any]) -> CarrierCall:
     """It was an accepted request, so a reply without the call's uuid leaves us uncertain."""
     uuid, conversation = reply.get("uuid"), reply.get("conversation_uuid")
     if not isinstance(uuid, str) or not uuid:
-        raise CarrierUncertain("bad_reply", "Vonage's reply could not be read.")
+        raise CarrierUncertain(FailureCode.CARRIER_ERROR, "Vonage's reply could not be read.")
     return CarrierCall(id=uuid, refs={"conversation_uuid": conversation} if isinstance(conversation, str) else {})
 
 

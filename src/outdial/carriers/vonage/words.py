@@ -8,7 +8,8 @@ import re
 from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 
-from outdial.calls.state import AnsweredBy, CallError, CallState, CarrierCall, EndReason, Progress, Verdict
+from outdial.calls.failures import CallError, FailureCode
+from outdial.calls.state import AnsweredBy, CallState, CarrierCall, EndReason, Progress, Verdict
 from outdial.carriers import sip
 from outdial.carriers.base import Price
 
@@ -36,13 +37,20 @@ NOBODY_CAME = frozenset({"busy", "timeout", "unanswered", "rejected", "failed", 
 ANSWERED_BY = {"human": AnsweredBy.HUMAN, "machine": AnsweredBy.MACHINE}
 MESSAGE_END = frozenset({"beep_start", "beep_timeout"})  # no beep came in time: the greeting has ended all the same
 
-DETAILS: dict[str, str] = {
-    "invalid_number": "This number does not exist or is not in service.",
-    "restricted": "Vonage does not let this account call this number: its country or kind is restricted.",
-    "cannot_route": "Vonage has no route to this number.",
-    "number_out_of_service": "This number is out of service.",
-    "internal_error": "Vonage had an internal error while it placed the call.",
-    "unavailable": "The phone can't be reached right now: it may be switched off or without coverage.",
+DECLINED = "declined"
+DETAILS: dict[str, tuple[FailureCode, str]] = {
+    "invalid_number": (FailureCode.NUMBER_INVALID, "The number to call is not a valid phone number."),
+    "restricted": (
+        FailureCode.DESTINATION_NOT_ALLOWED,
+        "Vonage does not let this account call this number: its country or kind is restricted.",
+    ),
+    "cannot_route": (FailureCode.NO_ROUTE, "Vonage has no route to this number."),
+    "number_out_of_service": (FailureCode.NUMBER_NOT_IN_SERVICE, "This number does not exist or is not in service."),
+    "internal_error": (FailureCode.CARRIER_ERROR, "Vonage had an internal error while it placed the call."),
+    "unavailable": (
+        FailureCode.UNREACHABLE,
+        "The phone can't be reached right now: it may be switched off or without coverage.",
+    ),
 }
 
 _DIGITS = re.compile(r"[1-9][0-9]{6,14}")
@@ -72,14 +80,15 @@ def progress(
             return None
         known = CallState.ENDED, EndReason.FAILED
     state, end_reason = known
-    if status == "rejected" and (detail == "declined" or sip_code == sip.DECLINED):
-        end_reason = EndReason.DECLINED
+    error = None
+    if end_reason is EndReason.FAILED:
+        end_reason, error = _end(detail, sip_code)
     return Progress(
         state=state,
         at=at,
         carrier_call=carrier_call,
         end_reason=end_reason,
-        error=_failure(detail, sip_code) if end_reason is EndReason.FAILED else None,
+        error=error,
         duration_s=duration_s if state is CallState.ENDED else None,
     )
 
@@ -135,6 +144,12 @@ def price(value: object) -> Price | None:
     return Price(amount=str(abs(amount)), currency=CURRENCY) if amount.is_finite() else None
 
 
-def _failure(detail: str, sip_code: str) -> CallError:
-    sentence = DETAILS.get(detail)
-    return CallError(code=detail, message=sentence) if sentence else sip.failure(sip_code, "Vonage")
+def _end(detail: str, sip_code: str) -> tuple[EndReason, CallError | None]:
+    """What is behind `rejected` and `failed`: Vonage's own detail, else the network's code."""
+    if detail == DECLINED:
+        return EndReason.DECLINED, None
+    known = DETAILS.get(detail)
+    if known is None:
+        return sip.end(sip_code, "Vonage", detail)
+    word, sentence = known
+    return EndReason.FAILED, CallError(code=word, message=sentence, carrier_code=detail)

@@ -7,7 +7,7 @@ import numpy as np
 
 from outdial.media import tones
 from outdial.media.frames import FRAME_BYTES, SILENT_FRAME, silence
-from outdial.simulator.line import Line, Peer, Player
+from outdial.simulator.line import Peer, Player
 from outdial.simulator.telnyx.media import MediaStream
 
 RINGBACK_MS = 6000
@@ -54,14 +54,13 @@ class LegAudio:
         while True:
             await self.play(tones.ringback(RINGBACK_MS))
 
-    async def press_for(self, line: Line, digits: str, duration_ms: int) -> None:
-        """Digits as tones, and as the events a phone menu goes by; `w` and `W` are pauses."""
+    async def play_digits(self, digits: str, duration_ms: int) -> None:
+        """Digits as tones; `w` and `W` are pauses."""
         for digit in digits:
             if digit in DIGIT_PAUSES_MS:
                 await asyncio.sleep(DIGIT_PAUSES_MS[digit] / 1000)
             else:
                 await self.play(tones.dtmf(digit.upper(), duration_ms) + silence(100))
-                line.phone.hear_digit(digit.upper())
 
 
 def mix(frames: Sequence[bytes]) -> bytes:

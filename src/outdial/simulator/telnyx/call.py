@@ -87,8 +87,7 @@ class TelnyxCall(Party):
         self.streaming.open()
 
     def press(self, digits: str, duration_ms: int = DIGIT_MS) -> None:
-        assert self.line is not None
-        self._work.append(self.network.start(self.audio.press_for(self.line, digits, duration_ms)))
+        self._work.append(self.network.start(self.audio.play_digits(digits, duration_ms)))
 
     @property
     def over(self) -> bool:
@@ -272,6 +271,6 @@ def bridge(one: TelnyxCall, other: TelnyxCall) -> None:
     """Connect the people at two answered legs; their streams go on."""
     assert one.line is not None
     assert other.line is not None
-    one.audio.far, other.audio.far = ends(one.line, other.line)
+    one.audio.far, other.audio.far = ends()
     for call in (other, one):
         call.callbacks.post("call.bridged", **call.leg.parties())

@@ -79,6 +79,8 @@ class Streaming:
         cut = party.strikes(FaultKind.STREAM_CUT)
         if cut is not None:
             self._cut = asyncio.get_running_loop().call_later(cut.after_ms / 1000, socket.cut)
+        if garbled := party.strikes(FaultKind.MEDIA_GARBLED):
+            socket.garble(garbled.after_ms / 1000)
         stream.start()
         party.audio.stream = stream
         self._post("streaming.started")

@@ -60,6 +60,8 @@ async def connect(live: TwilioCall, verb: twiml.Connect, base: str) -> None:
     line = live.phone_line
     cut = live.strikes(FaultKind.STREAM_CUT)
     timer = asyncio.get_running_loop().call_later(cut.after_ms / 1000, socket.cut) if cut else None
+    if garbled := live.strikes(FaultKind.MEDIA_GARBLED):
+        socket.garble(garbled.after_ms / 1000)
     stream.start()
     told.started()
     line.peer = stream

@@ -23,13 +23,12 @@ async def play(live: TwilioCall, pcm: bytes) -> None:
 
 
 async def press(live: TwilioCall, digits: str) -> None:
-    """Digits as tones, and as the events a phone menu goes by; `w` and `W` are pauses."""
+    """Digits as tones; `w` and `W` are pauses."""
     for digit in digits:
         if digit in DIGIT_PAUSES_MS:
             await play(live, silence(DIGIT_PAUSES_MS[digit]))
         else:
             await play(live, tones.dtmf(digit.upper(), PRESSED_MS) + silence(PRESSED_MS))
-            live.phone_line.phone.hear_digit(digit.upper())
 
 
 async def repeat(live: TwilioCall, pcm: bytes, loop: int) -> None:

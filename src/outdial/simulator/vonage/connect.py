@@ -103,6 +103,8 @@ async def _stream(live: PhoneLeg, socket_leg: SocketLeg, endpoint: WebSocketEndp
     timers = [loop.call_later(limit_s, socket_leg.hang_up)]
     if cut := live.strikes(FaultKind.STREAM_CUT):
         timers.append(loop.call_later(cut.after_ms / 1000, socket.cut))
+    if garbled := live.strikes(FaultKind.MEDIA_GARBLED):
+        socket.garble(garbled.after_ms / 1000)
     socket_leg.tell(Word.ANSWERED)
     media.start()
     live.stage.party = media

@@ -36,7 +36,7 @@ async def connect_phone(
         await first_of(answered, living)
         ringing.cancel()
         if child.line is not None and not child.over:
-            live.stage.party, child.stage.party = ends(live.phone_line, child.line)
+            live.stage.party, child.stage.party = ends()
         await first_of(living, child.redirected)
         left = not living.done()
     finally:

@@ -13,13 +13,12 @@ _TAG = re.compile(r"<[^>]*>")
 
 
 async def press(live: PhoneLeg, digits: str) -> None:
-    """Digits as tones, and as the events a phone menu goes by; `p` is a pause."""
+    """Digits as tones; `p` is a pause."""
     for digit in digits:
         if digit == "p":
             await live.stage.play(silence(PAUSE_MS))
         else:
             await live.stage.play(tones.dtmf(digit, PRESSED_MS) + silence(PRESSED_MS))
-            live.phone_line.phone.hear_digit(digit)
 
 
 async def say(live: PhoneLeg, text: str, loop: int) -> None:
