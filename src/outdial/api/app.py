@@ -7,6 +7,7 @@ from outdial.api import (
     agents,
     api_keys,
     calls,
+    carrier_accounts,
     control,
     events,
     health,
@@ -35,7 +36,7 @@ def create_api(services: Services) -> FastAPI:
     app.state.authenticator = Authenticator(services.engine)
     problems.install(app)
     app.add_middleware(BodyLimit, max_bytes=services.settings.max_body_bytes)
-    modules = (outbound, calls, control, events, numbers, agents, api_keys, workspace, health)
+    modules = (outbound, calls, control, events, numbers, carrier_accounts, agents, api_keys, workspace, health)
     routers = [module.router for module in modules]
     for router in routers:
         app.include_router(router)

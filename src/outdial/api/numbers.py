@@ -73,6 +73,8 @@ _REFUSED = {
     "credentials of its account.",
     "s409_number_in_use": "This number belongs to a SIP trunk. Remove it from the trunk in the Twilio console (Elastic "
     "SIP Trunking), then connect it again.",
+    "s409_other_region": "This carrier account is connected already, in another region. Change the account's region, "
+    "or leave it out here.",
     "s409_no_public_url": "Carriers can't reach this server: it has no public https address. Set OUTDIAL_PUBLIC_URL, "
     "then connect again.",
 }
@@ -88,6 +90,9 @@ class NumberOfAccount(StrictBody):
     e164: E164
     credentials: dict[str, CleanText]
     """What the carrier asks for; stored encrypted, never given back."""
+    region: CleanId | None = None
+    """Where the carrier handles the account's calls, by its name: `ie1` at Twilio, `eu` at Vonage and Telnyx. Default:
+    as it is for an account that is known already, else the carrier's own."""
 
 
 class NewNumber(NumberOfAccount):
@@ -140,7 +145,11 @@ async def check_number(
     services: Use, caller: Caller, body: Annotated[NumberOfAccount, Body(openapi_examples=_CHECKED)]
 ) -> JSONResponse:
     check = await services.connector.check(
-        caller.workspace_id, carrier=body.carrier, e164=body.e164, credentials=body.credentials
+        caller.workspace_id,
+        carrier=body.carrier,
+        e164=body.e164,
+        credentials=body.credentials,
+        region=body.region,
     )
     return JSONResponse(check)
 
@@ -170,6 +179,7 @@ async def post_number(
         agent_version=body.agent_version,
         direction=body.direction,
         configure_carrier=body.configure_carrier,
+        region=body.region,
     )
     return JSONResponse(number, status_code=201)
 

@@ -84,6 +84,6 @@ def accounts(config: SimulatorConfig, base_url: str) -> list[str]:
     return [
         f"Twilio: account {config.account_sid}, numbers {', '.join(config.numbers)}",
         f"Vonage: API key {vonage.api_key}, application {vonage.application_id}, numbers {', '.join(vonage.numbers)}",
-        f"Telnyx (under /v2): connection {telnyx.connection_id}, numbers {', '.join(telnyx.numbers)}",
+        f"Telnyx: connection {telnyx.connection_id}, numbers {', '.join(telnyx.numbers)}",
         f"Vonage's private key and Telnyx's public key: {base_url}/_simulator",
     ]
