@@ -32,7 +32,7 @@ const REPLACED = 4409;
 /**
  * Events (CustomEvent, facts in `detail`):
  *
- * - `state` {state: State}: something changed; also after each of the following
+ * - `state` {state: State}: it has changed; comes before the events that say why
  * - `ringing` {from, carrier}: a call comes in
  * - `answered`: sound flows both ways
  * - `ended` {why: Why, detail?: string}: `detail` is a sentence for `refused`
