@@ -1,0 +1,91 @@
+"""The dashboard in a real browser, beside the demo as a newcomer starts it. Without a Chromium all of this is left out."""
+
+import tempfile
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytest_asyncio
+from playwright.async_api import Browser, BrowserContext, Page, Playwright, async_playwright
+
+from browser.chromium import FLAGS, WHY_NOT, chromium
+from browser.demo import Demo, running_demo
+
+NO_ERROR = ("Failed to load resource",)  # the status is looked at where it matters
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """One loop for all: the browser and the demo live as long as the session."""
+    for item in items:
+        if item.path.is_relative_to(Path(__file__).parent):
+            item.add_marker(pytest.mark.asyncio(loop_scope="session"), append=False)
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def demo() -> AsyncIterator[Demo]:
+    if chromium() is None:
+        pytest.skip(WHY_NOT)
+    with tempfile.TemporaryDirectory(prefix="outdial-browser-") as name:
+        folder = Path(name)
+        folder.chmod(0o755)  # PostgreSQL may run as another user
+        async with running_demo(folder) as demo:
+            yield demo
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def playwright() -> AsyncIterator[Playwright]:
+    if chromium() is None:
+        pytest.skip(WHY_NOT)
+    async with async_playwright() as playwright:
+        yield playwright
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def browser(playwright: Playwright) -> AsyncIterator[Browser]:
+    browser = await playwright.chromium.launch(executable_path=chromium(), args=FLAGS)
+    yield browser
+    await browser.close()
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def operator(browser: Browser, demo: Demo) -> dict[str, Any]:
+    """The cookies of the first person, who came by the demo's link."""
+    context = await browser.new_context()
+    page = await context.new_page()
+    await page.goto(demo.sign_in_url)
+    await page.wait_for_url(f"{demo.base_url}/")
+    state = await context.storage_state()
+    await context.close()
+    return dict(state)
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def context(browser: Browser, demo: Demo, operator: dict[str, Any]) -> AsyncIterator[BrowserContext]:
+    context = await browser.new_context(
+        base_url=demo.base_url, storage_state=operator, permissions=["clipboard-read", "clipboard-write"]  # type: ignore[arg-type]
+    )
+    context.set_default_timeout(15_000)
+    yield context
+    await context.close()
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def page(context: BrowserContext) -> AsyncIterator[Page]:
+    """Signed in as the operator. Whatever the page complains of in its console fails the test."""
+    page = await context.new_page()
+    complaints = listen_to(page)
+    yield page
+    assert complaints == []
+
+
+def listen_to(page: Page) -> list[str]:
+    complaints: list[str] = []
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+
+    def heard(message: Any) -> None:
+        if message.type == "error" and not message.text.startswith(NO_ERROR):
+            complaints.append(message.text)
+
+    page.on("console", heard)
+    return complaints

@@ -1,0 +1,18 @@
+"""Every page of the dashboard, by name; {number}, {agent} and {call} are ids of the demo."""
+
+PAGES = {
+    "overview": "/",
+    "calls": "/calls",
+    "call": "/calls/{call}",
+    "phone-numbers": "/phone-numbers",
+    "connect-a-number": "/phone-numbers/connect",
+    "agents": "/agents",
+    "agent": "/agents/{agent}",
+    "browser-phone": "/phone",
+    "settings": "/settings",
+    "api-keys": "/settings/api-keys",
+    "carrier-accounts": "/settings/carriers",
+    "members": "/settings/members",
+    "audit-log": "/settings/audit-log",
+    "me": "/settings/me",
+}

@@ -1,0 +1,60 @@
+"""View → Call → watch → the recording plays."""
+
+import re
+
+from playwright.async_api import Page, expect
+
+from browser.demo import Demo
+
+HUMAN = "+12025550100"
+
+
+async def test_a_call_is_placed_from_the_modal_and_watched_to_its_end(page: Page, demo: Demo):
+    await page.goto("/phone-numbers")
+    await expect(page.get_by_role("columnheader", name="Outbound call API")).to_be_visible()
+    await page.get_by_role("row", name=re.compile("15551230002")).get_by_role("button", name="View").click()
+    modal = page.get_by_role("dialog", name="Outbound call API")
+    await expect(modal.get_by_text(re.compile("In some regions automated calls without consent break the law"))).to_be_visible()
+    await modal.get_by_role("textbox", name="Phone number").fill(HUMAN)
+    await modal.get_by_role("button", name="Add a variable").click()
+    await modal.get_by_label("Name of variable 1").fill("user_name")
+    await modal.get_by_label("Value of variable 1").fill("Jane")
+    await modal.get_by_label("Answering machine detection").check()
+    await modal.get_by_role("button", name="Call", exact=True).click()
+    await expect(modal.get_by_text("In progress")).to_be_visible()
+    await expect(modal.get_by_text("Hello Jane, this is the automated assistant of Riverside Dental.")).to_be_visible()
+    await expect(modal.get_by_text("Completed")).to_be_visible(timeout=60_000)
+    await modal.get_by_role("link", name="Open the call").click()
+    await expect(page.get_by_text("Human").first).to_be_visible()
+    audio = page.locator("audio")
+    await expect(audio).to_be_attached(timeout=10_000)
+    await page.get_by_role("button", name=re.compile("^Play")).first.click()
+    await expect.poll(lambda: audio.evaluate("audio => audio.currentTime")).to_be_greater_than(0.5)  # type: ignore[attr-defined]
+
+
+async def test_the_snippets_say_what_the_form_says(page: Page, demo: Demo):
+    await page.goto("/phone-numbers")
+    await page.get_by_role("button", name="View").first.click()
+    modal = page.get_by_role("dialog", name="Outbound call API")
+    url = f"{demo.base_url}/v1/phone-number/{demo.numbers['twilio']}/outbound"
+    await expect(modal.get_by_role("tabpanel")).to_contain_text(f"curl -X POST '{url}'")
+    await expect(modal.get_by_role("tabpanel")).to_contain_text('"to": "+15551234567"')
+    await modal.get_by_role("textbox", name="Phone number").fill("+12025550101")
+    await modal.get_by_label("Answering machine detection").check()
+    await expect(modal.get_by_role("tabpanel")).to_contain_text('"to": "+12025550101"')
+    await modal.get_by_role("tab", name="Python").click()
+    await expect(modal.get_by_role("tabpanel")).to_contain_text('"amd": True')
+    await modal.get_by_role("button", name="Copy").click()
+    assert '"to": "+12025550101"' in await page.evaluate("navigator.clipboard.readText()")
+
+
+async def test_a_wrong_number_is_said_at_its_field_and_nothing_typed_is_lost(page: Page, demo: Demo):
+    await page.goto("/phone-numbers")
+    await page.get_by_role("button", name="View").first.click()
+    modal = page.get_by_role("dialog", name="Outbound call API")
+    number = modal.get_by_role("textbox", name="Phone number")
+    await number.fill("555 1234")
+    await modal.get_by_role("button", name="Call", exact=True).click()
+    await expect(number).to_have_attribute("aria-invalid", "true")
+    await expect(number).to_have_value("555 1234")
+    await expect(number).to_be_focused()
