@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, Select, and_, case, func, or_, select
+from sqlalchemy import ColumnElement, Row, Select, case, false, func, or_, select, true
 from sqlalchemy.ext.asyncio import AsyncConnection
 from typing_extensions import TypedDict
 
@@ -165,16 +165,14 @@ def _groups(workspace_id: str, since: datetime) -> Select[Any]:
 
 
 def _was_dialled() -> ColumnElement[bool]:
-    """Its state says it of most calls; those that wait, failed or were given up may have had an attempt or not."""
-    attempted = select(attempts.c.id).where(attempts.c.call_id == calls.c.id).exists()
+    """Its state says it of most calls; those that wait or were given up may have had an attempt or not."""
+    # With a limit it is looked up for these calls alone; without, PostgreSQL reads all attempts there are.
+    attempted = select(true()).where(attempts.c.call_id == calls.c.id).limit(1).scalar_subquery()
     unclear = or_(
         calls.c.state == CallState.QUEUED,
-        and_(
-            calls.c.answered_at.is_(None),
-            calls.c.end_reason.in_([EndReason.FAILED, EndReason.CANCELED, EndReason.EXPIRED]),
-        ),
+        calls.c.end_reason.in_([EndReason.CANCELED, EndReason.EXPIRED]),
     )
-    return case((unclear, attempted), else_=True)
+    return case((unclear, func.coalesce(attempted, false())), else_=true())
 
 
 def _today(groups: Sequence[Row[Any]], since: datetime) -> Today:
