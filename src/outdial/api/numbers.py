@@ -10,13 +10,15 @@ from typing_extensions import TypedDict
 from outdial.api.auth import ApiRoute, Caller, needs
 from outdial.api.bodies import CleanId, Name, StrictBody
 from outdial.api.docs import errors, example
-from outdial.api.services import Use
+from outdial.api.services import Services, Use
 from outdial.calls.request import E164, CleanText
 from outdial.carriers.base import CarrierName
 from outdial.carriers.registry import CARRIERS
 from outdial.db.engine import reading
 from outdial.numbers.connecting import NumberCheck, RemovedNumber
+from outdial.numbers.simulated import carrier_url
 from outdial.numbers.store import Direction, NumberView, Version, change_number, get_number, list_numbers
+from outdial.refusals import Invalid
 from outdial.workspaces.access import Role
 
 router = APIRouter(route_class=ApiRoute, tags=["Phone numbers"])
@@ -89,6 +91,8 @@ class NumberOfAccount(StrictBody):
     e164: E164
     credentials: dict[str, CleanText]
     """What the carrier asks for; stored encrypted, never given back."""
+    simulated: bool = False
+    """The number is one of the simulator that runs beside this server, where it has one (`outdial demo`)."""
 
 
 class NewNumber(NumberOfAccount):
@@ -173,6 +177,7 @@ async def post_number(
         agent_version=body.agent_version,
         direction=body.direction,
         configure_carrier=body.configure_carrier,
+        base_url=_base_url(services, body),
         by=caller.actor,
     )
     return JSONResponse(number, status_code=201)
@@ -248,3 +253,13 @@ async def delete_number(
         caller.workspace_id, number_id, configure_carrier=configure_carrier, by=caller.actor
     )
     return JSONResponse(removed)
+
+
+def _base_url(services: Services, body: NumberOfAccount) -> str | None:
+    """No other than the simulator's: requests with credentials go where the operator of the server says."""
+    if not body.simulated:
+        return None
+    simulator_url = services.settings.simulator_url
+    if simulator_url is None:
+        raise Invalid("simulated", "there is no simulator beside this server")
+    return carrier_url(body.carrier, simulator_url)
