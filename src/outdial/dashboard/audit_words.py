@@ -50,6 +50,9 @@ _PLACES = {
 }
 
 
+_DETAILS = {"e164": "number", "hint": "begins with"}
+
+
 class Words(TypedDict):
     """`href`: where the subject is to be seen. `facts`: the details, each with its name."""
 
@@ -70,7 +73,7 @@ def words(entry: AuditEntry) -> Words:
 
 
 def _facts(details: Mapping[str, Any]) -> list[tuple[str, str]]:
-    return [(name.replace("_", " "), _value(name, value)) for name, value in details.items()]
+    return [(_DETAILS.get(name) or name.replace("_", " "), _value(name, value)) for name, value in details.items()]
 
 
 def _value(name: str, value: Any) -> str:
