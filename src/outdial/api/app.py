@@ -8,6 +8,7 @@ from outdial.api import (
     api_keys,
     audit_log,
     calls,
+    carrier_accounts,
     control,
     events,
     health,
@@ -42,8 +43,20 @@ def create_api(services: Services) -> FastAPI:
     problems.install(app)
     app.add_middleware(BodyLimit, max_bytes=services.settings.max_body_bytes)
     modules = (
-        *(outbound, calls, control, events, overview, numbers, agents),
-        *(workspace, members, me, api_keys, audit_log, health),
+        outbound,
+        calls,
+        control,
+        events,
+        overview,
+        numbers,
+        carrier_accounts,
+        agents,
+        workspace,
+        members,
+        me,
+        api_keys,
+        audit_log,
+        health,
     )
     routers = [module.router for module in modules]
     for router in routers:

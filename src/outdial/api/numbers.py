@@ -16,7 +16,6 @@ from outdial.carriers.base import CarrierName
 from outdial.carriers.registry import CARRIERS
 from outdial.db.engine import reading
 from outdial.numbers.connecting import NumberCheck, RemovedNumber
-from outdial.numbers.simulated import carrier_url
 from outdial.numbers.store import Direction, NumberView, Version, change_number, get_number, list_numbers
 from outdial.refusals import Invalid
 from outdial.workspaces.access import Role
@@ -76,6 +75,8 @@ _REFUSED = {
     "credentials of its account.",
     "s409_number_in_use": "This number belongs to a SIP trunk. Remove it from the trunk in the Twilio console (Elastic "
     "SIP Trunking), then connect it again.",
+    "s409_other_region": "This carrier account is connected already, in another region. Change the account's region, "
+    "or leave it out here.",
     "s409_no_public_url": "Carriers can't reach this server: it has no public https address. Set OUTDIAL_PUBLIC_URL, "
     "then connect again.",
 }
@@ -92,7 +93,10 @@ class NumberOfAccount(StrictBody):
     credentials: dict[str, CleanText]
     """What the carrier asks for; stored encrypted, never given back."""
     simulated: bool = False
-    """The number is one of the simulator that runs beside this server, where it has one (`outdial demo`)."""
+    """`true`: of the carrier simulator that this server runs beside (`OUTDIAL_SIMULATOR_URL`)."""
+    region: CleanId | None = None
+    """Where the carrier handles the account's calls, by its name: `ie1` at Twilio, `eu` at Vonage and Telnyx. Default:
+    as it is for an account that is known already, else the carrier's own."""
 
 
 class NewNumber(NumberOfAccount):
@@ -146,7 +150,12 @@ async def check_number(
     services: Use, caller: Caller, body: Annotated[NumberOfAccount, Body(openapi_examples=_CHECKED)]
 ) -> JSONResponse:
     check = await services.connector.check(
-        caller.workspace_id, carrier=body.carrier, e164=body.e164, credentials=body.credentials
+        caller.workspace_id,
+        carrier=body.carrier,
+        e164=body.e164,
+        credentials=body.credentials,
+        region=body.region,
+        base_url=_simulator_url(services, body),
     )
     return JSONResponse(check)
 
@@ -177,7 +186,8 @@ async def post_number(
         agent_version=body.agent_version,
         direction=body.direction,
         configure_carrier=body.configure_carrier,
-        base_url=_base_url(services, body),
+        region=body.region,
+        base_url=_simulator_url(services, body),
         by=caller.actor,
     )
     return JSONResponse(number, status_code=201)
@@ -255,11 +265,9 @@ async def delete_number(
     return JSONResponse(removed)
 
 
-def _base_url(services: Services, body: NumberOfAccount) -> str | None:
-    """No other than the simulator's: requests with credentials go where the operator of the server says."""
+def _simulator_url(services: Services, body: NumberOfAccount) -> str | None:
     if not body.simulated:
         return None
-    simulator_url = services.settings.simulator_url
-    if simulator_url is None:
-        raise Invalid("simulated", "there is no simulator beside this server")
-    return carrier_url(body.carrier, simulator_url)
+    if services.settings.simulator_url is None:
+        raise Invalid("simulated", "can't be had: this server runs beside no simulator (OUTDIAL_SIMULATOR_URL)")
+    return services.settings.simulator_url

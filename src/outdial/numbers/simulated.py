@@ -50,12 +50,7 @@ async def simulated_accounts(simulator_url: str, *, timeout_s: float = 5.0) -> l
             carrier=carrier,
             numbers=tuple(about[carrier]["numbers"]),
             credentials=credentials[carrier],
-            base_url=carrier_url(carrier, simulator_url),
+            base_url=simulator_url,
         )
         for carrier in credentials
     ]
-
-
-def carrier_url(carrier: CarrierName, simulator_url: str) -> str:
-    """Where a simulator speaks as this carrier."""
-    return f"{simulator_url}/v2" if carrier is CarrierName.TELNYX else simulator_url
