@@ -5,7 +5,10 @@ import pytest
 from outdial.dashboard import audit_words, browsers
 from outdial.workspaces.access import Role
 
-PAGES = ["/settings", "/settings/api-keys", "/settings/carriers", "/settings/members", "/settings/audit-log", "/settings/me"]
+PAGES = [
+    "/settings",
+    *(f"/settings/{page}" for page in ("api-keys", "carriers", "members", "audit-log", "me")),
+]
 
 
 @pytest.fixture

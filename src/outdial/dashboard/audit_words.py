@@ -14,6 +14,7 @@ KINDS = {
     "number": "Phone numbers",
     "agent": "Agents",
     "api_key": "API keys",
+    "carrier_account": "Carrier accounts",
     "credentials": "Carrier credentials",
     "member": "Members",
 }

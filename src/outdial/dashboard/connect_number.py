@@ -9,6 +9,7 @@ from fastapi import APIRouter, Response
 
 from outdial.agents.store import list_agents
 from outdial.api.auth import needs
+from outdial.carriers.kind import CarrierKind
 from outdial.carriers.registry import CARRIERS
 from outdial.dashboard.page import Here, PageRoute
 from outdial.db.engine import reading
@@ -35,10 +36,15 @@ async def connect_number(page: Here) -> Response:
         "connect_number.html",
         carriers=CARRIERS.values(),
         agents=[(agent["id"], agent["name"]) for agent in agents],
-        regions={name: [] for name in CARRIERS},
+        regions={kind.name: region_choices(kind) for kind in CARRIERS.values()},
         simulated=await _simulated(page.simulator_url, connected),
         is_public=base_url.startswith("https://"),
     )
+
+
+def region_choices(kind: CarrierKind) -> list[tuple[str, str]]:
+    """Name, and what people read. The first is the carrier's own choice."""
+    return [(region.name, f"{region.name} ({region.place})") for region in kind.regions]
 
 
 async def _simulated(simulator_url: str | None, connected: Collection[str]) -> dict[str, Any] | None:

@@ -4,12 +4,15 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
 
+from outdial.carriers.registry import CARRIERS
 from outdial.dashboard import audit_words, browsers
+from outdial.dashboard.connect_number import region_choices
 from outdial.dashboard.page import Here, PageRoute
 from outdial.db.engine import reading
 from outdial.members.passwords import MIN_CHARS
 from outdial.members.sign_in import list_sign_ins
 from outdial.members.store import list_members
+from outdial.numbers.carrier_accounts import list_accounts
 from outdial.workspaces.access import Role
 from outdial.workspaces.api_keys import list_api_keys
 from outdial.workspaces.audit import list_audit
@@ -40,6 +43,18 @@ async def api_keys(page: Here) -> Response:
         "settings/api_keys.html",
         keys=[key for key in keys if key["revoked_at"] is None],
         revoked=[key for key in keys if key["revoked_at"] is not None],
+    )
+
+
+@router.get("/settings/carriers")
+async def carriers(page: Here) -> Response:
+    async with reading(page.services.engine) as conn:
+        accounts = await list_accounts(conn, page.workspace_id)
+    return await page.render(
+        "settings/carriers.html",
+        accounts=accounts,
+        kinds=CARRIERS,
+        regions={kind.name: region_choices(kind) for kind in CARRIERS.values()},
     )
 
 
