@@ -1,7 +1,8 @@
 """Points in time as the outside world writes them: ISO 8601 with a time zone in, UTC with `Z` out."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, time
 from typing import overload
+from zoneinfo import ZoneInfo
 
 
 def parse_instant(text: str) -> datetime:
@@ -25,3 +26,12 @@ def to_json(at: datetime | None) -> str | None: ...
 def to_json(at: datetime | None) -> str | None:
     """`2026-01-31T09:00:00.123456Z`; None stays None."""
     return None if at is None else at.astimezone(UTC).isoformat().replace("+00:00", "Z")
+
+
+def start_of_day(time_zone: str, *, now: datetime) -> datetime:
+    """The last midnight in a time zone by its IANA name, as aware UTC. Raises ValueError for a name that is none."""
+    try:
+        zone = UTC if time_zone == "UTC" else ZoneInfo(time_zone)
+    except (ValueError, KeyError, OSError):  # no name at all, an unknown one, a folder of names
+        raise ValueError("must be the name of a time zone, such as Europe/Vienna") from None
+    return datetime.combine(now.astimezone(zone).date(), time.min, zone).astimezone(UTC)

@@ -23,6 +23,7 @@ VIEWER = {
     "GET /v1/me",
     "GET /v1/me/sign-ins",
     "GET /v1/members",
+    "GET /v1/overview",
     "GET /v1/carrier-accounts",
     "GET /v1/carrier-accounts/{account_id}",
     "GET /v1/phone-numbers",

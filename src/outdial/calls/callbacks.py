@@ -14,6 +14,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from outdial.calls.dialing import OpenCarrier
+from outdial.calls.refused import count_refused
 from outdial.calls.state import CarrierCall, EndReason
 from outdial.calls.transitions import announce_ending, apply_event, record_price
 from outdial.carriers.base import TRANSFER_FAILED, BadCallback, Callback, CallbackReply, CarrierError, CarrierName
@@ -69,6 +70,7 @@ class Callbacks:
         now = datetime.now(UTC)
         if not kind_of_carrier.verify(credentials, url=url, headers=headers, body=body, now=now):
             logger.warning("Callback with a wrong signature refused", extra={"attempt_id": attempt_id})
+            await count_refused(self._engine, row.carrier_account_id)
             return Received.FORGED
         try:
             callback = kind_of_carrier.parse(kind, body, headers=headers, received_at=now)

@@ -15,6 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from outdial.calls.callbacks import Callbacks, Received
 from outdial.calls.dialing import OpenCarrier
 from outdial.calls.inbound import Admitted, TurnedAway, admit_call
+from outdial.calls.refused import count_refused
 from outdial.calls.state import CallState, CarrierCall, EndReason, Progress
 from outdial.calls.transitions import apply_event
 from outdial.carriers.base import (
@@ -76,6 +77,7 @@ class Doorway:
         credentials = self._secret_box.decrypt(account.credentials)
         if not kind_of_carrier.verify(credentials, url=url, headers=headers, body=body, now=now):
             logger.warning("Callback with a wrong signature refused", extra={"account_id": account_id})
+            await count_refused(self._engine, account.id)
             return Received.FORGED, None
         try:
             incoming = kind_of_carrier.incoming(body, received_at=now) if kind == INBOUND else None

@@ -22,12 +22,14 @@ Credentials = Mapping[str, str]  # as stored: one string a CredentialField
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CredentialField:
-    """One thing to ask the user for when an account is connected."""
+    """One thing to ask the user for when an account is connected. `where`: to find it at the carrier."""
 
     name: str
     label: str
+    where: str = ""
     secret: bool = True
     required: bool = True
+    multiline: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,9 +4,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-import httpx
 from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -17,9 +15,9 @@ from outdial.carriers.registry import CARRIERS
 from outdial.db.tables import calls, carrier_accounts, numbers
 from outdial.members.first_start import operator_link
 from outdial.numbers.access import callback_urls, open_account
+from outdial.numbers.simulated import SimulatedAccount, simulated_accounts
 from outdial.numbers.store import add_number, list_numbers
 from outdial.settings import Settings
-from outdial.simulator.server import SimulatorConfig
 from outdial.workspaces.api_keys import authenticate, create_api_key
 from outdial.workspaces.audit import COMMAND_LINE
 from outdial.workspaces.plans import Plan
@@ -29,7 +27,6 @@ from outdial.workspaces.store import create_workspace, list_workspaces
 WORKSPACE = "Demo"
 AGENT = "Appointment reminder"
 EXAMPLE = "appointment_reminder"
-SIMULATED = SimulatorConfig()  # the accounts that a simulator has when nobody asks for others
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,16 +37,6 @@ class DemoSetup:
     api_key: str
     numbers: Mapping[CarrierName, str]
     dashboard_url: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SimulatedAccount:
-    """The account a running simulator has at one carrier, as it is connected to Outdial."""
-
-    carrier: CarrierName
-    e164: str
-    credentials: Mapping[str, str]
-    base_url: str
 
 
 async def set_up_demo(
@@ -75,43 +62,6 @@ async def set_up_demo(
         },
         dashboard_url=await operator_link(engine, settings.base_url) or settings.base_url,
     )
-
-
-async def simulated_accounts(simulator_url: str) -> list[SimulatedAccount]:
-    """Of every carrier; two have a key pair that is made anew whenever a simulator starts."""
-    async with httpx.AsyncClient(trust_env=False) as http:
-        about: dict[str, dict[str, Any]] = (await http.get(f"{simulator_url}/_simulator")).raise_for_status().json()
-    vonage, telnyx = SIMULATED.vonage, SIMULATED.telnyx
-    return [
-        SimulatedAccount(
-            carrier=CarrierName.TWILIO,
-            e164=SIMULATED.numbers[0],
-            credentials={"account_sid": SIMULATED.account_sid, "auth_token": SIMULATED.auth_token},
-            base_url=simulator_url,
-        ),
-        SimulatedAccount(
-            carrier=CarrierName.VONAGE,
-            e164=vonage.numbers[0],
-            credentials={
-                "api_key": vonage.api_key,
-                "api_secret": vonage.api_secret,
-                "signature_secret": vonage.signature_secret,
-                "application_id": vonage.application_id,
-                "private_key": about["vonage"]["private_key"],
-            },
-            base_url=simulator_url,
-        ),
-        SimulatedAccount(
-            carrier=CarrierName.TELNYX,
-            e164=telnyx.numbers[0],
-            credentials={
-                "api_key": telnyx.api_key,
-                "public_key": about["telnyx"]["public_key"],
-                "connection_id": telnyx.connection_id,
-            },
-            base_url=simulator_url,
-        ),
-    ]
 
 
 async def recording_of(engine: AsyncEngine, settings: Settings, call_id: str) -> Path | None:
@@ -146,17 +96,18 @@ async def _number(
     calls_per_second: float,
 ) -> str:
     """The number's id. A simulator forgets everything when it ends, so the number is connected there every time."""
+    e164 = account.numbers[0]
     secret_box = SecretBox.from_settings(settings)
     async with engine.connect() as conn:
         listed = await list_numbers(conn, workspace_id, public_url=settings.base_url)
-    number = next((each for each in listed if each["e164"] == account.e164), None)
+    number = next((each for each in listed if each["e164"] == e164), None)
     if number is None:
         number = await add_number(
             engine,
             secret_box,
             workspace_id,
             carrier=account.carrier,
-            e164=account.e164,
+            e164=e164,
             credentials=account.credentials,
             public_url=settings.base_url,
             name=f"Demo number ({CARRIERS[account.carrier].label})",
@@ -182,7 +133,7 @@ async def _number(
         )
     client = open_account(account.carrier, account.credentials, account.base_url)
     try:
-        connected = await client.connect(account.e164, **callback_urls(settings.base_url, account.carrier, account_id))
+        connected = await client.connect(e164, **callback_urls(settings.base_url, account.carrier, account_id))
     finally:
         await client.aclose()
     async with engine.begin() as conn:

@@ -1,4 +1,4 @@
-"""Phone numbers: the list, the modal "Outbound call API", connecting one, and changing it."""
+"""Phone numbers: the list, the modal "Outbound call API", and changing one."""
 
 from typing import Any
 
@@ -6,10 +6,10 @@ from fastapi import APIRouter, Response
 
 from outdial.agents.store import list_agents
 from outdial.api.docs import CONSENT
-from outdial.carriers.registry import CARRIERS
 from outdial.dashboard.page import Here, PageRoute
 from outdial.dashboard.snippets import snippets
 from outdial.db.engine import reading
+from outdial.numbers.health import number_health
 from outdial.numbers.store import NumberView, get_number, list_numbers
 
 router = APIRouter(include_in_schema=False, route_class=PageRoute)
@@ -19,8 +19,8 @@ router = APIRouter(include_in_schema=False, route_class=PageRoute)
 async def phone_numbers(page: Here) -> Response:
     async with reading(page.services.engine) as conn:
         numbers = await list_numbers(conn, page.workspace_id, public_url=page.services.settings.base_url)
-        agents = await list_agents(conn, page.workspace_id)
-    return await page.render("phone_numbers.html", numbers=numbers, agents=agents, carriers=CARRIERS.values())
+        health = {one["number_id"]: one for one in await number_health(conn, page.workspace_id)}
+    return await page.render("phone_numbers.html", numbers=numbers, health=health)
 
 
 @router.get("/phone-numbers/{number_id}/outbound-call-api")

@@ -214,6 +214,9 @@ numbers = Table(
     UniqueConstraint("workspace_id", "e164"),
 )
 
+# Outbound calls whose last dial has an outcome.
+DIALLED = "direction = 'outbound' AND state = 'ended' AND end_reason NOT IN ('canceled', 'expired')"
+
 calls = Table(
     "calls",
     metadata,
@@ -260,6 +263,13 @@ calls = Table(
     Index("ix_calls_live", "state", postgresql_where=text("state NOT IN ('queued', 'ended')")),
     Index("ix_calls_page", "workspace_id", "created_at", "id"),
     Index("ix_calls_number_id", "number_id"),
+    # The last thing a number's carrier did for us: numbers.health.
+    Index(
+        "ix_calls_number_dialled",
+        "number_id",
+        "ended_at",
+        postgresql_where=text(DIALLED),
+    ),
 )
 
 attempts = Table(
@@ -311,6 +321,17 @@ callbacks = Table(
     _instant("handled_at"),
     UniqueConstraint("attempt_id", "dedupe_key"),
     Index("ix_callbacks_unhandled", "id", postgresql_where=text("handled_at IS NULL")),
+)
+
+# Callbacks without a valid signature, counted by the hour; kept for a week.
+refused_callbacks = Table(
+    "refused_callbacks",
+    metadata,
+    Column(
+        "carrier_account_id", Text, ForeignKey("carrier_accounts.id", ondelete="CASCADE"), primary_key=True
+    ),
+    Column("hour", DateTime(timezone=True), primary_key=True),
+    Column("refused", Integer, nullable=False),
 )
 
 # What happened to a call, in order: the feed behind GET /v1/calls/<id>/events.

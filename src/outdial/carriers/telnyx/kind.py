@@ -27,10 +27,24 @@ TELNYX = CarrierKind(
     name=CarrierName.TELNYX,
     label="Telnyx",
     credential_fields=(
-        CredentialField(name="api_key", label="API key (KEY…)"),
-        CredentialField(name="public_key", label="Public key", secret=False),
         CredentialField(
-            name="connection_id", label="Id of the Call Control application", secret=False, required=False
+            name="api_key",
+            label="API key (KEY…)",
+            where="Telnyx portal, API keys.",
+        ),
+        CredentialField(
+            name="public_key",
+            label="Public key",
+            where="Telnyx portal, API keys: Public key. Telnyx signs its callbacks with the other half.",
+            secret=False,
+        ),
+        CredentialField(
+            name="connection_id",
+            label="Id of the Call Control application",
+            where="A Call Control application you have already (Telnyx portal, Voice). Without one, Outdial makes "
+            "one named “Outdial”.",
+            secret=False,
+            required=False,
         ),
     ),
     capabilities=CAPABILITIES,

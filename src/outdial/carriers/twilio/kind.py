@@ -26,11 +26,37 @@ TWILIO = CarrierKind(
     name=CarrierName.TWILIO,
     label="Twilio",
     credential_fields=(
-        CredentialField(name="account_sid", label="Account SID (AC…)", secret=False),
-        CredentialField(name="auth_token", label="Auth token"),
-        CredentialField(name="next_auth_token", label="Secondary auth token", required=False),
-        CredentialField(name="api_key", label="API key SID (SK…)", secret=False, required=False),
-        CredentialField(name="api_secret", label="API key secret", required=False),
+        CredentialField(
+            name="account_sid",
+            label="Account SID (AC…)",
+            where="Twilio console, start page: Account SID.",
+            secret=False,
+        ),
+        CredentialField(
+            name="auth_token",
+            label="Auth token",
+            where="Twilio console, start page: Auth Token, the primary one. Needed also with an API key: Twilio "
+            "signs its callbacks with it.",
+        ),
+        CredentialField(
+            name="next_auth_token",
+            label="Secondary auth token",
+            where="Only while you rotate the auth token: the secondary one.",
+            required=False,
+        ),
+        CredentialField(
+            name="api_key",
+            label="API key SID (SK…)",
+            where="Twilio console, API keys & tokens. With it, requests use the key instead of the auth token.",
+            secret=False,
+            required=False,
+        ),
+        CredentialField(
+            name="api_secret",
+            label="API key secret",
+            where="Shown once by Twilio when the API key is made.",
+            required=False,
+        ),
     ),
     capabilities=CAPABILITIES,
     regions=REGIONS,

@@ -33,11 +33,37 @@ VONAGE = CarrierKind(
     name=CarrierName.VONAGE,
     label="Vonage",
     credential_fields=(
-        CredentialField(name="api_key", label="API key", secret=False),
-        CredentialField(name="api_secret", label="API secret"),
-        CredentialField(name="signature_secret", label="Signature secret"),
-        CredentialField(name="application_id", label="Application id", secret=False, required=False),
-        CredentialField(name="private_key", label="Private key of the application (PEM)", required=False),
+        CredentialField(
+            name="api_key",
+            label="API key",
+            where="Vonage dashboard, start page.",
+            secret=False,
+        ),
+        CredentialField(
+            name="api_secret",
+            label="API secret",
+            where="Vonage dashboard, start page or API settings.",
+        ),
+        CredentialField(
+            name="signature_secret",
+            label="Signature secret",
+            where="Vonage dashboard, API settings: Signature secret. Another one than the API secret; Vonage "
+            "signs its callbacks with it.",
+        ),
+        CredentialField(
+            name="application_id",
+            label="Application id",
+            where="A Voice application you have already. Without one, Outdial makes one named “Outdial”.",
+            secret=False,
+            required=False,
+        ),
+        CredentialField(
+            name="private_key",
+            label="Private key of the application (PEM)",
+            where="That application's key file, whole, with its BEGIN and END lines.",
+            required=False,
+            multiline=True,
+        ),
     ),
     capabilities=CAPABILITIES,
     regions=REGIONS,

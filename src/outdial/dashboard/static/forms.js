@@ -131,7 +131,7 @@ export function setUp() {
   });
   document.addEventListener("click", (event) => {
     const button = event.target.closest("button[data-api]");
-    if (!button || button.form?.dataset.api) return;
+    if (!button || (button.type === "submit" && button.form?.dataset.api)) return;
     busy(button, async () => {
       if (button.dataset.confirm && !(await confirmed(button.dataset.confirm, button.dataset.confirmYes))) return;
       const [method, url] = button.dataset.api.split(" ");

@@ -29,6 +29,31 @@ dialog?.addEventListener("close", () => {
   watched = null;
 });
 
+// -- disconnecting: what became of the carrier's settings is told, not flashed ---------------------------------
+
+function told(carrier, answer) {
+  switch (answer.carrier) {
+    case "restored": return `Its settings at ${carrier} are as they were before it was connected.`;
+    case "left": return `Its settings at ${carrier} were left as they are. ${answer.message ?? ""}`;
+    default: return `Nothing was changed at ${carrier}.`;
+  }
+}
+
+content?.addEventListener("done", (event) => {
+  const { disconnects: number, carrier } = event.target.dataset;
+  if (!number) return;
+  content.innerHTML = `
+    <h2 id="part-dialog-title" tabindex="-1"></h2>
+    <p class="alert"></p>
+    <div class="dialog-actions"><button class="button primary" type="button" data-closes>Close</button></div>`;
+  content.querySelector("h2").textContent = `${number} was disconnected`;
+  const text = content.querySelector(".alert");
+  text.textContent = told(carrier, event.detail);
+  text.dataset.tone = event.detail.carrier === "left" ? "warn" : "good";
+  content.querySelector("h2").focus();
+  dialog.addEventListener("close", () => location.reload(), { once: true });
+});
+
 // -- variables: rows of name and value ------------------------------------------------------------------------
 
 function addVariable() {

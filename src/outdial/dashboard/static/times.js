@@ -38,7 +38,14 @@ export function show(root = document) {
   }
 }
 
+/** Tells the server whose today to count. */
+function tellZone() {
+  const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
+  if (zone) document.cookie = `outdial_zone=${zone}; path=/; max-age=31536000; samesite=lax`;
+}
+
 export function setUp() {
+  tellZone();
   show();
   setInterval(() => {
     for (const element of document.querySelectorAll('time[data-show="ago"]')) element.textContent = ago(new Date(element.dateTime));

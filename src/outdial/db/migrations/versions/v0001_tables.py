@@ -210,6 +210,15 @@ def upgrade() -> None:
         unique=False,
         postgresql_where=sa.text("state = 'queued'"),
     )
+    op.create_index(
+        "ix_calls_number_dialled",
+        "calls",
+        ["number_id", "ended_at"],
+        unique=False,
+        postgresql_where=sa.text(
+            "direction = 'outbound' AND state = 'ended' AND end_reason NOT IN ('canceled', 'expired')"
+        ),
+    )
     op.create_index("ix_calls_number_id", "calls", ["number_id"], unique=False)
     op.create_index("ix_calls_page", "calls", ["workspace_id", "created_at", "id"], unique=False)
     op.create_table(
@@ -343,6 +352,19 @@ def upgrade() -> None:
         postgresql_where=sa.text("handled_at IS NULL"),
     )
     op.create_table(
+        "refused_callbacks",
+        sa.Column("carrier_account_id", sa.Text(), nullable=False),
+        sa.Column("hour", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("refused", sa.Integer(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["carrier_account_id"],
+            ["carrier_accounts.id"],
+            name=op.f("fk_refused_callbacks_carrier_account_id"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("carrier_account_id", "hour", name=op.f("pk_refused_callbacks")),
+    )
+    op.create_table(
         "people",
         sa.Column("id", sa.Text(), nullable=False),
         sa.Column("email", sa.Text(), nullable=False),
@@ -445,6 +467,7 @@ def downgrade() -> None:
     op.drop_index("ix_members_person_id", table_name="members")
     op.drop_table("members")
     op.drop_table("people")
+    op.drop_table("refused_callbacks")
     op.drop_index(
         "ix_callbacks_unhandled", table_name="callbacks", postgresql_where=sa.text("handled_at IS NULL")
     )
@@ -464,6 +487,7 @@ def downgrade() -> None:
     op.drop_table("attempts")
     op.drop_index("ix_calls_page", table_name="calls")
     op.drop_index("ix_calls_number_id", table_name="calls")
+    op.drop_index("ix_calls_number_dialled", table_name="calls")
     op.drop_index("ix_calls_next_due", table_name="calls", postgresql_where=sa.text("state = 'queued'"))
     op.drop_index(
         "ix_calls_live", table_name="calls", postgresql_where=sa.text("state NOT IN ('queued', 'ended')")

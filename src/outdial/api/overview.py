@@ -1,0 +1,82 @@
+"""The overview: a workspace at a glance."""
+
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query
+from fastapi.responses import JSONResponse
+
+from outdial.api.auth import ApiRoute, Caller
+from outdial.api.docs import errors, example
+from outdial.api.problems import invalid
+from outdial.api.services import Use
+from outdial.calls.failures import FailureCode
+from outdial.calls.overview import Overview, get_overview
+from outdial.db.engine import reading
+from outdial.instants import start_of_day
+
+router = APIRouter(route_class=ApiRoute, tags=["Overview"])
+
+_NUMBER = "num_4m1q8x5z2v7k0t3w6y9r"
+_CALL = "call_8r5v1kz3m0q4t7w2x9y6"
+_OVERVIEW: dict[str, Any] = {
+    "lines": {"plan": "team", "lines": 15, "reserved_inbound": 2, "used_outbound": 4, "used_inbound": 1},
+    "queue": {"waiting": 12, "scheduled": 30, "oldest_due_at": "2026-01-31T09:29:40Z"},
+    "today": {
+        "since": "2026-01-31T00:00:00Z",
+        "outbound": 250,
+        "inbound": 14,
+        "dialled": 208,
+        "answered": 121,
+        "by_people": 96,
+        "undetected": 4,
+        "completed": 92,
+        "failed": 3,
+    },
+    "failures": [{"code": "no_funds", "meaning": FailureCode.NO_FUNDS.meaning, "calls": 3}],
+    "latency": {"median_ms": 640, "turns": 410},
+    "attention": {
+        "numbers": [
+            {
+                "number_id": _NUMBER,
+                "e164": "+15551230002",
+                "name": "Front desk",
+                "carrier": "twilio",
+                "trouble": "no_funds",
+                "message": "The Twilio account is out of money.",
+                "advice": "Top up the account at the carrier.",
+                "call_id": _CALL,
+                "at": "2026-01-31T09:20:00Z",
+            }
+        ],
+        "unknown_calls": [{"call_id": _CALL, "carrier": "telnyx", "since": "2026-01-31T09:25:00Z"}],
+        "stuck_callbacks": 0,
+        "refused_callbacks": [{"carrier": "vonage", "account": "a1b2c3d4", "refused": 7}],
+    },
+}
+
+
+@router.get(
+    "/v1/overview",
+    summary="See how things are going",
+    operation_id="get_overview",
+    description=(
+        "Lines and queue now, today's calls, and what needs attention: numbers whose last call failed for a reason "
+        "that stays, calls of unknown outcome, callbacks that don't get through."
+    ),
+    response_model=Overview,
+    responses=example(_OVERVIEW) | errors(422),
+)
+async def overview(
+    services: Use,
+    caller: Caller,
+    time_zone: Annotated[
+        str, Query(max_length=64, description="Whose today: the IANA name of a time zone, such as Europe/Vienna")
+    ] = "UTC",
+) -> JSONResponse:
+    try:
+        since = start_of_day(time_zone, now=datetime.now(UTC))
+    except ValueError as error:
+        raise invalid([{"field": "time_zone", "message": str(error)}]) from None
+    async with reading(services.engine) as conn:
+        return JSONResponse(await get_overview(conn, caller.workspace_id, since=since))

@@ -1,0 +1,91 @@
+"""Entries of the audit log as sentences: who did what, on what, with which details."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from typing_extensions import TypedDict
+
+from outdial.dashboard.words import carrier
+from outdial.workspaces.audit import AuditEntry
+
+# What comes before the dot of an act, for the filter.
+KINDS = {
+    "plan": "Plan and lines",
+    "number": "Phone numbers",
+    "agent": "Agents",
+    "api_key": "API keys",
+    "carrier_account": "Carrier accounts",
+    "credentials": "Carrier credentials",
+    "member": "Members",
+}
+
+_ACTS = {
+    "plan.changed": "Changed the plan",
+    "number.connected": "Connected a phone number",
+    "number.changed": "Changed a phone number",
+    "number.disconnected": "Disconnected a phone number",
+    "agent.created": "Made an agent",
+    "agent.version_added": "Saved a draft",
+    "agent.published": "Published an agent",
+    "agent.renamed": "Renamed an agent",
+    "api_key.created": "Made an API key",
+    "api_key.revoked": "Revoked an API key",
+    "credentials.replaced": "Replaced carrier credentials",
+    "carrier_account.changed": "Changed a carrier account",
+    "member.invited": "Invited a member",
+    "member.role_changed": "Changed a role",
+    "member.removed": "Removed a member",
+    "member.link_made": "Made a sign-in link",
+    "member.changed": "Changed a name or an address",
+    "member.password_set": "Set a password",
+}
+
+_PLACES = {
+    "number": "/phone-numbers",
+    "agent": "/agents/{id}",
+    "member": "/settings/members",
+    "plan": "/settings",
+    "api_key": "/settings/api-keys",
+    "credentials": "/settings/carriers",
+    "carrier_account": "/settings/carriers",
+}
+
+
+_DETAILS = {"e164": "number", "hint": "begins with"}
+
+
+class Words(TypedDict):
+    """`href`: where the subject is to be seen. `facts`: the details, each with its name."""
+
+    what: str
+    href: str | None
+    facts: list[tuple[str, str]]
+
+
+def words(entry: AuditEntry) -> Words:
+    """An act that is new here is told as the log has it."""
+    kind = entry["act"].partition(".")[0]
+    place = _PLACES.get(kind)
+    return Words(
+        what=_ACTS.get(entry["act"], entry["act"]),
+        href=None if place is None else place.format(id=entry["subject"]["id"]),
+        facts=_facts(entry["details"]),
+    )
+
+
+def _facts(details: Mapping[str, Any]) -> list[tuple[str, str]]:
+    return [(_DETAILS.get(name) or name.replace("_", " "), _value(name, value)) for name, value in details.items()]
+
+
+def _value(name: str, value: Any) -> str:
+    match value:
+        case None:
+            return "none"
+        case bool():
+            return "yes" if value else "no"
+        case str() if name == "carrier":
+            return carrier(value)
+        case list():
+            return ", ".join(str(one) for one in value)
+        case _:
+            return str(value)

@@ -1,0 +1,48 @@
+"""The first page: how a workspace is doing, live; for newcomers the three steps to their first call."""
+
+from datetime import UTC, datetime
+
+from fastapi import APIRouter, Response
+
+from outdial.agents.store import list_agents
+from outdial.calls.views import CallFilter, list_calls
+from outdial.dashboard.calls import live
+from outdial.dashboard.live_views import overview_parts, overview_view
+from outdial.dashboard.page import Here, Page, PageRoute
+from outdial.db.engine import reading
+from outdial.instants import start_of_day
+from outdial.numbers.store import list_numbers
+
+router = APIRouter(include_in_schema=False, route_class=PageRoute)
+
+ZONE_COOKIE = "outdial_zone"  # written by times.js; says nothing but whose today to count
+
+
+@router.get("/")
+async def overview(page: Here) -> Response:
+    base_url = page.services.settings.base_url
+    async with reading(page.services.engine) as conn:
+        latest = await list_calls(conn, page.workspace_id, CallFilter(limit=1), base_url=base_url)
+        if not latest["calls"]:
+            return await page.render(
+                "first_steps.html",
+                numbers=await list_numbers(conn, page.workspace_id, public_url=base_url),
+                agents=await list_agents(conn, page.workspace_id),
+            )
+    parts = await overview_parts(page.services, page.workspace_id, time_zone(page))
+    return await page.render("overview.html", parts={part.id: part.html for part in parts})
+
+
+@router.get("/live/overview")
+async def live_overview(page: Here) -> Response:
+    return live(page, overview_view(page.services, page.workspace_id, time_zone(page)))
+
+
+def time_zone(page: Page) -> str:
+    """The reader's; UTC for who has told none, or nonsense."""
+    told = page.request.cookies.get(ZONE_COOKIE, "UTC")
+    try:
+        start_of_day(told, now=datetime.now(UTC))
+    except ValueError:
+        return "UTC"
+    return told

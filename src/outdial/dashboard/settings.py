@@ -1,0 +1,92 @@
+"""Settings: plan and lines, API keys, carrier accounts, members, the audit log, and one's own account."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Response
+
+from outdial.carriers.registry import CARRIERS
+from outdial.dashboard import audit_words, browsers
+from outdial.dashboard.connect_number import region_choices
+from outdial.dashboard.page import Here, PageRoute
+from outdial.db.engine import reading
+from outdial.members.passwords import MIN_CHARS
+from outdial.members.sign_in import list_sign_ins
+from outdial.members.store import list_members
+from outdial.numbers.carrier_accounts import list_accounts
+from outdial.workspaces.access import Role
+from outdial.workspaces.api_keys import list_api_keys
+from outdial.workspaces.audit import list_audit
+from outdial.workspaces.plans import LINES, MAX_LINES
+from outdial.workspaces.store import get_workspace
+
+router = APIRouter(include_in_schema=False, route_class=PageRoute)
+
+ROLES = {
+    Role.OPERATOR: "Everything: carriers, API keys, the plan, members",
+    Role.EDITOR: "Places and steers calls, writes agents, says which one answers a number",
+    Role.VIEWER: "Looks and listens",
+}
+
+
+@router.get("/settings")
+async def plan(page: Here) -> Response:
+    async with reading(page.services.engine) as conn:
+        workspace = await get_workspace(conn, page.workspace_id)
+    return await page.render("settings/plan.html", now=workspace, presets=LINES, max_lines=MAX_LINES)
+
+
+@router.get("/settings/api-keys")
+async def api_keys(page: Here) -> Response:
+    async with reading(page.services.engine) as conn:
+        keys = await list_api_keys(conn, page.workspace_id)
+    return await page.render(
+        "settings/api_keys.html",
+        keys=[key for key in keys if key["revoked_at"] is None],
+        revoked=[key for key in keys if key["revoked_at"] is not None],
+    )
+
+
+@router.get("/settings/carriers")
+async def carriers(page: Here) -> Response:
+    async with reading(page.services.engine) as conn:
+        accounts = await list_accounts(conn, page.workspace_id)
+    return await page.render(
+        "settings/carriers.html",
+        accounts=accounts,
+        kinds=CARRIERS,
+        regions={kind.name: region_choices(kind) for kind in CARRIERS.values()},
+    )
+
+
+@router.get("/settings/members")
+async def members(page: Here) -> Response:
+    async with reading(page.services.engine) as conn:
+        found = await list_members(conn, page.workspace_id)
+    return await page.render("settings/members.html", members=found, roles=ROLES)
+
+
+@router.get("/settings/audit-log")
+async def audit_log(
+    page: Here,
+    act: Annotated[str, Query(max_length=50)] = "",
+    cursor: Annotated[str | None, Query(max_length=20)] = None,
+) -> Response:
+    async with reading(page.services.engine) as conn:
+        found = await list_audit(conn, page.workspace_id, act=act or None, cursor=cursor)
+    entries = [{**entry, **audit_words.words(entry)} for entry in found["entries"]]
+    return await page.render(
+        "settings/audit_log.html",
+        entries=entries,
+        next_cursor=found["next_cursor"],
+        act=act,
+        kinds=audit_words.KINDS,
+        is_first=cursor is None,
+    )
+
+
+@router.get("/settings/me")
+async def me(page: Here) -> Response:
+    async with reading(page.services.engine) as conn:
+        found = await list_sign_ins(conn, page.person.person_id, current=page.person.sign_in_id)
+    sign_ins = [{**one, "browser": browsers.in_words(one["user_agent"])} for one in found]
+    return await page.render("settings/me.html", sign_ins=sign_ins, min_chars=MIN_CHARS)

@@ -1,0 +1,144 @@
+import re
+
+import pytest
+
+from outdial.dashboard import audit_words, browsers
+from outdial.workspaces.access import Role
+
+PAGES = [
+    "/settings",
+    *(f"/settings/{page}" for page in ("api-keys", "carriers", "members", "audit-log", "me")),
+]
+
+
+@pytest.fixture
+async def operator(browser_of):
+    return await browser_of(Role.OPERATOR)
+
+
+@pytest.mark.parametrize("path", PAGES)
+@pytest.mark.parametrize("role", Role)
+async def test_everybody_may_look_and_is_told_where_they_are(browser_of, path, role):
+    answer = await (await browser_of(role)).get(path)
+    assert answer.status_code == 200
+    assert re.search(rf'href="{path}" aria-current="page"', answer.text)
+    for other in PAGES:
+        assert f'href="{other}"' in answer.text
+
+
+@pytest.mark.parametrize(
+    ("path", "act"),
+    [
+        ("/settings", "PATCH /v1/workspace"),
+        ("/settings/api-keys", "POST /v1/api-keys"),
+        ("/settings/api-keys", "DELETE /v1/api-keys/"),
+        ("/settings/carriers", "PATCH /v1/carrier-accounts/"),
+        ("/settings/members", "POST /v1/members"),
+        ("/settings/members", "PATCH /v1/members/"),
+        ("/settings/members", "DELETE /v1/members/"),
+    ],
+)
+async def test_only_operators_are_offered_changes(operator, editor, viewer, path, act):
+    assert act in (await operator.get(path)).text
+    assert act not in (await editor.get(path)).text
+    assert act not in (await viewer.get(path)).text
+
+
+async def test_the_plan_in_use_is_chosen(operator):
+    await operator.patch("/v1/workspace", json={"lines": 7, "reserved_inbound": 2})
+    page = (await operator.get("/settings")).text
+    assert re.search(r'value="custom" checked', page)
+    assert "Custom, 7 lines" in page
+    await operator.patch("/v1/workspace", json={"plan": "pro"})
+    assert re.search(r'value="pro" checked', (await operator.get("/settings")).text)
+
+
+async def test_a_key_itself_is_never_on_the_page(operator):
+    key = (await operator.post("/v1/api-keys", json={"name": "Zapier <b>"})).json()
+    page = (await operator.get("/settings/api-keys")).text
+    assert "Zapier &lt;b&gt;" in page
+    assert key["hint"] in page
+    assert key["key"] not in page
+    await operator.delete(f"/v1/api-keys/{key['id']}")
+    page = (await operator.get("/settings/api-keys")).text
+    assert "1 revoked key" in page
+    assert f"DELETE /v1/api-keys/{key['id']}" not in page
+
+
+async def test_credentials_are_never_on_the_page(operator, services, tenant):
+    page = (await operator.get("/settings/carriers")).text
+    assert "AC1" in page
+    assert 'name="credentials.auth_token" type="password" value=""' in page
+
+
+async def test_members_are_listed_with_their_roles(operator, viewer):
+    page = (await viewer.get("/settings/members")).text
+    assert "Operator" in page
+    assert "(you)" in page
+    page = (await operator.get("/settings/members")).text
+    assert re.search(r'<option value="viewer" selected>', page)
+
+
+async def test_the_audit_log_is_told_in_words_page_by_page(operator):
+    for lines in range(1, 53):
+        await operator.patch("/v1/workspace", json={"lines": lines})
+    page = (await operator.get("/settings/audit-log?act=plan")).text
+    assert "Changed the plan" in page
+    assert "Made an API key" not in page
+    older = re.search(r'href="(/settings/audit-log\?cursor=[^"]+)"', page).group(1).replace("&amp;", "&")
+    page = (await operator.get(older)).text
+    assert page.count("Changed the plan") == 2
+    assert "Newest" in page
+    assert "Older" not in page
+
+
+async def test_a_wrong_cursor_is_a_page_that_says_so(operator):
+    answer = await operator.get("/settings/audit-log?cursor=x")
+    assert answer.status_code == 422
+    assert "cursor" in answer.text
+
+
+def test_an_act_that_has_no_words_yet_is_told_as_it_is():
+    entry = {"act": "something.new", "subject": {"id": "x", "name": ""}, "details": {"e164": "+1", "carrier": "twilio"}}
+    assert audit_words.words(entry) == {
+        "what": "something.new",
+        "href": None,
+        "facts": [("number", "+1"), ("carrier", "Twilio")],
+    }
+
+
+async def test_my_page_asks_who_came_by_a_link_for_a_password_only(operator):
+    page = (await operator.get("/settings/me")).text
+    assert "Set a password" in page
+    assert "old_password" not in page
+    assert "This browser" in page
+    await operator.post("/v1/me/password", json={"password": "a long sentence"})
+    page = (await operator.get("/settings/me")).text
+    assert "Change the password" in page
+    assert "old_password" in page
+
+
+@pytest.mark.parametrize(
+    ("user_agent", "said"),
+    [
+        ("Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0", "Firefox on Linux"),
+        (
+            "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0.0.0 "
+            "Safari/537.36 Edg/140.0.0.0",
+            "Edge on Windows",
+        ),
+        (
+            "Mozilla/5.0 (iPhone; CPU iPhone OS 18_0 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) "
+            "Version/18.0 Mobile/15E148 Safari/604.1",
+            "Safari on iPhone",
+        ),
+        (
+            "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/537.36 (KHTML, like Gecko) "
+            "Chrome/140.0.0.0 Safari/537.36",
+            "Chrome on macOS",
+        ),
+        ("", "Unknown browser"),
+    ],
+)
+def test_browsers_are_called_what_people_call_them(user_agent, said):
+    assert browsers.in_words(user_agent) == said
