@@ -34,7 +34,7 @@ def path(name: str, ids: dict[str, str]) -> str:
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
 @pytest.mark.parametrize("name", PAGES)
-async def test_nothing_stands_in_the_way_of_assistive_technology(page: Page, ids: dict[str, str], name: str, theme: Any):
+async def test_assistive_technology_finds_its_way(page: Page, ids: dict[str, str], name: str, theme: Any):
     await page.emulate_media(color_scheme=theme)
     await page.goto(path(name, ids))
     await settled(page)

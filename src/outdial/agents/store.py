@@ -69,6 +69,12 @@ async def create_agent(
         return await _recorded(conn, workspace_id, agent_id, by, "agent.created", {"published": publish})
 
 
+async def agent_names(conn: AsyncConnection, workspace_id: str) -> dict[str, str]:
+    """By id, in the order of names."""
+    query = select(agents.c.id, agents.c.name).where(agents.c.workspace_id == workspace_id).order_by(agents.c.name)
+    return {row.id: row.name for row in await conn.execute(query)}
+
+
 async def add_version(
     engine: AsyncEngine, workspace_id: str, agent_id: str, *, source: str, publish: bool = False, by: Actor
 ) -> AgentDetail:

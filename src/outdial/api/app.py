@@ -18,6 +18,7 @@ from outdial.api import (
     outbound,
     overview,
     problems,
+    recordings,
     reference,
     workspace,
 )
@@ -45,6 +46,7 @@ def create_api(services: Services) -> FastAPI:
     modules = (
         outbound,
         calls,
+        recordings,
         control,
         events,
         overview,

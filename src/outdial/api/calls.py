@@ -1,29 +1,26 @@
-"""Calls: list, look at, hang up, listen to. The feed of a call is in api.events."""
+"""Calls: list, export, look at, hang up. The feed of a call is in api.events, its audio in api.recordings."""
 
-import re
-from pathlib import Path as FilePath
 from typing import Annotated, Any
 
-from anyio import to_thread
-from fastapi import APIRouter, Path, Query, Request
-from fastapi.responses import FileResponse, JSONResponse
+from fastapi import APIRouter, Path, Query
+from fastapi.responses import JSONResponse, StreamingResponse
 from typing_extensions import TypedDict
 
 from outdial.api.auth import ApiRoute, Caller
 from outdial.api.docs import errors, example
-from outdial.api.problems import Problem
 from outdial.api.services import Use
+from outdial.calls.callback_log import MAX_CALLBACKS, CallbackView, list_callbacks
+from outdial.calls.csv_export import csv_of_calls
 from outdial.calls.intake import request_hang_up
+from outdial.calls.search import CallFilter, CallSearch
 from outdial.calls.state import CallState
-from outdial.calls.views import CallFilter, CallPage, CallView, get_call, list_calls, recording_path
+from outdial.calls.views import CallPage, CallView, get_call, list_calls
 from outdial.db.engine import reading
 
 router = APIRouter(route_class=ApiRoute, tags=["Calls"])
 
 CallId = Annotated[str, Path(description="`call_id` of the answer that accepted the call")]
 NO_CALL = {"s404_call_not_found": "There is no such call."}
-
-_RANGE = re.compile(r"bytes=\s*(\d{1,18}\s*-\s*\d{0,18}|-\s*\d{1,18})(\s*,\s*(\d{1,18}\s*-\s*\d{0,18}|-\s*\d{1,18}))*")
 
 _SUMMARY: dict[str, Any] = {
     "id": "call_8r5v1kz3m0q4t7w2x9y6",
@@ -103,6 +100,7 @@ _TRANSCRIPT = [
         "start_ms": 420,
         "end_ms": 3510,
         "interrupted": False,
+        "recorded": True,
         "latency": None,
     },
     {
@@ -111,16 +109,41 @@ _TRANSCRIPT = [
         "start_ms": 4100,
         "end_ms": 5020,
         "interrupted": False,
+        "recorded": True,
         "latency": None,
     },
 ]
 
 
-_AUDIO = {"audio/wav": {"schema": {"type": "string", "format": "binary"}}}
-_WAV: dict[int | str, dict[str, Any]] = {
-    200: {"description": "The whole recording", "content": _AUDIO},
-    206: {"description": "The range asked for", "content": _AUDIO},
+_WHOLE = _SUMMARY | {"sent_variables": {"user_name": "Jane"}, "transcript": _TRANSCRIPT}
+_CALLBACK = {
+    "id": 4711,
+    "attempt": 1,
+    "carrier": "twilio",
+    "kind": "status",
+    "received_at": "2026-01-31T09:00:02.910000Z",
+    "handled_at": "2026-01-31T09:00:02.930000Z",
+    "headers": {"content-type": "application/x-www-form-urlencoded", "i-twilio-idempotency-token": "e2a1c9…"},
+    "body": "CallSid=CA0123456789abcdef0123456789abcdef&CallStatus=ringing",
 }
+_CSV: dict[int | str, dict[str, Any]] = {
+    200: {
+        "description": "A header and a line for each call",
+        "content": {
+            "text/csv": {
+                "schema": {"type": "string"},
+                "example": (
+                    "id,created_at,direction,state,end_reason,from,to,…\r\n"
+                    f"{_SUMMARY['id']},{_SUMMARY['created_at']},outbound,ended,completed,+15551230002,+15551234567,…\r\n"
+                ),
+            }
+        },
+    }
+}
+
+
+class CallbacksAnswer(TypedDict):
+    callbacks: list[CallbackView]
 
 
 class HangUpAnswer(TypedDict):
@@ -137,7 +160,7 @@ class HangUpAnswer(TypedDict):
     operation_id="list_calls",
     description="Newest first, without transcripts. Pass `next_cursor` as `cursor` to get the next page.",
     response_model=CallPage,
-    responses=example({"calls": [_SUMMARY, _FAILED], "next_cursor": None}) | errors(422),
+    responses=example({"calls": [_SUMMARY, _FAILED], "next_cursor": None, "previous_cursor": None}) | errors(422),
 )
 async def get_calls(services: Use, caller: Caller, wanted: Annotated[CallFilter, Query()]) -> JSONResponse:
     async with reading(services.engine) as conn:
@@ -146,16 +169,54 @@ async def get_calls(services: Use, caller: Caller, wanted: Annotated[CallFilter,
 
 
 @router.get(
+    "/v1/calls.csv",
+    summary="Export calls",
+    operation_id="export_calls",
+    description=(
+        "Every call that the filters match, newest first, as CSV (RFC 4180) in UTF-8 with a byte order mark, which "
+        "spreadsheets want. Variables and metadata are JSON. A cell that a spreadsheet would take for a formula gets "
+        "an apostrophe in front; numbers, and so phone numbers, stay as they are."
+    ),
+    response_class=StreamingResponse,
+    responses=_CSV | errors(422),
+)
+async def get_csv(services: Use, caller: Caller, wanted: Annotated[CallSearch, Query()]) -> StreamingResponse:
+    lines = csv_of_calls(services.engine, caller.workspace_id, wanted, base_url=services.settings.base_url)
+    return StreamingResponse(
+        lines,
+        media_type="text/csv",
+        headers={"Content-Disposition": 'attachment; filename="calls.csv"', "Cache-Control": "no-store"},
+    )
+
+
+@router.get(
     "/v1/calls/{call_id}",
     summary="Get a call",
     operation_id="get_call",
     response_model=CallView,
-    responses=example(_SUMMARY | {"transcript": _TRANSCRIPT}) | errors(**NO_CALL),
+    responses=example(_WHOLE) | errors(**NO_CALL),
 )
 async def get_one_call(services: Use, caller: Caller, call_id: CallId) -> JSONResponse:
     async with reading(services.engine) as conn:
         call = await get_call(conn, caller.workspace_id, call_id, base_url=services.settings.base_url)
     return JSONResponse(call)
+
+
+@router.get(
+    "/v1/calls/{call_id}/callbacks",
+    summary="See the carrier's callbacks",
+    operation_id="list_callbacks",
+    description=(
+        f"What the carrier told about this call, as it came and in that order, {MAX_CALLBACKS} at most. Only verified "
+        "callbacks are kept, with the few headers that mean something; of secrets in these the first characters."
+    ),
+    response_model=CallbacksAnswer,
+    responses=example({"callbacks": [_CALLBACK]}) | errors(**NO_CALL),
+)
+async def get_callbacks(services: Use, caller: Caller, call_id: CallId) -> JSONResponse:
+    async with reading(services.engine) as conn:
+        found = await list_callbacks(conn, caller.workspace_id, call_id)
+    return JSONResponse(CallbacksAnswer(callbacks=found))
 
 
 @router.post(
@@ -177,62 +238,3 @@ async def hang_up(services: Use, caller: Caller, call_id: CallId) -> JSONRespons
     state = await request_hang_up(services.engine, caller.workspace_id, call_id)
     url = f"{services.settings.base_url}/v1/calls/{call_id}"
     return JSONResponse(HangUpAnswer(call_id=call_id, state=state, status_url=url))
-
-
-@router.get(
-    "/v1/calls/{call_id}/recording",
-    summary="Listen to a call",
-    operation_id="get_recording",
-    description="WAV, stereo: the callee on the left, the agent on the right. Takes Range requests.",
-    response_class=FileResponse,
-    responses=_WAV
-    | errors(
-        **NO_CALL,
-        s404_no_recording="This call has no recording (yet).",
-        s416_range_not_satisfiable="The recording doesn't have the bytes asked for.",
-    ),
-)
-async def get_recording(request: Request, services: Use, caller: Caller, call_id: CallId) -> FileResponse:
-    async with reading(services.engine) as conn:
-        stored = await recording_path(conn, caller.workspace_id, call_id)
-    size = await to_thread.run_sync(_size, services.recordings_dir, services.settings.data_dir / stored)
-    if size is None:
-        raise Problem(404, "no_recording", "The recording of this call is no longer there.")
-    _check_range(request, size)
-    return FileResponse(
-        services.settings.data_dir / stored,
-        media_type="audio/wav",
-        filename=f"{call_id}.wav",
-        content_disposition_type="inline",
-        headers={"Cache-Control": "private"},
-    )
-
-
-def _size(folder: FilePath, path: FilePath) -> int | None:
-    """None when there is no such file, or it lies elsewhere than recordings do."""
-    path = path.resolve()
-    return path.stat().st_size if path.is_relative_to(folder.resolve()) and path.is_file() else None
-
-
-def _check_range(request: Request, size: int) -> None:
-    """RFC 9110, 14.2: a range that makes no sense may be refused; other units than bytes are ignored."""
-    wanted = request.headers.get("range")
-    if wanted is None:
-        return
-    if not wanted.lower().startswith("bytes="):
-        request.scope["headers"] = [header for header in request.scope["headers"] if header[0] != b"range"]
-        return
-    ranges = [part.strip().partition("-") for part in wanted[6:].split(",")]
-    if not _RANGE.fullmatch(wanted.lower()) or not all(_has_bytes(first, last, size) for first, _, last in ranges):
-        raise Problem(
-            416,
-            "range_not_satisfiable",
-            "The recording doesn't have the bytes asked for.",
-            headers={"Content-Range": f"bytes */{size}"},
-        )
-
-
-def _has_bytes(first: str, last: str, size: int) -> bool:
-    if not first.strip():
-        return int(last) > 0 and size > 0
-    return int(first) < size and (not last.strip() or int(first) <= int(last))

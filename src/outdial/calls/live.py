@@ -16,6 +16,7 @@ from outdial.calls.admission import stream_token_hash
 from outdial.calls.commands import CommandDesk
 from outdial.calls.dialing import OpenCarrier
 from outdial.calls.failures import CallError, FailureCode
+from outdial.calls.feed import notify
 from outdial.calls.hanging_up import hang_up
 from outdial.calls.journal import CallJournal
 from outdial.calls.recordings import FOLDER as RECORDINGS
@@ -233,6 +234,7 @@ class LiveCalls:
                     **_outcome(call_id, session.variables),
                 )
             )
+            await notify(conn, "outdial_call", call_id)  # the call may have ended already; who looks at it wants these
         if end.still_up and await hang_up(self._engine, self._open_carrier, attempt_id):
             event = Progress(state=CallState.ENDED, at=datetime.now(UTC), end_reason=end.end_reason, error=end.error)
             await apply_event(self._engine, attempt_id, event)
@@ -379,7 +381,8 @@ def _open_recording(path: Path) -> Recording | None:
 def _outcome(call_id: str, variables: dict[str, Any]) -> dict[str, Any]:
     """The variables as the agent leaves them, where they can be stored: an agent may put anything into them."""
     try:
-        return {"variables": check_json_object(json.loads(json.dumps(variables)))}
+        left = check_json_object(json.loads(json.dumps(variables)))
+        return {"variables": left, "sent_variables": func.coalesce(calls.c.sent_variables, calls.c.variables)}
     except (TypeError, ValueError, RecursionError) as error:
         logger.warning("Variables can't be stored", extra={"call_id": call_id, "reason": type(error).__name__})
         return {}

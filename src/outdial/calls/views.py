@@ -1,24 +1,22 @@
 """A call as the world sees it: rows of calls, attempts and turns → the JSON of the API, the CLI and the webhooks."""
 
-import base64
-import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from typing import Annotated, Any
+from datetime import datetime
+from pathlib import PurePath
+from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field
-from sqlalchemy import Row, Select, select, tuple_
+from sqlalchemy import Row, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 from typing_extensions import TypedDict
 
 from outdial.calls.failures import FailureCode
-from outdial.calls.request import E164, CleanText, Instant
+from outdial.calls.search import CallFilter, find_page
 from outdial.calls.state import AnsweredBy, CallDirection, CallState, EndReason
 from outdial.db.tables import attempts, call_events, calls, turns
 from outdial.ids import is_id
-from outdial.instants import parse_instant, to_json
-from outdial.refusals import Invalid, NotFound
+from outdial.instants import to_json
+from outdial.refusals import NotFound
 
 
 class ErrorView(TypedDict):
@@ -63,13 +61,18 @@ class AttemptView(TypedDict):
 
 
 class TurnView(TypedDict):
-    """What one side said. Times count from the start of the audio; `end_ms` is null while it is being said."""
+    """What one side said. Times count from the start of the audio; `end_ms` is null while it is being said.
+
+    `recorded`: whether they are also times of the recording. Of a call that was answered more than once, the recording
+    is of the last time.
+    """
 
     speaker: str
     text: str
     start_ms: int
     end_ms: int | None
     interrupted: bool
+    recorded: bool
     latency: dict[str, Any] | None
 
 
@@ -104,38 +107,19 @@ class CallSummary(_Parties):
 
 
 class CallView(CallSummary):
-    """A call, whole."""
+    """A call, whole. `variables` are as its agent left them, `sent_variables` as the call was asked for."""
 
+    sent_variables: dict[str, Any]
     transcript: list[TurnView]
 
 
 class CallPage(TypedDict):
-    """Newest first. `next_cursor` gets the next page, null on the last one."""
+    """Newest first. `next_cursor` gets the page of older calls, null on the last one; `previous_cursor` that of newer
+    ones, null on the first."""
 
     calls: list[CallSummary]
     next_cursor: str | None
-
-
-class CallFilter(BaseModel):
-    """Which calls to list. Several filters must all hold; several values of one filter are alternatives."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
-
-    state: Annotated[list[CallState], Field(max_length=5)] = []
-    end_reason: Annotated[list[EndReason], Field(max_length=8)] = []
-    direction: CallDirection | None = None
-    number_id: CleanText | None = None
-    agent_id: CleanText | None = None
-    to: E164 | None = None
-    from_: Annotated[E164 | None, Field(alias="from")] = None
-    answered_by: AnsweredBy | None = None
-    created_after: Instant | None = None
-    """At or after this instant."""
-    created_before: Instant | None = None
-    """Before this instant."""
-    limit: Annotated[int, Field(ge=1, le=200)] = 50
-    cursor: Annotated[str | None, Field(max_length=200)] = None
-    """`next_cursor` of the page before."""
+    previous_cursor: str | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -154,27 +138,33 @@ async def get_call(conn: AsyncConnection, workspace_id: str, call_id: str, *, ba
     dials = (await _attempts(conn, [call_id])).get(call_id, [])
     heard = (turns.c.call_id == call_id, turns.c.text != "")  # "": cut off before its first word
     spoken = await conn.execute(select(turns).where(*heard).order_by(turns.c.seq))
-    return CallView(**_summary(row, dials, base_url), transcript=[_turn(turn) for turn in spoken])
+    return CallView(
+        **_summary(row, dials, base_url),
+        sent_variables=row.variables if row.sent_variables is None else row.sent_variables,
+        transcript=[_turn(turn, row.recording) for turn in spoken],
+    )
 
 
 async def list_calls(
     conn: AsyncConnection, workspace_id: str, wanted: CallFilter, *, base_url: str
 ) -> CallPage:
     """Raises Invalid for a cursor that isn't one of ours."""
-    query = (
-        _filtered(select(calls).where(calls.c.workspace_id == workspace_id), wanted)
-        .order_by(calls.c.created_at.desc(), calls.c.id.desc())
-        .limit(wanted.limit + 1)
-    )
-    if wanted.cursor is not None:
-        query = query.where(tuple_(calls.c.created_at, calls.c.id) < _read_cursor(wanted.cursor))
-    rows = (await conn.execute(query)).all()
-    page = rows[: wanted.limit]
-    dials = await _attempts(conn, [row.id for row in page])
+    page = await find_page(conn, workspace_id, wanted)
     return CallPage(
-        calls=[_summary(row, dials.get(row.id, []), base_url) for row in page],
-        next_cursor=_cursor(page[-1]) if len(rows) > len(page) else None,
+        calls=await _summaries(conn, page.rows, base_url), next_cursor=page.older, previous_cursor=page.newer
     )
+
+
+async def calls_by_id(
+    conn: AsyncConnection, workspace_id: str, call_ids: Iterable[str], *, base_url: str
+) -> list[CallSummary]:
+    """Newest first. Calls that aren't there, or of another workspace, are left out."""
+    query = (
+        select(calls)
+        .where(calls.c.workspace_id == workspace_id, calls.c.id.in_(list(call_ids)))
+        .order_by(calls.c.created_at.desc(), calls.c.id.desc())
+    )
+    return await _summaries(conn, (await conn.execute(query)).all(), base_url)
 
 
 async def recording_path(conn: AsyncConnection, workspace_id: str, call_id: str) -> str:
@@ -207,6 +197,17 @@ async def events_after(
     return [Event(id=row.id, type=row.type, data=row.data, at=row.at) for row in rows]
 
 
+async def history_of(conn: AsyncConnection, call_id: str, *, limit: int = 500) -> Sequence[Event]:
+    """What happened to a call but for what was said, oldest first."""
+    rows = await conn.execute(
+        select(call_events)
+        .where(call_events.c.call_id == call_id, call_events.c.type.not_in(["transcript", "digit"]))
+        .order_by(call_events.c.id)
+        .limit(limit)
+    )
+    return [Event(id=row.id, type=row.type, data=row.data, at=row.at) for row in rows]
+
+
 async def _call_row(conn: AsyncConnection, workspace_id: str, call_id: str) -> Row[Any]:
     row = None
     if is_id(call_id, "call"):
@@ -215,6 +216,11 @@ async def _call_row(conn: AsyncConnection, workspace_id: str, call_id: str) -> R
     if row is None:
         raise NotFound("call_not_found", "There is no such call.")
     return row
+
+
+async def _summaries(conn: AsyncConnection, rows: Sequence[Row[Any]], base_url: str) -> list[CallSummary]:
+    dials = await _attempts(conn, [row.id for row in rows])
+    return [_summary(row, dials.get(row.id, []), base_url) for row in rows]
 
 
 async def _attempts(conn: AsyncConnection, call_ids: Iterable[str]) -> dict[str, list[AttemptView]]:
@@ -278,15 +284,22 @@ def _attempt(row: Row[Any]) -> AttemptView:
     )
 
 
-def _turn(row: Row[Any]) -> TurnView:
+def _turn(row: Row[Any], recording: str | None) -> TurnView:
     return TurnView(
         speaker=row.speaker,
         text=row.text,
         start_ms=row.start_ms,
         end_ms=row.end_ms,
         interrupted=row.interrupted,
+        recorded=recording is not None and row.seq > _turns_before(recording),
         latency=row.latency,
     )
+
+
+def _turns_before(recording: str) -> int:
+    """The `seq` at which a recording begins; calls.live writes it into its name."""
+    seq = PurePath(recording).stem.partition("-")[2]
+    return int(seq) if seq.isdecimal() else 0
 
 
 def _answered_by(stored: dict[str, Any] | None) -> AnsweredByView | None:
@@ -302,41 +315,3 @@ def _answered_by(stored: dict[str, Any] | None) -> AnsweredByView | None:
 
 def _end_reason(stored: str | None) -> EndReason | None:
     return None if stored is None else EndReason(stored)
-
-
-def _filtered(query: Select[Any], wanted: CallFilter) -> Select[Any]:
-    if wanted.state:
-        query = query.where(calls.c.state.in_(wanted.state))
-    if wanted.end_reason:
-        query = query.where(calls.c.end_reason.in_(wanted.end_reason))
-    for column, value in (
-        (calls.c.direction, wanted.direction),
-        (calls.c.number_id, wanted.number_id),
-        (calls.c.agent_id, wanted.agent_id),
-        (calls.c.to, wanted.to),
-        (calls.c.from_, wanted.from_),
-        (calls.c.answered_by["category"].astext, wanted.answered_by),
-    ):
-        if value is not None:
-            query = query.where(column == value)
-    if wanted.created_after is not None:
-        query = query.where(calls.c.created_at >= wanted.created_after)
-    if wanted.created_before is not None:
-        query = query.where(calls.c.created_at < wanted.created_before)
-    return query
-
-
-def _cursor(row: Row[Any]) -> str:
-    """Where a page ended, as opaque text."""
-    return base64.urlsafe_b64encode(json.dumps([to_json(row.created_at), row.id]).encode()).decode()
-
-
-def _read_cursor(cursor: str) -> tuple[datetime, str]:
-    try:
-        created_at, call_id = json.loads(base64.b64decode(cursor, altchars=b"-_", validate=True))
-        at = parse_instant(created_at)
-    except (ValueError, TypeError, RecursionError):
-        raise Invalid("cursor", "is not a cursor of this API") from None
-    if not (isinstance(call_id, str) and is_id(call_id, "call")):
-        raise Invalid("cursor", "is not a cursor of this API")
-    return at.astimezone(UTC), call_id

@@ -1,15 +1,67 @@
 """Calls: the list, one call, and both of them live."""
 
-from fastapi import APIRouter, Response
-from fastapi.responses import StreamingResponse
+from typing import Any
 
-from outdial.calls.views import call_state, get_call
+from fastapi import APIRouter, Response
+from fastapi.responses import RedirectResponse, StreamingResponse
+
+from outdial.agents.store import agent_names
+from outdial.api.docs import CONSENT
+from outdial.calls.callback_log import list_callbacks
+from outdial.calls.views import CallPage, call_state, get_call, list_calls
+from outdial.dashboard.call_filters import PAGE_SIZE, read_filters
+from outdial.dashboard.latency import PARTS
 from outdial.dashboard.live import LivePages, View
-from outdial.dashboard.live_views import call_view
+from outdial.dashboard.live_views import call_view, calls_view
+from outdial.dashboard.one_call import read_one_call
 from outdial.dashboard.page import Here, Page, PageRoute, safe_headers
 from outdial.db.engine import reading
+from outdial.numbers.store import number_names
 
 router = APIRouter(include_in_schema=False, route_class=PageRoute)
+
+NO_CALLS: CallPage = {"calls": [], "next_cursor": None, "previous_cursor": None}
+
+
+@router.get("/calls")
+async def calls(page: Here) -> Response:
+    filters = read_filters(page.request.query_params)
+    found = NO_CALLS
+    async with reading(page.services.engine) as conn:
+        if filters.wanted is not None:
+            base_url = page.services.settings.base_url
+            found = await list_calls(conn, page.workspace_id, filters.wanted, base_url=base_url)
+        numbers = await number_names(conn, page.workspace_id)
+        agents = await agent_names(conn, page.workspace_id)
+    if filters.cursor is not None and found["previous_cursor"] is None:
+        return RedirectResponse(filters.url("/calls"), 303)  # the newest again: the page that is live, and full
+    return await page.render(
+        "calls.html",
+        status=422 if filters.errors else 200,
+        filters=filters,
+        found=found,
+        numbers=numbers,
+        agents=agents,
+        page_size=PAGE_SIZE,
+    )
+
+
+@router.get("/calls/{call_id}")
+async def one_call(page: Here, call_id: str) -> Response:
+    async with reading(page.services.engine) as conn:
+        shown = await read_one_call(
+            conn, page.workspace_id, call_id, base_url=page.services.settings.base_url
+        )
+    return await page.render(
+        "call.html", shown=shown, call=shown.call, consent=CONSENT, redial=_redial(shown.call), latency_parts=PARTS
+    )
+
+
+@router.get("/calls/{call_id}/callbacks")
+async def callbacks(page: Here, call_id: str) -> Response:
+    async with reading(page.services.engine) as conn:
+        found = await list_callbacks(conn, page.workspace_id, call_id)
+    return page.part("parts/call_callbacks.html", callbacks=found)
 
 
 @router.get("/calls/{call_id}/watch")
@@ -18,6 +70,11 @@ async def watched_call(page: Here, call_id: str) -> Response:
     async with reading(page.services.engine) as conn:
         call = await get_call(conn, page.workspace_id, call_id, base_url=page.services.settings.base_url)
     return page.part("parts/watched_call.html", call=call)
+
+
+@router.get("/live/calls")
+async def live_calls(page: Here) -> Response:
+    return live(page, calls_view(page.services, page.workspace_id))
 
 
 @router.get("/live/calls/{call_id}")
@@ -35,3 +92,11 @@ def live(page: Page, view: View) -> StreamingResponse:
         media_type="text/event-stream",
         headers=safe_headers() | {"X-Accel-Buffering": "no"},
     )
+
+
+def _redial(call: Any) -> dict[str, Any] | None:
+    """The same call once more, as a request; None when its number is gone."""
+    if call["number_id"] is None:
+        return None
+    to = call["to"] if call["direction"] == "outbound" else call["from"]
+    return {"to": to, "variables": call["sent_variables"], "amd": call["amd"]}

@@ -30,7 +30,7 @@ class Part:
     id: str
     html: str
     into: str | None = None
-    place: Literal["start", "end"] = "end"
+    place: Literal["start", "end", "order"] = "end"  # order: by data-order, highest first, as far as data-limit goes
 
     def message(self) -> str:
         return _message("part", {"id": self.id, "html": self.html, "into": self.into, "place": self.place})
@@ -50,12 +50,14 @@ Render = Callable[[frozenset[str] | None], Awaitable[Rendered]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class View:
-    """What a channel shows. `call_id`: only what happens to this call matters. `every_s`: never rendered more often."""
+    """What a channel shows. `call_id`: only what happens to this call matters. `every_s`: never rendered more often.
+    `keeps`: only the newest parts are remembered, for who comes later; None: all."""
 
     key: str
     render: Render
     call_id: str | None = None
     every_s: float = 0.1
+    keeps: int | None = None
 
 
 @dataclass(slots=True, eq=False)
@@ -92,8 +94,8 @@ class _Channel:
 
     def add(self, viewer: _Viewer) -> None:
         self.viewers.add(viewer)
-        for part in self._shown.values():
-            viewer.send(part.message())
+        if self._shown:  # all in one: a long call has more turns than a viewer may have unsent messages
+            viewer.send("".join(part.message() for part in self._shown.values()))
 
     async def run(self) -> None:
         loop = asyncio.get_running_loop()
@@ -126,9 +128,13 @@ class _Channel:
                 messages.append(part.message())
         if rendered.over:
             messages.append(_message("end", {}))
-        for viewer in self.viewers:
-            for message in messages:
-                viewer.send(message)
+        if self.view.keeps is not None:
+            for part_id in list(self._shown)[: -self.view.keeps]:
+                del self._shown[part_id]
+        if messages:
+            together = "".join(messages)
+            for viewer in self.viewers:
+                viewer.send(together)
 
     def end(self) -> None:
         for viewer in self.viewers:

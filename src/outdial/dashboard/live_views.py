@@ -1,39 +1,91 @@
 """What there is to look at live, and its parts. A page is first rendered with the same templates, so a part that comes
 later only ever says what has changed."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
+from outdial.agents.store import agent_names
 from outdial.api.services import Services
 from outdial.calls.overview import get_overview
-from outdial.calls.state import CallState
-from outdial.calls.views import CallFilter, CallView, get_call, list_calls
+from outdial.calls.search import CallFilter
+from outdial.calls.views import CallSummary, TurnView, calls_by_id, list_calls
+from outdial.dashboard.call_filters import PAGE_SIZE
 from outdial.dashboard.live import Part, Rendered, View
+from outdial.dashboard.one_call import OneCall, read_one_call
 from outdial.dashboard.page import templates
 from outdial.db.engine import reading
 from outdial.instants import start_of_day
+from outdial.numbers.store import number_names
 
+CALL_PARTS = ("summary", "player", "answered", "timeline", "latency", "variables", "facts")
 RECENT_CALLS = 8
 
 
 def call_view(services: Services, workspace_id: str, call_id: str) -> View:
-    """One call: its head, and its turns as they are spoken."""
+    """One call: its head, its turns as they are spoken, and all else its page shows."""
+    turns: dict[int, tuple[TurnView, str]] = {}  # by place: what was rendered, and what that became
 
     async def render(_: frozenset[str] | None) -> Rendered:
         async with reading(services.engine) as conn:
-            call = await get_call(conn, workspace_id, call_id, base_url=services.settings.base_url)
-        return Rendered(parts=call_parts(call), over=call["state"] is CallState.ENDED and not _may_grow(call))
+            shown = await read_one_call(conn, workspace_id, call_id, base_url=services.settings.base_url)
+        return Rendered(parts=[*_call_parts(shown), *_turn_parts(shown, turns)], over=shown.is_final)
 
     return View(key=f"{workspace_id}/call/{call_id}", render=render, call_id=call_id)
 
 
-def call_parts(call: CallView) -> list[Part]:
+def calls_view(services: Services, workspace_id: str) -> View:
+    """The rows of the list. Where a row is on a page already it is replaced; a new one goes where it belongs on the
+    first page without filters, the only one whose rows have this id."""
+    base_url = services.settings.base_url
+
+    async def render(changed: frozenset[str] | None) -> Rendered:
+        async with reading(services.engine) as conn:
+            if changed is None:
+                newest = await list_calls(conn, workspace_id, CallFilter(limit=PAGE_SIZE), base_url=base_url)
+                calls = newest["calls"]
+            else:
+                calls = await calls_by_id(conn, workspace_id, changed, base_url=base_url)
+            if not calls:
+                return Rendered(parts=[])
+            numbers = await number_names(conn, workspace_id)
+            agents = await agent_names(conn, workspace_id)
+        return Rendered(parts=_rows(calls, numbers, agents))
+
+    return View(key=f"{workspace_id}/calls", render=render, keeps=2 * PAGE_SIZE)
+
+
+def _rows(calls: Sequence[CallSummary], numbers: dict[str, str], agents: dict[str, str]) -> list[Part]:
+    row = templates().get_template("parts/call_row.html")
+    return [
+        Part(
+            id=f"row-{call['id']}",
+            html=row.render(call=call, numbers=numbers, agents=agents),
+            into="call-rows",
+            place="order",
+        )
+        for call in reversed(calls)
+    ]
+
+
+def _call_parts(shown: OneCall) -> list[Part]:
     head = templates().get_template("parts/call_head.html")
-    turn = templates().get_template("parts/turn.html")
-    transcript_id = f"transcript-{call['id']}"
-    parts = [Part(id=f"head-{call['id']}", html=head.render(call=call))]
-    for place, said in enumerate(call["transcript"]):
-        html = turn.render(call=call, turn=said, place=place)
-        parts.append(Part(id=f"turn-{call['id']}-{place}", html=html, into=transcript_id))
+    parts = [Part(id=f"head-{shown.id}", html=head.render(call=shown.call))]
+    for name in CALL_PARTS:
+        html = templates().get_template(f"parts/call_{name}.html").render(shown=shown, call=shown.call)
+        parts.append(Part(id=f"{name}-{shown.id}", html=html))
+    return parts
+
+
+def _turn_parts(shown: OneCall, known: dict[int, tuple[TurnView, str]]) -> list[Part]:
+    template = templates().get_template("parts/turn.html")
+    parts = []
+    for place, turn in enumerate(shown.call["transcript"]):
+        before = known.get(place)
+        html = before[1] if before is not None and before[0] == turn else None
+        if html is None:
+            html = template.render(call=shown.call, turn=turn, place=place)
+            known[place] = (turn, html)
+        parts.append(Part(id=f"turn-{shown.id}-{place}", html=html, into=f"transcript-{shown.id}"))
     return parts
 
 
@@ -58,8 +110,3 @@ async def overview_parts(services: Services, workspace_id: str, time_zone: str) 
         )
         for name in ("lines", "queue", "latency", "attention", "today", "failures", "recent")
     ]
-
-
-def _may_grow(call: CallView) -> bool:
-    """A conversation's last words, its recording and its variables are written just after its end."""
-    return call["answered_at"] is not None and call["recording_url"] is None

@@ -5,7 +5,8 @@ from datetime import UTC, datetime
 from fastapi import APIRouter, Response
 
 from outdial.agents.store import list_agents
-from outdial.calls.views import CallFilter, list_calls
+from outdial.calls.search import CallFilter
+from outdial.calls.views import list_calls
 from outdial.dashboard.calls import live
 from outdial.dashboard.live_views import overview_parts, overview_view
 from outdial.dashboard.page import Here, Page, PageRoute

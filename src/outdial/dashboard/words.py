@@ -1,14 +1,17 @@
 """Values as people read them: durations, states in words. Times are left to the browser, which knows the zone."""
 
 import json
+import re
 from collections.abc import Callable
 from datetime import datetime
 from typing import Any
+from urllib.parse import parse_qsl
 
 from markupsafe import Markup, escape
 
 from outdial.instants import parse_instant
 
+_KEYS = re.compile(r"\[([0-9A-D*#]|pressed \d+ digits)\]")
 NONE = "\N{EN DASH}"
 
 Tone = str  # good | warn | bad | live | quiet: how a badge looks
@@ -71,7 +74,9 @@ def percent(share: float | None) -> str:
 
 def state(call: dict[str, Any]) -> Markup:
     """A call's or attempt's state, or why it ended, as a badge."""
-    if call["state"] == "ended":
+    if any(dial["state"] == "unknown" for dial in call.get("attempts", ())):
+        text, tone = STATES["unknown"]
+    elif call["state"] == "ended":
         text, tone = END_REASONS.get(call["end_reason"] or "", ("Ended", "quiet"))
     else:
         text, tone = STATES.get(call["state"], (call["state"], "quiet"))
@@ -92,6 +97,21 @@ def carrier(name: str) -> str:
 
 def pretty_json(value: Any) -> str:
     return json.dumps(value, indent=2, ensure_ascii=False)
+
+
+def pretty_body(text: str) -> str:
+    """What a carrier sent: JSON indented, a form line by line, anything else as it is."""
+    try:
+        return pretty_json(json.loads(text))
+    except ValueError:
+        pass
+    fields = parse_qsl(text, keep_blank_values=True)
+    return "\n".join(f"{name} = {value}" for name, value in fields) if fields else text
+
+
+def is_keys(text: str) -> bool:
+    """Whether a turn tells of keys that were pressed, not of words."""
+    return _KEYS.fullmatch(text) is not None
 
 
 def counted(number: int, one: str, many: str | None = None) -> str:
@@ -115,6 +135,9 @@ FILTERS: dict[str, Callable[..., Any]] = {
     "answered_by": answered_by,
     "carrier": carrier,
     "pretty_json": pretty_json,
+    "tojson_text": json.dumps,
+    "pretty_body": pretty_body,
+    "is_keys": is_keys,
     "counted": counted,
     "paragraphs": paragraphs,
 }

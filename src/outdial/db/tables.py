@@ -232,6 +232,7 @@ calls = Table(
     Column("agent_id", Text),
     Column("agent_version", Integer),
     Column("variables", JSONB, nullable=False, server_default=text("'{}'")),
+    Column("sent_variables", JSONB(none_as_null=True)),  # as the call was asked for, once its agent has noted others
     Column("metadata", JSONB(none_as_null=True)),
     Column("detection", JSONB(none_as_null=True)),  # {"on_machine", "message", "max_wait_s"}; None: off
     Column("retry", JSONB(none_as_null=True)),      # {"max_attempts", "on", "delays_s"}; None: one attempt
@@ -262,7 +263,6 @@ calls = Table(
     Index("ix_calls_next_due", "workspace_id", "due_at", postgresql_where=text("state = 'queued'")),
     Index("ix_calls_live", "state", postgresql_where=text("state NOT IN ('queued', 'ended')")),
     Index("ix_calls_page", "workspace_id", "created_at", "id"),
-    Index("ix_calls_number_id", "number_id"),
     # The last thing a number's carrier did for us: numbers.health.
     Index(
         "ix_calls_number_dialled",
@@ -270,6 +270,13 @@ calls = Table(
         "ended_at",
         postgresql_where=text(DIALLED),
     ),
+    Index("ix_calls_number_id", "number_id", "created_at", "id"),
+    # Whatever may be rare: without these a page of the list would be looked for in all calls.
+    Index("ix_calls_agent_id", "agent_id", "created_at", "id"),
+    Index("ix_calls_end_reason", "workspace_id", "end_reason", "created_at", "id"),
+    Index("ix_calls_answered_by", "workspace_id", text("(answered_by ->> 'category'::text)"), "created_at", "id"),
+    Index("ix_calls_to", "workspace_id", "to", "created_at"),
+    Index("ix_calls_from", "workspace_id", "from_", "created_at"),
 )
 
 attempts = Table(
@@ -372,6 +379,8 @@ turns = Table(
     Column("end_ms", Integer),                    # None while it is being spoken
     Column("interrupted", Boolean, nullable=False, server_default=text("false")),
     Column("latency", JSONB(none_as_null=True)),
+    # Words, as calls.search looks for them; 'simple' knows no language and so drops no word.
+    Index("ix_turns_words", text("to_tsvector('simple'::regconfig, text)"), postgresql_using="gin"),
 )
 
 idempotency_keys = Table(

@@ -248,6 +248,12 @@ async def list_numbers(conn: AsyncConnection, workspace_id: str, *, public_url: 
     return [_view(row, public_url) for row in rows]
 
 
+async def number_names(conn: AsyncConnection, workspace_id: str) -> dict[str, str]:
+    """By id, in the order of names."""
+    query = select(numbers.c.id, numbers.c.name).where(numbers.c.workspace_id == workspace_id).order_by(numbers.c.name)
+    return {row.id: row.name for row in await conn.execute(query)}
+
+
 async def get_number(
     conn: AsyncConnection, workspace_id: str, number_id: str, *, public_url: str
 ) -> NumberView:

@@ -28,12 +28,27 @@ export function apply({ id, html, into, place }) {
   } else {
     const box = into && document.getElementById(into);
     if (!box) return null;
-    box[place === "start" ? "prepend" : "append"](fresh);
+    if (place === "order") {
+      if (!putInOrder(box, fresh)) return null;
+    } else box[place === "start" ? "prepend" : "append"](fresh);
     fresh.classList.add("fresh");
   }
   showTimes(fresh.parentElement ?? document);
   document.dispatchEvent(new CustomEvent("part", { detail: { id, element: fresh } }));
   return fresh;
+}
+
+/** Highest data-order first. What comes after a full page belongs to the next one; what is pushed out of it does, too. */
+function putInOrder(box, fresh) {
+  const next = [...box.children].find((child) => child.dataset.order < fresh.dataset.order);
+  const limit = Number(box.dataset.limit);
+  if (!next && (box.dataset.more === "yes" || box.childElementCount >= limit)) return false;
+  box.insertBefore(fresh, next ?? null);
+  while (box.childElementCount > limit) {
+    box.lastElementChild.remove();
+    box.dataset.more = "yes";
+  }
+  return true;
 }
 
 /** Whoever tabs through a list must not be thrown out of it by an update. */

@@ -164,6 +164,7 @@ def upgrade() -> None:
         sa.Column("agent_id", sa.Text(), nullable=True),
         sa.Column("agent_version", sa.Integer(), nullable=True),
         sa.Column("variables", JSONB(), server_default=sa.text("'{}'"), nullable=False),
+        sa.Column("sent_variables", JSONB(none_as_null=True), nullable=True),
         sa.Column("metadata", JSONB(none_as_null=True), nullable=True),
         sa.Column("detection", JSONB(none_as_null=True), nullable=True),
         sa.Column("retry", JSONB(none_as_null=True), nullable=True),
@@ -219,7 +220,19 @@ def upgrade() -> None:
             "direction = 'outbound' AND state = 'ended' AND end_reason NOT IN ('canceled', 'expired')"
         ),
     )
-    op.create_index("ix_calls_number_id", "calls", ["number_id"], unique=False)
+    op.create_index("ix_calls_number_id", "calls", ["number_id", "created_at", "id"], unique=False)
+    op.create_index("ix_calls_agent_id", "calls", ["agent_id", "created_at", "id"], unique=False)
+    op.create_index(
+        "ix_calls_end_reason", "calls", ["workspace_id", "end_reason", "created_at", "id"], unique=False
+    )
+    op.create_index(
+        "ix_calls_answered_by",
+        "calls",
+        ["workspace_id", sa.literal_column("(answered_by ->> 'category'::text)"), "created_at", "id"],
+        unique=False,
+    )
+    op.create_index("ix_calls_to", "calls", ["workspace_id", "to", "created_at"], unique=False)
+    op.create_index("ix_calls_from", "calls", ["workspace_id", "from", "created_at"], unique=False)
     op.create_index("ix_calls_page", "calls", ["workspace_id", "created_at", "id"], unique=False)
     op.create_table(
         "attempts",
@@ -327,6 +340,13 @@ def upgrade() -> None:
         sa.Column("latency", JSONB(none_as_null=True), nullable=True),
         sa.ForeignKeyConstraint(["call_id"], ["calls.id"], name=op.f("fk_turns_call_id"), ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("call_id", "seq", name=op.f("pk_turns")),
+    )
+    op.create_index(
+        "ix_turns_words",
+        "turns",
+        [sa.literal_column("to_tsvector('simple'::regconfig, text)")],
+        unique=False,
+        postgresql_using="gin",
     )
     op.create_table(
         "callbacks",
@@ -472,6 +492,7 @@ def downgrade() -> None:
         "ix_callbacks_unhandled", table_name="callbacks", postgresql_where=sa.text("handled_at IS NULL")
     )
     op.drop_table("callbacks")
+    op.drop_index("ix_turns_words", table_name="turns", postgresql_using="gin")
     op.drop_table("turns")
     op.drop_index("ix_call_events_call_id", table_name="call_events")
     op.drop_table("call_events")
@@ -485,6 +506,11 @@ def downgrade() -> None:
     )
     op.drop_index("ix_attempts_live", table_name="attempts", postgresql_where=sa.text("state <> 'ended'"))
     op.drop_table("attempts")
+    op.drop_index("ix_calls_from", table_name="calls")
+    op.drop_index("ix_calls_to", table_name="calls")
+    op.drop_index("ix_calls_answered_by", table_name="calls")
+    op.drop_index("ix_calls_end_reason", table_name="calls")
+    op.drop_index("ix_calls_agent_id", table_name="calls")
     op.drop_index("ix_calls_page", table_name="calls")
     op.drop_index("ix_calls_number_id", table_name="calls")
     op.drop_index("ix_calls_number_dialled", table_name="calls")

@@ -1,0 +1,131 @@
+"""One call with everything its page shows."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from outdial.agents.store import agent_names
+from outdial.calls.state import AnsweredBy, CallDirection, CallState
+from outdial.calls.views import CallView, get_call, history_of
+from outdial.dashboard.latency import Latencies, latencies
+from outdial.dashboard.timeline import Step, timeline
+from outdial.dashboard.words import CARRIERS
+from outdial.numbers.store import number_names
+
+LAST_WORDS = timedelta(minutes=2)
+
+_VERDICTS = {
+    AnsweredBy.HUMAN: "A person answered.",
+    AnsweredBy.MACHINE: "A machine answered.",
+    AnsweredBy.FAX: "A fax machine answered.",
+    AnsweredBy.UNKNOWN: "It couldn't be told who answered.",
+}
+_EVIDENCE = {
+    "deadline": "No result came in time.",
+    "human": "a person",
+    "machine": "a machine",
+    "fax": "a fax machine",
+    "unknown": "nothing certain",
+    "machine_start": "a machine",
+    "machine_end_beep": "a machine, and its beep",
+    "machine_end_silence": "a machine, and silence after its greeting",
+    "machine_end_other": "a machine, and the end of its greeting",
+    "beep_start": "a machine's beep",
+    "beep_timeout": "a machine without a beep",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OneCall:
+    call: CallView
+    steps: Sequence[Step]
+    latencies: Latencies | None
+    agent_name: str | None
+    number_name: str | None
+
+    @property
+    def id(self) -> str:
+        return self.call["id"]
+
+    @property
+    def party(self) -> str:
+        """Who is at the other end."""
+        return self.call["to"] if self.call["direction"] is CallDirection.OUTBOUND else self.call["from"]
+
+    @property
+    def is_live(self) -> bool:
+        return self.call["state"] is CallState.IN_PROGRESS
+
+    @property
+    def has_ended(self) -> bool:
+        return self.call["state"] is CallState.ENDED
+
+    @property
+    def is_final(self) -> bool:
+        """Nothing changes any more. A conversation's last words, its recording and its variables are written just after
+        its end."""
+        if not self.has_ended:
+            return False
+        ended_at = self.call["ended_at"]
+        expected = self.call["answered_at"] is not None and self.call["recording_url"] is None
+        return not expected or ended_at is None or datetime.fromisoformat(ended_at) < datetime.now(UTC) - LAST_WORDS
+
+    @property
+    def price(self) -> str | None:
+        """Of all attempts together, as far as the carrier has told."""
+        sums: dict[str, Decimal] = {}
+        for dial in self.call["attempts"]:
+            if dial["price"] is not None:
+                currency = dial["price_currency"] or ""
+                sums[currency] = sums.get(currency, Decimal(0)) + abs(Decimal(dial["price"]))
+        return ", ".join(f"{amount.normalize():f} {currency}".strip() for currency, amount in sums.items()) or None
+
+    @property
+    def noted(self) -> dict[str, Any]:
+        """Variables the call didn't begin with, or with other values."""
+        sent = self.call["sent_variables"]
+        return {
+            name: value
+            for name, value in self.call["variables"].items()
+            if name not in sent or sent[name] != value
+        }
+
+    @property
+    def evidence(self) -> list[str]:
+        known = self.call["answered_by"]
+        return [] if known is None else [evidence_in_words(each) for each in known["evidence"]]
+
+    @property
+    def verdict(self) -> str | None:
+        known = self.call["answered_by"]
+        if known is None:
+            return None
+        return _VERDICTS[known["category"]]
+
+
+async def read_one_call(conn: AsyncConnection, workspace_id: str, call_id: str, *, base_url: str) -> OneCall:
+    """Raises NotFound."""
+    call = await get_call(conn, workspace_id, call_id, base_url=base_url)
+    events = await history_of(conn, call_id)
+    agents = await agent_names(conn, workspace_id)
+    numbers = await number_names(conn, workspace_id)
+    return OneCall(
+        call=call,
+        steps=timeline(call, events),
+        latencies=latencies(call["transcript"]),
+        agent_name=None if call["agent"] is None else agents.get(call["agent"]["id"]),
+        number_name=None if call["number_id"] is None else numbers.get(call["number_id"]),
+    )
+
+
+def evidence_in_words(evidence: str) -> str:
+    """`twilio:machine_end_beep` → "Twilio heard a machine, and its beep."; what we don't know stays as it is."""
+    carrier, colon, word = evidence.partition(":")
+    if not colon:
+        return _EVIDENCE.get(evidence, evidence)
+    heard = _EVIDENCE.get(word, f"“{word}”")
+    return f"{CARRIERS.get(carrier, carrier)} heard {heard}."

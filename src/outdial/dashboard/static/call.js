@@ -1,0 +1,82 @@
+/** One call: its dialogs, what is loaded when it is opened, and the transcript while it grows. */
+import { api, part, Problem } from "./api.js";
+import * as durations from "./durations.js";
+import { busy, clearErrors, showProblem } from "./forms.js";
+import * as player from "./player.js";
+import { show as showTimes } from "./times.js";
+import { toast } from "./toasts.js";
+
+durations.setUp();
+player.setUp();
+
+// -- dialogs: closed and emptied once their wish was carried out -----------------------------------------------
+
+document.addEventListener("done", (event) => {
+  const dialog = event.target.closest("dialog");
+  if (event.target.dataset.then !== "stay" || !dialog) return;
+  dialog.close();
+  event.target.reset();
+});
+
+/** Text stays text, but numbers, true, false, null, lists and objects are what they look like. */
+function variable(text) {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return text;
+  }
+}
+
+document.addEventListener("submit", (event) => {
+  const form = event.target.closest("[data-sets-variable]");
+  if (!form) return;
+  event.preventDefault();
+  busy(event.submitter, async () => {
+    clearErrors(form);
+    try {
+      await api("PATCH", form.dataset.setsVariable, { [form.elements.name.value.trim()]: variable(form.elements.value.value) });
+      form.closest("dialog").close();
+      form.reset();
+      toast("The variable was set.");
+    } catch (problem) {
+      if (problem instanceof Problem) showProblem(form, problem);
+      else throw problem;
+    }
+  });
+});
+
+// -- details that are loaded when they are opened --------------------------------------------------------------
+
+document.addEventListener(
+  "toggle",
+  async (event) => {
+    const details = event.target;
+    if (!details.open || !details.dataset?.loads) return;
+    const box = details.querySelector("[data-loaded]");
+    try {
+      box.innerHTML = await part(details.dataset.loads);
+      showTimes(box);
+    } catch (problem) {
+      box.textContent = problem.message;
+    }
+  },
+  true,
+);
+
+// -- the transcript while the call lasts: its end stays in view for who looks at its end -----------------------
+
+const box = document.querySelector("[data-transcript]");
+const noWords = document.querySelector("[data-no-words]");
+let atEnd = true;
+
+function words() {
+  noWords.hidden = box.querySelector(".turn") !== null;
+}
+
+box.addEventListener("scroll", () => (atEnd = box.scrollHeight - box.scrollTop - box.clientHeight < 40));
+document.addEventListener("part", (event) => {
+  if (!event.detail.element.matches(".turn")) return;
+  words();
+  if (atEnd && box.getAttribute("role") === "log") box.scrollTop = box.scrollHeight;
+});
+words();

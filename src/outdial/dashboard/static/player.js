@@ -1,0 +1,139 @@
+/**
+ * The recording of a call: played, shown as the waveform of both channels, and followed by the transcript.
+ * It may come into the page later, when the call has ended ([data-player] in a live part).
+ */
+import { api } from "./api.js";
+import { clock } from "./durations.js";
+
+const WIDTH = 1200;       // of the picture, in its own units
+const HALF_HEIGHT = 27;   // of a channel's loudest peak
+const MIDDLE = { callee: 30, agent: 90 };
+
+let audio = null;         // of the player that is on the page
+let follows = true;       // until the reader scrolls the transcript
+
+const transcript = () => document.querySelector("[data-transcript]");
+
+function outline(peaks, middle) {
+  const step = WIDTH / peaks.length;
+  const top = peaks.map((peak, index) => `L${(index * step).toFixed(1)} ${(middle - peak * HALF_HEIGHT - 0.5).toFixed(1)}`);
+  const bottom = peaks.map((peak, index) => `L${(index * step).toFixed(1)} ${(middle + peak * HALF_HEIGHT + 0.5).toFixed(1)}`);
+  return `M0 ${middle}${top.join("")}${bottom.reverse().join("")}Z`;
+}
+
+function attach(player) {
+  const find = (name) => player.querySelector(`[data-${name}]`);
+  const [position, play, note, speed, timeShown] = ["position", "play", "player-note", "speed", "clock"].map(find);
+  audio = player.querySelector("audio");
+  const mine = audio;
+  let length = 0;
+
+  function measure(seconds) {
+    if (!Number.isFinite(seconds) || seconds <= 0) return;
+    length = seconds;
+    position.max = seconds;
+    show();
+  }
+
+  function show() {
+    const at = mine.currentTime;
+    const x = length ? (at / length) * WIDTH : 0;
+    find("played").setAttribute("width", x);
+    find("head").setAttribute("x", Math.min(x, WIDTH - 2));
+    position.value = at;
+    position.setAttribute("aria-valuetext", `${clock(at)} of ${clock(length)}`);
+    timeShown.textContent = `${clock(at)} / ${clock(length)}`;
+    follow(at * 1000);
+  }
+
+  const label = (text) => (play.querySelector("span").textContent = text);
+  mine.addEventListener("loadedmetadata", () => measure(mine.duration));
+  mine.addEventListener("timeupdate", show);
+  mine.addEventListener("seeked", show);
+  mine.addEventListener("play", () => label("Pause"));
+  mine.addEventListener("pause", () => label("Play"));
+  mine.addEventListener("error", () => (note.textContent = "The recording can't be played. Try to download it."));
+  play.addEventListener("click", () => {
+    follows = true;
+    if (mine.paused) start();
+    else mine.pause();
+  });
+  position.addEventListener("input", () => {
+    follows = true;
+    mine.currentTime = Number(position.value);
+    show();
+  });
+  speed.addEventListener("change", () => (mine.playbackRate = Number(speed.value)));
+
+  api("GET", `${player.dataset.player}/waveform`).then(
+    (wave) => {
+      measure(wave.duration_ms / 1000);
+      for (const path of player.querySelectorAll("[data-channel]")) {
+        path.setAttribute("d", outline(wave[path.dataset.channel], MIDDLE[path.dataset.channel]));
+      }
+    },
+    () => (note.textContent = "The waveform can't be shown."),
+  );
+  if (mine.readyState >= 1) measure(mine.duration);
+  seekByAddress();
+}
+
+/** The turn that is heard now is marked, and in view. */
+function follow(ms) {
+  const box = transcript();
+  if (!box) return;
+  let now = null;
+  for (const turn of box.querySelectorAll(".turn[data-recorded]")) {
+    const end = turn.dataset.endMs === "" ? Infinity : Number(turn.dataset.endMs);
+    if (Number(turn.dataset.startMs) <= ms + 50 && ms < end) now = turn;
+  }
+  const before = box.querySelector(".turn.now");
+  if (before === now) return;
+  before?.classList.remove("now");
+  before?.removeAttribute("aria-current");
+  if (!now) return;
+  now.classList.add("now");
+  now.setAttribute("aria-current", "true");
+  if (!follows) return;
+  const [inner, outer] = [now.getBoundingClientRect(), box.getBoundingClientRect()];
+  if (inner.top < outer.top || inner.bottom > outer.bottom) box.scrollTop += inner.top - outer.top - outer.height / 3;
+}
+
+function start() {
+  audio.play().catch(() => {});  // said by its error event
+}
+
+function seek(seconds) {
+  follows = true;
+  audio.currentTime = seconds;
+}
+
+function seekByAddress() {
+  const at = /^#t=([\d.]+)$/.exec(location.hash);
+  if (at && audio) seek(Number(at[1]));
+}
+
+export function setUp() {
+  const there = document.querySelector("[data-player]");
+  if (there) attach(there);
+  document.addEventListener("part", (event) => {
+    const fresh = event.detail.element.querySelector("[data-player]");
+    if (fresh) {
+      audio?.pause();
+      attach(fresh);
+    }
+  });
+  document.addEventListener("click", (event) => {
+    const at = event.target.closest(".turn a.at");
+    if (!at || !audio || event.ctrlKey || event.metaKey || event.shiftKey) return;
+    event.preventDefault();
+    seek(Number(at.closest(".turn").dataset.startMs) / 1000);
+    start();
+  });
+  for (const kind of ["wheel", "touchmove", "keydown"]) {
+    transcript()?.addEventListener(kind, (event) => {
+      if (kind !== "keydown" || /^(Arrow|Page|Home|End| )/.test(event.key)) follows = false;
+    }, { passive: true });
+  }
+  addEventListener("hashchange", seekByAddress);
+}

@@ -1,0 +1,111 @@
+"""What happened to a call, step by step, in words: from its events and its attempts. Pure."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from outdial.calls.views import AttemptView, CallView, Event
+from outdial.dashboard.words import ANSWERED_BY, CARRIERS, END_REASONS, Tone
+from outdial.instants import parse_instant
+
+_REACHED = {"ringing": "ringing_at", "in_progress": "answered_at", "ended": "ended_at"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """`until`: an instant that the text ends with (the next attempt's)."""
+
+    text: str
+    at: datetime
+    tone: Tone = "quiet"
+    detail: str = ""
+    until: datetime | None = None
+
+
+def timeline(call: CallView, events: Sequence[Event]) -> list[Step]:
+    """In the order in which it was written down. Where the carrier said when something happened, that is the time."""
+    dials = {dial["number"]: dial for dial in call["attempts"]}
+    several = len(dials) > 1
+    steps: list[Step] = []
+    for event in events:
+        step = _state(event, dials, several, first=not steps) if event.type == "state" else _other(event)
+        if step is not None:
+            steps.append(step)
+    if call["hang_up_requested_at"] is not None:
+        asked = Step(text="Hang-up asked for", at=parse_instant(call["hang_up_requested_at"]))
+        index = next((place for place, step in enumerate(steps) if step.at > asked.at), len(steps))
+        steps.insert(index, asked)
+    return steps
+
+
+def _state(event: Event, dials: Mapping[int, AttemptView], several: bool, *, first: bool) -> Step | None:
+    data = event.data
+    dial = dials.get(data.get("attempt") or 0)
+    at = _when(event, dial, data["state"])
+    numbered = f", attempt {dial['number']}" if dial is not None and several else ""
+    match data["state"]:
+        case "queued" if first:
+            return Step(text="Accepted", at=at)
+        case "queued":
+            return _waits(data, at, numbered)
+        case "dialing":
+            carrier = "" if dial is None else f" by {CARRIERS.get(dial['carrier'], dial['carrier'])}"
+            return Step(text=f"Dialed{carrier}{numbered}", at=at, tone="live")
+        case "ringing":
+            return Step(text=f"Ringing{numbered}", at=at, tone="live")
+        case "in_progress":
+            return Step(text=f"Answered{numbered}", at=at, tone="good")
+        case "ended":
+            text, tone = END_REASONS.get(data.get("end_reason") or "", ("Ended", "quiet"))
+            return Step(text=f"Ended: {_lower(text)}{numbered}", at=at, tone=tone, detail=_why(data.get("error")))
+    return None
+
+
+def _waits(data: Mapping[str, Any], at: datetime, numbered: str) -> Step:
+    """An attempt is over, and another one is to follow."""
+    text, tone = END_REASONS.get(data.get("attempt_end_reason") or "", ("Not dialed", "warn"))
+    due = data.get("next_attempt_at")
+    return Step(
+        text=f"{text}{numbered}; to be dialed again",
+        at=at,
+        tone=tone,
+        detail=_why(data.get("error")),
+        until=None if due is None else parse_instant(due),
+    )
+
+
+def _other(event: Event) -> Step | None:
+    data = event.data
+    match event.type:
+        case "unknown":
+            text = "No reply: the carrier may have dialed, or not"
+            return Step(text=text, at=event.at, tone="warn", detail="Outdial looks it up, and doesn't dial twice.")
+        case "answered_by":
+            who = ANSWERED_BY.get(data.get("category", ""), "Unknown")
+            return Step(text=f"Answered by: {_lower(who)}", at=event.at, tone="live")
+        case "transferred":
+            return Step(text="Transferred; the agent left the call", at=event.at, tone="good")
+        case "transfer_failed":
+            return Step(text="The transfer failed", at=event.at, tone="bad", detail=_why(data))
+        case "digits_sent":
+            count = data.get("count", 0)
+            return Step(text=f"{count} {'key' if count == 1 else 'keys'} pressed by our side", at=event.at)
+        case "variables":
+            return Step(text="Variables set", at=event.at, detail=", ".join(map(str, data.get("names", ()))))
+        case "limit":
+            return Step(text="Reached its longest duration", at=event.at, tone="warn")
+    return Step(text=event.type.replace("_", " ").capitalize(), at=event.at)
+
+
+def _when(event: Event, dial: AttemptView | None, state: str) -> datetime:
+    told = None if dial is None else dial.get(_REACHED.get(state, ""))
+    return parse_instant(told) if isinstance(told, str) else event.at
+
+
+def _why(error: Mapping[str, Any] | None) -> str:
+    return "" if not error else str(error.get("message", ""))
+
+
+def _lower(text: str) -> str:
+    return text[:1].lower() + text[1:]
