@@ -155,6 +155,7 @@ audit_log = Table(
     Column("subject_name", Text, nullable=False),
     Column("details", JSONB, nullable=False, server_default=text("'{}'")),
     Index("ix_audit_log_workspace_id", "workspace_id", "id"),
+    Index("ix_audit_log_subject_id", "subject_id", "id"),
 )
 
 carrier_accounts = Table(
@@ -258,6 +259,7 @@ calls = Table(
     Index("ix_calls_live", "state", postgresql_where=text("state NOT IN ('queued', 'ended')")),
     Index("ix_calls_page", "workspace_id", "created_at", "id"),
     Index("ix_calls_number_id", "number_id"),
+    Index("ix_calls_agent_id", "agent_id", "created_at"),
 )
 
 attempts = Table(

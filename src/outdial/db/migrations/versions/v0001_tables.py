@@ -210,6 +210,7 @@ def upgrade() -> None:
         postgresql_where=sa.text("state = 'queued'"),
     )
     op.create_index("ix_calls_number_id", "calls", ["number_id"], unique=False)
+    op.create_index("ix_calls_agent_id", "calls", ["agent_id", "created_at"], unique=False)
     op.create_index("ix_calls_page", "calls", ["workspace_id", "created_at", "id"], unique=False)
     op.create_table(
         "attempts",
@@ -430,9 +431,11 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_audit_log")),
     )
     op.create_index("ix_audit_log_workspace_id", "audit_log", ["workspace_id", "id"], unique=False)
+    op.create_index("ix_audit_log_subject_id", "audit_log", ["subject_id", "id"], unique=False)
 
 
 def downgrade() -> None:
+    op.drop_index("ix_audit_log_subject_id", table_name="audit_log")
     op.drop_index("ix_audit_log_workspace_id", table_name="audit_log")
     op.drop_table("audit_log")
     op.drop_index("ix_sign_in_failures_last_at", table_name="sign_in_failures")
@@ -463,6 +466,7 @@ def downgrade() -> None:
     op.drop_table("attempts")
     op.drop_index("ix_calls_page", table_name="calls")
     op.drop_index("ix_calls_number_id", table_name="calls")
+    op.drop_index("ix_calls_agent_id", table_name="calls")
     op.drop_index("ix_calls_next_due", table_name="calls", postgresql_where=sa.text("state = 'queued'"))
     op.drop_index(
         "ix_calls_live", table_name="calls", postgresql_where=sa.text("state NOT IN ('queued', 'ended')")
