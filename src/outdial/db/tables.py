@@ -259,7 +259,7 @@ calls = Table(
     Index("ix_calls_live", "state", postgresql_where=text("state NOT IN ('queued', 'ended')")),
     Index("ix_calls_page", "workspace_id", "created_at", "id"),
     Index("ix_calls_number_id", "number_id"),
-    Index("ix_calls_agent_id", "agent_id", "created_at"),
+    Index("ix_calls_agent_id", "agent_id", "created_at", "id"),
 )
 
 attempts = Table(

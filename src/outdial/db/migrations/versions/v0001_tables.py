@@ -210,7 +210,7 @@ def upgrade() -> None:
         postgresql_where=sa.text("state = 'queued'"),
     )
     op.create_index("ix_calls_number_id", "calls", ["number_id"], unique=False)
-    op.create_index("ix_calls_agent_id", "calls", ["agent_id", "created_at"], unique=False)
+    op.create_index("ix_calls_agent_id", "calls", ["agent_id", "created_at", "id"], unique=False)
     op.create_index("ix_calls_page", "calls", ["workspace_id", "created_at", "id"], unique=False)
     op.create_table(
         "attempts",
