@@ -1,6 +1,7 @@
 """The example scripts that come with Outdial."""
 
 from dataclasses import dataclass
+from functools import cache
 from importlib.resources import files
 from itertools import takewhile
 
@@ -19,11 +20,12 @@ class Example:
     source: str
 
 
-def list_examples() -> list[Example]:
+@cache
+def list_examples() -> tuple[Example, ...]:
     """The blank one last."""
     folder = files("outdial.agents").joinpath("examples")
     names = sorted(file.name.removesuffix(".yaml") for file in folder.iterdir() if file.name.endswith(".yaml"))
-    return [_example(name) for name in sorted(names, key=BLANK.__eq__)]
+    return tuple(_example(name) for name in sorted(names, key=BLANK.__eq__))
 
 
 

@@ -67,11 +67,16 @@ export class ScriptReview {
   show({ errors, warnings, prompts: found, variables }) {
     const remarks = [...errors.map((one) => ({ ...one, tone: "bad" })), ...warnings.map((one) => ({ ...one, tone: "warn" }))];
     this.editor.mark(remarks);
+    this.editor.area.setAttribute("aria-invalid", String(errors.length > 0));
     problems.replaceChildren(...remarks.map(problemItem));
     if (errors.length) say("This can't be saved yet.", "bad");
     else if (warnings.length) say("It can be saved. Something may still be a slip.", "warn");
     else say("No problems.", "good");
-    if (errors.length) return; // the prompts of the last sound text stay
+    if (errors.length) {
+      // The prompts of the last sound text stay.
+      if (this.shown === null) prompts.replaceChildren(paragraph("They appear once the script has no errors."));
+      return;
+    }
     const now = JSON.stringify([found, variables]);
     if (now === this.shown) return;
     this.shown = now;
@@ -117,12 +122,14 @@ function showPrompts(found) {
     list.append(...group.map(promptItem));
     prompts.append(title, list);
   }
-  if (!found.length) {
-    const nothing = document.createElement("p");
-    nothing.className = "quiet";
-    nothing.textContent = "This script says nothing.";
-    prompts.append(nothing);
-  }
+  if (!found.length) prompts.append(paragraph("This script says nothing."));
+}
+
+function paragraph(text) {
+  const element = document.createElement("p");
+  element.className = "quiet";
+  element.textContent = text;
+  return element;
 }
 
 function promptItem(prompt) {
