@@ -1,7 +1,7 @@
 /** The page of one agent: edit, check and save the script, publish it, go back. */
 import { api, part, Problem } from "./api.js";
 import { confirmed, open } from "./dialogs.js";
-import { busy } from "./forms.js";
+import { busy, sentence } from "./forms.js";
 import { kept } from "./kept.js";
 import { ScriptEditor } from "./script_editor.js";
 import { ScriptReview } from "./script_review.js";
@@ -41,7 +41,8 @@ function keep() {
 function state() {
   byId("editing").textContent = changed() ? `Version ${base}, with unsaved changes` : `Version ${base}`;
   byId("save")?.setAttribute("aria-disabled", String(!changed()));
-  if (!changed()) byId("restored")?.toggleAttribute("hidden", true);
+  if (changed() || !mayEdit) return;
+  for (const id of ["restored", "conflict", "not-saved"]) byId(id).hidden = true;
 }
 
 function restore() {
@@ -69,7 +70,7 @@ async function save() {
     saved = source;
     base = savedVersion = answer.draft_version;
     newer = null;
-    for (const id of ["conflict", "not-saved", "restored"]) byId(id).hidden = true;
+    for (const id of ["restored", "conflict", "not-saved"]) byId(id).hidden = true;
     keep(); // more may have been typed meanwhile
     state();
     toast(`Saved as version ${base}.`);
@@ -83,20 +84,30 @@ async function save() {
 }
 
 async function notSaved(problem) {
-  byId("conflict").hidden = problem.code !== "draft_changed";
-  byId("not-saved").hidden = problem.code === "draft_changed";
   if (problem.code === "draft_changed") {
-    newer = (await api("GET", `/v1/agents/${agentId}`)).draft_version;
-    byId("conflict-version").textContent = `version ${newer}`;
-    await renew();
+    await overtaken();
     return;
   }
-  const why = {
-    0: "The server could not be reached.",
-    401: "You are signed out. Reload the page to sign in.",
-  }[problem.status] ?? problem.message.replace(/^source: /, "").replace(/^./, (first) => first.toUpperCase()).replace(/([^.])$/, "$1.");
-  byId("not-saved").textContent = `Not saved. ${why} What you typed is kept in this browser.`;
+  const why = { 0: "The server could not be reached.", 401: "You are signed out; reload the page to sign in." };
+  const reason = why[problem.status] ?? sentence(problem.message.replace(/^source: /, ""));
+  byId("not-saved").textContent = `Not saved. ${reason} What you typed is kept in this browser.`;
+  byId("not-saved").hidden = false;
+  byId("conflict").hidden = true;
   review.now();
+}
+
+/** Somebody else's draft came first. */
+async function overtaken() {
+  try {
+    newer = (await api("GET", `/v1/agents/${agentId}`)).draft_version;
+  } catch (problem) {
+    await notSaved(problem);
+    return;
+  }
+  byId("conflict-version").textContent = `version ${newer}`;
+  byId("conflict").hidden = false;
+  byId("not-saved").hidden = true;
+  await renew();
 }
 
 /** Badges, versions and numbers as they are now. */

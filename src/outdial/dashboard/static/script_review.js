@@ -97,7 +97,7 @@ function problemItem({ line, message, tone }) {
   kind.textContent = tone === "bad" ? "Error" : "Warning";
   item.append(kind, " ");
   if (line) item.append(jumper(line), ": ");
-  item.append(message + ".");
+  item.append(/[.!?]$/.test(message) ? message : `${message}.`);
   return item;
 }
 
