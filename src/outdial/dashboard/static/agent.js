@@ -27,6 +27,7 @@ const mayEdit = !editor.area.readOnly;
 const changed = () => editor.text !== saved;
 
 function typed() {
+  byId("not-saved").hidden = true; // it told of another text
   keep();
   state();
   review.soon();
