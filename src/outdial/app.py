@@ -35,6 +35,7 @@ from outdial.members.first_start import first_link
 from outdial.settings import Settings
 from outdial.speech.base import SpeechToText, TextToSpeech
 from outdial.speech.offline import OfflineSpeechToText, OfflineTextToSpeech
+from outdial.speech.previews import Previews
 from outdial.speech.prompts import PromptCache
 from outdial.workspaces.secrets import SecretBox
 
@@ -130,6 +131,7 @@ async def running(
             notifications=notifications,
             secret_box=secret_box,
             recordings_dir=settings.data_dir / "recordings",
+            previews=Previews(speech.from_text),
         )
         api = create_api(services)
         api.include_router(callbacks_router(callbacks, doorway, settings.base_url))

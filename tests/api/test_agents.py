@@ -1,9 +1,13 @@
+from dataclasses import replace
+
 import pytest
 from sqlalchemy import text
 
 from outdial.agents.script.examples import load_example
 from outdial.agents.store import resolve
 from outdial.refusals import Conflict, NotFound
+from outdial.speech.instant import InstantTextToSpeech
+from outdial.speech.previews import Previews
 from tenants import make_tenant
 
 SOURCE = load_example("appointment_reminder")
@@ -82,3 +86,81 @@ async def test_a_version_is_found_by_what_a_number_wants(client, agent, engine):
             await resolve(conn, agent["id"], 7)
         await conn.execute(text("UPDATE agents SET published_version = 1"))
         assert await resolve(conn, agent["id"], "published") == (1, SOURCE)
+
+
+async def test_a_newer_draft_of_somebody_else_is_not_overlooked(client, agent):
+    url = f"/v1/agents/{agent['id']}/versions"
+    assert (await client.post(url, json={"source": SOURCE + "# theirs", "base_version": 1})).status_code == 201
+    refused = await client.post(url, json={"source": SOURCE + "# mine", "base_version": 1})
+    assert (refused.status_code, refused.json()["code"]) == (409, "draft_changed")
+    assert "version 2" in refused.json()["message"]
+    assert (await client.post(url, json={"source": SOURCE + "# mine", "base_version": 2})).json()["draft_version"] == 3
+    assert (await client.post(url, json={"source": SOURCE})).json()["draft_version"] == 4  # who doesn't ask, isn't told
+
+
+async def test_a_script_is_checked_without_being_saved(client):
+    async def check(source):
+        answer = await client.post("/v1/agents/check", json={"source": source})
+        assert answer.status_code == 200, answer.text
+        return answer.json()
+
+    assert (await check("steps:\n  a:\n    say: Hi {name}\n"))["errors"] == [
+        {"line": 2, "message": "step 'a' can end without saying what is next: goto, hang_up or transfer"}
+    ]
+    assert (await check(""))["errors"] == [{"line": None, "message": "the script is empty"}]
+    assert (await check("x" * 150_000))["errors"][0]["line"] is None
+    sound = await check("variables: {day: Monday, x: [1]}\nsteps:\n  a:\n    hang_up: On {day}, {name}, {x.0}\n")
+    assert sound == {
+        "errors": [],
+        "warnings": [{"line": 4, "message": "{name} has no fallback and no default"}],
+        "prompts": [
+            {
+                "step": "a",
+                "verb": "hang_up",
+                "line": 4,
+                "text": "On {day}, {name}, {x.0}",
+                "variables": ["day", "name", "x.0"],
+            }
+        ],
+        "variables": {"day": "Monday", "name": None, "x.0": 1},
+    }
+    reviewed = await check(SOURCE)
+    assert (reviewed["errors"], reviewed["warnings"]) == ([], [])
+    assert len(reviewed["prompts"]) > 20
+
+
+async def test_examples_are_listed(client):
+    examples = (await client.get("/v1/agents/examples")).json()["examples"]
+    assert [one["name"] for one in examples] == ["appointment_reminder", "blank"]
+    assert examples[0]["source"] == SOURCE
+
+
+@pytest.fixture
+def with_voice(app, services):
+    app.state.services = replace(services, previews=Previews(InstantTextToSpeech(), per_minute=3))
+
+
+async def test_a_prompt_is_heard_with_its_variables_filled_in(client, with_voice):
+    async def preview(text, **variables):
+        return await client.post("/v1/agents/preview", json={"text": text, "variables": variables})
+
+    filled, fallback = await preview("Hello {name|you}", name="Johanna"), await preview("Hello {name|you}")
+    assert filled.headers["content-type"] == "audio/wav"
+    assert filled.content[:4] == fallback.content[:4] == b"RIFF"
+    assert len(filled.content) > len(fallback.content)
+    assert filled.content == (await preview("Hello Johanna")).content
+    refused = await preview("Hello")
+    assert (refused.status_code, refused.json()["code"]) == (429, "too_many_previews")
+    assert int(refused.headers["retry-after"]) > 0
+
+
+async def test_a_prompt_that_can_t_be_said_is_422(client, with_voice):
+    for prompt in ("", "{name}", "Hello {name", "...", "x" * 1001):
+        answer = await client.post("/v1/agents/preview", json={"text": prompt})
+        assert answer.status_code == 422, prompt
+        assert answer.json()["errors"][0]["field"] == "text"
+
+
+async def test_a_process_without_a_voice_says_so(client):
+    answer = await client.post("/v1/agents/preview", json={"text": "Hello"})
+    assert (answer.status_code, answer.json()["code"]) == (503, "voice_unavailable")

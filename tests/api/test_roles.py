@@ -12,6 +12,7 @@ from outdial.workspaces.access import Role
 OPEN = {"GET /healthz", "GET /readyz", "GET /docs", "GET /openapi.json"}
 VIEWER = {
     "GET /v1/agents",
+    "GET /v1/agents/examples",
     "GET /v1/agents/{agent_id}",
     "GET /v1/agents/{agent_id}/versions/{version}",
     "GET /v1/api-keys",
@@ -32,6 +33,9 @@ VIEWER = {
     "GET /v1/phone-numbers",
     "GET /v1/phone-numbers/{number_id}",
     "GET /v1/workspace",
+    # Nothing is changed by these.
+    "POST /v1/agents/check",
+    "POST /v1/agents/preview",
     # Their own.
     "PATCH /v1/me",
     "DELETE /v1/me/sign-ins",

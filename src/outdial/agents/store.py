@@ -76,15 +76,31 @@ async def agent_names(conn: AsyncConnection, workspace_id: str) -> dict[str, str
 
 
 async def add_version(
-    engine: AsyncEngine, workspace_id: str, agent_id: str, *, source: str, publish: bool = False, by: Actor
+    engine: AsyncEngine,
+    workspace_id: str,
+    agent_id: str,
+    *,
+    source: str,
+    publish: bool = False,
+    base_version: int | None = None,
+    by: Actor,
 ) -> AgentDetail:
-    """A new draft. Calls under way keep the version they started with."""
+    """A new draft. Calls under way keep the version they started with.
+
+    `base_version` is the draft that was edited: raises Conflict when somebody has saved another one since.
+    """
     await _check(source)
     async with engine.begin() as conn:
         await _lock(conn, workspace_id, agent_id)
         newest = await conn.scalar(
             select(func.max(agent_versions.c.version)).where(agent_versions.c.agent_id == agent_id)
         )
+        if base_version is not None and base_version != newest:
+            raise Conflict(
+                "draft_changed",
+                f"The draft is version {newest} by now, and yours is based on version {base_version}. Look at what "
+                "changed, then save again on top of it.",
+            )
         version = (newest or 0) + 1
         await conn.execute(insert(agent_versions).values(agent_id=agent_id, version=version, source=source))
         if publish:

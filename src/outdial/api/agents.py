@@ -1,12 +1,17 @@
-"""Agents: write, publish, look at."""
+"""Agents: write, check, listen to, publish, look at."""
 
+import asyncio
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Body, Path
+from fastapi import APIRouter, Body, Path, Response
 from fastapi.responses import JSONResponse
 from pydantic import Field
 from typing_extensions import TypedDict
 
+from outdial.agents.review import Review, review_script
+from outdial.agents.script.examples import list_examples
+from outdial.agents.script.parse import MAX_TEXT
+from outdial.agents.script.template import TemplateError, parse_text, render
 from outdial.agents.store import (
     MAX_SOURCE_CHARS,
     AgentDetail,
@@ -20,12 +25,14 @@ from outdial.agents.store import (
     publish_version,
     rename_agent,
 )
-from outdial.api.auth import ApiRoute, Caller
+from outdial.api.auth import ApiRoute, Caller, needs
 from outdial.api.bodies import Name, StrictBody
 from outdial.api.docs import errors, example
 from outdial.api.services import Use
-from outdial.calls.request import CleanText
+from outdial.calls.request import CleanText, JsonObject
 from outdial.db.engine import reading
+from outdial.refusals import Invalid, Unavailable
+from outdial.workspaces.access import Role
 
 router = APIRouter(route_class=ApiRoute, tags=["Agents"])
 
@@ -51,6 +58,35 @@ _DETAIL = _AGENT | {
 }
 
 
+_EXAMPLE: dict[str, Any] = {
+    "name": "appointment_reminder",
+    "title": "Appointment reminder",
+    "about": "An appointment reminder worth copying.",
+    "source": _SOURCE,
+}
+_PROMPT: dict[str, Any] = {"text": "Hello {user_name|there}, this is {practice}.", "variables": {"user_name": "Jane"}}
+_REVIEW: dict[str, Any] = {
+    "errors": [],
+    "warnings": [{"line": 3, "message": "{practice} has no fallback and no default"}],
+    "prompts": [
+        {
+            "step": "greeting",
+            "verb": "say",
+            "line": 3,
+            "text": _PROMPT["text"],
+            "variables": ["user_name", "practice"],
+        }
+    ],
+    "variables": {"user_name": None, "practice": None},
+}
+_WAV: dict[int | str, dict[str, Any]] = {
+    200: {
+        "description": "The audio",
+        "content": {"audio/wav": {"schema": {"type": "string", "format": "binary"}, "example": "RIFF…WAVE…"}},
+    }
+}
+
+
 class AgentList(TypedDict):
     agents: list[AgentView]
 
@@ -65,6 +101,30 @@ class NewAgent(StrictBody):
 class NewVersion(StrictBody):
     source: Source
     publish: bool = False
+    base_version: Annotated[int, Field(ge=1, lt=2**31)] | None = None
+    """The draft that was edited. Sent along, nobody's newer draft is overlooked: 409 when there is one."""
+
+
+class Checked(StrictBody):
+    source: Annotated[CleanText, Field(max_length=MAX_SOURCE_CHARS)]
+    """The script, YAML."""
+
+
+class Prompt(StrictBody):
+    text: Annotated[CleanText, Field(min_length=1, max_length=MAX_TEXT)]
+    """May have `{variables}` and `{variables|with a fallback}`."""
+    variables: JsonObject = Field(default_factory=dict)
+
+
+class ExampleView(TypedDict):
+    name: str
+    title: str
+    about: str
+    source: str
+
+
+class ExampleList(TypedDict):
+    examples: list[ExampleView]
 
 
 class AgentChanges(StrictBody):
@@ -110,6 +170,76 @@ async def post_agent(
 
 
 @router.get(
+    "/v1/agents/examples",
+    summary="List example scripts",
+    operation_id="list_example_scripts",
+    description="Scripts to begin with. `about` says what each is for.",
+    response_model=ExampleList,
+    responses=example({"examples": [_EXAMPLE]}) | errors(),
+)
+async def get_examples(caller: Caller) -> JSONResponse:
+    found = [
+        ExampleView(name=one.name, title=one.title, about=one.about, source=one.source) for one in list_examples()
+    ]
+    return JSONResponse(ExampleList(examples=found))
+
+
+@router.post(
+    "/v1/agents/check",
+    summary="Check a script",
+    operation_id="check_script",
+    description="Says what is wrong with a script, and what it has to say, without saving anything.",
+    response_model=Review,
+    responses=example(_REVIEW) | errors(413, 415, 422),
+)
+@needs(Role.VIEWER)
+async def post_check(
+    caller: Caller, body: Annotated[Checked, Body(openapi_examples={"script": {"value": {"source": _SOURCE}}})]
+) -> JSONResponse:
+    return JSONResponse(await asyncio.to_thread(review_script, body.source))
+
+
+@router.post(
+    "/v1/agents/preview",
+    summary="Listen to a prompt",
+    operation_id="preview_prompt",
+    description=(
+        "A text in the agent's voice, as a phone plays it: WAV, 8000 Hz, after mu-law. `{variables}` in it are filled "
+        "in as on a call."
+    ),
+    response_class=Response,
+    responses=_WAV
+    | errors(
+        413,
+        415,
+        422,
+        s429_too_many_previews="That was a lot of prompts at once. Try again in 2 s.",
+        s503_voice_unavailable="The voice can't speak now; try again.",
+    ),
+)
+@needs(Role.VIEWER)
+async def post_preview(
+    services: Use,
+    caller: Caller,
+    body: Annotated[Prompt, Body(openapi_examples={"greeting": {"value": _PROMPT}})],
+) -> Response:
+    if services.previews is None:
+        raise Unavailable("voice_unavailable", "This server has no voice.", 60)
+    wav = await services.previews.wav(caller.workspace_id, _spoken(body))
+    return Response(wav, media_type="audio/wav", headers={"Cache-Control": "no-store"})
+
+
+def _spoken(prompt: Prompt) -> str:
+    try:
+        text = render(parse_text(prompt.text), prompt.variables, {})
+    except TemplateError as error:
+        raise Invalid("text", str(error)) from None
+    if not text:
+        raise Invalid("text", "has nothing in it to say")
+    return text
+
+
+@router.get(
     "/v1/agents/{agent_id}",
     summary="Get an agent",
     operation_id="get_agent",
@@ -145,19 +275,31 @@ async def patch_agent(
     "/v1/agents/{agent_id}/versions",
     summary="Add a version",
     operation_id="add_version",
-    description="It becomes the draft. Calls under way keep the version they started with.",
+    description=(
+        "It becomes the draft. Calls under way keep the version they started with. With `base_version` it is refused "
+        "when somebody has saved another draft since."
+    ),
     status_code=201,
     response_model=AgentDetail,
-    responses=example(_DETAIL, "Added", status=201) | errors(413, 415, 422, **NO_AGENT),
+    responses=example(_DETAIL, "Added", status=201)
+    | errors(
+        413, 415, 422, **NO_AGENT, s409_draft_changed="The draft is version 3 by now, and yours is based on version 2."
+    ),
 )
 async def post_version(
     services: Use,
     caller: Caller,
     agent_id: AgentId,
-    body: Annotated[NewVersion, Body(openapi_examples={"draft": {"value": {"source": _SOURCE}}})],
+    body: Annotated[NewVersion, Body(openapi_examples={"draft": {"value": {"source": _SOURCE, "base_version": 1}}})],
 ) -> JSONResponse:
     agent = await add_version(
-        services.engine, caller.workspace_id, agent_id, source=body.source, publish=body.publish, by=caller.actor
+        services.engine,
+        caller.workspace_id,
+        agent_id,
+        source=body.source,
+        publish=body.publish,
+        base_version=body.base_version,
+        by=caller.actor,
     )
     return JSONResponse(agent, status_code=201)
 

@@ -12,6 +12,7 @@ from outdial.db.notify import Notifications
 from outdial.numbers.access import OpenAccount, open_account
 from outdial.numbers.connecting import Connector
 from outdial.settings import Settings
+from outdial.speech.previews import Previews
 from outdial.workspaces.secrets import SecretBox
 
 
@@ -21,13 +22,15 @@ def _always() -> bool:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Services:
-    """`ready`: whether the parts of this process that /readyz can't see (the dispatcher, …) are running."""
+    """`ready`: whether the parts of this process that /readyz can't see (the dispatcher, …) are running. `previews`
+    speaks prompts for those who write them, None in a process without a voice."""
 
     engine: AsyncEngine
     settings: Settings
     notifications: Notifications
     secret_box: SecretBox
     recordings_dir: Path
+    previews: Previews | None = None
     ready: Callable[[], bool] = _always
     open_account: OpenAccount = open_account
 

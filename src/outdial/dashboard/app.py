@@ -4,6 +4,7 @@ from fastapi import FastAPI
 
 from outdial.api.services import Services
 from outdial.dashboard import (
+    agents,
     calls,
     connect_number,
     overview,
@@ -15,7 +16,7 @@ from outdial.dashboard import (
 )
 from outdial.dashboard.live import LivePages
 
-MODULES = (static_files, sign_in, overview, connect_number, phone_numbers, calls, phone, settings)
+MODULES = (static_files, sign_in, overview, connect_number, phone_numbers, calls, agents, phone, settings)
 
 
 def add_dashboard(app: FastAPI, services: Services) -> LivePages:

@@ -155,6 +155,7 @@ audit_log = Table(
     Column("subject_name", Text, nullable=False),
     Column("details", JSONB, nullable=False, server_default=text("'{}'")),
     Index("ix_audit_log_workspace_id", "workspace_id", "id"),
+    Index("ix_audit_log_subject_id", "subject_id", "id"),
 )
 
 carrier_accounts = Table(

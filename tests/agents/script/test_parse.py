@@ -180,7 +180,7 @@ HEAD = "steps:\n  a:\n"
         ("anywhere:\n  - words: any\n    goto: a\n" + HEAD + "    hang_up:", 2, "every answer"),
         ("agent: {language: english!}\n" + HEAD + "    hang_up:", 1, "en-US"),
         ("a: 1\n---\nb: 2", 2, "one YAML document"),
-        (HEAD + "    say: 'never closed\n", 4, "end of stream"),
+        (HEAD + "    say: 'never closed\n", 3, "end of stream"),
         (HEAD + "    say: \x07\n    hang_up:", 3, "no text"),
         (HEAD + "    say: \ud800\n    hang_up:", 3, "no text"),
         ("a: " + "[" * 5000, 1, "deep"),

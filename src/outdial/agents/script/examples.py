@@ -1,6 +1,32 @@
 """The example scripts that come with Outdial."""
 
+from dataclasses import dataclass
+from functools import cache
 from importlib.resources import files
+from itertools import takewhile
+
+from outdial.agents.script.parse import parse_script
+
+BLANK = "blank"  # the least that is a script
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Example:
+    """`title` is the agent's name in it, `about` the first paragraph of the comment it begins with."""
+
+    name: str
+    title: str
+    about: str
+    source: str
+
+
+@cache
+def list_examples() -> tuple[Example, ...]:
+    """The blank one last."""
+    folder = files("outdial.agents").joinpath("examples")
+    names = sorted(file.name.removesuffix(".yaml") for file in folder.iterdir() if file.name.endswith(".yaml"))
+    return tuple(_example(name) for name in sorted(names, key=BLANK.__eq__))
+
 
 
 def load_example(name: str) -> str:
@@ -10,3 +36,14 @@ def load_example(name: str) -> str:
     if name not in found:
         raise LookupError(f"no example is named {name!r}; there are: {', '.join(sorted(found))}")
     return found[name].read_text(encoding="utf-8")
+
+
+def _example(name: str) -> Example:
+    source = load_example(name)
+    comment = takewhile(lambda line: line.startswith("# "), source.splitlines())
+    return Example(
+        name=name,
+        title=parse_script(source).name,
+        about=" ".join(line.removeprefix("# ") for line in comment),
+        source=source,
+    )

@@ -37,6 +37,7 @@ class Machine:
 
     action: MachineAction = MachineAction.HANG_UP
     message: str | None = None  # with {variables}; run.speakable() fills them in
+    line: int = field(default=0, compare=False)  # of the message
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,6 +96,7 @@ class Retry:
     retries: int
     reprompt: Text | None  # None: Outdial's own words
     then: "Block"
+    line: int = field(default=0, compare=False)  # of the reprompt
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,6 +140,7 @@ class DoNotCall:
 
     say: Text
     words: tuple[Text, ...] = ()
+    line: int = field(default=0, compare=False)  # of what is said; 0: Outdial's own words
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

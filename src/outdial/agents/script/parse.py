@@ -149,7 +149,7 @@ class _Parser:
         elif word == MachineAction.LEAVE_MESSAGE:
             raise ScriptError("leave_message needs a message", node.line)
         spoken = None if message is None else " ".join(plain(message, "message").split())
-        return Machine(action=MachineAction(word), message=spoken)
+        return Machine(action=MachineAction(word), message=spoken, line=message.line if message else 0)
 
     def do_not_call(self, node: Node | None) -> DoNotCall:
         section = fields(node, "do_not_call", ("say", "words")) if node else Fields(0)
@@ -157,6 +157,7 @@ class _Parser:
         return DoNotCall(
             say=self.text(say, "say") if say else parse_text(DO_NOT_CALL),
             words=self.phrases(words) if words else (),
+            line=say.line if say else 0,
         )
 
     def anywhere(self, node: Node) -> tuple[Answer, ...]:
@@ -302,16 +303,16 @@ class _Parser:
         return Ask(
             question=question,
             answers=answers,
-            no_reply=self.retry(nodes.get("no_reply"), "no_reply", NO_REPLY_GOODBYE, line),
-            no_match=self.retry(nodes.get("no_match"), "no_match", NO_MATCH_GOODBYE, line),
+            no_reply=self.retry(nodes.get("no_reply"), "no_reply", NO_REPLY_GOODBYE),
+            no_match=self.retry(nodes.get("no_match"), "no_match", NO_MATCH_GOODBYE),
             max_digits=whole(limit, "max_digits", max(1, longest), 40) if limit else longest,
             wait_s=seconds(nodes["wait_s"], "wait_s") if "wait_s" in nodes else 6.0,
             save_as=self.declare(plain(save_as, "save_as"), save_as.line) if save_as else None,
             line=line,
         )
 
-    def retry(self, node: Node | None, key: str, goodbye: str, line: int) -> Retry:
-        hang_up: Block = (HangUp(goodbye=parse_text(goodbye), line=line),)
+    def retry(self, node: Node | None, key: str, goodbye: str) -> Retry:
+        hang_up: Block = (HangUp(goodbye=parse_text(goodbye), line=0),)  # our words, written nowhere
         if node is None:
             return Retry(retries=1, reprompt=None, then=hang_up)
         if isinstance(node, Scalar):
@@ -322,6 +323,7 @@ class _Parser:
             retries=whole(nodes["retries"], "retries", 0, MAX_RETRIES) if "retries" in nodes else 1,
             reprompt=self.text(nodes["reprompt"], "reprompt") if "reprompt" in nodes else None,
             then=self.jump_or_block(nodes["then"]) if "then" in nodes else hang_up,
+            line=nodes["reprompt"].line if "reprompt" in nodes else 0,
         )
 
     def answers(self, node: Node) -> tuple[Answer, ...]:

@@ -35,6 +35,10 @@ class Slot:
     path: str
     fallback: str | None = None
 
+    @property
+    def source(self) -> str:
+        return f"{{{self.path}}}" if self.fallback is None else f"{{{self.path}|{self.fallback}}}"
+
 
 @dataclass(frozen=True, slots=True)
 class Text:
@@ -43,6 +47,11 @@ class Text:
     @property
     def slots(self) -> tuple[Slot, ...]:
         return tuple(part for part in self.parts if isinstance(part, Slot))
+
+    @property
+    def source(self) -> str:
+        """As it is written, in one line."""
+        return "".join(part.source if isinstance(part, Slot) else _escaped(part) for part in self.parts)
 
 
 def parse_text(source: str) -> Text:
@@ -156,6 +165,10 @@ def _clean(value: str) -> str:
     value = re.sub(r"\s+(?=[,;:!?])", "", " ".join("".join(kept).split())).lstrip(",;:!? ").rstrip(",;: ")
     value = shorten(value, MAX_VALUE)
     return value if any(character.isalnum() for character in value) else ""
+
+
+def _escaped(literal: str) -> str:
+    return literal.replace("{", "{{").replace("}", "}}")
 
 
 def _speakable(character: str) -> bool:

@@ -65,7 +65,7 @@ def read_tree(source: str) -> Node:
         events = yaml.parse(source, Loader=_LOADER)
         return _document(iter(events))
     except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
+        mark = (_opened(error) and error.context_mark) or error.problem_mark or error.context_mark
         line = mark.line + 1 if mark else None
         raise ScriptError(_explain(error, source, line), line) from None
     except (yaml.YAMLError, UnicodeError):
@@ -118,6 +118,12 @@ def _line(event: Any) -> int:
     return int(event.start_mark.line) + 1
 
 
+def _opened(error: yaml.MarkedYAMLError) -> str:
+    """What was opened and then went wrong, "" for none: the place to look at is where that begins."""
+    context = error.context or ""
+    return next((what for what in ("quoted scalar", "flow sequence", "flow mapping") if what in context), "")
+
+
 def _explain(error: yaml.MarkedYAMLError, source: str, line: int | None) -> str:
     """The parser's words, and the usual cause where there is one: a text that needed quotes."""
     problem = error.problem or "not YAML"
@@ -125,6 +131,10 @@ def _explain(error: yaml.MarkedYAMLError, source: str, line: int | None) -> str:
     text = lines[line - 1] if line is not None and line <= len(lines) else ""
     if "mapping values are not allowed" in problem:
         return "a text with ': ' in it needs quotes"
+    if _opened(error) == "quoted scalar":
+        return f"a quote opens here and doesn't close ({problem})"
+    if "node content" in problem:
+        return f"a [ or {{ before this opens and doesn't close ({problem})"
     if "\t" in text[: len(text) - len(text.lstrip())]:
         return "indent with spaces, not with tabs"
     if re.search(r"(?::|-)\s+[{\[*&!%@`]", text):

@@ -14,34 +14,45 @@ export class Problem extends Error {
 const csrfToken = () => document.querySelector('meta[name="csrf-token"]')?.content ?? "";
 
 /** @returns {Promise<any>} what the API answers; throws Problem */
-export async function api(method, url, body) {
-  const headers = { Accept: "application/json", "X-CSRF-Token": csrfToken() };
-  if (body !== undefined) headers["Content-Type"] = "application/json";
-  let response;
-  try {
-    response = await fetch(url, { method, headers, body: body === undefined ? undefined : JSON.stringify(body) });
-  } catch {
-    throw new Problem(0, {});
-  }
-  const text = await response.text();
-  let answer = null;
-  try {
-    answer = text ? JSON.parse(text) : null;
-  } catch {
-    answer = { message: `The server answered with status ${response.status}.` };
-  }
+export async function api(method, url, body, { signal } = {}) {
+  const response = await request(url, { method, headers: { Accept: "application/json" }, body, signal });
+  const answer = await read(response);
   if (!response.ok) throw new Problem(response.status, answer ?? { message: `Status ${response.status}.` });
   return answer;
 }
 
-/** A part of a page as HTML. Throws Problem; goes to the sign-in page when the sign-in has ended. */
-export async function part(url) {
-  let response;
+/** What the API answers where that is no JSON: audio. Throws Problem. @returns {Promise<ArrayBuffer>} */
+export async function bytes(method, url, body, { signal } = {}) {
+  const response = await request(url, { method, headers: {}, body, signal });
+  if (!response.ok) throw new Problem(response.status, (await read(response)) ?? { message: `Status ${response.status}.` });
+  return response.arrayBuffer();
+}
+
+async function request(url, { method, headers, body, signal }) {
+  headers["X-CSRF-Token"] = csrfToken();
+  if (body !== undefined) headers["Content-Type"] = "application/json";
   try {
-    response = await fetch(url, { headers: { "X-Part": "1", Accept: "text/html" } });
-  } catch {
+    return await fetch(url, { method, headers, body: body === undefined ? undefined : JSON.stringify(body), signal });
+  } catch (error) {
+    if (error.name === "AbortError") throw error;
     throw new Problem(0, {});
   }
+}
+
+async function read(response) {
+  const text = await response.text();
+  try {
+    return text ? JSON.parse(text) : null;
+  } catch {
+    return { message: `The server answered with status ${response.status}.` };
+  }
+}
+
+/** A part of a page as HTML; with a body, the part for that. Throws Problem; goes to the sign-in page when the sign-in
+ *  has ended. */
+export async function part(url, body) {
+  const method = body === undefined ? "GET" : "POST";
+  const response = await request(url, { method, headers: { "X-Part": "1", Accept: "text/html" }, body });
   if (response.status === 401) {
     location.reload();
     return new Promise(() => {});

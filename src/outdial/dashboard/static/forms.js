@@ -80,7 +80,7 @@ export function showProblem(form, problem) {
   first?.focus();
 }
 
-const sentence = (text) => (text ? text[0].toUpperCase() + text.slice(1) + (/[.!?]$/.test(text) ? "" : ".") : text);
+export const sentence = (text) => (text ? text[0].toUpperCase() + text.slice(1) + (/[.!?]$/.test(text) ? "" : ".") : text);
 
 /** Runs `work` with the button shown as busy, and not twice at once. */
 export async function busy(button, work) {

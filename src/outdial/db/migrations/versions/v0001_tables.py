@@ -473,9 +473,11 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_audit_log")),
     )
     op.create_index("ix_audit_log_workspace_id", "audit_log", ["workspace_id", "id"], unique=False)
+    op.create_index("ix_audit_log_subject_id", "audit_log", ["subject_id", "id"], unique=False)
 
 
 def downgrade() -> None:
+    op.drop_index("ix_audit_log_subject_id", table_name="audit_log")
     op.drop_index("ix_audit_log_workspace_id", table_name="audit_log")
     op.drop_table("audit_log")
     op.drop_index("ix_sign_in_failures_last_at", table_name="sign_in_failures")

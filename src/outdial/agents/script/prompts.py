@@ -1,0 +1,63 @@
+"""Everything a script says, in the order it is written: what can be listened to before anybody is called."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from outdial.agents.script.model import Ask, Block, HangUp, If, Retry, Say, Script
+from outdial.agents.script.template import Text, parse_text
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prompt:
+    """`step` is the step's name, or the section: machine, do_not_call, anywhere. `verb` says how it is used: say, ask,
+    reprompt, hang_up, message. `text` is as written, in one line."""
+
+    step: str
+    verb: str
+    line: int
+    text: str
+    variables: tuple[str, ...]
+
+
+def script_prompts(script: Script) -> list[Prompt]:
+    """Outdial's own words are none of the script's, so they aren't here."""
+    found: list[Prompt] = []
+    if script.machine.message is not None:
+        found.append(_prompt("machine", "message", script.machine.line, parse_text(script.machine.message)))
+    if script.do_not_call.line:
+        found.append(_prompt("do_not_call", "say", script.do_not_call.line, script.do_not_call.say))
+    for answer in script.anywhere:
+        found.extend(_of_block("anywhere", answer.then))
+    for step in script.steps.values():
+        found.extend(_of_block(step.name, step.block))
+    written = (prompt for prompt in found if prompt.line)
+    return sorted(written, key=lambda prompt: prompt.line)
+
+
+def _of_block(step: str, block: Block) -> Iterator[Prompt]:
+    for action in block:
+        match action:
+            case Say():
+                yield _prompt(step, "say", action.line, action.text)
+            case HangUp(goodbye=Text() as goodbye):
+                yield _prompt(step, "hang_up", action.line, goodbye)
+            case If():
+                yield from _of_block(step, action.then)
+                yield from _of_block(step, action.otherwise)
+            case Ask():
+                yield _prompt(step, "ask", action.line, action.question)
+                for answer in action.answers:
+                    yield from _of_block(step, answer.then)
+                yield from _of_retry(step, action.no_reply)
+                yield from _of_retry(step, action.no_match)
+
+
+def _of_retry(step: str, retry: Retry) -> Iterator[Prompt]:
+    if retry.reprompt is not None:
+        yield _prompt(step, "reprompt", retry.line, retry.reprompt)
+    yield from _of_block(step, retry.then)
+
+
+def _prompt(step: str, verb: str, line: int, text: Text) -> Prompt:
+    paths = dict.fromkeys(slot.path for slot in text.slots)
+    return Prompt(step=step, verb=verb, line=line, text=text.source, variables=tuple(paths))

@@ -1,0 +1,122 @@
+"""Agents: the list, and one agent with its script, its prompts and its versions."""
+
+import asyncio
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Response
+from pydantic import Field
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from outdial.agents.changes import Diff, diff_scripts
+from outdial.agents.history import version_history
+from outdial.agents.script.examples import list_examples
+from outdial.agents.store import MAX_SOURCE_CHARS, get_agent, get_version, list_agents
+from outdial.agents.usage import COUNTED, recent_calls
+from outdial.api.auth import needs
+from outdial.api.bodies import StrictBody
+from outdial.calls.request import CleanText
+from outdial.dashboard.page import Here, Page, PageRoute
+from outdial.db.engine import reading
+from outdial.numbers.store import NumberView, list_numbers
+from outdial.workspaces.access import Role
+
+router = APIRouter(include_in_schema=False, route_class=PageRoute)
+
+VERSIONS_SHOWN = 20
+
+Version = Annotated[int, Field(ge=1, lt=2**31)]
+
+
+class Edited(StrictBody):
+    """A script as it is in somebody's editor."""
+
+    source: Annotated[CleanText, Field(max_length=MAX_SOURCE_CHARS)]
+    version: Version
+
+
+@router.get("/agents")
+async def agents(page: Here) -> Response:
+    async with reading(page.services.engine) as conn:
+        listed = await list_agents(conn, page.workspace_id)
+        numbers = await _numbers(page, conn)
+        calls = await recent_calls(conn, page.workspace_id)
+    return await page.render(
+        "agents.html",
+        agents=listed,
+        numbers={agent["id"]: _of_agent(numbers, agent["id"]) for agent in listed},
+        calls=calls,
+        counted=COUNTED,
+        examples=list_examples(),
+    )
+
+
+@router.get("/agents/{agent_id}")
+async def agent(page: Here, agent_id: str, all_versions: Annotated[bool, Query(alias="all")] = False) -> Response:
+    async with reading(page.services.engine) as conn:
+        shown = await get_agent(conn, page.workspace_id, agent_id)
+        limit = None if all_versions else VERSIONS_SHOWN
+        versions = await version_history(conn, page.workspace_id, shown, limit=limit)
+        numbers = _of_agent(await _numbers(page, conn), agent_id)
+    return await page.render("agent.html", agent=shown, versions=versions, numbers=numbers)
+
+
+@router.get("/agents/{agent_id}/changes")
+async def changes(page: Here, agent_id: str, before: Version, after: Version) -> Response:
+    """What one version has that another hasn't."""
+    async with reading(page.services.engine) as conn:
+        old = await get_version(conn, page.workspace_id, agent_id, before)
+        new = await get_version(conn, page.workspace_id, agent_id, after)
+    return page.part(
+        "parts/agent_changes.html",
+        diff=await _diff(old["source"], new["source"]),
+        before=f"version {before}",
+        after=f"version {after}",
+    )
+
+
+@router.post("/agents/{agent_id}/changes")
+async def unsaved_changes(page: Here, agent_id: str, edited: Edited) -> Response:
+    """What an editor has that a version hasn't. Changes nothing."""
+    async with reading(page.services.engine) as conn:
+        old = await get_version(conn, page.workspace_id, agent_id, edited.version)
+    return page.part(
+        "parts/agent_changes.html",
+        diff=await _diff(old["source"], edited.source),
+        before=f"version {edited.version}",
+        after="your unsaved changes",
+    )
+
+
+@router.get("/agents/{agent_id}/publish")
+@needs(Role.EDITOR)
+async def publish(page: Here, agent_id: str, version: Version | None = None) -> Response:
+    """Asks before a version is published, and shows what that changes. Without `version` it is the draft."""
+    async with reading(page.services.engine) as conn:
+        shown = await get_agent(conn, page.workspace_id, agent_id)
+        number = version or shown["draft_version"]
+        new = await get_version(conn, page.workspace_id, agent_id, number)
+        old = None
+        if shown["published_version"] is not None:
+            old = await get_version(conn, page.workspace_id, agent_id, shown["published_version"])
+        numbers = _of_agent(await _numbers(page, conn), agent_id)
+    return page.part(
+        "parts/publish_agent.html",
+        agent=shown,
+        version=number,
+        diff=None if old is None else await _diff(old["source"], new["source"]),
+        before=f"version {shown['published_version']}",
+        after=f"version {number}",
+        numbers=[one for one in numbers if one["agent"] and one["agent"]["version"] == "published"],
+    )
+
+
+async def _numbers(page: Page, conn: AsyncConnection) -> list[NumberView]:
+    return await list_numbers(conn, page.workspace_id, public_url=page.services.settings.base_url)
+
+
+def _of_agent(numbers: list[NumberView], agent_id: str) -> list[NumberView]:
+    return [one for one in numbers if one["agent"] is not None and one["agent"]["id"] == agent_id]
+
+
+async def _diff(before: str, after: str) -> Diff:
+    return await asyncio.to_thread(diff_scripts, before, after)  # long ones take a while; calls are talking meanwhile

@@ -1,0 +1,131 @@
+/**
+ * A textarea for YAML: line numbers, marked lines, Tab that indents. Escape and then Tab leaves it, so that nobody who
+ * uses the keyboard is caught in it.
+ */
+const INDENT = "  ";
+
+export class ScriptEditor {
+  /** @param {HTMLElement} box holds the textarea and .editor-lines @param {() => void} onInput */
+  constructor(box, onInput) {
+    this.area = box.querySelector("textarea");
+    this.lines = box.querySelector(".editor-lines > div");
+    this.remarks = [];
+    this.leaving = false;
+    this.area.addEventListener("input", () => {
+      this.number();
+      onInput();
+    });
+    this.area.addEventListener("scroll", () => this.follow());
+    this.area.addEventListener("keydown", (event) => this.key(event));
+    this.area.addEventListener("blur", () => (this.leaving = false));
+    this.number();
+  }
+
+  get text() {
+    return this.area.value;
+  }
+
+  /** Puts a whole new text in, which can be undone like typing. */
+  replace(text) {
+    this.area.focus({ preventScroll: true });
+    this.write(0, this.area.value.length, text);
+    this.area.setSelectionRange(0, 0);
+    this.area.scrollTop = 0;
+  }
+
+  /** Sets the text that the page begins with. */
+  begin(text) {
+    this.area.value = text;
+    this.number();
+  }
+
+  /** @param {{line: number | null, message: string, tone: string}[]} remarks */
+  mark(remarks) {
+    this.remarks = remarks;
+    for (const line of this.lines.querySelectorAll("[data-tone]")) delete line.dataset.tone;
+    for (const { line, tone } of remarks.toReversed()) {
+      const row = line && this.lines.children[line - 1];
+      if (row) row.dataset.tone = tone;
+    }
+  }
+
+  jump(line) {
+    const before = this.area.value.split("\n").slice(0, line - 1);
+    const start = before.reduce((sum, text) => sum + text.length + 1, 0);
+    const end = this.area.value.indexOf("\n", start);
+    this.area.focus({ preventScroll: true });
+    this.area.setSelectionRange(start, end < 0 ? this.area.value.length : end);
+    const height = this.lines.firstElementChild.offsetHeight;
+    this.area.scrollTop = (line - 1) * height - this.area.clientHeight / 3;
+    this.area.scrollLeft = 0;
+    this.area.scrollIntoView({ block: "nearest" });
+  }
+
+  number() {
+    const wanted = this.area.value.split("\n").length;
+    while (this.lines.childElementCount > wanted) this.lines.lastElementChild.remove();
+    while (this.lines.childElementCount < wanted) {
+      const line = document.createElement("div");
+      line.textContent = String(this.lines.childElementCount + 1);
+      this.lines.append(line);
+    }
+    this.follow();
+  }
+
+  follow() {
+    this.lines.style.transform = `translateY(${-this.area.scrollTop}px)`;
+  }
+
+  key(event) {
+    if (this.area.readOnly || event.isComposing) return;
+    if (event.key === "Escape") {
+      this.leaving = true;
+      return;
+    }
+    if (event.key === "Tab" && !this.leaving && !event.ctrlKey && !event.altKey && !event.metaKey) {
+      event.preventDefault();
+      this.indent(event.shiftKey);
+    } else if (event.key === "Enter" && !event.ctrlKey && !event.metaKey) {
+      const line = this.area.value.slice(this.lineStart(this.area.selectionStart), this.area.selectionStart);
+      const spaces = line.match(/^ */)[0];
+      if (spaces) {
+        event.preventDefault();
+        this.write(this.area.selectionStart, this.area.selectionEnd, "\n" + spaces);
+      }
+    }
+    if (!["Shift", "Control", "Alt", "Meta"].includes(event.key)) this.leaving = false;
+  }
+
+  /** The cursor gets two spaces; a selection of several lines moves as a whole. Backwards always moves lines. */
+  indent(back) {
+    const { selectionStart: from, selectionEnd: to, value } = this.area;
+    if (!back && !value.slice(from, to).includes("\n")) {
+      this.write(from, to, INDENT);
+      return;
+    }
+    const start = this.lineStart(from);
+    const old = value.slice(start, to);
+    const moved = old.split("\n").map((line) => (back ? line.replace(/^ {1,2}/, "") : line && INDENT + line)).join("\n");
+    if (moved === old) return;
+    this.write(start, to, moved);
+    if (from === to) {
+      const cursor = Math.max(start, from + moved.length - old.length);
+      this.area.setSelectionRange(cursor, cursor);
+    } else {
+      this.area.setSelectionRange(start, start + moved.length);
+    }
+  }
+
+  lineStart(place) {
+    return this.area.value.lastIndexOf("\n", place - 1) + 1;
+  }
+
+  /** As if typed: Ctrl+Z takes it back, which setting the value wouldn't allow. */
+  write(start, end, text) {
+    this.area.setSelectionRange(start, end);
+    const done = text ? document.execCommand("insertText", false, text) : document.execCommand("delete");
+    if (done) return;
+    this.area.setRangeText(text, start, end, "end");
+    this.area.dispatchEvent(new Event("input", { bubbles: true }));
+  }
+}

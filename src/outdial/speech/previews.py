@@ -1,0 +1,73 @@
+"""A prompt to listen to before anybody is called, as it sounds on a phone."""
+
+import asyncio
+import io
+import logging
+import time
+import wave
+from collections import OrderedDict
+from collections.abc import Callable
+
+from outdial.media.frames import SAMPLE_RATE_HZ
+from outdial.media.g711 import pcm_to_ulaw, ulaw_to_pcm
+from outdial.refusals import LimitReached, Unavailable
+from outdial.speech.base import TextToSpeech
+
+logger = logging.getLogger(__name__)
+
+PER_MINUTE = 30  # of a workspace, and as many at once after a pause
+TIMEOUT_S = 30.0
+MAX_WORKSPACES = 10_000
+
+
+class Previews:
+    """Speaks with the engine of the calls, one prompt at a time: a callee who waits for a sentence comes first, and
+    that engine has few threads."""
+
+    def __init__(
+        self, tts: TextToSpeech, *, per_minute: int = PER_MINUTE, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._tts = tts
+        self._per_minute = per_minute
+        self._clock = clock
+        self._one_at_a_time = asyncio.Semaphore(1)
+        self._left: OrderedDict[str, tuple[float, float]] = OrderedDict()  # by workspace: how many, and when
+
+    async def wav(self, workspace_id: str, text: str) -> bytes:
+        """PCM16, 8000 Hz, mono, after the way to the phone and back: mu-law is what is heard.
+
+        Raises LimitReached, and Unavailable when the engine fails or takes too long.
+        """
+        self._count(workspace_id)
+        try:
+            async with asyncio.timeout(TIMEOUT_S), self._one_at_a_time:
+                pcm = b"".join([piece async for piece in self._tts.speak(text)])
+        except Exception as error:
+            logger.warning("Prompt could not be previewed", extra={"error": type(error).__name__})
+            raise Unavailable("voice_unavailable", "The voice can't speak now; try again.", 5) from error
+        return _wav(ulaw_to_pcm(pcm_to_ulaw(pcm)))
+
+    def _count(self, workspace_id: str) -> None:
+        """Every workspace has a bucket of previews that fills up again evenly."""
+        now = self._clock()
+        left, at = self._left.pop(workspace_id, (float(self._per_minute), now))
+        left = min(self._per_minute, left + (now - at) * self._per_minute / 60)
+        allowed = left >= 1
+        self._left[workspace_id] = (left - 1 if allowed else left, now)
+        if len(self._left) > MAX_WORKSPACES:
+            self._left.popitem(last=False)
+        if not allowed:
+            wait_s = int((1 - left) * 60 / self._per_minute) + 1
+            raise LimitReached(
+                "too_many_previews", f"That was a lot of prompts at once. Try again in {wait_s} s.", wait_s
+            )
+
+
+def _wav(pcm: bytes) -> bytes:
+    file = io.BytesIO()
+    with wave.open(file, "wb") as out:
+        out.setnchannels(1)
+        out.setsampwidth(2)
+        out.setframerate(SAMPLE_RATE_HZ)
+        out.writeframes(pcm)
+    return file.getvalue()
