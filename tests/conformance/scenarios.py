@@ -139,10 +139,10 @@ SCENARIOS: dict[str, Scenario] = {  # the longest first
         callee="06", amd=LEAVE, answered_by="machine", delivered=True, says=LEAVE["message"]
     ),
     "phone menu": Scenario(
-        callee="10", script=MENU, says="Hello Jane. This was a test call.", hears="press one", answered_by=None
+        callee="10", script=MENU, says="Hello Jane", hears="press one"
     ),
     "call screening": Scenario(
-        callee="09", script=SCREENED, says="Hello Jane. This was a test call.", hears="screening service"
+        callee="09", script=SCREENED, says="Hello Jane", hears="screening service"
     ),
     "voicemail, continue": Scenario(
         callee="05", script=LONG, amd=CONTINUE, answered_by="machine", says="plenty of time to say something"

@@ -34,7 +34,9 @@ def test_the_log_has_no_word_of_a_conversation(texts: set[str], log: Log):
 
 def test_the_log_holds_no_secret(world: World, outcomes: object, log: Log):
     everything = "\n".join(log.lines)
-    for secret in (world.config.auth_token, *(customer.key for customer in world.customers)):
+    vonage, telnyx = world.config.vonage, world.config.telnyx
+    secrets = {world.config.auth_token, vonage.api_secret, vonage.signature_secret, telnyx.api_key}
+    for secret in secrets | {customer.key for customer in world.customers}:
         assert secret not in everything
     assert not re.search(r"/media/\w+/att_", everything)  # a stream's URL ends in its token
     assert "signature=" not in everything.lower()
