@@ -1,5 +1,6 @@
-"""The dashboard in a real browser, beside the demo as a newcomer starts it. Without a Chromium all of this is left out."""
+"""The dashboard in a real browser, beside the demo as a newcomer starts it. Without a Chromium it is left out."""
 
+import os
 import tempfile
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -11,6 +12,9 @@ from playwright.async_api import Browser, BrowserContext, Page, Playwright, asyn
 
 from browser.chromium import FLAGS, WHY_NOT, chromium
 from browser.demo import Demo, running_demo
+from end_to_end.conftest import new_database
+
+__all__ = ["new_database"]
 
 NO_ERROR = ("Failed to load resource",)  # the status is looked at where it matters
 
@@ -26,10 +30,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 async def demo() -> AsyncIterator[Demo]:
     if chromium() is None:
         pytest.skip(WHY_NOT)
-    with tempfile.TemporaryDirectory(prefix="outdial-browser-") as name:
-        folder = Path(name)
-        folder.chmod(0o755)  # PostgreSQL may run as another user
-        async with running_demo(folder) as demo:
+    with tempfile.TemporaryDirectory(prefix="outdial-browser-") as folder:
+        os.chmod(folder, 0o755)  # PostgreSQL may run as another user
+        async with running_demo(Path(folder)) as demo:
             yield demo
 
 

@@ -1,0 +1,51 @@
+"""A number of each carrier is connected on the simulator, changed, and disconnected."""
+
+import re
+
+import pytest
+from playwright.async_api import Page, expect
+
+from browser.demo import Demo
+
+SECOND = {"Twilio": "+15551230004", "Vonage": "+15551230014", "Telnyx": "+15551230034"}
+
+
+@pytest.mark.parametrize("carrier", SECOND)
+async def test_a_number_is_connected_changed_and_disconnected(page: Page, demo: Demo, carrier: str):
+    number = SECOND[carrier]
+    await page.goto("/phone-numbers")
+    await page.get_by_role("link", name="Connect a number").click()
+    await page.get_by_role("radio", name=carrier).check()
+    await page.get_by_role("radio", name=re.compile("On the simulator")).check()
+    await page.get_by_label("Phone number").fill(number)
+    await page.get_by_label("Name").fill("Second desk")
+    await page.get_by_label("Agent", exact=True).select_option(label="Appointment reminder")
+    connect = page.get_by_role("button", name="Connect", exact=True)
+    await expect(connect).to_be_disabled()
+    await page.get_by_role("button", name="Check", exact=True).click()
+    await expect(page.locator("[data-result]")).to_contain_text(re.compile("will be|nothing", re.I))
+    await connect.click()
+    await page.wait_for_url("**/phone-numbers")
+    row = page.get_by_role("row").filter(has_text=number)
+    await expect(row).to_contain_text("Second desk")
+    await expect(row).to_contain_text("Appointment reminder")
+    await row.get_by_role("button", name=re.compile("^Edit")).click()
+    dialog = page.get_by_role("dialog", name=f"Edit {number}")
+    await dialog.get_by_label("Direction").select_option("inbound")
+    await dialog.get_by_role("button", name="Save").click()
+    await expect(row).to_contain_text("Inbound only")
+    await row.get_by_role("button", name=re.compile("^Edit")).click()
+    await dialog.get_by_role("button", name="Disconnect").click()
+    await page.get_by_role("dialog", name="Are you sure?").get_by_role("button", name="Disconnect").click()
+    await expect(row).to_have_count(0)
+
+
+async def test_wrong_credentials_are_said_and_nothing_typed_is_lost(page: Page):
+    await page.goto("/phone-numbers/connect")
+    await page.get_by_role("radio", name=re.compile("On the simulator")).check()
+    await page.get_by_label("Auth token").fill("not the token")
+    await page.get_by_label("Phone number").fill(SECOND["Twilio"])
+    await page.get_by_role("button", name="Check", exact=True).click()
+    await expect(page.locator("[data-result]")).to_contain_text(re.compile("did not accept|credentials", re.I))
+    await expect(page.get_by_label("Phone number")).to_have_value(SECOND["Twilio"])
+    await expect(page.get_by_role("button", name="Connect", exact=True)).to_be_disabled()
