@@ -57,3 +57,6 @@ document.addEventListener("input", (event) => {
 
 for (const form of document.querySelectorAll("form")) fit(form);
 for (const button of document.querySelectorAll("[data-when-changed]")) button.hidden = true;
+
+// On a phone not all tabs are in sight; the one that one is on should be.
+document.querySelector(".tab[aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" });
