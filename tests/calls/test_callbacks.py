@@ -12,6 +12,7 @@ from sqlalchemy import func, insert, select, text, update
 
 from calls.workspace import until
 from outdial.calls.callbacks import Callbacks, Received
+from outdial.calls.refused import refused_lately
 from outdial.calls.state import CallState, EndReason
 from outdial.carriers.base import TRANSFER_FAILED, CarrierName
 from outdial.db.tables import callbacks, carrier_accounts
@@ -92,6 +93,15 @@ async def test_a_callback_is_kept_without_its_credentials(workspace, inbox, clai
 async def test_a_forged_callback_is_not_stored(workspace, inbox, claim):
     assert await receive(inbox, claim.attempt_id, token="wrong") is Received.FORGED
     assert await stored(workspace) == []
+
+
+async def test_forged_callbacks_are_counted(workspace, inbox, claim):
+    for _ in range(2):
+        await receive(inbox, claim.attempt_id, token="wrong")
+    await receive(inbox, claim.attempt_id)
+    async with workspace.engine.connect() as conn:
+        (counted,) = await refused_lately(conn, workspace.id)
+    assert (counted["carrier"], counted["refused"]) == ("twilio", 2)
 
 
 async def test_a_callback_of_an_unknown_attempt_is_refused(inbox):

@@ -16,6 +16,7 @@ from outdial.calls.doorway import Doorway
 from outdial.calls.failures import FailureCode
 from outdial.calls.inbound import BUSY, NOT_IN_SERVICE
 from outdial.calls.reconcile import Sweep
+from outdial.calls.refused import refused_lately
 from outdial.calls.state import CallState
 from outdial.carriers.base import CarrierName, CarrierRefused, CarrierUncertain, CarrierUnreachable
 from outdial.db.tables import agent_versions, agents, calls, carrier_accounts, numbers
@@ -222,6 +223,9 @@ async def test_what_isnt_the_carriers_is_refused(workspace, caller):
     assert (await caller.tells(account_id="acct_none"))[0] is Received.UNKNOWN
     assert (await caller.tells(CallSid="nonsense"))[0] is Received.BAD
     assert await all_calls(workspace) == []
+    async with workspace.engine.connect() as conn:
+        (counted,) = await refused_lately(conn, workspace.id)
+    assert counted["refused"] == 1
 
 
 async def test_progress_of_a_call_that_isnt_ours_is_taken_without_effect(workspace, caller):

@@ -3,7 +3,7 @@
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import delete, func, select
+from sqlalchemy import delete, func, literal, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from typing_extensions import TypedDict
@@ -26,9 +26,10 @@ class RefusedCallbacks(TypedDict):
 async def count_refused(engine: AsyncEngine, account_id: str) -> None:
     """One more. Whoever is told the URL of a callback can make this happen, so a row stands for an hour."""
     mine = refused_callbacks.c.carrier_account_id == account_id
-    count: Any = insert(refused_callbacks).values(
-        carrier_account_id=account_id, hour=func.date_trunc("hour", func.now()), refused=1
+    still_there = select(carrier_accounts.c.id, func.date_trunc("hour", func.now()), literal(1)).where(
+        carrier_accounts.c.id == account_id
     )
+    count: Any = insert(refused_callbacks).from_select(["carrier_account_id", "hour", "refused"], still_there)
     async with engine.begin() as conn:
         await conn.execute(
             count.on_conflict_do_update(

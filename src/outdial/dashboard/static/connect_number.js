@@ -119,6 +119,7 @@ form.querySelector("[data-check]").addEventListener("click", (event) => {
     allow("Check it first.", false);
     const asked = subject(request());
     try {
+      refuseGaps();
       const check = await api("POST", "/v1/phone-numbers/check", asked);
       if (check.problems.length === 0) checked = JSON.stringify(asked);
       show(check);
@@ -146,6 +147,13 @@ form.addEventListener("submit", (event) => {
     }
   });
 });
+
+/** All at once, where the API would tell of the first. */
+function refuseGaps() {
+  const gaps = [...form.elements].filter((control) => control.required && !control.disabled && !control.value.trim());
+  if (!gaps.length) return;
+  throw new Problem(422, { message: "", errors: gaps.map(({ name }) => ({ field: name, message: "is required" })) });
+}
 
 /** An error at a field that is folded away has to be seen. */
 function openDetailsOf(problem) {

@@ -6,13 +6,13 @@
  *   <button data-when-changed>      only there once something of its form was changed
  */
 
-export const valueOf = (form, name) => {
+const valueOf = (form, name) => {
   const control = form.elements.namedItem(name);
   return control?.value;
 };
 
 /** Shows what belongs to the choices made; what is hidden isn't sent, and what was typed in it stays. */
-export function fit(form) {
+function fit(form) {
   for (const box of form.querySelectorAll("[data-when]")) {
     const wanted = box.dataset.when.split(" ").every((one) => {
       const [name, value] = one.split("=");
@@ -57,3 +57,6 @@ document.addEventListener("input", (event) => {
 
 for (const form of document.querySelectorAll("form")) fit(form);
 for (const button of document.querySelectorAll("[data-when-changed]")) button.hidden = true;
+
+// On a phone not all tabs are in sight; the one that one is on should be.
+document.querySelector(".tab[aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" });
