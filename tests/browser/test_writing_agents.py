@@ -41,12 +41,18 @@ async def test_a_script_is_edited_validated_and_published(page: Page):
     assert response.status == 200
     assert response.headers["content-type"] == "audio/wav"
     await page.get_by_role("button", name="Review and publish").click()
-    review = page.get_by_role("dialog")
-    await expect(review).to_contain_text("scale from one to five")
-    await review.get_by_role("button", name=re.compile("^Publish")).click()
-    await expect(page.locator("main")).to_contain_text(re.compile("Version 2 is published|published", re.I))
+    review = page.get_by_role("dialog", name=re.compile("^Publish version"))
+    await expect(review).to_contain_text("Nothing was published before")
+    await review.get_by_role("button", name="Publish", exact=True).click()
+    await expect(review).to_be_hidden()
+    await source.fill(SCRIPT.replace("one to five", "one to ten"))
+    await page.get_by_role("button", name="Review and publish").click()
+    await expect(review).to_contain_text("one to five")  # removed
+    await expect(review).to_contain_text("one to ten")  # added
+    await review.get_by_role("button", name="Publish", exact=True).click()
+    await expect(review).to_be_hidden()
     await page.goto("/agents")
-    await expect(page.get_by_role("row").filter(has_text="Survey")).to_contain_text("2")
+    await expect(page.get_by_role("row").filter(has_text="Survey")).to_contain_text("3")
 
 
 async def test_what_was_not_saved_survives_a_reload(page: Page):
@@ -59,4 +65,5 @@ async def test_what_was_not_saved_survives_a_reload(page: Page):
     await page.reload()
     await expect(source).to_have_value(re.compile("half a thought"))
     await page.get_by_role("button", name="Discard them").click()
-    await expect(source).to_have_value(text)
+    await page.get_by_role("dialog", name="Are you sure?").get_by_role("button", name=re.compile("Discard|Yes")).click()
+    assert (await source.input_value()).strip() == text.strip()

@@ -49,8 +49,8 @@ function state() {
 function restore() {
   const found = mayEdit ? unsaved.read() : null;
   if (typeof found?.source !== "string" || found.source === saved) {
-    editor.begin(saved);
-    if (found) unsaved.forget();
+    editor.begin(editor.text); // somebody may have typed before this script was there
+    keep();
     return;
   }
   base = found.base;
