@@ -7,6 +7,7 @@ import { clock } from "./durations.js";
 
 const WIDTH = 1200;       // of the picture, in its own units
 const HALF_HEIGHT = 27;   // of a channel's loudest peak
+const STEP_S = 2;         // of an arrow key
 const MIDDLE = { callee: 30, agent: 90 };
 
 let audio = null;         // of the player that is on the page
@@ -62,6 +63,13 @@ function attach(player) {
     follows = true;
     mine.currentTime = Number(position.value);
     show();
+  });
+  position.addEventListener("keydown", (event) => {
+    const step = { ArrowLeft: -STEP_S, ArrowDown: -STEP_S, ArrowRight: STEP_S, ArrowUp: STEP_S }[event.key];
+    if (event.key === " ") play.click();
+    else if (step) seek(Math.min(length, Math.max(0, mine.currentTime + step)));
+    else return;
+    event.preventDefault();
   });
   speed.addEventListener("change", () => (mine.playbackRate = Number(speed.value)));
 
