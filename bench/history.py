@@ -58,7 +58,7 @@ SELECT id, k * 3000 + 1, CASE k % 2 WHEN 0 THEN 'agent' ELSE 'callee' END,
     CASE k % 2
         WHEN 0 THEN 'Hello Customer, this is the automated assistant of Riverside Dental, sentence ' || k
         ELSE 'Yes, that is fine, my reference is r' || (hashtext(id || k::text) & 65535)
-    END || CASE WHEN hashtext(id) % 100 = 0 THEN ' sometimes' ELSE '' END,
+    END || CASE WHEN k = 3 AND hashtext(id) % 33 = 0 THEN ' sometimes' ELSE '' END,
     k * 3000, k * 3000 + 2500,
     CASE WHEN k % 2 = 0 AND k > 0 THEN jsonb_build_object('silence', 500, 'recognition', 0, 'decision', 1,
         'synthesis', 20 + hashtext(id) % 10, 'total', 521 + hashtext(id) % 10) END

@@ -63,7 +63,7 @@ PAGES = (
     ("Calls, nothing matches", "/calls?end_reason=expired&answered_by=fax"),
     ("Calls, a rare word", "/calls?words=r4711"),
     ("Calls, words of every call", "/calls?words=hello+customer"),
-    ("Calls, a word of 1 % of the calls", "/calls?words=sometimes"),
+    ("Calls, a word of 3 % of the calls", "/calls?words=sometimes"),
     ("One call", "/calls/{call_id}"),
     ("Phone numbers", "/phone-numbers"),
 )
