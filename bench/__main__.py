@@ -20,6 +20,7 @@ from bench.memory import memory
 from bench.micro import micro
 from bench.offline_turn import offline_turn
 from bench.options import Options
+from bench.pages import pages
 from bench.turn_latency import turn_latency
 
 RESULTS = Path(__file__).parent / "results"
@@ -31,6 +32,7 @@ MEASUREMENTS: dict[str, Callable[[Options], Result]] = {
     "offline_turn": offline_turn,
     "memory": memory,
     "micro": micro,
+    "pages": pages,
 }
 
 

@@ -6,7 +6,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 TURNS_A_CALL = 10
 DAYS = 90
 
-# Most things are common and some are rare, as in life: 85 % outbound, 60 % completed, 1 of 1000 failed; words by how
+# Written in the order of time, as life does it. Most things are common and some are rare, as in life: 85 % outbound, 60 % completed, 1 of 1000 failed; words by how
 # often they are said.
 _CALLS = """
 INSERT INTO calls (id, workspace_id, number_id, direction, state, end_reason, error, "from", "to", agent_id,
@@ -34,7 +34,7 @@ FROM (
             WHEN n % 10 = 8 THEN 'busy' ELSE 'machine' END AS end_reason,
         n % 10 < 6 AND n % 1000 <> 500 AS answered,
         '+1202' || lpad((n * 7919 % 10000000)::text, 7, '0') AS party
-    FROM generate_series(1, :count) AS n
+    FROM generate_series(:count, 1, -1) AS n
 ) AS made
 """
 _ATTEMPTS = """
@@ -50,7 +50,7 @@ SELECT id, 'state', jsonb_build_object('state', step, 'attempt', 1), at
 FROM calls, LATERAL (VALUES ('queued', created_at), ('dialing', created_at),
     ('ringing', created_at + interval '3 seconds'), ('in_progress', answered_at), ('ended', ended_at)
 ) AS steps (step, at)
-WHERE workspace_id = :workspace_id AND at IS NOT NULL
+WHERE workspace_id = :workspace_id AND at IS NOT NULL ORDER BY at
 """
 _TURNS = """
 INSERT INTO turns (call_id, seq, speaker, text, start_ms, end_ms, latency)
@@ -58,12 +58,12 @@ SELECT id, k * 3000 + 1, CASE k % 2 WHEN 0 THEN 'agent' ELSE 'callee' END,
     CASE k % 2
         WHEN 0 THEN 'Hello Customer, this is the automated assistant of Riverside Dental, sentence ' || k
         ELSE 'Yes, that is fine, my reference is r' || (hashtext(id || k::text) & 65535)
-    END || CASE WHEN hashtext(id) % 100 = 0 THEN ' sometimes' ELSE '' END,
+    END || CASE WHEN k = 3 AND hashtext(id) % 33 = 0 THEN ' sometimes' ELSE '' END,
     k * 3000, k * 3000 + 2500,
     CASE WHEN k % 2 = 0 AND k > 0 THEN jsonb_build_object('silence', 500, 'recognition', 0, 'decision', 1,
         'synthesis', 20 + hashtext(id) % 10, 'total', 521 + hashtext(id) % 10) END
 FROM calls, generate_series(0, :turns - 1) AS k
-WHERE workspace_id = :workspace_id
+WHERE workspace_id = :workspace_id ORDER BY created_at, k
 """
 _TABLES = ("calls", "attempts", "call_events", "turns")
 

@@ -1,10 +1,14 @@
+import csv
+import io
+import json
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from sqlalchemy import insert, select, text, update
 
-from outdial.db.tables import attempts, call_events, calls, turns
+from outdial.db.tables import attempts, call_events, callbacks, calls, turns
 from outdial.ids import new_id
+from outdial.media.recording import Recording
 from tenants import E164, make_tenant
 
 TO = "+15551234567"
@@ -300,3 +304,90 @@ async def test_a_future_call_waits_until_it_is_due(client, tenant, engine):
     assert call["expires_at"] == "2099-01-02T00:00:00Z"
     async with engine.connect() as conn:
         assert await conn.scalar(text("SELECT due_at > now() FROM calls"))
+
+
+async def test_calls_are_found_by_words_party_and_unknown_outcome(client, ended_call, store_call):
+    call_id = await ended_call()
+    waiting = await store_call(to="+15550000001")
+
+    async def found(**filters):
+        return [call["id"] for call in (await client.get("/v1/calls", params=filters)).json()["calls"]]
+
+    assert await found(words="hello jane") == [call_id]
+    assert await found(words="goodbye") == []
+    assert await found(party="+15550000001") == [waiting]
+    assert await found(state="unknown") == []
+    assert (await client.get("/v1/calls", params={"words": ""})).status_code == 422
+    assert (await client.get("/v1/calls", params={"party": "555"})).status_code == 422
+
+
+async def test_calls_are_exported_as_csv(client, ended_call, store_call):
+    call_id = await ended_call(variables={"user_name": "=1+1"}, metadata=None)
+    await store_call(metadata={"note": "a\r\nb"}, to="+15550000001", created_at=START - timedelta(1))
+    answer = await client.get("/v1/calls.csv")
+    assert answer.headers["content-type"] == "text/csv; charset=utf-8"
+    assert answer.headers["content-disposition"] == 'attachment; filename="calls.csv"'
+    rows = list(csv.DictReader(io.StringIO(answer.content.decode("utf-8-sig"), newline="")))
+    assert [row["to"] for row in rows] == [TO, "+15550000001"]
+    assert rows[0]["id"] == call_id
+    assert (rows[0]["end_reason"], rows[0]["answered_by"], rows[0]["attempts"]) == ("completed", "human", "2")
+    assert (rows[0]["duration_s"], rows[0]["variables"]) == ("31.25", '{"user_name": "=1+1"}')
+    assert json.loads(rows[1]["metadata"]) == {"note": "a\r\nb"}
+
+
+async def test_the_export_has_the_filters_of_the_list_and_every_page(client, store_call):
+    for minute in range(450):
+        await store_call(created_at=START + timedelta(minutes=minute), to="+15550000001" if minute % 2 else TO)
+    text = (await client.get("/v1/calls.csv", params={"to": "+15550000001"})).text
+    assert text.count("\r\n") == 1 + 225
+    assert TO not in text
+    assert (await client.get("/v1/calls.csv", params={"limit": 3})).status_code == 422
+
+
+async def test_an_export_of_nothing_is_a_header(client):
+    assert (await client.get("/v1/calls.csv")).text.startswith("\ufeffid,created_at,direction,")
+
+
+async def test_the_callbacks_of_a_call_are_told_without_secrets(client, ended_call, engine):
+    call_id = await ended_call()
+    async with engine.begin() as conn:
+        second = (attempts.c.call_id == call_id, attempts.c.number == 2)
+        attempt_id = await conn.scalar(select(attempts.c.id).where(*second))
+        headers = {"content-type": "text/plain", "authorization": "Bearer " + "s" * 40, "x-twilio-signature": "abc"}
+        row = {"attempt_id": attempt_id, "kind": "status", "dedupe_key": "1", "headers": headers, "body": "a=1"}
+        await conn.execute(insert(callbacks).values(row))
+    (callback,) = (await client.get(f"/v1/calls/{call_id}/callbacks")).json()["callbacks"]
+    assert (callback["attempt"], callback["carrier"], callback["kind"]) == (2, "twilio", "status")
+    assert callback["body"] == "a=1"
+    assert callback["headers"] == {
+        "content-type": "text/plain",
+        "authorization": "Bearer…",
+        "x-twilio-signature": "…",
+    }
+    assert (await client.get("/v1/calls/call_none/callbacks")).status_code == 404
+
+
+async def test_the_waveform_of_a_recording_is_told(client, ended_call, services):
+    call_id = await ended_call()
+    assert (await client.get(f"/v1/calls/{call_id}/recording/waveform")).json()["code"] == "no_recording"
+    recording = Recording(services.recordings_dir / "1.wav")
+    recording.callee(0, b"\x00\x40" * 8000)
+    recording.close(1000)
+    answer = await client.get(f"/v1/calls/{call_id}/recording/waveform")
+    assert answer.json() == {"duration_ms": 1000, "callee": [0.5] * 100, "agent": [0.0] * 100}
+    (services.recordings_dir / "1.wav").write_bytes(b"broken")
+    assert (await client.get(f"/v1/calls/{call_id}/recording/waveform")).status_code == 404
+
+
+async def test_turns_before_the_recording_are_not_in_it(client, ended_call):
+    call_id = await ended_call(recording="recordings/call_1-1.wav")
+    turns_of = (await client.get(f"/v1/calls/{call_id}")).json()["transcript"]
+    assert [turn["recorded"] for turn in turns_of] == [False, False]
+    call_id = await ended_call(recording="recordings/call_1.wav")
+    assert (await client.get(f"/v1/calls/{call_id}")).json()["transcript"][1]["recorded"]
+
+
+async def test_a_call_tells_what_it_was_asked_for_beside_what_its_agent_noted(client, ended_call):
+    call_id = await ended_call(variables={"a": 1, "noted": 2}, sent_variables={"a": 1})
+    call = (await client.get(f"/v1/calls/{call_id}")).json()
+    assert (call["variables"], call["sent_variables"]) == ({"a": 1, "noted": 2}, {"a": 1})

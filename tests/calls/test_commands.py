@@ -137,6 +137,7 @@ async def test_variables_that_were_set_are_kept_with_the_call(talking):
     await talking.ask(SetVariables(values={"plan": "Premium"}))
     call = await talking.workspace.call(talking.call_id)
     assert call.variables == {"name": "Jane", "plan": "Premium"}
+    assert call.sent_variables == {"name": "Jane", "plan": "Free"}
 
 
 async def test_variables_that_could_not_be_stored_are_refused(talking):

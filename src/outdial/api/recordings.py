@@ -72,7 +72,7 @@ async def get_waveform(services: Use, caller: Caller, call_id: CallId) -> JSONRe
         wave = await to_thread.run_sync(waveform, path)
     except (OSError, ValueError):
         raise Problem(404, "no_recording", "The recording of this call can't be read.") from None
-    return JSONResponse(wave, headers={"Cache-Control": "private, max-age=3600"})
+    return JSONResponse(wave, headers={"Cache-Control": "private"})
 
 
 async def _recording(services: Services, workspace_id: str, call_id: str) -> tuple[FilePath, int]:

@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Row, delete, insert, select, update
+from sqlalchemy import Row, delete, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from outdial.calls.feed import notify
@@ -29,6 +29,9 @@ logger = logging.getLogger(__name__)
 ANSWER_S = 3.0    # how long an asker waits for the worker
 POLL_S = 0.5      # should a notification be lost
 RETRY_AFTER_S = 1
+
+# For whoever changes a call's variables: those it was asked for are kept, once.
+AS_SENT = func.coalesce(calls.c.sent_variables, calls.c.variables)
 
 KINDS: Mapping[str, type[Command]] = {
     "say": Say,
@@ -218,7 +221,8 @@ class CommandDesk:
                 await conn.execute(
                     update(calls)
                     .where(calls.c.id == row.call_id)
-                    .values(variables=calls.c.variables.concat(row.data["values"]))
+                    .values(variables=calls.c.variables.concat(row.data["values"]), sent_variables=AS_SENT)
                 )
+                await notify(conn, "outdial_call", row.call_id)
             await conn.execute(update(call_commands).where(call_commands.c.id == row.id).values(result=result))
             await notify(conn, "outdial_answer", row.call_id)

@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from outdial.agents.book import AgentBook, ReadyAgent
 from outdial.calls.admission import stream_token_hash
-from outdial.calls.commands import CommandDesk
+from outdial.calls.commands import AS_SENT, CommandDesk
 from outdial.calls.dialing import OpenCarrier
 from outdial.calls.failures import CallError, FailureCode
 from outdial.calls.feed import notify
@@ -382,7 +382,7 @@ def _outcome(call_id: str, variables: dict[str, Any]) -> dict[str, Any]:
     """The variables as the agent leaves them, where they can be stored: an agent may put anything into them."""
     try:
         left = check_json_object(json.loads(json.dumps(variables)))
-        return {"variables": left, "sent_variables": func.coalesce(calls.c.sent_variables, calls.c.variables)}
+        return {"variables": left, "sent_variables": AS_SENT}
     except (TypeError, ValueError, RecursionError) as error:
         logger.warning("Variables can't be stored", extra={"call_id": call_id, "reason": type(error).__name__})
         return {}

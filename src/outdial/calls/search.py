@@ -18,6 +18,7 @@ from sqlalchemy import (
     Text,
     and_,
     any_,
+    collate,
     exists,
     func,
     literal,
@@ -206,9 +207,10 @@ def _said(words: str) -> ColumnElement[bool]:
 def _was_said(words: str) -> ColumnElement[bool]:
     """Of common words: looked for in call after call until the page is full. Turns that can't match are passed over
     first, for making a tsvector costs ten times as much."""
-    letters = re.findall(r"[^\W_]+", words) if re.fullmatch(r"[\w\s]+", words) else []
-    could = [turns.c.text.ilike(f"%{each}%") for each in letters]
-    return exists().where(turns.c.call_id == calls.c.id, *could, _said(words))
+    letters = re.findall(r"[a-zA-Z0-9]+", words) if re.fullmatch(r"[a-zA-Z0-9\s]+", words) else []
+    could = [collate(turns.c.text, "C").ilike(f"%{each}%") for each in letters]  # "C": ASCII, and much faster
+    turn = select(turns.c.seq).where(turns.c.call_id == calls.c.id, *could, _said(words))
+    return exists(turn.offset(0))  # with an offset PostgreSQL does look call by call, and doesn't join everything first
 
 
 def _at(rows: Sequence[Row[Any]], index: int, *, newer: bool = False) -> str | None:

@@ -55,11 +55,11 @@ def calls_view(services: Services, workspace_id: str) -> View:
 
 
 def _rows(calls: Sequence[CallSummary], numbers: dict[str, str], agents: dict[str, str]) -> list[Part]:
-    row = templates().get_template("parts/call_row.html")
+    row = templates().get_template("parts/call_row.html").module.call_row  # type: ignore[attr-defined]
     return [
         Part(
             id=f"row-{call['id']}",
-            html=row.render(call=call, numbers=numbers, agents=agents),
+            html=str(row(call, numbers, agents)),
             into="call-rows",
             place="order",
         )
@@ -77,13 +77,13 @@ def _call_parts(shown: OneCall) -> list[Part]:
 
 
 def _turn_parts(shown: OneCall, known: dict[int, tuple[TurnView, str]]) -> list[Part]:
-    template = templates().get_template("parts/turn.html")
+    turn_item = templates().get_template("parts/turn.html").module.turn_item  # type: ignore[attr-defined]
     parts = []
     for place, turn in enumerate(shown.call["transcript"]):
         before = known.get(place)
         html = before[1] if before is not None and before[0] == turn else None
         if html is None:
-            html = template.render(call=shown.call, turn=turn, place=place)
+            html = str(turn_item(shown.call, turn, place))
             known[place] = (turn, html)
         parts.append(Part(id=f"turn-{shown.id}-{place}", html=html, into=f"transcript-{shown.id}"))
     return parts

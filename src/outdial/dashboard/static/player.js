@@ -7,6 +7,8 @@ import { clock } from "./durations.js";
 
 const WIDTH = 1200;       // of the picture, in its own units
 const HALF_HEIGHT = 27;   // of a channel's loudest peak
+const STEP_S = 2;         // of an arrow key
+const SIGNS = { Play: "M6 4l10 6-10 6z", Pause: "M5 4h3.5v12H5zM11.5 4H15v12h-3.5z" };
 const MIDDLE = { callee: 30, agent: 90 };
 
 let audio = null;         // of the player that is on the page
@@ -46,7 +48,10 @@ function attach(player) {
     follow(at * 1000);
   }
 
-  const label = (text) => (play.querySelector("span").textContent = text);
+  const label = (text) => {
+    play.querySelector("span").textContent = text;
+    play.querySelector("path").setAttribute("d", SIGNS[text]);
+  };
   mine.addEventListener("loadedmetadata", () => measure(mine.duration));
   mine.addEventListener("timeupdate", show);
   mine.addEventListener("seeked", show);
@@ -62,6 +67,13 @@ function attach(player) {
     follows = true;
     mine.currentTime = Number(position.value);
     show();
+  });
+  position.addEventListener("keydown", (event) => {
+    const step = { ArrowLeft: -STEP_S, ArrowDown: -STEP_S, ArrowRight: STEP_S, ArrowUp: STEP_S }[event.key];
+    if (event.key === " ") play.click();
+    else if (step) seek(Math.min(length, Math.max(0, mine.currentTime + step)));
+    else return;
+    event.preventDefault();
   });
   speed.addEventListener("change", () => (mine.playbackRate = Number(speed.value)));
 

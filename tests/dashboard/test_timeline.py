@@ -1,0 +1,117 @@
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from outdial.calls.views import Event
+from outdial.dashboard.latency import WIDTH, latencies
+from outdial.dashboard.one_call import evidence_in_words
+from outdial.dashboard.timeline import timeline
+from outdial.dashboard.words import is_keys, pretty_body
+
+NINE = datetime(2026, 1, 31, 9, 0, tzinfo=UTC)
+
+
+def happened(*events):
+    """(type, data) a second apart, from nine o'clock on."""
+    return [
+        Event(id=place, type=type_, data=data, at=NINE + timedelta(seconds=place))
+        for place, (type_, data) in enumerate(events)
+    ]
+
+
+def call(*dials, hang_up_requested_at=None):
+    nothing = {"ringing_at": None, "answered_at": None, "ended_at": None, "carrier": "telnyx"}
+    attempts = [nothing | {"number": number} | dial for number, dial in enumerate(dials, 1)]
+    return {"attempts": attempts, "hang_up_requested_at": hang_up_requested_at}
+
+
+def state(name, **more):
+    return "state", {"state": name, **more}
+
+
+def test_a_call_is_told_from_its_acceptance_to_its_end():
+    error = {"code": "number_not_in_service", "message": "There is no such number."}
+    end = state("ended", attempt=1, end_reason="failed", error=error)
+    steps = timeline(call({}), happened(state("queued"), state("dialing", attempt=1), end))
+    assert [step.text for step in steps] == ["Accepted", "Dialed by Telnyx", "Ended: failed"]
+    assert (steps[-1].tone, steps[-1].detail) == ("bad", "There is no such number.")
+
+
+def test_what_the_carrier_dated_is_shown_when_it_was():
+    dialed = call({"ringing_at": "2026-01-31T08:59:58Z"})
+    steps = timeline(dialed, happened(state("queued"), state("ringing", attempt=1)))
+    assert steps[1].at == NINE - timedelta(seconds=2)
+
+
+def test_attempts_are_numbered_where_there_are_several_and_the_next_one_is_told():
+    later = (NINE + timedelta(minutes=30)).isoformat()
+    steps = timeline(
+        call({}, {}),
+        happened(
+            state("queued"),
+            state("dialing", attempt=1),
+            state("queued", attempt=1, attempt_end_reason="busy", next_attempt_at=later),
+            state("dialing", attempt=2),
+        ),
+    )
+    assert [step.text for step in steps[1:]] == [
+        "Dialed by Telnyx, attempt 1",
+        "Busy, attempt 1; to be dialed again",
+        "Dialed by Telnyx, attempt 2",
+    ]
+    assert steps[2].until == NINE + timedelta(minutes=30)
+
+
+def test_a_wish_to_hang_up_stands_where_it_belongs():
+    asked = (NINE + timedelta(seconds=1, milliseconds=500)).isoformat()
+    steps = timeline(
+        call({}, hang_up_requested_at=asked), happened(state("queued"), state("dialing", attempt=1), state("ended"))
+    )
+    assert [step.text for step in steps] == ["Accepted", "Dialed by Telnyx", "Hang-up asked for", "Ended: ended"]
+
+
+@given(st.text(max_size=20), st.dictionaries(st.sampled_from(["count", "names", "category"]), st.just([1])))
+def test_events_nobody_knows_are_told_in_their_own_word(type_, data):
+    if type_ != "state":
+        assert len(timeline(call(), happened((type_, data)))) == 1
+
+
+def turn(start_ms, **latency):
+    return {"start_ms": start_ms, "latency": latency or None}
+
+
+def test_the_longest_wait_has_the_longest_bar():
+    found = latencies([turn(0), turn(100, silence=400, synthesis=100, total=500), turn(900, silence=1000, total=1000)])
+    assert (found.median_ms, found.worst_ms) == (750, 1000)
+    assert [[block.width for block in bar.blocks] for bar in found.bars] == [[160, 0, 0, 40], [WIDTH, 0, 0, 0]]
+    assert found.bars[0].blocks[3].x == 160
+
+
+def test_without_a_reply_there_is_no_latency():
+    assert latencies([turn(0)]) is None
+
+
+@pytest.mark.parametrize(
+    ("evidence", "words"),
+    [
+        ("twilio:machine_end_beep", "Twilio heard a machine, and its beep."),
+        ("deadline", "No result came in time."),
+        ("vonage:subliminal", "Vonage heard “subliminal”."),
+        ("something", "something"),
+    ],
+)
+def test_evidence_is_told_in_words(evidence, words):
+    assert evidence_in_words(evidence) == words
+
+
+@pytest.mark.parametrize("text", ["[1]", "[#]", "[pressed 16 digits]"])
+def test_keys_are_told_from_words(text):
+    assert is_keys(text)
+    assert not is_keys(f"I said {text}")
+
+
+@given(st.text(max_size=40))
+def test_any_body_can_be_shown(text):
+    assert isinstance(pretty_body(text), str)
