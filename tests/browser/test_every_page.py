@@ -59,7 +59,7 @@ async def test_the_first_load_is_light(context: BrowserContext, ids: dict[str, s
     complaints = listen_to(page)
     sizes: dict[str, int] = {}
     finished: list[Response] = []
-    page.on("response", finished.append)
+    page.on("response", lambda response: finished.append(response))
     await page.goto(path(name, ids))
     await settled(page)
     for response in finished:
