@@ -6,8 +6,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 TURNS_A_CALL = 10
 DAYS = 90
 
-# Written in the order of time, as life does it. Most things are common and some are rare, as in life: 85 % outbound, 60 % completed, 1 of 1000 failed; words by how
-# often they are said.
+# Written in the order of time, as life does it. Some things are common, some rare: 85 % outbound, 60 % completed, 1 of
+# 1000 failed; "hello" in every call, "sometimes" in 3 % of them, "r4711" in a few.
 _CALLS = """
 INSERT INTO calls (id, workspace_id, number_id, direction, state, end_reason, error, "from", "to", agent_id,
     agent_version, variables, metadata, ring_timeout_s, max_duration_s, answered_by, created_at, due_at, answered_at,

@@ -78,7 +78,8 @@ async def test_words_are_found_in_what_was_said(store, found, monkeypatch, rare)
         assert await found(words=words) == [call_id], words
     assert await found(words="-hello!") == [call_id]  # there are no operators
     # All in one turn, whole words, in their order where they are quoted.
-    for words in ("hello please", "appoint", '"appointment my"', "'", '"', '""', "<b>", "!&|()", "%"):
+    others = ("hello please", "appoint", '"appointment my"', "<b>", "!&|()")
+    for words in (*others, "'", '"', '""', "%", "%s", "\\", "\\'", "'; --"):
         assert call_id not in await found(words=words), words
 
 

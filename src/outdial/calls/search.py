@@ -18,6 +18,7 @@ from sqlalchemy import (
     Text,
     and_,
     any_,
+    bindparam,
     collate,
     exists,
     func,
@@ -121,7 +122,7 @@ async def find_page(conn: AsyncConnection, workspace_id: str, wanted: CallFilter
 async def _calls_that_say(conn: AsyncConnection, words: str) -> set[str] | None:
     """Ids, of all workspaces together; None when there are many. Asked first, because PostgreSQL can't guess which
     words are rare (its statistics know only the most common ones), and with the wrong plan it takes seconds."""
-    rows = await conn.scalars(select(turns.c.call_id).where(_said(words)).limit(RARE_TURNS + 1))
+    rows = await conn.scalars(select(turns.c.call_id).where(_said(words)).limit(literal_column(str(RARE_TURNS + 1))))
     found = rows.all()
     return set(found) if len(found) <= RARE_TURNS else None
 
@@ -195,13 +196,19 @@ def _is_one_of(call_ids: set[str]) -> ColumnElement[bool]:
     return calls.c.id == any_(literal(list(call_ids), ARRAY(Text)))
 
 
-def _said(words: str) -> ColumnElement[bool]:
+def _said(words: str, text: ColumnElement[str] = turns.c.text) -> ColumnElement[bool]:
     """Whether a turn says it. Never websearch_to_tsquery: its "-word" would have PostgreSQL read every turn."""
     wanted: ColumnElement[Any] = func.plainto_tsquery(_SIMPLE, "")
     for phrase, rest in _PHRASES.findall(words):
-        part = func.phraseto_tsquery(_SIMPLE, phrase) if phrase else func.plainto_tsquery(_SIMPLE, rest)
-        wanted = wanted.op("&&")(part)
-    return func.to_tsvector(_SIMPLE, turns.c.text).op("@@", return_type=Boolean())(wanted)
+        make = func.phraseto_tsquery if phrase else func.plainto_tsquery
+        wanted = wanted.op("&&")(make(_SIMPLE, _known_to_the_planner(phrase or rest)))
+    return func.to_tsvector(_SIMPLE, text).op("@@", return_type=Boolean())(wanted)
+
+
+def _known_to_the_planner(words: str) -> ColumnElement[str]:
+    """Quoted in the statement (by SQLAlchemy) instead of beside it: a statement that is used often gets a plan for
+    words of any kind, and that is the slow one."""
+    return bindparam(None, words, Text, literal_execute=True)
 
 
 def _was_said(words: str) -> ColumnElement[bool]:
@@ -209,7 +216,8 @@ def _was_said(words: str) -> ColumnElement[bool]:
     first, for making a tsvector costs ten times as much."""
     letters = re.findall(r"[a-zA-Z0-9]+", words) if re.fullmatch(r"[a-zA-Z0-9\s]+", words) else []
     could = [collate(turns.c.text, "C").ilike(f"%{each}%") for each in letters]  # "C": ASCII, and much faster
-    turn = select(turns.c.seq).where(turns.c.call_id == calls.c.id, *could, _said(words))
+    unindexed = turns.c.text.concat(literal_column("''"))  # else PostgreSQL asks the index of words for every call
+    turn = select(turns.c.seq).where(turns.c.call_id == calls.c.id, *could, _said(words, unindexed))
     return exists(turn.offset(0))  # with an offset PostgreSQL does look call by call, and doesn't join everything first
 
 
