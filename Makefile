@@ -6,11 +6,11 @@ PIP     := $(BIN)/python -m pip --disable-pip-version-check
 COMPILE := pip compile --quiet --universal --python-version 3.11 --no-emit-index-url --no-header --no-annotate
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test conformance lint bench lock clean
+.PHONY: help install demo test conformance screenshots lint bench lock clean
 
 help:  ## show this
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | while IFS="$$(printf '\t')" read -r name words; do \
-	    printf '  make %-9s %s\n' "$$name" "$$words"; done
+	    printf '  make %-11s %s\n' "$$name" "$$words"; done
 
 install: $(VENV)/installed  ## set up .venv with everything Outdial needs (.venv/bin/outdial)
 
@@ -25,6 +25,9 @@ test: $(VENV)/installed-test  ## lint, type-check and run every test (ARGS="test
 
 conformance: $(VENV)/installed-test  ## of the tests only these: the same calls on every carrier (2 minutes)
 	$(BIN)/python -m pytest -rs tests/conformance
+
+screenshots: $(VENV)/installed-test  ## every page of the dashboard, light and dark, into docs/screenshots (wants Chromium)
+	PYTHONPATH=tests $(BIN)/python -m browser.screenshots docs/screenshots
 
 lint: $(VENV)/installed-test  ## ruff and mypy alone
 	$(BIN)/ruff check .

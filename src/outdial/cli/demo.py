@@ -19,6 +19,7 @@ from rich.text import Text
 
 from outdial.carriers.base import CarrierName
 from outdial.cli.api_client import ApiClient
+from outdial.cli.browser import open_in_browser
 from outdial.cli.children import Child
 from outdial.cli.configuration import load_settings
 from outdial.cli.demo_home import demo_settings, own_data_dir
@@ -47,6 +48,7 @@ class Wish:
     once: bool
     json: bool
     no_call: bool
+    open: bool
 
 
 @app.command()
@@ -62,6 +64,9 @@ def demo(
     ] = None,
     json: AsJson = False,
     no_call: Annotated[bool, typer.Option("--no-call", help="Start everything, call nobody.")] = False,
+    open_: Annotated[
+        bool, typer.Option("--open/--no-open", help="Open the dashboard in a browser, where there is one.")
+    ] = True,
 ) -> None:
     """Start Outdial beside a simulated carrier, place a call through the API, and read along. Needs no account."""
     wish = Wish(
@@ -71,6 +76,7 @@ def demo(
         once=once,
         json=json,
         no_call=no_call,
+        open=open_,
     )
     wanted = load_settings()
     if wanted.log_level.lower() == "info":
@@ -136,6 +142,11 @@ class _Demo:
                     "simulator_url": self._simulator_url,
                 }
             )
+        elif not self._wish.once:
+            console.print("\nThe dashboard, by a link that works once:\n")
+            console.print(made.dashboard_url, style="bold", soft_wrap=True, markup=False)
+            if self._wish.open:
+                await asyncio.to_thread(open_in_browser, made.dashboard_url)
         faults: list[str] = []
         if not self._wish.no_call:
             faults = await self._call(client, made, engine, stop)
@@ -202,9 +213,10 @@ class _Demo:
             body = {"to": "+12025550105", "variables": {"user_name": "Jane"}, "amd": True}
             console.print("\nEverything stays up until Ctrl-C. Try a voicemail:\n")
             console.print(self._curl(made, body), style="bold", soft_wrap=True, markup=False)
-            console.print("\nThe dashboard, by a link that works once:\n")
-            console.print(made.dashboard_url, style="bold", soft_wrap=True, markup=False)
-            console.print(f"\nAPI: {self._base_url}/docs   Logs: {self._settings.data_dir}/*.log", style="dim")
+            console.print(
+                f"\nDashboard: {self._base_url}   API: {self._base_url}/docs   Logs: {self._settings.data_dir}/*.log",
+                style="dim",
+            )
         async with asyncio.TaskGroup() as group:
             for child in children:
                 group.create_task(_fail_when_ended(child))

@@ -18,6 +18,8 @@ from outdial.db.notify import Notifications
 logger = logging.getLogger(__name__)
 
 SETTLE_S = 0.03      # what happens together is rendered together
+EVERY_S = 0.05       # between two renderings,
+REST = 2             # and times as long as the last one took: no page takes more than a third of a core
 HEARTBEAT_S = 15.0   # proxies cut what is silent; and who was signed out must not go on looking
 LOOK_AGAIN_S = 10.0  # should a notification be lost
 MAX_UNSENT = 200     # messages; who takes no more of them is cut off and comes back for the whole
@@ -50,13 +52,12 @@ Render = Callable[[frozenset[str] | None], Awaitable[Rendered]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class View:
-    """What a channel shows. `call_id`: only what happens to this call matters. `every_s`: never rendered more often.
-    `keeps`: only the newest parts are remembered, for who comes later; None: all."""
+    """What a channel shows. `call_id`: only what happens to this call matters. `keeps`: only the newest
+    parts are remembered, for who comes later; None: all."""
 
     key: str
     render: Render
     call_id: str | None = None
-    every_s: float = 0.1
     keeps: int | None = None
 
 
@@ -117,7 +118,7 @@ class _Channel:
                 self._broadcast(rendered)
                 if rendered.over:
                     return
-            await asyncio.sleep(max(0.0, self.view.every_s - (loop.time() - began)))
+            await asyncio.sleep(max(EVERY_S, REST * (loop.time() - began)))
 
     def _broadcast(self, rendered: Rendered) -> None:
         messages = []

@@ -93,7 +93,7 @@ def overview_view(services: Services, workspace_id: str, time_zone: str) -> View
     async def render(_: frozenset[str] | None) -> Rendered:
         return Rendered(parts=await overview_parts(services, workspace_id, time_zone))
 
-    return View(key=f"{workspace_id}/overview/{time_zone}", render=render, every_s=0.5)
+    return View(key=f"{workspace_id}/overview/{time_zone}", render=render)
 
 
 async def overview_parts(services: Services, workspace_id: str, time_zone: str) -> list[Part]:

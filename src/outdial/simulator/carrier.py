@@ -35,7 +35,7 @@ class Carrier(Protocol):
     def live(self) -> Mapping[str, LiveCall]: ...
 
     def about(self) -> dict[str, Any]:
-        """What a customer needs to know of the account, without its secrets."""
+        """What a customer needs to know of the account; `credentials` to use it with are nobody's secrets here."""
         ...
 
     def call_in(self, to: str, *, from_: str, callee: Subscriber) -> Call | None:

@@ -70,6 +70,11 @@ class TelnyxAccount:
             "outbound_voice_profile_id": self.config.outbound_voice_profile_id,
             "numbers": [number.phone_number for number in self.numbers.values()],
             "verified_numbers": list(self.verified_numbers),
+            "credentials": {
+                "api_key": self.config.api_key,
+                "public_key": self.courier.signer.public_key,
+                "connection_id": self.config.connection_id,
+            },
         }
 
     def admits(self, api_key: str) -> bool:

@@ -70,6 +70,7 @@ class Account:
             "account_sid": self.sid,
             "numbers": [number.phone_number for number in self.numbers.values()],
             "caller_ids": list(self.caller_ids.values()),
+            "credentials": {"account_sid": self.sid, "auth_token": self._shared.auth_token},
         }
 
     def admits(self, username: str, password: str) -> bool:

@@ -95,6 +95,13 @@ class Account:
             "application_id": self.config.application_id,
             "private_key": self.private_key,
             "numbers": [f"+{number}" for number in self.numbers],
+            "credentials": {
+                "api_key": self.config.api_key,
+                "api_secret": self.config.api_secret,
+                "signature_secret": self.config.signature_secret,
+                "application_id": self.config.application_id,
+                "private_key": self.private_key,
+            },
         }
 
     def admits(self, api_key: str, api_secret: str) -> bool:
