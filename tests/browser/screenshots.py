@@ -1,9 +1,10 @@
-"""`make screenshots`: every page of the dashboard, light and dark, into docs/screenshots/ — from a demo with some calls.
+"""`make screenshots`: every page of the dashboard, light and dark, into docs/screenshots/, from a demo with calls.
 
 JPEG, half a megapixel each: enough to see what a page is like, small enough to be kept with the code.
 """
 
 import asyncio
+import os
 import sys
 import tempfile
 from pathlib import Path
@@ -28,7 +29,7 @@ async def take(folder: Path) -> None:
     if executable is None:
         sys.exit(f"No screenshots: {WHY_NOT}.")
     with tempfile.TemporaryDirectory(prefix="outdial-screenshots-") as name:
-        Path(name).chmod(0o755)
+        os.chmod(name, 0o755)
         async with running_demo(Path(name)) as demo, async_playwright() as playwright:
             browser = await playwright.chromium.launch(executable_path=executable, args=FLAGS)
             state = await signed_in(browser, demo)
