@@ -10,7 +10,7 @@ from outdial.carriers.telnyx.rest import TelnyxCarrier
 from outdial.carriers.twilio.rest import TwilioCarrier, TwilioCredentials
 from outdial.carriers.vonage.account import VonageCredentials
 from outdial.carriers.vonage.rest import VonageCarrier
-from outdial.simulator.server import SimulatorConfig, create_app
+from outdial.simulator.server import SimulatorApp, SimulatorConfig, create_app
 from outdial.simulator.telnyx.config import TelnyxConfig
 from outdial.simulator.vonage.account import VonageConfig
 
@@ -19,18 +19,22 @@ VERIFIED = "+15550000019"                       # only a verified caller ID (of 
 
 
 class SimulatedAccounts:
-    """`open` is a Connector's open_account. `down`: no carrier can be reached."""
+    """`open` is a Connector's open_account. `down`: no carrier can be reached.
+
+    All carriers are one simulator, but for the URLs in `regions`, which have one each. `asked` has the URLs opened.
+    """
 
     def __init__(self) -> None:
         numbers = (FIRST, SECOND)
-        self.app = create_app(
-            SimulatorConfig(
-                numbers=numbers,
-                caller_ids=(VERIFIED,),
-                vonage=VonageConfig(numbers=numbers),
-                telnyx=TelnyxConfig(numbers=numbers),
-            )
+        self.simulated = SimulatorConfig(
+            numbers=numbers,
+            caller_ids=(VERIFIED,),
+            vonage=VonageConfig(numbers=numbers),
+            telnyx=TelnyxConfig(numbers=numbers),
         )
+        self.app = create_app(self.simulated)
+        self.regions: dict[str, SimulatorApp] = {}
+        self.asked: list[str] = []
         self.config = config = SimulatorConfig()
         self.down = False
         self.opened = self.closed = 0
@@ -47,8 +51,9 @@ class SimulatedAccounts:
             },
         }
 
-    def open(self, carrier: CarrierName, credentials: Mapping[str, str], base_url: str | None) -> Carrier:
-        transport = Wire(self)
+    def open(self, carrier: CarrierName, credentials: Mapping[str, str], url: str) -> Carrier:
+        transport = Wire(self, self.regions.get(url, self.app))
+        self.asked.append(url)
         self.opened += 1
         match carrier:
             case CarrierName.TWILIO:
@@ -57,12 +62,12 @@ class SimulatedAccounts:
                 return VonageCarrier(VonageCredentials(**credentials), base_url="http://simulator", transport=transport)
             case CarrierName.TELNYX:
                 return TelnyxCarrier(
-                    TelnyxCredentials(**credentials), base_url="http://simulator/v2", transport=transport
+                    TelnyxCredentials(**credentials), base_url="http://simulator", transport=transport
                 )
 
     async def answered_by(self, carrier: CarrierName, number: str, credentials: Mapping[str, str]) -> str:
         """What the carrier's own books say answers a number."""
-        client = self.open(carrier, credentials, None)
+        client = self.open(carrier, credentials, "http://simulator")
         try:
             there = "https://elsewhere.example"
             return (await client.connection(number, inbound_url=f"{there}/in", callback_url=there)).answered_by
@@ -71,9 +76,9 @@ class SimulatedAccounts:
 
 
 class Wire(httpx.AsyncBaseTransport):
-    def __init__(self, accounts: SimulatedAccounts) -> None:
+    def __init__(self, accounts: SimulatedAccounts, app: SimulatorApp) -> None:
         self._accounts = accounts
-        self._transport = httpx.ASGITransport(accounts.app)
+        self._transport = httpx.ASGITransport(app)
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         if self._accounts.down:

@@ -1,23 +1,20 @@
 import asyncio
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from types import SimpleNamespace
 
 import pytest
-from sqlalchemy import insert, select, update
 
 from calls.workspace import CALLEE, CALLER, OWNER, until
 from outdial.calls.failures import FailureCode
-from outdial.calls.reconcile import Sweep, audit_pools, must_be_over, overdue_end
+from outdial.calls.reconcile import Sweep
 from outdial.calls.state import AnsweredBy, CallState, EndReason, Verdict
 from outdial.calls.transitions import announce_ending
 from outdial.calls.workers import Worker
 from outdial.carriers.base import CarrierUnreachable, Price
 from outdial.db.engine import create_engine
 from outdial.db.notify import Notifications
-from outdial.db.tables import calls, pools
 
-NOW = PAST = datetime(2026, 1, 1, 12, tzinfo=UTC)
+PAST = datetime(2026, 1, 1, 12, tzinfo=UTC)
 UNREACHABLE = CarrierUnreachable(FailureCode.CARRIER_UNREACHABLE, "The carrier could not be reached.")
 
 
@@ -182,66 +179,6 @@ async def test_a_forgotten_call_we_are_not_ending_is_left_to_its_limits(workspac
     await due(workspace, claim.attempt_id)
     await sweep.sweep()
     assert (await workspace.call(claim.call_id)).state == "in_progress"
-
-
-def before(seconds: float) -> datetime:
-    return NOW - timedelta(seconds=seconds)
-
-
-def limits(**facts):
-    row = {
-        "direction": "outbound",
-        "created_at": before(20),
-        "ringing_at": None,
-        "answered_at": None,
-        "stream_opened_at": None,
-        "hang_up_requested_at": None,
-        "carrier_call_id": "CA1",
-        "ring_timeout_s": 30,
-        "max_duration_s": 600,
-    }
-    return SimpleNamespace(**row | facts)
-
-
-@pytest.mark.parametrize(
-    ("state", "facts", "reason"),
-    [
-        (CallState.DIALING, {}, None),
-        (CallState.DIALING, {"created_at": before(61)}, EndReason.NO_ANSWER),
-        (CallState.RINGING, {"created_at": before(61), "ringing_at": before(34)}, None),
-        (CallState.RINGING, {"ringing_at": before(36)}, EndReason.NO_ANSWER),
-        (CallState.RINGING, {"hang_up_requested_at": before(1)}, EndReason.CANCELED),
-        (CallState.RINGING, {"direction": "inbound", "created_at": before(9)}, None),
-        (CallState.RINGING, {"direction": "inbound", "created_at": before(11)}, EndReason.FAILED),
-        (CallState.RINGING, {"direction": "inbound", "stream_opened_at": before(11)}, None),
-        (CallState.IN_PROGRESS, {"hang_up_requested_at": before(1)}, EndReason.COMPLETED),
-        (CallState.IN_PROGRESS, {"created_at": before(900)}, None),
-        (CallState.IN_PROGRESS, {"answered_at": before(9)}, None),
-        (CallState.IN_PROGRESS, {"answered_at": before(11)}, EndReason.FAILED),
-        (CallState.IN_PROGRESS, {"answered_at": before(600), "stream_opened_at": before(600)}, None),
-        (CallState.IN_PROGRESS, {"answered_at": before(611), "stream_opened_at": before(611)}, EndReason.COMPLETED),
-    ],
-)
-def test_a_call_is_ended_when_it_has_outlived_a_limit(state, facts, reason):
-    end = overdue_end(limits(**facts), state, NOW, stream_start_timeout_s=10)
-    assert (end and end[0]) == reason
-
-
-@pytest.mark.parametrize(
-    ("facts", "over"),
-    [
-        ({"created_at": before(660)}, False),
-        ({"created_at": before(680)}, True),
-        ({"created_at": before(680), "answered_at": before(600)}, False),
-        ({"created_at": before(680), "answered_at": before(611)}, True),
-        ({"carrier_call_id": None, "created_at": before(100_000)}, False),
-        ({"carrier_call_id": None, "created_at": before(59), "hang_up_requested_at": before(1)}, False),
-        ({"carrier_call_id": None, "created_at": before(61), "hang_up_requested_at": before(1)}, True),
-        ({"carrier_call_id": None, "created_at": before(680), "stream_opened_at": before(640)}, True),
-    ],
-)
-def test_a_call_nobody_tells_us_about_is_over_when_it_must_be(facts, over):
-    assert must_be_over(limits(**facts), NOW) is over
 
 
 async def test_a_carrier_that_never_says_again_does_not_hold_a_line_forever(workspace, sweep):
@@ -577,49 +514,6 @@ async def test_a_call_expires_while_no_line_is_free(make_workspace, database_url
     sweep = Sweep(workspace.engine, workspace.settings, Notifications(database_url), workspace.open_carrier, owner="w")
     await sweep.sweep()
     assert (await workspace.call(waiting)).end_reason == "expired"
-
-
-@pytest.mark.parametrize("counted", [0, 5])
-async def test_the_audit_mends_a_miscounted_pool_and_says_so(workspace, caplog, counted):
-    await workspace.dialed()
-    await workspace.set_pool(used_outbound=counted)
-    await audit_pools(workspace.engine)
-    assert (await workspace.pool()).used_outbound == 1
-    assert "Lines miscounted" in caplog.messages
-
-
-async def test_the_audit_leaves_a_right_count_alone_and_waits_for_nobody(workspace, caplog):
-    await workspace.dialed()
-    async with workspace.engine.begin() as conn:
-        await conn.execute(update(calls).values(state=CallState.RINGING))  # a transition under way
-        await conn.execute(select(pools).with_for_update())
-        async with asyncio.timeout(5):
-            await audit_pools(workspace.engine)
-    assert "Lines miscounted" not in caplog.messages
-
-
-async def test_the_audit_counts_inbound_calls_apart(workspace):
-    async with workspace.engine.begin() as conn:
-        await conn.execute(
-            insert(calls).values(
-                id="call_in",
-                workspace_id=workspace.id,
-                direction="inbound",
-                state="in_progress",
-                from_=CALLEE,
-                to=CALLER,
-                ring_timeout_s=30,
-                max_duration_s=600,
-                holds_line=True,
-            )
-        )
-    await audit_pools(workspace.engine)
-    pool = await workspace.pool()
-    assert (pool.used_outbound, pool.used_inbound) == (0, 1)
-    async with workspace.engine.begin() as conn:
-        await conn.execute(update(calls).values(state="ended", holds_line=False))
-    await audit_pools(workspace.engine)
-    assert (await workspace.pool()).used_inbound == 0
 
 
 @pytest.fixture

@@ -93,6 +93,13 @@ def test_the_table_of_what_carriers_can_do_is_true():
     assert table().replace("|  |", "| |") in (DOCS / "carriers.md").read_text()
 
 
+def test_the_page_of_every_carrier_names_its_regions():
+    for kind in CARRIERS.values():
+        page = (DOCS / "carriers" / f"{kind.name}.md").read_text()
+        for region in kind.regions:
+            assert f"| `{region.name}` | {region.place} | {region.url.removeprefix('https://')} |" in page
+
+
 def test_every_carrier_has_a_page_that_names_what_will_be_asked_for():
     for kind in CARRIERS.values():
         page = (DOCS / "carriers" / f"{kind.name}.md").read_text()

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from outdial.carriers.base import CarrierName, CarrierRefused, PlaceCall, StreamStarted
+from outdial.carriers.http import root_url
 from outdial.carriers.registry import CARRIERS, carrier_named
 
 FIXTURES = Path(__file__).parent / "fixtures"
@@ -44,6 +45,20 @@ def test_every_carrier_stands_under_its_own_name(kind):
     assert len(set(names)) == len(names)
     assert any(field.secret for field in kind.credential_fields)
     assert kind.default_calls_per_second > 0
+
+
+@every_carrier
+def test_every_region_has_a_name_and_a_host_of_the_carriers_own(kind):
+    assert len({region.name for region in kind.regions}) == len({region.url for region in kind.regions})
+    for region in kind.regions:
+        assert root_url(region.url, version=kind.api_version) == region.url
+        assert region.url.startswith("https://")
+        assert kind.region(region.name) is region
+        assert kind.api_url(region.name, None) == region.url
+    assert kind.region(None) is kind.regions[0]
+    assert kind.api_url(None, "http://127.0.0.1:1") == "http://127.0.0.1:1"
+    with pytest.raises(CarrierRefused):
+        kind.api_url("mars", None)
 
 
 def test_a_carrier_nobody_knows_has_no_name():

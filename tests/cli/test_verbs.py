@@ -67,6 +67,28 @@ def test_a_number_changes_and_goes(outdial_json, connect, simulator):
     assert outdial_json("numbers", "list") == []
 
 
+def test_an_account_is_listed_and_changed(outdial, outdial_json, connect, simulator):
+    outdial_json("workspaces", "create", "Acme")
+    connect("--yes", "--calls-per-second", "2")
+    (account,) = outdial_json("accounts", "list")
+    assert (account["base_url"], account["calls_per_second"]) == (simulator.base_url, 2)
+    change = ("accounts", "change", account["id"])
+    changed = outdial_json(*change, "-c", "next_auth_token=@NEXT", "--calls-per-second", "4", env={"NEXT": "next"})
+    assert changed == account | {"calls_per_second": 4}
+    assert outdial_json(*change, "-c", "next_auth_token=") == changed
+    wrong = outdial(*change, "-c", "auth_token=wrong")
+    assert "did not accept the credentials" in wrong.exception.message
+    assert "mars" not in outdial(*change, "--region", "mars").stdout
+    assert account["id"] in outdial("accounts", "list").stdout
+
+
+def test_a_region_nobody_has_is_refused_before_anything_is_asked(outdial, outdial_json):
+    outdial_json("workspaces", "create", "Acme")
+    given = ("-c", "account_sid=AC1", "-c", "auth_token=x", "--region", "mars")
+    refused = outdial("numbers", "connect", NUMBER, *given)
+    assert "ie1 (Ireland)" in refused.exception.message
+
+
 def test_missing_credentials_are_asked_for_and_nothing_changes_without_a_yes(outdial, outdial_json, simulator):
     outdial_json("workspaces", "create", "Acme")
     config = SimulatorConfig()

@@ -232,7 +232,7 @@ class World:
             services.engine,
             services.secret_box,
             self.base_url,
-            carrier_url=(carrier_url or simulator.base_url) + ("/v2" if carrier is CarrierName.TELNYX else ""),
+            carrier_url=carrier_url or simulator.base_url,
             config=self.config,
             number=next(self._numbers[carrier]),
             script=script,

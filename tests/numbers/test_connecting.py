@@ -9,9 +9,11 @@ from outdial.agents.script.examples import load_example
 from outdial.agents.store import create_agent
 from outdial.calls.failures import FailureCode
 from outdial.carriers.base import CarrierName, CarrierRefused
+from outdial.carriers.registry import CARRIERS as KINDS
 from outdial.carriers.twilio.rest import TwilioCarrier
 from outdial.db.tables import agents, carrier_accounts, numbers
-from outdial.numbers.connecting import Connector, open_account
+from outdial.numbers.access import open_account
+from outdial.numbers.connecting import Connector
 from outdial.numbers.store import add_number, change_number
 from outdial.refusals import Conflict, Invalid, NotFound, Unavailable
 from outdial.workspaces.audit import COMMAND_LINE, list_audit
@@ -23,6 +25,7 @@ CARRIERS = tuple(CarrierName)
 TWILIO = CarrierName.TWILIO
 STRANGE = "+15559999999"  # nobody's
 URL = "https://voice.example"
+OTHER_REGION = {carrier: kind.regions[1] for carrier, kind in KINDS.items()}
 SECRET = {"twilio": "auth_token", "vonage": "api_secret", "telnyx": "api_key"}
 
 
@@ -103,6 +106,90 @@ async def test_what_was_made_for_the_first_number_is_used_for_the_second(connect
     assert (await stored())[0] == first
 
 
+@pytest.mark.parametrize("carrier", [CarrierName.VONAGE, CarrierName.TELNYX])
+@pytest.mark.parametrize("options", [{}, {"configure_carrier": False}])
+async def test_what_was_made_for_the_first_number_goes_with_the_last(
+    connect, connector, accounts, workspace_id, engine, stored, carrier, options
+):
+    applications = {"vonage": accounts.app.vonage, "telnyx": accounts.app.telnyx}[carrier].applications
+    before = set(applications)
+    first = await connect(carrier)
+    second = await connect(carrier, SECOND, **options)
+    (made,) = set(applications) - before
+    assert (await connector.remove(workspace_id, first["id"], by=COMMAND_LINE))["carrier"] == "restored"
+    assert made in applications, "the other number calls through it"
+    assert made in (await stored())[0].values()
+    await connector.remove(workspace_id, second["id"], by=COMMAND_LINE)
+    assert made not in applications
+
+
+@pytest.mark.parametrize("carrier", [CarrierName.VONAGE, CarrierName.TELNYX])
+async def test_a_number_that_came_back_goes_like_every_other(connect, connector, accounts, workspace_id, carrier):
+    first = await connect(carrier)
+    second = await connect(carrier, SECOND)
+    await connector.remove(workspace_id, first["id"], by=COMMAND_LINE)
+    again = await connect(carrier)
+    await connector.remove(workspace_id, second["id"], by=COMMAND_LINE)
+    applications = {"vonage": accounts.app.vonage, "telnyx": accounts.app.telnyx}[carrier].applications
+    assert len(applications) == 2
+    assert (await connector.remove(workspace_id, again["id"], by=COMMAND_LINE))["carrier"] == "restored"
+    assert len(applications) == 1
+
+
+@pytest.mark.parametrize("carrier", CARRIERS)
+async def test_a_number_is_connected_in_the_region_that_is_named(connect, accounts, carrier, engine):
+    region = OTHER_REGION[carrier]
+    await connect(carrier, region=region.name)
+    await connect(carrier, SECOND)
+    assert set(accounts.asked) == {region.url}
+    async with engine.connect() as conn:
+        assert (await conn.execute(select(carrier_accounts.c.region, carrier_accounts.c.base_url))).one() == (
+            region.name, None,
+        )
+
+
+async def test_an_account_has_one_region(connect, connector, accounts, workspace_id):
+    await connect(TWILIO)
+    await connect(TWILIO, SECOND, region="us1")  # which it has
+    with pytest.raises(Conflict, match="other_region"):
+        await connect(TWILIO, VERIFIED, region="ie1")
+    check = await connector.check(
+        workspace_id, carrier=TWILIO, e164=VERIFIED, credentials=accounts.credentials[TWILIO], region="ie1"
+    )
+    assert [problem["code"] for problem in check["problems"]] == ["other_region"]
+
+
+@pytest.mark.parametrize("carrier", CARRIERS)
+async def test_a_region_the_carrier_does_not_have_is_refused_with_those_it_has(
+    connector, connect, accounts, carrier, workspace_id
+):
+    for ask in (
+        connect(carrier, region="mars"),
+        connector.check(
+            workspace_id, carrier=carrier, e164=FIRST, credentials=accounts.credentials[carrier], region="mars"
+        ),
+    ):
+        with pytest.raises(Invalid) as refused:
+            await ask
+        assert refused.value.field == "region"
+        assert OTHER_REGION[carrier].name in refused.value.message
+    assert accounts.opened == 0
+
+
+@pytest.mark.parametrize("carrier", CARRIERS)
+async def test_a_base_url_is_the_root_of_the_carriers_api_with_or_without_its_version(connect, accounts, carrier):
+    versions = {"twilio": "/2010-04-01", "vonage": "", "telnyx": "/v2/"}
+    await connect(carrier, base_url="http://127.0.0.1:8090" + versions[carrier])
+    assert set(accounts.asked) == {"http://127.0.0.1:8090"}
+    for wrong in ("127.0.0.1:8090", "http://", "ftp://x", "http://x/v9", "http://u:p@x", "https://x?y=1", "\0", ""):
+        with pytest.raises(Invalid) as refused:
+            await connect(carrier, SECOND, base_url=wrong)
+        assert refused.value.field == "base_url", wrong
+    with pytest.raises(Invalid, match="invalid_request") as refused:
+        await connect(carrier, SECOND, region=OTHER_REGION[carrier].name, base_url="http://127.0.0.1:8090")
+    assert refused.value.field == "region"
+
+
 async def test_newer_credentials_replace_older_ones(connect, stored, accounts):
     await connect(TWILIO, credentials=accounts.credentials[TWILIO] | {"next_auth_token": "next"})
     await connect(TWILIO, SECOND)
@@ -150,7 +237,7 @@ async def test_a_carriers_own_refusal_has_the_word_a_call_would_have(connector, 
 
     with pytest.raises(Conflict) as refused:
         await replace(connector, open_account=open_).connect(
-            workspace_id, carrier=TWILIO, e164=FIRST, credentials=accounts.credentials[TWILIO]
+            workspace_id, carrier=TWILIO, e164=FIRST, credentials=accounts.credentials[TWILIO], by=COMMAND_LINE
         )
     assert (refused.value.code, refused.value.message) == ("not_permitted", "The key may not do this.")
 
@@ -315,4 +402,4 @@ async def test_the_numbers_of_other_workspaces_cannot_be_removed(connect, connec
 
 def test_accounts_are_opened_as_the_registry_says(accounts):
     for carrier in CARRIERS:
-        assert open_account(carrier, accounts.credentials[carrier], None).capabilities.inbound
+        assert open_account(carrier, accounts.credentials[carrier], "http://127.0.0.1:1").capabilities.inbound

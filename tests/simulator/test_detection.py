@@ -5,13 +5,13 @@ import pytest
 from outdial.media.frames import FRAME_MS, SILENT_FRAME, silence
 from outdial.simulator.callees import CALLEES, Sound, utterances
 from outdial.simulator.detection import Detector, Tuning, Verdict
-from outdial.simulator.phone import Phone
+from outdial.simulator.phone import ScriptedPhone
 
 
 def verdict_on(callee_id: str, tuning: Tuning) -> tuple[Verdict, int]:
     """What is decided while we say nothing, and after how many ms."""
     script = CALLEES[callee_id].script
-    phone = Phone(script, {text: silence(65 * len(text)) for text in utterances(script)})
+    phone = ScriptedPhone(script, {text: silence(65 * len(text)) for text in utterances(script)})
     detector = Detector(tuning)
     while True:
         phone.frame()

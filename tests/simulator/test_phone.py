@@ -16,7 +16,7 @@ from outdial.simulator.callees import (
     number_of,
     utterances,
 )
-from outdial.simulator.phone import Ear, Phone
+from outdial.simulator.phone import Ear, ScriptedPhone
 
 LOUD = tone((200,), FRAME_MS)
 ANSWERING = [callee for callee in CALLEES.values() if callee.reaction is Reaction.ANSWERS]
@@ -28,7 +28,7 @@ class Conversation:
 
     def __init__(self, script: tuple[Step, ...]) -> None:
         voice = {text: silence(SPOKEN_MS_PER_CHARACTER * len(text)) for text in utterances(script)}
-        self.phone = Phone(script, voice)
+        self.phone = ScriptedPhone(script, voice)
         self.now_ms = 0
         self.diary: list[tuple[int, str]] = []
         self.digits = ""

@@ -8,6 +8,7 @@ from outdial.api import (
     api_keys,
     audit_log,
     calls,
+    carrier_accounts,
     control,
     events,
     health,
@@ -41,8 +42,22 @@ def create_api(services: Services) -> FastAPI:
     app.state.sign_ins = SignIns(services.engine, csrf_key=services.secret_box.derive("csrf"))
     problems.install(app)
     app.add_middleware(BodyLimit, max_bytes=services.settings.max_body_bytes)
-    of_calls = (outbound, calls, recordings, control, events)
-    modules = (*of_calls, numbers, agents, workspace, members, me, api_keys, audit_log, health)
+    modules = (
+        outbound,
+        calls,
+        recordings,
+        control,
+        events,
+        numbers,
+        carrier_accounts,
+        agents,
+        workspace,
+        members,
+        me,
+        api_keys,
+        audit_log,
+        health,
+    )
     routers = [module.router for module in modules]
     for router in routers:
         app.include_router(router)

@@ -10,13 +10,14 @@ from typing_extensions import TypedDict
 from outdial.api.auth import ApiRoute, Caller, needs
 from outdial.api.bodies import CleanId, Name, StrictBody
 from outdial.api.docs import errors, example
-from outdial.api.services import Use
+from outdial.api.services import Services, Use
 from outdial.calls.request import E164, CleanText
 from outdial.carriers.base import CarrierName
 from outdial.carriers.registry import CARRIERS
 from outdial.db.engine import reading
 from outdial.numbers.connecting import NumberCheck, RemovedNumber
 from outdial.numbers.store import Direction, NumberView, Version, change_number, get_number, list_numbers
+from outdial.refusals import Invalid
 from outdial.workspaces.access import Role
 
 router = APIRouter(route_class=ApiRoute, tags=["Phone numbers"])
@@ -74,6 +75,8 @@ _REFUSED = {
     "credentials of its account.",
     "s409_number_in_use": "This number belongs to a SIP trunk. Remove it from the trunk in the Twilio console (Elastic "
     "SIP Trunking), then connect it again.",
+    "s409_other_region": "This carrier account is connected already, in another region. Change the account's region, "
+    "or leave it out here.",
     "s409_no_public_url": "Carriers can't reach this server: it has no public https address. Set OUTDIAL_PUBLIC_URL, "
     "then connect again.",
 }
@@ -89,6 +92,11 @@ class NumberOfAccount(StrictBody):
     e164: E164
     credentials: dict[str, CleanText]
     """What the carrier asks for; stored encrypted, never given back."""
+    simulated: bool = False
+    """`true`: of the carrier simulator that this server runs beside (`OUTDIAL_SIMULATOR_URL`)."""
+    region: CleanId | None = None
+    """Where the carrier handles the account's calls, by its name: `ie1` at Twilio, `eu` at Vonage and Telnyx. Default:
+    as it is for an account that is known already, else the carrier's own."""
 
 
 class NewNumber(NumberOfAccount):
@@ -142,7 +150,12 @@ async def check_number(
     services: Use, caller: Caller, body: Annotated[NumberOfAccount, Body(openapi_examples=_CHECKED)]
 ) -> JSONResponse:
     check = await services.connector.check(
-        caller.workspace_id, carrier=body.carrier, e164=body.e164, credentials=body.credentials
+        caller.workspace_id,
+        carrier=body.carrier,
+        e164=body.e164,
+        credentials=body.credentials,
+        region=body.region,
+        base_url=_simulator_url(services, body),
     )
     return JSONResponse(check)
 
@@ -173,6 +186,8 @@ async def post_number(
         agent_version=body.agent_version,
         direction=body.direction,
         configure_carrier=body.configure_carrier,
+        region=body.region,
+        base_url=_simulator_url(services, body),
         by=caller.actor,
     )
     return JSONResponse(number, status_code=201)
@@ -248,3 +263,11 @@ async def delete_number(
         caller.workspace_id, number_id, configure_carrier=configure_carrier, by=caller.actor
     )
     return JSONResponse(removed)
+
+
+def _simulator_url(services: Services, body: NumberOfAccount) -> str | None:
+    if not body.simulated:
+        return None
+    if services.settings.simulator_url is None:
+        raise Invalid("simulated", "can't be had: this server runs beside no simulator (OUTDIAL_SIMULATOR_URL)")
+    return services.settings.simulator_url

@@ -9,7 +9,8 @@ from fastapi import Depends, Request
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from outdial.db.notify import Notifications
-from outdial.numbers.connecting import Connector, OpenAccount, open_account
+from outdial.numbers.access import OpenAccount, open_account
+from outdial.numbers.connecting import Connector
 from outdial.settings import Settings
 from outdial.workspaces.secrets import SecretBox
 

@@ -31,7 +31,7 @@ from outdial.carriers.base import (
 )
 from outdial.carriers.registry import CARRIERS
 from outdial.db.tables import attempts, carrier_accounts
-from outdial.numbers.connecting import INBOUND
+from outdial.numbers.access import INBOUND
 from outdial.settings import Settings
 from outdial.workspaces.secrets import SecretBox
 

@@ -3,7 +3,7 @@
 import asyncio
 import json
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -17,12 +17,13 @@ from outdial.calls.commands import AS_SENT, CommandDesk
 from outdial.calls.dialing import OpenCarrier
 from outdial.calls.failures import CallError, FailureCode
 from outdial.calls.feed import notify
+from outdial.calls.hanging_up import hang_up
 from outdial.calls.journal import CallJournal
 from outdial.calls.recordings import FOLDER as RECORDINGS
 from outdial.calls.request import check_json_object
 from outdial.calls.state import AnsweredBy, CallDirection, CallState, EndReason, Progress, Verdict
-from outdial.calls.transitions import announce_ending, apply_event, carrier_call
-from outdial.carriers.base import CarrierError, CarrierName, CarrierUnreachable
+from outdial.calls.transitions import announce_ending, apply_event, carrier_call, read_attempt
+from outdial.carriers.base import CarrierName, CarrierUnreachable
 from outdial.carriers.registry import CARRIERS
 from outdial.conversation.call_facts import CallFacts, Engines, MachinePolicy
 from outdial.conversation.line import Line, MediaSocket
@@ -37,7 +38,6 @@ from outdial.workspaces.secrets import SecretBox
 
 logger = logging.getLogger(__name__)
 
-HANG_UP_TRIES = 4
 BROKE = CallError(
     code=FailureCode.INTERNAL_ERROR, message="Outdial had to end this call because of an error of its own."
 )
@@ -334,7 +334,7 @@ class _Control:
         self._caller_id = caller_id
 
     async def transfer(self, to: str) -> None:
-        row = await _attempt(self._engine, self._attempt_id)
+        row = await read_attempt(self._engine, self._attempt_id)
         carrier = await self._open_carrier(row.carrier_account_id)
         callback_url = f"{self._settings.base_url}/callbacks/{row.carrier}/{self._attempt_id}"
         call = carrier_call(row)
@@ -355,31 +355,6 @@ async def await_verdict(engine: AsyncEngine, attempt_id: str, session: Session, 
         await apply_event(engine, attempt_id, unknown)
     except Exception:
         logger.exception("Missing verdict not recorded", extra={"attempt_id": attempt_id})
-
-
-async def hang_up(
-    engine: AsyncEngine, open_carrier: Callable[[str], Awaitable[Any]], attempt_id: str, tries: int = HANG_UP_TRIES
-) -> bool:
-    """Ask the carrier to end an attempt; False when it can't be reached (the sweep asks again later)."""
-    row = await _attempt(engine, attempt_id)
-    call = carrier_call(row)
-    if call is None:
-        return False
-    for number in range(tries):
-        try:
-            carrier = await open_carrier(row.carrier_account_id)
-            await carrier.hang_up(call)
-            return True
-        except CarrierError as error:
-            logger.warning("Hang-up not accepted", extra={"attempt_id": attempt_id, **error.codes})
-            if number < tries - 1:
-                await asyncio.sleep(0.3 * 2**number)
-    return False
-
-
-async def _attempt(engine: AsyncEngine, attempt_id: str) -> Row[Any]:
-    async with reading(engine) as conn:
-        return (await conn.execute(select(attempts).where(attempts.c.id == attempt_id))).one()
 
 
 def machine_policy(detection: Mapping[str, Any] | None, agent: ReadyAgent) -> MachinePolicy:

@@ -10,20 +10,20 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Row, ScalarSelect, Select, and_, case, func, literal, or_, select, update
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy import Row, Select, and_, func, or_, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from outdial.calls.admission import expire_call
 from outdial.calls.dialing import OpenCarrier
 from outdial.calls.failures import CallError, FailureCode
-from outdial.calls.feed import notify
-from outdial.calls.live import hang_up
+from outdial.calls.hanging_up import hang_up
+from outdial.calls.limits import must_be_over, overdue_end
 from outdial.calls.recordings import finish_recordings
-from outdial.calls.state import CallDirection, CallState, CarrierCall, EndReason, Progress
+from outdial.calls.recount import audit_pools
+from outdial.calls.state import CallState, CarrierCall, EndReason, Progress
+from outdial.calls.takeover import take_over
 from outdial.calls.transitions import (
-    INTERRUPTED,
     announce_ending,
     apply_event,
     carrier_call,
@@ -32,20 +32,17 @@ from outdial.calls.transitions import (
     queue_again,
     record_price,
 )
-from outdial.calls.workers import forget_dead_workers, is_dead
+from outdial.calls.workers import forget_dead_workers
 from outdial.carriers.base import CarrierError, CarrierRecord, CarrierRefused
 from outdial.db.engine import reading
 from outdial.db.notify import Notifications
-from outdial.db.tables import attempts, calls, pools
+from outdial.db.tables import attempts, calls
 from outdial.settings import Settings
 
 logger = logging.getLogger(__name__)
 
 LIMIT = 200             # attempts a sweep
 AT_ONCE = 10            # requests to carriers at the same time
-RING_GRACE_S = 5.0      # carriers add a little to the ring time they are given
-NO_RING_GRACE_S = 30.0  # until the phone rings at all, where the carrier tells us that it does
-LENGTH_GRACE_S = 10.0
 CLOCK_SKEW = timedelta(seconds=60)
 AUDIT_EVERY_S = 60.0
 
@@ -55,13 +52,6 @@ NEVER_PLACED = CallError(
 OUTCOME_UNKNOWN = CallError(
     code=FailureCode.OUTCOME_UNKNOWN, message="The carrier could not say what became of this call."
 )
-NOT_ANSWERED = CallError(
-    code=FailureCode.NO_MEDIA, message="The call came in, but the carrier opened no audio connection to Outdial."
-)
-INTERRUPTED_ENDING = {
-    "end_reason": EndReason.FAILED,
-    "error": INTERRUPTED.to_json(),
-}
 
 
 class Sweep:
@@ -131,7 +121,8 @@ class Sweep:
     async def sweep(self) -> None:
         """One round over everything."""
         await self._expire_queued()
-        await self._take_over()
+        if await take_over(self._engine, self._owner, lease_s=self._settings.lease_s):
+            await finish_recordings(self._engine, self._settings.data_dir)
         rows = await self._due_attempts()
         await asyncio.gather(*(self._check(row) for row in rows))
         await asyncio.gather(*(self._ask_price(row) for row in await self._unpriced()))
@@ -153,45 +144,6 @@ class Sweep:
             )
             for call_id in (await conn.execute(query)).scalars().all():
                 await expire_call(conn, call_id, now)
-
-    # -- dead workers ----------------------------------------------------------------------------------------
-
-    async def _take_over(self) -> None:
-        """Make the attempts of dead workers ours: the lease has expired and the owner's lock is free."""
-        now = func.now()
-        live = and_(attempts.c.state != CallState.ENDED, attempts.c.lease_until < now)
-        took_over = False
-        async with self._engine.begin() as conn:
-            owners = select(attempts.c.owner).where(live, attempts.c.owner.not_in([self._owner])).distinct()
-            for owner in (await conn.execute(owners)).scalars().all():
-                if not await is_dead(conn, owner):
-                    continue
-                taken = await conn.execute(
-                    update(attempts)
-                    .where(live, attempts.c.owner == owner)
-                    .values(
-                        owner=self._owner,
-                        lease_until=now + timedelta(seconds=self._settings.lease_s),
-                        check_at=now,
-                        # Talking when its worker died: the conversation is lost.
-                        ending=case(
-                            (
-                                and_(attempts.c.stream_opened_at.is_not(None), attempts.c.ending.is_(None)),
-                                literal(INTERRUPTED_ENDING, JSONB),
-                            ),
-                            else_=attempts.c.ending,
-                        ),
-                        # Never accepted, as far as we know: perhaps it rings.
-                        unknown_since=case(
-                            (attempts.c.carrier_call_id.is_(None), func.coalesce(attempts.c.unknown_since, now)),
-                            else_=attempts.c.unknown_since,
-                        ),
-                    )
-                )
-                took_over = True
-                logger.warning("Took over calls of a dead worker", extra={"worker": owner, "count": taken.rowcount})
-        if took_over:  # after the transaction
-            await finish_recordings(self._engine, self._settings.data_dir)
 
     # -- one attempt -----------------------------------------------------------------------------------------
 
@@ -309,7 +261,7 @@ class Sweep:
     async def _resolve_unknown(self, row: Row[Any]) -> None:
         """Find the call in the carrier's books: adopt it, or, when it surely isn't there, queue it again."""
         if row.unknown_since is None and row.state == CallState.DIALING and row.stream_opened_at is None:
-            return  # its worker dials, or is frozen and will; a dead worker's attempts are marked by _take_over
+            return  # its worker dials, or is frozen and will; a dead worker's attempts are marked by take_over
         carrier = await self._open_carrier(row.carrier_account_id)
         # The carrier's clock isn't ours; calls of other attempts are told apart by their ids, not by time.
         since = row.created_at - CLOCK_SKEW
@@ -416,92 +368,3 @@ def _with_call() -> Select[Any]:
         calls.c.max_duration_s,
         calls.c.hang_up_requested_at,
     ).join(calls, calls.c.id == attempts.c.call_id)
-
-
-def overdue_end(
-    row: Any, state: CallState, now: datetime, stream_start_timeout_s: float
-) -> tuple[EndReason, CallError | None] | None:
-    """Why an attempt that the carrier says is in `state` must be ended now; None while it may go on.
-
-    `row` has the attempt's instants and its call's limits.
-    """
-    if row.hang_up_requested_at is not None:
-        answered = state is CallState.IN_PROGRESS
-        return (EndReason.COMPLETED if answered else EndReason.CANCELED), None
-    if state is not CallState.IN_PROGRESS:
-        if row.direction == CallDirection.INBOUND:  # we were to answer it
-            late = now > row.created_at + timedelta(seconds=stream_start_timeout_s)
-            return (EndReason.FAILED, NOT_ANSWERED) if late and row.stream_opened_at is None else None
-        if row.ringing_at is not None:
-            limit_at = row.ringing_at + timedelta(seconds=row.ring_timeout_s + RING_GRACE_S)
-        else:
-            limit_at = row.created_at + timedelta(seconds=row.ring_timeout_s + NO_RING_GRACE_S)
-        return (EndReason.NO_ANSWER, None) if now > limit_at else None
-    answered_at = row.answered_at or now  # just heard of it: its audio gets the time until the next look
-    if row.stream_opened_at is None and now > answered_at + timedelta(seconds=stream_start_timeout_s):
-        message = "The call was answered, but the carrier opened no audio connection to Outdial."
-        return EndReason.FAILED, CallError(code=FailureCode.NO_MEDIA, message=message)
-    if now > answered_at + timedelta(seconds=row.max_duration_s + LENGTH_GRACE_S):
-        return EndReason.COMPLETED, None
-    return None
-
-
-def must_be_over(row: Any, now: datetime) -> bool:
-    """Whether a call must have ended by itself: its carrier was told how long it may ring and last.
-
-    Not when nothing was ever heard of it: such a call stays unknown until somebody tells us, or an operator
-    asks for its end.
-    """
-    rung_out_at = row.created_at + timedelta(seconds=row.ring_timeout_s + NO_RING_GRACE_S)
-    if row.carrier_call_id is None and row.stream_opened_at is None:
-        return row.hang_up_requested_at is not None and now > rung_out_at
-    over_at: datetime = (row.answered_at or rung_out_at) + timedelta(seconds=row.max_duration_s + LENGTH_GRACE_S)
-    return now > over_at
-
-
-async def audit_pools(engine: AsyncEngine) -> None:
-    """Recount the lines in use. A difference is a bug: it is logged loudly, and mended.
-
-    Counter and calls change together, so in one statement's view of the database they agree: only a pool that
-    doesn't is locked.
-    """
-    async with reading(engine) as conn:
-        miscounted = [row.workspace_id for row in await conn.execute(_counted()) if _mended(row)]
-    for workspace_id in miscounted:
-        async with engine.begin() as conn:
-            pool = pools.c.workspace_id == workspace_id
-            await conn.execute(select(pools.c.workspace_id).where(pool).with_for_update())
-            used = _mended((await conn.execute(_counted().where(pool))).one())
-            if used:
-                logger.error("Lines miscounted", extra={"workspace_id": workspace_id, **used})
-                await conn.execute(update(pools).where(pool).values(**used))
-                await notify(conn, "outdial_queue", workspace_id)
-
-
-def _counted() -> Select[Any]:
-    """Each pool's counters, and the calls that hold a line of it."""
-
-    def holders(direction: CallDirection) -> ScalarSelect[int]:
-        return (
-            select(func.count())
-            .where(
-                calls.c.workspace_id == pools.c.workspace_id,
-                calls.c.direction == direction,
-                calls.c.holds_line,
-                calls.c.state.not_in([CallState.QUEUED, CallState.ENDED]),
-            )
-            .scalar_subquery()
-        )
-
-    return select(
-        pools,
-        holders(CallDirection.OUTBOUND).label("outbound"),
-        holders(CallDirection.INBOUND).label("inbound"),
-    )
-
-
-def _mended(row: Row[Any]) -> dict[str, int]:
-    """What the counters must be; {} when they are."""
-    if (row.used_outbound, row.used_inbound) == (row.outbound, row.inbound):
-        return {}
-    return {"used_outbound": row.outbound, "used_inbound": row.inbound}

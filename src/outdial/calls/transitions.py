@@ -31,6 +31,7 @@ from outdial.calls.state import (
 from outdial.calls.workers import is_dead
 from outdial.carriers.base import CarrierName, Price
 from outdial.carriers.registry import CARRIERS
+from outdial.db.engine import reading
 from outdial.db.tables import attempts, calls, pools
 
 logger = logging.getLogger(__name__)
@@ -85,6 +86,12 @@ async def announce_ending(
 def carrier_call(row: Any) -> CarrierCall | None:
     """The carrier's call of an attempt's row; None while the carrier hasn't told its id."""
     return None if row.carrier_call_id is None else CarrierCall(id=row.carrier_call_id, refs=row.carrier_refs)
+
+
+async def read_attempt(engine: AsyncEngine, attempt_id: str) -> Row[Any]:
+    """The attempt as it is now, not locked."""
+    async with reading(engine) as conn:
+        return (await conn.execute(select(attempts).where(attempts.c.id == attempt_id))).one()
 
 
 async def locked(conn: AsyncConnection, attempt_id: str) -> Row[Any] | None:

@@ -345,8 +345,12 @@ class Carrier(Protocol):
         """
         ...
 
-    async def disconnect(self, number: str, undo: Mapping[str, Any]) -> None:
-        """Put back what `connect` found, unless somebody has changed it since."""
+    async def disconnect(self, number: str, undo: Mapping[str, Any], *, is_last: bool) -> None:
+        """Put back what `connect` found, unless somebody has changed it since.
+
+        What the account's numbers share is left alone while there are others of them here; for the last one
+        this is called with the `undo` of those that went before, too.
+        """
         ...
 
     async def aclose(self) -> None: ...

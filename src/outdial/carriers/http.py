@@ -33,6 +33,8 @@ BY_STATUS: Mapping[int, FailureCode] = {
     404: FailureCode.NOT_KNOWN_THERE,
     429: FailureCode.THROTTLED,
 }
+CONNECT_TIMEOUT_S, REPLY_TIMEOUT_S = 5.0, 10.0
+MAX_CONNECTIONS, KEPT_CONNECTIONS = 50, 10  # of one account
 
 # The error that a reply other than 2xx means; `repeatable`: doing the request again does no harm.
 FromReply = Callable[[httpx.Response, bool], CarrierError]
@@ -60,9 +62,9 @@ class RestClient:
         self._http = httpx.AsyncClient(
             base_url=base_url,
             auth=auth,
-            timeout=httpx.Timeout(10.0, connect=5.0),
-            limits=httpx.Limits(max_connections=50, max_keepalive_connections=10),
-            follow_redirects=False,
+            timeout=httpx.Timeout(REPLY_TIMEOUT_S, connect=CONNECT_TIMEOUT_S),
+            limits=httpx.Limits(max_connections=MAX_CONNECTIONS, max_keepalive_connections=KEPT_CONNECTIONS),
+            follow_redirects=False,  # to follow one is to send the request again
             trust_env=not is_loopback(base_url),  # a proxy can't reach this machine's simulator
             transport=transport,
         )
@@ -148,6 +150,19 @@ def retry_after_s(response: httpx.Response) -> float:
     except (ValueError, TypeError, IndexError, OverflowError):
         return 1.0
     return min(max(seconds, 1.0), MAX_RETRY_AFTER_S)
+
+
+def root_url(text: str, *, version: str = "") -> str:
+    """A base URL that somebody gave, as scheme, host and port: the adapters add the paths. Raises ValueError."""
+    try:
+        url = httpx.URL(text.strip())
+    except (httpx.InvalidURL, ValueError):
+        raise ValueError("is not a URL; it has to look like https://api.example.com") from None
+    if url.scheme not in ("http", "https") or not url.host:
+        raise ValueError("has to begin with https:// (or http://) and a host")
+    if url.userinfo or url.query or url.fragment or url.path.rstrip("/") not in ("", version):
+        raise ValueError("has to be scheme, host and port alone, such as https://api.example.com")
+    return f"{url.scheme}://{url.netloc.decode()}"
 
 
 def is_loopback(base_url: str) -> bool:

@@ -5,12 +5,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
+from outdial.calls.failures import FailureCode
 from outdial.carriers.base import (
     Callback,
     CallbackReply,
     Capabilities,
     Carrier,
     CarrierName,
+    CarrierRefused,
     IncomingCall,
     StreamCodec,
 )
@@ -26,6 +28,15 @@ class CredentialField:
     label: str
     secret: bool = True
     required: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Region:
+    """Where a carrier handles the calls of an account. `url` is its API there, without a version in the path."""
+
+    name: str
+    place: str
+    url: str
 
 
 class Verify(Protocol):
@@ -55,19 +66,39 @@ class CarrierKind:
     `parse` raises BadCallback. `reply` is what a callback is answered with, None where the carrier doesn't
     read it. `incoming` is the call that a request to the inbound URL announces, None when it tells something
     else; it raises BadCallback.
+
+    `regions`: the first is where the calls of an account are handled that says nothing else.
+    `numbers_per_region`: what answers a number is set in every region apart.
     """
 
     name: CarrierName
     label: str
     credential_fields: tuple[CredentialField, ...]
     capabilities: Capabilities
+    regions: tuple[Region, ...]
+    numbers_per_region: bool = False
+    api_version: str = ""  # in every path; users may copy it along with a base URL
     account_ref: Callable[[Credentials], str]  # what the carrier calls the account; not secret
-    open: Callable[[Credentials, str | None], Carrier]  # credentials, base URL (None: the carrier's own)
+    open: Callable[[Credentials, str | None], Carrier]  # credentials, base URL (None: of the first region)
     stream_codec: Callable[[], StreamCodec]
     verify: Verify
     parse: Parse
     reply: Callable[[str, bytes], CallbackReply | None]
     incoming: Incoming
+
+    def region(self, name: str | None) -> Region | None:
+        """The region of this name, of no name the first; None when there is none."""
+        return next((region for region in self.regions if name in (None, region.name)), None)
+
+    def api_url(self, region_name: str | None, base_url: str | None) -> str:
+        """Where an account's requests go. Raises CarrierRefused for a region that is none of ours (any more)."""
+        if base_url is not None:
+            return base_url
+        region = self.region(region_name)
+        if region is None:
+            message = f"{self.label}'s region {region_name} is not known to Outdial."
+            raise CarrierRefused(FailureCode.ACCOUNT_NOT_SET_UP, message)
+        return region.url
 
     @property
     def signs_streams(self) -> bool:

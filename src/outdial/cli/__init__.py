@@ -12,7 +12,19 @@ from typer.core import TyperGroup
 from outdial import __version__
 from outdial.cli.failures import explained
 
-COMMANDS = ("demo", "serve", "simulator", "call", "doctor", "workspaces", "members", "keys", "numbers", "agents")
+COMMANDS = (
+    "demo",
+    "serve",
+    "simulator",
+    "call",
+    "doctor",
+    "workspaces",
+    "members",
+    "keys",
+    "numbers",
+    "accounts",
+    "agents",
+)
 
 
 class _Commands(TyperGroup):

@@ -16,7 +16,7 @@ from outdial.carriers.base import CarrierName
 from outdial.carriers.registry import CARRIERS
 from outdial.db.tables import calls, carrier_accounts, numbers
 from outdial.members.first_start import operator_link
-from outdial.numbers.connecting import INBOUND, account_url, open_account
+from outdial.numbers.access import callback_urls, open_account
 from outdial.numbers.store import add_number, list_numbers
 from outdial.settings import Settings
 from outdial.simulator.server import SimulatorConfig
@@ -109,7 +109,7 @@ async def simulated_accounts(simulator_url: str) -> list[SimulatedAccount]:
                 "public_key": about["telnyx"]["public_key"],
                 "connection_id": telnyx.connection_id,
             },
-            base_url=f"{simulator_url}/v2",
+            base_url=simulator_url,
         ),
     ]
 
@@ -175,14 +175,14 @@ async def _number(
             .values(
                 account_ref=CARRIERS[account.carrier].account_ref(account.credentials),
                 credentials=secret_box.encrypt(dict(account.credentials)),
+                region=None,
                 base_url=account.base_url,
                 calls_per_second=calls_per_second,
             )
         )
-    url = account_url(settings.base_url, account.carrier, account_id)
     client = open_account(account.carrier, account.credentials, account.base_url)
     try:
-        connected = await client.connect(account.e164, inbound_url=f"{url}/{INBOUND}", callback_url=url)
+        connected = await client.connect(account.e164, **callback_urls(settings.base_url, account.carrier, account_id))
     finally:
         await client.aclose()
     async with engine.begin() as conn:

@@ -194,7 +194,8 @@ async def carrier_accounts(engine: AsyncEngine, settings: Settings) -> AsyncIter
 
     account = tables.carrier_accounts.c
     async with engine.connect() as conn:
-        rows = (await conn.execute(select(account.id, account.carrier, account.account_ref, account.base_url))).all()
+        columns = (account.id, account.carrier, account.account_ref, account.region, account.base_url)
+        rows = (await conn.execute(select(*columns))).all()
     if not rows:
         yield Finding(
             subject="Carriers",
@@ -207,7 +208,8 @@ async def carrier_accounts(engine: AsyncEngine, settings: Settings) -> AsyncIter
     try:
         for row in rows:
             subject = f"{row.carrier.capitalize()} account"
-            name = row.account_ref + (f" at {row.base_url}" if row.base_url else "")
+            place = row.base_url or row.region
+            name = row.account_ref + (f" at {place}" if place else "")
             try:
                 async with asyncio.timeout(15):
                     await (await accounts.carrier(row.id)).check()
@@ -217,7 +219,7 @@ async def carrier_accounts(engine: AsyncEngine, settings: Settings) -> AsyncIter
                     subject=subject,
                     status=Status.WARN,
                     found=f"{name}: {error.message}",
-                    todo="Connect its numbers again with valid credentials (outdial numbers connect).",
+                    todo=f"Give it valid credentials: outdial accounts change {row.id} -c name=value",
                 )
             except (CarrierError, TimeoutError) as error:
                 yield Finding(

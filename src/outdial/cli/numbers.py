@@ -1,19 +1,18 @@
 """outdial numbers: phone numbers connected from a carrier account."""
 
-import os
 from typing import Annotated
 
 import typer
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from outdial.cli.connecting import Credentials, connector, read_credentials
 from outdial.cli.database import Workspace, the_workspace, with_database
 from outdial.cli.failures import CommandFailed
 from outdial.cli.output import AsJson, progress, show, show_rows
 from outdial.numbers import store
-from outdial.numbers.connecting import Connector, NumberCheck, RemovedNumber
+from outdial.numbers.connecting import NumberCheck, RemovedNumber
 from outdial.settings import Settings
 from outdial.workspaces.audit import COMMAND_LINE
-from outdial.workspaces.secrets import SecretBox
 
 app = typer.Typer(help="Phone numbers.", no_args_is_help=True)
 
@@ -35,12 +34,7 @@ def list_(workspace: Workspace = None, json: AsJson = False) -> None:
 @app.command()
 def connect(
     e164: Annotated[str, typer.Argument(help="The number: +15551230002")],
-    credential: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--credential", "-c", help="name=value; a value of @NAME is read from that environment variable."
-        ),
-    ] = None,
+    credential: Credentials = None,
     carrier: Annotated[str, typer.Option(help="The carrier it belongs to.")] = "twilio",
     agent: Annotated[str | None, typer.Option(help="Id of the agent that talks on it.")] = None,
     draft: Annotated[bool, typer.Option("--draft", help="Use the agent's draft instead of what is published.")] = False,
@@ -49,7 +43,12 @@ def connect(
     calls_per_second: Annotated[
         float | None, typer.Option(min=0.01, max=1000, help="New calls the carrier account may place a second.")
     ] = None,
-    carrier_url: Annotated[str | None, typer.Option(help="Another address of the carrier's API (simulator).")] = None,
+    region: Annotated[
+        str | None, typer.Option(help="Where the carrier handles the account's calls: ie1, eu, … (docs/carriers.md).")
+    ] = None,
+    carrier_url: Annotated[
+        str | None, typer.Option(help="Another address of the carrier's API: http://127.0.0.1:8090, the simulator's.")
+    ] = None,
     outbound_only: Annotated[
         bool, typer.Option("--outbound-only", help="Change nothing at the carrier: no call to it reaches Outdial.")
     ] = False,
@@ -69,17 +68,18 @@ def connect(
     if carrier not in CARRIERS:
         raise CommandFailed(f"there is no carrier {carrier}; known are: {', '.join(CARRIERS)}")
     kind = CARRIERS[CarrierName(carrier)]
-    credentials = _credentials(credential or [])
+    credentials = read_credentials(credential)
     for field in kind.credential_fields:
         if field.required and field.name not in credentials:
             credentials[field.name] = typer.prompt(f"{kind.label} {field.label}", hide_input=field.secret, err=True)
 
     async def check(engine: AsyncEngine, settings: Settings) -> NumberCheck:
-        return await _connector(engine, settings).check(
+        return await connector(engine, settings).check(
             await the_workspace(engine, workspace),
             carrier=kind.name,
             e164=e164,
             credentials=credentials,
+            region=region,
             base_url=carrier_url,
         )
 
@@ -87,7 +87,7 @@ def connect(
         _ask(kind.label, with_database(check))
 
     async def work(engine: AsyncEngine, settings: Settings) -> store.NumberView:
-        return await _connector(engine, settings).connect(
+        return await connector(engine, settings).connect(
             await the_workspace(engine, workspace),
             carrier=kind.name,
             e164=e164,
@@ -97,6 +97,7 @@ def connect(
             agent_id=agent,
             agent_version="draft" if draft else "published",
             direction="inbound" if inbound_only else "both",
+            region=region,
             base_url=carrier_url,
             calls_per_second=calls_per_second,
             by=COMMAND_LINE,
@@ -150,15 +151,11 @@ def remove(
 
     async def work(engine: AsyncEngine, settings: Settings) -> RemovedNumber:
         workspace_id = await the_workspace(engine, workspace)
-        return await _connector(engine, settings).remove(
+        return await connector(engine, settings).remove(
             workspace_id, number_id, configure_carrier=not leave_carrier, by=COMMAND_LINE
         )
 
     show(with_database(work), as_json=json, done="Number disconnected.")
-
-
-def _connector(engine: AsyncEngine, settings: Settings) -> Connector:
-    return Connector(engine=engine, secret_box=SecretBox.from_settings(settings), public_url=settings.base_url)
 
 
 def _ask(carrier: str, check: NumberCheck) -> None:
@@ -174,19 +171,3 @@ def _ask(carrier: str, check: NumberCheck) -> None:
         progress.print(f"  {change}", markup=False, soft_wrap=True)
     if not typer.confirm("Go on?", err=True):
         raise CommandFailed("nothing was changed")
-
-
-def _credentials(given: list[str]) -> dict[str, str]:
-    """A value of @NAME is that environment variable's: arguments are seen by every user of the machine."""
-    credentials = {}
-    for pair in given:
-        name, equals, value = pair.partition("=")
-        if not equals or not name:
-            raise CommandFailed("--credential wants name=value")
-        if value.startswith("@"):
-            variable = value[1:]
-            if variable not in os.environ:
-                raise CommandFailed(f"--credential {name}: the environment variable {variable} isn't set")
-            value = os.environ[variable]
-        credentials[name] = value
-    return credentials

@@ -37,11 +37,15 @@ def simulator(
     recordings: Annotated[
         Path | None, typer.Option(help="Keep what each phone said and heard in this folder.", file_okay=False)
     ] = None,
+    allow_origin: Annotated[
+        list[str] | None,
+        typer.Option(help="Let pages of this origin be phones, as https://outdial.example; repeatable. Loopback may."),
+    ] = None,
     with_parent: WithParent = False,
 ) -> None:
     """Simulate Twilio, Vonage and Telnyx for this machine until Ctrl-C.
 
-    +12025550100 to 15 are callees; any other number is a human.
+    +12025550100 to 15 are callees, +12025550190 is a phone in a browser; any other number is a human.
     """
     settings = load_settings()
     config = SimulatorConfig(
@@ -50,6 +54,7 @@ def simulator(
         numbers=tuple(number) if number else DEFAULTS.numbers,
         pace=pace,
         recordings_dir=recordings,
+        allowed_origins=tuple(allow_origin or ()),
         prompts_dir=settings.data_dir / "simulator" / "prompts",
     )
     if calls_per_second is not None:
@@ -84,6 +89,7 @@ def accounts(config: SimulatorConfig, base_url: str) -> list[str]:
     return [
         f"Twilio: account {config.account_sid}, numbers {', '.join(config.numbers)}",
         f"Vonage: API key {vonage.api_key}, application {vonage.application_id}, numbers {', '.join(vonage.numbers)}",
-        f"Telnyx (under /v2): connection {telnyx.connection_id}, numbers {', '.join(telnyx.numbers)}",
+        f"Telnyx: connection {telnyx.connection_id}, numbers {', '.join(telnyx.numbers)}",
+        f"A phone in a browser: number {config.phone_number}, {base_url.replace('http', 'ws', 1)}/_simulator/phone",
         f"Vonage's private key and Telnyx's public key: {base_url}/_simulator",
     ]

@@ -165,7 +165,8 @@ carrier_accounts = Table(
     Column("carrier", Text, nullable=False),
     Column("account_ref", Text, nullable=False),           # Twilio account SID, …: what the carrier calls it
     Column("credentials", LargeBinary, nullable=False),    # encrypted, see workspaces.secrets
-    Column("base_url", Text),                              # None: the carrier's own
+    Column("region", Text),                                # None: the carrier's first, or there is a base URL
+    Column("base_url", Text),                              # of a simulator or the like; None: the region's
     Column("calls_per_second", Float, nullable=False),
     _instant("next_dial_at", now=True),                    # pacing: no dial before this instant
     _instant("created_at", now=True),
@@ -205,8 +206,9 @@ numbers = Table(
     Column("direction", Text, nullable=False, server_default="both"),  # both | inbound
     Column("agent_id", Text, ForeignKey("agents.id")),
     Column("agent_version", Text, nullable=False, server_default="published"),  # published | draft
-    # {"carrier", "made"}: how to put back what connecting it changed at the carrier, and which credentials were made
-    # on the way. None: nothing was changed there.
+    # {"carrier", "made", "earlier"}: how to put back what connecting it changed at the carrier (None: nothing was),
+    # which credentials were made on the way, and [{"e164", "carrier"}] of removed numbers of the account: what they
+    # shared with this one is put back with the last. None: there is nothing to put back.
     Column("undo", JSONB(none_as_null=True)),
     _instant("created_at", now=True),
     UniqueConstraint("workspace_id", "e164"),

@@ -1,9 +1,7 @@
 """Connecting a number: its account checked, what would change at the carrier told, then changed; and the way back."""
 
 import logging
-import math
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -18,42 +16,37 @@ from outdial.carriers.base import (
     CarrierError,
     CarrierName,
     CarrierRefused,
-    CarrierThrottled,
     NotSupported,
     NumberConnection,
 )
-from outdial.carriers.http import is_loopback
 from outdial.carriers.kind import Credentials
 from outdial.carriers.registry import CARRIERS
 from outdial.db.tables import calls, carrier_accounts, numbers
 from outdial.ids import id_of, is_id
 from outdial.numbers import store
+from outdial.numbers.access import (
+    NOT_OWNED,
+    OpenAccount,
+    callback_urls,
+    check_place,
+    open_account,
+    opened,
+    refusals,
+    require_public_url,
+    unavailable,
+)
 from outdial.numbers.store import Direction, NumberView, Version
-from outdial.refusals import Conflict, Invalid, NotFound, Refusal, Unavailable
+from outdial.refusals import Conflict, Invalid, NotFound
 from outdial.workspaces.audit import Actor
 from outdial.workspaces.secrets import SecretBox
 
 logger = logging.getLogger(__name__)
 
-RETRY_AFTER_S = 5
-INBOUND = "inbound"  # the kind of callback that announces a call
-
-NO_PUBLIC_URL = (
-    "no_public_url",
-    "Carriers can't reach this server: it has no public https address. Set OUTDIAL_PUBLIC_URL, then connect again.",
-)
-NOT_OWNED = (
-    FailureCode.NUMBER_NOT_OWNED,
-    "This number does not belong to the carrier account. Give the credentials of the account it belongs to.",
+OTHER_REGION = (
+    "other_region",
+    "This carrier account is connected already, in another region. Change the account's region, or leave it out here.",
 )
 CANT_CALL = (FailureCode.NUMBER_WITHOUT_VOICE, "This number of the carrier account can't be used for calls.")
-
-OpenAccount = Callable[[CarrierName, Credentials, str | None], Carrier]
-
-
-def open_account(carrier: CarrierName, credentials: Credentials, base_url: str | None) -> Carrier:
-    """A client of its own, to be closed by the caller."""
-    return CARRIERS[carrier].open(credentials, base_url)
 
 
 class ProblemView(TypedDict):
@@ -98,6 +91,7 @@ class Connector:
         carrier: CarrierName,
         e164: str,
         credentials: Credentials,
+        region: str | None = None,
         base_url: str | None = None,
     ) -> NumberCheck:
         """What connecting would do. Changes and stores nothing.
@@ -105,10 +99,11 @@ class Connector:
         Raises Invalid (a field is of the wrong form) and Unavailable (the carrier can't be asked).
         """
         store.check_new(carrier, e164, credentials)
+        base_url = check_place(carrier, region, base_url)
         found = NumberCheck(carrier=carrier, e164=e164, answered_by=None, changes=[], problems=[])
         try:
-            account = await self._prepare(workspace_id, carrier, e164, credentials, base_url)
-            async with self._opened(carrier, account) as client:
+            account = await self._prepare(workspace_id, carrier, e164, credentials, region, base_url)
+            async with opened(self.open_account, carrier, account.credentials, account.url) as client:
                 connection = await self._connection(client, carrier, e164, account.id)
         except Invalid as refusal:
             found["problems"].append(ProblemView(code="credentials_refused", message=refusal.message))
@@ -131,6 +126,7 @@ class Connector:
         agent_version: Version = "published",
         direction: Direction = "both",
         configure_carrier: bool = True,
+        region: str | None = None,
         base_url: str | None = None,
         calls_per_second: float | None = None,
         by: Actor,
@@ -138,19 +134,23 @@ class Connector:
         """Have calls to a number announced to us, and keep it. Without `configure_carrier` nothing is changed at the
         carrier: the number only dials out.
 
+        `region` is where the account's calls are handled, one of the carrier's; `base_url` sends its requests elsewhere
+        instead (a simulator): that is for operators, not for API users.
+
         Raises as `check` and `store.add_number`, and Conflict: the number isn't the account's, or is in use elsewhere.
         """
         store.check_new(carrier, e164, credentials)
+        base_url = check_place(carrier, region, base_url)
         async with self.engine.connect() as conn:
             await store.require_agent(conn, workspace_id, agent_id)
-        account = await self._prepare(workspace_id, carrier, e164, credentials, base_url)
+        account = await self._prepare(workspace_id, carrier, e164, credentials, region, base_url)
         undo: Mapping[str, Any] | None = None
         stored = account.credentials
-        async with self._opened(carrier, account) as client:
+        async with opened(self.open_account, carrier, account.credentials, account.url) as client:
             if configure_carrier:
                 await self._connection(client, carrier, e164, account.id)
-                with _refusals(carrier):
-                    connected = await client.connect(e164, **self._urls(carrier, account.id))
+                with refusals(carrier):
+                    connected = await client.connect(e164, **callback_urls(self.public_url, carrier, account.id))
                 stored = {**stored, **connected.credentials}
                 undo = {"carrier": connected.undo, "made": sorted({*account.made, *connected.credentials})}
             else:
@@ -168,6 +168,7 @@ class Connector:
                     agent_id=agent_id,
                     agent_version=agent_version,
                     direction=direction,
+                    region=account.region,
                     base_url=base_url,
                     calls_per_second=calls_per_second,
                     account_id=account.id,
@@ -178,7 +179,7 @@ class Connector:
                 raise  # connected by somebody else in the same moment: what the carrier has is right for them
             except Exception:
                 if undo is not None:
-                    await _put_back(client, e164, undo["carrier"])
+                    await _put_back(client, e164, undo["carrier"], is_last=not account.is_known)
                 raise
 
     async def remove(
@@ -192,15 +193,24 @@ class Connector:
             row = await _connected(conn, workspace_id, number_id)
         removed = RemovedNumber(id=number_id, carrier="untouched", message=None)
         if configure_carrier and row.undo is not None:
-            removed["message"] = await self._disconnect(row)
-            removed["carrier"] = "restored" if removed["message"] is None else "left"
-        await store.remove_number(self.engine, workspace_id, number_id, by=by)
+            mine = row.undo["carrier"] is not None
+            message = await self._disconnect(row)
+            if mine:
+                removed["message"] = message
+                removed["carrier"] = "restored" if message is None else "left"
+        await store.remove_number(self.engine, workspace_id, number_id, is_put_back=configure_carrier, by=by)
         return removed
 
     # -- inside ----------------------------------------------------------------------------------------------
 
     async def _prepare(
-        self, workspace_id: str, carrier: CarrierName, e164: str, credentials: Credentials, base_url: str | None
+        self,
+        workspace_id: str,
+        carrier: CarrierName,
+        e164: str,
+        credentials: Credentials,
+        region: str | None,
+        base_url: str | None,
     ) -> "_Account":
         """The account as it will be stored. Raises Conflict for what can be known without the carrier."""
         async with self.engine.connect() as conn:
@@ -209,10 +219,8 @@ class Connector:
             )
             if taken is not None:
                 raise store.already_connected()
-            account = await self._account(conn, workspace_id, carrier, credentials, base_url)
-        simulated = account.base_url is not None and is_loopback(account.base_url)
-        if not simulated and not self.public_url.startswith("https://"):
-            raise Conflict(*NO_PUBLIC_URL)
+            account = await self._account(conn, workspace_id, carrier, credentials, region, base_url)
+        require_public_url(self.public_url, account.base_url)
         return account
 
     async def _account(
@@ -221,52 +229,57 @@ class Connector:
         workspace_id: str,
         carrier: CarrierName,
         credentials: Credentials,
+        region: str | None,
         base_url: str | None,
     ) -> "_Account":
         """With an account that is known already come the credentials we made for its other numbers."""
-        ref = CARRIERS[carrier].account_ref(credentials)
+        kind = CARRIERS[carrier]
+        ref = kind.account_ref(credentials)
         account = carrier_accounts.c
         query: Select[Any] = (
-            select(account.id, account.credentials, account.base_url, numbers.c.undo)
+            select(account.id, account.credentials, account.region, account.base_url, numbers.c.undo)
             .outerjoin(numbers, numbers.c.carrier_account_id == account.id)
             .where(account.workspace_id == workspace_id, account.carrier == carrier, account.account_ref == ref)
         )
         rows = (await conn.execute(query)).all()
         if not rows:
             account_id = id_of("acct", workspace_id, carrier, ref)
-            return _Account(id=account_id, credentials=dict(credentials), made=frozenset(), base_url=base_url)
+            return _Account(
+                id=account_id,
+                is_known=False,
+                credentials=dict(credentials),
+                made=frozenset(),
+                region=region,
+                base_url=base_url,
+                url=kind.api_url(region, base_url),
+            )
+        if region is not None and (rows[0].base_url is not None or kind.region(rows[0].region) != kind.region(region)):
+            raise Conflict(*OTHER_REGION)
         known = self.secret_box.decrypt(rows[0].credentials)
         made = {name for row in rows if row.undo for name in row.undo["made"] if name not in credentials}
         kept = {name: known[name] for name in made if name in known}
+        base_url = base_url or rows[0].base_url
         return _Account(
             id=rows[0].id,
+            is_known=True,
             credentials={**kept, **credentials},
             made=frozenset(kept),
-            base_url=base_url or rows[0].base_url,
+            region=rows[0].region,
+            base_url=base_url,
+            url=kind.api_url(rows[0].region, base_url),
         )
-
-    @asynccontextmanager
-    async def _opened(self, carrier: CarrierName, account: "_Account") -> AsyncIterator[Carrier]:
-        """A client for an account whose credentials are right."""
-        client = self.open_account(carrier, account.credentials, account.base_url)
-        try:
-            with _refusals(carrier, field="credentials"):
-                await client.check()
-            yield client
-        finally:
-            await client.aclose()
 
     async def _connection(
         self, client: Carrier, carrier: CarrierName, e164: str, account_id: str
     ) -> NumberConnection:
-        with _refusals(carrier):
-            connection = await client.connection(e164, **self._urls(carrier, account_id))
+        with refusals(carrier):
+            connection = await client.connection(e164, **callback_urls(self.public_url, carrier, account_id))
         if not connection.number.can_call:
             raise Conflict(*CANT_CALL)
         return connection
 
     async def _may_call(self, client: Carrier, carrier: CarrierName, e164: str) -> None:
-        with _refusals(carrier):
+        with refusals(carrier):
             record = await client.owns(e164)
         if record is None:
             raise Conflict(*NOT_OWNED)
@@ -276,52 +289,61 @@ class Connector:
     async def _disconnect(self, row: Row[Any]) -> str | None:
         """Why something was left as it is; None when all is as before."""
         carrier = CarrierName(row.carrier)
-        label = CARRIERS[carrier].label
-        client = self.open_account(carrier, self.secret_box.decrypt(row.credentials), row.base_url)
-        urls = self._urls(carrier, row.carrier_account_id)
+        kind = CARRIERS[carrier]
+        client = self.open_account(
+            carrier, self.secret_box.decrypt(row.credentials), kind.api_url(row.region, row.base_url)
+        )
+        urls = callback_urls(self.public_url, carrier, row.carrier_account_id)
         try:
             try:
                 still_ours = (await client.connection(row.e164, **urls)).answered_by == urls["inbound_url"]
             except CarrierRefused:
                 still_ours = False
-            await client.disconnect(row.e164, row.undo["carrier"])
+            if row.undo["carrier"] is not None:
+                await client.disconnect(row.e164, row.undo["carrier"], is_last=row.others == 0)
+            if row.others == 0:
+                for each in reversed(row.undo.get("earlier", [])):
+                    await client.disconnect(each["e164"], each["carrier"], is_last=True)
         except (CarrierRefused, NotSupported) as error:
-            return f"{label} refused to change the number's settings: {error.message}"
+            return f"{kind.label} refused to change the number's settings: {error.message}"
         except CarrierError as error:
-            raise _unavailable(carrier, error) from error
+            raise unavailable(carrier, error) from error
         finally:
             await client.aclose()
         if still_ours:
             return None
-        return f"The number's settings at {label} were changed since it was connected, so they were left as they are."
-
-    def _urls(self, carrier: CarrierName, account_id: str) -> dict[str, str]:
-        url = account_url(self.public_url, carrier, account_id)
-        return {"inbound_url": f"{url}/{INBOUND}", "callback_url": url}
+        return f"The number's settings at {kind.label} have been changed since, so they were left as they are."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Account:
-    """`made`: those of the credentials that connecting made."""
+    """`made`: those of the credentials that connecting made. `url`: where its requests go."""
 
     id: str
+    is_known: bool
     credentials: dict[str, str]
     made: frozenset[str]
+    region: str | None
     base_url: str | None
-
-
-def account_url(public_url: str, carrier: CarrierName, account_id: str) -> str:
-    """Where a carrier account's callbacks go that belong to no call we placed; their kind is appended."""
-    return f"{public_url}/callbacks/{carrier}/accounts/{account_id}"
+    url: str
 
 
 async def _connected(conn: AsyncConnection, workspace_id: str, number_id: str) -> Row[Any]:
-    """A number with its account; it has no calls that wait or run."""
+    """A number with its account, and how many `others` that has; it has no calls that wait or run."""
     row: Row[Any] | None = None
     if is_id(number_id, "num"):
         account = carrier_accounts.c
+        other = numbers.alias("other")
+        others = (
+            select(func.count())
+            .where(other.c.carrier_account_id == account.id, other.c.id != numbers.c.id)
+            .correlate(carrier_accounts, numbers)
+            .scalar_subquery()
+        )
         query: Select[Any] = (
-            select(numbers, account.carrier, account.credentials, account.base_url)
+            select(
+                numbers, account.carrier, account.credentials, account.region, account.base_url, others.label("others")
+            )
             .join(carrier_accounts, account.id == numbers.c.carrier_account_id)
             .where(numbers.c.id == number_id, numbers.c.workspace_id == workspace_id)
         )
@@ -336,28 +358,8 @@ async def _connected(conn: AsyncConnection, workspace_id: str, number_id: str) -
     return row
 
 
-async def _put_back(client: Carrier, e164: str, undo: Mapping[str, Any]) -> None:
+async def _put_back(client: Carrier, e164: str, undo: Mapping[str, Any], *, is_last: bool) -> None:
     try:
-        await client.disconnect(e164, undo)
+        await client.disconnect(e164, undo, is_last=is_last)
     except CarrierError as error:
         logger.warning("Number left connected at its carrier", extra=error.codes)
-
-
-@contextmanager
-def _refusals(carrier: CarrierName, *, field: str | None = None) -> Iterator[None]:
-    """What a carrier's error means to who connects a number; `field`: whose value the carrier refuses."""
-    try:
-        yield
-    except (CarrierRefused, NotSupported) as error:
-        if field is not None:
-            raise Invalid(field, error.message) from error
-        raise Conflict(error.code, error.message) from error
-    except CarrierError as error:
-        raise _unavailable(carrier, error) from error
-
-
-def _unavailable(carrier: CarrierName, error: CarrierError) -> Refusal:
-    retry_after_s = math.ceil(error.retry_after_s) if isinstance(error, CarrierThrottled) else RETRY_AFTER_S
-    label = CARRIERS[carrier].label
-    message = f"{label} can't be asked now: {error.message}"
-    return Unavailable(FailureCode.CARRIER_UNREACHABLE, message, max(1, retry_after_s))

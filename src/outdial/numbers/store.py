@@ -10,6 +10,7 @@ from typing_extensions import TypedDict
 
 from outdial.calls.state import CallState
 from outdial.carriers.base import CarrierName
+from outdial.carriers.kind import CarrierKind
 from outdial.carriers.registry import CARRIERS
 from outdial.db.tables import agent_versions, agents, calls, carrier_accounts, numbers
 from outdial.ids import is_id, new_id
@@ -71,6 +72,7 @@ async def add_number(
     agent_id: str | None = None,
     agent_version: Version = "published",
     direction: Direction = "both",
+    region: str | None = None,
     base_url: str | None = None,
     calls_per_second: float | None = None,
     account_id: str | None = None,
@@ -80,22 +82,22 @@ async def add_number(
     """Keep a number; numbers.connecting makes the carrier announce its calls first. An account that is known already
     gets these credentials for all of its numbers.
 
-    `base_url` sends the carrier's requests elsewhere (the simulator); that is for operators, not for API users.
-    `account_id` is for an account that isn't known yet, `undo` what connecting changed at the carrier.
+    `region` and `account_id` are for an account that isn't known yet, `base_url` sends its requests elsewhere (the
+    simulator), `undo` is what connecting changed at the carrier.
     Raises Invalid (also for the agent) and Conflict (the number is connected already).
     """
     check_new(carrier, e164, credentials)
     kind = CARRIERS[carrier]
     number_id = new_id("num")
     pace = {} if calls_per_second is None else {"calls_per_second": calls_per_second}
-    place = {} if base_url is None else {"base_url": base_url}
+    place = {} if base_url is None else {"base_url": base_url, "region": None}
     sealed = secret_box.encrypt(dict(credentials))
     account_ref = kind.account_ref(credentials)
     async with engine.begin() as conn:
         await require_agent(conn, workspace_id, agent_id)
         replaced = await _replaces_credentials(conn, secret_box, workspace_id, carrier, account_ref, credentials)
         account = upsert(carrier_accounts).values(
-            {"calls_per_second": kind.default_calls_per_second, "base_url": None}
+            {"calls_per_second": kind.default_calls_per_second, "region": region, "base_url": None}
             | pace
             | place
             | {
@@ -167,15 +169,19 @@ async def change_number(
         return number
 
 
-async def remove_number(engine: AsyncEngine, workspace_id: str, number_id: str, *, by: Actor) -> None:
+async def remove_number(
+    engine: AsyncEngine, workspace_id: str, number_id: str, *, is_put_back: bool = False, by: Actor
+) -> None:
     """Forget a number, and its account's credentials with the last number of the account.
 
-    Its past calls stay. Raises Conflict while calls of it wait or run.
+    What connecting it changed or made at the carrier for all of the account's numbers is put back with the last of
+    them: another number keeps that in mind, and this one's own settings if it `is_put_back`. Past calls stay.
+    Raises Conflict while calls of it wait or run.
     """
     async with engine.begin() as conn:
         row = (
             await conn.execute(
-                select(numbers.c.carrier_account_id, numbers.c.name, numbers.c.e164)
+                select(numbers.c.carrier_account_id, numbers.c.name, numbers.c.e164, numbers.c.undo)
                 .where(numbers.c.id == _checked(number_id), numbers.c.workspace_id == workspace_id)
                 .with_for_update()
             )
@@ -193,6 +199,8 @@ async def remove_number(engine: AsyncEngine, workspace_id: str, number_id: str, 
             select(carrier_accounts.c.id).where(carrier_accounts.c.id == account_id).with_for_update()
         )
         await conn.execute(delete(numbers).where(numbers.c.id == number_id))
+        if row.undo is not None:
+            await _hand_on(conn, account_id, row, is_put_back=is_put_back)
         others = select(numbers.c.id).where(numbers.c.carrier_account_id == account_id)
         await conn.execute(
             delete(carrier_accounts).where(carrier_accounts.c.id == account_id, ~others.exists())
@@ -206,6 +214,31 @@ async def remove_number(engine: AsyncEngine, workspace_id: str, number_id: str, 
             subject_name=row.name,
             details={"e164": row.e164},
         )
+
+
+async def _hand_on(conn: AsyncConnection, account_id: str, removed: Any, *, is_put_back: bool) -> None:
+    """Give what is left to undo of a removed number to the oldest of its account's others."""
+    heir = (
+        await conn.execute(
+            select(numbers.c.id, numbers.c.undo)
+            .where(numbers.c.carrier_account_id == account_id)
+            .order_by(numbers.c.created_at, numbers.c.id)
+            .limit(1)
+            .with_for_update()
+        )
+    ).one_or_none()
+    if heir is None:
+        return
+    undo = heir.undo or {"carrier": None, "made": []}
+    earlier = [*removed.undo.get("earlier", []), *undo.get("earlier", [])]
+    if is_put_back and removed.undo["carrier"] is not None:
+        earlier.append({"e164": removed.e164, "carrier": removed.undo["carrier"]})
+    made = sorted({*undo["made"], *removed.undo["made"]})
+    await conn.execute(
+        update(numbers)
+        .where(numbers.c.id == heir.id)
+        .values(undo={**undo, "made": made, "earlier": earlier})
+    )
 
 
 async def list_numbers(conn: AsyncConnection, workspace_id: str, *, public_url: str) -> list[NumberView]:
@@ -240,7 +273,7 @@ def check_new(carrier: CarrierName, e164: str, credentials: Mapping[str, str]) -
         parse_e164(e164)
     except ValueError as error:
         raise Invalid("e164", str(error)) from None
-    _check_credentials(kind.credential_fields, credentials)
+    check_credentials(kind, credentials)
 
 
 def already_connected() -> Conflict:
@@ -253,15 +286,16 @@ def in_use(open_calls: int) -> Conflict:
     )
 
 
-def _check_credentials(fields: Any, credentials: Mapping[str, str]) -> None:
-    known = {field.name for field in fields}
+def check_credentials(kind: CarrierKind, credentials: Mapping[str, str]) -> None:
+    """Raises Invalid unless these are what the carrier asks for."""
+    known = {field.name for field in kind.credential_fields}
     for name, value in credentials.items():
         if name not in known:
             wanted = ", ".join(sorted(known))
             raise Invalid(f"credentials.{name}"[:100], f"is not a credential of this carrier ({wanted})")
         if not 0 < len(value) <= _MAX_CREDENTIAL_CHARS:
             raise Invalid(f"credentials.{name}", f"must have 1 to {_MAX_CREDENTIAL_CHARS} characters")
-    for field in fields:
+    for field in kind.credential_fields:
         if field.required and field.name not in credentials:
             raise Invalid(f"credentials.{field.name}", "is required")
 

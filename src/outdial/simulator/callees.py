@@ -89,6 +89,7 @@ class Reaction(StrEnum):
     DECLINES = "declines"
     BUSY = "busy"
     RINGS_OUT = "rings_out"
+    UNREACHABLE = "unreachable"  # switched off
     NO_SUCH_NUMBER = "no_such_number"
 
 

@@ -6,6 +6,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from outdial.simulator.callees import Callee, Reaction
+from outdial.simulator.handset import Handset
 
 KEPT_CALLS = 20_000
 
@@ -34,7 +35,10 @@ UNANSWERED = {
     Reaction.BUSY: (Status.BUSY, 486),
     Reaction.DECLINES: (Status.BUSY, 603),
     Reaction.RINGS_OUT: (Status.NO_ANSWER, 487),
+    Reaction.UNREACHABLE: (Status.NO_ANSWER, 480),
 }
+
+Subscriber = Callee | Handset  # who is behind a number
 
 
 class Direction(StrEnum):
@@ -61,7 +65,7 @@ class Call:
     to: str
     from_: str
     direction: Direction
-    callee: Callee
+    callee: Subscriber
     created_at: datetime
     updated_at: datetime
     status: Status = Status.QUEUED

@@ -1,16 +1,15 @@
 """What the simulator's own API needs of every carrier it speaks."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Protocol
 
-from outdial.simulator.callees import Callee
-from outdial.simulator.calls import Call
+from outdial.simulator.calls import Call, Subscriber
 from outdial.simulator.line import Line
 
 
 class CannotCallIn(Exception):
-    """A number of the account at which nobody would answer; the text says why."""
+    """Nobody would answer at that number; the text says why."""
 
 
 class LiveCall(Protocol):
@@ -39,6 +38,16 @@ class Carrier(Protocol):
         """What a customer needs to know of the account, without its secrets."""
         ...
 
-    def call_in(self, to: str, *, from_: str, callee: Callee) -> Call | None:
+    def call_in(self, to: str, *, from_: str, callee: Subscriber) -> Call | None:
         """`callee` calls the number `to`; None when the account doesn't own it. Raises CannotCallIn."""
         ...
+
+
+def call_in(carriers: Iterable[Carrier], to: str, *, from_: str, callee: Subscriber, carrier: str = "") -> Call:
+    """`callee` calls an account's number; without `carrier`, the first account's that owns it. Raises CannotCallIn."""
+    for each in carriers:
+        if carrier in ("", each.name):
+            call = each.call_in(to, from_=from_, callee=callee)
+            if call is not None:
+                return call
+    raise CannotCallIn("not a number of an account")

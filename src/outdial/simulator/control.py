@@ -10,7 +10,7 @@ from starlette.routing import Route
 
 from outdial.simulator.callees import CALLEES, callee_at, number_of
 from outdial.simulator.calls import Call
-from outdial.simulator.carrier import CannotCallIn, Carrier
+from outdial.simulator.carrier import CannotCallIn, Carrier, call_in
 from outdial.simulator.faults import Fault, FaultKind
 from outdial.simulator.network import Network
 
@@ -46,6 +46,9 @@ class Control:
                 **{carrier.name: carrier.about() for carrier in self._carriers.values()},
                 "pace": self._network.clock.pace,
                 "callees": {number_of(id_): callee.description for id_, callee in CALLEES.items()},
+                "phones": [
+                    {"number": handset.number, "state": handset.state} for handset in self._network.handsets.all()
+                ],
                 "faults": list(FaultKind),
             }
         )
@@ -88,16 +91,11 @@ class Control:
         callee = CALLEES.get(_text(body, "callee", callee_at(from_).id))
         if callee is None or not callee.script:
             raise BadRequest("callee: not somebody who can call")
-        for carrier in self._carriers.values():
-            if name not in ("", carrier.name):
-                continue
-            try:
-                call = carrier.call_in(to, from_=from_, callee=callee)
-            except CannotCallIn as exc:
-                raise BadRequest(f"to: {exc}") from exc
-            if call is not None:
-                return JSONResponse(self._call_json(call), 201)
-        raise BadRequest("to: not a number of an account")
+        try:
+            call = call_in(self._carriers.values(), to, from_=from_, callee=callee, carrier=name)
+        except CannotCallIn as exc:
+            raise BadRequest(f"to: {exc}") from exc
+        return JSONResponse(self._call_json(call), 201)
 
     def _call_json(self, call: Call) -> Json:
         carrier = self._carriers[call.account]

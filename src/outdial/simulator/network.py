@@ -9,9 +9,11 @@ from typing import Any
 
 import httpx
 
-from outdial.simulator.calls import Book
+from outdial.simulator.callees import callee_at
+from outdial.simulator.calls import Book, Subscriber
 from outdial.simulator.clock import Clock
 from outdial.simulator.faults import Faults
+from outdial.simulator.handset import Handsets
 from outdial.simulator.line import Pacer
 from outdial.simulator.voices import Voice
 
@@ -30,9 +32,14 @@ class Network:
     recordings_dir: Path | None
     setup_s: float
     ring_s: float
+    handsets: Handsets
     book: Book = field(default_factory=Book)
     pacer: Pacer = field(default_factory=Pacer)
     _tasks: set[asyncio.Task[Any]] = field(default_factory=set)
+
+    def subscriber_at(self, number: str) -> Subscriber:
+        """Who answers `number`."""
+        return self.handsets.at(number) or callee_at(number)
 
     def start(self, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
         """Run `work` until it is done or the simulator closes."""

@@ -1,9 +1,10 @@
-"""A phone in somebody's hand: plays a callee's script against what it hears, one 20 ms frame at a time.
+"""Phones at the end of a line, and the one whose owner is a script: what it hears decides what it says next.
 
 Pure: no I/O and no clock. A line calls `frame()` and then `hear()` every 20 ms, so time is counted in frames.
 """
 
 from collections.abc import Callable, Iterator, Mapping
+from typing import Protocol
 
 import numpy as np
 
@@ -64,9 +65,24 @@ class Ear:
         self.has_spoken = self.speaking
 
 
-class Phone:
-    """After each `frame()`, `sound` says what it was, `pressed` holds a digit that was just pressed, and
-    `hung_up` becomes true at the end of the script."""
+class Phone(Protocol):
+    """After each `frame()`, `sound` says what it was, `pressed` holds a digit that was just pressed, and `hung_up` is
+    true when its owner has hung up."""
+
+    sound: Sound
+    pressed: str | None
+    hung_up: bool
+    heard_digits: str
+
+    def frame(self) -> bytes:
+        """The next 20 ms of what this end of the line says (320 bytes)."""
+        ...
+
+    def hear(self, frame: bytes) -> None: ...
+
+
+class ScriptedPhone:
+    """Hangs up at the end of its script."""
 
     def __init__(self, script: tuple[Step, ...], voice: Mapping[str, bytes]) -> None:
         """`voice` holds the audio of every utterance of the script (PCM16, 8000 Hz)."""
@@ -80,7 +96,6 @@ class Phone:
         self._frames = self._play(script)
 
     def frame(self) -> bytes:
-        """The next 20 ms of what this end of the line says (320 bytes)."""
         self.sound = Sound.SILENCE
         self.pressed = None
         frame = next(self._frames, None)

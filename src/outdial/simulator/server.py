@@ -12,10 +12,12 @@ import uvicorn
 from starlette.applications import Starlette
 from starlette.types import Receive, Scope, Send
 
+from outdial.simulator.browser import BrowserPhones
 from outdial.simulator.clock import Clock
 from outdial.simulator.connection import SCOPE_KEY
 from outdial.simulator.control import Control
 from outdial.simulator.faults import Fault, Faults
+from outdial.simulator.handset import Handsets
 from outdial.simulator.network import Network
 from outdial.simulator.telnyx.account import TelnyxAccount
 from outdial.simulator.telnyx.config import TelnyxConfig
@@ -28,6 +30,8 @@ from outdial.simulator.vonage.account import Account as VonageAccount
 from outdial.simulator.vonage.account import VonageConfig
 from outdial.simulator.vonage.rest import VonageRest
 from outdial.speech.base import TextToSpeech
+
+MAX_PHONE_MESSAGE_BYTES = 16 * 1024
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,6 +50,8 @@ class SimulatorConfig:
     pace: float = 1.0                 # of everything before the answer; see clock.Clock
     setup_s: float = 0.5              # from dialling to ringing
     ring_s: float = 3.0               # two short rings; real ones (2 s on, 4 s off) make a long demo
+    phone_number: str = "+12025550190"  # of the phone in a browser that asks for no other
+    allowed_origins: tuple[str, ...] = ()  # of pages that may be phones, as "https://outdial.example"; loopback always
     recordings_dir: Path | None = None  # what each phone said and heard, as <call id>.wav
     prompts_dir: Path = Path(".outdial/simulator/prompts")
     faults: tuple[Fault, ...] = ()
@@ -95,6 +101,7 @@ def create_app(
         recordings_dir=config.recordings_dir,
         setup_s=config.setup_s,
         ring_s=config.ring_s,
+        handsets=Handsets(config.phone_number),
     )
     account = Account(
         network,
@@ -114,6 +121,8 @@ def create_app(
     vonage = VonageAccount(network, config.vonage, actions.converse)
     telnyx = TelnyxAccount(network, config.telnyx)
 
+    carriers = (account, vonage, telnyx)
+
     @contextlib.asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
         network.start(network.pacer.run())
@@ -124,7 +133,8 @@ def create_app(
 
     app = SimulatorApp(
         routes=[
-            *Control(network, [account, vonage, telnyx]).routes(),
+            *Control(network, carriers).routes(),
+            BrowserPhones(network, carriers, config.allowed_origins).route(),
             *rest.routes(),
             *VonageRest(vonage).routes(),
             *TelnyxRest(telnyx).routes(),  # last: answers everything under /v2
@@ -148,7 +158,15 @@ async def serve(
     app = create_app(config, callee_voice=callee_voice, agent_voice=agent_voice)
     listener = socket.create_server((host, port))
     server = _Server(
-        uvicorn.Config(app, log_level="warning", access_log=False, timeout_graceful_shutdown=2, ws="none")
+        uvicorn.Config(
+            app,
+            log_level="warning",
+            access_log=False,
+            timeout_graceful_shutdown=2,
+            ws="websockets-sansio",
+            ws_max_size=MAX_PHONE_MESSAGE_BYTES,
+            ws_per_message_deflate=False,  # 20 ms of noise doesn't get smaller
+        )
     )
     serving = asyncio.create_task(server.serve(sockets=[listener]))
     try:

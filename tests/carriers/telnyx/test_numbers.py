@@ -120,7 +120,7 @@ async def test_a_given_application_is_changed_where_it_has_to_be_and_put_back():
         "outbound": {"channel_limit": 7, "outbound_voice_profile_id": "p1"},
     }
     telnyx = OtherEnd(number(connection_id=OURS), DONE, page(), one(application()), DONE)
-    await carrier(telnyx, OURS).disconnect(NUMBER, connected.undo)
+    await carrier(telnyx, OURS).disconnect(NUMBER, connected.undo, is_last=True)
     check_all(telnyx)
     assert json.loads(telnyx.requests[1].content) == {"connection_id": ""}
     assert telnyx.json == {
@@ -133,19 +133,19 @@ async def test_a_given_application_is_changed_where_it_has_to_be_and_put_back():
 
 async def test_an_application_that_answers_other_numbers_stays_as_it_is():
     telnyx = OtherEnd(number(connection_id=OURS), DONE, number(connection_id=OURS))
-    await carrier(telnyx, OURS).disconnect(NUMBER, {"connection_id": OURS, "created": True})
+    await carrier(telnyx, OURS).disconnect(NUMBER, {"connection_id": OURS, "created": True}, is_last=True)
     assert [method for method, _ in check_all(telnyx)] == ["GET", "PATCH", "GET"]
 
 
 async def test_an_application_we_made_goes_with_its_last_number():
     telnyx = OtherEnd(number(connection_id=OURS), DONE, page(), httpx.Response(200, json={"data": {}}))
-    await carrier(telnyx, OURS).disconnect(NUMBER, {"connection_id": OURS, "created": True})
+    await carrier(telnyx, OURS).disconnect(NUMBER, {"connection_id": OURS, "created": True}, is_last=True)
     assert (telnyx.last.method, telnyx.last.url.path) == ("DELETE", f"/v2/call_control_applications/{OURS}")
 
 
 async def test_a_number_somebody_assigned_elsewhere_since_is_left_alone():
     telnyx = OtherEnd(number(connection_id=THEIRS), number(connection_id=THEIRS))
-    await carrier(telnyx, OURS).disconnect(NUMBER, {"connection_id": OURS, "created": True})
+    await carrier(telnyx, OURS).disconnect(NUMBER, {"connection_id": OURS, "created": True}, is_last=True)
     assert {method for method, _ in check_all(telnyx)} == {"GET"}
 
 

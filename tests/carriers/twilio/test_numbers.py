@@ -63,7 +63,7 @@ async def test_a_number_is_connected_and_put_back_as_it_was():
         "StatusCallbackMethod": "POST",
     }
     twilio = OtherEnd(rented(voice_url=URLS["inbound_url"]), httpx.Response(200, json={}))
-    await carrier(twilio).disconnect(NUMBER, connected.undo)
+    await carrier(twilio).disconnect(NUMBER, connected.undo, is_last=True)
     assert twilio.form == {
         "VoiceUrl": BEFORE["voice_url"], "VoiceMethod": "GET", "StatusCallback": "", "StatusCallbackMethod": "POST",
     }
@@ -74,7 +74,7 @@ async def test_what_somebody_changed_since_is_left_alone(now):
     twilio = OtherEnd(rented(), httpx.Response(200, json={}))
     connected = await carrier(twilio).connect(NUMBER, **URLS)
     twilio = OtherEnd(now)
-    await carrier(twilio).disconnect(NUMBER, connected.undo)
+    await carrier(twilio).disconnect(NUMBER, connected.undo, is_last=True)
     assert len(twilio.requests) == 1
 
 

@@ -27,10 +27,10 @@ DONE = httpx.Response(200, json={"error-code": "200", "error-code-label": "succe
 NO_NUMBERS = httpx.Response(200, json={})
 
 
-def carrier(vonage: OtherEnd, *, given: bool = True) -> VonageCarrier:
+def carrier(vonage: OtherEnd, *, given: bool = True, base_url: str | None = None) -> VonageCarrier:
     ours = {"application_id": APPLICATION, "private_key": PEM} if given else {}
     credentials = VonageCredentials(api_key="k", api_secret="s", signature_secret="x", **ours)
-    return VonageCarrier(credentials, transport=vonage.transport)
+    return VonageCarrier(credentials, base_url=base_url, transport=vonage.transport)
 
 
 def number(**changes: object) -> httpx.Response:
@@ -126,12 +126,32 @@ async def test_what_will_be_changed_is_said_before_it_is_changed():
     assert all(request.method == "GET" for request in vonage.requests)
 
 
+async def test_calls_that_come_in_are_to_be_handled_in_the_accounts_region():
+    vonage = OtherEnd(number(), application(), httpx.Response(200, json={}), DONE)
+    european = carrier(vonage, base_url="https://api-eu.vonage.com")
+    await european.connect(NUMBER, **URLS)
+    put = vonage.requests[2]
+    assert put.url.host == "api.nexmo.com", "applications know no region"
+    assert json.loads(put.content)["capabilities"]["voice"]["region"] == "eu-west"
+    vonage = OtherEnd(number(), application())
+    european = carrier(vonage, base_url="https://api-eu.vonage.com")
+    (change, _) = (await european.connection(NUMBER, **URLS)).changes
+    assert "region eu-west" in change
+
+
+@pytest.mark.parametrize("undo", [{"created": True}, {"created": False, "voice": VOICE}])
+async def test_what_numbers_share_stays_while_there_are_others(undo):
+    vonage = OtherEnd(number(app_id=APPLICATION), DONE)
+    await carrier(vonage).disconnect(NUMBER, {"app_id": APPLICATION, **undo}, is_last=False)
+    assert [request.url.path for request in vonage.requests] == ["/account/numbers", "/number/update"]
+
+
 UNDO = {"app_id": APPLICATION, "created": False, "voice": VOICE}
 
 
 async def test_disconnecting_unlinks_the_number_and_puts_the_application_back():
     vonage = OtherEnd(number(app_id=APPLICATION), DONE, NO_NUMBERS, application({}), httpx.Response(200, json={}))
-    await carrier(vonage).disconnect(NUMBER, UNDO)
+    await carrier(vonage).disconnect(NUMBER, UNDO, is_last=True)
     check_all(vonage)
     assert "app_id" not in vonage.requests[1].content.decode()
     assert vonage.requests[2].url.params["application_id"] == APPLICATION
@@ -140,26 +160,26 @@ async def test_disconnecting_unlinks_the_number_and_puts_the_application_back():
 
 async def test_an_application_without_calls_gets_that_back_too():
     vonage = OtherEnd(number(app_id=APPLICATION), DONE, NO_NUMBERS, application(), httpx.Response(200, json={}))
-    await carrier(vonage).disconnect(NUMBER, UNDO | {"voice": None})
+    await carrier(vonage).disconnect(NUMBER, UNDO | {"voice": None}, is_last=True)
     assert vonage.json["capabilities"] == {"rtc": {}}
 
 
 async def test_an_application_that_answers_other_numbers_stays_as_it_is():
     vonage = OtherEnd(number(app_id=APPLICATION), DONE, number(app_id=APPLICATION))
-    await carrier(vonage).disconnect(NUMBER, UNDO)
+    await carrier(vonage).disconnect(NUMBER, UNDO, is_last=True)
     assert len(vonage.requests) == 3
 
 
 @pytest.mark.parametrize("deleted", [httpx.Response(204), httpx.Response(404, json={"type": "NOT_FOUND"})])
 async def test_an_application_we_made_goes_with_its_last_number(deleted):
     vonage = OtherEnd(number(app_id=APPLICATION), DONE, NO_NUMBERS, deleted)
-    await carrier(vonage).disconnect(NUMBER, {"app_id": APPLICATION, "created": True})
+    await carrier(vonage).disconnect(NUMBER, {"app_id": APPLICATION, "created": True}, is_last=True)
     assert (vonage.last.method, vonage.last.url.path) == ("DELETE", f"/v2/applications/{APPLICATION}")
 
 
 async def test_a_number_somebody_linked_elsewhere_since_is_left_alone():
     vonage = OtherEnd(number(app_id="another"), number(app_id="another"))
-    await carrier(vonage).disconnect(NUMBER, UNDO)
+    await carrier(vonage).disconnect(NUMBER, UNDO, is_last=True)
     assert {request.method for request in vonage.requests} == {"GET"}
 
 

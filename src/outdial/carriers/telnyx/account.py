@@ -10,8 +10,8 @@ from outdial.calls.failures import FailureCode
 from outdial.carriers.base import CarrierUncertain
 from outdial.carriers.http import RestClient
 from outdial.carriers.telnyx import errors
+from outdial.carriers.telnyx.regions import REGIONS, VERSION
 
-BASE_URL = "https://api.telnyx.com/v2"
 PAGE_SIZE, MAX_PAGES = 250, 10
 
 
@@ -26,7 +26,7 @@ class TelnyxCredentials:
 
 
 class TelnyxAccount:
-    """`base_url`, with the version in it: https://api.telnyx.eu/v2, or the simulator."""
+    """`base_url`: of a region or the simulator."""
 
     def __init__(
         self,
@@ -37,7 +37,8 @@ class TelnyxAccount:
     ) -> None:
         self.credentials = credentials
         auth = _Bearer(credentials.api_key)
-        self._rest = RestClient("Telnyx", base_url or BASE_URL, errors.from_reply, auth=auth, transport=transport)
+        url = (base_url or REGIONS[0].url) + VERSION
+        self._rest = RestClient("Telnyx", url, errors.from_reply, auth=auth, transport=transport)
 
     async def get(self, path: str, query: Mapping[str, str] | None = None) -> dict[str, Any]:
         return self._data(await self._rest.send("GET", path, query=query, repeatable=True), repeatable=True)

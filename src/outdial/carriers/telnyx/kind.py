@@ -7,6 +7,7 @@ from outdial.carriers.base import Carrier, CarrierName
 from outdial.carriers.kind import CarrierKind, CredentialField, Credentials
 from outdial.carriers.telnyx import callbacks
 from outdial.carriers.telnyx.account import TelnyxCredentials
+from outdial.carriers.telnyx.regions import REGIONS, VERSION
 from outdial.carriers.telnyx.rest import CAPABILITIES, TelnyxCarrier
 from outdial.carriers.telnyx.stream import TelnyxStream
 
@@ -33,6 +34,8 @@ TELNYX = CarrierKind(
         ),
     ),
     capabilities=CAPABILITIES,
+    regions=REGIONS,
+    api_version=VERSION,
     account_ref=lambda credentials: credentials["public_key"],
     open=_open,
     stream_codec=TelnyxStream,

@@ -95,17 +95,17 @@ class TelnyxNumbers:
             await self._account.patch(_number_path(found), {"connection_id": connection_id})
         return Connected(undo=undo, credentials={"connection_id": connection_id})
 
-    async def disconnect(self, number: str, undo: Mapping[str, Any]) -> None:
+    async def disconnect(self, number: str, undo: Mapping[str, Any], *, is_last: bool) -> None:
         connection_id = undo["connection_id"]
         found = await self._find(number)
         if found is not None and found.get("connection_id") == connection_id:
             await self._account.patch(_number_path(found), {"connection_id": ""})
         query = {"filter[connection_id]": connection_id}
-        if await self._account.all("/phone_numbers", query):
-            return  # other numbers are answered by it
+        if not is_last or await self._account.all("/phone_numbers", query):
+            return  # other numbers call through it, or are answered by it
         path = _application_path(connection_id)
         if undo["created"]:
-            await self._account.delete(path)
+            await self._delete(path)
         elif undo.get("application"):
             await self._patch(await self._account.get(path), undo["application"])
 
@@ -129,6 +129,13 @@ class TelnyxNumbers:
             "outbound": {"outbound_voice_profile_id": profile_id},
         }
         return await self._account.post("/call_control_applications", application, repeatable=True)
+
+    async def _delete(self, path: str) -> None:
+        try:
+            await self._account.delete(path)
+        except CarrierRefused as error:
+            if error.code is not FailureCode.NOT_KNOWN_THERE:
+                raise
 
     async def _patch(self, application: Mapping[str, Any], changes: Mapping[str, Any]) -> None:
         """Telnyx wants name and URL with every change."""

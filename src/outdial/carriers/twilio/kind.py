@@ -6,6 +6,7 @@ from datetime import datetime
 from outdial.carriers.base import Carrier, CarrierName
 from outdial.carriers.kind import CarrierKind, CredentialField, Credentials
 from outdial.carriers.twilio import callbacks
+from outdial.carriers.twilio.regions import REGIONS
 from outdial.carriers.twilio.rest import CAPABILITIES, TwilioCarrier, TwilioCredentials
 from outdial.carriers.twilio.stream import TwilioStream
 
@@ -32,6 +33,9 @@ TWILIO = CarrierKind(
         CredentialField(name="api_secret", label="API key secret", required=False),
     ),
     capabilities=CAPABILITIES,
+    regions=REGIONS,
+    numbers_per_region=True,
+    api_version="/2010-04-01",
     account_ref=lambda credentials: credentials["account_sid"],
     open=_open,
     stream_codec=TwilioStream,

@@ -29,8 +29,7 @@ from outdial.carriers.base import (
 from outdial.carriers.twilio import answer, errors, words
 from outdial.carriers.twilio.account import TwilioAccount, text_in, text_or_none
 from outdial.carriers.twilio.numbers import TwilioNumbers
-
-BASE_URL = "https://api.twilio.com"
+from outdial.carriers.twilio.regions import REGIONS
 
 CAPABILITIES = Capabilities(
     ringing_event=True,
@@ -83,7 +82,7 @@ class TwilioCredentials:
 class TwilioCarrier:
     """One Twilio account (see carriers.base.Carrier for the verbs and what they raise).
 
-    `base_url`: a region's host (https://api.dublin.ie1.twilio.com) or the simulator.
+    `base_url`: of a region or the simulator.
     """
 
     capabilities = CAPABILITIES
@@ -97,7 +96,7 @@ class TwilioCarrier:
     ) -> None:
         auth = httpx.BasicAuth(*credentials.basic_auth)
         self._account = TwilioAccount(
-            credentials.account_sid, base_url=base_url or BASE_URL, auth=auth, transport=transport
+            credentials.account_sid, base_url=base_url or REGIONS[0].url, auth=auth, transport=transport
         )
         self._numbers = TwilioNumbers(self._account)
 
@@ -187,7 +186,8 @@ class TwilioCarrier:
     async def connect(self, number: str, *, inbound_url: str, callback_url: str) -> Connected:
         return await self._numbers.connect(number, inbound_url=inbound_url, callback_url=callback_url)
 
-    async def disconnect(self, number: str, undo: Mapping[str, Any]) -> None:
+    async def disconnect(self, number: str, undo: Mapping[str, Any], *, is_last: bool) -> None:
+        """A Twilio number shares nothing with another."""
         await self._numbers.disconnect(number, undo)
 
     async def aclose(self) -> None:

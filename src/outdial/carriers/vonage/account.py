@@ -17,8 +17,8 @@ from outdial.calls.state import CarrierCall
 from outdial.carriers.base import CarrierRefused
 from outdial.carriers.http import RestClient
 from outdial.carriers.vonage import errors, tokens
+from outdial.carriers.vonage.regions import APPLICATION_REGIONS, REGIONS
 
-API_URL = "https://api.nexmo.com"
 REST_URL = "https://rest.nexmo.com"
 VONAGE_DOMAINS = (".nexmo.com", ".vonage.com")
 
@@ -44,7 +44,10 @@ class VonageCredentials:
 
 
 class VonageAccount:
-    """`base_url`: a region's host (https://api-eu-3.vonage.com), for calls alone; or the simulator, for everything."""
+    """`base_url`: of a region, for calls alone; or the simulator, for everything.
+
+    `application_region` is where calls that come in are to be handled; None: Vonage's choice.
+    """
 
     def __init__(
         self,
@@ -54,9 +57,11 @@ class VonageAccount:
         transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
         self.credentials = credentials
-        self._voice_url = (base_url or API_URL).rstrip("/")
+        central = REGIONS[0].url
+        self._voice_url = (base_url or central).rstrip("/")
         self._regional = _is_vonages(self._voice_url)
-        self._api_url = API_URL if self._regional else self._voice_url
+        self.application_region = APPLICATION_REGIONS.get(self._voice_url)
+        self._api_url = central if self._regional else self._voice_url
         self._rest_url = REST_URL if self._regional else self._voice_url
         self._basic = httpx.BasicAuth(credentials.api_key, credentials.api_secret)
         self._rest = RestClient("Vonage", self._voice_url, errors.from_reply, transport=transport)

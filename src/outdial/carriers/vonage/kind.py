@@ -7,6 +7,7 @@ from outdial.carriers.base import Carrier, CarrierName
 from outdial.carriers.kind import CarrierKind, CredentialField, Credentials
 from outdial.carriers.vonage import callbacks
 from outdial.carriers.vonage.account import VonageCredentials
+from outdial.carriers.vonage.regions import REGIONS
 from outdial.carriers.vonage.rest import CAPABILITIES, VonageCarrier
 from outdial.carriers.vonage.stream import VonageStream
 
@@ -39,6 +40,7 @@ VONAGE = CarrierKind(
         CredentialField(name="private_key", label="Private key of the application (PEM)", required=False),
     ),
     capabilities=CAPABILITIES,
+    regions=REGIONS,
     account_ref=lambda credentials: credentials["api_key"],
     open=_open,
     stream_codec=VonageStream,

@@ -71,10 +71,13 @@ class VonageNumbers:
         if self._application_id:
             application = await self.check_application()
             now = _address(application)
-            if _voice(application, inbound_url, callback_url) != _object(application, "capabilities").get("voice"):
+            if self._voice(application, inbound_url, callback_url) != _object(application, "capabilities").get("voice"):
+                region = self._account.application_region
                 changes.append(
                     f"The application's answer URL will be {inbound_url} instead of {now or 'nothing'}, its event URL "
-                    f"{callback_url}/event, and callbacks will be signed. This holds for all of its numbers."
+                    f"{callback_url}/event, and callbacks will be signed. "
+                    + (f"Its calls will be handled in the region {region}. " if region else "")
+                    + "This holds for all of its numbers."
                 )
         else:
             now = ""
@@ -96,7 +99,7 @@ class VonageNumbers:
         if self._application_id:
             application = await self.check_application()
             before = _object(application, "capabilities").get("voice")
-            wanted = _voice(application, inbound_url, callback_url)
+            wanted = self._voice(application, inbound_url, callback_url)
             if wanted != before:
                 await self._put(application, wanted)
                 if _address(application) != inbound_url:
@@ -107,12 +110,12 @@ class VonageNumbers:
         await self._account.update_number(_form(found) | {"app_id": undo["app_id"]})
         return Connected(undo=undo, credentials=credentials)
 
-    async def disconnect(self, number: str, undo: Mapping[str, Any]) -> None:
+    async def disconnect(self, number: str, undo: Mapping[str, Any], *, is_last: bool) -> None:
         found = await self._find(number)
         if found is not None and found.get("app_id") == undo["app_id"]:
             await self._account.update_number(_form(found))  # without an application
-        if await self._page({"application_id": undo["app_id"], "size": str(PAGE_SIZE)}):
-            return  # other numbers are answered by it
+        if not is_last or await self._page({"application_id": undo["app_id"], "size": str(PAGE_SIZE)}):
+            return  # other numbers call through it, or are answered by it
         if undo["created"]:
             await self._delete(undo["app_id"])
         elif "voice" in undo:
@@ -128,7 +131,7 @@ class VonageNumbers:
             json={
                 "name": APPLICATION_NAME,
                 "keys": {"public_key": tokens.public_pem(tokens.load_private_key(private_key))},
-                "capabilities": {"voice": _voice({}, inbound_url, callback_url)},
+                "capabilities": {"voice": self._voice({}, inbound_url, callback_url)},
             },
             repeatable=True,  # a second application does no harm
         )
@@ -136,6 +139,18 @@ class VonageNumbers:
         if not isinstance(application_id, str) or not application_id:
             raise self._account.unreadable()
         return {"application_id": application_id, "private_key": private_key}
+
+    def _voice(self, application: Mapping[str, Any], inbound_url: str, callback_url: str) -> dict[str, Any]:
+        """The application's voice capability as we need it; what else is in it stays."""
+        before = _object(_object(application, "capabilities"), "voice")
+        times = {"http_method": "POST", "connect_timeout": 1000}
+        webhooks = {
+            **_object(before, "webhooks"),
+            "answer_url": {"address": inbound_url, **times, "socket_timeout": 5000},
+            "event_url": {"address": f"{callback_url}/event", **times, "socket_timeout": 10000},
+        }
+        region = self._account.application_region
+        return {**before, "webhooks": webhooks, "signed_callbacks": True} | ({"region": region} if region else {})
 
     async def _put(self, application: Mapping[str, Any], voice: Any) -> None:
         capabilities = {**_object(application, "capabilities"), "voice": voice}
@@ -177,18 +192,6 @@ class VonageNumbers:
         if not isinstance(found, list) or not all(isinstance(each, dict) for each in found):
             raise self._account.unreadable()
         return found
-
-
-def _voice(application: Mapping[str, Any], inbound_url: str, callback_url: str) -> dict[str, Any]:
-    """The application's voice capability as we need it; what else is in it stays."""
-    before = _object(_object(application, "capabilities"), "voice")
-    times = {"http_method": "POST", "connect_timeout": 1000}
-    webhooks = {
-        **_object(before, "webhooks"),
-        "answer_url": {"address": inbound_url, **times, "socket_timeout": 5000},
-        "event_url": {"address": f"{callback_url}/event", **times, "socket_timeout": 10000},
-    }
-    return {**before, "webhooks": webhooks, "signed_callbacks": True}
 
 
 def _address(application: Mapping[str, Any]) -> str:

@@ -175,8 +175,8 @@ class VonageCarrier:
     async def connect(self, number: str, *, inbound_url: str, callback_url: str) -> Connected:
         return await self._numbers.connect(number, inbound_url=inbound_url, callback_url=callback_url)
 
-    async def disconnect(self, number: str, undo: Mapping[str, Any]) -> None:
-        await self._numbers.disconnect(number, undo)
+    async def disconnect(self, number: str, undo: Mapping[str, Any], *, is_last: bool) -> None:
+        await self._numbers.disconnect(number, undo, is_last=is_last)
 
     async def aclose(self) -> None:
         await self._account.aclose()

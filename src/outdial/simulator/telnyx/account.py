@@ -5,8 +5,7 @@ import hmac
 from collections import deque
 from typing import Any
 
-from outdial.simulator.callees import Callee, callee_at
-from outdial.simulator.calls import KEPT_CALLS, Call, Direction
+from outdial.simulator.calls import KEPT_CALLS, Call, Direction, Subscriber
 from outdial.simulator.carrier import CannotCallIn
 from outdial.simulator.network import Network
 from outdial.simulator.telnyx import errors, ids
@@ -96,14 +95,15 @@ class TelnyxAccount:
         self._check_channels(application)
         self._check_pace()
         direction = Direction.OUTBOUND_DIAL if session_id else Direction.OUTBOUND_API
-        call = self._call(to=dial.to, from_=dial.from_, direction=direction, callee=callee_at(dial.to))
+        callee = self.network.subscriber_at(dial.to)
+        call = self._call(to=dial.to, from_=dial.from_, direction=direction, callee=callee)
         leg = self._leg(call, application, dial.hooks, dial.client_state, session_id)
         return self._live(leg, dial, self._refusal(application, dial))
 
     def start(self, live: TelnyxCall) -> asyncio.Task[None]:
         return self.network.start(live.live())
 
-    def call_in(self, to: str, *, from_: str, callee: Callee) -> Call | None:
+    def call_in(self, to: str, *, from_: str, callee: Subscriber) -> Call | None:
         number = self.number_at(to)
         if number is None:
             return None
@@ -125,7 +125,7 @@ class TelnyxAccount:
         self.live[id_] = live = TelnyxCall(self._shared, leg, dial, refusal=refusal, on_end=forget)
         return live
 
-    def _call(self, *, to: str, from_: str, direction: Direction, callee: Callee) -> Call:
+    def _call(self, *, to: str, from_: str, direction: Direction, callee: Subscriber) -> Call:
         now = self.network.clock.now()
         call = Call(
             id=ids.call_control_id(),

@@ -8,11 +8,11 @@ from contextlib import suppress
 from datetime import datetime
 from typing import Any
 
-from outdial.simulator.callees import Reaction, Step, utterances
+from outdial.simulator.callees import Reaction
 from outdial.simulator.calls import Status
+from outdial.simulator.far_end import far_end
 from outdial.simulator.line import Line, ends
 from outdial.simulator.phone import Phone
-from outdial.simulator.ringing import ring
 from outdial.simulator.telnyx import amd, cost
 from outdial.simulator.telnyx.leg import Ending, Leg, stamp
 from outdial.simulator.telnyx.party import Party, Shared
@@ -29,7 +29,10 @@ UNREACHED = {
     Reaction.NO_SUCH_NUMBER: Ending(cause="not_found", source="callee", sip_code=404),
     Reaction.BUSY: Ending(cause="user_busy", source="callee", sip_code=486),
     Reaction.DECLINES: Ending(cause="call_rejected", source="callee", sip_code=603),
+    Reaction.UNREACHABLE: Ending(cause="no_answer", source="callee", sip_code=480),
 }
+
+CALLER_GAVE_UP = Ending(cause="originator_cancel", source="caller", sip_code=487)
 
 
 class TelnyxCall(Party):
@@ -44,6 +47,7 @@ class TelnyxCall(Party):
     ) -> None:
         """`dial` is None for an incoming call. `refusal` is why the network won't carry it, once dialled."""
         super().__init__(shared, leg)
+        self.far_end = far_end(shared.network, leg.call, carrier="telnyx")
         self.line: Line | None = None  # once answered
         self.dialled = asyncio.Event()
         self.answered = asyncio.Event()
@@ -127,9 +131,7 @@ class TelnyxCall(Party):
             self.note(self._refusal)
             self.end(Ending(cause="call_rejected", source="unknown", sip_code=403))
             return
-        reaction = await ring(
-            self.network, call.callee, dial.ring_timeout_s, lambda: self._be(Status.RINGING)  # tells nobody
-        )
+        reaction = await self.far_end.ring(dial.ring_timeout_s, lambda: self._be(Status.RINGING))  # tells nobody
         if reaction is Reaction.RINGS_OUT:
             cause = "timeout" if dial.retry_on_timeout else "no_answer"
             self.end(Ending(cause=cause, source="caller", sip_code=487))
@@ -137,7 +139,7 @@ class TelnyxCall(Party):
         if reaction is not Reaction.ANSWERS:
             self.end(UNREACHED[reaction])
             return
-        self._pick_up(await self._phone(call.callee.script))
+        self._pick_up(await self.far_end.line(on_hang_up=self._other_side_hung_up))
         if dial.detection is not None:
             self._detect(dial.detection)
         if dial.stream is not None and self.streaming is None:
@@ -148,7 +150,7 @@ class TelnyxCall(Party):
     async def _receive(self) -> None:
         """An incoming call rings until it is answered by command, or the caller has had enough."""
         call = self.leg.call
-        self.line = await self._phone(call.callee.as_caller())
+        self.line = await self.far_end.line(on_hang_up=self._other_side_hung_up)
         call.dialled_at = self._now()
         self._be(Status.RINGING)
         self.dialled.set()
@@ -163,14 +165,7 @@ class TelnyxCall(Party):
             async with asyncio.timeout(CALLER_PATIENCE_S * self.network.clock.pace):
                 await self.answered.wait()
                 return
-        self.end(Ending(cause="originator_cancel", source="caller", sip_code=487))
-
-    async def _phone(self, script: tuple[Step, ...]) -> Line:
-        network = self.network
-        voice = await network.callee_voice.audio_of(sorted(utterances(script)))
-        name = self.leg.call.id.replace(":", "_")
-        recording = network.recordings_dir / f"{name}.wav" if network.recordings_dir else None
-        return Line(Phone(script, voice), on_hang_up=self._other_side_hung_up, recording=recording)
+        self.end(CALLER_GAVE_UP)
 
     def _pick_up(self, line: Line) -> None:
         if self.answered.is_set():
@@ -227,6 +222,7 @@ class TelnyxCall(Party):
         self.callbacks.post("call.hangup", **self._hangup(ending, call.ended_at))
         if self.leg.application.call_cost_in_webhooks and self.answered.is_set():
             self.network.start(self._tell_cost())
+        self.far_end.release()
         self._on_end()
         self.ended.set()
 
@@ -251,7 +247,10 @@ class TelnyxCall(Party):
         self.callbacks.post("call.cost", **cost.payload(self.leg), occurred_at=at, status="success")
 
     def _other_side_hung_up(self) -> None:
-        self.end(Ending(cause="normal_clearing", source=self.leg.them))
+        if self.answered.is_set():
+            self.end(Ending(cause="normal_clearing", source=self.leg.them))
+        else:
+            self.end(CALLER_GAVE_UP)
 
     def _stream_closed(self) -> None:
         self.streaming = None

@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from outdial.simulator.callees import Callee, callee_at
-from outdial.simulator.calls import Call, Direction
+from outdial.simulator.calls import Call, Direction, Subscriber
 from outdial.simulator.carrier import CannotCallIn
 from outdial.simulator.network import Network
 from outdial.simulator.twilio import verbs
@@ -104,7 +103,7 @@ class Account:
 
     def prepare(self, *, to: str, from_: str, wishes: Wishes) -> TwilioCall:
         """A call in the book, with its place in the queue; nothing is dialled before `start`."""
-        call = self._call(to=to, from_=from_, direction=Direction.OUTBOUND_API, callee=callee_at(to))
+        call = self._call(to=to, from_=from_, direction=Direction.OUTBOUND_API, callee=self.network.subscriber_at(to))
         live = TwilioCall(self._shared, call, wishes, verbs.converse)
         now = asyncio.get_running_loop().time()
         dial_at = max(now, self._next_dial_at)
@@ -116,7 +115,7 @@ class Account:
     def start(self, live: TwilioCall) -> None:
         self.network.start(live.live())
 
-    def call_in(self, to: str, *, from_: str, callee: Callee) -> Call | None:
+    def call_in(self, to: str, *, from_: str, callee: Subscriber) -> Call | None:
         number = self.number_at(to)
         if number is None:
             return None
@@ -144,7 +143,7 @@ class Account:
         call = self.network.book.get(sid)
         return call if call is not None and call.account == self.sid else None
 
-    def _call(self, *, to: str, from_: str, direction: Direction, callee: Callee) -> Call:
+    def _call(self, *, to: str, from_: str, direction: Direction, callee: Subscriber) -> Call:
         now = self.network.clock.now()
         call = Call(
             id=new_sid("CA"),

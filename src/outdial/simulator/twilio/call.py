@@ -7,19 +7,17 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from email.utils import format_datetime
-from pathlib import Path
 from typing import Any
 
 import httpx
 
-from outdial.simulator.callees import Reaction, utterances
+from outdial.simulator.callees import Reaction
 from outdial.simulator.calls import UNANSWERED, Call, Direction, Notification, Status
 from outdial.simulator.detection import Tuning
+from outdial.simulator.far_end import far_end
 from outdial.simulator.faults import Fault, FaultKind
 from outdial.simulator.line import Line
 from outdial.simulator.network import Network
-from outdial.simulator.phone import Phone
-from outdial.simulator.ringing import ring
 from outdial.simulator.twilio import errors
 from outdial.simulator.twilio.callbacks import Callbacks
 
@@ -96,6 +94,7 @@ class TwilioCall:
         self.call = call
         self.wishes = wishes
         self.queue_s = 0.0             # wait before dialling: the account's calls per second
+        self.far_end = far_end(shared.network, call, carrier="twilio")
         self.line: Line | None = None  # once answered
         self.dialled = asyncio.Event()
         self.answered = asyncio.Event()
@@ -217,17 +216,12 @@ class TwilioCall:
 
     async def _dial_and_talk(self) -> None:
         inbound = self.call.direction is Direction.INBOUND
-        script = self.call.callee.as_caller() if inbound else self.call.callee.script
-        # While the phone rings, and kept for the next call when nobody answers.
-        voice = self.network.start(self.network.callee_voice.audio_of(sorted(utterances(script))))
         if inbound:
             self.call.dialled_at = self._now()
             self.call.status = Status.RINGING
         elif not await self._reach():
             return
-        await asyncio.wait({voice})
-        recording = self._recording()
-        self.line = Line(Phone(script, voice.result()), on_hang_up=self.hang_up, recording=recording)
+        self.line = await self.far_end.line(on_hang_up=self.hang_up)
         if not inbound:
             self.pick_up()
         await self._converse(self)
@@ -240,17 +234,13 @@ class TwilioCall:
         call.dialled_at = self._now()
         self.first_callback = self._progress(Status.INITIATED, "initiated")
         self.dialled.set()
-        reaction = await ring(
-            self.network, call.callee, self.wishes.ring_timeout_s, lambda: self._progress(Status.RINGING, "ringing")
+        reaction = await self.far_end.ring(
+            self.wishes.ring_timeout_s, lambda: self._progress(Status.RINGING, "ringing")
         )
         if reaction is not Reaction.ANSWERS:
             self.end(*UNANSWERED[reaction])
             return False
         return True
-
-    def _recording(self) -> Path | None:
-        directory = self.network.recordings_dir
-        return directory / f"{self.call.id}.wav" if directory else None
 
     def pick_up(self) -> None:
         """The call is answered; an inbound call when its TwiML says so."""
@@ -283,6 +273,7 @@ class TwilioCall:
             Duration=str(math.ceil(seconds / 60)),
             SipResponseCode=str(sip_code),
         )
+        self.far_end.release()
         self.shared.live.pop(self.call.id, None)
         self.ended.set()
 

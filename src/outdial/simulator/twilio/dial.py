@@ -5,7 +5,6 @@ from contextlib import suppress
 from urllib.parse import urljoin
 
 from outdial.media import tones
-from outdial.simulator.callees import callee_at
 from outdial.simulator.calls import Call, Direction, Status
 from outdial.simulator.line import Nobody, bridge
 from outdial.simulator.twilio import errors, twiml
@@ -90,7 +89,7 @@ def _child(live: TwilioCall, verb: twiml.Dial, base: str) -> TwilioCall:
         to=verb.number,
         from_=verb.caller_id or parent.from_,
         direction=Direction.OUTBOUND_DIAL,
-        callee=callee_at(verb.number),
+        callee=live.network.subscriber_at(verb.number),
         created_at=now,
         updated_at=now,
         parent_id=parent.id,

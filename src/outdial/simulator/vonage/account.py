@@ -6,8 +6,7 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import Any
 
-from outdial.simulator.callees import Callee, callee_at
-from outdial.simulator.calls import Call, Direction, Status
+from outdial.simulator.calls import Call, Direction, Status, Subscriber
 from outdial.simulator.carrier import CannotCallIn
 from outdial.simulator.network import Network
 from outdial.simulator.outbox import Outbox
@@ -138,12 +137,13 @@ class Account:
         """
         direction = Direction.OUTBOUND_DIAL if parent else Direction.OUTBOUND_API
         conversation = parent.leg.conversation_uuid if parent else new_conversation()
-        return self._leg(to, from_, direction, callee_at(to), application, conversation, wishes, converse, parent)
+        callee = self.network.subscriber_at(to)
+        return self._leg(to, from_, direction, callee, application, conversation, wishes, converse, parent)
 
     def start(self, live: PhoneLeg) -> asyncio.Task[None]:
         return self.network.start(live.live())
 
-    def call_in(self, to: str, *, from_: str, callee: Callee) -> Call | None:
+    def call_in(self, to: str, *, from_: str, callee: Subscriber) -> Call | None:
         number = self.numbers.get(digits(to))
         if number is None:
             return None
@@ -161,7 +161,7 @@ class Account:
         to: str,
         from_: str,
         direction: Direction,
-        callee: Callee,
+        callee: Subscriber,
         application: Application,
         conversation_uuid: str,
         wishes: Wishes,

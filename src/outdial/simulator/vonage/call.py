@@ -5,15 +5,13 @@ import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from outdial.simulator.callees import Reaction, utterances
+from outdial.simulator.callees import Reaction
 from outdial.simulator.calls import Call, Direction, Notification
+from outdial.simulator.far_end import far_end
 from outdial.simulator.faults import Fault, FaultKind
 from outdial.simulator.line import Line
-from outdial.simulator.phone import Phone
-from outdial.simulator.ringing import ring
 from outdial.simulator.vonage import events
 from outdial.simulator.vonage.applications import Application
 from outdial.simulator.vonage.legs import Leg, Word, digits, new_conversation
@@ -88,6 +86,7 @@ NOT_REACHED = {
     Reaction.BUSY: Ending(word=Word.BUSY, sip_code=486, by=USER),
     Reaction.DECLINES: Ending(word=Word.REJECTED, sip_code=603, detail="declined", by=USER),
     Reaction.RINGS_OUT: Ending(word=Word.TIMEOUT),
+    Reaction.UNREACHABLE: Ending(word=Word.UNANSWERED, sip_code=480, detail="unavailable", by=USER),
 }
 
 Converse = Callable[["PhoneLeg"], Awaitable[None]]
@@ -121,6 +120,7 @@ class PhoneLeg:
         self.call = call
         self.wishes = wishes
         self.callbacks = callbacks
+        self.far_end = far_end(account.network, call, carrier="vonage")
         self.stage = Stage()
         self.line: Line | None = None  # once answered
         self.dialled = asyncio.Event()
@@ -145,7 +145,7 @@ class PhoneLeg:
         """`by` is USER for the phone itself."""
         if self.answered.is_set():
             self.end(Ending(word=Word.COMPLETED, sip_code=200, by=by))
-        elif self.call.direction is Direction.INBOUND:
+        elif self.call.direction is Direction.INBOUND and by != USER:
             self.end(Ending(word=Word.REJECTED, sip_code=603, by=by))
         else:
             self.end(Ending(word=Word.CANCELLED, by=by))
@@ -218,14 +218,9 @@ class PhoneLeg:
 
     async def _dial_and_talk(self) -> None:
         inbound = self.call.direction is Direction.INBOUND
-        script = self.call.callee.as_caller() if inbound else self.call.callee.script
-        voice = self.network.start(self.network.callee_voice.audio_of(sorted(utterances(script))))
         if not await (self._arrive() if inbound else self._reach()):
             return
-        await asyncio.wait({voice})
-        self.line = Line(
-            Phone(script, voice.result()), on_hang_up=lambda: self.hang_up(USER), recording=self._recording()
-        )
+        self.line = await self.far_end.line(on_hang_up=lambda: self.hang_up(USER))
         self.line.peer = self.stage
         if not inbound:
             self.pick_up()
@@ -249,9 +244,7 @@ class PhoneLeg:
             self.end(INVALID_NUMBER)
             return False
         patience_s = min(self.wishes.ring_timeout_s, NETWORK_GIVES_UP_S)
-        reaction = await ring(
-            self.network, self.call.callee, patience_s, lambda: self._progress(Word.RINGING)
-        )
+        reaction = await self.far_end.ring(patience_s, lambda: self._progress(Word.RINGING))
         if reaction is Reaction.ANSWERS:
             return True
         gave_up = reaction is Reaction.RINGS_OUT and patience_s < self.wishes.ring_timeout_s
@@ -294,6 +287,7 @@ class PhoneLeg:
             self.unreported = body
         else:
             self.post(events.ENDED, body)
+        self.far_end.release()
         self.account.live.pop(self.leg.uuid, None)
         self.ended.set()
 
@@ -301,10 +295,6 @@ class PhoneLeg:
         self.leg.status = word
         self.call.status = word.status
         self.call.updated_at = self.now()
-
-    def _recording(self) -> Path | None:
-        directory = self.network.recordings_dir
-        return directory / f"{self.call.id}.wav" if directory else None
 
 
 async def first_of(*awaited: asyncio.Future[Any]) -> None:

@@ -67,6 +67,7 @@ def upgrade() -> None:
         sa.Column("carrier", sa.Text(), nullable=False),
         sa.Column("account_ref", sa.Text(), nullable=False),
         sa.Column("credentials", sa.LargeBinary(), nullable=False),
+        sa.Column("region", sa.Text(), nullable=True),
         sa.Column("base_url", sa.Text(), nullable=True),
         sa.Column("calls_per_second", sa.Float(), nullable=False),
         sa.Column(

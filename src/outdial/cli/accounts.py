@@ -1,0 +1,57 @@
+"""outdial accounts: the accounts at carriers that connected numbers belong to."""
+
+from typing import Annotated
+
+import typer
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from outdial.cli.connecting import Credentials, connector, read_credentials
+from outdial.cli.database import Workspace, the_workspace, with_database
+from outdial.cli.output import AsJson, show, show_rows
+from outdial.numbers.carrier_accounts import AccountChanges, AccountView, change_account, list_accounts
+from outdial.settings import Settings
+from outdial.workspaces.audit import COMMAND_LINE
+
+app = typer.Typer(help="Accounts at carriers.", no_args_is_help=True)
+
+COLUMNS = ["id", "carrier", "account", "region", "base_url", "calls_per_second"]
+
+
+@app.command("list")
+def list_(workspace: Workspace = None, json: AsJson = False) -> None:
+    """The carrier accounts of a workspace. One comes with its first number and goes with its last."""
+
+    async def work(engine: AsyncEngine, settings: Settings) -> list[AccountView]:
+        workspace_id = await the_workspace(engine, workspace)
+        async with engine.connect() as conn:
+            return await list_accounts(conn, workspace_id)
+
+    show_rows(with_database(work), COLUMNS, as_json=json, empty="No account yet: outdial numbers connect --help")
+
+
+@app.command()
+def change(
+    account_id: str,
+    credential: Credentials = None,
+    region: Annotated[str | None, typer.Option(help="Where the carrier handles its calls: ie1, eu, …")] = None,
+    carrier_url: Annotated[
+        str | None, typer.Option(help="Another address of the carrier's API; --region takes it away again.")
+    ] = None,
+    calls_per_second: Annotated[float | None, typer.Option(help="New calls it may place a second.")] = None,
+    workspace: Workspace = None,
+    json: AsJson = False,
+) -> None:
+    """Change what is given, leave the rest. Credentials and region are kept once the carrier has accepted them.
+
+    A new secret: -c auth_token=@NEW_TOKEN. An optional credential is taken away by an empty one: -c next_auth_token=
+    """
+    credentials = {name: value or None for name, value in read_credentials(credential).items()}
+    changes = AccountChanges(
+        credentials=credentials, region=region, base_url=carrier_url, calls_per_second=calls_per_second
+    )
+
+    async def work(engine: AsyncEngine, settings: Settings) -> AccountView:
+        workspace_id = await the_workspace(engine, workspace)
+        return await change_account(connector(engine, settings), workspace_id, account_id, changes, by=COMMAND_LINE)
+
+    show(with_database(work), as_json=json, done="Carrier account changed.")
