@@ -55,6 +55,7 @@ E164 = "+12025550199"
 
 # {call_id}: another one each time. A page that needs more of the database gets more in bench.history.
 PAGES = (
+    ("Overview", "/"),
     ("Calls", "/calls"),
     ("Calls, far back", "/calls?created_before={middle}"),
     ("Calls, failed", "/calls?end_reason=failed"),
@@ -66,6 +67,11 @@ PAGES = (
     ("Calls, a word of 3 % of the calls", "/calls?words=sometimes"),
     ("One call", "/calls/{call_id}"),
     ("Phone numbers", "/phone-numbers"),
+    ("Connect a number", "/phone-numbers/connect"),
+    ("Agents", "/agents"),
+    ("One agent", "/agents/{agent_id}"),
+    ("Settings", "/settings"),
+    ("Audit log", "/settings/audit-log"),
 )
 
 
@@ -94,6 +100,7 @@ async def another_turn(engine: AsyncEngine, call_id: str, number: int) -> None:
 
 
 LIVE = (
+    LiveView(name="Overview", url="/live/overview", change=another_state),
     LiveView(name="Calls", url="/live/calls", change=another_state),
     LiveView(name="One call", url="/live/calls/{call_id}", change=another_turn),
 )
