@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager, suppress
 
 import httpx
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from outdial.carriers.base import CarrierName, CarrierUncertain, CarrierUnreachable, PlaceCall
@@ -171,6 +171,7 @@ def test_a_base_url_is_kept_without_what_the_adapters_add(text, root):
     assert root_url(text, version="/v2") == root
 
 
+@example("HTTP://<")
 @given(st.text(max_size=40) | st.text(max_size=30).map("https://".__add__))
 def test_any_text_is_a_base_url_or_is_refused(text):
     try:

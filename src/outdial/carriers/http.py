@@ -5,6 +5,7 @@ Nothing here repeats a request: repeated by a library that knows no better, a PO
 
 import ipaddress
 import logging
+import re
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -24,6 +25,8 @@ BEFORE_SENDING = (
     httpx.UnsupportedProtocol,
 )
 MAX_RETRY_AFTER_S = 3600.0
+
+_HOST = re.compile(r"[a-z0-9._-]+|[0-9a-f:.]+")  # a name (punycode, if need be), or an IPv6 address
 
 # What a refusal means by its status alone, where the carrier's own code is missing or unknown.
 BY_STATUS: Mapping[int, FailureCode] = {
@@ -158,7 +161,7 @@ def root_url(text: str, *, version: str = "") -> str:
         url = httpx.URL(text.strip())
     except (httpx.InvalidURL, ValueError):
         raise ValueError("is not a URL; it has to look like https://api.example.com") from None
-    if url.scheme not in ("http", "https") or not url.host:
+    if url.scheme not in ("http", "https") or not _HOST.fullmatch(url.raw_host.decode().lower()):
         raise ValueError("has to begin with https:// (or http://) and a host")
     if url.userinfo or url.query or url.fragment or url.path.rstrip("/") not in ("", version):
         raise ValueError("has to be scheme, host and port alone, such as https://api.example.com")
