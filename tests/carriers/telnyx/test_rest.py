@@ -1,5 +1,6 @@
 import json
 from base64 import b64encode
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import unquote
@@ -14,6 +15,7 @@ from outdial.calls.failures import FailureCode
 from outdial.calls.state import CallState, CarrierCall, EndReason
 from outdial.carriers import base
 from outdial.carriers.base import (
+    CarrierError,
     CarrierRefused,
     CarrierThrottled,
     CarrierUncertain,
@@ -51,6 +53,7 @@ SINCE = datetime(2026, 1, 1, 12, 0, tzinfo=UTC)
 INCOMING = IncomingCall(call=CALL, from_=TO, to=FROM, at=SINCE)
 DONE = httpx.Response(200, json={"data": {"result": "ok"}})
 NO_SUCH = httpx.Response(404, json={"errors": [{"code": "10005"}]})
+REFUSED = httpx.Response(422, json={"errors": [{"code": "10032"}]})
 
 
 class Naps(list):
@@ -256,10 +259,24 @@ async def test_a_sentence_waits_until_the_call_is_answered_but_not_for_ever():
     telnyx = OtherEnd(error("call_not_answered"), error("call_not_answered"), DONE, DONE)
     await carrier(telnyx).say_and_hang_up(CALL, "Sorry.")
     assert telnyx.replies == []
-    telnyx = OtherEnd(*[error("call_not_answered")] * 100)
+    telnyx = OtherEnd(*[error("call_not_answered")] * 20, DONE)
     with pytest.raises(CarrierRefused):
         await carrier(telnyx).say_and_hang_up(CALL, "Sorry.")
-    assert len(telnyx.requests) < 50
+    assert telnyx.last.url.path.endswith("/actions/hangup")
+
+
+@pytest.mark.parametrize("fault", [httpx.ReadTimeout("no reply"), httpx.Response(503), httpx.Response(429), REFUSED])
+async def test_nobody_is_left_in_silence_when_a_sentence_cannot_be_said(fault):
+    telnyx = OtherEnd(fault, DONE)
+    with suppress(CarrierError):
+        await carrier(telnyx).say_and_hang_up(CALL, "Sorry.")
+    assert [request.url.path.rpartition("/")[2] for request in telnyx.requests] == ["speak", "hangup"]
+
+
+async def test_a_caller_whose_answer_had_no_reply_is_told_and_hung_up_all_the_same():
+    telnyx = OtherEnd(httpx.ReadTimeout("no reply"), DONE, DONE)
+    await carrier(telnyx).refuse(INCOMING, sentence="Sorry.")
+    assert [request.url.path.rpartition("/")[2] for request in telnyx.requests] == ["answer", "speak", "hangup"]
 
 
 async def test_a_sentence_to_somebody_who_is_gone_is_not_said():

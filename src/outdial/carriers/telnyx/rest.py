@@ -171,19 +171,31 @@ class TelnyxCarrier:
         await self._command(call, "send_dtmf", answer.send_digits(digits))
 
     async def say_and_hang_up(self, call: CarrierCall, sentence: str) -> None:
-        """Telnyx knows no "then": the sentence is given the time it takes."""
+        """Telnyx knows no "then": the sentence is given the time it takes. Unsaid, too, the call is ended."""
+        try:
+            await self._speak(call, sentence)
+        except CarrierRefused as error:
+            if error.carrier_code in errors.CALL_IS_OVER:
+                return
+            await self.hang_up(call)
+            raise
+        except CarrierUncertain:
+            pass  # perhaps it is being said
+        except CarrierError:
+            await self.hang_up(call)
+            raise
+        await self._sleep(SPEAK_BEFORE_S + SPEAK_S_PER_CHAR * len(sentence))
+        await self.hang_up(call)
+
+    async def _speak(self, call: CarrierCall, sentence: str) -> None:
+        """As soon as the call is answered."""
         for tries_left in reversed(range(ANSWER_TRIES)):
             try:
-                await self._command(call, "speak", answer.speak(sentence))
-                break
+                return await self._command(call, "speak", answer.speak(sentence))
             except CarrierRefused as error:
-                if error.carrier_code in errors.CALL_IS_OVER:
-                    return
                 if error.carrier_code != errors.NOT_ANSWERED_YET or not tries_left:
                     raise
             await self._sleep(ANSWER_PAUSE_S)
-        await self._sleep(SPEAK_BEFORE_S + SPEAK_S_PER_CHAR * len(sentence))
-        await self.hang_up(call)
 
     async def accept(
         self, incoming: IncomingCall, *, ref: str, callback_url: str, stream_url: str, max_duration_s: int
@@ -201,6 +213,8 @@ class TelnyxCarrier:
             if error.carrier_code in errors.CALL_IS_OVER:
                 return
             raise
+        except CarrierUncertain:
+            pass  # perhaps it is answered, and then nobody else would end it
         await self.say_and_hang_up(incoming.call, sentence)
 
     async def check(self) -> None:
