@@ -24,8 +24,11 @@ from outdial.carriers.base import (
     IncomingCall,
     PlaceCall,
 )
+from outdial.carriers.telnyx import answer
 from outdial.carriers.telnyx.account import TelnyxCredentials
 from outdial.carriers.telnyx.rest import TelnyxCarrier
+from outdial.simulator.callees import Sound
+from outdial.simulator.telnyx.amd import Tuning, listener
 
 RECORDED = json.loads((Path(__file__).parents[1] / "fixtures/telnyx_rest.json").read_text())
 CONNECTION = "1494404757140276705"
@@ -116,10 +119,48 @@ async def test_the_same_attempt_has_the_same_command_id_and_another_one_another(
     assert dial().command_id == DIAL.command_id != dial(ref="call_2").command_id
 
 
-async def test_without_detection_none_is_asked_for():
+@pytest.mark.parametrize("kind", ["premium", "standard"])
+async def test_without_detection_none_is_asked_for(kind):
     telnyx = OtherEnd(reply("create_call"))
-    await carrier(telnyx).place_call(dial(detection=Detection.OFF))
+    await carrier(telnyx, detection=kind).place_call(dial(detection=Detection.OFF))
     assert not {name for name in telnyx.json if "detection" in name}
+
+
+@pytest.mark.parametrize(
+    ("detection", "mode"), [(Detection.FAST, "detect"), (Detection.MESSAGE_END, "greeting_end")]
+)
+async def test_an_account_may_have_the_cheaper_detection(detection, mode):
+    telnyx = OtherEnd(reply("create_call"))
+    await carrier(telnyx, detection="standard").place_call(dial(detection=detection, detection_timeout_s=12))
+    check(telnyx.last)
+    assert telnyx.json["answering_machine_detection"] == mode
+    assert telnyx.json["answering_machine_detection_config"]["total_analysis_time_millis"] == 12_000
+
+
+def what_standard_detection_hears(sounds: list[tuple[Sound, float]]) -> list[str]:
+    """What comes of the settings we send, by the simulator's reading of them; seconds of each sound."""
+    request = dial(detection=Detection.MESSAGE_END, detection_timeout_s=10)
+    command = answer.dial(request, CONNECTION, standard_detection=True)
+    config = command["answering_machine_detection_config"]
+    tuning = Tuning(**{name.removesuffix("_millis"): value for name, value in config.items()})
+    ear = listener(command["answering_machine_detection"], tuning)
+    found = []
+    for sound, seconds in sounds:
+        for _ in range(round(seconds * 50)):
+            finding = None if ear.done else ear.hear(sound)
+            found += [finding.result] if finding else []
+    return found
+
+
+def test_the_cheaper_detection_takes_nobody_who_is_silent_for_a_machine():
+    hello = [(Sound.SILENCE, 4.0), (Sound.SPEECH, 0.6), (Sound.SILENCE, 2.0)]
+    assert what_standard_detection_hears(hello) == ["human"]
+    assert what_standard_detection_hears([(Sound.SILENCE, 20.0)]) == ["not_sure"]
+
+
+def test_the_cheaper_detection_waits_for_the_end_of_a_long_greeting():
+    voicemail = [(Sound.SPEECH, 12.0), (Sound.SILENCE, 0.5), (Sound.BEEP, 0.4), (Sound.SILENCE, 3.0)]
+    assert what_standard_detection_hears(voicemail) == ["machine", "beep_detected"]
 
 
 async def test_limits_of_telnyx_are_kept():

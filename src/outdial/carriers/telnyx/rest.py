@@ -29,7 +29,7 @@ from outdial.carriers.base import (
     PlaceCall,
 )
 from outdial.carriers.telnyx import answer, errors, history, words
-from outdial.carriers.telnyx.account import TelnyxAccount, TelnyxCredentials
+from outdial.carriers.telnyx.account import STANDARD, TelnyxAccount, TelnyxCredentials
 from outdial.carriers.telnyx.numbers import TelnyxNumbers
 
 CAPABILITIES = Capabilities(
@@ -94,7 +94,9 @@ class TelnyxCarrier:
         """
         if not self._credentials.connection_id:
             raise CarrierRefused(*NO_CONNECTION)
-        command = answer.dial(request, self._credentials.connection_id)
+        command = answer.dial(
+            request, self._credentials.connection_id, standard_detection=self._credentials.detection == STANDARD
+        )
         try:
             return _call(await self._account.post("/calls", command))
         except CarrierUncertain as first:
@@ -191,7 +193,8 @@ class TelnyxCarrier:
         """As soon as the call is answered."""
         for tries_left in reversed(range(ANSWER_TRIES)):
             try:
-                return await self._command(call, "speak", answer.speak(sentence))
+                await self._command(call, "speak", answer.speak(sentence))
+                return
             except CarrierRefused as error:
                 if error.carrier_code != errors.NOT_ANSWERED_YET or not tries_left:
                     raise
@@ -204,18 +207,17 @@ class TelnyxCarrier:
         await self._command(incoming.call, "answer", answer.accept(ref, callback_url, stream_url))
 
     async def refuse(self, incoming: IncomingCall, *, sentence: str | None) -> None:
+        command = ("reject", answer.reject()) if sentence is None else ("answer", {})
         try:
-            if sentence is None:
-                await self._command(incoming.call, "reject", answer.reject(), repeatable=True)
-                return
-            await self._command(incoming.call, "answer", {})
+            await self._command(incoming.call, *command, repeatable=sentence is None)
         except CarrierRefused as error:
             if error.carrier_code in errors.CALL_IS_OVER:
                 return
             raise
         except CarrierUncertain:
             pass  # perhaps it is answered, and then nobody else would end it
-        await self.say_and_hang_up(incoming.call, sentence)
+        if sentence is not None:
+            await self.say_and_hang_up(incoming.call, sentence)
 
     async def check(self) -> None:
         try:
