@@ -7,7 +7,7 @@ import pytest
 from calls.workspace import CALLEE, CALLER, OWNER, until
 from outdial.calls.failures import FailureCode
 from outdial.calls.reconcile import Sweep
-from outdial.calls.state import AnsweredBy, CallState, EndReason, Verdict
+from outdial.calls.state import AnsweredBy, CallState, EndReason, Progress, Verdict
 from outdial.calls.transitions import announce_ending
 from outdial.calls.workers import Worker
 from outdial.carriers.base import CarrierUnreachable, Price
@@ -536,6 +536,37 @@ async def test_a_price_is_asked_for_once_some_minutes_after_the_end(workspace, s
     await sweep.sweep()
     attempt = await workspace.attempt(unpriced)
     assert (str(attempt.price), attempt.price_currency, attempt.price_due_at) == ("0.0140", "USD", None)
+
+
+async def test_a_price_is_asked_for_where_the_callback_that_tells_it_was_lost(workspace, sweep):
+    claim = await workspace.dialed()
+    await workspace.set_attempt(claim.attempt_id, carrier="vonage")
+    await workspace.hears(claim.attempt_id, CallState.IN_PROGRESS)
+    await workspace.hears(claim.attempt_id, CallState.ENDED, EndReason.COMPLETED)
+    [record] = workspace.carrier.books.values()
+    workspace.carrier.books[record.call.id] = replace(record, price=Price(amount="0.0140", currency="EUR"))
+    await workspace.set_attempt(claim.attempt_id, price_due_at=ago(1))
+    await sweep.sweep()
+    attempt = await workspace.attempt(claim.attempt_id)
+    assert (str(attempt.price), attempt.price_currency, attempt.price_due_at) == ("0.0140", "EUR", None)
+
+
+async def test_an_answered_call_that_nobody_told_of_has_the_length_its_carrier_says(workspace, sweep):
+    claim = await workspace.dialed()
+    [record] = workspace.carrier.books.values()
+    ended = Progress(
+        state=CallState.ENDED,
+        at=datetime.now(UTC),
+        carrier_call=record.call,
+        end_reason=EndReason.COMPLETED,
+        duration_s=12.0,
+    )
+    workspace.carrier.books[record.call.id] = replace(record, progress=ended)
+    await workspace.set_attempt(claim.attempt_id, check_at=ago(1))
+    await sweep.sweep()
+    call = await workspace.call(claim.call_id)
+    assert (call.ended_at - call.answered_at).total_seconds() == 12
+    assert (await workspace.attempt(claim.attempt_id)).price_due_at is not None, "it has cost something"
 
 
 async def test_a_carrier_that_knows_no_price_is_not_asked_again(workspace, sweep, unpriced):

@@ -23,6 +23,7 @@ from outdial.carriers.base import (
     Detection,
     IncomingCall,
     PlaceCall,
+    Price,
 )
 from outdial.carriers.telnyx import answer
 from outdial.carriers.telnyx.account import TelnyxCredentials
@@ -362,6 +363,17 @@ async def test_the_record_and_the_log_of_a_call_tell_how_far_it_came(record, log
     assert_recorded_request(telnyx.requests[0], record)
     assert_recorded_request(telnyx.requests[1], "call_events")
     assert telnyx.last.url.params["filter[leg_id]"] == LEG
+
+
+async def test_the_log_tells_length_and_price_when_no_callback_did():
+    cost = {"payload": {"total_cost": "0.0070", "cost_parts": [{"currency": "EUR", "cost": "0.0070"}]}}
+    telnyx = OtherEnd(reply("fetch_ended"), events("call.answered", "call.hangup", "call.cost", metadata=cost))
+    found = await carrier(telnyx).look_up(CALL)
+    assert found.price == Price(amount="0.0070", currency="EUR")
+    assert found.progress.duration_s == 1.0
+    telnyx = OtherEnd(reply("fetch_ended"), events("call.initiated", "call.hangup", metadata=HANGUP))
+    found = await carrier(telnyx).look_up(CALL)
+    assert (found.price, found.progress.duration_s) == (None, None)
 
 
 @pytest.mark.parametrize("gone", [error("bad_call_control_id"), NO_SUCH])

@@ -131,8 +131,9 @@ class TelnyxCarrier:
             call = call.with_refs_of(_call(record))
             leg_id = call.refs.get("call_leg_id", "")
         events = await self._account.all("/call_events", {"filter[leg_id]": leg_id}) if leg_id else []
-        progress = history.progress(history.of_leg(events, leg_id), call=call, is_over=is_over, at=at)
-        return CarrierRecord(call=call, progress=progress, created_at=started_at)
+        log = history.of_leg(events, leg_id)
+        progress = history.progress(log, call=call, is_over=is_over, at=at)
+        return CarrierRecord(call=call, progress=progress, created_at=started_at, price=history.price(log))
 
     async def find(self, *, ref: str, to: str, from_: str, since: datetime) -> list[CarrierRecord]:
         """Calls that are up are known by our ref in their client state; those that have ended, by the log.
