@@ -355,6 +355,20 @@ async def test_calls_of_other_attempts_are_no_candidates(workspace, sweep):
     assert (await workspace.call(claim.call_id)).state == "queued"
 
 
+async def test_another_attempts_call_under_the_name_of_its_leg_is_not_taken(workspace, sweep):
+    """All that Telnyx's log may tell of an ended call is its leg."""
+    earlier = await workspace.dialed()
+    await workspace.set_attempt(earlier.attempt_id, carrier_refs={"call_leg_id": "leg-1"})
+    await workspace.hears(earlier.attempt_id, CallState.ENDED, EndReason.BUSY)
+    workspace.carrier.books.clear()
+    claim = await unknown(workspace, since=1)
+    workspace.carrier.place("leg-1", to=CALLEE, from_=CALLER)
+    workspace.carrier.now_is("leg-1", CallState.ENDED, EndReason.BUSY)
+    await sweep.sweep()
+    attempt = await workspace.attempt(claim.attempt_id)
+    assert (attempt.state, attempt.carrier_call_id) == ("dialing", None)
+
+
 async def test_several_candidates_leave_the_outcome_unknown(workspace, sweep, caplog):
     claim = await unknown(workspace)
     workspace.carrier.place("CA1", to=CALLEE, from_=CALLER)
