@@ -269,13 +269,22 @@ async def test_what_it_takes_to_find_a_call_again_is_kept(workspace, telnyx_inbo
 
 
 async def test_a_callback_of_another_call_at_this_url_changes_nothing(workspace, telnyx_inbox, claim):
-    for event_type in ("call.hangup", "call.machine.detection.ended"):
-        other = {"call_control_id": "v3:other", "result": "machine"}
+    for event_type in ("call.hangup", "call.machine.detection.ended", "call.cost"):
+        other = {"call_control_id": "v3:other", "result": "machine", "total_cost": "9.99"}
         await telnyx_says(telnyx_inbox, claim.attempt_id, event_type, **other)
     await handle_all(telnyx_inbox)
-    call = await workspace.call(claim.call_id)
+    call, attempt = await workspace.call(claim.call_id), await workspace.attempt(claim.attempt_id)
     assert (call.state, call.answered_by) == ("dialing", None)
-    assert (await workspace.attempt(claim.attempt_id)).carrier_call_id == CONTROL_ID
+    assert (attempt.carrier_call_id, attempt.price) == (CONTROL_ID, None)
+
+
+async def test_the_failed_transfer_of_another_call_hangs_nobody_up(workspace, telnyx_inbox, claim):
+    state = b64encode(b"transfer:v3:other").decode()
+    other_leg = {"call_control_id": "v3:leg", "client_state": state, "hangup_cause": "user_busy"}
+    await telnyx_says(telnyx_inbox, claim.attempt_id, "call.hangup", **other_leg)
+    await handle_all(telnyx_inbox)
+    assert (await workspace.attempt(claim.attempt_id)).ending is None
+    assert workspace.carrier.said == []
 
 
 async def test_a_price_that_comes_after_the_end_is_recorded(workspace, telnyx_inbox, claim):

@@ -7,7 +7,7 @@ import pytest
 from calls.workspace import CALLEE, CALLER, OWNER, until
 from outdial.calls.failures import FailureCode
 from outdial.calls.reconcile import Sweep
-from outdial.calls.state import AnsweredBy, CallState, EndReason, Verdict
+from outdial.calls.state import AnsweredBy, CallState, EndReason, Progress, Verdict
 from outdial.calls.transitions import announce_ending
 from outdial.calls.workers import Worker
 from outdial.carriers.base import CarrierUnreachable, Price
@@ -355,6 +355,20 @@ async def test_calls_of_other_attempts_are_no_candidates(workspace, sweep):
     assert (await workspace.call(claim.call_id)).state == "queued"
 
 
+async def test_another_attempts_call_under_the_name_of_its_leg_is_not_taken(workspace, sweep):
+    """All that Telnyx's log may tell of an ended call is its leg."""
+    earlier = await workspace.dialed()
+    await workspace.set_attempt(earlier.attempt_id, carrier_refs={"call_leg_id": "leg-1"})
+    await workspace.hears(earlier.attempt_id, CallState.ENDED, EndReason.BUSY)
+    workspace.carrier.books.clear()
+    claim = await unknown(workspace, since=1)
+    workspace.carrier.place("leg-1", to=CALLEE, from_=CALLER)
+    workspace.carrier.now_is("leg-1", CallState.ENDED, EndReason.BUSY)
+    await sweep.sweep()
+    attempt = await workspace.attempt(claim.attempt_id)
+    assert (attempt.state, attempt.carrier_call_id) == ("dialing", None)
+
+
 async def test_several_candidates_leave_the_outcome_unknown(workspace, sweep, caplog):
     claim = await unknown(workspace)
     workspace.carrier.place("CA1", to=CALLEE, from_=CALLER)
@@ -536,6 +550,37 @@ async def test_a_price_is_asked_for_once_some_minutes_after_the_end(workspace, s
     await sweep.sweep()
     attempt = await workspace.attempt(unpriced)
     assert (str(attempt.price), attempt.price_currency, attempt.price_due_at) == ("0.0140", "USD", None)
+
+
+async def test_a_price_is_asked_for_where_the_callback_that_tells_it_was_lost(workspace, sweep):
+    claim = await workspace.dialed()
+    await workspace.set_attempt(claim.attempt_id, carrier="vonage")
+    await workspace.hears(claim.attempt_id, CallState.IN_PROGRESS)
+    await workspace.hears(claim.attempt_id, CallState.ENDED, EndReason.COMPLETED)
+    [record] = workspace.carrier.books.values()
+    workspace.carrier.books[record.call.id] = replace(record, price=Price(amount="0.0140", currency="EUR"))
+    await workspace.set_attempt(claim.attempt_id, price_due_at=ago(1))
+    await sweep.sweep()
+    attempt = await workspace.attempt(claim.attempt_id)
+    assert (str(attempt.price), attempt.price_currency, attempt.price_due_at) == ("0.0140", "EUR", None)
+
+
+async def test_an_answered_call_that_nobody_told_of_has_the_length_its_carrier_says(workspace, sweep):
+    claim = await workspace.dialed()
+    [record] = workspace.carrier.books.values()
+    ended = Progress(
+        state=CallState.ENDED,
+        at=datetime.now(UTC),
+        carrier_call=record.call,
+        end_reason=EndReason.COMPLETED,
+        duration_s=12.0,
+    )
+    workspace.carrier.books[record.call.id] = replace(record, progress=ended)
+    await workspace.set_attempt(claim.attempt_id, check_at=ago(1))
+    await sweep.sweep()
+    call = await workspace.call(claim.call_id)
+    assert (call.ended_at - call.answered_at).total_seconds() == 12
+    assert (await workspace.attempt(claim.attempt_id)).price_due_at is not None, "it has cost something"
 
 
 async def test_a_carrier_that_knows_no_price_is_not_asked_again(workspace, sweep, unpriced):

@@ -88,6 +88,15 @@ def test_an_end_says_why():
     assert (ended.end_reason, ended.error, ended.ended_at) == (EndReason.DECLINED, DECLINED, T0)
 
 
+def test_a_call_of_which_only_the_end_was_heard_was_as_long_as_its_carrier_says():
+    ended = said(CallState.ENDED, duration_s=60.0)
+    assert advance(Attempt(state=CallState.DIALING), ended).answered_at == T0 - timedelta(seconds=60)
+    known = Attempt(state=CallState.IN_PROGRESS, answered_at=T0 - timedelta(seconds=59))
+    assert advance(known, ended).answered_at == known.answered_at
+    for unanswered in (said(CallState.ENDED, duration_s=0.0), said(CallState.ENDED)):
+        assert advance(Attempt(state=CallState.DIALING), unanswered).answered_at is None
+
+
 def test_an_end_without_a_reason_is_a_failure():
     event = Progress(state=CallState.ENDED, at=T0)
     assert advance(Attempt(state=CallState.RINGING), event).end_reason is EndReason.FAILED

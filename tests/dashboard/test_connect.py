@@ -35,7 +35,8 @@ async def test_the_page_asks_for_what_each_carrier_wants(operator):
     for kind in CARRIERS.values():
         fields = re.search(rf'<template data-fields-of="{kind.name}">(.*?)</template>', page, re.DOTALL).group(1)
         for field in kind.credential_fields:
-            control = re.search(rf'<(?:input|textarea)[^>]* name="credentials\.{field.name}"[^>]*>', fields).group(0)
+            name = rf'name="credentials\.{field.name}"'
+            control = re.search(rf"<(?:input|textarea|select)[^>]* {name}[^>]*>", fields).group(0)
             assert 'autocomplete="off"' in control
             assert ('type="password"' in control) == (field.secret and not field.multiline)
             assert field.where

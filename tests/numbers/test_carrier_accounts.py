@@ -135,6 +135,23 @@ async def test_an_optional_credential_comes_and_goes(connect, change, account, c
     assert connector.secret_box.decrypt((await account()).credentials) == accounts.credentials[TWILIO]
 
 
+async def test_what_was_chosen_for_an_account_stays_until_it_is_changed(connect, change, account, connector):
+    def detection(row) -> str | None:
+        return connector.secret_box.decrypt(row.credentials).get("detection")
+
+    await connect(TELNYX)
+    assert detection(await account()) is None
+    with pytest.raises(Invalid) as refused:
+        await change(credentials={"detection": "plain"})
+    assert refused.value.field == "credentials.detection"
+    assert "premium or standard" in refused.value.message
+    await change(credentials={"detection": "standard"})
+    await connect(TELNYX, SECOND)  # nothing is said of it
+    assert detection(await account()) == "standard"
+    await change(credentials={"detection": None})
+    assert detection(await account()) is None
+
+
 @pytest.mark.parametrize(
     ("changes", "field"),
     [

@@ -16,7 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from outdial.calls.dialing import OpenCarrier
 from outdial.calls.refused import count_refused
 from outdial.calls.state import CarrierCall, EndReason
-from outdial.calls.transitions import announce_ending, apply_event, record_price
+from outdial.calls.transitions import announce_ending, apply_event, carrier_call, read_attempt, record_price
 from outdial.carriers.base import TRANSFER_FAILED, BadCallback, Callback, CallbackReply, CarrierError, CarrierName
 from outdial.carriers.registry import CARRIERS
 from outdial.db.engine import reading
@@ -156,14 +156,19 @@ class Callbacks:
             await apply_event(
                 self._engine, row.attempt_id, callback.event, check_in_s=self._settings.silent_after_s
             )
-        if callback.price is not None:
+        if callback.price is not None and await self._is_about(row.attempt_id, callback.call):
             await record_price(self._engine, row.attempt_id, callback.price)
-        if callback.transfer_failed is not None:
+        if callback.transfer_failed is not None and await self._is_about(row.attempt_id, callback.transfer_failed):
             # Noted first: if nobody lives to say sorry, the sweep ends the call.
             await announce_ending(self._engine, row.attempt_id, EndReason.COMPLETED)
             task = asyncio.create_task(self._apologize(row, callback.transfer_failed))
             self._apologies.add(task)
             task.add_done_callback(self._apologies.discard)
+
+    async def _is_about(self, attempt_id: str, call: CarrierCall | None) -> bool:
+        """Not where a callback was sent again, to the URL of another attempt: not every carrier signs its URLs."""
+        known = carrier_call(await read_attempt(self._engine, attempt_id))
+        return known is None or call is None or known.id == call.id
 
     async def _apologize(self, row: Row[Any], call: CarrierCall) -> None:
         """A transfer came to nothing and the carrier leaves the callee on the line, with nobody there."""

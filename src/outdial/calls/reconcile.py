@@ -44,6 +44,7 @@ logger = logging.getLogger(__name__)
 LIMIT = 200             # attempts a sweep
 AT_ONCE = 10            # requests to carriers at the same time
 CLOCK_SKEW = timedelta(seconds=60)
+LONGEST_CALL = timedelta(days=1)  # and some time more: carriers' logs tell of a call after its end, too
 AUDIT_EVERY_S = 60.0
 
 NEVER_PLACED = CallError(
@@ -285,26 +286,30 @@ class Sweep:
 
     async def _unclaimed(self, row: Row[Any], found: list[CarrierRecord]) -> tuple[list[CarrierRecord], bool]:
         """The records no attempt has yet, and whether another attempt with the same numbers may be looking for its
-        own. Asked after the carrier: who dialled before its answer is on record by now."""
+        own. Asked after the carrier: who dialled before its answer is on record by now.
+
+        A carrier's log may know an ended call by something else than its id: by one of the `refs` we have of it.
+        """
+        known = attempts.c.carrier_call_id
+        maybe_ours = or_(
+            and_(known.is_(None), attempts.c.state != CallState.ENDED),
+            and_(known.is_not(None), attempts.c.created_at > row.created_at - LONGEST_CALL),
+        )
         query = (
-            select(attempts.c.carrier_call_id)
+            select(known, attempts.c.carrier_refs)
             .join(calls, calls.c.id == attempts.c.call_id)
             .where(
                 attempts.c.carrier == row.carrier,
                 attempts.c.id != row.id,
                 or_(
-                    attempts.c.carrier_call_id.in_([record.call.id for record in found]),
-                    and_(
-                        attempts.c.carrier_call_id.is_(None),
-                        attempts.c.state != CallState.ENDED,
-                        calls.c.to == row.to,
-                        calls.c.from_ == row.caller,
-                    ),
+                    known.in_([record.call.id for record in found]),
+                    and_(calls.c.to == row.to, calls.c.from_ == row.caller, maybe_ours),
                 ),
             )
         )
         async with reading(self._engine) as conn:
-            claimed = set((await conn.execute(query)).scalars())
+            theirs = (await conn.execute(query)).all()
+        claimed = {name for each in theirs for name in (each.carrier_call_id, *each.carrier_refs.values())}
         return [record for record in found if record.call.id not in claimed], None in claimed
 
     async def _adopt(self, row: Row[Any], record: CarrierRecord) -> None:

@@ -5,7 +5,7 @@ Pure: imports nothing of Outdial but failures, so carriers (which translate thei
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 from outdial.calls.failures import CallError
@@ -60,7 +60,8 @@ class CarrierCall:
 class Progress:
     """Somebody (a carrier, or our own code) says how far a call has come.
 
-    `at` is when it happened (aware UTC); `end_reason` is set exactly when `state` is ENDED.
+    `at` is when it happened (aware UTC); `end_reason` is set exactly when `state` is ENDED. `duration_s` is how
+    long the carrier says that an ended call was, from its answer.
     """
 
     state: CallState
@@ -124,11 +125,17 @@ def advance(attempt: Attempt, event: Progress) -> Attempt:
             return replace(
                 attempt,
                 state=event.state,
+                answered_at=attempt.answered_at or _answered_at(event),
                 ended_at=event.at,
                 end_reason=event.end_reason or EndReason.FAILED,
                 error=event.error,
             )
     return replace(attempt, state=event.state)
+
+
+def _answered_at(ended: Progress) -> datetime | None:
+    """When a call must have been answered of which only the end was heard."""
+    return ended.at - timedelta(seconds=ended.duration_s) if ended.duration_s else None
 
 
 def is_of_another_call(known: CarrierCall | None, event: CallEvent) -> bool:

@@ -29,15 +29,14 @@ from outdial.calls.state import (
     is_of_another_call,
 )
 from outdial.calls.workers import is_dead
-from outdial.carriers.base import CarrierName, Price
-from outdial.carriers.registry import CARRIERS
+from outdial.carriers.base import Price
 from outdial.db.engine import reading
 from outdial.db.tables import attempts, calls, pools
 
 logger = logging.getLogger(__name__)
 
 AUDIO_CHECK_S = 11.0   # an answered call without audio is looked at this soon
-PRICE_AFTER_S = 180.0  # carriers that don't tell the price by themselves know it some minutes after the end
+PRICE_AFTER_S = 180.0  # carriers that don't tell the price by themselves, or whose word was lost, know it by then
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -183,12 +182,10 @@ async def progress(conn: AsyncConnection, row: Row[Any], event: Progress, check_
 
 
 def _price_due_at(row: Row[Any], after: Attempt, now: datetime) -> datetime | None:
-    """When the carrier is to be asked what an answered call has cost, where it doesn't tell by itself."""
+    """When the carrier is to be asked what an answered call has cost, if it has not told by then."""
     if after.state is not CallState.ENDED or after.answered_at is None or row.price is not None:
         return None
-    if after.carrier_call is None or CARRIERS[CarrierName(row.carrier)].capabilities.price_in_callback:
-        return None
-    return now + timedelta(seconds=PRICE_AFTER_S)
+    return None if after.carrier_call is None else now + timedelta(seconds=PRICE_AFTER_S)
 
 
 NO_MEDIA = CallError(

@@ -22,7 +22,8 @@ Credentials = Mapping[str, str]  # as stored: one string a CredentialField
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CredentialField:
-    """One thing to ask the user for when an account is connected. `where`: to find it at the carrier."""
+    """One thing to ask the user for when an account is connected. `where`: to find it at the carrier. `choices`: what
+    it may be, where it isn't free; the first is what holds without it."""
 
     name: str
     label: str
@@ -30,6 +31,7 @@ class CredentialField:
     secret: bool = True
     required: bool = True
     multiline: bool = False
+    choices: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -307,7 +307,7 @@ attempts = Table(
     Column("ending", JSONB(none_as_null=True)),  # {"end_reason", "error"}: we are ending it, and why
     Column("price", Numeric),
     Column("price_currency", Text),
-    _instant("price_due_at"),      # when the carrier is asked for the price, where it tells that late
+    _instant("price_due_at"),      # when the carrier is asked for the price, should it not have told it
     UniqueConstraint("call_id", "number"),
     Index("ix_attempts_live", "check_at", postgresql_where=text("state <> 'ended'")),
     Index("ix_attempts_unpriced", "price_due_at", postgresql_where=text("price_due_at IS NOT NULL")),

@@ -158,7 +158,7 @@ class _Place:
     @property
     def identity(self) -> dict[str, str]:
         """Those of the credentials that say whose account it is, and what in it."""
-        names = {field.name for field in self.kind.credential_fields if not field.secret}
+        names = {field.name for field in self.kind.credential_fields if not field.secret and not field.choices}
         return {name: value for name, value in self.credentials.items() if name in names}
 
 

@@ -232,7 +232,8 @@ class Connector:
         region: str | None,
         base_url: str | None,
     ) -> "_Account":
-        """With an account that is known already come the credentials we made for its other numbers."""
+        """With an account that is known already come the credentials we made for its other numbers, and what was chosen
+        for it."""
         kind = CARRIERS[carrier]
         ref = kind.account_ref(credentials)
         account = carrier_accounts.c
@@ -257,13 +258,14 @@ class Connector:
             raise Conflict(*OTHER_REGION)
         known = self.secret_box.decrypt(rows[0].credentials)
         made = {name for row in rows if row.undo for name in row.undo["made"] if name not in credentials}
-        kept = {name: known[name] for name in made if name in known}
+        chosen = {field.name for field in kind.credential_fields if field.choices and field.name not in credentials}
+        kept = {name: known[name] for name in made | chosen if name in known}
         base_url = base_url or rows[0].base_url
         return _Account(
             id=rows[0].id,
             is_known=True,
             credentials={**kept, **credentials},
-            made=frozenset(kept),
+            made=frozenset(made & kept.keys()),
             region=rows[0].region,
             base_url=base_url,
             url=kind.api_url(rows[0].region, base_url),

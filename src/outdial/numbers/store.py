@@ -298,6 +298,8 @@ def check_credentials(kind: CarrierKind, credentials: Mapping[str, str]) -> None
     for field in kind.credential_fields:
         if field.required and field.name not in credentials:
             raise Invalid(f"credentials.{field.name}", "is required")
+        if field.choices and credentials.get(field.name, field.choices[0]) not in field.choices:
+            raise Invalid(f"credentials.{field.name}", f"must be {' or '.join(field.choices)}")
 
 
 async def require_agent(conn: AsyncConnection, workspace_id: str, agent_id: str | None) -> None:

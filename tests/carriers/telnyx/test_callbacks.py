@@ -136,9 +136,18 @@ def of_the_other_leg(event_type: str, **payload: object) -> Callback:
     return read(event_type, **{"call_control_id": "v3:other", "client_state": state} | payload)
 
 
-@pytest.mark.parametrize("cause", ["timeout", "no_answer", "user_busy", "call_rejected", "not_found"])
-def test_a_transfer_nobody_answered_says_who_is_left_alone(cause):
-    callback = of_the_other_leg("call.hangup", hangup_cause=cause)
+@pytest.mark.parametrize(
+    ("cause", "sip_code"),
+    [
+        *((cause, "") for cause in ("timeout", "no_answer", "user_busy", "call_rejected", "not_found")),
+        ("normal_clearing", "480"),
+        ("unspecified", "503"),
+        ("unspecified", ""),
+        ("evaporated", ""),
+    ],
+)
+def test_a_transfer_nobody_answered_says_who_is_left_alone(cause, sip_code):
+    callback = of_the_other_leg("call.hangup", hangup_cause=cause, sip_hangup_cause=sip_code)
     assert (callback.event, callback.call) == (None, None)
     assert callback.transfer_failed == CarrierCall(id=CALL.id)
 
@@ -149,6 +158,8 @@ def test_a_transfer_nobody_answered_says_who_is_left_alone(cause):
         ("call.initiated", {}),
         ("call.answered", {}),
         ("call.hangup", {"hangup_cause": "normal_clearing"}),
+        ("call.hangup", {"hangup_cause": "unspecified", "sip_hangup_cause": "200"}),
+        ("call.hangup", {"hangup_cause": "time_limit"}),
         ("call.hangup", {"hangup_cause": "originator_cancel"}),  # the callee hung up while it rang
         ("call.cost", {"total_cost": "1.0"}),
     ],

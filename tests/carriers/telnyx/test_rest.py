@@ -1,5 +1,6 @@
 import json
 from base64 import b64encode
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import unquote
@@ -14,6 +15,7 @@ from outdial.calls.failures import FailureCode
 from outdial.calls.state import CallState, CarrierCall, EndReason
 from outdial.carriers import base
 from outdial.carriers.base import (
+    CarrierError,
     CarrierRefused,
     CarrierThrottled,
     CarrierUncertain,
@@ -21,9 +23,13 @@ from outdial.carriers.base import (
     Detection,
     IncomingCall,
     PlaceCall,
+    Price,
 )
+from outdial.carriers.telnyx import answer
 from outdial.carriers.telnyx.account import TelnyxCredentials
 from outdial.carriers.telnyx.rest import TelnyxCarrier
+from outdial.simulator.callees import Sound
+from outdial.simulator.telnyx.amd import Tuning, listener
 
 RECORDED = json.loads((Path(__file__).parents[1] / "fixtures/telnyx_rest.json").read_text())
 CONNECTION = "1494404757140276705"
@@ -51,6 +57,7 @@ SINCE = datetime(2026, 1, 1, 12, 0, tzinfo=UTC)
 INCOMING = IncomingCall(call=CALL, from_=TO, to=FROM, at=SINCE)
 DONE = httpx.Response(200, json={"data": {"result": "ok"}})
 NO_SUCH = httpx.Response(404, json={"errors": [{"code": "10005"}]})
+REFUSED = httpx.Response(422, json={"errors": [{"code": "10032"}]})
 
 
 class Naps(list):
@@ -113,10 +120,48 @@ async def test_the_same_attempt_has_the_same_command_id_and_another_one_another(
     assert dial().command_id == DIAL.command_id != dial(ref="call_2").command_id
 
 
-async def test_without_detection_none_is_asked_for():
+@pytest.mark.parametrize("kind", ["premium", "standard"])
+async def test_without_detection_none_is_asked_for(kind):
     telnyx = OtherEnd(reply("create_call"))
-    await carrier(telnyx).place_call(dial(detection=Detection.OFF))
+    await carrier(telnyx, detection=kind).place_call(dial(detection=Detection.OFF))
     assert not {name for name in telnyx.json if "detection" in name}
+
+
+@pytest.mark.parametrize(
+    ("detection", "mode"), [(Detection.FAST, "detect"), (Detection.MESSAGE_END, "greeting_end")]
+)
+async def test_an_account_may_have_the_cheaper_detection(detection, mode):
+    telnyx = OtherEnd(reply("create_call"))
+    await carrier(telnyx, detection="standard").place_call(dial(detection=detection, detection_timeout_s=12))
+    check(telnyx.last)
+    assert telnyx.json["answering_machine_detection"] == mode
+    assert telnyx.json["answering_machine_detection_config"]["total_analysis_time_millis"] == 12_000
+
+
+def what_standard_detection_hears(sounds: list[tuple[Sound, float]]) -> list[str]:
+    """What comes of the settings we send, by the simulator's reading of them; seconds of each sound."""
+    request = dial(detection=Detection.MESSAGE_END, detection_timeout_s=10)
+    command = answer.dial(request, CONNECTION, standard_detection=True)
+    config = command["answering_machine_detection_config"]
+    tuning = Tuning(**{name.removesuffix("_millis"): value for name, value in config.items()})
+    ear = listener(command["answering_machine_detection"], tuning)
+    found = []
+    for sound, seconds in sounds:
+        for _ in range(round(seconds * 50)):
+            finding = None if ear.done else ear.hear(sound)
+            found += [finding.result] if finding else []
+    return found
+
+
+def test_the_cheaper_detection_takes_nobody_who_is_silent_for_a_machine():
+    hello = [(Sound.SILENCE, 4.0), (Sound.SPEECH, 0.6), (Sound.SILENCE, 2.0)]
+    assert what_standard_detection_hears(hello) == ["human"]
+    assert what_standard_detection_hears([(Sound.SILENCE, 20.0)]) == ["not_sure"]
+
+
+def test_the_cheaper_detection_waits_for_the_end_of_a_long_greeting():
+    voicemail = [(Sound.SPEECH, 12.0), (Sound.SILENCE, 0.5), (Sound.BEEP, 0.4), (Sound.SILENCE, 3.0)]
+    assert what_standard_detection_hears(voicemail) == ["machine", "beep_detected"]
 
 
 async def test_limits_of_telnyx_are_kept():
@@ -256,10 +301,24 @@ async def test_a_sentence_waits_until_the_call_is_answered_but_not_for_ever():
     telnyx = OtherEnd(error("call_not_answered"), error("call_not_answered"), DONE, DONE)
     await carrier(telnyx).say_and_hang_up(CALL, "Sorry.")
     assert telnyx.replies == []
-    telnyx = OtherEnd(*[error("call_not_answered")] * 100)
+    telnyx = OtherEnd(*[error("call_not_answered")] * 20, DONE)
     with pytest.raises(CarrierRefused):
         await carrier(telnyx).say_and_hang_up(CALL, "Sorry.")
-    assert len(telnyx.requests) < 50
+    assert telnyx.last.url.path.endswith("/actions/hangup")
+
+
+@pytest.mark.parametrize("fault", [httpx.ReadTimeout("no reply"), httpx.Response(503), httpx.Response(429), REFUSED])
+async def test_nobody_is_left_in_silence_when_a_sentence_cannot_be_said(fault):
+    telnyx = OtherEnd(fault, DONE)
+    with suppress(CarrierError):
+        await carrier(telnyx).say_and_hang_up(CALL, "Sorry.")
+    assert [request.url.path.rpartition("/")[2] for request in telnyx.requests] == ["speak", "hangup"]
+
+
+async def test_a_caller_whose_answer_had_no_reply_is_told_and_hung_up_all_the_same():
+    telnyx = OtherEnd(httpx.ReadTimeout("no reply"), DONE, DONE)
+    await carrier(telnyx).refuse(INCOMING, sentence="Sorry.")
+    assert [request.url.path.rpartition("/")[2] for request in telnyx.requests] == ["answer", "speak", "hangup"]
 
 
 async def test_a_sentence_to_somebody_who_is_gone_is_not_said():
@@ -304,6 +363,17 @@ async def test_the_record_and_the_log_of_a_call_tell_how_far_it_came(record, log
     assert_recorded_request(telnyx.requests[0], record)
     assert_recorded_request(telnyx.requests[1], "call_events")
     assert telnyx.last.url.params["filter[leg_id]"] == LEG
+
+
+async def test_the_log_tells_length_and_price_when_no_callback_did():
+    cost = {"payload": {"total_cost": "0.0070", "cost_parts": [{"currency": "EUR", "cost": "0.0070"}]}}
+    telnyx = OtherEnd(reply("fetch_ended"), events("call.answered", "call.hangup", "call.cost", metadata=cost))
+    found = await carrier(telnyx).look_up(CALL)
+    assert found.price == Price(amount="0.0070", currency="EUR")
+    assert found.progress.duration_s == 1.0
+    telnyx = OtherEnd(reply("fetch_ended"), events("call.initiated", "call.hangup", metadata=HANGUP))
+    found = await carrier(telnyx).look_up(CALL)
+    assert (found.price, found.progress.duration_s) == (None, None)
 
 
 @pytest.mark.parametrize("gone", [error("bad_call_control_id"), NO_SUCH])

@@ -87,6 +87,16 @@ async def test_without_an_application_one_is_made_with_a_key_pair_of_its_own():
     }
 
 
+async def test_an_application_whose_number_vonage_does_not_link_is_not_left_behind():
+    made = httpx.Response(201, json={"id": "new-application"})
+    refused = httpx.Response(420, json={"error-code": "420", "error-code-label": "Numbers from this country …"})
+    for after in (httpx.Response(204), httpx.Response(503)):
+        vonage = OtherEnd(number(), made, refused, after)
+        with pytest.raises(CarrierRefused):
+            await carrier(vonage, given=False).connect(NUMBER, **URLS)
+        assert (vonage.last.method, vonage.last.url.path) == ("DELETE", "/v2/applications/new-application")
+
+
 async def test_a_given_application_is_read_changed_and_written_back_whole():
     vonage = OtherEnd(number(), application(), httpx.Response(200, json={}), DONE)
     connected = await carrier(vonage).connect(NUMBER, **URLS)
@@ -217,4 +227,4 @@ async def test_a_number_change_that_was_not_done_is_an_error_whatever_the_http_s
     refused = httpx.Response(200, json={"error-code": "420", "error-code-label": "method failed"})
     made = httpx.Response(201, json={"id": "new"})
     with pytest.raises(CarrierRefused):
-        await carrier(OtherEnd(number(), made, refused), given=False).connect(NUMBER, **URLS)
+        await carrier(OtherEnd(number(), made, refused, httpx.Response(204)), given=False).connect(NUMBER, **URLS)

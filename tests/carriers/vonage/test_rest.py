@@ -360,7 +360,7 @@ async def test_a_lost_call_is_looked_for_since_then_and_among_those_under_way():
     other = call(uuid="other", to={"type": "phone", "number": "15559990000"})
     leg = call(uuid="leg", to={"type": "websocket", "uri": "wss://voice.example"})
     ended = call(uuid="ended", status="busy")
-    vonage = OtherEnd(page(other, ended), page(leg), page(call(), ended), page())
+    vonage = OtherEnd(page(other, ended), page(leg), page(ended), page(), page(call(status="machine")))
     found = await carrier(vonage).find(ref="call_1", to=TO, from_=FROM, since=SINCE)
     assert {record.call.id for record in found} == {"ended", UUID}
     assert [record.progress.end_reason for record in found if record.call.id == "ended"] == [EndReason.BUSY]
@@ -368,7 +368,7 @@ async def test_a_lost_call_is_looked_for_since_then_and_among_those_under_way():
         SPEC.check(request)
     assert vonage.requests[0].url.params["date_start"] == "2026-01-01T12:00:00Z"
     assert [request.url.params.get("status") for request in vonage.requests] == [
-        None, "started", "ringing", "answered",
+        None, "started", "ringing", "answered", "machine",
     ]
 
 

@@ -13,16 +13,18 @@ from outdial.carriers.telnyx import errors
 from outdial.carriers.telnyx.regions import REGIONS, VERSION
 
 PAGE_SIZE, MAX_PAGES = 250, 10
+PREMIUM, STANDARD = "premium", "standard"  # Telnyx's names for its two kinds of detection
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TelnyxCredentials:
     """One account. `connection_id` (of the Call Control application) is missing until the first number is
-    connected, unless it was given."""
+    connected, unless it was given. `detection` is which answering machine detection the account pays for."""
 
     api_key: str = field(repr=False)
     public_key: str
     connection_id: str = ""
+    detection: str = PREMIUM
 
 
 class TelnyxAccount:

@@ -13,11 +13,12 @@ RING_TIMEOUT_S = (5, 600)      # least and most
 LENGTH_S = (30, 14400)
 DIGIT_MS = 250
 MAX_SPEAK_CHARS = 3000
+GREETING_MS = 30_000  # the longest greeting that is heard to its end
 
 Command = dict[str, Any]
 
 
-def dial(request: PlaceCall, connection_id: str) -> Command:
+def dial(request: PlaceCall, connection_id: str, *, standard_detection: bool = False) -> Command:
     command: Command = {
         "connection_id": connection_id,
         "to": request.to,
@@ -28,13 +29,9 @@ def dial(request: PlaceCall, connection_id: str) -> Command:
         **_callbacks(request.ref, request.callback_url),
         **_stream(request.stream_url),
     }
-    if request.detection is not Detection.OFF:
-        # Premium tells fax and silence as well, and always the end of a machine's greeting.
-        command["answering_machine_detection"] = "premium"
-        command["answering_machine_detection_config"] = {
-            "total_analysis_time_millis": request.detection_timeout_s * 1000
-        }
-    return command
+    if request.detection is Detection.OFF:
+        return command
+    return command | (_standard_detection(request) if standard_detection else _premium_detection(request))
 
 
 def accept(ref: str, callback_url: str, stream_url: str) -> Command:
@@ -65,6 +62,27 @@ def send_digits(digits: str) -> Command:
 
 def speak(sentence: str) -> Command:
     return {"payload": sentence[:MAX_SPEAK_CHARS], "voice": "female", "language": "en-US"}
+
+
+def _premium_detection(request: PlaceCall) -> Command:
+    """It tells fax and silence as well, and always the end of a machine's greeting."""
+    return {
+        "answering_machine_detection": "premium",
+        "answering_machine_detection_config": {"total_analysis_time_millis": request.detection_timeout_s * 1000},
+    }
+
+
+def _standard_detection(request: PlaceCall) -> Command:
+    """By default it takes whoever is silent for 3.5 s for a machine, and stops listening to a greeting after 5 s."""
+    total_ms = request.detection_timeout_s * 1000
+    return {
+        "answering_machine_detection": "greeting_end" if request.detection is Detection.MESSAGE_END else "detect",
+        "answering_machine_detection_config": {
+            "total_analysis_time_millis": total_ms,
+            "initial_silence_millis": total_ms + 1000,  # not reached: silence stays "not_sure"
+            "greeting_total_analysis_time_millis": GREETING_MS,
+        },
+    }
 
 
 def _callbacks(ref: str, callback_url: str) -> Command:

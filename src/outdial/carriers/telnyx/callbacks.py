@@ -140,7 +140,9 @@ def _call(payload: Mapping[str, Any]) -> CarrierCall:
 
 def _left_alone(event_type: str, payload: Mapping[str, Any], state: str) -> CarrierCall | None:
     """Who waits on the line when the other leg of a transfer ends without anybody having answered it."""
-    if event_type != "call.hangup" or _text(payload, "hangup_cause") not in words.NOBODY_CAME:
+    if event_type != "call.hangup" or not words.nobody_came(
+        _text(payload, "hangup_cause"), sip_code=_text(payload, "sip_hangup_cause")
+    ):
         return None
     control_id = state.removeprefix(TRANSFER_STATE)
     return CarrierCall(id=control_id) if _ID.fullmatch(control_id) else None

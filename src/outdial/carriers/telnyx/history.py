@@ -1,14 +1,16 @@
-"""What Telnyx's own log of a call says (`/call_events`): the only place that tells the cause after the fact.
+"""What Telnyx's own log of a call says (`/call_events`): the only place that tells cause and price after the fact.
 
 Pure. An event's `metadata` "includes the raw event", in a form that isn't documented, so what is wanted is looked for
 at any depth. Source: developers.telnyx.com, api-reference/debugging/list-call-events.
 """
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
 from outdial.calls.state import CallState, CarrierCall, Progress
+from outdial.carriers.base import Price
 from outdial.carriers.telnyx import words
 
 MAX_DEPTH = 5
@@ -43,17 +45,33 @@ def progress(events: Events, *, call: CarrierCall, is_over: bool, at: datetime) 
     times = {each.get("name"): words.instant(each.get("event_timestamp")) or at for each in events}
     answered_at = times.get("call.answered")
     if "call.hangup" in times or is_over:
-        metadata = [each.get("metadata") for each in events if each.get("name") == "call.hangup"]
-        return words.hangup(
+        metadata = _metadata(events, "call.hangup")
+        ended_at = times.get("call.hangup", at)
+        ended = words.hangup(
             found(metadata, "hangup_cause") or "unspecified",
             sip_code=found(metadata, "sip_hangup_cause"),
-            at=times.get("call.hangup", at),
+            at=ended_at,
             carrier_call=call,
             answered=answered_at is not None,
         )
+        return ended if answered_at is None else replace(ended, duration_s=_seconds(answered_at, ended_at))
     if answered_at is not None:
         return Progress(state=CallState.IN_PROGRESS, at=answered_at, carrier_call=call)
     return Progress(state=CallState.DIALING, at=times.get("call.initiated", at), carrier_call=call)
+
+
+def price(events: Events) -> Price | None:
+    """What a leg cost, where Telnyx has told it."""
+    metadata = _metadata(events, "call.cost")
+    return words.price(found(metadata, "total_cost"), found(metadata, "currency"))
+
+
+def _metadata(events: Events, name: str) -> list[Any]:
+    return [each.get("metadata") for each in events if each.get("name") == name]
+
+
+def _seconds(start: datetime, end: datetime) -> float:
+    return max(0.0, (end - start).total_seconds())
 
 
 def found(values: Iterable[Any], name: str, depth: int = MAX_DEPTH) -> str:

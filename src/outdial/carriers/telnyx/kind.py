@@ -6,7 +6,7 @@ from datetime import datetime
 from outdial.carriers.base import Carrier, CarrierName
 from outdial.carriers.kind import CarrierKind, CredentialField, Credentials
 from outdial.carriers.telnyx import callbacks
-from outdial.carriers.telnyx.account import TelnyxCredentials
+from outdial.carriers.telnyx.account import PREMIUM, STANDARD, TelnyxCredentials
 from outdial.carriers.telnyx.regions import REGIONS, VERSION
 from outdial.carriers.telnyx.rest import CAPABILITIES, TelnyxCarrier
 from outdial.carriers.telnyx.stream import TelnyxStream
@@ -45,6 +45,15 @@ TELNYX = CarrierKind(
             "one named “Outdial”.",
             secret=False,
             required=False,
+        ),
+        CredentialField(
+            name="detection",
+            label="Answering machine detection",
+            where="What Telnyx is asked for (and charges) when a call has detection on: premium, or standard, which is "
+            "cheaper, takes a fax for a machine and knows voices by their length alone.",
+            secret=False,
+            required=False,
+            choices=(PREMIUM, STANDARD),
         ),
     ),
     capabilities=CAPABILITIES,

@@ -29,7 +29,7 @@ from outdial.carriers.base import (
     PlaceCall,
 )
 from outdial.carriers.telnyx import answer, errors, history, words
-from outdial.carriers.telnyx.account import TelnyxAccount, TelnyxCredentials
+from outdial.carriers.telnyx.account import STANDARD, TelnyxAccount, TelnyxCredentials
 from outdial.carriers.telnyx.numbers import TelnyxNumbers
 
 CAPABILITIES = Capabilities(
@@ -94,7 +94,9 @@ class TelnyxCarrier:
         """
         if not self._credentials.connection_id:
             raise CarrierRefused(*NO_CONNECTION)
-        command = answer.dial(request, self._credentials.connection_id)
+        command = answer.dial(
+            request, self._credentials.connection_id, standard_detection=self._credentials.detection == STANDARD
+        )
         try:
             return _call(await self._account.post("/calls", command))
         except CarrierUncertain as first:
@@ -129,8 +131,9 @@ class TelnyxCarrier:
             call = call.with_refs_of(_call(record))
             leg_id = call.refs.get("call_leg_id", "")
         events = await self._account.all("/call_events", {"filter[leg_id]": leg_id}) if leg_id else []
-        progress = history.progress(history.of_leg(events, leg_id), call=call, is_over=is_over, at=at)
-        return CarrierRecord(call=call, progress=progress, created_at=started_at)
+        log = history.of_leg(events, leg_id)
+        progress = history.progress(log, call=call, is_over=is_over, at=at)
+        return CarrierRecord(call=call, progress=progress, created_at=started_at, price=history.price(log))
 
     async def find(self, *, ref: str, to: str, from_: str, since: datetime) -> list[CarrierRecord]:
         """Calls that are up are known by our ref in their client state; those that have ended, by the log.
@@ -171,19 +174,32 @@ class TelnyxCarrier:
         await self._command(call, "send_dtmf", answer.send_digits(digits))
 
     async def say_and_hang_up(self, call: CarrierCall, sentence: str) -> None:
-        """Telnyx knows no "then": the sentence is given the time it takes."""
+        """Telnyx knows no "then": the sentence is given the time it takes. Unsaid, too, the call is ended."""
+        try:
+            await self._speak(call, sentence)
+        except CarrierRefused as error:
+            if error.carrier_code in errors.CALL_IS_OVER:
+                return
+            await self.hang_up(call)
+            raise
+        except CarrierUncertain:
+            pass  # perhaps it is being said
+        except CarrierError:
+            await self.hang_up(call)
+            raise
+        await self._sleep(SPEAK_BEFORE_S + SPEAK_S_PER_CHAR * len(sentence))
+        await self.hang_up(call)
+
+    async def _speak(self, call: CarrierCall, sentence: str) -> None:
+        """As soon as the call is answered."""
         for tries_left in reversed(range(ANSWER_TRIES)):
             try:
                 await self._command(call, "speak", answer.speak(sentence))
-                break
+                return
             except CarrierRefused as error:
-                if error.carrier_code in errors.CALL_IS_OVER:
-                    return
                 if error.carrier_code != errors.NOT_ANSWERED_YET or not tries_left:
                     raise
             await self._sleep(ANSWER_PAUSE_S)
-        await self._sleep(SPEAK_BEFORE_S + SPEAK_S_PER_CHAR * len(sentence))
-        await self.hang_up(call)
 
     async def accept(
         self, incoming: IncomingCall, *, ref: str, callback_url: str, stream_url: str, max_duration_s: int
@@ -192,16 +208,17 @@ class TelnyxCarrier:
         await self._command(incoming.call, "answer", answer.accept(ref, callback_url, stream_url))
 
     async def refuse(self, incoming: IncomingCall, *, sentence: str | None) -> None:
+        command = ("reject", answer.reject()) if sentence is None else ("answer", {})
         try:
-            if sentence is None:
-                await self._command(incoming.call, "reject", answer.reject(), repeatable=True)
-                return
-            await self._command(incoming.call, "answer", {})
+            await self._command(incoming.call, *command, repeatable=sentence is None)
         except CarrierRefused as error:
             if error.carrier_code in errors.CALL_IS_OVER:
                 return
             raise
-        await self.say_and_hang_up(incoming.call, sentence)
+        except CarrierUncertain:
+            pass  # perhaps it is answered, and then nobody else would end it
+        if sentence is not None:
+            await self.say_and_hang_up(incoming.call, sentence)
 
     async def check(self) -> None:
         try:

@@ -30,7 +30,6 @@ CAUSES: dict[str, EndReason] = {
     "originator_cancel": EndReason.CANCELED,
     "time_limit": EndReason.COMPLETED,
 }
-NOBODY_CAME = frozenset({"user_busy", "timeout", "no_answer", "not_found", "call_rejected"})
 
 DETECTED: dict[str, AnsweredBy] = {
     "human": AnsweredBy.HUMAN,
@@ -68,6 +67,12 @@ def hangup(
     return Progress(
         state=CallState.ENDED, at=at, carrier_call=carrier_call, end_reason=reason, error=error
     )
+
+
+def nobody_came(cause: str, *, sip_code: str) -> bool:
+    """Whether a leg ended because nobody answered it, for whatever reason; not because it was given up."""
+    reason, _ = _end(cause, sip_code, None)
+    return reason not in (EndReason.COMPLETED, EndReason.CANCELED)
 
 
 def _end(cause: str, sip_code: str, answered: bool | None) -> tuple[EndReason, CallError | None]:

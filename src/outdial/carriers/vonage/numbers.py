@@ -6,10 +6,11 @@ Sources: developer.vonage.com/en/api/numbers and en/api/application.v2.
 """
 
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
 from outdial.calls.failures import FailureCode
-from outdial.carriers.base import CarrierRefused, Connected, NumberConnection, NumberRecord
+from outdial.carriers.base import CarrierError, CarrierRefused, Connected, NumberConnection, NumberRecord
 from outdial.carriers.vonage import tokens, words
 from outdial.carriers.vonage.account import VonageAccount
 
@@ -107,7 +108,13 @@ class VonageNumbers:
         else:
             credentials = await self._create(inbound_url, callback_url)
             undo = {"app_id": credentials["application_id"], "created": True}
-        await self._account.update_number(_form(found) | {"app_id": undo["app_id"]})
+        try:
+            await self._account.update_number(_form(found) | {"app_id": undo["app_id"]})
+        except CarrierRefused:
+            if undo["created"]:  # nobody else will ever have its private key
+                with suppress(CarrierError):
+                    await self._delete(undo["app_id"])
+            raise
         return Connected(undo=undo, credentials=credentials)
 
     async def disconnect(self, number: str, undo: Mapping[str, Any], *, is_last: bool) -> None:

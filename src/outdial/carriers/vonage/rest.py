@@ -52,7 +52,7 @@ MAX_LENGTH_S = 86400
 BEEP_TIMEOUT_S = (45, 120)  # least and most
 TRANSFER_RING_TIMEOUT_S = 25
 PAGE_SIZE, MAX_PAGES = 100, 10
-LIVE = ("started", "ringing", "answered")
+LIVE = ("started", "ringing", "answered", "machine")
 
 _DIGITS = re.compile(r"[0-9*#wW]{1,128}")
 
