@@ -38,7 +38,7 @@ from outdial.workspaces.secrets import SecretBox
 
 logger = logging.getLogger(__name__)
 
-REPLY_S = 1.0  # a carrier that is told by requests of ours gets its answer without waiting for them longer
+REPLY_S = 4.0  # the least patient carrier (Telnyx, as we set it up) waits 5 s for a callback's answer
 ACCEPT_TRIES, ACCEPT_PAUSE_S = 4, 0.5
 
 Answer = tuple[Received, CallbackReply | None]
