@@ -1,5 +1,6 @@
 """The dashboard in a real browser, beside the demo as a newcomer starts it. Without a Chromium it is left out."""
 
+import inspect
 import os
 import tempfile
 from collections.abc import AsyncIterator
@@ -22,7 +23,7 @@ NO_ERROR = ("Failed to load resource",)  # the status is looked at where it matt
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """One loop for all: the browser and the demo live as long as the session."""
     for item in items:
-        if item.path.is_relative_to(Path(__file__).parent):
+        if item.path.is_relative_to(Path(__file__).parent) and inspect.iscoroutinefunction(item.function):
             item.add_marker(pytest.mark.asyncio(loop_scope="session"), append=False)
 
 

@@ -1,11 +1,15 @@
-"""What holds on every page: for screen readers, on small screens, in both themes, and by weight."""
+"""What holds on every page: for screen readers, on small screens, in both themes, and by weight.
 
-from typing import Any
+Each page is looked at once; the tests are about what was seen.
+"""
+
+from dataclasses import dataclass, field
+from typing import Any, Literal
 
 import pytest
 import pytest_asyncio
 from axe_playwright_python.async_playwright import Axe
-from playwright.async_api import BrowserContext, Page, Response, expect
+from playwright.async_api import Browser, BrowserContext, Page, Response
 
 from browser.conftest import listen_to
 from browser.demo import Demo
@@ -13,8 +17,20 @@ from browser.pages import PAGES
 
 SERIOUS = ("serious", "critical")
 HUMAN = "+12025550100"
+THEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
+WIDTHS = (360, 768, 1440)
 MAX_FIRST_LOAD_BYTES = 150_000
 WITHOUT = ("audio/", "application/json")  # a recording, and its waveform
+
+
+@dataclass(slots=True)
+class Seen:
+    violations: dict[str, list[Any]] = field(default_factory=dict)  # by theme
+    needed_widths: dict[int, int] = field(default_factory=dict)     # by the window's
+    sizes: dict[str, int] = field(default_factory=dict)             # bytes, by URL
+    hosts: set[str] = field(default_factory=set)
+    headings: int = 0
+    complaints: list[str] = field(default_factory=list)
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
@@ -28,50 +44,65 @@ async def ids(demo: Demo) -> dict[str, str]:
     return {"number": number["id"], "agent": number["agent"]["id"], "call": call["id"]}
 
 
-def path(name: str, ids: dict[str, str]) -> str:
-    return PAGES[name].format_map(ids)
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def seen(browser: Browser, demo: Demo, operator: dict[str, Any], ids: dict[str, str]) -> dict[str, Seen]:
+    pages = {}
+    for name, path in PAGES.items():
+        # A context of its own: nothing is in the browser's cache.
+        context = await browser.new_context(base_url=demo.base_url, storage_state=operator)  # type: ignore[arg-type]
+        pages[name] = await look(context, path.format_map(ids))
+        await context.close()
+    return pages
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
-@pytest.mark.parametrize("name", PAGES)
-async def test_assistive_technology_finds_its_way(page: Page, ids: dict[str, str], name: str, theme: Any):
-    await page.emulate_media(color_scheme=theme)
-    await page.goto(path(name, ids))
-    await settled(page)
-    found = (await Axe().run(page)).response["violations"]
-    serious = [(one["id"], [node["html"] for node in one["nodes"]]) for one in found if one["impact"] in SERIOUS]
-    assert serious == []
-
-
-@pytest.mark.parametrize("width", [360, 768, 1440])
-@pytest.mark.parametrize("name", PAGES)
-async def test_it_fits_the_screen(page: Page, ids: dict[str, str], name: str, width: int):
-    await page.set_viewport_size({"width": width, "height": 800})
-    await page.goto(path(name, ids))
-    await settled(page)
-    assert await page.evaluate("document.documentElement.scrollWidth") <= width
-    await expect(page.get_by_role("heading", level=1)).to_have_count(1)
-
-
-@pytest.mark.parametrize("name", PAGES)
-async def test_the_first_load_is_light(context: BrowserContext, ids: dict[str, str], name: str):
+async def look(context: BrowserContext, path: str) -> Seen:
     page = await context.new_page()
-    complaints = listen_to(page)
-    sizes: dict[str, int] = {}
+    seen = Seen(complaints=listen_to(page))
     finished: list[Response] = []
     page.on("response", lambda response: finished.append(response))
-    await page.goto(path(name, ids))
+    await page.goto(path)
     await settled(page)
     for response in finished:
         media_type = response.headers.get("content-type", "")
+        seen.hosts.add(response.url.split("/")[2])
         if "event-stream" not in media_type and not media_type.startswith(WITHOUT):
-            sizes[response.url] = (await response.request.sizes())["responseBodySize"]
-    assert sum(sizes.values()) < MAX_FIRST_LOAD_BYTES, sizes
-    assert {response.url.split("/")[2] for response in finished} == {page.url.split("/")[2]}, "from other hosts"
-    assert complaints == []
+            seen.sizes[response.url] = (await response.request.sizes())["responseBodySize"]
+    seen.headings = await page.get_by_role("heading", level=1).count()
+    for theme in THEMES:
+        await page.emulate_media(color_scheme=theme)
+        found = (await Axe().run(page)).response["violations"]
+        serious = [one for one in found if one["impact"] in SERIOUS]
+        seen.violations[theme] = [(one["id"], [node["html"] for node in one["nodes"]]) for one in serious]
+    for width in WIDTHS:
+        await page.set_viewport_size({"width": width, "height": 800})
+        seen.needed_widths[width] = await page.evaluate("document.documentElement.scrollWidth")
+    return seen
 
 
 async def settled(page: Page) -> None:
     """Once what is fetched after the page is there. (Live pages are never idle, so that can't be waited for.)"""
     await page.wait_for_load_state("load")
     await page.wait_for_timeout(400)
+
+
+@pytest.mark.parametrize("theme", THEMES)
+@pytest.mark.parametrize("name", PAGES)
+def test_assistive_technology_finds_its_way(seen: dict[str, Seen], name: str, theme: str):
+    assert seen[name].violations[theme] == []
+    assert seen[name].headings == 1
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_it_fits_the_screen(seen: dict[str, Seen], name: str):
+    assert {width: needed for width, needed in seen[name].needed_widths.items() if needed > width} == {}
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_the_first_load_is_light_and_all_ours(seen: dict[str, Seen], demo: Demo, name: str):
+    assert sum(seen[name].sizes.values()) < MAX_FIRST_LOAD_BYTES, seen[name].sizes
+    assert seen[name].hosts == {demo.base_url.split("/")[2]}
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_the_console_stays_empty(seen: dict[str, Seen], name: str):
+    assert seen[name].complaints == []

