@@ -1,5 +1,6 @@
 """The cookie a signed-in browser sends, and what tells that a request comes from a page of ours."""
 
+import ipaddress
 from urllib.parse import urlsplit
 
 from fastapi import Request, Response
@@ -58,8 +59,12 @@ def require_same_origin(request: Request, base_url: str) -> None:
     """Raises a 403 when the browser says that the request comes from another site. Alone it is enough where nobody is
     signed in yet."""
     origin, site = request.headers.get("origin"), request.headers.get("sec-fetch-site")
-    host = request.headers.get("host")
-    ours = {_origin(base_url), f"http://{host}", f"https://{host}"}  # it may be used under more than the public URL
+    host = request.headers.get("host", "")
+    ours = {_origin(base_url)}
+    # It may be used under more than the public URL. But a server that is this machine's alone has no other names: who
+    # comes by one has been led here by somebody's DNS, which may point anywhere.
+    if _is_loopback(f"//{host}") or not _is_loopback(base_url):
+        ours |= {f"http://{host}", f"https://{host}"}
     if (origin is not None and origin not in ours) or (site is not None and site != "same-origin"):
         raise _forged("This request comes from a page of another site.")
 
@@ -67,6 +72,14 @@ def require_same_origin(request: Request, base_url: str) -> None:
 def _origin(url: str) -> str:
     scheme, netloc, *_ = urlsplit(url)
     return f"{scheme}://{netloc}"
+
+
+def _is_loopback(url: str) -> bool:
+    try:
+        name = urlsplit(url).hostname or ""
+        return name == "localhost" or name.endswith(".localhost") or ipaddress.ip_address(name).is_loopback
+    except ValueError:
+        return False
 
 
 def _is_https(base_url: str) -> bool:
