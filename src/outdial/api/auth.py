@@ -63,7 +63,11 @@ class ApiRoute(APIRoute):
             if self.body_field is not None:
                 _require_json(request)
                 request = JsonRequest(request.scope, request.receive)
-            return await handle(request)
+            response = await handle(request)
+            # People's browsers ask, too: what they were shown mustn't be there any more once they are signed out.
+            response.headers.setdefault("Cache-Control", "no-store")
+            response.headers.setdefault("X-Content-Type-Options", "nosniff")
+            return response
 
         return guarded
 
