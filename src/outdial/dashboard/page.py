@@ -31,6 +31,13 @@ THEME_COOKIE = "outdial_theme"  # written by the page itself; nothing depends on
 
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 
+_TITLES = {
+    403: "Not allowed",
+    404: "Not found",
+    422: "This address isn't right",
+    503: "One moment",
+}
+
 
 @cache
 def static_version() -> str:
@@ -196,11 +203,13 @@ def error_page(request: Request, error: Exception) -> Response:
     problem = as_problem(error)
     status = 503 if problem is None else problem.status_code
     message = "The database can't be reached. This page tries again by itself." if problem is None else problem.message
-    return plain(request, "error_alone.html", status=status, message=message, title=_title(status))
+    return plain(
+        request, "error_alone.html", status=status, message=message, title=_title(status), again=status == 503
+    )
 
 
 def _title(status: int) -> str:
-    return {404: "Not found", 403: "Not allowed", 503: "One moment"}.get(status, HTTPStatus(status).phrase)
+    return _TITLES.get(status) or HTTPStatus(status).phrase
 
 
 def to_sign_in(request: Request) -> Response:
