@@ -10,6 +10,7 @@ from outdial.members.sign_in import LIFETIME
 from outdial.members.signed_in import SignedIn
 
 CSRF_HEADER = "X-CSRF-Token"
+WORKSPACE_HEADER = "X-Workspace"
 
 _NAME = "outdial_sign_in"
 _SAFE_METHODS = ("GET", "HEAD")
@@ -53,6 +54,12 @@ def require_our_page(request: Request, signed_in: SignedIn, base_url: str, *, cs
     token = request.headers.get(CSRF_HEADER, "") if csrf_token is None else csrf_token
     if not signed_in.sent_by_our_page(token):
         raise _forged(f"Send the CSRF token of this sign-in in the {CSRF_HEADER} header; load the page again.")
+
+
+def is_of_another_workspace(request: Request, signed_in: SignedIn) -> bool:
+    """Whether it comes from a page that was made before its person switched workspaces in another tab. Pages say whose
+    they are; nobody else has to."""
+    return request.headers.get(WORKSPACE_HEADER, signed_in.workspace_id) != signed_in.workspace_id
 
 
 def require_same_origin(request: Request, base_url: str) -> None:

@@ -19,6 +19,7 @@ from outdial import __version__
 from outdial.api.auth import require_role, role_of, signed_in
 from outdial.api.problems import as_problem
 from outdial.api.services import Services
+from outdial.api.sign_in_cookie import is_of_another_workspace
 from outdial.dashboard import words
 from outdial.db.engine import reading
 from outdial.members.signed_in import SignedIn
@@ -175,6 +176,8 @@ class PageRoute(APIRoute):
                 person = request.state.signed_in = await signed_in(request)
                 if person is None:
                     return to_sign_in(request)
+                if is_of_another_workspace(request, person):
+                    return Response(status_code=401)  # as for who is signed out: the whole page is loaded again
                 require_role(person.principal, needed)
                 return await handle(request)
             except (OperationalError, InterfaceError, PoolTimeout) as error:
