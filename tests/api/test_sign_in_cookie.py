@@ -1,8 +1,11 @@
+from contextlib import nullcontext
+
 import httpx
 import pytest
-from fastapi import Response
+from fastapi import Request, Response
 
-from outdial.api.sign_in_cookie import cookie_name, delete_token, set_token
+from outdial.api.problems import Problem
+from outdial.api.sign_in_cookie import cookie_name, delete_token, require_same_origin, set_token
 from outdial.members.sign_in import sign_out
 from outdial.workspaces.access import Role
 
@@ -64,6 +67,25 @@ async def test_the_address_in_the_browser_s_bar_is_the_same_origin_too(browser_o
     browser = await browser_of(Role.OPERATOR)
     headers = {"Host": "127.0.0.1:8080", "Origin": "http://127.0.0.1:8080", "Sec-Fetch-Site": "same-origin"}
     assert (await browser.post("/v1/api-keys", json={"name": "Zapier"}, headers=headers)).status_code == 201
+
+
+@pytest.mark.parametrize(
+    ("base_url", "host", "is_ours"),
+    [
+        (HTTP, "localhost:8080", True),
+        (HTTP, "outdial.localhost:8080", True),
+        (HTTP, "[::1]:8080", True),
+        (HTTP, "evil.example:8080", False),  # a name that its owner made point here
+        (HTTP, "127.0.0.1.evil.example:8080", False),
+        (HTTP, "[", False),
+        (HTTPS, "voice.internal", True),  # its operators' own name for it
+    ],
+)
+def test_a_server_of_this_machine_alone_has_no_names_but_loopback_s(base_url, host, is_ours):
+    headers = [(b"host", host.encode()), (b"origin", f"http://{host}".encode())]
+    request = Request({"type": "http", "method": "POST", "headers": headers})
+    with nullcontext() if is_ours else pytest.raises(Problem, match="another site"):
+        require_same_origin(request, base_url)
 
 
 async def test_an_api_key_needs_no_csrf_token_wherever_it_comes_from(client):

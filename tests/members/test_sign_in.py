@@ -9,13 +9,13 @@ from outdial.db.tables import people, sign_in_links, sign_ins
 from outdial.members.sign_in import (
     end_other_sign_ins,
     end_sign_in,
-    is_link,
     list_sign_ins,
     make_link,
     set_password,
     sign_out,
     switch_workspace,
     use_link,
+    whose_link,
 )
 from outdial.refusals import Denied, Invalid, NotFound
 from outdial.workspaces.store import create_workspace
@@ -82,7 +82,7 @@ async def test_what_is_stored_signs_nobody_in(engine, enter, alex, who_is):
 async def test_a_link_works_once(engine, invite, who_is):
     new = await invite("new@clinic.example")
     async with engine.connect() as conn:
-        assert await is_link(conn, new.link)
+        assert await whose_link(conn, new.link)
     used = await asyncio.gather(
         *(use_link(engine, new.link, user_agent="") for _ in range(4)), return_exceptions=True
     )
@@ -91,7 +91,7 @@ async def test_a_link_works_once(engine, invite, who_is):
     assert {type(each) for each in used} == {str, NotFound}
     assert (await who_is(tokens[0])).needs_password
     async with engine.connect() as conn:
-        assert not await is_link(conn, new.link)
+        assert not await whose_link(conn, new.link)
 
 
 async def test_a_link_is_good_for_a_day_and_until_there_is_a_newer_one(engine, invite, pass_time):

@@ -14,7 +14,7 @@ from fastapi.security import APIKeyHeader
 
 from outdial.api.problems import Problem, invalid
 from outdial.api.services import Services
-from outdial.api.sign_in_cookie import read_token, require_our_page
+from outdial.api.sign_in_cookie import is_of_another_workspace, read_token, require_our_page
 from outdial.members.signed_in import SignedIn, SignIns
 from outdial.refusals import Conflict
 from outdial.workspaces.access import Principal, Role
@@ -63,7 +63,11 @@ class ApiRoute(APIRoute):
             if self.body_field is not None:
                 _require_json(request)
                 request = JsonRequest(request.scope, request.receive)
-            return await handle(request)
+            response = await handle(request)
+            # People's browsers ask, too: what they were shown mustn't be there any more once they are signed out.
+            response.headers.setdefault("Cache-Control", "no-store")
+            response.headers.setdefault("X-Content-Type-Options", "nosniff")
+            return response
 
         return guarded
 
@@ -144,6 +148,13 @@ async def _principal(request: Request) -> Principal:
     if person is None:
         raise _unauthorized("This sign-in has ended; sign in again.")
     require_our_page(request, person, base_url)
+    if is_of_another_workspace(request, person):
+        raise Problem(
+            409,
+            "other_workspace",
+            "You switched to another workspace in another window; this page is still the one before. Nothing was "
+            "changed; load the page again.",
+        )
     return person.principal
 
 

@@ -177,5 +177,15 @@ def _reason(error: Mapping[str, Any]) -> str:
             return "is not a field of this request"
         case "model_attributes_type" | "model_type" | "dict_type":
             return "must be a JSON object"
+        case "too_short" | "too_long" | "string_too_short" | "string_too_long":
+            return _length(error)
     reason = str(error["msg"]).removeprefix("Value error, ")
     return reason.replace("Input should", "must", 1) if reason.startswith("Input should ") else reason
+
+
+def _length(error: Mapping[str, Any]) -> str:
+    """In the words of people: pydantic counts the items of a value, even where that is text."""
+    least, most = error["ctx"].get("min_length"), error["ctx"].get("max_length")
+    things = ("character", "characters") if isinstance(error["input"], str) else ("item", "items")
+    limit = most if least is None else least
+    return f"must have at {'most' if least is None else 'least'} {limit} {things[limit != 1]}"

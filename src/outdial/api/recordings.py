@@ -50,7 +50,7 @@ async def get_recording(request: Request, services: Use, caller: Caller, call_id
         media_type="audio/wav",
         filename=f"{call_id}.wav",
         content_disposition_type="inline",
-        headers={"Cache-Control": "private"},
+        headers={"Cache-Control": "private, no-cache"},  # kept for the player, but never played without asking
     )
 
 
@@ -72,7 +72,7 @@ async def get_waveform(services: Use, caller: Caller, call_id: CallId) -> JSONRe
         wave = await to_thread.run_sync(waveform, path)
     except (OSError, ValueError):
         raise Problem(404, "no_recording", "The recording of this call can't be read.") from None
-    return JSONResponse(wave, headers={"Cache-Control": "private"})
+    return JSONResponse(wave)
 
 
 async def _recording(services: Services, workspace_id: str, call_id: str) -> tuple[FilePath, int]:

@@ -160,15 +160,20 @@ class LivePages:
             channel.task = asyncio.create_task(self._run(channel), name=f"live page {view.key}")
         viewer = _Viewer()
         channel.add(viewer)
+        loop = asyncio.get_running_loop()
+        checked_at = loop.time()
         try:
             yield "retry: 1000\n\n"
             while True:
                 try:
                     message = await asyncio.wait_for(viewer.messages.get(), HEARTBEAT_S)
                 except TimeoutError:
+                    message = ": still here\n\n"
+                # Also where there is always something to tell, or a busy workspace could be watched for ever.
+                if loop.time() - checked_at >= HEARTBEAT_S:
                     if not await still_allowed():
                         return
-                    message = ": still here\n\n"
+                    checked_at = loop.time()
                 if message is None:
                     return
                 yield message

@@ -19,6 +19,7 @@ from outdial import __version__
 from outdial.api.auth import require_role, role_of, signed_in
 from outdial.api.problems import as_problem
 from outdial.api.services import Services
+from outdial.api.sign_in_cookie import is_of_another_workspace
 from outdial.dashboard import words
 from outdial.db.engine import reading
 from outdial.members.signed_in import SignedIn
@@ -30,6 +31,13 @@ STATIC = HERE / "static"
 THEME_COOKIE = "outdial_theme"  # written by the page itself; nothing depends on it but colours
 
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
+
+_TITLES = {
+    403: "Not allowed",
+    404: "Not found",
+    422: "This address isn't right",
+    503: "One moment",
+}
 
 
 @cache
@@ -168,6 +176,8 @@ class PageRoute(APIRoute):
                 person = request.state.signed_in = await signed_in(request)
                 if person is None:
                     return to_sign_in(request)
+                if is_of_another_workspace(request, person):
+                    return Response(status_code=401)  # as for who is signed out: the whole page is loaded again
                 require_role(person.principal, needed)
                 return await handle(request)
             except (OperationalError, InterfaceError, PoolTimeout) as error:
@@ -196,11 +206,13 @@ def error_page(request: Request, error: Exception) -> Response:
     problem = as_problem(error)
     status = 503 if problem is None else problem.status_code
     message = "The database can't be reached. This page tries again by itself." if problem is None else problem.message
-    return plain(request, "error_alone.html", status=status, message=message, title=_title(status))
+    return plain(
+        request, "error_alone.html", status=status, message=message, title=_title(status), again=status == 503
+    )
 
 
 def _title(status: int) -> str:
-    return {404: "Not found", 403: "Not allowed", 503: "One moment"}.get(status, HTTPStatus(status).phrase)
+    return _TITLES.get(status) or HTTPStatus(status).phrase
 
 
 def to_sign_in(request: Request) -> Response:

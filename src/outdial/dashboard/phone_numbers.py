@@ -5,12 +5,14 @@ from typing import Any
 from fastapi import APIRouter, Response
 
 from outdial.agents.store import list_agents
+from outdial.api.auth import needs
 from outdial.api.docs import CONSENT
 from outdial.dashboard.page import Here, PageRoute
 from outdial.dashboard.snippets import snippets
 from outdial.db.engine import reading
 from outdial.numbers.health import number_health
 from outdial.numbers.store import NumberView, get_number, list_numbers
+from outdial.workspaces.access import Role
 
 router = APIRouter(include_in_schema=False, route_class=PageRoute)
 
@@ -37,6 +39,7 @@ async def outbound_call_api(page: Here, number_id: str) -> Response:
 
 
 @router.get("/phone-numbers/{number_id}/edit")
+@needs(Role.EDITOR)
 async def edit_number(page: Here, number_id: str) -> Response:
     number = await _number(page, number_id)
     async with reading(page.services.engine) as conn:

@@ -11,8 +11,7 @@ from outdial.api.services import Use
 from outdial.api.sign_in_cookie import delete_token, read_token, require_our_page, require_same_origin, set_token
 from outdial.dashboard.page import error_page, local_path, plain
 from outdial.db.engine import reading
-from outdial.members.sign_in import is_link, sign_in, sign_out, use_link
-from outdial.refusals import Refusal
+from outdial.members.sign_in import sign_in, sign_out, use_link, whose_link
 
 router = APIRouter(include_in_schema=False)
 
@@ -50,11 +49,16 @@ async def post_sign_in(
 @router.get("/sign-in/{link}")
 async def link_page(request: Request, services: Use, link: str) -> Response:
     """Looking at a link uses nothing up: messengers look at links to show a preview."""
+    here = await signed_in(request)
     async with reading(services.engine) as conn:
-        if not await is_link(conn, link):
-            error = "This link was used already, or is too old. Sign in with your password, or ask for a new link."
-            return _form(request, status=404, error=error)
-    return _form(request, link=link)
+        whose = await whose_link(conn, link)
+    if whose is None:
+        if here is not None:
+            return RedirectResponse("/", 303)  # it was this browser that used it, as likely as not
+        error = "This link was used already, or is too old. Sign in with your password, or ask for a new link."
+        return _form(request, status=404, error=error)
+    # Only who asks for it becomes somebody else: a link that any page may lead to mustn't do that by itself.
+    return _form(request, link=link, instead_of=here.name if here is not None and here.person_id != whose else "")
 
 
 @router.post("/sign-in/{link}")
@@ -62,8 +66,11 @@ async def post_link(request: Request, services: Use, link: str) -> Response:
     try:
         require_same_origin(request, services.settings.base_url)
         token = await use_link(services.engine, link, user_agent=request.headers.get("user-agent", ""))
-    except Refusal as refusal:
-        return _form(request, status=404, error=refusal.message)
+    except Exception as error:
+        problem = as_problem(error)
+        if problem is None:
+            raise
+        return _form(request, status=problem.status_code, error=problem.message)
     return _signed_in(services.settings.base_url, token, "/")
 
 
@@ -84,9 +91,18 @@ async def post_sign_out(request: Request, services: Use, csrf_token: Text = "") 
 
 
 def _form(
-    request: Request, *, status: int = 200, to: str = "/", email: str = "", error: str = "", link: str = ""
+    request: Request,
+    *,
+    status: int = 200,
+    to: str = "/",
+    email: str = "",
+    error: str = "",
+    link: str = "",
+    instead_of: str = "",
 ) -> Response:
-    return plain(request, "sign_in.html", status=status, to=to, email=email, error=error, link=link)
+    return plain(
+        request, "sign_in.html", status=status, to=to, email=email, error=error, link=link, instead_of=instead_of
+    )
 
 
 def _signed_in(base_url: str, token: str, to: str) -> Response:

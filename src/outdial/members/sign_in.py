@@ -99,11 +99,13 @@ def link_url(base_url: str, token: str) -> str:
     return f"{base_url}/sign-in/{token}"
 
 
-async def is_link(conn: AsyncConnection, token: str) -> bool:
-    """Whether the link would work. Looking doesn't use it: programs that preview links in messages look at them."""
+async def whose_link(conn: AsyncConnection, token: str) -> str | None:
+    """The id of the person it would sign in; None when it doesn't work. Looking doesn't use it: programs that preview
+    links in messages look at them."""
     if not is_token(token):
-        return False
-    return await conn.scalar(select(sign_in_links.c.person_id).where(_works(token))) is not None
+        return None
+    person_id: str | None = await conn.scalar(select(sign_in_links.c.person_id).where(_works(token)))
+    return person_id
 
 
 async def use_link(engine: AsyncEngine, token: str, *, user_agent: str) -> str:

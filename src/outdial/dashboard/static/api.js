@@ -11,7 +11,7 @@ export class Problem extends Error {
   }
 }
 
-const csrfToken = () => document.querySelector('meta[name="csrf-token"]')?.content ?? "";
+const told = (name) => document.querySelector(`meta[name="${name}"]`)?.content ?? "";
 
 /** @returns {Promise<any>} what the API answers; throws Problem */
 export async function api(method, url, body, { signal } = {}) {
@@ -29,7 +29,8 @@ export async function bytes(method, url, body, { signal } = {}) {
 }
 
 async function request(url, { method, headers, body, signal }) {
-  headers["X-CSRF-Token"] = csrfToken();
+  headers["X-CSRF-Token"] = told("csrf-token");
+  headers["X-Workspace"] = told("workspace"); // it may have been switched in another tab since
   if (body !== undefined) headers["Content-Type"] = "application/json";
   try {
     return await fetch(url, { method, headers, body: body === undefined ? undefined : JSON.stringify(body), signal });

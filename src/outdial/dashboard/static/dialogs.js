@@ -4,6 +4,12 @@ export function open(dialog) {
   if (!dialog.open) dialog.showModal();
 }
 
+/** Opens a dialog to be filled in: one begins to type at once. */
+function ask(dialog) {
+  open(dialog);
+  if (!dialog.querySelector("[autofocus]")) dialog.querySelector("input:not([type=hidden]), textarea, select")?.focus();
+}
+
 /** Asks; resolves to whether the answer was yes. */
 export function confirmed(text, yes = "Yes") {
   const dialog = document.getElementById("confirm");
@@ -19,7 +25,7 @@ export function confirmed(text, yes = "Yes") {
 export function setUp() {
   document.addEventListener("click", (event) => {
     const opener = event.target.closest("[data-opens]");
-    if (opener) open(document.getElementById(opener.dataset.opens));
+    if (opener) ask(document.getElementById(opener.dataset.opens));
     if (event.target.closest("[data-closes]")) event.target.closest("dialog").close();
     const toggler = event.target.closest("[data-toggles]");
     if (toggler) {

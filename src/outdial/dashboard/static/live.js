@@ -51,12 +51,16 @@ function putInOrder(box, fresh) {
   return true;
 }
 
-/** Whoever tabs through a list must not be thrown out of it by an update. */
+/** Whoever tabs through a list must not be thrown out of it by an update, nor find another button under their finger:
+ *  where Hang up was may now be Call again. Where theirs is gone, its part has the focus. */
 function keepFocus(old, fresh) {
-  const focusable = "a, button, input, select, textarea";
-  const index = [...old.querySelectorAll(focusable)].indexOf(document.activeElement);
+  const focused = document.activeElement;
+  const same = (other) => other.tagName === focused.tagName && other.textContent.trim() === focused.textContent.trim();
+  const [before, after] = [old, fresh].map((part) => [...part.querySelectorAll("a, button, input, select, textarea")].filter(same));
   old.replaceWith(fresh);
-  (index >= 0 ? fresh.querySelectorAll(focusable)[index] : fresh)?.focus();
+  const place = after[before.indexOf(focused)] ?? fresh;
+  if (place === fresh) fresh.tabIndex = -1;
+  place.focus({ preventScroll: true });
 }
 
 async function renew() {
@@ -68,8 +72,8 @@ async function renew() {
   document.dispatchEvent(new CustomEvent("renewed"));
 }
 
-/** Follows `url` until `close()`; `onPart` is told each part. */
-export function follow(url, { onPart = apply, onLost = () => {}, onBack = () => {} } = {}) {
+/** Follows `url` until `close()`; `onPart` is told each part, `onRefused` that the server answers, but not with them. */
+export function follow(url, { onPart = apply, onLost = () => {}, onBack = () => {}, onRefused = () => {} } = {}) {
   let source = null;
   let lost = null;
   let retryMs = 1000;
@@ -91,6 +95,7 @@ export function follow(url, { onPart = apply, onLost = () => {}, onBack = () => 
       lost ??= setTimeout(onLost, LOST_AFTER_MS);
       if (source.readyState === EventSource.CLOSED) {
         // The browser gives up after an error status (a server that is just starting); we don't.
+        onRefused();
         setTimeout(() => !closed && connect(), retryMs);
         retryMs = Math.min(retryMs * 2, 15_000);
       }
@@ -113,6 +118,7 @@ export function setUp() {
   const banner = document.getElementById("connection");
   follow(main.dataset.live, {
     onLost: () => (banner.hidden = false),
+    onRefused: () => part(location.href).catch(() => {}), // signed out in another tab: that goes to the sign-in page
     onBack: async () => {
       try {
         await renew();

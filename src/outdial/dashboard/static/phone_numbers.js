@@ -59,7 +59,7 @@ content?.addEventListener("done", (event) => {
 function addVariable() {
   const rows = content.querySelector("[data-variables]");
   const row = document.createElement("div");
-  row.className = "row";
+  row.className = "variable";
   const number = rows.childElementCount + 1;
   row.innerHTML = `
     <input data-variable-name aria-label="Name of variable ${number}" placeholder="user_name" autocomplete="off">
@@ -80,7 +80,7 @@ function variable(text) {
 
 function request() {
   const form = content.querySelector("[data-place-call]");
-  const body = { to: form.elements.to.value.trim() };
+  const body = { to: form.elements.to.value.replace(/[\s().\-/]/g, "") }; // as people write and copy it
   const names = [...form.querySelectorAll("[data-variable-name]")];
   const values = [...form.querySelectorAll("[data-variable-value]")];
   const variables = names.map((name, index) => [name.value.trim(), variable(values[index].value)]).filter(([name]) => name);
@@ -93,8 +93,16 @@ function request() {
 
 const EXAMPLE = { to: "+15551234567", variables: { user_name: "Jane", account_type: "Premium" }, amd: true };
 
-const python = (value) =>
-  JSON.stringify(value, null, 4).replaceAll("\n", "\n    ").replace(/: (true|false|null)/g, (_, word) => `: ${{ true: "True", false: "False", null: "None" }[word]}`);
+const PYTHON = { true: "True", false: "False", null: "None" };
+
+function python(value, indent = "    ") {
+  if (typeof value === "string") return JSON.stringify(value);
+  if (typeof value !== "object" || value === null) return PYTHON[value] ?? String(value);
+  const [open, close] = Array.isArray(value) ? "[]" : "{}";
+  const inner = `${indent}    `;
+  const items = Object.entries(value).map(([name, one]) => inner + (open === "{" ? `${JSON.stringify(name)}: ` : "") + python(one, inner));
+  return items.length ? `${open}\n${items.join(",\n")}\n${indent}${close}` : open + close;
+}
 
 function writeSnippets() {
   const form = content.querySelector("[data-place-call]");

@@ -75,6 +75,11 @@ const REASONS = {
   unavailable: "The microphone can't be used now; perhaps another program has it.",
 };
 
+function mute(muted) {
+  phone.muted = muted;
+  find("mute").textContent = muted ? "Unmute" : "Mute";
+}
+
 /** Opens the microphone on the way; without one offers to listen only. */
 async function withMicrophone(act) {
   trouble(null);
@@ -102,9 +107,10 @@ phone.addEventListener("ended", ({ detail }) => {
   began = null;
   retry = null;
   trouble(null);
-  phone.muted = false;
-  find("mute").setAttribute("aria-pressed", "false");
+  mute(false);
+  const held = card.contains(document.activeElement) || document.activeElement === document.body;
   show();
+  if (held) form?.querySelector('[type="submit"]').focus({ preventScroll: true }); // the button that was pressed is gone
 });
 phone.addEventListener("digit", ({ detail }) => (find("other").textContent = `${phone.other} pressed ${detail.digit}`));
 phone.addEventListener("replaced", () => trouble("This phone is used in another window now."));
@@ -121,11 +127,7 @@ find("connect").addEventListener("click", () => {
   trouble(null);
   phone.connect();
 });
-find("mute").addEventListener("click", ({ currentTarget }) => {
-  phone.muted = !phone.muted;
-  currentTarget.setAttribute("aria-pressed", String(phone.muted));
-  currentTarget.textContent = phone.muted ? "Unmute" : "Mute";
-});
+find("mute").addEventListener("click", () => mute(!phone.muted));
 find("keypad").addEventListener("click", (event) => {
   const key = event.target.closest("[data-key]");
   if (key) phone.press(key.dataset.key);
