@@ -145,6 +145,7 @@ async def running(
                 log_config=None,
                 access_log=False,
                 server_header=False,
+                forwarded_allow_ips=settings.trusted_proxies,
                 timeout_graceful_shutdown=5,
             )
         )

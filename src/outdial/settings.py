@@ -42,6 +42,11 @@ class Settings(BaseSettings):
         None,
         description="Encrypts carrier credentials at rest. Default: made once, kept in <data_dir>/secret_key",
     )
+    trusted_proxies: str = Field(
+        "127.0.0.1",
+        description="Addresses or networks, separated by commas, of proxies whose X-Forwarded-For is believed: it says "
+        "whom to slow down for wrong passwords",
+    )
     log_level: str = Field("info", description="debug, info, warning or error")
 
     max_body_bytes: int = Field(1_000_000, ge=1_000, description="Larger request bodies are refused with 413")

@@ -1,4 +1,7 @@
+import httpx
 import pytest
+
+from outdial.simulator.server import serve
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -109,3 +112,10 @@ async def test_an_inbound_call_can_be_rejected(setup):
 async def test_a_number_without_a_voice_url_cannot_be_called(setup):
     reply = await setup.http.post("/_simulator/inbound", json={"to": setup.config.numbers[1]})
     assert reply.status_code == 400
+
+
+async def test_a_page_whose_name_was_made_to_point_here_gets_nothing():
+    async with serve() as simulator, httpx.AsyncClient(base_url=simulator.base_url, trust_env=False) as http:
+        assert (await http.get("/_simulator")).status_code == 200
+        assert (await http.get("/_simulator", headers={"Host": "localhost:8090"})).status_code == 200
+        assert (await http.get("/_simulator", headers={"Host": "evil.example"})).status_code == 400

@@ -371,7 +371,7 @@ def machine_policy(detection: Mapping[str, Any] | None, agent: ReadyAgent) -> Ma
 
 def _open_recording(path: Path) -> Recording | None:
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         return Recording(path)
     except OSError:
         logger.exception("Recording can't be written; the call goes on without")

@@ -10,6 +10,7 @@ from pathlib import Path
 import httpx
 import uvicorn
 from starlette.applications import Starlette
+from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.types import Receive, Scope, Send
 
 from outdial.simulator.browser import BrowserPhones
@@ -32,6 +33,9 @@ from outdial.simulator.vonage.rest import VonageRest
 from outdial.speech.base import TextToSpeech
 
 MAX_PHONE_MESSAGE_BYTES = 16 * 1024
+
+
+LOOPBACK = ("127.0.0.1", "localhost")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -156,6 +160,9 @@ async def serve(
 ) -> AsyncIterator[Simulator]:
     """The simulator listening in this event loop; `port` 0 takes a free one."""
     app = create_app(config, callee_voice=callee_voice, agent_voice=agent_voice)
+    if host in LOOPBACK:
+        # A web page whose name was made to point at this machine ("DNS rebinding") still says its name.
+        app.add_middleware(TrustedHostMiddleware, allowed_hosts=LOOPBACK)
     listener = socket.create_server((host, port))
     server = _Server(
         uvicorn.Config(

@@ -25,6 +25,7 @@ document.addEventListener("click", (event) => {
 });
 
 dialog?.addEventListener("close", () => {
+  if (watched && content.querySelector('[data-api$="/hang-up"]')) toast("The call goes on. You find it under Calls.");
   watched?.close();
   watched = null;
 });
