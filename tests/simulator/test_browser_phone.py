@@ -9,6 +9,7 @@ from websockets.exceptions import InvalidStatus
 from outdial.media.frames import FRAME_BYTES, SILENT_FRAME, silence
 from outdial.media.tones import tone
 from simulator.browser_page import GREETING, PHONE, caller_of, open_page
+from simulator.leftovers import nothing_left_behind
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 EVERY_CARRIER = pytest.mark.parametrize("carrier", ["twilio", "vonage", "telnyx"])
@@ -343,13 +344,12 @@ async def test_a_number_that_is_no_phones_is_refused(start, number):
 
 
 async def test_no_task_of_a_phone_outlives_its_simulator(start):
-    before = asyncio.all_tasks()
-    async with start() as setup, caller_of("twilio", setup) as caller, open_page(setup.simulator.base_url) as page:
-        await caller.call()
-        await page.event("ringing")
-        await page.send("answer")
-        await page.event("answered")
-    assert asyncio.all_tasks() == before
+    with nothing_left_behind():
+        async with start() as setup, caller_of("twilio", setup) as caller, open_page(setup.simulator.base_url) as page:
+            await caller.call()
+            await page.event("ringing")
+            await page.send("answer")
+            await page.event("answered")
 
 
 # -- whose pages may be phones

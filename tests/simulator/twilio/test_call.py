@@ -9,6 +9,7 @@ import pytest
 from outdial.media.tones import tone
 from outdial.simulator.phone import is_loud
 from simulator.customer import Stream
+from simulator.leftovers import nothing_left_behind
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -181,11 +182,10 @@ async def test_the_human_answers_what_we_say_and_both_voices_are_kept_as_a_wav(s
 
 
 async def test_closing_the_simulator_in_the_middle_of_a_call_leaves_nothing_behind(start):
-    before = asyncio.all_tasks()
-    async with start() as setup:
-        await setup.place("00")
-        await setup.customer.wait_for(lambda: setup.customer.streams)
-    assert asyncio.all_tasks() == before
+    with nothing_left_behind():
+        async with start() as setup:
+            await setup.place("00")
+            await setup.customer.wait_for(lambda: setup.customer.streams)
 
 
 # -- answering machine detection
