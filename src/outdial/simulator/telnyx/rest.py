@@ -4,19 +4,16 @@ import asyncio
 import logging
 import uuid
 from collections import OrderedDict
-from contextlib import suppress
 from typing import Any
 
-from starlette.background import BackgroundTask
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from outdial.simulator.connection import Dropped
+from outdial.simulator.dialling import reply_to_dial
 from outdial.simulator.faults import FaultKind
 from outdial.simulator.telnyx import errors, requests
 from outdial.simulator.telnyx.account import TelnyxAccount
-from outdial.simulator.telnyx.call import TelnyxCall
 from outdial.simulator.telnyx.commands import Commands
 from outdial.simulator.telnyx.configuration import Configuration
 from outdial.simulator.telnyx.inventory import Application
@@ -36,7 +33,6 @@ from outdial.simulator.telnyx.routing import ROOT, Endpoint, routes
 
 logger = logging.getLogger(__name__)
 
-CALLBACK_FIRST_PATIENCE_S = 5.0
 COMMANDS_REMEMBERED_S = 60.0
 MAX_DETAIL_RECORDS = 50  # a page
 
@@ -87,19 +83,9 @@ class TelnyxRest:
         self._done.remember("dial", command_id, told)
         reply = JSONResponse(told)
         logger.info("Call accepted", extra={"call_control_id": live.leg.call.id})
-        if strikes(FaultKind.ERROR_AFTER_DIALLING):
-            account.start(live)
-            raise errors.unexpected(500)
-        if strikes(FaultKind.REPLY_LOST):
-            account.start(live)
-            return Dropped()
-        if strikes(FaultKind.REPLY_AFTER_CALLBACK):
-            account.start(live)
-            await _first_callback(live)
-            return reply
-        # After the reply has gone out: Telnyx's callbacks usually come later, too.
-        reply.background = BackgroundTask(_start, account, live)
-        return reply
+        return await reply_to_dial(
+            reply, live, start=lambda: account.start(live), strikes=strikes, failure=errors.unexpected(500)
+        )
 
     async def _fetch_call(self, request: Request, body: Body) -> Response:
         leg = self._account.leg(request.path_params["id"])
@@ -230,19 +216,6 @@ class _Done:
         now = asyncio.get_running_loop().time()
         while self._replies and next(iter(self._replies.values()))[0] <= now:
             self._replies.popitem(last=False)
-
-
-async def _start(account: TelnyxAccount, live: TelnyxCall) -> None:
-    account.start(live)
-
-
-async def _first_callback(live: TelnyxCall) -> None:
-    """Until the customer has answered the first callback, or the call went on without one."""
-    with suppress(TimeoutError):
-        async with asyncio.timeout(CALLBACK_FIRST_PATIENCE_S):
-            await live.dialled.wait()
-            if live.first_callback is not None:
-                await asyncio.wait({live.first_callback})
 
 
 def _is_uuid(text: str) -> bool:

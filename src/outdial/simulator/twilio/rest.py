@@ -1,26 +1,22 @@
 """Twilio's REST resources for accounts and calls, under /2010-04-01."""
 
-import asyncio
 import base64
 import binascii
 import logging
 import secrets
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
-from starlette.background import BackgroundTask
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from outdial.simulator.calls import Call, Direction, Status
-from outdial.simulator.connection import Dropped
+from outdial.simulator.dialling import reply_to_dial
 from outdial.simulator.faults import FaultKind
 from outdial.simulator.twilio import errors, rehearsal, requests
 from outdial.simulator.twilio.account import Account
-from outdial.simulator.twilio.call import TwilioCall
 from outdial.simulator.twilio.numbers import NumberResources
 from outdial.simulator.twilio.requests import Form
 from outdial.simulator.twilio.resources import (
@@ -36,7 +32,6 @@ logger = logging.getLogger(__name__)
 
 METHODS = ["GET", "POST", "PUT", "DELETE"]
 MAX_BODY_BYTES = 64 * 1024
-CALLBACK_FIRST_PATIENCE_S = 5.0
 
 Endpoint = Callable[[Request, Form], Awaitable[Response]]
 
@@ -145,19 +140,10 @@ class TwilioRest:
         live = account.prepare(to=to, from_=from_, wishes=requests.wishes(form))
         reply = JSONResponse(self._shown(live.call), 201)
         logger.info("Call accepted", extra={"call_sid": live.call.id, "queue_ms": live.call.queue_ms})
-        if strikes(FaultKind.ERROR_AFTER_DIALLING):
-            account.start(live)
-            raise errors.RestError(500, 20500, "An internal server error has occurred")
-        if strikes(FaultKind.REPLY_LOST):
-            account.start(live)
-            return Dropped()
-        if strikes(FaultKind.REPLY_AFTER_CALLBACK):
-            account.start(live)
-            await _first_callback(live)
-            return reply
-        # After the reply has gone out: Twilio's callbacks usually come later, too.
-        reply.background = BackgroundTask(_start, account, live)
-        return reply
+        failure = errors.RestError(500, 20500, "An internal server error has occurred")
+        return await reply_to_dial(
+            reply, live, start=lambda: account.start(live), strikes=strikes, failure=failure
+        )
 
     async def _fetch_call(self, request: Request, form: Form) -> Response:
         return JSONResponse(self._shown(self._call(request)))
@@ -216,10 +202,6 @@ class TwilioRest:
         return call
 
 
-async def _start(account: Account, live: TwilioCall) -> None:
-    account.start(live)
-
-
 async def _body(request: Request) -> str:
     body = b""
     async for chunk in request.stream():
@@ -230,15 +212,6 @@ async def _body(request: Request) -> str:
         return body.decode("ascii")
     except UnicodeDecodeError:
         raise errors.RestError(400, 20001, "Invalid request body") from None
-
-
-async def _first_callback(live: TwilioCall) -> None:
-    """Until the customer has answered the first callback, or the call went on without one."""
-    with suppress(TimeoutError):
-        async with asyncio.timeout(CALLBACK_FIRST_PATIENCE_S):
-            await live.dialled.wait()
-            if live.first_callback is not None:
-                await asyncio.wait({live.first_callback})
 
 
 def _matches(call: Call, form: Form) -> bool:

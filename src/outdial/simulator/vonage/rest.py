@@ -3,16 +3,14 @@
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Coroutine
-from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 
-from starlette.background import BackgroundTask
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from outdial.simulator.connection import Dropped
+from outdial.simulator.dialling import reply_to_dial
 from outdial.simulator.faults import FaultKind
 from outdial.simulator.vonage import access, administration, errors, events, requests
 from outdial.simulator.vonage.account import Account
@@ -26,7 +24,6 @@ from outdial.simulator.vonage.webhooks import Webhook
 
 logger = logging.getLogger(__name__)
 
-CALLBACK_FIRST_PATIENCE_S = 5.0
 
 Handle = Callable[[Request, Application], Awaitable[Response]]
 HandleLive = Callable[[Request, PhoneLeg], Awaitable[Response]]
@@ -99,18 +96,9 @@ class VonageRest:
             201,
         )
         logger.info("Call accepted", extra={"call_uuid": live.leg.uuid})
-        if strikes(FaultKind.ERROR_AFTER_DIALLING):
-            account.start(live)
-            raise errors.internal()
-        if strikes(FaultKind.REPLY_LOST):
-            account.start(live)
-            return Dropped()
-        if strikes(FaultKind.REPLY_AFTER_CALLBACK):
-            account.start(live)
-            await _first_callback(live)
-            return reply
-        reply.background = BackgroundTask(_start, account, live)
-        return reply
+        return await reply_to_dial(
+            reply, live, start=lambda: account.start(live), strikes=strikes, failure=errors.internal()
+        )
 
     def _caller(self, wanted: requests.CreateCall, application: Application) -> str:
         if wanted.from_ is not None:
@@ -257,19 +245,6 @@ class VonageRest:
 
 def _refusal(exc: Invalid) -> errors.RestError:
     return errors.bad_request(exc.name, exc.reason)
-
-
-async def _start(account: Account, live: PhoneLeg) -> None:
-    account.start(live)
-
-
-async def _first_callback(live: PhoneLeg) -> None:
-    """Until the customer has answered the first event, or the call went on without one."""
-    with suppress(TimeoutError):
-        async with asyncio.timeout(CALLBACK_FIRST_PATIENCE_S):
-            await live.dialled.wait()
-            if live.first_callback is not None:
-                await asyncio.wait({live.first_callback})
 
 
 def _instant(request: Request, name: str) -> datetime | None:
