@@ -21,7 +21,8 @@ import outdial
 from outdial.media.frames import FRAME_BYTES, FRAME_MS, SAMPLE_RATE_HZ
 from outdial.media.tones import tone
 from outdial.simulator.server import SimulatorConfig, serve
-from simulator.customer import Customers
+from simulator.customer import Customer
+from simulator.customers import Customers
 
 playwright = pytest.importorskip("playwright.async_api", reason="Playwright is not installed")
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
@@ -132,7 +133,7 @@ def microphone(tmp_path) -> Path:
 async def test_a_conversation_sounds_the_same_at_both_ends(microphone, tmp_path):
     config = SimulatorConfig(pace=0.05, calls_per_second=0, recordings_dir=tmp_path)
     async with (
-        Customers().serve() as customers,
+        Customers(Customer).serve() as customers,
         serve(config) as simulator,
         pages(simulator.base_url) as page_url,
         chromium(microphone) as browser,
@@ -211,7 +212,7 @@ async def test_a_conversation_sounds_the_same_at_both_ends(microphone, tmp_path)
 async def test_without_a_microphone_it_rings_on_and_a_lost_simulator_is_found_again():
     config = SimulatorConfig(pace=0.05, calls_per_second=0)
     async with contextlib.AsyncExitStack() as stack:
-        customers = await stack.enter_async_context(Customers().serve())
+        customers = await stack.enter_async_context(Customers(Customer).serve())
         browser = await stack.enter_async_context(chromium(None))
         async with serve(config) as simulator:
             page = await browser.new_page()

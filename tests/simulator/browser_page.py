@@ -11,9 +11,10 @@ from websockets.exceptions import ConnectionClosed
 
 from outdial.media.frames import FRAME_MS, frames
 from outdial.media.tones import tone
-from simulator.telnyx.telnyx_customer import TelnyxCustomers, TelnyxSetup
+from simulator.customers import Customers
+from simulator.telnyx.telnyx_customer import TelnyxCustomer, TelnyxSetup
 from simulator.vonage.conftest import Setup as VonageSetup
-from simulator.vonage.customer import Customers as VonageCustomers
+from simulator.vonage.customer import Customer as VonageCustomer
 
 ORIGIN = "http://localhost:8000"
 PHONE = "+12025550190"
@@ -317,13 +318,13 @@ async def caller_of(carrier: str, setup) -> AsyncIterator[Caller]:
             case "twilio":
                 yield TwilioCaller(setup)
             case "vonage":
-                customers = await stack.enter_async_context(VonageCustomers().serve())
+                customers = await stack.enter_async_context(Customers(VonageCustomer).serve())
                 config = setup.simulator.vonage.config
                 vonage = VonageSetup(setup.simulator, customers.new(config.signature_secret), config)
                 await stack.enter_async_context(vonage.http)
                 yield VonageCaller(vonage)
             case "telnyx":
-                customers = await stack.enter_async_context(TelnyxCustomers().serve())
+                customers = await stack.enter_async_context(Customers(TelnyxCustomer).serve())
                 telnyx = TelnyxSetup(setup.simulator, customers.new())
                 yield TelnyxCaller(telnyx)
                 await telnyx.reset()

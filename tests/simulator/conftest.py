@@ -7,7 +7,8 @@ import pytest_asyncio
 
 from outdial.media.tones import tone
 from outdial.simulator.server import SimulatorConfig, serve
-from simulator.customer import Customers
+from simulator.customer import Customer
+from simulator.customers import Customers
 
 
 class Hum:
@@ -59,8 +60,8 @@ class Setup:
 
 
 @pytest_asyncio.fixture(loop_scope="session", scope="session")
-async def customers() -> AsyncIterator[Customers]:
-    async with Customers().serve() as customers_:
+async def customers() -> AsyncIterator[Customers[Customer]]:
+    async with Customers(Customer).serve() as customers_:
         yield customers_
 
 

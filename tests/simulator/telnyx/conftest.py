@@ -5,12 +5,13 @@ import pytest
 import pytest_asyncio
 
 from outdial.simulator.telnyx.config import TelnyxConfig
-from simulator.telnyx.telnyx_customer import TelnyxCustomers, TelnyxSetup
+from simulator.customers import Customers
+from simulator.telnyx.telnyx_customer import TelnyxCustomer, TelnyxSetup
 
 
 @pytest_asyncio.fixture(loop_scope="session", scope="session")
-async def telnyx_customers() -> AsyncIterator[TelnyxCustomers]:
-    async with TelnyxCustomers().serve() as customers:
+async def telnyx_customers() -> AsyncIterator[Customers[TelnyxCustomer]]:
+    async with Customers(TelnyxCustomer).serve() as customers:
         yield customers
 
 

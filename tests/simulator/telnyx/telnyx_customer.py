@@ -2,18 +2,13 @@
 
 import asyncio
 import base64
-import contextlib
 import json
-import socket
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 
 import httpx
-import uvicorn
-from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route, WebSocketRoute
 from starlette.websockets import WebSocket, WebSocketDisconnect
 from telnyx import AsyncTelnyx
 
@@ -230,56 +225,6 @@ class TelnyxSetup:
         await self.root.aclose()
 
 
-class TelnyxCustomers:
-    """The server all customers share."""
-
-    def __init__(self) -> None:
-        self._base_url = ""
-        self._customers: dict[str, TelnyxCustomer] = {}
-
-    def new(self) -> TelnyxCustomer:
-        id_ = str(len(self._customers))
-        self._customers[id_] = TelnyxCustomer(f"{self._base_url}/{id_}")
-        return self._customers[id_]
-
-    @contextlib.asynccontextmanager
-    async def serve(self) -> AsyncIterator["TelnyxCustomers"]:
-        app = Starlette(
-            routes=[
-                WebSocketRoute("/{id}/media", self._media),
-                Route("/{id}/{name}", self._callback, methods=["GET", "POST"]),
-            ]
-        )
-        listener = socket.create_server(("127.0.0.1", 0))
-        self._base_url = f"http://127.0.0.1:{listener.getsockname()[1]}"
-        server = _Server(
-            uvicorn.Config(
-                app, log_level="warning", access_log=False, ws="websockets-sansio", timeout_graceful_shutdown=1
-            )
-        )
-        serving = asyncio.create_task(server.serve(sockets=[listener]))
-        try:
-            while not server.started:  # noqa: ASYNC110 - uvicorn has no event for it
-                await asyncio.sleep(0.005)
-            yield self
-        finally:
-            server.should_exit = True
-            await serving
-            listener.close()
-
-    async def _callback(self, request: Request) -> Response:
-        return await self._customers[request.path_params["id"]].callback(request)
-
-    async def _media(self, websocket: WebSocket) -> None:
-        await self._customers[websocket.path_params["id"]].media(websocket)
-
-
 async def listen(stream: Stream) -> None:
     """Say nothing, until the stream is over."""
     await stream.until("stop")
-
-
-class _Server(uvicorn.Server):
-    @contextlib.contextmanager
-    def capture_signals(self):
-        yield

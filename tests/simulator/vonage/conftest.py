@@ -9,7 +9,8 @@ from vonage_jwt import JwtClient, verify_signature
 from outdial.media.tones import tone
 from outdial.simulator.server import SimulatorConfig, serve
 from outdial.simulator.vonage.account import VonageConfig
-from simulator.vonage.customer import Customers
+from simulator.customers import Customers
+from simulator.vonage.customer import Customer
 from simulator.vonage.spec import judge
 
 
@@ -90,8 +91,8 @@ class Setup:
 
 
 @pytest_asyncio.fixture(loop_scope="session", scope="session")
-async def customers() -> AsyncIterator[Customers]:
-    async with Customers().serve() as customers_:
+async def customers() -> AsyncIterator[Customers[Customer]]:
+    async with Customers(Customer).serve() as customers_:
         yield customers_
 
 

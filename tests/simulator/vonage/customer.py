@@ -1,20 +1,15 @@
 """The other side of the simulated Vonage: a server that answers, takes events and websockets, and judges them."""
 
 import asyncio
-import contextlib
 import hashlib
 import json
-import socket
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any
 
 import jwt
-import uvicorn
-from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
-from starlette.routing import Route, WebSocketRoute
 from starlette.websockets import WebSocket, WebSocketDisconnect
 from vonage_jwt import verify_signature
 
@@ -151,7 +146,7 @@ class Customer:
         await self.wait_for(lambda: status in self.events(), timeout_s)
         return next(body for body in self.named("event") if body.get("status") == status)
 
-    async def request(self, request: Request) -> Response:
+    async def callback(self, request: Request) -> Response:
         name, raw = request.path_params["name"], await request.body()
         token = request.headers.get("authorization", "").removeprefix("Bearer ")
         claims = jwt.decode(token, options={"verify_signature": False}) if token else {}
@@ -190,53 +185,3 @@ class Customer:
     async def _tell(self) -> None:
         async with self.news:
             self.news.notify_all()
-
-
-class Customers:
-    """The server all customers share."""
-
-    def __init__(self) -> None:
-        self._base_url = ""
-        self._customers: dict[str, Customer] = {}
-
-    def new(self, signature_secret: str) -> Customer:
-        id_ = str(len(self._customers))
-        self._customers[id_] = Customer(f"{self._base_url}/{id_}", signature_secret)
-        return self._customers[id_]
-
-    @contextlib.asynccontextmanager
-    async def serve(self) -> AsyncIterator["Customers"]:
-        app = Starlette(
-            routes=[
-                WebSocketRoute("/{id}/media", self._media),
-                Route("/{id}/{name}", self._request, methods=["GET", "POST"]),
-            ]
-        )
-        listener = socket.create_server(("127.0.0.1", 0))
-        self._base_url = f"http://127.0.0.1:{listener.getsockname()[1]}"
-        server = _Server(
-            uvicorn.Config(
-                app, log_level="warning", access_log=False, ws="websockets-sansio", timeout_graceful_shutdown=1
-            )
-        )
-        serving = asyncio.create_task(server.serve(sockets=[listener]))
-        try:
-            while not server.started:  # noqa: ASYNC110 - uvicorn has no event for it
-                await asyncio.sleep(0.005)
-            yield self
-        finally:
-            server.should_exit = True
-            await serving
-            listener.close()
-
-    async def _request(self, request: Request) -> Response:
-        return await self._customers[request.path_params["id"]].request(request)
-
-    async def _media(self, websocket: WebSocket) -> None:
-        await self._customers[websocket.path_params["id"]].media(websocket)
-
-
-class _Server(uvicorn.Server):
-    @contextlib.contextmanager
-    def capture_signals(self):
-        yield
