@@ -6,13 +6,13 @@ Source: developers.telnyx.com/api-reference/websockets/stream-call-media-over-we
 import base64
 import binascii
 import json
-from collections import deque
 from collections.abc import Callable
 from datetime import datetime
 
 import msgspec
 
-from outdial.media.frames import FRAME_BYTES, FRAME_MS, SILENT_FRAME
+from outdial.media.frames import FRAME_MS, SILENT_FRAME
+from outdial.simulator.playout import Full, Playout
 from outdial.simulator.telnyx import codecs
 from outdial.simulator.telnyx.wishes import Stream
 
@@ -81,9 +81,11 @@ class MediaStream:
         self._held = ""  # a frame that is to be overtaken
         self._sequence = 0
         self._chunks = {"inbound": 0, "outbound": 0}
-        self._buffer: deque[memoryview | _Mark] = deque()
-        self._buffered_bytes = 0
-        self._reached: list[_Mark] = []  # their audio is in the frame that is playing now
+        self._playout = Playout(
+            silence=SILENT_FRAME,
+            max_bytes=MAX_BUFFERED_BYTES,
+            on_mark=lambda name: self._tell({"event": "mark", "mark": {"name": name}}),
+        )
         self._next_mp3_ms = 0
 
     def start(self) -> None:
@@ -105,11 +107,11 @@ class MediaStream:
         """Takes 20 ms of what the phone says, gives 20 ms of what the customer has sent."""
         if not self.open:
             return SILENT_FRAME
-        self._return(self._reached)
+        self._playout.heard()
         self.sent_ms += FRAME_MS
         if self._wish.track != "outbound_track":
             self._send_audio("inbound", said)
-        return self._play()
+        return self._playout.frame() or SILENT_FRAME
 
     def heard(self, frame: bytes) -> None:
         """All the phone has heard in these 20 ms, for the outbound track."""
@@ -142,12 +144,10 @@ class MediaStream:
         match parsed:
             case _Message(event="media", media=_Media(payload=payload)):
                 self._buffer_audio(payload)
-            case _Message(event="mark", mark=_Mark() as mark):
-                self._buffer.append(mark)
-                if len(self._buffer) == 1 and not self._reached:
-                    self._return_all()
+            case _Message(event="mark", mark=_Mark(name=name)):
+                self._playout.mark(name)
             case _Message(event="clear"):
-                self._return_all()
+                self._playout.clear()
             case _:
                 raise _Refused(MALFORMED, "Received frame was not formed correctly")
 
@@ -162,49 +162,16 @@ class MediaStream:
         codec = self._wish.bidirectional_codec
         if not MIN_CHUNK_MS <= codecs.FORMATS[codec].duration_ms(audio) <= MAX_CHUNK_MS:
             raise _Refused(INVALID_MEDIA, "A chunk must hold from 20 milliseconds to 30 seconds of audio")
-        pcm = codecs.decode(codec, audio)
-        if self._buffered_bytes + len(pcm) > MAX_BUFFERED_BYTES:
-            raise _Refused(RATE_LIMIT, "Too many requests")
-        self._buffered_bytes += len(pcm)
-        self._buffer.append(memoryview(pcm))
+        try:
+            self._playout.add(codecs.decode(codec, audio))
+        except Full as exc:
+            raise _Refused(RATE_LIMIT, "Too many requests") from exc
 
     def _take_mp3(self) -> None:
         """Nothing is heard: RTP payloads aren't MP3, and real MP3 files are not simulated."""
         if self.sent_ms < self._next_mp3_ms:
             raise _Refused(RATE_LIMIT, "Too many requests")
         self._next_mp3_ms = self.sent_ms + MP3_EVERY_MS
-
-    def _play(self) -> bytes:
-        """The next 20 ms of what was buffered."""
-        if not self._buffer:
-            return SILENT_FRAME
-        parts: list[bytes | memoryview] = []
-        missing = FRAME_BYTES
-        while self._buffer and (missing or isinstance(self._buffer[0], _Mark)):
-            item = self._buffer.popleft()
-            if isinstance(item, _Mark):
-                self._reached.append(item)
-                continue
-            if len(item) > missing:
-                self._buffer.appendleft(item[missing:])
-                item = item[:missing]
-            parts.append(item)
-            missing -= len(item)
-        self._buffered_bytes -= FRAME_BYTES - missing
-        parts.append(bytes(missing))
-        return b"".join(parts)
-
-    def _return_all(self) -> None:
-        marks = self._reached + [item for item in self._buffer if isinstance(item, _Mark)]
-        self._buffer.clear()
-        self._buffered_bytes = 0
-        self._reached = marks
-        self._return(marks)
-
-    def _return(self, marks: list[_Mark]) -> None:
-        for mark in marks:
-            self._tell({"event": "mark", "mark": {"name": mark.name}})
-        marks.clear()
 
     def _send_audio(self, track: str, pcm: bytes) -> None:
         self._sequence += 1

@@ -6,7 +6,6 @@ Source: twilio.com/docs/voice/media-streams/websocket-messages
 import base64
 import binascii
 import json
-from collections import deque
 from collections.abc import Callable, Mapping
 from functools import lru_cache
 
@@ -14,9 +13,10 @@ import msgspec
 
 from outdial.media.frames import FRAME_MS, FRAME_SAMPLES, SILENT_FRAME
 from outdial.media.g711 import pcm_to_ulaw, ulaw_to_pcm
+from outdial.simulator.playout import Full, Playout
 
 MAX_BUFFERED_BYTES = 8000 * 60 * 30  # half an hour of audio; nobody means to send more ahead
-ULAW_SILENCE = b"\xff"
+ULAW_SILENCE = b"\xff" * FRAME_SAMPLES
 KEYS = frozenset("0123456789ABCD*#")
 
 
@@ -62,9 +62,11 @@ class MediaStream:
         self._parameters = dict(parameters)
         self._sequence = 0
         self._chunk = 0
-        self._buffer: deque[memoryview | _Mark] = deque()
-        self._buffered_bytes = 0
-        self._reached: list[_Mark] = []  # their audio is in the frame that is playing now
+        self._playout = Playout(
+            silence=ULAW_SILENCE,
+            max_bytes=MAX_BUFFERED_BYTES,
+            on_mark=lambda name: self._tell("mark", {"name": name}),
+        )
 
     def start(self) -> None:
         self._send(json.dumps({"event": "connected", "protocol": "Call", "version": "1.0.0"}))
@@ -90,7 +92,7 @@ class MediaStream:
     def exchange(self, said: bytes) -> bytes:
         if not self.open:
             return SILENT_FRAME
-        self._return(self._reached)
+        self._playout.heard()
         self._sequence += 1
         self._chunk += 1
         self.sent_ms += FRAME_MS
@@ -99,7 +101,8 @@ class MediaStream:
             f'"chunk":"{self._chunk}","timestamp":"{self.sent_ms}","payload":"{_payload(said)}"}},'
             f'"streamSid":"{self._sid}"}}'
         )
-        return self._play()
+        frame = self._playout.frame()
+        return SILENT_FRAME if frame is None else ulaw_to_pcm(frame)
 
     def press(self, digit: str) -> None:
         if self.open and digit in KEYS:
@@ -120,12 +123,10 @@ class MediaStream:
         match parsed:
             case _Message(event="media", media=_Media(payload=payload)):
                 self._buffer_audio(payload)
-            case _Message(event="mark", mark=_Mark() as mark):
-                self._buffer.append(mark)
-                if len(self._buffer) == 1 and not self._reached:
-                    self._return_all()
+            case _Message(event="mark", mark=_Mark(name=name)):
+                self._playout.mark(name)
             case _Message(event="clear"):
-                self._return_all()
+                self._playout.clear()
             case _:
                 raise InvalidMessage("an unknown or incomplete event")
 
@@ -134,43 +135,10 @@ class MediaStream:
             audio = base64.b64decode(payload, validate=True)
         except (binascii.Error, ValueError) as exc:
             raise InvalidMessage("the payload is not base64") from exc
-        self._buffered_bytes += len(audio)
-        if self._buffered_bytes > MAX_BUFFERED_BYTES:
-            raise InvalidMessage("too much audio ahead")
-        if audio:
-            self._buffer.append(memoryview(audio))
-
-    def _play(self) -> bytes:
-        """The next 20 ms of what was buffered, as PCM."""
-        if not self._buffer:
-            return SILENT_FRAME
-        parts: list[bytes | memoryview] = []
-        missing = FRAME_SAMPLES
-        while self._buffer and (missing or isinstance(self._buffer[0], _Mark)):
-            item = self._buffer.popleft()
-            if isinstance(item, _Mark):
-                self._reached.append(item)
-                continue
-            if len(item) > missing:
-                self._buffer.appendleft(item[missing:])
-                item = item[:missing]
-            parts.append(item)
-            missing -= len(item)
-        self._buffered_bytes -= FRAME_SAMPLES - missing
-        parts.append(ULAW_SILENCE * missing)
-        return ulaw_to_pcm(b"".join(parts))
-
-    def _return_all(self) -> None:
-        marks = self._reached + [item for item in self._buffer if isinstance(item, _Mark)]
-        self._buffer.clear()
-        self._buffered_bytes = 0
-        self._reached = marks
-        self._return(marks)
-
-    def _return(self, marks: list[_Mark]) -> None:
-        for mark in marks:
-            self._tell("mark", {"name": mark.name})
-        marks.clear()
+        try:
+            self._playout.add(audio)
+        except Full as exc:
+            raise InvalidMessage("too much audio ahead") from exc
 
     def _tell(self, event: str, body: object) -> None:
         self._sequence += 1
