@@ -40,4 +40,4 @@ async def _refused(request: Request, error: Exception) -> Response:
     problem = as_problem(error)
     assert problem is not None
     of_the_api = request.url.path.startswith(API_PATHS) or "text/html" not in request.headers.get("accept", "")
-    return respond(problem) if of_the_api else error_page(request, error)
+    return respond(problem) if of_the_api else error_page(request, problem)

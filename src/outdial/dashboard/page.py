@@ -17,7 +17,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from outdial import __version__
 from outdial.api.auth import require_role, role_of, signed_in
-from outdial.api.problems import as_problem
+from outdial.api.problems import Problem, as_problem
 from outdial.api.services import Services
 from outdial.api.sign_in_cookie import is_of_another_workspace
 from outdial.dashboard import words
@@ -180,30 +180,28 @@ class PageRoute(APIRoute):
                     return Response(status_code=401)  # as for who is signed out: the whole page is loaded again
                 require_role(person.principal, needed)
                 return await handle(request)
-            except (OperationalError, InterfaceError, PoolTimeout) as error:
-                return error_page(request, error)
+            except (OperationalError, InterfaceError, PoolTimeout):
+                return error_page(request)
             except Exception as error:
-                if as_problem(error) is None:
+                problem = as_problem(error)
+                if problem is None:
                     raise
                 if person is None:
-                    return error_page(request, error)
-                return await _error_in_frame(request, person, error)
+                    return error_page(request, problem)
+                return await _error_in_frame(request, person, problem)
 
         return guarded
 
 
-async def _error_in_frame(request: Request, person: SignedIn, error: Exception) -> Response:
-    problem = as_problem(error)
-    assert problem is not None
+async def _error_in_frame(request: Request, person: SignedIn, problem: Problem) -> Response:
     shown = Page(request, request.app.state.services, person)
     return await shown.render(
         "error.html", status=problem.status_code, message=problem.message, title=_title(problem.status_code)
     )
 
 
-def error_page(request: Request, error: Exception) -> Response:
-    """Without the frame, which wants the database."""
-    problem = as_problem(error)
+def error_page(request: Request, problem: Problem | None = None) -> Response:
+    """Without the frame, which wants the database. Without a problem it is the database that can't be reached."""
     status = 503 if problem is None else problem.status_code
     message = "The database can't be reached. This page tries again by itself." if problem is None else problem.message
     return plain(

@@ -6,7 +6,7 @@ from fastapi import APIRouter, Form, Request, Response
 from fastapi.responses import RedirectResponse
 
 from outdial.api.auth import signed_in
-from outdial.api.problems import as_problem
+from outdial.api.problems import Problem, as_problem
 from outdial.api.services import Use
 from outdial.api.sign_in_cookie import delete_token, read_token, require_our_page, require_same_origin, set_token
 from outdial.dashboard.page import error_page, local_path, plain
@@ -81,8 +81,8 @@ async def post_sign_out(request: Request, services: Use, csrf_token: Text = "") 
     if person is not None and token is not None:
         try:
             require_our_page(request, person, base_url, csrf_token=csrf_token)
-        except Exception as error:
-            return error_page(request, error)
+        except Problem as problem:
+            return error_page(request, problem)
         await sign_out(services.engine, token)
         request.app.state.sign_ins.forget(person.person_id)
     response = RedirectResponse("/sign-in", 303)

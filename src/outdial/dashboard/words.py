@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import parse_qsl
 
-from markupsafe import Markup, escape
+from markupsafe import Markup
 
 from outdial.instants import parse_instant
 
@@ -119,11 +119,6 @@ def counted(number: int, one: str, many: str | None = None) -> str:
     return f"{number:,} {one if number == 1 else many or one + 's'}"
 
 
-def paragraphs(text: str) -> Markup:
-    """Lines as they were written."""
-    return Markup("<br>").join(escape(line) for line in text.splitlines())
-
-
 FILTERS: dict[str, Callable[..., Any]] = {
     "instant": instant,
     "duration": duration,
@@ -139,5 +134,4 @@ FILTERS: dict[str, Callable[..., Any]] = {
     "pretty_body": pretty_body,
     "is_keys": is_keys,
     "counted": counted,
-    "paragraphs": paragraphs,
 }

@@ -67,11 +67,6 @@ def is_listening(text: str) -> bool:
     return all(word in _LISTENING for word in _utterance(text).words)
 
 
-def as_digits(text: str) -> str:
-    """The digits somebody spoke instead of pressing ("press one" → "1"); "" when it is anything else."""
-    return _as_number(_utterance(text).words)
-
-
 @dataclass(frozen=True, slots=True)
 class _Utterance:
     words: tuple[str, ...]
