@@ -12,7 +12,7 @@ import pytest_asyncio
 from playwright.async_api import Browser, BrowserContext, Page, Playwright, async_playwright
 
 from browser.chromium import FLAGS, WHY_NOT, chromium
-from browser.demo import Demo, running_demo
+from browser.demo import Demo, running_demo, signed_in
 from end_to_end.conftest import new_database
 
 __all__ = ["new_database"]
@@ -54,14 +54,7 @@ async def browser(playwright: Playwright) -> AsyncIterator[Browser]:
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def operator(browser: Browser, demo: Demo) -> dict[str, Any]:
-    """The cookies of the first person, who came by the demo's link."""
-    context = await browser.new_context()
-    page = await context.new_page()
-    await page.goto(demo.sign_in_url)
-    await page.wait_for_url(f"{demo.base_url}/")
-    state = await context.storage_state()
-    await context.close()
-    return dict(state)
+    return await signed_in(browser, demo)
 
 
 @pytest_asyncio.fixture(loop_scope="session")

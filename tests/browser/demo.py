@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+from playwright.async_api import Browser
 
 READY_S = 120.0
 STOP_S = 30.0
@@ -39,6 +40,17 @@ class Demo:
                 if call["state"] == "ended" and (call["recording_url"] or call["answered_at"] is None):
                     return call
                 await asyncio.sleep(0.2)
+
+
+async def signed_in(browser: Browser, demo: Demo) -> dict[str, Any]:
+    """The cookies of the first person, who comes by the demo's link; it works once."""
+    context = await browser.new_context()
+    page = await context.new_page()
+    await page.goto(demo.sign_in_url)
+    await page.wait_for_url(f"{demo.base_url}/")
+    state = await context.storage_state()
+    await context.close()
+    return dict(state)
 
 
 @asynccontextmanager

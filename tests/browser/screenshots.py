@@ -8,12 +8,12 @@ import os
 import sys
 import tempfile
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
-from playwright.async_api import Browser, async_playwright
+from playwright.async_api import async_playwright
 
 from browser.chromium import FLAGS, WHY_NOT, chromium
-from browser.demo import Demo, running_demo
+from browser.demo import Demo, running_demo, signed_in
 from browser.pages import PAGES
 
 THEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
@@ -55,16 +55,6 @@ async def take(folder: Path) -> None:
                 await page.screenshot(path=folder / f"outbound-call-api-{theme}.jpg", type="jpeg", quality=QUALITY)
                 await context.close()
             await browser.close()
-
-
-async def signed_in(browser: Browser, demo: Demo) -> Any:
-    context = await browser.new_context()
-    page = await context.new_page()
-    await page.goto(demo.sign_in_url)
-    await page.wait_for_url(f"{demo.base_url}/")
-    state = await context.storage_state()
-    await context.close()
-    return state
 
 
 async def calls(demo: Demo) -> dict[str, str]:
