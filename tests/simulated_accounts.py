@@ -14,6 +14,7 @@ from outdial.simulator.server import SimulatorApp, SimulatorConfig, create_app
 from outdial.simulator.telnyx.config import TelnyxConfig
 from outdial.simulator.vonage.account import VonageConfig
 
+URL = "https://voice.example"  # this server's, as carriers are told
 FIRST, SECOND = "+15550000009", "+15550000010"  # numbers of every account; they never meet
 VERIFIED = "+15550000019"                       # only a verified caller ID (of Twilio's)
 

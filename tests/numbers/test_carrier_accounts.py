@@ -10,50 +10,15 @@ from outdial.carriers.base import CarrierName
 from outdial.carriers.registry import CARRIERS as KINDS
 from outdial.db.tables import attempts, calls, carrier_accounts
 from outdial.numbers.carrier_accounts import AccountChanges, change_account, get_account, list_accounts
-from outdial.numbers.connecting import Connector
 from outdial.refusals import Conflict, Invalid, NotFound, Unavailable
 from outdial.simulator.server import create_app
 from outdial.workspaces.audit import COMMAND_LINE
-from outdial.workspaces.secrets import SecretBox
 from outdial.workspaces.store import create_workspace
-from simulated_accounts import FIRST, SECOND, SimulatedAccounts
+from simulated_accounts import FIRST, SECOND
 
 CARRIERS = tuple(CarrierName)
 TWILIO, VONAGE, TELNYX = CARRIERS
 SECRET = {TWILIO: "auth_token", VONAGE: "api_secret", TELNYX: "api_key"}
-URL = "https://voice.example"
-
-
-@pytest.fixture
-def accounts() -> SimulatedAccounts:
-    return SimulatedAccounts()
-
-
-@pytest.fixture
-def connector(engine, accounts) -> Connector:
-    return Connector(
-        engine=engine, secret_box=SecretBox("a key for tests"), public_url=URL, open_account=accounts.open
-    )
-
-
-@pytest.fixture
-async def workspace_id(engine) -> str:
-    return (await create_workspace(engine, name="Clinic", lines=5))["id"]
-
-
-@pytest.fixture
-def connect(connector, accounts, workspace_id):
-    async def connect(carrier, e164=FIRST, **options):
-        return await connector.connect(
-            workspace_id,
-            carrier=carrier,
-            e164=e164,
-            credentials=accounts.credentials[carrier],
-            by=COMMAND_LINE,
-            **options,
-        )
-
-    return connect
 
 
 @pytest.fixture

@@ -19,40 +19,13 @@ from outdial.refusals import Conflict, Invalid, NotFound, Unavailable
 from outdial.workspaces.audit import COMMAND_LINE, list_audit
 from outdial.workspaces.secrets import SecretBox
 from outdial.workspaces.store import create_workspace
-from simulated_accounts import FIRST, SECOND, VERIFIED, SimulatedAccounts
+from simulated_accounts import FIRST, SECOND, URL, VERIFIED
 
 CARRIERS = tuple(CarrierName)
 TWILIO = CarrierName.TWILIO
 STRANGE = "+15559999999"  # nobody's
-URL = "https://voice.example"
 OTHER_REGION = {carrier: kind.regions[1] for carrier, kind in KINDS.items()}
 SECRET = {"twilio": "auth_token", "vonage": "api_secret", "telnyx": "api_key"}
-
-
-@pytest.fixture
-def accounts() -> SimulatedAccounts:
-    return SimulatedAccounts()
-
-
-@pytest.fixture
-def connector(engine, accounts) -> Connector:
-    return Connector(
-        engine=engine, secret_box=SecretBox("a key for tests"), public_url=URL, open_account=accounts.open
-    )
-
-
-@pytest.fixture
-async def workspace_id(engine) -> str:
-    return (await create_workspace(engine, name="Clinic", lines=5))["id"]
-
-
-@pytest.fixture
-def connect(connector, accounts, workspace_id):
-    async def connect(carrier, e164=FIRST, **options):
-        options = {"credentials": accounts.credentials[carrier]} | options
-        return await connector.connect(workspace_id, carrier=carrier, e164=e164, **options, by=COMMAND_LINE)
-
-    return connect
 
 
 @pytest.fixture

@@ -1,0 +1,35 @@
+"""A workspace, and simulated accounts at all carriers whose numbers can be connected to it."""
+
+import pytest
+
+from outdial.numbers.connecting import Connector
+from outdial.workspaces.audit import COMMAND_LINE
+from outdial.workspaces.secrets import SecretBox
+from outdial.workspaces.store import create_workspace
+from simulated_accounts import FIRST, URL, SimulatedAccounts
+
+
+@pytest.fixture
+def accounts() -> SimulatedAccounts:
+    return SimulatedAccounts()
+
+
+@pytest.fixture
+def connector(engine, accounts) -> Connector:
+    return Connector(
+        engine=engine, secret_box=SecretBox("a key for tests"), public_url=URL, open_account=accounts.open
+    )
+
+
+@pytest.fixture
+async def workspace_id(engine) -> str:
+    return (await create_workspace(engine, name="Clinic", lines=5))["id"]
+
+
+@pytest.fixture
+def connect(connector, accounts, workspace_id):
+    async def connect(carrier, e164=FIRST, **options):
+        options = {"credentials": accounts.credentials[carrier]} | options
+        return await connector.connect(workspace_id, carrier=carrier, e164=e164, **options, by=COMMAND_LINE)
+
+    return connect
