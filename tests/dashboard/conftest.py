@@ -1,43 +1,18 @@
 """The whole app (API and dashboard) over a fresh database, and browsers that are signed in to it."""
 
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack
-from pathlib import Path
 
 import httpx
 import pytest
 from fastapi import FastAPI
-from sqlalchemy.ext.asyncio import AsyncEngine
 
+from api.conftest import accounts_at_carriers, browser_of, services, settings, tenant
 from outdial.api.app import create_api
 from outdial.api.services import Services
 from outdial.dashboard.app import add_dashboard
-from outdial.db.notify import Notifications
-from outdial.ids import new_id
-from outdial.members import store
-from outdial.members.sign_in import make_link, use_link
-from outdial.settings import Settings
 from outdial.workspaces.access import Role
-from outdial.workspaces.audit import COMMAND_LINE
-from outdial.workspaces.secrets import SecretBox
-from tenants import Tenant, make_tenant
 
-
-@pytest.fixture
-def settings(tmp_path: Path) -> Settings:
-    return Settings(data_dir=tmp_path, public_url="https://voice.example")
-
-
-@pytest.fixture
-async def services(engine: AsyncEngine, database_url: str, settings: Settings) -> AsyncIterator[Services]:
-    async with Notifications(database_url) as notifications:
-        yield Services(
-            engine=engine,
-            settings=settings,
-            notifications=notifications,
-            secret_box=SecretBox("a key for tests"),
-            recordings_dir=settings.data_dir / "recordings",
-        )
+__all__ = ["accounts_at_carriers", "browser_of", "services", "settings", "tenant"]
 
 
 @pytest.fixture
@@ -46,40 +21,6 @@ async def app(services: Services) -> AsyncIterator[FastAPI]:
     live_pages = add_dashboard(app, services)
     yield app
     await live_pages.aclose()
-
-
-@pytest.fixture
-async def tenant(engine: AsyncEngine) -> Tenant:
-    return await make_tenant(engine)
-
-
-@pytest.fixture
-async def browser_of(app: FastAPI, engine: AsyncEngine, tenant: Tenant):
-    """A browser in which somebody of this role is signed in, with the headers that a page of ours sends."""
-    async with AsyncExitStack() as stack:
-
-        async def browser_of(role: Role) -> httpx.AsyncClient:
-            member = await store.invite(
-                engine,
-                tenant.workspace_id,
-                email=f"{new_id(role)}@clinic.example",
-                name=role.title(),
-                role=role,
-                by=COMMAND_LINE,
-                base_url="",
-            )
-            token = await use_link(engine, await make_link(engine, member["id"]), user_agent="Firefox")
-            signed_in = await app.state.sign_ins(token)
-            browser = httpx.AsyncClient(
-                transport=httpx.ASGITransport(app),
-                base_url="https://voice.example",
-                headers={"X-CSRF-Token": signed_in.csrf_token, "Origin": "https://voice.example"},
-                cookies={"__Host-outdial_sign_in": token},
-            )
-            browser.signed_in = signed_in
-            return await stack.enter_async_context(browser)
-
-        yield browser_of
 
 
 @pytest.fixture

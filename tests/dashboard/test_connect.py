@@ -12,17 +12,7 @@ from outdial.numbers.access import open_account
 from outdial.numbers.simulated import simulated_accounts
 from outdial.simulator.server import SimulatorConfig, serve
 from outdial.workspaces.access import Role
-from simulated_accounts import FIRST, SimulatedAccounts
-
-
-@pytest.fixture
-def accounts_at_carriers():
-    return SimulatedAccounts()
-
-
-@pytest.fixture
-def services(services, accounts_at_carriers):
-    return replace(services, open_account=accounts_at_carriers.open)
+from simulated_accounts import FIRST
 
 
 @pytest.fixture
