@@ -31,8 +31,8 @@ from outdial.agents.store import create_agent
 from outdial.api.app import create_api
 from outdial.api.services import Services
 from outdial.api.sign_in_cookie import cookie_name
-from outdial.calls.feed import add_event
-from outdial.carriers.base import CarrierName
+from outdial.calls.events import add_event
+from outdial.carriers.name import CarrierName
 from outdial.dashboard.app import add_dashboard
 from outdial.db.embedded import EmbeddedPostgres
 from outdial.db.engine import create_engine

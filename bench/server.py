@@ -28,7 +28,7 @@ from outdial import logs
 from outdial.agents.book import AgentBook, ReadyAgent
 from outdial.agents.store import create_agent
 from outdial.app import Running, Speech, running, spare_startup_from_collection
-from outdial.carriers.base import CarrierName
+from outdial.carriers.name import CarrierName
 from outdial.conversation.hearing import Hearing, Utterance
 from outdial.conversation.live_call import LiveCall
 from outdial.numbers.store import add_number

@@ -3,7 +3,7 @@
 import asyncio
 import itertools
 import tempfile
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
 
 import hypothesis
@@ -11,10 +11,17 @@ import psycopg
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from fake_carrier import FakeCarrier
+from outdial.calls.workers import Worker
 from outdial.db.embedded import EmbeddedPostgres
 from outdial.db.engine import create_engine
 from outdial.db.migrate import upgrade
+from outdial.db.notify import Notifications
 from outdial.db.tables import metadata
+from outdial.dispatch.sweep import Sweep
+from outdial.settings import Settings
+from outdial.workspaces.store import create_workspace
+from workspace import Workspace
 
 # The first text Hypothesis makes on a fresh machine costs two seconds, for its table of all characters.
 hypothesis.settings.register_profile(
@@ -86,3 +93,61 @@ async def _migrate(url: str) -> None:
     engine = create_engine(url)
     await upgrade(engine)
     await engine.dispose()
+
+
+# -- a workspace that calls through a carrier in memory --------------------------------------------------------
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    return Settings(data_dir=tmp_path, public_url="https://voice.example")
+
+
+@pytest.fixture
+def carrier() -> FakeCarrier:
+    return FakeCarrier()
+
+
+MakeWorkspace = Callable[..., Awaitable[Workspace]]
+
+
+@pytest.fixture
+async def make_workspace(
+    engine: AsyncEngine, settings: Settings, carrier: FakeCarrier
+) -> AsyncIterator[MakeWorkspace]:
+    made: list[Workspace] = []
+
+    async def make(*, lines: int = 5, calls_per_second: float = 1000.0) -> Workspace:
+        view = await create_workspace(engine, name="Clinic", lines=lines)
+        workspace = Workspace(engine, settings, carrier, view["id"])
+        workspace.account_id, workspace.number_id = await workspace.add_account(calls_per_second=calls_per_second)
+        made.append(workspace)
+        return workspace
+
+    yield make
+    for workspace in made[:1]:
+        await workspace.recount()
+
+
+@pytest.fixture
+async def workspace(make_workspace: MakeWorkspace) -> Workspace:
+    return await make_workspace()
+
+
+@pytest.fixture
+def sweep(workspace: Workspace, database_url: str) -> Sweep:
+    """One that is asked to sweep; it listens to nothing."""
+    return Sweep(
+        workspace.engine,
+        workspace.settings,
+        Notifications(database_url),
+        workspace.open_carrier,
+        owner="worker_sweep",
+    )
+
+
+@pytest.fixture
+async def worker(workspace: Workspace, database_url: str) -> AsyncIterator[Worker]:
+    """A worker that lives."""
+    async with Worker(workspace.engine, database_url) as worker:
+        yield worker

@@ -4,7 +4,8 @@ from collections.abc import Mapping
 
 import httpx
 
-from outdial.carriers.base import Carrier, CarrierName
+from outdial.carriers.calls import Carrier
+from outdial.carriers.name import CarrierName
 from outdial.carriers.telnyx.account import TelnyxCredentials
 from outdial.carriers.telnyx.rest import TelnyxCarrier
 from outdial.carriers.twilio.rest import TwilioCarrier, TwilioCredentials

@@ -10,17 +10,15 @@ from dataclasses import dataclass
 
 import uvicorn
 
+from outdial.accounts.clients import Accounts
 from outdial.agents.book import AgentBook
+from outdial.agents.previews import Previews
 from outdial.api.app import create_api
 from outdial.api.callbacks import callbacks_router
 from outdial.api.media_socket import Start, media_sockets
 from outdial.api.services import Services
-from outdial.calls.accounts import Accounts
-from outdial.calls.callbacks import Callbacks
-from outdial.calls.dialing import Dispatcher
-from outdial.calls.doorway import Doorway
-from outdial.calls.live import LiveCalls
-from outdial.calls.reconcile import Sweep
+from outdial.callbacks.inbox import Callbacks
+from outdial.callbacks.incoming import Doorway
 from outdial.calls.workers import Worker
 from outdial.carriers.registry import carrier_named
 from outdial.conversation.call_facts import Engines
@@ -29,13 +27,15 @@ from outdial.db.embedded import embedded
 from outdial.db.engine import create_engine
 from outdial.db.migrate import upgrade
 from outdial.db.notify import Notifications
+from outdial.dispatch.dialing import Dispatcher
+from outdial.dispatch.sweep import Sweep
+from outdial.live.conversations import LiveCalls
 from outdial.media.pacer import Pacer
 from outdial.media.voice_activity import VoiceActivity
 from outdial.members.first_start import first_link
 from outdial.settings import Settings
 from outdial.speech.base import SpeechToText, TextToSpeech
 from outdial.speech.offline import OfflineSpeechToText, OfflineTextToSpeech
-from outdial.speech.previews import Previews
 from outdial.speech.prompts import PromptCache
 from outdial.workspaces.secrets import SecretBox
 

@@ -3,11 +3,11 @@ from dataclasses import replace
 import pytest
 from sqlalchemy import text
 
+from outdial.agents.previews import Previews
 from outdial.agents.script.examples import load_example
 from outdial.agents.store import resolve
 from outdial.refusals import Conflict, NotFound
 from outdial.speech.instant import InstantTextToSpeech
-from outdial.speech.previews import Previews
 from tenants import make_tenant
 
 SOURCE = load_example("appointment_reminder")

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import insert, update
 
-from outdial.calls.feed import add_event
+from outdial.calls.events import add_event
 from outdial.db.tables import call_events, calls
 
 

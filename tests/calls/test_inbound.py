@@ -10,18 +10,19 @@ from urllib.parse import urlencode
 import pytest
 from sqlalchemy import insert, select, update
 
-from calls.workspace import CALLER, until
-from outdial.calls.callbacks import Callbacks, Received
-from outdial.calls.doorway import Doorway
-from outdial.calls.failures import FailureCode
+from outdial.accounts.refused_callbacks import refused_lately
+from outdial.callbacks.inbox import Callbacks, Received
+from outdial.callbacks.incoming import Doorway
 from outdial.calls.inbound import BUSY, NOT_IN_SERVICE
-from outdial.calls.reconcile import Sweep
-from outdial.calls.refused import refused_lately
-from outdial.calls.state import CallState
-from outdial.carriers.base import CarrierName, CarrierRefused, CarrierUncertain, CarrierUnreachable
+from outdial.carriers.errors import CarrierRefused, CarrierUncertain, CarrierUnreachable
+from outdial.carriers.name import CarrierName
 from outdial.db.tables import agent_versions, agents, calls, carrier_accounts, numbers
+from outdial.dispatch.sweep import Sweep
 from outdial.ids import new_id
+from outdial.telephony.failures import FailureCode
+from outdial.telephony.state import CallState
 from outdial.workspaces.secrets import SecretBox
+from workspace import CALLER, until
 
 TOKEN = "12345"
 STRANGER = "+12025550199"

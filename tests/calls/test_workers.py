@@ -7,14 +7,14 @@ import psycopg
 import pytest
 from sqlalchemy import select, text
 
-from calls.workspace import until
 from outdial.calls.workers import Worker, WorkerLost, forget_dead_workers, is_dead
 from outdial.db.tables import workers
+from workspace import until
 
 # Takes a line, has the carrier dial, and is killed before it can write down what the carrier said.
 DIES = """
 import asyncio, sys
-from outdial.calls.admission import claim_due_calls
+from outdial.calls.claim import claim_due_calls
 from outdial.calls.workers import Worker
 from outdial.db.engine import create_engine
 

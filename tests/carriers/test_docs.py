@@ -4,15 +4,15 @@ from collections.abc import Iterable, Mapping
 from dataclasses import fields
 from pathlib import Path
 
-from outdial.calls.failures import FailureCode
-from outdial.carriers import sip
-from outdial.carriers.base import Capabilities
+from outdial.carriers.kind import Capabilities
 from outdial.carriers.registry import CARRIERS
 from outdial.carriers.telnyx import errors as telnyx_errors
 from outdial.carriers.telnyx import words as telnyx_words
 from outdial.carriers.twilio import errors as twilio_errors
 from outdial.carriers.vonage import errors as vonage_errors
 from outdial.carriers.vonage import words as vonage_words
+from outdial.telephony import sip
+from outdial.telephony.failures import FailureCode
 
 DOCS = Path(__file__).parents[2] / "docs"
 

@@ -7,11 +7,9 @@ from typing import Any
 import httpx
 import pytest
 
-from outdial.calls.failures import CallError, FailureCode
-from outdial.calls.state import CarrierCall, EndReason
-from outdial.carriers import sip
-from outdial.carriers.base import CarrierError, CarrierName, CarrierUncertain, CarrierUnreachable
+from outdial.carriers.errors import CarrierError, CarrierUncertain, CarrierUnreachable
 from outdial.carriers.http import RestClient
+from outdial.carriers.name import CarrierName
 from outdial.carriers.registry import CARRIERS
 from outdial.carriers.telnyx import errors as telnyx_errors
 from outdial.carriers.telnyx import words as telnyx_words
@@ -19,6 +17,10 @@ from outdial.carriers.twilio import errors as twilio_errors
 from outdial.carriers.twilio import words as twilio_words
 from outdial.carriers.vonage import errors as vonage_errors
 from outdial.carriers.vonage import words as vonage_words
+from outdial.telephony import sip
+from outdial.telephony.carrier_call import CarrierCall
+from outdial.telephony.failures import CallError, FailureCode
+from outdial.telephony.state import EndReason
 
 FROM_REPLY = {
     CarrierName.TWILIO: twilio_errors.from_reply,

@@ -9,8 +9,10 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from outdial.carriers.base import CarrierName, CarrierUncertain, CarrierUnreachable, PlaceCall
+from outdial.carriers.calls import PlaceCall
+from outdial.carriers.errors import CarrierUncertain, CarrierUnreachable
 from outdial.carriers.http import RestClient, root_url
+from outdial.carriers.name import CarrierName
 from outdial.carriers.registry import CARRIERS
 from outdial.carriers.twilio import errors
 from outdial.carriers.vonage.tokens import new_private_key

@@ -4,9 +4,12 @@ from pathlib import Path
 
 import pytest
 
-from outdial.carriers.base import CarrierName, CarrierRefused, PlaceCall, StreamStarted
+from outdial.carriers.calls import PlaceCall
+from outdial.carriers.errors import CarrierRefused
 from outdial.carriers.http import root_url
+from outdial.carriers.name import CarrierName
 from outdial.carriers.registry import CARRIERS, carrier_named
+from outdial.media.stream import StreamStarted
 
 FIXTURES = Path(__file__).parent / "fixtures"
 RECORDED = {name: json.loads((FIXTURES / f"{name}_callbacks.json").read_text()) for name in CARRIERS}

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from end_to_end.world import SHORT
-from outdial.carriers.base import CarrierName
+from outdial.carriers.name import CarrierName
 from outdial.carriers.registry import CARRIERS
 from outdial.simulator.faults import FaultKind
 

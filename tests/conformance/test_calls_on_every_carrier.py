@@ -7,8 +7,8 @@ import pytest
 
 from conformance.scenarios import CAPABILITIES, SCENARIOS, Scenario, answered_by, ends
 from end_to_end.world import CALLEE, Customer, Story, World, sounds
-from outdial.calls.state import CallState
-from outdial.carriers.base import CarrierName
+from outdial.carriers.name import CarrierName
+from outdial.telephony.state import CallState
 
 LASTS_S = 60
 AT_ONCE = 12  # calls

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from end_to_end.world import CALLEE, SHORT, TALKATIVE, Customer, Story, World, loud
-from outdial.carriers.base import CarrierName
+from outdial.carriers.name import CarrierName
 
 CALLER = "+12025550199"
 NEWS = "One moment please, the doctor is on her way."

@@ -7,7 +7,7 @@ import pytest
 
 from conformance.gate import Gate
 from end_to_end.world import HUMAN, SHORT, TALKATIVE, Customer, Story, World
-from outdial.carriers.base import CarrierName
+from outdial.carriers.name import CarrierName
 from outdial.simulator.faults import Fault, FaultKind
 from outdial.simulator.server import Simulator, serve
 

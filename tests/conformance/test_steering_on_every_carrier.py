@@ -7,7 +7,7 @@ import pytest
 
 from conformance.scenarios import STAYS
 from end_to_end.world import CALLEE, TALKATIVE, Customer, Story, World, keys, sounds
-from outdial.carriers.base import CarrierName
+from outdial.carriers.name import CarrierName
 from outdial.simulator.calls import Call, Direction
 
 CARRIERS = tuple(CarrierName)

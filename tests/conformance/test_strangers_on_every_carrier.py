@@ -16,7 +16,7 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 
 from end_to_end.world import CALLEE, TALKATIVE, Story, World
-from outdial.carriers.base import CarrierName
+from outdial.carriers.name import CarrierName
 from outdial.simulator.telnyx.signature import Signer as TelnyxSigner
 from outdial.simulator.twilio.signature import sign as twilio_signature
 from outdial.simulator.vonage import tokens

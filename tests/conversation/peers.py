@@ -11,8 +11,13 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from outdial.calls.state import AnsweredBy, CallDirection, Verdict
-from outdial.carriers.base import (
+from outdial.conversation.call_facts import CallFacts, Engines, MachinePolicy
+from outdial.conversation.line import Line
+from outdial.conversation.session import Session, SessionEnd
+from outdial.conversation.transcript import Turn
+from outdial.media.frames import FRAME_BYTES, FRAME_MS, SILENT_FRAME
+from outdial.media.pacer import Pacer
+from outdial.media.stream import (
     AudioReceived,
     BadFrame,
     DigitPressed,
@@ -21,12 +26,8 @@ from outdial.carriers.base import (
     StreamEvent,
     StreamStarted,
 )
-from outdial.conversation.call_facts import CallFacts, Engines, MachinePolicy
-from outdial.conversation.line import Line
-from outdial.conversation.session import Session, SessionEnd
-from outdial.conversation.transcript import Turn
-from outdial.media.frames import FRAME_BYTES, FRAME_MS, SILENT_FRAME
-from outdial.media.pacer import Pacer
+from outdial.telephony.state import CallDirection
+from outdial.telephony.verdict import AnsweredBy, Verdict
 
 MS_PER_CHAR = 60  # how fast everybody speaks here
 WINDOW_BYTES = 512

@@ -11,12 +11,13 @@ from hypothesis import strategies as st
 
 import virtual_time
 from conversation.peers import Stage
-from outdial.calls.state import AnsweredBy, EndReason
 from outdial.conversation.call_facts import MachinePolicy
 from outdial.conversation.commands import CommandRefused, Say, SendDigits, Transfer
 from outdial.conversation.live_call import CallEnded, SpeechFailed
 from outdial.conversation.session import AFTER_CALL_S
 from outdial.conversation.transcript import Speaker
+from outdial.telephony.state import EndReason
+from outdial.telephony.verdict import AnsweredBy
 
 MAX_DURATION_S = 30.0
 

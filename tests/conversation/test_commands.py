@@ -5,13 +5,13 @@ import asyncio
 import pytest
 
 from conversation.peers import MS_PER_CHAR, Stage, speech_ms
-from outdial.calls.failures import FailureCode
-from outdial.calls.state import EndReason
-from outdial.carriers.base import CarrierRefused
+from outdial.carriers.errors import CarrierRefused
 from outdial.conversation.commands import CommandRefused, Say, SendDigits, SetVariables, Transfer
 from outdial.conversation.session import SessionEnd
 from outdial.media import tones
 from outdial.media.frames import frames, silence
+from outdial.telephony.failures import FailureCode
+from outdial.telephony.state import EndReason
 
 GREETING = "Hello Jane, this is the assistant of the clinic in Main Street."  # 3.78 s
 QUESTION = "Can you make it on Monday?"                                       # 1.56 s

@@ -7,13 +7,14 @@ from datetime import UTC, datetime
 import pytest
 
 from conversation.peers import Carrier, EngineBroke, Stage
-from outdial.calls.failures import FailureCode
-from outdial.calls.state import AnsweredBy, EndReason, Verdict
-from outdial.carriers.base import CarrierRefused
+from outdial.carriers.errors import CarrierRefused
 from outdial.conversation.call_facts import MachinePolicy
 from outdial.conversation.live_call import CallEnded, SpeechFailed
 from outdial.conversation.session import AFTER_CALL_S, AUDIO_LOST, MESSAGE_END_S, VERDICT_WAIT_S, SessionEnd
 from outdial.conversation.stopping import PATIENCE_S
+from outdial.telephony.failures import FailureCode
+from outdial.telephony.state import EndReason
+from outdial.telephony.verdict import AnsweredBy, Verdict
 
 GREETING = "Hello Jane, this is the assistant of the clinic in Main Street."
 QUESTION = "Can you make it on Monday?"

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import insert, select, update
 
-from outdial.calls.feed import add_event
+from outdial.calls.events import add_event
 from outdial.dashboard.live_views import call_view, calls_view
 from outdial.db.tables import attempts, call_events, callbacks, calls, turns
 from outdial.ids import new_id

@@ -6,10 +6,10 @@ from dataclasses import replace
 import httpx
 import pytest
 
-from outdial.carriers.base import CarrierName
+from outdial.accounts.access import open_account
+from outdial.accounts.simulated import simulated_accounts
+from outdial.carriers.name import CarrierName
 from outdial.carriers.registry import CARRIERS
-from outdial.numbers.access import open_account
-from outdial.numbers.simulated import simulated_accounts
 from outdial.simulator.server import SimulatorConfig, serve
 from outdial.workspaces.access import Role
 from simulated_accounts import FIRST

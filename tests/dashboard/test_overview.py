@@ -6,7 +6,7 @@ import httpx
 import pytest
 from sqlalchemy import delete, insert, update
 
-from outdial.calls.refused import count_refused
+from outdial.accounts.refused_callbacks import count_refused
 from outdial.dashboard.live_views import overview_parts, overview_view
 from outdial.db.tables import attempts, calls, carrier_accounts, numbers, pools
 from outdial.ids import new_id

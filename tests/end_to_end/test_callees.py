@@ -8,8 +8,8 @@ import httpx
 import pytest
 
 from end_to_end.world import CALLEE, REMINDER, SHORT, Audio, Customer, Story, World, loud, sounds
-from outdial.calls.state import CallState
 from outdial.speech.offline import OfflineSpeechToText
+from outdial.telephony.state import CallState
 
 LASTS_S = 45
 

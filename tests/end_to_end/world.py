@@ -20,7 +20,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from outdial.agents.store import create_agent
 from outdial.app import Running, running
-from outdial.carriers.base import CarrierName
+from outdial.carriers.name import CarrierName
 from outdial.media.tones import DTMF_COLUMNS_HZ, DTMF_KEYS, DTMF_ROWS_HZ
 from outdial.numbers.connecting import Connector
 from outdial.settings import Settings

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import insert, select, update
 
-from outdial.carriers.base import CarrierName
+from outdial.carriers.name import CarrierName
 from outdial.carriers.registry import CARRIERS as KINDS
 from outdial.db.tables import attempts, calls, carrier_accounts
 from outdial.numbers.carrier_accounts import AccountChanges, change_account, get_account, list_accounts

@@ -5,17 +5,18 @@ from dataclasses import replace
 import pytest
 from sqlalchemy import delete, select
 
+from outdial.accounts.access import open_account
 from outdial.agents.script.examples import load_example
 from outdial.agents.store import create_agent
-from outdial.calls.failures import FailureCode
-from outdial.carriers.base import CarrierName, CarrierRefused
+from outdial.carriers.errors import CarrierRefused
+from outdial.carriers.name import CarrierName
 from outdial.carriers.registry import CARRIERS as KINDS
 from outdial.carriers.twilio.rest import TwilioCarrier
 from outdial.db.tables import agents, carrier_accounts, numbers
-from outdial.numbers.access import open_account
 from outdial.numbers.connecting import Connector
 from outdial.numbers.store import add_number, change_number
 from outdial.refusals import Conflict, Invalid, NotFound, Unavailable
+from outdial.telephony.failures import FailureCode
 from outdial.workspaces.audit import COMMAND_LINE, list_audit
 from outdial.workspaces.secrets import SecretBox
 from outdial.workspaces.store import create_workspace

@@ -2,9 +2,9 @@
 
 from fastapi import APIRouter, Request, Response
 
-from outdial.calls.callbacks import Callbacks, Received
-from outdial.calls.doorway import Doorway
-from outdial.carriers.base import CallbackReply
+from outdial.callbacks.inbox import Callbacks, Received
+from outdial.callbacks.incoming import Doorway
+from outdial.carriers.callbacks import CallbackReply
 from outdial.carriers.registry import carrier_named
 
 _STATUS = {Received.STORED: 204, Received.UNKNOWN: 404, Received.FORGED: 403, Received.BAD: 400}

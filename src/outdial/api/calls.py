@@ -9,13 +9,13 @@ from typing_extensions import TypedDict
 from outdial.api.auth import ApiRoute, Caller
 from outdial.api.docs import errors, example
 from outdial.api.services import Use
-from outdial.calls.callback_log import MAX_CALLBACKS, CallbackView, list_callbacks
-from outdial.calls.csv_export import csv_of_calls
-from outdial.calls.intake import request_hang_up
-from outdial.calls.search import CallFilter, CallSearch
-from outdial.calls.state import CallState
-from outdial.calls.views import CallPage, CallView, get_call, list_calls
+from outdial.calls.enqueue import request_hang_up
 from outdial.db.engine import reading
+from outdial.history.callback_log import MAX_CALLBACKS, CallbackView, list_callbacks
+from outdial.history.csv_export import csv_of_calls
+from outdial.history.search import CallFilter, CallSearch
+from outdial.history.views import CallPage, CallView, get_call, list_calls
+from outdial.telephony.state import CallState
 
 router = APIRouter(route_class=ApiRoute, tags=["Calls"])
 

@@ -13,9 +13,9 @@ from outdial.api.bodies import StrictBody
 from outdial.api.calls import NO_CALL, CallId
 from outdial.api.docs import errors, example
 from outdial.api.services import Use
-from outdial.calls.commands import ask
 from outdial.calls.request import E164, CleanText, JsonObject
 from outdial.conversation.commands import Command, Say, SendDigits, SetVariables, Transfer
+from outdial.live.commands import ask
 
 router = APIRouter(route_class=ApiRoute, tags=["Calls"])
 

@@ -17,10 +17,10 @@ from outdial.api.calls import NO_CALL, CallId
 from outdial.api.docs import errors
 from outdial.api.problems import invalid
 from outdial.api.services import Services, Use
-from outdial.calls.state import CallState
-from outdial.calls.views import Event, call_state, events_after
 from outdial.db.engine import reading
+from outdial.history.views import Event, call_state, events_after
 from outdial.instants import to_json
+from outdial.telephony.state import CallState
 
 logger = logging.getLogger(__name__)
 

@@ -12,7 +12,7 @@ from outdial.api.bodies import CleanId, Name, StrictBody
 from outdial.api.docs import errors, example
 from outdial.api.services import Services, Use
 from outdial.calls.request import E164, CleanText
-from outdial.carriers.base import CarrierName
+from outdial.carriers.name import CarrierName
 from outdial.carriers.registry import CARRIERS
 from outdial.db.engine import reading
 from outdial.numbers.connecting import NumberCheck, RemovedNumber

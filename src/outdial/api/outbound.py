@@ -10,7 +10,7 @@ from outdial.api.auth import ApiRoute, Caller
 from outdial.api.docs import CONSENT, errors, example
 from outdial.api.problems import invalid
 from outdial.api.services import Use
-from outdial.calls.intake import create_call
+from outdial.calls.enqueue import create_call
 from outdial.calls.request import OutboundRequest
 
 router = APIRouter(route_class=ApiRoute, tags=["Outbound calls"])

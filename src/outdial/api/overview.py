@@ -10,10 +10,10 @@ from outdial.api.auth import ApiRoute, Caller
 from outdial.api.docs import errors, example
 from outdial.api.problems import invalid
 from outdial.api.services import Use
-from outdial.calls.failures import FailureCode
-from outdial.calls.overview import Overview, get_overview
 from outdial.db.engine import reading
+from outdial.history.overview import Overview, get_overview
 from outdial.instants import start_of_day
+from outdial.telephony.failures import FailureCode
 
 router = APIRouter(route_class=ApiRoute, tags=["Overview"])
 

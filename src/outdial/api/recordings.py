@@ -13,8 +13,8 @@ from outdial.api.calls import NO_CALL, CallId
 from outdial.api.docs import errors, example
 from outdial.api.problems import Problem
 from outdial.api.services import Services, Use
-from outdial.calls.views import recording_path
 from outdial.db.engine import reading
+from outdial.history.views import recording_path
 from outdial.media.waveform import MAX_POINTS, WaveformView, waveform
 
 router = APIRouter(route_class=ApiRoute, tags=["Calls"])

@@ -8,11 +8,11 @@ from typing import Annotated, cast
 from fastapi import Depends, Request
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from outdial.accounts.access import OpenAccount, open_account
+from outdial.agents.previews import Previews
 from outdial.db.notify import Notifications
-from outdial.numbers.access import OpenAccount, open_account
 from outdial.numbers.connecting import Connector
 from outdial.settings import Settings
-from outdial.speech.previews import Previews
 from outdial.workspaces.secrets import SecretBox
 
 

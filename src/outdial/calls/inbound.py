@@ -12,17 +12,17 @@ from typing import Any
 from sqlalchemy import Row, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from outdial.calls.admission import stream_token_hash
-from outdial.calls.failures import CallError, FailureCode
-from outdial.calls.feed import add_event
-from outdial.calls.state import CallDirection, CallState, EndReason
-from outdial.carriers.base import IncomingCall
+from outdial.agents.in_use import version_in_use
+from outdial.calls.claim import stream_token_hash
+from outdial.calls.events import add_event
+from outdial.carriers.callbacks import IncomingCall
 from outdial.db.tables import agents, attempts, calls, numbers, pools
 from outdial.ids import new_id
-from outdial.numbers.store import version_in_use
+from outdial.lines.pool import free_inbound
 from outdial.settings import Settings
+from outdial.telephony.failures import CallError, FailureCode
+from outdial.telephony.state import CallDirection, CallState, EndReason
 from outdial.workspaces.secrets import SecretBox
-from outdial.workspaces.store import free_inbound
 
 logger = logging.getLogger(__name__)
 

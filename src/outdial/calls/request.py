@@ -22,7 +22,7 @@ from pydantic import (
 )
 
 from outdial.instants import parse_instant
-from outdial.numbers.e164 import parse_e164
+from outdial.telephony.e164 import parse_e164
 
 MAX_DEPTH = 20
 MAX_KEYS = 200

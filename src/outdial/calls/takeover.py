@@ -7,10 +7,10 @@ from sqlalchemy import and_, case, func, literal, select, update
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from outdial.calls.state import CallState, EndReason
-from outdial.calls.transitions import INTERRUPTED
+from outdial.calls.advance import INTERRUPTED
 from outdial.calls.workers import is_dead
 from outdial.db.tables import attempts
+from outdial.telephony.state import CallState, EndReason
 
 logger = logging.getLogger(__name__)
 

@@ -13,8 +13,8 @@ from typing import Any
 
 import httpx
 
-from outdial.calls.failures import FailureCode
-from outdial.carriers.base import CarrierError, CarrierUncertain, CarrierUnreachable
+from outdial.carriers.errors import CarrierError, CarrierUncertain, CarrierUnreachable
+from outdial.telephony.failures import FailureCode
 
 # These come before the first byte of the request is sent; every other failure may have come after the last.
 BEFORE_SENDING = (

@@ -5,17 +5,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
-from outdial.calls.failures import FailureCode
-from outdial.carriers.base import (
-    Callback,
-    CallbackReply,
-    Capabilities,
-    Carrier,
-    CarrierName,
-    CarrierRefused,
-    IncomingCall,
-    StreamCodec,
-)
+from outdial.carriers.callbacks import Callback, CallbackReply, IncomingCall
+from outdial.carriers.calls import Carrier
+from outdial.carriers.errors import CarrierRefused
+from outdial.carriers.name import CarrierName
+from outdial.media.stream import StreamCodec
+from outdial.telephony.failures import FailureCode
 
 Credentials = Mapping[str, str]  # as stored: one string a CredentialField
 
@@ -41,6 +36,26 @@ class Region:
     name: str
     place: str
     url: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Capabilities:
+    """What a carrier can do; a row of docs/carriers.md."""
+
+    ringing_event: bool          # is told when the phone begins to ring
+    declined: bool               # tells a callee who declines from one who is busy
+    detection: bool              # of answering machines, beside the conversation
+    detection_message_end: bool  # tells when a machine can be left a message
+    detection_of_fax: bool       # tells a fax from a voicemail
+    detection_unsure: bool       # says so when it can't tell who answered; otherwise that passes for a human
+    transfer: bool
+    send_digits: bool
+    inbound: bool
+    price_in_callback: bool      # otherwise its books tell, minutes later
+    signed_streams: bool         # signs the handshake of the media websocket
+    idempotent_create: bool      # the same dial sent twice within a minute rings once
+    max_ring_timeout_s: int
+    calls_per_second: float      # new calls, of a new account
 
 
 class Verify(Protocol):

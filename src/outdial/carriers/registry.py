@@ -2,8 +2,8 @@
 
 from collections.abc import Mapping
 
-from outdial.carriers.base import CarrierName
 from outdial.carriers.kind import CarrierKind
+from outdial.carriers.name import CarrierName
 from outdial.carriers.telnyx.kind import TELNYX
 from outdial.carriers.twilio.kind import TWILIO
 from outdial.carriers.vonage.kind import VONAGE

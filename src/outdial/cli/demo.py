@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.text import Text
 
-from outdial.carriers.base import CarrierName
+from outdial.carriers.name import CarrierName
 from outdial.cli.api_client import ApiClient
 from outdial.cli.browser import open_in_browser
 from outdial.cli.children import Child

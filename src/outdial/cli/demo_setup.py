@@ -8,14 +8,14 @@ from pathlib import Path
 from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from outdial.accounts.access import callback_urls, open_account
+from outdial.accounts.simulated import SimulatedAccount, simulated_accounts
 from outdial.agents.script.examples import load_example
 from outdial.agents.store import create_agent, list_agents
-from outdial.carriers.base import CarrierName
+from outdial.carriers.name import CarrierName
 from outdial.carriers.registry import CARRIERS
 from outdial.db.tables import calls, carrier_accounts, numbers
 from outdial.members.first_start import operator_link
-from outdial.numbers.access import callback_urls, open_account
-from outdial.numbers.simulated import SimulatedAccount, simulated_accounts
 from outdial.numbers.store import add_number, list_numbers
 from outdial.settings import Settings
 from outdial.workspaces.api_keys import authenticate, create_api_key

@@ -187,8 +187,8 @@ def _embedded_not_made_yet(subject: str) -> Finding:
 
 async def carrier_accounts(engine: AsyncEngine, settings: Settings) -> AsyncIterator[Finding]:
     """Whether each carrier takes the credentials of each account."""
-    from outdial.calls.accounts import Accounts
-    from outdial.carriers.base import CarrierError, CarrierRefused
+    from outdial.accounts.clients import Accounts
+    from outdial.carriers.errors import CarrierError, CarrierRefused
     from outdial.db import tables
     from outdial.workspaces.secrets import SecretBox, WrongSecretKey
 

@@ -62,7 +62,7 @@ def connect(
 
     Missing credentials are asked for. For Twilio: -c account_sid=AC… -c auth_token=@TWILIO_AUTH_TOKEN
     """
-    from outdial.carriers.base import CarrierName
+    from outdial.carriers.name import CarrierName
     from outdial.carriers.registry import CARRIERS
 
     if carrier not in CARRIERS:

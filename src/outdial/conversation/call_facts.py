@@ -4,10 +4,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from outdial.calls.state import CallDirection
 from outdial.conversation.live_call import LiveCall
 from outdial.media.voice_activity import VoiceActivity
 from outdial.speech.base import SpeechToText, TextToSpeech
+from outdial.telephony.state import CallDirection
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

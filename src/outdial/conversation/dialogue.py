@@ -6,8 +6,7 @@ from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 
-from outdial.calls.state import AnsweredBy
-from outdial.carriers.base import CarrierError
+from outdial.carriers.errors import CarrierError
 from outdial.conversation.call_facts import CallFacts, Control, Engines
 from outdial.conversation.hearing import Hearing, Utterance
 from outdial.conversation.keypad import Keypad
@@ -18,6 +17,7 @@ from outdial.conversation.transcript import MS_PER_CHAR, Journal, ReplyTimes, Tr
 from outdial.conversation.turns import TurnEvent, TurnState, is_cut_in, next_turn
 from outdial.media import tones
 from outdial.media.frames import FRAME_MS, silence
+from outdial.telephony.verdict import AnsweredBy
 
 logger = logging.getLogger(__name__)
 

@@ -11,7 +11,11 @@ from collections import deque
 from collections.abc import Callable
 from typing import Protocol
 
-from outdial.carriers.base import (
+from outdial.media.audio_clock import AudioClock
+from outdial.media.frames import BYTES_PER_MS, FRAME_BYTES, FRAME_MS
+from outdial.media.pacer import Pacer
+from outdial.media.recording import Recording
+from outdial.media.stream import (
     AudioReceived,
     BadFrame,
     DigitPressed,
@@ -20,10 +24,6 @@ from outdial.carriers.base import (
     StreamEnded,
     StreamStarted,
 )
-from outdial.media.audio_clock import AudioClock
-from outdial.media.frames import BYTES_PER_MS, FRAME_BYTES, FRAME_MS
-from outdial.media.pacer import Pacer
-from outdial.media.recording import Recording
 
 logger = logging.getLogger(__name__)
 

@@ -4,7 +4,7 @@ from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from outdial.calls.state import AnsweredBy
+from outdial.telephony.verdict import AnsweredBy
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

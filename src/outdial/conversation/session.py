@@ -10,9 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from outdial.calls.failures import CallError, FailureCode
-from outdial.calls.state import AnsweredBy, EndReason, Verdict
-from outdial.carriers.base import CarrierError, StreamStarted
+from outdial.carriers.errors import CarrierError
 from outdial.conversation.call_facts import CallFacts, Control, Engines
 from outdial.conversation.commands import Command, CommandRefused, Say, SendDigits, SetVariables, Transfer
 from outdial.conversation.dialogue import Dialogue
@@ -20,6 +18,10 @@ from outdial.conversation.line import Line
 from outdial.conversation.live_call import AgentCoroutine, CallEnded, LiveCall, SpeechFailed
 from outdial.conversation.stopping import stop
 from outdial.conversation.transcript import Journal, Transcript
+from outdial.media.stream import StreamStarted
+from outdial.telephony.failures import CallError, FailureCode
+from outdial.telephony.state import EndReason
+from outdial.telephony.verdict import AnsweredBy, Verdict
 
 logger = logging.getLogger(__name__)
 

@@ -7,8 +7,6 @@ from fastapi.responses import RedirectResponse, StreamingResponse
 
 from outdial.agents.store import agent_names
 from outdial.api.docs import CONSENT
-from outdial.calls.callback_log import list_callbacks
-from outdial.calls.views import CallPage, call_state, get_call, list_calls
 from outdial.dashboard.call_filters import PAGE_SIZE, read_filters
 from outdial.dashboard.latency import PARTS
 from outdial.dashboard.live import LivePages, View
@@ -16,6 +14,8 @@ from outdial.dashboard.live_views import call_view, calls_view
 from outdial.dashboard.one_call import read_one_call
 from outdial.dashboard.page import Here, Page, PageRoute, safe_headers
 from outdial.db.engine import reading
+from outdial.history.callback_log import list_callbacks
+from outdial.history.views import CallPage, call_state, get_call, list_calls
 from outdial.numbers.store import number_names
 
 router = APIRouter(include_in_schema=False, route_class=PageRoute)

@@ -7,13 +7,13 @@ from typing import Any
 import httpx
 from fastapi import APIRouter, Response
 
+from outdial.accounts.simulated import simulated_accounts
 from outdial.agents.store import list_agents
 from outdial.api.auth import needs
 from outdial.carriers.kind import CarrierKind
 from outdial.carriers.registry import CARRIERS
 from outdial.dashboard.page import Here, PageRoute
 from outdial.db.engine import reading
-from outdial.numbers.simulated import simulated_accounts
 from outdial.numbers.store import list_numbers
 from outdial.workspaces.access import Role
 

@@ -6,14 +6,14 @@ from datetime import UTC, datetime
 
 from outdial.agents.store import agent_names
 from outdial.api.services import Services
-from outdial.calls.overview import get_overview
-from outdial.calls.search import CallFilter
-from outdial.calls.views import CallSummary, TurnView, calls_by_id, list_calls
 from outdial.dashboard.call_filters import PAGE_SIZE
 from outdial.dashboard.live import Part, Rendered, View
 from outdial.dashboard.one_call import OneCall, read_one_call
 from outdial.dashboard.page import templates
 from outdial.db.engine import reading
+from outdial.history.overview import get_overview
+from outdial.history.search import CallFilter
+from outdial.history.views import CallSummary, TurnView, calls_by_id, list_calls
 from outdial.instants import start_of_day
 from outdial.numbers.store import number_names
 

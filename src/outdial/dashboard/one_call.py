@@ -9,12 +9,13 @@ from typing import Any
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from outdial.agents.store import agent_names
-from outdial.calls.state import AnsweredBy, CallDirection, CallState
-from outdial.calls.views import CallView, get_call, history_of
 from outdial.dashboard.latency import Latencies, latencies
 from outdial.dashboard.timeline import Step, timeline
 from outdial.dashboard.words import CARRIERS
+from outdial.history.views import CallView, get_call, history_of
 from outdial.numbers.store import number_names
+from outdial.telephony.state import CallDirection, CallState
+from outdial.telephony.verdict import AnsweredBy
 
 LAST_WORDS = timedelta(minutes=2)
 

@@ -5,12 +5,12 @@ from datetime import UTC, datetime
 from fastapi import APIRouter, Response
 
 from outdial.agents.store import list_agents
-from outdial.calls.search import CallFilter
-from outdial.calls.views import list_calls
 from outdial.dashboard.calls import live
 from outdial.dashboard.live_views import overview_parts, overview_view
 from outdial.dashboard.page import Here, Page, PageRoute
 from outdial.db.engine import reading
+from outdial.history.search import CallFilter
+from outdial.history.views import list_calls
 from outdial.instants import start_of_day
 from outdial.numbers.store import list_numbers
 

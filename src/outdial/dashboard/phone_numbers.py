@@ -10,7 +10,7 @@ from outdial.api.docs import CONSENT
 from outdial.dashboard.page import Here, PageRoute
 from outdial.dashboard.snippets import snippets
 from outdial.db.engine import reading
-from outdial.numbers.health import number_health
+from outdial.history.number_health import number_health
 from outdial.numbers.store import NumberView, get_number, list_numbers
 from outdial.workspaces.access import Role
 

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from outdial.calls.views import AttemptView, CallView, Event
 from outdial.dashboard.words import ANSWERED_BY, CARRIERS, END_REASONS, Tone
+from outdial.history.views import AttemptView, CallView, Event
 from outdial.instants import parse_instant
 
 _REACHED = {"ringing": "ringing_at", "in_progress": "answered_at", "ended": "ended_at"}

@@ -9,6 +9,8 @@ from typing import Self
 
 import psycopg
 from psycopg import sql
+from sqlalchemy import func, select
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from outdial.db.engine import connection_url
 
@@ -110,3 +112,8 @@ class Notifications:
                 callback(payload)
             except Exception:
                 logger.exception("A notification's subscriber failed", extra={"channel": channel})
+
+
+async def notify(conn: AsyncConnection, channel: str, payload: str) -> None:
+    """Wake the listeners of a channel when the transaction commits."""
+    await conn.execute(select(func.pg_notify(channel, payload)))

@@ -264,7 +264,7 @@ calls = Table(
     Index("ix_calls_next_due", "workspace_id", "due_at", postgresql_where=text("state = 'queued'")),
     Index("ix_calls_live", "state", postgresql_where=text("state NOT IN ('queued', 'ended')")),
     Index("ix_calls_page", "workspace_id", "created_at", "id"),
-    # The last thing a number's carrier did for us: numbers.health.
+    # The last thing a number's carrier did for us: history.number_health.
     Index(
         "ix_calls_number_dialled",
         "number_id",
@@ -380,7 +380,7 @@ turns = Table(
     Column("end_ms", Integer),                    # None while it is being spoken
     Column("interrupted", Boolean, nullable=False, server_default=text("false")),
     Column("latency", JSONB(none_as_null=True)),
-    # Words, as calls.search looks for them; 'simple' knows no language and so drops no word.
+    # Words, as history.search looks for them; 'simple' knows no language and so drops no word.
     Index("ix_turns_words", text("to_tsvector('simple'::regconfig, text)"), postgresql_using="gin"),
 )
 

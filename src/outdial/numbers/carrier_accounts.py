@@ -10,25 +10,20 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 from typing_extensions import TypedDict
 
-from outdial.calls.feed import notify
-from outdial.calls.state import CallState
-from outdial.carriers.base import Carrier, CarrierError, CarrierName
+from outdial.accounts.access import NOT_OWNED, callback_urls, check_place, opened, refusals, require_public_url
+from outdial.carriers.calls import Carrier
+from outdial.carriers.errors import CarrierError
 from outdial.carriers.kind import CarrierKind
+from outdial.carriers.name import CarrierName
 from outdial.carriers.registry import CARRIERS
+from outdial.db.notify import notify
 from outdial.db.tables import attempts, carrier_accounts, numbers
 from outdial.ids import is_id
 from outdial.instants import to_json
-from outdial.numbers.access import (
-    NOT_OWNED,
-    callback_urls,
-    check_place,
-    opened,
-    refusals,
-    require_public_url,
-)
 from outdial.numbers.connecting import Connector
 from outdial.numbers.store import check_credentials
 from outdial.refusals import Conflict, Invalid, NotFound
+from outdial.telephony.state import CallState
 from outdial.workspaces.audit import Actor, record
 
 logger = logging.getLogger(__name__)

@@ -9,22 +9,7 @@ from sqlalchemy import Row, Select, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from typing_extensions import TypedDict
 
-from outdial.calls.failures import FailureCode
-from outdial.calls.state import CallState
-from outdial.carriers.base import (
-    Carrier,
-    CarrierError,
-    CarrierName,
-    CarrierRefused,
-    NotSupported,
-    NumberConnection,
-)
-from outdial.carriers.kind import Credentials
-from outdial.carriers.registry import CARRIERS
-from outdial.db.tables import calls, carrier_accounts, numbers
-from outdial.ids import id_of, is_id
-from outdial.numbers import store
-from outdial.numbers.access import (
+from outdial.accounts.access import (
     NOT_OWNED,
     OpenAccount,
     callback_urls,
@@ -35,8 +20,19 @@ from outdial.numbers.access import (
     require_public_url,
     unavailable,
 )
+from outdial.carriers.calls import Carrier
+from outdial.carriers.errors import CarrierError, CarrierRefused, NotSupported
+from outdial.carriers.kind import Credentials
+from outdial.carriers.name import CarrierName
+from outdial.carriers.numbers import NumberConnection
+from outdial.carriers.registry import CARRIERS
+from outdial.db.tables import calls, carrier_accounts, numbers
+from outdial.ids import id_of, is_id
+from outdial.numbers import store
 from outdial.numbers.store import Direction, NumberView, Version
 from outdial.refusals import Conflict, Invalid, NotFound
+from outdial.telephony.failures import FailureCode
+from outdial.telephony.state import CallState
 from outdial.workspaces.audit import Actor
 from outdial.workspaces.secrets import SecretBox
 

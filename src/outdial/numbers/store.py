@@ -3,20 +3,20 @@
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from sqlalchemy import Row, case, delete, func, select, update
+from sqlalchemy import Row, delete, func, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from typing_extensions import TypedDict
 
-from outdial.calls.state import CallState
-from outdial.carriers.base import CarrierName
 from outdial.carriers.kind import CarrierKind
+from outdial.carriers.name import CarrierName
 from outdial.carriers.registry import CARRIERS
-from outdial.db.tables import agent_versions, agents, calls, carrier_accounts, numbers
+from outdial.db.tables import agents, calls, carrier_accounts, numbers
 from outdial.ids import is_id, new_id
 from outdial.instants import to_json
-from outdial.numbers.e164 import parse_e164
 from outdial.refusals import Conflict, Invalid, NotFound
+from outdial.telephony.e164 import parse_e164
+from outdial.telephony.state import CallState
 from outdial.workspaces.audit import Actor, record
 from outdial.workspaces.secrets import SecretBox, WrongSecretKey
 
@@ -24,18 +24,6 @@ Direction = Literal["both", "inbound"]
 Version = Literal["published", "draft"]
 
 _MAX_CREDENTIAL_CHARS = 10_000  # a private key in PEM fits
-
-
-# Which version talks on a number: in a query of numbers, outer-joined with agents. None: there is no such version.
-version_in_use = case(
-    (
-        numbers.c.agent_version == "draft",
-        select(func.max(agent_versions.c.version))
-        .where(agent_versions.c.agent_id == numbers.c.agent_id)
-        .scalar_subquery(),
-    ),
-    else_=agents.c.published_version,
-)
 
 
 class NumberAgent(TypedDict):

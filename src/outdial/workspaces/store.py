@@ -6,11 +6,12 @@ from sqlalchemy import func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from typing_extensions import TypedDict
 
-from outdial.calls.state import CallState
 from outdial.db.tables import calls, pools, workspaces
 from outdial.ids import new_id
 from outdial.instants import to_json
+from outdial.lines.pool import free_inbound, free_outbound
 from outdial.refusals import Invalid, NotFound
+from outdial.telephony.state import CallState
 from outdial.workspaces.audit import Actor, record
 from outdial.workspaces.plans import LINES, MAX_LINES, Plan
 
@@ -137,16 +138,6 @@ async def get_workspace(conn: AsyncConnection, workspace_id: str) -> WorkspaceVi
 async def list_workspaces(conn: AsyncConnection) -> list[WorkspaceView]:
     ids = (await conn.scalars(select(workspaces.c.id).order_by(workspaces.c.created_at, workspaces.c.id))).all()
     return [await get_workspace(conn, workspace_id) for workspace_id in ids]
-
-
-def free_outbound(lines: int, reserved_inbound: int, used_outbound: int, used_inbound: int) -> int:
-    """Lines an outbound call may take now."""
-    return max(0, min(lines - used_outbound - used_inbound, lines - reserved_inbound - used_outbound))
-
-
-def free_inbound(lines: int, used_outbound: int, used_inbound: int) -> int:
-    """Lines an inbound call may take now: any, also those reserved for inbound calls."""
-    return max(0, lines - used_outbound - used_inbound)
 
 
 def _size(plan: Plan, lines: int | None) -> tuple[Plan, int]:

@@ -3,8 +3,8 @@
 from dataclasses import dataclass, field
 from typing import Any
 
-from outdial.calls.state import AnsweredBy
 from outdial.conversation.live_call import CallEnded, Heard, Said
+from outdial.telephony.verdict import AnsweredBy
 
 
 @dataclass(frozen=True)

@@ -10,8 +10,8 @@ from outdial.agents.script.examples import load_example
 from outdial.agents.script.parse import parse_script
 from outdial.agents.script.run import MAX_ACTIONS, run_script, speakable, unheard
 from outdial.agents.script.template import TemplateError
-from outdial.calls.state import AnsweredBy
 from outdial.conversation.live_call import CallEnded, Heard
+from outdial.telephony.verdict import AnsweredBy
 
 ONE_QUESTION = """
 steps:

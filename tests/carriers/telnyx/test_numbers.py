@@ -8,7 +8,8 @@ import pytest
 
 from carriers.other_end import OtherEnd, recorded
 from carriers.telnyx.telnyx_spec import check
-from outdial.carriers.base import CarrierRefused, NumberRecord
+from outdial.carriers.errors import CarrierRefused
+from outdial.carriers.numbers import NumberRecord
 from outdial.carriers.telnyx.account import TelnyxCredentials
 from outdial.carriers.telnyx.rest import TelnyxCarrier
 

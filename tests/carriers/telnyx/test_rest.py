@@ -11,25 +11,25 @@ import pytest
 
 from carriers.other_end import OtherEnd, recorded, recorded_error
 from carriers.telnyx.telnyx_spec import check, needs_spec
-from outdial.calls.failures import FailureCode
-from outdial.calls.state import CallState, CarrierCall, EndReason
-from outdial.carriers import base
-from outdial.carriers.base import (
+from outdial.carriers import errors
+from outdial.carriers.callbacks import IncomingCall
+from outdial.carriers.calls import Detection, PlaceCall
+from outdial.carriers.errors import (
     CarrierError,
     CarrierRefused,
     CarrierThrottled,
     CarrierUncertain,
     CarrierUnreachable,
-    Detection,
-    IncomingCall,
-    PlaceCall,
-    Price,
 )
 from outdial.carriers.telnyx import answer
 from outdial.carriers.telnyx.account import TelnyxCredentials
 from outdial.carriers.telnyx.rest import TelnyxCarrier
 from outdial.simulator.callees import Sound
 from outdial.simulator.telnyx.amd import Tuning, listener
+from outdial.telephony.carrier_call import CarrierCall
+from outdial.telephony.failures import FailureCode
+from outdial.telephony.price import Price
+from outdial.telephony.state import CallState, EndReason
 
 RECORDED = json.loads((Path(__file__).parents[1] / "fixtures/telnyx_rest.json").read_text())
 CONNECTION = "1494404757140276705"
@@ -176,7 +176,7 @@ async def test_limits_of_telnyx_are_kept():
 async def test_every_recorded_error_says_what_may_be_done_next(name):
     uncertain = RECORDED["errors"][name]["means"]["raises"] == "CarrierUncertain"
     telnyx = OtherEnd(*[error(name)] * (2 if uncertain else 1))
-    with pytest.raises(getattr(base, RECORDED["errors"][name]["means"]["raises"])) as raised:
+    with pytest.raises(getattr(errors, RECORDED["errors"][name]["means"]["raises"])) as raised:
         await carrier(telnyx).place_call(DIAL)
     assert raised.value.carrier_code == RECORDED["errors"][name]["json"]["errors"][0]["code"]
     assert raised.value.code in FailureCode

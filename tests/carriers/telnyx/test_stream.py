@@ -7,7 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from outdial.carriers.base import (
+from outdial.carriers.telnyx.stream import MAX_MESSAGE_CHARS, TelnyxStream
+from outdial.media.frames import SILENT_FRAME
+from outdial.media.g711 import alaw_to_pcm, pcm_to_ulaw, ulaw_to_pcm
+from outdial.media.jitter_buffer import MAX_BACK, MAX_HELD, InOrder
+from outdial.media.stream import (
     AudioReceived,
     BadFrame,
     DigitPressed,
@@ -16,10 +20,6 @@ from outdial.carriers.base import (
     StreamEnded,
     StreamStarted,
 )
-from outdial.carriers.telnyx.order import MAX_BACK, MAX_HELD, InOrder
-from outdial.carriers.telnyx.stream import MAX_MESSAGE_CHARS, TelnyxStream
-from outdial.media.frames import SILENT_FRAME
-from outdial.media.g711 import alaw_to_pcm, pcm_to_ulaw, ulaw_to_pcm
 
 RECORDED = json.loads((Path(__file__).parents[1] / "fixtures/telnyx_media_stream.json").read_text())
 INCOMING = [message["text"] for message in RECORDED["messages"] if message["direction"] == "in"]

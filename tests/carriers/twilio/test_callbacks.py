@@ -7,10 +7,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from outdial.calls.failures import CallError, FailureCode
-from outdial.calls.state import AnsweredBy, CallState, CarrierCall, EndReason, Progress, Verdict
-from outdial.carriers.base import BadCallback, Callback
+from outdial.carriers.callbacks import BadCallback, Callback
 from outdial.carriers.twilio.callbacks import parse, reply
+from outdial.telephony.carrier_call import CarrierCall
+from outdial.telephony.failures import CallError, FailureCode
+from outdial.telephony.state import CallState, EndReason, Progress
+from outdial.telephony.verdict import AnsweredBy, Verdict
 
 RECORDED = json.loads((Path(__file__).parents[1] / "fixtures/twilio_callbacks.json").read_text())
 SCENARIOS = [

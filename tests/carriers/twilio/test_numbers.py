@@ -7,10 +7,11 @@ import httpx
 import pytest
 
 from carriers.other_end import OtherEnd
-from outdial.calls.state import CarrierCall
-from outdial.carriers.base import BadCallback, CarrierRefused, IncomingCall
+from outdial.carriers.callbacks import BadCallback, IncomingCall
+from outdial.carriers.errors import CarrierRefused
 from outdial.carriers.twilio.callbacks import incoming
 from outdial.carriers.twilio.rest import TwilioCarrier, TwilioCredentials
+from outdial.telephony.carrier_call import CarrierCall
 
 NUMBER = "+15551230002"
 URLS = {"inbound_url": "https://voice.example/inbound/twilio/a", "callback_url": "https://voice.example/callbacks/a"}

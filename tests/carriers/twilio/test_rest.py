@@ -18,19 +18,22 @@ from twilio.http.http_client import HttpClient
 from twilio.http.response import Response
 from twilio.rest import Client
 
-from outdial.calls.failures import FailureCode
-from outdial.calls.state import AnsweredBy, CallState, CarrierCall, EndReason
-from outdial.carriers import base
-from outdial.carriers.base import (
+from outdial.carriers import errors
+from outdial.carriers.calls import Detection, PlaceCall
+from outdial.carriers.errors import (
     CarrierError,
     CarrierRefused,
     CarrierThrottled,
     CarrierUncertain,
     CarrierUnreachable,
-    Detection,
-    PlaceCall,
 )
+from outdial.carriers.numbers import NumberRecord
 from outdial.carriers.twilio.rest import TwilioCarrier, TwilioCredentials
+from outdial.telephony.carrier_call import CarrierCall
+from outdial.telephony.failures import FailureCode
+from outdial.telephony.price import Price
+from outdial.telephony.state import CallState, EndReason
+from outdial.telephony.verdict import AnsweredBy
 
 HERE = Path(__file__).parents[1]
 RECORDED = json.loads((HERE / "fixtures/twilio_rest.json").read_text())
@@ -176,7 +179,7 @@ async def test_detection_runs_beside_the_conversation_or_not_at_all(detection, e
 async def test_every_recorded_error_says_what_may_be_done_next(name):
     twilio = Twilio(recorded_error(name))
     error = RECORDED["errors"][name]
-    with pytest.raises(getattr(base, error["means"]["raises"])) as raised:
+    with pytest.raises(getattr(errors, error["means"]["raises"])) as raised:
         await twilio.carrier().place_call(DIAL)
     assert raised.value.carrier_code == str(error["json"]["code"])
     assert raised.value.code in FailureCode
@@ -332,7 +335,7 @@ async def test_the_record_of_a_completed_call_is_read_whole():
     record = await Twilio(recorded("fetch_completed")).carrier().look_up(CALL)
     assert record.progress.at == datetime(2026, 1, 1, 12, 1, 8, tzinfo=UTC)
     assert record.progress.duration_s == 60.0
-    assert record.price == base.Price(amount="0.01400", currency="USD")
+    assert record.price == Price(amount="0.01400", currency="USD")
     assert record.verdict is not None
     assert record.verdict.answered_by is AnsweredBy.HUMAN
 
@@ -481,7 +484,7 @@ def test_secrets_stay_out_of_the_repr():
 async def test_a_rented_number_is_known_with_what_it_can_do():
     twilio = Twilio(recorded("find_number"))
     record = await twilio.carrier().owns(FROM)
-    assert record == base.NumberRecord(
+    assert record == NumberRecord(
         number=FROM,
         carrier_number_id="PN00000000000000000000000000000001",
         name="(555) 123-0002",

@@ -7,7 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from outdial.carriers.base import (
+from outdial.carriers.twilio.stream import MAX_MESSAGE_CHARS, TwilioStream
+from outdial.media.frames import SILENT_FRAME
+from outdial.media.g711 import pcm_to_ulaw, ulaw_to_pcm
+from outdial.media.stream import (
     AudioReceived,
     BadFrame,
     DigitPressed,
@@ -16,9 +19,6 @@ from outdial.carriers.base import (
     StreamEnded,
     StreamStarted,
 )
-from outdial.carriers.twilio.stream import MAX_MESSAGE_CHARS, TwilioStream
-from outdial.media.frames import SILENT_FRAME
-from outdial.media.g711 import pcm_to_ulaw, ulaw_to_pcm
 
 RECORDED = json.loads((Path(__file__).parents[1] / "fixtures/twilio_media_stream.json").read_text())
 INCOMING = [message["text"] for message in RECORDED["messages"] if message["direction"] == "in"]

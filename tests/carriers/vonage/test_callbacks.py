@@ -7,9 +7,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from outdial.calls.state import AnsweredBy, CallState, CarrierCall, EndReason, Progress, Verdict
-from outdial.carriers.base import BadCallback, Callback, IncomingCall, Price
+from outdial.carriers.callbacks import BadCallback, Callback, IncomingCall
 from outdial.carriers.vonage.callbacks import incoming, parse, reply
+from outdial.telephony.carrier_call import CarrierCall
+from outdial.telephony.price import Price
+from outdial.telephony.state import CallState, EndReason, Progress
+from outdial.telephony.verdict import AnsweredBy, Verdict
 
 RECORDED = json.loads((Path(__file__).parents[1] / "fixtures/vonage_callbacks.json").read_text())
 EVENTS = [

@@ -9,7 +9,8 @@ import pytest
 
 from carriers.openapi import Spec
 from carriers.other_end import OtherEnd, recorded
-from outdial.carriers.base import CarrierRefused, NumberRecord
+from outdial.carriers.errors import CarrierRefused
+from outdial.carriers.numbers import NumberRecord
 from outdial.carriers.vonage import tokens
 from outdial.carriers.vonage.account import VonageCredentials
 from outdial.carriers.vonage.rest import VonageCarrier

@@ -10,20 +10,17 @@ from vonage_voice.models.ncco import Connect, Talk
 
 from carriers.openapi import Spec
 from carriers.other_end import OtherEnd, recorded, recorded_error
-from outdial.calls.state import AnsweredBy, CallState, CarrierCall, EndReason
-from outdial.carriers import base
-from outdial.carriers.base import (
-    CarrierRefused,
-    CarrierUncertain,
-    CarrierUnreachable,
-    Detection,
-    IncomingCall,
-    PlaceCall,
-    Price,
-)
+from outdial.carriers import errors
+from outdial.carriers.callbacks import IncomingCall
+from outdial.carriers.calls import Detection, PlaceCall
+from outdial.carriers.errors import CarrierRefused, CarrierUncertain, CarrierUnreachable
 from outdial.carriers.vonage import tokens
 from outdial.carriers.vonage.account import VonageCredentials
 from outdial.carriers.vonage.rest import VonageCarrier
+from outdial.telephony.carrier_call import CarrierCall
+from outdial.telephony.price import Price
+from outdial.telephony.state import CallState, EndReason
+from outdial.telephony.verdict import AnsweredBy
 
 HERE = Path(__file__).parents[1]
 RECORDED = json.loads((HERE / "fixtures/vonage_rest.json").read_text())
@@ -133,7 +130,7 @@ async def test_limits_of_vonage_are_kept():
 @pytest.mark.parametrize("name", RECORDED["errors"])
 async def test_every_recorded_error_says_what_may_be_done_next(name):
     vonage = OtherEnd(recorded_error(RECORDED, name))
-    with pytest.raises(getattr(base, RECORDED["errors"][name]["means"]["raises"])) as raised:
+    with pytest.raises(getattr(errors, RECORDED["errors"][name]["means"]["raises"])) as raised:
         await carrier(vonage).place_call(DIAL)
     assert "555123" not in raised.value.message + str(raised.value)
     assert raised.value.message.endswith((".", "api-errors"))

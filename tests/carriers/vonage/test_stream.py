@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from outdial.carriers.base import AudioReceived, BadFrame, DigitPressed, MarkReached, StreamCodec, StreamStarted
 from outdial.carriers.vonage.stream import MAX_MESSAGE_CHARS, VonageStream
 from outdial.media.frames import SILENT_FRAME
+from outdial.media.stream import AudioReceived, BadFrame, DigitPressed, MarkReached, StreamCodec, StreamStarted
 
 RECORDED = json.loads((Path(__file__).parents[1] / "fixtures/vonage_websocket.json").read_text())
 

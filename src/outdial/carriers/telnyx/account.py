@@ -6,11 +6,11 @@ from typing import Any
 
 import httpx
 
-from outdial.calls.failures import FailureCode
-from outdial.carriers.base import CarrierUncertain
+from outdial.carriers.errors import CarrierUncertain
 from outdial.carriers.http import RestClient
 from outdial.carriers.telnyx import errors
 from outdial.carriers.telnyx.regions import REGIONS, VERSION
+from outdial.telephony.failures import FailureCode
 
 PAGE_SIZE, MAX_PAGES = 250, 10
 PREMIUM, STANDARD = "premium", "standard"  # Telnyx's names for its two kinds of detection

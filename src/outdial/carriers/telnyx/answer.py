@@ -5,7 +5,7 @@ Source: developers.telnyx.com, docs/voice/programmable-voice/sending-commands.
 
 from typing import Any
 
-from outdial.carriers.base import Detection, PlaceCall
+from outdial.carriers.calls import Detection, PlaceCall
 from outdial.carriers.telnyx import words
 from outdial.carriers.telnyx.callbacks import TRANSFER_STATE
 

@@ -16,9 +16,11 @@ from typing import Any
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-from outdial.calls.state import CallEvent, CarrierCall
-from outdial.carriers.base import BadCallback, Callback, CallbackReply, IncomingCall, Price
+from outdial.carriers.callbacks import BadCallback, Callback, CallbackReply, IncomingCall
 from outdial.carriers.telnyx import words
+from outdial.telephony.carrier_call import CarrierCall
+from outdial.telephony.price import Price
+from outdial.telephony.state import CallEvent
 
 logger = logging.getLogger(__name__)
 

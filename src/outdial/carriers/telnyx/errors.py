@@ -8,9 +8,9 @@ from typing import Any
 
 import httpx
 
-from outdial.calls.failures import FailureCode
-from outdial.carriers.base import CarrierError, CarrierRefused, CarrierThrottled
+from outdial.carriers.errors import CarrierError, CarrierRefused, CarrierThrottled
 from outdial.carriers.http import MAX_RETRY_AFTER_S, refuses, retry_after_s, trouble, word_for
+from outdial.telephony.failures import FailureCode
 
 CALL_IS_OVER = frozenset({"90015", "90018", "10005"})  # unknown call, ended call, no such resource
 NOT_ANSWERED_YET = "90034"

@@ -9,9 +9,10 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
-from outdial.calls.state import CallState, CarrierCall, Progress
-from outdial.carriers.base import Price
 from outdial.carriers.telnyx import words
+from outdial.telephony.carrier_call import CarrierCall
+from outdial.telephony.price import Price
+from outdial.telephony.state import CallState, Progress
 
 MAX_DEPTH = 5
 

@@ -9,9 +9,10 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote
 
-from outdial.calls.failures import FailureCode
-from outdial.carriers.base import CarrierRefused, Connected, NumberConnection, NumberRecord
+from outdial.carriers.errors import CarrierRefused
+from outdial.carriers.numbers import Connected, NumberConnection, NumberRecord
 from outdial.carriers.telnyx.account import TelnyxAccount
+from outdial.telephony.failures import FailureCode
 
 NAME = "Outdial"
 CALLBACK_TIMEOUT_S = 5

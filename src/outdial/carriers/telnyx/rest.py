@@ -1,4 +1,4 @@
-"""Telnyx's Call Control API, as far as calls need it: the verbs of carriers.base.Carrier.
+"""Telnyx's Call Control API, as far as calls need it: the verbs of carriers.calls.Carrier.
 
 A dial is idempotent by `command_id` for a minute: sent again after an uncertain reply it rings once. Source:
 developers.telnyx.com, docs/voice/programmable-voice/{sending-commands, command-retries}.
@@ -14,23 +14,16 @@ from urllib.parse import quote
 
 import httpx
 
-from outdial.calls.failures import FailureCode
-from outdial.calls.state import CarrierCall
-from outdial.carriers.base import (
-    Capabilities,
-    CarrierError,
-    CarrierRecord,
-    CarrierRefused,
-    CarrierUncertain,
-    Connected,
-    IncomingCall,
-    NumberConnection,
-    NumberRecord,
-    PlaceCall,
-)
+from outdial.carriers.callbacks import IncomingCall
+from outdial.carriers.calls import CarrierRecord, PlaceCall
+from outdial.carriers.errors import CarrierError, CarrierRefused, CarrierUncertain
+from outdial.carriers.kind import Capabilities
+from outdial.carriers.numbers import Connected, NumberConnection, NumberRecord
 from outdial.carriers.telnyx import answer, errors, history, words
 from outdial.carriers.telnyx.account import STANDARD, TelnyxAccount, TelnyxCredentials
 from outdial.carriers.telnyx.numbers import TelnyxNumbers
+from outdial.telephony.carrier_call import CarrierCall
+from outdial.telephony.failures import FailureCode
 
 CAPABILITIES = Capabilities(
     ringing_event=False,
@@ -66,7 +59,7 @@ _DIGITS = re.compile(r"[0-9A-D*#wW]{1,128}")
 
 
 class TelnyxCarrier:
-    """One Telnyx account (see carriers.base.Carrier for the verbs and what they raise).
+    """One Telnyx account (see carriers.calls.Carrier for the verbs and what they raise).
 
     `sleep` waits, here while a sentence is spoken.
     """

@@ -14,7 +14,9 @@ from typing import Annotated
 
 import msgspec
 
-from outdial.carriers.base import (
+from outdial.media.g711 import alaw_to_pcm, pcm_to_ulaw, ulaw_to_pcm
+from outdial.media.jitter_buffer import InOrder
+from outdial.media.stream import (
     AudioReceived,
     BadFrame,
     DigitPressed,
@@ -23,8 +25,6 @@ from outdial.carriers.base import (
     StreamEvent,
     StreamStarted,
 )
-from outdial.carriers.telnyx.order import InOrder
-from outdial.media.g711 import alaw_to_pcm, pcm_to_ulaw, ulaw_to_pcm
 
 logger = logging.getLogger(__name__)
 
@@ -130,7 +130,7 @@ DECODERS: dict[str, Callable[[bytes], bytes]] = {"PCMU": ulaw_to_pcm, "PCMA": al
 
 
 class TelnyxStream:
-    """The codec of one websocket (see carriers.base.StreamCodec)."""
+    """The codec of one websocket (see media.stream.StreamCodec)."""
 
     __slots__ = ("_in_order", "_stream_id", "_to_pcm")
 

@@ -8,10 +8,12 @@ from base64 import b64decode, b64encode
 from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 
-from outdial.calls.failures import CallError, FailureCode
-from outdial.calls.state import AnsweredBy, CallState, CarrierCall, EndReason, Progress, Verdict
-from outdial.carriers import sip
-from outdial.carriers.base import Price
+from outdial.telephony import sip
+from outdial.telephony.carrier_call import CarrierCall
+from outdial.telephony.failures import CallError, FailureCode
+from outdial.telephony.price import Price
+from outdial.telephony.state import CallState, EndReason, Progress
+from outdial.telephony.verdict import AnsweredBy, Verdict
 
 logger = logging.getLogger(__name__)
 

@@ -6,10 +6,10 @@ from urllib.parse import quote
 
 import httpx
 
-from outdial.calls.failures import FailureCode
-from outdial.carriers.base import CarrierUncertain
+from outdial.carriers.errors import CarrierUncertain
 from outdial.carriers.http import RestClient
 from outdial.carriers.twilio import errors
+from outdial.telephony.failures import FailureCode
 
 PAGE_SIZE, MAX_PAGES = 1000, 5
 

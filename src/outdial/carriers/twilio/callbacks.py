@@ -13,9 +13,10 @@ from datetime import datetime, timedelta
 from hashlib import sha1, sha256
 from urllib.parse import parse_qsl
 
-from outdial.calls.state import CallEvent, CarrierCall
-from outdial.carriers.base import TRANSFER_FAILED, BadCallback, Callback, CallbackReply, IncomingCall
+from outdial.carriers.callbacks import TRANSFER_FAILED, BadCallback, Callback, CallbackReply, IncomingCall
 from outdial.carriers.twilio import answer, words
+from outdial.telephony.carrier_call import CarrierCall
+from outdial.telephony.state import CallEvent
 
 logger = logging.getLogger(__name__)
 

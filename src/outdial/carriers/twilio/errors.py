@@ -6,9 +6,9 @@ Source: twilio.com/docs/api/errors.
 
 import httpx
 
-from outdial.calls.failures import FailureCode
-from outdial.carriers.base import CarrierError, CarrierRefused, CarrierThrottled
+from outdial.carriers.errors import CarrierError, CarrierRefused, CarrierThrottled
 from outdial.carriers.http import refuses, retry_after_s, trouble, word_for
+from outdial.telephony.failures import FailureCode
 
 CALL_IS_OVER = frozenset({"20404", "21220"})  # no such resource, not in the state for it
 NOT_ACTIVE = 20005

@@ -7,9 +7,10 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote
 
-from outdial.calls.failures import FailureCode
-from outdial.carriers.base import CarrierRefused, Connected, NumberConnection, NumberRecord
+from outdial.carriers.errors import CarrierRefused
+from outdial.carriers.numbers import Connected, NumberConnection, NumberRecord
 from outdial.carriers.twilio.account import TwilioAccount, text_in, text_or_none
+from outdial.telephony.failures import FailureCode
 
 # What connecting sets, by Twilio's name in replies and in forms.
 FIELDS = {

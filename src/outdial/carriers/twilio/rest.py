@@ -1,4 +1,4 @@
-"""Twilio's REST API, as far as calls need it: the verbs of carriers.base.Carrier.
+"""Twilio's REST API, as far as calls need it: the verbs of carriers.calls.Carrier.
 
 Nothing here repeats a request by itself: Twilio has no idempotency key for creating a call, so a repeated
 POST dials a person twice. Source: twilio.com/docs/voice/api/call-resource.
@@ -12,24 +12,17 @@ from urllib.parse import quote
 
 import httpx
 
-from outdial.calls.failures import FailureCode
-from outdial.calls.state import CarrierCall
-from outdial.carriers.base import (
-    CallbackReply,
-    Capabilities,
-    CarrierRecord,
-    CarrierRefused,
-    Connected,
-    Detection,
-    IncomingCall,
-    NumberConnection,
-    NumberRecord,
-    PlaceCall,
-)
+from outdial.carriers.callbacks import CallbackReply, IncomingCall
+from outdial.carriers.calls import CarrierRecord, Detection, PlaceCall
+from outdial.carriers.errors import CarrierRefused
+from outdial.carriers.kind import Capabilities
+from outdial.carriers.numbers import Connected, NumberConnection, NumberRecord
 from outdial.carriers.twilio import answer, errors, words
 from outdial.carriers.twilio.account import TwilioAccount, text_in, text_or_none
 from outdial.carriers.twilio.numbers import TwilioNumbers
 from outdial.carriers.twilio.regions import REGIONS
+from outdial.telephony.carrier_call import CarrierCall
+from outdial.telephony.failures import FailureCode
 
 CAPABILITIES = Capabilities(
     ringing_event=True,
@@ -80,7 +73,7 @@ class TwilioCredentials:
 
 
 class TwilioCarrier:
-    """One Twilio account (see carriers.base.Carrier for the verbs and what they raise).
+    """One Twilio account (see carriers.calls.Carrier for the verbs and what they raise).
 
     `base_url`: of a region or the simulator.
     """

@@ -12,7 +12,8 @@ from typing import Annotated
 
 import msgspec
 
-from outdial.carriers.base import (
+from outdial.media.g711 import pcm_to_ulaw, ulaw_to_pcm
+from outdial.media.stream import (
     AudioReceived,
     BadFrame,
     DigitPressed,
@@ -21,7 +22,6 @@ from outdial.carriers.base import (
     StreamEvent,
     StreamStarted,
 )
-from outdial.media.g711 import pcm_to_ulaw, ulaw_to_pcm
 
 logger = logging.getLogger(__name__)
 
@@ -106,7 +106,7 @@ _MULAW = MediaFormat(encoding="audio/x-mulaw", sample_rate_hz=8000, channels=1)
 
 
 class TwilioStream:
-    """The codec of one websocket (see carriers.base.StreamCodec).
+    """The codec of one websocket (see media.stream.StreamCodec).
 
     `audio`, `mark` and `clear` need the stream's id, which comes with `start`: before it they raise
     RuntimeError.

@@ -12,12 +12,12 @@ from typing import Any
 
 import httpx
 
-from outdial.calls.failures import FailureCode
-from outdial.calls.state import CarrierCall
-from outdial.carriers.base import CarrierRefused
+from outdial.carriers.errors import CarrierRefused
 from outdial.carriers.http import RestClient
 from outdial.carriers.vonage import errors, tokens
 from outdial.carriers.vonage.regions import APPLICATION_REGIONS, REGIONS
+from outdial.telephony.carrier_call import CarrierCall
+from outdial.telephony.failures import FailureCode
 
 REST_URL = "https://rest.nexmo.com"
 VONAGE_DOMAINS = (".nexmo.com", ".vonage.com")

@@ -6,7 +6,7 @@ Source: developer.vonage.com/en/voice/voice-api/ncco-reference.
 import json
 from typing import Any
 
-from outdial.carriers.base import CallbackReply
+from outdial.carriers.callbacks import CallbackReply
 
 MAX_CONNECT_S = 7200      # of a connect action
 MAX_HEADER_BYTES = 512    # of all headers of a websocket endpoint

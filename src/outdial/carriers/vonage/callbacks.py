@@ -14,9 +14,10 @@ from datetime import datetime, timedelta
 from hashlib import sha256
 from typing import Any
 
-from outdial.calls.state import CallEvent, CarrierCall
-from outdial.carriers.base import TRANSFER_FAILED, BadCallback, Callback, CallbackReply, IncomingCall
+from outdial.carriers.callbacks import TRANSFER_FAILED, BadCallback, Callback, CallbackReply, IncomingCall
 from outdial.carriers.vonage import answer, tokens, words
+from outdial.telephony.carrier_call import CarrierCall
+from outdial.telephony.state import CallEvent
 
 logger = logging.getLogger(__name__)
 

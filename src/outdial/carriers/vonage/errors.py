@@ -8,9 +8,9 @@ from typing import Any
 
 import httpx
 
-from outdial.calls.failures import FailureCode
-from outdial.carriers.base import CarrierError, CarrierRefused, CarrierThrottled
+from outdial.carriers.errors import CarrierError, CarrierRefused, CarrierThrottled
 from outdial.carriers.http import refuses, retry_after_s, trouble
+from outdial.telephony.failures import FailureCode
 
 # Our word, and what a user is told. No numbers, no names: it may be shown to anybody.
 REFUSALS: dict[str, tuple[FailureCode, str]] = {

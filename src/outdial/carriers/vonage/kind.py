@@ -3,8 +3,9 @@
 from collections.abc import Mapping
 from datetime import datetime
 
-from outdial.carriers.base import Carrier, CarrierName
+from outdial.carriers.calls import Carrier
 from outdial.carriers.kind import CarrierKind, CredentialField, Credentials
+from outdial.carriers.name import CarrierName
 from outdial.carriers.vonage import callbacks
 from outdial.carriers.vonage.account import VonageCredentials
 from outdial.carriers.vonage.regions import REGIONS

@@ -9,10 +9,11 @@ from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any
 
-from outdial.calls.failures import FailureCode
-from outdial.carriers.base import CarrierError, CarrierRefused, Connected, NumberConnection, NumberRecord
+from outdial.carriers.errors import CarrierError, CarrierRefused
+from outdial.carriers.numbers import Connected, NumberConnection, NumberRecord
 from outdial.carriers.vonage import tokens, words
 from outdial.carriers.vonage.account import VonageAccount
+from outdial.telephony.failures import FailureCode
 
 APPLICATION_NAME = "Outdial"
 PAGE_SIZE = 100

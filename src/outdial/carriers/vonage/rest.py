@@ -1,4 +1,4 @@
-"""Vonage's REST API, as far as calls need it: the verbs of carriers.base.Carrier.
+"""Vonage's REST API, as far as calls need it: the verbs of carriers.calls.Carrier.
 
 Creating a call is not idempotent, so nothing here repeats one. A number that doesn't exist is no error of the
 request: the call is accepted, and a `rejected` or `failed` event follows. Source: developer.vonage.com/en/api/voice.
@@ -12,24 +12,16 @@ from urllib.parse import quote
 
 import httpx
 
-from outdial.calls.failures import FailureCode
-from outdial.calls.state import CarrierCall
-from outdial.carriers.base import (
-    CallbackReply,
-    Capabilities,
-    CarrierRecord,
-    CarrierRefused,
-    CarrierUncertain,
-    Connected,
-    Detection,
-    IncomingCall,
-    NumberConnection,
-    NumberRecord,
-    PlaceCall,
-)
+from outdial.carriers.callbacks import CallbackReply, IncomingCall
+from outdial.carriers.calls import CarrierRecord, Detection, PlaceCall
+from outdial.carriers.errors import CarrierRefused, CarrierUncertain
+from outdial.carriers.kind import Capabilities
+from outdial.carriers.numbers import Connected, NumberConnection, NumberRecord
 from outdial.carriers.vonage import answer, words
 from outdial.carriers.vonage.account import VonageAccount, VonageCredentials
 from outdial.carriers.vonage.numbers import VonageNumbers
+from outdial.telephony.carrier_call import CarrierCall
+from outdial.telephony.failures import FailureCode
 
 CAPABILITIES = Capabilities(
     ringing_event=True,
@@ -58,7 +50,7 @@ _DIGITS = re.compile(r"[0-9*#wW]{1,128}")
 
 
 class VonageCarrier:
-    """One Vonage account (see carriers.base.Carrier for the verbs and what they raise)."""
+    """One Vonage account (see carriers.calls.Carrier for the verbs and what they raise)."""
 
     capabilities = CAPABILITIES
 

@@ -11,15 +11,8 @@ from typing import Annotated
 
 import msgspec
 
-from outdial.carriers.base import (
-    AudioReceived,
-    BadFrame,
-    DigitPressed,
-    MarkReached,
-    StreamEvent,
-    StreamStarted,
-)
 from outdial.media.frames import FRAME_BYTES, FRAME_MS
+from outdial.media.stream import AudioReceived, BadFrame, DigitPressed, MarkReached, StreamEvent, StreamStarted
 
 logger = logging.getLogger(__name__)
 
@@ -66,7 +59,7 @@ _quoted = msgspec.json.encode
 
 
 class VonageStream:
-    """The codec of one websocket (see carriers.base.StreamCodec)."""
+    """The codec of one websocket (see media.stream.StreamCodec)."""
 
     __slots__ = ("_pending", "_received_ms", "_started")
 

@@ -1,0 +1,77 @@
+"""Open carrier accounts: one client each, kept for its connections' sake."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from outdial.carriers.calls import Carrier
+from outdial.carriers.errors import CarrierRefused
+from outdial.carriers.name import CarrierName
+from outdial.carriers.registry import CARRIERS
+from outdial.db.engine import reading
+from outdial.db.tables import carrier_accounts
+from outdial.telephony.failures import FailureCode
+from outdial.workspaces.secrets import SecretBox
+
+# The longest that somebody may still use a client he was given: a request, or a sentence that Telnyx speaks and the
+# hang-up after it.
+IN_USE_S = 120.0
+OpenCarrier = Callable[[str], Awaitable[Carrier]]  # carrier account id → a client for it
+
+
+class Accounts:
+    """Looks accounts up and opens them; an account whose credentials or address changed is opened again.
+
+    The client it had is closed `in_use_s` later: requests may be under way on it.
+    """
+
+    def __init__(self, engine: AsyncEngine, secret_box: SecretBox, *, in_use_s: float = IN_USE_S) -> None:
+        self._engine = engine
+        self._secret_box = secret_box
+        self._in_use_s = in_use_s
+        self._open: dict[str, tuple[bytes, str, Carrier]] = {}
+        self._closing: set[asyncio.Task[None]] = set()
+        self._end = asyncio.Event()
+
+    async def carrier(self, account_id: str) -> Carrier:
+        """Raises CarrierRefused when the account is gone."""
+        account = carrier_accounts.c
+        columns = (account.carrier, account.credentials, account.region, account.base_url)
+        query = select(*columns).where(account.id == account_id)
+        async with reading(self._engine) as conn:
+            row = (await conn.execute(query)).one_or_none()
+        if row is None:
+            self._retire(account_id)
+            raise CarrierRefused(FailureCode.ACCOUNT_REMOVED, "The carrier account of this number was removed.")
+        kind = CARRIERS[CarrierName(row.carrier)]
+        url = kind.api_url(row.region, row.base_url)
+        known = self._open.get(account_id)
+        if known is not None and known[:2] == (row.credentials, url):
+            return known[2]
+        self._retire(account_id)
+        carrier = kind.open(self._secret_box.decrypt(row.credentials), url)
+        self._open[account_id] = (row.credentials, url, carrier)
+        return carrier
+
+    async def aclose(self) -> None:
+        for account_id in list(self._open):
+            self._retire(account_id)
+        self._end.set()
+        await asyncio.gather(*self._closing)
+
+    def _retire(self, account_id: str) -> None:
+        known = self._open.pop(account_id, None)
+        if known is not None:
+            task = asyncio.create_task(self._close_later(known[2]))
+            self._closing.add(task)
+            task.add_done_callback(self._closing.discard)
+
+    async def _close_later(self, carrier: Carrier) -> None:
+        try:
+            async with asyncio.timeout(self._in_use_s):
+                await self._end.wait()
+        except TimeoutError:
+            pass
+        await carrier.aclose()

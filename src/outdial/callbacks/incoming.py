@@ -1,0 +1,187 @@
+"""Where carriers announce calls to our numbers: verified, decided (calls.inbound), and the carrier told what to do.
+
+What a carrier tells later about a call that came in arrives here as well, where it knows only the account's URL.
+"""
+
+import asyncio
+import logging
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import Row, Select, select
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from outdial.accounts.access import INBOUND
+from outdial.accounts.clients import OpenCarrier
+from outdial.accounts.refused_callbacks import count_refused
+from outdial.callbacks.inbox import Callbacks, Received
+from outdial.calls.advance import apply_event
+from outdial.calls.inbound import Admitted, TurnedAway, admit_call
+from outdial.carriers.callbacks import BadCallback, Callback, CallbackReply, IncomingCall
+from outdial.carriers.errors import CarrierError, CarrierRefused, CarrierThrottled, CarrierUnreachable, NotSupported
+from outdial.carriers.name import CarrierName
+from outdial.carriers.registry import CARRIERS
+from outdial.db.tables import attempts, carrier_accounts
+from outdial.settings import Settings
+from outdial.telephony.carrier_call import CarrierCall
+from outdial.telephony.state import CallState, EndReason, Progress
+from outdial.workspaces.secrets import SecretBox
+
+logger = logging.getLogger(__name__)
+
+REPLY_S = 4.0  # the least patient carrier (Telnyx, as we set it up) waits 5 s for a callback's answer
+ACCEPT_TRIES, ACCEPT_PAUSE_S = 4, 0.5
+
+Answer = tuple[Received, CallbackReply | None]
+
+
+class Doorway:
+    """Takes calls in. `owner` (a worker) looks after them until their conversation begins."""
+
+    def __init__(
+        self,
+        engine: AsyncEngine,
+        settings: Settings,
+        secret_box: SecretBox,
+        open_carrier: OpenCarrier,
+        callbacks: Callbacks,
+        *,
+        owner: str,
+    ) -> None:
+        self._engine = engine
+        self._settings = settings
+        self._secret_box = secret_box
+        self._open_carrier = open_carrier
+        self._callbacks = callbacks
+        self._owner = owner
+        self._telling: set[asyncio.Task[CallbackReply | None]] = set()
+
+    async def receive(
+        self, *, carrier: CarrierName, account_id: str, kind: str, url: str, headers: Mapping[str, str], body: bytes
+    ) -> Answer:
+        """A request to one of the account's URLs, and what to answer. `url` is the public one the carrier was told."""
+        account = await self._account(carrier, account_id)
+        if account is None:
+            return Received.UNKNOWN, None
+        kind_of_carrier = CARRIERS[carrier]
+        now = datetime.now(UTC)
+        credentials = self._secret_box.decrypt(account.credentials)
+        if not kind_of_carrier.verify(credentials, url=url, headers=headers, body=body, now=now):
+            logger.warning("Callback with a wrong signature refused", extra={"account_id": account_id})
+            await count_refused(self._engine, account.id)
+            return Received.FORGED, None
+        try:
+            incoming = kind_of_carrier.incoming(body, received_at=now) if kind == INBOUND else None
+            if incoming is not None:
+                return Received.STORED, await self._take_in(account, incoming)
+            callback = kind_of_carrier.parse(kind, body, headers=headers, received_at=now)
+        except BadCallback as error:
+            logger.warning("Callback not understood", extra={"account_id": account_id, "reason": str(error)})
+            return Received.BAD, None
+        attempt_id = await self._attempt_of(account, callback)
+        if attempt_id is None:
+            return Received.STORED, None  # of a call that is not ours
+        await self._callbacks.store(attempt_id, kind, callback, headers=headers, body=body)
+        return Received.STORED, kind_of_carrier.reply(kind, body)
+
+    async def aclose(self) -> None:
+        """Finish telling carriers what to do."""
+        if self._telling:
+            await asyncio.wait(set(self._telling), timeout=5)
+        for task in self._telling:
+            task.cancel()
+
+    async def _account(self, carrier: CarrierName, account_id: str) -> Row[Any] | None:
+        account = carrier_accounts.c
+        query: Select[Any] = select(account.id, account.workspace_id, account.carrier, account.credentials)
+        async with self._engine.connect() as conn:
+            found = await conn.execute(query.where(account.id == account_id, account.carrier == carrier))
+            row: Row[Any] | None = found.one_or_none()
+        return row
+
+    async def _attempt_of(self, account: Row[Any], callback: Callback) -> str | None:
+        call = callback.call or callback.transfer_failed
+        if call is None:
+            return None
+        query = select(attempts.c.id).where(
+            attempts.c.carrier == account.carrier,
+            attempts.c.carrier_account_id == account.id,
+            attempts.c.carrier_call_id == call.id,
+        )
+        async with self._engine.connect() as conn:
+            attempt_id: str | None = await conn.scalar(query)
+        return attempt_id
+
+    # -- a call comes in -------------------------------------------------------------------------------------
+
+    async def _take_in(self, account: Row[Any], incoming: IncomingCall) -> CallbackReply | None:
+        decision = await admit_call(
+            self._engine, self._settings, self._secret_box, account, incoming, owner=self._owner
+        )
+        if decision is None:
+            return None
+        if isinstance(decision, TurnedAway):
+            telling = asyncio.create_task(self._turn_away(account, incoming, decision))
+        else:
+            telling = asyncio.create_task(self._accept(account, incoming, decision))
+        self._telling.add(telling)
+        telling.add_done_callback(self._telling.discard)
+        await asyncio.wait({telling}, timeout=REPLY_S)
+        return telling.result() if telling.done() else None
+
+    async def _accept(
+        self, account: Row[Any], incoming: IncomingCall, admitted: Admitted
+    ) -> CallbackReply | None:
+        where = f"{account.carrier}/{admitted.attempt_id}"
+        for tries_left in reversed(range(ACCEPT_TRIES)):
+            try:
+                carrier = await self._open_carrier(account.id)
+                return await carrier.accept(
+                    incoming,
+                    ref=admitted.attempt_id,
+                    callback_url=f"{self._settings.base_url}/callbacks/{where}",
+                    stream_url=f"{self._settings.stream_base_url}/media/{where}/{admitted.stream_token}",
+                    max_duration_s=admitted.max_duration_s,
+                )
+            except (CarrierUnreachable, CarrierThrottled) as error:  # nothing was done: the caller still waits
+                if not tries_left:
+                    self._note("Incoming call not answered", admitted, error)
+            except (CarrierRefused, NotSupported) as error:
+                self._note("Incoming call not answered", admitted, error)
+                if not admitted.repeated:  # else the first may well have been accepted
+                    await self._fail(admitted, incoming.call, error)
+                break
+            except CarrierError as error:  # perhaps it was: its stream, or the sweep, will tell
+                self._note("Incoming call answered with unknown outcome", admitted, error)
+                break
+            except Exception:
+                logger.exception("Incoming call not answered", extra={"attempt_id": admitted.attempt_id})
+                break
+            await asyncio.sleep(ACCEPT_PAUSE_S)
+        return None
+
+    async def _fail(self, admitted: Admitted, call: CarrierCall, error: CarrierError) -> None:
+        ended = Progress(
+            state=CallState.ENDED,
+            at=datetime.now(UTC),
+            carrier_call=call,
+            end_reason=EndReason.FAILED,
+            error=error.as_call_error(),
+        )
+        await apply_event(self._engine, admitted.attempt_id, ended)
+
+    async def _turn_away(
+        self, account: Row[Any], incoming: IncomingCall, turned_away: TurnedAway
+    ) -> CallbackReply | None:
+        try:
+            carrier = await self._open_carrier(account.id)
+            return await carrier.refuse(incoming, sentence=turned_away.sentence)
+        except CarrierError as error:
+            logger.warning("Caller not turned away", extra={"account_id": account.id, **error.codes})
+        except Exception:
+            logger.exception("Caller not turned away", extra={"account_id": account.id})
+        return None
+
+    def _note(self, sentence: str, admitted: Admitted, error: CarrierError) -> None:
+        logger.warning(sentence, extra={"attempt_id": admitted.attempt_id, **error.codes})

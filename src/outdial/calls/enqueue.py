@@ -1,0 +1,284 @@
+"""A request becomes a call: checked, stored `queued` with its idempotency key and announced, in one transaction.
+
+Nothing is dialled here. Once `create_call` returns, the call survives whatever happens to this process.
+"""
+
+import hashlib
+import json
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import (
+    DateTime,
+    Executable,
+    RowMapping,
+    Select,
+    Text,
+    bindparam,
+    func,
+    insert,
+    select,
+    update,
+)
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from outdial.agents.in_use import version_in_use
+from outdial.calls.request import OutboundRequest
+from outdial.db.tables import agents, call_events, calls, idempotency_keys, numbers, pools
+from outdial.ids import is_id, new_id
+from outdial.lines.pool import free_outbound
+from outdial.refusals import Conflict, Invalid, LimitReached, NotFound, NotYours
+from outdial.settings import Settings
+from outdial.telephony.state import CallDirection, CallState, EndReason
+
+_RETRY_POOL_FULL_S = 5
+_RETRY_QUEUE_FULL_S = 30
+
+# How many more calls this process takes for a workspace before it counts the queue again. Counting 100,000
+# rows for every call of a burst would cost more than the calls; near the limit every call is counted.
+_headroom: dict[str, int] = {}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Accepted:
+    """The call is stored. `replayed`: it was stored by an earlier request with the same idempotency key."""
+
+    call_id: str
+    status: str
+    replayed: bool = False
+
+
+async def create_call(
+    engine: AsyncEngine,
+    settings: Settings,
+    *,
+    workspace_id: str,
+    number_id: str,
+    request: OutboundRequest,
+    idempotency_key: str | None = None,
+) -> Accepted:
+    """Store one outbound call and tell the dispatcher.
+
+    Raises NotFound and NotYours (the number), Conflict (it can't dial out, has no agent; idempotency),
+    LimitReached (no free line and on_limit is reject; the queue is full) and Invalid. Database errors pass.
+    """
+    async with engine.begin() as conn:
+        if idempotency_key is not None:
+            earlier = await _earlier_answer(conn, workspace_id, idempotency_key, _fingerprint(number_id, request))
+            if earlier is not None:
+                return earlier
+        if request.expires_at is not None and request.expires_at <= datetime.now(UTC):
+            raise Invalid("expires_at", "has passed already")
+        number = await _number_that_dials(conn, workspace_id, number_id)
+        if request.on_limit == "reject":
+            await _refuse_without_free_line(conn, workspace_id)
+        await _refuse_when_queue_is_full(conn, workspace_id, settings.max_queued_calls)
+        call_id = new_id("call")
+        await _insert(conn, call_id, workspace_id, number, request, settings)
+        if idempotency_key is not None:
+            await conn.execute(
+                insert(idempotency_keys).values(
+                    workspace_id=workspace_id,
+                    key=idempotency_key,
+                    request_hash=_fingerprint(number_id, request),
+                    response={"call_id": call_id, "status": CallState.QUEUED},
+                )
+            )
+    return Accepted(call_id=call_id, status=CallState.QUEUED)
+
+
+async def request_hang_up(engine: AsyncEngine, workspace_id: str, call_id: str) -> CallState:
+    """End a call: at once while it is queued, else by asking the worker that holds it. Returns the state now.
+
+    Asking twice is harmless. Raises NotFound, and Conflict `call_ended`.
+    """
+    async with engine.begin() as conn:
+        state = await conn.scalar(
+            select(calls.c.state)
+            .where(calls.c.id == call_id, calls.c.workspace_id == workspace_id)
+            .with_for_update()
+        )
+        match state:
+            case None:
+                raise NotFound("call_not_found", "There is no such call.")
+            case CallState.ENDED:
+                raise Conflict("call_ended", "The call has ended already.")
+            case CallState.QUEUED:
+                await conn.execute(
+                    update(calls)
+                    .where(calls.c.id == call_id)
+                    .values(state=CallState.ENDED, end_reason=EndReason.CANCELED, ended_at=func.now())
+                )
+                ended = {"state": CallState.ENDED, "end_reason": EndReason.CANCELED}
+                await conn.execute(insert(call_events).values(call_id=call_id, type="state", data=ended))
+                await conn.execute(select(func.pg_notify("outdial_call", call_id)))
+                return CallState.ENDED
+        await conn.execute(
+            update(calls)
+            .where(calls.c.id == call_id)
+            .values(hang_up_requested_at=func.coalesce(calls.c.hang_up_requested_at, func.now()))
+        )
+        await conn.execute(select(func.pg_notify("outdial_control", call_id)))
+    return CallState(state)
+
+
+def _fingerprint(number_id: str, request: OutboundRequest) -> bytes:
+    """What a repeated request has to be the same in: its meaning, not its spelling (order of keys, spaces)."""
+    body = request.model_dump(mode="json", exclude_unset=True)
+    return hashlib.sha256(json.dumps([number_id, body], sort_keys=True).encode()).digest()
+
+
+async def _earlier_answer(
+    conn: AsyncConnection, workspace_id: str, key: str, fingerprint: bytes
+) -> Accepted | None:
+    """The answer this key got before. Holds the key until the end of the transaction, so that of requests that
+    arrive together one goes on and the others are told so instead of waiting."""
+    lock = func.hashtextextended(f"idempotency {workspace_id} {key}", 0)
+    held = await conn.scalar(select(func.pg_try_advisory_xact_lock(lock)))
+    # A second statement on purpose: its snapshot is taken after the lock, so it sees who held it before.
+    row = (
+        await conn.execute(
+            select(idempotency_keys.c.request_hash, idempotency_keys.c.response).where(
+                idempotency_keys.c.workspace_id == workspace_id, idempotency_keys.c.key == key
+            )
+        )
+    ).one_or_none()
+    if row is not None:
+        if bytes(row.request_hash) != fingerprint:
+            raise Conflict(
+                "idempotency_conflict", "This Idempotency-Key was used before with another number or body."
+            )
+        return Accepted(**row.response, replayed=True)
+    if not held:
+        raise Conflict(
+            "idempotency_in_progress", "A request with this Idempotency-Key is being handled; ask again shortly."
+        )
+    return None
+
+
+async def _number_that_dials(conn: AsyncConnection, workspace_id: str, number_id: str) -> RowMapping:
+    number: RowMapping | None = None
+    if is_id(number_id, "num"):
+        number = (await conn.execute(_NUMBER, {"number": number_id})).mappings().one_or_none()
+    if number is None:
+        raise NotFound("number_not_found", "There is no phone number with this id.")
+    if number["workspace_id"] != workspace_id:
+        raise NotYours("number_of_another_workspace", "This API key belongs to another workspace than the number.")
+    if number["direction"] == "inbound":
+        raise Conflict("number_cannot_dial_out", "This phone number is set up for inbound calls only.")
+    if number["agent_id"] is None:
+        raise Conflict("number_has_no_agent", "This phone number has no agent; assign one first.")
+    if number["version"] is None:
+        raise Conflict(
+            "agent_not_published", "The agent of this phone number has no published version; publish one first."
+        )
+    return number
+
+
+async def _refuse_without_free_line(conn: AsyncConnection, workspace_id: str) -> None:
+    """Locks the pool, so that two requests can't be promised the same line."""
+    pool = (
+        await conn.execute(select(pools).where(pools.c.workspace_id == workspace_id).with_for_update())
+    ).one()
+    free = free_outbound(pool.lines, pool.reserved_inbound, pool.used_outbound, pool.used_inbound)
+    if free > 0:
+        free -= await _count_queued(conn, workspace_id, at_most=free, due=True)
+    if free <= 0:
+        raise LimitReached("pool_full", "Every line of this workspace is taken.", _RETRY_POOL_FULL_S)
+
+
+async def _refuse_when_queue_is_full(conn: AsyncConnection, workspace_id: str, limit: int) -> None:
+    """Exact near the limit but for requests in the same instant; a guard against floods, not an account."""
+    headroom = _headroom.get(workspace_id, 0)
+    if headroom <= 0:
+        queued = await _count_queued(conn, workspace_id, at_most=limit)
+        if queued >= limit:
+            raise LimitReached(
+                "queue_full", f"{limit} calls of this workspace are waiting already.", _RETRY_QUEUE_FULL_S
+            )
+        headroom = min((limit - queued) // 4, 1000)
+    _headroom[workspace_id] = headroom - 1
+
+
+async def _count_queued(
+    conn: AsyncConnection, workspace_id: str, *, at_most: int, due: bool = False
+) -> int:
+    queued = select(calls.c.id).where(calls.c.workspace_id == workspace_id, calls.c.state == CallState.QUEUED)
+    if due:
+        # Not now(), the start of this transaction: calls stored while it waited for a lock are due, too.
+        queued = queued.where(calls.c.due_at <= func.clock_timestamp())
+    return await conn.scalar(select(func.count()).select_from(queued.limit(at_most).subquery())) or 0
+
+
+async def _insert(
+    conn: AsyncConnection,
+    call_id: str,
+    workspace_id: str,
+    number: RowMapping,
+    request: OutboundRequest,
+    settings: Settings,
+) -> None:
+    values = {
+        "id": call_id,
+        "workspace_id": workspace_id,
+        "number_id": number["id"],
+        "from_": number["e164"],
+        "to": request.to,
+        "agent_id": number["agent_id"],
+        "agent_version": number["version"],
+        "variables": request.variables or {},
+        "metadata": request.metadata,
+        "detection": request.detection(),
+        "retry": None if request.retry is None else request.retry.model_dump(),
+        "ring_timeout_s": request.ring_timeout_s or settings.default_ring_timeout_s,
+        "max_duration_s": request.max_duration_s or settings.default_max_duration_s,
+        "expires_at": request.expires_at,
+    }
+    parameters = {f"new_{name}": values[name] for name in _GIVEN}
+    await conn.execute(_NEW_CALL, parameters | {"not_before": request.not_before})
+
+
+# -- statements, built once: for a single call, putting them together takes as long as running them -----------
+
+
+def _number_with_version() -> Select[Any]:
+    return (
+        select(
+            numbers.c.id,
+            numbers.c.workspace_id,
+            numbers.c.e164,
+            numbers.c.direction,
+            numbers.c.agent_id,
+            numbers.c.agent_version,
+            version_in_use.label("version"),
+        )
+        .outerjoin(agents, agents.c.id == numbers.c.agent_id)
+        .where(numbers.c.id == bindparam("number"))
+        .with_for_update(read=True, key_share=True, of=numbers)  # it can't be removed before we commit
+    )
+
+
+def _new_call() -> Executable:
+    """The call, its first event and both announcements in one statement: one round trip."""
+    not_before = bindparam("not_before", type_=DateTime(timezone=True))
+    call = insert(calls).values(
+        {name: bindparam(f"new_{name}") for name in _GIVEN}
+        | {
+            "direction": CallDirection.OUTBOUND,
+            "state": CallState.QUEUED,
+            "due_at": func.greatest(func.now(), not_before),
+        }
+    )
+    call_id, workspace_id = bindparam("new_id", type_=Text), bindparam("new_workspace_id", type_=Text)
+    event = insert(call_events).values(call_id=call_id, type="state", data={"state": CallState.QUEUED})
+    announced = select(func.pg_notify("outdial_queue", workspace_id), func.pg_notify("outdial_call", call_id))
+    return announced.add_cte(call.cte("new_call"), event.cte("first_event"))
+
+
+_GIVEN = (
+    "id", "workspace_id", "number_id", "from_", "to", "agent_id", "agent_version", "variables", "metadata", "detection",
+    "retry", "ring_timeout_s", "max_duration_s", "expires_at",
+)  # fmt: skip
+_NUMBER = _number_with_version()
+_NEW_CALL = _new_call()

@@ -1,0 +1,45 @@
+"""What a carrier tells us by HTTP, once verified and read."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from outdial.telephony.carrier_call import CarrierCall
+from outdial.telephony.price import Price
+from outdial.telephony.state import CallEvent
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IncomingCall:
+    """Somebody calls one of our numbers and waits. `from_` may be a word of the carrier's ("anonymous")."""
+
+    call: CarrierCall
+    from_: str
+    to: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Callback:
+    """A verified carrier callback: what it means, and the key under which a repeat is recognised."""
+
+    kind: str
+    dedupe_key: str
+    event: CallEvent | None               # None: stored for the record, changes nothing
+    call: CarrierCall | None = None       # whose it is, as far as it says; of a transfer's other party: None
+    price: Price | None = None
+    transfer_failed: CarrierCall | None = None  # who is left alone on the line, where no reply can tell them
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallbackReply:
+    """What a callback is answered with, where the carrier reads the answer."""
+
+    media_type: str
+    body: str
+
+
+TRANSFER_FAILED = "Sorry, nobody is available to take your call right now. Goodbye."  # said to who is left on the line
+
+
+class BadCallback(ValueError):
+    """A callback whose body is not of the carrier's protocol."""

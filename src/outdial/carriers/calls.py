@@ -1,0 +1,143 @@
+"""Control of calls at a carrier: place, end, transfer, look up."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, Protocol
+from uuid import UUID, uuid5
+
+from outdial.carriers.callbacks import CallbackReply, IncomingCall
+from outdial.carriers.numbers import Connected, NumberConnection, NumberRecord
+from outdial.telephony.carrier_call import CarrierCall
+from outdial.telephony.price import Price
+from outdial.telephony.state import Progress
+from outdial.telephony.verdict import Verdict
+
+
+class Detection(StrEnum):
+    """How a carrier should look for answering machines."""
+
+    OFF = "off"
+    FAST = "fast"                # say human or machine as soon as known
+    MESSAGE_END = "message_end"  # for a machine, wait until a message can be left
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlaceCall:
+    """One dial. `ref` is our attempt id; it is in every URL, so that a callback that overtakes the reply
+    finds its attempt. `stream_url` (wss://…) ends in the one-time token."""
+
+    ref: str
+    to: str
+    from_: str
+    callback_url: str  # base: the adapter appends the kinds of callback it knows (/status, /event, …)
+    stream_url: str
+    ring_timeout_s: int
+    max_duration_s: int
+    detection: Detection = Detection.OFF
+    detection_timeout_s: int = 30
+
+    @property
+    def command_id(self) -> str:
+        """The same UUID for the same attempt: a carrier that knows idempotency dials once, however often it is sent."""
+        return str(uuid5(_COMMANDS, self.ref))
+
+
+_COMMANDS = UUID("5f0f6a52-4a3c-5d0b-9a9f-0f6f6b6c7d21")  # any UUID will do, but it must stay the same
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CarrierRecord:
+    """What the carrier's own books say of a call."""
+
+    call: CarrierCall
+    progress: Progress
+    created_at: datetime | None = None
+    verdict: Verdict | None = None  # of answering machine detection, when the carrier keeps it
+    price: Price | None = None
+
+
+# -- one account ---------------------------------------------------------------------------------------------
+
+
+class Carrier(Protocol):
+    """One account at a carrier: REST verbs. Every method raises a CarrierError subclass."""
+
+    async def place_call(self, request: PlaceCall) -> CarrierCall:
+        """Ask the carrier to dial; returns once it is accepted, before the phone rings."""
+        ...
+
+    async def hang_up(self, call: CarrierCall) -> None:
+        """End the call whatever its state; ending an ended call is not an error."""
+        ...
+
+    async def look_up(self, call: CarrierCall) -> CarrierRecord: ...
+
+    async def find(self, *, ref: str, to: str, from_: str, since: datetime) -> list[CarrierRecord]:
+        """Calls the carrier knows that could be the dial `ref`, created at or after `since` (newest first).
+
+        A list that can't be read to its end is an error: what is missing must not pass for absent.
+        """
+        ...
+
+    async def transfer(self, call: CarrierCall, to: str, caller_id: str, callback_url: str) -> None:
+        """Connect the other party to `to`; our part in the call is over. Its callbacks are of the kind `transfer`."""
+        ...
+
+    async def send_digits(self, call: CarrierCall, digits: str, stream_url: str) -> None: ...
+
+    async def say_and_hang_up(self, call: CarrierCall, sentence: str) -> None:
+        """Say a sentence in the carrier's own voice, then end the call. May take as long as the sentence does."""
+        ...
+
+    async def accept(
+        self, incoming: IncomingCall, *, ref: str, callback_url: str, stream_url: str, max_duration_s: int
+    ) -> CallbackReply | None:
+        """Connect an incoming call to our media websocket.
+
+        The result is what its callback is answered with; None when the carrier was told by a request of its
+        own and reads no answer. `max_duration_s` is held to by the carrier where it can.
+        """
+        ...
+
+    async def refuse(self, incoming: IncomingCall, *, sentence: str | None) -> CallbackReply | None:
+        """Turn an incoming call down, after a sentence if there is one. The result is as of `accept`.
+
+        Without an answer to give this may take as long as the sentence does: answer the callback first.
+        """
+        ...
+
+    async def check(self) -> None:
+        """Raises CarrierRefused when the credentials are wrong or the account can't be used."""
+        ...
+
+    async def owns(self, number: str) -> NumberRecord | None:
+        """The account's own record of `number`, None when it may not call from it."""
+        ...
+
+    async def connection(self, number: str, *, inbound_url: str, callback_url: str) -> NumberConnection:
+        """How `number` is set up now and what `connect` would change. Changes nothing.
+
+        Raises CarrierRefused, with what to do, for a number that isn't the account's or is in use elsewhere.
+        """
+        ...
+
+    async def connect(self, number: str, *, inbound_url: str, callback_url: str) -> Connected:
+        """Have calls to `number` announced at `inbound_url`, and their progress told under `callback_url`.
+
+        Both URLs are of the account, not of the number: at some carriers its numbers share them. A carrier
+        that gives every call a callback URL of its own has no use for the second. Raises as `connection`.
+        Harmless when repeated.
+        """
+        ...
+
+    async def disconnect(self, number: str, undo: Mapping[str, Any], *, is_last: bool) -> None:
+        """Put back what `connect` found, unless somebody has changed it since.
+
+        What the account's numbers share is left alone while there are others of them here; for the last one
+        this is called with the `undo` of those that went before, too.
+        """
+        ...
+
+    async def aclose(self) -> None: ...

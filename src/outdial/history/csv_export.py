@@ -1,0 +1,94 @@
+"""Calls as CSV, for people with spreadsheets: read and written page by page, however many there are."""
+
+import csv
+import io
+import json
+import re
+from collections.abc import AsyncIterator, Iterable, Mapping
+from decimal import Decimal
+from typing import Any
+
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from outdial.agents.store import agent_names
+from outdial.db.engine import reading
+from outdial.history.search import CallFilter, CallSearch
+from outdial.history.views import CallSummary, list_calls
+
+PAGE = 200
+COLUMNS = (
+    "id", "created_at", "direction", "state", "end_reason", "from", "to", "number_id", "agent_id", "agent",
+    "agent_version", "answered_by", "answered_at", "ended_at", "duration_s", "attempts", "price", "price_currency",
+    "error_code", "error_message", "recording_url", "variables", "metadata",
+)  # fmt: skip
+
+_BYTE_ORDER_MARK = "\N{ZERO WIDTH NO-BREAK SPACE}"
+# What spreadsheets take for the beginning of a formula, also behind white space and in its full-width form.
+_FORMULA = re.compile(r"\s*[=+\-@\uff1d\uff0b\uff0d\uff20]|[\t\r\n]")
+# A number can't do anything; a phone number is one, and is to stay as it is.
+_NUMBER = re.compile(r"[+-]?[0-9]+(\.[0-9]+)?")
+
+
+async def csv_of_calls(
+    engine: AsyncEngine, workspace_id: str, wanted: CallSearch, *, base_url: str
+) -> AsyncIterator[str]:
+    """The header, then calls, newest first, in pieces. Each page is read by itself, so no connection is held while
+    somebody downloads slowly; calls that begin meanwhile are not among them."""
+    yield _BYTE_ORDER_MARK + _lines([COLUMNS])
+    given = wanted.model_dump(by_alias=True)
+    cursor: str | None = None
+    while True:
+        page = CallFilter.model_validate(given | {"limit": PAGE, "cursor": cursor})
+        async with reading(engine) as conn:
+            found = await list_calls(conn, workspace_id, page, base_url=base_url)
+            names = await agent_names(conn, workspace_id)
+        if found["calls"]:
+            yield _lines(_row(call, names) for call in found["calls"])
+        cursor = found["next_cursor"]
+        if cursor is None:
+            return
+
+
+def cell(value: object) -> str:
+    """As text that no spreadsheet takes for a formula: what looks like one gets an apostrophe in front."""
+    if value is None:
+        return ""
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    return f"'{text}" if _FORMULA.match(text) and not _NUMBER.fullmatch(text) else text
+
+
+def _lines(rows: Iterable[Iterable[object]]) -> str:
+    text = io.StringIO()
+    csv.writer(text).writerows([[cell(value) for value in row] for row in rows])
+    return text.getvalue()
+
+
+def _row(call: CallSummary, agents: Mapping[str, str]) -> list[Any]:
+    agent, error, who = call["agent"], call["error"], call["answered_by"]
+    priced = [dial for dial in call["attempts"] if dial["price"] is not None]
+    price = sum((Decimal(dial["price"] or 0) for dial in priced), Decimal(0))
+    return [
+        call["id"],
+        call["created_at"],
+        call["direction"],
+        call["state"],
+        call["end_reason"],
+        call["from"],
+        call["to"],
+        call["number_id"],
+        None if agent is None else agent["id"],
+        None if agent is None else agents.get(agent["id"]),
+        None if agent is None else agent["version"],
+        None if who is None else who["category"],
+        call["answered_at"],
+        call["ended_at"],
+        call["duration_s"],
+        len(call["attempts"]),
+        f"{price:f}" if priced else None,
+        priced[0]["price_currency"] if priced else None,
+        None if error is None else error["code"],
+        None if error is None else error["message"],
+        call["recording_url"],
+        call["variables"] or None,
+        call["metadata"],
+    ]

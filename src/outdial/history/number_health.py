@@ -1,0 +1,86 @@
+"""How numbers are doing: whether the last call from one failed because of its account or of how this server is set up.
+
+Such a failure repeats with every call until somebody does something about it; a callee that is busy says nothing.
+"""
+
+from typing import Any
+
+from sqlalchemy import Row, Select, select, text, true
+from sqlalchemy.ext.asyncio import AsyncConnection
+from typing_extensions import TypedDict
+
+from outdial.carriers.name import CarrierName
+from outdial.db.tables import DIALLED, calls, carrier_accounts, numbers
+from outdial.instants import to_json
+from outdial.telephony.failures import FailureCode
+
+# What to do about each; the sentence is for people.
+TROUBLES = {
+    FailureCode.BAD_CREDENTIALS: "Replace the credentials in Settings, Carriers.",
+    FailureCode.NOT_PERMITTED: "Look at what the account and its API key may do, at the carrier.",
+    FailureCode.NO_FUNDS: "Top up the account at the carrier.",
+    FailureCode.ACCOUNT_INACTIVE: "Look at the account's state and balance at the carrier.",
+    FailureCode.ACCOUNT_RESTRICTED: "Upgrade the account at the carrier, or verify the numbers you call there.",
+    FailureCode.ACCOUNT_NOT_SET_UP: "Disconnect the number and connect it again.",
+    FailureCode.ACCOUNT_REMOVED: "Connect the number again.",
+    FailureCode.CALLER_ID_NOT_ALLOWED: "Look at the carrier whether the number still belongs to the account.",
+    FailureCode.PUBLIC_URL_NOT_REACHABLE: "Set OUTDIAL_PUBLIC_URL to the https address of this server.",
+}
+
+
+class NumberHealth(TypedDict):
+    """`trouble` is the error of the last call from the number, if it is one that comes again; null: none known.
+    `at` is the end of that last call, null where there was none."""
+
+    number_id: str
+    e164: str
+    name: str
+    carrier: CarrierName
+    trouble: FailureCode | None
+    message: str | None
+    advice: str | None
+    call_id: str | None
+    at: str | None
+
+
+async def number_health(conn: AsyncConnection, workspace_id: str) -> list[NumberHealth]:
+    """Of each number, in the order they were connected."""
+    last = (
+        select(calls.c.id, calls.c.ended_at, calls.c.error)
+        .where(calls.c.number_id == numbers.c.id, text(DIALLED))
+        .order_by(calls.c.ended_at.desc())
+        .limit(1)
+        .lateral("last_call")
+    )
+    query: Select[Any] = (
+        select(
+            numbers.c.id,
+            numbers.c.e164,
+            numbers.c.name,
+            carrier_accounts.c.carrier,
+            last.c.id.label("call_id"),
+            last.c.ended_at,
+            last.c.error,
+        )
+        .join(carrier_accounts, carrier_accounts.c.id == numbers.c.carrier_account_id)
+        .outerjoin(last, true())
+        .where(numbers.c.workspace_id == workspace_id)
+        .order_by(numbers.c.created_at, numbers.c.id)
+    )
+    return [_health(row) for row in await conn.execute(query)]
+
+
+def _health(row: Row[Any]) -> NumberHealth:
+    code = (row.error or {}).get("code")
+    trouble = FailureCode(code) if code in TROUBLES else None
+    return NumberHealth(
+        number_id=row.id,
+        e164=row.e164,
+        name=row.name,
+        carrier=CarrierName(row.carrier),
+        trouble=trouble,
+        message=None if trouble is None else row.error["message"],
+        advice=None if trouble is None else TROUBLES[trouble],
+        call_id=row.call_id,
+        at=to_json(row.ended_at),
+    )

@@ -1,0 +1,258 @@
+"""A workspace at a glance: lines, queue, how today's calls go, and what needs somebody's attention."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from sqlalchemy import ColumnElement, Row, Select, case, false, func, or_, select, true
+from sqlalchemy.ext.asyncio import AsyncConnection
+from typing_extensions import TypedDict
+
+from outdial.accounts.refused_callbacks import RefusedCallbacks, refused_lately
+from outdial.carriers.name import CarrierName
+from outdial.db.tables import attempts, callbacks, calls, pools, turns, workspaces
+from outdial.history.number_health import NumberHealth, number_health
+from outdial.instants import to_json
+from outdial.refusals import NotFound
+from outdial.telephony.failures import FailureCode
+from outdial.telephony.state import CallDirection, CallState, EndReason
+from outdial.telephony.verdict import AnsweredBy
+from outdial.workspaces.plans import Plan
+
+LATENCY_CALLS = 200  # the latest ones: enough for a median, and quick however many there were today
+MAX_UNKNOWN = 20
+STUCK_AFTER = timedelta(minutes=1)  # callbacks are worked through within a second
+
+
+class Lines(TypedDict):
+    """`used_outbound` and `used_inbound` of `lines` are taken; `reserved_inbound` are for callers only."""
+
+    plan: Plan
+    lines: int
+    reserved_inbound: int
+    used_outbound: int
+    used_inbound: int
+
+
+class Queue(TypedDict):
+    """`waiting` calls are due, the first of them since `oldest_due_at`; `scheduled` ones are due later."""
+
+    waiting: int
+    scheduled: int
+    oldest_due_at: str | None
+
+
+class Today(TypedDict):
+    """Calls made since `since`. Of the outbound calls that were dialled: how many were `answered`, how many of these by
+    no machine (`by_people`; `undetected` of them without answering machine detection), and how many of these
+    were completed. `failed` ones ended with an error."""
+
+    since: str
+    outbound: int
+    inbound: int
+    dialled: int
+    answered: int
+    by_people: int
+    undetected: int
+    completed: int
+    failed: int
+
+
+class FailureCount(TypedDict):
+    code: FailureCode
+    meaning: str
+    calls: int
+
+
+class Latency(TypedDict):
+    """From the end of what a callee said to the start of the agent's reply: the median of `turns` replies, in the
+    latest calls of today. Null without any."""
+
+    median_ms: int | None
+    turns: int
+
+
+class UnknownCall(TypedDict):
+    """It can't be known (yet) whether the carrier dialled. The call holds its line and isn't dialled again."""
+
+    call_id: str
+    carrier: CarrierName
+    since: str
+
+
+class Attention(TypedDict):
+    """`unknown_calls`: the oldest 20. `stuck_callbacks` are verified, but not worked through after a minute."""
+
+    numbers: list[NumberHealth]
+    unknown_calls: list[UnknownCall]
+    stuck_callbacks: int
+    refused_callbacks: list[RefusedCallbacks]
+
+
+class Overview(TypedDict):
+    lines: Lines
+    queue: Queue
+    today: Today
+    failures: list[FailureCount]
+    latency: Latency
+    attention: Attention
+
+
+async def get_overview(conn: AsyncConnection, workspace_id: str, *, since: datetime) -> Overview:
+    """`since`: when the reader's today began. Raises NotFound."""
+    lines, queue = await _lines_and_queue(conn, workspace_id)
+    groups = (await conn.execute(_groups(workspace_id, since))).all()
+    return Overview(
+        lines=lines,
+        queue=queue,
+        today=_today(groups, since),
+        failures=_failures(groups),
+        latency=await _latency(conn, workspace_id, since),
+        attention=await _attention(conn, workspace_id),
+    )
+
+
+# -- inside --------------------------------------------------------------------------------------------------
+
+
+async def _lines_and_queue(conn: AsyncConnection, workspace_id: str) -> tuple[Lines, Queue]:
+    queued = (calls.c.workspace_id == workspace_id) & (calls.c.state == CallState.QUEUED)
+    is_due = calls.c.due_at <= func.now()
+    queue = (
+        select(
+            func.count().filter(is_due).label("waiting"),
+            func.count().filter(~is_due).label("scheduled"),
+            func.min(calls.c.due_at).filter(is_due).label("oldest_due_at"),
+        )
+        .where(queued)
+        .subquery()
+    )
+    row = (
+        await conn.execute(
+            select(workspaces.c.plan, pools, queue)
+            .join(pools, pools.c.workspace_id == workspaces.c.id)
+            .join(queue, workspaces.c.id == workspace_id)
+        )
+    ).one_or_none()
+    if row is None:
+        raise NotFound("workspace_not_found", "There is no such workspace.")
+    lines = Lines(
+        plan=Plan(row.plan),
+        lines=row.lines,
+        reserved_inbound=row.reserved_inbound,
+        used_outbound=row.used_outbound,
+        used_inbound=row.used_inbound,
+    )
+    oldest = to_json(row.oldest_due_at)
+    return lines, Queue(waiting=row.waiting, scheduled=row.scheduled, oldest_due_at=oldest)
+
+
+def _groups(workspace_id: str, since: datetime) -> Select[Any]:
+    """Today's calls, counted by all that the overview tells them apart by: one look at each."""
+    columns = (
+        calls.c.direction,
+        calls.c.state,
+        calls.c.end_reason,
+        calls.c.answered_at.is_not(None).label("is_answered"),
+        calls.c.answered_by["category"].astext.label("category"),
+        calls.c.error["code"].astext.label("code"),
+        _was_dialled().label("is_dialled"),
+    )
+    return (
+        select(*columns, func.count().label("calls"))
+        .where(calls.c.workspace_id == workspace_id, calls.c.created_at >= since)
+        .group_by(*columns)
+    )
+
+
+def _was_dialled() -> ColumnElement[bool]:
+    """Its state says it of most calls; those that wait or were given up may have had an attempt or not."""
+    # With a limit it is looked up for these calls alone; without, PostgreSQL reads all attempts there are.
+    attempted = select(true()).where(attempts.c.call_id == calls.c.id).limit(1).scalar_subquery()
+    unclear = or_(
+        calls.c.state == CallState.QUEUED,
+        calls.c.end_reason.in_([EndReason.CANCELED, EndReason.EXPIRED]),
+    )
+    return case((unclear, func.coalesce(attempted, false())), else_=true())
+
+
+def _today(groups: Sequence[Row[Any]], since: datetime) -> Today:
+    dialled = [row for row in groups if row.direction == CallDirection.OUTBOUND and row.is_dialled]
+    answered = [row for row in dialled if row.is_answered]
+    by_people = [row for row in answered if row.category not in (AnsweredBy.MACHINE, AnsweredBy.FAX)]
+    return Today(
+        since=to_json(since.astimezone(UTC)),
+        outbound=_sum(row for row in groups if row.direction == CallDirection.OUTBOUND),
+        inbound=_sum(row for row in groups if row.direction == CallDirection.INBOUND),
+        dialled=_sum(dialled),
+        answered=_sum(answered),
+        by_people=_sum(by_people),
+        undetected=_sum(row for row in by_people if row.category != AnsweredBy.HUMAN),
+        completed=_sum(row for row in by_people if row.end_reason == EndReason.COMPLETED),
+        failed=_sum(row for row in groups if row.end_reason == EndReason.FAILED),
+    )
+
+
+def _failures(groups: Sequence[Row[Any]]) -> list[FailureCount]:
+    """The most frequent first."""
+    counts: dict[FailureCode, int] = {}
+    for row in groups:
+        if row.end_reason == EndReason.FAILED and row.code is not None:
+            code = FailureCode(row.code)
+            counts[code] = counts.get(code, 0) + row.calls
+    ordered = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+    return [FailureCount(code=code, meaning=code.meaning, calls=count) for code, count in ordered]
+
+
+async def _latency(conn: AsyncConnection, workspace_id: str, since: datetime) -> Latency:
+    latest = (
+        select(calls.c.id)
+        .where(calls.c.workspace_id == workspace_id, calls.c.created_at >= since)
+        .order_by(calls.c.created_at.desc(), calls.c.id.desc())
+        .limit(LATENCY_CALLS)
+        .subquery()
+    )
+    total = turns.c.latency["total"].as_integer()
+    row = (
+        await conn.execute(
+            select(
+                func.percentile_cont(0.5).within_group(total).label("median_ms"),
+                func.count(total).label("turns"),
+            )
+            .select_from(turns)
+            .join(latest, latest.c.id == turns.c.call_id)
+            .where(turns.c.speaker == "agent", turns.c.latency.is_not(None))
+        )
+    ).one()
+    return Latency(median_ms=None if row.median_ms is None else round(row.median_ms), turns=row.turns)
+
+
+async def _attention(conn: AsyncConnection, workspace_id: str) -> Attention:
+    ours = calls.c.workspace_id == workspace_id
+    unknown = await conn.execute(
+        select(attempts.c.call_id, attempts.c.carrier, attempts.c.unknown_since)
+        .join(calls, calls.c.id == attempts.c.call_id)
+        .where(ours, attempts.c.state != CallState.ENDED, attempts.c.unknown_since.is_not(None))
+        .order_by(attempts.c.unknown_since)
+        .limit(MAX_UNKNOWN)
+    )
+    stuck = await conn.scalar(
+        select(func.count())
+        .select_from(callbacks)
+        .join(attempts, attempts.c.id == callbacks.c.attempt_id)
+        .join(calls, calls.c.id == attempts.c.call_id)
+        .where(ours, callbacks.c.handled_at.is_(None), callbacks.c.received_at < func.now() - STUCK_AFTER)
+    )
+    return Attention(
+        numbers=[one for one in await number_health(conn, workspace_id) if one["trouble"] is not None],
+        unknown_calls=[
+            UnknownCall(call_id=row.call_id, carrier=CarrierName(row.carrier), since=to_json(row.unknown_since))
+            for row in unknown
+        ],
+        stuck_callbacks=stuck or 0,
+        refused_callbacks=await refused_lately(conn, workspace_id),
+    )
+
+
+def _sum(rows: Any) -> int:
+    return sum(row.calls for row in rows)

@@ -1,0 +1,228 @@
+"""Which calls: the filters of a list, and the pages it comes in."""
+
+import base64
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+from sqlalchemy import (
+    ARRAY,
+    Boolean,
+    ColumnElement,
+    Row,
+    Select,
+    Text,
+    and_,
+    any_,
+    bindparam,
+    collate,
+    exists,
+    func,
+    literal,
+    literal_column,
+    or_,
+    select,
+    tuple_,
+)
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from outdial.calls.request import E164, CleanText, Instant
+from outdial.db.tables import attempts, calls, turns
+from outdial.ids import is_id
+from outdial.instants import parse_instant, to_json
+from outdial.refusals import Invalid
+from outdial.telephony.state import CallDirection, CallState, EndReason
+from outdial.telephony.verdict import AnsweredBy
+
+Words = Annotated[CleanText, Field(min_length=1, max_length=200)]
+
+# As the index ix_turns_words has it: without a language no word is left out, and none is cut to its stem.
+_SIMPLE: ColumnElement[Any] = literal_column("'simple'::regconfig")
+_CATEGORY = calls.c.answered_by.op("->>", return_type=Text())(literal_column("'category'"))  # as its index has it
+RARE_TURNS = 2000
+_PHRASES = re.compile(r'"([^"]*)"|([^"]+)')
+
+
+class CallSearch(BaseModel):
+    """Several filters must all hold; several values of one filter are alternatives."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+    state: Annotated[list[CallState | Literal["unknown"]], Field(max_length=6)] = []
+    """`unknown` are the calls of which it can't be known (yet) whether the carrier dialled."""
+    end_reason: Annotated[list[EndReason], Field(max_length=8)] = []
+    direction: CallDirection | None = None
+    number_id: CleanText | None = None
+    agent_id: CleanText | None = None
+    to: E164 | None = None
+    from_: Annotated[E164 | None, Field(alias="from")] = None
+    party: E164 | None = None
+    """The other party: who was called, or who called."""
+    answered_by: AnsweredBy | None = None
+    words: Words | None = None
+    """Said in one turn of the transcript, by either side, in any order; "in quotes" as they stand. Whole words, upper
+    and lower case alike."""
+    created_after: Instant | None = None
+    """At or after this instant."""
+    created_before: Instant | None = None
+    """Before this instant."""
+
+
+class CallFilter(CallSearch):
+    """Which calls to list."""
+
+    limit: Annotated[int, Field(ge=1, le=200)] = 50
+    cursor: Annotated[str | None, Field(max_length=200)] = None
+    """`next_cursor` or `previous_cursor` of another page."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cursor:
+    """A place between two calls. The page at it holds the older ones, or the `newer` ones next to it."""
+
+    created_at: datetime
+    call_id: str
+    newer: bool = False
+
+    def text(self) -> str:
+        parts: list[object] = [to_json(self.created_at), self.call_id]
+        return base64.urlsafe_b64encode(json.dumps(parts + ["newer"] * self.newer).encode()).decode()
+
+    @classmethod
+    def parse(cls, text: str) -> "Cursor":
+        """Raises Invalid."""
+        try:
+            created_at, call_id, *rest = json.loads(base64.b64decode(text, altchars=b"-_", validate=True))
+            at = parse_instant(created_at).astimezone(UTC)
+        except (ValueError, TypeError, RecursionError):
+            raise Invalid("cursor", "is not a cursor of this API") from None
+        if not (isinstance(call_id, str) and is_id(call_id, "call")) or rest not in ([], ["newer"]):
+            raise Invalid("cursor", "is not a cursor of this API")
+        return cls(created_at=at, call_id=call_id, newer=bool(rest))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Paged:
+    """Rows newest first, and the cursors of the pages on both sides; None where there is none."""
+
+    rows: Sequence[Row[Any]]
+    older: str | None
+    newer: str | None
+
+
+async def find_page(conn: AsyncConnection, workspace_id: str, wanted: CallFilter) -> Paged:
+    """Raises Invalid for a cursor that isn't one of ours."""
+    said_in = None if wanted.words is None else await _calls_that_say(conn, wanted.words)
+    return _paged((await conn.execute(_page_query(workspace_id, wanted, said_in))).all(), wanted)
+
+
+async def _calls_that_say(conn: AsyncConnection, words: str) -> set[str] | None:
+    """Ids, of all workspaces together; None when there are many. Asked first, because PostgreSQL can't guess which
+    words are rare (its statistics know only the most common ones), and with the wrong plan it takes seconds."""
+    rows = await conn.scalars(select(turns.c.call_id).where(_said(words)).limit(literal_column(str(RARE_TURNS + 1))))
+    found = rows.all()
+    return set(found) if len(found) <= RARE_TURNS else None
+
+
+def _page_query(workspace_id: str, wanted: CallFilter, said_in: set[str] | None) -> Select[Any]:
+    """The rows of a page and one more, in the order in which its cursor walks."""
+    cursor = None if wanted.cursor is None else Cursor.parse(wanted.cursor)
+    query = _filtered(select(calls).where(calls.c.workspace_id == workspace_id), wanted, said_in)
+    place = tuple_(calls.c.created_at, calls.c.id)
+    if cursor is not None and cursor.newer:
+        query = query.where(place > (cursor.created_at, cursor.call_id))
+        query = query.order_by(calls.c.created_at, calls.c.id)
+    else:
+        if cursor is not None:
+            query = query.where(place < (cursor.created_at, cursor.call_id))
+        query = query.order_by(calls.c.created_at.desc(), calls.c.id.desc())
+    return query.limit(wanted.limit + 1)
+
+
+def _paged(rows: Sequence[Row[Any]], wanted: CallFilter) -> Paged:
+    cursor = None if wanted.cursor is None else Cursor.parse(wanted.cursor)
+    page, more = rows[: wanted.limit], len(rows) > wanted.limit
+    if cursor is not None and cursor.newer:
+        page = page[::-1]
+        return Paged(rows=page, older=_at(page, -1), newer=_at(page, 0, newer=True) if more else None)
+    return Paged(
+        rows=page,
+        older=_at(page, -1) if more else None,
+        newer=None if cursor is None else _at(page, 0, newer=True),
+    )
+
+
+def _filtered(query: Select[Any], wanted: CallSearch, said_in: set[str] | None) -> Select[Any]:
+    states = [state for state in wanted.state if state != "unknown"]
+    if "unknown" in wanted.state:
+        query = query.where(or_(_is_unknown(), calls.c.state.in_(states)) if states else _is_unknown())
+    elif states:
+        query = query.where(calls.c.state.in_(states))
+    if wanted.end_reason:
+        query = query.where(calls.c.end_reason.in_(wanted.end_reason))
+    for column, value in (
+        (calls.c.direction, wanted.direction),
+        (calls.c.number_id, wanted.number_id),
+        (calls.c.agent_id, wanted.agent_id),
+        (calls.c.to, wanted.to),
+        (calls.c.from_, wanted.from_),
+        (_CATEGORY, wanted.answered_by),
+    ):
+        if value is not None:
+            query = query.where(column == value)
+    if wanted.party is not None:
+        called = and_(calls.c.direction == CallDirection.OUTBOUND, calls.c.to == wanted.party)
+        caller = and_(calls.c.direction == CallDirection.INBOUND, calls.c.from_ == wanted.party)
+        query = query.where(or_(called, caller))
+    if wanted.words is not None:
+        query = query.where(_was_said(wanted.words) if said_in is None else _is_one_of(said_in))
+    if wanted.created_after is not None:
+        query = query.where(calls.c.created_at >= wanted.created_after)
+    if wanted.created_before is not None:
+        query = query.where(calls.c.created_at < wanted.created_before)
+    return query
+
+
+def _is_unknown() -> ColumnElement[bool]:
+    """Asked the other way round ("is one of those"), because those are few."""
+    live = (attempts.c.state != CallState.ENDED, attempts.c.unknown_since.is_not(None))
+    return calls.c.id.in_(select(attempts.c.call_id).where(*live))
+
+
+def _is_one_of(call_ids: set[str]) -> ColumnElement[bool]:
+    return calls.c.id == any_(literal(list(call_ids), ARRAY(Text)))
+
+
+def _said(words: str, text: ColumnElement[str] = turns.c.text) -> ColumnElement[bool]:
+    """Whether a turn says it. Never websearch_to_tsquery: its "-word" would have PostgreSQL read every turn."""
+    wanted: ColumnElement[Any] = func.plainto_tsquery(_SIMPLE, "")
+    for phrase, rest in _PHRASES.findall(words):
+        make = func.phraseto_tsquery if phrase else func.plainto_tsquery
+        wanted = wanted.op("&&")(make(_SIMPLE, _known_to_the_planner(phrase or rest)))
+    return func.to_tsvector(_SIMPLE, text).op("@@", return_type=Boolean())(wanted)
+
+
+def _known_to_the_planner(words: str) -> ColumnElement[str]:
+    """Quoted in the statement (by SQLAlchemy) instead of beside it: a statement that is used often gets a plan for
+    words of any kind, and that is the slow one."""
+    return bindparam(None, words, Text, literal_execute=True)
+
+
+def _was_said(words: str) -> ColumnElement[bool]:
+    """Of common words: looked for in call after call until the page is full. Turns that can't match are passed over
+    first, for making a tsvector costs ten times as much."""
+    letters = re.findall(r"[a-zA-Z0-9]+", words) if re.fullmatch(r"[a-zA-Z0-9\s]+", words) else []
+    could = [collate(turns.c.text, "C").ilike(f"%{each}%") for each in letters]  # "C": ASCII, and much faster
+    unindexed = turns.c.text.concat(literal_column("''"))  # else PostgreSQL asks the index of words for every call
+    turn = select(turns.c.seq).where(turns.c.call_id == calls.c.id, *could, _said(words, unindexed))
+    return exists(turn.offset(0))  # with an offset PostgreSQL does look call by call, and doesn't join everything first
+
+
+def _at(rows: Sequence[Row[Any]], index: int, *, newer: bool = False) -> str | None:
+    if not rows:
+        return None
+    return Cursor(created_at=rows[index].created_at, call_id=rows[index].id, newer=newer).text()

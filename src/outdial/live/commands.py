@@ -1,0 +1,227 @@
+"""What somebody outside wants of a live call, through the database: asked by the API (`ask`), taken and answered by
+the worker that holds the call (`CommandDesk`).
+
+A command that nobody takes in time is withdrawn: it is never carried out later, so asking again is safe.
+"""
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import Row, delete, func, insert, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from outdial.calls.request import check_json_object
+from outdial.conversation.commands import Command, CommandRefused, Say, SendDigits, SetVariables, Transfer
+from outdial.db.notify import Notifications, notify
+from outdial.db.tables import attempts, call_commands, calls
+from outdial.ids import is_id
+from outdial.refusals import Conflict, Invalid, NotFound, Unavailable
+from outdial.telephony.state import CallState
+
+logger = logging.getLogger(__name__)
+
+ANSWER_S = 3.0    # how long an asker waits for the worker
+POLL_S = 0.5      # should a notification be lost
+RETRY_AFTER_S = 1
+
+# For whoever changes a call's variables: those it was asked for are kept, once.
+AS_SENT = func.coalesce(calls.c.sent_variables, calls.c.variables)
+
+KINDS: Mapping[str, type[Command]] = {
+    "say": Say,
+    "digits": SendDigits,
+    "transfer": Transfer,
+    "variables": SetVariables,
+}
+_KIND_OF = {type_: kind for kind, type_ in KINDS.items()}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What became of a command. `done` None: its worker is at it still, and the call's feed will tell."""
+
+    command_id: int
+    done: Mapping[str, Any] | None
+
+
+async def ask(
+    engine: AsyncEngine,
+    notifications: Notifications,
+    workspace_id: str,
+    call_id: str,
+    command: Command,
+    *,
+    wait_s: float = ANSWER_S,
+) -> Answer:
+    """Have a command carried out by whoever holds the call.
+
+    Raises NotFound (the call), Conflict (it isn't in progress, was transferred, has ended, or the command was
+    refused), Invalid (too many variables) and Unavailable (no worker took it; it is withdrawn).
+    """
+    answered = asyncio.Event()
+
+    def heard(payload: str) -> None:
+        if payload in ("", call_id):
+            answered.set()
+
+    unsubscribe = notifications.subscribe("outdial_answer", heard)
+    try:
+        async with engine.begin() as conn:
+            await _require_conversation(conn, workspace_id, call_id, command)
+            command_id = await conn.scalar(
+                insert(call_commands)
+                .values(call_id=call_id, kind=_KIND_OF[type(command)], data=asdict(command))
+                .returning(call_commands.c.id)
+            )
+            await notify(conn, "outdial_control", call_id)
+        assert command_id is not None
+        loop = asyncio.get_running_loop()
+        give_up_at = loop.time() + wait_s
+        while True:
+            answered.clear()
+            if (result := await _result(engine, command_id)) is not None:
+                return Answer(command_id=command_id, done=_read(result))
+            left_s = give_up_at - loop.time()
+            if left_s <= 0:
+                break
+            try:
+                async with asyncio.timeout(min(left_s, POLL_S)):
+                    await answered.wait()
+            except TimeoutError:
+                pass
+    finally:
+        unsubscribe()
+    await _withdraw(engine, command_id)
+    return Answer(command_id=command_id, done=None)
+
+
+async def _require_conversation(conn: AsyncConnection, workspace_id: str, call_id: str, command: Command) -> None:
+    row = None
+    if is_id(call_id, "call"):
+        query = (
+            select(calls.c.state, calls.c.variables, attempts.c.owner, attempts.c.stream_opened_at)
+            .outerjoin(attempts, attempts.c.call_id == calls.c.id)
+            .where(calls.c.id == call_id, calls.c.workspace_id == workspace_id)
+            .order_by(attempts.c.number.desc())
+            .limit(1)
+        )
+        row = (await conn.execute(query)).one_or_none()
+    if row is None:
+        raise NotFound("call_not_found", "There is no such call.")
+    if row.state == CallState.ENDED:
+        raise Conflict("call_ended", "The call has ended already.")
+    if row.state != CallState.IN_PROGRESS or row.stream_opened_at is None:
+        raise Conflict("call_not_in_progress", "Nobody has answered this call yet.")
+    if row.owner is None:
+        raise Conflict("call_transferred", "The other party was transferred; the agent has left the call.")
+    if isinstance(command, SetVariables):
+        try:
+            check_json_object({**row.variables, **command.values})
+        except ValueError as error:
+            raise Invalid("body", f"with the variables the call has, it {error}") from None
+
+
+async def _result(engine: AsyncEngine, command_id: int) -> Mapping[str, Any] | None:
+    async with engine.connect() as conn:
+        result: Mapping[str, Any] | None = await conn.scalar(
+            select(call_commands.c.result).where(call_commands.c.id == command_id)
+        )
+    return result
+
+
+def _read(result: Mapping[str, Any]) -> Mapping[str, Any]:
+    if refused := result.get("refused"):
+        raise Conflict(refused["code"], refused["message"])
+    done: Mapping[str, Any] = result["done"]
+    return done
+
+
+async def _withdraw(engine: AsyncEngine, command_id: int) -> None:
+    """Raises Unavailable; not when a worker has taken the command after all."""
+    async with engine.begin() as conn:
+        withdrawn = await conn.execute(
+            delete(call_commands).where(call_commands.c.id == command_id, call_commands.c.taken_at.is_(None))
+        )
+    if withdrawn.rowcount:
+        sentence = "The worker that holds this call does not answer; nothing was done."
+        raise Unavailable("no_worker", sentence, RETRY_AFTER_S)
+
+
+# -- the worker's side ---------------------------------------------------------------------------------------
+
+CarryOut = Callable[[Command], Awaitable[dict[str, Any]]]
+
+
+class CommandDesk:
+    """Carries out the commands for the calls of this process: each call's in the order they were given."""
+
+    def __init__(self, engine: AsyncEngine) -> None:
+        self._engine = engine
+        self._waiting: dict[str, deque[tuple[Row[Any], CarryOut]]] = {}  # by call id; a key: its task is at work
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def take(self, calls_held: Mapping[str, CarryOut]) -> None:
+        """Take every waiting command of these calls (by id) and begin to carry them out."""
+        for row in await self._take_rows(calls_held):
+            entry = (row, calls_held[row.call_id])
+            if row.call_id in self._waiting:
+                self._waiting[row.call_id].append(entry)
+            else:
+                self._waiting[row.call_id] = deque([entry])
+                task = asyncio.create_task(self._carry_out_all(row.call_id), name=f"commands for {row.call_id}")
+                self._tasks.add(task)
+                task.add_done_callback(self._tasks.discard)
+
+    async def aclose(self) -> None:
+        """Wait for the answers; the calls must have ended."""
+        if self._tasks:
+            await asyncio.wait(set(self._tasks), timeout=5)
+        for task in self._tasks:
+            task.cancel()
+
+    async def _take_rows(self, call_ids: Iterable[str]) -> list[Row[Any]]:
+        async with self._engine.begin() as conn:
+            taken = await conn.execute(
+                update(call_commands)
+                .where(call_commands.c.call_id.in_(list(call_ids)), call_commands.c.taken_at.is_(None))
+                .values(taken_at=datetime.now(UTC))
+                .returning(call_commands.c.id, call_commands.c.call_id, call_commands.c.kind, call_commands.c.data)
+            )
+            return sorted(taken.all(), key=lambda row: row.id)
+
+    async def _carry_out_all(self, call_id: str) -> None:
+        try:
+            while self._waiting[call_id]:
+                row, carry_out = self._waiting[call_id].popleft()
+                try:
+                    await self._answer(row, await self._carry_out(row, carry_out))
+                except Exception:  # the database's: whoever asked is told that the worker is at it still
+                    logger.exception("Command not answered", extra={"call_id": call_id, "command_id": row.id})
+        finally:
+            del self._waiting[call_id]
+
+    async def _carry_out(self, row: Row[Any], carry_out: CarryOut) -> dict[str, Any]:
+        try:
+            return {"done": await carry_out(KINDS[row.kind](**row.data))}
+        except CommandRefused as refused:
+            return {"refused": {"code": refused.code, "message": refused.message}}
+        except Exception:
+            logger.exception("Command failed", extra={"call_id": row.call_id, "command_id": row.id})
+            return {"refused": {"code": "command_failed", "message": "Something went wrong in Outdial; see its log."}}
+
+    async def _answer(self, row: Row[Any], result: dict[str, Any]) -> None:
+        async with self._engine.begin() as conn:
+            if row.kind == "variables" and "done" in result:
+                await conn.execute(
+                    update(calls)
+                    .where(calls.c.id == row.call_id)
+                    .values(variables=calls.c.variables.concat(row.data["values"]), sent_variables=AS_SENT)
+                )
+                await notify(conn, "outdial_call", row.call_id)
+            await conn.execute(update(call_commands).where(call_commands.c.id == row.id).values(result=result))
+            await notify(conn, "outdial_answer", row.call_id)

@@ -1,0 +1,65 @@
+"""A carrier's media stream: the events it brings, and the codec that reads and writes its messages. Pure."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StreamStarted:
+    stream_id: str
+    carrier_call_id: str | None  # where the stream tells it
+    parameters: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class AudioReceived:
+    """Callee audio: PCM16 little-endian, 8000 Hz, mono; usually 320 bytes (20 ms), several frames at once when the
+    carrier's came out of order."""
+
+    pcm: bytes
+    timestamp_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class DigitPressed:
+    digit: str
+
+
+@dataclass(frozen=True, slots=True)
+class MarkReached:
+    """The carrier played everything sent before this mark, or dropped it at our `clear` (where it says so)."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class StreamEnded:
+    pass
+
+
+StreamEvent = StreamStarted | AudioReceived | DigitPressed | MarkReached | StreamEnded
+
+
+class BadFrame(ValueError):
+    """A frame on the media websocket that is not of the carrier's protocol."""
+
+
+class StreamCodec(Protocol):
+    """One media websocket's protocol, without I/O: messages in, events out; our wishes in, messages out.
+
+    `says_stop`: the carrier announces the end of a stream. Where it doesn't, an orderly close of the websocket
+    has to stand for it.
+    """
+
+    says_stop: bool
+
+    def receive(self, message: str | bytes) -> StreamEvent | None:
+        """The event in a message, None for one that says nothing. Raises BadFrame."""
+        ...
+
+    def audio(self, pcm: bytes) -> str | bytes: ...
+    def mark(self, name: str) -> str | bytes: ...
+    def clear(self) -> str | bytes:
+        """Drop audio the carrier has buffered: the callee interrupted."""
+        ...

@@ -1,0 +1,112 @@
+"""The life of a call as data: states, end reasons, and the one function that moves a call forward.
+
+Pure: imports nothing of Outdial but failures, so carriers (which translate their words into these) may import it.
+"""
+
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from outdial.telephony.carrier_call import CarrierCall
+from outdial.telephony.failures import CallError
+from outdial.telephony.verdict import Verdict
+
+
+class CallState(StrEnum):
+    QUEUED = "queued"            # accepted by our API; no carrier knows of it yet
+    DIALING = "dialing"          # handed to a carrier; the phone does not ring yet
+    RINGING = "ringing"
+    IN_PROGRESS = "in_progress"  # answered: audio flows, billing runs
+    ENDED = "ended"              # terminal; end_reason says why
+
+
+ORDER = tuple(CallState)  # a call only moves forward, and may skip states
+
+
+class EndReason(StrEnum):
+    COMPLETED = "completed"  # answered, and the conversation came to its end (by either side)
+    BUSY = "busy"
+    NO_ANSWER = "no_answer"
+    DECLINED = "declined"    # by the callee, where the carrier can tell it from busy; inbound: by us, error says why
+    FAILED = "failed"        # error says why, in words a user understands
+    CANCELED = "canceled"    # ended by us or the user before it was answered
+    MACHINE = "machine"      # a machine answered, and we hung up on it
+    EXPIRED = "expired"      # expires_at passed before a phone rang
+
+
+class CallDirection(StrEnum):
+    OUTBOUND = "outbound"
+    INBOUND = "inbound"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Progress:
+    """Somebody (a carrier, or our own code) says how far a call has come.
+
+    `at` is when it happened (aware UTC); `end_reason` is set exactly when `state` is ENDED. `duration_s` is how
+    long the carrier says that an ended call was, from its answer.
+    """
+
+    state: CallState
+    at: datetime
+    carrier_call: CarrierCall | None = None
+    end_reason: EndReason | None = None
+    error: CallError | None = None
+    duration_s: float | None = None
+
+
+CallEvent = Progress | Verdict
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attempt:
+    """One dial. What the database row says of its life."""
+
+    state: CallState
+    carrier_call: CarrierCall | None = None
+    end_reason: EndReason | None = None
+    error: CallError | None = None
+    ringing_at: datetime | None = None
+    answered_at: datetime | None = None
+    ended_at: datetime | None = None
+
+
+def advance(attempt: Attempt, event: Progress) -> Attempt:
+    """The attempt after `event`; unchanged when the event is late or repeated (carriers do both).
+
+    The first carrier call id that arrives is kept: it may come with the REST reply or overtake it in a callback.
+    From then on events of other calls (a media leg, the other party of a transfer, somebody's replay at the
+    wrong URL) change nothing.
+    """
+    if is_of_another_call(attempt.carrier_call, event):
+        return attempt
+    if event.carrier_call is not None:
+        known = attempt.carrier_call or event.carrier_call
+        attempt = replace(attempt, carrier_call=known.with_refs_of(event.carrier_call))
+    if ORDER.index(event.state) <= ORDER.index(attempt.state):
+        return attempt
+    match event.state:
+        case CallState.RINGING:
+            return replace(attempt, state=event.state, ringing_at=event.at)
+        case CallState.IN_PROGRESS:
+            return replace(attempt, state=event.state, answered_at=event.at)
+        case CallState.ENDED:
+            return replace(
+                attempt,
+                state=event.state,
+                answered_at=attempt.answered_at or _answered_at(event),
+                ended_at=event.at,
+                end_reason=event.end_reason or EndReason.FAILED,
+                error=event.error,
+            )
+    return replace(attempt, state=event.state)
+
+
+def _answered_at(ended: Progress) -> datetime | None:
+    """When a call must have been answered of which only the end was heard."""
+    return ended.at - timedelta(seconds=ended.duration_s) if ended.duration_s else None
+
+
+def is_of_another_call(known: CarrierCall | None, event: CallEvent) -> bool:
+    """Whether `event` names a carrier call that is not the known one."""
+    return known is not None and event.carrier_call is not None and event.carrier_call.id != known.id

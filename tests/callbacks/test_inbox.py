@@ -1,0 +1,311 @@
+import asyncio
+import json
+from base64 import b64encode
+from datetime import UTC, datetime
+from hashlib import sha1
+from hmac import new as hmac
+from urllib.parse import urlencode
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from sqlalchemy import func, insert, select, text, update
+
+from outdial.accounts.refused_callbacks import refused_lately
+from outdial.callbacks.inbox import Callbacks, Received
+from outdial.carriers.callbacks import TRANSFER_FAILED
+from outdial.carriers.name import CarrierName
+from outdial.db.tables import callbacks, carrier_accounts
+from outdial.telephony.state import CallState, EndReason
+from outdial.workspaces.secrets import SecretBox
+from workspace import until
+
+TOKEN = "12345"
+CALL_SID = "CA" + "0" * 32
+
+
+@pytest.fixture
+async def inbox(workspace) -> Callbacks:
+    """Takes what a Twilio account signs with its token."""
+    box = SecretBox("a key for tests")
+    async with workspace.engine.begin() as conn:
+        credentials = box.encrypt({"account_sid": "AC1", "auth_token": TOKEN})
+        await conn.execute(update(carrier_accounts).values(credentials=credentials))
+    return Callbacks(workspace.engine, workspace.settings, box, workspace.open_carrier)
+
+
+@pytest.fixture
+async def claim(workspace):
+    await workspace.queue()
+    (claim,) = await workspace.claim()
+    return claim
+
+
+async def receive(inbox, attempt_id, *, token=TOKEN, headers=None, **form):
+    url = f"https://voice.example/callbacks/twilio/{attempt_id}/status"
+    form = {"CallSid": CALL_SID, "CallStatus": "ringing"} | form
+    signed = url + "".join(name + value for name, value in sorted(form.items()))
+    signature = b64encode(hmac(token.encode(), signed.encode(), sha1).digest()).decode()
+    return await inbox.receive(
+        carrier=CarrierName.TWILIO,
+        attempt_id=attempt_id,
+        kind="status",
+        url=url,
+        headers={
+            "X-Twilio-Signature": signature,
+            "Content-Type": "application/x-www-form-urlencoded",
+            "Authorization": "secret",
+        }
+        | (headers or {}),
+        body=urlencode(form).encode(),
+    )
+
+
+async def handle_all(inbox):
+    while await inbox._handle_some():
+        pass
+
+
+async def stored(workspace, *, handled=None):
+    query = select(callbacks)
+    if handled is not None:
+        query = query.where(callbacks.c.handled_at.is_not(None) == handled)
+    async with workspace.engine.connect() as conn:
+        return (await conn.execute(query)).all()
+
+
+async def test_a_callback_is_stored_before_it_is_acted_on(workspace, inbox, claim):
+    assert await receive(inbox, claim.attempt_id) is Received.STORED
+    assert (await workspace.call(claim.call_id)).state == "dialing"
+    await handle_all(inbox)
+    assert (await workspace.call(claim.call_id)).state == "ringing"
+    assert (await workspace.attempt(claim.attempt_id)).carrier_call_id == CALL_SID
+
+
+async def test_a_callback_is_kept_without_its_credentials(workspace, inbox, claim):
+    await receive(inbox, claim.attempt_id, headers={"I-Twilio-Idempotency-Token": "abc"})
+    (row,) = await stored(workspace)
+    assert row.headers == {
+        "content-type": "application/x-www-form-urlencoded",
+        "i-twilio-idempotency-token": "abc",
+    }
+    assert row.body == f"CallSid={CALL_SID}&CallStatus=ringing"
+
+
+async def test_a_forged_callback_is_not_stored(workspace, inbox, claim):
+    assert await receive(inbox, claim.attempt_id, token="wrong") is Received.FORGED
+    assert await stored(workspace) == []
+
+
+async def test_forged_callbacks_are_counted(workspace, inbox, claim):
+    for _ in range(2):
+        await receive(inbox, claim.attempt_id, token="wrong")
+    await receive(inbox, claim.attempt_id)
+    async with workspace.engine.connect() as conn:
+        (counted,) = await refused_lately(conn, workspace.id)
+    assert (counted["carrier"], counted["refused"]) == ("twilio", 2)
+
+
+async def test_a_callback_of_an_unknown_attempt_is_refused(inbox):
+    assert await receive(inbox, "att_unknown") is Received.UNKNOWN
+
+
+async def test_a_signed_callback_of_another_form_is_bad(inbox, claim):
+    assert await receive(inbox, claim.attempt_id, CallSid="nonsense") is Received.BAD
+
+
+async def test_a_repeated_callback_is_stored_once(workspace, inbox, claim):
+    for _ in range(3):
+        assert await receive(inbox, claim.attempt_id) is Received.STORED
+    assert len(await stored(workspace)) == 1
+
+
+async def test_callbacks_in_wrong_order_still_end_the_call_once(workspace, inbox, claim):
+    for status in ("busy", "ringing", "initiated"):
+        await receive(inbox, claim.attempt_id, CallStatus=status, CallDuration="0" if status == "busy" else "")
+    await handle_all(inbox)
+    call = await workspace.call(claim.call_id)
+    assert (call.state, call.end_reason) == ("ended", "busy")
+    assert len(await stored(workspace, handled=True)) == 3
+
+
+async def test_a_callback_without_meaning_is_kept_and_done_with(workspace, inbox, claim):
+    await receive(inbox, claim.attempt_id, CallStatus="teleporting")
+    await handle_all(inbox)
+    assert (await workspace.call(claim.call_id)).state == "dialing"
+    assert len(await stored(workspace, handled=True)) == 1
+
+
+async def test_callbacks_of_an_earlier_process_are_worked_through(workspace, inbox, claim):
+    await receive(inbox, claim.attempt_id)
+    later = Callbacks(
+        workspace.engine, workspace.settings, SecretBox("a key for tests"), workspace.open_carrier
+    )
+    running = asyncio.create_task(later.run())
+
+    async def rings():
+        return (await workspace.call(claim.call_id)).state == "ringing"
+
+    await until(rings)
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+
+
+async def test_a_callback_handled_twice_changes_nothing_twice(workspace, inbox, claim):
+    """A process died between acting on it and saying so; or two processes read it at once."""
+    await receive(inbox, claim.attempt_id, CallStatus="no-answer")
+    other = Callbacks(
+        workspace.engine, workspace.settings, SecretBox("a key for tests"), workspace.open_carrier
+    )
+    await asyncio.gather(inbox._handle_some(), other._handle_some())
+    async with workspace.engine.begin() as conn:
+        await conn.execute(update(callbacks).values(handled_at=None))
+    await handle_all(inbox)
+    assert (await workspace.call(claim.call_id)).end_reason == "no_answer"
+    assert (await workspace.pool()).used_outbound == 0
+    assert len(await workspace.events(claim.call_id, "state")) == 2
+
+
+async def test_one_bad_callback_does_not_hold_up_the_others(workspace, inbox, claim, caplog):
+    """Its carrier call is another attempt's; it would fail as often as it is tried."""
+    other = await workspace.dialed()
+    await workspace.set_attempt(other.attempt_id, carrier_call_id=CALL_SID)
+    await receive(inbox, claim.attempt_id)
+    await receive(inbox, other.attempt_id, CallStatus="in-progress")
+    await handle_all(inbox)
+    assert (await workspace.call(other.call_id)).state == "in_progress"
+    assert (await workspace.call(claim.call_id)).state == "dialing"
+    assert await stored(workspace, handled=False) == []
+    assert "Callback can't be handled" in caplog.messages
+
+
+async def test_trouble_with_the_database_is_waited_out(workspace, inbox, claim, caplog):
+    await receive(inbox, claim.attempt_id)
+    async with workspace.engine.begin() as conn:
+        await conn.execute(
+            text(
+                "CREATE OR REPLACE FUNCTION fail() RETURNS trigger LANGUAGE plpgsql AS"
+                " $$ BEGIN RAISE EXCEPTION 'out of order' USING ERRCODE = '57P03'; END $$"
+            )
+        )
+        await conn.execute(text("CREATE TRIGGER fail BEFORE UPDATE ON attempts EXECUTE FUNCTION fail()"))
+    running = asyncio.create_task(inbox.run())
+
+    async def failed():
+        return "Callbacks can't be handled now; trying again" in caplog.messages
+
+    await until(failed)
+    assert len(await stored(workspace, handled=False)) == 1
+    async with workspace.engine.begin() as conn:
+        await conn.execute(text("DROP TRIGGER fail ON attempts"))
+
+    async def rings():
+        return (await workspace.call(claim.call_id)).state == "ringing"
+
+    await until(rings)
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+
+
+async def test_a_flood_of_callbacks_is_worked_through(workspace, inbox, claim):
+    rows = [
+        {
+            "attempt_id": claim.attempt_id,
+            "kind": "status",
+            "dedupe_key": f"status:{number}",
+            "body": f"CallSid={CALL_SID}&CallStatus=ringing",
+        }
+        for number in range(250)
+    ]
+    async with workspace.engine.begin() as conn:
+        await conn.execute(insert(callbacks), rows)
+    await handle_all(inbox)
+    async with workspace.engine.connect() as conn:
+        assert await conn.scalar(select(func.count()).where(callbacks.c.handled_at.is_(None))) == 0
+    await workspace.hears(claim.attempt_id, CallState.ENDED, EndReason.BUSY)
+
+
+# -- what only some carriers tell
+
+SEED = bytes(32)
+TELNYX = Ed25519PrivateKey.from_private_bytes(SEED)
+CONTROL_ID = "v3:call"
+
+
+@pytest.fixture
+async def telnyx_inbox(workspace, inbox, claim):
+    """The same attempt, of an account at a carrier that reads no answers and tells what a call cost."""
+    public_key = b64encode(TELNYX.public_key().public_bytes_raw()).decode()
+    credentials = SecretBox("a key for tests").encrypt({"api_key": "KEY1", "public_key": public_key})
+    async with workspace.engine.begin() as conn:
+        await conn.execute(update(carrier_accounts).values(carrier="telnyx", credentials=credentials))
+    await workspace.set_attempt(claim.attempt_id, carrier="telnyx", carrier_call_id=CONTROL_ID)
+    return inbox
+
+
+async def telnyx_says(inbox, attempt_id, event_type, *, age_s=0, **payload):
+    body = json.dumps({"data": {"id": event_type, "event_type": event_type, "payload": payload}}).encode()
+    timestamp = str(int(datetime.now(UTC).timestamp()) - age_s)
+    signature = TELNYX.sign(timestamp.encode() + b"|" + body)
+    return await inbox.receive(
+        carrier=CarrierName.TELNYX,
+        attempt_id=attempt_id,
+        kind="event",
+        url=f"https://voice.example/callbacks/telnyx/{attempt_id}/event",
+        headers={"telnyx-timestamp": timestamp, "telnyx-signature-ed25519": b64encode(signature).decode()},
+        body=body,
+    )
+
+
+async def test_a_replay_after_five_minutes_is_refused(workspace, telnyx_inbox, claim):
+    said = {"event_type": "call.hangup", "call_control_id": CONTROL_ID}
+    assert await telnyx_says(telnyx_inbox, claim.attempt_id, **said, age_s=299) is Received.STORED
+    assert await telnyx_says(telnyx_inbox, claim.attempt_id, **said, age_s=301) is Received.FORGED
+
+
+async def test_what_it_takes_to_find_a_call_again_is_kept(workspace, telnyx_inbox, claim):
+    leg = {"call_control_id": CONTROL_ID, "call_leg_id": "leg-1"}
+    await telnyx_says(telnyx_inbox, claim.attempt_id, "call.initiated", **leg)
+    await handle_all(telnyx_inbox)
+    assert (await workspace.attempt(claim.attempt_id)).carrier_refs == {"call_leg_id": "leg-1"}
+
+
+async def test_a_callback_of_another_call_at_this_url_changes_nothing(workspace, telnyx_inbox, claim):
+    for event_type in ("call.hangup", "call.machine.detection.ended", "call.cost"):
+        other = {"call_control_id": "v3:other", "result": "machine", "total_cost": "9.99"}
+        await telnyx_says(telnyx_inbox, claim.attempt_id, event_type, **other)
+    await handle_all(telnyx_inbox)
+    call, attempt = await workspace.call(claim.call_id), await workspace.attempt(claim.attempt_id)
+    assert (call.state, call.answered_by) == ("dialing", None)
+    assert (attempt.carrier_call_id, attempt.price) == (CONTROL_ID, None)
+
+
+async def test_the_failed_transfer_of_another_call_hangs_nobody_up(workspace, telnyx_inbox, claim):
+    state = b64encode(b"transfer:v3:other").decode()
+    other_leg = {"call_control_id": "v3:leg", "client_state": state, "hangup_cause": "user_busy"}
+    await telnyx_says(telnyx_inbox, claim.attempt_id, "call.hangup", **other_leg)
+    await handle_all(telnyx_inbox)
+    assert (await workspace.attempt(claim.attempt_id)).ending is None
+    assert workspace.carrier.said == []
+
+
+async def test_a_price_that_comes_after_the_end_is_recorded(workspace, telnyx_inbox, claim):
+    await telnyx_says(
+        telnyx_inbox, claim.attempt_id, "call.hangup", call_control_id=CONTROL_ID, hangup_cause="user_busy"
+    )
+    await telnyx_says(telnyx_inbox, claim.attempt_id, "call.cost", call_control_id=CONTROL_ID, total_cost="0.0070")
+    await handle_all(telnyx_inbox)
+    attempt = await workspace.attempt(claim.attempt_id)
+    assert (str(attempt.price), attempt.price_currency, attempt.end_reason) == ("0.0070", "USD", "busy")
+
+
+async def test_who_is_left_alone_by_a_transfer_hears_a_sentence(workspace, telnyx_inbox, claim):
+    state = b64encode(f"transfer:{CONTROL_ID}".encode()).decode()
+    other_leg = {"call_control_id": "v3:other", "client_state": state, "hangup_cause": "user_busy"}
+    await telnyx_says(telnyx_inbox, claim.attempt_id, "call.hangup", **other_leg)
+    await handle_all(telnyx_inbox)
+    assert (await workspace.attempt(claim.attempt_id)).ending["end_reason"] == "completed"  # for the sweep
+
+    async def said():
+        return workspace.carrier.said == [(CONTROL_ID, TRANSFER_FAILED)]
+
+    await until(said)

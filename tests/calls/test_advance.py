@@ -1,0 +1,315 @@
+import asyncio
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from sqlalchemy import select, update
+from sqlalchemy.exc import IntegrityError
+
+from outdial.calls.advance import announce_ending, apply_event
+from outdial.db.engine import create_engine
+from outdial.db.tables import attempts, calls
+from outdial.telephony.failures import CallError, FailureCode
+from outdial.telephony.retry import next_attempt_at
+from outdial.telephony.state import CallState, EndReason, Progress
+from outdial.telephony.verdict import AnsweredBy, Verdict
+
+NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
+RETRY = {"max_attempts": 3, "on": ["busy", "no_answer"], "delays_s": [60, 600]}
+
+
+def verdict(answered_by=AnsweredBy.MACHINE, **facts):
+    return Verdict(answered_by=answered_by, **{"at": datetime.now(UTC), "evidence": (answered_by.value,)} | facts)
+
+
+# -- progress ------------------------------------------------------------------------------------------------
+
+
+async def test_a_call_follows_its_attempt_to_the_end_and_gives_its_line_back(workspace, worker):
+    claim = await workspace.dialed(owner=worker.id)
+    for state in (CallState.RINGING, CallState.IN_PROGRESS):
+        applied = await workspace.hears(claim.attempt_id, state)
+        assert (applied.call_state, applied.changed) == (state, True)
+    await workspace.set_attempt(claim.attempt_id, stream_opened_at=datetime.now(UTC))
+    assert (await workspace.pool()).used_outbound == 1
+    await workspace.hears(claim.attempt_id, CallState.ENDED, EndReason.COMPLETED)
+    call = await workspace.call(claim.call_id)
+    assert (call.state, call.end_reason, call.holds_line) == ("ended", "completed", False)
+    assert call.answered_at is not None
+    assert call.ended_at is not None
+    assert (await workspace.pool()).used_outbound == 0
+    assert [event["state"] for event in await workspace.events(claim.call_id, "state")] == [
+        "dialing",
+        "ringing",
+        "in_progress",
+        "ended",
+    ]
+
+
+async def test_a_call_whose_process_died_was_interrupted_also_when_the_carrier_is_quick_to_tell(workspace):
+    claim = await workspace.dialed(owner="worker_that_died")
+    await workspace.hears(claim.attempt_id, CallState.IN_PROGRESS)
+    await workspace.set_attempt(claim.attempt_id, stream_opened_at=datetime.now(UTC))
+    await workspace.hears(claim.attempt_id, CallState.ENDED, EndReason.COMPLETED)
+    call = await workspace.call(claim.call_id)
+    assert (call.end_reason, call.error["code"]) == ("failed", "interrupted")
+
+
+async def test_a_transferred_call_needs_nobody_here_to_be_completed(workspace):
+    claim = await workspace.dialed()
+    await workspace.hears(claim.attempt_id, CallState.IN_PROGRESS)
+    await workspace.set_attempt(claim.attempt_id, stream_opened_at=datetime.now(UTC), owner=None)
+    await workspace.hears(claim.attempt_id, CallState.ENDED, EndReason.COMPLETED)
+    assert (await workspace.call(claim.call_id)).end_reason == "completed"
+
+
+async def test_a_repeated_end_gives_no_second_line_back_and_moves_nothing(workspace):
+    first, second = await workspace.dialed(), await workspace.dialed()
+    await workspace.hears(first.attempt_id, CallState.ENDED, EndReason.BUSY)
+    before = await workspace.call(first.call_id)
+    applied = await workspace.hears(first.attempt_id, CallState.ENDED, EndReason.FAILED)
+    assert not applied.changed
+    assert await workspace.call(first.call_id) == before
+    assert (await workspace.pool()).used_outbound == 1
+    assert (await workspace.call(second.call_id)).holds_line
+
+
+async def test_events_in_reverse_order_change_nothing_after_the_end(workspace):
+    claim = await workspace.dialed()
+    await workspace.hears(claim.attempt_id, CallState.ENDED, EndReason.NO_ANSWER)
+    for state in (CallState.IN_PROGRESS, CallState.RINGING, CallState.DIALING):
+        assert not (await workspace.hears(claim.attempt_id, state)).changed
+    assert (await workspace.call(claim.call_id)).end_reason == "no_answer"
+
+
+async def test_the_same_end_from_many_sides_at_once_counts_once(workspace, database_url):
+    """Callback, sweep and conversation often say so within milliseconds."""
+    claim = await workspace.dialed()
+    engines = [create_engine(database_url) for _ in range(3)]
+    event = Progress(state=CallState.ENDED, at=datetime.now(UTC), end_reason=EndReason.NO_ANSWER)
+    applied = await asyncio.gather(*(apply_event(each, claim.attempt_id, event) for each in engines for _ in range(4)))
+    assert sum(each.changed for each in applied) == 1
+    assert (await workspace.pool()).used_outbound == 0
+    for each in engines:
+        await each.dispose()
+
+
+async def test_an_event_of_an_unknown_attempt_is_none(workspace):
+    assert await workspace.hears("att_unknown", CallState.RINGING) is None
+
+
+async def test_a_callback_that_overtakes_the_reply_brings_the_carrier_call_id(workspace):
+    await workspace.queue()
+    (claim,) = await workspace.claim()
+    await workspace.hears(claim.attempt_id, CallState.RINGING, carrier_call_id="CA1")
+    assert (await workspace.attempt(claim.attempt_id)).carrier_call_id == "CA1"
+
+
+async def test_one_carrier_call_belongs_to_one_attempt(workspace):
+    await workspace.queue()
+    (other,) = await workspace.claim()
+    claim = await workspace.dialed()
+    with pytest.raises(IntegrityError):
+        await workspace.hears(other.attempt_id, CallState.RINGING, carrier_call_id="CA1")
+    assert (await workspace.attempt(claim.attempt_id)).carrier_call_id == "CA1"
+
+
+async def test_our_own_word_without_a_carrier_call_id_leaves_the_outcome_of_the_dial_unknown(workspace):
+    """The media stream can be the first sign of a call; without its id it could never be hung up."""
+    await workspace.queue()
+    (claim,) = await workspace.claim()
+    await workspace.set_attempt(claim.attempt_id, unknown_since=NOW)
+    await workspace.hears(claim.attempt_id, CallState.IN_PROGRESS)
+    assert (await workspace.attempt(claim.attempt_id)).unknown_since == NOW
+    await workspace.hears(claim.attempt_id, CallState.IN_PROGRESS, carrier_call_id="CA1")
+    assert (await workspace.attempt(claim.attempt_id)).unknown_since is None
+
+
+async def test_a_dial_taken_for_never_placed_that_speaks_up_is_logged_and_its_id_kept(workspace, caplog):
+    await workspace.queue()
+    (claim,) = await workspace.claim()
+    await workspace.hears(claim.attempt_id, CallState.ENDED, EndReason.FAILED)
+    await workspace.hears(claim.attempt_id, CallState.RINGING, carrier_call_id="CA1")
+    assert "A dial taken for never placed was placed" in caplog.messages
+    attempt = await workspace.attempt(claim.attempt_id)
+    assert (attempt.state, attempt.carrier_call_id) == ("ended", "CA1")
+
+
+# -- end reasons ---------------------------------------------------------------------------------------------
+
+
+async def test_a_completed_call_whose_audio_never_reached_us_failed(workspace):
+    claim = await workspace.dialed()
+    await workspace.hears(claim.attempt_id, CallState.ENDED, EndReason.COMPLETED)
+    call = await workspace.call(claim.call_id)
+    assert (call.end_reason, call.error["code"]) == ("failed", "no_media")
+
+
+@pytest.mark.parametrize("carriers_word", [EndReason.COMPLETED, EndReason.CANCELED])
+async def test_our_reason_for_ending_a_call_beats_the_carriers(workspace, carriers_word):
+    claim = await workspace.dialed()
+    reason = CallError(code=FailureCode.AGENT_FAILED, message="Because.")
+    await announce_ending(workspace.engine, claim.attempt_id, EndReason.MACHINE, reason)
+    await announce_ending(workspace.engine, claim.attempt_id, EndReason.CANCELED)
+    await workspace.hears(claim.attempt_id, CallState.ENDED, carriers_word)
+    call = await workspace.call(claim.call_id)
+    assert (call.end_reason, call.error) == ("machine", reason.to_json())
+
+
+async def test_a_carriers_busy_is_not_overruled(workspace):
+    claim = await workspace.dialed()
+    await announce_ending(workspace.engine, claim.attempt_id, EndReason.CANCELED)
+    await workspace.hears(claim.attempt_id, CallState.ENDED, EndReason.BUSY)
+    assert (await workspace.call(claim.call_id)).end_reason == "busy"
+
+
+# -- retries -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("end_reason", "number", "delay_s"),
+    [
+        (EndReason.BUSY, 1, 60),
+        (EndReason.NO_ANSWER, 2, 600),
+        (EndReason.BUSY, 3, None),
+        (EndReason.COMPLETED, 1, None),
+        (None, 1, None),
+    ],
+)
+def test_the_next_attempt_follows_the_policy(end_reason, number, delay_s):
+    due = next_attempt_at(RETRY, end_reason, number, NOW)
+    assert due == (None if delay_s is None else NOW + timedelta(seconds=delay_s))
+
+
+def test_the_last_delay_repeats():
+    policy = RETRY | {"max_attempts": 9}
+    assert next_attempt_at(policy, EndReason.BUSY, 7, NOW) == NOW + timedelta(seconds=600)
+
+
+def test_without_a_policy_there_is_one_attempt():
+    assert next_attempt_at(None, EndReason.BUSY, 1, NOW) is None
+
+
+async def test_a_busy_contact_waits_for_the_next_attempt_without_a_line(workspace):
+    claim = await workspace.dialed(retry=RETRY)
+    applied = await workspace.hears(claim.attempt_id, CallState.ENDED, EndReason.BUSY)
+    assert applied.call_state is CallState.QUEUED
+    call = await workspace.call(claim.call_id)
+    assert (call.state, call.holds_line, call.end_reason) == ("queued", False, None)
+    assert timedelta(seconds=50) < call.due_at - datetime.now(UTC) < timedelta(seconds=61)
+    assert (await workspace.pool()).used_outbound == 0
+    assert await workspace.claim() == []
+
+
+async def test_the_next_attempt_has_the_next_number_and_its_own_token(workspace):
+    claim = await workspace.dialed(retry=RETRY)
+    await workspace.hears(claim.attempt_id, CallState.ENDED, EndReason.BUSY)
+    await workspace.set_call(claim.call_id, due_at=NOW)
+    (second,) = await workspace.claim()
+    assert (second.call_id, second.attempt_number) == (claim.call_id, 2)
+    assert second.attempt_id != claim.attempt_id
+    assert second.stream_token != claim.stream_token
+
+
+async def test_no_retry_after_a_hang_up_was_asked_for(workspace):
+    claim = await workspace.dialed(retry=RETRY)
+    await workspace.ask_hang_up(claim.call_id)
+    await workspace.hears(claim.attempt_id, CallState.ENDED, EndReason.NO_ANSWER)
+    call = await workspace.call(claim.call_id)
+    assert (call.state, call.end_reason) == ("ended", "no_answer")
+
+
+async def test_no_retry_past_the_expiry(workspace):
+    claim = await workspace.dialed(retry=RETRY, expires_at=datetime.now(UTC) + timedelta(seconds=30))
+    await workspace.hears(claim.attempt_id, CallState.ENDED, EndReason.BUSY)
+    assert (await workspace.call(claim.call_id)).end_reason == "busy"
+
+
+async def test_a_late_end_of_an_earlier_attempt_does_not_touch_the_next_one(workspace):
+    claim = await workspace.dialed(retry=RETRY)
+    await workspace.hears(claim.attempt_id, CallState.ENDED, EndReason.BUSY)
+    await workspace.set_call(claim.call_id, due_at=NOW)
+    (second,) = await workspace.claim()
+    await workspace.dial(second)
+    assert not (await workspace.hears(claim.attempt_id, CallState.ENDED, EndReason.COMPLETED)).changed
+    call = await workspace.call(claim.call_id)
+    assert (call.state, call.holds_line) == ("dialing", True)
+
+
+# -- verdicts ------------------------------------------------------------------------------------------------
+
+
+async def test_a_verdict_says_how_long_after_the_answer_it_came(workspace):
+    claim = await workspace.dialed()
+    await workspace.hears(claim.attempt_id, CallState.IN_PROGRESS, at=NOW)
+    await apply_event(workspace.engine, claim.attempt_id, verdict(at=NOW + timedelta(seconds=1.84)))
+    assert (await workspace.call(claim.call_id)).answered_by == {
+        "category": "machine",
+        "confidence": None,
+        "evidence": ["machine"],
+        "after_answer_ms": 1840,
+        "message_end": False,
+    }
+
+
+async def test_a_repeated_verdict_is_no_news(workspace):
+    claim = await workspace.dialed()
+    for answered_by in (AnsweredBy.UNKNOWN, AnsweredBy.HUMAN):
+        assert (await apply_event(workspace.engine, claim.attempt_id, verdict(answered_by))).changed
+        assert not (await apply_event(workspace.engine, claim.attempt_id, verdict(answered_by))).changed
+    assert len(await workspace.events(claim.call_id, "answered_by")) == 2
+
+
+async def test_the_end_of_the_greeting_adds_to_the_verdict(workspace):
+    claim = await workspace.dialed()
+    await apply_event(workspace.engine, claim.attempt_id, verdict(detection_ms=900))
+    await apply_event(
+        workspace.engine, claim.attempt_id, verdict(detection_ms=4000, message_end=True, evidence=("beep",))
+    )
+    assert (await workspace.call(claim.call_id)).answered_by == {
+        "category": "machine",
+        "confidence": None,
+        "evidence": ["machine", "beep"],
+        "after_answer_ms": 900,
+        "message_end": True,
+    }
+
+
+async def test_a_human_stays_human(workspace):
+    claim = await workspace.dialed()
+    await apply_event(workspace.engine, claim.attempt_id, verdict(AnsweredBy.HUMAN))
+    assert not (await apply_event(workspace.engine, claim.attempt_id, verdict(message_end=True))).changed
+
+
+async def test_a_late_verdict_does_not_follow_the_call_to_its_next_attempt(workspace):
+    """Else the person who answers the second time is hung up on as the machine of the first."""
+    policy = RETRY | {"on": ["machine"]}
+    claim = await workspace.dialed(retry=policy)
+    await workspace.hears(claim.attempt_id, CallState.ENDED, EndReason.MACHINE)
+    await apply_event(workspace.engine, claim.attempt_id, verdict())
+    await workspace.set_call(claim.call_id, due_at=NOW)
+    (second,) = await workspace.claim()
+    await workspace.dial(second)
+    await apply_event(workspace.engine, claim.attempt_id, verdict())
+    assert (await workspace.call(claim.call_id)).answered_by is None
+
+
+# -- locks ---------------------------------------------------------------------------------------------------
+
+
+async def test_the_end_of_a_conversation_and_the_carriers_end_wait_for_each_other_in_one_order(workspace):
+    """Both write attempt and call at the same moment; in different orders each would wait for the other."""
+    claim = await workspace.dialed()
+    async with workspace.engine.begin() as conn:
+        await conn.execute(update(attempts).where(attempts.c.id == claim.attempt_id).values(owner=None))
+        ending = asyncio.create_task(workspace.hears(claim.attempt_id, CallState.ENDED, EndReason.BUSY))
+        await asyncio.sleep(0.05)
+        await conn.execute(update(calls).where(calls.c.id == claim.call_id).values(recording="x.wav"))
+    assert (await ending).changed
+
+
+async def test_who_adds_to_a_calls_history_does_not_wait_for_its_transition(workspace):
+    claim = await workspace.dialed()
+    async with workspace.engine.connect() as conn:
+        await conn.execute(select(calls).where(calls.c.id == claim.call_id).with_for_update(read=True, key_share=True))
+        async with asyncio.timeout(5):
+            assert (await workspace.hears(claim.attempt_id, CallState.RINGING)).changed

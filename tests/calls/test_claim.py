@@ -1,0 +1,231 @@
+import asyncio
+import time
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from sqlalchemy import event, func, select
+
+from outdial.calls.claim import claim_due_calls, stream_token_hash, workspaces_with_queued_calls
+from outdial.db.engine import create_engine
+from outdial.db.tables import attempts, calls
+from outdial.telephony.state import CallState, EndReason
+
+PAST = datetime(2026, 1, 1, 12, tzinfo=UTC)
+
+
+def soon(seconds: float) -> datetime:
+    return datetime.now(UTC) + timedelta(seconds=seconds)
+
+
+async def admit(workspace, **facts):
+    return await claim_due_calls(workspace.engine, workspace.id, owner="worker_1", lease_s=15, **facts)
+
+
+# -- the intent ----------------------------------------------------------------------------------------------
+
+
+async def test_a_claim_is_on_record_before_anybody_dials(workspace):
+    call_id = await workspace.queue(ring_timeout_s=20, detection={"on_machine": "hang_up", "max_wait_s": 9})
+    before = time.time()
+    (claim,) = await workspace.claim(owner="worker_1")
+    assert (claim.call_id, claim.attempt_number, claim.ring_timeout_s) == (call_id, 1, 20)
+    assert claim.detection == {"on_machine": "hang_up", "max_wait_s": 9}
+    assert before + 14 < claim.dial_before < time.time() + 16
+    attempt = await workspace.attempt(claim.attempt_id)
+    assert (attempt.call_id, attempt.number, attempt.state, attempt.owner) == (call_id, 1, "dialing", "worker_1")
+    assert (attempt.carrier, attempt.carrier_account_id) == ("twilio", workspace.account_id)
+    assert bytes(attempt.stream_token_hash) == stream_token_hash(claim.stream_token)
+    assert attempt.check_at == attempt.lease_until > datetime.now(UTC)
+    call = await workspace.call(call_id)
+    assert (call.state, call.holds_line) == ("dialing", True)
+    assert (await workspace.pool()).used_outbound == 1
+    assert await workspace.events(call_id) == [{"state": "dialing", "attempt": 1}]
+
+
+async def test_a_claimed_call_is_not_claimed_again(workspace):
+    await workspace.queue()
+    assert len(await workspace.claim()) == 1
+    assert await workspace.claim() == []
+
+
+async def test_claiming_takes_few_round_trips_however_many_calls(workspace):
+    """Each costs every call the time between the request and the ringing phone."""
+    for _ in range(4):  # fewer than lines, so that all questions are asked
+        await workspace.queue()
+    statements = []
+    event.listen(workspace.engine.sync_engine, "before_cursor_execute", lambda *args: statements.append(args[2]))
+    assert len(await workspace.claim()) == 4
+    assert len(statements) == 4
+
+
+# -- lines ---------------------------------------------------------------------------------------------------
+
+
+async def test_calls_wait_while_every_line_is_taken(make_workspace):
+    workspace = await make_workspace(lines=1)
+    first, second = await workspace.queue(), await workspace.queue()
+    assert [claim.call_id for claim in await workspace.claim()] == [first]
+    admitted = await admit(workspace)
+    assert (admitted.claims, admitted.look_again_in_s) == ([], None)
+    assert (await workspace.call(second)).state == "queued"
+
+
+async def test_a_freed_line_lets_the_next_call_go(make_workspace):
+    workspace = await make_workspace(lines=1)
+    first = await workspace.dialed()
+    second = await workspace.queue()
+    await workspace.hears(first.attempt_id, CallState.ENDED, EndReason.BUSY)
+    assert [claim.call_id for claim in await workspace.claim()] == [second]
+
+
+@pytest.mark.parametrize(
+    ("reserved", "inbound", "admitted"),
+    [(0, 0, True), (2, 0, False), (1, 0, True), (0, 2, False), (1, 1, True), (2, 1, False)],
+)
+async def test_lines_are_shared_with_inbound_calls(make_workspace, reserved, inbound, admitted):
+    workspace = await make_workspace(lines=2)
+    await workspace.set_pool(reserved_inbound=reserved, used_inbound=inbound)
+    await workspace.queue()
+    assert bool(await workspace.claim()) is admitted
+
+
+async def test_a_smaller_plan_ends_no_call_and_admits_none(make_workspace):
+    workspace = await make_workspace(lines=2)
+    await workspace.dialed()
+    await workspace.dialed()
+    await workspace.set_pool(lines=1)
+    await workspace.queue()
+    assert await workspace.claim() == []
+
+
+async def test_a_workspace_without_a_pool_admits_nothing(workspace):
+    admitted = await claim_due_calls(workspace.engine, "ws_unknown", owner="worker_1", lease_s=15)
+    assert (admitted.claims, admitted.look_again_in_s) == ([], None)
+
+
+# -- order and time ------------------------------------------------------------------------------------------
+
+
+async def test_higher_priority_then_longer_waiting_goes_first(workspace):
+    late = await workspace.queue(due_at=PAST + timedelta(seconds=2))
+    early = await workspace.queue(due_at=PAST)
+    urgent = await workspace.queue(due_at=PAST + timedelta(seconds=3), priority=5)
+    assert [claim.call_id for claim in await workspace.claim()] == [urgent, early, late]
+
+
+async def test_a_call_is_not_dialled_before_its_time(workspace):
+    await workspace.queue(due_at=soon(30))
+    admitted = await admit(workspace)
+    assert admitted.claims == []
+    assert 28 < admitted.look_again_in_s < 31
+
+
+async def test_a_call_past_its_expiry_is_never_dialled(workspace):
+    call_id = await workspace.queue(expires_at=soon(-1))
+    assert await workspace.claim() == []
+    call = await workspace.call(call_id)
+    assert (call.state, call.end_reason) == ("ended", "expired")
+    assert await workspace.events(call_id) == [{"state": "ended", "end_reason": "expired"}]
+
+
+async def test_expired_calls_at_the_head_of_the_queue_do_not_stop_it(make_workspace):
+    """The batch was full of calls that took no line; those behind them are due all the same."""
+    workspace = await make_workspace(lines=1)
+    await workspace.queue(expires_at=soon(-1), due_at=PAST)
+    waiting = await workspace.queue()
+    admitted = await admit(workspace)
+    assert admitted.claims == []
+    assert admitted.look_again_in_s == 0
+    assert [claim.call_id for claim in await workspace.claim()] == [waiting]
+
+
+async def test_a_locked_call_is_passed_over_not_waited_for(workspace):
+    locked, free = await workspace.queue(due_at=PAST), await workspace.queue()
+    async with workspace.engine.begin() as conn:
+        await conn.execute(select(calls.c.id).where(calls.c.id == locked).with_for_update())
+        async with asyncio.timeout(5):
+            assert [claim.call_id for claim in await workspace.claim()] == [free]
+
+
+async def test_only_workspaces_with_waiting_calls_are_looked_at(make_workspace):
+    idle, busy = await make_workspace(), await make_workspace()
+    await busy.queue(due_at=soon(60))
+    assert await workspaces_with_queued_calls(idle.engine) == [busy.id]
+
+
+# -- pace ----------------------------------------------------------------------------------------------------
+
+
+async def test_an_account_dials_no_faster_than_its_carrier_allows(make_workspace):
+    workspace = await make_workspace(calls_per_second=0.5)
+    for _ in range(3):
+        await workspace.queue()
+    admitted = await admit(workspace)
+    assert len(admitted.claims) == 1
+    again = await admit(workspace)
+    assert again.claims == []
+    assert 1.5 < again.look_again_in_s <= 2
+
+
+async def test_a_fast_account_is_claimed_for_in_batches_and_stays_in_pace(make_workspace):
+    workspace = await make_workspace(lines=9, calls_per_second=40)
+    for _ in range(5):
+        await workspace.queue()
+    admitted = await admit(workspace)
+    assert len(admitted.claims) == 2  # now and in 25 ms
+    assert 0.04 < admitted.look_again_in_s <= 0.05
+
+
+async def test_a_slow_account_does_not_keep_another_accounts_calls_waiting(make_workspace):
+    workspace = await make_workspace(calls_per_second=0.1)
+    _, other_number = await workspace.add_account(e164="+15551230009")
+    slow = [await workspace.queue(due_at=PAST) for _ in range(4)]
+    other = await workspace.queue(number_id=other_number)
+    first = await admit(workspace, batch=3)
+    assert [claim.call_id for claim in first.claims] == [min(slow)]
+    assert first.look_again_in_s == 0
+    second = await admit(workspace, batch=3)
+    assert [claim.call_id for claim in second.claims] == [other]
+
+
+async def test_the_databases_clock_decides_not_the_workers(workspace):
+    """Two hosts whose clocks differ share an account's pace."""
+    await workspace.queue()
+    await workspace.claim()
+    async with workspace.engine.connect() as conn:
+        query = select(attempts.c.lease_until - func.now())
+        lease = (await conn.execute(query)).scalar_one()
+    assert timedelta(seconds=14) < lease <= timedelta(seconds=15)
+
+
+# -- many at once --------------------------------------------------------------------------------------------
+
+
+async def test_many_workers_never_take_more_lines_than_there_are_and_no_call_twice(make_workspace, database_url):
+    """Four workers claim, dial, hear the end and claim again, until the queue is empty."""
+    workspace = await make_workspace(lines=7, calls_per_second=1e6)
+    queued = [await workspace.queue(to=f"+1555123{number:04}") for number in range(60)]
+    engines = [create_engine(database_url) for _ in range(4)]
+    most = 0
+
+    async def work(engine, name):
+        nonlocal most
+        while True:
+            claims = await workspace.claim(owner=name, engine=engine, batch=3)
+            pool = await workspace.pool()
+            most = max(most, pool.used_outbound)
+            assert pool.used_outbound <= pool.lines
+            for claim in claims:
+                await workspace.dial(claim)
+                await workspace.hears(claim.attempt_id, CallState.ENDED, EndReason.NO_ANSWER)
+            async with engine.connect() as conn:
+                if not await conn.scalar(select(func.count()).where(calls.c.state == "queued")):
+                    return
+
+    async with asyncio.timeout(60):
+        await asyncio.gather(*(work(engine, f"worker_{number}") for number, engine in enumerate(engines)))
+    assert len(workspace.carrier.dialed) == len(queued)
+    assert len({request.to for request in workspace.carrier.dialed}) == len(queued)
+    assert most > 1
+    for engine in engines:
+        await engine.dispose()

@@ -1,0 +1,154 @@
+"""A carrier in memory: it keeps honest books of what was dialled, and fails as it is told to."""
+
+from collections import deque
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+from outdial.carriers.callbacks import CallbackReply, IncomingCall
+from outdial.carriers.calls import CarrierRecord, PlaceCall
+from outdial.carriers.errors import CarrierError, CarrierRefused, CarrierUncertain
+from outdial.carriers.kind import Capabilities
+from outdial.carriers.numbers import NumberRecord
+from outdial.telephony.carrier_call import CarrierCall
+from outdial.telephony.failures import FailureCode
+from outdial.telephony.state import CallState, EndReason, Progress
+from outdial.telephony.verdict import Verdict
+
+
+class FakeCarrier:
+    capabilities = Capabilities(
+        ringing_event=True,
+        declined=True,
+        detection=True,
+        detection_message_end=True,
+        detection_of_fax=True,
+        detection_unsure=True,
+        transfer=True,
+        send_digits=True,
+        inbound=True,
+        price_in_callback=False,
+        signed_streams=False,
+        idempotent_create=False,
+        max_ring_timeout_s=600,
+        calls_per_second=1000.0,
+    )
+
+    def __init__(self) -> None:
+        self.dialed: list[PlaceCall] = []             # requests that reached the carrier
+        self.books: dict[str, CarrierRecord] = {}     # calls it placed, by its id, oldest first
+        self.numbers: dict[str, tuple[str, str]] = {}  # of those calls: to, from
+        self.hung_up: list[str] = []
+        self.said: list[tuple[str, str]] = []         # sentences, with the id of the call that was hung up after them
+        self.accepted: list[tuple[IncomingCall, dict[str, Any]]] = []  # calls that came in, and where their audio goes
+        self.turned_away: list[tuple[IncomingCall, str | None]] = []   # … and the sentences of those that were not
+        self.told_by_requests = False                 # of what becomes of a call that comes in, not by our answers
+        self.refuses_next: deque[Exception] = deque()    # what the next dials are answered with; nothing is placed
+        self.loses_replies = False                    # a dial is placed, but its reply never arrives
+        self.fault: CarrierError | None = None        # what every other request is answered with
+        self.before_reply: Callable[[PlaceCall, str], Awaitable[None]] | None = None
+        self.before_look: Callable[[], Awaitable[None]] | None = None  # while we wait for look_up or find
+
+    async def place_call(self, request: PlaceCall) -> CarrierCall:
+        if self.refuses_next:
+            raise self.refuses_next.popleft()
+        self.dialed.append(request)
+        carrier_call_id = f"CA{len(self.dialed)}"
+        self.place(carrier_call_id, to=request.to, from_=request.from_)
+        if self.before_reply is not None:
+            await self.before_reply(request, carrier_call_id)
+        if self.loses_replies:
+            raise CarrierUncertain(FailureCode.CARRIER_NO_REPLY, "The carrier did not answer.")
+        return CarrierCall(id=carrier_call_id)
+
+    async def hang_up(self, call: CarrierCall) -> None:
+        self._may_fail()
+        carrier_call_id = call.id
+        self.hung_up.append(carrier_call_id)
+        if carrier_call_id not in self.books:
+            return  # ending what is over is not an error
+        if self.books[carrier_call_id].progress.state is not CallState.ENDED:
+            answered = self.books[carrier_call_id].progress.state is CallState.IN_PROGRESS
+            reason = EndReason.COMPLETED if answered else EndReason.CANCELED
+            self.now_is(carrier_call_id, CallState.ENDED, reason)
+
+    async def look_up(self, call: CarrierCall) -> CarrierRecord:
+        self._may_fail()
+        if self.before_look is not None:
+            await self.before_look()
+        try:
+            return self.books[call.id]
+        except KeyError:
+            raise CarrierRefused(FailureCode.NOT_KNOWN_THERE, "There is no such call.") from None
+
+    async def find(self, *, ref: str, to: str, from_: str, since: datetime) -> list[CarrierRecord]:
+        self._may_fail()
+        records = [
+            record
+            for record in reversed(self.books.values())
+            if self.numbers[record.call.id] == (to, from_) and record.created_at >= since
+        ]
+        if self.before_look is not None:
+            await self.before_look()
+        return records
+
+    async def say_and_hang_up(self, call: CarrierCall, sentence: str) -> None:
+        self._may_fail()
+        self.said.append((call.id, sentence))
+
+    async def transfer(self, call: CarrierCall, to: str, caller_id: str, callback_url: str) -> None:
+        self._may_fail()
+
+    async def send_digits(self, call: CarrierCall, digits: str, stream_url: str) -> None:
+        self._may_fail()
+
+    async def accept(self, incoming: IncomingCall, **where: Any) -> CallbackReply | None:
+        if self.refuses_next:
+            raise self.refuses_next.popleft()
+        self.accepted.append((incoming, where))
+        return None if self.told_by_requests else CallbackReply(media_type="text/plain", body=where["stream_url"])
+
+    async def refuse(self, incoming: IncomingCall, *, sentence: str | None) -> CallbackReply | None:
+        self._may_fail()
+        self.turned_away.append((incoming, sentence))
+        return None if self.told_by_requests else CallbackReply(media_type="text/plain", body=sentence or "")
+
+    async def check(self) -> None:
+        self._may_fail()
+
+    async def owns(self, number: str) -> NumberRecord | None:
+        return None
+
+    async def aclose(self) -> None:
+        pass
+
+    # -- for tests
+
+    def place(self, carrier_call_id: str, *, to: str, from_: str) -> None:
+        """Enter a call into the books."""
+        now = datetime.now(UTC)
+        call = CarrierCall(id=carrier_call_id)
+        progress = Progress(state=CallState.DIALING, at=now, carrier_call=call)
+        self.books[carrier_call_id] = CarrierRecord(call=call, progress=progress, created_at=now)
+        self.numbers[carrier_call_id] = (to, from_)
+
+    def now_is(
+        self, carrier_call_id: str, state: CallState, end_reason: EndReason | None = None, *, at: datetime | None = None
+    ) -> Progress:
+        """The books say so from now on. The result is what a callback would say."""
+        call = CarrierCall(id=carrier_call_id)
+        progress = Progress(state=state, at=at or datetime.now(UTC), carrier_call=call, end_reason=end_reason)
+        self.books[carrier_call_id] = replace(self.books[carrier_call_id], progress=progress)
+        return progress
+
+    def heard(self, carrier_call_id: str, verdict: Verdict) -> None:
+        self.books[carrier_call_id] = replace(self.books[carrier_call_id], verdict=verdict)
+
+    def forget(self, carrier_call_id: str) -> None:
+        """The books lose a call, as those of another carrier process would."""
+        del self.books[carrier_call_id]
+
+    def _may_fail(self) -> None:
+        if self.fault is not None:
+            raise self.fault

@@ -1,0 +1,138 @@
+"""Which calls a filter finds, and how pages follow one another."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from sqlalchemy import insert
+
+from outdial.db.tables import attempts, calls, turns
+from outdial.history import search
+from outdial.history.search import CallFilter, Cursor
+from outdial.history.views import list_calls
+from outdial.ids import new_id
+from outdial.refusals import Invalid
+from tenants import make_tenant
+
+NINE = datetime(2026, 1, 31, 9, 0, tzinfo=UTC)
+
+
+@given(st.text(max_size=60) | st.from_regex(r"[A-Za-z0-9_=-]{0,60}", fullmatch=True))
+def test_a_cursor_from_anywhere_else_is_refused(text):
+    with pytest.raises(Invalid):
+        Cursor.parse(text)
+
+
+@given(st.datetimes(min_value=datetime(1970, 1, 1), timezones=st.just(UTC)), st.booleans())
+def test_a_cursor_is_read_as_it_was_written(at, newer):
+    cursor = Cursor(created_at=at, call_id=new_id("call"), newer=newer)
+    assert Cursor.parse(cursor.text()) == cursor
+
+
+@pytest.fixture
+async def tenant(engine):
+    return await make_tenant(engine)
+
+
+@pytest.fixture
+def store(engine, tenant):
+    async def store(*said: str, **values) -> str:
+        row = {
+            "id": new_id("call"),
+            "workspace_id": tenant.workspace_id,
+            "direction": "outbound",
+            "state": "ended",
+            "from_": "+15551230002",
+            "to": "+15551234567",
+            "ring_timeout_s": 30,
+            "max_duration_s": 600,
+            "created_at": NINE,
+        } | values
+        async with engine.begin() as conn:
+            await conn.execute(insert(calls).values(row))
+            for seq, text in enumerate(said):
+                turn = {"call_id": row["id"], "seq": seq, "speaker": "callee", "text": text, "start_ms": 0}
+                await conn.execute(insert(turns).values(turn))
+        return row["id"]
+
+    return store
+
+
+@pytest.fixture
+def found(engine, tenant):
+    async def found(**wanted) -> list[str]:
+        async with engine.connect() as conn:
+            page = await list_calls(conn, tenant.workspace_id, CallFilter.model_validate(wanted), base_url="")
+        return [call["id"] for call in page["calls"]]
+
+    return found
+
+
+@pytest.mark.parametrize("rare", [0, 2000], ids=["common words", "rare words"])
+async def test_words_are_found_in_what_was_said(store, found, monkeypatch, rare):
+    monkeypatch.setattr(search, "RARE_TURNS", rare)  # both ways have to find the same
+    call_id = await store("Hello?", "I'd like to MOVE my appointment, please.", "Größe 42")
+    await store("Wrong number.")
+    for words in ("move", "appointment MOVE", '"my appointment"', 'please "my appointment"', "größe", "42", "i'd"):
+        assert await found(words=words) == [call_id], words
+    assert await found(words="-hello!") == [call_id]  # there are no operators
+    # All in one turn, whole words, in their order where they are quoted.
+    others = ("hello please", "appoint", '"appointment my"', "<b>", "!&|()")
+    for words in (*others, "'", '"', '""', "%", "%s", "\\", "\\'", "'; --"):
+        assert call_id not in await found(words=words), words
+
+
+@given(words=st.text(min_size=1, max_size=40).filter(lambda text: "\x00" not in text))
+def test_any_words_make_a_query(words):
+    try:
+        wanted = CallFilter(words=words)
+    except ValueError:
+        return  # half of a surrogate pair
+    str(search._page_query("ws", wanted, None))
+    str(search._page_query("ws", wanted, {"call_1"}))
+
+
+async def test_words_of_another_workspace_are_not_found(store, found, engine):
+    other = await make_tenant(engine)
+    await store("secret", workspace_id=other.workspace_id)
+    assert await found(words="secret") == []
+
+
+async def test_the_other_party_is_who_was_called_or_who_called(store, found):
+    called = await store(to="+15550000001")
+    later = NINE + timedelta(days=1)
+    called_us = await store(direction="inbound", from_="+15550000001", to="+15551230002", created_at=later)
+    await store(direction="inbound", from_="+15550000009", to="+15550000001")
+    assert await found(party="+15550000001") == [called_us, called]
+
+
+async def test_unknown_calls_are_those_with_a_dial_of_unknown_outcome(store, found, engine):
+    unknown, resolved, dialing = [await store(state="dialing") for _ in range(3)]
+    dial = {"number": 1, "carrier": "twilio", "stream_token_hash": b"", "unknown_since": NINE}
+    async with engine.begin() as conn:
+        await conn.execute(insert(attempts).values(dial | {"id": "att_1", "call_id": unknown, "state": "dialing"}))
+        await conn.execute(insert(attempts).values(dial | {"id": "att_2", "call_id": resolved, "state": "ended"}))
+    assert await found(state=["unknown"]) == [unknown]
+    assert set(await found(state=["unknown", "dialing"])) == {unknown, resolved, dialing}
+
+
+async def test_pages_lead_there_and_back(store, engine, tenant):
+    ids = [await store(created_at=NINE - timedelta(minutes=minute // 2)) for minute in range(7)]  # some at once
+    ids.sort()
+
+    async def page(cursor):
+        async with engine.connect() as conn:
+            return await list_calls(conn, tenant.workspace_id, CallFilter(limit=3, cursor=cursor), base_url="")
+
+    pages = [await page(None)]
+    while pages[-1]["next_cursor"]:
+        pages.append(await page(pages[-1]["next_cursor"]))
+    assert [len(one["calls"]) for one in pages] == [3, 3, 1]
+    assert sorted(call["id"] for one in pages for call in one["calls"]) == ids
+    assert pages[0]["previous_cursor"] is None
+    back = await page(pages[2]["previous_cursor"])
+    assert back["calls"] == pages[1]["calls"]
+    assert back["next_cursor"] == pages[1]["next_cursor"]
+    first = await page(back["previous_cursor"])
+    assert first == pages[0]

@@ -1,0 +1,184 @@
+"""A tenant of the tests: a pool, an account, a number, and what tests do with them."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Row, func, insert, select, update
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from fake_carrier import FakeCarrier
+from outdial.agents.book import ReadyAgent
+from outdial.calls.advance import Applied, apply_event
+from outdial.calls.claim import Claim, claim_due_calls
+from outdial.carriers.calls import Carrier, Detection
+from outdial.db.notify import notify
+from outdial.db.tables import attempts, call_events, calls, carrier_accounts, numbers, pools
+from outdial.dispatch.dialing import dial
+from outdial.ids import new_id
+from outdial.settings import Settings
+from outdial.telephony.carrier_call import CarrierCall
+from outdial.telephony.state import CallState, EndReason, Progress
+
+CALLER, CALLEE = "+15551230002", "+15551230001"
+OWNER = "worker_tests"  # not in `workers`: dead, as far as a sweep can see
+
+
+class Agents:
+    """Every agent is the same, and hangs up on machines."""
+
+    async def agent(self, agent_id: str, version: int) -> ReadyAgent:
+        async def run(call: object) -> None: ...
+
+        return ReadyAgent(run=run, machine_action="hang_up", machine_message=None, word=lambda text, call: text)
+
+
+class Workspace:
+    """One tenant with a pool, an account, a number, and what tests do with them."""
+
+    def __init__(self, engine: AsyncEngine, settings: Settings, carrier: FakeCarrier, id_: str) -> None:
+        self.engine = engine
+        self.settings = settings
+        self.carrier = carrier
+        self.id = id_
+        self.account_id = ""
+        self.number_id = ""
+
+    async def open_carrier(self, account_id: str) -> Carrier:
+        return self.carrier
+
+    async def add_account(self, *, calls_per_second: float = 1000.0, e164: str = CALLER) -> tuple[str, str]:
+        """A carrier account and its number; returns their ids."""
+        account_id, number_id = new_id("acct"), new_id("num")
+        async with self.engine.begin() as conn:
+            await conn.execute(
+                insert(carrier_accounts).values(
+                    id=account_id,
+                    workspace_id=self.id,
+                    carrier="twilio",
+                    account_ref=account_id,
+                    credentials=b"",
+                    calls_per_second=calls_per_second,
+                )
+            )
+            await conn.execute(
+                insert(numbers).values(
+                    id=number_id, workspace_id=self.id, carrier_account_id=account_id, e164=e164, name="Front desk"
+                )
+            )
+        return account_id, number_id
+
+    async def queue(self, **columns: Any) -> str:
+        """A call that waits, due for a second already."""
+        row: dict[str, Any] = {
+            "id": new_id("call"),
+            "workspace_id": self.id,
+            "number_id": self.number_id,
+            "direction": "outbound",
+            "state": "queued",
+            "from_": CALLER,
+            "to": CALLEE,
+            "agent_id": "agent_1",
+            "agent_version": 1,
+            "ring_timeout_s": 30,
+            "max_duration_s": 600,
+            "due_at": datetime.now(UTC) - timedelta(seconds=1),
+        }
+        async with self.engine.begin() as conn:
+            await conn.execute(insert(calls).values(row | columns))
+        return str((row | columns)["id"])
+
+    async def claim(self, *, owner: str = OWNER, engine: AsyncEngine | None = None, batch: int = 50) -> list[Claim]:
+        admitted = await claim_due_calls(
+            engine or self.engine, self.id, owner=owner, lease_s=self.settings.lease_s, batch=batch
+        )
+        return admitted.claims
+
+    async def dial(self, claim: Claim) -> None:
+        await dial(self.engine, self.settings, self.carrier, claim, Detection.OFF)
+
+    async def dialed(self, *, owner: str = OWNER, **columns: Any) -> Claim:
+        """A call that was queued, claimed and dialled."""
+        await self.queue(**columns)
+        (claim,) = await self.claim(owner=owner)
+        await self.dial(claim)
+        return claim
+
+    async def hears(
+        self,
+        attempt_id: str,
+        state: CallState,
+        end_reason: EndReason | None = None,
+        *,
+        carrier_call_id: str | None = None,
+        **facts: Any,
+    ) -> Applied | None:
+        if carrier_call_id is not None:
+            facts["carrier_call"] = CarrierCall(id=carrier_call_id)
+        event = Progress(state=state, end_reason=end_reason, **{"at": datetime.now(UTC)} | facts)
+        return await apply_event(self.engine, attempt_id, event)
+
+    async def call(self, call_id: str) -> Row[Any]:
+        async with self.engine.connect() as conn:
+            return (await conn.execute(select(calls).where(calls.c.id == call_id))).one()
+
+    async def attempt(self, attempt_id: str) -> Row[Any]:
+        async with self.engine.connect() as conn:
+            return (await conn.execute(select(attempts).where(attempts.c.id == attempt_id))).one()
+
+    async def attempts(self, call_id: str) -> list[Row[Any]]:
+        query = select(attempts).where(attempts.c.call_id == call_id).order_by(attempts.c.number)
+        async with self.engine.connect() as conn:
+            return list((await conn.execute(query)).all())
+
+    async def pool(self) -> Row[Any]:
+        async with self.engine.connect() as conn:
+            return (await conn.execute(select(pools).where(pools.c.workspace_id == self.id))).one()
+
+    async def events(self, call_id: str, type_: str | None = None) -> list[dict[str, Any]]:
+        query = select(call_events).where(call_events.c.call_id == call_id).order_by(call_events.c.id)
+        async with self.engine.connect() as conn:
+            return [row.data for row in await conn.execute(query) if type_ in (None, row.type)]
+
+    async def set_call(self, call_id: str, **columns: Any) -> None:
+        async with self.engine.begin() as conn:
+            await conn.execute(update(calls).where(calls.c.id == call_id).values(**columns))
+
+    async def set_attempt(self, attempt_id: str, **columns: Any) -> None:
+        async with self.engine.begin() as conn:
+            await conn.execute(update(attempts).where(attempts.c.id == attempt_id).values(**columns))
+
+    async def set_pool(self, **columns: Any) -> None:
+        async with self.engine.begin() as conn:
+            await conn.execute(update(pools).where(pools.c.workspace_id == self.id).values(**columns))
+
+    async def ask_hang_up(self, call_id: str) -> None:
+        await self.set_call(call_id, hang_up_requested_at=datetime.now(UTC))
+
+    async def tell(self, channel: str, payload: str) -> None:
+        async with self.engine.begin() as conn:
+            await notify(conn, channel, payload)
+
+    async def recount(self) -> None:
+        """What must hold at any instant."""
+        live = calls.c.state.not_in(["queued", "ended"])
+        async with self.engine.connect() as conn:
+            outbound = calls.c.direction == "outbound"  # some tests say that inbound calls are using lines
+            holders = await conn.scalar(select(func.count()).where(calls.c.holds_line, outbound))
+            leaks = await conn.scalar(select(func.count()).where(calls.c.holds_line != live))
+            used = await conn.scalar(select(func.sum(pools.c.used_outbound)))
+            too_many = (
+                select(attempts.c.call_id).where(attempts.c.state != "ended").group_by(attempts.c.call_id)
+            ).having(func.count() > 1)
+            twice = (await conn.execute(too_many)).all()
+        assert (used, leaks, twice) == (holders, 0, [])
+        refs = [request.ref for request in self.carrier.dialed]
+        assert len(refs) == len(set(refs)), "an attempt was dialled twice"
+
+
+async def until(condition: Callable[[], Awaitable[bool]]) -> None:
+    """Wait for something another task does."""
+    async with asyncio.timeout(10):
+        while not await condition():  # noqa: ASYNC110 - what is waited for is in the database
+            await asyncio.sleep(0.01)
