@@ -1,0 +1,48 @@
+"""Wake or look again: a loop that is woken by what the database tells, and looks by itself should that be lost."""
+
+import asyncio
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Self
+
+from outdial.db.notify import Notifications
+
+
+class Wake:
+    """What a loop has to look at next. Told of several things between two looks, it hands them out together.
+
+    "" among them says that anything may have happened: so does a look that nobody asked for.
+    """
+
+    def __init__(self, concerns: Callable[[str], bool] | None = None) -> None:
+        """`concerns`: which payloads wake; without it every one does."""
+        self._concerns = concerns
+        self._told: set[str] = set()
+        self._woken = asyncio.Event()
+
+    def tell(self, payload: str = "") -> None:
+        """Have `payload` looked at."""
+        if payload and self._concerns is not None and not self._concerns(payload):
+            return
+        self._told.add(payload)
+        self._woken.set()
+
+    @contextmanager
+    def listening(self, notifications: Notifications, channel: str) -> Iterator[Self]:
+        """Told what is notified on a channel, and "" where that may have gone unheard."""
+        unsubscribe = notifications.subscribe(channel, self.tell)
+        try:
+            yield self
+        finally:
+            unsubscribe()
+
+    async def wait(self, at_most_s: float | None = None) -> frozenset[str]:
+        """What was told since the last time, as soon as there is something; {""} when `at_most_s` passed without."""
+        try:
+            async with asyncio.timeout(at_most_s):
+                await self._woken.wait()
+        except TimeoutError:
+            pass
+        told, self._told = frozenset(self._told), set()
+        self._woken.clear()
+        return told or frozenset({""})
