@@ -1,24 +1,30 @@
-"""One Outdial process, put together: settings → database → shared machinery → dispatcher, sweep, HTTP server."""
+"""One Outdial process, put together: settings → database → what all roles share → the parts of its roles."""
 
 import asyncio
 import gc
 import signal
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Coroutine, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
 
-import uvicorn
+from fastapi import FastAPI
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from outdial.accounts.clients import Accounts
+from outdial.accounts.genuine import Genuine
 from outdial.agents.book import AgentBook
 from outdial.agents.previews import Previews
 from outdial.api.app import create_api
 from outdial.api.callbacks import callbacks_router
-from outdial.api.media_socket import Start, media_sockets
+from outdial.api.media_socket import Start
+from outdial.api.server import HttpServer, listen
 from outdial.api.services import Services
-from outdial.callbacks.inbox import Callbacks
-from outdial.callbacks.incoming import Doorway
+from outdial.callbacks.inbox import Inbox
+from outdial.callbacks.incoming import IncomingCalls
+from outdial.calls.ownership import Lease
 from outdial.calls.workers import Worker
 from outdial.carriers.registry import carrier_named
 from outdial.conversation.call_facts import Engines
@@ -27,9 +33,14 @@ from outdial.db.embedded import embedded
 from outdial.db.engine import create_engine
 from outdial.db.migrate import upgrade
 from outdial.db.notify import Notifications
-from outdial.dispatch.dialing import Dispatcher
+from outdial.db.wake import Wake
+from outdial.dispatch.dispatcher import Dispatcher
 from outdial.dispatch.sweep import Sweep
-from outdial.live.conversations import LiveCalls
+from outdial.live.conversations import Conversations
+from outdial.live.handshake import MediaHandshake
+from outdial.live.leases import keep_leases
+from outdial.live.news import News
+from outdial.live.recordings import keep_finishing
 from outdial.media.pacer import Pacer
 from outdial.media.voice_activity import VoiceActivity
 from outdial.members.first_start import first_link
@@ -42,8 +53,24 @@ from outdial.workspaces.secrets import SecretBox
 MEDIA_PATH = "/media/"
 
 
-class CannotListen(RuntimeError):
-    """The address or port isn't to be had; the message says which and why."""
+class Role(StrEnum):
+    """What a process does; by default everything."""
+
+    API = "api"            # HTTP: API, dashboard, carriers' callbacks
+    DISPATCH = "dispatch"  # dials, and looks after calls nobody else looks after
+    MEDIA = "media"        # conversations
+
+
+ROLES = frozenset(Role)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """Something a process runs. `run` goes on until it is cancelled; `stop` ends in order what it has begun."""
+
+    name: str
+    run: Callable[[], Coroutine[Any, Any, None]] | None = None
+    stop: Callable[[], Awaitable[None]] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,116 +90,203 @@ class Speech:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Shared:
+    """What the parts of a process have in common."""
+
+    settings: Settings
+    engine: AsyncEngine
+    notifications: Notifications
+    worker: Worker
+    secret_box: SecretBox
+    accounts: Accounts
+    genuine: Genuine
+    agents: AgentBook
+    speech: Speech
+    taken_over: Wake  # calls of a dead process have become ours: it has left recordings
+
+    @property
+    def services(self) -> Services:
+        return Services(
+            engine=self.engine,
+            settings=self.settings,
+            notifications=self.notifications,
+            secret_box=self.secret_box,
+            recordings_dir=self.settings.data_dir / "recordings",
+            previews=Previews(self.speech.from_text),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Running:
     """A process that serves. `base_url` is what carriers and users are told."""
 
     base_url: str
     services: Services
-    live: LiveCalls
 
 
 @asynccontextmanager
 async def running(
     settings: Settings,
     *,
+    roles: Collection[Role] = ROLES,
     speech: Speech | None = None,
     progress: Callable[[str], None] = lambda step: None,
 ) -> AsyncIterator[Running]:
-    """Everything up inside the `async with`: database, dispatcher, sweep and HTTP server. Ends in order: live
-    calls are hung up, their transcripts and recordings saved, replies to dials awaited.
+    """Everything up inside the `async with`. Ends in order: live calls are hung up, their transcripts and recordings
+    saved, replies to dials awaited.
 
-    `progress` is told each step that can take a while.
+    `progress` is told each step that can take a while. Raises CannotListen when the address isn't to be had.
     """
-    listener = _listen(settings)
+    listener = listen(settings)
     if settings.port == 0:
         settings = settings.model_copy(update={"port": listener.getsockname()[1]})
-    settings.data_dir.mkdir(parents=True, exist_ok=True)
     async with AsyncExitStack() as stack:
         stack.callback(listener.close)
-        if settings.database_url is not None:
-            url = settings.database_url.get_secret_value()
-        else:
-            progress("Starting the embedded PostgreSQL")
-            url = await stack.enter_async_context(embedded(settings.data_dir))
-        engine = create_engine(url)
-        stack.push_async_callback(engine.dispose)
-        progress("Bringing the database up to date")
-        await upgrade(engine)
-        secret_box = SecretBox.from_settings(settings)
-        notifications = await stack.enter_async_context(Notifications(url))
-        worker = await stack.enter_async_context(Worker(engine, url))
-        progress("Loading the speech models")
-        speech = speech or await Speech.offline(settings)
-        engines = Engines(
-            speech_to_text=speech.to_text, text_to_speech=speech.from_text, voice_activity=VoiceActivity()
-        )
-        pacer = Pacer()
-        accounts = Accounts(engine, secret_box)
-        stack.push_async_callback(accounts.aclose)
-        agents = AgentBook(engine)
-        live = LiveCalls(
-            engine,
-            settings,
-            notifications,
-            secret_box,
-            accounts.carrier,
-            agents,
-            engines,
-            pacer,
-            owner=worker.id,
-        )
-        dispatcher = Dispatcher(engine, settings, notifications, accounts.carrier, agents, owner=worker.id)
-        sweep = Sweep(engine, settings, notifications, accounts.carrier, owner=worker.id)
-        callbacks = Callbacks(engine, settings, secret_box, accounts.carrier)
-        doorway = Doorway(engine, settings, secret_box, accounts.carrier, callbacks, owner=worker.id)
-        services = Services(
-            engine=engine,
-            settings=settings,
-            notifications=notifications,
-            secret_box=secret_box,
-            recordings_dir=settings.data_dir / "recordings",
-            previews=Previews(speech.from_text),
-        )
-        api = create_api(services)
-        api.include_router(callbacks_router(callbacks, doorway, settings.base_url))
-        live_pages = add_dashboard(api, services)
-        server = _Server(
-            uvicorn.Config(
-                api,
-                ws=media_sockets(_handshake(live, settings)),  # type: ignore[arg-type]
-                http="httptools",
-                lifespan="off",
-                log_config=None,
-                access_log=False,
-                server_header=False,
-                forwarded_allow_ips=settings.trusted_proxies,
-                timeout_graceful_shutdown=5,
-            )
-        )
-        background = {
-            "dispatcher": dispatcher.run,
-            "live calls": live.run,
-            "callbacks": callbacks.run,
-            "sweep": sweep.run,
-            "voice activity": engines.voice_activity.run,
-            "worker lock": worker.watch,
-        }
+        shared = await _share(settings, stack, speech, progress)
+        services = shared.services
+        parts, server = _parts(shared, services, listener, roles)
         # One task group: a part that breaks takes the process down whole, instead of leaving it half alive.
         async with asyncio.TaskGroup() as group:
-            tasks = {name: group.create_task(run(), name=name) for name, run in background.items()}
-            http = group.create_task(server.serve(sockets=[listener]), name="http server")
+            tasks = {part.name: group.create_task(part.run(), name=part.name) for part in parts if part.run}
             await server.up.wait()
             try:
-                yield Running(base_url=settings.base_url, services=services, live=live)
+                yield Running(base_url=settings.base_url, services=services)
             finally:
-                tasks.pop("dispatcher").cancel()  # no new dials; those under way finish
-                await live.aclose()
-                await live_pages.aclose()
-                server.should_exit = True
-                await asyncio.wait({http})
-                await doorway.aclose()
-                for task in tasks.values():
-                    task.cancel()
+                for part in parts:
+                    if part.stop is not None:
+                        await part.stop()
+                    if part.name in tasks:
+                        tasks[part.name].cancel()
+
+
+async def _share(
+    settings: Settings, stack: AsyncExitStack, speech: Speech | None, progress: Callable[[str], None]
+) -> Shared:
+    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    if settings.database_url is not None:
+        url = settings.database_url.get_secret_value()
+    else:
+        progress("Starting the embedded PostgreSQL")
+        url = await stack.enter_async_context(embedded(settings.data_dir))
+    engine = create_engine(url)
+    stack.push_async_callback(engine.dispose)
+    progress("Bringing the database up to date")
+    await upgrade(engine)
+    secret_box = SecretBox.from_settings(settings)
+    notifications = await stack.enter_async_context(Notifications(url))
+    worker = await stack.enter_async_context(Worker(engine, url))
+    progress("Loading the speech models")
+    speech = speech or await Speech.offline(settings)
+    accounts = Accounts(engine, secret_box)
+    stack.push_async_callback(accounts.aclose)
+    return Shared(
+        settings=settings,
+        engine=engine,
+        notifications=notifications,
+        worker=worker,
+        secret_box=secret_box,
+        accounts=accounts,
+        genuine=Genuine(engine, secret_box),
+        agents=AgentBook(engine),
+        speech=speech,
+        taken_over=Wake(),
+    )
+
+
+# -- the parts, by role ----------------------------------------------------------------------------------------
+
+
+def _parts(
+    shared: Shared, services: Services, listener: socket.socket, roles: Collection[Role]
+) -> tuple[list[Part], HttpServer]:
+    """The parts of a process in the order in which they end, and its HTTP server."""
+    dispatch = _dispatch(shared) if Role.DISPATCH in roles else []
+    media, handshake = _media(shared) if Role.MEDIA in roles else ([], _no_media)
+    api = create_api(services)
+    pages, callbacks = _api(shared, services, api) if Role.API in roles else ([], [])
+    server = HttpServer(api, handshake, shared.settings)
+    http = Part(name="http server", run=lambda: server.serve([listener]), stop=server.stop)
+    worker = Part(name="worker lock", run=shared.worker.watch)
+    return [*dispatch, *media, *pages, http, *callbacks, worker], server
+
+
+def _dispatch(shared: Shared) -> list[Part]:
+    engine, settings, notifications = shared.engine, shared.settings, shared.notifications
+    owner, open_carrier = shared.worker.id, shared.accounts.carrier
+    dispatcher = Dispatcher(engine, settings, notifications, open_carrier, shared.agents, owner=owner)
+    sweep = Sweep(engine, settings, notifications, open_carrier, owner=owner, taken_over=shared.taken_over.tell)
+    return [Part(name="dispatcher", run=dispatcher.run), Part(name="sweep", run=sweep.run)]
+
+
+Handshake = Callable[[str, Mapping[str, str]], Awaitable[Start | None]]
+
+
+def _media(shared: Shared) -> tuple[list[Part], Handshake]:
+    engine, settings = shared.engine, shared.settings
+    engines = Engines(
+        speech_to_text=shared.speech.to_text,
+        text_to_speech=shared.speech.from_text,
+        voice_activity=VoiceActivity(),
+    )
+    lease = Lease(owner=shared.worker.id, lease_s=settings.lease_s, silent_after_s=settings.silent_after_s)
+    conversations = Conversations(engine, settings, shared.accounts.carrier, engines, Pacer())
+    news = News(engine, shared.notifications, conversations)
+    handshake = MediaHandshake(engine, shared.genuine, shared.agents, conversations, lease)
+    parts = [
+        Part(name="conversations", stop=conversations.aclose),
+        Part(name="media handshake", stop=handshake.aclose),
+        Part(name="news of live calls", run=news.run, stop=news.aclose),
+        Part(name="leases", run=lambda: keep_leases(engine, conversations, lease)),
+        Part(name="recordings", run=lambda: keep_finishing(engine, settings.data_dir, shared.taken_over)),
+        Part(name="voice activity", run=engines.voice_activity.run),
+    ]
+    return parts, _by_path(handshake, settings)
+
+
+def _api(shared: Shared, services: Services, api: FastAPI) -> tuple[list[Part], list[Part]]:
+    """What ends before the HTTP server, and what after it."""
+    engine, settings, open_carrier = shared.engine, shared.settings, shared.accounts.carrier
+    inbox = Inbox(engine, settings, shared.genuine, open_carrier)
+    incoming_calls = IncomingCalls(
+        engine, settings, shared.secret_box, shared.genuine, open_carrier, inbox, owner=shared.worker.id
+    )
+    api.include_router(callbacks_router(inbox, incoming_calls, settings.base_url))
+    live_pages = add_dashboard(api, services)
+    pages = [Part(name="live pages", stop=live_pages.aclose)]
+    callbacks = [
+        Part(name="incoming calls", stop=incoming_calls.aclose),
+        Part(name="callbacks", run=inbox.run),
+    ]
+    return pages, callbacks
+
+
+def _by_path(handshake: MediaHandshake, settings: Settings) -> Handshake:
+    """Media sockets are at /media/<carrier>/<attempt id>/<token>, and nothing else is a websocket."""
+
+    async def open_(path: str, headers: Mapping[str, str]) -> Start | None:
+        parts = path.removeprefix(MEDIA_PATH).split("/")
+        if not path.startswith(MEDIA_PATH) or len(parts) != 3:
+            return None
+        carrier, attempt_id, token = parts
+        name = carrier_named(carrier)
+        if name is None:
+            return None
+        return await handshake.open(
+            carrier=name,
+            attempt_id=attempt_id,
+            token=token,
+            url=settings.stream_base_url + path,
+            headers=headers,
+        )
+
+    return open_
+
+
+async def _no_media(path: str, headers: Mapping[str, str]) -> Start | None:
+    return None
+
+
+# -- a process from its start to a signal ----------------------------------------------------------------------
 
 
 async def serve(
@@ -208,56 +322,3 @@ def spare_startup_from_collection() -> None:
     collection took a tenth of a second with it, in which no frame leaves."""
     gc.collect()
     gc.freeze()
-
-
-class _Server(uvicorn.Server):
-    """uvicorn's server inside our own life cycle: it takes no signals and says when it is up."""
-
-    def __init__(self, config: uvicorn.Config) -> None:
-        super().__init__(config)
-        self.up = asyncio.Event()
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets=sockets)
-        self.up.set()
-
-    @contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield
-
-
-def _listen(settings: Settings) -> socket.socket:
-    """Bound before anything else starts: a taken port is the most common fault of a start."""
-    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
-    listener = socket.socket(family, socket.SOCK_STREAM)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        listener.bind((settings.host, settings.port))
-    except OSError as error:
-        listener.close()
-        raise CannotListen(f"Can't listen on {settings.host}:{settings.port}: {error.strerror}") from error
-    return listener
-
-
-def _handshake(
-    live: LiveCalls, settings: Settings
-) -> Callable[[str, Mapping[str, str]], Awaitable[Start | None]]:
-    """Media sockets are at /media/<carrier>/<attempt id>/<token>, and nothing else is a websocket."""
-
-    async def handshake(path: str, headers: Mapping[str, str]) -> Start | None:
-        parts = path.removeprefix(MEDIA_PATH).split("/")
-        if not path.startswith(MEDIA_PATH) or len(parts) != 3:
-            return None
-        carrier, attempt_id, token = parts
-        name = carrier_named(carrier)
-        if name is None:
-            return None
-        return await live.open(
-            carrier=name,
-            attempt_id=attempt_id,
-            token=token,
-            url=settings.stream_base_url + path,
-            headers=headers,
-        )
-
-    return handshake

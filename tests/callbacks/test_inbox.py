@@ -10,8 +10,9 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from sqlalchemy import func, insert, select, text, update
 
+from outdial.accounts.genuine import Genuine
 from outdial.accounts.refused_callbacks import refused_lately
-from outdial.callbacks.inbox import Callbacks, Received
+from outdial.callbacks.inbox import Inbox, Received
 from outdial.carriers.callbacks import TRANSFER_FAILED
 from outdial.carriers.name import CarrierName
 from outdial.db.tables import callbacks, carrier_accounts
@@ -23,14 +24,20 @@ TOKEN = "12345"
 CALL_SID = "CA" + "0" * 32
 
 
+def inbox_of(workspace) -> Inbox:
+    """Of one more process."""
+    genuine = Genuine(workspace.engine, SecretBox("a key for tests"))
+    return Inbox(workspace.engine, workspace.settings, genuine, workspace.open_carrier)
+
+
 @pytest.fixture
-async def inbox(workspace) -> Callbacks:
+async def inbox(workspace) -> Inbox:
     """Takes what a Twilio account signs with its token."""
     box = SecretBox("a key for tests")
     async with workspace.engine.begin() as conn:
         credentials = box.encrypt({"account_sid": "AC1", "auth_token": TOKEN})
         await conn.execute(update(carrier_accounts).values(credentials=credentials))
-    return Callbacks(workspace.engine, workspace.settings, box, workspace.open_carrier)
+    return inbox_of(workspace)
 
 
 @pytest.fixture
@@ -61,7 +68,7 @@ async def receive(inbox, attempt_id, *, token=TOKEN, headers=None, **form):
 
 
 async def handle_all(inbox):
-    while await inbox._handle_some():
+    while await inbox._handle_one():
         pass
 
 
@@ -137,9 +144,7 @@ async def test_a_callback_without_meaning_is_kept_and_done_with(workspace, inbox
 
 async def test_callbacks_of_an_earlier_process_are_worked_through(workspace, inbox, claim):
     await receive(inbox, claim.attempt_id)
-    later = Callbacks(
-        workspace.engine, workspace.settings, SecretBox("a key for tests"), workspace.open_carrier
-    )
+    later = inbox_of(workspace)
     running = asyncio.create_task(later.run())
 
     async def rings():
@@ -153,10 +158,8 @@ async def test_callbacks_of_an_earlier_process_are_worked_through(workspace, inb
 async def test_a_callback_handled_twice_changes_nothing_twice(workspace, inbox, claim):
     """A process died between acting on it and saying so; or two processes read it at once."""
     await receive(inbox, claim.attempt_id, CallStatus="no-answer")
-    other = Callbacks(
-        workspace.engine, workspace.settings, SecretBox("a key for tests"), workspace.open_carrier
-    )
-    await asyncio.gather(inbox._handle_some(), other._handle_some())
+    other = inbox_of(workspace)
+    await asyncio.gather(inbox._handle_one(), other._handle_one())
     async with workspace.engine.begin() as conn:
         await conn.execute(update(callbacks).values(handled_at=None))
     await handle_all(inbox)
@@ -175,7 +178,7 @@ async def test_one_bad_callback_does_not_hold_up_the_others(workspace, inbox, cl
     assert (await workspace.call(other.call_id)).state == "in_progress"
     assert (await workspace.call(claim.call_id)).state == "dialing"
     assert await stored(workspace, handled=False) == []
-    assert "Callback can't be handled" in caplog.messages
+    assert "Callback not handled" in caplog.messages
 
 
 async def test_trouble_with_the_database_is_waited_out(workspace, inbox, claim, caplog):
@@ -191,7 +194,7 @@ async def test_trouble_with_the_database_is_waited_out(workspace, inbox, claim, 
     running = asyncio.create_task(inbox.run())
 
     async def failed():
-        return "Callbacks can't be handled now; trying again" in caplog.messages
+        return "Callbacks not handled; trying again" in caplog.messages
 
     await until(failed)
     assert len(await stored(workspace, handled=False)) == 1

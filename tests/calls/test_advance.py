@@ -5,12 +5,11 @@ import pytest
 from sqlalchemy import select, update
 from sqlalchemy.exc import IntegrityError
 
-from outdial.calls.advance import announce_ending, apply_event
+from outdial.calls.advance import apply_event, note_ending
 from outdial.db.engine import create_engine
 from outdial.db.tables import attempts, calls
 from outdial.telephony.failures import CallError, FailureCode
-from outdial.telephony.retry import next_attempt_at
-from outdial.telephony.state import CallState, EndReason, Progress
+from outdial.telephony.state import CallState, Ending, EndReason, Progress
 from outdial.telephony.verdict import AnsweredBy, Verdict
 
 NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
@@ -129,7 +128,7 @@ async def test_a_dial_taken_for_never_placed_that_speaks_up_is_logged_and_its_id
     (claim,) = await workspace.claim()
     await workspace.hears(claim.attempt_id, CallState.ENDED, EndReason.FAILED)
     await workspace.hears(claim.attempt_id, CallState.RINGING, carrier_call_id="CA1")
-    assert "A dial taken for never placed was placed" in caplog.messages
+    assert "Attempt written off as never placed exists at the carrier" in caplog.messages
     attempt = await workspace.attempt(claim.attempt_id)
     assert (attempt.state, attempt.carrier_call_id) == ("ended", "CA1")
 
@@ -148,8 +147,8 @@ async def test_a_completed_call_whose_audio_never_reached_us_failed(workspace):
 async def test_our_reason_for_ending_a_call_beats_the_carriers(workspace, carriers_word):
     claim = await workspace.dialed()
     reason = CallError(code=FailureCode.AGENT_FAILED, message="Because.")
-    await announce_ending(workspace.engine, claim.attempt_id, EndReason.MACHINE, reason)
-    await announce_ending(workspace.engine, claim.attempt_id, EndReason.CANCELED)
+    await note_ending(workspace.engine, claim.attempt_id, Ending(end_reason=EndReason.MACHINE, error=reason))
+    await note_ending(workspace.engine, claim.attempt_id, Ending(end_reason=EndReason.CANCELED))
     await workspace.hears(claim.attempt_id, CallState.ENDED, carriers_word)
     call = await workspace.call(claim.call_id)
     assert (call.end_reason, call.error) == ("machine", reason.to_json())
@@ -157,36 +156,12 @@ async def test_our_reason_for_ending_a_call_beats_the_carriers(workspace, carrie
 
 async def test_a_carriers_busy_is_not_overruled(workspace):
     claim = await workspace.dialed()
-    await announce_ending(workspace.engine, claim.attempt_id, EndReason.CANCELED)
+    await note_ending(workspace.engine, claim.attempt_id, Ending(end_reason=EndReason.CANCELED))
     await workspace.hears(claim.attempt_id, CallState.ENDED, EndReason.BUSY)
     assert (await workspace.call(claim.call_id)).end_reason == "busy"
 
 
 # -- retries -------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("end_reason", "number", "delay_s"),
-    [
-        (EndReason.BUSY, 1, 60),
-        (EndReason.NO_ANSWER, 2, 600),
-        (EndReason.BUSY, 3, None),
-        (EndReason.COMPLETED, 1, None),
-        (None, 1, None),
-    ],
-)
-def test_the_next_attempt_follows_the_policy(end_reason, number, delay_s):
-    due = next_attempt_at(RETRY, end_reason, number, NOW)
-    assert due == (None if delay_s is None else NOW + timedelta(seconds=delay_s))
-
-
-def test_the_last_delay_repeats():
-    policy = RETRY | {"max_attempts": 9}
-    assert next_attempt_at(policy, EndReason.BUSY, 7, NOW) == NOW + timedelta(seconds=600)
-
-
-def test_without_a_policy_there_is_one_attempt():
-    assert next_attempt_at(None, EndReason.BUSY, 1, NOW) is None
 
 
 async def test_a_busy_contact_waits_for_the_next_attempt_without_a_line(workspace):

@@ -6,6 +6,7 @@ import pytest
 from sqlalchemy import event, func, select
 
 from outdial.calls.claim import claim_due_calls, stream_token_hash, workspaces_with_queued_calls
+from outdial.calls.records import DetectionWanted
 from outdial.db.engine import create_engine
 from outdial.db.tables import attempts, calls
 from outdial.telephony.state import CallState, EndReason
@@ -29,7 +30,7 @@ async def test_a_claim_is_on_record_before_anybody_dials(workspace):
     before = time.time()
     (claim,) = await workspace.claim(owner="worker_1")
     assert (claim.call_id, claim.attempt_number, claim.ring_timeout_s) == (call_id, 1, 20)
-    assert claim.detection == {"on_machine": "hang_up", "max_wait_s": 9}
+    assert claim.detection == DetectionWanted(on_machine="hang_up", max_wait_s=9)
     assert before + 14 < claim.dial_before < time.time() + 16
     attempt = await workspace.attempt(claim.attempt_id)
     assert (attempt.call_id, attempt.number, attempt.state, attempt.owner) == (call_id, 1, "dialing", "worker_1")

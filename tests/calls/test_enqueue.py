@@ -4,7 +4,8 @@ import pytest
 from sqlalchemy import func, insert, select, text
 
 from outdial.calls.claim import claim_due_calls
-from outdial.calls.enqueue import create_call, request_hang_up
+from outdial.calls.enqueue import create_call
+from outdial.calls.hang_up import request_hang_up
 from outdial.calls.request import OutboundRequest
 from outdial.db.tables import agent_versions, calls, pools
 from outdial.numbers.store import remove_number

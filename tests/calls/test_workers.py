@@ -130,7 +130,7 @@ async def test_after_kill_9_every_call_is_found_or_queued_again_and_nobody_is_di
             await asyncio.sleep(0.02)
     for attempt_id in attempt_ids:
         await workspace.set_attempt(attempt_id, check_at=datetime(2026, 1, 1, tzinfo=UTC))
-    workspace.settings = sweep._settings = workspace.settings.model_copy(update={"settle_s": 0})
+    workspace.settings = sweep._look_ups._settings = workspace.settings.model_copy(update={"settle_s": 0})
     await sweep.sweep()  # takes over, and asks the carrier
     for attempt_id in attempt_ids:
         await workspace.set_attempt(attempt_id, check_at=datetime(2026, 1, 1, tzinfo=UTC))

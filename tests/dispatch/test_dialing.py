@@ -7,6 +7,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import select, text
 
+from outdial.calls.dial_outcome import MAX_DEFERRALS
+from outdial.calls.records import DetectionWanted
 from outdial.carriers.calls import Detection, PlaceCall
 from outdial.carriers.errors import (
     CarrierRefused,
@@ -17,7 +19,8 @@ from outdial.carriers.errors import (
 )
 from outdial.db.notify import Notifications
 from outdial.db.tables import calls
-from outdial.dispatch.dialing import MAX_DEFERRALS, Dispatcher, detection_for, dial
+from outdial.dispatch.dialing import detection_for, dial
+from outdial.dispatch.dispatcher import Dispatcher
 from outdial.telephony.failures import FailureCode
 from outdial.telephony.state import CallState, EndReason
 from workspace import CALLEE, CALLER, Agents, until
@@ -64,12 +67,13 @@ async def test_the_carrier_is_told_our_attempt_and_no_credential(workspace):
     ],
 )
 async def test_the_carrier_looks_for_what_is_to_be_done_with_a_machine(requested, detection):
-    assert detection_for(requested, await Agents().agent("agent_1", 1)) is detection
+    wanted = None if requested is None else DetectionWanted.from_json(requested)
+    assert detection_for(wanted, await Agents().agent("agent_1", 1)) is detection
 
 
 async def test_the_agents_own_wish_counts_when_the_request_says_nothing():
     agent = replace(await Agents().agent("agent_1", 1), machine_action="leave_message")
-    assert detection_for({"on_machine": None}, agent) is Detection.MESSAGE_END
+    assert detection_for(DetectionWanted(), agent) is Detection.MESSAGE_END
 
 
 # -- what its reply means ------------------------------------------------------------------------------------
@@ -263,7 +267,7 @@ async def test_what_the_carrier_said_is_written_down_however_often_the_database_
 
     workspace.carrier.before_reply = database_fails
     dialling = asyncio.create_task(workspace.dial(claim))
-    await until(lambda: logged(caplog, "Outcome of a dial not written; trying again"))
+    await until(lambda: logged(caplog, "Dial outcome not written; trying again"))
     async with workspace.engine.begin() as conn:
         await conn.execute(text("DROP TRIGGER fail ON attempts"))
     await dialling
@@ -370,7 +374,7 @@ async def test_a_call_whose_agent_can_not_be_read_waits_without_a_line(workspace
 
         await until(deferred)
     assert workspace.carrier.dialed == []
-    assert "Call can't be prepared" in caplog.messages
+    assert "Dial not prepared" in caplog.messages
 
 
 async def test_at_the_end_dials_under_way_are_finished(workspace, database_url):
@@ -412,7 +416,7 @@ async def test_a_database_that_is_away_does_not_end_the_dispatcher(workspace, da
     async with workspace.engine.begin() as conn:
         await conn.execute(text("ALTER TABLE pools RENAME TO pools_away"))
     async with dispatching(workspace, database_url) as running:
-        await until(lambda: logged(caplog, "Queues can't be read; trying again"))
+        await until(lambda: logged(caplog, "Queues not read; trying again"))
         assert not running.done()
         async with workspace.engine.begin() as conn:
             await conn.execute(text("ALTER TABLE pools_away RENAME TO pools"))

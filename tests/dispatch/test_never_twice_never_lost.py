@@ -13,7 +13,7 @@ from fake_carrier import FakeCarrier
 from outdial.carriers.errors import CarrierThrottled, CarrierUncertain, CarrierUnreachable
 from outdial.db.notify import Notifications
 from outdial.db.tables import attempts, calls
-from outdial.dispatch.dialing import Dispatcher
+from outdial.dispatch.dispatcher import Dispatcher
 from outdial.dispatch.sweep import Sweep
 from outdial.telephony.failures import FailureCode
 from outdial.telephony.state import CallState, EndReason
@@ -54,9 +54,9 @@ class MoodyCarrier(FakeCarrier):
 async def kill(dispatcher, running):
     """As far as one process can be its own murderer: no task of it gets to finish what it does."""
     running.cancel()
-    for task in (running, *dispatcher._tasks):
+    for task in (running, *dispatcher._under_way._tasks):
         task.cancel()
-    await asyncio.wait({running, *dispatcher._tasks})
+    await asyncio.wait({running, *dispatcher._under_way._tasks})
 
 
 async def time_passes(engine):

@@ -4,7 +4,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from outdial.calls.advance import announce_ending
+from outdial.calls.advance import note_ending
+from outdial.calls.checks import take_due
 from outdial.calls.workers import Worker
 from outdial.carriers.errors import CarrierUnreachable
 from outdial.db.engine import create_engine
@@ -12,7 +13,7 @@ from outdial.db.notify import Notifications
 from outdial.dispatch.sweep import Sweep
 from outdial.telephony.failures import FailureCode
 from outdial.telephony.price import Price
-from outdial.telephony.state import CallState, EndReason, Progress
+from outdial.telephony.state import CallState, Ending, EndReason, Progress
 from outdial.telephony.verdict import AnsweredBy, Verdict
 from workspace import CALLEE, CALLER, OWNER, until
 
@@ -166,7 +167,7 @@ async def test_a_hang_up_that_fails_is_tried_again_soon(workspace, sweep):
 async def test_a_call_we_are_ending_is_over_when_the_carrier_has_forgotten_it(workspace, sweep):
     claim = await workspace.dialed()
     await workspace.hears(claim.attempt_id, CallState.IN_PROGRESS)
-    await announce_ending(workspace.engine, claim.attempt_id, EndReason.COMPLETED)
+    await note_ending(workspace.engine, claim.attempt_id, Ending(end_reason=EndReason.COMPLETED))
     workspace.carrier.forget("CA1")
     await due(workspace, claim.attempt_id)
     await sweep.sweep()
@@ -194,7 +195,7 @@ async def test_a_carrier_that_never_says_again_does_not_hold_a_line_forever(work
 
 async def test_where_we_know_why_a_call_ended_that_stays_the_reason(workspace, sweep):
     claim = await workspace.dialed()
-    await announce_ending(workspace.engine, claim.attempt_id, EndReason.COMPLETED)
+    await note_ending(workspace.engine, claim.attempt_id, Ending(end_reason=EndReason.COMPLETED))
     await due(workspace, claim.attempt_id, created_at=ago(680), stream_opened_at=ago(650), answered_at=ago(650))
     workspace.carrier.fault = UNREACHABLE
     await sweep.sweep()
@@ -238,7 +239,7 @@ async def test_a_transferred_call_is_hung_up_at_once_too(workspace, sweep):
     await workspace.set_attempt(claim.attempt_id, stream_opened_at=ago(5), owner=None)
     workspace.carrier.now_is("CA1", CallState.IN_PROGRESS)
     await workspace.ask_hang_up(claim.call_id)
-    sweep._want(claim.call_id)
+    sweep._wanted.add(claim.call_id)
     await sweep._hurry()
     await sweep.sweep()
     assert (await workspace.call(claim.call_id)).state == "ended"
@@ -248,7 +249,7 @@ async def test_a_call_in_conversation_is_left_to_its_conversation(workspace, swe
     claim = await workspace.dialed()
     await workspace.set_attempt(claim.attempt_id, stream_opened_at=ago(5))
     await workspace.ask_hang_up(claim.call_id)
-    sweep._want(claim.call_id)
+    sweep._wanted.add(claim.call_id)
     await sweep._hurry()
     await sweep.sweep()
     assert workspace.carrier.hung_up == []
@@ -339,8 +340,9 @@ async def test_two_sweeps_at_once_queue_a_call_again_once(workspace, database_ur
         Sweep(engine, workspace.settings, Notifications(database_url), workspace.open_carrier, owner=f"worker_{number}")
         for number, engine in enumerate(engines)
     ]
-    rows = await sweeps[0]._due_attempts()
-    await asyncio.gather(*(each._check(row) for each in sweeps for row in rows), *(each.sweep() for each in sweeps))
+    due = await take_due(engines[0], put_off_s=workspace.settings.silent_after_s, at_most=200)
+    looks = [each._look_ups.look_at(held) for each in sweeps for held in due]
+    await asyncio.gather(*looks, *(each.sweep() for each in sweeps))
     for claim in claims:
         assert (await workspace.call(claim.call_id)).state == "queued"
         assert len(await workspace.events(claim.call_id, "state")) == 2
@@ -379,7 +381,7 @@ async def test_several_candidates_leave_the_outcome_unknown(workspace, sweep, ca
     attempt = await workspace.attempt(claim.attempt_id)
     assert (attempt.state, attempt.carrier_call_id) == ("dialing", None)
     assert (await workspace.call(claim.call_id)).holds_line
-    assert "Can't tell which call is which; left unknown" in caplog.messages
+    assert "Dial left unknown: several calls could be it" in caplog.messages
 
 
 async def test_a_call_that_may_be_another_attempts_is_not_taken(workspace, sweep):

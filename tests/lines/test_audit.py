@@ -15,7 +15,7 @@ async def test_the_audit_mends_a_miscounted_pool_and_says_so(workspace, caplog, 
     await workspace.set_pool(used_outbound=counted)
     await audit_pools(workspace.engine)
     assert (await workspace.pool()).used_outbound == 1
-    assert "Lines miscounted" in caplog.messages
+    assert "Pool counter corrected" in caplog.messages
 
 
 async def test_the_audit_leaves_a_right_count_alone_and_waits_for_nobody(workspace, caplog):
@@ -25,7 +25,7 @@ async def test_the_audit_leaves_a_right_count_alone_and_waits_for_nobody(workspa
         await conn.execute(select(pools).with_for_update())
         async with asyncio.timeout(5):
             await audit_pools(workspace.engine)
-    assert "Lines miscounted" not in caplog.messages
+    assert "Pool counter corrected" not in caplog.messages
 
 
 async def test_the_audit_counts_inbound_calls_apart(workspace):

@@ -6,12 +6,14 @@ from datetime import UTC, datetime
 import pytest
 from sqlalchemy import func, select
 
+from outdial.background import Background
 from outdial.conversation.commands import CommandRefused, Say, SendDigits, SetVariables, Transfer
 from outdial.db.notify import Notifications
 from outdial.db.tables import call_commands
 from outdial.live.commands import CommandDesk, ask
 from outdial.refusals import Conflict, Invalid, NotFound, Unavailable
 from outdial.telephony.state import CallState
+from workspace import until
 
 NEWS = Say(text="Your doctor is late today.")
 
@@ -28,7 +30,8 @@ class Office:
         self.done: list[object] = []
         self.takes_s = 0.0
         self.fails: Exception | None = None
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks = Background()
+        self._one_at_a_time = asyncio.Lock()
 
     async def carry_out(self, command):
         self.begun.append(command)
@@ -39,9 +42,11 @@ class Office:
         return {"played_ms": 100}
 
     def heard(self, call_id: str) -> None:
-        task = asyncio.create_task(self.desk.take({self.call_id: self.carry_out}))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        self._tasks.start(self._take(), name="take commands")
+
+    async def _take(self) -> None:
+        async with self._one_at_a_time:  # as a worker does, which looks again only after it has looked
+            await self.desk.take({self.call_id: self.carry_out})
 
     async def ask(self, command, *, wait_s=3.0, workspace_id=None, call_id=None):
         return await ask(
@@ -88,9 +93,14 @@ async def test_commands_are_carried_out_in_order_one_at_a_time(talking):
     talking.takes_s = 0.05
     commands = [NEWS, SendDigits(digits="1"), Transfer(to="+15551230009"), SetVariables(values={"a": 1})]
     asked = []
-    for command in commands:
+    for number, command in enumerate(commands, start=1):
         asked.append(asyncio.create_task(talking.ask(command)))
-        await asyncio.sleep(0.02)
+
+        async def is_stored(number=number):
+            async with talking.workspace.engine.connect() as conn:
+                return await conn.scalar(select(func.max(call_commands.c.id))) == number
+
+        await until(is_stored)
     await asyncio.gather(*asked)
     assert talking.done == commands
 

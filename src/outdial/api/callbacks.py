@@ -2,15 +2,15 @@
 
 from fastapi import APIRouter, Request, Response
 
-from outdial.callbacks.inbox import Callbacks, Received
-from outdial.callbacks.incoming import Doorway
+from outdial.callbacks.inbox import Inbox, Received
+from outdial.callbacks.incoming import IncomingCalls
 from outdial.carriers.callbacks import CallbackReply
 from outdial.carriers.registry import carrier_named
 
 _STATUS = {Received.STORED: 204, Received.UNKNOWN: 404, Received.FORGED: 403, Received.BAD: 400}
 
 
-def callbacks_router(callbacks: Callbacks, doorway: Doorway, base_url: str) -> APIRouter:
+def callbacks_router(inbox: Inbox, incoming_calls: IncomingCalls, base_url: str) -> APIRouter:
     """`base_url` is the public one we told the carriers: signatures are over it, not over what a proxy forwards."""
     router = APIRouter(include_in_schema=False)
 
@@ -20,10 +20,10 @@ def callbacks_router(callbacks: Callbacks, doorway: Doorway, base_url: str) -> A
         if name is None:
             return Response(status_code=404)
         body = await request.body()
-        received = await callbacks.receive(
+        received = await inbox.receive(
             carrier=name, attempt_id=attempt_id, kind=kind, url=_url(request), headers=request.headers, body=body
         )
-        reply = callbacks.reply(name, kind, body) if received is Received.STORED else None
+        reply = inbox.reply(name, kind, body) if received is Received.STORED else None
         return _answer(received, reply)
 
     @router.post("/callbacks/{carrier}/accounts/{account_id}/{kind}")
@@ -32,7 +32,7 @@ def callbacks_router(callbacks: Callbacks, doorway: Doorway, base_url: str) -> A
         name = carrier_named(carrier)
         if name is None:
             return Response(status_code=404)
-        received, reply = await doorway.receive(
+        received, reply = await incoming_calls.receive(
             carrier=name,
             account_id=account_id,
             kind=kind,

@@ -9,7 +9,7 @@ from typing_extensions import TypedDict
 from outdial.api.auth import ApiRoute, Caller
 from outdial.api.docs import errors, example
 from outdial.api.services import Use
-from outdial.calls.enqueue import request_hang_up
+from outdial.calls.hang_up import request_hang_up
 from outdial.db.engine import reading
 from outdial.history.callback_log import MAX_CALLBACKS, CallbackView, list_callbacks
 from outdial.history.csv_export import csv_of_calls

@@ -7,22 +7,22 @@ import asyncio
 import logging
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Any
 
-from sqlalchemy import Row, Select, select
+from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from outdial.accounts.access import INBOUND
 from outdial.accounts.clients import OpenCarrier
-from outdial.accounts.refused_callbacks import count_refused
-from outdial.callbacks.inbox import Callbacks, Received
+from outdial.accounts.genuine import Account, Genuine
+from outdial.background import Background
+from outdial.callbacks.inbox import Inbox, Received
 from outdial.calls.advance import apply_event
 from outdial.calls.inbound import Admitted, TurnedAway, admit_call
 from outdial.carriers.callbacks import BadCallback, Callback, CallbackReply, IncomingCall
 from outdial.carriers.errors import CarrierError, CarrierRefused, CarrierThrottled, CarrierUnreachable, NotSupported
 from outdial.carriers.name import CarrierName
-from outdial.carriers.registry import CARRIERS
-from outdial.db.tables import attempts, carrier_accounts
+from outdial.db.engine import reading
+from outdial.db.tables import attempts
 from outdial.settings import Settings
 from outdial.telephony.carrier_call import CarrierCall
 from outdial.telephony.state import CallState, EndReason, Progress
@@ -32,11 +32,10 @@ logger = logging.getLogger(__name__)
 
 REPLY_S = 4.0  # the least patient carrier (Telnyx, as we set it up) waits 5 s for a callback's answer
 ACCEPT_TRIES, ACCEPT_PAUSE_S = 4, 0.5
+FINISH_S = 5.0
 
-Answer = tuple[Received, CallbackReply | None]
 
-
-class Doorway:
+class IncomingCalls:
     """Takes calls in. `owner` (a worker) looks after them until their conversation begins."""
 
     def __init__(
@@ -44,8 +43,9 @@ class Doorway:
         engine: AsyncEngine,
         settings: Settings,
         secret_box: SecretBox,
+        genuine: Genuine,
         open_carrier: OpenCarrier,
-        callbacks: Callbacks,
+        inbox: Inbox,
         *,
         owner: str,
     ) -> None:
@@ -53,54 +53,40 @@ class Doorway:
         self._settings = settings
         self._secret_box = secret_box
         self._open_carrier = open_carrier
-        self._callbacks = callbacks
+        self._genuine = genuine
+        self._inbox = inbox
         self._owner = owner
-        self._telling: set[asyncio.Task[CallbackReply | None]] = set()
+        self._telling = Background()
 
     async def receive(
         self, *, carrier: CarrierName, account_id: str, kind: str, url: str, headers: Mapping[str, str], body: bytes
-    ) -> Answer:
+    ) -> tuple[Received, CallbackReply | None]:
         """A request to one of the account's URLs, and what to answer. `url` is the public one the carrier was told."""
-        account = await self._account(carrier, account_id)
+        account = await self._genuine.account(carrier, account_id)
         if account is None:
             return Received.UNKNOWN, None
-        kind_of_carrier = CARRIERS[carrier]
-        now = datetime.now(UTC)
-        credentials = self._secret_box.decrypt(account.credentials)
-        if not kind_of_carrier.verify(credentials, url=url, headers=headers, body=body, now=now):
-            logger.warning("Callback with a wrong signature refused", extra={"account_id": account_id})
-            await count_refused(self._engine, account.id)
+        if not await self._genuine.callback(account, url=url, headers=headers, body=body):
             return Received.FORGED, None
+        now = datetime.now(UTC)
         try:
-            incoming = kind_of_carrier.incoming(body, received_at=now) if kind == INBOUND else None
+            incoming = account.kind.incoming(body, received_at=now) if kind == INBOUND else None
             if incoming is not None:
                 return Received.STORED, await self._take_in(account, incoming)
-            callback = kind_of_carrier.parse(kind, body, headers=headers, received_at=now)
+            callback = account.kind.parse(kind, body, headers=headers, received_at=now)
         except BadCallback as error:
             logger.warning("Callback not understood", extra={"account_id": account_id, "reason": str(error)})
             return Received.BAD, None
         attempt_id = await self._attempt_of(account, callback)
         if attempt_id is None:
             return Received.STORED, None  # of a call that is not ours
-        await self._callbacks.store(attempt_id, kind, callback, headers=headers, body=body)
-        return Received.STORED, kind_of_carrier.reply(kind, body)
+        await self._inbox.store(attempt_id, kind, callback, headers=headers, body=body)
+        return Received.STORED, account.kind.reply(kind, body)
 
     async def aclose(self) -> None:
         """Finish telling carriers what to do."""
-        if self._telling:
-            await asyncio.wait(set(self._telling), timeout=5)
-        for task in self._telling:
-            task.cancel()
+        await self._telling.finish(FINISH_S)
 
-    async def _account(self, carrier: CarrierName, account_id: str) -> Row[Any] | None:
-        account = carrier_accounts.c
-        query: Select[Any] = select(account.id, account.workspace_id, account.carrier, account.credentials)
-        async with self._engine.connect() as conn:
-            found = await conn.execute(query.where(account.id == account_id, account.carrier == carrier))
-            row: Row[Any] | None = found.one_or_none()
-        return row
-
-    async def _attempt_of(self, account: Row[Any], callback: Callback) -> str | None:
+    async def _attempt_of(self, account: Account, callback: Callback) -> str | None:
         call = callback.call or callback.transfer_failed
         if call is None:
             return None
@@ -109,29 +95,27 @@ class Doorway:
             attempts.c.carrier_account_id == account.id,
             attempts.c.carrier_call_id == call.id,
         )
-        async with self._engine.connect() as conn:
+        async with reading(self._engine) as conn:
             attempt_id: str | None = await conn.scalar(query)
         return attempt_id
 
     # -- a call comes in -------------------------------------------------------------------------------------
 
-    async def _take_in(self, account: Row[Any], incoming: IncomingCall) -> CallbackReply | None:
+    async def _take_in(self, account: Account, incoming: IncomingCall) -> CallbackReply | None:
         decision = await admit_call(
             self._engine, self._settings, self._secret_box, account, incoming, owner=self._owner
         )
         if decision is None:
             return None
         if isinstance(decision, TurnedAway):
-            telling = asyncio.create_task(self._turn_away(account, incoming, decision))
+            telling = self._telling.start(self._turn_away(account, incoming, decision), name="turning a call away")
         else:
-            telling = asyncio.create_task(self._accept(account, incoming, decision))
-        self._telling.add(telling)
-        telling.add_done_callback(self._telling.discard)
+            telling = self._telling.start(self._accept(account, incoming, decision), name="answering a call")
         await asyncio.wait({telling}, timeout=REPLY_S)
         return telling.result() if telling.done() else None
 
     async def _accept(
-        self, account: Row[Any], incoming: IncomingCall, admitted: Admitted
+        self, account: Account, incoming: IncomingCall, admitted: Admitted
     ) -> CallbackReply | None:
         where = f"{account.carrier}/{admitted.attempt_id}"
         for tries_left in reversed(range(ACCEPT_TRIES)):
@@ -172,15 +156,15 @@ class Doorway:
         await apply_event(self._engine, admitted.attempt_id, ended)
 
     async def _turn_away(
-        self, account: Row[Any], incoming: IncomingCall, turned_away: TurnedAway
+        self, account: Account, incoming: IncomingCall, turned_away: TurnedAway
     ) -> CallbackReply | None:
         try:
             carrier = await self._open_carrier(account.id)
             return await carrier.refuse(incoming, sentence=turned_away.sentence)
         except CarrierError as error:
-            logger.warning("Caller not turned away", extra={"account_id": account.id, **error.codes})
+            logger.warning("Incoming call not turned away", extra={"account_id": account.id, **error.codes})
         except Exception:
-            logger.exception("Caller not turned away", extra={"account_id": account.id})
+            logger.exception("Incoming call not turned away", extra={"account_id": account.id})
         return None
 
     def _note(self, sentence: str, admitted: Admitted, error: CarrierError) -> None:

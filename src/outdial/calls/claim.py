@@ -11,15 +11,16 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Integer, Row, Select, bindparam, func, literal_column, select, text, update
+from sqlalchemy import Integer, Select, bindparam, func, literal_column, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from outdial.calls.events import add_event
+from outdial.calls.hang_up import expire
+from outdial.calls.records import CALL_COLUMNS, CallRecord, DetectionWanted
 from outdial.db.engine import reading
 from outdial.db.tables import attempts, calls, carrier_accounts, numbers, pools
 from outdial.ids import new_id, new_secret
-from outdial.lines.pool import free_outbound
-from outdial.telephony.state import CallState, EndReason
+from outdial.lines.pool import TAKE_OUTBOUND, Pool, locked_pool, pool_of
+from outdial.telephony.state import CallState
 
 BATCH = 50
 AHEAD = timedelta(milliseconds=50)  # of its pace an account may dial, so that a fast one is claimed for in batches
@@ -42,15 +43,15 @@ class Claim:
     from_: str
     ring_timeout_s: int
     max_duration_s: int
-    detection: dict[str, Any] | None
-    agent_id: str
-    agent_version: int
+    detection: DetectionWanted | None
+    agent_id: str | None
+    agent_version: int | None
     stream_token: str
     dial_before: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Admitted:
+class Claimed:
     """`look_again_in_s`: when something more may become due in this workspace (None: only at a notification)."""
 
     claims: list[Claim]
@@ -59,39 +60,36 @@ class Admitted:
 
 async def claim_due_calls(
     engine: AsyncEngine, workspace_id: str, *, owner: str, lease_s: float, batch: int = BATCH
-) -> Admitted:
+) -> Claimed:
     """Take lines for the due calls of a workspace, in order, as far as lines and carrier pace allow.
 
     The database's clock decides what is due: pace holds between hosts whose clocks differ.
     """
     dial_before = time.time() + lease_s
     async with engine.begin() as conn:
-        pool = await _lock_pool(conn, workspace_id)
-        if pool is None:
-            return Admitted(claims=[], look_again_in_s=None)
-        free = free_outbound(pool.lines, pool.reserved_inbound, pool.used_outbound, pool.used_inbound)
-        if free == 0:
-            return Admitted(claims=[], look_again_in_s=None)  # a released line notifies
+        pool, an_account_may_dial = await _lock_pool(conn, workspace_id)
+        free = 0 if pool is None else pool.free_outbound
+        if pool is None or free == 0:
+            return Claimed(claims=[], look_again_in_s=None)  # a released line notifies
         now, limit = pool.now, min(batch, free)
         # With a long queue and a slow carrier, looking for what can't be dialled yet would be most of the work.
-        due = await _due_calls(conn, workspace_id, limit, now) if pool.an_account_may_dial else []
-        chosen: list[Row[Any]] = []
+        due = await _due_calls(conn, workspace_id, limit, now) if an_account_may_dial else []
+        claims: list[Claim] = []
         next_dial_at: dict[str, datetime] = {}  # by carrier account; no entry: now
-        for call in due:
-            if call.expires_at is not None and call.expires_at <= now:
-                await expire_call(conn, call.id, now)
-            elif (slot := next_dial_at.get(call.carrier_account_id, now)) < now + AHEAD:
-                next_dial_at[call.carrier_account_id] = slot + timedelta(seconds=1 / call.calls_per_second)
-                chosen.append(call)
-        claims = [_claim(call, dial_before) for call in chosen]
+        for each in due:
+            if each.call.expires_at is not None and each.call.expires_at <= now:
+                await expire(conn, each.call, now)
+            elif (slot := next_dial_at.get(each.carrier_account_id, now)) < now + AHEAD:
+                next_dial_at[each.carrier_account_id] = slot + timedelta(seconds=1 / each.calls_per_second)
+                claims.append(_claim(each, dial_before))
         if claims:
             await _write_intent(conn, claims, next_dial_at, owner, now + timedelta(seconds=lease_s))
         if len(claims) == free:
-            return Admitted(claims=claims, look_again_in_s=None)
+            return Claimed(claims=claims, look_again_in_s=None)
         if len(due) == limit:
-            return Admitted(claims=claims, look_again_in_s=0.0)
+            return Claimed(claims=claims, look_again_in_s=0.0)
         look_at = await _next_look(conn, workspace_id, now)
-    return Admitted(claims=claims, look_again_in_s=None if look_at is None else (look_at - now).total_seconds())
+    return Claimed(claims=claims, look_again_in_s=None if look_at is None else (look_at - now).total_seconds())
 
 
 async def workspaces_with_queued_calls(engine: AsyncEngine) -> list[str]:
@@ -102,41 +100,53 @@ async def workspaces_with_queued_calls(engine: AsyncEngine) -> list[str]:
         return list((await conn.execute(select(pools.c.workspace_id).where(queued.exists()))).scalars())
 
 
-async def expire_call(conn: AsyncConnection, call_id: str, now: datetime) -> None:
-    """End a queued call whose time to give up has come."""
-    ended = await conn.execute(
-        update(calls)
-        .where(calls.c.id == call_id, calls.c.state == CallState.QUEUED)
-        .values(state=CallState.ENDED, end_reason=EndReason.EXPIRED, ended_at=now)
-    )
-    if ended.rowcount:
-        await add_event(conn, call_id, "state", {"state": CallState.ENDED, "end_reason": EndReason.EXPIRED})
-
-
 def stream_token_hash(token: str) -> bytes:
     """Stream tokens are stored hashed, like API keys: reading the database doesn't open a media socket."""
     return hashlib.sha256(token.encode()).digest()
 
 
-async def _lock_pool(conn: AsyncConnection, workspace_id: str) -> Row[Any] | None:
-    """The pool's row, locked for the rest of the transaction, the time, and whether any account's pace lets it dial."""
-    pool: Row[Any] | None = (await conn.execute(_POOL, {"workspace": workspace_id})).one_or_none()
-    return pool
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Due:
+    """A call that may be dialled now, and the account it goes out by."""
+
+    call: CallRecord
+    last_attempt: int
+    carrier: str
+    carrier_account_id: str
+    calls_per_second: float
 
 
-async def _due_calls(conn: AsyncConnection, workspace_id: str, limit: int, now: datetime) -> list[Row[Any]]:
+async def _lock_pool(conn: AsyncConnection, workspace_id: str) -> tuple[Pool | None, bool]:
+    """The pool, locked for the rest of the transaction, and whether any account's pace lets it dial."""
+    row = (await conn.execute(_POOL, {"workspace": workspace_id})).one_or_none()
+    return (None, False) if row is None else (pool_of(row), row.an_account_may_dial)
+
+
+async def _due_calls(conn: AsyncConnection, workspace_id: str, limit: int, now: datetime) -> list[_Due]:
     """Due calls of accounts that may dial now: those of a slow account don't keep others waiting."""
-    return list((await conn.execute(_DUE, {"workspace": workspace_id, "now": now, "limit": limit})).all())
+    rows = (await conn.execute(_DUE, {"workspace": workspace_id, "now": now, "limit": limit})).mappings()
+    account = carrier_accounts.c
+    return [
+        _Due(
+            call=CallRecord.of(row),
+            last_attempt=row["last_attempt"],
+            carrier=row[account.carrier],
+            carrier_account_id=row["carrier_account_id"],
+            calls_per_second=row[account.calls_per_second],
+        )
+        for row in rows
+    ]
 
 
-def _claim(call: Row[Any], dial_before: float) -> Claim:
+def _claim(due: _Due, dial_before: float) -> Claim:
+    call = due.call
     return Claim(
         attempt_id=new_id("att"),
-        attempt_number=call.last_attempt + 1,
+        attempt_number=due.last_attempt + 1,
         call_id=call.id,
         workspace_id=call.workspace_id,
-        carrier=call.carrier,
-        carrier_account_id=call.carrier_account_id,
+        carrier=due.carrier,
+        carrier_account_id=due.carrier_account_id,
         to=call.to,
         from_=call.from_,
         ring_timeout_s=call.ring_timeout_s,
@@ -159,6 +169,7 @@ async def _write_intent(
     """Attempts, calls, lines, pace and events in one statement: one round trip, however many claims."""
     values = {
         "workspace": claims[0].workspace_id,
+        "lines_taken": len(claims),
         "owner": owner,
         "lease_until": lease_until,
         "attempt_ids": [claim.attempt_id for claim in claims],
@@ -183,12 +194,11 @@ async def _next_look(conn: AsyncConnection, workspace_id: str, now: datetime) ->
 
 
 def _pool() -> Select[Any]:
-    now = func.clock_timestamp()
     ready = select(carrier_accounts.c.id).where(
-        carrier_accounts.c.workspace_id == pools.c.workspace_id, carrier_accounts.c.next_dial_at <= now
+        carrier_accounts.c.workspace_id == pools.c.workspace_id,
+        carrier_accounts.c.next_dial_at <= func.clock_timestamp(),
     )
-    query = select(pools, now.label("now"), ready.exists().label("an_account_may_dial"))
-    return query.where(pools.c.workspace_id == bindparam("workspace")).with_for_update(key_share=True)
+    return locked_pool(ready.exists().label("an_account_may_dial"))
 
 
 def _due() -> Select[Any]:
@@ -196,16 +206,7 @@ def _due() -> Select[Any]:
     last = select(func.coalesce(func.max(attempts.c.number), 0)).where(attempts.c.call_id == calls.c.id)
     return (
         select(
-            calls.c.id,
-            calls.c.workspace_id,
-            calls.c.to,
-            calls.c.from_,
-            calls.c.ring_timeout_s,
-            calls.c.max_duration_s,
-            calls.c.detection,
-            calls.c.agent_id,
-            calls.c.agent_version,
-            calls.c.expires_at,
+            *CALL_COLUMNS,
             last.scalar_subquery().label("last_attempt"),
             account.id.label("carrier_account_id"),
             account.carrier,
@@ -240,7 +241,7 @@ def _next() -> Select[Any]:
 _POOL, _DUE, _NEXT_LOOK = _pool(), _due(), _next()
 
 # The claims come as arrays, so that the statement is the same for any number of them.
-_INTENT = text("""
+_INTENT = text(f"""
     WITH claimed AS (
         SELECT * FROM unnest(
             CAST(:attempt_ids AS text[]), CAST(:call_ids AS text[]), CAST(:attempt_numbers AS integer[]),
@@ -256,8 +257,7 @@ _INTENT = text("""
     ), dialing AS (
         UPDATE calls SET state = 'dialing', holds_line = true FROM claimed WHERE calls.id = claimed.call_id
     ), lines AS (
-        UPDATE pools SET used_outbound = used_outbound + (SELECT count(*) FROM claimed)
-        WHERE workspace_id = :workspace
+        {TAKE_OUTBOUND}
     ), pace AS (
         UPDATE carrier_accounts SET next_dial_at = slots.at
         FROM unnest(CAST(:slot_accounts AS text[]), CAST(:slots AS timestamptz[])) AS slots (account_id, at)
@@ -266,4 +266,4 @@ _INTENT = text("""
     INSERT INTO call_events (call_id, type, data)
     SELECT call_id, 'state', jsonb_build_object('state', 'dialing', 'attempt', attempt_number) FROM claimed
     RETURNING pg_notify('outdial_call', call_id)
-""")
+""")  # noqa: S608 - put together of constants

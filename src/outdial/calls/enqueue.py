@@ -19,18 +19,17 @@ from sqlalchemy import (
     func,
     insert,
     select,
-    update,
 )
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from outdial.agents.in_use import version_in_use
 from outdial.calls.request import OutboundRequest
-from outdial.db.tables import agents, call_events, calls, idempotency_keys, numbers, pools
+from outdial.db.tables import agents, call_events, calls, idempotency_keys, numbers
 from outdial.ids import is_id, new_id
-from outdial.lines.pool import free_outbound
+from outdial.lines.pool import lock_pool
 from outdial.refusals import Conflict, Invalid, LimitReached, NotFound, NotYours
 from outdial.settings import Settings
-from outdial.telephony.state import CallDirection, CallState, EndReason
+from outdial.telephony.state import CallDirection, CallState
 
 _RETRY_POOL_FULL_S = 5
 _RETRY_QUEUE_FULL_S = 30
@@ -88,41 +87,6 @@ async def create_call(
     return Accepted(call_id=call_id, status=CallState.QUEUED)
 
 
-async def request_hang_up(engine: AsyncEngine, workspace_id: str, call_id: str) -> CallState:
-    """End a call: at once while it is queued, else by asking the worker that holds it. Returns the state now.
-
-    Asking twice is harmless. Raises NotFound, and Conflict `call_ended`.
-    """
-    async with engine.begin() as conn:
-        state = await conn.scalar(
-            select(calls.c.state)
-            .where(calls.c.id == call_id, calls.c.workspace_id == workspace_id)
-            .with_for_update()
-        )
-        match state:
-            case None:
-                raise NotFound("call_not_found", "There is no such call.")
-            case CallState.ENDED:
-                raise Conflict("call_ended", "The call has ended already.")
-            case CallState.QUEUED:
-                await conn.execute(
-                    update(calls)
-                    .where(calls.c.id == call_id)
-                    .values(state=CallState.ENDED, end_reason=EndReason.CANCELED, ended_at=func.now())
-                )
-                ended = {"state": CallState.ENDED, "end_reason": EndReason.CANCELED}
-                await conn.execute(insert(call_events).values(call_id=call_id, type="state", data=ended))
-                await conn.execute(select(func.pg_notify("outdial_call", call_id)))
-                return CallState.ENDED
-        await conn.execute(
-            update(calls)
-            .where(calls.c.id == call_id)
-            .values(hang_up_requested_at=func.coalesce(calls.c.hang_up_requested_at, func.now()))
-        )
-        await conn.execute(select(func.pg_notify("outdial_control", call_id)))
-    return CallState(state)
-
-
 def _fingerprint(number_id: str, request: OutboundRequest) -> bytes:
     """What a repeated request has to be the same in: its meaning, not its spelling (order of keys, spaces)."""
     body = request.model_dump(mode="json", exclude_unset=True)
@@ -178,10 +142,8 @@ async def _number_that_dials(conn: AsyncConnection, workspace_id: str, number_id
 
 async def _refuse_without_free_line(conn: AsyncConnection, workspace_id: str) -> None:
     """Locks the pool, so that two requests can't be promised the same line."""
-    pool = (
-        await conn.execute(select(pools).where(pools.c.workspace_id == workspace_id).with_for_update())
-    ).one()
-    free = free_outbound(pool.lines, pool.reserved_inbound, pool.used_outbound, pool.used_inbound)
+    pool = await lock_pool(conn, workspace_id)
+    free = 0 if pool is None else pool.free_outbound
     if free > 0:
         free -= await _count_queued(conn, workspace_id, at_most=free, due=True)
     if free <= 0:

@@ -9,16 +9,18 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Row, func, insert, select, update
+from sqlalchemy import func, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from outdial.accounts.genuine import Account
 from outdial.agents.in_use import version_in_use
 from outdial.calls.claim import stream_token_hash
 from outdial.calls.events import add_event
+from outdial.calls.records import Held, held, with_call
 from outdial.carriers.callbacks import IncomingCall
-from outdial.db.tables import agents, attempts, calls, numbers, pools
+from outdial.db.tables import agents, attempts, calls, numbers
 from outdial.ids import new_id
-from outdial.lines.pool import free_inbound
+from outdial.lines.pool import lock_pool, take_inbound
 from outdial.settings import Settings
 from outdial.telephony.failures import CallError, FailureCode
 from outdial.telephony.state import CallDirection, CallState, EndReason
@@ -68,23 +70,19 @@ async def admit_call(
     engine: AsyncEngine,
     settings: Settings,
     secret_box: SecretBox,
-    account: Row[Any],
+    account: Account,
     incoming: IncomingCall,
     *,
     owner: str,
 ) -> Decision:
-    """Decide, in one transaction, what becomes of a call to a number of `account` (its row); once however often the
+    """Decide, in one transaction, what becomes of a call to a number of `account`; once however often the
     carrier tells of it.
 
     An inbound call may take any line that is free, those reserved for inbound calls included.
     """
     async with engine.begin() as conn:
         # Locked first, so that of one call told twice at the same time the second is seen as what it is.
-        pool = (
-            await conn.execute(
-                select(pools).where(pools.c.workspace_id == account.workspace_id).with_for_update(key_share=True)
-            )
-        ).one()
+        pool = await lock_pool(conn, account.workspace_id)
         known = await _known(conn, account, incoming)
         if known is not None:
             return _again(known, secret_box)
@@ -93,7 +91,7 @@ async def admit_call(
             logger.warning("Call to a number that isn't connected", extra={"account_id": account.id})
             return TurnedAway(NOT_IN_SERVICE)
         error = _reason_against(number)
-        if error is None and free_inbound(pool.lines, pool.used_outbound, pool.used_inbound) == 0:
+        if error is None and (pool is None or pool.free_inbound == 0):
             error = POOL_FULL
         attempt_id = new_id("att")
         token = _token(secret_box, attempt_id)
@@ -116,54 +114,63 @@ async def admit_call(
                 }
             )
         )
-        await conn.execute(
-            update(pools)
-            .where(pools.c.workspace_id == account.workspace_id)
-            .values(used_inbound=pools.c.used_inbound + 1)
-        )
+        await take_inbound(conn, account.workspace_id)
         await add_event(conn, call["id"], "state", {"state": CallState.RINGING, "attempt": 1})
     return Admitted(attempt_id=attempt_id, stream_token=token, max_duration_s=call["max_duration_s"])
 
 
-async def _known(conn: AsyncConnection, account: Row[Any], incoming: IncomingCall) -> Row[Any] | None:
+async def _known(conn: AsyncConnection, account: Account, incoming: IncomingCall) -> Held | None:
     """The attempt of a call that was told before."""
-    query = (
-        select(attempts, calls.c.max_duration_s)
-        .join(calls, calls.c.id == attempts.c.call_id)
-        .where(
-            attempts.c.carrier == account.carrier,
-            attempts.c.carrier_account_id == account.id,
-            attempts.c.carrier_call_id == incoming.call.id,
-        )
+    query = with_call().where(
+        attempts.c.carrier == account.carrier,
+        attempts.c.carrier_account_id == account.id,
+        attempts.c.carrier_call_id == incoming.call.id,
     )
-    return (await conn.execute(query)).one_or_none()
+    return next(iter(await held(conn, query)), None)
 
 
-def _again(attempt: Row[Any], secret_box: SecretBox) -> Decision:
+def _again(known: Held, secret_box: SecretBox) -> Decision:
     """What a repeat is answered with: the same as the first time, until that has had its effect."""
-    if attempt.end_reason == EndReason.DECLINED and attempt.error is not None:
-        return TurnedAway(_sentence(attempt.error["code"]))
-    if attempt.state == CallState.ENDED or attempt.stream_opened_at is not None:
+    attempt = known.attempt
+    if attempt.end_reason is EndReason.DECLINED and attempt.error is not None:
+        return TurnedAway(_sentence(attempt.error.code))
+    if attempt.state is CallState.ENDED or attempt.stream_opened_at is not None:
         return None
     return Admitted(
         attempt_id=attempt.id,
         stream_token=_token(secret_box, attempt.id),
-        max_duration_s=attempt.max_duration_s,
+        max_duration_s=known.call.max_duration_s,
         repeated=True,
     )
 
 
-async def _number(conn: AsyncConnection, account: Row[Any], e164: str) -> Row[Any] | None:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Number:
+    """A connected number, and the version of its agent that answers (None: there is none)."""
+
+    id: str
+    workspace_id: str
+    e164: str
+    agent_id: str | None
+    version: int | None
+
+
+async def _number(conn: AsyncConnection, account: Account, e164: str) -> _Number | None:
     query = (
         select(numbers, version_in_use.label("version"))
         .outerjoin(agents, agents.c.id == numbers.c.agent_id)
         .where(numbers.c.carrier_account_id == account.id, numbers.c.e164 == e164)
         .with_for_update(read=True, key_share=True, of=numbers)  # it can't be removed before we commit
     )
-    return (await conn.execute(query)).one_or_none()
+    row = (await conn.execute(query)).one_or_none()
+    if row is None:
+        return None
+    return _Number(
+        id=row.id, workspace_id=row.workspace_id, e164=row.e164, agent_id=row.agent_id, version=row.version
+    )
 
 
-def _reason_against(number: Row[Any]) -> CallError | None:
+def _reason_against(number: _Number) -> CallError | None:
     if number.agent_id is None:
         return NO_AGENT
     return NOT_PUBLISHED if number.version is None else None
@@ -173,7 +180,7 @@ def _sentence(code: str) -> str:
     return BUSY if code == POOL_FULL.code else NOT_IN_SERVICE
 
 
-def _new_call(settings: Settings, number: Row[Any], incoming: IncomingCall) -> dict[str, Any]:
+def _new_call(settings: Settings, number: _Number, incoming: IncomingCall) -> dict[str, Any]:
     caller = "".join(char for char in incoming.from_ if char.isprintable())[:MAX_CALLER_CHARS]
     return {
         "id": new_id("call"),
@@ -190,7 +197,7 @@ def _new_call(settings: Settings, number: Row[Any], incoming: IncomingCall) -> d
 
 
 def _new_attempt(
-    account: Row[Any], incoming: IncomingCall, attempt_id: str, call_id: str, token: str
+    account: Account, incoming: IncomingCall, attempt_id: str, call_id: str, token: str
 ) -> dict[str, Any]:
     return {
         "id": attempt_id,

@@ -29,7 +29,7 @@ def serve(
 
 
 async def _serve(settings: Settings, *, with_parent: bool, first_start: bool) -> None:
-    from outdial.app import CannotListen  # loads the models' libraries
+    from outdial.api.server import CannotListen  # loads the models' libraries
     from outdial.app import serve as serve_until_stopped
 
     watch = asyncio.create_task(end_with_parent()) if with_parent else None

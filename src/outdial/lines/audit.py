@@ -1,14 +1,14 @@
-"""The lines in use, recounted: the counter of a pool against the calls that hold a line of it."""
+"""The pool audit: the counters of each pool against the calls that hold a line of it."""
 
 import logging
-from typing import Any
 
-from sqlalchemy import Row, ScalarSelect, Select, func, select, update
+from sqlalchemy import ScalarSelect, Select, func, select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from outdial.db.engine import reading
 from outdial.db.notify import notify
 from outdial.db.tables import calls, pools
+from outdial.lines.pool import correct, lock_pool
 from outdial.telephony.state import CallDirection, CallState
 
 logger = logging.getLogger(__name__)
@@ -20,20 +20,25 @@ async def audit_pools(engine: AsyncEngine) -> None:
     Counter and calls change together, so in one statement's view of the database they agree: only a pool that
     doesn't is locked.
     """
-    async with reading(engine) as conn:
-        miscounted = [row.workspace_id for row in await conn.execute(_counted()) if _mended(row)]
-    for workspace_id in miscounted:
+    for workspace_id in await _differing(engine):
         async with engine.begin() as conn:
-            pool = pools.c.workspace_id == workspace_id
-            await conn.execute(select(pools.c.workspace_id).where(pool).with_for_update())
-            used = _mended((await conn.execute(_counted().where(pool))).one())
-            if used:
-                logger.error("Lines miscounted", extra={"workspace_id": workspace_id, **used})
-                await conn.execute(update(pools).where(pool).values(**used))
-                await notify(conn, "outdial_queue", workspace_id)
+            await lock_pool(conn, workspace_id)
+            row = (await conn.execute(_counted().where(pools.c.workspace_id == workspace_id))).one()
+            if (row.used_outbound, row.used_inbound) == (row.outbound, row.inbound):
+                continue
+            used = {"used_outbound": row.outbound, "used_inbound": row.inbound}
+            logger.error("Pool counter corrected", extra={"workspace_id": workspace_id, **used})
+            await correct(conn, workspace_id, **used)
+            await notify(conn, "outdial_queue", workspace_id)
 
 
-def _counted() -> Select[Any]:
+async def _differing(engine: AsyncEngine) -> list[str]:
+    async with reading(engine) as conn:
+        rows = (await conn.execute(_counted())).all()
+    return [row.workspace_id for row in rows if (row.used_outbound, row.used_inbound) != (row.outbound, row.inbound)]
+
+
+def _counted() -> Select[tuple[str, int, int, int, int]]:
     """Each pool's counters, and the calls that hold a line of it."""
 
     def holders(direction: CallDirection) -> ScalarSelect[int]:
@@ -49,14 +54,9 @@ def _counted() -> Select[Any]:
         )
 
     return select(
-        pools,
+        pools.c.workspace_id,
+        pools.c.used_outbound,
+        pools.c.used_inbound,
         holders(CallDirection.OUTBOUND).label("outbound"),
         holders(CallDirection.INBOUND).label("inbound"),
     )
-
-
-def _mended(row: Row[Any]) -> dict[str, int]:
-    """What the counters must be; {} when they are."""
-    if (row.used_outbound, row.used_inbound) == (row.outbound, row.inbound):
-        return {}
-    return {"used_outbound": row.outbound, "used_inbound": row.inbound}

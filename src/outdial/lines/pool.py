@@ -1,4 +1,53 @@
-"""The pool of lines that a workspace's outbound and inbound calls share."""
+"""The pool of lines that a workspace's outbound and inbound calls share. The only writer of `pools`.
+
+The pool is a counter row that changes in the transaction that changes a call: counting calls without a lock admits
+too many.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import (
+    Boolean,
+    ColumnElement,
+    Integer,
+    Row,
+    Select,
+    Text,
+    Update,
+    bindparam,
+    func,
+    insert,
+    select,
+    update,
+)
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from outdial.db.tables import pools
+from outdial.telephony.state import CallDirection
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pool:
+    """A workspace's lines and how many of them are in use, as of `now` on the database's clock."""
+
+    workspace_id: str
+    lines: int
+    reserved_inbound: int
+    used_outbound: int
+    used_inbound: int
+    now: datetime
+
+    @property
+    def free_outbound(self) -> int:
+        """Lines an outbound call may take."""
+        return free_outbound(self.lines, self.reserved_inbound, self.used_outbound, self.used_inbound)
+
+    @property
+    def free_inbound(self) -> int:
+        """Lines an inbound call may take."""
+        return free_inbound(self.lines, self.used_outbound, self.used_inbound)
 
 
 def free_outbound(lines: int, reserved_inbound: int, used_outbound: int, used_inbound: int) -> int:
@@ -9,3 +58,76 @@ def free_outbound(lines: int, reserved_inbound: int, used_outbound: int, used_in
 def free_inbound(lines: int, used_outbound: int, used_inbound: int) -> int:
     """Lines an inbound call may take now: any, also those reserved for inbound calls."""
     return max(0, lines - used_outbound - used_inbound)
+
+
+async def open_pool(conn: AsyncConnection, workspace_id: str, lines: int) -> None:
+    """The pool of a new workspace."""
+    await conn.execute(insert(pools).values(workspace_id=workspace_id, lines=lines))
+
+
+async def lock_pool(conn: AsyncConnection, workspace_id: str) -> Pool | None:
+    """A workspace's pool, locked for the rest of the transaction; None when there is no such workspace."""
+    row = (await conn.execute(_LOCK, {"workspace": workspace_id})).one_or_none()
+    return None if row is None else pool_of(row)
+
+
+def pool_of(row: Row[Any]) -> Pool:
+    """The record of a row that has the columns of `pools` and `now`."""
+    return Pool(
+        workspace_id=row.workspace_id,
+        lines=row.lines,
+        reserved_inbound=row.reserved_inbound,
+        used_outbound=row.used_outbound,
+        used_inbound=row.used_inbound,
+        now=row.now,
+    )
+
+
+def locked_pool(*more: ColumnElement[Any]) -> Select[Any]:
+    """The query behind `lock_pool` (parameter `workspace`), with more columns that are to be read along with it."""
+    now = func.clock_timestamp().label("now")
+    query = select(pools, now, *more).where(pools.c.workspace_id == bindparam("workspace"))
+    return query.with_for_update(key_share=True)
+
+
+_LOCK = locked_pool()
+
+
+async def resize(conn: AsyncConnection, workspace_id: str, *, lines: int, reserved_inbound: int) -> None:
+    """Set how many lines there are, and how many of them outbound calls must leave free."""
+    sizes = {"lines": lines, "reserved_inbound": reserved_inbound}
+    await conn.execute(update(pools).where(pools.c.workspace_id == workspace_id).values(sizes))
+
+
+async def take_inbound(conn: AsyncConnection, workspace_id: str) -> None:
+    """One line for a call that comes in. The pool is locked, and a line is free."""
+    taken = {pools.c.used_inbound: pools.c.used_inbound + 1}
+    await conn.execute(update(pools).where(pools.c.workspace_id == workspace_id).values(taken))
+
+
+# Part of the claim's one statement: a line for each of `:lines_taken` outbound calls. The pool is locked.
+TAKE_OUTBOUND = "UPDATE pools SET used_outbound = used_outbound + :lines_taken WHERE workspace_id = :workspace"
+
+
+def giving_back() -> Update:
+    """Part of the statement that ends a call or its attempt. Parameters: `line_workspace`, `line_held` (whether there
+    is one to give back) and `line_direction`."""
+    outbound = bindparam("line_direction", type_=Text) == CallDirection.OUTBOUND
+    held = bindparam("line_held", type_=Boolean)
+
+    def less(used: ColumnElement[int], this_one: ColumnElement[bool]) -> ColumnElement[int]:
+        return func.greatest(used - this_one.cast(Integer), 0)
+
+    return (
+        update(pools)
+        .where(held, pools.c.workspace_id == bindparam("line_workspace", type_=Text))
+        .values(
+            used_outbound=less(pools.c.used_outbound, outbound), used_inbound=less(pools.c.used_inbound, ~outbound)
+        )
+    )
+
+
+async def correct(conn: AsyncConnection, workspace_id: str, *, used_outbound: int, used_inbound: int) -> None:
+    """Set the counters to what the audit has counted. The pool is locked."""
+    used = {"used_outbound": used_outbound, "used_inbound": used_inbound}
+    await conn.execute(update(pools).where(pools.c.workspace_id == workspace_id).values(used))

@@ -12,13 +12,17 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Row, delete, func, insert, select, update
+from sqlalchemy import delete, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from outdial.background import Background
 from outdial.calls.request import check_json_object
+from outdial.calls.results import set_variables
 from outdial.conversation.commands import Command, CommandRefused, Say, SendDigits, SetVariables, Transfer
+from outdial.db.engine import reading
 from outdial.db.notify import Notifications, notify
 from outdial.db.tables import attempts, call_commands, calls
+from outdial.db.wake import Wake
 from outdial.ids import is_id
 from outdial.refusals import Conflict, Invalid, NotFound, Unavailable
 from outdial.telephony.state import CallState
@@ -28,9 +32,7 @@ logger = logging.getLogger(__name__)
 ANSWER_S = 3.0    # how long an asker waits for the worker
 POLL_S = 0.5      # should a notification be lost
 RETRY_AFTER_S = 1
-
-# For whoever changes a call's variables: those it was asked for are kept, once.
-AS_SENT = func.coalesce(calls.c.sent_variables, calls.c.variables)
+FINISH_S = 5.0
 
 KINDS: Mapping[str, type[Command]] = {
     "say": Say,
@@ -42,7 +44,7 @@ _KIND_OF = {type_: kind for kind, type_ in KINDS.items()}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
+class CommandAnswer:
     """What became of a command. `done` None: its worker is at it still, and the call's feed will tell."""
 
     command_id: int
@@ -57,20 +59,14 @@ async def ask(
     command: Command,
     *,
     wait_s: float = ANSWER_S,
-) -> Answer:
+) -> CommandAnswer:
     """Have a command carried out by whoever holds the call.
 
     Raises NotFound (the call), Conflict (it isn't in progress, was transferred, has ended, or the command was
     refused), Invalid (too many variables) and Unavailable (no worker took it; it is withdrawn).
     """
-    answered = asyncio.Event()
-
-    def heard(payload: str) -> None:
-        if payload in ("", call_id):
-            answered.set()
-
-    unsubscribe = notifications.subscribe("outdial_answer", heard)
-    try:
+    answered = Wake(lambda payload: payload == call_id)
+    with answered.listening(notifications, "outdial_answer"):
         async with engine.begin() as conn:
             await _require_conversation(conn, workspace_id, call_id, command)
             command_id = await conn.scalar(
@@ -83,21 +79,14 @@ async def ask(
         loop = asyncio.get_running_loop()
         give_up_at = loop.time() + wait_s
         while True:
-            answered.clear()
             if (result := await _result(engine, command_id)) is not None:
-                return Answer(command_id=command_id, done=_read(result))
+                return CommandAnswer(command_id=command_id, done=_read(result))
             left_s = give_up_at - loop.time()
             if left_s <= 0:
                 break
-            try:
-                async with asyncio.timeout(min(left_s, POLL_S)):
-                    await answered.wait()
-            except TimeoutError:
-                pass
-    finally:
-        unsubscribe()
+            await answered.wait(min(left_s, POLL_S))
     await _withdraw(engine, command_id)
-    return Answer(command_id=command_id, done=None)
+    return CommandAnswer(command_id=command_id, done=None)
 
 
 async def _require_conversation(conn: AsyncConnection, workspace_id: str, call_id: str, command: Command) -> None:
@@ -127,7 +116,7 @@ async def _require_conversation(conn: AsyncConnection, workspace_id: str, call_i
 
 
 async def _result(engine: AsyncEngine, command_id: int) -> Mapping[str, Any] | None:
-    async with engine.connect() as conn:
+    async with reading(engine) as conn:
         result: Mapping[str, Any] | None = await conn.scalar(
             select(call_commands.c.result).where(call_commands.c.id == command_id)
         )
@@ -157,34 +146,39 @@ async def _withdraw(engine: AsyncEngine, command_id: int) -> None:
 CarryOut = Callable[[Command], Awaitable[dict[str, Any]]]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Taken:
+    """A command that this worker has taken."""
+
+    id: int
+    call_id: str
+    kind: str
+    data: Mapping[str, Any]
+
+
 class CommandDesk:
     """Carries out the commands for the calls of this process: each call's in the order they were given."""
 
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = engine
-        self._waiting: dict[str, deque[tuple[Row[Any], CarryOut]]] = {}  # by call id; a key: its task is at work
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._waiting: dict[str, deque[tuple[_Taken, CarryOut]]] = {}  # by call id; a key: its task is at work
+        self._tasks = Background()
 
     async def take(self, calls_held: Mapping[str, CarryOut]) -> None:
         """Take every waiting command of these calls (by id) and begin to carry them out."""
-        for row in await self._take_rows(calls_held):
-            entry = (row, calls_held[row.call_id])
-            if row.call_id in self._waiting:
-                self._waiting[row.call_id].append(entry)
+        for command in await self._take_rows(calls_held):
+            entry = (command, calls_held[command.call_id])
+            if command.call_id in self._waiting:
+                self._waiting[command.call_id].append(entry)
             else:
-                self._waiting[row.call_id] = deque([entry])
-                task = asyncio.create_task(self._carry_out_all(row.call_id), name=f"commands for {row.call_id}")
-                self._tasks.add(task)
-                task.add_done_callback(self._tasks.discard)
+                self._waiting[command.call_id] = deque([entry])
+                self._tasks.start(self._carry_out_all(command.call_id), name=f"commands for {command.call_id}")
 
     async def aclose(self) -> None:
         """Wait for the answers; the calls must have ended."""
-        if self._tasks:
-            await asyncio.wait(set(self._tasks), timeout=5)
-        for task in self._tasks:
-            task.cancel()
+        await self._tasks.finish(FINISH_S)
 
-    async def _take_rows(self, call_ids: Iterable[str]) -> list[Row[Any]]:
+    async def _take_rows(self, call_ids: Iterable[str]) -> list[_Taken]:
         async with self._engine.begin() as conn:
             taken = await conn.execute(
                 update(call_commands)
@@ -192,36 +186,32 @@ class CommandDesk:
                 .values(taken_at=datetime.now(UTC))
                 .returning(call_commands.c.id, call_commands.c.call_id, call_commands.c.kind, call_commands.c.data)
             )
-            return sorted(taken.all(), key=lambda row: row.id)
+            commands = [_Taken(id=row.id, call_id=row.call_id, kind=row.kind, data=row.data) for row in taken]
+            return sorted(commands, key=lambda command: command.id)
 
     async def _carry_out_all(self, call_id: str) -> None:
         try:
             while self._waiting[call_id]:
-                row, carry_out = self._waiting[call_id].popleft()
+                command, carry_out = self._waiting[call_id].popleft()
                 try:
-                    await self._answer(row, await self._carry_out(row, carry_out))
+                    await self._answer(command, await self._carry_out(command, carry_out))
                 except Exception:  # the database's: whoever asked is told that the worker is at it still
-                    logger.exception("Command not answered", extra={"call_id": call_id, "command_id": row.id})
+                    logger.exception("Command not answered", extra={"call_id": call_id, "command_id": command.id})
         finally:
             del self._waiting[call_id]
 
-    async def _carry_out(self, row: Row[Any], carry_out: CarryOut) -> dict[str, Any]:
+    async def _carry_out(self, command: _Taken, carry_out: CarryOut) -> dict[str, Any]:
         try:
-            return {"done": await carry_out(KINDS[row.kind](**row.data))}
+            return {"done": await carry_out(KINDS[command.kind](**command.data))}
         except CommandRefused as refused:
             return {"refused": {"code": refused.code, "message": refused.message}}
         except Exception:
-            logger.exception("Command failed", extra={"call_id": row.call_id, "command_id": row.id})
+            logger.exception("Command failed", extra={"call_id": command.call_id, "command_id": command.id})
             return {"refused": {"code": "command_failed", "message": "Something went wrong in Outdial; see its log."}}
 
-    async def _answer(self, row: Row[Any], result: dict[str, Any]) -> None:
+    async def _answer(self, command: _Taken, result: dict[str, Any]) -> None:
         async with self._engine.begin() as conn:
-            if row.kind == "variables" and "done" in result:
-                await conn.execute(
-                    update(calls)
-                    .where(calls.c.id == row.call_id)
-                    .values(variables=calls.c.variables.concat(row.data["values"]), sent_variables=AS_SENT)
-                )
-                await notify(conn, "outdial_call", row.call_id)
-            await conn.execute(update(call_commands).where(call_commands.c.id == row.id).values(result=result))
-            await notify(conn, "outdial_answer", row.call_id)
+            if command.kind == "variables" and "done" in result:
+                await set_variables(conn, command.call_id, command.data["values"])
+            await conn.execute(update(call_commands).where(call_commands.c.id == command.id).values(result=result))
+            await notify(conn, "outdial_answer", command.call_id)

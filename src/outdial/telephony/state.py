@@ -1,11 +1,10 @@
-"""The life of a call as data: states, end reasons, and the one function that moves a call forward.
+"""The life of a call as data: states, end reasons, and the one function that moves a call forward. Pure."""
 
-Pure: imports nothing of Outdial but failures, so carriers (which translate their words into these) may import it.
-"""
-
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import Any, Self, TypeVar
 
 from outdial.telephony.carrier_call import CarrierCall
 from outdial.telephony.failures import CallError
@@ -71,7 +70,26 @@ class Attempt:
     ended_at: datetime | None = None
 
 
-def advance(attempt: Attempt, event: Progress) -> Attempt:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ending:
+    """Why a call ends, or is being ended by us."""
+
+    end_reason: EndReason
+    error: CallError | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        return {"end_reason": self.end_reason, "error": self.error.to_json() if self.error else None}
+
+    @classmethod
+    def from_json(cls, stored: Mapping[str, Any]) -> Self:
+        error = stored["error"]
+        return cls(end_reason=EndReason(stored["end_reason"]), error=CallError.from_json(error) if error else None)
+
+
+A = TypeVar("A", bound=Attempt)
+
+
+def advance(attempt: A, event: Progress) -> A:
     """The attempt after `event`; unchanged when the event is late or repeated (carriers do both).
 
     The first carrier call id that arrives is kept: it may come with the REST reply or overtake it in a callback.

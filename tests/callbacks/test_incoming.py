@@ -10,9 +10,10 @@ from urllib.parse import urlencode
 import pytest
 from sqlalchemy import insert, select, update
 
+from outdial.accounts.genuine import Genuine
 from outdial.accounts.refused_callbacks import refused_lately
-from outdial.callbacks.inbox import Callbacks, Received
-from outdial.callbacks.incoming import Doorway
+from outdial.callbacks.inbox import Inbox, Received
+from outdial.callbacks.incoming import IncomingCalls
 from outdial.calls.inbound import BUSY, NOT_IN_SERVICE
 from outdial.carriers.errors import CarrierRefused, CarrierUncertain, CarrierUnreachable
 from outdial.carriers.name import CarrierName
@@ -36,10 +37,10 @@ def sid(number: int) -> str:
 class Caller:
     """The carrier's side of the account's URLs."""
 
-    def __init__(self, workspace, doorway, callbacks) -> None:
+    def __init__(self, workspace, incoming_calls, inbox) -> None:
         self.workspace = workspace
-        self.doorway = doorway
-        self.callbacks = callbacks
+        self.incoming_calls = incoming_calls
+        self.inbox = inbox
 
     async def tells(self, kind="inbound", *, token=TOKEN, account_id=None, **form):
         account_id = account_id or self.workspace.account_id
@@ -48,7 +49,7 @@ class Caller:
         form.setdefault("From", STRANGER)
         signed = url + "".join(name + value for name, value in sorted(form.items()))
         signature = b64encode(hmac(token.encode(), signed.encode(), sha1).digest()).decode()
-        return await self.doorway.receive(
+        return await self.incoming_calls.receive(
             carrier=CarrierName.TWILIO,
             account_id=account_id,
             kind=kind,
@@ -59,7 +60,7 @@ class Caller:
 
     async def ended(self, status="completed", *, call=1):
         answer = await self.tells("status", CallSid=sid(call), CallStatus=status, CallDuration="1")
-        while await self.callbacks._handle_some():
+        while await self.inbox._handle_one():
             pass
         return answer
 
@@ -80,12 +81,19 @@ async def caller(workspace):
             insert(agent_versions), [{"agent_id": agent_id, "version": n, "source": ""} for n in (1, 2)]
         )
         await conn.execute(update(numbers).values(agent_id=agent_id))
-    callbacks = Callbacks(workspace.engine, workspace.settings, box, workspace.open_carrier)
-    doorway = Doorway(
-        workspace.engine, workspace.settings, box, workspace.open_carrier, callbacks, owner="worker_door"
+    genuine = Genuine(workspace.engine, box)
+    inbox = Inbox(workspace.engine, workspace.settings, genuine, workspace.open_carrier)
+    incoming_calls = IncomingCalls(
+        workspace.engine,
+        workspace.settings,
+        box,
+        genuine,
+        workspace.open_carrier,
+        inbox,
+        owner="worker_incoming",
     )
-    yield Caller(workspace, doorway, callbacks)
-    await doorway.aclose()
+    yield Caller(workspace, incoming_calls, inbox)
+    await incoming_calls.aclose()
     holders = [call for call in await all_calls(workspace) if call.direction == "inbound" and call.holds_line]
     assert (await workspace.pool()).used_inbound == len(holders)
 
@@ -108,7 +116,7 @@ async def test_a_call_is_on_record_with_its_line_before_it_is_accepted(workspace
     assert (call.direction, call.state, call.holds_line) == ("inbound", "ringing", True)
     assert (call.from_, call.to, call.number_id) == (STRANGER, CALLER, workspace.number_id)
     assert (call.agent_version, call.retry, call.detection) == (1, None, None)
-    assert (attempt.number, attempt.carrier_call_id, attempt.owner) == (1, sid(1), "worker_door")
+    assert (attempt.number, attempt.carrier_call_id, attempt.owner) == (1, sid(1), "worker_incoming")
     pool = await workspace.pool()
     assert (pool.used_inbound, pool.used_outbound) == (1, 0)
     ((incoming, where),) = workspace.carrier.accepted

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import pytest
 
 from outdial.calls.advance import apply_event
-from outdial.live.conversations import await_verdict
+from outdial.live.detection import await_verdict
 from outdial.telephony.state import CallState
 from outdial.telephony.verdict import AnsweredBy, Verdict
 

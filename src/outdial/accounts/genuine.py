@@ -1,0 +1,86 @@
+"""Requests that say they come from a carrier: which account they are about, and whether its signature is right."""
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import Select, select
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from outdial.accounts.refused_callbacks import count_refused
+from outdial.carriers.kind import CarrierKind
+from outdial.carriers.name import CarrierName
+from outdial.carriers.registry import CARRIERS
+from outdial.db.engine import reading
+from outdial.db.tables import attempts, carrier_accounts
+from outdial.workspaces.secrets import SecretBox
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Account:
+    """A carrier account, with what is needed to check what comes from it (encrypted)."""
+
+    id: str
+    workspace_id: str
+    carrier: CarrierName
+    sealed_credentials: bytes
+
+    @property
+    def kind(self) -> CarrierKind:
+        return CARRIERS[self.carrier]
+
+
+class Genuine:
+    """Tells a carrier's requests from other people's."""
+
+    def __init__(self, engine: AsyncEngine, secret_box: SecretBox) -> None:
+        self._engine = engine
+        self._secret_box = secret_box
+
+    async def account(self, carrier: CarrierName, account_id: str) -> Account | None:
+        """The account of this id; None where there is none at this carrier."""
+        return await self._find(_of_carrier(carrier).where(carrier_accounts.c.id == account_id))
+
+    async def account_of_attempt(self, carrier: CarrierName, attempt_id: str) -> Account | None:
+        """The account that an attempt was dialled by, or came in by."""
+        query = _of_carrier(carrier).join(attempts, attempts.c.carrier_account_id == carrier_accounts.c.id)
+        return await self._find(query.where(attempts.c.id == attempt_id))
+
+    async def callback(self, account: Account, *, url: str, headers: Mapping[str, str], body: bytes) -> bool:
+        """Whether a callback is the carrier's own; one that isn't is counted. `url` is the public one."""
+        if self._is_signed(account, url, headers, body):
+            return True
+        logger.warning("Callback refused: no valid signature", extra={"account_id": account.id})
+        await count_refused(self._engine, account.id)
+        return False
+
+    def media_handshake(self, account: Account, *, url: str, headers: Mapping[str, str]) -> bool:
+        """Whether the handshake of a media websocket is the carrier's own, where it signs them."""
+        return not account.kind.signs_streams or self._is_signed(account, url, headers, b"")
+
+    def _is_signed(self, account: Account, url: str, headers: Mapping[str, str], body: bytes) -> bool:
+        credentials = self._secret_box.decrypt(account.sealed_credentials)
+        return account.kind.verify(credentials, url=url, headers=headers, body=body, now=datetime.now(UTC))
+
+    async def _find(self, query: Select[Any]) -> Account | None:
+        async with reading(self._engine) as conn:
+            row = (await conn.execute(query)).one_or_none()
+        if row is None:
+            return None
+        return Account(
+            id=row.id,
+            workspace_id=row.workspace_id,
+            carrier=CarrierName(row.carrier),
+            sealed_credentials=row.credentials,
+        )
+
+
+def _of_carrier(carrier: CarrierName) -> Select[Any]:
+    account = carrier_accounts.c
+    return select(account.id, account.workspace_id, account.carrier, account.credentials).where(
+        account.carrier == carrier
+    )

@@ -1,0 +1,57 @@
+"""A wish to end a call, written down; calls that wait are ended at once."""
+
+from datetime import UTC, datetime
+
+from sqlalchemy import func, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from outdial.calls.changes import end_call
+from outdial.calls.records import CALL_COLUMNS, CallRecord
+from outdial.db.notify import notify
+from outdial.db.tables import calls
+from outdial.refusals import Conflict, NotFound
+from outdial.telephony.state import CallState, Ending, EndReason
+
+
+async def request_hang_up(engine: AsyncEngine, workspace_id: str, call_id: str) -> CallState:
+    """End a call: at once while it is queued, else by asking the worker that holds it. Returns the state now.
+
+    Asking twice is harmless. Raises NotFound, and Conflict `call_ended`.
+    """
+    query = select(*CALL_COLUMNS).where(calls.c.id == call_id, calls.c.workspace_id == workspace_id)
+    async with engine.begin() as conn:
+        row = (await conn.execute(query.with_for_update())).mappings().one_or_none()
+        if row is None:
+            raise NotFound("call_not_found", "There is no such call.")
+        call = CallRecord.of(row)
+        if call.state is CallState.ENDED:
+            raise Conflict("call_ended", "The call has ended already.")
+        if call.state is CallState.QUEUED:
+            canceled = Ending(end_reason=EndReason.CANCELED)
+            return await end_call(conn, call, canceled, attempt=None, ended_at=datetime.now(UTC))
+        await conn.execute(
+            update(calls)
+            .where(calls.c.id == call_id)
+            .values(hang_up_requested_at=func.coalesce(calls.c.hang_up_requested_at, func.now()))
+        )
+        await notify(conn, "outdial_control", call_id)
+    return call.state
+
+
+async def expire_queued(engine: AsyncEngine, *, at_most: int) -> None:
+    """End calls that still wait when their time to give up has come."""
+    now = datetime.now(UTC)
+    query = (
+        select(*CALL_COLUMNS)
+        .where(calls.c.state == CallState.QUEUED, calls.c.expires_at <= now)
+        .limit(at_most)
+        .with_for_update(skip_locked=True)
+    )
+    async with engine.begin() as conn:
+        for row in (await conn.execute(query)).mappings().all():
+            await expire(conn, CallRecord.of(row), now)
+
+
+async def expire(conn: AsyncConnection, call: CallRecord, now: datetime) -> None:
+    """End a call that waits and has not been dialled in time. It is locked."""
+    await end_call(conn, call, Ending(end_reason=EndReason.EXPIRED), attempt=None, ended_at=now)

@@ -1,0 +1,129 @@
+"""Whose an attempt is: the worker that opened its audio, with a lease; and calls of dead workers, taken over."""
+
+import logging
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from sqlalchemy import and_, case, func, literal, select, update
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from outdial.calls.advance import INTERRUPTED
+from outdial.calls.claim import stream_token_hash
+from outdial.calls.records import CALL_COLUMNS, CallRecord
+from outdial.calls.workers import is_dead
+from outdial.db.engine import autocommit
+from outdial.db.tables import attempts, calls, turns
+from outdial.telephony.state import CallState, Ending, EndReason
+
+logger = logging.getLogger(__name__)
+
+INTERRUPTED_ENDING = Ending(end_reason=EndReason.FAILED, error=INTERRUPTED).to_json()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lease:
+    """Whose attempts are: `owner`'s (a worker) for `lease_s`; the sweep looks at one that was silent for
+    `silent_after_s`."""
+
+    owner: str
+    lease_s: float
+    silent_after_s: float
+
+    def columns(self) -> dict[str, Any]:
+        now = datetime.now(UTC)
+        return {
+            "lease_until": now + timedelta(seconds=self.lease_s),
+            "check_at": now + timedelta(seconds=self.silent_after_s),
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answered:
+    """A call whose audio has come to us. `turns` were said in earlier attempts."""
+
+    attempt_id: str
+    call: CallRecord
+    variables: dict[str, Any]
+    turns: int
+
+
+async def take_stream(engine: AsyncEngine, attempt_id: str, token: str, lease: Lease) -> Answered | None:
+    """Use the stream's token up and make the attempt the lease's owner's; None when the token isn't good (any more)."""
+    async with engine.begin() as conn:
+        taken = await conn.execute(
+            update(attempts)
+            .where(
+                attempts.c.id == attempt_id,
+                attempts.c.stream_token_hash == stream_token_hash(token),
+                attempts.c.stream_opened_at.is_(None),
+                attempts.c.state != CallState.ENDED,
+            )
+            .values(stream_opened_at=datetime.now(UTC), owner=lease.owner, **lease.columns())
+            .returning(attempts.c.call_id)
+        )
+        call_id = taken.scalar_one_or_none()
+        if call_id is None:
+            return None
+        said = select(func.coalesce(func.max(turns.c.seq), 0)).where(turns.c.call_id == call_id)
+        query = select(*CALL_COLUMNS, calls.c.variables, said.scalar_subquery().label("turns"))
+        row = (await conn.execute(query.where(calls.c.id == call_id))).mappings().one()
+        return Answered(
+            attempt_id=attempt_id, call=CallRecord.of(row), variables=row[calls.c.variables], turns=row["turns"]
+        )
+
+
+async def renew_leases(engine: AsyncEngine, attempt_ids: Collection[str], lease: Lease) -> None:
+    """Say that their owner lives and talks."""
+    async with autocommit(engine) as conn:
+        await conn.execute(
+            update(attempts)
+            .where(
+                attempts.c.id.in_(attempt_ids),
+                attempts.c.state != CallState.ENDED,
+                attempts.c.owner == lease.owner,  # not taken over while we couldn't say that we live
+            )
+            .values(**lease.columns())
+        )
+
+
+async def take_over(engine: AsyncEngine, new_owner: str, *, lease_s: float) -> bool:
+    """Make the attempts of dead workers `new_owner`'s; whether there were any.
+
+    Dead: the lease has expired and the worker's lock is free.
+    """
+    now = func.now()
+    live = and_(attempts.c.state != CallState.ENDED, attempts.c.lease_until < now)
+    took_over = False
+    async with engine.begin() as conn:
+        owners = select(attempts.c.owner).where(live, attempts.c.owner.not_in([new_owner])).distinct()
+        for owner in (await conn.execute(owners)).scalars().all():
+            if not await is_dead(conn, owner):
+                continue
+            taken = await conn.execute(
+                update(attempts)
+                .where(live, attempts.c.owner == owner)
+                .values(
+                    owner=new_owner,
+                    lease_until=now + timedelta(seconds=lease_s),
+                    check_at=now,
+                    # Talking when its worker died: the conversation is lost.
+                    ending=case(
+                        (
+                            and_(attempts.c.stream_opened_at.is_not(None), attempts.c.ending.is_(None)),
+                            literal(INTERRUPTED_ENDING, JSONB),
+                        ),
+                        else_=attempts.c.ending,
+                    ),
+                    # Never accepted, as far as we know: perhaps it rings.
+                    unknown_since=case(
+                        (attempts.c.carrier_call_id.is_(None), func.coalesce(attempts.c.unknown_since, now)),
+                        else_=attempts.c.unknown_since,
+                    ),
+                )
+            )
+            took_over = True
+            logger.warning("Calls of a dead worker taken over", extra={"worker": owner, "count": taken.rowcount})
+    return took_over

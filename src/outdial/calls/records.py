@@ -1,0 +1,208 @@
+"""Calls and their attempts as they are in the books: a row leaves a query as a record, its JSON parsed once."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import Any, Self
+
+from sqlalchemy import Executable, RowMapping, Select, func, select
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from outdial.db.engine import reading
+from outdial.db.tables import attempts, calls
+from outdial.telephony.carrier_call import CarrierCall
+from outdial.telephony.failures import CallError
+from outdial.telephony.retry import Retry
+from outdial.telephony.state import Attempt, CallDirection, CallState, Ending, EndReason
+from outdial.telephony.verdict import WhoAnswered
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DetectionWanted:
+    """What a request wants of answering machine detection. None: the agent's own word. `max_wait_s`: for a verdict."""
+
+    on_machine: str | None = None
+    message: str | None = None
+    max_wait_s: int = 30
+
+    def to_json(self) -> dict[str, Any]:
+        return {"on_machine": self.on_machine, "message": self.message, "max_wait_s": self.max_wait_s}
+
+    @classmethod
+    def from_json(cls, stored: Mapping[str, Any]) -> Self:
+        return cls(
+            on_machine=stored.get("on_machine"),
+            message=stored.get("message"),
+            max_wait_s=stored.get("max_wait_s") or 30,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallRecord:
+    """A call but for its variables and metadata, which may be large. `hang_up_requested_at`: somebody wants its end."""
+
+    id: str
+    workspace_id: str
+    number_id: str | None
+    direction: CallDirection
+    state: CallState
+    from_: str
+    to: str
+    agent_id: str | None
+    agent_version: int | None
+    detection: DetectionWanted | None
+    retry: Retry | None
+    ring_timeout_s: int
+    max_duration_s: int
+    expires_at: datetime | None
+    deferrals: int
+    holds_line: bool
+    hang_up_requested_at: datetime | None
+    answered_by: WhoAnswered | None
+    answered_at: datetime | None
+
+    @property
+    def is_outbound(self) -> bool:
+        return self.direction is CallDirection.OUTBOUND
+
+    @classmethod
+    def of(cls, row: RowMapping) -> Self:
+        call = calls.c
+        return cls(
+            id=row[call.id],
+            workspace_id=row[call.workspace_id],
+            number_id=row[call.number_id],
+            direction=CallDirection(row[call.direction]),
+            state=CallState(row[call.state]),
+            from_=row[call.from_],
+            to=row[call.to],
+            agent_id=row[call.agent_id],
+            agent_version=row[call.agent_version],
+            detection=None if row[call.detection] is None else DetectionWanted.from_json(row[call.detection]),
+            retry=None if row[call.retry] is None else Retry.from_json(row[call.retry]),
+            ring_timeout_s=row[call.ring_timeout_s],
+            max_duration_s=row[call.max_duration_s],
+            expires_at=row[call.expires_at],
+            deferrals=row[call.deferrals],
+            holds_line=row[call.holds_line],
+            hang_up_requested_at=row[call.hang_up_requested_at],
+            answered_by=None if row[call.answered_by] is None else WhoAnswered.from_json(row[call.answered_by]),
+            answered_at=row[call.answered_at],
+        )
+
+
+CALL_COLUMNS = tuple(
+    calls.c[name] for name in CallRecord.__dataclass_fields__ if name in calls.c
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AttemptRecord(Attempt):
+    """One dial. `stream_opened_at`: its audio connection was opened; `unknown_since`: the carrier's reply was lost;
+    `ending`: why we are ending it."""
+
+    id: str
+    call_id: str
+    number: int
+    carrier: str
+    carrier_account_id: str | None
+    stream_opened_at: datetime | None
+    owner: str | None
+    unknown_since: datetime | None
+    created_at: datetime
+    ending: Ending | None
+    price: Decimal | None
+
+    @classmethod
+    def of(cls, row: RowMapping) -> Self:
+        attempt = attempts.c
+        carrier_call_id, error, ending = row[attempt.carrier_call_id], row[attempt.error], row[attempt.ending]
+        return cls(
+            id=row[attempt.id],
+            call_id=row[attempt.call_id],
+            number=row[attempt.number],
+            carrier=row[attempt.carrier],
+            carrier_account_id=row[attempt.carrier_account_id],
+            carrier_call=(
+                None
+                if carrier_call_id is None
+                else CarrierCall(id=carrier_call_id, refs=row[attempt.carrier_refs])
+            ),
+            state=CallState(row[attempt.state]),
+            end_reason=None if row[attempt.end_reason] is None else EndReason(row[attempt.end_reason]),
+            error=None if error is None else CallError.from_json(error),
+            stream_opened_at=row[attempt.stream_opened_at],
+            owner=row[attempt.owner],
+            unknown_since=row[attempt.unknown_since],
+            created_at=row[attempt.created_at],
+            ringing_at=row[attempt.ringing_at],
+            answered_at=row[attempt.answered_at],
+            ended_at=row[attempt.ended_at],
+            ending=None if ending is None else Ending.from_json(ending),
+            price=row[attempt.price],
+        )
+
+
+ATTEMPT_COLUMNS = (
+    *(attempts.c[name] for name in AttemptRecord.__dataclass_fields__ if name in attempts.c),
+    attempts.c.carrier_call_id,
+    attempts.c.carrier_refs,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Held:
+    """An attempt and its call. From `lock_attempt`: nobody else changes them before the transaction ends."""
+
+    attempt: AttemptRecord
+    call: CallRecord
+    last_number: int   # of the call's attempts
+    now: datetime      # on the database's clock
+
+    @classmethod
+    def of(cls, row: RowMapping) -> Self:
+        return cls(
+            attempt=AttemptRecord.of(row), call=CallRecord.of(row), last_number=row["last_number"], now=row["now"]
+        )
+
+
+async def read_attempt(engine: AsyncEngine, attempt_id: str) -> AttemptRecord:
+    """The attempt as it is now, not locked. Raises sqlalchemy.exc.NoResultFound when there is none."""
+    query = select(*ATTEMPT_COLUMNS).where(attempts.c.id == attempt_id)
+    async with reading(engine) as conn:
+        return AttemptRecord.of((await conn.execute(query)).mappings().one())
+
+
+async def read_held(engine: AsyncEngine, attempt_id: str) -> Held:
+    """The attempt and its call as they are now, not locked. Raises as `read_attempt`."""
+    async with reading(engine) as conn:
+        return Held.of((await conn.execute(with_call().where(attempts.c.id == attempt_id))).mappings().one())
+
+
+async def lock_attempt(conn: AsyncConnection, attempt_id: str) -> Held | None:
+    """The attempt and its call, both locked until the transaction ends; None when there is none.
+
+    In this order of tables everywhere. NO KEY UPDATE: who only adds rows that refer to the call need not wait.
+    """
+    query = with_call().where(attempts.c.id == attempt_id).with_for_update(of=[attempts, calls], key_share=True)
+    row = (await conn.execute(query)).mappings().one_or_none()
+    return None if row is None else Held.of(row)
+
+
+def with_call() -> Select[Any]:
+    """Attempts with their calls; each row is a `Held`."""
+    every = attempts.alias("every")
+    last = select(func.max(every.c.number)).where(every.c.call_id == calls.c.id).scalar_subquery()
+    more = (last.label("last_number"), func.now().label("now"))
+    return select(*ATTEMPT_COLUMNS, *CALL_COLUMNS, *more).join(calls, calls.c.id == attempts.c.call_id)
+
+
+async def held(conn: AsyncConnection, query: Executable) -> list[Held]:
+    """What a query made of `with_call` finds."""
+    return [Held.of(row) for row in (await conn.execute(query)).mappings()]
+
+
+def error_json(error: CallError | None) -> dict[str, str | None] | None:
+    """As it is stored."""
+    return error.to_json() if error else None

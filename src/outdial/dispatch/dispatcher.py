@@ -1,0 +1,111 @@
+"""The dispatcher keeps the queue moving: it claims what may be dialled now, and has it dialled."""
+
+import asyncio
+import logging
+
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from outdial.accounts.clients import OpenCarrier
+from outdial.agents.book import AgentBook
+from outdial.background import Background
+from outdial.calls.claim import Claim, claim_due_calls, workspaces_with_queued_calls
+from outdial.carriers.errors import CarrierError, CarrierUnreachable
+from outdial.db.notify import Notifications
+from outdial.db.wake import Wake
+from outdial.dispatch.dialing import detection_for, dial, write_down
+from outdial.settings import Settings
+from outdial.telephony.failures import FailureCode
+
+logger = logging.getLogger(__name__)
+
+FINISH_S = 20.0     # longer than a carrier's slowest reply
+
+
+class Dispatcher:
+    """Woken by a notification, a due time or a freed line, it claims and dials."""
+
+    def __init__(
+        self,
+        engine: AsyncEngine,
+        settings: Settings,
+        notifications: Notifications,
+        open_carrier: OpenCarrier,
+        agents: AgentBook,
+        *,
+        owner: str,
+    ) -> None:
+        self._engine = engine
+        self._settings = settings
+        self._notifications = notifications
+        self._open_carrier = open_carrier
+        self._agents = agents
+        self._owner = owner
+        self._wake = Wake()  # workspace ids; "": all of them
+        self._timers: dict[str, asyncio.TimerHandle] = {}
+        self._under_way = Background()  # claims and dials
+
+    def wake(self, workspace_id: str = "") -> None:
+        """Look at this workspace's queue now ("": at all of them)."""
+        self._wake.tell(workspace_id)
+
+    async def run(self) -> None:
+        """Until cancelled; dials under way are finished (their replies must not be lost)."""
+        self.wake()
+        try:
+            with self._wake.listening(self._notifications, "outdial_queue"):
+                while True:
+                    # A row may have been locked when we looked, or a notification lost.
+                    woken = await self._wake.wait(self._settings.sweep_every_s)
+                    # Cancelled in the middle of a claim, we would forget what was claimed.
+                    await asyncio.shield(self._under_way.start(self._claim_all(woken), name="claims"))
+        finally:
+            await self._finish()
+
+    async def _finish(self) -> None:
+        for timer in self._timers.values():
+            timer.cancel()
+        await self._under_way.finish(FINISH_S)  # what is cut is on record: whoever takes over asks the carrier
+
+    async def _claim_all(self, workspace_ids: frozenset[str]) -> None:
+        if "" in workspace_ids:
+            try:
+                workspace_ids = frozenset(await workspaces_with_queued_calls(self._engine))
+            except Exception:
+                logger.exception("Queues not read; trying again")
+                return  # at the next turn of the loop
+        for workspace_id in workspace_ids:
+            look_again_in_s = await self._claim(workspace_id)
+            if (timer := self._timers.pop(workspace_id, None)) is not None:
+                timer.cancel()
+            if look_again_in_s is not None:
+                loop = asyncio.get_running_loop()
+                self._timers[workspace_id] = loop.call_later(look_again_in_s, self.wake, workspace_id)
+
+    async def _claim(self, workspace_id: str) -> float | None:
+        try:
+            claimed = await claim_due_calls(
+                self._engine, workspace_id, owner=self._owner, lease_s=self._settings.lease_s
+            )
+        except Exception:
+            logger.exception("Queue not read; trying again")
+            return 1.0
+        for claim in claimed.claims:
+            self._under_way.start(self._dial(claim), name=f"dial of {claim.call_id}")
+        return claimed.look_again_in_s
+
+    async def _dial(self, claim: Claim) -> None:
+        try:
+            carrier = await self._open_carrier(claim.carrier_account_id)
+            if claim.agent_id is None or claim.agent_version is None:
+                raise LookupError("the call has no agent")
+            agent = await self._agents.agent(claim.agent_id, claim.agent_version)
+        except CarrierError as error:
+            await write_down(self._engine, self._settings, claim, error)
+        except Exception:
+            logger.exception("Dial not prepared", extra={"call_id": claim.call_id})
+            nothing_sent = CarrierUnreachable(
+                FailureCode.NOT_PREPARED, "Outdial could not prepare this call; its log says why."
+            )
+            await write_down(self._engine, self._settings, claim, nothing_sent)
+        else:
+            await dial(self._engine, self._settings, carrier, claim, detection_for(claim.detection, agent))

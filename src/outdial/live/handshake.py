@@ -1,0 +1,118 @@
+"""The media handshake: a carrier opens the audio of an answered call; checked, and its conversation prepared.
+
+The agent is read first and the token used last: a stream that can't be served must not use it up.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable, Mapping
+
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from outdial.accounts.genuine import Genuine
+from outdial.agents.book import AgentBook, ReadyAgent
+from outdial.background import Background
+from outdial.calls.ownership import Answered, Lease, take_stream
+from outdial.calls.records import read_held
+from outdial.carriers.name import CarrierName
+from outdial.conversation.line import Line, MediaSocket
+from outdial.live.conversations import Conversations
+from outdial.telephony.failures import CallError, FailureCode
+from outdial.telephony.state import Ending, EndReason
+
+logger = logging.getLogger(__name__)
+
+STARTS_WITHIN_S = 5.0  # from the token's use to the accepted socket; the latter is a few lines away
+FINISH_S = 10.0
+
+AGENT_NOT_READ = CallError(
+    code=FailureCode.AGENT_FAILED, message="The agent's version could not be read; publish it again."
+)
+NOT_STARTED = CallError(
+    code=FailureCode.AUDIO_LOST, message="The carrier's audio connection was lost before the conversation began."
+)
+
+
+class MediaHandshake:
+    """Opens media streams. One whose socket is lost after the token was used ends its call: nobody would talk."""
+
+    def __init__(
+        self,
+        engine: AsyncEngine,
+        genuine: Genuine,
+        agents: AgentBook,
+        conversations: Conversations,
+        lease: Lease,
+    ) -> None:
+        self._engine = engine
+        self._genuine = genuine
+        self._agents = agents
+        self._conversations = conversations
+        self._lease = lease
+        self._background = Background()
+
+    async def open(
+        self, *, carrier: CarrierName, attempt_id: str, token: str, url: str, headers: Mapping[str, str]
+    ) -> Callable[[MediaSocket], Line] | None:
+        """Check a media websocket's handshake; None refuses it. The token works once.
+
+        The result makes the line for the accepted socket and starts the conversation.
+        """
+        account = await self._genuine.account_of_attempt(carrier, attempt_id)
+        if account is None:
+            return None
+        if not self._genuine.media_handshake(account, url=url, headers=headers):
+            logger.warning("Media stream refused: no valid signature", extra={"attempt_id": attempt_id})
+            return None
+        agent = await self._agent(attempt_id)
+        taking = self._background.start(
+            take_stream(self._engine, attempt_id, token, self._lease), name=f"stream of {attempt_id}"
+        )
+        try:
+            answered = await asyncio.shield(taking)
+        except asyncio.CancelledError:
+            self._background.start(self._end_unless_refused(taking, attempt_id), name="ending a lost media stream")
+            raise
+        if answered is None:
+            logger.warning("Media stream refused: wrong or used token", extra={"attempt_id": attempt_id})
+            return None
+        if agent is None:
+            self._give_up(attempt_id, AGENT_NOT_READ)
+            return None
+        return self._start(carrier, answered, agent)
+
+    async def aclose(self) -> None:
+        """Finish ending the calls whose streams were lost."""
+        await self._background.finish(FINISH_S)
+
+    async def _agent(self, attempt_id: str) -> ReadyAgent | None:
+        """The agent of an attempt's call; None when it can't be read. Raises what the database raises."""
+        call = (await read_held(self._engine, attempt_id)).call
+        try:
+            return await self._agents.agent(call.agent_id or "", call.agent_version or 0)
+        except (LookupError, ValueError):
+            logger.exception("Agent not read", extra={"attempt_id": attempt_id, "agent_id": call.agent_id})
+            return None
+
+    def _start(
+        self, carrier: CarrierName, answered: Answered, agent: ReadyAgent
+    ) -> Callable[[MediaSocket], Line]:
+        """Start the conversation once the socket is there; end the call if it doesn't come."""
+        lost = asyncio.get_running_loop().call_later(
+            STARTS_WITHIN_S, self._give_up, answered.attempt_id, NOT_STARTED
+        )
+
+        def start(socket: MediaSocket) -> Line:
+            lost.cancel()
+            return self._conversations.start(carrier, answered, agent, socket)
+
+        return start
+
+    async def _end_unless_refused(self, taking: asyncio.Task[Answered | None], attempt_id: str) -> None:
+        """The socket was lost while the token was being used."""
+        if await taking is not None:
+            await self._conversations.give_up(attempt_id, Ending(end_reason=EndReason.FAILED, error=NOT_STARTED))
+
+    def _give_up(self, attempt_id: str, error: CallError) -> None:
+        ending = Ending(end_reason=EndReason.FAILED, error=error)
+        self._background.start(self._conversations.give_up(attempt_id, ending), name="ending a call without audio")

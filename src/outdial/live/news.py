@@ -1,0 +1,78 @@
+"""News of live calls: what others write down about a call (a hang-up, a command, a verdict), passed on to the
+conversation that is held here."""
+
+import asyncio
+import logging
+from datetime import UTC, datetime
+
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from outdial.calls.records import CALL_COLUMNS, CallRecord
+from outdial.db.engine import reading
+from outdial.db.notify import Notifications
+from outdial.db.tables import calls
+from outdial.db.wake import Wake
+from outdial.live.commands import CommandDesk
+from outdial.live.conversations import Conversations
+from outdial.telephony.verdict import Verdict, WhoAnswered
+
+logger = logging.getLogger(__name__)
+
+TRY_AGAIN_S = 1.0
+
+
+class News:
+    """Told by NOTIFY `outdial_control`, and when a conversation begins: something may be older than its stream."""
+
+    def __init__(self, engine: AsyncEngine, notifications: Notifications, conversations: Conversations) -> None:
+        self._engine = engine
+        self._notifications = notifications
+        self._conversations = conversations
+        self._commands = CommandDesk(engine)
+        self._wake = Wake(lambda call_id: conversations.session(call_id) is not None)
+        conversations.when_begun(self._wake.tell)
+
+    async def run(self) -> None:
+        """Pass on what is written down, until cancelled."""
+        with self._wake.listening(self._notifications, "outdial_control"):
+            while True:
+                told = await self._wake.wait()
+                call_ids = set(self._conversations.call_ids) if "" in told else set(told)
+                try:
+                    await self._pass_on(call_ids)
+                except Exception:
+                    logger.exception("Live calls not read; trying again")
+                    await asyncio.sleep(TRY_AGAIN_S)
+                    for call_id in told:
+                        self._wake.tell(call_id)
+
+    async def aclose(self) -> None:
+        """Wait for the answers to commands; the conversations must have ended."""
+        await self._commands.aclose()
+
+    async def _pass_on(self, call_ids: set[str]) -> None:
+        if not call_ids:
+            return
+        query = select(*CALL_COLUMNS).where(calls.c.id.in_(call_ids))
+        async with reading(self._engine) as conn:
+            records = [CallRecord.of(row) for row in (await conn.execute(query)).mappings()]
+        held = {call_id: session for call_id in call_ids if (session := self._conversations.session(call_id))}
+        await self._commands.take({call_id: session.carry_out for call_id, session in held.items()})
+        for call in records:
+            session = self._conversations.session(call.id)
+            if session is None:
+                continue
+            if call.hang_up_requested_at is not None:
+                session.ask_hang_up()
+            if call.answered_by is not None:
+                session.answered_by_is(_as_verdict(call.answered_by))
+
+
+def _as_verdict(answered_by: WhoAnswered) -> Verdict:
+    return Verdict(
+        answered_by=answered_by.category,
+        at=datetime.now(UTC),
+        evidence=answered_by.evidence,
+        message_end=answered_by.message_end,
+    )
