@@ -15,10 +15,10 @@ from outdial.simulator.line import Line, ends
 from outdial.simulator.phone import Phone
 from outdial.simulator.telnyx import amd, cost
 from outdial.simulator.telnyx.leg import Ending, Leg, stamp
+from outdial.simulator.telnyx.parameters import Detection, Dial, Stream
 from outdial.simulator.telnyx.party import Party, Shared
-from outdial.simulator.telnyx.playing import Playlist
+from outdial.simulator.telnyx.playback import Playlist
 from outdial.simulator.telnyx.streaming import Streaming
-from outdial.simulator.telnyx.wishes import Detection, Dial, Stream
 
 logger = logging.getLogger(__name__)
 
@@ -84,10 +84,10 @@ class TelnyxCall(Party):
         if self.line is not None and not self.over:
             self._pick_up(self.line)
 
-    def stream(self, wish: Stream) -> None:
+    def stream(self, wanted: Stream) -> None:
         """Open a media stream; there is one at a time."""
         assert self.streaming is None
-        self.streaming = Streaming(self, wish, self._stream_closed)
+        self.streaming = Streaming(self, wanted, self._stream_closed)
         self.streaming.open()
 
     def press(self, digits: str, duration_ms: int = DIGIT_MS) -> None:

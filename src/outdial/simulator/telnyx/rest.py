@@ -14,8 +14,8 @@ from outdial.simulator.dialling import reply_to_dial
 from outdial.simulator.faults import FaultKind
 from outdial.simulator.telnyx import errors, requests
 from outdial.simulator.telnyx.account import TelnyxAccount
+from outdial.simulator.telnyx.administration import Administration
 from outdial.simulator.telnyx.commands import Commands
-from outdial.simulator.telnyx.configuration import Configuration
 from outdial.simulator.telnyx.inventory import Application
 from outdial.simulator.telnyx.requests import Body, is_url
 from outdial.simulator.telnyx.resources import (
@@ -57,7 +57,7 @@ class TelnyxRest:
             ("GET", "/balance", self._fetch_balance),
             ("GET", "/webhook_deliveries", self._list_deliveries),
             ("GET", "/webhook_deliveries/{id}", self._fetch_delivery),
-            *Configuration(self._account).endpoints(),
+            *Administration(self._account).endpoints(),
         ]
         return routes(table, self._account.admits)
 

@@ -278,10 +278,10 @@ class TwilioCall:
         self.ended.set()
 
     def _progress(self, status: Status, event: str, **facts: str) -> asyncio.Task[None] | None:
-        call, wish = self.call, self.wishes.status_callback
+        call, wanted = self.call, self.wishes.status_callback
         call.status = status
         call.updated_at = self._now()
-        if event not in wish.events or not wish.url:
+        if event not in wanted.events or not wanted.url:
             return None
         form = {
             **self.identity(),
@@ -291,7 +291,7 @@ class TwilioCall:
             **facts,
         }
         self._callbacks_sent += 1
-        return self.callbacks.post(event, wish.url, wish.method, form)
+        return self.callbacks.post(event, wanted.url, wanted.method, form)
 
     async def _fetch(self, url: str, method: str, extra: dict[str, str]) -> str:
         try:

@@ -15,7 +15,7 @@ from starlette.routing import Route
 from outdial.simulator.calls import Call, Direction, Status
 from outdial.simulator.dialling import reply_to_dial
 from outdial.simulator.faults import FaultKind
-from outdial.simulator.twilio import errors, rehearsal, requests
+from outdial.simulator.twilio import dry_run, errors, requests
 from outdial.simulator.twilio.account import Account
 from outdial.simulator.twilio.numbers import NumberResources
 from outdial.simulator.twilio.requests import Form
@@ -93,7 +93,7 @@ class TwilioRest:
             raise errors.not_found(request.url.path)
         form = Form(await _body(request) if request.method == "POST" else request.url.query)
         if test:
-            return rehearsal.answer(request.method, request.url.path, form, self._test[0])
+            return dry_run.answer(request.method, request.url.path, form, self._test[0])
         return await endpoint(request, form)
 
     def _authenticate(self, request: Request) -> bool:

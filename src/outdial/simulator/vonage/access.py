@@ -13,7 +13,7 @@ from starlette.routing import Route
 from outdial.simulator.vonage import errors, tokens
 from outdial.simulator.vonage.account import Account
 from outdial.simulator.vonage.applications import Application
-from outdial.simulator.vonage.shapes import Invalid
+from outdial.simulator.vonage.validation import Invalid
 
 MAX_BODY_BYTES = 256 * 1024
 

@@ -6,15 +6,15 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import Any
 
+from outdial.simulator.callback_queue import CallbackQueue
 from outdial.simulator.calls import Call, Direction, Status, Subscriber
 from outdial.simulator.carrier import CannotCallIn
 from outdial.simulator.network import Network
-from outdial.simulator.outbox import Outbox
 from outdial.simulator.vonage import tokens
 from outdial.simulator.vonage.applications import Application, signed_by_default
 from outdial.simulator.vonage.call import Converse, PhoneLeg, WebSocketLeg, Wishes
+from outdial.simulator.vonage.conferences import Conferences
 from outdial.simulator.vonage.legs import Leg, Legs, digits, new_conversation, new_uuid
-from outdial.simulator.vonage.rooms import Rooms
 from outdial.simulator.vonage.webhooks import Callbacks, Signer
 
 KEPT_RECORDINGS = 50
@@ -71,7 +71,7 @@ class Account:
         self.applications: dict[str, Application] = {first.id: first}
         self.numbers = {digits(number): Number(msisdn=digits(number)) for number in config.numbers}
         self.legs = Legs(network.book)
-        self.rooms = Rooms()
+        self.conferences = Conferences()
         self.recordings: dict[str, bytes] = {}  # WAV files by id
         self.region_url = ""  # where the customer has reached us
         self.new_calls = RollingSecond(config.calls_per_second)
@@ -203,7 +203,7 @@ class Account:
         callbacks = Callbacks(
             network=self.network,
             signer=self._signer(application),
-            outbox=Outbox(self.network, account=self.account_id, numbers=(to, from_)),
+            queue=CallbackQueue(self.network, account=self.account_id, numbers=(to, from_)),
             fallback=application.webhook("fallback_answer_url"),
             retry_delay_s=self.config.event_retry_delay_s,
         )

@@ -16,8 +16,8 @@ from outdial.simulator.vonage.connect import connect_websocket
 from outdial.simulator.vonage.dial import connect_phone
 from outdial.simulator.vonage.ncco import Action, Ncco
 from outdial.simulator.vonage.recording import record
-from outdial.simulator.vonage.shapes import Invalid
 from outdial.simulator.vonage.sound import play_file, press, say
+from outdial.simulator.vonage.validation import Invalid
 from outdial.simulator.vonage.webhooks import Webhook
 
 SYNTAX_ERROR = "Syntax error in NCCO. Invalid value type or action."
@@ -113,7 +113,7 @@ class _Runner:
             case ncco.Stream(stream_url=[url], loop=loop, barge_in=barge_in):
                 await self._interruptible(play_file(live, url, loop), barge_in)
             case ncco.Wait(timeout=timeout_s):
-                await live.stage.play(silence(round(timeout_s * 1000)))
+                await live.audio.play(silence(round(timeout_s * 1000)))
             case ncco.Connect():
                 return await self._connect(action)
             case ncco.Input():
@@ -145,12 +145,12 @@ class _Runner:
             self._keys += digit
             pressed.set()
 
-        self._live.stage.on_key.add(on_key)
+        self._live.audio.on_key.add(on_key)
         waiting = asyncio.create_task(pressed.wait())
         try:
             await first_of(task, waiting)
         finally:
-            self._live.stage.on_key.discard(on_key)
+            self._live.audio.on_key.discard(on_key)
             task.cancel()
             waiting.cancel()
 
@@ -195,39 +195,39 @@ class _Runner:
             return None
         return await self._ask(webhook, events.pressed(live.leg, live.now(), digits, timed_out=timed_out, **facts))
 
-    async def _collect(self, wish: ncco.DtmfInput) -> tuple[str, bool]:
+    async def _collect(self, wanted: ncco.DtmfInput) -> tuple[str, bool]:
         """The digits until there are enough, or none came for a while; whether it was the latter."""
         digits, self._keys = self._keys, ""
         news: asyncio.Queue[str] = asyncio.Queue()
-        self._live.stage.on_key.add(news.put_nowait)
+        self._live.audio.on_key.add(news.put_nowait)
         try:
-            while len(digits) < wish.max_digits:
-                async with asyncio.timeout(wish.time_out):
+            while len(digits) < wanted.max_digits:
+                async with asyncio.timeout(wanted.time_out):
                     digit = await news.get()
-                if digit == "#" and wish.submit_on_hash:
+                if digit == "#" and wanted.submit_on_hash:
                     return digits, False
                 digits += digit
         except TimeoutError:
             return digits, True
         finally:
-            self._live.stage.on_key.discard(news.put_nowait)
+            self._live.audio.on_key.discard(news.put_nowait)
         return digits, False
 
     # -- conversation
 
     async def _join(self, action: ncco.Conversation) -> None:
-        live, rooms = self._live, self._live.account.rooms
+        live, conferences = self._live, self._live.account.conferences
         muted = action.mute or action.can_speak == []
-        room, seat = rooms.enter(
+        conference, participant = conferences.enter(
             live.leg.application_id, action.name, starts=action.start_on_enter, muted=muted
         )
-        live.move(room.conversation_uuid)
-        live.stage.party = seat
+        live.move(conference.conversation_uuid)
+        live.audio.party = participant
         try:
-            await room.closed.wait()
+            await conference.over.wait()
         finally:
-            live.stage.party = Nobody()
-            rooms.leave(room, seat, ends=action.end_on_exit)
+            live.audio.party = Nobody()
+            conferences.leave(conference, participant, ends=action.end_on_exit)
 
     async def _ask(self, webhook: Webhook, body: dict[str, Any]) -> Ncco | None:
         """Report an event whose reply may be an NCCO; anything else lets the present one go on."""

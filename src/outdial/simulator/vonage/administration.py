@@ -14,9 +14,9 @@ from starlette.routing import Route
 from outdial.simulator.vonage import access, errors, tokens
 from outdial.simulator.vonage.account import Account, Number
 from outdial.simulator.vonage.applications import Application, ApplicationRequest, checked_key
-from outdial.simulator.vonage.legs import Leg, Word, digits, new_uuid
+from outdial.simulator.vonage.legs import Leg, LegStatus, digits, new_uuid
 from outdial.simulator.vonage.resources import offset_time, record_json
-from outdial.simulator.vonage.shapes import Invalid, decode
+from outdial.simulator.vonage.validation import Invalid, decode
 
 BALANCE_EUR = 10.171275
 LONGEST_REPORT = timedelta(hours=24)
@@ -258,7 +258,7 @@ class _Reports:
 def _product(leg: Leg) -> str:
     if not leg.is_phone:
         return "WEBSOCKET-CALL"
-    return "VOICE-CALL" if leg.status is Word.COMPLETED else "VOICE-FAILED"
+    return "VOICE-CALL" if leg.status is LegStatus.COMPLETED else "VOICE-FAILED"
 
 
 def _instant(request: Request, name: str) -> datetime:

@@ -14,9 +14,9 @@ from outdial.simulator.faults import Fault, FaultKind
 from outdial.simulator.line import Line
 from outdial.simulator.vonage import events
 from outdial.simulator.vonage.applications import Application
-from outdial.simulator.vonage.legs import Leg, Word, digits, new_conversation
+from outdial.simulator.vonage.audio import LegAudio
+from outdial.simulator.vonage.legs import Leg, LegStatus, digits, new_conversation
 from outdial.simulator.vonage.ncco import AdvancedDetection, Ncco
-from outdial.simulator.vonage.stage import Stage
 from outdial.simulator.vonage.webhooks import Callbacks, NoAnswer, Webhook
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ class Wishes:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ending:
-    word: Word
+    status: LegStatus
     sip_code: int | None = None
     detail: str = ""
     by: str = ""
@@ -76,17 +76,17 @@ class Ending:
         return {name: value for name, value in facts.items() if value}
 
 
-INVALID_NUMBER = Ending(word=Word.REJECTED, detail="invalid_number", by=PLATFORM)
-NO_ROUTE = Ending(word=Word.FAILED, sip_code=404, detail="cannot_route", by=PLATFORM)
-CARRIER_TIMEOUT = Ending(word=Word.UNANSWERED, sip_code=480, detail="carrier_timeout", by=USER)
+INVALID_NUMBER = Ending(status=LegStatus.REJECTED, detail="invalid_number", by=PLATFORM)
+NO_ROUTE = Ending(status=LegStatus.FAILED, sip_code=404, detail="cannot_route", by=PLATFORM)
+CARRIER_TIMEOUT = Ending(status=LegStatus.UNANSWERED, sip_code=480, detail="carrier_timeout", by=USER)
 NOT_REACHED = {
     Reaction.NO_SUCH_NUMBER: Ending(
-        word=Word.FAILED, sip_code=404, detail="number_out_of_service", by=PLATFORM
+        status=LegStatus.FAILED, sip_code=404, detail="number_out_of_service", by=PLATFORM
     ),
-    Reaction.BUSY: Ending(word=Word.BUSY, sip_code=486, by=USER),
-    Reaction.DECLINES: Ending(word=Word.REJECTED, sip_code=603, detail="declined", by=USER),
-    Reaction.RINGS_OUT: Ending(word=Word.TIMEOUT),
-    Reaction.UNREACHABLE: Ending(word=Word.UNANSWERED, sip_code=480, detail="unavailable", by=USER),
+    Reaction.BUSY: Ending(status=LegStatus.BUSY, sip_code=486, by=USER),
+    Reaction.DECLINES: Ending(status=LegStatus.REJECTED, sip_code=603, detail="declined", by=USER),
+    Reaction.RINGS_OUT: Ending(status=LegStatus.TIMEOUT),
+    Reaction.UNREACHABLE: Ending(status=LegStatus.UNANSWERED, sip_code=480, detail="unavailable", by=USER),
 }
 
 Converse = Callable[["PhoneLeg"], Awaitable[None]]
@@ -121,7 +121,7 @@ class PhoneLeg:
         self.wishes = wishes
         self.callbacks = callbacks
         self.far_end = far_end(account.network, call, carrier="vonage")
-        self.stage = Stage()
+        self.audio = LegAudio()
         self.line: Line | None = None  # once answered
         self.dialled = asyncio.Event()
         self.answered = asyncio.Event()
@@ -144,11 +144,11 @@ class PhoneLeg:
     def hang_up(self, by: str = PLATFORM) -> None:
         """`by` is USER for the phone itself."""
         if self.answered.is_set():
-            self.end(Ending(word=Word.COMPLETED, sip_code=200, by=by))
+            self.end(Ending(status=LegStatus.COMPLETED, sip_code=200, by=by))
         elif self.call.direction is Direction.INBOUND and by != USER:
-            self.end(Ending(word=Word.REJECTED, sip_code=603, by=by))
+            self.end(Ending(status=LegStatus.REJECTED, sip_code=603, by=by))
         else:
-            self.end(Ending(word=Word.CANCELLED, by=by))
+            self.end(Ending(status=LegStatus.CANCELLED, by=by))
 
     def redirect(self, source: Webhook | Ncco) -> None:
         """Move to a conversation of its own and run another NCCO there."""
@@ -221,7 +221,7 @@ class PhoneLeg:
         if not await (self._arrive() if inbound else self._reach()):
             return
         self.line = await self.far_end.line(on_hang_up=lambda: self.hang_up(USER))
-        self.line.peer = self.stage
+        self.line.peer = self.audio
         if not inbound:
             self.pick_up()
         await self._converse(self)
@@ -230,21 +230,21 @@ class PhoneLeg:
     async def _arrive(self) -> bool:
         """A call from outside rings until an NCCO answers it."""
         self.call.dialled_at = self.now()
-        self._progress(Word.STARTED)
-        self._progress(Word.RINGING)
+        self._progress(LegStatus.STARTED)
+        self._progress(LegStatus.RINGING)
         return True
 
     async def _reach(self) -> bool:
         """Dial and let it ring; whether somebody answers."""
         self.call.dialled_at = self.now()
-        self.first_callback = self._progress(Word.STARTED)
+        self.first_callback = self._progress(LegStatus.STARTED)
         self.dialled.set()
         number = digits(self.call.to)
         if number.startswith("0") or len(number) < 8:
             self.end(INVALID_NUMBER)
             return False
         patience_s = min(self.wishes.ring_timeout_s, NETWORK_GIVES_UP_S)
-        reaction = await self.far_end.ring(patience_s, lambda: self._progress(Word.RINGING))
+        reaction = await self.far_end.ring(patience_s, lambda: self._progress(LegStatus.RINGING))
         if reaction is Reaction.ANSWERS:
             return True
         gave_up = reaction is Reaction.RINGS_OUT and patience_s < self.wishes.ring_timeout_s
@@ -256,20 +256,20 @@ class PhoneLeg:
         if self.answered.is_set():
             return
         self.call.answered_at = self.leg.answered_at = self.now()
-        self._progress(Word.ANSWERED)
+        self._progress(LegStatus.ANSWERED)
         self.network.pacer.add(self.phone_line)
         self._limit = asyncio.get_running_loop().call_later(self.wishes.time_limit_s, self.hang_up)
         self.answered.set()
 
-    def _progress(self, word: Word) -> asyncio.Task[None] | None:
-        self._set_status(word)
-        make = events.answered if word is Word.ANSWERED else events.progress
-        return self.post(events.name_of(word), make(self.leg, self.now()))
+    def _progress(self, status: LegStatus) -> asyncio.Task[None] | None:
+        self._set_status(status)
+        make = events.answered if status is LegStatus.ANSWERED else events.progress
+        return self.post(events.name_of(status), make(self.leg, self.now()))
 
     def _finish(self, talk: asyncio.Task[None]) -> None:
         if not talk.cancelled() and (error := talk.exception()) is not None:
             logger.error("A simulated call broke", exc_info=error, extra={"call_uuid": self.leg.uuid})
-            self.end(NO_ROUTE if not self.answered.is_set() else Ending(word=Word.COMPLETED, by=PLATFORM))
+            self.end(NO_ROUTE if not self.answered.is_set() else Ending(status=LegStatus.COMPLETED, by=PLATFORM))
         if self.line is not None:
             self.call.heard_digits = self.line.phone.heard_digits
             self.network.pacer.remove(self.line)
@@ -278,12 +278,12 @@ class PhoneLeg:
         self.call.ended_at = self.leg.ended_at = self.now()
         self.call.sip_code = ending.sip_code
         self.leg.detail = ending.detail
-        self._set_status(ending.word)
-        if ending.word is Word.COMPLETED:
+        self._set_status(ending.status)
+        if ending.status is LegStatus.COMPLETED:
             body = events.completed(self.leg, self.now(), disconnected_by=ending.by)
         else:
             body = events.progress(self.leg, self.now(), **ending.facts())
-        if self.wishes.asks and ending.word not in (Word.COMPLETED, Word.CANCELLED):
+        if self.wishes.asks and ending.status not in (LegStatus.COMPLETED, LegStatus.CANCELLED):
             self.unreported = body
         else:
             self.post(events.ENDED, body)
@@ -291,9 +291,9 @@ class PhoneLeg:
         self.account.live.pop(self.leg.uuid, None)
         self.ended.set()
 
-    def _set_status(self, word: Word) -> None:
-        self.leg.status = word
-        self.call.status = word.status
+    def _set_status(self, status: LegStatus) -> None:
+        self.leg.status = status
+        self.call.status = status.call_status
         self.call.updated_at = self.now()
 
 

@@ -36,13 +36,13 @@ async def connect_phone(
         await first_of(answered, living)
         ringing.cancel()
         if child.line is not None and not child.over:
-            live.stage.party, child.stage.party = ends()
+            live.audio.party, child.audio.party = ends()
         await first_of(living, child.redirected)
         left = not living.done()
     finally:
         ringing.cancel()
         answered.cancel()
-        live.stage.party = child.stage.party = Nobody()
+        live.audio.party = child.audio.party = Nobody()
         if not left:
             child.hang_up()
     return await report(child.unreported) if child.unreported is not None else None
@@ -87,4 +87,4 @@ async def _stay(live: PhoneLeg) -> None:
 
 async def _ring_back(live: PhoneLeg) -> None:
     while True:
-        await live.stage.play(tones.ringback(RINGBACK_MS))
+        await live.audio.play(tones.ringback(RINGBACK_MS))

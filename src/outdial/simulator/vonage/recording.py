@@ -20,7 +20,7 @@ MAX_RECORDED_MS = 600_000  # what this simulator keeps; Vonage records up to two
 
 
 class Recorder:
-    """A stage.Listener. `done` is set when the action's own condition ends the recording."""
+    """A audio.Listener. `done` is set when the action's own condition ends the recording."""
 
     def __init__(self, action: Record) -> None:
         self.done = asyncio.Event()
@@ -68,15 +68,15 @@ class Recorder:
 async def record(live: PhoneLeg, action: Record) -> None:
     """Until the action's condition is met; without one, until this is cancelled at the end of the call."""
     if action.beep_start:
-        await live.stage.play(tones.beep())
+        await live.audio.play(tones.beep())
     recorder, start = Recorder(action), live.now()
-    live.stage.listeners.add(recorder)
-    live.stage.on_key.add(recorder.key)
+    live.audio.listeners.add(recorder)
+    live.audio.on_key.add(recorder.key)
     try:
         await recorder.done.wait()
     finally:
-        live.stage.listeners.discard(recorder)
-        live.stage.on_key.discard(recorder.key)
+        live.audio.listeners.discard(recorder)
+        live.audio.on_key.discard(recorder.key)
         _report(live, action, recorder, start)
 
 

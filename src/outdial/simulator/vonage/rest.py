@@ -16,10 +16,10 @@ from outdial.simulator.vonage import access, administration, errors, events, req
 from outdial.simulator.vonage.account import Account
 from outdial.simulator.vonage.applications import Application
 from outdial.simulator.vonage.call import PhoneLeg
-from outdial.simulator.vonage.legs import Leg, Word, digits
+from outdial.simulator.vonage.legs import Leg, LegStatus, digits
 from outdial.simulator.vonage.resources import call_json, calls_page
-from outdial.simulator.vonage.shapes import Invalid, decode
 from outdial.simulator.vonage.sound import play_file, press, say
+from outdial.simulator.vonage.validation import Invalid, decode
 from outdial.simulator.vonage.webhooks import Webhook
 
 logger = logging.getLogger(__name__)
@@ -113,8 +113,8 @@ class VonageRest:
         query = request.query_params
         size = access.whole_number(request, "page_size", 10, 1, 100)
         first = access.whole_number(request, "record_index", 0, 0)
-        if query.get("status", Word.STARTED) not in set(Word):
-            raise Invalid("status", f"must be one of {', '.join(Word)}")
+        if query.get("status", LegStatus.STARTED) not in set(LegStatus):
+            raise Invalid("status", f"must be one of {', '.join(LegStatus)}")
         if query.get("order", "asc") not in ("asc", "desc"):
             raise Invalid("order", "must be asc or desc")
         start, end = _instant(request, "date_start"), _instant(request, "date_end")
@@ -153,9 +153,9 @@ class VonageRest:
                     raise errors.not_found()
                 live.redirect(destination)
             case "mute" | "unmute":
-                live.stage.muted = wanted.action == "mute"
+                live.audio.muted = wanted.action == "mute"
             case "earmuff" | "unearmuff":
-                live.stage.earmuffed = wanted.action == "earmuff"
+                live.audio.earmuffed = wanted.action == "earmuff"
         return Response(status_code=204)
 
     def _leg(self, request: Request, application: Application) -> Leg:
@@ -222,7 +222,7 @@ class VonageRest:
 
         self._unhook(live)
         live.listening = report
-        live.stage.on_key.add(report)
+        live.audio.on_key.add(report)
         return Response(status_code=200)
 
     async def _stop_listening(self, request: Request, live: PhoneLeg) -> Response:
@@ -231,7 +231,7 @@ class VonageRest:
 
     def _unhook(self, live: PhoneLeg) -> None:
         if live.listening is not None:
-            live.stage.on_key.discard(live.listening)
+            live.audio.on_key.discard(live.listening)
             live.listening = None
 
     # -- recordings

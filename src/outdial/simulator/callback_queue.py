@@ -12,7 +12,7 @@ REORDER_PATIENCE_S = 2.0   # how long a reordered callback waits for one to over
 Send = Callable[[], Awaitable[None]]
 
 
-class Outbox:
+class CallbackQueue:
     """Callbacks go out in order while the customer answers them quickly; no carrier promises even that."""
 
     def __init__(self, network: Network, *, account: str, numbers: tuple[str, ...]) -> None:
