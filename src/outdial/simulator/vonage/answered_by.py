@@ -12,6 +12,7 @@ from outdial.simulator.phone import Phone
 from outdial.simulator.vonage import events
 from outdial.simulator.vonage.call import Detection, PhoneLeg
 from outdial.simulator.vonage.legs import LegStatus
+from outdial.simulator.waiting import first_of
 
 TUNING = Tuning(timeout_ms=5000)  # "up to 4 to 5 seconds"; unsure then, it says human
 MACHINES = frozenset({Verdict.MACHINE_START, Verdict.FAX})
@@ -32,13 +33,8 @@ async def detect(live: PhoneLeg, detection: Detection) -> None:
         if detection.hang_up:
             live.hang_up()
         elif detection.beep:
-            try:
-                async with asyncio.timeout(detection.beep_timeout_s):
-                    await ear.beep.wait()
-            except TimeoutError:
-                _tell(live, "machine", "beep_timeout")
-            else:
-                _tell(live, "machine", "beep_start")
+            beeped = await first_of(ear.beep, at_most_s=detection.beep_timeout_s)
+            _tell(live, "machine", "beep_start" if beeped else "beep_timeout")
     finally:
         live.phone_line.heard_by = None
 
