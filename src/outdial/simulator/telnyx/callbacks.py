@@ -78,7 +78,7 @@ class Courier:
             if await self._try(delivery, target, delays_s, timeout_s):
                 break
         else:
-            logger.warning("A callback could not be delivered", extra={"event": name})
+            logger.warning("Callback not delivered", extra={"event": name})
         self.deliveries.append(delivery)
 
     async def _try(

@@ -143,7 +143,7 @@ class TwilioCall:
 
     def note(self, code: int, message: str, *, url: str = "", warning: bool = False) -> None:
         """Record a notification, as Twilio's debugger would show it."""
-        logger.info("A call has a notification", extra={"call_sid": self.call.id, "code": code})
+        logger.info("Call notification recorded", extra={"call_sid": self.call.id, "code": code})
         self.call.notifications.append(
             Notification(code=code, message=message, at=self._now(), request_url=url, warning=warning)
         )

@@ -118,7 +118,7 @@ class Callbacks:
         try:
             response = await ask(self._http, self._auth_token, url, method, form, token)
         except (httpx.HTTPError, httpx.InvalidURL, TimeoutError) as exc:
-            logger.warning("A callback could not be delivered", extra={"reason": type(exc).__name__})
+            logger.warning("Callback not delivered", extra={"reason": type(exc).__name__})
         else:
             if response.status_code >= 400:
-                logger.warning("A callback was refused", extra={"status": response.status_code})
+                logger.warning("Callback refused by customer", extra={"status": response.status_code})

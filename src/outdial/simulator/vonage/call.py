@@ -181,7 +181,7 @@ class PhoneLeg:
         self.post(events.OTHER, events.error(self.leg, self.now(), reason))
 
     def note(self, message: str, url: str = "") -> None:
-        logger.info("A call has a notification", extra={"call_uuid": self.leg.uuid})
+        logger.info("Call notification recorded", extra={"call_uuid": self.leg.uuid})
         self.call.notifications.append(Notification(code=0, message=message, at=self.now(), request_url=url))
 
     def strikes(self, kind: FaultKind) -> Fault | None:
@@ -268,7 +268,7 @@ class PhoneLeg:
 
     def _finish(self, talk: asyncio.Task[None]) -> None:
         if not talk.cancelled() and (error := talk.exception()) is not None:
-            logger.error("A simulated call broke", exc_info=error, extra={"call_uuid": self.leg.uuid})
+            logger.error("Simulated call failed", exc_info=error, extra={"call_uuid": self.leg.uuid})
             self.end(NO_ROUTE if not self.answered.is_set() else Ending(status=LegStatus.COMPLETED, by=PLATFORM))
         if self.line is not None:
             self.call.heard_digits = self.line.phone.heard_digits

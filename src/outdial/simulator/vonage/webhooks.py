@@ -119,11 +119,11 @@ class Callbacks:
             try:
                 response = await self._request(webhook, payload)
             except (httpx.HTTPError, httpx.InvalidURL, TimeoutError) as exc:
-                logger.warning("A callback could not be delivered", extra={"reason": type(exc).__name__})
+                logger.warning("Callback not delivered", extra={"reason": type(exc).__name__})
                 return
             if response.status_code < 400:
                 return
-            logger.warning("A callback was refused", extra={"status": response.status_code})
+            logger.warning("Callback refused by customer", extra={"status": response.status_code})
             if response.status_code < 500:
                 return
 
