@@ -26,9 +26,8 @@ from outdial.simulator.telnyx.rest import TelnyxRest
 from outdial.simulator.twilio.account import Account
 from outdial.simulator.twilio.rest import TwilioRest
 from outdial.simulator.voices import Voice, offline_voice
-from outdial.simulator.vonage import actions
-from outdial.simulator.vonage.account import Account as VonageAccount
-from outdial.simulator.vonage.account import VonageConfig
+from outdial.simulator.vonage.account import VonageAccount
+from outdial.simulator.vonage.config import VonageConfig
 from outdial.simulator.vonage.rest import VonageRest
 from outdial.speech.base import TextToSpeech
 
@@ -122,7 +121,8 @@ def create_app(
         test_token=config.test_auth_token,
         max_concurrent_requests=config.max_concurrent_requests,
     )
-    vonage = VonageAccount(network, config.vonage, actions.converse)
+    vonage_rest = VonageRest(network, config.vonage)
+    vonage = vonage_rest.account
     telnyx = TelnyxAccount(network, config.telnyx)
 
     carriers = (account, vonage, telnyx)
@@ -140,7 +140,7 @@ def create_app(
             *Control(network, carriers).routes(),
             BrowserPhones(network, carriers, config.allowed_origins).route(),
             *rest.routes(),
-            *VonageRest(vonage).routes(),
+            *vonage_rest.routes(),
             *TelnyxRest(telnyx).routes(),  # last: answers everything under /v2
         ],
         lifespan=lifespan,

@@ -12,7 +12,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from outdial.simulator.vonage import access, errors, tokens
-from outdial.simulator.vonage.account import Account, Number
+from outdial.simulator.vonage.account import Number, VonageAccount
 from outdial.simulator.vonage.applications import Application, ApplicationRequest, checked_key
 from outdial.simulator.vonage.legs import Leg, LegStatus, digits, new_uuid
 from outdial.simulator.vonage.resources import offset_time, record_json
@@ -24,7 +24,7 @@ PRODUCTS = ("VOICE-CALL", "VOICE-FAILED", "WEBSOCKET-CALL")
 SUCCESS = {"error-code": "200", "error-code-label": "success"}
 
 
-def routes(account: Account) -> list[Route]:
+def routes(account: VonageAccount) -> list[Route]:
     applications, numbers = _Applications(account), _Numbers(account)
 
     def invalid_payload(exc: Invalid) -> errors.RestError:
@@ -60,7 +60,7 @@ def routes(account: Account) -> list[Route]:
 
 
 class _Applications:
-    def __init__(self, account: Account) -> None:
+    def __init__(self, account: VonageAccount) -> None:
         self._account = account
 
     async def list(self, request: Request) -> Response:
@@ -133,7 +133,7 @@ class _Applications:
 
 
 class _Numbers:
-    def __init__(self, account: Account) -> None:
+    def __init__(self, account: VonageAccount) -> None:
         self._account = account
 
     async def balance(self, request: Request) -> Response:
@@ -209,7 +209,7 @@ def _number_json(number: Number) -> dict[str, Any]:
 
 
 class _Reports:
-    def __init__(self, account: Account) -> None:
+    def __init__(self, account: VonageAccount) -> None:
         self._account = account
 
     async def records(self, request: Request) -> Response:

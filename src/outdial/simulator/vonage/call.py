@@ -5,22 +5,21 @@ import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 from outdial.simulator.callees import Reaction
 from outdial.simulator.calls import Call, Direction, Notification
 from outdial.simulator.far_end import far_end
 from outdial.simulator.faults import Fault, FaultKind
 from outdial.simulator.line import Line
+from outdial.simulator.network import Network
 from outdial.simulator.vonage import events
 from outdial.simulator.vonage.applications import Application
 from outdial.simulator.vonage.audio import LegAudio
 from outdial.simulator.vonage.legs import Leg, LegStatus, digits, new_conversation
 from outdial.simulator.vonage.ncco import AdvancedDetection, Ncco
 from outdial.simulator.vonage.webhooks import Callbacks, NoAnswer, Webhook
-
-if TYPE_CHECKING:
-    from outdial.simulator.vonage.account import Account
+from outdial.simulator.waiting import run_until
 
 logger = logging.getLogger(__name__)
 
@@ -105,22 +104,23 @@ class PhoneLeg:
 
     def __init__(
         self,
-        account: "Account",
+        network: Network,
         application: Application,
         leg: Leg,
         call: Call,
         wishes: Wishes,
         callbacks: Callbacks,
+        *,
         converse: Converse,
+        on_end: Callable[[], None],
     ) -> None:
-        self.account = account
         self.application = application  # also when it has been deleted since
-        self.network = account.network
+        self.network = network
         self.leg = leg
         self.call = call
         self.wishes = wishes
         self.callbacks = callbacks
-        self.far_end = far_end(account.network, call, carrier="vonage")
+        self.far_end = far_end(network, call, carrier="vonage")
         self.audio = LegAudio()
         self.line: Line | None = None  # once answered
         self.dialled = asyncio.Event()
@@ -130,7 +130,9 @@ class PhoneLeg:
         self.redirected: asyncio.Future[Webhook | Ncco] = asyncio.get_running_loop().create_future()
         self.listening: Callable[[str], None] | None = None  # a DTMF listener set through REST
         self.unreported: dict[str, Any] | None = None  # the last event, left to whoever asks
+        self.sound: asyncio.Task[None] | None = None  # started through REST
         self._converse = converse
+        self._on_end = on_end
         self._over: asyncio.Future[Ending] = asyncio.get_running_loop().create_future()
         self._limit: asyncio.TimerHandle | None = None
 
@@ -206,15 +208,13 @@ class PhoneLeg:
 
     async def live(self) -> None:
         """Dial, ring, converse, until one side ends it. Cancelled when the simulator closes."""
-        talk = asyncio.create_task(self._dial_and_talk())
         try:
-            await first_of(talk, self._over)
+            await run_until(self._dial_and_talk(), self._over)
+        except Exception:
+            logger.exception("Simulated call failed", extra={"call_uuid": self.leg.uuid})
+            self.end(Ending(status=LegStatus.COMPLETED, by=PLATFORM) if self.answered.is_set() else NO_ROUTE)
         finally:
-            if self._limit is not None:
-                self._limit.cancel()
-            talk.cancel()
-            await asyncio.gather(talk, return_exceptions=True)
-            self._finish(talk)
+            self._finish()
 
     async def _dial_and_talk(self) -> None:
         inbound = self.call.direction is Direction.INBOUND
@@ -266,10 +266,9 @@ class PhoneLeg:
         make = events.answered if status is LegStatus.ANSWERED else events.progress
         return self.post(events.name_of(status), make(self.leg, self.now()))
 
-    def _finish(self, talk: asyncio.Task[None]) -> None:
-        if not talk.cancelled() and (error := talk.exception()) is not None:
-            logger.error("Simulated call failed", exc_info=error, extra={"call_uuid": self.leg.uuid})
-            self.end(NO_ROUTE if not self.answered.is_set() else Ending(status=LegStatus.COMPLETED, by=PLATFORM))
+    def _finish(self) -> None:
+        if self._limit is not None:
+            self._limit.cancel()
         if self.line is not None:
             self.call.heard_digits = self.line.phone.heard_digits
             self.network.pacer.remove(self.line)
@@ -288,15 +287,10 @@ class PhoneLeg:
         else:
             self.post(events.ENDED, body)
         self.far_end.release()
-        self.account.live.pop(self.leg.uuid, None)
+        self._on_end()
         self.ended.set()
 
     def _set_status(self, status: LegStatus) -> None:
         self.leg.status = status
         self.call.status = status.call_status
         self.call.updated_at = self.now()
-
-
-async def first_of(*awaited: asyncio.Future[Any]) -> None:
-    """Until one of these is done; none is cancelled."""
-    await asyncio.wait(awaited, return_when=asyncio.FIRST_COMPLETED)

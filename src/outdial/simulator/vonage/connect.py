@@ -9,6 +9,7 @@ from outdial.simulator import websocket
 from outdial.simulator.faults import FaultKind
 from outdial.simulator.line import Nobody
 from outdial.simulator.vonage import events
+from outdial.simulator.vonage.account import VonageAccount
 from outdial.simulator.vonage.call import PhoneLeg
 from outdial.simulator.vonage.legs import Leg, LegStatus, new_uuid
 from outdial.simulator.vonage.media import MediaSocket
@@ -61,18 +62,24 @@ class SocketLeg:
 
 
 async def connect_websocket(
-    live: PhoneLeg, endpoint: WebSocketEndpoint, limit_s: int, webhook: Webhook | None, report: Report
+    account: VonageAccount,
+    live: PhoneLeg,
+    endpoint: WebSocketEndpoint,
+    limit_s: int,
+    webhook: Webhook | None,
+    report: Report,
 ) -> Ncco | None:
     """Media both ways until one side closes the websocket; `report` is told how it failed or broke."""
     socket_leg = SocketLeg(live, endpoint, webhook)
     leg = socket_leg.leg
-    live.account.legs.add(leg)
-    live.account.sockets[leg.uuid] = socket_leg
+    account.legs.add(leg)
+    account.sockets[leg.uuid] = socket_leg
     try:
         socket_leg.tell(LegStatus.STARTED)
         if live.strikes(FaultKind.STREAM_NEVER_STARTED):
             await asyncio.Event().wait()
-        closed_by_us = await _stream(live, socket_leg, endpoint, limit_s)
+        headers = _handshake_headers(account, live, endpoint)
+        closed_by_us = await _stream(live, socket_leg, endpoint, limit_s, headers)
         return None if closed_by_us else await report(events.disconnected(leg, live.now()))
     except websocket.HandshakeFailed as exc:
         live.note(f"The websocket failed: {exc}", endpoint.uri)
@@ -80,12 +87,14 @@ async def connect_websocket(
         leg.status, leg.ended_at = (LegStatus.UNANSWERED if timed_out else LegStatus.FAILED), live.now()
         return await report(events.progress(leg, live.now()))
     finally:
-        del live.account.sockets[leg.uuid]
+        del account.sockets[leg.uuid]
         if leg.ended_at is None:
             socket_leg.end(LegStatus.COMPLETED)
 
 
-async def _stream(live: PhoneLeg, socket_leg: SocketLeg, endpoint: WebSocketEndpoint, limit_s: int) -> bool:
+async def _stream(
+    live: PhoneLeg, socket_leg: SocketLeg, endpoint: WebSocketEndpoint, limit_s: int, headers: dict[str, str]
+) -> bool:
     """Whether it was us who closed it. Raises websocket.HandshakeFailed."""
     media = MediaSocket(
         lambda message: socket.send(message),
@@ -95,7 +104,7 @@ async def _stream(live: PhoneLeg, socket_leg: SocketLeg, endpoint: WebSocketEndp
     )
     socket = await websocket.connect(
         _without_fragment(endpoint.uri),
-        _handshake_headers(live, endpoint),
+        headers,
         on_message=media.receive,
         on_close=socket_leg.close,
     )
@@ -120,14 +129,14 @@ async def _stream(live: PhoneLeg, socket_leg: SocketLeg, endpoint: WebSocketEndp
     return code is None
 
 
-def _handshake_headers(live: PhoneLeg, endpoint: WebSocketEndpoint) -> dict[str, str]:
+def _handshake_headers(account: VonageAccount, live: PhoneLeg, endpoint: WebSocketEndpoint) -> dict[str, str]:
     headers = {"User-Agent": "Vonage/1.0"}
     authorization = endpoint.authorization
     if authorization is None:
         return headers
     if authorization.type == "custom":
         return {**headers, "Authorization": authorization.value}
-    return {**headers, "Authorization": live.account.signer(live.application).bearer()}
+    return {**headers, "Authorization": account.signer(live.application).bearer()}
 
 
 def _without_fragment(uri: str) -> str:

@@ -11,6 +11,7 @@ from outdial.media import tones
 from outdial.media.frames import FRAME_MS, SAMPLE_RATE_HZ
 from outdial.simulator.phone import is_loud
 from outdial.simulator.vonage import events
+from outdial.simulator.vonage.account import VonageAccount
 from outdial.simulator.vonage.call import PhoneLeg
 from outdial.simulator.vonage.legs import new_uuid
 from outdial.simulator.vonage.ncco import Record
@@ -65,7 +66,7 @@ class Recorder:
         return file.getvalue()
 
 
-async def record(live: PhoneLeg, action: Record) -> None:
+async def record(account: VonageAccount, live: PhoneLeg, action: Record) -> None:
     """Until the action's condition is met; without one, until this is cancelled at the end of the call."""
     if action.beep_start:
         await live.audio.play(tones.beep())
@@ -77,17 +78,19 @@ async def record(live: PhoneLeg, action: Record) -> None:
     finally:
         live.audio.listeners.discard(recorder)
         live.audio.on_key.discard(recorder.key)
-        _report(live, action, recorder, start)
+        _report(account, live, action, recorder, start)
 
 
-def _report(live: PhoneLeg, action: Record, recorder: Recorder, start: datetime) -> None:
+def _report(
+    account: VonageAccount, live: PhoneLeg, action: Record, recorder: Recorder, start: datetime
+) -> None:
     wav = recorder.wav()
-    file_id = live.account.keep_recording(wav)
+    file_id = account.keep_recording(wav)
     webhook = Webhook(url=action.event_url[0], method=action.event_method) if action.event_url else None
     body = events.recorded(
         live.leg,
         live.now(),
-        url=f"{live.account.region_url}/v1/files/{file_id}",
+        url=f"{account.region_url}/v1/files/{file_id}",
         recording_uuid=new_uuid(),
         size=len(wav),
         start=start,
