@@ -328,3 +328,9 @@ async def caller_of(carrier: str, setup) -> AsyncIterator[Caller]:
                 telnyx = TelnyxSetup(setup.simulator, customers.new())
                 yield TelnyxCaller(telnyx)
                 await telnyx.reset()
+
+
+async def phones(setup) -> dict[str, str]:
+    """Each phone's number and its state."""
+    told = (await setup.http.get("/_simulator", auth=None)).json()["phones"]
+    return {phone["number"]: phone["state"] for phone in told}

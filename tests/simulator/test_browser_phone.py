@@ -4,11 +4,10 @@ import asyncio
 
 import numpy as np
 import pytest
-from websockets.exceptions import InvalidStatus
 
 from outdial.media.frames import FRAME_BYTES, SILENT_FRAME, silence
 from outdial.media.tones import tone
-from simulator.browser_page import GREETING, PHONE, caller_of, open_page
+from simulator.browser_page import GREETING, PHONE, caller_of, open_page, phones
 from simulator.leftovers import nothing_left_behind
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -28,11 +27,6 @@ def pitch_hz(pcm: bytes) -> float:
 def loud_part(pcm: bytes) -> bytes:
     frames = [pcm[at : at + FRAME_BYTES] for at in range(0, len(pcm) - FRAME_BYTES + 1, FRAME_BYTES)]
     return b"".join(frame for frame in frames if loudness(frame) > 500)
-
-
-async def phones(setup) -> dict[str, str]:
-    told = (await setup.http.get("/_simulator", auth=None)).json()["phones"]
-    return {phone["number"]: phone["state"] for phone in told}
 
 
 # -- calls that come
@@ -333,16 +327,6 @@ async def test_audio_that_comes_too_fast_loses_its_oldest(start):
         assert len(loud_part(caller.heard)) < 2 * 8000 * 0.5
 
 
-@pytest.mark.parametrize(
-    "number", ["+12025550100", "+12025550115", "+15551230002", "+1202555019", "+120255501٣٤", "nobody"]
-)
-async def test_a_number_that_is_no_phones_is_refused(start, number):
-    async with start() as setup, open_page(setup.simulator.base_url, number) as page:
-        await page.until(lambda: page.close_code is not None)
-        assert (page.close_code, page.told) == (4400, [])
-        assert await phones(setup) == {PHONE: "none"}
-
-
 async def test_no_task_of_a_phone_outlives_its_simulator(start):
     with nothing_left_behind():
         async with start() as setup, caller_of("twilio", setup) as caller, open_page(setup.simulator.base_url) as page:
@@ -350,24 +334,3 @@ async def test_no_task_of_a_phone_outlives_its_simulator(start):
             await page.event("ringing")
             await page.send("answer")
             await page.event("answered")
-
-
-# -- whose pages may be phones
-
-
-@pytest.mark.parametrize("origin", ["https://evil.example", "null", "http://localhost.evil.example"])
-async def test_a_strangers_page_gets_no_phone(start, origin):
-    async with start() as setup:
-        with pytest.raises(InvalidStatus) as refused:
-            async with open_page(setup.simulator.base_url, origin=origin):
-                pass
-        assert refused.value.response.status_code == 403
-        assert await phones(setup) == {PHONE: "none"}
-
-
-async def test_a_page_of_an_allowed_origin_gets_one(start):
-    async with (
-        start(allowed_origins=("https://outdial.example",)) as setup,
-        open_page(setup.simulator.base_url, origin="https://outdial.example") as page,
-    ):
-        await page.event("ready")

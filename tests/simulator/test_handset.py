@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from outdial.media.frames import FRAME_BYTES, SILENT_FRAME
 from outdial.simulator.browser import is_welcome
 from outdial.simulator.handset import Handsets, is_free
-from outdial.simulator.jitter import LIMIT_FRAMES, START_FRAMES, JitterBuffer
+from outdial.simulator.jitter_buffer import LIMIT_FRAMES, START_FRAMES, JitterBuffer
 
 
 @pytest.mark.parametrize(

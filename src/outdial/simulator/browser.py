@@ -15,9 +15,11 @@ from starlette.routing import WebSocketRoute
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from outdial.media.frames import FRAME_BYTES, FRAME_MS, SAMPLE_RATE_HZ
+from outdial.simulator.background import Background
 from outdial.simulator.carrier import CannotCallIn, Carrier, call_in
 from outdial.simulator.handset import KEYS, Handset
 from outdial.simulator.network import Network
+from outdial.simulator.waiting import first_of
 
 NOT_A_PHONES_NUMBER = 4400  # close codes of our own, from the range RFC 6455 leaves to applications
 REPLACED = 4409
@@ -51,17 +53,11 @@ class BrowserPhones:
             return
         page = _Page(websocket)
         handset.connect(page)
-        both = (
-            asyncio.create_task(self._read(websocket, page, handset)),
-            asyncio.create_task(page.write()),
-        )
         try:
-            await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
+            async with Background() as both:
+                await first_of(both.start(self._read(websocket, page, handset)), both.start(page.write()))
         finally:
             handset.disconnect(page)
-            for task in both:
-                task.cancel()
-            await asyncio.gather(*both, return_exceptions=True)
 
     async def _read(self, websocket: WebSocket, page: "_Page", handset: Handset) -> None:
         mistakes = 0

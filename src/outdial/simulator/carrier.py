@@ -4,6 +4,8 @@ import asyncio
 from collections.abc import Iterable, Mapping
 from typing import Any, Protocol
 
+from starlette.routing import Route
+
 from outdial.simulator.calls import Call, Subscriber
 from outdial.simulator.line import Line
 
@@ -22,7 +24,7 @@ class LiveCall(Protocol):
 
 
 class Carrier(Protocol):
-    """One account at one carrier."""
+    """A carrier with the one account it has here."""
 
     name: str
 
@@ -41,6 +43,15 @@ class Carrier(Protocol):
     def call_in(self, to: str, *, from_: str, callee: Subscriber) -> Call | None:
         """`callee` calls the number `to`; None when the account doesn't own it. Raises CannotCallIn."""
         ...
+
+
+class Api(Protocol):
+    """What a carrier answers over HTTP."""
+
+    @property
+    def account(self) -> Carrier: ...
+
+    def routes(self) -> list[Route]: ...
 
 
 def call_in(carriers: Iterable[Carrier], to: str, *, from_: str, callee: Subscriber, carrier: str = "") -> Call:

@@ -10,6 +10,7 @@ from starlette.responses import Response
 
 from outdial.simulator.connection import Dropped
 from outdial.simulator.faults import FaultKind
+from outdial.simulator.waiting import first_of
 
 CALLBACK_FIRST_PATIENCE_S = 5.0
 
@@ -55,4 +56,4 @@ async def _first_callback(live: Dialled) -> None:
         async with asyncio.timeout(CALLBACK_FIRST_PATIENCE_S):
             await live.dialled.wait()
             if live.first_callback is not None:
-                await asyncio.wait({live.first_callback})
+                await first_of(live.first_callback)

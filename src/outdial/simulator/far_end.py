@@ -3,7 +3,6 @@
 Behind a number is a script (callees.py) or a person with a browser (handset.py). Carriers know no difference.
 """
 
-import asyncio
 from collections.abc import Callable
 from typing import Protocol
 
@@ -13,6 +12,7 @@ from outdial.simulator.handset import Handset, HandsetCall
 from outdial.simulator.line import Line
 from outdial.simulator.network import Network
 from outdial.simulator.phone import Phone, ScriptedPhone
+from outdial.simulator.waiting import first_of
 
 
 class FarEnd(Protocol):
@@ -66,7 +66,7 @@ class _ScriptedEnd:
 
     async def line(self, *, on_hang_up: Callable[[], None]) -> Line:
         voice = self._network.start(self._network.callee_voice.audio_of(self._said))
-        await asyncio.wait({voice})
+        await first_of(voice)  # and when the call ends meanwhile, the next one has it
         return _line(self._network, self._call, ScriptedPhone(self._script, voice.result()), on_hang_up)
 
     def release(self) -> None:
@@ -92,11 +92,11 @@ class _PersonsEnd:
         self._phone = handset.begin(incoming=True, other=self._call.from_, carrier=self._carrier)
         self._phone.ring_in(handset.browser)
         on_ringing()
+        reaction = self._phone.reaction
         try:
-            async with asyncio.timeout(ring_timeout_s):
-                return await self._phone.reaction
-        except TimeoutError:
-            return Reaction.RINGS_OUT
+            return reaction.result() if await first_of(reaction, at_most_s=ring_timeout_s) else Reaction.RINGS_OUT
+        finally:
+            reaction.cancel()  # it rings no more
 
     async def line(self, *, on_hang_up: Callable[[], None]) -> Line:
         assert self._phone is not None

@@ -10,7 +10,7 @@ from outdial.media import tones
 from outdial.media.dtmf import KeyDetector
 from outdial.media.frames import SILENT_FRAME, frames
 from outdial.simulator.callees import CALLEES, PREFIX, Reaction, Sound
-from outdial.simulator.jitter import JitterBuffer
+from outdial.simulator.jitter_buffer import JitterBuffer
 from outdial.simulator.phone import Ear
 
 KEYS = "0123456789*#ABCD"

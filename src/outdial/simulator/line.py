@@ -180,7 +180,7 @@ class Pacer:
                 try:
                     line.tick()
                 except Exception:
-                    logger.exception("A simulated phone broke")
+                    logger.exception("Simulated phone failed")
                     line.hang_up()
             step += 1
             due += STEP_S

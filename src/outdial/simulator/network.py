@@ -1,14 +1,14 @@
 """What all protocols of the simulator share: the book of calls, the pacer, voices, faults, tasks."""
 
 import asyncio
-import logging
 from collections.abc import Coroutine
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import httpx
 
+from outdial.simulator.background import Background
 from outdial.simulator.callees import callee_at
 from outdial.simulator.calls import Book, Subscriber
 from outdial.simulator.clock import Clock
@@ -17,7 +17,7 @@ from outdial.simulator.handset import Handsets
 from outdial.simulator.line import Pacer
 from outdial.simulator.voices import Voice
 
-logger = logging.getLogger(__name__)
+T = TypeVar("T")
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -35,28 +35,16 @@ class Network:
     handsets: Handsets
     book: Book = field(default_factory=Book)
     pacer: Pacer = field(default_factory=Pacer)
-    _tasks: set[asyncio.Task[Any]] = field(default_factory=set)
+    _background: Background = field(default_factory=Background)
 
     def subscriber_at(self, number: str) -> Subscriber:
         """Who answers `number`."""
         return self.handsets.at(number) or callee_at(number)
 
-    def start(self, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
+    def start(self, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
         """Run `work` until it is done or the simulator closes."""
-        task = asyncio.get_running_loop().create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._done)
-        return task
+        return self._background.start(work)
 
     async def aclose(self) -> None:
-        while self._tasks:
-            tasks = list(self._tasks)
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+        await self._background.cancel()
         await self.http.aclose()
-
-    def _done(self, task: asyncio.Task[Any]) -> None:
-        self._tasks.discard(task)
-        if not task.cancelled() and (error := task.exception()) is not None:
-            logger.error("A task of the simulator failed", exc_info=error)

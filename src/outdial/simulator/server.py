@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import socket
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -14,6 +14,7 @@ from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.types import Receive, Scope, Send
 
 from outdial.simulator.browser import BrowserPhones
+from outdial.simulator.carrier import Api
 from outdial.simulator.clock import Clock
 from outdial.simulator.connection import SCOPE_KEY
 from outdial.simulator.control import Control
@@ -23,34 +24,23 @@ from outdial.simulator.network import Network
 from outdial.simulator.telnyx.account import TelnyxAccount
 from outdial.simulator.telnyx.config import TelnyxConfig
 from outdial.simulator.telnyx.rest import TelnyxRest
-from outdial.simulator.twilio.account import Account
+from outdial.simulator.twilio.account import TwilioAccount
+from outdial.simulator.twilio.config import TwilioConfig
 from outdial.simulator.twilio.rest import TwilioRest
 from outdial.simulator.voices import Voice, offline_voice
-from outdial.simulator.vonage import actions
-from outdial.simulator.vonage.account import Account as VonageAccount
-from outdial.simulator.vonage.account import VonageConfig
+from outdial.simulator.vonage.account import VonageAccount
+from outdial.simulator.vonage.config import VonageConfig
 from outdial.simulator.vonage.rest import VonageRest
 from outdial.speech.base import TextToSpeech
 
 MAX_PHONE_MESSAGE_BYTES = 16 * 1024
-
-
 LOOPBACK = ("127.0.0.1", "localhost")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SimulatorConfig:
-    """The defaults are fixed, so that they can be copied from the documentation; nobody's secrets."""
+class SimulatorConfig(TwilioConfig):
+    """Twilio's account is set here itself, the others' by their own configurations."""
 
-    account_sid: str = "AC" + "5" * 32
-    auth_token: str = "simulator-auth-token"  # noqa: S105
-    api_keys: Mapping[str, str] = field(default_factory=lambda: {"SK" + "5" * 32: "simulator-api-secret"})
-    test_account_sid: str = "AC" + "7" * 32
-    test_auth_token: str = "simulator-test-token"  # noqa: S105
-    numbers: tuple[str, ...] = ("+15551230002", "+15551230004")
-    caller_ids: tuple[str, ...] = ("+15551230009",)
-    calls_per_second: float = 1.0     # 0: every call is dialled at once
-    max_concurrent_requests: int = 100
     pace: float = 1.0                 # of everything before the answer; see clock.Clock
     setup_s: float = 0.5              # from dialling to ringing
     ring_s: float = 3.0               # two short rings; real ones (2 s on, 4 s off) make a long demo
@@ -63,23 +53,50 @@ class SimulatorConfig:
     telnyx: TelnyxConfig = field(default_factory=TelnyxConfig)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Simulator:
+class Carriers:
+    """The carriers that are simulated: each is a folder, its configuration, and a line here.
+
+    Their routes are tried in this order, and Telnyx's last one answers everything under /v2.
+    """
+
+    def __init__(self, network: Network, config: SimulatorConfig) -> None:
+        self.twilio = TwilioRest(network, config)
+        self.vonage = VonageRest(network, config.vonage)
+        self.telnyx = TelnyxRest(network, config.telnyx)
+
+    def apis(self) -> tuple[Api, ...]:
+        return tuple(vars(self).values())
+
+
+class _Accounts:
+    """The accounts under their own types, for tests in the same process."""
+
+    network: Network
+    carriers: Carriers
+
+    @property
+    def account(self) -> TwilioAccount:
+        return self.carriers.twilio.account
+
+    @property
+    def vonage(self) -> VonageAccount:
+        return self.carriers.vonage.account
+
+    @property
+    def telnyx(self) -> TelnyxAccount:
+        return self.carriers.telnyx.account
+
+
+@dataclass(frozen=True, kw_only=True)
+class Simulator(_Accounts):
     """A running simulator. `network` and the accounts are for tests in the same process."""
 
     base_url: str
     network: Network
-    account: Account
-    vonage: VonageAccount
-    telnyx: TelnyxAccount
+    carriers: Carriers
 
 
-class SimulatorApp(Starlette):
-    network: Network
-    account: Account
-    vonage: VonageAccount
-    telnyx: TelnyxAccount
-
+class SimulatorApp(Starlette, _Accounts):
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         scope[SCOPE_KEY] = send  # the server's own, not yet wrapped; see connection.py
         await super().__call__(scope, receive, send)
@@ -107,25 +124,9 @@ def create_app(
         ring_s=config.ring_s,
         handsets=Handsets(config.phone_number),
     )
-    account = Account(
-        network,
-        sid=config.account_sid,
-        auth_token=config.auth_token,
-        api_keys=config.api_keys,
-        numbers=config.numbers,
-        caller_ids=config.caller_ids,
-        calls_per_second=config.calls_per_second,
-    )
-    rest = TwilioRest(
-        account,
-        test_sid=config.test_account_sid,
-        test_token=config.test_auth_token,
-        max_concurrent_requests=config.max_concurrent_requests,
-    )
-    vonage = VonageAccount(network, config.vonage, actions.converse)
-    telnyx = TelnyxAccount(network, config.telnyx)
-
-    carriers = (account, vonage, telnyx)
+    carriers = Carriers(network, config)
+    apis = carriers.apis()
+    accounts = [api.account for api in apis]
 
     @contextlib.asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
@@ -137,15 +138,13 @@ def create_app(
 
     app = SimulatorApp(
         routes=[
-            *Control(network, carriers).routes(),
-            BrowserPhones(network, carriers, config.allowed_origins).route(),
-            *rest.routes(),
-            *VonageRest(vonage).routes(),
-            *TelnyxRest(telnyx).routes(),  # last: answers everything under /v2
+            *Control(network, accounts).routes(),
+            BrowserPhones(network, accounts, config.allowed_origins).route(),
+            *(route for api in apis for route in api.routes()),
         ],
         lifespan=lifespan,
     )
-    app.network, app.account, app.vonage, app.telnyx = network, account, vonage, telnyx
+    app.network, app.carriers = network, carriers
     return app
 
 
@@ -183,13 +182,7 @@ async def serve(
                 raise RuntimeError("the simulator did not start")
             await asyncio.sleep(0.005)
         address = f"{host}:{listener.getsockname()[1]}"
-        yield Simulator(
-            base_url=f"http://{address}",
-            network=app.network,
-            account=app.account,
-            vonage=app.vonage,
-            telnyx=app.telnyx,
-        )
+        yield Simulator(base_url=f"http://{address}", network=app.network, carriers=app.carriers)
     finally:
         server.should_exit = True
         await serving

@@ -40,7 +40,7 @@ class Voice:
             try:
                 return b"".join([piece async for piece in self._engine.speak(text)])
             except SpeechUnavailable:
-                logger.warning("No speech synthesis here: simulated people stay silent")
+                logger.warning("Speech synthesis unavailable; simulated callees stay silent")
                 self._engine = None
         return silence(SPOKEN_MS_PER_CHARACTER * len(text))
 
@@ -53,5 +53,5 @@ def offline_voice(name: str, directory: Path) -> Voice:
     try:
         return Voice(PromptCache(directory, OfflineTextToSpeech(voice=name)))
     except SpeechUnavailable:
-        logger.warning("No speech synthesis here: simulated people stay silent")
+        logger.warning("Speech synthesis unavailable; simulated callees stay silent")
         return Voice(None)

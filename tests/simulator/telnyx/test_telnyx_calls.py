@@ -9,7 +9,7 @@ import pytest
 
 from outdial.media.tones import tone
 from outdial.simulator.phone import is_loud
-from outdial.simulator.telnyx.wishes import Dial, Hooks
+from outdial.simulator.telnyx.parameters import Dial, Hooks
 from simulator.telnyx.telnyx_customer import Stream
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")

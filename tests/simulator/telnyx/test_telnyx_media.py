@@ -15,7 +15,7 @@ from outdial.media.tones import tone
 from outdial.simulator.telnyx import codecs
 from outdial.simulator.telnyx.audio import mix
 from outdial.simulator.telnyx.media import MediaStream
-from outdial.simulator.telnyx.wishes import Stream
+from outdial.simulator.telnyx.parameters import Stream
 
 FIXTURE = json.loads((Path(__file__).parents[2] / "carriers/fixtures/telnyx_media_stream.json").read_text())
 START = json.loads(FIXTURE["messages"][1]["text"])
@@ -23,13 +23,13 @@ FRAME = tone((440,), 20)
 
 
 class Harness:
-    def __init__(self, *, leg_codec: str = "PCMA", reordered: bool = False, **wish: str) -> None:
+    def __init__(self, *, leg_codec: str = "PCMA", reordered: bool = False, **wanted: str) -> None:
         self.sent: list[str] = []
         start = {name: value for name, value in START["start"].items() if name != "media_format"}
-        self.wish = Stream(url="wss://voice.example/media", **{"codec": "PCMU", "mode": "rtp", **wish})
+        self.wanted = Stream(url="wss://voice.example/media", **{"codec": "PCMU", "mode": "rtp", **wanted})
         self.stream = MediaStream(
             self.sent.append,
-            wish=self.wish,
+            wanted=self.wanted,
             leg_codec=leg_codec,
             stream_id=START["stream_id"],
             start=start,
@@ -38,7 +38,7 @@ class Harness:
         )
 
     def audio(self, pcm: bytes) -> None:
-        payload = base64.b64encode(codecs.encode(self.wish.bidirectional_codec, pcm)).decode()
+        payload = base64.b64encode(codecs.encode(self.wanted.bidirectional_codec, pcm)).decode()
         self.stream.receive(json.dumps({"event": "media", "media": {"payload": payload}}))
 
     def mark(self, name: str) -> None:

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from outdial.simulator.telnyx import requests
 from outdial.simulator.telnyx.destinations import countries_of
 from outdial.simulator.telnyx.errors import ApiError
+from outdial.simulator.telnyx.parameters import Dial
 from outdial.simulator.telnyx.requests import Body
-from outdial.simulator.telnyx.wishes import Dial
 from simulator.telnyx.telnyx_requests import REFUSED
 
 PARTIES = {"to": "+12025550100", "from": "+15551230022"}
@@ -23,8 +23,8 @@ FIELDS = st.sampled_from(sorted({name for fields, _, _ in REFUSED for name in fi
 
 def test_a_call_has_telnyxs_defaults():
     assert requests.dial(Body(PARTIES)) == Dial(to="+12025550100", from_="+15551230022")
-    wish = requests.dial(Body({**PARTIES, "stream_url": "wss://voice.example"})).stream
-    assert (wish.track, wish.codec, wish.mode, wish.bidirectional_codec) == (
+    wanted = requests.dial(Body({**PARTIES, "stream_url": "wss://voice.example"})).stream
+    assert (wanted.track, wanted.codec, wanted.mode, wanted.bidirectional_codec) == (
         "inbound_track",
         "default",
         "mp3",

@@ -301,7 +301,7 @@ async def test_phones_in_a_room_hear_each_other_until_the_moderator_leaves(setup
     rooms = {(await setup.fetch(uuid))["conversation_uuid"] for uuid in (moderator, guest)}
     assert len(rooms) == 1
     ear = Ear()
-    setup.account.live[moderator].stage.listeners.add(ear)
+    setup.account.live[moderator].audio.listeners.add(ear)
     async with asyncio.timeout(5):
         await ear.heard_somebody.wait()  # the guest's "Hello?"
     await setup.update(moderator, action="hangup")

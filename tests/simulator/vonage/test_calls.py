@@ -286,7 +286,7 @@ async def test_a_websocket_leg_can_be_hung_up_alone(setup):
 async def test_a_leg_can_be_muted(setup):
     uuid = await setup.place("11", ncco=PAUSE)
     await setup.customer.wait_for_event("answered")
-    stage = setup.account.live[uuid].stage
+    audio = setup.account.live[uuid].audio
     for action, expected in (
         ("mute", (True, False)),
         ("earmuff", (True, True)),
@@ -294,7 +294,7 @@ async def test_a_leg_can_be_muted(setup):
         ("unearmuff", (False, False)),
     ):
         assert (await setup.update(uuid, action=action)).status_code == 204
-        assert (stage.muted, stage.earmuffed) == expected
+        assert (audio.muted, audio.earmuffed) == expected
 
 
 async def test_closing_the_simulator_in_the_middle_of_a_call_leaves_nothing_behind(start):

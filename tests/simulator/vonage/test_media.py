@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from outdial.media.frames import SILENT_FRAME
 from outdial.media.tones import tone
+from outdial.simulator.vonage.audio import LegAudio, mix
 from outdial.simulator.vonage.media import MAX_BUFFERED_FRAMES, MediaSocket, Upsampler, downsample
-from outdial.simulator.vonage.stage import Stage, mix
 
 FIXTURE = json.loads((Path(__file__).parents[2] / "carriers/fixtures/vonage_websocket.json").read_text())
 
@@ -166,10 +166,10 @@ def test_a_muted_phone_is_not_heard_and_an_earmuffed_one_hears_nothing():
         def press(self, digit: str) -> None:
             pass
 
-    stage, party = Stage(), Party()
-    stage.party = party
-    assert stage.exchange(frame(3)) == frame(7)
+    audio, party = LegAudio(), Party()
+    audio.party = party
+    assert audio.exchange(frame(3)) == frame(7)
     assert party.said == frame(3)
-    stage.muted = stage.earmuffed = True
-    assert stage.exchange(frame(3)) is SILENT_FRAME
+    audio.muted = audio.earmuffed = True
+    assert audio.exchange(frame(3)) is SILENT_FRAME
     assert party.said is SILENT_FRAME

@@ -12,7 +12,7 @@ from vonage_voice.models.connect_endpoints import PhoneEndpoint, WebsocketEndpoi
 from vonage_voice.models.input_types import Dtmf
 
 from outdial.simulator.vonage import ncco
-from outdial.simulator.vonage.shapes import Invalid
+from outdial.simulator.vonage.validation import Invalid
 
 REST = json.loads((Path(__file__).parents[2] / "carriers/fixtures/vonage_rest.json").read_text())
 SOCKET = {"type": "websocket", "uri": "wss://voice.example/media", "content-type": "audio/l16;rate=8000"}

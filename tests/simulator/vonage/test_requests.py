@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from outdial.simulator.vonage import requests
 from outdial.simulator.vonage.account import RollingSecond
-from outdial.simulator.vonage.shapes import Invalid
+from outdial.simulator.vonage.validation import Invalid
 
 
 @settings(max_examples=50, deadline=None)

@@ -15,9 +15,9 @@ from outdial.simulator.telnyx.config import TelnyxConfig
 from outdial.simulator.telnyx.destinations import countries_of
 from outdial.simulator.telnyx.inventory import Application, Number, OutboundVoiceProfile
 from outdial.simulator.telnyx.leg import Leg
+from outdial.simulator.telnyx.parameters import Dial, Hooks
 from outdial.simulator.telnyx.party import Shared
 from outdial.simulator.telnyx.signature import Signer
-from outdial.simulator.telnyx.wishes import Dial, Hooks
 
 DIALS_WINDOW_S = 5
 

@@ -2,9 +2,7 @@
 
 import asyncio
 import logging
-from collections import deque
 from collections.abc import Callable
-from contextlib import suppress
 from datetime import datetime
 from typing import Any
 
@@ -15,10 +13,11 @@ from outdial.simulator.line import Line, ends
 from outdial.simulator.phone import Phone
 from outdial.simulator.telnyx import amd, cost
 from outdial.simulator.telnyx.leg import Ending, Leg, stamp
+from outdial.simulator.telnyx.parameters import Detection, Dial, Stream
 from outdial.simulator.telnyx.party import Party, Shared
-from outdial.simulator.telnyx.playing import Playlist
+from outdial.simulator.telnyx.playback import Playlist
 from outdial.simulator.telnyx.streaming import Streaming
-from outdial.simulator.telnyx.wishes import Detection, Dial, Stream
+from outdial.simulator.waiting import first_of, run_until
 
 logger = logging.getLogger(__name__)
 
@@ -61,7 +60,6 @@ class TelnyxCall(Party):
         self._on_end = on_end
         self._over: asyncio.Future[Ending] = asyncio.get_running_loop().create_future()
         self._limit: asyncio.TimerHandle | None = None
-        self._work: deque[asyncio.Task[None]] = deque(maxlen=100)
 
     # -- what others may do to a leg
 
@@ -84,14 +82,14 @@ class TelnyxCall(Party):
         if self.line is not None and not self.over:
             self._pick_up(self.line)
 
-    def stream(self, wish: Stream) -> None:
+    def stream(self, wanted: Stream) -> None:
         """Open a media stream; there is one at a time."""
         assert self.streaming is None
-        self.streaming = Streaming(self, wish, self._stream_closed)
+        self.streaming = Streaming(self, wanted, self._stream_closed)
         self.streaming.open()
 
     def press(self, digits: str, duration_ms: int = DIGIT_MS) -> None:
-        self._work.append(self.network.start(self.audio.play_digits(digits, duration_ms)))
+        self.network.start(run_until(self.audio.play_digits(digits, duration_ms), self._over))
 
     @property
     def over(self) -> bool:
@@ -102,15 +100,14 @@ class TelnyxCall(Party):
 
     async def live(self) -> None:
         """Dial or ring, and stay until one side ends it. Cancelled when the simulator closes."""
-        talk = asyncio.create_task(self._receive() if self._dial is None else self._reach(self._dial))
         try:
-            await asyncio.wait((talk, self._over), return_when=asyncio.FIRST_COMPLETED)
-            if talk.done() and talk.exception() is None:
-                await asyncio.wait((self._over,))
+            await run_until(self._receive() if self._dial is None else self._reach(self._dial), self._over)
+            await first_of(self._over)
+        except Exception:
+            logger.exception("Simulated call failed", extra={"call_control_id": self.leg.call.id})
+            self.end(Ending(cause="unspecified", source="unknown", sip_code=500))
         finally:
-            talk.cancel()
-            await asyncio.gather(talk, return_exceptions=True)
-            self._finish(talk)
+            self._finish()
 
     async def _reach(self, dial: Dial) -> None:
         """Make the phone ring, until somebody answers or there is a reason why nobody does."""
@@ -161,11 +158,8 @@ class TelnyxCall(Party):
             state="parked",
             start_time=stamp(call.dialled_at),
         )
-        with suppress(TimeoutError):
-            async with asyncio.timeout(CALLER_PATIENCE_S * self.network.clock.pace):
-                await self.answered.wait()
-                return
-        self.end(CALLER_GAVE_UP)
+        if not await first_of(self.answered, at_most_s=CALLER_PATIENCE_S * self.network.clock.pace):
+            self.end(CALLER_GAVE_UP)
 
     def _pick_up(self, line: Line) -> None:
         if self.answered.is_set():
@@ -199,16 +193,11 @@ class TelnyxCall(Party):
 
         line.heard_by = listen
 
-    def _finish(self, talk: asyncio.Task[None]) -> None:
+    def _finish(self) -> None:
         call = self.leg.call
-        if not talk.cancelled() and (error := talk.exception()) is not None:
-            logger.error("A simulated call broke", exc_info=error, extra={"call_control_id": call.id})
-            self.end(Ending(cause="unspecified", source="unknown", sip_code=500))
         self.hang_up()  # the simulator closes
         if self._limit is not None:
             self._limit.cancel()
-        for work in self._work:
-            work.cancel()
         self.playlist.close()
         if self.streaming is not None:
             self.streaming.close()

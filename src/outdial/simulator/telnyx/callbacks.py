@@ -10,8 +10,8 @@ from typing import Any
 
 import httpx
 
+from outdial.simulator.callback_queue import CallbackQueue
 from outdial.simulator.network import Network
-from outdial.simulator.outbox import Outbox
 from outdial.simulator.telnyx.ids import new_uuid
 from outdial.simulator.telnyx.leg import Event, Leg, stamp
 from outdial.simulator.telnyx.signature import Signer
@@ -78,7 +78,7 @@ class Courier:
             if await self._try(delivery, target, delays_s, timeout_s):
                 break
         else:
-            logger.warning("A callback could not be delivered", extra={"event": name})
+            logger.warning("Callback not delivered", extra={"event": name})
         self.deliveries.append(delivery)
 
     async def _try(
@@ -127,7 +127,7 @@ class Callbacks:
         call = leg.call
         self._courier = courier
         self._leg = leg
-        self._outbox = Outbox(courier.network, account=call.account, numbers=(call.to, call.from_))
+        self._queue = CallbackQueue(courier.network, account=call.account, numbers=(call.to, call.from_))
 
     def post(self, event_type: str, **payload: Any) -> asyncio.Task[None] | None:
         """Send an event with the leg's ids and `payload`; returns at once."""
@@ -143,6 +143,6 @@ class Callbacks:
         leg.record(Event(name=event_type, type="webhook", at=now, metadata=event))
         if leg.application.webhook_api_version != "2":
             return None
-        return self._outbox.post(
+        return self._queue.post(
             FAULT_NAMES.get(event_type, event_type), lambda: self._courier.deliver(event, leg)
         )

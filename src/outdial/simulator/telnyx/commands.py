@@ -61,12 +61,12 @@ class Commands:
     def _answer(self, call: TelnyxCall, body: Body) -> None:
         if not call.leg.incoming or call.answered.is_set():
             raise errors.invalid("call_control_id", "Only an incoming call that rings can be answered.")
-        wish = requests.answer(body)
-        if wish.hooks is not None:
-            call.leg.hooks = wish.hooks
+        wanted = requests.answer(body)
+        if wanted.hooks is not None:
+            call.leg.hooks = wanted.hooks
         call.answer()
-        if wish.stream is not None:
-            call.stream(wish.stream)
+        if wanted.stream is not None:
+            call.stream(wanted.stream)
 
     def _reject(self, call: TelnyxCall, body: Body) -> None:
         if not call.leg.incoming or call.answered.is_set():
@@ -109,12 +109,12 @@ class Commands:
     def _start_streaming(self, call: TelnyxCall, body: Body) -> None:
         if "custom_parameters" in body:
             raise errors.not_simulated("custom_parameters")
-        wish = requests.stream(body)
-        if wish is None:
+        wanted = requests.stream(body)
+        if wanted is None:
             raise errors.missing("stream_url")
         if call.streaming is not None:
             raise errors.already_streaming()
-        call.stream(wish)
+        call.stream(wanted)
 
     def _stop_streaming(self, call: TelnyxCall, body: Body) -> None:
         if call.streaming is not None and body.text("stream_id", call.streaming.id) == call.streaming.id:
@@ -123,8 +123,8 @@ class Commands:
     def _transfer(self, call: TelnyxCall, body: Body) -> None:
         if call.transferring:
             raise errors.invalid("call_control_id", "The call is being transferred already.")
-        wish = requests.transfer(body, call.leg.call.to)
-        target = self._account.prepare(call.leg.application, wish, session_id=call.leg.session_id)
+        wanted = requests.transfer(body, call.leg.call.to)
+        target = self._account.prepare(call.leg.application, wanted, session_id=call.leg.session_id)
         self._account.network.start(transfer(call, target))
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from outdial.simulator.calls import Call, Direction, Status
 from outdial.simulator.telnyx.inventory import Application
-from outdial.simulator.telnyx.wishes import Hooks
+from outdial.simulator.telnyx.parameters import Hooks
 
 KEPT_EVENTS = 500
 

@@ -12,9 +12,9 @@ from datetime import datetime
 import msgspec
 
 from outdial.media.frames import FRAME_MS, SILENT_FRAME
-from outdial.simulator.playout import Full, Playout
+from outdial.simulator.playout_buffer import Full, PlayoutBuffer
 from outdial.simulator.telnyx import codecs
-from outdial.simulator.telnyx.wishes import Stream
+from outdial.simulator.telnyx.parameters import Stream
 
 MIN_CHUNK_MS = 20
 MAX_CHUNK_MS = 30_000
@@ -60,7 +60,7 @@ class MediaStream:
         self,
         send: Callable[[str], None],
         *,
-        wish: Stream,
+        wanted: Stream,
         leg_codec: str,
         stream_id: str,
         start: dict[str, object],
@@ -71,9 +71,9 @@ class MediaStream:
         are also in the stop. `reordered` lets every fifth frame be overtaken by the next one."""
         self.open = True
         self.sent_ms = 0  # audio sent to the customer so far
-        self.codec = leg_codec if wish.codec == "default" else wish.codec
+        self.codec = leg_codec if wanted.codec == "default" else wanted.codec
         self._send = send
-        self._wish = wish
+        self._wanted = wanted
         self._id = stream_id
         self._start = start
         self._now = now
@@ -81,7 +81,7 @@ class MediaStream:
         self._held = ""  # a frame that is to be overtaken
         self._sequence = 0
         self._chunks = {"inbound": 0, "outbound": 0}
-        self._playout = Playout(
+        self._playout = PlayoutBuffer(
             silence=SILENT_FRAME,
             max_bytes=MAX_BUFFERED_BYTES,
             on_mark=lambda name: self._tell({"event": "mark", "mark": {"name": name}}),
@@ -109,13 +109,13 @@ class MediaStream:
             return SILENT_FRAME
         self._playout.heard()
         self.sent_ms += FRAME_MS
-        if self._wish.track != "outbound_track":
+        if self._wanted.track != "outbound_track":
             self._send_audio("inbound", said)
         return self._playout.frame() or SILENT_FRAME
 
     def heard(self, frame: bytes) -> None:
         """All the phone has heard in these 20 ms, for the outbound track."""
-        if self.open and self._wish.track != "inbound_track":
+        if self.open and self._wanted.track != "inbound_track":
             self._send_audio("outbound", frame)
 
     def press(self, digit: str) -> None:
@@ -156,10 +156,10 @@ class MediaStream:
             audio = base64.b64decode(payload, validate=True)
         except (binascii.Error, ValueError) as exc:
             raise _Refused(INVALID_MEDIA, "Media provided was not base64 encoded") from exc
-        if self._wish.mode == "mp3":
+        if self._wanted.mode == "mp3":
             self._take_mp3()
             return
-        codec = self._wish.bidirectional_codec
+        codec = self._wanted.bidirectional_codec
         if not MIN_CHUNK_MS <= codecs.FORMATS[codec].duration_ms(audio) <= MAX_CHUNK_MS:
             raise _Refused(INVALID_MEDIA, "A chunk must hold from 20 milliseconds to 30 seconds of audio")
         try:

@@ -1,4 +1,4 @@
-"""What a REST request asks for, checked field by field as Telnyx does. Pure: JSON in, wishes out.
+"""What a REST request asks for, checked field by field as Telnyx does. Pure: JSON in, values out.
 
 Raises ApiError. What this simulator doesn't simulate is refused, so that nobody relies on it by mistake.
 """
@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 from outdial.simulator.files import is_loopback
 from outdial.simulator.telnyx import amd, codecs, errors
-from outdial.simulator.telnyx.wishes import Answer, Detection, Dial, Hooks, Stream
+from outdial.simulator.telnyx.parameters import Answer, Detection, Dial, Hooks, Stream
 
 E164 = re.compile(r"\+[1-9][0-9]{7,14}")
 DIGITS = frozenset("0123456789ABCDabcd*#wW")

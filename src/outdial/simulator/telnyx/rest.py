@@ -12,10 +12,12 @@ from starlette.routing import Route
 
 from outdial.simulator.dialling import reply_to_dial
 from outdial.simulator.faults import FaultKind
+from outdial.simulator.network import Network
 from outdial.simulator.telnyx import errors, requests
 from outdial.simulator.telnyx.account import TelnyxAccount
+from outdial.simulator.telnyx.administration import Administration
 from outdial.simulator.telnyx.commands import Commands
-from outdial.simulator.telnyx.configuration import Configuration
+from outdial.simulator.telnyx.config import TelnyxConfig
 from outdial.simulator.telnyx.inventory import Application
 from outdial.simulator.telnyx.requests import Body, is_url
 from outdial.simulator.telnyx.resources import (
@@ -38,9 +40,9 @@ MAX_DETAIL_RECORDS = 50  # a page
 
 
 class TelnyxRest:
-    def __init__(self, account: TelnyxAccount) -> None:
-        self._account = account
-        self._commands = Commands(account)
+    def __init__(self, network: Network, config: TelnyxConfig) -> None:
+        self.account = TelnyxAccount(network, config)
+        self._commands = Commands(self.account)
         self._done = _Done()
 
     def routes(self) -> list[Route]:
@@ -57,14 +59,14 @@ class TelnyxRest:
             ("GET", "/balance", self._fetch_balance),
             ("GET", "/webhook_deliveries", self._list_deliveries),
             ("GET", "/webhook_deliveries/{id}", self._fetch_delivery),
-            *Configuration(self._account).endpoints(),
+            *Administration(self.account).endpoints(),
         ]
-        return routes(table, self._account.admits)
+        return routes(table, self.account.admits)
 
     # -- calls
 
     async def _dial(self, request: Request, body: Body) -> Response:
-        account, faults = self._account, self._account.network.faults
+        account, faults = self.account, self.account.network.faults
         command_id = body.text("command_id")
         if (done := self._done.reply("dial", command_id)) is not None:
             return JSONResponse(done)
@@ -88,8 +90,8 @@ class TelnyxRest:
         )
 
     async def _fetch_call(self, request: Request, body: Body) -> Response:
-        leg = self._account.leg(request.path_params["id"])
-        return JSONResponse({"data": call_json(leg, self._account.network.clock.now())})
+        leg = self.account.leg(request.path_params["id"])
+        return JSONResponse({"data": call_json(leg, self.account.network.clock.now())})
 
     async def _act(self, request: Request, body: Body) -> Response:
         """The reply to a command that was done already is the same one again; Telnyx doesn't say what it is."""
@@ -102,7 +104,7 @@ class TelnyxRest:
         return JSONResponse(told)
 
     async def _list_active_calls(self, request: Request, body: Body) -> Response:
-        account, connection_id = self._account, request.path_params["id"]
+        account, connection_id = self.account, request.path_params["id"]
         if connection_id not in account.applications:
             raise errors.not_found()
         legs = [
@@ -132,7 +134,7 @@ class TelnyxRest:
         wanted, type_ = query.get("filter[name]", ""), query.get("filter[type]", "")
         found = [
             (leg, event)
-            for leg in self._account.legs.values()
+            for leg in self.account.legs.values()
             if leg_id in ("", leg.leg_id) and session_id in ("", leg.session_id)
             for event in leg.events
             if wanted in ("", event.name) and type_ in ("", event.type)
@@ -154,7 +156,7 @@ class TelnyxRest:
         if record_type in ("call-control", "sip-trunking"):
             records = [
                 detail_record_json(leg, record_type)
-                for leg in self._account.legs.values()
+                for leg in self.account.legs.values()
                 if leg.call.ended_at is not None
             ]
         found = [
@@ -171,7 +173,7 @@ class TelnyxRest:
 
     async def _list_deliveries(self, request: Request, body: Body) -> Response:
         """The newest first."""
-        account = self._account
+        account = self.account
         wanted = request.query_params.get("filter[event_type]", "")
         status = request.query_params.get("filter[status][eq]", "")
         found = [
@@ -185,13 +187,13 @@ class TelnyxRest:
         )
 
     async def _fetch_delivery(self, request: Request, body: Body) -> Response:
-        for delivery in self._account.courier.deliveries:
+        for delivery in self.account.courier.deliveries:
             if delivery.id == request.path_params["id"]:
-                return JSONResponse({"data": delivery_json(delivery, self._account.account_id)})
+                return JSONResponse({"data": delivery_json(delivery, self.account.account_id)})
         raise errors.not_found()
 
     def _application(self, connection_id: str) -> Application:
-        application = self._account.applications.get(connection_id)
+        application = self.account.applications.get(connection_id)
         if application is None or not application.active or not is_url(application.webhook_event_url):
             raise errors.invalid_connection()
         return application

@@ -7,8 +7,8 @@ from outdial.simulator import websocket
 from outdial.simulator.faults import FaultKind
 from outdial.simulator.telnyx.ids import new_uuid
 from outdial.simulator.telnyx.media import MediaStream
+from outdial.simulator.telnyx.parameters import Stream
 from outdial.simulator.telnyx.party import Party
-from outdial.simulator.telnyx.wishes import Stream
 
 NORMAL_CLOSES = frozenset({1000, 1001, 1005})
 
@@ -16,10 +16,10 @@ NORMAL_CLOSES = frozenset({1000, 1001, 1005})
 class Streaming:
     """From `open` to `close`. The customer's closing the websocket ends the stream, not the call."""
 
-    def __init__(self, party: Party, wish: Stream, on_close: Callable[[], None]) -> None:
+    def __init__(self, party: Party, wanted: Stream, on_close: Callable[[], None]) -> None:
         self.id = new_uuid()
         self._party = party
-        self._wish = wish
+        self._wanted = wanted
         self._on_close = on_close
         self._stream: MediaStream | None = None
         self._socket: websocket.WebSocket | None = None
@@ -51,7 +51,7 @@ class Streaming:
         party, leg = self._party, self._party.leg
         stream = MediaStream(
             lambda text: socket.send(text),
-            wish=self._wish,
+            wanted=self._wanted,
             leg_codec=party.shared.config.leg_codec,
             stream_id=self.id,
             start={
@@ -68,10 +68,10 @@ class Streaming:
         )
         try:
             socket = await websocket.connect(
-                self._wish.url, {}, on_message=stream.receive, on_close=self._closed_by_customer
+                self._wanted.url, {}, on_message=stream.receive, on_close=self._closed_by_customer
             )
         except websocket.HandshakeFailed as exc:
-            party.note(f"Stream: {exc}", url=self._wish.url)
+            party.note(f"Stream: {exc}", url=self._wanted.url)
             self._post_failure("connection_failed")
             self._on_close()
             return
@@ -91,13 +91,13 @@ class Streaming:
         self.close("" if code in NORMAL_CLOSES else "connection_lost")
 
     def _post(self, event_type: str) -> None:
-        self._party.callbacks.post(event_type, stream_url=self._wish.url, stream_id=self.id)
+        self._party.callbacks.post(event_type, stream_url=self._wanted.url, stream_id=self.id)
 
     def _post_failure(self, reason: str) -> None:
         self._party.callbacks.post(
             "streaming.failed",
             failure_reason=reason,
             stream_id=self.id,
-            stream_params={"stream_url": self._wish.url, "track": self._wish.track},
+            stream_params={"stream_url": self._wanted.url, "track": self._wanted.track},
             stream_type="websocket",
         )

@@ -2,7 +2,6 @@
 
 import asyncio
 import hmac
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -12,6 +11,7 @@ from outdial.simulator.carrier import CannotCallIn
 from outdial.simulator.network import Network
 from outdial.simulator.twilio import verbs
 from outdial.simulator.twilio.call import Document, Shared, StatusCallback, TwilioCall, Wishes
+from outdial.simulator.twilio.config import TwilioConfig
 from outdial.simulator.twilio.ids import new_sid
 
 
@@ -34,31 +34,20 @@ class Number:
     trunk_sid: str | None = None
 
 
-class Account:
+class TwilioAccount:
     name = "twilio"
 
-    def __init__(
-        self,
-        network: Network,
-        *,
-        sid: str,
-        auth_token: str,
-        api_keys: Mapping[str, str],
-        numbers: tuple[str, ...],
-        caller_ids: tuple[str, ...],
-        calls_per_second: float,
-    ) -> None:
-        """`api_keys` maps SK… to its secret; `calls_per_second` 0 dials everything at once."""
+    def __init__(self, network: Network, config: TwilioConfig) -> None:
         self.network = network
-        self.sid = sid
+        self.sid = config.account_sid
         self.created_at = network.clock.now()
         self.numbers: dict[str, Number] = {}
-        self.caller_ids = {new_sid("PN"): number for number in caller_ids}
-        self._shared = Shared(network=network, auth_token=auth_token)
-        self._secrets = {**api_keys, sid: auth_token}
-        self._interval_s = 1 / calls_per_second if calls_per_second else 0.0
+        self.caller_ids = {new_sid("PN"): number for number in config.caller_ids}
+        self._shared = Shared(network=network, auth_token=config.auth_token)
+        self._secrets = {**config.api_keys, config.account_sid: config.auth_token}
+        self._interval_s = 1 / config.calls_per_second if config.calls_per_second else 0.0
         self._next_dial_at = 0.0
-        for number in numbers:
+        for number in config.numbers:
             self.add_number(number)
 
     @property

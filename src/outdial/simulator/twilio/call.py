@@ -7,7 +7,6 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from email.utils import format_datetime
-from typing import Any
 
 import httpx
 
@@ -20,6 +19,7 @@ from outdial.simulator.line import Line
 from outdial.simulator.network import Network
 from outdial.simulator.twilio import errors
 from outdial.simulator.twilio.callbacks import Callbacks
+from outdial.simulator.waiting import run_until
 
 logger = logging.getLogger(__name__)
 
@@ -143,7 +143,7 @@ class TwilioCall:
 
     def note(self, code: int, message: str, *, url: str = "", warning: bool = False) -> None:
         """Record a notification, as Twilio's debugger would show it."""
-        logger.info("A call has a notification", extra={"call_sid": self.call.id, "code": code})
+        logger.info("Call notification recorded", extra={"call_sid": self.call.id, "code": code})
         self.call.notifications.append(
             Notification(code=code, message=message, at=self._now(), request_url=url, warning=warning)
         )
@@ -204,15 +204,13 @@ class TwilioCall:
 
     async def live(self) -> None:
         """Dial, ring, converse, until one side ends it. Cancelled when the simulator closes."""
-        talk = asyncio.create_task(self._dial_and_talk())
         try:
-            await first_of(talk, self._over)
+            await run_until(self._dial_and_talk(), self._over)
+        except Exception:
+            logger.exception("Simulated call failed", extra={"call_sid": self.call.id})
+            self.end(Status.COMPLETED if self.answered.is_set() else Status.FAILED, 500)
         finally:
-            if self._limit is not None:
-                self._limit.cancel()
-            talk.cancel()
-            await asyncio.gather(talk, return_exceptions=True)
-            self._finish(talk)
+            self._finish()
 
     async def _dial_and_talk(self) -> None:
         inbound = self.call.direction is Direction.INBOUND
@@ -254,10 +252,9 @@ class TwilioCall:
         self._limit = loop.call_later(self.wishes.time_limit_s, self.end, Status.COMPLETED)
         self.answered.set()
 
-    def _finish(self, talk: asyncio.Task[None]) -> None:
-        if not talk.cancelled() and (error := talk.exception()) is not None:
-            logger.error("A simulated call broke", exc_info=error, extra={"call_sid": self.call.id})
-            self.end(Status.COMPLETED if self.answered.is_set() else Status.FAILED, 500)
+    def _finish(self) -> None:
+        if self._limit is not None:
+            self._limit.cancel()
         if self.line is not None:
             self.call.heard_digits = self.line.phone.heard_digits
             self.network.pacer.remove(self.line)
@@ -278,10 +275,10 @@ class TwilioCall:
         self.ended.set()
 
     def _progress(self, status: Status, event: str, **facts: str) -> asyncio.Task[None] | None:
-        call, wish = self.call, self.wishes.status_callback
+        call, wanted = self.call, self.wishes.status_callback
         call.status = status
         call.updated_at = self._now()
-        if event not in wish.events or not wish.url:
+        if event not in wanted.events or not wanted.url:
             return None
         form = {
             **self.identity(),
@@ -291,7 +288,7 @@ class TwilioCall:
             **facts,
         }
         self._callbacks_sent += 1
-        return self.callbacks.post(event, wish.url, wish.method, form)
+        return self.callbacks.post(event, wanted.url, wanted.method, form)
 
     async def _fetch(self, url: str, method: str, extra: dict[str, str]) -> str:
         try:
@@ -306,8 +303,3 @@ class TwilioCall:
 
     def _now(self) -> datetime:
         return self.network.clock.now()
-
-
-async def first_of(*awaited: asyncio.Future[Any]) -> None:
-    """Until one of these is done; none is cancelled."""
-    await asyncio.wait(awaited, return_when=asyncio.FIRST_COMPLETED)

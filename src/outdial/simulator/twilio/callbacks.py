@@ -12,8 +12,8 @@ from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 import httpx
 
+from outdial.simulator.callback_queue import CallbackQueue
 from outdial.simulator.network import Network
-from outdial.simulator.outbox import Outbox
 from outdial.simulator.twilio.signature import sign
 
 logger = logging.getLogger(__name__)
@@ -97,18 +97,18 @@ class Callbacks:
     def __init__(self, network: Network, *, account: str, auth_token: str, numbers: tuple[str, ...]) -> None:
         self._http = network.http
         self._auth_token = auth_token
-        self._outbox = Outbox(network, account=account, numbers=numbers)
+        self._queue = CallbackQueue(network, account=account, numbers=numbers)
 
     def post(self, name: str, url: str, method: str, form: Form) -> asyncio.Task[None] | None:
         """Send the callback `name` (see faults.Fault.callbacks); returns at once."""
         if not url:
             return None
         token = str(uuid.uuid4())  # the same when it is repeated
-        return self._outbox.post(name, lambda: self._send(url, method, form, token))
+        return self._queue.post(name, lambda: self._send(url, method, form, token))
 
     async def ask(self, url: str, method: str, form: Form) -> httpx.Response:
         """Ask for a document; see `ask`. Goes out after the callbacks posted before."""
-        await self._outbox.settled()
+        await self._queue.settled()
         return await ask(self._http, self._auth_token, url, method, form, str(uuid.uuid4()))
 
     def sign(self, url: str) -> str:
@@ -118,7 +118,7 @@ class Callbacks:
         try:
             response = await ask(self._http, self._auth_token, url, method, form, token)
         except (httpx.HTTPError, httpx.InvalidURL, TimeoutError) as exc:
-            logger.warning("A callback could not be delivered", extra={"reason": type(exc).__name__})
+            logger.warning("Callback not delivered", extra={"reason": type(exc).__name__})
         else:
             if response.status_code >= 400:
-                logger.warning("A callback was refused", extra={"status": response.status_code})
+                logger.warning("Callback refused by customer", extra={"status": response.status_code})

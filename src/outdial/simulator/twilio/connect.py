@@ -22,20 +22,17 @@ async def connect(live: TwilioCall, verb: twiml.Connect, base: str) -> None:
         await asyncio.Event().wait()
     stream_sid = new_sid("MZ")
     told = _StreamCallbacks(live, verb, base, stream_sid)
-    refusal = _unusable(verb.url)
-    closed: asyncio.Future[int] = asyncio.get_running_loop().create_future()
-    failure: list[int] = []
+    ended: asyncio.Future[int] = asyncio.get_running_loop().create_future()  # with which error; 0: none
 
     def on_message(message: str | bytes) -> None:
         try:
             stream.receive(message)
         except InvalidMessage:
-            failure.append(errors.STREAM_INVALID_MESSAGE)
-            on_close(1007)
+            over(errors.STREAM_INVALID_MESSAGE)
 
-    def on_close(code: int) -> None:
-        if not closed.done():
-            closed.set_result(code)
+    def over(error: int) -> None:
+        if not ended.done():
+            ended.set_result(error)
 
     stream = MediaStream(
         lambda text: socket.send(text),
@@ -45,19 +42,29 @@ async def connect(live: TwilioCall, verb: twiml.Connect, base: str) -> None:
         parameters=verb.parameters,
     )
     try:
-        if refusal:
+        if refusal := _unusable(verb.url):
             raise websocket.HandshakeFailed(refusal)
         socket = await websocket.connect(
             verb.url,
             {"x-twilio-signature": live.callbacks.sign(verb.url), "User-Agent": "Twilio.TmeWs/1.0"},
             on_message=on_message,
-            on_close=on_close,
+            on_close=lambda code: over(0 if code in NORMAL_CLOSES else errors.STREAM_CLOSED),
         )
     except websocket.HandshakeFailed as exc:
         live.note(errors.STREAM_HANDSHAKE, str(exc), url=verb.url)
         told.error(errors.STREAM_HANDSHAKE)
         return
-    line = live.phone_line
+    await _stream(live, socket, stream, ended, told)
+
+
+async def _stream(
+    live: TwilioCall,
+    socket: websocket.WebSocket,
+    stream: MediaStream,
+    ended: asyncio.Future[int],
+    told: "_StreamCallbacks",
+) -> None:
+    line, error = live.phone_line, 0
     cut = live.strikes(FaultKind.STREAM_CUT)
     timer = asyncio.get_running_loop().call_later(cut.after_ms / 1000, socket.cut) if cut else None
     if garbled := live.strikes(FaultKind.MEDIA_GARBLED):
@@ -66,18 +73,16 @@ async def connect(live: TwilioCall, verb: twiml.Connect, base: str) -> None:
     told.started()
     line.peer = stream
     try:
-        code = await closed
-        if not failure and code not in NORMAL_CLOSES:
-            failure.append(errors.STREAM_CLOSED)
+        error = await ended
     finally:
         if timer is not None:
             timer.cancel()
         line.peer = Nobody()
         stream.stop()
-        socket.close(1007 if failure == [errors.STREAM_INVALID_MESSAGE] else 1000)
-        if failure:
-            live.note(failure[0], errors.STREAM_ERRORS[failure[0]], url=verb.url)
-            told.error(failure[0])
+        socket.close(1007 if error == errors.STREAM_INVALID_MESSAGE else 1000)
+        if error:
+            live.note(error, errors.STREAM_ERRORS[error], url=told.stream_url)
+            told.error(error)
         told.stopped()
 
 
@@ -93,6 +98,7 @@ def _unusable(url: str) -> str:
 
 class _StreamCallbacks:
     def __init__(self, live: TwilioCall, verb: twiml.Connect, base: str, stream_sid: str) -> None:
+        self.stream_url = verb.url
         self._live = live
         self._verb = verb
         self._url = urljoin(base, verb.status_callback) if verb.status_callback else ""

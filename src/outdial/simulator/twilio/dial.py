@@ -14,11 +14,11 @@ from outdial.simulator.twilio.call import (
     StatusCallback,
     TwilioCall,
     Wishes,
-    first_of,
 )
 from outdial.simulator.twilio.ids import new_sid
 from outdial.simulator.twilio.requests import E164
 from outdial.simulator.twilio.sound import play
+from outdial.simulator.waiting import first_of, run_until
 
 RINGBACK_MS = 6000
 
@@ -35,22 +35,17 @@ async def dial(live: TwilioCall, verb: twiml.Dial, base: str) -> Document | None
     network, line = live.network, live.phone_line
     network.book.add(child.call)
     living = network.start(child.live())
-    ringing = asyncio.create_task(_ring_back(live))
-    answered = asyncio.create_task(child.answered.wait())
     try:
-        await first_of(answered, living)
-        ringing.cancel()
+        await run_until(_ring_back(live), child.answered, living)
         if child.line is not None and not child.over:
             bridge(line, child.line)
-        await asyncio.wait({living})
+        await first_of(living)
     except asyncio.CancelledError:
         child.hang_up()
         if live.over:  # the caller hung up: the action is told, but its document has nobody to run for
             network.start(_report(live, verb, base, child, living))
         raise
     finally:
-        ringing.cancel()
-        answered.cancel()
         line.peer = Nobody()
     return _after_dial(live, verb, base, _outcome(child))
 
@@ -68,7 +63,7 @@ def _outcome(child: TwilioCall) -> dict[str, str]:
 async def _report(
     live: TwilioCall, verb: twiml.Dial, base: str, child: TwilioCall, living: asyncio.Task[None]
 ) -> None:
-    await asyncio.wait({living})
+    await first_of(living)
     document = _after_dial(live, verb, base, _outcome(child))
     if document is not None:
         with suppress(DocumentUnavailable):

@@ -13,7 +13,7 @@ import msgspec
 
 from outdial.media.frames import FRAME_MS, FRAME_SAMPLES, SILENT_FRAME
 from outdial.media.g711 import pcm_to_ulaw, ulaw_to_pcm
-from outdial.simulator.playout import Full, Playout
+from outdial.simulator.playout_buffer import Full, PlayoutBuffer
 
 MAX_BUFFERED_BYTES = 8000 * 60 * 30  # half an hour of audio; nobody means to send more ahead
 ULAW_SILENCE = b"\xff" * FRAME_SAMPLES
@@ -62,7 +62,7 @@ class MediaStream:
         self._parameters = dict(parameters)
         self._sequence = 0
         self._chunk = 0
-        self._playout = Playout(
+        self._playout = PlayoutBuffer(
             silence=ULAW_SILENCE,
             max_bytes=MAX_BUFFERED_BYTES,
             on_mark=lambda name: self._tell("mark", {"name": name}),

@@ -6,7 +6,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from outdial.simulator.twilio import errors
-from outdial.simulator.twilio.account import Account, Number
+from outdial.simulator.twilio.account import Number, TwilioAccount
 from outdial.simulator.twilio.requests import E164, MAGIC_TO, Form
 from outdial.simulator.twilio.resources import ROOT, caller_id_json, number_json, page
 
@@ -26,7 +26,7 @@ def check_purchase(form: Form) -> str:
 
 
 class NumberResources:
-    def __init__(self, account: Account) -> None:
+    def __init__(self, account: TwilioAccount) -> None:
         self._account = account
 
     def endpoints(self) -> list[tuple[str, str, Endpoint]]:

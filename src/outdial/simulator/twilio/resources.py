@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 from urllib.parse import urlencode
 
 from outdial.simulator.calls import Call, Notification, Status
-from outdial.simulator.twilio.account import Account, Number
+from outdial.simulator.twilio.account import Number, TwilioAccount
 from outdial.simulator.twilio.errors import MORE_INFO
 
 API_VERSION = "2010-04-01"
@@ -42,7 +42,7 @@ def formatted(number: str) -> str:
     return number
 
 
-def account_json(account: Account) -> Json:
+def account_json(account: TwilioAccount) -> Json:
     base = f"{ROOT}/{account.sid}"
     return {
         "sid": account.sid,
@@ -113,7 +113,7 @@ def price(call: Call, now: datetime) -> str | None:
     return f"-{PRICE_A_MINUTE_USD * math.ceil(call.duration_s / 60):.5f}"
 
 
-def notification_json(index: int, notification: Notification, call: Call, account: Account) -> Json:
+def notification_json(index: int, notification: Notification, call: Call, account: TwilioAccount) -> Json:
     sid = "NO" + f"{index:08x}" + call.id[-24:]
     return {
         "sid": sid,
@@ -175,7 +175,7 @@ def number_json(number: Number, account_sid: str) -> Json:
     }
 
 
-def caller_id_json(sid: str, phone_number: str, account: Account) -> Json:
+def caller_id_json(sid: str, phone_number: str, account: TwilioAccount) -> Json:
     return {
         "sid": sid,
         "account_sid": account.sid,

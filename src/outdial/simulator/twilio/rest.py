@@ -15,8 +15,10 @@ from starlette.routing import Route
 from outdial.simulator.calls import Call, Direction, Status
 from outdial.simulator.dialling import reply_to_dial
 from outdial.simulator.faults import FaultKind
-from outdial.simulator.twilio import errors, rehearsal, requests
-from outdial.simulator.twilio.account import Account
+from outdial.simulator.network import Network
+from outdial.simulator.twilio import dry_run, errors, requests
+from outdial.simulator.twilio.account import TwilioAccount
+from outdial.simulator.twilio.config import TwilioConfig
 from outdial.simulator.twilio.numbers import NumberResources
 from outdial.simulator.twilio.requests import Form
 from outdial.simulator.twilio.resources import (
@@ -37,18 +39,13 @@ Endpoint = Callable[[Request, Form], Awaitable[Response]]
 
 
 class TwilioRest:
-    """`test_sid` and `test_token` are test credentials: requests are checked, nothing happens."""
-
-    def __init__(
-        self, account: Account, *, test_sid: str, test_token: str, max_concurrent_requests: int
-    ) -> None:
-        self._account = account
-        self._test = (test_sid, test_token)
-        self._max_concurrent = max_concurrent_requests
+    def __init__(self, network: Network, config: TwilioConfig) -> None:
+        self.account = TwilioAccount(network, config)
+        self._config = config
         self._concurrent = 0
 
     def routes(self) -> list[Route]:
-        numbers = NumberResources(self._account)
+        numbers = NumberResources(self.account)
         call = "/{account}/Calls/{sid}"
         table: list[tuple[str, str, Endpoint]] = [
             ("GET", "/{account}.json", self._fetch_account),
@@ -86,14 +83,14 @@ class TwilioRest:
 
     async def _answer(self, request: Request, endpoints: dict[str, Endpoint]) -> Response:
         test = self._authenticate(request)
-        if self._concurrent > self._max_concurrent:
+        if self._concurrent > self._config.max_concurrent_requests:
             raise errors.throttled()
         endpoint = endpoints.get(request.method)
         if endpoint is None:
             raise errors.not_found(request.url.path)
         form = Form(await _body(request) if request.method == "POST" else request.url.query)
         if test:
-            return rehearsal.answer(request.method, request.url.path, form, self._test[0])
+            return dry_run.answer(request.method, request.url.path, form, self._config.test_account_sid)
         return await endpoint(request, form)
 
     def _authenticate(self, request: Request) -> bool:
@@ -106,27 +103,27 @@ class TwilioRest:
         path_account = request.path_params.get("account")
         if scheme.lower() != "basic":
             raise errors.authenticate()
-        test_sid, test_token = self._test
+        test_sid, test_token = self._config.test_account_sid, self._config.test_auth_token
         if username == test_sid and secrets.compare_digest(password.encode(), test_token.encode()):
             if path_account not in (None, test_sid):
                 raise errors.authenticate()
             return True
-        if not self._account.admits(username, password) or path_account not in (None, self._account.sid):
+        if not self.account.admits(username, password) or path_account not in (None, self.account.sid):
             raise errors.authenticate()
         return False
 
     # -- account
 
     async def _fetch_account(self, request: Request, form: Form) -> Response:
-        return JSONResponse(account_json(self._account))
+        return JSONResponse(account_json(self.account))
 
     async def _balance(self, request: Request, form: Form) -> Response:
-        return JSONResponse({"account_sid": self._account.sid, "balance": "12.3400", "currency": "USD"})
+        return JSONResponse({"account_sid": self.account.sid, "balance": "12.3400", "currency": "USD"})
 
     # -- calls
 
     async def _create_call(self, request: Request, form: Form) -> Response:
-        account, faults = self._account, self._account.network.faults
+        account, faults = self.account, self.account.network.faults
         about = (form.get("To"), form.get("From"))
 
         def strikes(kind: FaultKind) -> bool:
@@ -149,7 +146,7 @@ class TwilioRest:
         return JSONResponse(self._shown(self._call(request)))
 
     async def _list_calls(self, request: Request, form: Form) -> Response:
-        account = self._account
+        account = self.account
         found = [call for call in account.calls() if _matches(call, form)]
         uri = f"{ROOT}/{account.sid}/Calls.json"
         return JSONResponse(
@@ -159,7 +156,7 @@ class TwilioRest:
     async def _update_call(self, request: Request, form: Form) -> Response:
         """The reply shows the call as it was: the change takes effect a moment later."""
         call = self._call(request)
-        live = self._account.live.get(call.id)
+        live = self.account.live.get(call.id)
         shown = self._shown(call)
         status = form.choice("Status", ("completed", "canceled"))
         document = requests.document(form)
@@ -179,11 +176,11 @@ class TwilioRest:
         call = self._call(request)
         if not call.status.final:
             raise errors.RestError(409, 20409, "Call is in progress. Cannot delete.")
-        self._account.network.book.remove(call.id)
+        self.account.network.book.remove(call.id)
         return Response(status_code=204)
 
     async def _notifications(self, request: Request, form: Form) -> Response:
-        account, call = self._account, self._call(request)
+        account, call = self.account, self._call(request)
         uri = f"{ROOT}/{account.sid}/Calls/{call.id}/Notifications.json"
         items = [notification_json(i, item, call, account) for i, item in enumerate(call.notifications)]
         return JSONResponse(
@@ -191,12 +188,12 @@ class TwilioRest:
         )
 
     def _shown(self, call: Call) -> dict[str, Any]:
-        account = self._account
+        account = self.account
         ours = call.to if call.direction is Direction.INBOUND else call.from_
         return call_json(call, account.number_at(ours), account.network.clock.now())
 
     def _call(self, request: Request) -> Call:
-        call = self._account.call(request.path_params["sid"])
+        call = self.account.call(request.path_params["sid"])
         if call is None:
             raise errors.not_found(request.url.path)
         return call

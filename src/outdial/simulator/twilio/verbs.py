@@ -2,17 +2,18 @@
 
 import asyncio
 from collections.abc import Sequence
-from contextlib import suppress
 from urllib.parse import urljoin
 
 from outdial.media.frames import silence
+from outdial.simulator.background import Background
 from outdial.simulator.calls import Direction, Status
 from outdial.simulator.twilio import twiml
 from outdial.simulator.twilio.answered_by import detect
-from outdial.simulator.twilio.call import Document, DocumentUnavailable, TwilioCall, first_of
+from outdial.simulator.twilio.call import Document, DocumentUnavailable, TwilioCall
 from outdial.simulator.twilio.connect import connect
 from outdial.simulator.twilio.dial import dial
 from outdial.simulator.twilio.sound import play, play_file, press, repeat
+from outdial.simulator.waiting import run_until
 
 
 async def converse(live: TwilioCall) -> None:
@@ -21,29 +22,19 @@ async def converse(live: TwilioCall) -> None:
     if wishes.send_digits:
         await press(live, wishes.send_digits)
     extra: dict[str, str] = {}
-    detecting: asyncio.Task[str] | None = None
-    if wishes.detection is not None:
-        if wishes.detection.in_parallel:
-            detecting = asyncio.create_task(detect(live))
-        else:
-            extra["AnsweredBy"] = await detect(live)
-    try:
+    async with Background() as background:
+        if wishes.detection is not None:
+            if wishes.detection.in_parallel:
+                background.start(detect(live))
+            else:
+                extra["AnsweredBy"] = await detect(live)
         await run(live, wishes.document, **extra)
-    finally:
-        if detecting is not None:
-            detecting.cancel()
 
 
 async def run(live: TwilioCall, document: Document, **extra: str) -> None:
     """Run a document, and every one that replaces it through REST, until one comes to its end."""
     while True:
-        running = asyncio.create_task(_run(live, document, extra))
-        try:
-            await first_of(running, live.redirected)
-        finally:
-            running.cancel()
-            with suppress(asyncio.CancelledError):
-                await running
+        await run_until(_run(live, document, extra), live.redirected)
         if not live.redirected.done():
             return
         document = live.redirected.result()

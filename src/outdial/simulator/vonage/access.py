@@ -11,9 +11,9 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from outdial.simulator.vonage import errors, tokens
-from outdial.simulator.vonage.account import Account
+from outdial.simulator.vonage.account import VonageAccount
 from outdial.simulator.vonage.applications import Application
-from outdial.simulator.vonage.shapes import Invalid
+from outdial.simulator.vonage.validation import Invalid
 
 MAX_BODY_BYTES = 256 * 1024
 
@@ -21,7 +21,7 @@ Endpoint = Callable[[Request], Awaitable[Response]]
 Refusal = Callable[[Invalid], errors.RestError]
 
 
-def resource(path: str, account: Account, endpoints: dict[str, Endpoint], refusal: Refusal) -> Route:
+def resource(path: str, account: VonageAccount, endpoints: dict[str, Endpoint], refusal: Refusal) -> Route:
     """`endpoints` by method; `refusal` says in the API's own shape what is wrong with a request."""
 
     async def handle(request: Request) -> Response:
@@ -39,7 +39,7 @@ def resource(path: str, account: Account, endpoints: dict[str, Endpoint], refusa
     return Route(path, handle, methods=["GET", "POST", "PUT", "PATCH", "DELETE"])
 
 
-def application_of(request: Request, account: Account) -> Application:
+def application_of(request: Request, account: VonageAccount) -> Application:
     """The application whose token came with the request. Raises RestError 401."""
     scheme, _, token = request.headers.get("authorization", "").partition(" ")
     try:
@@ -51,7 +51,7 @@ def application_of(request: Request, account: Account) -> Application:
     return account.applications[claims["application_id"]]
 
 
-def has_secret(request: Request, account: Account, form: dict[str, str] | None = None) -> bool:
+def has_secret(request: Request, account: VonageAccount, form: dict[str, str] | None = None) -> bool:
     """Basic, or `api_key` and `api_secret` in the query or in `form`."""
     scheme, _, encoded = request.headers.get("authorization", "").partition(" ")
     given = {**(form or {}), **dict(request.query_params)}

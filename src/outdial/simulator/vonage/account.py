@@ -3,36 +3,23 @@
 import asyncio
 import hmac
 from collections import deque
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from outdial.simulator.callback_queue import CallbackQueue
 from outdial.simulator.calls import Call, Direction, Status, Subscriber
 from outdial.simulator.carrier import CannotCallIn
 from outdial.simulator.network import Network
-from outdial.simulator.outbox import Outbox
 from outdial.simulator.vonage import tokens
 from outdial.simulator.vonage.applications import Application, signed_by_default
 from outdial.simulator.vonage.call import Converse, PhoneLeg, WebSocketLeg, Wishes
+from outdial.simulator.vonage.conferences import Conferences
+from outdial.simulator.vonage.config import VonageConfig
 from outdial.simulator.vonage.legs import Leg, Legs, digits, new_conversation, new_uuid
-from outdial.simulator.vonage.rooms import Rooms
 from outdial.simulator.vonage.webhooks import Callbacks, Signer
 
 KEPT_RECORDINGS = 50
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class VonageConfig:
-    """The defaults are fixed, so that they can be copied from the documentation; nobody's secrets."""
-
-    api_key: str = "simul8or"
-    api_secret: str = "SimulatorSecret1"  # noqa: S105
-    signature_secret: str = "simulator-signature-secret-of-vonage"  # noqa: S105
-    application_id: str = "55555555-5555-4555-8555-555555555555"
-    private_key: str = ""  # the application's, PEM; "": made once per process, shown by GET /_simulator
-    numbers: tuple[str, ...] = ("+15551230012", "+15551230014")
-    calls_per_second: int = 3       # 0: no limit
-    requests_per_second: int = 15   # of the Voice API, creating calls apart
-    event_retry_delay_s: float = 1.0
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -59,10 +46,13 @@ class RollingSecond:
         return True
 
 
-class Account:
+ConverseAt = Callable[["VonageAccount", PhoneLeg], Awaitable[None]]
+
+
+class VonageAccount:
     name = "vonage"
 
-    def __init__(self, network: Network, config: VonageConfig, converse: Converse) -> None:
+    def __init__(self, network: Network, config: VonageConfig, converse: ConverseAt) -> None:
         """`converse` is what a call does after the answer."""
         self.network = network
         self.config = config
@@ -71,23 +61,18 @@ class Account:
         self.applications: dict[str, Application] = {first.id: first}
         self.numbers = {digits(number): Number(msisdn=digits(number)) for number in config.numbers}
         self.legs = Legs(network.book)
-        self.rooms = Rooms()
+        self.conferences = Conferences()
         self.recordings: dict[str, bytes] = {}  # WAV files by id
         self.region_url = ""  # where the customer has reached us
         self.new_calls = RollingSecond(config.calls_per_second)
         self.requests = RollingSecond(config.requests_per_second)
         self.sockets: dict[str, WebSocketLeg] = {}  # that are up, by uuid
-        self.converse = converse
-        self._live: dict[str, PhoneLeg] = {}
+        self._converse = converse
+        self.live: dict[str, PhoneLeg] = {}  # phone legs that haven't ended, by uuid
 
     @property
     def account_id(self) -> str:
         return self.config.api_key
-
-    @property
-    def live(self) -> dict[str, PhoneLeg]:
-        """Phone legs that haven't ended, by uuid."""
-        return self._live
 
     def about(self) -> dict[str, Any]:
         return {
@@ -142,10 +127,20 @@ class Account:
 
         A call that an NCCO connects joins its `parent`'s conversation.
         """
-        direction = Direction.OUTBOUND_DIAL if parent else Direction.OUTBOUND_API
-        conversation = parent.leg.conversation_uuid if parent else new_conversation()
-        callee = self.network.subscriber_at(to)
-        return self._leg(to, from_, direction, callee, application, conversation, wishes, converse, parent)
+        return self._leg(
+            to=to,
+            from_=from_,
+            direction=Direction.OUTBOUND_DIAL if parent else Direction.OUTBOUND_API,
+            callee=self.network.subscriber_at(to),
+            application=application,
+            wishes=wishes,
+            converse=converse,
+            parent=parent,
+        )
+
+    async def converse(self, live: PhoneLeg) -> None:
+        """What a call does after the answer."""
+        await self._converse(self, live)
 
     def start(self, live: PhoneLeg) -> asyncio.Task[None]:
         return self.network.start(live.live())
@@ -159,21 +154,23 @@ class Account:
         if application is None or answer is None or number.callback_type in ("sip", "tel"):
             raise CannotCallIn("this number is linked to no application with an answer_url")
         wishes = Wishes(answer=answer, event=application.webhook("event_url"))
-        live = self._leg(to, from_, Direction.INBOUND, callee, application, new_conversation(), wishes, None, None)
+        live = self._leg(
+            to=to, from_=from_, direction=Direction.INBOUND, callee=callee, application=application, wishes=wishes
+        )
         self.start(live)
         return live.call
 
     def _leg(
         self,
+        *,
         to: str,
         from_: str,
         direction: Direction,
         callee: Subscriber,
         application: Application,
-        conversation_uuid: str,
         wishes: Wishes,
-        converse: Converse | None,
-        parent: PhoneLeg | None,
+        converse: Converse | None = None,
+        parent: PhoneLeg | None = None,
     ) -> PhoneLeg:
         now = self.network.clock.now()
         call = Call(
@@ -191,7 +188,7 @@ class Account:
         leg = Leg(
             uuid=call.id,
             call_id=call.id,
-            conversation_uuid=conversation_uuid,
+            conversation_uuid=parent.leg.conversation_uuid if parent else new_conversation(),
             application_id=application.id,
             to={"type": "phone", "number": digits(to)},
             from_={"type": "phone", "number": digits(from_)},
@@ -203,12 +200,24 @@ class Account:
         callbacks = Callbacks(
             network=self.network,
             signer=self._signer(application),
-            outbox=Outbox(self.network, account=self.account_id, numbers=(to, from_)),
+            queue=CallbackQueue(self.network, account=self.account_id, numbers=(to, from_)),
             fallback=application.webhook("fallback_answer_url"),
             retry_delay_s=self.config.event_retry_delay_s,
         )
-        live = PhoneLeg(self, application, leg, call, wishes, callbacks, converse or self.converse)
-        self._live[leg.uuid] = live
+
+        def forget() -> None:
+            self.live.pop(leg.uuid, None)
+
+        self.live[leg.uuid] = live = PhoneLeg(
+            self.network,
+            application,
+            leg,
+            call,
+            wishes,
+            callbacks,
+            converse=converse or self.converse,
+            on_end=forget,
+        )
         return live
 
     def _signer(self, application: Application) -> Signer | None:

@@ -4,82 +4,69 @@ import asyncio
 import json
 from collections import deque
 from collections.abc import Coroutine
-from contextlib import suppress
 from typing import Any
 
 from outdial.media.frames import silence
+from outdial.simulator.background import Background
 from outdial.simulator.line import Nobody
 from outdial.simulator.vonage import events, ncco
+from outdial.simulator.vonage.account import VonageAccount
 from outdial.simulator.vonage.answered_by import detect
-from outdial.simulator.vonage.call import PhoneLeg, first_of
+from outdial.simulator.vonage.call import PhoneLeg
 from outdial.simulator.vonage.connect import connect_websocket
 from outdial.simulator.vonage.dial import connect_phone
 from outdial.simulator.vonage.ncco import Action, Ncco
 from outdial.simulator.vonage.recording import record
-from outdial.simulator.vonage.shapes import Invalid
 from outdial.simulator.vonage.sound import play_file, press, say
+from outdial.simulator.vonage.validation import Invalid
 from outdial.simulator.vonage.webhooks import Webhook
+from outdial.simulator.waiting import first_of, run_until
 
 SYNTAX_ERROR = "Syntax error in NCCO. Invalid value type or action."
 ANSWER, EVENT = "answer", "event"
 
 
-async def converse(live: PhoneLeg) -> None:
+async def converse(account: VonageAccount, live: PhoneLeg) -> None:
     """What a call does once its phone is answered; an inbound one is answered here."""
     wishes = live.wishes
     if wishes.send_digits:
         await press(live, wishes.send_digits)
-    detecting: asyncio.Task[None] | None = None
-    if wishes.detection is not None:
-        detecting = asyncio.create_task(detect(live, wishes.detection))
-        if wishes.detection.waits:
-            await asyncio.wait({detecting})
-    try:
+    async with Background() as background:
+        if wishes.detection is not None:
+            detecting = background.start(detect(live, wishes.detection))
+            if wishes.detection.waits:
+                await first_of(detecting)
         if wishes.answer is not None:
-            await run(live, wishes.answer)
-    finally:
-        if detecting is not None:
-            detecting.cancel()
+            await run(account, live, wishes.answer)
 
 
-async def run(live: PhoneLeg, source: Webhook | Ncco) -> None:
+async def run(account: VonageAccount, live: PhoneLeg, source: Webhook | Ncco) -> None:
     """Run an NCCO, and every one that replaces it through REST, until one comes to its end."""
     while True:
-        running = asyncio.create_task(_run(live, source))
-        try:
-            await first_of(running, live.redirected)
-        finally:
-            running.cancel()
-            with suppress(asyncio.CancelledError):
-                await running
+        await run_until(_run(account, live, source), live.redirected)
         if not live.redirected.done():
             return
         source = live.redirected.result()
         live.redirected = asyncio.get_running_loop().create_future()
 
 
-async def _run(live: PhoneLeg, source: Webhook | Ncco) -> None:
-    actions = await _fetch(live, source) if isinstance(source, Webhook) else source
+async def _run(account: VonageAccount, live: PhoneLeg, source: Webhook | Ncco) -> None:
+    actions = await _fetch(account, live, source) if isinstance(source, Webhook) else source
     if not actions:
         return
     live.pick_up()
-    background: list[asyncio.Task[Any]] = []
-    runner = _Runner(live, background)
-    waiting = deque(actions)
-    try:
+    async with Background() as background:
+        runner = _Runner(account, live, background)
+        waiting = deque(actions)
         while waiting:
             replacement = await runner.do(waiting.popleft())
             if replacement is not None:
                 waiting = deque(replacement)
-    finally:
-        for task in background:
-            task.cancel()
-        await asyncio.gather(*background, return_exceptions=True)
 
 
-async def _fetch(live: PhoneLeg, webhook: Webhook) -> Ncco | None:
+async def _fetch(account: VonageAccount, live: PhoneLeg, webhook: Webhook) -> Ncco | None:
     """The NCCO of an answer URL; None, after an error event, without one."""
-    request = events.answer_request(live.leg, live.account.region_url)
+    request = events.answer_request(live.leg, account.region_url)
     if webhook.method == "GET":
         request = {name: request[name] for name in ("to", "from", "conversation_uuid", "uuid")}
     reply = await live.ask(webhook, request, ANSWER)
@@ -98,9 +85,10 @@ def _read(live: PhoneLeg, reply: bytes, url: str) -> Ncco | None:
 
 
 class _Runner:
-    """`do` returns the NCCO that replaces the rest, if one does."""
+    """`do` returns the NCCO that replaces the rest, if one does. `background` are actions that go on beside others."""
 
-    def __init__(self, live: PhoneLeg, background: list[asyncio.Task[Any]]) -> None:
+    def __init__(self, account: VonageAccount, live: PhoneLeg, background: Background) -> None:
+        self._account = account
         self._live = live
         self._background = background
         self._keys = ""  # pressed into a talk or stream that allows it; the next input begins with them
@@ -113,16 +101,16 @@ class _Runner:
             case ncco.Stream(stream_url=[url], loop=loop, barge_in=barge_in):
                 await self._interruptible(play_file(live, url, loop), barge_in)
             case ncco.Wait(timeout=timeout_s):
-                await live.stage.play(silence(round(timeout_s * 1000)))
+                await live.audio.play(silence(round(timeout_s * 1000)))
             case ncco.Connect():
                 return await self._connect(action)
             case ncco.Input():
                 return await self._input(action)
             case ncco.Record(time_out=None, end_on_silence=None, end_on_key=None):
-                self._background.append(asyncio.create_task(record(live, action)))
+                self._background.start(record(self._account, live, action))
                 await asyncio.sleep(0)  # it has begun before the next action does
             case ncco.Record():
-                await record(live, action)
+                await record(self._account, live, action)
             case ncco.Conversation():
                 await self._join(action)
             case ncco.Notify(event_url=[url], event_method=method):
@@ -139,20 +127,17 @@ class _Runner:
         if self._keys:  # already interrupted: what follows is skipped up to the input
             playing.close()
             return
-        task, pressed = asyncio.create_task(playing), asyncio.Event()
+        pressed = asyncio.Event()
 
         def on_key(digit: str) -> None:
             self._keys += digit
             pressed.set()
 
-        self._live.stage.on_key.add(on_key)
-        waiting = asyncio.create_task(pressed.wait())
+        self._live.audio.on_key.add(on_key)
         try:
-            await first_of(task, waiting)
+            await run_until(playing, pressed)
         finally:
-            self._live.stage.on_key.discard(on_key)
-            task.cancel()
-            waiting.cancel()
+            self._live.audio.on_key.discard(on_key)
 
     # -- connect
 
@@ -171,9 +156,9 @@ class _Runner:
 
         match action.endpoint[0]:
             case ncco.WebSocketEndpoint() as endpoint:
-                return await connect_websocket(live, endpoint, action.limit, webhook, report)
+                return await connect_websocket(self._account, live, endpoint, action.limit, webhook, report)
             case ncco.PhoneEndpoint() as endpoint:
-                return await connect_phone(live, action, endpoint, webhook, report)
+                return await connect_phone(self._account, live, action, endpoint, webhook, report)
             case _:
                 live.complain("This simulator connects phones and websockets only.")
                 return None
@@ -195,39 +180,39 @@ class _Runner:
             return None
         return await self._ask(webhook, events.pressed(live.leg, live.now(), digits, timed_out=timed_out, **facts))
 
-    async def _collect(self, wish: ncco.DtmfInput) -> tuple[str, bool]:
+    async def _collect(self, wanted: ncco.DtmfInput) -> tuple[str, bool]:
         """The digits until there are enough, or none came for a while; whether it was the latter."""
         digits, self._keys = self._keys, ""
         news: asyncio.Queue[str] = asyncio.Queue()
-        self._live.stage.on_key.add(news.put_nowait)
+        self._live.audio.on_key.add(news.put_nowait)
         try:
-            while len(digits) < wish.max_digits:
-                async with asyncio.timeout(wish.time_out):
+            while len(digits) < wanted.max_digits:
+                async with asyncio.timeout(wanted.time_out):
                     digit = await news.get()
-                if digit == "#" and wish.submit_on_hash:
+                if digit == "#" and wanted.submit_on_hash:
                     return digits, False
                 digits += digit
         except TimeoutError:
             return digits, True
         finally:
-            self._live.stage.on_key.discard(news.put_nowait)
+            self._live.audio.on_key.discard(news.put_nowait)
         return digits, False
 
     # -- conversation
 
     async def _join(self, action: ncco.Conversation) -> None:
-        live, rooms = self._live, self._live.account.rooms
+        live, conferences = self._live, self._account.conferences
         muted = action.mute or action.can_speak == []
-        room, seat = rooms.enter(
+        conference, participant = conferences.enter(
             live.leg.application_id, action.name, starts=action.start_on_enter, muted=muted
         )
-        live.move(room.conversation_uuid)
-        live.stage.party = seat
+        live.move(conference.conversation_uuid)
+        live.audio.party = participant
         try:
-            await room.closed.wait()
+            await conference.over.wait()
         finally:
-            live.stage.party = Nobody()
-            rooms.leave(room, seat, ends=action.end_on_exit)
+            live.audio.party = Nobody()
+            conferences.leave(conference, participant, ends=action.end_on_exit)
 
     async def _ask(self, webhook: Webhook, body: dict[str, Any]) -> Ncco | None:
         """Report an event whose reply may be an NCCO; anything else lets the present one go on."""

@@ -12,11 +12,11 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from outdial.simulator.vonage import access, errors, tokens
-from outdial.simulator.vonage.account import Account, Number
+from outdial.simulator.vonage.account import Number, VonageAccount
 from outdial.simulator.vonage.applications import Application, ApplicationRequest, checked_key
-from outdial.simulator.vonage.legs import Leg, Word, digits, new_uuid
+from outdial.simulator.vonage.legs import Leg, LegStatus, digits, new_uuid
 from outdial.simulator.vonage.resources import offset_time, record_json
-from outdial.simulator.vonage.shapes import Invalid, decode
+from outdial.simulator.vonage.validation import Invalid, decode
 
 BALANCE_EUR = 10.171275
 LONGEST_REPORT = timedelta(hours=24)
@@ -24,7 +24,7 @@ PRODUCTS = ("VOICE-CALL", "VOICE-FAILED", "WEBSOCKET-CALL")
 SUCCESS = {"error-code": "200", "error-code-label": "success"}
 
 
-def routes(account: Account) -> list[Route]:
+def routes(account: VonageAccount) -> list[Route]:
     applications, numbers = _Applications(account), _Numbers(account)
 
     def invalid_payload(exc: Invalid) -> errors.RestError:
@@ -60,7 +60,7 @@ def routes(account: Account) -> list[Route]:
 
 
 class _Applications:
-    def __init__(self, account: Account) -> None:
+    def __init__(self, account: VonageAccount) -> None:
         self._account = account
 
     async def list(self, request: Request) -> Response:
@@ -133,7 +133,7 @@ class _Applications:
 
 
 class _Numbers:
-    def __init__(self, account: Account) -> None:
+    def __init__(self, account: VonageAccount) -> None:
         self._account = account
 
     async def balance(self, request: Request) -> Response:
@@ -209,7 +209,7 @@ def _number_json(number: Number) -> dict[str, Any]:
 
 
 class _Reports:
-    def __init__(self, account: Account) -> None:
+    def __init__(self, account: VonageAccount) -> None:
         self._account = account
 
     async def records(self, request: Request) -> Response:
@@ -258,7 +258,7 @@ class _Reports:
 def _product(leg: Leg) -> str:
     if not leg.is_phone:
         return "WEBSOCKET-CALL"
-    return "VOICE-CALL" if leg.status is Word.COMPLETED else "VOICE-FAILED"
+    return "VOICE-CALL" if leg.status is LegStatus.COMPLETED else "VOICE-FAILED"
 
 
 def _instant(request: Request, name: str) -> datetime:

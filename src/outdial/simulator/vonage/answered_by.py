@@ -11,7 +11,8 @@ from outdial.simulator.detection import BEEP_MS, Detector, Tuning, Verdict
 from outdial.simulator.phone import Phone
 from outdial.simulator.vonage import events
 from outdial.simulator.vonage.call import Detection, PhoneLeg
-from outdial.simulator.vonage.legs import Word
+from outdial.simulator.vonage.legs import LegStatus
+from outdial.simulator.waiting import first_of
 
 TUNING = Tuning(timeout_ms=5000)  # "up to 4 to 5 seconds"; unsure then, it says human
 MACHINES = frozenset({Verdict.MACHINE_START, Verdict.FAX})
@@ -28,17 +29,12 @@ async def detect(live: PhoneLeg, detection: Detection) -> None:
         _tell(live, live.call.answered_by)
         if not machine:
             return
-        live.leg.status = Word.MACHINE
+        live.leg.status = LegStatus.MACHINE
         if detection.hang_up:
             live.hang_up()
         elif detection.beep:
-            try:
-                async with asyncio.timeout(detection.beep_timeout_s):
-                    await ear.beep.wait()
-            except TimeoutError:
-                _tell(live, "machine", "beep_timeout")
-            else:
-                _tell(live, "machine", "beep_start")
+            beeped = await first_of(ear.beep, at_most_s=detection.beep_timeout_s)
+            _tell(live, "machine", "beep_start" if beeped else "beep_timeout")
     finally:
         live.phone_line.heard_by = None
 

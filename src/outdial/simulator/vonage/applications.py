@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 
 from outdial.simulator.vonage import tokens
-from outdial.simulator.vonage.shapes import Invalid, Url
+from outdial.simulator.vonage.validation import Invalid, Url
 from outdial.simulator.vonage.webhooks import Webhook
 
 Json = dict[str, Any]

@@ -5,22 +5,21 @@ import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 from outdial.simulator.callees import Reaction
 from outdial.simulator.calls import Call, Direction, Notification
 from outdial.simulator.far_end import far_end
 from outdial.simulator.faults import Fault, FaultKind
 from outdial.simulator.line import Line
+from outdial.simulator.network import Network
 from outdial.simulator.vonage import events
 from outdial.simulator.vonage.applications import Application
-from outdial.simulator.vonage.legs import Leg, Word, digits, new_conversation
+from outdial.simulator.vonage.audio import LegAudio
+from outdial.simulator.vonage.legs import Leg, LegStatus, digits, new_conversation
 from outdial.simulator.vonage.ncco import AdvancedDetection, Ncco
-from outdial.simulator.vonage.stage import Stage
 from outdial.simulator.vonage.webhooks import Callbacks, NoAnswer, Webhook
-
-if TYPE_CHECKING:
-    from outdial.simulator.vonage.account import Account
+from outdial.simulator.waiting import run_until
 
 logger = logging.getLogger(__name__)
 
@@ -65,7 +64,7 @@ class Wishes:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ending:
-    word: Word
+    status: LegStatus
     sip_code: int | None = None
     detail: str = ""
     by: str = ""
@@ -76,17 +75,17 @@ class Ending:
         return {name: value for name, value in facts.items() if value}
 
 
-INVALID_NUMBER = Ending(word=Word.REJECTED, detail="invalid_number", by=PLATFORM)
-NO_ROUTE = Ending(word=Word.FAILED, sip_code=404, detail="cannot_route", by=PLATFORM)
-CARRIER_TIMEOUT = Ending(word=Word.UNANSWERED, sip_code=480, detail="carrier_timeout", by=USER)
+INVALID_NUMBER = Ending(status=LegStatus.REJECTED, detail="invalid_number", by=PLATFORM)
+NO_ROUTE = Ending(status=LegStatus.FAILED, sip_code=404, detail="cannot_route", by=PLATFORM)
+CARRIER_TIMEOUT = Ending(status=LegStatus.UNANSWERED, sip_code=480, detail="carrier_timeout", by=USER)
 NOT_REACHED = {
     Reaction.NO_SUCH_NUMBER: Ending(
-        word=Word.FAILED, sip_code=404, detail="number_out_of_service", by=PLATFORM
+        status=LegStatus.FAILED, sip_code=404, detail="number_out_of_service", by=PLATFORM
     ),
-    Reaction.BUSY: Ending(word=Word.BUSY, sip_code=486, by=USER),
-    Reaction.DECLINES: Ending(word=Word.REJECTED, sip_code=603, detail="declined", by=USER),
-    Reaction.RINGS_OUT: Ending(word=Word.TIMEOUT),
-    Reaction.UNREACHABLE: Ending(word=Word.UNANSWERED, sip_code=480, detail="unavailable", by=USER),
+    Reaction.BUSY: Ending(status=LegStatus.BUSY, sip_code=486, by=USER),
+    Reaction.DECLINES: Ending(status=LegStatus.REJECTED, sip_code=603, detail="declined", by=USER),
+    Reaction.RINGS_OUT: Ending(status=LegStatus.TIMEOUT),
+    Reaction.UNREACHABLE: Ending(status=LegStatus.UNANSWERED, sip_code=480, detail="unavailable", by=USER),
 }
 
 Converse = Callable[["PhoneLeg"], Awaitable[None]]
@@ -105,23 +104,24 @@ class PhoneLeg:
 
     def __init__(
         self,
-        account: "Account",
+        network: Network,
         application: Application,
         leg: Leg,
         call: Call,
         wishes: Wishes,
         callbacks: Callbacks,
+        *,
         converse: Converse,
+        on_end: Callable[[], None],
     ) -> None:
-        self.account = account
         self.application = application  # also when it has been deleted since
-        self.network = account.network
+        self.network = network
         self.leg = leg
         self.call = call
         self.wishes = wishes
         self.callbacks = callbacks
-        self.far_end = far_end(account.network, call, carrier="vonage")
-        self.stage = Stage()
+        self.far_end = far_end(network, call, carrier="vonage")
+        self.audio = LegAudio()
         self.line: Line | None = None  # once answered
         self.dialled = asyncio.Event()
         self.answered = asyncio.Event()
@@ -130,7 +130,9 @@ class PhoneLeg:
         self.redirected: asyncio.Future[Webhook | Ncco] = asyncio.get_running_loop().create_future()
         self.listening: Callable[[str], None] | None = None  # a DTMF listener set through REST
         self.unreported: dict[str, Any] | None = None  # the last event, left to whoever asks
+        self.sound: asyncio.Task[None] | None = None  # started through REST
         self._converse = converse
+        self._on_end = on_end
         self._over: asyncio.Future[Ending] = asyncio.get_running_loop().create_future()
         self._limit: asyncio.TimerHandle | None = None
 
@@ -144,11 +146,11 @@ class PhoneLeg:
     def hang_up(self, by: str = PLATFORM) -> None:
         """`by` is USER for the phone itself."""
         if self.answered.is_set():
-            self.end(Ending(word=Word.COMPLETED, sip_code=200, by=by))
+            self.end(Ending(status=LegStatus.COMPLETED, sip_code=200, by=by))
         elif self.call.direction is Direction.INBOUND and by != USER:
-            self.end(Ending(word=Word.REJECTED, sip_code=603, by=by))
+            self.end(Ending(status=LegStatus.REJECTED, sip_code=603, by=by))
         else:
-            self.end(Ending(word=Word.CANCELLED, by=by))
+            self.end(Ending(status=LegStatus.CANCELLED, by=by))
 
     def redirect(self, source: Webhook | Ncco) -> None:
         """Move to a conversation of its own and run another NCCO there."""
@@ -181,7 +183,7 @@ class PhoneLeg:
         self.post(events.OTHER, events.error(self.leg, self.now(), reason))
 
     def note(self, message: str, url: str = "") -> None:
-        logger.info("A call has a notification", extra={"call_uuid": self.leg.uuid})
+        logger.info("Call notification recorded", extra={"call_uuid": self.leg.uuid})
         self.call.notifications.append(Notification(code=0, message=message, at=self.now(), request_url=url))
 
     def strikes(self, kind: FaultKind) -> Fault | None:
@@ -206,22 +208,20 @@ class PhoneLeg:
 
     async def live(self) -> None:
         """Dial, ring, converse, until one side ends it. Cancelled when the simulator closes."""
-        talk = asyncio.create_task(self._dial_and_talk())
         try:
-            await first_of(talk, self._over)
+            await run_until(self._dial_and_talk(), self._over)
+        except Exception:
+            logger.exception("Simulated call failed", extra={"call_uuid": self.leg.uuid})
+            self.end(Ending(status=LegStatus.COMPLETED, by=PLATFORM) if self.answered.is_set() else NO_ROUTE)
         finally:
-            if self._limit is not None:
-                self._limit.cancel()
-            talk.cancel()
-            await asyncio.gather(talk, return_exceptions=True)
-            self._finish(talk)
+            self._finish()
 
     async def _dial_and_talk(self) -> None:
         inbound = self.call.direction is Direction.INBOUND
         if not await (self._arrive() if inbound else self._reach()):
             return
         self.line = await self.far_end.line(on_hang_up=lambda: self.hang_up(USER))
-        self.line.peer = self.stage
+        self.line.peer = self.audio
         if not inbound:
             self.pick_up()
         await self._converse(self)
@@ -230,21 +230,21 @@ class PhoneLeg:
     async def _arrive(self) -> bool:
         """A call from outside rings until an NCCO answers it."""
         self.call.dialled_at = self.now()
-        self._progress(Word.STARTED)
-        self._progress(Word.RINGING)
+        self._progress(LegStatus.STARTED)
+        self._progress(LegStatus.RINGING)
         return True
 
     async def _reach(self) -> bool:
         """Dial and let it ring; whether somebody answers."""
         self.call.dialled_at = self.now()
-        self.first_callback = self._progress(Word.STARTED)
+        self.first_callback = self._progress(LegStatus.STARTED)
         self.dialled.set()
         number = digits(self.call.to)
         if number.startswith("0") or len(number) < 8:
             self.end(INVALID_NUMBER)
             return False
         patience_s = min(self.wishes.ring_timeout_s, NETWORK_GIVES_UP_S)
-        reaction = await self.far_end.ring(patience_s, lambda: self._progress(Word.RINGING))
+        reaction = await self.far_end.ring(patience_s, lambda: self._progress(LegStatus.RINGING))
         if reaction is Reaction.ANSWERS:
             return True
         gave_up = reaction is Reaction.RINGS_OUT and patience_s < self.wishes.ring_timeout_s
@@ -256,20 +256,19 @@ class PhoneLeg:
         if self.answered.is_set():
             return
         self.call.answered_at = self.leg.answered_at = self.now()
-        self._progress(Word.ANSWERED)
+        self._progress(LegStatus.ANSWERED)
         self.network.pacer.add(self.phone_line)
         self._limit = asyncio.get_running_loop().call_later(self.wishes.time_limit_s, self.hang_up)
         self.answered.set()
 
-    def _progress(self, word: Word) -> asyncio.Task[None] | None:
-        self._set_status(word)
-        make = events.answered if word is Word.ANSWERED else events.progress
-        return self.post(events.name_of(word), make(self.leg, self.now()))
+    def _progress(self, status: LegStatus) -> asyncio.Task[None] | None:
+        self._set_status(status)
+        make = events.answered if status is LegStatus.ANSWERED else events.progress
+        return self.post(events.name_of(status), make(self.leg, self.now()))
 
-    def _finish(self, talk: asyncio.Task[None]) -> None:
-        if not talk.cancelled() and (error := talk.exception()) is not None:
-            logger.error("A simulated call broke", exc_info=error, extra={"call_uuid": self.leg.uuid})
-            self.end(NO_ROUTE if not self.answered.is_set() else Ending(word=Word.COMPLETED, by=PLATFORM))
+    def _finish(self) -> None:
+        if self._limit is not None:
+            self._limit.cancel()
         if self.line is not None:
             self.call.heard_digits = self.line.phone.heard_digits
             self.network.pacer.remove(self.line)
@@ -278,25 +277,20 @@ class PhoneLeg:
         self.call.ended_at = self.leg.ended_at = self.now()
         self.call.sip_code = ending.sip_code
         self.leg.detail = ending.detail
-        self._set_status(ending.word)
-        if ending.word is Word.COMPLETED:
+        self._set_status(ending.status)
+        if ending.status is LegStatus.COMPLETED:
             body = events.completed(self.leg, self.now(), disconnected_by=ending.by)
         else:
             body = events.progress(self.leg, self.now(), **ending.facts())
-        if self.wishes.asks and ending.word not in (Word.COMPLETED, Word.CANCELLED):
+        if self.wishes.asks and ending.status not in (LegStatus.COMPLETED, LegStatus.CANCELLED):
             self.unreported = body
         else:
             self.post(events.ENDED, body)
         self.far_end.release()
-        self.account.live.pop(self.leg.uuid, None)
+        self._on_end()
         self.ended.set()
 
-    def _set_status(self, word: Word) -> None:
-        self.leg.status = word
-        self.call.status = word.status
+    def _set_status(self, status: LegStatus) -> None:
+        self.leg.status = status
+        self.call.status = status.call_status
         self.call.updated_at = self.now()
-
-
-async def first_of(*awaited: asyncio.Future[Any]) -> None:
-    """Until one of these is done; none is cancelled."""
-    await asyncio.wait(awaited, return_when=asyncio.FIRST_COMPLETED)

@@ -9,8 +9,9 @@ from outdial.simulator import websocket
 from outdial.simulator.faults import FaultKind
 from outdial.simulator.line import Nobody
 from outdial.simulator.vonage import events
+from outdial.simulator.vonage.account import VonageAccount
 from outdial.simulator.vonage.call import PhoneLeg
-from outdial.simulator.vonage.legs import Leg, Word, new_uuid
+from outdial.simulator.vonage.legs import Leg, LegStatus, new_uuid
 from outdial.simulator.vonage.media import MediaSocket
 from outdial.simulator.vonage.ncco import Ncco, WebSocketEndpoint
 from outdial.simulator.vonage.webhooks import Webhook
@@ -46,13 +47,13 @@ class SocketLeg:
         if not self.closed.done():
             self.closed.set_result(code)
 
-    def tell(self, status: Word) -> None:
+    def tell(self, status: LegStatus) -> None:
         self.leg.status = status
-        if status is Word.ANSWERED:
+        if status is LegStatus.ANSWERED:
             self.leg.answered_at = self._live.now()
         self.post(events.progress(self.leg, self._live.now()))
 
-    def end(self, status: Word) -> None:
+    def end(self, status: LegStatus) -> None:
         self.leg.ended_at = self._live.now()
         self.tell(status)
 
@@ -61,31 +62,39 @@ class SocketLeg:
 
 
 async def connect_websocket(
-    live: PhoneLeg, endpoint: WebSocketEndpoint, limit_s: int, webhook: Webhook | None, report: Report
+    account: VonageAccount,
+    live: PhoneLeg,
+    endpoint: WebSocketEndpoint,
+    limit_s: int,
+    webhook: Webhook | None,
+    report: Report,
 ) -> Ncco | None:
     """Media both ways until one side closes the websocket; `report` is told how it failed or broke."""
     socket_leg = SocketLeg(live, endpoint, webhook)
     leg = socket_leg.leg
-    live.account.legs.add(leg)
-    live.account.sockets[leg.uuid] = socket_leg
+    account.legs.add(leg)
+    account.sockets[leg.uuid] = socket_leg
     try:
-        socket_leg.tell(Word.STARTED)
+        socket_leg.tell(LegStatus.STARTED)
         if live.strikes(FaultKind.STREAM_NEVER_STARTED):
             await asyncio.Event().wait()
-        closed_by_us = await _stream(live, socket_leg, endpoint, limit_s)
+        headers = _handshake_headers(account, live, endpoint)
+        closed_by_us = await _stream(live, socket_leg, endpoint, limit_s, headers)
         return None if closed_by_us else await report(events.disconnected(leg, live.now()))
     except websocket.HandshakeFailed as exc:
         live.note(f"The websocket failed: {exc}", endpoint.uri)
         timed_out = isinstance(exc, websocket.HandshakeTimedOut)
-        leg.status, leg.ended_at = (Word.UNANSWERED if timed_out else Word.FAILED), live.now()
+        leg.status, leg.ended_at = (LegStatus.UNANSWERED if timed_out else LegStatus.FAILED), live.now()
         return await report(events.progress(leg, live.now()))
     finally:
-        del live.account.sockets[leg.uuid]
+        del account.sockets[leg.uuid]
         if leg.ended_at is None:
-            socket_leg.end(Word.COMPLETED)
+            socket_leg.end(LegStatus.COMPLETED)
 
 
-async def _stream(live: PhoneLeg, socket_leg: SocketLeg, endpoint: WebSocketEndpoint, limit_s: int) -> bool:
+async def _stream(
+    live: PhoneLeg, socket_leg: SocketLeg, endpoint: WebSocketEndpoint, limit_s: int, headers: dict[str, str]
+) -> bool:
     """Whether it was us who closed it. Raises websocket.HandshakeFailed."""
     media = MediaSocket(
         lambda message: socket.send(message),
@@ -95,7 +104,7 @@ async def _stream(live: PhoneLeg, socket_leg: SocketLeg, endpoint: WebSocketEndp
     )
     socket = await websocket.connect(
         _without_fragment(endpoint.uri),
-        _handshake_headers(live, endpoint),
+        headers,
         on_message=media.receive,
         on_close=socket_leg.close,
     )
@@ -105,29 +114,29 @@ async def _stream(live: PhoneLeg, socket_leg: SocketLeg, endpoint: WebSocketEndp
         timers.append(loop.call_later(cut.after_ms / 1000, socket.cut))
     if garbled := live.strikes(FaultKind.MEDIA_GARBLED):
         socket.garble(garbled.after_ms / 1000)
-    socket_leg.tell(Word.ANSWERED)
+    socket_leg.tell(LegStatus.ANSWERED)
     media.start()
-    live.stage.party = media
+    live.audio.party = media
     try:
         code = await socket_leg.closed
     finally:
         for timer in timers:
             timer.cancel()
-        live.stage.party = Nobody()
+        live.audio.party = Nobody()
         socket.close()
         if media.dropped:
             live.note(f"{media.dropped} messages on the websocket were of no use", endpoint.uri)
     return code is None
 
 
-def _handshake_headers(live: PhoneLeg, endpoint: WebSocketEndpoint) -> dict[str, str]:
+def _handshake_headers(account: VonageAccount, live: PhoneLeg, endpoint: WebSocketEndpoint) -> dict[str, str]:
     headers = {"User-Agent": "Vonage/1.0"}
     authorization = endpoint.authorization
     if authorization is None:
         return headers
     if authorization.type == "custom":
         return {**headers, "Authorization": authorization.value}
-    return {**headers, "Authorization": live.account.signer(live.application).bearer()}
+    return {**headers, "Authorization": account.signer(live.application).bearer()}
 
 
 def _without_fragment(uri: str) -> str:

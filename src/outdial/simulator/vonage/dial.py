@@ -1,55 +1,60 @@
 """The connect action to a phone: somebody else is called, and the two hear each other."""
 
-import asyncio
 from dataclasses import replace
+from functools import partial
 
 from outdial.media import tones
+from outdial.simulator.background import Background
 from outdial.simulator.line import Nobody, ends
+from outdial.simulator.vonage.account import VonageAccount
 from outdial.simulator.vonage.answered_by import detect
-from outdial.simulator.vonage.call import PhoneLeg, Wishes, detection, first_of
+from outdial.simulator.vonage.call import PhoneLeg, Wishes, detection
 from outdial.simulator.vonage.connect import Report
 from outdial.simulator.vonage.legs import digits
 from outdial.simulator.vonage.ncco import Connect, Ncco, PhoneEndpoint
 from outdial.simulator.vonage.sound import press
 from outdial.simulator.vonage.webhooks import Webhook
+from outdial.simulator.waiting import first_of, run_until
 
 RINGBACK_MS = 6000
 ANONYMOUS = "unknown"
 
 
 async def connect_phone(
-    live: PhoneLeg, action: Connect, endpoint: PhoneEndpoint, webhook: Webhook | None, report: Report
+    account: VonageAccount,
+    live: PhoneLeg,
+    action: Connect,
+    endpoint: PhoneEndpoint,
+    webhook: Webhook | None,
+    report: Report,
 ) -> Ncco | None:
     """Until one of the two hangs up, or the other is transferred away.
 
     `report` is told when nobody answers a synchronous connect.
     """
-    if not live.account.may_dial():
+    if not account.may_dial():
         live.complain("Too many calls per second: the connect action was not executed.")
         return None
-    child = _child(live, action, endpoint, webhook)
-    living = live.account.start(child)
-    ringing = asyncio.create_task(_ring_back(live))
-    answered = asyncio.create_task(child.answered.wait())
+    child = _child(account, live, action, endpoint, webhook)
+    living = account.start(child)
     left = False
     try:
-        await first_of(answered, living)
-        ringing.cancel()
+        await run_until(_ring_back(live), child.answered, living)
         if child.line is not None and not child.over:
-            live.stage.party, child.stage.party = ends()
+            live.audio.party, child.audio.party = ends()
         await first_of(living, child.redirected)
         left = not living.done()
     finally:
-        ringing.cancel()
-        answered.cancel()
-        live.stage.party = child.stage.party = Nobody()
+        live.audio.party = child.audio.party = Nobody()
         if not left:
             child.hang_up()
     return await report(child.unreported) if child.unreported is not None else None
 
 
-def _child(live: PhoneLeg, action: Connect, endpoint: PhoneEndpoint, webhook: Webhook | None) -> PhoneLeg:
-    account, application = live.account, live.application
+def _child(
+    account: VonageAccount, live: PhoneLeg, action: Connect, endpoint: PhoneEndpoint, webhook: Webhook | None
+) -> PhoneLeg:
+    application = live.application
     caller = digits(action.from_)
     if action.random_from_number:
         caller = next((n.msisdn for n in account.numbers.values() if n.app_id == application.id), "")
@@ -66,25 +71,23 @@ def _child(live: PhoneLeg, action: Connect, endpoint: PhoneEndpoint, webhook: We
         from_=f"+{caller}" if caller.isdigit() else ANONYMOUS,
         application=application,
         wishes=wishes,
-        converse=_stay,
+        converse=partial(_stay, account),
         parent=live,
     )
 
 
-async def _stay(live: PhoneLeg) -> None:
+async def _stay(account: VonageAccount, live: PhoneLeg) -> None:
     """A connected party stays until one side hangs up (`live` is cancelled then) or it is transferred."""
     if live.wishes.send_digits:
         await press(live, live.wishes.send_digits)
-    detecting = asyncio.create_task(detect(live, live.wishes.detection)) if live.wishes.detection else None
-    try:
+    async with Background() as background:
+        if live.wishes.detection is not None:
+            background.start(detect(live, live.wishes.detection))
         await first_of(live.redirected)
-    finally:
-        if detecting is not None:
-            detecting.cancel()
     live.wishes = replace(live.wishes, answer=[], send_digits="", detection=None)
-    await live.account.converse(live)  # finds where it was redirected to
+    await account.converse(live)  # finds where it was redirected to
 
 
 async def _ring_back(live: PhoneLeg) -> None:
     while True:
-        await live.stage.play(tones.ringback(RINGBACK_MS))
+        await live.audio.play(tones.ringback(RINGBACK_MS))

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from outdial.simulator.vonage.legs import Leg, Word, address
+from outdial.simulator.vonage.legs import Leg, LegStatus, address
 
 Json = dict[str, Any]
 
@@ -114,14 +114,14 @@ def answer_request(leg: Leg, region_url: str) -> Json:
     return {**body, "endpoint_type": "phone", **({"region_url": region_url} if region_url else {})}
 
 
-def name_of(word: Word) -> str:
+def name_of(status: LegStatus) -> str:
     """By which name a fault knows the event of a status."""
-    match word:
-        case Word.STARTED:
+    match status:
+        case LegStatus.STARTED:
             return INITIATED
-        case Word.RINGING:
+        case LegStatus.RINGING:
             return RINGING
-        case Word.ANSWERED:
+        case LegStatus.ANSWERED:
             return ANSWERED
         case _:
             return ENDED

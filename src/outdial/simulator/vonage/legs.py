@@ -13,8 +13,8 @@ PRUNED_FROM = 1000
 RATE_EUR = 0.014  # a minute, billed by the second
 
 
-class Word(StrEnum):
-    """A leg's status in Vonage's words."""
+class LegStatus(StrEnum):
+    """In Vonage's words."""
 
     STARTED = "started"
     RINGING = "ringing"
@@ -29,23 +29,23 @@ class Word(StrEnum):
     UNANSWERED = "unanswered"
 
     @property
-    def status(self) -> Status:
+    def call_status(self) -> Status:
         """The same in the words of the simulator's book of calls."""
         return STATUSES[self]
 
 
 STATUSES = {
-    Word.STARTED: Status.INITIATED,
-    Word.RINGING: Status.RINGING,
-    Word.ANSWERED: Status.IN_PROGRESS,
-    Word.MACHINE: Status.IN_PROGRESS,
-    Word.COMPLETED: Status.COMPLETED,
-    Word.BUSY: Status.BUSY,
-    Word.CANCELLED: Status.CANCELED,
-    Word.FAILED: Status.FAILED,
-    Word.REJECTED: Status.FAILED,
-    Word.TIMEOUT: Status.NO_ANSWER,
-    Word.UNANSWERED: Status.NO_ANSWER,
+    LegStatus.STARTED: Status.INITIATED,
+    LegStatus.RINGING: Status.RINGING,
+    LegStatus.ANSWERED: Status.IN_PROGRESS,
+    LegStatus.MACHINE: Status.IN_PROGRESS,
+    LegStatus.COMPLETED: Status.COMPLETED,
+    LegStatus.BUSY: Status.BUSY,
+    LegStatus.CANCELLED: Status.CANCELED,
+    LegStatus.FAILED: Status.FAILED,
+    LegStatus.REJECTED: Status.FAILED,
+    LegStatus.TIMEOUT: Status.NO_ANSWER,
+    LegStatus.UNANSWERED: Status.NO_ANSWER,
 }
 
 
@@ -62,7 +62,7 @@ class Leg:
     direction: str  # inbound, outbound
     created_at: datetime
     headers: Mapping[str, Any] = field(default_factory=dict)
-    status: Word = Word.STARTED
+    status: LegStatus = LegStatus.STARTED
     detail: str = ""
     answered_at: datetime | None = None
     ended_at: datetime | None = None

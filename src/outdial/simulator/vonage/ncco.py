@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from outdial.simulator.vonage.shapes import Digits, Invalid, Number, OneUrl, SocketUrl, Url, convert
+from outdial.simulator.vonage.validation import Digits, Invalid, Number, OneUrl, SocketUrl, Url, convert
 
 MAX_HEADERS_BYTES = 512
 Method = Literal["GET", "POST"]

@@ -11,6 +11,7 @@ from outdial.media import tones
 from outdial.media.frames import FRAME_MS, SAMPLE_RATE_HZ
 from outdial.simulator.phone import is_loud
 from outdial.simulator.vonage import events
+from outdial.simulator.vonage.account import VonageAccount
 from outdial.simulator.vonage.call import PhoneLeg
 from outdial.simulator.vonage.legs import new_uuid
 from outdial.simulator.vonage.ncco import Record
@@ -20,7 +21,7 @@ MAX_RECORDED_MS = 600_000  # what this simulator keeps; Vonage records up to two
 
 
 class Recorder:
-    """A stage.Listener. `done` is set when the action's own condition ends the recording."""
+    """A audio.Listener. `done` is set when the action's own condition ends the recording."""
 
     def __init__(self, action: Record) -> None:
         self.done = asyncio.Event()
@@ -65,29 +66,31 @@ class Recorder:
         return file.getvalue()
 
 
-async def record(live: PhoneLeg, action: Record) -> None:
+async def record(account: VonageAccount, live: PhoneLeg, action: Record) -> None:
     """Until the action's condition is met; without one, until this is cancelled at the end of the call."""
     if action.beep_start:
-        await live.stage.play(tones.beep())
+        await live.audio.play(tones.beep())
     recorder, start = Recorder(action), live.now()
-    live.stage.listeners.add(recorder)
-    live.stage.on_key.add(recorder.key)
+    live.audio.listeners.add(recorder)
+    live.audio.on_key.add(recorder.key)
     try:
         await recorder.done.wait()
     finally:
-        live.stage.listeners.discard(recorder)
-        live.stage.on_key.discard(recorder.key)
-        _report(live, action, recorder, start)
+        live.audio.listeners.discard(recorder)
+        live.audio.on_key.discard(recorder.key)
+        _report(account, live, action, recorder, start)
 
 
-def _report(live: PhoneLeg, action: Record, recorder: Recorder, start: datetime) -> None:
+def _report(
+    account: VonageAccount, live: PhoneLeg, action: Record, recorder: Recorder, start: datetime
+) -> None:
     wav = recorder.wav()
-    file_id = live.account.keep_recording(wav)
+    file_id = account.keep_recording(wav)
     webhook = Webhook(url=action.event_url[0], method=action.event_method) if action.event_url else None
     body = events.recorded(
         live.leg,
         live.now(),
-        url=f"{live.account.region_url}/v1/files/{file_id}",
+        url=f"{account.region_url}/v1/files/{file_id}",
         recording_uuid=new_uuid(),
         size=len(wav),
         start=start,

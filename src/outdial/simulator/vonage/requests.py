@@ -8,7 +8,7 @@ from outdial.simulator.vonage import ncco
 from outdial.simulator.vonage.call import Wishes, detection
 from outdial.simulator.vonage.legs import digits
 from outdial.simulator.vonage.ncco import AdvancedDetection, Endpoint, Level, Loop, Method, Ncco
-from outdial.simulator.vonage.shapes import Digits, Invalid, Number, OneUrl, decode
+from outdial.simulator.vonage.validation import Digits, Invalid, Number, OneUrl, decode
 from outdial.simulator.vonage.webhooks import Webhook
 
 

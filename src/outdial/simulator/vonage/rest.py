@@ -12,15 +12,18 @@ from starlette.routing import Route
 
 from outdial.simulator.dialling import reply_to_dial
 from outdial.simulator.faults import FaultKind
-from outdial.simulator.vonage import access, administration, errors, events, requests
-from outdial.simulator.vonage.account import Account
+from outdial.simulator.network import Network
+from outdial.simulator.vonage import access, actions, administration, errors, events, requests
+from outdial.simulator.vonage.account import VonageAccount
 from outdial.simulator.vonage.applications import Application
 from outdial.simulator.vonage.call import PhoneLeg
-from outdial.simulator.vonage.legs import Leg, Word, digits
+from outdial.simulator.vonage.config import VonageConfig
+from outdial.simulator.vonage.legs import Leg, LegStatus, digits
 from outdial.simulator.vonage.resources import call_json, calls_page
-from outdial.simulator.vonage.shapes import Invalid, decode
 from outdial.simulator.vonage.sound import play_file, press, say
+from outdial.simulator.vonage.validation import Invalid, decode
 from outdial.simulator.vonage.webhooks import Webhook
+from outdial.simulator.waiting import run_until
 
 logger = logging.getLogger(__name__)
 
@@ -30,9 +33,8 @@ HandleLive = Callable[[Request, PhoneLeg], Awaitable[Response]]
 
 
 class VonageRest:
-    def __init__(self, account: Account) -> None:
-        self._account = account
-        self._sounds: dict[str, asyncio.Task[None]] = {}  # started through REST, by leg
+    def __init__(self, network: Network, config: VonageConfig) -> None:
+        self.account = VonageAccount(network, config, actions.converse)
 
     def routes(self) -> list[Route]:
         call = "/v1/calls/{uuid}"
@@ -46,16 +48,16 @@ class VonageRest:
             "/v1/files/{id}": {"GET": self._authorised(self._download, counted=False)},
         }
         return [
-            *(access.resource(path, self._account, endpoints, _refusal) for path, endpoints in table.items()),
-            *administration.routes(self._account),
+            *(access.resource(path, self.account, endpoints, _refusal) for path, endpoints in table.items()),
+            *administration.routes(self.account),
         ]
 
     def _authorised(self, handle: Handle, *, counted: bool = True) -> access.Endpoint:
         """`counted`: towards the requests a second."""
 
         async def endpoint(request: Request) -> Response:
-            application = access.application_of(request, self._account)
-            if counted and not self._account.requests.admits(asyncio.get_running_loop().time()):
+            application = access.application_of(request, self.account)
+            if counted and not self.account.requests.admits(asyncio.get_running_loop().time()):
                 raise errors.throttled()
             return await handle(request, application)
 
@@ -63,7 +65,7 @@ class VonageRest:
 
     def _on_live(self, handle: HandleLive) -> access.Endpoint:
         async def endpoint(request: Request, application: Application) -> Response:
-            live = self._account.live.get(request.path_params["uuid"])
+            live = self.account.live.get(request.path_params["uuid"])
             if live is None or live.over or not live.answered.is_set():
                 raise errors.not_found()
             return await handle(request, live)
@@ -73,7 +75,7 @@ class VonageRest:
     # -- calls
 
     async def _create(self, request: Request, application: Application) -> Response:
-        account, faults = self._account, self._account.network.faults
+        account, faults = self.account, self.account.network.faults
         wanted = requests.create_call(await access.json_body(request))
         to, from_ = wanted.number, self._caller(wanted, application)
 
@@ -103,7 +105,7 @@ class VonageRest:
     def _caller(self, wanted: requests.CreateCall, application: Application) -> str:
         if wanted.from_ is not None:
             return f"+{digits(wanted.from_.number)}"
-        linked = (n.msisdn for n in self._account.numbers.values() if n.app_id == application.id)
+        linked = (n.msisdn for n in self.account.numbers.values() if n.app_id == application.id)
         number = next(linked, None)
         if number is None:
             raise Invalid("random_from_number", "no number is linked to the application")
@@ -113,14 +115,14 @@ class VonageRest:
         query = request.query_params
         size = access.whole_number(request, "page_size", 10, 1, 100)
         first = access.whole_number(request, "record_index", 0, 0)
-        if query.get("status", Word.STARTED) not in set(Word):
-            raise Invalid("status", f"must be one of {', '.join(Word)}")
+        if query.get("status", LegStatus.STARTED) not in set(LegStatus):
+            raise Invalid("status", f"must be one of {', '.join(LegStatus)}")
         if query.get("order", "asc") not in ("asc", "desc"):
             raise Invalid("order", "must be asc or desc")
         start, end = _instant(request, "date_start"), _instant(request, "date_end")
         found = [
             leg
-            for leg in self._account.legs.all()
+            for leg in self.account.legs.all()
             if leg.application_id == application.id
             and query.get("status", leg.status) == leg.status
             and query.get("conversation_uuid", leg.conversation_uuid) == leg.conversation_uuid
@@ -137,11 +139,11 @@ class VonageRest:
     async def _update(self, request: Request, application: Application) -> Response:
         wanted = decode(await access.json_body(request), requests.UpdateCall)
         leg = self._leg(request, application)
-        socket = self._account.sockets.get(leg.uuid)
+        socket = self.account.sockets.get(leg.uuid)
         if socket is not None and wanted.action == "hangup":
             socket.hang_up()
             return Response(status_code=204)
-        live = self._account.live.get(leg.uuid)
+        live = self.account.live.get(leg.uuid)
         if live is None or live.over:
             raise errors.not_found()
         match wanted.action:
@@ -153,13 +155,13 @@ class VonageRest:
                     raise errors.not_found()
                 live.redirect(destination)
             case "mute" | "unmute":
-                live.stage.muted = wanted.action == "mute"
+                live.audio.muted = wanted.action == "mute"
             case "earmuff" | "unearmuff":
-                live.stage.earmuffed = wanted.action == "earmuff"
+                live.audio.earmuffed = wanted.action == "earmuff"
         return Response(status_code=204)
 
     def _leg(self, request: Request, application: Application) -> Leg:
-        leg = self._account.legs.get(request.path_params["uuid"])
+        leg = self.account.legs.get(request.path_params["uuid"])
         if leg is None or leg.application_id != application.id:
             raise errors.not_found()
         return leg
@@ -187,17 +189,7 @@ class VonageRest:
     def _play(self, live: PhoneLeg, sound: Coroutine[Any, Any, None], message: str) -> Response:
         """One sound at a time; it ends with the call."""
         self._silence(live)
-
-        async def play() -> None:
-            playing, over = asyncio.create_task(sound), asyncio.create_task(live.ended.wait())
-            try:
-                await asyncio.wait({playing, over}, return_when=asyncio.FIRST_COMPLETED)
-            finally:
-                playing.cancel()
-                over.cancel()
-
-        task = self._sounds[live.leg.uuid] = self._account.network.start(play())
-        task.add_done_callback(lambda done: self._forget(live.leg.uuid, done))
+        live.sound = live.network.start(run_until(sound, live.ended))
         return JSONResponse({"message": message, "uuid": live.leg.uuid})
 
     def _stop(self, live: PhoneLeg, message: str) -> Response:
@@ -205,13 +197,8 @@ class VonageRest:
         return JSONResponse({"message": message, "uuid": live.leg.uuid})
 
     def _silence(self, live: PhoneLeg) -> None:
-        task = self._sounds.get(live.leg.uuid)
-        if task is not None:
-            task.cancel()
-
-    def _forget(self, leg_uuid: str, task: asyncio.Task[None]) -> None:
-        if self._sounds.get(leg_uuid) is task:
-            del self._sounds[leg_uuid]
+        if live.sound is not None:
+            live.sound.cancel()
 
     async def _listen(self, request: Request, live: PhoneLeg) -> Response:
         wanted = decode(await access.json_body(request), requests.ListenForDigits)
@@ -222,7 +209,7 @@ class VonageRest:
 
         self._unhook(live)
         live.listening = report
-        live.stage.on_key.add(report)
+        live.audio.on_key.add(report)
         return Response(status_code=200)
 
     async def _stop_listening(self, request: Request, live: PhoneLeg) -> Response:
@@ -231,13 +218,13 @@ class VonageRest:
 
     def _unhook(self, live: PhoneLeg) -> None:
         if live.listening is not None:
-            live.stage.on_key.discard(live.listening)
+            live.audio.on_key.discard(live.listening)
             live.listening = None
 
     # -- recordings
 
     async def _download(self, request: Request, application: Application) -> Response:
-        wav = self._account.recordings.get(request.path_params["id"])
+        wav = self.account.recordings.get(request.path_params["id"])
         if wav is None:
             raise errors.not_found()
         return Response(wav, media_type="audio/wav")

@@ -16,9 +16,9 @@ async def press(live: PhoneLeg, digits: str) -> None:
     """Digits as tones; `p` is a pause."""
     for digit in digits:
         if digit == "p":
-            await live.stage.play(silence(PAUSE_MS))
+            await live.audio.play(silence(PAUSE_MS))
         else:
-            await live.stage.play(tones.dtmf(digit, PRESSED_MS) + silence(PRESSED_MS))
+            await live.audio.play(tones.dtmf(digit, PRESSED_MS) + silence(PRESSED_MS))
 
 
 async def say(live: PhoneLeg, text: str, loop: int) -> None:
@@ -40,5 +40,5 @@ async def _repeat(live: PhoneLeg, pcm: bytes, loop: int) -> None:
     """0 times means until the call ends."""
     rounds = 0
     while pcm and (loop == 0 or rounds < loop):
-        await live.stage.play(pcm)
+        await live.audio.play(pcm)
         rounds += 1

@@ -16,8 +16,8 @@ from urllib.parse import urlencode, urlsplit, urlunsplit
 
 import httpx
 
+from outdial.simulator.callback_queue import CallbackQueue
 from outdial.simulator.network import Network
-from outdial.simulator.outbox import Outbox
 from outdial.simulator.vonage import tokens
 from outdial.simulator.vonage.legs import new_uuid
 
@@ -70,7 +70,7 @@ class Callbacks:
 
     network: Network
     signer: Signer | None
-    outbox: Outbox
+    queue: CallbackQueue
     fallback: Webhook | None
     retry_delay_s: float
 
@@ -78,14 +78,14 @@ class Callbacks:
         """Report an event; `name` as in faults.Fault.callbacks. Returns at once."""
         if webhook is None:
             return None
-        return self.outbox.post(name, lambda: self._report(webhook, payload))
+        return self.queue.post(name, lambda: self._report(webhook, payload))
 
     async def ask(self, webhook: Webhook, payload: Payload, kind: str) -> bytes:
         """The reply to an answer request (`kind` answer) or to an event that may be answered with an NCCO (event).
 
         Goes out after the events posted before. Raises NoAnswer.
         """
-        await self.outbox.settled()
+        await self.queue.settled()
         try:
             return await self._try(webhook, payload)
         except NoAnswer as exc:
@@ -119,11 +119,11 @@ class Callbacks:
             try:
                 response = await self._request(webhook, payload)
             except (httpx.HTTPError, httpx.InvalidURL, TimeoutError) as exc:
-                logger.warning("A callback could not be delivered", extra={"reason": type(exc).__name__})
+                logger.warning("Callback not delivered", extra={"reason": type(exc).__name__})
                 return
             if response.status_code < 400:
                 return
-            logger.warning("A callback was refused", extra={"status": response.status_code})
+            logger.warning("Callback refused by customer", extra={"status": response.status_code})
             if response.status_code < 500:
                 return
 

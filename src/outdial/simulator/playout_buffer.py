@@ -8,7 +8,7 @@ class Full(Exception):
     """More audio than anybody means to send ahead."""
 
 
-class Playout:
+class PlayoutBuffer:
     """`silence` is one frame of it in the customer's encoding; `on_mark` is told a mark's name once all audio before
     it was heard, or dropped."""
 

@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable
 
 from outdial.simulator.faults import Fault, FaultKind
 from outdial.simulator.network import Network
+from outdial.simulator.waiting import first_of
 
 IN_ORDER_PATIENCE_S = 1.0  # how long a slow answer holds up the call's next callback
 REORDER_PATIENCE_S = 2.0   # how long a reordered callback waits for one to overtake it
@@ -12,7 +13,7 @@ REORDER_PATIENCE_S = 2.0   # how long a reordered callback waits for one to over
 Send = Callable[[], Awaitable[None]]
 
 
-class Outbox:
+class CallbackQueue:
     """Callbacks go out in order while the customer answers them quickly; no carrier promises even that."""
 
     def __init__(self, network: Network, *, account: str, numbers: tuple[str, ...]) -> None:
@@ -39,7 +40,7 @@ class Outbox:
     async def settled(self) -> None:
         """Until the callbacks posted before are answered, or a little while."""
         if self._last is not None:
-            await asyncio.wait({self._last}, timeout=IN_ORDER_PATIENCE_S)
+            await first_of(self._last, at_most_s=IN_ORDER_PATIENCE_S)
 
     def _strikes(self, kind: FaultKind, name: str) -> Fault | None:
         return self._network.faults.strike(
@@ -48,7 +49,7 @@ class Outbox:
 
     async def _send_in_order(self, previous: asyncio.Task[None] | None, send: Send, times: int) -> None:
         if previous is not None:
-            await asyncio.wait({previous}, timeout=IN_ORDER_PATIENCE_S)
+            await first_of(previous, at_most_s=IN_ORDER_PATIENCE_S)
         await _repeat(send, times)
         if self._overtaken is not None:
             self._overtaken.set()
@@ -59,10 +60,7 @@ class Outbox:
         await _repeat(send, times)
 
     async def _send_overtaken(self, overtaken: asyncio.Event, send: Send, times: int) -> None:
-        try:
-            async with asyncio.timeout(REORDER_PATIENCE_S):
-                await overtaken.wait()
-        except TimeoutError:
+        if not await first_of(overtaken, at_most_s=REORDER_PATIENCE_S):
             self._overtaken = None
         await _repeat(send, times)
 

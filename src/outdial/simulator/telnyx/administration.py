@@ -33,7 +33,7 @@ SITES = (
 )
 
 
-class Configuration:
+class Administration:
     def __init__(self, account: TelnyxAccount) -> None:
         self._account = account
 

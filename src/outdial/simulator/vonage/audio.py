@@ -1,4 +1,4 @@
-"""What one phone is connected to: a party (a websocket, another phone, a room, nobody) and sounds over it."""
+"""What one phone is connected to: a party (a websocket, another phone, a conference, nobody) and sounds over it."""
 
 from collections.abc import Callable
 from typing import Protocol
@@ -15,7 +15,7 @@ class Listener(Protocol):
         ...
 
 
-class Stage:
+class LegAudio:
     """A line's peer for as long as the call lasts. `on_key` is told every digit the phone presses."""
 
     def __init__(self) -> None:
