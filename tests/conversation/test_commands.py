@@ -202,7 +202,7 @@ async def test_nothing_can_be_asked_of_a_call_without_a_conversation():
         await stage.session.carry_out(Say(text=NEWS))
     assert refused.value.code == "call_not_in_progress"
     await stage.run()
-    stage.line.close()
+    stage.media_line.close()
     with pytest.raises(CommandRefused) as refused:
         await stage.session.carry_out(Say(text=NEWS))
     assert refused.value.code == "call_ended"

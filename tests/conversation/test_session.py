@@ -170,7 +170,7 @@ async def test_a_session_that_is_cancelled_leaves_nothing_behind():
     assert run.cancelled()
     assert asyncio.all_tasks() == {asyncio.current_task()}
     assert stage.notes.turns[-1].end_ms == 1000
-    stage.line.close()
+    stage.media_line.close()
 
 
 # -- before it begins ----------------------------------------------------------------------------------------
@@ -288,7 +288,7 @@ async def test_an_agent_that_will_not_be_stopped_is_abandoned(caplog):
     release.set()
     await asyncio.sleep(1)
     assert asyncio.all_tasks() == before
-    stage.line.close()
+    stage.media_line.close()
 
 
 @pytest.mark.parametrize("broken", ["voice", "ears"])

@@ -20,7 +20,7 @@ from outdial.carriers.errors import CarrierUnreachable
 from outdial.carriers.name import CarrierName
 from outdial.carriers.registry import CARRIERS
 from outdial.conversation.call_facts import CallFacts, Engines, MachinePolicy
-from outdial.conversation.line import Line, MediaSocket
+from outdial.conversation.media_line import MediaLine, MediaSocket
 from outdial.conversation.session import AUDIO_LOST, Session, SessionEnd
 from outdial.db.engine import reading
 from outdial.db.notify import Notifications, notify
@@ -85,10 +85,10 @@ class LiveCalls:
 
     async def open(
         self, *, carrier: CarrierName, attempt_id: str, token: str, url: str, headers: Mapping[str, str]
-    ) -> Callable[[MediaSocket], Line] | None:
+    ) -> Callable[[MediaSocket], MediaLine] | None:
         """Check a media websocket's handshake; None refuses it. The token works once.
 
-        The result makes the line for the accepted socket and starts the conversation.
+        The result makes the media line for the accepted socket and starts the conversation.
         """
         kind = CARRIERS[carrier]
         query = (
@@ -141,7 +141,7 @@ class LiveCalls:
 
     def _start(
         self, carrier: CarrierName, attempt_id: str, call: Row[Any], agent: ReadyAgent, socket: MediaSocket
-    ) -> Line:
+    ) -> MediaLine:
         journal = CallJournal(self._engine, call.id, first_seq=call.turns)
         outbound = call.direction == CallDirection.OUTBOUND
         facts = CallFacts(
@@ -157,7 +157,7 @@ class LiveCalls:
         session = Session(facts, agent.run, self._engines, journal, control)
         recording = self._recording_path(call)
         codec = CARRIERS[carrier].stream_codec()
-        session.line = Line(codec, socket, self._pacer, session, lambda: _open_recording(recording))
+        session.media_line = MediaLine(codec, socket, self._pacer, session, lambda: _open_recording(recording))
         self._sessions[call.id] = session
         self._attempts.add(attempt_id)
         task = asyncio.create_task(
@@ -165,7 +165,7 @@ class LiveCalls:
         )
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
-        return session.line
+        return session.media_line
 
     def _recording_path(self, call: Row[Any]) -> Path:
         name = f"{call.id}.wav" if not call.turns else f"{call.id}-{call.turns}.wav"
@@ -195,7 +195,7 @@ class LiveCalls:
         finally:
             for task in beside:
                 task.cancel()
-            session.line.close()
+            session.media_line.close()
             if self._sessions.get(call.id) is session:  # else the call's next attempt is talking already
                 del self._sessions[call.id]
             self._attempts.discard(attempt_id)
@@ -219,7 +219,7 @@ class LiveCalls:
     ) -> None:
         if not end.transferred:
             await announce_ending(self._engine, attempt_id, end.end_reason, end.error)
-        session.line.close()
+        session.media_line.close()
         check_at = datetime.now(UTC) + timedelta(seconds=AFTER_STREAM_CHECK_S)
         values: dict[str, Any] = {"check_at": check_at}
         if end.transferred:

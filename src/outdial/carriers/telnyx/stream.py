@@ -21,6 +21,7 @@ from outdial.media.stream import (
     BadFrame,
     DigitPressed,
     MarkReached,
+    MarksAtClear,
     StreamEnded,
     StreamEvent,
     StreamStarted,
@@ -134,7 +135,9 @@ class TelnyxStream:
 
     __slots__ = ("_in_order", "_stream_id", "_to_pcm")
 
+    lead_ms = 200
     says_stop = True
+    marks_at_clear = MarksAtClear.RETURNED
 
     def __init__(self) -> None:
         self._stream_id: str | None = None
