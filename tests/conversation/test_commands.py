@@ -105,7 +105,7 @@ async def test_a_sentence_waits_for_a_callee_who_has_just_interrupted():
 
     stage = Stage(agent)
     outside = Outside(stage)
-    stage.at(2.5, stage.callee_says, "Stop, who is this? Tell me now.")  # 1.86 s; cuts in after 0.3 s
+    stage.at(2.5, stage.callee_says, "Stop, who is this? Tell me now.")  # 1.86 s; barges in after 0.3 s
     outside.wants(2.7, Say(text=NEWS))
     assert (await stage.run()).error is None
     assert [line.partition(":")[0] for line in stage.notes.lines] == ["agent", "callee", "agent", "agent"]

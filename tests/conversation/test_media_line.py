@@ -180,7 +180,7 @@ async def test_only_one_utterance_is_played_at_a_time(call):
         call.media_line.play()
 
 
-# -- interruption --------------------------------------------------------------------------------------------
+# -- barge-in ------------------------------------------------------------------------------------------------
 
 
 async def test_an_interruption_drops_what_the_carrier_holds_and_tells_what_was_heard(call):

@@ -7,14 +7,14 @@ from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 
 from outdial.carriers.errors import CarrierError
-from outdial.conversation.call_facts import CallFacts, Control, Engines
+from outdial.conversation.call_facts import CallFacts, CarrierControl, Engines
 from outdial.conversation.hearing import Hearing, Utterance
 from outdial.conversation.keypad import Keypad
 from outdial.conversation.live_call import CallEnded, Heard, Said, SpeechFailed
 from outdial.conversation.media_line import MediaLine, Playback
 from outdial.conversation.stopping import stop
 from outdial.conversation.transcript import MS_PER_CHAR, Journal, ReplyTimes, Transcript, heard_part, pressed
-from outdial.conversation.turns import TurnEvent, TurnState, is_cut_in, next_turn
+from outdial.conversation.turns import TurnEvent, TurnState, is_barge_in, next_turn
 from outdial.media import tones
 from outdial.media.frames import FRAME_MS, silence
 from outdial.telephony.verdict import AnsweredBy
@@ -42,7 +42,7 @@ class Dialogue:
         facts: CallFacts,
         engines: Engines,
         media_line: MediaLine,
-        control: Control,
+        control: CarrierControl,
         journal: Journal,
         transcript: Transcript,
         variables: dict[str, Any],
@@ -101,7 +101,7 @@ class Dialogue:
         if listening:
             self._wake()
         elif self._state is TurnState.SPEAKING and self._interruptible:
-            self._cut_in()
+            self._barge_in()
 
     def end(self) -> None:
         """The call is over for this agent: the verb under way and every later one raise CallEnded."""
@@ -346,7 +346,7 @@ class Dialogue:
         await self._must_be_up()
 
     def _voice(self, utterance: Utterance) -> None:
-        """The callee's voice goes on; over the agent's, that may be an interruption."""
+        """The callee's voice goes on; over the agent's, that may be a barge-in."""
         playback = self._playback
         if self._state is not TurnState.SPEAKING or not self._interruptible:
             return
@@ -354,11 +354,11 @@ class Dialogue:
             return
         since_ms = max(utterance.start_ms, playback.start_ms)
         voice_ms, began_after_ms = utterance.end_ms - since_ms, since_ms - playback.start_ms
-        if is_cut_in(voice_ms=voice_ms, began_after_ms=began_after_ms, greeting=self._greeting):
-            self._cut_in()
+        if is_barge_in(voice_ms=voice_ms, began_after_ms=began_after_ms, greeting=self._greeting):
+            self._barge_in()
 
-    def _cut_in(self) -> None:
-        self._move(TurnEvent.CUT_IN)
+    def _barge_in(self) -> None:
+        self._move(TurnEvent.BARGE_IN)
         self._media_line.clear()
 
     def _latency(self, asked_ms: int, start_ms: int) -> dict[str, int] | None:
@@ -421,7 +421,7 @@ class Dialogue:
         return " ".join(filter(None, words))
 
     def _utterance(self, utterance: Utterance) -> None:
-        """The callee has finished an utterance. Over the agent's voice, and too short to interrupt: a backchannel."""
+        """The callee has finished an utterance. Over the agent's voice, and too short for a barge-in: a backchannel."""
         recognition = asyncio.create_task(self._write_down(utterance))
         self._background.add(recognition)
         recognition.add_done_callback(self._background.discard)

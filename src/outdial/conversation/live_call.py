@@ -9,7 +9,7 @@ from outdial.telephony.verdict import AnsweredBy
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Said:
-    """What came of a `say`: what the carrier really played, in words, and whether the callee cut in."""
+    """What came of a `say`: what the carrier really played, in words, and whether the callee barged in."""
 
     text: str
     played_ms: int

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from outdial.carriers.errors import CarrierError
-from outdial.conversation.call_facts import CallFacts, Control, Engines
+from outdial.conversation.call_facts import CallFacts, CarrierControl, Engines
 from outdial.conversation.commands import Command, CommandRefused, Say, SendDigits, SetVariables, Transfer
 from outdial.conversation.dialogue import Dialogue
 from outdial.conversation.live_call import AgentCoroutine, CallEnded, LiveCall, SpeechFailed
@@ -51,7 +51,7 @@ class Session:
     """A live call on a media line (it is its MediaListener). Create it, give it the media line, then `run` it once."""
 
     def __init__(
-        self, facts: CallFacts, agent: AgentCoroutine, engines: Engines, journal: Journal, control: Control
+        self, facts: CallFacts, agent: AgentCoroutine, engines: Engines, journal: Journal, control: CarrierControl
     ) -> None:
         self.media_line: MediaLine  # set by whoever opens the media stream, before run()
         self.variables: dict[str, Any] = dict(facts.variables)  # also what the agent has noted

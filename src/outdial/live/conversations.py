@@ -323,7 +323,7 @@ class LiveCalls:
 
 
 class _Control:
-    """What a conversation asks of its carrier (see conversation.session.Control)."""
+    """What a conversation asks of its carrier (see conversation.call_facts.CarrierControl)."""
 
     def __init__(
         self, engine: AsyncEngine, settings: Settings, open_carrier: OpenCarrier, attempt_id: str, caller_id: str
