@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from outdial.conversation.call_facts import CallFacts, Engines, MachinePolicy
+from outdial.conversation.live_call import TransferFailed
 from outdial.conversation.media_line import MediaLine
 from outdial.conversation.session import Session, SessionEnd
 from outdial.conversation.transcript import Turn
@@ -27,6 +28,7 @@ from outdial.media.stream import (
     StreamEvent,
     StreamStarted,
 )
+from outdial.telephony.failures import CallError, FailureCode
 from outdial.telephony.state import CallDirection
 from outdial.telephony.verdict import AnsweredBy, Verdict
 
@@ -404,6 +406,11 @@ class Tape:
     def close(self, at_ms: int) -> None:
         assert self.closed_ms is None
         self.closed_ms = at_ms
+
+
+def refused(code: FailureCode, message: str, *, carrier_code: str | None = None) -> TransferFailed:
+    """How a carrier's no to a transfer reaches a conversation."""
+    return TransferFailed(CallError(code=code, message=message, carrier_code=carrier_code))
 
 
 class Switch:

@@ -4,8 +4,7 @@ import asyncio
 
 import pytest
 
-from conversation.peers import MS_PER_CHAR, Stage, speech_ms
-from outdial.carriers.errors import CarrierRefused
+from conversation.peers import MS_PER_CHAR, Stage, refused, speech_ms
 from outdial.conversation.commands import CommandRefused, Say, SendDigits, SetVariables, Transfer
 from outdial.conversation.session import SessionEnd
 from outdial.media import tones
@@ -171,7 +170,7 @@ async def test_the_stream_that_ends_before_the_transfers_answer_is_no_end_of_the
 
 async def test_a_refused_transfer_changes_nothing_and_says_why():
     stage = Stage(ask)
-    stage.switch.refuses = CarrierRefused(FailureCode.WRONG_CALL_STATE, "The call is not in progress.")
+    stage.switch.refuses = refused(FailureCode.WRONG_CALL_STATE, "The call is not in progress.")
     outside = Outside(stage)
     outside.wants(1.0, Transfer(to="+15550003"))
     end = await stage.run()

@@ -43,4 +43,6 @@ class Engines:
 class CarrierControl(Protocol):
     """What a live call can ask of its carrier."""
 
-    async def transfer(self, to: str) -> None: ...
+    async def transfer(self, to: str) -> None:
+        """Connect the callee to another number. Raises live_call.TransferFailed."""
+        ...

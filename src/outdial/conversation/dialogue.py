@@ -6,11 +6,10 @@ from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 
-from outdial.carriers.errors import CarrierError
 from outdial.conversation.call_facts import CallFacts, CarrierControl, Engines
 from outdial.conversation.hearing import Hearing, Utterance
 from outdial.conversation.keypad import Keypad
-from outdial.conversation.live_call import CallEnded, Heard, Said, SpeechFailed
+from outdial.conversation.live_call import CallEnded, Heard, Said, SpeechFailed, TransferFailed
 from outdial.conversation.media_line import MediaLine, Playback
 from outdial.conversation.stopping import stop
 from outdial.conversation.transcript import MS_PER_CHAR, Journal, ReplyTimes, Transcript, heard_part, pressed
@@ -215,7 +214,7 @@ class Dialogue:
     async def transfer_from_outside(self, to: str) -> None:
         """Connect the callee to another number, whatever the agent is doing; it is told that the call is over.
 
-        Raises CallEnded, and CarrierError when the carrier won't.
+        Raises CallEnded, and TransferFailed when the carrier won't.
         """
         if self._ended.done():
             raise CallEnded
@@ -305,10 +304,11 @@ class Dialogue:
     async def _connect_to(self, to: str) -> None:
         try:
             await self._control.transfer(to)
-        except CarrierError as error:
+        except TransferFailed as failed:
             await self._must_be_up()  # nobody was left to be transferred
-            logger.warning("Transfer refused", extra={"call_id": self.call_id, **error.codes})
-            self._journal.event("transfer_failed", error.as_call_error().to_json())
+            codes = {"code": failed.error.code, "carrier_code": failed.error.carrier_code}
+            logger.warning("Transfer failed", extra={"call_id": self.call_id, **codes})
+            self._journal.event("transfer_failed", failed.error.to_json())
             raise
         self.transferred = True
         self._journal.event("transferred", {})

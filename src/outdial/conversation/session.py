@@ -10,11 +10,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from outdial.carriers.errors import CarrierError
 from outdial.conversation.call_facts import CallFacts, CarrierControl, Engines
 from outdial.conversation.commands import Command, CommandRefused, Say, SendDigits, SetVariables, Transfer
 from outdial.conversation.dialogue import Dialogue
-from outdial.conversation.live_call import AgentCoroutine, CallEnded, LiveCall, SpeechFailed
+from outdial.conversation.live_call import AgentCoroutine, CallEnded, LiveCall, SpeechFailed, TransferFailed
 from outdial.conversation.media_line import MediaLine
 from outdial.conversation.stopping import stop
 from outdial.conversation.transcript import Journal, Transcript
@@ -239,8 +238,8 @@ class Session:
             raise self._refusal() from None
         except SpeechFailed:
             raise CommandRefused(FailureCode.SPEECH_FAILED, SPEECH_FAILED.message) from None
-        except CarrierError as error:
-            raise CommandRefused(FailureCode.CARRIER_REFUSED, error.message) from None
+        except TransferFailed as failed:
+            raise CommandRefused(FailureCode.CARRIER_REFUSED, failed.error.message) from None
         except ValueError as error:
             raise CommandRefused("not_possible", f"{error}.") from None
         return {}

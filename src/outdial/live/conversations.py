@@ -16,10 +16,11 @@ from outdial.agents.book import AgentBook, ReadyAgent
 from outdial.calls.advance import announce_ending, apply_event, carrier_call, read_attempt
 from outdial.calls.claim import stream_token_hash
 from outdial.calls.request import check_json_object
-from outdial.carriers.errors import CarrierUnreachable
+from outdial.carriers.errors import CarrierError
 from outdial.carriers.name import CarrierName
 from outdial.carriers.registry import CARRIERS
 from outdial.conversation.call_facts import CallFacts, Engines, MachinePolicy
+from outdial.conversation.live_call import TransferFailed
 from outdial.conversation.media_line import MediaLine, MediaSocket
 from outdial.conversation.session import AUDIO_LOST, Session, SessionEnd
 from outdial.db.engine import reading
@@ -39,6 +40,9 @@ from outdial.workspaces.secrets import SecretBox
 
 logger = logging.getLogger(__name__)
 
+NOT_REACHABLE = CallError(
+    code=FailureCode.WRONG_CALL_STATE, message="The carrier has not yet told how to reach this call."
+)
 BROKE = CallError(
     code=FailureCode.INTERNAL_ERROR, message="Outdial had to end this call because of an error of its own."
 )
@@ -335,14 +339,18 @@ class _Control:
         self._caller_id = caller_id
 
     async def transfer(self, to: str) -> None:
+        try:
+            await self._transfer(to)
+        except CarrierError as error:
+            raise TransferFailed(error.as_call_error()) from error
+
+    async def _transfer(self, to: str) -> None:
         row = await read_attempt(self._engine, self._attempt_id)
         carrier = await self._open_carrier(row.carrier_account_id)
         callback_url = f"{self._settings.base_url}/callbacks/{row.carrier}/{self._attempt_id}"
         call = carrier_call(row)
         if call is None:  # talking before the carrier told the id: no reply, no callback yet
-            raise CarrierUnreachable(
-                FailureCode.WRONG_CALL_STATE, "The carrier has not yet told how to reach this call."
-            )
+            raise TransferFailed(NOT_REACHABLE)
         await carrier.transfer(call, to, self._caller_id, callback_url)
 
 
