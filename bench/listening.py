@@ -4,11 +4,11 @@ from array import array
 from typing import Any
 
 from bench.figures import percentile
-from outdial.conversation.line import LEAD_MS
+from outdial.carriers.twilio.stream import TwilioStream
 from outdial.media.frames import FRAME_MS
 
 FRAME_S = FRAME_MS / 1000
-AHEAD_S = (LEAD_MS - FRAME_MS) / 1000  # the lead includes the frame that makes it up
+AHEAD_S = (TwilioStream.lead_ms - FRAME_MS) / 1000  # the lead includes the frame that makes it up
 ROUNDING_S = 0.001  # the server's clock counts in milliseconds
 
 

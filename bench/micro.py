@@ -11,7 +11,7 @@ import numpy as np
 from bench.figures import Result, median
 from bench.options import Options
 from outdial.carriers.twilio.stream import TwilioStream
-from outdial.conversation.line import Line
+from outdial.conversation.media_line import MediaLine
 from outdial.media.frames import FRAME_BYTES, FRAME_MS
 from outdial.media.g711 import pcm_to_ulaw, ulaw_to_pcm
 from outdial.media.pacer import Pacer
@@ -40,7 +40,7 @@ def micro(options: Options) -> Result:
             ("Twilio message to event", lambda: _receive(pcm)),
             ("PCM to Twilio message", lambda: _audio(pcm)),
             ("recording, both channels, with its writing", lambda: _record(pcm)),
-            ("line: due frame to message (recorded, no socket)", lambda: _line(pcm)),
+            ("media line: due frame to message (recorded, no socket)", lambda: _media_line(pcm)),
         )
     ]
     rows += [
@@ -125,24 +125,24 @@ class _NoListener:
     def on_closed(self, *, orderly: bool) -> None: ...
 
 
-def _line(pcm: bytes) -> Run:
+def _media_line(pcm: bytes) -> Run:
     """Every tick is one frame further: what the pacer does for each call with a frame due."""
 
     async def play(count: int) -> float:
         with tempfile.TemporaryDirectory() as folder:
             recording = Recording(Path(folder) / "call.wav")
-            line = Line(TwilioStream(), _NoSocket(), Pacer(), _NoListener(), lambda: recording)
-            line.received(START)
+            media_line = MediaLine(TwilioStream(), _NoSocket(), Pacer(), _NoListener(), lambda: recording)
+            media_line.received(START)
             began_at = asyncio.get_running_loop().time()
-            playback = line.play()
+            playback = media_line.play()
             playback.feed(pcm * count)
             began = thread_time()
             for frame in range(count):
-                line.tick(began_at + frame * FRAME_MS / 1000)
+                media_line.tick(began_at + frame * FRAME_MS / 1000)
                 if frame % 50 == 49:
                     recording.flush(frame * FRAME_MS)
             took = thread_time() - began
-            line.close()
+            media_line.close()
             return took
 
     return lambda count: asyncio.run(play(count))

@@ -34,7 +34,7 @@ PATH = "/media/twilio/attempt_1/token"
 
 
 class Call:
-    """Takes a websocket's messages, as a line does; `echo` sends them back."""
+    """Takes a websocket's messages, as a media line does; `echo` sends them back."""
 
     def __init__(self, echo=False):
         self.echo = echo

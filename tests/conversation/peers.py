@@ -12,7 +12,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from outdial.conversation.call_facts import CallFacts, Engines, MachinePolicy
-from outdial.conversation.line import Line
+from outdial.conversation.live_call import TransferFailed
+from outdial.conversation.media_line import MediaLine
 from outdial.conversation.session import Session, SessionEnd
 from outdial.conversation.transcript import Turn
 from outdial.media.frames import FRAME_BYTES, FRAME_MS, SILENT_FRAME
@@ -22,10 +23,12 @@ from outdial.media.stream import (
     BadFrame,
     DigitPressed,
     MarkReached,
+    MarksAtClear,
     StreamEnded,
     StreamEvent,
     StreamStarted,
 )
+from outdial.telephony.failures import CallError, FailureCode
 from outdial.telephony.state import CallDirection
 from outdial.telephony.verdict import AnsweredBy, Verdict
 
@@ -45,7 +48,9 @@ def speech_ms(text: str) -> int:
 class PlainCodec:
     """A carrier's stream protocol at its barest: bytes are audio, text is everything else."""
 
+    lead_ms = 200
     says_stop = True
+    marks_at_clear = MarksAtClear.RETURNED
 
     def receive(self, message: str | bytes) -> StreamEvent | None:
         if isinstance(message, bytes):
@@ -81,7 +86,7 @@ class Carrier:
     mouth: deque[bytes] = field(default_factory=deque)  # what the callee says next
     marks_come: bool = True
     mark_delay_s: float = 0.0
-    line: Line = field(init=False)
+    media_line: MediaLine = field(init=False)
     sent: list[tuple[float, str | bytes]] = field(default_factory=list)  # all we got, and when
     heard: list[tuple[float, bytes]] = field(default_factory=list)       # all that reached the ear, and when
     closed_with: int | None = None
@@ -128,28 +133,28 @@ class Carrier:
     # -- the carrier's own doing
 
     def start(self) -> None:
-        self.line.received("start")
+        self.media_line.received("start")
         self._next_frame = self._loop.time() + FRAME_MS / 1000
         self._ticker = self._loop.call_at(self._next_frame, self._frame)
 
     def stop(self) -> None:
         """The callee has hung up."""
-        self.line.received("stop")
+        self.media_line.received("stop")
         self._end()
 
     def cut(self) -> None:
         """The network is gone."""
         self._end()
-        self.line.disconnected()
+        self.media_line.disconnected()
 
     def hang_up(self) -> None:
         """The websocket is closed in due form, without a word."""
         self._end()
-        self.line.disconnected(orderly=True)
+        self.media_line.disconnected(orderly=True)
 
     def press(self, digits: str) -> None:
         for digit in digits:
-            self.line.received(f"digit {digit}")
+            self.media_line.received(f"digit {digit}")
 
     def say(self, number: int, ms: int) -> None:
         pcm = sound(number, ms)
@@ -171,7 +176,7 @@ class Carrier:
         if self._held is not None:
             self._held.append(frame)
         elif not self.muted:
-            self.line.received(frame)
+            self.media_line.received(frame)
 
     def hold_up(self, seconds: float) -> None:
         """The network delivers nothing of the callee's for so long; then all of it at once."""
@@ -182,14 +187,14 @@ class Carrier:
     def _release(self) -> None:
         held, self._held = self._held or [], None
         for frame in held:
-            self.line.received(frame)
+            self.media_line.received(frame)
 
     def _mark_reached(self, name: str) -> None:
         del self._marks[name]
         self._return_mark(name)
 
     def _return_mark(self, name: str) -> None:
-        self.line.received(f"mark {name}")
+        self.media_line.received(f"mark {name}")
 
     def _end(self) -> None:
         self._let_hear(self._loop.time())
@@ -403,6 +408,11 @@ class Tape:
         self.closed_ms = at_ms
 
 
+def refused(code: FailureCode, message: str, *, carrier_code: str | None = None) -> TransferFailed:
+    """How a carrier's no to a transfer reaches a conversation."""
+    return TransferFailed(CallError(code=code, message=message, carrier_code=carrier_code))
+
+
 class Switch:
     """What a call asks of its carrier."""
 
@@ -448,8 +458,8 @@ class Stage:
             voice_activity=self.detector,  # type: ignore[arg-type]
         )
         self.session = Session(facts, agent, engines, self.notes, self.switch)
-        self.line = Line(PlainCodec(), self.carrier, self.pacer, self.session, lambda: self.tape)  # type: ignore
-        self.session.line = self.carrier.line = self.line
+        self.media_line = MediaLine(PlainCodec(), self.carrier, self.pacer, self.session, lambda: self.tape)  # type: ignore
+        self.session.media_line = self.carrier.media_line = self.media_line
 
     def at(self, seconds: float, do: Callable[..., Any], *args: Any) -> None:
         """Do something on the call clock."""
@@ -471,12 +481,12 @@ class Stage:
         before = asyncio.all_tasks()
         unheard: list[dict[str, Any]] = []
         self.loop.set_exception_handler(lambda loop, context: unheard.append(context))
-        if not self.line.closed:
+        if not self.media_line.closed:
             self.loop.call_soon(self.carrier.start)
         end = await self.session.run(start_timeout_s)
         await asyncio.sleep(0)  # who asked from outside is told that it is over
         assert asyncio.all_tasks() - {*self.commands} == before, "tasks left behind"
-        self.line.close()
+        self.media_line.close()
         self.carrier.close()
         assert self.detector.open_streams == 0
         assert self.ears.running == self.voice.running == 0

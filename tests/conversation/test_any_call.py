@@ -78,7 +78,7 @@ def happen(stage, what, *details):
         case "marks", come:
             stage.carrier.marks_come = come
         case ("bad frame",):
-            stage.line.received("what?")
+            stage.media_line.received("what?")
         case "voice", state:
             stage.voice.fails_after = 1 if state == "fails" else None
             stage.voice.hangs_after = 1 if state == "hangs" else None
@@ -145,7 +145,7 @@ def test_any_call_ends_in_order(program, again, events, action, mark_delay_s):
         over = False
 
         def do(*what):
-            if not over and not stage.line.closed:
+            if not over and not stage.media_line.closed:
                 happen(stage, *what)
 
         at_s = 0.001

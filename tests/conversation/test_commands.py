@@ -4,8 +4,7 @@ import asyncio
 
 import pytest
 
-from conversation.peers import MS_PER_CHAR, Stage, speech_ms
-from outdial.carriers.errors import CarrierRefused
+from conversation.peers import MS_PER_CHAR, Stage, refused, speech_ms
 from outdial.conversation.commands import CommandRefused, Say, SendDigits, SetVariables, Transfer
 from outdial.conversation.session import SessionEnd
 from outdial.media import tones
@@ -105,7 +104,7 @@ async def test_a_sentence_waits_for_a_callee_who_has_just_interrupted():
 
     stage = Stage(agent)
     outside = Outside(stage)
-    stage.at(2.5, stage.callee_says, "Stop, who is this? Tell me now.")  # 1.86 s; cuts in after 0.3 s
+    stage.at(2.5, stage.callee_says, "Stop, who is this? Tell me now.")  # 1.86 s; barges in after 0.3 s
     outside.wants(2.7, Say(text=NEWS))
     assert (await stage.run()).error is None
     assert [line.partition(":")[0] for line in stage.notes.lines] == ["agent", "callee", "agent", "agent"]
@@ -171,7 +170,7 @@ async def test_the_stream_that_ends_before_the_transfers_answer_is_no_end_of_the
 
 async def test_a_refused_transfer_changes_nothing_and_says_why():
     stage = Stage(ask)
-    stage.switch.refuses = CarrierRefused(FailureCode.WRONG_CALL_STATE, "The call is not in progress.")
+    stage.switch.refuses = refused(FailureCode.WRONG_CALL_STATE, "The call is not in progress.")
     outside = Outside(stage)
     outside.wants(1.0, Transfer(to="+15550003"))
     end = await stage.run()
@@ -202,7 +201,7 @@ async def test_nothing_can_be_asked_of_a_call_without_a_conversation():
         await stage.session.carry_out(Say(text=NEWS))
     assert refused.value.code == "call_not_in_progress"
     await stage.run()
-    stage.line.close()
+    stage.media_line.close()
     with pytest.raises(CommandRefused) as refused:
         await stage.session.carry_out(Say(text=NEWS))
     assert refused.value.code == "call_ended"

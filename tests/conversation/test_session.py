@@ -6,10 +6,9 @@ from datetime import UTC, datetime
 
 import pytest
 
-from conversation.peers import Carrier, EngineBroke, Stage
-from outdial.carriers.errors import CarrierRefused
+from conversation.peers import Carrier, EngineBroke, Stage, refused
 from outdial.conversation.call_facts import MachinePolicy
-from outdial.conversation.live_call import CallEnded, SpeechFailed
+from outdial.conversation.live_call import CallEnded, SpeechFailed, TransferFailed
 from outdial.conversation.session import AFTER_CALL_S, AUDIO_LOST, MESSAGE_END_S, VERDICT_WAIT_S, SessionEnd
 from outdial.conversation.stopping import PATIENCE_S
 from outdial.telephony.failures import FailureCode
@@ -170,7 +169,7 @@ async def test_a_session_that_is_cancelled_leaves_nothing_behind():
     assert run.cancelled()
     assert asyncio.all_tasks() == {asyncio.current_task()}
     assert stage.notes.turns[-1].end_ms == 1000
-    stage.line.close()
+    stage.media_line.close()
 
 
 # -- before it begins ----------------------------------------------------------------------------------------
@@ -288,7 +287,7 @@ async def test_an_agent_that_will_not_be_stopped_is_abandoned(caplog):
     release.set()
     await asyncio.sleep(1)
     assert asyncio.all_tasks() == before
-    stage.line.close()
+    stage.media_line.close()
 
 
 @pytest.mark.parametrize("broken", ["voice", "ears"])
@@ -513,12 +512,12 @@ async def test_a_stream_that_ends_because_of_the_transfer_is_no_loss(end):
 
 async def test_a_refused_transfer_is_told_to_the_agent_and_the_call_goes_on():
     async def agent(call):
-        with pytest.raises(CarrierRefused):
+        with pytest.raises(TransferFailed):
             await call.transfer("+15550003")
         await call.say("Sorry, nobody is there.")
 
     stage = Stage(agent)
-    stage.switch.refuses = CarrierRefused(FailureCode.NUMBER_INVALID, "Not a number.", carrier_code="21211")
+    stage.switch.refuses = refused(FailureCode.NUMBER_INVALID, "Not a number.", carrier_code="21211")
     assert await stage.run() == SessionEnd(end_reason=COMPLETED, still_up=True)
     assert stage.notes.events == [
         (
@@ -531,7 +530,7 @@ async def test_a_refused_transfer_is_told_to_the_agent_and_the_call_goes_on():
 
 async def test_a_transfer_refused_because_the_callee_hung_up_is_the_end():
     stage = Stage(transfer)
-    stage.switch.refuses = CarrierRefused(FailureCode.WRONG_CALL_STATE, "Call is not in-progress.")
+    stage.switch.refuses = refused(FailureCode.WRONG_CALL_STATE, "Call is not in-progress.")
     stage.at(0.7, stage.carrier.stop)
     assert await stage.run() == SessionEnd(end_reason=COMPLETED, still_up=False)
 

@@ -11,7 +11,7 @@ from outdial.conversation.turns import (
     SpeechStarted,
     TurnEvent,
     TurnState,
-    is_cut_in,
+    is_barge_in,
     next_turn,
 )
 
@@ -57,7 +57,7 @@ def test_a_gate_tells_start_then_pause_and_resume_in_turns(probabilities):
 
 
 @pytest.mark.parametrize(
-    ("voice_ms", "began_after_ms", "greeting", "cuts_in"),
+    ("voice_ms", "began_after_ms", "greeting", "barges_in"),
     [
         (250, 5000, False, False),  # "mm-hm"
         (300, 5000, False, True),
@@ -67,8 +67,8 @@ def test_a_gate_tells_start_then_pause_and_resume_in_turns(probabilities):
         (300, 300, False, True),
     ],
 )
-def test_what_takes_the_floor(voice_ms, began_after_ms, greeting, cuts_in):
-    assert is_cut_in(voice_ms=voice_ms, began_after_ms=began_after_ms, greeting=greeting) is cuts_in
+def test_what_takes_the_floor(voice_ms, began_after_ms, greeting, barges_in):
+    assert is_barge_in(voice_ms=voice_ms, began_after_ms=began_after_ms, greeting=greeting) is barges_in
 
 
 def test_only_the_turns_in_the_table_are_possible():

@@ -2,7 +2,7 @@
 
 An ASGI websocket costs a queue, a task switch and a pause and resume of the socket for every 20 ms frame. So uvicorn
 is given this protocol class instead (its `ws` setting): it decodes each frame in the transport's own callback and
-hands it to the line. The websocket protocol itself is the `websockets` library's, without I/O (sansio).
+hands it to the media line. The websocket protocol itself is the `websockets` library's, without I/O (sansio).
 """
 
 import asyncio
@@ -16,7 +16,7 @@ from websockets.http11 import Request
 from websockets.protocol import State
 from websockets.server import ServerProtocol
 
-from outdial.conversation.line import MediaSocket
+from outdial.conversation.media_line import MediaSocket
 
 try:
     from websockets.speedups import apply_mask
@@ -35,7 +35,7 @@ ORDERLY_CLOSES = (1000, 1001, 1005)  # RFC 6455 section 7.4.1; 1005 stands for a
 
 
 class Receiver(Protocol):
-    """Who takes a websocket's messages: a line."""
+    """Who takes a websocket's messages: a media line."""
 
     def received(self, message: str | bytes) -> None: ...
     def disconnected(self, *, orderly: bool) -> None: ...
@@ -46,7 +46,7 @@ Handshake = Callable[[str, Mapping[str, str]], Awaitable[Start | None]]  # path 
 
 
 class MediaSocketProtocol(asyncio.Protocol):
-    """One websocket connection; also the line's MediaSocket."""
+    """One websocket connection; also the media line's MediaSocket."""
 
     def __init__(self, handshake: Handshake, connections: set[Any]) -> None:
         self._handshake = handshake

@@ -40,7 +40,9 @@ class Engines:
     voice_activity: VoiceActivity
 
 
-class Control(Protocol):
+class CarrierControl(Protocol):
     """What a live call can ask of its carrier."""
 
-    async def transfer(self, to: str) -> None: ...
+    async def transfer(self, to: str) -> None:
+        """Connect the callee to another number. Raises live_call.TransferFailed."""
+        ...

@@ -1,4 +1,4 @@
-"""The verbs of a live call (see live_call.LiveCall): the agent and the callee, by turns, on one line."""
+"""The verbs of a live call (see live_call.LiveCall): the agent and the callee, by turns, on one media line."""
 
 import asyncio
 import logging
@@ -6,15 +6,14 @@ from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 
-from outdial.carriers.errors import CarrierError
-from outdial.conversation.call_facts import CallFacts, Control, Engines
+from outdial.conversation.call_facts import CallFacts, CarrierControl, Engines
 from outdial.conversation.hearing import Hearing, Utterance
 from outdial.conversation.keypad import Keypad
-from outdial.conversation.line import Line, Playback
-from outdial.conversation.live_call import CallEnded, Heard, Said, SpeechFailed
+from outdial.conversation.live_call import CallEnded, Heard, Said, SpeechFailed, TransferFailed
+from outdial.conversation.media_line import MediaLine, Playback
 from outdial.conversation.stopping import stop
 from outdial.conversation.transcript import MS_PER_CHAR, Journal, ReplyTimes, Transcript, heard_part, pressed
-from outdial.conversation.turns import TurnEvent, TurnState, is_cut_in, next_turn
+from outdial.conversation.turns import TurnEvent, TurnState, is_barge_in, next_turn
 from outdial.media import tones
 from outdial.media.frames import FRAME_MS, silence
 from outdial.telephony.verdict import AnsweredBy
@@ -31,7 +30,7 @@ T = TypeVar("T")
 
 
 class Dialogue:
-    """What one agent does on a line, until `end`: one verb at a time.
+    """What one agent does on a media line, until `end`: one verb at a time.
 
     Somebody outside may step in between the agent's utterances, or while it listens: whoever speaks for our side
     has the floor. The agent notices nothing of it but the time it took.
@@ -41,8 +40,8 @@ class Dialogue:
         self,
         facts: CallFacts,
         engines: Engines,
-        line: Line,
-        control: Control,
+        media_line: MediaLine,
+        control: CarrierControl,
         journal: Journal,
         transcript: Transcript,
         variables: dict[str, Any],
@@ -61,12 +60,12 @@ class Dialogue:
         self.answered_by: AnsweredBy | None = None  # kept up to date by the session
         self.transferred = False
         self._engines = engines
-        self._line = line
+        self._media_line = media_line
         self._control = control
         self._journal = journal
         self._transcript = transcript
         self._hearing = Hearing(
-            engines.speech_to_text, engines.voice_activity, line.now_ms, self._voice, self._utterance
+            engines.speech_to_text, engines.voice_activity, media_line.now_ms, self._voice, self._utterance
         )
         self._keypad = Keypad()
         self._floor = asyncio.Lock()            # fair: who waits longest gets it next
@@ -101,7 +100,7 @@ class Dialogue:
         if listening:
             self._wake()
         elif self._state is TurnState.SPEAKING and self._interruptible:
-            self._cut_in()
+            self._barge_in()
 
     def end(self) -> None:
         """The call is over for this agent: the verb under way and every later one raise CallEnded."""
@@ -166,7 +165,7 @@ class Dialogue:
 
     @asynccontextmanager
     async def _verb(self) -> AsyncIterator[None]:
-        """The agent does something on the line, and has the floor for it; not while words from outside are said."""
+        """The agent does something on its call, and has the floor for it; not while words from outside are said."""
         if self._in_verb:
             raise ValueError("a verb is impossible while another one is under way")
         await self._must_be_up()
@@ -215,14 +214,14 @@ class Dialogue:
     async def transfer_from_outside(self, to: str) -> None:
         """Connect the callee to another number, whatever the agent is doing; it is told that the call is over.
 
-        Raises CallEnded, and CarrierError when the carrier won't.
+        Raises CallEnded, and TransferFailed when the carrier won't.
         """
         if self._ended.done():
             raise CallEnded
         task = self._transfer = asyncio.create_task(self._connect_to(to))
         await self._until_settled(task)
         self.end()
-        self._line.clear()  # what the agent is saying
+        self._media_line.clear()  # what the agent is saying
 
     async def _until_settled(self, work: Coroutine[Any, Any, T] | asyncio.Task[T]) -> T:
         """The result of something done from outside, which the end of the call takes with it (as CallEnded)."""
@@ -240,7 +239,7 @@ class Dialogue:
         self._outside.append(interrupt)
         self._wake()  # an agent that listens makes way
         if interrupt and self._playback is not None:
-            self._line.clear()
+            self._media_line.clear()
         try:
             await self._floor.acquire()
         finally:
@@ -269,14 +268,14 @@ class Dialogue:
 
     async def _speak(self, text: str, *, interruptible: bool) -> Said:
         """With the floor: have `text` played, to its end or to where it is cut off."""
-        asked_ms = self._line.now_ms()
+        asked_ms = self._media_line.now_ms()
         self._move(TurnEvent.SAY)
         self._interruptible = interruptible
         if interruptible:
             self._hearing.enable()
         else:
             self._hearing.disable()
-        playback = self._playback = self._line.play()
+        playback = self._playback = self._media_line.play()
         synthesis = asyncio.create_task(self._synthesise(text, playback))
         try:
             await _first_of(playback.begun, playback.done)
@@ -284,7 +283,7 @@ class Dialogue:
                 self._transcript.agent_begins(text, playback.start_ms, self._latency(asked_ms, playback.start_ms))
             await _first_of(playback.done)
         finally:
-            self._line.clear()  # does nothing, unless this verb was cancelled
+            self._media_line.clear()  # does nothing, unless this verb was cancelled
             whole = synthesis.done() and synthesis.exception() is None
             failure = await stop(synthesis)
             said = self._said(text, playback, whole=whole)
@@ -305,10 +304,11 @@ class Dialogue:
     async def _connect_to(self, to: str) -> None:
         try:
             await self._control.transfer(to)
-        except CarrierError as error:
+        except TransferFailed as failed:
             await self._must_be_up()  # nobody was left to be transferred
-            logger.warning("Transfer refused", extra={"call_id": self.call_id, **error.codes})
-            self._journal.event("transfer_failed", error.as_call_error().to_json())
+            codes = {"code": failed.error.code, "carrier_code": failed.error.carrier_code}
+            logger.warning("Transfer failed", extra={"call_id": self.call_id, **codes})
+            self._journal.event("transfer_failed", failed.error.to_json())
             raise
         self.transferred = True
         self._journal.event("transferred", {})
@@ -336,17 +336,17 @@ class Dialogue:
         return Said(text=heard, played_ms=played_ms, interrupted=interrupted, complete=playback.complete)
 
     async def _play(self, pcm: bytes) -> None:
-        playback = self._line.play()
+        playback = self._media_line.play()
         playback.feed(pcm)
         playback.finish()
         try:
             await _first_of(playback.done)
         finally:
-            self._line.clear()  # does nothing, unless this verb was cancelled
+            self._media_line.clear()  # does nothing, unless this verb was cancelled
         await self._must_be_up()
 
     def _voice(self, utterance: Utterance) -> None:
-        """The callee's voice goes on; over the agent's, that may be an interruption."""
+        """The callee's voice goes on; over the agent's, that may be a barge-in."""
         playback = self._playback
         if self._state is not TurnState.SPEAKING or not self._interruptible:
             return
@@ -354,12 +354,12 @@ class Dialogue:
             return
         since_ms = max(utterance.start_ms, playback.start_ms)
         voice_ms, began_after_ms = utterance.end_ms - since_ms, since_ms - playback.start_ms
-        if is_cut_in(voice_ms=voice_ms, began_after_ms=began_after_ms, greeting=self._greeting):
-            self._cut_in()
+        if is_barge_in(voice_ms=voice_ms, began_after_ms=began_after_ms, greeting=self._greeting):
+            self._barge_in()
 
-    def _cut_in(self) -> None:
-        self._move(TurnEvent.CUT_IN)
-        self._line.clear()
+    def _barge_in(self) -> None:
+        self._move(TurnEvent.BARGE_IN)
+        self._media_line.clear()
 
     def _latency(self, asked_ms: int, start_ms: int) -> dict[str, int] | None:
         """Of the turn whose first frame just left; None for one that answers nothing."""
@@ -373,21 +373,21 @@ class Dialogue:
         self._hearing.enable()
 
     async def _reply(self, no_reply_ms: int) -> Heard:
-        silent_since_ms = self._line.now_ms()
+        silent_since_ms = self._media_line.now_ms()
         while True:
             if self._wants_digits and self._keypad:
                 return Heard(digits=await self._entry())
             if self._spoken:
                 if text := await self._words():
                     return Heard(text=text)
-                silent_since_ms = self._line.now_ms()  # a cough; the callee gets the time again
+                silent_since_ms = self._media_line.now_ms()  # a cough; the callee gets the time again
                 continue
             speaking = self._hearing.current is not None  # that isn't silence, however long
             if self._outside and (not speaking or any(self._outside)):
                 await self._make_way()
-                silent_since_ms = self._line.now_ms()
+                silent_since_ms = self._media_line.now_ms()
                 continue
-            left_ms = silent_since_ms + no_reply_ms - self._line.now_ms()
+            left_ms = silent_since_ms + no_reply_ms - self._media_line.now_ms()
             if left_ms <= 0 and not speaking:
                 return Heard(silent=True)
             await self._wait(LISTEN_ON_MS if speaking else min(left_ms, LISTEN_ON_MS))
@@ -395,17 +395,17 @@ class Dialogue:
 
     async def _entry(self) -> str:
         """Digits until they are complete."""
-        while (entry := self._keypad.read(self._wants_digits, self._line.now_ms())) is None:
-            await self._wait(self._keypad.due_ms() - self._line.now_ms())
+        while (entry := self._keypad.read(self._wants_digits, self._media_line.now_ms())) is None:
+            await self._wait(self._keypad.due_ms() - self._media_line.now_ms())
         keys, first_ms, last_ms = entry
-        now_ms = self._line.now_ms()
+        now_ms = self._media_line.now_ms()
         self._answered = ReplyTimes(ended_ms=last_ms, decided_ms=now_ms, recognised_ms=now_ms)
         self._transcript.callee(pressed(keys), first_ms, last_ms)
         return keys
 
     async def _words(self) -> str:
         """What the callee said since the agent last spoke; "" for noise."""
-        decided_ms = self._line.now_ms()
+        decided_ms = self._media_line.now_ms()
         words = []
         while self._spoken:
             utterance, recognition = self._spoken.pop(0)
@@ -416,12 +416,12 @@ class Dialogue:
                 raise SpeechFailed
             words.append(text)
         self._answered = ReplyTimes(
-            ended_ms=utterance.end_ms, decided_ms=decided_ms, recognised_ms=self._line.now_ms()
+            ended_ms=utterance.end_ms, decided_ms=decided_ms, recognised_ms=self._media_line.now_ms()
         )
         return " ".join(filter(None, words))
 
     def _utterance(self, utterance: Utterance) -> None:
-        """The callee has finished an utterance. Over the agent's voice, and too short to interrupt: a backchannel."""
+        """The callee has finished an utterance. Over the agent's voice, and too short for a barge-in: a backchannel."""
         recognition = asyncio.create_task(self._write_down(utterance))
         self._background.add(recognition)
         recognition.add_done_callback(self._background.discard)

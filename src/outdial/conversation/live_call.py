@@ -4,12 +4,13 @@ from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from outdial.telephony.failures import CallError
 from outdial.telephony.verdict import AnsweredBy
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Said:
-    """What came of a `say`: what the carrier really played, in words, and whether the callee cut in."""
+    """What came of a `say`: what the carrier really played, in words, and whether the callee barged in."""
 
     text: str
     played_ms: int
@@ -32,6 +33,15 @@ class CallEnded(Exception):  # an outcome the agent may ignore, not an error
 
 class SpeechFailed(Exception):
     """Speech could not be synthesised or recognised. The call itself is still up."""
+
+
+class TransferFailed(Exception):
+    """The carrier wouldn't transfer the call, or didn't say that it has. The call itself is still up."""
+
+    def __init__(self, error: CallError) -> None:
+        # Its sentence may name a phone number; it stays out of logs.
+        super().__init__(error.code if error.carrier_code is None else f"{error.code} ({error.carrier_code})")
+        self.error = error
 
 
 class LiveCall(Protocol):
@@ -73,7 +83,7 @@ class LiveCall(Protocol):
     async def transfer(self, to: str) -> None:
         """Connect the callee to another number; the agent's part ends (raises CallEnded).
 
-        Raises CarrierError when the carrier won't, and the call goes on.
+        Raises TransferFailed when the carrier won't, and the call goes on.
         """
         ...
 

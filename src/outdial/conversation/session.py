@@ -10,12 +10,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from outdial.carriers.errors import CarrierError
-from outdial.conversation.call_facts import CallFacts, Control, Engines
+from outdial.conversation.call_facts import CallFacts, CarrierControl, Engines
 from outdial.conversation.commands import Command, CommandRefused, Say, SendDigits, SetVariables, Transfer
 from outdial.conversation.dialogue import Dialogue
-from outdial.conversation.line import Line
-from outdial.conversation.live_call import AgentCoroutine, CallEnded, LiveCall, SpeechFailed
+from outdial.conversation.live_call import AgentCoroutine, CallEnded, LiveCall, SpeechFailed, TransferFailed
+from outdial.conversation.media_line import MediaLine
 from outdial.conversation.stopping import stop
 from outdial.conversation.transcript import Journal, Transcript
 from outdial.media.stream import StreamStarted
@@ -48,12 +47,12 @@ class SessionEnd:
 
 
 class Session:
-    """A live call on a line (it is the line's Listener). Create it, give it its line, then `run` it once."""
+    """A live call on a media line (it is its MediaListener). Create it, give it the media line, then `run` it once."""
 
     def __init__(
-        self, facts: CallFacts, agent: AgentCoroutine, engines: Engines, journal: Journal, control: Control
+        self, facts: CallFacts, agent: AgentCoroutine, engines: Engines, journal: Journal, control: CarrierControl
     ) -> None:
-        self.line: Line  # set by whoever opens the media stream, before run()
+        self.media_line: MediaLine  # set by whoever opens the media stream, before run()
         self.variables: dict[str, Any] = dict(facts.variables)  # also what the agent has noted
         self._facts = facts
         self._agent = agent
@@ -79,7 +78,7 @@ class Session:
     async def run(self, start_timeout_s: float) -> SessionEnd:
         """From the stream's start to the end of the conversation. Never raises for what people or carriers do.
 
-        The line is left as it is: whoever runs the session first notes why the call ends, then closes it.
+        The media line is left as it is: whoever runs the session first notes why the call ends, then closes it.
         """
         if not await self._has_started(start_timeout_s):
             return self._ended(EndReason.COMPLETED if self._hang_up_asked else EndReason.FAILED)
@@ -113,7 +112,7 @@ class Session:
         finally:
             dialogue.end()
             failure = await stop(task)
-            self.line.clear()
+            self.media_line.clear()
             await dialogue.settle()
         if finished and (task.cancelled() or failure is not None):
             self._failure = self._why(failure)
@@ -130,7 +129,7 @@ class Session:
         dialogue = Dialogue(
             self._facts,
             self._engines,
-            self.line,
+            self.media_line,
             self._control,
             self._journal,
             self._transcript,
@@ -239,8 +238,8 @@ class Session:
             raise self._refusal() from None
         except SpeechFailed:
             raise CommandRefused(FailureCode.SPEECH_FAILED, SPEECH_FAILED.message) from None
-        except CarrierError as error:
-            raise CommandRefused(FailureCode.CARRIER_REFUSED, error.message) from None
+        except TransferFailed as failed:
+            raise CommandRefused(FailureCode.CARRIER_REFUSED, failed.error.message) from None
         except ValueError as error:
             raise CommandRefused("not_possible", f"{error}.") from None
         return {}

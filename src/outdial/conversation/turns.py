@@ -1,4 +1,4 @@
-"""Turn-taking, pure: when the callee starts and stops speaking, when that is an interruption, whose turn it is.
+"""Turn-taking, pure: when the callee starts and stops speaking, when that is a barge-in, whose turn it is.
 
 Fed with the voice activity detector's probabilities (one a window of 32 ms) and the call clock; does no I/O.
 """
@@ -22,7 +22,7 @@ class TurnEvent(StrEnum):
     NO_REPLY = "no_reply"
     SAY = "say"                  # the agent starts to speak
     PLAYED = "played"            # the callee has heard all of it
-    CUT_IN = "cut_in"            # the callee speaks over the agent
+    BARGE_IN = "barge_in"        # the callee speaks over the agent
     MAKE_WAY = "make_way"        # the agent stops listening for words from outside, and listens again after them
 
 
@@ -33,7 +33,7 @@ TURNS: dict[tuple[TurnState, TurnEvent], TurnState] = {
     (TurnState.LISTENING, TurnEvent.NO_REPLY): TurnState.THINKING,
     (TurnState.LISTENING, TurnEvent.MAKE_WAY): TurnState.THINKING,
     (TurnState.SPEAKING, TurnEvent.PLAYED): TurnState.THINKING,
-    (TurnState.SPEAKING, TurnEvent.CUT_IN): TurnState.INTERRUPTED,
+    (TurnState.SPEAKING, TurnEvent.BARGE_IN): TurnState.INTERRUPTED,
     (TurnState.INTERRUPTED, TurnEvent.LISTEN): TurnState.LISTENING,
     (TurnState.INTERRUPTED, TurnEvent.SAY): TurnState.SPEAKING,  # the agent insists
 }
@@ -116,15 +116,15 @@ class SpeechGate:
         self._voiced = 0
 
 
-# -- interruption --------------------------------------------------------------------------------------------
+# -- barge-in ------------------------------------------------------------------------------------------------
 
-CUT_IN_MS = 300            # an "mm-hm" is shorter
-GREETING_GRACE_MS = 2000   # people say "hello?" into the first words they hear
-GREETING_CUT_IN_MS = 1100  # … and that is no interruption; a sentence is
+BARGE_IN_MS = 300            # an "mm-hm" is shorter
+GREETING_GRACE_MS = 2000     # people say "hello?" into the first words they hear
+GREETING_BARGE_IN_MS = 1100  # … and that is no barge-in; a sentence is
 
 
-def is_cut_in(*, voice_ms: int, began_after_ms: int, greeting: bool) -> bool:
+def is_barge_in(*, voice_ms: int, began_after_ms: int, greeting: bool) -> bool:
     """Whether `voice_ms` of speech, begun `began_after_ms` after the agent started to speak, takes the floor."""
     if greeting and began_after_ms < GREETING_GRACE_MS:
-        return voice_ms >= GREETING_CUT_IN_MS
-    return voice_ms >= CUT_IN_MS
+        return voice_ms >= GREETING_BARGE_IN_MS
+    return voice_ms >= BARGE_IN_MS

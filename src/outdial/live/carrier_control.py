@@ -1,15 +1,20 @@
-"""What a conversation asks of its carrier (conversation.call_facts.Control)."""
+"""What a conversation asks of its carrier (conversation.call_facts.CarrierControl)."""
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from outdial.accounts.clients import OpenCarrier
 from outdial.calls.records import read_attempt
-from outdial.carriers.errors import CarrierUnreachable
+from outdial.carriers.errors import CarrierError
+from outdial.conversation.live_call import TransferFailed
 from outdial.settings import Settings
-from outdial.telephony.failures import FailureCode
+from outdial.telephony.failures import CallError, FailureCode
+
+NOT_REACHABLE = CallError(
+    code=FailureCode.WRONG_CALL_STATE, message="The carrier has not yet told how to reach this call."
+)
 
 
-class CarrierControl:
+class ControlOfAttempt:
     """Of one attempt. `caller_id`: the number that the other end of a transfer sees."""
 
     def __init__(
@@ -22,13 +27,13 @@ class CarrierControl:
         self._caller_id = caller_id
 
     async def transfer(self, to: str) -> None:
-        """Connect the other party to `to`. Raises a CarrierError."""
+        """Connect the other party to `to`. Raises TransferFailed."""
         attempt = await read_attempt(self._engine, self._attempt_id)
         if attempt.carrier_call is None or attempt.carrier_account_id is None:
-            # Talking before the carrier told the id: no reply, no callback yet.
-            raise CarrierUnreachable(
-                FailureCode.WRONG_CALL_STATE, "The carrier has not yet told how to reach this call."
-            )
-        carrier = await self._open_carrier(attempt.carrier_account_id)
+            raise TransferFailed(NOT_REACHABLE)  # talking before the carrier told the id: no reply, no callback yet
         callback_url = f"{self._settings.base_url}/callbacks/{attempt.carrier}/{self._attempt_id}"
-        await carrier.transfer(attempt.carrier_call, to, self._caller_id, callback_url)
+        try:
+            carrier = await self._open_carrier(attempt.carrier_account_id)
+            await carrier.transfer(attempt.carrier_call, to, self._caller_id, callback_url)
+        except CarrierError as error:
+            raise TransferFailed(error.as_call_error()) from error

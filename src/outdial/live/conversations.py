@@ -17,10 +17,10 @@ from outdial.calls.results import Result, save_result
 from outdial.carriers.name import CarrierName
 from outdial.carriers.registry import CARRIERS
 from outdial.conversation.call_facts import CallFacts, Engines
-from outdial.conversation.line import Line, MediaSocket
+from outdial.conversation.media_line import MediaLine, MediaSocket
 from outdial.conversation.session import AUDIO_LOST, Session, SessionEnd
 from outdial.dispatch.hanging_up import hang_up
-from outdial.live.carrier_control import CarrierControl
+from outdial.live.carrier_control import ControlOfAttempt
 from outdial.live.detection import await_verdict, machine_policy
 from outdial.live.journal import CallJournal
 from outdial.live.recordings import open_recording, recording_path
@@ -91,7 +91,7 @@ class Conversations:
         """`tell` is told the id of each call whose conversation begins."""
         self._tell_begun = tell
 
-    def start(self, carrier: CarrierName, answered: Answered, agent: ReadyAgent, socket: MediaSocket) -> Line:
+    def start(self, carrier: CarrierName, answered: Answered, agent: ReadyAgent, socket: MediaSocket) -> MediaLine:
         """Begin to talk on an accepted media socket; the result takes its messages."""
         call = answered.call
         facts = CallFacts(
@@ -103,18 +103,18 @@ class Conversations:
             variables=answered.variables,
             machine=machine_policy(call.detection, agent),
         )
-        control = CarrierControl(
+        control = ControlOfAttempt(
             self._engine, self._settings, self._open_carrier, answered.attempt_id, facts.agent_number
         )
         journal = CallJournal(self._engine, call.id, first_seq=answered.turns)
         session = Session(facts, agent.run, self._engines, journal, control)
         recording = recording_path(self._settings.data_dir, call.workspace_id, call.id, answered.turns)
         codec = CARRIERS[carrier].stream_codec()
-        session.line = Line(codec, socket, self._pacer, session, lambda: open_recording(recording))
+        session.media_line = MediaLine(codec, socket, self._pacer, session, lambda: open_recording(recording))
         conversation = _Conversation(answered=answered, session=session, journal=journal, recording=recording)
         self._held[call.id] = conversation
         self._tasks.start(self._run(conversation), name=f"conversation of {call.id}")
-        return session.line
+        return session.media_line
 
     async def give_up(self, attempt_id: str, ending: Ending) -> None:
         """End a call that can't be talked on (any more). What isn't reached here, the sweep ends."""
@@ -151,7 +151,7 @@ class Conversations:
             logger.exception("Conversation broke", extra=fields)
             await self.give_up(attempt_id, Ending(end_reason=EndReason.FAILED, error=BROKE))
         finally:
-            session.line.close()
+            session.media_line.close()
             if self._held.get(conversation.call_id) is conversation:  # else its next attempt is talking already
                 del self._held[conversation.call_id]
             await beside.cancel()
@@ -167,7 +167,7 @@ class Conversations:
         session, attempt_id, recording = conversation.session, conversation.attempt_id, conversation.recording
         if not end.transferred:
             await note_ending(self._engine, attempt_id, Ending(end_reason=end.end_reason, error=end.error))
-        session.line.close()
+        session.media_line.close()
         result = Result(
             variables=session.variables,
             recording=str(recording.relative_to(self._settings.data_dir)) if recording.exists() else None,

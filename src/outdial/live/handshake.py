@@ -15,7 +15,7 @@ from outdial.background import Background
 from outdial.calls.ownership import Answered, Lease, take_stream
 from outdial.calls.records import read_held
 from outdial.carriers.name import CarrierName
-from outdial.conversation.line import Line, MediaSocket
+from outdial.conversation.media_line import MediaLine, MediaSocket
 from outdial.live.conversations import Conversations
 from outdial.telephony.failures import CallError, FailureCode
 from outdial.telephony.state import Ending, EndReason
@@ -53,10 +53,10 @@ class MediaHandshake:
 
     async def open(
         self, *, carrier: CarrierName, attempt_id: str, token: str, url: str, headers: Mapping[str, str]
-    ) -> Callable[[MediaSocket], Line] | None:
+    ) -> Callable[[MediaSocket], MediaLine] | None:
         """Check a media websocket's handshake; None refuses it. The token works once.
 
-        The result makes the line for the accepted socket and starts the conversation.
+        The result makes the media line for the accepted socket and starts the conversation.
         """
         account = await self._genuine.account_of_attempt(carrier, attempt_id)
         if account is None:
@@ -96,13 +96,13 @@ class MediaHandshake:
 
     def _start(
         self, carrier: CarrierName, answered: Answered, agent: ReadyAgent
-    ) -> Callable[[MediaSocket], Line]:
+    ) -> Callable[[MediaSocket], MediaLine]:
         """Start the conversation once the socket is there; end the call if it doesn't come."""
         lost = asyncio.get_running_loop().call_later(
             STARTS_WITHIN_S, self._give_up, answered.attempt_id, NOT_STARTED
         )
 
-        def start(socket: MediaSocket) -> Line:
+        def start(socket: MediaSocket) -> MediaLine:
             lost.cancel()
             return self._conversations.start(carrier, answered, agent, socket)
 

@@ -1,11 +1,11 @@
-"""Puts audio frames that overtook each other back in order, waiting for a late one no longer than a moment. Pure."""
+"""Audio frames that overtook each other, put back in order. A late one is waited for, but not for long. Pure."""
 
 MAX_HELD = 5     # frames (100 ms): so long is waited for a missing one, while those after it arrive
 MAX_BACK = 50    # numbers: further back isn't late, the carrier has begun to count anew
 
 
-class InOrder:
-    """A jitter buffer by number, bounded in size and, as frames come at a steady pace, in time."""
+class JitterBuffer:
+    """Orders frames by their numbers; bounded in size and, as frames come at a steady pace, in time."""
 
     __slots__ = ("_held", "_next")
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Protocol
 
 
@@ -28,7 +29,7 @@ class DigitPressed:
 
 @dataclass(frozen=True, slots=True)
 class MarkReached:
-    """The carrier played everything sent before this mark, or dropped it at our `clear` (where it says so)."""
+    """The carrier played everything sent before this mark, or dropped it at our `clear` (see MarksAtClear)."""
 
     name: str
 
@@ -45,14 +46,27 @@ class BadFrame(ValueError):
     """A frame on the media websocket that is not of the carrier's protocol."""
 
 
+class MarksAtClear(StrEnum):
+    """What `clear` does to the marks of audio that was not played yet."""
+
+    RETURNED = "returned"    # the carrier sends them back at once: such a mark is no proof that anything was played
+    FORGOTTEN = "forgotten"  # none of them comes out of the codec: one that comes was played up to
+
+
 class StreamCodec(Protocol):
     """One media websocket's protocol, without I/O: messages in, events out; our wishes in, messages out.
 
+    What is true of every stream of a carrier stands beside it:
+    `lead_ms`: how much audio the carrier is given ahead of the ear. Enough for what the network holds up, and no more:
+    all of it is thrown away when the callee barges in.
     `says_stop`: the carrier announces the end of a stream. Where it doesn't, an orderly close of the websocket
     has to stand for it.
+    `marks_at_clear`: what a mark is worth that comes after a `clear`.
     """
 
+    lead_ms: int
     says_stop: bool
+    marks_at_clear: MarksAtClear
 
     def receive(self, message: str | bytes) -> StreamEvent | None:
         """The event in a message, None for one that says nothing. Raises BadFrame."""
@@ -61,5 +75,5 @@ class StreamCodec(Protocol):
     def audio(self, pcm: bytes) -> str | bytes: ...
     def mark(self, name: str) -> str | bytes: ...
     def clear(self) -> str | bytes:
-        """Drop audio the carrier has buffered: the callee interrupted."""
+        """Drop audio the carrier has buffered: the callee barged in."""
         ...

@@ -8,7 +8,7 @@ from outdial.telephony.verdict import AnsweredBy
 
 
 @dataclass(frozen=True)
-class CutIn:
+class BargeIn:
     """The callee says `words` or presses `digits` once `after` words of a text with `into` were played."""
 
     words: str = ""
@@ -28,7 +28,7 @@ SILENCE = Heard(silent=True)
 class FakeCall:
     """Every listen takes the next of `callee` (a text, a Heard); afterwards the callee is silent."""
 
-    callee: list[str | Heard | CutIn] = field(default_factory=list)
+    callee: list[str | Heard | BargeIn] = field(default_factory=list)
     variables: dict[str, Any] = field(default_factory=dict)
     answered_by: AnsweredBy | None = None
     call_id: str = "call_1"
@@ -51,11 +51,11 @@ class FakeCall:
         assert text, "nothing to say"
         self.said.append(text)
         match self.callee:
-            case [CutIn() as cut, *rest] if interruptible and cut.into in text:
+            case [BargeIn() as told, *rest] if interruptible and told.into in text:
                 self.callee = rest
-                self._started = Heard(text=cut.words, digits=cut.digits, silent=not (cut.words or cut.digits))
-                played = " ".join(text.split()[: cut.after])
-                return Said(text=played, played_ms=cut.after * 300, interrupted=True, complete=False)
+                self._started = Heard(text=told.words, digits=told.digits, silent=not (told.words or told.digits))
+                played = " ".join(text.split()[: told.after])
+                return Said(text=played, played_ms=told.after * 300, interrupted=True, complete=False)
         return Said(text=text, played_ms=len(text.split()) * 300, interrupted=False, complete=True)
 
     async def listen(
@@ -65,7 +65,7 @@ class FakeCall:
         self.listened.append({"no_reply_s": no_reply_s, "max_digits": max_digits})
         if self._started is not None:
             reply, self._started = self._started, None
-        elif self.callee and not isinstance(self.callee[0], CutIn):
+        elif self.callee and not isinstance(self.callee[0], BargeIn):
             reply = self.callee.pop(0)
         else:
             reply = SILENCE

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from agents.script.fake_call import SILENCE, CutIn, FakeCall, pressed
+from agents.script.fake_call import SILENCE, BargeIn, FakeCall, pressed
 from outdial.agents.script.examples import load_example
 from outdial.agents.script.model import MachineAction
 from outdial.agents.script.parse import parse_script
@@ -15,7 +15,7 @@ SCRIPT = parse_script(load_example("appointment_reminder"))
 JANE = {"user_name": "Jane", "account_type": "Premium"}
 
 
-async def hold(*callee: str | Heard | CutIn, variables: dict[str, Any] | None = None) -> FakeCall:
+async def hold(*callee: str | Heard | BargeIn, variables: dict[str, Any] | None = None) -> FakeCall:
     call = FakeCall(callee=list(callee), variables=dict(JANE if variables is None else variables))
     with pytest.raises(CallEnded):
         await run_script(SCRIPT, call)
@@ -59,7 +59,7 @@ async def test_without_variables_it_still_reads_well():
 
 
 async def test_a_hello_on_pick_up_is_no_answer_and_nothing_of_the_greeting_is_lost():
-    call = await hold(CutIn("Hello?", after=1), "Yes, speaking.", "Yes, that works for me.")
+    call = await hold(BargeIn("Hello?", after=1), "Yes, speaking.", "Yes, that works for me.")
     assert call.said[:3] == [
         "Hello Jane, this is the automated assistant of Riverside Dental.",
         "Hello Jane, this is the automated assistant of Riverside Dental.",
@@ -152,7 +152,7 @@ async def test_stop_calling_is_obeyed_at_any_question(moment):
 
 
 async def test_stop_calling_is_obeyed_in_the_middle_of_the_greeting_and_after_the_goodbye():
-    cut = await hold(CutIn("Stop calling me!"))
+    cut = await hold(BargeIn("Stop calling me!"))
     after = await hold("yes", "yes", "And take me off your list.")
     assert cut.variables["do_not_call"] is True
     assert after.variables["do_not_call"] is True
@@ -179,13 +179,13 @@ async def test_silence_at_later_questions_ends_the_call_too():
 
 
 async def test_a_callee_who_answers_over_the_greeting_is_not_asked_again():
-    call = await hold(CutIn("Yes, this is Jane speaking.", after=6), "yes")
+    call = await hold(BargeIn("Yes, this is Jane speaking.", after=6), "yes")
     assert "Am I speaking with Jane?" not in call.said
     assert call.variables["outcome"] == "confirmed"
 
 
 async def test_a_question_that_is_answered_too_early_counts_as_answered():
-    call = await hold("yes", CutIn("Yes that works", into="Does that time"))
+    call = await hold("yes", BargeIn("Yes that works", into="Does that time"))
     assert call.said.count("Does that time still work for you?") == 1
     assert call.variables["outcome"] == "confirmed"
 

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agents.script.fake_call import SILENCE, CutIn, FakeCall, pressed
+from agents.script.fake_call import SILENCE, BargeIn, FakeCall, pressed
 from outdial.agents.script.examples import load_example
 from outdial.agents.script.parse import parse_script
 from outdial.agents.script.run import MAX_ACTIONS, run_script, speakable, unheard
@@ -26,7 +26,7 @@ steps:
 """
 
 
-async def hold(source: str, *callee: str | Heard | CutIn, **call: Any) -> FakeCall:
+async def hold(source: str, *callee: str | Heard | BargeIn, **call: Any) -> FakeCall:
     fake = FakeCall(callee=list(callee), **call)
     with pytest.raises(CallEnded):
         await run_script(parse_script(textwrap.dedent(source)), fake)
@@ -91,7 +91,7 @@ async def test_a_hello_and_a_pardon_get_the_question_again_without_being_counted
 
 
 async def test_a_noise_that_cut_the_question_off_is_not_an_answer():
-    call = await hold(ONE_QUESTION, CutIn(), "tea")
+    call = await hold(ONE_QUESTION, BargeIn(), "tea")
     assert call.said == ["Tea or coffee?", "Tea or coffee?", "You get tea."]
 
 
@@ -117,7 +117,7 @@ steps:
 
 @pytest.mark.parametrize("words", ["Okay.", "Hello?", "The weather is nice", ""])
 async def test_a_statement_is_taken_up_again_where_it_was_cut(words):
-    call = await hold(STATEMENT, CutIn(words, after=6), "yes")
+    call = await hold(STATEMENT, BargeIn(words, after=6), "yes")
     assert call.said[:3] == [
         "This is the clinic. Your results have arrived. Please fetch them.",
         "Your results have arrived. Please fetch them.",
@@ -126,8 +126,8 @@ async def test_a_statement_is_taken_up_again_where_it_was_cut(words):
 
 
 async def test_a_statement_that_is_cut_again_and_again_is_said_to_its_end():
-    okay = CutIn("okay", into="Will")
-    call = await hold(STATEMENT, CutIn("uh huh", after=2), CutIn("okay", after=5), okay, "yes")
+    okay = BargeIn("okay", into="Will")
+    call = await hold(STATEMENT, BargeIn("uh huh", after=2), BargeIn("okay", after=5), okay, "yes")
     assert call.said[:4] == [
         "This is the clinic. Your results have arrived. Please fetch them.",
         "This is the clinic. Your results have arrived. Please fetch them.",
@@ -136,14 +136,14 @@ async def test_a_statement_that_is_cut_again_and_again_is_said_to_its_end():
     ]
 
 
-async def test_who_cuts_in_with_the_answer_is_not_asked():
-    by_words = await hold(STATEMENT, CutIn("No, I will not come."))
-    by_key = await hold(STATEMENT, CutIn(digits="2"))
+async def test_who_barges_in_with_the_answer_is_not_asked():
+    by_words = await hold(STATEMENT, BargeIn("No, I will not come."))
+    by_key = await hold(STATEMENT, BargeIn(digits="2"))
     assert by_words.said[1:] == by_key.said[1:] == ["A pity."]
 
 
 async def test_what_is_understood_anywhere_is_answered_and_the_talk_goes_on():
-    call = await hold(STATEMENT, CutIn("Who is this?", after=4), "who is this", "yes")
+    call = await hold(STATEMENT, BargeIn("Who is this?", after=4), "who is this", "yes")
     assert call.said[1:] == [
         "I am the assistant.",
         "Your results have arrived. Please fetch them.",
@@ -338,7 +338,7 @@ replies = st.one_of(
     st.sampled_from(["yes", "no", "Hello?", "who is this", "move it", "Friday", "bla", "sorry?"]),
     st.sampled_from(["1", "2", "0", "9"]).map(pressed),
     st.just(SILENCE),
-    st.builds(CutIn, st.sampled_from(["yes", "okay", "", "no thanks", "hello"]), after=st.integers(0, 8)),
+    st.builds(BargeIn, st.sampled_from(["yes", "okay", "", "no thanks", "hello"]), after=st.integers(0, 8)),
 )
 
 

@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 from outdial.carriers.telnyx.stream import MAX_MESSAGE_CHARS, TelnyxStream
 from outdial.media.frames import SILENT_FRAME
 from outdial.media.g711 import alaw_to_pcm, pcm_to_ulaw, ulaw_to_pcm
-from outdial.media.jitter_buffer import MAX_BACK, MAX_HELD, InOrder
 from outdial.media.stream import (
     AudioReceived,
     BadFrame,
@@ -215,27 +214,6 @@ def _chunks(pcm: bytes):
 )
 def test_frames_come_out_in_order(chunks, expected):
     assert list(heard(started(), *chunks)) == expected
-
-
-@given(st.permutations(range(MAX_HELD + 1)).map(lambda order: [0, *(each + 1 for each in order)]))
-def test_any_order_within_the_buffer_is_mended(order):
-    in_order = InOrder()
-    out = [due for number in order if (due := in_order.put(number, number, bytes([number]))) is not None]
-    assert b"".join(pcm for _, pcm in out) == bytes(range(MAX_HELD + 2))
-
-
-@given(st.lists(st.integers(0, 3 * MAX_BACK), max_size=200))
-def test_the_buffer_is_bounded_and_nothing_comes_out_twice_in_a_row(numbers):
-    in_order = InOrder()
-    before = None
-    for number in numbers:
-        due = in_order.put(number, number, number.to_bytes(2, "big"))
-        assert len(in_order._held) <= MAX_HELD
-        if due is not None:
-            out = [int.from_bytes(due[1][at : at + 2], "big") for at in range(0, len(due[1]), 2)]
-            assert out == list(range(out[0], out[0] + len(out)))
-            assert out[0] == due[0] != before
-            before = out[-1]
 
 
 # -- any input

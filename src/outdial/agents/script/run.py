@@ -1,6 +1,6 @@
 """Follows a script on a live call.
 
-What a conversation needs and no script should have to spell out is here: a callee who cuts in is listened to,
+What a conversation needs and no script should have to spell out is here: a callee who barges in is listened to,
 a "hello?" is no answer, whoever wants no more calls is asked nothing further, and every call comes to an end.
 """
 
@@ -36,9 +36,9 @@ from outdial.conversation.live_call import Heard, LiveCall
 logger = logging.getLogger(__name__)
 
 MAX_ACTIONS = 200   # of one call, each question asked again included
-MAX_RESUMED = 2     # times a text is taken up again after the callee cut in; then it is said to its end
+MAX_RESUMED = 2     # times a text is taken up again after the callee barged in; then it is said to its end
 MAX_REPEATED = 2    # times a question is said again because the callee asked for it
-CUT_IN_WAIT_S = 2.0  # for the words of a callee who cut in
+BARGE_IN_WAIT_S = 2.0  # for the words of a callee who barged in
 PARTING_WAIT_S = 2.0  # after our goodbye, for theirs
 
 _NUMBER = re.compile(r"\+[1-9]\d{7,14}")
@@ -120,7 +120,7 @@ class _Conversation:
                     await self._hang_up(action)
 
     async def _say(self, text: Text, ask: Ask | None) -> bool:
-        """Say a statement; true when the callee cut in with the answer to the `ask` that follows it."""
+        """Say a statement; true when the callee barged in with the answer to the `ask` that follows it."""
         left = self._text(text)
         for _ in range(MAX_RESUMED):
             if not left:
@@ -129,7 +129,7 @@ class _Conversation:
             if not said.interrupted:
                 return False
             max_digits = ask.max_digits if ask else self._max_digits()
-            heard = await self._listen(wait_s=CUT_IN_WAIT_S, max_digits=max_digits)
+            heard = await self._listen(wait_s=BARGE_IN_WAIT_S, max_digits=max_digits)
             # "Okay" over a statement means "go on", and so does what wasn't understood.
             if heard.digits or not (is_greeting(heard.text) or is_listening(heard.text)):
                 answer = self._answer(heard, ask.answers if ask else ())

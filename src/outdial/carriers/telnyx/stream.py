@@ -15,12 +15,13 @@ from typing import Annotated
 import msgspec
 
 from outdial.media.g711 import alaw_to_pcm, pcm_to_ulaw, ulaw_to_pcm
-from outdial.media.jitter_buffer import InOrder
+from outdial.media.jitter_buffer import JitterBuffer
 from outdial.media.stream import (
     AudioReceived,
     BadFrame,
     DigitPressed,
     MarkReached,
+    MarksAtClear,
     StreamEnded,
     StreamEvent,
     StreamStarted,
@@ -132,14 +133,16 @@ DECODERS: dict[str, Callable[[bytes], bytes]] = {"PCMU": ulaw_to_pcm, "PCMA": al
 class TelnyxStream:
     """The codec of one websocket (see media.stream.StreamCodec)."""
 
-    __slots__ = ("_in_order", "_stream_id", "_to_pcm")
+    __slots__ = ("_jitter_buffer", "_stream_id", "_to_pcm")
 
+    lead_ms = 200
     says_stop = True
+    marks_at_clear = MarksAtClear.RETURNED
 
     def __init__(self) -> None:
         self._stream_id: str | None = None
         self._to_pcm: Callable[[bytes], bytes] = ulaw_to_pcm
-        self._in_order = InOrder()
+        self._jitter_buffer = JitterBuffer()
 
     def receive(self, message: str | bytes) -> StreamEvent | None:
         """The event in a message; None for one that says nothing (or that we don't know). Raises BadFrame."""
@@ -189,7 +192,7 @@ class TelnyxStream:
             raise BadFrame("payload too long")
         if not media.payload:
             return None
-        due = self._in_order.put(media.chunk, media.timestamp, self._to_pcm(media.payload))
+        due = self._jitter_buffer.put(media.chunk, media.timestamp, self._to_pcm(media.payload))
         return None if due is None else AudioReceived(due[1], due[0])
 
     def _started(self, message: StartMessage) -> StreamStarted:

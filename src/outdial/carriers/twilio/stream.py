@@ -18,6 +18,7 @@ from outdial.media.stream import (
     BadFrame,
     DigitPressed,
     MarkReached,
+    MarksAtClear,
     StreamEnded,
     StreamEvent,
     StreamStarted,
@@ -114,7 +115,9 @@ class TwilioStream:
 
     __slots__ = ("_audio_prefix", "_stream_id")
 
+    lead_ms = 200
     says_stop = True
+    marks_at_clear = MarksAtClear.RETURNED
 
     def __init__(self) -> None:
         self._stream_id: str | None = None

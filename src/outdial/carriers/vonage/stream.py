@@ -12,7 +12,15 @@ from typing import Annotated
 import msgspec
 
 from outdial.media.frames import FRAME_BYTES, FRAME_MS
-from outdial.media.stream import AudioReceived, BadFrame, DigitPressed, MarkReached, StreamEvent, StreamStarted
+from outdial.media.stream import (
+    AudioReceived,
+    BadFrame,
+    DigitPressed,
+    MarkReached,
+    MarksAtClear,
+    StreamEvent,
+    StreamStarted,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -63,7 +71,9 @@ class VonageStream:
 
     __slots__ = ("_pending", "_received_ms", "_started")
 
+    lead_ms = 200  # its buffer would hold 20 s and more
     says_stop = False
+    marks_at_clear = MarksAtClear.FORGOTTEN
 
     def __init__(self) -> None:
         self._started = False

@@ -1,7 +1,7 @@
 """One call's audio, both ways: between a media websocket's codec and the conversation.
 
-Outgoing audio is sent at real time plus a small lead, so there is little to throw away when the callee interrupts.
-What was really played is known by the carrier's marks; between marks the line reckons with a play-out position.
+Outgoing audio is sent at real time plus the codec's lead, so there is little to throw away when the callee barges in.
+What was really played is known by the carrier's marks; between marks the media line reckons with a play-out position.
 All times are milliseconds on the call clock (since the media stream began).
 """
 
@@ -27,14 +27,13 @@ from outdial.media.stream import (
 
 logger = logging.getLogger(__name__)
 
-LEAD_MS = 200           # audio the carrier holds ahead of the callee's ear
 MARK_GRACE_MS = 3000    # a mark that is this late will not come
 FLUSH_EVERY_MS = 1000
 MAX_BAD_FRAMES = 5
 
 
 class MediaSocket(Protocol):
-    """The websocket under a line. The one interface a websocket server has to offer."""
+    """The websocket under a media line. The one interface a websocket server has to offer."""
 
     def send(self, message: str | bytes) -> None:
         """Send now, without waiting; a peer that stopped reading is disconnected. Silent once closed."""
@@ -43,8 +42,8 @@ class MediaSocket(Protocol):
     def close(self, code: int = 1000) -> None: ...
 
 
-class Listener(Protocol):
-    """Who follows the line: the conversation."""
+class MediaListener(Protocol):
+    """Who follows the media line: the conversation."""
 
     def on_started(self, started: StreamStarted) -> None: ...
     def on_audio(self, pcm: bytes, at_ms: int) -> None:
@@ -58,14 +57,15 @@ class Listener(Protocol):
 
 
 class Playback:
-    """One utterance on its way to the callee. Fed by speech synthesis, drained by the line."""
+    """One utterance on its way to the callee. Fed by speech synthesis, drained by the media line."""
 
     __slots__ = (
-        "_line", "_rest", "begun", "complete", "done", "end_ms", "fed", "finished", "frames", "mark", "sent", "start_ms"
+        "_media_line", "_rest", "begun", "complete", "done", "end_ms", "fed", "finished", "frames", "mark", "sent",
+        "start_ms",
     )  # fmt: skip
 
-    def __init__(self, line: "Line", mark: str) -> None:
-        self._line = line
+    def __init__(self, media_line: "MediaLine", mark: str) -> None:
+        self._media_line = media_line
         self._rest = b""
         self.frames: deque[bytes] = deque()
         self.finished = False              # no more audio will be fed
@@ -86,7 +86,7 @@ class Playback:
         self.frames.extend(data[i : i + FRAME_BYTES] for i in range(0, whole, FRAME_BYTES))
         self.fed += whole // FRAME_BYTES
         self._rest = data[whole:]
-        self._line.pump()
+        self._media_line.pump()
 
     def finish(self) -> None:
         """All audio was fed; `done` follows when it has been played."""
@@ -95,10 +95,10 @@ class Playback:
             self._rest = b""
             self.fed += 1
         self.finished = True
-        self._line.pump()
+        self._media_line.pump()
 
 
-class Line:
+class MediaLine:
     """The audio of one live call. Lives on the event loop; nothing in it blocks or awaits."""
 
     def __init__(
@@ -106,10 +106,11 @@ class Line:
         codec: StreamCodec,
         socket: MediaSocket,
         pacer: Pacer,
-        listener: Listener,
+        listener: MediaListener,
         open_recording: Callable[[], Recording | None],
     ) -> None:
         self._codec = codec
+        self._ahead_ms = codec.lead_ms - FRAME_MS  # the frame itself is part of the lead
         self._socket = socket
         self._pacer = pacer
         self._listener = listener
@@ -179,7 +180,7 @@ class Line:
     def play(self) -> Playback:
         """Begin an utterance; the one before must be done or cleared."""
         if self._playing is not None:
-            raise RuntimeError("the line is already playing")
+            raise RuntimeError("the media line is already playing")
         self._marks += 1
         playback = Playback(self, f"utterance-{self._marks}")
         if self.closed:
@@ -209,7 +210,7 @@ class Line:
         if frames:
             if self._playout_ms < now_ms:
                 self._playout_ms = now_ms  # the carrier had run dry
-            while frames and self._playout_ms <= now_ms + LEAD_MS - FRAME_MS:
+            while frames and self._playout_ms <= now_ms + self._ahead_ms:
                 if playback.start_ms is None:
                     playback.start_ms = round(self._playout_ms)
                     playback.begun.set_result(None)
@@ -228,7 +229,7 @@ class Line:
                 self._finish(playback, playback.sent * FRAME_MS)
 
     def clear(self) -> None:
-        """Cut what is being played: the callee interrupted. The playback is done with what was heard of it."""
+        """Cut what is being played: the callee barged in, say. The playback is done with what was heard of it."""
         playback = self._playing
         if playback is None:
             return
@@ -267,7 +268,8 @@ class Line:
 
     def _mark_reached(self, name: str) -> None:
         playback = self._playing
-        # A mark that returns after a clear proves nothing; by then its playback is no longer the current one.
+        # One that comes after a clear proves nothing where the carrier returns them then (MarksAtClear), and nobody
+        # asks any more where it doesn't: by then its playback is no longer the current one.
         if playback is not None and name == playback.mark and self._mark_due_ms is not None:
             playback.complete = True
             self._finish(playback, playback.sent * FRAME_MS)
