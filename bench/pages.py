@@ -39,6 +39,7 @@ from outdial.db.engine import create_engine
 from outdial.db.migrate import upgrade
 from outdial.db.notify import Notifications
 from outdial.db.tables import calls, turns
+from outdial.lines.workspace_pools import create_workspace
 from outdial.members import store
 from outdial.members.sign_in import make_link, use_link
 from outdial.numbers.store import add_number
@@ -46,7 +47,6 @@ from outdial.settings import Settings
 from outdial.workspaces.access import Role
 from outdial.workspaces.audit import COMMAND_LINE
 from outdial.workspaces.secrets import SecretBox
-from outdial.workspaces.store import create_workspace
 
 TARGET_PAGE_MS = 50.0
 TARGET_LIVE_MS = 200.0

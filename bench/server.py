@@ -31,6 +31,7 @@ from outdial.app import Running, Speech, running, spare_startup_from_collection
 from outdial.carriers.name import CarrierName
 from outdial.conversation.hearing import Hearing, Utterance
 from outdial.conversation.live_call import LiveCall
+from outdial.lines.workspace_pools import create_workspace
 from outdial.numbers.store import add_number
 from outdial.settings import Settings
 from outdial.speech.base import TextToSpeech
@@ -38,7 +39,6 @@ from outdial.speech.instant import InstantSpeechToText, InstantTextToSpeech
 from outdial.speech.prompts import PromptCache
 from outdial.workspaces.api_keys import create_api_key
 from outdial.workspaces.audit import COMMAND_LINE
-from outdial.workspaces.store import create_workspace
 
 LINES = 5000
 ANNOUNCEMENT = "This is an announcement for everybody who is on this line. " * 8  # half a minute

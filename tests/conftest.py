@@ -19,8 +19,8 @@ from outdial.db.migrate import upgrade
 from outdial.db.notify import Notifications
 from outdial.db.tables import metadata
 from outdial.dispatch.sweep import Sweep
+from outdial.lines.workspace_pools import create_workspace
 from outdial.settings import Settings
-from outdial.workspaces.store import create_workspace
 from workspace import Workspace
 
 # The first text Hypothesis makes on a fresh machine costs two seconds, for its table of all characters.

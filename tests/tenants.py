@@ -7,10 +7,10 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from outdial.db.tables import agent_versions, agents, carrier_accounts, numbers
 from outdial.ids import new_id
+from outdial.lines.workspace_pools import create_workspace
 from outdial.workspaces.api_keys import create_api_key
 from outdial.workspaces.audit import COMMAND_LINE
 from outdial.workspaces.plans import Plan
-from outdial.workspaces.store import create_workspace
 
 E164 = "+15551230002"
 

@@ -1,7 +1,7 @@
+from outdial.lines.workspace_pools import create_workspace
 from outdial.members import store
 from outdial.workspaces.access import Role
 from outdial.workspaces.audit import COMMAND_LINE
-from outdial.workspaces.store import create_workspace
 
 
 async def test_an_api_key_learns_what_it_is(client, tenant):

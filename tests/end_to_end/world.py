@@ -21,6 +21,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from outdial.agents.store import create_agent
 from outdial.app import Running, running
 from outdial.carriers.name import CarrierName
+from outdial.lines.workspace_pools import create_workspace
 from outdial.media.tones import DTMF_COLUMNS_HZ, DTMF_KEYS, DTMF_ROWS_HZ
 from outdial.numbers.connecting import Connector
 from outdial.settings import Settings
@@ -32,7 +33,6 @@ from outdial.simulator.vonage.account import VonageConfig
 from outdial.workspaces.api_keys import create_api_key
 from outdial.workspaces.audit import COMMAND_LINE
 from outdial.workspaces.secrets import SecretBox
-from outdial.workspaces.store import create_workspace
 
 CALLEE = "+120255501"  # and two digits: see the table in docs/simulator.md
 HUMAN = CALLEE + "00"

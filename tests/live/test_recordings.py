@@ -9,9 +9,9 @@ from sqlalchemy import insert, select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from outdial.db.tables import calls
+from outdial.lines.workspace_pools import create_workspace
 from outdial.live.recordings import UNTOUCHED_S, finish_recordings
 from outdial.media.recording import Recording
-from outdial.workspaces.store import create_workspace
 
 
 @pytest.fixture

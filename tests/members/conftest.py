@@ -4,11 +4,11 @@ import pytest
 from sqlalchemy import update
 
 from outdial.db.tables import sign_in_failures, sign_in_links, sign_ins
+from outdial.lines.workspace_pools import create_workspace
 from outdial.members import store
 from outdial.members.sign_in import sign_in
 from outdial.members.signed_in import SignIns
 from outdial.workspaces.audit import COMMAND_LINE
-from outdial.workspaces.store import create_workspace
 
 PASSWORD = "correct horse battery"
 URL = "https://voice.example"

@@ -3,12 +3,12 @@ import asyncio
 import pytest
 
 from outdial.db.engine import reading
+from outdial.lines.workspace_pools import create_workspace, list_workspaces
 from outdial.members import store
 from outdial.members.first_start import first_link, operator_link
 from outdial.members.sign_in import use_link
 from outdial.refusals import NotFound
 from outdial.workspaces.audit import COMMAND_LINE
-from outdial.workspaces.store import create_workspace, list_workspaces
 
 URL = "https://voice.example"
 

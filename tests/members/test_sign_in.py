@@ -6,6 +6,7 @@ from argon2 import PasswordHasher
 from sqlalchemy import select, text
 
 from outdial.db.tables import people, sign_in_links, sign_ins
+from outdial.lines.workspace_pools import create_workspace
 from outdial.members.sign_in import (
     end_other_sign_ins,
     end_sign_in,
@@ -18,7 +19,6 @@ from outdial.members.sign_in import (
     whose_link,
 )
 from outdial.refusals import Denied, Invalid, NotFound
-from outdial.workspaces.store import create_workspace
 
 PASSWORD = "correct horse battery"
 

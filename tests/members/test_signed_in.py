@@ -1,11 +1,11 @@
 import pytest
 
+from outdial.lines.workspace_pools import create_workspace
 from outdial.members import store
 from outdial.members.sign_in import sign_out, use_link
 from outdial.members.signed_in import SignIns
 from outdial.workspaces.access import Role
 from outdial.workspaces.audit import COMMAND_LINE
-from outdial.workspaces.store import create_workspace
 
 
 @pytest.fixture

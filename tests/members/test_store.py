@@ -3,12 +3,12 @@ import asyncio
 import pytest
 
 from outdial.db.engine import reading
+from outdial.lines.workspace_pools import create_workspace
 from outdial.members import store
 from outdial.members.sign_in import make_link, use_link
 from outdial.refusals import Conflict, Invalid, NotFound
 from outdial.workspaces.access import Role
 from outdial.workspaces.audit import COMMAND_LINE, Actor, ActorKind, list_audit
-from outdial.workspaces.store import create_workspace
 
 KEY = Actor(kind=ActorKind.API_KEY, id="key_1", name="Zapier")
 

@@ -2,10 +2,10 @@
 
 import pytest
 
+from outdial.lines.workspace_pools import create_workspace
 from outdial.numbers.connecting import Connector
 from outdial.workspaces.audit import COMMAND_LINE
 from outdial.workspaces.secrets import SecretBox
-from outdial.workspaces.store import create_workspace
 from simulated_accounts import FIRST, URL, SimulatedAccounts
 
 

@@ -9,11 +9,11 @@ from sqlalchemy import insert, select, update
 from outdial.carriers.name import CarrierName
 from outdial.carriers.registry import CARRIERS as KINDS
 from outdial.db.tables import attempts, calls, carrier_accounts
+from outdial.lines.workspace_pools import create_workspace
 from outdial.numbers.carrier_accounts import AccountChanges, change_account, get_account, list_accounts
 from outdial.refusals import Conflict, Invalid, NotFound, Unavailable
 from outdial.simulator.server import create_app
 from outdial.workspaces.audit import COMMAND_LINE
-from outdial.workspaces.store import create_workspace
 from simulated_accounts import FIRST, SECOND
 
 CARRIERS = tuple(CarrierName)

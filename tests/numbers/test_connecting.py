@@ -13,13 +13,13 @@ from outdial.carriers.name import CarrierName
 from outdial.carriers.registry import CARRIERS as KINDS
 from outdial.carriers.twilio.rest import TwilioCarrier
 from outdial.db.tables import agents, carrier_accounts, numbers
+from outdial.lines.workspace_pools import create_workspace
 from outdial.numbers.connecting import Connector
 from outdial.numbers.store import add_number, change_number
 from outdial.refusals import Conflict, Invalid, NotFound, Unavailable
 from outdial.telephony.failures import FailureCode
 from outdial.workspaces.audit import COMMAND_LINE, list_audit
 from outdial.workspaces.secrets import SecretBox
-from outdial.workspaces.store import create_workspace
 from simulated_accounts import FIRST, SECOND, URL, VERIFIED
 
 CARRIERS = tuple(CarrierName)

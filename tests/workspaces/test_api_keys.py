@@ -4,9 +4,9 @@ import pytest
 from sqlalchemy import select, update
 
 from outdial.db.tables import api_keys
+from outdial.lines.workspace_pools import create_workspace
 from outdial.workspaces.api_keys import Authenticator, authenticate, create_api_key, revoke_api_key
 from outdial.workspaces.audit import COMMAND_LINE
-from outdial.workspaces.store import create_workspace
 
 
 @pytest.fixture

@@ -117,20 +117,20 @@ def address_of(request: Request) -> str:
     return request.client.host if request.client else ""
 
 
-def caller(request: Request, _: Annotated[str | None, Security(_scheme)]) -> Principal:
+async def caller(request: Request, _: Annotated[str | None, Security(_scheme)]) -> Principal:
     return cast(Principal, request.state.principal)
 
 
 Caller = Annotated[Principal, Depends(caller)]
 
 
-def person(request: Request, _: Caller) -> SignedIn:
+async def person(request: Request, _: Caller) -> SignedIn:
     if request.state.signed_in is None:
         raise Conflict("not_a_person", NOT_A_PERSON)
     return cast(SignedIn, request.state.signed_in)
 
 
-def remembered(request: Request) -> SignIns:
+async def remembered(request: Request) -> SignIns:
     return cast(SignIns, request.app.state.sign_ins)
 
 

@@ -27,7 +27,7 @@ from outdial.members.signed_in import SignedIn, SignIns
 from outdial.members.store import Membership, list_memberships
 from outdial.workspaces.access import Principal, Role
 from outdial.workspaces.audit import ActorView
-from outdial.workspaces.store import get_workspace
+from outdial.workspaces.store import workspace_name
 
 router = APIRouter(route_class=ApiRoute, tags=["Me"])
 
@@ -231,7 +231,7 @@ async def _me_anew(
 
 async def _me(services: Services, caller: Principal, person: SignedIn | None) -> Me:
     async with reading(services.engine) as conn:
-        name = (await get_workspace(conn, caller.workspace_id))["name"]
+        name = await workspace_name(conn, caller.workspace_id)
         here = Membership(id=caller.workspace_id, name=name, role=caller.role)
         return Me(
             actor=ActorView(kind=caller.actor.kind, id=caller.actor.id, name=caller.actor.name),

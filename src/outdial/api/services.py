@@ -44,7 +44,7 @@ class Services:
         )
 
 
-def services(request: Request) -> Services:
+async def services(request: Request) -> Services:
     return cast(Services, request.app.state.services)
 
 

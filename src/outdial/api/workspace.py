@@ -11,9 +11,9 @@ from outdial.api.bodies import StrictBody
 from outdial.api.docs import errors, example
 from outdial.api.services import Use
 from outdial.db.engine import reading
+from outdial.lines.workspace_pools import WorkspaceView, change_plan, get_workspace
 from outdial.workspaces.access import Role
 from outdial.workspaces.plans import MAX_LINES, Plan
-from outdial.workspaces.store import WorkspaceView, change_plan, get_workspace
 
 router = APIRouter(route_class=ApiRoute, tags=["Workspace"])
 

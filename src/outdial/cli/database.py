@@ -10,8 +10,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from outdial.cli.configuration import load_settings
 from outdial.cli.failures import CommandFailed
 from outdial.db.running import running_engine
+from outdial.lines.workspace_pools import list_workspaces
 from outdial.settings import Settings
-from outdial.workspaces.store import list_workspaces
 
 T = TypeVar("T")
 

@@ -15,6 +15,7 @@ from outdial.agents.store import create_agent, list_agents
 from outdial.carriers.name import CarrierName
 from outdial.carriers.registry import CARRIERS
 from outdial.db.tables import calls, carrier_accounts, numbers
+from outdial.lines.workspace_pools import create_workspace, list_workspaces
 from outdial.members.first_start import operator_link
 from outdial.numbers.store import add_number, list_numbers
 from outdial.settings import Settings
@@ -22,7 +23,6 @@ from outdial.workspaces.api_keys import authenticate, create_api_key
 from outdial.workspaces.audit import COMMAND_LINE
 from outdial.workspaces.plans import Plan
 from outdial.workspaces.secrets import SecretBox
-from outdial.workspaces.store import create_workspace, list_workspaces
 
 WORKSPACE = "Demo"
 AGENT = "Appointment reminder"

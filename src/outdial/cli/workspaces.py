@@ -7,8 +7,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from outdial.cli.database import with_database
 from outdial.cli.output import AsJson, show, show_rows
+from outdial.lines import workspace_pools
 from outdial.settings import Settings
-from outdial.workspaces import store
 from outdial.workspaces.audit import COMMAND_LINE
 from outdial.workspaces.plans import Plan
 
@@ -21,9 +21,9 @@ Lines = Annotated[int | None, typer.Option(help="Calls at the same time, instead
 def list_(json: AsJson = False) -> None:
     """All workspaces, and how busy their lines are."""
 
-    async def work(engine: AsyncEngine, _: Settings) -> list[store.WorkspaceView]:
+    async def work(engine: AsyncEngine, _: Settings) -> list[workspace_pools.WorkspaceView]:
         async with engine.connect() as conn:
-            return await store.list_workspaces(conn)
+            return await workspace_pools.list_workspaces(conn)
 
     show_rows(
         with_database(work),
@@ -42,8 +42,8 @@ def create(
 ) -> None:
     """Make a workspace."""
 
-    async def work(engine: AsyncEngine, _: Settings) -> store.WorkspaceView:
-        return await store.create_workspace(engine, name=name, plan=plan, lines=lines)
+    async def work(engine: AsyncEngine, _: Settings) -> workspace_pools.WorkspaceView:
+        return await workspace_pools.create_workspace(engine, name=name, plan=plan, lines=lines)
 
     done = "Workspace made. Next: outdial members invite EMAIL --role operator, outdial keys create NAME"
     show(with_database(work), as_json=json, done=done)
@@ -59,8 +59,8 @@ def change(
 ) -> None:
     """Change a workspace's plan, lines or reserve."""
 
-    async def work(engine: AsyncEngine, _: Settings) -> store.WorkspaceView:
-        return await store.change_plan(
+    async def work(engine: AsyncEngine, _: Settings) -> workspace_pools.WorkspaceView:
+        return await workspace_pools.change_plan(
             engine, workspace_id, plan=plan, lines=lines, reserved_inbound=reserved_inbound, by=COMMAND_LINE
         )
 

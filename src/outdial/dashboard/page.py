@@ -156,7 +156,7 @@ def theme(request: Request) -> str:
     return chosen if chosen in ("light", "dark") else "auto"
 
 
-def page(request: Request) -> Page:
+async def page(request: Request) -> Page:
     return Page(request, request.app.state.services, request.state.signed_in)
 
 

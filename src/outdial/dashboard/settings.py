@@ -9,6 +9,7 @@ from outdial.dashboard import audit_words, browsers
 from outdial.dashboard.connect_number import region_choices
 from outdial.dashboard.page import Here, PageRoute
 from outdial.db.engine import reading
+from outdial.lines.workspace_pools import get_workspace
 from outdial.members.passwords import MIN_CHARS
 from outdial.members.sign_in import list_sign_ins
 from outdial.members.store import list_members
@@ -17,7 +18,6 @@ from outdial.workspaces.access import Role
 from outdial.workspaces.api_keys import list_api_keys
 from outdial.workspaces.audit import list_audit
 from outdial.workspaces.plans import LINES, MAX_LINES
-from outdial.workspaces.store import get_workspace
 
 router = APIRouter(include_in_schema=False, route_class=PageRoute)
 

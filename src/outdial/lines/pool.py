@@ -24,7 +24,9 @@ from sqlalchemy import (
 )
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from outdial.db.notify import notify
 from outdial.db.tables import pools
+from outdial.refusals import Invalid
 from outdial.telephony.state import CallDirection
 
 
@@ -93,10 +95,25 @@ def locked_pool(*more: ColumnElement[Any]) -> Select[Any]:
 _LOCK = locked_pool()
 
 
-async def resize(conn: AsyncConnection, workspace_id: str, *, lines: int, reserved_inbound: int) -> None:
-    """Set how many lines there are, and how many of them outbound calls must leave free."""
-    sizes = {"lines": lines, "reserved_inbound": reserved_inbound}
-    await conn.execute(update(pools).where(pools.c.workspace_id == workspace_id).values(sizes))
+async def resize(
+    conn: AsyncConnection, workspace_id: str, *, lines: int | None = None, reserved_inbound: int | None = None
+) -> bool:
+    """Change what is given, leave the rest; False where there is no such pool. Fewer lines than are in use end no call.
+
+    Raises Invalid for more reserved lines than there are.
+    """
+    pool = await lock_pool(conn, workspace_id)
+    if pool is None:
+        return False
+    size = pool.lines if lines is None else lines
+    reserved = pool.reserved_inbound if reserved_inbound is None else reserved_inbound
+    if not 0 <= reserved <= size:
+        raise Invalid("reserved_inbound", f"must be between 0 and the number of lines ({size})")
+    if lines is not None or reserved_inbound is not None:
+        sizes = {"lines": size, "reserved_inbound": reserved}
+        await conn.execute(update(pools).where(pools.c.workspace_id == workspace_id).values(sizes))
+        await notify(conn, "outdial_queue", workspace_id)  # new lines, new calls
+    return True
 
 
 async def take_inbound(conn: AsyncConnection, workspace_id: str) -> None:

@@ -4,11 +4,11 @@ from sqlalchemy import func, or_, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from outdial.db.tables import people, sign_ins, workspaces
+from outdial.lines.workspace_pools import add_workspace
 from outdial.members.people import create_person
 from outdial.members.sign_in import link_url, new_link
 from outdial.members.store import add_member
 from outdial.workspaces.access import Role
-from outdial.workspaces.store import insert_workspace
 
 EMAIL = "operator@localhost"
 NAME = "Operator"
@@ -53,7 +53,7 @@ async def _operator(conn: AsyncConnection) -> str | None:
 async def _make_operator(conn: AsyncConnection) -> str:
     workspace_ids = list(await conn.scalars(select(workspaces.c.id)))
     if not workspace_ids:
-        workspace_ids = [await insert_workspace(conn, name=WORKSPACE)]
+        workspace_ids = [await add_workspace(conn, name=WORKSPACE)]
     person_id = await create_person(conn, email=EMAIL, name=NAME)
     assert person_id is not None  # the table is locked, and empty
     for workspace_id in workspace_ids:
