@@ -7,6 +7,8 @@ import jsonschema
 import pytest
 from openapi_spec_validator import validate
 
+from outdial import __version__
+
 METHODS = {"get", "post", "put", "patch", "delete"}
 
 
@@ -41,6 +43,10 @@ def test_it_is_valid(document):
 def test_it_tells_the_consent_notice(document):
     assert "automated calls without consent break the law" in document["info"]["description"]
     assert document["info"]["title"] == "Outdial"
+
+
+def test_it_is_of_this_version(document):
+    assert document["info"]["version"] == __version__
 
 
 def test_every_operation_has_words_an_id_and_examples(document):

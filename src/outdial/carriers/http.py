@@ -13,6 +13,7 @@ from typing import Any
 
 import httpx
 
+from outdial import USER_AGENT
 from outdial.carriers.errors import CarrierError, CarrierUncertain, CarrierUnreachable
 from outdial.telephony.failures import FailureCode
 
@@ -64,6 +65,7 @@ class RestClient:
         self._from_reply = from_reply
         self._http = httpx.AsyncClient(
             base_url=base_url,
+            headers={"User-Agent": USER_AGENT},
             auth=auth,
             timeout=httpx.Timeout(REPLY_TIMEOUT_S, connect=CONNECT_TIMEOUT_S),
             limits=httpx.Limits(max_connections=MAX_CONNECTIONS, max_keepalive_connections=KEPT_CONNECTIONS),

@@ -8,6 +8,7 @@ from typing import Any
 
 import httpx
 
+from outdial import USER_AGENT
 from outdial.cli.failures import CommandFailed
 
 RECONNECT_TRIES = 20
@@ -37,7 +38,7 @@ class ApiClient:
     def __init__(self, base_url: str, api_key: str, *, transport: httpx.AsyncBaseTransport | None = None) -> None:
         self._http = httpx.AsyncClient(
             base_url=base_url.rstrip("/"),
-            headers={"Authorization": api_key},
+            headers={"Authorization": api_key, "User-Agent": USER_AGENT},
             timeout=httpx.Timeout(15, read=60),
             transport=transport,
             trust_env=False,  # a proxy has no business between us and a server on this machine

@@ -1,0 +1,324 @@
+"""A database as 0.1.0 left it, with calls in every state, comes through every migration whole.
+
+`upgrade/v0_1_0.sql` is that database (its tables as text, so that they are 0.1.0's whatever the code is now) and
+`upgrade/v0_1_0.json` what 0.1.0's API told of it. Neither ever changes; how they were made: upgrade/make_dump.py.
+
+Whoever changes the schema adds here what the change makes of these rows: a test of its own, and, where a column or an
+answer is meant to be another one than in 0.1.0, a line in CHANGED_COLUMNS or CHANGED_ANSWERS.
+"""
+
+import asyncio
+import json
+from collections import Counter
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import psycopg
+import pytest
+from psycopg import sql
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+import outdial.db.migrate as migrate
+from db.whole_database import Rows, lost, read_rows, schema_of
+from outdial.api.app import create_api
+from outdial.api.services import Services
+from outdial.callbacks.inbox import Callbacks
+from outdial.calls.claim import claim_due_calls
+from outdial.calls.takeover import take_over
+from outdial.carriers.name import CarrierName
+from outdial.carriers.registry import CARRIERS
+from outdial.db.embedded import EmbeddedPostgres
+from outdial.db.engine import create_engine
+from outdial.db.notify import Notifications
+from outdial.members.sign_in import sign_in
+from outdial.settings import Settings
+from outdial.workspaces.secrets import SecretBox
+
+FOLDER = Path(__file__).parent / "upgrade"
+KNOWN: dict[str, Any] = json.loads((FOLDER / "v0_1_0.json").read_text())
+REVISION = "0001"  # 0.1.0's
+RESTORED, UPGRADED, COPY = "restored_0_1", "upgraded_0_1", "copy_of_upgraded_0_1"
+
+# What a later version keeps otherwise than 0.1.0 did, on purpose: "table.column": why. A table that is gone: "table".
+CHANGED_COLUMNS: dict[str, str] = {}
+# The same for the API: the path through an answer ("attempts.price"; lists have no numbers): why.
+CHANGED_ANSWERS: dict[str, str] = {}
+
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Upgrade:
+    """The rows of 0.1.0, and what became of them."""
+
+    before: Rows
+    after: Rows
+
+
+@pytest.fixture(scope="module")
+def upgrade(postgres: EmbeddedPostgres) -> Iterator[Upgrade]:
+    """Makes RESTORED, which stays 0.1.0's, and UPGRADED."""
+    make(postgres, RESTORED)
+    with psycopg.connect(postgres.url(RESTORED), autocommit=True) as connection:
+        connection.execute((FOLDER / "v0_1_0.sql").read_text())
+        before = read_rows(connection)
+    make(postgres, UPGRADED, template=RESTORED)
+
+    async def upgrade() -> None:
+        engine = create_engine(postgres.url(UPGRADED))
+        await migrate.upgrade(engine)
+        await engine.dispose()
+
+    asyncio.run(upgrade())
+    with psycopg.connect(postgres.url(UPGRADED), autocommit=True) as connection:
+        after = read_rows(connection)
+    yield Upgrade(before=before, after=after)
+    drop(postgres, UPGRADED)
+    drop(postgres, RESTORED)
+
+
+@pytest.fixture
+def upgraded_url(postgres: EmbeddedPostgres, upgrade: Upgrade) -> str:
+    """The upgraded database, for tests that read."""
+    return postgres.url(UPGRADED)
+
+
+@pytest.fixture
+async def upgraded(upgraded_url: str) -> AsyncIterator[AsyncEngine]:
+    engine = create_engine(upgraded_url)
+    yield engine
+    await engine.dispose()
+
+
+@pytest.fixture
+async def copy(postgres: EmbeddedPostgres, upgrade: Upgrade) -> AsyncIterator[AsyncEngine]:
+    """A copy of the upgraded database, for a test that changes it."""
+    make(postgres, COPY, template=UPGRADED)
+    engine = create_engine(postgres.url(COPY))
+    yield engine
+    await engine.dispose()
+    drop(postgres, COPY)
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    return Settings(data_dir=tmp_path, public_url=KNOWN["public_url"])
+
+
+@pytest.fixture
+def secret_box() -> SecretBox:
+    return SecretBox(KNOWN["secret_key"])
+
+
+@pytest.fixture
+async def client_of(upgraded: AsyncEngine, upgraded_url: str, settings: Settings, secret_box: SecretBox):
+    """The API over the upgraded database, asked with the key of a workspace by its name."""
+    async with Notifications(upgraded_url) as notifications:
+        api = create_api(
+            Services(
+                engine=upgraded,
+                settings=settings,
+                notifications=notifications,
+                secret_box=secret_box,
+                recordings_dir=settings.data_dir / "recordings",
+            )
+        )
+
+        @asynccontextmanager
+        async def client_of(workspace: str) -> AsyncIterator[httpx.AsyncClient]:
+            headers = {"Authorization": KNOWN["api_keys"][workspace]}
+            transport = httpx.ASGITransport(api)
+            async with httpx.AsyncClient(transport=transport, base_url=KNOWN["public_url"], headers=headers) as client:
+                yield client
+
+        yield client_of
+
+
+# -- the schema ----------------------------------------------------------------------------------------------
+
+
+async def test_the_first_migration_makes_the_tables_that_0_1_had(postgres, upgrade, empty_database_url):
+    """A migration that was released never changes: there are databases that have run it."""
+    engine = create_engine(empty_database_url)
+    await migrate.upgrade(engine, REVISION)
+    await engine.dispose()
+    assert upgrade.before["alembic_version"] == {"": {"version_num": REVISION}}
+    assert schema_of(empty_database_url) == schema_of(postgres.url(RESTORED))
+
+
+async def test_an_upgraded_database_has_exactly_the_tables_of_this_version(upgraded, upgraded_url, database_url):
+    assert await migrate.is_current(upgraded)
+    assert await migrate.differences(upgraded) == []
+    assert schema_of(upgraded_url) == schema_of(database_url)  # what Alembic doesn't compare, too
+
+
+# -- the rows ------------------------------------------------------------------------------------------------
+
+
+def test_every_row_of_0_1_is_still_there_and_says_the_same(upgrade):
+    changed = CHANGED_COLUMNS.keys() | {"alembic_version"}
+    for table in upgrade.before.keys() - changed:
+        assert upgrade.after[table].keys() >= upgrade.before[table].keys(), f"{table}: rows were lost"
+        for key, row in upgrade.before[table].items():
+            kept = {name: value for name, value in row.items() if f"{table}.{name}" not in changed}
+            now = upgrade.after[table][key]
+            assert {name: now.get(name, "no such column") for name in kept} == kept, f"{table} {key}"
+
+
+def test_there_is_a_call_of_every_kind_in_the_dump(upgrade):
+    """What the other tests prove, they prove for these."""
+    calls, attempts = upgrade.before["calls"].values(), upgrade.before["attempts"].values()
+    live = {"dialing", "ringing", "in_progress"}
+    assert {call["state"] for call in calls} == {"queued", "ended"} | live
+    assert {attempt["state"] for attempt in attempts} == {"ended"} | live
+    assert {attempt["carrier"] for attempt in attempts} == {"twilio", "vonage", "telnyx"}
+    ends = {"completed", "busy", "no_answer", "declined", "failed", "canceled", "machine", "expired"}
+    assert {call["end_reason"] for call in calls} == ends | {None}
+    answers = {(call["answered_by"] or {}).get("category") for call in calls}
+    assert answers == {"human", "machine", "fax", "unknown", None}
+    assert any(attempt["unknown_since"] for attempt in attempts)
+    assert any(call["deferrals"] for call in calls)
+    assert any(call["variables"].get("do_not_call") is True for call in calls)
+    assert any(call["number_id"] is None for call in calls)
+    for table, rows in upgrade.before.items():
+        assert rows, f"{table} is empty"
+
+
+# -- the product reads it ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("workspace", KNOWN["answers"])
+async def test_the_api_tells_of_everything_what_it_told_in_0_1(client_of, workspace):
+    async with client_of(workspace) as client:
+        for path, told in KNOWN["answers"][workspace].items():
+            answer = (await client.get(path)).raise_for_status().json()
+            assert list(lost(told, answer, changed=CHANGED_ANSWERS)) == [], path
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/v1/overview",
+        "/v1/agents",
+        "/v1/agents/examples",
+        "/v1/api-keys",
+        "/v1/calls.csv",
+        "/v1/calls?words=appointment",
+        "/v1/calls?state=unknown",
+        "/v1/calls?state=in_progress&answered_by=human",
+        "/v1/calls?end_reason=failed&end_reason=machine&limit=3",
+    ],
+)
+async def test_lists_and_searches_work_on_an_upgraded_database(client_of, path):
+    async with client_of("Clinic") as client:
+        response = await client.get(path)
+        assert response.status_code == 200
+        answer = response.json() if "json" in response.headers["content-type"] else response.text
+        assert answer.get("calls", answer) if isinstance(answer, dict) else answer
+
+
+async def test_each_call_is_in_the_list_and_its_callbacks_can_be_read(client_of, upgrade):
+    known = {path for path in KNOWN["answers"]["Clinic"] if path.startswith("/v1/calls/")}
+    kept = Counter(
+        upgrade.before["attempts"][callback["attempt_id"]]["call_id"]
+        for callback in upgrade.before["callbacks"].values()
+    )
+    async with client_of("Clinic") as client:
+        listed = (await client.get("/v1/calls?limit=200")).json()["calls"]
+        assert {f"/v1/calls/{call['id']}" for call in listed} == known
+        for call in listed:
+            answer = (await client.get(f"/v1/calls/{call['id']}/callbacks")).raise_for_status().json()
+            assert len(answer["callbacks"]) == kept[call["id"]]
+
+
+async def test_a_person_signs_in_with_the_password_they_had(copy):
+    browser = {"address": "192.0.2.1", "user_agent": "Firefox"}
+    assert await sign_in(copy, email=KNOWN["email"], password=KNOWN["password"], **browser)
+
+
+async def test_the_credentials_of_every_carrier_account_can_be_used(upgrade, upgraded, secret_box):
+    async with upgraded.connect() as conn:
+        accounts = (await conn.execute(text("SELECT id, carrier, credentials, base_url FROM carrier_accounts"))).all()
+    assert {account.id for account in accounts} == upgrade.before["carrier_accounts"].keys()
+    for account in accounts:
+        kind = CARRIERS[CarrierName(account.carrier)]
+        client = kind.open(secret_box.decrypt(account.credentials), account.base_url)
+        await client.aclose()
+
+
+# -- and goes on with it -------------------------------------------------------------------------------------
+
+
+async def test_calls_that_waited_are_dialled(upgrade, copy):
+    clinic = id_of_workspace(upgrade.before, "Clinic")
+    waiting = {key: call for key, call in upgrade.before["calls"].items() if of_queue(call, clinic)}
+    due = {key for key, call in waiting.items() if call["due_at"] < "2099"}
+    late = {key for key in due if (waiting[key]["expires_at"] or "3") < "2099"}
+    assert len(due) > 3
+    assert late
+    claimed = set()
+    async with copy.begin() as conn:  # as many lines as it takes, and no pace
+        await conn.execute(text("UPDATE calls SET due_at = now() WHERE state = 'queued' AND due_at < '2099-01-01'"))
+        await conn.execute(text("UPDATE carrier_accounts SET calls_per_second = 1000"))
+        await conn.execute(text("UPDATE pools SET lines = 100"))
+    while (admitted := await claim_due_calls(copy, clinic, owner="worker_new", lease_s=60)).claims:
+        claimed |= {claim.call_id for claim in admitted.claims}
+    assert claimed == due - late
+    async with copy.connect() as conn:
+        ended = await conn.execute(text("SELECT id FROM calls WHERE end_reason = 'expired'"))
+        assert {row.id for row in ended} > late
+
+
+async def test_callbacks_that_nobody_had_looked_at_are_worked_through(copy, settings, secret_box):
+    async def no_carrier(account_id: str) -> Any:
+        raise AssertionError("no carrier is asked")
+
+    unhandled = text("SELECT attempt_id FROM callbacks WHERE handled_at IS NULL")
+    async with copy.connect() as conn:
+        [attempt_id, repeated] = (await conn.execute(unhandled)).scalars()
+    assert repeated == attempt_id
+    working = asyncio.create_task(Callbacks(copy, settings, secret_box, no_carrier).run())
+    async with asyncio.timeout(10), copy.connect() as conn:
+        while (await conn.execute(unhandled)).all():  # noqa: ASYNC110 - what has been handled is announced nowhere
+            await asyncio.sleep(0.01)
+    working.cancel()
+    async with copy.connect() as conn:
+        state = "SELECT a.state, c.answered_by ->> 'category' FROM attempts a JOIN calls c ON c.id = a.call_id"
+        row = (await conn.execute(text(f"{state} WHERE a.id = :id"), {"id": attempt_id})).one()
+    assert tuple(row) == ("in_progress", "human")
+
+
+async def test_calls_of_the_process_that_ran_0_1_are_taken_over(upgrade, copy):
+    assert await take_over(copy, "worker_new", lease_s=60)
+    attempts = upgrade.before["attempts"].items()
+    live = {key for key, attempt in attempts if attempt["state"] != "ended" and attempt["owner"]}
+    async with copy.connect() as conn:
+        ours = await conn.execute(text("SELECT id FROM attempts WHERE owner = 'worker_new' AND state <> 'ended'"))
+        assert {row.id for row in ours} == live
+
+
+# -- inside --------------------------------------------------------------------------------------------------
+
+
+def make(postgres: EmbeddedPostgres, name: str, *, template: str = "template1") -> None:
+    with psycopg.connect(postgres.url("postgres"), autocommit=True) as connection:
+        create = sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(sql.Identifier(name), sql.Identifier(template))
+        connection.execute(create)
+
+
+def drop(postgres: EmbeddedPostgres, name: str) -> None:
+    with psycopg.connect(postgres.url("postgres"), autocommit=True) as connection:
+        connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+
+
+def id_of_workspace(rows: Rows, name: str) -> str:
+    [workspace_id] = [key for key, workspace in rows["workspaces"].items() if workspace["name"] == name]
+    return workspace_id
+
+
+def of_queue(call: Mapping[str, Any], workspace_id: str) -> bool:
+    return call["state"] == "queued" and call["workspace_id"] == workspace_id
