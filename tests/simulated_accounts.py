@@ -7,10 +7,10 @@ import httpx
 from outdial.carriers.calls import Carrier
 from outdial.carriers.name import CarrierName
 from outdial.carriers.telnyx.account import TelnyxCredentials
-from outdial.carriers.telnyx.rest import TelnyxCarrier
-from outdial.carriers.twilio.rest import TwilioCarrier, TwilioCredentials
+from outdial.carriers.telnyx.calls import TelnyxCarrier
+from outdial.carriers.twilio.calls import TwilioCarrier, TwilioCredentials
 from outdial.carriers.vonage.account import VonageCredentials
-from outdial.carriers.vonage.rest import VonageCarrier
+from outdial.carriers.vonage.calls import VonageCarrier
 from outdial.simulator.server import SimulatorApp, SimulatorConfig, create_app
 from outdial.simulator.telnyx.config import TelnyxConfig
 from outdial.simulator.vonage.account import VonageConfig

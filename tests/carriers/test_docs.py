@@ -7,10 +7,10 @@ from pathlib import Path
 from outdial.carriers.kind import Capabilities
 from outdial.carriers.registry import CARRIERS
 from outdial.carriers.telnyx import errors as telnyx_errors
-from outdial.carriers.telnyx import words as telnyx_words
+from outdial.carriers.telnyx import mapping as telnyx_mapping
 from outdial.carriers.twilio import errors as twilio_errors
 from outdial.carriers.vonage import errors as vonage_errors
-from outdial.carriers.vonage import words as vonage_words
+from outdial.carriers.vonage import mapping as vonage_mapping
 from outdial.telephony import sip
 from outdial.telephony.failures import FailureCode
 
@@ -37,8 +37,8 @@ ROWS = {
 Table = Mapping[object, tuple[FailureCode, str]]
 FAILURES: Mapping[str, tuple[Table, ...]] = {
     "Twilio": (twilio_errors.REFUSALS,),
-    "Vonage": (vonage_words.DETAILS, vonage_errors.REFUSALS, vonage_errors.PARAMETERS),
-    "Telnyx": (telnyx_words.FAILURES, telnyx_errors.REFUSALS, telnyx_errors.BY_POINTER),
+    "Vonage": (vonage_mapping.DETAILS, vonage_errors.REFUSALS, vonage_errors.PARAMETERS),
+    "Telnyx": (telnyx_mapping.FAILURES, telnyx_errors.REFUSALS, telnyx_errors.BY_POINTER),
     "network (SIP)": (sip.FAILURES,),
 }
 

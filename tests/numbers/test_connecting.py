@@ -11,7 +11,7 @@ from outdial.agents.store import create_agent
 from outdial.carriers.errors import CarrierRefused
 from outdial.carriers.name import CarrierName
 from outdial.carriers.registry import CARRIERS as KINDS
-from outdial.carriers.twilio.rest import TwilioCarrier
+from outdial.carriers.twilio.calls import TwilioCarrier
 from outdial.db.tables import agents, carrier_accounts, numbers
 from outdial.numbers.connecting import Connector
 from outdial.numbers.store import add_number, change_number

@@ -11,7 +11,7 @@ from carriers.telnyx.telnyx_spec import check
 from outdial.carriers.errors import CarrierRefused
 from outdial.carriers.numbers import NumberRecord
 from outdial.carriers.telnyx.account import TelnyxCredentials
-from outdial.carriers.telnyx.rest import TelnyxCarrier
+from outdial.carriers.telnyx.calls import TelnyxCarrier
 
 RECORDED = json.loads((Path(__file__).parents[1] / "fixtures/telnyx_rest.json").read_text())
 NUMBER, NUMBER_ID = "+15551230002", "1293384261075731499"

@@ -10,7 +10,7 @@ from carriers.other_end import OtherEnd
 from outdial.carriers.callbacks import BadCallback, IncomingCall
 from outdial.carriers.errors import CarrierRefused
 from outdial.carriers.twilio.callbacks import incoming
-from outdial.carriers.twilio.rest import TwilioCarrier, TwilioCredentials
+from outdial.carriers.twilio.calls import TwilioCarrier, TwilioCredentials
 from outdial.telephony.carrier_call import CarrierCall
 
 NUMBER = "+15551230002"

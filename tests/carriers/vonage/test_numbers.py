@@ -13,7 +13,7 @@ from outdial.carriers.errors import CarrierRefused
 from outdial.carriers.numbers import NumberRecord
 from outdial.carriers.vonage import tokens
 from outdial.carriers.vonage.account import VonageCredentials
-from outdial.carriers.vonage.rest import VonageCarrier
+from outdial.carriers.vonage.calls import VonageCarrier
 
 HERE = Path(__file__).parents[1]
 RECORDED = json.loads((HERE / "fixtures/vonage_rest.json").read_text())

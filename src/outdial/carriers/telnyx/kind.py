@@ -8,8 +8,8 @@ from outdial.carriers.kind import CarrierKind, CredentialField, Credentials
 from outdial.carriers.name import CarrierName
 from outdial.carriers.telnyx import callbacks
 from outdial.carriers.telnyx.account import PREMIUM, STANDARD, TelnyxCredentials
+from outdial.carriers.telnyx.calls import CAPABILITIES, TelnyxCarrier
 from outdial.carriers.telnyx.regions import REGIONS, VERSION
-from outdial.carriers.telnyx.rest import CAPABILITIES, TelnyxCarrier
 from outdial.carriers.telnyx.stream import TelnyxStream
 
 

@@ -7,8 +7,8 @@ from outdial.carriers.calls import Carrier
 from outdial.carriers.kind import CarrierKind, CredentialField, Credentials
 from outdial.carriers.name import CarrierName
 from outdial.carriers.twilio import callbacks
+from outdial.carriers.twilio.calls import CAPABILITIES, TwilioCarrier, TwilioCredentials
 from outdial.carriers.twilio.regions import REGIONS
-from outdial.carriers.twilio.rest import CAPABILITIES, TwilioCarrier, TwilioCredentials
 from outdial.carriers.twilio.stream import TwilioStream
 
 

@@ -8,8 +8,8 @@ from outdial.carriers.kind import CarrierKind, CredentialField, Credentials
 from outdial.carriers.name import CarrierName
 from outdial.carriers.vonage import callbacks
 from outdial.carriers.vonage.account import VonageCredentials
+from outdial.carriers.vonage.calls import CAPABILITIES, VonageCarrier
 from outdial.carriers.vonage.regions import REGIONS
-from outdial.carriers.vonage.rest import CAPABILITIES, VonageCarrier
 from outdial.carriers.vonage.stream import VonageStream
 
 

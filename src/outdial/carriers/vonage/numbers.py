@@ -11,7 +11,7 @@ from typing import Any
 
 from outdial.carriers.errors import CarrierError, CarrierRefused
 from outdial.carriers.numbers import Connected, NumberConnection, NumberRecord
-from outdial.carriers.vonage import tokens, words
+from outdial.carriers.vonage import mapping, tokens
 from outdial.carriers.vonage.account import VonageAccount
 from outdial.telephony.failures import FailureCode
 
@@ -190,7 +190,7 @@ class VonageNumbers:
         return found
 
     async def _find(self, number: str) -> dict[str, Any] | None:
-        msisdn = words.to_vonage(number)
+        msisdn = mapping.to_vonage(number)
         page = await self._page({"pattern": msisdn, "search_pattern": "1", "size": str(PAGE_SIZE), "index": "1"})
         return next((each for each in page if each.get("msisdn") == msisdn), None)
 
@@ -225,7 +225,7 @@ def _form(found: Mapping[str, Any]) -> dict[str, str]:
 def _record(found: Mapping[str, Any]) -> NumberRecord:
     features = found.get("features")
     return NumberRecord(
-        number=words.from_vonage(found.get("msisdn")),
+        number=mapping.from_vonage(found.get("msisdn")),
         carrier_number_id=str(found.get("msisdn")),
         name="",
         can_call=isinstance(features, list) and "VOICE" in features,

@@ -17,7 +17,7 @@ from outdial.carriers.calls import CarrierRecord, Detection, PlaceCall
 from outdial.carriers.errors import CarrierRefused, CarrierUncertain
 from outdial.carriers.kind import Capabilities
 from outdial.carriers.numbers import Connected, NumberConnection, NumberRecord
-from outdial.carriers.vonage import answer, words
+from outdial.carriers.vonage import answer, mapping
 from outdial.carriers.vonage.account import VonageAccount, VonageCredentials
 from outdial.carriers.vonage.numbers import VonageNumbers
 from outdial.telephony.carrier_call import CarrierCall
@@ -65,9 +65,9 @@ class VonageCarrier:
         self._numbers = VonageNumbers(self._account)
 
     async def place_call(self, request: PlaceCall) -> CarrierCall:
-        from_ = words.to_vonage(request.from_)
+        from_ = mapping.to_vonage(request.from_)
         call: dict[str, Any] = {
-            "to": [{"type": "phone", "number": words.to_vonage(request.to)}],
+            "to": [{"type": "phone", "number": mapping.to_vonage(request.to)}],
             "from": {"type": "phone", "number": from_},
             # Inline instead of an answer URL: one request less between the answer and the first word.
             "ncco": answer.stream_answer(
@@ -113,7 +113,7 @@ class VonageCarrier:
         calls = await self._all({"date_start": start})
         for status in LIVE:
             calls += await self._all({"status": status})
-        wanted = (words.to_vonage(to), words.to_vonage(from_))
+        wanted = (mapping.to_vonage(to), mapping.to_vonage(from_))
         ours = [call for call in calls if (_number(call.get("to")), _number(call.get("from"))) == wanted]
         records = {record.call.id: record for record in map(_record, ours)}
         latest = datetime.max.replace(tzinfo=UTC)
@@ -121,7 +121,7 @@ class VonageCarrier:
 
     async def transfer(self, call: CarrierCall, to: str, caller_id: str, callback_url: str) -> None:
         ncco = answer.transfer_answer(
-            words.to_vonage(to), words.to_vonage(caller_id), TRANSFER_RING_TIMEOUT_S, f"{callback_url}/transfer"
+            mapping.to_vonage(to), mapping.to_vonage(caller_id), TRANSFER_RING_TIMEOUT_S, f"{callback_url}/transfer"
         )
         await self._run(call, ncco)
 
@@ -142,7 +142,7 @@ class VonageCarrier:
         ncco = answer.stream_answer(
             stream_url,
             ref=ref,
-            from_=words.to_vonage(incoming.to),
+            from_=mapping.to_vonage(incoming.to),
             callback_url=callback_url,
             max_duration_s=max_duration_s,
         )
@@ -213,24 +213,24 @@ def _call(reply: Mapping[str, Any]) -> CarrierCall:
 
 def _record(reply: Mapping[str, Any]) -> CarrierRecord:
     call, status = _call(reply), reply.get("status")
-    started_at, ended_at = words.instant(reply.get("start_time")), words.instant(reply.get("end_time"))
+    started_at, ended_at = mapping.instant(reply.get("start_time")), mapping.instant(reply.get("end_time"))
     at = ended_at or started_at or datetime.now(UTC)
-    progress = words.progress(
+    progress = mapping.progress(
         status if isinstance(status, str) else "",
         at=at,
         carrier_call=call,
         final=ended_at is not None,
-        duration_s=words.seconds(reply.get("duration")),
-    ) or words.progress("started", at=at, carrier_call=call, final=False)
+        duration_s=mapping.seconds(reply.get("duration")),
+    ) or mapping.progress("started", at=at, carrier_call=call, final=False)
     assert progress is not None
-    detected = status if isinstance(status, str) and status in words.ANSWERED_BY else None
-    verdict = words.verdict(detected, at=at, carrier_call=call) if detected else None
+    detected = status if isinstance(status, str) and status in mapping.ANSWERED_BY else None
+    verdict = mapping.verdict(detected, at=at, carrier_call=call) if detected else None
     return CarrierRecord(
         call=call,
         progress=progress,
         created_at=started_at,
         verdict=verdict,
-        price=words.price(reply.get("price")),
+        price=mapping.price(reply.get("price")),
     )
 
 

@@ -17,7 +17,7 @@ from outdial.carriers.calls import CarrierRecord, Detection, PlaceCall
 from outdial.carriers.errors import CarrierRefused
 from outdial.carriers.kind import Capabilities
 from outdial.carriers.numbers import Connected, NumberConnection, NumberRecord
-from outdial.carriers.twilio import answer, errors, words
+from outdial.carriers.twilio import answer, errors, mapping
 from outdial.carriers.twilio.account import TwilioAccount, text_in, text_or_none
 from outdial.carriers.twilio.numbers import TwilioNumbers
 from outdial.carriers.twilio.regions import REGIONS
@@ -196,23 +196,23 @@ def _path(call: CarrierCall) -> str:
 
 def _record(reply: Mapping[str, Any]) -> CarrierRecord:
     call, status = CarrierCall(id=text_in(reply, "sid")), text_in(reply, "status")
-    created_at, started_at = words.instant(reply.get("date_created")), words.instant(reply.get("start_time"))
-    updated_at, ended_at = words.instant(reply.get("date_updated")), words.instant(reply.get("end_time"))
+    created_at, started_at = mapping.instant(reply.get("date_created")), mapping.instant(reply.get("start_time"))
+    updated_at, ended_at = mapping.instant(reply.get("date_updated")), mapping.instant(reply.get("end_time"))
     now = datetime.now(UTC)
-    progress = words.progress(
+    progress = mapping.progress(
         status,
         # start_time of a call in progress is when it was answered, as far as billing goes
         at=ended_at or (started_at if status == "in-progress" else None) or updated_at or created_at or now,
         carrier_call=call,
         final=ended_at is not None,
-        duration_s=words.whole(reply.get("duration")),
-    ) or words.progress("initiated", at=created_at or now, carrier_call=call, final=False)
+        duration_s=mapping.whole(reply.get("duration")),
+    ) or mapping.progress("initiated", at=created_at or now, carrier_call=call, final=False)
     assert progress is not None
     answered_by = text_or_none(reply, "answered_by")
     return CarrierRecord(
         call=call,
         progress=progress,
         created_at=created_at,
-        verdict=words.verdict(answered_by, at=progress.at, carrier_call=call) if answered_by else None,
-        price=words.price(reply.get("price"), reply.get("price_unit")),
+        verdict=mapping.verdict(answered_by, at=progress.at, carrier_call=call) if answered_by else None,
+        price=mapping.price(reply.get("price"), reply.get("price_unit")),
     )

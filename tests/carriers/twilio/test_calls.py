@@ -28,7 +28,7 @@ from outdial.carriers.errors import (
     CarrierUnreachable,
 )
 from outdial.carriers.numbers import NumberRecord
-from outdial.carriers.twilio.rest import TwilioCarrier, TwilioCredentials
+from outdial.carriers.twilio.calls import TwilioCarrier, TwilioCredentials
 from outdial.telephony.carrier_call import CarrierCall
 from outdial.telephony.failures import FailureCode
 from outdial.telephony.price import Price

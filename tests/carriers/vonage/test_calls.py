@@ -16,7 +16,7 @@ from outdial.carriers.calls import Detection, PlaceCall
 from outdial.carriers.errors import CarrierRefused, CarrierUncertain, CarrierUnreachable
 from outdial.carriers.vonage import tokens
 from outdial.carriers.vonage.account import VonageCredentials
-from outdial.carriers.vonage.rest import VonageCarrier
+from outdial.carriers.vonage.calls import VonageCarrier
 from outdial.telephony.carrier_call import CarrierCall
 from outdial.telephony.price import Price
 from outdial.telephony.state import CallState, EndReason

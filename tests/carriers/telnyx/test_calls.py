@@ -23,7 +23,7 @@ from outdial.carriers.errors import (
 )
 from outdial.carriers.telnyx import answer
 from outdial.carriers.telnyx.account import TelnyxCredentials
-from outdial.carriers.telnyx.rest import TelnyxCarrier
+from outdial.carriers.telnyx.calls import TelnyxCarrier
 from outdial.simulator.callees import Sound
 from outdial.simulator.telnyx.amd import Tuning, listener
 from outdial.telephony.carrier_call import CarrierCall

@@ -19,7 +19,7 @@ from outdial.carriers.calls import CarrierRecord, PlaceCall
 from outdial.carriers.errors import CarrierError, CarrierRefused, CarrierUncertain
 from outdial.carriers.kind import Capabilities
 from outdial.carriers.numbers import Connected, NumberConnection, NumberRecord
-from outdial.carriers.telnyx import answer, errors, history, words
+from outdial.carriers.telnyx import answer, errors, history, mapping
 from outdial.carriers.telnyx.account import STANDARD, TelnyxAccount, TelnyxCredentials
 from outdial.carriers.telnyx.numbers import TelnyxNumbers
 from outdial.telephony.carrier_call import CarrierCall
@@ -118,8 +118,8 @@ class TelnyxCarrier:
                 raise
             is_over = True
         else:
-            ended_at = words.instant(record.get("end_time"))
-            started_at = words.instant(record.get("start_time"))
+            ended_at = mapping.instant(record.get("end_time"))
+            started_at = mapping.instant(record.get("start_time"))
             is_over, at = ended_at is not None, ended_at or started_at or at
             call = call.with_refs_of(_call(record))
             leg_id = call.refs.get("call_leg_id", "")
@@ -136,7 +136,7 @@ class TelnyxCarrier:
         """
         connection = quote(self._credentials.connection_id, safe="")
         active = await self._account.all(f"/connections/{connection}/active_calls")
-        ours = [each for each in active if words.read_client_state(each.get("client_state")) == ref]
+        ours = [each for each in active if mapping.read_client_state(each.get("client_state")) == ref]
         found = [await self.look_up(_call(each)) for each in ours]
         known = {record.call.refs.get("call_leg_id") for record in found}
         query = {
@@ -267,7 +267,7 @@ def _call(data: Mapping[str, Any]) -> CarrierCall:
 
 def _from_log(events: history.Events, leg_id: str) -> CarrierRecord | None:
     """A call of which only the log knows; None for a list without a readable time (commands alone)."""
-    times = [at for each in events if (at := words.instant(each.get("event_timestamp"))) is not None]
+    times = [at for each in events if (at := mapping.instant(each.get("event_timestamp"))) is not None]
     if not times:
         return None
     control_id = history.found([each.get("metadata") for each in events], "call_control_id") or leg_id
