@@ -19,13 +19,8 @@ DOCS = Path(__file__).parents[2] / "docs"
 ROWS = {
     "ringing_event": "tells when the phone begins to ring",
     "declined": "tells a callee who declines from a busy line",
-    "detection": "answering machine detection, beside the conversation",
-    "detection_message_end": "tells when a machine can be left a message",
     "detection_of_fax": "tells a fax from a voicemail",
     "detection_unsure": "says so when it can't tell who answered",
-    "transfer": "transfer to another number",
-    "send_digits": "sending digits by request (Outdial sends them as tones)",
-    "inbound": "calls that come in",
     "price_in_callback": "tells the price with the call (otherwise minutes later, by lookup)",
     "signed_streams": "signs the handshake of the audio connection",
     "idempotent_create": "the same dial sent twice rings once",

@@ -11,7 +11,6 @@ from outdial.carriers.telnyx.callbacks import TRANSFER_STATE
 
 RING_TIMEOUT_S = (5, 600)      # least and most
 LENGTH_S = (30, 14400)
-DIGIT_MS = 250
 MAX_SPEAK_CHARS = 3000
 GREETING_MS = 30_000  # the longest greeting that is heard to its end
 
@@ -54,10 +53,6 @@ def transfer(call_control_id: str, to: str, caller_id: str, ring_timeout_s: int,
         "webhook_url": f"{callback_url}/event",
         "webhook_url_method": "POST",
     }
-
-
-def send_digits(digits: str) -> Command:
-    return {"digits": digits, "duration_millis": DIGIT_MS}
 
 
 def speak(sentence: str) -> Command:
