@@ -9,8 +9,6 @@ from typing import Any
 from outdial.carriers.callbacks import CallbackReply, IncomingCall
 from outdial.carriers.calls import CarrierRecord, PlaceCall
 from outdial.carriers.errors import CarrierError, CarrierRefused, CarrierUncertain
-from outdial.carriers.kind import Capabilities
-from outdial.carriers.numbers import NumberRecord
 from outdial.telephony.carrier_call import CarrierCall
 from outdial.telephony.failures import FailureCode
 from outdial.telephony.state import CallState, EndReason, Progress
@@ -18,23 +16,6 @@ from outdial.telephony.verdict import Verdict
 
 
 class FakeCarrier:
-    capabilities = Capabilities(
-        ringing_event=True,
-        declined=True,
-        detection=True,
-        detection_message_end=True,
-        detection_of_fax=True,
-        detection_unsure=True,
-        transfer=True,
-        send_digits=True,
-        inbound=True,
-        price_in_callback=False,
-        signed_streams=False,
-        idempotent_create=False,
-        max_ring_timeout_s=600,
-        calls_per_second=1000.0,
-    )
-
     def __init__(self) -> None:
         self.dialed: list[PlaceCall] = []             # requests that reached the carrier
         self.books: dict[str, CarrierRecord] = {}     # calls it placed, by its id, oldest first
@@ -100,9 +81,6 @@ class FakeCarrier:
     async def transfer(self, call: CarrierCall, to: str, caller_id: str, callback_url: str) -> None:
         self._may_fail()
 
-    async def send_digits(self, call: CarrierCall, digits: str, stream_url: str) -> None:
-        self._may_fail()
-
     async def accept(self, incoming: IncomingCall, **where: Any) -> CallbackReply | None:
         if self.refuses_next:
             raise self.refuses_next.popleft()
@@ -113,12 +91,6 @@ class FakeCarrier:
         self._may_fail()
         self.turned_away.append((incoming, sentence))
         return None if self.told_by_requests else CallbackReply(media_type="text/plain", body=sentence or "")
-
-    async def check(self) -> None:
-        self._may_fail()
-
-    async def owns(self, number: str) -> NumberRecord | None:
-        return None
 
     async def aclose(self) -> None:
         pass

@@ -1,16 +1,18 @@
 """An account at every carrier, in the simulator, without a socket: what is connected there is really connected."""
 
 from collections.abc import Mapping
+from typing import Any
 
 import httpx
 
-from outdial.carriers.calls import Carrier
 from outdial.carriers.name import CarrierName
-from outdial.carriers.telnyx.account import TelnyxCredentials
-from outdial.carriers.telnyx.rest import TelnyxCarrier
-from outdial.carriers.twilio.rest import TwilioCarrier, TwilioCredentials
-from outdial.carriers.vonage.account import VonageCredentials
-from outdial.carriers.vonage.rest import VonageCarrier
+from outdial.carriers.numbers import NumberControl
+from outdial.carriers.telnyx.account import TelnyxAccount, TelnyxCredentials
+from outdial.carriers.telnyx.numbers import TelnyxNumbers
+from outdial.carriers.twilio.account import TwilioAccount, TwilioCredentials
+from outdial.carriers.twilio.numbers import TwilioNumbers
+from outdial.carriers.vonage.account import VonageAccount, VonageCredentials
+from outdial.carriers.vonage.numbers import VonageNumbers
 from outdial.simulator.server import SimulatorApp, SimulatorConfig, create_app
 from outdial.simulator.telnyx.config import TelnyxConfig
 from outdial.simulator.vonage.account import VonageConfig
@@ -21,7 +23,7 @@ VERIFIED = "+15550000019"                       # only a verified caller ID (of 
 
 
 class SimulatedAccounts:
-    """`open` is a Connector's open_account. `down`: no carrier can be reached.
+    """`open` is a Connector's open_number_control. `down`: no carrier can be reached.
 
     All carriers are one simulator, but for the URLs in `regions`, which have one each. `asked` has the URLs opened.
     """
@@ -53,19 +55,18 @@ class SimulatedAccounts:
             },
         }
 
-    def open(self, carrier: CarrierName, credentials: Mapping[str, str], url: str) -> Carrier:
+    def open(self, carrier: CarrierName, credentials: Mapping[str, str], url: str) -> NumberControl:
         transport = Wire(self, self.regions.get(url, self.app))
         self.asked.append(url)
         self.opened += 1
+        at: dict[str, Any] = {"base_url": "http://simulator", "transport": transport}
         match carrier:
             case CarrierName.TWILIO:
-                return TwilioCarrier(TwilioCredentials(**credentials), base_url="http://simulator", transport=transport)
+                return TwilioNumbers(TwilioAccount(TwilioCredentials(**credentials), **at))
             case CarrierName.VONAGE:
-                return VonageCarrier(VonageCredentials(**credentials), base_url="http://simulator", transport=transport)
+                return VonageNumbers(VonageAccount(VonageCredentials(**credentials), **at))
             case CarrierName.TELNYX:
-                return TelnyxCarrier(
-                    TelnyxCredentials(**credentials), base_url="http://simulator", transport=transport
-                )
+                return TelnyxNumbers(TelnyxAccount(TelnyxCredentials(**credentials), **at))
 
     async def answered_by(self, carrier: CarrierName, number: str, credentials: Mapping[str, str]) -> str:
         """What the carrier's own books say answers a number."""

@@ -12,7 +12,7 @@ from fake_carrier import FakeCarrier
 from outdial.agents.book import ReadyAgent
 from outdial.calls.advance import Applied, apply_event
 from outdial.calls.claim import Claim, claim_due_calls
-from outdial.carriers.calls import Carrier, Detection
+from outdial.carriers.calls import CallControl, Detection
 from outdial.db.notify import notify
 from outdial.db.tables import attempts, call_events, calls, carrier_accounts, numbers, pools
 from outdial.dispatch.dialing import dial
@@ -45,7 +45,7 @@ class Workspace:
         self.account_id = ""
         self.number_id = ""
 
-    async def open_carrier(self, account_id: str) -> Carrier:
+    async def open_carrier(self, account_id: str) -> CallControl:
         return self.carrier
 
     async def add_account(self, *, calls_per_second: float = 1000.0, e164: str = CALLER) -> tuple[str, str]:

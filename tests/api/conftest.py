@@ -39,7 +39,7 @@ async def services(
             notifications=notifications,
             secret_box=SecretBox("a key for tests"),
             recordings_dir=settings.data_dir / "recordings",
-            open_account=accounts_at_carriers.open,
+            open_number_control=accounts_at_carriers.open,
         )
 
 

@@ -7,10 +7,10 @@ from pathlib import Path
 from outdial.carriers.kind import Capabilities
 from outdial.carriers.registry import CARRIERS
 from outdial.carriers.telnyx import errors as telnyx_errors
-from outdial.carriers.telnyx import words as telnyx_words
+from outdial.carriers.telnyx import mapping as telnyx_mapping
 from outdial.carriers.twilio import errors as twilio_errors
 from outdial.carriers.vonage import errors as vonage_errors
-from outdial.carriers.vonage import words as vonage_words
+from outdial.carriers.vonage import mapping as vonage_mapping
 from outdial.telephony import sip
 from outdial.telephony.failures import FailureCode
 
@@ -19,13 +19,8 @@ DOCS = Path(__file__).parents[2] / "docs"
 ROWS = {
     "ringing_event": "tells when the phone begins to ring",
     "declined": "tells a callee who declines from a busy line",
-    "detection": "answering machine detection, beside the conversation",
-    "detection_message_end": "tells when a machine can be left a message",
     "detection_of_fax": "tells a fax from a voicemail",
     "detection_unsure": "says so when it can't tell who answered",
-    "transfer": "transfer to another number",
-    "send_digits": "sending digits by request (Outdial sends them as tones)",
-    "inbound": "calls that come in",
     "price_in_callback": "tells the price with the call (otherwise minutes later, by lookup)",
     "signed_streams": "signs the handshake of the audio connection",
     "idempotent_create": "the same dial sent twice rings once",
@@ -37,8 +32,8 @@ ROWS = {
 Table = Mapping[object, tuple[FailureCode, str]]
 FAILURES: Mapping[str, tuple[Table, ...]] = {
     "Twilio": (twilio_errors.REFUSALS,),
-    "Vonage": (vonage_words.DETAILS, vonage_errors.REFUSALS, vonage_errors.PARAMETERS),
-    "Telnyx": (telnyx_words.FAILURES, telnyx_errors.REFUSALS, telnyx_errors.BY_POINTER),
+    "Vonage": (vonage_mapping.DETAILS, vonage_errors.REFUSALS, vonage_errors.PARAMETERS),
+    "Telnyx": (telnyx_mapping.FAILURES, telnyx_errors.REFUSALS, telnyx_errors.BY_POINTER),
     "network (SIP)": (sip.FAILURES,),
 }
 

@@ -12,11 +12,11 @@ from outdial.carriers.http import RestClient
 from outdial.carriers.name import CarrierName
 from outdial.carriers.registry import CARRIERS
 from outdial.carriers.telnyx import errors as telnyx_errors
-from outdial.carriers.telnyx import words as telnyx_words
+from outdial.carriers.telnyx import mapping as telnyx_mapping
 from outdial.carriers.twilio import errors as twilio_errors
-from outdial.carriers.twilio import words as twilio_words
+from outdial.carriers.twilio import mapping as twilio_mapping
 from outdial.carriers.vonage import errors as vonage_errors
-from outdial.carriers.vonage import words as vonage_words
+from outdial.carriers.vonage import mapping as vonage_mapping
 from outdial.telephony import sip
 from outdial.telephony.carrier_call import CarrierCall
 from outdial.telephony.failures import CallError, FailureCode
@@ -55,12 +55,12 @@ def twilio_ends(sip_code: str) -> Told:
 
 
 def vonage_ends(status: str, detail: str) -> Told:
-    told = vonage_words.progress(status, detail=detail, final=True, **CALL)
+    told = vonage_mapping.progress(status, detail=detail, final=True, **CALL)
     return lambda: word((told.end_reason, told.error))
 
 
 def telnyx_ends(cause: str, sip_code: str) -> Told:
-    told = telnyx_words.hangup(cause, sip_code=sip_code, **CALL)
+    told = telnyx_mapping.hangup(cause, sip_code=sip_code, **CALL)
     return lambda: word((told.end_reason, told.error))
 
 
@@ -74,11 +74,11 @@ def ended(carrier: CarrierName, sip_code: str) -> tuple[EndReason | None, CallEr
     """What a call comes to that failed with the network's code and nothing else."""
     match carrier:
         case CarrierName.TWILIO:
-            told = twilio_words.progress("failed", sip_code=sip_code, final=True, **CALL)
+            told = twilio_mapping.progress("failed", sip_code=sip_code, final=True, **CALL)
         case CarrierName.VONAGE:
-            told = vonage_words.progress("failed", sip_code=sip_code, final=True, **CALL)
+            told = vonage_mapping.progress("failed", sip_code=sip_code, final=True, **CALL)
         case CarrierName.TELNYX:
-            told = telnyx_words.hangup("unspecified", sip_code=sip_code, **CALL)
+            told = telnyx_mapping.hangup("unspecified", sip_code=sip_code, **CALL)
     return told.end_reason, told.error
 
 

@@ -74,9 +74,8 @@ async def test_an_account_is_opened_from_exactly_the_fields_that_are_asked_for(k
         {field.name: "x" for field in kind.credential_fields},
         {field.name: "x" for field in kind.credential_fields if field.required},
     ):
-        carrier = kind.open(fields, "http://127.0.0.1:1")
-        assert carrier.capabilities == kind.capabilities
-        await carrier.aclose()
+        for opened in (kind.call_control, kind.number_control):
+            await opened(fields, "http://127.0.0.1:1").aclose()
     assert kind.account_ref(CREDENTIALS[kind.name]) == CREDENTIALS[kind.name][REFS[kind.name]]
 
 
@@ -116,7 +115,7 @@ def test_every_websocket_has_a_codec_of_its_own(kind):
 @pytest.mark.parametrize("name", [CarrierName.VONAGE, CarrierName.TELNYX])
 async def test_a_carrier_that_lacks_something_to_place_calls_with_says_so_before_anything_is_sent(name):
     required = {field.name: "x" for field in CARRIERS[name].credential_fields if field.required}
-    carrier = CARRIERS[name].open(required, "http://127.0.0.1:1")
+    carrier = CARRIERS[name].call_control(required, "http://127.0.0.1:1")
     request = PlaceCall(
         ref="att_1",
         to="+15551230001",

@@ -6,7 +6,7 @@ from dataclasses import replace
 import httpx
 import pytest
 
-from outdial.accounts.access import open_account
+from outdial.accounts.access import open_number_control
 from outdial.accounts.simulated import simulated_accounts
 from outdial.carriers.name import CarrierName
 from outdial.carriers.registry import CARRIERS
@@ -70,7 +70,7 @@ async def test_a_simulator_that_is_gone_is_not_offered(app, services, operator):
 async def test_on_the_simulator_the_published_credentials_connect_each_carrier(app, services, browser_of):
     async with serve(SimulatorConfig()) as simulator:
         settings = services.settings.model_copy(update={"simulator_url": simulator.base_url})
-        app.state.services = replace(services, settings=settings, open_account=open_account)
+        app.state.services = replace(services, settings=settings, open_number_control=open_number_control)
         operator = await browser_of(Role.OPERATOR)
         page = (await operator.get("/phone-numbers/connect")).text
         offered = json.loads(html.unescape(re.search(r'data-simulated="([^"]*)"', page).group(1)))

@@ -15,7 +15,6 @@ from outdial.carriers.errors import (
     CarrierThrottled,
     CarrierUncertain,
     CarrierUnreachable,
-    NotSupported,
 )
 from outdial.db.notify import Notifications
 from outdial.db.tables import calls
@@ -99,10 +98,9 @@ async def test_callbacks_may_overtake_the_reply(workspace):
     assert (await workspace.attempt(claim.attempt_id)).carrier_call_id == "CA1"
 
 
-@pytest.mark.parametrize("kind", [CarrierRefused, NotSupported])
-async def test_a_refused_call_fails_with_our_word_and_the_carriers_code(workspace, kind, caplog):
+async def test_a_refused_call_fails_with_our_word_and_the_carriers_code(workspace, caplog):
     caplog.set_level("INFO", "outdial.dispatch.dialing")
-    refusal = kind(FailureCode.NUMBER_INVALID, "The number is not valid.", carrier_code="21211")
+    refusal = CarrierRefused(FailureCode.NUMBER_INVALID, "The number is not valid.", carrier_code="21211")
     workspace.carrier.refuses_next.append(refusal)
     claim = await workspace.dialed()
     call = await workspace.call(claim.call_id)

@@ -17,7 +17,7 @@ def accounts() -> SimulatedAccounts:
 @pytest.fixture
 def connector(engine, accounts) -> Connector:
     return Connector(
-        engine=engine, secret_box=SecretBox("a key for tests"), public_url=URL, open_account=accounts.open
+        engine=engine, secret_box=SecretBox("a key for tests"), public_url=URL, open_number_control=accounts.open
     )
 
 

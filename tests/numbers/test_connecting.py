@@ -5,13 +5,13 @@ from dataclasses import replace
 import pytest
 from sqlalchemy import delete, select
 
-from outdial.accounts.access import open_account
+from outdial.accounts.access import open_number_control
 from outdial.agents.script.examples import load_example
 from outdial.agents.store import create_agent
 from outdial.carriers.errors import CarrierRefused
 from outdial.carriers.name import CarrierName
 from outdial.carriers.registry import CARRIERS as KINDS
-from outdial.carriers.twilio.rest import TwilioCarrier
+from outdial.carriers.twilio.numbers import TwilioNumbers
 from outdial.db.tables import agents, carrier_accounts, numbers
 from outdial.lines.workspace_pools import create_workspace
 from outdial.numbers.connecting import Connector
@@ -210,7 +210,7 @@ async def test_a_carriers_own_refusal_has_the_word_a_call_would_have(connector, 
         return client
 
     with pytest.raises(Conflict) as refused:
-        await replace(connector, open_account=open_).connect(
+        await replace(connector, open_number_control=open_).connect(
             workspace_id, carrier=TWILIO, e164=FIRST, credentials=accounts.credentials[TWILIO], by=COMMAND_LINE
         )
     assert (refused.value.code, refused.value.message) == ("not_permitted", "The key may not do this.")
@@ -282,7 +282,7 @@ async def test_a_server_nobody_can_reach_connects_nothing(engine, accounts, work
         engine=engine,
         secret_box=SecretBox("a key for tests"),
         public_url="http://127.0.0.1:8080",
-        open_account=accounts.open,
+        open_number_control=accounts.open,
     )
     credentials = accounts.credentials[TWILIO]
     with pytest.raises(Conflict, match="no_public_url"):
@@ -301,7 +301,7 @@ async def test_a_number_that_cannot_be_stored_is_put_back_at_its_carrier(connect
         client = accounts.open(carrier, credentials, base_url)
 
         async def connect(*args, **urls):
-            connected = await TwilioCarrier.connect(client, *args, **urls)
+            connected = await TwilioNumbers.connect(client, *args, **urls)
             async with engine.begin() as conn:  # meanwhile
                 await conn.execute(delete(agents))
             return connected
@@ -310,7 +310,7 @@ async def test_a_number_that_cannot_be_stored_is_put_back_at_its_carrier(connect
         return client
 
     with pytest.raises(Invalid, match="invalid_request"):
-        await replace(connector, open_account=open_).connect(
+        await replace(connector, open_number_control=open_).connect(
             workspace_id,
             carrier=TWILIO,
             e164=FIRST,
@@ -374,6 +374,8 @@ async def test_the_numbers_of_other_workspaces_cannot_be_removed(connect, connec
         await connector.remove(other, number["id"], by=COMMAND_LINE)
 
 
-def test_accounts_are_opened_as_the_registry_says(accounts):
+async def test_accounts_are_opened_as_the_registry_says(accounts):
     for carrier in CARRIERS:
-        assert open_account(carrier, accounts.credentials[carrier], "http://127.0.0.1:1").capabilities.inbound
+        opened = open_number_control(carrier, accounts.credentials[carrier], "http://127.0.0.1:1")
+        assert type(opened).__name__.lower() == f"{carrier}numbers"
+        await opened.aclose()

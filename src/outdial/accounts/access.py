@@ -4,11 +4,11 @@ import math
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 
-from outdial.carriers.calls import Carrier
-from outdial.carriers.errors import CarrierError, CarrierRefused, CarrierThrottled, NotSupported
+from outdial.carriers.errors import CarrierError, CarrierRefused, CarrierThrottled
 from outdial.carriers.http import is_loopback, root_url
 from outdial.carriers.kind import Credentials
 from outdial.carriers.name import CarrierName
+from outdial.carriers.numbers import NumberControl
 from outdial.carriers.registry import CARRIERS
 from outdial.refusals import Conflict, Invalid, Refusal, Unavailable
 from outdial.telephony.failures import FailureCode
@@ -25,20 +25,20 @@ NOT_OWNED = (
     "This number does not belong to the carrier account. Give the credentials of the account it belongs to.",
 )
 
-OpenAccount = Callable[[CarrierName, Credentials, str], Carrier]  # the last: where its requests go
+OpenNumberControl = Callable[[CarrierName, Credentials, str], NumberControl]  # the last: where its requests go
 
 
-def open_account(carrier: CarrierName, credentials: Credentials, url: str) -> Carrier:
+def open_number_control(carrier: CarrierName, credentials: Credentials, url: str) -> NumberControl:
     """A client of its own, to be closed by the caller."""
-    return CARRIERS[carrier].open(credentials, url)
+    return CARRIERS[carrier].number_control(credentials, url)
 
 
 @asynccontextmanager
 async def opened(
-    open_account: OpenAccount, carrier: CarrierName, credentials: Credentials, url: str
-) -> AsyncIterator[Carrier]:
+    open_number_control: OpenNumberControl, carrier: CarrierName, credentials: Credentials, url: str
+) -> AsyncIterator[NumberControl]:
     """A client for an account whose credentials are right; raises Invalid for wrong ones."""
-    client = open_account(carrier, credentials, url)
+    client = open_number_control(carrier, credentials, url)
     try:
         with refusals(carrier, field="credentials"):
             await client.check()
@@ -52,7 +52,7 @@ def refusals(carrier: CarrierName, *, field: str | None = None) -> Iterator[None
     """What a carrier's error means to who connects a number; `field`: whose value the carrier refuses."""
     try:
         yield
-    except (CarrierRefused, NotSupported) as error:
+    except CarrierRefused as error:
         if field is not None:
             raise Invalid(field, error.message) from error
         raise Conflict(error.code, error.message) from error

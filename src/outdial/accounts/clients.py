@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from outdial.carriers.calls import Carrier
+from outdial.carriers.calls import CallControl
 from outdial.carriers.errors import CarrierRefused
 from outdial.carriers.name import CarrierName
 from outdial.carriers.registry import CARRIERS
@@ -18,7 +18,7 @@ from outdial.workspaces.secrets import SecretBox
 # The longest that somebody may still use a client he was given: a request, or a sentence that Telnyx speaks and the
 # hang-up after it.
 IN_USE_S = 120.0
-OpenCarrier = Callable[[str], Awaitable[Carrier]]  # carrier account id → a client for it
+OpenCarrier = Callable[[str], Awaitable[CallControl]]  # carrier account id → the control of its calls
 
 
 class Accounts:
@@ -31,11 +31,11 @@ class Accounts:
         self._engine = engine
         self._secret_box = secret_box
         self._in_use_s = in_use_s
-        self._open: dict[str, tuple[bytes, str, Carrier]] = {}
+        self._open: dict[str, tuple[bytes, str, CallControl]] = {}
         self._closing: set[asyncio.Task[None]] = set()
         self._end = asyncio.Event()
 
-    async def carrier(self, account_id: str) -> Carrier:
+    async def carrier(self, account_id: str) -> CallControl:
         """Raises CarrierRefused when the account is gone."""
         account = carrier_accounts.c
         columns = (account.carrier, account.credentials, account.region, account.base_url)
@@ -51,7 +51,7 @@ class Accounts:
         if known is not None and known[:2] == (row.credentials, url):
             return known[2]
         self._retire(account_id)
-        carrier = kind.open(self._secret_box.decrypt(row.credentials), url)
+        carrier = kind.call_control(self._secret_box.decrypt(row.credentials), url)
         self._open[account_id] = (row.credentials, url, carrier)
         return carrier
 
@@ -68,7 +68,7 @@ class Accounts:
             self._closing.add(task)
             task.add_done_callback(self._closing.discard)
 
-    async def _close_later(self, carrier: Carrier) -> None:
+    async def _close_later(self, carrier: CallControl) -> None:
         try:
             async with asyncio.timeout(self._in_use_s):
                 await self._end.wait()

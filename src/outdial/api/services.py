@@ -8,7 +8,7 @@ from typing import Annotated, cast
 from fastapi import Depends, Request
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from outdial.accounts.access import OpenAccount, open_account
+from outdial.accounts.access import OpenNumberControl, open_number_control
 from outdial.agents.previews import Previews
 from outdial.db.notify import Notifications
 from outdial.numbers.connecting import Connector
@@ -32,7 +32,7 @@ class Services:
     recordings_dir: Path
     previews: Previews | None = None
     ready: Callable[[], bool] = _always
-    open_account: OpenAccount = open_account
+    open_number_control: OpenNumberControl = open_number_control
 
     @property
     def connector(self) -> Connector:
@@ -40,7 +40,7 @@ class Services:
             engine=self.engine,
             secret_box=self.secret_box,
             public_url=self.settings.base_url,
-            open_account=self.open_account,
+            open_number_control=self.open_number_control,
         )
 
 

@@ -19,7 +19,7 @@ from outdial.callbacks.inbox import Inbox, Received
 from outdial.calls.advance import apply_event
 from outdial.calls.inbound import Admitted, TurnedAway, admit_call
 from outdial.carriers.callbacks import BadCallback, Callback, CallbackReply, IncomingCall
-from outdial.carriers.errors import CarrierError, CarrierRefused, CarrierThrottled, CarrierUnreachable, NotSupported
+from outdial.carriers.errors import CarrierError, CarrierRefused, CarrierThrottled, CarrierUnreachable
 from outdial.carriers.name import CarrierName
 from outdial.db.engine import reading
 from outdial.db.tables import attempts
@@ -131,7 +131,7 @@ class IncomingCalls:
             except (CarrierUnreachable, CarrierThrottled) as error:  # nothing was done: the caller still waits
                 if not tries_left:
                     self._note("Incoming call not answered", admitted, error)
-            except (CarrierRefused, NotSupported) as error:
+            except CarrierRefused as error:
                 self._note("Incoming call not answered", admitted, error)
                 if not admitted.repeated:  # else the first may well have been accepted
                     await self._fail(admitted, incoming.call, error)

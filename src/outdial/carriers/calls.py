@@ -1,14 +1,12 @@
 """Control of calls at a carrier: place, end, transfer, look up."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, Protocol
+from typing import Protocol
 from uuid import UUID, uuid5
 
 from outdial.carriers.callbacks import CallbackReply, IncomingCall
-from outdial.carriers.numbers import Connected, NumberConnection, NumberRecord
 from outdial.telephony.carrier_call import CarrierCall
 from outdial.telephony.price import Price
 from outdial.telephony.state import Progress
@@ -58,11 +56,8 @@ class CarrierRecord:
     price: Price | None = None
 
 
-# -- one account ---------------------------------------------------------------------------------------------
-
-
-class Carrier(Protocol):
-    """One account at a carrier: REST verbs. Every method raises a CarrierError subclass."""
+class CallControl(Protocol):
+    """The calls of one account, by REST. Every method raises a CarrierError subclass."""
 
     async def place_call(self, request: PlaceCall) -> CarrierCall:
         """Ask the carrier to dial; returns once it is accepted, before the phone rings."""
@@ -85,8 +80,6 @@ class Carrier(Protocol):
         """Connect the other party to `to`; our part in the call is over. Its callbacks are of the kind `transfer`."""
         ...
 
-    async def send_digits(self, call: CarrierCall, digits: str, stream_url: str) -> None: ...
-
     async def say_and_hang_up(self, call: CarrierCall, sentence: str) -> None:
         """Say a sentence in the carrier's own voice, then end the call. May take as long as the sentence does."""
         ...
@@ -105,38 +98,6 @@ class Carrier(Protocol):
         """Turn an incoming call down, after a sentence if there is one. The result is as of `accept`.
 
         Without an answer to give this may take as long as the sentence does: answer the callback first.
-        """
-        ...
-
-    async def check(self) -> None:
-        """Raises CarrierRefused when the credentials are wrong or the account can't be used."""
-        ...
-
-    async def owns(self, number: str) -> NumberRecord | None:
-        """The account's own record of `number`, None when it may not call from it."""
-        ...
-
-    async def connection(self, number: str, *, inbound_url: str, callback_url: str) -> NumberConnection:
-        """How `number` is set up now and what `connect` would change. Changes nothing.
-
-        Raises CarrierRefused, with what to do, for a number that isn't the account's or is in use elsewhere.
-        """
-        ...
-
-    async def connect(self, number: str, *, inbound_url: str, callback_url: str) -> Connected:
-        """Have calls to `number` announced at `inbound_url`, and their progress told under `callback_url`.
-
-        Both URLs are of the account, not of the number: at some carriers its numbers share them. A carrier
-        that gives every call a callback URL of its own has no use for the second. Raises as `connection`.
-        Harmless when repeated.
-        """
-        ...
-
-    async def disconnect(self, number: str, undo: Mapping[str, Any], *, is_last: bool) -> None:
-        """Put back what `connect` found, unless somebody has changed it since.
-
-        What the account's numbers share is left alone while there are others of them here; for the last one
-        this is called with the `undo` of those that went before, too.
         """
         ...
 

@@ -46,7 +46,3 @@ class CarrierRefused(CarrierError):
 
 class CarrierUncertain(CarrierError):
     """Sent, but no usable reply. The phone may be ringing: look the call up, never redial."""
-
-
-class NotSupported(CarrierError):
-    """This carrier cannot do that."""

@@ -6,9 +6,10 @@ from datetime import datetime
 from typing import Protocol
 
 from outdial.carriers.callbacks import Callback, CallbackReply, IncomingCall
-from outdial.carriers.calls import Carrier
+from outdial.carriers.calls import CallControl
 from outdial.carriers.errors import CarrierRefused
 from outdial.carriers.name import CarrierName
+from outdial.carriers.numbers import NumberControl
 from outdial.media.stream import StreamCodec
 from outdial.telephony.failures import FailureCode
 
@@ -40,20 +41,16 @@ class Region:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Capabilities:
-    """What a carrier can do; a row of docs/carriers.md."""
+    """What carriers can't all do alike; a row each in docs/carriers.md. By the last three we go; the others are what
+    users and the conformance suite may expect of a call."""
 
     ringing_event: bool          # is told when the phone begins to ring
     declined: bool               # tells a callee who declines from one who is busy
-    detection: bool              # of answering machines, beside the conversation
-    detection_message_end: bool  # tells when a machine can be left a message
     detection_of_fax: bool       # tells a fax from a voicemail
     detection_unsure: bool       # says so when it can't tell who answered; otherwise that passes for a human
-    transfer: bool
-    send_digits: bool
-    inbound: bool
     price_in_callback: bool      # otherwise its books tell, minutes later
-    signed_streams: bool         # signs the handshake of the media websocket
     idempotent_create: bool      # the same dial sent twice within a minute rings once
+    signed_streams: bool         # signs the handshake of the media websocket
     max_ring_timeout_s: int
     calls_per_second: float      # new calls, of a new account
 
@@ -76,7 +73,9 @@ class Incoming(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CarrierKind:
-    """A carrier: how to open an account of it, and how to read what it sends. All but `open` is pure.
+    """A carrier: how to reach an account of it, and how to read what it sends.
+
+    `call_control` and `number_control` open a client that its caller closes; all else is pure.
 
     `verify` takes the public URL we configured plus path and query (wss for the handshake of a media
     websocket, whose body is empty) and never raises. `now` is for those that sign a time: what is older or
@@ -98,7 +97,8 @@ class CarrierKind:
     numbers_per_region: bool = False
     api_version: str = ""  # in every path; users may copy it along with a base URL
     account_ref: Callable[[Credentials], str]  # what the carrier calls the account; not secret
-    open: Callable[[Credentials, str | None], Carrier]  # credentials, base URL (None: of the first region)
+    call_control: Callable[[Credentials, str], CallControl]      # of an account: credentials, where its requests go
+    number_control: Callable[[Credentials, str], NumberControl]
     stream_codec: Callable[[], StreamCodec]
     verify: Verify
     parse: Parse

@@ -8,7 +8,7 @@ from pathlib import Path
 from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from outdial.accounts.access import callback_urls, open_account
+from outdial.accounts.access import callback_urls, open_number_control
 from outdial.accounts.simulated import SimulatedAccount, simulated_accounts
 from outdial.agents.script.examples import load_example
 from outdial.agents.store import create_agent, list_agents
@@ -131,7 +131,7 @@ async def _number(
                 calls_per_second=calls_per_second,
             )
         )
-    client = open_account(account.carrier, account.credentials, account.base_url)
+    client = open_number_control(account.carrier, account.credentials, account.base_url)
     try:
         connected = await client.connect(e164, **callback_urls(settings.base_url, account.carrier, account_id))
     finally:

@@ -5,6 +5,7 @@ import os
 import platform
 import sys
 from collections.abc import AsyncIterator
+from contextlib import aclosing
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -187,14 +188,17 @@ def _embedded_not_made_yet(subject: str) -> Finding:
 
 async def carrier_accounts(engine: AsyncEngine, settings: Settings) -> AsyncIterator[Finding]:
     """Whether each carrier takes the credentials of each account."""
-    from outdial.accounts.clients import Accounts
     from outdial.carriers.errors import CarrierError, CarrierRefused
+    from outdial.carriers.name import CarrierName
+    from outdial.carriers.registry import CARRIERS
     from outdial.db import tables
     from outdial.workspaces.secrets import SecretBox, WrongSecretKey
 
     account = tables.carrier_accounts.c
     async with engine.connect() as conn:
-        columns = (account.id, account.carrier, account.account_ref, account.region, account.base_url)
+        columns = (
+            account.id, account.carrier, account.account_ref, account.credentials, account.region, account.base_url
+        )
         rows = (await conn.execute(select(*columns))).all()
     if not rows:
         yield Finding(
@@ -204,34 +208,34 @@ async def carrier_accounts(engine: AsyncEngine, settings: Settings) -> AsyncIter
             todo="outdial numbers connect --help",
         )
         return
-    accounts = Accounts(engine, SecretBox.from_settings(settings))
-    try:
-        for row in rows:
-            subject = f"{row.carrier.capitalize()} account"
-            place = row.base_url or row.region
-            name = row.account_ref + (f" at {place}" if place else "")
-            try:
-                async with asyncio.timeout(15):
-                    await (await accounts.carrier(row.id)).check()
-                yield Finding(subject=subject, status=Status.OK, found=f"{name}: credentials are valid")
-            except CarrierRefused as error:
-                yield Finding(
-                    subject=subject,
-                    status=Status.WARN,
-                    found=f"{name}: {error.message}",
-                    todo=f"Give it valid credentials: outdial accounts change {row.id} -c name=value",
-                )
-            except (CarrierError, TimeoutError) as error:
-                yield Finding(
-                    subject=subject,
-                    status=Status.WARN,
-                    found=f"{name}: {error.message if isinstance(error, CarrierError) else 'no answer in 15 s'}",
-                    todo="Check this machine's way to the internet and the carrier's status page.",
-                )
-            except WrongSecretKey as error:
-                yield Finding(subject=subject, status=Status.FAIL, found=name, todo=str(error))
-    finally:
-        await accounts.aclose()
+    secret_box = SecretBox.from_settings(settings)
+    for row in rows:
+        kind = CARRIERS[CarrierName(row.carrier)]
+        subject = f"{kind.label} account"
+        place = row.base_url or row.region
+        name = row.account_ref + (f" at {place}" if place else "")
+        try:
+            async with asyncio.timeout(15):
+                url = kind.api_url(row.region, row.base_url)
+                async with aclosing(kind.number_control(secret_box.decrypt(row.credentials), url)) as there:
+                    await there.check()
+            yield Finding(subject=subject, status=Status.OK, found=f"{name}: credentials are valid")
+        except CarrierRefused as error:
+            yield Finding(
+                subject=subject,
+                status=Status.WARN,
+                found=f"{name}: {error.message}",
+                todo=f"Give it valid credentials: outdial accounts change {row.id} -c name=value",
+            )
+        except (CarrierError, TimeoutError) as error:
+            yield Finding(
+                subject=subject,
+                status=Status.WARN,
+                found=f"{name}: {error.message if isinstance(error, CarrierError) else 'no answer in 15 s'}",
+                todo="Check this machine's way to the internet and the carrier's status page.",
+            )
+        except WrongSecretKey as error:
+            yield Finding(subject=subject, status=Status.FAIL, found=name, todo=str(error))
 
 
 async def server(settings: Settings, http: httpx.AsyncClient) -> Finding:

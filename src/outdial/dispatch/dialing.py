@@ -13,14 +13,13 @@ from outdial.calls import dial_outcome
 from outdial.calls.advance import apply_event
 from outdial.calls.claim import Claim
 from outdial.calls.records import DetectionWanted
-from outdial.carriers.calls import Carrier, Detection, PlaceCall
+from outdial.carriers.calls import CallControl, Detection, PlaceCall
 from outdial.carriers.errors import (
     CarrierError,
     CarrierRefused,
     CarrierThrottled,
     CarrierUncertain,
     CarrierUnreachable,
-    NotSupported,
 )
 from outdial.settings import Settings
 from outdial.telephony.carrier_call import CarrierCall
@@ -32,7 +31,7 @@ logger = logging.getLogger(__name__)
 
 
 async def dial(
-    engine: AsyncEngine, settings: Settings, carrier: Carrier, claim: Claim, detection: Detection
+    engine: AsyncEngine, settings: Settings, carrier: CallControl, claim: Claim, detection: Detection
 ) -> None:
     """Ask the carrier to dial and write down what it said. Never raises for anything a carrier does."""
     url = f"{settings.base_url}/callbacks/{claim.carrier}/{claim.attempt_id}"
@@ -90,7 +89,7 @@ async def _record(engine: AsyncEngine, settings: Settings, claim: Claim, outcome
     fields |= outcome.codes
     error = outcome.as_call_error()
     match outcome:
-        case CarrierRefused() | NotSupported():
+        case CarrierRefused():
             logger.info("Dial refused by carrier", extra=fields)
             await apply_event(engine, claim.attempt_id, _failed(error))
         case CarrierThrottled() | CarrierUnreachable():

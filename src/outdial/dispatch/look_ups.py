@@ -11,7 +11,7 @@ from outdial.calls.advance import apply_event, note_ending
 from outdial.calls.checks import look_again
 from outdial.calls.prices import record_price
 from outdial.calls.records import Held, read_held
-from outdial.carriers.calls import Carrier
+from outdial.carriers.calls import CallControl
 from outdial.carriers.errors import CarrierError, CarrierRefused
 from outdial.dispatch.hanging_up import hang_up
 from outdial.dispatch.limits import must_be_over, overdue_end
@@ -56,7 +56,7 @@ class LookUps:
             except Exception:
                 logger.exception("Attempt not looked up", extra={"attempt_id": attempt.id})
 
-    async def _open(self, held: Held) -> Carrier:
+    async def _open(self, held: Held) -> CallControl:
         account_id = held.attempt.carrier_account_id
         if account_id is None:
             raise CarrierRefused(FailureCode.ACCOUNT_REMOVED, "The carrier account of this number was removed.")

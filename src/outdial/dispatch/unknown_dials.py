@@ -11,7 +11,7 @@ from outdial.calls.advance import apply_event
 from outdial.calls.checks import claimed_by_others
 from outdial.calls.dial_outcome import write_off
 from outdial.calls.records import Held
-from outdial.carriers.calls import Carrier, CarrierRecord
+from outdial.carriers.calls import CallControl, CarrierRecord
 from outdial.settings import Settings
 
 logger = logging.getLogger(__name__)
@@ -19,7 +19,7 @@ logger = logging.getLogger(__name__)
 CLOCK_SKEW = timedelta(seconds=60)
 
 
-async def resolve(engine: AsyncEngine, settings: Settings, carrier: Carrier, held: Held) -> None:
+async def resolve(engine: AsyncEngine, settings: Settings, carrier: CallControl, held: Held) -> None:
     """Ask the carrier's books for the call of an attempt whose dial got no reply. Raises a CarrierError when they
     can't be read; in doubt the attempt stays unknown."""
     attempt, call = held.attempt, held.call

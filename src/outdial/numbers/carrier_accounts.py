@@ -11,10 +11,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from typing_extensions import TypedDict
 
 from outdial.accounts.access import NOT_OWNED, callback_urls, check_place, opened, refusals, require_public_url
-from outdial.carriers.calls import Carrier
 from outdial.carriers.errors import CarrierError
 from outdial.carriers.kind import CarrierKind
 from outdial.carriers.name import CarrierName
+from outdial.carriers.numbers import NumberControl
 from outdial.carriers.registry import CARRIERS
 from outdial.db.notify import notify
 from outdial.db.tables import attempts, carrier_accounts, numbers
@@ -202,7 +202,7 @@ async def _accepted(
 ) -> dict[str, Any]:
     """Have the carrier accept the account as it will be. How to undo what that changed, by number id."""
     kind = after.kind
-    async with opened(connector.open_account, kind.name, after.credentials, after.url) as client:
+    async with opened(connector.open_number_control, kind.name, after.credentials, after.url) as client:
         if after.url == before.url and after.identity == before.identity:
             return {}  # other secrets of the same account
         urls = callback_urls(connector.public_url, kind.name, account_id)
@@ -219,7 +219,7 @@ async def _accepted(
 
 
 async def _answered_by_us(
-    client: Carrier, kind: CarrierKind, connected: Sequence[Row[Any]], urls: Mapping[str, str]
+    client: NumberControl, kind: CarrierKind, connected: Sequence[Row[Any]], urls: Mapping[str, str]
 ) -> dict[str, bool]:
     """Of the numbers that are connected at the carrier, by id, whether it announces their calls to us.
 
@@ -237,7 +237,7 @@ async def _answered_by_us(
 
 
 async def _connect(
-    client: Carrier,
+    client: NumberControl,
     kind: CarrierKind,
     asked: Sequence[tuple[Row[Any], bool]],
     urls: Mapping[str, str],
@@ -264,7 +264,7 @@ async def _connect(
 
 async def _leave(connector: Connector, before: _Place, moved: Sequence[Row[Any]]) -> None:
     """Put back what numbers were set to in the region they leave. What can't be, stays: no calls come in there."""
-    client = connector.open_account(before.kind.name, before.credentials, before.url)
+    client = connector.open_number_control(before.kind.name, before.credentials, before.url)
     try:
         for number in moved:
             await _disconnect(client, number.e164, number.undo["carrier"])
@@ -272,7 +272,7 @@ async def _leave(connector: Connector, before: _Place, moved: Sequence[Row[Any]]
         await client.aclose()
 
 
-async def _disconnect(client: Carrier, e164: str, undo: Mapping[str, Any]) -> None:
+async def _disconnect(client: NumberControl, e164: str, undo: Mapping[str, Any]) -> None:
     try:
         await client.disconnect(e164, undo, is_last=False)
     except CarrierError as error:

@@ -11,20 +11,19 @@ from typing_extensions import TypedDict
 
 from outdial.accounts.access import (
     NOT_OWNED,
-    OpenAccount,
+    OpenNumberControl,
     callback_urls,
     check_place,
-    open_account,
+    open_number_control,
     opened,
     refusals,
     require_public_url,
     unavailable,
 )
-from outdial.carriers.calls import Carrier
-from outdial.carriers.errors import CarrierError, CarrierRefused, NotSupported
+from outdial.carriers.errors import CarrierError, CarrierRefused
 from outdial.carriers.kind import Credentials
 from outdial.carriers.name import CarrierName
-from outdial.carriers.numbers import NumberConnection
+from outdial.carriers.numbers import NumberConnection, NumberControl
 from outdial.carriers.registry import CARRIERS
 from outdial.db.tables import calls, carrier_accounts, numbers
 from outdial.ids import id_of, is_id
@@ -78,7 +77,7 @@ class Connector:
     engine: AsyncEngine
     secret_box: SecretBox
     public_url: str
-    open_account: OpenAccount = open_account
+    open_number_control: OpenNumberControl = open_number_control
 
     async def check(
         self,
@@ -99,7 +98,7 @@ class Connector:
         found = NumberCheck(carrier=carrier, e164=e164, answered_by=None, changes=[], problems=[])
         try:
             account = await self._prepare(workspace_id, carrier, e164, credentials, region, base_url)
-            async with opened(self.open_account, carrier, account.credentials, account.url) as client:
+            async with opened(self.open_number_control, carrier, account.credentials, account.url) as client:
                 connection = await self._connection(client, carrier, e164, account.id)
         except Invalid as refusal:
             found["problems"].append(ProblemView(code="credentials_refused", message=refusal.message))
@@ -142,7 +141,7 @@ class Connector:
         account = await self._prepare(workspace_id, carrier, e164, credentials, region, base_url)
         undo: Mapping[str, Any] | None = None
         stored = account.credentials
-        async with opened(self.open_account, carrier, account.credentials, account.url) as client:
+        async with opened(self.open_number_control, carrier, account.credentials, account.url) as client:
             if configure_carrier:
                 await self._connection(client, carrier, e164, account.id)
                 with refusals(carrier):
@@ -268,7 +267,7 @@ class Connector:
         )
 
     async def _connection(
-        self, client: Carrier, carrier: CarrierName, e164: str, account_id: str
+        self, client: NumberControl, carrier: CarrierName, e164: str, account_id: str
     ) -> NumberConnection:
         with refusals(carrier):
             connection = await client.connection(e164, **callback_urls(self.public_url, carrier, account_id))
@@ -276,7 +275,7 @@ class Connector:
             raise Conflict(*CANT_CALL)
         return connection
 
-    async def _may_call(self, client: Carrier, carrier: CarrierName, e164: str) -> None:
+    async def _may_call(self, client: NumberControl, carrier: CarrierName, e164: str) -> None:
         with refusals(carrier):
             record = await client.owns(e164)
         if record is None:
@@ -288,7 +287,7 @@ class Connector:
         """Why something was left as it is; None when all is as before."""
         carrier = CarrierName(row.carrier)
         kind = CARRIERS[carrier]
-        client = self.open_account(
+        client = self.open_number_control(
             carrier, self.secret_box.decrypt(row.credentials), kind.api_url(row.region, row.base_url)
         )
         urls = callback_urls(self.public_url, carrier, row.carrier_account_id)
@@ -302,7 +301,7 @@ class Connector:
             if row.others == 0:
                 for each in reversed(row.undo.get("earlier", [])):
                     await client.disconnect(each["e164"], each["carrier"], is_last=True)
-        except (CarrierRefused, NotSupported) as error:
+        except CarrierRefused as error:
             return f"{kind.label} refused to change the number's settings: {error.message}"
         except CarrierError as error:
             raise unavailable(carrier, error) from error
@@ -356,7 +355,7 @@ async def _connected(conn: AsyncConnection, workspace_id: str, number_id: str) -
     return row
 
 
-async def _put_back(client: Carrier, e164: str, undo: Mapping[str, Any], *, is_last: bool) -> None:
+async def _put_back(client: NumberControl, e164: str, undo: Mapping[str, Any], *, is_last: bool) -> None:
     try:
         await client.disconnect(e164, undo, is_last=is_last)
     except CarrierError as error:

@@ -53,7 +53,6 @@ class FailureCode(StrEnum):
     NOT_KNOWN_THERE = "not_known_there", "The carrier does not know this call, number or application, or no longer."
     WRONG_CALL_STATE = "wrong_call_state", "The call has ended, or was not answered yet."
     BAD_DIGITS = "bad_digits", "What was to be sent are not the digits of a telephone."
-    NOT_SUPPORTED = "not_supported", "This carrier can't do that."
 
     # Outdial itself.
     NO_MEDIA = "no_media", "The call was answered, and no audio reached Outdial."

@@ -10,8 +10,8 @@ from carriers.other_end import OtherEnd, recorded
 from carriers.telnyx.telnyx_spec import check
 from outdial.carriers.errors import CarrierRefused
 from outdial.carriers.numbers import NumberRecord
-from outdial.carriers.telnyx.account import TelnyxCredentials
-from outdial.carriers.telnyx.rest import TelnyxCarrier
+from outdial.carriers.telnyx.account import TelnyxAccount, TelnyxCredentials
+from outdial.carriers.telnyx.numbers import TelnyxNumbers
 
 RECORDED = json.loads((Path(__file__).parents[1] / "fixtures/telnyx_rest.json").read_text())
 NUMBER, NUMBER_ID = "+15551230002", "1293384261075731499"
@@ -21,9 +21,9 @@ DONE = httpx.Response(200, json={"data": {}})
 NO_SUCH = httpx.Response(404, json={"errors": [{"code": "10005"}]})
 
 
-def carrier(telnyx: OtherEnd, connection_id: str = "") -> TelnyxCarrier:
+def carrier(telnyx: OtherEnd, connection_id: str = "") -> TelnyxNumbers:
     credentials = TelnyxCredentials(api_key="KEY1", public_key="x", connection_id=connection_id)
-    return TelnyxCarrier(credentials, transport=telnyx.transport)
+    return TelnyxNumbers(TelnyxAccount(credentials, transport=telnyx.transport))
 
 
 def page(*items: dict) -> httpx.Response:

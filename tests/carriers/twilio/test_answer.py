@@ -37,11 +37,6 @@ def test_a_transfer_is_what_was_recorded():
     assert canonical(twiml) == canonical(recorded("transfer"))
 
 
-def test_digits_are_what_was_recorded_and_end_with_the_stream():
-    twiml = answer.digits_answer("ww123#", STREAM_URL, {"call_id": "call_1"})
-    assert canonical(twiml) == canonical(recorded("send_digits").replace("</Response>", "<Hangup/></Response>"))
-
-
 def test_short_answers():
     assert answer.hang_up() == "<Response><Hangup /></Response>"
     assert answer.reject() == '<Response><Reject reason="busy" /></Response>'
@@ -66,10 +61,6 @@ def test_nothing_a_user_writes_becomes_markup():
         lambda: answer.stream_answer(STREAM_URL + "?token=1"),
         lambda: answer.stream_answer(STREAM_URL, {"ref": "x" * 497}),
         lambda: answer.stream_answer(STREAM_URL, {str(n): "x" * 400 for n in range(10)}),
-        lambda: answer.digits_answer("", STREAM_URL),
-        lambda: answer.digits_answer("12a", STREAM_URL),
-        lambda: answer.digits_answer("12\n", STREAM_URL),
-        lambda: answer.digits_answer("1" * 129, STREAM_URL),
     ],
 )
 def test_what_twilio_would_refuse_is_refused_here(write):

@@ -9,8 +9,10 @@ import pytest
 from carriers.other_end import OtherEnd
 from outdial.carriers.callbacks import BadCallback, IncomingCall
 from outdial.carriers.errors import CarrierRefused
+from outdial.carriers.twilio.account import TwilioAccount, TwilioCredentials
 from outdial.carriers.twilio.callbacks import incoming
-from outdial.carriers.twilio.rest import TwilioCarrier, TwilioCredentials
+from outdial.carriers.twilio.calls import TwilioCalls
+from outdial.carriers.twilio.numbers import TwilioNumbers
 from outdial.telephony.carrier_call import CarrierCall
 
 NUMBER = "+15551230002"
@@ -35,9 +37,13 @@ NO_CALLER_IDS = httpx.Response(200, json={"outgoing_caller_ids": []})
 VERIFIED = httpx.Response(200, json={"outgoing_caller_ids": [{"sid": "PN2", "phone_number": NUMBER}]})
 
 
-def carrier(twilio: OtherEnd) -> TwilioCarrier:
+def account(twilio: OtherEnd) -> TwilioAccount:
     credentials = TwilioCredentials(account_sid="AC1", auth_token="secret")
-    return TwilioCarrier(credentials, transport=twilio.transport)
+    return TwilioAccount(credentials, transport=twilio.transport)
+
+
+def carrier(twilio: OtherEnd) -> TwilioNumbers:
+    return TwilioNumbers(account(twilio))
 
 
 async def test_what_will_be_changed_is_said_before_it_is_changed():
@@ -126,7 +132,7 @@ def test_what_is_no_announcement_is_a_bad_callback(body):
 
 
 async def test_a_call_that_comes_in_is_connected_to_our_websocket():
-    reply = await carrier(OtherEnd()).accept(
+    reply = await TwilioCalls(account(OtherEnd())).accept(
         INCOMING, ref="att_1", callback_url="https://v.example/c", stream_url="wss://v.example/m/t", max_duration_s=60
     )
     assert reply.media_type == "application/xml"
@@ -137,13 +143,13 @@ async def test_a_call_that_comes_in_is_connected_to_our_websocket():
 
 
 async def test_a_call_is_refused_with_a_sentence_or_a_busy_tone():
-    said = await carrier(OtherEnd()).refuse(INCOMING, sentence="Sorry.")
+    said = await TwilioCalls(account(OtherEnd())).refuse(INCOMING, sentence="Sorry.")
     assert said.body == "<Response><Say>Sorry.</Say><Hangup /></Response>"
-    busy = await carrier(OtherEnd()).refuse(INCOMING, sentence=None)
+    busy = await TwilioCalls(account(OtherEnd())).refuse(INCOMING, sentence=None)
     assert busy.body == '<Response><Reject reason="busy" /></Response>'
 
 
 async def test_who_is_left_alone_hears_a_sentence():
     twilio = OtherEnd(httpx.Response(200, json={}))
-    await carrier(twilio).say_and_hang_up(INCOMING.call, "Sorry.")
+    await TwilioCalls(account(twilio)).say_and_hang_up(INCOMING.call, "Sorry.")
     assert twilio.form == {"Twiml": "<Response><Say>Sorry.</Say><Hangup /></Response>"}

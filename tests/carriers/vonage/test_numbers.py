@@ -12,8 +12,9 @@ from carriers.other_end import OtherEnd, recorded
 from outdial.carriers.errors import CarrierRefused
 from outdial.carriers.numbers import NumberRecord
 from outdial.carriers.vonage import tokens
-from outdial.carriers.vonage.account import VonageCredentials
-from outdial.carriers.vonage.rest import VonageCarrier
+from outdial.carriers.vonage.account import VonageAccount, VonageCredentials
+from outdial.carriers.vonage.numbers import VonageNumbers
+from outdial.carriers.vonage.regions import REGIONS
 
 HERE = Path(__file__).parents[1]
 RECORDED = json.loads((HERE / "fixtures/vonage_rest.json").read_text())
@@ -28,10 +29,10 @@ DONE = httpx.Response(200, json={"error-code": "200", "error-code-label": "succe
 NO_NUMBERS = httpx.Response(200, json={})
 
 
-def carrier(vonage: OtherEnd, *, given: bool = True, base_url: str | None = None) -> VonageCarrier:
+def carrier(vonage: OtherEnd, *, given: bool = True, base_url: str = REGIONS[0].url) -> VonageNumbers:
     ours = {"application_id": APPLICATION, "private_key": PEM} if given else {}
     credentials = VonageCredentials(api_key="k", api_secret="s", signature_secret="x", **ours)
-    return VonageCarrier(credentials, base_url=base_url, transport=vonage.transport)
+    return VonageNumbers(VonageAccount(credentials, base_url=base_url, transport=vonage.transport))
 
 
 def number(**changes: object) -> httpx.Response:
@@ -220,7 +221,7 @@ async def test_an_application_without_its_key_is_refused():
     )
     vonage = OtherEnd(number())
     with pytest.raises(CarrierRefused) as raised:
-        await VonageCarrier(credentials, transport=vonage.transport).connect(NUMBER, **URLS)
+        await VonageNumbers(VonageAccount(credentials, transport=vonage.transport)).connect(NUMBER, **URLS)
     assert raised.value.code == "bad_credentials"
 
 

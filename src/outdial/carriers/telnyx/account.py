@@ -34,12 +34,12 @@ class TelnyxAccount:
         self,
         credentials: TelnyxCredentials,
         *,
-        base_url: str | None = None,
+        base_url: str = REGIONS[0].url,
         transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
         self.credentials = credentials
         auth = _Bearer(credentials.api_key)
-        url = (base_url or REGIONS[0].url) + VERSION
+        url = base_url + VERSION
         self._rest = RestClient("Telnyx", url, errors.from_reply, auth=auth, transport=transport)
 
     async def get(self, path: str, query: Mapping[str, str] | None = None) -> dict[str, Any]:

@@ -6,12 +6,11 @@ Source: developers.telnyx.com, docs/voice/programmable-voice/sending-commands.
 from typing import Any
 
 from outdial.carriers.calls import Detection, PlaceCall
-from outdial.carriers.telnyx import words
+from outdial.carriers.telnyx import mapping
 from outdial.carriers.telnyx.callbacks import TRANSFER_STATE
 
 RING_TIMEOUT_S = (5, 600)      # least and most
 LENGTH_S = (30, 14400)
-DIGIT_MS = 250
 MAX_SPEAK_CHARS = 3000
 GREETING_MS = 30_000  # the longest greeting that is heard to its end
 
@@ -50,14 +49,10 @@ def transfer(call_control_id: str, to: str, caller_id: str, ring_timeout_s: int,
         "to": to,
         "from": caller_id,
         "timeout_secs": ring_timeout_s,
-        "target_leg_client_state": words.client_state(TRANSFER_STATE + call_control_id),
+        "target_leg_client_state": mapping.client_state(TRANSFER_STATE + call_control_id),
         "webhook_url": f"{callback_url}/event",
         "webhook_url_method": "POST",
     }
-
-
-def send_digits(digits: str) -> Command:
-    return {"digits": digits, "duration_millis": DIGIT_MS}
 
 
 def speak(sentence: str) -> Command:
@@ -87,7 +82,7 @@ def _standard_detection(request: PlaceCall) -> Command:
 
 def _callbacks(ref: str, callback_url: str) -> Command:
     return {
-        "client_state": words.client_state(ref),
+        "client_state": mapping.client_state(ref),
         "webhook_url": f"{callback_url}/event",
         "webhook_url_method": "POST",
     }

@@ -17,7 +17,7 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from outdial.carriers.callbacks import BadCallback, Callback, CallbackReply, IncomingCall
-from outdial.carriers.telnyx import words
+from outdial.carriers.telnyx import mapping
 from outdial.telephony.carrier_call import CarrierCall
 from outdial.telephony.price import Price
 from outdial.telephony.state import CallEvent
@@ -57,13 +57,13 @@ def parse(kind: str, body: bytes, *, headers: Mapping[str, str], received_at: da
     if not event_type:
         raise BadCallback("no event_type")
     key = _dedupe_key(kind, data, body)
-    at = words.instant(data.get("occurred_at")) or received_at
-    state = words.read_client_state(payload.get("client_state"))
+    at = mapping.instant(data.get("occurred_at")) or received_at
+    state = mapping.read_client_state(payload.get("client_state"))
     if state.startswith(TRANSFER_STATE):
         return Callback(
             kind=kind, dedupe_key=key, event=None, transfer_failed=_left_alone(event_type, payload, state)
         )
-    if event_type not in words.EVENTS and not event_type.startswith(("call.machine.", "call.cost")):
+    if event_type not in mapping.EVENTS and not event_type.startswith(("call.machine.", "call.cost")):
         if event_type == "streaming.failed":
             logger.warning("Telnyx could not open the media stream")
         return Callback(kind=kind, dedupe_key=key, event=None)
@@ -72,16 +72,16 @@ def parse(kind: str, body: bytes, *, headers: Mapping[str, str], received_at: da
     price: Price | None = None
     match event_type:
         case "call.initiated" | "call.answered":
-            event = words.progress(event_type, at=at, carrier_call=call)
+            event = mapping.progress(event_type, at=at, carrier_call=call)
         case "call.hangup":
             cause, sip_code = _text(payload, "hangup_cause"), _text(payload, "sip_hangup_cause")
-            event = words.hangup(cause, sip_code=sip_code, at=at, carrier_call=call)
+            event = mapping.hangup(cause, sip_code=sip_code, at=at, carrier_call=call)
         case "call.machine.detection.ended" | "call.machine.premium.detection.ended":
-            event = words.detection(_text(payload, "result"), at=at, carrier_call=call)
+            event = mapping.detection(_text(payload, "result"), at=at, carrier_call=call)
         case "call.machine.greeting.ended" | "call.machine.premium.greeting.ended":
-            event = words.greeting_ended(_text(payload, "result"), at=at, carrier_call=call)
+            event = mapping.greeting_ended(_text(payload, "result"), at=at, carrier_call=call)
         case "call.cost":
-            price = words.price(payload.get("total_cost"), _currency(payload))
+            price = mapping.price(payload.get("total_cost"), _currency(payload))
         case _:
             logger.info("Unknown Telnyx callback", extra={"word": event_type[:40]})
     return Callback(kind=kind, dedupe_key=key, event=event, call=call, price=price)
@@ -104,7 +104,7 @@ def incoming(body: bytes, *, received_at: datetime) -> IncomingCall | None:
     to = _text(payload, "to")
     if not to:
         raise BadCallback("no number")
-    at = words.instant(data.get("occurred_at")) or received_at
+    at = mapping.instant(data.get("occurred_at")) or received_at
     return IncomingCall(call=_call(payload), from_=_text(payload, "from"), to=to, at=at)
 
 
@@ -142,7 +142,7 @@ def _call(payload: Mapping[str, Any]) -> CarrierCall:
 
 def _left_alone(event_type: str, payload: Mapping[str, Any], state: str) -> CarrierCall | None:
     """Who waits on the line when the other leg of a transfer ends without anybody having answered it."""
-    if event_type != "call.hangup" or not words.nobody_came(
+    if event_type != "call.hangup" or not mapping.nobody_came(
         _text(payload, "hangup_cause"), sip_code=_text(payload, "sip_hangup_cause")
     ):
         return None

@@ -9,7 +9,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
-from outdial.carriers.telnyx import words
+from outdial.carriers.telnyx import mapping
 from outdial.telephony.carrier_call import CarrierCall
 from outdial.telephony.price import Price
 from outdial.telephony.state import CallState, Progress
@@ -24,7 +24,8 @@ def of_leg(events: Events, leg_id: str) -> Events:
     ours = [
         each for each in events if each.get("call_leg_id") == leg_id and each.get("type", "webhook") == "webhook"
     ]
-    return sorted(ours, key=lambda each: words.instant(each.get("event_timestamp")) or datetime.max.replace(tzinfo=UTC))
+    latest = datetime.max.replace(tzinfo=UTC)
+    return sorted(ours, key=lambda each: mapping.instant(each.get("event_timestamp")) or latest)
 
 
 def legs(events: Events) -> list[str]:
@@ -37,18 +38,18 @@ def may_be(events: Events, *, ref: str, to: str) -> bool:
     """Whether a leg can be the dial `ref` to this number. What the log does not say counts as yes: the list was asked
     for by number."""
     metadata = [each.get("metadata") for each in events]
-    state = words.read_client_state(found(metadata, "client_state"))
+    state = mapping.read_client_state(found(metadata, "client_state"))
     return state in ("", ref) and found(metadata, "to") in ("", to)
 
 
 def progress(events: Events, *, call: CarrierCall, is_over: bool, at: datetime) -> Progress:
     """How far a leg has come by its events. `is_over`: the call's own record says that it has ended, at `at`."""
-    times = {each.get("name"): words.instant(each.get("event_timestamp")) or at for each in events}
+    times = {each.get("name"): mapping.instant(each.get("event_timestamp")) or at for each in events}
     answered_at = times.get("call.answered")
     if "call.hangup" in times or is_over:
         metadata = _metadata(events, "call.hangup")
         ended_at = times.get("call.hangup", at)
-        ended = words.hangup(
+        ended = mapping.hangup(
             found(metadata, "hangup_cause") or "unspecified",
             sip_code=found(metadata, "sip_hangup_cause"),
             at=ended_at,
@@ -64,7 +65,7 @@ def progress(events: Events, *, call: CarrierCall, is_over: bool, at: datetime) 
 def price(events: Events) -> Price | None:
     """What a leg cost, where Telnyx has told it."""
     metadata = _metadata(events, "call.cost")
-    return words.price(found(metadata, "total_cost"), found(metadata, "currency"))
+    return mapping.price(found(metadata, "total_cost"), found(metadata, "currency"))
 
 
 def _metadata(events: Events, name: str) -> list[Any]:

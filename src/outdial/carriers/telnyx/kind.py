@@ -3,18 +3,19 @@
 from collections.abc import Mapping
 from datetime import datetime
 
-from outdial.carriers.calls import Carrier
-from outdial.carriers.kind import CarrierKind, CredentialField, Credentials
+from outdial.carriers.kind import Capabilities, CarrierKind, CredentialField, Credentials
 from outdial.carriers.name import CarrierName
 from outdial.carriers.telnyx import callbacks
-from outdial.carriers.telnyx.account import PREMIUM, STANDARD, TelnyxCredentials
+from outdial.carriers.telnyx.account import PREMIUM, STANDARD, TelnyxAccount, TelnyxCredentials
+from outdial.carriers.telnyx.answer import RING_TIMEOUT_S
+from outdial.carriers.telnyx.calls import TelnyxCalls
+from outdial.carriers.telnyx.numbers import TelnyxNumbers
 from outdial.carriers.telnyx.regions import REGIONS, VERSION
-from outdial.carriers.telnyx.rest import CAPABILITIES, TelnyxCarrier
 from outdial.carriers.telnyx.stream import TelnyxStream
 
 
-def _open(credentials: Credentials, base_url: str | None) -> Carrier:
-    return TelnyxCarrier(TelnyxCredentials(**credentials), base_url=base_url)
+def _account(credentials: Credentials, base_url: str) -> TelnyxAccount:
+    return TelnyxAccount(TelnyxCredentials(**credentials), base_url=base_url)
 
 
 def _verify(
@@ -57,11 +58,22 @@ TELNYX = CarrierKind(
             choices=(PREMIUM, STANDARD),
         ),
     ),
-    capabilities=CAPABILITIES,
+    capabilities=Capabilities(
+        ringing_event=False,
+        declined=True,
+        detection_of_fax=True,
+        detection_unsure=True,
+        price_in_callback=True,
+        idempotent_create=True,
+        signed_streams=False,  # the token in the URL is all there is
+        max_ring_timeout_s=RING_TIMEOUT_S[1],
+        calls_per_second=30.0,  # counted as 150 in 5 s; Telnyx refuses what is more
+    ),
     regions=REGIONS,
     api_version=VERSION,
     account_ref=lambda credentials: credentials["public_key"],
-    open=_open,
+    call_control=lambda credentials, base_url: TelnyxCalls(_account(credentials, base_url)),
+    number_control=lambda credentials, base_url: TelnyxNumbers(_account(credentials, base_url)),
     stream_codec=TelnyxStream,
     verify=_verify,
     parse=callbacks.parse,

@@ -1,16 +1,18 @@
-"""Numbers of a Telnyx account: whose they are, what answers them, and making that us.
+"""Numbers of a Telnyx account: whose they are, what answers them, and making that us (carriers.numbers.NumberControl).
 
 A number is assigned to a connection, ours is a Call Control application, and that needs an outbound voice profile to
 place calls: found or made. Source: developers.telnyx.com, api-reference/{phone-number-configurations,
 call-control-applications, outbound-voice-profiles}.
 """
 
+from base64 import b64decode
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote
 
 from outdial.carriers.errors import CarrierRefused
 from outdial.carriers.numbers import Connected, NumberConnection, NumberRecord
+from outdial.carriers.telnyx import errors
 from outdial.carriers.telnyx.account import TelnyxAccount
 from outdial.telephony.failures import FailureCode
 
@@ -26,6 +28,10 @@ ON_ANOTHER_CONNECTION = (
     "This number is assigned to another connection or application. Remove it there in the Telnyx portal (Numbers, My "
     "Numbers), or give that application's id if it is a Call Control application; then connect it again.",
 )
+BAD_PUBLIC_KEY = (
+    FailureCode.BAD_CREDENTIALS,
+    "The public key is not one of Telnyx's: copy it from the portal, Keys & Credentials, Public Key.",
+)
 NO_SUCH_APPLICATION = (
     FailureCode.ACCOUNT_NOT_SET_UP,
     "The Telnyx account has no Call Control application with this id. Leave it out, and one is made for you.",
@@ -37,18 +43,24 @@ class TelnyxNumbers:
         self._account = account
         self._connection_id = account.credentials.connection_id
 
+    async def check(self) -> None:
+        try:
+            if len(b64decode(self._account.credentials.public_key, validate=True)) != 32:
+                raise CarrierRefused(*BAD_PUBLIC_KEY)
+        except ValueError as error:
+            raise CarrierRefused(*BAD_PUBLIC_KEY) from error
+        try:
+            await self._account.get("/balance")
+        except CarrierRefused as error:
+            # A restricted key that may not see the balance is a key all the same.
+            if error.carrier_code != errors.KEY_MAY_NOT:
+                raise
+        if self._connection_id:
+            await self._given_application()
+
     async def owns(self, number: str) -> NumberRecord | None:
         found = await self._find(number)
         return _record(found) if found else None
-
-    async def check_application(self) -> dict[str, Any]:
-        """The application whose id was given; raises CarrierRefused when there is none."""
-        try:
-            return await self._account.get(_application_path(self._connection_id))
-        except CarrierRefused as error:
-            if error.code is FailureCode.NOT_KNOWN_THERE:
-                raise CarrierRefused(*NO_SUCH_APPLICATION) from error
-            raise
 
     async def connection(self, number: str, *, inbound_url: str, callback_url: str) -> NumberConnection:
         found, application = await self._connectable(number, inbound_url)
@@ -110,12 +122,24 @@ class TelnyxNumbers:
         elif undo.get("application"):
             await self._patch(await self._account.get(path), undo["application"])
 
+    async def aclose(self) -> None:
+        await self._account.aclose()
+
     # -- application and outbound voice profile
+
+    async def _given_application(self) -> dict[str, Any]:
+        """The application whose id was given; raises CarrierRefused when there is none."""
+        try:
+            return await self._account.get(_application_path(self._connection_id))
+        except CarrierRefused as error:
+            if error.code is FailureCode.NOT_KNOWN_THERE:
+                raise CarrierRefused(*NO_SUCH_APPLICATION) from error
+            raise
 
     async def _application(self, inbound_url: str) -> dict[str, Any] | None:
         """The one that was given, or ours from before, known by its URL."""
         if self._connection_id:
-            return await self.check_application()
+            return await self._given_application()
         applications = await self._account.all("/call_control_applications")
         return next((each for each in applications if each.get("webhook_event_url") == inbound_url), None)
 

@@ -1,6 +1,7 @@
 """One Twilio account's REST resources: read, write, and lists to their end."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote
 
@@ -9,6 +10,7 @@ import httpx
 from outdial.carriers.errors import CarrierUncertain
 from outdial.carriers.http import RestClient
 from outdial.carriers.twilio import errors
+from outdial.carriers.twilio.regions import REGIONS
 from outdial.telephony.failures import FailureCode
 
 PAGE_SIZE, MAX_PAGES = 1000, 5
@@ -16,16 +18,42 @@ PAGE_SIZE, MAX_PAGES = 1000, 5
 Form = Mapping[str, str | Sequence[str]]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TwilioCredentials:
+    """One account. REST uses the API key when there is one; callbacks are signed with the auth token anyway.
+
+    `next_auth_token` is the secondary token, while tokens are rotated.
+    """
+
+    account_sid: str
+    auth_token: str = field(repr=False)
+    next_auth_token: str = field(default="", repr=False)
+    api_key: str = ""
+    api_secret: str = field(default="", repr=False)
+
+    @property
+    def signing_tokens(self) -> Sequence[str]:
+        return [token for token in (self.auth_token, self.next_auth_token) if token]
+
+    @property
+    def basic_auth(self) -> tuple[str, str]:
+        if self.api_key:
+            return self.api_key, self.api_secret
+        return self.account_sid, self.auth_token
+
+
 class TwilioAccount:
+    """`base_url`: of a region or the simulator."""
+
     def __init__(
         self,
-        account_sid: str,
+        credentials: TwilioCredentials,
         *,
-        base_url: str,
-        auth: httpx.Auth,
+        base_url: str = REGIONS[0].url,
         transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
-        self._path = f"/2010-04-01/Accounts/{quote(account_sid, safe='')}"
+        self._path = f"/2010-04-01/Accounts/{quote(credentials.account_sid, safe='')}"
+        auth = httpx.BasicAuth(*credentials.basic_auth)
         self._rest = RestClient("Twilio", base_url, errors.from_reply, auth=auth, transport=transport)
 
     async def get(self, resource: str = "") -> dict[str, Any]:

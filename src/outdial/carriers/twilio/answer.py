@@ -1,7 +1,6 @@
 """What Twilio is to do with a call, in TwiML. Pure: values in, XML out.
 
-New TwiML replaces the one that runs, so it closes a media stream: whoever wants to go on talking opens a
-new one at the end. Source: twilio.com/docs/voice/twiml.
+New TwiML replaces the one that runs, so it closes a media stream. Source: twilio.com/docs/voice/twiml.
 """
 
 import re
@@ -10,9 +9,7 @@ from xml.etree.ElementTree import Element, SubElement, tostring
 
 MAX_TWIML_CHARS = 4000      # of the REST parameter Twiml
 MAX_PARAMETER_CHARS = 499   # name + value of a <Parameter>
-MAX_DIGITS = 128
 
-_DIGITS = re.compile(rf"[0-9*#wW]{{1,{MAX_DIGITS}}}")
 _NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")  # XML 1.0, production 2
 
 
@@ -23,24 +20,16 @@ def stream_answer(
 
     Raises ValueError for what Twilio would refuse: a URL with a query, a parameter or a document too long.
     """
+    if "?" in stream_url:
+        raise ValueError("a Twilio stream URL has no query: Twilio drops it; use parameters")
     response = Element("Response")
-    _connect_stream(response, stream_url, parameters or {}, status_callback)
-    SubElement(response, "Hangup")
-    return _twiml(response)
-
-
-def digits_answer(
-    digits: str,
-    stream_url: str,
-    parameters: Mapping[str, str] | None = None,
-    status_callback: str | None = None,
-) -> str:
-    """Send touch tones (`w` waits 0.5 s, `W` 1 s), then open the media stream again. Raises ValueError."""
-    if not _DIGITS.fullmatch(digits):
-        raise ValueError(f"digits must be 1 to {MAX_DIGITS} of 0-9, * and #, or w and W for a pause")
-    response = Element("Response")
-    SubElement(response, "Play", digits=digits)
-    _connect_stream(response, stream_url, parameters or {}, status_callback)
+    stream = SubElement(SubElement(response, "Connect"), "Stream", url=stream_url)
+    if status_callback is not None:
+        stream.set("statusCallback", status_callback)
+    for name, value in (parameters or {}).items():
+        if len(name) + len(value) > MAX_PARAMETER_CHARS:
+            raise ValueError(f"a stream parameter has at most {MAX_PARAMETER_CHARS} characters")
+        SubElement(stream, "Parameter", name=name, value=value)
     SubElement(response, "Hangup")
     return _twiml(response)
 
@@ -71,20 +60,6 @@ def reject() -> str:
     response = Element("Response")
     SubElement(response, "Reject", reason="busy")
     return _twiml(response)
-
-
-def _connect_stream(
-    response: Element, stream_url: str, parameters: Mapping[str, str], status_callback: str | None
-) -> None:
-    if "?" in stream_url:
-        raise ValueError("a Twilio stream URL has no query: Twilio drops it; use parameters")
-    stream = SubElement(SubElement(response, "Connect"), "Stream", url=stream_url)
-    if status_callback is not None:
-        stream.set("statusCallback", status_callback)
-    for name, value in parameters.items():
-        if len(name) + len(value) > MAX_PARAMETER_CHARS:
-            raise ValueError(f"a stream parameter has at most {MAX_PARAMETER_CHARS} characters")
-        SubElement(stream, "Parameter", name=name, value=value)
 
 
 def _twiml(response: Element) -> str:

@@ -14,7 +14,7 @@ from hashlib import sha1, sha256
 from urllib.parse import parse_qsl
 
 from outdial.carriers.callbacks import TRANSFER_FAILED, BadCallback, Callback, CallbackReply, IncomingCall
-from outdial.carriers.twilio import answer, words
+from outdial.carriers.twilio import answer, mapping
 from outdial.telephony.carrier_call import CarrierCall
 from outdial.telephony.state import CallEvent
 
@@ -62,20 +62,20 @@ def parse(kind: str, body: bytes, *, headers: Mapping[str, str], received_at: da
     event: CallEvent | None = None
     match kind:
         case "status":
-            event = words.progress(
+            event = mapping.progress(
                 _required(form, "CallStatus"),
-                at=_exact(words.instant(form.get("Timestamp")), received_at),
+                at=_exact(mapping.instant(form.get("Timestamp")), received_at),
                 carrier_call=call,
                 final="CallDuration" in form,  # only the last callback of a call has it
                 sip_code=form.get("SipResponseCode", ""),
-                duration_s=words.whole(form.get("CallDuration")),
+                duration_s=mapping.whole(form.get("CallDuration")),
             )
         case "amd":
-            event = words.verdict(
+            event = mapping.verdict(
                 _required(form, "AnsweredBy"),
                 at=received_at,
                 carrier_call=call,
-                detection_ms=words.whole(form.get("MachineDetectionDuration")),
+                detection_ms=mapping.whole(form.get("MachineDetectionDuration")),
             )
         case "stream":
             _note_stream(_required(form, "StreamEvent"), form)

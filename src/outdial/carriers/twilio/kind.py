@@ -3,17 +3,18 @@
 from collections.abc import Mapping
 from datetime import datetime
 
-from outdial.carriers.calls import Carrier
-from outdial.carriers.kind import CarrierKind, CredentialField, Credentials
+from outdial.carriers.kind import Capabilities, CarrierKind, CredentialField, Credentials
 from outdial.carriers.name import CarrierName
 from outdial.carriers.twilio import callbacks
+from outdial.carriers.twilio.account import TwilioAccount, TwilioCredentials
+from outdial.carriers.twilio.calls import MAX_RING_TIMEOUT_S, TwilioCalls
+from outdial.carriers.twilio.numbers import TwilioNumbers
 from outdial.carriers.twilio.regions import REGIONS
-from outdial.carriers.twilio.rest import CAPABILITIES, TwilioCarrier, TwilioCredentials
 from outdial.carriers.twilio.stream import TwilioStream
 
 
-def _open(credentials: Credentials, base_url: str | None) -> Carrier:
-    return TwilioCarrier(TwilioCredentials(**credentials), base_url=base_url)
+def _account(credentials: Credentials, base_url: str) -> TwilioAccount:
+    return TwilioAccount(TwilioCredentials(**credentials), base_url=base_url)
 
 
 def _verify(
@@ -59,12 +60,23 @@ TWILIO = CarrierKind(
             required=False,
         ),
     ),
-    capabilities=CAPABILITIES,
+    capabilities=Capabilities(
+        ringing_event=True,
+        declined=False,  # only where the network's own code comes through
+        detection_of_fax=True,
+        detection_unsure=True,
+        price_in_callback=False,
+        idempotent_create=False,
+        signed_streams=True,
+        max_ring_timeout_s=MAX_RING_TIMEOUT_S,
+        calls_per_second=1.0,  # Twilio queues what is more, and may then dial hours later
+    ),
     regions=REGIONS,
     numbers_per_region=True,
     api_version="/2010-04-01",
     account_ref=lambda credentials: credentials["account_sid"],
-    open=_open,
+    call_control=lambda credentials, base_url: TwilioCalls(_account(credentials, base_url)),
+    number_control=lambda credentials, base_url: TwilioNumbers(_account(credentials, base_url)),
     stream_codec=TwilioStream,
     verify=_verify,
     parse=callbacks.parse,

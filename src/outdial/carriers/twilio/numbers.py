@@ -1,4 +1,4 @@
-"""Numbers of a Twilio account: whose they are, what answers them, and making that us.
+"""Numbers of a Twilio account: whose they are, what answers them, and making that us (carriers.numbers.NumberControl).
 
 Source: twilio.com/docs/phone-numbers/api/incomingphonenumber-resource.
 """
@@ -9,6 +9,7 @@ from urllib.parse import quote
 
 from outdial.carriers.errors import CarrierRefused
 from outdial.carriers.numbers import Connected, NumberConnection, NumberRecord
+from outdial.carriers.twilio import errors
 from outdial.carriers.twilio.account import TwilioAccount, text_in, text_or_none
 from outdial.telephony.failures import FailureCode
 
@@ -44,6 +45,11 @@ class TwilioNumbers:
     def __init__(self, account: TwilioAccount) -> None:
         self._account = account
 
+    async def check(self) -> None:
+        account = await self._account.get()
+        if account.get("status") != "active":
+            raise errors.refusal(errors.NOT_ACTIVE)
+
     async def owns(self, number: str) -> NumberRecord | None:
         rented = await self._rented(number)
         if rented is not None:
@@ -75,11 +81,15 @@ class TwilioNumbers:
         await self._set(found, wanted)
         return Connected(undo={"before": before, "set": wanted}, credentials={})
 
-    async def disconnect(self, number: str, undo: Mapping[str, Any]) -> None:
+    async def disconnect(self, number: str, undo: Mapping[str, Any], *, is_last: bool) -> None:
+        """A Twilio number shares nothing with another."""
         found = await self._rented(number)
         if found is None or found.get("voice_url") != undo["set"]["voice_url"]:
             return  # released, or answered by something else by now
         await self._set(found, undo["before"])
+
+    async def aclose(self) -> None:
+        await self._account.aclose()
 
     async def _set(self, found: Mapping[str, Any], values: Mapping[str, str]) -> None:
         form = {FIELDS[name]: value for name, value in values.items()}

@@ -53,12 +53,12 @@ class VonageAccount:
         self,
         credentials: VonageCredentials,
         *,
-        base_url: str | None = None,
+        base_url: str = REGIONS[0].url,
         transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
         self.credentials = credentials
         central = REGIONS[0].url
-        self._voice_url = (base_url or central).rstrip("/")
+        self._voice_url = base_url.rstrip("/")
         self._regional = _is_vonages(self._voice_url)
         self.application_region = APPLICATION_REGIONS.get(self._voice_url)
         self._api_url = central if self._regional else self._voice_url

@@ -15,7 +15,7 @@ from hashlib import sha256
 from typing import Any
 
 from outdial.carriers.callbacks import TRANSFER_FAILED, BadCallback, Callback, CallbackReply, IncomingCall
-from outdial.carriers.vonage import answer, tokens, words
+from outdial.carriers.vonage import answer, mapping, tokens
 from outdial.telephony.carrier_call import CarrierCall
 from outdial.telephony.state import CallEvent
 
@@ -78,21 +78,21 @@ def parse(kind: str, body: bytes, *, headers: Mapping[str, str], received_at: da
             logger.warning("Vonage reports an error", extra={"kind": kind[:40]})  # its text may quote our NCCO
         return Callback(kind=kind, dedupe_key=key, event=None)
     call = _call(told)
-    at = words.instant(told.get("timestamp")) or received_at
+    at = mapping.instant(told.get("timestamp")) or received_at
     event: CallEvent | None
-    if status in words.ANSWERED_BY:
-        event = words.verdict(status, sub_state=_text(told, "sub_state"), at=at, carrier_call=call)
+    if status in mapping.ANSWERED_BY:
+        event = mapping.verdict(status, sub_state=_text(told, "sub_state"), at=at, carrier_call=call)
     else:
-        event = words.progress(
+        event = mapping.progress(
             status,
             at=at,
             carrier_call=call,
             final="disconnected_by" in told or "end_time" in told,
             detail=_text(told, "detail"),
             sip_code=_sip_code(told),
-            duration_s=words.seconds(told.get("duration")),
+            duration_s=mapping.seconds(told.get("duration")),
         )
-    return Callback(kind=kind, dedupe_key=key, event=event, call=call, price=words.price(told.get("price")))
+    return Callback(kind=kind, dedupe_key=key, event=event, call=call, price=mapping.price(told.get("price")))
 
 
 def reply(kind: str, body: bytes) -> CallbackReply | None:
@@ -101,7 +101,7 @@ def reply(kind: str, body: bytes) -> CallbackReply | None:
     Only a transfer that came to nothing is answered: what it says runs next on the callee's call.
     Raises BadCallback.
     """
-    if kind != "transfer" or _text(_object(body), "status") not in words.NOBODY_CAME:
+    if kind != "transfer" or _text(_object(body), "status") not in mapping.NOBODY_CAME:
         return None
     return answer.reply(answer.talk(TRANSFER_FAILED))
 
@@ -109,10 +109,10 @@ def reply(kind: str, body: bytes) -> CallbackReply | None:
 def incoming(body: bytes, *, received_at: datetime) -> IncomingCall | None:
     """The call that a request to the application's answer URL announces. Raises BadCallback."""
     told = _object(body)
-    to = words.from_vonage(told.get("to"))
+    to = mapping.from_vonage(told.get("to"))
     if not to:
         raise BadCallback("no number")
-    return IncomingCall(call=_call(told), from_=words.from_vonage(told.get("from")), to=to, at=received_at)
+    return IncomingCall(call=_call(told), from_=mapping.from_vonage(told.get("from")), to=to, at=received_at)
 
 
 # -- contents ------------------------------------------------------------------------------------------------

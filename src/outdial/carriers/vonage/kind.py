@@ -3,18 +3,18 @@
 from collections.abc import Mapping
 from datetime import datetime
 
-from outdial.carriers.calls import Carrier
-from outdial.carriers.kind import CarrierKind, CredentialField, Credentials
+from outdial.carriers.kind import Capabilities, CarrierKind, CredentialField, Credentials
 from outdial.carriers.name import CarrierName
 from outdial.carriers.vonage import callbacks
-from outdial.carriers.vonage.account import VonageCredentials
+from outdial.carriers.vonage.account import VonageAccount, VonageCredentials
+from outdial.carriers.vonage.calls import MAX_RING_TIMEOUT_S, VonageCalls
+from outdial.carriers.vonage.numbers import VonageNumbers
 from outdial.carriers.vonage.regions import REGIONS
-from outdial.carriers.vonage.rest import CAPABILITIES, VonageCarrier
 from outdial.carriers.vonage.stream import VonageStream
 
 
-def _open(credentials: Credentials, base_url: str | None) -> Carrier:
-    return VonageCarrier(VonageCredentials(**credentials), base_url=base_url)
+def _account(credentials: Credentials, base_url: str) -> VonageAccount:
+    return VonageAccount(VonageCredentials(**credentials), base_url=base_url)
 
 
 def _verify(
@@ -66,10 +66,21 @@ VONAGE = CarrierKind(
             multiline=True,
         ),
     ),
-    capabilities=CAPABILITIES,
+    capabilities=Capabilities(
+        ringing_event=True,
+        declined=True,
+        detection_of_fax=False,
+        detection_unsure=False,
+        price_in_callback=True,
+        idempotent_create=False,
+        signed_streams=True,
+        max_ring_timeout_s=MAX_RING_TIMEOUT_S,
+        calls_per_second=3.0,  # Vonage refuses what is more
+    ),
     regions=REGIONS,
     account_ref=lambda credentials: credentials["api_key"],
-    open=_open,
+    call_control=lambda credentials, base_url: VonageCalls(_account(credentials, base_url)),
+    number_control=lambda credentials, base_url: VonageNumbers(_account(credentials, base_url)),
     stream_codec=VonageStream,
     verify=_verify,
     parse=callbacks.parse,

@@ -1,4 +1,4 @@
-"""Numbers of a Vonage account: whose they are, what answers them, and making that us.
+"""Numbers of a Vonage account: whose they are, what answers them, and making that us (carriers.numbers.NumberControl).
 
 A number is linked to an application, and the application knows the URLs. Ours is made here with a key pair of its
 own, unless the user gave one. An update of an application replaces it whole: read, changed and written back.
@@ -11,7 +11,7 @@ from typing import Any
 
 from outdial.carriers.errors import CarrierError, CarrierRefused
 from outdial.carriers.numbers import Connected, NumberConnection, NumberRecord
-from outdial.carriers.vonage import tokens, words
+from outdial.carriers.vonage import mapping, tokens
 from outdial.carriers.vonage.account import VonageAccount
 from outdial.telephony.failures import FailureCode
 
@@ -52,26 +52,22 @@ class VonageNumbers:
         self._account = account
         self._application_id = account.credentials.application_id
 
+    async def check(self) -> None:
+        """The signature secret can't be checked: Vonage only ever uses it towards us."""
+        await self._account.get("/account/get-balance")
+        if self._application_id:
+            await self._application()
+            await self._account.voice("GET", "/v1/calls", query={"page_size": "1"}, repeatable=True)
+
     async def owns(self, number: str) -> NumberRecord | None:
         found = await self._find(number)
         return _record(found) if found else None
-
-    async def check_application(self) -> dict[str, Any]:
-        """The application whose id was given; raises CarrierRefused when our private key is not its."""
-        if not self._account.credentials.private_key:
-            raise CarrierRefused(*NO_PRIVATE_KEY)
-        key = self._account.private_key()
-        application = await self._account.applications("GET", self._application_id, repeatable=True)
-        public = _object(application, "keys").get("public_key")
-        if not isinstance(public, str) or not tokens.is_public_half(public, key):
-            raise CarrierRefused(*OTHER_KEY)
-        return application
 
     async def connection(self, number: str, *, inbound_url: str, callback_url: str) -> NumberConnection:
         found = await self._connectable(number)
         changes = []
         if self._application_id:
-            application = await self.check_application()
+            application = await self._application()
             now = _address(application)
             if self._voice(application, inbound_url, callback_url) != _object(application, "capabilities").get("voice"):
                 region = self._account.application_region
@@ -99,7 +95,7 @@ class VonageNumbers:
         undo: dict[str, Any] = {"app_id": self._application_id, "created": False}
         credentials: dict[str, str] = {}
         if self._application_id:
-            application = await self.check_application()
+            application = await self._application()
             before = _object(application, "capabilities").get("voice")
             wanted = self._voice(application, inbound_url, callback_url)
             if wanted != before:
@@ -130,7 +126,21 @@ class VonageNumbers:
             application = await self._account.applications("GET", undo["app_id"], repeatable=True)
             await self._put(application, undo["voice"])
 
+    async def aclose(self) -> None:
+        await self._account.aclose()
+
     # -- the application
+
+    async def _application(self) -> dict[str, Any]:
+        """The application whose id was given; raises CarrierRefused when our private key is not its."""
+        if not self._account.credentials.private_key:
+            raise CarrierRefused(*NO_PRIVATE_KEY)
+        key = self._account.private_key()
+        application = await self._account.applications("GET", self._application_id, repeatable=True)
+        public = _object(application, "keys").get("public_key")
+        if not isinstance(public, str) or not tokens.is_public_half(public, key):
+            raise CarrierRefused(*OTHER_KEY)
+        return application
 
     async def _create(self, inbound_url: str, callback_url: str) -> dict[str, str]:
         private_key = tokens.new_private_key()
@@ -190,7 +200,7 @@ class VonageNumbers:
         return found
 
     async def _find(self, number: str) -> dict[str, Any] | None:
-        msisdn = words.to_vonage(number)
+        msisdn = mapping.to_vonage(number)
         page = await self._page({"pattern": msisdn, "search_pattern": "1", "size": str(PAGE_SIZE), "index": "1"})
         return next((each for each in page if each.get("msisdn") == msisdn), None)
 
@@ -225,7 +235,7 @@ def _form(found: Mapping[str, Any]) -> dict[str, str]:
 def _record(found: Mapping[str, Any]) -> NumberRecord:
     features = found.get("features")
     return NumberRecord(
-        number=words.from_vonage(found.get("msisdn")),
+        number=mapping.from_vonage(found.get("msisdn")),
         carrier_number_id=str(found.get("msisdn")),
         name="",
         can_call=isinstance(features, list) and "VOICE" in features,

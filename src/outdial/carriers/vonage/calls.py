@@ -1,73 +1,40 @@
-"""Vonage's REST API, as far as calls need it: the verbs of carriers.calls.Carrier.
+"""Calls at Vonage, by REST: the verbs of carriers.calls.CallControl.
 
 Creating a call is not idempotent, so nothing here repeats one. A number that doesn't exist is no error of the
 request: the call is accepted, and a `rejected` or `failed` event follows. Source: developer.vonage.com/en/api/voice.
 """
 
-import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote
 
-import httpx
-
 from outdial.carriers.callbacks import CallbackReply, IncomingCall
 from outdial.carriers.calls import CarrierRecord, Detection, PlaceCall
 from outdial.carriers.errors import CarrierRefused, CarrierUncertain
-from outdial.carriers.kind import Capabilities
-from outdial.carriers.numbers import Connected, NumberConnection, NumberRecord
-from outdial.carriers.vonage import answer, words
-from outdial.carriers.vonage.account import VonageAccount, VonageCredentials
-from outdial.carriers.vonage.numbers import VonageNumbers
+from outdial.carriers.vonage import answer, mapping
+from outdial.carriers.vonage.account import VonageAccount
 from outdial.telephony.carrier_call import CarrierCall
 from outdial.telephony.failures import FailureCode
 
-CAPABILITIES = Capabilities(
-    ringing_event=True,
-    declined=True,
-    detection=True,
-    detection_message_end=True,
-    detection_of_fax=False,
-    detection_unsure=False,
-    transfer=True,
-    send_digits=True,
-    inbound=True,
-    price_in_callback=True,
-    signed_streams=True,
-    idempotent_create=False,
-    max_ring_timeout_s=120,
-    calls_per_second=3.0,  # Vonage refuses what is more
-)
-
+MAX_RING_TIMEOUT_S = 120
 MAX_LENGTH_S = 86400
 BEEP_TIMEOUT_S = (45, 120)  # least and most
 TRANSFER_RING_TIMEOUT_S = 25
 PAGE_SIZE, MAX_PAGES = 100, 10
 LIVE = ("started", "ringing", "answered", "machine")
 
-_DIGITS = re.compile(r"[0-9*#wW]{1,128}")
 
+class VonageCalls:
+    """The calls of one Vonage account (see carriers.calls.CallControl for the verbs and what they raise)."""
 
-class VonageCarrier:
-    """One Vonage account (see carriers.calls.Carrier for the verbs and what they raise)."""
-
-    capabilities = CAPABILITIES
-
-    def __init__(
-        self,
-        credentials: VonageCredentials,
-        *,
-        base_url: str | None = None,
-        transport: httpx.AsyncBaseTransport | None = None,
-    ) -> None:
-        self._account = VonageAccount(credentials, base_url=base_url, transport=transport)
-        self._numbers = VonageNumbers(self._account)
+    def __init__(self, account: VonageAccount) -> None:
+        self._account = account
 
     async def place_call(self, request: PlaceCall) -> CarrierCall:
-        from_ = words.to_vonage(request.from_)
+        from_ = mapping.to_vonage(request.from_)
         call: dict[str, Any] = {
-            "to": [{"type": "phone", "number": words.to_vonage(request.to)}],
+            "to": [{"type": "phone", "number": mapping.to_vonage(request.to)}],
             "from": {"type": "phone", "number": from_},
             # Inline instead of an answer URL: one request less between the answer and the first word.
             "ncco": answer.stream_answer(
@@ -79,7 +46,7 @@ class VonageCarrier:
             ),
             "event_url": [f"{request.callback_url}/event"],
             "event_method": "POST",
-            "ringing_timer": min(request.ring_timeout_s, CAPABILITIES.max_ring_timeout_s),
+            "ringing_timer": min(request.ring_timeout_s, MAX_RING_TIMEOUT_S),
             "length_timer": min(request.max_duration_s, MAX_LENGTH_S),
         }
         if request.detection is not Detection.OFF:
@@ -113,7 +80,7 @@ class VonageCarrier:
         calls = await self._all({"date_start": start})
         for status in LIVE:
             calls += await self._all({"status": status})
-        wanted = (words.to_vonage(to), words.to_vonage(from_))
+        wanted = (mapping.to_vonage(to), mapping.to_vonage(from_))
         ours = [call for call in calls if (_number(call.get("to")), _number(call.get("from"))) == wanted]
         records = {record.call.id: record for record in map(_record, ours)}
         latest = datetime.max.replace(tzinfo=UTC)
@@ -121,16 +88,9 @@ class VonageCarrier:
 
     async def transfer(self, call: CarrierCall, to: str, caller_id: str, callback_url: str) -> None:
         ncco = answer.transfer_answer(
-            words.to_vonage(to), words.to_vonage(caller_id), TRANSFER_RING_TIMEOUT_S, f"{callback_url}/transfer"
+            mapping.to_vonage(to), mapping.to_vonage(caller_id), TRANSFER_RING_TIMEOUT_S, f"{callback_url}/transfer"
         )
         await self._run(call, ncco)
-
-    async def send_digits(self, call: CarrierCall, digits: str, stream_url: str) -> None:
-        """`w` waits 0.5 s, `W` 1 s. The media stream stays open."""
-        if not _DIGITS.fullmatch(digits):
-            raise CarrierRefused(FailureCode.BAD_DIGITS, "Digits are 0-9, * and #, or w and W for a pause.")
-        body = {"digits": digits.replace("W", "pp").replace("w", "p")}
-        await self._account.voice("PUT", f"{_path(call)}/dtmf", call=call, json=body)
 
     async def say_and_hang_up(self, call: CarrierCall, sentence: str) -> None:
         await self._run(call, answer.talk(sentence))
@@ -142,7 +102,7 @@ class VonageCarrier:
         ncco = answer.stream_answer(
             stream_url,
             ref=ref,
-            from_=words.to_vonage(incoming.to),
+            from_=mapping.to_vonage(incoming.to),
             callback_url=callback_url,
             max_duration_s=max_duration_s,
         )
@@ -150,25 +110,6 @@ class VonageCarrier:
 
     async def refuse(self, incoming: IncomingCall, *, sentence: str | None) -> CallbackReply:
         return answer.reply(answer.reject() if sentence is None else answer.talk(sentence))
-
-    async def check(self) -> None:
-        """The signature secret can't be checked: Vonage only ever uses it towards us."""
-        await self._account.get("/account/get-balance")
-        if self._account.credentials.application_id:
-            await self._numbers.check_application()
-            await self._account.voice("GET", "/v1/calls", query={"page_size": "1"}, repeatable=True)
-
-    async def owns(self, number: str) -> NumberRecord | None:
-        return await self._numbers.owns(number)
-
-    async def connection(self, number: str, *, inbound_url: str, callback_url: str) -> NumberConnection:
-        return await self._numbers.connection(number, inbound_url=inbound_url, callback_url=callback_url)
-
-    async def connect(self, number: str, *, inbound_url: str, callback_url: str) -> Connected:
-        return await self._numbers.connect(number, inbound_url=inbound_url, callback_url=callback_url)
-
-    async def disconnect(self, number: str, undo: Mapping[str, Any], *, is_last: bool) -> None:
-        await self._numbers.disconnect(number, undo, is_last=is_last)
 
     async def aclose(self) -> None:
         await self._account.aclose()
@@ -213,24 +154,24 @@ def _call(reply: Mapping[str, Any]) -> CarrierCall:
 
 def _record(reply: Mapping[str, Any]) -> CarrierRecord:
     call, status = _call(reply), reply.get("status")
-    started_at, ended_at = words.instant(reply.get("start_time")), words.instant(reply.get("end_time"))
+    started_at, ended_at = mapping.instant(reply.get("start_time")), mapping.instant(reply.get("end_time"))
     at = ended_at or started_at or datetime.now(UTC)
-    progress = words.progress(
+    progress = mapping.progress(
         status if isinstance(status, str) else "",
         at=at,
         carrier_call=call,
         final=ended_at is not None,
-        duration_s=words.seconds(reply.get("duration")),
-    ) or words.progress("started", at=at, carrier_call=call, final=False)
+        duration_s=mapping.seconds(reply.get("duration")),
+    ) or mapping.progress("started", at=at, carrier_call=call, final=False)
     assert progress is not None
-    detected = status if isinstance(status, str) and status in words.ANSWERED_BY else None
-    verdict = words.verdict(detected, at=at, carrier_call=call) if detected else None
+    detected = status if isinstance(status, str) and status in mapping.ANSWERED_BY else None
+    verdict = mapping.verdict(detected, at=at, carrier_call=call) if detected else None
     return CarrierRecord(
         call=call,
         progress=progress,
         created_at=started_at,
         verdict=verdict,
-        price=words.price(reply.get("price")),
+        price=mapping.price(reply.get("price")),
     )
 
 

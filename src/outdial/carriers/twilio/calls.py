@@ -1,46 +1,22 @@
-"""Twilio's REST API, as far as calls need it: the verbs of carriers.calls.Carrier.
+"""Calls at Twilio, by REST: the verbs of carriers.calls.CallControl.
 
 Nothing here repeats a request by itself: Twilio has no idempotency key for creating a call, so a repeated
 POST dials a person twice. Source: twilio.com/docs/voice/api/call-resource.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote
 
-import httpx
-
 from outdial.carriers.callbacks import CallbackReply, IncomingCall
 from outdial.carriers.calls import CarrierRecord, Detection, PlaceCall
 from outdial.carriers.errors import CarrierRefused
-from outdial.carriers.kind import Capabilities
-from outdial.carriers.numbers import Connected, NumberConnection, NumberRecord
-from outdial.carriers.twilio import answer, errors, words
+from outdial.carriers.twilio import answer, errors, mapping
 from outdial.carriers.twilio.account import TwilioAccount, text_in, text_or_none
-from outdial.carriers.twilio.numbers import TwilioNumbers
-from outdial.carriers.twilio.regions import REGIONS
 from outdial.telephony.carrier_call import CarrierCall
-from outdial.telephony.failures import FailureCode
 
-CAPABILITIES = Capabilities(
-    ringing_event=True,
-    declined=False,  # only where the network's own code comes through
-    detection=True,
-    detection_message_end=True,
-    detection_of_fax=True,
-    detection_unsure=True,
-    transfer=True,
-    send_digits=True,
-    inbound=True,
-    price_in_callback=False,
-    signed_streams=True,
-    idempotent_create=False,
-    max_ring_timeout_s=600,
-    calls_per_second=1.0,  # Twilio queues what is more, and may then dial hours later
-)
-
+MAX_RING_TIMEOUT_S = 600
 STATUS_EVENTS = ("initiated", "ringing", "answered", "completed")
 DETECTION = {Detection.FAST: "Enable", Detection.MESSAGE_END: "DetectMessageEnd"}
 DETECTION_TIMEOUT_S = (3, 59)  # least and most
@@ -48,50 +24,11 @@ TRANSFER_RING_TIMEOUT_S = 25
 TWIML = "application/xml"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TwilioCredentials:
-    """One account. REST uses the API key when there is one; callbacks are signed with the auth token anyway.
+class TwilioCalls:
+    """The calls of one Twilio account (see carriers.calls.CallControl for the verbs and what they raise)."""
 
-    `next_auth_token` is the secondary token, while tokens are rotated.
-    """
-
-    account_sid: str
-    auth_token: str = field(repr=False)
-    next_auth_token: str = field(default="", repr=False)
-    api_key: str = ""
-    api_secret: str = field(default="", repr=False)
-
-    @property
-    def signing_tokens(self) -> Sequence[str]:
-        return [token for token in (self.auth_token, self.next_auth_token) if token]
-
-    @property
-    def basic_auth(self) -> tuple[str, str]:
-        if self.api_key:
-            return self.api_key, self.api_secret
-        return self.account_sid, self.auth_token
-
-
-class TwilioCarrier:
-    """One Twilio account (see carriers.calls.Carrier for the verbs and what they raise).
-
-    `base_url`: of a region or the simulator.
-    """
-
-    capabilities = CAPABILITIES
-
-    def __init__(
-        self,
-        credentials: TwilioCredentials,
-        *,
-        base_url: str | None = None,
-        transport: httpx.AsyncBaseTransport | None = None,
-    ) -> None:
-        auth = httpx.BasicAuth(*credentials.basic_auth)
-        self._account = TwilioAccount(
-            credentials.account_sid, base_url=base_url or REGIONS[0].url, auth=auth, transport=transport
-        )
-        self._numbers = TwilioNumbers(self._account)
+    def __init__(self, account: TwilioAccount) -> None:
+        self._account = account
 
     async def place_call(self, request: PlaceCall) -> CarrierCall:
         form: dict[str, str | Sequence[str]] = {
@@ -103,7 +40,7 @@ class TwilioCarrier:
             ),
             "StatusCallback": f"{request.callback_url}/status",
             "StatusCallbackEvent": STATUS_EVENTS,
-            "Timeout": str(min(request.ring_timeout_s, CAPABILITIES.max_ring_timeout_s)),
+            "Timeout": str(min(request.ring_timeout_s, MAX_RING_TIMEOUT_S)),
             "TimeLimit": str(request.max_duration_s),
         }
         if request.detection is not Detection.OFF:
@@ -143,14 +80,6 @@ class TwilioCarrier:
         twiml = answer.transfer_answer(to, caller_id, TRANSFER_RING_TIMEOUT_S, f"{callback_url}/transfer")
         await self._account.post(_path(call), {"Twiml": twiml})
 
-    async def send_digits(self, call: CarrierCall, digits: str, stream_url: str) -> None:
-        """Closes the media stream and opens a new one at `stream_url`: Twilio has no other way."""
-        try:
-            twiml = answer.digits_answer(digits, stream_url)
-        except ValueError as error:
-            raise CarrierRefused(FailureCode.BAD_DIGITS, str(error)) from error
-        await self._account.post(_path(call), {"Twiml": twiml})
-
     async def say_and_hang_up(self, call: CarrierCall, sentence: str) -> None:
         await self._account.post(_path(call), {"Twiml": answer.say_and_hang_up(sentence)})
 
@@ -165,24 +94,6 @@ class TwilioCarrier:
         twiml = answer.reject() if sentence is None else answer.say_and_hang_up(sentence)
         return CallbackReply(media_type=TWIML, body=twiml)
 
-    async def check(self) -> None:
-        account = await self._account.get()
-        if account.get("status") != "active":
-            raise errors.refusal(errors.NOT_ACTIVE)
-
-    async def owns(self, number: str) -> NumberRecord | None:
-        return await self._numbers.owns(number)
-
-    async def connection(self, number: str, *, inbound_url: str, callback_url: str) -> NumberConnection:
-        return await self._numbers.connection(number, inbound_url=inbound_url, callback_url=callback_url)
-
-    async def connect(self, number: str, *, inbound_url: str, callback_url: str) -> Connected:
-        return await self._numbers.connect(number, inbound_url=inbound_url, callback_url=callback_url)
-
-    async def disconnect(self, number: str, undo: Mapping[str, Any], *, is_last: bool) -> None:
-        """A Twilio number shares nothing with another."""
-        await self._numbers.disconnect(number, undo)
-
     async def aclose(self) -> None:
         await self._account.aclose()
 
@@ -196,23 +107,23 @@ def _path(call: CarrierCall) -> str:
 
 def _record(reply: Mapping[str, Any]) -> CarrierRecord:
     call, status = CarrierCall(id=text_in(reply, "sid")), text_in(reply, "status")
-    created_at, started_at = words.instant(reply.get("date_created")), words.instant(reply.get("start_time"))
-    updated_at, ended_at = words.instant(reply.get("date_updated")), words.instant(reply.get("end_time"))
+    created_at, started_at = mapping.instant(reply.get("date_created")), mapping.instant(reply.get("start_time"))
+    updated_at, ended_at = mapping.instant(reply.get("date_updated")), mapping.instant(reply.get("end_time"))
     now = datetime.now(UTC)
-    progress = words.progress(
+    progress = mapping.progress(
         status,
         # start_time of a call in progress is when it was answered, as far as billing goes
         at=ended_at or (started_at if status == "in-progress" else None) or updated_at or created_at or now,
         carrier_call=call,
         final=ended_at is not None,
-        duration_s=words.whole(reply.get("duration")),
-    ) or words.progress("initiated", at=created_at or now, carrier_call=call, final=False)
+        duration_s=mapping.whole(reply.get("duration")),
+    ) or mapping.progress("initiated", at=created_at or now, carrier_call=call, final=False)
     assert progress is not None
     answered_by = text_or_none(reply, "answered_by")
     return CarrierRecord(
         call=call,
         progress=progress,
         created_at=created_at,
-        verdict=words.verdict(answered_by, at=progress.at, carrier_call=call) if answered_by else None,
-        price=words.price(reply.get("price"), reply.get("price_unit")),
+        verdict=mapping.verdict(answered_by, at=progress.at, carrier_call=call) if answered_by else None,
+        price=mapping.price(reply.get("price"), reply.get("price_unit")),
     )

@@ -1,6 +1,7 @@
 import json
 from base64 import b64encode
 from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import unquote
@@ -22,8 +23,9 @@ from outdial.carriers.errors import (
     CarrierUnreachable,
 )
 from outdial.carriers.telnyx import answer
-from outdial.carriers.telnyx.account import TelnyxCredentials
-from outdial.carriers.telnyx.rest import TelnyxCarrier
+from outdial.carriers.telnyx.account import TelnyxAccount, TelnyxCredentials
+from outdial.carriers.telnyx.calls import TelnyxCalls
+from outdial.carriers.telnyx.numbers import TelnyxNumbers
 from outdial.simulator.callees import Sound
 from outdial.simulator.telnyx.amd import Tuning, listener
 from outdial.telephony.carrier_call import CarrierCall
@@ -67,10 +69,16 @@ class Naps(list):
         self.append(seconds)
 
 
-def carrier(telnyx: OtherEnd, naps: Naps | None = None, **changes: str) -> TelnyxCarrier:
-    fields = {name: getattr(CREDENTIALS, name) for name in CREDENTIALS.__slots__} | changes
-    sleep = Naps() if naps is None else naps
-    return TelnyxCarrier(TelnyxCredentials(**fields), transport=telnyx.transport, sleep=sleep)
+def account(telnyx: OtherEnd, **changes: str) -> TelnyxAccount:
+    return TelnyxAccount(replace(CREDENTIALS, **changes), transport=telnyx.transport)
+
+
+def carrier(telnyx: OtherEnd, naps: Naps | None = None, **changes: str) -> TelnyxCalls:
+    return TelnyxCalls(account(telnyx, **changes), sleep=Naps() if naps is None else naps)
+
+
+def numbers(telnyx: OtherEnd, **changes: str) -> TelnyxNumbers:
+    return TelnyxNumbers(account(telnyx, **changes))
 
 
 def reply(name: str) -> httpx.Response:
@@ -260,7 +268,6 @@ def test_secrets_stay_out_of_the_repr():
     [
         (lambda carrier: carrier.hang_up(CALL), "hang_up"),
         (lambda carrier: carrier.transfer(CALL, "+15551230003", FROM, CALLBACK_URL), "transfer"),
-        (lambda carrier: carrier.send_digits(CALL, "w123#", STREAM_URL), "send_digits"),
     ],
 )
 async def test_a_live_call_is_changed_as_recorded(verb, name):
@@ -280,12 +287,6 @@ async def test_ending_an_ended_call_is_no_error(name):
     await carrier(OtherEnd(error(name))).hang_up(CALL)
     with pytest.raises(CarrierRefused):
         await carrier(OtherEnd(error("bad_key"))).hang_up(CALL)
-
-
-async def test_digits_telnyx_cannot_send_are_refused_before_anything_is_sent():
-    for digits in ("", "call me", "p", "1" * 200):
-        with pytest.raises(CarrierRefused):
-            await carrier(OtherEnd()).send_digits(CALL, digits, STREAM_URL)
 
 
 async def test_who_is_left_alone_hears_a_sentence_to_its_end():
@@ -483,10 +484,10 @@ async def test_refusing_a_call_that_is_gone_is_no_error():
 async def test_good_credentials_pass_the_check():
     application = httpx.Response(200, json={"data": {"id": CONNECTION}})
     telnyx = OtherEnd(reply("balance"), application)
-    await carrier(telnyx).check()
+    await numbers(telnyx).check()
     assert_recorded_request(telnyx.requests[0], "balance")
     check(telnyx.last)
-    await carrier(OtherEnd(error("not_allowed")), connection_id="").check()  # a restricted key is a key
+    await numbers(OtherEnd(error("not_allowed")), connection_id="").check()  # a restricted key is a key
 
 
 @pytest.mark.parametrize(
@@ -501,5 +502,5 @@ async def test_good_credentials_pass_the_check():
 )
 async def test_an_account_that_cannot_call_fails_the_check(replies, changes, code):
     with pytest.raises(CarrierRefused) as raised:
-        await carrier(OtherEnd(*replies), **changes).check()
+        await numbers(OtherEnd(*replies), **changes).check()
     assert raised.value.code == code

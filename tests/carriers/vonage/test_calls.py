@@ -15,8 +15,10 @@ from outdial.carriers.callbacks import IncomingCall
 from outdial.carriers.calls import Detection, PlaceCall
 from outdial.carriers.errors import CarrierRefused, CarrierUncertain, CarrierUnreachable
 from outdial.carriers.vonage import tokens
-from outdial.carriers.vonage.account import VonageCredentials
-from outdial.carriers.vonage.rest import VonageCarrier
+from outdial.carriers.vonage.account import VonageAccount, VonageCredentials
+from outdial.carriers.vonage.calls import VonageCalls
+from outdial.carriers.vonage.numbers import VonageNumbers
+from outdial.carriers.vonage.regions import REGIONS
 from outdial.telephony.carrier_call import CarrierCall
 from outdial.telephony.price import Price
 from outdial.telephony.state import CallState, EndReason
@@ -54,8 +56,14 @@ SINCE = datetime(2026, 1, 1, 12, 0, tzinfo=UTC)
 INCOMING = IncomingCall(call=CALL, from_=TO, to=FROM, at=SINCE)
 
 
-def carrier(vonage: OtherEnd, credentials: VonageCredentials = CREDENTIALS, base_url: str | None = None):
-    return VonageCarrier(credentials, base_url=base_url, transport=vonage.transport)
+def carrier(
+    vonage: OtherEnd, credentials: VonageCredentials = CREDENTIALS, base_url: str = REGIONS[0].url
+) -> VonageCalls:
+    return VonageCalls(VonageAccount(credentials, base_url=base_url, transport=vonage.transport))
+
+
+def numbers(vonage: OtherEnd, base_url: str = REGIONS[0].url) -> VonageNumbers:
+    return VonageNumbers(VonageAccount(CREDENTIALS, base_url=base_url, transport=vonage.transport))
 
 
 def reply(name: str) -> httpx.Response:
@@ -214,7 +222,6 @@ def test_secrets_stay_out_of_the_repr():
     [
         (lambda carrier: carrier.hang_up(CALL), "hang_up"),
         (lambda carrier: carrier.transfer(CALL, "+15551230003", FROM, CALLBACK_URL), "transfer"),
-        (lambda carrier: carrier.send_digits(CALL, "w123#", STREAM_URL), "send_digits"),
     ],
 )
 async def test_a_live_call_is_changed_as_recorded(verb, name):
@@ -238,19 +245,6 @@ async def test_who_is_left_alone_hears_a_sentence():
     assert Talk(**action).text == "Sorry."
 
 
-@pytest.mark.parametrize(("digits", "sent"), [("1W2w#", "1pp2p#"), ("*0", "*0")])
-async def test_pauses_between_digits_are_half_seconds(digits, sent):
-    vonage = OtherEnd(reply("send_digits"))
-    await carrier(vonage).send_digits(CALL, digits, STREAM_URL)
-    assert vonage.json == {"digits": sent}
-
-
-async def test_digits_vonage_cannot_send_are_refused_before_anything_is_sent():
-    for digits in ("", "call me", "p1", "1" * 200):
-        with pytest.raises(CarrierRefused):
-            await carrier(OtherEnd()).send_digits(CALL, digits, STREAM_URL)
-
-
 async def test_ending_an_ended_call_is_no_error():
     await carrier(OtherEnd(recorded_error(RECORDED, "unknown_call"))).hang_up(CALL)
     with pytest.raises(CarrierRefused):
@@ -260,17 +254,16 @@ async def test_ending_an_ended_call_is_no_error():
 @pytest.mark.parametrize(
     ("verb", "raised"),
     [
-        (lambda carrier: carrier.hang_up(CALL), CarrierUnreachable),  # may be said twice
-        (lambda carrier: carrier.look_up(CALL), CarrierUnreachable),
-        (lambda carrier: carrier.check(), CarrierUnreachable),
-        (lambda carrier: carrier.send_digits(CALL, "1", STREAM_URL), CarrierUncertain),
-        (lambda carrier: carrier.transfer(CALL, TO, FROM, CALLBACK_URL), CarrierUncertain),
+        (lambda vonage: carrier(vonage).hang_up(CALL), CarrierUnreachable),  # may be said twice
+        (lambda vonage: carrier(vonage).look_up(CALL), CarrierUnreachable),
+        (lambda vonage: numbers(vonage).check(), CarrierUnreachable),
+        (lambda vonage: carrier(vonage).transfer(CALL, TO, FROM, CALLBACK_URL), CarrierUncertain),
     ],
 )
 @pytest.mark.parametrize("failure", [httpx.Response(503), httpx.ReadTimeout("no reply")], ids=type)
 async def test_what_does_no_harm_twice_is_safe_to_retry(verb, raised, failure):
     with pytest.raises(raised):
-        await verb(carrier(OtherEnd(failure)))
+        await verb(OtherEnd(failure))
 
 
 @pytest.mark.parametrize(
@@ -293,14 +286,16 @@ async def test_requests_about_a_call_go_to_its_region_if_that_is_vonages(region,
 
 async def test_a_region_is_for_calls_and_a_simulator_for_everything():
     vonage = OtherEnd(reply("hang_up"), reply("find_number"))
-    european = carrier(vonage, base_url="https://api-eu-3.vonage.com")
-    await european.hang_up(CALL)
-    await european.owns(FROM)
+    european = "https://api-eu-3.vonage.com"
+    await carrier(vonage, base_url=european).hang_up(CALL)
+    await numbers(vonage, european).owns(FROM)
     assert [request.url.host for request in vonage.requests] == ["api-eu-3.vonage.com", "rest.nexmo.com"]
     vonage = OtherEnd(reply("hang_up"), reply("find_number"))
-    simulated = carrier(vonage, base_url="http://127.0.0.1:4010")
-    await simulated.hang_up(CarrierCall(id=UUID, refs={"region_url": "https://api-us-3.vonage.com"}))
-    await simulated.owns(FROM)
+    simulated = "http://127.0.0.1:4010"
+    await carrier(vonage, base_url=simulated).hang_up(
+        CarrierCall(id=UUID, refs={"region_url": "https://api-us-3.vonage.com"})
+    )
+    await numbers(vonage, simulated).owns(FROM)
     assert {request.url.host for request in vonage.requests} == {"127.0.0.1"}
 
 
@@ -411,7 +406,7 @@ def application(**changes: object) -> httpx.Response:
 
 async def test_good_credentials_pass_the_check():
     vonage = OtherEnd(reply("balance"), application(), page())
-    await carrier(vonage).check()
+    await numbers(vonage).check()
     for request in vonage.requests:
         SPEC.check(request)
     assert [request.url.path for request in vonage.requests] == [
@@ -431,5 +426,5 @@ async def test_good_credentials_pass_the_check():
 )
 async def test_an_account_that_cannot_call_fails_the_check(replies, code):
     with pytest.raises(CarrierRefused) as raised:
-        await carrier(OtherEnd(*replies)).check()
+        await numbers(OtherEnd(*replies)).check()
     assert raised.value.code == code

@@ -1,46 +1,22 @@
-"""Telnyx's Call Control API, as far as calls need it: the verbs of carriers.calls.Carrier.
+"""Calls at Telnyx, by its Call Control API: the verbs of carriers.calls.CallControl.
 
 A dial is idempotent by `command_id` for a minute: sent again after an uncertain reply it rings once. Source:
 developers.telnyx.com, docs/voice/programmable-voice/{sending-commands, command-retries}.
 """
 
 import asyncio
-import re
-from base64 import b64decode
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote
 
-import httpx
-
 from outdial.carriers.callbacks import IncomingCall
 from outdial.carriers.calls import CarrierRecord, PlaceCall
 from outdial.carriers.errors import CarrierError, CarrierRefused, CarrierUncertain
-from outdial.carriers.kind import Capabilities
-from outdial.carriers.numbers import Connected, NumberConnection, NumberRecord
-from outdial.carriers.telnyx import answer, errors, history, words
-from outdial.carriers.telnyx.account import STANDARD, TelnyxAccount, TelnyxCredentials
-from outdial.carriers.telnyx.numbers import TelnyxNumbers
+from outdial.carriers.telnyx import answer, errors, history, mapping
+from outdial.carriers.telnyx.account import STANDARD, TelnyxAccount
 from outdial.telephony.carrier_call import CarrierCall
 from outdial.telephony.failures import FailureCode
-
-CAPABILITIES = Capabilities(
-    ringing_event=False,
-    declined=True,
-    detection=True,
-    detection_message_end=True,
-    detection_of_fax=True,
-    detection_unsure=True,
-    transfer=True,
-    send_digits=True,
-    inbound=True,
-    price_in_callback=True,
-    signed_streams=False,  # the token in the URL is all there is
-    idempotent_create=True,
-    max_ring_timeout_s=600,
-    calls_per_second=30.0,  # counted as 150 in 5 s; Telnyx refuses what is more
-)
 
 TRANSFER_RING_TIMEOUT_S = 25
 ANSWER_TRIES, ANSWER_PAUSE_S = 20, 0.25  # an incoming call is answered within moments of our command
@@ -50,33 +26,19 @@ NO_CONNECTION = (
     FailureCode.ACCOUNT_NOT_SET_UP,
     "There is no Call Control application for calls yet: connect a number, or give the application's id.",
 )
-BAD_PUBLIC_KEY = (
-    FailureCode.BAD_CREDENTIALS,
-    "The public key is not one of Telnyx's: copy it from the portal, Keys & Credentials, Public Key.",
-)
-
-_DIGITS = re.compile(r"[0-9A-D*#wW]{1,128}")
 
 
-class TelnyxCarrier:
-    """One Telnyx account (see carriers.calls.Carrier for the verbs and what they raise).
+class TelnyxCalls:
+    """The calls of one Telnyx account (see carriers.calls.CallControl for the verbs and what they raise).
 
     `sleep` waits, here while a sentence is spoken.
     """
 
-    capabilities = CAPABILITIES
-
     def __init__(
-        self,
-        credentials: TelnyxCredentials,
-        *,
-        base_url: str | None = None,
-        transport: httpx.AsyncBaseTransport | None = None,
-        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        self, account: TelnyxAccount, *, sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
     ) -> None:
-        self._account = TelnyxAccount(credentials, base_url=base_url, transport=transport)
-        self._numbers = TelnyxNumbers(self._account)
-        self._credentials = credentials
+        self._account = account
+        self._credentials = account.credentials
         self._sleep = sleep
 
     async def place_call(self, request: PlaceCall) -> CarrierCall:
@@ -118,8 +80,8 @@ class TelnyxCarrier:
                 raise
             is_over = True
         else:
-            ended_at = words.instant(record.get("end_time"))
-            started_at = words.instant(record.get("start_time"))
+            ended_at = mapping.instant(record.get("end_time"))
+            started_at = mapping.instant(record.get("start_time"))
             is_over, at = ended_at is not None, ended_at or started_at or at
             call = call.with_refs_of(_call(record))
             leg_id = call.refs.get("call_leg_id", "")
@@ -136,7 +98,7 @@ class TelnyxCarrier:
         """
         connection = quote(self._credentials.connection_id, safe="")
         active = await self._account.all(f"/connections/{connection}/active_calls")
-        ours = [each for each in active if words.read_client_state(each.get("client_state")) == ref]
+        ours = [each for each in active if mapping.read_client_state(each.get("client_state")) == ref]
         found = [await self.look_up(_call(each)) for each in ours]
         known = {record.call.refs.get("call_leg_id") for record in found}
         query = {
@@ -159,12 +121,6 @@ class TelnyxCarrier:
         await self._command(
             call, "transfer", answer.transfer(call.id, to, caller_id, TRANSFER_RING_TIMEOUT_S, callback_url)
         )
-
-    async def send_digits(self, call: CarrierCall, digits: str, stream_url: str) -> None:
-        """`w` waits 0.5 s, `W` 1 s. The media stream stays open."""
-        if not _DIGITS.fullmatch(digits):
-            raise CarrierRefused(FailureCode.BAD_DIGITS, "Digits are 0-9, A-D, * and #, or w and W for a pause.")
-        await self._command(call, "send_dtmf", answer.send_digits(digits))
 
     async def say_and_hang_up(self, call: CarrierCall, sentence: str) -> None:
         """Telnyx knows no "then": the sentence is given the time it takes. Unsaid, too, the call is ended."""
@@ -213,33 +169,6 @@ class TelnyxCarrier:
         if sentence is not None:
             await self.say_and_hang_up(incoming.call, sentence)
 
-    async def check(self) -> None:
-        try:
-            if len(b64decode(self._credentials.public_key, validate=True)) != 32:
-                raise CarrierRefused(*BAD_PUBLIC_KEY)
-        except ValueError as error:
-            raise CarrierRefused(*BAD_PUBLIC_KEY) from error
-        try:
-            await self._account.get("/balance")
-        except CarrierRefused as error:
-            # A restricted key that may not see the balance is a key all the same.
-            if error.carrier_code != errors.KEY_MAY_NOT:
-                raise
-        if self._credentials.connection_id:
-            await self._numbers.check_application()
-
-    async def owns(self, number: str) -> NumberRecord | None:
-        return await self._numbers.owns(number)
-
-    async def connection(self, number: str, *, inbound_url: str, callback_url: str) -> NumberConnection:
-        return await self._numbers.connection(number, inbound_url=inbound_url, callback_url=callback_url)
-
-    async def connect(self, number: str, *, inbound_url: str, callback_url: str) -> Connected:
-        return await self._numbers.connect(number, inbound_url=inbound_url, callback_url=callback_url)
-
-    async def disconnect(self, number: str, undo: Mapping[str, Any], *, is_last: bool) -> None:
-        await self._numbers.disconnect(number, undo, is_last=is_last)
-
     async def aclose(self) -> None:
         await self._account.aclose()
 
@@ -267,7 +196,7 @@ def _call(data: Mapping[str, Any]) -> CarrierCall:
 
 def _from_log(events: history.Events, leg_id: str) -> CarrierRecord | None:
     """A call of which only the log knows; None for a list without a readable time (commands alone)."""
-    times = [at for each in events if (at := words.instant(each.get("event_timestamp"))) is not None]
+    times = [at for each in events if (at := mapping.instant(each.get("event_timestamp"))) is not None]
     if not times:
         return None
     control_id = history.found([each.get("metadata") for each in events], "call_control_id") or leg_id
