@@ -9,14 +9,15 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
-from playwright.async_api import Browser, BrowserContext, Page, Playwright, async_playwright
+from playwright.async_api import Browser, BrowserContext, Page, Playwright, async_playwright, expect
 
 from browser.chromium import FLAGS, WHY_NOT, chromium
-from browser.demo import Demo, running_demo, signed_in
+from browser.demo import PATIENCE_MS, Demo, running_demo, signed_in
 from end_to_end.conftest import new_database
 
 __all__ = ["new_database"]
 
+expect.set_options(timeout=PATIENCE_MS)
 NO_ERROR = ("Failed to load resource",)  # the status is looked at where it matters
 
 
@@ -62,7 +63,7 @@ async def context(browser: Browser, demo: Demo, operator: dict[str, Any]) -> Asy
     context = await browser.new_context(
         base_url=demo.base_url, storage_state=operator, permissions=["clipboard-read", "clipboard-write"]  # type: ignore[arg-type]
     )
-    context.set_default_timeout(15_000)
+    context.set_default_timeout(PATIENCE_MS)
     yield context
     await context.close()
 

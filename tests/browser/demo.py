@@ -16,8 +16,12 @@ from typing import Any
 import httpx
 from playwright.async_api import Browser
 
+# How long to wait for what has to come. No test is about these times, and no wait lasts longer than it must: they have
+# to be longer than a busy computer takes.
 READY_S = 120.0
 STOP_S = 30.0
+PATIENCE_MS = 30_000
+A_CALL_MS = 120_000  # to its end
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,7 +36,7 @@ class Demo:
         headers = {"Authorization": self.api_key}
         return httpx.AsyncClient(base_url=self.base_url, headers=headers, timeout=30, trust_env=False)
 
-    async def call_ended(self, call_id: str, timeout_s: float = 60.0) -> dict[str, Any]:
+    async def call_ended(self, call_id: str, timeout_s: float = A_CALL_MS / 1000) -> dict[str, Any]:
         """The call once it has ended and its recording is there, if there is to be one."""
         async with self.api() as http, asyncio.timeout(timeout_s):
             while True:

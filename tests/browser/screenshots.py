@@ -14,6 +14,7 @@ from playwright.async_api import async_playwright
 
 from browser.chromium import FLAGS, WHY_NOT, chromium
 from browser.demo import Demo, running_demo, signed_in
+from browser.loading import Requests
 from browser.pages import PAGES
 
 THEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
@@ -43,9 +44,10 @@ async def take(folder: Path) -> None:
                     color_scheme=theme,
                 )
                 page = await context.new_page()
+                requests = Requests(page)
                 for name, path in PAGES.items():
                     await page.goto(path.format_map(ids))
-                    await page.wait_for_timeout(700)
+                    await requests.settled()
                     file = folder / f"{name}-{theme}.jpg"
                     await page.screenshot(path=file, type="jpeg", quality=QUALITY)
                     print(f"{file}  {file.stat().st_size // 1024} KiB")

@@ -1,6 +1,5 @@
 """The browser's phone rings, answers, talks, hangs up: with a voice for a microphone."""
 
-import asyncio
 import re
 import wave
 from collections.abc import AsyncIterator
@@ -13,7 +12,7 @@ from playwright.async_api import BrowserContext, Page, Playwright, expect
 
 from browser.chromium import FLAGS, chromium, microphone
 from browser.conftest import listen_to
-from browser.demo import Demo
+from browser.demo import A_CALL_MS, PATIENCE_MS, Demo
 from outdial.media.frames import silence
 from outdial.speech.offline import OfflineTextToSpeech
 
@@ -42,7 +41,7 @@ async def phone(playwright: Playwright, demo: Demo, operator: dict[str, Any], vo
     context: BrowserContext = await browser.new_context(
         base_url=demo.base_url, storage_state=operator, permissions=["microphone"]  # type: ignore[arg-type]
     )
-    context.set_default_timeout(20_000)
+    context.set_default_timeout(PATIENCE_MS)
     page = await context.new_page()
     complaints = listen_to(page)
     await page.goto("/phone")
@@ -63,9 +62,9 @@ async def test_it_rings_answers_talks_and_hangs_up(phone: Page, demo: Demo, carr
     await expect(phone.get_by_text("Connected")).to_be_visible()
     await expect(phone.get_by_text(re.compile("^Hello Jane, this is the automated assistant"))).to_be_visible()
     callee = phone.locator('.turn[data-speaker="callee"]').filter(has_text=re.compile("speaking|works", re.I)).first
-    await expect(callee).to_be_visible(timeout=30_000)
+    await expect(callee).to_be_visible(timeout=A_CALL_MS)
     await phone.get_by_role("button", name="1", exact=True).click()
-    await asyncio.sleep(0.5)
+    await expect(phone.locator('.turn[data-speaker="callee"]').filter(has_text="[1]")).to_be_visible()
     await phone.get_by_label("Phone", exact=True).get_by_role("button", name="Hang up").click()
     await expect(phone.get_by_text("You hung up")).to_be_visible()
     link = await phone.get_by_role("link", name="Open the call").get_attribute("href")

@@ -4,7 +4,8 @@ import re
 
 from playwright.async_api import Page, expect
 
-from browser.demo import Demo
+from browser.demo import A_CALL_MS, Demo
+from browser.loading import leading_elsewhere
 
 HUMAN = "+12025550100"
 
@@ -23,15 +24,15 @@ async def test_a_call_is_placed_from_the_modal_and_watched_to_its_end(page: Page
     await modal.get_by_role("button", name="Call", exact=True).click()
     await expect(modal.get_by_text("In progress")).to_be_visible()
     await expect(modal.get_by_text("Hello Jane, this is the automated assistant of Riverside Dental.")).to_be_visible()
-    await expect(modal.get_by_text("Completed")).to_be_visible(timeout=60_000)
-    await modal.get_by_role("link", name="Open the call").click()
+    await expect(modal.get_by_text("Completed")).to_be_visible(timeout=A_CALL_MS)
+    async with leading_elsewhere(page):
+        await modal.get_by_role("link", name="Open the call").click()
     await expect(page.get_by_text("Human").first).to_be_visible()
     audio = page.locator("audio")
-    await expect(audio).to_be_attached(timeout=10_000)
+    await expect(audio).to_be_attached()
     await page.get_by_role("button", name=re.compile("^Play")).first.click()
     await expect(page.locator(".turn.now").nth(0)).to_be_visible()  # the transcript follows
-    await page.wait_for_timeout(1000)
-    assert await audio.evaluate("audio => audio.currentTime") > 0.7
+    await page.wait_for_function("audio => audio.currentTime > 0.7", arg=await audio.element_handle())
 
 
 async def test_the_snippets_say_what_the_form_says(page: Page, demo: Demo):
@@ -47,6 +48,7 @@ async def test_the_snippets_say_what_the_form_says(page: Page, demo: Demo):
     await modal.get_by_role("tab", name="Python").click()
     await expect(modal.get_by_role("tabpanel")).to_contain_text('"amd": True')
     await modal.get_by_role("button", name="Copy").click()
+    await expect(page.get_by_text("Copied.")).to_be_visible()
     assert '"to": "+12025550101"' in await page.evaluate("navigator.clipboard.readText()")
 
 

@@ -9,10 +9,11 @@ from typing import Any, Literal
 import pytest
 import pytest_asyncio
 from axe_playwright_python.async_playwright import Axe
-from playwright.async_api import Browser, BrowserContext, Page, Response
+from playwright.async_api import Browser, BrowserContext, Response
 
 from browser.conftest import listen_to
 from browser.demo import Demo
+from browser.loading import Requests
 from browser.pages import PAGES
 
 SERIOUS = ("serious", "critical")
@@ -60,8 +61,9 @@ async def look(context: BrowserContext, path: str) -> Seen:
     seen = Seen(complaints=listen_to(page))
     finished: list[Response] = []
     page.on("response", lambda response: finished.append(response))
+    requests = Requests(page)
     await page.goto(path)
-    await settled(page)
+    await requests.settled()
     for response in finished:
         media_type = response.headers.get("content-type", "")
         seen.hosts.add(response.url.split("/")[2])
@@ -77,12 +79,6 @@ async def look(context: BrowserContext, path: str) -> Seen:
         await page.set_viewport_size({"width": width, "height": 800})
         seen.needed_widths[width] = await page.evaluate("document.documentElement.scrollWidth")
     return seen
-
-
-async def settled(page: Page) -> None:
-    """Once what is fetched after the page is there. (Live pages are never idle, so that can't be waited for.)"""
-    await page.wait_for_load_state("load")
-    await page.wait_for_timeout(400)
 
 
 @pytest.mark.parametrize("theme", THEMES)

@@ -6,6 +6,7 @@ from playwright.async_api import Browser, Page, expect
 
 from browser.conftest import listen_to
 from browser.demo import Demo
+from browser.loading import leading_elsewhere
 
 HUMAN = "+12025550100"
 
@@ -14,14 +15,15 @@ async def test_a_newcomer_gets_from_the_link_to_a_call(page: Page, demo: Demo):
     """The link itself was used up for the cookies of all tests; see `operator`."""
     await page.goto("/")
     await expect(page.get_by_role("heading", level=1, name=re.compile("Welcome to Outdial|Overview"))).to_be_visible()
-    await page.get_by_role("navigation", name="Main").get_by_role("link", name="Phone numbers").click()
+    async with leading_elsewhere(page):
+        await page.get_by_role("navigation", name="Main").get_by_role("link", name="Phone numbers").click()
     await page.get_by_role("button", name="View").first.click()
     modal = page.get_by_role("dialog", name="Outbound call API")
     await modal.get_by_role("textbox", name="Phone number").fill(HUMAN)
     await modal.get_by_role("button", name="Call", exact=True).click()
-    await expect(modal.get_by_text(re.compile("automated assistant"))).to_be_visible(timeout=20_000)
+    await expect(modal.get_by_text(re.compile("automated assistant"))).to_be_visible()
     await modal.get_by_role("button", name="Hang up").click()
-    await expect(modal.get_by_text("Completed")).to_be_visible(timeout=20_000)
+    await expect(modal.get_by_text("Completed")).to_be_visible()
     await page.keyboard.press("Escape")
     await page.get_by_role("navigation", name="Main").get_by_role("link", name="Calls").click()
     await expect(page.get_by_role("row").filter(has_text=HUMAN).first).to_be_visible()

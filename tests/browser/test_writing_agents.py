@@ -4,6 +4,8 @@ import re
 
 from playwright.async_api import Page, expect
 
+from browser.loading import leading_elsewhere
+
 SCRIPT = """agent:
   name: Survey
 start: question
@@ -23,7 +25,8 @@ async def test_a_script_is_edited_validated_and_published(page: Page):
     await page.get_by_role("button", name="New agent").first.click()
     dialog = page.get_by_role("dialog")
     await dialog.get_by_label("Name").fill("Survey")
-    await dialog.get_by_role("button", name=re.compile("^(Create|New|Make)")).click()
+    async with leading_elsewhere(page):
+        await dialog.get_by_role("button", name=re.compile("^(Create|New|Make)")).click()
     await expect(page.get_by_role("heading", level=1, name="Survey")).to_be_visible()
     source = page.get_by_label("Script, YAML")
     await source.fill(SCRIPT.replace("goto: thanks", "goto: nowhere"))
@@ -33,6 +36,7 @@ async def test_a_script_is_edited_validated_and_published(page: Page):
     await source.fill(SCRIPT)
     await expect(problems.get_by_role("listitem")).to_have_count(0)
     await page.get_by_role("button", name="Save draft").click()
+    await expect(page.get_by_text("Saved as version 2.")).to_be_visible()
     await expect(page.get_by_role("button", name="Save draft")).to_have_attribute("aria-disabled", "true")
     played = page.get_by_role("button", name=re.compile("^Play")).first
     async with page.expect_response("**/v1/agents/preview") as heard:
@@ -57,13 +61,15 @@ async def test_a_script_is_edited_validated_and_published(page: Page):
 
 async def test_what_was_not_saved_survives_a_reload(page: Page):
     await page.goto("/agents")
-    await page.get_by_role("row").filter(has_text="Appointment reminder").get_by_role("link").first.click()
+    async with leading_elsewhere(page):
+        await page.get_by_role("row").filter(has_text="Appointment reminder").get_by_role("link").first.click()
     source = page.get_by_label("Script, YAML")
     text = await source.input_value()
     await source.fill(text + "\n# half a thought")
-    await page.wait_for_timeout(600)
+    await expect(page.get_by_text("with unsaved changes")).to_be_visible()
     await page.reload()
     await expect(source).to_have_value(re.compile("half a thought"))
     await page.get_by_role("button", name="Discard them").click()
     await page.get_by_role("dialog", name="Are you sure?").get_by_role("button", name=re.compile("Discard|Yes")).click()
-    assert (await source.input_value()).strip() == text.strip()
+    await expect(source).to_have_value(text)
+    await expect(page.get_by_text("with unsaved changes")).to_be_hidden()

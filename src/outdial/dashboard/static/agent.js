@@ -41,7 +41,8 @@ function keep() {
 
 function state() {
   byId("editing").textContent = changed() ? `Version ${base}, with unsaved changes` : `Version ${base}`;
-  byId("save")?.setAttribute("aria-disabled", String(!changed()));
+  const button = byId("save");
+  if (button?.dataset.busy === undefined) button?.setAttribute("aria-disabled", String(!changed()));
   if (changed() || !mayEdit) return;
   for (const id of ["restored", "conflict", "not-saved"]) byId(id).hidden = true;
 }
@@ -156,7 +157,7 @@ async function openVersion(version) {
 }
 
 const actions = {
-  save: (button) => busy(button, save),
+  save: (button) => busy(button, save).finally(state), // a button that was busy can be pressed again
   publish: (button) => busy(button, async () => (await save()) && show(`/agents/${agentId}/publish`)),
   discard: async () => (await confirmed("Your unsaved changes are taken out of the editor.", "Discard")) && discard(),
   overrule: (button) => busy(button, () => ((base = newer), save())),
