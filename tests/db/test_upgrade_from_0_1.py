@@ -29,7 +29,7 @@ from outdial.api.app import create_api
 from outdial.api.services import Services
 from outdial.callbacks.inbox import Callbacks
 from outdial.calls.claim import claim_due_calls
-from outdial.calls.takeover import take_over
+from outdial.calls.ownership import take_over
 from outdial.carriers.name import CarrierName
 from outdial.carriers.registry import CARRIERS
 from outdial.db.embedded import EmbeddedPostgres
