@@ -25,9 +25,10 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 import outdial.db.migrate as migrate
 from db.whole_database import Rows, lost, read_rows, schema_of
+from outdial.accounts.genuine import Genuine
 from outdial.api.app import create_api
 from outdial.api.services import Services
-from outdial.callbacks.inbox import Callbacks
+from outdial.callbacks.inbox import Inbox
 from outdial.calls.claim import claim_due_calls
 from outdial.calls.ownership import take_over
 from outdial.carriers.name import CarrierName
@@ -281,7 +282,7 @@ async def test_callbacks_that_nobody_had_looked_at_are_worked_through(copy, sett
     async with copy.connect() as conn:
         [attempt_id, repeated] = (await conn.execute(unhandled)).scalars()
     assert repeated == attempt_id
-    working = asyncio.create_task(Callbacks(copy, settings, secret_box, no_carrier).run())
+    working = asyncio.create_task(Inbox(copy, settings, Genuine(copy, secret_box), no_carrier).run())
     async with asyncio.timeout(10), copy.connect() as conn:
         while (await conn.execute(unhandled)).all():  # noqa: ASYNC110 - what has been handled is announced nowhere
             await asyncio.sleep(0.01)
