@@ -11,7 +11,7 @@ import asyncio
 import json
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,14 +25,13 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 import outdial.db.migrate as migrate
 from db.whole_database import Rows, lost, read_rows, schema_of
+from outdial.accounts.clients import Accounts
 from outdial.accounts.genuine import Genuine
 from outdial.api.app import create_api
 from outdial.api.services import Services
 from outdial.callbacks.inbox import Inbox
 from outdial.calls.claim import claim_due_calls
 from outdial.calls.ownership import take_over
-from outdial.carriers.name import CarrierName
-from outdial.carriers.registry import CARRIERS
 from outdial.db.embedded import EmbeddedPostgres
 from outdial.db.engine import create_engine
 from outdial.db.notify import Notifications
@@ -242,13 +241,10 @@ async def test_a_person_signs_in_with_the_password_they_had(copy):
 
 
 async def test_the_credentials_of_every_carrier_account_can_be_used(upgrade, upgraded, secret_box):
-    async with upgraded.connect() as conn:
-        accounts = (await conn.execute(text("SELECT id, carrier, credentials, base_url FROM carrier_accounts"))).all()
-    assert {account.id for account in accounts} == upgrade.before["carrier_accounts"].keys()
-    for account in accounts:
-        kind = CARRIERS[CarrierName(account.carrier)]
-        client = kind.open(secret_box.decrypt(account.credentials), account.base_url)
-        await client.aclose()
+    accounts = Accounts(upgraded, secret_box)
+    for account_id in upgrade.before["carrier_accounts"]:
+        await accounts.carrier(account_id)
+    await accounts.aclose()
 
 
 # -- and goes on with it -------------------------------------------------------------------------------------
@@ -282,11 +278,14 @@ async def test_callbacks_that_nobody_had_looked_at_are_worked_through(copy, sett
     async with copy.connect() as conn:
         [attempt_id, repeated] = (await conn.execute(unhandled)).scalars()
     assert repeated == attempt_id
-    working = asyncio.create_task(Inbox(copy, settings, Genuine(copy, secret_box), no_carrier).run())
+    inbox = Inbox(copy, settings, Genuine(copy, secret_box), no_carrier)
+    working = asyncio.create_task(inbox.run())
     async with asyncio.timeout(10), copy.connect() as conn:
         while (await conn.execute(unhandled)).all():  # noqa: ASYNC110 - what has been handled is announced nowhere
             await asyncio.sleep(0.01)
     working.cancel()
+    with suppress(asyncio.CancelledError):
+        await working
     async with copy.connect() as conn:
         state = "SELECT a.state, c.answered_by ->> 'category' FROM attempts a JOIN calls c ON c.id = a.call_id"
         row = (await conn.execute(text(f"{state} WHERE a.id = :id"), {"id": attempt_id})).one()
