@@ -322,3 +322,4 @@ def spare_startup_from_collection() -> None:
     collection took a tenth of a second with it, in which no frame leaves."""
     gc.collect()
     gc.freeze()
+    gc.set_threshold(10_000, 20, 20)  # the default of 700 new objects is reached several times a request

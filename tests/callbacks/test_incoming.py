@@ -60,8 +60,7 @@ class Caller:
 
     async def ended(self, status="completed", *, call=1):
         answer = await self.tells("status", CallSid=sid(call), CallStatus=status, CallDuration="1")
-        while await self.inbox._handle_one():
-            pass
+        await self.inbox._handle_left()
         return answer
 
 

@@ -10,12 +10,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
+from typing import Any
 
-from sqlalchemy import Select, exists, select, update
+from sqlalchemy import Text, bindparam, exists, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from sqlalchemy.sql.dml import ReturningUpdate
 
 from outdial.accounts.clients import OpenCarrier
 from outdial.accounts.genuine import Genuine
@@ -27,8 +29,8 @@ from outdial.carriers.callbacks import TRANSFER_FAILED, BadCallback, Callback, C
 from outdial.carriers.errors import CarrierError
 from outdial.carriers.name import CarrierName
 from outdial.carriers.registry import CARRIERS
-from outdial.db.engine import autocommit
-from outdial.db.tables import attempts, callbacks
+from outdial.db.engine import autocommit, reading
+from outdial.db.tables import callbacks
 from outdial.db.wake import Wake
 from outdial.settings import Settings
 from outdial.telephony.carrier_call import CarrierCall
@@ -36,7 +38,10 @@ from outdial.telephony.state import Ending, EndReason
 
 logger = logging.getLogger(__name__)
 
-AT_ONCE = 4    # attempts whose callbacks are handled at the same time
+AT_ONCE = 8                         # attempts whose callbacks are handled at the same time
+LEFT_AT_ONCE = 100
+BUSY_WAITS_S = (0.05, 0.1, 0.2, 0.4)
+TRY_AGAIN_S = 1.0
 FINISH_S = 5.0
 
 
@@ -49,11 +54,10 @@ class Received(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Stored:
-    """A callback as it was kept, with its attempt's carrier."""
+    """A callback as it was kept."""
 
     id: int
     attempt_id: str
-    carrier: CarrierName
     kind: str
     headers: Mapping[str, str]
     body: str
@@ -68,8 +72,12 @@ class Inbox:
         self._settings = settings
         self._genuine = genuine
         self._open_carrier = open_carrier
-        self._apologies = Background()
-        self._arrived = Wake()
+        self._arrived = Wake()                # ids of attempts
+        self._arrived.tell()                  # callbacks of an earlier process
+        self._stored: dict[str, int] = {}     # callbacks that came here and wait, by attempt
+        self._at_work: set[str] = set()       # attempts whose callbacks are being handled; "": what is left
+        self._slots = asyncio.Semaphore(AT_ONCE)
+        self._background = Background()
 
     async def receive(
         self, *, carrier: CarrierName, attempt_id: str, kind: str, url: str, headers: Mapping[str, str], body: bytes
@@ -92,74 +100,101 @@ class Inbox:
         self, attempt_id: str, kind: str, callback: Callback, *, headers: Mapping[str, str], body: bytes
     ) -> None:
         """Keep a verified callback, to be worked through; a repeat is kept once."""
+        kept = {
+            "attempt_id": attempt_id,
+            "kind": kind,
+            "dedupe_key": callback.dedupe_key,
+            "headers": {name.lower(): value for name, value in headers.items() if _worth_keeping(name)},
+            "body": body.decode("utf-8", "replace").replace("\0", ""),
+        }
         async with autocommit(self._engine) as conn:
-            await conn.execute(
-                insert(callbacks)
-                .values(
-                    attempt_id=attempt_id,
-                    kind=kind,
-                    dedupe_key=callback.dedupe_key,
-                    headers={name.lower(): value for name, value in headers.items() if _worth_keeping(name)},
-                    body=body.decode("utf-8", "replace").replace("\0", ""),
-                )
-                .on_conflict_do_nothing()
-            )
-        self._arrived.tell()
+            stored = await conn.execute(_STORE, kept)
+        if stored.rowcount:
+            self._stored[attempt_id] = self._stored.get(attempt_id, 0) + 1
+            self._arrived.tell(attempt_id)
 
     def reply(self, carrier: CarrierName, kind: str, body: bytes) -> CallbackReply | None:
         """What a stored callback is answered with, where the carrier reads the answer."""
         return CARRIERS[carrier].reply(kind, body)
 
     async def run(self) -> None:
-        """Work through stored callbacks until cancelled, also those of a process that died."""
+        """Work through stored callbacks until cancelled: at once through those that come to this process, and now and
+        then through what another has left."""
         try:
             while True:
-                try:
-                    await asyncio.gather(*(self._handle_all() for _ in range(AT_ONCE)))
-                except Exception:
-                    logger.exception("Callbacks not handled; trying again")
-                    await asyncio.sleep(1)
-                    continue
-                await self._arrived.wait(self._settings.sweep_every_s)
+                for attempt_id in await self._arrived.wait(self._settings.sweep_every_s):
+                    if attempt_id not in self._at_work:
+                        self._at_work.add(attempt_id)
+                        work = self._handle_stored(attempt_id) if attempt_id else self._handle_left()
+                        self._background.start(work, name=f"callbacks {attempt_id}")
         finally:
-            await self._apologies.finish(FINISH_S)
+            await self._background.finish(FINISH_S)
 
-    async def _handle_all(self) -> None:
-        while await self._handle_one():
-            pass
+    async def _handle_stored(self, attempt_id: str) -> None:
+        """As many callbacks of an attempt as have come to this process."""
+        try:
+            async with self._slots:
+                waits_s = iter(BUSY_WAITS_S)
+                while self._stored.get(attempt_id):
+                    if await self._handle_next(attempt_id):
+                        self._stored[attempt_id] -= 1
+                    elif (wait_s := next(waits_s, None)) is not None:
+                        await asyncio.sleep(wait_s)  # another process is at an earlier one
+                    else:
+                        break  # handled by another already, or it will be
+        except Exception:
+            logger.exception("Callback not handled; trying again", extra={"attempt_id": attempt_id})
+            await asyncio.sleep(TRY_AGAIN_S)
+            self._arrived.tell(attempt_id)
+        else:
+            self._stored.pop(attempt_id, None)
+        finally:
+            self._at_work.discard(attempt_id)
 
-    async def _handle_one(self) -> bool:
-        """Claim and handle the oldest callback whose attempt nobody is at; False when there is none."""
+    async def _handle_left(self) -> None:
+        """Whatever is there and nobody is at: of a process that died, or did not come to it yet."""
+        try:
+            async with reading(self._engine) as conn:
+                left = (await conn.execute(_LEFT)).scalars().all()
+            for attempt_id in left:
+                while await self._handle_next(attempt_id):
+                    pass
+        except Exception:
+            logger.exception("Callbacks not handled; trying again")
+        finally:
+            self._at_work.discard("")
+
+    async def _handle_next(self, attempt_id: str) -> bool:
+        """Claim and handle an attempt's oldest callback; False when there is none, or somebody is at it."""
         stored: _Stored | None = None
         left_alone: tuple[Held, CarrierCall] | None = None
         try:
             async with self._engine.begin() as conn:
-                stored = await _claim(conn)
+                stored = await _claim(conn, attempt_id)
                 if stored is None:
                     return False
                 left_alone = await self._handle(conn, stored)
-                await _mark_handled(conn, stored)
         except (OperationalError, InterfaceError, PoolTimeoutError):
             raise  # the database's trouble, not this callback's: it is tried again
         except Exception:
             if stored is None:
                 raise
             # It would fail again, and keep the attempt's others waiting. The sweep asks the carrier instead.
-            logger.exception("Callback not handled", extra={"attempt_id": stored.attempt_id})
+            logger.exception("Callback not handled", extra={"attempt_id": attempt_id})
             async with autocommit(self._engine) as conn:
-                await _mark_handled(conn, stored)
+                await conn.execute(update(callbacks).where(callbacks.c.id == stored.id).values(handled_at=func.now()))
         if left_alone is not None:
-            self._apologies.start(self._apologize(*left_alone), name="transfer apology")
+            self._background.start(self._apologize(*left_alone), name="transfer apology")
         return True
 
     async def _handle(self, conn: AsyncConnection, stored: _Stored) -> tuple[Held, CarrierCall] | None:
         """Carry out what a callback means; the call on which somebody was left alone by a failed transfer."""
-        callback = CARRIERS[stored.carrier].parse(
-            stored.kind, stored.body.encode(), headers=stored.headers, received_at=stored.received_at
-        )
         held = await lock_attempt(conn, stored.attempt_id)
         if held is None:
             return None
+        callback = CARRIERS[CarrierName(held.attempt.carrier)].parse(
+            stored.kind, stored.body.encode(), headers=stored.headers, received_at=stored.received_at
+        )
         if callback.event is not None:
             await apply(conn, held, callback.event, check_in_s=self._settings.silent_after_s)
         if callback.price is not None and _is_about(held, callback.call):
@@ -182,14 +217,13 @@ class Inbox:
             logger.warning("Transfer apology failed", extra={"attempt_id": attempt.id, **error.codes})
 
 
-async def _claim(conn: AsyncConnection) -> _Stored | None:
-    row = (await conn.execute(_OLDEST)).one_or_none()
+async def _claim(conn: AsyncConnection, attempt_id: str) -> _Stored | None:
+    row = (await conn.execute(_CLAIM, {"attempt": attempt_id})).one_or_none()
     if row is None:
         return None
     return _Stored(
         id=row.id,
-        attempt_id=row.attempt_id,
-        carrier=CarrierName(row.carrier),
+        attempt_id=attempt_id,
         kind=row.kind,
         headers=row.headers,
         body=row.body,
@@ -197,39 +231,33 @@ async def _claim(conn: AsyncConnection) -> _Stored | None:
     )
 
 
-async def _mark_handled(conn: AsyncConnection, stored: _Stored) -> None:
-    await conn.execute(
-        update(callbacks).where(callbacks.c.id == stored.id).values(handled_at=datetime.now(UTC))
-    )
+def _claiming() -> ReturningUpdate[Any]:
+    """Claimed by being marked as handled: that lasts if the transaction does.
 
-
-def _oldest() -> Select[tuple[int, str, str, str, dict[str, str], str, datetime]]:
-    """Only the first of each attempt can be claimed: while one process is at it, the next is not handled by another."""
-    earlier = callbacks.alias("earlier")
+    Only the first that is left can be claimed: while one process is at it, the next is not handled by another.
+    """
+    unhandled, earlier = callbacks.alias("unhandled"), callbacks.alias("earlier")
     has_earlier = exists().where(
-        earlier.c.attempt_id == callbacks.c.attempt_id,
+        earlier.c.attempt_id == unhandled.c.attempt_id,
         earlier.c.handled_at.is_(None),
-        earlier.c.id < callbacks.c.id,
+        earlier.c.id < unhandled.c.id,
     )
-    return (
-        select(
-            callbacks.c.id,
-            callbacks.c.attempt_id,
-            attempts.c.carrier,
-            callbacks.c.kind,
-            callbacks.c.headers,
-            callbacks.c.body,
-            callbacks.c.received_at,
+    first = (
+        select(unhandled.c.id)
+        .where(
+            unhandled.c.attempt_id == bindparam("attempt", type_=Text), unhandled.c.handled_at.is_(None), ~has_earlier
         )
-        .join(attempts, attempts.c.id == callbacks.c.attempt_id)
-        .where(callbacks.c.handled_at.is_(None), ~has_earlier)
-        .order_by(callbacks.c.id)
-        .limit(1)
-        .with_for_update(of=callbacks, skip_locked=True)
+        .with_for_update(skip_locked=True)
     )
+    columns = (callbacks.c.id, callbacks.c.kind, callbacks.c.headers, callbacks.c.body, callbacks.c.received_at)
+    claimed = update(callbacks).where(callbacks.c.id == first.scalar_subquery()).values(handled_at=func.now())
+    return claimed.returning(*columns)
 
 
-_OLDEST = _oldest()
+# Built once: putting them together takes as long as running them.
+_STORE = insert(callbacks).on_conflict_do_nothing()
+_CLAIM = _claiming()
+_LEFT = select(callbacks.c.attempt_id).where(callbacks.c.handled_at.is_(None)).distinct().limit(LEFT_AT_ONCE)
 
 
 def _is_about(held: Held, call: CarrierCall | None) -> bool:

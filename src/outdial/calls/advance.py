@@ -6,14 +6,14 @@ for a call row (SKIP LOCKED) and only writes attempts of its own, so the two can
 
 import logging
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 from sqlalchemy import update
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from outdial.calls.changes import end_call, move_on, queue_again
+from outdial.calls.changes import change_attempt, end_call, move_on, queue_again
 from outdial.calls.events import add_event
-from outdial.calls.records import AttemptRecord, Held, error_json, lock_attempt
+from outdial.calls.records import AttemptRecord, CallRecord, Held, error_json, lock_attempt
 from outdial.calls.workers import is_dead
 from outdial.db.engine import autocommit
 from outdial.db.notify import notify
@@ -34,7 +34,6 @@ from outdial.telephony.verdict import Verdict, revised
 logger = logging.getLogger(__name__)
 
 AUDIO_CHECK_S = 11.0   # an answered call without audio is looked at this soon
-PRICE_AFTER_S = 180.0  # carriers that don't tell the price by themselves, or whose word was lost, know it by then
 
 NO_MEDIA = CallError(
     code=FailureCode.NO_MEDIA, message="The call was answered, but it ended before its audio reached Outdial."
@@ -85,54 +84,24 @@ async def progress(conn: AsyncConnection, held: Held, event: Progress, check_in_
         if before.carrier_call is None and event.carrier_call is not None:
             await _was_placed_after_all(conn, before, event.carrier_call, event.state)
         return _unchanged(held)
-    now = datetime.now(UTC)
-    await _write(conn, before, after, now, check_in_s)
+    if after.carrier_call is not None:
+        after = replace(after, unknown_since=None)  # the carrier spoke of it
+    if after.state is CallState.IN_PROGRESS and after.stream_opened_at is None:
+        check_in_s = min(check_in_s, AUDIO_CHECK_S)
+    if after.state is before.state:
+        state = call.state
+        await change_attempt(conn, after, check_in_s=check_in_s)
+    elif after.state is CallState.ENDED:
+        state = await _end(conn, call, after)
+    else:
+        state = await move_on(conn, call, after, at=event.at, check_in_s=check_in_s)
     if call.hang_up_requested_at is not None and before.carrier_call is None and after.carrier_call is not None:
         await notify(conn, "outdial_control", call.id)  # only now can the carrier be asked to
-    if after.state is before.state:
-        return _unchanged(held)
-    if after.state is CallState.ENDED:
-        state = await _end(conn, held, after, now)
-    else:
-        state = await move_on(
-            conn, call, after.state, attempt=after.number, at=event.at, answered_at=after.answered_at
-        )
-    return Applied(call_id=call.id, call_state=state, changed=True)
+    return Applied(call_id=call.id, call_state=state, changed=after.state is not before.state)
 
 
 def _unchanged(held: Held) -> Applied:
     return Applied(call_id=held.call.id, call_state=held.call.state, changed=False)
-
-
-async def _write(
-    conn: AsyncConnection, before: AttemptRecord, after: AttemptRecord, now: datetime, check_in_s: float
-) -> None:
-    if after.state is CallState.IN_PROGRESS and after.stream_opened_at is None:
-        check_in_s = min(check_in_s, AUDIO_CHECK_S)
-    await conn.execute(
-        update(attempts)
-        .where(attempts.c.id == before.id, attempts.c.state == before.state)
-        .values(
-            state=after.state,
-            carrier_call_id=after.carrier_call.id if after.carrier_call else None,
-            carrier_refs=dict(after.carrier_call.refs) if after.carrier_call else {},
-            end_reason=after.end_reason,
-            error=error_json(after.error),
-            ringing_at=after.ringing_at,
-            answered_at=after.answered_at,
-            ended_at=after.ended_at,
-            price_due_at=_price_due_at(after, now),
-            unknown_since=after.unknown_since if after.carrier_call is None else None,  # the carrier spoke of it
-            check_at=now + timedelta(seconds=check_in_s),
-        )
-    )
-
-
-def _price_due_at(after: AttemptRecord, now: datetime) -> datetime | None:
-    """When the carrier is to be asked what an answered call has cost, if it has not told by then."""
-    if after.state is not CallState.ENDED or after.answered_at is None or after.price is not None:
-        return None
-    return None if after.carrier_call is None else now + timedelta(seconds=PRICE_AFTER_S)
 
 
 async def _with_our_reason(conn: AsyncConnection, event: Progress, attempt: AttemptRecord) -> Progress:
@@ -164,21 +133,18 @@ async def _was_placed_after_all(
     logger.error("Attempt written off as never placed exists at the carrier", extra=fields)
 
 
-async def _end(conn: AsyncConnection, held: Held, after: AttemptRecord, now: datetime) -> CallState:
+async def _end(conn: AsyncConnection, call: CallRecord, after: AttemptRecord) -> CallState:
     """The attempt is over: queue the next one, or end the call."""
-    call = held.call
     assert after.end_reason is not None
     assert after.ended_at is not None
-    next_due = call.retry.next_attempt_at(after.end_reason, after.number, now) if call.retry else None
-    if next_due is not None and (call.hang_up_requested_at or (call.expires_at and next_due >= call.expires_at)):
-        next_due = None
-    if next_due is not None:
+    next_due = None
+    if call.retry is not None and call.hang_up_requested_at is None:
+        next_due = call.retry.next_attempt_at(after.end_reason, after.number, datetime.now(UTC))
+    if next_due is not None and (call.expires_at is None or next_due < call.expires_at):
         why = {"attempt_end_reason": after.end_reason, "error": error_json(after.error)}
-        return await queue_again(conn, call, next_due, attempt=after.number, why=why)
+        return await queue_again(conn, call, after, next_due, why=why)
     ending = Ending(end_reason=after.end_reason, error=after.error)
-    return await end_call(
-        conn, call, ending, attempt=after.number, ended_at=after.ended_at, answered_at=after.answered_at
-    )
+    return await end_call(conn, call, ending, attempt=after, ended_at=after.ended_at)
 
 
 async def note_ending(engine: AsyncEngine, attempt_id: str, ending: Ending) -> None:

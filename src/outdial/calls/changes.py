@@ -1,48 +1,53 @@
 """Every change of a call's state after it was stored: it moves on, waits again, or ends.
 
-Each is one statement that also gives the line back where the change frees it, and tells of itself in `call_events`.
-
-This is where a later hook on the life of a call stands: what happened is what was written here.
+Each is one statement that also changes the attempt it follows from, gives the line back where the change frees it, and
+tells of itself in `call_events`. This is where a later hook on the life of a call stands: what happened is what was
+written here.
 """
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import DateTime, Executable, Text, bindparam, func, update
+from sqlalchemy import CTE, DateTime, Executable, ScalarSelect, Text, Update, bindparam, func, select, true, update
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from outdial.calls.events import event, with_event
-from outdial.calls.records import CallRecord, error_json
-from outdial.db.tables import calls
+from outdial.calls.records import AttemptRecord, CallRecord, error_json
+from outdial.db.tables import attempts, calls
 from outdial.lines.pool import giving_back
 from outdial.telephony.state import CallState, Ending
 
+PRICE_AFTER_S = 180.0  # carriers that don't tell the price by themselves, or whose word was lost, know it by then
+
+
+async def change_attempt(conn: AsyncConnection, attempt: AttemptRecord, *, check_in_s: float) -> None:
+    """Write an attempt down whose state is as it was: only what its carrier calls it has changed. It is locked, as in
+    all of these; the sweep looks at it again in `check_in_s`."""
+    await conn.execute(_CHANGE_ATTEMPT, _attempt(attempt, check_in_s))
+
 
 async def move_on(
-    conn: AsyncConnection,
-    call: CallRecord,
-    state: CallState,
-    *,
-    attempt: int,
-    at: datetime,
-    answered_at: datetime | None,
+    conn: AsyncConnection, call: CallRecord, attempt: AttemptRecord, *, at: datetime, check_in_s: float
 ) -> CallState:
-    """The call follows its attempt (its number) to ringing or in progress."""
-    data = {"state": state, "attempt": attempt, "at": at.isoformat()}
-    values = {"the_call": call.id, "new_state": state, "new_answered_at": answered_at}
+    """The attempt has come to ringing or in progress (`at`), and its call follows."""
+    values = _attempt(attempt, check_in_s) | {
+        "the_call": call.id,
+        "new_state": attempt.state,
+        "new_answered_at": attempt.answered_at,
+    }
+    data = {"state": attempt.state, "attempt": attempt.number, "at": at.isoformat()}
     await conn.execute(_MOVE_ON, values | event(call.id, "state", data))
-    return state
+    return attempt.state
 
 
 async def queue_again(
-    conn: AsyncConnection, call: CallRecord, due_at: datetime, *, attempt: int, why: Mapping[str, Any]
+    conn: AsyncConnection, call: CallRecord, attempt: AttemptRecord, due_at: datetime, *, why: Mapping[str, Any]
 ) -> CallState:
-    """The attempt is over (or never was): its line is free, and the call waits for the next one. `why` goes into the
-    event. The call is locked."""
-    data = {"state": CallState.QUEUED, "attempt": attempt, **why, "next_attempt_at": due_at.isoformat()}
-    values = {"the_call": call.id, "new_due_at": due_at} | _line(call)
+    """The attempt is over: its line is free, and the call waits for the next one. `why` goes into the event."""
+    data = {"state": CallState.QUEUED, "attempt": attempt.number, **why, "next_attempt_at": due_at.isoformat()}
+    values = _attempt(attempt) | _line(call) | {"the_call": call.id, "new_due_at": due_at}
     await conn.execute(_QUEUE_AGAIN, values | event(call.id, "state", data))
     return CallState.QUEUED
 
@@ -52,24 +57,51 @@ async def end_call(
     call: CallRecord,
     ending: Ending,
     *,
-    attempt: int | None,
     ended_at: datetime,
-    answered_at: datetime | None = None,
+    attempt: AttemptRecord | None = None,
 ) -> CallState:
-    """The call is over, and its line is free. `attempt` is the number of its last one, None where it never had one.
-    The call is locked."""
+    """The call is over, with its last attempt where it had one, and its line is free."""
     data: dict[str, Any] = {"state": CallState.ENDED, "end_reason": ending.end_reason}
-    if attempt is not None:
-        data |= {"attempt": attempt, "error": error_json(ending.error)}
     values = {
         "the_call": call.id,
         "new_end_reason": ending.end_reason,
         "new_error": error_json(ending.error),
         "new_ended_at": ended_at,
-        "new_answered_at": answered_at,
+        "new_answered_at": None if attempt is None else attempt.answered_at,
     }
-    await conn.execute(_END, values | _line(call) | event(call.id, "state", data))
+    if attempt is None:
+        statement = _END
+    else:
+        statement = _END_WITH_ATTEMPT
+        values |= _attempt(attempt)
+        data |= {"attempt": attempt.number, "error": error_json(ending.error)}
+    await conn.execute(statement, values | _line(call) | event(call.id, "state", data))
     return CallState.ENDED
+
+
+def _attempt(attempt: AttemptRecord, check_in_s: float = 0.0) -> dict[str, Any]:
+    call, now = attempt.carrier_call, datetime.now(UTC)
+    return {
+        "the_attempt": attempt.id,
+        "attempt_state": attempt.state,
+        "attempt_carrier_call_id": call.id if call else None,
+        "attempt_carrier_refs": dict(call.refs) if call else {},
+        "attempt_end_reason": attempt.end_reason,
+        "attempt_error": error_json(attempt.error),
+        "attempt_ringing_at": attempt.ringing_at,
+        "attempt_answered_at": attempt.answered_at,
+        "attempt_ended_at": attempt.ended_at,
+        "attempt_price_due_at": _price_due_at(attempt, now),
+        "attempt_unknown_since": attempt.unknown_since,
+        "attempt_check_at": now + timedelta(seconds=check_in_s),
+    }
+
+
+def _price_due_at(attempt: AttemptRecord, now: datetime) -> datetime | None:
+    """When the carrier is to be asked what an answered call has cost, if it has not told by then."""
+    if attempt.state is not CallState.ENDED or attempt.answered_at is None or attempt.price is not None:
+        return None
+    return None if attempt.carrier_call is None else now + timedelta(seconds=PRICE_AFTER_S)
 
 
 def _line(call: CallRecord) -> dict[str, Any]:
@@ -79,15 +111,32 @@ def _line(call: CallRecord) -> dict[str, Any]:
 
 # -- statements, built once: putting them together takes as long as running them -------------------------------
 
-_QUEUE_OF = bindparam("line_workspace", type_=Text)  # a line is free: the next call can go
-_THE_CALL = calls.c.id == bindparam("the_call", type_=Text)
-_ANSWERED_AT = func.coalesce(calls.c.answered_at, bindparam("new_answered_at", type_=DateTime(timezone=True)))
+_TYPES: Mapping[str, Any] = {
+    "state": Text,
+    "carrier_call_id": Text,
+    "carrier_refs": JSONB,
+    "end_reason": Text,
+    "error": JSONB(none_as_null=True),
+    **dict.fromkeys(
+        ("ringing_at", "answered_at", "ended_at", "price_due_at", "unknown_since", "check_at"),
+        DateTime(timezone=True),
+    ),
+}
+
+
+def _change_attempt() -> Update:
+    changed = {name: bindparam(f"attempt_{name}", type_=type_) for name, type_ in _TYPES.items()}
+    return update(attempts).where(attempts.c.id == bindparam("the_attempt", type_=Text)).values(changed)
+
+
+def _change_call(values: Mapping[str, Any]) -> CTE:
+    the_call = calls.c.id == bindparam("the_call", type_=Text)
+    return update(calls).where(the_call).values(values).cte("changed_call")
 
 
 def _move_on() -> Executable:
-    return with_event(
-        update(calls).where(_THE_CALL).values(state=bindparam("new_state", type_=Text), answered_at=_ANSWERED_AT)
-    )
+    moved = _change_call({"state": bindparam("new_state", type_=Text), "answered_at": _ANSWERED_AT})
+    return with_event(_change_attempt().cte("changed_attempt"), moved)
 
 
 def _queue_again() -> Executable:
@@ -98,10 +147,12 @@ def _queue_again() -> Executable:
         "answered_at": None,
         "answered_by": None,
     }
-    return with_event(update(calls).where(_THE_CALL).values(waits), giving_back(), queue_of=_QUEUE_OF)
+    return with_event(
+        _change_attempt().cte("changed_attempt"), _change_call(waits), giving_back(), also=_wake_dispatchers()
+    )
 
 
-def _end() -> Executable:
+def _end(*, with_attempt: bool) -> Executable:
     ended = {
         "state": CallState.ENDED,
         "holds_line": False,
@@ -110,7 +161,18 @@ def _end() -> Executable:
         "ended_at": bindparam("new_ended_at", type_=DateTime(timezone=True)),
         "answered_at": _ANSWERED_AT,
     }
-    return with_event(update(calls).where(_THE_CALL).values(ended), giving_back(), queue_of=_QUEUE_OF)
+    changes = [_change_attempt().cte("changed_attempt")] if with_attempt else []
+    line = giving_back()
+    return with_event(*changes, _change_call(ended), line, also=_wake_dispatchers(line))
 
 
-_MOVE_ON, _QUEUE_AGAIN, _END = _move_on(), _queue_again(), _end()
+def _wake_dispatchers(line: CTE | None = None) -> ScalarSelect[Any]:
+    """Whoever waits for a line can go now; where lines were free all along, nobody waits for this one."""
+    wake = select(func.pg_notify("outdial_queue", bindparam("line_workspace", type_=Text)))
+    return wake.where(true() if line is None else line.c.was_full).scalar_subquery()
+
+
+_ANSWERED_AT = func.coalesce(calls.c.answered_at, bindparam("new_answered_at", type_=DateTime(timezone=True)))
+_CHANGE_ATTEMPT = _change_attempt()
+_MOVE_ON, _QUEUE_AGAIN = _move_on(), _queue_again()
+_END, _END_WITH_ATTEMPT = _end(with_attempt=False), _end(with_attempt=True)

@@ -48,6 +48,7 @@ class Claim:
     agent_version: int | None
     stream_token: str
     dial_before: float
+    deferrals: int = 0  # dials of the call that never left us, in a row
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -156,6 +157,7 @@ def _claim(due: _Due, dial_before: float) -> Claim:
         agent_version=call.agent_version,
         stream_token=new_secret(),
         dial_before=dial_before,
+        deferrals=call.deferrals,
     )
 
 

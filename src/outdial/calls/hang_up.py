@@ -28,7 +28,7 @@ async def request_hang_up(engine: AsyncEngine, workspace_id: str, call_id: str) 
             raise Conflict("call_ended", "The call has ended already.")
         if call.state is CallState.QUEUED:
             canceled = Ending(end_reason=EndReason.CANCELED)
-            return await end_call(conn, call, canceled, attempt=None, ended_at=datetime.now(UTC))
+            return await end_call(conn, call, canceled, ended_at=datetime.now(UTC))
         await conn.execute(
             update(calls)
             .where(calls.c.id == call_id)
@@ -54,4 +54,4 @@ async def expire_queued(engine: AsyncEngine, *, at_most: int) -> None:
 
 async def expire(conn: AsyncConnection, call: CallRecord, now: datetime) -> None:
     """End a call that waits and has not been dialled in time. It is locked."""
-    await end_call(conn, call, Ending(end_reason=EndReason.EXPIRED), attempt=None, ended_at=now)
+    await end_call(conn, call, Ending(end_reason=EndReason.EXPIRED), ended_at=now)

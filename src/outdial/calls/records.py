@@ -6,7 +6,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any, Self
 
-from sqlalchemy import Executable, RowMapping, Select, func, select
+from sqlalchemy import Executable, RowMapping, Select, Text, bindparam, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from outdial.db.engine import reading
@@ -169,15 +169,14 @@ class Held:
 
 async def read_attempt(engine: AsyncEngine, attempt_id: str) -> AttemptRecord:
     """The attempt as it is now, not locked. Raises sqlalchemy.exc.NoResultFound when there is none."""
-    query = select(*ATTEMPT_COLUMNS).where(attempts.c.id == attempt_id)
     async with reading(engine) as conn:
-        return AttemptRecord.of((await conn.execute(query)).mappings().one())
+        return AttemptRecord.of((await conn.execute(_ATTEMPT, {"attempt": attempt_id})).mappings().one())
 
 
 async def read_held(engine: AsyncEngine, attempt_id: str) -> Held:
     """The attempt and its call as they are now, not locked. Raises as `read_attempt`."""
     async with reading(engine) as conn:
-        return Held.of((await conn.execute(with_call().where(attempts.c.id == attempt_id))).mappings().one())
+        return Held.of((await conn.execute(_HELD, {"attempt": attempt_id})).mappings().one())
 
 
 async def lock_attempt(conn: AsyncConnection, attempt_id: str) -> Held | None:
@@ -185,8 +184,7 @@ async def lock_attempt(conn: AsyncConnection, attempt_id: str) -> Held | None:
 
     In this order of tables everywhere. NO KEY UPDATE: who only adds rows that refer to the call need not wait.
     """
-    query = with_call().where(attempts.c.id == attempt_id).with_for_update(of=[attempts, calls], key_share=True)
-    row = (await conn.execute(query)).mappings().one_or_none()
+    row = (await conn.execute(_LOCKED, {"attempt": attempt_id})).mappings().one_or_none()
     return None if row is None else Held.of(row)
 
 
@@ -196,6 +194,13 @@ def with_call() -> Select[Any]:
     last = select(func.max(every.c.number)).where(every.c.call_id == calls.c.id).scalar_subquery()
     more = (last.label("last_number"), func.now().label("now"))
     return select(*ATTEMPT_COLUMNS, *CALL_COLUMNS, *more).join(calls, calls.c.id == attempts.c.call_id)
+
+
+# Built once: putting them together takes longer than running them.
+_THE_ATTEMPT = attempts.c.id == bindparam("attempt", type_=Text)
+_ATTEMPT = select(*ATTEMPT_COLUMNS).where(_THE_ATTEMPT)
+_HELD = with_call().where(_THE_ATTEMPT)
+_LOCKED = _HELD.with_for_update(of=[attempts, calls], key_share=True)
 
 
 async def held(conn: AsyncConnection, query: Executable) -> list[Held]:

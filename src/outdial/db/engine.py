@@ -14,8 +14,9 @@ DRIVERS = ("postgres", "postgresql", "postgresql+psycopg", "postgresql+psycopg_a
 
 # A pooled connection serves one short transaction at a time, so few carry many calls; two processes with full
 # pools and their dedicated connections stay under PostgreSQL's usual limit of 100.
-POOL_SIZE = 10
-MAX_OVERFLOW = 20
+# All of them are kept: one that is opened for a moment of many requests costs more than what it is opened for.
+POOL_SIZE = 30
+MAX_OVERFLOW = 0
 
 # Limits of the server: nothing we send takes long, so what does is stuck and gives its locks back.
 SESSION_SETTINGS = {

@@ -9,16 +9,17 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import (
+    CTE,
     Boolean,
     ColumnElement,
     Integer,
     Row,
     Select,
     Text,
-    Update,
     bindparam,
     func,
     insert,
+    or_,
     select,
     update,
 )
@@ -126,22 +127,26 @@ async def take_inbound(conn: AsyncConnection, workspace_id: str) -> None:
 TAKE_OUTBOUND = "UPDATE pools SET used_outbound = used_outbound + :lines_taken WHERE workspace_id = :workspace"
 
 
-def giving_back() -> Update:
-    """Part of the statement that ends a call or its attempt. Parameters: `line_workspace`, `line_held` (whether there
-    is one to give back) and `line_direction`."""
-    outbound = bindparam("line_direction", type_=Text) == CallDirection.OUTBOUND
-    held = bindparam("line_held", type_=Boolean)
+def giving_back() -> CTE:
+    """Part of the statement that ends a call or its attempt: one row with `was_full`, whether no outbound call could
+    have been dialled before; no row where nothing was given back.
 
-    def less(used: ColumnElement[int], this_one: ColumnElement[bool]) -> ColumnElement[int]:
-        return func.greatest(used - this_one.cast(Integer), 0)
-
-    return (
+    Parameters: `line_workspace`, `line_held` (whether there is a line to give back) and `line_direction`. Who found no
+    line free had the pool locked, as we have, so whoever gives the next one back sees that the pool was full.
+    """
+    this_outbound = (bindparam("line_direction", type_=Text) == CallDirection.OUTBOUND).cast(Integer)
+    pool, total = pools.c, pools.c.used_outbound + pools.c.used_inbound
+    freed = (
         update(pools)
-        .where(held, pools.c.workspace_id == bindparam("line_workspace", type_=Text))
+        .where(bindparam("line_held", type_=Boolean), pool.workspace_id == bindparam("line_workspace", type_=Text))
         .values(
-            used_outbound=less(pools.c.used_outbound, outbound), used_inbound=less(pools.c.used_inbound, ~outbound)
+            used_outbound=func.greatest(pool.used_outbound - this_outbound, 0),
+            used_inbound=func.greatest(pool.used_inbound - (1 - this_outbound), 0),
         )
     )
+    # RETURNING tells how it is now; before, one more was in use.
+    was_full = or_(total + 1 >= pool.lines, pool.used_outbound + this_outbound >= pool.lines - pool.reserved_inbound)
+    return freed.returning(was_full.label("was_full")).cte("line_given_back")
 
 
 async def correct(conn: AsyncConnection, workspace_id: str, *, used_outbound: int, used_inbound: int) -> None:

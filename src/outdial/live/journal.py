@@ -9,7 +9,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import DataError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from outdial.calls.events import ADD_EVENT, add_event
+from outdial.calls.events import ADD_EVENT, add_event, event
 from outdial.conversation.transcript import Turn
 from outdial.db.tables import turns
 
@@ -106,5 +106,4 @@ class CallJournal:
         }
         seq = self._first_seq + turn.seq
         parameters = {"turn_call_id": self._call_id, "turn_seq": seq} | {f"turn_{name}": row[name] for name in COLUMNS}
-        event = {"call_id": self._call_id, "type": "transcript", "data": {"seq": seq, **row}}
-        await conn.execute(WRITE_TURN, parameters | event)
+        await conn.execute(WRITE_TURN, parameters | event(self._call_id, "transcript", {"seq": seq, **row}))
