@@ -11,14 +11,16 @@ from typing import Any, TypeVar
 
 from outdial.background import Background
 from outdial.conversation.call_facts import CallFacts, CarrierControl, Engines
+from outdial.conversation.commands import Command, CommandRefused, Say, SendDigits, SetVariables, Transfer
 from outdial.conversation.floor import Floor
 from outdial.conversation.hearing import Utterance
 from outdial.conversation.listening import Listening
-from outdial.conversation.live_call import CallEnded, Heard, Said, TransferFailed
+from outdial.conversation.live_call import CallEnded, Heard, Said, SpeechFailed, TransferFailed
 from outdial.conversation.media_line import MediaLine
 from outdial.conversation.saying import Saying
 from outdial.conversation.stopping import PATIENCE_S
 from outdial.conversation.transcript import Journal, Transcript
+from outdial.telephony.failures import FailureCode
 from outdial.telephony.verdict import AnsweredBy
 
 logger = logging.getLogger(__name__)
@@ -132,7 +134,32 @@ class Dialogue:
 
     # -- from outside ----------------------------------------------------------------------------------------
 
-    async def say_from_outside(self, text: str, *, interrupt: bool = False) -> Said:
+    async def carry_out(self, command: Command) -> dict[str, Any]:
+        """Do what somebody outside wants, as soon as the conversation allows; what came of it.
+
+        Raises CallEnded, and CommandRefused when it can't be done.
+        """
+        try:
+            match command:
+                case Say():
+                    said = await self._say_from_outside(command.text, interrupt=command.interrupt)
+                    return {"played_ms": said.played_ms, "complete": said.complete}
+                case SendDigits():
+                    await self._send_digits_from_outside(command.digits)
+                case Transfer():
+                    await self._transfer_from_outside(command.to)
+                case SetVariables():
+                    self.variables.update(command.values)
+                    self._journal.event("variables", {"names": sorted(command.values)})
+        except SpeechFailed:
+            raise CommandRefused(FailureCode.SPEECH_FAILED, FailureCode.SPEECH_FAILED.meaning) from None
+        except TransferFailed as failed:
+            raise CommandRefused(FailureCode.CARRIER_REFUSED, failed.error.message) from None
+        except ValueError as error:
+            raise CommandRefused("not_possible", f"{error}.") from None
+        return {}
+
+    async def _say_from_outside(self, text: str, *, interrupt: bool = False) -> Said:
         """Speak between the agent's utterances; `interrupt` cuts the one under way short, and the callee's too.
 
         The callee can't interrupt. Raises CallEnded and SpeechFailed.
@@ -145,7 +172,7 @@ class Dialogue:
 
         return await self._until_settled(self._start(speak()))
 
-    async def send_digits_from_outside(self, digits: str) -> None:
+    async def _send_digits_from_outside(self, digits: str) -> None:
         """Press keys between the agent's utterances. Raises CallEnded, and ValueError for keys there aren't."""
 
         async def press() -> None:
@@ -154,7 +181,7 @@ class Dialogue:
 
         await self._until_settled(self._start(press()))
 
-    async def transfer_from_outside(self, to: str) -> None:
+    async def _transfer_from_outside(self, to: str) -> None:
         """Connect the callee to another number, whatever the agent is doing; it is told that the call is over.
 
         Raises CallEnded, and TransferFailed when the carrier won't.
