@@ -44,7 +44,7 @@ class Previews:
             async with asyncio.timeout(TIMEOUT_S), self._one_at_a_time:
                 pcm = b"".join([piece async for piece in self._tts.speak(text)])
         except Exception as error:
-            logger.warning("Prompt could not be previewed", extra={"error": type(error).__name__})
+            logger.warning("Prompt preview failed", extra={"error": type(error).__name__})
             raise Unavailable("voice_unavailable", "The voice can't speak now; try again.", 5) from error
         return _wav(ulaw_to_pcm(pcm_to_ulaw(pcm)))
 

@@ -290,7 +290,7 @@ class Session:
         if not self._is_closed:
             self._journal.event("limit", {"max_duration_s": self._facts.max_duration_s})
         else:
-            logger.warning("Agent goes on after its call", extra={"call_id": self._facts.call_id})
+            logger.warning("Agent still running after its call", extra={"call_id": self._facts.call_id})
         return True
 
     async def _wait_for_news(self, by: float) -> None:

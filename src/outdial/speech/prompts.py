@@ -103,7 +103,7 @@ class PromptCache:
         try:
             await asyncio.to_thread(_write, self._path(key), pcm)
         except OSError as error:  # a full disk must not end a call
-            logger.warning("Prompt could not be stored", extra={"error": type(error).__name__})
+            logger.warning("Prompt not stored", extra={"error": type(error).__name__})
 
     def _path(self, key: str) -> Path:
         return self._directory / key[:2] / f"{key}.pcm"
@@ -129,7 +129,7 @@ class _Making:
             on_end()
             self._wake()
             if not task.cancelled() and (error := task.exception()) is not None:
-                logger.warning("Prompt could not be synthesised", extra={"error": type(error).__name__})
+                logger.warning("Prompt synthesis failed", extra={"error": type(error).__name__})
 
         self._task = background.start(work, name="prompt", awaited=True)
         self._task.add_done_callback(end)
@@ -174,7 +174,7 @@ def _read(path: Path) -> bytes | None:
         return None
     magic, size = HEADER.unpack_from(content)
     if magic != MAGIC or size != len(content) - HEADER.size or size % 2:
-        logger.warning("Damaged prompt ignored", extra={"file": path.name})
+        logger.warning("Prompt file damaged; made anew", extra={"file": path.name})
         return None
     return content[HEADER.size :]
 

@@ -88,7 +88,7 @@ class _Conversation:
                 except _Jump as jump:
                     step = jump.step
         except _LimitReached:
-            logger.warning("Script stopped at its limit of actions", extra={"call_id": self._call.call_id})
+            logger.warning("Script stopped at its action limit", extra={"call_id": self._call.call_id})
             await self._call.say(LIMIT_GOODBYE)
             await self._call.hang_up()
 
@@ -193,7 +193,7 @@ class _Conversation:
         if _NUMBER.fullmatch(number):
             await self._call.transfer(number)
             return
-        logger.warning("Script has no number to transfer to", extra={"call_id": self._call.call_id})
+        logger.warning("Transfer has no number to go to", extra={"call_id": self._call.call_id})
         await self._call.say(NO_TRANSFER)
         await self._call.hang_up()
 
