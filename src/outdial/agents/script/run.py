@@ -281,7 +281,7 @@ def unheard(text: str, played: str) -> str:
 
 
 def _known(call: LiveCall) -> dict[str, Any]:
-    """The call's variables, and those every call has (parse.BUILT_IN)."""
+    """The call's variables, and those every call has (actions.BUILT_IN)."""
     launch = call.last_event.get("payload", {})
     return {
         **call.variables,
