@@ -67,6 +67,7 @@ class Dialogue:
         self._listening = Listening(
             self.call_id, self._floor, engines, media_line.now_ms, transcript, self._background, self._voice
         )
+        self._hearing = self._listening.hearing
         self._saying = Saying(
             self.call_id, self._floor, media_line, engines.text_to_speech, self._listening, transcript
         )
@@ -74,7 +75,7 @@ class Dialogue:
     # -- told by the session ---------------------------------------------------------------------------------
 
     def audio(self, pcm: bytes, at_ms: int) -> None:
-        self._listening.hearing.audio(pcm, at_ms)
+        self._hearing.audio(pcm, at_ms)
 
     def digit(self, digit: str, at_ms: int) -> None:
         self._journal.event("digit", {"at_ms": at_ms})  # which one may be part of a card number
@@ -85,7 +86,7 @@ class Dialogue:
         """The call is over for this agent: the verb under way and every later one raise CallEnded."""
         if not self._floor.has_ended:
             self._floor.end()
-            self._listening.hearing.disable()
+            self._hearing.disable()
 
     async def settle(self) -> None:
         """Wait a little for the callee's last words, then let go of everything."""
@@ -209,17 +210,16 @@ class Dialogue:
         """Have the floor as somebody else than the agent; whoever is speaking finishes first, unless interrupted."""
         if interrupt:
             self._saying.cut_off()
-        hearing = self._listening.hearing
         async with self._floor.step_in(interrupt=interrupt):
-            while not interrupt and hearing.current is not None and not self._floor.has_ended:
+            while not interrupt and self._hearing.current is not None and not self._floor.has_ended:
                 await asyncio.sleep(LET_FINISH_MS / 1000)
-                hearing.check()
+                self._hearing.check()
             if self._floor.has_ended:
                 raise CallEnded
-            was_hearing = hearing.enabled
+            was_hearing = self._hearing.enabled
             yield
             if was_hearing and not self._floor.has_ended:
-                hearing.enable()
+                self._hearing.enable()
 
     # -- inside ----------------------------------------------------------------------------------------------
 
