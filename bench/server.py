@@ -25,7 +25,7 @@ import outdial.app
 from bench import machine
 from bench.processes import commands, say
 from outdial import logs
-from outdial.agents.book import AgentBook, ReadyAgent
+from outdial.agents.ready_agents import ReadyAgent, ReadyAgents
 from outdial.agents.store import create_agent
 from outdial.app import Running, Speech, running, spare_startup_from_collection
 from outdial.carriers.name import CarrierName
@@ -94,7 +94,7 @@ class MeasuredTextToSpeech:
                 decided = None
 
 
-class AnnouncingAgents(AgentBook):
+class AnnouncingAgents(ReadyAgents):
     """Whatever their script says, all agents announce without listening (which no script does for long)."""
 
     async def agent(self, agent_id: str, version: int) -> ReadyAgent:
@@ -167,5 +167,5 @@ if __name__ == "__main__":
     logging.getLogger("asyncio").setLevel(logging.ERROR)
     note_decisions()
     if arguments["announce"]:
-        outdial.app.AgentBook = AnnouncingAgents  # type: ignore[attr-defined]
+        outdial.app.ReadyAgents = AnnouncingAgents  # type: ignore[attr-defined]
     uvloop.run(main(arguments))

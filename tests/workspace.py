@@ -9,7 +9,7 @@ from sqlalchemy import Row, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from fake_carrier import FakeCarrier
-from outdial.agents.book import ReadyAgent
+from outdial.agents.ready_agents import ReadyAgent
 from outdial.calls.advance import Applied, apply_event
 from outdial.calls.claim import Claim, claim_due_calls
 from outdial.carriers.calls import CallControl, Detection

@@ -15,8 +15,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from outdial.accounts.clients import Accounts
 from outdial.accounts.genuine import Genuine
-from outdial.agents.book import AgentBook
 from outdial.agents.previews import Previews
+from outdial.agents.ready_agents import ReadyAgents
 from outdial.api.app import create_api
 from outdial.api.callbacks import callbacks_router
 from outdial.api.media_socket import Start
@@ -100,7 +100,7 @@ class Shared:
     secret_box: SecretBox
     accounts: Accounts
     genuine: Genuine
-    agents: AgentBook
+    agents: ReadyAgents
     speech: Speech
     taken_over: Wake  # calls of a dead process have become ours: it has left recordings
 
@@ -187,7 +187,7 @@ async def _share(
         secret_box=secret_box,
         accounts=accounts,
         genuine=Genuine(engine, secret_box),
-        agents=AgentBook(engine),
+        agents=ReadyAgents(engine),
         speech=speech,
         taken_over=Wake(),
     )

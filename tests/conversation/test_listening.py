@@ -5,9 +5,16 @@ from itertools import pairwise
 
 import pytest
 
-from conversation.peers import Stage, speech_ms
+from conversation.peers import Detector, Notes, Recogniser, Stage, Voice, sound, speech_ms
+from outdial.background import Background
+from outdial.conversation.call_facts import Engines
+from outdial.conversation.floor import Floor
 from outdial.conversation.hearing import MAX_UTTERANCE_MS
+from outdial.conversation.listening import Listening
 from outdial.conversation.live_call import CallEnded, Heard, SpeechFailed
+from outdial.conversation.transcript import Transcript
+from outdial.conversation.turns import TurnEvent, TurnState
+from outdial.media.frames import FRAME_MS
 
 QUESTION = "Can you make it on Monday?"  # 1.56 s
 
@@ -376,3 +383,98 @@ async def test_the_last_words_before_a_hang_up_are_written_down():
     stage.at(3.5, stage.carrier.stop)
     await stage.run()
     assert stage.notes.lines == [f"agent: {QUESTION}", "callee: No, and don't call again!"]
+
+
+# -- alone, without a session --------------------------------------------------------------------------------
+
+
+class Alone:
+    def __init__(self):
+        self.loop = asyncio.get_running_loop()
+        self.ears = Recogniser(words={1: "yes", 2: "no"})
+        self.floor = Floor()
+        self.notes = Notes()
+        self.background = Background()
+        engines = Engines(speech_to_text=self.ears, text_to_speech=Voice(), voice_activity=Detector())
+        self.listening = Listening(
+            "call_1", self.floor, engines, self.now_ms, Transcript(self.notes), self.background, lambda utterance: None
+        )
+
+    def now_ms(self):
+        return round(self.loop.time() * 1000)
+
+    async def hears(self, number, ms):
+        for _ in range(ms // FRAME_MS):
+            await asyncio.sleep(FRAME_MS / 1000)
+            self.listening.hearing.audio(sound(number, FRAME_MS), self.now_ms())
+
+    async def reply(self, *, no_reply_s=1.0, max_digits=0):
+        async with self.floor.verb():
+            return await self.listening.listen(
+                until_silence_ms=500, no_reply_ms=round(no_reply_s * 1000), max_digits=max_digits
+            )
+
+
+@pytest.fixture
+async def alone():
+    alone = Alone()
+    yield alone
+    alone.listening.hearing.disable()
+    await alone.background.finish(1)
+
+
+async def test_words_said_before_are_a_reply_until_they_are_forgotten(alone):
+    alone.listening.hearing.enable()
+    await alone.hears(1, 600)
+    await alone.hears(0, 600)
+    assert await alone.reply() == Heard(text="yes")
+    await alone.hears(2, 600)
+    await alone.hears(0, 600)
+    alone.listening.forget_words()
+    assert await alone.reply() == Heard(silent=True)
+    assert alone.notes.lines == ["callee: yes", "callee: no"], "written down all the same"
+
+
+async def test_words_over_our_voice_are_no_reply(alone):
+    alone.listening.hearing.enable()
+    alone.floor.move(TurnEvent.SAY)
+    await alone.hears(1, 600)
+    await alone.hears(0, 600)
+    alone.floor.move(TurnEvent.PLAYED)
+    assert await alone.reply() == Heard(silent=True)
+    assert alone.notes.lines == ["callee: yes"]
+
+
+async def test_which_keys_mean_something(alone):
+    listening = alone.listening
+    assert listening.digit("1", 0), "typed ahead"
+    assert await alone.reply(max_digits=1) == Heard(digits="1")
+    asking = asyncio.create_task(alone.reply(max_digits=2))
+    await asyncio.sleep(0.1)
+    assert [listening.digit(key, alone.now_ms()) for key in "42"] == [True, True]
+    assert await asking == Heard(digits="42")
+    assert not listening.digit("#", alone.now_ms()), "the habitual one after an entry"
+    unasked = asyncio.create_task(alone.reply())
+    await asyncio.sleep(0.1)
+    assert not listening.digit("5", alone.now_ms())
+    assert await unasked == Heard(silent=True)
+
+
+async def test_the_latency_of_a_reply_is_told_once(alone):
+    alone.listening.digit("1", 0)
+    await alone.reply(max_digits=1)
+    asked_ms = alone.now_ms()
+    assert alone.listening.latency(asked_ms, asked_ms + 30)["synthesis"] == 30
+    assert alone.listening.latency(asked_ms, asked_ms + 30) is None
+
+
+async def test_the_turn_is_given_back_whatever_came(alone):
+    await alone.reply()
+    assert alone.floor.turn is TurnState.THINKING
+    alone.listening.hearing.enable()
+    alone.ears.fails = True
+    await alone.hears(1, 600)
+    await alone.hears(0, 600)
+    with pytest.raises(SpeechFailed):
+        await alone.reply()
+    assert alone.floor.turn is TurnState.THINKING

@@ -4,15 +4,24 @@ import asyncio
 
 import pytest
 
-from conversation.peers import Stage, sound, speech_ms
+from conversation.peers import Carrier, Detector, Notes, PlainCodec, Recogniser, Stage, Tape, Voice, sound, speech_ms
+from outdial.background import Background
+from outdial.conversation.call_facts import Engines
+from outdial.conversation.floor import Floor
+from outdial.conversation.listening import Listening
 from outdial.conversation.live_call import CallEnded, SpeechFailed
+from outdial.conversation.media_line import MediaLine
+from outdial.conversation.saying import Saying
+from outdial.conversation.transcript import Transcript
+from outdial.conversation.turns import TurnState
 from outdial.media import tones
 from outdial.media.frames import frames, silence
+from outdial.media.pacer import Pacer
 
 GREETING = "Hello Jane, this is the assistant of the clinic in Main Street."  # 3.78 s
 
 
-class Saying:
+class Talker:
     """An agent that says one thing after the other and keeps what came of it."""
 
     def __init__(self, *texts, interruptible=True, listen_after=False):
@@ -30,7 +39,7 @@ class Saying:
 
 
 async def test_a_say_returns_when_the_carrier_has_played_it():
-    agent = Saying(GREETING)
+    agent = Talker(GREETING)
     stage = Stage(agent)
     await stage.run()
     (said,) = agent.said
@@ -41,7 +50,7 @@ async def test_a_say_returns_when_the_carrier_has_played_it():
 
 
 async def test_the_transcript_shows_a_turn_from_its_first_frame_on():
-    agent = Saying(GREETING)
+    agent = Talker(GREETING)
     stage = Stage(agent)
     stage.voice.piece_s = 0.9  # slower than it is spoken, so the end is long in coming
     begun = []
@@ -51,7 +60,7 @@ async def test_the_transcript_shows_a_turn_from_its_first_frame_on():
 
 
 async def test_a_say_without_its_mark_ends_but_proves_nothing():
-    agent = Saying(GREETING)
+    agent = Talker(GREETING)
     stage = Stage(agent)
     stage.carrier.marks_come = False
     await stage.run()
@@ -60,7 +69,7 @@ async def test_a_say_without_its_mark_ends_but_proves_nothing():
 
 
 async def test_text_without_a_sound_is_said_at_once():
-    agent = Saying("", GREETING)
+    agent = Talker("", GREETING)
     stage = Stage(agent)
     stage.at(0.3, stage.callee_says, "Hello? Yes?")
     await stage.run()
@@ -70,7 +79,7 @@ async def test_text_without_a_sound_is_said_at_once():
 
 
 async def test_hello_into_the_greeting_does_not_cut_it():
-    agent = Saying(GREETING)
+    agent = Talker(GREETING)
     stage = Stage(agent)
     stage.at(0.4, stage.callee_says, "Hello?")
     stage.at(1.4, stage.callee_says, "Hello?")
@@ -82,7 +91,7 @@ async def test_hello_into_the_greeting_does_not_cut_it():
 
 @pytest.mark.parametrize("stalled_at_s", [0.3, 0.55, 0.7])
 async def test_voice_detection_that_falls_behind_makes_no_hello_longer(stalled_at_s):
-    agent = Saying(GREETING)
+    agent = Talker(GREETING)
     stage = Stage(agent)
     stage.at(0.4, stage.callee_says, "Hello?")
     stage.at(stalled_at_s, stage.detector.stall, 1.5)
@@ -95,7 +104,7 @@ async def test_voice_detection_that_falls_behind_makes_no_hello_longer(stalled_a
 
 @pytest.mark.parametrize("held_up_at_s", [0.3, 0.55, 0.7])
 async def test_a_network_that_holds_audio_up_makes_no_hello_longer(held_up_at_s):
-    agent = Saying(GREETING)
+    agent = Talker(GREETING)
     stage = Stage(agent)
     stage.at(0.4, stage.callee_says, "Hello?")
     stage.at(held_up_at_s, stage.carrier.hold_up, 1.5)
@@ -108,7 +117,7 @@ async def test_a_network_that_holds_audio_up_makes_no_hello_longer(held_up_at_s)
 
 
 async def test_hello_before_the_greeting_does_not_cut_it():
-    agent = Saying(GREETING)
+    agent = Talker(GREETING)
     stage = Stage(agent)
     stage.voice.first_s = 0.5
     stage.at(0.2, stage.callee_says, "Hello? Hello?")
@@ -117,7 +126,7 @@ async def test_hello_before_the_greeting_does_not_cut_it():
 
 
 async def test_a_sentence_into_the_greeting_cuts_it():
-    agent = Saying(GREETING)
+    agent = Talker(GREETING)
     stage = Stage(agent)
     stage.at(0.5, stage.callee_says, "Who is this? What do you want?")
     await stage.run()
@@ -129,7 +138,7 @@ async def test_a_sentence_into_the_greeting_cuts_it():
 
 
 async def test_an_interruption_tells_the_words_really_heard():
-    agent = Saying("Hello.", GREETING, listen_after=True)
+    agent = Talker("Hello.", GREETING, listen_after=True)
     stage = Stage(agent)
     stage.at(0.6, stage.callee_says, "Yes?")
     stage.at(3.5, stage.callee_says, "Sorry, wrong number, goodbye.")
@@ -148,7 +157,7 @@ async def test_an_interruption_tells_the_words_really_heard():
 
 
 async def test_an_interruption_of_unfinished_synthesis_claims_no_words_that_were_never_made():
-    agent = Saying("Hi.", GREETING)
+    agent = Talker("Hi.", GREETING)
     stage = Stage(agent)
     stage.voice.piece_s, stage.voice.piece_ms = 0.5, 500
     stage.at(1.0, stage.callee_says, "Wait a moment please.")
@@ -160,7 +169,7 @@ async def test_an_interruption_of_unfinished_synthesis_claims_no_words_that_were
 
 
 async def test_mm_hm_is_noted_but_does_not_interrupt():
-    agent = Saying("Hello.", GREETING)
+    agent = Talker("Hello.", GREETING)
     stage = Stage(agent)
     stage.at(2.0, stage.callee_says, "Hm.")
     await stage.run()
@@ -169,7 +178,7 @@ async def test_mm_hm_is_noted_but_does_not_interrupt():
 
 
 async def test_an_uninterruptible_text_is_said_to_its_end():
-    agent = Saying("Hello.", GREETING, interruptible=False)
+    agent = Talker("Hello.", GREETING, interruptible=False)
     stage = Stage(agent)
     stage.at(1.0, stage.callee_says, "But I want to say something now!")
     await stage.run()
@@ -189,7 +198,7 @@ async def test_words_begun_before_an_uninterruptible_text_are_not_lost():
 
 
 async def test_an_agent_may_insist_after_an_interruption():
-    agent = Saying("Hello.", GREETING, "Please let me finish.")
+    agent = Talker("Hello.", GREETING, "Please let me finish.")
     stage = Stage(agent)
     stage.at(1.5, stage.callee_says, "Stop it.")
     await stage.run()
@@ -198,7 +207,7 @@ async def test_an_agent_may_insist_after_an_interruption():
 
 
 async def test_a_digit_interrupts():
-    agent = Saying(GREETING)
+    agent = Talker(GREETING)
     stage = Stage(agent)
     stage.at(1.03, stage.carrier.press, "5")
     await stage.run()
@@ -207,7 +216,7 @@ async def test_a_digit_interrupts():
 
 
 async def test_a_digit_before_the_first_sound_interrupts():
-    agent = Saying(GREETING)
+    agent = Talker(GREETING)
     stage = Stage(agent)
     stage.voice.first_s = 1.0
     stage.at(0.5, stage.carrier.press, "5")
@@ -218,7 +227,7 @@ async def test_a_digit_before_the_first_sound_interrupts():
 
 
 async def test_a_digit_does_not_interrupt_what_must_be_heard():
-    agent = Saying(GREETING, interruptible=False)
+    agent = Talker(GREETING, interruptible=False)
     stage = Stage(agent)
     stage.at(1.0, stage.carrier.press, "5")
     await stage.run()
@@ -301,3 +310,91 @@ async def test_every_verb_of_an_ended_call_says_so():
     await stage.run()
     assert len(refused) == 5
     assert stage.switch.transfers == []
+
+
+# -- alone, without a session --------------------------------------------------------------------------------
+
+
+class Alone:
+    """Our side on a media line: a carrier plays what it says, nobody answers."""
+
+    def __init__(self):
+        self.carrier = Carrier()
+        self.floor = Floor()
+        self.notes = Notes()
+        self.voice = Voice()
+        transcript = Transcript(self.notes)
+        self.media_line = MediaLine(PlainCodec(), self.carrier, Pacer(), self, Tape)
+        self.carrier.media_line = self.media_line
+        engines = Engines(speech_to_text=Recogniser(), text_to_speech=self.voice, voice_activity=Detector())
+        self.listening = Listening(
+            "call_1", self.floor, engines, self.media_line.now_ms, transcript, Background(), lambda utterance: None
+        )
+        self.saying = Saying(
+            "call_1", self.floor, self.media_line, self.voice, self.listening, transcript
+        )
+
+    def on_started(self, started): ...
+    def on_audio(self, pcm, at_ms): ...
+    def on_closed(self, *, orderly): ...
+
+
+@pytest.fixture
+async def alone():
+    alone = Alone()
+    alone.carrier.start()
+    yield alone
+    alone.media_line.close()
+    alone.listening.hearing.disable()
+
+
+async def test_voice_detection_runs_only_for_what_may_be_interrupted(alone):
+    for interruptible in (True, False):
+        speaking = asyncio.create_task(alone.saying.speak(GREETING, interruptible=interruptible))
+        await asyncio.sleep(1)
+        assert alone.listening.hearing.enabled is interruptible
+        assert (await speaking).complete
+
+
+async def test_a_key_ends_what_may_be_interrupted_and_nothing_else(alone):
+    alone.saying.digit()
+    assert alone.floor.turn is TurnState.THINKING
+    for interruptible in (False, True):
+        speaking = asyncio.create_task(alone.saying.speak(GREETING, interruptible=interruptible))
+        await asyncio.sleep(1)
+        alone.saying.digit()
+        assert (await speaking).interrupted is interruptible
+
+
+async def test_somebody_outside_cuts_off_words_but_no_tones(alone):
+    alone.saying.cut_off()
+    speaking = asyncio.create_task(alone.saying.speak(GREETING, interruptible=False))
+    await asyncio.sleep(1)
+    alone.saying.cut_off()
+    said = await speaking
+    assert (said.text, said.interrupted, said.complete) == ("Hello Jane, this", False, False)
+    pressing = asyncio.create_task(alone.saying.press("12"))
+    await asyncio.sleep(0.1)
+    alone.saying.cut_off()
+    assert await pressing is None
+    assert [message for _, message in alone.carrier.sent].count("clear") == 1
+
+
+async def test_who_gives_up_saying_something_is_not_heard_any_longer(alone):
+    speaking = asyncio.create_task(alone.saying.speak(GREETING, interruptible=True))
+    await asyncio.sleep(1)
+    speaking.cancel()
+    await asyncio.wait({speaking})
+    heard = len(alone.carrier.ear())
+    await asyncio.sleep(1)
+    assert len(alone.carrier.ear()) == heard
+    assert alone.voice.running == 0
+    assert alone.floor.turn is TurnState.THINKING
+    assert (await alone.saying.speak("Once more.", interruptible=True)).complete
+
+
+async def test_keys_there_are_none_of_change_nothing(alone):
+    with pytest.raises(ValueError):
+        await alone.saying.press("1x")
+    assert alone.floor.turn is TurnState.THINKING
+    assert alone.carrier.sent == []

@@ -91,7 +91,7 @@ async def test_an_agent_that_never_gives_up_neither_blocks_the_loop_nor_keeps_th
     assert await stage.run() == SessionEnd(end_reason=COMPLETED, still_up=False)
     assert stage.now_s() == pytest.approx(1.0 + AFTER_CALL_S, abs=0.2)
     assert attempts <= 101
-    assert [record.message for record in caplog.records] == ["Agent goes on after its call"]
+    assert [record.message for record in caplog.records] == ["Agent still running after its call"]
 
 
 async def test_an_agent_may_finish_its_own_work_after_the_call():
@@ -283,7 +283,7 @@ async def test_an_agent_that_will_not_be_stopped_is_abandoned(caplog):
     end = await stage.session.run(10)
     assert end == SessionEnd(end_reason=COMPLETED, still_up=True)
     assert stage.now_s() == pytest.approx(1.0 + PATIENCE_S, abs=0.01)
-    assert [record.message for record in caplog.records] == ["A task of a call won't be stopped"]
+    assert [record.message for record in caplog.records] == ["Call task won't be stopped"]
     release.set()
     await asyncio.sleep(1)
     assert asyncio.all_tasks() == before

@@ -75,7 +75,7 @@ def test_one_that_fails_falls_out_and_the_others_go_on(caplog):
         return ill.at_ms, well.at_ms
 
     assert virtual_time.run(main()) == ([5], [5, 10, 15, 20])
-    assert [record.message for record in caplog.records] == ["A call fell out of the pacer"]
+    assert [record.message for record in caplog.records] == ["Call dropped from the pacer"]
 
 
 def test_one_may_leave_or_bring_another_during_a_tick():

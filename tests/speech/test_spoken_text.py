@@ -34,4 +34,4 @@ def test_a_text_without_end_is_cut_between_words(caplog):
     said = spoken("word " * 100_000)
     assert MAX_CHARS - 5 <= len(said) <= MAX_CHARS
     assert said.endswith("word")
-    assert caplog.messages == ["Text too long to be spoken was cut"]
+    assert caplog.messages == ["Spoken text cut at its limit"]

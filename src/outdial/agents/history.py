@@ -1,7 +1,5 @@
 """Who wrote which version of an agent and who published it when, as the audit log has it."""
 
-from typing import Any
-
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 from typing_extensions import TypedDict
@@ -46,7 +44,7 @@ async def version_history(
         .order_by(audit_log.c.id)
     )
     for row in await conn.execute(query):
-        version = _version(row)
+        version = 1 if row.act == "agent.created" else int(row.details["version"])
         if row.act != "agent.published":
             writers[version] = row.actor_name
         if row.act == "agent.published" or row.details.get("published"):
@@ -64,7 +62,3 @@ async def version_history(
         )
         for one in shown
     ]
-
-
-def _version(row: Any) -> int:
-    return 1 if row.act == "agent.created" else int(row.details["version"])

@@ -5,8 +5,9 @@ import io
 import logging
 import time
 import wave
-from collections import OrderedDict
 from collections.abc import Callable
+
+from cachetools import LRUCache
 
 from outdial.media.frames import SAMPLE_RATE_HZ
 from outdial.media.g711 import pcm_to_ulaw, ulaw_to_pcm
@@ -31,7 +32,7 @@ class Previews:
         self._per_minute = per_minute
         self._clock = clock
         self._one_at_a_time = asyncio.Semaphore(1)
-        self._left: OrderedDict[str, tuple[float, float]] = OrderedDict()  # by workspace: how many, and when
+        self._left: LRUCache[str, tuple[float, float]] = LRUCache(MAX_WORKSPACES)  # how many, and when
 
     async def wav(self, workspace_id: str, text: str) -> bytes:
         """PCM16, 8000 Hz, mono, after the way to the phone and back: mu-law is what is heard.
@@ -43,7 +44,7 @@ class Previews:
             async with asyncio.timeout(TIMEOUT_S), self._one_at_a_time:
                 pcm = b"".join([piece async for piece in self._tts.speak(text)])
         except Exception as error:
-            logger.warning("Prompt could not be previewed", extra={"error": type(error).__name__})
+            logger.warning("Prompt preview failed", extra={"error": type(error).__name__})
             raise Unavailable("voice_unavailable", "The voice can't speak now; try again.", 5) from error
         return _wav(ulaw_to_pcm(pcm_to_ulaw(pcm)))
 
@@ -54,8 +55,6 @@ class Previews:
         left = min(self._per_minute, left + (now - at) * self._per_minute / 60)
         allowed = left >= 1
         self._left[workspace_id] = (left - 1 if allowed else left, now)
-        if len(self._left) > MAX_WORKSPACES:
-            self._left.popitem(last=False)
         if not allowed:
             wait_s = int((1 - left) * 60 / self._per_minute) + 1
             raise LimitReached(

@@ -2,9 +2,11 @@
 
 import asyncio
 from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Literal
 
-from sqlalchemy import Row, func, insert, select, update
+from sqlalchemy import Select, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from typing_extensions import TypedDict
 
@@ -19,6 +21,25 @@ from outdial.workspaces.audit import Actor, record
 MAX_SOURCE_CHARS = 200_000
 
 Which = Literal["published", "draft"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Agent:
+    """An agent as it is in the books."""
+
+    id: str
+    name: str
+    kind: str
+    published_version: int | None
+    draft_version: int
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Version:
+    version: int
+    source: str
+    created_at: datetime
 
 
 class AgentView(TypedDict):
@@ -115,9 +136,9 @@ async def publish_version(
     """Publish a version (default: the draft); an older one may be published again."""
     async with engine.begin() as conn:
         before = await _lock(conn, workspace_id, agent_id)
-        row = await _version(conn, agent_id, "draft" if version is None else version)
-        await conn.execute(update(agents).where(agents.c.id == agent_id).values(published_version=row.version))
-        details = {"version": row.version, "before": before.published_version}
+        chosen = await _version(conn, agent_id, "draft" if version is None else version)
+        await conn.execute(update(agents).where(agents.c.id == agent_id).values(published_version=chosen.version))
+        details = {"version": chosen.version, "before": before.published_version}
         return await _recorded(conn, workspace_id, agent_id, by, "agent.published", details)
 
 
@@ -129,19 +150,12 @@ async def rename_agent(engine: AsyncEngine, workspace_id: str, agent_id: str, *,
 
 
 async def list_agents(conn: AsyncConnection, workspace_id: str) -> list[AgentView]:
-    rows = await conn.execute(
-        _agents().where(agents.c.workspace_id == workspace_id).order_by(agents.c.created_at, agents.c.id)
-    )
-    return [_view(row) for row in rows]
+    query = _agents().where(agents.c.workspace_id == workspace_id).order_by(agents.c.created_at, agents.c.id)
+    return [_view(_Agent(**row)) for row in (await conn.execute(query)).mappings()]
 
 
 async def get_agent(conn: AsyncConnection, workspace_id: str, agent_id: str) -> AgentDetail:
-    row = None
-    if is_id(agent_id, "agent"):
-        query = _agents().where(agents.c.id == agent_id, agents.c.workspace_id == workspace_id)
-        row = (await conn.execute(query)).one_or_none()
-    if row is None:
-        raise _unknown()
+    agent = await _agent(conn, workspace_id, agent_id)
     versions = await conn.execute(
         select(agent_versions.c.version, agent_versions.c.created_at)
         .where(agent_versions.c.agent_id == agent_id)
@@ -149,8 +163,8 @@ async def get_agent(conn: AsyncConnection, workspace_id: str, agent_id: str) -> 
     )
     _, source = await resolve(conn, agent_id, "draft")
     return AgentDetail(
-        **_view(row),
-        versions=[_version_view(version, row.published_version) for version in versions],
+        **_view(agent),
+        versions=[_version_view(number, at, agent.published_version) for number, at in versions],
         source=source,
     )
 
@@ -159,18 +173,20 @@ async def get_version(
     conn: AsyncConnection, workspace_id: str, agent_id: str, version: int
 ) -> VersionSource:
     agent = await get_agent(conn, workspace_id, agent_id)
-    row = await _version(conn, agent_id, version)
-    return VersionSource(**_version_view(row, agent["published_version"]), source=row.source)
+    found = await _version(conn, agent_id, version)
+    view = _version_view(found.version, found.created_at, agent["published_version"])
+    return VersionSource(**view, source=found.source)
 
 
 async def resolve(conn: AsyncConnection, agent_id: str, which: Which | int) -> tuple[int, str]:
     """The number and source of a version. Raises NotFound, and Conflict when none is published."""
-    row = await _version(conn, agent_id, which)
-    return row.version, row.source
+    found = await _version(conn, agent_id, which)
+    return found.version, found.source
 
 
-async def _version(conn: AsyncConnection, agent_id: str, which: Which | int) -> Row[Any]:
-    query = select(agent_versions).where(agent_versions.c.agent_id == agent_id)
+async def _version(conn: AsyncConnection, agent_id: str, which: Which | int) -> _Version:
+    columns = (agent_versions.c.version, agent_versions.c.source, agent_versions.c.created_at)
+    query = select(*columns).where(agent_versions.c.agent_id == agent_id)
     match which:
         case "draft":
             query = query.order_by(agent_versions.c.version.desc()).limit(1)
@@ -181,9 +197,9 @@ async def _version(conn: AsyncConnection, agent_id: str, which: Which | int) -> 
             if not 0 < number < 2**31:
                 raise _unknown_version()
             query = query.where(agent_versions.c.version == number)
-    row = (await conn.execute(query)).one_or_none()
+    row = (await conn.execute(query)).mappings().one_or_none()
     if row is not None:
-        return row
+        return _Version(**row)
     if which == "published":
         raise Conflict("agent_not_published", "This agent has no published version; publish one first.")
     raise _unknown_version()
@@ -198,15 +214,21 @@ async def _check(source: str) -> None:
         raise Invalid("source", str(error)) from None
 
 
-async def _lock(conn: AsyncConnection, workspace_id: str, agent_id: str) -> Row[Any]:
-    """The agent as it is. Of two who change one at once, one waits."""
-    found = None
+async def _agent(conn: AsyncConnection, workspace_id: str, agent_id: str) -> _Agent:
+    row = None
     if is_id(agent_id, "agent"):
-        query = select(agents).where(agents.c.id == agent_id, agents.c.workspace_id == workspace_id)
-        found = (await conn.execute(query.with_for_update())).one_or_none()
-    if found is None:
+        query = _agents().where(agents.c.id == agent_id, agents.c.workspace_id == workspace_id)
+        row = (await conn.execute(query)).mappings().one_or_none()
+    if row is None:
         raise _unknown()
-    return found
+    return _Agent(**row)
+
+
+async def _lock(conn: AsyncConnection, workspace_id: str, agent_id: str) -> _Agent:
+    """The agent as it is. Of two who change one at once, one waits."""
+    agent = await _agent(conn, workspace_id, agent_id)
+    await conn.execute(select(agents.c.id).where(agents.c.id == agent.id).with_for_update())
+    return await _agent(conn, workspace_id, agent_id)  # as whoever was waited for has left it
 
 
 async def _recorded(
@@ -218,26 +240,25 @@ async def _recorded(
     return agent
 
 
-def _agents() -> Any:
+def _agents() -> Select[Any]:
     draft = select(func.max(agent_versions.c.version)).where(agent_versions.c.agent_id == agents.c.id)
-    return select(agents, draft.scalar_subquery().label("draft_version"))
+    columns = (agents.c.id, agents.c.name, agents.c.kind, agents.c.published_version, agents.c.created_at)
+    return select(*columns, draft.scalar_subquery().label("draft_version"))
 
 
-def _view(row: Row[Any]) -> AgentView:
+def _view(agent: _Agent) -> AgentView:
     return AgentView(
-        id=row.id,
-        name=row.name,
-        kind=row.kind,
-        published_version=row.published_version,
-        draft_version=row.draft_version,
-        created_at=to_json(row.created_at),
+        id=agent.id,
+        name=agent.name,
+        kind=agent.kind,
+        published_version=agent.published_version,
+        draft_version=agent.draft_version,
+        created_at=to_json(agent.created_at),
     )
 
 
-def _version_view(row: Any, published: int | None) -> VersionView:
-    return VersionView(
-        version=row.version, published=row.version == published, created_at=to_json(row.created_at)
-    )
+def _version_view(version: int, created_at: datetime, published: int | None) -> VersionView:
+    return VersionView(version=version, published=version == published, created_at=to_json(created_at))
 
 
 def _unknown() -> NotFound:

@@ -9,8 +9,8 @@ from pydantic import Field
 from typing_extensions import TypedDict
 
 from outdial.agents.review import Review, review_script
+from outdial.agents.script.actions import MAX_TEXT
 from outdial.agents.script.examples import list_examples
-from outdial.agents.script.parse import MAX_TEXT
 from outdial.agents.script.template import TemplateError, parse_text, render
 from outdial.agents.store import (
     MAX_SOURCE_CHARS,

@@ -138,7 +138,7 @@ class MediaLine:
             event = self._codec.receive(message)
         except BadFrame as error:
             self._bad_frames += 1
-            logger.warning("Bad media frame", extra={"reason": str(error)})
+            logger.warning("Media frame refused", extra={"reason": str(error)})
             if self._bad_frames >= MAX_BAD_FRAMES:
                 self.close(code=1008)
             return
@@ -198,7 +198,7 @@ class MediaLine:
         try:
             self._send_due(now)
         except Exception:  # in a codec, say; without audio this call is over, and only this one
-            logger.exception("Sending audio failed")
+            logger.exception("Audio not sent")
             self.close(code=1011)
 
     def _send_due(self, now: float) -> None:

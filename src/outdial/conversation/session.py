@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from outdial.conversation.call_facts import CallFacts, CarrierControl, Engines
-from outdial.conversation.commands import Command, CommandRefused, Say, SendDigits, SetVariables, Transfer
+from outdial.conversation.commands import Command, CommandRefused
 from outdial.conversation.dialogue import Dialogue
-from outdial.conversation.live_call import AgentCoroutine, CallEnded, LiveCall, SpeechFailed, TransferFailed
+from outdial.conversation.live_call import AgentCoroutine, CallEnded, LiveCall, SpeechFailed
 from outdial.conversation.media_line import MediaLine
 from outdial.conversation.stopping import stop
 from outdial.conversation.transcript import Journal, Transcript
@@ -223,26 +223,9 @@ class Session:
         if dialogue is None or self._is_closed:
             raise self._refusal()
         try:
-            match command:
-                case Say():
-                    said = await dialogue.say_from_outside(command.text, interrupt=command.interrupt)
-                    return {"played_ms": said.played_ms, "complete": said.complete}
-                case SendDigits():
-                    await dialogue.send_digits_from_outside(command.digits)
-                case Transfer():
-                    await dialogue.transfer_from_outside(command.to)
-                case SetVariables():
-                    self.variables.update(command.values)
-                    self._journal.event("variables", {"names": sorted(command.values)})
+            return await dialogue.carry_out(command)
         except CallEnded:
             raise self._refusal() from None
-        except SpeechFailed:
-            raise CommandRefused(FailureCode.SPEECH_FAILED, SPEECH_FAILED.message) from None
-        except TransferFailed as failed:
-            raise CommandRefused(FailureCode.CARRIER_REFUSED, failed.error.message) from None
-        except ValueError as error:
-            raise CommandRefused("not_possible", f"{error}.") from None
-        return {}
 
     def _refusal(self) -> CommandRefused:
         if self._dialogue is not None and self._dialogue.transferred:
@@ -307,7 +290,7 @@ class Session:
         if not self._is_closed:
             self._journal.event("limit", {"max_duration_s": self._facts.max_duration_s})
         else:
-            logger.warning("Agent goes on after its call", extra={"call_id": self._facts.call_id})
+            logger.warning("Agent still running after its call", extra={"call_id": self._facts.call_id})
         return True
 
     async def _wait_for_news(self, by: float) -> None:

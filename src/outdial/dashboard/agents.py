@@ -9,9 +9,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from outdial.agents.changes import Diff, diff_scripts
 from outdial.agents.history import version_history
+from outdial.agents.in_use import COUNTED, recent_calls
 from outdial.agents.script.examples import list_examples
 from outdial.agents.store import MAX_SOURCE_CHARS, get_agent, get_version, list_agents
-from outdial.agents.usage import COUNTED, recent_calls
 from outdial.api.auth import needs
 from outdial.api.bodies import StrictBody
 from outdial.calls.request import CleanText

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from outdial.agents.book import ReadyAgent
+from outdial.agents.ready_agents import ReadyAgent
 from outdial.calls import dial_outcome
 from outdial.calls.advance import apply_event
 from outdial.calls.claim import Claim

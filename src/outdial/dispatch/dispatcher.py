@@ -6,7 +6,7 @@ import logging
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from outdial.accounts.clients import OpenCarrier
-from outdial.agents.book import AgentBook
+from outdial.agents.ready_agents import ReadyAgents
 from outdial.background import Background
 from outdial.calls.claim import Claim, claim_due_calls, workspaces_with_queued_calls
 from outdial.carriers.errors import CarrierError, CarrierUnreachable
@@ -30,7 +30,7 @@ class Dispatcher:
         settings: Settings,
         notifications: Notifications,
         open_carrier: OpenCarrier,
-        agents: AgentBook,
+        agents: ReadyAgents,
         *,
         owner: str,
     ) -> None:

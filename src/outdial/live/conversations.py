@@ -9,7 +9,7 @@ from pathlib import Path
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from outdial.accounts.clients import OpenCarrier
-from outdial.agents.book import ReadyAgent
+from outdial.agents.ready_agents import ReadyAgent
 from outdial.background import Background
 from outdial.calls.advance import apply_event, note_ending
 from outdial.calls.ownership import Answered

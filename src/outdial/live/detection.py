@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from outdial.agents.book import ReadyAgent
+from outdial.agents.ready_agents import ReadyAgent
 from outdial.calls.advance import apply_event
 from outdial.calls.records import DetectionWanted
 from outdial.conversation.call_facts import MachinePolicy

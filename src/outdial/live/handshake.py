@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from outdial.accounts.genuine import Genuine
-from outdial.agents.book import AgentBook, ReadyAgent
+from outdial.agents.ready_agents import ReadyAgent, ReadyAgents
 from outdial.background import Background
 from outdial.calls.ownership import Answered, Lease, take_stream
 from outdial.calls.records import read_held
@@ -40,7 +40,7 @@ class MediaHandshake:
         self,
         engine: AsyncEngine,
         genuine: Genuine,
-        agents: AgentBook,
+        agents: ReadyAgents,
         conversations: Conversations,
         lease: Lease,
     ) -> None:

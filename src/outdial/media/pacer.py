@@ -41,7 +41,7 @@ class Pacer:
             try:
                 paced.tick(now)
             except Exception:  # one broken call must not stop the others' audio
-                logger.exception("A call fell out of the pacer")
+                logger.exception("Call dropped from the pacer")
                 self._paced.pop(paced, None)
         if not self._paced:
             self._timer = None

@@ -19,12 +19,14 @@ import os
 import struct
 import tempfile
 import time
-from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from cachetools import LRUCache
+
+from outdial.background import Background
 from outdial.media.frames import BYTES_PER_MS
 from outdial.speech.base import TextToSpeech
 
@@ -57,10 +59,9 @@ class PromptCache:
         self._tts = tts
         self._directory = directory
         self._max_chars = max_chars
-        self._memory_bytes = memory_bytes
-        self._memory: OrderedDict[str, bytes] = OrderedDict()  # the one used last is at the end
-        self._held_bytes = 0
+        self._memory: LRUCache[str, bytes] = LRUCache(memory_bytes, getsizeof=len)
         self._being_made: dict[str, _Making] = {}
+        self._background = Background()
         directory.mkdir(parents=True, exist_ok=True, mode=0o700)
         _prune(directory, disk_bytes)
 
@@ -73,14 +74,14 @@ class PromptCache:
         key = self.key(text)
         pcm = self._memory.get(key)
         if pcm is not None:
-            self._memory.move_to_end(key)
             for piece in _pieces(pcm):
                 yield piece
             return
         making = self._being_made.get(key)
         if making is None:
             making = self._being_made[key] = _Making()
-            making.run(self._make(key, text, making), on_end=lambda: self._being_made.pop(key))
+            work = self._make(key, text, making)
+            making.run(self._background, work, on_end=lambda: self._being_made.pop(key))
         async for piece in making.listen():
             yield piece
 
@@ -102,19 +103,14 @@ class PromptCache:
         try:
             await asyncio.to_thread(_write, self._path(key), pcm)
         except OSError as error:  # a full disk must not end a call
-            logger.warning("Prompt could not be stored", extra={"error": type(error).__name__})
+            logger.warning("Prompt not stored", extra={"error": type(error).__name__})
 
     def _path(self, key: str) -> Path:
         return self._directory / key[:2] / f"{key}.pcm"
 
     def _remember(self, key: str, pcm: bytes) -> None:
-        if len(pcm) > self._memory_bytes:
-            return
-        self._held_bytes += len(pcm) - len(self._memory.pop(key, b""))
-        self._memory[key] = pcm
-        while self._held_bytes > self._memory_bytes:
-            _, dropped = self._memory.popitem(last=False)
-            self._held_bytes -= len(dropped)
+        with suppress(ValueError):  # larger than all the memory
+            self._memory[key] = pcm
 
 
 class _Making:
@@ -126,14 +122,16 @@ class _Making:
         self._changed = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
 
-    def run(self, work: Coroutine[Any, Any, None], *, on_end: Callable[[], object]) -> None:
+    def run(
+        self, background: Background, work: Coroutine[Any, Any, None], *, on_end: Callable[[], object]
+    ) -> None:
         def end(task: asyncio.Task[None]) -> None:
             on_end()
             self._wake()
             if not task.cancelled() and (error := task.exception()) is not None:
-                logger.warning("Prompt could not be synthesised", extra={"error": type(error).__name__})
+                logger.warning("Prompt synthesis failed", extra={"error": type(error).__name__})
 
-        self._task = asyncio.create_task(work)
+        self._task = background.start(work, name="prompt", awaited=True)
         self._task.add_done_callback(end)
 
     def add(self, piece: bytes) -> None:
@@ -176,7 +174,7 @@ def _read(path: Path) -> bytes | None:
         return None
     magic, size = HEADER.unpack_from(content)
     if magic != MAGIC or size != len(content) - HEADER.size or size % 2:
-        logger.warning("Damaged prompt ignored", extra={"file": path.name})
+        logger.warning("Prompt file damaged; made anew", extra={"file": path.name})
         return None
     return content[HEADER.size :]
 

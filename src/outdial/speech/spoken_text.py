@@ -18,6 +18,6 @@ def spoken(text: str) -> str:
     text = "".join(" " if unicodedata.category(char)[0] in "CZ" else char for char in text)
     text = " ".join(text.translate(_PLAIN_BRACKETS).split())
     if len(text) > MAX_CHARS:
-        logger.warning("Text too long to be spoken was cut", extra={"max_chars": MAX_CHARS})
+        logger.warning("Spoken text cut at its limit", extra={"max_chars": MAX_CHARS})
         text = text[:MAX_CHARS].rsplit(" ", 1)[0]
     return text if any(char.isalnum() for char in text) else ""

@@ -88,7 +88,7 @@ class _Conversation:
                 except _Jump as jump:
                     step = jump.step
         except _LimitReached:
-            logger.warning("Script stopped at its limit of actions", extra={"call_id": self._call.call_id})
+            logger.warning("Script stopped at its action limit", extra={"call_id": self._call.call_id})
             await self._call.say(LIMIT_GOODBYE)
             await self._call.hang_up()
 
@@ -193,7 +193,7 @@ class _Conversation:
         if _NUMBER.fullmatch(number):
             await self._call.transfer(number)
             return
-        logger.warning("Script has no number to transfer to", extra={"call_id": self._call.call_id})
+        logger.warning("Transfer has no number to go to", extra={"call_id": self._call.call_id})
         await self._call.say(NO_TRANSFER)
         await self._call.hang_up()
 
@@ -281,7 +281,7 @@ def unheard(text: str, played: str) -> str:
 
 
 def _known(call: LiveCall) -> dict[str, Any]:
-    """The call's variables, and those every call has (parse.BUILT_IN)."""
+    """The call's variables, and those every call has (actions.BUILT_IN)."""
     launch = call.last_event.get("payload", {})
     return {
         **call.variables,

@@ -1,12 +1,14 @@
 """Agents ready to run: a version's source, parsed once. Versions never change, so they are kept."""
 
-from collections import OrderedDict
+import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from cachetools import LRUCache
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from outdial.agents.script.model import Script
 from outdial.agents.script.parse import parse_script
 from outdial.agents.script.run import run_script, speakable
 from outdial.agents.script.template import TemplateError
@@ -28,19 +30,26 @@ class ReadyAgent:
     word: Callable[[str, LiveCall], str]
 
 
-class AgentBook:
+class ReadyAgents:
     """Looks agents up by id and version; keeps the most recently used."""
 
-    def __init__(self, engine: AsyncEngine) -> None:
+    def __init__(self, engine: AsyncEngine, *, max_kept: int = MAX_KEPT) -> None:
         self._engine = engine
-        self._kept: OrderedDict[tuple[str, int], ReadyAgent] = OrderedDict()
+        self._kept: LRUCache[tuple[str, int], ReadyAgent] = LRUCache(max_kept)
+        self._one_at_a_time = asyncio.Lock()  # many calls want a new version at the same moment; it is parsed once
 
     async def agent(self, agent_id: str, version: int) -> ReadyAgent:
         """Raises LookupError when there is no such version, ScriptError when its source can't be read."""
         key = (agent_id, version)
-        if key in self._kept:
-            self._kept.move_to_end(key)
-            return self._kept[key]
+        ready = self._kept.get(key)
+        if ready is None:
+            async with self._one_at_a_time:
+                ready = self._kept.get(key)
+                if ready is None:
+                    ready = self._kept[key] = await self._make_ready(agent_id, version)
+        return ready
+
+    async def _make_ready(self, agent_id: str, version: int) -> ReadyAgent:
         query = select(agent_versions.c.source).where(
             agent_versions.c.agent_id == agent_id, agent_versions.c.version == version
         )
@@ -48,16 +57,10 @@ class AgentBook:
             source = (await conn.execute(query)).scalar_one_or_none()
         if source is None:
             raise LookupError("agent version not found")
-        ready = _script_agent(source)
-        self._kept[key] = ready
-        if len(self._kept) > MAX_KEPT:
-            self._kept.popitem(last=False)
-        return ready
+        return _script_agent(await asyncio.to_thread(parse_script, source))  # takes a while; calls are talking
 
 
-def _script_agent(source: str) -> ReadyAgent:
-    script = parse_script(source)
-
+def _script_agent(script: Script) -> ReadyAgent:
     async def run(call: LiveCall) -> None:
         await run_script(script, call)
 

@@ -1,0 +1,251 @@
+"""What a script does, step by step: blocks of actions, questions and their answers. See parse.py."""
+
+import re
+from typing import Any
+
+from outdial.agents.script.expect import choice, data, fields, listed, name, plain, pressed, seconds, whole
+from outdial.agents.script.model import (
+    Action,
+    Answer,
+    Ask,
+    Block,
+    Goto,
+    HangUp,
+    If,
+    Retry,
+    Say,
+    ScriptError,
+    SendDigits,
+    SetVariables,
+    Transfer,
+)
+from outdial.agents.script.template import Slot, TemplateError, Text, parse_text
+from outdial.agents.script.tree import Fields, Items, Node, Scalar
+from outdial.agents.script.wording import NO_MATCH_GOODBYE, NO_REPLY_GOODBYE
+
+MAX_TEXT = 1000     # characters
+MAX_ANSWERS = 50    # of an ask
+MAX_PHRASES = 100   # of an answer
+MAX_RETRIES = 5
+BUILT_IN = ("user_number", "agent_number", "answered_by")  # variables that every call has
+NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,63}")  # of a variable or a step
+
+_VERBS = ("say", "set", "ask", "if", "send_digits", "goto", "transfer", "hang_up")
+_ASK = ("answers", "no_reply", "no_match", "max_digits", "wait_s", "save_as")
+_IF = ("equals", "one_of", "exists", "then", "else")
+_ANSWER = ("name", "words", "digits")
+_PATH = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*(?:\.[A-Za-z0-9_-]+){0,8}")
+_NUMBER = re.compile(r"\+[1-9]\d{7,14}")
+
+
+class ActionParser:
+    """Reads the nodes of one script, and remembers where variables are used and set. Raises ScriptError."""
+
+    def __init__(self) -> None:
+        self.used: list[tuple[Slot, int]] = []  # and the lines
+        self.known: set[str] = set(BUILT_IN)
+
+    def declare(self, variable: str, line: int) -> str:
+        if not NAME.fullmatch(variable):
+            raise ScriptError(f"'{variable[:60]}' is no name for a variable (letters, digits, _ and -)", line)
+        if variable in BUILT_IN:
+            raise ScriptError(f"'{variable}' is the call's own variable and can't be set", line)
+        self.known.add(variable)
+        return variable
+
+    def block(self, node: Node, anywhere: tuple[Answer, ...] | None = None) -> Block:
+        """Actions in the order written: a mapping, or a list of them. Without `anywhere` it can't ask."""
+        parts = node.nodes if isinstance(node, Items) else [node]
+        if not parts:
+            raise ScriptError("nothing is done here", node.line)
+        return tuple(action for part in parts for action in self.actions(part, anywhere, ()))
+
+    def actions(self, node: Node, anywhere: tuple[Answer, ...] | None, more: tuple[str, ...]) -> Block:
+        """The verbs of one mapping; `more` are keys that the caller reads."""
+        mapping = fields(node, "an answer" if more else "a step", (*_VERBS, *_ASK, *_IF, *more))
+        for verb, options in (("ask", _ASK), ("if", _IF)):
+            for key in options:
+                if key in mapping.nodes and verb not in mapping.nodes:
+                    raise ScriptError(f"'{key}' belongs to '{verb}', which isn't here", mapping.lines[key])
+        if "ask" in mapping.nodes and anywhere is None:
+            raise ScriptError("ask in a step of its own, and goto that step", mapping.lines["ask"])
+        verbs = [key for key in mapping.nodes if key in _VERBS]
+        if not verbs and not more:
+            raise ScriptError(f"nothing is done here; a step has one of {choice(_VERBS)}", node.line)
+        return tuple(self.action(verb, mapping, anywhere or ()) for verb in verbs)
+
+    def action(self, verb: str, mapping: Fields, anywhere: tuple[Answer, ...]) -> Action:
+        node, line = mapping.nodes[verb], mapping.lines[verb]
+        match verb:
+            case "say":
+                return Say(text=self.text(node, verb), line=line)
+            case "set":
+                return SetVariables(values=self.assignments(node), line=line)
+            case "send_digits":
+                return SendDigits(digits=self.digits_to_send(node), line=line)
+            case "goto":
+                return Goto(step=plain(node, verb), line=line)
+            case "transfer":
+                return Transfer(to=self.number(node), line=line)
+            case "hang_up":
+                if isinstance(node, Scalar) and node.value is False:
+                    raise ScriptError("hang_up takes a goodbye, or nothing", line)
+                silent = isinstance(node, Scalar) and (node.value is None or node.value is True)
+                return HangUp(goodbye=None if silent else self.text(node, verb), line=line)
+            case "if":
+                return self.branch(mapping)
+        return self.ask(mapping, anywhere)
+
+    def assignments(self, node: Node) -> tuple[tuple[str, Any], ...]:
+        named = fields(node, "set")
+        if not named.nodes:
+            raise ScriptError("set needs a variable: set: {name: value}", node.line)
+        values = []
+        for variable, node in named.nodes.items():
+            value = data(node)
+            if isinstance(value, str) and value.strip():
+                value = self.text(node, variable)
+            elif isinstance(value, list | dict):
+                raise ScriptError("set takes a text, a number, true or false", node.line)
+            values.append((self.declare(variable, named.lines[variable]), value))
+        return tuple(values)
+
+    def digits_to_send(self, node: Node) -> Text:
+        digits = self.text(node, "send_digits")
+        if not all(isinstance(part, Slot) or re.fullmatch(r"[0-9*#w ]+", part) for part in digits.parts):
+            raise ScriptError("send_digits takes 0-9, *, # and w (waits half a second)", node.line)
+        return digits
+
+    def number(self, node: Node) -> Text:
+        to = self.text(node, "transfer")
+        match to.parts:
+            case (Slot(),):
+                return to
+            case (str(number),) if _NUMBER.fullmatch(number):
+                return to
+        raise ScriptError("transfer needs a number such as +12025550100, or one {variable}", node.line)
+
+    def branch(self, mapping: Fields) -> If:
+        node = mapping.nodes["if"]
+        path = plain(node, "if").strip("{}")
+        if not _PATH.fullmatch(path):
+            raise ScriptError("if takes the name of a variable", node.line)
+        self.used.append((Slot(path), node.line))
+        tests = [key for key in ("equals", "one_of", "exists") if key in mapping.nodes]
+        if len(tests) != 1:
+            raise ScriptError("if needs one of equals, one_of or exists", mapping.lines["if"])
+        if "then" not in mapping.nodes:
+            raise ScriptError("if needs a then", mapping.lines["if"])
+        test = mapping.nodes[tests[0]]
+        value = data(test)
+        if tests[0] == "exists":
+            self.known.add(path.partition(".")[0])
+            if not isinstance(value, bool):
+                raise ScriptError("exists is true or false", test.line)
+        values = value if isinstance(value, list) else [value]
+        if tests[0] == "equals" and isinstance(value, list):
+            raise ScriptError("equals takes one value; one_of takes several", test.line)
+        if any(isinstance(one, list | dict) or one is None for one in values):
+            raise ScriptError(f"{tests[0]} takes texts, numbers, true or false", test.line)
+        return If(
+            variable=path,
+            exists=value if tests[0] == "exists" else None,
+            values=tuple(values),
+            then=self.jump_or_block(mapping.nodes["then"]),
+            otherwise=self.jump_or_block(mapping.nodes["else"]) if "else" in mapping.nodes else (),
+            line=mapping.lines["if"],
+        )
+
+    def jump_or_block(self, node: Node) -> Block:
+        """`then: step_name` is short for `then: {goto: step_name}`."""
+        if isinstance(node, Scalar):
+            return (Goto(step=plain(node, "the step to go to"), line=node.line),)
+        return self.block(node)
+
+    def ask(self, mapping: Fields, anywhere: tuple[Answer, ...]) -> Ask:
+        nodes, line = mapping.nodes, mapping.lines["ask"]
+        if "answers" not in nodes:
+            raise ScriptError("ask needs answers", line)
+        question = self.text(nodes["ask"], "ask")
+        answers = self.answers(nodes["answers"])
+        longest = max((len(one) for answer in (*answers, *anywhere) for one in answer.digits), default=0)
+        if any(answer.any_digits for answer in answers) and "max_digits" not in nodes:
+            raise ScriptError("an answer of any digits needs max_digits", line)
+        save_as, limit = nodes.get("save_as"), nodes.get("max_digits")
+        return Ask(
+            question=question,
+            answers=answers,
+            no_reply=self.retry(nodes.get("no_reply"), "no_reply", NO_REPLY_GOODBYE),
+            no_match=self.retry(nodes.get("no_match"), "no_match", NO_MATCH_GOODBYE),
+            max_digits=whole(limit, "max_digits", max(1, longest), 40) if limit else longest,
+            wait_s=seconds(nodes["wait_s"], "wait_s") if "wait_s" in nodes else 6.0,
+            save_as=self.declare(plain(save_as, "save_as"), save_as.line) if save_as else None,
+            line=line,
+        )
+
+    def retry(self, node: Node | None, key: str, goodbye: str) -> Retry:
+        hang_up: Block = (HangUp(goodbye=parse_text(goodbye), line=0),)  # our words, written nowhere
+        if node is None:
+            return Retry(retries=1, reprompt=None, then=hang_up)
+        if isinstance(node, Scalar):
+            return Retry(retries=1, reprompt=None, then=self.jump_or_block(node))
+        section = fields(node, key, ("retries", "reprompt", "then"))
+        nodes = section.nodes
+        return Retry(
+            retries=whole(nodes["retries"], "retries", 0, MAX_RETRIES) if "retries" in nodes else 1,
+            reprompt=self.text(nodes["reprompt"], "reprompt") if "reprompt" in nodes else None,
+            then=self.jump_or_block(nodes["then"]) if "then" in nodes else hang_up,
+            line=nodes["reprompt"].line if "reprompt" in nodes else 0,
+        )
+
+    def answers(self, node: Node) -> tuple[Answer, ...]:
+        if not isinstance(node, Items) or not node.nodes:
+            raise ScriptError("answers are a list, each with words or digits: - words: [yes]", node.line)
+        if len(node.nodes) > MAX_ANSWERS:
+            raise ScriptError(f"more than {MAX_ANSWERS} answers", node.line)
+        taken: dict[tuple[str, str], int] = {}
+        return tuple(self.answer(one, taken) for one in node.nodes)
+
+    def answer(self, node: Node, taken: dict[tuple[str, str], int]) -> Answer:
+        then = self.actions(node, None, _ANSWER)
+        mapping = fields(node, "an answer")
+        words, digits, title = (mapping.nodes.get(key) for key in ("words", "digits", "name"))
+        if words is None and digits is None:
+            raise ScriptError("an answer needs words or digits", node.line)
+        for kind, given in (("words", words), ("digits", digits)):
+            for one in listed(given, kind) if given else ():
+                key = (kind, plain(one, kind).casefold())
+                if key in taken:
+                    raise ScriptError(f"'{key[1][:60]}' is already an answer on line {taken[key]}", one.line)
+                taken[key] = one.line
+        any_words, any_digits = (isinstance(one, Scalar) and one.text == "any" for one in (words, digits))
+        return Answer(
+            name=name(title, "name") if title else None,
+            words=self.phrases(words) if words and not any_words else (),
+            digits=pressed(digits) if digits and not any_digits else (),
+            any_words=any_words,
+            any_digits=any_digits,
+            then=then,
+            line=node.line,
+        )
+
+    def phrases(self, node: Node) -> tuple[Text, ...]:
+        found = listed(node, "words")
+        if not found or len(found) > MAX_PHRASES:
+            raise ScriptError(f"words are a list of 1 to {MAX_PHRASES} phrases", node.line)
+        texts = tuple(self.text(one, "words") for one in found)
+        for text, one in zip(texts, found, strict=True):
+            if not text.slots and not any(c.isalnum() for c in one.text):
+                raise ScriptError("a phrase needs a word in it", one.line)
+        return texts
+
+    def text(self, node: Node, what: str) -> Text:
+        source = plain(node, what)
+        if len(source) > MAX_TEXT:
+            raise ScriptError(f"{what} is longer than {MAX_TEXT} characters", node.line)
+        try:
+            text = parse_text(source)
+        except TemplateError as error:
+            raise ScriptError(str(error), node.line) from None
+        self.used.extend((slot, node.line) for slot in text.slots)
+        return text

@@ -1,0 +1,88 @@
+import asyncio
+
+import pytest
+from sqlalchemy import delete, update
+
+from agents.script.fake_call import FakeCall
+from outdial.agents.ready_agents import ReadyAgents
+from outdial.agents.script.model import ScriptError
+from outdial.agents.store import add_version, create_agent
+from outdial.conversation.live_call import CallEnded
+from outdial.db.tables import agent_versions
+from outdial.workspaces.audit import COMMAND_LINE
+
+
+def script(greeting: str) -> str:
+    return f"""
+agent:
+  name: Test
+variables:
+  user_name:
+machine:
+  action: leave_message
+  message: Hello {{user_name}}, please call us.
+steps:
+  start:
+    - hang_up: {greeting}
+"""
+
+
+@pytest.fixture
+async def agent_id(workspace):
+    agent = await create_agent(workspace.engine, workspace.id, name="Test", source=script("One."), by=COMMAND_LINE)
+    await add_version(workspace.engine, workspace.id, agent["id"], source=script("Two."), by=COMMAND_LINE)
+    return agent["id"]
+
+
+async def test_a_version_runs_as_it_was_written(workspace, agent_id):
+    ready = await ReadyAgents(workspace.engine).agent(agent_id, 2)
+    call = FakeCall(variables={"user_name": "Jane"})
+    with pytest.raises(CallEnded):
+        await ready.run(call)
+    assert call.said[0] == "Two."
+    assert ready.machine_action == "leave_message"
+    assert ready.word(ready.machine_message, call) == "Hello Jane, please call us."
+    assert ready.word("Hello {user_name", call) == "", "a message of the request's, which nobody could speak"
+
+
+async def test_a_version_is_read_once(workspace, agent_id):
+    agents = ReadyAgents(workspace.engine)
+    ready = await agents.agent(agent_id, 1)
+    async with workspace.engine.begin() as conn:
+        await conn.execute(delete(agent_versions).where(agent_versions.c.agent_id == agent_id))
+    assert await agents.agent(agent_id, 1) is ready
+
+
+async def test_calls_that_want_a_version_at_the_same_moment_share_the_work(workspace, agent_id):
+    agents = ReadyAgents(workspace.engine)
+    first, *others = await asyncio.gather(*(agents.agent(agent_id, 1) for _ in range(5)))
+    assert all(other is first for other in others)
+
+
+async def test_one_call_that_gives_up_takes_the_agent_from_nobody(workspace, agent_id):
+    agents = ReadyAgents(workspace.engine)
+    impatient, patient = (asyncio.create_task(agents.agent(agent_id, 1)) for _ in range(2))
+    await asyncio.sleep(0)
+    impatient.cancel()
+    assert (await patient).machine_action == "leave_message"
+
+
+async def test_those_used_last_are_kept(workspace, agent_id):
+    agents = ReadyAgents(workspace.engine, max_kept=1)
+    one = await agents.agent(agent_id, 1)
+    two = await agents.agent(agent_id, 2)
+    assert await agents.agent(agent_id, 2) is two
+    assert await agents.agent(agent_id, 1) is not one
+
+
+async def test_what_is_not_there_or_cannot_be_read_says_so_each_time(workspace, agent_id):
+    agents = ReadyAgents(workspace.engine)
+    with pytest.raises(LookupError):
+        await agents.agent(agent_id, 3)
+    await add_version(workspace.engine, workspace.id, agent_id, source=script("Three."), by=COMMAND_LINE)
+    await agents.agent(agent_id, 3)
+    async with workspace.engine.begin() as conn:
+        await conn.execute(update(agent_versions).where(agent_versions.c.version == 1).values(source="steps: ["))
+    for _ in range(2):
+        with pytest.raises(ScriptError):
+            await agents.agent(agent_id, 1)

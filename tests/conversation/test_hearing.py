@@ -1,0 +1,123 @@
+"""The callee's voice as utterances, without a conversation around it."""
+
+import asyncio
+
+import pytest
+
+from conversation.peers import Detector, Recogniser, sound
+from outdial.conversation.hearing import DEAF_MS, MAX_UTTERANCE_MS, PRE_ROLL_MS, Hearing
+from outdial.media.frames import FRAME_BYTES, FRAME_MS, SILENT_FRAME
+
+
+class Ear:
+    def __init__(self):
+        self.ms = 0
+        self.engine = Recogniser(words={1: "yes", 2: "no"}, takes_s=0.0)
+        self.detector = Detector()
+        self.voices = []
+        self.utterances = []
+        self.hearing = Hearing(
+            self.engine, self.detector, lambda: self.ms, self.voices.append, self.utterances.append
+        )
+
+    async def hears(self, number, ms):
+        """The callee makes this sound (0: none), in real time."""
+        frame = sound(number, FRAME_MS) if number else SILENT_FRAME
+        assert len(frame) == FRAME_BYTES
+        for _ in range(ms // FRAME_MS):
+            self.ms += FRAME_MS
+            self.hearing.audio(frame, self.ms)
+            await asyncio.sleep(FRAME_MS / 1000)
+
+
+@pytest.fixture
+async def ear():
+    ear = Ear()
+    ear.hearing.enable()
+    yield ear
+    ear.hearing.disable()
+    assert ear.detector.open_streams == 0
+
+
+async def test_an_utterance_is_from_the_first_voice_to_the_last(ear):
+    await ear.hears(0, 1000)
+    await ear.hears(1, 800)
+    await ear.hears(0, 600)
+    (utterance,) = ear.utterances
+    assert ear.hearing.current is None
+    assert utterance.start_ms == pytest.approx(1000, abs=40)
+    assert utterance.end_ms == pytest.approx(1800, abs=40)
+    assert await utterance.text() == "yes"
+
+
+async def test_what_came_before_the_detector_was_sure_is_part_of_it(ear):
+    await ear.hears(2, PRE_ROLL_MS)
+    ear.hearing.disable()
+    ear.hearing.enable()
+    await ear.hears(1, 400)
+    ear.hearing.disable()
+    assert [await utterance.text() for utterance in ear.utterances] == ["no", "yes"]
+    assert ear.utterances[1]._recognition.fed_ms(1) == 400, "all of it, and nothing of before it was enabled"
+    assert ear.utterances[1]._recognition.fed_ms(2) == 0
+
+
+async def test_voice_is_told_while_it_lasts_and_not_in_pauses(ear):
+    await ear.hears(1, 500)
+    told = len(ear.voices)
+    assert told > 5
+    assert set(ear.voices) == {ear.hearing.current}
+    await ear.hears(0, 400)
+    assert len(ear.voices) == told
+    assert ear.utterances == []
+
+
+async def test_recognition_that_began_in_a_pause_begins_anew_when_the_callee_goes_on(ear):
+    ear.engine.takes_s = 0.02
+    await ear.hears(1, 500)
+    await ear.hears(0, 300)
+    assert (ear.engine.started, ear.engine.running) == (1, 0), "while we wait whether it is the end"
+    await ear.hears(2, 500)
+    await ear.hears(0, 600)
+    (utterance,) = ear.utterances
+    assert await utterance.text() == "yes no"
+    assert ear.engine.started == 2
+
+
+@pytest.mark.parametrize("until_silence_ms", [300, 1500])
+async def test_how_much_silence_ends_it_can_be_set(ear, until_silence_ms):
+    ear.hearing.until_silence_ms = until_silence_ms
+    await ear.hears(1, 500)
+    await ear.hears(0, until_silence_ms - 60)
+    assert ear.utterances == []
+    await ear.hears(0, 160)
+    assert len(ear.utterances) == 1
+
+
+async def test_endless_sound_is_cut_into_utterances(ear):
+    await ear.hears(1, MAX_UTTERANCE_MS + 500)
+    assert len(ear.utterances) == 1
+    assert ear.hearing.current is not None
+
+
+async def test_an_utterance_of_which_no_more_audio_comes_ends(ear):
+    await ear.hears(1, 500)
+    ear.hearing.check()
+    assert ear.utterances == []
+    ear.ms += DEAF_MS
+    ear.hearing.check()
+    (utterance,) = ear.utterances
+    assert await utterance.text() == "yes"
+
+
+async def test_nothing_is_heard_while_it_is_disabled(ear):
+    await ear.hears(1, 500)
+    ear.hearing.disable()
+    ear.hearing.disable()
+    assert not ear.hearing.enabled
+    assert len(ear.utterances) == 1, "ended by it"
+    await ear.hears(2, 1000)
+    ear.hearing.enable()
+    ear.hearing.enable()
+    await ear.hears(0, 200)
+    assert ear.hearing.current is None
+    assert len(ear.utterances) == 1
