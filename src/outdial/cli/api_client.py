@@ -11,8 +11,9 @@ from httpx_sse import EventSource, SSEError, aconnect_sse
 
 from outdial import USER_AGENT
 from outdial.cli.failures import CommandFailed
+from outdial.repeating import Pauses
 
-RECONNECT_TRIES = 20
+RECONNECT = Pauses(first_s=0.5, longest_s=1.0, tries=20)  # a server that is started anew takes some seconds
 AFTER_END_S = 5.0  # the server closes the stream of an ended call; this is how long we believe that it will
 HANG_UP_WAIT_S = 15.0
 
@@ -103,9 +104,9 @@ class ApiClient:
                 return
             except httpx.TransportError:
                 failures += 1
-                if failures > RECONNECT_TRIES:
+                if RECONNECT.are_over(failures):
                     raise
-                await asyncio.sleep(0.5)
+                await asyncio.sleep(RECONNECT.after(failures))
             else:
                 # A stream that was closed early is opened again, unless the call has ended meanwhile.
                 ended = ended or (await self.get_call(call_id))["state"] == "ended"
