@@ -28,6 +28,7 @@ def set_up(level: str = "info", *, stream: TextIO | None = None) -> None:
     if level.lower() != "debug":
         for name in _QUIET:
             logging.getLogger(name).setLevel(logging.WARNING)
+    logging.getLogger("sse_starlette").setLevel(logging.WARNING)  # at "debug" it would tell every event: transcripts
 
 
 class JsonFormatter(logging.Formatter):

@@ -4,16 +4,20 @@ from collections.abc import AsyncIterator, Callable
 
 import httpx
 import pytest
+from httpx_sse import EventSource
 
-from outdial.cli.api_client import ApiClient, Event, parse_events
+from outdial.cli.api_client import ApiClient, Event, read_events
 from outdial.cli.failures import CommandFailed
 
 CALL = {"id": "call_1", "state": "ended", "end_reason": "completed"}
 
 
-async def lines(*given: str) -> AsyncIterator[str]:
-    for line in given:
-        yield line
+EVENT_STREAM = {"content-type": "text/event-stream"}
+
+
+async def read(*lines: str) -> list[Event]:
+    response = httpx.Response(200, text="".join(f"{line}\n" for line in lines), headers=EVENT_STREAM)
+    return [event async for event in read_events(EventSource(response))]
 
 
 def client(handler: Callable[[httpx.Request], httpx.Response]) -> ApiClient:
@@ -21,7 +25,7 @@ def client(handler: Callable[[httpx.Request], httpx.Response]) -> ApiClient:
 
 
 def stream(*events: str) -> httpx.Response:
-    return httpx.Response(200, text="".join(events), headers={"content-type": "text/event-stream"})
+    return httpx.Response(200, text="".join(events), headers=EVENT_STREAM)
 
 
 def event(id_: int, type_: str, **data: object) -> str:
@@ -29,13 +33,13 @@ def event(id_: int, type_: str, **data: object) -> str:
 
 
 async def test_events_are_read_with_id_type_and_data():
-    given = lines("id: 7", "event: state", 'data: {"state":', 'data: "ringing"}', "")
-    assert [e async for e in parse_events(given)] == [Event(id="7", type="state", data={"state": "ringing"})]
+    given = ("id: 7", "event: state", 'data: {"state":', 'data: "ringing"}', "")
+    assert await read(*given) == [Event(id="7", type="state", data={"state": "ringing"})]
 
 
 @pytest.mark.parametrize("nothing", [(": still here", ""), ("data: [1]", ""), ("data: {", ""), ("",), ()])
 async def test_keep_alives_and_what_is_no_object_are_skipped(nothing):
-    assert [e async for e in parse_events(lines(*nothing, "data: {}", ""))][-1] == Event(type="message", data={})
+    assert await read(*nothing, "data: {}", "") == [Event(type="message", data={})]
 
 
 async def test_following_goes_on_after_the_last_event_when_the_connection_breaks():
@@ -74,7 +78,7 @@ async def test_stopping_hangs_up_and_waits_for_the_end():
             case "outbound":
                 return httpx.Response(200, json={"call_id": "call_1", "status": "queued"})
             case "events":
-                return httpx.Response(200, content=until_hung_up())
+                return httpx.Response(200, content=until_hung_up(), headers=EVENT_STREAM)
             case "hang-up":
                 hung_up.set()
         return httpx.Response(200, json=CALL)
@@ -98,3 +102,5 @@ async def test_a_server_that_is_not_outdial_is_recognised(body):
         await client(lambda _: httpx.Response(502, text=body)).get_call("call_1")
     with pytest.raises(CommandFailed, match="--api-url"):
         await client(lambda _: httpx.Response(200, text="<html>")).get_call("call_1")
+    with pytest.raises(CommandFailed, match="--api-url"):
+        await client(lambda _: httpx.Response(200, text="<html>")).follow("call_1", print)

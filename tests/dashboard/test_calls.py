@@ -246,7 +246,7 @@ async def watching(app):
 
         async def follow() -> None:
             async for text in app.state.live_pages.follow(view, still_allowed=allowed):
-                for block in text.strip().split("\n\n"):
+                for block in text.decode().strip().split("\n\n"):
                     if block.startswith("event: "):
                         event, data = block.split("\n", 1)
                         messages.put_nowait((event.removeprefix("event: "), json.loads(data.removeprefix("data: "))))

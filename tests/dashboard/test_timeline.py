@@ -8,7 +8,7 @@ from outdial.dashboard.latency import WIDTH, latencies
 from outdial.dashboard.one_call import evidence_in_words
 from outdial.dashboard.timeline import timeline
 from outdial.dashboard.words import is_keys, pretty_body
-from outdial.history.views import Event
+from outdial.db.feed import Event
 
 NINE = datetime(2026, 1, 31, 9, 0, tzinfo=UTC)
 

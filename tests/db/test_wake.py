@@ -67,3 +67,14 @@ def test_it_listens_only_as_long_as_it_is_asked_to():
         return channel, channels.subscribers, await wake.wait(1)
 
     assert virtual_time.run(main()) == ("outdial_call", [], {"call_1"})
+
+
+def test_what_is_told_just_after_the_first_comes_along_with_it():
+    async def main():
+        wake, loop = Wake(), asyncio.get_running_loop()
+        loop.call_later(1.0, wake.tell, "first")
+        loop.call_later(1.25, wake.tell, "second")
+        loop.call_later(2.0, wake.tell, "third")
+        return await wake.wait(60, settle_s=0.5), loop.time(), await wake.wait(60), loop.time()
+
+    assert virtual_time.run(main()) == ({"first", "second"}, 1.5, {"third"}, 2.0)

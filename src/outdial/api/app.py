@@ -24,6 +24,7 @@ from outdial.api import (
 )
 from outdial.api.body_limit import BodyLimit
 from outdial.api.docs import DESCRIPTION, complete_document
+from outdial.api.event_stream import EventStreams
 from outdial.api.services import Services
 from outdial.members.signed_in import SignIns
 from outdial.workspaces.api_keys import Authenticator
@@ -41,6 +42,7 @@ def create_api(services: Services) -> FastAPI:
     app.state.services = services
     app.state.authenticator = Authenticator(services.engine)
     app.state.sign_ins = SignIns(services.engine, csrf_key=services.secret_box.derive("csrf"))
+    app.state.event_streams = EventStreams()  # to be closed when the server stops
     problems.install(app)
     app.add_middleware(BodyLimit, max_bytes=services.settings.max_body_bytes)
     modules = (

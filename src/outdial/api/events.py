@@ -1,35 +1,29 @@
 """GET /v1/calls/<id>/events: what happens to a call, as it happens (server-sent events)."""
 
-import asyncio
 import json
 import logging
-from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
+from collections.abc import AsyncIterator
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Header, Response
-from fastapi.responses import StreamingResponse
+from fastapi import APIRouter, Header, Request, Response
 from sqlalchemy.exc import SQLAlchemyError
+from sse_starlette.sse import EventSourceResponse
 
 from outdial.api.auth import ApiRoute, Caller
 from outdial.api.calls import NO_CALL, CallId
 from outdial.api.docs import errors
+from outdial.api.event_stream import event, event_streams
 from outdial.api.problems import invalid
 from outdial.api.services import Services, Use
 from outdial.db.engine import reading
-from outdial.history.views import Event, call_state, events_after
+from outdial.db.feed import events_after, follow
+from outdial.history.views import call_state
 from outdial.instants import to_json
 from outdial.telephony.state import CallState
 
 logger = logging.getLogger(__name__)
 
 router = APIRouter(route_class=ApiRoute, tags=["Calls"])
-
-HEARTBEAT_S = 15.0
-POLL_S = 3.0                    # should a notification be lost
-LATE = timedelta(seconds=10)    # within this, an event may turn up after one with a higher id
-LINGER = timedelta(seconds=1)   # the last words are written beside the end, and may come just after it
 
 _STREAM = """id: 101
 event: state
@@ -65,10 +59,11 @@ _RESPONSES: dict[int | str, dict[str, Any]] = {
         "ones; ignore those you don't know. `data` is a JSON object with `at`, when it was stored. Send the last id "
         "you saw as `Last-Event-ID` to go on from there; 204 means that nothing is left to tell."
     ),
-    response_class=StreamingResponse,
+    response_class=EventSourceResponse,
     responses=_RESPONSES | errors(422, **NO_CALL),
 )
 async def follow_call(
+    request: Request,
     services: Use,
     caller: Caller,
     call_id: CallId,
@@ -79,74 +74,16 @@ async def follow_call(
         state, _ = await call_state(conn, caller.workspace_id, call_id)
         if state is CallState.ENDED and after and not await events_after(conn, call_id, after, limit=1):
             return Response(status_code=204)
-    return StreamingResponse(
-        _stream(services, caller.workspace_id, call_id, after),
-        media_type="text/event-stream",
-        headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
-    )
+    return event_streams(request).respond(_messages(services, call_id, after))
 
 
-async def _stream(services: Services, workspace_id: str, call_id: str, after: int) -> AsyncIterator[str]:
-    sent: dict[int, datetime] = {}  # those younger than LATE, which are read again for the sake of late ones
-    silent_s = 0.0
-    with _wake_ups(services, call_id) as woken:
-        while True:
-            woken.clear()
-            try:
-                state, ended_at, events = await _read(services, workspace_id, call_id, after)
-            except SQLAlchemyError as error:
-                logger.warning("Event stream cut: database can't be used", extra={"error": type(error).__name__})
-                return  # the follower comes back with its last id
-            now = datetime.now(UTC)
-            for event in events:
-                if event.id not in sent:
-                    yield _text(event)
-                    sent[event.id] = event.at
-                    silent_s = 0.0
-            after = max([after, *(event_id for event_id, at in sent.items() if at < now - LATE)])
-            sent = {event_id: at for event_id, at in sent.items() if event_id > after}
-            wait_s = POLL_S
-            if state is CallState.ENDED:
-                if ended_at is None or ended_at < now - LINGER:
-                    return
-                wait_s = LINGER.total_seconds()
-            try:
-                await asyncio.wait_for(woken.wait(), wait_s)
-            except TimeoutError:
-                silent_s += wait_s
-            if silent_s >= HEARTBEAT_S:
-                yield ": still here\n\n"
-                silent_s = 0.0
-
-
-async def _read(
-    services: Services, workspace_id: str, call_id: str, after: int
-) -> tuple[CallState, datetime | None, Sequence[Event]]:
-    async with reading(services.engine) as conn:
-        state, ended_at = await call_state(conn, workspace_id, call_id)
-        # After the state: when that is the end, the event that says so is among these.
-        return state, ended_at, await events_after(conn, call_id, after)
-
-
-@contextmanager
-def _wake_ups(services: Services, call_id: str) -> Iterator[asyncio.Event]:
-    """An event that is set when something was stored about this call (or may have been)."""
-    woken = asyncio.Event()
-
-    def heard(payload: str) -> None:
-        if payload in (call_id, ""):
-            woken.set()
-
-    unsubscribe = services.notifications.subscribe("outdial_call", heard)
+async def _messages(services: Services, call_id: str, after: int) -> AsyncIterator[bytes]:
     try:
-        yield woken
-    finally:
-        unsubscribe()
-
-
-def _text(event: Event) -> str:
-    data = json.dumps(event.data | {"at": event.data.get("at") or to_json(event.at)})
-    return f"id: {event.id}\nevent: {event.type}\ndata: {data}\n\n"
+        async for told in follow(services.engine, services.notifications, call_id, after=after):
+            data = told.data | {"at": told.data.get("at") or to_json(told.at)}
+            yield event(told.type, json.dumps(data), id_=told.id)
+    except SQLAlchemyError as error:  # the follower comes back with its last id
+        logger.warning("Event stream cut: database can't be used", extra={"error": type(error).__name__})
 
 
 def _event_id(text: str | None) -> int:

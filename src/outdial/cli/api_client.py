@@ -1,17 +1,19 @@
 """Placing and following calls through the HTTP API, as any client would."""
 
 import asyncio
-import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any
 
 import httpx
+from httpx_sse import EventSource, SSEError, aconnect_sse
 
 from outdial import USER_AGENT
 from outdial.cli.failures import CommandFailed
+from outdial.repeating import Pauses
 
-RECONNECT_TRIES = 20
+RECONNECT = Pauses(first_s=0.5, longest_s=1.0, tries=20)  # a server that is started anew takes some seconds
 AFTER_END_S = 5.0  # the server closes the stream of an ended call; this is how long we believe that it will
 HANG_UP_WAIT_S = 15.0
 
@@ -89,14 +91,9 @@ class ApiClient:
         ended = False
         failures = 0
         while not ended:
-            headers = {"Accept": "text/event-stream"} | ({"Last-Event-ID": last_id} if last_id else {})
             try:
-                async with (
-                    asyncio.timeout(None) as limit,
-                    self._http.stream("GET", f"/v1/calls/{call_id}/events", headers=headers) as response,
-                ):
-                    await _raise_for_problem(response)
-                    async for event in parse_events(response.aiter_lines()):
+                async with asyncio.timeout(None) as limit, aclosing(self._stream(call_id, last_id)) as events:
+                    async for event in events:
                         failures = 0
                         last_id = event.id or last_id
                         tell(event)
@@ -107,12 +104,23 @@ class ApiClient:
                 return
             except httpx.TransportError:
                 failures += 1
-                if failures > RECONNECT_TRIES:
+                if RECONNECT.are_over(failures):
                     raise
-                await asyncio.sleep(0.5)
+                await asyncio.sleep(RECONNECT.after(failures))
             else:
                 # A stream that was closed early is opened again, unless the call has ended meanwhile.
                 ended = ended or (await self.get_call(call_id))["state"] == "ended"
+
+    async def _stream(self, call_id: str, last_id: str | None) -> AsyncGenerator[Event, None]:
+        """The events of one connection, until it is closed."""
+        headers = {"Last-Event-ID": last_id} if last_id else {}
+        async with aconnect_sse(self._http, "GET", f"/v1/calls/{call_id}/events", headers=headers) as source:
+            await _raise_for_problem(source.response)
+            if source.response.status_code == 204:  # nothing is left to tell
+                return
+            async with aclosing(read_events(source)) as events:
+                async for event in events:
+                    yield event
 
     async def _json(self, method: str, path: str, json: Any = None) -> dict[str, Any]:
         response = await self._http.request(method, path, json=json)
@@ -124,29 +132,22 @@ class ApiClient:
         return body if isinstance(body, dict) else {}
 
 
-async def parse_events(lines: AsyncIterator[str]) -> AsyncIterator[Event]:
-    """Server-sent events whose data are JSON objects; others (keep-alives) are skipped."""
-    type_, id_, data = "message", None, list[str]()
-    async for line in lines:
-        if line:
-            name, _, value = line.partition(":")
-            value = value.removeprefix(" ")
-            match name:
-                case "event":
-                    type_ = value
-                case "id":
-                    id_ = value
-                case "data":
-                    data.append(value)
-            continue
-        if data:
-            try:
-                parsed = json.loads("\n".join(data))
-            except ValueError:
-                parsed = None
-            if isinstance(parsed, dict):
-                yield Event(type=type_, data=parsed, id=id_)
-        type_, data = "message", []
+async def read_events(source: EventSource) -> AsyncGenerator[Event, None]:
+    """Server-sent events whose data are JSON objects; others (keep-alives) are skipped.
+
+    Raises CommandFailed for what is no stream of events.
+    """
+    try:
+        async with aclosing(source.aiter_sse()) as told:
+            async for event in told:
+                try:
+                    data = event.json()
+                except ValueError:
+                    continue
+                if isinstance(data, dict):
+                    yield Event(type=event.event, data=data, id=event.id or None)
+    except SSEError:
+        raise CommandFailed("this is not an Outdial server (no stream of events); check --api-url") from None
 
 
 async def _raise_for_problem(response: httpx.Response) -> None:

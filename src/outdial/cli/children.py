@@ -9,9 +9,11 @@ from typing import Self
 import httpx
 
 from outdial.cli.failures import CommandFailed
+from outdial.repeating import Pauses, repeat
 
 READY_WITHIN_S = 120.0
 STOP_WITHIN_S = 20.0
+STARTING = Pauses(first_s=0.05, longest_s=0.2)
 
 
 class Child:
@@ -42,14 +44,13 @@ class Child:
     async def ready(self, url: str) -> None:
         """Return when a GET of `url` succeeds. Raises CommandFailed with the child's last words if it ends."""
         async with asyncio.timeout(READY_WITHIN_S), httpx.AsyncClient(trust_env=False, timeout=5) as http:
-            while self._process.returncode is None:
-                try:
-                    if (await http.get(url)).is_success:
-                        return
-                except httpx.TransportError:
-                    pass
-                await asyncio.sleep(0.05)
-        raise self.ended()
+
+            async def ask() -> None:
+                if self._process.returncode is not None:
+                    raise self.ended()
+                (await http.get(url)).raise_for_status()
+
+            await repeat(ask, on=httpx.HTTPError, pauses=STARTING)
 
     async def wait(self) -> None:
         await self._process.wait()

@@ -3,10 +3,11 @@
 from typing import Any
 
 from fastapi import APIRouter, Response
-from fastapi.responses import RedirectResponse, StreamingResponse
+from fastapi.responses import RedirectResponse
 
 from outdial.agents.store import agent_names
 from outdial.api.docs import CONSENT
+from outdial.api.event_stream import event_streams
 from outdial.dashboard.call_filters import PAGE_SIZE, read_filters
 from outdial.dashboard.latency import PARTS
 from outdial.dashboard.live import LivePages, View
@@ -84,14 +85,11 @@ async def live_call(page: Here, call_id: str) -> Response:
     return live(page, call_view(page.services, page.workspace_id, call_id))
 
 
-def live(page: Page, view: View) -> StreamingResponse:
+def live(page: Page, view: View) -> Response:
     """A channel as server-sent events."""
     pages: LivePages = page.request.app.state.live_pages
-    return StreamingResponse(
-        pages.follow(view, still_allowed=page.still_allowed),
-        media_type="text/event-stream",
-        headers=safe_headers() | {"X-Accel-Buffering": "no"},
-    )
+    messages = pages.follow(view, still_allowed=page.still_allowed)
+    return event_streams(page.request).respond(messages, headers=safe_headers())
 
 
 def _redial(call: Any) -> dict[str, Any] | None:

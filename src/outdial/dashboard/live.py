@@ -8,21 +8,24 @@ import asyncio
 import json
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Literal
 
 from sqlalchemy.exc import SQLAlchemyError
 
+from outdial.api.event_stream import event, reconnect_after
 from outdial.db.notify import Notifications
+from outdial.db.wake import Wake
 
 logger = logging.getLogger(__name__)
 
-SETTLE_S = 0.03      # what happens together is rendered together
-EVERY_S = 0.05       # between two renderings,
-REST = 2             # and times as long as the last one took: no page takes more than a third of a core
-HEARTBEAT_S = 15.0   # proxies cut what is silent; and who was signed out must not go on looking
-LOOK_AGAIN_S = 10.0  # should a notification be lost
-MAX_UNSENT = 200     # messages; who takes no more of them is cut off and comes back for the whole
+SETTLE_S = 0.03         # what happens together is rendered together
+EVERY_S = 0.05          # between two renderings,
+REST = 2                # and times as long as the last one took: no page takes more than a third of a core
+STILL_ALLOWED_S = 15.0   # who was signed out must not go on looking
+LOOK_AGAIN_S = 10.0     # should a notification be lost
+MAX_UNSENT = 200        # messages; who takes no more of them is cut off and comes back for the whole
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,7 +37,7 @@ class Part:
     into: str | None = None
     place: Literal["start", "end", "order"] = "end"  # order: by data-order, highest first, as far as data-limit goes
 
-    def message(self) -> str:
+    def message(self) -> bytes:
         return _message("part", {"id": self.id, "html": self.html, "into": self.into, "place": self.place})
 
 
@@ -63,9 +66,9 @@ class View:
 
 @dataclass(slots=True, eq=False)
 class _Viewer:
-    messages: asyncio.Queue[str | None] = field(default_factory=lambda: asyncio.Queue(MAX_UNSENT))
+    messages: asyncio.Queue[bytes | None] = field(default_factory=lambda: asyncio.Queue(MAX_UNSENT))
 
-    def send(self, message: str | None) -> None:
+    def send(self, message: bytes | None) -> None:
         try:
             self.messages.put_nowait(message)
         except asyncio.QueueFull:
@@ -80,45 +83,34 @@ class _Channel:
         self.viewers: set[_Viewer] = set()
         self.task: asyncio.Task[None] | None = None
         self._shown: dict[str, Part] = {}
-        self._changed: set[str] | None = None
-        self._woken = asyncio.Event()
-        self._woken.set()
-
-    def heard(self, call_id: str) -> None:
-        if self.view.call_id not in (None, call_id) and call_id:
-            return
-        if not call_id:
-            self._changed = None
-        elif self._changed is not None:
-            self._changed.add(call_id)
-        self._woken.set()
 
     def add(self, viewer: _Viewer) -> None:
         self.viewers.add(viewer)
         if self._shown:  # all in one: a long call has more turns than a viewer may have unsent messages
-            viewer.send("".join(part.message() for part in self._shown.values()))
+            viewer.send(b"".join(part.message() for part in self._shown.values()))
 
-    async def run(self) -> None:
+    async def run(self, notifications: Notifications) -> None:
         loop = asyncio.get_running_loop()
-        while True:
-            try:
-                await asyncio.wait_for(self._woken.wait(), LOOK_AGAIN_S)
-            except TimeoutError:
-                self._changed = None
-            await asyncio.sleep(SETTLE_S)
-            self._woken.clear()
-            changed, self._changed = self._changed, set()
-            began = loop.time()
-            try:
-                rendered = await self.view.render(None if changed is None else frozenset(changed))
-            except SQLAlchemyError as error:
-                logger.warning("Live page not renewed: database can't be used", extra={"error": type(error).__name__})
-                self._changed = None
-            else:
-                self._broadcast(rendered)
-                if rendered.over:
-                    return
-            await asyncio.sleep(max(EVERY_S, REST * (loop.time() - began)))
+        wake = Wake(None if self.view.call_id is None else lambda told: told == self.view.call_id)
+        wake.tell()
+        missed = False  # something may have changed that nobody was shown
+        with wake.listening(notifications, "outdial_call"):
+            while True:
+                changed = await wake.wait(LOOK_AGAIN_S, settle_s=SETTLE_S)
+                began = loop.time()
+                try:
+                    rendered = await self.view.render(None if missed or "" in changed else changed)
+                except SQLAlchemyError as error:
+                    logger.warning(
+                        "Live page not renewed: database can't be used", extra={"error": type(error).__name__}
+                    )
+                    missed = True
+                else:
+                    missed = False
+                    self._broadcast(rendered)
+                    if rendered.over:
+                        return
+                await asyncio.sleep(max(EVERY_S, REST * (loop.time() - began)))
 
     def _broadcast(self, rendered: Rendered) -> None:
         messages = []
@@ -133,7 +125,7 @@ class _Channel:
             for part_id in list(self._shown)[: -self.view.keeps]:
                 del self._shown[part_id]
         if messages:
-            together = "".join(messages)
+            together = b"".join(messages)
             for viewer in self.viewers:
                 viewer.send(together)
 
@@ -148,12 +140,9 @@ class LivePages:
     def __init__(self, notifications: Notifications) -> None:
         self._notifications = notifications
         self._channels: dict[str, _Channel] = {}
-        self._unsubscribe: Callable[[], None] | None = None
 
-    async def follow(self, view: View, *, still_allowed: Callable[[], Awaitable[bool]]) -> AsyncIterator[str]:
+    async def follow(self, view: View, *, still_allowed: Callable[[], Awaitable[bool]]) -> AsyncIterator[bytes]:
         """Server-sent events for one viewer: what is there now, then whatever changes."""
-        if self._unsubscribe is None:
-            self._unsubscribe = self._notifications.subscribe("outdial_call", self._heard)
         channel = self._channels.get(view.key)
         if channel is None:
             channel = self._channels[view.key] = _Channel(view)
@@ -161,22 +150,23 @@ class LivePages:
         viewer = _Viewer()
         channel.add(viewer)
         loop = asyncio.get_running_loop()
-        checked_at = loop.time()
+        check_at = loop.time() + STILL_ALLOWED_S
         try:
-            yield "retry: 1000\n\n"
+            yield reconnect_after(ms=1000)
             while True:
-                try:
-                    message = await asyncio.wait_for(viewer.messages.get(), HEARTBEAT_S)
-                except TimeoutError:
-                    message = ": still here\n\n"
+                message: bytes | None = b""
+                with suppress(TimeoutError):
+                    async with asyncio.timeout_at(check_at):
+                        message = await viewer.messages.get()
                 # Also where there is always something to tell, or a busy workspace could be watched for ever.
-                if loop.time() - checked_at >= HEARTBEAT_S:
+                if loop.time() >= check_at:
                     if not await still_allowed():
                         return
-                    checked_at = loop.time()
+                    check_at = loop.time() + STILL_ALLOWED_S
                 if message is None:
                     return
-                yield message
+                if message:
+                    yield message
         finally:
             channel.viewers.discard(viewer)
             if not channel.viewers and channel.task is not None:
@@ -184,9 +174,6 @@ class LivePages:
 
     async def aclose(self) -> None:
         """Every viewer is let go; their browsers come back to whoever serves then."""
-        if self._unsubscribe is not None:
-            self._unsubscribe()
-            self._unsubscribe = None
         tasks = [channel.task for channel in self._channels.values() if channel.task is not None]
         for task in tasks:
             task.cancel()
@@ -194,7 +181,7 @@ class LivePages:
 
     async def _run(self, channel: _Channel) -> None:
         try:
-            await channel.run()
+            await channel.run(self._notifications)
         except Exception:
             logger.exception("Live page failed", extra={"page": channel.view.key})
         finally:
@@ -202,10 +189,6 @@ class LivePages:
                 del self._channels[channel.view.key]
             channel.end()
 
-    def _heard(self, call_id: str) -> None:
-        for channel in self._channels.values():
-            channel.heard(call_id)
 
-
-def _message(event: str, data: object) -> str:
-    return f"event: {event}\ndata: {json.dumps(data, ensure_ascii=False)}\n\n"
+def _message(type_: str, data: object) -> bytes:
+    return event(type_, json.dumps(data, ensure_ascii=False))

@@ -12,7 +12,8 @@ from outdial.agents.store import agent_names
 from outdial.dashboard.latency import Latencies, latencies
 from outdial.dashboard.timeline import Step, timeline
 from outdial.dashboard.words import CARRIERS
-from outdial.history.views import CallView, get_call, history_of
+from outdial.db.feed import history_of
+from outdial.history.views import CallView, get_call
 from outdial.numbers.store import number_names
 from outdial.telephony.state import CallDirection, CallState
 from outdial.telephony.verdict import AnsweredBy

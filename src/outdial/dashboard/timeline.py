@@ -6,7 +6,8 @@ from datetime import datetime
 from typing import Any
 
 from outdial.dashboard.words import ANSWERED_BY, CARRIERS, END_REASONS, Tone
-from outdial.history.views import AttemptView, CallView, Event
+from outdial.db.feed import Event
+from outdial.history.views import AttemptView, CallView
 from outdial.instants import parse_instant
 
 _REACHED = {"ringing": "ringing_at", "in_progress": "answered_at", "ended": "ended_at"}

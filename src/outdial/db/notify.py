@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-import random
 from collections.abc import Callable
 from types import TracebackType
 from typing import Self
@@ -13,14 +12,14 @@ from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from outdial.db.engine import connection_url
+from outdial.repeating import Pauses
 
 logger = logging.getLogger(__name__)
 
 Callback = Callable[[str], None]
 
 HEARTBEAT_S = 30.0  # a silent connection is asked whether it still lives
-FIRST_BACKOFF_S = 0.1
-MAX_BACKOFF_S = 10.0
+RECONNECT = Pauses(first_s=0.1, longest_s=10.0)
 
 
 class Notifications:
@@ -67,19 +66,19 @@ class Notifications:
         return unsubscribe
 
     async def _stay_connected(self) -> None:
-        backoff_s = FIRST_BACKOFF_S
+        failures = 0
         while True:
             try:
                 connection = await psycopg.AsyncConnection.connect(self._url, autocommit=True)
                 async with connection:
-                    backoff_s = FIRST_BACKOFF_S
+                    failures = 0
                     await self._listen(connection)
             except psycopg.Error as error:
                 logger.warning("Database notifications lost", extra={"error": type(error).__name__})
             finally:
                 self._listening = set()
-            await asyncio.sleep(backoff_s * random.uniform(0.5, 1.0))
-            backoff_s = min(backoff_s * 2, MAX_BACKOFF_S)
+            failures += 1
+            await asyncio.sleep(RECONNECT.after(failures))
 
     async def _listen(self, connection: psycopg.AsyncConnection) -> None:
         """LISTEN to every channel, dispatch until a new one is wanted, and again. Ends by an error only."""

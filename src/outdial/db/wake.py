@@ -36,13 +36,18 @@ class Wake:
         finally:
             unsubscribe()
 
-    async def wait(self, at_most_s: float | None = None) -> frozenset[str]:
-        """What was told since the last time, as soon as there is something; {""} when `at_most_s` passed without."""
+    async def wait(self, at_most_s: float | None = None, *, settle_s: float = 0.0) -> frozenset[str]:
+        """What was told since the last time, as soon as there is something; {""} when `at_most_s` passed without.
+
+        What is told within `settle_s` of the first word comes along with it.
+        """
         try:
             async with asyncio.timeout(at_most_s):
                 await self._woken.wait()
         except TimeoutError:
             pass
+        if settle_s:
+            await asyncio.sleep(settle_s)
         told, self._told = frozenset(self._told), set()
         self._woken.clear()
         return told or frozenset({""})

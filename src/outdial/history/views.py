@@ -1,7 +1,6 @@
 """A call as the world sees it: rows of calls, attempts and turns → the JSON of the API, the CLI and the webhooks."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import PurePath
 from typing import Any
@@ -10,7 +9,7 @@ from sqlalchemy import Row, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 from typing_extensions import TypedDict
 
-from outdial.db.tables import attempts, call_events, calls, turns
+from outdial.db.tables import attempts, calls, turns
 from outdial.history.search import CallFilter, find_page
 from outdial.ids import is_id
 from outdial.instants import to_json
@@ -123,16 +122,6 @@ class CallPage(TypedDict):
     previous_cursor: str | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Event:
-    """One row of a call's feed."""
-
-    id: int
-    type: str
-    data: dict[str, Any]
-    at: datetime
-
-
 async def get_call(conn: AsyncConnection, workspace_id: str, call_id: str, *, base_url: str) -> CallView:
     """Raises NotFound, also for a call of another workspace."""
     row = await _call_row(conn, workspace_id, call_id)
@@ -180,33 +169,6 @@ async def call_state(conn: AsyncConnection, workspace_id: str, call_id: str) -> 
     """The state, and when the call ended. Raises NotFound."""
     row = await _call_row(conn, workspace_id, call_id)
     return CallState(row.state), row.ended_at
-
-
-async def events_after(
-    conn: AsyncConnection, call_id: str, event_id: int, *, limit: int | None = None
-) -> Sequence[Event]:
-    """The feed of a call after an event (0: from its start), oldest first.
-
-    Ids are given out before their transactions commit: an event may turn up after one with a higher id.
-    """
-    rows = await conn.execute(
-        select(call_events)
-        .where(call_events.c.call_id == call_id, call_events.c.id > event_id)
-        .order_by(call_events.c.id)
-        .limit(limit)
-    )
-    return [Event(id=row.id, type=row.type, data=row.data, at=row.at) for row in rows]
-
-
-async def history_of(conn: AsyncConnection, call_id: str, *, limit: int = 500) -> Sequence[Event]:
-    """What happened to a call but for what was said, oldest first."""
-    rows = await conn.execute(
-        select(call_events)
-        .where(call_events.c.call_id == call_id, call_events.c.type.not_in(["transcript", "digit"]))
-        .order_by(call_events.c.id)
-        .limit(limit)
-    )
-    return [Event(id=row.id, type=row.type, data=row.data, at=row.at) for row in rows]
 
 
 async def _call_row(conn: AsyncConnection, workspace_id: str, call_id: str) -> Row[Any]:

@@ -13,11 +13,11 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from outdial.db.engine import reading
 from outdial.db.tables import members, people, sign_ins
 from outdial.members.sign_in import is_alive, is_token, token_hash
+from outdial.short_memory import ShortMemory
 from outdial.workspaces.access import Principal, Role
 from outdial.workspaces.audit import Actor, ActorKind
 
 _SEEN_EVERY = timedelta(minutes=1)  # last_seen_at needs no better resolution, and requests no more writes
-_MAX_REMEMBERED = 10_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,33 +58,18 @@ class SignIns:
     ) -> None:
         self._engine = engine
         self._csrf_key = csrf_key.encode()
-        self._ttl_s = ttl_s
-        self._clock = clock
-        self._known: dict[bytes, tuple[SignedIn, float]] = {}  # by hash: no token stays in memory
-        self._forgotten = 0
+        self._known = ShortMemory[bytes, SignedIn](ttl_s=ttl_s, clock=clock)  # by hash: no token stays in memory
 
     async def __call__(self, token: str) -> SignedIn | None:
         """None for a token that is unknown, ended or too old."""
         if not is_token(token):
             return None
         digest = token_hash(token)
-        known = self._known.get(digest)
-        if known is not None and self._clock() < known[1]:
-            return known[0]
-        self._known.pop(digest, None)
-        asked_at, forgotten = self._clock(), self._forgotten
-        signed_in = await self._find(digest, self._csrf_token(token))
-        if signed_in is not None and self._forgotten == forgotten:  # else this may be how it was before
-            if len(self._known) >= _MAX_REMEMBERED:
-                self._known.clear()
-            self._known[digest] = (signed_in, asked_at + self._ttl_s)
-        return signed_in
+        return await self._known.get(digest, lambda: self._find(digest, self._csrf_token(token)))
 
     def forget(self, person_id: str) -> None:
         """What was changed about a person or their sign-ins through this process holds at once."""
-        self._forgotten += 1
-        for digest in [digest for digest, (known, _) in self._known.items() if known.person_id == person_id]:
-            del self._known[digest]
+        self._known.forget(lambda known: known.person_id == person_id)
 
     def _csrf_token(self, token: str) -> str:
         return base64.urlsafe_b64encode(hmac.digest(self._csrf_key, token.encode(), "sha256")).decode().rstrip("=")

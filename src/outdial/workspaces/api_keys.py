@@ -15,11 +15,11 @@ from outdial.db.tables import api_keys
 from outdial.ids import new_id, new_secret
 from outdial.instants import to_json
 from outdial.refusals import NotFound
+from outdial.short_memory import ShortMemory
 from outdial.workspaces.access import Principal, Role
 from outdial.workspaces.audit import Actor, ActorKind, record
 
 _USED_EVERY = timedelta(minutes=1)  # last_used_at needs no better resolution, and requests no more writes
-_MAX_REMEMBERED = 10_000
 
 
 class ApiKeyView(TypedDict):
@@ -110,28 +110,14 @@ class Authenticator:
         self, engine: AsyncEngine, *, ttl_s: float = 3.0, clock: Callable[[], float] = time.monotonic
     ) -> None:
         self._engine = engine
-        self._ttl_s = ttl_s
-        self._clock = clock
-        self._known: dict[bytes, tuple[Principal, float]] = {}  # by hash: no key stays in memory
+        self._known = ShortMemory[bytes, Principal](ttl_s=ttl_s, clock=clock)  # by hash: no key stays in memory
 
     async def __call__(self, presented: str) -> Principal | None:
-        digest = _hash(presented)
-        known = self._known.get(digest)
-        if known is not None and self._clock() < known[1]:
-            return known[0]
-        self._known.pop(digest, None)
-        asked_at = self._clock()
-        principal = await authenticate(self._engine, presented)
-        if principal is not None:
-            if len(self._known) >= _MAX_REMEMBERED:
-                self._known.clear()
-            self._known[digest] = (principal, asked_at + self._ttl_s)
-        return principal
+        return await self._known.get(_hash(presented), lambda: authenticate(self._engine, presented))
 
     def forget(self, key_id: str) -> None:
         """A key revoked through this process stops working at once."""
-        for digest in [digest for digest, (principal, _) in self._known.items() if principal.actor.id == key_id]:
-            del self._known[digest]
+        self._known.forget(lambda principal: principal.actor.id == key_id)
 
 
 async def _record(conn: AsyncConnection, row: Row[Any], act: str, by: Actor) -> None:

@@ -1,0 +1,69 @@
+"""Server-sent events on their way to whoever follows: one response for the API's streams and the dashboard's."""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+
+import uvicorn
+from fastapi import Request
+from sse_starlette.event import ServerSentEvent
+from sse_starlette.sse import AppStatus, EventSourceResponse
+from starlette.types import Receive, Scope, Send
+
+HEARTBEAT_S = 15.0  # proxies cut what is silent
+
+# The import above hooks into uvicorn's handling of signals. We take none there, and end our streams ourselves.
+uvicorn.Server.handle_exit = AppStatus.original_handler  # type: ignore[assignment, method-assign]
+
+
+def event(type_: str, data: str, *, id_: int | None = None) -> bytes:
+    """One event as it is sent."""
+    return ServerSentEvent(data, event=type_, id=None if id_ is None else str(id_), sep="\n").encode()
+
+
+def reconnect_after(ms: int) -> bytes:
+    """How long a browser should wait before it comes back."""
+    return ServerSentEvent(retry=ms, sep="\n").encode()
+
+
+class EventStreams:
+    """The streams of one process, which end together: a server that stops doesn't wait for those who follow."""
+
+    def __init__(self) -> None:
+        self._closing = asyncio.Event()
+
+    def respond(self, events: AsyncIterator[bytes], *, headers: Mapping[str, str] | None = None) -> "EventStream":
+        return EventStream(events, self._closing, headers)
+
+    async def aclose(self) -> None:
+        """Now and for good: whoever follows goes on elsewhere, after the last id."""
+        self._closing.set()
+
+
+def event_streams(request: Request) -> EventStreams:
+    streams: EventStreams = request.app.state.event_streams
+    return streams
+
+
+class EventStream(EventSourceResponse):
+    """What is sent is `event`s; silence is broken by a comment."""
+
+    def __init__(
+        self, events: AsyncIterator[bytes], closing: asyncio.Event, headers: Mapping[str, str] | None
+    ) -> None:
+        super().__init__(
+            events,
+            headers=headers,
+            ping=HEARTBEAT_S,
+            ping_message_factory=lambda: ServerSentEvent(comment="still here", sep="\n"),
+            sep="\n",
+        )
+        self._closing = closing
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await super().__call__(scope, receive, send)
+        if self.active:  # closed in the middle: uvicorn takes a body without an end for a fault
+            await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+    async def _listen_for_exit_signal(self) -> None:  # type: ignore[override]
+        """Instead of a look at uvicorn, twice a second, through the process's signal handlers."""
+        await self._closing.wait()

@@ -1,0 +1,106 @@
+"""The feed of a call, read: what happened to it so far, and what happens, as it happens. `calls.events` writes it."""
+
+from collections.abc import AsyncIterator, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from outdial.db.engine import reading
+from outdial.db.notify import Notifications
+from outdial.db.tables import call_events, calls
+from outdial.db.wake import Wake
+from outdial.telephony.state import CallState
+
+POLL_S = 3.0                    # should a notification be lost
+LATE = timedelta(seconds=10)    # within this, an event may turn up after one with a higher id
+LINGER = timedelta(seconds=1)   # the last words are written beside the end, and may come just after it
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """One row of a call's feed."""
+
+    id: int
+    type: str
+    data: dict[str, Any]
+    at: datetime
+
+
+async def events_after(
+    conn: AsyncConnection, call_id: str, event_id: int, *, limit: int | None = None
+) -> Sequence[Event]:
+    """The feed of a call after an event (0: from its start), oldest first.
+
+    Ids are given out before their transactions commit: an event may turn up after one with a higher id.
+    """
+    rows = await conn.execute(
+        select(call_events)
+        .where(call_events.c.call_id == call_id, call_events.c.id > event_id)
+        .order_by(call_events.c.id)
+        .limit(limit)
+    )
+    return [Event(id=row.id, type=row.type, data=row.data, at=row.at) for row in rows]
+
+
+async def history_of(conn: AsyncConnection, call_id: str, *, limit: int = 500) -> Sequence[Event]:
+    """What happened to a call but for what was said, oldest first."""
+    rows = await conn.execute(
+        select(call_events)
+        .where(call_events.c.call_id == call_id, call_events.c.type.not_in(["transcript", "digit"]))
+        .order_by(call_events.c.id)
+        .limit(limit)
+    )
+    return [Event(id=row.id, type=row.type, data=row.data, at=row.at) for row in rows]
+
+
+async def follow(
+    engine: AsyncEngine, notifications: Notifications, call_id: str, *, after: int = 0
+) -> AsyncIterator[Event]:
+    """Each event of a call after the one with the id `after`, once, until a moment after the call's end.
+
+    Raises SQLAlchemyError when the database can't be used: go on after the last id then.
+    """
+    place = _Place(after)
+    with Wake(lambda told: told == call_id).listening(notifications, "outdial_call") as wake:
+        while True:
+            ended_at, events = await _read(engine, call_id, place.after)
+            now = datetime.now(UTC)
+            for event in place.unseen(events, now):
+                yield event
+            if ended_at is None:
+                await wake.wait(POLL_S)
+            elif ended_at < now - LINGER:
+                return
+            else:
+                await wake.wait(LINGER.total_seconds())
+
+
+async def _read(engine: AsyncEngine, call_id: str, after: int) -> tuple[datetime | None, Sequence[Event]]:
+    """When the call ended (long ago, where there is none any more), and its events."""
+    query = select(calls.c.state, calls.c.ended_at).where(calls.c.id == call_id)
+    async with reading(engine) as conn:
+        call = (await conn.execute(query)).one_or_none()
+        # After the state: when that is the end, the event that says so is among these.
+        events = await events_after(conn, call_id, after)
+    if call is not None and call.state != CallState.ENDED:
+        return None, events
+    return (None if call is None else call.ended_at) or datetime.min.replace(tzinfo=UTC), events
+
+
+class _Place:
+    """How far somebody has read. Events younger than LATE are read again, for the sake of late ones: `after` is behind
+    them, and `_told` says which of them are known."""
+
+    def __init__(self, after: int) -> None:
+        self.after = after
+        self._told: dict[int, datetime] = {}
+
+    def unseen(self, events: Iterable[Event], now: datetime) -> list[Event]:
+        unseen = [event for event in events if event.id not in self._told]
+        self._told |= {event.id: event.at for event in unseen}
+        self.after = max([self.after, *(event_id for event_id, at in self._told.items() if at < now - LATE)])
+        self._told = {event_id: at for event_id, at in self._told.items() if event_id > self.after}
+        return unseen
