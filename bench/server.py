@@ -142,7 +142,7 @@ async def _furnish(outdial: Running, config: dict[str, Any]) -> dict[str, str]:
         engine,
         outdial.services.secret_box,
         workspace["id"],
-        carrier=CarrierName.TWILIO,
+        carrier=CarrierName("twilio"),
         e164="+12025550199",
         credentials={"account_sid": config["account_sid"], "auth_token": config["auth_token"]},
         public_url=outdial.base_url,

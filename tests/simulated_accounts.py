@@ -43,13 +43,13 @@ class SimulatedAccounts:
         self.down = False
         self.opened = self.closed = 0
         self.credentials: Mapping[CarrierName, dict[str, str]] = {
-            CarrierName.TWILIO: {"account_sid": config.account_sid, "auth_token": config.auth_token},
-            CarrierName.VONAGE: {
+            CarrierName("twilio"): {"account_sid": config.account_sid, "auth_token": config.auth_token},
+            CarrierName("vonage"): {
                 "api_key": config.vonage.api_key,
                 "api_secret": config.vonage.api_secret,
                 "signature_secret": config.vonage.signature_secret,
             },
-            CarrierName.TELNYX: {
+            CarrierName("telnyx"): {
                 "api_key": config.telnyx.api_key,
                 "public_key": self.app.telnyx.courier.signer.public_key,
             },
@@ -61,11 +61,11 @@ class SimulatedAccounts:
         self.opened += 1
         at: dict[str, Any] = {"base_url": "http://simulator", "transport": transport}
         match carrier:
-            case CarrierName.TWILIO:
+            case "twilio":
                 return TwilioNumbers(TwilioAccount(TwilioCredentials(**credentials), **at))
-            case CarrierName.VONAGE:
+            case "vonage":
                 return VonageNumbers(VonageAccount(VonageCredentials(**credentials), **at))
-            case CarrierName.TELNYX:
+            case "telnyx":
                 return TelnyxNumbers(TelnyxAccount(TelnyxCredentials(**credentials), **at))
 
     async def answered_by(self, carrier: CarrierName, number: str, credentials: Mapping[str, str]) -> str:

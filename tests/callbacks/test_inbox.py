@@ -53,7 +53,7 @@ async def receive(inbox, attempt_id, *, token=TOKEN, headers=None, **form):
     signed = url + "".join(name + value for name, value in sorted(form.items()))
     signature = b64encode(hmac(token.encode(), signed.encode(), sha1).digest()).decode()
     return await inbox.receive(
-        carrier=CarrierName.TWILIO,
+        carrier=CarrierName("twilio"),
         attempt_id=attempt_id,
         kind="status",
         url=url,
@@ -249,7 +249,7 @@ async def telnyx_says(inbox, attempt_id, event_type, *, age_s=0, **payload):
     timestamp = str(int(datetime.now(UTC).timestamp()) - age_s)
     signature = TELNYX.sign(timestamp.encode() + b"|" + body)
     return await inbox.receive(
-        carrier=CarrierName.TELNYX,
+        carrier=CarrierName("telnyx"),
         attempt_id=attempt_id,
         kind="event",
         url=f"https://voice.example/callbacks/telnyx/{attempt_id}/event",

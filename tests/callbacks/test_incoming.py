@@ -50,7 +50,7 @@ class Caller:
         signed = url + "".join(name + value for name, value in sorted(form.items()))
         signature = b64encode(hmac(token.encode(), signed.encode(), sha1).digest()).decode()
         return await self.incoming_calls.receive(
-            carrier=CarrierName.TWILIO,
+            carrier=CarrierName("twilio"),
             account_id=account_id,
             kind=kind,
             url=url,

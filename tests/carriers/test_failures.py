@@ -23,9 +23,9 @@ from outdial.telephony.failures import CallError, FailureCode
 from outdial.telephony.state import EndReason
 
 FROM_REPLY = {
-    CarrierName.TWILIO: twilio_errors.from_reply,
-    CarrierName.VONAGE: vonage_errors.from_reply,
-    CarrierName.TELNYX: telnyx_errors.from_reply,
+    CarrierName("twilio"): twilio_errors.from_reply,
+    CarrierName("vonage"): vonage_errors.from_reply,
+    CarrierName("telnyx"): telnyx_errors.from_reply,
 }
 CALL: Mapping[str, Any] = {"at": datetime(2026, 1, 1, tzinfo=UTC), "carrier_call": CarrierCall(id="one")}
 DIALS = False  # a request that can't be repeated
@@ -34,16 +34,16 @@ Told = Callable[[], FailureCode | None]
 
 
 def twilio(status: int, code: int) -> Told:
-    return lambda: refused(CarrierName.TWILIO, status, {"code": code})
+    return lambda: refused(CarrierName("twilio"), status, {"code": code})
 
 
 def vonage(status: int, **body: Any) -> Told:
-    return lambda: refused(CarrierName.VONAGE, status, body)
+    return lambda: refused(CarrierName("vonage"), status, body)
 
 
 def telnyx(status: int, code: str, pointer: str = "") -> Told:
     source = {"source": {"pointer": pointer}} if pointer else {}
-    return lambda: refused(CarrierName.TELNYX, status, {"errors": [{"code": code, **source}]})
+    return lambda: refused(CarrierName("telnyx"), status, {"errors": [{"code": code, **source}]})
 
 
 def refused(carrier: CarrierName, status: int, body: Any) -> FailureCode:
@@ -51,7 +51,7 @@ def refused(carrier: CarrierName, status: int, body: Any) -> FailureCode:
 
 
 def twilio_ends(sip_code: str) -> Told:
-    return lambda: word(ended(CarrierName.TWILIO, sip_code))
+    return lambda: word(ended(CarrierName("twilio"), sip_code))
 
 
 def vonage_ends(status: str, detail: str) -> Told:
@@ -73,11 +73,11 @@ def word(end: tuple[EndReason | None, CallError | None]) -> FailureCode | None:
 def ended(carrier: CarrierName, sip_code: str) -> tuple[EndReason | None, CallError | None]:
     """What a call comes to that failed with the network's code and nothing else."""
     match carrier:
-        case CarrierName.TWILIO:
+        case "twilio":
             told = twilio_mapping.progress("failed", sip_code=sip_code, final=True, **CALL)
-        case CarrierName.VONAGE:
+        case "vonage":
             told = vonage_mapping.progress("failed", sip_code=sip_code, final=True, **CALL)
-        case CarrierName.TELNYX:
+        case "telnyx":
             told = telnyx_mapping.hangup("unspecified", sip_code=sip_code, **CALL)
     return told.end_reason, told.error
 

@@ -28,18 +28,18 @@ DIAL = PlaceCall(
     max_duration_s=600,
 )
 CREDENTIALS = {
-    CarrierName.TWILIO: {"account_sid": "AC1", "auth_token": "token"},
-    CarrierName.VONAGE: {
+    CarrierName("twilio"): {"account_sid": "AC1", "auth_token": "token"},
+    CarrierName("vonage"): {
         "api_key": "key",
         "api_secret": "secret",
         "signature_secret": "signature",
         "application_id": "app",
         "private_key": new_private_key(),
     },
-    CarrierName.TELNYX: {"api_key": "KEY1", "public_key": "AAAA", "connection_id": "1"},
+    CarrierName("telnyx"): {"api_key": "KEY1", "public_key": "AAAA", "connection_id": "1"},
 }
 REPLY = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}"
-DIALS = {CarrierName.TWILIO: 1, CarrierName.VONAGE: 1, CarrierName.TELNYX: 2}  # Telnyx knows the second for the first
+DIALS = {"twilio": 1, "vonage": 1, "telnyx": 2}  # Telnyx knows the second for the first
 
 every_carrier = pytest.mark.parametrize("name", CARRIERS)
 
@@ -113,7 +113,7 @@ async def test_no_dial_is_repeated_whatever_becomes_of_its_reply(name, replies):
         with pytest.raises(CarrierUncertain):
             await carrier.place_call(DIAL)
     assert len(listener.posts) == DIALS[name]
-    if name is CarrierName.TELNYX:
+    if name is CarrierName("telnyx"):
         assert {json.loads(body)["command_id"] for body in listener.posts} == {DIAL.command_id}
 
 
@@ -132,9 +132,9 @@ async def test_no_dial_is_repeated_when_a_connection_kept_open_turns_out_to_be_c
 @every_carrier
 async def test_an_accounts_connections_are_kept_for_the_next_request_and_closed_with_it(name):
     created = {
-        CarrierName.TWILIO: {"sid": "CA1"},
-        CarrierName.VONAGE: {"uuid": "u1"},
-        CarrierName.TELNYX: {"data": {"call_control_id": "v3:1"}},
+        CarrierName("twilio"): {"sid": "CA1"},
+        CarrierName("vonage"): {"uuid": "u1"},
+        CarrierName("telnyx"): {"data": {"call_control_id": "v3:1"}},
     }
     body = json.dumps(created[name]).encode()
     reply = REPLY[:-2].replace(b"Content-Length: 2", b"Content-Length: %d" % len(body)) + body

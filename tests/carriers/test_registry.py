@@ -9,28 +9,36 @@ from outdial.carriers.errors import CarrierRefused
 from outdial.carriers.http import root_url
 from outdial.carriers.name import CarrierName
 from outdial.carriers.registry import CARRIERS, carrier_named
+from outdial.carriers.telnyx import mapping as telnyx
+from outdial.carriers.twilio import mapping as twilio
+from outdial.carriers.vonage import mapping as vonage
 from outdial.media.stream import StreamStarted
 
 FIXTURES = Path(__file__).parent / "fixtures"
 RECORDED = {name: json.loads((FIXTURES / f"{name}_callbacks.json").read_text()) for name in CARRIERS}
 NOON = datetime(2026, 1, 1, 12, 0, tzinfo=UTC)
 CREDENTIALS = {
-    CarrierName.TWILIO: {
+    CarrierName("twilio"): {
         "account_sid": RECORDED["twilio"]["account_sid"], "auth_token": RECORDED["twilio"]["auth_token"],
     },
-    CarrierName.VONAGE: {
+    CarrierName("vonage"): {
         "api_key": RECORDED["vonage"]["api_key"], "api_secret": "secret",
         "signature_secret": RECORDED["vonage"]["signature_secret"],
         "application_id": RECORDED["vonage"]["application_id"],
     },
-    CarrierName.TELNYX: {"api_key": "KEY1", "public_key": RECORDED["telnyx"]["public_key"]},
+    CarrierName("telnyx"): {"api_key": "KEY1", "public_key": RECORDED["telnyx"]["public_key"]},
 }
 STARTS = {
-    CarrierName.TWILIO: json.loads((FIXTURES / "twilio_media_stream.json").read_text())["messages"][1]["text"],
-    CarrierName.VONAGE: '{"event":"websocket:connected","content-type":"audio/l16;rate=8000","ref":"att_1"}',
-    CarrierName.TELNYX: json.loads((FIXTURES / "telnyx_media_stream.json").read_text())["messages"][1]["text"],
+    CarrierName("twilio"): json.loads((FIXTURES / "twilio_media_stream.json").read_text())["messages"][1]["text"],
+    CarrierName("vonage"): '{"event":"websocket:connected","content-type":"audio/l16;rate=8000","ref":"att_1"}',
+    CarrierName("telnyx"): json.loads((FIXTURES / "telnyx_media_stream.json").read_text())["messages"][1]["text"],
 }
-REFS = {CarrierName.TWILIO: "account_sid", CarrierName.VONAGE: "api_key", CarrierName.TELNYX: "public_key"}
+WORDS_FOR_WHO_ANSWERED = {
+    "twilio": twilio.ANSWERED_BY,
+    "vonage": {*vonage.ANSWERED_BY, *vonage.MESSAGE_END},
+    "telnyx": {*telnyx.DETECTED, *(f"greeting_{word}" for word in telnyx.GREETING_ENDED)},
+}
+REFS = {CarrierName("twilio"): "account_sid", CarrierName("vonage"): "api_key", CarrierName("telnyx"): "public_key"}
 
 every_carrier = pytest.mark.parametrize("kind", CARRIERS.values(), ids=list(CARRIERS))
 
@@ -43,7 +51,7 @@ def ringing_or_answered(name: str):
 @every_carrier
 def test_every_carrier_stands_under_its_own_name(kind):
     assert CARRIERS[kind.name] is kind
-    assert carrier_named(kind.name.value) is kind.name
+    assert carrier_named(str(kind.name)) == kind.name
     names = [field.name for field in kind.credential_fields]
     assert len(set(names)) == len(names)
     assert any(field.secret for field in kind.credential_fields)
@@ -107,12 +115,31 @@ def test_a_callback_goes_through_the_door(kind):
 
 
 @every_carrier
+def test_the_example_of_credentials_is_what_an_account_takes_at_the_least(kind):
+    assert all(kind.credential_example.values())
+    assert kind.account_ref(kind.credential_example)
+
+
+@every_carrier
+def test_every_word_for_who_answered_can_be_said_in_english(kind):
+    assert set(kind.evidence) == set(WORDS_FOR_WHO_ANSWERED[kind.name])
+    told = [each for story in RECORDED[kind.name]["scenarios"].values() for each in story if each["request"]["body"]]
+    words = set()
+    for request in (each["request"] for each in told):
+        name = request["url"].rpartition("/")[2]
+        event = kind.parse(name, request["body"].encode(), headers=request["headers"], received_at=NOON).event
+        words |= set(getattr(event, "evidence", ()))
+    assert words
+    assert words <= {f"{kind.name}:{word}" for word in kind.evidence}
+
+
+@every_carrier
 def test_every_websocket_has_a_codec_of_its_own(kind):
     for _ in range(2):
         assert isinstance(kind.stream_codec().receive(STARTS[kind.name]), StreamStarted)
 
 
-@pytest.mark.parametrize("name", [CarrierName.VONAGE, CarrierName.TELNYX])
+@pytest.mark.parametrize("name", [CarrierName("vonage"), CarrierName("telnyx")])
 async def test_a_carrier_that_lacks_something_to_place_calls_with_says_so_before_anything_is_sent(name):
     required = {field.name: "x" for field in CARRIERS[name].credential_fields if field.required}
     carrier = CARRIERS[name].call_control(required, "http://127.0.0.1:1")

@@ -182,7 +182,7 @@ SCENARIOS: dict[str, Scenario] = {  # the longest first
         end="failed",
         error="audio_lost",
     ),
-    "frames reordered": _broken((FaultKind.MEDIA_REORDERED, ALL), hears="Hello", only=CarrierName.TELNYX),
+    "frames reordered": _broken((FaultKind.MEDIA_REORDERED, ALL), hears="Hello", only=CarrierName("telnyx")),
     "rings out": _unanswered("04", "no_answer"),
     "declines": _unanswered("02", "declined"),
     "busy": _unanswered("03", "busy"),

@@ -7,10 +7,10 @@ import pytest
 
 from end_to_end.world import CALLEE, SHORT, TALKATIVE, Customer, Story, World, loud
 from outdial.carriers.name import CarrierName
+from outdial.carriers.registry import CARRIERS
 
 CALLER = "+12025550199"
 NEWS = "One moment please, the doctor is on her way."
-CARRIERS = tuple(CarrierName)
 
 
 class Calls:

@@ -8,10 +8,9 @@ import pytest
 from conformance.gate import Gate
 from end_to_end.world import HUMAN, SHORT, TALKATIVE, Customer, Story, World
 from outdial.carriers.name import CarrierName
+from outdial.carriers.registry import CARRIERS
 from outdial.simulator.faults import Fault, FaultKind
 from outdial.simulator.server import Simulator, serve
-
-CARRIERS = tuple(CarrierName)
 
 
 class Calls:

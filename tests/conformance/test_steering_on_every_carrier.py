@@ -8,9 +8,9 @@ import pytest
 from conformance.scenarios import STAYS
 from end_to_end.world import CALLEE, TALKATIVE, Customer, Story, World, keys, sounds
 from outdial.carriers.name import CarrierName
+from outdial.carriers.registry import CARRIERS
 from outdial.simulator.calls import Call, Direction
 
-CARRIERS = tuple(CarrierName)
 SILENT, RINGS_OUT = CALLEE + "11", CALLEE + "04"
 DESK, EMPTY_DESK = "+12025550142", CALLEE + "04"  # answered by the human, and by nobody
 

@@ -196,9 +196,9 @@ class World:
         self.config = config
         self.base_url = outdial.base_url
         self._numbers = {
-            CarrierName.TWILIO: iter(config.numbers),
-            CarrierName.VONAGE: iter(config.vonage.numbers),
-            CarrierName.TELNYX: iter(config.telnyx.numbers),
+            CarrierName("twilio"): iter(config.numbers),
+            CarrierName("vonage"): iter(config.vonage.numbers),
+            CarrierName("telnyx"): iter(config.telnyx.numbers),
         }
         self.customers: list[Customer] = []
 
@@ -221,7 +221,7 @@ class World:
         script: str = SHORT,
         *,
         lines: int = 50,
-        carrier: CarrierName = CarrierName.TWILIO,
+        carrier: CarrierName = CarrierName("twilio"),
         simulator: Simulator | None = None,
         carrier_url: str | None = None,
     ) -> Customer:
@@ -283,7 +283,7 @@ async def connect_customer(
     number: str,
     script: str,
     lines: int = 50,
-    carrier: CarrierName = CarrierName.TWILIO,
+    carrier: CarrierName = CarrierName("twilio"),
     telnyx_public_key: str = "",
 ) -> Customer:
     """A workspace at the server of `base_url` and `engine`, with one number and one agent. Close its `http`."""
@@ -308,16 +308,16 @@ async def connect_customer(
 def credentials_of(carrier: CarrierName, config: SimulatorConfig, telnyx_public_key: str) -> dict[str, str]:
     """Of the simulated account, without what connecting a number makes."""
     match carrier:
-        case CarrierName.TWILIO:
+        case "twilio":
             return {"account_sid": config.account_sid, "auth_token": config.auth_token}
-        case CarrierName.VONAGE:
+        case "vonage":
             vonage = config.vonage
             return {
                 "api_key": vonage.api_key,
                 "api_secret": vonage.api_secret,
                 "signature_secret": vonage.signature_secret,
             }
-        case CarrierName.TELNYX:
+        case "telnyx":
             return {"api_key": config.telnyx.api_key, "public_key": telnyx_public_key}
 
 

@@ -6,7 +6,6 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import insert, select, update
 
-from outdial.carriers.name import CarrierName
 from outdial.carriers.registry import CARRIERS as KINDS
 from outdial.db.tables import attempts, calls, carrier_accounts
 from outdial.lines.workspace_pools import create_workspace
@@ -16,7 +15,7 @@ from outdial.simulator.server import create_app
 from outdial.workspaces.audit import COMMAND_LINE
 from simulated_accounts import FIRST, SECOND
 
-CARRIERS = tuple(CarrierName)
+CARRIERS = tuple(KINDS)
 TWILIO, VONAGE, TELNYX = CARRIERS
 SECRET = {TWILIO: "auth_token", VONAGE: "api_secret", TELNYX: "api_key"}
 

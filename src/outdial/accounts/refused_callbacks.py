@@ -9,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from typing_extensions import TypedDict
 
 from outdial.carriers.name import CarrierName
+from outdial.carriers.registry import KnownCarrier
 from outdial.db.tables import carrier_accounts, refused_callbacks
 
 LATELY = timedelta(hours=24)
@@ -18,7 +19,7 @@ KEPT = timedelta(days=7)
 class RefusedCallbacks(TypedDict):
     """Of one carrier account, within the last 24 hours (by whole hours)."""
 
-    carrier: CarrierName
+    carrier: KnownCarrier
     account: str
     refused: int
 

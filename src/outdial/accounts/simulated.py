@@ -7,6 +7,7 @@ from typing import Any
 import httpx
 
 from outdial.carriers.name import CarrierName
+from outdial.carriers.registry import CARRIERS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,6 +34,6 @@ async def simulated_accounts(simulator_url: str, *, timeout_s: float = 5.0) -> l
             credentials=about[carrier]["credentials"],
             base_url=simulator_url,
         )
-        for carrier in CarrierName
+        for carrier in CARRIERS
         if carrier in about
     ]

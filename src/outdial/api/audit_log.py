@@ -6,6 +6,7 @@ from fastapi import APIRouter, Query
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, Field
 
+from outdial.api import example_carrier
 from outdial.api.auth import ApiRoute, Caller
 from outdial.api.docs import errors, example
 from outdial.api.services import Use
@@ -21,7 +22,7 @@ _ENTRY: dict[str, Any] = {
     "actor": {"kind": "person", "id": "per_3w6y9r4m1q8x5z2v7k0t", "name": "Alex"},
     "act": "number.connected",
     "subject": {"id": "num_4m1q8x5z2v7k0t3w6y9r", "name": "Front desk"},
-    "details": {"e164": "+15551230002", "carrier": "twilio", "account": "AC0123456789abcdef0123456789abcdef"},
+    "details": {"e164": "+15551230002", "carrier": example_carrier.CARRIER.name, "account": example_carrier.ACCOUNT},
 }
 _Filter = Annotated[CleanText, Field(max_length=100)]
 

@@ -8,6 +8,7 @@ from typing_extensions import TypedDict
 
 from outdial.api.auth import ApiRoute, Caller
 from outdial.api.docs import errors, example
+from outdial.api.example_carrier import CARRIER
 from outdial.api.services import Use
 from outdial.calls.hang_up import request_hang_up
 from outdial.db.engine import reading
@@ -53,7 +54,7 @@ _SUMMARY: dict[str, Any] = {
     "attempts": [
         {
             "number": 1,
-            "carrier": "twilio",
+            "carrier": CARRIER.name,
             "carrier_call_id": "CA0123456789abcdef0123456789abcdef",
             "state": "ended",
             "end_reason": "completed",
@@ -119,11 +120,11 @@ _WHOLE = _SUMMARY | {"sent_variables": {"user_name": "Jane"}, "transcript": _TRA
 _CALLBACK = {
     "id": 4711,
     "attempt": 1,
-    "carrier": "twilio",
+    "carrier": CARRIER.name,
     "kind": "status",
     "received_at": "2026-01-31T09:00:02.910000Z",
     "handled_at": "2026-01-31T09:00:02.930000Z",
-    "headers": {"content-type": "application/x-www-form-urlencoded", "i-twilio-idempotency-token": "e2a1c9…"},
+    "headers": {"content-type": "application/x-www-form-urlencoded"},
     "body": "CallSid=CA0123456789abcdef0123456789abcdef&CallStatus=ringing",
 }
 _CSV: dict[int | str, dict[str, Any]] = {

@@ -7,6 +7,7 @@ from fastapi.responses import JSONResponse
 from pydantic import Field
 from typing_extensions import TypedDict
 
+from outdial.api import example_carrier
 from outdial.api.auth import ApiRoute, Caller, needs
 from outdial.api.bodies import CleanId, StrictBody
 from outdial.api.docs import errors, example
@@ -31,27 +32,27 @@ NO_ACCOUNT = {"s404_carrier_account_not_found": "There is no such carrier accoun
 
 _ACCOUNT: dict[str, Any] = {
     "id": "acct_5z8x1q4m7k0t3w6y9r2v",
-    "carrier": "twilio",
-    "account": "AC0123456789abcdef0123456789abcdef",
-    "region": "us1",
+    "carrier": example_carrier.CARRIER.name,
+    "account": example_carrier.ACCOUNT,
+    "region": example_carrier.CARRIER.regions[0].name,
     "base_url": None,
     "calls_per_second": 1.0,
     "numbers": [{"id": "num_4m1q8x5z2v7k0t3w6y9r", "e164": "+15551230002", "name": "Front desk"}],
     "created_at": "2026-01-31T09:00:00Z",
 }
 _CHANGES = {
-    "credentials": {"summary": "A new secret", "value": {"credentials": {"auth_token": "your new auth token"}}},
+    "credentials": {"summary": "A new secret", "value": {"credentials": example_carrier.SECRET}},
     "pace": {"summary": "More calls a second", "value": {"calls_per_second": 5}},
     "region": {
-        "summary": "Another region, with its own token",
-        "value": {"region": "ie1", "credentials": {"auth_token": "your auth token in ie1"}},
+        "summary": "Another region, with its own secret",
+        "value": {"region": example_carrier.CARRIER.regions[-1].name, "credentials": example_carrier.SECRET},
     },
 }
 _REFUSED = {
     "s409_account_in_use": "2 calls of this account are running; wait for their end.",
     "s409_number_not_owned": "This number does not belong to the carrier account. Give the credentials of the account "
     "it belongs to.",
-    "s503_carrier_unreachable": "Twilio can't be asked now: Twilio could not be reached.",
+    "s503_carrier_unreachable": example_carrier.UNREACHABLE,
 }
 
 
@@ -105,7 +106,7 @@ async def get_one_account(services: Use, caller: Caller, account_id: AccountId) 
     operation_id="change_carrier_account",
     description=(
         "New credentials and another region are kept once the carrier has accepted them. Where a carrier's regions "
-        "know nothing of each other (Twilio's), the account's numbers are connected anew in the new one."
+        "know nothing of each other, the account's numbers are connected anew in the new one."
     ),
     response_model=AccountView,
     responses=example(_ACCOUNT) | errors(413, 415, 422, **NO_ACCOUNT, **_REFUSED),

@@ -4,16 +4,17 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Body, Path, Query
 from fastapi.responses import JSONResponse
-from pydantic import Field
+from pydantic import AfterValidator, Field
 from typing_extensions import TypedDict
 
+from outdial.api import example_carrier
 from outdial.api.auth import ApiRoute, Caller, needs
 from outdial.api.bodies import CleanId, Name, StrictBody
 from outdial.api.docs import errors, example
 from outdial.api.services import Services, Use
 from outdial.calls.request import E164, CleanText
 from outdial.carriers.name import CarrierName
-from outdial.carriers.registry import CARRIERS
+from outdial.carriers.registry import CARRIERS, KnownCarrier, carrier_named
 from outdial.db.engine import reading
 from outdial.numbers.connecting import NumberCheck, RemovedNumber
 from outdial.numbers.store import Direction, NumberView, Version, change_number, get_number, list_numbers
@@ -29,58 +30,68 @@ _NUMBER: dict[str, Any] = {
     "id": "num_4m1q8x5z2v7k0t3w6y9r",
     "e164": "+15551230002",
     "name": "Front desk",
-    "carrier": "twilio",
-    "account": "AC0123456789abcdef0123456789abcdef",
+    "carrier": example_carrier.CARRIER.name,
+    "account": example_carrier.ACCOUNT,
     "direction": "both",
     "agent": {"id": "agent_7k2v5x8z1q4m0t3w6y9r", "name": "Reminder", "version": "published"},
     "outbound_url": "https://voice.example/v1/phone-number/num_4m1q8x5z2v7k0t3w6y9r/outbound",
     "created_at": "2026-01-31T09:00:00Z",
 }
-_CREDENTIALS: dict[str, dict[str, str]] = {
-    "twilio": {"account_sid": "AC0123456789abcdef0123456789abcdef", "auth_token": "your auth token"},
-    "vonage": {"api_key": "a1b2c3d4", "api_secret": "your API secret", "signature_secret": "your signature secret"},
-    "telnyx": {"api_key": "KEY0123456789", "public_key": "rzM6fPPqJwkeIUQwdsqVbVBFtRVVjPRVsBHSwEzhcXc="},
-}
 _CHECKED = {
-    carrier: {
-        "summary": f"A {CARRIERS[CarrierName(carrier)].label} number",
-        "value": {"carrier": carrier, "e164": "+15551230002", "credentials": credentials},
+    name: {
+        "summary": f"A {CARRIERS[name].label} number",
+        "value": {"carrier": name, "e164": "+15551230002", "credentials": credentials},
     }
-    for carrier, credentials in _CREDENTIALS.items()
+    for name, credentials in example_carrier.CREDENTIALS.items()
 }
 _NEW = {
-    carrier: {
-        "summary": f"A {CARRIERS[CarrierName(carrier)].label} number",
+    name: {
+        "summary": f"A {CARRIERS[name].label} number",
         "value": {
-            "carrier": carrier,
+            "carrier": name,
             "e164": "+15551230002",
             "name": "Front desk",
             "credentials": credentials,
             "agent_id": "agent_7k2v5x8z1q4m0t3w6y9r",
         },
     }
-    for carrier, credentials in _CREDENTIALS.items()
+    for name, credentials in example_carrier.CREDENTIALS.items()
 }
-_INBOUND_URL = "https://voice.example/callbacks/twilio/accounts/acct_5z8x1q4m7k0t3w6y9r2v/inbound"
+_LABEL = example_carrier.CARRIER.label
+_INBOUND_URL = (
+    f"https://voice.example/callbacks/{example_carrier.CARRIER.name}/accounts/acct_5z8x1q4m7k0t3w6y9r2v/inbound"
+)
 _CHECK = {
-    "carrier": "twilio",
+    "carrier": example_carrier.CARRIER.name,
     "e164": "+15551230002",
-    "answered_by": "https://demo.twilio.com/welcome/voice/",
-    "changes": [f"VoiceUrl will be {_INBOUND_URL} instead of https://demo.twilio.com/welcome/voice/."],
+    "answered_by": "https://old.example/answer",
+    "changes": [f"Calls will be announced at {_INBOUND_URL} instead of https://old.example/answer."],
     "problems": [],
 }
 _REFUSED = {
     "s409_number_exists": "This phone number is connected already.",
-    "s409_number_not_owned": "This number does not belong to the Twilio account. Buy or port it there, or give the "
+    "s409_number_not_owned": f"This number does not belong to the {_LABEL} account. Buy or port it there, or give the "
     "credentials of its account.",
-    "s409_number_in_use": "This number belongs to a SIP trunk. Remove it from the trunk in the Twilio console (Elastic "
-    "SIP Trunking), then connect it again.",
+    "s409_number_in_use": f"This number belongs to a SIP trunk. Remove it from the trunk at {_LABEL}, then connect it "
+    "again.",
     "s409_other_region": "This carrier account is connected already, in another region. Change the account's region, "
     "or leave it out here.",
     "s409_no_public_url": "Carriers can't reach this server: it has no public https address. Set OUTDIAL_PUBLIC_URL, "
     "then connect again.",
 }
-_UNREACHABLE = {"s503_carrier_unreachable": "Twilio can't be asked now: Twilio could not be reached."}
+_UNREACHABLE = {"s503_carrier_unreachable": example_carrier.UNREACHABLE}
+
+
+_REGION = (
+    f"Where the carrier handles the account's calls, by its name ({example_carrier.REGIONS}). Default: as it is for an "
+    "account that is known already, else the first."
+)
+
+
+def _known(name: CarrierName) -> CarrierName:
+    if carrier_named(name) is None:
+        raise ValueError(f"must be one of: {', '.join(CARRIERS)}")
+    return name
 
 
 class NumberList(TypedDict):
@@ -88,15 +99,13 @@ class NumberList(TypedDict):
 
 
 class NumberOfAccount(StrictBody):
-    carrier: Annotated[CarrierName, Body(strict=False)]
+    carrier: Annotated[KnownCarrier, AfterValidator(_known)]
     e164: E164
     credentials: dict[str, CleanText]
     """What the carrier asks for; stored encrypted, never given back."""
     simulated: bool = False
     """`true`: of the carrier simulator that this server runs beside (`OUTDIAL_SIMULATOR_URL`)."""
-    region: CleanId | None = None
-    """Where the carrier handles the account's calls, by its name: `ie1` at Twilio, `eu` at Vonage and Telnyx. Default:
-    as it is for an account that is known already, else the carrier's own."""
+    region: Annotated[CleanId | None, Field(description=_REGION)] = None
 
 
 class NewNumber(NumberOfAccount):

@@ -8,6 +8,7 @@ from fastapi.responses import JSONResponse
 
 from outdial.api.auth import ApiRoute, Caller
 from outdial.api.docs import errors, example
+from outdial.api.example_carrier import ACCOUNT, CARRIER
 from outdial.api.problems import invalid
 from outdial.api.services import Use
 from outdial.db.engine import reading
@@ -41,17 +42,17 @@ _OVERVIEW: dict[str, Any] = {
                 "number_id": _NUMBER,
                 "e164": "+15551230002",
                 "name": "Front desk",
-                "carrier": "twilio",
+                "carrier": CARRIER.name,
                 "trouble": "no_funds",
-                "message": "The Twilio account is out of money.",
+                "message": f"The {CARRIER.label} account is out of money.",
                 "advice": "Top up the account at the carrier.",
                 "call_id": _CALL,
                 "at": "2026-01-31T09:20:00Z",
             }
         ],
-        "unknown_calls": [{"call_id": _CALL, "carrier": "telnyx", "since": "2026-01-31T09:25:00Z"}],
+        "unknown_calls": [{"call_id": _CALL, "carrier": CARRIER.name, "since": "2026-01-31T09:25:00Z"}],
         "stuck_callbacks": 0,
-        "refused_callbacks": [{"carrier": "vonage", "account": "a1b2c3d4", "refused": 7}],
+        "refused_callbacks": [{"carrier": CARRIER.name, "account": ACCOUNT, "refused": 7}],
     },
 }
 

@@ -19,7 +19,7 @@ Credentials = Mapping[str, str]  # as stored: one string a CredentialField
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CredentialField:
     """One thing to ask the user for when an account is connected. `where`: to find it at the carrier. `choices`: what
-    it may be, where it isn't free; the first is what holds without it."""
+    it may be, where it isn't free; the first is what holds without it. `example`: of one that is required."""
 
     name: str
     label: str
@@ -28,6 +28,7 @@ class CredentialField:
     required: bool = True
     multiline: bool = False
     choices: tuple[str, ...] = ()
+    example: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,6 +88,8 @@ class CarrierKind:
 
     `regions`: the first is where the calls of an account are handled that says nothing else.
     `numbers_per_region`: what answers a number is set in every region apart.
+
+    `evidence`: what it means when this carrier gives a word of its own for who answered, as in "Twilio heard …".
     """
 
     name: CarrierName
@@ -104,6 +107,7 @@ class CarrierKind:
     parse: Parse
     reply: Callable[[str, bytes], CallbackReply | None]
     incoming: Incoming
+    evidence: Mapping[str, str]
 
     def region(self, name: str | None) -> Region | None:
         """The region of this name, of no name the first; None when there is none."""
@@ -118,6 +122,11 @@ class CarrierKind:
             message = f"{self.label}'s region {region_name} is not known to Outdial."
             raise CarrierRefused(FailureCode.ACCOUNT_NOT_SET_UP, message)
         return region.url
+
+    @property
+    def credential_example(self) -> dict[str, str]:
+        """What connecting an account takes at the least."""
+        return {field.name: field.example for field in self.credential_fields if field.required}
 
     @property
     def signs_streams(self) -> bool:

@@ -1,6 +1,7 @@
 """The carriers Outdial knows: one dict. A new one is a folder beside this file and an entry here."""
 
-from collections.abc import Mapping
+from collections.abc import Callable
+from typing import Annotated, Any
 
 from outdial.carriers.kind import CarrierKind
 from outdial.carriers.name import CarrierName
@@ -8,9 +9,25 @@ from outdial.carriers.telnyx.kind import TELNYX
 from outdial.carriers.twilio.kind import TWILIO
 from outdial.carriers.vonage.kind import VONAGE
 
-CARRIERS: Mapping[CarrierName, CarrierKind] = {kind.name: kind for kind in (TWILIO, VONAGE, TELNYX)}
+# The first is the one that documentation shows, and that a command takes where none is named.
+CARRIERS: dict[CarrierName, CarrierKind] = {kind.name: kind for kind in (TWILIO, VONAGE, TELNYX)}
 
 
 def carrier_named(text: str) -> CarrierName | None:
     """The carrier a URL or a user names; None when we don't know it."""
-    return CarrierName(text) if text in {name.value for name in CARRIERS} else None
+    name = CarrierName(text)
+    return name if name in CARRIERS else None
+
+
+def default_carrier() -> CarrierKind:
+    return next(iter(CARRIERS.values()))
+
+
+class _OneOfTheRegistry:
+    """Has the API's document list the names there are when it is written, not when this is read."""
+
+    def __get_pydantic_json_schema__(self, schema: Any, handler: Callable[[Any], dict[str, Any]]) -> dict[str, Any]:
+        return {**handler(schema), "enum": list(CARRIERS)}
+
+
+KnownCarrier = Annotated[CarrierName, _OneOfTheRegistry()]  # a CarrierName in what the API shows

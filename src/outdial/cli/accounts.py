@@ -33,7 +33,7 @@ def list_(workspace: Workspace = None, json: AsJson = False) -> None:
 def change(
     account_id: str,
     credential: Credentials = None,
-    region: Annotated[str | None, typer.Option(help="Where the carrier handles its calls: ie1, eu, …")] = None,
+    region: Annotated[str | None, typer.Option(help="Where the carrier handles its calls.")] = None,
     carrier_url: Annotated[
         str | None, typer.Option(help="Another address of the carrier's API; --region takes it away again.")
     ] = None,

@@ -18,6 +18,7 @@ import typer
 from rich.text import Text
 
 from outdial.carriers.name import CarrierName
+from outdial.carriers.registry import CARRIERS, carrier_named, default_carrier
 from outdial.cli.api_client import ApiClient
 from outdial.cli.browser import open_in_browser
 from outdial.cli.children import Child
@@ -51,12 +52,21 @@ class Wish:
     open: bool
 
 
+def _known(carrier: str) -> str:
+    if carrier_named(carrier) is None:
+        raise typer.BadParameter(f"{carrier!r} is not one of {', '.join(CARRIERS)}.")
+    return carrier
+
+
 @app.command()
 def demo(
     once: Annotated[bool, typer.Option("--once", help="Exit after the call; 0 only if it went as it should.")] = False,
     carrier: Annotated[
-        CarrierName, typer.Option(help="Whose number to call from; all three are simulated.")
-    ] = CarrierName.TWILIO,
+        str,
+        typer.Option(
+            help="Whose number to call from; all are simulated.", metavar=f"[{'|'.join(CARRIERS)}]", callback=_known
+        ),
+    ] = default_carrier().name,
     to: Annotated[str | None, typer.Option(help="Whom to call; +1202555 01NN are simulated callees.")] = None,
     amd: Annotated[
         bool | None,
@@ -70,7 +80,7 @@ def demo(
 ) -> None:
     """Start Outdial beside a simulated carrier, place a call through the API, and read along. Needs no account."""
     wish = Wish(
-        carrier=carrier,
+        carrier=CarrierName(carrier),
         to=to or CALLEE,
         amd=to is None if amd is None else amd,
         once=once,

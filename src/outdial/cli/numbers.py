@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from outdial.carriers.registry import CARRIERS, carrier_named, default_carrier
 from outdial.cli.connecting import Credentials, connector, read_credentials
 from outdial.cli.database import Workspace, the_workspace, with_database
 from outdial.cli.failures import CommandFailed
@@ -35,7 +36,7 @@ def list_(workspace: Workspace = None, json: AsJson = False) -> None:
 def connect(
     e164: Annotated[str, typer.Argument(help="The number: +15551230002")],
     credential: Credentials = None,
-    carrier: Annotated[str, typer.Option(help="The carrier it belongs to.")] = "twilio",
+    carrier: Annotated[str, typer.Option(help="The carrier it belongs to.")] = default_carrier().name,
     agent: Annotated[str | None, typer.Option(help="Id of the agent that talks on it.")] = None,
     draft: Annotated[bool, typer.Option("--draft", help="Use the agent's draft instead of what is published.")] = False,
     name: Annotated[str | None, typer.Option(help="A name for people. Default: the number")] = None,
@@ -44,7 +45,7 @@ def connect(
         float | None, typer.Option(min=0.01, max=1000, help="New calls the carrier account may place a second.")
     ] = None,
     region: Annotated[
-        str | None, typer.Option(help="Where the carrier handles the account's calls: ie1, eu, … (docs/carriers.md).")
+        str | None, typer.Option(help="Where the carrier handles the account's calls; its page in docs/ has the names.")
     ] = None,
     carrier_url: Annotated[
         str | None, typer.Option(help="Another address of the carrier's API: http://127.0.0.1:8090, the simulator's.")
@@ -62,12 +63,10 @@ def connect(
 
     Missing credentials are asked for. For Twilio: -c account_sid=AC… -c auth_token=@TWILIO_AUTH_TOKEN
     """
-    from outdial.carriers.name import CarrierName
-    from outdial.carriers.registry import CARRIERS
-
-    if carrier not in CARRIERS:
+    known = carrier_named(carrier)
+    if known is None:
         raise CommandFailed(f"there is no carrier {carrier}; known are: {', '.join(CARRIERS)}")
-    kind = CARRIERS[CarrierName(carrier)]
+    kind = CARRIERS[known]
     credentials = read_credentials(credential)
     for field in kind.credential_fields:
         if field.required and field.name not in credentials:

@@ -5,7 +5,7 @@ from typing import Any
 
 from typing_extensions import TypedDict
 
-from outdial.dashboard.words import carrier
+from outdial.dashboard.words import carrier_label
 from outdial.workspaces.audit import AuditEntry
 
 # What comes before the dot of an act, for the filter.
@@ -84,7 +84,7 @@ def _value(name: str, value: Any) -> str:
         case bool():
             return "yes" if value else "no"
         case str() if name == "carrier":
-            return carrier(value)
+            return carrier_label(value)
         case list():
             return ", ".join(str(one) for one in value)
         case _:

@@ -57,7 +57,7 @@ async def _simulated(simulator_url: str | None, connected: Collection[str]) -> d
         logger.warning("The simulator can't be asked", extra={"error": type(error).__name__})
         return None
     return {
-        account.carrier.value: {
+        account.carrier: {
             "credentials": dict(account.credentials),
             "numbers": [e164 for e164 in account.numbers if e164 not in connected],
         }

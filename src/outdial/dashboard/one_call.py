@@ -9,9 +9,9 @@ from typing import Any
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from outdial.agents.store import agent_names
+from outdial.carriers.registry import CARRIERS, carrier_named
 from outdial.dashboard.latency import Latencies, latencies
 from outdial.dashboard.timeline import Step, timeline
-from outdial.dashboard.words import CARRIERS
 from outdial.db.feed import history_of
 from outdial.history.views import CallView, get_call
 from outdial.numbers.store import number_names
@@ -26,19 +26,7 @@ _VERDICTS = {
     AnsweredBy.FAX: "A fax machine answered.",
     AnsweredBy.UNKNOWN: "It couldn't be told who answered.",
 }
-_EVIDENCE = {
-    "deadline": "No result came in time.",
-    "human": "a person",
-    "machine": "a machine",
-    "fax": "a fax machine",
-    "unknown": "nothing certain",
-    "machine_start": "a machine",
-    "machine_end_beep": "a machine, and its beep",
-    "machine_end_silence": "a machine, and silence after its greeting",
-    "machine_end_other": "a machine, and the end of its greeting",
-    "beep_start": "a machine's beep",
-    "beep_timeout": "a machine without a beep",
-}
+_OUR_EVIDENCE = {"deadline": "No result came in time."}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,8 +114,11 @@ async def read_one_call(conn: AsyncConnection, workspace_id: str, call_id: str, 
 
 def evidence_in_words(evidence: str) -> str:
     """`twilio:machine_end_beep` → "Twilio heard a machine, and its beep."; what we don't know stays as it is."""
-    carrier, colon, word = evidence.partition(":")
+    name, colon, word = evidence.partition(":")
     if not colon:
-        return _EVIDENCE.get(evidence, evidence)
-    heard = _EVIDENCE.get(word, f"“{word}”")
-    return f"{CARRIERS.get(carrier, carrier)} heard {heard}."
+        return _OUR_EVIDENCE.get(evidence, evidence)
+    known = carrier_named(name)
+    if known is None:
+        return f"{name} heard “{word}”."
+    kind = CARRIERS[known]
+    return f"{kind.label} heard {kind.evidence.get(word, f'“{word}”')}."

@@ -65,7 +65,7 @@ def templates() -> Environment:
         lstrip_blocks=True,
         auto_reload=False,
     )
-    environment.globals |= {"static_url": static_url, "version": __version__}
+    environment.globals |= {"static_url": static_url, "version": __version__, "any_carrier": words.any_carrier}
     environment.filters |= words.FILTERS
     return environment
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from outdial.dashboard.words import ANSWERED_BY, CARRIERS, END_REASONS, Tone
+from outdial.dashboard.words import ANSWERED_BY, END_REASONS, Tone, carrier_label
 from outdial.db.feed import Event
 from outdial.history.views import AttemptView, CallView
 from outdial.instants import parse_instant
@@ -51,7 +51,7 @@ def _state(event: Event, dials: Mapping[int, AttemptView], several: bool, *, fir
         case "queued":
             return _waits(data, at, numbered)
         case "dialing":
-            carrier = "" if dial is None else f" by {CARRIERS.get(dial['carrier'], dial['carrier'])}"
+            carrier = "" if dial is None else f" by {carrier_label(dial['carrier'])}"
             return Step(text=f"Dialed{carrier}{numbered}", at=at, tone="live")
         case "ringing":
             return Step(text=f"Ringing{numbered}", at=at, tone="live")

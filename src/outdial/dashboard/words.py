@@ -9,6 +9,7 @@ from urllib.parse import parse_qsl
 
 from markupsafe import Markup
 
+from outdial.carriers.registry import CARRIERS, carrier_named
 from outdial.instants import parse_instant
 
 _KEYS = re.compile(r"\[([0-9A-D*#]|pressed \d+ digits)\]")
@@ -34,7 +35,6 @@ END_REASONS: dict[str, tuple[str, Tone]] = {
     "expired": ("Expired", "warn"),
 }
 ANSWERED_BY = {"human": "Human", "machine": "Machine", "fax": "Fax", "unknown": "Unknown"}
-CARRIERS = {"twilio": "Twilio", "vonage": "Vonage", "telnyx": "Telnyx"}
 
 
 def instant(value: str | datetime | None, show: str = "auto") -> Markup:
@@ -91,8 +91,15 @@ def answered_by(value: dict[str, Any] | None) -> str:
     return NONE if value is None else ANSWERED_BY.get(value["category"], value["category"])
 
 
-def carrier(name: str) -> str:
-    return CARRIERS.get(name, name)
+def carrier_label(name: str) -> str:
+    known = carrier_named(name)
+    return name if known is None else CARRIERS[known].label
+
+
+def any_carrier() -> str:
+    """`Twilio, Vonage or Telnyx`: of whom a number can be connected."""
+    *others, last = (kind.label for kind in CARRIERS.values())
+    return f"{', '.join(others)} or {last}" if others else last
 
 
 def pretty_json(value: Any) -> str:
@@ -128,7 +135,7 @@ FILTERS: dict[str, Callable[..., Any]] = {
     "state": state,
     "badge": badge,
     "answered_by": answered_by,
-    "carrier": carrier,
+    "carrier": carrier_label,
     "pretty_json": pretty_json,
     "tojson_text": json.dumps,
     "pretty_body": pretty_body,

@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from typing_extensions import TypedDict
 
 from outdial.carriers.name import CarrierName
+from outdial.carriers.registry import KnownCarrier
 from outdial.db.tables import DIALLED, calls, carrier_accounts, numbers
 from outdial.instants import to_json
 from outdial.telephony.failures import FailureCode
@@ -35,7 +36,7 @@ class NumberHealth(TypedDict):
     number_id: str
     e164: str
     name: str
-    carrier: CarrierName
+    carrier: KnownCarrier
     trouble: FailureCode | None
     message: str | None
     advice: str | None

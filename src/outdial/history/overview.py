@@ -10,6 +10,7 @@ from typing_extensions import TypedDict
 
 from outdial.accounts.refused_callbacks import RefusedCallbacks, refused_lately
 from outdial.carriers.name import CarrierName
+from outdial.carriers.registry import KnownCarrier
 from outdial.db.tables import attempts, callbacks, calls, pools, turns, workspaces
 from outdial.history.number_health import NumberHealth, number_health
 from outdial.instants import to_json
@@ -76,7 +77,7 @@ class UnknownCall(TypedDict):
     """It can't be known (yet) whether the carrier dialled. The call holds its line and isn't dialled again."""
 
     call_id: str
-    carrier: CarrierName
+    carrier: KnownCarrier
     since: str
 
 

@@ -15,7 +15,7 @@ from outdial.carriers.errors import CarrierError
 from outdial.carriers.kind import CarrierKind
 from outdial.carriers.name import CarrierName
 from outdial.carriers.numbers import NumberControl
-from outdial.carriers.registry import CARRIERS
+from outdial.carriers.registry import CARRIERS, KnownCarrier
 from outdial.db.notify import notify
 from outdial.db.tables import attempts, carrier_accounts, numbers
 from outdial.ids import is_id
@@ -42,7 +42,7 @@ class AccountView(TypedDict):
     `base_url` instead. `calls_per_second` is how fast we dial, whatever the number."""
 
     id: str
-    carrier: CarrierName
+    carrier: KnownCarrier
     account: str
     region: str | None
     base_url: str | None

@@ -24,7 +24,7 @@ from outdial.carriers.errors import CarrierError, CarrierRefused
 from outdial.carriers.kind import Credentials
 from outdial.carriers.name import CarrierName
 from outdial.carriers.numbers import NumberConnection, NumberControl
-from outdial.carriers.registry import CARRIERS
+from outdial.carriers.registry import CARRIERS, KnownCarrier
 from outdial.db.tables import calls, carrier_accounts, numbers
 from outdial.ids import id_of, is_id
 from outdial.numbers import store
@@ -53,7 +53,7 @@ class NumberCheck(TypedDict):
     """What answers calls to a number now, and what connecting it would change at the carrier, a sentence each. It can
     be connected when there are no `problems`."""
 
-    carrier: CarrierName
+    carrier: KnownCarrier
     e164: str
     answered_by: str | None
     changes: list[str]

@@ -10,7 +10,7 @@ from typing_extensions import TypedDict
 
 from outdial.carriers.kind import CarrierKind
 from outdial.carriers.name import CarrierName
-from outdial.carriers.registry import CARRIERS
+from outdial.carriers.registry import CARRIERS, KnownCarrier
 from outdial.db.tables import agents, calls, carrier_accounts, numbers
 from outdial.ids import is_id, new_id
 from outdial.instants import to_json
@@ -39,7 +39,7 @@ class NumberView(TypedDict):
     id: str
     e164: str
     name: str
-    carrier: CarrierName
+    carrier: KnownCarrier
     account: str
     direction: Direction
     agent: NumberAgent | None

@@ -5,7 +5,7 @@ from datetime import datetime
 
 from outdial.carriers.kind import Capabilities, CarrierKind, CredentialField, Credentials
 from outdial.carriers.name import CarrierName
-from outdial.carriers.telnyx import callbacks
+from outdial.carriers.telnyx import callbacks, mapping
 from outdial.carriers.telnyx.account import PREMIUM, STANDARD, TelnyxAccount, TelnyxCredentials
 from outdial.carriers.telnyx.answer import RING_TIMEOUT_S
 from outdial.carriers.telnyx.calls import TelnyxCalls
@@ -26,19 +26,21 @@ def _verify(
 
 
 TELNYX = CarrierKind(
-    name=CarrierName.TELNYX,
+    name=CarrierName("telnyx"),
     label="Telnyx",
     credential_fields=(
         CredentialField(
             name="api_key",
             label="API key (KEY…)",
             where="Telnyx portal, API keys.",
+            example="KEY0123456789",
         ),
         CredentialField(
             name="public_key",
             label="Public key",
             where="Telnyx portal, API keys: Public key. Telnyx signs its callbacks with the other half.",
             secret=False,
+            example="rzM6fPPqJwkeIUQwdsqVbVBFtRVVjPRVsBHSwEzhcXc=",
         ),
         CredentialField(
             name="connection_id",
@@ -79,4 +81,5 @@ TELNYX = CarrierKind(
     parse=callbacks.parse,
     reply=callbacks.reply,
     incoming=callbacks.incoming,
+    evidence=mapping.EVIDENCE,
 )

@@ -44,6 +44,19 @@ DETECTED: dict[str, AnsweredBy] = {
 }
 # However the greeting's end shows (or no beep within the time Telnyx waits for one), a message can be left now.
 GREETING_ENDED = frozenset({"ended", "beep_detected", "no_beep_detected", "not_sure"})
+EVIDENCE = {
+    "human": "a person",
+    "human_residence": "a person at home",
+    "human_business": "a person at work",
+    "machine": "a machine",
+    "fax_detected": "a fax machine",
+    "silence": "silence",
+    "not_sure": "nothing certain",
+    "greeting_ended": "a machine, and the end of its greeting",
+    "greeting_beep_detected": "a machine, and its beep",
+    "greeting_no_beep_detected": "a machine without a beep",
+    "greeting_not_sure": "a machine, and perhaps the end of its greeting",
+}
 
 FAILURES: dict[str, tuple[FailureCode, str]] = {
     "not_found": (FailureCode.NUMBER_NOT_IN_SERVICE, "This number does not exist or is not in service."),

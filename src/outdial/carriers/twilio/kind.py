@@ -5,7 +5,7 @@ from datetime import datetime
 
 from outdial.carriers.kind import Capabilities, CarrierKind, CredentialField, Credentials
 from outdial.carriers.name import CarrierName
-from outdial.carriers.twilio import callbacks
+from outdial.carriers.twilio import callbacks, mapping
 from outdial.carriers.twilio.account import TwilioAccount, TwilioCredentials
 from outdial.carriers.twilio.calls import MAX_RING_TIMEOUT_S, TwilioCalls
 from outdial.carriers.twilio.numbers import TwilioNumbers
@@ -25,7 +25,7 @@ def _verify(
 
 
 TWILIO = CarrierKind(
-    name=CarrierName.TWILIO,
+    name=CarrierName("twilio"),
     label="Twilio",
     credential_fields=(
         CredentialField(
@@ -33,12 +33,14 @@ TWILIO = CarrierKind(
             label="Account SID (AC…)",
             where="Twilio console, start page: Account SID.",
             secret=False,
+            example="AC0123456789abcdef0123456789abcdef",
         ),
         CredentialField(
             name="auth_token",
             label="Auth token",
             where="Twilio console, start page: Auth Token, the primary one. Needed also with an API key: Twilio "
             "signs its callbacks with it.",
+            example="your auth token",
         ),
         CredentialField(
             name="next_auth_token",
@@ -82,4 +84,5 @@ TWILIO = CarrierKind(
     parse=callbacks.parse,
     reply=callbacks.reply,
     incoming=callbacks.incoming,
+    evidence=mapping.EVIDENCE,
 )

@@ -37,6 +37,15 @@ ANSWERED_BY: dict[str, tuple[AnsweredBy, bool]] = {  # and: can a message be lef
     "fax": (AnsweredBy.FAX, False),
     "unknown": (AnsweredBy.UNKNOWN, False),
 }
+EVIDENCE = {
+    "human": "a person",
+    "machine_start": "a machine",
+    "machine_end_beep": "a machine, and its beep",
+    "machine_end_silence": "a machine, and silence after its greeting",
+    "machine_end_other": "a machine, and the end of its greeting",
+    "fax": "a fax machine",
+    "unknown": "nothing certain",
+}
 
 
 def progress(

@@ -5,7 +5,7 @@ from datetime import datetime
 
 from outdial.carriers.kind import Capabilities, CarrierKind, CredentialField, Credentials
 from outdial.carriers.name import CarrierName
-from outdial.carriers.vonage import callbacks
+from outdial.carriers.vonage import callbacks, mapping
 from outdial.carriers.vonage.account import VonageAccount, VonageCredentials
 from outdial.carriers.vonage.calls import MAX_RING_TIMEOUT_S, VonageCalls
 from outdial.carriers.vonage.numbers import VonageNumbers
@@ -31,7 +31,7 @@ def _verify(
 
 
 VONAGE = CarrierKind(
-    name=CarrierName.VONAGE,
+    name=CarrierName("vonage"),
     label="Vonage",
     credential_fields=(
         CredentialField(
@@ -39,17 +39,20 @@ VONAGE = CarrierKind(
             label="API key",
             where="Vonage dashboard, start page.",
             secret=False,
+            example="a1b2c3d4",
         ),
         CredentialField(
             name="api_secret",
             label="API secret",
             where="Vonage dashboard, start page or API settings.",
+            example="your API secret",
         ),
         CredentialField(
             name="signature_secret",
             label="Signature secret",
             where="Vonage dashboard, API settings: Signature secret. Another one than the API secret; Vonage "
             "signs its callbacks with it.",
+            example="your signature secret",
         ),
         CredentialField(
             name="application_id",
@@ -86,4 +89,5 @@ VONAGE = CarrierKind(
     parse=callbacks.parse,
     reply=callbacks.reply,
     incoming=callbacks.incoming,
+    evidence=mapping.EVIDENCE,
 )

@@ -38,6 +38,12 @@ NOBODY_CAME = frozenset({"busy", "timeout", "unanswered", "rejected", "failed", 
 
 ANSWERED_BY = {"human": AnsweredBy.HUMAN, "machine": AnsweredBy.MACHINE}
 MESSAGE_END = frozenset({"beep_start", "beep_timeout"})  # no beep came in time: the greeting has ended all the same
+EVIDENCE = {
+    "human": "a person",
+    "machine": "a machine",
+    "beep_start": "a machine's beep",
+    "beep_timeout": "a machine without a beep",
+}
 
 DECLINED = "declined"
 DETAILS: dict[str, tuple[FailureCode, str]] = {

@@ -119,7 +119,7 @@ export class Phone extends EventTarget {
    * Call a number of the simulated account: its agent answers. Call it because of a click.
    *
    * @param {string} to E.164
-   * @param {{carrier?: string, listenOnly?: boolean}} [options] carrier: "twilio", "vonage" or "telnyx"
+   * @param {{carrier?: string, listenOnly?: boolean}} [options] carrier: whose number it is, by its name in the registry
    * @throws {MicrophoneUnavailable} and nobody is called
    */
   async call(to, { carrier = "", listenOnly = false } = {}) {
