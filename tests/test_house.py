@@ -57,3 +57,139 @@ def test_only_a_carriers_own_folder_its_simulator_and_the_demo_name_it():
 def test_a_name_is_found_in_code_and_not_in_what_is_said_about_it():
     code = '"""Of Acme."""\nimport a.acme1\ndef f(acme2):\n    "Acme."\n    return f"{x.acme3} of acme4"  # acme\n'
     assert sorted(re.findall(r"acme\d?", "\n".join(said_in_python(code)))) == ["acme1", "acme2", "acme3", "acme4"]
+
+
+# -- which room may import which -------------------------------------------------------------------------------
+
+ROWS = (  # from the top down: nothing imports what stands in a row above it
+    {"__main__"},
+    {"app", "cli", "dashboard", "api"},
+    {"dispatch", "callbacks", "live", "history"},
+    {"calls", "lines", "agents", "numbers", "members"},
+    {"accounts", "conversation", "workspaces"},
+    {"carriers", "speech", "simulator"},
+    {"media", "telephony", "db", "settings", "logs", "ids", "instants", "refusals", "background", "repeating",
+     "short_memory"},
+)  # fmt: skip
+ONLY = {  # rooms that know less than their row lets them
+    "telephony": set(),
+    "media": set(),
+    "simulator": {"media", "speech", "telephony"},
+    "speech": {"media", "background"},
+    "carriers": {"media", "telephony"},
+    "conversation": {"media", "speech", "telephony", "background"},
+}
+
+
+def imports() -> Iterator[tuple[str, str, str]]:
+    """(place, its room, the room it imports) of every import of ours in src."""
+    for path in SRC.rglob("*.py"):
+        place = path.relative_to(SRC)
+        room = place.parts[0].removesuffix(".py")
+        for node in ast.walk(ast.parse(path.read_text())):
+            match node:
+                case ast.ImportFrom(module=str() as module, level=0) if module.startswith("outdial."):
+                    modules = [module]
+                case ast.ImportFrom(module="outdial", level=0):
+                    modules = [f"outdial.{alias.name}" for alias in node.names if alias.name.islower()]
+                case ast.Import():
+                    modules = [alias.name for alias in node.names if alias.name.startswith("outdial.")]
+                case _:
+                    continue
+            for module in modules:
+                yield str(place), room, module.split(".")[1]
+
+
+def test_every_arrow_points_down():
+    row_of = {room: number for number, row in enumerate(ROWS) for room in row}
+    known = {path.name.removesuffix(".py") for path in SRC.iterdir() if not path.name.startswith(("__init__", "__pyc"))}
+    assert known - {"py.typed"} == row_of.keys(), "a room of the house has no row, or a row has no room"
+    up = {(place, room) for place, own, room in imports() if own in row_of and row_of.get(room, 9) < row_of[own]}
+    assert up == set()
+
+
+def test_some_rooms_know_less_than_they_might():
+    told = {(place, room) for place, own, room in imports() if own in ONLY and room not in ONLY[own] | {own}}
+    assert told == set()
+
+
+def test_no_two_rooms_import_each_other_by_whatever_way():
+    needs: dict[str, set[str]] = {}
+    for _, own, room in imports():
+        if own != room:
+            needs.setdefault(own, set()).add(room)
+    order: list[str] = []
+    while needs:
+        free = {room for room in needs if not needs[room] & needs.keys()}
+        assert free, f"a circle among {sorted(needs)}"
+        order += sorted(free)
+        needs = {room: below for room, below in needs.items() if room not in free}
+    assert "calls" in order
+
+
+def test_no_carrier_imports_another():
+    folders = set(CARRIERS)
+    for path in (SRC / "carriers").rglob("*.py"):
+        own = path.relative_to(SRC / "carriers").parts[0]
+        others = folders - {own}
+        named = re.findall(r"from outdial\.carriers\.(\w+)", path.read_text())
+        assert own not in folders or not others & set(named), path
+
+
+# -- who writes what -------------------------------------------------------------------------------------------
+
+KEEPERS = {"calls": "calls/", "attempts": "calls/", "call_events": "calls/", "pools": "lines/"}
+WRITES = re.compile(r"\b(?:insert|update|delete|upsert)\((\w+)\)|\b(?:INSERT INTO|UPDATE|DELETE FROM) (\w+)")
+
+
+def test_every_table_of_a_call_has_one_keeper():
+    written = {
+        (place, table)
+        for path in SRC.rglob("*.py")
+        for by_name, in_sql in WRITES.findall(path.read_text())
+        if (table := by_name or in_sql) in KEEPERS
+        and not (place := str(path.relative_to(SRC))).startswith((KEEPERS[table], "db/migrations/"))
+    }
+    assert written == set()
+
+
+def test_the_history_only_reads():
+    for path in (SRC / "history").rglob("*.py"):
+        assert not WRITES.findall(path.read_text()), path
+
+
+def test_a_row_leaves_its_query_as_a_record():
+    told = set()
+    for path in SRC.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+                arguments = [*node.args.args, *node.args.kwonlyargs]
+                notes = [argument.annotation for argument in arguments] + [node.returns]
+                if any(note is not None and re.search(r"\bRow\[", ast.unparse(note)) for note in notes):
+                    told.add(f"{path.relative_to(SRC)}: {node.name}")
+    assert told == set()
+
+
+# -- sizes -----------------------------------------------------------------------------------------------------
+
+TABLES = {"db/tables.py", "db/migrations/versions/v0001_tables.py"}  # data, however long
+SIGNATURES = ("cli/", "api/")                                       # a framework makes commands and endpoints of them
+
+
+def test_nothing_is_too_long_to_be_read_at_once():
+    long_modules, long_functions, wide = set(), set(), set()
+    for path in SRC.rglob("*.py"):
+        place, source = str(path.relative_to(SRC)), path.read_text()
+        if place in TABLES:
+            continue
+        if source.count("\n") > 350:
+            long_modules.add(place)
+        for node in ast.walk(ast.parse(source)):
+            if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+                continue
+            if (node.end_lineno or 0) - node.lineno + 1 > 60:
+                long_functions.add(f"{place}: {node.name}")
+            given = [each.arg for each in (*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs)]
+            if len([name for name in given if name not in ("self", "cls")]) > 8 and not place.startswith(SIGNATURES):
+                wide.add(f"{place}: {node.name}")
+    assert (long_modules, long_functions, wide) == (set(), set(), set())
