@@ -11,12 +11,12 @@ from outdial.media.stream import MarkReached, MarksAtClear, StreamCodec, StreamE
 
 ULAW = {"encoding": "audio/x-mulaw", "sampleRate": 8000, "channels": 1}
 START = {
-    CarrierName.TWILIO: {
+    CarrierName("twilio"): {
         "event": "start",
         "streamSid": "MZ1",
         "start": {"streamSid": "MZ1", "callSid": "CA1", "mediaFormat": ULAW},
     },
-    CarrierName.TELNYX: {
+    CarrierName("telnyx"): {
         "event": "start",
         "stream_id": "s1",
         "start": {
@@ -24,16 +24,16 @@ START = {
             "media_format": {"encoding": "PCMU", "sample_rate": 8000, "channels": 1},
         },
     },
-    CarrierName.VONAGE: {"event": "websocket:connected", "content-type": "audio/l16;rate=8000"},
+    CarrierName("vonage"): {"event": "websocket:connected", "content-type": "audio/l16;rate=8000"},
 }
 MARK = {
-    CarrierName.TWILIO: {"event": "mark", "streamSid": "MZ1", "mark": {"name": "utterance-1"}},
-    CarrierName.TELNYX: {"event": "mark", "stream_id": "s1", "mark": {"name": "utterance-1"}},
-    CarrierName.VONAGE: {"event": "websocket:notify", "payload": {"mark": "utterance-1"}},
+    CarrierName("twilio"): {"event": "mark", "streamSid": "MZ1", "mark": {"name": "utterance-1"}},
+    CarrierName("telnyx"): {"event": "mark", "stream_id": "s1", "mark": {"name": "utterance-1"}},
+    CarrierName("vonage"): {"event": "websocket:notify", "payload": {"mark": "utterance-1"}},
 }
 STOP = {
-    CarrierName.TWILIO: {"event": "stop", "streamSid": "MZ1"},
-    CarrierName.TELNYX: {"event": "stop", "stream_id": "s1"},
+    CarrierName("twilio"): {"event": "stop", "streamSid": "MZ1"},
+    CarrierName("telnyx"): {"event": "stop", "stream_id": "s1"},
 }
 
 
