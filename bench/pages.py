@@ -42,6 +42,7 @@ from outdial.db.tables import calls, turns
 from outdial.lines.workspace_pools import create_workspace
 from outdial.members import store
 from outdial.members.sign_in import make_link, use_link
+from outdial.numbers.new_number import NewNumber
 from outdial.numbers.store import add_number
 from outdial.settings import Settings
 from outdial.workspaces.access import Role
@@ -268,11 +269,13 @@ async def _furnish(engine: AsyncEngine, box: SecretBox, count: int) -> dict[str,
         engine,
         box,
         workspace_id,
-        carrier=CarrierName("twilio"),
-        e164=E164,
-        credentials={"account_sid": "AC" + "b" * 32, "auth_token": "bench-auth-token"},
+        NewNumber(
+            carrier=CarrierName("twilio"),
+            e164=E164,
+            credentials={"account_sid": "AC" + "b" * 32, "auth_token": "bench-auth-token"},
+            agent_id=agent["id"],
+        ),
         public_url=BASE_URL,
-        agent_id=agent["id"],
         by=COMMAND_LINE,
     )
     ids = {"workspace_id": workspace_id, "number_id": number["id"], "agent_id": agent["id"]}

@@ -32,6 +32,7 @@ from outdial.carriers.name import CarrierName
 from outdial.conversation.hearing import Hearing, Utterance
 from outdial.conversation.live_call import LiveCall
 from outdial.lines.workspace_pools import create_workspace
+from outdial.numbers.new_number import NewNumber
 from outdial.numbers.store import add_number
 from outdial.settings import Settings
 from outdial.speech.base import TextToSpeech
@@ -142,13 +143,15 @@ async def _furnish(outdial: Running, config: dict[str, Any]) -> dict[str, str]:
         engine,
         outdial.services.secret_box,
         workspace["id"],
-        carrier=CarrierName("twilio"),
-        e164="+12025550199",
-        credentials={"account_sid": config["account_sid"], "auth_token": config["auth_token"]},
+        NewNumber(
+            carrier=CarrierName("twilio"),
+            e164="+12025550199",
+            credentials={"account_sid": config["account_sid"], "auth_token": config["auth_token"]},
+            agent_id=agent["id"],
+            base_url=config["carrier_url"],
+            calls_per_second=config["calls_per_second"],
+        ),
         public_url=outdial.base_url,
-        agent_id=agent["id"],
-        base_url=config["carrier_url"],
-        calls_per_second=config["calls_per_second"],
         by=COMMAND_LINE,
     )
     return {"key": key["key"], "number_id": number["id"]}

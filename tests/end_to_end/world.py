@@ -24,6 +24,7 @@ from outdial.carriers.name import CarrierName
 from outdial.lines.workspace_pools import create_workspace
 from outdial.media.tones import DTMF_COLUMNS_HZ, DTMF_KEYS, DTMF_ROWS_HZ
 from outdial.numbers.connecting import Connector
+from outdial.numbers.new_number import NewNumber
 from outdial.settings import Settings
 from outdial.simulator.calls import Call, Direction
 from outdial.simulator.faults import Fault, FaultKind
@@ -293,12 +294,14 @@ async def connect_customer(
     connector = Connector(engine=engine, secret_box=secret_box, public_url=base_url)
     connected = await connector.connect(
         workspace_id,
-        carrier=carrier,
-        e164=number,
-        credentials=credentials_of(carrier, config, telnyx_public_key),
-        agent_id=agent["id"],
-        base_url=carrier_url,
-        calls_per_second=100,
+        NewNumber(
+            carrier=carrier,
+            e164=number,
+            credentials=credentials_of(carrier, config, telnyx_public_key),
+            agent_id=agent["id"],
+            base_url=carrier_url,
+            calls_per_second=100,
+        ),
         by=COMMAND_LINE,
     )
     http = httpx.AsyncClient(base_url=base_url, headers={"Authorization": key}, timeout=60, trust_env=False)

@@ -4,6 +4,7 @@ import pytest
 
 from outdial.lines.workspace_pools import create_workspace
 from outdial.numbers.connecting import Connector
+from outdial.numbers.new_number import NewNumber
 from outdial.workspaces.audit import COMMAND_LINE
 from outdial.workspaces.secrets import SecretBox
 from simulated_accounts import FIRST, URL, SimulatedAccounts
@@ -27,9 +28,19 @@ async def workspace_id(engine) -> str:
 
 
 @pytest.fixture
-def connect(connector, accounts, workspace_id):
-    async def connect(carrier, e164=FIRST, **options):
+def new_number(accounts):
+    """A number of the account that is known of a carrier."""
+
+    def new_number(carrier, e164=FIRST, **options) -> NewNumber:
         options = {"credentials": accounts.credentials[carrier]} | options
-        return await connector.connect(workspace_id, carrier=carrier, e164=e164, **options, by=COMMAND_LINE)
+        return NewNumber(carrier=carrier, e164=e164, **options)
+
+    return new_number
+
+
+@pytest.fixture
+def connect(connector, new_number, workspace_id):
+    async def connect(carrier, e164=FIRST, **options):
+        return await connector.connect(workspace_id, new_number(carrier, e164, **options), by=COMMAND_LINE)
 
     return connect

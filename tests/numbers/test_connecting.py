@@ -42,10 +42,11 @@ def stored(engine, connector):
 
 
 @pytest.mark.parametrize("carrier", CARRIERS)
-async def test_a_check_tells_what_would_change_and_changes_nothing(connector, accounts, workspace_id, carrier, engine):
-    credentials = accounts.credentials[carrier]
+async def test_a_check_tells_what_would_change_and_changes_nothing(
+    new_number, connector, accounts, workspace_id, carrier, engine
+):
     for _ in range(2):
-        check = await connector.check(workspace_id, carrier=carrier, e164=FIRST, credentials=credentials)
+        check = await connector.check(workspace_id, new_number(carrier))
         assert check["problems"] == []
         assert check["answered_by"] == "nothing"
         assert any(f"{URL}/callbacks/{carrier}/accounts/acct_" in change for change in check["changes"])
@@ -56,9 +57,9 @@ async def test_a_check_tells_what_would_change_and_changes_nothing(connector, ac
 
 @pytest.mark.parametrize("carrier", CARRIERS)
 async def test_a_connected_number_is_announced_to_us_and_a_removed_one_as_before(
-    connector, accounts, workspace_id, connect, stored, carrier
+    new_number, connector, accounts, workspace_id, connect, stored, carrier
 ):
-    check = await connector.check(workspace_id, carrier=carrier, e164=FIRST, credentials=accounts.credentials[carrier])
+    check = await connector.check(workspace_id, new_number(carrier))
     number = await connect(carrier)
     credentials, account_id = await stored()
     inbound_url = f"{URL}/callbacks/{carrier}/accounts/{account_id}/inbound"
@@ -66,7 +67,7 @@ async def test_a_connected_number_is_announced_to_us_and_a_removed_one_as_before
     assert any(inbound_url in change for change in check["changes"]), "what was told is what was done"
     removed = await connector.remove(workspace_id, number["id"], by=COMMAND_LINE)
     assert removed == {"id": number["id"], "carrier": "restored", "message": None}
-    again = await connector.check(workspace_id, carrier=carrier, e164=FIRST, credentials=accounts.credentials[carrier])
+    again = await connector.check(workspace_id, new_number(carrier))
     assert (again["answered_by"], again["problems"]) == ("nothing", [])
     assert accounts.opened == accounts.closed
 
@@ -122,26 +123,22 @@ async def test_a_number_is_connected_in_the_region_that_is_named(connect, accoun
         )
 
 
-async def test_an_account_has_one_region(connect, connector, accounts, workspace_id):
+async def test_an_account_has_one_region(new_number, connect, connector, workspace_id):
     await connect(TWILIO)
     await connect(TWILIO, SECOND, region="us1")  # which it has
     with pytest.raises(Conflict, match="other_region"):
         await connect(TWILIO, VERIFIED, region="ie1")
-    check = await connector.check(
-        workspace_id, carrier=TWILIO, e164=VERIFIED, credentials=accounts.credentials[TWILIO], region="ie1"
-    )
+    check = await connector.check(workspace_id, new_number(TWILIO, VERIFIED, region="ie1"))
     assert [problem["code"] for problem in check["problems"]] == ["other_region"]
 
 
 @pytest.mark.parametrize("carrier", CARRIERS)
 async def test_a_region_the_carrier_does_not_have_is_refused_with_those_it_has(
-    connector, connect, accounts, carrier, workspace_id
+    new_number, connector, connect, accounts, carrier, workspace_id
 ):
     for ask in (
         connect(carrier, region="mars"),
-        connector.check(
-            workspace_id, carrier=carrier, e164=FIRST, credentials=accounts.credentials[carrier], region="mars"
-        ),
+        connector.check(workspace_id, new_number(carrier, region="mars")),
     ):
         with pytest.raises(Invalid) as refused:
             await ask
@@ -171,24 +168,22 @@ async def test_newer_credentials_replace_older_ones(connect, stored, accounts):
 
 
 @pytest.mark.parametrize("carrier", CARRIERS)
-async def test_wrong_credentials_are_the_users_to_mend(connector, connect, accounts, workspace_id, carrier):
+async def test_wrong_credentials_are_the_users_to_mend(new_number, connector, connect, accounts, workspace_id, carrier):
     wrong = accounts.credentials[carrier] | {SECRET[carrier]: "wrong"}
     with pytest.raises(Invalid) as refused:
         await connect(carrier, credentials=wrong)
     assert refused.value.field == "credentials"
     assert refused.value.message.endswith(".")
-    check = await connector.check(workspace_id, carrier=carrier, e164=FIRST, credentials=wrong)
+    check = await connector.check(workspace_id, new_number(carrier, credentials=wrong))
     assert [problem["code"] for problem in check["problems"]] == ["credentials_refused"]
 
 
 @pytest.mark.parametrize("carrier", CARRIERS)
-async def test_a_number_of_another_account_is_refused(connector, connect, accounts, workspace_id, carrier):
+async def test_a_number_of_another_account_is_refused(new_number, connector, connect, workspace_id, carrier):
     with pytest.raises(Conflict) as refused:
         await connect(carrier, STRANGE)
     assert refused.value.code == "number_not_owned"
-    check = await connector.check(
-        workspace_id, carrier=carrier, e164=STRANGE, credentials=accounts.credentials[carrier]
-    )
+    check = await connector.check(workspace_id, new_number(carrier, STRANGE))
     assert [problem["code"] for problem in check["problems"]] == ["number_not_owned"]
 
 
@@ -199,7 +194,7 @@ async def test_a_number_on_a_sip_trunk_is_refused_with_what_to_do(connect, accou
     assert "Remove it from the trunk" in refused.value.message
 
 
-async def test_a_carriers_own_refusal_has_the_word_a_call_would_have(connector, accounts, workspace_id):
+async def test_a_carriers_own_refusal_has_the_word_a_call_would_have(new_number, connector, accounts, workspace_id):
     def open_(carrier, credentials, base_url):
         client = accounts.open(carrier, credentials, base_url)
 
@@ -210,9 +205,7 @@ async def test_a_carriers_own_refusal_has_the_word_a_call_would_have(connector, 
         return client
 
     with pytest.raises(Conflict) as refused:
-        await replace(connector, open_number_control=open_).connect(
-            workspace_id, carrier=TWILIO, e164=FIRST, credentials=accounts.credentials[TWILIO], by=COMMAND_LINE
-        )
+        await replace(connector, open_number_control=open_).connect(workspace_id, new_number(TWILIO), by=COMMAND_LINE)
     assert (refused.value.code, refused.value.message) == ("not_permitted", "The key may not do this.")
 
 
@@ -277,23 +270,22 @@ async def test_a_number_connected_twice_at_once_stays_connected(connect, account
     assert accounts.app.account.number_at(FIRST).voice_url == url
 
 
-async def test_a_server_nobody_can_reach_connects_nothing(engine, accounts, workspace_id):
+async def test_a_server_nobody_can_reach_connects_nothing(new_number, engine, accounts, workspace_id):
     local = Connector(
         engine=engine,
         secret_box=SecretBox("a key for tests"),
         public_url="http://127.0.0.1:8080",
         open_number_control=accounts.open,
     )
-    credentials = accounts.credentials[TWILIO]
     with pytest.raises(Conflict, match="no_public_url"):
-        await local.connect(workspace_id, carrier=TWILIO, e164=FIRST, credentials=credentials, by=COMMAND_LINE)
+        await local.connect(workspace_id, new_number(TWILIO), by=COMMAND_LINE)
     simulator = "http://127.0.0.1:9000"
-    await local.connect(
-        workspace_id, carrier=TWILIO, e164=FIRST, credentials=credentials, base_url=simulator, by=COMMAND_LINE
-    )
+    await local.connect(workspace_id, new_number(TWILIO, base_url=simulator), by=COMMAND_LINE)
 
 
-async def test_a_number_that_cannot_be_stored_is_put_back_at_its_carrier(connector, accounts, workspace_id, engine):
+async def test_a_number_that_cannot_be_stored_is_put_back_at_its_carrier(
+    new_number, connector, accounts, workspace_id, engine
+):
     script = load_example("appointment_reminder")
     agent = await create_agent(engine, workspace_id, name="Short", source=script, by=COMMAND_LINE)
 
@@ -311,12 +303,7 @@ async def test_a_number_that_cannot_be_stored_is_put_back_at_its_carrier(connect
 
     with pytest.raises(Invalid, match="invalid_request"):
         await replace(connector, open_number_control=open_).connect(
-            workspace_id,
-            carrier=TWILIO,
-            e164=FIRST,
-            credentials=accounts.credentials[TWILIO],
-            agent_id=agent["id"],
-            by=COMMAND_LINE,
+            workspace_id, new_number(TWILIO, agent_id=agent["id"]), by=COMMAND_LINE
         )
     assert accounts.app.account.number_at(FIRST).voice_url == ""
 
@@ -345,16 +332,14 @@ async def test_the_audit_log_says_who_connected_what_and_never_with_which_creden
 
 
 async def test_credentials_that_take_the_place_of_others_are_in_the_audit_log(
-    connector, accounts, engine, workspace_id
+    new_number, connector, accounts, engine, workspace_id
 ):
     async def add(e164, token):
         await add_number(
             engine,
             connector.secret_box,
             workspace_id,
-            carrier=TWILIO,
-            e164=e164,
-            credentials=accounts.credentials[TWILIO] | {"auth_token": token},
+            new_number(TWILIO, e164, credentials=accounts.credentials[TWILIO] | {"auth_token": token}),
             public_url=URL,
             by=COMMAND_LINE,
         )

@@ -7,6 +7,8 @@ from fastapi.responses import JSONResponse
 from pydantic import Field
 from typing_extensions import TypedDict
 
+from outdial.accounts.changes import MAX_CALLS_PER_SECOND, MIN_CALLS_PER_SECOND, AccountChanges
+from outdial.accounts.views import AccountView, get_account, list_accounts
 from outdial.api import example_carrier
 from outdial.api.auth import ApiRoute, Caller, needs
 from outdial.api.bodies import CleanId, StrictBody
@@ -14,15 +16,7 @@ from outdial.api.docs import errors, example
 from outdial.api.services import Use
 from outdial.calls.request import CleanText
 from outdial.db.engine import reading
-from outdial.numbers.carrier_accounts import (
-    MAX_CALLS_PER_SECOND,
-    MIN_CALLS_PER_SECOND,
-    AccountChanges,
-    AccountView,
-    change_account,
-    get_account,
-    list_accounts,
-)
+from outdial.numbers.reconnecting import change_account
 from outdial.workspaces.access import Role
 
 router = APIRouter(route_class=ApiRoute, tags=["Carrier accounts"])

@@ -16,8 +16,11 @@ from outdial.calls.request import E164, CleanText
 from outdial.carriers.name import CarrierName
 from outdial.carriers.registry import CARRIERS, KnownCarrier, carrier_named
 from outdial.db.engine import reading
+from outdial.numbers import new_number
 from outdial.numbers.connecting import NumberCheck, RemovedNumber
-from outdial.numbers.store import Direction, NumberView, Version, change_number, get_number, list_numbers
+from outdial.numbers.new_number import Direction, Version
+from outdial.numbers.store import change_number
+from outdial.numbers.views import NumberView, get_number, list_numbers
 from outdial.refusals import Invalid
 from outdial.workspaces.access import Role
 
@@ -108,6 +111,12 @@ class NumberOfAccount(StrictBody):
     region: Annotated[CleanId | None, Field(description=_REGION)] = None
 
 
+    def asked(self, services: Services) -> new_number.NewNumber:
+        """Raises Invalid where no simulator is beside this server."""
+        fields = self.model_dump(exclude={"simulated"})
+        return new_number.NewNumber(**fields, base_url=_simulator_url(services) if self.simulated else None)
+
+
 class NewNumber(NumberOfAccount):
     name: Name | None = None
     """Default: the number itself."""
@@ -158,14 +167,7 @@ async def get_numbers(services: Use, caller: Caller) -> JSONResponse:
 async def check_number(
     services: Use, caller: Caller, body: Annotated[NumberOfAccount, Body(openapi_examples=_CHECKED)]
 ) -> JSONResponse:
-    check = await services.connector.check(
-        caller.workspace_id,
-        carrier=body.carrier,
-        e164=body.e164,
-        credentials=body.credentials,
-        region=body.region,
-        base_url=_simulator_url(services, body),
-    )
+    check = await services.connector.check(caller.workspace_id, body.asked(services))
     return JSONResponse(check)
 
 
@@ -185,20 +187,7 @@ async def check_number(
 async def post_number(
     services: Use, caller: Caller, body: Annotated[NewNumber, Body(openapi_examples=_NEW)]
 ) -> JSONResponse:
-    number = await services.connector.connect(
-        caller.workspace_id,
-        carrier=body.carrier,
-        e164=body.e164,
-        credentials=body.credentials,
-        name=body.name,
-        agent_id=body.agent_id,
-        agent_version=body.agent_version,
-        direction=body.direction,
-        configure_carrier=body.configure_carrier,
-        region=body.region,
-        base_url=_simulator_url(services, body),
-        by=caller.actor,
-    )
+    number = await services.connector.connect(caller.workspace_id, body.asked(services), by=caller.actor)
     return JSONResponse(number, status_code=201)
 
 
@@ -274,9 +263,7 @@ async def delete_number(
     return JSONResponse(removed)
 
 
-def _simulator_url(services: Services, body: NumberOfAccount) -> str | None:
-    if not body.simulated:
-        return None
+def _simulator_url(services: Services) -> str:
     if services.settings.simulator_url is None:
         raise Invalid("simulated", "can't be had: this server runs beside no simulator (OUTDIAL_SIMULATOR_URL)")
     return services.settings.simulator_url

@@ -5,10 +5,12 @@ from typing import Annotated
 import typer
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from outdial.accounts.changes import AccountChanges
+from outdial.accounts.views import AccountView, list_accounts
 from outdial.cli.connecting import Credentials, connector, read_credentials
 from outdial.cli.database import Workspace, the_workspace, with_database
 from outdial.cli.output import AsJson, show, show_rows
-from outdial.numbers.carrier_accounts import AccountChanges, AccountView, change_account, list_accounts
+from outdial.numbers.reconnecting import change_account
 from outdial.settings import Settings
 from outdial.workspaces.audit import COMMAND_LINE
 

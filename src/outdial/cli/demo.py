@@ -64,7 +64,9 @@ def demo(
     carrier: Annotated[
         str,
         typer.Option(
-            help="Whose number to call from; all are simulated.", metavar=f"[{'|'.join(CARRIERS)}]", callback=_known
+            help=f"Whose number to call from: {', '.join(CARRIERS)}. All are simulated.",
+            metavar="NAME",
+            callback=_known,
         ),
     ] = default_carrier().name,
     to: Annotated[str | None, typer.Option(help="Whom to call; +1202555 01NN are simulated callees.")] = None,

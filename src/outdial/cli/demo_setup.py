@@ -17,7 +17,10 @@ from outdial.carriers.registry import CARRIERS
 from outdial.db.tables import calls, carrier_accounts, numbers
 from outdial.lines.workspace_pools import create_workspace, list_workspaces
 from outdial.members.first_start import operator_link
-from outdial.numbers.store import add_number, list_numbers
+from outdial.numbers.new_number import NewNumber
+from outdial.numbers.store import add_number, set_undo
+from outdial.numbers.undo import Undo
+from outdial.numbers.views import list_numbers
 from outdial.settings import Settings
 from outdial.workspaces.api_keys import authenticate, create_api_key
 from outdial.workspaces.audit import COMMAND_LINE
@@ -106,13 +109,15 @@ async def _number(
             engine,
             secret_box,
             workspace_id,
-            carrier=account.carrier,
-            e164=e164,
-            credentials=account.credentials,
+            NewNumber(
+                carrier=account.carrier,
+                e164=e164,
+                credentials=account.credentials,
+                name=f"Demo number ({CARRIERS[account.carrier].label})",
+                agent_id=agent_id,
+                base_url=account.base_url,
+            ),
             public_url=settings.base_url,
-            name=f"Demo number ({CARRIERS[account.carrier].label})",
-            agent_id=agent_id,
-            base_url=account.base_url,
             by=COMMAND_LINE,
         )
     async with engine.begin() as conn:
@@ -137,11 +142,8 @@ async def _number(
     finally:
         await client.aclose()
     async with engine.begin() as conn:
-        await conn.execute(
-            update(numbers)
-            .where(numbers.c.id == number["id"])
-            .values(undo={"carrier": connected.undo, "made": sorted(connected.credentials)})
-        )
+        undo = Undo(carrier=connected.undo, made=frozenset(connected.credentials))
+        await set_undo(conn, number["id"], undo)
     return number["id"]
 
 

@@ -13,7 +13,6 @@ from pathlib import Path
 import httpx
 import typer
 from rich.table import Table
-from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from outdial.cli.configuration import load_settings
@@ -188,19 +187,13 @@ def _embedded_not_made_yet(subject: str) -> Finding:
 
 async def carrier_accounts(engine: AsyncEngine, settings: Settings) -> AsyncIterator[Finding]:
     """Whether each carrier takes the credentials of each account."""
+    from outdial.accounts.store import read_accounts
     from outdial.carriers.errors import CarrierError, CarrierRefused
-    from outdial.carriers.name import CarrierName
-    from outdial.carriers.registry import CARRIERS
-    from outdial.db import tables
     from outdial.workspaces.secrets import SecretBox, WrongSecretKey
 
-    account = tables.carrier_accounts.c
     async with engine.connect() as conn:
-        columns = (
-            account.id, account.carrier, account.account_ref, account.credentials, account.region, account.base_url
-        )
-        rows = (await conn.execute(select(*columns))).all()
-    if not rows:
+        accounts = await read_accounts(conn)
+    if not accounts:
         yield Finding(
             subject="Carriers",
             status=Status.WARN,
@@ -209,15 +202,14 @@ async def carrier_accounts(engine: AsyncEngine, settings: Settings) -> AsyncIter
         )
         return
     secret_box = SecretBox.from_settings(settings)
-    for row in rows:
-        kind = CARRIERS[CarrierName(row.carrier)]
-        subject = f"{kind.label} account"
-        place = row.base_url or row.region
-        name = row.account_ref + (f" at {place}" if place else "")
+    for account in accounts:
+        subject = f"{account.kind.label} account"
+        place = account.base_url or account.region
+        name = account.account_ref + (f" at {place}" if place else "")
         try:
             async with asyncio.timeout(15):
-                url = kind.api_url(row.region, row.base_url)
-                async with aclosing(kind.number_control(secret_box.decrypt(row.credentials), url)) as there:
+                credentials = secret_box.decrypt(account.sealed_credentials)
+                async with aclosing(account.kind.number_control(credentials, account.url)) as there:
                     await there.check()
             yield Finding(subject=subject, status=Status.OK, found=f"{name}: credentials are valid")
         except CarrierRefused as error:
@@ -225,7 +217,7 @@ async def carrier_accounts(engine: AsyncEngine, settings: Settings) -> AsyncIter
                 subject=subject,
                 status=Status.WARN,
                 found=f"{name}: {error.message}",
-                todo=f"Give it valid credentials: outdial accounts change {row.id} -c name=value",
+                todo=f"Give it valid credentials: outdial accounts change {account.id} -c name=value",
             )
         except (CarrierError, TimeoutError) as error:
             yield Finding(

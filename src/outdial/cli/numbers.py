@@ -10,8 +10,10 @@ from outdial.cli.connecting import Credentials, connector, read_credentials
 from outdial.cli.database import Workspace, the_workspace, with_database
 from outdial.cli.failures import CommandFailed
 from outdial.cli.output import AsJson, progress, show, show_rows
-from outdial.numbers import store
 from outdial.numbers.connecting import NumberCheck, RemovedNumber
+from outdial.numbers.new_number import NewNumber
+from outdial.numbers.store import change_number
+from outdial.numbers.views import NumberView, list_numbers
 from outdial.settings import Settings
 from outdial.workspaces.audit import COMMAND_LINE
 
@@ -24,10 +26,10 @@ COLUMNS = ["id", "e164", "name", "carrier", "direction", "agent.name", "agent.ve
 def list_(workspace: Workspace = None, json: AsJson = False) -> None:
     """The numbers of a workspace."""
 
-    async def work(engine: AsyncEngine, settings: Settings) -> list[store.NumberView]:
+    async def work(engine: AsyncEngine, settings: Settings) -> list[NumberView]:
         workspace_id = await the_workspace(engine, workspace)
         async with engine.connect() as conn:
-            return await store.list_numbers(conn, workspace_id, public_url=settings.base_url)
+            return await list_numbers(conn, workspace_id, public_url=settings.base_url)
 
     show_rows(with_database(work), COLUMNS, as_json=json, empty="No number yet: outdial numbers connect --help")
 
@@ -72,35 +74,29 @@ def connect(
         if field.required and field.name not in credentials:
             credentials[field.name] = typer.prompt(f"{kind.label} {field.label}", hide_input=field.secret, err=True)
 
+    new = NewNumber(
+        carrier=kind.name,
+        e164=e164,
+        credentials=credentials,
+        name=name,
+        agent_id=agent,
+        agent_version="draft" if draft else "published",
+        direction="inbound" if inbound_only else "both",
+        configure_carrier=not outbound_only,
+        region=region,
+        base_url=carrier_url,
+        calls_per_second=calls_per_second,
+    )
+
     async def check(engine: AsyncEngine, settings: Settings) -> NumberCheck:
-        return await connector(engine, settings).check(
-            await the_workspace(engine, workspace),
-            carrier=kind.name,
-            e164=e164,
-            credentials=credentials,
-            region=region,
-            base_url=carrier_url,
-        )
+        return await connector(engine, settings).check(await the_workspace(engine, workspace), new)
 
     if not (yes or outbound_only):
         _ask(kind.label, with_database(check))
 
-    async def work(engine: AsyncEngine, settings: Settings) -> store.NumberView:
-        return await connector(engine, settings).connect(
-            await the_workspace(engine, workspace),
-            carrier=kind.name,
-            e164=e164,
-            credentials=credentials,
-            configure_carrier=not outbound_only,
-            name=name,
-            agent_id=agent,
-            agent_version="draft" if draft else "published",
-            direction="inbound" if inbound_only else "both",
-            region=region,
-            base_url=carrier_url,
-            calls_per_second=calls_per_second,
-            by=COMMAND_LINE,
-        )
+    async def work(engine: AsyncEngine, settings: Settings) -> NumberView:
+        workspace_id = await the_workspace(engine, workspace)
+        return await connector(engine, settings).connect(workspace_id, new, by=COMMAND_LINE)
 
     show(with_database(work), as_json=json, done="Number connected. Check its account with: outdial doctor")
 
@@ -128,9 +124,9 @@ def change(
     if inbound_only is not None:
         changes["direction"] = "inbound" if inbound_only else "both"
 
-    async def work(engine: AsyncEngine, settings: Settings) -> store.NumberView:
+    async def work(engine: AsyncEngine, settings: Settings) -> NumberView:
         workspace_id = await the_workspace(engine, workspace)
-        return await store.change_number(
+        return await change_number(
             engine, workspace_id, number_id, changes, public_url=settings.base_url, by=COMMAND_LINE
         )
 

@@ -17,7 +17,7 @@ from outdial.api.bodies import StrictBody
 from outdial.calls.request import CleanText
 from outdial.dashboard.page import Here, Page, PageRoute
 from outdial.db.engine import reading
-from outdial.numbers.store import NumberView, list_numbers
+from outdial.numbers.views import NumberView, list_numbers
 from outdial.workspaces.access import Role
 
 router = APIRouter(include_in_schema=False, route_class=PageRoute)

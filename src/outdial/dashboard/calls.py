@@ -17,7 +17,7 @@ from outdial.dashboard.page import Here, Page, PageRoute, safe_headers
 from outdial.db.engine import reading
 from outdial.history.callback_log import list_callbacks
 from outdial.history.views import CallPage, call_state, get_call, list_calls
-from outdial.numbers.store import number_names
+from outdial.numbers.views import number_names
 
 router = APIRouter(include_in_schema=False, route_class=PageRoute)
 

@@ -14,7 +14,7 @@ from outdial.carriers.kind import CarrierKind
 from outdial.carriers.registry import CARRIERS
 from outdial.dashboard.page import Here, PageRoute
 from outdial.db.engine import reading
-from outdial.numbers.store import list_numbers
+from outdial.numbers.views import list_numbers
 from outdial.workspaces.access import Role
 
 logger = logging.getLogger(__name__)

@@ -15,7 +15,7 @@ from outdial.history.overview import get_overview
 from outdial.history.search import CallFilter
 from outdial.history.views import CallSummary, TurnView, calls_by_id, list_calls
 from outdial.instants import start_of_day
-from outdial.numbers.store import number_names
+from outdial.numbers.views import number_names
 
 CALL_PARTS = ("summary", "player", "answered", "timeline", "latency", "variables", "facts")
 RECENT_CALLS = 8

@@ -14,7 +14,7 @@ from outdial.dashboard.latency import Latencies, latencies
 from outdial.dashboard.timeline import Step, timeline
 from outdial.db.feed import history_of
 from outdial.history.views import CallView, get_call
-from outdial.numbers.store import number_names
+from outdial.numbers.views import number_names
 from outdial.telephony.state import CallDirection, CallState
 from outdial.telephony.verdict import AnsweredBy
 

@@ -12,7 +12,7 @@ from outdial.db.engine import reading
 from outdial.history.search import CallFilter
 from outdial.history.views import list_calls
 from outdial.instants import start_of_day
-from outdial.numbers.store import list_numbers
+from outdial.numbers.views import list_numbers
 
 router = APIRouter(include_in_schema=False, route_class=PageRoute)
 

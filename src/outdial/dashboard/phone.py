@@ -5,7 +5,7 @@ from fastapi import APIRouter, Response
 from outdial.api.docs import CONSENT
 from outdial.dashboard.page import Here, PageRoute
 from outdial.db.engine import reading
-from outdial.numbers.store import list_numbers
+from outdial.numbers.views import list_numbers
 from outdial.refusals import NotFound
 
 router = APIRouter(include_in_schema=False, route_class=PageRoute)

@@ -11,7 +11,7 @@ from outdial.dashboard.page import Here, PageRoute
 from outdial.dashboard.snippets import snippets
 from outdial.db.engine import reading
 from outdial.history.number_health import number_health
-from outdial.numbers.store import NumberView, get_number, list_numbers
+from outdial.numbers.views import NumberView, get_number, list_numbers
 from outdial.workspaces.access import Role
 
 router = APIRouter(include_in_schema=False, route_class=PageRoute)

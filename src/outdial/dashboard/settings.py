@@ -4,6 +4,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
 
+from outdial.accounts.views import list_accounts
 from outdial.carriers.registry import CARRIERS
 from outdial.dashboard import audit_words, browsers
 from outdial.dashboard.connect_number import region_choices
@@ -13,7 +14,6 @@ from outdial.lines.workspace_pools import get_workspace
 from outdial.members.passwords import MIN_CHARS
 from outdial.members.sign_in import list_sign_ins
 from outdial.members.store import list_members
-from outdial.numbers.carrier_accounts import list_accounts
 from outdial.workspaces.access import Role
 from outdial.workspaces.api_keys import list_api_keys
 from outdial.workspaces.audit import list_audit

@@ -6,10 +6,12 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import insert, select, update
 
+from outdial.accounts.changes import AccountChanges
+from outdial.accounts.views import get_account, list_accounts
 from outdial.carriers.registry import CARRIERS as KINDS
 from outdial.db.tables import attempts, calls, carrier_accounts
 from outdial.lines.workspace_pools import create_workspace
-from outdial.numbers.carrier_accounts import AccountChanges, change_account, get_account, list_accounts
+from outdial.numbers.reconnecting import change_account
 from outdial.refusals import Conflict, Invalid, NotFound, Unavailable
 from outdial.simulator.server import create_app
 from outdial.workspaces.audit import COMMAND_LINE
