@@ -71,7 +71,7 @@ async def follow_call(
 ) -> Response:
     after = _event_id(last_event_id)
     async with reading(services.engine) as conn:
-        state, _ = await call_state(conn, caller.workspace_id, call_id)
+        state = await call_state(conn, caller.workspace_id, call_id)
         if state is CallState.ENDED and after and not await events_after(conn, call_id, after, limit=1):
             return Response(status_code=204)
     return event_streams(request).respond(_messages(services, call_id, after))

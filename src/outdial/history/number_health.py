@@ -5,7 +5,7 @@ Such a failure repeats with every call until somebody does something about it; a
 
 from typing import Any
 
-from sqlalchemy import Row, Select, select, text, true
+from sqlalchemy import Select, select, text, true
 from sqlalchemy.ext.asyncio import AsyncConnection
 from typing_extensions import TypedDict
 
@@ -47,7 +47,12 @@ class NumberHealth(TypedDict):
 async def number_health(conn: AsyncConnection, workspace_id: str) -> list[NumberHealth]:
     """Of each number, in the order they were connected."""
     last = (
-        select(calls.c.id, calls.c.ended_at, calls.c.error)
+        select(
+            calls.c.id,
+            calls.c.ended_at,
+            calls.c.error["code"].astext.label("code"),
+            calls.c.error["message"].astext.label("message"),
+        )
         .where(calls.c.number_id == numbers.c.id, text(DIALLED))
         .order_by(calls.c.ended_at.desc())
         .limit(1)
@@ -61,27 +66,25 @@ async def number_health(conn: AsyncConnection, workspace_id: str) -> list[Number
             carrier_accounts.c.carrier,
             last.c.id.label("call_id"),
             last.c.ended_at,
-            last.c.error,
+            last.c.code,
+            last.c.message,
         )
         .join(carrier_accounts, carrier_accounts.c.id == numbers.c.carrier_account_id)
         .outerjoin(last, true())
         .where(numbers.c.workspace_id == workspace_id)
         .order_by(numbers.c.created_at, numbers.c.id)
     )
-    return [_health(row) for row in await conn.execute(query)]
-
-
-def _health(row: Row[Any]) -> NumberHealth:
-    code = (row.error or {}).get("code")
-    trouble = FailureCode(code) if code in TROUBLES else None
-    return NumberHealth(
-        number_id=row.id,
-        e164=row.e164,
-        name=row.name,
-        carrier=CarrierName(row.carrier),
-        trouble=trouble,
-        message=None if trouble is None else row.error["message"],
-        advice=None if trouble is None else TROUBLES[trouble],
-        call_id=row.call_id,
-        at=to_json(row.ended_at),
-    )
+    return [
+        NumberHealth(
+            number_id=row.id,
+            e164=row.e164,
+            name=row.name,
+            carrier=CarrierName(row.carrier),
+            trouble=FailureCode(row.code) if row.code in TROUBLES else None,
+            message=row.message if row.code in TROUBLES else None,
+            advice=TROUBLES.get(row.code),
+            call_id=row.call_id,
+            at=to_json(row.ended_at),
+        )
+        for row in await conn.execute(query)
+    ]

@@ -1,10 +1,10 @@
 """A workspace at a glance: lines, queue, how today's calls go, and what needs somebody's attention."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
-from sqlalchemy import ColumnElement, Row, Select, case, false, func, or_, select, true
+from sqlalchemy import ColumnElement, case, false, func, or_, select, true
 from sqlalchemy.ext.asyncio import AsyncConnection
 from typing_extensions import TypedDict
 
@@ -102,7 +102,7 @@ class Overview(TypedDict):
 async def get_overview(conn: AsyncConnection, workspace_id: str, *, since: datetime) -> Overview:
     """`since`: when the reader's today began. Raises NotFound."""
     lines, queue = await _lines_and_queue(conn, workspace_id)
-    groups = (await conn.execute(_groups(workspace_id, since))).all()
+    groups = await _groups(conn, workspace_id, since)
     return Overview(
         lines=lines,
         queue=queue,
@@ -148,22 +148,46 @@ async def _lines_and_queue(conn: AsyncConnection, workspace_id: str) -> tuple[Li
     return lines, Queue(waiting=row.waiting, scheduled=row.scheduled, oldest_due_at=oldest)
 
 
-def _groups(workspace_id: str, since: datetime) -> Select[Any]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Group:
+    """So many of today's calls are alike. `category`: who answered, `code`: of the error they ended with."""
+
+    direction: CallDirection
+    end_reason: EndReason | None
+    is_answered: bool
+    category: str | None
+    code: str | None
+    is_dialled: bool
+    calls: int
+
+
+async def _groups(conn: AsyncConnection, workspace_id: str, since: datetime) -> Sequence[_Group]:
     """Today's calls, counted by all that the overview tells them apart by: one look at each."""
     columns = (
         calls.c.direction,
-        calls.c.state,
         calls.c.end_reason,
         calls.c.answered_at.is_not(None).label("is_answered"),
         calls.c.answered_by["category"].astext.label("category"),
         calls.c.error["code"].astext.label("code"),
         _was_dialled().label("is_dialled"),
     )
-    return (
+    query = (
         select(*columns, func.count().label("calls"))
         .where(calls.c.workspace_id == workspace_id, calls.c.created_at >= since)
         .group_by(*columns)
     )
+    return [
+        _Group(
+            direction=CallDirection(row.direction),
+            end_reason=None if row.end_reason is None else EndReason(row.end_reason),
+            is_answered=row.is_answered,
+            category=row.category,
+            code=row.code,
+            is_dialled=row.is_dialled,
+            calls=row.calls,
+        )
+        for row in await conn.execute(query)
+    ]
 
 
 def _was_dialled() -> ColumnElement[bool]:
@@ -177,30 +201,31 @@ def _was_dialled() -> ColumnElement[bool]:
     return case((unclear, func.coalesce(attempted, false())), else_=true())
 
 
-def _today(groups: Sequence[Row[Any]], since: datetime) -> Today:
-    dialled = [row for row in groups if row.direction == CallDirection.OUTBOUND and row.is_dialled]
-    answered = [row for row in dialled if row.is_answered]
-    by_people = [row for row in answered if row.category not in (AnsweredBy.MACHINE, AnsweredBy.FAX)]
+def _today(groups: Sequence[_Group], since: datetime) -> Today:
+    outbound = [group for group in groups if group.direction is CallDirection.OUTBOUND]
+    dialled = [group for group in outbound if group.is_dialled]
+    answered = [group for group in dialled if group.is_answered]
+    by_people = [group for group in answered if group.category not in (AnsweredBy.MACHINE, AnsweredBy.FAX)]
     return Today(
         since=to_json(since.astimezone(UTC)),
-        outbound=_sum(row for row in groups if row.direction == CallDirection.OUTBOUND),
-        inbound=_sum(row for row in groups if row.direction == CallDirection.INBOUND),
+        outbound=_sum(outbound),
+        inbound=_sum(group for group in groups if group.direction is CallDirection.INBOUND),
         dialled=_sum(dialled),
         answered=_sum(answered),
         by_people=_sum(by_people),
-        undetected=_sum(row for row in by_people if row.category != AnsweredBy.HUMAN),
-        completed=_sum(row for row in by_people if row.end_reason == EndReason.COMPLETED),
-        failed=_sum(row for row in groups if row.end_reason == EndReason.FAILED),
+        undetected=_sum(group for group in by_people if group.category != AnsweredBy.HUMAN),
+        completed=_sum(group for group in by_people if group.end_reason is EndReason.COMPLETED),
+        failed=_sum(group for group in groups if group.end_reason is EndReason.FAILED),
     )
 
 
-def _failures(groups: Sequence[Row[Any]]) -> list[FailureCount]:
+def _failures(groups: Sequence[_Group]) -> list[FailureCount]:
     """The most frequent first."""
     counts: dict[FailureCode, int] = {}
-    for row in groups:
-        if row.end_reason == EndReason.FAILED and row.code is not None:
-            code = FailureCode(row.code)
-            counts[code] = counts.get(code, 0) + row.calls
+    for group in groups:
+        if group.end_reason is EndReason.FAILED and group.code is not None:
+            code = FailureCode(group.code)
+            counts[code] = counts.get(code, 0) + group.calls
     ordered = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
     return [FailureCount(code=code, meaning=code.meaning, calls=count) for code, count in ordered]
 
@@ -255,5 +280,5 @@ async def _attention(conn: AsyncConnection, workspace_id: str) -> Attention:
     )
 
 
-def _sum(rows: Any) -> int:
-    return sum(row.calls for row in rows)
+def _sum(groups: Iterable[_Group]) -> int:
+    return sum(group.calls for group in groups)

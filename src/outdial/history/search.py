@@ -13,7 +13,6 @@ from sqlalchemy import (
     ARRAY,
     Boolean,
     ColumnElement,
-    Row,
     Select,
     Text,
     and_,
@@ -32,6 +31,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from outdial.calls.request import E164, CleanText, Instant
 from outdial.db.tables import attempts, calls, turns
+from outdial.history.stored_call import STORED_CALL, StoredCall
 from outdial.ids import is_id
 from outdial.instants import parse_instant, to_json
 from outdial.refusals import Invalid
@@ -107,9 +107,9 @@ class Cursor:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Paged:
-    """Rows newest first, and the cursors of the pages on both sides; None where there is none."""
+    """Newest first, and the cursors of the pages on both sides; None where there is none."""
 
-    rows: Sequence[Row[Any]]
+    calls: Sequence[StoredCall]
     older: str | None
     newer: str | None
 
@@ -117,7 +117,8 @@ class Paged:
 async def find_page(conn: AsyncConnection, workspace_id: str, wanted: CallFilter) -> Paged:
     """Raises Invalid for a cursor that isn't one of ours."""
     said_in = None if wanted.words is None else await _calls_that_say(conn, wanted.words)
-    return _paged((await conn.execute(_page_query(workspace_id, wanted, said_in))).all(), wanted)
+    found = await conn.execute(_page_query(workspace_id, wanted, said_in))
+    return _paged([StoredCall.of(row) for row in found.mappings()], wanted)
 
 
 async def _calls_that_say(conn: AsyncConnection, words: str) -> set[str] | None:
@@ -129,9 +130,9 @@ async def _calls_that_say(conn: AsyncConnection, words: str) -> set[str] | None:
 
 
 def _page_query(workspace_id: str, wanted: CallFilter, said_in: set[str] | None) -> Select[Any]:
-    """The rows of a page and one more, in the order in which its cursor walks."""
+    """The calls of a page and one more, in the order in which its cursor walks."""
     cursor = None if wanted.cursor is None else Cursor.parse(wanted.cursor)
-    query = _filtered(select(calls).where(calls.c.workspace_id == workspace_id), wanted, said_in)
+    query = _filtered(select(*STORED_CALL).where(calls.c.workspace_id == workspace_id), wanted, said_in)
     place = tuple_(calls.c.created_at, calls.c.id)
     if cursor is not None and cursor.newer:
         query = query.where(place > (cursor.created_at, cursor.call_id))
@@ -143,14 +144,14 @@ def _page_query(workspace_id: str, wanted: CallFilter, said_in: set[str] | None)
     return query.limit(wanted.limit + 1)
 
 
-def _paged(rows: Sequence[Row[Any]], wanted: CallFilter) -> Paged:
+def _paged(found: Sequence[StoredCall], wanted: CallFilter) -> Paged:
     cursor = None if wanted.cursor is None else Cursor.parse(wanted.cursor)
-    page, more = rows[: wanted.limit], len(rows) > wanted.limit
+    page, more = found[: wanted.limit], len(found) > wanted.limit
     if cursor is not None and cursor.newer:
         page = page[::-1]
-        return Paged(rows=page, older=_at(page, -1), newer=_at(page, 0, newer=True) if more else None)
+        return Paged(calls=page, older=_at(page, -1), newer=_at(page, 0, newer=True) if more else None)
     return Paged(
-        rows=page,
+        calls=page,
         older=_at(page, -1) if more else None,
         newer=None if cursor is None else _at(page, 0, newer=True),
     )
@@ -222,7 +223,7 @@ def _was_said(words: str) -> ColumnElement[bool]:
     return exists(turn.offset(0))  # with an offset PostgreSQL does look call by call, and doesn't join everything first
 
 
-def _at(rows: Sequence[Row[Any]], index: int, *, newer: bool = False) -> str | None:
-    if not rows:
+def _at(page: Sequence[StoredCall], index: int, *, newer: bool = False) -> str | None:
+    if not page:
         return None
-    return Cursor(created_at=rows[index].created_at, call_id=rows[index].id, newer=newer).text()
+    return Cursor(created_at=page[index].created_at, call_id=page[index].id, newer=newer).text()

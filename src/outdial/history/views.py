@@ -1,22 +1,22 @@
 """A call as the world sees it: rows of calls, attempts and turns → the JSON of the API, the CLI and the webhooks."""
 
 from collections.abc import Iterable, Sequence
-from datetime import datetime
 from pathlib import PurePath
-from typing import Any
+from typing import Any, cast
 
-from sqlalchemy import Row, select
+from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 from typing_extensions import TypedDict
 
 from outdial.db.tables import attempts, calls, turns
 from outdial.history.search import CallFilter, find_page
+from outdial.history.stored_call import STORED_CALL, StoredCall
 from outdial.ids import is_id
 from outdial.instants import to_json
 from outdial.refusals import NotFound
 from outdial.telephony.failures import FailureCode
 from outdial.telephony.state import CallDirection, CallState, EndReason
-from outdial.telephony.verdict import AnsweredBy
+from outdial.telephony.verdict import AnsweredBy, WhoAnswered
 
 
 class ErrorView(TypedDict):
@@ -124,14 +124,12 @@ class CallPage(TypedDict):
 
 async def get_call(conn: AsyncConnection, workspace_id: str, call_id: str, *, base_url: str) -> CallView:
     """Raises NotFound, also for a call of another workspace."""
-    row = await _call_row(conn, workspace_id, call_id)
+    call = await _stored(conn, workspace_id, call_id)
     dials = (await _attempts(conn, [call_id])).get(call_id, [])
-    heard = (turns.c.call_id == call_id, turns.c.text != "")  # "": cut off before its first word
-    spoken = await conn.execute(select(turns).where(*heard).order_by(turns.c.seq))
     return CallView(
-        **_summary(row, dials, base_url),
-        sent_variables=row.variables if row.sent_variables is None else row.sent_variables,
-        transcript=[_turn(turn, row.recording) for turn in spoken],
+        **_summary(call, dials, base_url),
+        sent_variables=call.variables if call.sent_variables is None else call.sent_variables,
+        transcript=await _transcript(conn, call_id, call.recording),
     )
 
 
@@ -141,7 +139,7 @@ async def list_calls(
     """Raises Invalid for a cursor that isn't one of ours."""
     page = await find_page(conn, workspace_id, wanted)
     return CallPage(
-        calls=await _summaries(conn, page.rows, base_url), next_cursor=page.older, previous_cursor=page.newer
+        calls=await _summaries(conn, page.calls, base_url), next_cursor=page.older, previous_cursor=page.newer
     )
 
 
@@ -150,40 +148,40 @@ async def calls_by_id(
 ) -> list[CallSummary]:
     """Newest first. Calls that aren't there, or of another workspace, are left out."""
     query = (
-        select(calls)
+        select(*STORED_CALL)
         .where(calls.c.workspace_id == workspace_id, calls.c.id.in_(list(call_ids)))
         .order_by(calls.c.created_at.desc(), calls.c.id.desc())
     )
-    return await _summaries(conn, (await conn.execute(query)).all(), base_url)
+    found = [StoredCall.of(row) for row in (await conn.execute(query)).mappings()]
+    return await _summaries(conn, found, base_url)
 
 
 async def recording_path(conn: AsyncConnection, workspace_id: str, call_id: str) -> str:
     """Where the recording lies under the data directory. Raises NotFound."""
-    row = await _call_row(conn, workspace_id, call_id)
-    if row.recording is None:
+    recording = (await _stored(conn, workspace_id, call_id)).recording
+    if recording is None:
         raise NotFound("no_recording", "This call has no recording (yet).")
-    return str(row.recording)
+    return recording
 
 
-async def call_state(conn: AsyncConnection, workspace_id: str, call_id: str) -> tuple[CallState, datetime | None]:
-    """The state, and when the call ended. Raises NotFound."""
-    row = await _call_row(conn, workspace_id, call_id)
-    return CallState(row.state), row.ended_at
+async def call_state(conn: AsyncConnection, workspace_id: str, call_id: str) -> CallState:
+    """Raises NotFound, also for a call of another workspace."""
+    return (await _stored(conn, workspace_id, call_id)).state
 
 
-async def _call_row(conn: AsyncConnection, workspace_id: str, call_id: str) -> Row[Any]:
+async def _stored(conn: AsyncConnection, workspace_id: str, call_id: str) -> StoredCall:
     row = None
     if is_id(call_id, "call"):
-        query = select(calls).where(calls.c.id == call_id, calls.c.workspace_id == workspace_id)
-        row = (await conn.execute(query)).one_or_none()
+        query = select(*STORED_CALL).where(calls.c.id == call_id, calls.c.workspace_id == workspace_id)
+        row = (await conn.execute(query)).mappings().one_or_none()
     if row is None:
         raise NotFound("call_not_found", "There is no such call.")
-    return row
+    return StoredCall.of(row)
 
 
-async def _summaries(conn: AsyncConnection, rows: Sequence[Row[Any]], base_url: str) -> list[CallSummary]:
-    dials = await _attempts(conn, [row.id for row in rows])
-    return [_summary(row, dials.get(row.id, []), base_url) for row in rows]
+async def _summaries(conn: AsyncConnection, found: Sequence[StoredCall], base_url: str) -> list[CallSummary]:
+    dials = await _attempts(conn, [call.id for call in found])
+    return [_summary(call, dials.get(call.id, []), base_url) for call in found]
 
 
 async def _attempts(conn: AsyncConnection, call_ids: Iterable[str]) -> dict[str, list[AttemptView]]:
@@ -193,70 +191,69 @@ async def _attempts(conn: AsyncConnection, call_ids: Iterable[str]) -> dict[str,
     )
     by_call: dict[str, list[AttemptView]] = {}
     for row in rows:
-        by_call.setdefault(row.call_id, []).append(_attempt(row))
+        unknown = row.unknown_since is not None and row.state != CallState.ENDED
+        view = AttemptView(
+            number=row.number,
+            carrier=row.carrier,
+            carrier_call_id=row.carrier_call_id,
+            state="unknown" if unknown else row.state,
+            end_reason=None if row.end_reason is None else EndReason(row.end_reason),
+            error=row.error,
+            created_at=to_json(row.created_at),
+            ringing_at=to_json(row.ringing_at),
+            answered_at=to_json(row.answered_at),
+            ended_at=to_json(row.ended_at),
+            price=None if row.price is None else str(row.price),
+            price_currency=row.price_currency,
+        )
+        by_call.setdefault(row.call_id, []).append(view)
     return by_call
 
 
-def _summary(row: Row[Any], dials: list[AttemptView], base_url: str) -> CallSummary:
-    duration_s = None
-    if row.answered_at is not None and row.ended_at is not None:
-        duration_s = round(max(0.0, (row.ended_at - row.answered_at).total_seconds()), 3)
+async def _transcript(conn: AsyncConnection, call_id: str, recording: str | None) -> list[TurnView]:
+    heard = (turns.c.call_id == call_id, turns.c.text != "")  # "": cut off before its first word
+    before = 0 if recording is None else _turns_before(recording)
+    return [
+        TurnView(
+            speaker=row.speaker,
+            text=row.text,
+            start_ms=row.start_ms,
+            end_ms=row.end_ms,
+            interrupted=row.interrupted,
+            recorded=recording is not None and row.seq > before,
+            latency=row.latency,
+        )
+        for row in await conn.execute(select(turns).where(*heard).order_by(turns.c.seq))
+    ]
+
+
+def _summary(call: StoredCall, dials: list[AttemptView], base_url: str) -> CallSummary:
     return {
-        "id": row.id,
-        "direction": CallDirection(row.direction),
-        "state": CallState(row.state),
-        "end_reason": _end_reason(row.end_reason),
-        "error": row.error,
-        "number_id": row.number_id,
-        "from": row.from_,
-        "to": row.to,
-        "agent": None if row.agent_id is None else AgentRef(id=row.agent_id, version=row.agent_version),
-        "variables": row.variables,
-        "metadata": row.metadata,
-        "amd": row.detection,
-        "retry": row.retry,
-        "answered_by": _answered_by(row.answered_by),
-        "message_delivered": row.message_delivered,
-        "created_at": to_json(row.created_at),
-        "due_at": to_json(row.due_at),
-        "expires_at": to_json(row.expires_at),
-        "answered_at": to_json(row.answered_at),
-        "ended_at": to_json(row.ended_at),
-        "duration_s": duration_s,
-        "hang_up_requested_at": to_json(row.hang_up_requested_at),
+        "id": call.id,
+        "direction": call.direction,
+        "state": call.state,
+        "end_reason": call.end_reason,
+        "error": cast(ErrorView | None, call.error),
+        "number_id": call.number_id,
+        "from": call.from_,
+        "to": call.to,
+        "agent": None if call.agent_id is None else AgentRef(id=call.agent_id, version=call.agent_version),
+        "variables": call.variables,
+        "metadata": call.metadata,
+        "amd": call.detection,
+        "retry": call.retry,
+        "answered_by": None if call.answered_by is None else _answered_by(call.answered_by),
+        "message_delivered": call.message_delivered,
+        "created_at": to_json(call.created_at),
+        "due_at": to_json(call.due_at),
+        "expires_at": to_json(call.expires_at),
+        "answered_at": to_json(call.answered_at),
+        "ended_at": to_json(call.ended_at),
+        "duration_s": call.duration_s,
+        "hang_up_requested_at": to_json(call.hang_up_requested_at),
         "attempts": dials,
-        "recording_url": f"{base_url}/v1/calls/{row.id}/recording" if row.recording else None,
+        "recording_url": f"{base_url}/v1/calls/{call.id}/recording" if call.recording else None,
     }
-
-
-def _attempt(row: Row[Any]) -> AttemptView:
-    unknown = row.unknown_since is not None and row.state != CallState.ENDED
-    return AttemptView(
-        number=row.number,
-        carrier=row.carrier,
-        carrier_call_id=row.carrier_call_id,
-        state="unknown" if unknown else row.state,
-        end_reason=_end_reason(row.end_reason),
-        error=row.error,
-        created_at=to_json(row.created_at),
-        ringing_at=to_json(row.ringing_at),
-        answered_at=to_json(row.answered_at),
-        ended_at=to_json(row.ended_at),
-        price=None if row.price is None else str(row.price),
-        price_currency=row.price_currency,
-    )
-
-
-def _turn(row: Row[Any], recording: str | None) -> TurnView:
-    return TurnView(
-        speaker=row.speaker,
-        text=row.text,
-        start_ms=row.start_ms,
-        end_ms=row.end_ms,
-        interrupted=row.interrupted,
-        recorded=recording is not None and row.seq > _turns_before(recording),
-        latency=row.latency,
-    )
 
 
 def _turns_before(recording: str) -> int:
@@ -265,16 +262,10 @@ def _turns_before(recording: str) -> int:
     return int(seq) if seq.isdecimal() else 0
 
 
-def _answered_by(stored: dict[str, Any] | None) -> AnsweredByView | None:
-    if stored is None:
-        return None
+def _answered_by(who: WhoAnswered) -> AnsweredByView:
     return AnsweredByView(
-        category=AnsweredBy(stored["category"]),
-        confidence=stored.get("confidence"),
-        evidence=stored.get("evidence", []),
-        after_answer_ms=stored.get("after_answer_ms"),
+        category=who.category,
+        confidence=who.confidence,
+        evidence=list(who.evidence),
+        after_answer_ms=who.after_answer_ms,
     )
-
-
-def _end_reason(stored: str | None) -> EndReason | None:
-    return None if stored is None else EndReason(stored)

@@ -7,7 +7,7 @@ import hashlib
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, Select, delete, func, insert, select, update
+from sqlalchemy import ColumnElement, Select, delete, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from typing_extensions import TypedDict
 
@@ -140,7 +140,17 @@ async def list_sign_ins(conn: AsyncConnection, person_id: str, *, current: str |
         .where(sign_ins.c.person_id == person_id, is_alive)
         .order_by(sign_ins.c.last_seen_at.desc(), sign_ins.c.id)
     )
-    return [_view(row, current) for row in rows]
+    return [
+        SignInView(
+            id=row.id,
+            user_agent=row.user_agent,
+            created_at=to_json(row.created_at),
+            last_seen_at=to_json(row.last_seen_at),
+            expires_at=to_json(row.expires_at),
+            current=row.id == current,
+        )
+        for row in rows
+    ]
 
 
 async def end_sign_in(engine: AsyncEngine, person_id: str, sign_in_id: str) -> None:
@@ -280,17 +290,6 @@ def _with_person(sign_in_id: str) -> Select[Any]:
 def _clean(user_agent: str) -> str:
     printable = "".join(character if character.isprintable() else " " for character in user_agent)
     return printable.strip()[:_MAX_USER_AGENT_CHARS]
-
-
-def _view(row: Row[Any], current: str | None) -> SignInView:
-    return SignInView(
-        id=row.id,
-        user_agent=row.user_agent,
-        created_at=to_json(row.created_at),
-        last_seen_at=to_json(row.last_seen_at),
-        expires_at=to_json(row.expires_at),
-        current=row.id == current,
-    )
 
 
 def _wrong() -> Denied:

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, Select, delete, func, select, update
+from sqlalchemy import Select, delete, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from typing_extensions import TypedDict
@@ -143,19 +143,16 @@ async def make_member_link(
 
 
 async def list_members(conn: AsyncConnection, workspace_id: str) -> list[MemberView]:
-    rows = await conn.execute(
-        _members().where(members.c.workspace_id == workspace_id).order_by(members.c.created_at, people.c.id)
+    return await _read(
+        conn, _members().where(members.c.workspace_id == workspace_id).order_by(members.c.created_at, people.c.id)
     )
-    return [_view(row) for row in rows]
 
 
 async def get_member(conn: AsyncConnection, workspace_id: str, person_id: str) -> MemberView:
-    row = None
-    if is_id(person_id, "per"):
-        row = (await conn.execute(_members().where(_is(workspace_id, person_id)))).one_or_none()
-    if row is None:
+    found = await _read(conn, _members().where(_is(workspace_id, person_id))) if is_id(person_id, "per") else []
+    if not found:
         raise NotFound("member_not_found", "There is no such member of this workspace.")
-    return _view(row)
+    return found[0]
 
 
 async def list_memberships(conn: AsyncConnection, person_id: str) -> list[Membership]:
@@ -234,19 +231,22 @@ def _members() -> Select[Any]:
     ).join(members, members.c.person_id == people.c.id)
 
 
+async def _read(conn: AsyncConnection, query: Select[Any]) -> list[MemberView]:
+    return [
+        MemberView(
+            id=row.id,
+            email=row.email,
+            name=row.name,
+            role=Role(row.role),
+            created_at=to_json(row.created_at),
+            last_seen_at=to_json(row.last_seen_at),
+        )
+        for row in await conn.execute(query)
+    ]
+
+
 def _is(workspace_id: str, person_id: str) -> Any:
     return (members.c.workspace_id == workspace_id) & (members.c.person_id == person_id)
-
-
-def _view(row: Row[Any]) -> MemberView:
-    return MemberView(
-        id=row.id,
-        email=row.email,
-        name=row.name,
-        role=Role(row.role),
-        created_at=to_json(row.created_at),
-        last_seen_at=to_json(row.last_seen_at),
-    )
 
 
 def _last_operator() -> Conflict:

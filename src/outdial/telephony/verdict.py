@@ -47,7 +47,7 @@ class WhoAnswered:
     def from_json(cls, stored: Mapping[str, Any]) -> Self:
         return cls(
             category=AnsweredBy(stored["category"]),
-            evidence=tuple(stored["evidence"]),
+            evidence=tuple(stored.get("evidence", ())),
             confidence=stored.get("confidence"),
             after_answer_ms=stored.get("after_answer_ms"),
             message_end=bool(stored.get("message_end")),

@@ -4,9 +4,8 @@ import hashlib
 import time
 from collections.abc import Callable
 from datetime import timedelta
-from typing import Any
 
-from sqlalchemy import Row, func, insert, or_, select, update
+from sqlalchemy import Executable, func, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from typing_extensions import TypedDict
 
@@ -40,39 +39,29 @@ class NewApiKey(ApiKeyView):
 async def create_api_key(engine: AsyncEngine, workspace_id: str, *, name: str, by: Actor) -> NewApiKey:
     key = new_secret("od_")
     async with engine.begin() as conn:
-        row = (
-            await conn.execute(
-                insert(api_keys)
-                .values(id=new_id("key"), workspace_id=workspace_id, name=name, key_hash=_hash(key), hint=key[:8])
-                .returning(api_keys)
-            )
-        ).one()
-        await _record(conn, row, "api_key.created", by)
-    return NewApiKey(**_view(row), key=key)
+        values = {"id": new_id("key"), "workspace_id": workspace_id, "name": name, "hint": key[:8]}
+        (made,) = await _read(conn, insert(api_keys).values(**values, key_hash=_hash(key)).returning(api_keys))
+        await _record(conn, workspace_id, "api_key.created", made, by)
+    return NewApiKey(**made, key=key)
 
 
 async def list_api_keys(conn: AsyncConnection, workspace_id: str) -> list[ApiKeyView]:
     """Newest first, revoked ones included."""
-    rows = await conn.execute(
-        select(api_keys)
-        .where(api_keys.c.workspace_id == workspace_id)
-        .order_by(api_keys.c.created_at.desc(), api_keys.c.id)
-    )
-    return [_view(row) for row in rows]
+    mine = api_keys.c.workspace_id == workspace_id
+    return await _read(conn, select(api_keys).where(mine).order_by(api_keys.c.created_at.desc(), api_keys.c.id))
 
 
 async def revoke_api_key(engine: AsyncEngine, workspace_id: str, key_id: str, *, by: Actor) -> ApiKeyView:
     """Revoked for good; a second time changes nothing."""
     async with engine.begin() as conn:
         mine = (api_keys.c.id == key_id) & (api_keys.c.workspace_id == workspace_id)
-        row = (await conn.execute(select(api_keys).where(mine).with_for_update())).one_or_none()
-        if row is None:
+        found = await _read(conn, select(api_keys).where(mine).with_for_update())
+        if not found:
             raise NotFound("api_key_not_found", "There is no such API key.")
-        if row.revoked_at is None:
-            revoke = update(api_keys).where(mine).values(revoked_at=func.now()).returning(api_keys)
-            row = (await conn.execute(revoke)).one()
-            await _record(conn, row, "api_key.revoked", by)
-    return _view(row)
+        if found[0]["revoked_at"] is None:
+            found = await _read(conn, update(api_keys).where(mine).values(revoked_at=func.now()).returning(api_keys))
+            await _record(conn, workspace_id, "api_key.revoked", found[0], by)
+    return found[0]
 
 
 async def authenticate(engine: AsyncEngine, presented: str) -> Principal | None:
@@ -120,22 +109,25 @@ class Authenticator:
         self._known.forget(lambda principal: principal.actor.id == key_id)
 
 
-async def _record(conn: AsyncConnection, row: Row[Any], act: str, by: Actor) -> None:
-    await record(
-        conn, row.workspace_id, by, act, subject_id=row.id, subject_name=row.name, details={"hint": row.hint}
-    )
+async def _read(conn: AsyncConnection, statement: Executable) -> list[ApiKeyView]:
+    """What a statement returns of `api_keys`."""
+    return [
+        ApiKeyView(
+            id=row.id,
+            name=row.name,
+            hint=row.hint,
+            created_at=to_json(row.created_at),
+            last_used_at=to_json(row.last_used_at),
+            revoked_at=to_json(row.revoked_at),
+        )
+        for row in await conn.execute(statement)
+    ]
+
+
+async def _record(conn: AsyncConnection, workspace_id: str, act: str, key: ApiKeyView, by: Actor) -> None:
+    details = {"hint": key["hint"]}
+    await record(conn, workspace_id, by, act, subject_id=key["id"], subject_name=key["name"], details=details)
 
 
 def _hash(key: str) -> bytes:
     return hashlib.sha256(key.encode("utf-8", "surrogatepass")).digest()
-
-
-def _view(row: Row[Any]) -> ApiKeyView:
-    return ApiKeyView(
-        id=row.id,
-        name=row.name,
-        hint=row.hint,
-        created_at=to_json(row.created_at),
-        last_used_at=to_json(row.last_used_at),
-        revoked_at=to_json(row.revoked_at),
-    )

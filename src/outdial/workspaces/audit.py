@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import Row, insert, select
+from sqlalchemy import insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 from typing_extensions import TypedDict
 
@@ -113,25 +113,23 @@ async def list_audit(
         query = query.where(entries.subject_id == subject_id)
     if cursor is not None:
         query = query.where(entries.id < _read_cursor(cursor))
-    rows = (await conn.execute(query.order_by(entries.id.desc()).limit(limit + 1))).all()
-    page = rows[:limit]
-    return AuditPage(
-        entries=[_view(row) for row in page], next_cursor=str(page[-1].id) if len(rows) > len(page) else None
-    )
+    rows = await conn.execute(query.order_by(entries.id.desc()).limit(limit + 1))
+    found = [
+        AuditEntry(
+            id=row.id,
+            at=to_json(row.at),
+            actor=ActorView(kind=ActorKind(row.actor_kind), id=row.actor_id, name=row.actor_name),
+            act=row.act,
+            subject=SubjectView(id=row.subject_id, name=row.subject_name),
+            details=row.details,
+        )
+        for row in rows
+    ]
+    page = found[:limit]
+    return AuditPage(entries=page, next_cursor=str(page[-1]["id"]) if len(found) > len(page) else None)
 
 
 def _read_cursor(cursor: str) -> int:
     if not (cursor.isascii() and cursor.isdigit() and len(cursor) < 19):
         raise Invalid("cursor", "is not a cursor of this API")
     return int(cursor)
-
-
-def _view(row: Row[Any]) -> AuditEntry:
-    return AuditEntry(
-        id=row.id,
-        at=to_json(row.at),
-        actor=ActorView(kind=ActorKind(row.actor_kind), id=row.actor_id, name=row.actor_name),
-        act=row.act,
-        subject=SubjectView(id=row.subject_id, name=row.subject_name),
-        details=row.details,
-    )

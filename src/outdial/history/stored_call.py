@@ -1,0 +1,66 @@
+"""A call as it is stored, with all that is shown of it."""
+
+from dataclasses import dataclass, fields
+from datetime import datetime
+from typing import Any, Self
+
+from sqlalchemy import RowMapping
+
+from outdial.db.tables import calls
+from outdial.telephony.state import CallDirection, CallState, EndReason
+from outdial.telephony.verdict import WhoAnswered
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredCall:
+    """`error`, `detection` and `retry` are in the form in which the API shows them. `recording` is its path under the
+    data directory; `sent_variables`: those the call was asked for, once its agent has noted others."""
+
+    id: str
+    direction: CallDirection
+    state: CallState
+    end_reason: EndReason | None
+    error: dict[str, Any] | None
+    number_id: str | None
+    from_: str
+    to: str
+    agent_id: str | None
+    agent_version: int | None
+    variables: dict[str, Any]
+    sent_variables: dict[str, Any] | None
+    metadata: dict[str, Any] | None
+    detection: dict[str, Any] | None
+    retry: dict[str, Any] | None
+    answered_by: WhoAnswered | None
+    message_delivered: bool | None
+    created_at: datetime
+    due_at: datetime
+    expires_at: datetime | None
+    answered_at: datetime | None
+    ended_at: datetime | None
+    hang_up_requested_at: datetime | None
+    recording: str | None
+
+    @classmethod
+    def of(cls, row: RowMapping) -> Self:
+        """From a row of the columns STORED_CALL."""
+        stored: dict[str, Any] = {name: row[column] for name, column in _COLUMNS.items()}
+        end_reason, answered_by = stored["end_reason"], stored["answered_by"]
+        parsed = {
+            "direction": CallDirection(stored["direction"]),
+            "state": CallState(stored["state"]),
+            "end_reason": None if end_reason is None else EndReason(end_reason),
+            "answered_by": None if answered_by is None else WhoAnswered.from_json(answered_by),
+        }
+        return cls(**stored | parsed)
+
+    @property
+    def duration_s(self) -> float | None:
+        """Of the conversation; None where there was none, or it lasts."""
+        if self.answered_at is None or self.ended_at is None:
+            return None
+        return round(max(0.0, (self.ended_at - self.answered_at).total_seconds()), 3)
+
+
+_COLUMNS = {field.name: calls.c[field.name] for field in fields(StoredCall)}
+STORED_CALL = tuple(_COLUMNS.values())
