@@ -7,6 +7,7 @@ import pytest
 
 from conformance.scenarios import STAYS
 from end_to_end.world import CALLEE, TALKATIVE, Customer, Story, World, keys, sounds
+from outdial.carriers.callbacks import TRANSFER_FAILED
 from outdial.carriers.name import CarrierName
 from outdial.carriers.registry import CARRIERS
 from outdial.simulator.calls import Call, Direction
@@ -26,6 +27,8 @@ class Calls:
 
 async def play(world: World) -> Calls:
     calls = Calls()
+    # Carriers speak at once; the simulator would have to make the sound first, in a thread that has to wait its turn.
+    await world.simulator.network.agent_voice.audio(TRANSFER_FAILED)
 
     async def play_on(carrier: CarrierName) -> None:
         customer = await world.customer(TALKATIVE, carrier=carrier)
