@@ -7,6 +7,7 @@ import pytest
 
 from conformance.scenarios import STAYS
 from end_to_end.world import CALLEE, TALKATIVE, Customer, Story, World, keys, sounds
+from outdial.carriers.callbacks import TRANSFER_FAILED
 from outdial.carriers.name import CarrierName
 from outdial.carriers.registry import CARRIERS
 from outdial.simulator.calls import Call, Direction
@@ -26,6 +27,8 @@ class Calls:
 
 async def play(world: World) -> Calls:
     calls = Calls()
+    # Carriers speak at once; the simulator would have to make the sound first, in a thread that has to wait its turn.
+    await world.simulator.network.agent_voice.audio(TRANSFER_FAILED)
 
     async def play_on(carrier: CarrierName) -> None:
         customer = await world.customer(TALKATIVE, carrier=carrier)
@@ -116,10 +119,10 @@ def test_a_ringing_call_is_hung_up(outcome: Calls, carrier: CarrierName):
 
 
 @pytest.mark.parametrize("carrier", CARRIERS)
-def test_a_conversation_is_hung_up(outcome: Calls, carrier: CarrierName):
+def test_a_conversation_is_hung_up(outcome: Calls, world: World, carrier: CarrierName):
     story = outcome.stories["hung up while talking", carrier]
     assert (story.end, story.call["error"]) == ("completed", None)
-    assert story.call["duration_s"] < 10
+    assert world.heard(story.call).duration_ms < 10_000
     assert outcome.phones["hung up while talking", carrier].status.final
 
 

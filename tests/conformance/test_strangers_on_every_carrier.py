@@ -186,13 +186,13 @@ async def _play_on(world: World, calls: Calls, carrier: CarrierName) -> None:
             refused["of the future"] = await post(body, sender.signed(body, age_s=-HOUR_S))
         stream = world.base_url.replace("http", "ws") + f"/media/{carrier}/{_attempt(url)}/{'x' * 43}"
         calls.handshakes[carrier] = await _handshake(stream)
-        await asyncio.sleep(0.5)  # for whatever of this would still be worked through
+        await world.settle()
         calls.after[carrier] = await customer.get(call_id)
         calls.genuine[carrier] = await post(body, genuine), await post(body, genuine)
         other = (await customer.get(other_id))["attempts"][0]["carrier_call_id"]
         url = SENDERS[carrier](world, other).url
         status = await post(body, genuine)
-        await asyncio.sleep(0.5)
+        await world.settle()
         calls.elsewhere[carrier] = status, await customer.get(other_id)
     calls.stories[carrier] = await customer.follow(call_id)
     await customer.hang_up(other_id)

@@ -8,7 +8,6 @@ would be judged, and not the product.
 
 import asyncio
 import logging
-import os
 import tempfile
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -24,7 +23,6 @@ from outdial.db.embedded import EmbeddedPostgres
 from outdial.logs import JsonFormatter
 
 AT_ONCE = 3
-TOO_BUSY = 3.0  # processes that want to run, for each processor; with CI set nothing is left out
 
 
 class Log(logging.Handler):
@@ -79,9 +77,6 @@ def pace() -> float:
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def world(new_database, folder: Path, log: Log, pace: float) -> AsyncIterator[World]:
-    busy = os.getloadavg()[0] > TOO_BUSY * (os.cpu_count() or 1)
-    if busy and not os.environ.get("CI"):
-        pytest.skip("this computer is too busy with other things to hold conversations in real time")
     async with World.up(new_database, folder, pace) as world:
         yield world
 

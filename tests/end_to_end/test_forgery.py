@@ -133,7 +133,7 @@ async def _forged(world: World, calls: Calls, customer: Customer) -> None:
         ),
         "elsewhere": await _handshake(world.base_url.replace("http", "ws") + "/v1/calls", None),
     }
-    await asyncio.sleep(0.5)  # for whatever of this would still be worked through
+    await world.settle()
     after = await customer.get(call_id)
     calls.before, calls.after = before, after
     await customer.hang_up(call_id)

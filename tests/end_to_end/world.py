@@ -16,11 +16,13 @@ import httpx
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import SecretStr
+from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from outdial.agents.store import create_agent
 from outdial.app import Running, running
 from outdial.carriers.name import CarrierName
+from outdial.db.tables import callbacks
 from outdial.lines.workspace_pools import create_workspace
 from outdial.media.tones import DTMF_COLUMNS_HZ, DTMF_KEYS, DTMF_ROWS_HZ
 from outdial.numbers.connecting import Connector
@@ -34,6 +36,7 @@ from outdial.simulator.vonage.account import VonageConfig
 from outdial.workspaces.api_keys import create_api_key
 from outdial.workspaces.audit import COMMAND_LINE
 from outdial.workspaces.secrets import SecretBox
+from own_time import OwnTime, keep_own_time
 
 CALLEE = "+120255501"  # and two digits: see the table in docs/simulator.md
 HUMAN = CALLEE + "00"
@@ -202,16 +205,20 @@ class World:
             CarrierName("telnyx"): iter(config.telnyx.numbers),
         }
         self.customers: list[Customer] = []
+        self.own_time: OwnTime
 
     @classmethod
     @asynccontextmanager
     async def up(cls, new_database: NewDatabase, folder: Path, pace: float = 0.15) -> AsyncIterator["World"]:
+        """All of it in the loop's own time: what else this computer has to do is no part of these conversations."""
+        own_time = keep_own_time()
         config = simulator_config(folder, pace)
         settings = Settings(
             database_url=SecretStr(new_database()), data_dir=folder / "data", port=0, **IMPATIENT
         )
         async with serve(config) as simulator, running(settings) as outdial:
             world = cls(outdial, simulator, config, folder, new_database)
+            world.own_time = own_time
             try:
                 yield world
             finally:
@@ -252,6 +259,16 @@ class World:
             response = await http.post(url, json=body)
         assert response.status_code == 201, response.text
         return response.json()["sid"]
+
+    async def settle(self) -> None:
+        """Until every callback that was taken is worked through."""
+        query = select(func.count()).select_from(callbacks).where(callbacks.c.handled_at.is_(None))
+        async with asyncio.timeout(PATIENCE_S):
+            while True:
+                async with self.outdial.services.engine.connect() as conn:
+                    if not (await conn.execute(query)).scalar_one():
+                        return
+                await asyncio.sleep(0.05)
 
     def fault(self, customer: Customer, kind: FaultKind, **details: Any) -> None:
         """Something goes wrong with this customer's calls."""
