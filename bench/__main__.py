@@ -14,6 +14,7 @@ from rich.table import Table
 
 from bench import machine
 from bench.calls_per_core import announcements, talking
+from bench.cpu import cpu
 from bench.dialing import dialing
 from bench.figures import Result
 from bench.memory import memory
@@ -29,6 +30,7 @@ MEASUREMENTS: dict[str, Callable[[Options], Result]] = {
     "announcements": announcements,
     "turn_latency": turn_latency,
     "dialing": dialing,
+    "cpu": cpu,
     "offline_turn": offline_turn,
     "memory": memory,
     "micro": micro,
@@ -38,7 +40,9 @@ MEASUREMENTS: dict[str, Callable[[Options], Result]] = {
 
 def main() -> int:
     arguments = _arguments()
-    options = Options(quick=arguments.quick, seconds=arguments.seconds, preferred=arguments.preferred)
+    options = Options(
+        quick=arguments.quick, seconds=arguments.seconds, preferred=arguments.preferred, python=arguments.python
+    )
     out = Console(stderr=arguments.json)
     if not out.is_terminal:
         out.width = 180
@@ -74,6 +78,9 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--json", action="store_true", help="the results on stdout as JSON, everything else on stderr")
     parser.add_argument(
         "--preferred", action="store_true", help="go before other work on this machine (Linux, root)"
+    )
+    parser.add_argument(
+        "--python", type=Path, help="`cpu`: measure the Outdial that is installed for this Python, instead of ours"
     )
     return parser.parse_args()
 

@@ -19,6 +19,7 @@ class Manner(StrEnum):
     TALKS = "talks"      # answers every utterance of the agent with a sentence
     LISTENS = "listens"  # a quiet line all the time
     BUSY = "busy"        # never answers
+    UNANSWERED = "unanswered"  # never answers either, and the carrier tells that it rings
 
 
 class _Media(msgspec.Struct):

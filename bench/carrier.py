@@ -7,6 +7,10 @@ bench.processes, told what to do in JSON lines:
     {"do": "end"}       stop counting                 → what was heard (bench.listening)
     {"do": "calls"}                                   → how many media streams are open
     {"do": "dialed"}                                  → {number: perf_counter() when its create request was here}
+    {"do": "over"}                                    → how many calls have ended, with the server's 2xx to their last
+                                                        callback
+
+It also knows as much of accounts and numbers as `outdial numbers connect --outbound-only` asks about.
 """
 
 import asyncio
@@ -19,6 +23,7 @@ import logging
 import secrets
 import sys
 from asyncio import StreamReader, StreamWriter
+from email.utils import formatdate
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -40,6 +45,8 @@ logger = logging.getLogger(__name__)
 SLOTS = 10  # real callees don't speak in step: each call has its own place within the 20 ms
 SLOT_S = FRAME_S / SLOTS
 BUSY_AFTER_S = 0.01
+UNANSWERED = (("initiated", 0.05), ("ringing", 0.2), ("no-answer", 0.3))  # with the wait before each, s
+NUMBER_SID = "PN" + "b" * 32
 
 
 class Carrier:
@@ -51,6 +58,7 @@ class Carrier:
         self._sounds = Sounds(sentences=sentences, noise=noise)
         self.tally = Tally()
         self.dialed: dict[str, float] = {}
+        self.over = 0
         self._calls: dict[str, dict[str, str]] = {}  # sid → its REST resource
         self._callback_urls: dict[str, str] = {}
         self._sockets: dict[str, WebSocket] = {}
@@ -93,6 +101,11 @@ class Carrier:
             await asyncio.sleep(BUSY_AFTER_S)
             await self._ended(sid, "busy")
             return
+        if self._manner is Manner.UNANSWERED:
+            for status, wait_s in UNANSWERED:
+                await asyncio.sleep(wait_s)
+                await self._tell(sid, status, final=status == "no-answer")
+            return
         stream = ElementTree.fromstring(form["Twiml"]).find("./Connect/Stream")
         assert stream is not None
         url = stream.attrib["url"]
@@ -128,11 +141,22 @@ class Carrier:
         slot[stream_sid] = callee
 
     async def _ended(self, sid: str, status: str) -> None:
-        self._calls[sid]["status"] = status
-        url = self._callback_urls[sid]
-        form = {"CallSid": sid, "AccountSid": self._account_sid, "CallStatus": status, "CallDuration": "1"}
+        await self._tell(sid, status, final=True)
+
+    async def _tell(self, sid: str, status: str, *, final: bool) -> None:
+        call, url = self._calls[sid], self._callback_urls[sid]
+        call["status"] = status
+        form = {
+            "CallSid": sid, "AccountSid": self._account_sid, "CallStatus": status, "ApiVersion": "2010-04-01",
+            "Direction": "outbound-api", "To": call["to"], "Called": call["to"], "From": call["from"],
+            "Caller": call["from"], "Timestamp": formatdate(), "CallbackSource": "call-progress-events",
+        }  # fmt: skip
+        if final:
+            form |= {"CallDuration": "1", "Duration": "1"}
         signature = self._sign(url + "".join(name + form[name] for name in sorted(form)))
-        await self._http.post(url, data=form, headers={"X-Twilio-Signature": signature})
+        reply = await self._http.post(url, data=form, headers={"X-Twilio-Signature": signature})
+        reply.raise_for_status()
+        self.over += final
 
     def _sign(self, text: str) -> str:
         return base64.b64encode(hmac.new(self._auth_token.encode(), text.encode(), hashlib.sha1).digest()).decode()
@@ -172,7 +196,15 @@ class Carrier:
             writer.close()
 
     def _answer(self, method: str, path: str, form: dict[str, str], at: float) -> tuple[str, dict[str, Any]]:
-        resource = path.partition("?")[0].removeprefix(f"/2010-04-01/Accounts/{self._account_sid}/Calls")
+        resource = path.partition("?")[0].removeprefix(f"/2010-04-01/Accounts/{self._account_sid}")
+        match resource:
+            case ".json":
+                return "200 OK", {"sid": self._account_sid, "status": "active"}
+            case "/IncomingPhoneNumbers.json":
+                asked = dict(parse_qsl(path.partition("?")[2])).get("PhoneNumber", "")
+                number = {"sid": NUMBER_SID, "phone_number": asked, "capabilities": {"voice": True}}
+                return "200 OK", {"incoming_phone_numbers": [number]}
+        resource = resource.removeprefix("/Calls")
         if method == "POST" and resource == ".json":
             self.dialed[form["To"]] = at
             sid = "CA" + secrets.token_hex(16)
@@ -210,6 +242,8 @@ async def main(config: dict[str, Any]) -> None:
                 say(carrier.streams)
             case "dialed":
                 say(carrier.dialed)
+            case "over":
+                say(carrier.over)
 
 
 if __name__ == "__main__":

@@ -56,14 +56,19 @@ class Work:
     """What a stretch of time cost. Percentages are of one core; `foreign` and `stolen` of the whole machine."""
 
     seconds: float
-    percent: dict[str, float]    # of each process group
+    cpu_s: dict[str, float]      # of each process group
     resident_mb: dict[str, float]
     foreign_percent: float | None  # what other processes of this machine took of it …
     stolen_percent: float | None   # … and other machines on the same hardware
 
+    @property
+    def percent(self) -> dict[str, float]:
+        return {name: spent / self.seconds * 100 for name, spent in self.cpu_s.items()}
+
 
 class Watch:
-    """Counts CPU time of named processes (their children included) from its creation to `stop`."""
+    """Counts CPU time of named processes from its creation to `stop`: their children's, too, also of those that
+    ended meanwhile."""
 
     def __init__(self, processes: dict[str, Sequence[int]]) -> None:
         self._processes = {name: [psutil.Process(pid) for pid in pids] for name, pids in processes.items()}
@@ -83,7 +88,7 @@ class Watch:
                 stolen = steal / total * 100
         return Work(
             seconds=seconds,
-            percent={name: spent / seconds * 100 for name, spent in used.items()},
+            cpu_s=used,
             resident_mb={name: self._resident_mb(name) for name in used},
             foreign_percent=foreign,
             stolen_percent=stolen,
@@ -105,7 +110,8 @@ def _cpu_s(process: psutil.Process) -> float:
         times = process.cpu_times()
     except psutil.NoSuchProcess:
         return 0.0
-    return float(times.user + times.system)
+    # Children that ended and were waited for are counted with their parent (on Linux).
+    return float(times.user + times.system + times.children_user + times.children_system)
 
 
 def _machine_s() -> tuple[float, float, float] | None:

@@ -1,6 +1,7 @@
 """How a run was asked for."""
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TypeVar
 
 T = TypeVar("T")
@@ -13,6 +14,7 @@ class Options:
     quick: bool = False
     seconds: float | None = None  # each step of a measurement is listened to for this long
     preferred: bool = False       # see machine.prefer
+    python: Path | None = None    # whose Outdial is served, where that is a program of its own; None: ours
 
     def pick(self, full: T, quick: T) -> T:
         return quick if self.quick else full

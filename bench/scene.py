@@ -5,6 +5,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
@@ -81,6 +82,40 @@ class Scene:
         )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stage:
+    """Everything but the server: a fresh database and a carrier. `data_dir` is gone when the measurement is over."""
+
+    data_dir: Path
+    database_url: str
+    postgres: psutil.Process
+    carrier: Child
+
+
+@contextmanager
+def stage(manner: Manner) -> Iterator[Stage]:
+    """PostgreSQL isn't pinned: it runs wherever the system puts it, as it does in production on one host."""
+    data_dir = Path(tempfile.mkdtemp(prefix="outdial-bench-"))
+    data_dir.chmod(0o755)  # PostgreSQL may run as a user of its own
+    postgres = EmbeddedPostgres(data_dir)
+    carrier: Child | None = None
+    try:
+        audio = data_dir / "callee.json"
+        audio.write_text(callee_audio())
+        database_url = postgres.start()
+        process = postgres.postmaster()
+        assert process is not None
+        core = machine.CARRIER_CORE if machine.can_pin() else None
+        config = {"core": core, "manner": manner, "audio": str(audio), **ACCOUNT}
+        carrier = Child("bench.carrier", config, data_dir / "carrier.log")
+        yield Stage(data_dir=data_dir, database_url=database_url, postgres=process, carrier=carrier)
+    finally:
+        if carrier is not None:
+            carrier.stop()
+        postgres.stop()
+        shutil.rmtree(data_dir, ignore_errors=True)
+
+
 @contextmanager
 def scene(
     *,
@@ -93,30 +128,13 @@ def scene(
     calls_per_second: int = 1000,
     preferred: bool = False,
 ) -> Iterator[Scene]:
-    """PostgreSQL isn't pinned: it runs wherever the system puts it, as it does in production on one host.
-
-    `preferred`: these three go before other work on the machine.
-    """
-    data_dir = Path(tempfile.mkdtemp(prefix="outdial-bench-"))
-    data_dir.chmod(0o755)  # PostgreSQL may run as a user of its own
-    pinned = machine.can_pin()
-    postgres = EmbeddedPostgres(data_dir)
-    children: list[Child] = []
-    api: httpx.Client | None = None
-    try:
-        audio = data_dir / "callee.json"
-        audio.write_text(callee_audio())
-        database_url = postgres.start()
-        process = postgres.postmaster()
-        assert process is not None
-        core = machine.CARRIER_CORE if pinned else None
-        config = {"core": core, "manner": manner, "audio": str(audio), **ACCOUNT}
-        children.append(carrier := Child("bench.carrier", config, data_dir / "carrier.log"))
+    """`preferred`: server, carrier and database go before other work on the machine."""
+    with stage(manner) as staged:
         config = {
-            "core": machine.SERVER_CORE if pinned and pin_server else None,
-            "data_dir": str(data_dir),
-            "database_url": database_url,
-            "carrier_url": carrier.hello["url"],
+            "core": machine.SERVER_CORE if machine.can_pin() and pin_server else None,
+            "data_dir": str(staged.data_dir),
+            "database_url": staged.database_url,
+            "carrier_url": staged.carrier.hello["url"],
             "speech": speech,
             "script": script,
             "announce": announce,
@@ -124,18 +142,14 @@ def scene(
             "calls_per_second": calls_per_second,
             **ACCOUNT,
         }
-        children.append(server := Child("bench.server", config, data_dir / "server.log"))
-        made = Scene(server, carrier, process, preferred=preferred)
-        made.prefer()
-        api = made.api
-        yield made
-    finally:
-        if api is not None:
-            api.close()
-        for child in reversed(children):
-            child.stop()
-        postgres.stop()
-        shutil.rmtree(data_dir, ignore_errors=True)
+        server = Child("bench.server", config, staged.data_dir / "server.log")
+        made = Scene(server, staged.carrier, staged.postgres, preferred=preferred)
+        try:
+            made.prefer()
+            yield made
+        finally:
+            made.api.close()
+            server.stop()
 
 
 def wait_until(done: Callable[[], bool], what: str, timeout_s: float = WAIT_S) -> None:

@@ -10,7 +10,7 @@ ROOT = Path(__file__).parents[2]
 
 
 def test_a_quick_run_measures_everything_it_is_asked_for():
-    asked = ["micro", "talking", "dialing", "pages"]
+    asked = ["micro", "talking", "dialing", "cpu", "pages"]
     options = ["--quick", "--json", *(word for name in asked for word in ("--only", name))]
     paths = os.pathsep.join([str(ROOT / "src"), str(ROOT)])
     run = subprocess.run(
@@ -27,4 +27,5 @@ def test_a_quick_run_measures_everything_it_is_asked_for():
     assert [row["calls"] for row in results["talking"]["rows"]][-1] == 4
     assert results["talking"]["rows"][0]["frames"] > 0
     assert results["dialing"]["figures"][0]["value"] > 0
+    assert {row["of"] for row in results["cpu"]["rows"]} == {"server", "PostgreSQL", "both"}
     assert {"Calls", "One call", "One call, live"} <= {row["page"] for row in results["pages"]["rows"]}
