@@ -187,7 +187,8 @@ def test_nothing_is_too_long_to_be_read_at_once():
         for node in ast.walk(ast.parse(source)):
             if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
                 continue
-            if (node.end_lineno or 0) - node.lineno + 1 > 60:
+            first = node.body[0].lineno if place.startswith(SIGNATURES) else node.lineno
+            if (node.end_lineno or 0) - first + 1 > 60:
                 long_functions.add(f"{place}: {node.name}")
             given = [each.arg for each in (*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs)]
             if len([name for name in given if name not in ("self", "cls")]) > 8 and not place.startswith(SIGNATURES):

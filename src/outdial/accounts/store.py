@@ -2,9 +2,8 @@
 
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
 
-from sqlalchemy import Row, select
+from sqlalchemy import RowMapping, select
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -106,7 +105,7 @@ async def find_account(
     query = select(carrier_accounts).where(
         account.workspace_id == workspace_id, account.carrier == carrier, account.account_ref == account_ref
     )
-    row = (await conn.execute(query)).one_or_none()
+    row = (await conn.execute(query)).mappings().one_or_none()
     return None if row is None else _record(row)
 
 
@@ -116,7 +115,7 @@ async def read_account(conn: AsyncConnection, workspace_id: str, account_id: str
     if is_id(account_id, "acct"):
         account = carrier_accounts.c
         query = select(carrier_accounts).where(account.id == account_id, account.workspace_id == workspace_id)
-        row = (await conn.execute(query)).one_or_none()
+        row = (await conn.execute(query)).mappings().one_or_none()
     if row is None:
         raise NotFound("carrier_account_not_found", "There is no such carrier account.")
     return _record(row)
@@ -128,7 +127,7 @@ async def read_accounts(conn: AsyncConnection, workspace_id: str | None = None) 
     query = select(carrier_accounts).order_by(account.created_at, account.id)
     if workspace_id is not None:
         query = query.where(account.workspace_id == workspace_id)
-    return [_record(row) for row in await conn.execute(query)]
+    return [_record(row) for row in (await conn.execute(query)).mappings()]
 
 
 def _holds(secret_box: SecretBox, known: AccountRecord, credentials: Credentials) -> bool:
@@ -138,15 +137,15 @@ def _holds(secret_box: SecretBox, known: AccountRecord, credentials: Credentials
         return False
 
 
-def _record(row: Row[Any]) -> AccountRecord:
+def _record(row: RowMapping) -> AccountRecord:
     return AccountRecord(
-        id=row.id,
-        workspace_id=row.workspace_id,
-        carrier=CarrierName(row.carrier),
-        account_ref=row.account_ref,
-        sealed_credentials=row.credentials,
-        region=row.region,
-        base_url=row.base_url,
-        calls_per_second=row.calls_per_second,
-        created_at=row.created_at,
+        id=row["id"],
+        workspace_id=row["workspace_id"],
+        carrier=CarrierName(row["carrier"]),
+        account_ref=row["account_ref"],
+        sealed_credentials=row["credentials"],
+        region=row["region"],
+        base_url=row["base_url"],
+        calls_per_second=row["calls_per_second"],
+        created_at=row["created_at"],
     )

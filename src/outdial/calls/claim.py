@@ -119,8 +119,8 @@ class _Due:
 
 async def _lock_pool(conn: AsyncConnection, workspace_id: str) -> tuple[Pool | None, bool]:
     """The pool, locked for the rest of the transaction, and whether any account's pace lets it dial."""
-    row = (await conn.execute(_POOL, {"workspace": workspace_id})).one_or_none()
-    return (None, False) if row is None else (pool_of(row), row.an_account_may_dial)
+    row = (await conn.execute(_POOL, {"workspace": workspace_id})).mappings().one_or_none()
+    return (None, False) if row is None else (pool_of(row), row["an_account_may_dial"])
 
 
 async def _due_calls(conn: AsyncConnection, workspace_id: str, limit: int, now: datetime) -> list[_Due]:

@@ -13,7 +13,7 @@ from sqlalchemy import (
     Boolean,
     ColumnElement,
     Integer,
-    Row,
+    RowMapping,
     Select,
     Text,
     bindparam,
@@ -70,19 +70,19 @@ async def open_pool(conn: AsyncConnection, workspace_id: str, lines: int) -> Non
 
 async def lock_pool(conn: AsyncConnection, workspace_id: str) -> Pool | None:
     """A workspace's pool, locked for the rest of the transaction; None when there is no such workspace."""
-    row = (await conn.execute(_LOCK, {"workspace": workspace_id})).one_or_none()
+    row = (await conn.execute(_LOCK, {"workspace": workspace_id})).mappings().one_or_none()
     return None if row is None else pool_of(row)
 
 
-def pool_of(row: Row[Any]) -> Pool:
+def pool_of(row: RowMapping) -> Pool:
     """The record of a row that has the columns of `pools` and `now`."""
     return Pool(
-        workspace_id=row.workspace_id,
-        lines=row.lines,
-        reserved_inbound=row.reserved_inbound,
-        used_outbound=row.used_outbound,
-        used_inbound=row.used_inbound,
-        now=row.now,
+        workspace_id=row["workspace_id"],
+        lines=row["lines"],
+        reserved_inbound=row["reserved_inbound"],
+        used_outbound=row["used_outbound"],
+        used_inbound=row["used_inbound"],
+        now=row["now"],
     )
 
 

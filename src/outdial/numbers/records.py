@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Row, Select, func, select
+from sqlalchemy import RowMapping, Select, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from outdial.db.tables import calls, numbers
@@ -49,7 +49,7 @@ async def numbers_of(conn: AsyncConnection, account_id: str) -> list[NumberRow]:
         .where(numbers.c.carrier_account_id == account_id)
         .order_by(numbers.c.created_at, numbers.c.id)
     )
-    return [_record(row) for row in await conn.execute(query)]
+    return [_record(row) for row in (await conn.execute(query)).mappings()]
 
 
 async def require_no_open_calls(conn: AsyncConnection, number_id: str) -> None:
@@ -77,11 +77,11 @@ def already_connected() -> Conflict:
     return Conflict("number_exists", "This phone number is connected already.")
 
 
-def _record(row: Row[Any]) -> NumberRow:
+def _record(row: RowMapping) -> NumberRow:
     return NumberRow(
-        id=row.id,
-        account_id=row.carrier_account_id,
-        e164=row.e164,
-        name=row.name,
-        undo=None if row.undo is None else Undo.from_json(row.undo),
+        id=row["id"],
+        account_id=row["carrier_account_id"],
+        e164=row["e164"],
+        name=row["name"],
+        undo=None if row["undo"] is None else Undo.from_json(row["undo"]),
     )

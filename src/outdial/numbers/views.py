@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sqlalchemy import Row, Select, select
+from sqlalchemy import RowMapping, Select, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 from typing_extensions import TypedDict
 
@@ -36,10 +36,8 @@ class NumberView(TypedDict):
 
 
 async def list_numbers(conn: AsyncConnection, workspace_id: str, *, public_url: str) -> list[NumberView]:
-    rows = await conn.execute(
-        _numbers().where(numbers.c.workspace_id == workspace_id).order_by(numbers.c.created_at, numbers.c.id)
-    )
-    return [_view(row, public_url) for row in rows]
+    query = _numbers().where(numbers.c.workspace_id == workspace_id).order_by(numbers.c.created_at, numbers.c.id)
+    return [_view(row, public_url) for row in (await conn.execute(query)).mappings()]
 
 
 async def number_names(conn: AsyncConnection, workspace_id: str) -> dict[str, str]:
@@ -51,7 +49,7 @@ async def number_names(conn: AsyncConnection, workspace_id: str) -> dict[str, st
 async def get_number(conn: AsyncConnection, workspace_id: str, number_id: str, *, public_url: str) -> NumberView:
     """Raises NotFound."""
     query = _numbers().where(numbers.c.id == checked_id(number_id), numbers.c.workspace_id == workspace_id)
-    row = (await conn.execute(query)).one_or_none()
+    row = (await conn.execute(query)).mappings().one_or_none()
     if row is None:
         raise unknown_number()
     return _view(row, public_url)
@@ -70,18 +68,18 @@ def _numbers() -> Select[Any]:
     )
 
 
-def _view(row: Row[Any], public_url: str) -> NumberView:
+def _view(row: RowMapping, public_url: str) -> NumberView:
     agent = None
-    if row.agent_id is not None:
-        agent = NumberAgent(id=row.agent_id, name=row.agent_name, version=row.agent_version)
+    if row["agent_id"] is not None:
+        agent = NumberAgent(id=row["agent_id"], name=row["agent_name"], version=row["agent_version"])
     return NumberView(
-        id=row.id,
-        e164=row.e164,
-        name=row.name,
-        carrier=CarrierName(row.carrier),
-        account=row.account_ref,
-        direction=row.direction,
+        id=row["id"],
+        e164=row["e164"],
+        name=row["name"],
+        carrier=CarrierName(row["carrier"]),
+        account=row["account_ref"],
+        direction=row["direction"],
         agent=agent,
-        outbound_url=f"{public_url}/v1/phone-number/{row.id}/outbound" if row.direction == "both" else None,
-        created_at=to_json(row.created_at),
+        outbound_url=f"{public_url}/v1/phone-number/{row['id']}/outbound" if row["direction"] == "both" else None,
+        created_at=to_json(row["created_at"]),
     )
