@@ -107,11 +107,11 @@ async def test_a_workspace_without_a_pool_admits_nothing(workspace):
 # -- order and time ------------------------------------------------------------------------------------------
 
 
-async def test_higher_priority_then_longer_waiting_goes_first(workspace):
+async def test_who_waits_longest_goes_first(workspace):
     late = await workspace.queue(due_at=PAST + timedelta(seconds=2))
     early = await workspace.queue(due_at=PAST)
-    urgent = await workspace.queue(due_at=PAST + timedelta(seconds=3), priority=5)
-    assert [claim.call_id for claim in await workspace.claim()] == [urgent, early, late]
+    latest = await workspace.queue(due_at=PAST + timedelta(seconds=3))
+    assert [claim.call_id for claim in await workspace.claim()] == [early, late, latest]
 
 
 async def test_a_call_is_not_dialled_before_its_time(workspace):

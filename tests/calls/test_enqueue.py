@@ -1,15 +1,16 @@
 import asyncio
 
 import pytest
-from sqlalchemy import func, insert, select, text
+from sqlalchemy import func, insert, select, text, update
 
 from outdial.calls.claim import claim_due_calls
 from outdial.calls.enqueue import create_call
 from outdial.calls.hang_up import request_hang_up
 from outdial.calls.request import OutboundRequest
-from outdial.db.tables import agent_versions, calls, pools
+from outdial.carriers.registry import CARRIERS
+from outdial.db.tables import agent_versions, calls, carrier_accounts, pools
 from outdial.numbers.store import remove_number
-from outdial.refusals import Conflict, LimitReached, NotFound
+from outdial.refusals import Conflict, Invalid, LimitReached, NotFound
 from outdial.settings import Settings
 from outdial.telephony.state import CallState
 from outdial.workspaces.audit import COMMAND_LINE
@@ -110,3 +111,38 @@ async def test_many_keys_at_once_make_one_call_each(engine, place):
     again = [await place(key=str(n)) for n in range(5)]
     assert {result.call_id for result in again} == accepted
     assert all(result.replayed for result in again)
+
+
+# -- how long it may ring ------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def at_carrier(engine, tenant):
+    async def at_carrier(name):
+        async with engine.begin() as conn:
+            await conn.execute(update(carrier_accounts).values(carrier=name))
+        return CARRIERS[name].capabilities.max_ring_timeout_s
+
+    return at_carrier
+
+
+@pytest.mark.parametrize("carrier", CARRIERS)
+async def test_a_phone_may_ring_as_long_as_the_carrier_can_and_not_longer(engine, place, at_carrier, carrier):
+    longest_s = await at_carrier(carrier)
+    accepted = await place(OutboundRequest(to="+15551234567", ring_timeout_s=longest_s))
+    async with engine.connect() as conn:
+        asked = await conn.scalar(select(calls.c.ring_timeout_s).where(calls.c.id == accepted.call_id))
+    assert asked == longest_s
+    if longest_s < 600:  # more than that no request may ask for
+        with pytest.raises(Invalid) as refused:
+            await place(OutboundRequest(to="+15551234567", ring_timeout_s=longest_s + 1))
+        assert (refused.value.field, str(longest_s) in refused.value.message) == ("ring_timeout_s", True)
+
+
+@pytest.mark.parametrize("carrier", CARRIERS)
+async def test_the_servers_own_ring_time_is_cut_to_what_the_carrier_can(engine, place, at_carrier, carrier):
+    longest_s = await at_carrier(carrier)
+    accepted = await place(settings=Settings(default_ring_timeout_s=600))
+    async with engine.connect() as conn:
+        asked = await conn.scalar(select(calls.c.ring_timeout_s).where(calls.c.id == accepted.call_id))
+    assert asked == min(600, longest_s)

@@ -45,7 +45,7 @@ REVISION = "0001"  # 0.1.0's
 RESTORED, UPGRADED, COPY = "restored_0_1", "upgraded_0_1", "copy_of_upgraded_0_1"
 
 # What a later version keeps otherwise than 0.1.0 did, on purpose: "table.column": why. A table that is gone: "table".
-CHANGED_COLUMNS: dict[str, str] = {}
+CHANGED_COLUMNS: dict[str, str] = {"calls.priority": "nobody could set it"}
 # The same for the API: the path through an answer ("attempts.price"; lists have no numbers): why.
 CHANGED_ANSWERS: dict[str, str] = {}
 

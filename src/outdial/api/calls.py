@@ -37,6 +37,8 @@ _SUMMARY: dict[str, Any] = {
     "metadata": {"crm_id": "4711"},
     "amd": {"on_machine": None, "message": None, "max_wait_s": 30},
     "retry": None,
+    "ring_timeout_s": 30,
+    "max_duration_s": 1800,
     "answered_by": {
         "category": "human",
         "confidence": None,

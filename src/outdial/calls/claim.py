@@ -222,7 +222,7 @@ def _due() -> Select[Any]:
             calls.c.due_at <= bindparam("now"),
             account.next_dial_at <= bindparam("now"),
         )
-        .order_by(calls.c.priority.desc(), calls.c.due_at, calls.c.id)
+        .order_by(calls.c.due_at, calls.c.id)
         .limit(bindparam("limit", type_=Integer))
         .with_for_update(of=calls, key_share=True, skip_locked=True)
     )

@@ -12,7 +12,6 @@ from typing import Any
 from sqlalchemy import (
     DateTime,
     Executable,
-    RowMapping,
     Select,
     Text,
     bindparam,
@@ -24,7 +23,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from outdial.agents.in_use import version_in_use
 from outdial.calls.request import OutboundRequest
-from outdial.db.tables import agents, call_events, calls, idempotency_keys, numbers
+from outdial.carriers.name import CarrierName
+from outdial.carriers.registry import CARRIERS
+from outdial.db.tables import agents, call_events, calls, carrier_accounts, idempotency_keys, numbers
 from outdial.ids import is_id, new_id
 from outdial.lines.pool import lock_pool
 from outdial.refusals import Conflict, Invalid, LimitReached, NotFound, NotYours
@@ -70,11 +71,12 @@ async def create_call(
         if request.expires_at is not None and request.expires_at <= datetime.now(UTC):
             raise Invalid("expires_at", "has passed already")
         number = await _number_that_dials(conn, workspace_id, number_id)
+        ring_timeout_s = _ring_timeout_s(request, number, settings)
         if request.on_limit == "reject":
             await _refuse_without_free_line(conn, workspace_id)
         await _refuse_when_queue_is_full(conn, workspace_id, settings.max_queued_calls)
         call_id = new_id("call")
-        await _insert(conn, call_id, workspace_id, number, request, settings)
+        await _insert(conn, call_id, number, request, ring_timeout_s, settings.default_max_duration_s)
         if idempotency_key is not None:
             await conn.execute(
                 insert(idempotency_keys).values(
@@ -121,23 +123,54 @@ async def _earlier_answer(
     return None
 
 
-async def _number_that_dials(conn: AsyncConnection, workspace_id: str, number_id: str) -> RowMapping:
-    number: RowMapping | None = None
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Number:
+    """A number that can dial out, and the version of its agent that will talk."""
+
+    id: str
+    workspace_id: str
+    e164: str
+    carrier: CarrierName
+    agent_id: str
+    version: int
+
+
+async def _number_that_dials(conn: AsyncConnection, workspace_id: str, number_id: str) -> _Number:
+    row = None
     if is_id(number_id, "num"):
-        number = (await conn.execute(_NUMBER, {"number": number_id})).mappings().one_or_none()
-    if number is None:
+        row = (await conn.execute(_NUMBER, {"number": number_id})).one_or_none()
+    if row is None:
         raise NotFound("number_not_found", "There is no phone number with this id.")
-    if number["workspace_id"] != workspace_id:
+    if row.workspace_id != workspace_id:
         raise NotYours("number_of_another_workspace", "This API key belongs to another workspace than the number.")
-    if number["direction"] == "inbound":
+    if row.direction == "inbound":
         raise Conflict("number_cannot_dial_out", "This phone number is set up for inbound calls only.")
-    if number["agent_id"] is None:
+    if row.agent_id is None:
         raise Conflict("number_has_no_agent", "This phone number has no agent; assign one first.")
-    if number["version"] is None:
+    if row.version is None:
         raise Conflict(
             "agent_not_published", "The agent of this phone number has no published version; publish one first."
         )
-    return number
+    return _Number(
+        id=row.id,
+        workspace_id=row.workspace_id,
+        e164=row.e164,
+        carrier=CarrierName(row.carrier),
+        agent_id=row.agent_id,
+        version=row.version,
+    )
+
+
+def _ring_timeout_s(request: OutboundRequest, number: _Number, settings: Settings) -> int:
+    """How long the carrier is asked to let it ring. Raises Invalid for longer than it can; the server's own default is
+    cut down to that, and the call says so."""
+    kind = CARRIERS[number.carrier]
+    longest_s = kind.capabilities.max_ring_timeout_s
+    if request.ring_timeout_s is None:
+        return min(settings.default_ring_timeout_s, longest_s)
+    if request.ring_timeout_s > longest_s:
+        raise Invalid("ring_timeout_s", f"is at most {longest_s} at {kind.label}, the carrier of this number")
+    return request.ring_timeout_s
 
 
 async def _refuse_without_free_line(conn: AsyncConnection, workspace_id: str) -> None:
@@ -176,25 +209,25 @@ async def _count_queued(
 async def _insert(
     conn: AsyncConnection,
     call_id: str,
-    workspace_id: str,
-    number: RowMapping,
+    number: _Number,
     request: OutboundRequest,
-    settings: Settings,
+    ring_timeout_s: int,
+    default_max_duration_s: int,
 ) -> None:
     values = {
         "id": call_id,
-        "workspace_id": workspace_id,
-        "number_id": number["id"],
-        "from_": number["e164"],
+        "workspace_id": number.workspace_id,
+        "number_id": number.id,
+        "from_": number.e164,
         "to": request.to,
-        "agent_id": number["agent_id"],
-        "agent_version": number["version"],
+        "agent_id": number.agent_id,
+        "agent_version": number.version,
         "variables": request.variables or {},
         "metadata": request.metadata,
         "detection": request.detection(),
         "retry": None if request.retry is None else request.retry.model_dump(),
-        "ring_timeout_s": request.ring_timeout_s or settings.default_ring_timeout_s,
-        "max_duration_s": request.max_duration_s or settings.default_max_duration_s,
+        "ring_timeout_s": ring_timeout_s,
+        "max_duration_s": request.max_duration_s or default_max_duration_s,
         "expires_at": request.expires_at,
     }
     parameters = {f"new_{name}": values[name] for name in _GIVEN}
@@ -212,9 +245,10 @@ def _number_with_version() -> Select[Any]:
             numbers.c.e164,
             numbers.c.direction,
             numbers.c.agent_id,
-            numbers.c.agent_version,
+            carrier_accounts.c.carrier,
             version_in_use.label("version"),
         )
+        .join(carrier_accounts, carrier_accounts.c.id == numbers.c.carrier_account_id)
         .outerjoin(agents, agents.c.id == numbers.c.agent_id)
         .where(numbers.c.id == bindparam("number"))
         .with_for_update(read=True, key_share=True, of=numbers)  # it can't be removed before we commit

@@ -239,7 +239,6 @@ calls = Table(
     Column("retry", JSONB(none_as_null=True)),      # {"max_attempts", "on", "delays_s"}; None: one attempt
     Column("ring_timeout_s", Integer, nullable=False),
     Column("max_duration_s", Integer, nullable=False),
-    Column("priority", Integer, nullable=False, server_default="0"),  # higher goes first
     _instant("due_at", now=True),         # not before this instant
     _instant("expires_at"),
     Column("deferrals", Integer, nullable=False, server_default="0"),  # dials that never left us, in a row
@@ -251,17 +250,8 @@ calls = Table(
     _instant("answered_at"),
     _instant("ended_at"),
     Column("recording", Text),  # path under the data directory
-    # The claim: due calls, first things first. Partial, so it stays as small as the queue.
-    Index(
-        "ix_calls_due",
-        "workspace_id",
-        text("priority DESC"),
-        "due_at",
-        "id",
-        postgresql_where=text("state = 'queued'"),
-    ),
-    # When to look again.
-    Index("ix_calls_next_due", "workspace_id", "due_at", postgresql_where=text("state = 'queued'")),
+    # The claim: due calls, the longest due first, and when to look again. Partial, so it stays as small as the queue.
+    Index("ix_calls_due", "workspace_id", "due_at", "id", postgresql_where=text("state = 'queued'")),
     Index("ix_calls_live", "state", postgresql_where=text("state NOT IN ('queued', 'ended')")),
     Index("ix_calls_page", "workspace_id", "created_at", "id"),
     # The last thing a number's carrier did for us: history.number_health.
@@ -328,7 +318,7 @@ callbacks = Table(
     _instant("received_at", now=True),
     _instant("handled_at"),
     UniqueConstraint("attempt_id", "dedupe_key"),
-    Index("ix_callbacks_unhandled", "id", postgresql_where=text("handled_at IS NULL")),
+    Index("ix_callbacks_unhandled", "attempt_id", "id", postgresql_where=text("handled_at IS NULL")),
 )
 
 # Callbacks without a valid signature, counted by the hour; kept for a week.

@@ -31,6 +31,8 @@ class StoredCall:
     metadata: dict[str, Any] | None
     detection: dict[str, Any] | None
     retry: dict[str, Any] | None
+    ring_timeout_s: int
+    max_duration_s: int
     answered_by: WhoAnswered | None
     message_delivered: bool | None
     created_at: datetime

@@ -93,6 +93,8 @@ class CallSummary(_Parties):
     metadata: dict[str, Any] | None
     amd: dict[str, Any] | None
     retry: dict[str, Any] | None
+    ring_timeout_s: int
+    max_duration_s: int
     answered_by: AnsweredByView | None
     message_delivered: bool | None
     created_at: str
@@ -242,6 +244,8 @@ def _summary(call: StoredCall, dials: list[AttemptView], base_url: str) -> CallS
         "metadata": call.metadata,
         "amd": call.detection,
         "retry": call.retry,
+        "ring_timeout_s": call.ring_timeout_s,
+        "max_duration_s": call.max_duration_s,
         "answered_by": None if call.answered_by is None else _answered_by(call.answered_by),
         "message_delivered": call.message_delivered,
         "created_at": to_json(call.created_at),

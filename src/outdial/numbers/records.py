@@ -36,7 +36,7 @@ async def read_number(
     query: Select[Any] = select(numbers).where(
         numbers.c.id == checked_id(number_id), numbers.c.workspace_id == workspace_id
     )
-    row = (await conn.execute(query.with_for_update() if for_update else query)).one_or_none()
+    row = (await conn.execute(query.with_for_update() if for_update else query)).mappings().one_or_none()
     if row is None:
         raise unknown_number()
     return _record(row)
