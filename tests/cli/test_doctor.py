@@ -4,8 +4,8 @@ import socket
 import httpx
 import pytest
 
-from outdial.cli import doctor
-from outdial.cli.doctor import Status
+from outdial.cli import check_database, check_machine, check_network
+from outdial.cli.findings import Status
 from outdial.settings import Settings
 
 
@@ -42,7 +42,7 @@ def test_a_schema_of_another_version_is_found(empty_database_url, outdial):
 
 
 async def test_an_embedded_database_that_is_not_made_yet_is_no_fault(settings):
-    [finding] = [finding async for finding in doctor.database(settings)]
+    [finding] = [finding async for finding in check_database.database(settings)]
     assert finding.status is Status.OK
     assert not (settings.data_dir / "postgres").exists()
 
@@ -51,28 +51,28 @@ def test_a_secret_key_that_others_can_read_is_found(settings):
     key = settings.data_dir / "secret_key"
     key.write_text("secret")
     key.chmod(0o644)
-    assert doctor.secret_key(settings).todo == f"chmod 600 {key}"
+    assert check_machine.secret_key(settings).todo == f"chmod 600 {key}"
     key.chmod(0o600)
-    assert doctor.secret_key(settings).status is Status.OK
+    assert check_machine.secret_key(settings).status is Status.OK
 
 
 def test_a_data_directory_below_a_file_is_found(tmp_path):
     (tmp_path / "file").write_text("")
-    assert doctor.data_dir(Settings(data_dir=tmp_path / "file" / "data")).status is Status.FAIL
+    assert check_machine.data_dir(Settings(data_dir=tmp_path / "file" / "data")).status is Status.FAIL
 
 
 @pytest.mark.parametrize(("version", "status"), [((3, 10), Status.FAIL), ((3, 12), Status.OK), ((3, 14), Status.FAIL)])
 def test_the_python_version_is_checked(version, status):
-    assert doctor.python(version).status is status
+    assert check_machine.python(version).status is status
 
 
 async def test_a_port_taken_by_something_else_is_found(settings):
     with socket.create_server(("127.0.0.1", 0)) as other:
         taken = settings.model_copy(update={"port": other.getsockname()[1]})
         async with answering(httpx.Response(404)) as http:
-            assert (await doctor.server(taken, http)).status is Status.FAIL
+            assert (await check_network.server(taken, http)).status is Status.FAIL
         async with answering(httpx.Response(200)) as http:
-            assert (await doctor.server(taken, http)).status is Status.OK
+            assert (await check_network.server(taken, http)).status is Status.OK
 
 
 @pytest.mark.parametrize(
@@ -87,6 +87,6 @@ async def test_a_port_taken_by_something_else_is_found(settings):
 )
 async def test_the_public_address_has_to_reach_us(settings, url, response, status):
     async with answering(response) as http:
-        finding = await doctor.public_url(settings.model_copy(update={"public_url": url}), http)
+        finding = await check_network.public_url(settings.model_copy(update={"public_url": url}), http)
     assert finding.status is status
     assert (finding.todo is None) == (status is Status.OK)

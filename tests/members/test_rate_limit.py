@@ -38,6 +38,15 @@ async def test_the_sixth_guess_at_one_person_waits_from_wherever_it_comes(engine
     assert await fail(engine, email="other@clinic.example") == 0
 
 
+async def test_whoever_runs_the_server_is_told_of_each_wait_once_and_of_no_names(engine, caplog):
+    assert await fail(engine, 5) == 0
+    for _ in range(3):
+        assert await fail(engine) == 1
+    (told,) = caplog.records
+    assert (told.message, told.limit, told.wait_s) == ("Sign-in limit reached", "email", 1)
+    assert EMAIL not in str(vars(told))
+
+
 async def test_nobody_waits_longer_than_a_minute_for_what_others_do(engine, pass_time):
     for _ in range(40):
         await fail(engine, address="192.0.2.7")

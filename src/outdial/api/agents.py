@@ -1,17 +1,12 @@
-"""Agents: write, check, listen to, publish, look at."""
+"""Agents: write, publish, look at. What helps in writing them is in api.scripts."""
 
-import asyncio
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Body, Path, Response
+from fastapi import APIRouter, Body, Path
 from fastapi.responses import JSONResponse
 from pydantic import Field
 from typing_extensions import TypedDict
 
-from outdial.agents.review import Review, review_script
-from outdial.agents.script.actions import MAX_TEXT
-from outdial.agents.script.examples import list_examples
-from outdial.agents.script.template import TemplateError, parse_text, render
 from outdial.agents.store import (
     MAX_SOURCE_CHARS,
     AgentDetail,
@@ -25,14 +20,12 @@ from outdial.agents.store import (
     publish_version,
     rename_agent,
 )
-from outdial.api.auth import ApiRoute, Caller, needs
+from outdial.api.auth import ApiRoute, Caller
 from outdial.api.bodies import Name, StrictBody
 from outdial.api.docs import errors, example
 from outdial.api.services import Use
-from outdial.calls.request import CleanText, JsonObject
+from outdial.calls.request import CleanText
 from outdial.db.engine import reading
-from outdial.refusals import Invalid, Unavailable
-from outdial.workspaces.access import Role
 
 router = APIRouter(route_class=ApiRoute, tags=["Agents"])
 
@@ -48,42 +41,13 @@ _AGENT: dict[str, Any] = {
     "draft_version": 2,
     "created_at": "2026-01-31T09:00:00Z",
 }
-_SOURCE = "the YAML of the script, as described in the documentation of scripts"
+SOURCE = "the YAML of the script, as described in the documentation of scripts"
 _DETAIL = _AGENT | {
     "versions": [
         {"version": 2, "published": False, "created_at": "2026-02-01T09:00:00Z"},
         {"version": 1, "published": True, "created_at": "2026-01-31T09:00:00Z"},
     ],
-    "source": _SOURCE,
-}
-
-
-_EXAMPLE: dict[str, Any] = {
-    "name": "appointment_reminder",
-    "title": "Appointment reminder",
-    "about": "An appointment reminder worth copying.",
-    "source": _SOURCE,
-}
-_PROMPT: dict[str, Any] = {"text": "Hello {user_name|there}, this is {practice}.", "variables": {"user_name": "Jane"}}
-_REVIEW: dict[str, Any] = {
-    "errors": [],
-    "warnings": [{"line": 3, "message": "{practice} has no fallback and no default"}],
-    "prompts": [
-        {
-            "step": "greeting",
-            "verb": "say",
-            "line": 3,
-            "text": _PROMPT["text"],
-            "variables": ["user_name", "practice"],
-        }
-    ],
-    "variables": {"user_name": None, "practice": None},
-}
-_WAV: dict[int | str, dict[str, Any]] = {
-    200: {
-        "description": "The audio",
-        "content": {"audio/wav": {"schema": {"type": "string", "format": "binary"}, "example": "RIFF…WAVE…"}},
-    }
+    "source": SOURCE,
 }
 
 
@@ -103,28 +67,6 @@ class NewVersion(StrictBody):
     publish: bool = False
     base_version: Annotated[int, Field(ge=1, lt=2**31)] | None = None
     """The draft that was edited. Sent along, nobody's newer draft is overlooked: 409 when there is one."""
-
-
-class Checked(StrictBody):
-    source: Annotated[CleanText, Field(max_length=MAX_SOURCE_CHARS)]
-    """The script, YAML."""
-
-
-class Prompt(StrictBody):
-    text: Annotated[CleanText, Field(min_length=1, max_length=MAX_TEXT)]
-    """May have `{variables}` and `{variables|with a fallback}`."""
-    variables: JsonObject = Field(default_factory=dict)
-
-
-class ExampleView(TypedDict):
-    name: str
-    title: str
-    about: str
-    source: str
-
-
-class ExampleList(TypedDict):
-    examples: list[ExampleView]
 
 
 class AgentChanges(StrictBody):
@@ -160,83 +102,13 @@ async def post_agent(
     services: Use,
     caller: Caller,
     body: Annotated[
-        NewAgent, Body(openapi_examples={"script": {"value": {"name": "Reminder", "source": _SOURCE, "publish": True}}})
+        NewAgent, Body(openapi_examples={"script": {"value": {"name": "Reminder", "source": SOURCE, "publish": True}}})
     ],
 ) -> JSONResponse:
     agent = await create_agent(
         services.engine, caller.workspace_id, name=body.name, source=body.source, publish=body.publish, by=caller.actor
     )
     return JSONResponse(agent, status_code=201)
-
-
-@router.get(
-    "/v1/agents/examples",
-    summary="List example scripts",
-    operation_id="list_example_scripts",
-    description="Scripts to begin with. `about` says what each is for.",
-    response_model=ExampleList,
-    responses=example({"examples": [_EXAMPLE]}) | errors(),
-)
-async def get_examples(caller: Caller) -> JSONResponse:
-    found = [
-        ExampleView(name=one.name, title=one.title, about=one.about, source=one.source) for one in list_examples()
-    ]
-    return JSONResponse(ExampleList(examples=found))
-
-
-@router.post(
-    "/v1/agents/check",
-    summary="Check a script",
-    operation_id="check_script",
-    description="Says what is wrong with a script, and what it has to say, without saving anything.",
-    response_model=Review,
-    responses=example(_REVIEW) | errors(413, 415, 422),
-)
-@needs(Role.VIEWER)
-async def post_check(
-    caller: Caller, body: Annotated[Checked, Body(openapi_examples={"script": {"value": {"source": _SOURCE}}})]
-) -> JSONResponse:
-    return JSONResponse(await asyncio.to_thread(review_script, body.source))
-
-
-@router.post(
-    "/v1/agents/preview",
-    summary="Listen to a prompt",
-    operation_id="preview_prompt",
-    description=(
-        "A text in the agent's voice, as a phone plays it: WAV, 8000 Hz, after mu-law. `{variables}` in it are filled "
-        "in as on a call."
-    ),
-    response_class=Response,
-    responses=_WAV
-    | errors(
-        413,
-        415,
-        422,
-        s429_too_many_previews="That was a lot of prompts at once. Try again in 2 s.",
-        s503_voice_unavailable="The voice can't speak now; try again.",
-    ),
-)
-@needs(Role.VIEWER)
-async def post_preview(
-    services: Use,
-    caller: Caller,
-    body: Annotated[Prompt, Body(openapi_examples={"greeting": {"value": _PROMPT}})],
-) -> Response:
-    if services.previews is None:
-        raise Unavailable("voice_unavailable", "This server has no voice.", 60)
-    wav = await services.previews.wav(caller.workspace_id, _spoken(body))
-    return Response(wav, media_type="audio/wav", headers={"Cache-Control": "no-store"})
-
-
-def _spoken(prompt: Prompt) -> str:
-    try:
-        text = render(parse_text(prompt.text), prompt.variables, {})
-    except TemplateError as error:
-        raise Invalid("text", str(error)) from None
-    if not text:
-        raise Invalid("text", "has nothing in it to say")
-    return text
 
 
 @router.get(
@@ -290,7 +162,7 @@ async def post_version(
     services: Use,
     caller: Caller,
     agent_id: AgentId,
-    body: Annotated[NewVersion, Body(openapi_examples={"draft": {"value": {"source": _SOURCE, "base_version": 1}}})],
+    body: Annotated[NewVersion, Body(openapi_examples={"draft": {"value": {"source": SOURCE, "base_version": 1}}})],
 ) -> JSONResponse:
     agent = await add_version(
         services.engine,
@@ -309,7 +181,7 @@ async def post_version(
     summary="Get a version",
     operation_id="get_version",
     response_model=VersionSource,
-    responses=example({"version": 1, "published": True, "created_at": "2026-01-31T09:00:00Z", "source": _SOURCE})
+    responses=example({"version": 1, "published": True, "created_at": "2026-01-31T09:00:00Z", "source": SOURCE})
     | errors(422, **NO_AGENT, s404_agent_version_not_found="This agent has no such version."),
 )
 async def get_one_version(

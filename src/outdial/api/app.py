@@ -20,6 +20,7 @@ from outdial.api import (
     problems,
     recordings,
     reference,
+    scripts,
     workspace,
 )
 from outdial.api.body_limit import BodyLimit
@@ -54,6 +55,7 @@ def create_api(services: Services) -> FastAPI:
         overview,
         numbers,
         carrier_accounts,
+        scripts,  # before agents, whose ids may be anything
         agents,
         workspace,
         members,

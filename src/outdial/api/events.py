@@ -83,7 +83,7 @@ async def _messages(services: Services, call_id: str, after: int) -> AsyncIterat
             data = told.data | {"at": told.data.get("at") or to_json(told.at)}
             yield event(told.type, json.dumps(data), id_=told.id)
     except SQLAlchemyError as error:  # the follower comes back with its last id
-        logger.warning("Event stream cut: database can't be used", extra={"error": type(error).__name__})
+        logger.warning("Event stream cut off: database unreachable", extra={"error": type(error).__name__})
 
 
 def _event_id(text: str | None) -> int:

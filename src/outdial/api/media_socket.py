@@ -104,7 +104,7 @@ class MediaSocketProtocol(asyncio.Protocol):
         if self._websocket.state is not State.OPEN or self._transport.is_closing():
             return
         if self._transport.get_write_buffer_size() > MAX_UNSENT_BYTES:
-            logger.warning("Media peer stopped reading")
+            logger.warning("Media socket stalled")
             self._transport.abort()
             return
         if isinstance(message, str):
@@ -169,7 +169,7 @@ class MediaSocketProtocol(asyncio.Protocol):
             self._failed = True
             self.close(1007)
         except Exception:
-            logger.exception("Media message broke its call")
+            logger.exception("Media message failed")
             self._failed = True
             self.close(1011)
 

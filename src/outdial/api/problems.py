@@ -148,7 +148,7 @@ def install(app: FastAPI) -> None:
     @app.exception_handler(PoolTimeout)
     async def _database(request: Request, error: Exception) -> Response:
         cause = error.orig if isinstance(error, DBAPIError) else error
-        logger.error("Database can't be used", extra={"error": type(cause).__name__})
+        logger.error("Database unreachable", extra={"error": type(cause).__name__})
         return respond(unavailable())
 
     @app.exception_handler(Exception)

@@ -54,7 +54,7 @@ async def _simulated(simulator_url: str | None, connected: Collection[str]) -> d
     try:
         accounts = await simulated_accounts(simulator_url, timeout_s=SIMULATOR_TIMEOUT_S)
     except httpx.HTTPError as error:
-        logger.warning("The simulator can't be asked", extra={"error": type(error).__name__})
+        logger.warning("Simulator unreachable", extra={"error": type(error).__name__})
         return None
     return {
         account.carrier: {

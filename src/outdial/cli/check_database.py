@@ -1,0 +1,125 @@
+"""What `outdial doctor` looks at in the database, and at the carriers whose accounts are in it."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import aclosing
+from typing import TYPE_CHECKING
+
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from outdial.cli.failures import explanation
+from outdial.cli.findings import Finding, Status
+from outdial.settings import Settings
+
+if TYPE_CHECKING:
+    from outdial.carriers.numbers import NumberControl
+
+CARRIER_ANSWER_S = 15
+
+
+async def database(settings: Settings) -> AsyncIterator[Finding]:
+    """The database, its schema, and what is set up in it. Looks only: nothing is migrated or made."""
+    from outdial.db.engine import create_engine
+    from outdial.db.running import running_url
+
+    embedded = settings.database_url is None
+    subject = "Database"
+    if embedded and not (settings.data_dir / "postgres").exists():
+        yield _embedded_not_made_yet(subject)
+        return
+    try:
+        async with asyncio.timeout(60), running_url(settings) as url:
+            engine = create_engine(url)
+            try:
+                async for finding in _look_into(engine, settings, subject, embedded=embedded):
+                    yield finding
+            finally:
+                await engine.dispose()
+    except Exception as error:
+        yield Finding(
+            subject=subject,
+            status=Status.FAIL,
+            found=explanation(error),
+            todo="Start PostgreSQL, correct OUTDIAL_DATABASE_URL, or unset it to use the embedded one.",
+        )
+
+
+async def _look_into(
+    engine: AsyncEngine, settings: Settings, subject: str, *, embedded: bool
+) -> AsyncIterator[Finding]:
+    from outdial.db.migrate import is_current
+
+    async with engine.connect() as conn:
+        version = ".".join(map(str, conn.dialect.server_version_info or ()))
+    found = f"PostgreSQL {version}" + (" (embedded)" if embedded else "")
+    if not await is_current(engine):
+        yield Finding(
+            subject=subject,
+            status=Status.WARN,
+            found=f"{found}; its tables are not of this version",
+            todo="Start outdial serve: it brings them up to date.",
+        )
+        return
+    yield Finding(subject=subject, status=Status.OK, found=f"{found}, tables up to date")
+    async for finding in carrier_accounts(engine, settings):
+        yield finding
+
+
+def _embedded_not_made_yet(subject: str) -> Finding:
+    from outdial.db.embedded import EmbeddedPostgresError, installed_version
+
+    try:
+        found = f"embedded PostgreSQL {installed_version()}; will be made at the first start"
+    except EmbeddedPostgresError as error:
+        return Finding(
+            subject=subject, status=Status.FAIL, found=str(error), todo="Set OUTDIAL_DATABASE_URL=postgresql://…"
+        )
+    return Finding(subject=subject, status=Status.OK, found=found)
+
+
+async def carrier_accounts(engine: AsyncEngine, settings: Settings) -> AsyncIterator[Finding]:
+    """Whether each carrier takes the credentials of each account."""
+    from outdial.accounts.store import read_accounts
+    from outdial.workspaces.secrets import SecretBox, WrongSecretKey
+
+    async with engine.connect() as conn:
+        accounts = await read_accounts(conn)
+    if not accounts:
+        yield Finding(
+            subject="Carriers",
+            status=Status.WARN,
+            found="no number is connected yet",
+            todo="outdial numbers connect --help",
+        )
+        return
+    secret_box = SecretBox.from_settings(settings)
+    for account in accounts:
+        place = account.base_url or account.region
+        name = account.account_ref + (f" at {place}" if place else "")
+        status, found, todo = Status.OK, f"{name}: credentials are valid", None
+        try:
+            there = account.kind.number_control(secret_box.decrypt(account.sealed_credentials), account.url)
+        except WrongSecretKey as error:
+            status, found, todo = Status.FAIL, name, str(error)
+        else:
+            fault = await _fault(there, account.id)
+            if fault is not None:
+                status, found, todo = Status.WARN, f"{name}: {fault[0]}", fault[1]
+        yield Finding(subject=f"{account.kind.label} account", status=status, found=found, todo=todo)
+
+
+async def _fault(there: "NumberControl", account_id: str) -> tuple[str, str] | None:
+    """Why the carrier doesn't take an account's credentials, and what to do about it."""
+    from outdial.carriers.errors import CarrierError, CarrierRefused
+
+    elsewhere = "Check this machine's way to the internet and the carrier's status page."
+    try:
+        async with asyncio.timeout(CARRIER_ANSWER_S), aclosing(there):
+            await there.check()
+    except CarrierRefused as error:
+        return error.message, f"Give it valid credentials: outdial accounts change {account_id} -c name=value"
+    except CarrierError as error:
+        return error.message, elsewhere
+    except TimeoutError:
+        return f"no answer in {CARRIER_ANSWER_S} s", elsewhere
+    return None

@@ -1,0 +1,78 @@
+"""What `outdial doctor` looks at on this machine: Python, speech engines, data directory, secret key."""
+
+import os
+import platform
+import sys
+from pathlib import Path
+
+from outdial.cli.findings import Finding, Status
+from outdial.settings import Settings
+
+
+def python(version: tuple[int, int] = sys.version_info[:2]) -> Finding:
+    found = f"Python {platform.python_version()} on {platform.system()} {platform.machine()}"
+    if (3, 11) <= version < (3, 14):
+        return Finding(subject="Python", status=Status.OK, found=found)
+    return Finding(subject="Python", status=Status.FAIL, found=found, todo="Use Python 3.11, 3.12 or 3.13.")
+
+
+def speech() -> list[Finding]:
+    from outdial.speech.offline import available
+
+    findings = []
+    for subject, engine in zip(("Text to speech", "Speech to text"), available(), strict=True):
+        if engine.problem is None:
+            finding = Finding(subject=subject, status=Status.OK, found=f"{engine.package} {engine.version}, offline")
+        else:
+            finding = Finding(
+                subject=subject,
+                status=Status.FAIL if subject == "Text to speech" else Status.WARN,
+                found=f"{engine.package} can't be used",
+                todo=engine.problem,
+            )
+        findings.append(finding)
+    return findings
+
+
+def data_dir(settings: Settings) -> Finding:
+    path = settings.data_dir.absolute()
+    parent = next(folder for folder in (path, *path.parents) if folder.exists())
+    if not parent.is_dir() or not os.access(parent, os.W_OK | os.X_OK):
+        return Finding(
+            subject="Data directory",
+            status=Status.FAIL,
+            found=f"{path} can't be written",
+            todo="Set OUTDIAL_DATA_DIR to a directory of yours.",
+        )
+    free_gb = _free_gb(parent)
+    if free_gb < 1:
+        return Finding(
+            subject="Data directory",
+            status=Status.WARN,
+            found=f"{path}, {free_gb:.1f} GB free",
+            todo="Make room: an hour of recording takes 115 MB.",
+        )
+    return Finding(subject="Data directory", status=Status.OK, found=f"{path}, {free_gb:.0f} GB free")
+
+
+def secret_key(settings: Settings) -> Finding:
+    subject = "Secret key"
+    if settings.secret_key is not None:
+        return Finding(subject=subject, status=Status.OK, found="from OUTDIAL_SECRET_KEY")
+    path = settings.data_dir / "secret_key"
+    if not path.exists():
+        return Finding(subject=subject, status=Status.OK, found="will be made at the first start")
+    mode = path.stat().st_mode & 0o777
+    if mode & 0o077:
+        return Finding(
+            subject=subject,
+            status=Status.WARN,
+            found=f"{path} can be read by others (mode {mode:o})",
+            todo=f"chmod 600 {path}",
+        )
+    return Finding(subject=subject, status=Status.OK, found=f"{path}; keep a copy apart from the database's")
+
+
+def _free_gb(path: Path) -> float:
+    status = os.statvfs(path)
+    return status.f_bavail * status.f_frsize / 1e9
