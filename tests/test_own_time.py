@@ -59,3 +59,15 @@ async def test_a_deadline_still_comes(clock):
     with pytest.raises(TimeoutError):
         async with asyncio.timeout(0.02):
             await asyncio.Event().wait()
+
+
+async def test_in_haste_waiting_takes_less_and_computing_as_long():
+    own_time = keep_own_time()
+    clock = asyncio.get_running_loop().time
+    own_time.haste = 20
+    own, real, computed = clock(), time.monotonic(), time.thread_time()
+    await asyncio.sleep(2)
+    while time.thread_time() < computed + 0.05:
+        pass
+    assert clock() - own >= 2.0
+    assert 0.1 <= time.monotonic() - real < 2.0

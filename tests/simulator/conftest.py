@@ -7,8 +7,10 @@ import pytest_asyncio
 
 from outdial.media.tones import tone
 from outdial.simulator.server import SimulatorConfig, serve
+from own_time import OwnTime, keep_own_time
 from simulator.customer import Customer
 from simulator.customers import Customers
+from simulator.own_clock import HASTE, OwnClock
 
 
 class Hum:
@@ -60,7 +62,16 @@ class Setup:
 
 
 @pytest_asyncio.fixture(loop_scope="session", scope="session")
-async def customers() -> AsyncIterator[Customers[Customer]]:
+async def own_time() -> AsyncIterator[OwnTime]:
+    """The simulator and its customers play on one loop; what they wait for may come sooner."""
+    own_time_ = keep_own_time()
+    own_time_.haste = HASTE
+    yield own_time_
+    own_time_.haste = 1
+
+
+@pytest_asyncio.fixture(loop_scope="session", scope="session")
+async def customers(own_time) -> AsyncIterator[Customers[Customer]]:
     async with Customers(Customer).serve() as customers_:
         yield customers_
 
@@ -73,6 +84,7 @@ def start(customers):
     async def start_(**settings) -> AsyncIterator[Setup]:
         config = SimulatorConfig(**{"pace": 0.05, "calls_per_second": 0, **settings})
         async with serve(config, callee_voice=Hum(), agent_voice=Hum()) as simulator:
+            simulator.network.clock = OwnClock(config.pace)
             setup = Setup(simulator, customers.new(config.auth_token), config)
             async with setup.http:
                 yield setup

@@ -3,7 +3,7 @@
 import asyncio
 import json
 import re
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from email.utils import parsedate_to_datetime
 from pathlib import Path
 from urllib.parse import urlencode
@@ -106,7 +106,7 @@ async def test_the_sdk_pages_through_calls_newest_first(setup):
 
 
 async def test_calls_are_found_by_number_and_time(setup):
-    before = datetime.now(UTC) - timedelta(seconds=2)
+    before = setup.simulator.network.clock.now() - timedelta(seconds=2)
     await setup.place("07")
     await setup.place("04")  # rings: has no start time yet
     sdk = client(setup)
@@ -123,7 +123,7 @@ async def test_calls_are_found_by_number_and_time(setup):
 
     await asyncio.to_thread(use)
     path = f"{setup.calls_path}.json"
-    day = datetime.now(UTC).date().isoformat()
+    day = setup.simulator.network.clock.now().date().isoformat()
     assert len((await setup.http.get(path, params={"StartTime>": day})).json()["calls"]) == 2
     assert (await setup.http.get(path, params={"StartTime>": "soon"})).json()["code"] == 20001
 

@@ -10,6 +10,7 @@ from outdial.media.tones import tone
 from outdial.simulator.server import SimulatorConfig, serve
 from outdial.simulator.vonage.account import VonageConfig
 from simulator.customers import Customers
+from simulator.own_clock import OwnClock
 from simulator.vonage.customer import Customer
 from simulator.vonage.spec import judge
 
@@ -91,7 +92,7 @@ class Setup:
 
 
 @pytest_asyncio.fixture(loop_scope="session", scope="session")
-async def customers() -> AsyncIterator[Customers[Customer]]:
+async def customers(own_time) -> AsyncIterator[Customers[Customer]]:
     async with Customers(Customer).serve() as customers_:
         yield customers_
 
@@ -107,6 +108,7 @@ def start(customers):
         async with serve(
             SimulatorConfig(pace=pace, vonage=config), callee_voice=Hum(), agent_voice=Hum()
         ) as simulator:
+            simulator.network.clock = OwnClock(pace)
             setup_ = Setup(simulator, customers.new(config.signature_secret), config)
             async with setup_.http:
                 yield setup_
