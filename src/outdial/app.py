@@ -201,13 +201,13 @@ def _parts(
 ) -> tuple[list[Part], HttpServer]:
     """The parts of a process in the order in which they end, and its HTTP server."""
     dispatch = _dispatch(shared) if Role.DISPATCH in roles else []
-    media, handshake = _media(shared) if Role.MEDIA in roles else ([], _no_media)
+    media, streams, handshake = _media(shared) if Role.MEDIA in roles else ([], [], _no_media)
     api = create_api(services)
     pages, callbacks = _api(shared, services, api) if Role.API in roles else ([], [])
     server = HttpServer(api, handshake, shared.settings)
     http = Part(name="http server", run=lambda: server.serve([listener]), stop=server.stop)
     worker = Part(name="worker lock", run=shared.worker.watch)
-    return [*dispatch, *media, *pages, http, *callbacks, worker], server
+    return [*dispatch, *media, *pages, http, *streams, *callbacks, worker], server
 
 
 def _dispatch(shared: Shared) -> list[Part]:
@@ -221,7 +221,8 @@ def _dispatch(shared: Shared) -> list[Part]:
 Handshake = Callable[[str, Mapping[str, str]], Awaitable[Start | None]]
 
 
-def _media(shared: Shared) -> tuple[list[Part], Handshake]:
+def _media(shared: Shared) -> tuple[list[Part], list[Part], Handshake]:
+    """What ends before the HTTP server, and what after it."""
     engine, settings = shared.engine, shared.settings
     engines = Engines(
         speech_to_text=shared.speech.to_text,
@@ -233,14 +234,15 @@ def _media(shared: Shared) -> tuple[list[Part], Handshake]:
     news = News(engine, shared.notifications, conversations)
     handshake = MediaHandshake(engine, shared.genuine, shared.agents, conversations, lease)
     parts = [
+        Part(name="new conversations", stop=handshake.turn_away),
         Part(name="conversations", stop=conversations.aclose),
-        Part(name="media handshake", stop=handshake.aclose),
         Part(name="news of live calls", run=news.run, stop=news.aclose),
         Part(name="leases", run=lambda: keep_leases(engine, conversations, lease)),
         Part(name="recordings", run=lambda: keep_finishing(engine, settings.data_dir, shared.taken_over)),
         Part(name="voice activity", run=engines.voice_activity.run),
     ]
-    return parts, _by_path(handshake, settings)
+    streams = [Part(name="media handshake", stop=handshake.aclose)]  # one may open until the server is down
+    return parts, streams, _by_path(handshake, settings)
 
 
 def _api(shared: Shared, services: Services, api: FastAPI) -> tuple[list[Part], list[Part]]:

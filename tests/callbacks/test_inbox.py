@@ -1,82 +1,15 @@
 import asyncio
-import json
 from base64 import b64encode
-from datetime import UTC, datetime
-from hashlib import sha1
-from hmac import new as hmac
-from urllib.parse import urlencode
 
-import pytest
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from sqlalchemy import func, insert, select, text, update
 
-from outdial.accounts.genuine import Genuine
+from callbacks.told import CALL_SID, CONTROL_ID, handle_all, inbox_of, receive, stored, telnyx_says
 from outdial.accounts.refused_callbacks import refused_lately
-from outdial.callbacks.inbox import Inbox, Received
+from outdial.callbacks.inbox import Received
 from outdial.carriers.callbacks import TRANSFER_FAILED
-from outdial.carriers.name import CarrierName
-from outdial.db.tables import callbacks, carrier_accounts
+from outdial.db.tables import callbacks
 from outdial.telephony.state import CallState, EndReason
-from outdial.workspaces.secrets import SecretBox
 from workspace import until
-
-TOKEN = "12345"
-CALL_SID = "CA" + "0" * 32
-
-
-def inbox_of(workspace) -> Inbox:
-    """Of one more process."""
-    genuine = Genuine(workspace.engine, SecretBox("a key for tests"))
-    return Inbox(workspace.engine, workspace.settings, genuine, workspace.open_carrier)
-
-
-@pytest.fixture
-async def inbox(workspace) -> Inbox:
-    """Takes what a Twilio account signs with its token."""
-    box = SecretBox("a key for tests")
-    async with workspace.engine.begin() as conn:
-        credentials = box.encrypt({"account_sid": "AC1", "auth_token": TOKEN})
-        await conn.execute(update(carrier_accounts).values(credentials=credentials))
-    return inbox_of(workspace)
-
-
-@pytest.fixture
-async def claim(workspace):
-    await workspace.queue()
-    (claim,) = await workspace.claim()
-    return claim
-
-
-async def receive(inbox, attempt_id, *, token=TOKEN, headers=None, **form):
-    url = f"https://voice.example/callbacks/twilio/{attempt_id}/status"
-    form = {"CallSid": CALL_SID, "CallStatus": "ringing"} | form
-    signed = url + "".join(name + value for name, value in sorted(form.items()))
-    signature = b64encode(hmac(token.encode(), signed.encode(), sha1).digest()).decode()
-    return await inbox.receive(
-        carrier=CarrierName("twilio"),
-        attempt_id=attempt_id,
-        kind="status",
-        url=url,
-        headers={
-            "X-Twilio-Signature": signature,
-            "Content-Type": "application/x-www-form-urlencoded",
-            "Authorization": "secret",
-        }
-        | (headers or {}),
-        body=urlencode(form).encode(),
-    )
-
-
-async def handle_all(inbox):
-    await inbox._handle_left()
-
-
-async def stored(workspace, *, handled=None):
-    query = select(callbacks)
-    if handled is not None:
-        query = query.where(callbacks.c.handled_at.is_not(None) == handled)
-    async with workspace.engine.connect() as conn:
-        return (await conn.execute(query)).all()
 
 
 async def test_a_callback_is_stored_before_it_is_acted_on(workspace, inbox, claim):
@@ -227,36 +160,6 @@ async def test_a_flood_of_callbacks_is_worked_through(workspace, inbox, claim):
 
 
 # -- what only some carriers tell
-
-SEED = bytes(32)
-TELNYX = Ed25519PrivateKey.from_private_bytes(SEED)
-CONTROL_ID = "v3:call"
-
-
-@pytest.fixture
-async def telnyx_inbox(workspace, inbox, claim):
-    """The same attempt, of an account at a carrier that reads no answers and tells what a call cost."""
-    public_key = b64encode(TELNYX.public_key().public_bytes_raw()).decode()
-    credentials = SecretBox("a key for tests").encrypt({"api_key": "KEY1", "public_key": public_key})
-    async with workspace.engine.begin() as conn:
-        await conn.execute(update(carrier_accounts).values(carrier="telnyx", credentials=credentials))
-    await workspace.set_attempt(claim.attempt_id, carrier="telnyx", carrier_call_id=CONTROL_ID)
-    return inbox
-
-
-async def telnyx_says(inbox, attempt_id, event_type, *, age_s=0, **payload):
-    body = json.dumps({"data": {"id": event_type, "event_type": event_type, "payload": payload}}).encode()
-    timestamp = str(int(datetime.now(UTC).timestamp()) - age_s)
-    signature = TELNYX.sign(timestamp.encode() + b"|" + body)
-    return await inbox.receive(
-        carrier=CarrierName("telnyx"),
-        attempt_id=attempt_id,
-        kind="event",
-        url=f"https://voice.example/callbacks/telnyx/{attempt_id}/event",
-        headers={"telnyx-timestamp": timestamp, "telnyx-signature-ed25519": b64encode(signature).decode()},
-        body=body,
-    )
-
 
 async def test_a_replay_after_five_minutes_is_refused(workspace, telnyx_inbox, claim):
     said = {"event_type": "call.hangup", "call_control_id": CONTROL_ID}

@@ -1,10 +1,10 @@
 """What somebody wants of a live call, on its way through the database to the worker that holds it, and back."""
 
 import asyncio
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import func, insert, select
 
 from outdial.background import Background
 from outdial.conversation.commands import CommandRefused, Say, SendDigits, SetVariables, Transfer
@@ -124,6 +124,21 @@ async def test_a_command_nobody_takes_is_never_carried_out(talking):
     assert talking.begun == []
     async with talking.workspace.engine.connect() as conn:
         assert await conn.scalar(select(func.count()).select_from(call_commands)) == 0
+
+
+async def test_a_command_whose_asker_has_died_is_not_carried_out_later(talking):
+    """It could not be withdrawn, and whoever wanted it got no answer, so it may have been asked for again."""
+    async with talking.workspace.engine.begin() as conn:
+        row = {"call_id": talking.call_id, "kind": "say", "data": {"text": NEWS.text}}
+        await conn.execute(insert(call_commands).values(row | {"created_at": datetime.now(UTC) - timedelta(seconds=6)}))
+        await conn.execute(insert(call_commands).values(row))
+    await talking.desk.take({talking.call_id: talking.carry_out})
+
+    async def done():
+        return talking.done == [NEWS]
+
+    await until(done)
+    assert talking.begun == [NEWS]
 
 
 async def test_a_refusal_is_told_in_its_own_words(talking):

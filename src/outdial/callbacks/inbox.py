@@ -1,7 +1,7 @@
 """Carrier callbacks: verified, stored and answered at once; what they mean is worked out at our own pace.
 
-A stored callback is handled by one process: claimed with SKIP LOCKED, each attempt's in the order they came. Its effect
-and the note that it was handled are one transaction.
+A stored callback is handled by one process, each attempt's in the order they came: whoever has the attempt locked
+handles the oldest. Its effect and the note that it was handled are one transaction.
 """
 
 import asyncio
@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import Text, bindparam, exists, func, select, update
+from sqlalchemy import Text, bindparam, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
@@ -40,9 +40,10 @@ logger = logging.getLogger(__name__)
 
 AT_ONCE = 8                         # attempts whose callbacks are handled at the same time
 LEFT_AT_ONCE = 100
-BUSY_WAITS_S = (0.05, 0.1, 0.2, 0.4)
+BUSY_WAITS_S = (0.02, 0.05, 0.1, 0.2, 0.4, 0.8, 1.6)
 TRY_AGAIN_S = 1.0
 FINISH_S = 5.0
+NOT_HANDLED = "Callbacks not handled; trying again"
 
 
 class Received(StrEnum):
@@ -57,11 +58,14 @@ class _Stored:
     """A callback as it was kept."""
 
     id: int
-    attempt_id: str
     kind: str
     headers: Mapping[str, str]
     body: str
     received_at: datetime
+
+
+class _Busy(Exception):
+    """Somebody else is at the attempt: another callback of it, the reply to its dial, the end of its conversation."""
 
 
 class Inbox:
@@ -74,7 +78,7 @@ class Inbox:
         self._open_carrier = open_carrier
         self._arrived = Wake()                # ids of attempts
         self._arrived.tell()                  # callbacks of an earlier process
-        self._stored: dict[str, int] = {}     # callbacks that came here and wait, by attempt
+        self._stored: dict[str, set[int]] = {}  # callbacks that came here and wait: their ids, by attempt
         self._at_work: set[str] = set()       # attempts whose callbacks are being handled; "": what is left
         self._slots = asyncio.Semaphore(AT_ONCE)
         self._background = Background()
@@ -108,9 +112,9 @@ class Inbox:
             "body": body.decode("utf-8", "replace").replace("\0", ""),
         }
         async with autocommit(self._engine) as conn:
-            stored = await conn.execute(_STORE, kept)
-        if stored.rowcount:
-            self._stored[attempt_id] = self._stored.get(attempt_id, 0) + 1
+            stored_id = await conn.scalar(_STORE, kept)
+        if stored_id is not None:
+            self._stored.setdefault(attempt_id, set()).add(stored_id)
             self._arrived.tell(attempt_id)
 
     def reply(self, carrier: CarrierName, kind: str, body: bytes) -> CallbackReply | None:
@@ -131,19 +135,23 @@ class Inbox:
             await self._background.finish(FINISH_S)
 
     async def _handle_stored(self, attempt_id: str) -> None:
-        """As many callbacks of an attempt as have come to this process."""
+        """The callbacks of an attempt that have come to this process."""
+        waits_s = iter(BUSY_WAITS_S)
         try:
-            async with self._slots:
-                waits_s = iter(BUSY_WAITS_S)
-                while self._stored.get(attempt_id):
-                    if await self._handle_next(attempt_id):
-                        self._stored[attempt_id] -= 1
-                    elif (wait_s := next(waits_s, None)) is not None:
-                        await asyncio.sleep(wait_s)  # another process is at an earlier one
-                    else:
-                        break  # handled by another already, or it will be
+            while self._stored.get(attempt_id):
+                try:
+                    async with self._slots:
+                        handled = await self._handle_next(attempt_id)
+                except _Busy:
+                    if (wait_s := next(waits_s, None)) is None:
+                        break
+                    await asyncio.sleep(wait_s)
+                    continue
+                if handled is None:
+                    break  # another process was at ours, too
+                self._stored[attempt_id].discard(handled)
         except Exception:
-            logger.exception("Callback not handled; trying again", extra={"attempt_id": attempt_id})
+            logger.exception(NOT_HANDLED, extra={"attempt_id": attempt_id})
             await asyncio.sleep(TRY_AGAIN_S)
             self._arrived.tell(attempt_id)
         else:
@@ -157,23 +165,40 @@ class Inbox:
             async with reading(self._engine) as conn:
                 left = (await conn.execute(_LEFT)).scalars().all()
             for attempt_id in left:
-                while await self._handle_next(attempt_id):
-                    pass
+                if attempt_id not in self._at_work:
+                    await self._handle_left_of(attempt_id)
         except Exception:
-            logger.exception("Callbacks not handled; trying again")
+            logger.exception(NOT_HANDLED)
         finally:
             self._at_work.discard("")
 
-    async def _handle_next(self, attempt_id: str) -> bool:
-        """Claim and handle an attempt's oldest callback; False when there is none, or somebody is at it."""
+    async def _handle_left_of(self, attempt_id: str) -> None:
+        try:
+            while await self._handle_next(attempt_id) is not None:
+                pass
+        except _Busy:
+            pass  # they are looked for again
+        except Exception:  # the others' turn
+            logger.exception(NOT_HANDLED, extra={"attempt_id": attempt_id})
+
+    async def _handle_next(self, attempt_id: str) -> int | None:
+        """Claim and handle an attempt's oldest callback; its id, None when there is none.
+
+        Raises _Busy, and what the database raises; then it is still to be handled.
+        """
         stored: _Stored | None = None
         left_alone: tuple[Held, CarrierCall] | None = None
         try:
             async with self._engine.begin() as conn:
+                # The attempt first, as everywhere. Not waited for: whoever has it may be frozen, and a place here and
+                # a connection of the pool would be frozen, too.
+                held = await lock_attempt(conn, attempt_id, skip_locked=True)
+                if held is None:
+                    raise _Busy
                 stored = await _claim(conn, attempt_id)
                 if stored is None:
-                    return False
-                left_alone = await self._handle(conn, stored)
+                    return None
+                left_alone = await self._handle(conn, held, stored)
         except (OperationalError, InterfaceError, PoolTimeoutError):
             raise  # the database's trouble, not this callback's: it is tried again
         except Exception:
@@ -185,24 +210,23 @@ class Inbox:
                 await conn.execute(update(callbacks).where(callbacks.c.id == stored.id).values(handled_at=func.now()))
         if left_alone is not None:
             self._background.start(self._apologize(*left_alone), name="transfer apology")
-        return True
+        return stored.id
 
-    async def _handle(self, conn: AsyncConnection, stored: _Stored) -> tuple[Held, CarrierCall] | None:
+    async def _handle(
+        self, conn: AsyncConnection, held: Held, stored: _Stored
+    ) -> tuple[Held, CarrierCall] | None:
         """Carry out what a callback means; the call on which somebody was left alone by a failed transfer."""
-        held = await lock_attempt(conn, stored.attempt_id)
-        if held is None:
-            return None
         callback = CARRIERS[CarrierName(held.attempt.carrier)].parse(
             stored.kind, stored.body.encode(), headers=stored.headers, received_at=stored.received_at
         )
         if callback.event is not None:
             await apply(conn, held, callback.event, check_in_s=self._settings.silent_after_s)
         if callback.price is not None and _is_about(held, callback.call):
-            await keep_price(conn, stored.attempt_id, callback.price)
+            await keep_price(conn, held.attempt.id, callback.price)
         if callback.transfer_failed is None or not _is_about(held, callback.transfer_failed):
             return None
         # Noted first: if nobody lives to apologise, the sweep ends the call.
-        await note_ending_in(conn, stored.attempt_id, Ending(end_reason=EndReason.COMPLETED))
+        await note_ending_in(conn, held.attempt.id, Ending(end_reason=EndReason.COMPLETED))
         return held, callback.transfer_failed
 
     async def _apologize(self, held: Held, call: CarrierCall) -> None:
@@ -223,7 +247,6 @@ async def _claim(conn: AsyncConnection, attempt_id: str) -> _Stored | None:
         return None
     return _Stored(
         id=row.id,
-        attempt_id=attempt_id,
         kind=row.kind,
         headers=row.headers,
         body=row.body,
@@ -232,30 +255,18 @@ async def _claim(conn: AsyncConnection, attempt_id: str) -> _Stored | None:
 
 
 def _claiming() -> ReturningUpdate[Any]:
-    """Claimed by being marked as handled: that lasts if the transaction does.
-
-    Only the first that is left can be claimed: while one process is at it, the next is not handled by another.
-    """
-    unhandled, earlier = callbacks.alias("unhandled"), callbacks.alias("earlier")
-    has_earlier = exists().where(
-        earlier.c.attempt_id == unhandled.c.attempt_id,
-        earlier.c.handled_at.is_(None),
-        earlier.c.id < unhandled.c.id,
-    )
-    first = (
-        select(unhandled.c.id)
-        .where(
-            unhandled.c.attempt_id == bindparam("attempt", type_=Text), unhandled.c.handled_at.is_(None), ~has_earlier
-        )
-        .with_for_update(skip_locked=True)
+    """Claimed by being marked as handled: that lasts if the transaction does."""
+    left = callbacks.alias("left")
+    oldest = select(func.min(left.c.id)).where(
+        left.c.attempt_id == bindparam("attempt", type_=Text), left.c.handled_at.is_(None)
     )
     columns = (callbacks.c.id, callbacks.c.kind, callbacks.c.headers, callbacks.c.body, callbacks.c.received_at)
-    claimed = update(callbacks).where(callbacks.c.id == first.scalar_subquery()).values(handled_at=func.now())
+    claimed = update(callbacks).where(callbacks.c.id == oldest.scalar_subquery()).values(handled_at=func.now())
     return claimed.returning(*columns)
 
 
 # Built once: putting them together takes as long as running them.
-_STORE = insert(callbacks).on_conflict_do_nothing()
+_STORE = insert(callbacks).on_conflict_do_nothing().returning(callbacks.c.id)
 _CLAIM = _claiming()
 _LEFT = select(callbacks.c.attempt_id).where(callbacks.c.handled_at.is_(None)).distinct().limit(LEFT_AT_ONCE)
 

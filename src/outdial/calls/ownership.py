@@ -14,7 +14,7 @@ from outdial.calls.advance import INTERRUPTED
 from outdial.calls.claim import stream_token_hash
 from outdial.calls.records import CALL_COLUMNS, CallRecord
 from outdial.calls.workers import is_dead
-from outdial.db.engine import autocommit
+from outdial.db.engine import autocommit, reading
 from outdial.db.tables import attempts, calls, turns
 from outdial.telephony.state import CallState, Ending, EndReason
 
@@ -87,6 +87,20 @@ async def renew_leases(engine: AsyncEngine, attempt_ids: Collection[str], lease:
             )
             .values(**lease.columns())
         )
+
+
+async def unattended(engine: AsyncEngine, lease: Lease) -> list[str]:
+    """Attempts whose audio the owner has opened and whose lease has run out all the same: it holds no conversation
+    of theirs, and nobody else may take them over while it lives."""
+    query = select(attempts.c.id).where(
+        attempts.c.owner == lease.owner,
+        attempts.c.state != CallState.ENDED,
+        attempts.c.stream_opened_at.is_not(None),
+        attempts.c.lease_until < func.now(),
+        attempts.c.ending.is_(None),  # else the sweep ends it
+    )
+    async with reading(engine) as conn:
+        return list((await conn.execute(query)).scalars())
 
 
 async def take_over(engine: AsyncEngine, new_owner: str, *, lease_s: float) -> bool:

@@ -179,12 +179,14 @@ async def read_held(engine: AsyncEngine, attempt_id: str) -> Held:
         return Held.of((await conn.execute(_HELD, {"attempt": attempt_id})).mappings().one())
 
 
-async def lock_attempt(conn: AsyncConnection, attempt_id: str) -> Held | None:
-    """The attempt and its call, both locked until the transaction ends; None when there is none.
+async def lock_attempt(conn: AsyncConnection, attempt_id: str, *, skip_locked: bool = False) -> Held | None:
+    """The attempt and its call, both locked until the transaction ends; None when there is none, and with
+    `skip_locked` when somebody else has them.
 
     In this order of tables everywhere. NO KEY UPDATE: who only adds rows that refer to the call need not wait.
     """
-    row = (await conn.execute(_LOCKED, {"attempt": attempt_id})).mappings().one_or_none()
+    query = _LOCKED_IF_FREE if skip_locked else _LOCKED
+    row = (await conn.execute(query, {"attempt": attempt_id})).mappings().one_or_none()
     return None if row is None else Held.of(row)
 
 
@@ -201,6 +203,7 @@ _THE_ATTEMPT = attempts.c.id == bindparam("attempt", type_=Text)
 _ATTEMPT = select(*ATTEMPT_COLUMNS).where(_THE_ATTEMPT)
 _HELD = with_call().where(_THE_ATTEMPT)
 _LOCKED = _HELD.with_for_update(of=[attempts, calls], key_share=True)
+_LOCKED_IF_FREE = _HELD.with_for_update(of=[attempts, calls], key_share=True, skip_locked=True)
 
 
 async def held(conn: AsyncConnection, query: Executable) -> list[Held]:

@@ -9,10 +9,10 @@ import logging
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import delete, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from outdial.background import Background
@@ -30,6 +30,7 @@ from outdial.telephony.state import CallState
 logger = logging.getLogger(__name__)
 
 ANSWER_S = 3.0    # how long an asker waits for the worker
+STALE_S = 5.0     # older: its asker has withdrawn it, or is gone and couldn't
 POLL_S = 0.5      # should a notification be lost
 RETRY_AFTER_S = 1
 FINISH_S = 5.0
@@ -182,7 +183,11 @@ class CommandDesk:
         async with self._engine.begin() as conn:
             taken = await conn.execute(
                 update(call_commands)
-                .where(call_commands.c.call_id.in_(list(call_ids)), call_commands.c.taken_at.is_(None))
+                .where(
+                    call_commands.c.call_id.in_(list(call_ids)),
+                    call_commands.c.taken_at.is_(None),
+                    call_commands.c.created_at > func.now() - timedelta(seconds=STALE_S),
+                )
                 .values(taken_at=datetime.now(UTC))
                 .returning(call_commands.c.id, call_commands.c.call_id, call_commands.c.kind, call_commands.c.data)
             )

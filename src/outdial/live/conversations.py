@@ -117,12 +117,13 @@ class Conversations:
         return session.media_line
 
     async def give_up(self, attempt_id: str, ending: Ending) -> None:
-        """End a call that can't be talked on (any more). What isn't reached here, the sweep ends."""
+        """End a call that can't be talked on (any more). Where the database or the carrier isn't reached, it is tried
+        again: by the sweep, or by whoever keeps the leases."""
         try:
             await note_ending(self._engine, attempt_id, ending)
             await hang_up(self._engine, self._open_carrier, attempt_id)
         except Exception:
-            logger.exception("Broken conversation not ended; the sweep will", extra={"attempt_id": attempt_id})
+            logger.exception("Broken conversation not ended; trying again later", extra={"attempt_id": attempt_id})
 
     async def aclose(self, at_most_s: float = FINISH_S) -> None:
         """End every conversation in order: the callees' carriers are told, transcripts and recordings saved."""

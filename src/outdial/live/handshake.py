@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from outdial.accounts.genuine import Genuine
 from outdial.agents.ready_agents import ReadyAgent, ReadyAgents
 from outdial.background import Background
+from outdial.calls.advance import INTERRUPTED
 from outdial.calls.ownership import Answered, Lease, take_stream
 from outdial.calls.records import read_held
 from outdial.carriers.name import CarrierName
@@ -43,13 +44,18 @@ class MediaHandshake:
         agents: ReadyAgents,
         conversations: Conversations,
         lease: Lease,
+        *,
+        starts_within_s: float = STARTS_WITHIN_S,
     ) -> None:
         self._engine = engine
         self._genuine = genuine
         self._agents = agents
         self._conversations = conversations
         self._lease = lease
+        self._starts_within_s = starts_within_s
         self._background = Background()
+        self._ending = False
+        self._awaited: dict[str, asyncio.TimerHandle] = {}  # attempts whose socket should be there any moment
 
     async def open(
         self, *, carrier: CarrierName, attempt_id: str, token: str, url: str, headers: Mapping[str, str]
@@ -79,10 +85,21 @@ class MediaHandshake:
         if agent is None:
             self._give_up(attempt_id, AGENT_NOT_READ)
             return None
+        if self._ending:
+            self._give_up(attempt_id, INTERRUPTED)
+            return None
         return self._start(carrier, answered, agent)
 
+    async def turn_away(self) -> None:
+        """Begin no conversation any more: a stream that opens from now on ends its call, so that nobody waits in
+        silence for a process that ends."""
+        self._ending = True
+        for attempt_id, lost in list(self._awaited.items()):
+            lost.cancel()
+            self._give_up(attempt_id, INTERRUPTED)
+
     async def aclose(self) -> None:
-        """Finish ending the calls whose streams were lost."""
+        """Finish ending the calls whose streams were lost or turned away."""
         await self._background.finish(FINISH_S)
 
     async def _agent(self, attempt_id: str) -> ReadyAgent | None:
@@ -98,13 +115,17 @@ class MediaHandshake:
         self, carrier: CarrierName, answered: Answered, agent: ReadyAgent
     ) -> Callable[[MediaSocket], MediaLine]:
         """Start the conversation once the socket is there; end the call if it doesn't come."""
+        attempt_id = answered.attempt_id
         lost = asyncio.get_running_loop().call_later(
-            STARTS_WITHIN_S, self._give_up, answered.attempt_id, NOT_STARTED
+            self._starts_within_s, self._give_up, attempt_id, NOT_STARTED
         )
+        self._awaited[attempt_id] = lost
 
         def start(socket: MediaSocket) -> MediaLine:
-            lost.cancel()
-            return self._conversations.start(carrier, answered, agent, socket)
+            media_line = self._conversations.start(carrier, answered, agent, socket)
+            lost.cancel()  # not before: what fails to start must be ended
+            self._awaited.pop(attempt_id, None)
+            return media_line
 
         return start
 
@@ -114,5 +135,6 @@ class MediaHandshake:
             await self._conversations.give_up(attempt_id, Ending(end_reason=EndReason.FAILED, error=NOT_STARTED))
 
     def _give_up(self, attempt_id: str, error: CallError) -> None:
+        self._awaited.pop(attempt_id, None)
         ending = Ending(end_reason=EndReason.FAILED, error=error)
         self._background.start(self._conversations.give_up(attempt_id, ending), name="ending a call without audio")

@@ -5,8 +5,9 @@ import logging
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from outdial.calls.ownership import Lease, renew_leases
-from outdial.live.conversations import Conversations
+from outdial.calls.ownership import Lease, renew_leases, unattended
+from outdial.live.conversations import BROKE, Conversations
+from outdial.telephony.state import Ending, EndReason
 
 logger = logging.getLogger(__name__)
 
@@ -15,9 +16,16 @@ async def keep_leases(engine: AsyncEngine, conversations: Conversations, lease: 
     """Until cancelled: three times in the length of a lease."""
     while True:
         await asyncio.sleep(lease.lease_s / 3)
-        if not conversations.count:
-            continue
         try:
-            await renew_leases(engine, conversations.attempt_ids, lease)
+            if conversations.count:
+                await renew_leases(engine, conversations.attempt_ids, lease)
+            await _end_unattended(engine, conversations, lease)
         except Exception:
             logger.exception("Leases not renewed; trying again")
+
+
+async def _end_unattended(engine: AsyncEngine, conversations: Conversations, lease: Lease) -> None:
+    """End calls of ours that nobody talks on: their conversation broke, or never began, while the database was away."""
+    for attempt_id in await unattended(engine, lease):
+        logger.error("Call without its conversation ended", extra={"attempt_id": attempt_id})
+        await conversations.give_up(attempt_id, Ending(end_reason=EndReason.FAILED, error=BROKE))

@@ -58,7 +58,8 @@ class News:
         async with reading(self._engine) as conn:
             records = [CallRecord.of(row) for row in (await conn.execute(query)).mappings()]
         held = {call_id: session for call_id in call_ids if (session := self._conversations.session(call_id))}
-        await self._commands.take({call_id: session.carry_out for call_id, session in held.items()})
+        if held:
+            await self._commands.take({call_id: session.carry_out for call_id, session in held.items()})
         for call in records:
             session = self._conversations.session(call.id)
             if session is None:

@@ -1,0 +1,194 @@
+"""A process that talks, put together as app.py does it, and a carrier's end of the audio."""
+
+import asyncio
+import json
+from base64 import b64encode
+from collections.abc import Callable
+from dataclasses import replace
+from hashlib import sha1
+from hmac import new as hmac
+from typing import Any
+
+from sqlalchemy import text, update
+
+from conversation.peers import Detector, Recogniser, Voice
+from outdial.accounts.genuine import Genuine
+from outdial.calls.claim import Claim
+from outdial.calls.ownership import Lease
+from outdial.carriers.name import CarrierName
+from outdial.conversation.call_facts import Engines
+from outdial.conversation.media_line import MediaLine, MediaSocket
+from outdial.db.tables import carrier_accounts
+from outdial.live.conversations import Conversations
+from outdial.live.handshake import MediaHandshake
+from outdial.media.pacer import Pacer
+from outdial.telephony.state import CallState
+from outdial.workspaces.secrets import SecretBox
+from workspace import Agents, Workspace, until
+
+AUTH_TOKEN = "12345"
+BOX = SecretBox("a key for tests")
+WORKER = "worker_talking"
+TWILIO = CarrierName("twilio")
+
+
+async def sign_with(workspace: Workspace, token: str = AUTH_TOKEN) -> None:
+    """The account's carrier signs with this token from now on."""
+    credentials = BOX.encrypt({"account_sid": "AC1", "auth_token": token})
+    async with workspace.engine.begin() as conn:
+        await conn.execute(update(carrier_accounts).values(credentials=credentials))
+
+
+class Line:
+    """The carrier's end of one media stream, and the socket it came by."""
+
+    def __init__(self) -> None:
+        self.media_line: MediaLine
+        self.sent: list[str | bytes] = []
+        self.closed_with: int | None = None
+
+    def send(self, message: str | bytes) -> None:
+        self.sent.append(message)
+
+    def close(self, code: int = 1000) -> None:
+        self.closed_with = self.closed_with or code
+
+    def starts(self) -> None:
+        media_format = {"encoding": "audio/x-mulaw", "sampleRate": 8000, "channels": 1}
+        start = {"streamSid": "MZ1", "callSid": "CA1", "mediaFormat": media_format}
+        self.media_line.received(json.dumps({"event": "start", "start": start, "streamSid": "MZ1"}))
+
+    def stops(self) -> None:
+        """The callee has hung up."""
+        self.media_line.received(json.dumps({"event": "stop", "streamSid": "MZ1"}))
+
+    def breaks(self) -> None:
+        """The network is gone."""
+        self.media_line.disconnected(orderly=False)
+
+
+class AgentsOf:
+    """Every agent holds this conversation; `fault` is what reading one comes to."""
+
+    def __init__(self, conversation: Callable[[Any], Any]) -> None:
+        self.conversation = conversation
+        self.fault: Exception | None = None
+        self.machine_action = "hang_up"
+
+    async def agent(self, agent_id: str, version: int) -> Any:
+        if self.fault is not None:
+            raise self.fault
+        agent = await Agents().agent(agent_id, version)
+        return replace(agent, run=self.conversation, machine_action=self.machine_action)
+
+
+class Talking:
+    """A process that holds conversations. Its agent talks until `done` is set, or the call ends."""
+
+    def __init__(self, workspace: Workspace, *, owner: str = WORKER, lease_s: float = 15.0) -> None:
+        self.workspace = workspace
+        self.done = asyncio.Event()
+        self.begun = asyncio.Event()
+        self.agents = AgentsOf(self.talk)
+        engines = Engines(
+            speech_to_text=Recogniser(),
+            text_to_speech=Voice(),
+            voice_activity=Detector(),  # type: ignore[arg-type]
+        )
+        self.conversations = Conversations(
+            workspace.engine, workspace.settings, workspace.open_carrier, engines, Pacer()
+        )
+        self.lease = Lease(owner=owner, lease_s=lease_s, silent_after_s=workspace.settings.silent_after_s)
+        self.handshake = self.handshake_of(self.conversations)
+
+    def handshake_of(self, conversations: Conversations, **limits: float) -> MediaHandshake:
+        genuine = Genuine(self.workspace.engine, BOX)
+        return MediaHandshake(self.workspace.engine, genuine, self.agents, conversations, self.lease, **limits)
+
+    async def talk(self, call: Any) -> None:
+        call.variables["mood"] = "good"
+        self.begun.set()
+        await self.done.wait()
+
+    async def open(
+        self,
+        claim: Claim,
+        *,
+        token: str | None = None,
+        signed_with: str = AUTH_TOKEN,
+        carrier: CarrierName = TWILIO,
+        handshake: MediaHandshake | None = None,
+    ) -> Callable[[MediaSocket], MediaLine] | None:
+        """The handshake of an attempt's stream, as its carrier makes it."""
+        token = token or claim.stream_token
+        url = f"wss://voice.example/media/{carrier}/{claim.attempt_id}/{token}"
+        signature = b64encode(hmac(signed_with.encode(), url.encode(), sha1).digest()).decode()
+        return await (handshake or self.handshake).open(
+            carrier=carrier,
+            attempt_id=claim.attempt_id,
+            token=token,
+            url=url,
+            headers={"x-twilio-signature": signature},
+        )
+
+    async def answered(self, claim: Claim) -> Line:
+        """The callee answers: the stream is open, and the agent talks."""
+        start = await self.open(claim)
+        assert start is not None
+        line = Line()
+        line.media_line = start(line)
+        line.starts()
+        async with asyncio.timeout(10):
+            await self.begun.wait()
+        return line
+
+    async def rests(self) -> None:
+        """No conversation is held (any more)."""
+        await until(lambda: _is(self.conversations.count == 0))
+
+    async def gave_up(self, claim: Claim, code: str) -> None:
+        """The carrier was asked to end the call, and why is on record."""
+
+        async def noted_and_hung_up() -> bool:
+            attempt = await self.workspace.attempt(claim.attempt_id)
+            return bool(self.workspace.carrier.hung_up) and attempt.ending is not None
+
+        await until(noted_and_hung_up)
+        ending = (await self.workspace.attempt(claim.attempt_id)).ending
+        assert (ending["end_reason"], ending["error"]["code"]) == ("failed", code)
+
+    async def aclose(self) -> None:
+        self.done.set()
+        await self.handshake.turn_away()
+        await self.conversations.aclose()
+        await self.handshake.aclose()
+
+
+async def _is(fact: bool) -> bool:
+    return fact
+
+
+async def ringing(workspace: Workspace) -> Claim:
+    """A call whose phone rings."""
+    claim = await workspace.dialed()
+    await workspace.hears(claim.attempt_id, CallState.RINGING)
+    return claim
+
+
+async def refuse(workspace: Workspace, table: str, when: str) -> None:
+    """The database is out of order for changes of this kind."""
+    async with workspace.engine.begin() as conn:
+        await conn.execute(
+            text(
+                "CREATE OR REPLACE FUNCTION fail() RETURNS trigger LANGUAGE plpgsql AS"
+                " $$ BEGIN RAISE EXCEPTION 'out of order' USING ERRCODE = '57P03'; END $$"
+            )
+        )
+        await conn.execute(
+            text(f"CREATE TRIGGER fail BEFORE UPDATE ON {table} FOR EACH ROW WHEN ({when}) EXECUTE FUNCTION fail()")
+        )
+
+
+async def accept_again(workspace: Workspace, table: str) -> None:
+    async with workspace.engine.begin() as conn:
+        await conn.execute(text(f"DROP TRIGGER fail ON {table}"))

@@ -1,0 +1,237 @@
+"""The conversations a process holds: begun, brought to their end, and what is on record of them afterwards."""
+
+import asyncio
+
+import pytest
+from sqlalchemy import text
+
+from live.talking import Line, accept_again, refuse
+from outdial.carriers.errors import CarrierUnreachable
+from outdial.live.conversations import BROKE
+from outdial.telephony.failures import FailureCode
+from outdial.telephony.state import CallState, Ending, EndReason
+from workspace import CALLEE, CALLER, until
+
+UNREACHABLE = CarrierUnreachable(FailureCode.CARRIER_UNREACHABLE, "The carrier could not be reached.")
+
+
+# -- how they end ----------------------------------------------------------------------------------------------
+
+
+async def test_an_agent_that_has_said_everything_ends_the_call(workspace, talking, claim):
+    line = await talking.answered(claim)
+    assert talking.conversations.session(claim.call_id) is not None
+    talking.done.set()
+    await talking.rests()
+    call = await workspace.call(claim.call_id)
+    assert (call.state, call.end_reason, call.holds_line) == ("ended", "completed", False)
+    assert (call.variables, call.sent_variables) == ({"mood": "good"}, {})
+    assert (workspace.settings.data_dir / call.recording).exists()
+    assert workspace.carrier.hung_up == ["CA1"]
+    assert line.closed_with == 1000
+    assert talking.conversations.session(claim.call_id) is None
+
+
+async def test_a_callee_who_hangs_up_is_not_hung_up_on(workspace, talking, claim):
+    line = await talking.answered(claim)
+    line.stops()
+    talking.done.set()
+    await talking.rests()
+    assert workspace.carrier.hung_up == []
+    assert (await workspace.call(claim.call_id)).state == "in_progress", "the carrier says when it was over"
+    await workspace.hears(claim.attempt_id, CallState.ENDED, EndReason.COMPLETED)
+    assert (await workspace.call(claim.call_id)).end_reason == "completed"
+
+
+async def test_audio_that_breaks_off_is_the_reason_also_where_the_carriers_word_comes_first(workspace, talking, claim):
+    """The agent still winds up while the carrier says "completed"."""
+    line = await talking.answered(claim)
+    line.breaks()
+
+    async def noted():
+        return (await workspace.attempt(claim.attempt_id)).ending is not None
+
+    await until(noted)
+    await workspace.hears(claim.attempt_id, CallState.ENDED, EndReason.COMPLETED)
+    talking.done.set()
+    await talking.rests()
+    call = await workspace.call(claim.call_id)
+    assert (call.end_reason, call.error["code"]) == ("failed", "audio_lost")
+
+
+async def test_an_agent_that_fails_ends_the_call_as_failed(workspace, talking, claim, caplog):
+    async def fails(call):
+        talking.begun.set()
+        raise RuntimeError("a bug in the agent")
+
+    talking.agents.conversation = fails
+    await talking.answered(claim)
+    await talking.rests()
+    call = await workspace.call(claim.call_id)
+    assert (call.end_reason, call.error["code"]) == ("failed", "agent_failed")
+    assert "Agent failed" in caplog.messages
+
+
+async def test_a_stream_that_is_opened_and_never_starts_ends_the_call(workspace, talking, claim):
+    workspace.settings = workspace.settings.model_copy(update={"stream_start_timeout_s": 0.05})
+    talking.conversations._settings = workspace.settings
+    start = await talking.open(claim)
+    line = Line()
+    line.media_line = start(line)
+    await talking.rests()
+    call = await workspace.call(claim.call_id)
+    assert (call.end_reason, call.error["code"]) == ("failed", "no_media")
+
+
+async def test_a_transferred_call_goes_on_without_us(workspace, talking, claim):
+    async def transfers(call):
+        talking.begun.set()
+        await call.transfer("+15551230009")
+
+    talking.agents.conversation = transfers
+    await talking.answered(claim)
+    await talking.rests()
+    attempt = await workspace.attempt(claim.attempt_id)
+    assert (attempt.owner, attempt.ending, workspace.carrier.hung_up) == (None, None, [])
+    assert (await workspace.call(claim.call_id)).holds_line
+
+
+async def test_a_carrier_that_does_not_hang_up_is_left_to_the_sweep(workspace, talking, claim):
+    await talking.answered(claim)
+    workspace.carrier.fault = UNREACHABLE
+    talking.done.set()
+    await talking.rests()
+    attempt = await workspace.attempt(claim.attempt_id)
+    assert (attempt.state, attempt.ending["end_reason"]) == ("in_progress", "completed")
+
+
+@pytest.mark.parametrize("direction", ["outbound", "inbound"])
+async def test_an_agent_knows_who_calls_whom(workspace, talking, claim, direction):
+    numbers = {"from_": CALLER, "to": CALLEE} if direction == "outbound" else {"from_": CALLEE, "to": CALLER}
+    await workspace.set_call(claim.call_id, direction=direction, **numbers)
+    if direction == "inbound":
+        await workspace.set_pool(used_outbound=0, used_inbound=1)
+    facts = []
+
+    async def looks(call):
+        payload = call.last_event["payload"]
+        facts.append((payload["userNumber"], payload["agentNumber"]))
+        talking.begun.set()
+
+    talking.agents.conversation = looks
+    await talking.answered(claim)
+    await talking.rests()
+    assert facts == [(CALLEE, CALLER)]
+
+
+# -- faults of our own -----------------------------------------------------------------------------------------
+
+
+async def test_a_conversation_that_breaks_before_its_first_word_ends_the_call(workspace, talking, claim, caplog):
+    await refuse(workspace, "attempts", "NEW.state = 'in_progress'")
+    start = await talking.open(claim)
+    line = Line()
+    line.media_line = start(line)
+    line.starts()
+    await talking.gave_up(claim, "internal_error")
+    await talking.rests()
+    await accept_again(workspace, "attempts")
+    assert "Conversation broke" in caplog.messages
+    assert line.closed_with == 1000
+    await workspace.hears(claim.attempt_id, CallState.ENDED, EndReason.COMPLETED)
+    call = await workspace.call(claim.call_id)
+    assert (call.end_reason, call.error["code"], call.holds_line) == ("failed", "internal_error", False)
+
+
+async def test_a_result_that_can_not_be_written_still_ends_the_call(workspace, talking, claim, caplog):
+    await talking.answered(claim)
+    await refuse(workspace, "calls", "NEW.recording IS NOT NULL")
+    talking.done.set()
+    await talking.rests()
+    await accept_again(workspace, "calls")
+    assert "Conversation broke" in caplog.messages
+    assert workspace.carrier.hung_up == ["CA1"]
+
+
+async def test_a_call_that_can_not_be_given_up_now_is_said_so(workspace, talking, claim, caplog):
+    await refuse(workspace, "attempts", "NEW.ending IS NOT NULL")
+    await talking.conversations.give_up(claim.attempt_id, Ending(end_reason=EndReason.FAILED, error=BROKE))
+    await accept_again(workspace, "attempts")
+    assert "Broken conversation not ended; trying again later" in caplog.messages
+    assert workspace.carrier.hung_up == []
+
+
+# -- the end of the process ------------------------------------------------------------------------------------
+
+
+async def test_the_end_of_the_process_ends_every_conversation(workspace, talking, claim):
+    await talking.answered(claim)
+    await talking.conversations.aclose()
+    assert talking.conversations.count == 0
+    call = await workspace.call(claim.call_id)
+    assert (call.state, call.holds_line) == ("ended", False)
+    assert call.variables == {"mood": "good"}
+    assert workspace.carrier.hung_up == ["CA1"]
+
+
+async def test_the_end_of_the_process_does_not_wait_for_ever(workspace, talking, claim):
+    """What is cut is on record: whoever takes the call over ends it as interrupted."""
+    await talking.answered(claim)
+    async with workspace.engine.begin() as conn:
+        await conn.execute(text("LOCK TABLE attempts IN SHARE MODE"))
+        await talking.conversations.aclose(at_most_s=0.2)
+        assert talking.conversations.count == 0
+    assert (await workspace.attempt(claim.attempt_id)).state == "in_progress"
+
+
+# -- attempts of one call --------------------------------------------------------------------------------------
+
+
+async def test_the_end_of_an_earlier_attempt_does_not_end_the_next_ones_conversation(workspace, talking, claim):
+    """An agent may go on with work of its own after its call, and the retry comes within that."""
+    retry = {"max_attempts": 2, "on": ["failed", "completed"], "delays_s": [0]}
+    await workspace.set_call(claim.call_id, retry=retry)
+    first_may_end = asyncio.Event()
+
+    async def goes_on(call):
+        talking.begun.set()
+        await asyncio.shield(first_may_end.wait())
+
+    talking.agents.conversation = goes_on
+    line = await talking.answered(claim)
+    line.stops()
+    await workspace.hears(claim.attempt_id, CallState.ENDED, EndReason.COMPLETED)
+    (second,) = await workspace.claim()
+    await workspace.dial(second)
+    talking.begun.clear()
+    talking.agents.conversation = talking.talk
+    await talking.answered(second)
+    assert talking.conversations.attempt_ids == [second.attempt_id]
+    first_may_end.set()
+    tasks = talking.conversations._tasks
+    await until(lambda: one_is_left(tasks))
+    assert talking.conversations.attempt_ids == [second.attempt_id]
+
+
+async def one_is_left(tasks):
+    return len(tasks) == 1
+
+
+# -- who answered ----------------------------------------------------------------------------------------------
+
+
+async def test_a_verdict_that_does_not_come_in_time_is_unknown(workspace, talking):
+    claim = await workspace.dialed(detection={"on_machine": "continue", "max_wait_s": 1})
+    await talking.answered(claim)
+
+    async def judged():
+        return (await workspace.call(claim.call_id)).answered_by is not None
+
+    await until(judged)
+    answered_by = (await workspace.call(claim.call_id)).answered_by
+    assert (answered_by["category"], answered_by["evidence"]) == ("unknown", ["deadline"])
+
+
+async def test_without_detection_there_is_no_verdict_to_wait_for(workspace, talking, claim):
+    await talking.answered(claim)
+    assert talking.conversations.session(claim.call_id).max_wait_s is None
