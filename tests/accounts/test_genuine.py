@@ -4,6 +4,7 @@ from base64 import b64encode
 from datetime import UTC, datetime
 from hashlib import sha1, sha256
 from hmac import new as hmac
+from typing import ClassVar
 from urllib.parse import parse_qsl, urlencode
 
 import jwt
@@ -26,7 +27,7 @@ class Twilio:
     """Signs the URL and the fields of a form."""
 
     name = CarrierName("twilio")
-    credentials = {"account_sid": "AC1", "auth_token": "the account's token, twilio"}
+    credentials: ClassVar = {"account_sid": "AC1", "auth_token": "the account's token, twilio"}
     body = urlencode({"CallSid": "CA1", "CallStatus": "ringing"}).encode()
     signs_streams = True
 
@@ -40,7 +41,7 @@ class Vonage:
     """Signs a token with the hash of the body in it."""
 
     name = CarrierName("vonage")
-    credentials = {
+    credentials: ClassVar = {
         "api_key": "key1", "api_secret": "secret", "signature_secret": "the account's signature secret, vonage",
     }  # fmt: skip
     body = b'{"uuid": "1", "status": "ringing"}'
@@ -57,7 +58,7 @@ class Telnyx:
 
     name = CarrierName("telnyx")
     keys = Ed25519PrivateKey.from_private_bytes(bytes(32))
-    credentials = {"api_key": "KEY1", "public_key": b64encode(keys.public_key().public_bytes_raw()).decode()}
+    credentials: ClassVar = {"api_key": "KEY1", "public_key": b64encode(keys.public_key().public_bytes_raw()).decode()}
     body = b'{"data": {"id": "1", "event_type": "call.initiated"}}'
     signs_streams = False
 

@@ -26,6 +26,6 @@ def downgrade() -> None:
     op.create_index("ix_callbacks_unhandled", "callbacks", ["id"], postgresql_where=UNHANDLED)
     op.drop_index("ix_calls_due", "calls")
     op.add_column("calls", sa.Column("priority", sa.Integer(), server_default="0", nullable=False))
-    first_things_first: list[str | sa.ColumnElement[int]] = ["workspace_id", sa.literal_column("priority DESC"), "due_at", "id"]
-    op.create_index("ix_calls_due", "calls", first_things_first, postgresql_where=QUEUED)
+    columns: list[str | sa.ColumnElement[int]] = ["workspace_id", sa.literal_column("priority DESC"), "due_at", "id"]
+    op.create_index("ix_calls_due", "calls", columns, postgresql_where=QUEUED)
     op.create_index("ix_calls_next_due", "calls", ["workspace_id", "due_at"], postgresql_where=QUEUED)
