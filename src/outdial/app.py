@@ -19,7 +19,7 @@ from outdial.agents.previews import Previews
 from outdial.agents.ready_agents import ReadyAgents
 from outdial.api.app import create_api
 from outdial.api.callbacks import callbacks_router
-from outdial.api.media_socket import Start
+from outdial.api.media_socket import Handshake, Start
 from outdial.api.server import HttpServer, listen
 from outdial.api.services import Services
 from outdial.callbacks.inbox import Inbox
@@ -216,9 +216,6 @@ def _dispatch(shared: Shared) -> list[Part]:
     dispatcher = Dispatcher(engine, settings, notifications, open_carrier, shared.agents, owner=owner)
     sweep = Sweep(engine, settings, notifications, open_carrier, owner=owner, taken_over=shared.taken_over.tell)
     return [Part(name="dispatcher", run=dispatcher.run), Part(name="sweep", run=sweep.run)]
-
-
-Handshake = Callable[[str, Mapping[str, str]], Awaitable[Start | None]]
 
 
 def _media(shared: Shared) -> tuple[list[Part], list[Part], Handshake]:

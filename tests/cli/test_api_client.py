@@ -6,7 +6,7 @@ import httpx
 import pytest
 from httpx_sse import EventSource
 
-from outdial.cli.api_client import ApiClient, Event, read_events
+from outdial.cli.api_client import ApiClient, StreamedEvent, read_events
 from outdial.cli.failures import CommandFailed
 
 CALL = {"id": "call_1", "state": "ended", "end_reason": "completed"}
@@ -15,7 +15,7 @@ CALL = {"id": "call_1", "state": "ended", "end_reason": "completed"}
 EVENT_STREAM = {"content-type": "text/event-stream"}
 
 
-async def read(*lines: str) -> list[Event]:
+async def read(*lines: str) -> list[StreamedEvent]:
     response = httpx.Response(200, text="".join(f"{line}\n" for line in lines), headers=EVENT_STREAM)
     return [event async for event in read_events(EventSource(response))]
 
@@ -34,12 +34,12 @@ def event(id_: int, type_: str, **data: object) -> str:
 
 async def test_events_are_read_with_id_type_and_data():
     given = ("id: 7", "event: state", 'data: {"state":', 'data: "ringing"}', "")
-    assert await read(*given) == [Event(id="7", type="state", data={"state": "ringing"})]
+    assert await read(*given) == [StreamedEvent(id="7", type="state", data={"state": "ringing"})]
 
 
 @pytest.mark.parametrize("nothing", [(": still here", ""), ("data: [1]", ""), ("data: {", ""), ("",), ()])
 async def test_keep_alives_and_what_is_no_object_are_skipped(nothing):
-    assert await read(*nothing, "data: {}", "") == [Event(type="message", data={})]
+    assert await read(*nothing, "data: {}", "") == [StreamedEvent(type="message", data={})]
 
 
 async def test_following_goes_on_after_the_last_event_when_the_connection_breaks():
@@ -48,7 +48,7 @@ async def test_following_goes_on_after_the_last_event_when_the_connection_breaks
     def handler(request: httpx.Request) -> httpx.Response:
         if not request.url.path.endswith("/events"):
             return httpx.Response(200, json={**CALL, "state": "ringing"})
-        asked.append(request.headers.get("Last-Event-ID"))
+        asked.append(request.headers.get("Last-StreamedEvent-ID"))
         match len(asked):
             case 1:
                 return stream(event(1, "state", state="dialing"), event(2, "state", state="ringing"))
@@ -57,7 +57,7 @@ async def test_following_goes_on_after_the_last_event_when_the_connection_breaks
             case _:
                 return stream(event(3, "state", state="ended", end_reason="busy"))
 
-    told: list[Event] = []
+    told: list[StreamedEvent] = []
     await client(handler).follow("call_1", told.append)
     assert [e.id for e in told] == ["1", "2", "3"]
     assert asked == [None, "2", "2"]
@@ -83,7 +83,7 @@ async def test_stopping_hangs_up_and_waits_for_the_end():
                 hung_up.set()
         return httpx.Response(200, json=CALL)
 
-    told: list[Event] = []
+    told: list[StreamedEvent] = []
     async with asyncio.timeout(10):
         assert await client(handler).place_and_follow("num_1", {}, told.append, stop) == CALL
     assert [e.type for e in told] == ["placed", "state", "state"]

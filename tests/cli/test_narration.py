@@ -3,11 +3,11 @@ import json
 
 from rich.console import Console
 
-from outdial.cli.api_client import Event
+from outdial.cli.api_client import StreamedEvent
 from outdial.cli.narration import Story, tell_json
 
 
-def story(*events: Event) -> list[str]:
+def story(*events: StreamedEvent) -> list[str]:
     """The printed lines, without their times."""
     output = io.StringIO()
     tell = Story(Console(file=output, width=200))
@@ -16,18 +16,18 @@ def story(*events: Event) -> list[str]:
     return [line[10:] for line in output.getvalue().splitlines()]
 
 
-def turn(seq: int, speaker: str, text: str, **more: object) -> Event:
-    return Event(type="transcript", data={"seq": seq, "speaker": speaker, "text": text, "interrupted": False, **more})
+def turn(seq: int, speaker: str, text: str, **more: object) -> StreamedEvent:
+    return StreamedEvent(type="transcript", data={"seq": seq, "speaker": speaker, "text": text, "interrupted": False, **more})
 
 
 def test_a_call_reads_like_a_play():
     assert story(
-        Event(type="placed", data={"call_id": "call_1"}),
-        Event(type="state", data={"state": "ringing"}),
-        Event(type="answered_by", data={"category": "human", "evidence": ["twilio:human"]}),
+        StreamedEvent(type="placed", data={"call_id": "call_1"}),
+        StreamedEvent(type="state", data={"state": "ringing"}),
+        StreamedEvent(type="answered_by", data={"category": "human", "evidence": ["twilio:human"]}),
         turn(0, "agent", "Hello Jane."),
         turn(1, "callee", "Hi."),
-        Event(type="state", data={"state": "ended", "end_reason": "no_answer"}),
+        StreamedEvent(type="state", data={"state": "ended", "end_reason": "no_answer"}),
     ) == [
         "── accepted as call_1",
         "── ringing",
@@ -55,10 +55,10 @@ def test_an_interruption_says_how_far_the_agent_came():
 
 def test_a_failure_is_told_with_our_word_and_the_carriers_code():
     error = {"code": "number_invalid", "message": "This isn't a phone number.", "carrier_code": "21217"}
-    [line] = story(Event(type="state", data={"state": "ended", "end_reason": "failed", "error": error}))
+    [line] = story(StreamedEvent(type="state", data={"state": "ended", "end_reason": "failed", "error": error}))
     assert line == "── ended: failed (This isn't a phone number. [number_invalid, 21217])"
     error = {"code": "no_media", "message": "No audio came.", "carrier_code": None}
-    [line] = story(Event(type="state", data={"state": "ended", "end_reason": "failed", "error": error}))
+    [line] = story(StreamedEvent(type="state", data={"state": "ended", "end_reason": "failed", "error": error}))
     assert line == "── ended: failed (No audio came. [no_media])"
 
 
@@ -67,9 +67,9 @@ def test_words_of_a_callee_are_never_taken_for_markup():
 
 
 def test_unknown_events_are_left_out():
-    assert story(Event(type="something_new", data={})) == []
+    assert story(StreamedEvent(type="something_new", data={})) == []
 
 
 def test_json_lines_keep_the_type_of_the_event(capsys):
-    tell_json(Event(type="state", data={"state": "ringing", "event": "not this"}))
+    tell_json(StreamedEvent(type="state", data={"state": "ringing", "event": "not this"}))
     assert json.loads(capsys.readouterr().out) == {"event": "state", "state": "ringing"}

@@ -19,7 +19,7 @@ HANG_UP_WAIT_S = 15.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Event:
+class StreamedEvent:
     """One entry of a call's feed; `id` is where to go on reading after a lost connection."""
 
     type: str
@@ -31,7 +31,7 @@ class Event:
         return self.type == "state" and self.data.get("state") == "ended"
 
 
-Tell = Callable[[Event], None]
+Tell = Callable[[StreamedEvent], None]
 
 
 class ApiClient:
@@ -68,7 +68,7 @@ class ApiClient:
     ) -> dict[str, Any]:
         """Place a call, tell every event of it, and return the call as it ended. `stop` hangs up."""
         placed = await self.place_call(number_id, body)
-        tell(Event(type="placed", data=placed))
+        tell(StreamedEvent(type="placed", data=placed))
         call_id = str(placed["call_id"])
         following = asyncio.create_task(self.follow(call_id, tell))
         stopping = asyncio.create_task(stop.wait())
@@ -111,9 +111,9 @@ class ApiClient:
                 # A stream that was closed early is opened again, unless the call has ended meanwhile.
                 ended = ended or (await self.get_call(call_id))["state"] == "ended"
 
-    async def _stream(self, call_id: str, last_id: str | None) -> AsyncGenerator[Event, None]:
+    async def _stream(self, call_id: str, last_id: str | None) -> AsyncGenerator[StreamedEvent, None]:
         """The events of one connection, until it is closed."""
-        headers = {"Last-Event-ID": last_id} if last_id else {}
+        headers = {"Last-StreamedEvent-ID": last_id} if last_id else {}
         async with aconnect_sse(self._http, "GET", f"/v1/calls/{call_id}/events", headers=headers) as source:
             await _raise_for_problem(source.response)
             if source.response.status_code == 204:  # nothing is left to tell
@@ -132,7 +132,7 @@ class ApiClient:
         return body if isinstance(body, dict) else {}
 
 
-async def read_events(source: EventSource) -> AsyncGenerator[Event, None]:
+async def read_events(source: EventSource) -> AsyncGenerator[StreamedEvent, None]:
     """Server-sent events whose data are JSON objects; others (keep-alives) are skipped.
 
     Raises CommandFailed for what is no stream of events.
@@ -145,7 +145,7 @@ async def read_events(source: EventSource) -> AsyncGenerator[Event, None]:
                 except ValueError:
                     continue
                 if isinstance(data, dict):
-                    yield Event(type=event.event, data=data, id=event.id or None)
+                    yield StreamedEvent(type=event.event, data=data, id=event.id or None)
     except SSEError:
         raise CommandFailed("this is not an Outdial server (no stream of events); check --api-url") from None
 

@@ -7,7 +7,7 @@ from typing import Any, Protocol
 from rich.console import Console
 from rich.text import Text
 
-from outdial.cli.api_client import Event
+from outdial.cli.api_client import StreamedEvent
 from outdial.cli.output import print_json
 
 STATES = {
@@ -21,10 +21,10 @@ SPEAKERS = {"agent": ("Agent", "cyan"), "callee": ("Callee", "yellow")}
 
 
 class Narrator(Protocol):
-    def __call__(self, event: Event) -> None: ...
+    def __call__(self, event: StreamedEvent) -> None: ...
 
 
-def tell_json(event: Event) -> None:
+def tell_json(event: StreamedEvent) -> None:
     """{"event": type, …the event's data} on one line of stdout."""
     print_json({"event": event.type, **{name: value for name, value in event.data.items() if name != "event"}})
 
@@ -37,7 +37,7 @@ class Story:
         self._began = time.monotonic()
         self._spoken: dict[int, str] = {}  # what was printed of each turn
 
-    def __call__(self, event: Event) -> None:
+    def __call__(self, event: StreamedEvent) -> None:
         data = event.data
         match event.type:
             case "placed":

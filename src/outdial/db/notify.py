@@ -16,7 +16,7 @@ from outdial.repeating import Pauses
 
 logger = logging.getLogger(__name__)
 
-Callback = Callable[[str], None]
+Listener = Callable[[str], None]
 
 HEARTBEAT_S = 30.0  # a silent connection is asked whether it still lives
 RECONNECT = Pauses(first_s=0.1, longest_s=10.0)
@@ -31,7 +31,7 @@ class Notifications:
 
     def __init__(self, url: str) -> None:
         self._url = connection_url(url)
-        self._callbacks: dict[str, list[Callback]] = {}
+        self._callbacks: dict[str, list[Listener]] = {}
         self._new_channel = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         self._listening: set[str] = set()
@@ -52,7 +52,7 @@ class Notifications:
         """Whether every channel subscribed to is being listened to right now."""
         return bool(self._callbacks) and self._listening >= self._callbacks.keys()
 
-    def subscribe(self, channel: str, callback: Callback) -> Callable[[], None]:
+    def subscribe(self, channel: str, callback: Listener) -> Callable[[], None]:
         """Call `callback` with each payload on `channel`; the result ends that."""
         self._callbacks.setdefault(channel, []).append(callback)
         if channel not in self._listening:
