@@ -17,7 +17,8 @@ def story(*events: StreamedEvent) -> list[str]:
 
 
 def turn(seq: int, speaker: str, text: str, **more: object) -> StreamedEvent:
-    return StreamedEvent(type="transcript", data={"seq": seq, "speaker": speaker, "text": text, "interrupted": False, **more})
+    data = {"seq": seq, "speaker": speaker, "text": text, "interrupted": False, **more}
+    return StreamedEvent(type="transcript", data=data)
 
 
 def test_a_call_reads_like_a_play():
