@@ -17,7 +17,7 @@ from outdial.accounts.clients import Accounts
 from outdial.accounts.genuine import Genuine
 from outdial.agents.previews import Previews
 from outdial.agents.ready_agents import ReadyAgents
-from outdial.api.app import create_api
+from outdial.api.app import create_api, create_health
 from outdial.api.callbacks import callbacks_router
 from outdial.api.media_socket import Handshake, Start
 from outdial.api.server import HttpServer, listen
@@ -202,8 +202,9 @@ def _parts(
     """The parts of a process in the order in which they end, and its HTTP server."""
     dispatch = _dispatch(shared) if Role.DISPATCH in roles else []
     media, streams, handshake = _media(shared) if Role.MEDIA in roles else ([], [], _no_media)
-    api = create_api(services)
-    pages, callbacks = _api(shared, services, api) if Role.API in roles else ([], [])
+    serves_api = Role.API in roles
+    api = create_api(services) if serves_api else create_health(services)
+    pages, callbacks = _api(shared, services, api) if serves_api else ([], [])
     server = HttpServer(api, handshake, shared.settings)
     http = Part(name="http server", run=lambda: server.serve([listener]), stop=server.stop)
     worker = Part(name="worker lock", run=shared.worker.watch)

@@ -1,11 +1,10 @@
 import asyncio
 import time
-from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from sqlalchemy import select, text
+from sqlalchemy import text
 
 from outdial.calls.dial_outcome import MAX_DEFERRALS
 from outdial.calls.records import DetectionWanted
@@ -17,9 +16,7 @@ from outdial.carriers.errors import (
     CarrierUnreachable,
 )
 from outdial.db.notify import Notifications
-from outdial.db.tables import calls
 from outdial.dispatch.dialing import detection_for, dial
-from outdial.dispatch.dispatcher import Dispatcher
 from outdial.telephony.failures import FailureCode
 from outdial.telephony.state import CallState, EndReason
 from workspace import CALLEE, CALLER, Agents, until
@@ -274,152 +271,6 @@ async def test_what_the_carrier_said_is_written_down_however_often_the_database_
 
 
 # -- the dispatcher ------------------------------------------------------------------------------------------
-
-
-@asynccontextmanager
-async def dispatching(workspace, database_url, *, open_carrier=None, agents=None):
-    async with Notifications(database_url) as notifications:
-        dispatcher = Dispatcher(
-            workspace.engine,
-            workspace.settings,
-            notifications,
-            open_carrier or workspace.open_carrier,
-            agents or Agents(),
-            owner="worker_1",
-        )
-        running = asyncio.create_task(dispatcher.run())
-        try:
-            yield running
-        finally:
-            running.cancel()
-            await asyncio.gather(running, return_exceptions=True)
-
-
-def all_calls_are(workspace, state):
-    async def check():
-        async with workspace.engine.connect() as conn:
-            return set((await conn.execute(select(calls.c.state))).scalars()) == {state}
-
-    return check
-
-
-async def test_calls_that_waited_before_the_start_are_dialled(workspace, database_url):
-    await workspace.queue()
-    async with dispatching(workspace, database_url):
-        await until(lambda: has_dialed(workspace, 1))
-
-
-async def has_dialed(workspace, times):
-    return len(workspace.carrier.dialed) == times
-
-
-async def test_a_new_call_is_dialled_at_its_notification(workspace, database_url):
-    async with dispatching(workspace, database_url):
-        await asyncio.sleep(0.1)
-        await workspace.queue()
-        await workspace.tell("outdial_queue", workspace.id)
-        await until(lambda: has_dialed(workspace, 1))
-
-
-async def test_a_call_is_dialled_when_its_time_has_come(workspace, database_url):
-    await workspace.queue(due_at=datetime.now(UTC) + timedelta(seconds=0.3))
-    async with dispatching(workspace, database_url):
-        await until(lambda: has_dialed(workspace, 1))
-
-
-async def test_a_queue_longer_than_the_lines_is_worked_through(make_workspace, database_url):
-    workspace = await make_workspace(lines=2)
-
-    async def ends(request, carrier_call_id):
-        await workspace.hears(request.ref, CallState.ENDED, EndReason.BUSY, carrier_call_id=carrier_call_id)
-
-    workspace.carrier.before_reply = ends
-    for _ in range(9):
-        await workspace.queue()
-    async with dispatching(workspace, database_url):
-        await until(all_calls_are(workspace, "ended"))
-    assert len(workspace.carrier.dialed) == 9
-
-
-async def test_a_call_whose_notification_was_lost_is_found_by_looking(workspace, database_url):
-    workspace.settings = workspace.settings.model_copy(update={"sweep_every_s": 0.1})
-    async with dispatching(workspace, database_url):
-        await asyncio.sleep(0.1)
-        await workspace.queue()
-        await until(lambda: has_dialed(workspace, 1))
-
-
-async def test_an_account_that_can_not_be_opened_fails_the_call(workspace, database_url):
-    async def removed(account_id):
-        raise CarrierRefused(FailureCode.ACCOUNT_REMOVED, "The carrier account of this number was removed.")
-
-    await workspace.queue()
-    async with dispatching(workspace, database_url, open_carrier=removed):
-        await until(all_calls_are(workspace, "ended"))
-    assert (await workspace.pool()).used_outbound == 0
-
-
-async def test_a_call_whose_agent_can_not_be_read_waits_without_a_line(workspace, database_url, caplog):
-    class NoAgents:
-        async def agent(self, agent_id, version):
-            raise LookupError("agent version not found")
-
-    call_id = await workspace.queue()
-    async with dispatching(workspace, database_url, agents=NoAgents()):
-
-        async def deferred():
-            return (await workspace.call(call_id)).deferrals == 1
-
-        await until(deferred)
-    assert workspace.carrier.dialed == []
-    assert "Dial not prepared" in caplog.messages
-
-
-async def test_at_the_end_dials_under_way_are_finished(workspace, database_url):
-    asked, may_reply = asyncio.Event(), asyncio.Event()
-
-    async def waits(request, carrier_call_id):
-        asked.set()
-        await may_reply.wait()
-
-    workspace.carrier.before_reply = waits
-    call_id = await workspace.queue()
-    async with dispatching(workspace, database_url) as running, asyncio.timeout(10):
-        await asked.wait()
-        running.cancel()
-        await asyncio.sleep(0.05)
-        assert not running.done()
-        may_reply.set()
-        await asyncio.wait({running})
-    (attempt,) = await workspace.attempts(call_id)
-    assert attempt.carrier_call_id == "CA1"
-
-
-@pytest.mark.parametrize("turns", range(0, 60, 6))
-async def test_whenever_it_is_stopped_what_it_has_claimed_is_dialled(workspace, database_url, turns):
-    """Cancelled between the claim's commit and the dial, it must not forget what it took."""
-    for _ in range(2):
-        await workspace.queue()
-    async with dispatching(workspace, database_url) as running:
-        for _ in range(turns):
-            await asyncio.sleep(0)
-        await asyncio.sleep(turns / 3000)
-        running.cancel()
-        await asyncio.wait({running})
-    assert len(workspace.carrier.dialed) == (await workspace.pool()).used_outbound
-
-
-async def test_a_database_that_is_away_does_not_end_the_dispatcher(workspace, database_url, caplog):
-    workspace.settings = workspace.settings.model_copy(update={"sweep_every_s": 0.1})
-    async with workspace.engine.begin() as conn:
-        await conn.execute(text("ALTER TABLE pools RENAME TO pools_away"))
-    async with dispatching(workspace, database_url) as running:
-        await until(lambda: logged(caplog, "Queues not read; trying again"))
-        assert not running.done()
-        async with workspace.engine.begin() as conn:
-            await conn.execute(text("ALTER TABLE pools_away RENAME TO pools"))
-        await workspace.queue()
-        await until(lambda: has_dialed(workspace, 1))
 
 
 async def logged(caplog, message):

@@ -70,3 +70,12 @@ def create_api(services: Services) -> FastAPI:
     app.include_router(reference.router)
     complete_document(app, routers)
     return app
+
+
+def create_health(services: Services) -> FastAPI:
+    """All that a process answers that serves no API."""
+    app = FastAPI(title="Outdial", version=__version__, docs_url=None, redoc_url=None, openapi_url=None)
+    app.state.services = services
+    problems.install(app)
+    app.include_router(health.router)
+    return app

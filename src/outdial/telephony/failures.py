@@ -91,6 +91,11 @@ class CallError:
 
     @classmethod
     def from_json(cls, stored: Mapping[str, Any]) -> Self:
+        """Also of what another version has stored, perhaps with a code that isn't listed here."""
+        try:
+            code = FailureCode(str(stored.get("code")))
+        except ValueError:
+            code = FailureCode.NOT_CONNECTED
         return cls(
-            code=FailureCode(stored["code"]), message=stored["message"], carrier_code=stored.get("carrier_code")
+            code=code, message=stored.get("message") or code.meaning, carrier_code=stored.get("carrier_code")
         )

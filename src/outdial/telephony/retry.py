@@ -28,6 +28,6 @@ class Retry:
     def from_json(cls, stored: Mapping[str, Any]) -> Self:
         return cls(
             max_attempts=stored["max_attempts"],
-            on=frozenset(EndReason(reason) for reason in stored["on"]),
-            delays_s=tuple(stored["delays_s"]),
+            on=frozenset(reason for reason in EndReason if reason in stored["on"]),
+            delays_s=tuple(stored.get("delays_s") or ()),
         )

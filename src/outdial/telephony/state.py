@@ -82,7 +82,7 @@ class Ending:
 
     @classmethod
     def from_json(cls, stored: Mapping[str, Any]) -> Self:
-        error = stored["error"]
+        error = stored.get("error")
         return cls(end_reason=EndReason(stored["end_reason"]), error=CallError.from_json(error) if error else None)
 
 

@@ -1,0 +1,72 @@
+"""Which of several verdicts wins. Through the database: tests/calls/test_advance.py."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from outdial.telephony.verdict import AnsweredBy, Verdict, WhoAnswered, revised
+
+ANSWERED_AT = datetime(2026, 1, 1, 12, tzinfo=UTC)
+HUMAN, MACHINE, FAX, UNKNOWN = AnsweredBy.HUMAN, AnsweredBy.MACHINE, AnsweredBy.FAX, AnsweredBy.UNKNOWN
+
+
+def verdict(answered_by=MACHINE, *, after_s=2.0, **facts):
+    return Verdict(answered_by=answered_by, at=ANSWERED_AT + timedelta(seconds=after_s), **facts)
+
+
+def known(category, **facts):
+    return WhoAnswered(category=category, **facts)
+
+
+def test_the_first_verdict_is_held_with_its_time_after_the_answer():
+    first = revised(None, verdict(evidence=("beep",), confidence=0.7, after_s=1.84), ANSWERED_AT)
+    assert first == known(MACHINE, evidence=("beep",), confidence=0.7, after_answer_ms=1840)
+
+
+@pytest.mark.parametrize(
+    ("facts", "answered_at", "after_answer_ms"),
+    [
+        ({"detection_ms": 900}, ANSWERED_AT, 900),  # the carrier's own measure first
+        ({"after_s": -1.0}, ANSWERED_AT, 0),        # clocks differ
+        ({}, None, None),                           # nobody has told of the answer yet
+        ({"detection_ms": 0}, None, 0),
+    ],
+)
+def test_how_long_after_the_answer(facts, answered_at, after_answer_ms):
+    assert revised(None, verdict(**facts), answered_at).after_answer_ms == after_answer_ms
+
+
+@pytest.mark.parametrize("first", [HUMAN, MACHINE, FAX])
+@pytest.mark.parametrize("later", list(AnsweredBy))
+def test_a_verdict_that_says_something_stays(first, later):
+    assert revised(known(first), verdict(later), ANSWERED_AT) is None
+
+
+@pytest.mark.parametrize("later", [HUMAN, MACHINE, FAX])
+def test_anything_is_more_than_unknown(later):
+    assert revised(known(UNKNOWN, evidence=("deadline",)), verdict(later), ANSWERED_AT).category is later
+    assert revised(known(UNKNOWN), verdict(UNKNOWN), ANSWERED_AT) is None
+
+
+def test_that_a_message_can_be_left_now_is_added_once():
+    first = known(MACHINE, evidence=("greeting",), after_answer_ms=900)
+    later = verdict(message_end=True, evidence=("beep", "greeting"), detection_ms=4000)
+    second = revised(first, later, ANSWERED_AT)
+    assert second == known(MACHINE, evidence=("greeting", "beep"), after_answer_ms=900, message_end=True)
+    assert revised(second, later, ANSWERED_AT) is None
+    assert revised(known(HUMAN), later, ANSWERED_AT) is None
+
+
+@pytest.mark.parametrize(
+    "held",
+    [
+        known(UNKNOWN),
+        known(MACHINE, evidence=("beep", "greeting"), confidence=0.5, after_answer_ms=1, message_end=True),
+    ],
+)
+def test_what_is_held_is_stored_and_read(held):
+    assert WhoAnswered.from_json(held.to_json()) == held
+
+
+def test_less_is_read_as_well():
+    assert WhoAnswered.from_json({"category": "fax"}) == known(FAX)

@@ -1,0 +1,95 @@
+"""A process with some of its roles: what it answers, and that it ends in order."""
+
+import asyncio
+import logging
+
+import httpx
+import psycopg
+import pytest
+from sqlalchemy import select
+from websockets.asyncio.client import connect
+from websockets.exceptions import InvalidStatus
+
+from conversation.peers import Recogniser, Voice
+from outdial.app import ROLES, Role, Speech, running
+from outdial.calls.workers import WorkerLost, is_dead
+from outdial.db.tables import workers
+from outdial.settings import Settings
+from workspace import until
+
+
+@pytest.fixture
+def settings(tmp_path, database_url) -> Settings:
+    return Settings(data_dir=tmp_path, database_url=database_url, port=0)
+
+
+def speech() -> Speech:
+    return Speech(to_text=Recogniser(), from_text=Voice())
+
+
+def roles_of(*roles: Role):
+    return pytest.param(frozenset(roles), id=" and ".join(sorted(roles)) or "none")
+
+
+@pytest.mark.parametrize(
+    "roles",
+    [
+        roles_of(*ROLES),
+        roles_of(Role.API),
+        roles_of(Role.DISPATCH),
+        roles_of(Role.MEDIA),
+        roles_of(Role.API, Role.MEDIA),
+    ],
+)
+async def test_a_process_serves_its_roles_and_nothing_else_and_leaves_nothing_behind(settings, engine, roles, caplog):
+    caplog.set_level(logging.WARNING)
+    before = asyncio.all_tasks()
+    async with running(settings, roles=roles, speech=speech()) as outdial, httpx.AsyncClient() as http:
+
+        async def status(path, method="GET"):
+            return (await http.request(method, outdial.base_url + path)).status_code
+
+        assert (await status("/healthz"), await status("/readyz")) == (200, 200)
+        serves = Role.API in roles
+        assert await status("/v1/me") == (401 if serves else 404)
+        assert await status("/openapi.json") == (200 if serves else 404)
+        assert await status("/callbacks/twilio/att_unknown/status", "POST") == 404
+        assert await status("/sign-in") == (200 if serves else 404)
+        with pytest.raises(InvalidStatus) as refused:
+            await connect(outdial.base_url.replace("http", "ws") + "/media/twilio/att_unknown/token")
+        assert refused.value.response.status_code == 403
+        async with engine.connect() as conn:
+            (worker_id,) = (await conn.execute(select(workers.c.id))).scalars()
+            assert not await is_dead(conn, worker_id)
+    assert asyncio.all_tasks() == before
+    async with engine.connect() as conn:
+        assert await is_dead(conn, worker_id), "whoever takes over need not wait"
+    with pytest.raises(httpx.ConnectError):
+        async with httpx.AsyncClient() as http:
+            await http.get(outdial.base_url + "/healthz")
+    assert [record.message for record in caplog.records if record.levelno >= logging.ERROR] == []
+
+
+async def test_only_a_process_that_dials_dials(settings, workspace):
+    call_id = await workspace.queue()
+
+    async def taken():
+        return bool(await workspace.events(call_id, "state"))
+
+    async with running(settings, roles={Role.API, Role.MEDIA}, speech=speech()) as outdial:
+        async with httpx.AsyncClient() as http:
+            await http.get(outdial.base_url + "/readyz")
+        assert not await taken()
+        async with running(settings, roles={Role.DISPATCH}, speech=speech()):
+            await until(taken)
+
+
+async def test_a_part_that_breaks_takes_the_process_down_whole(settings, engine, caplog):
+    before = asyncio.all_tasks()
+    with pytest.raises(ExceptionGroup) as broke:  # noqa: PT012 - it breaks while it serves
+        async with running(settings, speech=speech()):
+            async with await psycopg.AsyncConnection.connect(str(settings.database_url.get_secret_value())) as conn:
+                await conn.execute("SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory'")
+            await asyncio.Event().wait()
+    assert broke.group_contains(WorkerLost)
+    assert asyncio.all_tasks() == before
