@@ -24,6 +24,20 @@ def test_without_a_word_it_looks_at_everything_after_a_while():
     assert virtual_time.run(main()) == ({""}, 5.0)
 
 
+def test_it_looks_at_everything_now_and_then_also_where_there_is_always_something_told():
+    """Of a busy process: what another left behind would never be seen."""
+
+    async def main():
+        wake, loop = Wake(), asyncio.get_running_loop()
+        for second in range(1, 13):
+            loop.call_later(second, wake.tell, "busy")
+        return [await wake.wait(5) for _ in range(12)], loop.time()
+
+    told, ended = virtual_time.run(main())
+    assert ended == 12.0
+    assert [second for second, each in enumerate(told, 1) if "" in each] == [5, 10]
+
+
 def test_what_is_told_while_somebody_looks_is_not_lost():
     async def main():
         wake = Wake()

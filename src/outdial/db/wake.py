@@ -11,7 +11,8 @@ from outdial.db.notify import Notifications
 class Wake:
     """What a loop has to look at next. Told of several things between two looks, it hands them out together.
 
-    "" among them says that anything may have happened: so does a look that nobody asked for.
+    "" among them says that anything may have happened: so does a look that nobody asked for. Such a look is due after a
+    while also where there is always something told: what was lost is not found by looking at the rest.
     """
 
     def __init__(self, concerns: Callable[[str], bool] | None = None) -> None:
@@ -19,6 +20,7 @@ class Wake:
         self._concerns = concerns
         self._told: set[str] = set()
         self._woken = asyncio.Event()
+        self._looked_at_all: float | None = None  # by the loop's clock; None: not waited for yet
 
     def tell(self, payload: str = "") -> None:
         """Have `payload` looked at."""
@@ -39,8 +41,11 @@ class Wake:
     async def wait(self, at_most_s: float | None = None, *, settle_s: float = 0.0) -> frozenset[str]:
         """What was told since the last time, as soon as there is something; {""} when `at_most_s` passed without.
 
-        What is told within `settle_s` of the first word comes along with it.
+        "" comes along where it was not handed out for `at_most_s`, and what is told within `settle_s` of the first word.
         """
+        loop = asyncio.get_running_loop()
+        if self._looked_at_all is None:
+            self._looked_at_all = loop.time()
         try:
             async with asyncio.timeout(at_most_s):
                 await self._woken.wait()
@@ -50,4 +55,8 @@ class Wake:
             await asyncio.sleep(settle_s)
         told, self._told = frozenset(self._told), set()
         self._woken.clear()
-        return told or frozenset({""})
+        if not told or (at_most_s is not None and loop.time() - self._looked_at_all >= at_most_s):
+            told |= {""}
+        if "" in told:
+            self._looked_at_all = loop.time()
+        return told
