@@ -85,4 +85,4 @@ def test_what_will_not_be_cancelled_is_left_behind_after_a_while(caplog):
     with caplog.at_level(logging.ERROR):
         assert virtual_time.run(main()) == (7.0, 0)
     (record,) = caplog.records
-    assert (record.message, record.task) == ("Background task won't be stopped", "engine")
+    assert (record.message, record.task) == ("Background task did not stop", "engine")

@@ -56,7 +56,7 @@ MEDIA_PATH = "/media/"
 class Role(StrEnum):
     """What a process does; by default everything."""
 
-    API = "api"            # HTTP: API, dashboard, carriers' callbacks
+    API = "api"            # carriers' callbacks, calls that come in, the dashboard (the API itself is every process's)
     DISPATCH = "dispatch"  # dials, and looks after calls nobody else looks after
     MEDIA = "media"        # conversations
 

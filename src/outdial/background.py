@@ -44,7 +44,7 @@ class Background:
         if tasks:
             _, late = await asyncio.wait(tasks, timeout=patience_s)
             for task in late:
-                logger.error("Background task won't be stopped", extra={"task": task.get_name()})
+                logger.error("Background task did not stop", extra={"task": task.get_name()})
 
 
 def _log_failure(task: asyncio.Task[Any]) -> None:

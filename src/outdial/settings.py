@@ -54,7 +54,7 @@ class Settings(BaseSettings):
     default_ring_timeout_s: int = Field(30, ge=5, le=600, description="Used when a call doesn't say")
     default_max_duration_s: int = Field(1800, ge=10, le=14_400, description="Used when a call doesn't say")
 
-    lease_s: float = Field(15.0, gt=0, description="A worker renews its claim on a call within this time")
+    lease_s: float = Field(15.0, gt=0, description="A worker renews its lease on an attempt within this time")
     sweep_every_s: float = Field(5.0, gt=0, description="How often silent calls are looked for")
     silent_after_s: float = Field(
         20.0, gt=0, description="A call without a sign of life for this long is looked up at the carrier"

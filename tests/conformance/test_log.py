@@ -19,7 +19,7 @@ async def texts(world: World, outcomes: object) -> set[str]:
 
 
 def test_the_log_is_about_these_calls(texts: set[str], log: Log):
-    assert any("Dial with unknown outcome" in line for line in log.lines)
+    assert any("Dial outcome unknown" in line for line in log.lines)
     assert len(texts) > 10
 
 

@@ -283,7 +283,7 @@ async def test_an_agent_that_will_not_be_stopped_is_abandoned(caplog):
     end = await stage.session.run(10)
     assert end == SessionEnd(end_reason=COMPLETED, still_up=True)
     assert stage.now_s() == pytest.approx(1.0 + PATIENCE_S, abs=0.01)
-    assert [record.message for record in caplog.records] == ["Call task won't be stopped"]
+    assert [record.message for record in caplog.records] == ["Call task did not stop"]
     release.set()
     await asyncio.sleep(1)
     assert asyncio.all_tasks() == before

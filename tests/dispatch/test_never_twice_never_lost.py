@@ -5,6 +5,7 @@ import random
 from collections import Counter
 from contextlib import suppress
 from datetime import UTC, datetime
+from itertools import pairwise
 
 import pytest
 from sqlalchemy import func, select, update
@@ -12,11 +13,11 @@ from sqlalchemy import func, select, update
 from fake_carrier import FakeCarrier
 from outdial.carriers.errors import CarrierThrottled, CarrierUncertain, CarrierUnreachable
 from outdial.db.notify import Notifications
-from outdial.db.tables import attempts, calls
+from outdial.db.tables import attempts, call_events, calls
 from outdial.dispatch.dispatcher import Dispatcher
 from outdial.dispatch.sweep import Sweep
 from outdial.telephony.failures import FailureCode
-from outdial.telephony.state import CallState, EndReason
+from outdial.telephony.state import STEPS, CallState, EndReason
 from workspace import Agents
 
 PAST = datetime(2026, 1, 1, 12, tzinfo=UTC)
@@ -57,6 +58,16 @@ async def kill(dispatcher, running):
     for task in (running, *dispatcher._under_way._tasks):
         task.cancel()
     await asyncio.wait({running, *dispatcher._under_way._tasks})
+
+
+async def states_of_calls(engine):
+    """What each call's events say it went through since it was queued."""
+    told = select(call_events.c.call_id, call_events.c.data).where(call_events.c.type == "state")
+    states = {}
+    async with engine.connect() as conn:
+        for call_id, data in await conn.execute(told.order_by(call_events.c.id)):
+            states.setdefault(call_id, [CallState.QUEUED]).append(CallState(data["state"]))
+    return states
 
 
 async def time_passes(engine):
@@ -116,6 +127,8 @@ async def test_however_often_workers_die_every_call_is_placed_exactly_once(
     async with workspace.engine.connect() as conn:
         unresolved = select(func.count()).where(attempts.c.state != "ended", attempts.c.carrier_call_id.is_(None))
         assert await conn.scalar(unresolved) == 0
+    for states in (await states_of_calls(workspace.engine)).values():
+        assert all(after in STEPS[before] for before, after in pairwise(states)), states
 
 
 async def end_some(workspace, chance):

@@ -133,7 +133,7 @@ async def test_several_candidates_leave_the_outcome_unknown(workspace, sweep, ca
     attempt = await workspace.attempt(claim.attempt_id)
     assert (attempt.state, attempt.carrier_call_id) == ("dialing", None)
     assert (await workspace.call(claim.call_id)).holds_line
-    assert "Dial left unknown: several calls could be it" in caplog.messages
+    assert "Dial outcome still unknown: several carrier calls match" in caplog.messages
 
 
 async def test_a_call_that_may_be_another_attempts_is_not_taken(workspace, sweep):

@@ -136,7 +136,7 @@ async def test_a_conversation_that_breaks_before_its_first_word_ends_the_call(wo
     await talking.gave_up(claim, "internal_error")
     await talking.rests()
     await accept_again(workspace, "attempts")
-    assert "Conversation broke" in caplog.messages
+    assert "Conversation failed" in caplog.messages
     assert line.closed_with == 1000
     await workspace.hears(claim.attempt_id, CallState.ENDED, EndReason.COMPLETED)
     call = await workspace.call(claim.call_id)
@@ -149,7 +149,7 @@ async def test_a_result_that_can_not_be_written_still_ends_the_call(workspace, t
     talking.done.set()
     await talking.rests()
     await accept_again(workspace, "calls")
-    assert "Conversation broke" in caplog.messages
+    assert "Conversation failed" in caplog.messages
     assert workspace.carrier.hung_up == ["CA1"]
 
 
@@ -157,7 +157,7 @@ async def test_a_call_that_can_not_be_given_up_now_is_said_so(workspace, talking
     await refuse(workspace, "attempts", "NEW.ending IS NOT NULL")
     await talking.conversations.give_up(claim.attempt_id, Ending(end_reason=EndReason.FAILED, error=BROKE))
     await accept_again(workspace, "attempts")
-    assert "Broken conversation not ended; trying again later" in caplog.messages
+    assert "Call not ended; trying again later" in caplog.messages
     assert workspace.carrier.hung_up == []
 
 

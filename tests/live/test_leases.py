@@ -100,7 +100,7 @@ async def test_a_call_whose_conversation_could_not_be_ended_is_ended_later(works
     await accept_again(workspace, "attempts")
     async with keeping(talking):
         await talking.gave_up(claim, "internal_error")
-    assert "Call without its conversation ended" in caplog.messages
+    assert "Call ended: no conversation holds it" in caplog.messages
     await workspace.hears(claim.attempt_id, CallState.ENDED, EndReason.COMPLETED)
     assert (await workspace.call(claim.call_id)).error["code"] == "internal_error"
 

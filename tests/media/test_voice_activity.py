@@ -173,7 +173,7 @@ def test_one_calls_fault_does_not_silence_the_others(activity, caplog):
         while activity.run_once():
             pass
     assert len(heard) == 2
-    assert caplog.messages == ["Voice activity not taken by its call"]
+    assert caplog.messages == ["Voice detection result not handled by its call"]
 
 
 def test_a_call_may_end_another_from_its_callback(activity):

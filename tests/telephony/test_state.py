@@ -1,4 +1,6 @@
+import re
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -6,8 +8,20 @@ from hypothesis import strategies as st
 
 from outdial.telephony.carrier_call import CarrierCall
 from outdial.telephony.failures import CallError, FailureCode
-from outdial.telephony.state import ORDER, Attempt, CallState, EndReason, Progress, advance, is_of_another_call
+from outdial.telephony.state import (
+    AHEAD,
+    FIRST,
+    STEPS,
+    Attempt,
+    CallState,
+    EndReason,
+    Progress,
+    advance,
+    is_of_another_call,
+)
 
+ORDER = tuple(CallState)
+ARCHITECTURE = Path(__file__).parents[2] / "docs/architecture.md"
 T0 = datetime(2026, 1, 1, 12, tzinfo=UTC)
 CA1 = CarrierCall(id="CA1")
 DECLINED = CallError(
@@ -101,3 +115,23 @@ def test_whatever_arrives_in_whatever_order_an_attempt_only_moves_forward(states
         before, attempt = attempt, advance(attempt, said(state))
         assert ORDER.index(attempt.state) == max(ORDER.index(before.state), ORDER.index(state))
         assert (attempt.end_reason is None) == (attempt.state is not CallState.ENDED)
+
+
+def test_every_later_state_is_ahead_and_no_other():
+    for number, state in enumerate(ORDER):
+        assert AHEAD[state] == set(ORDER[number + 1 :])
+
+
+def test_a_call_goes_back_only_to_the_queue_and_is_over_when_it_has_ended():
+    assert STEPS.keys() == set(CallState)
+    assert STEPS[CallState.ENDED] == {}
+    back = {(before, after) for before, steps in STEPS.items() for after in steps if after not in AHEAD[before]}
+    assert {after for _, after in back} == {CallState.QUEUED}
+
+
+def test_the_architecture_draws_the_states_as_they_are():
+    (picture,) = re.findall(r"```mermaid\nstateDiagram-v2\n(.*?)```", ARCHITECTURE.read_text(), re.DOTALL)
+    drawn = [tuple(re.split(r" --> |: ", line.strip())) for line in picture.splitlines()]
+    first = [("[*]", str(state), why) for state, why in FIRST.items()]
+    steps = [(str(before), str(after), why) for before, after_why in STEPS.items() for after, why in after_why.items()]
+    assert drawn == [*first, *steps, ("ended", "[*]")]

@@ -15,8 +15,7 @@ from outdial.db.tables import carrier_accounts
 from outdial.telephony.failures import FailureCode
 from outdial.workspaces.secrets import SecretBox
 
-# The longest that somebody may still use a client he was given: a request, or a sentence that Telnyx speaks and the
-# hang-up after it.
+# The longest that a client may still be in use: a request, or a sentence that Telnyx speaks and the hang-up after it.
 IN_USE_S = 120.0
 OpenCarrier = Callable[[str], Awaitable[CallControl]]  # carrier account id → the control of its calls
 

@@ -137,7 +137,7 @@ class IncomingCalls:
                     await self._fail(admitted, incoming.call, error)
                 break
             except CarrierError as error:  # perhaps it was: its stream, or the sweep, will tell
-                self._note("Incoming call answered with unknown outcome", admitted, error)
+                self._note("Incoming call answered; outcome unknown", admitted, error)
                 break
             except Exception:
                 logger.exception("Incoming call not answered", extra={"attempt_id": admitted.attempt_id})

@@ -67,7 +67,7 @@ async def apply_event(
 async def apply(conn: AsyncConnection, held: Held, event: CallEvent, *, check_in_s: float) -> Applied:
     """`apply_event` within a transaction; `held` is from `lock_attempt`."""
     if is_of_another_call(held.attempt.carrier_call, event):
-        logger.info("Event of another leg ignored", extra={"attempt_id": held.attempt.id})
+        logger.info("Event of another carrier call ignored", extra={"attempt_id": held.attempt.id})
         return _unchanged(held)
     match event:
         case Progress():

@@ -1,4 +1,4 @@
-"""Every change of a call's state after it was stored: it moves on, waits again, or ends.
+"""Every change of a stored call's state but the claim's: it moves on, waits again, or ends.
 
 Each is one statement that also changes the attempt it follows from, gives the line back where the change frees it, and
 tells of itself in `call_events`. This is where a later hook on the life of a call stands: what happened is what was

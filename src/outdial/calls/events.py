@@ -1,5 +1,6 @@
-"""What happens to calls: rows of `call_events`, written with the change they tell of. The only writer.
+"""What happens to calls: rows of `call_events`, written with the change they tell of.
 
+Only the statements that store a call (`enqueue`) and claim calls (`claim`) write theirs themselves, beside the rest.
 Each row is announced with NOTIFY when its transaction commits. Who follows a call (a page, an API client) reads from
 here, and so will whoever must be told outside.
 """

@@ -88,7 +88,7 @@ async def admit_call(
             return _again(known, secret_box)
         number = await _number(conn, account, incoming.to)
         if number is None:
-            logger.warning("Call to a number that isn't connected", extra={"account_id": account.id})
+            logger.warning("Incoming call refused: number not connected", extra={"account_id": account.id})
             return TurnedAway(NOT_IN_SERVICE)
         error = _reason_against(number)
         if error is None and (pool is None or pool.free_inbound == 0):

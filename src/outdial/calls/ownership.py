@@ -1,4 +1,5 @@
-"""Whose an attempt is: the worker that opened its audio, with a lease; and calls of dead workers, taken over."""
+"""Whose an attempt is: its dialler's, then the worker's that has its audio, with a lease; those of dead workers are
+taken over."""
 
 import logging
 from collections.abc import Collection

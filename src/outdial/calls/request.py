@@ -166,7 +166,7 @@ class OutboundRequest(_Strict):
     max_duration_s: Annotated[int, Field(ge=10, le=14_400)] | None = None
     """End the call after this long. Default: the server's setting (1800)."""
     metadata: JsonObject | None = None
-    """Yours: echoed in the call, its events and webhooks; never shown to the agent. Same limits as variables."""
+    """Yours: echoed in the call; never shown to the agent. Same limits as variables."""
 
     @model_validator(mode="after")
     def _times_agree(self) -> "OutboundRequest":

@@ -17,7 +17,7 @@ async def stop(task: asyncio.Task[Any]) -> BaseException | None:
     task.cancel()
     _, late = await asyncio.wait({task}, timeout=PATIENCE_S)
     if late:
-        logger.error("Call task won't be stopped", extra={"task": task.get_name()})
+        logger.error("Call task did not stop", extra={"task": task.get_name()})
         task.add_done_callback(retrieve)
         return None
     return None if task.cancelled() else task.exception()

@@ -84,7 +84,7 @@ people = Table(
     "people",
     metadata,
     Column("id", Text, primary_key=True),
-    Column("email", Text, nullable=False, unique=True),  # as members.store.normal_email writes it
+    Column("email", Text, nullable=False, unique=True),  # as members.people.normal_email writes it
     Column("name", Text, nullable=False),
     Column("password_hash", Text),  # Argon2id; None: has not set one yet
     _instant("created_at", now=True),
@@ -384,7 +384,7 @@ idempotency_keys = Table(
     _instant("created_at", now=True),
 )
 
-# A process that dials. It holds a session advisory lock on `lock_key` for as long as it lives: a free lock
+# A process that owns attempts. It holds a session advisory lock on `lock_key` for as long as it lives: a free lock
 # is the proof of death that an expired lease is not.
 workers = Table(
     "workers",

@@ -56,7 +56,7 @@ async def dial(
         except CarrierError as error:
             outcome = error
         except Exception:
-            logger.exception("Dial failed in an unknown way", extra={"attempt_id": claim.attempt_id})
+            logger.exception("Dial failed unexpectedly", extra={"attempt_id": claim.attempt_id})
             outcome = CarrierUncertain(FailureCode.INTERNAL_ERROR, "Outdial could not tell what the carrier did.")
     await write_down(engine, settings, claim, outcome)
 
@@ -71,7 +71,7 @@ async def write_down(
         try:
             return await _record(engine, settings, claim, outcome)
         except IntegrityError:
-            logger.exception("Carrier call of another attempt", extra={"attempt_id": claim.attempt_id})
+            logger.exception("Dial reply names another attempt's call", extra={"attempt_id": claim.attempt_id})
             outcome = CarrierUncertain(
                 FailureCode.CARRIER_ERROR, "The carrier's reply named a call that is another one."
             )
@@ -97,7 +97,7 @@ async def _record(engine: AsyncEngine, settings: Settings, claim: Claim, outcome
             wait_s = outcome.retry_after_s if isinstance(outcome, CarrierThrottled) else 0.0
             await dial_outcome.defer(engine, claim, error, wait_s=wait_s)
         case _:
-            logger.warning("Dial with unknown outcome", extra=fields)
+            logger.warning("Dial outcome unknown", extra=fields)
             await dial_outcome.mark_unknown(engine, claim, settle_s=settings.settle_s)
 
 

@@ -35,7 +35,7 @@ async def resolve(engine: AsyncEngine, settings: Settings, carrier: CallControl,
         case [record] if not has_rivals:
             await _adopt(engine, attempt.id, record, check_in_s=settings.silent_after_s)
         case [_, *_]:
-            logger.warning("Dial left unknown: several calls could be it", extra={"attempt_id": attempt.id})
+            logger.warning("Dial outcome still unknown: several carrier calls match", extra={"attempt_id": attempt.id})
 
 
 def _is_settled(held: Held, settle_s: float) -> bool:
@@ -51,4 +51,4 @@ async def _adopt(engine: AsyncEngine, attempt_id: str, record: CarrierRecord, *,
         await apply_event(engine, attempt_id, progress, check_in_s=check_in_s)
     except IntegrityError:
         return  # another attempt was quicker; look again
-    logger.info("Dial of unknown outcome found", extra={"attempt_id": attempt_id})
+    logger.info("Dial of unknown outcome found at carrier", extra={"attempt_id": attempt_id})

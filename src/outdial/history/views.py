@@ -1,4 +1,4 @@
-"""A call as the world sees it: rows of calls, attempts and turns → the JSON of the API, the CLI and the webhooks."""
+"""A call as the world sees it: rows of calls, attempts and turns → the JSON of the API and the CLI."""
 
 from collections.abc import Iterable, Sequence
 from pathlib import PurePath

@@ -15,7 +15,7 @@ logger = logging.getLogger(__name__)
 
 
 async def audit_pools(engine: AsyncEngine) -> None:
-    """Recount the lines in use. A difference is a bug: it is logged loudly, and mended.
+    """Count the lines in use again. A difference is a bug: it is logged loudly, and mended.
 
     Counter and calls change together, so in one statement's view of the database they agree: only a pool that
     doesn't is locked.

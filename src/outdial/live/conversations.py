@@ -123,7 +123,7 @@ class Conversations:
             await note_ending(self._engine, attempt_id, ending)
             await hang_up(self._engine, self._open_carrier, attempt_id)
         except Exception:
-            logger.exception("Broken conversation not ended; trying again later", extra={"attempt_id": attempt_id})
+            logger.exception("Call not ended; trying again later", extra={"attempt_id": attempt_id})
 
     async def aclose(self, at_most_s: float = FINISH_S) -> None:
         """End every conversation in order: the callees' carriers are told, transcripts and recordings saved."""
@@ -149,7 +149,7 @@ class Conversations:
             await self._end(conversation, end)
         except Exception:
             fields = {"call_id": conversation.call_id, "attempt_id": attempt_id}
-            logger.exception("Conversation broke", extra=fields)
+            logger.exception("Conversation failed", extra=fields)
             await self.give_up(attempt_id, Ending(end_reason=EndReason.FAILED, error=BROKE))
         finally:
             session.media_line.close()

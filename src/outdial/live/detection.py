@@ -37,4 +37,4 @@ async def await_verdict(engine: AsyncEngine, attempt_id: str, session: Session, 
     try:
         await apply_event(engine, attempt_id, unknown)
     except Exception:
-        logger.exception("Missing verdict not recorded", extra={"attempt_id": attempt_id})
+        logger.exception("Verdict deadline not recorded", extra={"attempt_id": attempt_id})

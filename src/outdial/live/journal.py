@@ -76,7 +76,7 @@ class CallJournal:
             except DataError:
                 break
             except Exception:
-                logger.warning("Transcript not written yet", extra={"call_id": self._call_id}, exc_info=True)
+                logger.warning("Transcript not written; trying again", extra={"call_id": self._call_id}, exc_info=True)
                 await asyncio.sleep(2**attempt * 0.2)
         for entry in entries:
             try:

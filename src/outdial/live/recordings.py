@@ -1,7 +1,7 @@
 """Recordings that a process left behind when it died: made whole, and entered into their calls.
 
 A recording that grows is written to every second, so one that wasn't for a while has nobody who writes it. Should
-somebody write it after all (his network stood still), no harm is done: he goes on writing to the same file.
+its process write it after all (its disk stood still), no harm is done: it goes on writing to the same file.
 """
 
 import asyncio

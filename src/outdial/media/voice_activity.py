@@ -180,7 +180,7 @@ class VoiceActivity:
                 try:
                     stream._on_window(probability)
                 except Exception:  # one call's fault must not silence the others
-                    logger.exception("Voice activity not taken by its call")
+                    logger.exception("Voice detection result not handled by its call")
                     stream.close()
 
     def run_once(self) -> int:

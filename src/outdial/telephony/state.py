@@ -1,4 +1,6 @@
-"""The life of a call as data: states, end reasons, and the one function that moves a call forward. Pure."""
+"""The life of a call as data: states, the steps between them, end reasons, and the one function that moves an attempt
+forward. Pure. docs/architecture.md draws `FIRST` and `STEPS`.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -19,7 +21,45 @@ class CallState(StrEnum):
     ENDED = "ended"              # terminal; end_reason says why
 
 
-ORDER = tuple(CallState)  # a call only moves forward, and may skip states
+# How a call comes to be, and every step it can take from there, with what takes it. Only a call goes back, and only to
+# be dialled again by another attempt: an attempt moves forward.
+FIRST: Mapping[CallState, str] = {
+    CallState.QUEUED: "asked for",
+    CallState.RINGING: "a call comes in",
+    CallState.ENDED: "a call comes in and is turned away",
+}
+STEPS: Mapping[CallState, Mapping[CallState, str]] = {
+    CallState.QUEUED: {
+        CallState.DIALING: "claimed",
+        CallState.ENDED: "canceled or expired",
+    },
+    CallState.DIALING: {
+        CallState.RINGING: "the phone rings",
+        CallState.IN_PROGRESS: "answered before ringing was told",
+        CallState.ENDED: "refused, busy, failed or canceled",
+        CallState.QUEUED: "deferred, never placed, or another attempt is due",
+    },
+    CallState.RINGING: {
+        CallState.IN_PROGRESS: "answered",
+        CallState.ENDED: "not answered, declined, failed or canceled",
+        CallState.QUEUED: "another attempt is due",
+    },
+    CallState.IN_PROGRESS: {
+        CallState.ENDED: "hung up, transferred, failed, or a machine",
+        CallState.QUEUED: "another attempt is due",
+    },
+    CallState.ENDED: {},
+}
+
+
+def _ahead(state: CallState) -> frozenset[CallState]:
+    """The states that are reached by all steps that lead forward from `state`."""
+    steps = STEPS[state].keys() - {CallState.QUEUED}
+    return frozenset(steps).union(*(_ahead(each) for each in steps))
+
+
+# Where an attempt in each state can still get to, by one step or several: carriers don't tell of every step.
+AHEAD: Mapping[CallState, frozenset[CallState]] = {state: _ahead(state) for state in CallState}
 
 
 class EndReason(StrEnum):
@@ -30,7 +70,7 @@ class EndReason(StrEnum):
     FAILED = "failed"        # error says why, in words a user understands
     CANCELED = "canceled"    # ended by us or the user before it was answered
     MACHINE = "machine"      # a machine answered, and we hung up on it
-    EXPIRED = "expired"      # expires_at passed before a phone rang
+    EXPIRED = "expired"      # expires_at passed while it waited to be dialled
 
 
 class CallDirection(StrEnum):
@@ -101,7 +141,7 @@ def advance(attempt: A, event: Progress) -> A:
     if event.carrier_call is not None:
         known = attempt.carrier_call or event.carrier_call
         attempt = replace(attempt, carrier_call=known.with_refs_of(event.carrier_call))
-    if ORDER.index(event.state) <= ORDER.index(attempt.state):
+    if event.state not in AHEAD[attempt.state]:
         return attempt
     match event.state:
         case CallState.RINGING:

@@ -65,7 +65,7 @@ def parse(kind: str, body: bytes, *, headers: Mapping[str, str], received_at: da
         )
     if event_type not in mapping.EVENTS and not event_type.startswith(("call.machine.", "call.cost")):
         if event_type == "streaming.failed":
-            logger.warning("Telnyx could not open the media stream")
+            logger.warning("Telnyx media stream not opened")
         return Callback(kind=kind, dedupe_key=key, event=None)
     call = _call(payload)
     event: CallEvent | None = None
@@ -83,7 +83,7 @@ def parse(kind: str, body: bytes, *, headers: Mapping[str, str], received_at: da
         case "call.cost":
             price = mapping.price(payload.get("total_cost"), _currency(payload))
         case _:
-            logger.info("Unknown Telnyx callback", extra={"word": event_type[:40]})
+            logger.info("Telnyx callback unknown", extra={"word": event_type[:40]})
     return Callback(kind=kind, dedupe_key=key, event=event, call=call, price=price)
 
 

@@ -102,7 +102,7 @@ def _end(cause: str, sip_code: str, answered: bool | None) -> tuple[EndReason, C
     if known is not None:
         return known, None
     if cause not in ("normal_clearing", "unspecified"):
-        logger.warning("Unknown Telnyx hangup cause", extra={"word": cause[:40]})
+        logger.warning("Telnyx hangup cause unknown", extra={"word": cause[:40]})
     if answered is None:  # an answered call ends with 200; one that came in has no code at all
         answered = sip_code == "200" or (cause == "normal_clearing" and not _is_refusal(sip_code))
     if answered:
@@ -118,7 +118,7 @@ def detection(result: str, *, at: datetime, carrier_call: CarrierCall) -> Verdic
     """What detection found, plain or premium; None for a word we don't know."""
     answered_by = DETECTED.get(result)
     if answered_by is None:
-        logger.warning("Unknown Telnyx detection result", extra={"word": result[:40]})
+        logger.warning("Telnyx detection result unknown", extra={"word": result[:40]})
         return None
     return Verdict(answered_by=answered_by, at=at, evidence=(f"telnyx:{result}",), carrier_call=carrier_call)
 
@@ -126,7 +126,7 @@ def detection(result: str, *, at: datetime, carrier_call: CarrierCall) -> Verdic
 def greeting_ended(result: str, *, at: datetime, carrier_call: CarrierCall) -> Verdict | None:
     """A machine's greeting is over; None for a word we don't know."""
     if result not in GREETING_ENDED:
-        logger.warning("Unknown Telnyx greeting result", extra={"word": result[:40]})
+        logger.warning("Telnyx greeting result unknown", extra={"word": result[:40]})
         return None
     return Verdict(
         answered_by=AnsweredBy.MACHINE,

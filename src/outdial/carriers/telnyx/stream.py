@@ -167,7 +167,7 @@ class TelnyxStream:
             case MarkMessage():
                 return MarkReached(decoded.mark.name)
             case ErrorMessage():
-                logger.warning("Telnyx did not take our audio", extra={"code": decoded.payload.code})
+                logger.warning("Telnyx refused our audio", extra={"code": decoded.payload.code})
                 return None
         return StreamEnded()
 
@@ -223,4 +223,4 @@ def _refuse_unless_unknown(message: str | bytes, error: Exception) -> None:
         raise BadFrame("not a message of this protocol") from error
     if event in EVENTS:
         raise BadFrame(f"malformed {event} message") from error
-    logger.info("Unknown Telnyx stream event ignored", extra={"word": event[:40]})
+    logger.info("Telnyx stream event unknown; ignored", extra={"word": event[:40]})

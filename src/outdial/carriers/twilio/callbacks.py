@@ -82,7 +82,7 @@ def parse(kind: str, body: bytes, *, headers: Mapping[str, str], received_at: da
         case "transfer":
             _required(form, "DialCallStatus")  # the call itself goes on; see `reply`
         case _:
-            logger.warning("Unknown kind of Twilio callback", extra={"kind": kind[:40]})
+            logger.warning("Twilio callback of unknown kind", extra={"kind": kind[:40]})
     return Callback(kind=kind, dedupe_key=_dedupe_key(kind, headers, body), event=event, call=call)
 
 
@@ -201,4 +201,4 @@ def _note_stream(stream_event: str, form: Mapping[str, str]) -> None:
         fields = {"code": form.get("StreamError", "").partition(" ")[0][:20], "call_sid": form["CallSid"]}
         logger.warning("Twilio media stream failed", extra=fields)
     elif stream_event not in ("stream-started", "stream-stopped"):
-        logger.warning("Unknown Twilio stream callback", extra={"word": stream_event[:40]})
+        logger.warning("Twilio stream callback unknown", extra={"word": stream_event[:40]})

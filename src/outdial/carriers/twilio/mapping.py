@@ -64,7 +64,7 @@ def progress(
     """
     known = STATUSES.get(status)
     if known is None:
-        logger.warning("Unknown Twilio call status", extra={"word": status[:40], "final": final})
+        logger.warning("Twilio call status unknown", extra={"word": status[:40], "final": final})
         if not final:
             return None
         known = CallState.ENDED, EndReason.FAILED
@@ -92,7 +92,7 @@ def verdict(
     """What a detection result means; None for a word we don't know."""
     known = ANSWERED_BY.get(answered_by)
     if known is None:
-        logger.warning("Unknown Twilio detection result", extra={"word": answered_by[:40]})
+        logger.warning("Twilio detection result unknown", extra={"word": answered_by[:40]})
         return None
     category, message_end = known
     return Verdict(

@@ -203,4 +203,4 @@ def _refuse_unless_unknown(message: str | bytes, error: Exception) -> None:
         raise BadFrame("not a message of this protocol") from error
     if event in EVENTS:
         raise BadFrame(f"malformed {event} message") from error
-    logger.info("Unknown Twilio stream event ignored", extra={"word": event[:40]})
+    logger.info("Twilio stream event unknown; ignored", extra={"word": event[:40]})

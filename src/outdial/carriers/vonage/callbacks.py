@@ -69,13 +69,13 @@ def parse(kind: str, body: bytes, *, headers: Mapping[str, str], received_at: da
     key = _dedupe_key(kind, headers, body)
     if kind in ("stream", "transfer") or _is_of_the_websocket(told):
         if status == "failed":
-            logger.warning("Vonage could not connect a leg", extra={"kind": kind[:40]})
+            logger.warning("Vonage leg not connected", extra={"kind": kind[:40]})
         return Callback(kind=kind, dedupe_key=key, event=None)
     if not status:
         if not any(name in told for name in ("recording_url", "dtmf", "speech", "reason", "conversation_uuid_to")):
             raise BadCallback("neither a status nor another event")
         if "reason" in told:
-            logger.warning("Vonage reports an error", extra={"kind": kind[:40]})  # its text may quote our NCCO
+            logger.warning("Vonage error reported", extra={"kind": kind[:40]})  # its text may quote our NCCO
         return Callback(kind=kind, dedupe_key=key, event=None)
     call = _call(told)
     at = mapping.instant(told.get("timestamp")) or received_at

@@ -23,7 +23,7 @@ STATUSES: dict[str, tuple[CallState, EndReason | None]] = {
     "started": (CallState.DIALING, None),
     "ringing": (CallState.RINGING, None),
     "answered": (CallState.IN_PROGRESS, None),
-    "human": (CallState.IN_PROGRESS, None),  # a lookup shows detection's result in the place of "answered"
+    "human": (CallState.IN_PROGRESS, None),  # a look-up shows detection's result in the place of "answered"
     "machine": (CallState.IN_PROGRESS, None),
     "completed": (CallState.ENDED, EndReason.COMPLETED),  # was answered, by whomever or whatever
     "busy": (CallState.ENDED, EndReason.BUSY),
@@ -83,7 +83,7 @@ def progress(
         return None
     known = STATUSES.get(status)
     if known is None:
-        logger.warning("Unknown Vonage call status", extra={"word": status[:40], "final": final})
+        logger.warning("Vonage call status unknown", extra={"word": status[:40], "final": final})
         if not final:
             return None
         known = CallState.ENDED, EndReason.FAILED

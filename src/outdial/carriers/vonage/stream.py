@@ -149,4 +149,4 @@ def _refuse_unless_unknown(message: str, error: Exception) -> None:
         raise BadFrame("not a message of this protocol") from error
     if event in EVENTS:
         raise BadFrame(f"malformed {event} message") from error
-    logger.info("Unknown Vonage stream event ignored", extra={"word": event[:40]})
+    logger.info("Vonage stream event unknown; ignored", extra={"word": event[:40]})
