@@ -253,8 +253,8 @@ def _api(shared: Shared, services: Services, api: FastAPI) -> tuple[list[Part], 
     api.include_router(callbacks_router(inbox, incoming_calls, settings.base_url))
     live_pages = add_dashboard(api, services)
     pages = [
-        Part(name="event streams", stop=api.state.event_streams.aclose),
         Part(name="live pages", stop=live_pages.aclose),
+        Part(name="event streams", stop=api.state.event_streams.aclose),
     ]
     callbacks = [
         Part(name="incoming calls", stop=incoming_calls.aclose),

@@ -7,7 +7,7 @@ import httpx
 import uvicorn
 
 import virtual_time
-from outdial.api.event_stream import EventStreams, event, reconnect_after
+from outdial.api.event_stream import LAST_WORDS_S, EventStreams, event, reconnect_after
 
 SCOPE = {"type": "http", "method": "GET", "asgi": {"version": "3.0"}}
 
@@ -94,7 +94,24 @@ class Server(uvicorn.Server):
         return nullcontext()
 
 
-async def test_a_server_that_stops_lets_its_followers_go_at_once(caplog):
+def test_who_follows_a_call_that_has_just_ended_is_told_of_it_while_the_server_stops():
+    async def main():
+        async def events():
+            await asyncio.sleep(1)
+            yield event("state", "{}")
+
+        streams, client = EventStreams(), Exchange()
+        stream = asyncio.create_task(streams.respond(events())(SCOPE, client.receive, client.send))
+        await asyncio.sleep(0)
+        await streams.aclose()
+        closed_at = asyncio.get_running_loop().time()
+        await stream
+        return client.pieces, closed_at
+
+    assert virtual_time.run(main()) == ([(1.0, b"event: state\ndata: {}\n\n")], 1.0)
+
+
+async def test_a_server_that_stops_lets_its_followers_go(caplog):
     streams, loop = EventStreams(), asyncio.get_running_loop()
 
     async def events():
@@ -116,7 +133,7 @@ async def test_a_server_that_stops_lets_its_followers_go_at_once(caplog):
         server.should_exit = True
         assert [piece async for piece in body] == []  # a body with an end
         await serving
-    assert loop.time() - began < 2
+    assert loop.time() - began < LAST_WORDS_S + 1
     assert [record for record in caplog.records if record.levelno >= logging.WARNING] == []
     assert asyncio.all_tasks() == {asyncio.current_task()}  # nobody goes on looking for a server's end
 

@@ -1,7 +1,8 @@
 """Server-sent events on their way to whoever follows: one response for the API's streams and the dashboard's."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import contextmanager, suppress
 
 import uvicorn
 from fastapi import Request
@@ -10,6 +11,7 @@ from sse_starlette.sse import AppStatus, EventSourceResponse
 from starlette.types import Receive, Scope, Send
 
 HEARTBEAT_S = 15.0  # proxies cut what is silent
+LAST_WORDS_S = 2.0  # a stream ends by itself about a second after its call (db.feed)
 
 # The import above hooks into uvicorn's handling of signals. We take none there, and end our streams ourselves.
 uvicorn.Server.handle_exit = AppStatus.original_handler  # type: ignore[assignment, method-assign]
@@ -26,17 +28,39 @@ def reconnect_after(ms: int) -> bytes:
 
 
 class EventStreams:
-    """The streams of one process, which end together: a server that stops doesn't wait for those who follow."""
+    """The streams of one process, which end together: a server that stops doesn't wait for long for who follows."""
 
     def __init__(self) -> None:
+        self._open: set[EventStream] = set()
+        self._one_ended = asyncio.Event()
         self._closing = asyncio.Event()
 
     def respond(self, events: AsyncIterator[bytes], *, headers: Mapping[str, str] | None = None) -> "EventStream":
-        return EventStream(events, self._closing, headers)
+        return EventStream(events, self, headers)
 
     async def aclose(self) -> None:
-        """Now and for good: whoever follows goes on elsewhere, after the last id."""
+        """Streams of calls that have just ended are told so to their end; whoever follows another call goes on
+        elsewhere, after the last id."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(LAST_WORDS_S):
+                while self._open:
+                    self._one_ended.clear()
+                    await self._one_ended.wait()
         self._closing.set()
+
+    @contextmanager
+    def one_more(self, stream: "EventStream") -> Iterator[None]:
+        """A stream for as long as it lasts."""
+        self._open.add(stream)
+        try:
+            yield
+        finally:
+            self._open.discard(stream)
+            self._one_ended.set()
+
+    async def closing(self) -> None:
+        """Returns when no stream may go on."""
+        await self._closing.wait()
 
 
 def event_streams(request: Request) -> EventStreams:
@@ -48,7 +72,7 @@ class EventStream(EventSourceResponse):
     """What is sent is `event`s; silence is broken by a comment."""
 
     def __init__(
-        self, events: AsyncIterator[bytes], closing: asyncio.Event, headers: Mapping[str, str] | None
+        self, events: AsyncIterator[bytes], streams: EventStreams, headers: Mapping[str, str] | None
     ) -> None:
         super().__init__(
             events,
@@ -57,13 +81,14 @@ class EventStream(EventSourceResponse):
             ping_message_factory=lambda: ServerSentEvent(comment="still here", sep="\n"),
             sep="\n",
         )
-        self._closing = closing
+        self._streams = streams
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        await super().__call__(scope, receive, send)
+        with self._streams.one_more(self):
+            await super().__call__(scope, receive, send)
         if self.active:  # closed in the middle: uvicorn takes a body without an end for a fault
             await send({"type": "http.response.body", "body": b"", "more_body": False})
 
     async def _listen_for_exit_signal(self) -> None:  # type: ignore[override]
         """Instead of a look at uvicorn, twice a second, through the process's signal handlers."""
-        await self._closing.wait()
+        await self._streams.closing()
