@@ -8,7 +8,7 @@ import pytest
 
 from live.talking import Talking, accept_again, refuse, ringing, sign_with
 from outdial.calls.ownership import take_over
-from outdial.live.leases import keep_leases
+from outdial.live.leases import _end_unattended, keep_leases
 from outdial.telephony.state import CallState, EndReason
 from workspace import until
 
@@ -103,6 +103,26 @@ async def test_a_call_whose_conversation_could_not_be_ended_is_ended_later(works
     assert "Call ended: no conversation holds it" in caplog.messages
     await workspace.hears(claim.attempt_id, CallState.ENDED, EndReason.COMPLETED)
     assert (await workspace.call(claim.call_id)).error["code"] == "internal_error"
+
+
+async def test_a_conversation_that_is_held_is_never_taken_for_lost(workspace, talking, claim, caplog):
+    """However late its lease was renewed: the database was slow, or has another time of day."""
+    await talking.answered(claim)
+    await refuse(workspace, "attempts", "NEW.lease_until <> OLD.lease_until")
+    async with keeping(talking):
+        await until(lambda: logged(caplog, "Leases not renewed; trying again"))
+        await until(has_expired(workspace, claim))
+        await _end_unattended(workspace.engine, talking.conversations, talking.lease)
+    await accept_again(workspace, "attempts")
+    assert (await workspace.attempt(claim.attempt_id)).ending is None
+    assert workspace.carrier.hung_up == []
+
+
+def has_expired(workspace, claim):
+    async def check():
+        return (await workspace.attempt(claim.attempt_id)).lease_until < datetime.now(UTC)
+
+    return check
 
 
 @pytest.mark.parametrize(

@@ -41,7 +41,7 @@ class Wake:
     async def wait(self, at_most_s: float | None = None, *, settle_s: float = 0.0) -> frozenset[str]:
         """What was told since the last time, once there is something; {""} when `at_most_s` passed without.
 
-        "" comes along where it was not handed out for `at_most_s`, and what is told within `settle_s` of the first word.
+        "" comes along where it was not handed out for `at_most_s`, and what is told within `settle_s` of the first.
         """
         loop = asyncio.get_running_loop()
         if self._looked_at_all is None:

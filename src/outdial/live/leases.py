@@ -27,5 +27,7 @@ async def keep_leases(engine: AsyncEngine, conversations: Conversations, lease: 
 async def _end_unattended(engine: AsyncEngine, conversations: Conversations, lease: Lease) -> None:
     """End calls of ours that nobody talks on: their conversation broke, or never began, while the database was away."""
     for attempt_id in await unattended(engine, lease):
+        if attempt_id in conversations.attempt_ids:  # renewed late, or begun just now
+            continue
         logger.error("Call ended: no conversation holds it", extra={"attempt_id": attempt_id})
         await conversations.give_up(attempt_id, Ending(end_reason=EndReason.FAILED, error=BROKE))

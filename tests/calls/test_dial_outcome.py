@@ -1,0 +1,116 @@
+"""What became of a dial, written down. What a carrier's reply means: tests/dispatch/test_dialing.py."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from sqlalchemy.exc import IntegrityError
+
+from outdial.calls.dial_outcome import MAX_DEFERRALS, accept, defer, mark_unknown, write_off
+from outdial.telephony.carrier_call import CarrierCall
+from outdial.telephony.failures import CallError, FailureCode
+from outdial.telephony.state import CallState, EndReason
+
+AWAY = CallError(code=FailureCode.CARRIER_UNREACHABLE, message="The carrier could not be reached.")
+
+
+@pytest.fixture
+async def claim(workspace):
+    await workspace.queue()
+    (claim,) = await workspace.claim()
+    return claim
+
+
+async def accepted(workspace, claim, call_id="CA1", **refs):
+    await accept(workspace.engine, claim, CarrierCall(id=call_id, refs=refs), check_in_s=20)
+
+
+async def test_an_accepted_dial_has_its_carriers_id(workspace, claim):
+    await workspace.set_call(claim.call_id, deferrals=3)
+    await accepted(workspace, replace(claim, deferrals=3), leg="a")
+    attempt = await workspace.attempt(claim.attempt_id)
+    assert (attempt.carrier_call_id, attempt.carrier_refs, attempt.unknown_since) == ("CA1", {"leg": "a"}, None)
+    assert attempt.accepted_at is not None
+    assert (await workspace.call(claim.call_id)).deferrals == 0
+
+
+async def test_a_callback_that_overtook_the_reply_stays(workspace, claim):
+    await workspace.hears(claim.attempt_id, CallState.RINGING, carrier_call_id="CA1")
+    await accepted(workspace, claim, leg="a")
+    attempt = await workspace.attempt(claim.attempt_id)
+    assert (attempt.state, attempt.carrier_call_id, attempt.carrier_refs) == ("ringing", "CA1", {"leg": "a"})
+
+
+async def test_one_carrier_call_is_not_taken_for_two_dials(workspace, claim):
+    await workspace.dialed()  # CA1
+    with pytest.raises(IntegrityError):
+        await accepted(workspace, claim)
+    assert (await workspace.attempt(claim.attempt_id)).carrier_call_id is None
+
+
+async def test_a_dial_that_never_left_waits_longer_and_longer(workspace, claim):
+    waits = []
+    for deferrals in range(8):
+        await workspace.set_call(claim.call_id, deferrals=deferrals)
+        await defer(workspace.engine, claim, AWAY, wait_s=0)
+        call = await workspace.call(claim.call_id)
+        waits.append(round((call.due_at - datetime.now(UTC)).total_seconds()))
+        assert (call.state, call.deferrals, call.holds_line) == ("queued", deferrals + 1, False)
+        assert await workspace.attempts(claim.call_id) == []
+        await workspace.set_call(claim.call_id, due_at=datetime.now(UTC) - timedelta(seconds=1))
+        (claim,) = await workspace.claim()
+        assert claim.attempt_number == 1
+    assert waits == [1, 2, 4, 8, 16, 32, 60, 60]
+
+
+async def test_a_dial_is_deferred_once(workspace, claim):
+    for _ in range(2):
+        await defer(workspace.engine, claim, AWAY, wait_s=5)
+    assert (await workspace.call(claim.call_id)).deferrals == 1
+    assert (await workspace.pool()).used_outbound == 0
+
+
+@pytest.mark.parametrize("hang_up", [False, True])
+async def test_a_dial_that_is_deferred_for_the_last_time_ends_its_call(workspace, claim, hang_up):
+    await workspace.set_call(claim.call_id, deferrals=0 if hang_up else MAX_DEFERRALS)
+    if hang_up:
+        await workspace.ask_hang_up(claim.call_id)
+    await defer(workspace.engine, claim, AWAY, wait_s=0)
+    call = await workspace.call(claim.call_id)
+    assert (call.state, call.end_reason, call.holds_line) == ("ended", "canceled" if hang_up else "failed", False)
+    assert (await workspace.pool()).used_outbound == 0
+
+
+async def test_a_dial_of_unknown_outcome_keeps_its_line(workspace, claim):
+    await mark_unknown(workspace.engine, claim, settle_s=2)
+    attempt = await workspace.attempt(claim.attempt_id)
+    assert (attempt.state, attempt.unknown_since is not None) == ("dialing", True)
+    assert attempt.check_at < datetime.now(UTC) + timedelta(seconds=2.1)
+    assert (await workspace.call(claim.call_id)).holds_line
+    assert await workspace.events(claim.call_id, "unknown") == [{"attempt": 1}]
+
+
+async def test_a_dial_that_was_heard_of_is_not_unknown(workspace, claim):
+    await workspace.hears(claim.attempt_id, CallState.DIALING, carrier_call_id="CA1")
+    await mark_unknown(workspace.engine, claim, settle_s=2)
+    assert (await workspace.attempt(claim.attempt_id)).unknown_since is None
+    assert await workspace.events(claim.call_id, "unknown") == []
+
+
+async def test_a_dial_that_was_never_placed_stays_on_record_and_its_call_waits(workspace, claim):
+    await mark_unknown(workspace.engine, claim, settle_s=2)
+    for _ in range(2):
+        await write_off(workspace.engine, claim.attempt_id)
+    attempt, call = await workspace.attempt(claim.attempt_id), await workspace.call(claim.call_id)
+    assert (attempt.state, attempt.end_reason, attempt.error["code"]) == ("ended", "failed", "never_placed")
+    assert (attempt.unknown_since, call.state, call.holds_line) == (None, "queued", False)
+    assert (await workspace.pool()).used_outbound == 0
+
+
+@pytest.mark.parametrize("state", [CallState.DIALING, CallState.RINGING, CallState.ENDED])
+async def test_a_dial_that_was_heard_of_is_not_written_off(workspace, claim, state):
+    reason = EndReason.BUSY if state is CallState.ENDED else None
+    await workspace.hears(claim.attempt_id, state, reason, carrier_call_id="CA1")
+    before = await workspace.attempt(claim.attempt_id)
+    await write_off(workspace.engine, claim.attempt_id)
+    assert await workspace.attempt(claim.attempt_id) == before

@@ -1,0 +1,142 @@
+"""What becomes of a call that comes in. What its carrier is told, and when: tests/callbacks/test_incoming.py."""
+
+import asyncio
+from datetime import UTC, datetime
+
+import pytest
+from sqlalchemy import insert, select, update
+
+from outdial.accounts.genuine import Genuine
+from outdial.calls.claim import stream_token_hash
+from outdial.calls.inbound import BUSY, NOT_IN_SERVICE, Admitted, TurnedAway, admit_call
+from outdial.carriers.callbacks import IncomingCall
+from outdial.carriers.name import CarrierName
+from outdial.db.tables import agent_versions, agents, calls, numbers
+from outdial.ids import new_id
+from outdial.telephony.carrier_call import CarrierCall
+from outdial.telephony.state import CallState, EndReason
+from outdial.workspaces.secrets import SecretBox
+from workspace import CALLEE, CALLER
+
+BOX = SecretBox("a key for tests")
+
+
+@pytest.fixture
+async def admit(workspace):
+    """A call comes in to a number whose agent is published."""
+    agent_id = new_id("agent")
+    async with workspace.engine.begin() as conn:
+        agent = {"id": agent_id, "workspace_id": workspace.id, "name": "Agent", "kind": "script"}
+        await conn.execute(insert(agents).values(agent | {"published_version": 2}))
+        await conn.execute(insert(agent_versions), [{"agent_id": agent_id, "version": n, "source": ""} for n in (1, 2)])
+        await conn.execute(update(numbers).values(agent_id=agent_id))
+    account = await Genuine(workspace.engine, BOX).account(CarrierName("twilio"), workspace.account_id)
+
+    async def admit(number=1, *, to=CALLER, from_=CALLEE):
+        call = CarrierCall(id=f"CA{number}")
+        incoming = IncomingCall(call=call, from_=from_, to=to, at=datetime.now(UTC))
+        return await admit_call(workspace.engine, workspace.settings, BOX, account, incoming, owner="worker_in")
+
+    return admit
+
+
+async def change(workspace, table, **values):
+    async with workspace.engine.begin() as conn:
+        await conn.execute(update(table).values(values))
+
+
+async def every_call(workspace):
+    async with workspace.engine.connect() as conn:
+        return (await conn.execute(select(calls))).all()
+
+
+async def over(workspace, admitted):
+    await workspace.hears(admitted.attempt_id, CallState.ENDED, EndReason.COMPLETED)
+
+
+async def test_a_call_that_is_let_in_has_a_line_and_a_token(workspace, admit):
+    admitted = await admit()
+    assert isinstance(admitted, Admitted)
+    assert not admitted.repeated
+    (call,) = await every_call(workspace)
+    attempt = await workspace.attempt(admitted.attempt_id)
+    assert (call.direction, call.state, call.holds_line, call.agent_version) == ("inbound", "ringing", True, 2)
+    assert (call.from_, call.to, admitted.max_duration_s) == (CALLEE, CALLER, call.max_duration_s)
+    assert attempt.stream_token_hash == stream_token_hash(admitted.stream_token)
+    assert (attempt.owner, attempt.carrier_call_id, attempt.state) == ("worker_in", "CA1", "ringing")
+    assert (await workspace.pool()).used_inbound == 1
+    await over(workspace, admitted)
+    assert (await workspace.pool()).used_inbound == 0
+
+
+async def test_a_call_that_is_told_of_at_once_and_again_is_one(workspace, admit):
+    first, second = await asyncio.gather(admit(), admit())
+    assert {first.repeated, second.repeated} == {False, True}
+    assert (first.attempt_id, first.stream_token) == (second.attempt_id, second.stream_token)
+    assert len(await every_call(workspace)) == 1
+    await workspace.set_attempt(first.attempt_id, stream_opened_at=datetime.now(UTC))
+    assert await admit() is None, "its stream is open"
+    await over(workspace, first)
+    assert await admit() is None, "it is over"
+
+
+@pytest.mark.parametrize(
+    ("values", "code"),
+    [({"agent_id": None}, "number_has_no_agent"), ({"agent_version": "published"}, "agent_not_published")],
+)
+async def test_a_number_that_nobody_answers_has_its_missed_calls(workspace, admit, values, code):
+    await change(workspace, numbers, **values)
+    await change(workspace, agents, published_version=None)
+    for _ in range(2):
+        assert await admit() == TurnedAway(NOT_IN_SERVICE)
+    (call,) = await every_call(workspace)
+    assert (call.state, call.end_reason, call.error["code"]) == ("ended", "declined", code)
+    assert call.ended_at is not None
+    assert (await workspace.pool()).used_inbound == 0
+    assert await workspace.events(call.id, "state") == [
+        {"state": "ended", "end_reason": "declined", "error": call.error, "attempt": 1}
+    ]
+
+
+async def test_a_draft_answers_where_the_number_says_so(workspace, admit):
+    await change(workspace, agents, published_version=1)
+    await change(workspace, numbers, agent_version="draft")
+    admitted = await admit()
+    (call,) = await every_call(workspace)
+    assert call.agent_version == 2
+    await over(workspace, admitted)
+
+
+async def test_callers_hear_that_every_line_is_taken(workspace, admit):
+    await workspace.set_pool(lines=1, reserved_inbound=1)
+    admitted = await admit()
+    for _ in range(2):
+        assert await admit(2) == TurnedAway(BUSY)
+    missed = next(call for call in await every_call(workspace) if call.state == "ended")
+    assert (missed.end_reason, missed.error["code"], missed.holds_line) == ("declined", "pool_full", False)
+    await over(workspace, admitted)
+
+
+async def test_of_many_callers_at_once_as_many_are_let_in_as_there_are_lines(workspace, admit):
+    await workspace.set_pool(lines=3)
+    decisions = await asyncio.gather(*(admit(number) for number in range(8)))
+    admitted = [decision for decision in decisions if isinstance(decision, Admitted)]
+    assert len(admitted) == (await workspace.pool()).used_inbound == 3
+    for each in admitted:
+        await over(workspace, each)
+
+
+async def test_a_number_that_is_not_connected_leaves_no_record(workspace, admit, caplog):
+    assert await admit(to="+15559999999") == TurnedAway(NOT_IN_SERVICE)
+    assert await every_call(workspace) == []
+    assert caplog.messages == ["Call to a number that isn't connected"]
+
+
+@pytest.mark.parametrize(
+    ("from_", "shown"), [("", "anonymous"), ("\0\n", "anonymous"), ("sip:a\0b@x", "sip:ab@x"), ("1" * 99, "1" * 64)]
+)
+async def test_whatever_a_caller_is_called_by_can_be_stored(workspace, admit, from_, shown):
+    admitted = await admit(from_=from_)
+    (call,) = await every_call(workspace)
+    assert call.from_ == shown
+    await over(workspace, admitted)
