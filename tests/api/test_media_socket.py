@@ -403,6 +403,7 @@ def test_garbage_ends_the_connection_in_order(pieces, masked):
 
 def test_the_streams_token_is_in_no_log_whatever_the_level(caplog):
     caplog.set_level(logging.DEBUG)
+    caplog.set_level(logging.DEBUG, "websockets")  # whatever a process in these tests has set
 
     async def main():
         peer = Peer(accepting(Call()))

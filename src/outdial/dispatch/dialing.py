@@ -1,6 +1,5 @@
 """From a claim to a ringing phone: one REST request, and what its reply (or the lack of one) means."""
 
-import asyncio
 import logging
 import time
 from datetime import UTC, datetime
@@ -21,12 +20,18 @@ from outdial.carriers.errors import (
     CarrierUncertain,
     CarrierUnreachable,
 )
+from outdial.repeating import Pauses, repeat
 from outdial.settings import Settings
 from outdial.telephony.carrier_call import CarrierCall
 from outdial.telephony.failures import CallError, FailureCode
 from outdial.telephony.state import CallState, EndReason, Progress
 
 logger = logging.getLogger(__name__)
+
+UNTIL_WRITTEN = Pauses(first_s=0.1, longest_s=5.0)
+ANOTHER_CALL = CarrierUncertain(
+    FailureCode.CARRIER_ERROR, "The carrier's reply named a call that is another one."
+)
 
 
 
@@ -66,19 +71,21 @@ async def write_down(
 ) -> None:
     """Write down what a dial came to, until the database takes it: nobody else knows. (One that stays away ends the
     process, see Worker.watch.)"""
-    wait_s = 0.1
-    while True:
+    fields = {"attempt_id": claim.attempt_id}
+
+    async def write() -> None:
+        nonlocal outcome
         try:
-            return await _record(engine, settings, claim, outcome)
+            await _record(engine, settings, claim, outcome)
         except IntegrityError:
-            logger.exception("Dial reply names another attempt's call", extra={"attempt_id": claim.attempt_id})
-            outcome = CarrierUncertain(
-                FailureCode.CARRIER_ERROR, "The carrier's reply named a call that is another one."
-            )
-        except Exception:
-            logger.exception("Dial outcome not written; trying again", extra={"attempt_id": claim.attempt_id})
-            await asyncio.sleep(wait_s)
-            wait_s = min(5.0, wait_s * 2)
+            logger.exception("Dial reply names another attempt's call", extra=fields)
+            outcome = ANOTHER_CALL
+            await _record(engine, settings, claim, outcome)
+
+    def failed(error: Exception) -> None:
+        logger.error("Dial outcome not written; trying again", extra=fields, exc_info=error)
+
+    await repeat(write, on=Exception, pauses=UNTIL_WRITTEN, failed=failed)
 
 
 async def _record(engine: AsyncEngine, settings: Settings, claim: Claim, outcome: CarrierCall | CarrierError) -> None:

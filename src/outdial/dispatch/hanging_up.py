@@ -1,17 +1,19 @@
 """Asking a carrier to end a call."""
 
-import asyncio
 import logging
+from dataclasses import replace
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from outdial.accounts.clients import OpenCarrier
 from outdial.calls.records import read_attempt
 from outdial.carriers.errors import CarrierError
+from outdial.repeating import Pauses, repeat
 
 logger = logging.getLogger(__name__)
 
 TRIES = 4
+PAUSES = Pauses(first_s=0.3, longest_s=1.2)
 
 
 async def hang_up(
@@ -22,13 +24,18 @@ async def hang_up(
     call = attempt.carrier_call
     if call is None or attempt.carrier_account_id is None:
         return False
-    for number in range(tries):
+    account_id = attempt.carrier_account_id
+
+    async def ask() -> None:
         try:
-            carrier = await open_carrier(attempt.carrier_account_id)
+            carrier = await open_carrier(account_id)
             await carrier.hang_up(call)
-            return True
         except CarrierError as error:
             logger.warning("Hang-up refused by carrier", extra={"attempt_id": attempt_id, **error.codes})
-            if number < tries - 1:
-                await asyncio.sleep(0.3 * 2**number)
-    return False
+            raise
+
+    try:
+        await repeat(ask, on=CarrierError, pauses=replace(PAUSES, tries=tries))
+    except CarrierError:
+        return False
+    return True
