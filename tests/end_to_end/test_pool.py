@@ -73,6 +73,8 @@ async def _hung_up(world: World, calls: Calls, customer: Customer) -> None:
 
     async def hang_up(call_id: str, state: str) -> None:
         await customer.until(call_id, state)
+        if state == "in_progress":
+            await customer.until_something_is_said(call_id)
         began = clock()
         response = await customer.hang_up(call_id)
         assert response.status_code == 200

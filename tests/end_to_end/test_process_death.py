@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from end_to_end.process import Server
-from end_to_end.world import CALLEE, TALKATIVE, Audio, Customer, Story, World, connect_customer, sounds
+from end_to_end.world import CALLEE, PATIENCE_S, TALKATIVE, Audio, Customer, Story, World, connect_customer, sounds
 from outdial.db.engine import create_engine
 from outdial.simulator.faults import Fault, FaultKind
 from outdial.simulator.server import Simulator, serve
@@ -105,12 +105,14 @@ async def _killed(
     only = {"number": "+15550000003", "count": 1}
     for fault in (
         Fault(kind=FaultKind.REPLY_AFTER_CALLBACK, **only),
-        Fault(kind=FaultKind.CALLBACK_LATE, callbacks=frozenset({"initiated"}), delay_s=4.0, **only),
+        Fault(kind=FaultKind.CALLBACK_LATE, callbacks=frozenset({"initiated"}), delay_s=12.0, **only),
         Fault(kind=FaultKind.CALLBACK_LOST, callbacks=frozenset({"ringing"}), **only),
     ):
         simulator.network.faults.add(fault)
     dialing = await short.place("+15550000003", **patient)
-    await asyncio.sleep(1.5)
+    async with asyncio.timeout(PATIENCE_S):
+        while not _dials(simulator, "+15550000003"):  # noqa: ASYNC110
+            await asyncio.sleep(0.05)
     assert (await short.get(dialing))["attempts"][0]["carrier_call_id"] is None
 
     await server.kill()

@@ -171,6 +171,12 @@ class Customer:
                 return
         raise AssertionError(f"the call ended without having been {state}")
 
+    async def until_something_is_said(self, call_id: str) -> None:
+        async for type_, _ in self.events(call_id):
+            if type_ == "transcript":
+                return
+        raise AssertionError("the call ended without a word")
+
     async def get(self, call_id: str) -> dict[str, Any]:
         return (await self.http.get(f"/v1/calls/{call_id}")).json()
 

@@ -102,6 +102,7 @@ async def shared(start) -> AsyncIterator[Setup]:
 async def setup(shared, customers) -> AsyncIterator[Setup]:
     """The simulator most tests share, with nothing in its books; the customer is the test's own."""
     shared.customer = customers.new(shared.config.auth_token)
+    shared.simulator.network.clock = OwnClock(shared.config.pace)
     yield shared
     await shared.http.delete("/_simulator/faults")
     await shared.http.delete("/_simulator/calls")

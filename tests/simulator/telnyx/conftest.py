@@ -6,6 +6,7 @@ import pytest_asyncio
 
 from outdial.simulator.telnyx.config import TelnyxConfig
 from simulator.customers import Customers
+from simulator.own_clock import OwnClock
 from simulator.telnyx.telnyx_customer import TelnyxCustomer, TelnyxSetup
 
 
@@ -40,5 +41,6 @@ async def shared_telnyx(start_telnyx) -> AsyncIterator[TelnyxSetup]:
 async def setup(shared_telnyx, telnyx_customers) -> AsyncIterator[TelnyxSetup]:
     """The simulator most tests share, with nothing in its books; the customer is the test's own."""
     setup_ = TelnyxSetup(shared_telnyx.simulator, telnyx_customers.new())
+    setup_.simulator.network.clock = OwnClock(setup_.simulator.network.clock.pace)
     yield setup_
     await setup_.reset()

@@ -126,6 +126,7 @@ async def shared(start) -> AsyncIterator[Setup]:
 async def setup(shared, customers) -> AsyncIterator[Setup]:
     """The simulator most tests share, with nothing in its books; the customer is the test's own."""
     shared.customer = customers.new(shared.config.signature_secret)
+    shared.simulator.network.clock = OwnClock(shared.simulator.network.clock.pace)
     yield shared
     await shared.http.delete("/_simulator/faults")
     await shared.http.delete("/_simulator/calls")
