@@ -82,6 +82,16 @@ def test_every_path_leads_somewhere():
     assert len(in_a_folder) > 100
 
 
+def test_what_contributors_are_led_to_is_there():
+    page = re.sub(r"```.*?```", "", (ROOT / "CONTRIBUTING.md").read_text(), flags=re.DOTALL)
+    paths = re.compile(r"(?:[\w.]+/)+[\w.]*|\w+\.(?:py|md)")
+    named = {path for code in CODE.findall(page) if "*" not in code for path in paths.findall(code)}
+    below = {path for path in named if path.startswith(("tests/", "bench/", "requirements/")) or path.endswith(".md")}
+    lost = {path for path in named if not ((ROOT if path in below else SRC) / path).exists()}
+    assert lost == set()
+    assert len(named) > 30
+
+
 def test_every_link_leads_somewhere():
     for page in (ROOT.glob("*.md"), (ROOT / "docs").rglob("*.md"), (ROOT / "src").rglob("*.md")):
         for path in page:
