@@ -11,7 +11,7 @@ from sqlalchemy.exc import OperationalError
 
 from callbacks.told import BOX, CALL_SID, CONTROL_ID, receive, stored, telnyx_says
 from outdial.accounts.genuine import Genuine
-from outdial.callbacks.inbox import AT_ONCE, Inbox
+from outdial.callbacks.inbox import _LEFT, AT_ONCE, Inbox
 from outdial.calls.dial_outcome import defer
 from outdial.carriers.callbacks import TRANSFER_FAILED
 from outdial.db.engine import create_engine
@@ -144,6 +144,65 @@ async def test_a_callback_whose_process_was_killed_in_the_middle_is_handled_by_a
     call = await workspace.call(claim.call_id)
     assert (call.end_reason, call.holds_line, (await workspace.pool()).used_outbound) == ("busy", False, 0)
     assert len(await workspace.events(claim.call_id, "state")) == 2
+
+
+async def test_a_callback_whose_process_was_frozen_in_the_middle_is_handled_later(workspace, processes, claim):
+    """The database has ended the session of who was silent in a transaction."""
+    frozen, *_ = processes
+    handle = frozen._handle
+
+    async def handle_after_a_while(conn, held, stored):
+        frozen._handle = handle
+        await conn.execute(text("SET LOCAL idle_in_transaction_session_timeout = '50ms'"))
+        await asyncio.sleep(0.3)
+        return await handle(conn, held, stored)
+
+    frozen._handle = handle_after_a_while
+    async with running(frozen):
+        await receive(frozen, claim.attempt_id, CallStatus="busy")
+        await until(all_handled(workspace))
+    assert (await workspace.call(claim.call_id)).end_reason == "busy"
+
+
+async def test_a_callback_that_comes_just_as_others_turn_out_to_be_handled_is_not_left(workspace, processes, claim):
+    """Another process has handled the first one; the second comes between the look at it and its answer."""
+    here, other, _ = processes
+    workspace.settings = workspace.settings.model_copy(update={"sweep_every_s": 600})
+    here._settings = workspace.settings
+    handle_next, looked = here._handle_next, []
+
+    async def handle_next_slowly(attempt_id):
+        if not looked:
+            await other._handle_next(attempt_id)
+        handled = await handle_next(attempt_id)
+        if not looked:
+            looked.append(handled)
+            await receive(here, claim.attempt_id, CallStatus="busy")
+        return handled
+
+    async with running(here):
+        await until(lambda: idle(here))
+        here._handle_next = handle_next_slowly
+        await receive(here, claim.attempt_id)
+        await until(all_handled(workspace, 2))
+    assert looked == [None]
+    assert (await workspace.call(claim.call_id)).end_reason == "busy"
+
+
+async def idle(inbox):
+    return not inbox._at_work and not len(inbox._background)
+
+
+async def test_many_that_were_left_are_handled_in_one_go(workspace, processes, monkeypatch):
+    monkeypatch.setattr("outdial.callbacks.inbox.LEFT_AT_ONCE", 2)
+    monkeypatch.setattr("outdial.callbacks.inbox._LEFT", _LEFT.limit(2))
+    here, died, _ = processes
+    here._settings = workspace.settings.model_copy(update={"sweep_every_s": 600})
+    await workspace.set_pool(lines=7)
+    for number, claim in enumerate([await claimed(workspace) for _ in range(7)]):
+        await receive(died, claim.attempt_id, CallSid=sid(number))
+    async with running(here):
+        await until(all_handled(workspace, 7))
 
 
 async def waits(workspace, how_many=1):

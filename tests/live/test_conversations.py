@@ -96,6 +96,25 @@ async def test_a_transferred_call_goes_on_without_us(workspace, talking, claim):
     assert (await workspace.call(claim.call_id)).holds_line
 
 
+async def test_a_transferred_call_is_not_ended_for_want_of_a_database(workspace, talking, claim, caplog):
+    async def transfers(call):
+        talking.begun.set()
+        await call.transfer("+15551230009")
+
+    async def has_failed():
+        return "Result not saved" in caplog.messages
+
+    await refuse(workspace, "attempts", "NEW.owner IS NULL")
+    talking.agents.conversation = transfers
+    await talking.answered(claim)
+    await until(has_failed)
+    assert talking.conversations.attempt_ids == [claim.attempt_id], "its lease is kept"
+    await accept_again(workspace, "attempts")
+    await talking.rests()
+    attempt = await workspace.attempt(claim.attempt_id)
+    assert (attempt.owner, attempt.ending, workspace.carrier.hung_up) == (None, None, [])
+
+
 async def test_a_carrier_that_does_not_hang_up_is_left_to_the_sweep(workspace, talking, claim):
     await talking.answered(claim)
     workspace.carrier.fault = UNREACHABLE

@@ -148,6 +148,19 @@ async def test_a_call_that_needs_no_conversation_here_is_left_alone(workspace, t
     await workspace.set_attempt(claim.attempt_id, state="ringing")  # for the count of lines
 
 
+async def test_a_lease_runs_by_the_clock_of_the_database(workspace, talking, claim, monkeypatch):
+    """A host's may be behind: its calls would be nobody's, the moment their audio is there."""
+
+    class Behind(datetime):
+        @classmethod
+        def now(cls, tz=None):
+            return datetime.now(tz) - timedelta(minutes=5)
+
+    monkeypatch.setattr("outdial.calls.ownership.datetime", Behind)
+    await talking.open(claim)
+    assert (await workspace.attempt(claim.attempt_id)).lease_until > datetime.now(UTC)
+
+
 class _Deaf:
     """A socket at which nobody listens."""
 

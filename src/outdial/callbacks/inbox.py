@@ -14,7 +14,7 @@ from typing import Any
 
 from sqlalchemy import Text, bindparam, func, select, update
 from sqlalchemy.dialects.postgresql import insert
-from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from sqlalchemy.sql.dml import ReturningUpdate
@@ -138,7 +138,7 @@ class Inbox:
         """The callbacks of an attempt that have come to this process."""
         waits_s = iter(BUSY_WAITS_S)
         try:
-            while self._stored.get(attempt_id):
+            while waiting := set(self._stored.get(attempt_id, ())):
                 try:
                     async with self._slots:
                         handled = await self._handle_next(attempt_id)
@@ -147,9 +147,8 @@ class Inbox:
                         break
                     await asyncio.sleep(wait_s)
                     continue
-                if handled is None:
-                    break  # another process was at ours, too
-                self._stored[attempt_id].discard(handled)
+                # None: another process was at ours, too; but what has come since we looked is not among those.
+                self._stored[attempt_id] -= waiting if handled is None else {handled}
         except Exception:
             logger.exception(NOT_HANDLED, extra={"attempt_id": attempt_id})
             await asyncio.sleep(TRY_AGAIN_S)
@@ -164,22 +163,28 @@ class Inbox:
         try:
             async with reading(self._engine) as conn:
                 left = (await conn.execute(_LEFT)).scalars().all()
+            handled = 0
             for attempt_id in left:
                 if attempt_id not in self._at_work:
-                    await self._handle_left_of(attempt_id)
+                    handled += await self._handle_left_of(attempt_id)
+            if handled and len(left) == LEFT_AT_ONCE:
+                self._arrived.tell()  # there may be more: of a process that was busy, or of a database that was away
         except Exception:
             logger.exception(NOT_HANDLED)
         finally:
             self._at_work.discard("")
 
-    async def _handle_left_of(self, attempt_id: str) -> None:
+    async def _handle_left_of(self, attempt_id: str) -> int:
+        """How many were handled."""
+        handled = 0
         try:
             while await self._handle_next(attempt_id) is not None:
-                pass
+                handled += 1
         except _Busy:
             pass  # they are looked for again
         except Exception:  # the others' turn
             logger.exception(NOT_HANDLED, extra={"attempt_id": attempt_id})
+        return handled
 
     async def _handle_next(self, attempt_id: str) -> int | None:
         """Claim and handle an attempt's oldest callback; its id, None when there is none.
@@ -201,9 +206,9 @@ class Inbox:
                 left_alone = await self._handle(conn, held, stored)
         except (OperationalError, InterfaceError, PoolTimeoutError):
             raise  # the database's trouble, not this callback's: it is tried again
-        except Exception:
-            if stored is None:
-                raise
+        except Exception as error:
+            if stored is None or (isinstance(error, DBAPIError) and error.connection_invalidated):
+                raise  # the same: some servers' last word is no OperationalError (a session idle for too long, say)
             # It would fail again, and keep the attempt's others waiting. The sweep asks the carrier instead.
             logger.exception("Callback not handled", extra={"attempt_id": attempt_id})
             async with autocommit(self._engine) as conn:

@@ -109,7 +109,7 @@ async def admit_call(
                     "state": CallState.RINGING,
                     "ringing_at": now,
                     "owner": owner,
-                    "lease_until": now + timedelta(seconds=settings.lease_s),
+                    "lease_until": func.now() + timedelta(seconds=settings.lease_s),
                     "check_at": now + timedelta(seconds=settings.stream_start_timeout_s + 1),
                 }
             )

@@ -34,10 +34,10 @@ class Lease:
     silent_after_s: float
 
     def columns(self) -> dict[str, Any]:
-        now = datetime.now(UTC)
+        """A lease runs out by the database's clock: by a host's that is behind it would have run out already."""
         return {
-            "lease_until": now + timedelta(seconds=self.lease_s),
-            "check_at": now + timedelta(seconds=self.silent_after_s),
+            "lease_until": func.now() + timedelta(seconds=self.lease_s),
+            "check_at": datetime.now(UTC) + timedelta(seconds=self.silent_after_s),
         }
 
 

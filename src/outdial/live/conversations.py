@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from outdial.accounts.clients import OpenCarrier
@@ -25,6 +27,7 @@ from outdial.live.detection import await_verdict, machine_policy
 from outdial.live.journal import CallJournal
 from outdial.live.recordings import open_recording, recording_path
 from outdial.media.pacer import Pacer
+from outdial.repeating import Pauses, repeat
 from outdial.settings import Settings
 from outdial.telephony.failures import CallError, FailureCode
 from outdial.telephony.state import CallState, Ending, EndReason, Progress
@@ -35,6 +38,7 @@ BROKE = CallError(
     code=FailureCode.INTERNAL_ERROR, message="Outdial had to end this call because of an error of its own."
 )
 FINISH_S = 10.0
+ONCE, SAVE_AGAIN = Pauses(first_s=0.0, longest_s=0.0, tries=1), Pauses(first_s=0.2, longest_s=5.0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -175,7 +179,13 @@ class Conversations:
             message_delivered=end.message_delivered,
             transferred=end.transferred,
         )
-        await save_result(self._engine, attempt_id, conversation.call_id, result)
+        # A transferred call goes on without us, and nobody waits: it must not be given up for want of a database.
+        await repeat(
+            lambda: save_result(self._engine, attempt_id, conversation.call_id, result),
+            on=(OperationalError, InterfaceError, PoolTimeoutError),
+            pauses=SAVE_AGAIN if end.transferred else ONCE,
+            failed=lambda error: logger.warning("Result not saved", extra={"attempt_id": attempt_id}, exc_info=error),
+        )
         if end.still_up and await hang_up(self._engine, self._open_carrier, attempt_id):
             event = Progress(state=CallState.ENDED, at=datetime.now(UTC), end_reason=end.end_reason, error=end.error)
             await apply_event(self._engine, attempt_id, event)
