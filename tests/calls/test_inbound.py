@@ -129,7 +129,7 @@ async def test_of_many_callers_at_once_as_many_are_let_in_as_there_are_lines(wor
 async def test_a_number_that_is_not_connected_leaves_no_record(workspace, admit, caplog):
     assert await admit(to="+15559999999") == TurnedAway(NOT_IN_SERVICE)
     assert await every_call(workspace) == []
-    assert caplog.messages == ["Call to a number that isn't connected"]
+    assert caplog.messages == ["Incoming call refused: number not connected"]
 
 
 @pytest.mark.parametrize(
