@@ -48,7 +48,7 @@ async def test_following_goes_on_after_the_last_event_when_the_connection_breaks
     def handler(request: httpx.Request) -> httpx.Response:
         if not request.url.path.endswith("/events"):
             return httpx.Response(200, json={**CALL, "state": "ringing"})
-        asked.append(request.headers.get("Last-StreamedEvent-ID"))
+        asked.append(request.headers.get("Last-Event-ID"))
         match len(asked):
             case 1:
                 return stream(event(1, "state", state="dialing"), event(2, "state", state="ringing"))

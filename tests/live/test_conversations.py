@@ -96,6 +96,26 @@ async def test_a_transferred_call_goes_on_without_us(workspace, talking, claim):
     assert (await workspace.call(claim.call_id)).holds_line
 
 
+async def test_audio_that_breaks_off_after_a_transfer_ends_nothing(workspace, talking, claim):
+    """The sweep would hang up on two people who talk."""
+
+    async def transfers(call):
+        talking.begun.set()
+        await talking.done.wait()
+        try:
+            await call.transfer("+15551230009")
+        finally:
+            line.breaks()
+            await asyncio.sleep(0.2)
+
+    talking.agents.conversation = transfers
+    line = await talking.answered(claim)
+    talking.done.set()
+    await talking.rests()
+    attempt = await workspace.attempt(claim.attempt_id)
+    assert (attempt.owner, attempt.ending, workspace.carrier.hung_up) == (None, None, [])
+
+
 async def test_a_transferred_call_is_not_ended_for_want_of_a_database(workspace, talking, claim, caplog):
     async def transfers(call):
         talking.begun.set()

@@ -113,7 +113,7 @@ class ApiClient:
 
     async def _stream(self, call_id: str, last_id: str | None) -> AsyncGenerator[StreamedEvent, None]:
         """The events of one connection, until it is closed."""
-        headers = {"Last-StreamedEvent-ID": last_id} if last_id else {}
+        headers = {"Last-Event-ID": last_id} if last_id else {}
         async with aconnect_sse(self._http, "GET", f"/v1/calls/{call_id}/events", headers=headers) as source:
             await _raise_for_problem(source.response)
             if source.response.status_code == 204:  # nothing is left to tell

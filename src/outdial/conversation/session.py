@@ -178,7 +178,7 @@ class Session:
             await self._wait_for_news(by)
 
     def _ended(self, reason: EndReason) -> SessionEnd:
-        if self._dialogue is not None and self._dialogue.transferred:
+        if self._transferred:
             return SessionEnd(end_reason=EndReason.COMPLETED, still_up=False, transferred=True)
         error = self._failure
         if error is None and self._is_closed and not self._orderly and not self._hang_up_asked:
@@ -228,7 +228,7 @@ class Session:
             raise self._refusal() from None
 
     def _refusal(self) -> CommandRefused:
-        if self._dialogue is not None and self._dialogue.transferred:
+        if self._transferred:
             return CommandRefused("call_transferred", "The other party was transferred; the agent has left the call.")
         if self._is_closed:
             return CommandRefused("call_ended", "The call has ended already.")
@@ -251,7 +251,7 @@ class Session:
     def on_closed(self, *, orderly: bool) -> None:
         self._closed_at = self._now()
         self._orderly = orderly
-        if not orderly and not self._hang_up_asked:
+        if not orderly and not self._hang_up_asked and not self._transferred:
             self.lost.set()
         if self._dialogue is not None:
             self._dialogue.end()
@@ -262,6 +262,11 @@ class Session:
     @property
     def _is_closed(self) -> bool:
         return self._closed_at is not None
+
+    @property
+    def _transferred(self) -> bool:
+        """Whether the callee talks to somebody else now: the carrier may end the audio as it likes."""
+        return self._dialogue is not None and self._dialogue.transferred
 
     @property
     def _is_machine(self) -> bool:
@@ -277,8 +282,7 @@ class Session:
     @property
     def _may_be_machine(self) -> bool:
         """Whether a message may still have to be left."""
-        transferred = self._dialogue is not None and self._dialogue.transferred
-        over = self._is_closed or self._hang_up_asked or transferred or self._failure is not None
+        over = self._is_closed or self._hang_up_asked or self._transferred or self._failure is not None
         return self._verdict is None and self._facts.machine.action == "leave_message" and not over
 
     def _stop_by(self) -> float:
