@@ -10,8 +10,9 @@ from sqlalchemy import select
 from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 
+import virtual_time
 from conversation.peers import Recogniser, Voice
-from outdial.app import ROLES, Role, Speech, running
+from outdial.app import ROLES, Part, Role, Speech, running, stop_in_order
 from outdial.calls.workers import WorkerLost, is_dead
 from outdial.db.tables import workers
 from outdial.settings import Settings
@@ -97,3 +98,23 @@ async def test_a_part_that_breaks_takes_the_process_down_whole(settings, engine,
             await asyncio.Event().wait()
     assert broke.group_contains(WorkerLost)
     assert asyncio.all_tasks() == before
+
+
+def test_a_part_that_fails_to_stop_keeps_no_other_from_stopping(caplog):
+    async def main():
+        stopped = []
+
+        async def fail():
+            raise OSError("no disk")
+
+        async def stop():
+            stopped.append("second")
+
+        running = asyncio.create_task(asyncio.sleep(60))
+        parts = [Part(name="first", run=lambda: asyncio.sleep(60), stop=fail), Part(name="second", stop=stop)]
+        await stop_in_order(parts, {"first": running})
+        await asyncio.wait({running})
+        return stopped, running.cancelled()
+
+    assert virtual_time.run(main()) == (["second"], True)
+    assert "Part not stopped in order" in caplog.messages

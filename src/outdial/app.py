@@ -2,9 +2,10 @@
 
 import asyncio
 import gc
+import logging
 import signal
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Coroutine, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Coroutine, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from enum import StrEnum
@@ -49,6 +50,8 @@ from outdial.speech.base import SpeechToText, TextToSpeech
 from outdial.speech.offline import OfflineSpeechToText, OfflineTextToSpeech
 from outdial.speech.prompts import PromptCache
 from outdial.workspaces.secrets import SecretBox
+
+logger = logging.getLogger(__name__)
 
 MEDIA_PATH = "/media/"
 
@@ -152,11 +155,19 @@ async def running(
             try:
                 yield Running(base_url=settings.base_url, services=services)
             finally:
-                for part in parts:
-                    if part.stop is not None:
-                        await part.stop()
-                    if part.name in tasks:
-                        tasks[part.name].cancel()
+                await stop_in_order(parts, tasks)
+
+
+async def stop_in_order(parts: Sequence[Part], tasks: Mapping[str, asyncio.Task[None]]) -> None:
+    """Stop each part and cancel its task (by name), whatever one of them has against it."""
+    for part in parts:
+        try:
+            if part.stop is not None:
+                await part.stop()
+        except Exception:
+            logger.exception("Part not stopped in order", extra={"part": part.name})
+        if part.name in tasks:
+            tasks[part.name].cancel()
 
 
 async def _share(
