@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from outdial.background import Background
 from outdial.carriers.calls import CallControl
 from outdial.carriers.errors import CarrierRefused
 from outdial.carriers.name import CarrierName
@@ -17,6 +18,7 @@ from outdial.workspaces.secrets import SecretBox
 
 # The longest that a client may still be in use: a request, or a sentence that Telnyx speaks and the hang-up after it.
 IN_USE_S = 120.0
+CLOSE_S = 10.0
 OpenCarrier = Callable[[str], Awaitable[CallControl]]  # carrier account id → the control of its calls
 
 
@@ -31,7 +33,7 @@ class Accounts:
         self._secret_box = secret_box
         self._in_use_s = in_use_s
         self._open: dict[str, tuple[bytes, str, CallControl]] = {}
-        self._closing: set[asyncio.Task[None]] = set()
+        self._closing = Background()
         self._end = asyncio.Event()
 
     async def carrier(self, account_id: str) -> CallControl:
@@ -58,14 +60,12 @@ class Accounts:
         for account_id in list(self._open):
             self._retire(account_id)
         self._end.set()
-        await asyncio.gather(*self._closing)
+        await self._closing.finish(CLOSE_S)
 
     def _retire(self, account_id: str) -> None:
         known = self._open.pop(account_id, None)
         if known is not None:
-            task = asyncio.create_task(self._close_later(known[2]))
-            self._closing.add(task)
-            task.add_done_callback(self._closing.discard)
+            self._closing.start(self._close_later(known[2]), name=f"closing {account_id}")
 
     async def _close_later(self, carrier: CallControl) -> None:
         try:
