@@ -67,7 +67,7 @@ async def test_a_changed_account_is_opened_again_and_its_old_client_closed_when_
     assert new is not old
     assert not http(old).is_closed, "a request may be under way on it"
     async with asyncio.timeout(5):
-        await asyncio.gather(*accounts._closing)
+        await accounts._closing.finish(10)
     assert (http(old).is_closed, http(new).is_closed) == (True, False)
     await accounts.aclose()
 
