@@ -7,6 +7,8 @@ from typing import Any, TypeVar
 
 logger = logging.getLogger(__name__)
 
+PATIENCE_S = 5.0  # with a task that is cancelled: one that waits for a database that is frozen can't be
+
 T = TypeVar("T")
 
 
@@ -28,7 +30,7 @@ class Background:
             task.add_done_callback(_log_failure)
         return task
 
-    async def finish(self, at_most_s: float, *, patience_s: float | None = None) -> None:
+    async def finish(self, at_most_s: float, *, patience_s: float | None = PATIENCE_S) -> None:
         """Wait for what is under way, also for what that starts; after `at_most_s` seconds the rest is cancelled."""
         loop = asyncio.get_running_loop()
         give_up_at = loop.time() + at_most_s

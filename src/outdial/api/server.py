@@ -11,6 +11,8 @@ from fastapi import FastAPI
 from outdial.api.media_socket import Handshake, media_sockets
 from outdial.settings import Settings
 
+BACKLOG = 2048  # as uvicorn has it
+
 
 class CannotListen(RuntimeError):
     """The address or port isn't to be had; the message says which and why."""
@@ -23,6 +25,7 @@ def listen(settings: Settings) -> socket.socket:
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((settings.host, settings.port))
+        listener.listen(BACKLOG)  # two may bind an address that nobody listens at yet
     except OSError as error:
         listener.close()
         raise CannotListen(f"Can't listen on {settings.host}:{settings.port}: {error.strerror}") from error

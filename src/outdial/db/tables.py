@@ -251,7 +251,7 @@ calls = Table(
     _instant("ended_at"),
     Column("recording", Text),  # path under the data directory
     # The claim: due calls, the longest due first, and when to look again. Partial, so it stays as small as the queue.
-    Index("ix_calls_due", "workspace_id", "due_at", "id", postgresql_where=text("state = 'queued'")),
+    Index("ix_calls_due", "workspace_id", "due_at", postgresql_where=text("state = 'queued'")),
     Index("ix_calls_live", "state", postgresql_where=text("state NOT IN ('queued', 'ended')")),
     Index("ix_calls_page", "workspace_id", "created_at", "id"),
     # The last thing a number's carrier did for us: history.number_health.
@@ -318,7 +318,7 @@ callbacks = Table(
     _instant("received_at", now=True),
     _instant("handled_at"),
     UniqueConstraint("attempt_id", "dedupe_key"),
-    Index("ix_callbacks_unhandled", "attempt_id", "id", postgresql_where=text("handled_at IS NULL")),
+    Index("ix_callbacks_unhandled", "id", postgresql_where=text("handled_at IS NULL")),
 )
 
 # Callbacks without a valid signature, counted by the hour; kept for a week.
