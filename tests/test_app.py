@@ -16,7 +16,7 @@ from outdial.app import ROLES, Part, Role, Speech, running, stop_in_order
 from outdial.calls.workers import WorkerLost, is_dead
 from outdial.db.tables import workers
 from outdial.settings import Settings
-from workspace import until
+from workspace import END_LOCK_HOLDERS, until
 
 
 @pytest.fixture
@@ -94,7 +94,7 @@ async def test_a_part_that_breaks_takes_the_process_down_whole(settings, engine,
     with pytest.raises(ExceptionGroup) as broke:  # noqa: PT012 - it breaks while it serves
         async with running(settings, speech=speech()):
             async with await psycopg.AsyncConnection.connect(str(settings.database_url.get_secret_value())) as conn:
-                await conn.execute("SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory'")
+                await conn.execute(END_LOCK_HOLDERS)
             await asyncio.Event().wait()
     assert broke.group_contains(WorkerLost)
     assert asyncio.all_tasks() == before

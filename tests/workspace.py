@@ -22,6 +22,11 @@ from outdial.telephony.carrier_call import CarrierCall
 from outdial.telephony.state import CallState, EndReason, Progress
 
 CALLER, CALLEE = "+15551230002", "+15551230001"
+# Of this database alone: tests of the same run have other databases of the same server.
+END_LOCK_HOLDERS = (
+    "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory'"
+    " AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
+)
 OWNER = "worker_tests"  # not in `workers`: dead, as far as a sweep can see
 
 

@@ -134,7 +134,8 @@ async def test_a_callback_whose_process_was_killed_in_the_middle_is_handled_by_a
         await conn.execute(select(pools).with_for_update())  # where the line is given back, it waits
         handling = asyncio.create_task(killed._handle_next(claim.attempt_id))
         await until(lambda: waits(workspace))
-        await conn.execute(text("SELECT pg_terminate_backend(pid) FROM pg_locks WHERE NOT granted"))
+        await conn.execute(text("SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                 " WHERE datname = current_database() AND wait_event_type = 'Lock'"))
         with pytest.raises(OperationalError):
             await handling
         assert [row.handled_at for row in await stored(workspace)] == [None]

@@ -9,7 +9,7 @@ from sqlalchemy import select, text
 
 from outdial.calls.workers import Worker, WorkerLost, forget_dead_workers, is_dead
 from outdial.db.tables import workers
-from workspace import until
+from workspace import END_LOCK_HOLDERS, until
 
 # Takes a line, has the carrier dial, and is killed before it can write down what the carrier said.
 DIES = """
@@ -66,8 +66,7 @@ async def test_a_worker_that_lost_its_lock_is_told_so(engine, database_url):
         await asyncio.sleep(0.05)
         assert not watching.done()
         async with engine.begin() as conn:
-            holder = "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory'"
-            await conn.execute(text(holder))
+            await conn.execute(text(END_LOCK_HOLDERS))
         async with asyncio.timeout(10):
             with pytest.raises(WorkerLost):
                 await watching

@@ -70,7 +70,8 @@ async def test_after_a_lost_connection_every_subscriber_is_told_that_anything_ma
         notifications.subscribe("outdial_call", heard)
         await heard.until(lambda payloads: payloads == [""])
         await notify.connection.execute(
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'outdial'"
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            " WHERE application_name = 'outdial' AND datname = current_database()"
         )
         await heard.until(lambda payloads: payloads == ["", ""])
         await notify("outdial_call", "call_2")

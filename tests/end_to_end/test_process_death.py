@@ -16,6 +16,7 @@ from outdial.simulator.server import Simulator, serve
 from outdial.workspaces.secrets import SecretBox
 
 LASTS_S = 40
+BYTES_A_SECOND = 2 * 2 * 8000  # of a recording: two sides, 16 bits
 
 SECRET_KEY = "a key for tests"
 RINGS_S = 14.0  # long enough for the server to come back meanwhile
@@ -94,7 +95,9 @@ async def _killed(
     calls.first_answer = await talkative.ask(**first)
     talking = calls.first_answer.json()["call_id"]
     await talkative.until(talking, "in_progress")
-    await asyncio.sleep(1)
+    async with asyncio.timeout(PATIENCE_S):
+        while _recorded_s(server, talking) < 1:  # noqa: ASYNC110
+            await asyncio.sleep(0.05)
     simulator.network.ring_s = RINGS_S
     patient = {"ring_timeout_s": 600}  # the server is away for as long as this computer takes to start it
     waiting = await talkative.place("+15550000004", **patient)
@@ -136,6 +139,11 @@ async def _killed(
     calls.dials = {name: _dials(simulator, story.call["to"]) for name, story in calls.stories.items()}
     calls.recording = await talkative.recording(talking)
     calls.used_lines = await talkative.used_lines() + await short.used_lines()
+
+
+def _recorded_s(server: Server, call_id: str) -> float:
+    """How much of a call is on the disk by now."""
+    return sum(path.stat().st_size for path in server.data_dir.rglob(f"{call_id}.wav.part")) / BYTES_A_SECOND
 
 
 async def _hang_up_soon(customer: Customer, call_id: str) -> None:
