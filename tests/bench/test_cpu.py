@@ -1,5 +1,6 @@
 """CPU time of a call: what is counted, and what is subtracted."""
 
+import os
 import subprocess
 import sys
 
@@ -37,4 +38,5 @@ def test_a_process_that_ended_meanwhile_is_counted():
         assert parent.stdout.readline() == "done\n"
         spent = watch.stop().cpu_s["backends"]
         parent.communicate("\n", timeout=10)
-    assert spent >= BUSY_S
+    ticks = 2 / os.sysconf("SC_CLK_TCK")  # Linux counts in these, and rounds user and system time down each
+    assert spent >= BUSY_S - ticks
