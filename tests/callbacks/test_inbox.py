@@ -1,5 +1,6 @@
 import asyncio
 from base64 import b64encode
+from datetime import UTC, datetime
 
 from sqlalchemy import func, insert, select, text, update
 
@@ -8,7 +9,7 @@ from outdial.accounts.refused_callbacks import refused_lately
 from outdial.callbacks.inbox import Received
 from outdial.carriers.callbacks import TRANSFER_FAILED
 from outdial.db.tables import callbacks
-from outdial.telephony.state import CallState, EndReason
+from outdial.telephony.state import CallState, Ending, EndReason
 from workspace import until
 
 
@@ -208,7 +209,10 @@ async def test_who_is_left_alone_by_a_transfer_hears_a_sentence(workspace, telny
     other_leg = {"call_control_id": "v3:other", "client_state": state, "hangup_cause": "user_busy"}
     await telnyx_says(telnyx_inbox, claim.attempt_id, "call.hangup", **other_leg)
     await handle_all(telnyx_inbox)
-    assert (await workspace.attempt(claim.attempt_id)).ending["end_reason"] == "completed"  # for the sweep
+    attempt = await workspace.attempt(claim.attempt_id)
+    ending = Ending.from_json(attempt.ending)  # for the sweep
+    assert (ending.end_reason, ending.not_before) == (EndReason.COMPLETED, attempt.check_at)
+    assert 10 < (attempt.check_at - datetime.now(UTC)).total_seconds() < 30
 
     async def said():
         return workspace.carrier.said == [(CONTROL_ID, TRANSFER_FAILED)]

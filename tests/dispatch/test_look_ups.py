@@ -1,6 +1,8 @@
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
+import pytest
+
 from dispatch.silence import UNREACHABLE, ago, due
 from outdial.calls.advance import note_ending
 from outdial.telephony.state import CallState, Ending, EndReason, Progress
@@ -168,6 +170,62 @@ async def test_where_we_know_why_a_call_ended_that_stays_the_reason(workspace, s
     workspace.carrier.fault = UNREACHABLE
     await sweep.sweep()
     assert (await workspace.call(claim.call_id)).end_reason == "completed"
+
+
+# -- a last sentence -----------------------------------------------------------------------------------------
+
+
+async def being_told_something(workspace, **columns):
+    """A call that ends with a sentence, which takes another 9 s."""
+    claim = await workspace.dialed()
+    await workspace.hears(claim.attempt_id, CallState.IN_PROGRESS)
+    workspace.carrier.now_is("CA1", CallState.IN_PROGRESS)
+    ending = Ending(end_reason=EndReason.COMPLETED, not_before=ago(-9))
+    await note_ending(workspace.engine, claim.attempt_id, ending)
+    await due(workspace, claim.attempt_id, **columns)
+    return claim
+
+
+@pytest.mark.parametrize("is_known", [True, False])
+async def test_a_last_sentence_is_heard_to_its_end(workspace, sweep, is_known):
+    claim = await being_told_something(workspace)
+    if not is_known:
+        workspace.carrier.forget("CA1")  # or is it the look-up that fails?
+    await sweep.sweep()
+    assert workspace.carrier.hung_up == []
+    attempt = await workspace.attempt(claim.attempt_id)
+    assert attempt.check_at < datetime.now(UTC) + timedelta(seconds=10), "whoever says it may die"
+
+
+async def test_a_sentence_that_is_said_while_the_carrier_is_asked_is_heard_to_its_end(workspace, sweep):
+    claim = await workspace.dialed()
+    await workspace.hears(claim.attempt_id, CallState.IN_PROGRESS)
+    workspace.carrier.now_is("CA1", CallState.IN_PROGRESS)
+    await due(workspace, claim.attempt_id)
+
+    async def then_a_transfer_fails():
+        ending = Ending(end_reason=EndReason.COMPLETED, not_before=ago(-9))
+        await note_ending(workspace.engine, claim.attempt_id, ending)
+
+    workspace.carrier.before_look = then_a_transfer_fails
+    await sweep.sweep()
+    assert workspace.carrier.hung_up == []
+
+
+async def test_whoever_was_told_a_last_sentence_is_hung_up_even_if_its_process_died(workspace, sweep):
+    claim = await being_told_something(workspace)
+    ending = Ending(end_reason=EndReason.COMPLETED, not_before=ago(1))
+    await workspace.set_attempt(claim.attempt_id, ending=ending.to_json())
+    await sweep.sweep()
+    assert workspace.carrier.hung_up == ["CA1"]
+    assert (await workspace.call(claim.call_id)).end_reason == "completed"
+
+
+async def test_a_hang_up_waits_for_no_sentence(workspace, sweep):
+    claim = await being_told_something(workspace)
+    await workspace.ask_hang_up(claim.call_id)
+    await sweep.sweep()
+    assert workspace.carrier.hung_up == ["CA1"]
 
 
 # -- the queue and the lines ---------------------------------------------------------------------------------

@@ -8,7 +8,7 @@ import asyncio
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
@@ -43,6 +43,7 @@ LEFT_AT_ONCE = 100
 BUSY_WAITS_S = (0.02, 0.05, 0.1, 0.2, 0.4, 0.8, 1.6)
 TRY_AGAIN_S = 1.0
 FINISH_S = 5.0
+APOLOGY_S = 20.0                    # more than it takes to have one said and to hang up
 NOT_HANDLED = "Callbacks not handled; trying again"
 
 
@@ -230,8 +231,10 @@ class Inbox:
             await keep_price(conn, held.attempt.id, callback.price)
         if callback.transfer_failed is None or not _is_about(held, callback.transfer_failed):
             return None
-        # Noted first: if nobody lives to apologise, the sweep ends the call.
-        await note_ending_in(conn, held.attempt.id, Ending(end_reason=EndReason.COMPLETED))
+        # Noted first: if nobody lives to apologise, the sweep ends the call; it lets an apology be heard to its end.
+        not_before = datetime.now(UTC) + timedelta(seconds=APOLOGY_S)
+        ending = Ending(end_reason=EndReason.COMPLETED, not_before=not_before)
+        await note_ending_in(conn, held.attempt.id, ending)
         return held, callback.transfer_failed
 
     async def _apologize(self, held: Held, call: CarrierCall) -> None:

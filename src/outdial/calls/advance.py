@@ -156,11 +156,12 @@ async def note_ending(engine: AsyncEngine, attempt_id: str, ending: Ending) -> N
 
 async def note_ending_in(conn: AsyncConnection, attempt_id: str, ending: Ending) -> None:
     """`note_ending` as part of a transaction."""
-    await conn.execute(
+    noting = (
         update(attempts)
         .where(attempts.c.id == attempt_id, attempts.c.state != CallState.ENDED, attempts.c.ending.is_(None))
         .values(ending=ending.to_json())
     )
+    await conn.execute(noting if ending.not_before is None else noting.values(check_at=ending.not_before))
 
 
 async def _verdict(conn: AsyncConnection, held: Held, event: Verdict) -> Applied:

@@ -43,6 +43,16 @@ def overdue_end(held: Held, state: CallState, now: datetime, stream_start_timeou
     return None
 
 
+def waits_until(held: Held, now: datetime) -> datetime | None:
+    """Until when a call whose end is noted is left alone, because somebody on it is being told a last sentence; None
+    when it may be hung up. A user's hang-up waits for no sentence."""
+    attempt, call = held.attempt, held.call
+    if attempt.ending is None or call.hang_up_requested_at is not None:
+        return None
+    not_before = attempt.ending.not_before
+    return not_before if not_before is not None and now < not_before else None
+
+
 def must_be_over(held: Held, now: datetime) -> bool:
     """Whether a call must have ended by itself: its carrier was told how long it may ring and last.
 

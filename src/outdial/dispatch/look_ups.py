@@ -14,7 +14,7 @@ from outdial.calls.records import Held, read_held
 from outdial.carriers.calls import CallControl
 from outdial.carriers.errors import CarrierError, CarrierRefused
 from outdial.dispatch.hanging_up import hang_up
-from outdial.dispatch.limits import must_be_over, overdue_end
+from outdial.dispatch.limits import must_be_over, overdue_end, waits_until
 from outdial.dispatch.unknown_dials import resolve
 from outdial.settings import Settings
 from outdial.telephony.carrier_call import CarrierCall
@@ -68,6 +68,9 @@ class LookUps:
         try:
             record = await carrier.look_up(call)
         except CarrierRefused:
+            held = await read_held(self._engine, attempt_id)
+            if await self._let_it_be_said(held):
+                return
             # A carrier may forget a call; when asked to end it, it confirms that there is nothing to end.
             if held.attempt.ending is None or not await self._hang_up(attempt_id):
                 raise
@@ -80,10 +83,18 @@ class LookUps:
         if record.progress.state is CallState.ENDED:
             return
         held = await read_held(self._engine, attempt_id)  # meanwhile people answer, and streams open
-        if held.attempt.state is CallState.ENDED:
+        if held.attempt.state is CallState.ENDED or await self._let_it_be_said(held):
             return
         if await self._must_end(held, record.progress.state) and not await self._hang_up(attempt_id):
             await self._look_again_soon(attempt_id)
+
+    async def _let_it_be_said(self, held: Held) -> bool:
+        """Whether somebody is being told a last sentence; the call is looked at again when it must have been heard."""
+        now = datetime.now(UTC)
+        until = waits_until(held, now)
+        if until is not None:
+            await look_again(self._engine, held.attempt.id, in_s=(until - now).total_seconds())
+        return until is not None
 
     async def _must_end(self, held: Held, state: CallState) -> bool:
         """Whether the call is being ended or has outlived a limit; then its end reason is noted."""

@@ -112,18 +112,27 @@ class Attempt:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ending:
-    """Why a call ends, or is being ended by us."""
+    """Why a call ends, or is being ended by us.
+
+    `not_before`: until then a last sentence is being said, and nobody but whoever says it hangs up.
+    """
 
     end_reason: EndReason
     error: CallError | None = None
+    not_before: datetime | None = None
 
     def to_json(self) -> dict[str, Any]:
-        return {"end_reason": self.end_reason, "error": self.error.to_json() if self.error else None}
+        ending = {"end_reason": self.end_reason, "error": self.error.to_json() if self.error else None}
+        return ending if self.not_before is None else ending | {"not_before": self.not_before.isoformat()}
 
     @classmethod
     def from_json(cls, stored: Mapping[str, Any]) -> Self:
-        error = stored.get("error")
-        return cls(end_reason=EndReason(stored["end_reason"]), error=CallError.from_json(error) if error else None)
+        error, not_before = stored.get("error"), stored.get("not_before")
+        return cls(
+            end_reason=EndReason(stored["end_reason"]),
+            error=CallError.from_json(error) if error else None,
+            not_before=datetime.fromisoformat(not_before) if not_before else None,
+        )
 
 
 A = TypeVar("A", bound=Attempt)
