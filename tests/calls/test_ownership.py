@@ -32,7 +32,7 @@ async def test_the_token_makes_the_attempt_ours(workspace, claim):
     now = datetime.now(UTC)
     answered = await taken(workspace, claim)
     assert (answered.attempt_id, answered.call.id) == (claim.attempt_id, claim.call_id)
-    assert (answered.variables, answered.turns) == ({"name": "Jane"}, 0)
+    assert (answered.variables, answered.noted, answered.turns) == ({"name": "Jane"}, {}, 0)
     attempt = await workspace.attempt(claim.attempt_id)
     assert (attempt.owner, attempt.stream_opened_at >= now) == ("worker_mine", True)
     assert attempt.lease_until > now + timedelta(seconds=14)

@@ -4,7 +4,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from outdial.calls.results import Result, enter_recording, save_result, set_variables
+from outdial.calls.noted import keep
+from outdial.calls.ownership import Lease, take_stream
+from outdial.calls.results import Result, add_noted, enter_recording, save_result
 from outdial.telephony.state import CallState, EndReason
 
 
@@ -16,15 +18,15 @@ async def claim(workspace):
 
 
 async def save(workspace, claim, **result):
-    usual = {"variables": {"name": "Jane"}, "recording": None, "message_delivered": None, "transferred": False}
+    usual = {"noted": {}, "recording": None, "message_delivered": None, "transferred": False}
     await save_result(workspace.engine, claim.attempt_id, claim.call_id, Result(**usual | result))
 
 
 async def test_a_result_is_entered_and_the_call_looked_at_soon(workspace, claim):
-    variables = {"name": "Jane", "mood": "good", "seats": [1, {"row": None}]}
-    await save(workspace, claim, variables=variables, recording="recordings/x.wav", message_delivered=True)
+    noted = {"mood": "good", "seats": [1, {"row": None}]}
+    await save(workspace, claim, noted=noted, recording="recordings/x.wav", message_delivered=True)
     call, attempt = await workspace.call(claim.call_id), await workspace.attempt(claim.attempt_id)
-    assert (call.variables, call.sent_variables) == (variables, {"name": "Jane"})
+    assert (call.variables, call.noted) == ({"name": "Jane"}, noted)
     assert (call.recording, call.message_delivered) == ("recordings/x.wav", True)
     assert attempt.check_at < datetime.now(UTC) + timedelta(seconds=3.1)
     assert attempt.owner is not None
@@ -35,37 +37,56 @@ async def test_a_transferred_call_is_nobodys_any_more(workspace, claim):
     assert (await workspace.attempt(claim.attempt_id)).owner is None
 
 
-async def test_the_variables_that_were_sent_are_kept_once(workspace, claim):
-    await save(workspace, claim, variables={"name": "John"})
-    await save(workspace, claim, variables={"name": "Jim"})
+async def test_what_is_noted_leaves_alone_what_was_sent_and_what_was_noted_before(workspace, claim):
+    await save(workspace, claim, noted={"name": "John", "mood": "bad"})
+    await save(workspace, claim, noted={"mood": "good"})
     call = await workspace.call(claim.call_id)
-    assert (call.variables, call.sent_variables) == ({"name": "Jim"}, {"name": "Jane"})
+    assert (call.variables, call.noted) == ({"name": "Jane"}, {"name": "John", "mood": "good"})
 
 
-@pytest.mark.parametrize(
-    "variables",
-    [
-        {"when": datetime(2026, 1, 1, tzinfo=UTC)},
-        {"nul": "a\0b"},
-        {"half": "\ud800"},
-        {"much": "x" * 100_000},
-        {"nan": float("nan")},
-        {str(n): n for n in range(201)},
-    ],
-    ids=["no JSON", "NUL", "half a character", "too much", "NaN", "too many"],
-)
-async def test_variables_that_can_not_be_stored_lose_nothing_else(workspace, claim, variables, caplog):
-    await save(workspace, claim, variables=variables, recording="recordings/x.wav")
-    call = await workspace.call(claim.call_id)
-    assert (call.variables, call.recording) == ({"name": "Jane"}, "recordings/x.wav")
-    assert caplog.messages == ["Variables not stored"]
+async def test_what_was_not_kept_is_told_in_the_calls_feed(workspace, claim):
+    dropped = keep({"when": datetime(2026, 1, 1, tzinfo=UTC)}).told()
+    await save(workspace, claim, noted_dropped=dropped)
+    assert await workspace.events(claim.call_id, "noted_dropped") == [dropped]
 
 
-async def test_variables_that_lead_into_themselves_lose_nothing_else(workspace, claim):
-    variables = {}
-    variables["self"] = variables
-    await save(workspace, claim, variables=variables, recording="recordings/x.wav")
-    assert (await workspace.call(claim.call_id)).recording == "recordings/x.wav"
+async def test_nothing_is_told_where_everything_was_kept(workspace, claim):
+    await save(workspace, claim, noted={"mood": "good"}, noted_dropped=keep({"mood": "good"}).told())
+    assert await workspace.events(claim.call_id, "noted_dropped") == []
+
+
+async def dialed_again(workspace, claim):
+    """The second attempt of the call."""
+    await workspace.hears(claim.attempt_id, CallState.ENDED, EndReason.NO_ANSWER)
+    await workspace.set_call(claim.call_id, due_at=datetime.now(UTC) - timedelta(seconds=1))
+    (second,) = await workspace.claim()
+    await workspace.dial(second)
+    return second
+
+
+@pytest.fixture
+async def retried(workspace):
+    """The first attempt of a call that is dialled again."""
+    return await workspace.dialed(
+        variables={"name": "Jane"}, retry={"max_attempts": 2, "on": ["no_answer"], "delays_s": [60]}
+    )
+
+
+async def test_the_next_attempt_knows_what_the_one_before_noted_and_adds_to_it(workspace, retried):
+    await save(workspace, retried, noted={"mood": "good", "step": 1})
+    second = await dialed_again(workspace, retried)
+    lease = Lease(owner="worker_1", lease_s=15, silent_after_s=60)
+    answered = await take_stream(workspace.engine, second.attempt_id, second.stream_token, lease)
+    assert (answered.variables, answered.noted) == ({"name": "Jane"}, {"mood": "good", "step": 1})
+    await save(workspace, second, noted={"step": 2})
+    assert (await workspace.call(second.call_id)).noted == {"mood": "good", "step": 2}
+
+
+async def test_a_result_that_comes_late_is_older_than_what_the_next_attempt_noted(workspace, retried):
+    second = await dialed_again(workspace, retried)
+    await save(workspace, second, noted={"step": 2})
+    await save(workspace, retried, noted={"do_not_call": True, "step": 1})
+    assert (await workspace.call(second.call_id)).noted == {"do_not_call": True, "step": 2}
 
 
 async def test_a_result_may_come_after_the_end_of_its_call(workspace, claim):
@@ -75,12 +96,12 @@ async def test_a_result_may_come_after_the_end_of_its_call(workspace, claim):
     assert (call.state, call.recording) == ("ended", "recordings/x.wav")
 
 
-async def test_some_variables_of_a_live_call_are_changed(workspace, claim):
-    for values in ({"plan": "Free"}, {"plan": "Premium"}):
+async def test_something_is_noted_in_a_live_call_from_outside(workspace, claim):
+    for values in ({"name": "Jim", "plan": "Free"}, {"plan": "Premium"}):
         async with workspace.engine.begin() as conn:
-            await set_variables(conn, claim.call_id, values)
+            await add_noted(conn, claim.call_id, values)
     call = await workspace.call(claim.call_id)
-    assert (call.variables, call.sent_variables) == ({"name": "Jane", "plan": "Premium"}, {"name": "Jane"})
+    assert (call.variables, call.noted) == ({"name": "Jane"}, {"name": "Jim", "plan": "Premium"})
 
 
 @pytest.mark.parametrize("order", [(0, 12), (12, 0)])

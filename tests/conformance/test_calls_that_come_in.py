@@ -120,7 +120,7 @@ def test_a_live_call_does_what_it_is_told_from_outside(outcome: Calls, carrier):
         ("digits", 202),
     }
     assert NEWS in [turn.text for turn in story.turns]
-    assert story.call["variables"]["plan"] == "Premium"
+    assert story.call["noted"]["plan"] == "Premium"
     assert story.named("digits_sent")
     status, problem = answers["transfer"]
     assert (status, problem["code"]) == (409, "call_ended")

@@ -6,7 +6,7 @@ what it was really fed, the detector takes any sound for voice, and the callee's
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -431,8 +431,9 @@ class Stage:
     """One call with everything around it. Words the callee says are given as text; noise as None."""
 
     def __init__(
-        self, agent: Callable[[Any], Any], *, machine: MachinePolicy | None = None, max_duration_s: float = 600.0
-    ) -> None:
+        self, agent: Callable[[Any], Any], *, machine: MachinePolicy | None = None, max_duration_s: float = 600.0,
+        variables: Mapping[str, Any] | None = None, noted: Mapping[str, Any] | None = None,
+    ) -> None:  # fmt: skip
         self.loop = asyncio.get_running_loop()
         self.began = self.loop.time()
         self.carrier = Carrier()
@@ -450,6 +451,8 @@ class Stage:
             user_number="+15550001",
             agent_number="+15550002",
             max_duration_s=max_duration_s,
+            variables=variables or {},
+            noted=noted or {},
             machine=machine or MachinePolicy(),
         )
         engines = Engines(

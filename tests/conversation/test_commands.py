@@ -185,7 +185,7 @@ async def test_variables_are_the_agents_at_once():
 
     async def agent(call):
         await call.say(QUESTION)
-        seen.append(call.variables)
+        seen.append(call.noted)
 
     stage = Stage(agent)
     outside = Outside(stage)

@@ -546,9 +546,26 @@ async def test_the_agent_knows_whom_it_talks_to():
             "type": "launch",
             "payload": {"callType": "outbound", "userNumber": "+15550001", "agentNumber": "+15550002"},
         }
-        call.variables["noted"] = True
+        assert call.variables == {"name": "Jane"}
+        assert call.noted == {"mood": "good"}
 
-    assert (await Stage(agent).run()).error is None
+    stage = Stage(agent, variables={"name": "Jane"}, noted={"mood": "good"})
+    assert (await stage.run()).error is None
+
+
+async def test_an_agent_notes_and_leaves_alone_what_was_sent():
+    async def agent(call):
+        call.noted["name"] = "Jim"
+        with pytest.raises(TypeError):
+            call.variables["name"] = "Jim"
+        for name in ("variables", "noted"):
+            with pytest.raises(AttributeError):
+                setattr(call, name, {})
+        assert call.variables == {"name": "Jane"}
+
+    stage = Stage(agent, variables={"name": "Jane"})
+    assert (await stage.run()).error is None
+    assert stage.session.noted == {"name": "Jim"}
 
 
 # -- a message after the greeting ----------------------------------------------------------------------------

@@ -164,8 +164,8 @@ async def test_one_call_shows_what_is_known_of_it(browser, store_call):
     call_id = await store_call(
         "Hello Jane.",
         **ended(),
-        variables={"user_name": "Jane", "outcome": "confirmed"},
-        sent_variables={"user_name": "Jane"},
+        variables={"user_name": "Jane"},
+        noted={"outcome": "confirmed"},
         metadata={"crm": 4711},
         detection={"on_machine": None, "message": None, "max_wait_s": 30},
         answered_by={"category": "human", "evidence": ["twilio:human"], "after_answer_ms": 1840, "confidence": 0.9},
@@ -193,7 +193,7 @@ async def test_what_strangers_say_is_escaped(browser, store_call):
 
 async def test_a_call_that_was_asked_for_again_sends_what_it_was_sent(browser, store_call):
     call_id = await store_call(
-        **ended(), variables={"a": 1, "noted": True}, sent_variables={"a": 1}, detection={"max_wait_s": 30}
+        **ended(), variables={"a": 1}, noted={"b": True}, detection={"max_wait_s": 30}
     )
     page = (await browser.get(f"/calls/{call_id}")).text
     assert 'name="variables" data-type="json" value="{&#34;a&#34;: 1}"' in page

@@ -45,9 +45,16 @@ REVISION = "0001"  # 0.1.0's
 RESTORED, UPGRADED, COPY = "restored_0_1", "upgraded_0_1", "copy_of_upgraded_0_1"
 
 # What a later version keeps otherwise than 0.1.0 did, on purpose: "table.column": why. A table that is gone: "table".
-CHANGED_COLUMNS: dict[str, str] = {"calls.priority": "nobody could set it"}
+CHANGED_COLUMNS: dict[str, str] = {
+    "calls.priority": "nobody could set it",
+    "calls.variables": "what was sent, alone; what was noted is in calls.noted",
+    "calls.sent_variables": "calls.variables are these",
+}
 # The same for the API: the path through an answer ("attempts.price"; lists have no numbers): why.
-CHANGED_ANSWERS: dict[str, str] = {}
+CHANGED_ANSWERS: dict[str, str] = {
+    "variables": "what was sent, alone; what was noted is in noted",
+    "sent_variables": "variables are these",
+}
 
 
 
@@ -186,6 +193,28 @@ def test_there_is_a_call_of_every_kind_in_the_dump(upgrade):
     assert any(call["number_id"] is None for call in calls)
     for table, rows in upgrade.before.items():
         assert rows, f"{table} is empty"
+
+
+def test_what_was_noted_stands_beside_what_was_sent(upgrade):
+    kinds = Counter[str]()
+    for key, before in upgrade.before["calls"].items():
+        call, sent = upgrade.after["calls"][key], before["sent_variables"]
+        assert call["variables"] == (before["variables"] if sent is None else sent), key
+        assert {**call["variables"], **call["noted"]} == before["variables"], key
+        assert not any(call["variables"].get(name, call) == value for name, value in call["noted"].items()), key
+        kinds["untold" if sent is None else "noted" if call["noted"] else "nothing noted"] += 1
+        kinds["do not call"] += call["noted"].get("do_not_call") is True
+    assert min(kinds[kind] for kind in ("untold", "noted", "nothing noted", "do not call")) > 0
+
+
+async def test_going_back_to_0_1_tells_as_it_did_what_was_sent_and_what_was_noted(upgrade, copy, postgres):
+    await migrate.downgrade(copy, REVISION)
+    with psycopg.connect(postgres.url(COPY), autocommit=True) as connection:
+        after = read_rows(connection)
+    for key, before in upgrade.before["calls"].items():
+        call = after["calls"][key]
+        assert call["variables"] == before["variables"], key
+        assert (call["sent_variables"] or call["variables"]) == (before["sent_variables"] or before["variables"]), key
 
 
 # -- the product reads it ------------------------------------------------------------------------------------

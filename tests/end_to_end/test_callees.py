@@ -333,7 +333,7 @@ def test_who_wants_no_more_calls_is_asked_nothing_more(outcome: Calls):
     story = outcome.stories["stop calling"]
     assert "Stop calling me." in story.said("callee")
     assert story.turns[-1].text.startswith("I'm sorry for the disturbance.")
-    assert story.call["variables"].get("do_not_call") is True
+    assert story.call["noted"].get("do_not_call") is True
 
 
 # -- recordings ----------------------------------------------------------------------------------------------

@@ -26,7 +26,7 @@ async def test_every_column_is_read(workspace):
     detection = {"on_machine": "hang_up", "message": None, "max_wait_s": 30}
     retry = {"max_attempts": 2, "on": ["busy"], "delays_s": [60]}
     call_id = await workspace.queue(
-        state="ended", end_reason="failed", error=error, variables={"a": 1}, sent_variables={}, metadata={"crm": "7"},
+        state="ended", end_reason="failed", error=error, variables={"a": 1}, noted={"b": 2}, metadata={"crm": "7"},
         detection=detection, retry=retry, message_delivered=False, created_at=NOW, due_at=NOW, expires_at=NOW,
         answered_by={"category": "machine"}, answered_at=NOW, ended_at=NOW + timedelta(seconds=4.0004),
         hang_up_requested_at=NOW, recording="recordings/x.wav",
@@ -35,7 +35,7 @@ async def test_every_column_is_read(workspace):
     assert call == StoredCall(
         id=call_id, direction=CallDirection.OUTBOUND, state=CallState.ENDED, end_reason=EndReason.FAILED, error=error,
         number_id=workspace.number_id, from_=CALLER, to=CALLEE, agent_id="agent_1", agent_version=1,
-        variables={"a": 1}, sent_variables={}, metadata={"crm": "7"}, detection=detection, retry=retry,
+        variables={"a": 1}, noted={"b": 2}, metadata={"crm": "7"}, detection=detection, retry=retry,
         ring_timeout_s=30, max_duration_s=600, answered_by=WhoAnswered(category=AnsweredBy.MACHINE),
         message_delivered=False, created_at=NOW, due_at=NOW, expires_at=NOW, answered_at=NOW,
         ended_at=NOW + timedelta(seconds=4.0004), hang_up_requested_at=NOW, recording="recordings/x.wav",

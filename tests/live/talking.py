@@ -106,7 +106,7 @@ class Talking:
         return MediaHandshake(self.workspace.engine, genuine, self.agents, conversations, self.lease, **limits)
 
     async def talk(self, call: Any) -> None:
-        call.variables["mood"] = "good"
+        call.noted["mood"] = "good"
         self.begun.set()
         await self.done.wait()
 

@@ -157,19 +157,43 @@ async def test_a_fault_of_ours_is_a_refusal_too_and_the_next_command_is_carried_
     assert "Command failed" in caplog.text
 
 
-async def test_variables_that_were_set_are_kept_with_the_call(talking):
-    await talking.workspace.set_call(talking.call_id, variables={"name": "Jane", "plan": "Free"})
+async def test_variables_that_were_set_are_noted_and_what_was_sent_stays(talking):
+    await talking.workspace.set_call(
+        talking.call_id, variables={"name": "Jane", "plan": "Free"}, noted={"mood": "good", "plan": "Pro"}
+    )
     await talking.ask(SetVariables(values={"plan": "Premium"}))
     call = await talking.workspace.call(talking.call_id)
-    assert call.variables == {"name": "Jane", "plan": "Premium"}
-    assert call.sent_variables == {"name": "Jane", "plan": "Free"}
+    assert call.variables == {"name": "Jane", "plan": "Free"}
+    assert call.noted == {"mood": "good", "plan": "Premium"}
 
 
-async def test_variables_that_could_not_be_stored_are_refused(talking):
+async def test_as_many_variables_as_may_be_sent_leave_room_for_those_that_are_set(talking):
     await talking.workspace.set_call(talking.call_id, variables={str(n): n for n in range(200)})
+    assert (await talking.ask(SetVariables(values={"one more": 1}))).done is not None
+    assert (await talking.workspace.call(talking.call_id)).noted == {"one more": 1}
+
+
+@pytest.mark.parametrize(
+    ("noted", "values", "field", "reason"),
+    [
+        ({str(n): n for n in range(200)}, {"0": "a", "more": 1}, "more", "is one more than 200"),
+        ({f"a{n}": "x" * 15_900 for n in range(4)}, {"b": "y" * 1_000}, "b", "has no room"),
+        ({}, {"b": "y" * 16_001}, "b", "is larger than 16000 bytes"),
+    ],
+    ids=["too many", "too much", "too large"],
+)
+async def test_what_could_not_be_noted_is_refused_by_its_name(talking, noted, values, field, reason):
+    await talking.workspace.set_call(talking.call_id, noted=noted)
     with pytest.raises(Invalid) as refused:
-        await talking.ask(SetVariables(values={"one more": 1}))
-    assert "201 keys" in refused.value.message
+        await talking.ask(SetVariables(values=values))
+    assert (refused.value.field, reason in refused.value.message) == (field, True)
+    assert (await talking.workspace.call(talking.call_id)).noted == noted
+
+
+async def test_there_is_always_room_for_a_wish_not_to_be_called(talking):
+    await talking.workspace.set_call(talking.call_id, noted={str(n): n for n in range(200)})
+    await talking.ask(SetVariables(values={"do_not_call": True}))
+    assert (await talking.workspace.call(talking.call_id)).noted["do_not_call"] is True
 
 
 @pytest.mark.parametrize("state", ["queued", "dialing", "ringing", "in_progress", "transferred", "ended"])

@@ -25,7 +25,7 @@ async def test_an_agent_that_has_said_everything_ends_the_call(workspace, talkin
     await talking.rests()
     call = await workspace.call(claim.call_id)
     assert (call.state, call.end_reason, call.holds_line) == ("ended", "completed", False)
-    assert (call.variables, call.sent_variables) == ({"mood": "good"}, {})
+    assert (call.variables, call.noted) == ({}, {"mood": "good"})
     assert (workspace.settings.data_dir / call.recording).exists()
     assert workspace.carrier.hung_up == ["CA1"]
     assert line.closed_with == 1000
@@ -209,7 +209,7 @@ async def test_the_end_of_the_process_ends_every_conversation(workspace, talking
     assert talking.conversations.count == 0
     call = await workspace.call(claim.call_id)
     assert (call.state, call.holds_line) == ("ended", False)
-    assert call.variables == {"mood": "good"}
+    assert call.noted == {"mood": "good"}
     assert workspace.carrier.hung_up == ["CA1"]
 
 

@@ -89,7 +89,7 @@ async def test_a_command_is_carried_out_by_the_conversation(workspace, talking, 
     command = SetVariables(values={"plan": "Premium"})
     answer = await ask(workspace.engine, notifications, workspace.id, claim.call_id, command)
     assert answer.done == {}
-    assert talking.conversations.session(claim.call_id).variables == {"mood": "good", "plan": "Premium"}
+    assert talking.conversations.session(claim.call_id).noted == {"mood": "good", "plan": "Premium"}
 
 
 async def test_the_calls_of_other_processes_are_not_read(workspace, talking, news, claim):

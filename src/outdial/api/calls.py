@@ -34,6 +34,7 @@ _SUMMARY: dict[str, Any] = {
     "to": "+15551234567",
     "agent": {"id": "agent_7k2v5x8z1q4m0t3w6y9r", "version": 3},
     "variables": {"user_name": "Jane"},
+    "noted": {"outcome": "confirmed"},
     "metadata": {"crm_id": "4711"},
     "amd": {"on_machine": None, "message": None, "max_wait_s": 30},
     "retry": None,
@@ -118,7 +119,7 @@ _TRANSCRIPT = [
 ]
 
 
-_WHOLE = _SUMMARY | {"sent_variables": {"user_name": "Jane"}, "transcript": _TRANSCRIPT}
+_WHOLE = _SUMMARY | {"transcript": _TRANSCRIPT}
 _CALLBACK = {
     "id": 4711,
     "attempt": 1,
@@ -177,8 +178,8 @@ async def get_calls(services: Use, caller: Caller, wanted: Annotated[CallFilter,
     operation_id="export_calls",
     description=(
         "Every call that the filters match, newest first, as CSV (RFC 4180) in UTF-8 with a byte order mark, which "
-        "spreadsheets want. Variables and metadata are JSON. A cell that a spreadsheet would take for a formula gets "
-        "an apostrophe in front; numbers, and so phone numbers, stay as they are."
+        "spreadsheets want. Variables, what was noted and metadata are JSON. A cell that a spreadsheet would take for a "
+        "formula gets an apostrophe in front; numbers, and so phone numbers, stay as they are."
     ),
     response_class=StreamingResponse,
     responses=_CSV | errors(422),

@@ -43,11 +43,12 @@ class Lease:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answered:
-    """A call whose audio has come to us. `turns` were said in earlier attempts."""
+    """A call whose audio has come to us. `noted` and `turns` are of earlier attempts."""
 
     attempt_id: str
     call: CallRecord
     variables: dict[str, Any]
+    noted: dict[str, Any]
     turns: int
 
 
@@ -69,10 +70,14 @@ async def take_stream(engine: AsyncEngine, attempt_id: str, token: str, lease: L
         if call_id is None:
             return None
         said = select(func.coalesce(func.max(turns.c.seq), 0)).where(turns.c.call_id == call_id)
-        query = select(*CALL_COLUMNS, calls.c.variables, said.scalar_subquery().label("turns"))
+        query = select(*CALL_COLUMNS, calls.c.variables, calls.c.noted, said.scalar_subquery().label("turns"))
         row = (await conn.execute(query.where(calls.c.id == call_id))).mappings().one()
         return Answered(
-            attempt_id=attempt_id, call=CallRecord.of(row), variables=row[calls.c.variables], turns=row["turns"]
+            attempt_id=attempt_id,
+            call=CallRecord.of(row),
+            variables=row[calls.c.variables],
+            noted=row[calls.c.noted],
+            turns=row["turns"],
         )
 
 

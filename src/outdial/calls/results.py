@@ -1,36 +1,32 @@
-"""What a conversation brought: variables, recording, whether a message was left. Written when it is over."""
+"""What a conversation brought: what was noted, recording, whether a message was left. Written when it is over."""
 
-import json
-import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import func, select, update
+from sqlalchemy import ColumnElement, case, exists, literal, select, update
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from outdial.calls.request import check_json_object
+from outdial.calls.events import add_event
 from outdial.db.notify import notify
 from outdial.db.tables import attempts, calls
 
-logger = logging.getLogger(__name__)
-
 AFTER_STREAM_CHECK_S = 3.0  # the carrier's "completed" should be here by then; else it is asked
-
-# For whoever changes a call's variables: those it was asked for are kept, once.
-_AS_SENT = func.coalesce(calls.c.sent_variables, calls.c.variables)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Result:
-    """`recording` is its path under the data directory; `transferred`: the callee talks to somebody else now."""
+    """Plain data. `noted` and `noted_dropped` are those of calls.noted: what is kept, and what is told of the rest.
+    `recording` is its path under the data directory; `transferred`: the callee talks to somebody else now."""
 
-    variables: Mapping[str, Any]
+    noted: Mapping[str, Any]
     recording: str | None
     message_delivered: bool | None
     transferred: bool
+    noted_dropped: Mapping[str, Any] | None = None
 
 
 async def save_result(engine: AsyncEngine, attempt_id: str, call_id: str, result: Result) -> None:
@@ -46,28 +42,31 @@ async def save_result(engine: AsyncEngine, attempt_id: str, call_id: str, result
             .values(
                 recording=result.recording,
                 message_delivered=result.message_delivered,
-                **_variables(call_id, result.variables),
+                noted=_with(result.noted, attempt_id),
             )
         )
+        if result.noted_dropped is not None:
+            await add_event(conn, call_id, "noted_dropped", result.noted_dropped)
         await notify(conn, "outdial_call", call_id)  # the call may have ended already; who looks at it wants these
 
 
-def _variables(call_id: str, variables: Mapping[str, Any]) -> dict[str, Any]:
-    """The variables as the agent leaves them, where they can be stored: an agent may put anything into them."""
-    try:
-        left = check_json_object(json.loads(json.dumps(dict(variables))))
-        return {"variables": left, "sent_variables": _AS_SENT}
-    except (TypeError, ValueError, RecursionError) as error:
-        logger.warning("Variables not stored", extra={"call_id": call_id, "reason": type(error).__name__})
-        return {}
-
-
-async def set_variables(conn: AsyncConnection, call_id: str, values: Mapping[str, Any]) -> None:
-    """Change some of a live call's variables."""
-    changed = calls.c.variables.concat(dict(values))
-    await conn.execute(
-        update(calls).where(calls.c.id == call_id).values(variables=changed, sent_variables=_AS_SENT)
+def _with(noted: Mapping[str, Any], attempt_id: str) -> ColumnElement[Any]:
+    """What the call has noted so far, and this: the newer value of a name holds. What a result that comes late tells is
+    older than what the next attempt has noted meanwhile."""
+    new = literal(dict(noted), JSONB)
+    this, later = attempts.alias(), attempts.alias()
+    is_late = exists(
+        select(later.c.id)
+        .join(this, this.c.call_id == later.c.call_id)
+        .where(this.c.id == attempt_id, later.c.number > this.c.number)
     )
+    return case((is_late, new.concat(calls.c.noted)), else_=calls.c.noted.concat(new))
+
+
+async def add_noted(conn: AsyncConnection, call_id: str, values: Mapping[str, Any]) -> None:
+    """Note something in a live call, from outside."""
+    changed = calls.c.noted.concat(dict(values))
+    await conn.execute(update(calls).where(calls.c.id == call_id).values(noted=changed))
     await notify(conn, "outdial_call", call_id)
 
 

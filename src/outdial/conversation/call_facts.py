@@ -1,6 +1,6 @@
 """What a live call is given: its facts, the engines every call shares, and what it may ask of its carrier."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -22,12 +22,15 @@ class MachinePolicy:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CallFacts:
+    """`variables` were sent with the call; `noted` is what was noted in it so far, in earlier attempts."""
+
     call_id: str
     direction: CallDirection
     user_number: str
     agent_number: str
     max_duration_s: float
-    variables: dict[str, Any] = field(default_factory=dict)
+    variables: Mapping[str, Any] = field(default_factory=dict)
+    noted: Mapping[str, Any] = field(default_factory=dict)
     machine: MachinePolicy = MachinePolicy()
 
 

@@ -25,7 +25,7 @@ class Transfer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SetVariables:
-    """Variables that aren't named stay as they are."""
+    """Noted in the call, where it comes before what was sent. What isn't named stays as it is."""
 
     values: Mapping[str, Any]
 

@@ -5,8 +5,9 @@ Who may speak is decided by floor.py, what is said is in saying.py, what is hear
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Coroutine, Mapping
 from contextlib import asynccontextmanager
+from types import MappingProxyType
 from typing import Any, TypeVar
 
 from outdial.background import Background
@@ -43,11 +44,12 @@ class Dialogue:
         control: CarrierControl,
         journal: Journal,
         transcript: Transcript,
-        variables: dict[str, Any],
+        noted: dict[str, Any],
     ) -> None:
         self.call_id = facts.call_id
         self.user_id = facts.user_number
-        self.variables = variables
+        self._variables = MappingProxyType(dict(facts.variables))
+        self._noted = noted
         self.last_event = {
             "type": "launch",
             "payload": {
@@ -97,6 +99,16 @@ class Dialogue:
 
     def _voice(self, utterance: Utterance) -> None:
         self._saying.voice(utterance)
+
+    # -- what is known ---------------------------------------------------------------------------------------
+
+    @property
+    def variables(self) -> Mapping[str, Any]:
+        return self._variables
+
+    @property
+    def noted(self) -> dict[str, Any]:
+        return self._noted
 
     # -- the verbs -------------------------------------------------------------------------------------------
 
@@ -150,7 +162,7 @@ class Dialogue:
                 case Transfer():
                     await self._transfer_from_outside(command.to)
                 case SetVariables():
-                    self.variables.update(command.values)
+                    self._noted.update(command.values)
                     self._journal.event("variables", {"names": sorted(command.values)})
         except SpeechFailed:
             raise CommandRefused(FailureCode.SPEECH_FAILED, FailureCode.SPEECH_FAILED.meaning) from None

@@ -1,6 +1,6 @@
 """The verbs an agent uses on a call it is in. An agent is a coroutine over this."""
 
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -53,7 +53,19 @@ class LiveCall(Protocol):
     call_id: str
     user_id: str                 # the other party's number, E.164
     last_event: dict[str, Any]   # {"type": "launch", "payload": {"callType", "userNumber", "agentNumber"}}
-    variables: dict[str, Any]
+
+    @property
+    def variables(self) -> Mapping[str, Any]:
+        """What was sent with the call. To be read only."""
+        ...
+
+    @property
+    def noted(self) -> dict[str, Any]:
+        """What the agent writes down, kept with the call when the conversation is over. In it already: what earlier
+        attempts noted, and what somebody outside notes while it lasts; where a name is in both, prompts say this
+        value and not that of `variables`. What JSON can't express, or is too much, is left out, and the call's feed
+        tells it."""
+        ...
 
     @property
     def answered_by(self) -> AnsweredBy | None: ...

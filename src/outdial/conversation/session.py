@@ -53,7 +53,7 @@ class Session:
         self, facts: CallFacts, agent: AgentCoroutine, engines: Engines, journal: Journal, control: CarrierControl
     ) -> None:
         self.media_line: MediaLine  # set by whoever opens the media stream, before run()
-        self.variables: dict[str, Any] = dict(facts.variables)  # also what the agent has noted
+        self.noted: dict[str, Any] = dict(facts.noted)
         self._facts = facts
         self._agent = agent
         self._engines = engines
@@ -133,7 +133,7 @@ class Session:
             self._control,
             self._journal,
             self._transcript,
-            self.variables,
+            self.noted,
         )
         dialogue.answered_by = self._verdict.answered_by if self._verdict else None
         if self._is_closed:

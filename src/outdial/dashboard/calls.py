@@ -97,4 +97,4 @@ def _redial(call: Any) -> dict[str, Any] | None:
     if call["number_id"] is None:
         return None
     to = call["to"] if call["direction"] == "outbound" else call["from"]
-    return {"to": to, "variables": call["sent_variables"], "amd": call["amd"]}
+    return {"to": to, "variables": call["variables"], "amd": call["amd"]}

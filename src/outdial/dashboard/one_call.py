@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -56,8 +55,8 @@ class OneCall:
 
     @property
     def is_final(self) -> bool:
-        """Nothing changes any more. A conversation's last words, its recording and its variables are written just after
-        its end."""
+        """Nothing changes any more. A conversation's last words, its recording and what was noted in it are written just
+        after its end."""
         if not self.has_ended:
             return False
         ended_at = self.call["ended_at"]
@@ -73,16 +72,6 @@ class OneCall:
                 currency = dial["price_currency"] or ""
                 sums[currency] = sums.get(currency, Decimal(0)) + abs(Decimal(dial["price"]))
         return ", ".join(f"{amount.normalize():f} {currency}".strip() for currency, amount in sums.items()) or None
-
-    @property
-    def noted(self) -> dict[str, Any]:
-        """Variables the call didn't begin with, or with other values."""
-        sent = self.call["sent_variables"]
-        return {
-            name: value
-            for name, value in self.call["variables"].items()
-            if name not in sent or sent[name] != value
-        }
 
     @property
     def evidence(self) -> list[str]:

@@ -232,8 +232,8 @@ calls = Table(
     Column("to", Text, nullable=False),
     Column("agent_id", Text),
     Column("agent_version", Integer),
-    Column("variables", JSONB, nullable=False, server_default=text("'{}'")),
-    Column("sent_variables", JSONB(none_as_null=True)),  # as the call was asked for, once its agent has noted others
+    Column("variables", JSONB, nullable=False, server_default=text("'{}'")),  # as they were sent
+    Column("noted", JSONB, nullable=False, server_default=text("'{}'")),
     Column("metadata", JSONB(none_as_null=True)),
     Column("detection", JSONB(none_as_null=True)),  # {"on_machine", "message", "max_wait_s"}; None: off
     Column("retry", JSONB(none_as_null=True)),      # {"max_attempts", "on", "delays_s"}; None: one attempt

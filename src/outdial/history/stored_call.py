@@ -14,7 +14,7 @@ from outdial.telephony.verdict import WhoAnswered
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredCall:
     """`error`, `detection` and `retry` are in the form in which the API shows them. `recording` is its path under the
-    data directory; `sent_variables`: those the call was asked for, once its agent has noted others."""
+    data directory; `variables` were sent with the call, `noted` is what was noted in it."""
 
     id: str
     direction: CallDirection
@@ -27,7 +27,7 @@ class StoredCall:
     agent_id: str | None
     agent_version: int | None
     variables: dict[str, Any]
-    sent_variables: dict[str, Any] | None
+    noted: dict[str, Any]
     metadata: dict[str, Any] | None
     detection: dict[str, Any] | None
     retry: dict[str, Any] | None

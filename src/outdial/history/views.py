@@ -80,7 +80,8 @@ _Parties = TypedDict("_Parties", {"from": str, "to": str})
 
 
 class CallSummary(_Parties):
-    """A call as it stands in a list: everything but the transcript."""
+    """A call as it stands in a list: everything but the transcript. `variables` are what was sent with it, `noted` is
+    what was written down in it."""
 
     id: str
     direction: CallDirection
@@ -90,6 +91,7 @@ class CallSummary(_Parties):
     number_id: str | None
     agent: AgentRef | None
     variables: dict[str, Any]
+    noted: dict[str, Any]
     metadata: dict[str, Any] | None
     amd: dict[str, Any] | None
     retry: dict[str, Any] | None
@@ -109,9 +111,8 @@ class CallSummary(_Parties):
 
 
 class CallView(CallSummary):
-    """A call, whole. `variables` are as its agent left them, `sent_variables` as the call was asked for."""
+    """A call, whole."""
 
-    sent_variables: dict[str, Any]
     transcript: list[TurnView]
 
 
@@ -130,7 +131,6 @@ async def get_call(conn: AsyncConnection, workspace_id: str, call_id: str, *, ba
     dials = (await _attempts(conn, [call_id])).get(call_id, [])
     return CallView(
         **_summary(call, dials, base_url),
-        sent_variables=call.variables if call.sent_variables is None else call.sent_variables,
         transcript=await _transcript(conn, call_id, call.recording),
     )
 
@@ -241,6 +241,7 @@ def _summary(call: StoredCall, dials: list[AttemptView], base_url: str) -> CallS
         "to": call.to,
         "agent": None if call.agent_id is None else AgentRef(id=call.agent_id, version=call.agent_version),
         "variables": call.variables,
+        "noted": call.noted,
         "metadata": call.metadata,
         "amd": call.detection,
         "retry": call.retry,

@@ -16,8 +16,8 @@ from sqlalchemy import delete, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from outdial.background import Background
-from outdial.calls.request import check_json_object
-from outdial.calls.results import set_variables
+from outdial.calls.noted import keep
+from outdial.calls.results import add_noted
 from outdial.conversation.commands import Command, CommandRefused, Say, SendDigits, SetVariables, Transfer
 from outdial.db.engine import reading
 from outdial.db.notify import Notifications, notify
@@ -64,7 +64,7 @@ async def ask(
     """Have a command carried out by whoever holds the call.
 
     Raises NotFound (the call), Conflict (it isn't in progress, was transferred, has ended, or the command was
-    refused), Invalid (too many variables) and Unavailable (no worker took it; it is withdrawn).
+    refused), Invalid (what can't be noted) and Unavailable (no worker took it; it is withdrawn).
     """
     answered = Wake(lambda payload: payload == call_id)
     with answered.listening(notifications, "outdial_answer"):
@@ -94,7 +94,7 @@ async def _require_conversation(conn: AsyncConnection, workspace_id: str, call_i
     row = None
     if is_id(call_id, "call"):
         query = (
-            select(calls.c.state, calls.c.variables, attempts.c.owner, attempts.c.stream_opened_at)
+            select(calls.c.state, calls.c.noted, attempts.c.owner, attempts.c.stream_opened_at)
             .outerjoin(attempts, attempts.c.call_id == calls.c.id)
             .where(calls.c.id == call_id, calls.c.workspace_id == workspace_id)
             .order_by(attempts.c.number.desc())
@@ -110,10 +110,9 @@ async def _require_conversation(conn: AsyncConnection, workspace_id: str, call_i
     if row.owner is None:
         raise Conflict("call_transferred", "The other party was transferred; the agent has left the call.")
     if isinstance(command, SetVariables):
-        try:
-            check_json_object({**row.variables, **command.values})
-        except ValueError as error:
-            raise Invalid("body", f"with the variables the call has, it {error}") from None
+        losses = {loss.name: loss for loss in keep({**row.noted, **command.values}).losses}
+        for name in losses.keys() & command.values.keys():
+            raise Invalid(name, f"can't be noted beside what is noted already: it {losses[name].reason}")
 
 
 async def _result(engine: AsyncEngine, command_id: int) -> Mapping[str, Any] | None:
@@ -217,6 +216,6 @@ class CommandDesk:
     async def _answer(self, command: _Taken, result: dict[str, Any]) -> None:
         async with self._engine.begin() as conn:
             if command.kind == "variables" and "done" in result:
-                await set_variables(conn, command.call_id, command.data["values"])
+                await add_noted(conn, command.call_id, command.data["values"])
             await conn.execute(update(call_commands).where(call_commands.c.id == command.id).values(result=result))
             await notify(conn, "outdial_answer", command.call_id)

@@ -14,6 +14,7 @@ from outdial.accounts.clients import OpenCarrier
 from outdial.agents.ready_agents import ReadyAgent
 from outdial.background import Background
 from outdial.calls.advance import apply_event, note_ending
+from outdial.calls.noted import keep
 from outdial.calls.ownership import Answered
 from outdial.calls.results import Result, save_result
 from outdial.carriers.name import CarrierName
@@ -105,6 +106,7 @@ class Conversations:
             agent_number=call.from_ if call.is_outbound else call.to,
             max_duration_s=call.max_duration_s,
             variables=answered.variables,
+            noted=answered.noted,
             machine=machine_policy(call.detection, agent),
         )
         control = ControlOfAttempt(
@@ -173,8 +175,13 @@ class Conversations:
         if not end.transferred:
             await note_ending(self._engine, attempt_id, Ending(end_reason=end.end_reason, error=end.error))
         session.media_line.close()
+        kept = keep(session.noted)
+        if kept.losses:
+            fields = {"call_id": conversation.call_id, "count": len(kept.losses)}
+            logger.warning("Noted values dropped or cut", extra=fields)
         result = Result(
-            variables=session.variables,
+            noted=kept.values,
+            noted_dropped=kept.told(),
             recording=str(recording.relative_to(self._settings.data_dir)) if recording.exists() else None,
             message_delivered=end.message_delivered,
             transferred=end.transferred,

@@ -1,5 +1,6 @@
 """A live call without audio: a callee whose words are listed beforehand."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -29,7 +30,8 @@ class FakeCall:
     """Every listen takes the next of `callee` (a text, a Heard); afterwards the callee is silent."""
 
     callee: list[str | Heard | BargeIn] = field(default_factory=list)
-    variables: dict[str, Any] = field(default_factory=dict)
+    variables: Mapping[str, Any] = field(default_factory=dict)
+    noted: dict[str, Any] = field(default_factory=dict)
     answered_by: AnsweredBy | None = None
     call_id: str = "call_1"
     user_id: str = "+12025550100"

@@ -37,14 +37,14 @@ async def test_a_callee_who_confirms_hears_the_whole_reminder():
         "Does that time still work for you?",
         "Wonderful, your appointment is confirmed. We look forward to seeing you. Goodbye.",
     ]
-    assert call.variables["outcome"] == "confirmed"
+    assert call.noted["outcome"] == "confirmed"
     assert call.callee == []  # the callee's goodbye was listened to
     assert call.ended
 
 
 async def test_keys_work_instead_of_words():
     call = await hold(pressed("1"), pressed("1"))
-    assert call.variables["outcome"] == "confirmed"
+    assert call.noted["outcome"] == "confirmed"
     assert call.listened[0]["max_digits"] == 1
 
 
@@ -65,13 +65,13 @@ async def test_a_hello_on_pick_up_is_no_answer_and_nothing_of_the_greeting_is_lo
         "Hello Jane, this is the automated assistant of Riverside Dental.",
         "Am I speaking with Jane?",
     ]
-    assert call.variables["outcome"] == "confirmed"
+    assert call.noted["outcome"] == "confirmed"
 
 
 async def test_a_late_hello_gets_the_question_again():
     call = await hold("Hello?", "Yes.", "Yes.")
     assert call.said[1:3] == ["Am I speaking with Jane?", "Am I speaking with Jane?"]
-    assert call.variables["outcome"] == "confirmed"
+    assert call.noted["outcome"] == "confirmed"
 
 
 @pytest.mark.parametrize(
@@ -87,8 +87,8 @@ async def test_a_late_hello_gets_the_question_again():
 )
 async def test_an_appointment_can_be_moved(choice, day):
     call = await hold("yes", "I need to move it.", choice)
-    assert call.variables["outcome"] == "moved"
-    assert call.variables["new_day"] == day
+    assert call.noted["outcome"] == "moved"
+    assert call.noted["new_day"] == day
     assert call.said[-1].startswith(f"All right, I've moved your appointment to {day} at")
 
 
@@ -102,21 +102,21 @@ async def test_a_time_that_does_not_suit_leads_to_two_others(no):
 
 async def test_neither_of_the_times_leads_to_the_front_desk():
     call = await hold("yes", "no", "Neither, sorry.")
-    assert call.variables["outcome"] == "call_back"
+    assert call.noted["outcome"] == "call_back"
     assert call.said[-1].startswith("Please call our front desk at 2 0 2, 5 5 5, 0 1 9 9.")
 
 
 @pytest.mark.parametrize("answer", ["No.", "You have the wrong number.", pressed("3"), "She's not here"])
 async def test_the_wrong_person_hears_an_apology_and_nothing_private(answer):
     call = await hold(answer)
-    assert call.variables["outcome"] == "wrong_person"
+    assert call.noted["outcome"] == "wrong_person"
     assert not any("your appointment" in text for text in call.said)
     assert call.said[-1] == "I'm sorry to have bothered you. I'll make a note of it. Goodbye."
 
 
 async def test_a_wrong_number_is_understood_in_the_middle_too():
     call = await hold("yes", "No, you have the wrong number!")
-    assert call.variables["outcome"] == "wrong_person"
+    assert call.noted["outcome"] == "wrong_person"
 
 
 async def test_talk_to_someone_transfers_when_there_is_a_front_desk():
@@ -141,21 +141,21 @@ async def test_who_is_this_is_answered_and_the_question_asked_again():
 
 async def test_a_bad_moment_ends_the_call_kindly():
     call = await hold("I'm driving, call me later.")
-    assert call.variables["outcome"] == "not_now"
+    assert call.noted["outcome"] == "not_now"
 
 
 @pytest.mark.parametrize("moment", [[], ["yes"], ["yes", "no"]])
 async def test_stop_calling_is_obeyed_at_any_question(moment):
     call = await hold(*moment, "Stop calling me. Don't call this number again.")
-    assert call.variables["do_not_call"] is True
+    assert call.noted["do_not_call"] is True
     assert call.said[-1].startswith("I'm sorry for the disturbance. I'll make sure that we don't call you")
 
 
 async def test_stop_calling_is_obeyed_in_the_middle_of_the_greeting_and_after_the_goodbye():
     cut = await hold(BargeIn("Stop calling me!"))
     after = await hold("yes", "yes", "And take me off your list.")
-    assert cut.variables["do_not_call"] is True
-    assert after.variables["do_not_call"] is True
+    assert cut.noted["do_not_call"] is True
+    assert after.noted["do_not_call"] is True
     assert len(cut.said) == 2
 
 
@@ -163,7 +163,7 @@ async def test_a_silent_callee_is_asked_again_and_left_alone():
     call = await hold()
     assert call.said[2] == "Hello? If this is Jane, please say yes, or press 1."
     assert call.said[-1].startswith("I'm sorry, I can't hear you.")
-    assert call.variables["outcome"] == "unclear"
+    assert call.noted["outcome"] == "unclear"
 
 
 @pytest.mark.parametrize("known", [[], ["yes"]])
@@ -174,20 +174,20 @@ async def test_somebody_who_is_never_understood_is_told_so(known):
 
 
 async def test_silence_at_later_questions_ends_the_call_too():
-    assert (await hold("yes", SILENCE, SILENCE)).variables["outcome"] == "unclear"
-    assert (await hold("yes", "no", SILENCE, SILENCE)).variables["outcome"] == "unclear"
+    assert (await hold("yes", SILENCE, SILENCE)).noted["outcome"] == "unclear"
+    assert (await hold("yes", "no", SILENCE, SILENCE)).noted["outcome"] == "unclear"
 
 
 async def test_a_callee_who_answers_over_the_greeting_is_not_asked_again():
     call = await hold(BargeIn("Yes, this is Jane speaking.", after=6), "yes")
     assert "Am I speaking with Jane?" not in call.said
-    assert call.variables["outcome"] == "confirmed"
+    assert call.noted["outcome"] == "confirmed"
 
 
 async def test_a_question_that_is_answered_too_early_counts_as_answered():
     call = await hold("yes", BargeIn("Yes that works", into="Does that time"))
     assert call.said.count("Does that time still work for you?") == 1
-    assert call.variables["outcome"] == "confirmed"
+    assert call.noted["outcome"] == "confirmed"
 
 
 def test_the_voicemail_message_says_who_called_and_not_why():

@@ -39,7 +39,7 @@ async def hold(source: str, *callee: str | Heard | BargeIn, **call: Any) -> Fake
 )
 async def test_an_answer_is_saved_under_its_name_or_as_it_came(reply, drink):
     call = await hold(ONE_QUESTION, reply)
-    assert call.variables["drink"] == drink
+    assert call.noted["drink"] == drink
 
 
 async def test_no_reply_and_no_match_are_counted_apart_and_say_their_own_words():
@@ -87,7 +87,7 @@ async def test_without_words_of_its_own_a_script_still_asks_again_and_ends():
 async def test_a_hello_and_a_pardon_get_the_question_again_without_being_counted():
     call = await hold(ONE_QUESTION, "Hello?", "Sorry?", "Could you repeat that?", "blue", "tea")
     assert call.said[:4] == ["Tea or coffee?"] * 4
-    assert call.variables["drink"] == "tea"
+    assert call.noted["drink"] == "tea"
 
 
 async def test_a_noise_that_cut_the_question_off_is_not_an_answer():
@@ -220,10 +220,10 @@ async def test_set_copies_a_value_as_it_is_and_fills_in_texts():
         """,
         variables={"ids": [1, 2], "phone": "+12025550133"},
     )
-    assert call.variables["copy"] == [1, 2]
-    assert call.variables["text"] == "To 2 0 2, 5 5 5, 0 1 3 3"
-    assert call.variables["count"] == 3
-    assert call.variables["missing"] == "none"
+    assert call.noted["copy"] == [1, 2]
+    assert call.noted["text"] == "To 2 0 2, 5 5 5, 0 1 3 3"
+    assert call.noted["count"] == 3
+    assert call.noted["missing"] == "none"
     assert call.digits_sent == ["w12025550133#"]
     assert call.transferred_to == "+12025550133"
 
@@ -303,7 +303,7 @@ async def test_own_words_for_no_more_calls_and_an_own_apology():
         "Bitte nicht mehr anrufen!",
     )
     assert call.said == ["Passt das?", "We are sorry, friend."]
-    assert call.variables["do_not_call"] is True
+    assert call.noted["do_not_call"] is True
 
 
 @pytest.mark.parametrize(

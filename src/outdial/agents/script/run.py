@@ -6,7 +6,9 @@ a "hello?" is no answer, whoever wants no more calls is asked nothing further, a
 
 import logging
 import re
-from typing import Any
+from collections import ChainMap
+from collections.abc import Mapping, MutableMapping
+from typing import Any, cast
 
 from outdial.agents.script.matching import (
     Expected,
@@ -47,7 +49,7 @@ _NUMBER = re.compile(r"\+[1-9]\d{7,14}")
 async def run_script(script: Script, call: LiveCall) -> None:
     """Hold the conversation; raises CallEnded once the call is over, by whichever side.
 
-    What the script sets is written to `call.variables`; `do_not_call` becomes true when the callee wants no
+    What the script sets is written to `call.noted`; `do_not_call` becomes true when the callee wants no
     more calls. What to do with a machine (`script.machine`) is decided by whoever runs this, not here.
     """
     await _Conversation(script, call).hold()
@@ -106,7 +108,7 @@ class _Conversation:
                     answered = False
                 case SetVariables():
                     for name, value in action.values:
-                        self._call.variables[name] = self._value(value) if isinstance(value, Text) else value
+                        self._call.noted[name] = self._value(value) if isinstance(value, Text) else value
                 case If():
                     await self._do(action.then if self._holds(action) else action.otherwise)
                 case SendDigits():
@@ -183,7 +185,7 @@ class _Conversation:
         heard = await self._call.listen(no_reply_s=wait_s, max_digits=max_digits)
         stop = self._script.do_not_call
         if not heard.digits and wants_no_more_calls(heard.text, [self._text(text) for text in stop.words]):
-            self._call.variables["do_not_call"] = True
+            self._call.noted["do_not_call"] = True
             await self._call.say(self._text(stop.say), interruptible=False)
             await self._call.hang_up()
         return heard
@@ -225,7 +227,7 @@ class _Conversation:
     async def _follow(self, answer: Answer, heard: Heard, ask: Ask) -> None:
         """Do what an answer to `ask` leads to."""
         if ask.save_as:
-            self._call.variables[ask.save_as] = answer.name or heard.digits.rstrip("#") or heard.text.strip()
+            self._call.noted[ask.save_as] = answer.name or heard.digits.rstrip("#") or heard.text.strip()
         await self._do(answer.then)
 
     def _count(self) -> None:
@@ -280,15 +282,16 @@ def unheard(text: str, played: str) -> str:
     return " ".join(words[max(sentences, default=0) :])
 
 
-def _known(call: LiveCall) -> dict[str, Any]:
-    """The call's variables, and those every call has (actions.BUILT_IN)."""
+def _known(call: LiveCall) -> Mapping[str, Any]:
+    """What a text may name: what every call has (actions.BUILT_IN), what was noted, what was sent; the first of these
+    that has the name."""
     launch = call.last_event.get("payload", {})
-    return {
-        **call.variables,
+    built_in = {
         "user_number": call.user_id,
         "agent_number": launch.get("agentNumber"),
         "answered_by": call.answered_by and str(call.answered_by),
     }
+    return ChainMap(built_in, call.noted, cast(MutableMapping[str, Any], call.variables))  # which is only read
 
 
 def _silent(heard: Heard) -> bool:
