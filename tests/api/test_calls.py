@@ -285,7 +285,7 @@ async def test_a_call_without_a_recording_is_404(client, engine, store_call, end
 async def test_what_was_sent_comes_back_unchanged(client, tenant):
     variables = {
         "text": "tab\t bell\x07 \U0001f600 \u202e",
-        "numbers": [0, -1, 2**63 - 1, 0.1, 1e-7, -2.5e17],
+        "numbers": [0, -1, 2**63 - 1, -(2**63), 0.1, -0.0, 1e-7, -2.5e17, 1.2345678901234567e19, 1e300, 5e-324],
         "flags": [True, False, None],
         "": {"nested": [[[]]]},
     }

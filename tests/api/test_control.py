@@ -63,7 +63,8 @@ async def test_an_unknown_call_is_404(client, method, verb):
         ("POST", "transfer", {"to": "5551230009"}, "to"),
         ("POST", "transfer", {}, "to"),
         ("PATCH", "variables", [], "body"),
-        ("PATCH", "variables", {"a": "\0"}, "body"),
+        ("PATCH", "variables", {"a": "\0"}, "a"),
+        ("PATCH", "variables", {"a": [{"b": 2**63}]}, "a[0].b"),
         ("PATCH", "variables", {str(n): n for n in range(201)}, "body"),
     ],
 )

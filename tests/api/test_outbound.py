@@ -222,6 +222,27 @@ async def test_a_body_that_makes_no_sense_is_422(client, url, stored):
     assert await stored() == []
 
 
+@pytest.mark.parametrize(
+    ("text", "field", "reason"),
+    [
+        ('{"a": [1, 1e400]}', "a[1]", "is a number too large to be kept; send it as text"),
+        ('{"a": -1E+400}', "a", "is a number too large to be kept; send it as text"),
+        ('{"a": {"b": 1e-400}}', "a.b", "is a number too close to 0 to be kept; send it as text"),
+        ('{"a": NaN}', "a", "must be JSON: NaN is no JSON number"),
+        ('{"a": [{"id": 1, "x": 0, "id": 2}]}', "a[0].id", "is there twice"),
+        ('{"a": ' + "9" * 5000 + "}", "a", "is an integer of more than 64 bits; send it as text"),
+        ('{"a": 18446744073709551616}', "a", "is an integer of more than 64 bits; send it as text"),
+    ],
+)
+@pytest.mark.parametrize("where", ["variables", "metadata"])
+async def test_a_number_that_would_change_is_refused_by_its_place(client, url, stored, text, field, reason, where):
+    content = f'{{"to": "{TO}", "{where}": {text}}}'
+    answer = await client.post(url, content=content, headers={"Content-Type": "application/json"})
+    [error] = assert_problem(answer, 422, "invalid_request")["errors"]
+    assert error == {"field": f"{where}.{field}", "message": reason}
+    assert await stored() == []
+
+
 async def test_a_byte_order_mark_is_tolerated(client, url):
     answer = await client.post(
         url, content=b'\xef\xbb\xbf{"to": "+15551234567"}', headers={"Content-Type": "application/json"}
@@ -242,6 +263,9 @@ WRONG_FIELDS = [
     ({"variables": []}, "variables"),
     ({"variables": "text"}, "variables"),
     ({"variables": {str(n): n for n in range(201)}}, "variables"),
+    ({"variables": {"customer": {"ids": [1, 2**63]}}}, "variables.customer.ids[1]"),
+    ({"metadata": {"order": 1e19, "note": "a\0b"}}, "metadata.note"),
+    ({"metadata": {"a": {"k" * 129: 1}}}, f"metadata.a.{'k' * 129}"),
     ({"amd": "true"}, "amd"),
     ({"amd": 1}, "amd"),
     ({"amd": []}, "amd"),

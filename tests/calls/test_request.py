@@ -1,9 +1,10 @@
+import math
 from datetime import UTC, datetime
 
 import pytest
 from pydantic import ValidationError
 
-from outdial.calls.request import MAX_JSON_BYTES, OutboundRequest, check_json_object
+from outdial.calls.request import MAX_JSON_BYTES, NotStorable, OutboundRequest, check_json_object
 
 TO = "+15551234567"
 
@@ -50,6 +51,30 @@ def test_json_of_exactly_the_allowed_size_and_depth_passes():
 def test_size_counts_bytes_and_not_characters():
     with pytest.raises(ValueError, match="bytes"):
         check_json_object({"a": "ü" * (MAX_JSON_BYTES // 2)})
+
+
+@pytest.mark.parametrize(
+    ("variables", "path", "reason"),
+    [
+        ({str(n): n for n in range(201)}, (), "has 201 keys, at most 200 are allowed"),
+        ({"a": {"ids": [1, 2**63]}}, ("a", "ids", 1), "is an integer of more than 64 bits; send it as text"),
+        ({"a": [-(2**63) - 1]}, ("a", 0), "is an integer of more than 64 bits; send it as text"),
+        ({"a": {"b": math.inf}}, ("a", "b"), "is a number that JSON can't express (NaN or infinity)"),
+        ({"a": [math.nan]}, ("a", 0), "is a number that JSON can't express (NaN or infinity)"),
+        ({"a": ["x", "y\0"]}, ("a", 1), "must not contain the character U+0000"),
+        ({"a": {"\ud800": 1}}, ("a", "\ud800"), "must not contain half of a surrogate pair"),
+        ({"a": {"k" * 129: 1}}, ("a", "k" * 129), "is a key longer than 128 characters"),
+        ({"a": {"b": [[[[[[[[[[[[[[[[[[[]]]]]]]]]]]]]]]]]]]}}, ("a",), "is nested more than 20 levels deep"),
+    ],
+)
+def test_what_can_not_be_stored_is_named(variables, path, reason):
+    with pytest.raises(NotStorable) as refused:
+        check_json_object(variables)
+    assert (refused.value.path, str(refused.value)) == (path, reason)
+
+
+def test_integers_of_64_bits_are_taken():
+    check_json_object({"most": 2**63 - 1, "least": -(2**63)})
 
 
 def test_a_depth_that_would_break_recursion_is_measured_without_it():

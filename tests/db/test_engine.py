@@ -1,6 +1,7 @@
 import psycopg
 import pytest
-from sqlalchemy import text
+from sqlalchemy import bindparam, select, text
+from sqlalchemy.dialects.postgresql import JSONB
 
 from outdial.db.engine import connection_url, create_engine
 
@@ -35,11 +36,21 @@ async def test_the_options_of_the_url_are_kept(database_url):
 
 async def test_json_goes_there_and_back(engine):
     value = {"name": "Zoë", "list": [1, 2.5, None, True], "nested": {"a": []}}
-    from sqlalchemy import bindparam, select
-    from sqlalchemy.dialects.postgresql import JSONB
-
     async with engine.connect() as connection:
         assert await connection.scalar(select(bindparam("value", value, type_=JSONB))) == value
+
+
+@pytest.mark.parametrize(
+    "number",
+    [1e15, 1e15 + 0.125, 1e16, -1e16, 1.2345678901234567e18, 1.2345678901234567e19, 1e22, 1e300, 1.7976931348623157e308,
+     1e-7, 5e-324, 0.1, 0.0, 2**53 + 1, 2**63 - 1, -(2**63)],
+)  # fmt: skip
+async def test_a_number_comes_back_as_what_it_was(engine, number):
+    value = {"number": number, "looks like one": "call_1e9", "in": [{"a": [number]}]}
+    async with engine.connect() as connection:
+        back = await connection.scalar(select(bindparam("value", value, type_=JSONB)))
+    assert back == value
+    assert type(back["number"]) is type(back["in"][0]["a"][0]) is type(number)
 
 
 async def test_a_pooled_connection_that_the_server_closed_is_replaced_unnoticed(engine, database_url):

@@ -190,6 +190,13 @@ async def test_what_could_not_be_noted_is_refused_by_its_name(talking, noted, va
     assert (await talking.workspace.call(talking.call_id)).noted == noted
 
 
+async def test_what_is_noted_from_outside_comes_back_equal(talking):
+    values = {"numbers": [0, -0.0, 2**63 - 1, 0.1, 1e-7, 1.2345678901234567e19, 1e300, 5e-324], "deep": {"a": [[None]]}}
+    await talking.ask(SetVariables(values=values))
+    assert talking.done == [SetVariables(values=values)]
+    assert (await talking.workspace.call(talking.call_id)).noted == values
+
+
 async def test_there_is_always_room_for_a_wish_not_to_be_called(talking):
     await talking.workspace.set_call(talking.call_id, noted={str(n): n for n in range(200)})
     await talking.ask(SetVariables(values={"do_not_call": True}))

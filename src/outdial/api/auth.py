@@ -4,7 +4,6 @@ A request comes from a program with an API key, or from the browser of a person 
 parses a body before it looks at dependencies; a stranger shouldn't get that far, so these checks sit in the route.
 """
 
-import json
 from collections.abc import Callable, Coroutine
 from typing import Annotated, Any, TypeVar, cast
 
@@ -12,9 +11,11 @@ from fastapi import Depends, Request, Response, Security
 from fastapi.routing import APIRoute
 from fastapi.security import APIKeyHeader
 
-from outdial.api.problems import Problem, invalid
+from outdial.api.problems import Problem, at_path
 from outdial.api.services import Services
 from outdial.api.sign_in_cookie import is_of_another_workspace, read_token, require_our_page
+from outdial.api.strict_json import parse_json
+from outdial.calls.request import NotStorable
 from outdial.members.signed_in import SignedIn, SignIns
 from outdial.refusals import Conflict
 from outdial.workspaces.access import Principal, Role
@@ -73,27 +74,13 @@ class ApiRoute(APIRoute):
 
 
 class JsonRequest(Request):
-    """JSON as RFC 8259 has it: UTF-8, no key twice, no NaN, nested no deeper than can be read."""
+    """JSON as `api.strict_json` reads it."""
 
     async def json(self) -> Any:
         try:
             return parse_json(await self.body())
-        except ValueError as error:
-            raise invalid([{"field": "body", "message": str(error)}]) from None
-
-
-def parse_json(body: bytes) -> Any:
-    """Raises ValueError with a reason. A byte order mark is tolerated, as the RFC allows."""
-    try:
-        return json.loads(
-            body.decode("utf-8-sig"), object_pairs_hook=_object, parse_constant=_no_constant, parse_int=_int
-        )
-    except UnicodeDecodeError:
-        raise ValueError("must be UTF-8") from None
-    except json.JSONDecodeError as error:
-        raise ValueError(f"must be JSON: {error.msg} (line {error.lineno}, column {error.colno})") from None
-    except RecursionError:
-        raise ValueError("is nested too deeply") from None
+        except NotStorable as error:
+            raise at_path(error.path, str(error)) from None
 
 
 def require_role(principal: Principal, needed: Role) -> None:
@@ -188,20 +175,3 @@ def _require_json(request: Request) -> None:
             "The body has to be JSON, with Content-Type: application/json.",
             headers={"Accept": "application/json"},
         )
-
-
-def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    members = dict(pairs)
-    if len(members) != len(pairs):
-        raise ValueError("has the same key twice in one object")
-    return members
-
-
-def _no_constant(name: str) -> None:
-    raise ValueError(f"must be JSON: {name} is no JSON number")
-
-
-def _int(digits: str) -> int:
-    if len(digits) > 400:  # Python refuses thousands of digits with words of its own
-        raise ValueError("contains an integer of more than 64 bits; send it as text")
-    return int(digits)

@@ -178,7 +178,7 @@ async def get_calls(services: Use, caller: Caller, wanted: Annotated[CallFilter,
     operation_id="export_calls",
     description=(
         "Every call that the filters match, newest first, as CSV (RFC 4180) in UTF-8 with a byte order mark, which "
-        "spreadsheets want. Variables, what was noted and metadata are JSON. A cell that a spreadsheet would take for a "
+        "spreadsheets want. Variables, noted and metadata are JSON. A cell that a spreadsheet would take for a "
         "formula gets an apostrophe in front; numbers, and so phone numbers, stay as they are."
     ),
     response_class=StreamingResponse,

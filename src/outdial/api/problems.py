@@ -13,6 +13,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
+from outdial.calls.request import NotStorable
 from outdial.refusals import Conflict, Denied, Invalid, LimitReached, NotFound, NotYours, Refusal, Unavailable
 
 logger = logging.getLogger(__name__)
@@ -127,9 +128,14 @@ def respond(problem: Problem) -> Response:
     return Response(body, problem.status_code, dict(problem.headers or {}), media_type=MEDIA_TYPE)
 
 
+def at_path(path: Sequence[str | int], message: str) -> Problem:
+    """422 for what stands at a place in the body."""
+    return invalid([{"field": _field(("body", *path)), "message": message}])
+
+
 def field_errors(errors: Iterable[Mapping[str, Any]]) -> list[dict[str, str]]:
-    """Pydantic's errors as ours. What was sent isn't repeated, but for the names of unknown fields."""
-    return [{"field": _field(error["loc"]), "message": _reason(error)} for error in errors]
+    """Pydantic's errors as ours. What was sent isn't repeated, but for the names of fields."""
+    return [{"field": _field(error["loc"]), "message": _reason(error)} for error in map(_deeper, errors)]
 
 
 def install(app: FastAPI) -> None:
@@ -155,6 +161,14 @@ def install(app: FastAPI) -> None:
     async def _unexpected(request: Request, error: Exception) -> Response:
         # Starlette raises the error again after this answer, so the server logs it.
         return respond(Problem(500, "internal_error", "Something went wrong on our side; it was logged."))
+
+
+def _deeper(error: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Where in free JSON (variables, metadata) the fault is."""
+    match error.get("ctx"):
+        case {"error": NotStorable() as fault}:
+            return {**error, "loc": (*error["loc"], *fault.path)}
+    return error
 
 
 def _field(location: Sequence[str | int]) -> str:

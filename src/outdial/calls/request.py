@@ -43,37 +43,67 @@ def check_text(text: str) -> str:
     return text
 
 
+class NotStorable(ValueError):
+    """A part of some JSON can't be stored and given back as it is; the message says why. `path` leads there: names of
+    members and places in lists, () for the whole."""
+
+    def __init__(self, path: tuple[str | int, ...], reason: str) -> None:
+        super().__init__(reason)
+        self.path = path
+
+
 def check_json_object(value: dict[str, Any]) -> dict[str, Any]:
-    """Raises ValueError unless `value` is of a size, depth and content that can be stored and given back.
+    """Raises NotStorable unless `value` is of a size, depth and content that can be stored and given back.
 
     Walks with its own stack: the depth isn't known to be harmless before it was measured.
     """
     if len(value) > MAX_KEYS:
-        raise ValueError(f"has {len(value)} keys, at most {MAX_KEYS} are allowed")
-    stack: list[tuple[Any, int]] = [(value, 1)]
+        raise NotStorable((), f"has {len(value)} keys, at most {MAX_KEYS} are allowed")
+    stack: list[tuple[Any, tuple[str | int, ...]]] = [(value, ())]
     while stack:
-        node, depth = stack.pop()
-        if isinstance(node, dict | list) and depth > MAX_DEPTH:
-            raise ValueError(f"is nested more than {MAX_DEPTH} levels deep")
+        node, path = stack.pop()
+        if isinstance(node, dict | list) and len(path) >= MAX_DEPTH:
+            raise NotStorable(path[:1], f"is nested more than {MAX_DEPTH} levels deep")
+        if (reason := _fault(node)) is not None:
+            raise NotStorable(path, reason)
         match node:
             case dict():
                 for key in node:
-                    if len(key) > MAX_KEY_CHARS:
-                        raise ValueError(f"has a key longer than {MAX_KEY_CHARS} characters")
-                    check_text(key)
-                stack.extend((child, depth + 1) for child in node.values())
+                    if (reason := _fault_of_key(key)) is not None:
+                        raise NotStorable((*path, key), reason)
+                stack.extend((child, (*path, key)) for key, child in node.items())
             case list():
-                stack.extend((child, depth + 1) for child in node)
-            case str():
-                check_text(node)
-            case float() if not math.isfinite(node):
-                raise ValueError("contains a number that JSON can't express (NaN or infinity)")
-            case int() if abs(node) > _MAX_INT:
-                raise ValueError("contains an integer of more than 64 bits; send it as text")
+                stack.extend((child, (*path, place)) for place, child in enumerate(node))
     size = len(json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode())
     if size > MAX_JSON_BYTES:
-        raise ValueError(f"is {size} bytes of JSON, at most {MAX_JSON_BYTES} are allowed")
+        raise NotStorable((), f"is {size} bytes of JSON, at most {MAX_JSON_BYTES} are allowed")
     return value
+
+
+def _fault(node: Any) -> str | None:
+    """Why a text or a number can't be stored."""
+    match node:
+        case str():
+            return _fault_of_text(node)
+        case float() if not math.isfinite(node):
+            return "is a number that JSON can't express (NaN or infinity)"
+        case int() if not -_MAX_INT - 1 <= node <= _MAX_INT:
+            return "is an integer of more than 64 bits; send it as text"
+    return None
+
+
+def _fault_of_key(key: str) -> str | None:
+    if len(key) > MAX_KEY_CHARS:
+        return f"is a key longer than {MAX_KEY_CHARS} characters"
+    return _fault_of_text(key)
+
+
+def _fault_of_text(text: str) -> str | None:
+    try:
+        check_text(text)
+    except ValueError as error:
+        return str(error)
+    return None
 
 
 def _instant(value: Any) -> datetime:

@@ -55,8 +55,8 @@ class OneCall:
 
     @property
     def is_final(self) -> bool:
-        """Nothing changes any more. A conversation's last words, its recording and what was noted in it are written just
-        after its end."""
+        """Nothing changes any more. A conversation's last words, its recording and its notes are written just after its
+        end."""
         if not self.has_ended:
             return False
         ended_at = self.call["ended_at"]

@@ -1,7 +1,8 @@
 """How Outdial connects to PostgreSQL: one pooled async engine a process, and plain URLs for dedicated connections."""
 
+import re
 import select
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -105,8 +106,27 @@ def _connect_args(url: URL) -> dict[str, Any]:
     return {name: value for name, value in ours.items() if name not in url.query}
 
 
+_EXPONENT = re.compile(rb"[0-9]e[0-9]")
+
+
 def _dump_json(value: object) -> str:
-    return msgspec.json.encode(value).decode()
+    """JSON for JSONB, which keeps numbers as decimals: 1e19 would come back as an integer of as many digits, and not
+    always the same number. With a point it stays a float."""
+    text = msgspec.json.encode(value)
+    if _EXPONENT.search(text):  # a text may look like it, too
+        text = msgspec.json.encode(_with_points(value))
+    return text.decode()
+
+
+def _with_points(value: object) -> object:
+    match value:
+        case float() if abs(value) >= 1e16:  # from here on floats are whole numbers
+            return msgspec.Raw(f"{value:.1f}".encode())
+        case Mapping():
+            return {name: _with_points(item) for name, item in value.items()}
+        case list() | tuple():
+            return [_with_points(item) for item in value]
+    return value
 
 
 def _check_idle_connection(connection: Any, record: object, proxy: object) -> None:
