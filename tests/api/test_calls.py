@@ -322,7 +322,7 @@ async def test_calls_are_found_by_words_party_and_unknown_outcome(client, ended_
 
 
 async def test_calls_are_exported_as_csv(client, ended_call, store_call):
-    call_id = await ended_call(variables={"user_name": "=1+1"}, metadata=None)
+    call_id = await ended_call(variables={"user_name": "=1+1"}, noted={"outcome": "moved"}, metadata=None)
     await store_call(metadata={"note": "a\r\nb"}, to="+15550000001", created_at=START - timedelta(1))
     answer = await client.get("/v1/calls.csv")
     assert answer.headers["content-type"] == "text/csv; charset=utf-8"
@@ -332,6 +332,7 @@ async def test_calls_are_exported_as_csv(client, ended_call, store_call):
     assert rows[0]["id"] == call_id
     assert (rows[0]["end_reason"], rows[0]["answered_by"], rows[0]["attempts"]) == ("completed", "human", "2")
     assert (rows[0]["duration_s"], rows[0]["variables"]) == ("31.25", '{"user_name": "=1+1"}')
+    assert (rows[0]["noted"], rows[1]["noted"]) == ('{"outcome": "moved"}', "")
     assert json.loads(rows[1]["metadata"]) == {"note": "a\r\nb"}
 
 

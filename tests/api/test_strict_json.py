@@ -19,7 +19,7 @@ def test_what_is_taken_is_what_was_sent(document):
     assert parse_json(json.dumps(document).encode()) == document
 
 
-@pytest.mark.parametrize("text", ["0", "-0", "-0.0", "0e400", "0.000e-400", "-0E+400", "5e-324", "1.79769313486231e308"])
+@pytest.mark.parametrize("text", ["0", "-0", "-0.0", "0e400", "0.000e-400", "-0E+400", "5e-324", "1.797693134862e308"])
 def test_numbers_that_are_written_oddly_are_taken(text):
     assert parse_json(text.encode()) == float(text)
 

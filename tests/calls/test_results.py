@@ -50,6 +50,12 @@ async def test_what_was_not_kept_is_told_in_the_calls_feed(workspace, claim):
     assert await workspace.events(claim.call_id, "noted_dropped") == [dropped]
 
 
+async def test_what_was_noted_is_told_in_the_calls_feed(workspace, claim):
+    await save(workspace, claim)
+    await save(workspace, claim, noted={"outcome": "confirmed"})
+    assert await workspace.events(claim.call_id, "noted") == [{"values": {"outcome": "confirmed"}}]
+
+
 async def test_nothing_is_told_where_everything_was_kept(workspace, claim):
     await save(workspace, claim, noted={"mood": "good"}, noted_dropped=keep({"mood": "good"}).told())
     assert await workspace.events(claim.call_id, "noted_dropped") == []

@@ -39,6 +39,14 @@ def test_a_call_reads_like_a_play():
     ]
 
 
+def test_what_was_noted_is_told_and_what_could_not_be_kept():
+    dropped = {"count": 1, "values": [{"name": "when", "reason": "is larger than 16000 bytes", "cut": True}]}
+    assert story(
+        StreamedEvent(type="noted", data={"values": {"outcome": "confirmed"}}),
+        StreamedEvent(type="noted_dropped", data=dropped),
+    ) == ['── noted {"outcome": "confirmed"}', "── noted values dropped or cut: when"]
+
+
 def test_a_turn_that_comes_again_is_printed_once():
     assert story(turn(0, "agent", "Hello."), turn(0, "agent", "Hello.", end_ms=900)) == ["Agent   Hello."]
 

@@ -64,6 +64,20 @@ def test_attempts_are_numbered_where_there_are_several_and_the_next_one_is_told(
     assert steps[2].until == NINE + timedelta(minutes=30)
 
 
+def test_what_was_noted_is_told_and_what_could_not_be_kept():
+    values = [
+        {"name": "when", "reason": "is or holds what JSON has no word for (date)", "cut": False},
+        {"name": "words", "reason": "is larger than 16000 bytes", "cut": True},
+    ]
+    events = [("noted", {"values": {"outcome": "moved", "day": 2}}), ("noted_dropped", {"count": 9, "values": values})]
+    noted, dropped = timeline(call({}), happened(*events))
+    assert (noted.text, noted.detail) == ("Noted", "outcome, day")
+    assert (dropped.text, dropped.tone) == ("Noted values dropped or cut", "warn")
+    assert dropped.detail == (
+        "when is or holds what JSON has no word for (date); words is larger than 16000 bytes (cut); and 7 more"
+    )
+
+
 def test_a_wish_to_hang_up_stands_where_it_belongs():
     asked = (NINE + timedelta(seconds=1, milliseconds=500)).isoformat()
     steps = timeline(

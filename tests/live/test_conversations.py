@@ -1,6 +1,7 @@
 """The conversations a process holds: begun, brought to their end, and what is on record of them afterwards."""
 
 import asyncio
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from sqlalchemy import text
@@ -30,6 +31,60 @@ async def test_an_agent_that_has_said_everything_ends_the_call(workspace, talkin
     assert workspace.carrier.hung_up == ["CA1"]
     assert line.closed_with == 1000
     assert talking.conversations.session(claim.call_id) is None
+
+
+async def test_whatever_is_sent_and_noted_beside_it_a_wish_not_to_be_called_is_kept(workspace, talking, caplog):
+    sent = {f"k{n}": "v" for n in range(199)} | {"customer_id": 1.2345678901234567e19}
+    claim = await workspace.dialed(variables=sent)
+
+    async def notes(call):
+        talking.begun.set()
+        assert call.variables == sent
+        call.noted.update({f"n{n}": "v" for n in range(250)})
+        call.noted["when"] = datetime.now(UTC)
+        call.noted["do_not_call"] = True
+        call.noted["n0"] = "x" * 20_000
+
+    talking.agents.conversation = notes
+    await talking.answered(claim)
+    await talking.rests()
+    call = await workspace.call(claim.call_id)
+    assert (call.end_reason, call.variables) == ("completed", sent)
+    assert (call.noted["do_not_call"], call.noted["n0"], len(call.noted)) == (True, "x" * 16_000, 200)
+    assert (workspace.settings.data_dir / call.recording).exists()
+    [told] = await workspace.events(claim.call_id, "noted_dropped")
+    assert told["count"] == 53
+    assert told["values"][0] == {"name": "n0", "reason": "is larger than 16000 bytes", "cut": True}
+    assert "Noted values dropped or cut" in caplog.messages
+
+
+async def test_an_agent_of_the_second_attempt_knows_what_was_noted_in_the_first(workspace, talking):
+    retry = {"max_attempts": 2, "on": ["failed"], "delays_s": [1]}
+    claim = await workspace.dialed(variables={"name": "Jane"}, retry=retry)
+
+    async def breaks(call):
+        call.noted["mood"] = "good"
+        talking.begun.set()
+        raise RuntimeError("a bug in the agent")
+
+    talking.agents.conversation = breaks
+    await talking.answered(claim)
+    await talking.rests()
+    assert (await workspace.call(claim.call_id)).state == "queued"
+    await workspace.set_call(claim.call_id, due_at=datetime.now(UTC) - timedelta(seconds=1))
+    (second,) = await workspace.claim()
+    await workspace.dial(second)
+    known = []
+
+    async def looks(call):
+        known.append((dict(call.variables), dict(call.noted)))
+        talking.begun.set()
+
+    talking.agents.conversation = looks
+    await talking.answered(second)
+    await talking.rests()
+    assert known == [({"name": "Jane"}, {"mood": "good"})]
+    assert (await workspace.call(claim.call_id)).noted == {"mood": "good"}
 
 
 async def test_a_callee_who_hangs_up_is_not_hung_up_on(workspace, talking, claim):

@@ -53,7 +53,8 @@ class Sentence(StrictBody):
 
 
 class NewVariables(RootModel[JsonObject]):
-    """Values by name. Variables that aren't named stay as they are."""
+    """Values by name. Variables that aren't named stay as they are. Noted values are at most 200, 16 kB each and 64 kB
+    in all."""
 
 
 def _documented(result: dict[str, Any], **codes: str) -> dict[int | str, dict[str, Any]]:
@@ -136,7 +137,10 @@ async def say(
     "/v1/calls/{call_id}/variables",
     summary="Set variables",
     operation_id="set_variables",
-    description=f"The agent uses the new values from its next sentence on. {_WAITS}",
+    description=(
+        "They are noted in the call (`noted`); `variables` stay what was sent with it. The agent uses the new values "
+        f"from its next sentence on: what is noted comes before what was sent, and the newest note holds. {_WAITS}"
+    ),
     response_model=ControlAnswer,
     responses=_documented({}),
 )

@@ -34,6 +34,10 @@ event: transcript
 data: {"seq": 421, "speaker": "agent", "text": "Hello Jane.", "start_ms": 420, "end_ms": 1300, "interrupted": false, \
 "latency": null, "at": "2026-01-31T09:00:09.900000Z"}
 
+id: 130
+event: noted
+data: {"values": {"outcome": "confirmed"}, "at": "2026-01-31T09:00:39.500000Z"}
+
 id: 131
 event: state
 data: {"state": "ended", "end_reason": "completed", "at": "2026-01-31T09:00:39.600000Z"}
@@ -55,9 +59,10 @@ _RESPONSES: dict[int | str, dict[str, Any]] = {
     operation_id="follow_call",
     description=(
         "Server-sent events: everything that happened so far, then what happens, until the call has ended. "
-        "Types are `state`, `transcript` (a turn, sent again as it grows: same `seq`), `answered_by` and smaller "
-        "ones; ignore those you don't know. `data` is a JSON object with `at`, when it was stored. Send the last id "
-        "you saw as `Last-Event-ID` to go on from there; 204 means that nothing is left to tell."
+        "Types are `state`, `transcript` (a turn, sent again as it grows: same `seq`), `answered_by`, `noted` (all "
+        "`values` noted, when a conversation is over), `noted_dropped` (what could not be kept of them, and why) and "
+        "smaller ones; ignore those you don't know. `data` is a JSON object with `at`, when it was stored. Send the "
+        "last id you saw as `Last-Event-ID` to go on from there; 204 means that nothing is left to tell."
     ),
     response_class=EventSourceResponse,
     responses=_RESPONSES | errors(422, **NO_CALL),

@@ -45,6 +45,8 @@ async def save_result(engine: AsyncEngine, attempt_id: str, call_id: str, result
                 noted=_with(result.noted, attempt_id),
             )
         )
+        if result.noted:
+            await add_event(conn, call_id, "noted", {"values": result.noted})
         if result.noted_dropped is not None:
             await add_event(conn, call_id, "noted_dropped", result.noted_dropped)
         await notify(conn, "outdial_call", call_id)  # the call may have ended already; who looks at it wants these

@@ -1,5 +1,6 @@
 """A call told as it happens: lines for people, or JSON objects for programs."""
 
+import json
 import time
 from collections.abc import Mapping
 from typing import Any, Protocol
@@ -58,6 +59,11 @@ class Story:
                 self._state("transferred")
             case "transfer_failed":
                 self._state(f"transfer failed: {data.get('message')}")
+            case "noted":
+                self._state("noted " + json.dumps(data.get("values"), ensure_ascii=False))
+            case "noted_dropped":
+                names = ", ".join(str(loss.get("name")) for loss in data.get("values") or ())
+                self._state(f"noted values dropped or cut: {names}")
             case "limit":
                 self._state("the longest allowed duration is reached")
 

@@ -94,6 +94,10 @@ def _other(event: Event) -> Step | None:
             return Step(text=f"{count} {'key' if count == 1 else 'keys'} pressed by our side", at=event.at)
         case "variables":
             return Step(text="Variables set", at=event.at, detail=", ".join(map(str, data.get("names", ()))))
+        case "noted":
+            return Step(text="Noted", at=event.at, detail=", ".join(data["values"]))
+        case "noted_dropped":
+            return Step(text="Noted values dropped or cut", at=event.at, tone="warn", detail=_losses(data))
         case "limit":
             return Step(text="Reached its longest duration", at=event.at, tone="warn")
     return Step(text=event.type.replace("_", " ").capitalize(), at=event.at)
@@ -106,6 +110,12 @@ def _when(event: Event, dial: AttemptView | None, state: str) -> datetime:
 
 def _why(error: Mapping[str, Any] | None) -> str:
     return "" if not error else str(error.get("message", ""))
+
+
+def _losses(data: Mapping[str, Any]) -> str:
+    told = [f"{loss['name']} {loss['reason']}{' (cut)' if loss['cut'] else ''}" for loss in data["values"]]
+    more = data["count"] - len(told)
+    return "; ".join([*told, *[f"and {more} more"] * (more > 0)])
 
 
 def _lower(text: str) -> str:

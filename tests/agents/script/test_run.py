@@ -235,6 +235,24 @@ async def test_a_transfer_without_a_number_ends_politely(number):
     assert call.said == ["I'm sorry, I can't put you through right now. Goodbye."]
 
 
+async def test_what_was_noted_comes_before_what_was_sent_in_texts_and_branches():
+    source = """
+        variables: {plan: free, city: Rome, day: never}
+        steps:
+          a:
+            say: "{name} {plan} {city} {day} {seat}"
+            if: plan
+            equals: gold
+            then: {set: {name: Jim, copy: "{plan}"}, hang_up: "gold {name} {copy}"}
+            else: {hang_up: none}
+    """
+    sent = {"name": "Jane", "plan": "silver", "city": "Oslo"}
+    call = await hold(source, variables=dict(sent), noted={"plan": "gold", "city": "", "seat": 3})
+    assert call.said == ["Jane gold Rome never 3", "gold Jim gold"]
+    assert call.variables == sent
+    assert call.noted == {"plan": "gold", "city": "", "seat": 3, "name": "Jim", "copy": "gold"}
+
+
 async def test_the_numbers_and_who_answered_are_variables_of_every_call():
     call = await hold(
         """

@@ -1,6 +1,7 @@
 /** One call: its dialogs, what is loaded when it is opened, and the transcript while it grows. */
 import { api, part, Problem } from "./api.js";
 import * as durations from "./durations.js";
+import { typed } from "./exact_json.js";
 import { busy, clearErrors, showProblem } from "./forms.js";
 import * as player from "./player.js";
 import { show as showTimes } from "./times.js";
@@ -18,15 +19,6 @@ document.addEventListener("done", (event) => {
   event.target.reset();
 });
 
-/** Text stays text, but numbers, true, false, null, lists and objects are what they look like. */
-function variable(text) {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return text;
-  }
-}
-
 document.addEventListener("submit", (event) => {
   const form = event.target.closest("[data-sets-variable]");
   if (!form) return;
@@ -34,7 +26,7 @@ document.addEventListener("submit", (event) => {
   busy(event.submitter, async () => {
     clearErrors(form);
     try {
-      await api("PATCH", form.dataset.setsVariable, { [form.elements.name.value.trim()]: variable(form.elements.value.value) });
+      await api("PATCH", form.dataset.setsVariable, { [form.elements.name.value.trim()]: typed(form.elements.value.value) });
       form.closest("dialog").close();
       form.reset();
       toast("The variable was set.");

@@ -10,6 +10,7 @@
  */
 import { api, Problem } from "./api.js";
 import { confirmed } from "./dialogs.js";
+import { parse } from "./exact_json.js";
 import { toast } from "./toasts.js";
 
 export function body(form) {
@@ -37,7 +38,7 @@ function read(control) {
     case "list": return text.split(",").map((one) => one.trim()).filter(Boolean);
     case "json":
       try {
-        return JSON.parse(text);
+        return parse(text);
       } catch {
         throw new Problem(422, { message: "", errors: [{ field: control.name, message: "must be JSON" }] });
       }
@@ -52,18 +53,28 @@ export function clearErrors(form) {
   if (whole) whole.hidden = true;
 }
 
+/** Where the error of a field is shown: at the field itself, else at the one it is `inside` of (variables.customer). */
+function placeOf(form, field) {
+  const outer = field.match(/^[^.[]+/)?.[0];
+  for (const [name, inside] of [[field, ""], [outer, field.slice(outer?.length).replace(/^\./, "")]]) {
+    const place = name && form.querySelector(`[data-error-of="${CSS.escape(name)}"]`);
+    if (place) return { place, field: name, inside };
+  }
+  return { place: null, field, inside: "" };
+}
+
 export function showProblem(form, problem) {
   if (!(problem instanceof Problem)) throw problem;
   let unplaced = problem.errors.length === 0;
   let first = null;
   for (const error of problem.errors) {
-    const place = form.querySelector(`[data-error-of="${CSS.escape(error.field)}"]`);
-    const control = form.elements.namedItem(error.field);
+    const { place, field, inside } = placeOf(form, error.field);
+    const control = form.elements.namedItem(field);
     if (!place) {
       unplaced = true;
       continue;
     }
-    place.textContent = sentence(error.message);
+    place.textContent = inside ? `${inside} ${error.message}.` : sentence(error.message);
     place.hidden = false;
     if (control instanceof Element) {
       control.setAttribute("aria-invalid", "true");

@@ -1,6 +1,7 @@
 /** The page Phone numbers: its dialogs, and the modal that shows and tries the outbound call API. */
 import { api, part, Problem } from "./api.js";
 import { open } from "./dialogs.js";
+import { typed, written } from "./exact_json.js";
 import { busy, clearErrors, showProblem } from "./forms.js";
 import { watch } from "./watched_call.js";
 import { toast } from "./toasts.js";
@@ -70,21 +71,12 @@ function addVariable() {
   row.querySelector("input").focus();
 }
 
-/** Text stays text, but numbers, true, false, null, lists and objects are what they look like. */
-function variable(text) {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return text;
-  }
-}
-
 function request() {
   const form = content.querySelector("[data-place-call]");
   const body = { to: form.elements.to.value.replace(/[\s().\-/]/g, "") }; // as people write and copy it
   const names = [...form.querySelectorAll("[data-variable-name]")];
   const values = [...form.querySelectorAll("[data-variable-value]")];
-  const variables = names.map((name, index) => [name.value.trim(), variable(values[index].value)]).filter(([name]) => name);
+  const variables = names.map((name, index) => [name.value.trim(), typed(values[index].value)]).filter(([name]) => name);
   if (variables.length) body.variables = Object.fromEntries(variables);
   if (form.elements.amd.checked) body.amd = true;
   return body;
@@ -97,8 +89,8 @@ const EXAMPLE = { to: "+15551234567", variables: { user_name: "Jane", account_ty
 const PYTHON = { true: "True", false: "False", null: "None" };
 
 function python(value, indent = "    ") {
-  if (typeof value === "string") return JSON.stringify(value);
-  if (typeof value !== "object" || value === null) return PYTHON[value] ?? String(value);
+  const single = written(value);
+  if (single !== undefined) return PYTHON[single] ?? single;
   const [open, close] = Array.isArray(value) ? "[]" : "{}";
   const inner = `${indent}    `;
   const items = Object.entries(value).map(([name, one]) => inner + (open === "{" ? `${JSON.stringify(name)}: ` : "") + python(one, inner));
