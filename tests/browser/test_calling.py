@@ -7,7 +7,7 @@ from playwright.async_api import Page, expect
 from browser.demo import A_CALL_MS, Demo
 from browser.loading import leading_elsewhere
 
-HUMAN = "+12025550100"
+HUMAN, BUSY = "+12025550100", "+12025550103"
 
 
 async def test_a_call_is_placed_from_the_modal_and_watched_to_its_end(page: Page, demo: Demo):
@@ -62,3 +62,33 @@ async def test_a_wrong_number_is_said_at_its_field_and_nothing_typed_is_lost(pag
     await expect(number).to_have_attribute("aria-invalid", "true")
     await expect(number).to_have_value("555 1234")
     await expect(number).to_be_focused()
+
+
+async def test_a_variable_that_can_not_be_kept_is_named_and_the_snippets_keep_its_digits(page: Page, demo: Demo):
+    await page.goto("/phone-numbers")
+    await page.get_by_role("button", name="View").first.click()
+    modal = page.get_by_role("dialog", name="Outbound call API")
+    await modal.get_by_role("textbox", name="Phone number").fill(BUSY)
+    await modal.get_by_role("button", name="Add a variable").click()
+    await modal.get_by_label("Name of variable 1").fill("customer")
+    await modal.get_by_label("Value of variable 1").fill('{"ids": [12345678901234567890, null]}')
+    await expect(modal.get_by_role("tabpanel")).to_contain_text("12345678901234567890,")
+    await modal.get_by_role("tab", name="Python").click()
+    await expect(modal.get_by_role("tabpanel")).to_contain_text(re.compile(r"12345678901234567890,\s*None"))
+    await modal.get_by_role("button", name="Call", exact=True).click()
+    told = "customer.ids[0] is an integer of more than 64 bits; send it as text."
+    await expect(modal.get_by_text(told)).to_be_visible()
+
+
+async def test_a_call_that_is_placed_again_sends_every_digit(page: Page, demo: Demo):
+    sent = {"id": 9007199254740993, "size": 1.2345678901234567e19, "list": [{"a": -(2**63)}]}
+    async with demo.api() as client:
+        path = f"/v1/phone-number/{demo.numbers['twilio']}/outbound"
+        first = (await client.post(path, json={"to": BUSY, "variables": sent})).json()["call_id"]
+        await page.goto(f"/calls/{first}")
+        await page.get_by_role("button", name="Call again").click()
+        async with leading_elsewhere(page):
+            await page.get_by_role("dialog").get_by_role("button", name="Call", exact=True).click()
+        second = page.url.rpartition("/")[2]
+        assert second != first
+        assert (await client.get(f"/v1/calls/{second}")).json()["variables"] == sent

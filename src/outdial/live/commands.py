@@ -112,7 +112,7 @@ async def _require_conversation(conn: AsyncConnection, workspace_id: str, call_i
     if isinstance(command, SetVariables):
         losses = {loss.name: loss for loss in keep({**row.noted, **command.values}).losses}
         for name in losses.keys() & command.values.keys():
-            raise Invalid(name, f"can't be noted beside what is noted already: it {losses[name].reason}")
+            raise Invalid(name, f"can't be noted: it {losses[name].reason}")
 
 
 async def _result(engine: AsyncEngine, command_id: int) -> Mapping[str, Any] | None:

@@ -31,8 +31,10 @@ document.addEventListener("submit", (event) => {
       form.reset();
       toast("The variable was set.");
     } catch (problem) {
-      if (problem instanceof Problem) showProblem(form, problem);
-      else throw problem;
+      if (!(problem instanceof Problem)) throw problem;
+      // The API names what is wrong by the variable's own name.
+      const errors = problem.errors.map(({ message }) => ({ field: "value", message }));
+      showProblem(form, new Problem(problem.status, { message: problem.message, code: problem.code, errors }));
     }
   });
 });

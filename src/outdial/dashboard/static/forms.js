@@ -74,7 +74,7 @@ export function showProblem(form, problem) {
       unplaced = true;
       continue;
     }
-    place.textContent = inside ? `${inside} ${error.message}.` : sentence(error.message);
+    place.textContent = inside ? `${inside} ${error.message.replace(/\.?$/, ".")}` : sentence(error.message);
     place.hidden = false;
     if (control instanceof Element) {
       control.setAttribute("aria-invalid", "true");
