@@ -65,7 +65,7 @@ ROWS = (  # from the top down: nothing imports what stands in a row above it
     {"__main__"},
     {"app", "cli", "dashboard", "api"},
     {"dispatch", "callbacks", "live", "history"},
-    {"calls", "lines", "agents", "numbers", "members"},
+    {"calls", "lines", "policy", "agents", "numbers", "members"},
     {"accounts", "conversation", "workspaces"},
     {"carriers", "speech", "simulator"},
     {"media", "telephony", "db", "settings", "logs", "ids", "instants", "refusals", "background", "repeating",
@@ -78,6 +78,7 @@ ONLY = {  # rooms that know less than their row lets them
     "speech": {"media", "background"},
     "carriers": {"media", "telephony"},
     "conversation": {"media", "speech", "telephony", "background"},
+    "policy": {"workspaces", "telephony", "db", "instants", "refusals"},
 }
 
 
@@ -138,7 +139,9 @@ def test_no_carrier_imports_another():
 
 # -- who writes what -------------------------------------------------------------------------------------------
 
-KEEPERS = {"calls": "calls/", "attempts": "calls/", "call_events": "calls/", "pools": "lines/"}
+KEEPERS = {
+    "calls": "calls/", "attempts": "calls/", "call_events": "calls/", "pools": "lines/", "do_not_call": "policy/"
+}  # fmt: skip
 WRITES = re.compile(r"\b(?:insert|update|delete|upsert)\((\w+)\)|\b(?:INSERT INTO|UPDATE|DELETE FROM) (\w+)")
 
 

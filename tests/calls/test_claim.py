@@ -3,13 +3,16 @@ import time
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from sqlalchemy import event, func, select
+from sqlalchemy import event, func, select, text
 
-from outdial.calls.claim import claim_due_calls, stream_token_hash, workspaces_with_queued_calls
+from outdial.calls.claim import LOOK_AT_MOST, claim_due_calls, stream_token_hash, workspaces_with_queued_calls
 from outdial.calls.records import DetectionWanted
 from outdial.db.engine import create_engine
 from outdial.db.tables import attempts, calls
+from outdial.policy.do_not_call import NewEntry, Source, insert_entries
+from outdial.policy.gate import Dial, NotBefore
 from outdial.telephony.state import CallState, EndReason
+from workspace import CALLEE
 
 PAST = datetime(2026, 1, 1, 12, tzinfo=UTC)
 
@@ -102,6 +105,113 @@ async def test_a_smaller_plan_ends_no_call_and_admits_none(make_workspace):
 async def test_a_workspace_without_a_pool_admits_nothing(workspace):
     admitted = await claim_due_calls(workspace.engine, "ws_unknown", owner="worker_1", lease_s=15)
     assert (admitted.claims, admitted.look_again_in_s) == ([], None)
+
+
+# -- the gate ------------------------------------------------------------------------------------------------
+
+LISTED = "+12025550115"
+
+
+async def list_numbers(workspace, *numbers):
+    async with workspace.engine.begin() as conn:
+        entries = [NewEntry(number=number) for number in numbers]
+        await insert_entries(conn, workspace.id, entries, Source.CLI, by=None)
+
+
+async def test_a_number_on_the_do_not_call_list_is_not_dialled(workspace):
+    refused, other = await workspace.queue(to=LISTED, due_at=PAST), await workspace.queue()
+    await list_numbers(workspace, LISTED)
+    assert [claim.call_id for claim in await workspace.claim()] == [other]
+    call = await workspace.call(refused)
+    assert (call.state, call.end_reason, call.error["code"]) == ("ended", "canceled", "do_not_call")
+    (told,) = await workspace.events(refused)
+    assert (told["state"], told["end_reason"], told["error"]["code"]) == ("ended", "canceled", "do_not_call")
+    assert await workspace.attempts(refused) == []
+    assert (await workspace.pool()).used_outbound == 1
+
+
+async def test_the_list_of_another_workspace_is_none_of_ours(make_workspace):
+    ours, theirs = await make_workspace(), await make_workspace()
+    await list_numbers(theirs, LISTED)
+    await ours.queue(to=LISTED)
+    assert len(await ours.claim()) == 1
+
+
+async def queue_many(workspace, number, *, to):
+    """`number` calls at the head of the queue."""
+    head = await workspace.queue(to=to, due_at=PAST)
+    async with workspace.engine.begin() as conn:
+        await conn.execute(
+            text(
+                "INSERT INTO calls (id, workspace_id, number_id, direction, state, \"from\", \"to\", agent_id,"
+                " agent_version, ring_timeout_s, max_duration_s, due_at)"
+                " SELECT 'call_many_' || n, workspace_id, number_id, direction, state, \"from\", \"to\", agent_id,"
+                " agent_version, ring_timeout_s, max_duration_s, due_at"
+                " FROM calls, generate_series(2, :number) AS n WHERE id = :head"
+            ),
+            {"number": number, "head": head},
+        )
+
+
+async def test_ten_thousand_refused_calls_at_the_head_of_the_queue_do_not_stop_it(make_workspace):
+    """One line, so that a claim would look at one call at a time."""
+    workspace = await make_workspace(lines=1)
+    await queue_many(workspace, 10_000, to=LISTED)
+    waiting = await workspace.queue()
+    await list_numbers(workspace, LISTED)
+    looks, started = 0, time.monotonic()
+    while not (admitted := await admit(workspace)).claims:
+        looks += 1
+        assert admitted.look_again_in_s == 0.0, "the rest of the queue is looked at at once"
+        assert looks <= 12
+    assert [claim.call_id for claim in admitted.claims] == [waiting]
+    assert time.monotonic() - started < 30
+    async with workspace.engine.connect() as conn:
+        refused = calls.c.error["code"].astext == "do_not_call"
+        assert await conn.scalar(select(func.count()).where(refused)) == 10_000
+
+
+async def test_one_claim_looks_at_no_more_than_so_many_calls(make_workspace):
+    workspace = await make_workspace(lines=1)
+    await queue_many(workspace, LOOK_AT_MOST + 200, to=LISTED)
+    await list_numbers(workspace, LISTED)
+    assert (await admit(workspace)).claims == []
+    async with workspace.engine.connect() as conn:
+        left = await conn.scalar(select(func.count()).where(calls.c.state == "queued"))
+    assert 198 <= left <= 200
+
+
+async def test_a_call_that_the_gate_puts_off_waits_until_then_and_lets_others_by(workspace):
+    at = soon(3600)
+    early = await workspace.queue(to=LISTED, due_at=PAST)
+    await list_numbers(workspace, LISTED)
+    other = await workspace.queue()
+
+    def gate(facts):
+        return NotBefore(at=at) if facts.listed else Dial()
+
+    admitted = await admit(workspace, gate=gate)
+    assert [claim.call_id for claim in admitted.claims] == [other]
+    call = await workspace.call(early)
+    assert (call.state, call.due_at) == ("queued", at)
+    assert (await admit(workspace, gate=gate)).claims == []
+
+
+async def test_an_instant_that_has_passed_holds_nobody_back(workspace):
+    call_id = await workspace.queue()
+    admitted = await admit(workspace, gate=lambda facts: NotBefore(at=PAST))
+    assert [claim.call_id for claim in admitted.claims] == [call_id]
+
+
+async def test_calls_behind_those_that_are_held_back_are_claimed_in_order(make_workspace):
+    workspace = await make_workspace(lines=6)
+    order = []
+    for n in range(12):
+        listed = n % 3 == 0
+        call_id = await workspace.queue(to=LISTED if listed else CALLEE, due_at=PAST + timedelta(seconds=n))
+        order += [] if listed else [call_id]
+    await list_numbers(workspace, LISTED)
+    assert [claim.call_id for claim in (await admit(workspace)).claims] == order[:6]
 
 
 # -- order and time ------------------------------------------------------------------------------------------

@@ -18,6 +18,7 @@ from outdial.calls.workers import is_dead
 from outdial.db.engine import autocommit
 from outdial.db.notify import notify
 from outdial.db.tables import attempts, calls
+from outdial.policy.do_not_call import listed_now
 from outdial.telephony.carrier_call import CarrierCall
 from outdial.telephony.failures import CallError, FailureCode
 from outdial.telephony.state import (
@@ -140,7 +141,10 @@ async def _end(conn: AsyncConnection, call: CallRecord, after: AttemptRecord) ->
     next_due = None
     if call.retry is not None and call.hang_up_requested_at is None:
         next_due = call.retry.next_attempt_at(after.end_reason, after.number, datetime.now(UTC))
-    if next_due is not None and (call.expires_at is None or next_due < call.expires_at):
+    if next_due is not None and call.expires_at is not None and next_due >= call.expires_at:
+        next_due = None
+    # The claim would refuse it, too; but this call has an end of its own to tell of.
+    if next_due is not None and not await listed_now(conn, call.workspace_id, call.to):
         why = {"attempt_end_reason": after.end_reason, "error": error_json(after.error)}
         return await queue_again(conn, call, after, next_due, why=why)
     ending = Ending(end_reason=after.end_reason, error=after.error)

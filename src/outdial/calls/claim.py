@@ -2,27 +2,38 @@
 
 The pool is a counter row, locked first and changed with the calls: counting calls without a lock admits too many.
 The attempt is committed before a carrier hears of it, so a death leaves a trace and never a second dial.
+
+The gate (`policy/gate.py`) is asked again here, about each call: nobody is dialled by a claim that ends after the
+number came onto the do-not-call list (`policy/do_not_call.py` says how the two keep out of each other's way).
 """
 
 import hashlib
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Integer, Select, bindparam, func, literal_column, select, text
+from psycopg.errors import LockNotAvailable
+from sqlalchemy import Select, func, select, text
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from outdial.calls.due import Due, due_calls, next_look
 from outdial.calls.hang_up import expire
-from outdial.calls.records import CALL_COLUMNS, CallRecord, DetectionWanted
+from outdial.calls.records import DetectionWanted
+from outdial.calls.refused import end_refused, put_off
 from outdial.db.engine import reading
-from outdial.db.tables import attempts, calls, carrier_accounts, numbers, pools
+from outdial.db.tables import calls, carrier_accounts, pools
 from outdial.ids import new_id, new_secret
 from outdial.lines.pool import TAKE_OUTBOUND, Pool, locked_pool, pool_of
+from outdial.policy.do_not_call import await_additions, list_at_rest
+from outdial.policy.gate import Gate, Never, NotBefore, Rule, decide
 from outdial.telephony.state import CallState
 
 BATCH = 50
+LOOK_AT_MOST = 1000  # calls in one claim, where the gate holds them back,
+FURTHER = 500        # and of these at a time where a batch was held back whole
 AHEAD = timedelta(milliseconds=50)  # of its pace an account may dial, so that a fast one is claimed for in batches
 
 
@@ -59,38 +70,37 @@ class Claimed:
     look_again_in_s: float | None
 
 
+# Somebody keeps adding to the do-not-call list; nothing was looked at.
+LIST_BUSY = Claimed(claims=[], look_again_in_s=0.1)
+
+
 async def claim_due_calls(
-    engine: AsyncEngine, workspace_id: str, *, owner: str, lease_s: float, batch: int = BATCH
+    engine: AsyncEngine,
+    workspace_id: str,
+    *,
+    owner: str,
+    lease_s: float,
+    batch: int = BATCH,
+    gate: Gate = decide,
 ) -> Claimed:
     """Take lines for the due calls of a workspace, in order, as far as lines and carrier pace allow.
 
-    The database's clock decides what is due: pace holds between hosts whose clocks differ.
+    The database's clock decides what is due: pace holds between hosts whose clocks differ. Calls that the gate holds
+    back take no line and no place of others: further ones are looked at instead, LOOK_AT_MOST in one claim.
     """
-    dial_before = time.time() + lease_s
+    picking = _Picking(dial_before=time.time() + lease_s, lease_s=lease_s, owner=owner, batch=batch, gate=gate)
     async with engine.begin() as conn:
-        pool, an_account_may_dial = await _lock_pool(conn, workspace_id)
-        free = 0 if pool is None else pool.free_outbound
-        if pool is None or free == 0:
-            return Claimed(claims=[], look_again_in_s=None)  # a released line notifies
-        now, limit = pool.now, min(batch, free)
-        # With a long queue and a slow carrier, looking for what can't be dialled yet would be most of the work.
-        due = await _due_calls(conn, workspace_id, limit, now) if an_account_may_dial else []
-        claims: list[Claim] = []
-        next_dial_at: dict[str, datetime] = {}  # by carrier account; no entry: now
-        for each in due:
-            if each.call.expires_at is not None and each.call.expires_at <= now:
-                await expire(conn, each.call, now)
-            elif (slot := next_dial_at.get(each.carrier_account_id, now)) < now + AHEAD:
-                next_dial_at[each.carrier_account_id] = slot + timedelta(seconds=1 / each.calls_per_second)
-                claims.append(_claim(each, dial_before))
-        if claims:
-            await _write_intent(conn, claims, next_dial_at, owner, now + timedelta(seconds=lease_s))
-        if len(claims) == free:
-            return Claimed(claims=claims, look_again_in_s=None)
-        if len(due) == limit:
-            return Claimed(claims=claims, look_again_in_s=0.0)
-        look_at = await _next_look(conn, workspace_id, now)
-    return Claimed(claims=claims, look_again_in_s=None if look_at is None else (look_at - now).total_seconds())
+        claimed = await _claim_in(conn, workspace_id, picking)
+    if claimed is not None:
+        return claimed
+    try:
+        async with engine.begin() as conn:
+            await await_additions(conn, workspace_id)
+            return await _claim_in(conn, workspace_id, picking) or LIST_BUSY
+    except OperationalError as error:
+        if isinstance(error.orig, LockNotAvailable):
+            return LIST_BUSY
+        raise
 
 
 async def workspaces_with_queued_calls(engine: AsyncEngine) -> list[str]:
@@ -106,40 +116,86 @@ def stream_token_hash(token: str) -> bytes:
     return hashlib.sha256(token.encode()).digest()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Due:
-    """A call that may be dialled now, and the account it goes out by."""
+@dataclass(slots=True, kw_only=True)
+class _Picking:
+    """A claim on its way through the queue."""
 
-    call: CallRecord
-    last_attempt: int
-    carrier: str
-    carrier_account_id: str
-    calls_per_second: float
+    owner: str
+    lease_s: float
+    dial_before: float
+    batch: int
+    gate: Gate
+    claims: list[Claim] = field(default_factory=list)
+    next_dial_at: dict[str, datetime] = field(default_factory=dict)  # by carrier account; no entry: now
+
+    async def pick(self, conn: AsyncConnection, due: Sequence[Due], limit: int, now: datetime) -> bool:
+        """Go through calls that are due until there are `limit` claims; whether the gate held some of them back."""
+        refused: dict[Rule, list[str]] = {}
+        later: dict[str, datetime] = {}
+        for each in due:
+            if len(self.claims) == limit:
+                break
+            if each.call.expires_at is not None and each.call.expires_at <= now:
+                await expire(conn, each.call, now)
+                continue
+            match self.gate(each.facts):
+                case Never(rule=rule):
+                    refused.setdefault(rule, []).append(each.call.id)
+                case NotBefore(at=at) if at > now:
+                    later[each.call.id] = at
+                case _:
+                    self._take(each, now)
+        for rule, call_ids in refused.items():
+            await end_refused(conn, call_ids, rule)
+        if later:
+            await put_off(conn, later)
+        return bool(refused or later)
+
+    def _take(self, due: Due, now: datetime) -> None:
+        slot = self.next_dial_at.get(due.carrier_account_id, now)
+        if slot < now + AHEAD:
+            self.next_dial_at[due.carrier_account_id] = slot + timedelta(seconds=1 / due.calls_per_second)
+            self.claims.append(_claim(due, self.dial_before))
 
 
-async def _lock_pool(conn: AsyncConnection, workspace_id: str) -> tuple[Pool | None, bool]:
-    """The pool, locked for the rest of the transaction, and whether any account's pace lets it dial."""
+async def _claim_in(conn: AsyncConnection, workspace_id: str, picking: _Picking) -> Claimed | None:
+    """The claim within its transaction; None where somebody is adding to the do-not-call list."""
+    pool, an_account_may_dial, list_at_rest = await _lock_pool(conn, workspace_id)
+    free = 0 if pool is None else pool.free_outbound
+    if pool is None or free == 0:
+        return Claimed(claims=[], look_again_in_s=None)  # a released line notifies
+    if not list_at_rest:
+        return None
+    now, limit = pool.now, min(picking.batch, free)
+    # With a long queue and a slow carrier, looking for what can't be dialled yet would be most of the work.
+    due = await due_calls(conn, workspace_id, limit, now) if an_account_may_dial else []
+    there_is_more = len(due) == limit
+    looked_at, held_back = len(due), await picking.pick(conn, due, limit, now)
+    while held_back and there_is_more and len(picking.claims) < limit and looked_at < LOOK_AT_MOST:
+        size = limit - len(picking.claims) if picking.claims else FURTHER
+        due = await due_calls(conn, workspace_id, size, now, after=due[-1])
+        there_is_more = len(due) == size
+        looked_at, held_back = looked_at + len(due), await picking.pick(conn, due, limit, now)
+    claims = picking.claims
+    if claims:
+        lease_until = now + timedelta(seconds=picking.lease_s)
+        await _write_intent(conn, claims, picking.next_dial_at, picking.owner, lease_until)
+    if len(claims) == free:
+        return Claimed(claims=claims, look_again_in_s=None)
+    if there_is_more:
+        return Claimed(claims=claims, look_again_in_s=0.0)
+    look_at = await next_look(conn, workspace_id, now)
+    return Claimed(claims=claims, look_again_in_s=None if look_at is None else (look_at - now).total_seconds())
+
+
+async def _lock_pool(conn: AsyncConnection, workspace_id: str) -> tuple[Pool | None, bool, bool]:
+    """The pool, locked for the rest of the transaction, whether any account's pace lets it dial, and whether the
+    do-not-call list is at rest, which it is then for the rest of the transaction, too."""
     row = (await conn.execute(_POOL, {"workspace": workspace_id})).mappings().one_or_none()
-    return (None, False) if row is None else (pool_of(row), row["an_account_may_dial"])
+    return (None, False, True) if row is None else (pool_of(row), row["an_account_may_dial"], row["list_at_rest"])
 
 
-async def _due_calls(conn: AsyncConnection, workspace_id: str, limit: int, now: datetime) -> list[_Due]:
-    """Due calls of accounts that may dial now: those of a slow account don't keep others waiting."""
-    rows = (await conn.execute(_DUE, {"workspace": workspace_id, "now": now, "limit": limit})).mappings()
-    account = carrier_accounts.c
-    return [
-        _Due(
-            call=CallRecord.of(row),
-            last_attempt=row["last_attempt"],
-            carrier=row[account.carrier],
-            carrier_account_id=row["carrier_account_id"],
-            calls_per_second=row[account.calls_per_second],
-        )
-        for row in rows
-    ]
-
-
-def _claim(due: _Due, dial_before: float) -> Claim:
+def _claim(due: Due, dial_before: float) -> Claim:
     call = due.call
     return Claim(
         attempt_id=new_id("att"),
@@ -186,12 +242,6 @@ async def _write_intent(
     await conn.execute(_INTENT, values)
 
 
-async def _next_look(conn: AsyncConnection, workspace_id: str, now: datetime) -> datetime | None:
-    """When the next call is due, or a carrier account that has just dialled may dial again."""
-    look_at: datetime | None = (await conn.execute(_NEXT_LOOK, {"workspace": workspace_id, "now": now})).scalar_one()
-    return look_at
-
-
 # -- statements, built once: building them takes longer than running them --------------------------------------
 
 
@@ -200,47 +250,12 @@ def _pool() -> Select[Any]:
         carrier_accounts.c.workspace_id == pools.c.workspace_id,
         carrier_accounts.c.next_dial_at <= func.clock_timestamp(),
     )
-    return locked_pool(ready.exists().label("an_account_may_dial"))
-
-
-def _due() -> Select[Any]:
-    account = carrier_accounts.c
-    last = select(func.coalesce(func.max(attempts.c.number), 0)).where(attempts.c.call_id == calls.c.id)
-    return (
-        select(
-            *CALL_COLUMNS,
-            last.scalar_subquery().label("last_attempt"),
-            account.id.label("carrier_account_id"),
-            account.carrier,
-            account.calls_per_second,
-        )
-        .join(numbers, numbers.c.id == calls.c.number_id)  # it can't be removed while calls of it wait
-        .join(carrier_accounts, account.id == numbers.c.carrier_account_id)
-        .where(
-            calls.c.workspace_id == bindparam("workspace"),
-            calls.c.state == literal_column("'queued'"),  # written out: the index on due calls is a partial one
-            calls.c.due_at <= bindparam("now"),
-            account.next_dial_at <= bindparam("now"),
-        )
-        .order_by(calls.c.due_at, calls.c.id)
-        .limit(bindparam("limit", type_=Integer))
-        .with_for_update(of=calls, key_share=True, skip_locked=True)
+    return locked_pool(
+        ready.exists().label("an_account_may_dial"), list_at_rest(pools.c.workspace_id).label("list_at_rest")
     )
 
 
-def _next() -> Select[Any]:
-    due_at = select(func.min(calls.c.due_at)).where(
-        calls.c.workspace_id == bindparam("workspace"),
-        calls.c.state == literal_column("'queued'"),
-        calls.c.due_at > bindparam("now"),
-    )
-    dial_at = select(func.min(carrier_accounts.c.next_dial_at)).where(
-        carrier_accounts.c.workspace_id == bindparam("workspace"), carrier_accounts.c.next_dial_at > bindparam("now")
-    )
-    return select(func.least(due_at.scalar_subquery(), dial_at.scalar_subquery()))
-
-
-_POOL, _DUE, _NEXT_LOOK = _pool(), _due(), _next()
+_POOL = _pool()
 
 # The claims come as arrays, so that the statement is the same for any number of them.
 _INTENT = text(f"""

@@ -28,6 +28,8 @@ from outdial.carriers.registry import CARRIERS
 from outdial.db.tables import agents, call_events, calls, carrier_accounts, idempotency_keys, numbers
 from outdial.ids import is_id, new_id
 from outdial.lines.pool import lock_pool
+from outdial.policy.do_not_call import is_listed
+from outdial.policy.gate import Facts, Never, decide, refusal
 from outdial.refusals import Conflict, Invalid, LimitReached, NotFound, NotYours
 from outdial.settings import Settings
 from outdial.telephony.state import CallDirection, CallState
@@ -60,7 +62,8 @@ async def create_call(
 ) -> Accepted:
     """Store one outbound call and tell the dispatcher.
 
-    Raises NotFound and NotYours (the number), Conflict (it can't dial out, has no agent; idempotency),
+    Raises NotFound and NotYours (the number), Conflict (it can't dial out, has no agent; the callee wants no calls;
+    idempotency),
     LimitReached (no free line and on_limit is reject; the queue is full) and Invalid. Database errors pass.
     """
     async with engine.begin() as conn:
@@ -70,7 +73,12 @@ async def create_call(
                 return earlier
         if request.expires_at is not None and request.expires_at <= datetime.now(UTC):
             raise Invalid("expires_at", "has passed already")
-        number = await _number_that_dials(conn, workspace_id, number_id)
+        number = await _number_that_dials(conn, workspace_id, number_id, request.to)
+        match decide(Facts(listed=number.callee_is_listed)):
+            case Never(rule=rule):
+                raise refusal(rule, request.to)
+            case _:  # what is to wait is stored: the claim asks again
+                pass
         ring_timeout_s = _ring_timeout_s(request, number, settings)
         if request.on_limit == "reject":
             await _refuse_without_free_line(conn, workspace_id)
@@ -125,7 +133,7 @@ async def _earlier_answer(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Number:
-    """A number that can dial out, and the version of its agent that will talk."""
+    """A number that can dial out, the version of its agent that will talk, and whether the callee wants no calls."""
 
     id: str
     workspace_id: str
@@ -133,12 +141,13 @@ class _Number:
     carrier: CarrierName
     agent_id: str
     version: int
+    callee_is_listed: bool
 
 
-async def _number_that_dials(conn: AsyncConnection, workspace_id: str, number_id: str) -> _Number:
+async def _number_that_dials(conn: AsyncConnection, workspace_id: str, number_id: str, to: str) -> _Number:
     row = None
     if is_id(number_id, "num"):
-        row = (await conn.execute(_NUMBER, {"number": number_id})).one_or_none()
+        row = (await conn.execute(_NUMBER, {"number": number_id, "callee": to})).one_or_none()
     if row is None:
         raise NotFound("number_not_found", "There is no phone number with this id.")
     if row.workspace_id != workspace_id:
@@ -158,6 +167,7 @@ async def _number_that_dials(conn: AsyncConnection, workspace_id: str, number_id
         carrier=CarrierName(row.carrier),
         agent_id=row.agent_id,
         version=row.version,
+        callee_is_listed=row.callee_is_listed,
     )
 
 
@@ -247,6 +257,7 @@ def _number_with_version() -> Select[Any]:
             numbers.c.agent_id,
             carrier_accounts.c.carrier,
             version_in_use.label("version"),
+            is_listed(numbers.c.workspace_id, bindparam("callee", type_=Text)).label("callee_is_listed"),
         )
         .join(carrier_accounts, carrier_accounts.c.id == numbers.c.carrier_account_id)
         .outerjoin(agents, agents.c.id == numbers.c.agent_id)

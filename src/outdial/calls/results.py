@@ -10,6 +10,7 @@ from sqlalchemy import ColumnElement, case, exists, literal, select, update
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from outdial.calls.do_not_call import enter_wish, keep_wish
 from outdial.calls.events import add_event
 from outdial.db.notify import notify
 from outdial.db.tables import attempts, calls
@@ -30,11 +31,15 @@ class Result:
 
 
 async def save_result(engine: AsyncEngine, attempt_id: str, call_id: str, result: Result) -> None:
-    """Enter what the conversation of an attempt brought into its call; the sweep looks at the attempt soon."""
+    """Enter what the conversation of an attempt brought into its call; the sweep looks at the attempt soon.
+
+    Who asked not to be called again is on the do-not-call list with it.
+    """
     values: dict[str, Any] = {"check_at": datetime.now(UTC) + timedelta(seconds=AFTER_STREAM_CHECK_S)}
     if result.transferred:
         values["owner"] = None  # nobody here is needed for it any more
-    async with engine.begin() as conn:  # the attempt first, as in calls.advance
+    async with engine.begin() as conn:  # the list first, then the attempt, as in calls.advance
+        wish = await enter_wish(conn, call_id) if _asked_for_no_more_calls(result) else None
         await conn.execute(update(attempts).where(attempts.c.id == attempt_id).values(**values))
         await conn.execute(
             update(calls)
@@ -49,7 +54,13 @@ async def save_result(engine: AsyncEngine, attempt_id: str, call_id: str, result
             await add_event(conn, call_id, "noted", {"values": result.noted})
         if result.noted_dropped is not None:
             await add_event(conn, call_id, "noted_dropped", result.noted_dropped)
+        if wish is not None:
+            await keep_wish(conn, wish)
         await notify(conn, "outdial_call", call_id)  # the call may have ended already; who looks at it wants these
+
+
+def _asked_for_no_more_calls(result: Result) -> bool:
+    return result.noted.get("do_not_call") is True
 
 
 def _with(noted: Mapping[str, Any], attempt_id: str) -> ColumnElement[Any]:

@@ -384,6 +384,22 @@ idempotency_keys = Table(
     _instant("created_at", now=True),
 )
 
+# Who must not be called. A row is looked for by its key, before every dial.
+do_not_call = Table(
+    "do_not_call",
+    metadata,
+    Column("workspace_id", Text, ForeignKey("workspaces.id", ondelete="CASCADE"), primary_key=True),
+    Column("number", Text, primary_key=True),  # E.164
+    Column("reason", Text),
+    Column("source", Text, nullable=False),    # callee | page | api | csv | cli | upgrade
+    Column("call_id", Text),                   # callee, upgrade: the call it was said in; the entry outlives it
+    Column("actor_kind", Text),                # who added it, as in audit_log; none where the callee said it
+    Column("actor_id", Text),
+    Column("actor_name", Text),
+    _instant("created_at", now=True),
+    Index("ix_do_not_call_page", "workspace_id", "created_at", "number"),
+)
+
 # A process that owns attempts. It holds a session advisory lock on `lock_key` for as long as it lives: a free lock
 # is the proof of death that an expired lease is not.
 workers = Table(

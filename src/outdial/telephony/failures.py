@@ -55,6 +55,7 @@ class FailureCode(StrEnum):
     BAD_DIGITS = "bad_digits", "What was to be sent are not the digits of a telephone."
 
     # Outdial itself.
+    DO_NOT_CALL = "do_not_call", "The number is on the workspace's do-not-call list."
     NO_MEDIA = "no_media", "The call was answered, and no audio reached Outdial."
     AUDIO_LOST = "audio_lost", "The audio connection broke during the call."
     AGENT_FAILED = "agent_failed", "The agent stopped because of an error in it."

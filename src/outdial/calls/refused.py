@@ -1,0 +1,95 @@
+"""Calls that wait and that the policy is against: ended for good, or put off. However many, each is one statement.
+
+They hold no line and have no attempt under way, so there is less to do than in `calls/changes.py`.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import TextClause, bindparam, text
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from outdial.calls.records import error_json
+from outdial.policy.gate import ERRORS, Rule
+from outdial.telephony.state import CallState, Ending, EndReason
+
+
+def refused_by(rule: Rule) -> Ending:
+    """How a call ends that waited, and isn't to be dialled."""
+    return Ending(end_reason=EndReason.CANCELED, error=ERRORS[rule])
+
+
+async def end_refused(conn: AsyncConnection, call_ids: Sequence[str], rule: Rule) -> None:
+    """End calls that wait. They are locked."""
+    await conn.execute(_END_THESE, _ending(rule) | {"call_ids": list(call_ids)})
+
+
+async def put_off(conn: AsyncConnection, until: Mapping[str, datetime]) -> None:
+    """Calls that wait are due later, each at its instant. They are locked."""
+    await conn.execute(_PUT_OFF, {"call_ids": list(until), "instants": list(until.values())})
+
+
+async def end_waiting_to(conn: AsyncConnection, workspace_id: str, numbers: Sequence[str], rule: Rule) -> int:
+    """End every call that waits to be dialled to these few numbers; how many. The list is locked (policy.do_not_call):
+    no claim is under way."""
+    values = _ending(rule) | {"workspace": workspace_id, "numbers": list(numbers)}
+    return len((await conn.execute(_END_WAITING_TO, values)).all())
+
+
+async def end_waiting_listed(conn: AsyncConnection, workspace_id: str, rule: Rule) -> int:
+    """The same for every number on the do-not-call list: it looks at the whole queue, at each call by its number."""
+    return len((await conn.execute(_END_WAITING_LISTED, _ending(rule) | {"workspace": workspace_id})).all())
+
+
+async def hang_up_on_the_way(conn: AsyncConnection, workspace_id: str) -> None:
+    """Ask for the end of calls to listed numbers that are being dialled or ring. Who talks already is left to talk."""
+    await conn.execute(_HANG_UP_ON_THE_WAY, {"workspace": workspace_id})
+
+
+def _ending(rule: Rule) -> dict[str, Any]:
+    ending = refused_by(rule)
+    error = error_json(ending.error)
+    return {
+        "refused_reason": ending.end_reason,
+        "refused_error": error,
+        "refused_event": {"state": CallState.ENDED, "end_reason": ending.end_reason, "error": error},
+    }
+
+
+def _end(which: str) -> TextClause:
+    """The calls, the events that tell of it, and who follows them, in one statement. One row for each that ended."""
+    statement = text(f"""
+        WITH refused AS (
+            UPDATE calls
+            SET state = 'ended', end_reason = :refused_reason, error = :refused_error, ended_at = clock_timestamp()
+            WHERE state = 'queued' AND {which}
+            RETURNING id
+        )
+        INSERT INTO call_events (call_id, type, data)
+        SELECT id, 'state', :refused_event FROM refused
+        RETURNING pg_notify('outdial_call', call_id)
+    """)  # noqa: S608 - put together of constants
+    return statement.bindparams(
+        bindparam("refused_error", type_=JSONB(none_as_null=True)), bindparam("refused_event", type_=JSONB)
+    )
+
+
+_LISTED = """
+    EXISTS (SELECT FROM do_not_call AS entry WHERE entry.workspace_id = :workspace AND entry.number = calls."to")
+"""
+_END_THESE = _end("id = ANY(CAST(:call_ids AS text[]))")
+_END_WAITING_TO = _end('workspace_id = :workspace AND "to" = ANY(CAST(:numbers AS text[]))')
+_END_WAITING_LISTED = _end(f"workspace_id = :workspace AND {_LISTED}")
+_PUT_OFF = text("""
+    UPDATE calls SET due_at = later.at
+    FROM unnest(CAST(:call_ids AS text[]), CAST(:instants AS timestamptz[])) AS later (call_id, at)
+    WHERE calls.id = later.call_id AND calls.state = 'queued'
+""")
+_HANG_UP_ON_THE_WAY = text(f"""
+    UPDATE calls SET hang_up_requested_at = clock_timestamp()
+    WHERE workspace_id = :workspace AND direction = 'outbound' AND state IN ('dialing', 'ringing')
+        AND hang_up_requested_at IS NULL AND {_LISTED}
+    RETURNING pg_notify('outdial_control', id)
+""")  # noqa: S608 - put together of constants

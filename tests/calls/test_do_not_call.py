@@ -1,0 +1,280 @@
+"""Numbers that come onto the do-not-call list, and the calls that waited for them."""
+
+import asyncio
+from contextlib import suppress
+from datetime import UTC, datetime
+
+import pytest
+from sqlalchemy import event, select
+
+from outdial.calls.claim import LIST_BUSY, claim_due_calls
+from outdial.calls.do_not_call import import_numbers, list_number
+from outdial.calls.noted import keep
+from outdial.calls.results import Result, save_result
+from outdial.db.engine import create_engine
+from outdial.db.tables import audit_log
+from outdial.policy.do_not_call import NewEntry, Source, insert_entries, list_entries, lock_list, remove_entry
+from outdial.telephony.state import CallState, EndReason
+from outdial.workspaces.audit import COMMAND_LINE
+from workspace import CALLEE, OWNER
+
+LISTED = "+12025550115"
+ASKED = Result(noted={"do_not_call": True}, recording=None, message_delivered=None, transferred=False)
+
+
+async def enter(workspace, number=LISTED, *, engine=None):
+    return await list_number(
+        engine or workspace.engine, workspace.id, number, reason=None, source=Source.CLI, by=COMMAND_LINE
+    )
+
+
+async def entries(workspace):
+    async with workspace.engine.connect() as conn:
+        return (await list_entries(conn, workspace.id))["entries"]
+
+
+async def acts(workspace):
+    async with workspace.engine.connect() as conn:
+        return [(row.act, row.subject_name, row.details) for row in await conn.execute(select(audit_log))]
+
+
+async def pages(*each):
+    for numbers in each:
+        yield [NewEntry(number=number) for number in numbers]
+
+
+# -- added -----------------------------------------------------------------------------------------------------
+
+
+async def test_what_waits_for_a_number_ends_when_it_comes_onto_the_list(workspace):
+    waiting, other = await workspace.queue(to=LISTED), await workspace.queue()
+    listed = await enter(workspace)
+    assert (listed.added, listed.canceled, listed.entry["number"]) == (True, 1, LISTED)
+    call = await workspace.call(waiting)
+    assert (call.state, call.end_reason, call.error["code"]) == ("ended", "canceled", "do_not_call")
+    assert (await workspace.call(other)).state == "queued"
+    assert await acts(workspace) == [("do_not_call.added", "+120…15", {"source": "cli", "canceled": 1})]
+
+
+async def test_adding_a_number_again_changes_nothing(workspace):
+    first = await enter(workspace)
+    again = await enter(workspace)
+    assert (again.added, again.canceled, again.entry) == (False, 0, first.entry)
+    assert len(await acts(workspace)) == 1
+
+
+async def test_an_import_says_what_was_new_and_ends_what_waited(workspace):
+    await enter(workspace, "+12025550100")
+    waiting = await workspace.queue(to=LISTED)
+    imported = await import_numbers(
+        workspace.engine, workspace.id, pages(["+12025550100", LISTED], [LISTED, "+12025550101"]), by=COMMAND_LINE
+    )
+    assert (imported.added, imported.already_there, imported.canceled) == (2, 2, 1)
+    assert (await workspace.call(waiting)).end_reason == "canceled"
+    act = ("do_not_call.imported", "", {"added": 2, "already_there": 2, "canceled": 1})
+    assert (await acts(workspace))[1:] == [act]
+
+
+async def test_an_import_that_breaks_off_enters_nothing(workspace):
+    async def broken():
+        yield [NewEntry(number=LISTED)]
+        raise ConnectionError
+
+    with suppress(ConnectionError):
+        await import_numbers(workspace.engine, workspace.id, broken(), by=COMMAND_LINE)
+    assert (await entries(workspace), await acts(workspace)) == ([], [])
+
+
+# -- asked for during a call -----------------------------------------------------------------------------------
+
+
+async def test_who_asks_not_to_be_called_again_is_on_the_list_when_the_call_is_over(workspace):
+    claim = await workspace.dialed()
+    await workspace.hears(claim.attempt_id, CallState.IN_PROGRESS)
+    waiting = await workspace.queue()
+    await save_result(workspace.engine, claim.attempt_id, claim.call_id, ASKED)
+    (entry,) = await entries(workspace)
+    assert (entry["number"], entry["source"], entry["call_id"], entry["by"]) == (CALLEE, "callee", claim.call_id, None)
+    assert (await workspace.call(waiting)).error["code"] == "do_not_call"
+    assert (await workspace.call(claim.call_id)).state == "in_progress"
+
+
+@pytest.mark.parametrize("value", [False, None, "true", 1, "yes"])
+async def test_only_a_plain_true_is_such_a_wish(workspace, value):
+    claim = await workspace.dialed()
+    result = Result(noted={"do_not_call": value}, recording=None, message_delivered=None, transferred=False)
+    await save_result(workspace.engine, claim.attempt_id, claim.call_id, result)
+    assert await entries(workspace) == []
+
+
+async def test_a_caller_who_asks_is_entered_by_the_number_they_called_from(workspace):
+    claim = await workspace.dialed()
+    await workspace.set_call(claim.call_id, direction="inbound", from_=LISTED, to="+15551230002")
+    await save_result(workspace.engine, claim.attempt_id, claim.call_id, ASKED)
+    assert [entry["number"] for entry in await entries(workspace)] == [LISTED]
+    await workspace.set_call(claim.call_id, direction="outbound")
+
+
+@pytest.mark.parametrize("hidden", ["anonymous", "sip:jane@example.com", "+0", ""])
+async def test_a_caller_who_hid_their_number_can_not_be_entered_and_nothing_else_is_lost(workspace, hidden):
+    claim = await workspace.dialed()
+    await workspace.set_call(claim.call_id, direction="inbound", from_=hidden)
+    await save_result(workspace.engine, claim.attempt_id, claim.call_id, ASKED)
+    assert await entries(workspace) == []
+    assert (await workspace.call(claim.call_id)).noted == {"do_not_call": True}
+    await workspace.set_call(claim.call_id, direction="outbound")
+
+
+async def test_a_wish_is_kept_whatever_else_the_agent_noted(workspace):
+    claim = await workspace.dialed()
+    noted = keep({"much": "x" * 100_000, "do_not_call": True}).values
+    result = Result(noted=noted, recording=None, message_delivered=None, transferred=False)
+    await save_result(workspace.engine, claim.attempt_id, claim.call_id, result)
+    assert [entry["number"] for entry in await entries(workspace)] == [CALLEE]
+
+
+RETRY = {"max_attempts": 3, "on": ["failed", "busy"], "delays_s": [1]}
+
+
+async def test_a_call_whose_callee_asked_has_no_further_attempt_and_keeps_its_own_end(workspace):
+    claim = await workspace.dialed(retry=RETRY)
+    await workspace.hears(claim.attempt_id, CallState.IN_PROGRESS)
+    await save_result(workspace.engine, claim.attempt_id, claim.call_id, ASKED)
+    await workspace.hears(claim.attempt_id, CallState.ENDED, EndReason.FAILED)
+    call = await workspace.call(claim.call_id)
+    assert (call.state, call.end_reason) == ("ended", "failed")
+
+
+async def test_a_wish_that_is_written_late_ends_the_next_attempt_before_it_is_dialled(workspace):
+    claim = await workspace.dialed(retry=RETRY)
+    await workspace.hears(claim.attempt_id, CallState.IN_PROGRESS)
+    await workspace.hears(claim.attempt_id, CallState.ENDED, EndReason.FAILED)
+    assert (await workspace.call(claim.call_id)).state == "queued"
+    await save_result(workspace.engine, claim.attempt_id, claim.call_id, ASKED)
+    call = await workspace.call(claim.call_id)
+    assert (call.state, call.end_reason, call.error["code"]) == ("ended", "canceled", "do_not_call")
+
+
+async def test_an_attempt_that_rings_for_somebody_who_has_just_asked_is_let_go(workspace):
+    claim, another = await workspace.dialed(), await workspace.dialed()
+    await workspace.hears(claim.attempt_id, CallState.IN_PROGRESS)
+    await workspace.hears(another.attempt_id, CallState.RINGING)
+    await save_result(workspace.engine, claim.attempt_id, claim.call_id, ASKED)
+    assert (await workspace.call(another.call_id)).hang_up_requested_at is not None
+    assert (await workspace.call(claim.call_id)).hang_up_requested_at is None
+
+
+# -- at the same time ------------------------------------------------------------------------------------------
+
+
+async def test_an_addition_waits_for_a_claim_under_way_and_then_asks_for_the_end_of_its_call(workspace, database_url):
+    """The claim had read the list: what it dials was dialled before the addition, which sees to it."""
+    await workspace.queue(to=LISTED)
+    other = create_engine(database_url)
+    adding = None
+    reached = asyncio.Event()
+
+    def intent_is_written(conn, cursor, statement, *rest):
+        nonlocal adding
+        if "INSERT INTO attempts" in statement and adding is None:
+            adding = asyncio.ensure_future(enter(workspace, engine=other))
+            reached.set()
+
+    event.listen(workspace.engine.sync_engine, "before_cursor_execute", intent_is_written)
+    (claim,) = await workspace.claim()
+    assert reached.is_set()
+    listed = await asyncio.wait_for(adding, 5)
+    await other.dispose()
+    assert (listed.added, listed.canceled) == (True, 0)
+    assert (await workspace.call(claim.call_id)).hang_up_requested_at is not None
+
+
+async def test_two_claims_and_additions_at_once_dial_nobody_after_the_addition(make_workspace, database_url):
+    """Every attempt at a listed number is older than the entry, whatever happens first."""
+    workspace = await make_workspace(lines=200)
+    numbers = [f"+1202555{n:04}" for n in range(60)]
+    for number in numbers:
+        await workspace.queue(to=number)
+    engines = [create_engine(database_url) for _ in range(3)]
+    claimed = {}
+    done = asyncio.Event()
+
+    async def claim(engine):
+        while not done.is_set():
+            for each in await workspace.claim(engine=engine, batch=2):
+                claimed[each.to] = each.attempt_id
+            await asyncio.sleep(0)
+
+    async def add(mine):
+        for number in mine:
+            await enter(workspace, number, engine=engines[2])
+            if number not in claimed:  # its commit is over: from now on nobody may claim it
+                refused.add(number)
+
+    refused: set[str] = set()
+    claiming = [asyncio.create_task(claim(engine)) for engine in engines[:2]]
+    async with asyncio.timeout(60):
+        await asyncio.gather(add(numbers[20:40]), add(numbers[59:39:-1]))
+        done.set()
+        await asyncio.gather(*claiming)
+    async with workspace.engine.connect() as conn:
+        found = (await list_entries(conn, workspace.id, limit=100))["entries"]
+    assert len(found) == 40
+    for engine in engines:
+        await engine.dispose()
+    for number in refused & claimed.keys():  # a claim that was over before, and told of only afterwards
+        attempt = await workspace.attempt(claimed[number])
+        call = await workspace.call(attempt.call_id)
+        assert call.hang_up_requested_at is not None, "the addition saw no call under way, and yet it was dialled"
+
+
+async def test_wishes_results_and_additions_at_once_do_not_wait_for_each_other_in_a_circle(make_workspace):
+    workspace = await make_workspace(lines=50)
+    numbers = [f"+1202555{n:04}" for n in range(12)]
+    live = [await workspace.dialed(to=number, retry=RETRY) for number in numbers for _ in range(2)]
+    for claim in live:
+        await workspace.hears(claim.attempt_id, CallState.IN_PROGRESS)
+
+    async def end(claim):
+        await workspace.hears(claim.attempt_id, CallState.ENDED, EndReason.FAILED)
+
+    work = [save_result(workspace.engine, claim.attempt_id, claim.call_id, ASKED) for claim in live]
+    work += [end(claim) for claim in live]
+    work += [enter(workspace, number) for number in reversed(numbers)]
+    work += [workspace.claim() for _ in range(6)]
+    work.append(import_numbers(workspace.engine, workspace.id, pages(numbers[::-1], numbers), by=COMMAND_LINE))
+    async with asyncio.timeout(60):
+        await asyncio.gather(*work)
+    assert {entry["number"] for entry in await entries(workspace)} == set(numbers)
+    for claim in live:  # one that was queued again in the very moment of the addition is refused when it is due
+        await workspace.set_call(claim.call_id, due_at=datetime.now(UTC))
+    assert await workspace.claim() == []
+    assert {(await workspace.call(claim.call_id)).state for claim in live} == {"ended"}
+
+
+async def test_a_claim_that_meets_an_addition_comes_back_soon_and_holds_nobody_up(make_workspace):
+    ours, theirs = await make_workspace(), await make_workspace()
+    waiting, other = await ours.queue(), await theirs.queue()
+    async with ours.engine.begin() as adding:
+        await insert_entries(adding, ours.id, [NewEntry(number=LISTED)], Source.CLI, by=None)
+        await lock_list(adding, ours.id)
+        async with asyncio.timeout(5):
+            assert await claim_due_calls(ours.engine, ours.id, owner=OWNER, lease_s=15) == LIST_BUSY
+            assert [claim.call_id for claim in await theirs.claim()] == [other]
+    assert [claim.call_id for claim in await ours.claim()] == [waiting]
+
+
+async def test_a_claim_waits_out_a_short_addition(workspace):
+    waiting = await workspace.queue()
+    async with workspace.engine.begin() as adding:
+        await lock_list(adding, workspace.id)
+        claiming = asyncio.create_task(workspace.claim())
+        await asyncio.sleep(0.02)
+    assert [claim.call_id for claim in await claiming] == [waiting]
+
+
+async def test_who_was_taken_off_is_dialled_again(workspace):
+    await enter(workspace)
+    await remove_entry(workspace.engine, workspace.id, LISTED, by=COMMAND_LINE)
+    call_id = await workspace.queue(to=LISTED)
+    assert [claim.call_id for claim in await workspace.claim()] == [call_id]
