@@ -24,6 +24,8 @@ VIEWER = {
     "GET /v1/calls/{call_id}",
     "GET /v1/calls/{call_id}/events",
     "GET /v1/calls/{call_id}/recording",
+    "GET /v1/do-not-call",
+    "GET /v1/do-not-call.csv",
     "GET /v1/me",
     "GET /v1/me/sign-ins",
     "GET /v1/members",
@@ -51,6 +53,9 @@ EDITOR = {
     "POST /v1/calls/{call_id}/say",
     "POST /v1/calls/{call_id}/transfer",
     "PATCH /v1/calls/{call_id}/variables",
+    "POST /v1/do-not-call",
+    "POST /v1/do-not-call/import",
+    "DELETE /v1/do-not-call/{number}",  # of people
     "POST /v1/agents",
     "PATCH /v1/agents/{agent_id}",
     "POST /v1/agents/{agent_id}/versions",

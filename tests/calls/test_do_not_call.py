@@ -1,7 +1,7 @@
 """Numbers that come onto the do-not-call list, and the calls that waited for them."""
 
 import asyncio
-from contextlib import suppress
+import io
 from datetime import UTC, datetime
 
 import pytest
@@ -14,6 +14,8 @@ from outdial.calls.results import Result, save_result
 from outdial.db.engine import create_engine
 from outdial.db.tables import audit_log
 from outdial.policy.do_not_call import NewEntry, Source, insert_entries, list_entries, lock_list, remove_entry
+from outdial.policy.import_file import ImportFile
+from outdial.refusals import Invalid
 from outdial.telephony.state import CallState, EndReason
 from outdial.workspaces.audit import COMMAND_LINE
 from workspace import CALLEE, OWNER
@@ -38,9 +40,8 @@ async def acts(workspace):
         return [(row.act, row.subject_name, row.details) for row in await conn.execute(select(audit_log))]
 
 
-async def pages(*each):
-    for numbers in each:
-        yield [NewEntry(number=number) for number in numbers]
+def file_of(*numbers):
+    return ImportFile(io.BytesIO("\n".join(numbers).encode()))
 
 
 # -- added -----------------------------------------------------------------------------------------------------
@@ -65,24 +66,35 @@ async def test_adding_a_number_again_changes_nothing(workspace):
 
 async def test_an_import_says_what_was_new_and_ends_what_waited(workspace):
     await enter(workspace, "+12025550100")
-    waiting = await workspace.queue(to=LISTED)
-    imported = await import_numbers(
-        workspace.engine, workspace.id, pages(["+12025550100", LISTED], [LISTED, "+12025550101"]), by=COMMAND_LINE
-    )
-    assert (imported.added, imported.already_there, imported.canceled) == (2, 2, 1)
-    assert (await workspace.call(waiting)).end_reason == "canceled"
-    act = ("do_not_call.imported", "", {"added": 2, "already_there": 2, "canceled": 1})
-    assert (await acts(workspace))[1:] == [act]
+    waiting, other = await workspace.queue(to=LISTED), await workspace.queue()
+    file = file_of("number", "+12025550100", LISTED, "12", LISTED, "+12025550101")
+    report = await import_numbers(workspace.engine, workspace.id, file, by=COMMAND_LINE)
+    (refused,) = report.pop("refused_rows")
+    assert refused["line"] == 4
+    assert report == {"added": 2, "already_there": 2, "refused": 1, "canceled": 1}
+    assert [(await workspace.call(call_id)).state for call_id in (waiting, other)] == ["ended", "queued"]
+    assert (await acts(workspace))[1:] == [("do_not_call.imported", "", report)]
 
 
 async def test_an_import_that_breaks_off_enters_nothing(workspace):
-    async def broken():
-        yield [NewEntry(number=LISTED)]
-        raise ConnectionError
+    class Broken(io.BytesIO):
+        def readable(self):
+            return True
 
-    with suppress(ConnectionError):
-        await import_numbers(workspace.engine, workspace.id, broken(), by=COMMAND_LINE)
+        def read1(self, size=-1):
+            if self.tell() > 50_000:
+                raise ConnectionError
+            return super().read1(size)
+
+    many = "\n".join(f"+1202{n:07}" for n in range(10_000)).encode()
+    with pytest.raises(ConnectionError):
+        await import_numbers(workspace.engine, workspace.id, ImportFile(Broken(many)), by=COMMAND_LINE)
     assert (await entries(workspace), await acts(workspace)) == ([], [])
+
+
+async def test_a_file_without_rows_is_refused(workspace):
+    with pytest.raises(Invalid):
+        await import_numbers(workspace.engine, workspace.id, file_of("", ""), by=COMMAND_LINE)
 
 
 # -- asked for during a call -----------------------------------------------------------------------------------
@@ -242,7 +254,7 @@ async def test_wishes_results_and_additions_at_once_do_not_wait_for_each_other_i
     work += [end(claim) for claim in live]
     work += [enter(workspace, number) for number in reversed(numbers)]
     work += [workspace.claim() for _ in range(6)]
-    work.append(import_numbers(workspace.engine, workspace.id, pages(numbers[::-1], numbers), by=COMMAND_LINE))
+    work.append(import_numbers(workspace.engine, workspace.id, file_of(*numbers[::-1], *numbers), by=COMMAND_LINE))
     async with asyncio.timeout(60):
         await asyncio.gather(*work)
     assert {entry["number"] for entry in await entries(workspace)} == set(numbers)

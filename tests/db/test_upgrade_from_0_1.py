@@ -330,6 +330,42 @@ async def test_calls_of_the_process_that_ran_0_1_are_taken_over(upgrade, copy):
         assert {row.id for row in ours} == live
 
 
+def test_wishes_that_stored_calls_hold_are_on_the_do_not_call_list(upgrade):
+    wished = {
+        (call["workspace_id"], call["from" if call["direction"] == "inbound" else "to"])
+        for call in upgrade.before["calls"].values()
+        if call["variables"].get("do_not_call") is True
+    }
+    assert wished
+    entries = upgrade.after["do_not_call"].values()
+    assert {(entry["workspace_id"], entry["number"]) for entry in entries} == wished
+    for entry in entries:
+        call = upgrade.before["calls"][entry["call_id"]]
+        assert (entry["source"], entry["created_at"], entry["actor_kind"]) == ("upgrade", call["ended_at"], None)
+
+
+def test_wishes_are_taken_in_once_for_each_number_whoever_called_whom(postgres, upgrade):
+    make(postgres, COPY, template=RESTORED)
+    with psycopg.connect(postgres.url(COPY), autocommit=True) as connection:
+        connection.execute(
+            """UPDATE calls SET variables = '{"do_not_call": true}', direction = 'inbound', "from" = f
+            FROM (SELECT id, (ARRAY['anonymous', '+442071838750', '+0', '+442071838750'])[row_number() OVER ()] AS f
+                  FROM calls WHERE state = 'ended' LIMIT 4) AS four WHERE calls.id = four.id"""
+        )
+        connection.execute("""UPDATE calls SET variables = '{"do_not_call": "true"}' WHERE state = 'in_progress'""")
+
+    async def upgrade_it() -> None:
+        engine = create_engine(postgres.url(COPY))
+        await migrate.upgrade(engine)
+        await engine.dispose()
+
+    asyncio.run(upgrade_it())
+    with psycopg.connect(postgres.url(COPY)) as connection:
+        numbers = connection.execute("SELECT number FROM do_not_call WHERE number LIKE '+44%' OR number !~ '^[+]1'")
+        assert numbers.fetchall() == [("+442071838750",)]
+    drop(postgres, COPY)
+
+
 # -- inside --------------------------------------------------------------------------------------------------
 
 

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from outdial.telephony.e164 import parse_e164
+from outdial.telephony.e164 import MAX_CHARS, normal_e164, number_hint, parse_e164
 
 
 @pytest.mark.parametrize("number", ["+15551234567", "+12345678", "+123456789012345", "+999999999999999"])
@@ -37,3 +37,27 @@ def test_the_reason_never_repeats_the_number(text):
     with pytest.raises(ValueError) as refusal:
         parse_e164(text)
     assert text not in str(refusal.value).replace("+15551234567", "")
+
+
+@pytest.mark.parametrize(
+    "written",
+    ["+442071838750", " +44 20 7183 8750 ", "+44 (0)20 7183-8750", "0044/20.7183.8750",
+     "\u202a+44\xa02071838750\u202c"],
+)
+def test_numbers_are_read_as_people_write_them(written):
+    assert normal_e164(written) == "+442071838750"
+
+
+@pytest.mark.parametrize(
+    "written", ["02071838750", "442071838750", "+44 20 7183 87ab", "", "00", "++442071838750", "+٤٤٢٠٧١٨٣"]
+)
+def test_a_country_is_never_guessed(written):
+    with pytest.raises(ValueError, match=r"\+15551234567"):
+        normal_e164(written)
+
+
+@given(st.from_regex(r"\+[1-9][0-9]{7,14}", fullmatch=True))
+def test_a_number_stays_what_it_is_and_its_hint_is_less(number):
+    assert normal_e164(number) == number
+    assert len(number) <= MAX_CHARS
+    assert number not in number_hint(number)

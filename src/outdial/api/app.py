@@ -10,6 +10,7 @@ from outdial.api import (
     calls,
     carrier_accounts,
     control,
+    do_not_call,
     events,
     health,
     me,
@@ -45,7 +46,8 @@ def create_api(services: Services) -> FastAPI:
     app.state.sign_ins = SignIns(services.engine, csrf_key=services.secret_box.derive("csrf"))
     app.state.event_streams = EventStreams()  # to be closed when the server stops
     problems.install(app)
-    app.add_middleware(BodyLimit, max_bytes=services.settings.max_body_bytes)
+    larger = {do_not_call.IMPORT_PATH: do_not_call.MAX_IMPORT_BYTES}
+    app.add_middleware(BodyLimit, max_bytes=services.settings.max_body_bytes, larger=larger)
     modules = (
         outbound,
         calls,
@@ -53,6 +55,7 @@ def create_api(services: Services) -> FastAPI:
         control,
         events,
         overview,
+        do_not_call,
         numbers,
         carrier_accounts,
         scripts,  # before agents, whose ids may be anything

@@ -1,7 +1,9 @@
 """No request body is kept beyond a limit, whether it announces its length or not."""
 
 import asyncio
+from collections.abc import Mapping
 from contextlib import suppress
+from types import MappingProxyType
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -14,25 +16,30 @@ DRAIN_S = 5.0
 
 
 class BodyLimit:
-    """Pure ASGI: refuses an announced length at once and stops keeping an unannounced one at the limit."""
+    """Pure ASGI: refuses an announced length at once and stops keeping an unannounced one at the limit.
 
-    def __init__(self, app: ASGIApp, *, max_bytes: int) -> None:
+    `larger`: paths with a limit of their own. Their handlers read piece by piece, and keep no body in memory.
+    """
+
+    def __init__(self, app: ASGIApp, *, max_bytes: int, larger: Mapping[str, int] = MappingProxyType({})) -> None:
         self._app = app
         self._max_bytes = max_bytes
+        self._larger = larger
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        body = _Body(scope, receive, self._max_bytes)
+        max_bytes = max(self._max_bytes, self._larger.get(scope["path"], 0))
+        body = _Body(scope, receive, max_bytes)
 
         async def draining(message: Message) -> None:
             if message["type"] == "http.response.start" and message["status"] >= 400:
                 await body.drain()
             await send(message)
 
-        if body.announced > self._max_bytes:
-            await respond(_too_large(self._max_bytes))(scope, receive, draining)
+        if body.announced > max_bytes:
+            await respond(_too_large(max_bytes))(scope, receive, draining)
         else:
             await self._app(scope, body.receive, draining)
 

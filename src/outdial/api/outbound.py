@@ -12,6 +12,7 @@ from outdial.api.problems import invalid
 from outdial.api.services import Use
 from outdial.calls.enqueue import create_call
 from outdial.calls.request import OutboundRequest
+from outdial.policy.gate import Rule, refusal
 
 router = APIRouter(route_class=ApiRoute, tags=["Outbound calls"])
 
@@ -65,6 +66,7 @@ _RESPONSES = example(_ANSWER, "Stored; the call will be dialled once, whatever h
     s409_number_cannot_dial_out="This phone number is set up for inbound calls only.",
     s409_number_has_no_agent="This phone number has no agent; assign one first.",
     s409_agent_not_published="The agent of this phone number has no published version; publish one first.",
+    s409_do_not_call=refusal(Rule.DO_NOT_CALL, "+15551234567").message,
     s409_idempotency_conflict="This Idempotency-Key was used before with another number or body.",
     s409_idempotency_in_progress="A request with this Idempotency-Key is being handled; ask again shortly.",
     s429_pool_full="Every line of this workspace is taken.",

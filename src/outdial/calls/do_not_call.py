@@ -3,11 +3,11 @@
 Entry, ended calls and audit entry are one transaction. The order of its locks is `policy/do_not_call.py`'s.
 """
 
-from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import Text, bindparam, select
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from typing_extensions import TypedDict
 
 from outdial.calls.refused import end_waiting_listed, end_waiting_to, hang_up_on_the_way
 from outdial.db.tables import calls
@@ -22,6 +22,8 @@ from outdial.policy.do_not_call import (
     record_change,
 )
 from outdial.policy.gate import Rule
+from outdial.policy.import_file import ImportFile, RefusedRow
+from outdial.refusals import Invalid
 from outdial.telephony.e164 import parse_e164
 from outdial.telephony.state import CallDirection
 from outdial.workspaces.audit import Actor
@@ -36,13 +38,15 @@ class Listed:
     canceled: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Imported:
-    """How many numbers of an import are new, how many were on the list already, and calls canceled as in `Listed`."""
+class ImportReport(TypedDict):
+    """What became of the rows of a file: new on the list, on it already (also by an earlier row), refused. `canceled`
+    as in `Listed`. The first refused rows are told one by one."""
 
     added: int
     already_there: int
+    refused: int
     canceled: int
+    refused_rows: list[RefusedRow]
 
 
 async def list_number(
@@ -61,25 +65,30 @@ async def list_number(
     return Listed(entry=entry, added=bool(added), canceled=canceled)
 
 
-async def import_numbers(
-    engine: AsyncEngine, workspace_id: str, pages: AsyncIterator[Sequence[NewEntry]], *, by: Actor
-) -> Imported:
-    """Enter many numbers, page by page, all of them or none. Raises Conflict while another import is under way."""
-    read = added = 0
+async def import_numbers(engine: AsyncEngine, workspace_id: str, file: ImportFile, *, by: Actor) -> ImportReport:
+    """Enter all numbers of a file, or none where it breaks off. Raises Conflict while another import is under way,
+    and Invalid for a file without rows."""
+    added = canceled = 0
     async with engine.begin() as conn:
         await begin_import(conn, workspace_id)
-        async for entries in pages:
-            read += len(entries)
+        async for entries in file.pages():
             added += len(await insert_entries(conn, workspace_id, entries, Source.CSV, by=by))
-        await lock_list(conn, workspace_id)
-        canceled = 0
+        if file.rows == 0:
+            raise Invalid("body", "has no rows")
         if added:
+            await lock_list(conn, workspace_id)
             canceled = await end_waiting_listed(conn, workspace_id, Rule.DO_NOT_CALL)
             await hang_up_on_the_way(conn, workspace_id)
-        imported = Imported(added=added, already_there=read - added, canceled=canceled)
-        details = {"added": added, "already_there": read - added, "canceled": canceled}
-        await record_change(conn, workspace_id, by, "imported", details=details)
-    return imported
+        already_there = file.rows - file.refused - added
+        counts = {"added": added, "already_there": already_there, "refused": file.refused, "canceled": canceled}
+        await record_change(conn, workspace_id, by, "imported", details=counts)
+    return ImportReport(
+        added=added,
+        already_there=already_there,
+        refused=file.refused,
+        canceled=canceled,
+        refused_rows=file.refused_rows,
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -22,7 +22,7 @@ COLUMNS = (
     "error_code", "error_message", "recording_url", "variables", "noted", "metadata",
 )  # fmt: skip
 
-_BYTE_ORDER_MARK = "\N{ZERO WIDTH NO-BREAK SPACE}"
+BYTE_ORDER_MARK = "\N{ZERO WIDTH NO-BREAK SPACE}"
 # What spreadsheets take for the beginning of a formula, also behind white space and in its full-width form.
 _FORMULA = re.compile(r"\s*[=+\-@\uff1d\uff0b\uff0d\uff20]|[\t\r\n]")
 # A number can't do anything; a phone number is one, and is to stay as it is.
@@ -34,7 +34,7 @@ async def csv_of_calls(
 ) -> AsyncIterator[str]:
     """The header, then calls, newest first, in pieces. Each page is read by itself, so no connection is held while
     somebody downloads slowly; calls that begin meanwhile are not among them."""
-    yield _BYTE_ORDER_MARK + _lines([COLUMNS])
+    yield BYTE_ORDER_MARK + _lines([COLUMNS])
     given = wanted.model_dump(by_alias=True)
     cursor: str | None = None
     while True:
