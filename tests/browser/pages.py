@@ -8,6 +8,7 @@ PAGES = {
     "connect-a-number": "/phone-numbers/connect",
     "agents": "/agents",
     "agent": "/agents/{agent}",
+    "do-not-call": "/do-not-call",
     "browser-phone": "/phone",
     "settings": "/settings",
     "api-keys": "/settings/api-keys",

@@ -24,6 +24,7 @@ COMMANDS = (
     "numbers",
     "accounts",
     "agents",
+    "do-not-call",
 )
 
 
@@ -36,7 +37,7 @@ class _Commands(TyperGroup):
     def get_command(self, ctx: Any, cmd_name: str) -> Any:  # of click, or of Typer's own copy of it
         if cmd_name not in COMMANDS:
             return None
-        return typer.main.get_command(import_module(f"outdial.cli.{cmd_name}").app)
+        return typer.main.get_command(import_module(f"outdial.cli.{cmd_name.replace('-', '_')}").app)
 
 
 app = typer.Typer(

@@ -157,6 +157,7 @@ async def _raise_for_problem(response: httpx.Response) -> None:
     try:
         problem = response.json()
         said = problem.get("message") or problem.get("detail") or problem.get("title")
+        code = problem.get("code")
     except (ValueError, AttributeError):
-        said = None
-    raise CommandFailed(str(said or f"the server answered {response.status_code}; check --api-url"))
+        said = code = None
+    raise CommandFailed(str(said or f"the server answered {response.status_code}; check --api-url"), code=code)

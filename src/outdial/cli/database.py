@@ -14,15 +14,16 @@ from outdial.lines.workspace_pools import list_workspaces
 from outdial.settings import Settings
 
 T = TypeVar("T")
+Work = Callable[[AsyncEngine, Settings], Awaitable[T]]
 
 Workspace = Annotated[
     str | None, typer.Option("--workspace", "-w", help="Its id; may be left out when there is only one.")
 ]
 
 
-def with_database(work: Callable[[AsyncEngine, Settings], Awaitable[T]]) -> T:
-    """Run `work` on the database of the settings, as a whole program."""
-    settings = load_settings()
+def with_database(work: Work[T], settings: Settings | None = None) -> T:
+    """Run `work` on the database of the settings (default: this process's), as a whole program."""
+    settings = settings or load_settings()
 
     async def run() -> T:
         async with running_engine(settings) as engine:

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from contextlib import AsyncExitStack, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any
+from urllib.parse import quote
 
 import typer
 from rich.text import Text
@@ -25,6 +26,7 @@ from outdial.cli.children import Child
 from outdial.cli.configuration import load_settings
 from outdial.cli.demo_home import demo_settings, own_data_dir
 from outdial.cli.demo_summary import judge, sum_up
+from outdial.cli.failures import CommandFailed
 from outdial.cli.narration import Story, tell_json
 from outdial.cli.output import AsJson, console, print_json, progress
 from outdial.cli.processes import a_free_port, local_url, stop_signals
@@ -201,6 +203,11 @@ class _Demo:
         try:
             tell = tell_json if self._wish.json else Story(console)
             call = await client.place_and_follow(made.numbers[self._wish.carrier], body, tell, stop)
+        except CommandFailed as refused:
+            if refused.code != "do_not_call" or self._wish.json:
+                raise
+            self._explain_do_not_call(refused)
+            return [str(refused)]
         finally:
             self._calling = False
         from outdial.cli.demo_setup import recording_of
@@ -234,6 +241,13 @@ class _Demo:
                 group.create_task(_fail_when_ended(child))
             if not self._wish.json:
                 group.create_task(_tell_other_calls(client))
+
+    def _explain_do_not_call(self, refused: CommandFailed) -> None:
+        """The list outlives the demo, so a callee who asked in an earlier one is refused in this one."""
+        page = f"{self._base_url}/do-not-call?number={quote(self._wish.to)}"
+        command = f"OUTDIAL_DATA_DIR={self._settings.data_dir} outdial do-not-call remove {self._wish.to}"
+        console.print(Text(f"Refused: {refused}", style="yellow"), soft_wrap=True)
+        console.print(f"\nThe list of this demo: {page}\nFrom anywhere: {command}", soft_wrap=True, markup=False)
 
     def _curl(self, made: "DemoSetup", body: dict[str, Any]) -> str:
         return (

@@ -30,6 +30,16 @@ def own_data_dir(data_dir: Path) -> Iterator[Path]:
     raise CommandFailed("nine demos are running already; stop one with Ctrl-C")
 
 
+def only_demo(settings: Settings) -> Settings | None:
+    """The settings of the demo, where nothing but demos was ever started with these."""
+    folder = settings.data_dir
+    if settings.database_url is not None or not (folder / "demo" / "lock").exists():
+        return None
+    if any(path.name != "demo" and not path.name.startswith("demo-") for path in folder.iterdir()):
+        return None
+    return settings.model_copy(update={"data_dir": (folder / "demo").absolute()})
+
+
 def demo_settings(wanted: Settings, data_dir: Path) -> Settings:
     """The demo's own settings, for this process and its children: it never touches another database or key."""
     port = a_free_port(wanted.host, wanted.port)

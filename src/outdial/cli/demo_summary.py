@@ -6,6 +6,7 @@ from typing import Any
 
 from rich.text import Text
 
+from outdial.cli.narration import no_more_calls
 from outdial.cli.output import console
 
 # What a call to each of these simulated callees ends with, when all is well; every other one is completed.
@@ -49,6 +50,8 @@ def sum_up(call: dict[str, Any], recording: Path | None, faults: list[str]) -> N
     if recording is not None:
         rows.append(("Recording", f"{recording} (left: callee, right: agent)"))
     console.print()
+    if (note := no_more_calls(call)) is not None:
+        rows.append(("Do not call", note))
     for name, value in rows:
         console.print(Text.assemble((f"{name:<15}", "bold"), value), soft_wrap=True)
     for fault in faults:

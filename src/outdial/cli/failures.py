@@ -10,7 +10,12 @@ logger = logging.getLogger(__name__)
 
 
 class CommandFailed(Exception):
-    """A command that can't go on; the message is for the user, and says what to do."""
+    """A command that can't go on; the message is for the user, and says what to do. `code`: the API's, where it was
+    the server who refused."""
+
+    def __init__(self, message: str, *, code: str | None = None) -> None:
+        super().__init__(message)
+        self.code = code
 
 
 @contextmanager

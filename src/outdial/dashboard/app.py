@@ -10,6 +10,7 @@ from outdial.dashboard import (
     agents,
     calls,
     connect_number,
+    do_not_call,
     overview,
     phone,
     phone_numbers,
@@ -20,7 +21,7 @@ from outdial.dashboard import (
 from outdial.dashboard.live import LivePages
 from outdial.dashboard.page import error_page
 
-MODULES = (static_files, sign_in, overview, connect_number, phone_numbers, calls, agents, phone, settings)
+MODULES = (static_files, sign_in, overview, connect_number, phone_numbers, calls, agents, do_not_call, phone, settings)
 
 API_PATHS = ("/v1", "/callbacks/", "/static/")
 

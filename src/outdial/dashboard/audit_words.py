@@ -17,6 +17,7 @@ KINDS = {
     "carrier_account": "Carrier accounts",
     "credentials": "Carrier credentials",
     "member": "Members",
+    "do_not_call": "Do not call",
 }
 
 _ACTS = {
@@ -38,6 +39,9 @@ _ACTS = {
     "member.link_made": "Made a sign-in link",
     "member.changed": "Changed a name or an address",
     "member.password_set": "Set a password",
+    "do_not_call.added": "Added a number to the do-not-call list",
+    "do_not_call.removed": "Took a number off the do-not-call list",
+    "do_not_call.imported": "Imported numbers into the do-not-call list",
 }
 
 _PLACES = {
@@ -48,10 +52,11 @@ _PLACES = {
     "api_key": "/settings/api-keys",
     "credentials": "/settings/carriers",
     "carrier_account": "/settings/carriers",
+    "do_not_call": "/do-not-call",
 }
 
 
-_DETAILS = {"e164": "number", "hint": "begins with"}
+_DETAILS = {"e164": "number", "hint": "begins with", "canceled": "calls canceled"}
 
 
 class Words(TypedDict):

@@ -34,6 +34,14 @@ END_REASONS: dict[str, tuple[str, Tone]] = {
     "machine": ("Machine", "quiet"),
     "expired": ("Expired", "warn"),
 }
+SOURCES = {  # how a number came onto the do-not-call list
+    "callee": "Said so during a call",
+    "page": "Added here",
+    "api": "Added by a program",
+    "csv": "Imported",
+    "cli": "Added on the server",
+    "upgrade": "Said so during an earlier call",
+}
 ANSWERED_BY = {"human": "Human", "machine": "Machine", "fax": "Fax", "unknown": "Unknown"}
 
 

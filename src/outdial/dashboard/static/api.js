@@ -28,12 +28,20 @@ export async function bytes(method, url, body, { signal } = {}) {
   return response.arrayBuffer();
 }
 
-async function request(url, { method, headers, body, signal }) {
+/** A file as the body of a POST. @returns {Promise<any>} what the API answers; throws Problem */
+export async function upload(url, file, type) {
+  const response = await request(url, { method: "POST", headers: { Accept: "application/json", "Content-Type": type }, file });
+  const answer = await read(response);
+  if (!response.ok) throw new Problem(response.status, answer ?? { message: `Status ${response.status}.` });
+  return answer;
+}
+
+async function request(url, { method, headers, body, file, signal }) {
   headers["X-CSRF-Token"] = told("csrf-token");
   headers["X-Workspace"] = told("workspace"); // it may have been switched in another tab since
   if (body !== undefined) headers["Content-Type"] = "application/json";
   try {
-    return await fetch(url, { method, headers, body: body === undefined ? undefined : JSON.stringify(body), signal });
+    return await fetch(url, { method, headers, body: body === undefined ? file : JSON.stringify(body), signal });
   } catch (error) {
     if (error.name === "AbortError") throw error;
     throw new Problem(0, {});

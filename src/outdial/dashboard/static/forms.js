@@ -84,11 +84,21 @@ export function showProblem(form, problem) {
   const whole = form.querySelector("[data-form-error]");
   if (unplaced && whole) {
     whole.textContent = sentence(problem.message);
+    if (problem.code === "do_not_call") whole.append(" ", toTheEntry(problem));
     whole.hidden = false;
   } else if (unplaced) {
     toast(sentence(problem.message));
   }
   first?.focus();
+}
+
+/** Where the number that a refusal names can be taken off the list. */
+function toTheEntry(problem) {
+  const [number] = problem.message.match(/\+\d+/) ?? [""];
+  const link = document.createElement("a");
+  link.href = `/do-not-call?number=${encodeURIComponent(number)}`;
+  link.textContent = "Show it on the list";
+  return link;
 }
 
 export const sentence = (text) => (text ? text[0].toUpperCase() + text.slice(1) + (/[.!?]$/.test(text) ? "" : ".") : text);
