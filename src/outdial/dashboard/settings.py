@@ -23,7 +23,7 @@ router = APIRouter(include_in_schema=False, route_class=PageRoute)
 
 ROLES = {
     Role.OPERATOR: "Everything: carriers, API keys, the plan, members",
-    Role.EDITOR: "Places and steers calls, writes agents, says which one answers a number",
+    Role.EDITOR: "Places and steers calls, writes agents, says which one answers a number, keeps the do-not-call list",
     Role.VIEWER: "Looks and listens",
 }
 

@@ -31,7 +31,7 @@ FIRST: Mapping[CallState, str] = {
 STEPS: Mapping[CallState, Mapping[CallState, str]] = {
     CallState.QUEUED: {
         CallState.DIALING: "claimed",
-        CallState.ENDED: "canceled or expired",
+        CallState.ENDED: "canceled, refused or expired",
     },
     CallState.DIALING: {
         CallState.RINGING: "the phone rings",

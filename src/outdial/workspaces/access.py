@@ -10,7 +10,7 @@ class Role(StrEnum):
     """Each may do what the ones after it may."""
 
     OPERATOR = "operator"  # everything: carriers, credentials, API keys, the plan, members
-    EDITOR = "editor"      # place and steer calls; write agents; say which one answers a number
+    EDITOR = "editor"      # place and steer calls; write agents; say which one answers; keep the do-not-call list
     VIEWER = "viewer"      # look and listen
 
     def includes(self, other: "Role") -> bool:
