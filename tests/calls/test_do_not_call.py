@@ -73,7 +73,7 @@ async def test_an_import_says_what_was_new_and_ends_what_waited(workspace):
     assert refused["line"] == 4
     assert report == {"added": 2, "already_there": 2, "refused": 1, "canceled": 1}
     assert [(await workspace.call(call_id)).state for call_id in (waiting, other)] == ["ended", "queued"]
-    assert (await acts(workspace))[1:] == [("do_not_call.imported", "", report)]
+    assert (await acts(workspace))[1:] == [("do_not_call.imported", "Do-not-call list", report)]
 
 
 async def test_an_import_that_breaks_off_enters_nothing(workspace):

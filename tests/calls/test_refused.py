@@ -2,7 +2,16 @@
 
 from datetime import UTC, datetime, timedelta
 
-from outdial.calls.refused import end_refused, end_waiting_listed, end_waiting_to, hang_up_on_the_way, put_off
+from sqlalchemy import text
+
+from outdial.calls.refused import (
+    AT_A_TIME,
+    end_refused,
+    end_waiting_listed,
+    end_waiting_to,
+    hang_up_on_the_way,
+    put_off,
+)
 from outdial.policy.do_not_call import NewEntry, Source, insert_entries
 from outdial.policy.gate import Rule
 from outdial.telephony.state import CallState
@@ -10,7 +19,7 @@ from outdial.telephony.state import CallState
 LISTED = "+12025550115"
 ERROR = {
     "code": "do_not_call",
-    "message": "The number is on the workspace's do-not-call list, so the call was not dialled.",
+    "message": "The number is on the workspace's do-not-call list, so it isn't dialled.",
     "carrier_code": None,
 }
 
@@ -48,6 +57,23 @@ async def test_what_waits_for_a_number_ends_in_this_workspace_alone(make_workspa
         assert await end_waiting_to(conn, ours.id, [LISTED], Rule.DO_NOT_CALL) == 2
     states = [(await ours.call(call_id)).state for call_id in (now_due, later, other, foreign)]
     assert states == ["ended", "ended", "queued", "queued"]
+
+
+async def test_a_long_queue_ends_in_several_steps(workspace):
+    waiting, head = AT_A_TIME + 5, await workspace.queue(to=LISTED)
+    async with workspace.engine.begin() as conn:
+        await conn.execute(
+            text(
+                'INSERT INTO calls (id, workspace_id, direction, state, "from", "to", ring_timeout_s, max_duration_s)'
+                ' SELECT \'call_many_\' || n, workspace_id, direction, state, "from", "to", 30, 600'
+                " FROM calls, generate_series(2, :number) AS n WHERE id = :head"
+            ),
+            {"number": waiting, "head": head},
+        )
+    await enter(workspace, LISTED)
+    async with workspace.engine.begin() as conn:
+        assert await end_waiting_listed(conn, workspace.id, Rule.DO_NOT_CALL) == waiting
+        assert await end_waiting_listed(conn, workspace.id, Rule.DO_NOT_CALL) == 0
 
 
 async def test_what_waits_for_any_listed_number_ends(workspace):

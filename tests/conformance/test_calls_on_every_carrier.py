@@ -15,6 +15,7 @@ from outdial.telephony.state import CallState
 LASTS_S = 60
 AT_ONCE = 12  # calls
 APART_S = 0.25  # begins one after the other
+STOP_CALLING = "stop calling"
 
 PLAYED = [
     (name, carrier)
@@ -29,6 +30,7 @@ class Calls:
         self.stories: dict[tuple[str, CarrierName], Story] = {}
         self.dials: dict[tuple[str, CarrierName], int] = {}
         self.used_lines: dict[tuple[str, CarrierName], int] = {}
+        self.asked_again: dict[CarrierName, tuple[int, str]] = {}  # for whoever wants no more calls: status and code
 
     def of(self, name: str, carrier: CarrierName) -> Story:
         return self.stories[name, carrier]
@@ -67,6 +69,9 @@ async def _call(
         return  # the tests miss it
     calls.dials[played] = len(world.dials(customer))
     calls.used_lines[played] = await customer.used_lines()
+    if played[0] == STOP_CALLING:
+        answer = await customer.ask(CALLEE + scenario.callee)
+        calls.asked_again[played[1]] = answer.status_code, answer.json().get("code")
 
 
 def every(names: list[str] | None = None):
@@ -102,6 +107,11 @@ def test_a_call_ends_once_and_says_why(outcome: Calls, name: str, carrier: Carri
 @every()
 def test_a_person_is_dialled_once_and_the_line_given_back(outcome: Calls, name: str, carrier: CarrierName):
     assert (outcome.dials[name, carrier], outcome.used_lines[name, carrier]) == (1, 0)
+
+
+@every([STOP_CALLING])
+def test_who_wants_no_more_calls_is_called_no_more(outcome: Calls, name: str, carrier: CarrierName):
+    assert outcome.asked_again[carrier] == (409, "do_not_call")
 
 
 @every(those(tried_again=True))

@@ -57,6 +57,7 @@ class Calls:
         self.machine_hung_up: Story
         self.message_heard = ""
         self.recognition_ms = 0.0  # what this computer took for that
+        self.asked_again: httpx.Response  # whether whoever wants no more calls may be called
         self.lines_used_after = -1
 
     def phone(self, name: str) -> Audio:
@@ -81,6 +82,7 @@ async def play(world: World) -> Calls:
     *_, calls.machine_hung_up = await asyncio.gather(
         *(call(place, name) for place, name in enumerate(CALLS)), hangs_up_on_machines.call(CALLEE + "05", amd=True)
     )
+    calls.asked_again = await calls.customer.ask(CALLEE + CALLS["stop calling"][0])
     calls.lines_used_after = await calls.customer.used_lines() + await hangs_up_on_machines.used_lines()
     for name, story in calls.stories.items():
         if story.call["recording_url"]:
@@ -334,6 +336,13 @@ def test_who_wants_no_more_calls_is_asked_nothing_more(outcome: Calls):
     assert "Stop calling me." in story.said("callee")
     assert story.turns[-1].text.startswith("I'm sorry for the disturbance.")
     assert story.call["noted"].get("do_not_call") is True
+
+
+def test_who_wants_no_more_calls_is_called_no_more(outcome: Calls):
+    assert outcome.asked_again.status_code == 409
+    problem = outcome.asked_again.json()
+    assert problem["code"] == "do_not_call"
+    assert f"outdial do-not-call remove {CALLEE}15" in problem["message"]
 
 
 # -- recordings ----------------------------------------------------------------------------------------------

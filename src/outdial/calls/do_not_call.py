@@ -76,8 +76,10 @@ async def import_numbers(engine: AsyncEngine, workspace_id: str, file: ImportFil
         if file.rows == 0:
             raise Invalid("body", "has no rows")
         if added:
-            await lock_list(conn, workspace_id)
+            # Most of it while calls are still claimed. Nobody who has the list waits for these: their numbers are ours.
             canceled = await end_waiting_listed(conn, workspace_id, Rule.DO_NOT_CALL)
+            await lock_list(conn, workspace_id)
+            canceled += await end_waiting_listed(conn, workspace_id, Rule.DO_NOT_CALL)
             await hang_up_on_the_way(conn, workspace_id)
         already_there = file.rows - file.refused - added
         counts = {"added": added, "already_there": already_there, "refused": file.refused, "canceled": canceled}

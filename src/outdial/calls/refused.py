@@ -1,4 +1,4 @@
-"""Calls that wait and that the policy is against: ended for good, or put off. However many, each is one statement.
+"""Calls that wait and that the policy is against: ended for good, or put off. However many, it takes few statements.
 
 They hold no line and have no attempt under way, so there is less to do than in `calls/changes.py`.
 """
@@ -14,6 +14,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from outdial.calls.records import error_json
 from outdial.policy.gate import ERRORS, Rule
 from outdial.telephony.state import CallState, Ending, EndReason
+
+AT_A_TIME = 5000
 
 
 def refused_by(rule: Rule) -> Ending:
@@ -40,7 +42,10 @@ async def end_waiting_to(conn: AsyncConnection, workspace_id: str, numbers: Sequ
 
 async def end_waiting_listed(conn: AsyncConnection, workspace_id: str, rule: Rule) -> int:
     """The same for every number on the do-not-call list: it looks at the whole queue, at each call by its number."""
-    return len((await conn.execute(_END_WAITING_LISTED, _ending(rule) | {"workspace": workspace_id})).all())
+    values, ended = _ending(rule) | {"workspace": workspace_id}, 0
+    while more := len((await conn.execute(_END_WAITING_LISTED, values)).all()):
+        ended += more
+    return ended
 
 
 async def hang_up_on_the_way(conn: AsyncConnection, workspace_id: str) -> None:
@@ -81,7 +86,13 @@ _LISTED = """
 """
 _END_THESE = _end("id = ANY(CAST(:call_ids AS text[]))")
 _END_WAITING_TO = _end('workspace_id = :workspace AND "to" = ANY(CAST(:numbers AS text[]))')
-_END_WAITING_LISTED = _end(f"workspace_id = :workspace AND {_LISTED}")
+# So many in one statement: a hundred thousand would take longer than a statement may.
+_END_WAITING_LISTED = _end(f"""
+    id IN (
+        SELECT id FROM calls WHERE workspace_id = :workspace AND state = 'queued' AND {_LISTED}
+        LIMIT {AT_A_TIME} FOR NO KEY UPDATE
+    )
+""")  # noqa: S608 - put together of constants
 _PUT_OFF = text("""
     UPDATE calls SET due_at = later.at
     FROM unnest(CAST(:call_ids AS text[]), CAST(:instants AS timestamptz[])) AS later (call_id, at)

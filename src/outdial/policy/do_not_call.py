@@ -153,7 +153,7 @@ async def record_change(
     details: Mapping[str, Any],
 ) -> None:
     """The audit log hears who changed the list (`added`, `removed`, `imported`), and of a number only a hint."""
-    name = "" if number is None else number_hint(number)
+    name = "Do-not-call list" if number is None else number_hint(number)
     act = f"do_not_call.{what}"
     await record(conn, workspace_id, by, act, subject_id=SUBJECT, subject_name=name, details=details)
 

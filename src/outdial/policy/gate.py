@@ -72,7 +72,7 @@ def decide(facts: Facts, rules: Sequence[Gate] = RULES) -> Answer:
 ERRORS: Mapping[Rule, CallError] = {
     Rule.DO_NOT_CALL: CallError(
         code=FailureCode.DO_NOT_CALL,
-        message="The number is on the workspace's do-not-call list, so the call was not dialled.",
+        message="The number is on the workspace's do-not-call list, so it isn't dialled.",
     ),
 }
 
