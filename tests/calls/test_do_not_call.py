@@ -5,15 +5,17 @@ import io
 from datetime import UTC, datetime
 
 import pytest
-from sqlalchemy import event, select
+from sqlalchemy import select, text
 
 from outdial.calls.claim import LIST_BUSY, claim_due_calls
 from outdial.calls.do_not_call import import_numbers, list_number
 from outdial.calls.noted import keep
+from outdial.calls.refused import end_waiting_to
 from outdial.calls.results import Result, save_result
 from outdial.db.engine import create_engine
 from outdial.db.tables import audit_log
 from outdial.policy.do_not_call import NewEntry, Source, insert_entries, list_entries, lock_list, remove_entry
+from outdial.policy.gate import Rule
 from outdial.policy.import_file import ImportFile
 from outdial.refusals import Invalid
 from outdial.telephony.state import CallState, EndReason
@@ -179,26 +181,22 @@ async def test_an_attempt_that_rings_for_somebody_who_has_just_asked_is_let_go(w
 # -- at the same time ------------------------------------------------------------------------------------------
 
 
-async def test_an_addition_waits_for_a_claim_under_way_and_then_asks_for_the_end_of_its_call(workspace, database_url):
-    """The claim had read the list: what it dials was dialled before the addition, which sees to it."""
-    await workspace.queue(to=LISTED)
-    other = create_engine(database_url)
-    adding = None
-    reached = asyncio.Event()
-
-    def intent_is_written(conn, cursor, statement, *rest):
-        nonlocal adding
-        if "INSERT INTO attempts" in statement and adding is None:
-            adding = asyncio.ensure_future(enter(workspace, engine=other))
-            reached.set()
-
-    event.listen(workspace.engine.sync_engine, "before_cursor_execute", intent_is_written)
-    (claim,) = await workspace.claim()
-    assert reached.is_set()
+async def test_an_addition_waits_for_a_claim_that_has_read_the_list_and_then_asks_for_the_end_of_its_call(workspace):
+    """What the claim dials was dialled before the addition, which sees it and has it hung up."""
+    call_id = await workspace.queue(to=LISTED)
+    the_account = text("SELECT 1 FROM carrier_accounts WHERE id = :account FOR UPDATE")
+    async with workspace.engine.begin() as conn:  # holds the claim up at its last statement
+        await conn.execute(the_account, {"account": workspace.account_id})
+        claiming = asyncio.create_task(workspace.claim())
+        await asyncio.wait([claiming], timeout=0.3)
+        adding = asyncio.create_task(enter(workspace))
+        await asyncio.wait([claiming, adding], timeout=0.3)
+        assert not claiming.done()
+        assert not adding.done()
+    (claim,) = await asyncio.wait_for(claiming, 5)
     listed = await asyncio.wait_for(adding, 5)
-    await other.dispose()
-    assert (listed.added, listed.canceled) == (True, 0)
-    assert (await workspace.call(claim.call_id)).hang_up_requested_at is not None
+    assert (claim.call_id, listed.added, listed.canceled) == (call_id, True, 0)
+    assert (await workspace.call(call_id)).hang_up_requested_at is not None
 
 
 async def test_two_claims_and_additions_at_once_dial_nobody_after_the_addition(make_workspace, database_url):
@@ -265,15 +263,19 @@ async def test_wishes_results_and_additions_at_once_do_not_wait_for_each_other_i
 
 
 async def test_a_claim_that_meets_an_addition_comes_back_soon_and_holds_nobody_up(make_workspace):
+    """A call that was accepted just before, and that the addition was too early to see."""
     ours, theirs = await make_workspace(), await make_workspace()
-    waiting, other = await ours.queue(), await theirs.queue()
+    other = await theirs.queue(to=LISTED)
     async with ours.engine.begin() as adding:
         await insert_entries(adding, ours.id, [NewEntry(number=LISTED)], Source.CLI, by=None)
         await lock_list(adding, ours.id)
+        assert await end_waiting_to(adding, ours.id, [LISTED], Rule.DO_NOT_CALL) == 0
+        accepted = await ours.queue(to=LISTED)
         async with asyncio.timeout(5):
             assert await claim_due_calls(ours.engine, ours.id, owner=OWNER, lease_s=15) == LIST_BUSY
             assert [claim.call_id for claim in await theirs.claim()] == [other]
-    assert [claim.call_id for claim in await ours.claim()] == [waiting]
+    assert await ours.claim() == []
+    assert (await ours.call(accepted)).error["code"] == "do_not_call"
 
 
 async def test_a_claim_waits_out_a_short_addition(workspace):

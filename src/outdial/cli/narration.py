@@ -23,8 +23,7 @@ SPEAKERS = {"agent": ("Agent", "cyan"), "callee": ("Callee", "yellow")}
 
 def no_more_calls(call: Mapping[str, Any]) -> str | None:
     """What to know after a call whose callee asked not to be called again; None for every other call."""
-    noted = {**call["variables"], **call.get("noted", {})}
-    if noted.get("do_not_call") is not True or call["direction"] != "outbound":
+    if call["noted"].get("do_not_call") is not True or call["direction"] != "outbound":
         return None
     return (
         f"{call['to']} asked not to be called again and is on the do-not-call list now: the next call is refused. "

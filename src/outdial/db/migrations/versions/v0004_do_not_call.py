@@ -8,8 +8,8 @@ down_revision = "0003"
 branch_labels = None
 depends_on = None
 
-# Whoever asked twice is entered once, as of the first time. Callers who hid their number can't be entered. Where it isn't
-# known what was sent with a call, what was noted in it stands among its variables.
+# Whoever asked twice is entered once, as of the first time. Callers who hid their number can't be entered. Where it
+# isn't known what was sent with a call, what was noted in it stands among its variables.
 WISHES = r"""
     INSERT INTO do_not_call (workspace_id, number, source, call_id, created_at)
     SELECT DISTINCT ON (workspace_id, number) workspace_id, number, 'upgrade', id, at
