@@ -1,9 +1,16 @@
 """outdial do-not-call, and what commands say after a call whose callee asked not to be called again."""
 
+import asyncio
+
+import httpx
 import pytest
 
+from outdial.carriers.registry import default_carrier
+from outdial.cli.api_client import ApiClient
+from outdial.cli.demo import Wish, _Demo
 from outdial.cli.demo_home import only_demo
-from outdial.cli.failures import explanation
+from outdial.cli.demo_setup import DemoSetup
+from outdial.cli.failures import CommandFailed, explanation
 from outdial.cli.narration import no_more_calls
 from outdial.settings import Settings
 
@@ -78,3 +85,33 @@ def test_other_calls_are_not_talked_about(call):
 
 def test_after_such_a_call_the_way_back_is_told():
     assert f"outdial do-not-call remove {LISTED}" in no_more_calls(CALL)
+
+
+def refusing(request: httpx.Request) -> httpx.Response:
+    return httpx.Response(409, json={"code": "do_not_call", "message": f"{LISTED} is on the list."})
+
+
+async def demo_of(tmp_path, *, json=False):
+    settings = Settings(data_dir=tmp_path, port=8099, database_url=None)
+    carrier = default_carrier().name
+    wish = Wish(carrier=carrier, to=LISTED, amd=False, once=False, json=json, no_call=False, open=False)
+    made = DemoSetup(workspace_id="ws_1", api_key="od_1", numbers={carrier: "num_1"}, dashboard_url="")
+    client = ApiClient("http://127.0.0.1:1", "od_1", transport=httpx.MockTransport(refusing))
+    try:
+        return await _Demo(settings, wish)._call(client, made, None, asyncio.Event())
+    finally:
+        await client.aclose()
+
+
+def test_a_demo_that_is_refused_says_where_its_list_is_and_stays_up(tmp_path, capsys):
+    faults = asyncio.run(demo_of(tmp_path))
+    assert faults == [f"{LISTED} is on the list."]
+    told = capsys.readouterr().out
+    assert "http://127.0.0.1:8099/do-not-call?number=%2B12025550115" in told
+    assert f"OUTDIAL_DATA_DIR={tmp_path} outdial do-not-call remove {LISTED}" in told
+
+
+def test_a_demo_that_speaks_json_fails_with_the_server_s_words(tmp_path):
+    with pytest.raises(CommandFailed, match="is on the list") as refused:
+        asyncio.run(demo_of(tmp_path, json=True))
+    assert refused.value.code == "do_not_call"
