@@ -112,6 +112,7 @@ async def test_an_agent_may_finish_its_own_work_after_the_call():
 # -- by the callee, the network, the user, at every moment ---------------------------------------------------
 
 MOMENTS_S = [0.0, 0.01, 0.03, 0.04, 1.0, 3.79, 3.81, 4.0, 4.6, 6.0, 6.25, 6.3, 6.4, 7.0, 7.2, 7.6, 8.55, 9.0, 10.5]
+UNANSWERED_S = [moment for moment in MOMENTS_S if moment < 8.5]  # the callee has not pressed all of its keys yet
 ENDS = {
     "stop": (lambda stage: stage.carrier.stop(), SessionEnd(end_reason=COMPLETED, still_up=False)),
     "cut": (lambda stage: stage.carrier.cut(), SessionEnd(end_reason=EndReason.FAILED, error=AUDIO_LOST)),
@@ -319,7 +320,7 @@ CONTINUE = MachinePolicy(action="continue")
 MACHINE = EndReason.MACHINE
 
 
-@pytest.mark.parametrize("at_s", MOMENTS_S)
+@pytest.mark.parametrize("at_s", UNANSWERED_S)
 @pytest.mark.parametrize("category", [AnsweredBy.MACHINE, AnsweredBy.FAX])
 async def test_a_machine_is_hung_up_on_at_once(at_s, category):
     stage = Stage(chat, machine=HANG_UP)
@@ -329,7 +330,64 @@ async def test_a_machine_is_hung_up_on_at_once(at_s, category):
     assert stage.now_s() < at_s + 0.25
 
 
-@pytest.mark.parametrize("at_s", MOMENTS_S)
+async def asks_twice(call):
+    """An agent that puts two questions, and notes what it heard."""
+    ended.clear()
+    for question in (GREETING, QUESTION):
+        await call.say(question)
+        ended.append((await call.listen(no_reply_s=3)).text)
+
+
+@pytest.mark.parametrize("machine", [HANG_UP, LEAVE])
+@pytest.mark.parametrize("category", [AnsweredBy.MACHINE, AnsweredBy.FAX])
+@pytest.mark.parametrize("at_s", [7.5, 8.0, 9.0])
+async def test_nobody_who_has_answered_is_taken_for_a_machine(machine, category, at_s):
+    """It replies at 4.5; we speak until 7.2, and it replies again."""
+    stage = Stage(asks_twice, machine=machine)
+    stage.at(4.5, stage.callee_says, "Speaking.")
+    stage.at(7.6, stage.callee_says, "On Monday, yes, in the morning if you can.")
+    stage.at(at_s, stage.answered_by, category)
+    assert await stage.run() == SessionEnd(end_reason=COMPLETED, still_up=True)
+    assert ended == ["Speaking.", "On Monday, yes, in the morning if you can."]
+    assert stage.session.replied.is_set()
+    assert not stage.session.is_judged
+
+
+async def test_nobody_who_has_answered_waits_in_silence_for_a_verdict():
+    stage = Stage(asks_twice, machine=LEAVE)
+    stage.at(4.5, stage.callee_says, "Speaking.")
+    stage.at(7.6, stage.callee_says, "Yes.")
+    assert await stage.run() == SessionEnd(end_reason=COMPLETED, still_up=True)
+    assert stage.now_s() < 9
+
+
+@pytest.mark.parametrize("category", [AnsweredBy.MACHINE, AnsweredBy.HUMAN])
+async def test_who_answered_is_not_asked_again_once_that_is_known(category):
+    stage = Stage(asks_twice, machine=CONTINUE)
+    stage.at(1.0, stage.answered_by, category)
+    stage.at(4.5, stage.callee_says, "Speaking.")
+    stage.at(7.6, stage.callee_says, "Yes.")
+    await stage.run()
+    assert not stage.session.replied.is_set()
+
+
+async def test_the_greeting_of_a_machine_is_no_answer():
+    """It begins when we have said our first words, and talks on over the next."""
+
+    async def agent(call):
+        await call.say("Hello?")
+        await call.listen()
+        await call.say(GREETING)
+        await call.listen(no_reply_s=20)
+
+    stage = Stage(agent, machine=HANG_UP)
+    stage.at(0.6, stage.callee_says, "This is Jane.")
+    stage.at(2.4, stage.callee_says, "Leave me a message after the tone, please.")
+    stage.at(5.0, stage.answered_by, AnsweredBy.MACHINE)
+    assert await stage.run() == SessionEnd(end_reason=MACHINE, still_up=True)
+
+
+@pytest.mark.parametrize("at_s", UNANSWERED_S)
 async def test_a_message_is_left_whatever_the_agent_was_doing(at_s):
     stage = Stage(chat, machine=LEAVE)
     busy_callee(stage)

@@ -398,6 +398,14 @@ def sounds(channel: NDArray[np.int16], pause_ms: int = 400) -> list[tuple[int, i
     return stretches
 
 
+def part_heard(pcm: bytes, channel: NDArray[np.int16]) -> float:
+    """How much of a sound was heard in one go, from 0 to 1, by its energy; whatever else was heard around it."""
+    sound = np.frombuffer(pcm, dtype="<i2").astype(np.float64)
+    size = len(channel) + len(sound)
+    product = np.fft.rfft(channel.astype(np.float64), size) * np.conj(np.fft.rfft(sound, size))
+    return float(np.fft.irfft(product, size).max() / (sound**2).sum())
+
+
 def keys(channel: NDArray[np.int16]) -> str:
     """The keys whose tones (ITU-T Q.23) are in a channel, each as often as it was pressed."""
     windows = channel[: len(channel) // 160 * 160].reshape(-1, 160).astype(np.float64)

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from outdial.telephony.verdict import AnsweredBy, Verdict, WhoAnswered, revised
+from outdial.telephony.verdict import DEADLINE, REPLY, AnsweredBy, Verdict, WhoAnswered, revised
 
 ANSWERED_AT = datetime(2026, 1, 1, 12, tzinfo=UTC)
 HUMAN, MACHINE, FAX, UNKNOWN = AnsweredBy.HUMAN, AnsweredBy.MACHINE, AnsweredBy.FAX, AnsweredBy.UNKNOWN
@@ -44,8 +44,41 @@ def test_a_verdict_that_says_something_stays(first, later):
 
 @pytest.mark.parametrize("later", [HUMAN, MACHINE, FAX])
 def test_anything_is_more_than_unknown(later):
-    assert revised(known(UNKNOWN, evidence=("deadline",)), verdict(later), ANSWERED_AT).category is later
+    second = revised(known(UNKNOWN, evidence=("not_sure",)), verdict(later, evidence=("beep",)), ANSWERED_AT)
+    assert (second.category, second.evidence, second.after_answer_ms) == (later, ("not_sure", "beep"), 2000)
     assert revised(known(UNKNOWN), verdict(UNKNOWN), ANSWERED_AT) is None
+
+
+@pytest.mark.parametrize("ours", [DEADLINE, REPLY])
+def test_from_then_on_a_machine_is_only_noted(ours):
+    for first in (None, known(UNKNOWN, evidence=("not_sure",), after_answer_ms=900)):
+        held = revised(first, verdict(UNKNOWN, evidence=(ours,)), ANSWERED_AT)
+        assert (held.category, held.evidence[-1]) == (UNKNOWN, ours)
+        for category, word in ((MACHINE, "greeting"), (FAX, "tone"), (UNKNOWN, "silence")):
+            before, held = held, revised(held, verdict(category, evidence=(word,), message_end=True), ANSWERED_AT)
+            assert held == known(
+                UNKNOWN, evidence=(*before.evidence, word), after_answer_ms=before.after_answer_ms
+            )
+            assert revised(held, verdict(category, evidence=(word,)), ANSWERED_AT) is None, "nothing new"
+
+
+@pytest.mark.parametrize("ours", [DEADLINE, REPLY])
+def test_a_person_is_never_found_too_late(ours):
+    held = known(UNKNOWN, evidence=(ours, "greeting"))
+    assert revised(held, verdict(HUMAN, evidence=("voice",)), ANSWERED_AT) == known(
+        HUMAN, evidence=(ours, "greeting", "voice"), after_answer_ms=2000
+    )
+
+
+@pytest.mark.parametrize("found", [MACHINE, FAX])
+def test_a_machine_found_just_before_the_callee_answered_is_not_held(found):
+    """The conversation heard the answer first, and went on."""
+    held = known(found, evidence=("greeting",), confidence=0.7, after_answer_ms=900, message_end=True)
+    assert revised(held, verdict(UNKNOWN, evidence=(REPLY,)), ANSWERED_AT) == known(
+        UNKNOWN, evidence=("greeting", REPLY), after_answer_ms=900
+    )
+    assert revised(held, verdict(UNKNOWN, evidence=(DEADLINE,)), ANSWERED_AT) is None, "it was found in time"
+    assert revised(known(HUMAN), verdict(UNKNOWN, evidence=(REPLY,)), ANSWERED_AT) is None
 
 
 def test_that_a_message_can_be_left_now_is_added_once():

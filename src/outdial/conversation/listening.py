@@ -10,7 +10,7 @@ from outdial.conversation.floor import Floor
 from outdial.conversation.hearing import Hearing, Utterance
 from outdial.conversation.keypad import Keypad
 from outdial.conversation.live_call import Heard, SpeechFailed
-from outdial.conversation.transcript import ReplyTimes, Transcript, pressed
+from outdial.conversation.transcript import ReplyTimes, Transcript
 from outdial.conversation.turns import TurnEvent, TurnState
 
 logger = logging.getLogger(__name__)
@@ -112,7 +112,7 @@ class Listening:
         keys, first_ms, last_ms = entry
         now_ms = self._now_ms()
         self.answered = ReplyTimes(ended_ms=last_ms, decided_ms=now_ms, recognised_ms=now_ms)
-        self._transcript.callee(pressed(keys), first_ms, last_ms)
+        self._transcript.callee_pressed(keys, first_ms, last_ms)
         return keys
 
     async def _words(self) -> str:

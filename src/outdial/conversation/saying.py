@@ -142,7 +142,9 @@ class Saying:
         heard = heard_part(text, played_ms, total_ms) if cut_short else text
         if playback.end_ms is not None:
             self._greeting = False
-            self._transcript.agent_ends(heard, playback.end_ms, interrupted=cut_short)
+            self._transcript.agent_ends(
+                heard, playback.end_ms, interrupted=cut_short, listened=self._interruptible
+            )
         return Said(text=heard, played_ms=played_ms, interrupted=interrupted, complete=playback.complete)
 
     async def _play(self, pcm: bytes) -> None:

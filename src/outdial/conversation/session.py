@@ -20,7 +20,7 @@ from outdial.conversation.transcript import Journal, Transcript
 from outdial.media.stream import StreamStarted
 from outdial.telephony.failures import CallError, FailureCode
 from outdial.telephony.state import EndReason
-from outdial.telephony.verdict import AnsweredBy, Verdict
+from outdial.telephony.verdict import MACHINES, AnsweredBy, Verdict
 
 logger = logging.getLogger(__name__)
 
@@ -59,16 +59,18 @@ class Session:
         self._engines = engines
         self._journal = journal
         self._control = control
-        self._transcript = Transcript(journal)
+        self._transcript = Transcript(journal, self._callee_replied)
         self._now = asyncio.get_running_loop().time
         self._dialogue: Dialogue | None = None
         self._news = asyncio.Event()           # one of the following has changed
         self.lost = asyncio.Event()            # the audio broke off in the middle: the call ends as AUDIO_LOST
+        self.replied = asyncio.Event()         # the callee has answered us: what finds a machine now comes too late
         self._started = False
         self._closed_at: float | None = None
         self._orderly = False                  # the stream was closed with the carrier's word
         self._hang_up_asked = False
         self._verdict: Verdict | None = None
+        self._is_machine = False               # one that changes the call's course
         self._end_by = 0.0                     # the call's longest duration
         self._failure: CallError | None = None
         self._message_delivered: bool | None = None
@@ -198,8 +200,13 @@ class Session:
         self._news.set()
 
     def answered_by_is(self, verdict: Verdict) -> None:
-        """Answering machine detection has a result; a machine changes the call's course unless told otherwise."""
+        """Answering machine detection has a result; a machine changes the call's course unless told otherwise, or the
+        callee has answered us: that counts for more."""
+        is_machine = verdict.answered_by in MACHINES
+        if is_machine and self.replied.is_set():
+            return
         self._verdict = verdict
+        self._is_machine = is_machine and self._facts.machine.action != "continue"
         if self._dialogue is not None:
             self._dialogue.answered_by = verdict.answered_by
         self._news.set()
@@ -211,8 +218,8 @@ class Session:
 
     @property
     def is_judged(self) -> bool:
-        """Whether answering machine detection has come to a result."""
-        return self._verdict is not None
+        """Whether answering machine detection has come to a result that says something."""
+        return self._verdict is not None and self._verdict.answered_by is not AnsweredBy.UNKNOWN
 
     async def carry_out(self, command: Command) -> dict[str, Any]:
         """Do what somebody outside wants, as soon as the conversation allows; what came of it.
@@ -269,13 +276,6 @@ class Session:
         return self._dialogue is not None and self._dialogue.transferred
 
     @property
-    def _is_machine(self) -> bool:
-        verdict = self._verdict
-        if verdict is None or self._facts.machine.action == "continue":
-            return False
-        return verdict.answered_by in (AnsweredBy.MACHINE, AnsweredBy.FAX)
-
-    @property
     def _takes_message(self) -> bool:
         return self._verdict is not None and self._verdict.message_end
 
@@ -283,7 +283,13 @@ class Session:
     def _may_be_machine(self) -> bool:
         """Whether a message may still have to be left."""
         over = self._is_closed or self._hang_up_asked or self._transferred or self._failure is not None
-        return self._verdict is None and self._facts.machine.action == "leave_message" and not over
+        is_open = self._verdict is None and not self.replied.is_set()
+        return is_open and self._facts.machine.action == "leave_message" and not over
+
+    def _callee_replied(self) -> None:
+        if not self.is_judged:
+            self.replied.set()
+            self._news.set()
 
     def _stop_by(self) -> float:
         return self._end_by if self._closed_at is None else min(self._end_by, self._closed_at + AFTER_CALL_S)

@@ -1,7 +1,10 @@
 """What was said, as it is written down: turns with their times on the call clock."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
+
+from outdial.conversation.exchange import Exchange
 
 MS_PER_CHAR = 65  # English at an easy pace; only for audio that was never synthesised to its end
 
@@ -41,10 +44,11 @@ class Journal(Protocol):
 
 
 class Transcript:
-    """Writes a call's turns into its journal, in the order in which they began."""
+    """Writes a call's turns into its journal, in the order in which they began. `on_answered`: see exchange.py."""
 
-    def __init__(self, journal: Journal) -> None:
+    def __init__(self, journal: Journal, on_answered: Callable[[], None] = lambda: None) -> None:
         self._journal = journal
+        self._exchange = Exchange(on_answered)
         self._taken: set[int] = set()   # every seq so far
         self._open: Turn | None = None  # what the agent is saying
 
@@ -53,14 +57,24 @@ class Transcript:
         self._open = Turn(seq=seq, speaker=Speaker.AGENT, text=text, start_ms=start_ms, latency=latency)
         self._journal.turn(self._open)
 
-    def agent_ends(self, heard: str, end_ms: int, *, interrupted: bool) -> None:
-        """Closes the turn that was begun; does nothing when none was."""
+    def agent_ends(self, heard: str, end_ms: int, *, interrupted: bool, listened: bool) -> None:
+        """Closes the turn that was begun; does nothing when none was. `listened`: the callee was heard meanwhile."""
         if self._open is not None:
             self._journal.turn(replace(self._open, text=heard, end_ms=end_ms, interrupted=interrupted))
+            self._exchange.said(self._open.start_ms, end_ms, whole=not interrupted, listened=listened)
             self._open = None
 
     def callee(self, text: str, start_ms: int, end_ms: int) -> None:
         """A turn of the callee's, whose words may be known only after later turns have begun."""
+        self._callee(text, start_ms, end_ms)
+        self._exchange.heard(start_ms, end_ms)
+
+    def callee_pressed(self, keys: str, start_ms: int, end_ms: int) -> None:
+        """A turn of keys that were asked for."""
+        self._callee(pressed(keys), start_ms, end_ms)
+        self._exchange.pressed()
+
+    def _callee(self, text: str, start_ms: int, end_ms: int) -> None:
         seq = self._seq(start_ms)
         self._journal.turn(Turn(seq=seq, speaker=Speaker.CALLEE, text=text, start_ms=start_ms, end_ms=end_ms))
 

@@ -15,7 +15,7 @@ from outdial.db.feed import history_of
 from outdial.history.views import CallView, get_call
 from outdial.numbers.views import number_names
 from outdial.telephony.state import CallDirection, CallState
-from outdial.telephony.verdict import AnsweredBy
+from outdial.telephony.verdict import DEADLINE, REPLY, AnsweredBy
 
 LAST_WORDS = timedelta(minutes=2)
 
@@ -25,7 +25,10 @@ _VERDICTS = {
     AnsweredBy.FAX: "A fax machine answered.",
     AnsweredBy.UNKNOWN: "It couldn't be told who answered.",
 }
-_OUR_EVIDENCE = {"deadline": "No result came in time."}
+_OUR_EVIDENCE = {
+    DEADLINE: "No result came in time.",
+    REPLY: "The callee answered the agent, as a person does.",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

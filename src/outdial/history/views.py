@@ -35,7 +35,8 @@ class AgentRef(TypedDict):
 
 class AnsweredByView(TypedDict):
     """Who answered, what speaks for it, and how sure the carrier is (0 to 1), where it says so. Without a result in
-    time the category is `unknown`, the evidence `deadline`."""
+    time (evidence: `deadline`), or before the callee answered the agent (`reply`), the category is `unknown`; a carrier
+    that finds a machine later than that only adds its evidence."""
 
     category: AnsweredBy
     confidence: float | None

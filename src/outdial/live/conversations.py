@@ -24,7 +24,7 @@ from outdial.conversation.media_line import MediaLine, MediaSocket
 from outdial.conversation.session import AUDIO_LOST, Session, SessionEnd
 from outdial.dispatch.hanging_up import hang_up
 from outdial.live.carrier_control import ControlOfAttempt
-from outdial.live.detection import await_verdict, machine_policy
+from outdial.live.detection import await_verdict, machine_policy, note_too_late
 from outdial.live.journal import CallJournal
 from outdial.live.recordings import open_recording, recording_path
 from outdial.media.pacer import Pacer
@@ -32,6 +32,7 @@ from outdial.repeating import Pauses, repeat
 from outdial.settings import Settings
 from outdial.telephony.failures import CallError, FailureCode
 from outdial.telephony.state import CallState, Ending, EndReason, Progress
+from outdial.telephony.verdict import REPLY
 
 logger = logging.getLogger(__name__)
 
@@ -146,6 +147,7 @@ class Conversations:
         if session.max_wait_s is not None:
             deadline = await_verdict(self._engine, attempt_id, session, session.max_wait_s)
             beside.start(deadline, name=f"verdict on {attempt_id}")
+            beside.start(self._note_reply(conversation), name=f"reply in {attempt_id}")
         try:
             answered = Progress(state=CallState.IN_PROGRESS, at=datetime.now(UTC))
             await apply_event(self._engine, attempt_id, answered, check_in_s=self._settings.silent_after_s)
@@ -169,6 +171,12 @@ class Conversations:
         await conversation.session.lost.wait()
         ending = Ending(end_reason=EndReason.FAILED, error=AUDIO_LOST)
         await note_ending(self._engine, conversation.attempt_id, ending)
+
+    async def _note_reply(self, conversation: _Conversation) -> None:
+        """Written down even if the conversation ends at that moment: a verdict may come after its end."""
+        await conversation.session.replied.wait()
+        noting = note_too_late(self._engine, conversation.attempt_id, REPLY)
+        self._tasks.start(noting, name=f"reply in {conversation.attempt_id}")
 
     async def _end(self, conversation: _Conversation, end: SessionEnd) -> None:
         session, attempt_id, recording = conversation.session, conversation.attempt_id, conversation.recording

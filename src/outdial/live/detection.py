@@ -4,6 +4,8 @@ import asyncio
 import logging
 from datetime import UTC, datetime
 
+from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from outdial.agents.ready_agents import ReadyAgent
@@ -11,9 +13,12 @@ from outdial.calls.advance import apply_event
 from outdial.calls.records import DetectionWanted
 from outdial.conversation.call_facts import MachinePolicy
 from outdial.conversation.session import Session
-from outdial.telephony.verdict import AnsweredBy, Verdict
+from outdial.repeating import Pauses, repeat
+from outdial.telephony.verdict import DEADLINE, AnsweredBy, Verdict
 
 logger = logging.getLogger(__name__)
+
+AGAIN = Pauses(first_s=0.2, longest_s=5.0)
 
 
 def machine_policy(wanted: DetectionWanted | None, agent: ReadyAgent) -> MachinePolicy:
@@ -29,12 +34,18 @@ def machine_policy(wanted: DetectionWanted | None, agent: ReadyAgent) -> Machine
 
 
 async def await_verdict(engine: AsyncEngine, attempt_id: str, session: Session, max_wait_s: float) -> None:
-    """Where detection has come to no result by then, that is the result. A later one still changes the course."""
+    """Where detection has come to no result by then, that is the result. What finds a machine later is only noted."""
     await asyncio.sleep(max_wait_s)
-    if session.is_judged:
-        return
-    unknown = Verdict(answered_by=AnsweredBy.UNKNOWN, at=datetime.now(UTC), evidence=("deadline",))
-    try:
-        await apply_event(engine, attempt_id, unknown)
-    except Exception:
-        logger.exception("Verdict deadline not recorded", extra={"attempt_id": attempt_id})
+    if not session.is_judged:
+        await note_too_late(engine, attempt_id, DEADLINE)
+
+
+async def note_too_late(engine: AsyncEngine, attempt_id: str, evidence: str) -> None:
+    """It is too late to find a machine: until the database knows, a verdict would still be obeyed."""
+    unknown = Verdict(answered_by=AnsweredBy.UNKNOWN, at=datetime.now(UTC), evidence=(evidence,))
+    await repeat(
+        lambda: apply_event(engine, attempt_id, unknown),
+        on=(OperationalError, InterfaceError, PoolTimeoutError),
+        pauses=AGAIN,
+        failed=lambda error: logger.warning("Verdict not recorded", extra={"attempt_id": attempt_id}, exc_info=error),
+    )

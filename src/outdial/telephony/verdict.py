@@ -1,19 +1,25 @@
 """Who answered, as answering machine detection tells it, and which of several verdicts wins. Pure."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, Self
 
 from outdial.telephony.carrier_call import CarrierCall
 
+# Evidence of our own. With either of them it is too late to find a machine: what is found is noted, and no more.
+DEADLINE = "deadline"  # no result came in the time there was for one
+REPLY = "reply"        # the callee has answered us, as machines don't: conversation/exchange.py
 
 class AnsweredBy(StrEnum):
     HUMAN = "human"
     MACHINE = "machine"
     FAX = "fax"
     UNKNOWN = "unknown"
+
+
+MACHINES = frozenset({AnsweredBy.MACHINE, AnsweredBy.FAX})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,19 +64,41 @@ def revised(known: WhoAnswered | None, verdict: Verdict, answered_at: datetime |
     """Who answered, now that `verdict` has come; None when it says nothing new.
 
     The first verdict that says something stays. A later one of the same category may add that a message can be left
-    now; its evidence is added to what is known, and the time is that of the first.
+    now. What finds a machine too late (after DEADLINE or REPLY) only adds its evidence: a person may be talking by
+    then. All evidence is kept, in the order in which it came; the time is that of the first of a category.
     """
+    if known is None:
+        return _held(verdict, verdict.answered_by, verdict.evidence, _after_answer_ms(verdict, answered_at))
+    evidence = (*known.evidence, *(word for word in verdict.evidence if word not in known.evidence))
+    if _is_too_late(known, verdict):
+        return None if evidence == known.evidence else replace(known, evidence=evidence)
+    if REPLY in verdict.evidence and known.category in MACHINES:  # found at the same moment, and not obeyed
+        return replace(known, category=AnsweredBy.UNKNOWN, evidence=evidence, confidence=None, message_end=False)
     if not _is_news(known, verdict):
         return None
-    after_answer_ms = verdict.detection_ms
-    if after_answer_ms is None and answered_at is not None:
-        after_answer_ms = max(0, round((verdict.at - answered_at).total_seconds() * 1000))
-    evidence = verdict.evidence
-    if known is not None and known.category is verdict.answered_by:
-        evidence = (*known.evidence, *(word for word in evidence if word not in known.evidence))
-        after_answer_ms = known.after_answer_ms
+    if known.category is verdict.answered_by:
+        return _held(verdict, known.category, evidence, known.after_answer_ms)
+    return _held(verdict, verdict.answered_by, evidence, _after_answer_ms(verdict, answered_at))
+
+
+def _is_too_late(known: WhoAnswered, verdict: Verdict) -> bool:
+    settled = known.category is AnsweredBy.UNKNOWN and (DEADLINE in known.evidence or REPLY in known.evidence)
+    return settled and verdict.answered_by is not AnsweredBy.HUMAN
+
+
+def _is_news(known: WhoAnswered, verdict: Verdict) -> bool:
+    if known.category is AnsweredBy.UNKNOWN:
+        # A carrier that doesn't know has not said its last word; ours is.
+        is_ours = DEADLINE in verdict.evidence or REPLY in verdict.evidence
+        return is_ours or verdict.answered_by is not AnsweredBy.UNKNOWN
+    return known.category is verdict.answered_by and verdict.message_end and not known.message_end
+
+
+def _held(
+    verdict: Verdict, category: AnsweredBy, evidence: tuple[str, ...], after_answer_ms: int | None
+) -> WhoAnswered:
     return WhoAnswered(
-        category=verdict.answered_by,
+        category=category,
         evidence=evidence,
         confidence=verdict.confidence,
         after_answer_ms=after_answer_ms,
@@ -78,9 +106,7 @@ def revised(known: WhoAnswered | None, verdict: Verdict, answered_at: datetime |
     )
 
 
-def _is_news(known: WhoAnswered | None, verdict: Verdict) -> bool:
-    if known is None:
-        return True
-    if known.category is AnsweredBy.UNKNOWN:
-        return verdict.answered_by is not AnsweredBy.UNKNOWN
-    return known.category is verdict.answered_by and verdict.message_end and not known.message_end
+def _after_answer_ms(verdict: Verdict, answered_at: datetime | None) -> int | None:
+    if verdict.detection_ms is not None or answered_at is None:
+        return verdict.detection_ms
+    return max(0, round((verdict.at - answered_at).total_seconds() * 1000))

@@ -1,0 +1,55 @@
+"""Whether the callee has answered us, as a person does and a machine's greeting doesn't. Pure.
+
+A greeting is speech, too, and may begin just after our first words. But it talks on: over our next words, or for longer
+than people do. So the callee has answered when it has pressed a key that was asked for, or has replied to us and then
+
+- let us say our next words to their end (we must have listened meanwhile), or
+- replied to other words of ours as well.
+
+A reply begins after our words were heard, and lasts no longer than `LONGEST_REPLY_MS`.
+"""
+
+from collections.abc import Callable
+
+LONGEST_REPLY_MS = 5500  # without an end; from then on it is more often a machine that talks
+EARLY_MS = 300           # people begin a little early
+ONSET_MS = 200           # … but where we were deaf meanwhile, who begins at once has been talking all along
+
+
+class Exchange:
+    """Of one call: `on_answered` is called once. Times are ms on the call clock."""
+
+    def __init__(self, on_answered: Callable[[], None]) -> None:
+        self._on_answered: Callable[[], None] | None = on_answered
+        self._asked: tuple[int, int] | None = None     # our last words that were heard whole: from when a reply counts
+        self._replied: tuple[int, int] | None = None   # the first reply: to the words that began then, and its end
+
+    def said(self, start_ms: int, end_ms: int, *, whole: bool, listened: bool) -> None:
+        """We spoke. `whole`: to the end; `listened`: we would have heard the callee meanwhile."""
+        if not whole:
+            self._asked = None  # who talks over us doesn't reply
+            return
+        if self._replied is not None and listened and start_ms >= self._replied[1]:
+            self._answered()
+        self._asked = start_ms, end_ms - EARLY_MS if listened else end_ms + ONSET_MS
+
+    def heard(self, start_ms: int, end_ms: int) -> None:
+        """The callee said something that was understood."""
+        if self._asked is None or end_ms - start_ms > LONGEST_REPLY_MS:
+            return
+        asked_ms, counts_from_ms = self._asked
+        if start_ms < counts_from_ms:
+            return
+        if self._replied is None:
+            self._replied = asked_ms, end_ms
+        elif self._replied[0] != asked_ms:
+            self._answered()
+
+    def pressed(self) -> None:
+        """The callee pressed a key that was asked for."""
+        self._answered()
+
+    def _answered(self) -> None:
+        if self._on_answered is not None:
+            on_answered, self._on_answered = self._on_answered, None
+            on_answered()
