@@ -7,7 +7,15 @@ import pytest
 from outdial.carriers.name import CarrierName
 from outdial.carriers.registry import CARRIERS
 from outdial.media.frames import FRAME_BYTES, FRAME_MS, SILENT_FRAME
-from outdial.media.stream import MarkReached, MarksAtClear, StreamCodec, StreamEnded, StreamStarted
+from outdial.media.stream import (
+    BadFrame,
+    DigitPressed,
+    MarkReached,
+    MarksAtClear,
+    StreamCodec,
+    StreamEnded,
+    StreamStarted,
+)
 
 ULAW = {"encoding": "audio/x-mulaw", "sampleRate": 8000, "channels": 1}
 START = {
@@ -79,3 +87,20 @@ def test_who_announces_the_end_of_a_stream_is_understood(carrier):
     assert codec.says_stop is (carrier in STOP)
     if codec.says_stop:
         assert codec.receive(json.dumps(STOP[carrier])) == StreamEnded()
+
+
+DIGIT = {
+    CarrierName("twilio"): {"event": "dtmf", "streamSid": "MZ1", "dtmf": {"digit": "5"}},
+    CarrierName("telnyx"): {"event": "dtmf", "stream_id": "s1", "dtmf": {"digit": "5"}},
+    CarrierName("vonage"): {"event": "websocket:dtmf", "digit": "5", "duration": 260},
+}
+
+
+@pytest.mark.parametrize("odd", ["", "16", "e", "\uff15", 5, None])
+def test_an_odd_key_is_refused_however_often_and_the_next_is_heard(carrier, odd):
+    codec = started(carrier)
+    pressed = json.dumps(DIGIT[carrier])
+    for _ in range(20):
+        with pytest.raises(BadFrame):
+            codec.receive(pressed.replace('"5"', json.dumps(odd)))
+        assert codec.receive(pressed) == DigitPressed("5")

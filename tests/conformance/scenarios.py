@@ -174,11 +174,11 @@ SCENARIOS: dict[str, Scenario] = {  # the longest first
     "stream cut": Scenario(
         callee="00", faults=((FaultKind.STREAM_CUT, {"after_ms": 1000}),), end="failed", error="audio_lost"
     ),
-    "some garbage on the stream": _broken((FaultKind.MEDIA_GARBLED, {"after_ms": 4000})),
-    "garbage on the stream": Scenario(
+    "some garbage on the stream": _broken((FaultKind.MEDIA_GARBLED, {"after_ms": 100})),
+    "nothing but garbage on the stream": Scenario(
         callee="00",
         script=STAYS,
-        faults=((FaultKind.MEDIA_GARBLED, {"after_ms": 100}),),
+        faults=((FaultKind.MEDIA_GARBLED, {"after_ms": 1}),),
         end="failed",
         error="audio_lost",
     ),

@@ -4,7 +4,7 @@ from itertools import pairwise
 import pytest
 
 from conversation.peers import Carrier, PlainCodec, Tape, sound
-from outdial.conversation.media_line import MARK_GRACE_MS, MAX_BAD_FRAMES, MediaLine
+from outdial.conversation.media_line import MARK_GRACE_MS, MAX_BAD_FRAMES, MAX_REFUSALS_LOGGED, MediaLine
 from outdial.media.frames import FRAME_MS, SILENT_FRAME
 from outdial.media.pacer import TICK_S, Pacer
 
@@ -291,6 +291,17 @@ async def test_a_peer_that_speaks_no_known_protocol_is_disconnected(call):
     call.media_line.received("what?")
     assert call.carrier.closed_with == 1008
     assert call.follower.told[-1] == ("closed", False)
+
+
+async def test_a_message_that_is_not_understood_says_nothing_while_others_are(call, caplog):
+    """Keys of which one is sent in a new way, say: as many as there are in a call."""
+    for _ in range(10 * MAX_BAD_FRAMES):
+        for _ in range(MAX_BAD_FRAMES - 1):
+            call.media_line.received("what?")
+        call.media_line.received("digit 5")
+    assert call.carrier.closed_with is None
+    assert [told[0] for told in call.follower.told].count("digit") == 10 * MAX_BAD_FRAMES
+    assert caplog.messages == ["Media frame refused"] * MAX_REFUSALS_LOGGED
 
 
 # -- the end -------------------------------------------------------------------------------------------------

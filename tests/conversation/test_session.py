@@ -333,19 +333,23 @@ async def test_a_machine_is_hung_up_on_at_once(at_s, category):
 async def asks_twice(call):
     """An agent that puts two questions, and notes what it heard."""
     ended.clear()
-    for question in (GREETING, QUESTION):
+    for question in (GREETING, "Can you make it on Monday, or would Tuesday suit you better?"):
         await call.say(question)
         ended.append((await call.listen(no_reply_s=3)).text)
 
 
+def answers_twice(stage):
+    """At 4.5 s; we speak from 5.6 to 9.2; and again."""
+    stage.at(4.5, stage.callee_says, "Speaking.")
+    stage.at(9.7, stage.callee_says, "On Monday, yes, in the morning if you can.")
+
+
 @pytest.mark.parametrize("machine", [HANG_UP, LEAVE])
 @pytest.mark.parametrize("category", [AnsweredBy.MACHINE, AnsweredBy.FAX])
-@pytest.mark.parametrize("at_s", [7.5, 8.0, 9.0])
+@pytest.mark.parametrize("at_s", [7.8, 9.0, 9.5, 10.5, 12.6])
 async def test_nobody_who_has_answered_is_taken_for_a_machine(machine, category, at_s):
-    """It replies at 4.5; we speak until 7.2, and it replies again."""
     stage = Stage(asks_twice, machine=machine)
-    stage.at(4.5, stage.callee_says, "Speaking.")
-    stage.at(7.6, stage.callee_says, "On Monday, yes, in the morning if you can.")
+    answers_twice(stage)
     stage.at(at_s, stage.answered_by, category)
     assert await stage.run() == SessionEnd(end_reason=COMPLETED, still_up=True)
     assert ended == ["Speaking.", "On Monday, yes, in the morning if you can."]
@@ -353,20 +357,27 @@ async def test_nobody_who_has_answered_is_taken_for_a_machine(machine, category,
     assert not stage.session.is_judged
 
 
+@pytest.mark.parametrize("at_s", [4.4, 5.3, 7.0])
+async def test_until_then_a_machine_is_obeyed(at_s):
+    stage = Stage(asks_twice, machine=HANG_UP)
+    answers_twice(stage)
+    stage.at(at_s, stage.answered_by, AnsweredBy.MACHINE)
+    assert await stage.run() == SessionEnd(end_reason=MACHINE, still_up=True)
+    assert not stage.session.replied.is_set()
+
+
 async def test_nobody_who_has_answered_waits_in_silence_for_a_verdict():
     stage = Stage(asks_twice, machine=LEAVE)
-    stage.at(4.5, stage.callee_says, "Speaking.")
-    stage.at(7.6, stage.callee_says, "Yes.")
+    answers_twice(stage)
     assert await stage.run() == SessionEnd(end_reason=COMPLETED, still_up=True)
-    assert stage.now_s() < 9
+    assert stage.now_s() < 14
 
 
 @pytest.mark.parametrize("category", [AnsweredBy.MACHINE, AnsweredBy.HUMAN])
 async def test_who_answered_is_not_asked_again_once_that_is_known(category):
     stage = Stage(asks_twice, machine=CONTINUE)
     stage.at(1.0, stage.answered_by, category)
-    stage.at(4.5, stage.callee_says, "Speaking.")
-    stage.at(7.6, stage.callee_says, "Yes.")
+    answers_twice(stage)
     await stage.run()
     assert not stage.session.replied.is_set()
 

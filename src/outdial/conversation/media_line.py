@@ -29,7 +29,8 @@ logger = logging.getLogger(__name__)
 
 MARK_GRACE_MS = 3000    # a mark that is this late will not come
 FLUSH_EVERY_MS = 1000
-MAX_BAD_FRAMES = 5
+MAX_BAD_FRAMES = 5      # in a row: who sends nothing else is no carrier
+MAX_REFUSALS_LOGGED = 10  # in a call
 
 
 class MediaSocket(Protocol):
@@ -124,7 +125,8 @@ class MediaLine:
         self._mark_due_ms: float | None = None
         self._marks = 0
         self._flushed_ms = 0
-        self._bad_frames = 0
+        self._bad_frames = 0              # in a row, and …
+        self._refusals = 0                # … in all
         self._stopped = False             # the carrier said that the stream ends
         self.closed = False
 
@@ -137,11 +139,9 @@ class MediaLine:
         try:
             event = self._codec.receive(message)
         except BadFrame as error:
-            self._bad_frames += 1
-            logger.warning("Media frame refused", extra={"reason": str(error)})
-            if self._bad_frames >= MAX_BAD_FRAMES:
-                self.close(code=1008)
+            self._refuse(error)
             return
+        self._bad_frames = 0
         match event:
             case AudioReceived(pcm=pcm):
                 if self._began is None:
@@ -168,6 +168,15 @@ class MediaLine:
             case StreamEnded():
                 self._stopped = True
                 self.close()
+
+    def _refuse(self, error: BadFrame) -> None:
+        """One that isn't understood says nothing; the call goes on as long as others are."""
+        self._bad_frames += 1
+        self._refusals += 1
+        if self._refusals <= MAX_REFUSALS_LOGGED:
+            logger.warning("Media frame refused", extra={"reason": str(error)})
+        if self._bad_frames >= MAX_BAD_FRAMES:
+            self.close(code=1008)
 
     def disconnected(self, *, orderly: bool = False) -> None:
         """The websocket is gone; `orderly` when the carrier closed it in due form."""

@@ -60,7 +60,7 @@ class Saying:
             await _first_of(playback.begun, playback.done)
             if playback.start_ms is not None:
                 latency = self._listening.latency(asked_ms, playback.start_ms)
-                self._transcript.agent_begins(text, playback.start_ms, latency)
+                self._transcript.agent_begins(text, playback.start_ms, latency, listening=interruptible)
             await _first_of(playback.done)
         finally:
             self._media_line.clear()  # does nothing, unless this verb was cancelled
@@ -142,9 +142,7 @@ class Saying:
         heard = heard_part(text, played_ms, total_ms) if cut_short else text
         if playback.end_ms is not None:
             self._greeting = False
-            self._transcript.agent_ends(
-                heard, playback.end_ms, interrupted=cut_short, listened=self._interruptible
-            )
+            self._transcript.agent_ends(heard, playback.end_ms, interrupted=cut_short)
         return Said(text=heard, played_ms=played_ms, interrupted=interrupted, complete=playback.complete)
 
     async def _play(self, pcm: bytes) -> None:

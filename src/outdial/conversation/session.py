@@ -203,7 +203,7 @@ class Session:
         """Answering machine detection has a result; a machine changes the call's course unless told otherwise, or the
         callee has answered us: that counts for more."""
         is_machine = verdict.answered_by in MACHINES
-        if is_machine and self.replied.is_set():
+        if is_machine and not self._is_machine and self._has_replied():
             return
         self._verdict = verdict
         self._is_machine = is_machine and self._facts.machine.action != "continue"
@@ -285,6 +285,11 @@ class Session:
         over = self._is_closed or self._hang_up_asked or self._transferred or self._failure is not None
         is_open = self._verdict is None and not self.replied.is_set()
         return is_open and self._facts.machine.action == "leave_message" and not over
+
+    def _has_replied(self) -> bool:
+        if self._started:
+            self._transcript.check(self.media_line.now_ms())
+        return self.replied.is_set()
 
     def _callee_replied(self) -> None:
         if not self.is_judged:

@@ -52,17 +52,25 @@ class Transcript:
         self._taken: set[int] = set()   # every seq so far
         self._open: Turn | None = None  # what the agent is saying
 
-    def agent_begins(self, text: str, start_ms: int, latency: dict[str, int] | None) -> None:
+    def agent_begins(
+        self, text: str, start_ms: int, latency: dict[str, int] | None, *, listening: bool = False
+    ) -> None:
+        """`listening`: the callee is heard meanwhile."""
         seq = self._seq(start_ms)
         self._open = Turn(seq=seq, speaker=Speaker.AGENT, text=text, start_ms=start_ms, latency=latency)
         self._journal.turn(self._open)
+        self._exchange.speaking(start_ms, listening=listening)
 
-    def agent_ends(self, heard: str, end_ms: int, *, interrupted: bool, listened: bool) -> None:
-        """Closes the turn that was begun; does nothing when none was. `listened`: the callee was heard meanwhile."""
+    def agent_ends(self, heard: str, end_ms: int, *, interrupted: bool) -> None:
+        """Closes the turn that was begun; does nothing when none was."""
         if self._open is not None:
             self._journal.turn(replace(self._open, text=heard, end_ms=end_ms, interrupted=interrupted))
-            self._exchange.said(self._open.start_ms, end_ms, whole=not interrupted, listened=listened)
+            self._exchange.said(self._open.start_ms, end_ms, whole=not interrupted)
             self._open = None
+
+    def check(self, now_ms: int) -> None:
+        """Whether the callee has answered by now."""
+        self._exchange.check(now_ms)
 
     def callee(self, text: str, start_ms: int, end_ms: int) -> None:
         """A turn of the callee's, whose words may be known only after later turns have begun."""

@@ -8,6 +8,7 @@ from typing import Protocol
 
 from outdial.simulator.callees import Callee, Reaction, utterances
 from outdial.simulator.calls import Call, Direction
+from outdial.simulator.faults import FaultKind
 from outdial.simulator.handset import Handset, HandsetCall
 from outdial.simulator.line import Line
 from outdial.simulator.network import Network
@@ -112,4 +113,6 @@ class _PersonsEnd:
 def _line(network: Network, call: Call, phone: Phone, on_hang_up: Callable[[], None]) -> Line:
     name = call.id.replace(":", "_")
     recording = network.recordings_dir / f"{name}.wav" if network.recordings_dir else None
-    return Line(phone, on_hang_up=on_hang_up, recording=recording)
+    behind = network.faults.strike(FaultKind.TALK_BEHIND, account=call.account, numbers=(call.to, call.from_))
+    talk_behind_ms = behind.after_ms if behind is not None else 0
+    return Line(phone, on_hang_up=on_hang_up, recording=recording, talk_behind_ms=talk_behind_ms)

@@ -20,6 +20,7 @@ class FaultKind(StrEnum):
     STREAM_NEVER_STARTED = "stream_never_started"
     MEDIA_GARBLED = "media_garbled"                  # a message of no protocol on the stream, every `after_ms`
     MEDIA_REORDERED = "media_reordered"              # neighbouring frames change places (Telnyx)
+    TALK_BEHIND = "talk_behind"                      # for `after_ms`: detection takes whoever answers for a machine
 
 
 LONGEST_S = 86_400

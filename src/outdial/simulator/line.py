@@ -14,6 +14,7 @@ from typing import Protocol
 import numpy as np
 
 from outdial.media.frames import FRAME_MS, SAMPLE_RATE_HZ, SILENT_FRAME, frames
+from outdial.simulator.callees import Sound
 from outdial.simulator.phone import Phone
 
 logger = logging.getLogger(__name__)
@@ -60,14 +61,21 @@ class Player:
 
 
 class Line:
-    """`heard_by` gets every frame's `Sound` (answering machine detection); `on_hang_up` is called once."""
+    """`heard_by` gets every frame's `Sound` (answering machine detection), which is speech for the first
+    `talk_behind_ms`: somebody else talks near the phone. `on_hang_up` is called once."""
 
     def __init__(
-        self, phone: Phone, *, on_hang_up: Callable[[], None], recording: Path | None = None
+        self,
+        phone: Phone,
+        *,
+        on_hang_up: Callable[[], None],
+        recording: Path | None = None,
+        talk_behind_ms: int = 0,
     ) -> None:
         self.phone = phone
         self.peer: Peer = Nobody()
-        self.heard_by: Callable[[Phone], None] | None = None
+        self.heard_by: Callable[[Sound], None] | None = None
+        self._talk_behind_ms = talk_behind_ms
         self._on_hang_up: Callable[[], None] | None = on_hang_up
         self._recording = Recording(recording) if recording else None
 
@@ -78,7 +86,8 @@ class Line:
         if self.phone.pressed:
             self.peer.press(self.phone.pressed)
         if self.heard_by is not None:
-            self.heard_by(self.phone)
+            self.heard_by(self.phone.sound if self._talk_behind_ms <= 0 else Sound.SPEECH)
+            self._talk_behind_ms -= FRAME_MS
         if self._recording is not None:
             self._recording.add(said, heard)
         if self.phone.hung_up:

@@ -6,11 +6,10 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
-from outdial.simulator.callees import Reaction
+from outdial.simulator.callees import Reaction, Sound
 from outdial.simulator.calls import Status
 from outdial.simulator.far_end import far_end
 from outdial.simulator.line import Line, ends
-from outdial.simulator.phone import Phone
 from outdial.simulator.telnyx import amd, cost
 from outdial.simulator.telnyx.leg import Ending, Leg, stamp
 from outdial.simulator.telnyx.parameters import Detection, Dial, Stream
@@ -181,8 +180,8 @@ class TelnyxCall(Party):
         line = self.line
         assert line is not None
 
-        def listen(phone: Phone) -> None:
-            finding = listener.hear(phone.sound)
+        def listen(sound: Sound) -> None:
+            finding = listener.hear(sound)
             if listener.done:
                 line.heard_by = None
             if finding is None:

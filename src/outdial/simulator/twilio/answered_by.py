@@ -2,8 +2,8 @@
 
 import asyncio
 
+from outdial.simulator.callees import Sound
 from outdial.simulator.detection import Detector, Verdict
-from outdial.simulator.phone import Phone
 from outdial.simulator.twilio.call import TwilioCall
 
 
@@ -14,8 +14,8 @@ async def detect(live: TwilioCall) -> str:
     detector = Detector(detection.tuning)
     decided: asyncio.Future[Verdict] = asyncio.get_running_loop().create_future()
 
-    def listen(phone: Phone) -> None:
-        verdict = detector.hear(phone.sound)
+    def listen(sound: Sound) -> None:
+        verdict = detector.hear(sound)
         if verdict is not None:
             line.heard_by = None
             if not decided.done():

@@ -8,7 +8,6 @@ import asyncio
 from outdial.media.frames import FRAME_MS
 from outdial.simulator.callees import Sound
 from outdial.simulator.detection import BEEP_MS, Detector, Tuning, Verdict
-from outdial.simulator.phone import Phone
 from outdial.simulator.vonage import events
 from outdial.simulator.vonage.call import Detection, PhoneLeg
 from outdial.simulator.vonage.legs import LegStatus
@@ -50,11 +49,11 @@ class _Ear:
         self._detector = Detector(TUNING)
         self._beep_ms = 0
 
-    def hear(self, phone: Phone) -> None:
-        self._beep_ms = self._beep_ms + FRAME_MS if phone.sound is Sound.BEEP else 0
+    def hear(self, sound: Sound) -> None:
+        self._beep_ms = self._beep_ms + FRAME_MS if sound is Sound.BEEP else 0
         if self._beep_ms >= BEEP_MS:
             self.beep.set()
         if not self.verdict.done():
-            verdict = self._detector.hear(phone.sound)
+            verdict = self._detector.hear(sound)
             if verdict is not None:
                 self.verdict.set_result(verdict)
