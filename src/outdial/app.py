@@ -259,7 +259,7 @@ def _api(shared: Shared, services: Services, api: FastAPI) -> tuple[list[Part], 
     engine, settings, open_carrier = shared.engine, shared.settings, shared.accounts.carrier
     inbox = Inbox(engine, settings, shared.genuine, open_carrier)
     incoming_calls = IncomingCalls(
-        engine, settings, shared.secret_box, shared.genuine, open_carrier, inbox, owner=shared.worker.id
+        engine, settings, shared.secret_box, shared.genuine, open_carrier, inbox, shared.agents, owner=shared.worker.id
     )
     api.include_router(callbacks_router(inbox, incoming_calls, settings.base_url))
     live_pages = add_dashboard(api, services)

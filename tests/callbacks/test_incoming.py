@@ -12,6 +12,7 @@ from sqlalchemy import insert, select, update
 
 from outdial.accounts.genuine import Genuine
 from outdial.accounts.refused_callbacks import refused_lately
+from outdial.agents.script.model import ScriptError
 from outdial.callbacks.inbox import Inbox, Received
 from outdial.callbacks.incoming import IncomingCalls
 from outdial.calls.inbound import BUSY, NOT_IN_SERVICE
@@ -23,7 +24,7 @@ from outdial.ids import new_id
 from outdial.telephony.failures import FailureCode
 from outdial.telephony.state import CallState
 from outdial.workspaces.secrets import SecretBox
-from workspace import CALLER, until
+from workspace import CALLER, Agents, until
 
 TOKEN = "12345"
 STRANGER = "+12025550199"
@@ -89,6 +90,7 @@ async def caller(workspace):
         genuine,
         workspace.open_carrier,
         inbox,
+        Agents(),
         owner="worker_incoming",
     )
     yield Caller(workspace, incoming_calls, inbox)
@@ -125,6 +127,40 @@ async def test_a_call_is_on_record_with_its_line_before_it_is_accepted(workspace
     assert where["stream_url"].startswith(f"wss://voice.example/media/twilio/{attempt.id}/")
     assert reply.body == where["stream_url"]
     assert [event["state"] for event in await workspace.events(call.id, "state")] == ["ringing"]
+
+
+@pytest.mark.parametrize("fault", [LookupError("agent version not found"), ScriptError("not a script")])
+async def test_a_call_to_an_agent_that_can_not_be_read_is_turned_away_when_it_is_announced(
+    workspace, caller, fault, caplog
+):
+    class Unreadable:
+        async def agent(self, agent_id, version):
+            raise fault
+
+    caller.incoming_calls._agents = Unreadable()
+    answers = await asyncio.gather(*(caller.tells() for _ in range(3)))
+    assert {reply.body for _, reply in answers} == {NOT_IN_SERVICE}
+    call, attempt = await only_call(workspace)
+    assert (call.state, call.end_reason, call.error["code"]) == ("ended", "declined", "agent_failed")
+    assert (attempt.end_reason, attempt.carrier_call_id) == ("declined", sid(1))
+    assert (await workspace.pool()).used_inbound == 0
+    assert workspace.carrier.accepted == []
+    assert "Agent not read" in caplog.messages
+    assert (await caller.tells())[1].body == NOT_IN_SERVICE, "told again, the answer is the same"
+
+
+async def test_a_call_that_comes_in_while_the_database_is_away_is_not_turned_away(workspace, caller):
+    class NoDatabase:
+        async def agent(self, agent_id, version):
+            raise ConnectionError("the database is away")
+
+    readable, caller.incoming_calls._agents = caller.incoming_calls._agents, NoDatabase()
+    with pytest.raises(ConnectionError):
+        await caller.tells()
+    caller.incoming_calls._agents = readable
+    await caller.tells()  # the carrier tells of it again
+    call, _ = await only_call(workspace)
+    assert (call.state, len(workspace.carrier.accepted)) == ("ringing", 1)
 
 
 async def test_the_end_of_a_call_is_told_at_the_accounts_url_and_gives_the_line_back(workspace, caller):

@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import select, text
 
+from outdial.agents.script.model import ScriptError
 from outdial.carriers.errors import (
     CarrierRefused,
 )
@@ -99,13 +100,29 @@ async def test_an_account_that_can_not_be_opened_fails_the_call(workspace, datab
     assert (await workspace.pool()).used_outbound == 0
 
 
-async def test_a_call_whose_agent_can_not_be_read_waits_without_a_line(workspace, database_url, caplog):
-    class NoAgents:
+@pytest.mark.parametrize("fault", [LookupError("agent version not found"), ScriptError("not a script")])
+async def test_a_call_whose_agent_can_not_be_read_fails_at_once(workspace, database_url, fault, caplog):
+    class Unreadable:
         async def agent(self, agent_id, version):
-            raise LookupError("agent version not found")
+            raise fault
 
     call_id = await workspace.queue()
-    async with dispatching(workspace, database_url, agents=NoAgents()):
+    async with dispatching(workspace, database_url, agents=Unreadable()):
+        await until(all_calls_are(workspace, "ended"))
+    call = await workspace.call(call_id)
+    assert (call.end_reason, call.error["code"], call.deferrals) == ("failed", "agent_failed", 0)
+    assert not call.holds_line
+    assert workspace.carrier.dialed == []
+    assert "Agent not read" in caplog.messages
+
+
+async def test_a_call_that_can_not_be_prepared_now_is_dialled_later(workspace, database_url, caplog):
+    class NoDatabase:
+        async def agent(self, agent_id, version):
+            raise ConnectionError("the database is away")
+
+    call_id = await workspace.queue()
+    async with dispatching(workspace, database_url, agents=NoDatabase()):
 
         async def deferred():
             return (await workspace.call(call_id)).deferrals == 1

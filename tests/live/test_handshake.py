@@ -5,12 +5,14 @@ from datetime import UTC, datetime
 
 import pytest
 from sqlalchemy import text
+from sqlalchemy.exc import OperationalError
 
-from live.talking import Line, Talking
+from live.talking import Line, Talking, accept_again, refuse
 from outdial.agents.script.model import ScriptError
 from outdial.calls.ownership import take_over
 from outdial.carriers.name import CarrierName
 from outdial.live.conversations import Conversations
+from outdial.repeating import Pauses
 from outdial.telephony.state import CallState, EndReason
 from workspace import until
 
@@ -90,6 +92,74 @@ async def test_an_agent_that_can_not_be_read_now_leaves_the_token_for_another_tr
     assert (await workspace.attempt(claim.attempt_id)).stream_opened_at is None
     talking.agents.fault = None
     await talking.answered(claim)
+
+
+# -- not served ------------------------------------------------------------------------------------------------
+
+
+async def away(talking, claim, handshake, **how):
+    """The carrier opens the stream while the agent can't be read for want of the database."""
+    talking.agents.fault = ConnectionError("the database is away")
+    with pytest.raises(ConnectionError):
+        await talking.open(claim, handshake=handshake, **how)
+    talking.agents.fault = None
+
+
+async def test_a_call_whose_stream_could_not_be_served_is_ended_and_says_so(workspace, talking, claim):
+    handshake = talking.handshake_of(talking.conversations, tried_again_within_s=0.05)
+    await away(talking, claim, handshake)
+    await talking.gave_up(claim, "internal_error")
+    assert await talking.open(claim, handshake=handshake) is None, "too late"
+    await workspace.hears(claim.attempt_id, CallState.ENDED, EndReason.COMPLETED)
+    call = await workspace.call(claim.call_id)
+    assert (call.end_reason, call.error["code"], call.holds_line) == ("failed", "internal_error", False)
+    await handshake.aclose()
+
+
+async def test_a_carrier_that_tries_again_at_once_is_served(workspace, talking, claim):
+    talking.handshake = talking.handshake_of(talking.conversations, tried_again_within_s=0.3)
+    await away(talking, claim, talking.handshake)
+    await talking.answered(claim)
+    await asyncio.sleep(0.4)
+    assert (await workspace.attempt(claim.attempt_id)).ending is None
+    assert workspace.carrier.hung_up == []
+
+
+async def test_a_socket_lost_before_its_token_is_used_ends_the_call(workspace, talking, claim):
+    class Slow:
+        async def agent(self, agent_id, version):
+            await asyncio.Event().wait()
+
+    talking.agents = Slow()
+    handshake = talking.handshake_of(talking.conversations, tried_again_within_s=0.05)
+    opening = asyncio.create_task(talking.open(claim, handshake=handshake))
+    await asyncio.sleep(0.1)
+    opening.cancel()  # as the handshake's time limit does, and a socket that closes
+    with pytest.raises(asyncio.CancelledError):
+        await opening
+    await talking.gave_up(claim, "internal_error")
+    await handshake.aclose()
+
+
+async def test_a_call_is_ended_once_the_database_is_back(workspace, talking, claim, monkeypatch):
+    monkeypatch.setattr("outdial.live.handshake.END_AGAIN", Pauses(first_s=0.02, longest_s=0.02))
+    handshake = talking.handshake_of(talking.conversations, tried_again_within_s=0.05)
+    await refuse(workspace, "attempts", "NEW.stream_opened_at IS NOT NULL")
+    with pytest.raises(OperationalError):
+        await talking.open(claim, handshake=handshake)
+    await asyncio.sleep(0.2)
+    assert workspace.carrier.hung_up == []
+    await accept_again(workspace, "attempts")
+    await talking.gave_up(claim, "internal_error")
+    await handshake.aclose()
+
+
+async def test_only_the_token_ends_a_call_whose_stream_could_not_be_served(workspace, talking, claim):
+    handshake = talking.handshake_of(talking.conversations, tried_again_within_s=0.05)
+    await away(talking, claim, handshake, token="another")
+    await handshake.aclose()
+    assert (await workspace.attempt(claim.attempt_id)).ending is None
+    assert workspace.carrier.hung_up == []
 
 
 # -- slower than the carrier -----------------------------------------------------------------------------------

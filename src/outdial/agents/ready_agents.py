@@ -8,15 +8,21 @@ from cachetools import LRUCache
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from outdial.agents.script.model import Script
+from outdial.agents.script.model import Script, ScriptError
 from outdial.agents.script.parse import parse_script
 from outdial.agents.script.run import run_script, speakable
 from outdial.agents.script.template import TemplateError
 from outdial.conversation.live_call import AgentCoroutine, LiveCall
 from outdial.db.engine import reading
 from outdial.db.tables import agent_versions
+from outdial.telephony.failures import CallError, FailureCode
 
 MAX_KEPT = 500
+
+UNREADABLE = (LookupError, ValueError)  # what `ReadyAgents.agent` raises of a version that trying again won't help
+AGENT_NOT_READ = CallError(
+    code=FailureCode.AGENT_FAILED, message="The agent's version could not be read; publish it again."
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,7 +63,12 @@ class ReadyAgents:
             source = (await conn.execute(query)).scalar_one_or_none()
         if source is None:
             raise LookupError("agent version not found")
-        return _script_agent(await asyncio.to_thread(parse_script, source))  # takes a while; calls are talking
+        try:
+            return _script_agent(await asyncio.to_thread(parse_script, source))  # takes a while; calls are talking
+        except ScriptError:
+            raise
+        except Exception as error:  # of a script that once could be read, or that was written by somebody else
+            raise ScriptError("can't be read") from error
 
 
 def _script_agent(script: Script) -> ReadyAgent:

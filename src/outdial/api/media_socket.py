@@ -29,7 +29,7 @@ _wire_log.setLevel(logging.WARNING)  # below, it logs every connection, and the 
 
 MAX_MESSAGE_BYTES = 128 * 1024
 MAX_UNSENT_BYTES = 256 * 1024  # about 20 s of audio nobody reads
-HANDSHAKE_TIMEOUT_S = 10.0
+HANDSHAKE_TIMEOUT_S = 8.0  # the callee hears nothing meanwhile
 CLOSE_TIMEOUT_S = 2.0
 ORDERLY_CLOSES = (1000, 1001, 1005)  # RFC 6455 section 7.4.1; 1005 stands for a close frame without a code
 

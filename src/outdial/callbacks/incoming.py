@@ -14,10 +14,11 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from outdial.accounts.access import INBOUND
 from outdial.accounts.clients import OpenCarrier
 from outdial.accounts.genuine import Account, Genuine
+from outdial.agents.ready_agents import AGENT_NOT_READ, UNREADABLE, ReadyAgents
 from outdial.background import Background
 from outdial.callbacks.inbox import Inbox, Received
 from outdial.calls.advance import apply_event
-from outdial.calls.inbound import Admitted, TurnedAway, admit_call
+from outdial.calls.inbound import Admitted, TurnedAway, admit_call, turn_away
 from outdial.carriers.callbacks import BadCallback, Callback, CallbackReply, IncomingCall
 from outdial.carriers.errors import CarrierError, CarrierRefused, CarrierThrottled, CarrierUnreachable
 from outdial.carriers.name import CarrierName
@@ -46,6 +47,7 @@ class IncomingCalls:
         genuine: Genuine,
         open_carrier: OpenCarrier,
         inbox: Inbox,
+        agents: ReadyAgents,
         *,
         owner: str,
     ) -> None:
@@ -55,6 +57,7 @@ class IncomingCalls:
         self._open_carrier = open_carrier
         self._genuine = genuine
         self._inbox = inbox
+        self._agents = agents
         self._owner = owner
         self._telling = Background()
 
@@ -107,12 +110,25 @@ class IncomingCalls:
         )
         if decision is None:
             return None
+        if isinstance(decision, Admitted) and not await self._can_talk(decision):
+            decision = await turn_away(self._engine, decision, incoming.call, AGENT_NOT_READ)
         if isinstance(decision, TurnedAway):
             telling = self._telling.start(self._turn_away(account, incoming, decision), name="turning a call away")
         else:
             telling = self._telling.start(self._accept(account, incoming, decision), name="answering a call")
         await asyncio.wait({telling}, timeout=REPLY_S)
         return telling.result() if telling.done() else None
+
+    async def _can_talk(self, admitted: Admitted) -> bool:
+        """Whether the agent can be read: nobody is answered for silence. Raises what the database raises; the carrier
+        tells of the call again."""
+        try:
+            await self._agents.agent(admitted.agent_id, admitted.agent_version)
+        except UNREADABLE:
+            fields = {"attempt_id": admitted.attempt_id, "agent_id": admitted.agent_id}
+            logger.exception("Agent not read", extra=fields)
+            return False
+        return True
 
     async def _accept(
         self, account: Account, incoming: IncomingCall, admitted: Admitted

@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from outdial.accounts.genuine import Account
 from outdial.agents.in_use import version_in_use
+from outdial.calls.advance import apply_event
 from outdial.calls.claim import stream_token_hash
 from outdial.calls.events import add_event
 from outdial.calls.records import Held, held, with_call
@@ -22,8 +23,9 @@ from outdial.db.tables import agents, attempts, calls, numbers
 from outdial.ids import new_id
 from outdial.lines.pool import lock_pool, take_inbound
 from outdial.settings import Settings
+from outdial.telephony.carrier_call import CarrierCall
 from outdial.telephony.failures import CallError, FailureCode
-from outdial.telephony.state import CallDirection, CallState, EndReason
+from outdial.telephony.state import CallDirection, CallState, EndReason, Progress
 from outdial.workspaces.secrets import SecretBox
 
 logger = logging.getLogger(__name__)
@@ -53,6 +55,8 @@ class Admitted:
     attempt_id: str
     stream_token: str
     max_duration_s: int
+    agent_id: str
+    agent_version: int
     repeated: bool = False
 
 
@@ -116,7 +120,26 @@ async def admit_call(
         )
         await take_inbound(conn, account.workspace_id)
         await add_event(conn, call["id"], "state", {"state": CallState.RINGING, "attempt": 1})
-    return Admitted(attempt_id=attempt_id, stream_token=token, max_duration_s=call["max_duration_s"])
+    return Admitted(
+        attempt_id=attempt_id,
+        stream_token=token,
+        max_duration_s=call["max_duration_s"],
+        agent_id=call["agent_id"],
+        agent_version=call["agent_version"],
+    )
+
+
+async def turn_away(engine: AsyncEngine, admitted: Admitted, call: CarrierCall, error: CallError) -> TurnedAway:
+    """Take an admission back, before the carrier was told of it: the call is kept as one that was missed."""
+    ended = Progress(
+        state=CallState.ENDED,
+        at=datetime.now(UTC),
+        carrier_call=call,
+        end_reason=EndReason.DECLINED,
+        error=error,
+    )
+    await apply_event(engine, admitted.attempt_id, ended)
+    return TurnedAway(_sentence(error.code))
 
 
 async def _known(conn: AsyncConnection, account: Account, incoming: IncomingCall) -> Held | None:
@@ -140,6 +163,8 @@ def _again(known: Held, secret_box: SecretBox) -> Decision:
         attempt_id=attempt.id,
         stream_token=_token(secret_box, attempt.id),
         max_duration_s=known.call.max_duration_s,
+        agent_id=known.call.agent_id or "",
+        agent_version=known.call.agent_version or 0,
         repeated=True,
     )
 

@@ -88,6 +88,19 @@ async def write_down(
     await repeat(write, on=Exception, pauses=UNTIL_WRITTEN, failed=failed)
 
 
+async def give_up(engine: AsyncEngine, claim: Claim, error: CallError) -> None:
+    """A call that can't be talked on is not dialled: it fails. Written until the database takes it."""
+
+    def failed(failure: Exception) -> None:
+        fields = {"attempt_id": claim.attempt_id}
+        logger.error("Dial outcome not written; trying again", extra=fields, exc_info=failure)
+
+    async def write() -> None:
+        await apply_event(engine, claim.attempt_id, _failed(error))
+
+    await repeat(write, on=Exception, pauses=UNTIL_WRITTEN, failed=failed)
+
+
 async def _record(engine: AsyncEngine, settings: Settings, claim: Claim, outcome: CarrierCall | CarrierError) -> None:
     fields: dict[str, str | None] = {"call_id": claim.call_id, "attempt_id": claim.attempt_id}
     if isinstance(outcome, CarrierCall):

@@ -6,13 +6,13 @@ import logging
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from outdial.accounts.clients import OpenCarrier
-from outdial.agents.ready_agents import ReadyAgents
+from outdial.agents.ready_agents import AGENT_NOT_READ, UNREADABLE, ReadyAgent, ReadyAgents
 from outdial.background import Background
 from outdial.calls.claim import Claim, claim_due_calls, workspaces_with_queued_calls
 from outdial.carriers.errors import CarrierError, CarrierUnreachable
 from outdial.db.notify import Notifications
 from outdial.db.wake import Wake
-from outdial.dispatch.dialing import detection_for, dial, write_down
+from outdial.dispatch.dialing import detection_for, dial, give_up, write_down
 from outdial.settings import Settings
 from outdial.telephony.failures import FailureCode
 
@@ -95,10 +95,11 @@ class Dispatcher:
 
     async def _dial(self, claim: Claim) -> None:
         try:
+            agent = await self._agent(claim)
+            if agent is None:
+                await give_up(self._engine, claim, AGENT_NOT_READ)
+                return
             carrier = await self._open_carrier(claim.carrier_account_id)
-            if claim.agent_id is None or claim.agent_version is None:
-                raise LookupError("the call has no agent")
-            agent = await self._agents.agent(claim.agent_id, claim.agent_version)
         except CarrierError as error:
             await write_down(self._engine, self._settings, claim, error)
         except Exception:
@@ -109,3 +110,11 @@ class Dispatcher:
             await write_down(self._engine, self._settings, claim, nothing_sent)
         else:
             await dial(self._engine, self._settings, carrier, claim, detection_for(claim.detection, agent))
+
+    async def _agent(self, claim: Claim) -> ReadyAgent | None:
+        """Who is to talk; None when that can't be read, now or later. Raises what the database raises."""
+        try:
+            return await self._agents.agent(claim.agent_id or "", claim.agent_version or 0)
+        except UNREADABLE:
+            logger.exception("Agent not read", extra={"call_id": claim.call_id, "agent_id": claim.agent_id})
+            return None

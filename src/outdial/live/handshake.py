@@ -7,10 +7,12 @@ import asyncio
 import logging
 from collections.abc import Callable, Mapping
 
+from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from outdial.accounts.genuine import Genuine
-from outdial.agents.ready_agents import ReadyAgent, ReadyAgents
+from outdial.agents.ready_agents import AGENT_NOT_READ, UNREADABLE, ReadyAgent, ReadyAgents
 from outdial.background import Background
 from outdial.calls.advance import INTERRUPTED
 from outdial.calls.ownership import Answered, Lease, take_stream
@@ -18,16 +20,19 @@ from outdial.calls.records import read_held
 from outdial.carriers.name import CarrierName
 from outdial.conversation.media_line import MediaLine, MediaSocket
 from outdial.live.conversations import Conversations
+from outdial.repeating import Pauses, repeat
 from outdial.telephony.failures import CallError, FailureCode
 from outdial.telephony.state import Ending, EndReason
 
 logger = logging.getLogger(__name__)
 
 STARTS_WITHIN_S = 5.0  # from the token's use to the accepted socket; the latter is a few lines away
+TRIED_AGAIN_WITHIN_S = 1.5  # by a carrier whose stream could not be served
+END_AGAIN = Pauses(first_s=0.2, longest_s=2.0, tries=30)  # then the sweep sees a call without a stream
 FINISH_S = 10.0
 
-AGENT_NOT_READ = CallError(
-    code=FailureCode.AGENT_FAILED, message="The agent's version could not be read; publish it again."
+NOT_SERVED = CallError(
+    code=FailureCode.INTERNAL_ERROR, message="Outdial could not take the call's audio in time; its log says why."
 )
 NOT_STARTED = CallError(
     code=FailureCode.AUDIO_LOST, message="The carrier's audio connection was lost before the conversation began."
@@ -46,6 +51,7 @@ class MediaHandshake:
         lease: Lease,
         *,
         starts_within_s: float = STARTS_WITHIN_S,
+        tried_again_within_s: float = TRIED_AGAIN_WITHIN_S,
     ) -> None:
         self._engine = engine
         self._genuine = genuine
@@ -53,6 +59,7 @@ class MediaHandshake:
         self._conversations = conversations
         self._lease = lease
         self._starts_within_s = starts_within_s
+        self._tried_again_within_s = tried_again_within_s
         self._background = Background()
         self._ending = False
         self._awaited: dict[str, asyncio.TimerHandle] = {}  # attempts whose socket should be there any moment
@@ -62,8 +69,19 @@ class MediaHandshake:
     ) -> Callable[[MediaSocket], MediaLine] | None:
         """Check a media websocket's handshake; None refuses it. The token works once.
 
-        The result makes the media line for the accepted socket and starts the conversation.
+        The result makes the media line for the accepted socket and starts the conversation. Raises what the database
+        raises; then, or cancelled because it took too long or the socket was lost, the call is ended, unless the
+        carrier tries again at once.
         """
+        try:
+            return await self._open(carrier, attempt_id, token, url, headers)
+        except BaseException:
+            self._background.start(self._end_unless_tried_again(attempt_id, token), name="ending a call without audio")
+            raise
+
+    async def _open(
+        self, carrier: CarrierName, attempt_id: str, token: str, url: str, headers: Mapping[str, str]
+    ) -> Callable[[MediaSocket], MediaLine] | None:
         account = await self._genuine.account_of_attempt(carrier, attempt_id)
         if account is None:
             return None
@@ -107,7 +125,7 @@ class MediaHandshake:
         call = (await read_held(self._engine, attempt_id)).call
         try:
             return await self._agents.agent(call.agent_id or "", call.agent_version or 0)
-        except (LookupError, ValueError):
+        except UNREADABLE:
             logger.exception("Agent not read", extra={"attempt_id": attempt_id, "agent_id": call.agent_id})
             return None
 
@@ -128,6 +146,17 @@ class MediaHandshake:
             return media_line
 
         return start
+
+    async def _end_unless_tried_again(self, attempt_id: str, token: str) -> None:
+        """Nobody talks on a call whose stream could not be served, and only its token may end it."""
+        await asyncio.sleep(self._tried_again_within_s)
+        answered = await repeat(
+            lambda: take_stream(self._engine, attempt_id, token, self._lease),
+            on=(OperationalError, InterfaceError, PoolTimeoutError),
+            pauses=END_AGAIN,
+        )
+        if answered is not None:
+            await self._conversations.give_up(attempt_id, Ending(end_reason=EndReason.FAILED, error=NOT_SERVED))
 
     async def _end_unless_refused(self, taking: asyncio.Task[Answered | None], attempt_id: str) -> None:
         """The socket was lost while the token was being used."""
