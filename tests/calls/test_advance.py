@@ -5,7 +5,7 @@ import pytest
 from sqlalchemy import select, update
 from sqlalchemy.exc import IntegrityError
 
-from outdial.calls.advance import apply_event, note_ending
+from outdial.calls.advance import apply_event, begin_audio, note_ending
 from outdial.db.engine import create_engine
 from outdial.db.tables import attempts, calls
 from outdial.telephony.failures import CallError, FailureCode
@@ -28,7 +28,7 @@ async def test_a_call_follows_its_attempt_to_the_end_and_gives_its_line_back(wor
     for state in (CallState.RINGING, CallState.IN_PROGRESS):
         applied = await workspace.hears(claim.attempt_id, state)
         assert (applied.call_state, applied.changed) == (state, True)
-    await workspace.set_attempt(claim.attempt_id, stream_opened_at=datetime.now(UTC))
+    await workspace.set_attempt(claim.attempt_id, audio_started_at=datetime.now(UTC))
     assert (await workspace.pool()).used_outbound == 1
     await workspace.hears(claim.attempt_id, CallState.ENDED, EndReason.COMPLETED)
     call = await workspace.call(claim.call_id)
@@ -47,7 +47,7 @@ async def test_a_call_follows_its_attempt_to_the_end_and_gives_its_line_back(wor
 async def test_a_call_whose_process_died_was_interrupted_also_when_the_carrier_is_quick_to_tell(workspace):
     claim = await workspace.dialed(owner="worker_that_died")
     await workspace.hears(claim.attempt_id, CallState.IN_PROGRESS)
-    await workspace.set_attempt(claim.attempt_id, stream_opened_at=datetime.now(UTC))
+    await workspace.set_attempt(claim.attempt_id, audio_started_at=datetime.now(UTC))
     await workspace.hears(claim.attempt_id, CallState.ENDED, EndReason.COMPLETED)
     call = await workspace.call(claim.call_id)
     assert (call.end_reason, call.error["code"]) == ("failed", "interrupted")
@@ -56,7 +56,7 @@ async def test_a_call_whose_process_died_was_interrupted_also_when_the_carrier_i
 async def test_a_transferred_call_needs_nobody_here_to_be_completed(workspace):
     claim = await workspace.dialed()
     await workspace.hears(claim.attempt_id, CallState.IN_PROGRESS)
-    await workspace.set_attempt(claim.attempt_id, stream_opened_at=datetime.now(UTC), owner=None)
+    await workspace.set_attempt(claim.attempt_id, audio_started_at=datetime.now(UTC), owner=None)
     await workspace.hears(claim.attempt_id, CallState.ENDED, EndReason.COMPLETED)
     assert (await workspace.call(claim.call_id)).end_reason == "completed"
 
@@ -133,11 +133,24 @@ async def test_a_dial_taken_for_never_placed_that_speaks_up_is_logged_and_its_id
     assert (attempt.state, attempt.carrier_call_id) == ("ended", "CA1")
 
 
+async def test_from_when_audio_began_the_end_is_that_of_a_conversation(workspace, worker):
+    claim = await workspace.dialed(owner=worker.id)
+    await begin_audio(workspace.engine, claim.attempt_id, check_in_s=20)
+    assert (await workspace.call(claim.call_id)).state == "in_progress"
+    assert (await workspace.attempt(claim.attempt_id)).audio_started_at is not None
+    await workspace.hears(claim.attempt_id, CallState.ENDED, EndReason.COMPLETED)
+    assert (await workspace.call(claim.call_id)).end_reason == "completed"
+    await begin_audio(workspace.engine, "att_unknown", check_in_s=20)
+
+
 # -- end reasons ---------------------------------------------------------------------------------------------
 
 
-async def test_a_completed_call_whose_audio_never_reached_us_failed(workspace):
+@pytest.mark.parametrize("stream_opened_at", [None, NOW])
+async def test_a_completed_call_whose_audio_never_began_failed(workspace, stream_opened_at):
+    """A token that was used is no audio: its socket may have been lost."""
     claim = await workspace.dialed()
+    await workspace.set_attempt(claim.attempt_id, stream_opened_at=stream_opened_at)
     await workspace.hears(claim.attempt_id, CallState.ENDED, EndReason.COMPLETED)
     call = await workspace.call(claim.call_id)
     assert (call.end_reason, call.error["code"]) == ("failed", "no_media")

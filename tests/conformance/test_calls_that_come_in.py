@@ -4,10 +4,12 @@ import asyncio
 from typing import Any
 
 import pytest
+from sqlalchemy import select, update
 
 from end_to_end.world import CALLEE, SHORT, TALKATIVE, Customer, Story, World, loud
 from outdial.carriers.name import CarrierName
 from outdial.carriers.registry import CARRIERS
+from outdial.db.tables import agent_versions, agents
 
 CALLER = "+12025550199"
 NEWS = "One moment please, the doctor is on her way."
@@ -21,6 +23,7 @@ class Calls:
         self.turned_away: dict[CarrierName, Story] = {}
         self.phones: dict[tuple[str, CarrierName], str] = {}  # the callers', by what came of their calls
         self.unassigned: dict[CarrierName, Story] = {}
+        self.unreadable: dict[CarrierName, tuple[Story, Story]] = {}  # of an agent: called, and calling
         self.restored: dict[CarrierName, dict[str, Any]] = {}
         self.used_lines: int = 0
 
@@ -38,10 +41,12 @@ async def play(world: World) -> Calls:
         talkative = await customer(carrier, TALKATIVE, 1)
         short = await customer(carrier, SHORT, 2)
         unassigned = await customer(carrier, SHORT, 2)
+        unreadable = await customer(carrier, SHORT, 2)
         await asyncio.gather(
             _answered(world, calls, carrier, short),
             _steered(world, calls, carrier, talkative),
             _unassigned(world, calls, carrier, unassigned),
+            _unreadable(world, calls, carrier, unreadable),
         )
         calls.restored[carrier] = (await short.http.delete(f"/v1/phone-numbers/{short.number_id}")).json()
 
@@ -96,6 +101,17 @@ async def _unassigned(world: World, calls: Calls, carrier: CarrierName, customer
     calls.unassigned[carrier] = await customer.follow(call_id)
 
 
+async def _unreadable(world: World, calls: Calls, carrier: CarrierName, customer: Customer) -> None:
+    """The agent's published version can't be read, here or by any other process."""
+    of_customer = select(agents.c.id).where(agents.c.workspace_id == customer.workspace_id)
+    async with world.outdial.services.engine.begin() as conn:
+        broken = update(agent_versions).where(agent_versions.c.agent_id.in_(of_customer)).values(source="steps: [")
+        await conn.execute(broken)
+    call_id, calls.phones["unreadable", carrier] = await _call_in(world, customer)
+    calls.unreadable[carrier] = await customer.follow(call_id), await customer.call()
+    assert world.dials(customer) == [], "nobody is called for silence"
+
+
 @pytest.mark.parametrize("carrier", CARRIERS)
 def test_a_call_to_a_number_is_answered_by_its_agent(outcome: Calls, world: World, carrier):
     story = outcome.answered[carrier]
@@ -139,6 +155,15 @@ def test_a_number_without_an_agent_declines_and_the_call_is_on_record(outcome: C
     story = outcome.unassigned[carrier]
     assert (story.end, story.call["error"]["code"]) == ("declined", "number_has_no_agent")
     assert _heard_ms(world, outcome, "unassigned", carrier) > 1500
+
+
+@pytest.mark.parametrize("carrier", CARRIERS)
+def test_an_agent_that_can_not_be_read_answers_nobody_and_calls_nobody(outcome: Calls, world: World, carrier):
+    called, calling = outcome.unreadable[carrier]
+    assert (called.end, called.call["error"]["code"], called.states[-1]) == ("declined", "agent_failed", "ended")
+    assert _heard_ms(world, outcome, "unreadable", carrier) > 1500, "the caller hears a sentence"
+    assert (calling.end, calling.call["error"]["code"]) == ("failed", "agent_failed")
+    assert calling.states == ["queued", "dialing", "ended"], "at once"
 
 
 @pytest.mark.parametrize("carrier", CARRIERS)

@@ -89,12 +89,12 @@ async def play(world: World) -> Calls:
             customer = await world.customer(late.script, carrier=carrier)
             if late.talk_behind:
                 world.fault(customer, FaultKind.TALK_BEHIND, after_ms=TALK_BEHIND_MS)
-            world.fault(customer, FaultKind.CALLBACK_LATE, callbacks=frozenset({"amd"}), delay_s=late.late_s)
+            world.fault(customer, FaultKind.VERDICT_LATE, delay_s=late.late_s)
             retry = {"max_attempts": 2, "on": ["machine"], "delays_s": [1]}
             call_id = await customer.place(CALLEE + late.callee, amd=dict(late.amd), retry=retry)
             following.append(asyncio.create_task(follow(customer, call_id, (name, carrier))))
         customer = await world.customer(MONOLOGUE, carrier=carrier)
-        world.fault(customer, FaultKind.CALLBACK_LATE, callbacks=frozenset({"amd"}), delay_s=IN_TIME_LATE_S)
+        world.fault(customer, FaultKind.VERDICT_LATE, delay_s=IN_TIME_LATE_S)
         call_id = await customer.place(CALLEE + "05", amd={"on_machine": "hang_up", "max_wait_s": 20})
         following.append(asyncio.create_task(follow(customer, call_id, ("in time", carrier))))
 

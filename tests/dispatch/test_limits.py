@@ -3,9 +3,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from outdial.calls.records import AttemptRecord, CallRecord, Held
-from outdial.dispatch.limits import must_be_over, overdue_end
+from outdial.dispatch.limits import must_be_over, overdue_end, waits_until
 from outdial.telephony.carrier_call import CarrierCall
-from outdial.telephony.state import CallDirection, CallState, EndReason
+from outdial.telephony.state import CallDirection, CallState, Ending, EndReason
 
 NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
 
@@ -24,6 +24,7 @@ def limits(**facts):
         "state": CallState.DIALING,
         "carrier_call": CarrierCall(id="CA1"),
         "stream_opened_at": None,
+        "audio_started_at": None,
         "owner": None,
         "unknown_since": None,
         "created_at": before(20),
@@ -97,3 +98,17 @@ def test_a_call_is_ended_when_it_has_outlived_a_limit(state, facts, reason):
 )
 def test_a_call_nobody_tells_us_about_is_over_when_it_must_be(facts, over):
     assert must_be_over(limits(**facts), NOW) is over
+
+
+@pytest.mark.parametrize(
+    ("facts", "until"),
+    [
+        ({}, None),
+        ({"ending": Ending(end_reason=EndReason.COMPLETED)}, None),
+        ({"ending": Ending(end_reason=EndReason.COMPLETED, not_before=before(-9))}, before(-9)),
+        ({"ending": Ending(end_reason=EndReason.COMPLETED, not_before=before(0))}, None),
+        ({"ending": Ending(end_reason=EndReason.COMPLETED, not_before=before(-9)), "hang_up_requested_at": NOW}, None),
+    ],
+)
+def test_a_call_waits_for_a_last_sentence_and_for_nothing_else(facts, until):
+    assert waits_until(limits(**facts), NOW) == until

@@ -7,10 +7,12 @@ import pytest
 from sqlalchemy import text
 
 from live.talking import Line, accept_again, refuse
+from outdial.calls.advance import apply_event
 from outdial.carriers.errors import CarrierUnreachable
 from outdial.live.conversations import BROKE
 from outdial.telephony.failures import FailureCode
 from outdial.telephony.state import CallState, Ending, EndReason
+from outdial.telephony.verdict import AnsweredBy, Verdict
 from workspace import CALLEE, CALLER, until
 
 UNREACHABLE = CarrierUnreachable(FailureCode.CARRIER_UNREACHABLE, "The carrier could not be reached.")
@@ -136,6 +138,19 @@ async def test_a_stream_that_is_opened_and_never_starts_ends_the_call(workspace,
     await talking.rests()
     call = await workspace.call(claim.call_id)
     assert (call.end_reason, call.error["code"]) == ("failed", "no_media")
+
+
+async def test_who_hangs_up_before_the_audio_began_was_not_talked_to(workspace, talking, claim):
+    """Also where the carrier's word comes first."""
+    start = await talking.open(claim)
+    line = Line()
+    line.media_line = start(line)
+    await workspace.hears(claim.attempt_id, CallState.ENDED, EndReason.COMPLETED)
+    line.breaks()
+    await talking.rests()
+    call = await workspace.call(claim.call_id)
+    assert (call.end_reason, call.error["code"]) == ("failed", "no_media")
+    assert not talking.begun.is_set()
 
 
 async def test_a_transferred_call_goes_on_without_us(workspace, talking, claim):
@@ -324,6 +339,27 @@ async def test_a_verdict_that_does_not_come_in_time_is_unknown(workspace, talkin
     await until(judged)
     answered_by = (await workspace.call(claim.call_id)).answered_by
     assert (answered_by["category"], answered_by["evidence"]) == ("unknown", ["deadline"])
+
+
+async def test_that_the_callee_has_answered_is_on_record_also_when_the_call_is_over(workspace, talking):
+    """A verdict may come later still."""
+    claim = await workspace.dialed(detection={"on_machine": "hang_up", "max_wait_s": 30})
+    line = await talking.answered(claim)
+    talking.conversations.session(claim.call_id)._callee_replied()
+    line.stops()
+    talking.done.set()
+    await talking.rests()
+
+    async def noted():
+        return (await workspace.call(claim.call_id)).answered_by is not None
+
+    await until(noted)
+    await workspace.hears(claim.attempt_id, CallState.ENDED, EndReason.COMPLETED)
+    late = Verdict(answered_by=AnsweredBy.MACHINE, at=datetime.now(UTC), evidence=("twilio:machine_start",))
+    await apply_event(workspace.engine, claim.attempt_id, late)
+    call = await workspace.call(claim.call_id)
+    assert (call.end_reason, call.answered_by["category"]) == ("completed", "unknown")
+    assert call.answered_by["evidence"] == ["reply", "twilio:machine_start"]
 
 
 async def test_without_detection_there_is_no_verdict_to_wait_for(workspace, talking, claim):

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from live.talking import Talking, accept_again, refuse, ringing, sign_with
+from live.talking import Line, Talking, accept_again, refuse, ringing, sign_with
 from outdial.calls.ownership import take_over
 from outdial.live.leases import _end_unattended, keep_leases
 from outdial.telephony.state import CallState, EndReason
@@ -94,7 +94,9 @@ async def test_a_call_whose_conversation_could_not_be_ended_is_ended_later(works
     """The database was away when it broke. No other worker takes it over while we live, and nobody talks on it."""
     await refuse(workspace, "attempts", "NEW.state = 'in_progress' OR NEW.ending IS NOT NULL")
     start = await talking.open(claim)
-    start(_Deaf())
+    line = Line()
+    line.media_line = start(line)
+    line.starts()
     await talking.rests()
     assert workspace.carrier.hung_up == []
     await accept_again(workspace, "attempts")
@@ -159,13 +161,3 @@ async def test_a_lease_runs_by_the_clock_of_the_database(workspace, talking, cla
     monkeypatch.setattr("outdial.calls.ownership.datetime", Behind)
     await talking.open(claim)
     assert (await workspace.attempt(claim.attempt_id)).lease_until > datetime.now(UTC)
-
-
-class _Deaf:
-    """A socket at which nobody listens."""
-
-    def send(self, message):
-        pass
-
-    def close(self, code=1000):
-        pass

@@ -65,6 +65,18 @@ async def apply_event(
         return None if held is None else await apply(conn, held, event, check_in_s=check_in_s)
 
 
+async def begin_audio(engine: AsyncEngine, attempt_id: str, *, check_in_s: float) -> None:
+    """The audio of an answered call has begun: from now on its end is the end of a conversation."""
+    async with engine.begin() as conn:
+        held = await lock_attempt(conn, attempt_id)
+        if held is None:
+            return
+        now = datetime.now(UTC)
+        await conn.execute(update(attempts).where(attempts.c.id == attempt_id).values(audio_started_at=now))
+        held = replace(held, attempt=replace(held.attempt, audio_started_at=now))
+        await apply(conn, held, Progress(state=CallState.IN_PROGRESS, at=now), check_in_s=check_in_s)
+
+
 async def apply(conn: AsyncConnection, held: Held, event: CallEvent, *, check_in_s: float) -> Applied:
     """`apply_event` within a transaction; `held` is from `lock_attempt`."""
     if is_of_another_call(held.attempt.carrier_call, event):
@@ -115,7 +127,7 @@ async def _with_our_reason(conn: AsyncConnection, event: Progress, attempt: Atte
         return event
     if attempt.ending is not None:
         return replace(event, end_reason=attempt.ending.end_reason, error=attempt.ending.error)
-    if event.end_reason is EndReason.COMPLETED and attempt.stream_opened_at is None:
+    if event.end_reason is EndReason.COMPLETED and attempt.audio_started_at is None:
         return replace(event, end_reason=EndReason.FAILED, error=NO_MEDIA)
     # Without an owner it was transferred: nobody here is needed for it.
     if event.end_reason is EndReason.COMPLETED and attempt.owner is not None and await is_dead(conn, attempt.owner):

@@ -99,8 +99,8 @@ CALL_COLUMNS = tuple(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AttemptRecord(Attempt):
-    """One dial. `stream_opened_at`: its audio connection was opened; `unknown_since`: the carrier's reply was lost;
-    `ending`: why we are ending it."""
+    """One dial. `stream_opened_at`: its stream's token was used; `audio_started_at`: its audio began;
+    `unknown_since`: the carrier's reply was lost; `ending`: why we are ending it."""
 
     id: str
     call_id: str
@@ -108,6 +108,7 @@ class AttemptRecord(Attempt):
     carrier: str
     carrier_account_id: str | None
     stream_opened_at: datetime | None
+    audio_started_at: datetime | None
     owner: str | None
     unknown_since: datetime | None
     created_at: datetime
@@ -133,6 +134,7 @@ class AttemptRecord(Attempt):
             end_reason=None if row[attempt.end_reason] is None else EndReason(row[attempt.end_reason]),
             error=None if error is None else CallError.from_json(error),
             stream_opened_at=row[attempt.stream_opened_at],
+            audio_started_at=row[attempt.audio_started_at],
             owner=row[attempt.owner],
             unknown_since=row[attempt.unknown_since],
             created_at=row[attempt.created_at],

@@ -137,7 +137,8 @@ class MachineDetection(_Strict):
     message: Annotated[CleanText, Field(min_length=1, max_length=2000)] | None = None
     """Left after the beep, with `{variables}` filled in. Default: the agent's own message."""
     max_wait_s: Annotated[int, Field(ge=3, le=59)] = 30
-    """How long to wait for a verdict."""
+    """How long to wait for a verdict. A machine that is found later, or once the callee has answered the agent, is
+    noted and changes nothing."""
 
     @model_validator(mode="after")
     def _message_is_used(self) -> "MachineDetection":

@@ -77,12 +77,14 @@ class Session:
 
     # -- the whole call --------------------------------------------------------------------------------------
 
-    async def run(self, start_timeout_s: float) -> SessionEnd:
+    async def run(self, start_timeout_s: float = 0.0) -> SessionEnd:
         """From the stream's start to the end of the conversation. Never raises for what people or carriers do.
 
         The media line is left as it is: whoever runs the session first notes why the call ends, then closes it.
         """
-        if not await self._has_started(start_timeout_s):
+        if not await self.starts(start_timeout_s):
+            if not self._started and not self._hang_up_asked:
+                self._failure = NO_MEDIA
             return self._ended(EndReason.COMPLETED if self._hang_up_asked else EndReason.FAILED)
         self._end_by = self._now() + self._facts.max_duration_s
         if not self._is_machine and await self._hold(self._agent, until=lambda: self._is_machine):
@@ -91,12 +93,11 @@ class Session:
             return await self._machine_answered()
         return self._ended(EndReason.COMPLETED)
 
-    async def _has_started(self, timeout_s: float) -> bool:
+    async def starts(self, timeout_s: float) -> bool:
+        """Whether the carrier's audio begins within this time; not when the call is to be hung up before."""
         start_by = self._now() + timeout_s
         while not (self._started or self._is_closed or self._hang_up_asked) and self._now() < start_by:
             await self._wait_for_news(start_by)
-        if not self._started and not self._hang_up_asked:
-            self._failure = NO_MEDIA
         return self._started and not self._hang_up_asked
 
     async def _hold(self, conversation: AgentCoroutine, until: Callable[[], bool]) -> bool:

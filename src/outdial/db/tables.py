@@ -285,6 +285,7 @@ attempts = Table(
     Column("error", JSONB(none_as_null=True)),
     Column("stream_token_hash", LargeBinary, nullable=False),
     _instant("stream_opened_at"),  # the token works once
+    _instant("audio_started_at"),  # … and then its audio began, and the conversation
     Column("owner", Text),         # worker id; see workers
     _instant("lease_until"),
     _instant("unknown_since"),     # the outcome of the dial can't be known (yet): holds its line, never redialled

@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from outdial.accounts.clients import OpenCarrier
 from outdial.agents.ready_agents import ReadyAgent
 from outdial.background import Background
-from outdial.calls.advance import apply_event, note_ending
+from outdial.calls.advance import apply_event, begin_audio, note_ending
 from outdial.calls.noted import keep
 from outdial.calls.ownership import Answered
 from outdial.calls.results import Result, save_result
@@ -149,10 +149,10 @@ class Conversations:
             beside.start(deadline, name=f"verdict on {attempt_id}")
             beside.start(self._note_reply(conversation), name=f"reply in {attempt_id}")
         try:
-            answered = Progress(state=CallState.IN_PROGRESS, at=datetime.now(UTC))
-            await apply_event(self._engine, attempt_id, answered, check_in_s=self._settings.silent_after_s)
             self._tell_begun(conversation.call_id)  # a verdict or a wish to hang up may be older than the stream
-            end = await session.run(self._settings.stream_start_timeout_s)
+            if await session.starts(self._settings.stream_start_timeout_s):
+                await begin_audio(self._engine, attempt_id, check_in_s=self._settings.silent_after_s)
+            end = await session.run()
             await beside.cancel()
             await self._end(conversation, end)
         except Exception:

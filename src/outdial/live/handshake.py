@@ -26,7 +26,7 @@ from outdial.telephony.state import Ending, EndReason
 
 logger = logging.getLogger(__name__)
 
-STARTS_WITHIN_S = 5.0  # from the token's use to the accepted socket; the latter is a few lines away
+STARTS_WITHIN_S = 1.0  # from the token's use to the accepted socket; the latter is a few lines away
 TRIED_AGAIN_WITHIN_S = 1.5  # by a carrier whose stream could not be served
 END_AGAIN = Pauses(first_s=0.2, longest_s=2.0, tries=30)  # then the sweep sees a call without a stream
 FINISH_S = 10.0

@@ -113,6 +113,13 @@ class _PersonsEnd:
 def _line(network: Network, call: Call, phone: Phone, on_hang_up: Callable[[], None]) -> Line:
     name = call.id.replace(":", "_")
     recording = network.recordings_dir / f"{name}.wav" if network.recordings_dir else None
-    behind = network.faults.strike(FaultKind.TALK_BEHIND, account=call.account, numbers=(call.to, call.from_))
-    talk_behind_ms = behind.after_ms if behind is not None else 0
-    return Line(phone, on_hang_up=on_hang_up, recording=recording, talk_behind_ms=talk_behind_ms)
+    numbers = (call.to, call.from_)
+    late = network.faults.strike(FaultKind.VERDICT_LATE, account=call.account, numbers=numbers)
+    behind = network.faults.strike(FaultKind.TALK_BEHIND, account=call.account, numbers=numbers)
+    return Line(
+        phone,
+        on_hang_up=on_hang_up,
+        recording=recording,
+        heard_late_ms=0 if late is None else round(late.delay_s * 1000),
+        talk_behind_ms=0 if behind is None else behind.after_ms,
+    )

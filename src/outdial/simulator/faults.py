@@ -20,6 +20,7 @@ class FaultKind(StrEnum):
     STREAM_NEVER_STARTED = "stream_never_started"
     MEDIA_GARBLED = "media_garbled"                  # a message of no protocol on the stream, every `after_ms`
     MEDIA_REORDERED = "media_reordered"              # neighbouring frames change places (Telnyx)
+    VERDICT_LATE = "verdict_late"                    # detection hears everything `delay_s` later
     TALK_BEHIND = "talk_behind"                      # for `after_ms`: detection takes whoever answers for a machine
 
 

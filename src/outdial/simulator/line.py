@@ -7,6 +7,7 @@ hundred calls don't send their frames in one burst; deadlines are absolute, so l
 import asyncio
 import logging
 import wave
+from collections import deque
 from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
@@ -61,8 +62,8 @@ class Player:
 
 
 class Line:
-    """`heard_by` gets every frame's `Sound` (answering machine detection), which is speech for the first
-    `talk_behind_ms`: somebody else talks near the phone. `on_hang_up` is called once."""
+    """`heard_by` gets every frame's `Sound` (answering machine detection), `heard_late_ms` later, and speech for the
+    first `talk_behind_ms`: somebody else talks near the phone. `on_hang_up` is called once."""
 
     def __init__(
         self,
@@ -70,12 +71,15 @@ class Line:
         *,
         on_hang_up: Callable[[], None],
         recording: Path | None = None,
+        heard_late_ms: int = 0,
         talk_behind_ms: int = 0,
     ) -> None:
         self.phone = phone
         self.peer: Peer = Nobody()
         self.heard_by: Callable[[Sound], None] | None = None
         self._talk_behind_ms = talk_behind_ms
+        late = heard_late_ms // FRAME_MS  # frames
+        self._to_be_heard: deque[Sound | None] = deque([None] * late, late + 1)
         self._on_hang_up: Callable[[], None] | None = on_hang_up
         self._recording = Recording(recording) if recording else None
 
@@ -86,8 +90,10 @@ class Line:
         if self.phone.pressed:
             self.peer.press(self.phone.pressed)
         if self.heard_by is not None:
-            self.heard_by(self.phone.sound if self._talk_behind_ms <= 0 else Sound.SPEECH)
+            self._to_be_heard.append(self.phone.sound if self._talk_behind_ms <= 0 else Sound.SPEECH)
             self._talk_behind_ms -= FRAME_MS
+            if (sound := self._to_be_heard[0]) is not None:
+                self.heard_by(sound)
         if self._recording is not None:
             self._recording.add(said, heard)
         if self.phone.hung_up:
