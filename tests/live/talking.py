@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import time
 from base64 import b64encode
 from collections.abc import Callable
 from dataclasses import replace
@@ -9,6 +10,7 @@ from hashlib import sha1
 from hmac import new as hmac
 from typing import Any
 
+import jwt
 from sqlalchemy import text, update
 
 from conversation.peers import Detector, Recogniser, Voice
@@ -27,9 +29,33 @@ from outdial.workspaces.secrets import SecretBox
 from workspace import Agents, Workspace, until
 
 AUTH_TOKEN = "12345"
+VONAGE_SECRET = "a secret of thirty-two characters"
 BOX = SecretBox("a key for tests")
 WORKER = "worker_talking"
 TWILIO = CarrierName("twilio")
+
+
+async def move_to(workspace: Workspace, carrier: CarrierName, attempt_id: str) -> None:
+    """The attempt, and its account, are this carrier's."""
+    credentials = {
+        CarrierName("twilio"): {"account_sid": "AC1", "auth_token": AUTH_TOKEN},
+        CarrierName("telnyx"): {"api_key": "KEY1", "public_key": "none, for streams aren't signed"},
+        CarrierName("vonage"): {"api_key": "k1", "api_secret": "s1", "signature_secret": VONAGE_SECRET},
+    }[carrier]
+    async with workspace.engine.begin() as conn:
+        sealed = BOX.encrypt(credentials)
+        await conn.execute(update(carrier_accounts).values(carrier=carrier, credentials=sealed))
+    await workspace.set_attempt(attempt_id, carrier=carrier)
+
+
+def signed(carrier: CarrierName, url: str, token: str) -> dict[str, str]:
+    """The headers of a stream's handshake, as the carrier signs it (Telnyx: not at all)."""
+    if carrier == "twilio":
+        return {"x-twilio-signature": b64encode(hmac(token.encode(), url.encode(), sha1).digest()).decode()}
+    if carrier == "vonage":
+        claims = {"iss": "Vonage", "api_key": "k1", "iat": int(time.time())}
+        return {"authorization": f"Bearer {jwt.encode(claims, VONAGE_SECRET, algorithm='HS256')}"}
+    return {}
 
 
 async def sign_with(workspace: Workspace, token: str = AUTH_TOKEN) -> None:
@@ -122,13 +148,12 @@ class Talking:
         """The handshake of an attempt's stream, as its carrier makes it."""
         token = token or claim.stream_token
         url = f"wss://voice.example/media/{carrier}/{claim.attempt_id}/{token}"
-        signature = b64encode(hmac(signed_with.encode(), url.encode(), sha1).digest()).decode()
         return await (handshake or self.handshake).open(
             carrier=carrier,
             attempt_id=claim.attempt_id,
             token=token,
             url=url,
-            headers={"x-twilio-signature": signature},
+            headers=signed(carrier, url, signed_with),
         )
 
     async def answered(self, claim: Claim) -> Line:

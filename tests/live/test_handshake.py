@@ -7,10 +7,11 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import OperationalError
 
-from live.talking import Line, Talking, accept_again, refuse
+from live.talking import Line, Talking, accept_again, move_to, refuse
 from outdial.agents.script.model import ScriptError
 from outdial.calls.ownership import take_over
 from outdial.carriers.name import CarrierName
+from outdial.carriers.registry import CARRIERS
 from outdial.live.conversations import Conversations
 from outdial.repeating import Pauses
 from outdial.telephony.state import CallState, EndReason
@@ -64,10 +65,14 @@ async def test_a_token_is_not_good_for_a_call_that_has_ended(workspace, talking,
 # -- agents ----------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("name", CARRIERS)
 @pytest.mark.parametrize("fault", [LookupError("agent version not found"), ScriptError("not a script")])
-async def test_a_call_whose_agent_can_not_be_read_is_ended_and_says_so(workspace, talking, claim, fault, caplog):
+async def test_a_call_whose_agent_can_not_be_read_is_ended_and_says_so(
+    workspace, talking, claim, fault, name, caplog
+):
+    await move_to(workspace, name, claim.attempt_id)
     talking.agents.fault = fault
-    assert await talking.open(claim) is None
+    assert await talking.open(claim, carrier=name) is None
     await talking.gave_up(claim, "agent_failed")
     assert "Agent not read" in caplog.messages
     await workspace.hears(claim.attempt_id, CallState.ENDED, EndReason.COMPLETED)
@@ -105,11 +110,13 @@ async def away(talking, claim, handshake, **how):
     talking.agents.fault = None
 
 
-async def test_a_call_whose_stream_could_not_be_served_is_ended_and_says_so(workspace, talking, claim):
+@pytest.mark.parametrize("name", CARRIERS)
+async def test_a_call_whose_stream_could_not_be_served_is_ended_and_says_so(workspace, talking, claim, name):
+    await move_to(workspace, name, claim.attempt_id)
     handshake = talking.handshake_of(talking.conversations, tried_again_within_s=0.05)
-    await away(talking, claim, handshake)
+    await away(talking, claim, handshake, carrier=name)
     await talking.gave_up(claim, "internal_error")
-    assert await talking.open(claim, handshake=handshake) is None, "too late"
+    assert await talking.open(claim, handshake=handshake, carrier=name) is None, "too late"
     await workspace.hears(claim.attempt_id, CallState.ENDED, EndReason.COMPLETED)
     call = await workspace.call(claim.call_id)
     assert (call.end_reason, call.error["code"], call.holds_line) == ("failed", "internal_error", False)
@@ -165,11 +172,13 @@ async def test_only_the_token_ends_a_call_whose_stream_could_not_be_served(works
 # -- slower than the carrier -----------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("name", CARRIERS)
 @pytest.mark.parametrize("token", [None, "another"], ids=["its token", "a wrong token"])
-async def test_a_socket_lost_while_its_token_is_used_ends_the_call(workspace, talking, claim, token):
+async def test_a_socket_lost_while_its_token_is_used_ends_the_call(workspace, talking, claim, token, name):
+    await move_to(workspace, name, claim.attempt_id)
     async with workspace.engine.begin() as conn:
         await conn.execute(SLOW)
-        opening = asyncio.create_task(talking.open(claim, token=token))
+        opening = asyncio.create_task(talking.open(claim, token=token, carrier=name))
         await until(lambda: is_waiting_for_a_lock(workspace))
         opening.cancel()  # as the handshake's time limit does, and a socket that closes
         with pytest.raises(asyncio.CancelledError):
