@@ -6,8 +6,8 @@ Of calls that are live it isn't known: their token counts, as it did.
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0004"
-down_revision = "0003"
+revision = "0005"
+down_revision = "0004"
 branch_labels = None
 depends_on = None
 
