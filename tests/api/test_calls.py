@@ -149,6 +149,8 @@ async def test_filters_narrow_a_list(client, store_call, tenant):
     done = await store_call(
         state="ended",
         end_reason="machine",
+        ended_by="agent",
+        outcome="left_message",
         direction="inbound",
         to="+15550000001",
         from_="+15550000002",
@@ -167,6 +169,8 @@ async def test_filters_narrow_a_list(client, store_call, tenant):
     assert await found(state="queued") == [mine]
     assert await found(state=["queued", "ended"]) == [done, mine]
     assert await found(end_reason="machine") == [done]
+    assert await found(outcome=["left_message", "confirmed"]) == await found(ended_by="agent") == [done]
+    assert await found(outcome="confirmed") == await found(ended_by=["callee", "system"]) == []
     assert await found(direction="inbound") == [done]
     assert await found(number_id=tenant.number_id) == [mine]
     assert await found(agent_id="agent_2") == [done]
@@ -183,6 +187,8 @@ async def test_a_wrong_filter_is_refused_by_name(client):
     wrong = {
         "state": "alive",
         "end_reason": "x",
+        "ended_by": "x",
+        "outcome": "x" * 65,
         "direction": "up",
         "to": "5551234567",
         "from": "x",
@@ -219,11 +225,11 @@ async def test_hanging_up_a_waiting_call_ends_it_at_once(client, engine, store_c
         "status_url": f"https://voice.example/v1/calls/{call_id}",
     }
     call = (await client.get(f"/v1/calls/{call_id}")).json()
-    assert (call["state"], call["end_reason"]) == ("ended", "canceled")
+    assert (call["state"], call["end_reason"], call["ended_by"]) == ("ended", "canceled", "operator")
     assert call["ended_at"]
     async with engine.connect() as conn:
         event = (await conn.execute(select(call_events))).one()
-    assert event.data == {"state": "ended", "end_reason": "canceled"}
+    assert event.data == {"state": "ended", "end_reason": "canceled", "ended_by": "operator", "outcome": None}
     again = await client.post(f"/v1/calls/{call_id}/hang-up")
     assert (again.status_code, again.json()["code"]) == (409, "call_ended")
 

@@ -5,11 +5,13 @@ import pytest
 from sqlalchemy import select, update
 from sqlalchemy.exc import IntegrityError
 
-from outdial.calls.advance import apply_event, begin_audio, note_ending
+from outdial.calls.advance import apply_event, begin_audio, note_ending, note_stream_failed
+from outdial.calls.events import add_event
+from outdial.calls.records import lock_attempt
 from outdial.db.engine import create_engine
 from outdial.db.tables import attempts, calls
 from outdial.telephony.failures import CallError, FailureCode
-from outdial.telephony.state import CallState, Ending, EndReason, Progress
+from outdial.telephony.state import CallState, EndedBy, Ending, EndReason, Progress
 from outdial.telephony.verdict import AnsweredBy, Verdict
 
 NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
@@ -146,14 +148,44 @@ async def test_from_when_audio_began_the_end_is_that_of_a_conversation(workspace
 # -- end reasons ---------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("stream_opened_at", [None, NOW])
-async def test_a_completed_call_whose_audio_never_began_failed(workspace, stream_opened_at):
-    """A token that was used is no audio: its socket may have been lost."""
+@pytest.mark.parametrize(
+    ("answered_s", "told", "at_once"),
+    [
+        (1.2, {}, True),
+        (1.2, {"by_callee": True}, True),
+        (1.2, {"by_callee": False}, False),  # the carrier gave up: it had nothing to connect the callee to
+        (None, {"duration_s": 2.0}, True),   # only its end was told
+        (None, {}, True),                    # not even how long it was: no longer than since the dial
+        (8.0, {}, False),                    # long enough for audio to come
+        (8.0, {"by_callee": True}, False),   # … also for who waited for it in silence
+        (None, {"duration_s": 9.0}, False),
+    ],
+)
+async def test_who_hangs_up_at_once_is_told_from_audio_that_never_came(workspace, answered_s, told, at_once):
     claim = await workspace.dialed()
-    await workspace.set_attempt(claim.attempt_id, stream_opened_at=stream_opened_at)
+    if answered_s is not None:
+        await workspace.set_attempt(claim.attempt_id, stream_opened_at=NOW)  # a token that was used is no audio
+    now = datetime.now(UTC)
+    if answered_s is not None:
+        await workspace.hears(claim.attempt_id, CallState.IN_PROGRESS, at=now - timedelta(seconds=answered_s))
+    await workspace.hears(claim.attempt_id, CallState.ENDED, EndReason.COMPLETED, at=now, **told)
+    call = await workspace.call(claim.call_id)
+    if at_once:
+        assert (call.end_reason, call.ended_by, call.outcome) == ("completed", "callee", "hung_up_early")
+        assert call.error is None
+    else:
+        assert (call.end_reason, call.ended_by, call.outcome) == ("failed", "carrier", None)
+        assert call.error["code"] == "no_media"
+
+
+async def test_a_stream_that_the_carrier_could_not_open_is_no_callee_that_left(workspace):
+    claim = await workspace.dialed()
+    await workspace.hears(claim.attempt_id, CallState.IN_PROGRESS)
+    async with workspace.engine.begin() as conn:
+        await note_stream_failed(conn, await lock_attempt(conn, claim.attempt_id))
     await workspace.hears(claim.attempt_id, CallState.ENDED, EndReason.COMPLETED)
     call = await workspace.call(claim.call_id)
-    assert (call.end_reason, call.error["code"]) == ("failed", "no_media")
+    assert (call.end_reason, call.ended_by, call.error["code"]) == ("failed", "carrier", "no_media")
 
 
 @pytest.mark.parametrize("carriers_word", [EndReason.COMPLETED, EndReason.CANCELED])
@@ -172,6 +204,47 @@ async def test_a_carriers_busy_is_not_overruled(workspace):
     await note_ending(workspace.engine, claim.attempt_id, Ending(end_reason=EndReason.CANCELED))
     await workspace.hears(claim.attempt_id, CallState.ENDED, EndReason.BUSY)
     assert (await workspace.call(claim.call_id)).end_reason == "busy"
+
+
+# -- by whom -------------------------------------------------------------------------------------------------
+
+LIMIT = Ending(end_reason=EndReason.COMPLETED, ended_by=EndedBy.LIMIT)
+TOO_LATE = CallError(code=FailureCode.TOO_LATE, message="Too late.")
+
+
+@pytest.mark.parametrize(
+    ("reason", "facts", "ending", "ended_by"),
+    [
+        (EndReason.BUSY, {}, None, "callee"),
+        (EndReason.DECLINED, {}, None, "callee"),
+        (EndReason.NO_ANSWER, {}, None, "limit"),
+        (EndReason.CANCELED, {}, None, "operator"),
+        (EndReason.FAILED, {}, None, "carrier"),
+        (EndReason.FAILED, {"error": TOO_LATE}, None, "system"),
+        (EndReason.COMPLETED, {}, None, "callee"),               # without a word of ours
+        (EndReason.COMPLETED, {}, LIMIT, "limit"),
+        (EndReason.COMPLETED, {"duration_s": 600.0}, None, "limit"),  # the longest that was asked for
+        (EndReason.COMPLETED, {"ended_by": EndedBy.LIMIT}, None, "limit"),  # the carrier says it
+    ],
+)
+async def test_a_call_says_who_ended_it(workspace, worker, reason, facts, ending, ended_by):
+    claim = await workspace.dialed(owner=worker.id)
+    if reason is EndReason.COMPLETED:
+        await workspace.hears(claim.attempt_id, CallState.IN_PROGRESS)
+        await workspace.set_attempt(claim.attempt_id, audio_started_at=datetime.now(UTC))
+    if ending is not None:
+        await note_ending(workspace.engine, claim.attempt_id, ending)
+    await workspace.hears(claim.attempt_id, CallState.ENDED, reason, **facts)
+    assert (await workspace.call(claim.call_id)).ended_by == ended_by
+    assert (await workspace.events(claim.call_id, "state"))[-1]["ended_by"] == ended_by
+
+
+async def test_a_caller_who_gives_up_before_the_answer_ended_the_call(workspace):
+    claim = await workspace.dialed()
+    await workspace.set_call(claim.call_id, direction="inbound")
+    await workspace.set_pool(used_outbound=0, used_inbound=1)
+    await workspace.hears(claim.attempt_id, CallState.ENDED, EndReason.CANCELED)
+    assert (await workspace.call(claim.call_id)).ended_by == "callee"
 
 
 # -- retries -------------------------------------------------------------------------------------------------
@@ -204,6 +277,82 @@ async def test_no_retry_after_a_hang_up_was_asked_for(workspace):
     await workspace.hears(claim.attempt_id, CallState.ENDED, EndReason.NO_ANSWER)
     call = await workspace.call(claim.call_id)
     assert (call.state, call.end_reason) == ("ended", "no_answer")
+
+
+ALL = {"max_attempts": 3, "on": ["failed", "silent"], "delays_s": [60]}
+
+
+async def talking(workspace, owner, **columns):
+    """A call whose audio has come."""
+    claim = await workspace.dialed(owner=owner, **columns)
+    await workspace.hears(claim.attempt_id, CallState.IN_PROGRESS)
+    await workspace.set_attempt(claim.attempt_id, audio_started_at=datetime.now(UTC))
+    return claim
+
+
+async def say(workspace, claim, what="transcript"):
+    async with workspace.engine.begin() as conn:
+        await add_event(conn, claim.call_id, what, {})
+
+
+FAULTS = (FailureCode.AUDIO_LOST, FailureCode.AGENT_FAILED, FailureCode.SPEECH_FAILED)
+
+
+@pytest.mark.parametrize("code", FAULTS)
+@pytest.mark.parametrize("said", ["transcript", "digit", None])
+async def test_who_was_talked_to_is_not_rung_again_for_a_failure(workspace, worker, code, said):
+    claim = await talking(workspace, worker.id, retry=ALL)
+    if said:
+        await say(workspace, claim, said)
+    error = CallError(code=code, message="Sorry.")
+    await workspace.hears(claim.attempt_id, CallState.ENDED, EndReason.FAILED, error=error)
+    assert (await workspace.call(claim.call_id)).state == ("ended" if said else "queued")
+
+
+@pytest.mark.parametrize("code", [FailureCode.INTERRUPTED, FailureCode.INTERNAL_ERROR])
+async def test_of_a_lost_conversation_talk_is_taken_for_granted(workspace, worker, code):
+    claim = await talking(workspace, worker.id, retry=ALL)
+    error = CallError(code=code, message="Sorry.")
+    await workspace.hears(claim.attempt_id, CallState.ENDED, EndReason.FAILED, error=error)
+    assert (await workspace.call(claim.call_id)).state == "ended"
+
+
+async def test_a_crash_of_the_process_that_talked_rings_nobody_again(workspace):
+    claim = await talking(workspace, "worker_that_died", retry=ALL)
+    await workspace.hears(claim.attempt_id, CallState.ENDED, EndReason.COMPLETED)
+    call = await workspace.call(claim.call_id)
+    assert (call.state, call.error["code"], call.ended_by) == ("ended", "interrupted", "system")
+
+
+async def test_talk_on_an_earlier_attempt_does_not_count(workspace, worker):
+    claim = await workspace.dialed(owner=worker.id, retry=ALL)
+    await say(workspace, claim)
+    await workspace.set_attempt(claim.attempt_id, created_at=datetime.now(UTC) + timedelta(minutes=1))
+    await workspace.hears(claim.attempt_id, CallState.ENDED, EndReason.FAILED)
+    assert (await workspace.call(claim.call_id)).state == "queued"
+
+
+@pytest.mark.parametrize("responded", [True, None, False])
+async def test_silence_is_dialled_again_where_that_was_asked_for(workspace, worker, responded):
+    """Whether the callee spoke is written down at once; the rest of the result may come later."""
+    claim = await talking(workspace, worker.id, retry=ALL)
+    await workspace.set_call(claim.call_id, callee_responded=responded)
+    await workspace.hears(claim.attempt_id, CallState.ENDED, EndReason.COMPLETED)
+    call = await workspace.call(claim.call_id)
+    assert (call.state, call.callee_responded) == (("ended", True) if responded else ("queued", None))
+
+
+async def test_a_machine_is_not_silence(workspace, worker):
+    claim = await talking(workspace, worker.id, retry=ALL)
+    await apply_event(workspace.engine, claim.attempt_id, verdict())
+    await workspace.hears(claim.attempt_id, CallState.ENDED, EndReason.COMPLETED)
+    assert (await workspace.call(claim.call_id)).state == "ended"
+
+
+async def test_who_declined_is_dialled_again_where_that_was_asked_for(workspace):
+    claim = await workspace.dialed(retry=RETRY | {"on": ["declined"]})
+    await workspace.hears(claim.attempt_id, CallState.ENDED, EndReason.DECLINED)
+    assert (await workspace.call(claim.call_id)).state == "queued"
 
 
 async def test_no_retry_past_the_expiry(workspace):

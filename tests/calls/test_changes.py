@@ -226,6 +226,8 @@ async def test_a_call_ends_with_its_last_attempt(workspace):
     assert (await workspace.events(claim.call_id, "state"))[-1] == {
         "state": "ended",
         "end_reason": "failed",
+        "ended_by": "carrier",
+        "outcome": None,
         "attempt": 1,
         "error": NO_ROUTE.to_json(),
     }

@@ -236,7 +236,9 @@ async def test_a_call_past_its_expiry_is_never_dialled(workspace):
     assert await workspace.claim() == []
     call = await workspace.call(call_id)
     assert (call.state, call.end_reason) == ("ended", "expired")
-    assert await workspace.events(call_id) == [{"state": "ended", "end_reason": "expired"}]
+    assert await workspace.events(call_id) == [
+        {"state": "ended", "end_reason": "expired", "ended_by": "limit", "outcome": None}
+    ]
 
 
 async def test_expired_calls_at_the_head_of_the_queue_do_not_stop_it(make_workspace):

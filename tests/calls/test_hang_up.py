@@ -20,7 +20,9 @@ async def test_a_call_that_waits_is_ended_at_once(workspace):
     assert await hang_up(workspace, call_id) is CallState.ENDED
     call = await workspace.call(call_id)
     assert (call.state, call.end_reason, call.holds_line) == ("ended", "canceled", False)
-    assert await workspace.events(call_id, "state") == [{"state": "ended", "end_reason": "canceled"}]
+    assert await workspace.events(call_id, "state") == [
+        {"state": "ended", "end_reason": "canceled", "ended_by": "operator", "outcome": None}
+    ]
     assert await workspace.claim() == []
 
 

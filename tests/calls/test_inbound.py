@@ -94,8 +94,16 @@ async def test_a_number_that_nobody_answers_has_its_missed_calls(workspace, admi
     assert call.ended_at is not None
     assert (await workspace.pool()).used_inbound == 0
     assert await workspace.events(call.id, "state") == [
-        {"state": "ended", "end_reason": "declined", "error": call.error, "attempt": 1}
+        {
+            "state": "ended",
+            "end_reason": "declined",
+            "error": call.error,
+            "ended_by": "system",
+            "outcome": None,
+            "attempt": 1,
+        }
     ]
+    assert (call.ended_by, call.outcome) == ("system", None)
 
 
 async def test_a_draft_answers_where_the_number_says_so(workspace, admit):

@@ -24,7 +24,7 @@ from outdial.db.tables import attempts
 from outdial.telephony.carrier_call import CarrierCall
 from outdial.telephony.failures import CallError, FailureCode
 from outdial.telephony.retry import Retry
-from outdial.telephony.state import CallDirection, CallState, Ending, EndReason
+from outdial.telephony.state import CallDirection, CallState, EndedBy, Ending, EndReason
 from outdial.telephony.verdict import AnsweredBy, WhoAnswered
 from workspace import CALLEE, CALLER
 
@@ -91,7 +91,7 @@ EVERYTHING = {
     "ringing_at": NOW,
     "answered_at": NOW,
     "ended_at": NOW,
-    "ending": Ending(end_reason=EndReason.CANCELED, error=ERROR).to_json(),
+    "ending": Ending(end_reason=EndReason.CANCELED, error=ERROR, ended_by=EndedBy.LIMIT).to_json(),
     "price": Decimal("0.0140"),
     "price_due_at": None,
 }
@@ -117,7 +117,7 @@ async def test_every_column_of_an_attempt_is_in_its_record(workspace, claim):
         ringing_at=NOW,
         answered_at=NOW,
         ended_at=NOW,
-        ending=Ending(end_reason=EndReason.CANCELED, error=ERROR),
+        ending=Ending(end_reason=EndReason.CANCELED, error=ERROR, ended_by=EndedBy.LIMIT),
         price=Decimal("0.0140"),
     )
 

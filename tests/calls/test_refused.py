@@ -37,7 +37,10 @@ async def test_a_refused_call_ends_canceled_says_why_and_tells_of_it(workspace):
     call = await workspace.call(refused)
     assert (call.state, call.end_reason, call.error, call.holds_line) == ("ended", "canceled", ERROR, False)
     assert datetime.now(UTC) - call.ended_at < timedelta(seconds=5)
-    assert await workspace.events(refused) == [{"state": "ended", "end_reason": "canceled", "error": ERROR}]
+    assert await workspace.events(refused) == [
+        {"state": "ended", "end_reason": "canceled", "ended_by": "policy", "outcome": None, "error": ERROR}
+    ]
+    assert (await workspace.call(refused)).ended_by == "policy"
     assert (await workspace.call(other)).state == "queued"
 
 

@@ -4,10 +4,14 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from outdial.calls.advance import note_ending
+from outdial.calls.events import add_event
 from outdial.calls.noted import keep
 from outdial.calls.ownership import Lease, take_stream
-from outdial.calls.results import Result, add_noted, enter_recording, save_result
-from outdial.telephony.state import CallState, EndReason
+from outdial.calls.results import Result, add_noted, enter_recording, note_response, save_result
+from outdial.telephony.state import CallState, EndedBy, Ending, EndReason
+
+LIMIT = Ending(end_reason=EndReason.COMPLETED, ended_by=EndedBy.LIMIT)
 
 
 @pytest.fixture
@@ -100,6 +104,101 @@ async def test_a_result_may_come_after_the_end_of_its_call(workspace, claim):
     await save(workspace, claim, recording="recordings/x.wav")
     call = await workspace.call(claim.call_id)
     assert (call.state, call.recording) == ("ended", "recordings/x.wav")
+
+
+async def answered(workspace, claim, worker):
+    await workspace.set_attempt(claim.attempt_id, owner=worker.id, audio_started_at=datetime.now(UTC))
+
+
+async def told(workspace, claim):
+    """What the history says of the end, and of the outcome afterwards."""
+    [end] = [each for each in await workspace.events(claim.call_id, "state") if each["state"] == "ended"]
+    return (end["ended_by"], end["outcome"]), await workspace.events(claim.call_id, "outcome")
+
+
+async def test_a_result_before_the_end_of_its_call_makes_its_outcome(workspace, claim, worker):
+    await answered(workspace, claim, worker)
+    await save(workspace, claim, noted={"outcome": "confirmed"}, callee_responded=True)
+    await workspace.hears(claim.attempt_id, CallState.ENDED, EndReason.COMPLETED)
+    call = await workspace.call(claim.call_id)
+    assert (call.outcome, call.ended_by, call.callee_responded) == ("confirmed", "callee", True)
+    assert await told(workspace, claim) == (("callee", "confirmed"), [])
+
+
+async def test_a_late_result_changes_the_outcome_and_that_is_told(workspace, claim, worker):
+    await answered(workspace, claim, worker)
+    await workspace.hears(claim.attempt_id, CallState.ENDED, EndReason.COMPLETED)
+    assert (await workspace.call(claim.call_id)).outcome == "hung_up_early"
+    late = {"outcome": "moved"}
+    for _ in range(2):  # a result may be saved twice; only the first says anything new
+        await save(workspace, claim, noted=late, callee_responded=True, ended_by=EndedBy.AGENT)
+    call = await workspace.call(claim.call_id)
+    assert (call.outcome, call.ended_by) == ("moved", "agent")
+    changed = [{"outcome": "moved", "ended_by": "agent"}]
+    assert await told(workspace, claim) == (("callee", "hung_up_early"), changed)
+
+
+async def test_who_ended_a_call_stays_where_that_was_known(workspace, claim, worker):
+    await answered(workspace, claim, worker)
+    await note_ending(workspace.engine, claim.attempt_id, LIMIT)
+    await workspace.hears(claim.attempt_id, CallState.ENDED, EndReason.COMPLETED)
+    await save(workspace, claim, callee_responded=True, ended_by=EndedBy.CALLEE)
+    call = await workspace.call(claim.call_id)
+    assert (call.outcome, call.ended_by) == (None, "limit")
+
+
+async def test_a_late_result_of_an_earlier_attempt_says_nothing_of_the_last(workspace, claim):
+    await workspace.set_call(claim.call_id, retry={"max_attempts": 2, "on": ["machine"], "delays_s": [60]})
+    await workspace.hears(claim.attempt_id, CallState.ENDED, EndReason.MACHINE)
+    await save(workspace, claim, callee_responded=True)
+    assert (await workspace.call(claim.call_id)).callee_responded is None
+    await workspace.set_call(claim.call_id, due_at=datetime.now(UTC))
+    [second] = await workspace.claim()
+    await workspace.hears(second.attempt_id, CallState.ENDED, EndReason.BUSY)
+    await save(workspace, claim, noted={"outcome": "confirmed"}, callee_responded=False)
+    call = await workspace.call(claim.call_id)
+    assert (call.end_reason, call.ended_by, call.outcome) == ("busy", "callee", None)
+
+
+@pytest.mark.parametrize(
+    ("events", "outcome"),
+    [
+        (["transferred"], "transferred"),
+        (["transfer_failed"], "transfer_failed"),
+        (["transfer_failed", "transferred"], "transferred"),
+        (["transferred", "transfer_failed"], "transfer_failed"),
+    ],
+)
+async def test_the_last_transfer_says_what_came_of_it(workspace, claim, worker, events, outcome):
+    await answered(workspace, claim, worker)
+    async with workspace.engine.begin() as conn:
+        for type_ in events:
+            await add_event(conn, claim.call_id, type_, {})
+    await save(workspace, claim, callee_responded=True)
+    await workspace.hears(claim.attempt_id, CallState.ENDED, EndReason.COMPLETED)
+    assert (await workspace.call(claim.call_id)).outcome == outcome
+
+
+async def test_a_variable_that_was_sent_is_no_word_of_the_agents(workspace, worker):
+    claim = await workspace.dialed(variables={"outcome": "sent"}, owner=worker.id)
+    await workspace.hears(claim.attempt_id, CallState.IN_PROGRESS)
+    await answered(workspace, claim, worker)
+    await save(workspace, claim, noted={"more": 1}, callee_responded=True)
+    await workspace.hears(claim.attempt_id, CallState.ENDED, EndReason.COMPLETED)
+    assert (await workspace.call(claim.call_id)).outcome == "hung_up_early"
+
+
+async def test_an_outcome_that_is_no_word_is_ignored_and_said(workspace, claim, worker, caplog):
+    await answered(workspace, claim, worker)
+    await save(workspace, claim, noted={"outcome": "x" * 65}, callee_responded=True)
+    await workspace.hears(claim.attempt_id, CallState.ENDED, EndReason.COMPLETED)
+    assert (await workspace.call(claim.call_id)).outcome == "hung_up_early"
+    assert "Outcome named by agent ignored" in caplog.messages
+
+
+async def test_the_first_word_of_the_callee_is_noted_at_once(workspace, claim):
+    await note_response(workspace.engine, claim.attempt_id)
+    assert (await workspace.call(claim.call_id)).callee_responded is True
 
 
 async def test_something_is_noted_in_a_live_call_from_outside(workspace, claim):

@@ -71,6 +71,14 @@ def test_a_failure_is_told_with_our_word_and_the_carriers_code():
     assert line == "── ended: failed (No audio came. [no_media])"
 
 
+def test_the_end_says_by_whom_and_what_came_of_it_and_what_is_known_later():
+    ended = {"state": "ended", "end_reason": "completed", "ended_by": "callee", "outcome": "hung_up_early"}
+    assert story(
+        StreamedEvent(type="state", data=ended),
+        StreamedEvent(type="outcome", data={"outcome": "moved", "ended_by": "agent"}),
+    ) == ["── ended: completed, by the other party; outcome: hung up early", "── outcome now: moved"]
+
+
 def test_words_of_a_callee_are_never_taken_for_markup():
     assert story(turn(0, "callee", "[red]no[/red] [/oops]")) == ["Callee  [red]no[/red] [/oops]"]
 

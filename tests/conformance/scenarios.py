@@ -109,6 +109,7 @@ class Scenario:
     says: str = ""  # somewhere in the agent's words
     hears: str = ""
     tried_again: bool = False  # seen in the feed
+    came_of_it: tuple[str, str | None] | None = None  # ended_by and outcome, where they are looked at
     only: CarrierName | None = None  # where the fault exists
 
 
@@ -128,12 +129,14 @@ FINAL: Mapping[str, Any] = {"callbacks": frozenset({"completed"})}
 ALL: Mapping[str, Any] = {}
 
 SCENARIOS: dict[str, Scenario] = {  # the longest first
-    "silent": Scenario(callee="11", amd=True, answered_by="unknown", script=LONG),
+    "silent": Scenario(callee="11", amd=True, answered_by="unknown", script=LONG, came_of_it=("agent", "silent")),
     "stream never started": Scenario(
-        callee="00", faults=((FaultKind.STREAM_NEVER_STARTED, ALL),), end="failed", error="no_media"
+        callee="00", faults=((FaultKind.STREAM_NEVER_STARTED, ALL),), end="failed", error="no_media",
+        came_of_it=("carrier", None),
     ),
     "voicemail, leave a message": Scenario(
-        callee="05", amd=LEAVE, answered_by="machine", delivered=True, says=LEAVE["message"]
+        callee="05", amd=LEAVE, answered_by="machine", delivered=True, says=LEAVE["message"],
+        came_of_it=("agent", "left_message"),
     ),
     "voicemail without a beep, leave a message": Scenario(
         callee="06", amd=LEAVE, answered_by="machine", delivered=True, says=LEAVE["message"]
@@ -156,10 +159,15 @@ SCENARIOS: dict[str, Scenario] = {  # the longest first
     "slow human": Scenario(callee="01", script=STAYS, amd=True, answered_by="human"),
     "interrupts": Scenario(callee="12", script=LONG, hears="stop you there"),
     "presses a key": Scenario(callee="14", script=KEYS, says="You pressed one.", hears="[1]"),
-    "stop calling": Scenario(callee="15", script=STAYS, says="We won't call you again.", hears="Stop calling me."),
-    "hangs up": Scenario(callee="13", script=STAYS),
+    "stop calling": Scenario(
+        callee="15", script=STAYS, says="We won't call you again.", hears="Stop calling me.",
+        came_of_it=("agent", "do_not_call"),
+    ),
+    "hangs up": Scenario(callee="13", script=STAYS, came_of_it=("callee", "hung_up_early")),
     "fax": Scenario(callee="08", amd=True, answered_by="fax", end="machine"),
-    "voicemail, hang up": Scenario(callee="05", amd=HANG_UP, answered_by="machine", end="machine"),
+    "voicemail, hang up": Scenario(
+        callee="05", amd=HANG_UP, answered_by="machine", end="machine", came_of_it=("agent", None)
+    ),
     "human": Scenario(callee="00", says="this is a test call. Goodbye."),
     "human, amd": Scenario(callee="00", amd=True, answered_by="human", says="this is a test call. Goodbye."),
     "final callback lost": _broken((FaultKind.CALLBACK_LOST, FINAL)),
@@ -183,9 +191,9 @@ SCENARIOS: dict[str, Scenario] = {  # the longest first
         error="audio_lost",
     ),
     "frames reordered": _broken((FaultKind.MEDIA_REORDERED, ALL), hears="Hello", only=CarrierName("telnyx")),
-    "rings out": _unanswered("04", "no_answer"),
+    "rings out": _unanswered("04", "no_answer", came_of_it=("limit", None)),
     "declines": _unanswered("02", "declined"),
-    "busy": _unanswered("03", "busy"),
+    "busy": _unanswered("03", "busy", came_of_it=("callee", None)),
     "busy, callbacks repeated": _unanswered("03", "busy", faults=((FaultKind.CALLBACK_REPEATED, ALL),)),
     "busy, callbacks reordered": _unanswered("03", "busy", faults=((FaultKind.CALLBACK_REORDERED, ALL),)),
     "busy, final callback lost": _unanswered("03", "busy", faults=((FaultKind.CALLBACK_LOST, FINAL),)),

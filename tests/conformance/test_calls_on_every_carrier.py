@@ -96,6 +96,8 @@ def test_a_call_ends_once_and_says_why(outcome: Calls, name: str, carrier: Carri
     assert story.states.count("ended") == 1
     assert (story.states[0], story.states[-1]) == ("queued", "ended")
     error = story.call["error"]
+    if scenario.came_of_it is not None:
+        assert (story.call["ended_by"], story.call["outcome"]) == scenario.came_of_it
     if scenario.error:
         assert error["code"] == scenario.error
     elif scenario.end == "failed":

@@ -14,7 +14,8 @@ from typing import Any
 from outdial.conversation.call_facts import CallFacts, Engines, MachinePolicy
 from outdial.conversation.live_call import TransferFailed
 from outdial.conversation.media_line import MediaLine
-from outdial.conversation.session import Session, SessionEnd
+from outdial.conversation.session import Session
+from outdial.conversation.session_end import SessionEnd
 from outdial.conversation.transcript import Turn
 from outdial.media.frames import FRAME_BYTES, FRAME_MS, SILENT_FRAME
 from outdial.media.pacer import Pacer

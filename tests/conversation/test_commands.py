@@ -6,7 +6,7 @@ import pytest
 
 from conversation.peers import MS_PER_CHAR, Stage, refused, speech_ms
 from outdial.conversation.commands import CommandRefused, Say, SendDigits, SetVariables, Transfer
-from outdial.conversation.session import SessionEnd
+from outdial.conversation.session_end import SessionEnd
 from outdial.media import tones
 from outdial.media.frames import frames, silence
 from outdial.telephony.failures import FailureCode
@@ -154,7 +154,9 @@ async def test_a_transfer_from_outside_ends_the_agents_part():
     outside = Outside(stage)
     outside.wants(1.0, Transfer(to="+15550003"))
     end = await stage.run()
-    assert end == SessionEnd(end_reason=EndReason.COMPLETED, still_up=False, transferred=True)
+    assert end == SessionEnd(
+        end_reason=EndReason.COMPLETED, still_up=False, transferred=True, callee_responded=False
+    )
     assert stage.switch.transfers == ["+15550003"]
     assert stage.now_s() < 1.5
 

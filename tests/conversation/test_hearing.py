@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from conversation.peers import Detector, Recogniser, sound
-from outdial.conversation.hearing import DEAF_MS, MAX_UTTERANCE_MS, PRE_ROLL_MS, Hearing
+from outdial.conversation.hearing import DEAF_MS, LOUD, MAX_UTTERANCE_MS, PRE_ROLL_MS, Hearing
 from outdial.media.frames import FRAME_BYTES, FRAME_MS, SILENT_FRAME
 
 
@@ -48,6 +48,33 @@ async def test_an_utterance_is_from_the_first_voice_to_the_last(ear):
     assert utterance.start_ms == pytest.approx(1000, abs=40)
     assert utterance.end_ms == pytest.approx(1800, abs=40)
     assert await utterance.text() == "yes"
+
+
+async def test_the_first_voice_of_the_callee_is_told_once(ear):
+    told = []
+    ear.hearing.on_heard = lambda: told.append(ear.ms)
+    await ear.hears(0, 1000)
+    assert told == []
+    for _ in range(2):
+        await ear.hears(1, 400)
+        await ear.hears(0, 600)
+    assert len(ear.utterances) == 2
+    assert told == [pytest.approx(1064, abs=40)]
+
+
+@pytest.mark.parametrize(
+    ("number", "ms", "heard"),
+    [(3000, 200, True), (3000, 180, False), (LOUD - 1, 2000, False), (LOUD, 200, True)],
+    ids=["a voice", "a click", "line noise", "a quiet voice"],
+)
+async def test_who_speaks_into_what_nobody_may_interrupt_is_noticed_without_a_detector(ear, number, ms, heard):
+    told = []
+    ear.hearing.on_heard = lambda: told.append(ear.ms)
+    ear.hearing.disable()
+    await ear.hears(0, 500)
+    await ear.hears(number, ms)
+    assert (len(told) == 1) is heard
+    assert ear.utterances == []
 
 
 async def test_what_came_before_the_detector_was_sure_is_part_of_it(ear):

@@ -2,17 +2,20 @@
 
 import asyncio
 from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
 
-from conversation.peers import Carrier, EngineBroke, Stage, refused
+from conversation.peers import Carrier, EngineBroke, Stage, refused, sound
 from outdial.conversation.call_facts import MachinePolicy
 from outdial.conversation.live_call import CallEnded, SpeechFailed, TransferFailed
-from outdial.conversation.session import AFTER_CALL_S, AUDIO_LOST, MESSAGE_END_S, VERDICT_WAIT_S, SessionEnd
+from outdial.conversation.session import AFTER_CALL_S, MESSAGE_END_S, VERDICT_WAIT_S
+from outdial.conversation.session_end import AUDIO_LOST, SessionEnd
 from outdial.conversation.stopping import PATIENCE_S
+from outdial.media.frames import FRAME_MS
 from outdial.telephony.failures import FailureCode
-from outdial.telephony.state import EndReason
+from outdial.telephony.state import EndedBy, EndReason
 from outdial.telephony.verdict import AnsweredBy, Verdict
 
 GREETING = "Hello Jane, this is the assistant of the clinic in Main Street."
@@ -21,6 +24,10 @@ MESSAGE = "Please call the clinic back."  # 1.68 s
 COMPLETED = EndReason.COMPLETED
 
 ended: list[str] = []
+
+
+def over(by=EndedBy.AGENT, *, responded=False, reason=COMPLETED, **facts):
+    return SessionEnd(end_reason=reason, ended_by=by, callee_responded=responded, **facts)
 
 
 async def chat(call):
@@ -60,7 +67,7 @@ def busy_callee(stage):
 async def test_a_conversation_that_comes_to_its_end_is_completed_and_the_carrier_has_to_hang_up():
     stage = Stage(chat)
     busy_callee(stage)
-    assert await stage.run() == SessionEnd(end_reason=COMPLETED, still_up=True)
+    assert await stage.run() == over(responded=True, still_up=True)
     assert ended == ["ended while hang-up"]
 
 
@@ -88,7 +95,7 @@ async def test_an_agent_that_never_gives_up_neither_blocks_the_loop_nor_keeps_th
 
     stage = Stage(agent)
     stage.at(1.0, stage.carrier.stop)
-    assert await stage.run() == SessionEnd(end_reason=COMPLETED, still_up=False)
+    assert await stage.run() == over(EndedBy.CALLEE, still_up=False)
     assert stage.now_s() == pytest.approx(1.0 + AFTER_CALL_S, abs=0.2)
     assert attempts <= 101
     assert [record.message for record in caplog.records] == ["Agent still running after its call"]
@@ -114,9 +121,9 @@ async def test_an_agent_may_finish_its_own_work_after_the_call():
 MOMENTS_S = [0.0, 0.01, 0.03, 0.04, 1.0, 3.79, 3.81, 4.0, 4.6, 6.0, 6.25, 6.3, 6.4, 7.0, 7.2, 7.6, 8.55, 9.0, 10.5]
 UNANSWERED_S = [moment for moment in MOMENTS_S if moment < 8.5]  # the callee has not pressed all of its keys yet
 ENDS = {
-    "stop": (lambda stage: stage.carrier.stop(), SessionEnd(end_reason=COMPLETED, still_up=False)),
-    "cut": (lambda stage: stage.carrier.cut(), SessionEnd(end_reason=EndReason.FAILED, error=AUDIO_LOST)),
-    "hang-up": (lambda stage: stage.session.ask_hang_up(), SessionEnd(end_reason=COMPLETED, still_up=True)),
+    "stop": (lambda stage: stage.carrier.stop(), over(EndedBy.CALLEE, still_up=False)),
+    "cut": (lambda stage: stage.carrier.cut(), over(EndedBy.CARRIER, reason=EndReason.FAILED, error=AUDIO_LOST)),
+    "hang-up": (lambda stage: stage.session.ask_hang_up(), over(EndedBy.OPERATOR, still_up=True)),
 }
 
 
@@ -128,10 +135,73 @@ async def test_a_call_ends_in_order_at_any_moment(how, at_s):
     busy_callee(stage)
     stage.loop.call_soon(lambda: stage.at(at_s, do, stage))  # after the stream's start
     end = await stage.run()
-    assert end == expected
+    assert end == replace(expected, callee_responded=at_s >= 4.6)
     assert stage.now_s() < at_s + 2.2
     if ended:
         assert ("cancelled" if how == "hang-up" else "ended") in ended[0]
+
+
+# -- who left first ------------------------------------------------------------------------------------------
+
+
+async def test_an_agent_that_has_hung_up_ended_the_call_though_the_callee_leaves_while_it_works_on():
+    async def agent(call):
+        try:
+            await call.hang_up()
+        finally:
+            await asyncio.sleep(3)
+
+    stage = Stage(agent)
+    stage.at(1.0, stage.carrier.stop)
+    assert (await stage.run()).ended_by is EndedBy.AGENT
+
+
+async def test_a_callee_who_has_left_ended_the_call_though_the_agent_hangs_up_after():
+    async def agent(call):
+        with suppress(CallEnded):
+            await call.say(GREETING)
+        await call.hang_up()
+
+    stage = Stage(agent)
+    stage.at(1.0, stage.carrier.stop)
+    assert (await stage.run()).ended_by is EndedBy.CALLEE
+
+
+async def test_a_callee_who_leaves_while_a_verdict_is_waited_for_ended_the_call():
+    stage = Stage(brief, machine=LEAVE)
+    stage.at(3.0, stage.carrier.stop)
+    assert (await stage.run()).ended_by is EndedBy.CALLEE
+
+
+async def test_a_server_that_stops_ended_the_call():
+    stage = Stage(chat)
+    stage.at(1.0, stage.session.ask_hang_up, EndedBy.SYSTEM)
+    assert (await stage.run()).ended_by is EndedBy.SYSTEM
+
+
+async def test_an_agent_that_breaks_is_a_fault_of_the_system():
+    assert (await Stage(crash_later).run()).ended_by is EndedBy.SYSTEM
+
+
+# -- whether the callee responded ----------------------------------------------------------------------------
+
+
+async def announce(call):
+    await call.say(GREETING, interruptible=False)
+
+
+@pytest.mark.parametrize("do", ["says", "presses", "is loud", "nothing"])
+async def test_a_callee_responds_by_voice_or_key_whether_it_is_listened_to_or_not(do):
+    stage = Stage(announce if do in ("is loud", "nothing") else chat)
+    if do == "says":
+        stage.at(4.5, stage.callee_says, "Yes.")
+    elif do == "presses":
+        stage.at(1.0, stage.carrier.press, "1")
+    elif do == "is loud":
+        stage.at(1.0, stage.carrier.mouth.extend, [sound(2000, FRAME_MS)] * 20)
+    end = await stage.run()
+    assert end.callee_responded is (do != "nothing")
+    assert stage.session.responded.is_set() is (do != "nothing")
 
 
 async def test_words_that_are_never_recognised_hold_up_no_end():
@@ -157,7 +227,7 @@ async def test_a_hang_up_wish_excuses_a_lost_connection_but_the_carrier_is_still
     stage = Stage(chat)
     stage.at(1.0, stage.session.ask_hang_up)
     stage.at(1.0, stage.carrier.cut)
-    assert await stage.run() == SessionEnd(end_reason=COMPLETED, still_up=True)
+    assert await stage.run() == over(EndedBy.OPERATOR, still_up=True)
 
 
 async def test_a_session_that_is_cancelled_leaves_nothing_behind():
@@ -198,7 +268,7 @@ async def test_a_hang_up_wish_before_the_start_says_nothing():
     ended.clear()
     stage = Stage(chat)
     stage.session.ask_hang_up()
-    assert await stage.run() == SessionEnd(end_reason=COMPLETED, still_up=True)
+    assert await stage.run() == over(EndedBy.OPERATOR, responded=None, still_up=True)
     assert (stage.voice.spoken, ended) == ([], [])
 
 
@@ -209,7 +279,7 @@ async def test_a_hang_up_wish_before_the_start_says_nothing():
 async def test_a_call_lasts_no_longer_than_allowed(max_duration_s):
     stage = Stage(chat, max_duration_s=max_duration_s)
     end = await stage.run()
-    assert end == SessionEnd(end_reason=COMPLETED, still_up=True)
+    assert end == over(EndedBy.LIMIT, still_up=True)
     assert stage.now_s() == pytest.approx(max_duration_s, abs=0.001)
     assert stage.notes.events == [("limit", {"max_duration_s": max_duration_s})]
 
@@ -252,7 +322,7 @@ async def test_an_agent_that_talks_in_a_task_group_ends_as_any_other():
 
     stage = Stage(agent)
     stage.at(1.0, stage.carrier.stop)
-    assert await stage.run() == SessionEnd(end_reason=COMPLETED, still_up=False)
+    assert await stage.run() == over(EndedBy.CALLEE, still_up=False)
 
 
 async def test_an_agent_that_crashes_on_a_lost_call_is_the_failure():
@@ -282,7 +352,7 @@ async def test_an_agent_that_will_not_be_stopped_is_abandoned(caplog):
     before = asyncio.all_tasks()
     stage.loop.call_soon(stage.carrier.start)
     end = await stage.session.run(10)
-    assert end == SessionEnd(end_reason=COMPLETED, still_up=True)
+    assert end == over(EndedBy.OPERATOR, still_up=True)
     assert stage.now_s() == pytest.approx(1.0 + PATIENCE_S, abs=0.01)
     assert [record.message for record in caplog.records] == ["Call task did not stop"]
     release.set()
@@ -326,7 +396,8 @@ async def test_a_machine_is_hung_up_on_at_once(at_s, category):
     stage = Stage(chat, machine=HANG_UP)
     busy_callee(stage)
     stage.at(at_s, stage.answered_by, category)
-    assert await stage.run() == SessionEnd(end_reason=MACHINE, still_up=True)
+    responded = None if at_s == 0 else at_s >= 4.6  # at 0 the agent hadn't begun to listen
+    assert await stage.run() == over(reason=MACHINE, responded=responded, still_up=True)
     assert stage.now_s() < at_s + 0.25
 
 
@@ -351,7 +422,7 @@ async def test_nobody_who_has_answered_is_taken_for_a_machine(machine, category,
     stage = Stage(asks_twice, machine=machine)
     answers_twice(stage)
     stage.at(at_s, stage.answered_by, category)
-    assert await stage.run() == SessionEnd(end_reason=COMPLETED, still_up=True)
+    assert await stage.run() == over(responded=True, still_up=True)
     assert ended == ["Speaking.", "On Monday, yes, in the morning if you can."]
     assert stage.session.replied.is_set()
     assert not stage.session.is_judged
@@ -362,14 +433,14 @@ async def test_until_then_a_machine_is_obeyed(at_s):
     stage = Stage(asks_twice, machine=HANG_UP)
     answers_twice(stage)
     stage.at(at_s, stage.answered_by, AnsweredBy.MACHINE)
-    assert await stage.run() == SessionEnd(end_reason=MACHINE, still_up=True)
+    assert await stage.run() == over(reason=MACHINE, responded=at_s > 4.5, still_up=True)
     assert not stage.session.replied.is_set()
 
 
 async def test_nobody_who_has_answered_waits_in_silence_for_a_verdict():
     stage = Stage(asks_twice, machine=LEAVE)
     answers_twice(stage)
-    assert await stage.run() == SessionEnd(end_reason=COMPLETED, still_up=True)
+    assert await stage.run() == over(responded=True, still_up=True)
     assert stage.now_s() < 14
 
 
@@ -395,7 +466,7 @@ async def test_the_greeting_of_a_machine_is_no_answer():
     stage.at(0.6, stage.callee_says, "This is Jane.")
     stage.at(2.4, stage.callee_says, "Leave me a message after the tone, please.")
     stage.at(5.0, stage.answered_by, AnsweredBy.MACHINE)
-    assert await stage.run() == SessionEnd(end_reason=MACHINE, still_up=True)
+    assert await stage.run() == over(reason=MACHINE, responded=True, still_up=True)
 
 
 @pytest.mark.parametrize("at_s", UNANSWERED_S)
@@ -404,7 +475,7 @@ async def test_a_message_is_left_whatever_the_agent_was_doing(at_s):
     busy_callee(stage)
     stage.at(at_s, stage.answered_by, AnsweredBy.MACHINE)
     end = await stage.run()
-    assert end == SessionEnd(end_reason=COMPLETED, still_up=True, message_delivered=True)
+    assert end == over(responded=end.callee_responded, still_up=True, message_delivered=True)
     assert stage.notes.lines[-1] == f"agent: {MESSAGE}"
     assert stage.now_s() == pytest.approx(at_s + 0.4 + 0.03 + 1.68, abs=0.3)
 
@@ -421,14 +492,17 @@ async def test_a_message_whose_mark_never_came_counts_as_not_delivered():
     stage = Stage(chat, machine=LEAVE)
     stage.carrier.marks_come = False
     stage.at(1.0, stage.answered_by, AnsweredBy.MACHINE)
-    assert await stage.run() == SessionEnd(end_reason=MACHINE, still_up=True, message_delivered=False)
+    assert await stage.run() == over(reason=MACHINE, still_up=True, message_delivered=False)
 
 
 @pytest.mark.parametrize(
     ("do", "expected"),
     [
-        (Carrier.stop, SessionEnd(end_reason=MACHINE, still_up=False, message_delivered=False)),
-        (Carrier.cut, SessionEnd(end_reason=EndReason.FAILED, error=AUDIO_LOST, message_delivered=False)),
+        (Carrier.stop, over(EndedBy.CALLEE, reason=MACHINE, still_up=False, message_delivered=False)),
+        (
+            Carrier.cut,
+            over(EndedBy.CARRIER, reason=EndReason.FAILED, error=AUDIO_LOST, message_delivered=False),
+        ),
     ],
 )
 @pytest.mark.parametrize("after_s", [0.1, 0.42, 1.0, 2.0])
@@ -443,13 +517,13 @@ async def test_a_hang_up_wish_cuts_a_message():
     stage = Stage(chat, machine=LEAVE)
     stage.at(1.0, stage.answered_by, AnsweredBy.MACHINE)
     stage.at(2.0, stage.session.ask_hang_up)
-    assert await stage.run() == SessionEnd(end_reason=MACHINE, still_up=True, message_delivered=False)
+    assert await stage.run() == over(EndedBy.OPERATOR, reason=MACHINE, still_up=True, message_delivered=False)
 
 
 async def test_the_longest_duration_cuts_a_message():
     stage = Stage(chat, machine=LEAVE, max_duration_s=2.0)
     stage.at(1.0, stage.answered_by, AnsweredBy.MACHINE)
-    assert await stage.run() == SessionEnd(end_reason=MACHINE, still_up=True, message_delivered=False)
+    assert await stage.run() == over(EndedBy.LIMIT, reason=MACHINE, still_up=True, message_delivered=False)
 
 
 async def test_a_message_that_cannot_be_spoken_fails():
@@ -473,7 +547,7 @@ async def test_a_message_is_worded_for_its_call():
 async def test_a_machine_for_which_there_are_no_words_is_hung_up_on():
     stage = Stage(chat, machine=MachinePolicy(action="leave_message"))
     stage.at(1.0, stage.answered_by, AnsweredBy.MACHINE)
-    assert await stage.run() == SessionEnd(end_reason=MACHINE, still_up=True)
+    assert await stage.run() == over(reason=MACHINE, still_up=True)
 
 
 async def test_a_message_that_cannot_be_worded_fails(caplog):
@@ -490,7 +564,7 @@ async def test_a_message_is_left_to_a_machine_the_agent_said_goodbye_to():
     stage = Stage(brief, machine=LEAVE)
     stage.at(5.0, stage.answered_by, AnsweredBy.MACHINE)
     end = await stage.run()
-    assert end == SessionEnd(end_reason=COMPLETED, still_up=True, message_delivered=True)
+    assert end == over(still_up=True, message_delivered=True)
     assert stage.notes.lines == ["agent: Goodbye.", f"agent: {MESSAGE}"]
 
 
@@ -498,20 +572,20 @@ async def test_a_message_is_left_to_a_machine_the_agent_said_goodbye_to():
 async def test_a_call_ends_after_the_goodbye_as_soon_as_no_message_is_to_be_left(category):
     stage = Stage(brief, machine=LEAVE)
     stage.at(5.0, stage.answered_by, category)
-    assert await stage.run() == SessionEnd(end_reason=COMPLETED, still_up=True)
+    assert await stage.run() == over(still_up=True)
     assert stage.now_s() == pytest.approx(5.0, abs=0.1)
 
 
 async def test_a_verdict_that_never_comes_is_not_waited_for_forever():
     stage = Stage(brief, machine=LEAVE)
-    assert await stage.run() == SessionEnd(end_reason=COMPLETED, still_up=True)
+    assert await stage.run() == over(still_up=True)
     assert stage.now_s() < VERDICT_WAIT_S + 3
 
 
 async def test_nothing_is_waited_for_when_the_call_is_to_be_hung_up():
     stage = Stage(brief, machine=LEAVE)
     stage.at(3.0, stage.session.ask_hang_up)
-    assert await stage.run() == SessionEnd(end_reason=COMPLETED, still_up=True)
+    assert await stage.run() == over(EndedBy.OPERATOR, still_up=True)
     assert stage.now_s() == pytest.approx(3.0, abs=0.1)
 
 
@@ -541,7 +615,7 @@ async def test_other_verdicts_change_nothing_but_are_known_to_the_agent(machine,
     known = []
     stage = Stage(agent, machine=machine)
     stage.at(1.0, stage.answered_by, category)
-    assert await stage.run() == SessionEnd(end_reason=COMPLETED, still_up=True)
+    assert await stage.run() == over(still_up=True)
     assert known == [None, category]
 
 
@@ -567,7 +641,7 @@ async def transfer(call):
 
 async def test_a_transferred_call_is_left_to_the_carrier():
     stage = Stage(transfer)
-    assert await stage.run() == SessionEnd(end_reason=COMPLETED, still_up=False, transferred=True)
+    assert await stage.run() == over(None, still_up=False, transferred=True)
     assert stage.switch.transfers == ["+15550003"]
     assert stage.notes.events == [("transferred", {})]
 
@@ -576,7 +650,7 @@ async def test_a_transferred_call_is_left_to_the_carrier():
 async def test_a_stream_that_ends_because_of_the_transfer_is_no_loss(end):
     stage = Stage(transfer)
     stage.at(0.7, end, stage.carrier)  # before the carrier's reply
-    assert await stage.run() == SessionEnd(end_reason=COMPLETED, still_up=False, transferred=True)
+    assert await stage.run() == over(None, still_up=False, transferred=True)
 
 
 async def test_a_refused_transfer_is_told_to_the_agent_and_the_call_goes_on():
@@ -587,7 +661,7 @@ async def test_a_refused_transfer_is_told_to_the_agent_and_the_call_goes_on():
 
     stage = Stage(agent)
     stage.switch.refuses = refused(FailureCode.NUMBER_INVALID, "Not a number.", carrier_code="21211")
-    assert await stage.run() == SessionEnd(end_reason=COMPLETED, still_up=True)
+    assert await stage.run() == over(still_up=True)
     assert stage.notes.events == [
         (
             "transfer_failed",
@@ -601,7 +675,7 @@ async def test_a_transfer_refused_because_the_callee_hung_up_is_the_end():
     stage = Stage(transfer)
     stage.switch.refuses = refused(FailureCode.WRONG_CALL_STATE, "Call is not in-progress.")
     stage.at(0.7, stage.carrier.stop)
-    assert await stage.run() == SessionEnd(end_reason=COMPLETED, still_up=False)
+    assert await stage.run() == over(EndedBy.CALLEE, still_up=False)
 
 
 # -- what the agent knows ------------------------------------------------------------------------------------

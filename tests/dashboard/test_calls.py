@@ -86,7 +86,8 @@ async def test_filters_that_match_nothing_say_so_and_keep_what_was_typed(browser
 
 
 async def test_each_filter_finds_its_calls(browser, store_call, tenant):
-    await store_call("Hello Jane", **ended(), answered_by={"category": "human", "evidence": []})
+    came_of_it = {"outcome": "confirmed", "ended_by": "callee"}
+    await store_call("Hello Jane", **ended(), **came_of_it, answered_by={"category": "human", "evidence": []})
     from_whom = {"direction": "inbound", "from_": "+15557654321", "to": E164}
     await store_call(**from_whom, state="in_progress", created_at=NINE.replace(day=1))
     for query, count in (
@@ -98,6 +99,10 @@ async def test_each_filter_finds_its_calls(browser, store_call, tenant):
         ("?state=in_progress", 1),
         ("?end_reason=completed", 1),
         ("?answered_by=human", 1),
+        ("?outcome=confirmed", 1),
+        ("?outcome=moved", 0),
+        ("?ended_by=callee", 1),
+        ("?outcome=confirmed&ended_by=agent", 0),
         (f"?number_id={tenant.number_id}", 2),
         ("?agent_id=agent_none", 0),
         ("?direction=inbound", 1),
@@ -106,6 +111,43 @@ async def test_each_filter_finds_its_calls(browser, store_call, tenant):
         ("?utm_source=mail&words=", 2),
     ):
         assert await rows_of(browser, query) == count, query
+
+
+async def test_the_filter_has_the_outcomes_there_are_and_the_one_that_is_looked_for(browser, store_call):
+    for word in ("wrong_person", "hung_up_early", "wrong_person"):
+        await store_call(**ended(), outcome=word)
+    page = (await browser.get("/calls")).text
+    assert page.count('value="wrong_person" >Wrong person</option>') == 1
+    assert page.count('value="hung_up_early" >Hung up early</option>') == 1
+    assert "Wrong person" in page.partition("<tbody")[2]
+    assert 'value="never_said" selected>Never said</option>' in (await browser.get("/calls?outcome=never_said")).text
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        (
+            {"outcome": "do_not_call", "ended_by": "agent"},
+            ["Do not call", "The callee asked not to be called again. The agent hung up."],
+        ),
+        ({"outcome": "wrong_person", "ended_by": "agent"}, ["Wrong person", "So its agent says: wrong_person."]),
+        (
+            {"outcome": "hung_up_early", "ended_by": "callee", "direction": "inbound"},
+            ["Hung up early", "The caller hung up before anything came of the call.", "<dd>Caller</dd>"],
+        ),
+        ({"end_reason": "busy", "ended_by": "callee"}, ["The line was busy."]),
+        ({"end_reason": "no_answer", "ended_by": "limit"}, ["Nobody answered in the time it was to ring."]),
+        ({"end_reason": "machine", "ended_by": "agent"}, ["The agent hung up on a machine."]),
+        ({"end_reason": "canceled", "ended_by": "policy"}, ["A rule ended it while it waited."]),
+        ({"end_reason": "failed", "ended_by": "system"}, ["Outdial ended it.", "<dd>Outdial</dd>"]),
+        ({"outcome": "<b>"}, ["&lt;b&gt;"]),
+    ],
+)
+async def test_a_call_says_first_what_came_of_it_and_who_ended_it(browser, store_call, values, said):
+    page = (await browser.get(f"/calls/{await store_call(**ended() | values)}")).text
+    summary = " ".join(page[page.index('aria-label="Summary"') :].split("</section>")[0].split())
+    for words in said:
+        assert words in summary, words
 
 
 async def test_a_filter_that_is_wrong_is_told_at_its_field(browser, store_call):

@@ -61,7 +61,7 @@ async def test_an_operator_is_led_to_connecting_a_number(browser_of, engine):
 
 
 async def test_the_overview_shows_now_and_today(viewer, call, engine, tenant):
-    await call(answered_at=datetime.now(UTC), answered_by={"category": "human"})
+    await call(answered_at=datetime.now(UTC), answered_by={"category": "human"}, outcome="call_back")
     failed = await call(end_reason="failed", error={"code": "number_not_in_service", "message": "…"})
     async with engine.begin() as conn:
         await conn.execute(
@@ -70,6 +70,7 @@ async def test_the_overview_shows_now_and_today(viewer, call, engine, tenant):
     page = (await viewer.get("/")).text
     assert re.search(r"4 <span class=\"of\">of 15", page)
     assert "number_not_in_service" in page
+    assert '<a href="/calls?outcome=call_back">Call back</a>' in page
     assert f'href="/calls/{failed}"' in page
     assert 'data-live="/live/overview"' in page
     for part in PARTS:

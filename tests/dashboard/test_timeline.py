@@ -39,6 +39,12 @@ def test_a_call_is_told_from_its_acceptance_to_its_end():
     assert (steps[-1].tone, steps[-1].detail) == ("bad", "There is no such number.")
 
 
+def test_who_ended_a_completed_call_is_told_and_an_outcome_that_is_known_later():
+    end = state("ended", attempt=1, end_reason="completed", ended_by="callee", outcome="hung_up_early")
+    steps = timeline(call({}), happened(state("queued"), end, ("outcome", {"outcome": "moved", "ended_by": "agent"})))
+    assert [step.text for step in steps[1:]] == ["Ended: completed by the other party", "Outcome now: moved"]
+
+
 def test_what_the_carrier_dated_is_shown_when_it_was():
     dialed = call({"ringing_at": "2026-01-31T08:59:58Z"})
     steps = timeline(dialed, happened(state("queued"), state("ringing", attempt=1)))

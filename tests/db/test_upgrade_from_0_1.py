@@ -57,6 +57,18 @@ CHANGED_ANSWERS: dict[str, str] = {
 }
 
 
+# Who may have ended a call, by its end reason.
+BY: dict[str, set[str | None]] = {
+    "completed": {"callee", "operator", "limit", None},
+    "busy": {"callee"},
+    "declined": {"callee", "system"},
+    "no_answer": {"limit"},
+    "expired": {"limit"},
+    "canceled": {"operator", "callee"},
+    "machine": {"agent"},
+    "failed": {"carrier", "system"},
+}
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Upgrade:
@@ -215,6 +227,36 @@ async def test_going_back_to_0_1_tells_as_it_did_what_was_sent_and_what_was_note
         call = after["calls"][key]
         assert call["variables"] == before["variables"], key
         assert (call["sent_variables"] or call["variables"]) == (before["sent_variables"] or before["variables"]), key
+
+
+def test_stored_calls_say_who_ended_them_and_what_came_of_them_where_that_can_be_known(upgrade):
+    turns = {(turn["call_id"], turn["speaker"]) for turn in upgrade.before["turns"].values() if turn["text"]}
+    told = {(event["call_id"], event["type"]) for event in upgrade.before["call_events"].values()}
+    ended = {key: call for key, call in upgrade.after["calls"].items() if call["state"] == "ended"}
+    for key, call in ended.items():
+        reason, by, outcome, noted = call["end_reason"], call["ended_by"], call["outcome"], call["noted"]
+        assert by in BY[reason], (key, reason, by)
+        assert by is not None or reason == "completed", key  # whoever hung up first was not kept
+        broke = (call["error"] or {}).get("code") in ("agent_failed", "speech_failed")
+        if call["answered_at"] is None or broke:
+            assert outcome is None, key
+        elif noted.get("do_not_call") is True:
+            assert outcome == "do_not_call", key
+        elif outcome == "silent":
+            assert {(key, "callee"), (key, "digit")}.isdisjoint(turns | told), key
+            assert (key, "agent") in turns, key
+        elif isinstance(noted.get("outcome"), str):
+            assert outcome == noted["outcome"] or (key, "transfer_failed") in told, key
+        elif outcome == "left_message":
+            assert call["message_delivered"], key
+        elif outcome in ("transferred", "transfer_failed"):
+            assert (key, outcome) in told, key
+        else:
+            assert outcome is None or (outcome, by) == ("hung_up_early", "callee"), key
+    kinds = Counter(call["outcome"] for call in ended.values())
+    assert {"do_not_call", "silent", "confirmed", "left_message", "hung_up_early", None} <= kinds.keys(), kinds
+    unended = [call for key, call in upgrade.after["calls"].items() if key not in ended]
+    assert {(call["ended_by"], call["outcome"], call["callee_responded"]) for call in unended} == {(None, None, None)}
 
 
 # -- the product reads it ------------------------------------------------------------------------------------

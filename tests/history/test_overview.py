@@ -7,7 +7,7 @@ from outdial.accounts.refused_callbacks import count_refused, refused_lately
 from outdial.db.engine import reading
 from outdial.db.tables import attempts, callbacks, calls, carrier_accounts, pools, refused_callbacks, turns
 from outdial.history.number_health import TROUBLES, number_health
-from outdial.history.overview import get_overview
+from outdial.history.overview import MAX_OUTCOMES, get_overview
 from outdial.ids import new_id
 from outdial.instants import start_of_day
 from outdial.refusals import NotFound
@@ -69,9 +69,9 @@ def overview(engine, tenant):
     return overview
 
 
-def answered(category=None, end_reason="completed"):
+def answered(category=None, end_reason="completed", outcome=None):
     by = None if category is None else {"category": category}
-    return {"answered_at": NOW, "end_reason": end_reason, "answered_by": by}
+    return {"answered_at": NOW, "end_reason": end_reason, "answered_by": by, "outcome": outcome}
 
 
 async def test_a_workspace_without_calls_has_its_lines_and_nothing_else(overview):
@@ -90,12 +90,24 @@ async def test_there_is_no_overview_of_a_workspace_that_does_not_exist(engine):
             await get_overview(conn, "ws_none", since=MIDNIGHT)
 
 
+async def test_the_most_frequent_outcomes_are_told_and_the_rest_counted(call, overview):
+    for number in range(MAX_OUTCOMES + 2):
+        for _ in range(2 if number > 2 else 1):
+            await call(**answered(outcome=f"word_{number:02}"))
+    await call(**answered())
+    today = (await overview())["today"]
+    told = [(each["outcome"], each["calls"]) for each in today["outcomes"]]
+    assert told == [(f"word_{number:02}", 2) for number in range(3, MAX_OUTCOMES + 2)] + [("word_00", 1), (None, 1)]
+    assert today["other_outcomes"] == 2
+    assert today["by_people"] == sum(calls for _, calls in told) + 2
+
+
 async def test_todays_calls_are_a_funnel(call, overview):
-    await call(**answered("human"))
+    await call(**answered("human", outcome="confirmed"))
     await call(**answered("human", end_reason="failed"), error={"code": "audio_lost", "message": "…"})
     await call(**answered())                                  # nobody looked who it was
     await call(**answered("machine", end_reason="machine"))
-    await call(**answered("machine"))                         # a message was left
+    await call(**answered("machine", outcome="left_message"))
     await call(end_reason="busy")
     await call(end_reason="failed", error={"code": "no_funds", "message": "…"})
     await call(end_reason="canceled", dials=0)                # before it was dialled
@@ -115,6 +127,8 @@ async def test_todays_calls_are_a_funnel(call, overview):
         "by_people": 3,
         "undetected": 1,
         "completed": 2,
+        "outcomes": [{"outcome": "confirmed", "calls": 1}, {"outcome": None, "calls": 2}],
+        "other_outcomes": 0,
         "failed": 2,
     }
     assert [(one["code"], one["calls"]) for one in seen["failures"]] == [("audio_lost", 1), ("no_funds", 1)]

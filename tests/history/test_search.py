@@ -107,6 +107,27 @@ async def test_the_other_party_is_who_was_called_or_who_called(store, found):
     assert await found(party="+15550000001") == [called_us, called]
 
 
+async def test_calls_are_found_by_what_came_of_them_and_who_ended_them(store, found):
+    confirmed = await store(outcome="confirmed", ended_by="agent")
+    moved = await store(outcome="moved", ended_by="callee")
+    await store(ended_by="carrier")
+    assert await found(outcome=["confirmed"]) == [confirmed]
+    assert set(await found(outcome=["confirmed", "moved"])) == {confirmed, moved}
+    assert await found(outcome=["moved"], ended_by=["callee"]) == [moved]
+    assert await found(outcome=["moved"], ended_by=["agent", "system"]) == []
+
+
+async def test_every_outcome_of_a_workspace_is_known_once(store, engine, tenant, monkeypatch):
+    other = await make_tenant(engine)
+    for word in ("moved", "confirmed", "moved", "silent", None):
+        await store(outcome=word)
+    await store(outcome="secret", workspace_id=other.workspace_id)
+    async with engine.connect() as conn:
+        assert await search.outcomes_seen(conn, tenant.workspace_id) == ["confirmed", "moved", "silent"]
+        monkeypatch.setattr(search, "MAX_OUTCOMES_SEEN", 2)
+        assert await search.outcomes_seen(conn, tenant.workspace_id) == ["confirmed", "moved"]
+
+
 async def test_unknown_calls_are_those_with_a_dial_of_unknown_outcome(store, found, engine):
     unknown, resolved, dialing = [await store(state="dialing") for _ in range(3)]
     dial = {"number": 1, "carrier": "twilio", "stream_token_hash": b"", "unknown_since": NINE}

@@ -8,7 +8,7 @@ from sqlalchemy import select
 
 from outdial.db.tables import calls
 from outdial.history.stored_call import STORED_CALL, StoredCall
-from outdial.telephony.state import CallDirection, CallState, EndReason
+from outdial.telephony.state import CallDirection, CallState, EndedBy, EndReason
 from outdial.telephony.verdict import AnsweredBy, WhoAnswered
 from workspace import CALLEE, CALLER
 
@@ -26,14 +26,16 @@ async def test_every_column_is_read(workspace):
     detection = {"on_machine": "hang_up", "message": None, "max_wait_s": 30}
     retry = {"max_attempts": 2, "on": ["busy"], "delays_s": [60]}
     call_id = await workspace.queue(
-        state="ended", end_reason="failed", error=error, variables={"a": 1}, noted={"b": 2}, metadata={"crm": "7"},
+        state="ended", end_reason="failed", ended_by="carrier", outcome="confirmed", error=error, variables={"a": 1},
+        noted={"b": 2}, metadata={"crm": "7"},
         detection=detection, retry=retry, message_delivered=False, created_at=NOW, due_at=NOW, expires_at=NOW,
         answered_by={"category": "machine"}, answered_at=NOW, ended_at=NOW + timedelta(seconds=4.0004),
         hang_up_requested_at=NOW, recording="recordings/x.wav",
     )  # fmt: skip
     call = await read(workspace, call_id)
     assert call == StoredCall(
-        id=call_id, direction=CallDirection.OUTBOUND, state=CallState.ENDED, end_reason=EndReason.FAILED, error=error,
+        id=call_id, direction=CallDirection.OUTBOUND, state=CallState.ENDED, end_reason=EndReason.FAILED,
+        ended_by=EndedBy.CARRIER, outcome="confirmed", error=error,
         number_id=workspace.number_id, from_=CALLER, to=CALLEE, agent_id="agent_1", agent_version=1,
         variables={"a": 1}, noted={"b": 2}, metadata={"crm": "7"}, detection=detection, retry=retry,
         ring_timeout_s=30, max_duration_s=600, answered_by=WhoAnswered(category=AnsweredBy.MACHINE),

@@ -84,6 +84,10 @@ class Line:
         start = {"streamSid": "MZ1", "callSid": "CA1", "mediaFormat": media_format}
         self.media_line.received(json.dumps({"event": "start", "start": start, "streamSid": "MZ1"}))
 
+    def presses(self, digit: str) -> None:
+        dtmf = {"track": "inbound_track", "digit": digit}
+        self.media_line.received(json.dumps({"event": "dtmf", "dtmf": dtmf, "streamSid": "MZ1"}))
+
     def stops(self) -> None:
         """The callee has hung up."""
         self.media_line.received(json.dumps({"event": "stop", "streamSid": "MZ1"}))

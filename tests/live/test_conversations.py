@@ -35,6 +35,47 @@ async def test_an_agent_that_has_said_everything_ends_the_call(workspace, talkin
     assert talking.conversations.session(claim.call_id) is None
 
 
+async def test_what_came_of_a_conversation_and_who_left_first_is_kept_with_its_end(workspace, talking, claim):
+    async def confirms(call):
+        talking.begun.set()
+        await call.listen(max_digits=1)
+        call.noted["outcome"] = "confirmed"
+
+    talking.agents.conversation = confirms
+    line = await talking.answered(claim)
+    line.presses("1")
+
+    async def responded():
+        return (await workspace.call(claim.call_id)).callee_responded
+
+    await until(responded)  # written down before the end
+    await talking.rests()
+    call = await workspace.call(claim.call_id)
+    assert (call.outcome, call.ended_by, call.callee_responded) == ("confirmed", "agent", True)
+    end = (await workspace.events(claim.call_id, "state"))[-1]
+    assert (end["outcome"], end["ended_by"]) == ("confirmed", "agent")
+
+
+@pytest.mark.parametrize(
+    ("stops", "ended_by"), [(False, "agent"), (True, "callee")], ids=["the agent hangs up", "the callee hangs up"]
+)
+async def test_a_callee_who_said_nothing_was_silent_whoever_hung_up(workspace, talking, claim, stops, ended_by):
+    line = await talking.answered(claim)
+    if stops:
+        line.stops()
+    talking.done.set()
+    await talking.rests()
+    await workspace.hears(claim.attempt_id, CallState.ENDED, EndReason.COMPLETED)
+    call = await workspace.call(claim.call_id)
+    assert (call.outcome, call.ended_by, call.callee_responded) == ("silent", ended_by, False)
+
+
+async def test_a_server_that_stops_ended_the_call(workspace, talking, claim):
+    await talking.answered(claim)
+    await talking.conversations.aclose()
+    assert (await workspace.call(claim.call_id)).ended_by == "system"
+
+
 async def test_whatever_is_sent_and_noted_beside_it_a_wish_not_to_be_called_is_kept(workspace, talking, caplog):
     sent = {f"k{n}": "v" for n in range(199)} | {"customer_id": 1.2345678901234567e19}
     claim = await workspace.dialed(variables=sent)
@@ -140,8 +181,10 @@ async def test_a_stream_that_is_opened_and_never_starts_ends_the_call(workspace,
     assert (call.end_reason, call.error["code"]) == ("failed", "no_media")
 
 
-async def test_who_hangs_up_before_the_audio_began_was_not_talked_to(workspace, talking, claim):
-    """Also where the carrier's word comes first."""
+@pytest.mark.parametrize("waited_s", [0, 8])
+async def test_who_hangs_up_before_the_audio_began_was_not_talked_to(workspace, talking, claim, waited_s):
+    """Also where the carrier's word comes first. Who hung up at once left before there could be audio."""
+    await workspace.set_attempt(claim.attempt_id, answered_at=datetime.now(UTC) - timedelta(seconds=waited_s))
     start = await talking.open(claim)
     line = Line()
     line.media_line = start(line)
@@ -149,7 +192,10 @@ async def test_who_hangs_up_before_the_audio_began_was_not_talked_to(workspace, 
     line.breaks()
     await talking.rests()
     call = await workspace.call(claim.call_id)
-    assert (call.end_reason, call.error["code"]) == ("failed", "no_media")
+    if waited_s:
+        assert (call.end_reason, call.error["code"], call.outcome) == ("failed", "no_media", None)
+    else:
+        assert (call.end_reason, call.error, call.outcome) == ("completed", None, "hung_up_early")
     assert not talking.begun.is_set()
 
 
@@ -298,7 +344,7 @@ async def test_the_end_of_the_process_does_not_wait_for_ever(workspace, talking,
 
 async def test_the_end_of_an_earlier_attempt_does_not_end_the_next_ones_conversation(workspace, talking, claim):
     """An agent may go on with work of its own after its call, and the retry comes within that."""
-    retry = {"max_attempts": 2, "on": ["failed", "completed"], "delays_s": [0]}
+    retry = {"max_attempts": 2, "on": ["busy"], "delays_s": [0]}
     await workspace.set_call(claim.call_id, retry=retry)
     first_may_end = asyncio.Event()
 
@@ -309,7 +355,7 @@ async def test_the_end_of_an_earlier_attempt_does_not_end_the_next_ones_conversa
     talking.agents.conversation = goes_on
     line = await talking.answered(claim)
     line.stops()
-    await workspace.hears(claim.attempt_id, CallState.ENDED, EndReason.COMPLETED)
+    await workspace.hears(claim.attempt_id, CallState.ENDED, EndReason.BUSY)
     (second,) = await workspace.claim()
     await workspace.dial(second)
     talking.begun.clear()

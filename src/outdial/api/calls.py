@@ -28,6 +28,8 @@ _SUMMARY: dict[str, Any] = {
     "direction": "outbound",
     "state": "ended",
     "end_reason": "completed",
+    "ended_by": "agent",
+    "outcome": "confirmed",
     "error": None,
     "number_id": "num_4m1q8x5z2v7k0t3w6y9r",
     "from": "+15551230002",
@@ -80,6 +82,8 @@ _ERROR = {
 _FAILED = _SUMMARY | {
     "id": "call_3w6y9r4m1q8x5z2v7k0t",
     "end_reason": "failed",
+    "ended_by": "carrier",
+    "outcome": None,
     "error": _ERROR,
     "answered_by": None,
     "answered_at": None,

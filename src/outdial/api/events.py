@@ -40,7 +40,8 @@ data: {"values": {"outcome": "confirmed"}, "at": "2026-01-31T09:00:39.500000Z"}
 
 id: 131
 event: state
-data: {"state": "ended", "end_reason": "completed", "at": "2026-01-31T09:00:39.600000Z"}
+data: {"state": "ended", "end_reason": "completed", "ended_by": "agent", "outcome": "confirmed", "attempt": 1, \
+"error": null, "at": "2026-01-31T09:00:39.600000Z"}
 
 """
 
@@ -58,11 +59,12 @@ _RESPONSES: dict[int | str, dict[str, Any]] = {
     summary="Follow a call",
     operation_id="follow_call",
     description=(
-        "Server-sent events: everything that happened so far, then what happens, until the call has ended. "
-        "Types are `state`, `transcript` (a turn, sent again as it grows: same `seq`), `answered_by`, `noted` (all "
-        "`values` noted, when a conversation is over), `noted_dropped` (what could not be kept of them, and why) and "
-        "smaller ones; ignore those you don't know. `data` is a JSON object with `at`, when it was stored. Send the "
-        "last id you saw as `Last-Event-ID` to go on from there; 204 means that nothing is left to tell."
+        "Server-sent events: everything that happened so far, then what happens, until the call has ended. Types "
+        "are `state`, `transcript` (a turn, sent again as it grows: same `seq`), `answered_by`, `noted` (all "
+        "`values` noted, when a conversation is over), `noted_dropped` (what could not be kept of them, and why), "
+        "`outcome` (what came of the call, where that is known only after its end) and smaller ones; ignore those "
+        "you don't know. `data` is a JSON object with `at`, when it was stored. Send the last id you saw as `Last- "
+        "Event-ID` to go on from there; 204 means that nothing is left to tell."
     ),
     response_class=EventSourceResponse,
     responses=_RESPONSES | errors(422, **NO_CALL),

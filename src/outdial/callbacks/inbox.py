@@ -22,7 +22,7 @@ from sqlalchemy.sql.dml import ReturningUpdate
 from outdial.accounts.clients import OpenCarrier
 from outdial.accounts.genuine import Genuine
 from outdial.background import Background
-from outdial.calls.advance import apply, note_ending_in
+from outdial.calls.advance import apply, note_ending_in, note_stream_failed
 from outdial.calls.prices import keep_price
 from outdial.calls.records import Held, lock_attempt
 from outdial.carriers.callbacks import TRANSFER_FAILED, BadCallback, Callback, CallbackReply
@@ -34,7 +34,7 @@ from outdial.db.tables import callbacks
 from outdial.db.wake import Wake
 from outdial.settings import Settings
 from outdial.telephony.carrier_call import CarrierCall
-from outdial.telephony.state import Ending, EndReason
+from outdial.telephony.state import EndedBy, Ending, EndReason
 
 logger = logging.getLogger(__name__)
 
@@ -227,13 +227,15 @@ class Inbox:
         )
         if callback.event is not None:
             await apply(conn, held, callback.event, check_in_s=self._settings.silent_after_s)
+        if callback.stream_failed and _is_about(held, callback.call):
+            await note_stream_failed(conn, held)
         if callback.price is not None and _is_about(held, callback.call):
             await keep_price(conn, held.attempt.id, callback.price)
         if callback.transfer_failed is None or not _is_about(held, callback.transfer_failed):
             return None
         # Noted first: if nobody lives to apologise, the sweep ends the call; it lets an apology be heard to its end.
         not_before = datetime.now(UTC) + timedelta(seconds=APOLOGY_S)
-        ending = Ending(end_reason=EndReason.COMPLETED, not_before=not_before)
+        ending = Ending(end_reason=EndReason.COMPLETED, ended_by=EndedBy.AGENT, not_before=not_before)
         await note_ending_in(conn, held.attempt.id, ending)
         return held, callback.transfer_failed
 

@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from outdial.calls.changes import change_attempt, end_call, move_on, queue_again
 from outdial.calls.events import add_event
+from outdial.calls.outcomes import reconsider, retry_words
 from outdial.calls.records import AttemptRecord, CallRecord, Held, error_json, lock_attempt
 from outdial.calls.workers import is_dead
 from outdial.db.engine import autocommit
@@ -24,6 +25,7 @@ from outdial.telephony.failures import CallError, FailureCode
 from outdial.telephony.state import (
     CallEvent,
     CallState,
+    EndedBy,
     Ending,
     EndReason,
     Progress,
@@ -35,6 +37,7 @@ from outdial.telephony.verdict import Verdict, revised
 logger = logging.getLogger(__name__)
 
 AUDIO_CHECK_S = 11.0   # an answered call without audio is looked at this soon
+AT_ONCE_S = 5.0        # who hangs up within this did so before the audio could come; a stream opens within a second
 
 NO_MEDIA = CallError(
     code=FailureCode.NO_MEDIA, message="The call was answered, but it ended before its audio reached Outdial."
@@ -92,7 +95,8 @@ async def apply(conn: AsyncConnection, held: Held, event: CallEvent, *, check_in
 async def progress(conn: AsyncConnection, held: Held, event: Progress, check_in_s: float = 20.0) -> Applied:
     """The part of `apply` for progress."""
     before, call = held.attempt, held.call
-    after = advance(before, await _with_our_reason(conn, event, before))
+    event = await _with_our_reason(conn, event, before, call)
+    after = advance(before, event)
     if before.state is CallState.ENDED:
         if before.carrier_call is None and event.carrier_call is not None:
             await _was_placed_after_all(conn, before, event.carrier_call, event.state)
@@ -105,7 +109,7 @@ async def progress(conn: AsyncConnection, held: Held, event: Progress, check_in_
         state = call.state
         await change_attempt(conn, after, check_in_s=check_in_s)
     elif after.state is CallState.ENDED:
-        state = await _end(conn, call, after)
+        state = await _end(conn, call, after, event.ended_by)
     else:
         state = await move_on(conn, call, after, at=event.at, check_in_s=check_in_s)
     if call.hang_up_requested_at is not None and before.carrier_call is None and after.carrier_call is not None:
@@ -117,7 +121,9 @@ def _unchanged(held: Held) -> Applied:
     return Applied(call_id=held.call.id, call_state=held.call.state, changed=False)
 
 
-async def _with_our_reason(conn: AsyncConnection, event: Progress, attempt: AttemptRecord) -> Progress:
+async def _with_our_reason(
+    conn: AsyncConnection, event: Progress, attempt: AttemptRecord, call: CallRecord
+) -> Progress:
     """The end of a call as we know it, where that is more than the carrier's "completed" (somebody picked up).
 
     We noted a reason before ending it ourselves; or there never was any audio; or the process that talked died. A
@@ -126,13 +132,38 @@ async def _with_our_reason(conn: AsyncConnection, event: Progress, attempt: Atte
     if event.state is not CallState.ENDED or event.end_reason not in (EndReason.COMPLETED, EndReason.CANCELED):
         return event
     if attempt.ending is not None:
-        return replace(event, end_reason=attempt.ending.end_reason, error=attempt.ending.error)
-    if event.end_reason is EndReason.COMPLETED and attempt.audio_started_at is None:
-        return replace(event, end_reason=EndReason.FAILED, error=NO_MEDIA)
+        ending = attempt.ending
+        return replace(event, end_reason=ending.end_reason, error=ending.error, ended_by=ending.by)
+    if event.end_reason is EndReason.CANCELED:  # at our wish; but who gives up a call to us is the caller
+        wanted = call.is_outbound or call.hang_up_requested_at is not None
+        return event if wanted else replace(event, ended_by=EndedBy.CALLEE)
+    if attempt.audio_started_at is None:
+        return event if _left_at_once(event, attempt) else replace(event, end_reason=EndReason.FAILED, error=NO_MEDIA)
     # Without an owner it was transferred: nobody here is needed for it.
-    if event.end_reason is EndReason.COMPLETED and attempt.owner is not None and await is_dead(conn, attempt.owner):
+    if attempt.owner is not None and await is_dead(conn, attempt.owner):
         return replace(event, end_reason=EndReason.FAILED, error=INTERRUPTED)
+    if event.ended_by is None and _talked_s(event, attempt) >= call.max_duration_s:
+        return replace(event, ended_by=EndedBy.LIMIT)  # the carrier was told it, too
     return event
+
+
+def _left_at_once(event: Progress, attempt: AttemptRecord) -> bool:
+    """Whether the callee picked up and hung up before there could be audio; else the audio never came."""
+    return event.by_callee is not False and _talked_s(event, attempt) < AT_ONCE_S
+
+
+def _talked_s(event: Progress, attempt: AttemptRecord) -> float:
+    """How long an attempt that ends was answered, or at most was, where its answer was never told."""
+    if event.duration_s is not None:
+        return event.duration_s
+    began_at = attempt.answered_at or attempt.ringing_at or attempt.created_at
+    return (event.at - began_at).total_seconds()
+
+
+async def note_stream_failed(conn: AsyncConnection, held: Held) -> None:
+    """The carrier could not open a call's audio: why it ends, should it end without any. Part of a transaction."""
+    if held.attempt.audio_started_at is None:
+        await note_ending_in(conn, held.attempt.id, Ending(end_reason=EndReason.FAILED, error=NO_MEDIA))
 
 
 async def _was_placed_after_all(
@@ -146,20 +177,23 @@ async def _was_placed_after_all(
     logger.error("Attempt written off as never placed exists at the carrier", extra=fields)
 
 
-async def _end(conn: AsyncConnection, call: CallRecord, after: AttemptRecord) -> CallState:
+async def _end(
+    conn: AsyncConnection, call: CallRecord, after: AttemptRecord, ended_by: EndedBy | None
+) -> CallState:
     """The attempt is over: queue the next one, or end the call."""
     assert after.end_reason is not None
     assert after.ended_at is not None
+    ending = Ending(end_reason=after.end_reason, error=after.error, ended_by=ended_by)
     next_due = None
     if call.retry is not None and call.hang_up_requested_at is None:
-        next_due = call.retry.next_attempt_at(after.end_reason, after.number, datetime.now(UTC))
+        words = await retry_words(conn, call, ending, after)
+        next_due = call.retry.next_attempt_at(words, after.number, datetime.now(UTC))
     if next_due is not None and call.expires_at is not None and next_due >= call.expires_at:
         next_due = None
     # The claim would refuse it, too; but this call has an end of its own to tell of.
     if next_due is not None and not await listed_now(conn, call.workspace_id, call.to):
         why = {"attempt_end_reason": after.end_reason, "error": error_json(after.error)}
         return await queue_again(conn, call, after, next_due, why=why)
-    ending = Ending(end_reason=after.end_reason, error=after.error)
     return await end_call(conn, call, ending, attempt=after, ended_at=after.ended_at)
 
 
@@ -190,6 +224,8 @@ async def _verdict(conn: AsyncConnection, held: Held, event: Verdict) -> Applied
         return _unchanged(held)
     await conn.execute(update(calls).where(calls.c.id == call.id).values(answered_by=answered_by.to_json()))
     await add_event(conn, call.id, "answered_by", answered_by.to_json())
+    if not is_live:
+        await reconsider(conn, call.id)
     if is_live:
         await notify(conn, "outdial_control", call.id)
     return Applied(call_id=call.id, call_state=call.state, changed=True)

@@ -9,14 +9,29 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import CTE, DateTime, Executable, ScalarSelect, Text, Update, bindparam, func, select, true, update
+from sqlalchemy import (
+    CTE,
+    DateTime,
+    Executable,
+    ScalarSelect,
+    Text,
+    Update,
+    bindparam,
+    func,
+    literal,
+    select,
+    true,
+    update,
+)
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from outdial.calls.events import event, with_event
+from outdial.calls.outcomes import NAMED, facts_of
 from outdial.calls.records import AttemptRecord, CallRecord, error_json
 from outdial.db.tables import attempts, calls
 from outdial.lines.pool import giving_back
+from outdial.telephony.outcome import outcome_of
 from outdial.telephony.state import CallState, Ending
 
 PRICE_AFTER_S = 180.0  # carriers that don't tell the price by themselves, or whose word was lost, know it by then
@@ -61,10 +76,18 @@ async def end_call(
     attempt: AttemptRecord | None = None,
 ) -> CallState:
     """The call is over, with its last attempt where it had one, and its line is free."""
-    data: dict[str, Any] = {"state": CallState.ENDED, "end_reason": ending.end_reason}
+    outcome = outcome_of(await facts_of(conn, call, ending, attempt))
+    data: dict[str, Any] = {
+        "state": CallState.ENDED,
+        "end_reason": ending.end_reason,
+        "ended_by": ending.by,
+        "outcome": outcome,
+    }
     values = {
         "the_call": call.id,
         "new_end_reason": ending.end_reason,
+        "new_ended_by": ending.by,
+        "new_outcome": outcome,
         "new_error": error_json(ending.error),
         "new_ended_at": ended_at,
         "new_answered_at": None if attempt is None else attempt.answered_at,
@@ -146,6 +169,8 @@ def _queue_again() -> Executable:
         "due_at": bindparam("new_due_at", type_=DateTime(timezone=True)),
         "answered_at": None,
         "answered_by": None,
+        "callee_responded": None,
+        "noted": calls.c.noted.op("-")(literal(NAMED, Text)),  # what came of the call is for the next attempt to say
     }
     return with_event(
         _change_attempt().cte("changed_attempt"), _change_call(waits), giving_back(), also=_wake_dispatchers()
@@ -157,6 +182,8 @@ def _end(*, with_attempt: bool) -> Executable:
         "state": CallState.ENDED,
         "holds_line": False,
         "end_reason": bindparam("new_end_reason", type_=Text),
+        "ended_by": bindparam("new_ended_by", type_=Text),
+        "outcome": bindparam("new_outcome", type_=Text),
         "error": bindparam("new_error", type_=JSONB(none_as_null=True)),
         "ended_at": bindparam("new_ended_at", type_=DateTime(timezone=True)),
         "answered_at": _ANSWERED_AT,

@@ -25,7 +25,7 @@ from outdial.lines.pool import lock_pool, take_inbound
 from outdial.settings import Settings
 from outdial.telephony.carrier_call import CarrierCall
 from outdial.telephony.failures import CallError, FailureCode
-from outdial.telephony.state import CallDirection, CallState, EndReason, Progress
+from outdial.telephony.state import CallDirection, CallState, EndReason, Progress, who_ended
 from outdial.workspaces.secrets import SecretBox
 
 logger = logging.getLogger(__name__)
@@ -241,14 +241,11 @@ async def _write_down_missed(
     conn: AsyncConnection, call: dict[str, Any], attempt: dict[str, Any], error: CallError
 ) -> None:
     """Nobody but us turned it down, and `error` says why."""
-    ended = {
-        "state": CallState.ENDED,
-        "end_reason": EndReason.DECLINED,
-        "error": error.to_json(),
-    }
-    await conn.execute(insert(calls).values(call | ended | {"ended_at": func.now()}))
+    ended = {"state": CallState.ENDED, "end_reason": EndReason.DECLINED, "error": error.to_json()}
+    by = {"ended_by": who_ended(EndReason.DECLINED, error)}
+    await conn.execute(insert(calls).values(call | ended | by | {"ended_at": func.now()}))
     await conn.execute(insert(attempts).values(attempt | ended | {"ended_at": func.now()}))
-    await add_event(conn, call["id"], "state", ended | {"attempt": 1})
+    await add_event(conn, call["id"], "state", ended | by | {"outcome": None, "attempt": 1})
 
 
 def _token(secret_box: SecretBox, attempt_id: str) -> str:

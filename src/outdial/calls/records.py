@@ -162,6 +162,11 @@ class Held:
     last_number: int   # of the call's attempts
     now: datetime      # on the database's clock
 
+    @property
+    def is_last(self) -> bool:
+        """Whether the call is about this attempt: no other follows it, nor is to."""
+        return self.attempt.number == self.last_number and self.call.state is not CallState.QUEUED
+
     @classmethod
     def of(cls, row: RowMapping) -> Self:
         return cls(

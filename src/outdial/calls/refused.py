@@ -13,14 +13,14 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from outdial.calls.records import error_json
 from outdial.policy.gate import ERRORS, Rule
-from outdial.telephony.state import CallState, Ending, EndReason
+from outdial.telephony.state import CallState, EndedBy, Ending, EndReason
 
 AT_A_TIME = 5000
 
 
 def refused_by(rule: Rule) -> Ending:
     """How a call ends that waited, and isn't to be dialled."""
-    return Ending(end_reason=EndReason.CANCELED, error=ERRORS[rule])
+    return Ending(end_reason=EndReason.CANCELED, error=ERRORS[rule], ended_by=EndedBy.POLICY)
 
 
 async def end_refused(conn: AsyncConnection, call_ids: Sequence[str], rule: Rule) -> None:
@@ -59,7 +59,14 @@ def _ending(rule: Rule) -> dict[str, Any]:
     return {
         "refused_reason": ending.end_reason,
         "refused_error": error,
-        "refused_event": {"state": CallState.ENDED, "end_reason": ending.end_reason, "error": error},
+        "refused_by": ending.by,
+        "refused_event": {
+            "state": CallState.ENDED,
+            "end_reason": ending.end_reason,
+            "ended_by": ending.by,
+            "outcome": None,
+            "error": error,
+        },
     }
 
 
@@ -68,7 +75,8 @@ def _end(which: str) -> TextClause:
     statement = text(f"""
         WITH refused AS (
             UPDATE calls
-            SET state = 'ended', end_reason = :refused_reason, error = :refused_error, ended_at = clock_timestamp()
+            SET state = 'ended', end_reason = :refused_reason, ended_by = :refused_by, error = :refused_error,
+                ended_at = clock_timestamp()
             WHERE state = 'queued' AND {which}
             RETURNING id
         )

@@ -27,6 +27,7 @@ class Callback:
     event: CallEvent | None               # None: stored for the record, changes nothing
     call: CarrierCall | None = None       # whose it is, as far as it says; of a transfer's other party: None
     price: Price | None = None
+    stream_failed: bool = False           # the carrier could not open the call's audio, or lost it
     transfer_failed: CarrierCall | None = None  # who is left alone on the line, where no reply can tell them
 
 

@@ -8,7 +8,7 @@ import typer
 from outdial.cli.api_client import ApiClient
 from outdial.cli.configuration import load_settings
 from outdial.cli.failures import CommandFailed
-from outdial.cli.narration import Narrator, Story, no_more_calls, tell_json
+from outdial.cli.narration import Narrator, Story, no_more_calls, spoken, tell_json
 from outdial.cli.output import AsJson, console, print_json, progress
 from outdial.cli.processes import local_url, stop_signals
 
@@ -43,6 +43,8 @@ def call(
     else:
         if ended["state"] != "ended":
             progress.print("The call is still being hung up.")
+        elif ended["outcome"] is not None:
+            console.print(f"Outcome: {spoken(ended['outcome'])}", markup=False)
         if (note := no_more_calls(ended)) is not None:
             progress.print(note, markup=False, soft_wrap=True)
     raise typer.Exit(0 if ended["end_reason"] == "completed" else 1)

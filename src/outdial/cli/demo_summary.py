@@ -6,7 +6,7 @@ from typing import Any
 
 from rich.text import Text
 
-from outdial.cli.narration import no_more_calls
+from outdial.cli.narration import BY, no_more_calls, spoken
 from outdial.cli.output import console
 
 # What a call to each of these simulated callees ends with, when all is well; every other one is completed.
@@ -37,7 +37,9 @@ def judge(call: dict[str, Any], recording: Path | None, *, amd: bool) -> list[st
 
 
 def sum_up(call: dict[str, Any], recording: Path | None, faults: list[str]) -> None:
-    rows = [("Ended", str(call["end_reason"]).replace("_", " "))]
+    rows = [] if call["outcome"] is None else [("Outcome", spoken(call["outcome"]))]
+    by = f", by {BY.get(call['ended_by'], call['ended_by'])}" if call["ended_by"] else ""
+    rows.append(("Ended", spoken(call["end_reason"]) + by))
     if call["duration_s"] is not None:
         rows.append(("Talked", f"{call['duration_s']:.1f} s"))
     if call["answered_by"]:

@@ -18,7 +18,20 @@ STATES = {
     "in_progress": "answered",
     "ended": "ended",
 }
+BY = {  # who ended a call
+    "agent": "the agent",
+    "callee": "the other party",
+    "operator": "somebody's wish",
+    "limit": "a limit",
+    "policy": "a rule",
+    "carrier": "the carrier",
+    "system": "Outdial",
+}
 SPEAKERS = {"agent": ("Agent", "cyan"), "callee": ("Callee", "yellow")}
+
+
+def spoken(word: object) -> str:
+    return str(word).replace("_", " ")
 
 
 def no_more_calls(call: Mapping[str, Any]) -> str | None:
@@ -74,6 +87,8 @@ class Story:
             case "noted_dropped":
                 names = ", ".join(str(loss.get("name")) for loss in data.get("values") or ())
                 self._state(f"noted values dropped or cut: {names}")
+            case "outcome":
+                self._state(f"outcome now: {spoken(data.get('outcome') or 'none')}")
             case "limit":
                 self._state("the longest allowed duration is reached")
 
@@ -81,7 +96,11 @@ class Story:
         state = str(data.get("state"))
         words = STATES.get(state, state)
         if state == "ended" and data.get("end_reason"):
-            words += f": {str(data['end_reason']).replace('_', ' ')}"
+            words += f": {spoken(data['end_reason'])}"
+            if data.get("ended_by"):
+                words += f", by {BY.get(data['ended_by'], data['ended_by'])}"
+            if data.get("outcome"):
+                words += f"; outcome: {spoken(data['outcome'])}"
         if state == "queued" and data.get("next_attempt_at"):
             words = f"{str(data.get('attempt_end_reason')).replace('_', ' ')}; tried again at {data['next_attempt_at']}"
         if error := data.get("error"):

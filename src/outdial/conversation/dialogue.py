@@ -5,7 +5,7 @@ Who may speak is decided by floor.py, what is said is in saying.py, what is hear
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Coroutine, Mapping
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from contextlib import asynccontextmanager
 from types import MappingProxyType
 from typing import Any, TypeVar
@@ -45,6 +45,7 @@ class Dialogue:
         journal: Journal,
         transcript: Transcript,
         noted: dict[str, Any],
+        responded: Callable[[], object] = lambda: None,
     ) -> None:
         self.call_id = facts.call_id
         self.user_id = facts.user_number
@@ -60,6 +61,8 @@ class Dialogue:
         }
         self.answered_by: AnsweredBy | None = None  # kept up to date by the session
         self.transferred = False
+        self.hung_up = False  # by the agent, while the callee was there
+        self._responded = responded  # to be told that the callee speaks, or presses a key
         self._media_line = media_line
         self._control = control
         self._journal = journal
@@ -70,6 +73,7 @@ class Dialogue:
             self.call_id, self._floor, engines, media_line.now_ms, transcript, self._background, self._voice
         )
         self._hearing = self._listening.hearing
+        self._hearing.on_heard = responded
         self._saying = Saying(
             self.call_id, self._floor, media_line, engines.text_to_speech, self._listening, transcript
         )
@@ -80,6 +84,7 @@ class Dialogue:
         self._hearing.audio(pcm, at_ms)
 
     def digit(self, digit: str, at_ms: int) -> None:
+        self._responded()
         self._journal.event("digit", {"at_ms": at_ms})  # which one may be part of a card number
         if self._listening.digit(digit, at_ms):
             self._saying.digit()
@@ -137,6 +142,7 @@ class Dialogue:
         await self.hang_up()
 
     async def hang_up(self) -> None:
+        self.hung_up |= not self._floor.has_ended
         self.end()
         await self._floor.must_be_up()
 

@@ -10,10 +10,13 @@ from collections.abc import Callable
 
 from outdial.conversation.stopping import retrieve
 from outdial.conversation.turns import SpeechGate, SpeechPaused, SpeechResumed, SpeechStarted
+from outdial.media.g711 import rms
 from outdial.media.voice_activity import VoiceActivity, VoiceStream
 from outdial.speech.base import Recognition, SpeechToText
 
 PRE_ROLL_MS = 320            # audio kept from before the detector was sure: the first consonant is in it
+LOUD = 300                   # RMS (of 32768) of a frame with a voice in it; line noise has a tenth of that
+LOUD_FRAMES = 10             # 200 ms of them: no click
 MAX_FRAMES = 150             # kept in all; the detector, too, gives up what is 2 s old
 MAX_UTTERANCE_MS = 30_000    # somebody reading a novel, or a radio
 DEAF_MS = 1000               # without a window: the carrier has stopped sending audio
@@ -76,6 +79,9 @@ class Hearing:
         self._audio_ms = 0   # end of the newest frame
         self._window_ms = 0  # when the newest window was reported
         self.current: Utterance | None = None
+        self.on_heard: Callable[[], object] = lambda: None  # at the first voice of the callee
+        self._heard = False
+        self._loud_frames = 0  # while no detector ran
         self.until_silence_ms = 500  # how much silence ends an utterance
 
     @property
@@ -107,6 +113,20 @@ class Hearing:
             self._frames.append((at_ms, pcm))
             self._audio_ms = at_ms
             self._stream.feed(pcm)
+        elif not self._heard:
+            self._listen_roughly(pcm)
+
+    def _listen_roughly(self, pcm: bytes) -> None:
+        """Whether the callee says anything into what nobody may interrupt: no more than that, so no detector."""
+        if rms(pcm) >= LOUD:
+            self._loud_frames += 1
+            if self._loud_frames >= LOUD_FRAMES:
+                self._note_heard()
+
+    def _note_heard(self) -> None:
+        if not self._heard:
+            self._heard = True
+            self.on_heard()
 
     def _window(self, probability: float) -> None:
         assert self._stream is not None
@@ -117,6 +137,7 @@ class Hearing:
         match event:
             case SpeechStarted(at_ms=start_ms):
                 self.current = Utterance(max(0, start_ms), self._speech_to_text.recognition())
+                self._note_heard()
             case SpeechResumed() if self.current is not None:
                 self.current.discard()
         utterance = self.current

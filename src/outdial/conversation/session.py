@@ -7,7 +7,6 @@ ends the verb under way, with CallEnded or cancellation, and then the agent.
 import asyncio
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 from outdial.conversation.call_facts import CallFacts, CarrierControl, Engines
@@ -15,11 +14,12 @@ from outdial.conversation.commands import Command, CommandRefused
 from outdial.conversation.dialogue import Dialogue
 from outdial.conversation.live_call import AgentCoroutine, CallEnded, LiveCall, SpeechFailed
 from outdial.conversation.media_line import MediaLine
+from outdial.conversation.session_end import AGENT_FAILED, AUDIO_LOST, NO_MEDIA, SPEECH_FAILED, SessionEnd
 from outdial.conversation.stopping import stop
 from outdial.conversation.transcript import Journal, Transcript
 from outdial.media.stream import StreamStarted
-from outdial.telephony.failures import CallError, FailureCode
-from outdial.telephony.state import EndReason
+from outdial.telephony.failures import CallError
+from outdial.telephony.state import EndedBy, EndReason, who_ended
 from outdial.telephony.verdict import MACHINES, AnsweredBy, Verdict
 
 logger = logging.getLogger(__name__)
@@ -28,22 +28,6 @@ VERDICT_WAIT_S = 30.0    # of detection, which a carrier is asked to end within 
 AFTER_CALL_S = 10.0      # for the agent's own work once the call is over
 MESSAGE_PAUSE_MS = 400   # between a machine's beep and our message
 MESSAGE_END_S = 30.0     # the longest greeting a message waits for; then it is left all the same
-
-NO_MEDIA = CallError(code=FailureCode.NO_MEDIA, message="The carrier opened no audio for this call.")
-AUDIO_LOST = CallError(code=FailureCode.AUDIO_LOST, message="The carrier's audio connection broke during the call.")
-AGENT_FAILED = CallError(code=FailureCode.AGENT_FAILED, message="The agent stopped because of an error in it.")
-SPEECH_FAILED = CallError(code=FailureCode.SPEECH_FAILED, message="Speech could not be synthesised or recognised.")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SessionEnd:
-    """How a conversation ended, and whether the call itself is still up at the carrier or went elsewhere."""
-
-    end_reason: EndReason
-    error: CallError | None = None
-    still_up: bool = True       # the carrier must be asked to end it
-    transferred: bool = False   # the callee talks to somebody else now
-    message_delivered: bool | None = None  # to a machine; None when there was none to deliver
 
 
 class Session:
@@ -65,6 +49,8 @@ class Session:
         self._news = asyncio.Event()           # one of the following has changed
         self.lost = asyncio.Event()            # the audio broke off in the middle: the call ends as AUDIO_LOST
         self.replied = asyncio.Event()         # the callee has answered us: what finds a machine now comes too late
+        self.responded = asyncio.Event()       # the callee spoke or pressed a key
+        self._left: EndedBy | None = None      # who ended the conversation: whoever was first
         self._started = False
         self._closed_at: float | None = None
         self._orderly = False                  # the stream was closed with the carrier's word
@@ -112,6 +98,8 @@ class Session:
             while not (task.done() or self._hang_up_asked or until() or self._time_is_up()):
                 await self._wait_for_news(self._stop_by())
             finished = task.done()
+            if finished and not self._may_be_machine:  # else the line stays up for a verdict, and a message
+                self._ends(EndedBy.AGENT)
         finally:
             dialogue.end()
             failure = await stop(task)
@@ -137,6 +125,7 @@ class Session:
             self._journal,
             self._transcript,
             self.noted,
+            self.responded.set,
         )
         dialogue.answered_by = self._verdict.answered_by if self._verdict else None
         if self._is_closed:
@@ -157,6 +146,7 @@ class Session:
         policy, verdict = self._facts.machine, self._verdict
         assert verdict is not None
         if policy.action != "leave_message" or verdict.answered_by is AnsweredBy.FAX:
+            self._ends(EndedBy.AGENT)
             return self._ended(EndReason.MACHINE)
         await self._greeting_has_ended()
 
@@ -181,22 +171,35 @@ class Session:
             await self._wait_for_news(by)
 
     def _ended(self, reason: EndReason) -> SessionEnd:
+        could_be_heard = self._started and self._dialogue is not None
+        responded = self.responded.is_set() or (False if could_be_heard else None)
         if self._transferred:
-            return SessionEnd(end_reason=EndReason.COMPLETED, still_up=False, transferred=True)
+            return SessionEnd(
+                end_reason=EndReason.COMPLETED, still_up=False, transferred=True, callee_responded=responded
+            )
         error = self._failure
         if error is None and self._is_closed and not self._orderly and not self._hang_up_asked:
             error = AUDIO_LOST
+        reason = EndReason.FAILED if error else reason
         return SessionEnd(
-            end_reason=EndReason.FAILED if error else reason,
+            end_reason=reason,
             error=error,
+            ended_by=who_ended(reason, error) if error else self._left or EndedBy.AGENT,
+            callee_responded=responded,
             still_up=not self._orderly,
             message_delivered=self._message_delivered,
         )
 
+    def _ends(self, by: EndedBy) -> None:
+        """Somebody ends the conversation; who was first has ended it."""
+        if self._left is None:
+            self._left = by
+
     # -- told from outside -----------------------------------------------------------------------------------
 
-    def ask_hang_up(self) -> None:
-        """The user, or the server's shutdown, wants the call to end."""
+    def ask_hang_up(self, by: EndedBy = EndedBy.OPERATOR) -> None:
+        """The user, or the server's shutdown (SYSTEM), wants the call to end."""
+        self._ends(by)
         self._hang_up_asked = True
         self._news.set()
 
@@ -259,6 +262,8 @@ class Session:
     def on_closed(self, *, orderly: bool) -> None:
         self._closed_at = self._now()
         self._orderly = orderly
+        by_us = self._dialogue is not None and self._dialogue.hung_up  # its last work goes on for a moment
+        self._ends(EndedBy.AGENT if by_us else EndedBy.CALLEE if orderly else EndedBy.CARRIER)
         if not orderly and not self._hang_up_asked and not self._transferred:
             self.lost.set()
         if self._dialogue is not None:
@@ -304,6 +309,7 @@ class Session:
         if self._now() < self._stop_by():
             return False
         if not self._is_closed:
+            self._ends(EndedBy.LIMIT)
             self._journal.event("limit", {"max_duration_s": self._facts.max_duration_s})
         else:
             logger.warning("Agent still running after its call", extra={"call_id": self._facts.call_id})

@@ -12,10 +12,13 @@ from outdial.history.search import CallFilter
 
 PAGE_SIZE = 50
 SEARCHED = (
-    "words", "party", "state", "end_reason", "answered_by", "number_id", "agent_id", "direction", "created_after",
-    "created_before",
+    "words", "party", "state", "end_reason", "outcome", "answered_by", "ended_by", "number_id", "agent_id",
+    "direction", "created_after", "created_before",
 )  # fmt: skip
-FURTHER = frozenset({"number_id", "agent_id", "direction", "created_after", "created_before"})  # folded away
+# Folded away.
+FURTHER = frozenset({"ended_by", "number_id", "agent_id", "direction", "created_after", "created_before"})
+
+LISTS = ("state", "end_reason", "ended_by", "outcome")  # the API takes several values of each
 
 _PUNCTUATION = re.compile(r"[\s().\-/]")
 
@@ -50,7 +53,7 @@ def read_filters(query: Mapping[str, str]) -> Filters:
     typed = {name: query[name].strip() for name in SEARCHED if query.get(name, "").strip()}
     cursor = query.get("cursor") or None
     values = {name: _meant(name, value) for name, value in typed.items()}
-    lists = {name: [values.pop(name)] for name in ("state", "end_reason") if name in values}
+    lists = {name: [values.pop(name)] for name in LISTS if name in values}
     try:
         wanted = CallFilter.model_validate(values | lists | {"limit": PAGE_SIZE, "cursor": cursor})
     except ValidationError as error:

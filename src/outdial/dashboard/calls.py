@@ -16,6 +16,7 @@ from outdial.dashboard.one_call import read_one_call
 from outdial.dashboard.page import Here, Page, PageRoute, safe_headers
 from outdial.db.engine import reading
 from outdial.history.callback_log import list_callbacks
+from outdial.history.search import outcomes_seen
 from outdial.history.views import CallPage, call_state, get_call, list_calls
 from outdial.numbers.views import number_names
 
@@ -34,6 +35,7 @@ async def calls(page: Here) -> Response:
             found = await list_calls(conn, page.workspace_id, filters.wanted, base_url=base_url)
         numbers = await number_names(conn, page.workspace_id)
         agents = await agent_names(conn, page.workspace_id)
+        outcomes = await outcomes_seen(conn, page.workspace_id)
     if filters.cursor is not None and found["previous_cursor"] is None:
         return RedirectResponse(filters.url("/calls"), 303)  # the newest again: the page that is live, and full
     return await page.render(
@@ -43,6 +45,7 @@ async def calls(page: Here) -> Response:
         found=found,
         numbers=numbers,
         agents=agents,
+        outcomes=outcomes,
         page_size=PAGE_SIZE,
     )
 

@@ -20,7 +20,7 @@ from outdial.api.auth import require_role, role_of, signed_in
 from outdial.api.problems import Problem, as_problem
 from outdial.api.services import Services
 from outdial.api.sign_in_cookie import is_of_another_workspace
-from outdial.dashboard import words
+from outdial.dashboard import outcome_words, words
 from outdial.db.engine import reading
 from outdial.members.signed_in import SignedIn
 from outdial.members.store import list_memberships
@@ -66,7 +66,7 @@ def templates() -> Environment:
         auto_reload=False,
     )
     environment.globals |= {"static_url": static_url, "version": __version__, "any_carrier": words.any_carrier}
-    environment.filters |= words.FILTERS
+    environment.filters |= words.FILTERS | outcome_words.FILTERS
     return environment
 
 

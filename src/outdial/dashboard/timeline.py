@@ -5,11 +5,18 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from outdial.dashboard.outcome_words import outcome_label
 from outdial.dashboard.words import ANSWERED_BY, END_REASONS, Tone, carrier_label
 from outdial.db.feed import Event
 from outdial.history.views import AttemptView, CallView
 from outdial.instants import parse_instant
 
+_BY = {
+    "agent": " by the agent",
+    "callee": " by the other party",
+    "operator": " at somebody's wish",
+    "limit": " at its longest duration",
+}
 _REACHED = {"ringing": "ringing_at", "in_progress": "answered_at", "ended": "ended_at"}
 
 
@@ -59,7 +66,8 @@ def _state(event: Event, dials: Mapping[int, AttemptView], several: bool, *, fir
             return Step(text=f"Answered{numbered}", at=at, tone="good")
         case "ended":
             text, tone = END_REASONS.get(data.get("end_reason") or "", ("Ended", "quiet"))
-            return Step(text=f"Ended: {_lower(text)}{numbered}", at=at, tone=tone, detail=_why(data.get("error")))
+            who = _BY.get(data.get("ended_by") or "", "") if data.get("end_reason") == "completed" else ""
+            return Step(text=f"Ended: {_lower(text)}{who}{numbered}", at=at, tone=tone, detail=_why(data.get("error")))
     return None
 
 
@@ -98,6 +106,8 @@ def _other(event: Event) -> Step | None:
             return Step(text="Noted", at=event.at, detail=", ".join(data["values"]))
         case "noted_dropped":
             return Step(text="Noted values dropped or cut", at=event.at, tone="warn", detail=_losses(data))
+        case "outcome":
+            return Step(text=f"Outcome now: {_lower(outcome_label(data.get('outcome')))}", at=event.at)
         case "limit":
             return Step(text="Reached its longest duration", at=event.at, tone="warn")
     return Step(text=event.type.replace("_", " ").capitalize(), at=event.at)

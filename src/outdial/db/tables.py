@@ -227,6 +227,9 @@ calls = Table(
     Column("direction", Text, nullable=False),
     Column("state", Text, nullable=False),
     Column("end_reason", Text),
+    Column("ended_by", Text),
+    Column("outcome", Text),  # one of ours (telephony.outcome), or the agent's own word; None: neither
+    Column("callee_responded", Boolean),  # spoke or pressed a key on the last attempt; None: nobody listened to the end
     Column("error", JSONB(none_as_null=True)),  # CallError: why there was no (further) attempt
     Column("from", Text, nullable=False, key="from_"),
     Column("to", Text, nullable=False),
@@ -265,6 +268,14 @@ calls = Table(
     # Whatever may be rare: without these a page of the list would be looked for in all calls.
     Index("ix_calls_agent_id", "agent_id", "created_at", "id"),
     Index("ix_calls_end_reason", "workspace_id", "end_reason", "created_at", "id"),
+    Index(
+        "ix_calls_outcome",
+        "workspace_id",
+        "outcome",
+        "created_at",
+        "id",
+        postgresql_where=text("outcome IS NOT NULL"),
+    ),
     Index("ix_calls_answered_by", "workspace_id", text("(answered_by ->> 'category'::text)"), "created_at", "id"),
     Index("ix_calls_to", "workspace_id", "to", "created_at"),
     Index("ix_calls_from", "workspace_id", "from_", "created_at"),
@@ -295,7 +306,7 @@ attempts = Table(
     _instant("answered_at"),
     _instant("ended_at"),
     _instant("check_at", now=True),  # when the sweep looks at it next; every sign of life moves it on
-    Column("ending", JSONB(none_as_null=True)),  # {"end_reason", "error"}: we are ending it, and why
+    Column("ending", JSONB(none_as_null=True)),  # {"end_reason", "error", "ended_by"}: we are ending it, and why
     Column("price", Numeric),
     Column("price_currency", Text),
     _instant("price_due_at"),      # when the carrier is asked for the price, should it not have told it

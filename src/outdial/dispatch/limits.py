@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 
 from outdial.calls.records import Held
 from outdial.telephony.failures import CallError, FailureCode
-from outdial.telephony.state import CallDirection, CallState, Ending, EndReason
+from outdial.telephony.state import CallDirection, CallState, EndedBy, Ending, EndReason
 
 RING_GRACE_S = 5.0      # carriers add a little to the ring time they are given
 NO_RING_GRACE_S = 30.0  # until the phone rings at all, where the carrier tells us that it does
@@ -24,7 +24,8 @@ def overdue_end(held: Held, state: CallState, now: datetime, stream_start_timeou
     attempt, call = held.attempt, held.call
     if call.hang_up_requested_at is not None:
         answered = state is CallState.IN_PROGRESS
-        return Ending(end_reason=EndReason.COMPLETED if answered else EndReason.CANCELED)
+        reason = EndReason.COMPLETED if answered else EndReason.CANCELED
+        return Ending(end_reason=reason, ended_by=EndedBy.OPERATOR)
     if state is not CallState.IN_PROGRESS:
         if call.direction == CallDirection.INBOUND:  # we were to answer it
             late = now > attempt.created_at + timedelta(seconds=stream_start_timeout_s)
@@ -39,7 +40,7 @@ def overdue_end(held: Held, state: CallState, now: datetime, stream_start_timeou
     if attempt.stream_opened_at is None and now > answered_at + timedelta(seconds=stream_start_timeout_s):
         return Ending(end_reason=EndReason.FAILED, error=NO_AUDIO)
     if now > answered_at + timedelta(seconds=call.max_duration_s + LENGTH_GRACE_S):
-        return Ending(end_reason=EndReason.COMPLETED)
+        return Ending(end_reason=EndReason.COMPLETED, ended_by=EndedBy.LIMIT)
     return None
 
 

@@ -19,7 +19,7 @@ PAGE = 200
 COLUMNS = (
     "id", "created_at", "direction", "state", "end_reason", "from", "to", "number_id", "agent_id", "agent",
     "agent_version", "answered_by", "answered_at", "ended_at", "duration_s", "attempts", "price", "price_currency",
-    "error_code", "error_message", "recording_url", "variables", "noted", "metadata",
+    "error_code", "error_message", "recording_url", "variables", "noted", "metadata", "ended_by", "outcome",
 )  # fmt: skip
 
 BYTE_ORDER_MARK = "\N{ZERO WIDTH NO-BREAK SPACE}"
@@ -92,4 +92,6 @@ def _row(call: CallSummary, agents: Mapping[str, str]) -> list[Any]:
         call["variables"] or None,
         call["noted"] or None,
         call["metadata"],
+        call["ended_by"],
+        call["outcome"],
     ]

@@ -22,6 +22,7 @@ from outdial.workspaces.plans import Plan
 
 LATENCY_CALLS = 200  # the latest ones: enough for a median, and quick however many there were today
 MAX_UNKNOWN = 20
+MAX_OUTCOMES = 12  # an agent may name any number
 STUCK_AFTER = timedelta(minutes=1)  # callbacks are worked through within a second
 
 
@@ -43,10 +44,18 @@ class Queue(TypedDict):
     oldest_due_at: str | None
 
 
+class OutcomeCount(TypedDict):
+    """`outcome` is null of calls that came to none, and of those that are still up."""
+
+    outcome: str | None
+    calls: int
+
+
 class Today(TypedDict):
     """Calls made since `since`. Of the outbound calls that were dialled: how many were `answered`, how many of these by
     no machine (`by_people`; `undetected` of them without answering machine detection), and how many of these
-    were completed. `failed` ones ended with an error."""
+    were completed. `outcomes` is what came of those `by_people`: the twelve most frequent, the most frequent first,
+    null last; `other_outcomes` are the calls that came to a rarer one. `failed` ones ended with an error."""
 
     since: str
     outbound: int
@@ -56,6 +65,8 @@ class Today(TypedDict):
     by_people: int
     undetected: int
     completed: int
+    outcomes: list[OutcomeCount]
+    other_outcomes: int
     failed: int
 
 
@@ -154,6 +165,7 @@ class _Group:
 
     direction: CallDirection
     end_reason: EndReason | None
+    outcome: str | None
     is_answered: bool
     category: str | None
     code: str | None
@@ -166,6 +178,7 @@ async def _groups(conn: AsyncConnection, workspace_id: str, since: datetime) -> 
     columns = (
         calls.c.direction,
         calls.c.end_reason,
+        calls.c.outcome,
         calls.c.answered_at.is_not(None).label("is_answered"),
         calls.c.answered_by["category"].astext.label("category"),
         calls.c.error["code"].astext.label("code"),
@@ -180,6 +193,7 @@ async def _groups(conn: AsyncConnection, workspace_id: str, since: datetime) -> 
         _Group(
             direction=CallDirection(row.direction),
             end_reason=None if row.end_reason is None else EndReason(row.end_reason),
+            outcome=row.outcome,
             is_answered=row.is_answered,
             category=row.category,
             code=row.code,
@@ -206,6 +220,7 @@ def _today(groups: Sequence[_Group], since: datetime) -> Today:
     dialled = [group for group in outbound if group.is_dialled]
     answered = [group for group in dialled if group.is_answered]
     by_people = [group for group in answered if group.category not in (AnsweredBy.MACHINE, AnsweredBy.FAX)]
+    outcomes = _outcomes(by_people)
     return Today(
         since=to_json(since.astimezone(UTC)),
         outbound=_sum(outbound),
@@ -215,8 +230,19 @@ def _today(groups: Sequence[_Group], since: datetime) -> Today:
         by_people=_sum(by_people),
         undetected=_sum(group for group in by_people if group.category != AnsweredBy.HUMAN),
         completed=_sum(group for group in by_people if group.end_reason is EndReason.COMPLETED),
+        outcomes=outcomes,
+        other_outcomes=_sum(by_people) - sum(each["calls"] for each in outcomes),
         failed=_sum(group for group in groups if group.end_reason is EndReason.FAILED),
     )
+
+
+def _outcomes(groups: Sequence[_Group]) -> list[OutcomeCount]:
+    counts: dict[str | None, int] = {}
+    for group in groups:
+        counts[group.outcome] = counts.get(group.outcome, 0) + group.calls
+    none = counts.pop(None, 0)
+    ordered = sorted(counts.items(), key=lambda item: (-item[1], item[0] or ""))[:MAX_OUTCOMES]
+    return [OutcomeCount(outcome=word, calls=count) for word, count in ordered + ([(None, none)] if none else [])]
 
 
 def _failures(groups: Sequence[_Group]) -> list[FailureCount]:

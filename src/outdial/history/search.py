@@ -25,6 +25,7 @@ from sqlalchemy import (
     literal_column,
     or_,
     select,
+    text,
     tuple_,
 )
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -35,15 +36,29 @@ from outdial.history.stored_call import STORED_CALL, StoredCall
 from outdial.ids import is_id
 from outdial.instants import parse_instant, to_json
 from outdial.refusals import Invalid
-from outdial.telephony.state import CallDirection, CallState, EndReason
+from outdial.telephony.outcome import MAX_WORD_CHARS
+from outdial.telephony.state import CallDirection, CallState, EndedBy, EndReason
 from outdial.telephony.verdict import AnsweredBy
 
+OutcomeWord = Annotated[CleanText, Field(min_length=1, max_length=MAX_WORD_CHARS)]
 Words = Annotated[CleanText, Field(min_length=1, max_length=200)]
 
 # As the index ix_turns_words has it: without a language no word is left out, and none is cut to its stem.
 _SIMPLE: ColumnElement[Any] = literal_column("'simple'::regconfig")
 _CATEGORY = calls.c.answered_by.op("->>", return_type=Text())(literal_column("'category'"))  # as its index has it
 RARE_TURNS = 2000
+MAX_OUTCOMES_SEEN = 100
+_OUTCOMES_SEEN = text("""
+    WITH RECURSIVE seen AS (
+        (SELECT outcome, 1 AS number FROM calls WHERE workspace_id = :workspace AND outcome IS NOT NULL
+            ORDER BY outcome LIMIT 1)
+        UNION ALL
+        SELECT (SELECT outcome FROM calls WHERE workspace_id = :workspace AND outcome > seen.outcome
+            ORDER BY outcome LIMIT 1), number + 1
+        FROM seen WHERE seen.outcome IS NOT NULL AND number < :at_most
+    )
+    SELECT outcome FROM seen WHERE outcome IS NOT NULL
+""")
 _PHRASES = re.compile(r'"([^"]*)"|([^"]+)')
 
 
@@ -55,6 +70,10 @@ class CallSearch(BaseModel):
     state: Annotated[list[CallState | Literal["unknown"]], Field(max_length=6)] = []
     """`unknown` are the calls of which it can't be known (yet) whether the carrier dialled."""
     end_reason: Annotated[list[EndReason], Field(max_length=8)] = []
+    ended_by: Annotated[list[EndedBy], Field(max_length=7)] = []
+    outcome: Annotated[list[OutcomeWord], Field(max_length=20)] = []
+    """`do_not_call`, `silent`, `transfer_failed`, `transferred`, `left_message`, `hung_up_early`, or a word of your
+    agent's."""
     direction: CallDirection | None = None
     number_id: CleanText | None = None
     agent_id: CleanText | None = None
@@ -121,6 +140,13 @@ async def find_page(conn: AsyncConnection, workspace_id: str, wanted: CallFilter
     return _paged([StoredCall.of(row) for row in found.mappings()], wanted)
 
 
+async def outcomes_seen(conn: AsyncConnection, workspace_id: str) -> list[str]:
+    """What calls of a workspace came to, each word once, in order, MAX_OUTCOMES_SEEN at most. Each is looked up in the
+    index from the one before it: there may be a million calls, and agents have few words."""
+    rows = await conn.scalars(_OUTCOMES_SEEN, {"workspace": workspace_id, "at_most": MAX_OUTCOMES_SEEN})
+    return list(rows)
+
+
 async def _calls_that_say(conn: AsyncConnection, words: str) -> set[str] | None:
     """Ids, of all workspaces together; None when there are many. Asked first, because PostgreSQL can't guess which
     words are rare (its statistics know only the most common ones), and with the wrong plan it takes seconds."""
@@ -165,6 +191,10 @@ def _filtered(query: Select[Any], wanted: CallSearch, said_in: set[str] | None) 
         query = query.where(calls.c.state.in_(states))
     if wanted.end_reason:
         query = query.where(calls.c.end_reason.in_(wanted.end_reason))
+    if wanted.ended_by:
+        query = query.where(calls.c.ended_by.in_(wanted.ended_by))
+    if wanted.outcome:
+        query = query.where(calls.c.outcome.in_(wanted.outcome))
     for column, value in (
         (calls.c.direction, wanted.direction),
         (calls.c.number_id, wanted.number_id),

@@ -7,7 +7,7 @@ from typing import Any, Self
 from sqlalchemy import RowMapping
 
 from outdial.db.tables import calls
-from outdial.telephony.state import CallDirection, CallState, EndReason
+from outdial.telephony.state import CallDirection, CallState, EndedBy, EndReason
 from outdial.telephony.verdict import WhoAnswered
 
 
@@ -20,6 +20,8 @@ class StoredCall:
     direction: CallDirection
     state: CallState
     end_reason: EndReason | None
+    ended_by: EndedBy | None
+    outcome: str | None
     error: dict[str, Any] | None
     number_id: str | None
     from_: str
@@ -47,11 +49,12 @@ class StoredCall:
     def of(cls, row: RowMapping) -> Self:
         """From a row of the columns STORED_CALL."""
         stored: dict[str, Any] = {name: row[column] for name, column in _COLUMNS.items()}
-        end_reason, answered_by = stored["end_reason"], stored["answered_by"]
+        end_reason, ended_by, answered_by = stored["end_reason"], stored["ended_by"], stored["answered_by"]
         parsed = {
             "direction": CallDirection(stored["direction"]),
             "state": CallState(stored["state"]),
             "end_reason": None if end_reason is None else EndReason(end_reason),
+            "ended_by": None if ended_by is None else EndedBy(ended_by),
             "answered_by": None if answered_by is None else WhoAnswered.from_json(answered_by),
         }
         return cls(**stored | parsed)

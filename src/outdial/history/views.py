@@ -15,7 +15,7 @@ from outdial.ids import is_id
 from outdial.instants import to_json
 from outdial.refusals import NotFound
 from outdial.telephony.failures import FailureCode
-from outdial.telephony.state import CallDirection, CallState, EndReason
+from outdial.telephony.state import CallDirection, CallState, EndedBy, EndReason
 from outdial.telephony.verdict import AnsweredBy, WhoAnswered
 
 
@@ -81,13 +81,20 @@ _Parties = TypedDict("_Parties", {"from": str, "to": str})
 
 
 class CallSummary(_Parties):
-    """A call as it stands in a list: everything but the transcript. `variables` are what was sent with it, `noted` is
-    what was written down in it."""
+    """A call as it stands in a list: everything but the transcript.
+
+    `end_reason` is the telephone's word for how the call ended, `ended_by` who ended it; `outcome` is what came of the
+    conversation in one word: `do_not_call`, `silent`, `transfer_failed`, the agent's own, `transferred`,
+    `left_message` or `hung_up_early`, the first of these that holds. `variables` are what was sent with it, `noted` is
+    what was written down in it.
+    """
 
     id: str
     direction: CallDirection
     state: CallState
     end_reason: EndReason | None
+    ended_by: EndedBy | None
+    outcome: str | None
     error: ErrorView | None
     number_id: str | None
     agent: AgentRef | None
@@ -236,6 +243,8 @@ def _summary(call: StoredCall, dials: list[AttemptView], base_url: str) -> CallS
         "direction": call.direction,
         "state": call.state,
         "end_reason": call.end_reason,
+        "ended_by": call.ended_by,
+        "outcome": call.outcome,
         "error": cast(ErrorView | None, call.error),
         "number_id": call.number_id,
         "from": call.from_,

@@ -16,12 +16,13 @@ from outdial.background import Background
 from outdial.calls.advance import apply_event, begin_audio, note_ending
 from outdial.calls.noted import keep
 from outdial.calls.ownership import Answered
-from outdial.calls.results import Result, save_result
+from outdial.calls.results import Result, note_response, save_result
 from outdial.carriers.name import CarrierName
 from outdial.carriers.registry import CARRIERS
 from outdial.conversation.call_facts import CallFacts, Engines
 from outdial.conversation.media_line import MediaLine, MediaSocket
-from outdial.conversation.session import AUDIO_LOST, Session, SessionEnd
+from outdial.conversation.session import Session
+from outdial.conversation.session_end import AUDIO_LOST, SessionEnd
 from outdial.dispatch.hanging_up import hang_up
 from outdial.live.carrier_control import ControlOfAttempt
 from outdial.live.detection import await_verdict, machine_policy, note_too_late
@@ -31,7 +32,7 @@ from outdial.media.pacer import Pacer
 from outdial.repeating import Pauses, repeat
 from outdial.settings import Settings
 from outdial.telephony.failures import CallError, FailureCode
-from outdial.telephony.state import CallState, Ending, EndReason, Progress
+from outdial.telephony.state import CallState, EndedBy, Ending, EndReason, Progress
 from outdial.telephony.verdict import REPLY
 
 logger = logging.getLogger(__name__)
@@ -135,7 +136,7 @@ class Conversations:
     async def aclose(self, at_most_s: float = FINISH_S) -> None:
         """End every conversation in order: the callees' carriers are told, transcripts and recordings saved."""
         for conversation in list(self._held.values()):
-            conversation.session.ask_hang_up()
+            conversation.session.ask_hang_up(EndedBy.SYSTEM)
         await self._tasks.finish(at_most_s)
 
     # -- one conversation ------------------------------------------------------------------------------------
@@ -144,6 +145,7 @@ class Conversations:
         session, attempt_id = conversation.session, conversation.attempt_id
         beside = Background()
         beside.start(self._note_loss(conversation), name=f"audio of {attempt_id}")
+        beside.start(self._note_response(conversation), name=f"callee of {attempt_id}")
         if session.max_wait_s is not None:
             deadline = await_verdict(self._engine, attempt_id, session, session.max_wait_s)
             beside.start(deadline, name=f"verdict on {attempt_id}")
@@ -178,10 +180,20 @@ class Conversations:
         noting = note_too_late(self._engine, conversation.attempt_id, REPLY)
         self._tasks.start(noting, name=f"reply in {conversation.attempt_id}")
 
+    async def _note_response(self, conversation: _Conversation) -> None:
+        """At once, too: the callee may leave before the result is saved that says so."""
+        await conversation.session.responded.wait()
+        try:
+            await note_response(self._engine, conversation.attempt_id)
+        except Exception:
+            fields = {"attempt_id": conversation.attempt_id}
+            logger.warning("Callee's response not noted; the result will tell", extra=fields, exc_info=True)
+
     async def _end(self, conversation: _Conversation, end: SessionEnd) -> None:
         session, attempt_id, recording = conversation.session, conversation.attempt_id, conversation.recording
         if not end.transferred:
-            await note_ending(self._engine, attempt_id, Ending(end_reason=end.end_reason, error=end.error))
+            ending = Ending(end_reason=end.end_reason, error=end.error, ended_by=end.ended_by)
+            await note_ending(self._engine, attempt_id, ending)
         session.media_line.close()
         kept = keep(session.noted)
         if kept.losses:
@@ -193,6 +205,8 @@ class Conversations:
             recording=str(recording.relative_to(self._settings.data_dir)) if recording.exists() else None,
             message_delivered=end.message_delivered,
             transferred=end.transferred,
+            callee_responded=end.callee_responded,
+            ended_by=None if end.error else end.ended_by,  # a failure of ours tells nothing of who left
         )
         # A transferred call goes on without us, and nobody waits: it must not be given up for want of a database.
         await repeat(
@@ -202,5 +216,11 @@ class Conversations:
             failed=lambda error: logger.warning("Result not saved", extra={"attempt_id": attempt_id}, exc_info=error),
         )
         if end.still_up and await hang_up(self._engine, self._open_carrier, attempt_id):
-            event = Progress(state=CallState.ENDED, at=datetime.now(UTC), end_reason=end.end_reason, error=end.error)
+            event = Progress(
+                state=CallState.ENDED,
+                at=datetime.now(UTC),
+                end_reason=end.end_reason,
+                error=end.error,
+                ended_by=end.ended_by,
+            )
             await apply_event(self._engine, attempt_id, event)

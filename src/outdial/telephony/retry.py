@@ -1,25 +1,35 @@
 """When a call is dialled again. Pure."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from enum import StrEnum
 from typing import Any, Self
 
-from outdial.telephony.state import EndReason
+
+class RetryOn(StrEnum):
+    """What a call can be dialled again after: ends of an attempt, and one outcome."""
+
+    BUSY = "busy"
+    NO_ANSWER = "no_answer"
+    DECLINED = "declined"
+    FAILED = "failed"    # never when the call was talked on
+    MACHINE = "machine"
+    SILENT = "silent"    # somebody answered, and never spoke nor pressed a key
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Retry:
-    """Dial up to `max_attempts` times in all, after these ends, `delays_s` apart; the last delay is used again when
+    """Dial up to `max_attempts` times in all, after any of these, `delays_s` apart; the last delay is used again when
     there are more attempts than delays."""
 
     max_attempts: int
-    on: frozenset[EndReason]
+    on: frozenset[RetryOn]
     delays_s: tuple[int, ...]
 
-    def next_attempt_at(self, end_reason: EndReason | None, number: int, now: datetime) -> datetime | None:
-        """When the attempt after attempt `number` is due; None when there is to be none."""
-        if end_reason not in self.on or number >= self.max_attempts:
+    def next_attempt_at(self, words: Collection[str], number: int, now: datetime) -> datetime | None:
+        """When the attempt after attempt `number`, of which `words` are true, is due; None when there is to be none."""
+        if self.on.isdisjoint(words) or number >= self.max_attempts:
             return None
         delays_s = self.delays_s or (0,)
         return now + timedelta(seconds=delays_s[min(number, len(delays_s)) - 1])
@@ -28,6 +38,6 @@ class Retry:
     def from_json(cls, stored: Mapping[str, Any]) -> Self:
         return cls(
             max_attempts=stored["max_attempts"],
-            on=frozenset(reason for reason in EndReason if reason in stored["on"]),
+            on=frozenset(word for word in RetryOn if word in stored["on"]),
             delays_s=tuple(stored.get("delays_s") or ()),
         )

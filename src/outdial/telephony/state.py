@@ -9,7 +9,7 @@ from enum import StrEnum
 from typing import Any, Self, TypeVar
 
 from outdial.telephony.carrier_call import CarrierCall
-from outdial.telephony.failures import CallError
+from outdial.telephony.failures import CallError, FailureCode
 from outdial.telephony.verdict import Verdict
 
 
@@ -73,6 +73,49 @@ class EndReason(StrEnum):
     EXPIRED = "expired"      # expires_at passed while it waited to be dialled
 
 
+class EndedBy(StrEnum):
+    AGENT = "agent"        # our side hung up: the agent, its script, its word on machines
+    CALLEE = "callee"      # the other party hung up, was busy or declined
+    OPERATOR = "operator"  # somebody asked for it: a hang-up, a cancellation
+    LIMIT = "limit"        # longest duration, ring time, expiry
+    POLICY = "policy"      # a rule ended it while it waited
+    CARRIER = "carrier"    # the carrier or the network failed or ended it
+    SYSTEM = "system"      # our own fault, a crash, a drain
+
+
+# Who ends a call that ends so, where nobody knows better. Of one that failed its error says it: `who_ended`.
+ENDED_BY: Mapping[EndReason, EndedBy] = {
+    EndReason.COMPLETED: EndedBy.CALLEE,  # it came to its end without a word of ours
+    EndReason.BUSY: EndedBy.CALLEE,
+    EndReason.NO_ANSWER: EndedBy.LIMIT,
+    EndReason.DECLINED: EndedBy.CALLEE,
+    EndReason.FAILED: EndedBy.CARRIER,
+    EndReason.CANCELED: EndedBy.OPERATOR,
+    EndReason.MACHINE: EndedBy.AGENT,
+    EndReason.EXPIRED: EndedBy.LIMIT,
+}
+# What isn't the carrier's doing, nor the network's.
+OUR_FAULTS = frozenset(
+    {
+        FailureCode.AGENT_FAILED,
+        FailureCode.SPEECH_FAILED,
+        FailureCode.INTERRUPTED,
+        FailureCode.INTERNAL_ERROR,
+        FailureCode.NOT_PREPARED,
+        FailureCode.TOO_LATE,
+        FailureCode.POOL_FULL,
+        FailureCode.NUMBER_HAS_NO_AGENT,
+        FailureCode.AGENT_NOT_PUBLISHED,
+        FailureCode.ACCOUNT_REMOVED,
+    }
+)
+
+
+def who_ended(end_reason: EndReason, error: CallError | None) -> EndedBy:
+    """Who ended a call that ended so, as far as that alone tells."""
+    return EndedBy.SYSTEM if error is not None and error.code in OUR_FAULTS else ENDED_BY[end_reason]
+
+
 class CallDirection(StrEnum):
     OUTBOUND = "outbound"
     INBOUND = "inbound"
@@ -82,8 +125,9 @@ class CallDirection(StrEnum):
 class Progress:
     """Somebody (a carrier, or our own code) says how far a call has come.
 
-    `at` is when it happened (aware UTC); `end_reason` is set exactly when `state` is ENDED. `duration_s` is how
-    long the carrier says that an ended call was, from its answer.
+    `at` is when it happened (aware UTC); `end_reason` is set exactly when `state` is ENDED. `ended_by` is set where who
+    says it also knows who ended the call; `by_callee`: whether a carrier says that the other party hung up, None where
+    it doesn't say. `duration_s` is how long the carrier says that an ended call was, from its answer.
     """
 
     state: CallState
@@ -91,6 +135,8 @@ class Progress:
     carrier_call: CarrierCall | None = None
     end_reason: EndReason | None = None
     error: CallError | None = None
+    ended_by: EndedBy | None = None
+    by_callee: bool | None = None
     duration_s: float | None = None
 
 
@@ -112,25 +158,33 @@ class Attempt:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ending:
-    """Why a call ends, or is being ended by us.
+    """Why a call ends, or is being ended by us, and who ends it (None: whom the reason names, see `by`).
 
     `not_before`: until then a last sentence is being said, and nobody but whoever says it hangs up.
     """
 
     end_reason: EndReason
     error: CallError | None = None
+    ended_by: EndedBy | None = None
     not_before: datetime | None = None
 
+    @property
+    def by(self) -> EndedBy:
+        """Who ends the call."""
+        return self.ended_by or who_ended(self.end_reason, self.error)
+
     def to_json(self) -> dict[str, Any]:
-        ending = {"end_reason": self.end_reason, "error": self.error.to_json() if self.error else None}
+        error = self.error.to_json() if self.error else None
+        ending = {"end_reason": self.end_reason, "error": error, "ended_by": self.by}
         return ending if self.not_before is None else ending | {"not_before": self.not_before.isoformat()}
 
     @classmethod
     def from_json(cls, stored: Mapping[str, Any]) -> Self:
-        error, not_before = stored.get("error"), stored.get("not_before")
+        error, ended_by, not_before = stored.get("error"), stored.get("ended_by"), stored.get("not_before")
         return cls(
             end_reason=EndReason(stored["end_reason"]),
             error=CallError.from_json(error) if error else None,
+            ended_by=EndedBy(ended_by) if ended_by else None,
             not_before=datetime.fromisoformat(not_before) if not_before else None,
         )
 

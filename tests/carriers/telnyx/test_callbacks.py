@@ -250,3 +250,23 @@ def test_arbitrary_fields_never_raise_anything_but_bad_callback(event_type, payl
 def test_arbitrary_bodies_never_raise_anything_but_bad_callback(body):
     with contextlib.suppress(BadCallback):
         parse("event", body, headers={}, received_at=RECEIVED_AT)
+
+
+@pytest.mark.parametrize(
+    ("payload", "by_callee", "ended_by"),
+    [
+        ({"hangup_cause": "normal_clearing", "hangup_source": "callee"}, True, None),
+        ({"hangup_cause": "normal_clearing", "hangup_source": "caller"}, False, None),
+        ({"hangup_cause": "normal_clearing", "hangup_source": "unknown"}, None, None),
+        ({"hangup_cause": "time_limit", "hangup_source": "caller"}, False, "limit"),
+    ],
+)
+def test_the_end_of_a_call_says_who_hung_up_where_telnyx_does(payload, by_callee, ended_by):
+    event = read("call.hangup", sip_hangup_cause="200", **payload).event
+    assert (event.by_callee, event.ended_by) == (by_callee, ended_by)
+
+
+def test_a_stream_that_telnyx_could_not_open_is_told():
+    callback = read("streaming.failed", failure_reason="connection_failed")
+    assert (callback.event, callback.stream_failed, callback.call.id) == (None, True, CALL.id)
+    assert not read("streaming.stopped").stream_failed

@@ -249,3 +249,10 @@ def test_a_time_in_whole_seconds_is_made_as_exact_as_its_arrival_allows(received
     body = b"CallSid=CA" + b"0" * 32 + b"&CallStatus=ringing&Timestamp=Thu%2C+01+Jan+2026+12%3A00%3A10+%2B0000"
     callback = parse("status", body, headers={}, received_at=minute + timedelta(seconds=received_s))
     assert callback.event.at == minute + timedelta(seconds=happened_s)
+
+
+def test_a_stream_that_twilio_could_not_open_is_told():
+    callback = read("stream", StreamEvent="stream-error", StreamError="31920 Handshake")
+    assert (callback.event, callback.stream_failed) == (None, True)
+    assert callback.call.id == CALL_SID
+    assert not read("stream", StreamEvent="stream-stopped").stream_failed

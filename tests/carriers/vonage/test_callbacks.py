@@ -65,6 +65,7 @@ def test_the_end_of_a_call_tells_how_long_it_was_and_what_it_cost():
         at=datetime(2026, 1, 1, 12, 1, 8, tzinfo=UTC),
         carrier_call=CALL,
         end_reason=EndReason.COMPLETED,
+        by_callee=True,
         duration_s=60.0,
     )
     assert parsed.price == Price(amount="0.01400000", currency="EUR")
@@ -201,3 +202,9 @@ def test_arbitrary_fields_never_raise_anything_but_bad_callback(kind, told):
 def test_arbitrary_bodies_never_raise_anything_but_bad_callback(body):
     with contextlib.suppress(BadCallback):
         parse("event", body, headers={"Authorization": body.decode("latin-1")}, received_at=RECEIVED_AT)
+
+
+@pytest.mark.parametrize(("by", "by_callee"), [("user", True), ("platform", False), ("moon", None), (None, None)])
+def test_the_end_of_a_call_says_who_hung_up_where_vonage_does(by, by_callee):
+    told = {} if by is None else {"disconnected_by": by}
+    assert read(status="completed", **told).event.by_callee is by_callee

@@ -20,7 +20,7 @@ from outdial.carriers.base import (
     CarrierUnreachable,
     Price,
 )
-from outdial.conversation.session import AGENT_FAILED, AUDIO_LOST, SPEECH_FAILED, SessionEnd
+from outdial.conversation.session_end import AGENT_FAILED, AUDIO_LOST, SPEECH_FAILED, SessionEnd
 from outdial.db.tables import attempts, call_commands, calls
 
 NEVER = "2100-01-01T00:00:00Z"  # not reached while the tests are of use

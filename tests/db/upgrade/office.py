@@ -23,7 +23,7 @@ from outdial.calls.transitions import apply_event
 from outdial.calls.workers import Worker
 from outdial.carriers.base import CarrierError, CarrierName, Detection, IncomingCall
 from outdial.carriers.registry import CARRIERS
-from outdial.conversation.session import SessionEnd
+from outdial.conversation.session_end import SessionEnd
 from outdial.conversation.transcript import Turn
 from outdial.db.tables import calls, carrier_accounts, numbers
 from outdial.settings import Settings

@@ -9,6 +9,7 @@ import logging
 import re
 from base64 import b64decode
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime
 from hashlib import sha256
 from typing import Any
@@ -66,6 +67,7 @@ def parse(kind: str, body: bytes, *, headers: Mapping[str, str], received_at: da
     if event_type not in mapping.EVENTS and not event_type.startswith(("call.machine.", "call.cost")):
         if event_type == "streaming.failed":
             logger.warning("Telnyx media stream not opened")
+            return Callback(kind=kind, dedupe_key=key, event=None, call=_call(payload), stream_failed=True)
         return Callback(kind=kind, dedupe_key=key, event=None)
     call = _call(payload)
     event: CallEvent | None = None
@@ -75,7 +77,9 @@ def parse(kind: str, body: bytes, *, headers: Mapping[str, str], received_at: da
             event = mapping.progress(event_type, at=at, carrier_call=call)
         case "call.hangup":
             cause, sip_code = _text(payload, "hangup_cause"), _text(payload, "sip_hangup_cause")
+            by_callee = mapping.BY_CALLEE.get(_text(payload, "hangup_source"))
             event = mapping.hangup(cause, sip_code=sip_code, at=at, carrier_call=call)
+            event = replace(event, by_callee=by_callee)
         case "call.machine.detection.ended" | "call.machine.premium.detection.ended":
             event = mapping.detection(_text(payload, "result"), at=at, carrier_call=call)
         case "call.machine.greeting.ended" | "call.machine.premium.greeting.ended":

@@ -12,7 +12,7 @@ from outdial.telephony import sip
 from outdial.telephony.carrier_call import CarrierCall
 from outdial.telephony.failures import CallError, FailureCode
 from outdial.telephony.price import Price
-from outdial.telephony.state import CallState, EndReason, Progress
+from outdial.telephony.state import CallState, EndedBy, EndReason, Progress
 from outdial.telephony.verdict import AnsweredBy, Verdict
 
 logger = logging.getLogger(__name__)
@@ -32,6 +32,9 @@ CAUSES: dict[str, EndReason] = {
     "originator_cancel": EndReason.CANCELED,
     "time_limit": EndReason.COMPLETED,
 }
+
+# Whether the other party hung up, by `hangup_source`; of a call to us it is the "caller", which can't be told here.
+BY_CALLEE = {"callee": True, "caller": False}
 
 DETECTED: dict[str, AnsweredBy] = {
     "human": AnsweredBy.HUMAN,
@@ -80,7 +83,12 @@ def hangup(
     """The end of a call. `answered`: whether somebody had picked up, when that is known."""
     reason, error = _end(cause, sip_code, answered)
     return Progress(
-        state=CallState.ENDED, at=at, carrier_call=carrier_call, end_reason=reason, error=error
+        state=CallState.ENDED,
+        at=at,
+        carrier_call=carrier_call,
+        end_reason=reason,
+        error=error,
+        ended_by=EndedBy.LIMIT if cause == "time_limit" else None,
     )
 
 

@@ -60,6 +60,7 @@ def parse(kind: str, body: bytes, *, headers: Mapping[str, str], received_at: da
     form = _form(body)
     call = _call(form)
     event: CallEvent | None = None
+    stream_failed = False
     match kind:
         case "status":
             event = mapping.progress(
@@ -78,12 +79,13 @@ def parse(kind: str, body: bytes, *, headers: Mapping[str, str], received_at: da
                 detection_ms=mapping.whole(form.get("MachineDetectionDuration")),
             )
         case "stream":
-            _note_stream(_required(form, "StreamEvent"), form)
+            stream_failed = _stream_failed(_required(form, "StreamEvent"), form)
         case "transfer":
             _required(form, "DialCallStatus")  # the call itself goes on; see `reply`
         case _:
             logger.warning("Twilio callback of unknown kind", extra={"kind": kind[:40]})
-    return Callback(kind=kind, dedupe_key=_dedupe_key(kind, headers, body), event=event, call=call)
+    key = _dedupe_key(kind, headers, body)
+    return Callback(kind=kind, dedupe_key=key, event=event, call=call, stream_failed=stream_failed)
 
 
 def reply(kind: str, body: bytes) -> CallbackReply | None:
@@ -195,10 +197,12 @@ def _dedupe_key(kind: str, headers: Mapping[str, str], body: bytes) -> str:
     return f"{kind}:sha256:{sha256(body).hexdigest()}"
 
 
-def _note_stream(stream_event: str, form: Mapping[str, str]) -> None:
+def _stream_failed(stream_event: str, form: Mapping[str, str]) -> bool:
     """Media has its own websocket, which shows the same; only errors are news (31920, 31921, …)."""
     if stream_event == "stream-error":
         fields = {"code": form.get("StreamError", "").partition(" ")[0][:20], "call_sid": form["CallSid"]}
         logger.warning("Twilio media stream failed", extra=fields)
-    elif stream_event not in ("stream-started", "stream-stopped"):
+        return True
+    if stream_event not in ("stream-started", "stream-stopped"):
         logger.warning("Twilio stream callback unknown", extra={"word": stream_event[:40]})
+    return False

@@ -10,6 +10,7 @@ import json
 import logging
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime, timedelta
 from hashlib import sha256
 from typing import Any
@@ -83,7 +84,7 @@ def parse(kind: str, body: bytes, *, headers: Mapping[str, str], received_at: da
     if status in mapping.ANSWERED_BY:
         event = mapping.verdict(status, sub_state=_text(told, "sub_state"), at=at, carrier_call=call)
     else:
-        event = mapping.progress(
+        progress = mapping.progress(
             status,
             at=at,
             carrier_call=call,
@@ -92,6 +93,9 @@ def parse(kind: str, body: bytes, *, headers: Mapping[str, str], received_at: da
             sip_code=_sip_code(told),
             duration_s=mapping.seconds(told.get("duration")),
         )
+        event = None
+        if progress is not None:
+            event = replace(progress, by_callee=mapping.BY_CALLEE.get(_text(told, "disconnected_by")))
     return Callback(kind=kind, dedupe_key=key, event=event, call=call, price=mapping.price(told.get("price")))
 
 

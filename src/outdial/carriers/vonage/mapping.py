@@ -36,6 +36,8 @@ STATUSES: dict[str, tuple[CallState, EndReason | None]] = {
 NO_STATES = frozenset({"disconnected", "transfer"})  # of a leg or a conversation, not of a call
 NOBODY_CAME = frozenset({"busy", "timeout", "unanswered", "rejected", "failed", "cancelled"})
 
+BY_CALLEE = {"user": True, "platform": False}  # whether the other party hung up, by `disconnected_by`
+
 ANSWERED_BY = {"human": AnsweredBy.HUMAN, "machine": AnsweredBy.MACHINE}
 MESSAGE_END = frozenset({"beep_start", "beep_timeout"})  # no beep came in time: the greeting has ended all the same
 EVIDENCE = {

@@ -1,0 +1,202 @@
+"""What came of a call, decided from what is stored of it: when it ends, and again when something is heard later."""
+
+import logging
+from collections.abc import Collection, Mapping
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import DateTime, Select, Text, bindparam, exists, func, or_, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from outdial.calls.events import add_event
+from outdial.calls.records import AttemptRecord, CallRecord
+from outdial.db.tables import attempts, call_events, calls
+from outdial.telephony.failures import CallError, FailureCode
+from outdial.telephony.outcome import Facts, Outcome, outcome_of, own_word
+from outdial.telephony.retry import RetryOn
+from outdial.telephony.state import CallState, EndedBy, Ending, EndReason
+from outdial.telephony.verdict import WhoAnswered
+
+logger = logging.getLogger(__name__)
+
+_LOST = (FailureCode.INTERRUPTED, FailureCode.INTERNAL_ERROR)  # conversations
+
+NAMED = "outcome"                # the agent's own word, among what it noted
+NOTES = (NAMED, "do_not_call")  # what is noted that the outcome depends on
+
+
+async def facts_of(
+    conn: AsyncConnection, call: CallRecord, ending: Ending, attempt: AttemptRecord | None
+) -> Facts:
+    """Of a call that ends so, with this attempt. Whatever was never answered has no more to read than that."""
+    known = Facts(
+        answered=_was_answered(ending.end_reason, None if attempt is None else attempt.answered_at),
+        end_reason=ending.end_reason,
+        ended_by=ending.by,
+        error=ending.error,
+        answered_by=None if call.answered_by is None else call.answered_by.category,
+        noted={},
+    )
+    if attempt is None or not known.answered:
+        return known
+    found = await conn.execute(_WHAT_IS_STORED, {"the_call": call.id, "since": attempt.created_at})
+    return _with_stored(known, found.mappings().one())
+
+
+async def retry_words(
+    conn: AsyncConnection, call: CallRecord, ending: Ending, attempt: AttemptRecord
+) -> Collection[str]:
+    """What is true of an attempt that is over, in the words of a request for another one.
+
+    Nobody is dialled again for a failure who was talked to. Where it isn't known yet what the conversation brought,
+    the callee would have made themselves known by now: that is written down at once (`note_response`).
+    """
+    words: set[str] = {ending.end_reason}
+    if ending.end_reason is EndReason.FAILED:
+        return set() if await _was_talked_on(conn, ending, attempt) else words
+    if ending.end_reason is EndReason.COMPLETED and attempt.audio_started_at is not None:
+        facts = await facts_of(conn, call, ending, attempt)
+        if outcome_of(replace(facts, callee_responded=bool(facts.callee_responded))) is Outcome.SILENT:
+            words.add(RetryOn.SILENT)
+    return words
+
+
+async def _was_talked_on(conn: AsyncConnection, ending: Ending, attempt: AttemptRecord) -> bool:
+    """Whether either side said anything. Of a conversation that was lost not everything may have been written down:
+    there it is taken for granted."""
+    if attempt.audio_started_at is None:
+        return False
+    if ending.error is not None and ending.error.code in _LOST:
+        return True
+    values = {"the_call": attempt.call_id, "since": attempt.created_at}
+    return bool((await conn.execute(_WAS_TALKED_ON, values)).scalar_one())
+
+
+async def reconsider(conn: AsyncConnection, call_id: str, ended_by: EndedBy | None = None) -> None:
+    """Decide again what came of a call that has ended, now that more is known; its history tells a change. The call
+    is locked.
+
+    `ended_by`: who left first, as the conversation saw it. That counts where the end came without a word of ours and
+    was taken for the callee's.
+    """
+    row = (await conn.execute(_ENDED, {"the_call": call_id})).mappings().one_or_none()
+    if row is None:
+        return
+    stored = _facts_stored(row)
+    is_presumed = stored.end_reason is EndReason.COMPLETED and stored.ended_by is EndedBy.CALLEE
+    if ended_by is not None and is_presumed:
+        stored = replace(stored, ended_by=ended_by)
+    outcome = outcome_of(_with_stored(stored, row))
+    if (outcome, stored.ended_by) == (row[calls.c.outcome], row[calls.c.ended_by]):
+        return
+    now = {"outcome": outcome, "ended_by": stored.ended_by}
+    await conn.execute(update(calls).where(calls.c.id == call_id).values(now))
+    await add_event(conn, call_id, "outcome", now)
+
+
+def warn_of_odd_word(call_id: str, noted: Mapping[str, Any]) -> None:
+    """Say so where an agent names an outcome that can't be one."""
+    if noted.get(NAMED) not in (None, "") and own_word(noted) is None:
+        logger.warning("Outcome named by agent ignored", extra={"call_id": call_id})
+
+
+def _facts_stored(row: Mapping[Any, Any]) -> Facts:
+    call = calls.c
+    who, error, ended_by = row[call.answered_by], row[call.error], row[call.ended_by]
+    reason, reported = EndReason(row[call.end_reason]), None if error is None else CallError.from_json(error)
+    return Facts(
+        answered=_was_answered(reason, row["attempt_answered_at"]),
+        end_reason=reason,
+        ended_by=Ending(
+            end_reason=reason, error=reported, ended_by=None if ended_by is None else EndedBy(ended_by)
+        ).by,
+        error=reported,
+        answered_by=None if who is None else WhoAnswered.from_json(who).category,
+        noted={},
+    )
+
+
+def _was_answered(end_reason: EndReason, answered_at: datetime | None) -> bool:
+    """Also where no carrier told of the answer itself."""
+    return answered_at is not None or end_reason is EndReason.COMPLETED
+
+
+def _with_stored(known: Facts, row: Mapping[Any, Any]) -> Facts:
+    """With what only the row tells: what a conversation brought."""
+    transfer = row["transfer"]
+    return replace(
+        known,
+        callee_responded=row[calls.c.callee_responded],
+        transferred=None if transfer is None else transfer == "transferred",
+        message_delivered=bool(row[calls.c.message_delivered]),
+        noted=_noted(row),
+    )
+
+
+def _noted(row: Mapping[Any, Any]) -> dict[str, Any]:
+    """What was noted, of NOTES."""
+    return {name: row[f"noted_{name}"] for name in NOTES}
+
+
+# -- statements, built once ------------------------------------------------------------------------------------
+
+
+def _stored() -> list[Any]:
+    """What a conversation brought, for a call of the statement around it."""
+    return [
+        calls.c.callee_responded,
+        calls.c.message_delivered,
+        *(calls.c.noted[name].label(f"noted_{name}") for name in NOTES),
+    ]
+
+
+def _transfer(since: Any) -> Any:
+    """The event of the last transfer since then; None without one."""
+    told = call_events.c
+    query = select(told.type).where(
+        told.call_id == calls.c.id, told.type.in_(["transferred", "transfer_failed"]), told.at >= since
+    )
+    return query.order_by(told.id.desc()).limit(1).scalar_subquery().label("transfer")
+
+
+def _was_talked() -> Select[Any]:
+    told = call_events.c
+    said = exists().where(
+        told.call_id == bindparam("the_call", type_=Text),
+        told.type.in_(["transcript", "digit"]),
+        told.at >= bindparam("since", type_=DateTime(timezone=True)),
+    )
+    return select(or_(calls.c.callee_responded.is_(True), said)).where(calls.c.id == bindparam("the_call", type_=Text))
+
+
+def _what_is_stored() -> Select[Any]:
+    since = bindparam("since", type_=DateTime(timezone=True))
+    return select(*_stored(), _transfer(since)).where(calls.c.id == bindparam("the_call", type_=Text))
+
+
+def _ended() -> Select[Any]:
+    last = attempts.alias("last")
+    newest = select(func.max(last.c.number)).where(last.c.call_id == calls.c.id).scalar_subquery()
+    call = calls.c
+    return (
+        select(
+            call.end_reason,
+            call.ended_by,
+            call.error,
+            call.answered_by,
+            call.outcome,
+            *_stored(),
+            attempts.c.answered_at.label("attempt_answered_at"),
+            _transfer(attempts.c.created_at),
+        )
+        .join(attempts, attempts.c.call_id == call.id)
+        .where(
+            call.id == bindparam("the_call", type_=Text),
+            call.state == CallState.ENDED,
+            attempts.c.number == newest,
+        )
+    )
+
+
+_WHAT_IS_STORED, _ENDED, _WAS_TALKED_ON = _what_is_stored(), _ended(), _was_talked()

@@ -1,0 +1,28 @@
+"""How a conversation ended, and the errors it may end with."""
+
+from dataclasses import dataclass
+
+from outdial.telephony.failures import CallError, FailureCode
+from outdial.telephony.state import EndedBy, EndReason
+
+NO_MEDIA = CallError(code=FailureCode.NO_MEDIA, message="The carrier opened no audio for this call.")
+AUDIO_LOST = CallError(code=FailureCode.AUDIO_LOST, message="The carrier's audio connection broke during the call.")
+AGENT_FAILED = CallError(code=FailureCode.AGENT_FAILED, message="The agent stopped because of an error in it.")
+SPEECH_FAILED = CallError(code=FailureCode.SPEECH_FAILED, message="Speech could not be synthesised or recognised.")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionEnd:
+    """How a conversation ended, and whether the call itself is still up at the carrier or went elsewhere.
+
+    `ended_by`: who left first, as it was seen here; None where the callee talks on with somebody else.
+    `callee_responded`: whether the callee spoke or pressed a key; None where nobody could have heard it.
+    """
+
+    end_reason: EndReason
+    error: CallError | None = None
+    ended_by: EndedBy | None = None
+    callee_responded: bool | None = None
+    still_up: bool = True       # the carrier must be asked to end it
+    transferred: bool = False   # the callee talks to somebody else now
+    message_delivered: bool | None = None  # to a machine; None when there was none to deliver

@@ -1,0 +1,100 @@
+"""What came of a call and who ended it, as people say it."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from markupsafe import Markup
+
+from outdial.dashboard.words import END_REASONS, NONE, Tone, badge
+from outdial.telephony.outcome import Outcome
+from outdial.telephony.state import CallDirection, EndedBy, EndReason
+
+# A label, how it looks, and a sentence in which {party} is the callee, or the caller.
+OUTCOMES: Mapping[str, tuple[str, Tone, str]] = {
+    Outcome.DO_NOT_CALL: ("Do not call", "warn", "The {party} asked not to be called again."),
+    Outcome.SILENT: ("Silent", "warn", "The {party} never spoke nor pressed a key."),
+    Outcome.TRANSFER_FAILED: ("Transfer failed", "bad", "The {party} could not be connected to somebody else."),
+    Outcome.TRANSFERRED: ("Transferred", "good", "The {party} was connected to somebody else."),
+    Outcome.LEFT_MESSAGE: ("Left a message", "good", "A machine answered, and the message was left on it."),
+    Outcome.HUNG_UP_EARLY: ("Hung up early", "quiet", "The {party} hung up before anything came of the call."),
+}
+ENDED_BY: Mapping[str, str] = {
+    EndedBy.AGENT: "Agent",
+    EndedBy.OPERATOR: "Somebody here",
+    EndedBy.LIMIT: "A limit",
+    EndedBy.POLICY: "A rule",
+    EndedBy.CARRIER: "Carrier",
+    EndedBy.SYSTEM: "Outdial",
+}
+_LIMITS: Mapping[str | None, str] = {
+    EndReason.NO_ANSWER: "Nobody answered in the time it was to ring.",
+    EndReason.EXPIRED: "It could not be dialled in time.",
+    EndReason.COMPLETED: "It reached its longest duration.",
+}
+_ENDS: Mapping[str, str] = {
+    EndedBy.AGENT: "The agent hung up.",
+    EndedBy.CALLEE: "The {party} hung up.",
+    EndedBy.OPERATOR: "Somebody asked for its end.",
+    EndedBy.POLICY: "A rule ended it while it waited.",
+    EndedBy.CARRIER: "The carrier or the network ended it.",
+    EndedBy.SYSTEM: "Outdial ended it.",
+}
+
+
+def outcome_label(word: str | None) -> str:
+    """Of an agent's own word it is the word: `wrong_person` → "Wrong person"."""
+    if word is None:
+        return NONE
+    known = OUTCOMES.get(word)
+    text = word.replace("_", " ")
+    return known[0] if known else text[:1].upper() + text[1:]
+
+
+def outcome_badge(word: str | None) -> Markup:
+    if word is None:
+        return Markup('<span class="quiet">{}</span>').format(NONE)
+    known = OUTCOMES.get(word)
+    return badge(outcome_label(word), known[1] if known else "quiet")
+
+
+def outcome_in_words(call: Mapping[str, Any]) -> str:
+    """What came of a call that has ended, in a sentence; "" where its end says it all."""
+    word = call["outcome"]
+    if word is None:
+        return ""
+    known = OUTCOMES.get(word)
+    return known[2].format(party=_party(call)) if known else f"So its agent says: {word}."
+
+
+def ended_by(call: Mapping[str, Any]) -> str:
+    who = call["ended_by"]
+    if who is None:
+        return NONE
+    return ENDED_BY.get(who) or _party(call).capitalize()
+
+
+def end_in_words(call: Mapping[str, Any]) -> str:
+    """Who ended a call, and how, in a sentence; "" where that isn't known."""
+    who, reason = call["ended_by"], call["end_reason"]
+    if who is None:
+        return ""
+    if who == EndedBy.LIMIT:
+        return _LIMITS.get(reason, "A limit was reached.")
+    if who == EndedBy.CALLEE and reason in (EndReason.BUSY, EndReason.DECLINED):
+        return "The line was busy." if reason == EndReason.BUSY else f"The {_party(call)} declined the call."
+    if reason == EndReason.MACHINE:
+        return "The agent hung up on a machine."
+    return _ENDS.get(who, END_REASONS.get(reason or "", ("", ""))[0]).format(party=_party(call))
+
+
+def _party(call: Mapping[str, Any]) -> str:
+    return "callee" if call["direction"] == CallDirection.OUTBOUND else "caller"
+
+
+FILTERS: dict[str, Callable[..., Any]] = {
+    "outcome_badge": outcome_badge,
+    "outcome_label": outcome_label,
+    "outcome_in_words": outcome_in_words,
+    "ended_by": ended_by,
+    "end_in_words": end_in_words,
+}
