@@ -27,13 +27,14 @@ from bench.processes import commands, say
 from outdial import logs
 from outdial.agents.ready_agents import ReadyAgent, ReadyAgents
 from outdial.agents.store import create_agent
-from outdial.app import Running, Speech, running, spare_startup_from_collection
+from outdial.app import Running, Speech, running
 from outdial.carriers.name import CarrierName
 from outdial.conversation.hearing import Hearing, Utterance
 from outdial.conversation.live_call import LiveCall
 from outdial.lines.workspace_pools import create_workspace
 from outdial.numbers.new_number import NewNumber
 from outdial.numbers.store import add_number
+from outdial.serving import spare_startup_from_collection
 from outdial.settings import Settings
 from outdial.speech.base import TextToSpeech
 from outdial.speech.instant import InstantSpeechToText, InstantTextToSpeech

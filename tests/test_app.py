@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from datetime import UTC, datetime
 
 import httpx
 import psycopg
@@ -13,9 +14,12 @@ from websockets.exceptions import InvalidStatus
 import virtual_time
 from conversation.peers import Recogniser, Voice
 from outdial.app import ROLES, Part, Role, Speech, running, stop_in_order
+from outdial.calls.results import Result
 from outdial.calls.workers import WorkerLost, is_dead
 from outdial.db.tables import workers
+from outdial.live.spool import Spool
 from outdial.settings import Settings
+from outdial.telephony.state import CallState, Ending, EndReason
 from workspace import END_LOCK_HOLDERS, until
 
 
@@ -87,6 +91,44 @@ async def test_only_a_process_that_dials_dials(settings, workspace):
         assert not await taken()
         async with running(settings, roles={Role.DISPATCH}, speech=speech()):
             await until(taken)
+
+
+async def test_a_process_that_drains_is_not_ready_and_goes_on_answering(settings, engine):
+    async with running(settings, speech=speech()) as outdial, httpx.AsyncClient(base_url=outdial.base_url) as http:
+        outdial.drain.begin()
+        readyz = await http.get("/readyz")
+        assert readyz.status_code == 503
+        assert "drains" in readyz.json()["detail"]
+        assert (await http.get("/healthz")).status_code == 200
+        assert (await http.get("/v1/me")).status_code == 401
+        assert await outdial.calls_left() == 0
+
+
+async def test_the_calls_a_process_has_dialled_are_waited_for(settings, workspace):
+    async with running(settings, roles={Role.MEDIA}, speech=speech()) as outdial:
+        await workspace.dialed(owner=outdial.worker_id)
+        unknown = await workspace.dialed(owner=outdial.worker_id)
+        await workspace.set_attempt(unknown.attempt_id, unknown_since=datetime.now(UTC))
+        await workspace.dialed()
+        assert await outdial.calls_left() == 1
+
+
+async def test_what_a_dead_process_has_left_is_delivered_before_anybody_takes_its_calls_for_lost(settings, workspace):
+    claim = await workspace.dialed()
+    await workspace.hears(claim.attempt_id, CallState.IN_PROGRESS)
+    result = Result(
+        ending=Ending(end_reason=EndReason.COMPLETED),
+        noted={"mood": "good"},
+        recording=None,
+        message_delivered=None,
+        transferred=False,
+    )
+    content = {"attempt_id": claim.attempt_id, "call_id": claim.call_id, "attempt_number": 1, "first_seq": 0}
+    spool = Spool(settings.data_dir, "worker_dead")
+    await spool.keep(claim.attempt_id, content | {"journal": [], "result": result.to_json()})
+    await spool.aclose()
+    async with running(settings, speech=speech()):
+        assert (await workspace.call(claim.call_id)).noted == {"mood": "good"}
 
 
 async def test_a_part_that_breaks_takes_the_process_down_whole(settings, engine, caplog):

@@ -1,9 +1,7 @@
 """One Outdial process, put together: settings → database → what all roles share → the parts of its roles."""
 
 import asyncio
-import gc
 import logging
-import signal
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Coroutine, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -25,9 +23,9 @@ from outdial.api.server import HttpServer, listen
 from outdial.api.services import Services
 from outdial.callbacks.inbox import Inbox
 from outdial.callbacks.incoming import IncomingCalls
-from outdial.calls.ownership import Lease
+from outdial.calls.inbound import Reception
+from outdial.calls.ownership import Lease, not_answered
 from outdial.calls.workers import Worker
-from outdial.carriers.registry import carrier_named
 from outdial.conversation.call_facts import Engines
 from outdial.dashboard.app import add_dashboard
 from outdial.db.embedded import embedded
@@ -37,14 +35,16 @@ from outdial.db.notify import Notifications
 from outdial.db.wake import Wake
 from outdial.dispatch.dispatcher import Dispatcher
 from outdial.dispatch.sweep import Sweep
+from outdial.draining import Drain
 from outdial.live.conversations import Conversations
 from outdial.live.handshake import MediaHandshake
 from outdial.live.leases import keep_leases
+from outdial.live.left_behind import deliver_left, keep_taking_in
 from outdial.live.news import News
-from outdial.live.recordings import keep_finishing
+from outdial.live.spool import Spool
+from outdial.live.stream_paths import by_path
 from outdial.media.pacer import Pacer
 from outdial.media.voice_activity import VoiceActivity
-from outdial.members.first_start import first_link
 from outdial.settings import Settings
 from outdial.speech.base import SpeechToText, TextToSpeech
 from outdial.speech.offline import OfflineSpeechToText, OfflineTextToSpeech
@@ -53,7 +53,9 @@ from outdial.workspaces.secrets import SecretBox
 
 logger = logging.getLogger(__name__)
 
-MEDIA_PATH = "/media/"
+PATIENCE_S = 1.0   # with the database, when calls are counted
+DELIVER_S = 10.0   # of what a dead process has left, before anything else is done
+DRAINING = "This process drains: it is to stop, and takes no new calls."
 
 
 class Role(StrEnum):
@@ -106,6 +108,7 @@ class Shared:
     agents: ReadyAgents
     speech: Speech
     taken_over: Wake  # calls of a dead process have become ours: it has left recordings
+    drain: Drain
 
     @property
     def services(self) -> Services:
@@ -116,6 +119,7 @@ class Shared:
             secret_box=self.secret_box,
             recordings_dir=self.settings.data_dir / "recordings",
             previews=Previews(self.speech.from_text),
+            not_ready=lambda: DRAINING if self.drain.has_begun else None,
         )
 
 
@@ -125,6 +129,22 @@ class Running:
 
     base_url: str
     services: Services
+    drain: Drain
+    worker_id: str
+    conversations: Conversations | None
+
+    async def calls_left(self) -> int:
+        """How many calls this process talks on, or has dialled or announced: those are counted if the database can."""
+        talking = 0 if self.conversations is None else self.conversations.talking
+        counting = asyncio.create_task(not_answered(self.services.engine, self.worker_id))
+        await asyncio.wait({counting}, timeout=PATIENCE_S)
+        counted = counting.done() and counting.exception() is None
+        counting.cancel()
+        return talking + (counting.result() if counted else 0)
+
+    async def prepare_goodbye(self) -> None:
+        if self.conversations is not None:
+            await self.conversations.prepare_goodbye()
 
 
 @asynccontextmanager
@@ -133,10 +153,11 @@ async def running(
     *,
     roles: Collection[Role] = ROLES,
     speech: Speech | None = None,
+    drain: Drain | None = None,
     progress: Callable[[str], None] = lambda step: None,
 ) -> AsyncIterator[Running]:
-    """Everything up inside the `async with`. Ends in order: live calls are hung up, their transcripts and recordings
-    saved, replies to dials awaited.
+    """Everything up inside the `async with`. Ends in order: live calls are cut off with a goodbye (who wants them to go
+    on waits for that before: `serving.drained`), their transcripts and recordings saved, replies to dials awaited.
 
     `progress` is told each step that can take a while. Raises CannotListen when the address isn't to be had.
     """
@@ -145,15 +166,23 @@ async def running(
         settings = settings.model_copy(update={"port": listener.getsockname()[1]})
     async with AsyncExitStack() as stack:
         stack.callback(listener.close)
-        shared = await _share(settings, stack, speech, progress)
+        shared = await _share(settings, stack, speech, drain or Drain(), progress)
         services = shared.services
-        parts, server = _parts(shared, services, listener, roles)
+        if Role.MEDIA in roles:
+            await _deliver_left(shared)
+        parts, server, conversations = _parts(shared, services, listener, roles)
         # One task group: a part that breaks takes the process down whole, instead of leaving it half alive.
         async with asyncio.TaskGroup() as group:
             tasks = {part.name: group.create_task(part.run(), name=part.name) for part in parts if part.run}
             await server.up.wait()
             try:
-                yield Running(base_url=settings.base_url, services=services)
+                yield Running(
+                    base_url=settings.base_url,
+                    services=services,
+                    drain=shared.drain,
+                    worker_id=shared.worker.id,
+                    conversations=conversations,
+                )
             finally:
                 await stop_in_order(parts, tasks)
 
@@ -171,7 +200,11 @@ async def stop_in_order(parts: Sequence[Part], tasks: Mapping[str, asyncio.Task[
 
 
 async def _share(
-    settings: Settings, stack: AsyncExitStack, speech: Speech | None, progress: Callable[[str], None]
+    settings: Settings,
+    stack: AsyncExitStack,
+    speech: Speech | None,
+    drain: Drain,
+    progress: Callable[[str], None],
 ) -> Shared:
     settings.data_dir.mkdir(parents=True, exist_ok=True)
     if settings.database_url is not None:
@@ -201,7 +234,17 @@ async def _share(
         agents=ReadyAgents(engine),
         speech=speech,
         taken_over=Wake(),
+        drain=drain,
     )
+
+
+async def _deliver_left(shared: Shared) -> None:
+    """What a dead process has kept, before anybody takes its calls for lost. What can't be delivered now is later."""
+    try:
+        async with asyncio.timeout(DELIVER_S):
+            await deliver_left(shared.engine, shared.settings.data_dir)
+    except Exception:
+        logger.exception("Results of dead processes not delivered; trying again")
 
 
 # -- the parts, by role ----------------------------------------------------------------------------------------
@@ -209,29 +252,41 @@ async def _share(
 
 def _parts(
     shared: Shared, services: Services, listener: socket.socket, roles: Collection[Role]
-) -> tuple[list[Part], HttpServer]:
-    """The parts of a process in the order in which they end, and its HTTP server."""
+) -> tuple[list[Part], HttpServer, Conversations | None]:
+    """The parts of a process in the order in which they end, its HTTP server, and its conversations."""
     dispatch = _dispatch(shared) if Role.DISPATCH in roles else []
-    media, streams, handshake = _media(shared) if Role.MEDIA in roles else ([], [], _no_media)
+    media = _media(shared) if Role.MEDIA in roles else Media(parts=[], streams=[], handshake=_no_media)
     serves_api = Role.API in roles
     api = create_api(services) if serves_api else create_health(services)
     pages, callbacks = _api(shared, services, api) if serves_api else ([], [])
-    server = HttpServer(api, handshake, shared.settings)
+    server = HttpServer(api, media.handshake, shared.settings)
     http = Part(name="http server", run=lambda: server.serve([listener]), stop=server.stop)
     worker = Part(name="worker lock", run=shared.worker.watch)
-    return [*dispatch, *media, *pages, http, *streams, *callbacks, worker], server
+    parts = [*dispatch, *media.parts, *pages, http, *media.streams, *callbacks, worker]
+    return parts, server, media.conversations
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Media:
+    """What ends before the HTTP server, and what after it; how media sockets are opened."""
+
+    parts: list[Part]
+    streams: list[Part]
+    handshake: Handshake
+    conversations: Conversations | None = None
 
 
 def _dispatch(shared: Shared) -> list[Part]:
     engine, settings, notifications = shared.engine, shared.settings, shared.notifications
     owner, open_carrier = shared.worker.id, shared.accounts.carrier
-    dispatcher = Dispatcher(engine, settings, notifications, open_carrier, shared.agents, owner=owner)
+    dispatcher = Dispatcher(
+        engine, settings, notifications, open_carrier, shared.agents, owner=owner, drain=shared.drain
+    )
     sweep = Sweep(engine, settings, notifications, open_carrier, owner=owner, taken_over=shared.taken_over.tell)
     return [Part(name="dispatcher", run=dispatcher.run), Part(name="sweep", run=sweep.run)]
 
 
-def _media(shared: Shared) -> tuple[list[Part], list[Part], Handshake]:
-    """What ends before the HTTP server, and what after it."""
+def _media(shared: Shared) -> Media:
     engine, settings = shared.engine, shared.settings
     engines = Engines(
         speech_to_text=shared.speech.to_text,
@@ -239,28 +294,36 @@ def _media(shared: Shared) -> tuple[list[Part], list[Part], Handshake]:
         voice_activity=VoiceActivity(),
     )
     lease = Lease(owner=shared.worker.id, lease_s=settings.lease_s, silent_after_s=settings.silent_after_s)
-    conversations = Conversations(engine, settings, shared.accounts.carrier, engines, Pacer())
+    spool = Spool(settings.data_dir, shared.worker.id)
+    conversations = Conversations(engine, settings, shared.accounts.carrier, engines, Pacer(), spool)
     news = News(engine, shared.notifications, conversations)
     handshake = MediaHandshake(engine, shared.genuine, shared.agents, conversations, lease)
     parts = [
         Part(name="new conversations", stop=handshake.turn_away),
-        Part(name="conversations", stop=conversations.aclose),
+        Part(name="conversations", stop=lambda: conversations.aclose(hurry=shared.drain.hurried)),
         Part(name="news of live calls", run=news.run, stop=news.aclose),
         Part(name="leases", run=lambda: keep_leases(engine, conversations, lease)),
-        Part(name="recordings", run=lambda: keep_finishing(engine, settings.data_dir, shared.taken_over)),
+        Part(name="left behind", run=lambda: keep_taking_in(engine, settings.data_dir, shared.taken_over)),
         Part(name="voice activity", run=engines.voice_activity.run),
+        Part(name="spool", stop=spool.aclose),
     ]
     streams = [Part(name="media handshake", stop=handshake.aclose)]  # one may open until the server is down
-    return parts, streams, _by_path(handshake, settings)
+    open_socket = by_path(handshake, settings)
+    return Media(parts=parts, streams=streams, handshake=open_socket, conversations=conversations)
 
 
 def _api(shared: Shared, services: Services, api: FastAPI) -> tuple[list[Part], list[Part]]:
     """What ends before the HTTP server, and what after it."""
     engine, settings, open_carrier = shared.engine, shared.settings, shared.accounts.carrier
     inbox = Inbox(engine, settings, shared.genuine, open_carrier)
-    incoming_calls = IncomingCalls(
-        engine, settings, shared.secret_box, shared.genuine, open_carrier, inbox, shared.agents, owner=shared.worker.id
+    reception = Reception(
+        engine=engine,
+        settings=settings,
+        secret_box=shared.secret_box,
+        owner=shared.worker.id,
+        drain=shared.drain,
     )
+    incoming_calls = IncomingCalls(reception, shared.genuine, open_carrier, inbox, shared.agents)
     api.include_router(callbacks_router(inbox, incoming_calls, settings.base_url))
     live_pages = add_dashboard(api, services)
     pages = [
@@ -274,66 +337,5 @@ def _api(shared: Shared, services: Services, api: FastAPI) -> tuple[list[Part], 
     return pages, callbacks
 
 
-def _by_path(handshake: MediaHandshake, settings: Settings) -> Handshake:
-    """Media sockets are at /media/<carrier>/<attempt id>/<token>, and nothing else is a websocket."""
-
-    async def open_(path: str, headers: Mapping[str, str]) -> Start | None:
-        parts = path.removeprefix(MEDIA_PATH).split("/")
-        if not path.startswith(MEDIA_PATH) or len(parts) != 3:
-            return None
-        carrier, attempt_id, token = parts
-        name = carrier_named(carrier)
-        if name is None:
-            return None
-        return await handshake.open(
-            carrier=name,
-            attempt_id=attempt_id,
-            token=token,
-            url=settings.stream_base_url + path,
-            headers=headers,
-        )
-
-    return open_
-
-
 async def _no_media(path: str, headers: Mapping[str, str]) -> Start | None:
     return None
-
-
-# -- a process from its start to a signal ----------------------------------------------------------------------
-
-
-async def serve(
-    settings: Settings,
-    *,
-    started: Callable[[str, str | None], None],
-    progress: Callable[[str], None],
-    first_start: bool = True,
-) -> None:
-    """Run until SIGINT or SIGTERM, then end live calls in order.
-
-    `started` is told the base URL, and the link that lets the first person in while nobody has been in; without
-    `first_start` somebody else takes care of that.
-    """
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, stop.set)
-    try:
-        async with running(settings, progress=progress) as outdial:
-            spare_startup_from_collection()
-            link = await first_link(outdial.services.engine, outdial.base_url) if first_start else None
-            started(outdial.base_url, link)
-            await stop.wait()
-            progress("Stopping: live calls are hung up, then everything ends")
-    finally:
-        for number in (signal.SIGINT, signal.SIGTERM):
-            loop.remove_signal_handler(number)
-
-
-def spare_startup_from_collection() -> None:
-    """Never look again for garbage in what is there once the process is up: modules, models, routes. A full
-    collection took a tenth of a second with it, in which no frame leaves."""
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(10_000, 20, 20)  # the default of 700 new objects is reached several times a request

@@ -68,6 +68,17 @@ class Settings(BaseSettings):
         10.0, gt=0, description="An answered call whose media stream hasn't opened by then ends as failed"
     )
 
+    drain_s: float = Field(
+        60.0,
+        ge=0,
+        description="How long calls may go on when the server is to stop (SIGTERM, Ctrl-C); 0: they are cut at once",
+    )
+    goodbye: str = Field(
+        "I'm sorry, I have to end this call now. Goodbye.",
+        max_length=300,
+        description='What a callee hears whose call is cut because the server stops; "": nothing',
+    )
+
     @field_validator("public_url")
     @classmethod
     def _no_trailing_slash(cls, value: str | None) -> str | None:

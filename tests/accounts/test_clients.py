@@ -4,11 +4,13 @@ import asyncio
 
 import httpx
 import pytest
-from sqlalchemy import delete, insert, update
+from sqlalchemy import delete, insert, text, update
+from sqlalchemy.exc import OperationalError
 
 from outdial.accounts.clients import Accounts
 from outdial.carriers.errors import CarrierRefused
 from outdial.carriers.http import RestClient
+from outdial.db.engine import create_engine
 from outdial.db.tables import carrier_accounts
 from outdial.workspaces.secrets import SecretBox
 
@@ -99,3 +101,24 @@ async def test_a_removed_account_takes_its_client_along(engine, account_id):
         await accounts.carrier(account_id)
     await accounts.aclose()
     assert http(old).is_closed
+
+
+async def test_an_open_account_is_to_be_had_while_the_database_is_away(engine, account_id):
+    accounts = Accounts(engine, BOX)
+    known = await accounts.carrier(account_id)
+    accounts._engine = away = create_engine("postgresql://nobody@127.0.0.1:1/none")
+    assert await accounts.carrier(account_id) is known
+    with pytest.raises(OperationalError):
+        await accounts.carrier("acct_unknown")
+    await accounts.aclose()
+    await away.dispose()
+
+
+async def test_an_open_account_is_to_be_had_while_the_database_does_not_answer(engine, account_id, change):
+    accounts = Accounts(engine, BOX, patience_s=0.05)
+    known = await accounts.carrier(account_id)
+    async with engine.begin() as conn:
+        await conn.execute(text("LOCK TABLE carrier_accounts IN ACCESS EXCLUSIVE MODE"))
+        async with asyncio.timeout(2):
+            assert await accounts.carrier(account_id) is known
+    await accounts.aclose()

@@ -15,7 +15,7 @@ from outdial.accounts.refused_callbacks import refused_lately
 from outdial.agents.script.model import ScriptError
 from outdial.callbacks.inbox import Inbox, Received
 from outdial.callbacks.incoming import IncomingCalls
-from outdial.calls.inbound import BUSY, NOT_IN_SERVICE
+from outdial.calls.inbound import BUSY, NOT_IN_SERVICE, Reception
 from outdial.carriers.errors import CarrierRefused, CarrierUncertain, CarrierUnreachable
 from outdial.carriers.name import CarrierName
 from outdial.db.tables import agent_versions, agents, calls, carrier_accounts, numbers
@@ -83,16 +83,10 @@ async def caller(workspace):
         await conn.execute(update(numbers).values(agent_id=agent_id))
     genuine = Genuine(workspace.engine, box)
     inbox = Inbox(workspace.engine, workspace.settings, genuine, workspace.open_carrier)
-    incoming_calls = IncomingCalls(
-        workspace.engine,
-        workspace.settings,
-        box,
-        genuine,
-        workspace.open_carrier,
-        inbox,
-        Agents(),
-        owner="worker_incoming",
+    reception = Reception(
+        engine=workspace.engine, settings=workspace.settings, secret_box=box, owner="worker_incoming"
     )
+    incoming_calls = IncomingCalls(reception, genuine, workspace.open_carrier, inbox, Agents())
     yield Caller(workspace, incoming_calls, inbox)
     await incoming_calls.aclose()
     holders = [call for call in await all_calls(workspace) if call.direction == "inbound" and call.holds_line]
@@ -202,6 +196,18 @@ async def test_without_a_line_the_caller_hears_so_and_the_call_is_kept(workspace
     await caller.ended(call=1)
     assert (await caller.tells(CallSid=sid(3)))[1].body.startswith("wss://"), "the line is free again"
     await caller.ended(call=3)
+
+
+async def test_a_process_that_drains_turns_callers_away(workspace, caller):
+    _, accepted = await caller.tells()
+    caller.incoming_calls._reception.drain.begin()
+    _, reply = await caller.tells(CallSid=sid(2))
+    assert reply.body == BUSY
+    _, missed = await all_calls(workspace)
+    assert (missed.state, missed.end_reason, missed.error["code"]) == ("ended", "declined", "draining")
+    assert (await caller.tells(CallSid=sid(2)))[1].body == BUSY, "told again, said again"
+    assert (await caller.tells())[1].body == accepted.body, "who was taken in before is"
+    await caller.ended()
 
 
 async def test_reserved_lines_are_for_inbound_calls_and_outbound_ones_leave_them_alone(workspace, caller):

@@ -10,7 +10,7 @@ from outdial.calls.events import add_event
 from outdial.calls.records import lock_attempt
 from outdial.db.engine import create_engine
 from outdial.db.tables import attempts, calls
-from outdial.telephony.failures import CallError, FailureCode
+from outdial.telephony.failures import INTERRUPTED, CallError, FailureCode
 from outdial.telephony.state import CallState, EndedBy, Ending, EndReason, Progress
 from outdial.telephony.verdict import AnsweredBy, Verdict
 
@@ -137,12 +137,12 @@ async def test_a_dial_taken_for_never_placed_that_speaks_up_is_logged_and_its_id
 
 async def test_from_when_audio_began_the_end_is_that_of_a_conversation(workspace, worker):
     claim = await workspace.dialed(owner=worker.id)
-    await begin_audio(workspace.engine, claim.attempt_id, check_in_s=20)
+    await begin_audio(workspace.engine, claim.attempt_id, at=datetime.now(UTC), check_in_s=20)
     assert (await workspace.call(claim.call_id)).state == "in_progress"
     assert (await workspace.attempt(claim.attempt_id)).audio_started_at is not None
     await workspace.hears(claim.attempt_id, CallState.ENDED, EndReason.COMPLETED)
     assert (await workspace.call(claim.call_id)).end_reason == "completed"
-    await begin_audio(workspace.engine, "att_unknown", check_in_s=20)
+    await begin_audio(workspace.engine, "att_unknown", at=datetime.now(UTC), check_in_s=20)
 
 
 # -- end reasons ---------------------------------------------------------------------------------------------
@@ -450,3 +450,19 @@ async def test_who_adds_to_a_calls_history_does_not_wait_for_its_transition(work
         await conn.execute(select(calls).where(calls.c.id == claim.call_id).with_for_update(read=True, key_share=True))
         async with asyncio.timeout(5):
             assert (await workspace.hears(claim.attempt_id, CallState.RINGING)).changed
+
+
+async def test_a_callee_who_was_talked_with_until_we_stopped_is_not_rung_again(workspace):
+    retry = {"max_attempts": 3, "on": ["failed"], "delays_s": [0]}
+    ending = Ending(end_reason=EndReason.FAILED, error=INTERRUPTED).to_json()
+    ends = []
+    for talked in (True, False):
+        claim = await workspace.dialed(retry=retry)
+        await workspace.hears(claim.attempt_id, CallState.IN_PROGRESS)
+        opened_at = datetime.now(UTC) if talked else None
+        await workspace.set_attempt(
+            claim.attempt_id, ending=ending, stream_opened_at=opened_at, audio_started_at=opened_at
+        )
+        await workspace.hears(claim.attempt_id, CallState.ENDED, EndReason.COMPLETED)
+        ends.append((await workspace.call(claim.call_id)).state)
+    assert ends == ["ended", "queued"]

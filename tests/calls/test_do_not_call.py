@@ -113,6 +113,14 @@ async def test_who_asks_not_to_be_called_again_is_on_the_list_when_the_call_is_o
     assert (await workspace.call(claim.call_id)).state == "in_progress"
 
 
+async def test_a_wish_that_is_delivered_again_does_not_undo_what_a_person_has_done_since(workspace):
+    claim = await workspace.dialed()
+    await save_result(workspace.engine, claim.attempt_id, claim.call_id, ASKED)
+    await remove_entry(workspace.engine, workspace.id, CALLEE, by=COMMAND_LINE)
+    await save_result(workspace.engine, claim.attempt_id, claim.call_id, ASKED)
+    assert await entries(workspace) == []
+
+
 @pytest.mark.parametrize("value", [False, None, "true", 1, "yes"])
 async def test_only_a_plain_true_is_such_a_wish(workspace, value):
     claim = await workspace.dialed()

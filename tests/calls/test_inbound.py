@@ -8,7 +8,7 @@ from sqlalchemy import insert, select, update
 
 from outdial.accounts.genuine import Genuine
 from outdial.calls.claim import stream_token_hash
-from outdial.calls.inbound import BUSY, NOT_IN_SERVICE, Admitted, TurnedAway, admit_call
+from outdial.calls.inbound import BUSY, NOT_IN_SERVICE, Admitted, Reception, TurnedAway, admit_call
 from outdial.carriers.callbacks import IncomingCall
 from outdial.carriers.name import CarrierName
 from outdial.db.tables import agent_versions, agents, calls, numbers
@@ -31,11 +31,14 @@ async def admit(workspace):
         await conn.execute(insert(agent_versions), [{"agent_id": agent_id, "version": n, "source": ""} for n in (1, 2)])
         await conn.execute(update(numbers).values(agent_id=agent_id))
     account = await Genuine(workspace.engine, BOX).account(CarrierName("twilio"), workspace.account_id)
+    reception = Reception(
+        engine=workspace.engine, settings=workspace.settings, secret_box=BOX, owner="worker_in"
+    )
 
     async def admit(number=1, *, to=CALLER, from_=CALLEE):
         call = CarrierCall(id=f"CA{number}")
         incoming = IncomingCall(call=call, from_=from_, to=to, at=datetime.now(UTC))
-        return await admit_call(workspace.engine, workspace.settings, BOX, account, incoming, owner="worker_in")
+        return await admit_call(reception, account, incoming)
 
     return admit
 

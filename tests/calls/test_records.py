@@ -94,6 +94,8 @@ EVERYTHING = {
     "ending": Ending(end_reason=EndReason.CANCELED, error=ERROR, ended_by=EndedBy.LIMIT).to_json(),
     "price": Decimal("0.0140"),
     "price_due_at": None,
+    "taken_over_at": NOW,
+    "result_at": NOW,
 }
 
 
@@ -119,6 +121,8 @@ async def test_every_column_of_an_attempt_is_in_its_record(workspace, claim):
         ended_at=NOW,
         ending=Ending(end_reason=EndReason.CANCELED, error=ERROR, ended_by=EndedBy.LIMIT),
         price=Decimal("0.0140"),
+        taken_over_at=NOW,
+        result_at=NOW,
     )
 
 

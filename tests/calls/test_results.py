@@ -42,7 +42,7 @@ async def test_a_transferred_call_is_nobodys_any_more(workspace, claim):
 
 
 async def test_what_is_noted_leaves_alone_what_was_sent_and_what_was_noted_before(workspace, claim):
-    await save(workspace, claim, noted={"name": "John", "mood": "bad"})
+    await workspace.set_call(claim.call_id, noted={"name": "John", "mood": "bad"})
     await save(workspace, claim, noted={"mood": "good"})
     call = await workspace.call(claim.call_id)
     assert (call.variables, call.noted) == ({"name": "Jane"}, {"name": "John", "mood": "good"})
@@ -55,7 +55,6 @@ async def test_what_was_not_kept_is_told_in_the_calls_feed(workspace, claim):
 
 
 async def test_what_was_noted_is_told_in_the_calls_feed(workspace, claim):
-    await save(workspace, claim)
     await save(workspace, claim, noted={"outcome": "confirmed"})
     assert await workspace.events(claim.call_id, "noted") == [{"values": {"outcome": "confirmed"}}]
 

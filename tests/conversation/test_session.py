@@ -10,11 +10,11 @@ import pytest
 from conversation.peers import Carrier, EngineBroke, Stage, refused, sound
 from outdial.conversation.call_facts import MachinePolicy
 from outdial.conversation.live_call import CallEnded, SpeechFailed, TransferFailed
-from outdial.conversation.session import AFTER_CALL_S, MESSAGE_END_S, VERDICT_WAIT_S
+from outdial.conversation.session import AFTER_CALL_S, GOODBYE_S, MESSAGE_END_S, VERDICT_WAIT_S
 from outdial.conversation.session_end import AUDIO_LOST, SessionEnd
 from outdial.conversation.stopping import PATIENCE_S
 from outdial.media.frames import FRAME_MS
-from outdial.telephony.failures import FailureCode
+from outdial.telephony.failures import INTERRUPTED, FailureCode
 from outdial.telephony.state import EndedBy, EndReason
 from outdial.telephony.verdict import AnsweredBy, Verdict
 
@@ -756,3 +756,97 @@ async def test_waiting_for_a_greeting_ends_with_the_call(how):
     end = await stage.run()
     assert stage.now_s() == pytest.approx(3.0, abs=0.1)
     assert not end.message_delivered
+
+
+# -- the server stops ------------------------------------------------------------------------------------------
+
+SORRY = "I am sorry, I have to end this call."
+CUT = SessionEnd(
+    end_reason=EndReason.FAILED, error=INTERRUPTED, ended_by=EndedBy.SYSTEM, callee_responded=False, still_up=True
+)
+
+
+async def listens(call):
+    await call.say("Hello.", interruptible=False)
+    await call.listen(no_reply_s=60)
+
+
+async def test_a_conversation_that_is_cut_off_ends_with_a_goodbye_and_is_told_as_interrupted():
+    stage = Stage(listens)
+    stage.at(5, stage.session.interrupt, SORRY)
+    assert await stage.run() == CUT
+    assert stage.voice.spoken == ["Hello.", SORRY]
+    assert stage.notes.turns[-1].text == SORRY
+    assert stage.now_s() < 5 + GOODBYE_S
+
+
+async def test_an_agent_that_speaks_is_cut_short_for_the_goodbye():
+    async def agent(call):
+        await call.say(GREETING, interruptible=False)
+        raise AssertionError("the agent goes on")
+
+    stage = Stage(agent)
+    stage.at(1, stage.session.interrupt, SORRY)
+    assert await stage.run() == CUT
+    assert stage.voice.spoken == [GREETING, SORRY]
+
+
+async def test_whoever_is_in_a_hurry_says_nothing():
+    stage = Stage(listens)
+    stage.at(5, stage.session.interrupt, "")
+    assert await stage.run() == CUT
+    assert stage.voice.spoken == ["Hello."]
+    assert stage.now_s() < 5.5
+
+
+async def test_a_goodbye_is_cut_short_by_hurry():
+    stage = Stage(listens)
+    stage.at(5, stage.session.interrupt, SORRY)
+    stage.at(5.5, stage.session.interrupt, "")
+    assert await stage.run() == CUT
+    assert stage.now_s() < 6
+
+
+async def test_a_callee_who_hangs_up_during_the_goodbye_was_interrupted_all_the_same():
+    stage = Stage(listens)
+    stage.at(5, stage.session.interrupt, SORRY)
+    stage.at(5.5, stage.carrier.stop)
+    end = await stage.run()
+    assert (end.end_reason, end.error) == (EndReason.FAILED, INTERRUPTED)
+
+
+async def test_a_goodbye_that_can_not_be_spoken_keeps_no_call():
+    stage = Stage(listens)
+    stage.at(4, setattr, stage.voice, "hangs_after", 0)
+    stage.at(5, stage.session.interrupt, SORRY)
+    assert (await stage.run()).error == INTERRUPTED
+    assert stage.now_s() < 5 + GOODBYE_S + PATIENCE_S
+
+
+async def test_a_conversation_that_was_over_when_the_server_stopped_was_not_interrupted():
+    async def winds_up(call):
+        with suppress(CallEnded):
+            await call.listen(no_reply_s=60)
+        await asyncio.sleep(5)
+
+    stage = Stage(winds_up)
+    stage.at(2, stage.carrier.stop)
+    stage.at(3, stage.session.interrupt, SORRY)
+    assert (await stage.run()).end_reason is COMPLETED
+    assert stage.voice.spoken == []
+
+
+async def test_a_call_whose_audio_has_not_begun_is_interrupted_too():
+    stage = Stage(listens)
+    stage.carrier.start = lambda: None
+    stage.at(1, stage.session.interrupt, SORRY)
+    assert await stage.run() == replace(CUT, callee_responded=None)
+
+
+async def test_a_machine_hears_no_goodbye():
+    stage = Stage(listens, machine=MachinePolicy(action="leave_message", message=lambda call: MESSAGE, max_wait_s=30))
+    stage.at(3, stage.answered_by, AnsweredBy.MACHINE)
+    stage.at(3.8, stage.session.interrupt, SORRY)
+    end = await stage.run()
+    assert (end.end_reason, end.message_delivered) == (EndReason.MACHINE, False)
+    assert SORRY not in stage.voice.spoken

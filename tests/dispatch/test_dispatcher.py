@@ -12,13 +12,14 @@ from outdial.carriers.errors import (
 from outdial.db.notify import Notifications
 from outdial.db.tables import calls
 from outdial.dispatch.dispatcher import Dispatcher
+from outdial.draining import Drain
 from outdial.telephony.failures import FailureCode
 from outdial.telephony.state import CallState, EndReason
 from workspace import Agents, until
 
 
 @asynccontextmanager
-async def dispatching(workspace, database_url, *, open_carrier=None, agents=None):
+async def dispatching(workspace, database_url, *, open_carrier=None, agents=None, drain=None):
     async with Notifications(database_url) as notifications:
         dispatcher = Dispatcher(
             workspace.engine,
@@ -27,6 +28,7 @@ async def dispatching(workspace, database_url, *, open_carrier=None, agents=None
             open_carrier or workspace.open_carrier,
             agents or Agents(),
             owner="worker_1",
+            drain=drain,
         )
         running = asyncio.create_task(dispatcher.run())
         try:
@@ -181,3 +183,18 @@ async def test_a_database_that_is_away_does_not_end_the_dispatcher(workspace, da
 
 async def logged(caplog, message):
     return message in caplog.messages
+
+
+async def test_a_process_that_drains_claims_nothing_and_leaves_it_to_another(workspace, database_url):
+    drain = Drain()
+    async with dispatching(workspace, database_url, drain=drain):
+        await workspace.queue()
+        await workspace.tell("outdial_queue", workspace.id)
+        await until(lambda: has_dialed(workspace, 1))
+        drain.begin()
+        call_id = await workspace.queue()
+        await workspace.tell("outdial_queue", workspace.id)
+        await asyncio.sleep(0.2)
+        assert (await workspace.call(call_id)).state == "queued"
+        async with dispatching(workspace, database_url):
+            await until(lambda: has_dialed(workspace, 2))

@@ -30,6 +30,7 @@ class Server:
             "OUTDIAL_SECRET_KEY": secret_key,
             "OUTDIAL_DATA_DIR": str(self.data_dir),
             "OUTDIAL_PORT": str(self.port),
+            "OUTDIAL_DRAIN_S": "1",
             "PYTHONPATH": os.pathsep.join(path for path in sys.path if path),
         }
         self._process: subprocess.Popen[bytes] | None = None

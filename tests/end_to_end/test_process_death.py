@@ -11,6 +11,7 @@ import pytest
 from end_to_end.process import Server
 from end_to_end.world import CALLEE, PATIENCE_S, TALKATIVE, Audio, Customer, Story, World, connect_customer, sounds
 from outdial.db.engine import create_engine
+from outdial.settings import Settings
 from outdial.simulator.faults import Fault, FaultKind
 from outdial.simulator.server import Simulator, serve
 from outdial.workspaces.secrets import SecretBox
@@ -229,7 +230,8 @@ def test_a_server_that_is_asked_to_stop_hangs_up_first(outcome: Calls):
 
 def test_a_call_is_whole_after_the_server_was_stopped(outcome: Calls):
     story = outcome.stopped
-    assert (story.end, story.call["error"]) == ("completed", None)
+    assert (story.end, story.call["error"]["code"]) == ("failed", "interrupted")
+    assert story.turns[-1].text == Settings().goodbye
     assert story.turns[0].end_ms is not None
     last = story.turns[-1].end_ms
     assert last is not None

@@ -23,6 +23,7 @@ from outdial.conversation.media_line import MediaLine, MediaSocket
 from outdial.db.tables import carrier_accounts
 from outdial.live.conversations import Conversations
 from outdial.live.handshake import MediaHandshake
+from outdial.live.spool import Spool
 from outdial.media.pacer import Pacer
 from outdial.telephony.state import CallState
 from outdial.workspaces.secrets import SecretBox
@@ -125,8 +126,9 @@ class Talking:
             text_to_speech=Voice(),
             voice_activity=Detector(),  # type: ignore[arg-type]
         )
+        self.spool = Spool(workspace.settings.data_dir, owner)
         self.conversations = Conversations(
-            workspace.engine, workspace.settings, workspace.open_carrier, engines, Pacer()
+            workspace.engine, workspace.settings, workspace.open_carrier, engines, Pacer(), self.spool
         )
         self.lease = Lease(owner=owner, lease_s=lease_s, silent_after_s=workspace.settings.silent_after_s)
         self.handshake = self.handshake_of(self.conversations)
@@ -191,6 +193,7 @@ class Talking:
         await self.handshake.turn_away()
         await self.conversations.aclose()
         await self.handshake.aclose()
+        await self.spool.aclose()
 
 
 async def _is(fact: bool) -> bool:
@@ -204,13 +207,13 @@ async def ringing(workspace: Workspace) -> Claim:
     return claim
 
 
-async def refuse(workspace: Workspace, table: str, when: str) -> None:
-    """The database is out of order for changes of this kind."""
+async def refuse(workspace: Workspace, table: str, when: str, *, code: str = "57P03") -> None:
+    """The database is out of order for changes of this kind (with another code: it doesn't take them)."""
     async with workspace.engine.begin() as conn:
         await conn.execute(
             text(
                 "CREATE OR REPLACE FUNCTION fail() RETURNS trigger LANGUAGE plpgsql AS"
-                " $$ BEGIN RAISE EXCEPTION 'out of order' USING ERRCODE = '57P03'; END $$"
+                f" $$ BEGIN RAISE EXCEPTION 'out of order' USING ERRCODE = '{code}'; END $$"
             )
         )
         await conn.execute(

@@ -10,6 +10,7 @@ from live.talking import Line, accept_again, refuse
 from outdial.calls.advance import apply_event
 from outdial.carriers.errors import CarrierUnreachable
 from outdial.live.conversations import BROKE
+from outdial.live.left_behind import deliver_left
 from outdial.telephony.failures import FailureCode
 from outdial.telephony.state import CallState, Ending, EndReason
 from outdial.telephony.verdict import AnsweredBy, Verdict
@@ -238,7 +239,7 @@ async def test_a_transferred_call_is_not_ended_for_want_of_a_database(workspace,
         await call.transfer("+15551230009")
 
     async def has_failed():
-        return "Result not saved" in caplog.messages
+        return "Result not saved; trying again" in caplog.messages
 
     await refuse(workspace, "attempts", "NEW.owner IS NULL")
     talking.agents.conversation = transfers
@@ -282,30 +283,31 @@ async def test_an_agent_knows_who_calls_whom(workspace, talking, claim, directio
 # -- faults of our own -----------------------------------------------------------------------------------------
 
 
-async def test_a_conversation_that_breaks_before_its_first_word_ends_the_call(workspace, talking, claim, caplog):
-    await refuse(workspace, "attempts", "NEW.state = 'in_progress'")
-    start = await talking.open(claim)
-    line = Line()
-    line.media_line = start(line)
-    line.starts()
-    await talking.gave_up(claim, "internal_error")
+async def test_a_session_that_breaks_ends_the_call_and_keeps_what_was_noted(workspace, talking, claim, caplog):
+    line = await talking.answered(claim)
+    session = talking.conversations.session(claim.call_id)
+    session._time_is_up = lambda: 1 / 0
+    session._news.set()
     await talking.rests()
-    await accept_again(workspace, "attempts")
-    assert "Conversation failed" in caplog.messages
-    assert line.closed_with == 1000
-    await workspace.hears(claim.attempt_id, CallState.ENDED, EndReason.COMPLETED)
     call = await workspace.call(claim.call_id)
     assert (call.end_reason, call.error["code"], call.holds_line) == ("failed", "internal_error", False)
+    assert call.noted == {"mood": "good"}
+    assert "Conversation failed" in caplog.messages
+    assert line.closed_with == 1000
 
 
-async def test_a_result_that_can_not_be_written_still_ends_the_call(workspace, talking, claim, caplog):
+async def test_a_result_that_is_refused_still_ends_the_call_and_is_kept(workspace, talking, claim, caplog):
     await talking.answered(claim)
-    await refuse(workspace, "calls", "NEW.recording IS NOT NULL")
+    await refuse(workspace, "calls", "NEW.recording IS NOT NULL", code="22023")
     talking.done.set()
     await talking.rests()
     await accept_again(workspace, "calls")
-    assert "Conversation failed" in caplog.messages
+    assert "Result refused by the database; kept on disk" in caplog.messages
     assert workspace.carrier.hung_up == ["CA1"]
+    assert (await workspace.call(claim.call_id)).end_reason == "completed"
+    await talking.spool.aclose()
+    assert await deliver_left(workspace.engine, workspace.settings.data_dir) == 1
+    assert (await workspace.call(claim.call_id)).noted == {"mood": "good"}
 
 
 async def test_a_call_that_can_not_be_given_up_now_is_said_so(workspace, talking, claim, caplog):
@@ -324,7 +326,8 @@ async def test_the_end_of_the_process_ends_every_conversation(workspace, talking
     await talking.conversations.aclose()
     assert talking.conversations.count == 0
     call = await workspace.call(claim.call_id)
-    assert (call.state, call.holds_line) == ("ended", False)
+    assert (call.state, call.end_reason, call.error["code"]) == ("ended", "failed", "interrupted")
+    assert call.holds_line is False
     assert call.noted == {"mood": "good"}
     assert workspace.carrier.hung_up == ["CA1"]
 
@@ -337,12 +340,131 @@ async def test_the_end_of_the_process_does_not_wait_for_ever(workspace, talking,
         await talking.conversations.aclose(at_most_s=0.2)
         assert talking.conversations.count == 0
     assert (await workspace.attempt(claim.attempt_id)).state == "in_progress"
+    await talking.spool.aclose()
+    assert await deliver_left(workspace.engine, workspace.settings.data_dir) == 1, "what it brought is on the disk"
+    assert (await workspace.call(claim.call_id)).noted == {"mood": "good"}
+    assert (await workspace.attempt(claim.attempt_id)).ending["error"]["code"] == "interrupted"
+
+
+async def test_a_callee_whose_call_is_cut_hears_a_goodbye(workspace, talking, claim):
+    await talking.conversations.prepare_goodbye()
+    line = await talking.answered(claim)
+    await talking.conversations.aclose()
+    turns = [event["text"] for event in await workspace.events(claim.call_id, "transcript")]
+    assert any(workspace.settings.goodbye.startswith(text) for text in turns)
+    assert line.closed_with == 1000
+
+
+async def test_nothing_is_said_in_a_hurry(workspace, talking, claim):
+    await talking.answered(claim)
+    hurry = asyncio.Event()
+    hurry.set()
+    await talking.conversations.aclose(hurry=hurry)
+    assert await workspace.events(claim.call_id, "transcript") == []
+    assert (await workspace.call(claim.call_id)).error["code"] == "interrupted"
+
+
+# -- the database away -----------------------------------------------------------------------------------------
+
+
+async def test_an_answer_that_can_not_be_written_ends_no_conversation(workspace, talking, claim, caplog):
+    await refuse(workspace, "attempts", "NEW.state = 'in_progress'")
+    await talking.answered(claim)
+    await until(lambda: logged(caplog, "Beginning of audio not written; trying again"))
+    assert (await workspace.call(claim.call_id)).state == "ringing"
+    await accept_again(workspace, "attempts")
+
+    async def in_progress():
+        return (await workspace.call(claim.call_id)).state == "in_progress"
+
+    await until(in_progress)
+    talking.done.set()
+    await talking.rests()
+    assert (await workspace.call(claim.call_id)).end_reason == "completed"
+
+
+async def test_a_call_whose_answer_was_never_written_is_whole_at_its_end(workspace, talking, claim):
+    await refuse(workspace, "attempts", "NEW.state = 'in_progress'")
+    await talking.answered(claim)
+    talking.done.set()
+    await until(lambda: is_hung_up(workspace))
+    await accept_again(workspace, "attempts")
+    await talking.rests()
+    call = await workspace.call(claim.call_id)
+    assert (call.state, call.end_reason, call.noted) == ("ended", "completed", {"mood": "good"})
+    assert call.answered_at < call.ended_at
+
+
+async def test_a_database_that_is_away_at_the_end_keeps_nobody_on_the_line_and_loses_nothing(
+    workspace, talking, claim, caplog
+):
+    line = await talking.answered(claim)
+    for table in ("attempts", "calls"):
+        await refuse(workspace, table, "true")
+    talking.done.set()
+    await until(lambda: is_hung_up(workspace))
+    assert line.closed_with == 1000
+    await until(lambda: logged(caplog, "Result not saved; trying again"))
+    assert len(list(talking.spool.folder.glob("*.json"))) == 1, "it is on the disk meanwhile"
+    for table in ("attempts", "calls"):
+        await accept_again(workspace, table)
+    await talking.rests()
+    call = await workspace.call(claim.call_id)
+    assert (call.state, call.end_reason, call.noted) == ("ended", "completed", {"mood": "good"})
+    assert (workspace.settings.data_dir / call.recording).exists()
+    assert list(talking.spool.folder.glob("*.json")) == []
+
+
+async def test_a_database_that_is_frozen_at_the_end_keeps_nobody_on_the_line(workspace, talking, claim):
+    """It answers nothing, and refuses nothing."""
+    line = await talking.answered(claim)
+    loop = asyncio.get_running_loop()
+    async with workspace.engine.begin() as conn:
+        await conn.execute(text("LOCK TABLE attempts, calls IN ACCESS EXCLUSIVE MODE"))
+        began = loop.time()
+        talking.done.set()
+        await until(lambda: is_hung_up(workspace))
+        assert line.closed_with == 1000
+        assert loop.time() - began < 3
+    await talking.rests()
+    call = await workspace.call(claim.call_id)
+    assert (call.state, call.end_reason, call.noted) == ("ended", "completed", {"mood": "good"})
+
+
+async def test_a_carriers_completed_that_comes_meanwhile_is_put_right(workspace, talking, claim):
+    async def fails(call):
+        talking.begun.set()
+        await talking.done.wait()
+        raise RuntimeError("a bug in the agent")
+
+    talking.agents.conversation = fails
+    await talking.answered(claim)
+    await refuse(workspace, "attempts", "NEW.ending IS NOT NULL OR NEW.result_at IS NOT NULL")
+    talking.done.set()
+    await until(lambda: is_hung_up(workspace))
+    await workspace.set_attempt(claim.attempt_id, owner=None)  # else who talked would be a dead worker
+    await workspace.hears(claim.attempt_id, CallState.ENDED, EndReason.COMPLETED)
+    assert (await workspace.call(claim.call_id)).end_reason == "completed"
+    await accept_again(workspace, "attempts")
+    await talking.rests()
+    call = await workspace.call(claim.call_id)
+    assert (call.state, call.end_reason, call.error["code"]) == ("ended", "failed", "agent_failed")
+
+
+async def is_hung_up(workspace):
+    return workspace.carrier.hung_up == ["CA1"]
+
+
+async def logged(caplog, message):
+    return message in caplog.messages
 
 
 # -- attempts of one call --------------------------------------------------------------------------------------
 
 
-async def test_the_end_of_an_earlier_attempt_does_not_end_the_next_ones_conversation(workspace, talking, claim):
+async def test_the_end_of_an_earlier_attempt_does_not_end_the_next_ones_conversation(
+    workspace, talking, claim, worker
+):
     """An agent may go on with work of its own after its call, and the retry comes within that."""
     retry = {"max_attempts": 2, "on": ["busy"], "delays_s": [0]}
     await workspace.set_call(claim.call_id, retry=retry)
@@ -355,6 +477,7 @@ async def test_the_end_of_an_earlier_attempt_does_not_end_the_next_ones_conversa
     talking.agents.conversation = goes_on
     line = await talking.answered(claim)
     line.stops()
+    await workspace.set_attempt(claim.attempt_id, owner=worker.id)  # one that lives
     await workspace.hears(claim.attempt_id, CallState.ENDED, EndReason.BUSY)
     (second,) = await workspace.claim()
     await workspace.dial(second)

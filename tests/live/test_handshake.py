@@ -209,7 +209,7 @@ async def test_a_conversation_that_does_not_start_ends_the_call(workspace, talki
         def start(self, *args):
             raise RuntimeError("a bug")
 
-    broken = Broken(workspace.engine, workspace.settings, workspace.open_carrier, None, None)
+    broken = Broken(workspace.engine, workspace.settings, workspace.open_carrier, None, None, talking.spool)
     handshake = talking.handshake_of(broken, starts_within_s=0.05)
     start = await talking.open(claim, handshake=handshake)
     with pytest.raises(RuntimeError):

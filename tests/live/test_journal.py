@@ -5,7 +5,7 @@ from sqlalchemy import select, text
 
 from outdial.conversation.transcript import Turn
 from outdial.db.tables import turns
-from outdial.live.journal import CallJournal
+from outdial.live.journal import CallJournal, Writing
 
 
 @pytest.fixture
@@ -19,7 +19,7 @@ async def written(workspace):
 
 
 async def test_what_was_said_is_in_the_database_after_closing(workspace, call_id):
-    journal = CallJournal(workspace.engine, call_id)
+    journal = CallJournal(Writing(engine=workspace.engine, call_id=call_id))
     journal.turn(Turn(seq=1, speaker="agent", text="Hello.", start_ms=0, end_ms=900, latency={"total": 120}))
     journal.turn(Turn(seq=2, speaker="callee", text="Hi.", start_ms=1000, end_ms=1300))
     journal.event("digit", {"at_ms": 1500})
@@ -33,7 +33,7 @@ async def test_what_was_said_is_in_the_database_after_closing(workspace, call_id
 
 
 async def test_a_turn_that_changed_is_written_over(workspace, call_id):
-    journal = CallJournal(workspace.engine, call_id)
+    journal = CallJournal(Writing(engine=workspace.engine, call_id=call_id))
     journal.turn(Turn(seq=1, speaker="agent", text="Hello there, this is", start_ms=0))
     await asyncio.sleep(0.05)
     journal.turn(Turn(seq=1, speaker="agent", text="Hello there", start_ms=0, end_ms=600, interrupted=True))
@@ -44,14 +44,14 @@ async def test_a_turn_that_changed_is_written_over(workspace, call_id):
 
 async def test_a_later_attempts_turns_come_after_the_earlier_ones(workspace, call_id):
     for first_seq in (0, 1):
-        journal = CallJournal(workspace.engine, call_id, first_seq=first_seq)
+        journal = CallJournal(Writing(engine=workspace.engine, call_id=call_id, first_seq=first_seq))
         journal.turn(Turn(seq=1, speaker="agent", text="Hello.", start_ms=0))
         await journal.close()
     assert [row.seq for row in await written(workspace)] == [1, 2]
 
 
 async def test_text_the_database_does_not_take_is_cleaned(workspace, call_id):
-    journal = CallJournal(workspace.engine, call_id)
+    journal = CallJournal(Writing(engine=workspace.engine, call_id=call_id))
     journal.turn(Turn(seq=1, speaker="callee", text="a\0b\ud800c", start_ms=0))
     journal.turn(Turn(seq=2, speaker="agent", text="Goodbye.", start_ms=9))
     await journal.close()
@@ -59,7 +59,7 @@ async def test_text_the_database_does_not_take_is_cleaned(workspace, call_id):
 
 
 async def test_one_entry_that_can_not_be_written_does_not_take_the_others_along(workspace, call_id, caplog):
-    journal = CallJournal(workspace.engine, call_id)
+    journal = CallJournal(Writing(engine=workspace.engine, call_id=call_id))
     journal.turn(Turn(seq=1, speaker="agent", text="Hello.", start_ms=0))
     journal.turn(Turn(seq=2, speaker="agent", text="Oh.", start_ms=2**40))  # more than the column holds
     journal.turn(Turn(seq=3, speaker="agent", text="Goodbye.", start_ms=9))
@@ -69,7 +69,7 @@ async def test_one_entry_that_can_not_be_written_does_not_take_the_others_along(
 
 
 async def test_a_database_that_fails_for_a_moment_loses_nothing(workspace, call_id):
-    journal = CallJournal(workspace.engine, call_id)
+    journal = CallJournal(Writing(engine=workspace.engine, call_id=call_id))
     async with workspace.engine.begin() as conn:
         await conn.execute(text("ALTER TABLE turns RENAME TO turns_away"))
     journal.turn(Turn(seq=1, speaker="agent", text="Hello.", start_ms=0))

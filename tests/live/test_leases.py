@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from live.talking import Line, Talking, accept_again, refuse, ringing, sign_with
+from live.talking import Talking, accept_again, refuse, ringing, sign_with
 from outdial.calls.ownership import take_over
 from outdial.live.leases import _end_unattended, keep_leases
 from outdial.telephony.state import CallState, EndReason
@@ -92,11 +92,14 @@ async def logged(caplog, message):
 
 async def test_a_call_whose_conversation_could_not_be_ended_is_ended_later(workspace, talking, claim, caplog):
     """The database was away when it broke. No other worker takes it over while we live, and nobody talks on it."""
-    await refuse(workspace, "attempts", "NEW.state = 'in_progress' OR NEW.ending IS NOT NULL")
-    start = await talking.open(claim)
-    line = Line()
-    line.media_line = start(line)
-    line.starts()
+
+    async def breaks(*_):
+        raise RuntimeError("a bug")
+
+    talking.conversations._end = breaks
+    await talking.answered(claim)
+    await refuse(workspace, "attempts", "NEW.ending IS NOT NULL")
+    talking.done.set()
     await talking.rests()
     assert workspace.carrier.hung_up == []
     await accept_again(workspace, "attempts")

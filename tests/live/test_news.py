@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import pytest
 from sqlalchemy import text
 
-from live.talking import ringing
+from live.talking import Line, ringing
 from outdial.calls.advance import apply_event
 from outdial.calls.hang_up import request_hang_up
 from outdial.conversation.commands import SetVariables
@@ -79,7 +79,10 @@ async def test_a_verdict_changes_the_course_of_the_call(workspace, talking, news
 async def test_a_verdict_that_is_older_than_the_stream_is_heard(workspace, talking, news):
     claim = await workspace.dialed(detection={"on_machine": "hang_up", "max_wait_s": 30})
     await apply_event(workspace.engine, claim.attempt_id, machine())
-    await talking.answered(claim)
+    start = await talking.open(claim)
+    line = Line()
+    line.media_line = start(line)
+    line.starts()  # the agent may never come to speak
     await until(has_ended(workspace, claim))
     assert (await workspace.call(claim.call_id)).end_reason == "machine"
 

@@ -11,7 +11,7 @@ from outdial.carriers.calls import CallControl
 from outdial.carriers.errors import CarrierRefused
 from outdial.carriers.name import CarrierName
 from outdial.carriers.registry import CARRIERS
-from outdial.db.engine import reading
+from outdial.db.engine import is_away, reading
 from outdial.db.tables import carrier_accounts
 from outdial.telephony.failures import FailureCode
 from outdial.workspaces.secrets import SecretBox
@@ -19,6 +19,7 @@ from outdial.workspaces.secrets import SecretBox
 # The longest that a client may still be in use: a request, or a sentence that Telnyx speaks and the hang-up after it.
 IN_USE_S = 120.0
 CLOSE_S = 10.0
+PATIENCE_S = 1.0  # with a database, where the account is known
 OpenCarrier = Callable[[str], Awaitable[CallControl]]  # carrier account id → the control of its calls
 
 
@@ -28,16 +29,37 @@ class Accounts:
     The client it had is closed `in_use_s` later: requests may be under way on it.
     """
 
-    def __init__(self, engine: AsyncEngine, secret_box: SecretBox, *, in_use_s: float = IN_USE_S) -> None:
+    def __init__(
+        self, engine: AsyncEngine, secret_box: SecretBox, *, in_use_s: float = IN_USE_S, patience_s: float = PATIENCE_S
+    ) -> None:
         self._engine = engine
         self._secret_box = secret_box
         self._in_use_s = in_use_s
+        self._patience_s = patience_s
         self._open: dict[str, tuple[bytes, str, CallControl]] = {}
+        self._background = Background()
         self._closing = Background()
         self._end = asyncio.Event()
 
     async def carrier(self, account_id: str) -> CallControl:
-        """Raises CarrierRefused when the account is gone."""
+        """Raises CarrierRefused when the account is gone. While the database is away, or doesn't answer, one that is
+        open is taken as it is known: there are calls to be ended."""
+        looking = self._background.start(self._look_up(account_id), name=f"account {account_id}", awaited=True)
+        known = self._open.get(account_id)
+        if known is None:
+            return await asyncio.shield(looking)
+        await asyncio.wait({looking}, timeout=self._patience_s)
+        if not looking.done():
+            looking.add_done_callback(lambda task: task.cancelled() or task.exception())
+            return known[2]
+        try:
+            return looking.result()
+        except Exception as error:
+            if is_away(error):
+                return known[2]
+            raise
+
+    async def _look_up(self, account_id: str) -> CallControl:
         account = carrier_accounts.c
         columns = (account.carrier, account.credentials, account.region, account.base_url)
         query = select(*columns).where(account.id == account_id)
@@ -57,6 +79,7 @@ class Accounts:
         return carrier
 
     async def aclose(self) -> None:
+        await self._background.cancel(patience_s=PATIENCE_S)
         for account_id in list(self._open):
             self._retire(account_id)
         self._end.set()

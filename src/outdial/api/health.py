@@ -30,12 +30,13 @@ async def healthz() -> Health:
     "/readyz",
     summary="Can calls be taken?",
     operation_id="readyz",
-    description="Asks the database, and the parts of this process that dial.",
+    description="Asks the database. 503 also while the process drains: it is to stop and takes no new calls; those it "
+    "has go on, and so does the API.",
     responses=example({"status": "ready"}) | documented(503),
 )
 async def readyz(services: Use) -> Health:
-    if not services.ready():
-        raise unavailable("This process is starting or stopping.")
+    if (why := services.not_ready()) is not None:
+        raise unavailable(why)
     try:
         async with asyncio.timeout(_PATIENCE_S), reading(services.engine) as conn:
             await conn.execute(text("SELECT 1"))

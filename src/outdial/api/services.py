@@ -16,13 +16,13 @@ from outdial.settings import Settings
 from outdial.workspaces.secrets import SecretBox
 
 
-def _always() -> bool:
-    return True
+def _always() -> str | None:
+    return None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Services:
-    """`ready`: whether the parts of this process that /readyz can't see (the dispatcher, …) are running. `previews`
+    """`not_ready`: why this process takes no new calls, in a sentence; None while it does. `previews`
     speaks prompts for those who write them, None in a process without a voice."""
 
     engine: AsyncEngine
@@ -31,7 +31,7 @@ class Services:
     secret_box: SecretBox
     recordings_dir: Path
     previews: Previews | None = None
-    ready: Callable[[], bool] = _always
+    not_ready: Callable[[], str | None] = _always
     open_number_control: OpenNumberControl = open_number_control
 
     @property

@@ -9,7 +9,6 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 
 from sqlalchemy import select
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 from outdial.accounts.access import INBOUND
 from outdial.accounts.clients import OpenCarrier
@@ -18,16 +17,14 @@ from outdial.agents.ready_agents import AGENT_NOT_READ, UNREADABLE, ReadyAgents
 from outdial.background import Background
 from outdial.callbacks.inbox import Inbox, Received
 from outdial.calls.advance import apply_event
-from outdial.calls.inbound import Admitted, TurnedAway, admit_call, turn_away
+from outdial.calls.inbound import Admitted, Reception, TurnedAway, admit_call, turn_away
 from outdial.carriers.callbacks import BadCallback, Callback, CallbackReply, IncomingCall
 from outdial.carriers.errors import CarrierError, CarrierRefused, CarrierThrottled, CarrierUnreachable
 from outdial.carriers.name import CarrierName
 from outdial.db.engine import reading
 from outdial.db.tables import attempts
-from outdial.settings import Settings
 from outdial.telephony.carrier_call import CarrierCall
 from outdial.telephony.state import CallState, EndReason, Progress
-from outdial.workspaces.secrets import SecretBox
 
 logger = logging.getLogger(__name__)
 
@@ -37,28 +34,23 @@ FINISH_S = 5.0
 
 
 class IncomingCalls:
-    """Takes calls in. `owner` (a worker) looks after them until their conversation begins."""
+    """Takes calls in. Their worker (`reception.owner`) looks after them until their conversation begins."""
 
     def __init__(
         self,
-        engine: AsyncEngine,
-        settings: Settings,
-        secret_box: SecretBox,
+        reception: Reception,
         genuine: Genuine,
         open_carrier: OpenCarrier,
         inbox: Inbox,
         agents: ReadyAgents,
-        *,
-        owner: str,
     ) -> None:
-        self._engine = engine
-        self._settings = settings
-        self._secret_box = secret_box
+        self._reception = reception
+        self._engine = reception.engine
+        self._settings = reception.settings
         self._open_carrier = open_carrier
         self._genuine = genuine
         self._inbox = inbox
         self._agents = agents
-        self._owner = owner
         self._telling = Background()
 
     async def receive(
@@ -105,9 +97,7 @@ class IncomingCalls:
     # -- a call comes in -------------------------------------------------------------------------------------
 
     async def _take_in(self, account: Account, incoming: IncomingCall) -> CallbackReply | None:
-        decision = await admit_call(
-            self._engine, self._settings, self._secret_box, account, incoming, owner=self._owner
-        )
+        decision = await admit_call(self._reception, account, incoming)
         if decision is None:
             return None
         if isinstance(decision, Admitted) and not await self._can_talk(decision):

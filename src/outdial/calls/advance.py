@@ -21,7 +21,7 @@ from outdial.db.notify import notify
 from outdial.db.tables import attempts, calls
 from outdial.policy.do_not_call import listed_now
 from outdial.telephony.carrier_call import CarrierCall
-from outdial.telephony.failures import CallError, FailureCode
+from outdial.telephony.failures import INTERRUPTED, CallError, FailureCode
 from outdial.telephony.state import (
     CallEvent,
     CallState,
@@ -41,9 +41,6 @@ AT_ONCE_S = 5.0        # who hangs up within this did so before the audio could 
 
 NO_MEDIA = CallError(
     code=FailureCode.NO_MEDIA, message="The call was answered, but it ended before its audio reached Outdial."
-)
-INTERRUPTED = CallError(
-    code=FailureCode.INTERRUPTED, message="Outdial stopped while this call was in progress, so the call was ended."
 )
 
 
@@ -68,16 +65,19 @@ async def apply_event(
         return None if held is None else await apply(conn, held, event, check_in_s=check_in_s)
 
 
-async def begin_audio(engine: AsyncEngine, attempt_id: str, *, check_in_s: float) -> None:
+async def begin_audio(engine: AsyncEngine, attempt_id: str, *, at: datetime, check_in_s: float) -> None:
     """The audio of an answered call has begun: from now on its end is the end of a conversation."""
     async with engine.begin() as conn:
         held = await lock_attempt(conn, attempt_id)
-        if held is None:
-            return
-        now = datetime.now(UTC)
-        await conn.execute(update(attempts).where(attempts.c.id == attempt_id).values(audio_started_at=now))
-        held = replace(held, attempt=replace(held.attempt, audio_started_at=now))
-        await apply(conn, held, Progress(state=CallState.IN_PROGRESS, at=now), check_in_s=check_in_s)
+        if held is not None:
+            await audio_begun(conn, held, at=at, check_in_s=check_in_s)
+
+
+async def audio_begun(conn: AsyncConnection, held: Held, *, at: datetime, check_in_s: float = 20.0) -> None:
+    """`begin_audio` within a transaction; `held` is from `lock_attempt`."""
+    await conn.execute(update(attempts).where(attempts.c.id == held.attempt.id).values(audio_started_at=at))
+    held = replace(held, attempt=replace(held.attempt, audio_started_at=at))
+    await apply(conn, held, Progress(state=CallState.IN_PROGRESS, at=at), check_in_s=check_in_s)
 
 
 async def apply(conn: AsyncConnection, held: Held, event: CallEvent, *, check_in_s: float) -> Applied:

@@ -102,6 +102,23 @@ async def end_call(
     return CallState.ENDED
 
 
+async def correct_end(conn: AsyncConnection, call: CallRecord, ending: Ending, *, attempt: AttemptRecord) -> None:
+    """The call has ended with this attempt, and only now it is known why."""
+    data = {
+        "end_reason": ending.end_reason,
+        "ended_by": ending.by,
+        "error": error_json(ending.error),
+        "attempt": attempt.number,
+    }
+    values = _attempt(attempt) | {
+        "the_call": call.id,
+        "new_end_reason": ending.end_reason,
+        "new_error": error_json(ending.error),
+        "new_ended_by": ending.by,
+    }
+    await conn.execute(_CORRECT_END, values | event(call.id, "corrected", data))
+
+
 def _attempt(attempt: AttemptRecord, check_in_s: float = 0.0) -> dict[str, Any]:
     call, now = attempt.carrier_call, datetime.now(UTC)
     return {
@@ -193,6 +210,15 @@ def _end(*, with_attempt: bool) -> Executable:
     return with_event(*changes, _change_call(ended), line, also=_wake_dispatchers(line))
 
 
+def _correct_end() -> Executable:
+    corrected = {
+        "end_reason": bindparam("new_end_reason", type_=Text),
+        "error": bindparam("new_error", type_=JSONB(none_as_null=True)),
+        "ended_by": bindparam("new_ended_by", type_=Text),
+    }
+    return with_event(_change_attempt().cte("changed_attempt"), _change_call(corrected))
+
+
 def _wake_dispatchers(line: CTE | None = None) -> ScalarSelect[Any]:
     """Whoever waits for a line can go now; where lines were free all along, nobody waits for this one."""
     wake = select(func.pg_notify("outdial_queue", bindparam("line_workspace", type_=Text)))
@@ -201,5 +227,5 @@ def _wake_dispatchers(line: CTE | None = None) -> ScalarSelect[Any]:
 
 _ANSWERED_AT = func.coalesce(calls.c.answered_at, bindparam("new_answered_at", type_=DateTime(timezone=True)))
 _CHANGE_ATTEMPT = _change_attempt()
-_MOVE_ON, _QUEUE_AGAIN = _move_on(), _queue_again()
+_MOVE_ON, _QUEUE_AGAIN, _CORRECT_END = _move_on(), _queue_again(), _correct_end()
 _END, _END_WITH_ATTEMPT = _end(with_attempt=False), _end(with_attempt=True)

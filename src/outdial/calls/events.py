@@ -8,11 +8,11 @@ here, and so will whoever must be told outside.
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import CTE, Executable, ScalarSelect, Text, bindparam, func, insert
+from sqlalchemy import CTE, BigInteger, Executable, ScalarSelect, Text, bindparam, func, insert, select
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from outdial.db.tables import call_events
+from outdial.db.tables import call_events, calls
 
 # RETURNING this, a new row wakes whoever follows its call, without a round trip of its own.
 announced = func.pg_notify("outdial_call", call_events.c.call_id)
@@ -25,6 +25,9 @@ _INSERT = insert(call_events).values(
     data=bindparam("event_data", type_=JSONB),
 )
 ADD_EVENT = _INSERT.returning(announced)
+ADD_ENTRY = _INSERT.values(entry=bindparam("event_entry", type_=BigInteger)).returning(announced)
+
+ENTRIES = 2**20  # more than the journal of an attempt will ever have
 
 
 async def add_event(conn: AsyncConnection, call_id: str, type_: str, data: Mapping[str, Any]) -> None:
@@ -35,6 +38,24 @@ async def add_event(conn: AsyncConnection, call_id: str, type_: str, data: Mappi
 def event(call_id: str, type_: str, data: Mapping[str, Any]) -> dict[str, Any]:
     """The parameters of a statement that ADD_EVENT is part of."""
     return {"event_call_id": call_id, "event_type": type_, "event_data": dict(data)}
+
+
+def entry_number(attempt_number: int, number: int) -> int:
+    """What an entry (1, 2, …) of an attempt's journal is called in `call_events`: later ones have higher numbers."""
+    return attempt_number * ENTRIES + number
+
+
+async def last_entry(conn: AsyncConnection, call_id: str, attempt_number: int) -> int | None:
+    """The number of the last entry of an attempt's journal that is written; None when the call is gone.
+
+    The call is locked: an earlier try to write whose outcome isn't known has come to its end before this does.
+    """
+    if await conn.scalar(select(calls.c.id).where(calls.c.id == call_id).with_for_update()) is None:
+        return None
+    first, beyond = entry_number(attempt_number, 0), entry_number(attempt_number + 1, 0)
+    entry = call_events.c.entry
+    query = select(func.max(entry)).where(call_events.c.call_id == call_id, entry >= first, entry < beyond)
+    return (await conn.scalar(query) or first) - first
 
 
 def with_event(*changes: CTE, also: ScalarSelect[Any] | None = None) -> Executable:

@@ -5,7 +5,7 @@ attempt is in the carrier's books from the start, so nothing about it is ever un
 """
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -20,6 +20,7 @@ from outdial.calls.events import add_event
 from outdial.calls.records import Held, held, with_call
 from outdial.carriers.callbacks import IncomingCall
 from outdial.db.tables import agents, attempts, calls, numbers
+from outdial.draining import Drain
 from outdial.ids import new_id
 from outdial.lines.pool import lock_pool, take_inbound
 from outdial.settings import Settings
@@ -38,6 +39,9 @@ NOT_IN_SERVICE = "Sorry, this number is not in service at the moment. Goodbye."
 
 POOL_FULL = CallError(
     code=FailureCode.POOL_FULL, message="Every line of the workspace was taken; the caller was turned away."
+)
+STOPPING = CallError(
+    code=FailureCode.DRAINING, message="Outdial was about to stop and took no new calls; the caller was turned away."
 )
 NO_AGENT = CallError(
     code=FailureCode.NUMBER_HAS_NO_AGENT, message="The phone number has no agent; the caller was turned away."
@@ -70,21 +74,26 @@ class TurnedAway:
 Decision = Admitted | TurnedAway | None  # None: seen to already
 
 
-async def admit_call(
-    engine: AsyncEngine,
-    settings: Settings,
-    secret_box: SecretBox,
-    account: Account,
-    incoming: IncomingCall,
-    *,
-    owner: str,
-) -> Decision:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reception:
+    """What is the same for all calls that come in. `owner` is the worker that answers them; none is answered once the
+    `drain` has begun."""
+
+    engine: AsyncEngine
+    settings: Settings
+    secret_box: SecretBox
+    owner: str
+    drain: Drain = field(default_factory=Drain)
+
+
+async def admit_call(reception: Reception, account: Account, incoming: IncomingCall) -> Decision:
     """Decide, in one transaction, what becomes of a call to a number of `account`; once however often the
     carrier tells of it.
 
     An inbound call may take any line that is free, those reserved for inbound calls included.
     """
-    async with engine.begin() as conn:
+    settings, secret_box = reception.settings, reception.secret_box
+    async with reception.engine.begin() as conn:
         # Locked first, so that of one call told twice at the same time the second is seen as what it is.
         pool = await lock_pool(conn, account.workspace_id)
         known = await _known(conn, account, incoming)
@@ -97,6 +106,8 @@ async def admit_call(
         error = _reason_against(number)
         if error is None and (pool is None or pool.free_inbound == 0):
             error = POOL_FULL
+        if error is None and reception.drain.has_begun:
+            error = STOPPING
         attempt_id = new_id("att")
         token = _token(secret_box, attempt_id)
         call = _new_call(settings, number, incoming)
@@ -112,7 +123,7 @@ async def admit_call(
                 | {
                     "state": CallState.RINGING,
                     "ringing_at": now,
-                    "owner": owner,
+                    "owner": reception.owner,
                     "lease_until": func.now() + timedelta(seconds=settings.lease_s),
                     "check_at": now + timedelta(seconds=settings.stream_start_timeout_s + 1),
                 }
@@ -202,7 +213,7 @@ def _reason_against(number: _Number) -> CallError | None:
 
 
 def _sentence(code: str) -> str:
-    return BUSY if code == POOL_FULL.code else NOT_IN_SERVICE
+    return BUSY if code in (POOL_FULL.code, STOPPING.code) else NOT_IN_SERVICE
 
 
 def _new_call(settings: Settings, number: _Number, incoming: IncomingCall) -> dict[str, Any]:

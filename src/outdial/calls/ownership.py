@@ -11,12 +11,12 @@ from sqlalchemy import and_, case, func, literal, select, update
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from outdial.calls.advance import INTERRUPTED
 from outdial.calls.claim import stream_token_hash
-from outdial.calls.records import CALL_COLUMNS, CallRecord
+from outdial.calls.records import ATTEMPT_COLUMNS, CALL_COLUMNS, AttemptRecord, CallRecord
 from outdial.calls.workers import is_dead
 from outdial.db.engine import autocommit, reading
 from outdial.db.tables import attempts, calls, turns
+from outdial.telephony.failures import INTERRUPTED
 from outdial.telephony.state import CallState, Ending, EndReason
 
 logger = logging.getLogger(__name__)
@@ -45,11 +45,15 @@ class Lease:
 class Answered:
     """A call whose audio has come to us. `noted` and `turns` are of earlier attempts."""
 
-    attempt_id: str
+    attempt: AttemptRecord
     call: CallRecord
     variables: dict[str, Any]
     noted: dict[str, Any]
     turns: int
+
+    @property
+    def attempt_id(self) -> str:
+        return self.attempt.id
 
 
 async def take_stream(engine: AsyncEngine, attempt_id: str, token: str, lease: Lease) -> Answered | None:
@@ -64,16 +68,18 @@ async def take_stream(engine: AsyncEngine, attempt_id: str, token: str, lease: L
                 attempts.c.state != CallState.ENDED,
             )
             .values(stream_opened_at=datetime.now(UTC), owner=lease.owner, **lease.columns())
-            .returning(attempts.c.call_id)
+            .returning(*ATTEMPT_COLUMNS)
         )
-        call_id = taken.scalar_one_or_none()
-        if call_id is None:
+        attempt_row = taken.mappings().one_or_none()
+        if attempt_row is None:
             return None
+        attempt = AttemptRecord.of(attempt_row)
+        call_id = attempt.call_id
         said = select(func.coalesce(func.max(turns.c.seq), 0)).where(turns.c.call_id == call_id)
         query = select(*CALL_COLUMNS, calls.c.variables, calls.c.noted, said.scalar_subquery().label("turns"))
         row = (await conn.execute(query.where(calls.c.id == call_id))).mappings().one()
         return Answered(
-            attempt_id=attempt_id,
+            attempt=attempt,
             call=CallRecord.of(row),
             variables=row[calls.c.variables],
             noted=row[calls.c.noted],
@@ -93,6 +99,18 @@ async def renew_leases(engine: AsyncEngine, attempt_ids: Collection[str], lease:
             )
             .values(**lease.columns())
         )
+
+
+async def not_answered(engine: AsyncEngine, owner: str) -> int:
+    """How many live attempts of a worker wait for their audio: being dialled, ringing, or answered just now."""
+    query = select(func.count()).where(
+        attempts.c.owner == owner,
+        attempts.c.state != CallState.ENDED,
+        attempts.c.stream_opened_at.is_(None),
+        attempts.c.unknown_since.is_(None),  # nobody can tell how long that lasts
+    )
+    async with reading(engine) as conn:
+        return int(await conn.scalar(query) or 0)
 
 
 async def unattended(engine: AsyncEngine, lease: Lease) -> list[str]:
@@ -127,6 +145,7 @@ async def take_over(engine: AsyncEngine, new_owner: str, *, lease_s: float) -> b
                 .where(live, attempts.c.owner == owner)
                 .values(
                     owner=new_owner,
+                    taken_over_at=now,
                     lease_until=now + timedelta(seconds=lease_s),
                     check_at=now,
                     # Talking when its worker died: the conversation is lost.

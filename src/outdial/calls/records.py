@@ -100,7 +100,8 @@ CALL_COLUMNS = tuple(
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AttemptRecord(Attempt):
     """One dial. `stream_opened_at`: its stream's token was used; `audio_started_at`: its audio began;
-    `unknown_since`: the carrier's reply was lost; `ending`: why we are ending it."""
+    `unknown_since`: the carrier's reply was lost; `ending`: why we are ending it; `taken_over_at`: its worker had died
+    by then; `result_at`: what its conversation brought was written."""
 
     id: str
     call_id: str
@@ -114,6 +115,8 @@ class AttemptRecord(Attempt):
     created_at: datetime
     ending: Ending | None
     price: Decimal | None
+    taken_over_at: datetime | None = None
+    result_at: datetime | None = None
 
     @classmethod
     def of(cls, row: RowMapping) -> Self:
@@ -143,6 +146,8 @@ class AttemptRecord(Attempt):
             ended_at=row[attempt.ended_at],
             ending=None if ending is None else Ending.from_json(ending),
             price=row[attempt.price],
+            taken_over_at=row[attempt.taken_over_at],
+            result_at=row[attempt.result_at],
         )
 
 

@@ -1,23 +1,26 @@
-"""What a conversation brought: what was noted, recording, whether a message was left. Written when it is over."""
+"""What a conversation brought: why it ended, what was noted, recording, whether a message was left. Written when it is
+over, all or nothing, and once: a result that is delivered again changes nothing."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
-from sqlalchemy import ColumnElement, case, exists, literal, select, update
+from sqlalchemy import func, literal, select, update
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from outdial.calls.do_not_call import enter_wish, keep_wish
+from outdial.calls.advance import audio_begun
+from outdial.calls.corrections import put_right
+from outdial.calls.do_not_call import Wish, enter_wish, keep_wish
 from outdial.calls.events import add_event
 from outdial.calls.outcomes import NAMED, reconsider, warn_of_odd_word
-from outdial.calls.records import lock_attempt
-from outdial.db.engine import autocommit
+from outdial.calls.records import Held, lock_attempt
+from outdial.db.engine import autocommit, reading
 from outdial.db.notify import notify
 from outdial.db.tables import attempts, calls
-from outdial.telephony.state import CallState, EndedBy
+from outdial.telephony.state import CallState, EndedBy, Ending
 
 AFTER_STREAM_CHECK_S = 3.0  # the carrier's "completed" should be here by then; else it is asked
 
@@ -27,8 +30,12 @@ class Result:
     """Plain data. `noted` and `noted_dropped` are those of calls.noted: what is kept, and what is told of the rest.
     `recording` is its path under the data directory; `transferred`: the callee talks to somebody else now;
     `callee_responded`: whether the callee spoke or pressed a key, None where that can't be said; `ended_by`: who left
-    first, as the conversation saw it, None where it goes on elsewhere."""
+    first, as the conversation saw it, None where it goes on elsewhere. `audio_began_at`: when, should that not be
+    written yet; None: never. `ending`: why it ended, at `ended_at`; None: the call goes on without us."""
 
+    audio_began_at: datetime | None = None
+    ended_at: datetime | None = None
+    ending: Ending | None = None
     noted: Mapping[str, Any]
     recording: str | None
     message_delivered: bool | None
@@ -37,6 +44,40 @@ class Result:
     callee_responded: bool | None = None
     ended_by: EndedBy | None = None
 
+    def to_json(self) -> dict[str, Any]:
+        """As it is kept on disk until the database has taken it."""
+        return {
+            "audio_began_at": None if self.audio_began_at is None else self.audio_began_at.isoformat(),
+            "ended_at": None if self.ended_at is None else self.ended_at.isoformat(),
+            "ending": None if self.ending is None else self.ending.to_json(),
+            "noted": dict(self.noted),
+            "noted_dropped": None if self.noted_dropped is None else dict(self.noted_dropped),
+            "recording": self.recording,
+            "message_delivered": self.message_delivered,
+            "transferred": self.transferred,
+            "callee_responded": self.callee_responded,
+            "ended_by": self.ended_by,
+        }
+
+    @classmethod
+    def from_json(cls, stored: Mapping[str, Any]) -> Self:
+        return cls(
+            audio_began_at=_instant(stored["audio_began_at"]),
+            ended_at=_instant(stored["ended_at"]),
+            ending=None if stored["ending"] is None else Ending.from_json(stored["ending"]),
+            noted=stored["noted"],
+            noted_dropped=stored["noted_dropped"],
+            recording=stored["recording"],
+            message_delivered=stored["message_delivered"],
+            transferred=stored["transferred"],
+            callee_responded=stored["callee_responded"],
+            ended_by=None if stored["ended_by"] is None else EndedBy(stored["ended_by"]),
+        )
+
+
+def _instant(stored: str | None) -> datetime | None:
+    return None if stored is None else datetime.fromisoformat(stored)
+
 
 async def save_result(engine: AsyncEngine, attempt_id: str, call_id: str, result: Result) -> None:
     """Enter what the conversation of an attempt brought into its call; the sweep looks at the attempt soon. A call
@@ -44,32 +85,29 @@ async def save_result(engine: AsyncEngine, attempt_id: str, call_id: str, result
 
     Who asked not to be called again is on the do-not-call list with it.
     """
-    values: dict[str, Any] = {"check_at": datetime.now(UTC) + timedelta(seconds=AFTER_STREAM_CHECK_S)}
-    if result.transferred:
-        values["owner"] = None  # nobody here is needed for it any more
-    async with engine.begin() as conn:  # the list first, then the attempt, as in calls.advance
-        wish = await enter_wish(conn, call_id) if _asked_for_no_more_calls(result) else None
+    async with engine.begin() as conn:
+        wish = await _enter_wish(conn, attempt_id, call_id, result)  # the list first, then the attempt
         held = await lock_attempt(conn, attempt_id)
-        await conn.execute(update(attempts).where(attempts.c.id == attempt_id).values(**values))
-        is_last = held is not None and held.is_last
-        noted = dict(result.noted)
-        brought: dict[str, Any] = {"recording": result.recording, "message_delivered": result.message_delivered}
-        if is_last:
-            brought["callee_responded"] = result.callee_responded
-        else:
-            noted.pop(NAMED, None)  # what came of the call is for its last attempt to say
-        brought["noted"] = _with(noted, attempt_id)
-        await conn.execute(update(calls).where(calls.c.id == call_id).values(**brought))
+        if held is None or held.attempt.result_at is not None:
+            return
+        held = await _with_audio(conn, held, result)
+        if result.ending is not None:
+            await put_right(conn, held, result.ending, ended_at=result.ended_at)
+            held = await lock_attempt(conn, attempt_id) or held  # it may be the call's last attempt now
+        await _mark_taken(conn, attempt_id, result)
+        # The call may have ended already; who looks at it wants these.
+        announced = func.pg_notify("outdial_call", calls.c.id)
+        columns = _columns(held, result)
+        await conn.execute(update(calls).where(calls.c.id == call_id).values(**columns).returning(announced))
         if result.noted:
             await add_event(conn, call_id, "noted", {"values": result.noted})
         if result.noted_dropped is not None:
             await add_event(conn, call_id, "noted_dropped", result.noted_dropped)
         if wish is not None:
             await keep_wish(conn, wish)
-        warn_of_odd_word(call_id, noted)
-        if is_last:
+        if held.is_last:
+            warn_of_odd_word(call_id, result.noted)
             await reconsider(conn, call_id, result.ended_by)
-        await notify(conn, "outdial_call", call_id)  # the call may have ended already; who looks at it wants these
 
 
 async def note_response(engine: AsyncEngine, attempt_id: str) -> None:
@@ -81,21 +119,47 @@ async def note_response(engine: AsyncEngine, attempt_id: str) -> None:
         await conn.execute(responded)
 
 
-def _asked_for_no_more_calls(result: Result) -> bool:
-    return result.noted.get("do_not_call") is True
+async def _enter_wish(conn: AsyncConnection, attempt_id: str, call_id: str, result: Result) -> Wish | None:
+    """Of a result that wasn't taken before: by now somebody may have taken the number off the list again."""
+    if result.noted.get("do_not_call") is not True:
+        return None
+    taken_at = await conn.scalar(select(attempts.c.result_at).where(attempts.c.id == attempt_id))
+    return None if taken_at is not None else await enter_wish(conn, call_id)
 
 
-def _with(noted: Mapping[str, Any], attempt_id: str) -> ColumnElement[Any]:
-    """What the call has noted so far, and this: the newer value of a name holds. What a result that comes late tells is
-    older than what the next attempt has noted meanwhile."""
-    new = literal(dict(noted), JSONB)
-    this, later = attempts.alias(), attempts.alias()
-    is_late = exists(
-        select(later.c.id)
-        .join(this, this.c.call_id == later.c.call_id)
-        .where(this.c.id == attempt_id, later.c.number > this.c.number)
-    )
-    return case((is_late, new.concat(calls.c.noted)), else_=calls.c.noted.concat(new))
+async def _with_audio(conn: AsyncConnection, held: Held, result: Result) -> Held:
+    """Its audio begun, should the database not have taken that when it was."""
+    if result.audio_began_at is None or held.attempt.audio_started_at is not None:
+        return held
+    await audio_begun(conn, held, at=result.audio_began_at)
+    return await lock_attempt(conn, held.attempt.id) or held
+
+
+async def _mark_taken(conn: AsyncConnection, attempt_id: str, result: Result) -> None:
+    soon = datetime.now(UTC) + timedelta(seconds=AFTER_STREAM_CHECK_S)
+    values: dict[str, Any] = {"result_at": func.now(), "check_at": soon}
+    if result.transferred:
+        values["owner"] = None  # nobody here is needed for it any more
+    await conn.execute(update(attempts).where(attempts.c.id == attempt_id).values(**values))
+
+
+def _columns(held: Held, result: Result) -> dict[str, Any]:
+    """Of the call. The newer value of a name holds, and the newer recording: what a result that comes late tells is
+    older than what the next attempt has brought meanwhile."""
+    if held.is_last:
+        return {
+            "recording": func.coalesce(result.recording, calls.c.recording),
+            "message_delivered": result.message_delivered,
+            "callee_responded": result.callee_responded,
+            "noted": calls.c.noted.concat(literal(dict(result.noted), JSONB)),
+        }
+    # What came of the call is for its last attempt to say.
+    noted = literal({name: value for name, value in result.noted.items() if name != NAMED}, JSONB)
+    return {
+        "recording": func.coalesce(calls.c.recording, result.recording),
+        "message_delivered": func.coalesce(calls.c.message_delivered, result.message_delivered),
+        "noted": noted.concat(calls.c.noted),
+    }
 
 
 async def add_noted(conn: AsyncConnection, call_id: str, values: Mapping[str, Any]) -> None:
@@ -111,6 +175,13 @@ async def enter_recording(engine: AsyncEngine, call_id: str, recording: str) -> 
         known = await conn.scalar(select(calls.c.recording).where(calls.c.id == call_id).with_for_update())
         if known is None or _age(known) <= _age(recording):
             await conn.execute(update(calls).where(calls.c.id == call_id).values(recording=recording))
+
+
+async def without_recording(engine: AsyncEngine, call_ids: Collection[str]) -> set[str]:
+    """Those of these calls that know of no recording."""
+    async with reading(engine) as conn:
+        query = select(calls.c.id).where(calls.c.id.in_(call_ids), calls.c.recording.is_(None))
+        return set((await conn.execute(query)).scalars())
 
 
 def _age(recording: str) -> int:

@@ -124,7 +124,7 @@ class _Demo:
                     return 130 if self._wish.once else 0
                 finally:
                     if not self._wish.once:
-                        progress.print("Stopping …")
+                        progress.print("Stopping … (calls that talk hear a goodbye and are hung up)")
 
     async def _work(self, stack: AsyncExitStack, stop: asyncio.Event) -> int:
         began = time.monotonic()
@@ -184,6 +184,7 @@ class _Demo:
         )
         stack.push_async_callback(simulator.stop)
         env["OUTDIAL_SIMULATOR_URL"] = self._simulator_url
+        env["OUTDIAL_DRAIN_S"] = "0"  # who presses Ctrl-C here waits for nobody
         outdial = await Child.start("Outdial", "serve", "--no-first-start", env=env, log=logs / "outdial.log")
         stack.push_async_callback(outdial.stop)
         return simulator, outdial

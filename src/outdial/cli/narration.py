@@ -89,6 +89,8 @@ class Story:
                 self._state(f"noted values dropped or cut: {names}")
             case "outcome":
                 self._state(f"outcome now: {spoken(data.get('outcome') or 'none')}")
+            case "corrected":
+                self._state(self._state_words(data | {"state": "ended"}) + " (known only now)")
             case "limit":
                 self._state("the longest allowed duration is reached")
 

@@ -21,7 +21,7 @@ def serve(
     with_parent: WithParent = False,
     first_start: Annotated[bool, typer.Option("--first-start/--no-first-start", hidden=True)] = True,
 ) -> None:
-    """Take requests, dial, talk, until Ctrl-C or SIGTERM; live calls are then ended in order."""
+    """Take requests, dial, talk, until Ctrl-C or SIGTERM; live calls may then go on for a minute (OUTDIAL_DRAIN_S)."""
     given = {name: value for name, value in {"host": host, "port": port}.items() if value is not None}
     settings = load_settings(**given)
     with asyncio.Runner(loop_factory=_new_event_loop) as runner:
@@ -30,7 +30,7 @@ def serve(
 
 async def _serve(settings: Settings, *, with_parent: bool, first_start: bool) -> None:
     from outdial.api.server import CannotListen  # loads the models' libraries
-    from outdial.app import serve as serve_until_stopped
+    from outdial.serving import serve as serve_until_stopped
 
     watch = asyncio.create_task(end_with_parent()) if with_parent else None
 

@@ -7,6 +7,7 @@ ends the verb under way, with CallEnded or cancellation, and then the agent.
 import asyncio
 import logging
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 from outdial.conversation.call_facts import CallFacts, CarrierControl, Engines
@@ -14,11 +15,11 @@ from outdial.conversation.commands import Command, CommandRefused
 from outdial.conversation.dialogue import Dialogue
 from outdial.conversation.live_call import AgentCoroutine, CallEnded, LiveCall, SpeechFailed
 from outdial.conversation.media_line import MediaLine
-from outdial.conversation.session_end import AGENT_FAILED, AUDIO_LOST, NO_MEDIA, SPEECH_FAILED, SessionEnd
+from outdial.conversation.session_end import AGENT_FAILED, AUDIO_LOST, NO_MEDIA, SessionEnd, failure_of
 from outdial.conversation.stopping import stop
 from outdial.conversation.transcript import Journal, Transcript
 from outdial.media.stream import StreamStarted
-from outdial.telephony.failures import CallError
+from outdial.telephony.failures import INTERRUPTED, CallError
 from outdial.telephony.state import EndedBy, EndReason, who_ended
 from outdial.telephony.verdict import MACHINES, AnsweredBy, Verdict
 
@@ -28,6 +29,7 @@ VERDICT_WAIT_S = 30.0    # of detection, which a carrier is asked to end within 
 AFTER_CALL_S = 10.0      # for the agent's own work once the call is over
 MESSAGE_PAUSE_MS = 400   # between a machine's beep and our message
 MESSAGE_END_S = 30.0     # the longest greeting a message waits for; then it is left all the same
+GOODBYE_S = 6.0          # the longest sentence said to a callee whose call we cut
 
 
 class Session:
@@ -55,6 +57,7 @@ class Session:
         self._closed_at: float | None = None
         self._orderly = False                  # the stream was closed with the carrier's word
         self._hang_up_asked = False
+        self._goodbye: str | None = None       # the server stops: said ("": nothing is), then the call ends
         self._verdict: Verdict | None = None
         self._is_machine = False               # one that changes the call's course
         self._end_by = 0.0                     # the call's longest duration
@@ -69,12 +72,16 @@ class Session:
         The media line is left as it is: whoever runs the session first notes why the call ends, then closes it.
         """
         if not await self.starts(start_timeout_s):
-            if not self._started and not self._hang_up_asked:
-                self._failure = NO_MEDIA
-            return self._ended(EndReason.COMPLETED if self._hang_up_asked else EndReason.FAILED)
+            if self._hang_up_asked:
+                return self._ended(EndReason.COMPLETED)
+            self._failure = INTERRUPTED if self._is_cut else NO_MEDIA
+            return self._ended(EndReason.FAILED)
         self._end_by = self._now() + self._facts.max_duration_s
-        if not self._is_machine and await self._hold(self._agent, until=lambda: self._is_machine):
-            await self._wait_for_verdict()
+        if not self._is_machine:
+            if await self._hold(self._agent, until=lambda: self._is_machine or self._is_cut):
+                await self._wait_for_verdict()
+            elif self._is_cut and not self._is_machine:
+                return await self._cut_off()
         if self._is_machine:
             return await self._machine_answered()
         return self._ended(EndReason.COMPLETED)
@@ -82,7 +89,7 @@ class Session:
     async def starts(self, timeout_s: float) -> bool:
         """Whether the carrier's audio begins within this time; not when the call is to be hung up before."""
         start_by = self._now() + timeout_s
-        while not (self._started or self._is_closed or self._hang_up_asked) and self._now() < start_by:
+        while not (self._started or self._is_closed or self._hang_up_asked or self._is_cut) and self._now() < start_by:
             await self._wait_for_news(start_by)
         return self._started and not self._hang_up_asked
 
@@ -106,7 +113,9 @@ class Session:
             self.media_line.clear()
             await dialogue.settle()
         if finished and (task.cancelled() or failure is not None):
-            self._failure = self._why(failure)
+            self._failure = failure_of(failure)
+            if self._failure is AGENT_FAILED:
+                logger.error("Agent failed", extra={"call_id": self._facts.call_id}, exc_info=failure)
         return finished
 
     async def _wait_for_verdict(self) -> None:
@@ -132,15 +141,6 @@ class Session:
             dialogue.end()
         return dialogue
 
-    def _why(self, failure: BaseException | None) -> CallError | None:
-        """Why a conversation failed that did so by itself."""
-        if failure is not None and _is_all(CallEnded, failure):
-            return None
-        if failure is not None and _is_all(SpeechFailed, failure):
-            return SPEECH_FAILED
-        logger.error("Agent failed", extra={"call_id": self._facts.call_id}, exc_info=failure)
-        return AGENT_FAILED
-
     async def _machine_answered(self) -> SessionEnd:
         """Leave the message, if there is one and the machine takes it; else hang up."""
         policy, verdict = self._facts.machine, self._verdict
@@ -158,21 +158,34 @@ class Session:
                 said = await call.say(message, interruptible=False)
                 self._message_delivered = said.complete
 
-        await self._hold(leave_message, until=lambda: False)
+        await self._hold(leave_message, until=lambda: self._is_cut)
         return self._ended(EndReason.COMPLETED if self._message_delivered else EndReason.MACHINE)
 
     async def _greeting_has_ended(self) -> None:
         """Be silent until the machine takes a message: carriers that tell at once that it is one tell that later."""
         give_up_at = self._now() + MESSAGE_END_S
-        while not (self._takes_message or self._is_closed or self._hang_up_asked):
+        while not (self._takes_message or self._is_closed or self._hang_up_asked or self._is_cut):
             by = min(give_up_at, self._end_by)
             if self._now() >= by:
                 return
             await self._wait_for_news(by)
 
+    async def _cut_off(self) -> SessionEnd:
+        """The callee hears that the conversation breaks off, unless there is hurry."""
+
+        async def say_goodbye(call: LiveCall) -> None:
+            with suppress(SpeechFailed, TimeoutError):
+                async with asyncio.timeout(GOODBYE_S):
+                    await call.say(self._goodbye or "", interruptible=False)
+
+        if self._goodbye:
+            self._end_by = max(self._end_by, self._now() + 2 * GOODBYE_S)
+            await self._hold(say_goodbye, until=lambda: not self._goodbye)
+        self._failure = INTERRUPTED
+        return self._ended(EndReason.FAILED)
+
     def _ended(self, reason: EndReason) -> SessionEnd:
-        could_be_heard = self._started and self._dialogue is not None
-        responded = self.responded.is_set() or (False if could_be_heard else None)
+        responded = self.responded.is_set() or (None if self._dialogue is None else False)
         if self._transferred:
             return SessionEnd(
                 end_reason=EndReason.COMPLETED, still_up=False, transferred=True, callee_responded=responded
@@ -203,6 +216,12 @@ class Session:
         self._hang_up_asked = True
         self._news.set()
 
+    def interrupt(self, goodbye: str) -> None:
+        """The server stops: the agent is, too. The callee hears the sentence ("": nothing), and the call ends as
+        INTERRUPTED; asked again, what counts is the last sentence."""
+        self._goodbye = goodbye
+        self._news.set()
+
     def answered_by_is(self, verdict: Verdict) -> None:
         """Answering machine detection has a result; a machine changes the call's course unless told otherwise, or the
         callee has answered us: that counts for more."""
@@ -230,11 +249,10 @@ class Session:
 
         Raises CommandRefused.
         """
-        dialogue = self._dialogue
-        if dialogue is None or self._is_closed:
+        if self._dialogue is None or self._is_closed:
             raise self._refusal()
         try:
-            return await dialogue.carry_out(command)
+            return await self._dialogue.carry_out(command)
         except CallEnded:
             raise self._refusal() from None
 
@@ -277,6 +295,11 @@ class Session:
         return self._closed_at is not None
 
     @property
+    def _is_cut(self) -> bool:
+        """Whether we end the call though nobody wanted that; not where it is over already."""
+        return self._goodbye is not None and not self._is_closed and not self._transferred and not self._hang_up_asked
+
+    @property
     def _transferred(self) -> bool:
         """Whether the callee talks to somebody else now: the carrier may end the audio as it likes."""
         return self._dialogue is not None and self._dialogue.transferred
@@ -288,7 +311,7 @@ class Session:
     @property
     def _may_be_machine(self) -> bool:
         """Whether a message may still have to be left."""
-        over = self._is_closed or self._hang_up_asked or self._transferred or self._failure is not None
+        over = self._is_closed or self._hang_up_asked or self._transferred or self._failure is not None or self._is_cut
         is_open = self._verdict is None and not self.replied.is_set()
         return is_open and self._facts.machine.action == "leave_message" and not over
 
@@ -317,19 +340,10 @@ class Session:
 
     async def _wait_for_news(self, by: float) -> None:
         self._news.clear()
-        try:
+        with suppress(TimeoutError):
             async with asyncio.timeout_at(by):
                 await self._news.wait()
-        except TimeoutError:
-            pass
 
 
 async def _converse(conversation: AgentCoroutine, call: LiveCall) -> None:
     await conversation(call)
-
-
-def _is_all(kind: type[Exception], error: BaseException) -> bool:
-    """Whether an error is of this kind, or a group (of an agent's own task group) with nothing else in it."""
-    if isinstance(error, BaseExceptionGroup):
-        return error.split(kind)[1] is None
-    return isinstance(error, kind)

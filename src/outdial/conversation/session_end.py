@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from outdial.conversation.live_call import CallEnded, SpeechFailed
 from outdial.telephony.failures import CallError, FailureCode
 from outdial.telephony.state import EndedBy, EndReason
 
@@ -26,3 +27,18 @@ class SessionEnd:
     still_up: bool = True       # the carrier must be asked to end it
     transferred: bool = False   # the callee talks to somebody else now
     message_delivered: bool | None = None  # to a machine; None when there was none to deliver
+
+
+def failure_of(error: BaseException | None) -> CallError | None:
+    """Why a conversation failed that stopped by itself, with this error or by being cancelled; None where it only
+    noticed that the call is over."""
+    if error is not None and _is_all(CallEnded, error):
+        return None
+    return SPEECH_FAILED if error is not None and _is_all(SpeechFailed, error) else AGENT_FAILED
+
+
+def _is_all(kind: type[Exception], error: BaseException) -> bool:
+    """Whether an error is of this kind, or a group (of an agent's own task group) with nothing else in it."""
+    if isinstance(error, BaseExceptionGroup):
+        return error.split(kind)[1] is None
+    return isinstance(error, kind)

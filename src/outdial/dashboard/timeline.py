@@ -108,6 +108,10 @@ def _other(event: Event) -> Step | None:
             return Step(text="Noted values dropped or cut", at=event.at, tone="warn", detail=_losses(data))
         case "outcome":
             return Step(text=f"Outcome now: {_lower(outcome_label(data.get('outcome')))}", at=event.at)
+        case "corrected":
+            text, tone = END_REASONS.get(data.get("end_reason") or "", ("Ended", "quiet"))
+            detail = _why(data.get("error"))
+            return Step(text=f"Corrected: {_lower(text)}", at=event.at, tone=tone, detail=detail)
         case "limit":
             return Step(text="Reached its longest duration", at=event.at, tone="warn")
     return Step(text=event.type.replace("_", " ").capitalize(), at=event.at)

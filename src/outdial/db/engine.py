@@ -8,7 +8,15 @@ from typing import Any
 
 import msgspec
 from sqlalchemy import URL, event, make_url
-from sqlalchemy.exc import ArgumentError, DisconnectionError
+from sqlalchemy.exc import (
+    ArgumentError,
+    DBAPIError,
+    DisconnectionError,
+    InterfaceError,
+    InternalError,
+    OperationalError,
+)
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 DRIVERS = ("postgres", "postgresql", "postgresql+psycopg", "postgresql+psycopg_async")
@@ -78,6 +86,19 @@ async def reading(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
     """
     async with engine.connect() as conn:
         yield await conn.execution_options(isolation_level="AUTOCOMMIT")
+
+
+def is_away(error: Exception) -> bool:
+    """Whether an error is the database's trouble (it is gone, frozen, restarting, a standby, out of order) and not what
+    it was asked for: the same may be asked again later."""
+    if isinstance(error, OperationalError | InterfaceError | InternalError | PoolTimeoutError | OSError):
+        return True
+    return isinstance(error, DBAPIError) and error.connection_invalidated
+
+
+def why(error: Exception) -> str:
+    """In a word, for the log of a try that is followed by others: an outage would fill it with tracebacks."""
+    return type(getattr(error, "orig", None) or error).__name__
 
 
 def connection_url(url: str) -> str:

@@ -310,6 +310,8 @@ attempts = Table(
     Column("price", Numeric),
     Column("price_currency", Text),
     _instant("price_due_at"),      # when the carrier is asked for the price, should it not have told it
+    _instant("taken_over_at"),     # from a worker that had died
+    _instant("result_at"),         # what its conversation brought was written: that is done once
     UniqueConstraint("call_id", "number"),
     Index("ix_attempts_live", "check_at", postgresql_where=text("state <> 'ended'")),
     Index("ix_attempts_unpriced", "price_due_at", postgresql_where=text("price_due_at IS NOT NULL")),
@@ -353,6 +355,7 @@ call_events = Table(
     Column("type", Text, nullable=False),
     Column("data", JSONB, nullable=False),
     _instant("at", now=True),
+    Column("entry", BigInteger),  # which one of a conversation's journal it is (calls.events.entry_number)
     Index("ix_call_events_call_id", "call_id", "id"),
 )
 

@@ -13,6 +13,7 @@ from outdial.carriers.errors import CarrierError, CarrierUnreachable
 from outdial.db.notify import Notifications
 from outdial.db.wake import Wake
 from outdial.dispatch.dialing import detection_for, dial, give_up, write_down
+from outdial.draining import Drain
 from outdial.settings import Settings
 from outdial.telephony.failures import FailureCode
 
@@ -22,7 +23,7 @@ FINISH_S = 20.0     # longer than a carrier's slowest reply
 
 
 class Dispatcher:
-    """Woken by a notification, a due time or a freed line, it claims and dials."""
+    """Woken by a notification, a due time or a freed line, it claims and dials, until the process drains."""
 
     def __init__(
         self,
@@ -33,6 +34,7 @@ class Dispatcher:
         agents: ReadyAgents,
         *,
         owner: str,
+        drain: Drain | None = None,
     ) -> None:
         self._engine = engine
         self._settings = settings
@@ -40,6 +42,7 @@ class Dispatcher:
         self._open_carrier = open_carrier
         self._agents = agents
         self._owner = owner
+        self._drain = drain or Drain()
         self._wake = Wake()  # workspace ids; "": all of them
         self._timers: dict[str, asyncio.TimerHandle] = {}
         self._under_way = Background()  # claims and dials
@@ -82,6 +85,8 @@ class Dispatcher:
                 self._timers[workspace_id] = loop.call_later(look_again_in_s, self.wake, workspace_id)
 
     async def _claim(self, workspace_id: str) -> float | None:
+        if self._drain.has_begun:
+            return None  # what waits is for other processes, or the next one
         try:
             claimed = await claim_due_calls(
                 self._engine, workspace_id, owner=self._owner, lease_s=self._settings.lease_s

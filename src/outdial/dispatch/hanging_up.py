@@ -9,6 +9,7 @@ from outdial.accounts.clients import OpenCarrier
 from outdial.calls.records import read_attempt
 from outdial.carriers.errors import CarrierError
 from outdial.repeating import Pauses, repeat
+from outdial.telephony.carrier_call import CarrierCall
 
 logger = logging.getLogger(__name__)
 
@@ -21,10 +22,15 @@ async def hang_up(
 ) -> bool:
     """Ask the carrier to end an attempt; False when it can't be reached (the sweep asks again later)."""
     attempt = await read_attempt(engine, attempt_id)
-    call = attempt.carrier_call
-    if call is None or attempt.carrier_account_id is None:
+    if attempt.carrier_call is None or attempt.carrier_account_id is None:
         return False
-    account_id = attempt.carrier_account_id
+    return await ask_to_end(open_carrier, attempt.carrier_account_id, attempt.carrier_call, attempt_id, tries)
+
+
+async def ask_to_end(
+    open_carrier: OpenCarrier, account_id: str, call: CarrierCall, attempt_id: str, tries: int = TRIES
+) -> bool:
+    """`hang_up` for who knows what the carrier calls the call: no database is asked."""
 
     async def ask() -> None:
         try:

@@ -1,37 +1,41 @@
 """The conversations this process holds, from the first audio to the carrier's hang-up."""
 
+import asyncio
 import logging
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from sqlalchemy.exc import InterfaceError, OperationalError
-from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from outdial.accounts.clients import OpenCarrier
 from outdial.agents.ready_agents import ReadyAgent
 from outdial.background import Background
-from outdial.calls.advance import apply_event, begin_audio, note_ending
+from outdial.calls.advance import apply_event, note_ending
 from outdial.calls.noted import keep
 from outdial.calls.ownership import Answered
-from outdial.calls.results import Result, note_response, save_result
+from outdial.calls.records import AttemptRecord
+from outdial.calls.results import Result
 from outdial.carriers.name import CarrierName
 from outdial.carriers.registry import CARRIERS
 from outdial.conversation.call_facts import CallFacts, Engines
 from outdial.conversation.media_line import MediaLine, MediaSocket
 from outdial.conversation.session import Session
-from outdial.conversation.session_end import AUDIO_LOST, SessionEnd
-from outdial.dispatch.hanging_up import hang_up
+from outdial.conversation.session_end import SessionEnd
+from outdial.db.engine import why
+from outdial.dispatch.hanging_up import ask_to_end, hang_up
+from outdial.live.brought import Brought
 from outdial.live.carrier_control import ControlOfAttempt
 from outdial.live.detection import await_verdict, machine_policy, note_too_late
-from outdial.live.journal import CallJournal
+from outdial.live.journal import Writing
+from outdial.live.progress import write_beginning, write_loss, write_response
 from outdial.live.recordings import open_recording, recording_path
+from outdial.live.spool import Spool
 from outdial.media.pacer import Pacer
 from outdial.repeating import Pauses, repeat
 from outdial.settings import Settings
-from outdial.telephony.failures import CallError, FailureCode
+from outdial.telephony.failures import INTERRUPTED, CallError, FailureCode
 from outdial.telephony.state import CallState, EndedBy, Ending, EndReason, Progress
 from outdial.telephony.verdict import REPLY
 
@@ -40,18 +44,22 @@ logger = logging.getLogger(__name__)
 BROKE = CallError(
     code=FailureCode.INTERNAL_ERROR, message="Outdial had to end this call because of an error of its own."
 )
-FINISH_S = 10.0
-ONCE, SAVE_AGAIN = Pauses(first_s=0.0, longest_s=0.0, tries=1), Pauses(first_s=0.2, longest_s=5.0)
+FINISH_S = 15.0         # a goodbye, and what is left to be done then
+NOTED_WITHIN_S = 0.5    # that a call begins, and why it ends: a callee doesn't wait for our database
+LET_GO_S = 0.1          # of what is done beside a conversation and waits for a database
+APPLY = Pauses(first_s=0.2, longest_s=1.0, tries=3)
+UNTIL_WRITTEN = Pauses(first_s=0.2, longest_s=5.0)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class _Conversation:
-    """One that is held here."""
+    """One that is held here. `audio_began_at`: None before that."""
 
     answered: Answered
     session: Session
-    journal: CallJournal
+    brought: Brought
     recording: Path
+    audio_began_at: datetime | None = None
 
     @property
     def attempt_id(self) -> str:
@@ -66,13 +74,20 @@ class Conversations:
     """Holds conversations by call id, and ends each call whole: why, what came of it, the carrier's hang-up."""
 
     def __init__(
-        self, engine: AsyncEngine, settings: Settings, open_carrier: OpenCarrier, engines: Engines, pacer: Pacer
+        self,
+        engine: AsyncEngine,
+        settings: Settings,
+        open_carrier: OpenCarrier,
+        engines: Engines,
+        pacer: Pacer,
+        spool: Spool,
     ) -> None:
         self._engine = engine
         self._settings = settings
         self._open_carrier = open_carrier
         self._engines = engines
         self._pacer = pacer
+        self._spool = spool
         self._held: dict[str, _Conversation] = {}  # by call id
         self._tasks = Background()
         self._tell_begun: Callable[[str], None] = lambda call_id: None
@@ -80,6 +95,11 @@ class Conversations:
     @property
     def count(self) -> int:
         return len(self._held)
+
+    @property
+    def talking(self) -> int:
+        """How many of them have not come to their end yet."""
+        return sum(conversation.brought.result is None for conversation in self._held.values())
 
     @property
     def call_ids(self) -> Collection[str]:
@@ -114,12 +134,18 @@ class Conversations:
         control = ControlOfAttempt(
             self._engine, self._settings, self._open_carrier, answered.attempt_id, facts.agent_number
         )
-        journal = CallJournal(self._engine, call.id, first_seq=answered.turns)
-        session = Session(facts, agent.run, self._engines, journal, control)
+        writing = Writing(
+            engine=self._engine,
+            call_id=call.id,
+            attempt_number=answered.attempt.number,
+            first_seq=answered.turns,
+        )
+        brought = Brought(self._engine, self._spool, answered.attempt_id, writing)
+        session = Session(facts, agent.run, self._engines, brought.journal, control)
         recording = recording_path(self._settings.data_dir, call.workspace_id, call.id, answered.turns)
         codec = CARRIERS[carrier].stream_codec()
         session.media_line = MediaLine(codec, socket, self._pacer, session, lambda: open_recording(recording))
-        conversation = _Conversation(answered=answered, session=session, journal=journal, recording=recording)
+        conversation = _Conversation(answered=answered, session=session, brought=brought, recording=recording)
         self._held[call.id] = conversation
         self._tasks.start(self._run(conversation), name=f"conversation of {call.id}")
         return session.media_line
@@ -133,46 +159,71 @@ class Conversations:
         except Exception:
             logger.exception("Call not ended; trying again later", extra={"attempt_id": attempt_id})
 
-    async def aclose(self, at_most_s: float = FINISH_S) -> None:
-        """End every conversation in order: the callees' carriers are told, transcripts and recordings saved."""
+    async def prepare_goodbye(self) -> None:
+        """Have the sentence spoken that is said to callees whose calls are cut: later there may be many at once."""
+        if self._settings.goodbye:
+            try:
+                async for _ in self._engines.text_to_speech.speak(self._settings.goodbye):
+                    pass
+            except Exception:
+                logger.exception("Goodbye not prepared")
+
+    async def aclose(self, at_most_s: float = FINISH_S, *, hurry: asyncio.Event | None = None) -> None:
+        """Cut every conversation off, in order: a goodbye (none when there is `hurry`), the carriers told, transcripts
+        and recordings saved. What the database doesn't take in time stays on the disk."""
+        silent = asyncio.Event() if hurry is None else hurry
         for conversation in list(self._held.values()):
-            conversation.session.ask_hang_up(EndedBy.SYSTEM)
+            conversation.session.interrupt("" if silent.is_set() else self._settings.goodbye)
+        hurrying = asyncio.create_task(self._hurry(silent))
         await self._tasks.finish(at_most_s)
+        hurrying.cancel()
+
+    async def _hurry(self, hurry: asyncio.Event) -> None:
+        await hurry.wait()
+        for conversation in list(self._held.values()):
+            conversation.session.interrupt("")
 
     # -- one conversation ------------------------------------------------------------------------------------
 
     async def _run(self, conversation: _Conversation) -> None:
-        session, attempt_id = conversation.session, conversation.attempt_id
+        session, attempt_id, engine = conversation.session, conversation.attempt_id, self._engine
         beside = Background()
-        beside.start(self._note_loss(conversation), name=f"audio of {attempt_id}")
-        beside.start(self._note_response(conversation), name=f"callee of {attempt_id}")
+        beside.start(self._open_account(conversation.answered.attempt), name=f"carrier of {attempt_id}")
+        beside.start(write_loss(engine, attempt_id, session), name=f"audio of {attempt_id}")
+        beside.start(write_response(engine, attempt_id, session), name=f"callee of {attempt_id}")
         if session.max_wait_s is not None:
-            deadline = await_verdict(self._engine, attempt_id, session, session.max_wait_s)
-            beside.start(deadline, name=f"verdict on {attempt_id}")
+            beside.start(
+                await_verdict(engine, attempt_id, session, session.max_wait_s), name=f"verdict on {attempt_id}"
+            )
             beside.start(self._note_reply(conversation), name=f"reply in {attempt_id}")
+        whole = False
         try:
             self._tell_begun(conversation.call_id)  # a verdict or a wish to hang up may be older than the stream
             if await session.starts(self._settings.stream_start_timeout_s):
-                await begin_audio(self._engine, attempt_id, check_in_s=self._settings.silent_after_s)
-            end = await session.run()
-            await beside.cancel()
-            await self._end(conversation, end)
+                at = conversation.audio_began_at = datetime.now(UTC)
+                writing = write_beginning(engine, attempt_id, at, check_in_s=self._settings.silent_after_s)
+                await asyncio.wait({beside.start(writing, name=f"beginning of {attempt_id}")}, timeout=NOTED_WITHIN_S)
+            end = await self._talk(session, attempt_id)
+            await self._end(conversation, end, beside)
+            whole = True
         except Exception:
             fields = {"call_id": conversation.call_id, "attempt_id": attempt_id}
-            logger.exception("Conversation failed", extra=fields)
+            logger.exception("Conversation not ended in order", extra=fields)
             await self.give_up(attempt_id, Ending(end_reason=EndReason.FAILED, error=BROKE))
         finally:
             session.media_line.close()
+            if not whole:  # the process ends, and waits no longer
+                self._keep_now(conversation)
             if self._held.get(conversation.call_id) is conversation:  # else its next attempt is talking already
                 del self._held[conversation.call_id]
-            await beside.cancel()
-            await conversation.journal.close()
+            await beside.cancel(patience_s=LET_GO_S)
 
-    async def _note_loss(self, conversation: _Conversation) -> None:
-        """At once: the conversation still winds up when the carrier says "completed", which would be all we know."""
-        await conversation.session.lost.wait()
-        ending = Ending(end_reason=EndReason.FAILED, error=AUDIO_LOST)
-        await note_ending(self._engine, conversation.attempt_id, ending)
+    async def _talk(self, session: Session, attempt_id: str) -> SessionEnd:
+        try:
+            return await session.run()
+        except Exception:
+            logger.exception("Conversation failed", extra={"attempt_id": attempt_id})
+            return SessionEnd(end_reason=EndReason.FAILED, error=BROKE, ended_by=EndedBy.SYSTEM)
 
     async def _note_reply(self, conversation: _Conversation) -> None:
         """Written down even if the conversation ends at that moment: a verdict may come after its end."""
@@ -180,47 +231,92 @@ class Conversations:
         noting = note_too_late(self._engine, conversation.attempt_id, REPLY)
         self._tasks.start(noting, name=f"reply in {conversation.attempt_id}")
 
-    async def _note_response(self, conversation: _Conversation) -> None:
-        """At once, too: the callee may leave before the result is saved that says so."""
-        await conversation.session.responded.wait()
+    async def _open_account(self, attempt: AttemptRecord) -> None:
+        """Its client is to be had at the end, when the database may be away."""
+        if attempt.carrier_account_id is None:
+            return
         try:
-            await note_response(self._engine, conversation.attempt_id)
-        except Exception:
-            fields = {"attempt_id": conversation.attempt_id}
-            logger.warning("Callee's response not noted; the result will tell", extra=fields, exc_info=True)
+            await self._open_carrier(attempt.carrier_account_id)
+        except Exception as error:  # whoever hangs up tries again
+            fields = {"attempt_id": attempt.id, "reason": why(error)}
+            logger.warning("Carrier account not opened", extra=fields)
 
-    async def _end(self, conversation: _Conversation, end: SessionEnd) -> None:
-        session, attempt_id, recording = conversation.session, conversation.attempt_id, conversation.recording
+    async def _end(self, conversation: _Conversation, end: SessionEnd, beside: Background) -> None:
+        """*Why* is on record first: the carrier's "completed" may overtake our own word, and would know less. But it is
+        put right when ours comes (calls.corrections), so a database that doesn't answer is not waited for."""
+        session, attempt_id, brought = conversation.session, conversation.attempt_id, conversation.brought
+        result = brought.result = self._result(conversation, end)
+        noting = [self._tasks.start(brought.keep(), name=f"keeping the result of {attempt_id}")]
+        if result.ending is not None:
+            noting.append(self._tasks.start(self._note(attempt_id, result.ending), name=f"ending of {attempt_id}"))
+        await asyncio.wait(noting, timeout=NOTED_WITHIN_S)
+        await beside.cancel(patience_s=LET_GO_S)
+        session.media_line.close()
+        hanging_up = None
+        if end.still_up:
+            hanging_up = self._tasks.start(self._hang_up(conversation), name=f"hang-up of {attempt_id}")
+        await brought.save(replace(result, recording=self._recorded(conversation)))  # it has its name by now
+        if hanging_up is not None and await hanging_up:
+            await self._apply_end(attempt_id, end)
+        await brought.finish()
+
+    def _result(self, conversation: _Conversation, end: SessionEnd) -> Result:
+        ending = None
         if not end.transferred:
             ending = Ending(end_reason=end.end_reason, error=end.error, ended_by=end.ended_by)
-            await note_ending(self._engine, attempt_id, ending)
-        session.media_line.close()
-        kept = keep(session.noted)
+        kept = keep(conversation.session.noted)
         if kept.losses:
             fields = {"call_id": conversation.call_id, "count": len(kept.losses)}
             logger.warning("Noted values dropped or cut", extra=fields)
-        result = Result(
+        return Result(
+            audio_began_at=conversation.audio_began_at,
+            ended_at=datetime.now(UTC),
+            ending=ending,
             noted=kept.values,
             noted_dropped=kept.told(),
-            recording=str(recording.relative_to(self._settings.data_dir)) if recording.exists() else None,
+            recording=self._recorded(conversation),
             message_delivered=end.message_delivered,
             transferred=end.transferred,
             callee_responded=end.callee_responded,
             ended_by=None if end.error else end.ended_by,  # a failure of ours tells nothing of who left
         )
-        # A transferred call goes on without us, and nobody waits: it must not be given up for want of a database.
-        await repeat(
-            lambda: save_result(self._engine, attempt_id, conversation.call_id, result),
-            on=(OperationalError, InterfaceError, PoolTimeoutError),
-            pauses=SAVE_AGAIN if end.transferred else ONCE,
-            failed=lambda error: logger.warning("Result not saved", extra={"attempt_id": attempt_id}, exc_info=error),
+
+    def _recorded(self, conversation: _Conversation) -> str | None:
+        path = conversation.recording
+        is_there = path.exists() or path.with_name(path.name + ".part").exists()
+        return str(path.relative_to(self._settings.data_dir)) if is_there else None
+
+    async def _note(self, attempt_id: str, ending: Ending) -> None:
+        try:
+            await note_ending(self._engine, attempt_id, ending)
+        except Exception as error:  # it is part of the result, too
+            fields = {"attempt_id": attempt_id, "reason": why(error)}
+            logger.warning("Ending of call not noted at once", extra=fields)
+
+    async def _hang_up(self, conversation: _Conversation) -> bool:
+        attempt = conversation.answered.attempt
+        call, account_id = attempt.carrier_call, attempt.carrier_account_id
+        if call is None or account_id is None:  # talking before the carrier's reply: it has told by now
+            return await hang_up(self._engine, self._open_carrier, attempt.id)
+        return await ask_to_end(self._open_carrier, account_id, call, attempt.id)
+
+    async def _apply_end(self, attempt_id: str, end: SessionEnd) -> None:
+        event = Progress(
+            state=CallState.ENDED,
+            at=datetime.now(UTC),
+            end_reason=end.end_reason,
+            error=end.error,
+            ended_by=end.ended_by,
         )
-        if end.still_up and await hang_up(self._engine, self._open_carrier, attempt_id):
-            event = Progress(
-                state=CallState.ENDED,
-                at=datetime.now(UTC),
-                end_reason=end.end_reason,
-                error=end.error,
-                ended_by=end.ended_by,
-            )
-            await apply_event(self._engine, attempt_id, event)
+        try:
+            await repeat(lambda: apply_event(self._engine, attempt_id, event), on=Exception, pauses=APPLY)
+        except Exception as error:  # the sweep looks at it soon
+            logger.warning("End of call not written", extra={"attempt_id": attempt_id, "reason": why(error)})
+
+    def _keep_now(self, conversation: _Conversation) -> None:
+        """What a conversation has brought so far that is cut off in the middle, or at its end."""
+        brought = conversation.brought
+        if brought.result is None:
+            cut = SessionEnd(end_reason=EndReason.FAILED, error=INTERRUPTED, ended_by=EndedBy.SYSTEM)
+            brought.result = self._result(conversation, cut)
+        brought.keep_now()

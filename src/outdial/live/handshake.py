@@ -14,14 +14,13 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from outdial.accounts.genuine import Genuine
 from outdial.agents.ready_agents import AGENT_NOT_READ, UNREADABLE, ReadyAgent, ReadyAgents
 from outdial.background import Background
-from outdial.calls.advance import INTERRUPTED
 from outdial.calls.ownership import Answered, Lease, take_stream
 from outdial.calls.records import read_held
 from outdial.carriers.name import CarrierName
 from outdial.conversation.media_line import MediaLine, MediaSocket
 from outdial.live.conversations import Conversations
 from outdial.repeating import Pauses, repeat
-from outdial.telephony.failures import CallError, FailureCode
+from outdial.telephony.failures import INTERRUPTED, CallError, FailureCode
 from outdial.telephony.state import Ending, EndReason
 
 logger = logging.getLogger(__name__)

@@ -1,22 +1,33 @@
-"""A conversation written down as it goes: transcript turns and events, behind the back of the audio."""
+"""A conversation written down as it goes: transcript turns and events, behind the back of the audio.
+
+Each entry has a number, which is written with it: where it isn't known whether a write was taken, what is there already
+is not written again.
+"""
 
 import asyncio
 import logging
-from typing import Any
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Self
 
 from sqlalchemy import Executable, bindparam
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import DataError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from outdial.calls.events import ADD_EVENT, add_event, event
+from outdial.calls.events import ADD_ENTRY, entry_number, event, last_entry
 from outdial.conversation.transcript import Turn
+from outdial.db.engine import is_away, why
 from outdial.db.tables import turns
+from outdial.repeating import Pauses, repeat
 
 logger = logging.getLogger(__name__)
 
-TRIES = 5
-MAX_WAITING = 10_000
+AGAIN = Pauses(first_s=0.2, longest_s=2.0)
+AT_ONCE = 500
+REFUSED_TRIES = 5  # of what the database doesn't take though it is there
+MAX_WAITING = 10_000  # some hours of talking, or of a database that is away
 
 COLUMNS = ("speaker", "text", "start_ms", "end_ms", "interrupted", "latency")
 
@@ -28,82 +39,157 @@ def _write_turn() -> Executable:
     written = turn.on_conflict_do_update(
         index_elements=["call_id", "seq"], set_={name: turn.excluded[name] for name in COLUMNS}
     )
-    return ADD_EVENT.add_cte(written.cte("written"))
+    return ADD_ENTRY.add_cte(written.cte("written"))
 
 
 WRITE_TURN = _write_turn()
 
-Entry = Turn | tuple[str, dict[str, Any]]
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """One thing to write down: a turn, or an event (its type and its data). `number` is 1, 2, … in the journal."""
+
+    number: int
+    what: Turn | tuple[str, Mapping[str, Any]]
+
+    def to_json(self) -> dict[str, Any]:
+        match self.what:
+            case Turn() as turn:
+                return {"number": self.number, "turn": asdict(turn)}
+            case (type_, data):
+                return {"number": self.number, "type": type_, "data": dict(data)}
+
+    @classmethod
+    def from_json(cls, stored: Mapping[str, Any]) -> Self:
+        what = Turn(**stored["turn"]) if "turn" in stored else (stored["type"], stored["data"])
+        return cls(number=stored["number"], what=what)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Writing:
+    """Into whose feed a journal is written. `first_seq`: turns of earlier attempts come before those of this one."""
+
+    engine: AsyncEngine
+    call_id: str
+    attempt_number: int = 1
+    first_seq: int = 0
+
+    async def write(
+        self, entries: Sequence[Entry], *, in_doubt: bool = False, away: Callable[[], None] = lambda: None
+    ) -> None:
+        """All at once, until the database takes them; what can't be written that way, one by one, so that one bad entry
+        costs only itself. `in_doubt`: some may be written already; `away` hears that the database isn't there."""
+
+        refused = 0
+
+        def failed(error: Exception) -> None:
+            nonlocal in_doubt, refused
+            in_doubt = True
+            refused = 0 if is_away(error) else refused + 1
+            if refused == REFUSED_TRIES or isinstance(error, DataError):
+                raise error
+            fields = {"call_id": self.call_id, "reason": why(error)}
+            logger.warning("Transcript not written; trying again", extra=fields)
+            away()
+
+        for part in (entries, *([entry] for entry in entries)):
+            refused = 0
+            try:
+                await repeat(
+                    lambda part=part: self.write_once(part, in_doubt=in_doubt),  # type: ignore[misc]
+                    on=Exception,
+                    pauses=AGAIN,
+                    failed=failed,
+                )
+            except Exception:
+                if part is not entries:
+                    logger.exception("Transcript entry not written", extra={"call_id": self.call_id})
+            else:
+                if part is entries:
+                    return
+
+    async def write_once(self, entries: Sequence[Entry], *, in_doubt: bool = False) -> None:
+        """In one transaction. Raises what the database raises."""
+        if not entries:
+            return
+        async with self.engine.begin() as conn:
+            written = await last_entry(conn, self.call_id, self.attempt_number) if in_doubt else 0
+            if written is None:
+                return  # with its call
+            for entry in entries:
+                if entry.number > written:
+                    await self._write_entry(conn, entry)
+
+    async def _write_entry(self, conn: AsyncConnection, entry: Entry) -> None:
+        number = {"event_entry": entry_number(self.attempt_number, entry.number)}
+        match entry.what:
+            case (type_, data):
+                await conn.execute(ADD_ENTRY, event(self.call_id, type_, data) | number)
+            case Turn() as turn:
+                row = {name: getattr(turn, name) for name in COLUMNS}
+                row["text"] = turn.text.replace("\0", "").encode(errors="replace").decode()
+                seq = self.first_seq + turn.seq
+                parameters = {"turn_call_id": self.call_id, "turn_seq": seq}
+                parameters |= {f"turn_{name}": value for name, value in row.items()}
+                told = event(self.call_id, "transcript", {"seq": seq, **row})
+                await conn.execute(WRITE_TURN, parameters | told | number)
 
 
 class CallJournal:
-    """The Journal of one call (see conversation.session). One task writes, in order; `close` waits for it."""
+    """The Journal of one call (see conversation.session). One task writes, in order; `close` waits for it.
 
-    def __init__(self, engine: AsyncEngine, call_id: str, *, first_seq: int = 0) -> None:
-        self._engine = engine
-        self._call_id = call_id
-        self._first_seq = first_seq  # turns of earlier attempts come before ours
-        self._queue: asyncio.Queue[Entry | None] = asyncio.Queue(MAX_WAITING)
-        self._task = asyncio.create_task(self._write_all(), name=f"journal of {call_id}")
+    While the database is away its entries wait: `pending` are those that it has not taken for certain. `when_away`
+    hears of each try that failed, `when_written` that nothing waits any more.
+    """
+
+    def __init__(self, writing: Writing) -> None:
+        self._writing = writing
+        self._waiting: deque[Entry] = deque()
+        self._number = 0
+        self._full = False
+        self._closing = False
+        self._news = asyncio.Event()
+        self.when_away: Callable[[], None] = lambda: None
+        self.when_written: Callable[[], None] = lambda: None
+        self._task = asyncio.create_task(self._write_all(), name=f"journal of {writing.call_id}")
 
     def turn(self, turn: Turn) -> None:
-        self._queue.put_nowait(turn)
+        self._add(turn)
 
     def event(self, type_: str, data: dict[str, Any]) -> None:
-        self._queue.put_nowait((type_, data))
+        self._add((type_, data))
+
+    @property
+    def pending(self) -> list[Entry]:
+        return list(self._waiting)
 
     async def close(self) -> None:
         """Everything noted so far is in the database afterwards, or the log says that it isn't."""
-        self._queue.put_nowait(None)
-        await self._task
+        self._closing = True
+        self._news.set()
+        await asyncio.shield(self._task)
+
+    def abandon(self) -> None:
+        """Nobody waits for what is pending any more."""
+        self._task.cancel()
+
+    def _add(self, what: Turn | tuple[str, dict[str, Any]]) -> None:
+        if len(self._waiting) < MAX_WAITING:
+            self._number += 1
+            self._waiting.append(Entry(number=self._number, what=what))
+            self._news.set()
+        elif not self._full:
+            self._full = True
+            logger.error("Transcript full; the rest is lost", extra={"call_id": self._writing.call_id})
 
     async def _write_all(self) -> None:
-        while True:
-            batch = [await self._queue.get()]
-            while not self._queue.empty():
-                batch.append(self._queue.get_nowait())
-            last = batch[-1] is None
-            await self._write([entry for entry in batch if entry is not None])
-            if last:
-                return
-
-    async def _write(self, entries: list[Entry]) -> None:
-        """All at once; what can't be written that way, one by one, so that one bad entry costs only itself."""
-        for attempt in range(TRIES):
-            try:
-                await self._write_together(entries)
-                return
-            except DataError:
-                break
-            except Exception:
-                logger.warning("Transcript not written; trying again", extra={"call_id": self._call_id}, exc_info=True)
-                await asyncio.sleep(2**attempt * 0.2)
-        for entry in entries:
-            try:
-                await self._write_together([entry])
-            except Exception:
-                logger.exception("Transcript entry not written", extra={"call_id": self._call_id})
-
-    async def _write_together(self, entries: list[Entry]) -> None:
-        if not entries:
-            return
-        async with self._engine.begin() as conn:
-            for entry in entries:
-                match entry:
-                    case Turn():
-                        await self._write_turn(conn, entry)
-                    case (type_, data):
-                        await add_event(conn, self._call_id, type_, data)
-
-    async def _write_turn(self, conn: AsyncConnection, turn: Turn) -> None:
-        row = {
-            "speaker": turn.speaker,
-            "text": turn.text.replace("\0", "").encode(errors="replace").decode(),
-            "start_ms": turn.start_ms,
-            "end_ms": turn.end_ms,
-            "interrupted": turn.interrupted,
-            "latency": turn.latency,
-        }
-        seq = self._first_seq + turn.seq
-        parameters = {"turn_call_id": self._call_id, "turn_seq": seq} | {f"turn_{name}": row[name] for name in COLUMNS}
-        await conn.execute(WRITE_TURN, parameters | event(self._call_id, "transcript", {"seq": seq, **row}))
+        while self._waiting or not self._closing:
+            if not self._waiting:
+                await self._news.wait()
+            self._news.clear()
+            batch = [entry for _, entry in zip(range(AT_ONCE), self._waiting, strict=False)]
+            await self._writing.write(batch, away=lambda: self.when_away())
+            for _ in batch:
+                self._waiting.popleft()
+            if not self._waiting:
+                self.when_written()

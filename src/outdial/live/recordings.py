@@ -7,19 +7,19 @@ its process write it after all (its disk stood still), no harm is done: it goes 
 import asyncio
 import logging
 import time
+from contextlib import suppress
 from pathlib import Path
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from outdial.calls.results import enter_recording
-from outdial.db.wake import Wake
-from outdial.media.recording import Recording, repair
+from outdial.calls.results import enter_recording, without_recording
+from outdial.media.recording import Recording, make_whole
 
 logger = logging.getLogger(__name__)
 
 FOLDER = "recordings"   # under the data directory
 UNTOUCHED_S = 10.0
-FINISH_EVERY_S = 60.0
+AT_ONCE = 500  # files looked at
 
 
 def recording_path(data_dir: Path, workspace_id: str, call_id: str, turns: int) -> Path:
@@ -38,34 +38,74 @@ def open_recording(path: Path) -> Recording | None:
         return None
 
 
-async def keep_finishing(engine: AsyncEngine, data_dir: Path, wake: Wake) -> None:
-    """Finish recordings of dead processes, until cancelled: now and then, and when woken."""
-    while True:
-        try:
-            await finish_recordings(engine, data_dir)
-        except Exception:
-            logger.exception("Recordings not finished; trying again")
-        await wake.wait(FINISH_EVERY_S)
-
-
 async def finish_recordings(engine: AsyncEngine, data_dir: Path) -> int:
-    """Finish what nobody writes any more; how many recordings that were. Never raises for what is on the disk."""
-    finished = await asyncio.to_thread(_repair_untouched, data_dir / FOLDER)
-    for path in finished:
-        call_id = path.name.removesuffix(".wav").partition("-")[0]
-        await enter_recording(engine, call_id, str(path.relative_to(data_dir)))
-        logger.info("Recording of a dead process finished", extra={"call_id": call_id})
-    return len(finished)
+    """Finish what nobody writes any more; how many recordings that were. Never raises for what is on the disk.
+
+    One gets its name only when its call knows it: should the database be away, it is found again.
+    """
+    parts = await asyncio.to_thread(_make_untouched_whole, data_dir / FOLDER)
+    for part in parts:
+        path = part.with_suffix("")
+        await enter_recording(engine, _call_id(path), str(path.relative_to(data_dir)))
+        with suppress(FileNotFoundError):  # named by another process just now
+            part.rename(path)
+        logger.info("Recording of a dead process finished", extra={"call_id": _call_id(path)})
+    return len(parts)
 
 
-def _repair_untouched(folder: Path) -> list[Path]:
-    finished = []
-    for part in folder.glob("*/*.wav.part"):
-        try:
-            if time.time() - part.stat().st_mtime > UNTOUCHED_S:
-                finished.append(repair(part))
-        except FileNotFoundError:
-            pass  # finished by its own process just now
-        except (OSError, ValueError) as error:
-            logger.warning("Recording not finished", extra={"file": part.name, "reason": str(error)})
-    return finished
+def finished(data_dir: Path, recording: str | None) -> str | None:
+    """The recording of a conversation whose process is dead, made whole; None when there is none."""
+    if recording is None:
+        return None
+    path = data_dir / recording
+    part = path.with_name(path.name + ".part")
+    if not path.exists() and part.exists() and _is_made_whole(part):
+        part.rename(path)
+    return recording if path.exists() else None
+
+
+async def enter_unknown(engine: AsyncEngine, data_dir: Path) -> int:
+    """Enter whole recordings into calls that know of none; how many that were. A process that died, or whose database
+    was away, may have left them so."""
+    entered = 0
+    for workspace in await asyncio.to_thread(lambda: sorted((data_dir / FOLDER).glob("*"))):
+        names = await asyncio.to_thread(_whole_in, workspace)
+        for first in range(0, len(names), AT_ONCE):
+            recordings = {f"{FOLDER}/{workspace.name}/{name}": _call_id(Path(name)) for name in names[first:][:AT_ONCE]}
+            unknown = await without_recording(engine, set(recordings.values()))
+            for recording, call_id in recordings.items():
+                if call_id in unknown:
+                    await enter_recording(engine, call_id, recording)
+                    entered += 1
+                    logger.info("Recording found again", extra={"call_id": call_id})
+    return entered
+
+
+def _whole_in(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.glob("*.wav"))
+
+
+def _call_id(path: Path) -> str:
+    return path.name.removesuffix(".wav").partition("-")[0]
+
+
+def _make_untouched_whole(folder: Path) -> list[Path]:
+    return [part for part in folder.glob("*/*.wav.part") if _is_untouched(part) and _is_made_whole(part)]
+
+
+def _is_untouched(part: Path) -> bool:
+    try:
+        return time.time() - part.stat().st_mtime > UNTOUCHED_S
+    except FileNotFoundError:
+        return False  # finished by its own process just now
+
+
+def _is_made_whole(part: Path) -> bool:
+    try:
+        make_whole(part)
+    except FileNotFoundError:
+        return False
+    except (OSError, ValueError) as error:
+        logger.warning("Recording not finished", extra={"file": part.name, "reason": str(error)})
+        return False
+    return True

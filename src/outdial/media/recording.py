@@ -124,6 +124,12 @@ class Recording:
 def repair(path: Path) -> Path:
     """Finish a recording whose process died: `path` is what it left, `<name>.part`. Returns the finished
     file's path; raises ValueError when it isn't one of our files. Harmless on a whole file."""
+    make_whole(path)
+    return path.replace(path.with_suffix("")) if path.suffix == ".part" else path
+
+
+def make_whole(path: Path) -> None:
+    """The part of `repair` that leaves the file its name."""
     with path.open("r+b") as file:
         begin = file.read(HEADER_BYTES)
         if len(begin) < HEADER_BYTES or begin[:4] + begin[8:40] != _header(0)[:4] + _header(0)[8:40]:
@@ -132,7 +138,6 @@ def repair(path: Path) -> Path:
         file.truncate(HEADER_BYTES + blocks * BLOCK_BYTES)
         file.seek(0)
         file.write(_header(blocks * BLOCK_BYTES))
-    return path.replace(path.with_suffix("")) if path.suffix == ".part" else path
 
 
 def _header(data_bytes: int) -> bytes:

@@ -67,6 +67,7 @@ class FailureCode(StrEnum):
     NEVER_PLACED = "never_placed", "The carrier has no record of the dial."
     OUTCOME_UNKNOWN = "outcome_unknown", "The carrier could not say what became of the call."
     POOL_FULL = "pool_full", "A caller was turned away: every line was taken."
+    DRAINING = "draining", "A caller was turned away: Outdial was about to stop and took no new calls."
     NUMBER_HAS_NO_AGENT = "number_has_no_agent", "A caller was turned away: the number has no agent."
     AGENT_NOT_PUBLISHED = "agent_not_published", "A caller was turned away: the agent has no published version."
     ACCOUNT_REMOVED = "account_removed", "The number's carrier account was removed from Outdial."
@@ -100,3 +101,9 @@ class CallError:
         return cls(
             code=code, message=stored.get("message") or code.meaning, carrier_code=stored.get("carrier_code")
         )
+
+
+# Noted by whoever cuts a call off, and by whoever finds that its process has died.
+INTERRUPTED = CallError(
+    code=FailureCode.INTERRUPTED, message="Outdial stopped while this call was in progress, so the call was ended."
+)

@@ -104,6 +104,7 @@ OUR_FAULTS = frozenset(
         FailureCode.NOT_PREPARED,
         FailureCode.TOO_LATE,
         FailureCode.POOL_FULL,
+        FailureCode.DRAINING,
         FailureCode.NUMBER_HAS_NO_AGENT,
         FailureCode.AGENT_NOT_PUBLISHED,
         FailureCode.ACCOUNT_REMOVED,

@@ -1,0 +1,78 @@
+"""How a call ended, put right: the word of the conversation itself, which comes after somebody who knew less has ended
+the call (a carrier's "completed", or whoever took the call over from a process that died).
+
+A call that has ended stays ended: it was told so. Only where it waits to be dialled again, and would not if the truth
+had been known, it ends now.
+"""
+
+import logging
+from dataclasses import replace
+from datetime import UTC, datetime
+
+from sqlalchemy import update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from outdial.calls.changes import change_attempt, correct_end, end_call
+from outdial.calls.outcomes import retry_words
+from outdial.calls.records import Held
+from outdial.db.tables import attempts
+from outdial.telephony.failures import FailureCode
+from outdial.telephony.state import CallState, Ending, EndReason
+
+logger = logging.getLogger(__name__)
+
+# Said by those who did not hold the conversation, and don't know how it ended.
+GUESSES = (FailureCode.INTERRUPTED, FailureCode.INTERNAL_ERROR, FailureCode.OUTCOME_UNKNOWN)
+
+
+async def put_right(conn: AsyncConnection, held: Held, ending: Ending, *, ended_at: datetime | None) -> None:
+    """`ending` is why the conversation of an attempt ended, and what its attempt and its call are to say of that."""
+    attempt = held.attempt
+    if attempt.ending is not None and not _is_guess(attempt.ending):
+        return  # noted before: the first reason stays
+    if attempt.ending is not None and _is_after(ended_at, attempt.taken_over_at):
+        return  # it was cut off by who took it for lost
+    if attempt.state is not CallState.ENDED:
+        await conn.execute(update(attempts).where(attempts.c.id == attempt.id).values(ending=ending.to_json()))
+    elif _said_less(held, ending):
+        logger.info("End of call corrected", extra={"attempt_id": attempt.id, "call_id": attempt.call_id})
+        await _correct(conn, held, ending)
+
+
+def _is_after(ended_at: datetime | None, taken_over_at: datetime | None) -> bool:
+    return ended_at is not None and taken_over_at is not None and ended_at >= taken_over_at
+
+
+def _is_guess(ending: Ending) -> bool:
+    return ending.error is not None and ending.error.code in GUESSES
+
+
+def _said_less(held: Held, ending: Ending) -> bool:
+    """A carrier's busy, no answer or failure is its own knowledge and stays; and a conversation that never began knows
+    nothing of the end."""
+    attempt = held.attempt
+    if attempt.audio_started_at is None:
+        return False
+    known = Ending(end_reason=attempt.end_reason or EndReason.FAILED, error=attempt.error)
+    tells_more = (known.end_reason, known.error) != (ending.end_reason, ending.error)
+    return tells_more and (known.end_reason in (EndReason.COMPLETED, EndReason.CANCELED) or _is_guess(known))
+
+
+async def _correct(conn: AsyncConnection, held: Held, ending: Ending) -> None:
+    call = held.call
+    attempt = replace(held.attempt, end_reason=ending.end_reason, error=ending.error)
+    is_newest = attempt.number == held.last_number
+    if is_newest and call.state is CallState.ENDED:
+        await correct_end(conn, call, ending, attempt=attempt)
+    elif is_newest and call.state is CallState.QUEUED and not await _is_dialled_again(conn, held, ending):
+        await end_call(conn, call, ending, attempt=attempt, ended_at=attempt.ended_at or held.now)
+    else:
+        await change_attempt(conn, attempt, check_in_s=0)
+
+
+async def _is_dialled_again(conn: AsyncConnection, held: Held, ending: Ending) -> bool:
+    retry, attempt = held.call.retry, held.attempt
+    if retry is None:
+        return False
+    words = await retry_words(conn, held.call, ending, attempt)
+    return retry.next_attempt_at(words, attempt.number, datetime.now(UTC)) is not None

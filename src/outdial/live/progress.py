@@ -1,0 +1,52 @@
+"""What a conversation shows of itself while it goes on, written down at once: its carrier may end the call before the
+conversation's result is here, and would know less."""
+
+import logging
+from datetime import datetime
+
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from outdial.calls.advance import begin_audio, note_ending
+from outdial.calls.results import note_response
+from outdial.conversation.session import Session
+from outdial.conversation.session_end import AUDIO_LOST
+from outdial.db.engine import why
+from outdial.repeating import Pauses, repeat
+from outdial.telephony.state import EndedBy, Ending, EndReason
+
+logger = logging.getLogger(__name__)
+
+UNTIL_WRITTEN = Pauses(first_s=0.2, longest_s=5.0)
+
+
+async def write_beginning(engine: AsyncEngine, attempt_id: str, at: datetime, *, check_in_s: float) -> None:
+    """The audio has begun, so the call is in progress. With the database away, written whenever it can be."""
+
+    def failed(error: Exception) -> None:
+        fields = {"attempt_id": attempt_id, "reason": why(error)}
+        logger.warning("Beginning of audio not written; trying again", extra=fields)
+
+    await repeat(
+        lambda: begin_audio(engine, attempt_id, at=at, check_in_s=check_in_s),
+        on=Exception,
+        pauses=UNTIL_WRITTEN,
+        failed=failed,
+    )
+
+
+async def write_loss(engine: AsyncEngine, attempt_id: str, session: Session) -> None:
+    """The audio broke. The conversation still winds up when the carrier says "completed", which would be all that is
+    known."""
+    await session.lost.wait()
+    ending = Ending(end_reason=EndReason.FAILED, error=AUDIO_LOST, ended_by=EndedBy.CARRIER)
+    await note_ending(engine, attempt_id, ending)
+
+
+async def write_response(engine: AsyncEngine, attempt_id: str, session: Session) -> None:
+    """The callee spoke, or pressed a key, for the first time."""
+    await session.responded.wait()
+    try:
+        await note_response(engine, attempt_id)
+    except Exception as error:
+        fields = {"attempt_id": attempt_id, "reason": why(error)}
+        logger.warning("Callee's response not noted; the result will tell", extra=fields)

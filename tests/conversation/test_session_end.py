@@ -1,0 +1,23 @@
+"""Why a conversation failed that stopped by itself."""
+
+import pytest
+
+from outdial.conversation.live_call import CallEnded, SpeechFailed
+from outdial.conversation.session_end import AGENT_FAILED, SPEECH_FAILED, failure_of
+
+
+@pytest.mark.parametrize(
+    ("error", "failure"),
+    [
+        (CallEnded(), None),
+        (ExceptionGroup("of a task group", [CallEnded(), CallEnded()]), None),
+        (SpeechFailed("no voice"), SPEECH_FAILED),
+        (ExceptionGroup("of a task group", [SpeechFailed("no voice")]), SPEECH_FAILED),
+        (ExceptionGroup("of a task group", [CallEnded(), KeyError("a bug")]), AGENT_FAILED),
+        (KeyError("a bug"), AGENT_FAILED),
+        (None, AGENT_FAILED),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_only_an_error_of_the_agent_itself_is_its_failure(error, failure):
+    assert failure_of(error) is failure

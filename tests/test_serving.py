@@ -1,0 +1,82 @@
+"""The end of a process that is asked to stop: what it waits for, how long, and what it says meanwhile."""
+
+import asyncio
+import os
+import signal
+from types import SimpleNamespace
+
+import pytest
+
+import virtual_time
+from outdial.draining import Drain
+from outdial.serving import _signals, drained
+
+
+class Stopping:
+    """A process with so many calls at each second from now on."""
+
+    def __init__(self, *calls: int, drain_s: float = 60.0) -> None:
+        self.drain = Drain()
+        self.services = SimpleNamespace(settings=SimpleNamespace(drain_s=drain_s))
+        self.prepared = 0
+        self._calls = calls
+        self._began = asyncio.get_running_loop().time()
+
+    def now_s(self) -> float:
+        return asyncio.get_running_loop().time() - self._began
+
+    async def calls_left(self) -> int:
+        return self._calls[min(int(self.now_s()), len(self._calls) - 1)]
+
+    async def prepare_goodbye(self) -> None:
+        self.prepared += 1
+
+
+def drain(*calls, drain_s=60.0, hurry_after_s=None):
+    async def main():
+        process, told = Stopping(*calls, drain_s=drain_s), []
+        if hurry_after_s is not None:
+            asyncio.get_running_loop().call_later(hurry_after_s, process.drain.hurry)
+        await drained(process, told.append)
+        assert process.drain.has_begun
+        return process.now_s(), told
+
+    return virtual_time.run(main())
+
+
+def test_a_process_without_calls_ends_at_once():
+    assert drain(0) == (0, [])
+
+
+def test_calls_go_on_to_their_end_and_it_is_shown_how_many_are_left():
+    took_s, told = drain(3, 3, 1, 1, 0)
+    assert took_s == 4
+    assert [line.partition(";")[0] for line in told] == [
+        "Draining: 3 calls left, 60 s",
+        "Draining: 1 call left, 58 s",
+    ]
+
+
+def test_it_is_shown_again_now_and_then_though_nothing_changes():
+    took_s, told = drain(2, drain_s=25)
+    assert took_s == 25
+    assert [line.partition(";")[0] for line in told] == [f"Draining: 2 calls left, {left} s" for left in (25, 15, 5)]
+
+
+def test_nobody_is_waited_for_who_is_to_be_waited_for_0_seconds():
+    assert drain(5, drain_s=0) == (0, [])
+
+
+def test_hurry_ends_the_drain():
+    took_s, _ = drain(1, hurry_after_s=3.2)
+    assert took_s == pytest.approx(3.2, abs=0.01)
+
+
+async def test_the_first_signal_stops_and_the_second_hurries():
+    drain, stop = Drain(), asyncio.Event()
+    with _signals(drain, stop):
+        os.kill(os.getpid(), signal.SIGTERM)
+        await stop.wait()
+        assert not drain.hurried.is_set()
+        os.kill(os.getpid(), signal.SIGINT)
+        await drain.hurried.wait()
