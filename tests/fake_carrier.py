@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from outdial.carriers.callbacks import CallbackReply, IncomingCall
-from outdial.carriers.calls import CarrierRecord, PlaceCall
+from outdial.carriers.calls import CarrierRecord, HungUp, PlaceCall
 from outdial.carriers.errors import CarrierError, CarrierRefused, CarrierUncertain
 from outdial.telephony.carrier_call import CarrierCall
 from outdial.telephony.failures import FailureCode
@@ -27,7 +27,10 @@ class FakeCarrier:
         self.told_by_requests = False                 # of what becomes of a call that comes in, not by our answers
         self.refuses_next: deque[Exception] = deque()    # what the next dials are answered with; nothing is placed
         self.loses_replies = False                    # a dial is placed, but its reply never arrives
+        self.refuses_hang_ups: deque[CarrierError] = deque()  # what the next hang-ups are answered with
         self.fault: CarrierError | None = None        # what every other request is answered with
+        self.look_up_fault: CarrierError | None = None  # what look-ups of a call are answered with, they alone
+        self.looked_up: list[str] = []
         self.before_reply: Callable[[PlaceCall, str], Awaitable[None]] | None = None
         self.before_look: Callable[[], Awaitable[None]] | None = None  # while we wait for look_up or find
 
@@ -43,19 +46,26 @@ class FakeCarrier:
             raise CarrierUncertain(FailureCode.CARRIER_NO_REPLY, "The carrier did not answer.")
         return CarrierCall(id=carrier_call_id)
 
-    async def hang_up(self, call: CarrierCall) -> None:
+    async def hang_up(self, call: CarrierCall) -> HungUp:
+        if self.refuses_hang_ups:
+            raise self.refuses_hang_ups.popleft()
         self._may_fail()
         carrier_call_id = call.id
         self.hung_up.append(carrier_call_id)
         if carrier_call_id not in self.books:
-            return  # ending what is over is not an error
-        if self.books[carrier_call_id].progress.state is not CallState.ENDED:
-            answered = self.books[carrier_call_id].progress.state is CallState.IN_PROGRESS
-            reason = EndReason.COMPLETED if answered else EndReason.CANCELED
-            self.now_is(carrier_call_id, CallState.ENDED, reason)
+            return HungUp.NOT_KNOWN
+        if self.books[carrier_call_id].progress.state is CallState.ENDED:
+            return HungUp.ENDED
+        answered = self.books[carrier_call_id].progress.state is CallState.IN_PROGRESS
+        reason = EndReason.COMPLETED if answered else EndReason.CANCELED
+        self.now_is(carrier_call_id, CallState.ENDED, reason)
+        return HungUp.TAKEN
 
     async def look_up(self, call: CarrierCall) -> CarrierRecord:
         self._may_fail()
+        self.looked_up.append(call.id)
+        if self.look_up_fault is not None:
+            raise self.look_up_fault
         if self.before_look is not None:
             await self.before_look()
         try:

@@ -12,6 +12,7 @@ from fake_carrier import FakeCarrier
 from outdial.agents.ready_agents import ReadyAgent
 from outdial.calls.advance import Applied, apply_event
 from outdial.calls.claim import Claim, claim_due_calls
+from outdial.calls.hang_up import request_hang_up
 from outdial.carriers.calls import CallControl, Detection
 from outdial.db.notify import notify
 from outdial.db.tables import attempts, call_events, calls, carrier_accounts, numbers, pools
@@ -159,7 +160,8 @@ class Workspace:
             await conn.execute(update(pools).where(pools.c.workspace_id == self.id).values(**columns))
 
     async def ask_hang_up(self, call_id: str) -> None:
-        await self.set_call(call_id, hang_up_requested_at=datetime.now(UTC))
+        """As somebody does who presses the button."""
+        await request_hang_up(self.engine, self.id, call_id)
 
     async def tell(self, channel: str, payload: str) -> None:
         async with self.engine.begin() as conn:

@@ -239,6 +239,27 @@ async def test_a_call_says_who_ended_it(workspace, worker, reason, facts, ending
     assert (await workspace.events(claim.call_id, "state"))[-1]["ended_by"] == ended_by
 
 
+@pytest.mark.parametrize("talked", [False, True])
+@pytest.mark.parametrize(
+    ("facts", "ended_by"),
+    [
+        ({}, "operator"),
+        ({"by_callee": False}, "operator"),
+        ({"by_callee": True}, "callee"),  # was quicker
+        ({"ended_by": EndedBy.LIMIT}, "limit"),
+    ],
+)
+async def test_a_hang_up_that_no_conversation_tells_of_is_the_operators(workspace, talked, facts, ended_by):
+    claim = await workspace.dialed()
+    await workspace.hears(claim.attempt_id, CallState.IN_PROGRESS, at=datetime.now(UTC) - timedelta(seconds=20))
+    if talked:  # and was transferred
+        await workspace.set_attempt(claim.attempt_id, audio_started_at=NOW, owner=None)
+    await workspace.ask_hang_up(claim.call_id)
+    await workspace.hears(claim.attempt_id, CallState.ENDED, EndReason.COMPLETED, **facts)
+    call = await workspace.call(claim.call_id)
+    assert (call.end_reason, call.ended_by, call.error) == ("completed", ended_by, None)
+
+
 async def test_a_caller_who_gives_up_before_the_answer_ended_the_call(workspace):
     claim = await workspace.dialed()
     await workspace.set_call(claim.call_id, direction="inbound")

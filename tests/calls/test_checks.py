@@ -5,16 +5,33 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from outdial.calls.checks import claimed_by_others, hurry, look_again, take_due
+from outdial.calls.advance import note_ending
+from outdial.calls.checks import (
+    claimed_by_others,
+    hang_up_again,
+    hang_up_done,
+    hurry,
+    look_again,
+    take_due,
+    take_hang_ups,
+)
 from outdial.calls.records import read_held
-from outdial.telephony.state import CallState, EndReason
+from outdial.repeating import Pauses
+from outdial.telephony.state import CallState, Ending, EndReason
 from workspace import CALLEE
 
+PAUSES = Pauses(first_s=5.0, longest_s=60.0)
 PAST = datetime(2026, 1, 1, 12, tzinfo=UTC)
 
 
 async def due_now(workspace, at_most=10):
-    return [held.attempt.id for held in await take_due(workspace.engine, put_off_s=20, at_most=at_most)]
+    due = await take_due(workspace.engine, put_off_s=20, pauses=PAUSES, at_most=at_most)
+    return [held.attempt.id for held in due]
+
+
+async def to_hang_up(workspace, *, call_ids=None, at_most=10):
+    due = await take_hang_ups(workspace.engine, put_off_s=40, at_most=at_most, call_ids=call_ids)
+    return [held.attempt.id for held in due]
 
 
 async def test_live_attempts_are_given_out_once_the_most_overdue_first(workspace):
@@ -38,30 +55,109 @@ async def test_of_two_that_look_at_once_each_has_its_own(workspace):
     assert sorted(taken[0] + taken[1]) == sorted(claim.attempt_id for claim in claims)
 
 
-@pytest.mark.parametrize(
-    ("columns", "hurries"),
-    [
-        ({"stream_opened_at": None}, True),                  # rings
-        ({"stream_opened_at": PAST}, False),                 # its conversation does it
-        ({"stream_opened_at": PAST, "owner": None}, True),   # transferred
-        ({"state": "ended"}, False),
-    ],
-)
-async def test_a_call_that_no_conversation_hangs_up_is_looked_at_now(workspace, columns, hurries):
-    claim, other = await workspace.dialed(), await workspace.dialed()
-    await workspace.set_attempt(claim.attempt_id, **columns)
+async def test_a_look_that_brought_nothing_is_put_off_for_longer(workspace):
+    claim = await workspace.dialed()
+    for look_ups, put_off_s in [(0, 20), (2, 20), (3, 40), (4, 60), (40, 60)]:
+        await workspace.set_attempt(claim.attempt_id, check_at=PAST, look_ups=look_ups)
+        (held,) = await take_due(workspace.engine, put_off_s=20, pauses=PAUSES, at_most=10)
+        attempt = await workspace.attempt(claim.attempt_id)
+        assert (held.attempt.look_ups, attempt.look_ups) == (look_ups + 1, look_ups + 1)
+        assert round((attempt.check_at - datetime.now(UTC)).total_seconds()) == put_off_s
+
+
+async def test_when_it_is_looked_at_again_is_for_the_last_sign_of_life_to_say(workspace):
+    claim = await workspace.dialed()
+    await workspace.set_attempt(claim.attempt_id, check_at=PAST)
+    await due_now(workspace)
+    await look_again(workspace.engine, claim.attempt_id, after=1, in_s=90)
+    assert (await workspace.attempt(claim.attempt_id)).check_at > datetime.now(UTC) + timedelta(seconds=89)
+    await workspace.hears(claim.attempt_id, CallState.RINGING)
+    soon = (await workspace.attempt(claim.attempt_id)).check_at
+    await look_again(workspace.engine, claim.attempt_id, after=1, in_s=90)
+    assert (await workspace.attempt(claim.attempt_id)).check_at == soon
+
+
+@pytest.mark.parametrize(("since", "hurries"), [(None, False), (PAST, True)])
+async def test_a_dial_of_unknown_outcome_is_looked_for_now_when_it_is_to_be_hung_up(workspace, since, hurries):
+    await workspace.queue()
+    (claim,) = await workspace.claim()
+    other = await workspace.dialed()
+    await workspace.set_attempt(claim.attempt_id, unknown_since=since)
     await workspace.ask_hang_up(claim.call_id)
-    await hurry(workspace.engine, [claim.call_id, other.call_id])
+    assert await hurry(workspace.engine, ["", claim.call_id, other.call_id]) is hurries
     assert await due_now(workspace) == ([claim.attempt_id] if hurries else [])
 
 
-async def test_a_look_is_never_put_off(workspace):
+# -- ends that are wanted --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("columns", "asked"),
+    [
+        ({"stream_opened_at": None}, True),                  # rings
+        ({"stream_opened_at": PAST}, False),                 # its conversation does it
+        ({"stream_opened_at": PAST, "check_at": PAST}, True),  # … and was not heard of for a while
+        ({"stream_opened_at": PAST, "owner": None}, True),   # transferred
+        ({"carrier_call_id": None}, False),                  # the carrier can't be asked yet
+        ({"state": "ended"}, False),
+        ({"state": "ended", "hang_up_at": PAST}, True),      # without its carrier's word
+        ({"hang_up_at": datetime(2099, 1, 1, tzinfo=UTC)}, False),  # it wants to be asked later
+    ],
+)
+@pytest.mark.parametrize("by", ["operator", "us"])
+async def test_whose_end_is_asked_for(workspace, columns, asked, by):
+    claim, other = await workspace.dialed(), await workspace.dialed()
+    if by == "operator":
+        await workspace.ask_hang_up(claim.call_id)
+    else:
+        await note_ending(workspace.engine, claim.attempt_id, Ending(end_reason=EndReason.MACHINE))
+    await workspace.set_attempt(claim.attempt_id, **columns)
+    assert await to_hang_up(workspace, call_ids=[other.call_id]) == []
+    assert await to_hang_up(workspace, call_ids=[claim.call_id]) == ([claim.attempt_id] if asked else [])
+    assert await to_hang_up(workspace) == [], "somebody is asking"
+    assert (await workspace.attempt(claim.attempt_id)).hang_ups == (1 if asked else 0)
+
+
+async def test_who_is_being_told_a_last_sentence_is_not_hung_up(workspace):
     claim = await workspace.dialed()
-    await look_again(workspace.engine, claim.attempt_id, in_s=5)
-    soon = (await workspace.attempt(claim.attempt_id)).check_at
-    assert soon < datetime.now(UTC) + timedelta(seconds=5.1)
-    await look_again(workspace.engine, claim.attempt_id, in_s=60)
-    assert (await workspace.attempt(claim.attempt_id)).check_at == soon
+    for minutes, asked in [(1, []), (-1, [claim.attempt_id])]:
+        told = Ending(end_reason=EndReason.COMPLETED, not_before=datetime.now(UTC) + timedelta(minutes=minutes))
+        await workspace.set_attempt(claim.attempt_id, ending=told.to_json(), hang_up_at=None)
+        assert await to_hang_up(workspace) == asked
+
+
+async def test_of_two_that_ask_for_ends_at_once_each_has_its_own(workspace):
+    claims = [await workspace.dialed() for _ in range(5)]
+    for claim in claims:
+        await workspace.ask_hang_up(claim.call_id)
+    taken = await asyncio.gather(to_hang_up(workspace, at_most=3), to_hang_up(workspace, at_most=3))
+    left = await to_hang_up(workspace)
+    assert sorted(taken[0] + taken[1] + left) == sorted(claim.attempt_id for claim in claims)
+
+
+async def test_an_end_is_asked_for_again_until_it_is_done(workspace):
+    claim = await workspace.dialed()
+    await workspace.ask_hang_up(claim.call_id)
+    assert await to_hang_up(workspace) == [claim.attempt_id]
+    await hang_up_again(workspace.engine, claim.attempt_id, in_s=-1)
+    assert await to_hang_up(workspace) == [claim.attempt_id]
+    assert (await workspace.attempt(claim.attempt_id)).hang_ups == 2
+    await workspace.hears(claim.attempt_id, CallState.RINGING)
+    await hang_up_again(workspace.engine, claim.attempt_id, in_s=60)
+    await workspace.hears(claim.attempt_id, CallState.IN_PROGRESS)
+    assert await to_hang_up(workspace) == [], "no sign of life makes it earlier"
+    await workspace.hears(claim.attempt_id, CallState.ENDED, EndReason.CANCELED)
+    assert (await workspace.attempt(claim.attempt_id)).hang_up_at is None
+    await hang_up_again(workspace.engine, claim.attempt_id, in_s=-1)
+    assert await to_hang_up(workspace) == []
+
+
+async def test_what_is_done_is_not_asked_for_again(workspace):
+    claim = await workspace.dialed()
+    await workspace.set_attempt(claim.attempt_id, state="ended", hang_up_at=PAST)
+    await hang_up_done(workspace.engine, claim.attempt_id)
+    await workspace.set_attempt(claim.attempt_id, state="dialing")
+    assert await to_hang_up(workspace) == []
 
 
 # -- whose a call is -------------------------------------------------------------------------------------------

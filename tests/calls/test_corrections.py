@@ -78,6 +78,14 @@ async def test_what_the_carrier_alone_knows_stays(workspace, claim, reason):
     assert (await workspace.call(claim.call_id)).end_reason == reason
 
 
+@pytest.mark.parametrize("code", [FailureCode.OUTCOME_UNKNOWN, FailureCode.NOT_KNOWN_THERE])
+async def test_what_was_said_for_want_of_any_word_is_put_right(workspace, claim, code):
+    error = CallError(code=code, message="Nobody knows.")
+    await workspace.hears(claim.attempt_id, CallState.ENDED, EndReason.FAILED, error=error)
+    await save(workspace, claim, COMPLETED)
+    assert await end_of(workspace, claim) == ("ended", "completed", None)
+
+
 async def test_the_first_reason_of_our_own_stays(workspace, claim):
     await workspace.set_attempt(claim.attempt_id, ending=MACHINE.to_json())
     await save(workspace, claim, COMPLETED)

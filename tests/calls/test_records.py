@@ -49,6 +49,8 @@ async def test_every_column_of_a_call_is_in_its_record(workspace, claim):
         retry={"max_attempts": 3, "on": ["busy", "no_answer"], "delays_s": [60, 300]},
         expires_at=later,
         deferrals=2,
+        never_placed=1,
+        throttled_since=NOW,
         hang_up_requested_at=NOW,
         answered_by=answered_by.to_json(),
         answered_at=NOW,
@@ -70,6 +72,8 @@ async def test_every_column_of_a_call_is_in_its_record(workspace, claim):
         max_duration_s=600,
         expires_at=later,
         deferrals=2,
+        never_placed=1,
+        throttled_since=NOW,
         holds_line=True,
         hang_up_requested_at=NOW,
         answered_by=answered_by,
@@ -88,6 +92,7 @@ EVERYTHING = {
     "audio_started_at": NOW,
     "unknown_since": NOW,
     "created_at": NOW,
+    "accepted_at": NOW,
     "ringing_at": NOW,
     "answered_at": NOW,
     "ended_at": NOW,
@@ -96,6 +101,8 @@ EVERYTHING = {
     "price_due_at": None,
     "taken_over_at": NOW,
     "result_at": NOW,
+    "hang_up_at": NOW,
+    "hang_ups": 3,
 }
 
 
@@ -116,6 +123,7 @@ async def test_every_column_of_an_attempt_is_in_its_record(workspace, claim):
         owner=(await workspace.attempt(claim.attempt_id)).owner,
         unknown_since=NOW,
         created_at=NOW,
+        accepted_at=NOW,
         ringing_at=NOW,
         answered_at=NOW,
         ended_at=NOW,
@@ -123,6 +131,9 @@ async def test_every_column_of_an_attempt_is_in_its_record(workspace, claim):
         price=Decimal("0.0140"),
         taken_over_at=NOW,
         result_at=NOW,
+        look_ups=0,
+        hang_up_at=NOW,
+        hang_ups=3,
     )
 
 

@@ -10,7 +10,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from outdial.carriers.calls import PlaceCall
-from outdial.carriers.errors import CarrierError, CarrierUncertain
+from outdial.carriers.errors import CarrierError, CarrierUncertain, CarrierUnreachable
 from outdial.carriers.http import RestClient, root_url
 from outdial.carriers.name import CarrierName
 from outdial.carriers.registry import CARRIERS
@@ -127,6 +127,52 @@ async def test_no_dial_is_repeated_when_a_connection_kept_open_turns_out_to_be_c
         with pytest.raises(CarrierUncertain):
             await carrier.place_call(DIAL)
     assert len(listener.posts) == DIALS[name]
+
+
+def answers(status: int, *headers: str) -> bytes:
+    return "\r\n".join([f"HTTP/1.1 {status} Sorry", *headers, "Content-Length: 0", "", ""]).encode()
+
+
+async def error_of(request) -> CarrierError:
+    with pytest.raises(CarrierError) as raised:
+        await request
+    return raised.value
+
+
+@every_carrier
+@pytest.mark.parametrize("status", [429, 500, 503, 403])
+@pytest.mark.parametrize("request_", ["place_call", "hang_up", "look_up"])
+async def test_a_carrier_may_say_with_any_error_when_it_wants_to_be_asked_again(name, status, request_):
+    listener = Listener(*[answers(status, "Retry-After: 37")] * 2)
+    async with opened(name, listener) as carrier:
+        error = await error_of(getattr(carrier, request_)(DIAL if request_ == "place_call" else CarrierCall(id="1")))
+    assert error.retry_after_s == 37.0
+    assert len(listener.requests) == 1, "not even Telnyx, which would know a second dial for the first"
+
+
+@every_carrier
+async def test_one_that_does_not_say_is_asked_when_we_like(name):
+    async with opened(name, Listener(answers(503), answers(503, "Retry-After: soon"))) as carrier:
+        for _ in range(2):
+            assert (await error_of(carrier.hang_up(CarrierCall(id="1")))).retry_after_s is None
+
+
+@every_carrier
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+async def test_no_redirect_is_followed(name, status):
+    """To follow one with a dial is to dial again."""
+    elsewhere = Listener(REPLY)
+    async with await asyncio.start_server(elsewhere, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        redirect = answers(status, f"Location: http://127.0.0.1:{port}/there")
+        async with opened(name, Listener(*[redirect] * 4)) as carrier:
+            dial = await error_of(carrier.place_call(DIAL))
+            others = [await error_of(getattr(carrier, each)(CarrierCall(id="1"))) for each in ("hang_up", "look_up")]
+    assert isinstance(dial, CarrierUncertain)
+    assert {type(error) for error in others} == {CarrierUnreachable}, "they may be repeated"
+    assert {error.carrier_code for error in (dial, *others)} == {f"http_{status}"}
+    assert all("leads elsewhere" in error.message for error in (dial, *others))
+    assert elsewhere.requests == []
 
 
 @every_carrier

@@ -18,6 +18,11 @@ async def due(workspace, attempt_id, **columns):
     await workspace.set_attempt(attempt_id, **{"check_at": PAST} | columns)
 
 
+def talked(seconds):
+    """Columns of an attempt whose audio began so long ago."""
+    return {"stream_opened_at": ago(seconds), "audio_started_at": ago(seconds)}
+
+
 async def unknown(workspace, *, since=31, **columns):
     """A call whose dial got no reply, `since` seconds ago; nothing is in the carrier's books."""
     await workspace.queue(**columns)

@@ -138,6 +138,23 @@ async def test_a_throttled_dial_waits_as_long_as_the_carrier_says(workspace):
     assert timedelta(seconds=7) < wait <= timedelta(seconds=7.5)
 
 
+async def test_a_carrier_that_puts_calls_off_all_day_is_not_taken_for_away(workspace):
+    claim = await claimed(workspace)
+    await workspace.set_call(claim.call_id, deferrals=MAX_DEFERRALS, throttled_since=datetime.now(UTC))
+    workspace.carrier.refuses_next.append(CarrierThrottled(FailureCode.THROTTLED, "Too many calls."))
+    await workspace.dial(claim)
+    assert (await workspace.call(claim.call_id)).state == "queued"
+
+
+async def test_an_unreachable_carrier_may_say_when_to_come_back(workspace):
+    claim = await claimed(workspace)
+    later = CarrierUnreachable(FailureCode.CARRIER_UNREACHABLE, "It is away.", retry_after_s=45.0)
+    workspace.carrier.refuses_next.append(later)
+    await workspace.dial(claim)
+    wait = (await workspace.call(claim.call_id)).due_at - datetime.now(UTC)
+    assert timedelta(seconds=44) < wait <= timedelta(seconds=45)
+
+
 async def test_the_wait_for_an_unreachable_carrier_grows(workspace):
     claim = await claimed(workspace)
     await workspace.set_call(claim.call_id, deferrals=4)

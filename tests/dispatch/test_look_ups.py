@@ -3,8 +3,10 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from dispatch.silence import UNREACHABLE, ago, due
+from dispatch.silence import UNREACHABLE, ago, due, talked, unknown
 from outdial.calls.advance import note_ending
+from outdial.carriers.errors import CarrierThrottled
+from outdial.telephony.failures import CallError, FailureCode
 from outdial.telephony.state import CallState, Ending, EndReason, Progress
 from outdial.telephony.verdict import AnsweredBy, Verdict
 
@@ -106,32 +108,12 @@ async def test_a_call_whose_audio_begins_while_the_carrier_is_asked_goes_on(work
     await due(workspace, claim.attempt_id)
 
     async def audio_begins():
-        await workspace.set_attempt(claim.attempt_id, stream_opened_at=datetime.now(UTC))
+        await workspace.set_attempt(claim.attempt_id, audio_started_at=datetime.now(UTC))
 
     workspace.carrier.before_look = audio_begins
     await sweep.sweep()
     assert (await workspace.attempt(claim.attempt_id)).state == "in_progress"
     assert workspace.carrier.hung_up == []
-
-
-async def test_a_hang_up_that_fails_is_tried_again_soon(workspace, sweep):
-    claim = await workspace.dialed()
-    workspace.carrier.now_is("CA1", CallState.IN_PROGRESS)
-    await workspace.ask_hang_up(claim.call_id)
-    await due(workspace, claim.attempt_id)
-
-    async def then_fails():
-        workspace.carrier.fault = UNREACHABLE
-
-    workspace.carrier.before_look = then_fails
-    await sweep.sweep()
-    attempt = await workspace.attempt(claim.attempt_id)
-    assert attempt.state == "in_progress"
-    assert attempt.check_at < datetime.now(UTC) + timedelta(seconds=6)
-    workspace.carrier.fault = workspace.carrier.before_look = None
-    await due(workspace, claim.attempt_id)
-    await sweep.sweep()
-    assert (await workspace.call(claim.call_id)).end_reason == "completed"
 
 
 async def test_a_call_we_are_ending_is_over_when_the_carrier_has_forgotten_it(workspace, sweep):
@@ -145,6 +127,20 @@ async def test_a_call_we_are_ending_is_over_when_the_carrier_has_forgotten_it(wo
     assert (call.state, call.end_reason, call.holds_line) == ("ended", "completed", False)
 
 
+async def test_a_phone_that_rings_too_long_is_hung_up_although_nobody_asked(workspace, sweep):
+    """By the time its hang-up fails the reason is noted; whoever asks next knows it."""
+    claim = await workspace.dialed()
+    workspace.carrier.now_is("CA1", CallState.RINGING)
+    await workspace.hears(claim.attempt_id, CallState.RINGING, at=ago(40))
+    await due(workspace, claim.attempt_id)
+    workspace.carrier.refuses_hang_ups.append(UNREACHABLE)
+    await sweep.sweep()
+    assert (await workspace.attempt(claim.attempt_id)).ending["end_reason"] == "no_answer"
+    await workspace.set_attempt(claim.attempt_id, hang_up_at=ago(1))
+    await sweep.sweep()
+    assert (await workspace.call(claim.call_id)).end_reason == "no_answer"
+
+
 async def test_a_forgotten_call_we_are_not_ending_is_left_to_its_limits(workspace, sweep):
     claim = await workspace.dialed()
     await workspace.hears(claim.attempt_id, CallState.IN_PROGRESS)
@@ -156,7 +152,7 @@ async def test_a_forgotten_call_we_are_not_ending_is_left_to_its_limits(workspac
 
 async def test_a_carrier_that_never_says_again_does_not_hold_a_line_forever(workspace, sweep):
     claim = await workspace.dialed()
-    await due(workspace, claim.attempt_id, created_at=ago(680))
+    await due(workspace, claim.attempt_id, created_at=ago(680), accepted_at=ago(680))
     workspace.carrier.fault = UNREACHABLE
     await sweep.sweep()
     call = await workspace.call(claim.call_id)
@@ -166,7 +162,7 @@ async def test_a_carrier_that_never_says_again_does_not_hold_a_line_forever(work
 async def test_where_we_know_why_a_call_ended_that_stays_the_reason(workspace, sweep):
     claim = await workspace.dialed()
     await note_ending(workspace.engine, claim.attempt_id, Ending(end_reason=EndReason.COMPLETED))
-    await due(workspace, claim.attempt_id, created_at=ago(680), stream_opened_at=ago(650), answered_at=ago(650))
+    await due(workspace, claim.attempt_id, created_at=ago(680), **talked(650), answered_at=ago(650))
     workspace.carrier.fault = UNREACHABLE
     await sweep.sweep()
     assert (await workspace.call(claim.call_id)).end_reason == "completed"
@@ -226,6 +222,216 @@ async def test_a_hang_up_waits_for_no_sentence(workspace, sweep):
     await workspace.ask_hang_up(claim.call_id)
     await sweep.sweep()
     assert workspace.carrier.hung_up == ["CA1"]
+
+
+# -- calls their carrier tells nothing about -----------------------------------------------------------------
+
+
+RANG = {"created_at": ago(90), "accepted_at": ago(90), "ringing_at": ago(46)}  # for 30 s, and who picked up has 10
+
+
+async def test_a_ringing_call_the_carrier_forgot_is_over_with_its_ring_time(workspace, sweep):
+    claim = await workspace.dialed()
+    await workspace.hears(claim.attempt_id, CallState.RINGING)
+    workspace.carrier.forget("CA1")
+    await due(workspace, claim.attempt_id, **RANG)
+    await sweep.sweep()
+    call = await workspace.call(claim.call_id)
+    assert (call.state, call.end_reason, call.error["code"]) == ("ended", "failed", "not_known_there")
+    assert not call.holds_line
+    assert workspace.carrier.hung_up == ["CA1"], "it might have been there all the same"
+    assert (await workspace.attempt(claim.attempt_id)).hang_up_at is None
+
+
+@pytest.mark.parametrize(("seconds", "state"), [(44, "ringing"), (46, "ended")])
+async def test_a_ringing_call_has_its_ring_time_whatever_look_ups_say(workspace, sweep, seconds, state):
+    claim = await workspace.dialed()
+    workspace.carrier.now_is("CA1", CallState.RINGING)
+    await workspace.hears(claim.attempt_id, CallState.RINGING)
+    await due(workspace, claim.attempt_id, **RANG | {"ringing_at": ago(seconds)})
+    workspace.carrier.look_up_fault = UNREACHABLE
+    await sweep.sweep()
+    assert (await workspace.call(claim.call_id)).state == state
+    assert workspace.carrier.hung_up == (["CA1"] if state == "ended" else [])
+    if state == "ended":
+        assert (await workspace.call(claim.call_id)).end_reason == "no_answer", "the carrier knew it, and ended it"
+
+
+async def test_a_carrier_out_of_reach_is_still_asked_for_the_end_after_the_line_is_free(workspace, sweep):
+    claim = await workspace.dialed()
+    await workspace.hears(claim.attempt_id, CallState.RINGING)
+    await due(workspace, claim.attempt_id, **RANG)
+    workspace.carrier.now_is("CA1", CallState.RINGING)
+    workspace.carrier.fault = UNREACHABLE
+    await sweep.sweep()
+    call = await workspace.call(claim.call_id)
+    assert (call.state, call.error["code"], call.holds_line) == ("ended", "outcome_unknown", False)
+    assert (await workspace.attempt(claim.attempt_id)).hang_up_at is not None
+    workspace.carrier.fault = None
+    await workspace.set_attempt(claim.attempt_id, hang_up_at=ago(1))
+    await sweep.sweep()
+    assert workspace.carrier.hung_up == ["CA1"]
+    assert (await workspace.attempt(claim.attempt_id)).hang_up_at is None
+    assert len(await workspace.events(claim.call_id, "state")) == 3, "dialing, ringing, ended"
+
+
+async def test_a_call_that_ended_without_a_word_needs_no_end_once_the_carrier_tells_of_it(workspace, sweep):
+    claim = await workspace.dialed()
+    await workspace.hears(claim.attempt_id, CallState.RINGING)
+    await due(workspace, claim.attempt_id, **RANG)
+    workspace.carrier.fault = UNREACHABLE
+    await sweep.sweep()
+    await workspace.hears(claim.attempt_id, CallState.ENDED, EndReason.NO_ANSWER)
+    assert (await workspace.attempt(claim.attempt_id)).hang_up_at is None
+
+
+async def test_an_answered_call_without_audio_is_over_whatever_look_ups_say(workspace, sweep):
+    claim = await workspace.dialed()
+    await workspace.hears(claim.attempt_id, CallState.IN_PROGRESS, at=ago(11))
+    workspace.carrier.forget("CA1")
+    await due(workspace, claim.attempt_id)
+    await sweep.sweep()
+    call = await workspace.call(claim.call_id)
+    assert (call.state, call.end_reason, call.error["code"]) == ("ended", "failed", "no_media")
+
+
+async def test_a_look_up_that_failed_while_the_call_was_answered_ends_nothing(workspace, sweep):
+    claim = await workspace.dialed()
+    await workspace.hears(claim.attempt_id, CallState.RINGING)
+    await due(workspace, claim.attempt_id, **RANG)
+
+    async def audio_comes():
+        await workspace.hears(claim.attempt_id, CallState.IN_PROGRESS)
+        await workspace.set_attempt(claim.attempt_id, audio_started_at=datetime.now(UTC))
+
+    workspace.carrier.before_look = audio_comes
+    workspace.carrier.forget("CA1")
+    await sweep.sweep()
+    assert (await workspace.call(claim.call_id)).state == "in_progress"
+    assert workspace.carrier.hung_up == []
+
+
+async def test_a_call_that_talks_is_never_taken_for_forgotten(workspace, sweep):
+    """Its worker could not say for a while that it lives."""
+    claim = await workspace.dialed()
+    await workspace.hears(claim.attempt_id, CallState.IN_PROGRESS, at=ago(300))
+    workspace.carrier.forget("CA1")
+    for _ in range(5):
+        await due(workspace, claim.attempt_id, **talked(300), **RANG)
+        await sweep.sweep()
+    assert (await workspace.call(claim.call_id)).holds_line
+    assert workspace.carrier.hung_up == []
+
+
+async def test_a_transferred_call_the_carrier_forgot_frees_its_line(workspace, sweep):
+    """Not at the first look: asking for the end of one that is there would cut two people off."""
+    claim = await workspace.dialed()
+    await workspace.hears(claim.attempt_id, CallState.IN_PROGRESS, at=ago(300))
+    workspace.carrier.forget("CA1")
+    for look in range(3):
+        assert (await workspace.call(claim.call_id)).state == "in_progress"
+        assert workspace.carrier.hung_up == []
+        await due(workspace, claim.attempt_id, **talked(300), owner=None, look_ups=look)
+        await sweep.sweep()
+    call = await workspace.call(claim.call_id)
+    assert (call.state, call.end_reason, call.holds_line) == ("ended", "completed", False)
+    assert call.ended_by == "callee"
+
+
+async def test_a_call_whose_token_was_used_and_that_could_not_be_talked_on_frees_its_line(workspace, sweep):
+    claim = await workspace.dialed()
+    await workspace.hears(claim.attempt_id, CallState.IN_PROGRESS, at=ago(300))
+    error = CallError(code=FailureCode.INTERNAL_ERROR, message="Not served.")
+    await note_ending(workspace.engine, claim.attempt_id, Ending(end_reason=EndReason.FAILED, error=error))
+    await due(workspace, claim.attempt_id, stream_opened_at=ago(300), **RANG)
+    workspace.carrier.fault = UNREACHABLE
+    await sweep.sweep()
+    call = await workspace.call(claim.call_id)
+    assert (call.end_reason, call.error["code"], call.ended_by) == ("failed", "internal_error", "system")
+    assert not call.holds_line
+    assert (await workspace.attempt(claim.attempt_id)).hang_up_at is not None
+
+
+@pytest.mark.parametrize("look_up_fault", [None, UNREACHABLE])
+async def test_a_conversation_that_is_held_and_whose_beginning_is_not_written_yet_goes_on(
+    workspace, sweep, look_up_fault
+):
+    """The database was away when its audio began, and is back now."""
+    claim = await workspace.dialed()
+    await workspace.hears(claim.attempt_id, CallState.IN_PROGRESS, at=ago(60))
+    workspace.carrier.now_is("CA1", CallState.IN_PROGRESS)
+    workspace.carrier.look_up_fault = look_up_fault
+    await due(workspace, claim.attempt_id, stream_opened_at=ago(59), **RANG)
+    await sweep.sweep()
+    assert (await workspace.call(claim.call_id)).state == "in_progress"
+    assert workspace.carrier.hung_up == []
+
+
+async def test_a_dial_of_unknown_outcome_in_books_that_can_not_be_read_holds_its_line_for_the_ring_time(
+    workspace, sweep
+):
+    claim = await unknown(workspace, since=69, retry={"max_attempts": 3, "on": ["failed"], "delays_s": [1]})
+    workspace.carrier.fault = UNREACHABLE
+    await sweep.sweep()
+    assert (await workspace.call(claim.call_id)).holds_line
+    await due(workspace, claim.attempt_id, unknown_since=ago(71))
+    await sweep.sweep()
+    call = await workspace.call(claim.call_id)
+    assert (call.state, call.end_reason, call.error["code"]) == ("ended", "failed", "outcome_unknown")
+    assert len(await workspace.attempts(claim.call_id)) == 1, "perhaps the phone rang: never dialled again"
+
+
+# -- when a carrier is asked again ---------------------------------------------------------------------------
+
+
+async def test_look_ups_that_bring_nothing_come_later_and_later(workspace, sweep):
+    claim = await workspace.dialed(ring_timeout_s=600)
+    workspace.carrier.forget("CA1")
+    pauses = []
+    for _ in range(8):
+        await workspace.set_attempt(claim.attempt_id, check_at=ago(1))
+        await sweep.sweep()
+        check_at = (await workspace.attempt(claim.attempt_id)).check_at
+        pauses.append((check_at - datetime.now(UTC)).total_seconds())
+    longest = [5, 10, 20, 40, 60, 60, 60, 60]
+    assert all(most / 2 - 1 < pause <= most for pause, most in zip(pauses, longest, strict=True)), pauses
+    assert len({round(pause, 1) for pause in pauses[-4:]}) > 1, "not all at the same time"
+
+
+async def test_a_sign_of_life_begins_anew(workspace, sweep):
+    claim = await workspace.dialed(ring_timeout_s=600)
+    workspace.carrier.look_up_fault = UNREACHABLE
+    await due(workspace, claim.attempt_id, look_ups=5)
+    await sweep.sweep()
+    assert (await workspace.attempt(claim.attempt_id)).look_ups == 6
+    await workspace.hears(claim.attempt_id, CallState.RINGING)
+    attempt = await workspace.attempt(claim.attempt_id)
+    assert attempt.look_ups == 0
+    assert attempt.check_at < datetime.now(UTC) + timedelta(seconds=21)
+
+
+async def test_a_look_up_with_an_answer_is_a_sign_of_life(workspace, sweep):
+    claim = await workspace.dialed()
+    workspace.carrier.now_is("CA1", CallState.RINGING)
+    await due(workspace, claim.attempt_id, look_ups=5)
+    await sweep.sweep()
+    assert (await workspace.attempt(claim.attempt_id)).look_ups == 0
+
+
+async def test_a_carrier_that_wants_to_be_left_alone_is(workspace, sweep):
+    claim = await workspace.dialed(ring_timeout_s=600)
+    workspace.carrier.look_up_fault = CarrierThrottled(FailureCode.THROTTLED, "Too many requests.", 90.0)
+    await due(workspace, claim.attempt_id)
+    await sweep.sweep()
+    assert (await workspace.attempt(claim.attempt_id)).check_at > datetime.now(UTC) + timedelta(seconds=89)
+
+
+async def test_no_look_comes_later_than_the_end_of_the_ring_time(workspace, sweep):
+    claim = await workspace.dialed()
+    workspace.carrier.look_up_fault = UNREACHABLE
+    await due(workspace, claim.attempt_id, created_at=ago(60), accepted_at=ago(60), look_ups=8)
+    await sweep.sweep()
+    assert (await workspace.attempt(claim.attempt_id)).check_at < datetime.now(UTC) + timedelta(seconds=11)
 
 
 # -- the queue and the lines ---------------------------------------------------------------------------------

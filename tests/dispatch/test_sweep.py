@@ -2,7 +2,7 @@ import asyncio
 
 import pytest
 
-from dispatch.silence import ago, due
+from dispatch.silence import ago, due, talked, unknown
 from outdial.calls.workers import Worker
 from outdial.db.notify import Notifications
 from outdial.dispatch.sweep import Sweep
@@ -36,6 +36,25 @@ async def test_a_hang_up_asked_for_is_done_at_once(workspace, database_url, stat
     assert workspace.carrier.hung_up == ["CA1"]
 
 
+async def test_a_dial_of_unknown_outcome_is_looked_for_at_once_when_its_end_is_asked_for(workspace, database_url):
+    claim = await unknown(workspace, since=31)
+    await workspace.set_attempt(claim.attempt_id, check_at=ago(-60), look_ups=8)
+    async with Notifications(database_url) as notifications:
+        sweep = Sweep(workspace.engine, workspace.settings, notifications, workspace.open_carrier, owner="worker_sweep")
+        running = asyncio.create_task(sweep.run())
+        await until(lambda: connected(notifications))
+        await asyncio.sleep(0.1)
+        await workspace.ask_hang_up(claim.call_id)
+
+        async def ended():
+            return (await workspace.call(claim.call_id)).state == "ended"
+
+        await until(ended)
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+    assert (await workspace.call(claim.call_id)).end_reason == "canceled"
+
+
 async def connected(notifications):
     return notifications.connected
 
@@ -43,21 +62,18 @@ async def connected(notifications):
 async def test_a_transferred_call_is_hung_up_at_once_too(workspace, sweep):
     """Its conversation is over, but it holds its line until the carrier ends it."""
     claim = await workspace.dialed()
-    await workspace.set_attempt(claim.attempt_id, stream_opened_at=ago(5), owner=None)
+    await workspace.set_attempt(claim.attempt_id, **talked(5), owner=None)
     workspace.carrier.now_is("CA1", CallState.IN_PROGRESS)
     await workspace.ask_hang_up(claim.call_id)
-    sweep._wanted.add(claim.call_id)
-    await sweep._hurry()
     await sweep.sweep()
-    assert (await workspace.call(claim.call_id)).state == "ended"
+    call = await workspace.call(claim.call_id)
+    assert (call.state, call.end_reason, call.ended_by) == ("ended", "completed", "operator")
 
 
 async def test_a_call_in_conversation_is_left_to_its_conversation(workspace, sweep):
     claim = await workspace.dialed()
-    await workspace.set_attempt(claim.attempt_id, stream_opened_at=ago(5))
+    await workspace.set_attempt(claim.attempt_id, **talked(5))
     await workspace.ask_hang_up(claim.call_id)
-    sweep._wanted.add(claim.call_id)
-    await sweep._hurry()
     await sweep.sweep()
     assert workspace.carrier.hung_up == []
 

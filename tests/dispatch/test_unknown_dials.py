@@ -1,11 +1,16 @@
 import asyncio
 from datetime import UTC, datetime, timedelta
 
+import pytest
+
 from dispatch.silence import ago, due, unknown
 from outdial.calls.checks import take_due
+from outdial.carriers.errors import CarrierUncertain
 from outdial.db.engine import create_engine
 from outdial.db.notify import Notifications
+from outdial.dispatch.look_ups import pauses
 from outdial.dispatch.sweep import Sweep
+from outdial.telephony.failures import FailureCode
 from outdial.telephony.state import CallState, EndReason
 from workspace import CALLEE, CALLER
 
@@ -37,6 +42,51 @@ async def test_a_dial_the_carrier_never_got_is_queued_again(workspace, sweep):
     assert (attempt.state, attempt.end_reason, attempt.error["code"]) == ("ended", "failed", "never_placed")
     (again,) = await workspace.claim()
     assert again.attempt_number == 2
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        CarrierUncertain(FailureCode.CARRIER_ERROR, "The carrier had an error.", carrier_code="http_500"),
+        CarrierUncertain(FailureCode.CARRIER_ERROR, "Its address leads elsewhere.", carrier_code="http_302"),
+        CarrierUncertain(FailureCode.CARRIER_NO_REPLY, "The carrier did not answer."),
+    ],
+)
+async def test_a_dial_that_always_gets_no_call_is_made_three_times(workspace, sweep, answer):
+    call_id = await workspace.queue()
+    asked_at = []
+    at = 0.0
+    while claims := await workspace.claim():
+        (claim,) = claims
+        asked_at.append(at)
+        workspace.carrier.refuses_next.append(answer)
+        await workspace.dial(claim)
+        await due(workspace, claim.attempt_id, unknown_since=ago(31), created_at=ago(31))
+        await sweep.sweep()
+        call = await workspace.call(call_id)
+        at += 31 + max(0, (call.due_at - datetime.now(UTC)).total_seconds())
+        await workspace.set_call(call_id, due_at=ago(1))
+    first, second, third = asked_at
+    assert second - first < third - second
+    assert at + 31 < 180, "within three minutes"
+    assert workspace.carrier.dialed == [], "nothing was placed"
+    assert (call.state, call.end_reason, call.holds_line) == ("ended", "failed", False)
+    assert (call.error["code"], call.error["carrier_code"]) == ("never_placed", answer.carrier_code)
+
+
+async def test_a_dial_that_is_in_the_books_is_found_at_any_of_its_tries(workspace, sweep):
+    claim = await unknown(workspace)
+    await workspace.set_call(claim.call_id, never_placed=2)
+    workspace.carrier.place("CA1", to=CALLEE, from_=CALLER)
+    await sweep.sweep()
+    assert (await workspace.attempt(claim.attempt_id)).carrier_call_id == "CA1"
+
+
+async def test_a_dial_is_looked_for_no_later_than_when_the_books_can_be_believed(workspace, sweep):
+    claim = await unknown(workspace, since=20)
+    await workspace.set_attempt(claim.attempt_id, look_ups=8)
+    await sweep.sweep()
+    assert (await workspace.attempt(claim.attempt_id)).check_at < datetime.now(UTC) + timedelta(seconds=11)
 
 
 async def test_the_carriers_books_are_not_believed_too_early(workspace, sweep):
@@ -92,7 +142,8 @@ async def test_two_sweeps_at_once_queue_a_call_again_once(workspace, database_ur
         Sweep(engine, workspace.settings, Notifications(database_url), workspace.open_carrier, owner=f"worker_{number}")
         for number, engine in enumerate(engines)
     ]
-    due = await take_due(engines[0], put_off_s=workspace.settings.silent_after_s, at_most=200)
+    settings = workspace.settings
+    due = await take_due(engines[0], put_off_s=settings.silent_after_s, pauses=pauses(settings), at_most=200)
     looks = [each._look_ups.look_at(held) for each in sweeps for held in due]
     await asyncio.gather(*looks, *(each.sweep() for each in sweeps))
     for claim in claims:

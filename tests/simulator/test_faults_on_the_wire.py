@@ -87,6 +87,44 @@ async def test_a_refusal_dials_nobody(setup, kind, status, code):
     assert (await setup.create("02")).status_code == 201  # another number
 
 
+async def test_a_redirected_dial_dials_nobody(setup):
+    await switch_on(setup, "redirected", number="+12025550103")
+    reply = await setup.create("03")
+    assert (reply.status_code, reply.headers["location"]) == (307, "/elsewhere")
+    assert await setup.dialled() == []
+    assert (await setup.create("02")).status_code == 201
+
+
+async def test_a_call_can_not_be_looked_up_and_goes_on(setup):
+    call = await setup.place("11")
+    await setup.customer.wait_for(lambda: "in-progress" in setup.customer.statuses())
+    await switch_on(setup, "look_up_error")
+    assert (await setup.fetch(call["sid"]))["code"] == 20503
+    assert (await setup.update(call["sid"], Status="completed")).status_code == 200
+    assert (await setup.customer.wait_for_end())["CallStatus"] == "completed"
+
+
+async def test_a_hang_up_is_refused_for_a_while(setup):
+    call = await setup.place("11")
+    await setup.customer.wait_for(lambda: "in-progress" in setup.customer.statuses())
+    await switch_on(setup, "hang_up_error", count=1, delay_s=3)
+    reply = await setup.update(call["sid"], Status="completed")
+    assert (reply.status_code, reply.headers["retry-after"]) == (503, "3")
+    assert await states(setup) == ["in-progress"]
+    await setup.update(call["sid"], Status="completed")
+    assert (await setup.customer.wait_for_end())["CallStatus"] == "completed"
+
+
+async def test_a_forgotten_call_is_nowhere_and_goes_on(setup):
+    call = await setup.place("11")
+    await setup.customer.wait_for(lambda: "in-progress" in setup.customer.statuses())
+    await switch_on(setup, "forgotten")
+    assert (await setup.fetch(call["sid"]))["code"] == 20404
+    assert (await setup.update(call["sid"], Status="completed")).status_code == 404
+    assert (await setup.http.get(f"{setup.calls_path}.json")).json()["calls"] == []
+    assert await states(setup) == ["in-progress"]
+
+
 async def test_a_stream_can_be_cut(setup):
     closed: list[Stream] = []
 

@@ -7,8 +7,9 @@ for a call row (SKIP LOCKED) and only writes attempts of its own, so the two can
 import logging
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from typing import Any
 
-from sqlalchemy import update
+from sqlalchemy import func, update
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from outdial.calls.changes import change_attempt, end_call, move_on, queue_again
@@ -92,17 +93,52 @@ async def apply(conn: AsyncConnection, held: Held, event: CallEvent, *, check_in
             return await _verdict(conn, held, event)
 
 
-async def progress(conn: AsyncConnection, held: Held, event: Progress, check_in_s: float = 20.0) -> Applied:
-    """The part of `apply` for progress."""
+async def end_unheard_of(engine: AsyncEngine, seen: AttemptRecord, ending: Ending, *, still_to_end: bool) -> None:
+    """End an attempt of which its carrier tells nothing, unless something was heard since it was `seen`.
+
+    `still_to_end`: its carrier is asked to end it, too, until that has an answer.
+    """
+    async with engine.begin() as conn:
+        held = await lock_attempt(conn, seen.id)
+        if held is None:
+            return
+        attempt = held.attempt
+        if _signs_of_life(attempt) != _signs_of_life(seen):
+            return
+        ended = Progress(
+            state=CallState.ENDED,
+            at=datetime.now(UTC),
+            end_reason=ending.end_reason,
+            error=ending.error,
+            ended_by=ending.ended_by,
+        )
+        await progress(conn, held, ended, still_to_end=still_to_end)
+
+
+def _signs_of_life(attempt: AttemptRecord) -> tuple[Any, ...]:
+    return attempt.state, attempt.stream_opened_at, attempt.audio_started_at, attempt.owner
+
+
+async def progress(
+    conn: AsyncConnection, held: Held, event: Progress, check_in_s: float = 20.0, *, still_to_end: bool = False
+) -> Applied:
+    """The part of `apply` for progress. `still_to_end`: an end that only we know of; its carrier is still to be asked
+    for it."""
     before, call = held.attempt, held.call
-    event = await _with_our_reason(conn, event, before, call)
+    event = await _with_our_reason(conn, event, held)
     after = advance(before, event)
     if before.state is CallState.ENDED:
         if before.carrier_call is None and event.carrier_call is not None:
             await _was_placed_after_all(conn, before, event.carrier_call, event.state)
+        elif event.state is CallState.ENDED and before.hang_up_at is not None:
+            await ask_for_no_end(conn, before.id)
         return _unchanged(held)
-    if after.carrier_call is not None:
-        after = replace(after, unknown_since=None)  # the carrier spoke of it
+    if after.carrier_call is not None:  # the carrier spoke of it
+        heard_of = after.state is not CallState.ENDED
+        after = replace(after, unknown_since=None, error=None if heard_of else after.error)
+    if after.state is CallState.ENDED:
+        at = before.hang_up_at or datetime.now(UTC)  # not before the carrier wants to be asked again
+        after = replace(after, hang_up_at=at if still_to_end and after.carrier_call is not None else None)
     if after.state is CallState.IN_PROGRESS and after.stream_opened_at is None:
         check_in_s = min(check_in_s, AUDIO_CHECK_S)
     if after.state is before.state:
@@ -121,22 +157,24 @@ def _unchanged(held: Held) -> Applied:
     return Applied(call_id=held.call.id, call_state=held.call.state, changed=False)
 
 
-async def _with_our_reason(
-    conn: AsyncConnection, event: Progress, attempt: AttemptRecord, call: CallRecord
-) -> Progress:
+async def _with_our_reason(conn: AsyncConnection, event: Progress, held: Held) -> Progress:
     """The end of a call as we know it, where that is more than the carrier's "completed" (somebody picked up).
 
-    We noted a reason before ending it ourselves; or there never was any audio; or the process that talked died. A
-    carrier's busy, no answer or failure is its own knowledge and stays.
+    We noted a reason before ending it ourselves; or there never was any audio (and nobody had asked for its end); or
+    the process that talked died. A carrier's busy, no answer or failure is its own knowledge and stays.
     """
+    attempt, call = held.attempt, held.call
     if event.state is not CallState.ENDED or event.end_reason not in (EndReason.COMPLETED, EndReason.CANCELED):
         return event
     if attempt.ending is not None:
         ending = attempt.ending
         return replace(event, end_reason=ending.end_reason, error=ending.error, ended_by=ending.by)
+    wanted = call.hang_up_requested_at is not None
     if event.end_reason is EndReason.CANCELED:  # at our wish; but who gives up a call to us is the caller
-        wanted = call.is_outbound or call.hang_up_requested_at is not None
-        return event if wanted else replace(event, ended_by=EndedBy.CALLEE)
+        return event if call.is_outbound or wanted else replace(event, ended_by=EndedBy.CALLEE)
+    if wanted and (attempt.audio_started_at is None or attempt.owner is None):  # else the conversation says it
+        ended_by = EndedBy.CALLEE if event.by_callee else EndedBy.OPERATOR
+        return replace(event, ended_by=event.ended_by or ended_by)
     if attempt.audio_started_at is None:
         return event if _left_at_once(event, attempt) else replace(event, end_reason=EndReason.FAILED, error=NO_MEDIA)
     # Without an owner it was transferred: nobody here is needed for it.
@@ -170,8 +208,11 @@ async def _was_placed_after_all(
     conn: AsyncConnection, attempt: AttemptRecord, call: CarrierCall, state: CallState
 ) -> None:
     """The carrier speaks of an attempt that ended without it, because it looked never placed. The call may be on its
-    next attempt by now; what can be done is to keep the id for whoever looks into it, and to say so loudly."""
-    values = {"carrier_call_id": call.id, "carrier_refs": dict(call.refs)}
+    next attempt by now; what can be done is to keep the id for whoever looks into it, to say so loudly, and to have
+    it ended: it would ring somebody for nothing."""
+    values: dict[str, Any] = {"carrier_call_id": call.id, "carrier_refs": dict(call.refs)}
+    if state is not CallState.ENDED:
+        values["hang_up_at"] = func.now()
     await conn.execute(update(attempts).where(attempts.c.id == attempt.id).values(**values))
     fields = {"attempt_id": attempt.id, "carrier_state": state}
     logger.error("Attempt written off as never placed exists at the carrier", extra=fields)
@@ -185,7 +226,10 @@ async def _end(
     assert after.ended_at is not None
     ending = Ending(end_reason=after.end_reason, error=after.error, ended_by=ended_by)
     next_due = None
-    if call.retry is not None and call.hang_up_requested_at is None:
+    may_have_been_placed = after.carrier_call is None and after.error is not None and (
+        after.error.code is FailureCode.OUTCOME_UNKNOWN
+    )
+    if call.retry is not None and call.hang_up_requested_at is None and not may_have_been_placed:
         words = await retry_words(conn, call, ending, after)
         next_due = call.retry.next_attempt_at(words, after.number, datetime.now(UTC))
     if next_due is not None and call.expires_at is not None and next_due >= call.expires_at:
@@ -212,6 +256,11 @@ async def note_ending_in(conn: AsyncConnection, attempt_id: str, ending: Ending)
         .values(ending=ending.to_json())
     )
     await conn.execute(noting if ending.not_before is None else noting.values(check_at=ending.not_before))
+
+
+async def ask_for_no_end(conn: AsyncConnection, attempt_id: str) -> None:
+    """The carrier has nothing to end any more, or never will say."""
+    await conn.execute(update(attempts).where(attempts.c.id == attempt_id).values(hang_up_at=None))
 
 
 async def _verdict(conn: AsyncConnection, held: Held, event: Verdict) -> Applied:

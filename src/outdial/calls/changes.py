@@ -133,6 +133,7 @@ def _attempt(attempt: AttemptRecord, check_in_s: float = 0.0) -> dict[str, Any]:
         "attempt_ended_at": attempt.ended_at,
         "attempt_price_due_at": _price_due_at(attempt, now),
         "attempt_unknown_since": attempt.unknown_since,
+        "attempt_hang_up_at": attempt.hang_up_at,
         "attempt_check_at": now + timedelta(seconds=check_in_s),
     }
 
@@ -158,14 +159,15 @@ _TYPES: Mapping[str, Any] = {
     "end_reason": Text,
     "error": JSONB(none_as_null=True),
     **dict.fromkeys(
-        ("ringing_at", "answered_at", "ended_at", "price_due_at", "unknown_since", "check_at"),
+        ("ringing_at", "answered_at", "ended_at", "price_due_at", "unknown_since", "hang_up_at", "check_at"),
         DateTime(timezone=True),
     ),
 }
 
 
 def _change_attempt() -> Update:
-    changed = {name: bindparam(f"attempt_{name}", type_=type_) for name, type_ in _TYPES.items()}
+    changed: dict[str, Any] = {name: bindparam(f"attempt_{name}", type_=type_) for name, type_ in _TYPES.items()}
+    changed["look_ups"] = 0  # whatever is written here is a sign of life
     return update(attempts).where(attempts.c.id == bindparam("the_attempt", type_=Text)).values(changed)
 
 

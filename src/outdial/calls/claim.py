@@ -59,7 +59,7 @@ class Claim:
     agent_version: int | None
     stream_token: str
     dial_before: float
-    deferrals: int = 0  # dials of the call that never left us, in a row
+    was_put_off: bool = False  # dials of the call before this one were never sent, put off or never placed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -213,7 +213,7 @@ def _claim(due: Due, dial_before: float) -> Claim:
         agent_version=call.agent_version,
         stream_token=new_secret(),
         dial_before=dial_before,
-        deferrals=call.deferrals,
+        was_put_off=(call.deferrals, call.never_placed, call.throttled_since) != (0, 0, None),
     )
 
 

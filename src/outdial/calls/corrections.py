@@ -22,7 +22,12 @@ from outdial.telephony.state import CallState, Ending, EndReason
 logger = logging.getLogger(__name__)
 
 # Said by those who did not hold the conversation, and don't know how it ended.
-GUESSES = (FailureCode.INTERRUPTED, FailureCode.INTERNAL_ERROR, FailureCode.OUTCOME_UNKNOWN)
+GUESSES = (
+    FailureCode.INTERRUPTED,
+    FailureCode.INTERNAL_ERROR,
+    FailureCode.OUTCOME_UNKNOWN,
+    FailureCode.NOT_KNOWN_THERE,
+)
 
 
 async def put_right(conn: AsyncConnection, held: Held, ending: Ending, *, ended_at: datetime | None) -> None:

@@ -1,4 +1,16 @@
-"""What became of a dial, written down: accepted, never sent, outcome unknown, or never placed after all."""
+"""What became of a dial, written down: accepted, never sent, outcome unknown, or never placed after all.
+
+A call goes back to the queue from here without anybody having asked for a retry, so each way has its end:
+
+- never sent (the carrier can't be reached, or Outdial could not dial): MAX_DEFERRALS times, further and further apart;
+- put off by the carrier (429, a limit of the account): until THROTTLED_AT_MOST_S after the first time, as far apart as
+  the carrier says and at least as long as it has lasted, up to LONGEST_PAUSE_S. A queue that waits for a rate limit
+  loses no call by that, and one that never ends is told;
+- never placed (an answer that says nothing, or none, and no such call in the carrier's books): three dials,
+  NEVER_PLACED_PAUSES_S apart. A dial that our own death cut short doesn't count.
+
+Then the call fails with the last error.
+"""
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -16,14 +28,21 @@ from outdial.db.engine import autocommit
 from outdial.db.tables import attempts, calls
 from outdial.telephony.carrier_call import CarrierCall
 from outdial.telephony.failures import CallError, FailureCode
-from outdial.telephony.state import CallState, Ending, EndReason, Progress
+from outdial.telephony.state import CallState, EndedBy, Ending, EndReason, Progress
 
-MAX_DEFERRALS = 10  # with the growing delay, about ten minutes of an unreachable carrier
+MAX_DEFERRALS = 10  # with the growing delay, about five minutes of an unreachable carrier
+LONGEST_PAUSE_S = 60.0
+THROTTLED_AT_MOST_S = 86_400.0
+# From the moment that a dial is known as never placed to the next one. That is known half a minute after its reply
+# (`settle_s`), a pause in itself: so three dials are further and further apart, and over within three minutes.
+NEVER_PLACED_PAUSES_S = (0.0, 12.0)
 UNKNOWN_CHECK_S = 5.0
 
 NEVER_PLACED = CallError(
     code=FailureCode.NEVER_PLACED, message="The carrier has no record of this dial; it was never placed."
 )
+
+CANCELED = Ending(end_reason=EndReason.CANCELED, ended_by=EndedBy.OPERATOR)
 
 
 async def accept(engine: AsyncEngine, claim: Claim, call: CarrierCall, *, check_in_s: float) -> None:
@@ -38,8 +57,9 @@ async def accept(engine: AsyncEngine, claim: Claim, call: CarrierCall, *, check_
     }
     async with autocommit(engine) as conn:
         await conn.execute(_ACCEPT, accepted)
-        if claim.deferrals:
-            await conn.execute(update(calls).where(calls.c.id == claim.call_id).values(deferrals=0))
+        if claim.was_put_off:
+            taken = update(calls).where(calls.c.id == claim.call_id)
+            await conn.execute(taken.values(deferrals=0, never_placed=0, throttled_since=None))
 
 
 def _accept() -> Executable:
@@ -56,6 +76,7 @@ def _accept() -> Executable:
             carrier_refs=attempts.c.carrier_refs.concat(bindparam("accepted_refs", type_=JSONB)),
             accepted_at=now,
             unknown_since=None,
+            look_ups=0,
             check_at=func.greatest(
                 attempts.c.check_at, bindparam("accepted_check_at", type_=DateTime(timezone=True))
             ),
@@ -75,29 +96,41 @@ def _accept() -> Executable:
 _ACCEPT = _accept()
 
 
-async def defer(engine: AsyncEngine, claim: Claim, error: CallError, *, wait_s: float) -> None:
-    """Nothing was sent: the attempt never was. The call waits and gives its line back, or fails at last."""
+async def defer(
+    engine: AsyncEngine, claim: Claim, error: CallError, *, wait_s: float, throttled: bool = False
+) -> None:
+    """Nothing was sent, or the carrier put it off (`throttled`): the attempt never was. The call waits, `wait_s` at
+    the least, and gives its line back, or fails at last."""
     now = datetime.now(UTC)
     async with engine.begin() as conn:
         held = await lock_attempt(conn, claim.attempt_id)
         if held is None or held.attempt.state is not CallState.DIALING or held.attempt.carrier_call is not None:
             return  # written down already, or somebody else has seen to it
         attempt, call = held.attempt, held.call
-        if call.hang_up_requested_at is None and call.deferrals >= MAX_DEFERRALS:
+        since = call.throttled_since or now
+        if throttled:
+            pause_s = max(wait_s, min(LONGEST_PAUSE_S, max(1.0, (now - since).total_seconds())))
+            is_over = now + timedelta(seconds=pause_s) > since + timedelta(seconds=THROTTLED_AT_MOST_S)
+        else:
+            pause_s = max(wait_s, min(LONGEST_PAUSE_S, 2.0**call.deferrals))
+            is_over = call.deferrals >= MAX_DEFERRALS
+        if call.hang_up_requested_at is None and is_over:
             failed = Progress(state=CallState.ENDED, at=now, end_reason=EndReason.FAILED, error=error)
             await progress(conn, held, failed)
             return
-        await conn.execute(update(calls).where(calls.c.id == call.id).values(deferrals=call.deferrals + 1))
+        waits = {"throttled_since": since} if throttled else {"deferrals": call.deferrals + 1}
+        await conn.execute(update(calls).where(calls.c.id == call.id).values(waits))
         if call.hang_up_requested_at is not None:
-            await end_call(conn, call, Ending(end_reason=EndReason.CANCELED), attempt=attempt, ended_at=now)
+            await end_call(conn, call, CANCELED, attempt=attempt, ended_at=now)
         else:
-            due_at = now + timedelta(seconds=max(wait_s, min(60, 2**call.deferrals)))
+            due_at = now + timedelta(seconds=pause_s)
             await queue_again(conn, call, attempt, due_at, why={"error": error_json(error)})
         await conn.execute(delete(attempts).where(attempts.c.id == attempt.id))
 
 
-async def mark_unknown(engine: AsyncEngine, claim: Claim, *, settle_s: float) -> None:
-    """The phone may be ringing. The line stays taken until a callback, the carrier's record or an operator tells."""
+async def mark_unknown(engine: AsyncEngine, claim: Claim, error: CallError, *, settle_s: float) -> None:
+    """The phone may be ringing; `error` is all we heard. The line stays taken until a callback, the carrier's record
+    or an operator tells."""
     check_at = datetime.now(UTC) + timedelta(seconds=min(UNKNOWN_CHECK_S, settle_s))
     async with engine.begin() as conn:
         marked = await conn.execute(
@@ -107,7 +140,7 @@ async def mark_unknown(engine: AsyncEngine, claim: Claim, *, settle_s: float) ->
                 attempts.c.carrier_call_id.is_(None),  # a callback may have overtaken us
                 attempts.c.state == CallState.DIALING,
             )
-            .values(unknown_since=func.now(), check_at=check_at)
+            .values(unknown_since=func.now(), error=error.to_json(), check_at=check_at, look_ups=0)
         )
         if marked.rowcount:
             await add_event(conn, claim.call_id, "unknown", {"attempt": claim.attempt_number})
@@ -115,21 +148,30 @@ async def mark_unknown(engine: AsyncEngine, claim: Claim, *, settle_s: float) ->
 
 async def write_off(engine: AsyncEngine, attempt_id: str) -> None:
     """The carrier has no such call and nothing arrived in time: it was never placed. The attempt stays on record, and
-    the call is queued again."""
+    the call is queued again, or fails at last."""
     now = datetime.now(UTC)
     async with engine.begin() as conn:
         held = await lock_attempt(conn, attempt_id)
         if held is None or held.attempt.state is not CallState.DIALING or held.attempt.carrier_call is not None:
             return  # a callback has just come, or another sweep was quicker
+        told = held.attempt.error
+        error = replace(NEVER_PLACED, carrier_code=told.carrier_code if told else None)
+        known = replace(held.attempt, unknown_since=None)
         attempt = replace(
-            held.attempt,
-            state=CallState.ENDED,
-            end_reason=EndReason.FAILED,
-            error=NEVER_PLACED,
-            ended_at=now,
-            unknown_since=None,
+            known, state=CallState.ENDED, end_reason=EndReason.FAILED, error=error, ended_at=now, hang_up_at=None
         )
         if held.call.hang_up_requested_at is not None:
-            await end_call(conn, held.call, Ending(end_reason=EndReason.CANCELED), attempt=attempt, ended_at=now)
-        else:
-            await queue_again(conn, held.call, attempt, now, why={"error": NEVER_PLACED.to_json()})
+            await end_call(conn, held.call, CANCELED, attempt=attempt, ended_at=now)
+            return
+        pause_s = 0.0
+        if told is not None:
+            before = held.call.never_placed
+            if before >= len(NEVER_PLACED_PAUSES_S):
+                failed = Progress(state=CallState.ENDED, at=now, end_reason=EndReason.FAILED, error=error)
+                await progress(conn, replace(held, attempt=known), failed)
+                return
+            pause_s = NEVER_PLACED_PAUSES_S[before]
+            once_more = update(calls).where(calls.c.id == held.call.id).values(never_placed=before + 1)
+            await conn.execute(once_more)
+        due_at = now + timedelta(seconds=pause_s)
+        await queue_again(conn, held.call, attempt, due_at, why={"error": error.to_json()})

@@ -38,6 +38,7 @@ class Lease:
         return {
             "lease_until": func.now() + timedelta(seconds=self.lease_s),
             "check_at": datetime.now(UTC) + timedelta(seconds=self.silent_after_s),
+            "look_ups": 0,
         }
 
 
@@ -148,6 +149,7 @@ async def take_over(engine: AsyncEngine, new_owner: str, *, lease_s: float) -> b
                     taken_over_at=now,
                     lease_until=now + timedelta(seconds=lease_s),
                     check_at=now,
+                    look_ups=0,
                     # Talking when its worker died: the conversation is lost.
                     ending=case(
                         (

@@ -57,6 +57,8 @@ class CallRecord:
     max_duration_s: int
     expires_at: datetime | None
     deferrals: int
+    never_placed: int
+    throttled_since: datetime | None
     holds_line: bool
     hang_up_requested_at: datetime | None
     answered_by: WhoAnswered | None
@@ -85,6 +87,8 @@ class CallRecord:
             max_duration_s=row[call.max_duration_s],
             expires_at=row[call.expires_at],
             deferrals=row[call.deferrals],
+            never_placed=row[call.never_placed],
+            throttled_since=row[call.throttled_since],
             holds_line=row[call.holds_line],
             hang_up_requested_at=row[call.hang_up_requested_at],
             answered_by=None if row[call.answered_by] is None else WhoAnswered.from_json(row[call.answered_by]),
@@ -100,8 +104,9 @@ CALL_COLUMNS = tuple(
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AttemptRecord(Attempt):
     """One dial. `stream_opened_at`: its stream's token was used; `audio_started_at`: its audio began;
-    `unknown_since`: the carrier's reply was lost; `ending`: why we are ending it; `taken_over_at`: its worker had died
-    by then; `result_at`: what its conversation brought was written."""
+    `unknown_since`: the carrier's reply was lost; `ending`: why we are ending it; `look_ups`: that brought nothing
+    since its last sign of life; `hang_up_at`: when its carrier is asked to end it, `hang_ups`: how often it did not.
+    `taken_over_at`: its worker had died by then; `result_at`: what its conversation brought was written."""
 
     id: str
     call_id: str
@@ -113,10 +118,20 @@ class AttemptRecord(Attempt):
     owner: str | None
     unknown_since: datetime | None
     created_at: datetime
+    accepted_at: datetime | None
     ending: Ending | None
     price: Decimal | None
+    look_ups: int
+    hang_up_at: datetime | None
+    hang_ups: int
     taken_over_at: datetime | None = None
     result_at: datetime | None = None
+
+    @property
+    def holds_conversation(self) -> bool:
+        """A worker has taken its stream, and nothing says that the conversation is over. Its audio may have begun
+        without being written yet."""
+        return self.stream_opened_at is not None and self.owner is not None and self.ending is None
 
     @classmethod
     def of(cls, row: RowMapping) -> Self:
@@ -141,11 +156,15 @@ class AttemptRecord(Attempt):
             owner=row[attempt.owner],
             unknown_since=row[attempt.unknown_since],
             created_at=row[attempt.created_at],
+            accepted_at=row[attempt.accepted_at],
             ringing_at=row[attempt.ringing_at],
             answered_at=row[attempt.answered_at],
             ended_at=row[attempt.ended_at],
             ending=None if ending is None else Ending.from_json(ending),
             price=row[attempt.price],
+            look_ups=row[attempt.look_ups],
+            hang_up_at=row[attempt.hang_up_at],
+            hang_ups=row[attempt.hang_ups],
             taken_over_at=row[attempt.taken_over_at],
             result_at=row[attempt.result_at],
         )

@@ -137,7 +137,7 @@ async def _with_audio(conn: AsyncConnection, held: Held, result: Result) -> Held
 
 async def _mark_taken(conn: AsyncConnection, attempt_id: str, result: Result) -> None:
     soon = datetime.now(UTC) + timedelta(seconds=AFTER_STREAM_CHECK_S)
-    values: dict[str, Any] = {"result_at": func.now(), "check_at": soon}
+    values: dict[str, Any] = {"result_at": func.now(), "check_at": soon, "look_ups": 0}
     if result.transferred:
         values["owner"] = None  # nobody here is needed for it any more
     await conn.execute(update(attempts).where(attempts.c.id == attempt_id).values(**values))

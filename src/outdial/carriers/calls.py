@@ -56,6 +56,14 @@ class CarrierRecord:
     price: Price | None = None
 
 
+class HungUp(StrEnum):
+    """What a carrier made of a request to end a call."""
+
+    TAKEN = "taken"          # it ends the call
+    ENDED = "ended"          # it had ended already
+    NOT_KNOWN = "not_known"  # it knows no such call, or no longer
+
+
 class CallControl(Protocol):
     """The calls of one account, by REST. Every method raises a CarrierError subclass."""
 
@@ -63,11 +71,13 @@ class CallControl(Protocol):
         """Ask the carrier to dial; returns once it is accepted, before the phone rings."""
         ...
 
-    async def hang_up(self, call: CarrierCall) -> None:
-        """End the call whatever its state; ending an ended call is not an error."""
+    async def hang_up(self, call: CarrierCall) -> HungUp:
+        """End the call whatever its state; ending what is over, or is not known there, is not an error."""
         ...
 
-    async def look_up(self, call: CarrierCall) -> CarrierRecord: ...
+    async def look_up(self, call: CarrierCall) -> CarrierRecord:
+        """The call as it is now. Raises CarrierRefused with `not_known_there` for one that isn't in the books."""
+        ...
 
     async def find(self, *, ref: str, to: str, from_: str, since: datetime) -> list[CarrierRecord]:
         """Calls the carrier knows that could be the dial `ref`, created at or after `since` (newest first).

@@ -95,7 +95,7 @@ class RestClient:
         except httpx.HTTPError as error:
             raise self._no_reply(error, repeatable) from error
         if not response.is_success:
-            raise self._from_reply(response, repeatable)
+            raise self._refusal(response, repeatable)
         if response.status_code == 204:
             return {}
         try:
@@ -113,6 +113,16 @@ class RestClient:
 
     async def aclose(self) -> None:
         await self._http.aclose()
+
+    def _refusal(self, response: httpx.Response, repeatable: bool) -> CarrierError:
+        """What the carrier's own mapping makes of a reply; how long it wants to be left alone is in the same header
+        everywhere, whatever the refusal."""
+        if response.is_redirect:
+            return redirected(self._carrier, response.status_code, repeatable=repeatable)
+        error = self._from_reply(response, repeatable)
+        if error.retry_after_s is None:
+            error.retry_after_s = said_retry_after_s(response)
+        return error
 
     def _no_reply(self, error: httpx.HTTPError, repeatable: bool) -> CarrierError:
         logger.info("Carrier did not reply", extra={"carrier": self._carrier, "error": type(error).__name__})
@@ -135,6 +145,17 @@ def trouble(carrier: str, carrier_code: str, *, repeatable: bool) -> CarrierErro
     return CarrierUncertain(FailureCode.CARRIER_ERROR, sentence, carrier_code=carrier_code)
 
 
+def redirected(carrier: str, status: int, *, repeatable: bool) -> CarrierError:
+    """The answer is elsewhere (3xx). No carrier's API does that: it is a wrong address, or somebody in between. What
+    became of a request that isn't repeatable can't be told from it: 303 is the answer to one that was done."""
+    carrier_code = f"http_{status}"
+    if repeatable:
+        sentence = f"{carrier}'s address leads elsewhere. Check the account's base URL and what lies on the way there."
+        return CarrierUnreachable(FailureCode.CARRIER_ERROR, sentence, carrier_code=carrier_code)
+    sentence = f"{carrier}'s address leads elsewhere; whether it did what was asked is not known."
+    return CarrierUncertain(FailureCode.CARRIER_ERROR, sentence, carrier_code=carrier_code)
+
+
 def word_for(status: int) -> FailureCode:
     return BY_STATUS.get(status, FailureCode.CARRIER_REFUSED)
 
@@ -145,7 +166,13 @@ def refuses(response: httpx.Response) -> bool:
 
 
 def retry_after_s(response: httpx.Response) -> float:
-    """Retry-After is seconds or a date (RFC 9110 section 10.2.3); 1 s when there is none to read."""
+    """How long to wait before asking again; 1 s when the carrier didn't say."""
+    said_s = said_retry_after_s(response)
+    return 1.0 if said_s is None else said_s
+
+
+def said_retry_after_s(response: httpx.Response) -> float | None:
+    """Retry-After is seconds or a date (RFC 9110 section 10.2.3); None when there is none to read."""
     text = response.headers.get("Retry-After", "")
     try:
         if text.isascii() and text.isdecimal():
@@ -153,7 +180,7 @@ def retry_after_s(response: httpx.Response) -> float:
         else:
             seconds = (parsedate_to_datetime(text) - datetime.now(UTC)).total_seconds()
     except (ValueError, TypeError, IndexError, OverflowError):
-        return 1.0
+        return None
     return min(max(seconds, 1.0), MAX_RETRY_AFTER_S)
 
 

@@ -245,6 +245,8 @@ calls = Table(
     _instant("due_at", now=True),         # not before this instant
     _instant("expires_at"),
     Column("deferrals", Integer, nullable=False, server_default="0"),  # dials that never left us, in a row
+    Column("never_placed", Integer, nullable=False, server_default="0"),  # dials the carrier answered and has none of
+    _instant("throttled_since"),          # the first of dials that the carrier put off, in a row
     Column("holds_line", Boolean, nullable=False, server_default=text("false")),
     _instant("hang_up_requested_at"),
     Column("answered_by", JSONB(none_as_null=True)),  # {"category", "evidence", "after_answer_ms", …}
@@ -306,6 +308,9 @@ attempts = Table(
     _instant("answered_at"),
     _instant("ended_at"),
     _instant("check_at", now=True),  # when the sweep looks at it next; every sign of life moves it on
+    Column("look_ups", Integer, nullable=False, server_default="0"),  # since its last sign of life, without an answer
+    _instant("hang_up_at"),          # when its carrier is asked (again) to end it, should its end be wanted
+    Column("hang_ups", Integer, nullable=False, server_default="0"),  # that its carrier did not take, in a row
     Column("ending", JSONB(none_as_null=True)),  # {"end_reason", "error", "ended_by"}: we are ending it, and why
     Column("price", Numeric),
     Column("price_currency", Text),
@@ -314,6 +319,7 @@ attempts = Table(
     _instant("result_at"),         # what its conversation brought was written: that is done once
     UniqueConstraint("call_id", "number"),
     Index("ix_attempts_live", "check_at", postgresql_where=text("state <> 'ended'")),
+    Index("ix_attempts_hang_up", "hang_up_at", postgresql_where=text("hang_up_at IS NOT NULL")),
     Index("ix_attempts_unpriced", "price_due_at", postgresql_where=text("price_due_at IS NOT NULL")),
     # One carrier call belongs to one attempt, also when two attempts of unknown outcome look for theirs.
     UniqueConstraint("carrier", "carrier_account_id", "carrier_call_id"),

@@ -114,11 +114,12 @@ async def _record(engine: AsyncEngine, settings: Settings, claim: Claim, outcome
             await apply_event(engine, claim.attempt_id, _failed(error))
         case CarrierThrottled() | CarrierUnreachable():
             logger.warning("Dial deferred", extra=fields)
-            wait_s = outcome.retry_after_s if isinstance(outcome, CarrierThrottled) else 0.0
-            await dial_outcome.defer(engine, claim, error, wait_s=wait_s)
+            throttled = isinstance(outcome, CarrierThrottled)
+            wait_s = outcome.retry_after_s or 0.0
+            await dial_outcome.defer(engine, claim, error, wait_s=wait_s, throttled=throttled)
         case _:
             logger.warning("Dial outcome unknown", extra=fields)
-            await dial_outcome.mark_unknown(engine, claim, settle_s=settings.settle_s)
+            await dial_outcome.mark_unknown(engine, claim, error, settle_s=settings.settle_s)
 
 
 def _failed(error: CallError) -> Progress:

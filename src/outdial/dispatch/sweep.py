@@ -1,12 +1,13 @@
 """The sweep: whatever was lost (a callback, a reply, a process), every call is brought to its true end.
 
-It has calls looked at that were silent too long (`look_ups`), takes over the calls of dead workers, ends what has
-expired, asks for prices and audits the pools. All by the same events callbacks bring.
+It has calls ended whose end is wanted (`hanging_up`), looks at those that were silent too long (`look_ups`), takes over
+the calls of dead workers, ends what has expired, asks for prices and audits the pools. All by the same events callbacks
+bring.
 """
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -18,7 +19,8 @@ from outdial.calls.ownership import take_over
 from outdial.calls.workers import forget_dead_workers
 from outdial.db.notify import Notifications
 from outdial.db.wake import Wake
-from outdial.dispatch.look_ups import LookUps
+from outdial.dispatch.hanging_up import HangUps
+from outdial.dispatch.look_ups import LookUps, pauses
 from outdial.dispatch.prices import Prices
 from outdial.lines.audit import audit_pools
 from outdial.settings import Settings
@@ -52,34 +54,43 @@ class Sweep:
         self._owner = owner
         self._taken_over = taken_over
         slots = asyncio.Semaphore(AT_ONCE)
-        self._look_ups = LookUps(engine, settings, open_carrier, slots)
+        self._hang_ups = HangUps(engine, settings, notifications, open_carrier)
+        self._look_ups = LookUps(engine, settings, open_carrier, self._hang_ups, slots)
         self._prices = Prices(engine, open_carrier, slots)
         self._audited: datetime | None = None
-        self._wake = Wake()              # calls somebody wants something of
-        self._wanted: set[str] = set()   # those that were not looked at yet
+        self._wake = Wake()  # calls somebody wants something of
 
     async def run(self) -> None:
-        """Sweep until cancelled: regularly, and at once when a call that no conversation holds is to be hung up."""
+        """Sweep until cancelled: regularly, and at once when a dial of unknown outcome is to be hung up. Hang-ups wait
+        for no look-up."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._hang_ups.run(), name="hang-ups")
+            tasks.create_task(self._sweep_again_and_again(), name="sweep")
+
+    async def _sweep_again_and_again(self) -> None:
+        told = frozenset({""})
         with self._wake.listening(self._notifications, "outdial_control"):
             while True:
                 try:
-                    await self._hurry()
-                    await self.sweep()
+                    if await hurry(self._engine, told) or "" in told:
+                        await self._sweep(self._hang_ups.start)
+                    told = frozenset()
                 except Exception:
                     logger.exception("Sweep failed; trying again")
-                self._wanted |= await self._wake.wait(self._settings.sweep_every_s) - {""}
-
-    async def _hurry(self) -> None:
-        if self._wanted:
-            await hurry(self._engine, self._wanted)
-            self._wanted.clear()
+                told |= await self._wake.wait(self._settings.sweep_every_s)
 
     async def sweep(self) -> None:
         """One round over everything."""
+        await self._sweep(self._hang_ups.sweep)
+
+    async def _sweep(self, hang_up: Callable[[], Awaitable[None]]) -> None:
         await expire_queued(self._engine, at_most=AT_MOST)
         if await take_over(self._engine, self._owner, lease_s=self._settings.lease_s):
             self._taken_over()
-        due = await take_due(self._engine, put_off_s=self._settings.silent_after_s, at_most=AT_MOST)
+        await hang_up()  # before who is due for a look is put off: then nothing would be due for long
+        due = await take_due(
+            self._engine, put_off_s=self._settings.silent_after_s, pauses=pauses(self._settings), at_most=AT_MOST
+        )
         await asyncio.gather(*(self._look_ups.look_at(held) for held in due))
         await self._prices.ask_for_missing(at_most=AT_MOST)
         now = datetime.now(UTC)

@@ -295,10 +295,10 @@ class Conversations:
 
     async def _hang_up(self, conversation: _Conversation) -> bool:
         attempt = conversation.answered.attempt
-        call, account_id = attempt.carrier_call, attempt.carrier_account_id
-        if call is None or account_id is None:  # talking before the carrier's reply: it has told by now
+        if attempt.carrier_call is None or attempt.carrier_account_id is None:
+            # Talking before the carrier's reply: it has told by now.
             return await hang_up(self._engine, self._open_carrier, attempt.id)
-        return await ask_to_end(self._open_carrier, account_id, call, attempt.id)
+        return await ask_to_end(self._engine, self._open_carrier, attempt)
 
     async def _apply_end(self, attempt_id: str, end: SessionEnd) -> None:
         event = Progress(

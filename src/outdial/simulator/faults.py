@@ -15,6 +15,10 @@ class FaultKind(StrEnum):
     REPLY_AFTER_CALLBACK = "reply_after_callback"    # the first callback overtakes the reply
     THROTTLED = "throttled"                          # 429, nothing was done
     ERROR_BEFORE_DIALLING = "error_before_dialling"  # 503, nothing was done
+    REDIRECTED = "redirected"                        # 307 to a dial, nothing was done
+    LOOK_UP_ERROR = "look_up_error"                  # 503 to whoever asks for a call; it goes on
+    HANG_UP_ERROR = "hang_up_error"                  # 503 to a hang-up, Retry-After: `delay_s`; the call goes on
+    FORGOTTEN = "forgotten"                          # 404 to all about a call, and it is in no list; it goes on
     ERROR_AFTER_DIALLING = "error_after_dialling"    # 500, and the phone rings
     STREAM_CUT = "stream_cut"                        # the media connection breaks after `after_ms`
     STREAM_NEVER_STARTED = "stream_never_started"
@@ -48,6 +52,10 @@ class Fault:
     after_ms: int = 1000
     id: str = field(default_factory=lambda: f"fault_{next(_ids)}")
 
+    @property
+    def retry_after(self) -> dict[str, str]:
+        return {"Retry-After": str(round(self.delay_s))}
+
     def __post_init__(self) -> None:
         if not 0 < self.probability <= 1:
             raise ValueError("probability must be over 0 and at most 1")
@@ -55,6 +63,9 @@ class Fault:
             raise ValueError("count must be at least 1")
         if not 0 <= self.delay_s <= LONGEST_S or not 0 <= self.after_ms <= LONGEST_S * 1000:
             raise ValueError("delay_s and after_ms must be between nothing and a day")
+
+
+ELSEWHERE = {"Location": "/elsewhere"}  # where a redirect leads: nowhere
 
 
 class Faults:

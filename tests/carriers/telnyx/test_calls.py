@@ -282,9 +282,10 @@ async def test_a_live_call_is_changed_as_recorded(verb, name):
     assert sent == expected
 
 
-@pytest.mark.parametrize("name", ["call_ended", "bad_call_control_id"])
-async def test_ending_an_ended_call_is_no_error(name):
-    await carrier(OtherEnd(error(name))).hang_up(CALL)
+@pytest.mark.parametrize(("name", "answer"), [("call_ended", "ended"), ("bad_call_control_id", "not_known")])
+async def test_ending_an_ended_call_is_no_error(name, answer):
+    assert await carrier(OtherEnd(error(name))).hang_up(CALL) == answer
+    assert await carrier(OtherEnd(DONE)).hang_up(CALL) == "taken"
     with pytest.raises(CarrierRefused):
         await carrier(OtherEnd(error("bad_key"))).hang_up(CALL)
 
@@ -384,6 +385,15 @@ async def test_ten_minutes_after_the_end_only_the_log_is_left(gone):
     assert (found.progress.state, found.progress.end_reason) == (CallState.ENDED, EndReason.COMPLETED)
     with pytest.raises(CarrierRefused):  # nothing to look it up by
         await carrier(OtherEnd(gone)).look_up(CarrierCall(id=CONTROL_ID))
+
+
+@pytest.mark.parametrize("log", [events(), events("call.initiated"), events("call.initiated", "call.answered")])
+@pytest.mark.parametrize("gone", [error("bad_call_control_id"), NO_SUCH])
+async def test_a_call_of_which_no_end_is_on_record_is_not_known(gone, log):
+    """Right after its dial it may only be not known yet."""
+    with pytest.raises(CarrierRefused) as raised:
+        await carrier(OtherEnd(gone, log)).look_up(CALL)
+    assert raised.value.code is FailureCode.NOT_KNOWN_THERE
 
 
 def active(*calls: dict, after: str = "") -> httpx.Response:

@@ -9,7 +9,7 @@ from urllib.parse import quote
 from carriers.toy import errors, mapping
 from carriers.toy.account import ToyAccount
 from outdial.carriers.callbacks import CallbackReply, IncomingCall
-from outdial.carriers.calls import CarrierRecord, Detection, PlaceCall
+from outdial.carriers.calls import CarrierRecord, Detection, HungUp, PlaceCall
 from outdial.carriers.errors import CarrierRefused, CarrierUncertain
 from outdial.telephony.carrier_call import CarrierCall
 from outdial.telephony.failures import FailureCode
@@ -34,12 +34,14 @@ class ToyCalls:
         }
         return _call(await self._account.post("/calls", call))
 
-    async def hang_up(self, call: CarrierCall) -> None:
+    async def hang_up(self, call: CarrierCall) -> HungUp:
         try:
             await self._account.post(f"{_path(call)}/end", {}, repeatable=True)
         except CarrierRefused as error:
             if error.carrier_code != errors.OVER:
                 raise
+            return HungUp.ENDED
+        return HungUp.TAKEN
 
     async def look_up(self, call: CarrierCall) -> CarrierRecord:
         return _record(await self._account.get(_path(call)))

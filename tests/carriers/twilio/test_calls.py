@@ -291,9 +291,15 @@ async def test_a_live_call_is_changed_as_recorded(verb, name):
     assert {name: value.replace(" />", "/>") for name, value in twilio.form} == expected
 
 
-@pytest.mark.parametrize("name", ["unknown_call", "redirect_not_in_progress"])
-async def test_ending_an_ended_call_is_no_error(name):
-    await Twilio(recorded_error(name)).carrier().hang_up(CALL)
+@pytest.mark.parametrize(("name", "answer"), [("unknown_call", "not_known"), ("redirect_not_in_progress", "ended")])
+async def test_ending_an_ended_call_is_no_error(name, answer):
+    assert await Twilio(recorded_error(name)).carrier().hang_up(CALL) == answer
+    assert await Twilio(recorded("hang_up")).carrier().hang_up(CALL) == "taken"
+
+
+async def test_a_page_that_is_none_of_twilios_is_no_word_about_a_call():
+    with pytest.raises(CarrierRefused):
+        await Twilio(httpx.Response(404, text="<h1>Not found</h1>")).carrier().hang_up(CALL)
 
 
 @pytest.mark.parametrize(

@@ -246,7 +246,8 @@ async def test_who_is_left_alone_hears_a_sentence():
 
 
 async def test_ending_an_ended_call_is_no_error():
-    await carrier(OtherEnd(recorded_error(RECORDED, "unknown_call"))).hang_up(CALL)
+    assert await carrier(OtherEnd(recorded_error(RECORDED, "unknown_call"))).hang_up(CALL) == "not_known"
+    assert await carrier(OtherEnd(reply("hang_up"))).hang_up(CALL) == "taken"
     with pytest.raises(CarrierRefused):
         await carrier(OtherEnd(recorded_error(RECORDED, "bad_jwt"))).hang_up(CALL)
 

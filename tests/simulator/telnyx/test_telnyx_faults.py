@@ -163,6 +163,43 @@ async def test_a_refusal_dials_nobody(setup, kind, status, code):
     assert (await setup.create("02", command_id="c-6")).status_code == 200
 
 
+async def test_a_redirected_dial_dials_nobody(setup):
+    await setup.fault("redirected")
+    reply = await setup.create("03")
+    assert (reply.status_code, reply.headers["location"]) == (307, "/elsewhere")
+    assert await setup.known() == []
+
+
+async def test_a_call_can_not_be_looked_up_and_goes_on(setup):
+    call_control_id = await setup.answered()
+    await setup.fault("look_up_error")
+    assert (await setup.http.get(f"/calls/{call_control_id}")).status_code == 503
+    assert (await setup.act(call_control_id, "hangup")).status_code == 200
+    await setup.customer.event("call.hangup")
+
+
+async def test_a_hang_up_is_refused_for_a_while(setup):
+    call_control_id = await setup.answered()
+    await setup.fault("hang_up_error", count=1, delay_s=3)
+    reply = await setup.act(call_control_id, "hangup")
+    assert (reply.status_code, reply.headers["retry-after"]) == (503, "3")
+    assert [call["state"] for call in await setup.known()] == ["in-progress"]
+    await setup.act(call_control_id, "hangup")
+    await setup.customer.event("call.hangup")
+
+
+async def test_a_forgotten_call_is_nowhere_and_goes_on(setup):
+    call_control_id = await setup.answered()
+    await setup.fault("forgotten")
+    assert (await setup.http.get(f"/calls/{call_control_id}")).json()["errors"][0]["code"] == "90015"
+    assert (await setup.act(call_control_id, "hangup")).json()["errors"][0]["code"] == "90015"
+    active = (await setup.http.get(f"/connections/{setup.config.connection_id}/active_calls")).json()["data"]
+    assert call_control_id not in [call["call_control_id"] for call in active]
+    events = (await setup.http.get("/call_events")).json()["data"]
+    assert call_control_id not in str(events)
+    assert [call["state"] for call in await setup.known()] == ["in-progress"]
+
+
 async def test_more_dials_than_allowed_are_refused(start_telnyx):
     async with start_telnyx(dials_per_second=0.4) as setup:
         codes = [(await setup.create("03")).status_code for _ in range(3)]

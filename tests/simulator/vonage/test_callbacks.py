@@ -146,6 +146,44 @@ async def test_a_refusal_dials_nobody(setup, kind, status):
     assert (await setup.create("07")).status_code == 201
 
 
+async def test_a_redirected_dial_dials_nobody(setup):
+    await setup.switch_on("redirected")
+    reply = await setup.create("03")
+    assert (reply.status_code, reply.headers["location"]) == (307, "/elsewhere")
+    assert await setup.dialled() == []
+
+
+async def test_a_call_can_not_be_looked_up_and_goes_on(setup):
+    uuid = await setup.place("11")
+    await setup.customer.wait_for_event("answered")
+    await setup.switch_on("look_up_error")
+    assert (await setup.http.get(f"/v1/calls/{uuid}")).status_code == 503
+    assert (await setup.update(uuid, action="hangup")).status_code == 204
+    assert (await setup.customer.wait_for_end(uuid))["status"] == "completed"
+
+
+async def test_a_hang_up_is_refused_for_a_while(setup):
+    uuid = await setup.place("11")
+    await setup.customer.wait_for_event("answered")
+    await setup.switch_on("hang_up_error", count=1, delay_s=3)
+    reply = await setup.update(uuid, action="hangup")
+    assert (reply.status_code, reply.headers["retry-after"]) == (503, "3")
+    assert (await setup.fetch(uuid))["status"] == "answered"
+    await setup.update(uuid, action="hangup")
+    await setup.customer.wait_for_end(uuid)
+
+
+async def test_a_forgotten_call_is_nowhere_and_goes_on(setup):
+    uuid = await setup.place("11")
+    await setup.customer.wait_for_event("answered")
+    await setup.switch_on("forgotten")
+    assert (await setup.http.get(f"/v1/calls/{uuid}")).status_code == 404
+    assert (await setup.update(uuid, action="hangup")).status_code == 404
+    listed = (await setup.http.get("/v1/calls")).json()["_embedded"]["calls"]
+    assert uuid not in [call["uuid"] for call in listed]
+    assert [call["state"] for call in await setup.dialled()] == ["in-progress"]
+
+
 async def test_a_websocket_can_be_cut(setup):
     await setup.switch_on("stream_cut", after_ms=200)
     uuid = await setup.place("11")

@@ -11,7 +11,7 @@ from typing import Any
 from urllib.parse import quote
 
 from outdial.carriers.callbacks import IncomingCall
-from outdial.carriers.calls import CarrierRecord, PlaceCall
+from outdial.carriers.calls import CarrierRecord, HungUp, PlaceCall
 from outdial.carriers.errors import CarrierError, CarrierRefused, CarrierUncertain
 from outdial.carriers.telnyx import answer, errors, history, mapping
 from outdial.carriers.telnyx.account import STANDARD, TelnyxAccount
@@ -42,7 +42,8 @@ class TelnyxCalls:
         self._sleep = sleep
 
     async def place_call(self, request: PlaceCall) -> CarrierCall:
-        """An uncertain dial is sent once more, with the same command id: Telnyx takes it for the same.
+        """An uncertain dial is sent once more, with the same command id: Telnyx takes it for the same. Not when it
+        wants to be left alone.
 
         What it answers to the second when the first was heard is documented nowhere. Only a call in that
         answer is believed; a refusal says nothing about the first, so the outcome stays uncertain.
@@ -55,21 +56,31 @@ class TelnyxCalls:
         try:
             return _call(await self._account.post("/calls", command))
         except CarrierUncertain as first:
+            if first.retry_after_s is not None:
+                raise
             try:
                 return _call(await self._account.post("/calls", command))
             except CarrierError:
                 raise first from None
 
-    async def hang_up(self, call: CarrierCall) -> None:
+    async def hang_up(self, call: CarrierCall) -> HungUp:
         try:
             await self._command(call, "hangup", {}, repeatable=True)
         except CarrierRefused as error:
-            if error.carrier_code not in errors.CALL_IS_OVER:
-                raise
+            if error.carrier_code in errors.NOT_KNOWN:
+                return HungUp.NOT_KNOWN
+            if error.carrier_code == errors.HAS_ENDED:
+                return HungUp.ENDED
+            raise
+        return HungUp.TAKEN
 
     async def look_up(self, call: CarrierCall) -> CarrierRecord:
-        """The call's record tells whether it is over (for ten minutes after), its log how far it had come and why."""
+        """The call's record tells whether it is over (for ten minutes after), its log how far it had come and why.
+
+        A call without a record is over where the log says so; else it is one that Telnyx doesn't know, or not yet.
+        """
         at = datetime.now(UTC)
+        unknown: CarrierRefused | None = None
         is_over = False
         started_at = None
         leg_id = call.refs.get("call_leg_id", "")
@@ -78,6 +89,8 @@ class TelnyxCalls:
         except CarrierRefused as error:
             if error.carrier_code not in errors.CALL_IS_OVER or not leg_id:
                 raise
+            if error.carrier_code in errors.NOT_KNOWN:
+                unknown = error
             is_over = True
         else:
             ended_at = mapping.instant(record.get("end_time"))
@@ -87,6 +100,8 @@ class TelnyxCalls:
             leg_id = call.refs.get("call_leg_id", "")
         events = await self._account.all("/call_events", {"filter[leg_id]": leg_id}) if leg_id else []
         log = history.of_leg(events, leg_id)
+        if unknown is not None and not history.has_ended(log):
+            raise unknown
         progress = history.progress(log, call=call, is_over=is_over, at=at)
         return CarrierRecord(call=call, progress=progress, created_at=started_at, price=history.price(log))
 

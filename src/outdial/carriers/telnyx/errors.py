@@ -12,7 +12,9 @@ from outdial.carriers.errors import CarrierError, CarrierRefused, CarrierThrottl
 from outdial.carriers.http import MAX_RETRY_AFTER_S, refuses, retry_after_s, trouble, word_for
 from outdial.telephony.failures import FailureCode
 
-CALL_IS_OVER = frozenset({"90015", "90018", "10005"})  # unknown call, ended call, no such resource
+NOT_KNOWN = frozenset({"90015", "10005"})  # unknown call, no such resource
+HAS_ENDED = "90018"
+CALL_IS_OVER = NOT_KNOWN | {HAS_ENDED}
 NOT_ANSWERED_YET = "90034"
 KEY_MAY_NOT = "10010"
 TOO_MANY_REQUESTS = "10011"

@@ -42,6 +42,11 @@ def may_be(events: Events, *, ref: str, to: str) -> bool:
     return state in ("", ref) and found(metadata, "to") in ("", to)
 
 
+def has_ended(events: Events) -> bool:
+    """Whether the log of a leg tells of its end."""
+    return any(each.get("name") == "call.hangup" for each in events)
+
+
 def progress(events: Events, *, call: CarrierCall, is_over: bool, at: datetime) -> Progress:
     """How far a leg has come by its events. `is_over`: the call's own record says that it has ended, at `at`."""
     times = {each.get("name"): mapping.instant(each.get("event_timestamp")) or at for each in events}

@@ -10,7 +10,7 @@ from typing import Any
 from urllib.parse import quote
 
 from outdial.carriers.callbacks import CallbackReply, IncomingCall
-from outdial.carriers.calls import CarrierRecord, Detection, PlaceCall
+from outdial.carriers.calls import CarrierRecord, Detection, HungUp, PlaceCall
 from outdial.carriers.errors import CarrierRefused
 from outdial.carriers.twilio import answer, errors, mapping
 from outdial.carriers.twilio.account import TwilioAccount, text_in, text_or_none
@@ -52,13 +52,16 @@ class TwilioCalls:
         call = await self._account.post("Calls", form)
         return CarrierCall(id=text_in(call, "sid"))
 
-    async def hang_up(self, call: CarrierCall) -> None:
+    async def hang_up(self, call: CarrierCall) -> HungUp:
         try:
             await self._account.post(_path(call), {"Status": "completed"}, repeatable=True)
         except CarrierRefused as error:
-            # Already over, or so long ago that Twilio forgot it.
-            if error.carrier_code not in errors.CALL_IS_OVER:
-                raise
+            if error.carrier_code == errors.NOT_KNOWN:
+                return HungUp.NOT_KNOWN
+            if error.carrier_code == errors.HAS_ENDED:
+                return HungUp.ENDED
+            raise
+        return HungUp.TAKEN
 
     async def look_up(self, call: CarrierCall) -> CarrierRecord:
         return _record(await self._account.get(_path(call)))

@@ -10,7 +10,7 @@ from outdial.carriers.errors import CarrierError, CarrierRefused, CarrierThrottl
 from outdial.carriers.http import refuses, retry_after_s, trouble, word_for
 from outdial.telephony.failures import FailureCode
 
-CALL_IS_OVER = frozenset({"20404", "21220"})  # no such resource, not in the state for it
+NOT_KNOWN, HAS_ENDED = "20404", "21220"  # no such resource; not in the state for it
 NOT_ACTIVE = 20005
 TOO_MANY_REQUESTS = 20429
 

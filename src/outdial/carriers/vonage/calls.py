@@ -10,7 +10,7 @@ from typing import Any
 from urllib.parse import quote
 
 from outdial.carriers.callbacks import CallbackReply, IncomingCall
-from outdial.carriers.calls import CarrierRecord, Detection, PlaceCall
+from outdial.carriers.calls import CarrierRecord, Detection, HungUp, PlaceCall
 from outdial.carriers.errors import CarrierRefused, CarrierUncertain
 from outdial.carriers.vonage import answer, mapping
 from outdial.carriers.vonage.account import VonageAccount
@@ -60,12 +60,15 @@ class VonageCalls:
         reply = await self._account.voice("POST", "/v1/calls", json=call)
         return _call(reply)
 
-    async def hang_up(self, call: CarrierCall) -> None:
+    async def hang_up(self, call: CarrierCall) -> HungUp:
+        """Vonage answers the same of a call that has ended and of one that never was."""
         try:
             await self._account.voice("PUT", _path(call), call=call, json={"action": "hangup"}, repeatable=True)
         except CarrierRefused as error:
-            if error.code is not FailureCode.NOT_KNOWN_THERE:  # already over
+            if error.code is not FailureCode.NOT_KNOWN_THERE:
                 raise
+            return HungUp.NOT_KNOWN
+        return HungUp.TAKEN
 
     async def look_up(self, call: CarrierCall) -> CarrierRecord:
         return _record(await self._account.voice("GET", _path(call), call=call, repeatable=True))

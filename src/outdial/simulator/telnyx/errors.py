@@ -173,5 +173,5 @@ def channel_limit(code: str, of: str) -> ApiError:
     return ApiError(403, code, "Channel limit exceeded", f"The limit of simultaneous calls of the {of} is reached.")
 
 
-def unexpected(status: int) -> ApiError:
-    return ApiError(status, "10007", "Unexpected error", "An unexpected error occurred.")
+def unexpected(status: int, headers: dict[str, str] | None = None) -> ApiError:
+    return ApiError(status, "10007", "Unexpected error", "An unexpected error occurred.", headers=headers)

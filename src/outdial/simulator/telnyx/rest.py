@@ -11,7 +11,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from outdial.simulator.dialling import reply_to_dial
-from outdial.simulator.faults import FaultKind
+from outdial.simulator.faults import ELSEWHERE, Fault, FaultKind
 from outdial.simulator.network import Network
 from outdial.simulator.telnyx import errors, requests
 from outdial.simulator.telnyx.account import TelnyxAccount
@@ -19,6 +19,7 @@ from outdial.simulator.telnyx.administration import Administration
 from outdial.simulator.telnyx.commands import Commands
 from outdial.simulator.telnyx.config import TelnyxConfig
 from outdial.simulator.telnyx.inventory import Application
+from outdial.simulator.telnyx.leg import Leg
 from outdial.simulator.telnyx.requests import Body, is_url
 from outdial.simulator.telnyx.resources import (
     active_call_json,
@@ -79,6 +80,8 @@ class TelnyxRest:
             raise errors.too_many_requests()
         if strikes(FaultKind.ERROR_BEFORE_DIALLING):
             raise errors.unexpected(503)
+        if strikes(FaultKind.REDIRECTED):
+            return Response(status_code=307, headers=ELSEWHERE)
         application = self._application(body.required("connection_id"))
         live = account.prepare(application, requests.dial(body))
         told = {"data": dialled_json(live.leg)}
@@ -90,8 +93,21 @@ class TelnyxRest:
         )
 
     async def _fetch_call(self, request: Request, body: Body) -> Response:
-        leg = self.account.leg(request.path_params["id"])
+        leg = self._known_leg(request)
+        if self._strike(FaultKind.LOOK_UP_ERROR, leg) is not None:
+            raise errors.unexpected(503)
         return JSONResponse({"data": call_json(leg, self.account.network.clock.now())})
+
+    def _known_leg(self, request: Request) -> Leg:
+        """Raises ApiError 90015 also for one that is forgotten."""
+        leg = self.account.leg(request.path_params["id"])
+        if self._strike(FaultKind.FORGOTTEN, leg) is not None:
+            raise errors.unknown_call()
+        return leg
+
+    def _strike(self, kind: FaultKind, leg: Leg) -> Fault | None:
+        call, account = leg.call, self.account
+        return account.network.faults.strike(kind, account=account.account_id, numbers=(call.to, call.from_))
 
     async def _act(self, request: Request, body: Body) -> Response:
         """The reply to a command that was done already is the same one again; Telnyx doesn't say what it is."""
@@ -99,6 +115,10 @@ class TelnyxRest:
         if (done := self._done.reply(call_control_id, command_id)) is not None:
             return JSONResponse(done)
         name = request.url.path.rpartition("/")[2]
+        leg = self._known_leg(request)
+        fault = self._strike(FaultKind.HANG_UP_ERROR, leg) if name == "hangup" else None
+        if fault is not None:
+            raise errors.unexpected(503, fault.retry_after)
         told = self._commands.execute(name, call_control_id, body)
         self._done.remember(call_control_id, command_id, told)
         return JSONResponse(told)
@@ -110,7 +130,9 @@ class TelnyxRest:
         legs = [
             live.leg
             for live in account.live.values()
-            if live.leg.application.id == connection_id and live.leg.call.dialled_at is not None
+            if live.leg.application.id == connection_id
+            and live.leg.call.dialled_at is not None
+            and self._strike(FaultKind.FORGOTTEN, live.leg) is None
         ]
         now = account.network.clock.now()
         path = f"{ROOT}/connections/{connection_id}/active_calls"
@@ -135,7 +157,9 @@ class TelnyxRest:
         found = [
             (leg, event)
             for leg in self.account.legs.values()
-            if leg_id in ("", leg.leg_id) and session_id in ("", leg.session_id)
+            if leg_id in ("", leg.leg_id)
+            and session_id in ("", leg.session_id)
+            and self._strike(FaultKind.FORGOTTEN, leg) is None
             for event in leg.events
             if wanted in ("", event.name) and type_ in ("", event.type)
         ]

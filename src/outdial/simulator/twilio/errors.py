@@ -6,8 +6,9 @@ MORE_INFO = "https://www.twilio.com/docs/errors/{code}"
 class RestError(Exception):
     """An error reply: `{"code", "message", "more_info", "status"}`."""
 
-    def __init__(self, status: int, code: int, message: str) -> None:
+    def __init__(self, status: int, code: int, message: str, *, headers: dict[str, str] | None = None) -> None:
         super().__init__(code)
+        self.headers = headers
         self.status = status
         self.code = code
         self.message = message
@@ -31,6 +32,10 @@ def authenticate() -> RestError:
 
 def test_credentials() -> RestError:
     return RestError(403, 20008, "Resource not accessible with Test Account Credentials")
+
+
+def unavailable(headers: dict[str, str] | None = None) -> RestError:
+    return RestError(503, 20503, "Service unavailable", headers=headers)
 
 
 def throttled() -> RestError:

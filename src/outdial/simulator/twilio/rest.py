@@ -14,7 +14,7 @@ from starlette.routing import Route
 
 from outdial.simulator.calls import Call, Direction, Status
 from outdial.simulator.dialling import reply_to_dial
-from outdial.simulator.faults import FaultKind
+from outdial.simulator.faults import ELSEWHERE, Fault, FaultKind
 from outdial.simulator.network import Network
 from outdial.simulator.twilio import dry_run, errors, requests
 from outdial.simulator.twilio.account import TwilioAccount
@@ -72,7 +72,7 @@ class TwilioRest:
             try:
                 response = await self._answer(request, endpoints)
             except errors.RestError as error:
-                response = JSONResponse(error.json(), error.status)
+                response = JSONResponse(error.json(), error.status, error.headers)
             finally:
                 concurrent, self._concurrent = self._concurrent, self._concurrent - 1
             response.headers["Twilio-Request-Id"] = "RQ" + secrets.token_hex(16)
@@ -132,7 +132,9 @@ class TwilioRest:
         if strikes(FaultKind.THROTTLED):
             raise errors.throttled()
         if strikes(FaultKind.ERROR_BEFORE_DIALLING):
-            raise errors.RestError(503, 20503, "Service unavailable")
+            raise errors.unavailable()
+        if strikes(FaultKind.REDIRECTED):
+            return Response(status_code=307, headers=ELSEWHERE)
         to, from_ = requests.parties(form, account.may_call_from)
         live = account.prepare(to=to, from_=from_, wishes=requests.wishes(form))
         reply = JSONResponse(self._shown(live.call), 201)
@@ -143,11 +145,15 @@ class TwilioRest:
         )
 
     async def _fetch_call(self, request: Request, form: Form) -> Response:
-        return JSONResponse(self._shown(self._call(request)))
+        call = self._call(request)
+        if self._strike(FaultKind.LOOK_UP_ERROR, call) is not None:
+            raise errors.unavailable()
+        return JSONResponse(self._shown(call))
 
     async def _list_calls(self, request: Request, form: Form) -> Response:
         account = self.account
-        found = [call for call in account.calls() if _matches(call, form)]
+        matching = [call for call in account.calls() if _matches(call, form)]
+        found = [call for call in matching if self._strike(FaultKind.FORGOTTEN, call) is None]
         uri = f"{ROOT}/{account.sid}/Calls.json"
         return JSONResponse(
             page("calls", uri, found, form.fields, lambda call: call.id, self._shown)
@@ -159,6 +165,8 @@ class TwilioRest:
         live = self.account.live.get(call.id)
         shown = self._shown(call)
         status = form.choice("Status", ("completed", "canceled"))
+        if status and (fault := self._strike(FaultKind.HANG_UP_ERROR, call)) is not None:
+            raise errors.unavailable(fault.retry_after)
         document = requests.document(form)
         if document is not None:
             if live is None or call.status is not Status.IN_PROGRESS:
@@ -194,9 +202,13 @@ class TwilioRest:
 
     def _call(self, request: Request) -> Call:
         call = self.account.call(request.path_params["sid"])
-        if call is None:
+        if call is None or self._strike(FaultKind.FORGOTTEN, call) is not None:
             raise errors.not_found(request.url.path)
         return call
+
+    def _strike(self, kind: FaultKind, call: Call) -> Fault | None:
+        faults = self.account.network.faults
+        return faults.strike(kind, account=self.account.sid, numbers=(call.to, call.from_))
 
 
 async def _body(request: Request) -> str:

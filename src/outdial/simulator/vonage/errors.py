@@ -12,13 +12,14 @@ PROBLEMS = "https://developer.nexmo.com/api-errors"
 
 
 class RestError(Exception):
-    def __init__(self, status: int, body: dict[str, Any]) -> None:
+    def __init__(self, status: int, body: dict[str, Any], *, headers: dict[str, str] | None = None) -> None:
         super().__init__(f"{status}")
+        self.headers = headers
         self.status = status
         self.body = body
 
     def response(self) -> JSONResponse:
-        return JSONResponse(self.body, self.status)
+        return JSONResponse(self.body, self.status, self.headers)
 
 
 # -- Voice API
@@ -41,8 +42,9 @@ def throttled() -> RestError:
     return RestError(429, {"type": "TOO_MANY_REQUESTS", "error_title": "Too Many Requests"})
 
 
-def unavailable() -> RestError:
-    return RestError(503, {"type": "SERVICE_UNAVAILABLE", "error_title": "Service Unavailable"})
+def unavailable(headers: dict[str, str] | None = None) -> RestError:
+    body = {"type": "SERVICE_UNAVAILABLE", "error_title": "Service Unavailable"}
+    return RestError(503, body, headers=headers)
 
 
 def internal() -> RestError:

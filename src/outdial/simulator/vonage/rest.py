@@ -11,7 +11,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from outdial.simulator.dialling import reply_to_dial
-from outdial.simulator.faults import FaultKind
+from outdial.simulator.faults import ELSEWHERE, Fault, FaultKind
 from outdial.simulator.network import Network
 from outdial.simulator.vonage import access, actions, administration, errors, events, requests
 from outdial.simulator.vonage.account import VonageAccount
@@ -87,6 +87,8 @@ class VonageRest:
             raise errors.throttled()
         if strikes(FaultKind.ERROR_BEFORE_DIALLING):
             raise errors.unavailable()
+        if strikes(FaultKind.REDIRECTED):
+            return Response(status_code=307, headers=ELSEWHERE)
         live = account.place(to=to, from_=from_, application=application, wishes=wishes)
         reply = JSONResponse(
             {
@@ -128,17 +130,23 @@ class VonageRest:
             and query.get("conversation_uuid", leg.conversation_uuid) == leg.conversation_uuid
             and (start is None or leg.created_at >= start)
             and (end is None or leg.created_at <= end)
+            and self._strike(FaultKind.FORGOTTEN, leg) is None
         ]
         if query.get("order") == "desc":
             found.reverse()
         return JSONResponse(calls_page(found, first=first, size=size, query=query.multi_items()))
 
     async def _fetch(self, request: Request, application: Application) -> Response:
-        return JSONResponse(call_json(self._leg(request, application)))
+        leg = self._leg(request, application)
+        if self._strike(FaultKind.LOOK_UP_ERROR, leg) is not None:
+            raise errors.unavailable()
+        return JSONResponse(call_json(leg))
 
     async def _update(self, request: Request, application: Application) -> Response:
         wanted = decode(await access.json_body(request), requests.UpdateCall)
         leg = self._leg(request, application)
+        if wanted.action == "hangup" and (fault := self._strike(FaultKind.HANG_UP_ERROR, leg)) is not None:
+            raise errors.unavailable(fault.retry_after)
         socket = self.account.sockets.get(leg.uuid)
         if socket is not None and wanted.action == "hangup":
             socket.hang_up()
@@ -162,9 +170,15 @@ class VonageRest:
 
     def _leg(self, request: Request, application: Application) -> Leg:
         leg = self.account.legs.get(request.path_params["uuid"])
-        if leg is None or leg.application_id != application.id:
+        if leg is None or leg.application_id != application.id or self._strike(FaultKind.FORGOTTEN, leg) is not None:
             raise errors.not_found()
         return leg
+
+    def _strike(self, kind: FaultKind, leg: Leg) -> Fault | None:
+        network = self.account.network
+        call = network.book.get(leg.call_id)
+        numbers = () if call is None else (call.to, call.from_)
+        return network.faults.strike(kind, account=self.account.account_id, numbers=numbers)
 
     # -- sounds and digits
 
