@@ -78,11 +78,22 @@ async def test_what_the_carrier_alone_knows_stays(workspace, claim, reason):
     assert (await workspace.call(claim.call_id)).end_reason == reason
 
 
-@pytest.mark.parametrize("code", [FailureCode.OUTCOME_UNKNOWN, FailureCode.NOT_KNOWN_THERE])
+@pytest.mark.parametrize("code", [FailureCode.OUTCOME_UNKNOWN, FailureCode.NOT_KNOWN_THERE, FailureCode.NO_MEDIA])
 async def test_what_was_said_for_want_of_any_word_is_put_right(workspace, claim, code):
     error = CallError(code=code, message="Nobody knows.")
     await workspace.hears(claim.attempt_id, CallState.ENDED, EndReason.FAILED, error=error)
     await save(workspace, claim, COMPLETED)
+    assert await end_of(workspace, claim) == ("ended", "completed", None)
+
+
+async def test_a_beginning_that_was_written_too_late_makes_no_failure(workspace, claim):
+    """The carrier's "completed" was handled first: there seemed to have been no audio."""
+    await workspace.set_attempt(
+        claim.attempt_id, audio_started_at=None, answered_at=datetime.now(UTC) - timedelta(minutes=1)
+    )
+    await workspace.hears(claim.attempt_id, CallState.ENDED, EndReason.COMPLETED)
+    assert await end_of(workspace, claim) == ("ended", "failed", "no_media")
+    await save(workspace, claim, COMPLETED, audio_began_at=PAST)
     assert await end_of(workspace, claim) == ("ended", "completed", None)
 
 

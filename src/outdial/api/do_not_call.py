@@ -94,7 +94,7 @@ class ListFilter(BaseModel):
     """`next_cursor` of the page before."""
 
 
-class NewNumber(StrictBody):
+class NumberToAdd(StrictBody):
     number: Annotated[CleanText, Field(max_length=40), AfterValidator(normal_e164)]
     """With its country code; spaces, dots, hyphens and parentheses don't matter."""
     reason: Annotated[CleanText, Field(max_length=MAX_REASON_CHARS)] | None = None
@@ -149,7 +149,7 @@ async def post_number(
     services: Use,
     caller: Caller,
     body: Annotated[
-        NewNumber,
+        NumberToAdd,
         Body(openapi_examples={"number": {"value": {"number": "+12025550115", "reason": "Asked by mail"}}}),
     ],
 ) -> JSONResponse:

@@ -27,6 +27,7 @@ GUESSES = (
     FailureCode.INTERNAL_ERROR,
     FailureCode.OUTCOME_UNKNOWN,
     FailureCode.NOT_KNOWN_THERE,
+    FailureCode.NO_MEDIA,  # that its audio began could not be written in time
 )
 
 
