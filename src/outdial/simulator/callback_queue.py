@@ -37,6 +37,10 @@ class CallbackQueue:
         self._last = self._network.start(self._send_in_order(self._last, send, times))
         return self._last
 
+    def is_lost(self, name: str) -> bool:
+        """Whether a request that isn't posted, because its answer matters, gets lost."""
+        return self._strikes(FaultKind.CALLBACK_LOST, name) is not None
+
     async def settled(self) -> None:
         """Until the callbacks posted before are answered, or a little while."""
         if self._last is not None:

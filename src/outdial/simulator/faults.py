@@ -38,8 +38,8 @@ class Fault:
     """One thing that goes wrong, `count` times or until it is removed.
 
     `number` (either party's) and `callbacks` narrow it down; without them it strikes everything. `callbacks`
-    are names: initiated, ringing, answered, completed, or status for these four; amd; stream. A carrier
-    may send others, see docs/simulator.md.
+    are names: initiated, ringing, answered, completed, or status for these four; amd; stream; transfer, which tells
+    how a transfer ended. A carrier may send others, see docs/simulator.md.
     """
 
     kind: FaultKind
@@ -105,4 +105,5 @@ class Faults:
         return None
 
 
+TRANSFER = "transfer"  # where the answer to it runs next, loss is the only fault it can have
 STATUS_CALLBACKS = frozenset({"initiated", "ringing", "answered", "completed"})

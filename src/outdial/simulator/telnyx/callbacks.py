@@ -11,6 +11,8 @@ from typing import Any
 import httpx
 
 from outdial.simulator.callback_queue import CallbackQueue
+from outdial.simulator.calls import Direction
+from outdial.simulator.faults import TRANSFER
 from outdial.simulator.network import Network
 from outdial.simulator.telnyx.ids import new_uuid
 from outdial.simulator.telnyx.leg import Event, Leg, stamp
@@ -143,6 +145,7 @@ class Callbacks:
         leg.record(Event(name=event_type, type="webhook", at=now, metadata=event))
         if leg.application.webhook_api_version != "2":
             return None
-        return self._queue.post(
-            FAULT_NAMES.get(event_type, event_type), lambda: self._courier.deliver(event, leg)
-        )
+        name = FAULT_NAMES.get(event_type, event_type)
+        if event_type == "call.hangup" and leg.call.direction is Direction.OUTBOUND_DIAL:
+            name = TRANSFER
+        return self._queue.post(name, lambda: self._courier.deliver(event, leg))

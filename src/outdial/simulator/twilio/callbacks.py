@@ -13,6 +13,7 @@ from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 import httpx
 
 from outdial.simulator.callback_queue import CallbackQueue
+from outdial.simulator.faults import TRANSFER
 from outdial.simulator.network import Network
 from outdial.simulator.twilio.signature import sign
 
@@ -109,6 +110,8 @@ class Callbacks:
     async def ask(self, url: str, method: str, form: Form) -> httpx.Response:
         """Ask for a document; see `ask`. Goes out after the callbacks posted before."""
         await self._queue.settled()
+        if "DialCallStatus" in form and self._queue.is_lost(TRANSFER):
+            raise httpx.ConnectError("lost")
         return await ask(self._http, self._auth_token, url, method, form, str(uuid.uuid4()))
 
     def sign(self, url: str) -> str:

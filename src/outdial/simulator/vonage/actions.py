@@ -8,6 +8,7 @@ from typing import Any
 
 from outdial.media.frames import silence
 from outdial.simulator.background import Background
+from outdial.simulator.faults import TRANSFER
 from outdial.simulator.line import Nobody
 from outdial.simulator.vonage import events, ncco
 from outdial.simulator.vonage.account import VonageAccount
@@ -147,10 +148,11 @@ class _Runner:
         if action.event_url:
             webhook = Webhook(url=action.event_url[0], method=action.event_method)
         synchronous = action.event_type == "synchronous" and webhook is not None
+        name = TRANSFER if isinstance(action.endpoint[0], ncco.PhoneEndpoint) else ""
 
         async def report(body: dict[str, Any]) -> Ncco | None:
             if synchronous and webhook is not None:
-                return await self._ask(webhook, body)
+                return await self._ask(webhook, body, name)
             live.post(events.STREAM, body, webhook)
             return None
 
@@ -214,9 +216,9 @@ class _Runner:
             live.audio.party = Nobody()
             conferences.leave(conference, participant, ends=action.end_on_exit)
 
-    async def _ask(self, webhook: Webhook, body: dict[str, Any]) -> Ncco | None:
+    async def _ask(self, webhook: Webhook, body: dict[str, Any], name: str = "") -> Ncco | None:
         """Report an event whose reply may be an NCCO; anything else lets the present one go on."""
-        reply = await self._live.ask(webhook, body, EVENT)
+        reply = await self._live.ask(webhook, body, EVENT, name=name)
         if not reply or not reply.lstrip().startswith(b"["):
             return None
         return _read(self._live, reply, webhook.url) or None

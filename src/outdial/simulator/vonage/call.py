@@ -169,10 +169,10 @@ class PhoneLeg:
         """Report an event to `webhook`, or to where the call's events go."""
         return self.callbacks.post(name, webhook or self.wishes.event, body)
 
-    async def ask(self, webhook: Webhook, body: dict[str, Any], kind: str) -> bytes | None:
-        """The reply, of the fallback if need be; None without one."""
+    async def ask(self, webhook: Webhook, body: dict[str, Any], kind: str, *, name: str = "") -> bytes | None:
+        """The reply, of the fallback if need be; None without one. `name`: as in faults.Fault.callbacks."""
         try:
-            return await self.callbacks.ask(webhook, body, kind)
+            return await self.callbacks.ask(webhook, body, kind, name=name)
         except NoAnswer as exc:
             self.note(f"No usable reply: {exc}", webhook.url)
             return None

@@ -80,12 +80,15 @@ class Callbacks:
             return None
         return self.queue.post(name, lambda: self._report(webhook, payload))
 
-    async def ask(self, webhook: Webhook, payload: Payload, kind: str) -> bytes:
+    async def ask(self, webhook: Webhook, payload: Payload, kind: str, *, name: str = "") -> bytes:
         """The reply to an answer request (`kind` answer) or to an event that may be answered with an NCCO (event).
 
-        Goes out after the events posted before. Raises NoAnswer.
+        Goes out after the events posted before. `name`: as in faults.Fault.callbacks, of one that may get lost. Raises
+        NoAnswer.
         """
         await self.queue.settled()
+        if name and self.queue.is_lost(name):
+            raise NoAnswer("Connection closed.")
         try:
             return await self._try(webhook, payload)
         except NoAnswer as exc:
