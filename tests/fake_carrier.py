@@ -6,12 +6,13 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
-from outdial.carriers.callbacks import CallbackReply, IncomingCall
+from outdial.carriers.callbacks import BackToAgent, CallbackReply, IncomingCall
 from outdial.carriers.calls import CarrierRecord, HungUp, PlaceCall
 from outdial.carriers.errors import CarrierError, CarrierRefused, CarrierUncertain
 from outdial.telephony.carrier_call import CarrierCall
 from outdial.telephony.failures import FailureCode
 from outdial.telephony.state import CallState, EndReason, Progress
+from outdial.telephony.transfer import TransferResult
 from outdial.telephony.verdict import Verdict
 
 
@@ -22,6 +23,9 @@ class FakeCarrier:
         self.numbers: dict[str, tuple[str, str]] = {}  # of those calls: to, from
         self.hung_up: list[str] = []
         self.said: list[tuple[str, str]] = []         # sentences, with the id of the call that was hung up after them
+        self.legs: dict[str, TransferResult] = {}     # what became of transfers, by the id of the transferred call
+        self.resumed: list[tuple[str, BackToAgent]] = []  # calls that were brought back to their agents
+        self.gives_none_back: CarrierError | None = None  # … and why they are not
         self.accepted: list[tuple[IncomingCall, dict[str, Any]]] = []  # calls that came in, and where their audio goes
         self.turned_away: list[tuple[IncomingCall, str | None]] = []   # … and the sentences of those that were not
         self.told_by_requests = False                 # of what becomes of a call that comes in, not by our answers
@@ -90,6 +94,18 @@ class FakeCarrier:
 
     async def transfer(self, call: CarrierCall, to: str, caller_id: str, callback_url: str) -> None:
         self._may_fail()
+
+    async def look_up_transfer(
+        self, call: CarrierCall, *, to: str, leg: str | None, since: datetime
+    ) -> TransferResult | None:
+        self._may_fail()
+        return self.legs.get(call.id)
+
+    async def resume(self, call: CarrierCall, back: BackToAgent) -> None:
+        self._may_fail()
+        if self.gives_none_back is not None:
+            raise self.gives_none_back
+        self.resumed.append((call.id, back))
 
     async def accept(self, incoming: IncomingCall, **where: Any) -> CallbackReply | None:
         if self.refuses_next:

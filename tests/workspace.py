@@ -13,9 +13,10 @@ from outdial.agents.ready_agents import ReadyAgent
 from outdial.calls.advance import Applied, apply_event
 from outdial.calls.claim import Claim, claim_due_calls
 from outdial.calls.hang_up import request_hang_up
+from outdial.calls.transfers import TransferRecord, transfers_of
 from outdial.carriers.calls import CallControl, Detection
 from outdial.db.notify import notify
-from outdial.db.tables import attempts, call_events, calls, carrier_accounts, numbers, pools
+from outdial.db.tables import attempts, call_events, calls, carrier_accounts, numbers, pools, transfers
 from outdial.dispatch.dialing import dial
 from outdial.ids import new_id
 from outdial.settings import Settings
@@ -146,6 +147,14 @@ class Workspace:
         query = select(call_events).where(call_events.c.call_id == call_id).order_by(call_events.c.id)
         async with self.engine.connect() as conn:
             return [row.data for row in await conn.execute(query) if type_ in (None, row.type)]
+
+    async def transfers(self, call_id: str) -> list[TransferRecord]:
+        async with self.engine.connect() as conn:
+            return (await transfers_of(conn, [call_id])).get(call_id, [])
+
+    async def set_transfers(self, **columns: Any) -> None:
+        async with self.engine.begin() as conn:
+            await conn.execute(update(transfers).values(**columns))
 
     async def set_call(self, call_id: str, **columns: Any) -> None:
         async with self.engine.begin() as conn:

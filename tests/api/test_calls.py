@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import insert, select, text, update
 
-from outdial.db.tables import attempts, call_events, callbacks, calls, turns
+from outdial.db.tables import attempts, call_events, callbacks, calls, transfers, turns
 from outdial.ids import new_id
 from outdial.media.recording import Recording
 from tenants import E164, make_tenant
@@ -340,6 +340,28 @@ async def test_calls_are_exported_as_csv(client, ended_call, store_call):
     assert (rows[0]["duration_s"], rows[0]["variables"]) == ("31.25", '{"user_name": "=1+1"}')
     assert (rows[0]["noted"], rows[1]["noted"]) == ('{"outcome": "moved"}', "")
     assert json.loads(rows[1]["metadata"]) == {"note": "a\r\nb"}
+
+
+async def test_what_became_of_transfers_is_told_in_the_call_the_list_and_the_export(client, ended_call, engine):
+    call_id = await ended_call()
+    refused = {"code": "no_route", "message": "There is no route.", "carrier_code": None}
+    async with engine.begin() as conn:
+        attempt_id = await conn.scalar(select(attempts.c.id).where(attempts.c.number == 2))
+        row = {"call_id": call_id, "attempt_id": attempt_id, "at": START}
+        await conn.execute(insert(transfers).values(row | {"to": "+15550000009", "result": "failed", "error": refused}))
+        await conn.execute(
+            insert(transfers).values(row | {"to": "+15550000008", "result": "answered", "duration_s": 12.5})
+        )
+    at = "2026-01-31T09:00:00Z"
+    expected = [
+        {"to": "+15550000009", "at": at, "result": "failed", "duration_s": None, "error": refused},
+        {"to": "+15550000008", "at": at, "result": "answered", "duration_s": 12.5, "error": None},
+    ]
+    assert (await client.get(f"/v1/calls/{call_id}")).json()["transfers"] == expected
+    assert (await client.get("/v1/calls")).json()["calls"][0]["transfers"] == expected
+    [row] = csv.DictReader(io.StringIO((await client.get("/v1/calls.csv")).content.decode("utf-8-sig"), newline=""))
+    told = (row["transferred_to"], row["transfer_result"], row["transfer_duration_s"])
+    assert told == ("+15550000008", "answered", "12.5")
 
 
 async def test_the_export_has_the_filters_of_the_list_and_every_page(client, store_call):

@@ -1,14 +1,18 @@
 import asyncio
 from base64 import b64encode
 from datetime import UTC, datetime
+from urllib.parse import urlencode
 
+import pytest
 from sqlalchemy import func, insert, select, text, update
 
 from callbacks.told import CALL_SID, CONTROL_ID, handle_all, inbox_of, receive, stored, telnyx_says
 from outdial.accounts.refused_callbacks import refused_lately
 from outdial.callbacks.inbox import Received
+from outdial.calls.transfers import begin_transfer
 from outdial.carriers.callbacks import TRANSFER_FAILED
-from outdial.db.tables import callbacks
+from outdial.carriers.name import CarrierName
+from outdial.db.tables import callbacks, transfers
 from outdial.telephony.state import CallState, Ending, EndReason
 from workspace import until
 
@@ -218,3 +222,79 @@ async def test_who_is_left_alone_by_a_transfer_hears_a_sentence(workspace, telny
         return workspace.carrier.said == [(CONTROL_ID, TRANSFER_FAILED)]
 
     await until(said)
+
+
+# -- what is answered to the end of a transfer --------------------------------------------------------------------
+
+NO_ANSWER = urlencode({"CallSid": CALL_SID, "DialCallStatus": "no-answer"}).encode()
+
+
+async def begin(workspace, claim, **columns):
+    await workspace.hears(claim.attempt_id, CallState.IN_PROGRESS)
+    await begin_transfer(workspace.engine, claim.attempt_id, claim.call_id, "+15551230009", failed_step="sorry")
+    await workspace.set_transfers(**{"failed_step": "sorry"} | columns)
+
+
+async def answered(inbox, claim, body=NO_ANSWER, kind="transfer"):
+    reply = await inbox.reply(CarrierName("twilio"), claim.attempt_id, kind, body)
+    return reply and reply.body
+
+
+async def test_where_the_agent_goes_on_the_carrier_is_told_to_bring_the_call_back(workspace, inbox, claim):
+    await begin(workspace, claim)
+    twiml = await answered(inbox, claim)
+    assert f'<Stream url="wss://voice.example/media/twilio/{claim.attempt_id}/' in twiml
+    assert TRANSFER_FAILED not in twiml
+
+
+async def test_a_callback_whose_answer_nobody_reads_uses_no_token_up(workspace, inbox, claim):
+    await begin(workspace, claim)
+    await answered(inbox, claim)
+    before = await token_hash(workspace)
+    leg = urlencode({"CallSid": "CA" + "1" * 32, "ParentCallSid": CALL_SID, "CallStatus": "busy"}).encode()
+    assert await answered(inbox, claim, leg, "transfer_leg") is None
+    assert await token_hash(workspace) == before
+
+
+async def token_hash(workspace):
+    async with workspace.engine.connect() as conn:
+        return await conn.scalar(select(transfers.c.return_token_hash))
+
+
+@pytest.mark.parametrize("columns", [{"failed_step": None}, {"returned_at": datetime(2026, 1, 1, tzinfo=UTC)}])
+async def test_else_the_callee_hears_a_sentence(workspace, inbox, claim, columns):
+    await begin(workspace, claim, **columns)
+    assert TRANSFER_FAILED in await answered(inbox, claim)
+
+
+async def test_also_when_the_database_is_away(workspace, inbox, claim, monkeypatch, caplog):
+    async def away(*_: object) -> None:
+        raise OSError("no database")
+
+    monkeypatch.setattr("outdial.callbacks.inbox.way_back", away)
+    assert TRANSFER_FAILED in await answered(inbox, claim)
+    assert "Return to agent not prepared" in caplog.messages
+
+
+async def test_who_was_answered_is_not_brought_back(workspace, inbox, claim):
+    await begin(workspace, claim)
+    body = urlencode({"CallSid": CALL_SID, "DialCallStatus": "completed"}).encode()
+    assert await answered(inbox, claim, body) == "<Response><Hangup /></Response>"
+
+
+async def test_where_nobody_reads_an_answer_the_carrier_is_asked_to_bring_the_call_back(
+    workspace, telnyx_inbox, claim
+):
+    await begin(workspace, claim)
+    state = b64encode(f"transfer:{CONTROL_ID}".encode()).decode()
+    other_leg = {"call_control_id": "v3:other", "client_state": state, "hangup_cause": "user_busy"}
+    await telnyx_says(telnyx_inbox, claim.attempt_id, "call.hangup", **other_leg)
+    await handle_all(telnyx_inbox)
+
+    async def resumed():
+        return [call_id for call_id, _ in workspace.carrier.resumed] == [CONTROL_ID]
+
+    await until(resumed)
+    [record] = await workspace.transfers(claim.call_id)
+    assert (record.result, workspace.carrier.said) == ("busy", [])
+    assert (await workspace.attempt(claim.attempt_id)).ending is None

@@ -6,10 +6,14 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import insert
 
-from outdial.calls.ownership import Lease, renew_leases, take_over, take_stream, unattended
+from outdial.calls.advance import apply_event
+from outdial.calls.ownership import Lease, let_go_transferred, renew_leases, take_over, take_stream, unattended
+from outdial.calls.transfers import begin_transfer, refuse_transfer
 from outdial.calls.workers import Worker
 from outdial.db.tables import turns
+from outdial.telephony.failures import CallError, FailureCode
 from outdial.telephony.state import CallState, EndReason
+from outdial.telephony.transfer import TransferOutcome, TransferResult
 from workspace import until
 
 PAST = datetime(2026, 1, 1, 12, tzinfo=UTC)
@@ -102,6 +106,53 @@ async def test_the_attempts_of_a_dead_worker_are_taken_over(workspace):
     assert [row.ending and row.ending["error"]["code"] for row in rows] == ["interrupted", None, None]
     assert [row.unknown_since is not None for row in rows] == [False, False, True]
     assert not await take_over(workspace.engine, "worker_mine", lease_s=15), "they are ours now"
+
+
+@pytest.mark.parametrize("known", ["rings", "answered", "nobody came", "refused", "back"])
+async def test_the_death_of_a_worker_interrupts_nobody_who_was_connected_elsewhere(workspace, claim, known):
+    await taken(workspace, claim)
+    await workspace.hears(claim.attempt_id, CallState.IN_PROGRESS)
+    transfer_id = await begin_transfer(
+        workspace.engine, claim.attempt_id, claim.call_id, "+15551230009", failed_step=None
+    )
+    if known == "refused":
+        error = CallError(code=FailureCode.CARRIER_REFUSED, message="The carrier refused.")
+        await refuse_transfer(workspace.engine, claim.attempt_id, transfer_id, error)
+    elif known == "back":
+        await workspace.set_transfers(result="busy", returned_at=PAST, check_at=None)
+    elif known != "rings":
+        outcome = TransferOutcome.ANSWERED if known == "answered" else TransferOutcome.BUSY
+        told = TransferResult(at=datetime.now(UTC), outcome=outcome, is_over=known != "answered")
+        await apply_event(workspace.engine, claim.attempt_id, told)
+    await workspace.set_attempt(claim.attempt_id, owner="worker_dead", lease_until=PAST)
+    assert await unattended(workspace.engine, Lease(owner="worker_dead", lease_s=15, silent_after_s=20)) == (
+        [claim.attempt_id] if known in ("refused", "back") else []
+    )
+    assert await take_over(workspace.engine, "worker_new", lease_s=15)
+    attempt = await workspace.attempt(claim.attempt_id)
+    if known in ("refused", "back"):
+        assert (attempt.owner, attempt.ending["error"]["code"]) == ("worker_new", "interrupted")
+    else:
+        assert (attempt.owner, attempt.ending) == (None, None)
+
+
+async def test_a_call_that_ends_elsewhere_after_the_death_of_its_worker_was_not_interrupted(workspace, claim):
+    await taken(workspace, claim)
+    await workspace.hears(claim.attempt_id, CallState.IN_PROGRESS)
+    await workspace.set_attempt(claim.attempt_id, audio_started_at=datetime.now(UTC), owner="worker_dead")
+    await begin_transfer(workspace.engine, claim.attempt_id, claim.call_id, "+15551230009", failed_step=None)
+    await workspace.hears(claim.attempt_id, CallState.ENDED, EndReason.COMPLETED)
+    assert (await workspace.call(claim.call_id)).end_reason == "completed"
+
+
+async def test_a_transferred_call_is_let_go_of_whose_result_can_not_be_written(workspace, claim):
+    await taken(workspace, claim)
+    await begin_transfer(workspace.engine, claim.attempt_id, claim.call_id, "+15551230009", failed_step=None)
+    await workspace.set_attempt(claim.attempt_id, lease_until=PAST)
+    await let_go_transferred(workspace.engine, MINE, held=[claim.attempt_id])
+    assert (await workspace.attempt(claim.attempt_id)).owner == MINE.owner
+    await let_go_transferred(workspace.engine, MINE, held=[])
+    assert (await workspace.attempt(claim.attempt_id)).owner is None
 
 
 async def test_why_a_call_is_being_ended_outlives_its_worker(workspace, claim):

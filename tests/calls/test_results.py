@@ -4,12 +4,13 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from outdial.calls.advance import note_ending
-from outdial.calls.events import add_event
+from outdial.calls.advance import apply_event, note_ending
 from outdial.calls.noted import keep
 from outdial.calls.ownership import Lease, take_stream
 from outdial.calls.results import Result, add_noted, enter_recording, note_response, save_result
+from outdial.calls.transfers import begin_transfer, prepare_return
 from outdial.telephony.state import CallState, EndedBy, Ending, EndReason
+from outdial.telephony.transfer import TransferOutcome, TransferResult
 
 LIMIT = Ending(end_reason=EndReason.COMPLETED, ended_by=EndedBy.LIMIT)
 
@@ -159,23 +160,122 @@ async def test_a_late_result_of_an_earlier_attempt_says_nothing_of_the_last(work
     assert (call.end_reason, call.ended_by, call.outcome) == ("busy", "callee", None)
 
 
+BUSY, TAKEN = TransferOutcome.BUSY, TransferOutcome.ANSWERED
+
+
+async def transferred(workspace, claim, result=None, *, failed_step=None):
+    """The agent has left the call by a transfer, of which this is heard."""
+    to = "+15551230009"
+    await begin_transfer(workspace.engine, claim.attempt_id, claim.call_id, to, failed_step=failed_step)
+    if result is not None:
+        told = TransferResult(at=datetime.now(UTC), outcome=result, is_over=True)
+        await apply_event(workspace.engine, claim.attempt_id, told)
+
+
 @pytest.mark.parametrize(
-    ("events", "outcome"),
+    ("results", "outcome"),
     [
-        (["transferred"], "transferred"),
-        (["transfer_failed"], "transfer_failed"),
-        (["transfer_failed", "transferred"], "transferred"),
-        (["transferred", "transfer_failed"], "transfer_failed"),
+        ([TAKEN], "transferred"),
+        ([BUSY], "transfer_failed"),
+        ([BUSY, TAKEN], "transferred"),
+        ([TAKEN, BUSY], "transfer_failed"),
+        ([None], None),  # not known yet: so nobody can say that the callee left early
     ],
 )
-async def test_the_last_transfer_says_what_came_of_it(workspace, claim, worker, events, outcome):
+async def test_the_last_transfer_says_what_came_of_it(workspace, claim, worker, results, outcome):
     await answered(workspace, claim, worker)
-    async with workspace.engine.begin() as conn:
-        for type_ in events:
-            await add_event(conn, claim.call_id, type_, {})
+    for result in results:
+        await transferred(workspace, claim, result)
     await save(workspace, claim, callee_responded=True)
     await workspace.hears(claim.attempt_id, CallState.ENDED, EndReason.COMPLETED)
     assert (await workspace.call(claim.call_id)).outcome == outcome
+
+
+@pytest.mark.parametrize(
+    ("result", "word", "outcome"),
+    [(BUSY, "confirmed", "transfer_failed"), (TAKEN, "confirmed", "confirmed"), (TAKEN, None, "transferred")],
+)
+async def test_a_transfers_result_that_comes_after_the_end_decides_again(
+    workspace, claim, worker, result, word, outcome
+):
+    await answered(workspace, claim, worker)
+    await transferred(workspace, claim)
+    await save(workspace, claim, callee_responded=True, transferred=True, noted={"outcome": word} if word else {})
+    await workspace.hears(claim.attempt_id, CallState.ENDED, EndReason.COMPLETED)
+    assert (await workspace.call(claim.call_id)).outcome == word
+    told = TransferResult(at=datetime.now(UTC), outcome=result, is_over=True)
+    await apply_event(workspace.engine, claim.attempt_id, told)
+    assert (await workspace.call(claim.call_id)).outcome == outcome
+    events = await workspace.events(claim.call_id, "outcome")
+    assert [event["outcome"] for event in events] == ([] if outcome == word else [outcome])
+
+
+# -- two conversations in one attempt --------------------------------------------------------------------------
+
+
+async def back(workspace, claim, worker):
+    """The call is back from a transfer that nobody took."""
+    token = await prepare_return(workspace.engine, claim.attempt_id, BUSY)
+    lease = Lease(owner=worker.id, lease_s=15, silent_after_s=20)
+    return await take_stream(workspace.engine, claim.attempt_id, token, lease)
+
+
+async def test_a_conversation_after_a_transfer_has_a_result_of_its_own(workspace, claim, worker):
+    await answered(workspace, claim, worker)
+    began_at = (await workspace.attempt(claim.attempt_id)).audio_started_at
+    await transferred(workspace, claim, failed_step="sorry")
+    first = {"noted": {"mood": "good", "seats": 1}, "transferred": True, "callee_responded": True}
+    await save(workspace, claim, recording="recordings/x.wav", message_delivered=True, **first)
+    assert await back(workspace, claim, worker) is not None
+    attempt = await workspace.attempt(claim.attempt_id)
+    assert (attempt.result_at, attempt.ending, attempt.owner) == (None, None, worker.id)
+    assert attempt.audio_started_at == began_at, "it was talked on"
+    for _ in range(2):  # and once only
+        await save(
+            workspace, claim, returns=1, noted={"mood": "bad", "outcome": "call_back"}, callee_responded=False,
+            recording="recordings/x-01.wav", ending=LIMIT,
+        )  # fmt: skip
+        await save(workspace, claim, **first)  # of a process that died before it had removed it
+    attempt, call = await workspace.attempt(claim.attempt_id), await workspace.call(claim.call_id)
+    assert (attempt.result_at is not None, attempt.ending["ended_by"], attempt.owner) == (True, "limit", worker.id)
+    assert call.noted == {"mood": "bad", "seats": 1, "outcome": "call_back"}
+    assert (call.recording, call.message_delivered, call.callee_responded) == ("recordings/x-01.wav", True, True)
+    assert len(await workspace.events(claim.call_id, "noted")) == 2
+    await workspace.hears(claim.attempt_id, CallState.ENDED, EndReason.COMPLETED)
+    call = await workspace.call(claim.call_id)
+    assert (call.ended_by, call.outcome) == ("limit", "transfer_failed")
+
+
+async def test_what_was_noted_before_a_transfer_may_come_after_what_was_noted_since(workspace, claim, worker):
+    """The process died that had talked; nobody owned the call when it came back."""
+    await answered(workspace, claim, worker)
+    await transferred(workspace, claim, failed_step="sorry")
+    await workspace.set_attempt(claim.attempt_id, owner=None)
+    assert await back(workspace, claim, worker) is not None
+    await save(workspace, claim, returns=1, noted={"mood": "bad"}, recording="recordings/x-00.wav")
+    for _ in range(2):
+        await save(
+            workspace, claim, noted={"mood": "good", "seats": 1}, recording="recordings/x.wav", transferred=True,
+            callee_responded=True,
+        )  # fmt: skip
+    call = await workspace.call(claim.call_id)
+    assert (call.noted, call.recording) == ({"mood": "bad", "seats": 1}, "recordings/x-00.wav")
+    assert call.callee_responded is True
+    assert (await workspace.attempt(claim.attempt_id)).owner == worker.id
+    assert len(await workspace.events(claim.call_id, "noted")) == 2
+
+
+async def test_a_call_that_was_transferred_in_an_earlier_attempt_is_let_go_of_in_the_next(workspace, claim, worker):
+    await answered(workspace, claim, worker)
+    await transferred(workspace, claim, failed_step="sorry")
+    await save(workspace, claim, transferred=True)
+    await back(workspace, claim, worker)
+    await workspace.set_call(claim.call_id, retry={"max_attempts": 2, "on": ["no_answer"], "delays_s": [60]})
+    second = await dialed_again(workspace, claim)
+    await transferred(workspace, second, failed_step="sorry")
+    await save(workspace, second, transferred=True)
+    assert (await workspace.attempt(second.attempt_id)).owner is None
+    assert (await back(workspace, second, worker)).returns == 1
 
 
 async def test_a_variable_that_was_sent_is_no_word_of_the_agents(workspace, worker):

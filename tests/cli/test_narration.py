@@ -90,3 +90,21 @@ def test_unknown_events_are_left_out():
 def test_json_lines_keep_the_type_of_the_event(capsys):
     tell_json(StreamedEvent(type="state", data={"state": "ringing", "event": "not this"}))
     assert json.loads(capsys.readouterr().out) == {"event": "state", "state": "ringing"}
+
+
+def test_what_becomes_of_a_transfer_is_told():
+    to = {"to": "+15551230009", "duration_s": None, "error": None}
+    error = {"code": "no_route", "message": "There is no route."}
+    told = [
+        {"result": None}, {"result": "busy"}, {"result": "no_answer"}, {"result": "declined"},
+        {"result": "failed", "error": error}, {"result": "answered"}, {"result": "answered", "duration_s": 12.4},
+    ]
+    assert story(*(StreamedEvent(type="transfer", data=to | data) for data in told)) == [
+        "── transferring to +15551230009",
+        "── +15551230009 is busy",
+        "── +15551230009 does not answer",
+        "── +15551230009 declines",
+        "── transfer to +15551230009 failed: There is no route.",
+        "── +15551230009 answers the transfer",
+        "── +15551230009 talked for 12 s",
+    ]

@@ -419,13 +419,15 @@ class Switch:
 
     def __init__(self) -> None:
         self.transfers: list[str] = []
+        self.failed_steps: list[str | None] = []  # where each goes on should nobody come
         self.refuses: Exception | None = None
 
-    async def transfer(self, to: str) -> None:
+    async def transfer(self, to: str, *, failed: str | None) -> None:
         await asyncio.sleep(0.2)
         if self.refuses is not None:
             raise self.refuses
         self.transfers.append(to)
+        self.failed_steps.append(failed)
 
 
 class Stage:

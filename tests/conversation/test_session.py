@@ -643,7 +643,7 @@ async def test_a_transferred_call_is_left_to_the_carrier():
     stage = Stage(transfer)
     assert await stage.run() == over(None, still_up=False, transferred=True)
     assert stage.switch.transfers == ["+15550003"]
-    assert stage.notes.events == [("transferred", {})]
+    assert stage.switch.failed_steps == [None]
 
 
 @pytest.mark.parametrize("end", [Carrier.stop, Carrier.cut])
@@ -651,6 +651,37 @@ async def test_a_stream_that_ends_because_of_the_transfer_is_no_loss(end):
     stage = Stage(transfer)
     stage.at(0.7, end, stage.carrier)  # before the carrier's reply
     assert await stage.run() == over(None, still_up=False, transferred=True)
+
+
+async def test_a_stream_that_breaks_while_the_carrier_is_asked_is_not_told_as_a_loss():
+    """The word would stay, and the call could not come back."""
+    stage = Stage(transfer)
+    stage.at(0.7, Carrier.cut, stage.carrier)
+    await stage.run()
+    assert not stage.session.lost.is_set()
+
+
+@pytest.mark.parametrize("refused_", [False, True])
+async def test_a_server_that_stops_hears_first_what_becomes_of_a_transfer(refused_):
+    stage = Stage(transfer)
+    if refused_:
+        stage.switch.refuses = refused(FailureCode.NUMBER_INVALID, "Not a number.")
+    stage.at(0.7, stage.session.interrupt, "")
+    end = await stage.run()
+    if refused_:
+        assert (end.error, end.still_up) == (INTERRUPTED, True)
+    else:
+        assert end == over(None, still_up=False, transferred=True)
+
+
+@pytest.mark.parametrize(("at_s", "transferred"), [(0.2, False), (0.7, True), (1.5, True)])
+async def test_a_conversation_that_is_cut_short_says_where_the_callee_is(at_s, transferred):
+    told = []
+    stage = Stage(transfer)
+    stage.at(at_s, lambda: told.append(stage.session.cut_short()))
+    stage.at(2.0, stage.carrier.stop)
+    await asyncio.gather(stage.run(), asyncio.sleep(3))
+    assert [(end.transferred, end.error) for end in told] == [(transferred, None if transferred else INTERRUPTED)]
 
 
 async def test_a_refused_transfer_is_told_to_the_agent_and_the_call_goes_on():
@@ -662,12 +693,6 @@ async def test_a_refused_transfer_is_told_to_the_agent_and_the_call_goes_on():
     stage = Stage(agent)
     stage.switch.refuses = refused(FailureCode.NUMBER_INVALID, "Not a number.", carrier_code="21211")
     assert await stage.run() == over(still_up=True)
-    assert stage.notes.events == [
-        (
-            "transfer_failed",
-            {"code": "number_invalid", "message": "Not a number.", "carrier_code": "21211"},
-        )
-    ]
     assert stage.notes.lines == ["agent: Sorry, nobody is there."]
 
 

@@ -7,7 +7,7 @@ from sqlalchemy import insert, select, update
 
 from outdial.calls.events import add_event
 from outdial.dashboard.live_views import call_view, calls_view
-from outdial.db.tables import attempts, call_events, callbacks, calls, turns
+from outdial.db.tables import attempts, call_events, callbacks, calls, transfers, turns
 from outdial.ids import new_id
 from tenants import E164, make_tenant
 
@@ -222,6 +222,18 @@ async def test_one_call_shows_what_is_known_of_it(browser, store_call):
         assert text in page, text
     assert "data-live" not in page  # nothing changes any more
     assert '<button class="button small danger"' not in page
+
+
+async def test_one_call_shows_what_became_of_its_transfer(browser, store_call, engine):
+    call_id = await store_call(**ended(), dial={"carrier_call_id": "CA123", "end_reason": "completed"})
+    async with engine.begin() as conn:
+        attempt_id = await conn.scalar(select(attempts.c.id).where(attempts.c.call_id == call_id))
+        row = {"call_id": call_id, "attempt_id": attempt_id, "to": "+15550000008"}
+        await conn.execute(insert(transfers).values(row | {"result": "busy"}))
+        await conn.execute(insert(transfers).values(row | {"result": "answered", "duration_s": 72.0}))
+    page = (await browser.get(f"/calls/{call_id}")).text
+    for text in ("Transferred to", "+15550000008", ">Busy<", ">Answered<", "1:12"):
+        assert text in page, text
 
 
 async def test_what_strangers_say_is_escaped(browser, store_call):

@@ -135,3 +135,27 @@ def test_keys_are_told_from_words(text):
 @given(st.text(max_size=40))
 def test_any_body_can_be_shown(text):
     assert isinstance(pretty_body(text), str)
+
+
+def test_what_becomes_of_a_transfer_is_told():
+    to = {"to": "+15551230009", "duration_s": None, "error": None}
+    error = {"code": "no_route", "message": "There is no route."}
+    steps = timeline(
+        call({}),
+        happened(
+            ("transfer", to | {"result": None}),
+            ("transfer", to | {"result": "no_answer"}),
+            ("transfer", to | {"result": "failed", "error": error}),
+            ("transfer", to | {"result": "answered"}),
+            ("transfer", to | {"result": "answered", "duration_s": 72.0}),
+            ("transferred", {}),
+        ),
+    )
+    assert [(step.text, step.detail) for step in steps] == [
+        ("Being transferred to +15551230009; the agent leaves", ""),
+        ("Transfer to +15551230009: no answer", ""),
+        ("Transfer to +15551230009: failed", "There is no route."),
+        ("Transfer to +15551230009: answered", ""),
+        ("+15551230009 has left", "Talked for 1:12."),
+        ("Transferred; the agent left the call", ""),
+    ]

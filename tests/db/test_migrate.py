@@ -33,4 +33,4 @@ async def test_going_back_to_base_leaves_no_table_of_ours(engine):
 def test_the_migrations_are_part_of_the_package():
     package = Path(migrate.__file__).parent
     assert (package / "migrations" / "env.py").is_file()
-    assert migrate.heads() == ("0008",)
+    assert migrate.heads() == ("0009",)

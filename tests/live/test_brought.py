@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from dataclasses import replace
 
 import pytest
 from sqlalchemy import select
@@ -34,8 +35,8 @@ async def spool(tmp_path):
     await spool.aclose()
 
 
-def brought_by(workspace, spool, claim):
-    writing = Writing(engine=workspace.engine, call_id=claim.call_id, attempt_number=claim.attempt_number)
+def brought_by(workspace, spool, claim, **after):
+    writing = Writing(engine=workspace.engine, call_id=claim.call_id, attempt_number=claim.attempt_number, **after)
     return Brought(workspace.engine, spool, claim.attempt_id, writing)
 
 
@@ -119,6 +120,34 @@ async def test_a_write_of_which_nobody_knows_whether_it_was_taken_is_not_repeate
     await brought.journal.close()
     assert lost
     assert [type_ for type_, _ in await feed(workspace, claim)] == ["transcript", "digit"] * 2
+
+
+async def test_each_conversation_of_an_attempt_has_a_file_and_numbers_of_its_own(workspace, spool, claim):
+    """The one before a transfer may still be tidied up while the one after it is under way."""
+    first = brought_by(workspace, spool, claim)
+    first.result = replace(RESULT, ending=None, transferred=True)
+    await first.keep()
+    say_much(first.journal, 1)
+    await first.journal.close()
+    await first.save(first.result)
+    second = brought_by(workspace, spool, claim, entries=2, first_seq=1, returns=1)
+    await away(workspace, "turns", "call_events")
+    say_much(second.journal, 1)
+
+    async def is_kept():
+        return (spool.folder / f"{claim.attempt_id}-1.json").exists()
+
+    await until(is_kept)
+    await first.finish()
+    assert kept(spool, claim) is None
+    assert await is_kept()
+    content = json.loads((spool.folder / f"{claim.attempt_id}-1.json").read_text())
+    assert [entry["number"] for entry in content["journal"]] == [3, 4]
+    for table in ("turns", "call_events"):
+        await accept_again(workspace, table)
+    await deliver(workspace.engine, content)
+    second.journal.abandon()
+    assert len(await feed(workspace, claim)) == 4
 
 
 async def test_a_process_that_ends_leaves_what_was_not_taken(workspace, spool, claim):

@@ -1,8 +1,12 @@
 """What a conversation asks of its carrier, and what it hears when that fails."""
 
+from dataclasses import replace
+
 import pytest
 
 from outdial.carriers.errors import CarrierRefused
+from outdial.carriers.name import CarrierName
+from outdial.carriers.registry import CARRIERS
 from outdial.conversation.live_call import TransferFailed
 from outdial.live.carrier_control import NOT_REACHABLE, ControlOfAttempt
 from outdial.telephony.failures import FailureCode
@@ -19,14 +23,28 @@ async def test_a_carriers_no_to_a_transfer_reaches_the_conversation_in_its_own_w
     claim = await workspace.dialed()
     workspace.carrier.fault = CarrierRefused(FailureCode.NUMBER_INVALID, "Not a number.", carrier_code="21211")
     with pytest.raises(TransferFailed) as failed:
-        await control(workspace, claim).transfer("+15551230009")
+        await control(workspace, claim).transfer("+15551230009", failed=None)
     assert failed.value.error == workspace.carrier.fault.as_call_error()
     assert str(failed.value) == "number_invalid (21211)"
+    [record] = await workspace.transfers(claim.call_id)
+    assert (record.to, record.result, record.error) == ("+15551230009", "failed", failed.value.error)
+
+
+@pytest.mark.parametrize("returns", [True, False])
+async def test_a_transfer_is_in_the_books_with_the_way_back_where_the_carrier_has_one(workspace, monkeypatch, returns):
+    claim = await workspace.dialed()
+    kind = CARRIERS[CarrierName("twilio")]
+    capabilities = replace(kind.capabilities, agent_returns=returns)
+    monkeypatch.setitem(CARRIERS, kind.name, replace(kind, capabilities=capabilities))
+    await control(workspace, claim).transfer("+15551230009", failed="sorry")
+    [record] = await workspace.transfers(claim.call_id)
+    assert (record.to, record.result, record.failed_step) == ("+15551230009", None, "sorry" if returns else None)
+    assert await workspace.events(claim.call_id, "transfer") == [record.to_json()]
 
 
 async def test_a_call_whose_id_the_carrier_has_not_told_yet_is_not_transferred(workspace):
     await workspace.queue()
     (claim,) = await workspace.claim()
     with pytest.raises(TransferFailed) as failed:
-        await control(workspace, claim).transfer("+15551230009")
+        await control(workspace, claim).transfer("+15551230009", failed=None)
     assert failed.value.error is NOT_REACHABLE

@@ -8,11 +8,14 @@ from sqlalchemy import text
 
 from live.talking import Line, accept_again, refuse
 from outdial.calls.advance import apply_event
+from outdial.calls.transfers import prepare_return
 from outdial.carriers.errors import CarrierUnreachable
+from outdial.conversation.live_call import FailedTransfer
 from outdial.live.conversations import BROKE
 from outdial.live.left_behind import deliver_left
 from outdial.telephony.failures import FailureCode
 from outdial.telephony.state import CallState, Ending, EndReason
+from outdial.telephony.transfer import TransferOutcome
 from outdial.telephony.verdict import AnsweredBy, Verdict
 from workspace import CALLEE, CALLER, until
 
@@ -534,3 +537,174 @@ async def test_that_the_callee_has_answered_is_on_record_also_when_the_call_is_o
 async def test_without_detection_there_is_no_verdict_to_wait_for(workspace, talking, claim):
     await talking.answered(claim)
     assert talking.conversations.session(claim.call_id).max_wait_s is None
+
+
+# -- back from a transfer ----------------------------------------------------------------------------------------
+
+
+async def back(talking, claim, outcome=TransferOutcome.BUSY):
+    """The audio of a call that nobody took over comes back to its agent."""
+    token = await prepare_return(talking.workspace.engine, claim.attempt_id, outcome)
+    start = await talking.open(claim, token=token)
+    assert start is not None
+    line = Line()
+    line.media_line = start(line)
+    line.starts()
+    return line
+
+
+async def test_an_agent_goes_on_after_a_transfer_that_nobody_took(workspace, talking):
+    claim = await workspace.dialed(detection={"on_machine": "hang_up", "message": None, "max_wait_s": 30})
+    await workspace.hears(claim.attempt_id, CallState.RINGING)
+    seen = []
+
+    async def agent(call):
+        seen.append((call.failed_transfer, call.last_event["type"], dict(call.noted)))
+        talking.begun.set()
+        if call.failed_transfer is None:
+            call.noted["asked"] = True
+            await call.transfer("+15551230009", failed="sorry")
+        await call.say("Nobody is free.")
+
+    talking.agents.conversation = agent
+    await talking.answered(claim)
+    await talking.rests()
+    assert (await workspace.attempt(claim.attempt_id)).owner is None
+    line = await back(talking, claim)
+    assert (await workspace.attempt(claim.attempt_id)).owner == talking.lease.owner
+    session = talking.conversations.session(claim.call_id)
+    assert (session.max_wait_s, session._facts.machine.action) == (None, "continue")
+    line.stops()
+    await talking.rests()
+    failed = FailedTransfer(step="sorry", to="+15551230009", result=TransferOutcome.BUSY)
+    assert seen == [(None, "launch", {}), (failed, "transfer_failed", {"asked": True})]
+    await workspace.hears(claim.attempt_id, CallState.ENDED, EndReason.COMPLETED)
+    call = await workspace.call(claim.call_id)
+    assert (call.end_reason, len(await workspace.attempts(claim.call_id))) == ("completed", 1)
+    assert call.noted == {"asked": True}
+    folder = workspace.settings.data_dir / "recordings" / workspace.id
+    assert len(list(folder.glob("*.wav"))) == 2
+
+
+async def test_the_longest_duration_is_that_of_the_whole_call(workspace, talking, claim):
+    async def agent(call):
+        talking.begun.set()
+        await call.transfer("+15551230009", failed="sorry")
+
+    talking.agents.conversation = agent
+    await talking.answered(claim)
+    await talking.rests()
+    answered_at = datetime.now(UTC) - timedelta(seconds=590)
+    await workspace.set_call(claim.call_id, max_duration_s=600, answered_at=answered_at)
+    talking.agents.conversation = talking.talk
+    await back(talking, claim)
+    session = talking.conversations.session(claim.call_id)
+    assert session._facts.max_duration_s == pytest.approx(10, abs=2)
+    talking.done.set()
+    await talking.rests()
+
+
+async def test_a_call_that_comes_back_waits_for_the_end_of_the_conversation_before(workspace, talking, claim):
+    """Its last words are still being written down."""
+    writes_down = asyncio.Event()
+
+    async def agent(call):
+        talking.begun.set()
+        try:
+            await call.transfer("+15551230009", failed="sorry")
+        finally:
+            await writes_down.wait()
+
+    talking.agents.conversation = agent
+    await talking.answered(claim)
+
+    async def transferred():
+        return bool(await workspace.transfers(claim.call_id))
+
+    await until(transferred)
+    talking.agents.conversation = talking.talk
+    coming = asyncio.create_task(back(talking, claim))
+    await asyncio.sleep(0.3)
+    assert not coming.done()
+    writes_down.set()
+    async with asyncio.timeout(10):
+        await coming
+    talking.done.set()
+    await talking.rests()
+
+
+async def leaves_at_once(call):
+    """Its agent transfers the call at once, and says a sentence when it is back."""
+    if call.failed_transfer is None:
+        call.noted["asked"] = True
+        await call.say("One moment.")
+        await call.transfer("+15551230009", failed="sorry")
+    await call.say("Nobody is free.")
+
+
+async def test_the_second_conversation_is_written_down_after_the_first(workspace, talking, claim):
+    async def agent(call):
+        talking.begun.set()
+        await leaves_at_once(call)
+
+    talking.agents.conversation = agent
+    await talking.answered(claim)
+    await talking.rests()
+    await back(talking, claim)
+    await talking.rests()
+    turns = await workspace.events(claim.call_id, "transcript")
+    assert [turn["text"] for turn in turns if turn["end_ms"] is not None] == ["One moment.", "Nobody is free."]
+    assert len({turn["seq"] for turn in turns}) == 2
+    call = await workspace.call(claim.call_id)
+    assert (call.state, call.ended_by, call.noted) == ("ended", "agent", {"asked": True})
+    before = turns[0]["seq"]
+    assert call.recording.partition(call.id)[2] == f"-0{before}.wav"
+    assert list(talking.spool.folder.glob("*.json")) == []
+
+
+async def test_a_result_that_is_not_written_yet_keeps_the_call_from_coming_back(workspace, talking, claim):
+    async def agent(call):
+        talking.begun.set()
+        await leaves_at_once(call)
+
+    talking.agents.conversation = agent
+    await refuse(workspace, "calls", "NEW.noted <> OLD.noted")
+    await talking.answered(claim)
+
+    async def is_kept():
+        return (talking.spool.folder / f"{claim.attempt_id}.json").exists()
+
+    await until(is_kept)
+    coming = asyncio.create_task(back(talking, claim))
+    await asyncio.sleep(0.3)
+    assert not coming.done()
+    await accept_again(workspace, "calls")
+    async with asyncio.timeout(10):
+        await coming
+    await talking.rests()
+    assert (await workspace.call(claim.call_id)).noted == {"asked": True}
+    assert list(talking.spool.folder.glob("*.json")) == []
+
+
+async def test_the_end_of_the_process_interrupts_nobody_who_is_connected_elsewhere(workspace, talking, claim):
+    """Its result isn't written yet: whoever finds it lets go of the call."""
+    async def agent(call):
+        talking.begun.set()
+        await leaves_at_once(call)
+
+    talking.agents.conversation = agent
+    await refuse(workspace, "calls", "NEW.noted <> OLD.noted")
+    await talking.answered(claim)
+
+    async def transferred():
+        return bool(await workspace.transfers(claim.call_id))
+
+    await until(transferred)
+    await talking.conversations.aclose(at_most_s=0.5)
+    await accept_again(workspace, "calls")
+    await talking.spool.aclose()
+    assert await deliver_left(workspace.engine, workspace.settings.data_dir) == 1
+    attempt = await workspace.attempt(claim.attempt_id)
+    assert (attempt.state, attempt.owner, attempt.ending) == ("in_progress", None, None)
+    assert (await workspace.call(claim.call_id)).noted == {"asked": True}
+    assert workspace.carrier.hung_up == []

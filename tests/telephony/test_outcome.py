@@ -57,6 +57,11 @@ def test_only_a_callee_hangs_up_early(ended_by):
     assert outcome_of(replace(NOTHING, ended_by=ended_by)) is None
 
 
+def test_nobody_left_early_who_may_have_been_connected_to_somebody_else():
+    assert outcome_of(replace(NOTHING, transfer_rings=True)) is None
+    assert outcome_of(replace(NOTHING, transfer_rings=True, message_delivered=True)) == "left_message"
+
+
 @pytest.mark.parametrize("reason", set(EndReason) - {EndReason.COMPLETED})
 def test_a_call_that_nobody_answered_has_no_outcome(reason):
     assert outcome_of(replace(ALL, answered=False, end_reason=reason)) is None

@@ -23,7 +23,7 @@ def callbacks_router(inbox: Inbox, incoming_calls: IncomingCalls, base_url: str)
         received = await inbox.receive(
             carrier=name, attempt_id=attempt_id, kind=kind, url=_url(request), headers=request.headers, body=body
         )
-        reply = inbox.reply(name, kind, body) if received is Received.STORED else None
+        reply = await inbox.reply(name, attempt_id, kind, body) if received is Received.STORED else None
         return _answer(received, reply)
 
     @router.post("/callbacks/{carrier}/accounts/{account_id}/{kind}")

@@ -72,6 +72,15 @@ _SUMMARY: dict[str, Any] = {
             "price_currency": None,
         }
     ],
+    "transfers": [
+        {
+            "to": "+15551230009",
+            "at": "2026-01-31T09:00:27.300000Z",
+            "result": "answered",
+            "duration_s": 11.0,
+            "error": None,
+        }
+    ],
     "recording_url": "https://voice.example/v1/calls/call_8r5v1kz3m0q4t7w2x9y6/recording",
 }
 _ERROR = {
@@ -99,6 +108,7 @@ _FAILED = _SUMMARY | {
             "ended_at": "2026-01-31T09:00:01.700000Z",
         }
     ],
+    "transfers": [],
     "recording_url": None,
 }
 _TRANSCRIPT = [

@@ -81,7 +81,11 @@ def _documented(result: dict[str, Any], **codes: str) -> dict[int | str, dict[st
     "/v1/calls/{call_id}/transfer",
     summary="Transfer a call",
     operation_id="transfer_call",
-    description=f"Connects the other party to another number; the agent's part ends. {_WAITS}",
+    description=(
+        "Connects the other party to another number; the agent's part ends. Done is what the carrier has taken on. "
+        "Whether somebody answered there is told later, in the call's `transfers` and by events of type `transfer`; "
+        f"when nobody did, the other party hears a sentence and the call ends. {_WAITS}"
+    ),
     response_model=ControlAnswer,
     responses=_documented({}, s409_carrier_refused="The carrier can't connect calls to this number."),
 )

@@ -62,6 +62,7 @@ _RESPONSES: dict[int | str, dict[str, Any]] = {
         "Server-sent events: everything that happened so far, then what happens, until the call has ended. Types "
         "are `state`, `transcript` (a turn, sent again as it grows: same `seq`), `answered_by`, `noted` (all "
         "`values` noted, when a conversation is over), `noted_dropped` (what could not be kept of them, and why), "
+        "`transfer` (`to` and `result`, null while it rings; again with `duration_s` when the other party has left), "
         "`corrected` (why the call ended is known only now: `end_reason`, `ended_by`, `error`), `outcome` (what came "
         "of the call, where that is known only after its end) and smaller ones; ignore those you don't know. `data` "
         "is a JSON object with `at`, when it was stored. Send the last id you saw as `Last-Event-ID` to go on from "

@@ -8,7 +8,7 @@ import asyncio
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 
@@ -25,16 +25,17 @@ from outdial.background import Background
 from outdial.calls.advance import apply, note_ending_in, note_stream_failed
 from outdial.calls.prices import keep_price
 from outdial.calls.records import Held, lock_attempt
-from outdial.carriers.callbacks import TRANSFER_FAILED, BadCallback, Callback, CallbackReply
-from outdial.carriers.errors import CarrierError
+from outdial.calls.transfers import has_transfers
+from outdial.carriers.callbacks import BadCallback, Callback, CallbackReply
 from outdial.carriers.name import CarrierName
 from outdial.carriers.registry import CARRIERS
 from outdial.db.engine import autocommit, reading
 from outdial.db.tables import callbacks
 from outdial.db.wake import Wake
+from outdial.dispatch.transfers import Transfers, apology_ending, way_back
 from outdial.settings import Settings
 from outdial.telephony.carrier_call import CarrierCall
-from outdial.telephony.state import EndedBy, Ending, EndReason
+from outdial.telephony.transfer import TransferOutcome, TransferResult
 
 logger = logging.getLogger(__name__)
 
@@ -43,7 +44,6 @@ LEFT_AT_ONCE = 100
 BUSY_WAITS_S = (0.02, 0.05, 0.1, 0.2, 0.4, 0.8, 1.6)
 TRY_AGAIN_S = 1.0
 FINISH_S = 5.0
-APOLOGY_S = 20.0                    # more than it takes to have one said and to hang up
 NOT_HANDLED = "Callbacks not handled; trying again"
 
 
@@ -76,7 +76,7 @@ class Inbox:
         self._engine = engine
         self._settings = settings
         self._genuine = genuine
-        self._open_carrier = open_carrier
+        self._transfers = Transfers(engine, settings, open_carrier)
         self._arrived = Wake()                # ids of attempts
         self._arrived.tell()                  # callbacks of an earlier process
         self._stored: dict[str, set[int]] = {}  # callbacks that came here and wait: their ids, by attempt
@@ -118,9 +118,21 @@ class Inbox:
             self._stored.setdefault(attempt_id, set()).add(stored_id)
             self._arrived.tell(attempt_id)
 
-    def reply(self, carrier: CarrierName, kind: str, body: bytes) -> CallbackReply | None:
-        """What a stored callback is answered with, where the carrier reads the answer."""
-        return CARRIERS[carrier].reply(kind, body)
+    async def reply(self, carrier: CarrierName, attempt_id: str, kind: str, body: bytes) -> CallbackReply | None:
+        """What a stored callback is answered with, where the carrier reads the answer: the end of a transfer. When it
+        came to nothing the call may go back to its agent."""
+        reply = CARRIERS[carrier].reply(kind, body)
+        if reply is None:
+            return None
+        told = CARRIERS[carrier].parse(kind, body, headers={}, received_at=datetime.now(UTC)).event
+        if not isinstance(told, TransferResult) or told.outcome is None or not told.has_failed:
+            return reply
+        try:
+            back = await way_back(self._engine, self._settings, attempt_id, told.outcome)
+        except Exception:  # the callee hears the sentence; silence would be worse
+            logger.exception("Return to agent not prepared", extra={"attempt_id": attempt_id})
+            return reply
+        return CARRIERS[carrier].reply(kind, body, back=back)
 
     async def run(self) -> None:
         """Work through stored callbacks until cancelled: at once through those that come to this process, and now and
@@ -193,7 +205,7 @@ class Inbox:
         Raises _Busy, and what the database raises; then it is still to be handled.
         """
         stored: _Stored | None = None
-        left_alone: tuple[Held, CarrierCall] | None = None
+        left_alone: tuple[Held, CarrierCall, TransferOutcome] | None = None
         try:
             async with self._engine.begin() as conn:
                 # The attempt first, as everywhere. Not waited for: whoever has it may be frozen, and a place here and
@@ -215,40 +227,32 @@ class Inbox:
             async with autocommit(self._engine) as conn:
                 await conn.execute(update(callbacks).where(callbacks.c.id == stored.id).values(handled_at=func.now()))
         if left_alone is not None:
-            self._background.start(self._apologize(*left_alone), name="transfer apology")
+            self._background.start(self._transfers.see_to(*left_alone), name="callee left alone")
         return stored.id
 
     async def _handle(
         self, conn: AsyncConnection, held: Held, stored: _Stored
-    ) -> tuple[Held, CarrierCall] | None:
-        """Carry out what a callback means; the call on which somebody was left alone by a failed transfer."""
+    ) -> tuple[Held, CarrierCall, TransferOutcome] | None:
+        """Carry out what a callback means; the call on which somebody was left alone by a transfer, and its outcome."""
         callback = CARRIERS[CarrierName(held.attempt.carrier)].parse(
             stored.kind, stored.body.encode(), headers=stored.headers, received_at=stored.received_at
         )
-        if callback.event is not None:
-            await apply(conn, held, callback.event, check_in_s=self._settings.silent_after_s)
+        told, is_news = callback.event, False
+        if told is not None:
+            applied = await apply(conn, held, told, check_in_s=self._settings.silent_after_s)
+            is_news = applied.changed
         if callback.stream_failed and _is_about(held, callback.call):
             await note_stream_failed(conn, held)
         if callback.price is not None and _is_about(held, callback.call):
             await keep_price(conn, held.attempt.id, callback.price)
-        if callback.transfer_failed is None or not _is_about(held, callback.transfer_failed):
+        alone = callback.left_alone
+        if alone is None or not is_news or not isinstance(told, TransferResult) or told.outcome is None:
             return None
-        # Noted first: if nobody lives to apologise, the sweep ends the call; it lets an apology be heard to its end.
-        not_before = datetime.now(UTC) + timedelta(seconds=APOLOGY_S)
-        ending = Ending(end_reason=EndReason.COMPLETED, ended_by=EndedBy.AGENT, not_before=not_before)
-        await note_ending_in(conn, held.attempt.id, ending)
-        return held, callback.transfer_failed
-
-    async def _apologize(self, held: Held, call: CarrierCall) -> None:
-        """A transfer came to nothing and the carrier leaves the callee on the line, with nobody there."""
-        attempt = held.attempt
-        if attempt.carrier_account_id is None:
-            return
-        try:
-            carrier = await self._open_carrier(attempt.carrier_account_id)
-            await carrier.say_and_hang_up(call, TRANSFER_FAILED)
-        except CarrierError as error:
-            logger.warning("Transfer apology failed", extra={"attempt_id": attempt.id, **error.codes})
+        if not _is_about(held, alone):
+            return None
+        if not await has_transfers(conn, held.attempt.id):  # else the sweep sees to it, should nobody here live to
+            await note_ending_in(conn, held.attempt.id, apology_ending())
+        return held, alone, told.outcome
 
 
 async def _claim(conn: AsyncConnection, attempt_id: str) -> _Stored | None:

@@ -75,14 +75,14 @@ class IncomingCalls:
         if attempt_id is None:
             return Received.STORED, None  # of a call that is not ours
         await self._inbox.store(attempt_id, kind, callback, headers=headers, body=body)
-        return Received.STORED, account.kind.reply(kind, body)
+        return Received.STORED, await self._inbox.reply(carrier, attempt_id, kind, body)
 
     async def aclose(self) -> None:
         """Finish telling carriers what to do."""
         await self._telling.finish(FINISH_S)
 
     async def _attempt_of(self, account: Account, callback: Callback) -> str | None:
-        call = callback.call or callback.transfer_failed
+        call = callback.call or callback.left_alone
         if call is None:
             return None
         query = select(attempts.c.id).where(

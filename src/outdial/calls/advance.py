@@ -16,6 +16,7 @@ from outdial.calls.changes import change_attempt, end_call, move_on, queue_again
 from outdial.calls.events import add_event
 from outdial.calls.outcomes import reconsider, retry_words
 from outdial.calls.records import AttemptRecord, CallRecord, Held, error_json, lock_attempt
+from outdial.calls.transfers import apply_result, is_elsewhere
 from outdial.calls.workers import is_dead
 from outdial.db.engine import autocommit
 from outdial.db.notify import notify
@@ -33,6 +34,7 @@ from outdial.telephony.state import (
     advance,
     is_of_another_call,
 )
+from outdial.telephony.transfer import TransferResult
 from outdial.telephony.verdict import Verdict, revised
 
 logger = logging.getLogger(__name__)
@@ -75,7 +77,9 @@ async def begin_audio(engine: AsyncEngine, attempt_id: str, *, at: datetime, che
 
 
 async def audio_begun(conn: AsyncConnection, held: Held, *, at: datetime, check_in_s: float = 20.0) -> None:
-    """`begin_audio` within a transaction; `held` is from `lock_attempt`."""
+    """`begin_audio` within a transaction; `held` is from `lock_attempt`. That a call that is back from a transfer was
+    talked on before, stays known."""
+    at = held.attempt.audio_started_at or at
     await conn.execute(update(attempts).where(attempts.c.id == held.attempt.id).values(audio_started_at=at))
     held = replace(held, attempt=replace(held.attempt, audio_started_at=at))
     await apply(conn, held, Progress(state=CallState.IN_PROGRESS, at=at), check_in_s=check_in_s)
@@ -91,6 +95,9 @@ async def apply(conn: AsyncConnection, held: Held, event: CallEvent, *, check_in
             return await progress(conn, held, event, check_in_s)
         case Verdict():
             return await _verdict(conn, held, event)
+        case TransferResult():
+            changed = await apply_result(conn, held, event)
+            return Applied(call_id=held.call.id, call_state=held.call.state, changed=changed)
 
 
 async def end_unheard_of(engine: AsyncEngine, seen: AttemptRecord, ending: Ending, *, still_to_end: bool) -> None:
@@ -178,7 +185,8 @@ async def _with_our_reason(conn: AsyncConnection, event: Progress, held: Held) -
     if attempt.audio_started_at is None:
         return event if _left_at_once(event, attempt) else replace(event, end_reason=EndReason.FAILED, error=NO_MEDIA)
     # Without an owner it was transferred: nobody here is needed for it.
-    if attempt.owner is not None and await is_dead(conn, attempt.owner):
+    is_lost = attempt.owner is not None and await is_dead(conn, attempt.owner)
+    if is_lost and not await is_elsewhere(conn, attempt.id):
         return replace(event, end_reason=EndReason.FAILED, error=INTERRUPTED)
     if event.ended_by is None and _talked_s(event, attempt) >= call.max_duration_s:
         return replace(event, ended_by=EndedBy.LIMIT)  # the carrier was told it, too

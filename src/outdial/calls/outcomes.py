@@ -11,16 +11,19 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from outdial.calls.events import add_event
 from outdial.calls.records import AttemptRecord, CallRecord
-from outdial.db.tables import attempts, call_events, calls
+from outdial.db.tables import attempts, call_events, calls, transfers
 from outdial.telephony.failures import CallError, FailureCode
 from outdial.telephony.outcome import Facts, Outcome, outcome_of, own_word
 from outdial.telephony.retry import RetryOn
 from outdial.telephony.state import CallState, EndedBy, Ending, EndReason
+from outdial.telephony.transfer import TransferOutcome
 from outdial.telephony.verdict import WhoAnswered
 
 logger = logging.getLogger(__name__)
 
 _LOST = (FailureCode.INTERRUPTED, FailureCode.INTERNAL_ERROR)  # conversations
+
+RINGS = "rings"  # of a transfer whose result isn't known yet
 
 NAMED = "outcome"                # the agent's own word, among what it noted
 NOTES = (NAMED, "do_not_call")  # what is noted that the outcome depends on
@@ -128,7 +131,8 @@ def _with_stored(known: Facts, row: Mapping[Any, Any]) -> Facts:
     return replace(
         known,
         callee_responded=row[calls.c.callee_responded],
-        transferred=None if transfer is None else transfer == "transferred",
+        transferred=None if transfer in (None, RINGS) else transfer == TransferOutcome.ANSWERED,
+        transfer_rings=transfer == RINGS,
         message_delivered=bool(row[calls.c.message_delivered]),
         noted=_noted(row),
     )
@@ -152,12 +156,10 @@ def _stored() -> list[Any]:
 
 
 def _transfer(since: Any) -> Any:
-    """The event of the last transfer since then; None without one."""
-    told = call_events.c
-    query = select(told.type).where(
-        told.call_id == calls.c.id, told.type.in_(["transferred", "transfer_failed"]), told.at >= since
-    )
-    return query.order_by(told.id.desc()).limit(1).scalar_subquery().label("transfer")
+    """The result of the last transfer since then, or RINGS; None without one."""
+    known = transfers.c
+    query = select(func.coalesce(known.result, RINGS)).where(known.call_id == calls.c.id, known.at >= since)
+    return query.order_by(known.id.desc()).limit(1).scalar_subquery().label("transfer")
 
 
 def _was_talked() -> Select[Any]:

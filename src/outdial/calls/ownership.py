@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import and_, case, func, literal, select, update
+from sqlalchemy import RowMapping, and_, case, func, literal, not_, select, update
 from sqlalchemy.dialects.postgresql import JSONB
-from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from outdial.calls.claim import stream_token_hash
 from outdial.calls.records import ATTEMPT_COLUMNS, CALL_COLUMNS, AttemptRecord, CallRecord
+from outdial.calls.transfers import Returned, awaited_return, goes_on_elsewhere, note_returned
 from outdial.calls.workers import is_dead
 from outdial.db.engine import autocommit, reading
 from outdial.db.tables import attempts, calls, turns
@@ -44,21 +45,35 @@ class Lease:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answered:
-    """A call whose audio has come to us. `noted` and `turns` are of earlier attempts."""
+    """A call whose audio has come to us. `noted` and `turns` are of earlier attempts, or from before the call was
+    transferred; `returned`: it is back because that came to nothing."""
 
     attempt: AttemptRecord
     call: CallRecord
     variables: dict[str, Any]
     noted: dict[str, Any]
     turns: int
+    returned: Returned | None = None
 
     @property
     def attempt_id(self) -> str:
         return self.attempt.id
 
+    @property
+    def returns(self) -> int:
+        """How often the attempt has come back from transfers."""
+        return self.returned.times if self.returned else 0
+
+
+class StillHeld(Exception):
+    """A call comes back while the conversation that transferred it is still being written down."""
+
 
 async def take_stream(engine: AsyncEngine, attempt_id: str, token: str, lease: Lease) -> Answered | None:
-    """Use the stream's token up and make the attempt the lease's owner's; None when the token isn't good (any more)."""
+    """Use the stream's token up and make the attempt the lease's owner's; None when the token isn't good (any more).
+
+    Raises StillHeld; then it is to be tried again in a moment.
+    """
     async with engine.begin() as conn:
         taken = await conn.execute(
             update(attempts)
@@ -71,7 +86,9 @@ async def take_stream(engine: AsyncEngine, attempt_id: str, token: str, lease: L
             .values(stream_opened_at=datetime.now(UTC), owner=lease.owner, **lease.columns())
             .returning(*ATTEMPT_COLUMNS)
         )
-        attempt_row = taken.mappings().one_or_none()
+        attempt_row, returned = taken.mappings().one_or_none(), None
+        if attempt_row is None:
+            attempt_row, returned = await _take_back(conn, attempt_id, token, lease)
         if attempt_row is None:
             return None
         attempt = AttemptRecord.of(attempt_row)
@@ -85,7 +102,33 @@ async def take_stream(engine: AsyncEngine, attempt_id: str, token: str, lease: L
             variables=row[calls.c.variables],
             noted=row[calls.c.noted],
             turns=row["turns"],
+            returned=returned,
         )
+
+
+async def _take_back(
+    conn: AsyncConnection, attempt_id: str, token: str, lease: Lease
+) -> tuple[RowMapping, Returned] | tuple[None, None]:
+    """The same for a stream by which a call comes back from a transfer: the attempt, and what it comes back from.
+
+    Nobody owns an attempt once the conversation before is written down: only then are its turns and what it noted what
+    the next one goes on from. That one has a result of its own.
+    """
+    live = (attempts.c.id == attempt_id, attempts.c.state != CallState.ENDED, attempts.c.ending.is_(None))
+    before = await conn.execute(select(attempts.c.owner, attempts.c.result_at).where(*live).with_for_update())
+    row = before.mappings().one_or_none()
+    transfer = None if row is None else await awaited_return(conn, attempt_id, token)
+    if row is None or transfer is None:
+        return None, None
+    if row[attempts.c.owner] is not None:
+        raise StillHeld
+    values = {"owner": lease.owner, "result_at": None, **lease.columns()}
+    taking = update(attempts).where(attempts.c.id == attempt_id).values(**values).returning(*ATTEMPT_COLUMNS)
+    taken = (await conn.execute(taking)).mappings().one()
+    returned = await note_returned(
+        conn, transfer, attempt_number=taken[attempts.c.number], result_at=row[attempts.c.result_at]
+    )
+    return taken, returned
 
 
 async def renew_leases(engine: AsyncEngine, attempt_ids: Collection[str], lease: Lease) -> None:
@@ -123,9 +166,27 @@ async def unattended(engine: AsyncEngine, lease: Lease) -> list[str]:
         attempts.c.stream_opened_at.is_not(None),
         attempts.c.lease_until < func.now(),
         attempts.c.ending.is_(None),  # else the sweep ends it
+        not_(goes_on_elsewhere()),
     )
     async with reading(engine) as conn:
         return list((await conn.execute(query)).scalars())
+
+
+async def let_go_transferred(engine: AsyncEngine, lease: Lease, *, held: Collection[str]) -> None:
+    """Own no attempt any more whose callee is connected elsewhere, though its conversation's result could not be
+    written. `held`: attempts whose conversation isn't over yet."""
+    async with autocommit(engine) as conn:
+        await conn.execute(
+            update(attempts)
+            .where(
+                attempts.c.owner == lease.owner,
+                attempts.c.state != CallState.ENDED,
+                attempts.c.lease_until < func.now(),
+                attempts.c.id.not_in(held),
+                goes_on_elsewhere(),
+            )
+            .values(owner=None)
+        )
 
 
 async def take_over(engine: AsyncEngine, new_owner: str, *, lease_s: float) -> bool:
@@ -145,7 +206,7 @@ async def take_over(engine: AsyncEngine, new_owner: str, *, lease_s: float) -> b
                 update(attempts)
                 .where(live, attempts.c.owner == owner)
                 .values(
-                    owner=new_owner,
+                    owner=case((goes_on_elsewhere(), None), else_=new_owner),  # the other party may be talking
                     taken_over_at=now,
                     lease_until=now + timedelta(seconds=lease_s),
                     check_at=now,
@@ -153,7 +214,11 @@ async def take_over(engine: AsyncEngine, new_owner: str, *, lease_s: float) -> b
                     # Talking when its worker died: the conversation is lost.
                     ending=case(
                         (
-                            and_(attempts.c.stream_opened_at.is_not(None), attempts.c.ending.is_(None)),
+                            and_(
+                                attempts.c.stream_opened_at.is_not(None),
+                                attempts.c.ending.is_(None),
+                                not_(goes_on_elsewhere()),
+                            ),
                             literal(INTERRUPTED_ENDING, JSONB),
                         ),
                         else_=attempts.c.ending,

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Self
 
-from sqlalchemy import func, literal, select, update
+from sqlalchemy import case, func, literal, select, update
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
@@ -17,6 +17,7 @@ from outdial.calls.do_not_call import Wish, enter_wish, keep_wish
 from outdial.calls.events import add_event
 from outdial.calls.outcomes import NAMED, reconsider, warn_of_odd_word
 from outdial.calls.records import Held, lock_attempt
+from outdial.calls.transfers import note_result_taken, way_back_after
 from outdial.db.engine import autocommit, reading
 from outdial.db.notify import notify
 from outdial.db.tables import attempts, calls
@@ -31,7 +32,9 @@ class Result:
     `recording` is its path under the data directory; `transferred`: the callee talks to somebody else now;
     `callee_responded`: whether the callee spoke or pressed a key, None where that can't be said; `ended_by`: who left
     first, as the conversation saw it, None where it goes on elsewhere. `audio_began_at`: when, should that not be
-    written yet; None: never. `ending`: why it ended, at `ended_at`; None: the call goes on without us."""
+    written yet; None: never. `ending`: why it ended, at `ended_at`; None: the call goes on without us.
+    `returns`: how often its attempt had come back from transfers when it began, and so which of the attempt's
+    conversations it is of."""
 
     audio_began_at: datetime | None = None
     ended_at: datetime | None = None
@@ -43,6 +46,7 @@ class Result:
     noted_dropped: Mapping[str, Any] | None = None
     callee_responded: bool | None = None
     ended_by: EndedBy | None = None
+    returns: int = 0
 
     def to_json(self) -> dict[str, Any]:
         """As it is kept on disk until the database has taken it."""
@@ -57,6 +61,7 @@ class Result:
             "transferred": self.transferred,
             "callee_responded": self.callee_responded,
             "ended_by": self.ended_by,
+            "returns": self.returns,
         }
 
     @classmethod
@@ -72,6 +77,7 @@ class Result:
             transferred=stored["transferred"],
             callee_responded=stored["callee_responded"],
             ended_by=None if stored["ended_by"] is None else EndedBy(stored["ended_by"]),
+            returns=stored["returns"],
         )
 
 
@@ -88,16 +94,22 @@ async def save_result(engine: AsyncEngine, attempt_id: str, call_id: str, result
     async with engine.begin() as conn:
         wish = await _enter_wish(conn, attempt_id, call_id, result)  # the list first, then the attempt
         held = await lock_attempt(conn, attempt_id)
-        if held is None or held.attempt.result_at is not None:
+        if held is None:
+            return
+        back = await way_back_after(conn, attempt_id, result.returns)
+        if (held.attempt.result_at if back is None else back.result_at) is not None:
             return
         held = await _with_audio(conn, held, result)
-        if result.ending is not None:
+        if result.ending is not None and back is None:
             await put_right(conn, held, result.ending, ended_at=result.ended_at)
             held = await lock_attempt(conn, attempt_id) or held  # it may be the call's last attempt now
-        await _mark_taken(conn, attempt_id, result)
+        if back is None:
+            await _mark_taken(conn, attempt_id, result)
+        else:
+            await note_result_taken(conn, back)
         # The call may have ended already; who looks at it wants these.
         announced = func.pg_notify("outdial_call", calls.c.id)
-        columns = _columns(held, result)
+        columns = _columns(held, result, is_back=back is not None)
         await conn.execute(update(calls).where(calls.c.id == call_id).values(**columns).returning(announced))
         if result.noted:
             await add_event(conn, call_id, "noted", {"values": result.noted})
@@ -107,7 +119,7 @@ async def save_result(engine: AsyncEngine, attempt_id: str, call_id: str, result
             await keep_wish(conn, wish)
         if held.is_last:
             warn_of_odd_word(call_id, result.noted)
-            await reconsider(conn, call_id, result.ended_by)
+            await reconsider(conn, call_id, result.ended_by if back is None else None)
 
 
 async def note_response(engine: AsyncEngine, attempt_id: str) -> None:
@@ -123,7 +135,9 @@ async def _enter_wish(conn: AsyncConnection, attempt_id: str, call_id: str, resu
     """Of a result that wasn't taken before: by now somebody may have taken the number off the list again."""
     if result.noted.get("do_not_call") is not True:
         return None
-    taken_at = await conn.scalar(select(attempts.c.result_at).where(attempts.c.id == attempt_id))
+    back = await way_back_after(conn, attempt_id, result.returns)
+    result_at = select(attempts.c.result_at).where(attempts.c.id == attempt_id)
+    taken_at = await conn.scalar(result_at) if back is None else back.result_at
     return None if taken_at is not None else await enter_wish(conn, call_id)
 
 
@@ -143,22 +157,27 @@ async def _mark_taken(conn: AsyncConnection, attempt_id: str, result: Result) ->
     await conn.execute(update(attempts).where(attempts.c.id == attempt_id).values(**values))
 
 
-def _columns(held: Held, result: Result) -> dict[str, Any]:
+def _columns(held: Held, result: Result, *, is_back: bool) -> dict[str, Any]:
     """Of the call. The newer value of a name holds, and the newer recording: what a result that comes late tells is
-    older than what the next attempt has brought meanwhile."""
-    if held.is_last:
+    older than what the next attempt has brought meanwhile, or the next conversation of one that is back from a
+    transfer (`is_back`). Who made themselves heard in one of an attempt's conversations did."""
+    call = calls.c
+    responded = case((call.callee_responded.is_(True), True), else_=result.callee_responded)
+    if held.is_last and not is_back:
+        delivered = result.message_delivered
         return {
-            "recording": func.coalesce(result.recording, calls.c.recording),
-            "message_delivered": result.message_delivered,
-            "callee_responded": result.callee_responded,
-            "noted": calls.c.noted.concat(literal(dict(result.noted), JSONB)),
+            "recording": func.coalesce(result.recording, call.recording),
+            "message_delivered": func.coalesce(delivered, call.message_delivered) if result.returns else delivered,
+            "callee_responded": responded,
+            "noted": call.noted.concat(literal(dict(result.noted), JSONB)),
         }
     # What came of the call is for its last attempt to say.
-    noted = literal({name: value for name, value in result.noted.items() if name != NAMED}, JSONB)
-    return {
-        "recording": func.coalesce(calls.c.recording, result.recording),
-        "message_delivered": func.coalesce(calls.c.message_delivered, result.message_delivered),
-        "noted": noted.concat(calls.c.noted),
+    noted = {name: value for name, value in result.noted.items() if name != NAMED or held.is_last}
+    heard = {"callee_responded": responded} if held.is_last and result.callee_responded else {}
+    return heard | {
+        "recording": func.coalesce(call.recording, result.recording),
+        "message_delivered": func.coalesce(call.message_delivered, result.message_delivered),
+        "noted": literal(noted, JSONB).concat(call.noted),
     }
 
 

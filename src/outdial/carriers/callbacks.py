@@ -28,7 +28,19 @@ class Callback:
     call: CarrierCall | None = None       # whose it is, as far as it says; of a transfer's other party: None
     price: Price | None = None
     stream_failed: bool = False           # the carrier could not open the call's audio, or lost it
-    transfer_failed: CarrierCall | None = None  # who is left alone on the line, where no reply can tell them
+    left_alone: CarrierCall | None = None  # by a transfer that failed, where no reply can tell them
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BackToAgent:
+    """Where the audio of a call goes on with its agent: a new stream, with a one-time token of its own. `ref`,
+    `callback_url` and `stream_url` are as in calls.PlaceCall; `from_` is our number."""
+
+    ref: str
+    from_: str
+    callback_url: str
+    stream_url: str
+    max_duration_s: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

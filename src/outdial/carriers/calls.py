@@ -6,10 +6,11 @@ from enum import StrEnum
 from typing import Protocol
 from uuid import UUID, uuid5
 
-from outdial.carriers.callbacks import CallbackReply, IncomingCall
+from outdial.carriers.callbacks import BackToAgent, CallbackReply, IncomingCall
 from outdial.telephony.carrier_call import CarrierCall
 from outdial.telephony.price import Price
 from outdial.telephony.state import Progress
+from outdial.telephony.transfer import TransferResult
 from outdial.telephony.verdict import Verdict
 
 
@@ -87,7 +88,18 @@ class CallControl(Protocol):
         ...
 
     async def transfer(self, call: CarrierCall, to: str, caller_id: str, callback_url: str) -> None:
-        """Connect the other party to `to`; our part in the call is over. Its callbacks are of the kind `transfer`."""
+        """Connect the other party to `to`; our part in the call is over, unless it comes back (`resume`)."""
+        ...
+
+    async def look_up_transfer(
+        self, call: CarrierCall, *, to: str, leg: str | None, since: datetime
+    ) -> TransferResult | None:
+        """What became of the transfer of `call` to `to`, asked for at `since`; None when the carrier's books have no
+        such leg. `leg`: what the carrier calls it, where it was told."""
+        ...
+
+    async def resume(self, call: CarrierCall, back: BackToAgent) -> None:
+        """Bring the audio of a call whose transfer failed back to us."""
         ...
 
     async def say_and_hang_up(self, call: CarrierCall, sentence: str) -> None:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
-from outdial.carriers.callbacks import Callback, CallbackReply, IncomingCall
+from outdial.carriers.callbacks import BackToAgent, Callback, CallbackReply, IncomingCall
 from outdial.carriers.calls import CallControl
 from outdial.carriers.errors import CarrierRefused
 from outdial.carriers.name import CarrierName
@@ -42,7 +42,7 @@ class Region:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Capabilities:
-    """What carriers can't all do alike; a row each in docs/carriers.md. By the last three we go; the others are what
+    """What carriers can't all do alike; a row each in docs/carriers.md. By the last four we go; the others are what
     users and the conformance suite may expect of a call."""
 
     ringing_event: bool          # is told when the phone begins to ring
@@ -51,6 +51,7 @@ class Capabilities:
     detection_unsure: bool       # says so when it can't tell who answered; otherwise that passes for a human
     price_in_callback: bool      # otherwise its books tell, minutes later
     idempotent_create: bool      # the same dial sent twice within a minute rings once
+    agent_returns: bool          # gives a call's audio back to its agent when nobody takes the transfer
     signed_streams: bool         # signs the handshake of the media websocket
     max_ring_timeout_s: int
     calls_per_second: float      # new calls, of a new account
@@ -68,6 +69,10 @@ class Parse(Protocol):
     ) -> Callback: ...
 
 
+class Reply(Protocol):
+    def __call__(self, kind: str, body: bytes, *, back: BackToAgent | None = None) -> CallbackReply | None: ...
+
+
 class Incoming(Protocol):
     def __call__(self, body: bytes, *, received_at: datetime) -> IncomingCall | None: ...
 
@@ -83,7 +88,8 @@ class CarrierKind:
     newer than five minutes is refused; within them a replay has the `dedupe_key` of what was stored before.
 
     `parse` raises BadCallback. `reply` is what a callback is answered with, None where the carrier doesn't
-    read it. `incoming` is the call that a request to the inbound URL announces, None when it tells something
+    read it; `back` is where a call goes on that a failed transfer has left alone, None when it is to end after a
+    sentence. `incoming` is the call that a request to the inbound URL announces, None when it tells something
     else; it raises BadCallback.
 
     `regions`: the first is where the calls of an account are handled that says nothing else.
@@ -105,7 +111,7 @@ class CarrierKind:
     stream_codec: Callable[[], StreamCodec]
     verify: Verify
     parse: Parse
-    reply: Callable[[str, bytes], CallbackReply | None]
+    reply: Reply
     incoming: Incoming
     evidence: Mapping[str, str]
 

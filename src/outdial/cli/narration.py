@@ -53,6 +53,24 @@ def tell_json(event: StreamedEvent) -> None:
     print_json({"event": event.type, **{name: value for name, value in event.data.items() if name != "event"}})
 
 
+TRANSFERS = {
+    None: "transferring to {to}",
+    "busy": "{to} is busy",
+    "no_answer": "{to} does not answer",
+    "declined": "{to} declines",
+    "failed": "transfer to {to} failed",
+}
+
+
+def _transfer_words(data: Mapping[str, Any]) -> str:
+    result, to = data.get("result"), data.get("to")
+    if result == "answered":
+        talked_s = data.get("duration_s")
+        return f"{to} answers the transfer" if talked_s is None else f"{to} talked for {talked_s:.0f} s"
+    words = TRANSFERS.get(result, f"transfer to {{to}}: {str(result).replace('_', ' ')}").format(to=to)
+    return f"{words}: {data['error'].get('message')}" if data.get("error") else words
+
+
 class Story:
     """Prints the conversation line by line, with the time since the call was placed."""
 
@@ -78,10 +96,8 @@ class Story:
                 self._line("Callee", "yellow", "(presses a digit)")
             case "digits_sent":
                 self._line("Agent", "cyan", "(presses digits)")
-            case "transferred":
-                self._state("transferred")
-            case "transfer_failed":
-                self._state(f"transfer failed: {data.get('message')}")
+            case "transfer":
+                self._state(_transfer_words(data))
             case "noted":
                 self._state("noted " + json.dumps(data.get("values"), ensure_ascii=False))
             case "noted_dropped":

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from outdial.conversation.live_call import LiveCall
+from outdial.conversation.live_call import FailedTransfer, LiveCall
 from outdial.media.voice_activity import VoiceActivity
 from outdial.speech.base import SpeechToText, TextToSpeech
 from outdial.telephony.state import CallDirection
@@ -31,6 +31,7 @@ class CallFacts:
     max_duration_s: float
     variables: Mapping[str, Any] = field(default_factory=dict)
     noted: Mapping[str, Any] = field(default_factory=dict)
+    failed_transfer: FailedTransfer | None = None  # the call is back from it: this is no beginning
     machine: MachinePolicy = MachinePolicy()
 
 
@@ -46,6 +47,6 @@ class Engines:
 class CarrierControl(Protocol):
     """What a live call can ask of its carrier."""
 
-    async def transfer(self, to: str) -> None:
-        """Connect the callee to another number. Raises live_call.TransferFailed."""
+    async def transfer(self, to: str, *, failed: str | None) -> None:
+        """Connect the callee to another number; `failed` as in live_call.LiveCall.transfer. Raises TransferFailed."""
         ...

@@ -40,3 +40,12 @@ class CommandRefused(Exception):
         super().__init__(code)  # the sentence may name a phone number; it stays out of logs
         self.code = code
         self.message = message
+
+
+def refusal(*, transferred: bool, closed: bool) -> CommandRefused:
+    """Why nothing can be done on a call of which this is known."""
+    if transferred:
+        return CommandRefused("call_transferred", "The other party was transferred; the agent has left the call.")
+    if closed:
+        return CommandRefused("call_ended", "The call has ended already.")
+    return CommandRefused("call_not_in_progress", "The agent does not talk on this call now.")

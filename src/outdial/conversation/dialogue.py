@@ -6,7 +6,7 @@ Who may speak is decided by floor.py, what is said is in saying.py, what is hear
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from types import MappingProxyType
 from typing import Any, TypeVar
 
@@ -51,16 +51,12 @@ class Dialogue:
         self.user_id = facts.user_number
         self._variables = MappingProxyType(dict(facts.variables))
         self._noted = noted
-        self.last_event = {
-            "type": "launch",
-            "payload": {
-                "callType": facts.direction.value,
-                "userNumber": facts.user_number,
-                "agentNumber": facts.agent_number,
-            },
-        }
+        self.failed_transfer = facts.failed_transfer
+        self.last_event = _last_event(facts)
         self.answered_by: AnsweredBy | None = None  # kept up to date by the session
         self.transferred = False
+        self._asked = asyncio.Event()  # not set while the carrier is asked to transfer the callee
+        self._asked.set()
         self.hung_up = False  # by the agent, while the callee was there
         self._responded = responded  # to be told that the callee speaks, or presses a key
         self._media_line = media_line
@@ -77,6 +73,17 @@ class Dialogue:
         self._saying = Saying(
             self.call_id, self._floor, media_line, engines.text_to_speech, self._listening, transcript
         )
+
+    @property
+    def is_leaving(self) -> bool:
+        """Whether the callee is connected to somebody else, or may be in a moment."""
+        return self.transferred or not self._asked.is_set()
+
+    async def settle_transfer(self) -> None:
+        """Wait for the carrier's word on a transfer that it is asked for just now, but not for long."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(PATIENCE_S):
+                await self._asked.wait()
 
     # -- told by the session ---------------------------------------------------------------------------------
 
@@ -136,9 +143,9 @@ class Dialogue:
         async with self._floor.verb():
             await self._press(digits)
 
-    async def transfer(self, to: str) -> None:
+    async def transfer(self, to: str, *, failed: str | None = None) -> None:
         await self._floor.must_be_up()
-        await self._connect_to(to)
+        await self._connect_to(to, failed)
         await self.hang_up()
 
     async def hang_up(self) -> None:
@@ -245,14 +252,29 @@ class Dialogue:
         await self._saying.press(digits)
         self._journal.event("digits_sent", {"count": len(digits)})
 
-    async def _connect_to(self, to: str) -> None:
+    async def _connect_to(self, to: str, failed_step: str | None = None) -> None:
+        self._asked.clear()
         try:
-            await self._control.transfer(to)
+            await self._control.transfer(to, failed=failed_step)
         except TransferFailed as failed:
             await self._floor.must_be_up()  # nobody was left to be transferred
             codes = {"code": failed.error.code, "carrier_code": failed.error.carrier_code}
             logger.warning("Transfer failed", extra={"call_id": self.call_id, **codes})
-            self._journal.event("transfer_failed", failed.error.to_json())
             raise
-        self.transferred = True
-        self._journal.event("transferred", {})
+        else:
+            self.transferred = True
+        finally:
+            self._asked.set()
+
+
+def _last_event(facts: CallFacts) -> dict[str, Any]:
+    """What has brought the call to the agent."""
+    payload = {
+        "callType": facts.direction.value,
+        "userNumber": facts.user_number,
+        "agentNumber": facts.agent_number,
+    }
+    failed = facts.failed_transfer
+    if failed is None:
+        return {"type": "launch", "payload": payload}
+    return {"type": "transfer_failed", "payload": {**payload, "to": failed.to, "result": failed.result.value}}

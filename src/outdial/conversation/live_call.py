@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from outdial.telephony.failures import CallError
+from outdial.telephony.transfer import TransferOutcome
 from outdial.telephony.verdict import AnsweredBy
 
 
@@ -44,6 +45,15 @@ class TransferFailed(Exception):
         self.error = error
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FailedTransfer:
+    """Why a call is back at its agent: nobody took the transfer to `to`. `step` is what the agent called its way on."""
+
+    step: str
+    to: str
+    result: TransferOutcome
+
+
 class LiveCall(Protocol):
     """A call that is up. Every verb raises CallEnded once the call is over, `hang_up` and `transfer` included.
 
@@ -52,7 +62,9 @@ class LiveCall(Protocol):
 
     call_id: str
     user_id: str                 # the other party's number, E.164
-    last_event: dict[str, Any]   # {"type": "launch", "payload": {"callType", "userNumber", "agentNumber"}}
+    # {"type": "launch", "payload": {"callType", "userNumber", "agentNumber"}}, or of a call that is back from a
+    # transfer {"type": "transfer_failed", …} with "to" and "result" as well
+    last_event: dict[str, Any]
 
     @property
     def variables(self) -> Mapping[str, Any]:
@@ -65,6 +77,12 @@ class LiveCall(Protocol):
         attempts noted, and what somebody outside notes while it lasts; where a name is in both, prompts say this
         value and not that of `variables`. What JSON can't express, or is too much, is left out, and the call's feed
         tells it."""
+        ...
+
+
+    @property
+    def failed_transfer(self) -> FailedTransfer | None:
+        """Set when the call is back from a transfer: the agent's coroutine is run anew, and goes on from there."""
         ...
 
     @property
@@ -92,10 +110,12 @@ class LiveCall(Protocol):
         """Press keys: 0-9, A-D, * and #; `w` or `,` waits half a second. Raises ValueError for anything else."""
         ...
 
-    async def transfer(self, to: str) -> None:
+    async def transfer(self, to: str, *, failed: str | None = None) -> None:
         """Connect the callee to another number; the agent's part ends (raises CallEnded).
 
-        Raises TransferFailed when the carrier won't, and the call goes on.
+        Raises TransferFailed when the carrier won't, and the call goes on. Whether anybody answers there is known only
+        later: when nobody does, the callee hears a sentence and the call ends. With `failed` the call comes back
+        instead, where the carrier can do that: the agent's coroutine is run anew, with `failed_transfer`.
         """
         ...
 
@@ -105,3 +125,8 @@ class LiveCall(Protocol):
 
 
 AgentCoroutine = Callable[[LiveCall], Coroutine[Any, Any, None]]
+
+
+async def converse(conversation: AgentCoroutine, call: LiveCall) -> None:
+    """As a coroutine, which a task can be made of."""
+    await conversation(call)

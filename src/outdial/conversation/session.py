@@ -11,9 +11,9 @@ from contextlib import suppress
 from typing import Any
 
 from outdial.conversation.call_facts import CallFacts, CarrierControl, Engines
-from outdial.conversation.commands import Command, CommandRefused
+from outdial.conversation.commands import Command, refusal
 from outdial.conversation.dialogue import Dialogue
-from outdial.conversation.live_call import AgentCoroutine, CallEnded, LiveCall, SpeechFailed
+from outdial.conversation.live_call import AgentCoroutine, CallEnded, LiveCall, SpeechFailed, converse
 from outdial.conversation.media_line import MediaLine
 from outdial.conversation.session_end import AGENT_FAILED, AUDIO_LOST, NO_MEDIA, SessionEnd, failure_of
 from outdial.conversation.stopping import stop
@@ -99,12 +99,14 @@ class Session:
         True when it came to its own end (by error too, then `_failure` says which); False when it was stopped.
         """
         dialogue = self._dialogue = self._open_dialogue()
-        task = asyncio.create_task(_converse(conversation, dialogue), name=f"agent of {self._facts.call_id}")
+        task = asyncio.create_task(converse(conversation, dialogue), name=f"agent of {self._facts.call_id}")
         task.add_done_callback(lambda _: self._news.set())
         try:
             while not (task.done() or self._hang_up_asked or until() or self._time_is_up()):
                 await self._wait_for_news(self._stop_by())
             finished = task.done()
+            if self._is_cut:
+                await dialogue.settle_transfer()  # whoever is connected to somebody else just now is not cut off
             if finished and not self._may_be_machine:  # else the line stays up for a verdict, and a message
                 self._ends(EndedBy.AGENT)
         finally:
@@ -222,6 +224,13 @@ class Session:
         self._goodbye = goodbye
         self._news.set()
 
+    def cut_short(self) -> SessionEnd:
+        """What there is to say of a conversation whose end isn't waited for any more."""
+        if self._dialogue is not None:
+            self._dialogue.transferred = self._dialogue.is_leaving
+        self._failure = INTERRUPTED
+        return self._ended(EndReason.FAILED)
+
     def answered_by_is(self, verdict: Verdict) -> None:
         """Answering machine detection has a result; a machine changes the call's course unless told otherwise, or the
         callee has answered us: that counts for more."""
@@ -250,18 +259,11 @@ class Session:
         Raises CommandRefused.
         """
         if self._dialogue is None or self._is_closed:
-            raise self._refusal()
+            raise refusal(transferred=self._transferred, closed=self._is_closed)
         try:
             return await self._dialogue.carry_out(command)
         except CallEnded:
-            raise self._refusal() from None
-
-    def _refusal(self) -> CommandRefused:
-        if self._transferred:
-            return CommandRefused("call_transferred", "The other party was transferred; the agent has left the call.")
-        if self._is_closed:
-            return CommandRefused("call_ended", "The call has ended already.")
-        return CommandRefused("call_not_in_progress", "The agent does not talk on this call now.")
+            raise refusal(transferred=self._transferred, closed=self._is_closed) from None
 
     # -- Listener --------------------------------------------------------------------------------------------
 
@@ -282,7 +284,8 @@ class Session:
         self._orderly = orderly
         by_us = self._dialogue is not None and self._dialogue.hung_up  # its last work goes on for a moment
         self._ends(EndedBy.AGENT if by_us else EndedBy.CALLEE if orderly else EndedBy.CARRIER)
-        if not orderly and not self._hang_up_asked and not self._transferred:
+        leaving = self._dialogue is not None and self._dialogue.is_leaving
+        if not orderly and not self._hang_up_asked and not leaving:
             self.lost.set()
         if self._dialogue is not None:
             self._dialogue.end()
@@ -343,7 +346,3 @@ class Session:
         with suppress(TimeoutError):
             async with asyncio.timeout_at(by):
                 await self._news.wait()
-
-
-async def _converse(conversation: AgentCoroutine, call: LiveCall) -> None:
-    await conversation(call)

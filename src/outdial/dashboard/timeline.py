@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from outdial.dashboard.outcome_words import outcome_label
-from outdial.dashboard.words import ANSWERED_BY, END_REASONS, Tone, carrier_label
+from outdial.dashboard.words import ANSWERED_BY, END_REASONS, TRANSFER_RESULTS, Tone, carrier_label, duration
 from outdial.db.feed import Event
 from outdial.history.views import AttemptView, CallView
 from outdial.instants import parse_instant
@@ -93,7 +93,9 @@ def _other(event: Event) -> Step | None:
         case "answered_by":
             who = ANSWERED_BY.get(data.get("category", ""), "Unknown")
             return Step(text=f"Answered by: {_lower(who)}", at=event.at, tone="live")
-        case "transferred":
+        case "transfer":
+            return _transfer(event)
+        case "transferred":  # of calls before 0.2
             return Step(text="Transferred; the agent left the call", at=event.at, tone="good")
         case "transfer_failed":
             return Step(text="The transfer failed", at=event.at, tone="bad", detail=_why(data))
@@ -115,6 +117,17 @@ def _other(event: Event) -> Step | None:
         case "limit":
             return Step(text="Reached its longest duration", at=event.at, tone="warn")
     return Step(text=event.type.replace("_", " ").capitalize(), at=event.at)
+
+
+def _transfer(event: Event) -> Step:
+    data = event.data
+    to, result, talked_s = data.get("to", ""), data.get("result"), data.get("duration_s")
+    if result is None:
+        return Step(text=f"Being transferred to {to}; the agent leaves", at=event.at, tone="live")
+    if talked_s is not None:
+        return Step(text=f"{to} has left", at=event.at, detail=f"Talked for {duration(talked_s)}.")
+    text, tone = TRANSFER_RESULTS.get(result, (result, "quiet"))
+    return Step(text=f"Transfer to {to}: {_lower(text)}", at=event.at, tone=tone, detail=_why(data.get("error")))
 
 
 def _when(event: Event, dial: AttemptView | None, state: str) -> datetime:

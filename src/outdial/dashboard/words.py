@@ -42,6 +42,13 @@ SOURCES = {  # how a number came onto the do-not-call list
     "cli": "Added on the server",
     "upgrade": "Said so during an earlier call",
 }
+TRANSFER_RESULTS: dict[str, tuple[str, Tone]] = {
+    "answered": ("Answered", "good"),
+    "busy": ("Busy", "warn"),
+    "no_answer": ("No answer", "warn"),
+    "declined": ("Declined", "warn"),
+    "failed": ("Failed", "bad"),
+}
 ANSWERED_BY = {"human": "Human", "machine": "Machine", "fax": "Fax", "unknown": "Unknown"}
 
 
@@ -95,6 +102,12 @@ def badge(text: str, tone: Tone = "quiet") -> Markup:
     return Markup('<span class="badge" data-tone="{}">{}</span>').format(tone, text)
 
 
+def transfer_result(transfer: dict[str, Any]) -> Markup:
+    """What became of a transfer, as a badge."""
+    result = transfer["result"]
+    return badge(*TRANSFER_RESULTS.get(result, (result, "quiet")) if result else ("Rings", "live"))
+
+
 def answered_by(value: dict[str, Any] | None) -> str:
     return NONE if value is None else ANSWERED_BY.get(value["category"], value["category"])
 
@@ -142,6 +155,7 @@ FILTERS: dict[str, Callable[..., Any]] = {
     "percent": percent,
     "state": state,
     "badge": badge,
+    "transfer_result": transfer_result,
     "answered_by": answered_by,
     "carrier": carrier_label,
     "pretty_json": pretty_json,

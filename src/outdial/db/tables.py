@@ -365,6 +365,31 @@ call_events = Table(
     Index("ix_call_events_call_id", "call_id", "id"),
 )
 
+# Calls connected to somebody else, in order.
+transfers = Table(
+    "transfers",
+    metadata,
+    Column("id", BigInteger, Identity(), primary_key=True),
+    Column("call_id", Text, ForeignKey("calls.id", ondelete="CASCADE"), nullable=False),
+    Column("attempt_id", Text, ForeignKey("attempts.id", ondelete="CASCADE"), nullable=False),
+    Column("to", Text, nullable=False),
+    _instant("at", now=True),
+    Column("result", Text),                     # telephony.transfer.TransferOutcome; None: it rings
+    Column("error", JSONB(none_as_null=True)),  # CallError: why it failed
+    Column("leg", Text),                        # what the carrier calls the other party's call
+    _instant("answered_at"),
+    _instant("ended_at"),                       # nobody came, or the other party has left
+    Column("duration_s", Float),                # how long the other party talked
+    Column("failed_step", Text),                # where the agent goes on should nobody come; None: it doesn't
+    Column("return_token_hash", LargeBinary),   # of the stream by which the call comes back to its agent
+    _instant("returned_at"),                    # the token works once
+    _instant("result_at"),                      # when it was back: the result of the conversation before was written
+    _instant("check_at"),                       # when the sweep looks at it next; None: nothing to look for
+    Index("ix_transfers_call_id", "call_id", "id"),
+    Index("ix_transfers_attempt_id", "attempt_id", "id"),
+    Index("ix_transfers_check_at", "check_at", postgresql_where=text("check_at IS NOT NULL")),
+)
+
 # What somebody outside wants of a live call; the worker that holds it takes and answers it.
 call_commands = Table(
     "call_commands",

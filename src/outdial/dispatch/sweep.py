@@ -22,6 +22,7 @@ from outdial.db.wake import Wake
 from outdial.dispatch.hanging_up import HangUps
 from outdial.dispatch.look_ups import LookUps, pauses
 from outdial.dispatch.prices import Prices
+from outdial.dispatch.transfers import Transfers
 from outdial.lines.audit import audit_pools
 from outdial.settings import Settings
 
@@ -57,6 +58,7 @@ class Sweep:
         self._hang_ups = HangUps(engine, settings, notifications, open_carrier)
         self._look_ups = LookUps(engine, settings, open_carrier, self._hang_ups, slots)
         self._prices = Prices(engine, open_carrier, slots)
+        self._transfers = Transfers(engine, settings, open_carrier, slots)
         self._audited: datetime | None = None
         self._wake = Wake()  # calls somebody wants something of
 
@@ -92,6 +94,7 @@ class Sweep:
             self._engine, put_off_s=self._settings.silent_after_s, pauses=pauses(self._settings), at_most=AT_MOST
         )
         await asyncio.gather(*(self._look_ups.look_at(held) for held in due))
+        await self._transfers.look_after(at_most=AT_MOST)
         await self._prices.ask_for_missing(at_most=AT_MOST)
         now = datetime.now(UTC)
         if self._audited is None or now - self._audited > timedelta(seconds=AUDIT_EVERY_S):

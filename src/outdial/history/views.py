@@ -8,6 +8,8 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 from typing_extensions import TypedDict
 
+from outdial.calls.records import error_json
+from outdial.calls.transfers import TransferRecord, transfers_of
 from outdial.db.tables import attempts, calls, turns
 from outdial.history.search import CallFilter, find_page
 from outdial.history.stored_call import STORED_CALL, StoredCall
@@ -16,6 +18,7 @@ from outdial.instants import to_json
 from outdial.refusals import NotFound
 from outdial.telephony.failures import FailureCode
 from outdial.telephony.state import CallDirection, CallState, EndedBy, EndReason
+from outdial.telephony.transfer import TransferOutcome
 from outdial.telephony.verdict import AnsweredBy, WhoAnswered
 
 
@@ -59,6 +62,18 @@ class AttemptView(TypedDict):
     ended_at: str | None
     price: str | None
     price_currency: str | None
+
+
+class TransferView(TypedDict):
+    """The callee was connected to somebody else. `result` is null while the other phone rings, and `no_answer` also
+    when the callee hung up meanwhile; `error` says why it `failed`. `duration_s`: how long the other party talked, null
+    until it has left."""
+
+    to: str
+    at: str
+    result: TransferOutcome | None
+    duration_s: float | None
+    error: ErrorView | None
 
 
 class TurnView(TypedDict):
@@ -115,6 +130,7 @@ class CallSummary(_Parties):
     duration_s: float | None
     hang_up_requested_at: str | None
     attempts: list[AttemptView]
+    transfers: list[TransferView]
     recording_url: str | None
 
 
@@ -136,9 +152,9 @@ class CallPage(TypedDict):
 async def get_call(conn: AsyncConnection, workspace_id: str, call_id: str, *, base_url: str) -> CallView:
     """Raises NotFound, also for a call of another workspace."""
     call = await _stored(conn, workspace_id, call_id)
-    dials = (await _attempts(conn, [call_id])).get(call_id, [])
+    [summary] = await _summaries(conn, [call], base_url)
     return CallView(
-        **_summary(call, dials, base_url),
+        **summary,
         transcript=await _transcript(conn, call_id, call.recording),
     )
 
@@ -190,8 +206,9 @@ async def _stored(conn: AsyncConnection, workspace_id: str, call_id: str) -> Sto
 
 
 async def _summaries(conn: AsyncConnection, found: Sequence[StoredCall], base_url: str) -> list[CallSummary]:
-    dials = await _attempts(conn, [call.id for call in found])
-    return [_summary(call, dials.get(call.id, []), base_url) for call in found]
+    ids = [call.id for call in found]
+    dials, connected = await _attempts(conn, ids), await transfers_of(conn, ids)
+    return [_summary(call, dials.get(call.id, []), connected.get(call.id, []), base_url) for call in found]
 
 
 async def _attempts(conn: AsyncConnection, call_ids: Iterable[str]) -> dict[str, list[AttemptView]]:
@@ -237,7 +254,19 @@ async def _transcript(conn: AsyncConnection, call_id: str, recording: str | None
     ]
 
 
-def _summary(call: StoredCall, dials: list[AttemptView], base_url: str) -> CallSummary:
+def _transfer(record: TransferRecord) -> TransferView:
+    return TransferView(
+        to=record.to,
+        at=to_json(record.at),
+        result=record.result,
+        duration_s=record.duration_s,
+        error=cast(ErrorView | None, error_json(record.error)),
+    )
+
+
+def _summary(
+    call: StoredCall, dials: list[AttemptView], connected: Sequence[TransferRecord], base_url: str
+) -> CallSummary:
     return {
         "id": call.id,
         "direction": call.direction,
@@ -267,6 +296,7 @@ def _summary(call: StoredCall, dials: list[AttemptView], base_url: str) -> CallS
         "duration_s": call.duration_s,
         "hang_up_requested_at": to_json(call.hang_up_requested_at),
         "attempts": dials,
+        "transfers": [_transfer(record) for record in connected],
         "recording_url": f"{base_url}/v1/calls/{call.id}/recording" if call.recording else None,
     }
 

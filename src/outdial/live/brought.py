@@ -25,7 +25,7 @@ REFUSED_TRIES = 3  # of a result that the database doesn't take though it is the
 
 
 class Brought:
-    """Of one attempt. `result` is set when the conversation is over."""
+    """Of one conversation of an attempt: each has its own file. `result` is set when it is over."""
 
     def __init__(self, engine: AsyncEngine, spool: Spool, attempt_id: str, writing: Writing) -> None:
         self.result: Result | None = None
@@ -36,6 +36,7 @@ class Brought:
         self._spool = spool
         self._attempt_id = attempt_id
         self._writing = writing
+        self._file = attempt_id if not writing.returns else f"{attempt_id}-{writing.returns}"
         self._is_kept = False
         self._is_saved = False
         self._filing = Background()
@@ -43,13 +44,13 @@ class Brought:
     async def keep(self) -> None:
         """It is on the disk when this returns."""
         self._is_kept = True
-        await self._spool.keep(self._attempt_id, self._content())
+        await self._spool.keep(self._file, self._content())
 
     def keep_now(self) -> None:
         """As `keep`, for a process that ends, and waits for the database no longer."""
         self.journal.abandon()
         if not self._is_saved or self.journal.pending:
-            self._spool.keep_now(self._attempt_id, self._content())
+            self._spool.keep_now(self._file, self._content())
 
     async def save(self, result: Result) -> None:
         """Write the result until the database takes it. What it doesn't take stays on the disk."""
@@ -79,7 +80,7 @@ class Brought:
         await self.journal.close()
         await self._filing.finish(SAVE_AGAIN.longest_s)
         if self._is_kept and self._is_saved:
-            await self._spool.remove(self._attempt_id)
+            await self._spool.remove(self._file)
 
     def _journal_is_away(self) -> None:
         if not len(self._filing):
@@ -88,7 +89,7 @@ class Brought:
     def _journal_is_written(self) -> None:
         if self._is_kept and self.result is None:
             self._is_kept = False
-            self._filing.start(self._spool.remove(self._attempt_id), name=f"journal of {self._attempt_id}")
+            self._filing.start(self._spool.remove(self._file), name=f"journal of {self._attempt_id}")
 
     def _content(self) -> dict[str, Any]:
         return {

@@ -1,13 +1,20 @@
 """What a conversation asks of its carrier (conversation.call_facts.CarrierControl)."""
 
+import logging
+
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from outdial.accounts.clients import OpenCarrier
 from outdial.calls.records import read_attempt
+from outdial.calls.transfers import begin_transfer, refuse_transfer
 from outdial.carriers.errors import CarrierError
+from outdial.carriers.name import CarrierName
+from outdial.carriers.registry import CARRIERS
 from outdial.conversation.live_call import TransferFailed
 from outdial.settings import Settings
 from outdial.telephony.failures import CallError, FailureCode
+
+logger = logging.getLogger(__name__)
 
 NOT_REACHABLE = CallError(
     code=FailureCode.WRONG_CALL_STATE, message="The carrier has not yet told how to reach this call."
@@ -26,14 +33,26 @@ class ControlOfAttempt:
         self._attempt_id = attempt_id
         self._caller_id = caller_id
 
-    async def transfer(self, to: str) -> None:
-        """Connect the other party to `to`. Raises TransferFailed."""
+    async def transfer(self, to: str, *, failed: str | None) -> None:
+        """Connect the other party to `to`. `failed`: where the agent goes on should nobody come, where the carrier can
+        give the call back. Raises TransferFailed."""
         attempt = await read_attempt(self._engine, self._attempt_id)
         if attempt.carrier_call is None or attempt.carrier_account_id is None:
             raise TransferFailed(NOT_REACHABLE)  # talking before the carrier told the id: no reply, no callback yet
+        returns = CARRIERS[CarrierName(attempt.carrier)].capabilities.agent_returns
+        transfer_id = await begin_transfer(
+            self._engine, attempt.id, attempt.call_id, to, failed_step=failed if returns else None
+        )
         callback_url = f"{self._settings.base_url}/callbacks/{attempt.carrier}/{self._attempt_id}"
         try:
             carrier = await self._open_carrier(attempt.carrier_account_id)
             await carrier.transfer(attempt.carrier_call, to, self._caller_id, callback_url)
         except CarrierError as error:
+            await self._refused(transfer_id, error.as_call_error())
             raise TransferFailed(error.as_call_error()) from error
+
+    async def _refused(self, transfer_id: int, error: CallError) -> None:
+        try:
+            await refuse_transfer(self._engine, self._attempt_id, transfer_id, error)
+        except Exception:  # the agent is to hear of the carrier's no all the same; the sweep enters it later
+            logger.exception("Refused transfer not recorded", extra={"attempt_id": self._attempt_id})

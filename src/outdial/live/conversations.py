@@ -19,7 +19,7 @@ from outdial.calls.records import AttemptRecord
 from outdial.calls.results import Result
 from outdial.carriers.name import CarrierName
 from outdial.carriers.registry import CARRIERS
-from outdial.conversation.call_facts import CallFacts, Engines
+from outdial.conversation.call_facts import Engines
 from outdial.conversation.media_line import MediaLine, MediaSocket
 from outdial.conversation.session import Session
 from outdial.conversation.session_end import SessionEnd
@@ -27,15 +27,15 @@ from outdial.db.engine import why
 from outdial.dispatch.hanging_up import ask_to_end, hang_up
 from outdial.live.brought import Brought
 from outdial.live.carrier_control import ControlOfAttempt
-from outdial.live.detection import await_verdict, machine_policy, note_too_late
-from outdial.live.journal import Writing
+from outdial.live.detection import await_verdict, note_too_late
+from outdial.live.given import facts_of, recording_of, writing_of
 from outdial.live.progress import write_beginning, write_loss, write_response
-from outdial.live.recordings import open_recording, recording_path
+from outdial.live.recordings import open_recording
 from outdial.live.spool import Spool
 from outdial.media.pacer import Pacer
 from outdial.repeating import Pauses, repeat
 from outdial.settings import Settings
-from outdial.telephony.failures import INTERRUPTED, CallError, FailureCode
+from outdial.telephony.failures import CallError, FailureCode
 from outdial.telephony.state import CallState, EndedBy, Ending, EndReason, Progress
 from outdial.telephony.verdict import REPLY
 
@@ -120,34 +120,18 @@ class Conversations:
 
     def start(self, carrier: CarrierName, answered: Answered, agent: ReadyAgent, socket: MediaSocket) -> MediaLine:
         """Begin to talk on an accepted media socket; the result takes its messages."""
-        call = answered.call
-        facts = CallFacts(
-            call_id=call.id,
-            direction=call.direction,
-            user_number=call.to if call.is_outbound else call.from_,
-            agent_number=call.from_ if call.is_outbound else call.to,
-            max_duration_s=call.max_duration_s,
-            variables=answered.variables,
-            noted=answered.noted,
-            machine=machine_policy(call.detection, agent),
-        )
+        call_id, facts = answered.call.id, facts_of(answered, agent)
         control = ControlOfAttempt(
             self._engine, self._settings, self._open_carrier, answered.attempt_id, facts.agent_number
         )
-        writing = Writing(
-            engine=self._engine,
-            call_id=call.id,
-            attempt_number=answered.attempt.number,
-            first_seq=answered.turns,
-        )
-        brought = Brought(self._engine, self._spool, answered.attempt_id, writing)
+        brought = Brought(self._engine, self._spool, answered.attempt_id, writing_of(self._engine, answered))
         session = Session(facts, agent.run, self._engines, brought.journal, control)
-        recording = recording_path(self._settings.data_dir, call.workspace_id, call.id, answered.turns)
+        recording = recording_of(self._settings.data_dir, answered)
         codec = CARRIERS[carrier].stream_codec()
         session.media_line = MediaLine(codec, socket, self._pacer, session, lambda: open_recording(recording))
         conversation = _Conversation(answered=answered, session=session, brought=brought, recording=recording)
-        self._held[call.id] = conversation
-        self._tasks.start(self._run(conversation), name=f"conversation of {call.id}")
+        self._held[call_id] = conversation
+        self._tasks.start(self._run(conversation), name=f"conversation of {call_id}")
         return session.media_line
 
     async def give_up(self, attempt_id: str, ending: Ending) -> None:
@@ -255,6 +239,8 @@ class Conversations:
         hanging_up = None
         if end.still_up:
             hanging_up = self._tasks.start(self._hang_up(conversation), name=f"hang-up of {attempt_id}")
+        if end.transferred:
+            await brought.journal.close()  # before the call can come back, and go on from its turns
         await brought.save(replace(result, recording=self._recorded(conversation)))  # it has its name by now
         if hanging_up is not None and await hanging_up:
             await self._apply_end(attempt_id, end)
@@ -279,6 +265,7 @@ class Conversations:
             transferred=end.transferred,
             callee_responded=end.callee_responded,
             ended_by=None if end.error else end.ended_by,  # a failure of ours tells nothing of who left
+            returns=conversation.answered.returns,
         )
 
     def _recorded(self, conversation: _Conversation) -> str | None:
@@ -317,6 +304,5 @@ class Conversations:
         """What a conversation has brought so far that is cut off in the middle, or at its end."""
         brought = conversation.brought
         if brought.result is None:
-            cut = SessionEnd(end_reason=EndReason.FAILED, error=INTERRUPTED, ended_by=EndedBy.SYSTEM)
-            brought.result = self._result(conversation, cut)
+            brought.result = self._result(conversation, conversation.session.cut_short())
         brought.keep_now()

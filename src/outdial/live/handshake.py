@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from outdial.accounts.genuine import Genuine
 from outdial.agents.ready_agents import AGENT_NOT_READ, UNREADABLE, ReadyAgent, ReadyAgents
 from outdial.background import Background
-from outdial.calls.ownership import Answered, Lease, take_stream
+from outdial.calls.ownership import Answered, Lease, StillHeld, take_stream
 from outdial.calls.records import read_held
 from outdial.carriers.name import CarrierName
 from outdial.conversation.media_line import MediaLine, MediaSocket
@@ -28,6 +28,7 @@ logger = logging.getLogger(__name__)
 STARTS_WITHIN_S = 1.0  # from the token's use to the accepted socket; the latter is a few lines away
 TRIED_AGAIN_WITHIN_S = 1.5  # by a carrier whose stream could not be served
 END_AGAIN = Pauses(first_s=0.2, longest_s=2.0, tries=30)  # then the sweep sees a call without a stream
+STILL_HELD_TRIES, STILL_HELD_PAUSE_S = 60, 0.1
 FINISH_S = 10.0
 
 NOT_SERVED = CallError(
@@ -88,9 +89,7 @@ class MediaHandshake:
             logger.warning("Media stream refused: no valid signature", extra={"attempt_id": attempt_id})
             return None
         agent = await self._agent(attempt_id)
-        taking = self._background.start(
-            take_stream(self._engine, attempt_id, token, self._lease), name=f"stream of {attempt_id}"
-        )
+        taking = self._background.start(self._take(attempt_id, token), name=f"stream of {attempt_id}")
         try:
             answered = await asyncio.shield(taking)
         except asyncio.CancelledError:
@@ -106,6 +105,16 @@ class MediaHandshake:
             self._give_up(attempt_id, INTERRUPTED)
             return None
         return self._start(carrier, answered, agent)
+
+    async def _take(self, attempt_id: str, token: str) -> Answered | None:
+        """Use the token up; of a call that comes back from a transfer as soon as the conversation before is over."""
+        for _ in range(STILL_HELD_TRIES):
+            try:
+                return await take_stream(self._engine, attempt_id, token, self._lease)
+            except StillHeld:
+                await asyncio.sleep(STILL_HELD_PAUSE_S)
+        logger.warning("Media stream refused: call is still held", extra={"attempt_id": attempt_id})
+        return None
 
     async def turn_away(self) -> None:
         """Begin no conversation any more: a stream that opens from now on ends its call, so that nobody waits in
@@ -150,7 +159,7 @@ class MediaHandshake:
         """Nobody talks on a call whose stream could not be served, and only its token may end it."""
         await asyncio.sleep(self._tried_again_within_s)
         answered = await repeat(
-            lambda: take_stream(self._engine, attempt_id, token, self._lease),
+            lambda: self._take(attempt_id, token),
             on=(OperationalError, InterfaceError, PoolTimeoutError),
             pauses=END_AGAIN,
         )

@@ -67,12 +67,15 @@ class Entry:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Writing:
-    """Into whose feed a journal is written. `first_seq`: turns of earlier attempts come before those of this one."""
+    """Into whose feed a journal is written. `first_seq`: turns of earlier attempts come before those of this one, or
+    those from before a transfer; so do the first `entries` of the attempt, which has come back `returns` times."""
 
     engine: AsyncEngine
     call_id: str
     attempt_number: int = 1
     first_seq: int = 0
+    entries: int = 0
+    returns: int = 0
 
     async def write(
         self, entries: Sequence[Entry], *, in_doubt: bool = False, away: Callable[[], None] = lambda: None
@@ -145,7 +148,7 @@ class CallJournal:
     def __init__(self, writing: Writing) -> None:
         self._writing = writing
         self._waiting: deque[Entry] = deque()
-        self._number = 0
+        self._number = writing.entries
         self._full = False
         self._closing = False
         self._news = asyncio.Event()

@@ -5,7 +5,7 @@ import logging
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from outdial.calls.ownership import Lease, renew_leases, unattended
+from outdial.calls.ownership import Lease, let_go_transferred, renew_leases, unattended
 from outdial.live.conversations import BROKE, Conversations
 from outdial.telephony.state import Ending, EndReason
 
@@ -19,6 +19,7 @@ async def keep_leases(engine: AsyncEngine, conversations: Conversations, lease: 
         try:
             if conversations.count:
                 await renew_leases(engine, conversations.attempt_ids, lease)
+            await let_go_transferred(engine, lease, held=conversations.attempt_ids)
             await _end_unattended(engine, conversations, lease)
         except Exception:
             logger.exception("Leases not renewed; trying again")

@@ -47,7 +47,7 @@ async def deliver_left(engine: AsyncEngine, data_dir: Path) -> int:
 
 
 async def _deliver(engine: AsyncEngine, data_dir: Path, file: Path) -> bool:
-    fields = {"attempt_id": file.stem}
+    fields = {"file": file.stem}
     try:
         content = json.loads(await asyncio.to_thread(file.read_text, encoding="utf-8"))
         if content["result"] is not None:

@@ -22,9 +22,10 @@ UNTOUCHED_S = 10.0
 AT_ONCE = 500  # files looked at
 
 
-def recording_path(data_dir: Path, workspace_id: str, call_id: str, turns: int) -> Path:
-    """Where a conversation is recorded. `turns` were said in earlier attempts of the call: its recordings are apart."""
-    name = f"{call_id}.wav" if not turns else f"{call_id}-{turns}.wav"
+def recording_path(data_dir: Path, workspace_id: str, call_id: str, turns: int, *, returns: int = 0) -> Path:
+    """Where a conversation is recorded. `turns` were said before, in earlier attempts of the call or before it was
+    transferred, `returns` times it came back: its recordings are apart, also when nothing was said between."""
+    name = f"{call_id}.wav" if not turns and not returns else f"{call_id}-{'0' * returns}{turns}.wav"
     return data_dir / FOLDER / workspace_id / name
 
 

@@ -1,4 +1,4 @@
-"""What conversations brought, kept on disk until the database has taken it: a file for each attempt.
+"""What conversations brought, kept on disk until the database has taken it: a file for each.
 
 They lie in `<data directory>/spool/<worker>/`, of which a process locks its own for as long as it lives. So processes
 that share a data directory tell the files of a dead one, which are theirs to deliver, from those of a live one, which
@@ -34,18 +34,18 @@ class Spool:
         self._lock: int | None = None
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="spool")  # one: files are written in order
 
-    async def keep(self, attempt_id: str, content: Content) -> None:
-        """Write the attempt's file, in place of what it was; it is on the disk when this returns."""
-        await asyncio.get_running_loop().run_in_executor(self._writer, self._keep, attempt_id, json.dumps(content))
+    async def keep(self, name: str, content: Content) -> None:
+        """Write the file of this name, in place of what it was; it is on the disk when this returns."""
+        await asyncio.get_running_loop().run_in_executor(self._writer, self._keep, name, json.dumps(content))
 
-    def keep_now(self, attempt_id: str, content: Content) -> None:
+    def keep_now(self, name: str, content: Content) -> None:
         """As `keep`, for a process that ends and has no time to do anything else meanwhile."""
         with suppress(TimeoutError):
-            self._writer.submit(self._keep, attempt_id, json.dumps(content)).result(DISK_S)
+            self._writer.submit(self._keep, name, json.dumps(content)).result(DISK_S)
 
-    async def remove(self, attempt_id: str) -> None:
+    async def remove(self, name: str) -> None:
         """The database has taken it."""
-        await asyncio.get_running_loop().run_in_executor(self._writer, self._remove, attempt_id)
+        await asyncio.get_running_loop().run_in_executor(self._writer, self._remove, name)
 
     async def aclose(self) -> None:
         """What is still there is any process's to deliver from now on."""
@@ -57,19 +57,19 @@ class Spool:
             os.close(self._lock)
             self._lock = None
 
-    def _keep(self, attempt_id: str, text: str) -> None:
+    def _keep(self, name: str, text: str) -> None:
         try:
             if self._lock is None:
                 self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
                 self._lock = _locked(self.folder)
-            write_whole(self.folder / f"{attempt_id}.json", text)
+            write_whole(self.folder / f"{name}.json", text)
         except OSError as error:
-            fields = {"attempt_id": attempt_id, "error": type(error).__name__}
+            fields = {"file": name, "error": type(error).__name__}
             logger.error("Result not kept on disk", extra=fields)
 
-    def _remove(self, attempt_id: str) -> None:
+    def _remove(self, name: str) -> None:
         with suppress(OSError):
-            (self.folder / f"{attempt_id}.json").unlink()
+            (self.folder / f"{name}.json").unlink()
 
 
 def write_whole(path: Path, text: str) -> None:

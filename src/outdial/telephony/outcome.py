@@ -28,7 +28,8 @@ class Facts:
     """What is known of a call that has ended, and of its last attempt.
 
     `callee_responded`: whether the callee spoke or pressed a key; None where nobody listened to the end.
-    `transferred`: what became of the last transfer; None where none was tried.
+    `transferred`: what became of the last transfer; None where none was tried, or it isn't known yet: then
+    `transfer_rings`.
     `noted`: what the agent wrote down.
     """
 
@@ -39,6 +40,7 @@ class Facts:
     answered_by: AnsweredBy | None = None
     callee_responded: bool | None = None
     transferred: bool | None = None
+    transfer_rings: bool = False
     message_delivered: bool = False
     noted: Mapping[str, Any]
 
@@ -59,7 +61,8 @@ def outcome_of(facts: Facts) -> str | None:
         return Outcome.TRANSFERRED
     if facts.message_delivered:
         return Outcome.LEFT_MESSAGE
-    if facts.end_reason is EndReason.COMPLETED and facts.ended_by is EndedBy.CALLEE:
+    left = facts.end_reason is EndReason.COMPLETED and facts.ended_by is EndedBy.CALLEE
+    if left and not facts.transfer_rings:
         return Outcome.HUNG_UP_EARLY
     return None
 

@@ -10,6 +10,7 @@ from typing import Any, Self, TypeVar
 
 from outdial.telephony.carrier_call import CarrierCall
 from outdial.telephony.failures import CallError, FailureCode
+from outdial.telephony.transfer import TransferOutcome, TransferResult
 from outdial.telephony.verdict import Verdict
 
 
@@ -141,7 +142,33 @@ class Progress:
     duration_s: float | None = None
 
 
-CallEvent = Progress | Verdict
+CallEvent = Progress | Verdict | TransferResult
+
+# What the end of the other party's leg makes of a transfer.
+_TRANSFERS: Mapping[EndReason, TransferOutcome] = {
+    EndReason.COMPLETED: TransferOutcome.ANSWERED,
+    EndReason.BUSY: TransferOutcome.BUSY,
+    EndReason.NO_ANSWER: TransferOutcome.NO_ANSWER,
+    EndReason.DECLINED: TransferOutcome.DECLINED,
+    EndReason.CANCELED: TransferOutcome.NO_ANSWER,
+}
+
+
+def transfer_result(leg: Progress, *, to: str | None = None, of: CarrierCall | None = None) -> TransferResult:
+    """What the progress of the other party's leg says of a transfer. `of`: the call that was transferred."""
+    outcome = TransferOutcome.ANSWERED if leg.state is CallState.IN_PROGRESS else None
+    if leg.state is CallState.ENDED:
+        outcome = _TRANSFERS.get(leg.end_reason or EndReason.FAILED, TransferOutcome.FAILED)
+    return TransferResult(
+        at=leg.at,
+        outcome=outcome,
+        is_over=leg.state is CallState.ENDED,
+        duration_s=leg.duration_s if outcome is TransferOutcome.ANSWERED else None,
+        error=leg.error if outcome is TransferOutcome.FAILED else None,
+        leg=leg.carrier_call.id if leg.carrier_call else None,
+        to=to,
+        carrier_call=of,
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

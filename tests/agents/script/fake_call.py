@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from outdial.conversation.live_call import CallEnded, Heard, Said
+from outdial.conversation.live_call import CallEnded, FailedTransfer, Heard, Said, TransferFailed
+from outdial.telephony.failures import CallError, FailureCode
 from outdial.telephony.verdict import AnsweredBy
 
 
@@ -44,7 +45,10 @@ class FakeCall:
     said: list[str] = field(default_factory=list)
     listened: list[dict[str, Any]] = field(default_factory=list)
     digits_sent: list[str] = field(default_factory=list)
+    failed_transfer: FailedTransfer | None = None
+    refuses_transfers: bool = False
     transferred_to: str | None = None
+    goes_on_at: str | None = None  # should nobody take the transfer
     ended: bool = False
     _started: str | Heard | None = None
 
@@ -80,9 +84,11 @@ class FakeCall:
         self._up()
         self.digits_sent.append(digits)
 
-    async def transfer(self, to: str) -> None:
+    async def transfer(self, to: str, *, failed: str | None = None) -> None:
         self._up()
-        self.transferred_to = to
+        if self.refuses_transfers:
+            raise TransferFailed(CallError(code=FailureCode.CARRIER_REFUSED, message="The carrier refused."))
+        self.transferred_to, self.goes_on_at = to, failed
         self.ended = True
         raise CallEnded
 

@@ -1,4 +1,5 @@
 import textwrap
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -10,7 +11,8 @@ from outdial.agents.script.examples import load_example
 from outdial.agents.script.parse import parse_script
 from outdial.agents.script.run import MAX_ACTIONS, run_script, speakable, unheard
 from outdial.agents.script.template import TemplateError
-from outdial.conversation.live_call import CallEnded, Heard
+from outdial.conversation.live_call import CallEnded, FailedTransfer, Heard
+from outdial.telephony.transfer import TransferOutcome
 from outdial.telephony.verdict import AnsweredBy
 
 ONE_QUESTION = """
@@ -233,6 +235,45 @@ async def test_a_transfer_without_a_number_ends_politely(number):
     call = await hold('steps: {a: {transfer: "{desk}"}}', variables={"desk": number})
     assert call.transferred_to is None
     assert call.said == ["I'm sorry, I can't put you through right now. Goodbye."]
+
+
+BACK = """
+steps:
+  a:
+    transfer: {to: "{desk}", failed: sorry}
+  sorry:
+    hang_up: Nobody is free, {name}. Goodbye.
+start: a
+"""
+DESK = {"desk": "+12025550177", "name": "Jane"}
+FAILED = FailedTransfer(step="sorry", to="+12025550177", result=TransferOutcome.BUSY)
+
+
+async def test_a_transfer_says_where_the_call_goes_on_when_nobody_takes_it():
+    call = await hold(BACK, variables=DESK)
+    assert (call.transferred_to, call.goes_on_at, call.said) == ("+12025550177", "sorry", [])
+
+
+async def test_a_call_that_is_back_goes_on_at_that_step():
+    call = await hold(BACK, variables=DESK, failed_transfer=FAILED)
+    assert (call.transferred_to, call.said) == (None, ["Nobody is free, Jane. Goodbye."])
+
+
+async def test_a_call_that_is_back_at_a_step_that_is_gone_begins_anew():
+    call = await hold(BACK, variables=DESK, failed_transfer=replace(FAILED, step="gone"))
+    assert call.transferred_to == "+12025550177"
+
+
+@pytest.mark.parametrize("reason", [{"refuses_transfers": True}, {"variables": {"name": "Jane"}}])
+async def test_a_transfer_that_can_not_be_tried_goes_on_there_at_once(reason):
+    call = await hold(BACK, **{"variables": DESK} | reason)
+    assert (call.transferred_to, call.said) == (None, ["Nobody is free, Jane. Goodbye."])
+
+
+async def test_a_refused_transfer_ends_politely():
+    call = await hold('steps: {a: {transfer: "{desk}"}}', variables=DESK, refuses_transfers=True)
+    assert call.said == ["I'm sorry, I can't put you through right now. Goodbye."]
+    assert call.ended
 
 
 async def test_what_was_noted_comes_before_what_was_sent_in_texts_and_branches():

@@ -142,25 +142,51 @@ def of_the_other_leg(event_type: str, **payload: object) -> Callback:
 )
 def test_a_transfer_nobody_answered_says_who_is_left_alone(cause, sip_code):
     callback = of_the_other_leg("call.hangup", hangup_cause=cause, sip_hangup_cause=sip_code)
-    assert (callback.event, callback.call) == (None, None)
-    assert callback.transfer_failed == CarrierCall(id=CALL.id)
+    assert callback.event.has_failed
+    assert (callback.event.carrier_call, callback.call) == (CarrierCall(id=CALL.id), None)
+    assert callback.left_alone == CarrierCall(id=CALL.id)
 
 
 @pytest.mark.parametrize(
-    ("event_type", "payload"),
+    ("event_type", "payload", "outcome"),
     [
-        ("call.initiated", {}),
-        ("call.answered", {}),
-        ("call.hangup", {"hangup_cause": "normal_clearing"}),
-        ("call.hangup", {"hangup_cause": "unspecified", "sip_hangup_cause": "200"}),
-        ("call.hangup", {"hangup_cause": "time_limit"}),
-        ("call.hangup", {"hangup_cause": "originator_cancel"}),  # the callee hung up while it rang
-        ("call.cost", {"total_cost": "1.0"}),
+        ("call.initiated", {}, None),
+        ("call.answered", {}, "answered"),
+        ("call.hangup", {"hangup_cause": "normal_clearing"}, "answered"),
+        ("call.hangup", {"hangup_cause": "unspecified", "sip_hangup_cause": "200"}, "answered"),
+        ("call.hangup", {"hangup_cause": "time_limit"}, "answered"),
+        ("call.hangup", {"hangup_cause": "originator_cancel"}, "no_answer"),  # the callee hung up while it rang
     ],
 )
-def test_whatever_else_happens_to_the_other_leg_changes_nothing(event_type, payload):
+def test_whatever_else_happens_to_the_other_leg_leaves_nobody_alone(event_type, payload, outcome):
     callback = of_the_other_leg(event_type, **payload)
-    assert (callback.event, callback.transfer_failed, callback.price) == (None, None, None)
+    assert (callback.event.outcome, callback.event.is_over) == (outcome, event_type == "call.hangup")
+    assert (callback.call, callback.left_alone, callback.price) == (None, None, None)
+
+
+@pytest.mark.parametrize("event_type", ["call.cost", "call.bridged", "streaming.started"])
+def test_what_the_other_leg_costs_is_no_price_of_the_call(event_type):
+    callback = of_the_other_leg(event_type, total_cost="1.0")
+    assert (callback.event, callback.left_alone, callback.price) == (None, None, None)
+
+
+@pytest.mark.parametrize(
+    ("cause", "sip_code", "outcome"),
+    [
+        ("user_busy", "486", "busy"),
+        ("call_rejected", "603", "declined"),
+        ("timeout", "487", "no_answer"),
+        ("no_answer", "480", "no_answer"),
+        ("not_found", "404", "failed"),
+        ("call_rejected", "403", "failed"),
+    ],
+)
+def test_the_end_of_the_other_leg_says_what_became_of_the_transfer(cause, sip_code, outcome):
+    told = of_the_other_leg(
+        "call.hangup", hangup_cause=cause, sip_hangup_cause=sip_code, call_leg_id="leg-2", to="+15551230003"
+    ).event
+    assert (told.outcome, told.error is None, told.is_over) == (outcome, outcome != "failed", True)
+    assert (told.leg, told.to, told.duration_s) == ("leg-2", "+15551230003", None)
 
 
 def test_telnyx_reads_no_answer():

@@ -13,7 +13,7 @@ import pytest
 from carriers.other_end import OtherEnd, recorded, recorded_error
 from carriers.telnyx.telnyx_spec import check, needs_spec
 from outdial.carriers import errors
-from outdial.carriers.callbacks import IncomingCall
+from outdial.carriers.callbacks import BackToAgent, IncomingCall
 from outdial.carriers.calls import Detection, PlaceCall
 from outdial.carriers.errors import (
     CarrierError,
@@ -514,3 +514,67 @@ async def test_an_account_that_cannot_call_fails_the_check(replies, changes, cod
     with pytest.raises(CarrierRefused) as raised:
         await numbers(OtherEnd(*replies), **changes).check()
     assert raised.value.code == code
+
+
+# -- transfers
+
+
+BACK = BackToAgent(
+    ref="call_1",
+    from_=FROM,
+    callback_url=CALLBACK_URL,
+    stream_url="wss://voice.example/again/token",
+    max_duration_s=600,
+)
+SINCE_TRANSFER = datetime(2026, 1, 1, 12, 0, tzinfo=UTC)
+
+
+OTHER_LEG = "3dc6fc34-f9e0-11ea-b68e-02420a0f7768"
+
+
+def of_other_leg(*names: str, **payload: object) -> httpx.Response:
+    """The log of the session: our leg, and the other party's."""
+    state = b64encode(f"transfer:{CALL.id}".encode()).decode()
+    log = events(*names, metadata={"payload": {"client_state": state, "to": "+15551230003", **payload}}).json()["data"]
+    theirs = [each | {"call_leg_id": OTHER_LEG} for each in log]
+    return httpx.Response(200, json={"data": [*events("call.answered").json()["data"], *theirs], "meta": {}})
+
+
+@pytest.mark.parametrize(
+    ("log", "outcome", "is_over", "duration_s"),
+    [
+        (of_other_leg("call.initiated"), None, False, None),
+        (of_other_leg("call.initiated", "call.answered"), "answered", False, None),
+        (of_other_leg("call.initiated", "call.answered", "call.hangup"), "answered", True, 1.0),
+        (
+            of_other_leg("call.initiated", "call.hangup", hangup_cause="user_busy", sip_hangup_cause="486"),
+            "busy", True, None,
+        ),
+        (
+            of_other_leg("call.initiated", "call.hangup", hangup_cause="call_rejected", sip_hangup_cause="603"),
+            "declined", True, None,
+        ),
+    ],
+)
+async def test_what_became_of_a_transfer_is_told_by_the_log_of_the_session(log, outcome, is_over, duration_s):
+    telnyx = OtherEnd(log)
+    call = CarrierCall(id=CALL.id, refs=REFS)
+    told = await carrier(telnyx).look_up_transfer(call, to="+15551230003", leg=None, since=SINCE_TRANSFER)
+    assert (told.outcome, told.is_over, told.duration_s, told.leg) == (outcome, is_over, duration_s, OTHER_LEG)
+    assert telnyx.last.url.params["filter[application_session_id]"] == REFS["call_session_id"]
+
+
+async def test_a_leg_that_is_not_in_the_log_is_none_and_an_unknown_session_a_refusal():
+    call = CarrierCall(id=CALL.id, refs=REFS)
+    look_up = carrier(OtherEnd(events("call.answered"))).look_up_transfer
+    assert await look_up(call, to="+15551230003", leg=None, since=SINCE_TRANSFER) is None
+    with pytest.raises(CarrierRefused):
+        await look_up(CarrierCall(id=CALL.id), to="+15551230003", leg=None, since=SINCE_TRANSFER)
+
+
+async def test_a_call_is_brought_back_by_a_new_stream():
+    telnyx = OtherEnd(DONE)
+    await carrier(telnyx).resume(CALL, BACK)
+    assert unquote(telnyx.last.url.path).endswith(f"/calls/{CALL.id}/actions/streaming_start")
+    assert (telnyx.json["stream_url"], telnyx.json["stream_bidirectional_mode"]) == (BACK.stream_url, "rtp")
+    check(telnyx.last)

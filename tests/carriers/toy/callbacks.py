@@ -8,9 +8,16 @@ from hashlib import sha256
 from typing import Any
 
 from carriers.toy import mapping
-from outdial.carriers.callbacks import TRANSFER_FAILED, BadCallback, Callback, CallbackReply, IncomingCall
+from outdial.carriers.callbacks import (
+    TRANSFER_FAILED,
+    BackToAgent,
+    BadCallback,
+    Callback,
+    CallbackReply,
+    IncomingCall,
+)
 from outdial.telephony.carrier_call import CarrierCall
-from outdial.telephony.state import CallEvent
+from outdial.telephony.state import CallEvent, transfer_result
 
 TOLERANCE = timedelta(minutes=5)
 
@@ -43,11 +50,14 @@ def parse(kind: str, body: bytes, *, headers: Mapping[str, str], received_at: da
             event = mapping.verdict(who, at=at, carrier_call=call)
         else:
             event = mapping.progress(str(told.get("status")), at=at, carrier_call=call)
+    elif kind == "transfer":
+        other = mapping.progress(str(told.get("status")), at=at, carrier_call=None)
+        event = None if other is None else transfer_result(other, of=call)
     return Callback(kind=kind, dedupe_key=f"{kind}:{told.get('id')}", event=event, call=call)
 
 
-def reply(kind: str, body: bytes) -> CallbackReply | None:
-    """Who is left on the line after a transfer that came to nothing hears a sentence."""
+def reply(kind: str, body: bytes, *, back: BackToAgent | None = None) -> CallbackReply | None:
+    """Who is left on the line after a transfer that came to nothing hears a sentence: the toy gives no call back."""
     if kind != "transfer" or _object(body).get("status") == "talks":
         return None
     told = {"sentence": TRANSFER_FAILED, "then": "end"}

@@ -8,11 +8,13 @@ from urllib.parse import quote
 
 from carriers.toy import errors, mapping
 from carriers.toy.account import ToyAccount
-from outdial.carriers.callbacks import CallbackReply, IncomingCall
+from outdial.carriers.callbacks import BackToAgent, CallbackReply, IncomingCall
 from outdial.carriers.calls import CarrierRecord, Detection, HungUp, PlaceCall
 from outdial.carriers.errors import CarrierRefused, CarrierUncertain
 from outdial.telephony.carrier_call import CarrierCall
 from outdial.telephony.failures import FailureCode
+from outdial.telephony.state import transfer_result
+from outdial.telephony.transfer import TransferResult
 
 MAX_RING_TIMEOUT_S = 60
 
@@ -56,6 +58,16 @@ class ToyCalls:
     async def transfer(self, call: CarrierCall, to: str, caller_id: str, callback_url: str) -> None:
         body = {"to": to, "from": caller_id, "tell": f"{callback_url}/transfer"}
         await self._account.post(f"{_path(call)}/transfer", body)
+
+    async def look_up_transfer(
+        self, call: CarrierCall, *, to: str, leg: str | None, since: datetime
+    ) -> TransferResult | None:
+        told = await self._account.get(f"{_path(call)}/transfer")
+        progress = mapping.progress(str(told.get("status")), at=datetime.now(UTC), carrier_call=None)
+        return None if progress is None else transfer_result(progress, to=to, of=call)
+
+    async def resume(self, call: CarrierCall, back: BackToAgent) -> None:
+        raise CarrierRefused(FailureCode.CARRIER_REFUSED, "Toy gives no call back.")
 
     async def say_and_hang_up(self, call: CarrierCall, sentence: str) -> None:
         await self._account.post(f"{_path(call)}/say", {"sentence": sentence, "then": "end"})

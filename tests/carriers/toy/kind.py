@@ -36,6 +36,7 @@ TOY = CarrierKind(
         detection_unsure=False,
         price_in_callback=False,
         idempotent_create=False,
+        agent_returns=False,
         signed_streams=True,
         max_ring_timeout_s=MAX_RING_TIMEOUT_S,
         calls_per_second=50.0,

@@ -26,7 +26,7 @@ EVIDENCE = {"somebody": "a person", "something": "a machine"}
 BROKEN = CallError(code=FailureCode.NOT_CONNECTED, message="The call was not connected.", carrier_code="broken")
 
 
-def progress(status: str, *, at: datetime, carrier_call: CarrierCall) -> Progress | None:
+def progress(status: str, *, at: datetime, carrier_call: CarrierCall | None) -> Progress | None:
     """None for a word we don't know."""
     known = STATUSES.get(status)
     if known is None:

@@ -30,11 +30,11 @@ def test_an_answered_call_is_connected_to_our_websocket_and_ends_with_it():
     )
 
 
-def test_a_transfer_is_what_was_recorded():
-    twiml = answer.transfer_answer(
-        "+15551230003", "+15551230002", 25, "https://voice.example/callbacks/twilio/call_1/transfer"
-    )
-    assert canonical(twiml) == canonical(recorded("transfer"))
+def test_a_transfer_is_what_was_recorded_and_tells_of_the_other_leg():
+    url = "https://voice.example/callbacks/twilio/call_1/transfer"
+    twiml = answer.transfer_answer("+15551230003", "+15551230002", 25, url, f"{url}_leg")
+    told = f'<Number statusCallback="{url}_leg" statusCallbackEvent="initiated answered completed">'
+    assert canonical(twiml) == canonical(recorded("transfer").replace("<Number>", told))
 
 
 def test_short_answers():

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from outdial.carriers.callbacks import BadCallback, Callback
+from outdial.carriers.callbacks import BackToAgent, BadCallback, Callback
 from outdial.carriers.twilio.callbacks import parse, reply
 from outdial.telephony.carrier_call import CarrierCall
 from outdial.telephony.failures import CallError, FailureCode
@@ -256,3 +256,46 @@ def test_a_stream_that_twilio_could_not_open_is_told():
     assert (callback.event, callback.stream_failed) == (None, True)
     assert callback.call.id == CALL_SID
     assert not read("stream", StreamEvent="stream-stopped").stream_failed
+
+
+# -- transfers
+
+
+@pytest.mark.parametrize(
+    ("status", "outcome"),
+    [
+        ("completed", "answered"), ("answered", "answered"), ("busy", "busy"), ("no-answer", "no_answer"),
+        ("failed", "failed"), ("canceled", "no_answer"), ("evaporated", "failed"),
+    ],
+)
+def test_the_end_of_a_dial_says_what_became_of_the_transfer(status, outcome):
+    leg = "CA" + "9" * 32
+    form = {"CallSid": CALL_SID, "DialCallStatus": status, "DialCallSid": leg, "DialCallDuration": "12"}
+    told = parse("transfer", urlencode(form).encode(), headers={}, received_at=RECEIVED_AT).event
+    assert (told.outcome, told.is_over, told.leg, told.carrier_call.id) == (outcome, True, leg, CALL_SID)
+    assert told.duration_s == (12 if outcome == "answered" else None)
+
+
+def test_the_other_leg_tells_more_exactly_how_it_ended():
+    form = {
+        "CallSid": "CA" + "9" * 32, "ParentCallSid": CALL_SID, "CallStatus": "busy", "SipResponseCode": "603",
+        "To": "+15551230003", "CallDuration": "0",
+    }
+    told = parse("transfer_leg", urlencode(form).encode(), headers={}, received_at=RECEIVED_AT).event
+    assert (told.outcome, told.to, told.carrier_call.id) == ("declined", "+15551230003", CALL_SID)
+    del form["ParentCallSid"]
+    with pytest.raises(BadCallback):
+        parse("transfer_leg", urlencode(form).encode(), headers={}, received_at=RECEIVED_AT)
+
+
+def test_a_failed_transfer_goes_back_to_its_agent_where_there_is_one():
+    back = BackToAgent(
+        ref="call_1", from_="+15551230002", callback_url="https://voice.example/c", stream_url="wss://voice.example/m/t",
+        max_duration_s=600,
+    )
+    failed, talked = (
+        urlencode({"CallSid": CALL_SID, "DialCallStatus": status}).encode() for status in ("busy", "completed")
+    )
+    assert '<Stream url="wss://voice.example/m/t"' in reply("transfer", failed, back=back).body
+    assert reply("transfer", talked, back=back).body == "<Response><Hangup /></Response>"
+    assert reply("transfer_leg", failed, back=back) is None

@@ -19,6 +19,7 @@ from twilio.http.response import Response
 from twilio.rest import Client
 
 from outdial.carriers import errors
+from outdial.carriers.callbacks import BackToAgent
 from outdial.carriers.calls import Detection, PlaceCall
 from outdial.carriers.errors import (
     CarrierError,
@@ -288,7 +289,8 @@ async def test_a_live_call_is_changed_as_recorded(verb, name):
     assert_recorded_request(twilio.requests[0], name)
     assert_of_the_specification(twilio.form, "update_call")
     expected = dict(RECORDED[name]["request"]["form"])
-    assert {name: value.replace(" />", "/>") for name, value in twilio.form} == expected
+    told = f' statusCallback="{CALLBACK_URL}/transfer_leg" statusCallbackEvent="initiated answered completed"'
+    assert {name: value.replace(" />", "/>").replace(told, "") for name, value in twilio.form} == expected
 
 
 @pytest.mark.parametrize(("name", "answer"), [("unknown_call", "not_known"), ("redirect_not_in_progress", "ended")])
@@ -511,3 +513,54 @@ async def test_a_number_that_only_looks_alike_is_not_owned():
     alike = httpx.Response(200, json={"incoming_phone_numbers": [{"sid": "PN1", "phone_number": FROM + "9"}]})
     none = httpx.Response(200, json={"outgoing_caller_ids": []})
     assert await Twilio(alike, none).numbers().owns(FROM) is None
+
+
+# -- transfers
+
+
+BACK = BackToAgent(
+    ref="call_1",
+    from_=FROM,
+    callback_url=CALLBACK_URL,
+    stream_url="wss://voice.example/again/token",
+    max_duration_s=600,
+)
+SINCE_TRANSFER = datetime(2026, 1, 1, 12, 0, tzinfo=UTC)
+
+
+def child(**fields: object) -> dict[str, object]:
+    return call(sid="CA" + "2" * 32, to="+15551230003", parent_call_sid=CALL.id) | fields
+
+
+@pytest.mark.parametrize(
+    ("leg", "outcome", "is_over", "duration_s"),
+    [
+        ({"status": "completed", "duration": "12"}, "answered", True, 12),
+        ({"status": "busy", "duration": "0"}, "busy", True, None),
+        ({"status": "no-answer", "duration": "0"}, "no_answer", True, None),
+        ({"status": "failed", "duration": "0"}, "failed", True, None),
+        ({"status": "in-progress", "end_time": None, "duration": None}, "answered", False, None),
+        ({"status": "ringing", "end_time": None, "start_time": None, "duration": None}, None, False, None),
+    ],
+)
+async def test_what_became_of_a_transfer_is_told_by_the_leg_that_was_dialled(leg, outcome, is_over, duration_s):
+    old = child(status="busy", date_created="Thu, 01 Jan 2026 11:59:00 +0000")
+    twilio = Twilio(page(child(to="+15551230009"), child(**leg), old))
+    told = await twilio.carrier().look_up_transfer(CALL, to="+15551230003", leg=None, since=SINCE_TRANSFER)
+    assert (told.outcome, told.is_over, told.duration_s) == (outcome, is_over, duration_s)
+    assert (told.leg, told.carrier_call) == ("CA" + "2" * 32, CALL)
+    assert twilio.requests[0].url.params["ParentCallSid"] == CALL.id
+
+
+async def test_a_leg_that_is_not_listed_is_none():
+    twilio = Twilio(page(child(date_created="Thu, 01 Jan 2026 11:59:00 +0000")), page(child()))
+    for leg in (None, "CA" + "3" * 32):
+        look_up = twilio.carrier().look_up_transfer(CALL, to="+15551230003", leg=leg, since=SINCE_TRANSFER)
+        assert await look_up is None
+
+
+async def test_a_call_is_brought_back_by_new_twiml():
+    twilio = Twilio(recorded("transfer"))
+    await twilio.carrier().resume(CALL, BACK)
+    [(name, twiml)] = twilio.form
+    assert (name, '<Stream url="wss://voice.example/again/token"' in twiml) == ("Twiml", True)

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from outdial.carriers.callbacks import BadCallback, Callback, IncomingCall
+from outdial.carriers.callbacks import BackToAgent, BadCallback, Callback, IncomingCall
 from outdial.carriers.vonage.callbacks import incoming, parse, reply
 from outdial.telephony.carrier_call import CarrierCall
 from outdial.telephony.price import Price
@@ -155,7 +155,8 @@ def test_only_a_transfer_that_nobody_answered_is_answered_with_a_sentence():
     for status in ("started", "ringing", "answered", "completed"):
         assert reply("transfer", json.dumps({"status": status}).encode()) is None
     assert reply("event", b'{"status":"busy"}') is None
-    assert read("transfer", status="completed").event is None
+    talked = read("transfer", status="completed", duration="7").event
+    assert (talked.outcome, talked.is_over, talked.duration_s) == ("answered", True, 7.0)
 
 
 def test_a_call_that_comes_in_is_announced_with_plus_signs():
@@ -208,3 +209,36 @@ def test_arbitrary_bodies_never_raise_anything_but_bad_callback(body):
 def test_the_end_of_a_call_says_who_hung_up_where_vonage_does(by, by_callee):
     told = {} if by is None else {"disconnected_by": by}
     assert read(status="completed", **told).event.by_callee is by_callee
+
+
+# -- transfers
+
+
+@pytest.mark.parametrize(
+    ("told", "outcome", "is_over"),
+    [
+        ({"status": "started"}, None, False),
+        ({"status": "answered"}, "answered", False),
+        ({"status": "completed", "duration": "12"}, "answered", True),
+        ({"status": "busy"}, "busy", True),
+        ({"status": "timeout"}, "no_answer", True),
+        ({"status": "unanswered"}, "no_answer", True),
+        ({"status": "rejected", "detail": "declined"}, "declined", True),
+        ({"status": "failed", "detail": "number_out_of_service"}, "failed", True),
+        ({"status": "cancelled"}, "no_answer", True),
+    ],
+)
+def test_the_other_leg_says_what_became_of_a_transfer(told, outcome, is_over):
+    event = read("transfer", to="15551230003", **told).event
+    assert (event.outcome, event.is_over, event.to) == (outcome, is_over, "+15551230003")
+    assert (event.duration_s, event.error is not None) == (12.0 if "duration" in told else None, outcome == "failed")
+
+
+def test_a_failed_transfer_goes_back_to_its_agent_where_there_is_one():
+    back = BackToAgent(
+        ref="call_1", from_="+15551230002", callback_url="https://voice.example/c", stream_url="wss://voice.example/m/t",
+        max_duration_s=600,
+    )
+    [connect] = json.loads(reply("transfer", b'{"status": "busy"}', back=back).body)
+    assert (connect["from"], connect["endpoint"][0]["uri"]) == ("15551230002", "wss://voice.example/m/t")
+    assert reply("transfer", b'{"status": "completed"}', back=back) is None

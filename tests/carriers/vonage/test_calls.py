@@ -11,7 +11,7 @@ from vonage_voice.models.ncco import Connect, Talk
 from carriers.openapi import Spec
 from carriers.other_end import OtherEnd, recorded, recorded_error
 from outdial.carriers import errors
-from outdial.carriers.callbacks import IncomingCall
+from outdial.carriers.callbacks import BackToAgent, IncomingCall
 from outdial.carriers.calls import Detection, PlaceCall
 from outdial.carriers.errors import CarrierRefused, CarrierUncertain, CarrierUnreachable
 from outdial.carriers.vonage import tokens
@@ -429,3 +429,54 @@ async def test_an_account_that_cannot_call_fails_the_check(replies, code):
     with pytest.raises(CarrierRefused) as raised:
         await numbers(OtherEnd(*replies)).check()
     assert raised.value.code == code
+
+
+# -- transfers
+
+
+BACK = BackToAgent(
+    ref="call_1",
+    from_=FROM,
+    callback_url=CALLBACK_URL,
+    stream_url="wss://voice.example/again/token",
+    max_duration_s=600,
+)
+
+@pytest.mark.parametrize(
+    ("leg", "outcome", "is_over", "duration_s"),
+    [
+        ({"status": "completed", "duration": "12", "end_time": "2026-01-01 12:00:40"}, "answered", True, 12.0),
+        ({"status": "busy"}, "busy", True, None),
+        ({"status": "timeout"}, "no_answer", True, None),
+        ({"status": "answered"}, "answered", False, None),
+        ({"status": "ringing"}, None, False, None),
+    ],
+)
+async def test_what_became_of_a_transfer_is_told_by_the_leg_in_the_same_conversation(leg, outcome, is_over, duration_s):
+    desk = {"type": "phone", "number": "15551230003"}
+    moved = call(conversation_uuid="CON-2", status="answered")
+    vonage = OtherEnd(httpx.Response(200, json=moved), page(moved, call(uuid="leg-2", to=desk, **leg)))
+    told = await carrier(vonage).look_up_transfer(CALL, to="+15551230003", leg=None, since=SINCE)
+    assert (told.outcome, told.is_over, told.duration_s, told.leg) == (outcome, is_over, duration_s, "leg-2")
+    assert vonage.last.url.params["conversation_uuid"] == "CON-2"
+    for request in vonage.requests:
+        SPEC.check(request)
+
+
+async def test_a_leg_that_was_told_is_looked_up_by_itself():
+    vonage = OtherEnd(httpx.Response(200, json=call(uuid="leg-2", status="busy")))
+    told = await carrier(vonage).look_up_transfer(CALL, to="+15551230003", leg="leg-2", since=SINCE)
+    assert (told.outcome, vonage.last.url.path) == ("busy", "/v1/calls/leg-2")
+
+
+async def test_where_nobody_else_is_in_the_conversation_the_leg_is_none():
+    vonage = OtherEnd(httpx.Response(200, json=call()), page(call()))
+    assert await carrier(vonage).look_up_transfer(CALL, to=TO, leg=None, since=SINCE) is None
+
+
+async def test_a_call_is_brought_back_by_another_ncco():
+    vonage = OtherEnd(reply("transfer"))
+    await carrier(vonage).resume(CALL, BACK)
+    SPEC.check(vonage.last)
+    [connect] = vonage.json["destination"]["ncco"]
+    assert (connect["action"], connect["endpoint"][0]["uri"]) == ("connect", BACK.stream_url)

@@ -86,7 +86,7 @@ class ActionParser:
             case "goto":
                 return Goto(step=plain(node, verb), line=line)
             case "transfer":
-                return Transfer(to=self.number(node), line=line)
+                return self.transfer(node, line)
             case "hang_up":
                 if isinstance(node, Scalar) and node.value is False:
                     raise ScriptError("hang_up takes a goodbye, or nothing", line)
@@ -115,6 +115,18 @@ class ActionParser:
         if not all(isinstance(part, Slot) or re.fullmatch(r"[0-9*#w ]+", part) for part in digits.parts):
             raise ScriptError("send_digits takes 0-9, *, # and w (waits half a second)", node.line)
         return digits
+
+    def transfer(self, node: Node, line: int) -> Transfer:
+        """A number, or `{to: …, failed: …}`."""
+        if isinstance(node, Scalar):
+            return Transfer(to=self.number(node), line=line)
+        nodes = fields(node, "transfer", ("to", "failed")).nodes
+        if "to" not in nodes:
+            raise ScriptError("transfer needs a number to go to: transfer: {to: +12025550100, failed: step}", line)
+        failed = nodes.get("failed")
+        return Transfer(
+            to=self.number(nodes["to"]), line=line, failed=None if failed is None else plain(failed, "failed")
+        )
 
     def number(self, node: Node) -> Text:
         to = self.text(node, "transfer")

@@ -31,6 +31,8 @@ def _check_block(script: Script, block: Block) -> None:
     for place, action in enumerate(block):
         if isinstance(action, Goto):
             _check_target(script, action.step, action.line)
+        if isinstance(action, Transfer) and action.failed is not None:
+            _check_target(script, action.failed, action.line)
         for inner in _inside(action):
             _check_block(script, inner)
         if place + 1 < len(block) and isinstance(action, Goto | HangUp | Transfer):
@@ -84,7 +86,11 @@ def _actions(block: Block) -> Iterator[Action]:
 
 
 def _targets(block: Block) -> Iterator[str]:
-    return (action.step for action in _actions(block) if isinstance(action, Goto))
+    for action in _actions(block):
+        if isinstance(action, Goto):
+            yield action.step
+        elif isinstance(action, Transfer) and action.failed is not None:
+            yield action.failed
 
 
 def _can_end(block: Block) -> bool:

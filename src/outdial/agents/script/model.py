@@ -68,6 +68,7 @@ class Goto:
 class Transfer:
     to: Text  # a number, or a single variable that holds one
     line: int
+    failed: str | None = None  # the step at which the call goes on when nobody takes it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,6 +8,7 @@ import logging
 import re
 from collections import ChainMap
 from collections.abc import Mapping, MutableMapping
+from contextlib import suppress
 from typing import Any, cast
 
 from outdial.agents.script.matching import (
@@ -33,7 +34,7 @@ from outdial.agents.script.model import (
 )
 from outdial.agents.script.template import Slot, Text, lookup, parse_text, render, spoken
 from outdial.agents.script.wording import LIMIT_GOODBYE, NO_TRANSFER, SORRY
-from outdial.conversation.live_call import Heard, LiveCall
+from outdial.conversation.live_call import Heard, LiveCall, TransferFailed
 
 logger = logging.getLogger(__name__)
 
@@ -81,7 +82,7 @@ class _Conversation:
         self._said_goodbye = False
 
     async def hold(self) -> None:
-        step: str | None = self._script.start
+        step: str | None = self._first_step()
         try:
             while step is not None:
                 try:
@@ -93,6 +94,11 @@ class _Conversation:
             logger.warning("Script stopped at its action limit", extra={"call_id": self._call.call_id})
             await self._call.say(LIMIT_GOODBYE)
             await self._call.hang_up()
+
+    def _first_step(self) -> str:
+        """The script's, or the one at which a call goes on that is back from a transfer."""
+        failed = self._call.failed_transfer
+        return failed.step if failed is not None and failed.step in self._script.steps else self._script.start
 
     async def _do(self, block: Block) -> None:
         answered = False
@@ -191,11 +197,16 @@ class _Conversation:
         return heard
 
     async def _transfer(self, action: Transfer) -> None:
+        """Where it can't even be tried, the call goes on as if nobody had come, or ends after a sentence."""
         number = re.sub(r"[\s().-]", "", self._raw(action.to))
         if _NUMBER.fullmatch(number):
-            await self._call.transfer(number)
-            return
-        logger.warning("Transfer has no number to go to", extra={"call_id": self._call.call_id})
+            with suppress(TransferFailed):  # the call's record says why
+                await self._call.transfer(number, failed=action.failed)
+                return
+        else:
+            logger.warning("Transfer has no number to go to", extra={"call_id": self._call.call_id})
+        if action.failed is not None:
+            raise _Jump(action.failed)
         await self._call.say(NO_TRANSFER)
         await self._call.hang_up()
 

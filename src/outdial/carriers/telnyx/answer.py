@@ -55,6 +55,11 @@ def transfer(call_control_id: str, to: str, caller_id: str, ring_timeout_s: int,
     }
 
 
+def resume(stream_url: str) -> Command:
+    """Open a media stream on a call that goes on."""
+    return _stream(stream_url)
+
+
 def speak(sentence: str) -> Command:
     return {"payload": sentence[:MAX_SPEAK_CHARS], "voice": "female", "language": "en-US"}
 

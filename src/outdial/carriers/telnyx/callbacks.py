@@ -17,11 +17,11 @@ from typing import Any
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-from outdial.carriers.callbacks import BadCallback, Callback, CallbackReply, IncomingCall
+from outdial.carriers.callbacks import BackToAgent, BadCallback, Callback, CallbackReply, IncomingCall
 from outdial.carriers.telnyx import mapping
 from outdial.telephony.carrier_call import CarrierCall
 from outdial.telephony.price import Price
-from outdial.telephony.state import CallEvent
+from outdial.telephony.state import CallEvent, Progress, transfer_result
 
 logger = logging.getLogger(__name__)
 
@@ -61,9 +61,7 @@ def parse(kind: str, body: bytes, *, headers: Mapping[str, str], received_at: da
     at = mapping.instant(data.get("occurred_at")) or received_at
     state = mapping.read_client_state(payload.get("client_state"))
     if state.startswith(TRANSFER_STATE):
-        return Callback(
-            kind=kind, dedupe_key=key, event=None, transfer_failed=_left_alone(event_type, payload, state)
-        )
+        return _of_the_other_party(Callback(kind=kind, dedupe_key=key, event=None), event_type, payload, at=at)
     if event_type not in mapping.EVENTS and not event_type.startswith(("call.machine.", "call.cost")):
         if event_type == "streaming.failed":
             logger.warning("Telnyx media stream not opened")
@@ -91,7 +89,7 @@ def parse(kind: str, body: bytes, *, headers: Mapping[str, str], received_at: da
     return Callback(kind=kind, dedupe_key=key, event=event, call=call, price=price)
 
 
-def reply(kind: str, body: bytes) -> CallbackReply | None:
+def reply(kind: str, body: bytes, *, back: BackToAgent | None = None) -> CallbackReply | None:
     """Telnyx is told what to do by requests of ours."""
     return None
 
@@ -144,14 +142,24 @@ def _call(payload: Mapping[str, Any]) -> CarrierCall:
     return CarrierCall(id=control_id, refs={name: value for name, value in refs.items() if _ID.fullmatch(value)})
 
 
-def _left_alone(event_type: str, payload: Mapping[str, Any], state: str) -> CarrierCall | None:
-    """Who waits on the line when the other leg of a transfer ends without anybody having answered it."""
-    if event_type != "call.hangup" or not mapping.nobody_came(
-        _text(payload, "hangup_cause"), sip_code=_text(payload, "sip_hangup_cause")
-    ):
-        return None
-    control_id = state.removeprefix(TRANSFER_STATE)
-    return CarrierCall(id=control_id) if _ID.fullmatch(control_id) else None
+def _of_the_other_party(callback: Callback, event_type: str, payload: Mapping[str, Any], *, at: datetime) -> Callback:
+    """What an event of the other leg of a transfer says of the transfer, and of who may be left alone by it. Its leg id
+    is kept: by it the log is asked."""
+    control_id = mapping.read_client_state(payload.get("client_state")).removeprefix(TRANSFER_STATE)
+    if event_type not in mapping.EVENTS or not _ID.fullmatch(control_id):
+        return callback
+    leg_id, first = _text(payload, "call_leg_id"), CarrierCall(id=control_id)
+    other = CarrierCall(id=leg_id) if _ID.fullmatch(leg_id) else None
+    leg: Progress
+    left_alone = None
+    if event_type == "call.hangup":
+        cause, sip_code = _text(payload, "hangup_cause"), _text(payload, "sip_hangup_cause")
+        leg = mapping.hangup(cause, sip_code=sip_code, at=at, carrier_call=other)
+        left_alone = first if mapping.nobody_came(cause, sip_code=sip_code) else None
+    else:
+        leg = mapping.progress(event_type, at=at, carrier_call=other)
+    result = transfer_result(leg, to=_text(payload, "to") or None, of=first)
+    return replace(callback, event=result, left_alone=left_alone)
 
 
 def _currency(payload: Mapping[str, Any]) -> object:

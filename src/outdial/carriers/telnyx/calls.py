@@ -10,13 +10,15 @@ from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote
 
-from outdial.carriers.callbacks import IncomingCall
+from outdial.carriers.callbacks import BackToAgent, IncomingCall
 from outdial.carriers.calls import CarrierRecord, HungUp, PlaceCall
 from outdial.carriers.errors import CarrierError, CarrierRefused, CarrierUncertain
 from outdial.carriers.telnyx import answer, errors, history, mapping
 from outdial.carriers.telnyx.account import STANDARD, TelnyxAccount
 from outdial.telephony.carrier_call import CarrierCall
 from outdial.telephony.failures import FailureCode
+from outdial.telephony.state import transfer_result
+from outdial.telephony.transfer import TransferResult
 
 TRANSFER_RING_TIMEOUT_S = 25
 ANSWER_TRIES, ANSWER_PAUSE_S = 20, 0.25  # an incoming call is answered within moments of our command
@@ -136,6 +138,28 @@ class TelnyxCalls:
         await self._command(
             call, "transfer", answer.transfer(call.id, to, caller_id, TRANSFER_RING_TIMEOUT_S, callback_url)
         )
+
+    async def look_up_transfer(
+        self, call: CarrierCall, *, to: str, leg: str | None, since: datetime
+    ) -> TransferResult | None:
+        """The legs of a transfer share a session, which the log can be asked for."""
+        session_id = call.refs.get("call_session_id", "")
+        if not leg and not session_id:
+            raise CarrierRefused(FailureCode.NOT_KNOWN_THERE, "Telnyx has not told the session of this call.")
+        query = {"filter[leg_id]": leg} if leg else {"filter[application_session_id]": session_id}
+        events = await self._account.all("/call_events", query)
+        for leg_id in reversed(history.legs(events)):
+            log = history.of_leg(events, leg_id)
+            if leg_id != leg and not history.is_transfer(log, of=call, to=to):
+                continue
+            progress = history.progress(log, call=CarrierCall(id=leg_id), is_over=False, at=since)
+            if leg or progress.at >= since:
+                return transfer_result(progress, to=to, of=call)
+        return None
+
+    async def resume(self, call: CarrierCall, back: BackToAgent) -> None:
+        """The call is Telnyx's as before; only its stream ended with our part in it."""
+        await self._command(call, "streaming_start", answer.resume(back.stream_url))
 
     async def say_and_hang_up(self, call: CarrierCall, sentence: str) -> None:
         """Telnyx knows no "then": the sentence is given the time it takes. Unsaid, too, the call is ended."""

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from outdial.carriers.telnyx import mapping
+from outdial.carriers.telnyx.callbacks import TRANSFER_STATE
 from outdial.telephony.carrier_call import CarrierCall
 from outdial.telephony.price import Price
 from outdial.telephony.state import CallState, Progress
@@ -45,6 +46,16 @@ def may_be(events: Events, *, ref: str, to: str) -> bool:
 def has_ended(events: Events) -> bool:
     """Whether the log of a leg tells of its end."""
     return any(each.get("name") == "call.hangup" for each in events)
+
+
+def is_transfer(events: Events, *, of: CarrierCall, to: str) -> bool:
+    """Whether a leg of a call's session may be the other party's in a transfer of it to this number. What the log does
+    not say counts as yes."""
+    if any(each.get("call_leg_id") == of.refs.get("call_leg_id") for each in events):
+        return False
+    metadata = [each.get("metadata") for each in events]
+    state = mapping.read_client_state(found(metadata, "client_state"))
+    return state in ("", TRANSFER_STATE + of.id) and found(metadata, "to") in ("", to)
 
 
 def progress(events: Events, *, call: CarrierCall, is_over: bool, at: datetime) -> Progress:

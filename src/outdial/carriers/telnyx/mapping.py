@@ -72,13 +72,13 @@ REFUSED = CallError(
 )
 
 
-def progress(event_type: str, *, at: datetime, carrier_call: CarrierCall) -> Progress:
+def progress(event_type: str, *, at: datetime, carrier_call: CarrierCall | None) -> Progress:
     """How far `call.initiated` and `call.answered` say that a call has come."""
     return Progress(state=EVENTS[event_type], at=at, carrier_call=carrier_call)
 
 
 def hangup(
-    cause: str, *, sip_code: str, at: datetime, carrier_call: CarrierCall, answered: bool | None = None
+    cause: str, *, sip_code: str, at: datetime, carrier_call: CarrierCall | None, answered: bool | None = None
 ) -> Progress:
     """The end of a call. `answered`: whether somebody had picked up, when that is known."""
     reason, error = _end(cause, sip_code, answered)

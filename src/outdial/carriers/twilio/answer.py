@@ -34,11 +34,13 @@ def stream_answer(
     return _twiml(response)
 
 
-def transfer_answer(to: str, caller_id: str, ring_timeout_s: int, action_url: str) -> str:
-    """Connect the callee to another number; how that went is told to `action_url`, whose answer runs next."""
+def transfer_answer(to: str, caller_id: str, ring_timeout_s: int, action_url: str, leg_url: str) -> str:
+    """Connect the callee to another number; how that went is told to `action_url`, whose answer runs next. `leg_url`
+    hears of the other party's leg meanwhile, and with what code of the network it ended."""
     response = Element("Response")
     dial = SubElement(response, "Dial", callerId=caller_id, timeout=str(ring_timeout_s), action=action_url)
-    SubElement(dial, "Number").text = to
+    events = {"statusCallback": leg_url, "statusCallbackEvent": "initiated answered completed"}
+    SubElement(dial, "Number", events).text = to
     return _twiml(response)
 
 

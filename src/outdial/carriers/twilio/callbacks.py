@@ -9,14 +9,22 @@ import logging
 import re
 from base64 import b64encode
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from hashlib import sha1, sha256
 from urllib.parse import parse_qsl
 
-from outdial.carriers.callbacks import TRANSFER_FAILED, BadCallback, Callback, CallbackReply, IncomingCall
+from outdial.carriers.callbacks import (
+    TRANSFER_FAILED,
+    BackToAgent,
+    BadCallback,
+    Callback,
+    CallbackReply,
+    IncomingCall,
+)
 from outdial.carriers.twilio import answer, mapping
 from outdial.telephony.carrier_call import CarrierCall
-from outdial.telephony.state import CallEvent
+from outdial.telephony.state import CallEvent, Progress, transfer_result
+from outdial.telephony.transfer import TransferResult
 
 logger = logging.getLogger(__name__)
 
@@ -52,7 +60,8 @@ def verify(*, url: str, headers: Mapping[str, str], body: bytes, tokens: Sequenc
 
 
 def parse(kind: str, body: bytes, *, headers: Mapping[str, str], received_at: datetime) -> Callback:
-    """What a verified callback means. `kind` is the last part of its URL: status, amd, stream or transfer.
+    """What a verified callback means. `kind` is the last part of its URL: status, amd, stream, transfer or
+    transfer_leg.
 
     `received_at` stands in where Twilio tells no time. Raises BadCallback for a body that is not a callback
     of this kind.
@@ -63,14 +72,11 @@ def parse(kind: str, body: bytes, *, headers: Mapping[str, str], received_at: da
     stream_failed = False
     match kind:
         case "status":
-            event = mapping.progress(
-                _required(form, "CallStatus"),
-                at=_exact(mapping.instant(form.get("Timestamp")), received_at),
-                carrier_call=call,
-                final="CallDuration" in form,  # only the last callback of a call has it
-                sip_code=form.get("SipResponseCode", ""),
-                duration_s=mapping.whole(form.get("CallDuration")),
-            )
+            event = _progress(form, received_at)
+        case "transfer_leg":
+            leg = _progress(form, received_at)
+            call = CarrierCall(id=_sid(form, "ParentCallSid"))
+            event = None if leg is None else transfer_result(leg, to=form.get("To"), of=call)
         case "amd":
             event = mapping.verdict(
                 _required(form, "AnsweredBy"),
@@ -81,22 +87,24 @@ def parse(kind: str, body: bytes, *, headers: Mapping[str, str], received_at: da
         case "stream":
             stream_failed = _stream_failed(_required(form, "StreamEvent"), form)
         case "transfer":
-            _required(form, "DialCallStatus")  # the call itself goes on; see `reply`
+            event = _dialled(form, received_at)
         case _:
             logger.warning("Twilio callback of unknown kind", extra={"kind": kind[:40]})
     key = _dedupe_key(kind, headers, body)
     return Callback(kind=kind, dedupe_key=key, event=event, call=call, stream_failed=stream_failed)
 
 
-def reply(kind: str, body: bytes) -> CallbackReply | None:
+def reply(kind: str, body: bytes, *, back: BackToAgent | None = None) -> CallbackReply | None:
     """What to answer a verified callback with; None where Twilio doesn't read the answer.
 
     Only the end of a transfer is answered: what it says runs next on the callee's call. Raises BadCallback.
     """
     if kind != "transfer":
         return None
-    if _required(_form(body), "DialCallStatus") == "completed":
+    if not _dialled(_form(body), datetime.now(UTC)).has_failed:
         twiml = answer.hang_up()
+    elif back is not None:
+        twiml = answer.stream_answer(back.stream_url, {"ref": back.ref}, f"{back.callback_url}/stream")
     else:
         twiml = answer.say_and_hang_up(TRANSFER_FAILED)
     return CallbackReply(media_type="application/xml", body=twiml)
@@ -167,10 +175,36 @@ def _form(body: bytes) -> dict[str, str]:
 
 
 def _call(form: Mapping[str, str]) -> CarrierCall:
-    call_sid = form.get("CallSid", "")
+    return CarrierCall(id=_sid(form, "CallSid"))
+
+
+def _sid(form: Mapping[str, str], name: str) -> str:
+    call_sid = form.get(name, "")
     if not _CALL_SID.fullmatch(call_sid):
-        raise BadCallback("no CallSid")
-    return CarrierCall(id=call_sid)
+        raise BadCallback(f"no {name}")
+    return call_sid
+
+
+def _progress(form: Mapping[str, str], received_at: datetime) -> Progress | None:
+    return mapping.progress(
+        _required(form, "CallStatus"),
+        at=_exact(mapping.instant(form.get("Timestamp")), received_at),
+        carrier_call=_call(form),
+        final="CallDuration" in form,  # only the last callback of a call has it
+        sip_code=form.get("SipResponseCode", ""),
+        duration_s=mapping.whole(form.get("CallDuration")),
+    )
+
+
+def _dialled(form: Mapping[str, str], received_at: datetime) -> TransferResult:
+    leg = form.get("DialCallSid", "")  # a number that Twilio wouldn't dial has none
+    return mapping.dialled(
+        _required(form, "DialCallStatus"),
+        at=received_at,
+        leg=CarrierCall(id=leg) if _CALL_SID.fullmatch(leg) else None,
+        duration_s=mapping.whole(form.get("DialCallDuration")),
+        of=_call(form),
+    )
 
 
 def _exact(at: datetime | None, received_at: datetime) -> datetime:

@@ -9,12 +9,14 @@ from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote
 
-from outdial.carriers.callbacks import CallbackReply, IncomingCall
+from outdial.carriers.callbacks import BackToAgent, CallbackReply, IncomingCall
 from outdial.carriers.calls import CarrierRecord, Detection, HungUp, PlaceCall
 from outdial.carriers.errors import CarrierRefused
 from outdial.carriers.twilio import answer, errors, mapping
 from outdial.carriers.twilio.account import TwilioAccount, text_in, text_or_none
 from outdial.telephony.carrier_call import CarrierCall
+from outdial.telephony.state import transfer_result
+from outdial.telephony.transfer import TransferResult
 
 MAX_RING_TIMEOUT_S = 600
 STATUS_EVENTS = ("initiated", "ringing", "answered", "completed")
@@ -80,7 +82,26 @@ class TwilioCalls:
         return sorted(recent, key=lambda record: record.created_at or latest, reverse=True)
 
     async def transfer(self, call: CarrierCall, to: str, caller_id: str, callback_url: str) -> None:
-        twiml = answer.transfer_answer(to, caller_id, TRANSFER_RING_TIMEOUT_S, f"{callback_url}/transfer")
+        twiml = answer.transfer_answer(
+            to, caller_id, TRANSFER_RING_TIMEOUT_S, f"{callback_url}/transfer", f"{callback_url}/transfer_leg"
+        )
+        await self._account.post(_path(call), {"Twiml": twiml})
+
+    async def look_up_transfer(
+        self, call: CarrierCall, *, to: str, leg: str | None, since: datetime
+    ) -> TransferResult | None:
+        """The legs that were dialled from a call are listed as its children, newest first."""
+        children = await self._account.all("Calls", "calls", {"ParentCallSid": call.id})
+        records = [_record(child) for child in children if child.get("to") == to]
+        since = since.replace(microsecond=0)  # as in `find`
+        for record in records:
+            is_ours = record.call.id == leg if leg else record.created_at is None or record.created_at >= since
+            if is_ours:
+                return transfer_result(record.progress, to=to, of=call)
+        return None
+
+    async def resume(self, call: CarrierCall, back: BackToAgent) -> None:
+        twiml = answer.stream_answer(back.stream_url, {"ref": back.ref}, f"{back.callback_url}/stream")
         await self._account.post(_path(call), {"Twiml": twiml})
 
     async def say_and_hang_up(self, call: CarrierCall, sentence: str) -> None:

@@ -69,6 +69,7 @@ TWILIO = CarrierKind(
         detection_unsure=True,
         price_in_callback=False,
         idempotent_create=False,
+        agent_returns=True,
         signed_streams=True,
         max_ring_timeout_s=MAX_RING_TIMEOUT_S,
         calls_per_second=1.0,  # Twilio queues what is more, and may then dial hours later

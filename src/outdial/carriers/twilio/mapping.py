@@ -11,7 +11,8 @@ from email.utils import parsedate_to_datetime
 from outdial.telephony import sip
 from outdial.telephony.carrier_call import CarrierCall
 from outdial.telephony.price import Price
-from outdial.telephony.state import CallState, EndReason, Progress
+from outdial.telephony.state import CallState, EndReason, Progress, transfer_result
+from outdial.telephony.transfer import TransferResult
 from outdial.telephony.verdict import AnsweredBy, Verdict
 
 logger = logging.getLogger(__name__)
@@ -52,7 +53,7 @@ def progress(
     status: str,
     *,
     at: datetime,
-    carrier_call: CarrierCall,
+    carrier_call: CarrierCall | None,
     final: bool,
     sip_code: str = "",
     duration_s: float | None = None,
@@ -84,6 +85,17 @@ def progress(
         error=error,
         duration_s=duration_s if state is CallState.ENDED else None,
     )
+
+
+def dialled(
+    status: str, *, at: datetime, leg: CarrierCall | None, duration_s: float | None, of: CarrierCall
+) -> TransferResult:
+    """How a transfer ended, by its DialCallStatus. Twilio has "answered" for a leg that others go on with."""
+    ended = progress(
+        "completed" if status == "answered" else status, at=at, carrier_call=leg, final=True, duration_s=duration_s
+    )
+    assert ended is not None
+    return transfer_result(ended, of=of)
 
 
 def verdict(

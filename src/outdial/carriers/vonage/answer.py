@@ -6,7 +6,8 @@ Source: developer.vonage.com/en/voice/voice-api/ncco-reference.
 import json
 from typing import Any
 
-from outdial.carriers.callbacks import CallbackReply
+from outdial.carriers.callbacks import BackToAgent, CallbackReply
+from outdial.carriers.vonage import mapping
 
 MAX_CONNECT_S = 7200      # of a connect action
 MAX_HEADER_BYTES = 512    # of all headers of a websocket endpoint
@@ -57,6 +58,17 @@ def transfer_answer(to: str, caller_id: str, ring_timeout_s: int, event_url: str
             "endpoint": [{"type": "phone", "number": to}],
         }
     ]
+
+
+def back_to_agent(back: BackToAgent) -> Ncco:
+    """Connect a call that a transfer has left alone to our media websocket again."""
+    return stream_answer(
+        back.stream_url,
+        ref=back.ref,
+        from_=mapping.to_vonage(back.from_),
+        callback_url=back.callback_url,
+        max_duration_s=back.max_duration_s,
+    )
 
 
 def talk(sentence: str) -> Ncco:

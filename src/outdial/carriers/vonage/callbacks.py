@@ -15,10 +15,18 @@ from datetime import datetime, timedelta
 from hashlib import sha256
 from typing import Any
 
-from outdial.carriers.callbacks import TRANSFER_FAILED, BadCallback, Callback, CallbackReply, IncomingCall
+from outdial.carriers.callbacks import (
+    TRANSFER_FAILED,
+    BackToAgent,
+    BadCallback,
+    Callback,
+    CallbackReply,
+    IncomingCall,
+)
 from outdial.carriers.vonage import answer, mapping, tokens
 from outdial.telephony.carrier_call import CarrierCall
-from outdial.telephony.state import CallEvent
+from outdial.telephony.state import CallEvent, transfer_result
+from outdial.telephony.transfer import TransferResult
 
 logger = logging.getLogger(__name__)
 
@@ -68,7 +76,9 @@ def parse(kind: str, body: bytes, *, headers: Mapping[str, str], received_at: da
     told = _object(body)
     status = _text(told, "status")
     key = _dedupe_key(kind, headers, body)
-    if kind in ("stream", "transfer") or _is_of_the_websocket(told):
+    if kind == "transfer":
+        return Callback(kind=kind, dedupe_key=key, event=_transfer_result(told, received_at))
+    if kind == "stream" or _is_of_the_websocket(told):
         if status == "failed":
             logger.warning("Vonage leg not connected", extra={"kind": kind[:40]})
         return Callback(kind=kind, dedupe_key=key, event=None)
@@ -99,7 +109,7 @@ def parse(kind: str, body: bytes, *, headers: Mapping[str, str], received_at: da
     return Callback(kind=kind, dedupe_key=key, event=event, call=call, price=mapping.price(told.get("price")))
 
 
-def reply(kind: str, body: bytes) -> CallbackReply | None:
+def reply(kind: str, body: bytes, *, back: BackToAgent | None = None) -> CallbackReply | None:
     """What to answer a verified callback with; None where Vonage doesn't read the answer.
 
     Only a transfer that came to nothing is answered: what it says runs next on the callee's call.
@@ -107,7 +117,7 @@ def reply(kind: str, body: bytes) -> CallbackReply | None:
     """
     if kind != "transfer" or _text(_object(body), "status") not in mapping.NOBODY_CAME:
         return None
-    return answer.reply(answer.talk(TRANSFER_FAILED))
+    return answer.reply(answer.talk(TRANSFER_FAILED) if back is None else answer.back_to_agent(back))
 
 
 def incoming(body: bytes, *, received_at: datetime) -> IncomingCall | None:
@@ -144,6 +154,21 @@ def _call(told: Mapping[str, Any]) -> CarrierCall:
         raise BadCallback("no uuid")
     refs = {name: _text(told, name) for name in ("conversation_uuid", "region_url")}
     return CarrierCall(id=uuid, refs={name: value for name, value in refs.items() if _REF.fullmatch(value)})
+
+
+def _transfer_result(told: Mapping[str, Any], received_at: datetime) -> TransferResult | None:
+    """What the other party's leg says of a transfer; None for what is not about its progress."""
+    uuid = _text(told, "uuid")
+    leg = mapping.progress(
+        _text(told, "status"),
+        at=mapping.instant(told.get("timestamp")) or received_at,
+        carrier_call=CarrierCall(id=uuid) if _UUID.fullmatch(uuid) else None,
+        final="disconnected_by" in told or "end_time" in told,
+        detail=_text(told, "detail"),
+        sip_code=_sip_code(told),
+        duration_s=mapping.seconds(told.get("duration")),
+    )
+    return None if leg is None else transfer_result(leg, to=mapping.from_vonage(told.get("to")) or None)
 
 
 def _is_of_the_websocket(told: Mapping[str, Any]) -> bool:

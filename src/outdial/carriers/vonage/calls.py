@@ -9,13 +9,15 @@ from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote
 
-from outdial.carriers.callbacks import CallbackReply, IncomingCall
+from outdial.carriers.callbacks import BackToAgent, CallbackReply, IncomingCall
 from outdial.carriers.calls import CarrierRecord, Detection, HungUp, PlaceCall
 from outdial.carriers.errors import CarrierRefused, CarrierUncertain
 from outdial.carriers.vonage import answer, mapping
 from outdial.carriers.vonage.account import VonageAccount
 from outdial.telephony.carrier_call import CarrierCall
 from outdial.telephony.failures import FailureCode
+from outdial.telephony.state import transfer_result
+from outdial.telephony.transfer import TransferResult
 
 MAX_RING_TIMEOUT_S = 120
 MAX_LENGTH_S = 86400
@@ -94,6 +96,23 @@ class VonageCalls:
             mapping.to_vonage(to), mapping.to_vonage(caller_id), TRANSFER_RING_TIMEOUT_S, f"{callback_url}/transfer"
         )
         await self._run(call, ncco)
+
+    async def look_up_transfer(
+        self, call: CarrierCall, *, to: str, leg: str | None, since: datetime
+    ) -> TransferResult | None:
+        """The other party is a leg of the conversation that the call was moved to."""
+        if leg is not None:
+            record = await self.look_up(CarrierCall(id=leg, refs=call.refs))
+            return transfer_result(record.progress, to=to)
+        first = await self._account.voice("GET", _path(call), call=call, repeatable=True)
+        legs = await self._all({"conversation_uuid": str(first.get("conversation_uuid") or "")})
+        records = [_record(each) for each in legs if _number(each.get("to")) == mapping.to_vonage(to)]
+        others = [record for record in records if record.call.id != call.id]
+        newest = max(others, key=lambda record: record.created_at or datetime.max.replace(tzinfo=UTC), default=None)
+        return None if newest is None else transfer_result(newest.progress, to=to)
+
+    async def resume(self, call: CarrierCall, back: BackToAgent) -> None:
+        await self._run(call, answer.back_to_agent(back))
 
     async def say_and_hang_up(self, call: CarrierCall, sentence: str) -> None:
         await self._run(call, answer.talk(sentence))

@@ -76,6 +76,7 @@ VONAGE = CarrierKind(
         detection_unsure=False,
         price_in_callback=True,
         idempotent_create=False,
+        agent_returns=True,
         signed_streams=True,
         max_ring_timeout_s=MAX_RING_TIMEOUT_S,
         calls_per_second=3.0,  # Vonage refuses what is more

@@ -70,7 +70,7 @@ def progress(
     status: str,
     *,
     at: datetime,
-    carrier_call: CarrierCall,
+    carrier_call: CarrierCall | None,
     final: bool,
     detail: str = "",
     sip_code: str = "",

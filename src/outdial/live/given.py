@@ -1,0 +1,53 @@
+"""What a conversation begins with: the facts of its call, and where its journal and its recording go."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from outdial.agents.ready_agents import ReadyAgent
+from outdial.calls.ownership import Answered
+from outdial.conversation.call_facts import CallFacts
+from outdial.conversation.live_call import FailedTransfer
+from outdial.live.detection import machine_policy
+from outdial.live.journal import Writing
+from outdial.live.recordings import recording_path
+
+
+def facts_of(answered: Answered, agent: ReadyAgent) -> CallFacts:
+    """One that goes on after a transfer has the time that is left, and asks no more who answered."""
+    call, returned = answered.call, answered.returned
+    talked_s = 0.0
+    if returned is not None and call.answered_at is not None:
+        talked_s = (datetime.now(UTC) - call.answered_at).total_seconds()
+    failed = None
+    if returned is not None:
+        failed = FailedTransfer(step=returned.step, to=returned.to, result=returned.result)
+    return CallFacts(
+        call_id=call.id,
+        direction=call.direction,
+        user_number=call.to if call.is_outbound else call.from_,
+        agent_number=call.from_ if call.is_outbound else call.to,
+        max_duration_s=max(0.0, call.max_duration_s - talked_s),
+        variables=answered.variables,
+        noted=answered.noted,
+        failed_transfer=failed,
+        machine=machine_policy(None if failed else call.detection, agent),
+    )
+
+
+def writing_of(engine: AsyncEngine, answered: Answered) -> Writing:
+    """After what was written of earlier attempts, and from before the call was transferred."""
+    return Writing(
+        engine=engine,
+        call_id=answered.call.id,
+        attempt_number=answered.attempt.number,
+        first_seq=answered.turns,
+        entries=0 if answered.returned is None else answered.returned.entries,
+        returns=answered.returns,
+    )
+
+
+def recording_of(data_dir: Path, answered: Answered) -> Path:
+    call = answered.call
+    return recording_path(data_dir, call.workspace_id, call.id, answered.turns, returns=answered.returns)

@@ -1,0 +1,55 @@
+"""What a conversation begins with."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from outdial.calls.ownership import Lease, take_stream
+from outdial.calls.transfers import Returned
+from outdial.conversation.live_call import FailedTransfer
+from outdial.live.given import facts_of, recording_of, writing_of
+from outdial.telephony.transfer import TransferOutcome
+from workspace import CALLEE, CALLER, Agents
+
+LEASE = Lease(owner="worker_1", lease_s=15.0, silent_after_s=20.0)
+BUSY = TransferOutcome.BUSY
+
+
+@pytest.fixture
+async def answered(workspace):
+    claim = await workspace.dialed(
+        variables={"name": "Jane"}, detection={"on_machine": "hang_up", "message": None, "max_wait_s": 30}
+    )
+    return await take_stream(workspace.engine, claim.attempt_id, claim.stream_token, LEASE)
+
+
+def after_a_transfer(answered, *, talked_s):
+    answered_at = datetime.now(UTC) - timedelta(seconds=talked_s)
+    returned = Returned(step="sorry", to="+15551230009", result=BUSY, times=2, entries=7)
+    return replace(answered, returned=returned, turns=3, call=replace(answered.call, answered_at=answered_at))
+
+
+async def test_a_conversation_that_begins_has_the_whole_time(answered):
+    facts = facts_of(answered, await Agents().agent("", 0))
+    assert (facts.user_number, facts.agent_number) == (CALLEE, CALLER)
+    assert (facts.max_duration_s, facts.variables) == (answered.call.max_duration_s, {"name": "Jane"})
+    assert (facts.failed_transfer, facts.machine.max_wait_s) == (None, 30)
+
+
+async def test_one_that_goes_on_after_a_transfer_has_the_time_that_is_left(answered):
+    facts = facts_of(after_a_transfer(answered, talked_s=100), await Agents().agent("", 0))
+    assert facts.max_duration_s == pytest.approx(answered.call.max_duration_s - 100, abs=2)
+    assert facts.failed_transfer == FailedTransfer(step="sorry", to="+15551230009", result=BUSY)
+    assert facts.machine.max_wait_s is None, "who answered is not asked again"
+    late = facts_of(after_a_transfer(answered, talked_s=100_000), await Agents().agent("", 0))
+    assert late.max_duration_s == 0
+
+
+async def test_it_is_written_down_and_recorded_after_what_came_before(workspace, answered):
+    back = after_a_transfer(answered, talked_s=1)
+    writing = writing_of(workspace.engine, back)
+    assert (writing.first_seq, writing.entries, writing.returns) == (3, 7, 2)
+    assert (writing_of(workspace.engine, answered).entries, answered.returns) == (0, 0)
+    names = [recording_of(workspace.settings.data_dir, each).name for each in (answered, back)]
+    assert names == [f"{answered.call.id}.wav", f"{answered.call.id}-003.wav"]
