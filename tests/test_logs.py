@@ -66,3 +66,14 @@ def test_libraries_that_name_urls_are_quiet():
     logs.set_up("info", stream=stream)
     logging.getLogger("httpx").info("HTTP Request: GET https://api.example/?To=+15551230001")
     assert stream.getvalue() == ""
+
+
+def test_what_happens_often_is_logged_at_once_and_then_seldom():
+    now = [0.0]
+    seldom = logs.Seldom(every_s=60, clock=lambda: now[0])
+    assert [seldom.again() for _ in range(4)] == [1, 0, 0, 0]
+    now[0] = 59.9
+    assert seldom.again(10) == 0
+    now[0] = 60.0
+    assert seldom.again() == 14
+    assert seldom.again() == 0

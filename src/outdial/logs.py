@@ -2,6 +2,8 @@
 
 import logging
 import sys
+import time
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any, TextIO
 
@@ -60,3 +62,23 @@ def fields(record: logging.LogRecord) -> dict[str, Any]:
         for name, value in vars(record).items()
         if name not in _STANDARD
     }
+
+
+class Seldom:
+    """Says when to log what strangers can make happen as often as they like: at once, then once in `every_s`."""
+
+    def __init__(self, *, every_s: float = 60.0, clock: Callable[[], float] = time.monotonic) -> None:
+        self._every_s = every_s
+        self._clock = clock
+        self._next_at: float | None = None
+        self._times = 0
+
+    def again(self, times: int = 1) -> int:
+        """It happened. How often it did since it was last logged, when it is to be logged now, else 0."""
+        self._times += times
+        now = self._clock()
+        if self._next_at is not None and now < self._next_at:
+            return 0
+        self._next_at = now + self._every_s
+        told, self._times = self._times, 0
+        return told

@@ -50,6 +50,15 @@ class Settings(BaseSettings):
     log_level: str = Field("info", description="debug, info, warning or error")
 
     max_body_bytes: int = Field(1_000_000, ge=1_000, description="Larger request bodies are refused with 413")
+    max_connections: int = Field(
+        4096,
+        ge=10,
+        description="HTTP connections open at once, calls' audio not counted; at most half of the files the process "
+        "may open. Where all are taken, the one that has waited longest without a request is closed for a new one",
+    )
+    max_connections_per_address: int = Field(
+        512, ge=1, description="The same, from one network address (IPv6: /64); trusted proxies are exempt"
+    )
     max_queued_calls: int = Field(100_000, ge=1, description="Calls waiting for a line, per workspace")
     default_ring_timeout_s: int = Field(30, ge=5, le=600, description="Used when a call doesn't say")
     default_max_duration_s: int = Field(1800, ge=10, le=14_400, description="Used when a call doesn't say")

@@ -90,3 +90,10 @@ async def test_the_public_address_has_to_reach_us(settings, url, response, statu
         finding = await check_network.public_url(settings.model_copy(update={"public_url": url}), http)
     assert finding.status is status
     assert (finding.todo is None) == (status is Status.OK)
+
+
+def test_a_low_limit_of_open_files_is_found():
+    low = check_machine.files(1024)
+    assert (low.status, low.found) == (Status.WARN, "a process may open 1,024")
+    assert "LimitNOFILE" in low.todo
+    assert check_machine.files(4096).status is Status.OK

@@ -59,6 +59,11 @@ class MediaSocketProtocol(asyncio.Protocol):
         self._text = False
         self._failed = False  # nothing more of what the peer sends is passed on
         self._closing: asyncio.TimerHandle | None = None
+        self._count_out: Callable[[], None] = lambda: None
+
+    def when_counted_out(self, count_out: Callable[[], None]) -> None:
+        """To be called once this counts no longer as a stranger's connection: it is a call's audio, or it is lost."""
+        self._count_out = count_out
 
     # -- asyncio.Protocol ------------------------------------------------------------------------------------
 
@@ -68,6 +73,7 @@ class MediaSocketProtocol(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._connections.discard(self)
+        self._count_out()
         if self._closing is not None:
             self._closing.cancel()
         if self._answering is not None:
@@ -139,6 +145,7 @@ class MediaSocketProtocol(asyncio.Protocol):
                     response = self._websocket.reject(HTTPStatus.FORBIDDEN, "This media stream is not expected.\n")
                 elif not self._transport.is_closing():
                     self._receiver = start(self)
+                    self._count_out()
             except Exception:
                 logger.exception("Media handshake failed")
                 response = self._websocket.reject(HTTPStatus.SERVICE_UNAVAILABLE, "Please try again.\n")

@@ -4,10 +4,16 @@ import asyncio
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import uvicorn
 from fastapi import FastAPI
+from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
+from outdial import open_files
+from outdial.api.acceptor import Acceptor
+from outdial.api.connections import ConnectionLimits, Connections
+from outdial.api.http_connection import HttpConnection
 from outdial.api.media_socket import Handshake, media_sockets
 from outdial.settings import Settings
 
@@ -40,14 +46,14 @@ class HttpServer:
             uvicorn.Config(
                 api,
                 ws=media_sockets(handshake),  # type: ignore[arg-type]
-                http="httptools",
                 lifespan="off",
                 log_config=None,
                 access_log=False,
                 server_header=False,
                 forwarded_allow_ips=settings.trusted_proxies,
                 timeout_graceful_shutdown=5,
-            )
+            ),
+            connection_limits(settings),
         )
         self.up = self._server.up
         self._ended = asyncio.Event()
@@ -65,16 +71,46 @@ class HttpServer:
         await self._ended.wait()
 
 
-class _Server(uvicorn.Server):
-    """uvicorn's server, which takes no signals and says when it is up."""
+def connection_limits(settings: Settings) -> ConnectionLimits:
+    """As set; and half of the files this process may open are kept for calls, the database and recordings."""
+    return ConnectionLimits(
+        in_all=min(settings.max_connections, open_files.limit() // 2),
+        of_an_address=settings.max_connections_per_address,
+    )
 
-    def __init__(self, config: uvicorn.Config) -> None:
+
+class _Server(uvicorn.Server):
+    """uvicorn's server, which takes no signals, says when it is up, and keeps limits on its connections."""
+
+    def __init__(self, config: uvicorn.Config, limits: ConnectionLimits) -> None:
         super().__init__(config)
         self.up = asyncio.Event()
+        self._limits = limits
+        self._closing_late: asyncio.Task[None] | None = None
+        self.servers: list[Any] = []
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets=sockets)
+        # The same judge as of who may send X-Forwarded-For.
+        trusted = ProxyHeadersMiddleware(self.config.loaded_app, self.config.forwarded_allow_ips or "").trusted_hosts
+        connections = Connections(self._limits, is_trusted=lambda address: address in trusted)
+
+        def connection() -> asyncio.Protocol:
+            return HttpConnection(self.config, self.server_state, connections)
+
+        self.servers = [Acceptor(listener, connection) for listener in sockets or ()]
+        self._closing_late = asyncio.create_task(connections.run(), name="connections closed in time")
+        self.started = True
         self.up.set()
+
+    async def serve(self, sockets: list[socket.socket] | None = None) -> None:
+        try:
+            await super().serve(sockets)
+        finally:  # also where it is cancelled: nothing stays behind
+            for acceptor in self.servers:
+                acceptor.close()
+            if self._closing_late is not None:
+                self._closing_late.cancel()
+                await asyncio.gather(self._closing_late, return_exceptions=True)
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:

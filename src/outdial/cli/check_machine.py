@@ -1,10 +1,12 @@
-"""What `outdial doctor` looks at on this machine: Python, speech engines, data directory, secret key."""
+"""What `outdial doctor` looks at on this machine: Python, speech engines, data directory, secret key, open
+files."""
 
 import os
 import platform
 import sys
 from pathlib import Path
 
+from outdial import open_files
 from outdial.cli.findings import Finding, Status
 from outdial.settings import Settings
 
@@ -71,6 +73,21 @@ def secret_key(settings: Settings) -> Finding:
             todo=f"chmod 600 {path}",
         )
     return Finding(subject=subject, status=Status.OK, found=f"{path}; keep a copy apart from the database's")
+
+
+def files(most: int | None = None) -> Finding:
+    """`most`: what the server may raise its limit to, as it does when it starts."""
+    most = open_files.most() if most is None else most
+    found = f"a process may open {most:,}"
+    if most < open_files.ENOUGH:
+        return Finding(
+            subject="Open files",
+            status=Status.WARN,
+            found=found,
+            todo=f"Allow {open_files.ENOUGH:,} or more (ulimit -Hn, LimitNOFILE= in a systemd unit, --ulimit nofile= "
+            "of Docker): calls and connections each take some, and without one no new call is answered.",
+        )
+    return Finding(subject="Open files", status=Status.OK, found=found)
 
 
 def _free_gb(path: Path) -> float:

@@ -1,15 +1,19 @@
 """outdial serve: the whole of Outdial in one process."""
 
 import asyncio
+import logging
 from typing import Annotated
 
 import typer
 
+from outdial import open_files
 from outdial.cli.configuration import load_settings
 from outdial.cli.failures import CommandFailed
 from outdial.cli.output import progress
 from outdial.cli.processes import WithParent, end_with_parent
 from outdial.settings import Settings
+
+logger = logging.getLogger(__name__)
 
 app = typer.Typer()
 
@@ -24,6 +28,8 @@ def serve(
     """Take requests, dial, talk, until Ctrl-C or SIGTERM; live calls may then go on for a minute (OUTDIAL_DRAIN_S)."""
     given = {name: value for name, value in {"host": host, "port": port}.items() if value is not None}
     settings = load_settings(**given)
+    if (files := open_files.raise_limit()) < open_files.ENOUGH:
+        logger.warning("Open files limit is low", extra={"files": files, "enough": open_files.ENOUGH})
     with asyncio.Runner(loop_factory=_new_event_loop) as runner:
         runner.run(_serve(settings, with_parent=with_parent, first_start=first_start))
 

@@ -6,7 +6,6 @@ make its owner wait.
 """
 
 import hashlib
-import ipaddress
 import logging
 import math
 from collections.abc import Iterable
@@ -18,6 +17,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from outdial.db.tables import sign_in_failures
+from outdial.networks import network_of
 from outdial.refusals import LimitReached
 
 logger = logging.getLogger(__name__)
@@ -107,20 +107,9 @@ async def _tidy(conn: AsyncConnection) -> None:
 def _subjects(email: str, address: str) -> Iterable[tuple[bytes, Limit]]:
     """In one order for everybody, so that two attempts never wait for each other."""
     return sorted(
-        [(_hash("email", email), OF_AN_EMAIL), (_hash("address", _network(address)), OF_AN_ADDRESS)],
+        [(_hash("email", email), OF_AN_EMAIL), (_hash("address", network_of(address)), OF_AN_ADDRESS)],
         key=lambda subject: subject[0],
     )
-
-
-def _network(address: str) -> str:
-    """IPv6 hands out whole networks of addresses, so there a /64 counts as one."""
-    try:
-        ip = ipaddress.ip_address(address)
-    except ValueError:
-        return address
-    if isinstance(ip, ipaddress.IPv6Address):
-        return str(ip.ipv4_mapped or ipaddress.ip_network((int(ip), 64), strict=False))
-    return str(ip)
 
 
 def _hash(kind: str, text: str) -> bytes:
