@@ -24,6 +24,7 @@ from outdial.api import (
     scripts,
     workspace,
 )
+from outdial.api.addresses import Addresses
 from outdial.api.body_limit import BodyLimit
 from outdial.api.docs import DESCRIPTION, complete_document
 from outdial.api.event_stream import EventStreams
@@ -40,6 +41,7 @@ def create_api(services: Services) -> FastAPI:
         description=DESCRIPTION,
         docs_url=None,  # api.reference has our own
         redoc_url=None,
+        redirect_slashes=False,  # api.addresses takes both forms
     )
     app.state.services = services
     app.state.authenticator = Authenticator(services.engine)
@@ -48,6 +50,7 @@ def create_api(services: Services) -> FastAPI:
     problems.install(app)
     larger = {do_not_call.IMPORT_PATH: do_not_call.MAX_IMPORT_BYTES}
     app.add_middleware(BodyLimit, max_bytes=services.settings.max_body_bytes, larger=larger)
+    app.add_middleware(Addresses, router=app.router)  # in front of the other: addresses in one form
     modules = (
         outbound,
         calls,
@@ -77,8 +80,16 @@ def create_api(services: Services) -> FastAPI:
 
 def create_health(services: Services) -> FastAPI:
     """All that a process answers that serves no API."""
-    app = FastAPI(title="Outdial", version=__version__, docs_url=None, redoc_url=None, openapi_url=None)
+    app = FastAPI(
+        title="Outdial",
+        version=__version__,
+        docs_url=None,
+        redoc_url=None,
+        openapi_url=None,
+        redirect_slashes=False,
+    )
     app.state.services = services
     problems.install(app)
+    app.add_middleware(Addresses, router=app.router)
     app.include_router(health.router)
     return app

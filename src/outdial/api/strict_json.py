@@ -5,7 +5,7 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
-from outdial.calls.request import NotStorable
+from outdial.calls.request import NotStorable, check_text
 
 _MAX_DIGITS = 400  # of an integer; Python refuses thousands of them with words of its own
 
@@ -30,6 +30,8 @@ def parse_json(body: bytes) -> Any:
         raise NotStorable((), "is nested too deeply") from None
     if reader.has_met_faults:
         raise _first_fault(found)
+    if b"\\u" in body:  # what PostgreSQL can't keep stands in JSON as an escape, or it is no JSON
+        _check_texts(found)
     return found
 
 
@@ -86,3 +88,22 @@ def _first_fault(found: Any) -> NotStorable:
             case list():
                 stack.extend(reversed([(child, (*path, place)) for place, child in enumerate(node)]))
     raise AssertionError("a fault was met and is gone")
+
+
+def _check_texts(found: Any) -> None:
+    """Raises NotStorable for a text that can't be kept, and its place: also in fields that are none."""
+    stack: list[tuple[Any, tuple[str | int, ...]]] = [(found, ())]
+    while stack:
+        node, path = stack.pop()
+        try:
+            match node:
+                case str():
+                    check_text(node)
+                case dict():
+                    for key in node:
+                        check_text(key)
+                    stack.extend(reversed([(child, (*path, key)) for key, child in node.items()]))
+                case list():
+                    stack.extend(reversed([(child, (*path, place)) for place, child in enumerate(node)]))
+        except ValueError as error:
+            raise NotStorable(path, str(error)) from None
