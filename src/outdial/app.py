@@ -223,6 +223,8 @@ async def _share(
     speech = speech or await Speech.offline(settings)
     accounts = Accounts(engine, secret_box)
     stack.push_async_callback(accounts.aclose)
+    genuine = Genuine(engine, secret_box)
+    stack.push_async_callback(genuine.aclose)
     return Shared(
         settings=settings,
         engine=engine,
@@ -230,7 +232,7 @@ async def _share(
         worker=worker,
         secret_box=secret_box,
         accounts=accounts,
-        genuine=Genuine(engine, secret_box),
+        genuine=genuine,
         agents=ReadyAgents(engine),
         speech=speech,
         taken_over=Wake(),

@@ -107,8 +107,9 @@ async def test_what_it_has_not_signed_is_refused_and_counted(workspace, genuine,
     changed = carrier_.body.replace(b"ringing", b"completed").replace(b"initiated", b"hangup")
     for headers, body in [({}, carrier_.body), (forged, carrier_.body), (good, changed)]:
         assert not await genuine.callback(account, url=CALLBACK, headers=headers, body=body)
+    await genuine.aclose()
     assert await refused(workspace) == [(carrier_.name, 3)]
-    assert caplog.messages == ["Callback refused: no valid signature"] * 3
+    assert caplog.messages == ["Callback refused: no valid signature"]  # a stranger can send as many as they like
 
 
 async def test_the_handshake_of_a_stream_is_checked_where_the_carrier_signs_it(workspace, genuine, carrier_, account):

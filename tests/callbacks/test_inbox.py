@@ -44,6 +44,7 @@ async def test_forged_callbacks_are_counted(workspace, inbox, claim):
     for _ in range(2):
         await receive(inbox, claim.attempt_id, token="wrong")
     await receive(inbox, claim.attempt_id)
+    await inbox._genuine.aclose()
     async with workspace.engine.connect() as conn:
         (counted,) = await refused_lately(conn, workspace.id)
     assert (counted["carrier"], counted["refused"]) == ("twilio", 2)

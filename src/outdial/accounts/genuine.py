@@ -1,6 +1,5 @@
 """Requests that say they come from a carrier: which account they are about, and whether its signature is right."""
 
-import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -9,15 +8,13 @@ from typing import Any
 from sqlalchemy import Select, select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from outdial.accounts.refused_callbacks import count_refused
+from outdial.accounts.refused_callbacks import RefusalCounter
 from outdial.carriers.kind import CarrierKind
 from outdial.carriers.name import CarrierName
 from outdial.carriers.registry import CARRIERS
 from outdial.db.engine import reading
 from outdial.db.tables import attempts, carrier_accounts
 from outdial.workspaces.secrets import SecretBox
-
-logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +37,11 @@ class Genuine:
     def __init__(self, engine: AsyncEngine, secret_box: SecretBox) -> None:
         self._engine = engine
         self._secret_box = secret_box
+        self._refused = RefusalCounter(engine)
+
+    async def aclose(self) -> None:
+        """Write down what was counted."""
+        await self._refused.aclose()
 
     async def account(self, carrier: CarrierName, account_id: str) -> Account | None:
         """The account of this id; None where there is none at this carrier."""
@@ -54,8 +56,7 @@ class Genuine:
         """Whether a callback is the carrier's own; one that isn't is counted. `url` is the public one."""
         if self._is_signed(account, url, headers, body):
             return True
-        logger.warning("Callback refused: no valid signature", extra={"account_id": account.id})
-        await count_refused(self._engine, account.id)
+        await self._refused.count(account.id)
         return False
 
     def media_handshake(self, account: Account, *, url: str, headers: Mapping[str, str]) -> bool:

@@ -11,9 +11,11 @@ from fastapi.exceptions import RequestValidationError
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 
 from outdial.calls.request import NotStorable
+from outdial.logs import Seldom
 from outdial.refusals import Conflict, Denied, Invalid, LimitReached, NotFound, NotYours, Refusal, Unavailable
 
 logger = logging.getLogger(__name__)
@@ -140,6 +142,7 @@ def field_errors(errors: Iterable[Mapping[str, Any]]) -> list[dict[str, str]]:
 
 def install(app: FastAPI) -> None:
     """Answer every exception that leaves a handler of `app`."""
+    unreachable = Seldom(every_s=10.0)  # strangers' requests make it be noticed, too
 
     @app.exception_handler(HTTPException)
     @app.exception_handler(RequestValidationError)
@@ -154,8 +157,14 @@ def install(app: FastAPI) -> None:
     @app.exception_handler(PoolTimeout)
     async def _database(request: Request, error: Exception) -> Response:
         cause = error.orig if isinstance(error, DBAPIError) else error
-        logger.error("Database unreachable", extra={"error": type(cause).__name__})
+        if times := unreachable.again():
+            logger.error("Database unreachable", extra={"error": type(cause).__name__, "times": times})
         return respond(unavailable())
+
+    @app.exception_handler(ClientDisconnect)
+    async def _left(request: Request, error: Exception) -> Response:
+        """Who goes away in the middle of a body is nobody's fault, and hears nothing any more."""
+        return Response(status_code=400)
 
     @app.exception_handler(Exception)
     async def _unexpected(request: Request, error: Exception) -> Response:

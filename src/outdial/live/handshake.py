@@ -19,6 +19,7 @@ from outdial.calls.records import read_held
 from outdial.carriers.name import CarrierName
 from outdial.conversation.media_line import MediaLine, MediaSocket
 from outdial.live.conversations import Conversations
+from outdial.logs import Seldom
 from outdial.repeating import Pauses, repeat
 from outdial.telephony.failures import INTERRUPTED, CallError, FailureCode
 from outdial.telephony.state import Ending, EndReason
@@ -61,6 +62,7 @@ class MediaHandshake:
         self._starts_within_s = starts_within_s
         self._tried_again_within_s = tried_again_within_s
         self._background = Background()
+        self._forged, self._without_token = Seldom(), Seldom()
         self._ending = False
         self._awaited: dict[str, asyncio.TimerHandle] = {}  # attempts whose socket should be there any moment
 
@@ -86,7 +88,10 @@ class MediaHandshake:
         if account is None:
             return None
         if not self._genuine.media_handshake(account, url=url, headers=headers):
-            logger.warning("Media stream refused: no valid signature", extra={"attempt_id": attempt_id})
+            if times := self._forged.again():
+                logger.warning(
+                    "Media stream refused: no valid signature", extra={"attempt_id": attempt_id, "times": times}
+                )
             return None
         agent = await self._agent(attempt_id)
         taking = self._background.start(self._take(attempt_id, token), name=f"stream of {attempt_id}")
@@ -96,7 +101,10 @@ class MediaHandshake:
             self._background.start(self._end_unless_refused(taking, attempt_id), name="ending a lost media stream")
             raise
         if answered is None:
-            logger.warning("Media stream refused: wrong or used token", extra={"attempt_id": attempt_id})
+            if times := self._without_token.again():
+                logger.warning(
+                    "Media stream refused: wrong or used token", extra={"attempt_id": attempt_id, "times": times}
+                )
             return None
         if agent is None:
             self._give_up(attempt_id, AGENT_NOT_READ)
