@@ -44,6 +44,23 @@ def assert_problem(answer, status, code):
 # -- the contract --------------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize(
+    "to", ["\u202a+15551234567\u202c", "\ufeff+15551234567", "\uff0b15551234567", "+1555\u00a01234567"]
+)
+async def test_a_number_copied_from_somewhere_is_the_number_that_was_seen(client, url, stored, to):
+    answer = await client.post(url, json={"to": to, "variables": {"name": "undefined", "flag": "#N/A"}})
+    assert answer.status_code == 200
+    [call] = await stored()
+    assert (call["to"], call["variables"]) == ("+15551234567", {"name": "undefined", "flag": "#N/A"})
+
+
+async def test_whatever_else_is_in_a_number_is_named(client, url):
+    body = assert_problem(await client.post(url, json={"to": "+15551234567 "}), 422, "invalid_request")
+    assert "U+0020 SPACE" in body["errors"][0]["message"]
+    body = assert_problem(await client.post(url, json={"to": "(202) 555-0100"}), 422, "invalid_request")
+    assert "is written +15551234567" in body["errors"][0]["message"]
+
+
 @pytest.mark.parametrize("version", ["v1", "v1alpha1"])
 @pytest.mark.parametrize("prefix", ["", "Bearer ", "bearer "])
 async def test_the_contract_s_request_is_accepted(client, tenant, stored, version, prefix):

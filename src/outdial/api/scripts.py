@@ -12,6 +12,7 @@ from outdial.agents.review import Review, review_script
 from outdial.agents.script.actions import MAX_TEXT
 from outdial.agents.script.examples import list_examples
 from outdial.agents.script.template import TemplateError, parse_text, render
+from outdial.agents.script.unmeant import Meant
 from outdial.agents.store import MAX_SOURCE_CHARS
 from outdial.api.agents import SOURCE
 from outdial.api.auth import ApiRoute, Caller, needs
@@ -137,7 +138,7 @@ async def post_preview(
 
 def _spoken(prompt: Prompt) -> str:
     try:
-        text = render(parse_text(prompt.text), prompt.variables, {})
+        text = render(parse_text(prompt.text), Meant(prompt.variables), {})
     except TemplateError as error:
         raise Invalid("text", str(error)) from None
     if not text:

@@ -180,7 +180,8 @@ class OutboundRequest(_Strict):
     """One call to place."""
 
     to: E164
-    """The number to dial, E.164."""
+    """The number to dial, E.164. Invisible characters that copying leaves in a number (marks of direction,
+    zero-width and no-break spaces) are dropped, full-width digits and plus folded; anything else is refused by name."""
     variables: JsonObject | None = None
     """Injected when the call starts; usable in everything the agent says. At most 200 keys, 64 kB, 20 levels."""
     amd: Amd | None = None

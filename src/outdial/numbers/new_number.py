@@ -56,6 +56,7 @@ class NewNumber:
         check_credentials(self.kind, self.credentials)
 
     def checked(self) -> "NewNumber":
-        """With its base URL as it is kept. Raises Invalid as `check`, and for what is no place for requests to go."""
+        """As it is kept. Raises Invalid as `check`, and for what is no place for requests to go."""
         self.check()
-        return replace(self, base_url=check_place(self.carrier, self.region, self.base_url))
+        base_url = check_place(self.carrier, self.region, self.base_url)
+        return replace(self, e164=parse_e164(self.e164), base_url=base_url)

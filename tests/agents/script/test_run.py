@@ -206,6 +206,42 @@ async def test_exists_is_about_having_a_value():
     assert (await hold(source, variables={"customer": 5})).said == ["unknown"]
 
 
+async def test_a_value_no_sender_meant_is_missing_in_texts_and_conditions_and_kept_as_it_was_sent():
+    source = """
+        variables: {city: Berlin}
+        steps:
+          a:
+            if: name
+            exists: true
+            then: {hang_up: "wrong {name}"}
+            else:
+              - say: "Hello {name|there}, {city}."
+              - if: plan
+                equals: None
+                then: {hang_up: "no plan"}
+                else: {hang_up: "a plan"}
+    """
+    sent = {"name": "undefined", "city": "#N/A", "plan": "None"}
+    call = await hold(source, variables=sent)
+    assert call.said == ["Hello there, Berlin.", "no plan"]
+    assert call.variables == {"name": "undefined", "city": "#N/A", "plan": "None"}
+
+
+async def test_what_the_agent_noted_is_meant_whatever_it_is():
+    source = """
+        steps:
+          a:
+            set: {allergies: None}
+            hang_up: "Noted, {allergies}."
+    """
+    assert (await hold(source)).said == ["Noted, None."]
+
+
+async def test_a_transfer_drops_what_nobody_sees_in_its_number():
+    call = await hold('steps: {a: {transfer: "{desk}"}}', variables={"desk": "\u202a+12025550123\u202c"})
+    assert call.transferred_to == "+12025550123"
+
+
 async def test_set_copies_a_value_as_it_is_and_fills_in_texts():
     call = await hold(
         """

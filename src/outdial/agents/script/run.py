@@ -33,8 +33,10 @@ from outdial.agents.script.model import (
     Transfer,
 )
 from outdial.agents.script.template import Slot, Text, lookup, parse_text, render, spoken
+from outdial.agents.script.unmeant import Meant
 from outdial.agents.script.wording import LIMIT_GOODBYE, NO_TRANSFER, SORRY
 from outdial.conversation.live_call import Heard, LiveCall, TransferFailed
+from outdial.telephony.e164 import plain
 
 logger = logging.getLogger(__name__)
 
@@ -198,7 +200,7 @@ class _Conversation:
 
     async def _transfer(self, action: Transfer) -> None:
         """Where it can't even be tried, the call goes on as if nobody had come, or ends after a sentence."""
-        number = re.sub(r"[\s().-]", "", self._raw(action.to))
+        number = re.sub(r"[\s().-]", "", plain(self._raw(action.to)))
         if _NUMBER.fullmatch(number):
             with suppress(TransferFailed):  # the call's record says why
                 await self._call.transfer(number, failed=action.failed)
@@ -279,7 +281,9 @@ class _Conversation:
         value = self._slot(Slot(test.variable))
         if test.exists is not None:
             return _exists(value) == test.exists
-        return any(_equal(value, expected) for expected in test.values)
+        # An author who asks for "None" means it, whatever the sender did.
+        sent = lookup(test.variable, self._call.variables) if value is None else value
+        return any(_equal(found, expected) for expected in test.values for found in (value, sent))
 
 
 def unheard(text: str, played: str) -> str:
@@ -302,7 +306,7 @@ def _known(call: LiveCall) -> Mapping[str, Any]:
         "agent_number": launch.get("agentNumber"),
         "answered_by": call.answered_by and str(call.answered_by),
     }
-    return ChainMap(built_in, call.noted, cast(MutableMapping[str, Any], call.variables))  # which is only read
+    return ChainMap(built_in, call.noted, cast(MutableMapping[str, Any], Meant(call.variables)))  # which is only read
 
 
 def _silent(heard: Heard) -> bool:

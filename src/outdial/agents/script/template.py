@@ -10,8 +10,11 @@ import math
 import re
 import unicodedata
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
+
+from outdial.telephony.e164 import parse_e164
 
 MAX_VALUE = 200   # characters of a value that are read aloud
 MAX_SPOKEN = 2000  # characters of a whole text
@@ -20,7 +23,6 @@ MAX_ITEMS = 20    # of a list
 _NAME = r"[A-Za-z_][A-Za-z0-9_-]*(?:\.[A-Za-z0-9_-]+)*"
 _TOKEN = re.compile(rf"\{{\{{|\}}\}}|\{{\s*({_NAME})\s*(?:\|([^{{}}]*))?\}}|[{{}}]|[^{{}}]+")
 _DOUBLED = re.compile(rf"\{{\{{\s*({_NAME})\s*(?:\|[^{{}}]*)?\}}\}}")
-_E164 = re.compile(r"\+[1-9]\d{7,14}")
 _PAIRS = ("()", "[]", '""', "''", "\u201c\u201d", "\u2018\u2019", "\u00ab\u00bb")
 
 
@@ -157,8 +159,8 @@ def _fill(slot: Slot, variables: Mapping[str, Any], defaults: Mapping[str, Any])
 def _clean(value: str) -> str:
     """A value from outside, fit to be spoken: no control characters, no braces, not long."""
     value = value[: MAX_VALUE * 10].strip()
-    if _E164.fullmatch(value):
-        return spoken_number(value)
+    with suppress(ValueError):
+        return spoken_number(parse_e164(value))
     if re.fullmatch(r"\{.*\}", value, re.DOTALL):
         return ""  # a placeholder that the sender's own template never filled
     kept = (" " if unicodedata.category(c) == "Cc" else c for c in value if _speakable(c))
