@@ -59,6 +59,9 @@ class Settings(BaseSettings):
     max_connections_per_address: int = Field(
         512, ge=1, description="The same, from one network address (IPv6: /64); trusted proxies are exempt"
     )
+    max_event_streams: int = Field(
+        200, ge=1, description="Event streams (also of live pages) that one key or person may follow at once, a process"
+    )
     max_queued_calls: int = Field(100_000, ge=1, description="Calls waiting for a line, per workspace")
     default_ring_timeout_s: int = Field(30, ge=5, le=600, description="Used when a call doesn't say")
     default_max_duration_s: int = Field(1800, ge=10, le=14_400, description="Used when a call doesn't say")

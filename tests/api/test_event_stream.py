@@ -4,11 +4,16 @@ import logging
 from contextlib import nullcontext
 
 import httpx
+import pytest
 import uvicorn
 
 import virtual_time
 from outdial.api.event_stream import LAST_WORDS_S, EventStreams, event, reconnect_after
+from outdial.refusals import LimitReached
+from outdial.workspaces.audit import COMMAND_LINE, Actor, ActorKind
 
+KEY = Actor(kind=ActorKind.API_KEY, id="key_1", name="laptop")
+OTHER_KEY = Actor(kind=ActorKind.API_KEY, id="key_2", name="server")
 SCOPE = {"type": "http", "method": "GET", "asgi": {"version": "3.0"}}
 
 
@@ -44,7 +49,7 @@ def test_silence_is_broken_by_a_comment():
             yield event("state", "{}")
 
         client = Exchange()
-        await EventStreams().respond(events())(SCOPE, client.receive, client.send)
+        await EventStreams().respond(events(), of=COMMAND_LINE)(SCOPE, client.receive, client.send)
         return client
 
     client = virtual_time.run(main())
@@ -72,7 +77,7 @@ def test_who_goes_is_followed_no_longer():
 
         client = Exchange()
         asyncio.get_running_loop().call_later(2.5, client.gone.set)
-        await EventStreams().respond(events())(SCOPE, client.receive, client.send)
+        await EventStreams().respond(events(), of=COMMAND_LINE)(SCOPE, client.receive, client.send)
         return len(client.pieces)
 
     assert virtual_time.run(main()) == 2
@@ -101,7 +106,7 @@ def test_who_follows_a_call_that_has_just_ended_is_told_of_it_while_the_server_s
             yield event("state", "{}")
 
         streams, client = EventStreams(), Exchange()
-        stream = asyncio.create_task(streams.respond(events())(SCOPE, client.receive, client.send))
+        stream = asyncio.create_task(streams.respond(events(), of=COMMAND_LINE)(SCOPE, client.receive, client.send))
         await asyncio.sleep(0)
         await streams.aclose()
         closed_at = asyncio.get_running_loop().time()
@@ -119,7 +124,7 @@ async def test_a_server_that_stops_lets_its_followers_go(caplog):
         await asyncio.sleep(3600)
 
     async def app(scope, receive, send):
-        await streams.respond(events())(scope, receive, send)
+        await streams.respond(events(), of=COMMAND_LINE)(scope, receive, send)
 
     server = Server(app)
     serving = asyncio.create_task(server.serve())
@@ -146,9 +151,40 @@ async def test_a_stream_asked_for_while_the_server_stops_ends_at_once():
     streams, client = EventStreams(), Exchange()
     await streams.aclose()
     async with asyncio.timeout(2):
-        await streams.respond(events())(SCOPE, client.receive, client.send)
+        await streams.respond(events(), of=COMMAND_LINE)(SCOPE, client.receive, client.send)
     assert client.sent[-1][1]["more_body"] is False
 
 
 def test_the_library_leaves_uvicorn_as_it_was():
     assert uvicorn.Server.handle_exit.__module__ == "uvicorn.server"
+
+
+def test_one_follower_has_so_many_streams_and_no_more():
+    async def main():
+        async def events():
+            await asyncio.sleep(3600)
+            yield b""
+
+        def follow(of):
+            client = Exchange()
+            response = streams.respond(events(), of=of)
+            return client, asyncio.create_task(response(SCOPE, client.receive, client.send))
+
+        streams = EventStreams(most_of_one=3)
+        open_ = [follow(KEY) for _ in range(3)]
+        await asyncio.sleep(0)
+        with pytest.raises(LimitReached) as refused:
+            follow(KEY)
+        assert (refused.value.code, refused.value.retry_after_s) == ("too_many_streams", 5)
+        open_.append(follow(OTHER_KEY))
+        await asyncio.sleep(0)
+        open_[0][0].gone.set()
+        await open_[0][1]
+        open_.append(follow(KEY))
+        await asyncio.sleep(0)
+        for client, _ in open_:
+            client.gone.set()
+        await asyncio.gather(*(task for _, task in open_))
+        assert not streams._followers
+
+    virtual_time.run(main())

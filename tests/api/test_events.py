@@ -88,3 +88,10 @@ async def test_a_long_history_is_told_whole(client, call_id, happens, engine):
         await conn.execute(update(calls).values(ended_at=datetime.now(UTC) - timedelta(minutes=1)))
     events = parse((await asyncio.wait_for(client.get(f"/v1/calls/{call_id}/events"), 20)).text)
     assert [data["n"] for _, type_, data in events if type_ == "note"] == list(range(1200))
+
+
+async def test_a_key_that_follows_too_many_is_told_so(app, client, call_id):
+    app.state.event_streams._most_of_one = 0
+    answer = await client.get(f"/v1/calls/{call_id}/events")
+    assert (answer.status_code, answer.json()["code"]) == (429, "too_many_streams")
+    assert answer.headers["retry-after"] == "5"

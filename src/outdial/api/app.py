@@ -29,6 +29,7 @@ from outdial.api.body_limit import BodyLimit
 from outdial.api.docs import DESCRIPTION, complete_document
 from outdial.api.event_stream import EventStreams
 from outdial.api.services import Services
+from outdial.db.feed import Feeds
 from outdial.members.signed_in import SignIns
 from outdial.workspaces.api_keys import Authenticator
 
@@ -46,7 +47,9 @@ def create_api(services: Services) -> FastAPI:
     app.state.services = services
     app.state.authenticator = Authenticator(services.engine)
     app.state.sign_ins = SignIns(services.engine, csrf_key=services.secret_box.derive("csrf"))
-    app.state.event_streams = EventStreams()  # to be closed when the server stops
+    app.state.feeds = Feeds(services.engine, services.notifications)
+    # To be closed when the server stops.
+    app.state.event_streams = EventStreams(most_of_one=services.settings.max_event_streams)
     problems.install(app)
     larger = {do_not_call.IMPORT_PATH: do_not_call.MAX_IMPORT_BYTES}
     app.add_middleware(BodyLimit, max_bytes=services.settings.max_body_bytes, larger=larger)

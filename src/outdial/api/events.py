@@ -3,6 +3,7 @@
 import json
 import logging
 from collections.abc import AsyncIterator
+from contextlib import aclosing
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Request, Response
@@ -14,14 +15,17 @@ from outdial.api.calls import NO_CALL, CallId
 from outdial.api.docs import errors
 from outdial.api.event_stream import event, event_streams
 from outdial.api.problems import invalid
-from outdial.api.services import Services, Use
+from outdial.api.services import Use
 from outdial.db.engine import reading
-from outdial.db.feed import events_after, follow
+from outdial.db.feed import Feeds, events_after
 from outdial.history.views import call_state
 from outdial.instants import to_json
+from outdial.logs import Seldom
 from outdial.telephony.state import CallState
 
 logger = logging.getLogger(__name__)
+
+_cut_off = Seldom(every_s=10.0)
 
 router = APIRouter(route_class=ApiRoute, tags=["Calls"])
 
@@ -69,7 +73,7 @@ _RESPONSES: dict[int | str, dict[str, Any]] = {
         "there; 204 means that nothing is left to tell."
     ),
     response_class=EventSourceResponse,
-    responses=_RESPONSES | errors(422, **NO_CALL),
+    responses=_RESPONSES | errors(422, s429_too_many_streams="This key or person follows too many at once.", **NO_CALL),
 )
 async def follow_call(
     request: Request,
@@ -83,16 +87,20 @@ async def follow_call(
         state = await call_state(conn, caller.workspace_id, call_id)
         if state is CallState.ENDED and after and not await events_after(conn, call_id, after, limit=1):
             return Response(status_code=204)
-    return event_streams(request).respond(_messages(services, call_id, after))
+    feeds: Feeds = request.app.state.feeds
+    return event_streams(request).respond(_messages(feeds, call_id, after), of=caller.actor)
 
 
-async def _messages(services: Services, call_id: str, after: int) -> AsyncIterator[bytes]:
+async def _messages(feeds: Feeds, call_id: str, after: int) -> AsyncIterator[bytes]:
     try:
-        async for told in follow(services.engine, services.notifications, call_id, after=after):
-            data = told.data | {"at": told.data.get("at") or to_json(told.at)}
-            yield event(told.type, json.dumps(data), id_=told.id)
+        async with aclosing(feeds.follow(call_id, after=after)) as events:
+            async for told in events:
+                data = told.data | {"at": told.data.get("at") or to_json(told.at)}
+                yield event(told.type, json.dumps(data), id_=told.id)
     except SQLAlchemyError as error:  # the follower comes back with its last id
-        logger.warning("Event stream cut off: database unreachable", extra={"error": type(error).__name__})
+        if times := _cut_off.again():
+            extra = {"error": type(error).__name__, "times": times}
+            logger.warning("Event streams cut off: database unreachable", extra=extra)
 
 
 def _event_id(text: str | None) -> int:

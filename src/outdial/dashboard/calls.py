@@ -92,7 +92,7 @@ def live(page: Page, view: View) -> Response:
     """A channel as server-sent events."""
     pages: LivePages = page.request.app.state.live_pages
     messages = pages.follow(view, still_allowed=page.still_allowed)
-    return event_streams(page.request).respond(messages, headers=safe_headers())
+    return event_streams(page.request).respond(messages, of=page.person.principal.actor, headers=safe_headers())
 
 
 def _redial(call: Any) -> dict[str, Any] | None:

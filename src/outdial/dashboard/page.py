@@ -195,9 +195,11 @@ class PageRoute(APIRoute):
 
 async def _error_in_frame(request: Request, person: SignedIn, problem: Problem) -> Response:
     shown = Page(request, request.app.state.services, person)
-    return await shown.render(
+    page = await shown.render(
         "error.html", status=problem.status_code, message=problem.message, title=_title(problem.status_code)
     )
+    page.headers.update({name: value for name, value in (problem.headers or {}).items() if name == "Retry-After"})
+    return page
 
 
 def error_page(request: Request, problem: Problem | None = None) -> Response:

@@ -1,11 +1,14 @@
 """The feed of a call, read: what happened to it so far, and what happens, as it happens. `calls.events` writes it."""
 
-from collections.abc import AsyncIterator, Iterable, Sequence
+import asyncio
+import logging
+from collections.abc import AsyncGenerator, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import select
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from outdial.db.engine import reading
@@ -14,9 +17,12 @@ from outdial.db.tables import call_events, calls
 from outdial.db.wake import Wake
 from outdial.telephony.state import CallState
 
+logger = logging.getLogger(__name__)
+
 POLL_S = 3.0                    # should a notification be lost
 LATE = timedelta(seconds=10)    # within this, an event may turn up after one with a higher id
 LINGER = timedelta(seconds=1)   # the last words are written beside the end, and may come just after it
+MAX_UNTOLD = 500                # times that something was read and not taken; who takes no more is cut off
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,26 +62,104 @@ async def history_of(conn: AsyncConnection, call_id: str, *, limit: int = 500) -
     return [Event(id=row.id, type=row.type, data=row.data, at=row.at) for row in rows]
 
 
-async def follow(
-    engine: AsyncEngine, notifications: Notifications, call_id: str, *, after: int = 0
-) -> AsyncIterator[Event]:
-    """Each event of a call after the one with the id `after`, once, until a moment after the call's end.
+class Feeds:
+    """The feeds this process follows. However many listen to a call, one reader reads it for all of them."""
 
-    Raises SQLAlchemyError when the database can't be used: go on after the last id then.
-    """
-    place = _Place(after)
-    with Wake(lambda told: told == call_id).listening(notifications, "outdial_call") as wake:
-        while True:
-            ended_at, events = await _read(engine, call_id, place.after)
-            now = datetime.now(UTC)
-            for event in place.unseen(events, now):
-                yield event
-            if ended_at is None:
-                await wake.wait(POLL_S)
-            elif ended_at < now - LINGER:
-                return
+    def __init__(self, engine: AsyncEngine, notifications: Notifications) -> None:
+        self._engine = engine
+        self._notifications = notifications
+        self._readers: dict[str, _Reader] = {}
+
+    async def follow(self, call_id: str, *, after: int = 0) -> AsyncGenerator[Event, None]:
+        """Each event of a call after the one with the id `after`, once, until a moment after the call's end; or until
+        so many are waiting that whoever takes them has to come back for the rest.
+
+        Raises SQLAlchemyError when the database can't be used: go on after the last id then.
+        """
+        reader = self._readers.get(call_id)
+        told: set[int] = set()
+        is_first = reader is None
+        if reader is None:
+            reader = self._readers[call_id] = _Reader()
+            reader.task = asyncio.create_task(self._run(call_id, reader), name=f"feed of {call_id}")
+        listener = reader.add()
+        try:
+            if not is_first:  # what was told to the others already; what comes meanwhile waits
+                async with reading(self._engine) as conn:
+                    earlier = await events_after(conn, call_id, after)
+                told.update(event.id for event in earlier)
+                for event in earlier:
+                    yield event
+            while (news := await listener.get()) is not None:
+                if isinstance(news, SQLAlchemyError):
+                    raise news
+                for event in news:
+                    if event.id > after and event.id not in told:
+                        yield event
+        finally:
+            reader.listeners.discard(listener)
+            if not reader.listeners:
+                self._forget(call_id, reader)
+                reader.task.cancel()
+
+    async def _run(self, call_id: str, reader: "_Reader") -> None:
+        try:
+            await self._read_on(call_id, reader)
+            reader.tell(None)
+        except SQLAlchemyError as error:
+            reader.tell(error)
+        except Exception:
+            logger.exception("Feed not read", extra={"call_id": call_id})
+            reader.tell(None)
+        finally:
+            self._forget(call_id, reader)
+
+    async def _read_on(self, call_id: str, reader: "_Reader") -> None:
+        place = _Place(0)
+        with Wake(lambda told: told == call_id).listening(self._notifications, "outdial_call") as wake:
+            while True:
+                ended_at, events = await _read(self._engine, call_id, place.after)
+                now = datetime.now(UTC)
+                if unseen := place.unseen(events, now):
+                    reader.tell(unseen)
+                if ended_at is None:
+                    await wake.wait(POLL_S)
+                elif ended_at < now - LINGER:
+                    return
+                else:
+                    await wake.wait(LINGER.total_seconds())
+
+    def _forget(self, call_id: str, reader: "_Reader") -> None:
+        """Whoever comes from now on begins a new one."""
+        if self._readers.get(call_id) is reader:
+            del self._readers[call_id]
+
+
+# Events that were read together; None: there is no more; an error: there may be more, and it can't be read now.
+_News = Sequence[Event] | SQLAlchemyError | None
+
+
+class _Reader:
+    """Who listens to a call, and the task that reads for them."""
+
+    task: asyncio.Task[None]
+
+    def __init__(self) -> None:
+        self.listeners: set[asyncio.Queue[_News]] = set()
+
+    def add(self) -> asyncio.Queue[_News]:
+        listener: asyncio.Queue[_News] = asyncio.Queue(MAX_UNTOLD)
+        self.listeners.add(listener)
+        return listener
+
+    def tell(self, news: _News) -> None:
+        for listener in self.listeners:
+            if listener.full():
+                while not listener.empty():
+                    listener.get_nowait()
+                listener.put_nowait(None)
             else:
-                await wake.wait(LINGER.total_seconds())
+                listener.put_nowait(news)
 
 
 async def _read(engine: AsyncEngine, call_id: str, after: int) -> tuple[datetime | None, Sequence[Event]]:
