@@ -3,7 +3,9 @@
 The file is TOML: `outdial.toml` in the working directory, or the path in OUTDIAL_CONFIG.
 """
 
+import difflib
 import os
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from pydantic import Field, SecretStr, field_validator
@@ -14,11 +16,14 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
+PREFIX = "OUTDIAL_"
+NO_SETTINGS = ("CONFIG", "API_KEY", "API_URL", "SIMULATOR_AUTH_TOKEN")  # what else is read from the environment
+
 
 class Settings(BaseSettings):
     """What an operator can set. Every field is also `OUTDIAL_<NAME>` in the environment."""
 
-    model_config = SettingsConfigDict(env_prefix="OUTDIAL_", extra="forbid", frozen=True)
+    model_config = SettingsConfigDict(env_prefix=PREFIX, extra="forbid", frozen=True)
 
     database_url: SecretStr | None = Field(
         None, description="postgresql://… ; without it an embedded PostgreSQL runs in the data directory"
@@ -45,7 +50,8 @@ class Settings(BaseSettings):
     trusted_proxies: str = Field(
         "127.0.0.1",
         description="Addresses or networks, separated by commas, of proxies whose X-Forwarded-For is believed: it says "
-        "whom to slow down for wrong passwords",
+        "whom to slow down for wrong passwords. Where a raw tunnel (TCP, ssh -R) ends on this machine, strangers come "
+        "from 127.0.0.1 and may write what they like into that header: set it to nothing there",
     )
     log_level: str = Field("info", description="debug, info, warning or error")
 
@@ -121,3 +127,15 @@ class Settings(BaseSettings):
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         path = Path(os.environ.get("OUTDIAL_CONFIG", "outdial.toml"))
         return init_settings, env_settings, TomlConfigSettingsSource(settings_cls, toml_file=path)
+
+
+def unknown_variables(environ: Iterable[str]) -> Mapping[str, str | None]:
+    """Variables named like settings that are none, each with the one it is most like, if it is like any."""
+    known = {name.upper() for name in (*Settings.model_fields, *NO_SETTINGS)}
+    unknown: dict[str, str | None] = {}
+    for variable in environ:
+        name = variable.upper().removeprefix(PREFIX)
+        if name != variable.upper() and name not in known:
+            nearest = difflib.get_close_matches(name, known, n=1)
+            unknown[variable] = PREFIX + nearest[0] if nearest else None
+    return unknown

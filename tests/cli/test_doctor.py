@@ -97,3 +97,12 @@ def test_a_low_limit_of_open_files_is_found():
     assert (low.status, low.found) == (Status.WARN, "a process may open 1,024")
     assert "LimitNOFILE" in low.todo
     assert check_machine.files(4096).status is Status.OK
+
+
+def test_a_misspelt_setting_is_found_with_the_one_it_is_like():
+    environ = {"OUTDIAL_PUBLC_URL": "https://x.example", "OUTDIAL_PORT": "1", "PATH": "", "OUTDIAL_XQZ": ""}
+    found = check_machine.variables(environ)
+    assert [(each.status, each.found.split()[0], each.todo) for each in found] == [
+        (Status.WARN, "OUTDIAL_PUBLC_URL", "Did you mean OUTDIAL_PUBLIC_URL?"),
+        (Status.WARN, "OUTDIAL_XQZ", "Look for its name in the README, under Settings."),
+    ]

@@ -4,11 +4,12 @@ files."""
 import os
 import platform
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 from outdial import open_files
 from outdial.cli.findings import Finding, Status
-from outdial.settings import Settings
+from outdial.settings import Settings, unknown_variables
 
 
 def python(version: tuple[int, int] = sys.version_info[:2]) -> Finding:
@@ -88,6 +89,19 @@ def files(most: int | None = None) -> Finding:
             "of Docker): calls and connections each take some, and without one no new call is answered.",
         )
     return Finding(subject="Open files", status=Status.OK, found=found)
+
+
+def variables(environ: Mapping[str, str] = os.environ) -> list[Finding]:
+    """One for each that is named like a setting and is none."""
+    return [
+        Finding(
+            subject="Environment",
+            status=Status.WARN,
+            found=f"{name} is no setting, and has no effect",
+            todo=f"Did you mean {nearest}?" if nearest else "Look for its name in the README, under Settings.",
+        )
+        for name, nearest in unknown_variables(environ).items()
+    ]
 
 
 def _free_gb(path: Path) -> float:

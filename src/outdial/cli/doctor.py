@@ -8,7 +8,7 @@ import typer
 from rich.table import Table
 
 from outdial.cli.check_database import database
-from outdial.cli.check_machine import data_dir, files, python, secret_key, speech
+from outdial.cli.check_machine import data_dir, files, python, secret_key, speech, variables
 from outdial.cli.check_network import public_url, server
 from outdial.cli.configuration import load_settings
 from outdial.cli.findings import Finding, Status
@@ -32,7 +32,7 @@ def doctor(json: AsJson = False) -> None:
 
 
 async def _all(settings: Settings) -> list[Finding]:
-    findings = [python(), *speech(), data_dir(settings), secret_key(settings), files()]
+    findings = [python(), *speech(), data_dir(settings), secret_key(settings), files(), *variables()]
     findings += [finding async for finding in database(settings)]
     async with httpx.AsyncClient(timeout=5, follow_redirects=False) as http:
         findings += [await server(settings, http), await public_url(settings, http)]

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import os
 from typing import Annotated
 
 import typer
@@ -11,7 +12,7 @@ from outdial.cli.configuration import load_settings
 from outdial.cli.failures import CommandFailed
 from outdial.cli.output import progress
 from outdial.cli.processes import WithParent, end_with_parent
-from outdial.settings import Settings
+from outdial.settings import Settings, unknown_variables
 
 logger = logging.getLogger(__name__)
 
@@ -28,6 +29,8 @@ def serve(
     """Take requests, dial, talk, until Ctrl-C or SIGTERM; live calls may then go on for a minute (OUTDIAL_DRAIN_S)."""
     given = {name: value for name, value in {"host": host, "port": port}.items() if value is not None}
     settings = load_settings(**given)
+    for name, nearest in unknown_variables(os.environ).items():
+        logger.warning("Environment variable unknown", extra={"variable": name, "nearest": nearest})
     if (files := open_files.raise_limit()) < open_files.ENOUGH:
         logger.warning("Open files limit is low", extra={"files": files, "enough": open_files.ENOUGH})
     with asyncio.Runner(loop_factory=_new_event_loop) as runner:
@@ -46,6 +49,8 @@ async def _serve(settings: Settings, *, with_parent: bool, first_start: bool) ->
             progress.print(
                 "Carriers can't reach this address; set OUTDIAL_PUBLIC_URL to your https:// address.", soft_wrap=True
             )
+        elif (believed := forwarding_told(settings)) is not None:
+            progress.print(believed, soft_wrap=True)
         if link is not None:
             progress.print(f"Sign in (this link works once, for 24 hours): {link}", soft_wrap=True)
             progress.print("Programs need an API key: outdial keys create NAME. Is all well? outdial doctor")
@@ -62,6 +67,16 @@ async def _serve(settings: Settings, *, with_parent: bool, first_start: bool) ->
     finally:
         if watch is not None:
             watch.cancel()
+
+
+def forwarding_told(settings: Settings) -> str | None:
+    """Whose X-Forwarded-For is believed, in words, where nobody has said whose it should be."""
+    if "trusted_proxies" in settings.model_fields_set:
+        return None
+    return (
+        f"X-Forwarded-For is believed from {settings.trusted_proxies}, where a proxy on this machine comes from. If a "
+        "raw tunnel (TCP, ssh -R) ends here, anybody may write that header: set OUTDIAL_TRUSTED_PROXIES= to nothing."
+    )
 
 
 def _new_event_loop() -> asyncio.AbstractEventLoop:

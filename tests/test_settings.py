@@ -1,0 +1,38 @@
+import pytest
+from pydantic import ValidationError
+
+from outdial.cli.serve import forwarding_told
+from outdial.settings import NO_SETTINGS, Settings, unknown_variables
+
+
+@pytest.mark.parametrize(
+    ("variable", "nearest"),
+    [
+        ("OUTDIAL_PUBLICURL", "OUTDIAL_PUBLIC_URL"),
+        ("OUTDIAL_DATABASE_URI", "OUTDIAL_DATABASE_URL"),
+        ("OUTDIAL_TRUSTED_PROXY", "OUTDIAL_TRUSTED_PROXIES"),
+        ("outdial_prot", "OUTDIAL_PORT"),
+        ("OUTDIAL_ZZZZZZ", None),
+    ],
+)
+def test_a_misspelt_variable_is_told_with_the_nearest_name(variable, nearest):
+    assert unknown_variables([variable, "HOME", "OUTDIALX"]) == {variable: nearest}
+
+
+def test_every_setting_is_known_in_either_case():
+    names = [f"OUTDIAL_{name.upper()}" for name in (*Settings.model_fields, *NO_SETTINGS)]
+    assert unknown_variables([*names, "outdial_port"]) == {}
+
+
+def test_a_misspelt_variable_is_refused_by_nobody(monkeypatch):
+    monkeypatch.setenv("OUTDIAL_PUBLC_URL", "https://x.example")
+    assert Settings().public_url is None
+    with pytest.raises(ValidationError):
+        Settings(publc_url="https://x.example")
+
+
+def test_whose_forwarded_addresses_are_believed_is_told_where_nobody_set_it(monkeypatch):
+    assert "believed from 127.0.0.1" in (forwarding_told(Settings()) or "")
+    assert forwarding_told(Settings(trusted_proxies="")) is None
+    monkeypatch.setenv("OUTDIAL_TRUSTED_PROXIES", "10.0.0.0/8")
+    assert forwarding_told(Settings()) is None
