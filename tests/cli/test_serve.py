@@ -1,0 +1,33 @@
+"""What `outdial serve` sees to before it serves."""
+
+import pytest
+
+from outdial import open_files
+from outdial.cli import serve
+
+
+@pytest.fixture
+def started(monkeypatch):
+    """Settings of servers that would have been started."""
+    given = []
+
+    async def start(settings, **_):
+        given.append(settings)
+
+    monkeypatch.setattr(serve, "_serve", start)
+    return given
+
+
+def test_it_takes_all_the_files_it_may_and_says_where_they_are_few(outdial, started, monkeypatch):
+    monkeypatch.setattr(open_files, "raise_limit", lambda: 300)
+    result = outdial("serve")
+    assert len(started) == 1
+    assert '"message":"Open files limit is low","files":300,"enough":4096' in result.output
+    monkeypatch.setattr(open_files, "raise_limit", lambda: 500_000)
+    assert "Open files" not in outdial("serve").output
+
+
+def test_a_misspelt_variable_is_told_and_no_reason_not_to_start(outdial, started):
+    result = outdial("serve", env={"OUTDIAL_PUBLC_URL": "https://x.example"})
+    assert '"variable":"OUTDIAL_PUBLC_URL","nearest":"OUTDIAL_PUBLIC_URL"' in result.output
+    assert len(started) == 1
