@@ -12,12 +12,13 @@ class Starved(socket.socket):
     """A listening socket of a process with no file left to open, while it is `starved`."""
 
     starved = False
+    errno = errno.EMFILE
     refused = 0
 
     def accept(self):
         if self.starved:
             self.refused += 1
-            raise OSError(errno.EMFILE, "Too many open files")
+            raise OSError(self.errno, "Not now")
         return super().accept()
 
 
@@ -76,6 +77,20 @@ async def test_while_it_has_no_file_it_does_not_spin(listener):
     listener.starved = False
     async with asyncio.timeout(5):
         assert await waiting == b"hello"
+    acceptor.close()
+
+
+async def test_another_fault_of_the_system_is_no_end(listener, monkeypatch, caplog):
+    monkeypatch.setattr("outdial.api.acceptor.PAUSE_S", 0.02)
+    acceptor = Acceptor(listener, Greeter)
+    listener.errno, listener.starved = errno.EPERM, True
+    waiting = asyncio.create_task(greeted(listener))
+    async with asyncio.timeout(5):
+        while listener.refused < 3:  # noqa: ASYNC110 - a socket sets no event
+            await asyncio.sleep(0.005)
+        listener.starved = False
+        assert await waiting == b"hello"
+    assert [record.getMessage() for record in caplog.records] == ["Connections not accepted; trying again"]
     acceptor.close()
 
 

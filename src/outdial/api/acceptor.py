@@ -16,7 +16,7 @@ from outdial.logs import Seldom
 logger = logging.getLogger(__name__)
 
 AT_ONCE = 100      # connections taken in one go, so that a flood leaves time for everything else
-PAUSE_S = 0.5      # before it is tried again, where no file is left
+PAUSE_S = 0.5      # before it is tried again, where no file is left or the system fails otherwise
 _NO_ROOM = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 
 
@@ -29,7 +29,7 @@ class Acceptor:
         self._make_protocol = make_protocol
         self._opening = Background()
         self._again: asyncio.TimerHandle | None = None
-        self._no_room = Seldom()
+        self._failed = Seldom()
         self._closed = False
         listener.setblocking(False)
         self._loop.add_reader(listener.fileno(), self._accept)
@@ -58,8 +58,6 @@ class Acceptor:
             except (InterruptedError, ConnectionAbortedError):
                 continue
             except OSError as error:
-                if error.errno not in _NO_ROOM:
-                    raise
                 self._pause(error)
                 return
             self._opening.start(self._open(peer), name="new connection")
@@ -73,9 +71,11 @@ class Acceptor:
             peer.close()
 
     def _pause(self, error: OSError) -> None:
-        if times := self._no_room.again():
+        if times := self._failed.again():
             logger.error(
-                "Connections not accepted: no file left to open",
+                "Connections not accepted: no file left to open"
+                if error.errno in _NO_ROOM
+                else "Connections not accepted; trying again",
                 extra={"error": errno.errorcode.get(error.errno or 0, "OSError"), "times": times},
             )
         self._loop.remove_reader(self._listener.fileno())

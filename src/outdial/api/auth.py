@@ -14,7 +14,7 @@ from fastapi.security import APIKeyHeader
 from outdial.api.problems import Problem, at_path
 from outdial.api.services import Services
 from outdial.api.sign_in_cookie import is_of_another_workspace, read_token, require_our_page
-from outdial.api.strict_json import parse_json
+from outdial.api.strict_json import parse_storable
 from outdial.calls.request import NotStorable
 from outdial.members.signed_in import SignedIn, SignIns
 from outdial.refusals import Conflict
@@ -78,7 +78,7 @@ class JsonRequest(Request):
 
     async def json(self) -> Any:
         try:
-            return parse_json(await self.body())
+            return parse_storable(await self.body())
         except NotStorable as error:
             raise at_path(error.path, str(error)) from None
 

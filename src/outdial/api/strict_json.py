@@ -30,6 +30,12 @@ def parse_json(body: bytes) -> Any:
         raise NotStorable((), "is nested too deeply") from None
     if reader.has_met_faults:
         raise _first_fault(found)
+    return found
+
+
+def parse_storable(body: bytes) -> Any:
+    """As `parse_json`; raises NotStorable for a text that can't be kept, too, wherever it stands."""
+    found = parse_json(body)
     if b"\\u" in body:  # what PostgreSQL can't keep stands in JSON as an escape, or it is no JSON
         _check_texts(found)
     return found
@@ -91,7 +97,7 @@ def _first_fault(found: Any) -> NotStorable:
 
 
 def _check_texts(found: Any) -> None:
-    """Raises NotStorable for a text that can't be kept, and its place: also in fields that are none."""
+    """Raises NotStorable with the place of a text that can't be kept: also in fields that nobody asked for."""
     stack: list[tuple[Any, tuple[str | int, ...]]] = [(found, ())]
     while stack:
         node, path = stack.pop()

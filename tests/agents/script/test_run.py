@@ -208,7 +208,7 @@ async def test_exists_is_about_having_a_value():
 
 async def test_a_value_no_sender_meant_is_missing_in_texts_and_conditions_and_kept_as_it_was_sent():
     source = """
-        variables: {city: Berlin}
+        variables: {city: Berlin, plan: basic}
         steps:
           a:
             if: name

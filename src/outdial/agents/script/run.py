@@ -33,7 +33,7 @@ from outdial.agents.script.model import (
     Transfer,
 )
 from outdial.agents.script.template import Slot, Text, lookup, parse_text, render, spoken
-from outdial.agents.script.unmeant import Meant
+from outdial.agents.script.unmeant import Meant, is_unmeant
 from outdial.agents.script.wording import LIMIT_GOODBYE, NO_TRANSFER, SORRY
 from outdial.conversation.live_call import Heard, LiveCall, TransferFailed
 from outdial.telephony.e164 import plain
@@ -281,9 +281,11 @@ class _Conversation:
         value = self._slot(Slot(test.variable))
         if test.exists is not None:
             return _exists(value) == test.exists
-        # An author who asks for "None" means it, whatever the sender did.
-        sent = lookup(test.variable, self._call.variables) if value is None else value
-        return any(_equal(found, expected) for expected in test.values for found in (value, sent))
+        found = [value]
+        sent = lookup(test.variable, ChainMap(dict(self._call.noted), dict(self._call.variables)))
+        if isinstance(sent, str) and is_unmeant(sent):
+            found.append(sent)  # an author who asks for "None" by name means it, whatever the sender did
+        return any(_equal(each, expected) for expected in test.values for each in found)
 
 
 def unheard(text: str, played: str) -> str:
