@@ -13,6 +13,7 @@ import pytest
 from starlette.routing import Route
 
 from outdial.accounts.genuine import Genuine
+from outdial.agents.ready_agents import ReadyAgents
 from outdial.api.callbacks import callbacks_router
 from outdial.callbacks.inbox import Inbox
 from outdial.callbacks.incoming import IncomingCalls
@@ -54,7 +55,14 @@ async def everything(app, services):
     genuine = Genuine(services.engine, services.secret_box)
     inbox = Inbox(services.engine, services.settings, genuine, nobody)
     incoming = IncomingCalls(
-        services.engine, services.settings, services.secret_box, genuine, nobody, inbox, owner="worker"
+        services.engine,
+        services.settings,
+        services.secret_box,
+        genuine,
+        nobody,
+        inbox,
+        ReadyAgents(services.engine),
+        owner="worker",
     )
     app.include_router(callbacks_router(inbox, incoming, services.settings.base_url))
     return app
