@@ -25,8 +25,8 @@ Every error is `application/problem+json` (RFC 9457) with a stable `code`, and a
 ISO 8601 in UTC, phone numbers E.164.
 
 Beside what each operation lists, a request may be refused for what it is: 431 for headers of more than 32 kB or 100
-fields, 408 where it doesn't come to its end in time, 503 `too_many_connections` where no place is free. An address is answered
-with and without a slash at its end, and `HEAD` wherever there is `GET`.
+fields, 408 where it doesn't come to its end in time, 503 `too_many_connections` where no place is free. An address is
+answered with and without a slash at its end, and `HEAD` wherever there is `GET`.
 """
 
 
