@@ -77,3 +77,12 @@ def test_what_happens_often_is_logged_at_once_and_then_seldom():
     now[0] = 60.0
     assert seldom.again() == 14
     assert seldom.again() == 0
+
+
+def test_a_query_that_is_cut_off_because_its_asker_left_writes_no_line():
+    stream = io.StringIO()
+    logs.set_up("info", stream=stream)
+    logging.getLogger("psycopg").warning("query cancellation interrupted (CancelledError): closing connection")
+    assert stream.getvalue() == ""
+    logging.getLogger("psycopg").error("something else")
+    assert "something else" in stream.getvalue()

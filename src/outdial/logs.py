@@ -30,6 +30,9 @@ def set_up(level: str = "info", *, stream: TextIO | None = None) -> None:
     if level.lower() != "debug":
         for name in _QUIET:
             logging.getLogger(name).setLevel(logging.WARNING)
+        # It warns of every query that is cut off because whoever asked for it is gone: who leaves in the middle of an
+        # export, as often as they like. What is a fault reaches us as an exception.
+        logging.getLogger("psycopg").setLevel(logging.ERROR)
     logging.getLogger("sse_starlette").setLevel(logging.WARNING)  # at "debug" it would tell every event: transcripts
 
 
