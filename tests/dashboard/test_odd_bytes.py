@@ -17,6 +17,7 @@ from outdial.agents.ready_agents import ReadyAgents
 from outdial.api.callbacks import callbacks_router
 from outdial.callbacks.inbox import Inbox
 from outdial.callbacks.incoming import IncomingCalls
+from outdial.calls.inbound import Reception
 from outdial.workspaces.access import Role
 
 ODD = (
@@ -54,16 +55,10 @@ async def everything(app, services):
 
     genuine = Genuine(services.engine, services.secret_box)
     inbox = Inbox(services.engine, services.settings, genuine, nobody)
-    incoming = IncomingCalls(
-        services.engine,
-        services.settings,
-        services.secret_box,
-        genuine,
-        nobody,
-        inbox,
-        ReadyAgents(services.engine),
-        owner="worker",
+    reception = Reception(
+        engine=services.engine, settings=services.settings, secret_box=services.secret_box, owner="worker"
     )
+    incoming = IncomingCalls(reception, genuine, nobody, inbox, ReadyAgents(services.engine))
     app.include_router(callbacks_router(inbox, incoming, services.settings.base_url))
     return app
 
