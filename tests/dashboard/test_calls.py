@@ -138,6 +138,7 @@ async def test_the_filter_has_the_outcomes_there_are_and_the_one_that_is_looked_
         ({"end_reason": "busy", "ended_by": "callee"}, ["The line was busy."]),
         ({"end_reason": "no_answer", "ended_by": "limit"}, ["Nobody answered in the time it was to ring."]),
         ({"end_reason": "machine", "ended_by": "agent"}, ["The agent hung up on a machine."]),
+        ({"end_reason": "machine", "ended_by": "callee"}, ["The callee hung up."]),
         ({"end_reason": "canceled", "ended_by": "policy"}, ["A rule ended it while it waited."]),
         ({"end_reason": "failed", "ended_by": "system"}, ["Outdial ended it.", "<dd>Outdial</dd>"]),
         ({"outcome": "<b>"}, ["&lt;b&gt;"]),

@@ -82,7 +82,7 @@ def end_in_words(call: Mapping[str, Any]) -> str:
         return _LIMITS.get(reason, "A limit was reached.")
     if who == EndedBy.CALLEE and reason in (EndReason.BUSY, EndReason.DECLINED):
         return "The line was busy." if reason == EndReason.BUSY else f"The {_party(call)} declined the call."
-    if reason == EndReason.MACHINE:
+    if who == EndedBy.AGENT and reason == EndReason.MACHINE:
         return "The agent hung up on a machine."
     return _ENDS.get(who, END_REASONS.get(reason or "", ("", ""))[0]).format(party=_party(call))
 
