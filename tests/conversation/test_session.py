@@ -874,4 +874,5 @@ async def test_a_machine_hears_no_goodbye():
     stage.at(3.8, stage.session.interrupt, SORRY)
     end = await stage.run()
     assert (end.end_reason, end.message_delivered) == (EndReason.MACHINE, False)
+    assert end.ended_by is EndedBy.SYSTEM
     assert SORRY not in stage.voice.spoken

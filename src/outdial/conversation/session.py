@@ -160,7 +160,8 @@ class Session:
                 said = await call.say(message, interruptible=False)
                 self._message_delivered = said.complete
 
-        await self._hold(leave_message, until=lambda: self._is_cut)
+        if not await self._hold(leave_message, until=lambda: self._is_cut) and self._is_cut:
+            self._ends(EndedBy.SYSTEM)
         return self._ended(EndReason.COMPLETED if self._message_delivered else EndReason.MACHINE)
 
     async def _greeting_has_ended(self) -> None:
