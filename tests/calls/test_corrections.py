@@ -158,6 +158,29 @@ async def test_a_call_that_waits_because_the_truth_was_not_known_is_not_dialled_
     assert (await workspace.pool()).used_outbound == 0
 
 
+@pytest.mark.parametrize("noted", [None, COMPLETED.to_json()])
+async def test_nobody_is_dialled_again_for_silence_who_spoke_and_of_whom_that_was_known_too_late(
+    workspace, claim, noted
+):
+    await workspace.set_call(claim.call_id, retry={"max_attempts": 3, "on": ["silent"], "delays_s": [3600]})
+    await workspace.set_attempt(claim.attempt_id, ending=noted)
+    await workspace.hears(claim.attempt_id, CallState.ENDED, EndReason.COMPLETED)
+    assert (await workspace.call(claim.call_id)).state == "queued"
+    left = Ending(end_reason=EndReason.COMPLETED, ended_by=EndedBy.CALLEE)
+    await save(workspace, claim, left, callee_responded=True)
+    call = await workspace.call(claim.call_id)
+    assert (call.state, call.end_reason, call.ended_by) == ("ended", "completed", "callee")
+    assert (call.outcome, call.callee_responded, call.noted) == ("hung_up_early", True, {"mood": "good"})
+    assert (await workspace.pool()).used_outbound == 0
+
+
+async def test_who_was_silent_is_dialled_again(workspace, claim):
+    await workspace.set_call(claim.call_id, retry={"max_attempts": 3, "on": ["silent"], "delays_s": [3600]})
+    await workspace.hears(claim.attempt_id, CallState.ENDED, EndReason.COMPLETED)
+    await save(workspace, claim, COMPLETED, callee_responded=False)
+    assert (await workspace.call(claim.call_id)).state == "queued"
+
+
 async def test_a_call_that_waits_rightly_goes_on_waiting(workspace, claim, worker):
     await waiting_again(workspace, claim, worker, "failed", "machine")
     await save(workspace, claim, MACHINE, ended_at=PAST)

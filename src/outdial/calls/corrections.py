@@ -31,9 +31,17 @@ GUESSES = (
 )
 
 
-async def put_right(conn: AsyncConnection, held: Held, ending: Ending, *, ended_at: datetime | None) -> None:
-    """`ending` is why the conversation of an attempt ended, and what its attempt and its call are to say of that."""
+async def put_right(
+    conn: AsyncConnection, held: Held, ending: Ending, *, ended_at: datetime | None, responded: bool | None
+) -> None:
+    """`ending` is why the conversation of an attempt ended, and what its attempt and its call are to say of that.
+    `responded`: whether the callee spoke or pressed a key in it."""
     attempt = held.attempt
+    if responded and _waits_because_of_silence(held):
+        logger.info("Retry after silence withdrawn", extra={"attempt_id": attempt.id, "call_id": attempt.call_id})
+        heard = Ending(end_reason=EndReason.COMPLETED, ended_by=ending.by)
+        await end_call(conn, held.call, heard, attempt=attempt, ended_at=attempt.ended_at or held.now)
+        return
     if attempt.ending is not None and not _is_guess(attempt.ending):
         return  # noted before: the first reason stays
     if attempt.ending is not None and _is_after(ended_at, attempt.taken_over_at):
@@ -43,6 +51,13 @@ async def put_right(conn: AsyncConnection, held: Held, ending: Ending, *, ended_
     elif _said_less(held, ending):
         logger.info("End of call corrected", extra={"attempt_id": attempt.id, "call_id": attempt.call_id})
         await _correct(conn, held, ending)
+
+
+def _waits_because_of_silence(held: Held) -> bool:
+    """Whether the call is to be dialled again after an attempt that was completed: nothing else is a reason for it."""
+    attempt = held.attempt
+    is_newest = attempt.number == held.last_number
+    return is_newest and held.call.state is CallState.QUEUED and attempt.end_reason is EndReason.COMPLETED
 
 
 def _is_after(ended_at: datetime | None, taken_over_at: datetime | None) -> bool:

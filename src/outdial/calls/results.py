@@ -101,7 +101,9 @@ async def save_result(engine: AsyncEngine, attempt_id: str, call_id: str, result
             return
         held = await _with_audio(conn, held, result)
         if result.ending is not None and back is None:
-            await put_right(conn, held, result.ending, ended_at=result.ended_at)
+            await put_right(
+                conn, held, result.ending, ended_at=result.ended_at, responded=result.callee_responded
+            )
             held = await lock_attempt(conn, attempt_id) or held  # it may be the call's last attempt now
         if back is None:
             await _mark_taken(conn, attempt_id, result)

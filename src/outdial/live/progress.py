@@ -43,10 +43,14 @@ async def write_loss(engine: AsyncEngine, attempt_id: str, session: Session) -> 
 
 
 async def write_response(engine: AsyncEngine, attempt_id: str, session: Session) -> None:
-    """The callee spoke, or pressed a key, for the first time."""
-    await session.responded.wait()
-    try:
-        await note_response(engine, attempt_id)
-    except Exception as error:
+    """The callee spoke, or pressed a key, for the first time. With the database away, written whenever it can be:
+    who is not known to have responded may be dialled again for their silence."""
+
+    def failed(error: Exception) -> None:
         fields = {"attempt_id": attempt_id, "reason": why(error)}
-        logger.warning("Callee's response not noted; the result will tell", extra=fields)
+        logger.warning("Callee's response not written; trying again", extra=fields)
+
+    await session.responded.wait()
+    await repeat(
+        lambda: note_response(engine, attempt_id), on=Exception, pauses=UNTIL_WRITTEN, failed=failed
+    )
