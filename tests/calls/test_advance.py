@@ -161,8 +161,8 @@ async def test_from_when_audio_began_the_end_is_that_of_a_conversation(workspace
         (None, {"duration_s": 9.0}, False),
     ],
 )
-async def test_who_hangs_up_at_once_is_told_from_audio_that_never_came(workspace, answered_s, told, at_once):
-    claim = await workspace.dialed()
+async def test_who_hangs_up_at_once_is_told_from_audio_that_never_came(workspace, worker, answered_s, told, at_once):
+    claim = await workspace.dialed(owner=worker.id)
     if answered_s is not None:
         await workspace.set_attempt(claim.attempt_id, stream_opened_at=NOW)  # a token that was used is no audio
     now = datetime.now(UTC)
@@ -176,6 +176,18 @@ async def test_who_hangs_up_at_once_is_told_from_audio_that_never_came(workspace
     else:
         assert (call.end_reason, call.ended_by, call.outcome) == ("failed", "carrier", None)
         assert call.error["code"] == "no_media"
+
+
+async def test_nobody_is_dialled_again_whose_process_died_before_it_could_write_that_it_talks(workspace):
+    claim = await workspace.dialed(owner="worker_dead")
+    await workspace.set_call(claim.call_id, retry={"max_attempts": 3, "on": ["failed"], "delays_s": [60]})
+    now = datetime.now(UTC)
+    await workspace.hears(claim.attempt_id, CallState.IN_PROGRESS, at=now - timedelta(seconds=30))
+    await workspace.set_attempt(claim.attempt_id, stream_opened_at=now - timedelta(seconds=29))
+    await workspace.hears(claim.attempt_id, CallState.ENDED, EndReason.COMPLETED, at=now)
+    call = await workspace.call(claim.call_id)
+    assert (call.state, call.end_reason, call.ended_by) == ("ended", "failed", "system")
+    assert call.error["code"] == "interrupted"
 
 
 async def test_a_stream_that_the_carrier_could_not_open_is_no_callee_that_left(workspace):

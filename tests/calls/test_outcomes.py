@@ -7,11 +7,12 @@ import pytest
 from outdial.calls.advance import apply_event
 from outdial.calls.outcomes import reconsider, retry_words
 from outdial.calls.records import lock_attempt
-from outdial.telephony.failures import CallError, FailureCode
+from outdial.telephony.failures import INTERRUPTED, CallError, FailureCode
 from outdial.telephony.state import CallState, EndedBy, Ending, EndReason
 from outdial.telephony.verdict import AnsweredBy, Verdict
 
 COMPLETED = Ending(end_reason=EndReason.COMPLETED)
+CUT = Ending(end_reason=EndReason.FAILED, error=INTERRUPTED)
 
 
 @pytest.fixture
@@ -51,6 +52,21 @@ async def test_a_failure_counts_until_the_callee_was_heard(workspace, claim, res
     lost = CallError(code=FailureCode.AUDIO_LOST, message="Lost.")
     failed = Ending(end_reason=EndReason.FAILED, error=lost)
     assert await words(workspace, claim, failed) == (set() if responded else {"failed"})
+
+
+@pytest.mark.parametrize(
+    ("died", "known"),
+    [
+        ({"taken_over_at": datetime.now(UTC), "ending": CUT.to_json()}, set()),
+        ({}, set()),  # … and the carrier tells of the end before its calls are taken over
+        ({"ending": CUT.to_json()}, {"failed"}),  # it told so itself
+        ({"taken_over_at": datetime.now(UTC), "stream_opened_at": None}, {"failed"}),
+    ],
+)
+async def test_who_died_with_a_stream_in_hand_may_have_talked_without_having_written_it(workspace, claim, died, known):
+    values = {"audio_started_at": None, "stream_opened_at": datetime.now(UTC)} | died
+    await workspace.set_attempt(claim.attempt_id, **values)
+    assert await words(workspace, claim, CUT) == known
 
 
 async def end(workspace, claim, **values):

@@ -186,10 +186,11 @@ async def test_a_stream_that_is_opened_and_never_starts_ends_the_call(workspace,
 
 
 @pytest.mark.parametrize("waited_s", [0, 8])
-async def test_who_hangs_up_before_the_audio_began_was_not_talked_to(workspace, talking, claim, waited_s):
+async def test_who_hangs_up_before_the_audio_began_was_not_talked_to(workspace, worker, talking, claim, waited_s):
     """Also where the carrier's word comes first. Who hung up at once left before there could be audio."""
     await workspace.set_attempt(claim.attempt_id, answered_at=datetime.now(UTC) - timedelta(seconds=waited_s))
     start = await talking.open(claim)
+    await workspace.set_attempt(claim.attempt_id, owner=worker.id)  # who lives
     line = Line()
     line.media_line = start(line)
     await workspace.hears(claim.attempt_id, CallState.ENDED, EndReason.COMPLETED)

@@ -182,7 +182,9 @@ async def _with_our_reason(conn: AsyncConnection, event: Progress, held: Held) -
     if wanted and (attempt.audio_started_at is None or attempt.owner is None):  # else the conversation says it
         ended_by = EndedBy.CALLEE if event.by_callee else EndedBy.OPERATOR
         return replace(event, ended_by=event.ended_by or ended_by)
-    if attempt.audio_started_at is None:
+    # Who died with a stream in hand may have talked without having written it down.
+    may_have_talked = attempt.holds_conversation and await is_dead(conn, attempt.owner)
+    if attempt.audio_started_at is None and not may_have_talked:
         return event if _left_at_once(event, attempt) else replace(event, end_reason=EndReason.FAILED, error=NO_MEDIA)
     # Without an owner it was transferred: nobody here is needed for it.
     is_lost = attempt.owner is not None and await is_dead(conn, attempt.owner)

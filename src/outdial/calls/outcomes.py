@@ -69,11 +69,19 @@ async def _was_talked_on(conn: AsyncConnection, ending: Ending, attempt: Attempt
     """Whether either side said anything. Of a conversation that was lost not everything may have been written down:
     there it is taken for granted."""
     if attempt.audio_started_at is None:
-        return False
+        return _died_with_its_stream(ending, attempt)
     if ending.error is not None and ending.error.code in _LOST:
         return True
     values = {"the_call": attempt.call_id, "since": attempt.created_at}
     return bool((await conn.execute(_WAS_TALKED_ON, values)).scalar_one())
+
+
+def _died_with_its_stream(ending: Ending, attempt: AttemptRecord) -> bool:
+    """Whether the process died that had taken the stream: it may have talked before it could write that down. Where it
+    told itself that it was interrupted, it knew of no audio."""
+    if ending.error is None or ending.error.code is not FailureCode.INTERRUPTED or attempt.stream_opened_at is None:
+        return False
+    return attempt.taken_over_at is not None or attempt.ending is None
 
 
 async def reconsider(conn: AsyncConnection, call_id: str, ended_by: EndedBy | None = None) -> None:
