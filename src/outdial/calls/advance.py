@@ -112,14 +112,7 @@ async def end_unheard_of(engine: AsyncEngine, seen: AttemptRecord, ending: Endin
         attempt = held.attempt
         if _signs_of_life(attempt) != _signs_of_life(seen):
             return
-        ended = Progress(
-            state=CallState.ENDED,
-            at=datetime.now(UTC),
-            end_reason=ending.end_reason,
-            error=ending.error,
-            ended_by=ending.ended_by,
-        )
-        await progress(conn, held, ended, still_to_end=still_to_end)
+        await progress(conn, held, ending.reached(datetime.now(UTC)), still_to_end=still_to_end)
 
 
 def _signs_of_life(attempt: AttemptRecord) -> tuple[Any, ...]:

@@ -23,7 +23,7 @@ from outdial.repeating import Pauses
 from outdial.settings import Settings
 from outdial.telephony.carrier_call import CarrierCall
 from outdial.telephony.failures import FailureCode
-from outdial.telephony.state import CallState, Progress
+from outdial.telephony.state import CallState
 
 logger = logging.getLogger(__name__)
 
@@ -189,15 +189,7 @@ class HangUps:
         if answer is HungUp.NOT_KNOWN and not (unknown and is_settled(held, held.now, self._settings.settle_s)):
             await self._again(held, LATER.after(max(1, held.attempt.hang_ups)))
             return
-        ending = unwanted_end(held)
-        ended = Progress(
-            state=CallState.ENDED,
-            at=datetime.now(UTC),
-            end_reason=ending.end_reason,
-            error=ending.error,
-            ended_by=ending.by,
-        )
-        await apply_event(self._engine, attempt_id, ended)
+        await apply_event(self._engine, attempt_id, unwanted_end(held).reached(datetime.now(UTC)))
 
     async def _again(self, held: Held, in_s: float) -> None:
         await hang_up_again(self._engine, held.attempt.id, in_s=in_s)

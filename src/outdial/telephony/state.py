@@ -201,6 +201,12 @@ class Ending:
         """Who ends the call."""
         return self.ended_by or who_ended(self.end_reason, self.error)
 
+    def reached(self, at: datetime) -> Progress:
+        """The call has ended so, at `at`."""
+        return Progress(
+            state=CallState.ENDED, at=at, end_reason=self.end_reason, error=self.error, ended_by=self.ended_by
+        )
+
     def to_json(self) -> dict[str, Any]:
         error = self.error.to_json() if self.error else None
         ending = {"end_reason": self.end_reason, "error": error, "ended_by": self.by}
