@@ -5,7 +5,8 @@ from datetime import UTC, datetime
 from types import SimpleNamespace
 
 from live.talking import accept_again, refuse
-from outdial.live.progress import write_beginning, write_loss, write_response
+from outdial.live.progress import write_beginning, write_loss, write_response, write_wish
+from outdial.policy.do_not_call import list_entries
 from outdial.telephony.state import CallState
 
 
@@ -40,3 +41,22 @@ async def test_a_response_is_written_when_the_database_takes_it(workspace, claim
     await writing
     assert "Callee's response not written; trying again" in caplog.messages
     assert (await workspace.call(claim.call_id)).callee_responded is True
+
+
+async def test_a_wish_not_to_be_called_is_kept_while_the_call_still_goes_on(workspace, claim, caplog):
+    """Its process may be killed before it has a result."""
+    waiting = (await workspace.call(claim.call_id)).to
+    await workspace.hears(claim.attempt_id, CallState.IN_PROGRESS)
+    waits = await workspace.queue(to=waiting)
+    session = SimpleNamespace(noted={})
+    writing = asyncio.create_task(write_wish(workspace.engine, claim.call_id, session))
+    await asyncio.sleep(0)
+    session.noted["do_not_call"] = True
+    await writing
+    async with workspace.engine.begin() as conn:
+        entries = (await list_entries(conn, workspace.id))["entries"]
+    assert [(entry["number"], entry["source"], entry["call_id"]) for entry in entries] == [
+        (waiting, "callee", claim.call_id)
+    ]
+    assert (await workspace.call(waits)).error["code"] == "do_not_call"
+    assert (await workspace.call(claim.call_id)).state == "in_progress"

@@ -126,6 +126,14 @@ async def keep_wish(conn: AsyncConnection, wish: Wish) -> None:
     await _end_calls_to(conn, wish.workspace_id, wish.number)
 
 
+async def enter_wish_at_once(engine: AsyncEngine, call_id: str) -> None:
+    """Both halves, while the call still goes on. Its result finds the number on the list."""
+    async with engine.begin() as conn:
+        wish = await enter_wish(conn, call_id)
+        if wish is not None:
+            await keep_wish(conn, wish)
+
+
 async def _end_calls_to(conn: AsyncConnection, workspace_id: str, number: str) -> int:
     canceled = await end_waiting_to(conn, workspace_id, [number], Rule.DO_NOT_CALL)
     await hang_up_on_the_way(conn, workspace_id)

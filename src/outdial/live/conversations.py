@@ -29,7 +29,7 @@ from outdial.live.brought import Brought
 from outdial.live.carrier_control import ControlOfAttempt
 from outdial.live.detection import await_verdict, note_too_late
 from outdial.live.given import facts_of, recording_of, writing_of
-from outdial.live.progress import write_beginning, write_loss, write_response
+from outdial.live.progress import write_beginning, write_loss, write_response, write_wish
 from outdial.live.recordings import open_recording
 from outdial.live.spool import Spool
 from outdial.media.pacer import Pacer
@@ -175,6 +175,7 @@ class Conversations:
         beside.start(self._open_account(conversation.answered.attempt), name=f"carrier of {attempt_id}")
         beside.start(write_loss(engine, attempt_id, session), name=f"audio of {attempt_id}")
         beside.start(write_response(engine, attempt_id, session), name=f"callee of {attempt_id}")
+        beside.start(write_wish(engine, conversation.call_id, session), name=f"wish in {attempt_id}")
         if session.max_wait_s is not None:
             beside.start(
                 await_verdict(engine, attempt_id, session, session.max_wait_s), name=f"verdict on {attempt_id}"

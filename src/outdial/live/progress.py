@@ -1,12 +1,14 @@
 """What a conversation shows of itself while it goes on, written down at once: its carrier may end the call before the
 conversation's result is here, and would know less."""
 
+import asyncio
 import logging
 from datetime import datetime
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from outdial.calls.advance import begin_audio, note_ending
+from outdial.calls.do_not_call import enter_wish_at_once
 from outdial.calls.results import note_response
 from outdial.conversation.session import Session
 from outdial.conversation.session_end import AUDIO_LOST
@@ -17,6 +19,7 @@ from outdial.telephony.state import EndedBy, Ending, EndReason
 logger = logging.getLogger(__name__)
 
 UNTIL_WRITTEN = Pauses(first_s=0.2, longest_s=5.0)
+LOOK_EVERY_S = 0.5  # at what the agent notes: a plain dictionary, which tells nobody of its changes
 
 
 async def write_beginning(engine: AsyncEngine, attempt_id: str, at: datetime, *, check_in_s: float) -> None:
@@ -51,6 +54,17 @@ async def write_response(engine: AsyncEngine, attempt_id: str, session: Session)
         logger.warning("Callee's response not written; trying again", extra=fields)
 
     await session.responded.wait()
-    await repeat(
-        lambda: note_response(engine, attempt_id), on=Exception, pauses=UNTIL_WRITTEN, failed=failed
-    )
+    await repeat(lambda: note_response(engine, attempt_id), on=Exception, pauses=UNTIL_WRITTEN, failed=failed)
+
+
+async def write_wish(engine: AsyncEngine, call_id: str, session: Session) -> None:
+    """The callee asked not to be called again: on the list at once, for what dies with the process is noted only in its
+    memory."""
+
+    def failed(error: Exception) -> None:
+        fields = {"call_id": call_id, "reason": why(error)}
+        logger.warning("Wish not to be called not written; trying again", extra=fields)
+
+    while session.noted.get("do_not_call") is not True:  # noqa: ASYNC110 - see LOOK_EVERY_S
+        await asyncio.sleep(LOOK_EVERY_S)
+    await repeat(lambda: enter_wish_at_once(engine, call_id), on=Exception, pauses=UNTIL_WRITTEN, failed=failed)
