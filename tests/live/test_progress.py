@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from types import SimpleNamespace
 
 from live.talking import accept_again, refuse
+from outdial.conversation.notes import Notes
 from outdial.live.progress import write_beginning, write_loss, write_response, write_wish
 from outdial.policy.do_not_call import list_entries
 from outdial.telephony.state import CallState
@@ -48,7 +49,7 @@ async def test_a_wish_not_to_be_called_is_kept_while_the_call_still_goes_on(work
     waiting = (await workspace.call(claim.call_id)).to
     await workspace.hears(claim.attempt_id, CallState.IN_PROGRESS)
     waits = await workspace.queue(to=waiting)
-    session = SimpleNamespace(noted={})
+    session = SimpleNamespace(noted=Notes({}))
     writing = asyncio.create_task(write_wish(workspace.engine, claim.call_id, session))
     await asyncio.sleep(0)
     session.noted["do_not_call"] = True

@@ -5,7 +5,7 @@ Who may speak is decided by floor.py, what is said is in saying.py, what is hear
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, MutableMapping
 from contextlib import asynccontextmanager, suppress
 from types import MappingProxyType
 from typing import Any, TypeVar
@@ -44,7 +44,7 @@ class Dialogue:
         control: CarrierControl,
         journal: Journal,
         transcript: Transcript,
-        noted: dict[str, Any],
+        noted: MutableMapping[str, Any],
         responded: Callable[[], object] = lambda: None,
     ) -> None:
         self.call_id = facts.call_id
@@ -119,7 +119,7 @@ class Dialogue:
         return self._variables
 
     @property
-    def noted(self) -> dict[str, Any]:
+    def noted(self) -> MutableMapping[str, Any]:
         return self._noted
 
     # -- the verbs -------------------------------------------------------------------------------------------

@@ -1,6 +1,6 @@
 """The verbs an agent uses on a call it is in. An agent is a coroutine over this."""
 
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping, MutableMapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -72,7 +72,7 @@ class LiveCall(Protocol):
         ...
 
     @property
-    def noted(self) -> dict[str, Any]:
+    def noted(self) -> MutableMapping[str, Any]:
         """What the agent writes down, kept with the call when the conversation is over. In it already: what earlier
         attempts noted, and what somebody outside notes while it lasts; where a name is in both, prompts say this
         value and not that of `variables`. What JSON can't express, or is too much, is left out, and the call's feed

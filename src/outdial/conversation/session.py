@@ -15,6 +15,7 @@ from outdial.conversation.commands import Command, refusal
 from outdial.conversation.dialogue import Dialogue
 from outdial.conversation.live_call import AgentCoroutine, CallEnded, LiveCall, SpeechFailed, converse
 from outdial.conversation.media_line import MediaLine
+from outdial.conversation.notes import Notes
 from outdial.conversation.session_end import AGENT_FAILED, AUDIO_LOST, NO_MEDIA, SessionEnd, failure_of
 from outdial.conversation.stopping import stop
 from outdial.conversation.transcript import Journal, Transcript
@@ -39,7 +40,7 @@ class Session:
         self, facts: CallFacts, agent: AgentCoroutine, engines: Engines, journal: Journal, control: CarrierControl
     ) -> None:
         self.media_line: MediaLine  # set by whoever opens the media stream, before run()
-        self.noted: dict[str, Any] = dict(facts.noted)
+        self.noted = Notes(facts.noted)
         self._facts = facts
         self._agent = agent
         self._engines = engines

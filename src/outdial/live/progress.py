@@ -1,7 +1,6 @@
 """What a conversation shows of itself while it goes on, written down at once: its carrier may end the call before the
 conversation's result is here, and would know less."""
 
-import asyncio
 import logging
 from datetime import datetime
 
@@ -19,7 +18,6 @@ from outdial.telephony.state import EndedBy, Ending, EndReason
 logger = logging.getLogger(__name__)
 
 UNTIL_WRITTEN = Pauses(first_s=0.2, longest_s=5.0)
-LOOK_EVERY_S = 0.5  # at what the agent notes: a plain dictionary, which tells nobody of its changes
 
 
 async def write_beginning(engine: AsyncEngine, attempt_id: str, at: datetime, *, check_in_s: float) -> None:
@@ -65,6 +63,5 @@ async def write_wish(engine: AsyncEngine, call_id: str, session: Session) -> Non
         fields = {"call_id": call_id, "reason": why(error)}
         logger.warning("Wish not to be called not written; trying again", extra=fields)
 
-    while session.noted.get("do_not_call") is not True:  # noqa: ASYNC110 - see LOOK_EVERY_S
-        await asyncio.sleep(LOOK_EVERY_S)
+    await session.noted.wish.wait()
     await repeat(lambda: enter_wish_at_once(engine, call_id), on=Exception, pauses=UNTIL_WRITTEN, failed=failed)
