@@ -3,7 +3,7 @@
 import asyncio
 from collections import UserDict
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Self
 
 WISH = "do_not_call"
 
@@ -21,6 +21,6 @@ class Notes(UserDict[str, Any]):
         if name == WISH and value is True:
             self.wish.set()
 
-    def __ior__(self, other: Any) -> "Notes":  # UserDict's goes past __setitem__
+    def __ior__(self, other: Any) -> Self:  # type: ignore[override, misc]  # UserDict's goes past __setitem__
         self.update(other)
         return self
