@@ -30,6 +30,10 @@ class Pauses:
         return longest_s * random.uniform(0.5, 1.0)
 
 
+# Of what is written until the database takes it.
+UNTIL_WRITTEN = Pauses(first_s=0.2, longest_s=5.0)
+
+
 async def repeat(
     work: Callable[[], Awaitable[T]],
     *,

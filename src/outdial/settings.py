@@ -17,6 +17,7 @@ from pydantic_settings import (
 )
 
 PREFIX = "OUTDIAL_"
+MEDIA_PATH = "/media/"
 NO_SETTINGS = ("CONFIG", "API_KEY", "API_URL", "SIMULATOR_AUTH_TOKEN")  # what else is read from the environment
 
 
@@ -115,6 +116,14 @@ class Settings(BaseSettings):
     def stream_base_url(self) -> str:
         """The same, for websockets."""
         return "ws" + self.base_url.removeprefix("http")
+
+    def callback_url(self, carrier: str, attempt_id: str) -> str:
+        """Where a carrier tells of an attempt; the kind of callback follows."""
+        return f"{self.base_url}/callbacks/{carrier}/{attempt_id}"
+
+    def stream_url(self, carrier: str, attempt_id: str, token: str) -> str:
+        """Where a carrier opens the audio of an attempt."""
+        return f"{self.stream_base_url}{MEDIA_PATH}{carrier}/{attempt_id}/{token}"
 
     @classmethod
     def settings_customise_sources(

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from outdial.history.csv_export import _lines, cell
+from outdial.history.csv_export import cell, lines
 
 FULL_WIDTH = ("\uff1d", "\uff0b", "\uff0d", "\uff20")
 DANGEROUS = ("=", "+", "-", "@", "\t", "\r", "\n", *FULL_WIDTH)
@@ -23,7 +23,7 @@ def read(written: str) -> list[list[str]]:
 
 @given(st.lists(st.lists(values, min_size=2, max_size=4), max_size=4))
 def test_every_cell_is_read_back_as_it_was_and_none_is_a_formula(rows):
-    back = read(_lines(rows))
+    back = read(lines(rows))
     assert [len(row) for row in back] == [len(row) for row in rows]
     for got, given_ in zip((one for row in back for one in row), (one for row in rows for one in row), strict=True):
         assert got == cell(given_)

@@ -634,21 +634,22 @@ async def test_a_call_that_comes_back_waits_for_the_end_of_the_conversation_befo
     await talking.rests()
 
 
-async def leaves_at_once(call):
-    """Its agent transfers the call at once, and says a sentence when it is back."""
-    if call.failed_transfer is None:
-        call.noted["asked"] = True
-        await call.say("One moment.")
-        await call.transfer("+15551230009", failed="sorry")
-    await call.say("Nobody is free.")
+def transferring(talking):
+    """An agent that transfers the call at once, and says a sentence when it is back."""
+
+    async def agent(call):
+        talking.begun.set()
+        if call.failed_transfer is None:
+            call.noted["asked"] = True
+            await call.say("One moment.")
+            await call.transfer("+15551230009", failed="sorry")
+        await call.say("Nobody is free.")
+
+    return agent
 
 
 async def test_the_second_conversation_is_written_down_after_the_first(workspace, talking, claim):
-    async def agent(call):
-        talking.begun.set()
-        await leaves_at_once(call)
-
-    talking.agents.conversation = agent
+    talking.agents.conversation = transferring(talking)
     await talking.answered(claim)
     await talking.rests()
     await back(talking, claim)
@@ -664,11 +665,7 @@ async def test_the_second_conversation_is_written_down_after_the_first(workspace
 
 
 async def test_a_result_that_is_not_written_yet_keeps_the_call_from_coming_back(workspace, talking, claim):
-    async def agent(call):
-        talking.begun.set()
-        await leaves_at_once(call)
-
-    talking.agents.conversation = agent
+    talking.agents.conversation = transferring(talking)
     await refuse(workspace, "calls", "NEW.noted <> OLD.noted")
     await talking.answered(claim)
 
@@ -689,11 +686,7 @@ async def test_a_result_that_is_not_written_yet_keeps_the_call_from_coming_back(
 
 async def test_the_end_of_the_process_interrupts_nobody_who_is_connected_elsewhere(workspace, talking, claim):
     """Its result isn't written yet: whoever finds it lets go of the call."""
-    async def agent(call):
-        talking.begun.set()
-        await leaves_at_once(call)
-
-    talking.agents.conversation = agent
+    talking.agents.conversation = transferring(talking)
     await refuse(workspace, "calls", "NEW.noted <> OLD.noted")
     await talking.answered(claim)
 

@@ -23,6 +23,17 @@ PATIENCE_S = 1.0  # with a database, where the account is known
 OpenCarrier = Callable[[str], Awaitable[CallControl]]  # carrier account id → the control of its calls
 
 
+async def carrier_of(open_carrier: OpenCarrier, account_id: str | None) -> CallControl:
+    """The control of the calls of an account, which may be gone (None). Raises CarrierRefused then."""
+    if account_id is None:
+        raise _removed()
+    return await open_carrier(account_id)
+
+
+def _removed() -> CarrierRefused:
+    return CarrierRefused(FailureCode.ACCOUNT_REMOVED, "The carrier account of this number was removed.")
+
+
 class Accounts:
     """Looks accounts up and opens them; an account whose credentials or address changed is opened again.
 
@@ -67,7 +78,7 @@ class Accounts:
             row = (await conn.execute(query)).one_or_none()
         if row is None:
             self._retire(account_id)
-            raise CarrierRefused(FailureCode.ACCOUNT_REMOVED, "The carrier account of this number was removed.")
+            raise _removed()
         kind = CARRIERS[CarrierName(row.carrier)]
         url = kind.api_url(row.region, row.base_url)
         known = self._open.get(account_id)

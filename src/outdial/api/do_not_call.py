@@ -1,8 +1,6 @@
 """The do-not-call list: shown, searched, added to, imported, exported, taken off."""
 
-import csv
-import io
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator
 from tempfile import SpooledTemporaryFile
 from typing import Annotated, Any, BinaryIO, cast
 
@@ -19,7 +17,7 @@ from outdial.api.services import Use
 from outdial.calls.do_not_call import ImportReport, import_numbers, list_number
 from outdial.calls.request import CleanText
 from outdial.db.engine import reading
-from outdial.history.csv_export import BYTE_ORDER_MARK, cell
+from outdial.history.csv_export import BYTE_ORDER_MARK, lines
 from outdial.policy.do_not_call import (
     MAX_PAGE,
     MAX_REASON_CHARS,
@@ -242,12 +240,12 @@ async def post_import(request: Request, services: Use, caller: Caller) -> JSONRe
 
 async def _csv_of_list(engine: AsyncEngine, workspace_id: str) -> AsyncIterator[str]:
     """Page by page, so that no connection is held while somebody downloads slowly."""
-    yield BYTE_ORDER_MARK + _lines([COLUMNS])
+    yield BYTE_ORDER_MARK + lines([COLUMNS])
     cursor: str | None = None
     while True:
         async with reading(engine) as conn:
             found = await list_entries(conn, workspace_id, cursor=cursor, limit=MAX_PAGE)
-        yield _lines(
+        yield lines(
             (
                 entry["number"],
                 entry["reason"],
@@ -261,9 +259,3 @@ async def _csv_of_list(engine: AsyncEngine, workspace_id: str) -> AsyncIterator[
         cursor = found["next_cursor"]
         if cursor is None:
             return
-
-
-def _lines(rows: Iterable[Iterable[object]]) -> str:
-    text = io.StringIO()
-    csv.writer(text).writerows([[cell(value) for value in row] for row in rows])
-    return text.getvalue()

@@ -2,6 +2,7 @@
 
 import json
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -83,24 +84,15 @@ class _Reader:
 
 def _first_fault(found: Any) -> NotStorable:
     """In the order of the text."""
-    stack: list[tuple[Any, tuple[str | int, ...]]] = [(found, ())]
-    while stack:
-        node, path = stack.pop()
-        match node:
-            case _Fault(reason):
-                return NotStorable(path, reason)
-            case dict():
-                stack.extend(reversed([(child, (*path, key)) for key, child in node.items()]))
-            case list():
-                stack.extend(reversed([(child, (*path, place)) for place, child in enumerate(node)]))
+    for node, path in _walk(found):
+        if isinstance(node, _Fault):
+            return NotStorable(path, node.reason)
     raise AssertionError("a fault was met and is gone")
 
 
 def _check_texts(found: Any) -> None:
     """Raises NotStorable with the place of a text that can't be kept: also in fields that nobody asked for."""
-    stack: list[tuple[Any, tuple[str | int, ...]]] = [(found, ())]
-    while stack:
-        node, path = stack.pop()
+    for node, path in _walk(found):
         try:
             match node:
                 case str():
@@ -108,8 +100,18 @@ def _check_texts(found: Any) -> None:
                 case dict():
                     for key in node:
                         check_text(key)
-                    stack.extend(reversed([(child, (*path, key)) for key, child in node.items()]))
-                case list():
-                    stack.extend(reversed([(child, (*path, place)) for place, child in enumerate(node)]))
         except ValueError as error:
             raise NotStorable(path, str(error)) from None
+
+
+def _walk(found: Any) -> Iterator[tuple[Any, tuple[str | int, ...]]]:
+    """Everything in it and where it stands, in the order of the text. With a stack of its own: it may be deep."""
+    stack: list[tuple[Any, tuple[str | int, ...]]] = [(found, ())]
+    while stack:
+        node, path = stack.pop()
+        yield node, path
+        match node:
+            case dict():
+                stack.extend(reversed([(child, (*path, key)) for key, child in node.items()]))
+            case list():
+                stack.extend(reversed([(child, (*path, place)) for place, child in enumerate(node)]))

@@ -123,15 +123,14 @@ class IncomingCalls:
     async def _accept(
         self, account: Account, incoming: IncomingCall, admitted: Admitted
     ) -> CallbackReply | None:
-        where = f"{account.carrier}/{admitted.attempt_id}"
         for tries_left in reversed(range(ACCEPT_TRIES)):
             try:
                 carrier = await self._open_carrier(account.id)
                 return await carrier.accept(
                     incoming,
                     ref=admitted.attempt_id,
-                    callback_url=f"{self._settings.base_url}/callbacks/{where}",
-                    stream_url=f"{self._settings.stream_base_url}/media/{where}/{admitted.stream_token}",
+                    callback_url=self._settings.callback_url(account.carrier, admitted.attempt_id),
+                    stream_url=self._settings.stream_url(account.carrier, admitted.attempt_id, admitted.stream_token),
                     max_duration_s=admitted.max_duration_s,
                 )
             except (CarrierUnreachable, CarrierThrottled) as error:  # nothing was done: the caller still waits

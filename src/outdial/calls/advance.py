@@ -175,12 +175,12 @@ async def _with_our_reason(conn: AsyncConnection, event: Progress, held: Held) -
     if wanted and (attempt.audio_started_at is None or attempt.owner is None):  # else the conversation says it
         ended_by = EndedBy.CALLEE if event.by_callee else EndedBy.OPERATOR
         return replace(event, ended_by=event.ended_by or ended_by)
-    # Who died with a stream in hand may have talked without having written it down.
-    may_have_talked = attempt.holds_conversation and await is_dead(conn, attempt.owner)
-    if attempt.audio_started_at is None and not may_have_talked:
-        return event if _left_at_once(event, attempt) else replace(event, end_reason=EndReason.FAILED, error=NO_MEDIA)
     # Without an owner it was transferred: nobody here is needed for it.
-    is_lost = attempt.owner is not None and await is_dead(conn, attempt.owner)
+    may_be_lost = attempt.owner is not None and (attempt.audio_started_at is not None or attempt.holds_conversation)
+    is_lost = may_be_lost and await is_dead(conn, attempt.owner)
+    # Who died with a stream in hand may have talked without having written it down.
+    if attempt.audio_started_at is None and not is_lost:
+        return event if _left_at_once(event, attempt) else replace(event, end_reason=EndReason.FAILED, error=NO_MEDIA)
     if is_lost and not await is_elsewhere(conn, attempt.id):
         return replace(event, end_reason=EndReason.FAILED, error=INTERRUPTED)
     if event.ended_by is None and _talked_s(event, attempt) >= call.max_duration_s:
@@ -270,14 +270,13 @@ async def _verdict(conn: AsyncConnection, held: Held, event: Verdict) -> Applied
     """Record who answered. What comes after the call went on to its next attempt is about a conversation long over."""
     attempt, call = held.attempt, held.call
     is_live = attempt.state is not CallState.ENDED
-    is_last = call.state is CallState.ENDED and attempt.number == held.last_number
     answered_by = revised(call.answered_by, event, attempt.answered_at or call.answered_at)
-    if answered_by is None or not (is_live or is_last):
+    if answered_by is None or not (is_live or held.is_last):
         return _unchanged(held)
     await conn.execute(update(calls).where(calls.c.id == call.id).values(answered_by=answered_by.to_json()))
     await add_event(conn, call.id, "answered_by", answered_by.to_json())
-    if not is_live:
-        await reconsider(conn, call.id)
     if is_live:
         await notify(conn, "outdial_control", call.id)
+    else:
+        await reconsider(conn, call.id)
     return Applied(call_id=call.id, call_state=call.state, changed=True)

@@ -27,11 +27,11 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from outdial.calls.events import event, with_event
-from outdial.calls.outcomes import NAMED, facts_of
+from outdial.calls.outcomes import facts_of
 from outdial.calls.records import AttemptRecord, CallRecord, error_json
 from outdial.db.tables import attempts, calls
 from outdial.lines.pool import giving_back
-from outdial.telephony.outcome import outcome_of
+from outdial.telephony.outcome import NAMED, outcome_of
 from outdial.telephony.state import CallState, Ending
 
 PRICE_AFTER_S = 180.0  # carriers that don't tell the price by themselves, or whose word was lost, know it by then

@@ -33,31 +33,31 @@ GUESSES = (
 
 async def put_right(
     conn: AsyncConnection, held: Held, ending: Ending, *, ended_at: datetime | None, responded: bool | None
-) -> None:
+) -> bool:
     """`ending` is why the conversation of an attempt ended, and what its attempt and its call are to say of that.
-    `responded`: whether the callee spoke or pressed a key in it."""
+    `responded`: whether the callee spoke or pressed a key in it. True where a call ended by it that waited."""
     attempt = held.attempt
     if responded and _waits_because_of_silence(held):
         logger.info("Retry after silence withdrawn", extra={"attempt_id": attempt.id, "call_id": attempt.call_id})
         heard = Ending(end_reason=EndReason.COMPLETED, ended_by=ending.by)
         await end_call(conn, held.call, heard, attempt=attempt, ended_at=attempt.ended_at or held.now)
-        return
+        return True
     if attempt.ending is not None and not _is_guess(attempt.ending):
-        return  # noted before: the first reason stays
+        return False  # noted before: the first reason stays
     if attempt.ending is not None and _is_after(ended_at, attempt.taken_over_at):
-        return  # it was cut off by who took it for lost
+        return False  # it was cut off by who took it for lost
     if attempt.state is not CallState.ENDED:
         await conn.execute(update(attempts).where(attempts.c.id == attempt.id).values(ending=ending.to_json()))
     elif _said_less(held, ending):
         logger.info("End of call corrected", extra={"attempt_id": attempt.id, "call_id": attempt.call_id})
-        await _correct(conn, held, ending)
+        return await _correct(conn, held, ending)
+    return False
 
 
 def _waits_because_of_silence(held: Held) -> bool:
     """Whether the call is to be dialled again after an attempt that was completed: nothing else is a reason for it."""
-    attempt = held.attempt
-    is_newest = attempt.number == held.last_number
-    return is_newest and held.call.state is CallState.QUEUED and attempt.end_reason is EndReason.COMPLETED
+    is_completed = held.attempt.end_reason is EndReason.COMPLETED
+    return held.is_newest and held.call.state is CallState.QUEUED and is_completed
 
 
 def _is_after(ended_at: datetime | None, taken_over_at: datetime | None) -> bool:
@@ -79,16 +79,17 @@ def _said_less(held: Held, ending: Ending) -> bool:
     return tells_more and (known.end_reason in (EndReason.COMPLETED, EndReason.CANCELED) or _is_guess(known))
 
 
-async def _correct(conn: AsyncConnection, held: Held, ending: Ending) -> None:
+async def _correct(conn: AsyncConnection, held: Held, ending: Ending) -> bool:
     call = held.call
     attempt = replace(held.attempt, end_reason=ending.end_reason, error=ending.error)
-    is_newest = attempt.number == held.last_number
-    if is_newest and call.state is CallState.ENDED:
-        await correct_end(conn, call, ending, attempt=attempt)
-    elif is_newest and call.state is CallState.QUEUED and not await _is_dialled_again(conn, held, ending):
+    if held.is_newest and call.state is CallState.QUEUED and not await _is_dialled_again(conn, held, ending):
         await end_call(conn, call, ending, attempt=attempt, ended_at=attempt.ended_at or held.now)
+        return True
+    if held.is_newest and call.state is CallState.ENDED:
+        await correct_end(conn, call, ending, attempt=attempt)
     else:
         await change_attempt(conn, attempt, check_in_s=0)
+    return False
 
 
 async def _is_dialled_again(conn: AsyncConnection, held: Held, ending: Ending) -> bool:

@@ -6,13 +6,15 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from outdial.telephony.outcome import NAMED, WISH
+
 MAX_NOTED = 200           # names
 MAX_NAME_CHARS = 128
 MAX_VALUE_BYTES = 16_000  # of one value
 MAX_NOTED_BYTES = 64_000  # of all of them, as JSON
 MAX_VALUE_DEPTH = 20
 MAX_TOLD = 20             # losses told one by one
-FIRST = ("do_not_call", "outcome")  # kept before all others, so there is always room for them
+FIRST = (WISH, NAMED)  # kept before all others, so there is always room for them
 
 _INTEGERS = range(-(2**63), 2**63)
 _TOO_LARGE = f"is larger than {MAX_VALUE_BYTES} bytes"

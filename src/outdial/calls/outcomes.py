@@ -13,7 +13,7 @@ from outdial.calls.events import add_event
 from outdial.calls.records import AttemptRecord, CallRecord
 from outdial.db.tables import attempts, call_events, calls, transfers
 from outdial.telephony.failures import CallError, FailureCode
-from outdial.telephony.outcome import Facts, Outcome, outcome_of, own_word
+from outdial.telephony.outcome import NAMED, WISH, Facts, Outcome, outcome_of, own_word
 from outdial.telephony.retry import RetryOn
 from outdial.telephony.state import CallState, EndedBy, Ending, EndReason
 from outdial.telephony.transfer import TransferOutcome
@@ -25,8 +25,7 @@ _LOST = (FailureCode.INTERRUPTED, FailureCode.INTERNAL_ERROR)  # conversations
 
 RINGS = "rings"  # of a transfer whose result isn't known yet
 
-NAMED = "outcome"                # the agent's own word, among what it noted
-NOTES = (NAMED, "do_not_call")  # what is noted that the outcome depends on
+NOTES = (NAMED, WISH)  # what is noted that the outcome depends on
 
 
 async def facts_of(

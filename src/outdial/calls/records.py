@@ -187,9 +187,14 @@ class Held:
     now: datetime      # on the database's clock
 
     @property
+    def is_newest(self) -> bool:
+        """Whether no other attempt follows this one yet."""
+        return self.attempt.number == self.last_number
+
+    @property
     def is_last(self) -> bool:
         """Whether the call is about this attempt: no other follows it, nor is to."""
-        return self.attempt.number == self.last_number and self.call.state is not CallState.QUEUED
+        return self.is_newest and self.call.state is not CallState.QUEUED
 
     @classmethod
     def of(cls, row: RowMapping) -> Self:

@@ -15,12 +15,13 @@ from outdial.calls.advance import audio_begun
 from outdial.calls.corrections import put_right
 from outdial.calls.do_not_call import Wish, enter_wish, keep_wish
 from outdial.calls.events import add_event
-from outdial.calls.outcomes import NAMED, reconsider, warn_of_odd_word
+from outdial.calls.outcomes import reconsider, warn_of_odd_word
 from outdial.calls.records import Held, lock_attempt
 from outdial.calls.transfers import note_result_taken, way_back_after
 from outdial.db.engine import autocommit, reading
 from outdial.db.notify import notify
 from outdial.db.tables import attempts, calls
+from outdial.telephony.outcome import NAMED, WISH
 from outdial.telephony.state import CallState, EndedBy, Ending
 
 AFTER_STREAM_CHECK_S = 3.0  # the carrier's "completed" should be here by then; else it is asked
@@ -101,10 +102,11 @@ async def save_result(engine: AsyncEngine, attempt_id: str, call_id: str, result
             return
         held = await _with_audio(conn, held, result)
         if result.ending is not None and back is None:
-            await put_right(
+            has_ended_it = await put_right(
                 conn, held, result.ending, ended_at=result.ended_at, responded=result.callee_responded
             )
-            held = await lock_attempt(conn, attempt_id) or held  # it may be the call's last attempt now
+            if has_ended_it:  # the attempt is the call's last now
+                held = await lock_attempt(conn, attempt_id) or held
         if back is None:
             await _mark_taken(conn, attempt_id, result)
         else:
@@ -135,7 +137,7 @@ async def note_response(engine: AsyncEngine, attempt_id: str) -> None:
 
 async def _enter_wish(conn: AsyncConnection, attempt_id: str, call_id: str, result: Result) -> Wish | None:
     """Of a result that wasn't taken before: by now somebody may have taken the number off the list again."""
-    if result.noted.get("do_not_call") is not True:
+    if result.noted.get(WISH) is not True:
         return None
     back = await way_back_after(conn, attempt_id, result.returns)
     result_at = select(attempts.c.result_at).where(attempts.c.id == attempt_id)

@@ -5,7 +5,7 @@ from collections import UserDict
 from collections.abc import Mapping
 from typing import Any, Self
 
-WISH = "do_not_call"
+from outdial.telephony.outcome import WISH
 
 
 class Notes(UserDict[str, Any]):

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from outdial.conversation.live_call import CallEnded, SpeechFailed
 from outdial.telephony.failures import CallError, FailureCode
-from outdial.telephony.state import EndedBy, EndReason
+from outdial.telephony.state import EndedBy, Ending, EndReason
 
 NO_MEDIA = CallError(code=FailureCode.NO_MEDIA, message="The carrier opened no audio for this call.")
 AUDIO_LOST = CallError(code=FailureCode.AUDIO_LOST, message="The carrier's audio connection broke during the call.")
@@ -27,6 +27,11 @@ class SessionEnd:
     still_up: bool = True       # the carrier must be asked to end it
     transferred: bool = False   # the callee talks to somebody else now
     message_delivered: bool | None = None  # to a machine; None when there was none to deliver
+
+    @property
+    def ending(self) -> Ending:
+        """How the call ends with it, unless it was transferred."""
+        return Ending(end_reason=self.end_reason, error=self.error, ended_by=self.ended_by)
 
 
 def failure_of(error: BaseException | None) -> CallError | None:

@@ -39,14 +39,12 @@ async def dial(
     engine: AsyncEngine, settings: Settings, carrier: CallControl, claim: Claim, detection: Detection
 ) -> None:
     """Ask the carrier to dial and write down what it said. Never raises for anything a carrier does."""
-    url = f"{settings.base_url}/callbacks/{claim.carrier}/{claim.attempt_id}"
-    stream = f"{settings.stream_base_url}/media/{claim.carrier}/{claim.attempt_id}/{claim.stream_token}"
     request = PlaceCall(
         ref=claim.attempt_id,
         to=claim.to,
         from_=claim.from_,
-        callback_url=url,
-        stream_url=stream,
+        callback_url=settings.callback_url(claim.carrier, claim.attempt_id),
+        stream_url=settings.stream_url(claim.carrier, claim.attempt_id, claim.stream_token),
         ring_timeout_s=claim.ring_timeout_s,
         max_duration_s=claim.max_duration_s,
         detection=detection,

@@ -7,13 +7,13 @@ from datetime import UTC, datetime
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from outdial.accounts.clients import OpenCarrier
+from outdial.accounts.clients import OpenCarrier, carrier_of
 from outdial.background import PATIENCE_S, Background
 from outdial.calls.advance import apply_event
 from outdial.calls.checks import hang_up_again, hang_up_done, take_hang_ups
 from outdial.calls.records import AttemptRecord, Held, read_attempt, read_held
 from outdial.carriers.calls import HungUp
-from outdial.carriers.errors import CarrierError, CarrierRefused
+from outdial.carriers.errors import CarrierError
 from outdial.db.engine import why
 from outdial.db.notify import Notifications
 from outdial.db.wake import Wake
@@ -22,7 +22,6 @@ from outdial.dispatch.limits import is_settled, surely_ended, unwanted_end
 from outdial.repeating import Pauses
 from outdial.settings import Settings
 from outdial.telephony.carrier_call import CarrierCall
-from outdial.telephony.failures import FailureCode
 from outdial.telephony.state import CallState
 
 logger = logging.getLogger(__name__)
@@ -73,9 +72,7 @@ async def _note_refusal(engine: AsyncEngine, attempt_id: str, in_s: float) -> No
 
 async def _ask(open_carrier: OpenCarrier, attempt: AttemptRecord, call: CarrierCall) -> HungUp:
     try:
-        if attempt.carrier_account_id is None:
-            raise CarrierRefused(FailureCode.ACCOUNT_REMOVED, "The carrier account of this number was removed.")
-        carrier = await open_carrier(attempt.carrier_account_id)
+        carrier = await carrier_of(open_carrier, attempt.carrier_account_id)
         return await carrier.hang_up(call)
     except CarrierError as error:
         logger.warning("Hang-up refused by carrier", extra={"attempt_id": attempt.id, **error.codes})

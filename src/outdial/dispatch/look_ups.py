@@ -6,12 +6,12 @@ from datetime import UTC, datetime, timedelta
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from outdial.accounts.clients import OpenCarrier
+from outdial.accounts.clients import OpenCarrier, carrier_of
 from outdial.calls.advance import end_unheard_of, note_ending
 from outdial.calls.checks import look_again
 from outdial.calls.records import Held, read_held
 from outdial.carriers.calls import CallControl, HungUp
-from outdial.carriers.errors import CarrierError, CarrierRefused
+from outdial.carriers.errors import CarrierError
 from outdial.dispatch import carrier_records
 from outdial.dispatch.hanging_up import HangUps
 from outdial.dispatch.limits import is_settled, is_unwanted, over_at, overdue_end, unheard_end, waits_until
@@ -19,7 +19,6 @@ from outdial.dispatch.unknown_dials import resolve
 from outdial.repeating import Pauses
 from outdial.settings import Settings
 from outdial.telephony.carrier_call import CarrierCall
-from outdial.telephony.failures import FailureCode
 from outdial.telephony.state import CallState
 
 logger = logging.getLogger(__name__)
@@ -69,10 +68,7 @@ class LookUps:
                 logger.exception("Attempt not looked up", extra={"attempt_id": attempt.id})
 
     async def _open(self, held: Held) -> CallControl:
-        account_id = held.attempt.carrier_account_id
-        if account_id is None:
-            raise CarrierRefused(FailureCode.ACCOUNT_REMOVED, "The carrier account of this number was removed.")
-        return await self._open_carrier(account_id)
+        return await carrier_of(self._open_carrier, held.attempt.carrier_account_id)
 
     async def _look_up(self, attempt_id: str, call: CarrierCall, carrier: CallControl) -> None:
         record = await carrier.look_up(call)

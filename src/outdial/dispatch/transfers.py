@@ -58,12 +58,11 @@ async def way_back(
         return None
     held = await read_held(engine, attempt_id)
     attempt, call = held.attempt, held.call
-    where = f"{attempt.carrier}/{attempt.id}"
     return BackToAgent(
         ref=attempt.id,
         from_=call.from_ if call.is_outbound else call.to,
-        callback_url=f"{settings.base_url}/callbacks/{where}",
-        stream_url=f"{settings.stream_base_url}/media/{where}/{token}",
+        callback_url=settings.callback_url(attempt.carrier, attempt.id),
+        stream_url=settings.stream_url(attempt.carrier, attempt.id, token),
         max_duration_s=call.max_duration_s,
     )
 

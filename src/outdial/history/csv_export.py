@@ -35,7 +35,7 @@ async def csv_of_calls(
 ) -> AsyncIterator[str]:
     """The header, then calls, newest first, in pieces. Each page is read by itself, so no connection is held while
     somebody downloads slowly; calls that begin meanwhile are not among them."""
-    yield BYTE_ORDER_MARK + _lines([COLUMNS])
+    yield BYTE_ORDER_MARK + lines([COLUMNS])
     given = wanted.model_dump(by_alias=True)
     cursor: str | None = None
     while True:
@@ -44,7 +44,7 @@ async def csv_of_calls(
             found = await list_calls(conn, workspace_id, page, base_url=base_url)
             names = await agent_names(conn, workspace_id)
         if found["calls"]:
-            yield _lines(_row(call, names) for call in found["calls"])
+            yield lines(_row(call, names) for call in found["calls"])
         cursor = found["next_cursor"]
         if cursor is None:
             return
@@ -58,7 +58,8 @@ def cell(value: object) -> str:
     return f"'{text}" if _FORMULA.match(text) and not _NUMBER.fullmatch(text) else text
 
 
-def _lines(rows: Iterable[Iterable[object]]) -> str:
+def lines(rows: Iterable[Iterable[object]]) -> str:
+    """Rows as CSV (RFC 4180), each value a `cell`."""
     text = io.StringIO()
     csv.writer(text).writerows([[cell(value) for value in row] for row in rows])
     return text.getvalue()

@@ -16,11 +16,10 @@ from outdial.calls.results import Result, save_result
 from outdial.db.engine import is_away, why
 from outdial.live.journal import CallJournal, Entry, Writing
 from outdial.live.spool import Spool
-from outdial.repeating import Pauses, repeat
+from outdial.repeating import UNTIL_WRITTEN, repeat
 
 logger = logging.getLogger(__name__)
 
-SAVE_AGAIN = Pauses(first_s=0.2, longest_s=5.0)
 REFUSED_TRIES = 3  # of a result that the database doesn't take though it is there
 
 
@@ -68,7 +67,7 @@ class Brought:
             await repeat(
                 lambda: save_result(self._engine, self._attempt_id, self._writing.call_id, result),
                 on=Exception,
-                pauses=SAVE_AGAIN,
+                pauses=UNTIL_WRITTEN,
                 failed=failed,
             )
             self._is_saved = True
@@ -78,7 +77,7 @@ class Brought:
     async def finish(self) -> None:
         """Wait until the journal is written, too; then nothing need lie on the disk any more."""
         await self.journal.close()
-        await self._filing.finish(SAVE_AGAIN.longest_s)
+        await self._filing.finish(UNTIL_WRITTEN.longest_s)
         if self._is_kept and self._is_saved:
             await self._spool.remove(self._file)
 
@@ -110,22 +109,7 @@ async def deliver(engine: AsyncEngine, content: Mapping[str, Any]) -> None:
         attempt_number=content["attempt_number"],
         first_seq=content["first_seq"],
     )
-    await _deliver_journal(writing, [Entry.from_json(entry) for entry in content["journal"]])
+    await writing.write_now([Entry.from_json(entry) for entry in content["journal"]])
     if content["result"] is not None:
         result = Result.from_json(content["result"])
         await save_result(engine, content["attempt_id"], content["call_id"], result)
-
-
-async def _deliver_journal(writing: Writing, entries: list[Entry]) -> None:
-    """As `Writing.write`, but a database that is away is not waited for."""
-    for part in (entries, *([entry] for entry in entries)):
-        try:
-            await writing.write_once(part, in_doubt=True)
-        except Exception as error:
-            if is_away(error):
-                raise
-            if part is not entries:
-                logger.exception("Transcript entry not written", extra={"call_id": writing.call_id})
-        else:
-            if part is entries:
-                return

@@ -43,7 +43,7 @@ class ControlOfAttempt:
         transfer_id = await begin_transfer(
             self._engine, attempt.id, attempt.call_id, to, failed_step=failed if returns else None
         )
-        callback_url = f"{self._settings.base_url}/callbacks/{attempt.carrier}/{self._attempt_id}"
+        callback_url = self._settings.callback_url(attempt.carrier, self._attempt_id)
         try:
             carrier = await self._open_carrier(attempt.carrier_account_id)
             await carrier.transfer(attempt.carrier_call, to, self._caller_id, callback_url)

@@ -36,7 +36,7 @@ from outdial.media.pacer import Pacer
 from outdial.repeating import Pauses, repeat
 from outdial.settings import Settings
 from outdial.telephony.failures import CallError, FailureCode
-from outdial.telephony.state import CallState, EndedBy, Ending, EndReason, Progress
+from outdial.telephony.state import EndedBy, Ending, EndReason
 from outdial.telephony.verdict import REPLY
 
 logger = logging.getLogger(__name__)
@@ -48,7 +48,6 @@ FINISH_S = 15.0         # a goodbye, and what is left to be done then
 NOTED_WITHIN_S = 0.5    # that a call begins, and why it ends: a callee doesn't wait for our database
 LET_GO_S = 0.1          # of what is done beside a conversation and waits for a database
 APPLY = Pauses(first_s=0.2, longest_s=1.0, tries=3)
-UNTIL_WRITTEN = Pauses(first_s=0.2, longest_s=5.0)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -248,9 +247,6 @@ class Conversations:
         await brought.finish()
 
     def _result(self, conversation: _Conversation, end: SessionEnd) -> Result:
-        ending = None
-        if not end.transferred:
-            ending = Ending(end_reason=end.end_reason, error=end.error, ended_by=end.ended_by)
         kept = keep(conversation.session.noted)
         if kept.losses:
             fields = {"call_id": conversation.call_id, "count": len(kept.losses)}
@@ -258,7 +254,7 @@ class Conversations:
         return Result(
             audio_began_at=conversation.audio_began_at,
             ended_at=datetime.now(UTC),
-            ending=ending,
+            ending=None if end.transferred else end.ending,
             noted=kept.values,
             noted_dropped=kept.told(),
             recording=self._recorded(conversation),
@@ -289,13 +285,7 @@ class Conversations:
         return await ask_to_end(self._engine, self._open_carrier, attempt)
 
     async def _apply_end(self, attempt_id: str, end: SessionEnd) -> None:
-        event = Progress(
-            state=CallState.ENDED,
-            at=datetime.now(UTC),
-            end_reason=end.end_reason,
-            error=end.error,
-            ended_by=end.ended_by,
-        )
+        event = end.ending.reached(datetime.now(UTC))
         try:
             await repeat(lambda: apply_event(self._engine, attempt_id, event), on=Exception, pauses=APPLY)
         except Exception as error:  # the sweep looks at it soon

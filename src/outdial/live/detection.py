@@ -13,12 +13,10 @@ from outdial.calls.advance import apply_event
 from outdial.calls.records import DetectionWanted
 from outdial.conversation.call_facts import MachinePolicy
 from outdial.conversation.session import Session
-from outdial.repeating import Pauses, repeat
+from outdial.repeating import UNTIL_WRITTEN, repeat
 from outdial.telephony.verdict import DEADLINE, AnsweredBy, Verdict
 
 logger = logging.getLogger(__name__)
-
-AGAIN = Pauses(first_s=0.2, longest_s=5.0)
 
 
 def machine_policy(wanted: DetectionWanted | None, agent: ReadyAgent) -> MachinePolicy:
@@ -46,6 +44,6 @@ async def note_too_late(engine: AsyncEngine, attempt_id: str, evidence: str) -> 
     await repeat(
         lambda: apply_event(engine, attempt_id, unknown),
         on=(OperationalError, InterfaceError, PoolTimeoutError),
-        pauses=AGAIN,
+        pauses=UNTIL_WRITTEN,
         failed=lambda error: logger.warning("Verdict not recorded", extra={"attempt_id": attempt_id}, exc_info=error),
     )

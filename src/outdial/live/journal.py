@@ -7,7 +7,7 @@ is not written again.
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Self
 
@@ -95,16 +95,29 @@ class Writing:
             logger.warning("Transcript not written; trying again", extra=fields)
             away()
 
-        for part in (entries, *([entry] for entry in entries)):
+        async def until_taken(part: Sequence[Entry]) -> None:
+            nonlocal refused
             refused = 0
+            await repeat(
+                lambda: self.write_once(part, in_doubt=in_doubt), on=Exception, pauses=AGAIN, failed=failed
+            )
+
+        await self._in_parts(entries, until_taken)
+
+    async def write_now(self, entries: Sequence[Entry]) -> None:
+        """As `write`, of entries that may be written already; but a database that is away is not waited for. Raises
+        what it raises then."""
+        await self._in_parts(entries, lambda part: self.write_once(part, in_doubt=True))
+
+    async def _in_parts(
+        self, entries: Sequence[Entry], write: Callable[[Sequence[Entry]], Awaitable[None]]
+    ) -> None:
+        for part in (entries, *([entry] for entry in entries)):
             try:
-                await repeat(
-                    lambda part=part: self.write_once(part, in_doubt=in_doubt),  # type: ignore[misc]
-                    on=Exception,
-                    pauses=AGAIN,
-                    failed=failed,
-                )
-            except Exception:
+                await write(part)
+            except Exception as error:
+                if is_away(error):
+                    raise
                 if part is not entries:
                     logger.exception("Transcript entry not written", extra={"call_id": self.call_id})
             else:

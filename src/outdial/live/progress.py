@@ -2,6 +2,7 @@
 conversation's result is here, and would know less."""
 
 import logging
+from collections.abc import Awaitable, Callable
 from datetime import datetime
 
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -12,26 +13,18 @@ from outdial.calls.results import note_response
 from outdial.conversation.session import Session
 from outdial.conversation.session_end import AUDIO_LOST
 from outdial.db.engine import why
-from outdial.repeating import Pauses, repeat
+from outdial.repeating import UNTIL_WRITTEN, repeat
 from outdial.telephony.state import EndedBy, Ending, EndReason
 
 logger = logging.getLogger(__name__)
 
-UNTIL_WRITTEN = Pauses(first_s=0.2, longest_s=5.0)
-
 
 async def write_beginning(engine: AsyncEngine, attempt_id: str, at: datetime, *, check_in_s: float) -> None:
     """The audio has begun, so the call is in progress. With the database away, written whenever it can be."""
-
-    def failed(error: Exception) -> None:
-        fields = {"attempt_id": attempt_id, "reason": why(error)}
-        logger.warning("Beginning of audio not written; trying again", extra=fields)
-
-    await repeat(
+    await _until_written(
         lambda: begin_audio(engine, attempt_id, at=at, check_in_s=check_in_s),
-        on=Exception,
-        pauses=UNTIL_WRITTEN,
-        failed=failed,
+        "Beginning of audio not written; trying again",
+        attempt_id=attempt_id,
     )
 
 
@@ -46,22 +39,27 @@ async def write_loss(engine: AsyncEngine, attempt_id: str, session: Session) -> 
 async def write_response(engine: AsyncEngine, attempt_id: str, session: Session) -> None:
     """The callee spoke, or pressed a key, for the first time. With the database away, written whenever it can be:
     who is not known to have responded may be dialled again for their silence."""
-
-    def failed(error: Exception) -> None:
-        fields = {"attempt_id": attempt_id, "reason": why(error)}
-        logger.warning("Callee's response not written; trying again", extra=fields)
-
     await session.responded.wait()
-    await repeat(lambda: note_response(engine, attempt_id), on=Exception, pauses=UNTIL_WRITTEN, failed=failed)
+    await _until_written(
+        lambda: note_response(engine, attempt_id),
+        "Callee's response not written; trying again",
+        attempt_id=attempt_id,
+    )
 
 
 async def write_wish(engine: AsyncEngine, call_id: str, session: Session) -> None:
     """The callee asked not to be called again: on the list at once, for what dies with the process is noted only in its
     memory."""
+    await session.noted.wish.wait()
+    await _until_written(
+        lambda: enter_wish_at_once(engine, call_id), "Wish not to be called not written; trying again", call_id=call_id
+    )
+
+
+async def _until_written(write: Callable[[], Awaitable[None]], otherwise: str, **fields: str) -> None:
+    """`otherwise`: what the log says of each try that failed."""
 
     def failed(error: Exception) -> None:
-        fields = {"call_id": call_id, "reason": why(error)}
-        logger.warning("Wish not to be called not written; trying again", extra=fields)
+        logger.warning(otherwise, extra=fields | {"reason": why(error)})
 
-    await session.noted.wish.wait()
-    await repeat(lambda: enter_wish_at_once(engine, call_id), on=Exception, pauses=UNTIL_WRITTEN, failed=failed)
+    await repeat(write, on=Exception, pauses=UNTIL_WRITTEN, failed=failed)

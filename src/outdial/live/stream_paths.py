@@ -5,9 +5,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from outdial.carriers.registry import carrier_named
 from outdial.conversation.media_line import MediaLine, MediaSocket
 from outdial.live.handshake import MediaHandshake
-from outdial.settings import Settings
-
-MEDIA_PATH = "/media/"
+from outdial.settings import MEDIA_PATH, Settings
 
 Open = Callable[[str, Mapping[str, str]], Awaitable[Callable[[MediaSocket], MediaLine] | None]]
 

@@ -11,6 +11,10 @@ from outdial.telephony.verdict import AnsweredBy
 
 MAX_WORD_CHARS = 64
 
+# What is noted under these names means something to Outdial.
+NAMED = "outcome"     # the agent's own word for what came of the call
+WISH = "do_not_call"  # True: the callee wants no more calls
+
 
 class Outcome(StrEnum):
     """Our own words; an agent has others. In the order in which they are tried, the agent's after `transfer_failed`."""
@@ -49,7 +53,7 @@ def outcome_of(facts: Facts) -> str | None:
     """The first word that holds; None when none does."""
     if not facts.answered or _agent_broke(facts):
         return None
-    if facts.noted.get("do_not_call") is True:
+    if facts.noted.get(WISH) is True:
         return Outcome.DO_NOT_CALL
     if is_silent(facts):
         return Outcome.SILENT
@@ -79,7 +83,7 @@ def is_silent(facts: Facts) -> bool:
 
 def own_word(noted: Mapping[str, Any]) -> str | None:
     """The outcome an agent names: a short text in one line; None where it names none, or what can't be one."""
-    word = noted.get("outcome")
+    word = noted.get(NAMED)
     if not isinstance(word, str):
         return None
     word = word.strip()

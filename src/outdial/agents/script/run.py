@@ -37,6 +37,7 @@ from outdial.agents.script.unmeant import Meant, is_unmeant
 from outdial.agents.script.wording import LIMIT_GOODBYE, NO_TRANSFER, SORRY
 from outdial.conversation.live_call import Heard, LiveCall, TransferFailed
 from outdial.telephony.e164 import plain
+from outdial.telephony.outcome import WISH
 
 logger = logging.getLogger(__name__)
 
@@ -193,7 +194,7 @@ class _Conversation:
         heard = await self._call.listen(no_reply_s=wait_s, max_digits=max_digits)
         stop = self._script.do_not_call
         if not heard.digits and wants_no_more_calls(heard.text, [self._text(text) for text in stop.words]):
-            self._call.noted["do_not_call"] = True
+            self._call.noted[WISH] = True
             await self._call.say(self._text(stop.say), interruptible=False)
             await self._call.hang_up()
         return heard
