@@ -28,7 +28,7 @@ from outdial.db.engine import autocommit
 from outdial.db.tables import attempts, calls
 from outdial.telephony.carrier_call import CarrierCall
 from outdial.telephony.failures import CallError, FailureCode
-from outdial.telephony.state import CallState, EndedBy, Ending, EndReason, Progress
+from outdial.telephony.state import CallState, EndedBy, Ending, EndReason
 
 MAX_DEFERRALS = 10  # with the growing delay, about five minutes of an unreachable carrier
 LONGEST_PAUSE_S = 60.0
@@ -115,8 +115,7 @@ async def defer(
             pause_s = max(wait_s, min(LONGEST_PAUSE_S, 2.0**call.deferrals))
             is_over = call.deferrals >= MAX_DEFERRALS
         if call.hang_up_requested_at is None and is_over:
-            failed = Progress(state=CallState.ENDED, at=now, end_reason=EndReason.FAILED, error=error)
-            await progress(conn, held, failed)
+            await progress(conn, held, Ending(end_reason=EndReason.FAILED, error=error).reached(now))
             return
         waits = {"throttled_since": since} if throttled else {"deferrals": call.deferrals + 1}
         await conn.execute(update(calls).where(calls.c.id == call.id).values(waits))
@@ -167,8 +166,8 @@ async def write_off(engine: AsyncEngine, attempt_id: str) -> None:
         if told is not None:
             before = held.call.never_placed
             if before >= len(NEVER_PLACED_PAUSES_S):
-                failed = Progress(state=CallState.ENDED, at=now, end_reason=EndReason.FAILED, error=error)
-                await progress(conn, replace(held, attempt=known), failed)
+                failed = Ending(end_reason=EndReason.FAILED, error=error)
+                await progress(conn, replace(held, attempt=known), failed.reached(now))
                 return
             pause_s = NEVER_PLACED_PAUSES_S[before]
             once_more = update(calls).where(calls.c.id == held.call.id).values(never_placed=before + 1)

@@ -10,6 +10,7 @@ from rich.text import Text
 
 from outdial.cli.api_client import StreamedEvent
 from outdial.cli.output import print_json
+from outdial.telephony.outcome import WISH
 
 STATES = {
     "queued": "waiting for a line",
@@ -36,7 +37,7 @@ def spoken(word: object) -> str:
 
 def no_more_calls(call: Mapping[str, Any]) -> str | None:
     """What to know after a call whose callee asked not to be called again; None for every other call."""
-    if call["noted"].get("do_not_call") is not True or call["direction"] != "outbound":
+    if call["noted"].get(WISH) is not True or call["direction"] != "outbound":
         return None
     return (
         f"{call['to']} asked not to be called again and is on the do-not-call list now: the next call is refused. "
@@ -67,7 +68,7 @@ def _transfer_words(data: Mapping[str, Any]) -> str:
     if result == "answered":
         talked_s = data.get("duration_s")
         return f"{to} answers the transfer" if talked_s is None else f"{to} talked for {talked_s:.0f} s"
-    words = TRANSFERS.get(result, f"transfer to {{to}}: {str(result).replace('_', ' ')}").format(to=to)
+    words = TRANSFERS.get(result, f"transfer to {{to}}: {spoken(result)}").format(to=to)
     return f"{words}: {data['error'].get('message')}" if data.get("error") else words
 
 

@@ -2,6 +2,7 @@
 
 import logging
 import time
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 
 from sqlalchemy.exc import IntegrityError
@@ -24,11 +25,11 @@ from outdial.repeating import Pauses, repeat
 from outdial.settings import Settings
 from outdial.telephony.carrier_call import CarrierCall
 from outdial.telephony.failures import CallError, FailureCode
-from outdial.telephony.state import CallState, EndReason, Progress
+from outdial.telephony.state import Ending, EndReason, Progress
 
 logger = logging.getLogger(__name__)
 
-UNTIL_WRITTEN = Pauses(first_s=0.1, longest_s=5.0)
+AGAIN = Pauses(first_s=0.1, longest_s=5.0)
 ANOTHER_CALL = CarrierUncertain(
     FailureCode.CARRIER_ERROR, "The carrier's reply named a call that is another one."
 )
@@ -80,23 +81,24 @@ async def write_down(
             outcome = ANOTHER_CALL
             await _record(engine, settings, claim, outcome)
 
-    def failed(error: Exception) -> None:
-        logger.error("Dial outcome not written; trying again", extra=fields, exc_info=error)
-
-    await repeat(write, on=Exception, pauses=UNTIL_WRITTEN, failed=failed)
+    await _until_written(claim, write)
 
 
 async def give_up(engine: AsyncEngine, claim: Claim, error: CallError) -> None:
     """A call that can't be talked on is not dialled: it fails. Written until the database takes it."""
 
-    def failed(failure: Exception) -> None:
-        fields = {"attempt_id": claim.attempt_id}
-        logger.error("Dial outcome not written; trying again", extra=fields, exc_info=failure)
-
     async def write() -> None:
         await apply_event(engine, claim.attempt_id, _failed(error))
 
-    await repeat(write, on=Exception, pauses=UNTIL_WRITTEN, failed=failed)
+    await _until_written(claim, write)
+
+
+async def _until_written(claim: Claim, write: Callable[[], Awaitable[None]]) -> None:
+    def failed(error: Exception) -> None:
+        fields = {"attempt_id": claim.attempt_id}
+        logger.error("Dial outcome not written; trying again", extra=fields, exc_info=error)
+
+    await repeat(write, on=Exception, pauses=AGAIN, failed=failed)
 
 
 async def _record(engine: AsyncEngine, settings: Settings, claim: Claim, outcome: CarrierCall | CarrierError) -> None:
@@ -121,7 +123,7 @@ async def _record(engine: AsyncEngine, settings: Settings, claim: Claim, outcome
 
 
 def _failed(error: CallError) -> Progress:
-    return Progress(state=CallState.ENDED, at=datetime.now(UTC), end_reason=EndReason.FAILED, error=error)
+    return Ending(end_reason=EndReason.FAILED, error=error).reached(datetime.now(UTC))
 
 
 def detection_for(wanted: DetectionWanted | None, agent: ReadyAgent) -> Detection:
