@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from outdial.accounts.clients import Accounts
 from outdial.accounts.genuine import Genuine
+from outdial.accounts.secret_key import check_secret_key
 from outdial.agents.previews import Previews
 from outdial.agents.ready_agents import ReadyAgents
 from outdial.api.app import create_api, create_health
@@ -47,7 +48,7 @@ from outdial.media.pacer import Pacer
 from outdial.media.voice_activity import VoiceActivity
 from outdial.settings import Settings
 from outdial.speech.base import SpeechToText, TextToSpeech
-from outdial.speech.offline import OfflineSpeechToText, OfflineTextToSpeech
+from outdial.speech.offline import installed_engines
 from outdial.speech.prompts import PromptCache
 from outdial.workspaces.secrets import SecretBox
 
@@ -87,10 +88,8 @@ class Speech:
 
     @classmethod
     async def offline(cls, settings: Settings) -> "Speech":
-        """The engines in the package, loaded (or the first callee would wait for that), with spoken prompts kept
-        on disk."""
-        to_text, from_text = OfflineSpeechToText(), OfflineTextToSpeech()
-        await asyncio.gather(to_text.warm_up(), from_text.warm_up())
+        """The engines in the package, those that are installed, with spoken prompts kept on disk."""
+        to_text, from_text = await installed_engines()
         return cls(to_text=to_text, from_text=PromptCache(settings.data_dir / "prompts", from_text))
 
 
@@ -217,6 +216,7 @@ async def _share(
     progress("Bringing the database up to date")
     await upgrade(engine)
     secret_box = SecretBox.from_settings(settings)
+    await check_secret_key(engine, secret_box)
     notifications = await stack.enter_async_context(Notifications(url))
     worker = await stack.enter_async_context(Worker(engine, url))
     progress("Loading the speech models")

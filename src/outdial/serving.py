@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from outdial.app import Running, running
 from outdial.background import Background
 from outdial.draining import Drain
-from outdial.members.first_start import first_link
+from outdial.members.first_start import FirstStart, first_start
 from outdial.settings import Settings
 
 LOOK_EVERY_S = 0.5
@@ -20,21 +20,24 @@ STOPPING = "Stopping: live calls hear a goodbye and are hung up, then everything
 async def serve(
     settings: Settings,
     *,
-    started: Callable[[str, str | None], None],
+    started: Callable[[str, FirstStart | None], None],
     progress: Callable[[str], None],
-    first_start: bool = True,
+    first_person: bool = True,
+    on_terminal: bool = True,
 ) -> None:
     """Run until SIGINT or SIGTERM, then drain: live calls may go on for a while; the next signal ends that.
 
-    `started` is told the base URL, and the link that lets the first person in while nobody has been in; without
-    `first_start` somebody else takes care of that.
+    `started` is told the base URL, and how the first person gets in while nobody has been in; without `first_person`
+    somebody else takes care of that. Only `on_terminal` is there a link: journals are kept, and read by others.
     """
     drain, stop = Drain(), asyncio.Event()
     with _signals(drain, stop):
         async with running(settings, drain=drain, progress=progress) as outdial:
             spare_startup_from_collection()
-            link = await first_link(outdial.services.engine, outdial.base_url) if first_start else None
-            started(outdial.base_url, link)
+            first = None
+            if first_person:
+                first = await first_start(outdial.services.engine, outdial.base_url, with_link=on_terminal)
+            started(outdial.base_url, first)
             await stop.wait()
             await drained(outdial, progress)
             progress(STOPPING)

@@ -16,7 +16,8 @@ from outdial.accounts.genuine import Genuine
 from outdial.accounts.refused_callbacks import refused_lately
 from outdial.carriers.name import CarrierName
 from outdial.db.tables import carrier_accounts
-from outdial.workspaces.secrets import SecretBox, WrongSecretKey
+from outdial.refusals import Unavailable
+from outdial.workspaces.secrets import SecretBox
 
 BOX = SecretBox("a key for tests")
 CALLBACK = "https://voice.example/callbacks/x/att_1/status"
@@ -143,6 +144,6 @@ async def test_credentials_of_another_key_are_no_forgery(workspace, carrier_, ac
     """The operator's fault: no carrier is to be blamed for it, and it answers that it should try again."""
     other = Genuine(workspace.engine, SecretBox("another key"))
     headers = carrier_.headers(CALLBACK, carrier_.body)
-    with pytest.raises(WrongSecretKey):
+    with pytest.raises(Unavailable):
         await other.callback(account, url=CALLBACK, headers=headers, body=carrier_.body)
     assert await refused(workspace) == []

@@ -10,7 +10,7 @@ from playwright.async_api import Browser, expect
 
 from end_to_end.process import Server
 from outdial.db.engine import create_engine
-from outdial.members.first_start import first_link
+from outdial.members.first_start import first_start
 
 
 @pytest_asyncio.fixture(loop_scope="session")
@@ -20,10 +20,10 @@ async def server(browser: Browser, new_database: Callable[[], str]) -> AsyncIter
         server = Server(Path(folder) / "server", url, secrets.token_urlsafe(32))
         await server.start()
         engine = create_engine(url)
-        link = await first_link(engine, server.base_url)
+        first = await first_start(engine, server.base_url, with_link=True)
         await engine.dispose()
-        assert link is not None
-        yield server, link
+        assert first is not None
+        yield server, first.link
         await server.stop()
 
 

@@ -4,6 +4,7 @@ import pytest
 
 from outdial import open_files
 from outdial.cli import serve
+from outdial.members.first_start import FirstStart
 
 
 @pytest.fixture
@@ -31,3 +32,10 @@ def test_a_misspelt_variable_is_told_and_no_reason_not_to_start(outdial, started
     result = outdial("serve", env={"OUTDIAL_PUBLC_URL": "https://x.example"})
     assert '"variable":"OUTDIAL_PUBLC_URL","nearest":"OUTDIAL_PUBLIC_URL"' in result.output
     assert len(started) == 1
+
+
+def test_a_link_is_told_where_somebody_looks_and_else_how_to_get_one():
+    link = "https://voice.example/sign-in/x"
+    assert link in serve.way_in(FirstStart(email="operator@localhost", link=link))
+    told = serve.way_in(FirstStart(email="operator@localhost", link=None))
+    assert told.endswith("outdial members link operator@localhost")

@@ -145,3 +145,10 @@ def test_members_come_get_back_in_and_go(outdial, outdial_json):
 def test_a_list_of_members_is_empty_at_first(outdial, outdial_json):
     outdial_json("workspaces", "create", "Acme")
     assert "outdial members invite" in outdial("members", "list").stderr
+
+
+def test_a_lost_secret_key_is_forgotten_only_when_its_price_is_known(outdial):
+    refused = outdial("secret-key", "forget")
+    assert isinstance(refused.exception, CommandFailed)
+    assert "--yes" in str(refused.exception)
+    assert "accounts change" in outdial("secret-key", "forget", "--yes").output

@@ -11,7 +11,7 @@ import psycopg
 import pytest
 
 from outdial.db import embedded as embedded_module
-from outdial.db.embedded import EmbeddedPostgres, EmbeddedPostgresError, embedded
+from outdial.db.embedded import EmbeddedPostgres, EmbeddedPostgresError, embedded, reason
 
 FAST = {"fsync": "off"}
 
@@ -211,3 +211,33 @@ def test_without_the_wheel_the_message_says_what_to_set(data_dir, monkeypatch):
     monkeypatch.setattr(embedded_module, "WHEEL", "no_such_package")
     with pytest.raises(EmbeddedPostgresError, match="OUTDIAL_DATABASE_URL"):
         EmbeddedPostgres(data_dir).start()
+
+
+@pytest.mark.parametrize(
+    ("said", "why"),
+    [
+        (
+            "running bootstrap script ... 2026-11-29 23:00:48 UTC [12618] FATAL:  could not write to file "
+            '"pg_wal/xlogtemp.12618": No space left on device\nchild process exited with exit code 1\n'
+            'initdb: removing contents of data directory "/data/initdb-x"',
+            'could not write to file "pg_wal/xlogtemp.12618": No space left on device',
+        ),
+        (
+            'creating directory ... initdb: error: could not create directory "/data": Permission denied\n'
+            "initdb: hint: look at it",
+            'could not create directory "/data": Permission denied',
+        ),
+        ("pg_ctl: no server running\nIs it?", "Is it?"),
+        ("", ""),
+    ],
+)
+def test_the_reason_of_a_failure_is_told_and_not_the_cleaning_up_after_it(said, why):
+    assert reason(said) == why
+
+
+def test_a_server_that_does_not_start_says_why(fresh_dir):
+    server = EmbeddedPostgres(fresh_dir, settings=FAST)
+    server.start()
+    server.stop()
+    with pytest.raises(EmbeddedPostgresError, match=r"doesn't start: .*no_such_setting"):
+        EmbeddedPostgres(fresh_dir, settings=FAST | {"no_such_setting": "1"}).start()

@@ -1,7 +1,10 @@
 import asyncio
 from pathlib import Path
 
+import psycopg
+import pytest
 from sqlalchemy import text
+from sqlalchemy.engine import make_url
 
 import outdial.db.migrate as migrate
 from outdial.db.engine import create_engine
@@ -30,7 +33,31 @@ async def test_going_back_to_base_leaves_no_table_of_ours(engine):
     assert await migrate.differences(engine) == []
 
 
+async def test_a_database_of_a_newer_outdial_is_left_as_it_is(engine):
+    async with engine.begin() as connection:
+        await connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    try:
+        assert await migrate.is_newer(engine)
+        with pytest.raises(migrate.SchemaError, match=r"newer Outdial: its tables are at 9999, .* up to \d+;"):
+            await migrate.upgrade(engine)
+    finally:
+        async with engine.begin() as connection:
+            head = {"head": migrate.heads()[0]}
+            await connection.execute(text("UPDATE alembic_version SET version_num = :head"), head)
+    assert not await migrate.is_newer(engine)
+
+
+async def test_a_role_that_may_make_no_tables_is_told_what_its_owner_can_do(empty_database_url):
+    with psycopg.connect(empty_database_url, autocommit=True) as connection:
+        connection.execute("DROP ROLE IF EXISTS guest")
+        connection.execute("CREATE ROLE guest LOGIN")
+    engine = create_engine(make_url(empty_database_url).set(username="guest").render_as_string(hide_password=False))
+    with pytest.raises(migrate.SchemaError, match=r"permission denied .* TO guest"):
+        await migrate.upgrade(engine)
+    await engine.dispose()
+
+
 def test_the_migrations_are_part_of_the_package():
     package = Path(migrate.__file__).parent
     assert (package / "migrations" / "env.py").is_file()
-    assert migrate.heads() == ("0009",)
+    assert migrate.heads() == ("0010",)

@@ -92,5 +92,16 @@ async def test_a_file_that_is_no_recording_is_left_alone(engine, tmp_path, works
     assert part.exists()
 
 
+@pytest.mark.parametrize("left", [b"", b"RIFF", bytes(44)], ids=["nothing", "half a header", "zeros"])
+async def test_a_file_in_which_nothing_was_recorded_goes(engine, tmp_path, call_id, leave_behind, caplog, left):
+    part = leave_behind("call_1.wav")
+    part.write_bytes(left)
+    os.utime(part, (0, 0))
+    assert await finish_recordings(engine, tmp_path) == 0
+    assert not part.exists()
+    assert await _recording(engine) is None
+    assert caplog.messages == []
+
+
 async def test_a_data_directory_without_recordings_is_fine(engine, tmp_path):
     assert await finish_recordings(engine, tmp_path) == 0

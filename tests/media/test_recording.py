@@ -1,6 +1,8 @@
+import errno
 import os
 import shutil
 import wave
+from io import FileIO
 
 import numpy as np
 import pytest
@@ -193,6 +195,17 @@ def test_a_full_disk_ends_the_recording_and_not_the_call(tmp_path, caplog):
     recording.close(3000)
     assert recording.broken
     assert caplog.messages == ["Recording stopped"]
+
+
+def test_a_disk_that_is_full_from_the_first_byte_on_leaves_no_file(tmp_path, monkeypatch):
+    class Full(FileIO):
+        def write(self, _):
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("outdial.media.recording.FileIO", Full)
+    recording = Recording(tmp_path / "call.wav")
+    recording.close(1000)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_directory_that_cannot_be_made_ends_the_recording_and_not_the_call(tmp_path, caplog):

@@ -1,5 +1,6 @@
 """Requests that say they come from a carrier: which account they are about, and whether its signature is right."""
 
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -14,7 +15,11 @@ from outdial.carriers.name import CarrierName
 from outdial.carriers.registry import CARRIERS
 from outdial.db.engine import reading
 from outdial.db.tables import attempts, carrier_accounts
-from outdial.workspaces.secrets import SecretBox
+from outdial.logs import Seldom
+from outdial.refusals import Unavailable
+from outdial.workspaces.secrets import SecretBox, WrongSecretKey
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +43,7 @@ class Genuine:
         self._engine = engine
         self._secret_box = secret_box
         self._refused = RefusalCounter(engine)
+        self._unreadable = Seldom()
 
     async def aclose(self) -> None:
         """Write down what was counted."""
@@ -53,7 +59,10 @@ class Genuine:
         return await self._find(query.where(attempts.c.id == attempt_id))
 
     async def callback(self, account: Account, *, url: str, headers: Mapping[str, str], body: bytes) -> bool:
-        """Whether a callback is the carrier's own; one that isn't is counted. `url` is the public one."""
+        """Whether a callback is the carrier's own; one that isn't is counted. `url` is the public one.
+
+        Raises Unavailable where the account's credentials can't be read: no carrier is to be blamed for that.
+        """
         if self._is_signed(account, url, headers, body):
             return True
         await self._refused.count(account.id)
@@ -64,7 +73,12 @@ class Genuine:
         return not account.kind.signs_streams or self._is_signed(account, url, headers, b"")
 
     def _is_signed(self, account: Account, url: str, headers: Mapping[str, str], body: bytes) -> bool:
-        credentials = self._secret_box.decrypt(account.sealed_credentials)
+        try:
+            credentials = self._secret_box.decrypt(account.sealed_credentials)
+        except WrongSecretKey:
+            if self._unreadable.again():
+                logger.error("Credentials of carrier account unreadable", extra={"account_id": account.id})
+            raise Unavailable("credentials_unreadable", "This can't be checked now; try again.", 60) from None
         return account.kind.verify(credentials, url=url, headers=headers, body=body, now=datetime.now(UTC))
 
     async def _find(self, query: Select[Any]) -> Account | None:

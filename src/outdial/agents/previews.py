@@ -12,7 +12,7 @@ from cachetools import LRUCache
 from outdial.media.frames import SAMPLE_RATE_HZ
 from outdial.media.g711 import pcm_to_ulaw, ulaw_to_pcm
 from outdial.refusals import LimitReached, Unavailable
-from outdial.speech.base import TextToSpeech
+from outdial.speech.base import SpeechUnavailable, TextToSpeech
 
 logger = logging.getLogger(__name__)
 
@@ -43,6 +43,8 @@ class Previews:
         try:
             async with asyncio.timeout(TIMEOUT_S), self._one_at_a_time:
                 pcm = b"".join([piece async for piece in self._tts.speak(text)])
+        except SpeechUnavailable as error:
+            raise Unavailable("voice_unavailable", f"This can't be said here: {error}", 3600) from error
         except Exception as error:
             logger.warning("Prompt preview failed", extra={"error": type(error).__name__})
             raise Unavailable("voice_unavailable", "The voice can't speak now; try again.", 5) from error

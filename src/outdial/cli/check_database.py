@@ -47,11 +47,21 @@ async def database(settings: Settings) -> AsyncIterator[Finding]:
 async def _look_into(
     engine: AsyncEngine, settings: Settings, subject: str, *, embedded: bool
 ) -> AsyncIterator[Finding]:
-    from outdial.db.migrate import is_current
+    from outdial.accounts.secret_key import AnotherSecretKey, is_secret_key
+    from outdial.db.migrate import is_current, is_newer
+    from outdial.workspaces.secrets import SecretBox
 
     async with engine.connect() as conn:
         version = ".".join(map(str, conn.dialect.server_version_info or ()))
     found = f"PostgreSQL {version}" + (" (embedded)" if embedded else "")
+    if await is_newer(engine):
+        yield Finding(
+            subject=subject,
+            status=Status.FAIL,
+            found=f"{found}; its tables are of a newer Outdial",
+            todo="Run the newer Outdial, or set OUTDIAL_DATABASE_URL to another database.",
+        )
+        return
     if not await is_current(engine):
         yield Finding(
             subject=subject,
@@ -61,6 +71,10 @@ async def _look_into(
         )
         return
     yield Finding(subject=subject, status=Status.OK, found=f"{found}, tables up to date")
+    if not await is_secret_key(engine, SecretBox.from_settings(settings)):
+        found = "another one than this database's"
+        yield Finding(subject="Secret key", status=Status.FAIL, found=found, todo=str(AnotherSecretKey()))
+        return
     async for finding in carrier_accounts(engine, settings):
         yield finding
 

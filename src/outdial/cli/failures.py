@@ -42,14 +42,16 @@ def explanation(error: BaseException) -> str:
     import sqlalchemy.exc
     from pydantic import ValidationError
 
+    from outdial.accounts.secret_key import AnotherSecretKey
     from outdial.db.embedded import EmbeddedPostgresError
+    from outdial.db.migrate import SchemaError
     from outdial.refusals import Invalid, Refusal
     from outdial.workspaces.secrets import WrongSecretKey
 
     match error:
         case BaseExceptionGroup():
             return explanation(error.exceptions[0])
-        case CommandFailed() | EmbeddedPostgresError() | WrongSecretKey():
+        case CommandFailed() | EmbeddedPostgresError() | SchemaError() | AnotherSecretKey() | WrongSecretKey():
             return str(error)
         case Invalid():
             return f"{error.field} {error.message}"

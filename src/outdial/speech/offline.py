@@ -30,13 +30,15 @@ import soxr
 from numpy.typing import NDArray
 
 from outdial.media.frames import BYTES_PER_MS, SAMPLE_RATE_HZ
-from outdial.speech.base import SpeechUnavailable
+from outdial.speech.base import SpeechToText, SpeechUnavailable, TextToSpeech
 from outdial.speech.levelling import even_out, speech_part
+from outdial.speech.missing import NoSpeechToText, NoTextToSpeech
 from outdial.speech.spoken_text import spoken
 
 logger = logging.getLogger(__name__)
 
 WORKERS = 2  # of each kind; more would take cores from the media loop, and a turn waits for a human anyway
+DEFAULT_SEED = 1
 PAUSE_MS = 220  # between two sentences
 
 MIN_UTTERANCE_MS = 200
@@ -91,15 +93,33 @@ def available() -> tuple[Engine, Engine]:
     )
 
 
+async def installed_engines() -> tuple[SpeechToText, TextToSpeech]:
+    """Both engines, loaded (or the first callee would wait for that). Where one isn't installed, the log says so, and
+    one that says or understands nothing takes its place (`speech/missing.py`): the rest of a process serves."""
+    synthesis, recognition = available()
+    to_text = OfflineSpeechToText() if recognition.problem is None else None
+    from_text = OfflineTextToSpeech() if synthesis.problem is None else None
+    await asyncio.gather(*(engine.warm_up() for engine in (to_text, from_text) if engine is not None))
+    if to_text is None:
+        fields = {"problem": recognition.problem}
+        logger.warning("Speech recognition unavailable; callees can only press keys", extra=fields)
+    if from_text is not None:
+        return to_text or NoSpeechToText(), from_text
+    fields = {"problem": synthesis.problem}
+    logger.warning("Speech synthesis unavailable; only cached prompts are said", extra=fields)
+    name = _voice_name(_pinned(synthesis.package), Voice.AGENT, DEFAULT_SEED)
+    return to_text or NoSpeechToText(), NoTextToSpeech(name, synthesis.problem or "")
+
+
 class OfflineTextToSpeech:
     """Hibari, English. Raises SpeechUnavailable at once when the wheel isn't there."""
 
-    def __init__(self, voice: Voice | str = Voice.AGENT, *, seed: int = 1) -> None:
+    def __init__(self, voice: Voice | str = Voice.AGENT, *, seed: int = DEFAULT_SEED) -> None:
         """The same text, voice and `seed` give the same audio."""
         engine = _require(available()[0])
         self._character = CHARACTERS[Voice(voice)]
         self._seed = seed
-        self.name = f"{engine.package} {engine.version} {Voice(voice)} {self._character} seed={seed}"
+        self.name = _voice_name(engine.version, Voice(voice), seed)
 
     async def warm_up(self) -> None:
         """Load the model and speak once, so that the first call needn't wait for it (about 0.7 s)."""
@@ -280,6 +300,19 @@ def _engine(package: str, module: str, model: str) -> Engine:
     if not (Path(spec.origin).parent / model).is_file():
         return Engine(package=package, version=version, problem=f"{package} has no model in it; re{advice}")
     return Engine(package=package, version=version, problem=None)
+
+
+def _pinned(package: str) -> str | None:
+    """The version of a package that Outdial asks for; None when it can't be told."""
+    for requirement in importlib.metadata.requires("outdial") or ():
+        name, _, version = requirement.partition(";")[0].partition("==")
+        if name.strip() == package:
+            return version.strip() or None
+    return None
+
+
+def _voice_name(version: str | None, voice: Voice, seed: int) -> str:
+    return f"hibari-tts {version} {voice} {CHARACTERS[voice]} seed={seed}"
 
 
 def _require(engine: Engine) -> Engine:

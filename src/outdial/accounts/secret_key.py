@@ -1,0 +1,70 @@
+"""One database, one secret key: a process whose key is another than the one that credentials are encrypted with would
+connect numbers that nobody else can dial from, and refuse every callback. It doesn't start.
+
+The first process that starts leaves a canary: a word encrypted with its key. Whoever can't read it has another key.
+"""
+
+from sqlalchemy import delete, insert, select, text
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from outdial.db.tables import carrier_accounts, secret_keys
+from outdial.workspaces.secrets import SecretBox, WrongSecretKey
+
+WORD = "canary"
+
+
+class AnotherSecretKey(RuntimeError):
+    """This process has another secret key than the database's; the message says what to do."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "this process has another secret key than the one this database's carrier credentials are encrypted with. "
+            "Give every host the same one: set OUTDIAL_SECRET_KEY, or copy <data_dir>/secret_key of the host that "
+            "connected the numbers. If that key is lost: outdial secret-key forget"
+        )
+
+
+async def check_secret_key(engine: AsyncEngine, secret_box: SecretBox) -> None:
+    """Raises AnotherSecretKey. A database without a canary gets this key's, unless it has credentials of another."""
+    if not await _is_this_databases(engine, secret_box, leave_canary=True):
+        raise AnotherSecretKey
+
+
+async def is_secret_key(engine: AsyncEngine, secret_box: SecretBox) -> bool:
+    """Whether it is the database's; also true where there is none yet. Changes nothing."""
+    return await _is_this_databases(engine, secret_box, leave_canary=False)
+
+
+async def forget_secret_key(engine: AsyncEngine) -> bool:
+    """The key of whoever starts next will be the database's; False when it had none. What was encrypted with the one
+    before stays unreadable: those credentials are to be given anew."""
+    async with engine.begin() as conn:
+        # Credentials that the next one can't read are known by then: they don't keep it from leaving its canary.
+        forgotten = await conn.execute(delete(secret_keys))
+        await conn.execute(insert(secret_keys).values(canary=None))
+    return forgotten.rowcount > 0
+
+
+async def _is_this_databases(engine: AsyncEngine, secret_box: SecretBox, *, leave_canary: bool) -> bool:
+    newest = select(carrier_accounts.c.credentials).order_by(carrier_accounts.c.created_at.desc()).limit(1)
+    async with engine.begin() as conn:
+        if leave_canary:
+            # Two hosts may start at once: one leaves its canary, the other reads it.
+            await conn.execute(text("LOCK TABLE secret_keys IN SHARE ROW EXCLUSIVE MODE"))
+        row = (await conn.execute(select(secret_keys.c.canary))).one_or_none()
+        if row is not None and row.canary is not None:
+            return _reads(secret_box, row.canary)
+        if row is None and (sealed := await conn.scalar(newest)) is not None and not _reads(secret_box, sealed):
+            return False
+        if leave_canary:
+            await conn.execute(delete(secret_keys))
+            await conn.execute(insert(secret_keys).values(canary=secret_box.encrypt(WORD)))
+        return True
+
+
+def _reads(secret_box: SecretBox, sealed: bytes) -> bool:
+    try:
+        secret_box.decrypt(sealed)
+    except WrongSecretKey:
+        return False
+    return True
