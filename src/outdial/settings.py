@@ -69,6 +69,11 @@ class Settings(BaseSettings):
     max_event_streams: int = Field(
         200, ge=1, description="Event streams (also of live pages) that one key or person may follow at once, a process"
     )
+    max_requests_per_s: float = Field(
+        50.0,
+        gt=0,
+        description="Requests of one API key a second, in a process, and twice as many at once after a pause; then 429",
+    )
     max_queued_calls: int = Field(100_000, ge=1, description="Calls waiting for a line, per workspace")
     default_ring_timeout_s: int = Field(30, ge=5, le=600, description="Used when a call doesn't say")
     default_max_duration_s: int = Field(1800, ge=10, le=14_400, description="Used when a call doesn't say")

@@ -25,7 +25,8 @@ from tenants import Tenant, make_tenant
 
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
-    return Settings(data_dir=tmp_path, public_url="https://voice.example")
+    # No test but that of the limit is about how many requests it makes.
+    return Settings(data_dir=tmp_path, public_url="https://voice.example", max_requests_per_s=100_000)
 
 
 @pytest.fixture
@@ -96,3 +97,9 @@ async def browser_of(app: FastAPI, engine: AsyncEngine, tenant: Tenant):
             return await stack.enter_async_context(browser)
 
         yield browser_of
+
+
+@pytest.fixture
+async def operator(browser_of):
+    """A browser in which somebody is signed in who may do everything."""
+    return await browser_of(Role.OPERATOR)

@@ -1,6 +1,9 @@
+import pytest
+
 from outdial.lines.workspace_pools import create_workspace
 from outdial.members import store
-from outdial.workspaces.access import Role
+from outdial.workspaces.access import Role, Scope
+from outdial.workspaces.api_keys import create_api_key
 from outdial.workspaces.audit import COMMAND_LINE
 
 
@@ -9,6 +12,14 @@ async def test_an_api_key_learns_what_it_is(client, tenant):
     here = {"id": tenant.workspace_id, "name": "Clinic", "role": "operator"}
     assert (me["actor"]["kind"], me["actor"]["name"], me["email"]) == ("api_key", "Test", None)
     assert (me["workspace"], me["workspaces"], me["needs_password"]) == (here, [here], False)
+    assert me["scope"] == "operator"
+
+
+@pytest.mark.parametrize("scope", [Scope.PLACE_CALLS, Scope.READ])
+async def test_a_narrow_key_learns_its_scope_and_has_no_role(client, engine, tenant, scope):
+    made = await create_api_key(engine, tenant.workspace_id, name="Zapier", scope=scope, by=COMMAND_LINE)
+    me = (await client.get("/v1/me", headers={"Authorization": made["key"]})).json()
+    assert (me["scope"], me["workspace"]["role"]) == (scope, None)
 
 
 async def test_an_api_key_has_nothing_of_a_person(client):
@@ -21,7 +32,7 @@ async def test_an_api_key_has_nothing_of_a_person(client):
         ("POST", "workspace", {"workspace_id": "ws_1"}),
     ):
         answer = await client.request(method, f"/v1/me/{path}".rstrip("/"), json=body)
-        assert (answer.status_code, answer.json()["code"]) == (409, "not_a_person"), path
+        assert (answer.status_code, answer.json()["code"]) == (403, "people_only"), path
 
 
 async def test_a_person_learns_who_and_where_they_are_and_may_go_elsewhere(browser_of, engine, tenant):
@@ -33,6 +44,7 @@ async def test_a_person_learns_who_and_where_they_are_and_may_go_elsewhere(brows
     await store.invite(engine, other, email=email, name="", role=Role.EDITOR, by=COMMAND_LINE, base_url="")
     me = (await browser.get("/v1/me")).json()
     assert (me["email"], me["needs_password"], me["workspace"]["id"]) == (email, True, tenant.workspace_id)
+    assert me["scope"] is None
     assert [(each["name"], each["role"]) for each in me["workspaces"]] == [("Another", "editor"), ("Clinic", "viewer")]
     me = (await browser.post("/v1/me/workspace", json={"workspace_id": other})).json()
     assert (me["workspace"]["id"], me["workspace"]["role"]) == (other, "editor")

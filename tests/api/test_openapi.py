@@ -64,13 +64,18 @@ def test_every_operation_has_words_an_id_and_examples(document):
     assert len(ids) == len(set(ids))
 
 
-def test_every_operation_but_health_needs_a_key_and_says_what_can_go_wrong(document):
-    assert document["components"]["securitySchemes"]["ApiKey"]["name"] == "Authorization"
+def test_every_operation_but_health_needs_a_key_or_a_person_and_says_what_can_go_wrong(document):
+    schemes = document["components"]["securitySchemes"]
+    assert schemes["ApiKey"]["name"] == "Authorization"
+    assert (schemes["SignIn"]["in"], schemes["SignIn"]["name"]) == ("cookie", "__Host-outdial_sign_in")
     for name, operation in operations(document):
         if name in ("GET /healthz", "GET /readyz"):
             assert "security" not in operation
             continue
-        assert operation["security"] == [{"ApiKey": []}], name
+        by_key = bool(operation["x-outdial-access"]["scopes"])
+        assert operation["security"] == [{"ApiKey" if by_key else "SignIn": []}], name
+        limits = operation["responses"].get("429", {}).get("content", {}).get("application/problem+json", {})
+        assert ("rate_limited" in limits.get("examples", {})) == by_key, name
         wanted = {"401", "503"} | ({"413", "415", "422"} if "requestBody" in operation else set())
         assert wanted <= operation["responses"].keys(), name
         for status, response in operation["responses"].items():

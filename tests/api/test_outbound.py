@@ -130,11 +130,11 @@ async def test_two_authorization_headers_are_refused(client, url, tenant):
     assert_problem(await client.post(url, json=BODY, headers=headers), 401, "unauthorized")
 
 
-async def test_a_revoked_key_is_401_at_once(client, url, tenant):
-    made = (await client.post("/v1/api-keys", json={"name": "Zapier"})).json()
+async def test_a_revoked_key_is_401_at_once(client, operator, url, tenant):
+    made = (await operator.post("/v1/api-keys", json={"name": "Zapier"})).json()
     headers = {"Authorization": made["key"]}
     assert (await client.post(url, json=BODY, headers=headers)).status_code == 200
-    assert (await client.delete(f"/v1/api-keys/{made['id']}")).json()["revoked_at"]
+    assert (await operator.delete(f"/v1/api-keys/{made['id']}")).json()["revoked_at"]
     assert_problem(await client.post(url, json=BODY, headers=headers), 401, "unauthorized")
 
 

@@ -5,6 +5,7 @@ from sqlalchemy import select, update
 
 from outdial.db.tables import api_keys
 from outdial.lines.workspace_pools import create_workspace
+from outdial.workspaces.access import Scope
 from outdial.workspaces.api_keys import Authenticator, authenticate, create_api_key, revoke_api_key
 from outdial.workspaces.audit import COMMAND_LINE
 
@@ -23,7 +24,8 @@ async def test_a_key_is_its_workspace_s_and_is_stored_as_a_hash_only(engine, wor
     made = await create_api_key(engine, workspace_id, name="Test", by=COMMAND_LINE)
     principal = await authenticate(engine, made["key"])
     assert principal is not None
-    assert (principal.workspace_id, principal.actor.id, principal.role) == (workspace_id, made["id"], "operator")
+    assert (principal.workspace_id, principal.actor.id) == (workspace_id, made["id"])
+    assert principal.grant is Scope.OPERATOR
     async with engine.connect() as conn:
         row = (await conn.execute(select(api_keys))).one()
     assert made["key"] not in str(row)

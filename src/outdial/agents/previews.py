@@ -7,18 +7,16 @@ import time
 import wave
 from collections.abc import Callable
 
-from cachetools import LRUCache
-
 from outdial.media.frames import SAMPLE_RATE_HZ
 from outdial.media.g711 import pcm_to_ulaw, ulaw_to_pcm
 from outdial.refusals import LimitReached, Unavailable
 from outdial.speech.base import SpeechUnavailable, TextToSpeech
+from outdial.token_buckets import TokenBuckets
 
 logger = logging.getLogger(__name__)
 
 PER_MINUTE = 30  # of a workspace, and as many at once after a pause
 TIMEOUT_S = 30.0
-MAX_WORKSPACES = 10_000
 
 
 class Previews:
@@ -29,10 +27,8 @@ class Previews:
         self, tts: TextToSpeech, *, per_minute: int = PER_MINUTE, clock: Callable[[], float] = time.monotonic
     ) -> None:
         self._tts = tts
-        self._per_minute = per_minute
-        self._clock = clock
         self._one_at_a_time = asyncio.Semaphore(1)
-        self._left: LRUCache[str, tuple[float, float]] = LRUCache(MAX_WORKSPACES)  # how many, and when
+        self._buckets = TokenBuckets(per_s=per_minute / 60, at_once=per_minute, clock=clock)  # by workspace
 
     async def wav(self, workspace_id: str, text: str) -> bytes:
         """PCM16, 8000 Hz, mono, after the way to the phone and back: mu-law is what is heard.
@@ -51,14 +47,7 @@ class Previews:
         return _wav(ulaw_to_pcm(pcm_to_ulaw(pcm)))
 
     def _count(self, workspace_id: str) -> None:
-        """Every workspace has a bucket of previews that fills up again evenly."""
-        now = self._clock()
-        left, at = self._left.pop(workspace_id, (float(self._per_minute), now))
-        left = min(self._per_minute, left + (now - at) * self._per_minute / 60)
-        allowed = left >= 1
-        self._left[workspace_id] = (left - 1 if allowed else left, now)
-        if not allowed:
-            wait_s = int((1 - left) * 60 / self._per_minute) + 1
+        if wait_s := self._buckets.take(workspace_id):
             raise LimitReached(
                 "too_many_previews", f"That was a lot of prompts at once. Try again in {wait_s} s.", wait_s
             )

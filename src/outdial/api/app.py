@@ -28,6 +28,7 @@ from outdial.api.addresses import Addresses
 from outdial.api.body_limit import BodyLimit
 from outdial.api.docs import DESCRIPTION, complete_document
 from outdial.api.event_stream import EventStreams
+from outdial.api.request_rate import RequestRate
 from outdial.api.services import Services
 from outdial.db.feed import Feeds
 from outdial.members.signed_in import SignIns
@@ -46,6 +47,7 @@ def create_api(services: Services) -> FastAPI:
     )
     app.state.services = services
     app.state.authenticator = Authenticator(services.engine)
+    app.state.request_rate = RequestRate(services.settings.max_requests_per_s)
     app.state.sign_ins = SignIns(services.engine, csrf_key=services.secret_box.derive("csrf"))
     app.state.feeds = Feeds(services.engine, services.notifications)
     # To be closed when the server stops.

@@ -5,50 +5,31 @@ parses a body before it looks at dependencies; a stranger shouldn't get that far
 """
 
 from collections.abc import Callable, Coroutine
-from typing import Annotated, Any, TypeVar, cast
+from typing import Annotated, Any, cast
 
 from fastapi import Depends, Request, Response, Security
 from fastapi.routing import APIRoute
 from fastapi.security import APIKeyHeader
 
+from outdial.api.access_table import access_of
 from outdial.api.problems import Problem, at_path
+from outdial.api.request_rate import RequestRate
 from outdial.api.services import Services
 from outdial.api.sign_in_cookie import is_of_another_workspace, read_token, require_our_page
 from outdial.api.strict_json import parse_storable
 from outdial.calls.request import NotStorable
 from outdial.members.signed_in import SignedIn, SignIns
-from outdial.refusals import Conflict
-from outdial.workspaces.access import Principal, Role
+from outdial.refusals import Denied
+from outdial.workspaces.access import Principal
 from outdial.workspaces.api_keys import Authenticator
-
-NOT_A_PERSON = "An API key has no sign-ins, no password and one workspace; sign in to do this."
-
-_MAX_KEY_CHARS = 200
-
-F = TypeVar("F", bound=Callable[..., Any])
 
 _scheme = APIKeyHeader(
     name="Authorization",
     scheme_name="ApiKey",
-    description="An API key of the workspace, as it is (`Authorization: od_…`) or as `Bearer od_…`.",
+    description="An API key of the workspace, as it is (`Authorization: od_…`) or as `Bearer od_…`. Each key has "
+    "a scope; `x-outdial-access` of an operation says which scopes do.",
     auto_error=False,
 )
-
-
-def needs(role: Role) -> Callable[[F], F]:
-    """Says which role it takes to use an endpoint, where that isn't the one its method takes (see role_of)."""
-
-    def mark(endpoint: F) -> F:
-        endpoint.needed_role = role  # type: ignore[attr-defined]
-        return endpoint
-
-    return mark
-
-
-def role_of(route: APIRoute) -> Role:
-    """The least role that may use a route: viewers look, editors change things, unless the endpoint says otherwise."""
-    by_method = Role.VIEWER if (route.methods or set()) <= {"GET", "HEAD"} else Role.EDITOR
-    return cast(Role, getattr(route.endpoint, "needed_role", by_method))
 
 
 class ApiRoute(APIRoute):
@@ -56,11 +37,13 @@ class ApiRoute(APIRoute):
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         handle = super().get_route_handler()
-        needed = role_of(self)
+        needed = access_of(self)
 
         async def guarded(request: Request) -> Response:
             principal = request.state.principal = await _principal(request)
-            require_role(principal, needed)
+            if needed is None:
+                raise Denied("forbidden", "Nobody may do this: who may hasn't been settled.")
+            principal.require(needed)
             if self.body_field is not None:
                 _require_json(request)
                 request = JsonRequest(request.scope, request.receive)
@@ -83,15 +66,6 @@ class JsonRequest(Request):
             raise at_path(error.path, str(error)) from None
 
 
-def require_role(principal: Principal, needed: Role) -> None:
-    """Raises a 403 that says who may."""
-    if not principal.role.includes(needed):
-        who = "Only operators" if needed is Role.OPERATOR else "Only editors and operators"
-        raise Problem(
-            403, "role_too_low", f"{who} of this workspace may do this; your role is {principal.role}."
-        )
-
-
 async def signed_in(request: Request) -> SignedIn | None:
     """Whose browser this is, by its cookie alone."""
     services = cast(Services, request.app.state.services)
@@ -112,8 +86,8 @@ Caller = Annotated[Principal, Depends(caller)]
 
 
 async def person(request: Request, _: Caller) -> SignedIn:
-    if request.state.signed_in is None:
-        raise Conflict("not_a_person", NOT_A_PERSON)
+    """For endpoints that are for people only."""
+    assert request.state.signed_in is not None
     return cast(SignedIn, request.state.signed_in)
 
 
@@ -151,9 +125,10 @@ async def _holder_of_key(request: Request) -> Principal:
     key = _key(values[0]) if len(values) == 1 else ""
     if not key:
         raise _unauthorized("Send an API key in the Authorization header.")
-    principal = await authenticate(key) if len(key) <= _MAX_KEY_CHARS else None
+    principal = await authenticate(key, address=address_of(request))
     if principal is None:
         raise _unauthorized("This API key is unknown or was revoked.")
+    cast(RequestRate, request.app.state.request_rate).count(principal.actor.id)
     return principal
 
 

@@ -29,7 +29,6 @@ from outdial.policy.do_not_call import (
     remove_entry,
 )
 from outdial.policy.import_file import ImportFile, clean_reason
-from outdial.refusals import Denied
 from outdial.telephony.e164 import normal_e164
 from outdial.workspaces.audit import ActorKind
 
@@ -67,10 +66,6 @@ _CSV: dict[int | str, dict[str, Any]] = {
     }
 }
 _NO_ENTRY = {"s404_not_on_the_list": "This number is not on the do-not-call list."}
-_ONLY_PEOPLE = (
-    "An API key can add numbers to the do-not-call list, but not take them off: somebody asked for this. A person can, "
-    "on the page Do not call or with the command outdial do-not-call remove."
-)
 
 
 class Added(EntryView):
@@ -168,11 +163,11 @@ async def post_number(
     summary="Take a number off",
     operation_id="remove_do_not_call",
     description=(
-        "The number may be called again; the audit log says who decided that. People only: an API key gets 403. Calls "
-        "that were refused meanwhile stay refused."
+        "The number may be called again; the audit log says who decided that. Calls that were refused "
+        "meanwhile stay refused."
     ),
     response_model=EntryView,
-    responses=example(_ENTRY, "Taken off") | errors(422, s403_people_only=_ONLY_PEOPLE, **_NO_ENTRY),
+    responses=example(_ENTRY, "Taken off") | errors(422, **_NO_ENTRY),
 )
 async def delete_number(
     services: Use, caller: Caller, number: Annotated[str, Path(description="E.164, the + as it is or as %2B")]
@@ -181,8 +176,6 @@ async def delete_number(
         normal = normal_e164(number)
     except ValueError as error:
         raise invalid([{"field": "number", "message": str(error)}]) from None
-    if caller.actor.kind is ActorKind.API_KEY:
-        raise Denied("people_only", _ONLY_PEOPLE)
     return JSONResponse(await remove_entry(services.engine, caller.workspace_id, normal, by=caller.actor))
 
 

@@ -7,9 +7,11 @@ from fastapi import APIRouter, FastAPI
 from fastapi.routing import APIRoute
 from pydantic import BaseModel, ConfigDict
 
-from outdial.api.auth import ApiRoute, role_of
+from outdial.api.access_table import access_of
+from outdial.api.auth import ApiRoute
 from outdial.api.problems import MEDIA_TYPE, Problem, problem_json
-from outdial.workspaces.access import Role
+from outdial.api.sign_in_cookie import cookie_name
+from outdial.workspaces.access import Access, Role, Scope, needed_scope
 
 CONSENT = "In some regions automated calls without consent break the law: call only people who agreed to it."
 
@@ -18,16 +20,24 @@ One `POST` and your agent phones anyone, from your own number at a carrier.
 
 **{CONSENT}**
 
-Every request needs an API key in the `Authorization` header. (In the browser of somebody who is signed in, the cookie
-does, with the header `X-CSRF-Token` on what changes something; then their role decides what they may do.)
+Every request needs an API key in the `Authorization` header, with a scope that does: `place_calls` (place calls,
+end them, look at the workspace's calls and follow them), `read` (look at everything) or `operator` (everything but
+what only people may: lines, API keys, members, taking numbers off the do-not-call list). (In the browser of
+somebody who is signed in, the cookie does, with the header `X-CSRF-Token` on what changes something; then their
+role decides what they may do.) What each operation takes is below it, and in the document as `x-outdial-access`.
 
 Every error is `application/problem+json` (RFC 9457) with a stable `code`, and a `message` for people. Instants are
 ISO 8601 in UTC, phone numbers E.164.
 
 Beside what each operation lists, a request may be refused for what it is: 431 for headers of more than 32 kB or 100
-fields, 408 where it doesn't come to its end in time, 503 `too_many_connections` where no place is free. An address is
-answered with and without a slash at its end, and `HEAD` wherever there is `GET`.
+fields, 408 where it doesn't come to its end in time, 503 `too_many_connections` where no place is free, and 429
+`rate_limited` where an API key makes too many (50 a second and 100 at once, if the server isn't set otherwise). An
+address is answered with and without a slash at its end, and `HEAD` wherever there is `GET`.
 """
+
+
+_CSRF = "Of a browser: the CSRF token is missing, or the request comes from another site."
+_RATE_LIMITED = "Too many requests with this key: at most 50 a second, and 100 at once after a pause. Try again in 1 s."
 
 
 class FieldProblem(BaseModel):
@@ -93,6 +103,13 @@ def complete_document(app: FastAPI, routers: Sequence[APIRouter]) -> None:
             schemas = document["components"]["schemas"]
             schemas.update(schema.pop("$defs"))
             schemas["Problem"] = schema
+            document["components"]["securitySchemes"]["SignIn"] = {
+                "type": "apiKey",
+                "in": "cookie",
+                "name": cookie_name(app.state.services.settings.base_url),
+                "description": "The cookie of somebody who is signed in, with the `X-CSRF-Token` of their page on what "
+                "changes something. Operations that ask for an API key take it as well.",
+            }
             for unused in ("HTTPValidationError", "ValidationError"):
                 schemas.pop(unused, None)
             for route in (route for router in routers for route in router.routes if isinstance(route, APIRoute)):
@@ -106,8 +123,8 @@ def complete_document(app: FastAPI, routers: Sequence[APIRouter]) -> None:
 
 def _complete(operation: dict[str, Any], route: APIRoute) -> None:
     stated = {str(status): response for status, response in route.responses.items()}
-    if isinstance(route, ApiRoute) and route.methods and not route.methods <= {"GET", "HEAD"}:
-        _say_who_may(operation, role_of(route))
+    if isinstance(route, ApiRoute) and (access := access_of(route)) is not None:
+        _say_who_may(operation, access, changes=not (route.methods or set()) <= {"GET", "HEAD"})
     if "422" not in stated:
         operation["responses"].pop("422", None)  # FastAPI adds its own wherever there is a parameter
     for status, response in stated.items():
@@ -116,14 +133,29 @@ def _complete(operation: dict[str, Any], route: APIRoute) -> None:
                 operation["responses"][status]["content"][media_type]["example"] = content["example"]
 
 
-def _say_who_may(operation: dict[str, Any], needed: Role) -> None:
-    codes = {"csrf": "Of a browser: the CSRF token is missing, or the request comes from another site."}
-    if needed is not Role.VIEWER:
-        codes["role_too_low"] = f"Only for the role {needed}" + (" or above." if needed is Role.EDITOR else ".")
-    responses = {403: operation["responses"].pop("403")} if "403" in operation["responses"] else {}
-    for code, message in codes.items():
-        _add(responses, 403, message, code, message)
-    operation["responses"]["403"] = responses[403]
+def _say_who_may(operation: dict[str, Any], access: Access, *, changes: bool) -> None:
+    scopes = [scope for scope in reversed(Scope) if scope in access.scopes]
+    operation["x-outdial-access"] = {"role": access.role, "scopes": scopes}
+    if changes:
+        _add_code(operation, 403, "csrf", _CSRF)
+    if access.role is not Role.VIEWER:
+        above = " or above." if access.role is Role.EDITOR else "."
+        _add_code(operation, 403, "role_too_low", f"Only for the role {access.role}{above}")
+    if not scopes:
+        operation["security"] = [{"SignIn": []}]
+        _add_code(operation, 403, "people_only", access.people_only)
+        return
+    if len(scopes) < len(Scope):
+        _add_code(operation, 403, "scope_too_small", f"{needed_scope(access)}.")
+    _add_code(operation, 429, "rate_limited", _RATE_LIMITED)
+
+
+def _add_code(operation: dict[str, Any], status: int, code: str, message: str) -> None:
+    """To the responses that stand in the document already, whose statuses are text."""
+    responses = operation["responses"]
+    known = {status: responses[str(status)]} if str(status) in responses else {}
+    _add(known, status, message, code, message)
+    responses[str(status)] = known[status]
 
 
 def _add(responses: dict[Any, dict[str, Any]], status: int, description: str, code: str, message: str) -> None:

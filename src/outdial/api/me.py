@@ -7,7 +7,7 @@ from fastapi.responses import JSONResponse
 from pydantic import Field
 from typing_extensions import TypedDict
 
-from outdial.api.auth import NOT_A_PERSON, ApiRoute, Caller, Person, Remembered, address_of, needs, signed_in
+from outdial.api.auth import ApiRoute, Caller, Person, Remembered, address_of, signed_in
 from outdial.api.bodies import CleanId, Name, StrictBody
 from outdial.api.docs import errors, example
 from outdial.api.services import Services, Use
@@ -24,8 +24,8 @@ from outdial.members.sign_in import (
     switch_workspace,
 )
 from outdial.members.signed_in import SignedIn, SignIns
-from outdial.members.store import Membership, list_memberships
-from outdial.workspaces.access import Principal, Role
+from outdial.members.store import list_memberships
+from outdial.workspaces.access import Principal, Role, Scope
 from outdial.workspaces.audit import ActorView
 from outdial.workspaces.store import workspace_name
 
@@ -35,6 +35,7 @@ _WORKSPACE = {"id": "ws_1q8x5z2v7k0t3w6y9r4m", "name": "Clinic", "role": "editor
 _ME: dict[str, Any] = {
     "actor": {"kind": "person", "id": "per_3w6y9r4m1q8x5z2v7k0t", "name": "Alex"},
     "email": "alex@clinic.example",
+    "scope": None,
     "needs_password": False,
     "workspace": _WORKSPACE,
     "workspaces": [_WORKSPACE],
@@ -47,17 +48,26 @@ _SIGN_IN = {
     "expires_at": "2026-03-02T09:00:00Z",
     "current": True,
 }
-_KEY = {"s409_not_a_person": NOT_A_PERSON}
+
+
+class MyWorkspace(TypedDict):
+    """`role` is null for an API key of a scope that no role is like."""
+
+    id: str
+    name: str
+    role: Role | None
 
 
 class Me(TypedDict):
-    """`workspaces`: all that a person may switch to; the one of an API key. `email` is null for an API key."""
+    """`workspaces`: all that a person may switch to; the one of an API key. `email` is null for an API key, `scope`
+    for a person."""
 
     actor: ActorView
     email: str | None
+    scope: Scope | None
     needs_password: bool
-    workspace: Membership
-    workspaces: list[Membership]
+    workspace: MyWorkspace
+    workspaces: list[MyWorkspace]
 
 
 class SignInList(TypedDict):
@@ -102,9 +112,8 @@ async def get_me(request: Request, services: Use, caller: Caller) -> JSONRespons
     summary="Change my name or e-mail address",
     operation_id="change_me",
     response_model=Me,
-    responses=example(_ME) | errors(413, 415, 422, **_KEY),
+    responses=example(_ME) | errors(413, 415, 422),
 )
-@needs(Role.VIEWER)
 async def patch_me(
     request: Request,
     services: Use,
@@ -125,7 +134,7 @@ async def patch_me(
     operation_id="list_sign_ins",
     description="The browsers somebody is signed in with, the one used last first.",
     response_model=SignInList,
-    responses=example({"sign_ins": [_SIGN_IN]}) | errors(**_KEY),
+    responses=example({"sign_ins": [_SIGN_IN]}) | errors(),
 )
 async def get_sign_ins(services: Use, person: Person) -> JSONResponse:
     async with reading(services.engine) as conn:
@@ -139,9 +148,8 @@ async def get_sign_ins(services: Use, person: Person) -> JSONResponse:
     operation_id="end_other_sign_ins",
     description="All but the one that asks.",
     response_model=Ended,
-    responses=example({"ended": 2}) | errors(**_KEY),
+    responses=example({"ended": 2}) | errors(),
 )
-@needs(Role.VIEWER)
 async def delete_other_sign_ins(services: Use, person: Person, remembered: Remembered) -> JSONResponse:
     ended = await end_other_sign_ins(services.engine, person.person_id, current=person.sign_in_id)
     remembered.forget(person.person_id)
@@ -154,9 +162,8 @@ async def delete_other_sign_ins(services: Use, person: Person, remembered: Remem
     operation_id="end_sign_in",
     description="Also the one that asks: that is signing out.",
     response_model=Ended,
-    responses=example({"ended": 1}) | errors(s404_sign_in_not_found="There is no such sign-in.", **_KEY),
+    responses=example({"ended": 1}) | errors(s404_sign_in_not_found="There is no such sign-in."),
 )
-@needs(Role.VIEWER)
 async def delete_sign_in(
     services: Use,
     person: Person,
@@ -175,9 +182,8 @@ async def delete_sign_in(
     description="Ends all other sign-ins.",
     response_model=Me,
     responses=example(_ME)
-    | errors(413, 415, 422, s429_too_many_sign_ins="Too many attempts to sign in. Try again in 8 s.", **_KEY),
+    | errors(413, 415, 422, s429_too_many_sign_ins="Too many attempts to sign in. Try again in 8 s."),
 )
-@needs(Role.VIEWER)
 async def post_password(
     request: Request,
     services: Use,
@@ -206,10 +212,9 @@ async def post_password(
     response_model=Me,
     responses=example(_ME)
     | errors(
-        413, 415, 422, s404_workspace_not_found="You are not a member of such a workspace.", **_KEY
+        413, 415, 422, s404_workspace_not_found="You are not a member of such a workspace."
     ),
 )
-@needs(Role.VIEWER)
 async def post_workspace(
     request: Request,
     services: Use,
@@ -232,11 +237,19 @@ async def _me_anew(
 async def _me(services: Services, caller: Principal, person: SignedIn | None) -> Me:
     async with reading(services.engine) as conn:
         name = await workspace_name(conn, caller.workspace_id)
-        here = Membership(id=caller.workspace_id, name=name, role=caller.role)
+        here = MyWorkspace(id=caller.workspace_id, name=name, role=_role(caller.grant))
+        mine = [] if person is None else await list_memberships(conn, person.person_id)
         return Me(
             actor=ActorView(kind=caller.actor.kind, id=caller.actor.id, name=caller.actor.name),
             email=None if person is None else person.email,
+            scope=caller.grant if isinstance(caller.grant, Scope) else None,
             needs_password=person is not None and person.needs_password,
             workspace=here,
-            workspaces=[here] if person is None else await list_memberships(conn, person.person_id),
+            workspaces=[here] if person is None else [MyWorkspace(**one) for one in mine],
         )
+
+
+def _role(grant: Role | Scope) -> Role | None:
+    if isinstance(grant, Role):
+        return grant
+    return Role.OPERATOR if grant is Scope.OPERATOR else None  # as 0.1 told of every key

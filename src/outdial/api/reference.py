@@ -58,6 +58,10 @@ def _operation(method: str, path: str, operation: dict[str, Any], document: dict
     yield f'<h3 id="{anchor}">{escape(operation["summary"])}</h3>'
     yield f'<p class="route"><code class="method">{method.upper()}</code><code>{escape(path)}</code></p>'
     yield _prose(operation.get("description", ""))
+    if access := operation.get("x-outdial-access"):
+        scopes = " or ".join(f"<code>{escape(scope)}</code>" for scope in access["scopes"])
+        keys = f"An API key with the scope {scopes}" if scopes else "No API key"
+        yield f'<p class=quiet>{keys}; people with the role {escape(access["role"])} or above.</p>'
     if operation.get("parameters"):
         yield _table((p["name"], p["in"], p["schema"], p.get("description", "")) for p in operation["parameters"])
     for content in operation.get("requestBody", {}).get("content", {}).values():

@@ -6,13 +6,12 @@ from fastapi import APIRouter, Body
 from fastapi.responses import JSONResponse
 from pydantic import Field
 
-from outdial.api.auth import ApiRoute, Caller, needs
+from outdial.api.auth import ApiRoute, Caller
 from outdial.api.bodies import StrictBody
 from outdial.api.docs import errors, example
 from outdial.api.services import Use
 from outdial.db.engine import reading
 from outdial.lines.workspace_pools import WorkspaceView, change_plan, get_workspace
-from outdial.workspaces.access import Role
 from outdial.workspaces.plans import MAX_LINES, Plan
 
 router = APIRouter(route_class=ApiRoute, tags=["Workspace"])
@@ -69,7 +68,6 @@ async def get_own_workspace(services: Use, caller: Caller) -> JSONResponse:
     response_model=WorkspaceView,
     responses=example(_WORKSPACE) | errors(413, 415, 422),
 )
-@needs(Role.OPERATOR)
 async def patch_workspace(
     services: Use, caller: Caller, body: Annotated[WorkspaceChanges, Body(openapi_examples=_CHANGES)]
 ) -> JSONResponse:

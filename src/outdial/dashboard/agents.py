@@ -12,13 +12,12 @@ from outdial.agents.history import version_history
 from outdial.agents.in_use import COUNTED, recent_calls
 from outdial.agents.script.examples import list_examples
 from outdial.agents.store import MAX_SOURCE_CHARS, get_agent, get_version, list_agents
-from outdial.api.auth import needs
 from outdial.api.bodies import StrictBody
 from outdial.calls.request import CleanText
-from outdial.dashboard.page import Here, Page, PageRoute
+from outdial.dashboard.page import Here, Page, PageRoute, needs
 from outdial.db.engine import reading
 from outdial.numbers.views import NumberView, list_numbers
-from outdial.workspaces.access import Role
+from outdial.workspaces.access import EDIT
 
 router = APIRouter(include_in_schema=False, route_class=PageRoute)
 
@@ -88,7 +87,7 @@ async def unsaved_changes(page: Here, agent_id: str, edited: Edited) -> Response
 
 
 @router.get("/agents/{agent_id}/publish")
-@needs(Role.EDITOR)
+@needs(EDIT)
 async def publish(page: Here, agent_id: str, version: Version | None = None) -> Response:
     """Asks before a version is published, and shows what that changes. Without `version` it is the draft."""
     async with reading(page.services.engine) as conn:

@@ -9,13 +9,12 @@ from fastapi import APIRouter, Response
 
 from outdial.accounts.simulated import simulated_accounts
 from outdial.agents.store import list_agents
-from outdial.api.auth import needs
 from outdial.carriers.kind import CarrierKind
 from outdial.carriers.registry import CARRIERS
-from outdial.dashboard.page import Here, PageRoute
+from outdial.dashboard.page import Here, PageRoute, needs
 from outdial.db.engine import reading
 from outdial.numbers.views import list_numbers
-from outdial.workspaces.access import Role
+from outdial.workspaces.access import OPERATE
 
 logger = logging.getLogger(__name__)
 
@@ -25,7 +24,7 @@ SIMULATOR_TIMEOUT_S = 1.0  # it runs on this machine
 
 
 @router.get("/phone-numbers/connect")
-@needs(Role.OPERATOR)
+@needs(OPERATE)
 async def connect_number(page: Here) -> Response:
     base_url = page.services.settings.base_url
     async with reading(page.services.engine) as conn:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Coroutine
 from functools import cache
 from http import HTTPStatus
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 from urllib.parse import quote, urlsplit
 
 from fastapi import Depends, Request, Response
@@ -16,7 +16,7 @@ from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from outdial import __version__
-from outdial.api.auth import require_role, role_of, signed_in
+from outdial.api.auth import signed_in
 from outdial.api.problems import Problem, as_problem
 from outdial.api.services import Services
 from outdial.api.sign_in_cookie import is_of_another_workspace
@@ -24,12 +24,13 @@ from outdial.dashboard import outcome_words, words
 from outdial.db.engine import reading
 from outdial.members.signed_in import SignedIn
 from outdial.members.store import list_memberships
-from outdial.workspaces.access import Role
+from outdial.workspaces.access import EDIT, READ, Access, Role
 
 HERE = Path(__file__).parent
 STATIC = HERE / "static"
 THEME_COOKIE = "outdial_theme"  # written by the page itself; nothing depends on it but colours
 
+F = TypeVar("F", bound=Callable[..., Any])
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 
 _TITLES = {
@@ -163,12 +164,23 @@ async def page(request: Request) -> Page:
 Here = Annotated[Page, Depends(page)]
 
 
+def needs(access: Access) -> Callable[[F], F]:
+    """Says what a page takes, where that isn't what its method takes: whoever looks, or whoever changes something."""
+
+    def mark(endpoint: F) -> F:
+        endpoint.needed_access = access  # type: ignore[attr-defined]
+        return endpoint
+
+    return mark
+
+
 class PageRoute(APIRoute):
     """A page for people who are signed in and may see it. Whatever goes wrong is a page, too."""
 
     def get_route_handler(self) -> Handler:
         handle = super().get_route_handler()
-        needed = role_of(self)
+        by_method = READ if (self.methods or set()) <= {"GET", "HEAD"} else EDIT
+        needed: Access = getattr(self.endpoint, "needed_access", by_method)
 
         async def guarded(request: Request) -> Response:
             person: SignedIn | None = None
@@ -178,7 +190,7 @@ class PageRoute(APIRoute):
                     return to_sign_in(request)
                 if is_of_another_workspace(request, person):
                     return Response(status_code=401)  # as for who is signed out: the whole page is loaded again
-                require_role(person.principal, needed)
+                person.principal.require(needed)
                 return await handle(request)
             except (OperationalError, InterfaceError, PoolTimeout):
                 return error_page(request)

@@ -5,14 +5,13 @@ from typing import Any
 from fastapi import APIRouter, Response
 
 from outdial.agents.store import list_agents
-from outdial.api.auth import needs
 from outdial.api.docs import CONSENT
-from outdial.dashboard.page import Here, PageRoute
+from outdial.dashboard.page import Here, PageRoute, needs
 from outdial.dashboard.snippets import snippets
 from outdial.db.engine import reading
 from outdial.history.number_health import number_health
 from outdial.numbers.views import NumberView, get_number, list_numbers
-from outdial.workspaces.access import Role
+from outdial.workspaces.access import EDIT
 
 router = APIRouter(include_in_schema=False, route_class=PageRoute)
 
@@ -39,7 +38,7 @@ async def outbound_call_api(page: Here, number_id: str) -> Response:
 
 
 @router.get("/phone-numbers/{number_id}/edit")
-@needs(Role.EDITOR)
+@needs(EDIT)
 async def edit_number(page: Here, number_id: str) -> Response:
     number = await _number(page, number_id)
     async with reading(page.services.engine) as conn:

@@ -73,6 +73,7 @@ api_keys = Table(
     Column("name", Text, nullable=False),
     Column("key_hash", LargeBinary, nullable=False, unique=True),  # SHA-256; the key has 256 random bits
     Column("hint", Text, nullable=False),  # the first characters, to recognise a key by
+    Column("scope", Text, nullable=False),
     _instant("created_at", now=True),
     _instant("last_used_at"),
     _instant("revoked_at"),

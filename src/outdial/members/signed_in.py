@@ -39,7 +39,7 @@ class SignedIn:
     @property
     def principal(self) -> Principal:
         actor = Actor(kind=ActorKind.PERSON, id=self.person_id, name=self.name)
-        return Principal(workspace_id=self.workspace_id, actor=actor, role=self.role)
+        return Principal(workspace_id=self.workspace_id, actor=actor, grant=self.role)
 
     def sent_by_our_page(self, csrf_token: str) -> bool:
         """Whether a request that carries this token comes from a page that was made for this sign-in."""
