@@ -69,7 +69,7 @@ ROWS = (  # from the top down: nothing imports what stands in a row above it
     {"accounts", "conversation", "workspaces"},
     {"carriers", "speech", "simulator"},
     {"media", "telephony", "db", "settings", "logs", "ids", "instants", "refusals", "background", "draining",
-     "repeating", "short_memory", "networks", "open_files"},
+     "repeating", "short_memory", "token_buckets", "networks", "open_files"},
 )  # fmt: skip
 ONLY = {  # rooms that know less than their row lets them
     "telephony": set(),

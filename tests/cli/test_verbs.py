@@ -1,6 +1,7 @@
 import pytest
 
 from outdial.cli.failures import CommandFailed
+from outdial.refusals import NotFound
 from outdial.simulator.server import SimulatorConfig
 
 NUMBER = SimulatorConfig().numbers[0]
@@ -40,6 +41,19 @@ def test_a_revoked_key_is_listed_as_revoked(outdial_json):
     [listed] = outdial_json("keys", "list")
     assert listed["revoked_at"] is not None
     assert "key" not in listed
+
+
+def test_a_key_is_an_operator_s_unless_a_scope_is_given_and_gets_another_one(outdial, outdial_json):
+    outdial_json("workspaces", "create", "Acme")
+    outdial_json("keys", "create", "backend")
+    made = outdial_json("keys", "create", "zapier", "--scope", "place_calls")
+    assert [(key["name"], key["scope"]) for key in outdial_json("keys", "list")] == [
+        ("zapier", "place_calls"),
+        ("backend", "operator"),
+    ]
+    assert outdial_json("keys", "change", made["id"], "--scope", "read")["scope"] == "read"
+    assert outdial("keys", "create", "x", "--scope", "everything").exit_code == 2
+    assert isinstance(outdial("keys", "change", "key_none", "--scope", "read").exception, NotFound)
 
 
 def test_lists_are_tables_for_people(outdial, outdial_json):

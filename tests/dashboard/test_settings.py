@@ -31,6 +31,7 @@ async def test_everybody_may_look_and_is_told_where_they_are(browser_of, path, r
     [
         ("/settings", "PATCH /v1/workspace"),
         ("/settings/api-keys", "POST /v1/api-keys"),
+        ("/settings/api-keys", "PATCH /v1/api-keys/"),
         ("/settings/api-keys", "DELETE /v1/api-keys/"),
         ("/settings/carriers", "PATCH /v1/carrier-accounts/"),
         ("/settings/members", "POST /v1/members"),
@@ -63,6 +64,27 @@ async def test_a_key_itself_is_never_on_the_page(operator):
     page = (await operator.get("/settings/api-keys")).text
     assert "1 revoked key" in page
     assert f"DELETE /v1/api-keys/{key['id']}" not in page
+
+
+async def test_a_new_key_places_calls_and_no_more_unless_somebody_chooses_otherwise(operator):
+    page = (await operator.get("/settings/api-keys")).text
+    assert re.findall(r'name="scope" value="(\w+)" (checked)?', page) == [
+        ("place_calls", "checked"),
+        ("read", ""),
+        ("operator", ""),
+    ]
+
+
+async def test_each_key_is_shown_with_its_scope(operator, viewer):
+    key = (await operator.post("/v1/api-keys", json={"name": "Zapier", "scope": "place_calls"})).json()
+    page = (await operator.get("/settings/api-keys")).text
+    form = page.partition(f'data-api="PATCH /v1/api-keys/{key["id"]}"')[2].partition("</form>")[0]
+    assert re.findall(r'<option value="(\w+)" selected>', form) == ["place_calls"]
+    assert '<td data-label="Scope">Place calls' in re.sub(r">\s+", ">", (await viewer.get("/settings/api-keys")).text)
+    await operator.patch(f"/v1/api-keys/{key['id']}", json={"scope": "read"})
+    assert "Changed the scope of an API key" in (await operator.get("/settings/audit-log?act=api_key")).text
+    await operator.delete(f"/v1/api-keys/{key['id']}")
+    assert '<td data-label="Scope">Read</td>' in (await operator.get("/settings/api-keys")).text
 
 
 async def test_credentials_are_never_on_the_page(operator, services, tenant):

@@ -259,6 +259,12 @@ def test_stored_calls_say_who_ended_them_and_what_came_of_them_where_that_can_be
     assert {(call["ended_by"], call["outcome"], call["callee_responded"]) for call in unended} == {(None, None, None)}
 
 
+def test_the_keys_that_there_were_may_do_what_they_did(upgrade):
+    keys = upgrade.after["api_keys"]
+    assert keys.keys() >= upgrade.before["api_keys"].keys()
+    assert {key["scope"] for key in keys.values()} == {"operator"}
+
+
 # -- the product reads it ------------------------------------------------------------------------------------
 
 

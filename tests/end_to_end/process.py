@@ -31,6 +31,7 @@ class Server:
             "OUTDIAL_DATA_DIR": str(self.data_dir),
             "OUTDIAL_PORT": str(self.port),
             "OUTDIAL_DRAIN_S": "1",
+            "OUTDIAL_MAX_REQUESTS_PER_S": "10000",
             "PYTHONPATH": os.pathsep.join(path for path in sys.path if path),
         }
         self._process: subprocess.Popen[bytes] | None = None

@@ -73,6 +73,7 @@ IMPATIENT = {
     "settle_s": 3.0,
     "stream_start_timeout_s": 4.0,
     "lease_s": 6.0,
+    "max_requests_per_s": 10_000,  # tests ask all the time how things are
 }
 NewDatabase = Callable[[], str]
 PATIENCE_S = 150.0  # with one call

@@ -1,5 +1,7 @@
 """outdial keys: what API users authenticate with."""
 
+from typing import Annotated
+
 import typer
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -7,9 +9,15 @@ from outdial.cli.database import Workspace, the_workspace, with_database
 from outdial.cli.output import AsJson, show, show_rows
 from outdial.settings import Settings
 from outdial.workspaces import api_keys
+from outdial.workspaces.access import Scope
 from outdial.workspaces.audit import COMMAND_LINE
 
 app = typer.Typer(help="API keys.", no_args_is_help=True)
+
+SCOPES = (
+    "What it may do. place_calls: place calls, end them, read and follow the workspace's calls. read: look at "
+    "everything. operator: everything but what only people may."
+)
 
 
 @app.command("list")
@@ -23,20 +31,42 @@ def list_(workspace: Workspace = None, json: AsJson = False) -> None:
 
     show_rows(
         with_database(work),
-        ["id", "name", "hint", "created_at", "last_used_at", "revoked_at"],
+        ["id", "name", "scope", "hint", "created_at", "last_used_at", "revoked_at"],
         as_json=json,
         empty="No key yet; make one: outdial keys create NAME",
     )
 
 
 @app.command()
-def create(name: str, workspace: Workspace = None, json: AsJson = False) -> None:
+def create(
+    name: str,
+    scope: Annotated[Scope, typer.Option(help=SCOPES)] = Scope.OPERATOR,
+    workspace: Workspace = None,
+    json: AsJson = False,
+) -> None:
     """Make a key. It is shown this once."""
 
     async def work(engine: AsyncEngine, _: Settings) -> api_keys.NewApiKey:
-        return await api_keys.create_api_key(engine, await the_workspace(engine, workspace), name=name, by=COMMAND_LINE)
+        workspace_id = await the_workspace(engine, workspace)
+        return await api_keys.create_api_key(engine, workspace_id, name=name, scope=scope, by=COMMAND_LINE)
 
     show(with_database(work), as_json=json, done="Key made. Keep it now: it can't be shown again.")
+
+
+@app.command()
+def change(
+    key_id: str,
+    scope: Annotated[Scope, typer.Option(help=SCOPES)],
+    workspace: Workspace = None,
+    json: AsJson = False,
+) -> None:
+    """Give a key another scope."""
+
+    async def work(engine: AsyncEngine, _: Settings) -> api_keys.ApiKeyView:
+        workspace_id = await the_workspace(engine, workspace)
+        return await api_keys.change_scope(engine, workspace_id, key_id, scope, by=COMMAND_LINE)
+
+    show(with_database(work), as_json=json, done="Key changed. Running servers may take a few seconds.")
 
 
 @app.command()

@@ -30,6 +30,7 @@ _ACTS = {
     "agent.published": "Published an agent",
     "agent.renamed": "Renamed an agent",
     "api_key.created": "Made an API key",
+    "api_key.scope_changed": "Changed the scope of an API key",
     "api_key.revoked": "Revoked an API key",
     "credentials.replaced": "Replaced carrier credentials",
     "carrier_account.changed": "Changed a carrier account",

@@ -14,7 +14,7 @@ from outdial.lines.workspace_pools import get_workspace
 from outdial.members.passwords import MIN_CHARS
 from outdial.members.sign_in import list_sign_ins
 from outdial.members.store import list_members
-from outdial.workspaces.access import Role
+from outdial.workspaces.access import Role, Scope
 from outdial.workspaces.api_keys import list_api_keys
 from outdial.workspaces.audit import list_audit
 from outdial.workspaces.plans import LINES, MAX_LINES
@@ -25,6 +25,11 @@ ROLES = {
     Role.OPERATOR: "Everything: carriers, API keys, the plan, members",
     Role.EDITOR: "Places and steers calls, writes agents, says which one answers a number, keeps the do-not-call list",
     Role.VIEWER: "Looks and listens",
+}
+SCOPES = {
+    Scope.PLACE_CALLS: "Places calls, ends them, reads and follows the calls of this workspace. What most programs need",
+    Scope.READ: "Looks and listens, at everything; for reports",
+    Scope.OPERATOR: "Everything but what only people may: also steers calls, writes agents, connects numbers",
 }
 
 
@@ -41,6 +46,7 @@ async def api_keys(page: Here) -> Response:
         keys = await list_api_keys(conn, page.workspace_id)
     return await page.render(
         "settings/api_keys.html",
+        scopes=SCOPES,
         keys=[key for key in keys if key["revoked_at"] is None],
         revoked=[key for key in keys if key["revoked_at"] is not None],
     )
