@@ -5,7 +5,7 @@ from typing import Any
 from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute
 
-from api.test_roles import routes
+from api.test_access_table import routes
 
 
 def functions(dependant: Dependant) -> Iterator[Callable[..., Any]]:

@@ -99,12 +99,27 @@ Person = Annotated[SignedIn, Depends(person)]
 Remembered = Annotated[SignIns, Depends(remembered)]  # to be told of what was changed
 
 
+async def holder_of_key(request: Request) -> Principal:
+    """The program that asks, whose request is counted. What it may do: Principal.require. Raises Problem and
+    LimitReached."""
+    authenticate = cast(Authenticator, request.app.state.authenticator)
+    values = request.headers.getlist("authorization")
+    key = _key(values[0]) if len(values) == 1 else ""
+    if not key:
+        raise _unauthorized("Send an API key in the Authorization header.")
+    principal = await authenticate(key, address=address_of(request))
+    if principal is None:
+        raise _unauthorized("This API key is unknown or was revoked.")
+    cast(RequestRate, request.app.state.request_rate).count(principal.actor.id)
+    return principal
+
+
 async def _principal(request: Request) -> Principal:
     """Sets request.state.signed_in: None for a program."""
     request.state.signed_in = None
     base_url = cast(Services, request.app.state.services).settings.base_url
     if "authorization" in request.headers or read_token(request, base_url) is None:
-        return await _holder_of_key(request)
+        return await holder_of_key(request)
     person = request.state.signed_in = await signed_in(request)
     if person is None:
         raise _unauthorized("This sign-in has ended; sign in again.")
@@ -117,19 +132,6 @@ async def _principal(request: Request) -> Principal:
             "changed; load the page again.",
         )
     return person.principal
-
-
-async def _holder_of_key(request: Request) -> Principal:
-    authenticate = cast(Authenticator, request.app.state.authenticator)
-    values = request.headers.getlist("authorization")
-    key = _key(values[0]) if len(values) == 1 else ""
-    if not key:
-        raise _unauthorized("Send an API key in the Authorization header.")
-    principal = await authenticate(key, address=address_of(request))
-    if principal is None:
-        raise _unauthorized("This API key is unknown or was revoked.")
-    cast(RequestRate, request.app.state.request_rate).count(principal.actor.id)
-    return principal
 
 
 def _key(value: str) -> str:

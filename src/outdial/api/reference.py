@@ -59,9 +59,7 @@ def _operation(method: str, path: str, operation: dict[str, Any], document: dict
     yield f'<p class="route"><code class="method">{method.upper()}</code><code>{escape(path)}</code></p>'
     yield _prose(operation.get("description", ""))
     if access := operation.get("x-outdial-access"):
-        scopes = " or ".join(f"<code>{escape(scope)}</code>" for scope in access["scopes"])
-        keys = f"An API key with the scope {scopes}" if scopes else "No API key"
-        yield f'<p class=quiet>{keys}; people with the role {escape(access["role"])} or above.</p>'
+        yield f"<p class=quiet>{_who_may(**access)}</p>"
     if operation.get("parameters"):
         yield _table((p["name"], p["in"], p["schema"], p.get("description", "")) for p in operation["parameters"])
     for content in operation.get("requestBody", {}).get("content", {}).values():
@@ -79,6 +77,13 @@ def _operation(method: str, path: str, operation: dict[str, Any], document: dict
             for value in [*([content["example"]] if "example" in content else ()), *_values(content)]:
                 yield _json(value)
         yield "</details>"
+
+
+def _who_may(role: str, scopes: list[str]) -> str:
+    keys = " or ".join(f"<code>{escape(scope)}</code>" for scope in scopes)
+    above = "" if role == "operator" else " or above"
+    people = f"people with the role {escape(role)}{above}"
+    return f"For API keys with the scope {keys}, and for {people}." if keys else f"For {people} only, not for API keys."
 
 
 def _values(content: dict[str, Any]) -> list[Any]:

@@ -27,7 +27,7 @@ ROLES = {
     Role.VIEWER: "Looks and listens",
 }
 SCOPES = {
-    Scope.PLACE_CALLS: "Places calls, ends them, reads and follows the calls of this workspace. What most programs need",
+    Scope.PLACE_CALLS: "Places calls, ends them, reads and follows all calls of this workspace. For most programs",
     Scope.READ: "Looks and listens, at everything; for reports",
     Scope.OPERATOR: "Everything but what only people may: also steers calls, writes agents, connects numbers",
 }
