@@ -12,6 +12,7 @@ import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from fake_carrier import FakeCarrier
+from outdial.accounts.secret_key import forget_secret_key
 from outdial.calls.workers import Worker
 from outdial.db.embedded import EmbeddedPostgres
 from outdial.db.engine import create_engine
@@ -119,6 +120,7 @@ async def make_workspace(
 
     async def make(*, lines: int = 5, calls_per_second: float = 1000.0) -> Workspace:
         view = await create_workspace(engine, name="Clinic", lines=lines)
+        await forget_secret_key(engine)  # the accounts here have no credentials that could say whose key it is
         workspace = Workspace(engine, settings, carrier, view["id"])
         workspace.account_id, workspace.number_id = await workspace.add_account(calls_per_second=calls_per_second)
         made.append(workspace)

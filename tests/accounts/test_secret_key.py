@@ -3,11 +3,11 @@
 import asyncio
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import delete, update
 
 from outdial.accounts.secret_key import AnotherSecretKey, check_secret_key, forget_secret_key, is_secret_key
 from outdial.app import running
-from outdial.db.tables import carrier_accounts
+from outdial.db.tables import carrier_accounts, secret_keys
 from outdial.settings import Settings
 from outdial.workspaces.secrets import SecretBox
 
@@ -34,6 +34,7 @@ async def test_of_two_hosts_that_start_at_once_one_joins(engine):
 async def stored(workspace):
     """Credentials of a carrier account, encrypted with our key."""
     async with workspace.engine.begin() as conn:
+        await conn.execute(delete(secret_keys))
         await conn.execute(update(carrier_accounts).values(credentials=OURS.encrypt({"token": "x"})))
 
 
