@@ -166,6 +166,15 @@ async def test_a_start_makes_room_on_the_disk(cache, engine, tmp_path):
     assert engine.spoken == ["old"]
 
 
+async def test_room_is_made_on_the_disk_while_it_goes_on(engine, tmp_path):
+    """Prompts with a callee's name in them are new with every call: a process that runs for weeks fills the disk."""
+    cache = PromptCache(tmp_path / "prompts", engine, disk_bytes=3300)
+    for number in range(40):
+        await heard(cache, f"Hello {number}")
+        await settled()
+    assert 1 <= len(stored(tmp_path)) <= 3300 // 328 + 2
+
+
 async def test_a_full_disk_does_not_silence_the_agent(cache, tmp_path):
     (tmp_path / "prompts" / cache.key("he lo")[:2]).write_bytes(b"a file where a directory should be")
     assert await heard(cache, "he lo") == HELLO

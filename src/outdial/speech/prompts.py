@@ -54,7 +54,8 @@ class PromptCache:
         disk_bytes: int = DISK_BYTES,
     ) -> None:
         """Text longer than `max_chars` isn't kept: it is unlikely to be said twice. Creates `directory` and
-        deletes the files used longest ago until it holds less than `disk_bytes`."""
+        deletes the files used longest ago until it holds less than `disk_bytes`, and again whenever a tenth of that
+        was added."""
         self.name = tts.name
         self._tts = tts
         self._directory = directory
@@ -62,6 +63,8 @@ class PromptCache:
         self._memory: LRUCache[str, bytes] = LRUCache(memory_bytes, getsizeof=len)
         self._being_made: dict[str, _Making] = {}
         self._background = Background()
+        self._disk_bytes = disk_bytes
+        self._added_bytes = 0  # since there was room made
         directory.mkdir(parents=True, exist_ok=True, mode=0o700)
         _prune(directory, disk_bytes)
 
@@ -104,6 +107,11 @@ class PromptCache:
             await asyncio.to_thread(_write, self._path(key), pcm)
         except OSError as error:  # a full disk must not end a call
             logger.warning("Prompt not stored", extra={"error": type(error).__name__})
+            return
+        self._added_bytes += HEADER.size + len(pcm)
+        if self._added_bytes > self._disk_bytes // 10:
+            self._added_bytes = 0
+            await asyncio.to_thread(_prune, self._directory, self._disk_bytes)
 
     def _path(self, key: str) -> Path:
         return self._directory / key[:2] / f"{key}.pcm"
