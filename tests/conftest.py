@@ -68,10 +68,12 @@ def database_url(postgres: EmbeddedPostgres) -> str:
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
             " WHERE datname = current_database() AND pid <> pg_backend_pid()"
         )
-        tables = ", ".join(f'"{table.name}"' for table in metadata.sorted_tables)
+        ours = (f'"{table.name}"' for table in metadata.sorted_tables)
+        tables = ", ".join((*ours, "procrastinate_jobs", "procrastinate_workers", "procrastinate_periodic_defers"))
         connection.execute(f"TRUNCATE {tables} RESTART IDENTITY CASCADE")
         functions = connection.execute(  # tests make them fail on purpose, by triggers; Outdial has none
             "SELECT oid::regprocedure FROM pg_proc WHERE pronamespace = 'public'::regnamespace"
+            " AND NOT proname ^@ 'procrastinate_'"
         )
         for (function,) in functions.fetchall():
             connection.execute(f"DROP FUNCTION {function} CASCADE")

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import httpx
 import psycopg
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, text
 from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 
@@ -17,7 +17,10 @@ from outdial.app import ROLES, Part, Role, Speech, running, stop_in_order
 from outdial.calls.results import Result
 from outdial.calls.workers import WorkerLost, is_dead
 from outdial.db.tables import workers
+from outdial.draining import Drain
+from outdial.jobs.job import add_job
 from outdial.live.spool import Spool
+from outdial.retention.run import last_run, retention_job
 from outdial.settings import Settings
 from outdial.telephony.state import CallState, Ending, EndReason
 from workspace import END_LOCK_HOLDERS, until
@@ -43,6 +46,7 @@ def roles_of(*roles: Role):
         roles_of(Role.API),
         roles_of(Role.DISPATCH),
         roles_of(Role.MEDIA),
+        roles_of(Role.JOBS),
         roles_of(Role.API, Role.MEDIA),
     ],
 )
@@ -91,6 +95,28 @@ async def test_only_a_process_that_dials_dials(settings, workspace):
         assert not await taken()
         async with running(settings, roles={Role.DISPATCH}, speech=speech()):
             await until(taken)
+
+
+async def test_only_a_process_with_the_role_does_jobs_and_none_that_drains(settings, engine):
+    async with engine.begin() as conn:
+        await add_job(conn, retention_job(engine, settings))
+
+    async def waits():
+        async with engine.connect() as conn:
+            return await conn.scalar(text("SELECT count(*) FROM procrastinate_jobs WHERE status = 'todo'")) == 1
+
+    async def is_done():
+        async with engine.connect() as conn:
+            return await last_run(conn) is not None and not await waits()
+
+    async with running(settings, roles=ROLES - {Role.JOBS}, speech=speech()):
+        drain = Drain()
+        drain.begin()
+        async with running(settings, roles={Role.JOBS}, speech=speech(), drain=drain):
+            await asyncio.sleep(1.5)  # more than twice the time it takes otherwise
+            assert await waits()
+    async with running(settings, roles={Role.JOBS}, speech=speech()):
+        await until(is_done)
 
 
 async def test_a_process_that_drains_is_not_ready_and_goes_on_answering(settings, engine):

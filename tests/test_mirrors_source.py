@@ -7,7 +7,9 @@ import pytest
 import outdial
 
 SOURCE, TESTS = Path(outdial.__file__).parent, Path(__file__).parent
-ROOMS = ("telephony", "accounts", "lines", "policy", "calls", "dispatch", "callbacks", "live", "history")
+ROOMS = (
+    "telephony", "accounts", "lines", "policy", "calls", "dispatch", "callbacks", "live", "history", "jobs", "retention"
+)  # fmt: skip
 
 
 @pytest.mark.parametrize("room", ROOMS)

@@ -31,6 +31,13 @@ def test_a_misspelt_variable_is_refused_by_nobody(monkeypatch):
         Settings(publc_url="https://x.example")
 
 
+@pytest.mark.parametrize("days", ["-1", "", "a month", "0.5"])
+def test_how_long_something_is_kept_is_told_in_whole_days(monkeypatch, days):
+    monkeypatch.setenv("OUTDIAL_KEEP_CALLBACKS_DAYS", days)
+    with pytest.raises(ValidationError, match="keep_callbacks_days"):
+        Settings()
+
+
 def test_whose_forwarded_addresses_are_believed_is_told_where_nobody_set_it(monkeypatch):
     assert "believed from 127.0.0.1" in (forwarding_told(Settings()) or "")
     assert forwarding_told(Settings(trusted_proxies="")) is None

@@ -5,7 +5,7 @@ import logging
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Coroutine, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
@@ -37,6 +37,7 @@ from outdial.db.wake import Wake
 from outdial.dispatch.dispatcher import Dispatcher
 from outdial.dispatch.sweep import Sweep
 from outdial.draining import Drain
+from outdial.jobs.runner import JobRunner
 from outdial.live.conversations import Conversations
 from outdial.live.handshake import MediaHandshake
 from outdial.live.leases import keep_leases
@@ -46,10 +47,9 @@ from outdial.live.spool import Spool
 from outdial.live.stream_paths import by_path
 from outdial.media.pacer import Pacer
 from outdial.media.voice_activity import VoiceActivity
+from outdial.retention.run import retention_job
 from outdial.settings import Settings
-from outdial.speech.base import SpeechToText, TextToSpeech
-from outdial.speech.offline import installed_engines
-from outdial.speech.prompts import PromptCache
+from outdial.speech.engines import Speech
 from outdial.workspaces.secrets import SecretBox
 
 logger = logging.getLogger(__name__)
@@ -65,6 +65,7 @@ class Role(StrEnum):
     API = "api"            # carriers' callbacks, calls that come in, the dashboard (the API itself is every process's)
     DISPATCH = "dispatch"  # dials, and looks after calls nobody else looks after
     MEDIA = "media"        # conversations
+    JOBS = "jobs"          # background work that may run twice
 
 
 ROLES = frozenset(Role)
@@ -80,24 +81,11 @@ class Part:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Speech:
-    """The engines calls speak and listen with."""
-
-    to_text: SpeechToText
-    from_text: TextToSpeech
-
-    @classmethod
-    async def offline(cls, settings: Settings) -> "Speech":
-        """The engines in the package, those that are installed, with spoken prompts kept on disk."""
-        to_text, from_text = await installed_engines()
-        return cls(to_text=to_text, from_text=PromptCache(settings.data_dir / "prompts", from_text))
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Shared:
     """What the parts of a process have in common."""
 
     settings: Settings
+    database_url: str = field(repr=False)
     engine: AsyncEngine
     notifications: Notifications
     worker: Worker
@@ -220,13 +208,14 @@ async def _share(
     notifications = await stack.enter_async_context(Notifications(url))
     worker = await stack.enter_async_context(Worker(engine, url))
     progress("Loading the speech models")
-    speech = speech or await Speech.offline(settings)
+    speech = speech or await Speech.offline(settings.data_dir / "prompts")
     accounts = Accounts(engine, secret_box)
     stack.push_async_callback(accounts.aclose)
     genuine = Genuine(engine, secret_box)
     stack.push_async_callback(genuine.aclose)
     return Shared(
         settings=settings,
+        database_url=url,
         engine=engine,
         notifications=notifications,
         worker=worker,
@@ -256,6 +245,7 @@ def _parts(
     shared: Shared, services: Services, listener: socket.socket, roles: Collection[Role]
 ) -> tuple[list[Part], HttpServer, Conversations | None]:
     """The parts of a process in the order in which they end, its HTTP server, and its conversations."""
+    jobs = [_jobs(shared)] if Role.JOBS in roles else []
     dispatch = _dispatch(shared) if Role.DISPATCH in roles else []
     media = _media(shared) if Role.MEDIA in roles else Media(parts=[], streams=[], handshake=_no_media)
     serves_api = Role.API in roles
@@ -264,7 +254,7 @@ def _parts(
     server = HttpServer(api, media.handshake, shared.settings)
     http = Part(name="http server", run=lambda: server.serve([listener]), stop=server.stop)
     worker = Part(name="worker lock", run=shared.worker.watch)
-    parts = [*dispatch, *media.parts, *pages, http, *media.streams, *callbacks, worker]
+    parts = [*jobs, *dispatch, *media.parts, *pages, http, *media.streams, *callbacks, worker]
     return parts, server, media.conversations
 
 
@@ -276,6 +266,12 @@ class Media:
     streams: list[Part]
     handshake: Handshake
     conversations: Conversations | None = None
+
+
+def _jobs(shared: Shared) -> Part:
+    jobs = [retention_job(shared.engine, shared.settings)]
+    runner = JobRunner(shared.engine, shared.database_url, jobs, drain=shared.drain)
+    return Part(name="jobs", run=runner.run, stop=runner.aclose)
 
 
 def _dispatch(shared: Shared) -> list[Part]:

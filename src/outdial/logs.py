@@ -33,6 +33,8 @@ def set_up(level: str = "info", *, stream: TextIO | None = None) -> None:
         # It warns of every query that is cut off because whoever asked for it is gone: who leaves in the middle of an
         # export, as often as they like. What is a fault reaches us as an exception.
         logging.getLogger("psycopg").setLevel(logging.ERROR)
+        # Its sentences have the job's arguments in them, and each outage is a traceback; what matters `jobs` tells.
+        logging.getLogger("procrastinate").setLevel(logging.CRITICAL)
     logging.getLogger("sse_starlette").setLevel(logging.WARNING)  # at "debug" it would tell every event: transcripts
 
 

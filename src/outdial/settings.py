@@ -103,6 +103,20 @@ class Settings(BaseSettings):
         description='What a callee hears whose call is cut because the server stops; "": nothing',
     )
 
+    keep_idempotency_keys_days: int = Field(
+        30,
+        ge=0,
+        description="How long a request with an Idempotency-Key may be repeated: at least so many days, and as long as "
+        "its call goes on. 0, here and in the others: nothing is deleted",
+    )
+    keep_callbacks_days: int = Field(30, ge=0, description="How long what carriers told stays, as it came")
+    keep_commands_days: int = Field(30, ge=0, description="How long what somebody wanted of a live call stays")
+    keep_call_events_days: int = Field(
+        365, ge=0, description="How long what happened to a call can be read step by step (the call itself stays)"
+    )
+    keep_sign_ins_days: int = Field(30, ge=0, description="How long sign-ins and links stay that have ended")
+    keep_failed_jobs_days: int = Field(30, ge=0, description="How long background work stays that failed")
+
     @field_validator("public_url")
     @classmethod
     def _no_trailing_slash(cls, value: str | None) -> str | None:

@@ -17,6 +17,7 @@ from typing_extensions import TypedDict
 from outdial.background import Background
 from outdial.carriers.name import CarrierName
 from outdial.carriers.registry import KnownCarrier
+from outdial.db.clearing import Clearing
 from outdial.db.tables import carrier_accounts, refused_callbacks
 from outdial.logs import Seldom
 
@@ -25,6 +26,8 @@ logger = logging.getLogger(__name__)
 LATELY = timedelta(hours=24)
 KEPT = timedelta(days=7)
 WRITTEN_EVERY_S = 10.0  # for one account
+
+OLD_REFUSALS = Clearing(table=refused_callbacks, since=refused_callbacks.c.hour)
 
 
 class RefusedCallbacks(TypedDict):

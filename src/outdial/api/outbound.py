@@ -104,7 +104,10 @@ async def place_call(
     body: Annotated[OutboundRequest, Body(openapi_examples=_EXAMPLES)],
     idempotency_key: Annotated[
         str | None,
-        Header(description="Any text of yours, up to 255 characters. The same key and body never dial twice"),
+        Header(
+            description="Any text of yours, up to 255 characters. The same key and body never dial twice: a repeat has "
+            "the first answer, for 30 days (`OUTDIAL_KEEP_IDEMPOTENCY_KEYS_DAYS`) and as long as the call goes on"
+        ),
     ] = None,
 ) -> JSONResponse:
     accepted = await create_call(

@@ -29,12 +29,14 @@ from outdial.calls.transfers import has_transfers
 from outdial.carriers.callbacks import BadCallback, Callback, CallbackReply
 from outdial.carriers.name import CarrierName
 from outdial.carriers.registry import CARRIERS
+from outdial.db.clearing import Clearing
 from outdial.db.engine import autocommit, reading
-from outdial.db.tables import callbacks
+from outdial.db.tables import attempts, callbacks
 from outdial.db.wake import Wake
 from outdial.dispatch.transfers import Transfers, apology_ending, way_back
 from outdial.settings import Settings
 from outdial.telephony.carrier_call import CarrierCall
+from outdial.telephony.state import CallState
 from outdial.telephony.transfer import TransferOutcome, TransferResult
 
 logger = logging.getLogger(__name__)
@@ -44,6 +46,18 @@ LEFT_AT_ONCE = 100
 BUSY_WAITS_S = (0.02, 0.05, 0.1, 0.2, 0.4, 0.8, 1.6)
 TRY_AGAIN_S = 1.0
 FINISH_S = 5.0
+
+# Handled, and of attempts that have ended: of others they also tell a replay from something new.
+OLD_CALLBACKS = Clearing(
+    table=callbacks,
+    since=callbacks.c.received_at,
+    over=callbacks.c.handled_at.is_not(None)
+    & ~select(attempts.c.id)
+    .where(attempts.c.id == callbacks.c.attempt_id, attempts.c.state != CallState.ENDED)
+    .exists(),
+    in_order=callbacks.c.id,
+)
+
 NOT_HANDLED = "Callbacks not handled; trying again"
 
 

@@ -25,6 +25,7 @@ from outdial.agents.in_use import version_in_use
 from outdial.calls.request import OutboundRequest
 from outdial.carriers.name import CarrierName
 from outdial.carriers.registry import CARRIERS
+from outdial.db.clearing import Clearing
 from outdial.db.tables import agents, call_events, calls, carrier_accounts, idempotency_keys, numbers
 from outdial.ids import is_id, new_id
 from outdial.lines.pool import lock_pool
@@ -36,6 +37,15 @@ from outdial.telephony.state import CallDirection, CallState
 
 _RETRY_POOL_FULL_S = 5
 _RETRY_QUEUE_FULL_S = 30
+
+# Never the key of a call that goes on: who asks again would have it dialled twice.
+OLD_KEYS = Clearing(
+    table=idempotency_keys,
+    since=idempotency_keys.c.created_at,
+    over=~select(calls.c.id)
+    .where(calls.c.id == idempotency_keys.c.response["call_id"].astext, calls.c.state != CallState.ENDED)
+    .exists(),
+)
 
 # How many more calls this process takes for a workspace before it counts the queue again. Counting 100,000
 # rows for every call of a burst would cost more than the calls; near the limit every call is counted.

@@ -12,7 +12,9 @@ from sqlalchemy import CTE, BigInteger, Executable, ScalarSelect, Text, bindpara
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from outdial.db.clearing import Clearing
 from outdial.db.tables import call_events, calls
+from outdial.telephony.state import CallState
 
 # RETURNING this, a new row wakes whoever follows its call, without a round trip of its own.
 announced = func.pg_notify("outdial_call", call_events.c.call_id)
@@ -28,6 +30,14 @@ ADD_EVENT = _INSERT.returning(announced)
 ADD_ENTRY = _INSERT.values(entry=bindparam("event_entry", type_=BigInteger)).returning(announced)
 
 ENTRIES = 2**20  # more than the journal of an attempt will ever have
+
+# Of calls that have ended: what a live one has said and done is looked at when it ends.
+OLD_EVENTS = Clearing(
+    table=call_events,
+    since=call_events.c.at,
+    over=~select(calls.c.id).where(calls.c.id == call_events.c.call_id, calls.c.state != CallState.ENDED).exists(),
+    in_order=call_events.c.id,
+)
 
 
 async def add_event(conn: AsyncConnection, call_id: str, type_: str, data: Mapping[str, Any]) -> None:

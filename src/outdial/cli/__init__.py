@@ -26,6 +26,7 @@ COMMANDS = (
     "agents",
     "do-not-call",
     "secret-key",
+    "retention",
 )
 
 

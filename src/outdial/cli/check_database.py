@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import aclosing
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from outdial.carriers.numbers import NumberControl
 
 CARRIER_ANSWER_S = 15
+RETENTION_IS_LATE = timedelta(days=1)
 
 
 async def database(settings: Settings) -> AsyncIterator[Finding]:
@@ -71,12 +73,34 @@ async def _look_into(
         )
         return
     yield Finding(subject=subject, status=Status.OK, found=f"{found}, tables up to date")
+    yield await retention(engine)
     if not await is_secret_key(engine, SecretBox.from_settings(settings)):
         found = "another one than this database's"
         yield Finding(subject="Secret key", status=Status.FAIL, found=found, todo=str(AnotherSecretKey()))
         return
     async for finding in carrier_accounts(engine, settings):
         yield finding
+
+
+async def retention(engine: AsyncEngine) -> Finding:
+    """When what is old was cleared last, and how much that was."""
+    from outdial.instants import to_json
+    from outdial.retention.run import last_run
+
+    async with engine.connect() as conn:
+        run = await last_run(conn)
+    if run is None:
+        return Finding(subject="Retention", status=Status.OK, found="nothing cleared yet; a server does it every hour")
+    rows = sum(run.removed.values())
+    found = f"cleared last at {to_json(run.finished_at)}: {rows} {'row' if rows == 1 else 'rows'}"
+    if datetime.now(UTC) - run.finished_at < RETENTION_IS_LATE:
+        return Finding(subject="Retention", status=Status.OK, found=found)
+    return Finding(
+        subject="Retention",
+        status=Status.WARN,
+        found=found,
+        todo="A running server does it every hour; its log says why it fails. By hand: outdial retention run",
+    )
 
 
 def _embedded_not_made_yet(subject: str) -> Finding:

@@ -14,6 +14,7 @@ from sqlalchemy import Connection, text
 from sqlalchemy.exc import ProgrammingError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from outdial.db.job_tables import PREFIX
 from outdial.db.tables import metadata
 
 LOCK_KEY = 0x6F757464_69616C01  # "outdial", 1: held while somebody changes the schema
@@ -62,7 +63,9 @@ async def differences(engine: AsyncEngine) -> list[Any]:
     """How the database differs from `db.tables`, as Alembic's autogenerate sees it; [] when it doesn't."""
 
     def compare(connection: Connection) -> list[Any]:
-        context = MigrationContext.configure(connection, opts={"compare_type": True, "compare_server_default": True})
+        context = MigrationContext.configure(
+            connection, opts={"compare_type": True, "compare_server_default": True, "include_name": _is_ours}
+        )
         return list(compare_metadata(context, metadata))
 
     async with engine.connect() as connection:
@@ -72,6 +75,11 @@ async def differences(engine: AsyncEngine) -> list[Any]:
 def heads() -> tuple[str, ...]:
     """The revision this version needs."""
     return tuple(ScriptDirectory(str(SCRIPTS)).get_heads())
+
+
+def _is_ours(name: str | None, kind: str, parents: Any) -> bool:
+    """Not the tables of procrastinate: `db.job_tables` has them made."""
+    return not (kind == "table" and name is not None and name.startswith(PREFIX))
 
 
 async def _run(engine: AsyncEngine, step: Callable[[Config], None]) -> None:

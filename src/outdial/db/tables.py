@@ -433,6 +433,7 @@ idempotency_keys = Table(
     Column("request_hash", LargeBinary, nullable=False),
     Column("response", JSONB, nullable=False),
     _instant("created_at", now=True),
+    Index("ix_idempotency_keys_created_at", "created_at"),
 )
 
 # Who must not be called. A row is looked for by its key, before every dial.
@@ -461,4 +462,14 @@ workers = Table(
     Column("host", Text, nullable=False),
     Column("pid", Integer, nullable=False),
     _instant("started_at", now=True),
+)
+
+# What the retention job has removed, run by run: by table, how many rows.
+retention_runs = Table(
+    "retention_runs",
+    metadata,
+    Column("id", BigInteger, Identity(), primary_key=True),
+    Column("started_at", DateTime(timezone=True), nullable=False),
+    _instant("finished_at", now=True),
+    Column("removed", JSONB, nullable=False),
 )

@@ -19,6 +19,7 @@ from outdial.background import Background
 from outdial.calls.noted import keep
 from outdial.calls.results import add_noted
 from outdial.conversation.commands import Command, CommandRefused, Say, SendDigits, SetVariables, Transfer
+from outdial.db.clearing import Clearing
 from outdial.db.engine import reading
 from outdial.db.notify import Notifications, notify
 from outdial.db.tables import attempts, call_commands, calls
@@ -42,6 +43,15 @@ KINDS: Mapping[str, type[Command]] = {
     "variables": SetVariables,
 }
 _KIND_OF = {type_: kind for kind, type_ in KINDS.items()}
+
+
+# Of calls that have ended: whoever asked has their answer.
+OLD_COMMANDS = Clearing(
+    table=call_commands,
+    since=call_commands.c.created_at,
+    over=~select(calls.c.id).where(calls.c.id == call_commands.c.call_id, calls.c.state != CallState.ENDED).exists(),
+    in_order=call_commands.c.id,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

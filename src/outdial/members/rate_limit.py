@@ -16,6 +16,7 @@ from sqlalchemy import delete, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from outdial.db.clearing import Clearing
 from outdial.db.tables import sign_in_failures
 from outdial.networks import network_of
 from outdial.refusals import LimitReached
@@ -24,6 +25,8 @@ logger = logging.getLogger(__name__)
 
 FORGOTTEN_AFTER = timedelta(hours=1)
 _TIDIED_AT_ONCE = 20
+
+OLD_FAILURES = Clearing(table=sign_in_failures, since=sign_in_failures.c.last_at)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,6 +11,7 @@ from sqlalchemy import ColumnElement, Select, delete, func, insert, select, upda
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from typing_extensions import TypedDict
 
+from outdial.db.clearing import Clearing
 from outdial.db.engine import reading
 from outdial.db.tables import members, people, sign_in_links, sign_ins
 from outdial.ids import is_id, new_id, new_secret
@@ -35,6 +36,12 @@ is_alive = (
     & (sign_ins.c.expires_at > func.now())
     & (sign_ins.c.last_seen_at > func.now() - UNUSED_LIFETIME)
 )
+
+OLD_SIGN_INS = Clearing(
+    table=sign_ins,
+    since=func.least(sign_ins.c.ended_at, sign_ins.c.expires_at, sign_ins.c.last_seen_at + UNUSED_LIFETIME),
+)
+OLD_LINKS = Clearing(table=sign_in_links, since=sign_in_links.c.expires_at)
 
 
 class SignInView(TypedDict):

@@ -1,0 +1,1 @@
+"""Background work that may run twice, on procrastinate: the same PostgreSQL, no second truth. Never a dial."""

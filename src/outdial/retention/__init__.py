@@ -1,0 +1,1 @@
+"""How long what grows without end is kept, and the job that clears it."""
