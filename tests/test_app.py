@@ -13,13 +13,14 @@ from websockets.exceptions import InvalidStatus
 
 import virtual_time
 from conversation.peers import Recogniser, Voice
-from outdial.app import ROLES, Part, Role, Speech, running, stop_in_order
+from outdial.app import ROLES, Role, Speech, running
 from outdial.calls.results import Result
-from outdial.calls.workers import WorkerLost, is_dead
+from outdial.calls.workers import Worker, WorkerLost, is_dead
 from outdial.db.tables import workers
 from outdial.draining import Drain
 from outdial.jobs.job import add_job
 from outdial.live.spool import Spool
+from outdial.parts import Part, stop_in_order
 from outdial.retention.run import last_run, retention_job
 from outdial.settings import Settings
 from outdial.telephony.state import CallState, Ending, EndReason
@@ -158,14 +159,30 @@ async def test_what_a_dead_process_has_left_is_delivered_before_anybody_takes_it
 
 
 async def test_a_part_that_breaks_takes_the_process_down_whole(settings, engine, caplog):
-    before = asyncio.all_tasks()
+    before, failed, drain = asyncio.all_tasks(), [], Drain()
     with pytest.raises(ExceptionGroup) as broke:  # noqa: PT012 - it breaks while it serves
-        async with running(settings, speech=speech()):
+        async with running(
+            settings, speech=speech(), drain=drain, failed=lambda: failed.append(True)
+        ) as outdial:
+            outdial.worker._url = settings.database_url.get_secret_value().replace("/migrated", "/postgres")
             async with await psycopg.AsyncConnection.connect(str(settings.database_url.get_secret_value())) as conn:
                 await conn.execute(END_LOCK_HOLDERS)
             await asyncio.Event().wait()
     assert broke.group_contains(WorkerLost)
     assert asyncio.all_tasks() == before
+    assert (failed, drain.failed, drain.hurried.is_set()) == ([True], True, True)
+    (line,) = [record for record in caplog.records if record.levelno >= logging.CRITICAL]
+    assert line.message == "Process can't go on"
+    assert line.reason == "this is another database: it has no tables of Outdial"
+    assert line.exc_info is None
+
+
+async def test_a_process_without_its_lock_is_not_ready(settings, engine, monkeypatch):
+    monkeypatch.setattr(Worker, "holds_lock", False)
+    async with running(settings, speech=speech()) as outdial, httpx.AsyncClient(base_url=outdial.base_url) as http:
+        readyz = await http.get("/readyz")
+        assert (readyz.status_code, "database is away" in readyz.json()["detail"]) == (503, True)
+        assert await outdial.calls_left() == 0
 
 
 def test_a_part_that_fails_to_stop_keeps_no_other_from_stopping(caplog):

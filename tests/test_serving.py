@@ -3,11 +3,14 @@
 import asyncio
 import os
 import signal
+import sys
 from types import SimpleNamespace
 
 import pytest
+from sqlalchemy.exc import OperationalError
 
 import virtual_time
+from outdial import serving
 from outdial.draining import Drain
 from outdial.serving import _signals, drained
 
@@ -80,3 +83,36 @@ async def test_the_first_signal_stops_and_the_second_hurries():
         assert not drain.hurried.is_set()
         os.kill(os.getpid(), signal.SIGINT)
         await drain.hurried.wait()
+
+
+STUCK = """
+import asyncio, threading
+from outdial.serving import end_soon
+
+async def main():
+    asyncio.get_running_loop().run_in_executor(None, threading.Event().wait)  # never ends, and can't be ended
+    await asyncio.sleep(0.1)
+    end_soon(within_s=0.5)
+    raise RuntimeError("it can't go on")
+
+asyncio.run(main())
+"""
+
+
+async def test_a_process_that_can_not_go_on_is_gone_whatever_its_threads_wait_for():
+    process = await asyncio.create_subprocess_exec(sys.executable, "-c", STUCK, stderr=asyncio.subprocess.DEVNULL)
+    async with asyncio.timeout(60):
+        assert await process.wait() == 1
+
+
+async def test_the_first_link_is_made_as_soon_as_the_database_can(monkeypatch):
+    answers = iter([OperationalError("", {}, Exception("away")), "https://outdial.example/sign-in/once"])
+
+    async def first_start(engine, base_url, *, with_link):
+        if isinstance(answer := next(answers), Exception):
+            raise answer
+        return answer
+
+    monkeypatch.setattr(serving, "first_start", first_start)
+    outdial = SimpleNamespace(services=SimpleNamespace(engine=None), base_url="https://outdial.example")
+    assert await serving._first_start(outdial, True) == "https://outdial.example/sign-in/once"

@@ -1,13 +1,11 @@
 """One Outdial process, put together: settings → database → what all roles share → the parts of its roles."""
 
 import asyncio
-import logging
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Coroutine, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any
 
 from fastapi import FastAPI
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -29,34 +27,34 @@ from outdial.calls.ownership import Lease, not_answered
 from outdial.calls.workers import Worker
 from outdial.conversation.call_facts import Engines
 from outdial.dashboard.app import add_dashboard
-from outdial.db.embedded import embedded
 from outdial.db.engine import create_engine
 from outdial.db.migrate import upgrade
 from outdial.db.notify import Notifications
+from outdial.db.supervised import Embedded, embedded
 from outdial.db.wake import Wake
 from outdial.dispatch.dispatcher import Dispatcher
 from outdial.dispatch.sweep import Sweep
 from outdial.draining import Drain
 from outdial.jobs.runner import JobRunner
-from outdial.live.conversations import Conversations
+from outdial.live.conversations import FINISH_S, Conversations
 from outdial.live.handshake import MediaHandshake
 from outdial.live.leases import keep_leases
-from outdial.live.left_behind import deliver_left, keep_taking_in
+from outdial.live.left_behind import deliver_at_start, keep_taking_in
 from outdial.live.news import News
 from outdial.live.spool import Spool
 from outdial.live.stream_paths import by_path
 from outdial.media.pacer import Pacer
 from outdial.media.voice_activity import VoiceActivity
+from outdial.parts import Part, run_part, stop_in_order
 from outdial.retention.run import retention_job
 from outdial.settings import Settings
 from outdial.speech.engines import Speech
 from outdial.workspaces.secrets import SecretBox
 
-logger = logging.getLogger(__name__)
-
 PATIENCE_S = 1.0   # with the database, when calls are counted
-DELIVER_S = 10.0   # of what a dead process has left, before anything else is done
+FINISH_FAILED_S = 2.0  # for conversations of a process that can't go on
 DRAINING = "This process drains: it is to stop, and takes no new calls."
+AWAY = "The database is away: no new calls until it is back and this process has its lock again."
 
 
 class Role(StrEnum):
@@ -69,15 +67,6 @@ class Role(StrEnum):
 
 
 ROLES = frozenset(Role)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Part:
-    """Something a process runs. `run` goes on until it is cancelled; `stop` ends in order what it has begun."""
-
-    name: str
-    run: Callable[[], Coroutine[Any, Any, None]] | None = None
-    stop: Callable[[], Awaitable[None]] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,6 +85,7 @@ class Shared:
     speech: Speech
     taken_over: Wake  # calls of a dead process have become ours: it has left recordings
     drain: Drain
+    embedded: Embedded | None
 
     @property
     def services(self) -> Services:
@@ -106,8 +96,13 @@ class Shared:
             secret_box=self.secret_box,
             recordings_dir=self.settings.data_dir / "recordings",
             previews=Previews(self.speech.from_text),
-            not_ready=lambda: DRAINING if self.drain.has_begun else None,
+            not_ready=self._not_ready,
         )
+
+    def _not_ready(self) -> str | None:
+        if self.drain.has_begun:
+            return DRAINING
+        return None if self.worker.holds_lock else AWAY
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,12 +112,18 @@ class Running:
     base_url: str
     services: Services
     drain: Drain
-    worker_id: str
+    worker: Worker
     conversations: Conversations | None
+
+    @property
+    def worker_id(self) -> str:
+        return self.worker.id
 
     async def calls_left(self) -> int:
         """How many calls this process talks on, or has dialled or announced: those are counted if the database can."""
         talking = 0 if self.conversations is None else self.conversations.talking
+        if not self.worker.holds_lock:
+            return talking
         counting = asyncio.create_task(not_answered(self.services.engine, self.worker_id))
         await asyncio.wait({counting}, timeout=PATIENCE_S)
         counted = counting.done() and counting.exception() is None
@@ -142,11 +143,13 @@ async def running(
     speech: Speech | None = None,
     drain: Drain | None = None,
     progress: Callable[[str], None] = lambda step: None,
+    failed: Callable[[], None] = lambda: None,
 ) -> AsyncIterator[Running]:
     """Everything up inside the `async with`. Ends in order: live calls are cut off with a goodbye (who wants them to go
     on waits for that before: `serving.drained`), their transcripts and recordings saved, replies to dials awaited.
 
-    `progress` is told each step that can take a while. Raises CannotListen when the address isn't to be had.
+    `progress` is told each step that can take a while; `failed` is called when a part of it fails, which ends
+    everything, in a hurry. Raises CannotListen when the address isn't to be had.
     """
     listener = listen(settings)
     if settings.port == 0:
@@ -156,34 +159,26 @@ async def running(
         shared = await _share(settings, stack, speech, drain or Drain(), progress)
         services = shared.services
         if Role.MEDIA in roles:
-            await _deliver_left(shared)
+            await deliver_at_start(shared.engine, settings.data_dir)
         parts, server, conversations = _parts(shared, services, listener, roles)
         # One task group: a part that breaks takes the process down whole, instead of leaving it half alive.
         async with asyncio.TaskGroup() as group:
-            tasks = {part.name: group.create_task(part.run(), name=part.name) for part in parts if part.run}
+            tasks = {
+                part.name: group.create_task(run_part(part, shared.drain, failed), name=part.name)
+                for part in parts
+                if part.run is not None
+            }
             await server.up.wait()
             try:
                 yield Running(
                     base_url=settings.base_url,
                     services=services,
                     drain=shared.drain,
-                    worker_id=shared.worker.id,
+                    worker=shared.worker,
                     conversations=conversations,
                 )
             finally:
                 await stop_in_order(parts, tasks)
-
-
-async def stop_in_order(parts: Sequence[Part], tasks: Mapping[str, asyncio.Task[None]]) -> None:
-    """Stop each part and cancel its task (by name), whatever one of them has against it."""
-    for part in parts:
-        try:
-            if part.stop is not None:
-                await part.stop()
-        except Exception:
-            logger.exception("Part not stopped in order", extra={"part": part.name})
-        if part.name in tasks:
-            tasks[part.name].cancel()
 
 
 async def _share(
@@ -195,10 +190,11 @@ async def _share(
 ) -> Shared:
     settings.data_dir.mkdir(parents=True, exist_ok=True)
     if settings.database_url is not None:
-        url = settings.database_url.get_secret_value()
+        url, database = settings.database_url.get_secret_value(), None
     else:
         progress("Starting the embedded PostgreSQL")
-        url = await stack.enter_async_context(embedded(settings.data_dir))
+        database = await stack.enter_async_context(embedded(settings.data_dir))
+        url = database.url
     engine = create_engine(url)
     stack.push_async_callback(engine.dispose)
     progress("Bringing the database up to date")
@@ -226,16 +222,8 @@ async def _share(
         speech=speech,
         taken_over=Wake(),
         drain=drain,
+        embedded=database,
     )
-
-
-async def _deliver_left(shared: Shared) -> None:
-    """What a dead process has kept, before anybody takes its calls for lost. What can't be delivered now is later."""
-    try:
-        async with asyncio.timeout(DELIVER_S):
-            await deliver_left(shared.engine, shared.settings.data_dir)
-    except Exception:
-        logger.exception("Results of dead processes not delivered; trying again")
 
 
 # -- the parts, by role ----------------------------------------------------------------------------------------
@@ -254,7 +242,8 @@ def _parts(
     server = HttpServer(api, media.handshake, shared.settings)
     http = Part(name="http server", run=lambda: server.serve([listener]), stop=server.stop)
     worker = Part(name="worker lock", run=shared.worker.watch)
-    parts = [*jobs, *dispatch, *media.parts, *pages, http, *media.streams, *callbacks, worker]
+    database = [] if shared.embedded is None else [Part(name="embedded database", run=shared.embedded.watch)]
+    parts = [*jobs, *dispatch, *media.parts, *pages, http, *media.streams, *callbacks, worker, *database]
     return parts, server, media.conversations
 
 
@@ -277,10 +266,20 @@ def _jobs(shared: Shared) -> Part:
 def _dispatch(shared: Shared) -> list[Part]:
     engine, settings, notifications = shared.engine, shared.settings, shared.notifications
     owner, open_carrier = shared.worker.id, shared.accounts.carrier
+    worker = shared.worker
     dispatcher = Dispatcher(
-        engine, settings, notifications, open_carrier, shared.agents, owner=owner, drain=shared.drain
+        engine, settings, notifications, open_carrier, shared.agents, owner=owner, lock=worker, drain=shared.drain
     )
-    sweep = Sweep(engine, settings, notifications, open_carrier, owner=owner, taken_over=shared.taken_over.tell)
+    worker.when_regained(dispatcher.wake)
+    sweep = Sweep(
+        engine,
+        settings,
+        notifications,
+        open_carrier,
+        owner=owner,
+        taken_over=shared.taken_over.tell,
+        may_take_over=lambda: worker.is_steady_for(settings.lease_s / 2),
+    )
     return [Part(name="dispatcher", run=dispatcher.run), Part(name="sweep", run=sweep.run)]
 
 
@@ -296,11 +295,18 @@ def _media(shared: Shared) -> Media:
     conversations = Conversations(engine, settings, shared.accounts.carrier, engines, Pacer(), spool)
     news = News(engine, shared.notifications, conversations)
     handshake = MediaHandshake(engine, shared.genuine, shared.agents, conversations, lease)
+    renew = Wake()
+    shared.worker.when_regained(renew.tell)
+    drain = shared.drain
+
+    async def end_conversations() -> None:
+        await conversations.aclose(FINISH_FAILED_S if drain.failed else FINISH_S, hurry=drain.hurried)
+
     parts = [
         Part(name="new conversations", stop=handshake.turn_away),
-        Part(name="conversations", stop=lambda: conversations.aclose(hurry=shared.drain.hurried)),
+        Part(name="conversations", stop=end_conversations),
         Part(name="news of live calls", run=news.run, stop=news.aclose),
-        Part(name="leases", run=lambda: keep_leases(engine, conversations, lease)),
+        Part(name="leases", run=lambda: keep_leases(engine, conversations, lease, renew)),
         Part(name="left behind", run=lambda: keep_taking_in(engine, settings.data_dir, shared.taken_over)),
         Part(name="voice activity", run=engines.voice_activity.run),
         Part(name="spool", stop=spool.aclose),

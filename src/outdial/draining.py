@@ -8,6 +8,7 @@ class Drain:
 
     def __init__(self) -> None:
         self._begun = False
+        self.failed = False  # it can't go on: nobody waits for anything that takes long
         self.hurried = asyncio.Event()
 
     @property
@@ -20,6 +21,10 @@ class Drain:
     def hurry(self) -> None:
         self.begin()
         self.hurried.set()
+
+    def fail(self) -> None:
+        self.failed = True
+        self.hurry()
 
     async def wait(self, at_most_s: float) -> None:
         """So long, or until there is hurry."""

@@ -2,16 +2,23 @@
 
 import asyncio
 import gc
+import os
 import signal
+import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+
+from sqlalchemy.exc import InterfaceError, OperationalError
 
 from outdial.app import Running, running
 from outdial.background import Background
 from outdial.draining import Drain
 from outdial.members.first_start import FirstStart, first_start
+from outdial.repeating import UNTIL_WRITTEN, repeat
 from outdial.settings import Settings
 
+GONE_WITHIN_S = 4.0  # a process that can't go on: whatever waits for what will not come, it ends
 LOOK_EVERY_S = 0.5
 TELL_EVERY_S = 10.0
 STOPPING = "Stopping: live calls hear a goodbye and are hung up, then everything ends"
@@ -32,15 +39,36 @@ async def serve(
     """
     drain, stop = Drain(), asyncio.Event()
     with _signals(drain, stop):
-        async with running(settings, drain=drain, progress=progress) as outdial:
+        async with running(settings, drain=drain, progress=progress, failed=end_soon) as outdial:
             spare_startup_from_collection()
             first = None
             if first_person:
-                first = await first_start(outdial.services.engine, outdial.base_url, with_link=on_terminal)
+                first = await _first_start(outdial, on_terminal)
             started(outdial.base_url, first)
             await stop.wait()
             await drained(outdial, progress)
             progress(STOPPING)
+
+
+async def _first_start(outdial: Running, on_terminal: bool) -> FirstStart | None:
+    """Also where the database goes away right after the start."""
+    engine, base_url = outdial.services.engine, outdial.base_url
+    return await repeat(
+        lambda: first_start(engine, base_url, with_link=on_terminal),
+        on=(OperationalError, InterfaceError),
+        pauses=UNTIL_WRITTEN,
+    )
+
+
+def end_soon(code: int = 1, *, within_s: float = GONE_WITHIN_S) -> None:
+    """This process is gone with that exit code in time, if not before: threads that wait for an answer of the network
+    or for another program can't be ended, and Python would wait for them without end."""
+
+    def end() -> None:
+        time.sleep(within_s)
+        os._exit(code)
+
+    threading.Thread(target=end, name="end", daemon=True).start()
 
 
 async def drained(outdial: Running, tell: Callable[[str], None]) -> None:

@@ -1,4 +1,5 @@
 import asyncio
+from dataclasses import replace
 
 import httpx
 import pytest
@@ -488,3 +489,16 @@ async def test_the_first_event_of_a_call_is_its_state(client, url, engine):
         rows = (await conn.execute(text("SELECT type, data FROM call_events"))).all()
         assert [tuple(row) for row in rows] == [("state", {"state": "queued"})]
         assert await conn.scalar(select(func.count()).select_from(calls)) == 1
+
+
+async def test_a_database_that_takes_no_writes_is_503_too(services, tenant, database_url):
+    """A standby, after a failover that isn't over."""
+    standby = create_engine(f"{database_url}&options=-c%20default_transaction_read_only%3Don")
+    transport = httpx.ASGITransport(create_api(replace(services, engine=standby)))
+    async with httpx.AsyncClient(
+        transport=transport, base_url="https://voice.example", headers={"Authorization": tenant.key}
+    ) as client:
+        answer = await client.post(f"/v1/phone-number/{tenant.number_id}/outbound", json=BODY)
+        assert_problem(answer, 503, "unavailable")
+        assert int(answer.headers["retry-after"]) > 0
+    await standby.dispose()

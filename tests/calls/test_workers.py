@@ -1,12 +1,15 @@
 import asyncio
 import signal
 import sys
+import time
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 
 import psycopg
 import pytest
-from sqlalchemy import select, text
+from sqlalchemy import delete, select, text
 
+from outdial.calls import workers as workers_module
 from outdial.calls.workers import Worker, WorkerLost, forget_dead_workers, is_dead
 from outdial.db.tables import workers
 from workspace import END_LOCK_HOLDERS, until
@@ -60,17 +63,136 @@ async def test_nobody_is_dead(engine, worker_id):
     assert await dead(engine, worker_id)
 
 
-async def test_a_worker_that_lost_its_lock_is_told_so(engine, database_url):
-    async with Worker(engine, database_url) as worker:
-        watching = asyncio.create_task(worker.watch(every_s=0.02))
-        await asyncio.sleep(0.05)
-        assert not watching.done()
-        async with engine.begin() as conn:
-            await conn.execute(text(END_LOCK_HOLDERS))
+@asynccontextmanager
+async def watched(worker):
+    watching = asyncio.create_task(worker.watch(every_s=0.02))
+    try:
+        yield watching
+    finally:
+        watching.cancel()
+        await asyncio.gather(watching, return_exceptions=True)
+
+
+async def lose_lock(engine):
+    async with engine.begin() as conn:
+        await conn.execute(text(END_LOCK_HOLDERS))
+
+
+async def test_a_lock_that_was_lost_with_its_connection_is_taken_anew_under_the_same_name(engine, database_url):
+    regained = asyncio.Event()
+    async with Worker(engine, database_url) as worker, watched(worker) as watching:
+        assert worker.holds_lock
+        name = worker.id
+        worker.when_regained(regained.set)
+        await lose_lock(engine)
         async with asyncio.timeout(10):
-            with pytest.raises(WorkerLost):
+            await regained.wait()
+        assert (worker.holds_lock, worker.id) == (True, name)
+        assert not await dead(engine, worker.id)
+        assert not watching.done()
+
+
+async def test_a_worker_that_was_forgotten_meanwhile_is_known_again(engine, database_url):
+    regained = asyncio.Event()
+    async with Worker(engine, database_url) as worker:
+        worker.when_regained(regained.set)
+        await lose_lock(engine)
+        await until(lambda: dead(engine, worker.id))
+        await forget_dead_workers(engine)
+        assert await known(engine) == set()
+        async with watched(worker), asyncio.timeout(10):
+            await regained.wait()
+            assert await known(engine) == {worker.id}
+            assert not await dead(engine, worker.id)
+
+
+async def test_who_looks_at_the_lock_meanwhile_keeps_nobody_from_taking_it_anew(engine, database_url):
+    regained = asyncio.Event()
+    async with Worker(engine, database_url) as worker:
+        worker.when_regained(regained.set)
+        await lose_lock(engine)
+        await until(lambda: dead(engine, worker.id))
+        async with watched(worker), engine.begin() as conn:
+            assert await is_dead(conn, worker.id)
+            await asyncio.sleep(0.5)
+            assert not regained.is_set()
+            assert not worker.holds_lock
+            await conn.commit()
+            async with asyncio.timeout(10):
+                await regained.wait()
+
+
+async def test_the_old_session_of_a_worker_is_ended_where_the_server_has_not_noticed(engine, database_url):
+    """A host that vanished and came back, or a proxy in between: its first session holds the lock still."""
+    async with Worker(engine, database_url) as worker:
+        old = worker._session
+        worker._session = None
+        assert not await worker._take()
+        async with asyncio.timeout(10):
+            while not await worker._take():  # noqa: ASYNC110
+                await asyncio.sleep(0.05)
+        with pytest.raises(psycopg.OperationalError):
+            await old.ask("SELECT 1")
+
+
+async def test_a_worker_whose_lock_another_holds_gives_up(engine, database_url, monkeypatch):
+    monkeypatch.setattr(workers_module, "HELD_ELSEWHERE_S", 0.2)
+    async with Worker(engine, database_url) as worker:
+        await lose_lock(engine)
+        await until(lambda: dead(engine, worker.id))
+        async with await psycopg.AsyncConnection.connect(database_url, autocommit=True) as other:
+            await other.execute("SELECT pg_advisory_lock(%s)", (worker._lock_key,))
+            async with watched(worker) as watching, asyncio.timeout(10):
+                with pytest.raises(WorkerLost, match="another process holds the lock"):
+                    await watching
+
+
+async def test_a_worker_does_not_go_on_in_another_database(engine, database_url, empty_database_url):
+    async with Worker(engine, database_url) as worker:
+        worker._url = empty_database_url
+        await lose_lock(engine)
+        async with watched(worker) as watching, asyncio.timeout(10):
+            with pytest.raises(WorkerLost, match="another database: it has no tables"):
                 await watching
-        assert await dead(engine, worker.id)
+
+
+async def test_nor_in_one_that_has_tables_and_does_not_know_it(engine, database_url):
+    async with Worker(engine, database_url) as worker:
+        worker._database = "another/1"
+        async with engine.begin() as conn:
+            await conn.execute(delete(workers))
+        await lose_lock(engine)
+        async with watched(worker) as watching, asyncio.timeout(10):
+            with pytest.raises(WorkerLost, match="doesn't know this process"):
+                await watching
+
+
+async def test_a_dial_waits_for_the_lock_as_long_as_its_claim_holds(engine, database_url):
+    async with Worker(engine, database_url) as worker:
+        assert await worker.holds_lock_before(time.time() + 60)
+        await worker._let_go()
+        assert not worker.holds_lock
+        assert not await worker.holds_lock_before(time.time() + 0.2)
+        waiting = asyncio.create_task(worker.holds_lock_before(time.time() + 60))
+        async with asyncio.timeout(10):
+            while not await worker._take():  # noqa: ASYNC110
+                await asyncio.sleep(0.05)
+            assert await waiting
+
+
+async def test_nobody_takes_over_right_after_an_outage(engine, database_url):
+    regained = asyncio.Event()
+    async with Worker(engine, database_url) as worker, watched(worker):
+        worker.when_regained(regained.set)
+        await asyncio.sleep(0.3)
+        assert worker.is_steady_for(0.2)
+        await lose_lock(engine)
+        async with asyncio.timeout(10):
+            await regained.wait()
+        assert not worker.is_steady_for(0.2)
+        async with asyncio.timeout(10):
+            while not worker.is_steady_for(0.2):  # noqa: ASYNC110
+                await asyncio.sleep(0.05)
 
 
 async def test_a_worker_that_can_not_reach_the_database_does_not_start(engine):

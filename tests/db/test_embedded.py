@@ -11,7 +11,8 @@ import psycopg
 import pytest
 
 from outdial.db import embedded as embedded_module
-from outdial.db.embedded import EmbeddedPostgres, EmbeddedPostgresError, embedded, reason
+from outdial.db.embedded import EmbeddedPostgres, EmbeddedPostgresError, reason
+from outdial.db.supervised import embedded
 
 FAST = {"fsync": "off"}
 
@@ -67,12 +68,12 @@ def answers(url: str) -> bool:
 
 
 async def test_it_runs_as_long_as_it_is_used_and_keeps_its_data(data_dir):
-    async with embedded(data_dir, settings=FAST) as url:
-        with psycopg.connect(url) as connection:
+    async with embedded(data_dir, settings=FAST) as database:
+        with psycopg.connect(database.url) as connection:
             connection.execute("CREATE TABLE IF NOT EXISTS kept AS SELECT 7 AS value")
-    assert not answers(url)
+    assert not answers(database.url)
     async with embedded(data_dir, settings=FAST) as again:
-        with psycopg.connect(again) as connection:
+        with psycopg.connect(again.url) as connection:
             assert connection.execute("SELECT value FROM kept").fetchone() == (7,)
 
 

@@ -1,9 +1,13 @@
+import asyncio
+
 import psycopg
 import pytest
+from psycopg.conninfo import conninfo_to_dict
 from sqlalchemy import bindparam, select, text
 from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.exc import OperationalError
 
-from outdial.db.engine import connection_url, create_engine
+from outdial.db.engine import connection_url, create_engine, cut_connections
 
 
 @pytest.mark.parametrize("scheme", ["postgres", "postgresql", "postgresql+psycopg"])
@@ -65,3 +69,41 @@ async def test_a_pooled_connection_that_the_server_closed_is_replaced_unnoticed(
 def test_a_dedicated_connection_takes_the_same_url(database_url):
     with psycopg.connect(connection_url(database_url)) as connection:
         assert connection.execute("SHOW application_name").fetchone() == ("outdial",)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql://me:se%40cret@a.example:5433,b.example:5434/calls?target_session_attrs=read-write",
+        "postgresql://me:se%40cret@/calls?host=a.example:5433&host=b.example:5434&target_session_attrs=read-write",
+        "postgresql://me:se%40cret@/calls?host=a.example,b.example&port=5433,5434&target_session_attrs=read-write",
+    ],
+)
+def test_several_hosts_may_be_written_in_every_usual_way(url):
+    dedicated = conninfo_to_dict(connection_url(url))
+    engine = create_engine(url)
+    _, pooled = engine.dialect.create_connect_args(engine.url)
+    for given in (dedicated, pooled):
+        names = ("host", "port", "user", "password", "dbname", "target_session_attrs")
+        assert [given[name] for name in names] == [
+            "a.example,b.example", "5433,5434", "me", "se@cret", "calls", "read-write",
+        ]  # fmt: skip
+
+
+def test_several_hosts_by_address_and_with_the_usual_port():
+    assert conninfo_to_dict(connection_url("postgresql://[::1]:5433,[::2]:5434/calls"))["host"] == "::1,::2"
+    assert conninfo_to_dict(connection_url("postgresql://a,b/calls"))["host"] == "a,b"
+
+
+async def test_whoever_waits_for_a_silent_database_can_be_freed(database_url):
+    engine = create_engine(database_url)
+    async with engine.connect() as connection:
+        waiting = asyncio.create_task(connection.execute(text("SELECT pg_sleep(25)")))
+        await asyncio.sleep(0.3)
+        cut_connections(engine)
+        async with asyncio.timeout(10):
+            with pytest.raises(OperationalError):
+                await waiting
+    async with engine.connect() as connection:
+        assert await connection.scalar(text("SELECT 1")) == 1
+    await engine.dispose()

@@ -19,7 +19,7 @@ from workspace import Agents, until
 
 
 @asynccontextmanager
-async def dispatching(workspace, database_url, *, open_carrier=None, agents=None, drain=None):
+async def dispatching(workspace, database_url, *, open_carrier=None, agents=None, drain=None, lock=None):
     async with Notifications(database_url) as notifications:
         dispatcher = Dispatcher(
             workspace.engine,
@@ -29,6 +29,7 @@ async def dispatching(workspace, database_url, *, open_carrier=None, agents=None
             agents or Agents(),
             owner="worker_1",
             drain=drain,
+            lock=lock,
         )
         running = asyncio.create_task(dispatcher.run())
         try:
@@ -198,3 +199,43 @@ async def test_a_process_that_drains_claims_nothing_and_leaves_it_to_another(wor
         assert (await workspace.call(call_id)).state == "queued"
         async with dispatching(workspace, database_url):
             await until(lambda: has_dialed(workspace, 2))
+
+
+class Lock:
+    """Of a worker: held or not, as the test says."""
+
+    def __init__(self, *, holds_lock=True):
+        self.holds_lock = holds_lock
+
+    async def holds_lock_before(self, deadline):
+        return self.holds_lock
+
+
+async def test_nothing_is_claimed_without_the_workers_lock(workspace, database_url):
+    lock = Lock(holds_lock=False)
+    call_id = await workspace.queue()
+    async with dispatching(workspace, database_url, lock=lock):
+        await workspace.tell("outdial_queue", workspace.id)
+        await asyncio.sleep(0.5)
+        assert await workspace.attempts(call_id) == []
+        lock.holds_lock = True
+        await workspace.tell("outdial_queue", workspace.id)
+        await until(lambda: has_dialed(workspace, 1))
+
+
+async def test_what_was_claimed_is_not_dialled_once_the_lock_is_lost(workspace, database_url):
+    lock = Lock()
+    call_id = await workspace.queue()
+
+    async def lose_it(account_id):
+        lock.holds_lock = False
+        return workspace.carrier
+
+    async with dispatching(workspace, database_url, open_carrier=lose_it, lock=lock):
+
+        async def deferred():
+            return (await workspace.call(call_id)).deferrals == 1
+
+        await until(deferred)
+    assert workspace.carrier.dialed == []
+    assert (await workspace.call(call_id)).state == "queued"

@@ -172,3 +172,22 @@ async def test_a_call_expires_while_no_line_is_free(make_workspace, database_url
     sweep = Sweep(workspace.engine, workspace.settings, Notifications(database_url), workspace.open_carrier, owner="w")
     await sweep.sweep()
     assert (await workspace.call(waiting)).end_reason == "expired"
+
+
+async def test_nobody_is_taken_over_from_while_a_free_lock_proves_nothing(workspace, database_url):
+    """Right after an outage every lock is free, and those who talk are taking theirs anew."""
+    may_take_over = False
+    sweep = Sweep(
+        workspace.engine,
+        workspace.settings,
+        Notifications(database_url),
+        workspace.open_carrier,
+        owner="worker_sweep",
+        may_take_over=lambda: may_take_over,
+    )
+    claim = await lost_lease(workspace, "worker_dead")
+    await sweep.sweep()
+    assert (await workspace.attempt(claim.attempt_id)).owner == "worker_dead"
+    may_take_over = True
+    await sweep.sweep()
+    assert (await workspace.attempt(claim.attempt_id)).owner == "worker_sweep"

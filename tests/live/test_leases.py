@@ -2,12 +2,14 @@
 
 import asyncio
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from live.talking import Talking, accept_again, refuse, ringing, sign_with
 from outdial.calls.ownership import take_over
+from outdial.db.wake import Wake
 from outdial.live.leases import _end_unattended, keep_leases
 from outdial.telephony.state import CallState, EndReason
 from workspace import until
@@ -26,7 +28,7 @@ async def talking(workspace):
 
 @asynccontextmanager
 async def keeping(talking):
-    keeping = asyncio.create_task(keep_leases(talking.workspace.engine, talking.conversations, talking.lease))
+    keeping = asyncio.create_task(keep_leases(talking.workspace.engine, talking.conversations, talking.lease, Wake()))
     try:
         yield
     finally:
@@ -164,3 +166,33 @@ async def test_a_lease_runs_by_the_clock_of_the_database(workspace, talking, cla
     monkeypatch.setattr("outdial.calls.ownership.datetime", Behind)
     await talking.open(claim)
     assert (await workspace.attempt(claim.attempt_id)).lease_until > datetime.now(UTC)
+
+
+# -- after the database was away -------------------------------------------------------------------------------
+
+
+async def test_leases_are_renewed_at_once_when_the_lock_is_held_again(workspace, talking, claim):
+    await talking.answered(claim)
+    await workspace.set_attempt(claim.attempt_id, lease_until=PAST)
+    patient, wake = replace(talking.lease, lease_s=3600.0), Wake()
+    keeping = asyncio.create_task(keep_leases(workspace.engine, talking.conversations, patient, wake))
+    await asyncio.sleep(0.2)
+    assert (await workspace.attempt(claim.attempt_id)).lease_until == PAST
+    wake.tell()
+    await until(renewed_after(workspace, claim, datetime.now(UTC)))
+    keeping.cancel()
+
+
+async def test_a_conversation_whose_call_was_taken_over_says_goodbye_and_ends(
+    workspace, talking, claim, worker, caplog
+):
+    """Whoever took it over had to take us for dead, and has the carrier end the call."""
+    await talking.answered(claim)
+    await workspace.set_attempt(claim.attempt_id, lease_until=PAST)
+    assert await take_over(workspace.engine, worker.id, lease_s=15)
+    async with keeping(talking):
+        await talking.rests()
+    assert "Conversation ended: its call was taken over" in caplog.messages
+    assert workspace.settings.goodbye in talking.conversations._engines.text_to_speech.spoken
+    attempt = await workspace.attempt(claim.attempt_id)
+    assert (attempt.owner, attempt.ending["error"]["code"]) == (worker.id, "interrupted")

@@ -5,6 +5,7 @@ import asyncio
 from fastapi import APIRouter
 from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncEngine
 from typing_extensions import TypedDict
 
 from outdial.api.docs import documented, example
@@ -30,16 +31,34 @@ async def healthz() -> Health:
     "/readyz",
     summary="Can calls be taken?",
     operation_id="readyz",
-    description="Asks the database. 503 also while the process drains: it is to stop and takes no new calls; those it "
-    "has go on, and so does the API.",
+    description="Asks the database. 503 while it can't be used, and until this process has its lock again; calls that "
+    "are up go on. 503 also while the process drains: it is to stop and takes no new calls; those it has go on, and so "
+    "does the API.",
     responses=example({"status": "ready"}) | documented(503),
 )
 async def readyz(services: Use) -> Health:
     if (why := services.not_ready()) is not None:
         raise unavailable(why)
-    try:
-        async with asyncio.timeout(_PATIENCE_S), reading(services.engine) as conn:
-            await conn.execute(text("SELECT 1"))
-    except (SQLAlchemyError, TimeoutError):
-        raise unavailable("The database can't be reached.") from None
+    if not await _answers(services.engine):
+        raise unavailable("The database can't be reached.")
     return Health(status="ready")
+
+
+async def _answers(engine: AsyncEngine) -> bool:
+    """Not waited for any longer than that, also where what was asked can't be cancelled (see db.engine)."""
+
+    async def ask() -> None:
+        async with reading(engine) as conn:
+            await conn.execute(text("SELECT 1"))
+
+    asking = asyncio.create_task(ask(), name="readiness")
+    await asyncio.wait({asking}, timeout=_PATIENCE_S)
+    if not asking.done():
+        asking.cancel()
+        asking.add_done_callback(lambda task: task.cancelled() or task.exception())  # seen, and nobody waits for it
+        return False
+    if (error := asking.exception()) is None:
+        return True
+    if isinstance(error, SQLAlchemyError):
+        return False
+    raise error

@@ -17,6 +17,8 @@ from websockets.protocol import State
 from websockets.server import ServerProtocol
 
 from outdial.conversation.media_line import MediaSocket
+from outdial.db.engine import is_away, why
+from outdial.logs import Seldom
 
 try:
     from websockets.speedups import apply_mask
@@ -24,6 +26,8 @@ except ImportError:  # a platform without wheels
     from websockets.utils import apply_mask
 
 logger = logging.getLogger(__name__)
+
+_failed = Seldom()  # handshakes, with the database away
 _wire_log = logging.getLogger("outdial.media.websocket")
 _wire_log.setLevel(logging.WARNING)  # below, it logs every connection, and the handshake with the stream's token
 
@@ -146,8 +150,11 @@ class MediaSocketProtocol(asyncio.Protocol):
                 elif not self._transport.is_closing():
                     self._receiver = start(self)
                     self._count_out()
-            except Exception:
-                logger.exception("Media handshake failed")
+            except Exception as error:
+                if not is_away(error):
+                    logger.exception("Media handshake failed")
+                elif times := _failed.again():
+                    logger.warning("Media handshake failed", extra={"reason": why(error), "times": times})
                 response = self._websocket.reject(HTTPStatus.SERVICE_UNAVAILABLE, "Please try again.\n")
         if not self._transport.is_closing():
             self._websocket.send_response(response)

@@ -8,13 +8,14 @@ from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 
 from outdial.calls.request import NotStorable
+from outdial.db.engine import is_away
 from outdial.logs import Seldom
 from outdial.refusals import Conflict, Denied, Invalid, LimitReached, NotFound, NotYours, Refusal, Unavailable
 
@@ -152,10 +153,11 @@ def install(app: FastAPI) -> None:
         assert problem is not None
         return respond(problem)
 
-    @app.exception_handler(OperationalError)
-    @app.exception_handler(InterfaceError)
+    @app.exception_handler(DBAPIError)
     @app.exception_handler(PoolTimeout)
     async def _database(request: Request, error: Exception) -> Response:
+        if not is_away(error):
+            raise error
         cause = error.orig if isinstance(error, DBAPIError) else error
         if times := unreachable.again():
             logger.error("Database unreachable", extra={"error": type(cause).__name__, "times": times})

@@ -32,6 +32,7 @@ from outdial.carriers.registry import CARRIERS
 from outdial.db.clearing import Clearing
 from outdial.db.engine import autocommit, reading
 from outdial.db.tables import attempts, callbacks
+from outdial.db.trouble import tell_trouble
 from outdial.db.wake import Wake
 from outdial.dispatch.transfers import Transfers, apology_ending, way_back
 from outdial.settings import Settings
@@ -143,8 +144,8 @@ class Inbox:
             return reply
         try:
             back = await way_back(self._engine, self._settings, attempt_id, told.outcome)
-        except Exception:  # the callee hears the sentence; silence would be worse
-            logger.exception("Return to agent not prepared", extra={"attempt_id": attempt_id})
+        except Exception as error:  # the callee hears the sentence; silence would be worse
+            tell_trouble(self._engine, logger, "Return to agent not prepared", error, attempt_id=attempt_id)
             return reply
         return CARRIERS[carrier].reply(kind, body, back=back)
 
@@ -176,8 +177,8 @@ class Inbox:
                     continue
                 # None: another process was at ours, too; but what has come since we looked is not among those.
                 self._stored[attempt_id] -= waiting if handled is None else {handled}
-        except Exception:
-            logger.exception(NOT_HANDLED, extra={"attempt_id": attempt_id})
+        except Exception as error:
+            tell_trouble(self._engine, logger, NOT_HANDLED, error, attempt_id=attempt_id)
             await asyncio.sleep(TRY_AGAIN_S)
             self._arrived.tell(attempt_id)
         else:
@@ -196,8 +197,8 @@ class Inbox:
                     handled += await self._handle_left_of(attempt_id)
             if handled and len(left) == LEFT_AT_ONCE:
                 self._arrived.tell()  # there may be more: of a process that was busy, or of a database that was away
-        except Exception:
-            logger.exception(NOT_HANDLED)
+        except Exception as error:
+            tell_trouble(self._engine, logger, NOT_HANDLED, error)
         finally:
             self._at_work.discard("")
 
@@ -209,8 +210,8 @@ class Inbox:
                 handled += 1
         except _Busy:
             pass  # they are looked for again
-        except Exception:  # the others' turn
-            logger.exception(NOT_HANDLED, extra={"attempt_id": attempt_id})
+        except Exception as error:  # the others' turn
+            tell_trouble(self._engine, logger, NOT_HANDLED, error, attempt_id=attempt_id)
         return handled
 
     async def _handle_next(self, attempt_id: str) -> int | None:

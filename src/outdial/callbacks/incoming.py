@@ -23,6 +23,7 @@ from outdial.carriers.errors import CarrierError, CarrierRefused, CarrierThrottl
 from outdial.carriers.name import CarrierName
 from outdial.db.engine import reading
 from outdial.db.tables import attempts
+from outdial.db.trouble import tell_trouble
 from outdial.telephony.carrier_call import CarrierCall
 from outdial.telephony.state import CallState, EndReason, Progress
 
@@ -144,8 +145,9 @@ class IncomingCalls:
             except CarrierError as error:  # perhaps it was: its stream, or the sweep, will tell
                 self._note("Incoming call answered; outcome unknown", admitted, error)
                 break
-            except Exception:
-                logger.exception("Incoming call not answered", extra={"attempt_id": admitted.attempt_id})
+            except Exception as error:
+                sentence = "Incoming call not answered"
+                tell_trouble(self._engine, logger, sentence, error, attempt_id=admitted.attempt_id)
                 break
             await asyncio.sleep(ACCEPT_PAUSE_S)
         return None
@@ -168,8 +170,8 @@ class IncomingCalls:
             return await carrier.refuse(incoming, sentence=turned_away.sentence)
         except CarrierError as error:
             logger.warning("Incoming call not turned away", extra={"account_id": account.id, **error.codes})
-        except Exception:
-            logger.exception("Incoming call not turned away", extra={"account_id": account.id})
+        except Exception as error:
+            tell_trouble(self._engine, logger, "Incoming call not turned away", error, account_id=account.id)
         return None
 
     def _note(self, sentence: str, admitted: Admitted, error: CarrierError) -> None:

@@ -145,6 +145,18 @@ async def renew_leases(engine: AsyncEngine, attempt_ids: Collection[str], lease:
         )
 
 
+async def taken_from(engine: AsyncEngine, attempt_ids: Collection[str], lease: Lease) -> list[str]:
+    """Those of these attempts that somebody has taken over from the lease's owner, whom they had to take for dead."""
+    query = select(attempts.c.id).where(
+        attempts.c.id.in_(attempt_ids),
+        attempts.c.state != CallState.ENDED,
+        attempts.c.owner != lease.owner,
+        attempts.c.taken_over_at.is_not(None),
+    )
+    async with reading(engine) as conn:
+        return list((await conn.execute(query)).scalars())
+
+
 async def not_answered(engine: AsyncEngine, owner: str) -> int:
     """How many live attempts of a worker wait for their audio: being dialled, ringing, or answered just now."""
     query = select(func.count()).where(

@@ -43,6 +43,7 @@ def explanation(error: BaseException) -> str:
     from pydantic import ValidationError
 
     from outdial.accounts.secret_key import AnotherSecretKey
+    from outdial.calls.workers import WorkerLost
     from outdial.db.embedded import EmbeddedPostgresError
     from outdial.db.migrate import SchemaError
     from outdial.refusals import Invalid, Refusal
@@ -51,7 +52,9 @@ def explanation(error: BaseException) -> str:
     match error:
         case BaseExceptionGroup():
             return explanation(error.exceptions[0])
-        case CommandFailed() | EmbeddedPostgresError() | SchemaError() | AnotherSecretKey() | WrongSecretKey():
+        case CommandFailed() | EmbeddedPostgresError() | SchemaError() | WorkerLost():
+            return str(error)
+        case AnotherSecretKey() | WrongSecretKey():
             return str(error)
         case Invalid():
             return f"{error.field} {error.message}"

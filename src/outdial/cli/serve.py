@@ -42,6 +42,7 @@ def serve(
 
 async def _serve(settings: Settings, *, with_parent: bool, first_start: bool) -> None:
     from outdial.api.server import CannotListen  # loads the models' libraries
+    from outdial.serving import end_soon
     from outdial.serving import serve as serve_until_stopped
 
     watch = asyncio.create_task(end_with_parent()) if with_parent else None
@@ -71,6 +72,7 @@ async def _serve(settings: Settings, *, with_parent: bool, first_start: bool) ->
     finally:
         if watch is not None:
             watch.cancel()
+    end_soon(0)  # everything has ended in order; what may be left are threads
 
 
 def way_in(first: "FirstStart") -> str:

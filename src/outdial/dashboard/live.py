@@ -17,6 +17,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from outdial.api.event_stream import event, reconnect_after
 from outdial.db.notify import Notifications
 from outdial.db.wake import Wake
+from outdial.logs import Seldom
 
 logger = logging.getLogger(__name__)
 
@@ -78,8 +79,9 @@ class _Viewer:
 
 
 class _Channel:
-    def __init__(self, view: View) -> None:
+    def __init__(self, view: View, not_renewed: Seldom) -> None:
         self.view = view
+        self._not_renewed = not_renewed
         self.viewers: set[_Viewer] = set()
         self.task: asyncio.Task[None] | None = None
         self._shown: dict[str, Part] = {}
@@ -101,9 +103,9 @@ class _Channel:
                 try:
                     rendered = await self.view.render(None if missed or "" in changed else changed)
                 except SQLAlchemyError as error:
-                    logger.warning(
-                        "Live page not renewed: database unreachable", extra={"error": type(error).__name__}
-                    )
+                    if times := self._not_renewed.again():
+                        extra = {"error": type(error).__name__, "times": times}
+                        logger.warning("Live page not renewed: database unreachable", extra=extra)
                     missed = True
                 else:
                     missed = False
@@ -140,12 +142,13 @@ class LivePages:
     def __init__(self, notifications: Notifications) -> None:
         self._notifications = notifications
         self._channels: dict[str, _Channel] = {}
+        self._not_renewed = Seldom()
 
     async def follow(self, view: View, *, still_allowed: Callable[[], Awaitable[bool]]) -> AsyncIterator[bytes]:
         """Server-sent events for one viewer: what is there now, then whatever changes."""
         channel = self._channels.get(view.key)
         if channel is None:
-            channel = self._channels[view.key] = _Channel(view)
+            channel = self._channels[view.key] = _Channel(view, self._not_renewed)
             channel.task = asyncio.create_task(self._run(channel), name=f"live page {view.key}")
         viewer = _Viewer()
         channel.add(viewer)

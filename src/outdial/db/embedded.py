@@ -11,7 +11,6 @@ end stops it.
                             log       what the server says
 """
 
-import asyncio
 import fcntl
 import hashlib
 import importlib.metadata
@@ -23,9 +22,10 @@ import shlex
 import shutil
 import subprocess
 import tempfile
+import threading
 import time
-from collections.abc import AsyncIterator, Iterator, Mapping
-from contextlib import asynccontextmanager, contextmanager, suppress
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 from urllib.parse import quote
@@ -66,8 +66,12 @@ class EmbeddedPostgresError(RuntimeError):
     """The embedded PostgreSQL can't be used here; the message says why and what to do."""
 
 
+class ClusterGone(EmbeddedPostgresError):
+    """Its data folder isn't there any more: nothing can be started again."""
+
+
 class EmbeddedPostgres:
-    """One use of the server of a data directory. Blocking; see `embedded` for the asyncio form.
+    """One use of the server of a data directory. Blocking; see `supervised.embedded` for the asyncio form.
 
     `settings` are PostgreSQL's, for the start (they don't reach a server that already runs).
     """
@@ -76,26 +80,15 @@ class EmbeddedPostgres:
         self._settings = SETTINGS | dict(settings or {})
         self._data_dir = data_dir
         self._users: IO[bytes] | None = None
+        self._stopping = threading.Event()
 
     def start(self) -> str:
         """Make or recover the server if need be, attach to it, and return the URL of our database in it.
 
         Raises EmbeddedPostgresError.
         """
-        package, version = _wheel()
-        try:
-            self._account = account()
-            self._data_dir.mkdir(parents=True, exist_ok=True)
-            self.home = self._account.home(self._data_dir)
-            self._programs = self._account.programs(package, version)
-            self.home.mkdir(mode=0o700, parents=True, exist_ok=True)
-            self._account.own(self.home)
-        except OSError as error:
-            raise EmbeddedPostgresError(f"{error}; set OUTDIAL_DATABASE_URL or OUTDIAL_DATA_DIR") from error
-        if not self.home.is_relative_to(self._data_dir.resolve()):
-            logger.info("Database kept outside the data directory", extra={"path": str(self.home)})
-        self.cluster = self.home / "cluster"
-
+        self._stopping.clear()
+        version = self._find_home()
         with self._locked():
             users = (self.home / "users").open("ab")
             fcntl.flock(users, fcntl.LOCK_SH)
@@ -109,8 +102,22 @@ class EmbeddedPostgres:
                 raise
         return self.url(DATABASE)
 
+    def revive(self) -> bool:
+        """Have the server run again that has died; whether it was we who started it, and not another of its users.
+
+        Raises EmbeddedPostgresError, ClusterGone where no other try can help.
+        """
+        try:
+            with self._locked():
+                if not (self.cluster / "PG_VERSION").exists():
+                    raise ClusterGone(f"{self.cluster} is gone, or isn't a database any more")
+                return self._run()
+        except OSError as error:  # the whole folder
+            raise ClusterGone(str(error)) from error
+
     def stop(self) -> None:
         """Stop using the server; the last one to do so stops it. Does nothing when not started."""
+        self._stopping.set()
         if self._users is not None:
             with self._locked():
                 self._let_go()
@@ -127,6 +134,23 @@ class EmbeddedPostgres:
             return None
         ours = bool(command) and Path(command[0]).name == "postgres" and str(self.cluster) in command
         return process if ours else None
+
+    def _find_home(self) -> str:
+        """The programs and a folder of ours; which PostgreSQL that is."""
+        package, version = _wheel()
+        try:
+            self._account = account()
+            self._data_dir.mkdir(parents=True, exist_ok=True)
+            self.home = self._account.home(self._data_dir)
+            self._programs = self._account.programs(package, version)
+            self.home.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._account.own(self.home)
+        except OSError as error:
+            raise EmbeddedPostgresError(f"{error}; set OUTDIAL_DATABASE_URL or OUTDIAL_DATA_DIR") from error
+        if not self.home.is_relative_to(self._data_dir.resolve()):
+            logger.info("Database kept outside the data directory", extra={"path": str(self.home)})
+        self.cluster = self.home / "cluster"
+        return version
 
     def _let_go(self) -> None:
         assert self._users is not None
@@ -174,17 +198,19 @@ class EmbeddedPostgres:
         finally:
             os.close(folder)
 
-    def _run(self) -> None:
-        """Have a server that answers: attach, or start one, recovering what a crash left behind."""
+    def _run(self) -> bool:
+        """Have a server that answers: attach, or start one (True), recovering what a crash left behind."""
         deadline = time.monotonic() + START_WAIT_S
         starts = 0
         while True:
             try:
                 psycopg.connect(self.url("postgres"), connect_timeout=5).close()
-                return
+                return starts > 0
             except psycopg.OperationalError as error:
                 if time.monotonic() > deadline:
                     raise EmbeddedPostgresError(f"the database doesn't answer; see {self.home / 'log'}") from error
+            if self._stopping.is_set():
+                raise EmbeddedPostgresError("the database is not used any more")
             if self.postmaster() is not None:  # starting up, or still being stopped by a process that died since
                 time.sleep(0.05)
                 continue
@@ -212,17 +238,17 @@ class EmbeddedPostgres:
         return reason(said, last=True) or "it says nothing"
 
     def _forget_foreign_process(self) -> None:
-        """Remove a postmaster.pid that is empty (power failure) or names a process that is something else by now
-        (restarted container).
+        """Remove a postmaster.pid, or a lock of the socket, that is empty (power failure) or names a process that is
+        something else by now (restarted container), or was killed and is still to be buried.
 
         PostgreSQL recovers from a file that names no process, but refuses an empty one, and believes one that names
         any living process of the same user. Its second guard, the shared memory of this cluster, stays.
         """
-        file = self.cluster / "postmaster.pid"
-        with suppress(FileNotFoundError):
-            pid = file.read_text().split("\n", 1)[0]
-            if not pid.isdecimal() or psutil.pid_exists(int(pid)):
-                file.unlink()
+        for file in (self.cluster / "postmaster.pid", *self._socket_dir().glob(".s.PGSQL.*.lock")):
+            with suppress(FileNotFoundError):
+                pid = file.read_text().split("\n", 1)[0]
+                if not pid.isdecimal() or psutil.pid_exists(int(pid)):
+                    file.unlink()
 
     def _create_database(self) -> None:
         with psycopg.connect(self.url("postgres"), autocommit=True) as connection:
@@ -279,26 +305,6 @@ class EmbeddedPostgres:
                         raise EmbeddedPostgresError("another process is starting or stopping the database") from None
                     time.sleep(0.02)
             yield
-
-
-@asynccontextmanager
-async def embedded(data_dir: Path, *, settings: Mapping[str, str] | None = None) -> AsyncIterator[str]:
-    """The URL of the embedded database of `data_dir`, running for as long as the context does.
-
-    Raises EmbeddedPostgresError.
-    """
-    server = EmbeddedPostgres(data_dir, settings=settings)
-    starting = asyncio.create_task(asyncio.to_thread(server.start))
-
-    async def end() -> None:
-        with suppress(EmbeddedPostgresError):
-            await starting  # a thread can't be cancelled: let it finish, then undo it
-        await asyncio.to_thread(server.stop)
-
-    try:
-        yield await asyncio.shield(starting)
-    finally:
-        await asyncio.shield(asyncio.create_task(end()))
 
 
 _FAULT = re.compile(r"(?:PANIC|FATAL|ERROR|error): +(?P<fault>.+)")

@@ -1,13 +1,18 @@
 """How Outdial connects to PostgreSQL: one pooled async engine a process, and plain URLs for dedicated connections."""
 
+import os
 import re
 import select
+import socket
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any
+from urllib.parse import quote
+from weakref import WeakKeyDictionary, WeakSet
 
 import msgspec
-from sqlalchemy import URL, event, make_url
+import psycopg
+from sqlalchemy import URL, Engine, event, make_url
 from sqlalchemy.exc import (
     ArgumentError,
     DBAPIError,
@@ -67,7 +72,28 @@ def create_engine(url: str) -> AsyncEngine:
         | {"options": f"{options} {given if isinstance(given, str) else ' '.join(given)}".strip()},
     )
     event.listen(engine.sync_engine, "checkout", _check_idle_connection)
+    connections: WeakSet[psycopg.AsyncConnection] = WeakSet()
+    event.listen(engine.sync_engine, "connect", lambda connection, _: connections.add(connection.driver_connection))
+    _connections[engine.sync_engine] = connections
     return engine
+
+
+# Of each engine all that it has opened: whoever waits on them can be told that nothing comes any more.
+_connections: WeakKeyDictionary[Engine, WeakSet[psycopg.AsyncConnection]] = WeakKeyDictionary()
+
+
+def cut_connections(engine: AsyncEngine) -> None:
+    """Whoever waits for a database that doesn't answer (frozen, or gone behind a proxy) gets an OperationalError now:
+    no limit of the server's reaches them, and a task that waits for an answer can't even be cancelled."""
+    for connection in tuple(_connections.get(engine.sync_engine, ())):
+        cut(connection)
+
+
+def cut(connection: psycopg.AsyncConnection) -> None:
+    """End a connection so that whoever waits for its answer gets an OperationalError at once; what it was asked may
+    still be done."""
+    with suppress(OSError, psycopg.Error), socket.socket(fileno=os.dup(connection.pgconn.socket)) as end:
+        end.shutdown(socket.SHUT_RDWR)
 
 
 @asynccontextmanager
@@ -113,12 +139,37 @@ def connection_url(url: str) -> str:
 
 def _parse(url: str) -> URL:
     try:
-        parsed = make_url(url)
+        parsed = _hosts_in_query(make_url(_hosts_apart(url)))
     except (ArgumentError, ValueError):
         raise ValueError("not a database URL; expected postgresql://user:password@host:5432/database") from None
     if parsed.drivername not in DRIVERS:
         raise ValueError(f"Outdial needs PostgreSQL (postgresql://…), not {parsed.drivername}")
     return parsed
+
+
+def _hosts_apart(url: str) -> str:
+    """libpq's way to write several hosts (`//user@a:5432,b:5432/…`), which SQLAlchemy can't read: as parameters."""
+    parts = _SEVERAL.fullmatch(url)
+    if parts is None:
+        return url
+    start, hosts, path, query = parts.groups()
+    listed = "&".join(f"host={quote(host)}" for host in hosts.split(","))
+    return f"{start}{path or '/'}?{listed}{'&' if query else ''}{query or ''}"
+
+
+def _hosts_in_query(url: URL) -> URL:
+    """SQLAlchemy's way to write hosts (`?host=a:5432&host=b:5432`) in the one that libpq takes, too."""
+    given = url.query.get("host", ())
+    places = (given,) if isinstance(given, str) else given
+    if "port" in url.query or not any(_PLACE.fullmatch(place) for place in places):
+        return url.update_query_dict({"host": ",".join(places)}) if len(places) > 1 else url
+    pairs = [match.groups() if (match := _PLACE.fullmatch(place)) else (place, "") for place in places]
+    hosts, ports = ([str(part).strip("[]") for part in parts] for parts in zip(*pairs, strict=True))
+    return url.update_query_dict({"host": ",".join(hosts), "port": ",".join(ports)})
+
+
+_SEVERAL = re.compile(r"([^:]+://(?:[^/?]*@)?)([^/?@,]+,[^/?@]+)(/[^?]*)?(?:\?(.*))?")
+_PLACE = re.compile(r"([\w.-]+|\[[\da-fA-F:.]+\]):(\d+)")
 
 
 def _connect_args(url: URL) -> dict[str, Any]:

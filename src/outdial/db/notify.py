@@ -6,20 +6,21 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Self
 
-import psycopg
 from psycopg import sql
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from outdial.db.engine import connection_url
+from outdial.db.engine import why
+from outdial.db.session import Session
+from outdial.logs import Seldom
 from outdial.repeating import Pauses
 
 logger = logging.getLogger(__name__)
 
 Listener = Callable[[str], None]
 
-HEARTBEAT_S = 30.0  # a silent connection is asked whether it still lives
-RECONNECT = Pauses(first_s=0.1, longest_s=10.0)
+HEARTBEAT_S = 10.0  # a silent connection is asked whether it still lives
+RECONNECT = Pauses(first_s=0.1, longest_s=1.0)
 
 
 class Notifications:
@@ -30,7 +31,8 @@ class Notifications:
     """
 
     def __init__(self, url: str) -> None:
-        self._url = connection_url(url)
+        self._url = url
+        self._lost = Seldom()
         self._callbacks: dict[str, list[Listener]] = {}
         self._new_channel = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
@@ -69,26 +71,28 @@ class Notifications:
         failures = 0
         while True:
             try:
-                connection = await psycopg.AsyncConnection.connect(self._url, autocommit=True)
-                async with connection:
-                    failures = 0
-                    await self._listen(connection)
-            except psycopg.Error as error:
-                logger.warning("Database notifications lost", extra={"error": type(error).__name__})
-            finally:
-                self._listening = set()
+                session = await Session.open(self._url)
+                try:
+                    await self._listen(session)
+                finally:
+                    failures = 0 if self._listening else failures
+                    self._listening = set()
+                    await session.close()
+            except Exception as error:  # the database's; and whatever it is, nobody else would connect again
+                if times := self._lost.again():
+                    logger.warning("Database notifications lost", extra={"reason": why(error), "times": times})
             failures += 1
             await asyncio.sleep(RECONNECT.after(failures))
 
-    async def _listen(self, connection: psycopg.AsyncConnection) -> None:
+    async def _listen(self, session: Session) -> None:
         """LISTEN to every channel, dispatch until a new one is wanted, and again. Ends by an error only."""
         while True:
             self._new_channel.clear()
             for channel in sorted(self._callbacks.keys() - self._listening):
-                await connection.execute(sql.SQL("LISTEN {}").format(sql.Identifier(channel)))
+                await session.ask(sql.SQL("LISTEN {}").format(sql.Identifier(channel)))
                 self._listening.add(channel)
                 self._dispatch(channel, "")
-            receiving = asyncio.create_task(self._receive(connection))
+            receiving = asyncio.create_task(self._receive(session))
             wanted = asyncio.create_task(self._new_channel.wait())
             try:
                 await asyncio.wait({receiving, wanted}, return_when=asyncio.FIRST_COMPLETED)
@@ -99,11 +103,11 @@ class Notifications:
             if not receiving.cancelled() and (error := receiving.exception()) is not None:
                 raise error
 
-    async def _receive(self, connection: psycopg.AsyncConnection) -> None:
+    async def _receive(self, session: Session) -> None:
         while True:
-            async for message in connection.notifies(timeout=HEARTBEAT_S):
+            async for message in session.connection.notifies(timeout=HEARTBEAT_S):
                 self._dispatch(message.channel, message.payload)
-            await connection.execute("SELECT 1")
+            await session.ask("SELECT 1")
 
     def _dispatch(self, channel: str, payload: str) -> None:
         for callback in tuple(self._callbacks.get(channel, ())):

@@ -16,10 +16,10 @@ async def running_url(settings: Settings) -> AsyncIterator[str]:
     if settings.database_url is not None:
         yield settings.database_url.get_secret_value()
         return
-    from outdial.db.embedded import embedded  # POSIX only
+    from outdial.db.supervised import embedded  # POSIX only
 
-    async with embedded(settings.data_dir) as url:
-        yield url
+    async with embedded(settings.data_dir) as database:
+        yield database.url
 
 
 @asynccontextmanager

@@ -1,7 +1,6 @@
 """From a claim to a ringing phone: one REST request, and what its reply (or the lack of one) means."""
 
 import logging
-import time
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 
@@ -13,6 +12,7 @@ from outdial.calls import dial_outcome
 from outdial.calls.advance import apply_event
 from outdial.calls.claim import Claim
 from outdial.calls.records import DetectionWanted
+from outdial.calls.workers import MayDial, Unlocked
 from outdial.carriers.calls import CallControl, Detection, PlaceCall
 from outdial.carriers.errors import (
     CarrierError,
@@ -21,6 +21,7 @@ from outdial.carriers.errors import (
     CarrierUncertain,
     CarrierUnreachable,
 )
+from outdial.db.trouble import tell_trouble
 from outdial.repeating import Pauses, repeat
 from outdial.settings import Settings
 from outdial.telephony.carrier_call import CarrierCall
@@ -37,9 +38,17 @@ ANOTHER_CALL = CarrierUncertain(
 
 
 async def dial(
-    engine: AsyncEngine, settings: Settings, carrier: CallControl, claim: Claim, detection: Detection
+    engine: AsyncEngine,
+    settings: Settings,
+    carrier: CallControl,
+    claim: Claim,
+    detection: Detection,
+    lock: MayDial | None = None,
 ) -> None:
-    """Ask the carrier to dial and write down what it said. Never raises for anything a carrier does."""
+    """Ask the carrier to dial and write down what it said. Never raises for anything a carrier does.
+
+    A worker that has lost its lock waits for it, for as long as the claim holds.
+    """
     request = PlaceCall(
         ref=claim.attempt_id,
         to=claim.to,
@@ -52,7 +61,7 @@ async def dial(
         detection_timeout_s=(claim.detection or DetectionWanted()).max_wait_s,
     )
     outcome: CarrierCall | CarrierError
-    if time.time() >= claim.dial_before:  # we were frozen: by now somebody else may see to this call
+    if not await (lock or Unlocked()).holds_lock_before(claim.dial_before):  # by now somebody else may see to this call
         outcome = CarrierUnreachable(FailureCode.TOO_LATE, "Outdial was held up before it could dial.")
     else:
         try:
@@ -68,8 +77,7 @@ async def dial(
 async def write_down(
     engine: AsyncEngine, settings: Settings, claim: Claim, outcome: CarrierCall | CarrierError
 ) -> None:
-    """Write down what a dial came to, until the database takes it: nobody else knows. (One that stays away ends the
-    process, see Worker.watch.)"""
+    """Write down what a dial came to, until the database takes it: nobody else knows."""
     fields = {"attempt_id": claim.attempt_id}
 
     async def write() -> None:
@@ -81,7 +89,7 @@ async def write_down(
             outcome = ANOTHER_CALL
             await _record(engine, settings, claim, outcome)
 
-    await _until_written(claim, write)
+    await _until_written(engine, claim, write)
 
 
 async def give_up(engine: AsyncEngine, claim: Claim, error: CallError) -> None:
@@ -90,13 +98,13 @@ async def give_up(engine: AsyncEngine, claim: Claim, error: CallError) -> None:
     async def write() -> None:
         await apply_event(engine, claim.attempt_id, _failed(error))
 
-    await _until_written(claim, write)
+    await _until_written(engine, claim, write)
 
 
-async def _until_written(claim: Claim, write: Callable[[], Awaitable[None]]) -> None:
+async def _until_written(engine: AsyncEngine, claim: Claim, write: Callable[[], Awaitable[None]]) -> None:
     def failed(error: Exception) -> None:
-        fields = {"attempt_id": claim.attempt_id}
-        logger.error("Dial outcome not written; trying again", extra=fields, exc_info=error)
+        sentence = "Dial outcome not written; trying again"
+        tell_trouble(engine, logger, sentence, error, attempt_id=claim.attempt_id)
 
     await repeat(write, on=Exception, pauses=AGAIN, failed=failed)
 

@@ -9,8 +9,10 @@ from outdial.accounts.clients import OpenCarrier
 from outdial.agents.ready_agents import AGENT_NOT_READ, UNREADABLE, ReadyAgent, ReadyAgents
 from outdial.background import Background
 from outdial.calls.claim import Claim, claim_due_calls, workspaces_with_queued_calls
+from outdial.calls.workers import MayDial, Unlocked
 from outdial.carriers.errors import CarrierError, CarrierUnreachable
 from outdial.db.notify import Notifications
+from outdial.db.trouble import tell_trouble
 from outdial.db.wake import Wake
 from outdial.dispatch.dialing import detection_for, dial, give_up, write_down
 from outdial.draining import Drain
@@ -34,6 +36,7 @@ class Dispatcher:
         agents: ReadyAgents,
         *,
         owner: str,
+        lock: MayDial | None = None,
         drain: Drain | None = None,
     ) -> None:
         self._engine = engine
@@ -42,6 +45,7 @@ class Dispatcher:
         self._open_carrier = open_carrier
         self._agents = agents
         self._owner = owner
+        self._lock = lock or Unlocked()
         self._drain = drain or Drain()
         self._wake = Wake()  # workspace ids; "": all of them
         self._timers: dict[str, asyncio.TimerHandle] = {}
@@ -73,8 +77,8 @@ class Dispatcher:
         if "" in workspace_ids:
             try:
                 workspace_ids = frozenset(await workspaces_with_queued_calls(self._engine))
-            except Exception:
-                logger.exception("Queues not read; trying again")
+            except Exception as error:
+                tell_trouble(self._engine, logger, "Queues not read; trying again", error)
                 return  # at the next turn of the loop
         for workspace_id in workspace_ids:
             look_again_in_s = await self._claim(workspace_id)
@@ -87,12 +91,14 @@ class Dispatcher:
     async def _claim(self, workspace_id: str) -> float | None:
         if self._drain.has_begun:
             return None  # what waits is for other processes, or the next one
+        if not self._lock.holds_lock:
+            return None  # woken when it is held again: whose lock is free may be taken for dead
         try:
             claimed = await claim_due_calls(
                 self._engine, workspace_id, owner=self._owner, lease_s=self._settings.lease_s
             )
-        except Exception:
-            logger.exception("Queue not read; trying again")
+        except Exception as error:
+            tell_trouble(self._engine, logger, "Queue not read; trying again", error)
             return 1.0
         for claim in claimed.claims:
             self._under_way.start(self._dial(claim), name=f"dial of {claim.call_id}")
@@ -107,14 +113,15 @@ class Dispatcher:
             carrier = await self._open_carrier(claim.carrier_account_id)
         except CarrierError as error:
             await write_down(self._engine, self._settings, claim, error)
-        except Exception:
-            logger.exception("Dial not prepared", extra={"call_id": claim.call_id})
+        except Exception as error:
+            tell_trouble(self._engine, logger, "Dial not prepared", error, call_id=claim.call_id)
             nothing_sent = CarrierUnreachable(
                 FailureCode.NOT_PREPARED, "Outdial could not prepare this call; its log says why."
             )
             await write_down(self._engine, self._settings, claim, nothing_sent)
         else:
-            await dial(self._engine, self._settings, carrier, claim, detection_for(claim.detection, agent))
+            detection = detection_for(claim.detection, agent)
+            await dial(self._engine, self._settings, carrier, claim, detection, self._lock)
 
     async def _agent(self, claim: Claim) -> ReadyAgent | None:
         """Who is to talk; None when that can't be read, now or later. Raises what the database raises."""

@@ -14,8 +14,8 @@ from outdial.calls.checks import hang_up_again, hang_up_done, take_hang_ups
 from outdial.calls.records import AttemptRecord, Held, read_attempt, read_held
 from outdial.carriers.calls import HungUp
 from outdial.carriers.errors import CarrierError
-from outdial.db.engine import why
 from outdial.db.notify import Notifications
+from outdial.db.trouble import tell_trouble
 from outdial.db.wake import Wake
 from outdial.dispatch import carrier_records
 from outdial.dispatch.limits import is_settled, surely_ended, unwanted_end
@@ -67,7 +67,7 @@ async def _note_refusal(engine: AsyncEngine, attempt_id: str, in_s: float) -> No
         async with asyncio.timeout(NOTED_WITHIN_S):
             await hang_up_again(engine, attempt_id, in_s=in_s)
     except Exception as error:
-        logger.warning("Refused hang-up not noted", extra={"attempt_id": attempt_id, "reason": why(error)})
+        tell_trouble(engine, logger, "Refused hang-up not noted", error, attempt_id=attempt_id)
 
 
 async def _ask(open_carrier: OpenCarrier, attempt: AttemptRecord, call: CarrierCall) -> HungUp:
@@ -105,8 +105,8 @@ class HangUps:
                     told = await self._wake.wait(self._settings.sweep_every_s)
                     try:
                         await self.start(None if "" in told else told)
-                    except Exception:
-                        logger.exception("Hang-ups not read; trying again")
+                    except Exception as error:
+                        tell_trouble(self._engine, logger, "Hang-ups not read; trying again", error)
         finally:
             await self._under_way.cancel(patience_s=PATIENCE_S)  # what is cut is asked for again, after PUT_OFF_S
 
@@ -148,8 +148,8 @@ class HangUps:
                 await hang_up_done(self._engine, attempt.id)
             else:
                 await self._conclude(attempt.id, attempt.carrier_call, answer)
-        except Exception:
-            logger.exception("Call not hung up; trying again", extra={"attempt_id": attempt.id})
+        except Exception as error:
+            tell_trouble(self._engine, logger, "Call not hung up; trying again", error, attempt_id=attempt.id)
 
     async def _try(self, held: Held, call: CarrierCall) -> HungUp | None:
         attempt = held.attempt

@@ -12,6 +12,7 @@ from outdial.calls.checks import look_again
 from outdial.calls.records import Held, read_held
 from outdial.carriers.calls import CallControl, HungUp
 from outdial.carriers.errors import CarrierError
+from outdial.db.trouble import tell_trouble
 from outdial.dispatch import carrier_records
 from outdial.dispatch.hanging_up import HangUps
 from outdial.dispatch.limits import is_settled, is_unwanted, over_at, overdue_end, unheard_end, waits_until
@@ -64,8 +65,8 @@ class LookUps:
             except CarrierError as error:
                 logger.warning("Carrier look-up failed", extra={"attempt_id": attempt.id, **error.codes})
                 await self._failed(attempt.id, error)
-            except Exception:
-                logger.exception("Attempt not looked up", extra={"attempt_id": attempt.id})
+            except Exception as error:
+                tell_trouble(self._engine, logger, "Attempt not looked up", error, attempt_id=attempt.id)
 
     async def _open(self, held: Held) -> CallControl:
         return await carrier_of(self._open_carrier, held.attempt.carrier_account_id)
@@ -94,8 +95,8 @@ class LookUps:
     async def _failed(self, attempt_id: str, error: CarrierError) -> None:
         try:
             await self._heard_nothing(attempt_id, error)
-        except Exception:
-            logger.exception("Attempt not looked up", extra={"attempt_id": attempt_id})
+        except Exception as failure:
+            tell_trouble(self._engine, logger, "Attempt not looked up", failure, attempt_id=attempt_id)
 
     async def _heard_nothing(self, attempt_id: str, error: CarrierError | None = None) -> None:
         """The carrier tells nothing about a call: end it when it must be over, or look again later.

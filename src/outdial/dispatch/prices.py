@@ -9,6 +9,7 @@ from outdial.accounts.clients import OpenCarrier
 from outdial.calls.prices import record_price, take_unpriced
 from outdial.calls.records import AttemptRecord
 from outdial.carriers.errors import CarrierError
+from outdial.db.trouble import tell_trouble
 
 logger = logging.getLogger(__name__)
 
@@ -38,5 +39,5 @@ class Prices:
                     await record_price(self._engine, attempt.id, price)
             except CarrierError as error:
                 logger.info("Price look-up failed", extra={"attempt_id": attempt.id, **error.codes})
-            except Exception:
-                logger.exception("Price not recorded", extra={"attempt_id": attempt.id})
+            except Exception as error:
+                tell_trouble(self._engine, logger, "Price not recorded", error, attempt_id=attempt.id)

@@ -18,6 +18,7 @@ from outdial.calls.hang_up import expire_queued
 from outdial.calls.ownership import take_over
 from outdial.calls.workers import forget_dead_workers
 from outdial.db.notify import Notifications
+from outdial.db.trouble import tell_trouble
 from outdial.db.wake import Wake
 from outdial.dispatch.hanging_up import HangUps
 from outdial.dispatch.look_ups import LookUps, pauses
@@ -36,7 +37,8 @@ AUDIT_EVERY_S = 60.0
 class Sweep:
     """Looks after calls nobody else looks after. Any number of processes may sweep the same database.
 
-    `taken_over`: told when calls of a dead worker have become ours.
+    `taken_over`: told when calls of a dead worker have become ours; `may_take_over`: whether a free lock is a proof of
+    death now.
     """
 
     def __init__(
@@ -48,12 +50,14 @@ class Sweep:
         *,
         owner: str,
         taken_over: Callable[[], None] = lambda: None,
+        may_take_over: Callable[[], bool] = lambda: True,
     ) -> None:
         self._engine = engine
         self._settings = settings
         self._notifications = notifications
         self._owner = owner
         self._taken_over = taken_over
+        self._may_take_over = may_take_over
         slots = asyncio.Semaphore(AT_ONCE)
         self._hang_ups = HangUps(engine, settings, notifications, open_carrier)
         self._look_ups = LookUps(engine, settings, open_carrier, self._hang_ups, slots)
@@ -77,8 +81,8 @@ class Sweep:
                     if await hurry(self._engine, told) or "" in told:
                         await self._sweep(self._hang_ups.start)
                     told = frozenset()
-                except Exception:
-                    logger.exception("Sweep failed; trying again")
+                except Exception as error:
+                    tell_trouble(self._engine, logger, "Sweep failed; trying again", error)
                 told |= await self._wake.wait(self._settings.sweep_every_s)
 
     async def sweep(self) -> None:
@@ -87,7 +91,7 @@ class Sweep:
 
     async def _sweep(self, hang_up: Callable[[], Awaitable[None]]) -> None:
         await expire_queued(self._engine, at_most=AT_MOST)
-        if await take_over(self._engine, self._owner, lease_s=self._settings.lease_s):
+        if self._may_take_over() and await take_over(self._engine, self._owner, lease_s=self._settings.lease_s):
             self._taken_over()
         await hang_up()  # before who is due for a look is put off: then nothing would be due for long
         due = await take_due(

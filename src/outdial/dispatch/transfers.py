@@ -22,6 +22,7 @@ from outdial.calls.transfers import (
 )
 from outdial.carriers.callbacks import TRANSFER_FAILED, BackToAgent
 from outdial.carriers.errors import CarrierError, CarrierUncertain
+from outdial.db.trouble import tell_trouble
 from outdial.settings import Settings
 from outdial.telephony.carrier_call import CarrierCall
 from outdial.telephony.failures import CallError, FailureCode
@@ -136,8 +137,8 @@ class Transfers:
                     await leave_transfer(self._engine, record.id)
             except CarrierError as error:
                 logger.warning("Transfer look-up failed", extra={**fields, **error.codes})
-            except Exception:
-                logger.exception("Transfer not looked up", extra=fields)
+            except Exception as error:
+                tell_trouble(self._engine, logger, "Transfer not looked up", error, **fields)
 
     async def _find_out(self, record: TransferRecord, held: Held) -> None:
         """Ask the carrier about the other party's leg. Once it must have told, the first leg decides: it has ended, or

@@ -13,7 +13,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from outdial.background import Background
 from outdial.calls.results import Result, save_result
-from outdial.db.engine import is_away, why
+from outdial.db.engine import is_away
+from outdial.db.trouble import tell_trouble
 from outdial.live.journal import CallJournal, Entry, Writing
 from outdial.live.spool import Spool
 from outdial.repeating import UNTIL_WRITTEN, repeat
@@ -58,8 +59,8 @@ class Brought:
         def failed(error: Exception) -> None:
             nonlocal refused
             refused = 0 if is_away(error) else refused + 1
-            fields = {"attempt_id": self._attempt_id, "reason": why(error)}
-            logger.warning("Result not saved; trying again", extra=fields)
+            sentence = "Result not saved; trying again"
+            tell_trouble(self._engine, logger, sentence, error, attempt_id=self._attempt_id)
             if refused == REFUSED_TRIES:
                 raise error
 

@@ -11,6 +11,7 @@ from outdial.carriers.errors import CarrierError
 from outdial.carriers.name import CarrierName
 from outdial.carriers.registry import CARRIERS
 from outdial.conversation.live_call import TransferFailed
+from outdial.db.trouble import tell_trouble
 from outdial.settings import Settings
 from outdial.telephony.failures import CallError, FailureCode
 
@@ -54,5 +55,6 @@ class ControlOfAttempt:
     async def _refused(self, transfer_id: int, error: CallError) -> None:
         try:
             await refuse_transfer(self._engine, self._attempt_id, transfer_id, error)
-        except Exception:  # the agent is to hear of the carrier's no all the same; the sweep enters it later
-            logger.exception("Refused transfer not recorded", extra={"attempt_id": self._attempt_id})
+        except Exception as failure:  # the agent is to hear of the carrier's no all the same; the sweep enters it later
+            sentence = "Refused transfer not recorded"
+            tell_trouble(self._engine, logger, sentence, failure, attempt_id=self._attempt_id)

@@ -23,6 +23,7 @@ from outdial.db.clearing import Clearing
 from outdial.db.engine import reading
 from outdial.db.notify import Notifications, notify
 from outdial.db.tables import attempts, call_commands, calls
+from outdial.db.trouble import tell_trouble
 from outdial.db.wake import Wake
 from outdial.ids import is_id
 from outdial.refusals import Conflict, Invalid, NotFound, Unavailable
@@ -209,8 +210,9 @@ class CommandDesk:
                 command, carry_out = self._waiting[call_id].popleft()
                 try:
                     await self._answer(command, await self._carry_out(command, carry_out))
-                except Exception:  # the database's: whoever asked is told that the worker is at it still
-                    logger.exception("Command not answered", extra={"call_id": call_id, "command_id": command.id})
+                except Exception as error:  # the database's: whoever asked is told that the worker is at it still
+                    fields = {"call_id": call_id, "command_id": command.id}
+                    tell_trouble(self._engine, logger, "Command not answered", error, **fields)
         finally:
             del self._waiting[call_id]
 

@@ -23,7 +23,7 @@ from outdial.conversation.call_facts import Engines
 from outdial.conversation.media_line import MediaLine, MediaSocket
 from outdial.conversation.session import Session
 from outdial.conversation.session_end import SessionEnd
-from outdial.db.engine import why
+from outdial.db.trouble import tell_trouble
 from outdial.dispatch.hanging_up import ask_to_end, hang_up
 from outdial.live.brought import Brought
 from outdial.live.carrier_control import ControlOfAttempt
@@ -139,8 +139,15 @@ class Conversations:
         try:
             await note_ending(self._engine, attempt_id, ending)
             await hang_up(self._engine, self._open_carrier, attempt_id)
-        except Exception:
-            logger.exception("Call not ended; trying again later", extra={"attempt_id": attempt_id})
+        except Exception as error:
+            tell_trouble(self._engine, logger, "Call not ended; trying again later", error, attempt_id=attempt_id)
+
+    def let_go(self, attempt_id: str) -> None:
+        """Somebody else has taken the attempt over, and has its call ended: a goodbye, while there is time for it."""
+        for conversation in list(self._held.values()):
+            if conversation.attempt_id == attempt_id and conversation.brought.result is None:
+                logger.warning("Conversation ended: its call was taken over", extra={"attempt_id": attempt_id})
+                conversation.session.interrupt(self._settings.goodbye)
 
     async def prepare_goodbye(self) -> None:
         """Have the sentence spoken that is said to callees whose calls are cut: later there may be many at once."""
@@ -222,8 +229,7 @@ class Conversations:
         try:
             await self._open_carrier(attempt.carrier_account_id)
         except Exception as error:  # whoever hangs up tries again
-            fields = {"attempt_id": attempt.id, "reason": why(error)}
-            logger.warning("Carrier account not opened", extra=fields)
+            tell_trouble(self._engine, logger, "Carrier account not opened", error, attempt_id=attempt.id)
 
     async def _end(self, conversation: _Conversation, end: SessionEnd, beside: Background) -> None:
         """*Why* is on record first: the carrier's "completed" may overtake our own word, and would know less. But it is
@@ -274,8 +280,7 @@ class Conversations:
         try:
             await note_ending(self._engine, attempt_id, ending)
         except Exception as error:  # it is part of the result, too
-            fields = {"attempt_id": attempt_id, "reason": why(error)}
-            logger.warning("Ending of call not noted at once", extra=fields)
+            tell_trouble(self._engine, logger, "Ending of call not noted at once", error, attempt_id=attempt_id)
 
     async def _hang_up(self, conversation: _Conversation) -> bool:
         attempt = conversation.answered.attempt
@@ -289,7 +294,7 @@ class Conversations:
         try:
             await repeat(lambda: apply_event(self._engine, attempt_id, event), on=Exception, pauses=APPLY)
         except Exception as error:  # the sweep looks at it soon
-            logger.warning("End of call not written", extra={"attempt_id": attempt_id, "reason": why(error)})
+            tell_trouble(self._engine, logger, "End of call not written", error, attempt_id=attempt_id)
 
     def _keep_now(self, conversation: _Conversation) -> None:
         """What a conversation has brought so far that is cut off in the middle, or at its end."""

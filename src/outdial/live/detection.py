@@ -13,6 +13,7 @@ from outdial.calls.advance import apply_event
 from outdial.calls.records import DetectionWanted
 from outdial.conversation.call_facts import MachinePolicy
 from outdial.conversation.session import Session
+from outdial.db.trouble import tell_trouble
 from outdial.repeating import UNTIL_WRITTEN, repeat
 from outdial.telephony.verdict import DEADLINE, AnsweredBy, Verdict
 
@@ -45,5 +46,5 @@ async def note_too_late(engine: AsyncEngine, attempt_id: str, evidence: str) -> 
         lambda: apply_event(engine, attempt_id, unknown),
         on=(OperationalError, InterfaceError, PoolTimeoutError),
         pauses=UNTIL_WRITTEN,
-        failed=lambda error: logger.warning("Verdict not recorded", extra={"attempt_id": attempt_id}, exc_info=error),
+        failed=lambda error: tell_trouble(engine, logger, "Verdict not recorded", error, attempt_id=attempt_id),
     )

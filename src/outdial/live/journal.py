@@ -18,8 +18,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from outdial.calls.events import ADD_ENTRY, entry_number, event, last_entry
 from outdial.conversation.transcript import Turn
-from outdial.db.engine import is_away, why
+from outdial.db.engine import is_away
 from outdial.db.tables import turns
+from outdial.db.trouble import tell_trouble
 from outdial.repeating import Pauses, repeat
 
 logger = logging.getLogger(__name__)
@@ -91,8 +92,7 @@ class Writing:
             refused = 0 if is_away(error) else refused + 1
             if refused == REFUSED_TRIES or isinstance(error, DataError):
                 raise error
-            fields = {"call_id": self.call_id, "reason": why(error)}
-            logger.warning("Transcript not written; trying again", extra=fields)
+            tell_trouble(self.engine, logger, "Transcript not written; trying again", error, call_id=self.call_id)
             away()
 
         async def until_taken(part: Sequence[Entry]) -> None:

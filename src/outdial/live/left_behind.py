@@ -8,6 +8,7 @@ from pathlib import Path
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from outdial.db.engine import is_away
+from outdial.db.trouble import tell_trouble
 from outdial.db.wake import Wake
 from outdial.live.brought import deliver
 from outdial.live.recordings import enter_unknown, finish_recordings, finished
@@ -16,6 +17,16 @@ from outdial.live.spool import FOLDER, left_behind
 logger = logging.getLogger(__name__)
 
 LOOK_EVERY_S = 30.0
+AT_START_S = 10.0  # before anything else is done
+
+
+async def deliver_at_start(engine: AsyncEngine, data_dir: Path) -> None:
+    """Before anybody takes the calls of a dead process for lost. What can't be delivered now is later."""
+    try:
+        async with asyncio.timeout(AT_START_S):
+            await deliver_left(engine, data_dir)
+    except Exception:
+        logger.exception("Results of dead processes not delivered; trying again")
 
 
 async def keep_taking_in(engine: AsyncEngine, data_dir: Path, wake: Wake) -> None:
@@ -28,8 +39,8 @@ async def keep_taking_in(engine: AsyncEngine, data_dir: Path, wake: Wake) -> Non
             if not unknown_are_entered:
                 await enter_unknown(engine, data_dir)
                 unknown_are_entered = True
-        except Exception:
-            logger.exception("Work of dead processes not taken in; trying again")
+        except Exception as error:
+            tell_trouble(engine, logger, "Work of dead processes not taken in; trying again", error)
         await wake.wait(LOOK_EVERY_S)
 
 

@@ -12,6 +12,7 @@ from outdial.calls.records import CALL_COLUMNS, CallRecord
 from outdial.db.engine import reading
 from outdial.db.notify import Notifications
 from outdial.db.tables import calls
+from outdial.db.trouble import tell_trouble
 from outdial.db.wake import Wake
 from outdial.live.commands import CommandDesk
 from outdial.live.conversations import Conversations
@@ -41,8 +42,8 @@ class News:
                 call_ids = set(self._conversations.call_ids) if "" in told else set(told)
                 try:
                     await self._pass_on(call_ids)
-                except Exception:
-                    logger.exception("Live calls not read; trying again")
+                except Exception as error:
+                    tell_trouble(self._engine, logger, "Live calls not read; trying again", error)
                     await asyncio.sleep(TRY_AGAIN_S)
                     for call_id in told:
                         self._wake.tell(call_id)

@@ -12,7 +12,7 @@ from outdial.calls.do_not_call import enter_wish_at_once
 from outdial.calls.results import note_response
 from outdial.conversation.session import Session
 from outdial.conversation.session_end import AUDIO_LOST
-from outdial.db.engine import why
+from outdial.db.trouble import tell_trouble
 from outdial.repeating import UNTIL_WRITTEN, repeat
 from outdial.telephony.state import EndedBy, Ending, EndReason
 
@@ -22,6 +22,7 @@ logger = logging.getLogger(__name__)
 async def write_beginning(engine: AsyncEngine, attempt_id: str, at: datetime, *, check_in_s: float) -> None:
     """The audio has begun, so the call is in progress. With the database away, written whenever it can be."""
     await _until_written(
+        engine,
         lambda: begin_audio(engine, attempt_id, at=at, check_in_s=check_in_s),
         "Beginning of audio not written; trying again",
         attempt_id=attempt_id,
@@ -33,7 +34,10 @@ async def write_loss(engine: AsyncEngine, attempt_id: str, session: Session) -> 
     known."""
     await session.lost.wait()
     ending = Ending(end_reason=EndReason.FAILED, error=AUDIO_LOST, ended_by=EndedBy.CARRIER)
-    await note_ending(engine, attempt_id, ending)
+    try:
+        await note_ending(engine, attempt_id, ending)
+    except Exception as error:  # it is part of the result, too
+        tell_trouble(engine, logger, "Loss of audio not noted at once", error, attempt_id=attempt_id)
 
 
 async def write_response(engine: AsyncEngine, attempt_id: str, session: Session) -> None:
@@ -41,6 +45,7 @@ async def write_response(engine: AsyncEngine, attempt_id: str, session: Session)
     who is not known to have responded may be dialled again for their silence."""
     await session.responded.wait()
     await _until_written(
+        engine,
         lambda: note_response(engine, attempt_id),
         "Callee's response not written; trying again",
         attempt_id=attempt_id,
@@ -52,14 +57,19 @@ async def write_wish(engine: AsyncEngine, call_id: str, session: Session) -> Non
     memory."""
     await session.noted.wish.wait()
     await _until_written(
-        lambda: enter_wish_at_once(engine, call_id), "Wish not to be called not written; trying again", call_id=call_id
+        engine,
+        lambda: enter_wish_at_once(engine, call_id),
+        "Wish not to be called not written; trying again",
+        call_id=call_id,
     )
 
 
-async def _until_written(write: Callable[[], Awaitable[None]], otherwise: str, **fields: str) -> None:
+async def _until_written(
+    engine: AsyncEngine, write: Callable[[], Awaitable[None]], otherwise: str, **fields: str
+) -> None:
     """`otherwise`: what the log says of each try that failed."""
 
     def failed(error: Exception) -> None:
-        logger.warning(otherwise, extra=fields | {"reason": why(error)})
+        tell_trouble(engine, logger, otherwise, error, **fields)
 
     await repeat(write, on=Exception, pauses=UNTIL_WRITTEN, failed=failed)
