@@ -134,7 +134,10 @@ def _served(staged: Stage, processes: int, options: Options) -> Iterator[tuple[l
     outdial = Installed(options.python, data_dir=staged.data_dir, database_url=staged.database_url)
     script = staged.data_dir / "bench.yaml"
     script.write_text(TALK)
-    outdial.command("workspaces", "create", "Bench", "--lines", str(LINES))
+    workspace = outdial.command("workspaces", "create", "Bench")
+    changed = outdial.command("workspaces", "change", workspace["id"], "--lines", str(LINES))
+    if "daily_limit" in changed:  # versions before 0.2 have none
+        outdial.command("workspaces", "change", workspace["id"], "--daily-limit", "1000000000")
     key = outdial.command("keys", "create", "bench")["key"]
     agent = outdial.command("agents", "create", str(script), "--publish")
     number = outdial.command(

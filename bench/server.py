@@ -34,6 +34,7 @@ from outdial.conversation.live_call import LiveCall
 from outdial.lines.workspace_pools import create_workspace
 from outdial.numbers.new_number import NewNumber
 from outdial.numbers.store import add_number
+from outdial.policy.daily_limit import MAX_LIMIT, change_daily_limit
 from outdial.serving import spare_startup_from_collection
 from outdial.settings import Settings
 from outdial.speech.base import TextToSpeech
@@ -141,6 +142,7 @@ async def _furnish(outdial: Running, config: dict[str, Any]) -> dict[str, str]:
     """A workspace with more lines than anybody will need, an agent and a number."""
     engine = outdial.services.engine
     workspace = await create_workspace(engine, name="Bench", lines=LINES)
+    await change_daily_limit(engine, workspace["id"], MAX_LIMIT, by=COMMAND_LINE)  # counted, as everybody's calls are
     key = await create_api_key(engine, workspace["id"], name="bench", by=COMMAND_LINE)
     agent = await create_agent(
         engine, workspace["id"], name="Bench", source=config["script"], publish=True, by=COMMAND_LINE

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from sqlalchemy import insert
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from outdial.db.tables import agent_versions, agents, carrier_accounts, numbers
+from outdial.db.tables import agent_versions, agents, carrier_accounts, destinations, numbers
 from outdial.ids import new_id
 from outdial.lines.workspace_pools import create_workspace
 from outdial.workspaces.api_keys import create_api_key
@@ -13,6 +13,16 @@ from outdial.workspaces.audit import COMMAND_LINE
 from outdial.workspaces.plans import Plan
 
 E164 = "+15551230002"
+
+
+# Tests call any number; those of the rule itself begin without these. Prefixes let no premium numbers in.
+EVERYWHERE = tuple(f"+{digit}" for digit in range(1, 10))
+
+
+async def allow_everywhere(engine: AsyncEngine, workspace_id: str) -> None:
+    rows = [{"workspace_id": workspace_id, "destination": one, "source": "cli"} for one in EVERYWHERE]
+    async with engine.begin() as conn:
+        await conn.execute(insert(destinations), rows)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,5 +63,6 @@ async def make_tenant(engine: AsyncEngine, *, plan: Plan = Plan.TEAM, **number: 
             "agent_id": agent_id,
         }
         await conn.execute(insert(numbers).values(values | number))
+    await allow_everywhere(engine, workspace_id)
     key = (await create_api_key(engine, workspace_id, name="Test", by=COMMAND_LINE))["key"]
     return Tenant(workspace_id=workspace_id, key=key, agent_id=agent_id, number_id=number_id)

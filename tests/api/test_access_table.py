@@ -40,6 +40,8 @@ OF_READ = OF_EVERY_KEY | {
     "GET /v1/audit-log",
     "GET /v1/carrier-accounts",
     "GET /v1/carrier-accounts/{account_id}",
+    "GET /v1/daily-limit",
+    "GET /v1/destinations",
     "GET /v1/do-not-call",
     "GET /v1/do-not-call.csv",
     "GET /v1/members",
@@ -109,6 +111,9 @@ OF_OPERATORS = {
     "DELETE /v1/phone-numbers/{number_id}",
     "PATCH /v1/carrier-accounts/{account_id}",
     "PATCH /v1/workspace",
+    "POST /v1/destinations",
+    "DELETE /v1/destinations/{destination}",
+    "PUT /v1/daily-limit",
     "POST /v1/members",
     "PATCH /v1/members/{person_id}",
     "DELETE /v1/members/{person_id}",
@@ -119,6 +124,9 @@ LEAST_ROLE = {Role.VIEWER: OF_VIEWERS, Role.EDITOR: OF_EDITORS, Role.OPERATOR: O
 # What a leaked key must not do, and the words that say where a person does it.
 PEOPLE_ONLY = {
     "PATCH /v1/workspace": ("Settings, Plan and lines", "outdial workspaces change"),
+    "POST /v1/destinations": ("Settings, Destinations", "outdial destinations"),
+    "DELETE /v1/destinations/{destination}": ("Settings, Destinations", "outdial destinations"),
+    "PUT /v1/daily-limit": ("Settings, Destinations", "--daily-limit"),
     "POST /v1/api-keys": ("Settings, API keys", "outdial keys"),
     "PATCH /v1/api-keys/{key_id}": ("Settings, API keys", "outdial keys"),
     "DELETE /v1/api-keys/{key_id}": ("Settings, API keys", "outdial keys"),
@@ -247,9 +255,11 @@ async def test_who_has_got_hold_of_a_key_gets_neither_more_lines_nor_keys_nor_pe
         ("DELETE", f"/v1/api-keys/{keys[-1]['id']}", None),
         ("POST", "/v1/members", {"email": "me@evil.example", "name": "Me", "role": "operator"}),
         ("DELETE", "/v1/do-not-call/+12025550115", None),
+        ("POST", "/v1/destinations", {"destination": "+881"}),
+        ("PUT", "/v1/daily-limit", {"calls": None}),
     )
     reader = await client_of(Scope.READ)
-    paths = ("/v1/workspace", "/v1/members", "/v1/do-not-call")
+    paths = ("/v1/workspace", "/v1/members", "/v1/do-not-call", "/v1/destinations", "/v1/daily-limit")
     before = [(await reader.get(path)).json() for path in paths]
     for method, path, body in tries:
         answer = await leaked.request(method, path, json=body)

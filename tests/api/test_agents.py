@@ -98,6 +98,21 @@ async def test_a_newer_draft_of_somebody_else_is_not_overlooked(client, agent):
     assert (await client.post(url, json={"source": SOURCE})).json()["draft_version"] == 4  # who doesn't ask, isn't told
 
 
+async def test_a_transfer_that_would_not_be_made_is_warned_of(client):
+    desk = "{words: [desk], transfer: '%s'}"
+    source = f"steps:\n  a:\n    ask: Who?\n    answers: [{desk}, {{words: [boss], transfer: '{{boss}}'}}]\n"
+
+    async def warnings(number):
+        answer = await client.post("/v1/agents/check", json={"source": source % number})
+        assert answer.json()["errors"] == []
+        return [one for one in answer.json()["warnings"] if "destinations" in one["message"]]
+
+    assert await warnings("+12025550177") == []
+    [warning] = await warnings("+19005551234")
+    assert warning["line"] == 4
+    assert warning["message"].startswith("+19005551234 is not among the workspace's allowed destinations")
+
+
 async def test_a_script_is_checked_without_being_saved(client):
     async def check(source):
         answer = await client.post("/v1/agents/check", json={"source": source})

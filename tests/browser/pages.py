@@ -11,6 +11,7 @@ PAGES = {
     "do-not-call": "/do-not-call",
     "browser-phone": "/phone",
     "settings": "/settings",
+    "destinations": "/settings/destinations",
     "api-keys": "/settings/api-keys",
     "carrier-accounts": "/settings/carriers",
     "members": "/settings/members",

@@ -1,13 +1,17 @@
 import re
 
 import pytest
+from sqlalchemy import select
 
 from outdial.dashboard import audit_words, browsers
+from outdial.db.tables import carrier_accounts
+from outdial.policy.destinations import allow_country_of
 from outdial.workspaces.access import Role
+from outdial.workspaces.audit import Actor, ActorKind
 
 PAGES = [
     "/settings",
-    *(f"/settings/{page}" for page in ("api-keys", "carriers", "members", "audit-log", "me")),
+    *(f"/settings/{page}" for page in ("destinations", "api-keys", "carriers", "members", "audit-log", "me")),
 ]
 
 
@@ -30,6 +34,9 @@ async def test_everybody_may_look_and_is_told_where_they_are(browser_of, path, r
     ("path", "act"),
     [
         ("/settings", "PATCH /v1/workspace"),
+        ("/settings/destinations", "PUT /v1/daily-limit"),
+        ("/settings/destinations", "POST /v1/destinations"),
+        ("/settings/destinations", "DELETE /v1/destinations/%2B1"),
         ("/settings/api-keys", "POST /v1/api-keys"),
         ("/settings/api-keys", "PATCH /v1/api-keys/"),
         ("/settings/api-keys", "DELETE /v1/api-keys/"),
@@ -52,6 +59,34 @@ async def test_the_plan_in_use_is_chosen(operator):
     assert "Custom, 7 lines" in page
     await operator.patch("/v1/workspace", json={"plan": "pro"})
     assert re.search(r'value="pro" checked', (await operator.get("/settings")).text)
+
+
+async def test_destinations_are_shown_with_what_to_think_of_them(operator):
+    for destination in ("US", "+1900"):
+        assert (await operator.post("/v1/destinations", json={"destination": destination})).status_code == 201
+    page = (await operator.get("/settings/destinations")).text
+    assert '<span data-country="US">US</span>' in page
+    assert re.search(r'data-tone="warn">Premium</span>', page)
+    assert "Lets in premium numbers" in page
+    assert "Lets in numbers of 25 countries" in page  # of +1
+    assert "Added on the server" in page
+
+
+async def test_what_a_key_brought_says_by_whose_calls_it_holds(operator, engine, tenant):
+    async with engine.begin() as conn:
+        account_id = await conn.scalar(select(carrier_accounts.c.id))
+        key = Actor(kind=ActorKind.API_KEY, id="key_1", name="Backend")
+        await allow_country_of(conn, tenant.workspace_id, "+18765550100", account_id, by=key)
+    page = (await operator.get("/settings/destinations")).text
+    assert re.search(r"For calls through Twilio AC1 alone", page)
+
+
+async def test_the_daily_limit_and_what_is_used_of_it(operator):
+    assert "2,000 calls" in (await operator.get("/settings/destinations")).text
+    await operator.put("/v1/daily-limit", json={"calls": None})
+    page = (await operator.get("/settings/destinations")).text
+    assert "<dd>None</dd>" in page
+    assert "Today so far" not in page
 
 
 async def test_a_key_itself_is_never_on_the_page(operator):

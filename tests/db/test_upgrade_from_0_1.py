@@ -414,6 +414,47 @@ def test_wishes_are_taken_in_once_for_each_number_whoever_called_whom(postgres, 
     drop(postgres, COPY)
 
 
+def test_workspaces_may_call_where_they_have_numbers_and_have_called_and_have_no_daily_limit(upgrade):
+    rows = upgrade.after["destinations"].values()
+    with_numbers = {number["workspace_id"] for number in upgrade.before["numbers"].values()}
+    assert {row["workspace_id"] for row in rows if row["source"] == "number"} == with_numbers
+    assert {row["destination"] for row in rows} == {"US"}
+    assert {workspace["daily_limit"] for workspace in upgrade.after["workspaces"].values()} == {None}
+    assert upgrade.after["counted_calls"] == {}
+
+
+def test_what_was_called_and_what_scripts_name_may_be_called_after_the_upgrade(postgres, upgrade):
+    called = {  # with the country that it brings
+        "+442079460115": "GB", "+447797712345": "JE", "+18765550115": "JM", "+14160550115": "CA", "+4930123456": "DE",
+        "+15551234567": None, "+19005551234": None, "+491801234567": None, "+881612345678": None, "+999123456789": None,
+    }  # fmt: skip
+    make(postgres, COPY, template=RESTORED)
+    with psycopg.connect(postgres.url(COPY), autocommit=True) as connection:
+        connection.execute("DELETE FROM numbers WHERE e164 LIKE '%9'")
+        connection.execute(
+            """UPDATE calls SET "to" = number, direction = 'outbound', "from" = '+12025550100'
+            FROM (SELECT id, (CAST(%s AS text[]))[row_number() OVER ()] AS number
+                  FROM calls WHERE state = 'ended' LIMIT %s) AS ended WHERE calls.id = ended.id""",
+            [list(called), len(called)],
+        )
+        connection.execute(
+            """UPDATE agent_versions SET source = 'say: Hello' || chr(10) || 'transfer: "+33142345678"'
+            WHERE version = (SELECT published_version FROM agents WHERE id = agent_id)"""
+        )
+
+    async def upgrade_it() -> None:
+        engine = create_engine(postgres.url(COPY))
+        await migrate.upgrade(engine)
+        await engine.dispose()
+
+    asyncio.run(upgrade_it())
+    with psycopg.connect(postgres.url(COPY)) as connection:
+        rows = connection.execute("SELECT destination FROM destinations WHERE source = 'upgrade'")
+        brought = {row[0] for row in rows}
+    assert brought - {"US"} == {country for country in called.values() if country} | {"FR"}
+    drop(postgres, COPY)
+
+
 # -- inside --------------------------------------------------------------------------------------------------
 
 

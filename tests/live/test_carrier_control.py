@@ -30,6 +30,17 @@ async def test_a_carriers_no_to_a_transfer_reaches_the_conversation_in_its_own_w
     assert (record.to, record.result, record.error) == ("+15551230009", "failed", failed.value.error)
 
 
+async def test_a_transfer_that_no_destination_covers_never_reaches_the_carrier(workspace):
+    claim = await workspace.dialed()
+    workspace.carrier.fault = CarrierRefused(FailureCode.NUMBER_INVALID, "It was asked.")
+    with pytest.raises(TransferFailed) as failed:
+        await control(workspace, claim).transfer("+19005551234", failed="sorry")
+    assert failed.value.error.code == FailureCode.DESTINATION_NOT_ALLOWED
+    [record] = await workspace.transfers(claim.call_id)
+    assert (record.to, record.result, record.error) == ("+19005551234", "failed", failed.value.error)
+    assert (await workspace.events(claim.call_id, "transfer"))[-1]["result"] == "failed"
+
+
 @pytest.mark.parametrize("returns", [True, False])
 async def test_a_transfer_is_in_the_books_with_the_way_back_where_the_carrier_has_one(workspace, monkeypatch, returns):
     claim = await workspace.dialed()

@@ -1,13 +1,16 @@
 """A script looked at while it is written: what is wrong with it, what it says, which variables that needs."""
 
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from typing_extensions import TypedDict
 
-from outdial.agents.script.model import Script, ScriptError
+from outdial.agents.script.checks import actions_of
+from outdial.agents.script.model import Script, ScriptError, Transfer
 from outdial.agents.script.parse import parse_script
 from outdial.agents.script.prompts import script_prompts
 from outdial.agents.script.template import lookup
+from outdial.telephony.e164 import normal_e164
 
 
 class Remark(TypedDict):
@@ -38,8 +41,9 @@ class Review(TypedDict):
     variables: dict[str, Any]
 
 
-def review_script(source: str) -> Review:
-    """Takes up to a second for the longest scripts: not on the event loop."""
+def review_script(source: str, may_call: Callable[[str], bool] = lambda number: True) -> Review:
+    """Takes up to a second for the longest scripts: not on the event loop. `may_call`: whether a transfer to a number
+    (E.164) would be made."""
     try:
         script = parse_script(source)
     except ScriptError as error:
@@ -47,7 +51,10 @@ def review_script(source: str) -> Review:
     prompts = script_prompts(script)
     return Review(
         errors=[],
-        warnings=[Remark(line=warning.line, message=warning.reason) for warning in script.warnings],
+        warnings=[
+            *(Remark(line=warning.line, message=warning.reason) for warning in script.warnings),
+            *_vain_transfers(script, may_call),
+        ],
         prompts=[
             PromptView(
                 step=one.step, verb=one.verb, line=one.line, text=one.text, variables=list(one.variables)
@@ -56,6 +63,23 @@ def review_script(source: str) -> Review:
         ],
         variables={path: _default(script, path) for one in prompts for path in one.variables},
     )
+
+
+def _vain_transfers(script: Script, may_call: Callable[[str], bool]) -> Iterator[Remark]:
+    """Transfers to a number that stands in the script and isn't called. What variables hold is known on the call."""
+    blocks = (*(step.block for step in script.steps.values()), *(answer.then for answer in script.anywhere))
+    for action in (action for block in blocks for action in actions_of(block)):
+        if isinstance(action, Transfer) and not action.to.slots:
+            try:
+                number = normal_e164(action.to.source)
+            except ValueError:
+                continue
+            if not may_call(number):
+                message = (
+                    f"{number} is not among the workspace's allowed destinations, so this transfer would fail; an "
+                    "operator can allow it in the settings under Destinations"
+                )
+                yield Remark(line=action.line, message=message)
 
 
 def _default(script: Script, path: str) -> Any:

@@ -12,10 +12,12 @@ from outdial.api.auth import ApiRoute, Caller
 from outdial.api.bodies import StrictBody
 from outdial.api.calls import NO_CALL, CallId
 from outdial.api.docs import errors, example
+from outdial.api.outbound import refused_example
 from outdial.api.services import Use
 from outdial.calls.request import E164, CleanText, JsonObject
 from outdial.conversation.commands import Command, Say, SendDigits, SetVariables, Transfer
 from outdial.live.commands import ask
+from outdial.policy.gate import Rule
 
 router = APIRouter(route_class=ApiRoute, tags=["Calls"])
 
@@ -82,12 +84,18 @@ def _documented(result: dict[str, Any], **codes: str) -> dict[int | str, dict[st
     summary="Transfer a call",
     operation_id="transfer_call",
     description=(
-        "Connects the other party to another number; the agent's part ends. Done is what the carrier has taken on. "
+        "Connects the other party to another number; the agent's part ends. It counts as a call: the number has to be "
+        "among the allowed destinations, and within the daily limit. Done is what the carrier has taken on. "
         "Whether somebody answered there is told later, in the call's `transfers` and by events of type `transfer`; "
         f"when nobody did, the other party hears a sentence and the call ends. {_WAITS}"
     ),
     response_model=ControlAnswer,
-    responses=_documented({}, s409_carrier_refused="The carrier can't connect calls to this number."),
+    responses=_documented(
+        {},
+        s403_destination_not_allowed=refused_example(Rule.DESTINATION, "+18765551234"),
+        s409_carrier_refused="The carrier can't connect calls to this number.",
+        s429_daily_limit=refused_example(Rule.DAILY_LIMIT),
+    ),
 )
 async def transfer(
     services: Use,

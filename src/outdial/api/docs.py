@@ -22,8 +22,8 @@ One `POST` and your agent phones anyone, from your own number at a carrier.
 
 Every request needs an API key in the `Authorization` header, with a scope that does: `place_calls` (place calls,
 end them, look at the workspace's calls and follow them), `read` (look at everything) or `operator` (everything but
-what only people may: lines, API keys, members, taking numbers off the do-not-call list). (In the browser of
-somebody who is signed in, the cookie does, with the header `X-CSRF-Token` on what changes something; then their
+what only people may: lines, destinations, API keys, members, taking numbers off the do-not-call list). (In the browser
+of somebody who is signed in, the cookie does, with the header `X-CSRF-Token` on what changes something; then their
 role decides what they may do.) What each operation takes is below it, and in the document as `x-outdial-access`.
 
 Every error is `application/problem+json` (RFC 9457) with a stable `code`, and a `message` for people. Instants are

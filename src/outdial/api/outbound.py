@@ -1,5 +1,6 @@
 """POST /v1/phone-number/<id>/outbound: place a call. The whole contract with callers is this page."""
 
+from datetime import UTC, datetime
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Body, Header, Path, Request
@@ -57,18 +58,27 @@ _ANSWER = {
     "status": "queued",
     "status_url": "https://voice.example/v1/calls/call_8r5v1kz3m0q4t7w2x9y6",
 }
+_EVENING = datetime(2026, 1, 31, 18, tzinfo=UTC)
+
+
+def refused_example(rule: Rule, to: str = "+15551234567") -> str:
+    return refusal(rule, to, "+15551230002", _EVENING).message
+
+
 _RESPONSES = example(_ANSWER, "Stored; the call will be dialled once, whatever happens to this server") | errors(
     413,
     415,
     422,
     s403_number_of_another_workspace="This API key belongs to another workspace than the number.",
+    s403_destination_not_allowed=refused_example(Rule.DESTINATION, "+18765551234"),
     s404_number_not_found="There is no phone number with this id.",
     s409_number_cannot_dial_out="This phone number is set up for inbound calls only.",
     s409_number_has_no_agent="This phone number has no agent; assign one first.",
     s409_agent_not_published="The agent of this phone number has no published version; publish one first.",
-    s409_do_not_call=refusal(Rule.DO_NOT_CALL, "+15551234567").message,
+    s409_do_not_call=refused_example(Rule.DO_NOT_CALL),
     s409_idempotency_conflict="This Idempotency-Key was used before with another number or body.",
     s409_idempotency_in_progress="A request with this Idempotency-Key is being handled; ask again shortly.",
+    s429_daily_limit=refused_example(Rule.DAILY_LIMIT),
     s429_pool_full="Every line of this workspace is taken.",
     s429_queue_full="100000 calls of this workspace are waiting already.",
 )

@@ -20,6 +20,8 @@ from outdial.api.bodies import StrictBody
 from outdial.api.docs import errors, example
 from outdial.api.services import Use
 from outdial.calls.request import CleanText, JsonObject
+from outdial.db.engine import reading
+from outdial.policy.destinations import read_reach
 from outdial.refusals import Invalid, Unavailable
 
 router = APIRouter(route_class=ApiRoute, tags=["Agents"])
@@ -94,14 +96,21 @@ async def get_examples(caller: Caller) -> JSONResponse:
     "/v1/agents/check",
     summary="Check a script",
     operation_id="check_script",
-    description="Says what is wrong with a script, and what it has to say, without saving anything.",
+    description=(
+        "Says what is wrong with a script, and what it has to say, without saving anything. A transfer to a number "
+        "that is not among the workspace's allowed destinations is a warning."
+    ),
     response_model=Review,
     responses=example(_REVIEW) | errors(413, 415, 422),
 )
 async def post_check(
-    caller: Caller, body: Annotated[Checked, Body(openapi_examples={"script": {"value": {"source": SOURCE}}})]
+    services: Use,
+    caller: Caller,
+    body: Annotated[Checked, Body(openapi_examples={"script": {"value": {"source": SOURCE}}})],
 ) -> JSONResponse:
-    return JSONResponse(await asyncio.to_thread(review_script, body.source))
+    async with reading(services.engine) as conn:
+        reach = await read_reach(conn, caller.workspace_id)
+    return JSONResponse(await asyncio.to_thread(review_script, body.source, reach.covers))
 
 
 @router.post(

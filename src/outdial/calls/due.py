@@ -9,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from outdial.calls.records import CALL_COLUMNS, CallRecord
 from outdial.db.tables import attempts, calls, carrier_accounts, numbers
+from outdial.policy.destinations import destinations_of
 from outdial.policy.do_not_call import is_listed
 from outdial.policy.gate import Facts
 
@@ -40,7 +41,12 @@ async def due_calls(
         Due(
             call=CallRecord.of(row),
             due_at=row[calls.c.due_at],
-            facts=Facts(listed=row["callee_is_listed"]),
+            facts=Facts(
+                to=row[calls.c.to],
+                from_=row[calls.c.from_],
+                listed=row["callee_is_listed"],
+                destinations=row["destinations"],
+            ),
             last_attempt=row["last_attempt"],
             carrier=row[account.carrier],
             carrier_account_id=row["carrier_account_id"],
@@ -67,6 +73,7 @@ def _due(*, after: bool = False) -> Select[Any]:
             *CALL_COLUMNS,
             calls.c.due_at,
             is_listed(calls.c.workspace_id, calls.c.to).label("callee_is_listed"),
+            destinations_of(calls.c.workspace_id, account.id).label("destinations"),
             last.scalar_subquery().label("last_attempt"),
             account.id.label("carrier_account_id"),
             account.carrier,

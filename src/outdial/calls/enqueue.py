@@ -5,6 +5,7 @@ Nothing is dialled here. Once `create_call` returns, the call survives whatever 
 
 import hashlib
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -29,8 +30,10 @@ from outdial.db.clearing import Clearing
 from outdial.db.tables import agents, call_events, calls, carrier_accounts, idempotency_keys, numbers
 from outdial.ids import is_id, new_id
 from outdial.lines.pool import lock_pool
+from outdial.policy.daily_limit import counting, is_used_up
+from outdial.policy.destinations import destinations_of
 from outdial.policy.do_not_call import is_listed
-from outdial.policy.gate import Facts, Never, decide, refusal
+from outdial.policy.gate import Facts, Never, Rule, decide, refusal
 from outdial.refusals import Conflict, Invalid, LimitReached, NotFound, NotYours
 from outdial.settings import Settings
 from outdial.telephony.state import CallDirection, CallState
@@ -73,8 +76,8 @@ async def create_call(
     """Store one outbound call and tell the dispatcher.
 
     Raises NotFound and NotYours (the number), Conflict (it can't dial out, has no agent; the callee wants no calls;
-    idempotency),
-    LimitReached (no free line and on_limit is reject; the queue is full) and Invalid. Database errors pass.
+    idempotency), Denied (the destination isn't allowed), LimitReached (no free line and on_limit is reject; the queue
+    is full; too many calls today) and Invalid. Database errors pass.
     """
     async with engine.begin() as conn:
         if idempotency_key is not None:
@@ -84,9 +87,9 @@ async def create_call(
         if request.expires_at is not None and request.expires_at <= datetime.now(UTC):
             raise Invalid("expires_at", "has passed already")
         number = await _number_that_dials(conn, workspace_id, number_id, request.to)
-        match decide(Facts(listed=number.callee_is_listed)):
+        match decide(number.facts(request.to)):
             case Never(rule=rule):
-                raise refusal(rule, request.to)
+                raise refusal(rule, request.to, number.e164, datetime.now(UTC))
             case _:  # what is to wait is stored: the claim asks again
                 pass
         ring_timeout_s = _ring_timeout_s(request, number, settings)
@@ -94,7 +97,6 @@ async def create_call(
             await _refuse_without_free_line(conn, workspace_id)
         await _refuse_when_queue_is_full(conn, workspace_id, settings.max_queued_calls)
         call_id = new_id("call")
-        await _insert(conn, call_id, number, request, ring_timeout_s, settings.default_max_duration_s)
         if idempotency_key is not None:
             await conn.execute(
                 insert(idempotency_keys).values(
@@ -104,6 +106,9 @@ async def create_call(
                     response={"call_id": call_id, "status": CallState.QUEUED},
                 )
             )
+        # The last statement: from here on other requests of the workspace wait for its daily count.
+        if not await _insert(conn, call_id, number, request, ring_timeout_s, settings.default_max_duration_s):
+            raise refusal(Rule.DAILY_LIMIT, request.to, number.e164, datetime.now(UTC))
     return Accepted(call_id=call_id, status=CallState.QUEUED)
 
 
@@ -143,7 +148,7 @@ async def _earlier_answer(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Number:
-    """A number that can dial out, the version of its agent that will talk, and whether the callee wants no calls."""
+    """A number that can dial out, the version of its agent that will talk, and what the gate has to know."""
 
     id: str
     workspace_id: str
@@ -152,6 +157,17 @@ class _Number:
     agent_id: str
     version: int
     callee_is_listed: bool
+    destinations: Sequence[str]
+    day_used_up: bool
+
+    def facts(self, to: str) -> Facts:
+        return Facts(
+            to=to,
+            from_=self.e164,
+            listed=self.callee_is_listed,
+            destinations=self.destinations,
+            day_used_up=self.day_used_up,
+        )
 
 
 async def _number_that_dials(conn: AsyncConnection, workspace_id: str, number_id: str, to: str) -> _Number:
@@ -178,6 +194,8 @@ async def _number_that_dials(conn: AsyncConnection, workspace_id: str, number_id
         agent_id=row.agent_id,
         version=row.version,
         callee_is_listed=row.callee_is_listed,
+        destinations=row.destinations,
+        day_used_up=row.day_used_up,
     )
 
 
@@ -233,7 +251,8 @@ async def _insert(
     request: OutboundRequest,
     ring_timeout_s: int,
     default_max_duration_s: int,
-) -> None:
+) -> bool:
+    """False where it is one call too many for today: then nothing must be stored."""
     values = {
         "id": call_id,
         "workspace_id": number.workspace_id,
@@ -251,7 +270,8 @@ async def _insert(
         "expires_at": request.expires_at,
     }
     parameters = {f"new_{name}": values[name] for name in _GIVEN}
-    await conn.execute(_NEW_CALL, parameters | {"not_before": request.not_before})
+    stored = await conn.execute(_NEW_CALL, parameters | {"not_before": request.not_before})
+    return bool(stored.one().is_within_limit)
 
 
 # -- statements, built once: for a single call, putting them together takes as long as running them -----------
@@ -268,6 +288,8 @@ def _number_with_version() -> Select[Any]:
             carrier_accounts.c.carrier,
             version_in_use.label("version"),
             is_listed(numbers.c.workspace_id, bindparam("callee", type_=Text)).label("callee_is_listed"),
+            destinations_of(numbers.c.workspace_id, numbers.c.carrier_account_id).label("destinations"),
+            is_used_up(numbers.c.workspace_id).label("day_used_up"),
         )
         .join(carrier_accounts, carrier_accounts.c.id == numbers.c.carrier_account_id)
         .outerjoin(agents, agents.c.id == numbers.c.agent_id)
@@ -277,7 +299,7 @@ def _number_with_version() -> Select[Any]:
 
 
 def _new_call() -> Executable:
-    """The call, its first event and both announcements in one statement: one round trip."""
+    """The call, its first event, both announcements and the daily count in one statement: one round trip."""
     not_before = bindparam("not_before", type_=DateTime(timezone=True))
     call = insert(calls).values(
         {name: bindparam(f"new_{name}") for name in _GIVEN}
@@ -289,7 +311,11 @@ def _new_call() -> Executable:
     )
     call_id, workspace_id = bindparam("new_id", type_=Text), bindparam("new_workspace_id", type_=Text)
     event = insert(call_events).values(call_id=call_id, type="state", data={"state": CallState.QUEUED})
-    announced = select(func.pg_notify("outdial_queue", workspace_id), func.pg_notify("outdial_call", call_id))
+    announced = select(
+        func.pg_notify("outdial_queue", workspace_id),
+        func.pg_notify("outdial_call", call_id),
+        counting(workspace_id).label("is_within_limit"),
+    )
     return announced.add_cte(call.cte("new_call"), event.cte("first_event"))
 
 

@@ -25,6 +25,7 @@ COMMANDS = (
     "accounts",
     "agents",
     "do-not-call",
+    "destinations",
     "secret-key",
     "retention",
 )

@@ -1,19 +1,23 @@
 """outdial workspaces: who owns numbers, agents, keys and a pool of lines."""
 
-from typing import Annotated
+from dataclasses import dataclass
+from typing import Annotated, Any
 
 import typer
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from outdial.cli.database import with_database
+from outdial.cli.failures import CommandFailed
 from outdial.cli.output import AsJson, show, show_rows
 from outdial.lines import workspace_pools
+from outdial.policy.daily_limit import MAX_LIMIT, change_daily_limit, get_daily_limit
 from outdial.settings import Settings
 from outdial.workspaces.audit import COMMAND_LINE
 from outdial.workspaces.plans import Plan
 
 app = typer.Typer(help="Workspaces, their plans and lines.", no_args_is_help=True)
 
+MaxCalls = Annotated[str | None, typer.Option("--daily-limit", help="Calls a day (UTC), a number or: none.")]
 Lines = Annotated[int | None, typer.Option(help="Calls at the same time, instead of the plan's number.")]
 
 
@@ -55,13 +59,35 @@ def change(
     plan: Annotated[Plan | None, typer.Option(help="A preset of lines.")] = None,
     lines: Lines = None,
     reserved_inbound: Annotated[int | None, typer.Option(help="Lines kept free for inbound calls.")] = None,
+    daily_limit: MaxCalls = None,
     json: AsJson = False,
 ) -> None:
-    """Change a workspace's plan, lines or reserve."""
+    """Change a workspace's plan, lines, reserve or daily limit."""
+    limit = None if daily_limit is None else _limit(daily_limit)
 
-    async def work(engine: AsyncEngine, _: Settings) -> workspace_pools.WorkspaceView:
-        return await workspace_pools.change_plan(
+    async def work(engine: AsyncEngine, _: Settings) -> dict[str, Any]:
+        if limit is not None:
+            await change_daily_limit(engine, workspace_id, limit.calls, by=COMMAND_LINE)
+        changed = await workspace_pools.change_plan(
             engine, workspace_id, plan=plan, lines=lines, reserved_inbound=reserved_inbound, by=COMMAND_LINE
         )
+        async with engine.connect() as conn:
+            calls = (await get_daily_limit(conn, workspace_id))["calls"]
+        return {**changed, "daily_limit": "none" if calls is None else calls}
 
     show(with_database(work), as_json=json, done="Workspace changed.")
+
+
+@dataclass(frozen=True, slots=True)
+class _Limit:
+    """`calls` None: no limit."""
+
+    calls: int | None
+
+
+def _limit(text: str) -> _Limit:
+    if text.strip().lower() == "none":
+        return _Limit(None)
+    if text.isascii() and text.isdigit() and int(text) <= MAX_LIMIT:
+        return _Limit(int(text))
+    raise CommandFailed("the daily limit must be a number of calls, or: none")

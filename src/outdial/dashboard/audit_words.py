@@ -18,6 +18,8 @@ KINDS = {
     "credentials": "Carrier credentials",
     "member": "Members",
     "do_not_call": "Do not call",
+    "destinations": "Destinations",
+    "daily_limit": "Daily limit",
 }
 
 _ACTS = {
@@ -43,6 +45,9 @@ _ACTS = {
     "do_not_call.added": "Added a number to the do-not-call list",
     "do_not_call.removed": "Took a number off the do-not-call list",
     "do_not_call.imported": "Imported numbers into the do-not-call list",
+    "destinations.allowed": "Allowed a destination",
+    "destinations.removed": "Took a destination away",
+    "daily_limit.changed": "Changed the daily limit",
 }
 
 _PLACES = {
@@ -54,6 +59,8 @@ _PLACES = {
     "credentials": "/settings/carriers",
     "carrier_account": "/settings/carriers",
     "do_not_call": "/do-not-call",
+    "destinations": "/settings/destinations",
+    "daily_limit": "/settings/destinations",
 }
 
 

@@ -1,19 +1,24 @@
-"""Settings: plan and lines, API keys, carrier accounts, members, the audit log, and one's own account."""
+"""Settings: plan and lines, destinations, API keys, carrier accounts, members, the audit log, and one's own account."""
 
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
 
 from outdial.accounts.views import list_accounts
+from outdial.api.destinations import MAX_TEXT
 from outdial.carriers.registry import CARRIERS
 from outdial.dashboard import audit_words, browsers
 from outdial.dashboard.connect_number import region_choices
 from outdial.dashboard.page import Here, PageRoute
+from outdial.dashboard.words import DESTINATION_SOURCES
 from outdial.db.engine import reading
 from outdial.lines.workspace_pools import get_workspace
 from outdial.members.passwords import MIN_CHARS
 from outdial.members.sign_in import list_sign_ins
 from outdial.members.store import list_members
+from outdial.policy.daily_limit import MAX_LIMIT, get_daily_limit
+from outdial.policy.destinations import list_destinations
+from outdial.telephony.numbering import all_countries, calling_code
 from outdial.workspaces.access import Role, Scope
 from outdial.workspaces.api_keys import list_api_keys
 from outdial.workspaces.audit import list_audit
@@ -22,7 +27,7 @@ from outdial.workspaces.plans import LINES, MAX_LINES
 router = APIRouter(include_in_schema=False, route_class=PageRoute)
 
 ROLES = {
-    Role.OPERATOR: "Everything: carriers, API keys, the plan, members",
+    Role.OPERATOR: "Everything: carriers, API keys, the plan, destinations, members",
     Role.EDITOR: "Places and steers calls, writes agents, says which one answers a number, keeps the do-not-call list",
     Role.VIEWER: "Looks and listens",
 }
@@ -38,6 +43,24 @@ async def plan(page: Here) -> Response:
     async with reading(page.services.engine) as conn:
         workspace = await get_workspace(conn, page.workspace_id)
     return await page.render("settings/plan.html", now=workspace, presets=LINES, max_lines=MAX_LINES)
+
+
+@router.get("/settings/destinations")
+async def destinations(page: Here) -> Response:
+    async with reading(page.services.engine) as conn:
+        found = await list_destinations(conn, page.workspace_id)
+        limit = await get_daily_limit(conn, page.workspace_id)
+        accounts = {account["id"]: account for account in await list_accounts(conn, page.workspace_id)}
+    return await page.render(
+        "settings/destinations.html",
+        found=found,
+        limit=limit,
+        accounts=accounts,
+        sources=DESTINATION_SOURCES,
+        countries=[(country, calling_code(country)) for country in all_countries()],
+        max_limit=MAX_LIMIT,
+        max_chars=MAX_TEXT,
+    )
 
 
 @router.get("/settings/api-keys")

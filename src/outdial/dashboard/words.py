@@ -42,6 +42,12 @@ SOURCES = {  # how a number came onto the do-not-call list
     "cli": "Added on the server",
     "upgrade": "Said so during an earlier call",
 }
+DESTINATION_SOURCES = {  # how a destination came to be allowed
+    "number": "A number of yours",
+    "person": "Added here",
+    "cli": "Added on the server",
+    "upgrade": "Called before there was a list",
+}
 TRANSFER_RESULTS: dict[str, tuple[str, Tone]] = {
     "answered": ("Answered", "good"),
     "busy": ("Busy", "warn"),

@@ -9,6 +9,7 @@ from sqlalchemy import (
     Boolean,
     CheckConstraint,
     Column,
+    Date,
     DateTime,
     Float,
     ForeignKey,
@@ -49,6 +50,7 @@ workspaces = Table(
     Column("id", Text, primary_key=True),
     Column("name", Text, nullable=False),
     Column("plan", Text, nullable=False),
+    Column("daily_limit", Integer),  # calls a day (UTC), transfers included; None: no limit
     _instant("created_at", now=True),
 )
 
@@ -450,6 +452,47 @@ do_not_call = Table(
     Column("actor_name", Text),
     _instant("created_at", now=True),
     Index("ix_do_not_call_page", "workspace_id", "created_at", "number"),
+)
+
+# Where calls may go: countries and prefixes. One that was taken away stays as a row, so that only a person brings
+# it back.
+destinations = Table(
+    "destinations",
+    metadata,
+    Column("id", BigInteger, Identity(), primary_key=True),
+    Column("workspace_id", Text, ForeignKey("workspaces.id", ondelete="CASCADE"), nullable=False),
+    Column("destination", Text, nullable=False),  # DE, +4930
+    # None: of every call of the workspace; else of those through this account, for a key has connected the number
+    Column("carrier_account_id", Text, ForeignKey("carrier_accounts.id", ondelete="CASCADE")),
+    Column("source", Text, nullable=False),       # number | person | cli | upgrade
+    Column("actor_kind", Text),                   # who allowed it, as in audit_log; none at the upgrade
+    Column("actor_id", Text),
+    Column("actor_name", Text),
+    _instant("created_at", now=True),
+    _instant("removed_at"),
+    Index(
+        "uq_destinations_workspace",
+        "workspace_id",
+        "destination",
+        unique=True,
+        postgresql_where=text("carrier_account_id IS NULL"),
+    ),
+    Index(
+        "uq_destinations_account",
+        "carrier_account_id",
+        "destination",
+        unique=True,
+        postgresql_where=text("carrier_account_id IS NOT NULL"),
+    ),
+)
+
+# What counts towards a workspace's daily limit, where it has one: calls that were accepted, and transfers.
+counted_calls = Table(
+    "counted_calls",
+    metadata,
+    Column("workspace_id", Text, ForeignKey("workspaces.id", ondelete="CASCADE"), primary_key=True),
+    Column("day", Date, primary_key=True),  # UTC
+    Column("calls", Integer, nullable=False),
 )
 
 # A process that owns attempts. It holds a session advisory lock on `lock_key` for as long as it lives: a free lock

@@ -6,6 +6,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from outdial.accounts.clients import OpenCarrier
 from outdial.calls.records import read_attempt
+from outdial.calls.transfer_gate import admit_transfer
 from outdial.calls.transfers import begin_transfer, refuse_transfer
 from outdial.carriers.errors import CarrierError
 from outdial.carriers.name import CarrierName
@@ -36,7 +37,7 @@ class ControlOfAttempt:
 
     async def transfer(self, to: str, *, failed: str | None) -> None:
         """Connect the other party to `to`. `failed`: where the agent goes on should nobody come, where the carrier can
-        give the call back. Raises TransferFailed."""
+        give the call back. Raises TransferFailed, also where a rule of the workspace's is against it."""
         attempt = await read_attempt(self._engine, self._attempt_id)
         if attempt.carrier_call is None or attempt.carrier_account_id is None:
             raise TransferFailed(NOT_REACHABLE)  # talking before the carrier told the id: no reply, no callback yet
@@ -44,6 +45,10 @@ class ControlOfAttempt:
         transfer_id = await begin_transfer(
             self._engine, attempt.id, attempt.call_id, to, failed_step=failed if returns else None
         )
+        against = await admit_transfer(self._engine, attempt.call_id, to)
+        if against is not None:
+            await self._refused(transfer_id, against)
+            raise TransferFailed(against)
         callback_url = self._settings.callback_url(attempt.carrier, self._attempt_id)
         try:
             carrier = await self._open_carrier(attempt.carrier_account_id)

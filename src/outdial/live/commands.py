@@ -18,6 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from outdial.background import Background
 from outdial.calls.noted import keep
 from outdial.calls.results import add_noted
+from outdial.calls.transfer_gate import require_transferable
 from outdial.conversation.commands import Command, CommandRefused, Say, SendDigits, SetVariables, Transfer
 from outdial.db.clearing import Clearing
 from outdial.db.engine import reading
@@ -75,7 +76,8 @@ async def ask(
     """Have a command carried out by whoever holds the call.
 
     Raises NotFound (the call), Conflict (it isn't in progress, was transferred, has ended, or the command was
-    refused), Invalid (what can't be noted) and Unavailable (no worker took it; it is withdrawn).
+    refused), Invalid (what can't be noted), Denied and LimitReached (a transfer that a rule is against) and Unavailable
+    (no worker took it; it is withdrawn).
     """
     answered = Wake(lambda payload: payload == call_id)
     with answered.listening(notifications, "outdial_answer"):
@@ -120,6 +122,8 @@ async def _require_conversation(conn: AsyncConnection, workspace_id: str, call_i
         raise Conflict("call_not_in_progress", "Nobody has answered this call yet.")
     if row.owner is None:
         raise Conflict("call_transferred", "The other party was transferred; the agent has left the call.")
+    if isinstance(command, Transfer):
+        await require_transferable(conn, call_id, command.to)
     if isinstance(command, SetVariables):
         losses = {loss.name: loss for loss in keep({**row.noted, **command.values}).losses}
         for name in losses.keys() & command.values.keys():

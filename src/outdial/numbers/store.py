@@ -21,6 +21,7 @@ from outdial.numbers.records import (
 )
 from outdial.numbers.undo import NOTHING, Undo
 from outdial.numbers.views import NumberView, get_number
+from outdial.policy.destinations import allow_country_of
 from outdial.refusals import Invalid
 from outdial.workspaces.audit import Actor, record
 from outdial.workspaces.secrets import SecretBox
@@ -74,6 +75,7 @@ async def add_number(
         )
         if added is None:
             raise already_connected()
+        await allow_country_of(conn, workspace_id, new.e164, kept_id, by=by)
         number = await get_number(conn, workspace_id, number_id, public_url=public_url)
         details = {"carrier": new.carrier, "account": new.account_ref}
         await _record(conn, workspace_id, by, "number.connected", number, details)

@@ -33,7 +33,10 @@ class FailureCode(StrEnum):
     NOT_CONNECTED = "not_connected", "The call was not connected, and nobody said why (or in a word not listed here)."
 
     # The account at the carrier.
-    DESTINATION_NOT_ALLOWED = "destination_not_allowed", "The account may not call this number, country or kind."
+    DESTINATION_NOT_ALLOWED = (
+        "destination_not_allowed",
+        "The account, or the workspace by its allowed destinations, may not call this number, country or kind.",
+    )
     CALLER_ID_NOT_ALLOWED = "caller_id_not_allowed", "The account may not call from this number."
     NOT_PERMITTED = "not_permitted", "The account or its credentials may not do this."
     BAD_CREDENTIALS = "bad_credentials", "The carrier did not accept the credentials."
@@ -56,6 +59,7 @@ class FailureCode(StrEnum):
 
     # Outdial itself.
     DO_NOT_CALL = "do_not_call", "The number is on the workspace's do-not-call list."
+    DAILY_LIMIT = "daily_limit", "The workspace has placed as many calls today as it may."
     NO_MEDIA = "no_media", "The call was answered, and no audio reached Outdial."
     AUDIO_LOST = "audio_lost", "The audio connection broke during the call."
     AGENT_FAILED = "agent_failed", "The agent stopped because of an error in it."

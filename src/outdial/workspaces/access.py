@@ -62,6 +62,11 @@ CHANGE_LINES = people_only(
     "Plan and lines are changed by people only, never by an API key: on the page Settings, Plan and lines, or with the "
     "command outdial workspaces change.",
 )
+CHANGE_REACH = people_only(
+    Role.OPERATOR,
+    "Destinations and the daily limit are changed by people only, never by an API key: on the page Settings, "
+    "Destinations, or with the commands outdial destinations and outdial workspaces change --daily-limit.",
+)
 CHANGE_KEYS = people_only(
     Role.OPERATOR,
     "API keys are made, changed and revoked by people only, never by an API key: on the page Settings, API keys, or "

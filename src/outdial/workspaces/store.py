@@ -7,16 +7,23 @@ from outdial.db.tables import workspaces
 from outdial.ids import new_id
 from outdial.workspaces.plans import Plan
 
+DAILY_LIMIT_OF_NEW_WORKSPACES = 2000  # calls
+
 
 async def insert_workspace(conn: AsyncConnection, *, name: str, plan: Plan) -> str:
     """The id of a new workspace, which has no lines yet."""
     workspace_id = new_id("ws")
-    await conn.execute(insert(workspaces).values(id=workspace_id, name=name, plan=plan))
+    values = {"id": workspace_id, "name": name, "plan": plan, "daily_limit": DAILY_LIMIT_OF_NEW_WORKSPACES}
+    await conn.execute(insert(workspaces).values(values))
     return workspace_id
 
 
 async def set_plan(conn: AsyncConnection, workspace_id: str, plan: Plan) -> None:
     await conn.execute(update(workspaces).where(workspaces.c.id == workspace_id).values(plan=plan))
+
+
+async def set_daily_limit(conn: AsyncConnection, workspace_id: str, calls: int | None) -> None:
+    await conn.execute(update(workspaces).where(workspaces.c.id == workspace_id).values(daily_limit=calls))
 
 
 async def workspace_name(conn: AsyncConnection, workspace_id: str) -> str:

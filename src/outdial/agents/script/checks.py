@@ -75,18 +75,18 @@ def _inside(action: Action) -> tuple[Block, ...]:
     return ()
 
 
-def _actions(block: Block) -> Iterator[Action]:
+def actions_of(block: Block) -> Iterator[Action]:
     """Every action that can be reached in `block`."""
     for action in block:
         yield action
         for inner in _inside(action):
-            yield from _actions(inner)
+            yield from actions_of(inner)
         if not _goes_on((action,)):
             return
 
 
 def _targets(block: Block) -> Iterator[str]:
-    for action in _actions(block):
+    for action in actions_of(block):
         if isinstance(action, Goto):
             yield action.step
         elif isinstance(action, Transfer) and action.failed is not None:
@@ -94,7 +94,7 @@ def _targets(block: Block) -> Iterator[str]:
 
 
 def _can_end(block: Block) -> bool:
-    return any(isinstance(action, HangUp | Transfer) for action in _actions(block))
+    return any(isinstance(action, HangUp | Transfer) for action in actions_of(block))
 
 
 def _goes_on(block: Block) -> bool:

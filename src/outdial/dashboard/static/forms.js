@@ -85,6 +85,7 @@ export function showProblem(form, problem) {
   if (unplaced && whole) {
     whole.textContent = sentence(problem.message);
     if (problem.code === "do_not_call") whole.append(" ", toTheEntry(problem));
+    if (["destination_not_allowed", "daily_limit"].includes(problem.code)) whole.append(" ", toTheDestinations());
     whole.hidden = false;
   } else if (unplaced) {
     toast(sentence(problem.message));
@@ -98,6 +99,13 @@ function toTheEntry(problem) {
   const link = document.createElement("a");
   link.href = `/do-not-call?number=${encodeURIComponent(number)}`;
   link.textContent = "Show it on the list";
+  return link;
+}
+
+function toTheDestinations() {
+  const link = document.createElement("a");
+  link.href = "/settings/destinations";
+  link.textContent = "Show the destinations";
   return link;
 }
 

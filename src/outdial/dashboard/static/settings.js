@@ -4,6 +4,7 @@
  *   <form data-api=… data-then="stay" data-shows-once="link.url">   what the answer holds there is shown in [data-shown-once]
  *   <div data-when="plan=custom">   only there, and only sent, while the form's control `plan` has this value
  *   <button data-when-changed>      only there once something of its form was changed
+ *   <span data-country="DE">        becomes the country's name
  */
 
 const valueOf = (form, name) => {
@@ -57,6 +58,14 @@ document.addEventListener("input", (event) => {
 
 for (const form of document.querySelectorAll("form")) fit(form);
 for (const button of document.querySelectorAll("[data-when-changed]")) button.hidden = true;
+
+// Countries by their names, in the language of the page: <span data-country="DE">DE</span>, <option data-country="DE">.
+const names = new Intl.DisplayNames([document.documentElement.lang], { type: "region" });
+for (const place of document.querySelectorAll("[data-country]")) {
+  const name = names.of(place.dataset.country);
+  if (place instanceof HTMLOptionElement) place.label = `${name} (${place.label})`;
+  else place.textContent = name;
+}
 
 // On a phone not all tabs are in sight; the one that one is on should be.
 document.querySelector(".tab[aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" });
