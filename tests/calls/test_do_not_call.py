@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import pytest
 from sqlalchemy import select, text
 
-from outdial.calls.claim import LIST_BUSY, claim_due_calls
+from outdial.calls.claim import BUSY, claim_due_calls
 from outdial.calls.do_not_call import import_numbers, list_number
 from outdial.calls.noted import keep
 from outdial.calls.refused import end_waiting_to
@@ -23,6 +23,10 @@ from outdial.workspaces.audit import COMMAND_LINE
 from workspace import CALLEE, OWNER
 
 LISTED = "+12025550115"
+SLOW_ATTEMPTS = (
+    "CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_sleep(1.5); RETURN NEW; END $$",
+    "CREATE TRIGGER slow BEFORE INSERT ON attempts FOR EACH ROW EXECUTE FUNCTION slow()",
+)
 ASKED = Result(noted={"do_not_call": True}, recording=None, message_delivered=None, transferred=False)
 
 
@@ -192,15 +196,15 @@ async def test_an_attempt_that_rings_for_somebody_who_has_just_asked_is_let_go(w
 async def test_an_addition_waits_for_a_claim_that_has_read_the_list_and_then_asks_for_the_end_of_its_call(workspace):
     """What the claim dials was dialled before the addition, which sees it and has it hung up."""
     call_id = await workspace.queue(to=LISTED)
-    the_account = text("SELECT 1 FROM carrier_accounts WHERE id = :account FOR UPDATE")
     async with workspace.engine.begin() as conn:  # holds the claim up at its last statement
-        await conn.execute(the_account, {"account": workspace.account_id})
-        claiming = asyncio.create_task(workspace.claim())
-        await asyncio.wait([claiming], timeout=0.3)
-        adding = asyncio.create_task(enter(workspace))
-        await asyncio.wait([claiming, adding], timeout=0.3)
-        assert not claiming.done()
-        assert not adding.done()
+        for statement in SLOW_ATTEMPTS:
+            await conn.execute(text(statement))
+    claiming = asyncio.create_task(workspace.claim())
+    await asyncio.wait([claiming], timeout=0.3)
+    adding = asyncio.create_task(enter(workspace))
+    await asyncio.wait([claiming, adding], timeout=0.3)
+    assert not claiming.done()
+    assert not adding.done()
     (claim,) = await asyncio.wait_for(claiming, 5)
     listed = await asyncio.wait_for(adding, 5)
     assert (claim.call_id, listed.added, listed.canceled) == (call_id, True, 0)
@@ -280,7 +284,7 @@ async def test_a_claim_that_meets_an_addition_comes_back_soon_and_holds_nobody_u
         assert await end_waiting_to(adding, ours.id, [LISTED], Rule.DO_NOT_CALL) == 0
         accepted = await ours.queue(to=LISTED)
         async with asyncio.timeout(5):
-            assert await claim_due_calls(ours.engine, ours.id, owner=OWNER, lease_s=15) == LIST_BUSY
+            assert await claim_due_calls(ours.engine, ours.id, owner=OWNER, lease_s=15) == BUSY
             assert [claim.call_id for claim in await theirs.claim()] == [other]
     assert await ours.claim() == []
     assert (await ours.call(accepted)).error["code"] == "do_not_call"

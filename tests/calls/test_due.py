@@ -13,11 +13,10 @@ async def test_due_calls_are_read_page_by_page_also_those_due_at_the_same_instan
     queued = [await workspace.queue(id=f"call_{n:02}", due_at=NOW - timedelta(seconds=n % 2)) for n in range(10)]
     async with workspace.engine.begin() as conn:
         await insert_entries(conn, workspace.id, [NewEntry(number=LISTED)], Source.CLI, by=None)
-    seen, after = [], None
+    seen = []
     async with workspace.engine.begin() as conn:
-        while page := await due_calls(conn, workspace.id, 3, datetime.now(UTC), after=after):
+        while page := await due_calls(conn, workspace.id, 3, datetime.now(UTC), but_for=seen):
             seen += [due.call.id for due in page]
-            after = page[-1]
     assert seen == queued[1::2] + queued[::2]
 
 

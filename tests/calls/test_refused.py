@@ -6,11 +6,12 @@ from sqlalchemy import text
 
 from outdial.calls.refused import (
     AT_A_TIME,
-    end_refused,
+    end_waiting,
     end_waiting_listed,
     end_waiting_to,
     hang_up_on_the_way,
     put_off,
+    refused_by,
 )
 from outdial.policy.do_not_call import NewEntry, Source, insert_entries
 from outdial.policy.gate import Rule
@@ -33,7 +34,7 @@ async def enter(workspace, *numbers):
 async def test_a_refused_call_ends_canceled_says_why_and_tells_of_it(workspace):
     refused, other = await workspace.queue(), await workspace.queue()
     async with workspace.engine.begin() as conn:
-        await end_refused(conn, [refused], Rule.DO_NOT_CALL)
+        await end_waiting(conn, [refused], refused_by(Rule.DO_NOT_CALL))
     call = await workspace.call(refused)
     assert (call.state, call.end_reason, call.error, call.holds_line) == ("ended", "canceled", ERROR, False)
     assert datetime.now(UTC) - call.ended_at < timedelta(seconds=5)
@@ -67,8 +68,9 @@ async def test_a_long_queue_ends_in_several_steps(workspace):
     async with workspace.engine.begin() as conn:
         await conn.execute(
             text(
-                'INSERT INTO calls (id, workspace_id, direction, state, "from", "to", ring_timeout_s, max_duration_s)'
-                ' SELECT \'call_many_\' || n, workspace_id, direction, state, "from", "to", 30, 600'
+                'INSERT INTO calls (id, workspace_id, number_id, direction, state, "from", "to", ring_timeout_s,'
+                    " max_duration_s)"
+                ' SELECT \'call_many_\' || n, workspace_id, number_id, direction, state, "from", "to", 30, 600'
                 " FROM calls, generate_series(2, :number) AS n WHERE id = :head"
             ),
             {"number": waiting, "head": head},

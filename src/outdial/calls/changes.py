@@ -6,6 +6,7 @@ written here.
 """
 
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -30,7 +31,7 @@ from outdial.calls.events import event, with_event
 from outdial.calls.outcomes import facts_of
 from outdial.calls.records import AttemptRecord, CallRecord, error_json
 from outdial.db.tables import attempts, calls
-from outdial.lines.pool import giving_back
+from outdial.lines.pool import given_back, giving_back
 from outdial.telephony.outcome import NAMED, outcome_of
 from outdial.telephony.state import CallState, Ending
 
@@ -62,8 +63,9 @@ async def queue_again(
 ) -> CallState:
     """The attempt is over: its line is free, and the call waits for the next one. `why` goes into the event."""
     data = {"state": CallState.QUEUED, "attempt": attempt.number, **why, "next_attempt_at": due_at.isoformat()}
-    values = _attempt(attempt) | _line(call) | {"the_call": call.id, "new_due_at": due_at}
-    await conn.execute(_QUEUE_AGAIN, values | event(call.id, "state", data))
+    values = _attempt(attempt) | {"the_call": call.id, "new_due_at": due_at} | event(call.id, "state", data)
+    with _line_of(call) as line:
+        await conn.execute(_QUEUE_AGAIN, values | line)
     return CallState.QUEUED
 
 
@@ -98,7 +100,9 @@ async def end_call(
         statement = _END_WITH_ATTEMPT
         values |= _attempt(attempt)
         data |= {"attempt": attempt.number, "error": error_json(ending.error)}
-    await conn.execute(statement, values | _line(call) | event(call.id, "state", data))
+    values |= event(call.id, "state", data)
+    with _line_of(call) as line:
+        await conn.execute(statement, values | line)
     return CallState.ENDED
 
 
@@ -145,9 +149,9 @@ def _price_due_at(attempt: AttemptRecord, now: datetime) -> datetime | None:
     return None if attempt.carrier_call is None else now + timedelta(seconds=PRICE_AFTER_S)
 
 
-def _line(call: CallRecord) -> dict[str, Any]:
+def _line_of(call: CallRecord) -> AbstractContextManager[dict[str, Any]]:
     """Given back once: the call says whether it holds one, and it is locked."""
-    return {"line_workspace": call.workspace_id, "line_held": call.holds_line, "line_direction": call.direction}
+    return given_back(call.workspace_id, call.direction, held=call.holds_line)
 
 
 # -- statements, built once: putting them together takes as long as running them -------------------------------

@@ -1,7 +1,11 @@
 """Who may dial now: lines, pace and order, decided in one transaction that also writes the intent to dial.
 
-The pool is a counter row, locked first and changed with the calls: counting calls without a lock admits too many.
 The attempt is committed before a carrier hears of it, so a death leaves a trace and never a second dial.
+
+A claim waits for nobody longer than a moment (PATIENCE_MS), so that what one workspace has locked keeps no other's
+calls waiting. How many lines are free is read without a lock to begin with; the pool's row is locked last, by the
+statement that writes the intent, and what it turns out to have no line for is left waiting. Locks are taken in the
+order list → calls (those that are locked are passed over) → accounts → pool.
 
 The gate (`policy/gate.py`) is asked again here, about each call: nobody is dialled by a claim that ends after the
 number came onto the do-not-call list (`policy/do_not_call.py` says how the two keep out of each other's way).
@@ -9,31 +13,29 @@ number came onto the do-not-call list (`policy/do_not_call.py` says how the two 
 
 import hashlib
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from psycopg.errors import LockNotAvailable
-from sqlalchemy import Select, func, select, text
+from sqlalchemy import Integer, Select, func, literal, select, text
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from outdial.calls.due import Due, due_calls, next_look
-from outdial.calls.hang_up import expire
+from outdial.calls.due import BATCH, FURTHER, QUEUED, Due, due_calls, next_look
 from outdial.calls.records import DetectionWanted
-from outdial.calls.refused import end_refused, put_off
-from outdial.db.engine import reading
-from outdial.db.tables import calls, carrier_accounts, pools
+from outdial.calls.refused import end_waiting, expired, put_off, refused_by
+from outdial.db.engine import is_lock_timeout, lock_timeout, reading
+from outdial.db.tables import calls, carrier_accounts, numbers, pools
 from outdial.ids import new_id, new_secret
-from outdial.lines.pool import TAKE_OUTBOUND, Pool, locked_pool, pool_of
+from outdial.lines.pool import Pool, pool_of, reading_pool, taking_outbound
 from outdial.policy.do_not_call import await_additions, list_at_rest
-from outdial.policy.gate import Gate, Never, NotBefore, Rule, decide
-from outdial.telephony.state import CallState
+from outdial.policy.gate import Gate, Never, NotBefore, decide
+from outdial.telephony.state import Ending
 
-BATCH = 50
-LOOK_AT_MOST = 1000  # calls in one claim, where the gate holds them back,
-FURTHER = 500        # and of these at a time where a batch was held back whole
+PATIENCE_MS = 100    # with whatever is locked: the list, an account, the pool
+LOOK_AT_MOST = 1000  # calls in one claim, where they are held back,
+FEW = 200            # and fewer where some were found that are dialled: the others can wait for the next look
 AHEAD = timedelta(milliseconds=50)  # of its pace an account may dial, so that a fast one is claimed for in batches
 
 
@@ -70,8 +72,8 @@ class Claimed:
     look_again_in_s: float | None
 
 
-# Somebody keeps adding to the do-not-call list; nothing was looked at.
-LIST_BUSY = Claimed(claims=[], look_again_in_s=0.1)
+# Somebody has the list, an account or the pool for longer than a moment; nothing was changed.
+BUSY = Claimed(claims=[], look_again_in_s=0.1)
 
 
 async def claim_due_calls(
@@ -88,27 +90,19 @@ async def claim_due_calls(
     The database's clock decides what is due: pace holds between hosts whose clocks differ. Calls that the gate holds
     back take no line and no place of others: further ones are looked at instead, LOOK_AT_MOST in one claim.
     """
-    picking = _Picking(dial_before=time.time() + lease_s, lease_s=lease_s, owner=owner, batch=batch, gate=gate)
-    async with engine.begin() as conn:
-        claimed = await _claim_in(conn, workspace_id, picking)
-    if claimed is not None:
-        return claimed
+    picking = _Picking(dial_before=time.time() + lease_s, batch=batch, gate=gate)
     try:
         async with engine.begin() as conn:
-            await await_additions(conn, workspace_id)
-            return await _claim_in(conn, workspace_id, picking) or LIST_BUSY
+            return await _claim_in(conn, workspace_id, picking, owner=owner, lease_s=lease_s)
     except OperationalError as error:
-        if isinstance(error.orig, LockNotAvailable):
-            return LIST_BUSY
+        if is_lock_timeout(error):
+            return BUSY
         raise
 
 
 async def workspaces_with_queued_calls(engine: AsyncEngine) -> list[str]:
-    queued = select(calls.c.id).where(
-        calls.c.workspace_id == pools.c.workspace_id, calls.c.state == CallState.QUEUED
-    )
     async with reading(engine) as conn:
-        return list((await conn.execute(select(pools.c.workspace_id).where(queued.exists()))).scalars())
+        return list((await conn.execute(_WITH_QUEUED)).scalars())
 
 
 def stream_token_hash(token: str) -> bytes:
@@ -120,79 +114,110 @@ def stream_token_hash(token: str) -> bytes:
 class _Picking:
     """A claim on its way through the queue."""
 
-    owner: str
-    lease_s: float
     dial_before: float
     batch: int
     gate: Gate
     claims: list[Claim] = field(default_factory=list)
+    slots: list[datetime] = field(default_factory=list)  # of each claim: when its account may dial once more
     next_dial_at: dict[str, datetime] = field(default_factory=dict)  # by carrier account; no entry: now
 
     async def pick(self, conn: AsyncConnection, due: Sequence[Due], limit: int, now: datetime) -> bool:
-        """Go through calls that are due until there are `limit` claims; whether the gate held some of them back."""
-        refused: dict[Rule, list[str]] = {}
+        """Go through calls that are due until there are `limit` claims; whether some of them were held back."""
+        ended: dict[Ending, list[str]] = {}
         later: dict[str, datetime] = {}
         for each in due:
             if len(self.claims) == limit:
                 break
             if each.call.expires_at is not None and each.call.expires_at <= now:
-                await expire(conn, each.call, now)
+                ended.setdefault(expired(), []).append(each.call.id)
                 continue
             match self.gate(each.facts):
                 case Never(rule=rule):
-                    refused.setdefault(rule, []).append(each.call.id)
+                    ended.setdefault(refused_by(rule), []).append(each.call.id)
                 case NotBefore(at=at) if at > now:
                     later[each.call.id] = at
                 case _:
                     self._take(each, now)
-        for rule, call_ids in refused.items():
-            await end_refused(conn, call_ids, rule)
+        for ending, call_ids in ended.items():
+            await end_waiting(conn, call_ids, ending)
         if later:
             await put_off(conn, later)
-        return bool(refused or later)
+        return bool(ended or later)
 
     def _take(self, due: Due, now: datetime) -> None:
         slot = self.next_dial_at.get(due.carrier_account_id, now)
         if slot < now + AHEAD:
-            self.next_dial_at[due.carrier_account_id] = slot + timedelta(seconds=1 / due.calls_per_second)
+            slot += timedelta(seconds=1 / due.calls_per_second)
+            self.next_dial_at[due.carrier_account_id] = slot
+            self.slots.append(slot)
             self.claims.append(_claim(due, self.dial_before))
 
+    def behind(self, now: datetime) -> list[str]:
+        """The accounts that may dial no more calls of this claim."""
+        return [account_id for account_id, slot in self.next_dial_at.items() if slot >= now + AHEAD]
 
-async def _claim_in(conn: AsyncConnection, workspace_id: str, picking: _Picking) -> Claimed | None:
-    """The claim within its transaction; None where somebody is adding to the do-not-call list."""
-    pool, an_account_may_dial, list_at_rest = await _lock_pool(conn, workspace_id)
-    free = 0 if pool is None else pool.free_outbound
-    if pool is None or free == 0:
+
+async def _claim_in(
+    conn: AsyncConnection, workspace_id: str, picking: _Picking, *, owner: str, lease_s: float
+) -> Claimed:
+    """The claim within its transaction. Raises what `is_lock_timeout` knows."""
+    queue = await _look_at_queue(conn, workspace_id)
+    free = 0 if queue is None else queue.pool.free_outbound
+    if queue is None or free == 0:
         return Claimed(claims=[], look_again_in_s=None)  # a released line notifies
-    if not list_at_rest:
-        return None
-    now, limit = pool.now, min(picking.batch, free)
+    now, limit = queue.pool.now, min(picking.batch, free)
     # With a long queue and a slow carrier, looking for what can't be dialled yet would be most of the work.
-    due = await due_calls(conn, workspace_id, limit, now) if an_account_may_dial else []
+    there_is_more = queue.an_account_may_dial and await _pick(conn, workspace_id, picking, limit, now)
+    lines = None
+    if picking.claims:
+        lines = await _write_intent(conn, picking, owner, now, lease_s)
+    if lines is not None and lines.free == 0:
+        return Claimed(claims=lines.claims, look_again_in_s=None)
+    if there_is_more:
+        return Claimed(claims=[] if lines is None else lines.claims, look_again_in_s=0.0)
+    look_at = await next_look(conn, workspace_id, now)
+    return Claimed(
+        claims=[] if lines is None else lines.claims,
+        look_again_in_s=None if look_at is None else (look_at - now).total_seconds(),
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Queue:
+    """What a claim begins with: the pool as it was a moment ago, and whether any account's pace lets it dial."""
+
+    pool: Pool
+    an_account_may_dial: bool
+
+
+async def _look_at_queue(conn: AsyncConnection, workspace_id: str) -> _Queue | None:
+    """None where there is no such workspace. The do-not-call list is at rest for the rest of the transaction."""
+    values = {"workspace": workspace_id}
+    row = (await conn.execute(_QUEUE, values)).mappings().one_or_none()
+    if row is not None and not row["list_at_rest"]:
+        await await_additions(conn, workspace_id)
+        row = (await conn.execute(_QUEUE, values)).mappings().one_or_none()
+    return None if row is None else _Queue(pool=pool_of(row), an_account_may_dial=row["an_account_may_dial"])
+
+
+async def _pick(
+    conn: AsyncConnection, workspace_id: str, picking: _Picking, limit: int, now: datetime
+) -> bool:
+    """Find `limit` calls to dial; whether there may be more."""
+    due = await due_calls(conn, workspace_id, limit, now)
     there_is_more = len(due) == limit
     looked_at, held_back = len(due), await picking.pick(conn, due, limit, now)
-    while held_back and there_is_more and len(picking.claims) < limit and looked_at < LOOK_AT_MOST:
+    while held_back and there_is_more and len(picking.claims) < limit:
+        if looked_at >= (FEW if picking.claims else LOOK_AT_MOST):
+            break
         size = limit - len(picking.claims) if picking.claims else FURTHER
-        due = await due_calls(conn, workspace_id, size, now, after=due[-1])
+        found = [claim.call_id for claim in picking.claims]
+        due = await due_calls(
+            conn, workspace_id, size, now, but_for=found, accounts_but_for=picking.behind(now)
+        )
         there_is_more = len(due) == size
         looked_at, held_back = looked_at + len(due), await picking.pick(conn, due, limit, now)
-    claims = picking.claims
-    if claims:
-        lease_until = now + timedelta(seconds=picking.lease_s)
-        await _write_intent(conn, claims, picking.next_dial_at, picking.owner, lease_until)
-    if len(claims) == free:
-        return Claimed(claims=claims, look_again_in_s=None)
-    if there_is_more:
-        return Claimed(claims=claims, look_again_in_s=0.0)
-    look_at = await next_look(conn, workspace_id, now)
-    return Claimed(claims=claims, look_again_in_s=None if look_at is None else (look_at - now).total_seconds())
-
-
-async def _lock_pool(conn: AsyncConnection, workspace_id: str) -> tuple[Pool | None, bool, bool]:
-    """The pool, locked for the rest of the transaction, whether any account's pace lets it dial, and whether the
-    do-not-call list is at rest, which it is then for the rest of the transaction, too."""
-    row = (await conn.execute(_POOL, {"workspace": workspace_id})).mappings().one_or_none()
-    return (None, False, True) if row is None else (pool_of(row), row["an_account_may_dial"], row["list_at_rest"])
+    return there_is_more
 
 
 def _claim(due: Due, dial_before: float) -> Claim:
@@ -217,17 +242,23 @@ def _claim(due: Due, dial_before: float) -> Claim:
     )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Taken:
+    """The claims that there were lines for, and how many lines are free now; None where that isn't known."""
+
+    claims: list[Claim]
+    free: int | None
+
+
 async def _write_intent(
-    conn: AsyncConnection,
-    claims: Sequence[Claim],
-    next_dial_at: Mapping[str, datetime],
-    owner: str,
-    lease_until: datetime,
-) -> None:
-    """Attempts, calls, lines, pace and events in one statement: one round trip, however many claims."""
+    conn: AsyncConnection, picking: _Picking, owner: str, now: datetime, lease_s: float
+) -> _Taken:
+    """Attempts, calls, lines, pace and events in one statement: one round trip, however many claims, and the pool's
+    row is locked for as long as that and the commit take."""
+    claims, lease_until = picking.claims, now + timedelta(seconds=lease_s)
     values = {
         "workspace": claims[0].workspace_id,
-        "lines_taken": len(claims),
+        "claimed_at": now,
         "owner": owner,
         "lease_until": lease_until,
         "attempt_ids": [claim.attempt_id for claim in claims],
@@ -236,34 +267,57 @@ async def _write_intent(
         "carriers": [claim.carrier for claim in claims],
         "account_ids": [claim.carrier_account_id for claim in claims],
         "token_hashes": [stream_token_hash(claim.stream_token) for claim in claims],
-        "slot_accounts": list(next_dial_at.keys()),
-        "slots": list(next_dial_at.values()),
+        "slots": picking.slots,
     }
-    await conn.execute(_INTENT, values)
+    rows = (await conn.execute(_INTENT, values)).all()
+    taken = {row.call_id for row in rows}
+    return _Taken(
+        claims=[claim for claim in claims if claim.call_id in taken],
+        free=rows[0].free - rows[0].taken if rows else None,
+    )
 
 
 # -- statements, built once: building them takes longer than running them --------------------------------------
 
 
-def _pool() -> Select[Any]:
+def _queue() -> Select[Any]:
     ready = select(carrier_accounts.c.id).where(
         carrier_accounts.c.workspace_id == pools.c.workspace_id,
         carrier_accounts.c.next_dial_at <= func.clock_timestamp(),
     )
-    return locked_pool(
-        ready.exists().label("an_account_may_dial"), list_at_rest(pools.c.workspace_id).label("list_at_rest")
+    more = (
+        ready.exists().label("an_account_may_dial"),
+        list_at_rest(pools.c.workspace_id).label("list_at_rest"),
     )
+    return reading_pool(*more).where(lock_timeout(literal(PATIENCE_MS, Integer)))
 
 
-_POOL = _pool()
+def _with_queued() -> Select[Any]:
+    """Number by number: a look at the first that waits for each, however many wait."""
+    queued = select(calls.c.id).where(calls.c.number_id == numbers.c.id, calls.c.state == QUEUED)
+    return select(numbers.c.workspace_id).where(queued.exists()).distinct()
 
-# The claims come as arrays, so that the statement is the same for any number of them.
+
+_QUEUE, _WITH_QUEUED = _queue(), _with_queued()
+
+# The claims come as arrays, so that the statement is the same for any number of them. Accounts are locked before the
+# pool, in the order of their ids; an account that somebody else has dialled by meanwhile isn't dialled by.
 _INTENT = text(f"""
-    WITH claimed AS (
+    WITH wanted AS (
         SELECT * FROM unnest(
             CAST(:attempt_ids AS text[]), CAST(:call_ids AS text[]), CAST(:attempt_numbers AS integer[]),
-            CAST(:carriers AS text[]), CAST(:account_ids AS text[]), CAST(:token_hashes AS bytea[])
-        ) AS claimed (attempt_id, call_id, attempt_number, carrier, account_id, token_hash)
+            CAST(:carriers AS text[]), CAST(:account_ids AS text[]), CAST(:token_hashes AS bytea[]),
+            CAST(:slots AS timestamptz[])
+        ) WITH ORDINALITY AS wanted (attempt_id, call_id, attempt_number, carrier, account_id, token_hash, slot, place)
+    ), accounts AS (
+        SELECT id, next_dial_at FROM carrier_accounts
+        WHERE id = ANY(CAST(:account_ids AS text[])) ORDER BY id FOR NO KEY UPDATE
+    ), in_pace AS (
+        SELECT wanted.*, row_number() OVER (ORDER BY place) AS number
+        FROM wanted JOIN accounts ON accounts.id = account_id
+        WHERE accounts.next_dial_at <= CAST(:claimed_at AS timestamptz)
+    ), {taking_outbound("SELECT count(*) FROM in_pace")}, claimed AS (
+        SELECT in_pace.* FROM in_pace, pool WHERE in_pace.number <= pool.taken
     ), intent AS (
         INSERT INTO attempts (
             id, call_id, number, carrier, carrier_account_id, state, stream_token_hash, owner, lease_until, check_at
@@ -273,14 +327,14 @@ _INTENT = text(f"""
         FROM claimed
     ), dialing AS (
         UPDATE calls SET state = 'dialing', holds_line = true FROM claimed WHERE calls.id = claimed.call_id
-    ), lines AS (
-        {TAKE_OUTBOUND}
     ), pace AS (
-        UPDATE carrier_accounts SET next_dial_at = slots.at
-        FROM unnest(CAST(:slot_accounts AS text[]), CAST(:slots AS timestamptz[])) AS slots (account_id, at)
-        WHERE carrier_accounts.id = slots.account_id
+        UPDATE carrier_accounts SET next_dial_at = used.slot
+        FROM (SELECT account_id, max(slot) AS slot FROM claimed GROUP BY account_id) AS used
+        WHERE carrier_accounts.id = used.account_id
+    ), told AS (
+        INSERT INTO call_events (call_id, type, data)
+        SELECT call_id, 'state', jsonb_build_object('state', 'dialing', 'attempt', attempt_number) FROM claimed
+        RETURNING call_id, pg_notify('outdial_call', call_id)
     )
-    INSERT INTO call_events (call_id, type, data)
-    SELECT call_id, 'state', jsonb_build_object('state', 'dialing', 'attempt', attempt_number) FROM claimed
-    RETURNING pg_notify('outdial_call', call_id)
+    SELECT pool.taken, pool.free, told.call_id FROM pool LEFT JOIN told ON true
 """)  # noqa: S608 - put together of constants

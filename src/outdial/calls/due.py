@@ -1,17 +1,41 @@
-"""Which calls of a workspace may be dialled now, and when to look again. Only reads, and locks what it has found."""
+"""Which calls of a workspace may be dialled now, and when to look again. Only reads, and locks what it has found.
 
+Calls are looked for number by number, along an index of what waits: so what waits for an account that may not dial yet,
+or for a later time, costs nothing, however much it is.
+"""
+
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import DateTime, Integer, Select, Text, bindparam, func, literal_column, select, tuple_
+from sqlalchemy import (
+    ColumnElement,
+    DateTime,
+    Integer,
+    Select,
+    Subquery,
+    Text,
+    all_,
+    bindparam,
+    func,
+    literal_column,
+    select,
+    true,
+)
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.sql.selectable import LateralFromClause
 
 from outdial.calls.records import CALL_COLUMNS, CallRecord
 from outdial.db.tables import attempts, calls, carrier_accounts, numbers
 from outdial.policy.destinations import destinations_of
 from outdial.policy.do_not_call import is_listed
 from outdial.policy.gate import Facts
+
+BATCH = 50     # calls of one look at most; a look further is for FURTHER
+FURTHER = 500
+SPARE = 50     # found beyond that: others may have some of them locked
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,14 +52,25 @@ class Due:
 
 
 async def due_calls(
-    conn: AsyncConnection, workspace_id: str, limit: int, now: datetime, *, after: Due | None = None
+    conn: AsyncConnection,
+    workspace_id: str,
+    limit: int,
+    now: datetime,
+    *,
+    but_for: Collection[str] = (),
+    accounts_but_for: Collection[str] = (),
 ) -> list[Due]:
-    """Due calls of accounts that may dial now: those of a slow account don't keep others waiting. A statement after
-    the one that locked the list, so that it sees what was added before."""
-    values = {"workspace": workspace_id, "now": now, "limit": limit}
-    if after is not None:
-        values |= {"after_due_at": after.due_at, "after_id": after.call.id}
-    rows = (await conn.execute(_DUE if after is None else _DUE_AFTER, values)).mappings()
+    """The longest due calls of accounts that may dial now, FURTHER at most: those of a slow account don't keep others
+    waiting. `but_for`: calls that were found before. A statement after the one that locked the list, so that it sees
+    what was added before."""
+    values = {
+        "workspace": workspace_id,
+        "now": now,
+        "limit": limit,
+        "found": list(but_for),
+        "accounts": list(accounts_but_for),
+    }
+    rows = (await conn.execute(_DUE if limit <= BATCH else _DUE_FURTHER, values)).mappings()
     account = carrier_accounts.c
     return [
         Due(
@@ -65,10 +100,16 @@ async def next_look(conn: AsyncConnection, workspace_id: str, now: datetime) -> 
 # -- statements, built once: building them takes longer than running them --------------------------------------
 
 
-def _due(*, after: bool = False) -> Select[Any]:
-    account = carrier_accounts.c
+# Written out, for the index of what waits is a partial one.
+QUEUED: ColumnElement[str] = literal_column("'queued'", Text)
+_NOW = bindparam("now", type_=DateTime(timezone=True))
+
+
+def _due(at_most: int) -> Select[Any]:
+    """`at_most` is written out, too: the plan is made for so many."""
+    account, found = carrier_accounts.c, _found(at_most + SPARE)
     last = select(func.coalesce(func.max(attempts.c.number), 0)).where(attempts.c.call_id == calls.c.id)
-    due = (
+    return (
         select(
             *CALL_COLUMNS,
             calls.c.due_at,
@@ -79,34 +120,66 @@ def _due(*, after: bool = False) -> Select[Any]:
             account.carrier,
             account.calls_per_second,
         )
+        .select_from(found)
+        .join(calls, calls.c.id == found.c.id)
         .join(numbers, numbers.c.id == calls.c.number_id)  # it can't be removed while calls of it wait
         .join(carrier_accounts, account.id == numbers.c.carrier_account_id)
-        .where(
-            calls.c.workspace_id == bindparam("workspace"),
-            calls.c.state == literal_column("'queued'"),  # written out: the index on due calls is a partial one
-            calls.c.due_at <= bindparam("now"),
-            account.next_dial_at <= bindparam("now"),
-        )
-        .order_by(calls.c.due_at, calls.c.id)
+        .where(calls.c.state == QUEUED, calls.c.due_at <= _NOW)  # still, once it is locked
+        .order_by(found.c.due_at, found.c.id)
         .limit(bindparam("limit", type_=Integer))
         .with_for_update(of=calls, key_share=True, skip_locked=True)
     )
-    if after:
-        place = tuple_(bindparam("after_due_at", type_=DateTime(timezone=True)), bindparam("after_id", type_=Text))
-        due = due.where(tuple_(calls.c.due_at, calls.c.id) > place)
-    return due
+
+
+def _found(at_most: int) -> Subquery:
+    """The longest due calls of all numbers whose account may dial: they are among the longest due ones of those numbers
+    whose first call has waited longest, so no number costs more than a look at its first."""
+    account, call = carrier_accounts.c, calls.alias()
+    first = _first_of_number(calls.c.due_at <= _NOW)
+    longest = (
+        select(numbers.c.id, first.c.due_at)
+        .join(carrier_accounts, account.id == numbers.c.carrier_account_id)
+        .join(first, true())
+        .where(
+            account.workspace_id == bindparam("workspace", type_=Text),
+            account.next_dial_at <= _NOW,
+            account.id != all_(bindparam("accounts", type_=ARRAY(Text))),
+        )
+        .order_by(first.c.due_at)
+        .limit(literal_column(str(at_most)))
+        .subquery("longest")
+    )
+    # Of those that are due at one instant any: a million may be.
+    waiting = (
+        select(call.c.id, call.c.due_at)
+        .where(
+            call.c.number_id == longest.c.id,
+            call.c.state == QUEUED,
+            call.c.due_at <= _NOW,
+            call.c.id != all_(bindparam("found", type_=ARRAY(Text))),
+        )
+        .order_by(call.c.due_at)
+        .limit(literal_column(str(at_most)))
+        .lateral("waiting")
+    )
+    query = select(waiting.c.id, waiting.c.due_at).select_from(longest).join(waiting, true())
+    return query.order_by(waiting.c.due_at, waiting.c.id).limit(literal_column(str(at_most))).subquery("found")
 
 
 def _next() -> Select[Any]:
-    due_at = select(func.min(calls.c.due_at)).where(
-        calls.c.workspace_id == bindparam("workspace"),
-        calls.c.state == literal_column("'queued'"),
-        calls.c.due_at > bindparam("now"),
-    )
+    first = _first_of_number(calls.c.due_at > _NOW)
+    in_workspace = numbers.c.workspace_id == bindparam("workspace", type_=Text)
+    due_at = select(func.min(first.c.due_at)).select_from(numbers).join(first, true()).where(in_workspace)
     dial_at = select(func.min(carrier_accounts.c.next_dial_at)).where(
-        carrier_accounts.c.workspace_id == bindparam("workspace"), carrier_accounts.c.next_dial_at > bindparam("now")
+        carrier_accounts.c.workspace_id == bindparam("workspace", type_=Text), carrier_accounts.c.next_dial_at > _NOW
     )
     return select(func.least(due_at.scalar_subquery(), dial_at.scalar_subquery()))
 
 
-_DUE, _DUE_AFTER, _NEXT_LOOK = _due(), _due(after=True), _next()
+def _first_of_number(which: ColumnElement[bool]) -> LateralFromClause:
+    """When the first of a number's waiting calls is due, of those that are `which`."""
+    query = select(calls.c.due_at).where(calls.c.number_id == numbers.c.id, calls.c.state == QUEUED, which)
+    return query.order_by(calls.c.due_at).limit(literal_column("1")).lateral("first")
+
+
+_DUE, _DUE_FURTHER, _NEXT_LOOK = _due(BATCH), _due(FURTHER), _next()

@@ -3,10 +3,11 @@
 from datetime import UTC, datetime
 
 from sqlalchemy import func, select, update
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from outdial.calls.changes import end_call
 from outdial.calls.records import CALL_COLUMNS, CallRecord
+from outdial.calls.refused import end_expired
 from outdial.db.notify import notify
 from outdial.db.tables import calls
 from outdial.refusals import Conflict, NotFound
@@ -38,20 +39,7 @@ async def request_hang_up(engine: AsyncEngine, workspace_id: str, call_id: str) 
     return call.state
 
 
-async def expire_queued(engine: AsyncEngine, *, at_most: int) -> None:
-    """End calls that still wait when their time to give up has come."""
-    now = datetime.now(UTC)
-    query = (
-        select(*CALL_COLUMNS)
-        .where(calls.c.state == CallState.QUEUED, calls.c.expires_at <= now)
-        .limit(at_most)
-        .with_for_update(skip_locked=True)
-    )
+async def expire_queued(engine: AsyncEngine, *, at_most: int) -> int:
+    """End calls that still wait when their time to give up has come; how many."""
     async with engine.begin() as conn:
-        for row in (await conn.execute(query)).mappings().all():
-            await expire(conn, CallRecord.of(row), now)
-
-
-async def expire(conn: AsyncConnection, call: CallRecord, now: datetime) -> None:
-    """End a call that waits and has not been dialled in time. It is locked."""
-    await end_call(conn, call, Ending(end_reason=EndReason.EXPIRED), ended_at=now)
+        return await end_expired(conn, at_most=at_most)

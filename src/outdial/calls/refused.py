@@ -1,4 +1,5 @@
-"""Calls that wait and that the policy is against: ended for good, or put off. However many, it takes few statements.
+"""Calls that wait, and that expire or that the policy is against: ended for good, or put off. However many, it takes
+few statements.
 
 They hold no line and have no attempt under way, so there is less to do than in `calls/changes.py`.
 """
@@ -23,9 +24,19 @@ def refused_by(rule: Rule) -> Ending:
     return Ending(end_reason=EndReason.CANCELED, error=ERRORS[rule], ended_by=EndedBy.POLICY)
 
 
-async def end_refused(conn: AsyncConnection, call_ids: Sequence[str], rule: Rule) -> None:
+def expired() -> Ending:
+    """How a call ends that waited for too long."""
+    return Ending(end_reason=EndReason.EXPIRED)
+
+
+async def end_waiting(conn: AsyncConnection, call_ids: Sequence[str], ending: Ending) -> None:
     """End calls that wait. They are locked."""
-    await conn.execute(_END_THESE, _ending(rule) | {"call_ids": list(call_ids)})
+    await conn.execute(_END_THESE, _ending(ending) | {"call_ids": list(call_ids)})
+
+
+async def end_expired(conn: AsyncConnection, *, at_most: int) -> int:
+    """End calls that still wait when their time to give up has come; how many."""
+    return len((await conn.execute(_END_EXPIRED, _ending(expired()) | {"at_most": at_most})).all())
 
 
 async def put_off(conn: AsyncConnection, until: Mapping[str, datetime]) -> None:
@@ -36,13 +47,13 @@ async def put_off(conn: AsyncConnection, until: Mapping[str, datetime]) -> None:
 async def end_waiting_to(conn: AsyncConnection, workspace_id: str, numbers: Sequence[str], rule: Rule) -> int:
     """End every call that waits to be dialled to these few numbers; how many. The list is locked (policy.do_not_call):
     no claim is under way."""
-    values = _ending(rule) | {"workspace": workspace_id, "numbers": list(numbers)}
+    values = _ending(refused_by(rule)) | {"workspace": workspace_id, "numbers": list(numbers)}
     return len((await conn.execute(_END_WAITING_TO, values)).all())
 
 
 async def end_waiting_listed(conn: AsyncConnection, workspace_id: str, rule: Rule) -> int:
     """The same for every number on the do-not-call list: it looks at the whole queue, at each call by its number."""
-    values, ended = _ending(rule) | {"workspace": workspace_id}, 0
+    values, ended = _ending(refused_by(rule)) | {"workspace": workspace_id}, 0
     while more := len((await conn.execute(_END_WAITING_LISTED, values)).all()):
         ended += more
     return ended
@@ -53,20 +64,14 @@ async def hang_up_on_the_way(conn: AsyncConnection, workspace_id: str) -> None:
     await conn.execute(_HANG_UP_ON_THE_WAY, {"workspace": workspace_id})
 
 
-def _ending(rule: Rule) -> dict[str, Any]:
-    ending = refused_by(rule)
+def _ending(ending: Ending) -> dict[str, Any]:
     error = error_json(ending.error)
+    told = {"state": CallState.ENDED, "end_reason": ending.end_reason, "ended_by": ending.by, "outcome": None}
     return {
         "refused_reason": ending.end_reason,
         "refused_error": error,
         "refused_by": ending.by,
-        "refused_event": {
-            "state": CallState.ENDED,
-            "end_reason": ending.end_reason,
-            "ended_by": ending.by,
-            "outcome": None,
-            "error": error,
-        },
+        "refused_event": told if error is None else told | {"error": error},
     }
 
 
@@ -94,13 +99,21 @@ _LISTED = """
 """
 _END_THESE = _end("id = ANY(CAST(:call_ids AS text[]))")
 _END_WAITING_TO = _end('workspace_id = :workspace AND "to" = ANY(CAST(:numbers AS text[]))')
-# So many in one statement: a hundred thousand would take longer than a statement may.
+# So many in one statement: a hundred thousand would take longer than a statement may. In an array they are found once;
+# as a subquery they might be looked for again and again, and be more.
 _END_WAITING_LISTED = _end(f"""
-    id IN (
-        SELECT id FROM calls WHERE workspace_id = :workspace AND state = 'queued' AND {_LISTED}
-        LIMIT {AT_A_TIME} FOR NO KEY UPDATE
-    )
+    id = ANY(ARRAY(
+        SELECT calls.id FROM calls JOIN numbers ON numbers.id = calls.number_id
+        WHERE numbers.workspace_id = :workspace AND calls.state = 'queued' AND {_LISTED}
+        LIMIT {AT_A_TIME} FOR NO KEY UPDATE OF calls
+    ))
 """)  # noqa: S608 - put together of constants
+_END_EXPIRED = _end("""
+    id = ANY(ARRAY(
+        SELECT id FROM calls WHERE state = 'queued' AND expires_at <= clock_timestamp()
+        ORDER BY expires_at LIMIT :at_most FOR NO KEY UPDATE SKIP LOCKED
+    ))
+""")
 _PUT_OFF = text("""
     UPDATE calls SET due_at = later.at
     FROM unnest(CAST(:call_ids AS text[]), CAST(:instants AS timestamptz[])) AS later (call_id, at)

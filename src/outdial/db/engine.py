@@ -12,7 +12,8 @@ from weakref import WeakKeyDictionary, WeakSet
 
 import msgspec
 import psycopg
-from sqlalchemy import URL, Engine, event, make_url
+from psycopg.errors import LockNotAvailable
+from sqlalchemy import URL, ColumnElement, Engine, Text, event, func, make_url
 from sqlalchemy.exc import (
     ArgumentError,
     DBAPIError,
@@ -36,7 +37,7 @@ MAX_OVERFLOW = 0
 SESSION_SETTINGS = {
     "statement_timeout": "30s",
     "lock_timeout": "10s",
-    "idle_in_transaction_session_timeout": "60s",
+    "idle_in_transaction_session_timeout": "5s",
 }
 
 # A host that vanished is noticed within about half a minute, also on connections that only listen.
@@ -120,6 +121,17 @@ def is_away(error: Exception) -> bool:
     if isinstance(error, OperationalError | InterfaceError | InternalError | PoolTimeoutError | OSError):
         return True
     return isinstance(error, DBAPIError) and error.connection_invalidated
+
+
+def lock_timeout(limit_ms: ColumnElement[int]) -> ColumnElement[bool]:
+    """Part of a WHERE, always true: from here on to its end the transaction waits so long for a lock. It takes no round
+    trip of its own, and holds for the statement that it is part of, too."""
+    return func.set_config("lock_timeout", limit_ms.cast(Text), True, type_=Text()).is_not(None)
+
+
+def is_lock_timeout(error: Exception) -> bool:
+    """Whether a statement failed because somebody else has a row or a lock for too long."""
+    return isinstance(error, OperationalError) and isinstance(error.orig, LockNotAvailable)
 
 
 def why(error: Exception) -> str:

@@ -262,8 +262,13 @@ calls = Table(
     _instant("answered_at"),
     _instant("ended_at"),
     Column("recording", Text),  # path under the data directory
-    # The claim: due calls, the longest due first, and when to look again. Partial, so it stays as small as the queue.
-    Index("ix_calls_due", "workspace_id", "due_at", postgresql_where=text("state = 'queued'")),
+    # What waits, by its number, the longest due first: the claim. Partial, so it stays as small as the queue.
+    Index("ix_calls_waiting", "number_id", "due_at", postgresql_where=text("state = 'queued'")),
+    Index(
+        "ix_calls_expires_at",
+        "expires_at",
+        postgresql_where=text("state = 'queued' AND expires_at IS NOT NULL"),
+    ),
     Index("ix_calls_live", "state", postgresql_where=text("state NOT IN ('queued', 'ended')")),
     Index("ix_calls_page", "workspace_id", "created_at", "id"),
     # The last thing a number's carrier did for us: history.number_health.

@@ -1,4 +1,7 @@
-"""The dispatcher keeps the queue moving: it claims what may be dialled now, and has it dialled."""
+"""The dispatcher keeps the queues moving: it claims what may be dialled now, and has it dialled.
+
+Each workspace's queue is looked at by a task of its own, so that none waits for another's.
+"""
 
 import asyncio
 import logging
@@ -22,6 +25,7 @@ from outdial.telephony.failures import FailureCode
 logger = logging.getLogger(__name__)
 
 FINISH_S = 20.0     # longer than a carrier's slowest reply
+AT_ONCE = 8         # queues that are looked at at the same time: each look has a connection of the pool
 
 
 class Dispatcher:
@@ -49,6 +53,10 @@ class Dispatcher:
         self._drain = drain or Drain()
         self._wake = Wake()  # workspace ids; "": all of them
         self._timers: dict[str, asyncio.TimerHandle] = {}
+        self._looking: set[str] = set()    # workspaces whose queue is being looked at,
+        self._look_again: set[str] = set()  # and those of them that were told of meanwhile
+        self._slots = asyncio.Semaphore(AT_ONCE)
+        self._has_ended = False
         self._under_way = Background()  # claims and dials
 
     def wake(self, workspace_id: str = "") -> None:
@@ -62,34 +70,56 @@ class Dispatcher:
             with self._wake.listening(self._notifications, "outdial_queue"):
                 while True:
                     # A row may have been locked when we looked, or a notification lost.
-                    woken = await self._wake.wait(self._settings.sweep_every_s)
-                    # Cancelled in the middle of a claim, we would forget what was claimed.
-                    await asyncio.shield(self._under_way.start(self._claim_all(woken), name="claims"))
+                    for workspace_id in await self._wake.wait(self._settings.sweep_every_s):
+                        self._look(workspace_id)
         finally:
             await self._finish()
 
     async def _finish(self) -> None:
+        self._has_ended = True
         for timer in self._timers.values():
             timer.cancel()
         await self._under_way.finish(FINISH_S)  # what is cut is on record: whoever takes over asks the carrier
 
-    async def _claim_all(self, workspace_ids: frozenset[str]) -> None:
-        if "" in workspace_ids:
-            try:
-                workspace_ids = frozenset(await workspaces_with_queued_calls(self._engine))
-            except Exception as error:
-                tell_trouble(self._engine, logger, "Queues not read; trying again", error)
-                return  # at the next turn of the loop
-        for workspace_id in workspace_ids:
-            look_again_in_s = await self._claim(workspace_id)
-            if (timer := self._timers.pop(workspace_id, None)) is not None:
-                timer.cancel()
-            if look_again_in_s is not None:
-                loop = asyncio.get_running_loop()
-                self._timers[workspace_id] = loop.call_later(look_again_in_s, self.wake, workspace_id)
+    def _look(self, workspace_id: str) -> None:
+        """Look at a queue ("": find all there are). One that is being looked at is looked at once more: it may be
+        what was there before that it sees."""
+        if workspace_id in self._looking:
+            self._look_again.add(workspace_id)
+            return
+        self._looking.add(workspace_id)
+        # Not a part of `run`: cancelled in the middle of a claim, we would forget what was claimed.
+        self._under_way.start(self._look_at(workspace_id), name=f"look at queue {workspace_id}")
+
+    async def _look_at(self, workspace_id: str) -> None:
+        try:
+            async with self._slots:
+                if workspace_id:
+                    self._look_later(workspace_id, await self._claim(workspace_id))
+                else:
+                    await self._find_queues()
+        finally:
+            self._looking.discard(workspace_id)
+            if workspace_id in self._look_again:
+                self._look_again.discard(workspace_id)
+                self.wake(workspace_id)
+
+    async def _find_queues(self) -> None:
+        try:
+            for workspace_id in await workspaces_with_queued_calls(self._engine):
+                self.wake(workspace_id)
+        except Exception as error:  # at the next look at all
+            tell_trouble(self._engine, logger, "Queues not read; trying again", error)
+
+    def _look_later(self, workspace_id: str, in_s: float | None) -> None:
+        if (timer := self._timers.pop(workspace_id, None)) is not None:
+            timer.cancel()
+        if in_s is not None and not self._has_ended:
+            loop = asyncio.get_running_loop()
+            self._timers[workspace_id] = loop.call_later(in_s, self.wake, workspace_id)
 
     async def _claim(self, workspace_id: str) -> float | None:
-        if self._drain.has_begun:
+        if self._drain.has_begun or self._has_ended:
             return None  # what waits is for other processes, or the next one
         if not self._lock.holds_lock:
             return None  # woken when it is held again: whose lock is free may be taken for dead

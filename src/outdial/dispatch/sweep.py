@@ -31,6 +31,8 @@ logger = logging.getLogger(__name__)
 
 AT_MOST = 200           # attempts a sweep
 AT_ONCE = 10            # requests to carriers at the same time
+EXPIRE_AT_MOST = 2000   # calls in one transaction,
+EXPIRE_S = 1.0          # and as many as that brings in a sweep
 AUDIT_EVERY_S = 60.0
 
 
@@ -89,8 +91,15 @@ class Sweep:
         """One round over everything."""
         await self._sweep(self._hang_ups.sweep)
 
+    async def _expire(self) -> None:
+        """All that have expired, as far as the others needn't wait long for it."""
+        loop = asyncio.get_running_loop()
+        until = loop.time() + EXPIRE_S
+        while await expire_queued(self._engine, at_most=EXPIRE_AT_MOST) == EXPIRE_AT_MOST and loop.time() < until:
+            pass
+
     async def _sweep(self, hang_up: Callable[[], Awaitable[None]]) -> None:
-        await expire_queued(self._engine, at_most=AT_MOST)
+        await self._expire()
         if self._may_take_over() and await take_over(self._engine, self._owner, lease_s=self._settings.lease_s):
             self._taken_over()
         await hang_up()  # before who is due for a look is put off: then nothing would be due for long

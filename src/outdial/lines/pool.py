@@ -1,9 +1,13 @@
 """The pool of lines that a workspace's outbound and inbound calls share. The only writer of `pools`.
 
 The pool is a counter row that changes in the transaction that changes a call: counting calls without a lock admits
-too many.
+too many. It is the last row that a transaction locks, and whoever meets it locked waits for a moment only (`patience`):
+somebody may have it for long, and everybody who waits has a connection in hand that other workspaces' calls want.
 """
 
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -23,8 +27,10 @@ from sqlalchemy import (
     select,
     update,
 )
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from outdial.db.engine import is_lock_timeout, lock_timeout
 from outdial.db.notify import notify
 from outdial.db.tables import pools
 from outdial.refusals import Invalid
@@ -68,9 +74,57 @@ async def open_pool(conn: AsyncConnection, workspace_id: str, lines: int) -> Non
     await conn.execute(insert(pools).values(workspace_id=workspace_id, lines=lines))
 
 
+# -- waiting for the row -----------------------------------------------------------------------------------------
+
+PATIENCE_MS = 1000
+FEW = 8              # at once in this process; the others are three times as impatient
+TRY_AGAIN_S = 1.0    # one in so many seconds, where the row is stuck: the others don't wait at all
+
+_stuck: dict[str, float] = {}     # workspaces whose row somebody has for long; when to wait for it again
+_at_it: dict[str, int] = {}       # statements under way that change the row
+
+
+@contextmanager
+def patience(workspace_id: str) -> Iterator[int]:
+    """For how many ms a statement may wait for the row of this workspace; the statement runs within.
+
+    What fails by that (`db.engine.is_lock_timeout`) is tried again as where the database was away. Else the ends of one
+    workspace's calls would take every connection of this process, while somebody has its row.
+    """
+    at_it = _at_it.get(workspace_id, 0)
+    patience_ms = PATIENCE_MS if at_it < FEW else PATIENCE_MS // 3
+    if (again_at := _stuck.get(workspace_id)) is not None:
+        if time.monotonic() < again_at:
+            patience_ms = 1
+        else:
+            _stuck[workspace_id] = time.monotonic() + TRY_AGAIN_S
+    _at_it[workspace_id] = at_it + 1
+    try:
+        yield patience_ms
+    except OperationalError as error:
+        if is_lock_timeout(error) and patience_ms == PATIENCE_MS:
+            _stuck[workspace_id] = time.monotonic() + TRY_AGAIN_S
+        raise
+    else:
+        _stuck.pop(workspace_id, None)
+    finally:
+        _at_it[workspace_id] -= 1
+        if not _at_it[workspace_id]:
+            del _at_it[workspace_id]
+
+
 async def lock_pool(conn: AsyncConnection, workspace_id: str) -> Pool | None:
-    """A workspace's pool, locked for the rest of the transaction; None when there is no such workspace."""
-    row = (await conn.execute(_LOCK, {"workspace": workspace_id})).mappings().one_or_none()
+    """A workspace's pool, locked for the rest of the transaction; None when there is no such workspace. Nothing is
+    locked after it. Raises what `patience` says."""
+    with patience(workspace_id) as patience_ms:
+        values = {"workspace": workspace_id, "line_patience_ms": patience_ms}
+        row = (await conn.execute(_LOCK, values)).mappings().one_or_none()
+    return None if row is None else pool_of(row)
+
+
+async def read_pool(conn: AsyncConnection, workspace_id: str) -> Pool | None:
+    """A workspace's pool as it is, or was a moment ago: it may change at any time."""
+    row = (await conn.execute(_READ, {"workspace": workspace_id})).mappings().one_or_none()
     return None if row is None else pool_of(row)
 
 
@@ -86,14 +140,22 @@ def pool_of(row: RowMapping) -> Pool:
     )
 
 
-def locked_pool(*more: ColumnElement[Any]) -> Select[Any]:
-    """The query behind `lock_pool` (parameter `workspace`), with more columns that are to be read along with it."""
+def reading_pool(*more: ColumnElement[Any]) -> Select[Any]:
+    """The query behind `read_pool` (parameter `workspace`), with more columns that are to be read along with it."""
     now = func.clock_timestamp().label("now")
-    query = select(pools, now, *more).where(pools.c.workspace_id == bindparam("workspace"))
-    return query.with_for_update(key_share=True)
+    return select(pools, now, *more).where(pools.c.workspace_id == bindparam("workspace"))
 
 
-_LOCK = locked_pool()
+def _waits() -> ColumnElement[bool]:
+    """Part of a statement that locks the row: how long it waits for it (parameter `line_patience_ms`)."""
+    return lock_timeout(bindparam("line_patience_ms", type_=Integer))
+
+
+_READ = reading_pool()
+_LOCK = reading_pool().where(_waits()).with_for_update(key_share=True)
+
+
+# -- changed -----------------------------------------------------------------------------------------------------
 
 
 async def resize(
@@ -117,28 +179,60 @@ async def resize(
     return True
 
 
-async def take_inbound(conn: AsyncConnection, workspace_id: str) -> None:
-    """One line for a call that comes in. The pool is locked, and a line is free."""
-    taken = {pools.c.used_inbound: pools.c.used_inbound + 1}
-    await conn.execute(update(pools).where(pools.c.workspace_id == workspace_id).values(taken))
+async def take_inbound(conn: AsyncConnection, workspace_id: str) -> bool:
+    """One line for a call that comes in; False where none is free. Raises what `patience` says."""
+    with patience(workspace_id) as patience_ms:
+        values = {"line_workspace": workspace_id, "line_patience_ms": patience_ms}
+        return bool((await conn.execute(_TAKE_INBOUND, values)).rowcount)
 
 
-# Part of the claim's one statement: a line for each of `:lines_taken` outbound calls. The pool is locked.
-TAKE_OUTBOUND = "UPDATE pools SET used_outbound = used_outbound + :lines_taken WHERE workspace_id = :workspace"
+_TAKE_INBOUND = (
+    update(pools)
+    .where(
+        pools.c.workspace_id == bindparam("line_workspace", type_=Text),
+        pools.c.used_outbound + pools.c.used_inbound < pools.c.lines,
+        _waits(),
+    )
+    .values({pools.c.used_inbound: pools.c.used_inbound + 1})
+)
+
+
+def taking_outbound(wanted: str) -> str:
+    """Parts of the claim's one statement: a line for each of as many calls as the query `wanted` counts, and as lines
+    are free (parameter `workspace`). One row `pool` with `taken` and `free`, how many were free before; none where
+    nothing was wanted. The row is locked once `wanted` is known, so that nothing else is locked after it."""
+    return f"""
+    pool AS (
+        SELECT least(({wanted}), {_FREE_OUTBOUND}) AS taken, {_FREE_OUTBOUND} AS free
+        FROM pools WHERE workspace_id = :workspace AND ({wanted}) > 0
+        FOR NO KEY UPDATE
+    ), lines AS (
+        UPDATE pools SET used_outbound = used_outbound + pool.taken
+        FROM pool WHERE pools.workspace_id = :workspace AND pool.taken > 0
+    )"""  # noqa: S608 - put together of constants
+
+
+_FREE_OUTBOUND = "greatest(0, least(lines - used_outbound - used_inbound, lines - reserved_inbound - used_outbound))"
 
 
 def giving_back() -> CTE:
     """Part of the statement that ends a call or its attempt: one row with `was_full`, whether no outbound call could
     have been dialled before; no row where nothing was given back.
 
-    Parameters: `line_workspace`, `line_held` (whether there is a line to give back) and `line_direction`. Who found no
-    line free had the pool locked, as we have, so whoever gives the next one back sees that the pool was full.
+    Parameters: those of `given_back`. Who has seen the pool full and waits for a line is woken by whoever gives
+    the next one back. Changes of the row come one after another, and each sees the one before: the first that makes a
+    line free finds the pool full. What somebody has seen was committed, and this wasn't yet, so its notification
+    comes later than their look.
     """
     this_outbound = (bindparam("line_direction", type_=Text) == CallDirection.OUTBOUND).cast(Integer)
     pool, total = pools.c, pools.c.used_outbound + pools.c.used_inbound
     freed = (
         update(pools)
-        .where(bindparam("line_held", type_=Boolean), pool.workspace_id == bindparam("line_workspace", type_=Text))
+        .where(
+            bindparam("line_held", type_=Boolean),
+            pool.workspace_id == bindparam("line_workspace", type_=Text),
+            _waits(),
+        )
         .values(
             used_outbound=func.greatest(pool.used_outbound - this_outbound, 0),
             used_inbound=func.greatest(pool.used_inbound - (1 - this_outbound), 0),
@@ -147,6 +241,18 @@ def giving_back() -> CTE:
     # RETURNING tells how it is now; before, one more was in use.
     was_full = or_(total + 1 >= pool.lines, pool.used_outbound + this_outbound >= pool.lines - pool.reserved_inbound)
     return freed.returning(was_full.label("was_full")).cte("line_given_back")
+
+
+@contextmanager
+def given_back(workspace_id: str, direction: CallDirection, *, held: bool) -> Iterator[dict[str, Any]]:
+    """The parameters of `giving_back`; the statement runs within. `held`: whether there is a line to give back.
+    Raises what `patience` says."""
+    values = {"line_workspace": workspace_id, "line_held": held, "line_direction": direction}
+    if not held:
+        yield values | {"line_patience_ms": PATIENCE_MS}
+        return
+    with patience(workspace_id) as patience_ms:
+        yield values | {"line_patience_ms": patience_ms}
 
 
 async def correct(conn: AsyncConnection, workspace_id: str, *, used_outbound: int, used_inbound: int) -> None:

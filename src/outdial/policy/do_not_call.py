@@ -6,9 +6,8 @@ The lock is the workspace's own, an advisory one: no row is written for it, and 
 
 Lock order: **entries → list → attempt → call → callback → pool**. Whoever adds inserts first (somebody else may be
 adding the same number, and is waited for with nothing else in hand), locks the list then, and attempts and calls only
-afterwards. The claim has the pool when it asks for the list, so it doesn't wait: it asks whether the list is at rest,
-and begins anew, the list first, where it isn't. Taking a number off needs no lock: a claim that still sees the entry
-refuses a call, which does no harm.
+afterwards. The claim has nothing else in hand when it asks for the list, and waits a moment for it. Taking a number off
+needs no lock: a claim that still sees the entry refuses a call, which does no harm.
 """
 
 from collections.abc import Mapping, Sequence
@@ -16,10 +15,11 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import ColumnElement, RowMapping, Text, bindparam, delete, func, literal, select, text, tuple_
+from sqlalchemy import ColumnElement, Integer, RowMapping, Text, bindparam, delete, func, literal, select, text, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from typing_extensions import TypedDict
 
+from outdial.db.engine import lock_timeout
 from outdial.db.tables import do_not_call
 from outdial.instants import parse_instant, to_json
 from outdial.refusals import Conflict, Invalid, NotFound
@@ -29,7 +29,7 @@ from outdial.workspaces.audit import Actor, ActorKind, ActorView, record
 PAGE = 50
 MAX_PAGE = 1000
 MAX_REASON_CHARS = 200
-PATIENCE_MS = 100  # of a claim that meets an addition: other workspaces wait behind it
+PATIENCE_MS = 100  # of a claim that meets an addition
 SUBJECT = "do_not_call"  # what the audit log calls the list; an entry's number never stands there
 
 
@@ -86,11 +86,10 @@ def list_at_rest(workspace_id: ColumnElement[str]) -> ColumnElement[bool]:
 
 
 async def await_additions(conn: AsyncConnection, workspace_id: str) -> None:
-    """The shared lock of the list, waited for; the first thing that a transaction locks. Raises
-    sqlalchemy.exc.OperationalError (psycopg's LockNotAvailable) after PATIENCE_MS."""
-    await conn.execute(text(f"SET LOCAL lock_timeout = {PATIENCE_MS}"))
-    await conn.execute(select(func.pg_advisory_xact_lock_shared(_key(literal(workspace_id, Text)))))
-    await conn.execute(text("SET LOCAL lock_timeout TO DEFAULT"))
+    """The shared lock of the list, waited for; the first thing that a transaction locks. Raises after PATIENCE_MS
+    (`db.engine.is_lock_timeout`)."""
+    lock = select(func.pg_advisory_xact_lock_shared(_key(literal(workspace_id, Text))))
+    await conn.execute(lock.where(lock_timeout(literal(PATIENCE_MS, Integer))))
 
 
 async def listed_now(conn: AsyncConnection, workspace_id: str, number: str) -> bool:
