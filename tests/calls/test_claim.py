@@ -1,18 +1,20 @@
 import asyncio
 import time
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from sqlalchemy import event, func, select, text
+from sqlalchemy import event, func, select, text, update
 
-from outdial.calls.claim import LOOK_AT_MOST, claim_due_calls, stream_token_hash, workspaces_with_queued_calls
+from outdial.calls import claim as claim_module
+from outdial.calls.claim import BUSY, LOOK_AT_MOST, claim_due_calls, stream_token_hash, workspaces_with_queued_calls
 from outdial.calls.records import DetectionWanted
 from outdial.db.engine import create_engine
-from outdial.db.tables import attempts, calls
+from outdial.db.tables import attempts, calls, carrier_accounts, pools
 from outdial.policy.do_not_call import NewEntry, Source, insert_entries
 from outdial.policy.gate import Dial, NotBefore
 from outdial.telephony.state import CallState, EndReason
-from workspace import CALLEE
+from workspace import CALLEE, until
 
 PAST = datetime(2026, 1, 1, 12, tzinfo=UTC)
 
@@ -212,6 +214,109 @@ async def test_calls_behind_those_that_are_held_back_are_claimed_in_order(make_w
         order += [] if listed else [call_id]
     await list_numbers(workspace, LISTED)
     assert [claim.call_id for claim in (await admit(workspace)).claims] == order[:6]
+
+
+# -- what somebody else has locked ---------------------------------------------------------------------------
+
+
+@asynccontextmanager
+async def pool_held(workspace, **changes):
+    """Somebody has the row of the pool, and changes it."""
+    async with workspace.engine.begin() as conn:
+        pool = pools.c.workspace_id == workspace.id
+        await conn.execute(select(pools).where(pool).with_for_update())
+        if changes:
+            await conn.execute(update(pools).where(pool).values(**changes))
+        yield
+
+
+async def while_pool_is_held(workspace, *claiming, **changes):
+    """What these claims come to that find the pool held when they write their intent, for less than their patience."""
+    async with pool_held(workspace, **changes):
+        tasks = [asyncio.create_task(each) for each in claiming]
+        await until(lambda: waiting(workspace, len(tasks)))
+    return [await task for task in tasks]
+
+
+async def waiting(workspace, number):
+    async with workspace.engine.connect() as conn:
+        return await conn.scalar(text("SELECT count(*) FROM pg_locks WHERE NOT granted")) == number
+
+
+@pytest.fixture
+def patient(monkeypatch):
+    """On a machine with much to do, a claim may have to wait longer."""
+    monkeypatch.setattr("outdial.calls.claim.PATIENCE_MS", 5000)
+    monkeypatch.setattr("outdial.calls.claim._QUEUE", claim_module._queue())
+
+
+async def test_a_claim_waits_for_no_pool_that_somebody_has(workspace):
+    call_id = await workspace.queue()
+    async with pool_held(workspace):
+        started = time.monotonic()
+        assert await admit(workspace) == BUSY
+        assert time.monotonic() - started < 2
+        assert BUSY.look_again_in_s > 0, "nobody else would wake this workspace"
+        assert (await workspace.call(call_id)).state == "queued"
+    assert [claim.call_id for claim in await workspace.claim()] == [call_id]
+
+
+async def test_a_claim_waits_for_no_account_that_somebody_has(workspace):
+    await workspace.queue()
+    async with workspace.engine.begin() as conn:
+        await conn.execute(select(carrier_accounts).with_for_update())
+        async with asyncio.timeout(5):
+            assert await admit(workspace) == BUSY
+
+
+async def test_two_claims_that_see_the_same_line_free_take_it_once(make_workspace, patient):
+    workspace = await make_workspace(lines=1)
+    queued = {await workspace.queue(), await workspace.queue()}
+    both = await while_pool_is_held(workspace, admit(workspace), admit(workspace))
+    (claim,) = [claim for each in both for claim in each.claims]
+    (left,) = queued - {claim.call_id}
+    assert [each.look_again_in_s for each in both] == [None, None], "a freed line notifies"
+    assert (await workspace.pool()).used_outbound == 1
+    assert (await workspace.call(left)).state == "queued"
+    assert await workspace.attempts(left) == []
+    assert await workspace.events(left) == []
+
+
+async def test_a_claim_takes_the_lines_that_are_left_when_it_comes_to_the_pool(make_workspace, patient):
+    """In order: who has waited longest."""
+    workspace = await make_workspace(lines=5)
+    queued = [await workspace.queue(due_at=PAST + timedelta(seconds=n)) for n in range(4)]
+    (admitted,) = await while_pool_is_held(workspace, admit(workspace), used_inbound=3)
+    assert [claim.call_id for claim in admitted.claims] == queued[:2]
+    assert admitted.look_again_in_s is None
+    assert {(await workspace.call(call_id)).state for call_id in queued[2:]} == {"queued"}
+    await workspace.set_pool(used_inbound=0)
+
+
+async def test_a_line_that_is_freed_while_a_claim_is_under_way_is_not_forgotten(make_workspace, patient):
+    """It was freed where lines were free anyway, so nobody is woken for it; the claim saw one less."""
+    workspace = await make_workspace(lines=3)
+    await workspace.set_pool(used_inbound=2)
+    for _ in range(2):
+        await workspace.queue()
+    (admitted,) = await while_pool_is_held(workspace, admit(workspace), used_inbound=1)
+    assert len(admitted.claims) == 1
+    assert admitted.look_again_in_s == 0
+    await workspace.set_pool(used_inbound=0)
+
+
+async def test_two_claims_at_once_stay_in_pace(make_workspace, patient):
+    workspace = await make_workspace(calls_per_second=0.5)
+    for _ in range(2):
+        await workspace.queue()
+    async with workspace.engine.begin() as conn:
+        await conn.execute(select(carrier_accounts).with_for_update())
+        both = [asyncio.create_task(admit(workspace, batch=1)) for _ in range(2)]
+        await until(lambda: waiting(workspace, 2))
+    claimed = [await each for each in both]
+    assert sorted(len(each.claims) for each in claimed) == [0, 1]
+    behind = next(each for each in claimed if not each.claims)
+    assert 0 <= behind.look_again_in_s <= 2
 
 
 # -- order and time ------------------------------------------------------------------------------------------

@@ -6,16 +6,21 @@ import pytest
 from sqlalchemy import select, text
 
 from outdial.agents.script.model import ScriptError
+from outdial.calls.advance import apply
+from outdial.calls.claim import Claimed
+from outdial.calls.records import lock_attempt
 from outdial.carriers.errors import (
     CarrierRefused,
 )
 from outdial.db.notify import Notifications
-from outdial.db.tables import calls
-from outdial.dispatch.dispatcher import Dispatcher
+from outdial.db.tables import calls, pools
+from outdial.dispatch.dispatcher import AT_ONCE, Dispatcher
 from outdial.draining import Drain
 from outdial.telephony.failures import FailureCode
-from outdial.telephony.state import CallState, EndReason
+from outdial.telephony.state import CallState, EndReason, Progress
 from workspace import Agents, until
+
+HELD = "+12025550177"
 
 
 @asynccontextmanager
@@ -240,3 +245,69 @@ async def test_what_was_claimed_is_not_dialled_once_the_lock_is_lost(workspace, 
         await until(deferred)
     assert workspace.carrier.dialed == []
     assert (await workspace.call(call_id)).state == "queued"
+
+
+# -- several workspaces --------------------------------------------------------------------------------------
+
+
+async def test_a_pool_that_somebody_has_keeps_no_other_workspaces_calls_waiting(make_workspace, database_url):
+    """And its own calls are dialled as soon as it is free, though nobody tells."""
+    held = [await make_workspace() for _ in range(AT_ONCE + 2)]
+    other = await make_workspace()
+    async with dispatching(other, database_url):
+        async with other.engine.begin() as conn:
+            ids = [workspace.id for workspace in held]
+            await conn.execute(select(pools).where(pools.c.workspace_id.in_(ids)).with_for_update())
+            for workspace in held:
+                await workspace.queue(to=HELD)
+                await workspace.tell("outdial_queue", workspace.id)
+            await asyncio.sleep(0.3)  # all of them are being looked at
+            for times in range(1, 4):
+                await other.queue()
+                await other.tell("outdial_queue", other.id)
+                async with asyncio.timeout(3):
+                    await until(lambda times=times: has_dialed(other, times))
+        async with asyncio.timeout(5):
+            await until(lambda: has_dialed(other, 3 + len(held)))
+    assert [request.to for request in other.carrier.dialed].count(HELD) == len(held)
+
+
+async def test_who_sees_every_line_taken_just_before_one_is_given_back_is_woken(make_workspace, database_url):
+    """The look comes after the change and before its commit, so it sees the pool as it was."""
+    workspace = await make_workspace(lines=1)
+    first = await workspace.dialed()
+    async with dispatching(workspace, database_url):
+        async with workspace.engine.begin() as conn:
+            held = await lock_attempt(conn, first.attempt_id)
+            ended = Progress(state=CallState.ENDED, end_reason=EndReason.BUSY, at=datetime.now(UTC))
+            await apply(conn, held, ended, check_in_s=20)
+            await workspace.queue()
+            await workspace.tell("outdial_queue", workspace.id)
+            await asyncio.sleep(0.3)
+            assert await has_dialed(workspace, 1)
+        await until(lambda: has_dialed(workspace, 2))
+
+
+async def test_who_is_told_of_while_it_is_looked_at_is_looked_at_once_more(workspace, database_url, monkeypatch):
+    """What is looked at may be what was there before."""
+    looks, may_go_on = [], asyncio.Event()
+
+    async def claim(engine, workspace_id, **kwargs):
+        looks.append(workspace_id)
+        await may_go_on.wait()
+        return Claimed(claims=[], look_again_in_s=None)
+
+    monkeypatch.setattr("outdial.dispatch.dispatcher.claim_due_calls", claim)
+    async with dispatching(workspace, database_url):
+        await asyncio.sleep(0.2)
+        await workspace.tell("outdial_queue", workspace.id)
+        await until(lambda: looked(looks, 1))
+        await workspace.tell("outdial_queue", workspace.id)
+        await asyncio.sleep(0.2)
+        assert looks == [workspace.id]
+        may_go_on.set()
+        await until(lambda: looked(looks, 2))
+
+
+async def looked(looks, times):
+    return len(looks) == times

@@ -30,7 +30,7 @@ from outdial.carriers.callbacks import BadCallback, Callback, CallbackReply
 from outdial.carriers.name import CarrierName
 from outdial.carriers.registry import CARRIERS
 from outdial.db.clearing import Clearing
-from outdial.db.engine import autocommit, reading
+from outdial.db.engine import autocommit, is_lock_timeout, reading
 from outdial.db.tables import attempts, callbacks
 from outdial.db.trouble import tell_trouble
 from outdial.db.wake import Wake
@@ -81,7 +81,8 @@ class _Stored:
 
 
 class _Busy(Exception):
-    """Somebody else is at the attempt: another callback of it, the reply to its dial, the end of its conversation."""
+    """Somebody else is at the attempt (another callback of it, the reply to its dial, the end of its conversation), or
+    at the pool that its line goes back to."""
 
 
 class Inbox:
@@ -232,7 +233,9 @@ class Inbox:
                 if stored is None:
                     return None
                 left_alone = await self._handle(conn, held, stored)
-        except (OperationalError, InterfaceError, PoolTimeoutError):
+        except (OperationalError, InterfaceError, PoolTimeoutError) as error:
+            if is_lock_timeout(error):
+                raise _Busy from error  # somebody has the pool
             raise  # the database's trouble, not this callback's: it is tried again
         except Exception as error:
             if stored is None or (isinstance(error, DBAPIError) and error.connection_invalidated):

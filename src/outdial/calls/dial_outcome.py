@@ -119,12 +119,13 @@ async def defer(
             return
         waits = {"throttled_since": since} if throttled else {"deferrals": call.deferrals + 1}
         await conn.execute(update(calls).where(calls.c.id == call.id).values(waits))
+        # Before its line is given back: that locks the pool, and nothing is waited for after that.
+        await conn.execute(delete(attempts).where(attempts.c.id == attempt.id))
         if call.hang_up_requested_at is not None:
             await end_call(conn, call, CANCELED, attempt=attempt, ended_at=now)
         else:
             due_at = now + timedelta(seconds=pause_s)
             await queue_again(conn, call, attempt, due_at, why={"error": error_json(error)})
-        await conn.execute(delete(attempts).where(attempts.c.id == attempt.id))
 
 
 async def mark_unknown(engine: AsyncEngine, claim: Claim, error: CallError, *, settle_s: float) -> None:

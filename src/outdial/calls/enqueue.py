@@ -20,16 +20,19 @@ from sqlalchemy import (
     insert,
     select,
 )
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from outdial.agents.in_use import version_in_use
+from outdial.calls.due import QUEUED
 from outdial.calls.request import OutboundRequest
 from outdial.carriers.name import CarrierName
 from outdial.carriers.registry import CARRIERS
 from outdial.db.clearing import Clearing
+from outdial.db.engine import is_lock_timeout
 from outdial.db.tables import agents, call_events, calls, carrier_accounts, idempotency_keys, numbers
 from outdial.ids import is_id, new_id
-from outdial.lines.pool import lock_pool
+from outdial.lines.pool import Pool, lock_pool, read_pool
 from outdial.policy.daily_limit import counting, is_used_up
 from outdial.policy.destinations import destinations_of
 from outdial.policy.do_not_call import is_listed
@@ -94,7 +97,7 @@ async def create_call(
                 pass
         ring_timeout_s = _ring_timeout_s(request, number, settings)
         if request.on_limit == "reject":
-            await _refuse_without_free_line(conn, workspace_id)
+            await _refuse_without_free_line(conn, workspace_id, await read_pool(conn, workspace_id))
         await _refuse_when_queue_is_full(conn, workspace_id, settings.max_queued_calls)
         call_id = new_id("call")
         if idempotency_key is not None:
@@ -106,6 +109,8 @@ async def create_call(
                     response={"call_id": call_id, "status": CallState.QUEUED},
                 )
             )
+        if request.on_limit == "reject":
+            await _promise_line(conn, workspace_id)
         # The last statement: from here on other requests of the workspace wait for its daily count.
         if not await _insert(conn, call_id, number, request, ring_timeout_s, settings.default_max_duration_s):
             raise refusal(Rule.DAILY_LIMIT, request.to, number.e164, datetime.now(UTC))
@@ -211,9 +216,21 @@ def _ring_timeout_s(request: OutboundRequest, number: _Number, settings: Setting
     return request.ring_timeout_s
 
 
-async def _refuse_without_free_line(conn: AsyncConnection, workspace_id: str) -> None:
-    """Locks the pool, so that two requests can't be promised the same line."""
-    pool = await lock_pool(conn, workspace_id)
+async def _promise_line(conn: AsyncConnection, workspace_id: str) -> None:
+    """The last thing before the call is stored: the pool is locked, so that two requests can't be promised the same
+    line. Raises LimitReached, also where somebody else has the pool for long."""
+    try:
+        pool = await lock_pool(conn, workspace_id)
+    except OperationalError as error:
+        if not is_lock_timeout(error):
+            raise
+        raise LimitReached(
+            "pool_full", "Whether a line of this workspace is free can't be told now.", _RETRY_POOL_FULL_S
+        ) from None
+    await _refuse_without_free_line(conn, workspace_id, pool)
+
+
+async def _refuse_without_free_line(conn: AsyncConnection, workspace_id: str, pool: Pool | None) -> None:
     free = 0 if pool is None else pool.free_outbound
     if free > 0:
         free -= await _count_queued(conn, workspace_id, at_most=free, due=True)
@@ -237,7 +254,11 @@ async def _refuse_when_queue_is_full(conn: AsyncConnection, workspace_id: str, l
 async def _count_queued(
     conn: AsyncConnection, workspace_id: str, *, at_most: int, due: bool = False
 ) -> int:
-    queued = select(calls.c.id).where(calls.c.workspace_id == workspace_id, calls.c.state == CallState.QUEUED)
+    queued = (
+        select(calls.c.id)
+        .join(numbers, numbers.c.id == calls.c.number_id)
+        .where(numbers.c.workspace_id == workspace_id, calls.c.state == QUEUED)
+    )
     if due:
         # Not now(), the start of this transaction: calls stored while it waited for a lock are due, too.
         queued = queued.where(calls.c.due_at <= func.clock_timestamp())

@@ -4,12 +4,14 @@ Every call to a connected number becomes a call of ours, also one that is turned
 attempt is in the carrier's books from the start, so nothing about it is ever unknown.
 """
 
+import asyncio
 import logging
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import func, insert, select
+from sqlalchemy import Integer, Text, bindparam, func, insert, literal, select
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from outdial.accounts.genuine import Account
@@ -19,10 +21,11 @@ from outdial.calls.claim import stream_token_hash
 from outdial.calls.events import add_event
 from outdial.calls.records import Held, held, with_call
 from outdial.carriers.callbacks import IncomingCall
+from outdial.db.engine import is_lock_timeout, lock_timeout
 from outdial.db.tables import agents, attempts, calls, numbers
 from outdial.draining import Drain
 from outdial.ids import new_id
-from outdial.lines.pool import lock_pool, take_inbound
+from outdial.lines.pool import read_pool, take_inbound
 from outdial.settings import Settings
 from outdial.telephony.carrier_call import CarrierCall
 from outdial.telephony.failures import CallError, FailureCode
@@ -30,6 +33,10 @@ from outdial.telephony.state import CallDirection, CallState, EndReason, Progres
 from outdial.workspaces.secrets import SecretBox
 
 logger = logging.getLogger(__name__)
+
+DECIDE_WITHIN_S = 1.5  # the caller hears nothing meanwhile, and the carrier waits for an answer
+TRY_AGAIN_S = 0.1
+CARRIER_CALL_PATIENCE_MS = 1000  # with another process that is told of the same call
 
 MAX_CALLER_CHARS = 64
 ANONYMOUS = "anonymous"
@@ -39,6 +46,10 @@ NOT_IN_SERVICE = "Sorry, this number is not in service at the moment. Goodbye."
 
 POOL_FULL = CallError(
     code=FailureCode.POOL_FULL, message="Every line of the workspace was taken; the caller was turned away."
+)
+NOT_TOLD_IN_TIME = CallError(
+    code=FailureCode.POOL_FULL,
+    message="Whether a line of the workspace was free could not be told in time; the caller was turned away.",
 )
 STOPPING = CallError(
     code=FailureCode.DRAINING, message="Outdial was about to stop and took no new calls; the caller was turned away."
@@ -90,47 +101,58 @@ async def admit_call(reception: Reception, account: Account, incoming: IncomingC
     """Decide, in one transaction, what becomes of a call to a number of `account`; once however often the
     carrier tells of it.
 
-    An inbound call may take any line that is free, those reserved for inbound calls included.
+    An inbound call may take any line that is free, those reserved for inbound calls included. Where somebody has the
+    pool for long, the caller is turned away in time.
     """
+    loop = asyncio.get_running_loop()
+    until, error = loop.time() + DECIDE_WITHIN_S, None
+    while True:
+        try:
+            async with reception.engine.begin() as conn:
+                return await _decide(conn, reception, account, incoming, error)
+        except _LineGone:
+            continue  # the next look finds the pool full, or another line free
+        except OperationalError as failed:
+            if not is_lock_timeout(failed) or error is not None:
+                raise
+        if loop.time() >= until:
+            error = NOT_TOLD_IN_TIME
+        else:
+            await asyncio.sleep(TRY_AGAIN_S)
+
+
+class _LineGone(Exception):
+    """Somebody else took the last free line since we looked; nothing was written."""
+
+
+async def _decide(
+    conn: AsyncConnection, reception: Reception, account: Account, incoming: IncomingCall, error: CallError | None
+) -> Decision:
+    """`admit_call` within its transaction. `error`: why the call isn't let in, if that is known already. The pool is
+    locked last, by the statement that takes the line. Raises _LineGone, and what lines.pool.patience says."""
     settings, secret_box = reception.settings, reception.secret_box
-    async with reception.engine.begin() as conn:
-        # Locked first, so that of one call told twice at the same time the second is seen as what it is.
-        pool = await lock_pool(conn, account.workspace_id)
-        known = await _known(conn, account, incoming)
-        if known is not None:
-            return _again(known, secret_box)
-        number = await _number(conn, account, incoming.to)
-        if number is None:
-            logger.warning("Incoming call refused: number not connected", extra={"account_id": account.id})
-            return TurnedAway(NOT_IN_SERVICE)
-        error = _reason_against(number)
-        if error is None and (pool is None or pool.free_inbound == 0):
-            error = POOL_FULL
-        if error is None and reception.drain.has_begun:
-            error = STOPPING
-        attempt_id = new_id("att")
-        token = _token(secret_box, attempt_id)
-        call = _new_call(settings, number, incoming)
-        attempt = _new_attempt(account, incoming, attempt_id, call["id"], token)
-        if error is not None:
-            await _write_down_missed(conn, call, attempt, error)
-            return TurnedAway(_sentence(error.code))
-        now = datetime.now(UTC)
-        await conn.execute(insert(calls).values(call | {"state": CallState.RINGING, "holds_line": True}))
-        await conn.execute(
-            insert(attempts).values(
-                attempt
-                | {
-                    "state": CallState.RINGING,
-                    "ringing_at": now,
-                    "owner": reception.owner,
-                    "lease_until": func.now() + timedelta(seconds=settings.lease_s),
-                    "check_at": now + timedelta(seconds=settings.stream_start_timeout_s + 1),
-                }
-            )
-        )
-        await take_inbound(conn, account.workspace_id)
-        await add_event(conn, call["id"], "state", {"state": CallState.RINGING, "attempt": 1})
+    # Of one call told twice at the same time the second is seen as what it is.
+    await conn.execute(_LOCK_CARRIER_CALL, {"account": account.id, "carrier_call": incoming.call.id})
+    known = await _known(conn, account, incoming)
+    if known is not None:
+        return _again(known, secret_box)
+    number = await _number(conn, account, incoming.to)
+    if number is None:
+        logger.warning("Incoming call refused: number not connected", extra={"account_id": account.id})
+        return TurnedAway(NOT_IN_SERVICE)
+    error = _reason_against(number) or error or await _pool_full(conn, number.workspace_id)
+    if error is None and reception.drain.has_begun:
+        error = STOPPING
+    attempt_id = new_id("att")
+    token = _token(secret_box, attempt_id)
+    call = _new_call(settings, number, incoming)
+    attempt = _new_attempt(account, incoming, attempt_id, call["id"], token)
+    if error is not None:
+        await _write_down_missed(conn, call, attempt, error)
+        return TurnedAway(_sentence(error.code))
+    await _write_down_ringing(conn, reception, call, attempt)
+    if not await take_inbound(conn, number.workspace_id):
+        raise _LineGone
     return Admitted(
         attempt_id=attempt_id,
         stream_token=token,
@@ -138,6 +160,11 @@ async def admit_call(reception: Reception, account: Account, incoming: IncomingC
         agent_id=call["agent_id"],
         agent_version=call["agent_version"],
     )
+
+
+async def _pool_full(conn: AsyncConnection, workspace_id: str) -> CallError | None:
+    pool = await read_pool(conn, workspace_id)
+    return POOL_FULL if pool is None or pool.free_inbound == 0 else None
 
 
 async def turn_away(engine: AsyncEngine, admitted: Admitted, call: CarrierCall, error: CallError) -> TurnedAway:
@@ -248,6 +275,22 @@ def _new_attempt(
     }
 
 
+async def _write_down_ringing(
+    conn: AsyncConnection, reception: Reception, call: dict[str, Any], attempt: dict[str, Any]
+) -> None:
+    settings, now = reception.settings, datetime.now(UTC)
+    rings = {
+        "state": CallState.RINGING,
+        "ringing_at": now,
+        "owner": reception.owner,
+        "lease_until": func.now() + timedelta(seconds=settings.lease_s),
+        "check_at": now + timedelta(seconds=settings.stream_start_timeout_s + 1),
+    }
+    await conn.execute(insert(calls).values(call | {"state": CallState.RINGING, "holds_line": True}))
+    await conn.execute(insert(attempts).values(attempt | rings))
+    await add_event(conn, call["id"], "state", {"state": CallState.RINGING, "attempt": 1})
+
+
 async def _write_down_missed(
     conn: AsyncConnection, call: dict[str, Any], attempt: dict[str, Any], error: CallError
 ) -> None:
@@ -262,3 +305,13 @@ async def _write_down_missed(
 def _token(secret_box: SecretBox, attempt_id: str) -> str:
     """Not random, because a carrier that asks again must get the same answer, and we keep only the hash."""
     return secret_box.derive(f"media stream of {attempt_id}")
+
+
+_LOCK_CARRIER_CALL = select(
+    func.pg_advisory_xact_lock(
+        func.hashtextextended(
+            literal("incoming call ", Text) + bindparam("account", type_=Text) + bindparam("carrier_call", type_=Text),
+            0,
+        )
+    )
+).where(lock_timeout(literal(CARRIER_CALL_PATIENCE_MS, Integer)))

@@ -4,14 +4,14 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from sqlalchemy import ColumnElement, case, false, func, or_, select, true
+from sqlalchemy import ColumnElement, case, false, func, literal_column, or_, select, true
 from sqlalchemy.ext.asyncio import AsyncConnection
 from typing_extensions import TypedDict
 
 from outdial.accounts.refused_callbacks import RefusedCallbacks, refused_lately
 from outdial.carriers.name import CarrierName
 from outdial.carriers.registry import KnownCarrier
-from outdial.db.tables import attempts, callbacks, calls, pools, turns, workspaces
+from outdial.db.tables import attempts, callbacks, calls, numbers, pools, turns, workspaces
 from outdial.history.number_health import NumberHealth, number_health
 from outdial.instants import to_json
 from outdial.refusals import NotFound
@@ -128,7 +128,8 @@ async def get_overview(conn: AsyncConnection, workspace_id: str, *, since: datet
 
 
 async def _lines_and_queue(conn: AsyncConnection, workspace_id: str) -> tuple[Lines, Queue]:
-    queued = (calls.c.workspace_id == workspace_id) & (calls.c.state == CallState.QUEUED)
+    of_workspace = select(numbers.c.id).where(numbers.c.workspace_id == workspace_id)  # as what waits is indexed
+    queued = calls.c.number_id.in_(of_workspace) & (calls.c.state == literal_column("'queued'"))
     is_due = calls.c.due_at <= func.now()
     queue = (
         select(

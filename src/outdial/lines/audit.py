@@ -3,9 +3,10 @@
 import logging
 
 from sqlalchemy import ScalarSelect, Select, func, select
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from outdial.db.engine import reading
+from outdial.db.engine import is_lock_timeout, reading
 from outdial.db.notify import notify
 from outdial.db.tables import calls, pools
 from outdial.lines.pool import correct, lock_pool
@@ -21,15 +22,23 @@ async def audit_pools(engine: AsyncEngine) -> None:
     doesn't is locked.
     """
     for workspace_id in await _differing(engine):
-        async with engine.begin() as conn:
-            await lock_pool(conn, workspace_id)
-            row = (await conn.execute(_counted().where(pools.c.workspace_id == workspace_id))).one()
-            if (row.used_outbound, row.used_inbound) == (row.outbound, row.inbound):
-                continue
-            used = {"used_outbound": row.outbound, "used_inbound": row.inbound}
-            logger.error("Pool counter corrected", extra={"workspace_id": workspace_id, **used})
-            await correct(conn, workspace_id, **used)
-            await notify(conn, "outdial_queue", workspace_id)
+        try:
+            await _mend(engine, workspace_id)
+        except OperationalError as error:  # somebody has this pool for long: it is looked at again at the next audit
+            if not is_lock_timeout(error):
+                raise
+
+
+async def _mend(engine: AsyncEngine, workspace_id: str) -> None:
+    async with engine.begin() as conn:
+        await lock_pool(conn, workspace_id)
+        row = (await conn.execute(_counted().where(pools.c.workspace_id == workspace_id))).one()
+        if (row.used_outbound, row.used_inbound) == (row.outbound, row.inbound):
+            return
+        used = {"used_outbound": row.outbound, "used_inbound": row.inbound}
+        logger.error("Pool counter corrected", extra={"workspace_id": workspace_id, **used})
+        await correct(conn, workspace_id, **used)
+        await notify(conn, "outdial_queue", workspace_id)
 
 
 async def _differing(engine: AsyncEngine) -> list[str]:

@@ -2,15 +2,15 @@
 
 from typing import Any
 
-from sqlalchemy import Select, func, select
+from sqlalchemy import Select, func, literal_column, select
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from typing_extensions import TypedDict
 
-from outdial.db.tables import calls, pools, workspaces
+from outdial.db.engine import reading
+from outdial.db.tables import calls, numbers, pools, workspaces
 from outdial.instants import to_json
 from outdial.lines.pool import free_inbound, free_outbound, open_pool, resize
 from outdial.refusals import NotFound
-from outdial.telephony.state import CallState
 from outdial.workspaces.audit import Actor, record
 from outdial.workspaces.plans import Plan, sized
 from outdial.workspaces.store import insert_workspace, set_plan
@@ -74,22 +74,18 @@ async def change_plan(
     if reserved_inbound is not None:
         changes["reserved_inbound"] = reserved_inbound
     async with engine.begin() as conn:
-        if not await resize(conn, workspace_id, **changes):
+        known = (await conn.execute(_NAMED.where(workspaces.c.id == workspace_id))).one_or_none()
+        if known is None:
             raise _unknown()
         if chosen is not None:
             await set_plan(conn, workspace_id, chosen)
-        changed = await get_workspace(conn, workspace_id)
         if changes:
-            await record(
-                conn,
-                workspace_id,
-                by,
-                "plan.changed",
-                subject_id=workspace_id,
-                subject_name=changed["name"],
-                details={"plan": changed["plan"], **changes},
-            )
-        return changed
+            details = {"plan": chosen or known.plan, **changes}
+            about = {"subject_id": workspace_id, "subject_name": known.name}
+            await record(conn, workspace_id, by, "plan.changed", **about, details=details)
+        await resize(conn, workspace_id, **changes)  # locks the pool: the last thing that is done
+    async with reading(engine) as conn:
+        return await get_workspace(conn, workspace_id)
 
 
 async def get_workspace(conn: AsyncConnection, workspace_id: str) -> WorkspaceView:
@@ -108,7 +104,8 @@ async def list_workspaces(conn: AsyncConnection) -> list[WorkspaceView]:
 def _query() -> Select[Any]:
     queued = (
         select(func.count())
-        .where(calls.c.workspace_id == workspaces.c.id, calls.c.state == CallState.QUEUED)
+        .select_from(calls.join(numbers, numbers.c.id == calls.c.number_id))
+        .where(numbers.c.workspace_id == workspaces.c.id, calls.c.state == literal_column("'queued'"))
         .scalar_subquery()
     )
     return select(
@@ -140,6 +137,9 @@ async def _read(conn: AsyncConnection, query: Select[Any]) -> list[WorkspaceView
         )
         for row in await conn.execute(query)
     ]
+
+
+_NAMED = select(workspaces.c.name, workspaces.c.plan)
 
 
 def _unknown() -> NotFound:
