@@ -11,7 +11,7 @@ from outdial.calls.claim import stream_token_hash
 from outdial.calls.inbound import BUSY, NOT_IN_SERVICE, Admitted, Reception, TurnedAway, admit_call
 from outdial.carriers.callbacks import IncomingCall
 from outdial.carriers.name import CarrierName
-from outdial.db.tables import agent_versions, agents, calls, numbers
+from outdial.db.tables import agent_versions, agents, calls, numbers, pools
 from outdial.ids import new_id
 from outdial.telephony.carrier_call import CarrierCall
 from outdial.telephony.state import CallState, EndReason
@@ -135,6 +135,26 @@ async def test_of_many_callers_at_once_as_many_are_let_in_as_there_are_lines(wor
     assert len(admitted) == (await workspace.pool()).used_inbound == 3
     for each in admitted:
         await over(workspace, each)
+
+
+async def test_a_caller_is_answered_in_time_also_while_somebody_has_the_pool(workspace, admit):
+    async with workspace.engine.begin() as conn:
+        await conn.execute(select(pools).with_for_update())
+        async with asyncio.timeout(4):  # carriers wait for 5 s
+            assert await admit() == TurnedAway(BUSY)
+    (missed,) = await every_call(workspace)
+    assert (missed.end_reason, missed.error["code"], missed.holds_line) == ("declined", "pool_full", False)
+    assert "could not be told in time" in missed.error["message"]
+
+
+async def test_a_caller_who_comes_while_somebody_has_the_pool_for_a_moment_is_let_in(workspace, admit):
+    async with workspace.engine.begin() as conn:
+        await conn.execute(select(pools).with_for_update())
+        admitting = asyncio.create_task(admit())
+        await asyncio.sleep(0.3)
+    admitted = await admitting
+    assert isinstance(admitted, Admitted)
+    await over(workspace, admitted)
 
 
 async def test_a_number_that_is_not_connected_leaves_no_record(workspace, admit, caplog):
