@@ -12,7 +12,7 @@ from outdial.callbacks.inbox import Received
 from outdial.calls.transfers import begin_transfer
 from outdial.carriers.callbacks import TRANSFER_FAILED
 from outdial.carriers.name import CarrierName
-from outdial.db.tables import callbacks, transfers
+from outdial.db.tables import callbacks, pools, transfers
 from outdial.telephony.state import CallState, Ending, EndReason
 from workspace import until
 
@@ -299,3 +299,18 @@ async def test_where_nobody_reads_an_answer_the_carrier_is_asked_to_bring_the_ca
     [record] = await workspace.transfers(claim.call_id)
     assert (record.result, workspace.carrier.said) == ("busy", [])
     assert (await workspace.attempt(claim.attempt_id)).ending is None
+
+
+async def test_a_callback_that_ends_a_call_waits_for_its_pool_and_keeps_no_other_waiting(
+    workspace, inbox, claim
+):
+    """Somebody has the row of the pool for long."""
+    await receive(inbox, claim.attempt_id, CallStatus="busy")
+    async with workspace.engine.begin() as conn:
+        await conn.execute(select(pools).with_for_update())
+        async with asyncio.timeout(5):
+            await handle_all(inbox)
+        assert (await workspace.call(claim.call_id)).state == "dialing"
+        assert len(await stored(workspace, handled=False)) == 1
+    await handle_all(inbox)
+    assert (await workspace.call(claim.call_id)).state == "ended"

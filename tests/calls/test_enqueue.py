@@ -146,3 +146,27 @@ async def test_the_servers_own_ring_time_is_cut_to_what_the_carrier_can(engine, 
     async with engine.connect() as conn:
         asked = await conn.scalar(select(calls.c.ring_timeout_s).where(calls.c.id == accepted.call_id))
     assert asked == min(600, longest_s)
+
+
+async def test_whether_a_line_is_free_is_not_waited_for_for_long(engine, tenant, place):
+    """A promise locks the pool; a call that waits for its line needs it not."""
+    unwilling = OutboundRequest(to="+15551234567", on_limit="reject")
+    async with engine.begin() as conn:
+        await conn.execute(select(pools).with_for_update())
+        async with asyncio.timeout(5):
+            with pytest.raises(LimitReached) as refused:
+                await place(unwilling)
+            assert refused.value.code == "pool_full"
+            await place()
+    async with engine.connect() as conn:
+        assert await conn.scalar(select(func.count()).select_from(calls)) == 1
+
+
+async def test_a_line_is_promised_once(engine, tenant, place):
+    async with engine.begin() as conn:
+        await conn.execute(update(pools).values(lines=2))
+    unwilling = OutboundRequest(to="+15551234567", on_limit="reject")
+    answers = await asyncio.gather(*(place(unwilling) for _ in range(6)), return_exceptions=True)
+    assert sum(isinstance(answer, LimitReached) for answer in answers) == 4
+    async with engine.connect() as conn:
+        assert await conn.scalar(select(func.count()).select_from(calls)) == 2

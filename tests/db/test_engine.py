@@ -3,11 +3,11 @@ import asyncio
 import psycopg
 import pytest
 from psycopg.conninfo import conninfo_to_dict
-from sqlalchemy import bindparam, select, text
+from sqlalchemy import Integer, bindparam, literal, select, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.exc import OperationalError
 
-from outdial.db.engine import connection_url, create_engine, cut_connections
+from outdial.db.engine import connection_url, create_engine, cut_connections, lock_timeout
 
 
 @pytest.mark.parametrize("scheme", ["postgres", "postgresql", "postgresql+psycopg"])
@@ -25,8 +25,37 @@ def test_other_databases_are_refused_without_repeating_the_url(url):
 
 async def test_a_session_has_our_name_and_limits(engine):
     async with engine.connect() as connection:
-        for name, value in {"application_name": "outdial", "statement_timeout": "30s", "lock_timeout": "10s"}.items():
+        for name, value in {
+            "application_name": "outdial",
+            "statement_timeout": "30s",
+            "lock_timeout": "10s",
+            "idle_in_transaction_session_timeout": "5s",
+        }.items():
             assert await connection.scalar(text(f"SHOW {name}")) == value
+
+
+async def test_a_limit_that_the_url_sets_holds(database_url):
+    idle = "idle_in_transaction_session_timeout"
+    url = f"{database_url}&options=-c%20{idle}%3D7s"
+    engine = create_engine(url)
+    async with engine.connect() as connection:
+        assert await connection.scalar(text(f"SHOW {idle}")) == "7s"
+    await engine.dispose()
+    with psycopg.connect(connection_url(url)) as connection:
+        assert connection.execute(f"SHOW {idle}").fetchone() == ("7s",)
+
+
+def test_a_connection_of_its_own_does_not_keep_locks_idly_either(database_url):
+    with psycopg.connect(connection_url(database_url)) as connection:
+        assert connection.execute("SHOW idle_in_transaction_session_timeout").fetchone() == ("5s",)
+
+
+async def test_a_statement_says_how_long_its_transaction_waits_for_locks(engine):
+    async with engine.connect() as connection:
+        async with connection.begin():
+            await connection.execute(select(1).where(lock_timeout(literal(70, Integer))))
+            assert await connection.scalar(text("SHOW lock_timeout")) == "70ms"
+        assert await connection.scalar(text("SHOW lock_timeout")) == "10s"
 
 
 async def test_the_options_of_the_url_are_kept(database_url):

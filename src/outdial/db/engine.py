@@ -33,12 +33,11 @@ DRIVERS = ("postgres", "postgresql", "postgresql+psycopg", "postgresql+psycopg_a
 POOL_SIZE = 30
 MAX_OVERFLOW = 0
 
+# Of every session: none of ours keeps locks while it does something else. A process that was frozen loses them.
+ANY_SESSION = {"idle_in_transaction_session_timeout": "5s"}
+
 # Limits of the server: nothing we send takes long, so what does is stuck and gives its locks back.
-SESSION_SETTINGS = {
-    "statement_timeout": "30s",
-    "lock_timeout": "10s",
-    "idle_in_transaction_session_timeout": "5s",
-}
+SESSION_SETTINGS = {"statement_timeout": "30s", "lock_timeout": "10s", **ANY_SESSION}
 
 # A host that vanished is noticed within about half a minute, also on connections that only listen.
 KEEPALIVE = {
@@ -57,8 +56,6 @@ def create_engine(url: str) -> AsyncEngine:
     Raises ValueError when the URL isn't one of PostgreSQL's; nothing connects yet.
     """
     parsed = _parse(url).set(drivername="postgresql+psycopg")
-    options = " ".join(f"-c {name}={value}" for name, value in SESSION_SETTINGS.items())
-    given = parsed.query.get("options", "")
     engine = create_async_engine(
         parsed.difference_update_query(["options"]),
         pool_size=POOL_SIZE,
@@ -69,8 +66,7 @@ def create_engine(url: str) -> AsyncEngine:
         hide_parameters=True,  # values are phone numbers and words of people; exception texts end in logs
         json_serializer=_dump_json,
         json_deserializer=msgspec.json.decode,
-        connect_args=_connect_args(parsed)
-        | {"options": f"{options} {given if isinstance(given, str) else ' '.join(given)}".strip()},
+        connect_args=_connect_args(parsed) | {"options": _options(parsed, SESSION_SETTINGS)},
     )
     event.listen(engine.sync_engine, "checkout", _check_idle_connection)
     connections: WeakSet[psycopg.AsyncConnection] = WeakSet()
@@ -142,11 +138,13 @@ def why(error: Exception) -> str:
 def connection_url(url: str) -> str:
     """The URL as libpq takes it, for a connection of its own outside the pool (LISTEN, session locks).
 
-    The pool's statement timeouts don't apply to it; keepalives do.
+    The pool's timeouts of statements and locks don't apply to it; keepalives do.
     """
     parsed = _parse(url).set(drivername="postgresql")
     defaults = {name: str(value) for name, value in _connect_args(parsed).items()}
-    return parsed.update_query_dict(defaults).render_as_string(hide_password=False)
+    defaults["options"] = _options(parsed, ANY_SESSION)
+    address, mark, query = parsed.update_query_dict(defaults).render_as_string(hide_password=False).partition("?")
+    return address + mark + query.replace("+", "%20")  # to libpq a plus is no space
 
 
 def _parse(url: str) -> URL:
@@ -188,6 +186,13 @@ def _connect_args(url: URL) -> dict[str, Any]:
     """Our connection parameters, except those the URL sets itself."""
     ours: dict[str, Any] = {"application_name": "outdial", "connect_timeout": 5, **KEEPALIVE}
     return {name: value for name, value in ours.items() if name not in url.query}
+
+
+def _options(url: URL, settings: Mapping[str, str]) -> str:
+    """These settings, then those of the URL, which hold."""
+    given = url.query.get("options", ())
+    ours = [f"-c {name}={value}" for name, value in settings.items()]
+    return " ".join([*ours, *([given] if isinstance(given, str) else given)])
 
 
 _EXPONENT = re.compile(rb"[0-9]e[0-9]")

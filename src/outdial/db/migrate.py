@@ -100,6 +100,7 @@ async def _run(engine: AsyncEngine, step: Callable[[Config], None]) -> None:
         # A migration may take longer than a statement of daily life, and so may the wait for another's.
         await connection.execute(text("SET LOCAL statement_timeout = 0"))
         await connection.execute(text("SET LOCAL lock_timeout = 0"))
+        await connection.execute(text("SET LOCAL idle_in_transaction_session_timeout = '60s'"))  # its steps are read
         await connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": LOCK_KEY})
         await connection.run_sync(run)
 
