@@ -7,7 +7,14 @@ import pytest
 from sqlalchemy import event, func, select, text, update
 
 from outdial.calls import claim as claim_module
-from outdial.calls.claim import BUSY, LOOK_AT_MOST, claim_due_calls, stream_token_hash, workspaces_with_queued_calls
+from outdial.calls.claim import (
+    BUSY,
+    FEW,
+    LOOK_AT_MOST,
+    claim_due_calls,
+    stream_token_hash,
+    workspaces_with_queued_calls,
+)
 from outdial.calls.records import DetectionWanted
 from outdial.db.engine import create_engine
 from outdial.db.tables import attempts, calls, carrier_accounts, pools
@@ -171,6 +178,21 @@ async def test_ten_thousand_refused_calls_at_the_head_of_the_queue_do_not_stop_i
     async with workspace.engine.connect() as conn:
         refused = calls.c.error["code"].astext == "do_not_call"
         assert await conn.scalar(select(func.count()).where(refused)) == 10_000
+
+
+async def test_calls_of_a_number_that_are_held_back_hold_up_no_other_number(make_workspace):
+    """However many they are: the others' are found by the first claim."""
+    workspace = await make_workspace()
+    _, other_number = await workspace.add_account(e164="+15551230009")
+    await queue_many(workspace, 2 * LOOK_AT_MOST, to=LISTED)
+    await list_numbers(workspace, LISTED)
+    other = await workspace.queue(number_id=other_number)
+    admitted = await admit(workspace)
+    assert [claim.call_id for claim in admitted.claims] == [other]
+    assert admitted.look_again_in_s == 0
+    async with workspace.engine.connect() as conn:
+        left = await conn.scalar(select(func.count()).where(calls.c.state == "queued"))
+    assert left > 2 * LOOK_AT_MOST - 2 * FEW, "and it does not wait until all the others are seen to"
 
 
 async def test_one_claim_looks_at_no_more_than_so_many_calls(make_workspace):

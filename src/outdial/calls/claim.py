@@ -207,6 +207,12 @@ async def _pick(
     due = await due_calls(conn, workspace_id, limit, now)
     there_is_more = len(due) == limit
     looked_at, held_back = len(due), await picking.pick(conn, due, limit, now)
+    if held_back and there_is_more and not picking.claims:
+        # However many such calls a number has, they hold up no other number's.
+        aside = {each.call.number_id or "" for each in due}
+        others = await due_calls(conn, workspace_id, limit, now, numbers_but_for=aside)
+        looked_at += len(others)
+        await picking.pick(conn, others, limit, now)
     while held_back and there_is_more and len(picking.claims) < limit:
         if looked_at >= (FEW if picking.claims else LOOK_AT_MOST):
             break

@@ -44,7 +44,6 @@ class Due:
     """A call that may be dialled now, the account it goes out by, and what the gate looks at."""
 
     call: CallRecord
-    due_at: datetime
     last_attempt: int
     carrier: str
     carrier_account_id: str
@@ -60,9 +59,10 @@ async def due_calls(
     *,
     but_for: Collection[str] = (),
     accounts_but_for: Collection[str] = (),
+    numbers_but_for: Collection[str] = (),
 ) -> list[Due]:
     """The longest due calls of accounts that may dial now, FURTHER at most: those of a slow account don't keep others
-    waiting. `but_for`: calls that were found before. A statement after the one that locked the list, so that it sees
+    waiting. Without the calls `but_for`, and those of some accounts and of some of our numbers. A statement after the one that locked the list, so that it sees
     what was added before."""
     values = {
         "workspace": workspace_id,
@@ -70,13 +70,13 @@ async def due_calls(
         "limit": limit,
         "found": list(but_for),
         "accounts": list(accounts_but_for),
+        "aside": list(numbers_but_for),
     }
     rows = (await conn.execute(_DUE if limit <= BATCH else _DUE_FURTHER, values)).mappings()
     account = carrier_accounts.c
     return [
         Due(
             call=CallRecord.of(row),
-            due_at=row[calls.c.due_at],
             facts=Facts(
                 to=row[calls.c.to],
                 from_=row[calls.c.from_],
@@ -113,7 +113,6 @@ def _due(at_most: int) -> Select[Any]:
     return (
         select(
             *CALL_COLUMNS,
-            calls.c.due_at,
             is_listed(calls.c.workspace_id, calls.c.to).label("callee_is_listed"),
             destinations_of(calls.c.workspace_id, account.id).label("destinations"),
             last.scalar_subquery().label("last_attempt"),
@@ -146,6 +145,7 @@ def _found(at_most: int) -> Subquery:
             account.workspace_id == bindparam("workspace", type_=Text),
             account.next_dial_at <= _NOW,
             account.id != all_(bindparam("accounts", type_=ARRAY(Text))),
+            numbers.c.id != all_(bindparam("aside", type_=ARRAY(Text))),
         )
         .order_by(first.c.due_at)
         .limit(literal_column(str(at_most)))
