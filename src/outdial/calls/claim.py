@@ -213,6 +213,8 @@ async def _pick(
         others = await due_calls(conn, workspace_id, limit, now, numbers_but_for=aside)
         looked_at += len(others)
         await picking.pick(conn, others, limit, now)
+        if picking.claims:
+            return True  # these don't wait for the rest
     while held_back and there_is_more and len(picking.claims) < limit:
         if looked_at >= (FEW if picking.claims else LOOK_AT_MOST):
             break

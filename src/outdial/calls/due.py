@@ -62,8 +62,8 @@ async def due_calls(
     numbers_but_for: Collection[str] = (),
 ) -> list[Due]:
     """The longest due calls of accounts that may dial now, FURTHER at most: those of a slow account don't keep others
-    waiting. Without the calls `but_for`, and those of some accounts and of some of our numbers. A statement after the one that locked the list, so that it sees
-    what was added before."""
+    waiting. Without the calls `but_for`, and those of some accounts and of some of our numbers. A statement after the
+    one that locked the list, so that it sees what was added before."""
     values = {
         "workspace": workspace_id,
         "now": now,
