@@ -6,8 +6,8 @@ Takes a moment, however many calls there are: an index of what waits only.
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0010"
-down_revision = "0009"
+revision = "0013"
+down_revision = "0012"
 branch_labels = None
 depends_on = None
 
