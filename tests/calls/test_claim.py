@@ -11,6 +11,7 @@ from outdial.calls.claim import (
     BUSY,
     FEW,
     LOOK_AT_MOST,
+    Claimed,
     claim_due_calls,
     stream_token_hash,
     workspaces_with_queued_calls,

@@ -6,8 +6,8 @@ Takes a moment, however many calls there are: an index of what waits only.
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0013"
-down_revision = "0012"
+revision = "0014"
+down_revision = "0013"
 branch_labels = None
 depends_on = None
 
