@@ -1,4 +1,8 @@
 import asyncio
+import random
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
 
 import psycopg
 import pytest
@@ -7,6 +11,7 @@ from sqlalchemy import Integer, bindparam, literal, select, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.exc import OperationalError
 
+from outdial.db.embedded import EmbeddedPostgres
 from outdial.db.engine import connection_url, create_engine, cut_connections, lock_timeout
 
 
@@ -136,3 +141,59 @@ async def test_whoever_waits_for_a_silent_database_can_be_freed(database_url):
     async with engine.connect() as connection:
         assert await connection.scalar(text("SELECT 1")) == 1
     await engine.dispose()
+
+
+# -- a host that has vanished ----------------------------------------------------------------------------------
+
+IN_20_S = {  # the last in ms
+    "tcp_keepalives_idle": "8",
+    "tcp_keepalives_interval": "3",
+    "tcp_keepalives_count": "3",
+    "tcp_user_timeout": "17000",
+}
+
+
+@pytest.fixture(scope="module")
+def tcp_url() -> Iterator[str]:
+    """A server that listens on TCP: of a Unix socket's keepalives it says 0."""
+    with tempfile.TemporaryDirectory(prefix="outdial-test-") as folder:
+        Path(folder).chmod(0o755)
+        address = f"127.{random.randint(1, 254)}.{random.randint(0, 255)}.{random.randint(1, 254)}"  # nobody else's
+        server = EmbeddedPostgres(Path(folder), settings={"fsync": "off", "listen_addresses": address})
+        server.start()
+        try:
+            yield f"postgresql://postgres@{address}/postgres"
+        finally:
+            server.stop()
+
+
+async def test_the_server_asks_after_whoever_is_at_the_other_end_of_a_pooled_session(tcp_url):
+    """SHOW asks the kernel what holds for the server's socket."""
+    engine = create_engine(tcp_url)
+    async with engine.connect() as connection:
+        for name, value in IN_20_S.items():
+            assert await connection.scalar(text(f"SHOW {name}")) == value
+    await engine.dispose()
+
+
+def test_the_server_asks_after_whoever_holds_a_lock_or_listens(tcp_url):
+    with psycopg.connect(connection_url(tcp_url)) as connection:
+        for name, value in IN_20_S.items():
+            assert connection.execute(f"SHOW {name}").fetchone() == (value,)
+        assert connection.execute("SHOW statement_timeout").fetchone() == ("0",)
+
+
+async def test_the_url_may_say_itself_when_a_host_counts_as_vanished(tcp_url):
+    url = f"{tcp_url}?options=-c%20tcp_keepalives_idle%3D60%20-c%20work_mem%3D8MB"
+    engine = create_engine(url)
+    async with engine.connect() as connection:
+        assert await connection.scalar(text("SHOW tcp_keepalives_idle")) == "60"
+    await engine.dispose()
+    with psycopg.connect(connection_url(url)) as connection:
+        for name, value in (IN_20_S | {"tcp_keepalives_idle": "60", "work_mem": "8MB"}).items():
+            assert connection.execute(f"SHOW {name}").fetchone() == (value,)
+
+
+def test_over_a_unix_socket_there_is_nothing_to_ask(database_url):
+    with psycopg.connect(connection_url(database_url)) as connection:
+        assert connection.execute("SHOW tcp_keepalives_idle").fetchone() == ("0",)
