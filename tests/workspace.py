@@ -17,6 +17,7 @@ from outdial.calls.transfers import TransferRecord, transfers_of
 from outdial.carriers.calls import CallControl, Detection
 from outdial.db.notify import notify
 from outdial.db.tables import attempts, call_events, calls, carrier_accounts, numbers, pools, transfers
+from outdial.dispatch.departing import Departures
 from outdial.dispatch.dialing import dial
 from outdial.ids import new_id
 from outdial.settings import Settings
@@ -103,7 +104,8 @@ class Workspace:
         return admitted.claims
 
     async def dial(self, claim: Claim) -> None:
-        await dial(self.engine, self.settings, self.carrier, claim, Detection.OFF)
+        departures = Departures(self.engine)
+        await dial(self.engine, self.settings, self.carrier, claim, Detection.OFF, departures=departures)
 
     async def dialed(self, *, owner: str = OWNER, **columns: Any) -> Claim:
         """A call that was queued, claimed and dialled."""

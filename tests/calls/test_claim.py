@@ -40,11 +40,10 @@ async def admit(workspace, **facts):
 
 async def test_a_claim_is_on_record_before_anybody_dials(workspace):
     call_id = await workspace.queue(ring_timeout_s=20, detection={"on_machine": "hang_up", "max_wait_s": 9})
-    before = time.time()
     (claim,) = await workspace.claim(owner="worker_1")
     assert (claim.call_id, claim.attempt_number, claim.ring_timeout_s) == (call_id, 1, 20)
     assert claim.detection == DetectionWanted(on_machine="hang_up", max_wait_s=9)
-    assert before + 14 < claim.dial_before < time.time() + 16
+    assert claim.owner == "worker_1"
     attempt = await workspace.attempt(claim.attempt_id)
     assert (attempt.call_id, attempt.number, attempt.state, attempt.owner) == (call_id, 1, "dialing", "worker_1")
     assert (attempt.carrier, attempt.carrier_account_id) == ("twilio", workspace.account_id)
@@ -408,12 +407,12 @@ async def test_an_account_dials_no_faster_than_its_carrier_allows(make_workspace
 
 
 async def test_a_fast_account_is_claimed_for_in_batches_and_stays_in_pace(make_workspace):
-    workspace = await make_workspace(lines=9, calls_per_second=40)
-    for _ in range(5):
+    workspace = await make_workspace(lines=20, calls_per_second=40)
+    for _ in range(15):
         await workspace.queue()
     admitted = await admit(workspace)
-    assert len(admitted.claims) == 2  # now and in 25 ms
-    assert 0.04 < admitted.look_again_in_s <= 0.05
+    assert len(admitted.claims) == 12  # now, and every 25.5 ms
+    assert 0.09 < admitted.look_again_in_s <= 0.107  # when the next one is near again
 
 
 async def test_a_slow_account_does_not_keep_another_accounts_calls_waiting(make_workspace):

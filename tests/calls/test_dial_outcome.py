@@ -6,7 +6,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy.exc import IntegrityError
 
-from outdial.calls.dial_outcome import MAX_DEFERRALS, accept, defer, mark_unknown, write_off
+from outdial.calls.departure import Hold
+from outdial.calls.dial_outcome import MAX_DEFERRALS, accept, defer, mark_unknown, put_back, write_off
 from outdial.telephony.carrier_call import CarrierCall
 from outdial.telephony.failures import CallError, FailureCode
 from outdial.telephony.state import CallState, EndReason
@@ -155,15 +156,16 @@ async def test_a_dial_that_is_never_placed_is_made_three_times_further_and_furth
     assert (await workspace.pool()).used_outbound == 0
 
 
-async def test_a_retry_that_was_asked_for_is_made_after_them(workspace):
+async def test_a_retry_that_was_asked_for_is_made_after_them_and_begins_anew(workspace):
     await workspace.queue(retry={"max_attempts": 4, "on": ["failed"], "delays_s": [600]})
     (claim,) = await workspace.claim()
     for _ in range(2):
         await never_placed(workspace, claim)
         claim = await claim_again(workspace, claim)
     assert await never_placed(workspace, claim) == 600
-    claim = await claim_again(workspace, claim)
-    assert await never_placed(workspace, claim) is None
+    for pause_s in (0, 12, None):
+        claim = await claim_again(workspace, claim)
+        assert await never_placed(workspace, claim) == pause_s
     assert (await workspace.call(claim.call_id)).error["code"] == "never_placed"
 
 
@@ -216,3 +218,58 @@ async def test_a_carrier_that_puts_a_call_off_is_waited_for_as_it_says(workspace
     await defer(workspace.engine, claim, BUSY_CARRIER, wait_s=600, throttled=True)
     call = await workspace.call(claim.call_id)
     assert round((call.due_at - datetime.now(UTC)).total_seconds()) == 600
+
+
+# -- held back right before it was sent --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("hold", [Hold.TOO_LATE, Hold.BEHIND])
+async def test_a_dial_that_was_held_back_counts_for_nothing_and_its_call_keeps_its_place(workspace, claim, hold):
+    """However often that happens."""
+    counts = {"deferrals": MAX_DEFERRALS, "never_placed": 2}
+    await workspace.set_call(claim.call_id, **counts)
+    before = await workspace.call(claim.call_id)
+    for _ in range(2):
+        await put_back(workspace.engine, claim, hold)
+    call = await workspace.call(claim.call_id)
+    assert (call.state, call.due_at, call.holds_line) == ("queued", before.due_at, False)
+    assert (call.deferrals, call.never_placed, call.throttled_since) == (MAX_DEFERRALS, 2, None)
+    assert await workspace.attempts(claim.call_id) == []
+    assert (await workspace.pool()).used_outbound == 0
+    assert (await workspace.events(claim.call_id))[-1]["held_back"] == hold
+
+
+async def test_a_dial_held_back_by_the_do_not_call_list_ends_as_one_that_was_refused(workspace, claim):
+    await put_back(workspace.engine, claim, Hold.LISTED)
+    call = await workspace.call(claim.call_id)
+    assert (call.state, call.end_reason, call.ended_by) == ("ended", "canceled", "policy")
+    assert (call.error["code"], call.holds_line) == ("do_not_call", False)
+    assert await workspace.attempts(claim.call_id) == []
+
+
+async def test_a_dial_held_back_whose_end_was_asked_for_ends(workspace, claim):
+    await workspace.ask_hang_up(claim.call_id)
+    await put_back(workspace.engine, claim, Hold.TOO_LATE)
+    call = await workspace.call(claim.call_id)
+    assert (call.state, call.end_reason, call.ended_by) == ("ended", "canceled", "operator")
+
+
+async def test_a_dial_that_was_taken_over_meanwhile_is_put_back_all_the_same(workspace, claim):
+    """Whoever took it over can only find out what we know: that nothing was sent."""
+    await workspace.set_attempt(claim.attempt_id, owner="worker_other", unknown_since=datetime.now(UTC))
+    await put_back(workspace.engine, claim, Hold.TOO_LATE)
+    await write_off(workspace.engine, claim.attempt_id)
+    assert (await workspace.call(claim.call_id)).state == "queued"
+    assert (await workspace.pool()).used_outbound == 0
+
+
+@pytest.mark.parametrize("end", [EndReason.BUSY, EndReason.FAILED])
+async def test_how_often_an_attempt_was_put_off_does_not_count_for_its_retry(workspace, end):
+    await workspace.queue(retry={"max_attempts": 3, "on": ["busy", "failed"], "delays_s": [60]})
+    (claim,) = await workspace.claim()
+    await workspace.set_call(claim.call_id, deferrals=MAX_DEFERRALS, never_placed=2, throttled_since=datetime.now(UTC))
+    await workspace.hears(claim.attempt_id, CallState.ENDED, end, carrier_call_id="CA1")
+    call = await workspace.call(claim.call_id)
+    assert (call.state, call.deferrals, call.never_placed, call.throttled_since) == ("queued", 0, 0, None)
+    await defer(workspace.engine, await claim_again(workspace, claim), AWAY, wait_s=0)
+    assert (await workspace.call(claim.call_id)).state == "queued"

@@ -113,7 +113,8 @@ async def test_a_look_at_the_queue_costs_no_more_where_it_is_long(workspace, que
             await conn.execute(update(carrier_accounts).where(the_account).values(next_dial_at=behind))
     await queue_many(workspace, **LONG_QUEUES[queue])
     mine = await workspace.queue(number_id=other_number)
-    values = {"workspace": workspace.id, "now": datetime.now(UTC), "limit": 1}
+    now = datetime.now(UTC)
+    values = {"workspace": workspace.id, "now": now, "soon": now + due.SOON, "limit": 1}
     values |= {"found": [], "accounts": [], "aside": []}
     assert await calls_read(workspace, due._DUE, values) <= 4 * (due.BATCH + due.SPARE)
     assert await calls_read(workspace, due._NEXT_LOOK, values) <= 10

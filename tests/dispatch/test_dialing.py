@@ -1,11 +1,11 @@
 import asyncio
-import time
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from sqlalchemy import text
 
+from dispatch.silence import ago
 from outdial.calls.dial_outcome import MAX_DEFERRALS
 from outdial.calls.records import DetectionWanted
 from outdial.carriers.calls import Detection, PlaceCall
@@ -16,6 +16,7 @@ from outdial.carriers.errors import (
     CarrierUnreachable,
 )
 from outdial.db.notify import Notifications
+from outdial.dispatch.departing import Departures
 from outdial.dispatch.dialing import detection_for, dial
 from outdial.telephony.failures import FailureCode
 from outdial.telephony.state import CallState, EndReason
@@ -37,7 +38,10 @@ async def claimed(workspace, **columns):
 
 async def test_the_carrier_is_told_our_attempt_and_no_credential(workspace):
     claim = await claimed(workspace, detection={"on_machine": None, "max_wait_s": 9})
-    await dial(workspace.engine, workspace.settings, workspace.carrier, claim, Detection.FAST)
+    departures = Departures(workspace.engine)
+    await dial(
+        workspace.engine, workspace.settings, workspace.carrier, claim, Detection.FAST, departures=departures
+    )
     assert workspace.carrier.dialed == [
         PlaceCall(
             ref=claim.attempt_id,
@@ -219,7 +223,8 @@ async def test_a_callback_after_the_missing_reply_clears_the_doubt(workspace):
 
 async def test_a_worker_that_was_frozen_does_not_dial_what_others_may_have_taken_over(workspace):
     claim = await claimed(workspace)
-    await workspace.dial(replace(claim, dial_before=time.time() - 0.1))
+    await workspace.set_attempt(claim.attempt_id, lease_until=ago(0.1))
+    await workspace.dial(claim)
     assert workspace.carrier.dialed == []
     assert (await workspace.call(claim.call_id)).state == "queued"
 

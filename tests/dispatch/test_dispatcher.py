@@ -8,6 +8,7 @@ from sqlalchemy import select, text
 from outdial.agents.script.model import ScriptError
 from outdial.calls.advance import apply
 from outdial.calls.claim import Claimed
+from outdial.calls.pace import MOST_OF_ACCOUNT
 from outdial.calls.records import lock_attempt
 from outdial.carriers.errors import (
     CarrierRefused,
@@ -15,10 +16,11 @@ from outdial.carriers.errors import (
 from outdial.db.notify import Notifications
 from outdial.db.tables import calls, pools
 from outdial.dispatch.dispatcher import AT_ONCE, Dispatcher
+from outdial.dispatch.under_way import MOST_TO_SEND
 from outdial.draining import Drain
 from outdial.telephony.failures import FailureCode
 from outdial.telephony.state import CallState, EndReason, Progress
-from workspace import Agents, until
+from workspace import CALLER, Agents, until
 
 HELD = "+12025550177"
 
@@ -239,10 +241,10 @@ async def test_what_was_claimed_is_not_dialled_once_the_lock_is_lost(workspace, 
 
     async with dispatching(workspace, database_url, open_carrier=lose_it, lock=lock):
 
-        async def deferred():
-            return (await workspace.call(call_id)).deferrals == 1
+        async def held_back():
+            return any(told.get("held_back") == "too_late" for told in await workspace.events(call_id))
 
-        await until(deferred)
+        await until(held_back)
     assert workspace.carrier.dialed == []
     assert (await workspace.call(call_id)).state == "queued"
 
@@ -311,3 +313,79 @@ async def test_who_is_told_of_while_it_is_looked_at_is_looked_at_once_more(works
 
 async def looked(looks, times):
     return len(looks) == times
+
+
+# -- no more than can be sent soon -------------------------------------------------------------------------------
+
+
+async def test_a_slow_carrier_has_no_more_than_so_many_dials_under_way_and_keeps_no_other_account_waiting(
+    make_workspace, database_url
+):
+    workspace = await make_workspace(lines=500)
+    _, other_number = await workspace.add_account(e164="+15551230009")
+    may_reply = asyncio.Event()
+
+    async def waits(request, carrier_call_id):
+        if request.from_ == CALLER:
+            await may_reply.wait()
+
+    workspace.carrier.before_reply = waits
+    for number in range(MOST_OF_ACCOUNT + 20):
+        await workspace.queue(due_at=datetime.now(UTC) - timedelta(seconds=100 - number))
+    async with dispatching(workspace, database_url):
+        await until(lambda: has_dialed(workspace, MOST_OF_ACCOUNT))
+        await workspace.queue(number_id=other_number, from_="+15551230009")
+        await workspace.tell("outdial_queue", workspace.id)
+        await until(lambda: has_dialed(workspace, MOST_OF_ACCOUNT + 1))
+        await asyncio.sleep(0.2)
+        assert (await workspace.pool()).used_outbound == MOST_OF_ACCOUNT + 1
+        may_reply.set()
+        await until(lambda: has_dialed(workspace, MOST_OF_ACCOUNT + 21))
+
+
+async def test_a_process_that_can_not_send_leaves_lines_and_calls_to_others(make_workspace, database_url):
+    workspace = await make_workspace(lines=500)
+    stuck = asyncio.Event()
+
+    class Stuck(Agents):
+        async def agent(self, agent_id, version):
+            await stuck.wait()
+            return await super().agent(agent_id, version)
+
+    accounts = [await workspace.add_account(e164=f"+1555123000{last}") for last in (8, 9)]
+    numbers = [workspace.number_id, *(number_id for _, number_id in accounts)]
+    for number in range(MOST_TO_SEND + 10):
+        await workspace.queue(number_id=numbers[number % 3])
+    async with dispatching(workspace, database_url, agents=Stuck()):
+
+        async def claimed():
+            return (await workspace.pool()).used_outbound == MOST_TO_SEND
+
+        await until(claimed)
+        async with dispatching(workspace, database_url):
+            await until(lambda: has_dialed(workspace, 10))
+        stuck.set()
+        await until(lambda: has_dialed(workspace, MOST_TO_SEND + 10))
+
+
+async def test_calls_claimed_too_late_fail_nothing_and_a_process_that_is_late_does_not_spin(workspace, database_url):
+    """Its lease is over each time before it can dial. Another process dials the call meanwhile."""
+    asked = 0
+
+    class Slow(Agents):
+        async def agent(self, agent_id, version):
+            nonlocal asked
+            asked += 1
+            await asyncio.sleep(0.05)
+            return await super().agent(agent_id, version)
+
+    call_id = await workspace.queue()
+    in_time = workspace.settings
+    workspace.settings = in_time.model_copy(update={"lease_s": 0.02})
+    async with dispatching(workspace, database_url, agents=Slow()):
+        await asyncio.sleep(1.5)
+        assert 1 <= asked <= 4
+        assert (await workspace.call(call_id)).deferrals == 0
+        workspace.settings = in_time
+        async with dispatching(workspace, database_url):
+            await until(lambda: has_dialed(workspace, 1))

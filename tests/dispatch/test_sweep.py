@@ -111,7 +111,7 @@ async def test_a_dead_workers_dial_that_was_placed_is_found_and_not_repeated(wor
 
 
 async def test_a_frozen_workers_dial_is_never_taken_over(workspace, sweep, database_url):
-    """Its lease has expired long ago, but it holds its lock: it may wake up and dial."""
+    """Its lease has expired long ago, but it holds its lock: it may wake up and take the dial back."""
     async with Worker(workspace.engine, database_url) as frozen:
         claim = await lost_lease(workspace, frozen.id)
         for _ in range(3):
@@ -120,8 +120,9 @@ async def test_a_frozen_workers_dial_is_never_taken_over(workspace, sweep, datab
         attempt = await workspace.attempt(claim.attempt_id)
         assert (attempt.owner, attempt.state, attempt.unknown_since) == (frozen.id, "dialing", None)
         await workspace.dial(claim)
-    assert len(workspace.carrier.dialed) == 1
-    assert (await workspace.attempt(claim.attempt_id)).carrier_call_id == "CA1"
+    assert workspace.carrier.dialed == []
+    assert (await workspace.call(claim.call_id)).state == "queued"
+    assert await workspace.attempts(claim.call_id) == []
 
 
 async def test_a_workers_own_dial_that_takes_long_is_left_alone(workspace, database_url):

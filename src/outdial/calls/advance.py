@@ -240,7 +240,7 @@ async def _end(
     # The claim would refuse it, too; but this call has an end of its own to tell of.
     if next_due is not None and not await listed_now(conn, call.workspace_id, call.to):
         why = {"attempt_end_reason": after.end_reason, "error": error_json(after.error)}
-        return await queue_again(conn, call, after, next_due, why=why)
+        return await queue_again(conn, call, after, next_due, why=why, is_retry=True)
     return await end_call(conn, call, ending, attempt=after, ended_at=after.ended_at)
 
 

@@ -12,12 +12,14 @@ from typing import Any
 
 from sqlalchemy import (
     CTE,
+    Boolean,
     DateTime,
     Executable,
     ScalarSelect,
     Text,
     Update,
     bindparam,
+    case,
     func,
     literal,
     select,
@@ -59,11 +61,21 @@ async def move_on(
 
 
 async def queue_again(
-    conn: AsyncConnection, call: CallRecord, attempt: AttemptRecord, due_at: datetime, *, why: Mapping[str, Any]
+    conn: AsyncConnection,
+    call: CallRecord,
+    attempt: AttemptRecord,
+    due_at: datetime,
+    *,
+    why: Mapping[str, Any],
+    is_retry: bool = False,
 ) -> CallState:
-    """The attempt is over: its line is free, and the call waits for the next one. `why` goes into the event."""
+    """The attempt is over: its line is free, and the call waits for the next one. `why` goes into the event.
+
+    `is_retry`: it is the next one that was asked for. How often this one was put off doesn't count for it.
+    """
     data = {"state": CallState.QUEUED, "attempt": attempt.number, **why, "next_attempt_at": due_at.isoformat()}
-    values = _attempt(attempt) | {"the_call": call.id, "new_due_at": due_at} | event(call.id, "state", data)
+    values = _attempt(attempt) | {"the_call": call.id, "new_due_at": due_at, "call_is_retried": is_retry}
+    values |= event(call.id, "state", data)
     with _line_of(call) as line:
         await conn.execute(_QUEUE_AGAIN, values | line)
     return CallState.QUEUED
@@ -186,6 +198,7 @@ def _move_on() -> Executable:
 
 
 def _queue_again() -> Executable:
+    retried = bindparam("call_is_retried", type_=Boolean)
     waits = {
         "state": CallState.QUEUED,
         "holds_line": False,
@@ -194,6 +207,9 @@ def _queue_again() -> Executable:
         "answered_by": None,
         "callee_responded": None,
         "noted": calls.c.noted.op("-")(literal(NAMED, Text)),  # what came of the call is for the next attempt to say
+        "deferrals": case((retried, 0), else_=calls.c.deferrals),
+        "never_placed": case((retried, 0), else_=calls.c.never_placed),
+        "throttled_since": case((retried, None), else_=calls.c.throttled_since),
     }
     return with_event(
         _change_attempt().cte("changed_attempt"), _change_call(waits), giving_back(), also=_wake_dispatchers()

@@ -12,8 +12,8 @@ number came onto the do-not-call list (`policy/do_not_call.py` says how the two 
 """
 
 import hashlib
-import time
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -22,11 +22,12 @@ from sqlalchemy import Integer, Select, func, literal, select, text
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from outdial.calls.due import BATCH, FURTHER, QUEUED, Due, due_calls, next_look
+from outdial.calls.due import BATCH, FURTHER, QUEUED, SOON, Due, due_calls, next_look
+from outdial.calls.pace import AHEAD_S, MOST_OF_ACCOUNT, accounts_in_turn, full_accounts
 from outdial.calls.records import DetectionWanted
 from outdial.calls.refused import end_waiting, expired, put_off, refused_by
 from outdial.db.engine import is_lock_timeout, lock_timeout, reading
-from outdial.db.tables import calls, carrier_accounts, numbers, pools
+from outdial.db.tables import calls, numbers, pools
 from outdial.ids import new_id, new_secret
 from outdial.lines.pool import Pool, pool_of, reading_pool, taking_outbound
 from outdial.policy.do_not_call import await_additions, list_at_rest
@@ -36,14 +37,14 @@ from outdial.telephony.state import Ending
 PATIENCE_MS = 100    # with whatever is locked: the list, an account, the pool
 LOOK_AT_MOST = 1000  # calls in one claim, where they are held back,
 FEW = 200            # and fewer where some were found that are dialled: the others can wait for the next look
-AHEAD = timedelta(milliseconds=50)  # of its pace an account may dial, so that a fast one is claimed for in batches
+AHEAD = timedelta(seconds=AHEAD_S)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Claim:
-    """A call whose line is taken and whose attempt is on record: it must be dialled now, once.
+    """A call whose line is taken and whose attempt is on record: it must be dialled now, once, by `owner` (a worker).
 
-    After `dial_before` (Unix time) it must not be dialled any more: its worker may have been taken for dead.
+    Right before that the database is asked once more (`calls/departure.py`).
     """
 
     attempt_id: str
@@ -60,7 +61,7 @@ class Claim:
     agent_id: str | None
     agent_version: int | None
     stream_token: str
-    dial_before: float
+    owner: str
     was_put_off: bool = False  # dials of the call before this one were never sent, put off or never placed
 
 
@@ -84,16 +85,18 @@ async def claim_due_calls(
     lease_s: float,
     batch: int = BATCH,
     gate: Gate = decide,
+    under_way: Mapping[str, int] | None = None,
 ) -> Claimed:
-    """Take lines for the due calls of a workspace, in order, as far as lines and carrier pace allow.
+    """Take lines for the due calls of a workspace, in order, as far as lines and carrier pace allow, and as far as the
+    caller, who has so many dials `under_way` for each carrier account, can send them.
 
     The database's clock decides what is due: pace holds between hosts whose clocks differ. Calls that the gate holds
     back take no line and no place of others: further ones are looked at instead, LOOK_AT_MOST in one claim.
     """
-    picking = _Picking(dial_before=time.time() + lease_s, batch=batch, gate=gate)
+    picking = _Picking(owner=owner, batch=batch, gate=gate, under_way=Counter(under_way))
     try:
         async with engine.begin() as conn:
-            return await _claim_in(conn, workspace_id, picking, owner=owner, lease_s=lease_s)
+            return await _claim_in(conn, workspace_id, picking, lease_s=lease_s)
     except OperationalError as error:
         if is_lock_timeout(error):
             return BUSY
@@ -114,12 +117,13 @@ def stream_token_hash(token: str) -> bytes:
 class _Picking:
     """A claim on its way through the queue."""
 
-    dial_before: float
+    owner: str
     batch: int
     gate: Gate
+    under_way: Counter[str]  # dials, by carrier account
     claims: list[Claim] = field(default_factory=list)
     slots: list[datetime] = field(default_factory=list)  # of each claim: when its account may dial once more
-    next_dial_at: dict[str, datetime] = field(default_factory=dict)  # by carrier account; no entry: now
+    next_dial_at: dict[str, datetime] = field(default_factory=dict)  # of carrier accounts that there are claims for
 
     async def pick(self, conn: AsyncConnection, due: Sequence[Due], limit: int, now: datetime) -> bool:
         """Go through calls that are due until there are `limit` claims; whether some of them were held back."""
@@ -145,23 +149,25 @@ class _Picking:
         return bool(ended or later)
 
     def _take(self, due: Due, now: datetime) -> None:
-        slot = self.next_dial_at.get(due.carrier_account_id, now)
-        if slot < now + AHEAD:
-            slot += timedelta(seconds=1 / due.calls_per_second)
-            self.next_dial_at[due.carrier_account_id] = slot
+        account_id = due.carrier_account_id
+        slot = self.next_dial_at.get(account_id) or max(now, due.next_dial_at)
+        if slot < now + AHEAD and self.under_way[account_id] < MOST_OF_ACCOUNT:
+            slot += timedelta(seconds=due.apart_s)
+            self.next_dial_at[account_id] = slot
+            self.under_way[account_id] += 1
             self.slots.append(slot)
-            self.claims.append(_claim(due, self.dial_before))
+            self.claims.append(_claim(due, self.owner))
 
     def behind(self, now: datetime) -> list[str]:
         """The accounts that may dial no more calls of this claim."""
-        return [account_id for account_id, slot in self.next_dial_at.items() if slot >= now + AHEAD]
+        behind = [account_id for account_id, slot in self.next_dial_at.items() if slot >= now + AHEAD]
+        return behind + full_accounts(self.under_way)
 
 
-async def _claim_in(
-    conn: AsyncConnection, workspace_id: str, picking: _Picking, *, owner: str, lease_s: float
-) -> Claimed:
+async def _claim_in(conn: AsyncConnection, workspace_id: str, picking: _Picking, *, lease_s: float) -> Claimed:
     """The claim within its transaction. Raises what `is_lock_timeout` knows."""
-    queue = await _look_at_queue(conn, workspace_id)
+    full = full_accounts(picking.under_way)
+    queue = await _look_at_queue(conn, workspace_id, full)
     free = 0 if queue is None else queue.pool.free_outbound
     if queue is None or free == 0:
         return Claimed(claims=[], look_again_in_s=None)  # a released line notifies
@@ -170,12 +176,12 @@ async def _claim_in(
     there_is_more = queue.an_account_may_dial and await _pick(conn, workspace_id, picking, limit, now)
     lines = None
     if picking.claims:
-        lines = await _write_intent(conn, picking, owner, now, lease_s)
+        lines = await _write_intent(conn, picking, now, lease_s)
     if lines is not None and lines.free == 0:
         return Claimed(claims=lines.claims, look_again_in_s=None)
     if there_is_more:
         return Claimed(claims=[] if lines is None else lines.claims, look_again_in_s=0.0)
-    look_at = await next_look(conn, workspace_id, now)
+    look_at = await next_look(conn, workspace_id, now, accounts_but_for=full)
     return Claimed(
         claims=[] if lines is None else lines.claims,
         look_again_in_s=None if look_at is None else (look_at - now).total_seconds(),
@@ -190,9 +196,9 @@ class _Queue:
     an_account_may_dial: bool
 
 
-async def _look_at_queue(conn: AsyncConnection, workspace_id: str) -> _Queue | None:
+async def _look_at_queue(conn: AsyncConnection, workspace_id: str, full: Sequence[str]) -> _Queue | None:
     """None where there is no such workspace. The do-not-call list is at rest for the rest of the transaction."""
-    values = {"workspace": workspace_id}
+    values = {"workspace": workspace_id, "accounts": full}
     row = (await conn.execute(_QUEUE, values)).mappings().one_or_none()
     if row is not None and not row["list_at_rest"]:
         await await_additions(conn, workspace_id)
@@ -200,17 +206,17 @@ async def _look_at_queue(conn: AsyncConnection, workspace_id: str) -> _Queue | N
     return None if row is None else _Queue(pool=pool_of(row), an_account_may_dial=row["an_account_may_dial"])
 
 
-async def _pick(
-    conn: AsyncConnection, workspace_id: str, picking: _Picking, limit: int, now: datetime
-) -> bool:
+async def _pick(conn: AsyncConnection, workspace_id: str, picking: _Picking, limit: int, now: datetime) -> bool:
     """Find `limit` calls to dial; whether there may be more."""
-    due = await due_calls(conn, workspace_id, limit, now)
+    due = await due_calls(conn, workspace_id, limit, now, accounts_but_for=picking.behind(now))
     there_is_more = len(due) == limit
     looked_at, held_back = len(due), await picking.pick(conn, due, limit, now)
     if held_back and there_is_more and not picking.claims:
         # However many such calls a number has, they hold up no other number's.
         aside = {each.call.number_id or "" for each in due}
-        others = await due_calls(conn, workspace_id, limit, now, numbers_but_for=aside)
+        others = await due_calls(
+            conn, workspace_id, limit, now, numbers_but_for=aside, accounts_but_for=picking.behind(now)
+        )
         looked_at += len(others)
         await picking.pick(conn, others, limit, now)
         if picking.claims:
@@ -228,7 +234,7 @@ async def _pick(
     return there_is_more
 
 
-def _claim(due: Due, dial_before: float) -> Claim:
+def _claim(due: Due, owner: str) -> Claim:
     call = due.call
     return Claim(
         attempt_id=new_id("att"),
@@ -245,7 +251,7 @@ def _claim(due: Due, dial_before: float) -> Claim:
         agent_id=call.agent_id,
         agent_version=call.agent_version,
         stream_token=new_secret(),
-        dial_before=dial_before,
+        owner=owner,
         was_put_off=(call.deferrals, call.never_placed, call.throttled_since) != (0, 0, None),
     )
 
@@ -258,16 +264,14 @@ class _Taken:
     free: int | None
 
 
-async def _write_intent(
-    conn: AsyncConnection, picking: _Picking, owner: str, now: datetime, lease_s: float
-) -> _Taken:
+async def _write_intent(conn: AsyncConnection, picking: _Picking, now: datetime, lease_s: float) -> _Taken:
     """Attempts, calls, lines, pace and events in one statement: one round trip, however many claims, and the pool's
     row is locked for as long as that and the commit take."""
     claims, lease_until = picking.claims, now + timedelta(seconds=lease_s)
     values = {
         "workspace": claims[0].workspace_id,
-        "claimed_at": now,
-        "owner": owner,
+        "soon": now + SOON,
+        "owner": picking.owner,
         "lease_until": lease_until,
         "attempt_ids": [claim.attempt_id for claim in claims],
         "call_ids": [claim.call_id for claim in claims],
@@ -289,10 +293,8 @@ async def _write_intent(
 
 
 def _queue() -> Select[Any]:
-    ready = select(carrier_accounts.c.id).where(
-        carrier_accounts.c.workspace_id == pools.c.workspace_id,
-        carrier_accounts.c.next_dial_at <= func.clock_timestamp(),
-    )
+    accounts = accounts_in_turn()
+    ready = select(accounts.c.id).where(accounts.c.next_dial_at <= func.clock_timestamp() + SOON)
     more = (
         ready.exists().label("an_account_may_dial"),
         list_at_rest(pools.c.workspace_id).label("list_at_rest"),
@@ -323,7 +325,7 @@ _INTENT = text(f"""
     ), in_pace AS (
         SELECT wanted.*, row_number() OVER (ORDER BY place) AS number
         FROM wanted JOIN accounts ON accounts.id = account_id
-        WHERE accounts.next_dial_at <= CAST(:claimed_at AS timestamptz)
+        WHERE accounts.next_dial_at <= CAST(:soon AS timestamptz)
     ), {taking_outbound("SELECT count(*) FROM in_pace")}, claimed AS (
         SELECT in_pace.* FROM in_pace, pool WHERE in_pace.number <= pool.taken
     ), intent AS (

@@ -9,11 +9,15 @@ A call goes back to the queue from here without anybody having asked for a retry
 - never placed (an answer that says nothing, or none, and no such call in the carrier's books): three dials,
   NEVER_PLACED_PAUSES_S apart. A dial that our own death cut short doesn't count.
 
-Then the call fails with the last error.
+Then the call fails with the last error. A retry that was asked for begins anew.
+
+What was held back right before it was sent (`put_back`: we were too late, or its account is behind) counts for none of
+these, and keeps its place in the queue: another process may be in time, and the one that was not rests.
 """
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import TypeGuard
 
 from sqlalchemy import DateTime, Executable, Text, bindparam, delete, func, select, update
 from sqlalchemy.dialects.postgresql import JSONB
@@ -22,10 +26,13 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from outdial.calls.advance import progress
 from outdial.calls.changes import end_call, queue_again
 from outdial.calls.claim import Claim
+from outdial.calls.departure import Hold
 from outdial.calls.events import add_event
-from outdial.calls.records import error_json, lock_attempt
+from outdial.calls.records import Held, error_json, lock_attempt
+from outdial.calls.refused import refused_by
 from outdial.db.engine import autocommit
 from outdial.db.tables import attempts, calls
+from outdial.policy.gate import Rule
 from outdial.telephony.carrier_call import CarrierCall
 from outdial.telephony.failures import CallError, FailureCode
 from outdial.telephony.state import CallState, EndedBy, Ending, EndReason
@@ -104,8 +111,8 @@ async def defer(
     now = datetime.now(UTC)
     async with engine.begin() as conn:
         held = await lock_attempt(conn, claim.attempt_id)
-        if held is None or held.attempt.state is not CallState.DIALING or held.attempt.carrier_call is not None:
-            return  # written down already, or somebody else has seen to it
+        if not _is_ours_to_take_back(held):
+            return
         attempt, call = held.attempt, held.call
         since = call.throttled_since or now
         if throttled:
@@ -126,6 +133,32 @@ async def defer(
         else:
             due_at = now + timedelta(seconds=pause_s)
             await queue_again(conn, call, attempt, due_at, why={"error": error_json(error)})
+
+
+async def put_back(engine: AsyncEngine, claim: Claim, hold: Hold) -> None:
+    """The dial was held back, and nothing was sent: the attempt never was, and its line is free. The call waits as it
+    did before, or ends where that is why."""
+    now = datetime.now(UTC)
+    async with engine.begin() as conn:
+        held = await lock_attempt(conn, claim.attempt_id)
+        if not _is_ours_to_take_back(held):
+            return
+        attempt, call = held.attempt, held.call
+        # Before its line is given back: that locks the pool, and nothing is waited for after that.
+        await conn.execute(delete(attempts).where(attempts.c.id == attempt.id))
+        if hold is Hold.LISTED:
+            await end_call(conn, call, refused_by(Rule.DO_NOT_CALL), attempt=attempt, ended_at=now)
+        elif call.hang_up_requested_at is not None:
+            await end_call(conn, call, CANCELED, attempt=attempt, ended_at=now)
+        else:
+            due_at = (await conn.execute(select(calls.c.due_at).where(calls.c.id == call.id))).scalar_one()
+            await queue_again(conn, call, attempt, due_at, why={"held_back": hold})
+
+
+def _is_ours_to_take_back(held: Held | None) -> TypeGuard[Held]:
+    """Whether a dial of which nothing was sent still stands as one. Else it is written down already, or somebody else
+    has seen to it."""
+    return held is not None and held.attempt.state is CallState.DIALING and held.attempt.carrier_call is None
 
 
 async def mark_unknown(engine: AsyncEngine, claim: Claim, error: CallError, *, settle_s: float) -> None:

@@ -6,13 +6,14 @@ or for a later time, costs nothing, however much it is.
 
 from collections.abc import Collection
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import (
     ColumnElement,
     DateTime,
     Integer,
+    Interval,
     Select,
     Subquery,
     Text,
@@ -28,14 +29,16 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.sql.selectable import LateralFromClause
 
+from outdial.calls.pace import SOON_S, accounts_in_turn
 from outdial.calls.records import CALL_COLUMNS, CallRecord
-from outdial.db.tables import attempts, calls, carrier_accounts, numbers
+from outdial.db.tables import attempts, calls, numbers
 from outdial.policy.destinations import destinations_of
 from outdial.policy.do_not_call import is_listed
 from outdial.policy.gate import Facts
 
 BATCH = 50     # calls of one look at most; a look further is for FURTHER
 FURTHER = 500
+SOON = timedelta(seconds=SOON_S)
 SPARE = 50     # found beyond that: others may have some of them locked
 
 
@@ -47,7 +50,8 @@ class Due:
     last_attempt: int
     carrier: str
     carrier_account_id: str
-    calls_per_second: float
+    apart_s: float  # between two dials of the account
+    next_dial_at: datetime
     facts: Facts
 
 
@@ -61,7 +65,7 @@ async def due_calls(
     accounts_but_for: Collection[str] = (),
     numbers_but_for: Collection[str] = (),
 ) -> list[Due]:
-    """The longest due calls of accounts that may dial now, FURTHER at most: those of a slow account don't keep others
+    """The longest due calls of accounts that may dial soon, FURTHER at most: those of a slow account don't keep others
     waiting. Without the calls `but_for`, and those of some accounts and of some of our numbers. A statement after the
     one that locked the list, so that it sees what was added before."""
     values = {
@@ -69,11 +73,11 @@ async def due_calls(
         "now": now,
         "limit": limit,
         "found": list(but_for),
+        "soon": now + SOON,
         "accounts": list(accounts_but_for),
         "aside": list(numbers_but_for),
     }
     rows = (await conn.execute(_DUE if limit <= BATCH else _DUE_FURTHER, values)).mappings()
-    account = carrier_accounts.c
     return [
         Due(
             call=CallRecord.of(row),
@@ -84,17 +88,21 @@ async def due_calls(
                 destinations=row["destinations"],
             ),
             last_attempt=row["last_attempt"],
-            carrier=row[account.carrier],
+            carrier=row["carrier"],
             carrier_account_id=row["carrier_account_id"],
-            calls_per_second=row[account.calls_per_second],
+            apart_s=row["apart_s"],
+            next_dial_at=row["next_dial_at"],
         )
         for row in rows
     ]
 
 
-async def next_look(conn: AsyncConnection, workspace_id: str, now: datetime) -> datetime | None:
-    """When the next call is due, or a carrier account that has just dialled may dial again."""
-    look_at: datetime | None = (await conn.execute(_NEXT_LOOK, {"workspace": workspace_id, "now": now})).scalar_one()
+async def next_look(
+    conn: AsyncConnection, workspace_id: str, now: datetime, *, accounts_but_for: Collection[str] = ()
+) -> datetime | None:
+    """When the next call is due, or a carrier account that has just dialled may be claimed for again."""
+    values = {"workspace": workspace_id, "now": now, "soon": now + SOON, "accounts": list(accounts_but_for)}
+    look_at: datetime | None = (await conn.execute(_NEXT_LOOK, values)).scalar_one()
     return look_at
 
 
@@ -103,27 +111,26 @@ async def next_look(conn: AsyncConnection, workspace_id: str, now: datetime) -> 
 
 # Written out, for the index of what waits is a partial one.
 QUEUED: ColumnElement[str] = literal_column("'queued'", Text)
-_NOW = bindparam("now", type_=DateTime(timezone=True))
+_NOW, _SOON = bindparam("now", type_=DateTime(timezone=True)), bindparam("soon", type_=DateTime(timezone=True))
 
 
 def _due(at_most: int) -> Select[Any]:
     """`at_most` is written out, too: the plan is made for so many."""
-    account, found = carrier_accounts.c, _found(at_most + SPARE)
+    found = _found(at_most + SPARE)
     last = select(func.coalesce(func.max(attempts.c.number), 0)).where(attempts.c.call_id == calls.c.id)
     return (
         select(
             *CALL_COLUMNS,
             is_listed(calls.c.workspace_id, calls.c.to).label("callee_is_listed"),
-            destinations_of(calls.c.workspace_id, account.id).label("destinations"),
+            destinations_of(calls.c.workspace_id, found.c.carrier_account_id).label("destinations"),
             last.scalar_subquery().label("last_attempt"),
-            account.id.label("carrier_account_id"),
-            account.carrier,
-            account.calls_per_second,
+            found.c.carrier_account_id,
+            found.c.carrier,
+            found.c.apart_s,
+            found.c.next_dial_at,
         )
         .select_from(found)
         .join(calls, calls.c.id == found.c.id)
-        .join(numbers, numbers.c.id == calls.c.number_id)  # it can't be removed while calls of it wait
-        .join(carrier_accounts, account.id == numbers.c.carrier_account_id)
         # Still, once it is locked. Written so that no index is tempting: what was found leads here by its id.
         .where(case((calls.c.state == QUEUED, calls.c.due_at <= _NOW)))
         .order_by(found.c.due_at, found.c.id)
@@ -134,17 +141,23 @@ def _due(at_most: int) -> Select[Any]:
 
 def _found(at_most: int) -> Subquery:
     """The longest due calls of all numbers whose account may dial: they are among the longest due ones of those numbers
-    whose first call has waited longest, so no number costs more than a look at its first."""
-    account, call = carrier_accounts.c, calls.alias()
+    whose first call has waited longest, so no number costs more than a look at its first. (A number can't be removed
+    while calls of it wait.)"""
+    account, call = accounts_in_turn(), calls.alias()
     first = _first_of_number(calls.c.due_at <= _NOW)
     longest = (
-        select(numbers.c.id, first.c.due_at)
-        .join(carrier_accounts, account.id == numbers.c.carrier_account_id)
+        select(
+            numbers.c.id,
+            first.c.due_at,
+            account.c.id.label("carrier_account_id"),
+            account.c.carrier,
+            account.c.apart_s,
+            account.c.next_dial_at,
+        )
+        .join(account, account.c.id == numbers.c.carrier_account_id)
         .join(first, true())
         .where(
-            account.workspace_id == bindparam("workspace", type_=Text),
-            account.next_dial_at <= _NOW,
-            account.id != all_(bindparam("accounts", type_=ARRAY(Text))),
+            account.c.next_dial_at <= _SOON,
             numbers.c.id != all_(bindparam("aside", type_=ARRAY(Text))),
         )
         .order_by(first.c.due_at)
@@ -164,7 +177,8 @@ def _found(at_most: int) -> Subquery:
         .limit(literal_column(str(at_most)))
         .lateral("waiting")
     )
-    query = select(waiting.c.id, waiting.c.due_at).select_from(longest).join(waiting, true())
+    of_account = (longest.c.carrier_account_id, longest.c.carrier, longest.c.apart_s, longest.c.next_dial_at)
+    query = select(waiting.c.id, waiting.c.due_at, *of_account).select_from(longest).join(waiting, true())
     return query.order_by(waiting.c.due_at, waiting.c.id).limit(literal_column(str(at_most))).subquery("found")
 
 
@@ -172,9 +186,9 @@ def _next() -> Select[Any]:
     first = _first_of_number(calls.c.due_at > _NOW)
     in_workspace = numbers.c.workspace_id == bindparam("workspace", type_=Text)
     due_at = select(func.min(first.c.due_at)).select_from(numbers).join(first, true()).where(in_workspace)
-    dial_at = select(func.min(carrier_accounts.c.next_dial_at)).where(
-        carrier_accounts.c.workspace_id == bindparam("workspace", type_=Text), carrier_accounts.c.next_dial_at > _NOW
-    )
+    account = accounts_in_turn()
+    before = literal_column(f"make_interval(secs => {SOON_S})", Interval)
+    dial_at = select(func.min(account.c.next_dial_at) - before).where(account.c.next_dial_at > _SOON)
     return select(func.least(due_at.scalar_subquery(), dial_at.scalar_subquery()))
 
 

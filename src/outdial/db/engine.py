@@ -33,10 +33,10 @@ DRIVERS = ("postgres", "postgresql", "postgresql+psycopg", "postgresql+psycopg_a
 POOL_SIZE = 30
 MAX_OVERFLOW = 0
 
-# The server notices within 20 s that our host has vanished (a power cut, a network that is gone), on its end of each of our
-# connections: until then the session holds its locks, those that prove a worker alive among them. The first says when a
-# silent peer is asked; the last, in milliseconds, when one that doesn't acknowledge is given up. They mean nothing to
-# a server reached by a Unix socket: whoever is at its other end can't vanish alone.
+# The server notices within 20 s that our host has vanished (a power cut, a network that is gone), at its end of each
+# of our connections: until then the session holds its locks, the one that proves a worker alive among them. The first
+# says when a silent peer is asked; the last, in milliseconds, when one that acknowledges nothing is given up. They mean
+# nothing to a server that is reached by a Unix socket: whoever is at its other end can't vanish alone.
 VANISHED_HOST_SETTINGS = {
     "tcp_keepalives_idle": "8",
     "tcp_keepalives_interval": "3",
@@ -50,7 +50,7 @@ ANY_SESSION = {"idle_in_transaction_session_timeout": "5s", **VANISHED_HOST_SETT
 # Limits of the server: nothing we send takes long, so what does is stuck and gives its locks back.
 SESSION_SETTINGS = {"statement_timeout": "30s", "lock_timeout": "10s", **ANY_SESSION}
 
-# The same at our end: a database host that vanished is noticed within half a minute, also on connections that only listen.
+# At our end a database host that vanished is noticed within half a minute, also on connections that only listen.
 KEEPALIVE = {
     "keepalives_idle": 10,
     "keepalives_interval": 5,

@@ -172,9 +172,23 @@ carrier_accounts = Table(
     Column("region", Text),                                # None: the carrier's first, or there is a base URL
     Column("base_url", Text),                              # of a simulator or the like; None: the region's
     Column("calls_per_second", Float, nullable=False),
-    _instant("next_dial_at", now=True),                    # pacing: no dial before this instant
+    _instant("next_dial_at", now=True),                    # no dial is claimed for before this instant; see also paces
     _instant("created_at", now=True),
     UniqueConstraint("workspace_id", "carrier", "account_ref"),
+    Index("ix_carrier_accounts_account_ref", "account_ref", "carrier"),
+)
+
+# The last departure of an account of a carrier, whichever workspaces have connected it: the carrier counts them all.
+# A row is made by the first one, and locked by one statement at a time, alone.
+paces = Table(
+    "paces",
+    metadata,
+    Column("carrier", Text, primary_key=True),
+    Column("account_ref", Text, primary_key=True),
+    _instant("slot_at", now=True),                 # when it may leave
+    Column("late_s", Float, nullable=False),       # … or how much later: as late as departures are at the moment,
+    _instant("late_until"),                        # until then at the least
+    Column("attempt_id", Text, nullable=False),    # whose it is: no foreign key, attempts that never left are deleted
 )
 
 # Whose secret key this is: a word encrypted with it, in one row or none. Null after it was forgotten: the next
@@ -315,6 +329,7 @@ attempts = Table(
     _instant("lease_until"),
     _instant("unknown_since"),     # the outcome of the dial can't be known (yet): holds its line, never redialled
     _instant("created_at", now=True),
+    _instant("departs_at"),        # its slot in the account's pace; no proof that the dial was sent, or that it wasn't
     _instant("accepted_at"),       # the carrier's reply to the dial
     _instant("ringing_at"),
     _instant("answered_at"),

@@ -11,8 +11,8 @@ from outdial.agents.ready_agents import ReadyAgent
 from outdial.calls import dial_outcome
 from outdial.calls.advance import apply_event
 from outdial.calls.claim import Claim
+from outdial.calls.departure import Hold
 from outdial.calls.records import DetectionWanted
-from outdial.calls.workers import MayDial, Unlocked
 from outdial.carriers.calls import CallControl, Detection, PlaceCall
 from outdial.carriers.errors import (
     CarrierError,
@@ -22,6 +22,7 @@ from outdial.carriers.errors import (
     CarrierUnreachable,
 )
 from outdial.db.trouble import tell_trouble
+from outdial.dispatch.departing import Departures
 from outdial.repeating import Pauses, repeat
 from outdial.settings import Settings
 from outdial.telephony.carrier_call import CarrierCall
@@ -31,6 +32,9 @@ from outdial.telephony.state import Ending, EndReason, Progress
 logger = logging.getLogger(__name__)
 
 AGAIN = Pauses(first_s=0.1, longest_s=5.0)
+NOT_PREPARED = CarrierUnreachable(
+    FailureCode.NOT_PREPARED, "Outdial could not prepare this call; its log says why."
+)
 ANOTHER_CALL = CarrierUncertain(
     FailureCode.CARRIER_ERROR, "The carrier's reply named a call that is another one."
 )
@@ -43,12 +47,12 @@ async def dial(
     carrier: CallControl,
     claim: Claim,
     detection: Detection,
-    lock: MayDial | None = None,
-) -> None:
-    """Ask the carrier to dial and write down what it said. Never raises for anything a carrier does.
-
-    A worker that has lost its lock waits for it, for as long as the claim holds.
-    """
+    *,
+    departures: Departures,
+    departs: Callable[[], None] = lambda: None,
+) -> Hold | None:
+    """Ask the carrier to dial, when its turn has come, and write down what it said. `departs` is told that it is sent;
+    the result is why it wasn't. Never raises for anything a carrier does."""
     request = PlaceCall(
         ref=claim.attempt_id,
         to=claim.to,
@@ -60,18 +64,37 @@ async def dial(
         detection=detection,
         detection_timeout_s=(claim.detection or DetectionWanted()).max_wait_s,
     )
+    try:
+        hold = await departures.wait_for(claim)
+    except Exception as error:
+        tell_trouble(engine, logger, "Dial not prepared", error, call_id=claim.call_id)
+        await write_down(engine, settings, claim, NOT_PREPARED)
+        return None
+    if hold is not None:
+        await _put_back(engine, claim, hold)
+        return hold
+    departs()
     outcome: CarrierCall | CarrierError
-    if not await (lock or Unlocked()).holds_lock_before(claim.dial_before):  # by now somebody else may see to this call
-        outcome = CarrierUnreachable(FailureCode.TOO_LATE, "Outdial was held up before it could dial.")
-    else:
-        try:
-            outcome = await carrier.place_call(request)
-        except CarrierError as error:
-            outcome = error
-        except Exception:
-            logger.exception("Dial failed unexpectedly", extra={"attempt_id": claim.attempt_id})
-            outcome = CarrierUncertain(FailureCode.INTERNAL_ERROR, "Outdial could not tell what the carrier did.")
+    try:
+        outcome = await carrier.place_call(request)
+    except CarrierError as error:
+        outcome = error
+    except Exception:
+        logger.exception("Dial failed unexpectedly", extra={"attempt_id": claim.attempt_id})
+        outcome = CarrierUncertain(FailureCode.INTERNAL_ERROR, "Outdial could not tell what the carrier did.")
     await write_down(engine, settings, claim, outcome)
+    return None
+
+
+async def _put_back(engine: AsyncEngine, claim: Claim, hold: Hold) -> None:
+    """Write down that nothing was sent, until the database takes it: it may be what held the dial back."""
+    level = logging.WARNING if hold is Hold.TOO_LATE else logging.INFO
+    logger.log(level, "Dial held back", extra={"call_id": claim.call_id, "reason": hold})
+
+    async def write() -> None:
+        await dial_outcome.put_back(engine, claim, hold)
+
+    await _until_written(engine, claim, write)
 
 
 async def write_down(

@@ -5,6 +5,7 @@ Each workspace's queue is looked at by a task of its own, so that none waits for
 
 import asyncio
 import logging
+import random
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -12,20 +13,26 @@ from outdial.accounts.clients import OpenCarrier
 from outdial.agents.ready_agents import AGENT_NOT_READ, UNREADABLE, ReadyAgent, ReadyAgents
 from outdial.background import Background
 from outdial.calls.claim import Claim, claim_due_calls, workspaces_with_queued_calls
+from outdial.calls.departure import Hold
+from outdial.calls.pace import full_accounts
 from outdial.calls.workers import MayDial, Unlocked
-from outdial.carriers.errors import CarrierError, CarrierUnreachable
+from outdial.carriers.errors import CarrierError
 from outdial.db.notify import Notifications
 from outdial.db.trouble import tell_trouble
 from outdial.db.wake import Wake
-from outdial.dispatch.dialing import detection_for, dial, give_up, write_down
+from outdial.dispatch.departing import Departures
+from outdial.dispatch.dialing import NOT_PREPARED, detection_for, dial, give_up, write_down
+from outdial.dispatch.under_way import UnderWay
 from outdial.draining import Drain
 from outdial.settings import Settings
-from outdial.telephony.failures import FailureCode
 
 logger = logging.getLogger(__name__)
 
 FINISH_S = 20.0     # longer than a carrier's slowest reply
 AT_ONCE = 8         # queues that are looked at at the same time: each look has a connection of the pool
+# Workspaces that share an account's pace look again in another order each time: none is always first.
+SPREAD_S = 0.05
+NO_ROOM_S = 0.1     # a look again costs nothing then
 
 
 class Dispatcher:
@@ -58,6 +65,9 @@ class Dispatcher:
         self._slots = asyncio.Semaphore(AT_ONCE)
         self._has_ended = False
         self._under_way = Background()  # claims and dials
+        self._dials = UnderWay()
+        self._departures = Departures(engine, self._lock)
+        self._without_room: set[str] = set()  # workspaces from which more could have been claimed
 
     def wake(self, workspace_id: str = "") -> None:
         """Look at this workspace's queue now ("": at all of them)."""
@@ -116,42 +126,81 @@ class Dispatcher:
             timer.cancel()
         if in_s is not None and not self._has_ended:
             loop = asyncio.get_running_loop()
-            self._timers[workspace_id] = loop.call_later(in_s, self.wake, workspace_id)
+            spread_s = random.uniform(0, SPREAD_S) if in_s > 0 else 0.0
+            self._timers[workspace_id] = loop.call_later(in_s + spread_s, self.wake, workspace_id)
 
     async def _claim(self, workspace_id: str) -> float | None:
         if self._drain.has_begun or self._has_ended:
             return None  # what waits is for other processes, or the next one
         if not self._lock.holds_lock:
             return None  # woken when it is held again: whose lock is free may be taken for dead
+        with self._dials.claiming() as room:
+            if room == 0 or full_accounts(self._dials.by_account):
+                self._without_room.add(workspace_id)
+            if room == 0:
+                return self._dials.rest_s or NO_ROOM_S  # another claim may not need what it was promised
+            return await self._claim_for(workspace_id, room)
+
+    async def _claim_for(self, workspace_id: str, room: int) -> float | None:
         try:
             claimed = await claim_due_calls(
-                self._engine, workspace_id, owner=self._owner, lease_s=self._settings.lease_s
+                self._engine,
+                workspace_id,
+                owner=self._owner,
+                lease_s=self._settings.lease_s,
+                batch=room,
+                under_way=self._dials.by_account,
             )
         except Exception as error:
             tell_trouble(self._engine, logger, "Queue not read; trying again", error)
             return 1.0
         for claim in claimed.claims:
+            self._dials.claimed(claim)
             self._under_way.start(self._dial(claim), name=f"dial of {claim.call_id}")
         return claimed.look_again_in_s
 
     async def _dial(self, claim: Claim) -> None:
         try:
+            if await self._prepare_and_dial(claim) is Hold.TOO_LATE:
+                self._dials.was_too_late()
+        finally:
+            self._dials.over(claim)
+            self._there_is_room()
+
+    def _there_is_room(self) -> None:
+        for workspace_id in self._without_room:
+            self.wake(workspace_id)
+        self._without_room.clear()
+
+    def _sent(self, claim: Claim) -> None:
+        self._dials.sent(claim)
+        self._there_is_room()
+
+    async def _prepare_and_dial(self, claim: Claim) -> Hold | None:
+        """Why it was held back, if it was."""
+        try:
             agent = await self._agent(claim)
             if agent is None:
                 await give_up(self._engine, claim, AGENT_NOT_READ)
-                return
+                return None
             carrier = await self._open_carrier(claim.carrier_account_id)
         except CarrierError as error:
             await write_down(self._engine, self._settings, claim, error)
         except Exception as error:
             tell_trouble(self._engine, logger, "Dial not prepared", error, call_id=claim.call_id)
-            nothing_sent = CarrierUnreachable(
-                FailureCode.NOT_PREPARED, "Outdial could not prepare this call; its log says why."
-            )
-            await write_down(self._engine, self._settings, claim, nothing_sent)
+            await write_down(self._engine, self._settings, claim, NOT_PREPARED)
         else:
             detection = detection_for(claim.detection, agent)
-            await dial(self._engine, self._settings, carrier, claim, detection, self._lock)
+            return await dial(
+                self._engine,
+                self._settings,
+                carrier,
+                claim,
+                detection,
+                departures=self._departures,
+                departs=lambda: self._sent(claim),
+            )
+        return None
 
     async def _agent(self, claim: Claim) -> ReadyAgent | None:
         """Who is to talk; None when that can't be read, now or later. Raises what the database raises."""
