@@ -15,6 +15,7 @@ from outdial.db.tables import (
     call_events,
     callbacks,
     calls,
+    counted_calls,
     idempotency_keys,
     metadata,
     people,
@@ -199,6 +200,13 @@ async def test_runs_are_kept_for_a_quarter(engine, cleared):
     assert await cleared("retention_runs") == 1
 
 
+async def test_days_that_are_over_are_forgotten_by_the_daily_limit(engine, workspace, cleared):
+    for days in (9, 6, 0):
+        day = func.current_date() - days
+        await add(engine, counted_calls, workspace_id=workspace.id, day=day, calls=3)
+    assert await cleared("counted_calls") == 1
+
+
 def test_zero_keeps_for_ever_and_every_setting_is_used():
     nothing = {name: 0 for name in Settings.model_fields if name.startswith("keep_")}
     for_ever = {each.variable for each in kept(Settings(**nothing)) if each.kept_for is None}
@@ -210,7 +218,7 @@ def test_zero_keeps_for_ever_and_every_setting_is_used():
 # Tables that aren't cleared, and why they don't grow without end, or are to.
 STAY = {
     "workspaces", "pools", "people", "members", "api_keys", "agents", "agent_versions", "numbers", "carrier_accounts",
-    "do_not_call", "audit_log", "secret_keys",             # as many as people make, and theirs to take away
+    "do_not_call", "destinations", "audit_log", "secret_keys", "paces",             # as many as people make, and theirs to take away
     "calls", "attempts", "transfers", "turns",  # what the product is for
     workers.name,                           # the sweep forgets the dead ones
 }  # fmt: skip

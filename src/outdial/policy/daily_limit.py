@@ -6,13 +6,28 @@ locked for no more than the commit: refused is who would be one too many, also o
 Workspaces without a limit aren't counted. The only writer of `counted_calls`.
 """
 
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 
-from sqlalchemy import ColumnElement, Date, Integer, Text, bindparam, cast, exists, func, literal, or_, select, text
+from sqlalchemy import (
+    ColumnElement,
+    Date,
+    DateTime,
+    Integer,
+    Text,
+    bindparam,
+    cast,
+    exists,
+    func,
+    literal,
+    or_,
+    select,
+    text,
+)
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from typing_extensions import TypedDict
 
+from outdial.db.clearing import Clearing
 from outdial.db.tables import counted_calls, workspaces
 from outdial.instants import to_json
 from outdial.policy.gate import next_day
@@ -21,6 +36,8 @@ from outdial.workspaces.audit import Actor, record
 from outdial.workspaces.store import set_daily_limit, workspace_name
 
 MAX_LIMIT = 1_000_000_000
+OLD_COUNTS = Clearing(table=counted_calls, since=cast(counted_calls.c.day, DateTime(timezone=True)))
+KEPT = timedelta(days=7)
 
 
 class DailyLimitView(TypedDict):

@@ -15,6 +15,8 @@ from outdial.jobs.finished import OLD_JOBS
 from outdial.live.commands import OLD_COMMANDS
 from outdial.members.rate_limit import FORGOTTEN_AFTER, OLD_FAILURES
 from outdial.members.sign_in import OLD_LINKS, OLD_SIGN_INS
+from outdial.policy.daily_limit import KEPT as COUNTS_KEPT
+from outdial.policy.daily_limit import OLD_COUNTS
 from outdial.settings import PREFIX, Settings
 
 RUNS_KEPT = timedelta(days=90)
@@ -49,5 +51,6 @@ def kept(settings: Settings) -> Sequence[Kept]:
         by("keep_failed_jobs_days", "jobs", OLD_JOBS),
         Kept(name="sign_in_failures", clearing=OLD_FAILURES, kept_for=FORGOTTEN_AFTER),
         Kept(name="refused_callbacks", clearing=OLD_REFUSALS, kept_for=REFUSALS_KEPT),
+        Kept(name="counted_calls", clearing=OLD_COUNTS, kept_for=COUNTS_KEPT),
         Kept(name="retention_runs", clearing=OLD_RUNS, kept_for=RUNS_KEPT),
     )
