@@ -9,10 +9,12 @@ DAYS = 90
 # Written in the order of time, as life does it. Some things are common, some rare: 85 % outbound, 60 % completed, 1 of
 # 1000 failed; "hello" in every call, "sometimes" in 3 % of them, "r4711" in a few.
 _CALLS = """
-INSERT INTO calls (id, workspace_id, number_id, direction, state, end_reason, error, "from", "to", agent_id,
-    agent_version, variables, metadata, ring_timeout_s, max_duration_s, answered_by, created_at, due_at, answered_at,
-    ended_at, recording)
+INSERT INTO calls (id, workspace_id, number_id, direction, state, end_reason, ended_by, outcome, error, "from", "to",
+    agent_id, agent_version, variables, metadata, ring_timeout_s, max_duration_s, answered_by, created_at, due_at,
+    answered_at, ended_at, recording)
 SELECT id, :workspace_id, :number_id, direction, 'ended', end_reason,
+    CASE WHEN answered THEN 'callee' WHEN end_reason = 'failed' THEN 'carrier' ELSE 'limit' END,
+    CASE WHEN answered THEN (ARRAY['confirmed', 'moved', 'canceled', 'hung_up_early', NULL])[1 + n % 5] END,
     CASE WHEN end_reason = 'failed' THEN '{"code": "number_not_in_service", "message": "This number is not in '
         'service.", "carrier_code": "sip_404"}'::jsonb END,
     CASE direction WHEN 'outbound' THEN :e164 ELSE party END,
@@ -33,7 +35,7 @@ FROM (
         CASE WHEN n % 1000 = 500 THEN 'failed' WHEN n % 10 < 6 THEN 'completed' WHEN n % 10 < 8 THEN 'no_answer'
             WHEN n % 10 = 8 THEN 'busy' ELSE 'machine' END AS end_reason,
         n % 10 < 6 AND n % 1000 <> 500 AS answered,
-        '+1202' || lpad((n * 7919 % 10000000)::text, 7, '0') AS party
+        '+1202' || lpad((n::bigint * 7919 % 10000000)::text, 7, '0') AS party
     FROM generate_series(:count, 1, -1) AS n
 ) AS made
 """

@@ -15,7 +15,7 @@ from outdial.telephony.failures import FailureCode
 from tenants import make_tenant
 
 NOW = datetime.now(UTC)
-MIDNIGHT = NOW - timedelta(hours=6)
+MIDNIGHT = (NOW - timedelta(hours=6)).replace(minute=0, second=0, microsecond=0)
 
 
 @pytest.fixture
@@ -40,6 +40,7 @@ def call(engine, tenant):
             "max_duration_s": 600,
             "created_at": at,
             "due_at": at,
+            "dialled": dials > 0,
         } | columns
         if row["state"] == "ended":
             row.setdefault("ended_at", at + timedelta(minutes=1))

@@ -22,6 +22,7 @@ from sqlalchemy import (
     case,
     func,
     literal,
+    or_,
     select,
     true,
     update,
@@ -68,13 +69,16 @@ async def queue_again(
     *,
     why: Mapping[str, Any],
     is_retry: bool = False,
+    sent: bool = True,
 ) -> CallState:
     """The attempt is over: its line is free, and the call waits for the next one. `why` goes into the event.
 
-    `is_retry`: it is the next one that was asked for. How often this one was put off doesn't count for it.
+    `is_retry`: it is the next one that was asked for. How often this one was put off doesn't count for it. A dial that
+    never left us is not `sent`: the attempt never was.
     """
     data = {"state": CallState.QUEUED, "attempt": attempt.number, **why, "next_attempt_at": due_at.isoformat()}
     values = _attempt(attempt) | {"the_call": call.id, "new_due_at": due_at, "call_is_retried": is_retry}
+    values |= {"dial_sent": sent}
     values |= event(call.id, "state", data)
     with _line_of(call) as line:
         await conn.execute(_QUEUE_AGAIN, values | line)
@@ -88,8 +92,9 @@ async def end_call(
     *,
     ended_at: datetime,
     attempt: AttemptRecord | None = None,
+    sent: bool = True,
 ) -> CallState:
-    """The call is over, with its last attempt where it had one, and its line is free."""
+    """The call is over, with its last attempt where it had one, and its line is free. `sent`: see `queue_again`."""
     outcome = outcome_of(await facts_of(conn, call, ending, attempt))
     data: dict[str, Any] = {
         "state": CallState.ENDED,
@@ -110,7 +115,7 @@ async def end_call(
         statement = _END
     else:
         statement = _END_WITH_ATTEMPT
-        values |= _attempt(attempt)
+        values |= _attempt(attempt) | {"dial_sent": sent}
         data |= {"attempt": attempt.number, "error": error_json(ending.error)}
     values |= event(call.id, "state", data)
     with _line_of(call) as line:
@@ -203,6 +208,7 @@ def _queue_again() -> Executable:
         "state": CallState.QUEUED,
         "holds_line": False,
         "due_at": bindparam("new_due_at", type_=DateTime(timezone=True)),
+        "dialled": _DIALLED,
         "answered_at": None,
         "answered_by": None,
         "callee_responded": None,
@@ -217,7 +223,7 @@ def _queue_again() -> Executable:
 
 
 def _end(*, with_attempt: bool) -> Executable:
-    ended = {
+    ended: dict[str, Any] = {
         "state": CallState.ENDED,
         "holds_line": False,
         "end_reason": bindparam("new_end_reason", type_=Text),
@@ -228,6 +234,8 @@ def _end(*, with_attempt: bool) -> Executable:
         "answered_at": _ANSWERED_AT,
     }
     changes = [_change_attempt().cte("changed_attempt")] if with_attempt else []
+    if with_attempt:
+        ended["dialled"] = _DIALLED
     line = giving_back()
     return with_event(*changes, _change_call(ended), line, also=_wake_dispatchers(line))
 
@@ -248,6 +256,7 @@ def _wake_dispatchers(line: CTE | None = None) -> ScalarSelect[Any]:
 
 
 _ANSWERED_AT = func.coalesce(calls.c.answered_at, bindparam("new_answered_at", type_=DateTime(timezone=True)))
+_DIALLED = or_(calls.c.dialled, bindparam("dial_sent", type_=Boolean))
 _CHANGE_ATTEMPT = _change_attempt()
 _MOVE_ON, _QUEUE_AGAIN, _CORRECT_END = _move_on(), _queue_again(), _correct_end()
 _END, _END_WITH_ATTEMPT = _end(with_attempt=False), _end(with_attempt=True)

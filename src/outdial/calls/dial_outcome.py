@@ -129,10 +129,10 @@ async def defer(
         # Before its line is given back: that locks the pool, and nothing is waited for after that.
         await conn.execute(delete(attempts).where(attempts.c.id == attempt.id))
         if call.hang_up_requested_at is not None:
-            await end_call(conn, call, CANCELED, attempt=attempt, ended_at=now)
+            await end_call(conn, call, CANCELED, attempt=attempt, ended_at=now, sent=False)
         else:
             due_at = now + timedelta(seconds=pause_s)
-            await queue_again(conn, call, attempt, due_at, why={"error": error_json(error)})
+            await queue_again(conn, call, attempt, due_at, why={"error": error_json(error)}, sent=False)
 
 
 async def put_back(engine: AsyncEngine, claim: Claim, hold: Hold) -> None:
@@ -147,12 +147,12 @@ async def put_back(engine: AsyncEngine, claim: Claim, hold: Hold) -> None:
         # Before its line is given back: that locks the pool, and nothing is waited for after that.
         await conn.execute(delete(attempts).where(attempts.c.id == attempt.id))
         if hold is Hold.LISTED:
-            await end_call(conn, call, refused_by(Rule.DO_NOT_CALL), attempt=attempt, ended_at=now)
+            await end_call(conn, call, refused_by(Rule.DO_NOT_CALL), attempt=attempt, ended_at=now, sent=False)
         elif call.hang_up_requested_at is not None:
-            await end_call(conn, call, CANCELED, attempt=attempt, ended_at=now)
+            await end_call(conn, call, CANCELED, attempt=attempt, ended_at=now, sent=False)
         else:
             due_at = (await conn.execute(select(calls.c.due_at).where(calls.c.id == call.id))).scalar_one()
-            await queue_again(conn, call, attempt, due_at, why={"held_back": hold})
+            await queue_again(conn, call, attempt, due_at, why={"held_back": hold}, sent=False)
 
 
 def _is_ours_to_take_back(held: Held | None) -> TypeGuard[Held]:

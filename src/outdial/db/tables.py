@@ -276,6 +276,7 @@ calls = Table(
     _instant("answered_at"),
     _instant("ended_at"),
     Column("recording", Text),  # path under the data directory
+    Column("dialled", Boolean, nullable=False, server_default=text("false")),  # a dial of it is over that was sent
     # What waits, by its number, the longest due first: the claim. Partial, so it stays as small as the queue.
     Index("ix_calls_waiting", "number_id", "due_at", postgresql_where=text("state = 'queued'")),
     Index(
@@ -284,7 +285,42 @@ calls = Table(
         postgresql_where=text("state = 'queued' AND expires_at IS NOT NULL"),
     ),
     Index("ix_calls_live", "state", postgresql_where=text("state NOT IN ('queued', 'ended')")),
-    Index("ix_calls_page", "workspace_id", "created_at", "id"),
+    # Lists: those that wait, those that are up (few) and those that have ended are looked for each by themselves, so
+    # that no long queue stands before the others (history.search). Of an agent and of a number, whose calls may be rare
+    # among all.
+    Index("ix_calls_queued", "workspace_id", "created_at", postgresql_where=text("state = 'queued'")),
+    Index("ix_calls_queued_agent_id", "agent_id", "created_at", postgresql_where=text("state = 'queued'")),
+    Index("ix_calls_queued_number_id", "number_id", "created_at", postgresql_where=text("state = 'queued'")),
+    Index("ix_calls_queued_again", "workspace_id", "created_at", postgresql_where=text("state = 'queued' AND dialled")),
+    Index("ix_calls_ended", "workspace_id", "created_at", postgresql_where=text("state = 'ended'")),
+    Index("ix_calls_ended_agent_id", "agent_id", "created_at", postgresql_where=text("state = 'ended'")),
+    Index("ix_calls_ended_number_id", "number_id", "created_at", postgresql_where=text("state = 'ended'")),
+    # Whatever may be rare: without these a page of the list would be looked for in all calls. What most calls come to
+    # is left out; it is found on the way.
+    Index(
+        "ix_calls_end_reason",
+        "workspace_id",
+        "end_reason",
+        "created_at",
+        postgresql_where=text("end_reason <> 'completed'"),
+    ),
+    Index(
+        "ix_calls_outcome",
+        "workspace_id",
+        "outcome",
+        "created_at",
+        postgresql_where=text("outcome IS NOT NULL"),
+    ),
+    Index(
+        "ix_calls_answered_by",
+        "workspace_id",
+        text("(answered_by ->> 'category'::text)"),
+        "created_at",
+        postgresql_where=text("(answered_by ->> 'category'::text) <> 'human'"),
+    ),
+    # A party has few calls, and what is the same in many rows takes little room.
+    Index("ix_calls_to", "to"),
+    Index("ix_calls_from", "from_"),
     # The last thing a number's carrier did for us: history.number_health.
     Index(
         "ix_calls_number_dialled",
@@ -292,21 +328,33 @@ calls = Table(
         "ended_at",
         postgresql_where=text(DIALLED),
     ),
-    Index("ix_calls_number_id", "number_id", "created_at", "id"),
-    # Whatever may be rare: without these a page of the list would be looked for in all calls.
-    Index("ix_calls_agent_id", "agent_id", "created_at", "id"),
-    Index("ix_calls_end_reason", "workspace_id", "end_reason", "created_at", "id"),
-    Index(
-        "ix_calls_outcome",
-        "workspace_id",
-        "outcome",
-        "created_at",
-        "id",
-        postgresql_where=text("outcome IS NOT NULL"),
-    ),
-    Index("ix_calls_answered_by", "workspace_id", text("(answered_by ->> 'category'::text)"), "created_at", "id"),
-    Index("ix_calls_to", "workspace_id", "to", "created_at"),
-    Index("ix_calls_from", "workspace_id", "from_", "created_at"),
+    Index("ix_calls_number_id", "number_id"),  # for its foreign key
+)
+
+# How many calls wait and have ended, by what the overview tells them apart by: the sum of `calls` over all rows. Calls
+# that are up are few, and counted as they are. Triggers of `calls` add rows, in the transaction of the change; so that
+# nobody waits for anybody they only ever add, and calls.counts folds them. No foreign key: a workspace that is removed
+# takes its calls along, and their counts come to nothing.
+call_counts = Table(
+    "call_counts",
+    metadata,
+    Column("id", BigInteger, Identity(), primary_key=True),
+    Column("workspace_id", Text, nullable=False),
+    Column("quarter", DateTime(timezone=True), nullable=False),  # of an hour, in which the calls were made
+    Column("direction", Text, nullable=False),
+    Column("state", Text, nullable=False),      # queued | ended
+    Column("due_minute", DateTime(timezone=True)),  # queued: the minute in which they are due
+    Column("dialled", Boolean, nullable=False),
+    Column("answered", Boolean, nullable=False),
+    Column("end_reason", Text),
+    Column("outcome", Text),
+    Column("category", Text),                   # who answered
+    Column("error_code", Text),                 # of failed calls
+    Column("calls", BigInteger, nullable=False),  # negative: so many are counted elsewhere now
+    Column("folded", Boolean, nullable=False, server_default=text("false")),
+    Index("ix_call_counts_quarter", "workspace_id", "quarter"),
+    Index("ix_call_counts_queued", "workspace_id", postgresql_where=text("state = 'queued'")),
+    Index("ix_call_counts_unfolded", "workspace_id", "quarter", postgresql_where=text("NOT folded")),
 )
 
 attempts = Table(

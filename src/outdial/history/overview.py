@@ -1,17 +1,17 @@
 """A workspace at a glance: lines, queue, how today's calls go, and what needs somebody's attention."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from sqlalchemy import ColumnElement, case, false, func, literal_column, or_, select, true
+from sqlalchemy import func, literal_column, select, union_all
 from sqlalchemy.ext.asyncio import AsyncConnection
 from typing_extensions import TypedDict
 
 from outdial.accounts.refused_callbacks import RefusedCallbacks, refused_lately
 from outdial.carriers.name import CarrierName
 from outdial.carriers.registry import KnownCarrier
-from outdial.db.tables import attempts, callbacks, calls, numbers, pools, turns, workspaces
+from outdial.db.tables import attempts, callbacks, calls, pools, turns, workspaces
+from outdial.history.counted import Group, groups_since, queued
 from outdial.history.number_health import NumberHealth, number_health
 from outdial.instants import to_json
 from outdial.refusals import NotFound
@@ -23,6 +23,9 @@ from outdial.workspaces.plans import Plan
 LATENCY_CALLS = 200  # the latest ones: enough for a median, and quick however many there were today
 MAX_UNKNOWN = 20
 MAX_OUTCOMES = 12  # an agent may name any number
+# Written out, as the indexes on calls have it.
+_HAS_ENDED = calls.c.state == literal_column("'ended'")
+_IS_UP = calls.c.state.not_in([literal_column("'queued'"), literal_column("'ended'")])
 STUCK_AFTER = timedelta(minutes=1)  # callbacks are worked through within a second
 
 
@@ -112,11 +115,11 @@ class Overview(TypedDict):
 
 async def get_overview(conn: AsyncConnection, workspace_id: str, *, since: datetime) -> Overview:
     """`since`: when the reader's today began. Raises NotFound."""
-    lines, queue = await _lines_and_queue(conn, workspace_id)
-    groups = await _groups(conn, workspace_id, since)
+    lines = await _lines(conn, workspace_id)
+    groups = await groups_since(conn, workspace_id, since)
     return Overview(
         lines=lines,
-        queue=queue,
+        queue=await _queue(conn, workspace_id),
         today=_today(groups, since),
         failures=_failures(groups),
         latency=await _latency(conn, workspace_id, since),
@@ -127,96 +130,31 @@ async def get_overview(conn: AsyncConnection, workspace_id: str, *, since: datet
 # -- inside --------------------------------------------------------------------------------------------------
 
 
-async def _lines_and_queue(conn: AsyncConnection, workspace_id: str) -> tuple[Lines, Queue]:
-    of_workspace = select(numbers.c.id).where(numbers.c.workspace_id == workspace_id)  # as what waits is indexed
-    queued = calls.c.number_id.in_(of_workspace) & (calls.c.state == literal_column("'queued'"))
-    is_due = calls.c.due_at <= func.now()
-    queue = (
-        select(
-            func.count().filter(is_due).label("waiting"),
-            func.count().filter(~is_due).label("scheduled"),
-            func.min(calls.c.due_at).filter(is_due).label("oldest_due_at"),
-        )
-        .where(queued)
-        .subquery()
-    )
+async def _lines(conn: AsyncConnection, workspace_id: str) -> Lines:
     row = (
         await conn.execute(
-            select(workspaces.c.plan, pools, queue)
+            select(workspaces.c.plan, pools)
             .join(pools, pools.c.workspace_id == workspaces.c.id)
-            .join(queue, workspaces.c.id == workspace_id)
+            .where(workspaces.c.id == workspace_id)
         )
     ).one_or_none()
     if row is None:
         raise NotFound("workspace_not_found", "There is no such workspace.")
-    lines = Lines(
+    return Lines(
         plan=Plan(row.plan),
         lines=row.lines,
         reserved_inbound=row.reserved_inbound,
         used_outbound=row.used_outbound,
         used_inbound=row.used_inbound,
     )
-    oldest = to_json(row.oldest_due_at)
-    return lines, Queue(waiting=row.waiting, scheduled=row.scheduled, oldest_due_at=oldest)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Group:
-    """So many of today's calls are alike. `category`: who answered, `code`: of the error they ended with."""
-
-    direction: CallDirection
-    end_reason: EndReason | None
-    outcome: str | None
-    is_answered: bool
-    category: str | None
-    code: str | None
-    is_dialled: bool
-    calls: int
+async def _queue(conn: AsyncConnection, workspace_id: str) -> Queue:
+    queue = await queued(conn, workspace_id)
+    return Queue(waiting=queue.waiting, scheduled=queue.scheduled, oldest_due_at=to_json(queue.oldest_due_at))
 
 
-async def _groups(conn: AsyncConnection, workspace_id: str, since: datetime) -> Sequence[_Group]:
-    """Today's calls, counted by all that the overview tells them apart by: one look at each."""
-    columns = (
-        calls.c.direction,
-        calls.c.end_reason,
-        calls.c.outcome,
-        calls.c.answered_at.is_not(None).label("is_answered"),
-        calls.c.answered_by["category"].astext.label("category"),
-        calls.c.error["code"].astext.label("code"),
-        _was_dialled().label("is_dialled"),
-    )
-    query = (
-        select(*columns, func.count().label("calls"))
-        .where(calls.c.workspace_id == workspace_id, calls.c.created_at >= since)
-        .group_by(*columns)
-    )
-    return [
-        _Group(
-            direction=CallDirection(row.direction),
-            end_reason=None if row.end_reason is None else EndReason(row.end_reason),
-            outcome=row.outcome,
-            is_answered=row.is_answered,
-            category=row.category,
-            code=row.code,
-            is_dialled=row.is_dialled,
-            calls=row.calls,
-        )
-        for row in await conn.execute(query)
-    ]
-
-
-def _was_dialled() -> ColumnElement[bool]:
-    """Its state says it of most calls; those that wait or were given up may have had an attempt or not."""
-    # With a limit it is looked up for these calls alone; without, PostgreSQL reads all attempts there are.
-    attempted = select(true()).where(attempts.c.call_id == calls.c.id).limit(1).scalar_subquery()
-    unclear = or_(
-        calls.c.state == CallState.QUEUED,
-        calls.c.end_reason.in_([EndReason.CANCELED, EndReason.EXPIRED]),
-    )
-    return case((unclear, func.coalesce(attempted, false())), else_=true())
-
-
-def _today(groups: Sequence[_Group], since: datetime) -> Today:
+def _today(groups: Sequence[Group], since: datetime) -> Today:
     outbound = [group for group in groups if group.direction is CallDirection.OUTBOUND]
     dialled = [group for group in outbound if group.is_dialled]
     answered = [group for group in dialled if group.is_answered]
@@ -237,7 +175,7 @@ def _today(groups: Sequence[_Group], since: datetime) -> Today:
     )
 
 
-def _outcomes(groups: Sequence[_Group]) -> list[OutcomeCount]:
+def _outcomes(groups: Sequence[Group]) -> list[OutcomeCount]:
     counts: dict[str | None, int] = {}
     for group in groups:
         counts[group.outcome] = counts.get(group.outcome, 0) + group.calls
@@ -246,7 +184,7 @@ def _outcomes(groups: Sequence[_Group]) -> list[OutcomeCount]:
     return [OutcomeCount(outcome=word, calls=count) for word, count in ordered + ([(None, none)] if none else [])]
 
 
-def _failures(groups: Sequence[_Group]) -> list[FailureCount]:
+def _failures(groups: Sequence[Group]) -> list[FailureCount]:
     """The most frequent first."""
     counts: dict[FailureCode, int] = {}
     for group in groups:
@@ -258,13 +196,9 @@ def _failures(groups: Sequence[_Group]) -> list[FailureCount]:
 
 
 async def _latency(conn: AsyncConnection, workspace_id: str, since: datetime) -> Latency:
-    latest = (
-        select(calls.c.id)
-        .where(calls.c.workspace_id == workspace_id, calls.c.created_at >= since)
-        .order_by(calls.c.created_at.desc(), calls.c.id.desc())
-        .limit(LATENCY_CALLS)
-        .subquery()
-    )
+    today = select(calls.c.id).where(calls.c.workspace_id == workspace_id, calls.c.created_at >= since)
+    ended = today.where(_HAS_ENDED).order_by(calls.c.created_at.desc()).limit(LATENCY_CALLS).subquery()
+    latest = union_all(select(ended.c.id), today.where(_IS_UP)).subquery()
     total = turns.c.latency["total"].as_integer()
     row = (
         await conn.execute(
@@ -307,5 +241,5 @@ async def _attention(conn: AsyncConnection, workspace_id: str) -> Attention:
     )
 
 
-def _sum(groups: Iterable[_Group]) -> int:
+def _sum(groups: Iterable[Group]) -> int:
     return sum(group.calls for group in groups)

@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from enum import StrEnum
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -20,6 +21,7 @@ from sqlalchemy import (
     bindparam,
     collate,
     exists,
+    false,
     func,
     literal,
     literal_column,
@@ -27,6 +29,7 @@ from sqlalchemy import (
     select,
     text,
     tuple_,
+    union_all,
 )
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -46,7 +49,13 @@ Words = Annotated[CleanText, Field(min_length=1, max_length=200)]
 # As the index ix_turns_words has it: without a language no word is left out, and none is cut to its stem.
 _SIMPLE: ColumnElement[Any] = literal_column("'simple'::regconfig")
 _CATEGORY = calls.c.answered_by.op("->>", return_type=Text())(literal_column("'category'"))  # as its index has it
+# The three kinds of calls that are looked for each by themselves, written out as their indexes have them.
+_QUEUED = calls.c.state == literal_column("'queued'")
+_QUEUED_AGAIN = and_(_QUEUED, calls.c.dialled)
+_UP = calls.c.state.not_in([literal_column("'queued'"), literal_column("'ended'")])
+_ENDED = calls.c.state == literal_column("'ended'")
 RARE_TURNS = 2000
+RARE_CALLS = 2000
 MAX_OUTCOMES_SEEN = 100
 _OUTCOMES_SEEN = text("""
     WITH RECURSIVE seen AS (
@@ -136,7 +145,9 @@ class Paged:
 async def find_page(conn: AsyncConnection, workspace_id: str, wanted: CallFilter) -> Paged:
     """Raises Invalid for a cursor that isn't one of ours."""
     said_in = None if wanted.words is None else await _calls_that_say(conn, wanted.words)
-    found = await conn.execute(_page_query(workspace_id, wanted, said_in))
+    numbers = _numbers(wanted)
+    with_numbers = None if numbers is None else await _calls_with(conn, numbers)
+    found = await conn.execute(_page_query(workspace_id, wanted, said_in, with_numbers))
     return _paged([StoredCall.of(row) for row in found.mappings()], wanted)
 
 
@@ -155,19 +166,52 @@ async def _calls_that_say(conn: AsyncConnection, words: str) -> set[str] | None:
     return set(found) if len(found) <= RARE_TURNS else None
 
 
-def _page_query(workspace_id: str, wanted: CallFilter, said_in: set[str] | None) -> Select[Any]:
-    """The calls of a page and one more, in the order in which its cursor walks."""
+async def _calls_with(conn: AsyncConnection, numbers: ColumnElement[bool]) -> set[str] | None:
+    """The same for phone numbers: callees have few calls, our own numbers may have any number of them."""
+    rows = await conn.scalars(select(calls.c.id).where(numbers).limit(literal_column(str(RARE_CALLS + 1))))
+    found = rows.all()
+    return set(found) if len(found) <= RARE_CALLS else None
+
+
+def _page_query(
+    workspace_id: str, wanted: CallFilter, said_in: set[str] | None, with_numbers: set[str] | None = None
+) -> Select[Any]:
+    """The calls of a page and one more, in the order in which its cursor walks: so many of each kind are looked for,
+    and the first of these are the page. A long queue would else stand before all calls that have ended."""
     cursor = None if wanted.cursor is None else Cursor.parse(wanted.cursor)
-    query = _filtered(select(*STORED_CALL).where(calls.c.workspace_id == workspace_id), wanted, said_in)
-    place = tuple_(calls.c.created_at, calls.c.id)
-    if cursor is not None and cursor.newer:
-        query = query.where(place > (cursor.created_at, cursor.call_id))
-        query = query.order_by(calls.c.created_at, calls.c.id)
-    else:
+    newer = cursor is not None and cursor.newer
+    place, kinds = tuple_(calls.c.created_at, calls.c.id), []
+    for kind in _kinds(wanted):
+        some = select(calls.c.id, calls.c.created_at).where(calls.c.workspace_id == workspace_id, kind)
         if cursor is not None:
-            query = query.where(place < (cursor.created_at, cursor.call_id))
-        query = query.order_by(calls.c.created_at.desc(), calls.c.id.desc())
-    return query.limit(wanted.limit + 1)
+            at = (cursor.created_at, cursor.call_id)
+            some = some.where(place > at if newer else place < at)
+        some = _filtered(some, wanted, said_in, with_numbers)
+        kinds.append(some.order_by(*_walked(calls.c.created_at, calls.c.id, newer)).limit(wanted.limit + 1))
+    found = union_all(*kinds).subquery() if kinds else select(calls.c.id, calls.c.created_at).where(false()).subquery()
+    page = select(found.c.id).order_by(*_walked(found.c.created_at, found.c.id, newer)).limit(wanted.limit + 1)
+    first = page.subquery()
+    query = select(*STORED_CALL).join(first, first.c.id == calls.c.id)
+    return query.order_by(*_walked(calls.c.created_at, calls.c.id, newer))
+
+
+def _walked(created_at: ColumnElement[Any], call_id: ColumnElement[Any], newer: bool) -> Sequence[ColumnElement[Any]]:
+    return (created_at, call_id) if newer else (created_at.desc(), call_id.desc())
+
+
+def _kinds(wanted: CallSearch) -> list[ColumnElement[bool]]:
+    """Those that calls can be of that are wanted."""
+    states = set(wanted.state) or {*CallState}
+    may_wait = not wanted.answered_by and wanted.direction is not CallDirection.INBOUND
+    kinds: list[ColumnElement[bool]] = []
+    if not (wanted.end_reason or wanted.ended_by or wanted.outcome):
+        if CallState.QUEUED in states and may_wait:
+            kinds.append(_QUEUED if wanted.words is None else _QUEUED_AGAIN)
+        if states - {CallState.QUEUED, CallState.ENDED}:
+            kinds.append(_UP)
+    if CallState.ENDED in states:
+        kinds.append(_ENDED)
+    return kinds
 
 
 def _paged(found: Sequence[StoredCall], wanted: CallFilter) -> Paged:
@@ -183,14 +227,18 @@ def _paged(found: Sequence[StoredCall], wanted: CallFilter) -> Paged:
     )
 
 
-def _filtered(query: Select[Any], wanted: CallSearch, said_in: set[str] | None) -> Select[Any]:
+def _filtered(
+    query: Select[Any], wanted: CallSearch, said_in: set[str] | None, with_numbers: set[str] | None
+) -> Select[Any]:
     states = [state for state in wanted.state if state != "unknown"]
     if "unknown" in wanted.state:
         query = query.where(or_(_is_unknown(), calls.c.state.in_(states)) if states else _is_unknown())
     elif states:
         query = query.where(calls.c.state.in_(states))
     if wanted.end_reason:
-        query = query.where(calls.c.end_reason.in_(wanted.end_reason))
+        query = query.where(calls.c.end_reason.in_([_written_out(reason) for reason in wanted.end_reason]))
+    if wanted.answered_by is not None:
+        query = query.where(_written_out(wanted.answered_by) == _CATEGORY)
     if wanted.ended_by:
         query = query.where(calls.c.ended_by.in_(wanted.ended_by))
     if wanted.outcome:
@@ -199,16 +247,14 @@ def _filtered(query: Select[Any], wanted: CallSearch, said_in: set[str] | None) 
         (calls.c.direction, wanted.direction),
         (calls.c.number_id, wanted.number_id),
         (calls.c.agent_id, wanted.agent_id),
-        (calls.c.to, wanted.to),
-        (calls.c.from_, wanted.from_),
-        (_CATEGORY, wanted.answered_by),
     ):
         if value is not None:
             query = query.where(column == value)
-    if wanted.party is not None:
-        called = and_(calls.c.direction == CallDirection.OUTBOUND, calls.c.to == wanted.party)
-        caller = and_(calls.c.direction == CallDirection.INBOUND, calls.c.from_ == wanted.party)
-        query = query.where(or_(called, caller))
+    numbers = _numbers(wanted, indexed=with_numbers is not None)
+    if numbers is not None:
+        query = query.where(numbers)
+    if with_numbers is not None:
+        query = query.where(_is_one_of(with_numbers))
     if wanted.words is not None:
         query = query.where(_was_said(wanted.words) if said_in is None else _is_one_of(said_in))
     if wanted.created_after is not None:
@@ -216,6 +262,28 @@ def _filtered(query: Select[Any], wanted: CallSearch, said_in: set[str] | None) 
     if wanted.created_before is not None:
         query = query.where(calls.c.created_at < wanted.created_before)
     return query
+
+
+def _numbers(wanted: CallSearch, *, indexed: bool = True) -> ColumnElement[bool] | None:
+    """Between which phone numbers; not `indexed`: looked at in call after call."""
+    nothing: ColumnElement[str] = literal_column("''")
+    to, from_ = (number if indexed else number.concat(nothing) for number in (calls.c.to, calls.c.from_))
+    conditions: list[ColumnElement[bool]] = []
+    if wanted.to is not None:
+        conditions.append(to == wanted.to)
+    if wanted.from_ is not None:
+        conditions.append(from_ == wanted.from_)
+    if wanted.party is not None:
+        called = and_(calls.c.direction == CallDirection.OUTBOUND, to == wanted.party)
+        caller = and_(calls.c.direction == CallDirection.INBOUND, from_ == wanted.party)
+        conditions.append(or_(called, caller))
+    return and_(*conditions) if conditions else None
+
+
+def _written_out(word: StrEnum) -> ColumnElement[str]:
+    """A word of ours, in the statement instead of beside it: some indexes leave the most common one out, and a plan
+    that is kept for all words could use them for none."""
+    return literal_column(f"'{word}'")
 
 
 def _is_unknown() -> ColumnElement[bool]:

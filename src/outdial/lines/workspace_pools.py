@@ -2,12 +2,12 @@
 
 from typing import Any
 
-from sqlalchemy import Select, func, literal_column, select
+from sqlalchemy import Integer, Select, func, literal_column, select
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from typing_extensions import TypedDict
 
 from outdial.db.engine import reading
-from outdial.db.tables import calls, numbers, pools, workspaces
+from outdial.db.tables import call_counts, pools, workspaces
 from outdial.instants import to_json
 from outdial.lines.pool import free_inbound, free_outbound, open_pool, resize
 from outdial.refusals import NotFound
@@ -103,9 +103,8 @@ async def list_workspaces(conn: AsyncConnection) -> list[WorkspaceView]:
 
 def _query() -> Select[Any]:
     queued = (
-        select(func.count())
-        .select_from(calls.join(numbers, numbers.c.id == calls.c.number_id))
-        .where(numbers.c.workspace_id == workspaces.c.id, calls.c.state == literal_column("'queued'"))
+        select(func.coalesce(func.sum(call_counts.c.calls), 0).cast(Integer))
+        .where(call_counts.c.workspace_id == workspaces.c.id, call_counts.c.state == literal_column("'queued'"))
         .scalar_subquery()
     )
     return select(
