@@ -22,6 +22,7 @@ from bench.micro import micro
 from bench.offline_turn import offline_turn
 from bench.options import Options
 from bench.pages import pages
+from bench.queue import queue
 from bench.turn_latency import turn_latency
 
 RESULTS = Path(__file__).parent / "results"
@@ -35,6 +36,7 @@ MEASUREMENTS: dict[str, Callable[[Options], Result]] = {
     "memory": memory,
     "micro": micro,
     "pages": pages,
+    "queue": queue,
 }
 
 

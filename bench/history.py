@@ -70,12 +70,14 @@ WHERE workspace_id = :workspace_id ORDER BY created_at, k
 _TABLES = ("calls", "attempts", "call_events", "turns")
 
 
-async def fill(engine: AsyncEngine, *, workspace_id: str, number_id: str, agent_id: str, e164: str, count: int) -> None:
-    """`count` calls over the last months, each with TURNS_A_CALL turns, all ended; statistics included."""
+async def fill(
+    engine: AsyncEngine, *, workspace_id: str, number_id: str, agent_id: str, e164: str, count: int, days: int = DAYS
+) -> None:
+    """`count` calls over the last days, each with TURNS_A_CALL turns, all ended; statistics included."""
     async with engine.connect() as conn:
         conn = await conn.execution_options(isolation_level="AUTOCOMMIT")
         await conn.execute(text("SET statement_timeout = 0"))
-        call = {"number_id": number_id, "agent_id": agent_id, "e164": e164, "count": count, "days": DAYS}
+        call = {"number_id": number_id, "agent_id": agent_id, "e164": e164, "count": count, "days": days}
         await _run(conn, _CALLS, workspace_id=workspace_id, **call)
         await _run(conn, _ATTEMPTS, workspace_id=workspace_id)
         await _run(conn, _EVENTS, workspace_id=workspace_id)

@@ -10,7 +10,7 @@ ROOT = Path(__file__).parents[2]
 
 
 def test_a_quick_run_measures_everything_it_is_asked_for():
-    asked = ["micro", "talking", "dialing", "cpu", "pages"]
+    asked = ["micro", "talking", "dialing", "cpu", "pages", "queue"]
     options = ["--quick", "--json", *(word for name in asked for word in ("--only", name))]
     paths = os.pathsep.join([str(ROOT / "src"), str(ROOT)])
     run = subprocess.run(
@@ -29,3 +29,4 @@ def test_a_quick_run_measures_everything_it_is_asked_for():
     assert results["dialing"]["figures"][0]["value"] > 0
     assert {row["of"] for row in results["cpu"]["rows"]} == {"server", "PostgreSQL", "both"}
     assert {"Calls", "One call", "One call, live"} <= {row["page"] for row in results["pages"]["rows"]}
+    assert {"overview", "calls: ended", "claim: the queue's first"} <= {row["what"] for row in results["queue"]["rows"]}
