@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import Row, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from counted_calls import counted, kept
 from fake_carrier import FakeCarrier
 from outdial.agents.ready_agents import ReadyAgent
 from outdial.calls.advance import Applied, apply_event
@@ -190,6 +191,7 @@ class Workspace:
                 select(attempts.c.call_id).where(attempts.c.state != "ended").group_by(attempts.c.call_id)
             ).having(func.count() > 1)
             twice = (await conn.execute(too_many)).all()
+            assert await kept(conn) == await counted(conn), "the counts of calls are wrong"
         assert (used, leaks, twice) == (holders, 0, [])
         refs = [request.ref for request in self.carrier.dialed]
         assert len(refs) == len(set(refs)), "an attempt was dialled twice"

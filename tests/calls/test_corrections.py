@@ -145,7 +145,7 @@ async def waiting_again(workspace, claim, worker, *on):
     await workspace.set_call(claim.call_id, retry={"max_attempts": 3, "on": list(on), "delays_s": [3600]})
     await workspace.set_attempt(claim.attempt_id, end_reason="failed", error=INTERRUPTED.to_json(), state="ended")
     await workspace.set_attempt(claim.attempt_id, ended_at=datetime.now(UTC))
-    await workspace.set_call(claim.call_id, state="queued", holds_line=False, answered_at=None)
+    await workspace.set_call(claim.call_id, state="queued", holds_line=False, answered_at=None, dialled=True)
     await workspace.set_pool(used_outbound=0)
 
 

@@ -7,12 +7,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import insert
 
+from long_queue import RARE, make_long_queue
 from outdial.db.tables import attempts, calls, turns
 from outdial.history import search
 from outdial.history.search import CallFilter, Cursor
 from outdial.history.views import list_calls
 from outdial.ids import new_id
 from outdial.refusals import Invalid
+from rows_read import rows_read
 from tenants import make_tenant
 
 NINE = datetime(2026, 1, 31, 9, 0, tzinfo=UTC)
@@ -157,3 +159,68 @@ async def test_pages_lead_there_and_back(store, engine, tenant):
     assert back["next_cursor"] == pages[1]["next_cursor"]
     first = await page(back["previous_cursor"])
     assert first == pages[0]
+
+
+# -- a long queue ----------------------------------------------------------------------------------------------
+
+WANTED = {
+    "all": {},
+    "waiting": {"state": ["queued"]},
+    "ended": {"state": ["ended"]},
+    "up": {"state": ["in_progress"]},
+    "unknown": {"state": ["unknown"]},
+    "ended or up": {"state": ["ended", "ringing"]},
+    "completed": {"end_reason": ["completed"]},
+    "failed": {"end_reason": ["failed"]},
+    "an end reason of none": {"end_reason": ["expired"]},
+    "ended by somebody": {"ended_by": ["callee"], "created_after": "2100-01-01T00:00:00Z"},
+    "an outcome": {"outcome": ["often"]},
+    "a rare outcome": {"outcome": ["seldom"]},
+    "answered by a fax": {"answered_by": "fax"},
+    "answered by a person": {"answered_by": "human"},
+    "inbound, of a rare number": {"direction": "inbound", "number_id": RARE["number"]},
+    "a rare number": {"number_id": RARE["number"]},
+    "a rare number, ended": {"number_id": RARE["number"], "state": ["ended"]},
+    "a rare agent": {"agent_id": RARE["agent"]},
+    "a rare agent, waiting": {"agent_id": RARE["agent"], "state": ["queued"]},
+    "one party": {"party": RARE["party"]},
+    "called": {"to": RARE["party"]},
+    "from our own number": {"from": "+15551230002"},
+    "words": {"words": "hello"},
+}
+
+
+@pytest.fixture
+async def long_queue(engine):
+    return await make_long_queue(engine)
+
+
+async def test_a_page_reads_few_calls_however_many_wait_or_have_ended(engine, long_queue):
+    """Of 20,000 that wait and 20,000 that have ended; once in each direction."""
+    place = {"created_at": datetime.now(UTC) - timedelta(hours=1, seconds=20_000), "call_id": new_id("call")}
+    middle = [Cursor(**place).text(), Cursor(**place, newer=True).text()]
+    for name, wanted in WANTED.items():
+        for cursor in (None, *middle):
+
+            async def look(conn, wanted=wanted, cursor=cursor):
+                page = CallFilter.model_validate(wanted | {"cursor": cursor})
+                await list_calls(conn, long_queue.workspace_id, page, base_url="")
+
+            read = await rows_read(engine, look)
+            assert read["calls"] < 1.5 * search.RARE_CALLS, (name, cursor, read)
+
+
+async def test_calls_that_wait_are_up_and_have_ended_are_in_one_order(store, found):
+    ids = [
+        await store(state=state, created_at=NINE - timedelta(minutes=minute))
+        for minute, state in enumerate(["ended", "queued", "ringing", "ended", "queued", "in_progress"])
+    ]
+    assert await found() == ids
+    assert await found(limit=4) == ids[:4]
+    assert await found(state=["queued", "in_progress"]) == [ids[1], ids[4], ids[5]]
+    assert await found(state=["queued"], end_reason=["busy"]) == []
+
+
+async def test_what_was_said_before_a_call_waits_again_is_found(store, found):
+    call_id = await store("Call me later", state="queued", dialled=True)
+    assert await found(words="later") == [call_id]

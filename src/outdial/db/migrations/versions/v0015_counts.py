@@ -151,6 +151,9 @@ def upgrade() -> None:
     for statement in (ONE, MANY, *TRIGGERS):
         op.execute(statement)
     _create(NOW)
+    # How common each answer is: the index on it knows only those it has.
+    op.execute("CREATE STATISTICS st_calls_answered_by ON (answered_by ->> 'category') FROM calls")
+    op.execute("ANALYZE calls")
 
 
 def downgrade() -> None:
@@ -159,6 +162,7 @@ def downgrade() -> None:
     op.execute("DROP FUNCTION count_calls()")
     op.execute("DROP FUNCTION count_changed_call()")
     op.drop_table("call_counts")
+    op.execute("DROP STATISTICS st_calls_answered_by")
     for name, _, _ in NOW:
         op.drop_index(name, "calls")
     op.drop_column("calls", "dialled")
