@@ -24,6 +24,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 import outdial.db.migrate as migrate
+from counted_calls import counted, kept
 from db.whole_database import Rows, lost, read_rows, schema_of
 from outdial.accounts.clients import Accounts
 from outdial.accounts.genuine import Genuine
@@ -263,6 +264,13 @@ def test_the_keys_that_there_were_may_do_what_they_did(upgrade):
     keys = upgrade.after["api_keys"]
     assert keys.keys() >= upgrade.before["api_keys"].keys()
     assert {key["scope"] for key in keys.values()} == {"operator"}
+
+
+async def test_stored_calls_are_counted(upgraded):
+    async with upgraded.connect() as conn:
+        there_are = await counted(conn)
+        assert await kept(conn) == there_are
+    assert {kind[3] for kind in there_are} == {"queued", "ended"}
 
 
 # -- the product reads it ------------------------------------------------------------------------------------
