@@ -142,8 +142,8 @@ def test_no_carrier_imports_another():
 # -- who writes what -------------------------------------------------------------------------------------------
 
 KEEPERS = {
-    "calls": "calls/", "attempts": "calls/", "call_events": "calls/", "pools": "lines/", "do_not_call": "policy/",
-    "destinations": "policy/", "counted_calls": "policy/",
+    "calls": "calls/", "attempts": "calls/", "call_events": "calls/", "call_counts": "calls/", "pools": "lines/",
+    "do_not_call": "policy/", "destinations": "policy/", "counted_calls": "policy/",
 }  # fmt: skip
 WRITES = re.compile(r"\b(?:insert|update|delete|upsert)\((\w+)\)|\b(?:INSERT INTO|UPDATE|DELETE FROM) (\w+)")
 
