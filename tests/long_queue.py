@@ -54,6 +54,13 @@ async def make_long_queue(engine: AsyncEngine) -> Tenant:
         for state in ("ended", "queued"):
             statement = _CALLS.replace(":state", f"'{state}'").replace(":length", str(LENGTH))
             await conn.execute(text(statement), names)
+        await conn.execute(
+            text(
+                "INSERT INTO turns (call_id, seq, speaker, text, start_ms, latency)"
+                " SELECT id, 1, 'agent', 'Hello', 0, '{\"total\": 500}' FROM calls WHERE state = 'ended'"
+            )
+        )
     async with engine.connect() as conn:
-        await (await conn.execution_options(isolation_level="AUTOCOMMIT")).execute(text("VACUUM ANALYZE calls"))
+        conn = await conn.execution_options(isolation_level="AUTOCOMMIT")
+        await conn.execute(text("VACUUM ANALYZE calls, turns"))
     return tenant

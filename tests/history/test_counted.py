@@ -83,7 +83,9 @@ async def test_an_overview_reads_few_calls_however_many_there_are(engine, folded
     read = await rows_read(engine, look)
     assert seen["queue"]["waiting"] == LENGTH
     assert seen["today"]["outbound"] + seen["today"]["inbound"] == 2 * LENGTH
+    assert seen["latency"] == {"median_ms": 500, "turns": 200}
     assert read["calls"] < 500, read
+    assert read["turns"] < 500, read
     assert read["call_counts"] < 5000, read
 
 

@@ -2,10 +2,10 @@
 
 from datetime import timedelta
 
-from sqlalchemy import ColumnElement, case, func, literal_column, select, true
+from sqlalchemy import ColumnElement, case, func, select, true
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from outdial.db.tables import agent_versions, agents, calls, numbers
+from outdial.db.tables import ENDED, QUEUED, UP, agent_versions, agents, calls, numbers
 
 RECENT = timedelta(hours=24)
 COUNTED = 1_000  # calls of an agent that are counted, or a busy day makes the page slow; more are "1,000+"
@@ -22,15 +22,9 @@ version_in_use = case(
 )
 
 
-# Written out, as the indexes on calls have it.
-_QUEUED = calls.c.state == literal_column("'queued'")
-_UP = calls.c.state.not_in([literal_column("'queued'"), literal_column("'ended'")])
-_ENDED = calls.c.state == literal_column("'ended'")
-
-
 async def recent_calls(conn: AsyncConnection, workspace_id: str) -> dict[str, int]:
     """Calls of each agent in the last 24 hours, by its id; more than COUNTED where there are more."""
-    counted = select((_some(_QUEUED) + _some(_UP) + _some(_ENDED)).label("calls")).subquery().lateral()
+    counted = select((_some(QUEUED) + _some(UP) + _some(ENDED)).label("calls")).subquery().lateral()
     query = select(agents.c.id, counted.c.calls).join(counted, true()).where(agents.c.workspace_id == workspace_id)
     return {row.id: row.calls for row in await conn.execute(query)}
 

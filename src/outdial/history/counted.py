@@ -82,7 +82,8 @@ _GROUPS = text("""
         GROUP BY 1, 2, 3, 4, 5, 6, 7
         UNION ALL
         SELECT direction, true, answered_at IS NOT NULL, NULL, NULL, answered_by ->> 'category', NULL, count(*)
-        FROM calls WHERE workspace_id = :workspace AND state NOT IN ('queued', 'ended') AND created_at >= :since
+        FROM calls
+        WHERE workspace_id = :workspace AND state IN ('dialing', 'ringing', 'in_progress') AND created_at >= :since
         GROUP BY 1, 3, 6
     ) AS counted
     GROUP BY 1, 2, 3, 4, 5, 6, 7 HAVING sum(calls) <> 0

@@ -3,14 +3,14 @@
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 
-from sqlalchemy import func, literal_column, select, union_all
+from sqlalchemy import func, select, true, union_all
 from sqlalchemy.ext.asyncio import AsyncConnection
 from typing_extensions import TypedDict
 
 from outdial.accounts.refused_callbacks import RefusedCallbacks, refused_lately
 from outdial.carriers.name import CarrierName
 from outdial.carriers.registry import KnownCarrier
-from outdial.db.tables import attempts, callbacks, calls, pools, turns, workspaces
+from outdial.db.tables import ENDED, UP, attempts, callbacks, calls, pools, turns, workspaces
 from outdial.history.counted import Group, groups_since, queued
 from outdial.history.number_health import NumberHealth, number_health
 from outdial.instants import to_json
@@ -23,9 +23,6 @@ from outdial.workspaces.plans import Plan
 LATENCY_CALLS = 200  # the latest ones: enough for a median, and quick however many there were today
 MAX_UNKNOWN = 20
 MAX_OUTCOMES = 12  # an agent may name any number
-# Written out, as the indexes on calls have it.
-_HAS_ENDED = calls.c.state == literal_column("'ended'")
-_IS_UP = calls.c.state.not_in([literal_column("'queued'"), literal_column("'ended'")])
 STUCK_AFTER = timedelta(minutes=1)  # callbacks are worked through within a second
 
 
@@ -197,18 +194,23 @@ def _failures(groups: Sequence[Group]) -> list[FailureCount]:
 
 async def _latency(conn: AsyncConnection, workspace_id: str, since: datetime) -> Latency:
     today = select(calls.c.id).where(calls.c.workspace_id == workspace_id, calls.c.created_at >= since)
-    ended = today.where(_HAS_ENDED).order_by(calls.c.created_at.desc()).limit(LATENCY_CALLS).subquery()
-    latest = union_all(select(ended.c.id), today.where(_IS_UP)).subquery()
-    total = turns.c.latency["total"].as_integer()
+    ended = today.where(ENDED).order_by(calls.c.created_at.desc()).limit(LATENCY_CALLS).subquery()
+    latest = union_all(select(ended.c.id), today.where(UP)).subquery()
+    replies = (
+        select(turns.c.latency["total"].as_integer().label("total"))
+        .where(turns.c.call_id == latest.c.id, turns.c.speaker == "agent", turns.c.latency.is_not(None))
+        .offset(0)  # with it PostgreSQL looks call by call; it may guess that there are many, and read all turns
+        .subquery()
+        .lateral()
+    )
     row = (
         await conn.execute(
             select(
-                func.percentile_cont(0.5).within_group(total).label("median_ms"),
-                func.count(total).label("turns"),
+                func.percentile_cont(0.5).within_group(replies.c.total).label("median_ms"),
+                func.count(replies.c.total).label("turns"),
             )
-            .select_from(turns)
-            .join(latest, latest.c.id == turns.c.call_id)
-            .where(turns.c.speaker == "agent", turns.c.latency.is_not(None))
+            .select_from(latest)
+            .join(replies, true())
         )
     ).one()
     return Latency(median_ms=None if row.median_ms is None else round(row.median_ms), turns=row.turns)

@@ -34,7 +34,7 @@ from sqlalchemy import (
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from outdial.calls.request import E164, CleanText, Instant
-from outdial.db.tables import attempts, calls, turns
+from outdial.db.tables import ENDED, QUEUED, UP, attempts, calls, turns
 from outdial.history.stored_call import STORED_CALL, StoredCall
 from outdial.ids import is_id
 from outdial.instants import parse_instant, to_json
@@ -49,11 +49,6 @@ Words = Annotated[CleanText, Field(min_length=1, max_length=200)]
 # As the index ix_turns_words has it: without a language no word is left out, and none is cut to its stem.
 _SIMPLE: ColumnElement[Any] = literal_column("'simple'::regconfig")
 _CATEGORY = calls.c.answered_by.op("->>", return_type=Text())(literal_column("'category'"))  # as its index has it
-# The three kinds of calls that are looked for each by themselves, written out as their indexes have them.
-_QUEUED = calls.c.state == literal_column("'queued'")
-_QUEUED_AGAIN = and_(_QUEUED, calls.c.dialled)
-_UP = calls.c.state.not_in([literal_column("'queued'"), literal_column("'ended'")])
-_ENDED = calls.c.state == literal_column("'ended'")
 RARE_TURNS = 2000
 RARE_CALLS = 2000
 MAX_OUTCOMES_SEEN = 100
@@ -206,11 +201,11 @@ def _kinds(wanted: CallSearch) -> list[ColumnElement[bool]]:
     kinds: list[ColumnElement[bool]] = []
     if not (wanted.end_reason or wanted.ended_by or wanted.outcome):
         if CallState.QUEUED in states and may_wait:
-            kinds.append(_QUEUED if wanted.words is None else _QUEUED_AGAIN)
+            kinds.append(QUEUED if wanted.words is None else and_(QUEUED, calls.c.dialled))
         if states - {CallState.QUEUED, CallState.ENDED}:
-            kinds.append(_UP)
+            kinds.append(UP)
     if CallState.ENDED in states:
-        kinds.append(_ENDED)
+        kinds.append(ENDED)
     return kinds
 
 
