@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import Row, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from counted_calls import counted, kept
+from call_counts import counted, kept
 from fake_carrier import FakeCarrier
 from outdial.agents.ready_agents import ReadyAgent
 from outdial.calls.advance import Applied, apply_event

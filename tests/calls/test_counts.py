@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import delete, func, select, text
 
-from counted_calls import counted, kept
+from call_counts import counted, kept
 from outdial.calls.counts import fold_counts
 from outdial.calls.dial_outcome import defer, write_off
 from outdial.calls.refused import end_refused, put_off

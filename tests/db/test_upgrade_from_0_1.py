@@ -24,7 +24,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 import outdial.db.migrate as migrate
-from counted_calls import counted, kept
+from call_counts import counted, kept
 from db.whole_database import Rows, lost, read_rows, schema_of
 from outdial.accounts.clients import Accounts
 from outdial.accounts.genuine import Genuine
