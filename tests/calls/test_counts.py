@@ -9,7 +9,7 @@ from sqlalchemy import delete, func, select, text
 from call_counts import counted, kept
 from outdial.calls.counts import fold_counts
 from outdial.calls.dial_outcome import defer, write_off
-from outdial.calls.refused import end_refused, put_off
+from outdial.calls.refused import end_waiting, put_off, refused_by
 from outdial.db.tables import call_counts, calls
 from outdial.policy.gate import Rule
 from outdial.telephony.failures import CallError, FailureCode
@@ -58,7 +58,7 @@ async def test_a_retry_a_refusal_and_a_later_due_time_move_a_call(workspace, eng
     assert again[5] is True  # dialled before
     refused, later = [await workspace.queue() for _ in range(3)], await workspace.queue()
     async with engine.begin() as conn:
-        await end_refused(conn, refused, Rule.DO_NOT_CALL)
+        await end_waiting(conn, refused, refused_by(Rule.DO_NOT_CALL))
         await put_off(conn, {later: datetime.now(UTC) + timedelta(hours=2)})
     found = sorted((kind[3], kind[5]) for kind in await right())
     assert found == [("ended", False), ("queued", False), ("queued", True)]
@@ -110,9 +110,9 @@ async def test_who_changes_a_call_waits_for_nobody_who_changes_another(workspace
     """However alike they are: no row stands for all of them."""
     one, other = await workspace.queue(), await workspace.queue()
     async with engine.begin() as conn, engine.begin() as second:
-        await end_refused(conn, [one], Rule.DO_NOT_CALL)
+        await end_waiting(conn, [one], refused_by(Rule.DO_NOT_CALL))
         await second.execute(text("SET LOCAL lock_timeout = '200ms'"))
-        await end_refused(second, [other], Rule.DO_NOT_CALL)
+        await end_waiting(second, [other], refused_by(Rule.DO_NOT_CALL))
         await asyncio.wait_for(fold_counts(engine), 5)
 
 

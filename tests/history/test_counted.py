@@ -28,6 +28,7 @@ def wait(engine, tenant):
     async def wait(*due_at: datetime) -> None:
         same = {
             "workspace_id": tenant.workspace_id,
+            "number_id": tenant.number_id,
             "direction": "outbound",
             "state": "queued",
             "from_": "+15551230002",

@@ -60,17 +60,25 @@ async def groups_since(conn: AsyncConnection, workspace_id: str, since: datetime
 
 
 # One statement each: what it sees is of one moment, also where a call goes from one part to the other.
-# Counts know the minute in which calls are due. Of this minute the calls that are still to come are looked at.
+# Counts know the minute in which calls are due. Of this minute the calls that are still to come are looked at. What
+# waits is indexed by its number, and always has one.
 _QUEUED = text("""
     SELECT coalesce(sum(calls), 0)::bigint AS queued,
         coalesce(sum(calls) FILTER (WHERE due_minute > now()), 0)::bigint AS in_later_minutes,
         (
-            SELECT count(*) FROM calls WHERE workspace_id = :workspace AND state = 'queued'
-                AND due_at > now() AND due_at < date_bin('1 minute', now(), '2000-01-01Z') + interval '1 minute'
+            SELECT count(*) FROM numbers, LATERAL (
+                SELECT FROM calls WHERE number_id = numbers.id AND state = 'queued'
+                    AND due_at > now() AND due_at < date_bin('1 minute', now(), '2000-01-01Z') + interval '1 minute'
+                OFFSET 0
+            ) AS soon
+            WHERE numbers.workspace_id = :workspace
         ) AS later_in_this_minute,
         (
-            SELECT due_at FROM calls WHERE workspace_id = :workspace AND state = 'queued' AND due_at <= now()
-            ORDER BY due_at LIMIT 1
+            SELECT min(first.due_at) FROM numbers, LATERAL (
+                SELECT due_at FROM calls WHERE number_id = numbers.id AND state = 'queued' AND due_at <= now()
+                ORDER BY due_at LIMIT 1
+            ) AS first
+            WHERE numbers.workspace_id = :workspace
         ) AS oldest_due_at
     FROM call_counts WHERE workspace_id = :workspace AND state = 'queued'
 """)
