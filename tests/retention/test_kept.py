@@ -219,7 +219,7 @@ def test_zero_keeps_for_ever_and_every_setting_is_used():
 STAY = {
     "workspaces", "pools", "people", "members", "api_keys", "agents", "agent_versions", "numbers", "carrier_accounts",
     "do_not_call", "destinations", "audit_log", "secret_keys", "paces",  # as many as people make
-    "calls", "attempts", "transfers", "turns",  # what the product is for
+    "calls", "call_counts", "attempts", "transfers", "turns",  # what the product is for
     workers.name,                           # the sweep forgets the dead ones
 }  # fmt: skip
 
