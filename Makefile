@@ -6,7 +6,7 @@ PIP     := $(BIN)/python -m pip --disable-pip-version-check
 COMPILE := pip compile --quiet --universal --python-version 3.11 --no-emit-index-url --no-header --no-annotate
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test conformance screenshots lint bench lock clean
+.PHONY: help install demo test conformance screenshots lint bench chaos lock clean
 
 help:  ## show this
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | while IFS="$$(printf '\t')" read -r name words; do \
@@ -21,7 +21,7 @@ test: $(VENV)/installed-test  ## lint, type-check and run every test (ARGS="test
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/python -m pytest -rs $(ARGS)
-	@echo "Left out: make bench, make demo ONCE=1 (a call as a user sees it)."
+	@echo "Left out: make bench, make chaos (but for its short form), make demo ONCE=1 (a call as a user sees it)."
 
 conformance: $(VENV)/installed-test  ## of the tests only these: the same calls on every carrier (2 minutes)
 	$(BIN)/python -m pytest -rs tests/conformance
@@ -35,6 +35,9 @@ lint: $(VENV)/installed-test  ## ruff and mypy alone
 
 bench: $(VENV)/installed-test  ## measure calls per core, latency and memory (see bench/README.md)
 	$(BIN)/python -m bench $(ARGS)
+
+chaos: $(VENV)/installed-test  ## kill, freeze and cut off what runs for 10 minutes, then look for losses (see chaos/README.md)
+	$(BIN)/python -m chaos $(ARGS)
 
 lock:  ## renew requirements/*.txt to the newest versions pyproject.toml allows
 	@test -x $(VENV)-lock/bin/uv || { python3 -m venv $(VENV)-lock && $(VENV)-lock/bin/python -m pip install --quiet uv; }

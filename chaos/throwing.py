@@ -1,0 +1,147 @@
+"""Carries the throws of a schedule out: each at its time, or when the process it is for serves again."""
+
+import asyncio
+import signal
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import httpx
+
+from chaos.database import Database
+from chaos.proxy import Proxy
+from chaos.schedule import OF_THE_SIMULATOR, Kind, Throw
+from chaos.server import Server
+
+SENDS_CALLBACKS = ["status", "amd", "stream"]
+DEAD_AFTER_S = 10.0     # at most, a host whose network has gone
+LATE_S = 6.0            # at most, a callback
+RETRY_AFTER_S = 2.0
+SERVES_S = 60.0         # until a process does, or is hit all the same
+ENDS = {
+    Kind.DATABASE_RESTART: signal.SIGINT,
+    Kind.DATABASE_CRASH: signal.SIGQUIT,
+    Kind.DATABASE_KILL: signal.SIGKILL,
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Thrown:
+    """One that was carried out, on the wall clock."""
+
+    kind: Kind
+    server: str | None
+    since: float
+    until: float
+
+
+class Throwing:
+    """`run` throws; afterwards nothing of it is left. `tell` hears of each throw."""
+
+    def __init__(
+        self,
+        servers: Sequence[Server],
+        database: Database,
+        carrier: Proxy,
+        simulator_url: str,
+        tell: Callable[[str], None],
+    ) -> None:
+        self._servers = servers
+        self._database = database
+        self._carrier = carrier
+        self._simulator_url = simulator_url
+        self._tell = tell
+        self._turns = {server.name: asyncio.Lock() for server in servers}
+        self.thrown: list[Thrown] = []
+
+    async def run(self, throws: Sequence[Throw], *, seconds: float) -> None:
+        """Begins none after so many seconds."""
+        began = time.monotonic()
+        async with asyncio.TaskGroup() as group:
+            for throw in throws:
+                await asyncio.sleep(max(0.0, began + throw.at_s - time.monotonic()))
+                group.create_task(self._in_turn(throw, until=began + seconds))
+
+    async def _in_turn(self, throw: Throw, *, until: float) -> None:
+        if throw.server is None:
+            await self._throw(throw, None)
+            return
+        server = self._servers[throw.server]
+        async with self._turns[server.name]:
+            await server.ready(SERVES_S)
+            if time.monotonic() < until:
+                await self._throw(throw, server)
+
+    async def _throw(self, throw: Throw, server: Server | None) -> None:
+        at = "" if server is None else f" {server.name}"
+        self._tell(f"{throw.kind}{at}, {throw.lasts_s:.1f} s")
+        since = time.time()
+        if server is not None:
+            await self._at_server(server, throw)
+        elif throw.kind in OF_THE_SIMULATOR:
+            await self._fault(throw)
+        elif throw.kind is Kind.CARRIER_UNREACHABLE:
+            self._carrier.cut()
+            await asyncio.sleep(throw.lasts_s)
+            self._carrier.heal()
+        elif throw.kind is Kind.DATABASE_FREEZE:
+            self._database.freeze()
+            await asyncio.sleep(throw.lasts_s)
+            self._database.thaw()
+        else:
+            await self._database.end(ENDS[throw.kind])
+            await asyncio.sleep(throw.lasts_s)
+            await self._database.start()
+        name = None if server is None else server.name
+        self.thrown.append(Thrown(kind=throw.kind, server=name, since=since, until=time.time()))
+
+    async def _at_server(self, server: Server, throw: Throw) -> None:
+        match throw.kind:
+            case Kind.KILL:
+                await server.kill()
+                await asyncio.sleep(throw.lasts_s)
+            case Kind.FREEZE:
+                server.freeze()
+                await asyncio.sleep(throw.lasts_s)
+                server.thaw()
+                return
+            case Kind.DRAIN:
+                await server.stop()
+                await asyncio.sleep(throw.lasts_s)
+            case Kind.VANISH:
+                server.abandon()
+                server.database.vanish()
+                server.entrance.vanish()
+                await asyncio.sleep(throw.strength * DEAD_AFTER_S)
+                await server.kill()
+                await asyncio.sleep(throw.lasts_s)
+                server.database.heal()
+                server.entrance.heal()
+        server.start()
+
+    async def _fault(self, throw: Throw) -> None:
+        fault: dict[str, object] = {
+            "kind": throw.kind,
+            "probability": throw.strength,
+            "delay_s": RETRY_AFTER_S if throw.kind is Kind.HANG_UP_ERROR else LATE_S * throw.strength,
+        }
+        if throw.kind in (Kind.CALLBACK_LOST, Kind.CALLBACK_REPEATED, Kind.CALLBACK_LATE, Kind.CALLBACK_REORDERED):
+            fault["callbacks"] = SENDS_CALLBACKS
+        async with httpx.AsyncClient(base_url=self._simulator_url, trust_env=False, timeout=30) as http:
+            added = (await http.post("/_simulator/faults", json=fault)).raise_for_status().json()
+            await asyncio.sleep(throw.lasts_s)
+            await http.delete(f"/_simulator/faults/{added['id']}")
+
+
+async def heal(servers: Sequence[Server], database: Database, carrier: Proxy, simulator_url: str) -> None:
+    """Whatever was thrown is over, and every server is wanted again."""
+    carrier.heal()
+    database.thaw()
+    await database.start()  # attaches where it runs
+    async with httpx.AsyncClient(base_url=simulator_url, trust_env=False, timeout=30) as http:
+        (await http.delete("/_simulator/faults")).raise_for_status()
+    for server in servers:
+        server.thaw()
+        server.database.heal()
+        server.entrance.heal()
+        server.start()

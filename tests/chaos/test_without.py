@@ -1,0 +1,15 @@
+"""A part that is left out is one that Outdial has."""
+
+import pytest
+
+import outdial.app
+from chaos.without import PARTS, Nothing
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_a_part_that_can_be_left_out_is_there(part: str):
+    assert callable(getattr(outdial.app, PARTS[part]).run)
+
+
+def test_nothing_can_be_made_as_any_part():
+    assert callable(Nothing("engine", owner="worker").run)
