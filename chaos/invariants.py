@@ -32,6 +32,7 @@ DATABASE_AWAY = re.compile(
     r"|TimeoutError|PoolTimeout|DisconnectionError|ConnectionDoesNotExist|IdleInTransactionSessionTimeout|WorkerLost"
     r"|LockNotAvailable|InternalError|ConnectionRefusedError|ConnectionResetError"
 )
+ONE_TIME_LINK = re.compile(r"/sign-in/\w|/media/\w+/\w+/\w")  # with the token that opens it
 NUMBER = re.compile(r"\+?\b1?55[56]\d{7}\b")  # of whoever is called, or calls, in a run
 
 
@@ -298,7 +299,7 @@ def nothing_told(evidence: Evidence) -> Iterator[str]:
     for line in evidence.log:
         if NUMBER.search(f"{line.message}\n{line.exception}"):
             yield f"{line.server}: a number in {line.message.split('+')[0][:60]!r}"
-        if any(secret in line.text for secret in evidence.secrets):
+        if ONE_TIME_LINK.search(line.text) or any(secret in line.text for secret in evidence.secrets):
             yield f"{line.server}: a secret in {line.message[:30]!r}"
 
 

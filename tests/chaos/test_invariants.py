@@ -252,6 +252,14 @@ DOCTORED: dict[str, tuple[Evidence, set[str], str]] = {
     "a secret is logged": (
         with_log(line("Request refused", text=f'{{"key": "{KEY}"}}')), {"Logs tell no number and no secret"}, "secret",
     ),
+    "a link that lets somebody in is logged": (
+        with_log(line("Sign in: http://127.0.0.1:8080/sign-in/token")), {"Logs tell no number and no secret"}, "secret",
+    ),
+    "the way into a call's audio is logged": (
+        with_log(line("Stream", text="ws://127.0.0.1:8080/media/twilio/att_1/token")),
+        {"Logs tell no number and no secret"},
+        "secret",
+    ),
     "nobody answered": (replace(WHOLE, phones=WHOLE.phones[4:5]), {"Something was tried"}, "only 0 phones"),
     "nothing was thrown": (replace(WHOLE, thrown=[]), {"Something was tried"}, "nothing was thrown"),
 }  # fmt: skip
