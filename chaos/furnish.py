@@ -10,6 +10,7 @@ from outdial.db.migrate import upgrade
 from outdial.lines.workspace_pools import create_workspace
 from outdial.numbers.connecting import Connector
 from outdial.numbers.new_number import NewNumber
+from outdial.policy.daily_limit import MAX_LIMIT, change_daily_limit
 from outdial.workspaces.api_keys import create_api_key
 from outdial.workspaces.audit import COMMAND_LINE
 from outdial.workspaces.secrets import SecretBox
@@ -71,6 +72,7 @@ async def furnish(
     try:
         await upgrade(engine)
         workspace_id = (await create_workspace(engine, name="Chaos", lines=LINES))["id"]
+        await change_daily_limit(engine, workspace_id, MAX_LIMIT, by=COMMAND_LINE)  # a long run may place more calls
         key = (await create_api_key(engine, workspace_id, name="chaos", by=COMMAND_LINE))["key"]
         agents = [
             await create_agent(engine, workspace_id, name=name, source=source, publish=True, by=COMMAND_LINE)
