@@ -40,10 +40,15 @@ class PlaceCall:
     @property
     def command_id(self) -> str:
         """The same UUID for the same attempt: a carrier that knows idempotency dials once, however often it is sent."""
-        return str(uuid5(_COMMANDS, self.ref))
+        return command_id(self.ref)
 
 
 _COMMANDS = UUID("5f0f6a52-4a3c-5d0b-9a9f-0f6f6b6c7d21")  # any UUID will do, but it must stay the same
+
+
+def command_id(ref: str) -> str:
+    """The same UUID for what is done once for an attempt (its `ref`), whoever of us asks for it and however often."""
+    return str(uuid5(_COMMANDS, ref))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -472,6 +472,16 @@ async def test_a_call_that_comes_in_is_answered_with_our_stream():
     assert sent["stream_bidirectional_mode"] == "rtp"
 
 
+async def test_a_call_that_is_told_twice_is_answered_by_the_same_command():
+    """The second one would be refused, and so end a call that is being answered."""
+    telnyx = OtherEnd(DONE, DONE, DONE)
+    told = carrier(telnyx)
+    for ref in ("att_1", "att_1", "att_2"):
+        await told.accept(INCOMING, ref=ref, callback_url=CALLBACK_URL, stream_url=STREAM_URL, max_duration_s=600)
+    first, again, other = [json.loads(request.content)["command_id"] for request in telnyx.requests]
+    assert first == again != other
+
+
 async def test_a_call_is_refused_with_a_sentence_or_a_busy_tone():
     telnyx = OtherEnd(DONE)
     assert await carrier(telnyx).refuse(INCOMING, sentence=None) is None

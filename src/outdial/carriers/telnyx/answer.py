@@ -5,7 +5,7 @@ Source: developers.telnyx.com, docs/voice/programmable-voice/sending-commands.
 
 from typing import Any
 
-from outdial.carriers.calls import Detection, PlaceCall
+from outdial.carriers.calls import Detection, PlaceCall, command_id
 from outdial.carriers.telnyx import mapping
 from outdial.carriers.telnyx.callbacks import TRANSFER_STATE
 
@@ -34,8 +34,9 @@ def dial(request: PlaceCall, connection_id: str, *, standard_detection: bool = F
 
 
 def accept(ref: str, callback_url: str, stream_url: str) -> Command:
-    """Answer a call that comes in, with our media stream."""
-    return {**_callbacks(ref, callback_url), **_stream(stream_url)}
+    """Answer a call that comes in, with our media stream. Once: a call that was told twice is answered twice, and what
+    came second would be refused and taken for the call's end."""
+    return {"command_id": command_id(ref), **_callbacks(ref, callback_url), **_stream(stream_url)}
 
 
 def reject() -> Command:
