@@ -58,6 +58,7 @@ class Installed:
         } | {
             "OUTDIAL_DATABASE_URL": database_url,
             "OUTDIAL_DATA_DIR": str(data_dir),
+            "XDG_STATE_HOME": str(data_dir / "state"),  # its server is nobody's else
             "OUTDIAL_MAX_REQUESTS_PER_S": "1000000",  # one key places all calls; 0.1 has no such limit
         }
         if python is not None:

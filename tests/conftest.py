@@ -2,6 +2,7 @@
 
 import asyncio
 import itertools
+import os
 import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
@@ -30,6 +31,10 @@ hypothesis.settings.register_profile(
     "outdial", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
 )
 hypothesis.settings.load_profile("outdial")
+
+# Servers leave files for their user's commands there, and commands look for them: neither at whoever runs the tests.
+_state = tempfile.TemporaryDirectory(prefix="outdial-test-state-")
+os.environ["XDG_STATE_HOME"] = _state.name
 
 TEMPLATE = "template_migrated"
 MIGRATED = "migrated"

@@ -27,15 +27,16 @@ STOPPING = "Stopping: live calls hear a goodbye and are hung up, then everything
 async def serve(
     settings: Settings,
     *,
-    started: Callable[[str, FirstStart | None], None],
+    started: Callable[[Settings, FirstStart | None], None],
     progress: Callable[[str], None],
     first_person: bool = True,
     on_terminal: bool = True,
 ) -> None:
     """Run until SIGINT or SIGTERM, then drain: live calls may go on for a while; the next signal ends that.
 
-    `started` is told the base URL, and how the first person gets in while nobody has been in; without `first_person`
-    somebody else takes care of that. Only `on_terminal` is there a link: journals are kept, and read by others.
+    `started` is told the settings that hold, with the port it has got, and how the first person gets in while nobody
+    has been in; without `first_person` somebody else takes care of that. Only `on_terminal` is there a link: journals
+    are kept, and read by others.
     """
     drain, stop = Drain(), asyncio.Event()
     with _signals(drain, stop):
@@ -44,7 +45,7 @@ async def serve(
             first = None
             if first_person:
                 first = await _first_start(outdial, on_terminal)
-            started(outdial.base_url, first)
+            started(outdial.services.settings, first)
             await stop.wait()
             await drained(outdial, progress)
             progress(STOPPING)

@@ -7,6 +7,7 @@ import difflib
 import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import get_args
 
 from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import (
@@ -153,8 +154,20 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        path = Path(os.environ.get("OUTDIAL_CONFIG", "outdial.toml"))
-        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls, toml_file=path)
+        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls, toml_file=settings_file())
+
+
+SECRETS = tuple(name for name, field in Settings.model_fields.items() if SecretStr in get_args(field.annotation))
+
+
+def settings_file() -> Path:
+    """The TOML file, which need not exist."""
+    return Path(os.environ.get("OUTDIAL_CONFIG", "outdial.toml"))
+
+
+def variable(name: str) -> str:
+    """What a setting is called in the environment."""
+    return PREFIX + name.upper()
 
 
 def unknown_variables(environ: Iterable[str]) -> Mapping[str, str | None]:

@@ -61,6 +61,7 @@ async def signed_in(browser: Browser, demo: Demo) -> dict[str, Any]:
 async def running_demo(folder: Path) -> AsyncIterator[Demo]:
     environment = {name: value for name, value in os.environ.items() if not name.startswith("OUTDIAL_")} | {
         "OUTDIAL_DATA_DIR": str(folder / "data"),
+        "XDG_STATE_HOME": str(folder / "state"),
         "OUTDIAL_PORT": str(_free_port()),
         "PYTHONPATH": os.pathsep.join(path for path in sys.path if path),
     }

@@ -8,6 +8,7 @@ from sqlalchemy import delete, insert, select, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from outdial.db.tables import carrier_accounts, secret_keys
+from outdial.settings import Settings
 from outdial.workspaces.secrets import SecretBox, WrongSecretKey
 
 WORD = "canary"
@@ -33,6 +34,18 @@ async def check_secret_key(engine: AsyncEngine, secret_box: SecretBox) -> None:
 async def is_secret_key(engine: AsyncEngine, secret_box: SecretBox) -> bool:
     """Whether it is the database's; also true where there is none yet. Changes nothing."""
     return await _is_this_databases(engine, secret_box, leave_canary=False)
+
+
+async def may_use(engine: AsyncEngine, settings: Settings) -> bool:
+    """Whether the key of these settings is the database's; where they have none, whether one may be made for it.
+    Changes nothing, and makes none."""
+    if SecretBox.is_there(settings):
+        return await is_secret_key(engine, SecretBox.from_settings(settings))
+    async with engine.connect() as conn:
+        row = (await conn.execute(select(secret_keys.c.canary))).one_or_none()
+        if row is not None:
+            return row.canary is None
+        return not await conn.scalar(select(select(carrier_accounts.c.id).exists()))
 
 
 async def forget_secret_key(engine: AsyncEngine) -> bool:

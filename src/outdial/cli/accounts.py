@@ -54,6 +54,7 @@ def change(
 
     async def work(engine: AsyncEngine, settings: Settings) -> AccountView:
         workspace_id = await the_workspace(engine, workspace)
-        return await change_account(connector(engine, settings), workspace_id, account_id, changes, by=COMMAND_LINE)
+        there = await connector(engine, settings)
+        return await change_account(there, workspace_id, account_id, changes, by=COMMAND_LINE)
 
     show(with_database(work), as_json=json, done="Carrier account changed.")

@@ -1,6 +1,9 @@
 """outdial agents: what is said on calls. A script is a YAML file; every change is a new version."""
 
+import os
+import shlex
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated
 
@@ -10,7 +13,9 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from outdial.agents import store
 from outdial.cli.database import Workspace, the_workspace, with_database
 from outdial.cli.failures import CommandFailed
-from outdial.cli.output import AsJson, show, show_rows
+from outdial.cli.next_steps import command, next_steps
+from outdial.cli.output import AsJson, progress, show, show_rows
+from outdial.cli.way_on import Way, way_on
 from outdial.settings import Settings
 from outdial.workspaces.audit import COMMAND_LINE
 
@@ -48,13 +53,14 @@ def create(
     """Make an agent from a script."""
     source = _read(script)
 
-    async def work(engine: AsyncEngine, _: Settings) -> store.AgentDetail:
+    async def work(engine: AsyncEngine, settings: Settings) -> tuple[store.AgentDetail, Way]:
         workspace_id = await the_workspace(engine, workspace)
-        return await store.create_agent(
+        agent = await store.create_agent(
             engine, workspace_id, name=name or script.stem, source=source, publish=publish, by=COMMAND_LINE
         )
+        return agent, await _next(engine, settings, workspace_id, agent["id"], workspace)
 
-    _show(with_database(work), as_json=json, done="Agent made.")
+    _show(with_database(work), as_json=json, words="Agent made.")
 
 
 @app.command()
@@ -64,11 +70,12 @@ def update(
     """Give an agent a new version. Calls under way keep theirs."""
     source = _read(script)
 
-    async def work(engine: AsyncEngine, _: Settings) -> store.AgentDetail:
+    async def work(engine: AsyncEngine, settings: Settings) -> tuple[store.AgentDetail, Way]:
         workspace_id = await the_workspace(engine, workspace)
-        return await store.add_version(engine, workspace_id, agent_id, source=source, publish=publish, by=COMMAND_LINE)
+        agent = await store.add_version(engine, workspace_id, agent_id, source=source, publish=publish, by=COMMAND_LINE)
+        return agent, await _next(engine, settings, workspace_id, agent["id"], workspace)
 
-    _show(with_database(work), as_json=json, done="New version stored.")
+    _show(with_database(work), as_json=json, words="New version stored.")
 
 
 @app.command()
@@ -80,11 +87,12 @@ def publish(
 ) -> None:
     """Choose the version that calls get."""
 
-    async def work(engine: AsyncEngine, _: Settings) -> store.AgentDetail:
+    async def work(engine: AsyncEngine, settings: Settings) -> tuple[store.AgentDetail, Way]:
         workspace_id = await the_workspace(engine, workspace)
-        return await store.publish_version(engine, workspace_id, agent_id, version, by=COMMAND_LINE)
+        agent = await store.publish_version(engine, workspace_id, agent_id, version, by=COMMAND_LINE)
+        return agent, await _next(engine, settings, workspace_id, agent["id"], workspace)
 
-    _show(with_database(work), as_json=json, done="Version published.")
+    _show(with_database(work), as_json=json, words="Version published.")
 
 
 @app.command("show")
@@ -108,6 +116,17 @@ def example(name: Annotated[str, typer.Argument(help="Which one.")] = "appointme
         sys.stdout.write(load_example(name))
     except LookupError as error:
         raise CommandFailed(str(error)) from None
+    if not sys.stdout.isatty() and progress.is_terminal:
+        next_steps(command("agents", "create", _written_to(), "--publish"), where="when it says what you want")
+
+
+def _written_to() -> str:
+    """The file that the output goes to, where that can be found out."""
+    with suppress(OSError):
+        path = Path(os.readlink(f"/proc/self/fd/{sys.stdout.fileno()}"))  # Linux
+        if path.is_file():
+            return shlex.quote(os.path.relpath(path) if path.is_relative_to(Path.cwd()) else str(path))
+    return "FILE"
 
 
 def _read(script: Path) -> str:
@@ -117,6 +136,16 @@ def _read(script: Path) -> str:
         raise CommandFailed(f"{script}: is not text in UTF-8") from None
 
 
-def _show(agent: store.AgentDetail, *, as_json: bool, done: str) -> None:
+async def _next(
+    engine: AsyncEngine, settings: Settings, workspace_id: str, agent_id: str, workspace: str | None
+) -> Way:
+    async with engine.connect() as conn:
+        return await way_on(conn, settings, workspace_id, chosen=workspace, agent_id=agent_id)
+
+
+def _show(done: tuple[store.AgentDetail, Way], *, as_json: bool, words: str) -> None:
+    agent, way = done
     shown = dict(agent) if as_json else {key: value for key, value in agent.items() if key != "source"}
-    show(shown, as_json=as_json, done=done)
+    show(shown, as_json=as_json, done=words)
+    if not as_json:
+        way.tell()

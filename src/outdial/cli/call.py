@@ -3,14 +3,18 @@
 import asyncio
 from typing import Annotated, Any
 
+import httpx
 import typer
 
 from outdial.cli.api_client import ApiClient
 from outdial.cli.configuration import load_settings
 from outdial.cli.failures import CommandFailed
 from outdial.cli.narration import Narrator, Story, no_more_calls, spoken, tell_json
+from outdial.cli.next_steps import next_steps
 from outdial.cli.output import AsJson, console, print_json, progress
 from outdial.cli.processes import local_url, stop_signals
+from outdial.cli.target import find_target
+from outdial.settings import Settings
 
 app = typer.Typer()
 
@@ -35,9 +39,14 @@ def call(
     if amd:
         body["amd"] = True
     settings = load_settings()
-    url = api_url or local_url(settings.host, settings.port)
+    url, looked = (api_url, None) if api_url else server_url(settings)
     tell: Narrator = tell_json if json else Story(console)
-    ended = asyncio.run(_call(ApiClient(url, api_key), number, body, tell))
+    try:
+        ended = asyncio.run(_call(ApiClient(url, api_key), number, body, tell))
+    except httpx.ConnectError as error:
+        if looked is None:
+            raise
+        raise CommandFailed(f"no server answers at {url}{looked}") from error
     if json:
         print_json({"event": "call", **ended})
     else:
@@ -47,6 +56,12 @@ def call(
             console.print(f"Outcome: {spoken(ended['outcome'])}", markup=False)
         if (note := no_more_calls(ended)) is not None:
             progress.print(note, markup=False, soft_wrap=True)
+        progress.print(f"Its page: {url}/calls/{ended['id']}", markup=False, soft_wrap=True)
+        if ended["recording_url"] is not None:
+            next_steps(
+                f'curl {ended["recording_url"]} -H "Authorization: $OUTDIAL_API_KEY" -o {ended["id"]}.wav',
+                where="to hear it",
+            )
     raise typer.Exit(0 if ended["end_reason"] == "completed" else 1)
 
 
@@ -56,6 +71,20 @@ async def _call(client: ApiClient, number: str, body: dict[str, Any], tell: Narr
             return await client.place_and_follow(number, body, tell, stop)
     finally:
         await client.aclose()
+
+
+def server_url(own: Settings) -> tuple[str, str | None]:
+    """Where the server is: as it was told, or one that runs, or the default address. Of the last one, where else was
+    looked, in words."""
+    if own.model_fields_set & {"host", "port"}:
+        return local_url(own.host, own.port), None
+    target = find_target(own)
+    if target.server is not None:
+        target.tell()
+        return target.server.url, None
+    if target.elsewhere:
+        raise CommandFailed(f"no server runs on the data in {target.settings.data_dir.absolute()}{target.looked()}")
+    return local_url(own.host, own.port), target.looked()
 
 
 def variables(given: list[str]) -> dict[str, str]:

@@ -22,11 +22,11 @@ RETENTION_IS_LATE = timedelta(days=1)
 async def database(settings: Settings) -> AsyncIterator[Finding]:
     """The database, its schema, and what is set up in it. Looks only: nothing is migrated or made."""
     from outdial.db.engine import create_engine
-    from outdial.db.running import running_url
+    from outdial.db.running import is_made, running_url
 
     embedded = settings.database_url is None
     subject = "Database"
-    if embedded and not (settings.data_dir / "postgres").exists():
+    if not is_made(settings):
         yield _embedded_not_made_yet(subject)
         return
     try:
@@ -49,9 +49,8 @@ async def database(settings: Settings) -> AsyncIterator[Finding]:
 async def _look_into(
     engine: AsyncEngine, settings: Settings, subject: str, *, embedded: bool
 ) -> AsyncIterator[Finding]:
-    from outdial.accounts.secret_key import AnotherSecretKey, is_secret_key
-    from outdial.db.migrate import is_current, is_newer
-    from outdial.workspaces.secrets import SecretBox
+    from outdial.accounts.secret_key import AnotherSecretKey, may_use
+    from outdial.db.migrate import is_current, is_empty, is_newer
 
     async with engine.connect() as conn:
         version = ".".join(map(str, conn.dialect.server_version_info or ()))
@@ -68,13 +67,13 @@ async def _look_into(
         yield Finding(
             subject=subject,
             status=Status.WARN,
-            found=f"{found}; its tables are not of this version",
+            found=f"{found}; " + ("it is empty" if await is_empty(engine) else "its tables are of an older Outdial"),
             todo="Start outdial serve: it brings them up to date.",
         )
         return
     yield Finding(subject=subject, status=Status.OK, found=f"{found}, tables up to date")
     yield await retention(engine)
-    if not await is_secret_key(engine, SecretBox.from_settings(settings)):
+    if not await may_use(engine, settings):
         found = "another one than this database's"
         yield Finding(subject="Secret key", status=Status.FAIL, found=found, todo=str(AnotherSecretKey()))
         return

@@ -77,7 +77,7 @@ def secret_key(settings: Settings) -> Finding:
 
 
 def files(most: int | None = None) -> Finding:
-    """`most`: what the server may raise its limit to, as it does when it starts."""
+    """`most`: what a server has raised its limit to. Default: what one that is started here may raise it to."""
     most = open_files.most() if most is None else most
     found = f"a process may open {most:,}"
     if most < open_files.ENOUGH:
@@ -89,6 +89,13 @@ def files(most: int | None = None) -> Finding:
             "of Docker): calls and connections each take some, and without one no new call is answered.",
         )
     return Finding(subject="Open files", status=Status.OK, found=found)
+
+
+def proxies(settings: Settings) -> Finding:
+    """Whose X-Forwarded-For the server believes."""
+    believed = settings.trusted_proxies.strip()
+    found = f"X-Forwarded-For is believed from {believed}" if believed else "X-Forwarded-For is believed from nobody"
+    return Finding(subject="Proxies", status=Status.OK, found=found)
 
 
 def variables(environ: Mapping[str, str] = os.environ) -> list[Finding]:

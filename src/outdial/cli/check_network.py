@@ -10,7 +10,8 @@ from outdial.settings import Settings
 async def server(settings: Settings, http: httpx.AsyncClient) -> Finding:
     url = local_url(settings.host, settings.port)
     if settings.port == 0 or is_free(settings.host, settings.port):
-        return Finding(subject="Server", status=Status.OK, found=f"not running; port {settings.port} is free")
+        found = f"none of yours runs; this is what serve would use here. Port {settings.port} is free"
+        return Finding(subject="Server", status=Status.OK, found=found)
     try:
         response = await http.get(f"{url}/readyz")
         if response.status_code == 200:

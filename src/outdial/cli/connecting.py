@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from outdial.accounts.secret_key import AnotherSecretKey, may_use
 from outdial.cli.failures import CommandFailed
 from outdial.numbers.connecting import Connector
 from outdial.settings import Settings
@@ -33,5 +34,8 @@ def read_credentials(given: list[str] | None) -> dict[str, str]:
     return credentials
 
 
-def connector(engine: AsyncEngine, settings: Settings) -> Connector:
+async def connector(engine: AsyncEngine, settings: Settings, *, stores: bool = True) -> Connector:
+    """`stores`: new credentials. Raises AnotherSecretKey where no server could read them."""
+    if stores and not await may_use(engine, settings):
+        raise AnotherSecretKey
     return Connector(engine=engine, secret_box=SecretBox.from_settings(settings), public_url=settings.base_url)

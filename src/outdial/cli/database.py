@@ -1,7 +1,9 @@
-"""The database for commands that change it themselves, without a running server."""
+"""The database for commands that change it themselves, whether a server runs or not. Only `with_new_database`
+makes one."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
 from typing import Annotated, TypeVar
 
 import typer
@@ -9,7 +11,9 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from outdial.cli.configuration import load_settings
 from outdial.cli.failures import CommandFailed
-from outdial.db.running import running_engine
+from outdial.cli.output import progress
+from outdial.cli.target import Target, find_target
+from outdial.db.running import existing_engine, is_made, running_engine
 from outdial.lines.workspace_pools import list_workspaces
 from outdial.settings import Settings
 
@@ -21,12 +25,49 @@ Workspace = Annotated[
 ]
 
 
-def with_database(work: Work[T], settings: Settings | None = None) -> T:
-    """Run `work` on the database of the settings (default: this process's), as a whole program."""
-    settings = settings or load_settings()
+def the_target(*, addresses: bool = False) -> Target:
+    """Where there is a database. `addresses`: people or carriers are to be told where its server is reached.
 
+    Raises CommandFailed where there is none.
+    """
+    target = _target()
+    target.check_database()
+    if addresses and not target.knows_its_address:
+        progress.print(
+            f"No server runs on these data: {target.settings.base_url} is taken for its address. "
+            "If it has another one, set OUTDIAL_PUBLIC_URL.",
+            soft_wrap=True,
+        )
+    return target
+
+
+def with_database(work: Work[T], target: Target | None = None) -> T:
+    """Run `work` on the database that is meant (default: `the_target`), as a whole program.
+
+    Raises SchemaError for a database that a server has yet to bring up to date.
+    """
+    return _run(work, (target or the_target()).settings, existing_engine)
+
+
+def with_new_database(work: Work[T]) -> T:
+    """The same, where there need not be a database yet: it is made, or brought up to date."""
+    target = _target()
+    if not is_made(target.settings):
+        progress.print(f"A database is made in {target.settings.data_dir.absolute()}", markup=False, soft_wrap=True)
+    return _run(work, target.settings, existing_engine if target.server else running_engine)
+
+
+def _target() -> Target:
+    target = find_target(load_settings())
+    target.tell()
+    return target
+
+
+def _run(
+    work: Work[T], settings: Settings, opened: Callable[[Settings], AbstractAsyncContextManager[AsyncEngine]]
+) -> T:
     async def run() -> T:
-        async with running_engine(settings) as engine:
+        async with opened(settings) as engine:
             return await work(engine, settings)
 
     return asyncio.run(run())

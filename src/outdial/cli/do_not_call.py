@@ -1,15 +1,13 @@
 """outdial do-not-call: the numbers that a workspace doesn't call."""
 
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any
 
 import typer
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from outdial.calls.do_not_call import ImportReport, import_numbers, list_number
-from outdial.cli.configuration import load_settings
-from outdial.cli.database import Work, Workspace, the_workspace, with_database
-from outdial.cli.demo_home import only_demo
+from outdial.cli.database import Workspace, the_workspace, with_database
 from outdial.cli.failures import CommandFailed
 from outdial.cli.output import AsJson, console, print_json, progress, show, show_rows
 from outdial.policy import do_not_call
@@ -17,8 +15,6 @@ from outdial.policy.import_file import ImportFile, clean_reason
 from outdial.settings import Settings
 from outdial.telephony.e164 import normal_e164
 from outdial.workspaces.audit import COMMAND_LINE
-
-T = TypeVar("T")
 
 app = typer.Typer(help="The numbers that a workspace doesn't call.", no_args_is_help=True)
 
@@ -47,7 +43,7 @@ def list_(
         async with engine.connect() as conn:
             return await do_not_call.list_entries(conn, workspace_id, number=number, limit=limit)
 
-    found = _with_database(work)
+    found = with_database(work)
     empty = f"No number like {number} is on the list." if number else "No number is on the list."
     show_rows(found["entries"], ["number", "source", "reason", "created_at", "call_id"], as_json=json, empty=empty)
     if found["next_cursor"] is not None and not json:
@@ -75,7 +71,7 @@ def add(
         )
         return {**listed.entry, "added": listed.added, "canceled": listed.canceled}
 
-    entry = _with_database(work)
+    entry = with_database(work)
     show(entry, as_json=json, done="It isn't called any more." if entry["added"] else "It was on the list already.")
 
 
@@ -88,7 +84,7 @@ def remove(number: Number, workspace: Workspace = None, json: AsJson = False) ->
         workspace_id = await the_workspace(engine, workspace)
         return await do_not_call.remove_entry(engine, workspace_id, normal, by=COMMAND_LINE)
 
-    show(_with_database(work), as_json=json, done="Taken off the list. It may be called again.")
+    show(with_database(work), as_json=json, done="Taken off the list. It may be called again.")
 
 
 @app.command("import")
@@ -104,7 +100,7 @@ def import_(
         with file.open("rb") as opened:
             return await import_numbers(engine, workspace_id, ImportFile(opened), by=COMMAND_LINE)
 
-    report = _with_database(work)
+    report = with_database(work)
     if json:
         print_json(report)
         return
@@ -115,11 +111,3 @@ def import_(
         f"{report['canceled']} waiting calls canceled."
     )
 
-
-def _with_database(work: Work[T]) -> T:
-    """As other commands; where there is nothing here but a demo, the demo's list is meant: its callees ask for this."""
-    settings = load_settings()
-    demo = only_demo(settings)
-    if demo is not None:
-        progress.print(f"The only list here is that of the demo in {demo.data_dir}.", markup=False, soft_wrap=True)
-    return with_database(work, demo or settings)

@@ -1,4 +1,5 @@
-"""outdial doctor: what is installed, configured and reachable, and what to do about each fault."""
+"""outdial doctor: what is installed, configured and reachable, and what to do about each fault. It looks at the server
+that runs, with the settings of that server; where none runs, at what `outdial serve` would use here."""
 
 import asyncio
 from dataclasses import asdict
@@ -8,21 +9,22 @@ import typer
 from rich.table import Table
 
 from outdial.cli.check_database import database
-from outdial.cli.check_machine import data_dir, files, python, secret_key, speech, variables
+from outdial.cli.check_machine import data_dir, files, proxies, python, secret_key, speech, variables
 from outdial.cli.check_network import public_url, server
+from outdial.cli.check_server import differing, others, running_server, server_variables
 from outdial.cli.configuration import load_settings
 from outdial.cli.findings import Finding, Status
 from outdial.cli.output import AsJson, console, print_json
-from outdial.settings import Settings
+from outdial.cli.target import Target, find_target
 
 app = typer.Typer()
 
 
 @app.command()
 def doctor(json: AsJson = False) -> None:
-    """Check this machine and its settings. Exit code 1 when something essential is broken."""
-    settings = load_settings()
-    findings = asyncio.run(_all(settings))
+    """Check the server that runs (if none does, what serve would use here). Exit code 1 when something is broken."""
+    target = find_target(load_settings())
+    findings = asyncio.run(_all(target))
     if json:
         print_json([asdict(finding) for finding in findings])
     else:
@@ -31,11 +33,17 @@ def doctor(json: AsJson = False) -> None:
         raise typer.Exit(1)
 
 
-async def _all(settings: Settings) -> list[Finding]:
-    findings = [python(), *speech(), data_dir(settings), secret_key(settings), files(), *variables()]
-    findings += [finding async for finding in database(settings)]
+async def _all(target: Target) -> list[Finding]:
+    settings, running = target.server_settings or target.settings, target.server
     async with httpx.AsyncClient(timeout=5, follow_redirects=False) as http:
-        findings += [await server(settings, http), await public_url(settings, http)]
+        findings = [await server(settings, http) if running is None else await running_server(running, http)]
+        findings += [*others(target.elsewhere), *differing(target.differing())]
+        findings += [python(), *speech(), data_dir(settings), secret_key(settings)]
+        findings += [files() if running is None else files(running.open_files)]
+        findings += variables() if running is None else server_variables(running)
+        findings += [proxies(settings)]
+        findings += [finding async for finding in database(settings)]
+        findings += [await public_url(settings, http)]
     return findings
 
 

@@ -7,6 +7,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from outdial.cli.database import Workspace, the_workspace, with_database
 from outdial.cli.output import AsJson, show, show_rows
+from outdial.cli.way_on import Way, way_on
 from outdial.settings import Settings
 from outdial.workspaces import api_keys
 from outdial.workspaces.access import Scope
@@ -46,11 +47,18 @@ def create(
 ) -> None:
     """Make a key. It is shown this once."""
 
-    async def work(engine: AsyncEngine, _: Settings) -> api_keys.NewApiKey:
+    async def work(engine: AsyncEngine, settings: Settings) -> tuple[api_keys.NewApiKey, Way]:
         workspace_id = await the_workspace(engine, workspace)
-        return await api_keys.create_api_key(engine, workspace_id, name=name, scope=scope, by=COMMAND_LINE)
+        made = await api_keys.create_api_key(engine, workspace_id, name=name, scope=scope, by=COMMAND_LINE)
+        if scope is Scope.READ:
+            return made, Way(commands=(f'curl {settings.base_url}/v1/calls -H "Authorization: $OUTDIAL_API_KEY"',))
+        async with engine.connect() as conn:
+            return made, await way_on(conn, settings, workspace_id, chosen=workspace)
 
-    show(with_database(work), as_json=json, done="Key made. Keep it now: it can't be shown again.")
+    made, way = with_database(work)
+    show(made, as_json=json, done="Key made. Keep it now: it can't be shown again.")
+    if not json:
+        way.tell(f"export OUTDIAL_API_KEY={made['key']}")
 
 
 @app.command()

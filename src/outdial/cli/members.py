@@ -5,7 +5,7 @@ from typing import Annotated, Any
 import typer
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from outdial.cli.database import Workspace, the_workspace, with_database
+from outdial.cli.database import Workspace, the_target, the_workspace, with_database
 from outdial.cli.failures import CommandFailed
 from outdial.cli.output import AsJson, show, show_rows
 from outdial.members import store
@@ -55,7 +55,8 @@ def invite(
         )
         return {**member, "link": member["link"] and member["link"]["url"]}
 
-    show(with_database(work), as_json=json, done="Member invited. The link works once, for 24 hours.")
+    linked = with_database(work, the_target(addresses=True))
+    show(linked, as_json=json, done="Member invited. The link works once, for 24 hours.")
 
 
 @app.command()
@@ -69,7 +70,8 @@ def link(who: Who, workspace: Workspace = None, json: AsJson = False) -> None:
             engine, workspace_id, member["id"], by=COMMAND_LINE, base_url=settings.base_url
         )
 
-    show(with_database(work), as_json=json, done="Link made. It works once; earlier ones stop working.")
+    linked = with_database(work, the_target(addresses=True))
+    show(linked, as_json=json, done="Link made. It works once; earlier ones stop working.")
 
 
 @app.command()

@@ -7,9 +7,11 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from outdial.carriers.registry import CARRIERS, carrier_named, default_carrier
 from outdial.cli.connecting import Credentials, connector, read_credentials
-from outdial.cli.database import Workspace, the_workspace, with_database
+from outdial.cli.database import Workspace, the_target, the_workspace, with_database
 from outdial.cli.failures import CommandFailed
+from outdial.cli.next_steps import command
 from outdial.cli.output import AsJson, progress, show, show_rows
+from outdial.cli.way_on import Way, way_on
 from outdial.numbers.connecting import NumberCheck, RemovedNumber
 from outdial.numbers.new_number import NewNumber
 from outdial.numbers.store import change_number
@@ -70,6 +72,7 @@ def connect(
         raise CommandFailed(f"there is no carrier {carrier}; known are: {', '.join(CARRIERS)}")
     kind = CARRIERS[known]
     credentials = read_credentials(credential)
+    target = the_target(addresses=True)  # before anything is asked
     for field in kind.credential_fields:
         if field.required and field.name not in credentials:
             credentials[field.name] = typer.prompt(f"{kind.label} {field.label}", hide_input=field.secret, err=True)
@@ -89,16 +92,20 @@ def connect(
     )
 
     async def check(engine: AsyncEngine, settings: Settings) -> NumberCheck:
-        return await connector(engine, settings).check(await the_workspace(engine, workspace), new)
+        return await (await connector(engine, settings)).check(await the_workspace(engine, workspace), new)
 
     if not (yes or outbound_only):
-        _ask(kind.label, with_database(check))
+        _ask(kind.label, with_database(check, target))
 
-    async def work(engine: AsyncEngine, settings: Settings) -> NumberView:
+    async def work(engine: AsyncEngine, settings: Settings) -> tuple[NumberView, Way]:
         workspace_id = await the_workspace(engine, workspace)
-        return await connector(engine, settings).connect(workspace_id, new, by=COMMAND_LINE)
+        number = await (await connector(engine, settings)).connect(workspace_id, new, by=COMMAND_LINE)
+        return number, await _next(engine, settings, workspace_id, number, workspace)
 
-    show(with_database(work), as_json=json, done="Number connected. Check its account with: outdial doctor")
+    number, way = with_database(work, target)
+    show(number, as_json=json, done="Number connected.")
+    if not json:
+        way.tell(command("doctor"))
 
 
 @app.command()
@@ -124,13 +131,17 @@ def change(
     if inbound_only is not None:
         changes["direction"] = "inbound" if inbound_only else "both"
 
-    async def work(engine: AsyncEngine, settings: Settings) -> NumberView:
+    async def work(engine: AsyncEngine, settings: Settings) -> tuple[NumberView, Way]:
         workspace_id = await the_workspace(engine, workspace)
-        return await change_number(
+        number = await change_number(
             engine, workspace_id, number_id, changes, public_url=settings.base_url, by=COMMAND_LINE
         )
+        return number, await _next(engine, settings, workspace_id, number, workspace)
 
-    show(with_database(work), as_json=json, done="Number changed.")
+    number, way = with_database(work)
+    show(number, as_json=json, done="Number changed.")
+    if not json and number["outbound_url"] is not None:
+        way.tell()
 
 
 @app.command()
@@ -146,11 +157,18 @@ def remove(
 
     async def work(engine: AsyncEngine, settings: Settings) -> RemovedNumber:
         workspace_id = await the_workspace(engine, workspace)
-        return await connector(engine, settings).remove(
+        return await (await connector(engine, settings, stores=False)).remove(
             workspace_id, number_id, configure_carrier=not leave_carrier, by=COMMAND_LINE
         )
 
     show(with_database(work), as_json=json, done="Number disconnected.")
+
+
+async def _next(
+    engine: AsyncEngine, settings: Settings, workspace_id: str, number: NumberView, workspace: str | None
+) -> Way:
+    async with engine.connect() as conn:
+        return await way_on(conn, settings, workspace_id, chosen=workspace, number_id=number["id"])
 
 
 def _ask(carrier: str, check: NumberCheck) -> None:

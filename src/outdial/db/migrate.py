@@ -53,6 +53,24 @@ async def is_current(engine: AsyncEngine) -> bool:
         return await connection.run_sync(check)
 
 
+async def is_empty(engine: AsyncEngine) -> bool:
+    """Whether Outdial has never made its tables here. Changes nothing."""
+    async with engine.connect() as connection:
+        return await connection.run_sync(lambda sync: not MigrationContext.configure(sync).get_current_heads())
+
+
+async def check_current(engine: AsyncEngine) -> None:
+    """Raises SchemaError, saying what to do, for a database that isn't at this version's schema. Changes nothing."""
+    if await is_current(engine):
+        return
+    if await is_newer(engine):
+        async with engine.connect() as connection:
+            raise SchemaError(await connection.run_sync(lambda sync: _newer(_unknown_revisions(sync))))
+    if await is_empty(engine):
+        raise SchemaError("this database is empty; outdial serve makes its tables, at its first start with it")
+    raise SchemaError("this database is of an older Outdial; start outdial serve: it brings the tables up to date")
+
+
 async def is_newer(engine: AsyncEngine) -> bool:
     """Whether the schema is of a newer Outdial than this one. Changes nothing."""
     async with engine.connect() as connection:
@@ -88,11 +106,7 @@ async def _run(engine: AsyncEngine, step: Callable[[Config], None]) -> None:
 
     def run(connection: Connection) -> None:
         if unknown := _unknown_revisions(connection):
-            raise SchemaError(
-                f"this database is of a newer Outdial: its tables are at {', '.join(sorted(unknown))}, and this "
-                f"version knows them up to {', '.join(heads())}; run the newer Outdial, or set OUTDIAL_DATABASE_URL "
-                "to another database"
-            )
+            raise SchemaError(_newer(unknown))
         config.attributes["connection"] = connection
         step(config)
 
@@ -108,6 +122,13 @@ async def _run(engine: AsyncEngine, step: Callable[[Config], None]) -> None:
 def _unknown_revisions(connection: Connection) -> set[str]:
     known = {script.revision for script in ScriptDirectory(str(SCRIPTS)).walk_revisions()}
     return set(MigrationContext.configure(connection).get_current_heads()) - known
+
+
+def _newer(unknown: set[str]) -> str:
+    return (
+        f"this database is of a newer Outdial: its tables are at {', '.join(sorted(unknown))}, and this version knows "
+        f"them up to {', '.join(heads())}; run the newer Outdial, or set OUTDIAL_DATABASE_URL to another database"
+    )
 
 
 def _may_not(engine: AsyncEngine, refused: psycopg.Error) -> str:

@@ -1,4 +1,5 @@
-"""The database of these settings, ready for use: found or started, reachable, at this version's schema."""
+"""The database of these settings, ready for use: found or started, reachable, at this version's schema; made and
+brought up to date where that is wanted, else left as it is."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -6,7 +7,7 @@ from contextlib import asynccontextmanager
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from outdial.db.engine import create_engine
-from outdial.db.migrate import upgrade
+from outdial.db.migrate import check_current, upgrade
 from outdial.settings import Settings
 
 
@@ -32,3 +33,25 @@ async def running_engine(settings: Settings) -> AsyncIterator[AsyncEngine]:
             yield engine
         finally:
             await engine.dispose()
+
+
+@asynccontextmanager
+async def existing_engine(settings: Settings) -> AsyncIterator[AsyncEngine]:
+    """An engine on that database as it is: nothing is made in it or migrated. Where it is an embedded one, it has to
+    exist (`is_made`). Raises SchemaError for one that isn't at this version's schema."""
+    async with running_url(settings) as url:
+        engine = create_engine(url)
+        try:
+            await check_current(engine)
+            yield engine
+        finally:
+            await engine.dispose()
+
+
+def is_made(settings: Settings) -> bool:
+    """Whether there is a database to look into: the operator's (which may be away or empty), or an embedded one."""
+    if settings.database_url is not None:
+        return True
+    from outdial.db import embedded  # POSIX only
+
+    return embedded.is_made(settings.data_dir)

@@ -40,6 +40,11 @@ class SecretBox:
             return cls(settings.secret_key.get_secret_value())
         return cls(_kept_key(settings.data_dir / "secret_key"))
 
+    @staticmethod
+    def is_there(settings: Settings) -> bool:
+        """Whether these settings have a key already, so that none would be made."""
+        return settings.secret_key is not None or (settings.data_dir / "secret_key").exists()
+
     def derive(self, purpose: str) -> str:
         """A secret, URL-safe, that is the same for the same purpose and that only this key makes."""
         return base64.urlsafe_b64encode(hmac.digest(self._key, purpose.encode(), "sha256")).decode().rstrip("=")

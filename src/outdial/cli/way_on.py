@@ -1,0 +1,95 @@
+"""The way on to a call: which command is next in a workspace, from what it has."""
+
+from dataclasses import dataclass
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from outdial.agents.script.model import ScriptError
+from outdial.agents.script.parse import parse_script
+from outdial.agents.store import AgentView, list_agents, resolve
+from outdial.cli.next_steps import command, next_steps
+from outdial.cli.output import progress
+from outdial.numbers.new_number import Version
+from outdial.numbers.views import NumberView, list_numbers
+from outdial.refusals import Refusal
+from outdial.settings import Settings
+
+TO = "+1…"  # what only the user knows
+FILE = "reminder.yaml"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Way:
+    """What is to be done next in a workspace. `curl` does the same as the last of the commands."""
+
+    commands: tuple[str, ...]
+    curl: str | None = None
+
+    def tell(self, *before: str) -> None:
+        """`before`: commands that go before these."""
+        next_steps(*before, *self.commands)
+        if self.curl is not None:
+            progress.print(f"Or by HTTP:\n{self.curl}", markup=False, soft_wrap=True)
+
+
+async def way_on(
+    conn: AsyncConnection,
+    settings: Settings,
+    workspace_id: str,
+    *,
+    chosen: str | None = None,
+    agent_id: str | None = None,
+    number_id: str | None = None,
+) -> Way:
+    """The next step to a call: an agent, published; a number it talks on; the call. `agent_id` and `number_id` are what
+    the user is at; `chosen` is the --workspace they gave."""
+    where = () if chosen is None else ("--workspace", chosen)
+    agents = [each for each in await list_agents(conn, workspace_id) if agent_id in (None, each["id"])]
+    numbers = await list_numbers(conn, workspace_id, public_url=settings.base_url)
+    mine = [each for each in numbers if number_id in (None, each["id"])]
+    for number in mine:
+        if any(_is_ready(number, agent) for agent in agents):
+            return await _to_call(conn, number)
+    if not agents:
+        example = command("agents", "example", ">", FILE)
+        return Way(commands=(example, command("agents", "create", FILE, "--publish", *where)))
+    agent = next((each for each in agents if each["published_version"]), agents[0])
+    if agent["published_version"] is None:
+        return Way(commands=(command("agents", "publish", agent["id"], *where),))
+    if free := [each for each in mine if each["agent"] is None or agent_id is not None]:
+        direction = () if free[0]["outbound_url"] else ("--both",)
+        change = command("numbers", "change", free[0]["id"], "--agent", agent["id"], *direction, *where)
+        return Way(commands=(change,))
+    return Way(commands=(command("numbers", "connect", TO, "--agent", agent["id"], *where),))
+
+
+def _is_ready(number: NumberView, agent: AgentView) -> bool:
+    """Whether calls from the number are that agent's, and can be placed."""
+    talks = number["agent"]
+    if talks is None or talks["id"] != agent["id"] or number["outbound_url"] is None:
+        return False
+    return talks["version"] == "draft" or agent["published_version"] is not None
+
+
+async def _to_call(conn: AsyncConnection, number: NumberView) -> Way:
+    assert number["agent"] is not None
+    wanted = await _wanted(conn, number["agent"]["id"], number["agent"]["version"])
+    variables = [word for name in wanted for word in ("--var", f"{name}=…")]
+    given = ", ".join(f'"{name}": "…"' for name in wanted)
+    curl = (
+        f"  curl {number['outbound_url']} \\\n"
+        '    -H "Authorization: $OUTDIAL_API_KEY" -H "Content-Type: application/json" \\\n'
+        '    -H "Idempotency-Key: $(uuidgen)" \\\n'
+        f"    -d '{{\"to\": \"{TO}\", \"variables\": {{{given}}}}}'"
+    )
+    return Way(commands=(command("call", TO, "--number", number["id"], *variables),), curl=curl)
+
+
+async def _wanted(conn: AsyncConnection, agent_id: str, version: Version) -> list[str]:
+    """The variables that an agent's script declares and has no default for."""
+    try:
+        _, source = await resolve(conn, agent_id, version)
+        script = parse_script(source)
+    except (Refusal, ScriptError):
+        return []
+    return [name for name, default in script.variables.items() if default is None]
