@@ -1,5 +1,6 @@
 """The OpenAPI document is valid, complete, and true."""
 
+import json
 import re
 from html import escape
 
@@ -49,12 +50,55 @@ def test_it_is_of_this_version(document):
     assert document["info"]["version"] == __version__
 
 
+def test_it_names_this_server_and_the_licence(document):
+    assert [server["url"] for server in document["servers"]] == ["https://voice.example"]
+    assert document["info"]["license"] == {"name": "MIT", "identifier": "MIT"}
+
+
+def test_tags_are_told_of_and_come_in_a_sensible_order(document):
+    names = [tag["name"] for tag in document["tags"]]
+    assert all(tag["description"] for tag in document["tags"])
+    used = [operation["tags"] for _, operation in operations(document)]
+    assert {name for tags in used for name in tags} == set(names)
+    assert {len(tags) for tags in used} == {1}
+    places = [names.index(tags[0]) for tags in used]
+    assert places == sorted(places)
+    assert (names[0], names[-1]) == ("Outbound calls", "v1alpha1")
+    assert [path for path in document["paths"] if path.startswith("/v1alpha1")] == [*document["paths"]][-1:]
+
+
+def test_a_generator_finds_names_and_types_to_work_with(document):
+    for name, operation in operations(document):
+        assert re.fullmatch(r"[a-z][a-z0-9_]*", operation["operationId"]), name
+        path = name.partition(" ")[2]
+        parameters = operation.get("parameters", [])
+        assert {each["name"] for each in parameters if each["in"] == "path"} == set(re.findall(r"{(\w+)}", path)), name
+        for parameter in parameters:
+            assert parameter["description"], (name, parameter["name"])
+            # Neither a query nor a header can be null: one that isn't sent isn't there.
+            assert {"type": "null"} not in parameter["schema"].get("anyOf", []), (name, parameter["name"])
+
+
+def test_every_schema_is_used(document):
+    text = json.dumps(document)
+    assert {name for name in document["components"]["schemas"] if f'"#/components/schemas/{name}"' not in text} == set()
+
+
+def test_an_error_s_code_is_a_word_of_a_list_that_may_grow(document):
+    code = document["components"]["schemas"]["Problem"]["properties"]["code"]
+    told = {value["code"] for _, schema, value in examples(document) if schema.get("$ref", "").endswith("/Problem")}
+    assert told == set(code["x-extensible-enum"])
+    assert {"unauthorized", "invalid_request", "do_not_call", "pool_full"} <= told
+    assert "enum" not in code
+
+
 def test_every_operation_has_words_an_id_and_examples(document):
     ids = []
     shown = {where for where, _, _ in examples(document)}
     for name, operation in operations(document):
         ids.append(operation["operationId"])
         assert operation["summary"], name
+        assert operation["description"], name
         assert operation["tags"], name
         if "requestBody" in operation:
             assert f"{name} request" in shown, name
@@ -70,7 +114,7 @@ def test_every_operation_but_health_needs_a_key_or_a_person_and_says_what_can_go
     assert (schemes["SignIn"]["in"], schemes["SignIn"]["name"]) == ("cookie", "__Host-outdial_sign_in")
     for name, operation in operations(document):
         if name in ("GET /healthz", "GET /readyz"):
-            assert "security" not in operation
+            assert operation["security"] == [], name  # said, so that nobody has to guess
             continue
         by_key = bool(operation["x-outdial-access"]["scopes"])
         assert operation["security"] == [{"ApiKey" if by_key else "SignIn": []}], name

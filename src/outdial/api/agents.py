@@ -82,6 +82,7 @@ class Publication(StrictBody):
     "/v1/agents",
     summary="List agents",
     operation_id="list_agents",
+    description="Each with its published version and its draft, if it has them; without sources.",
     response_model=AgentList,
     responses=example({"agents": [_AGENT]}) | errors(),
 )
@@ -94,6 +95,8 @@ async def get_agents(services: Use, caller: Caller) -> JSONResponse:
     "/v1/agents",
     summary="Create an agent",
     operation_id="create_agent",
+    description="Stores the script as version 1. `publish` makes it the version that calls use; a script with errors "
+    "is refused.",
     status_code=201,
     response_model=AgentDetail,
     responses=example(_DETAIL, "Created, with version 1", status=201) | errors(413, 415, 422),
@@ -128,6 +131,7 @@ async def get_one_agent(services: Use, caller: Caller, agent_id: AgentId) -> JSO
     "/v1/agents/{agent_id}",
     summary="Rename an agent",
     operation_id="change_agent",
+    description="The name alone; what the agent says is changed by a new version.",
     response_model=AgentDetail,
     responses=example(_DETAIL) | errors(413, 415, 422, **NO_AGENT),
 )
@@ -180,12 +184,16 @@ async def post_version(
     "/v1/agents/{agent_id}/versions/{version}",
     summary="Get a version",
     operation_id="get_version",
+    description="With its source. A version never changes.",
     response_model=VersionSource,
     responses=example({"version": 1, "published": True, "created_at": "2026-01-31T09:00:00Z", "source": SOURCE})
     | errors(422, **NO_AGENT, s404_agent_version_not_found="This agent has no such version."),
 )
 async def get_one_version(
-    services: Use, caller: Caller, agent_id: AgentId, version: Annotated[int, Path(ge=1, lt=2**31)]
+    services: Use,
+    caller: Caller,
+    agent_id: AgentId,
+    version: Annotated[int, Path(ge=1, lt=2**31, description="Its number, from 1")],
 ) -> JSONResponse:
     async with reading(services.engine) as conn:
         return JSONResponse(await get_version(conn, caller.workspace_id, agent_id, version))

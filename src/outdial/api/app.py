@@ -12,6 +12,7 @@ from outdial.api import (
     control,
     destinations,
     do_not_call,
+    document,
     events,
     health,
     me,
@@ -42,6 +43,9 @@ def create_api(services: Services) -> FastAPI:
         version=__version__,
         summary="Self-hosted outbound calling for AI voice agents",
         description=DESCRIPTION,
+        license_info=document.LICENSE,
+        servers=[{"url": services.settings.base_url, "description": "This server"}],
+        openapi_tags=document.tags(),
         docs_url=None,  # api.reference has our own
         redoc_url=None,
         redirect_slashes=False,  # api.addresses takes both forms

@@ -33,8 +33,11 @@ class AuditFilter(BaseModel):
     act: _Filter | None = None
     """A whole one, such as `number.connected`, or what comes before its dot: `number`."""
     actor_id: _Filter | None = None
+    """Id of the person or the API key that did it."""
     subject_id: _Filter | None = None
+    """Id of what it was done to."""
     limit: Annotated[int, Field(ge=1, le=MAX_PAGE)] = PAGE
+    """Entries a page."""
     cursor: _Filter | None = None
     """`next_cursor` of the page before."""
 

@@ -211,6 +211,8 @@ async def get_csv(services: Use, caller: Caller, wanted: Annotated[CallSearch, Q
     "/v1/calls/{call_id}",
     summary="Get a call",
     operation_id="get_call",
+    description="With its transcript, which grows while the call goes on. Follow a live call by its events instead "
+    "of asking again.",
     response_model=CallView,
     responses=example(_WHOLE) | errors(**NO_CALL),
 )

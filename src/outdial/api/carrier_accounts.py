@@ -85,6 +85,7 @@ async def get_accounts(services: Use, caller: Caller) -> JSONResponse:
     "/v1/carrier-accounts/{account_id}",
     summary="Get a carrier account",
     operation_id="get_carrier_account",
+    description="With the numbers that came with it; credentials are never shown.",
     response_model=AccountView,
     responses=example(_ACCOUNT) | errors(**NO_ACCOUNT),
 )

@@ -83,6 +83,7 @@ class ListFilter(BaseModel):
     source: Source | None = None
     """How it came onto the list."""
     limit: Annotated[int, Field(ge=1, le=MAX_PAGE)] = PAGE
+    """Numbers a page."""
     cursor: Annotated[CleanText, Field(max_length=100)] | None = None
     """`next_cursor` of the page before."""
 

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict
 
 from outdial.api.access_table import access_of
 from outdial.api.auth import ApiRoute
+from outdial.api.document import put_in_order
 from outdial.api.problems import MEDIA_TYPE, Problem, problem_json
 from outdial.api.sign_in_cookie import cookie_name
 from outdial.workspaces.access import Access, Role, Scope, needed_scope
@@ -115,6 +116,7 @@ def complete_document(app: FastAPI, routers: Sequence[APIRouter]) -> None:
             for route in (route for router in routers for route in router.routes if isinstance(route, APIRoute)):
                 for method in route.methods or ():
                     _complete(document["paths"][route.path_format][method.lower()], route)
+            put_in_order(document)
         assert app.openapi_schema is not None
         return app.openapi_schema
 

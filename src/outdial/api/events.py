@@ -80,7 +80,7 @@ async def follow_call(
     services: Use,
     caller: Caller,
     call_id: CallId,
-    last_event_id: Annotated[str | None, Header(description="Go on after this event")] = None,
+    last_event_id: Annotated[str | None, Header(alias="Last-Event-ID", description="Go on after this event")] = None,
 ) -> Response:
     after = _event_id(last_event_id)
     async with reading(services.engine) as conn:

@@ -100,6 +100,7 @@ class Switch(StrictBody):
     "/v1/me",
     summary="Who am I?",
     operation_id="get_me",
+    description="Whose key or browser asks, and what it may do. A way to try a key.",
     response_model=Me,
     responses=example(_ME) | errors(),
 )
@@ -111,6 +112,7 @@ async def get_me(request: Request, services: Use, caller: Caller) -> JSONRespons
     "/v1/me",
     summary="Change my name or e-mail address",
     operation_id="change_me",
+    description="Only the fields given are changed. The e-mail address is what you sign in with.",
     response_model=Me,
     responses=example(_ME) | errors(413, 415, 422),
 )

@@ -71,6 +71,7 @@ class MemberChanges(StrictBody):
     "/v1/members",
     summary="List members",
     operation_id="list_members",
+    description="Everybody who may sign in to this workspace, with their role.",
     response_model=MemberList,
     responses=example({"members": [_MEMBER]}) | errors(),
 )
@@ -124,6 +125,7 @@ async def post_member(
     "/v1/members/{person_id}",
     summary="Change a member's role",
     operation_id="change_member",
+    description="Here at once, in other processes within seconds. The last operator stays one.",
     response_model=MemberView,
     responses=example(_MEMBER) | errors(413, 415, 422, **_NO_MEMBER, **_LAST),
 )

@@ -142,6 +142,7 @@ class NumberChanges(StrictBody):
     "/v1/phone-numbers",
     summary="List phone numbers",
     operation_id="list_numbers",
+    description="Each with the agent that answers it and the URL that calls from it.",
     response_model=NumberList,
     responses=example({"numbers": [_NUMBER]}) | errors(),
 )
@@ -192,6 +193,7 @@ async def post_number(
     "/v1/phone-numbers/{number_id}",
     summary="Get a phone number",
     operation_id="get_number",
+    description="With the agent that answers it and the URL that calls from it.",
     response_model=NumberView,
     responses=example(_NUMBER) | errors(**NO_NUMBER),
 )
@@ -207,6 +209,7 @@ async def get_one_number(services: Use, caller: Caller, number_id: NumberId) -> 
     "/v1/phone-numbers/{number_id}",
     summary="Change a phone number",
     operation_id="change_number",
+    description="Only the fields given are changed. Calls that go on keep the agent they began with.",
     response_model=NumberView,
     responses=example(_NUMBER) | errors(413, 415, 422, **NO_NUMBER),
 )

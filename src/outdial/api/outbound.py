@@ -15,7 +15,7 @@ from outdial.calls.enqueue import create_call
 from outdial.calls.request import OutboundRequest
 from outdial.policy.gate import Rule, refusal
 
-router = APIRouter(route_class=ApiRoute, tags=["Outbound calls"])
+router = APIRouter(route_class=ApiRoute)
 
 _MAX_IDEMPOTENCY_KEY_CHARS = 255
 
@@ -92,6 +92,7 @@ _RESPONSES[200]["headers"] = {
 
 @router.post(
     "/v1/phone-number/{number_id}/outbound",
+    tags=["Outbound calls"],
     summary="Place a call",
     description=f"Stores one call and answers at once; the call is dialled as soon as a line is free. {CONSENT}",
     operation_id="place_call",
@@ -100,6 +101,7 @@ _RESPONSES[200]["headers"] = {
 )
 @router.post(
     "/v1alpha1/phone-number/{number_id}/outbound",
+    tags=["v1alpha1"],
     summary="Place a call (same as under /v1)",
     description=f"The same endpoint under the path that existing clients use. {CONSENT}",
     operation_id="place_call_v1alpha1",
@@ -115,6 +117,7 @@ async def place_call(
     idempotency_key: Annotated[
         str | None,
         Header(
+            alias="Idempotency-Key",
             description="Any text of yours, up to 255 characters. The same key and body never dial twice: a repeat has "
             "the first answer, for 30 days (`OUTDIAL_KEEP_IDEMPOTENCY_KEYS_DAYS`) and as long as the call goes on"
         ),

@@ -53,6 +53,7 @@ class WorkspaceChanges(StrictBody):
     "/v1/workspace",
     summary="Get the workspace",
     operation_id="get_workspace",
+    description="With its plan, and how many lines are taken and free at this moment.",
     response_model=WorkspaceView,
     responses=example(_WORKSPACE) | errors(),
 )
@@ -65,6 +66,7 @@ async def get_own_workspace(services: Use, caller: Caller) -> JSONResponse:
     "/v1/workspace",
     summary="Change the plan",
     operation_id="change_workspace",
+    description="Lines that are in use stay so until their calls end, also where the new plan has fewer.",
     response_model=WorkspaceView,
     responses=example(_WORKSPACE) | errors(413, 415, 422),
 )

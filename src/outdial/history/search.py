@@ -74,18 +74,26 @@ class CallSearch(BaseModel):
     state: Annotated[list[CallState | Literal["unknown"]], Field(max_length=6)] = []
     """`unknown` are the calls of which it can't be known (yet) whether the carrier dialled."""
     end_reason: Annotated[list[EndReason], Field(max_length=8)] = []
+    """How the call ended; empty while it hasn't."""
     ended_by: Annotated[list[EndedBy], Field(max_length=7)] = []
+    """Who ended it."""
     outcome: Annotated[list[OutcomeWord], Field(max_length=20)] = []
     """`do_not_call`, `silent`, `transfer_failed`, `transferred`, `left_message`, `hung_up_early`, or a word of your
     agent's."""
     direction: CallDirection | None = None
+    """`outbound` calls were placed by us; `inbound` ones came in."""
     number_id: CleanText | None = None
+    """Id of the phone number of ours."""
     agent_id: CleanText | None = None
+    """Id of the agent that talked, or is to."""
     to: E164 | None = None
+    """The number that was called."""
     from_: Annotated[E164 | None, Field(alias="from")] = None
+    """The number that called."""
     party: E164 | None = None
     """The other party: who was called, or who called."""
     answered_by: AnsweredBy | None = None
+    """Who answered, as the last verdict has it."""
     words: Words | None = None
     """Said in one turn of the transcript, by either side, in any order; "in quotes" as they stand. Whole words, upper
     and lower case alike."""
@@ -99,6 +107,7 @@ class CallFilter(CallSearch):
     """Which calls to list."""
 
     limit: Annotated[int, Field(ge=1, le=200)] = 50
+    """Calls a page."""
     cursor: Annotated[str | None, Field(max_length=200)] = None
     """`next_cursor` or `previous_cursor` of another page."""
 
