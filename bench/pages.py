@@ -73,6 +73,7 @@ PAGES = (
     ("One agent", "/agents/{agent_id}"),
     ("Settings", "/settings"),
     ("Audit log", "/settings/audit-log"),
+    ("API reference", "/docs"),
 )
 
 

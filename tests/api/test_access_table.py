@@ -14,7 +14,7 @@ from outdial.workspaces.access import Role, Scope
 from outdial.workspaces.api_keys import create_api_key
 from outdial.workspaces.audit import COMMAND_LINE
 
-PAGES = {"GET /docs", "GET /openapi.json"}  # for everybody, and in no document
+PAGES = {"GET /openapi.json"}  # for everybody, and in no document
 
 OF_EVERY_KEY = {
     "GET /v1/calls",

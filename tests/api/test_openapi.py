@@ -2,7 +2,6 @@
 
 import json
 import re
-from html import escape
 
 import jsonschema
 import pytest
@@ -154,13 +153,3 @@ def test_the_outbound_endpoint_documents_the_whole_contract(document):
 
 async def test_it_is_served(client, document):
     assert (await client.get("/openapi.json")).json() == document
-
-
-async def test_the_page_tells_every_operation_and_loads_nothing_from_elsewhere(client, document):
-    answer = await client.get("/docs")
-    assert answer.headers["content-type"].startswith("text/html")
-    assert "default-src 'none'" in answer.headers["content-security-policy"]
-    for name, operation in operations(document):
-        assert escape(operation["summary"]) in answer.text, name
-    assert "automated calls without consent break the law" in answer.text
-    assert not re.search(r"<script|src=|<link|@import|url\(", answer.text)

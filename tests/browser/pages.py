@@ -17,4 +17,5 @@ PAGES = {
     "members": "/settings/members",
     "audit-log": "/settings/audit-log",
     "me": "/settings/me",
+    "api-reference": "/docs",
 }

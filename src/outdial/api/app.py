@@ -22,7 +22,6 @@ from outdial.api import (
     overview,
     problems,
     recordings,
-    reference,
     scripts,
     workspace,
 )
@@ -46,7 +45,7 @@ def create_api(services: Services) -> FastAPI:
         license_info=document.LICENSE,
         servers=[{"url": services.settings.base_url, "description": "This server"}],
         openapi_tags=document.tags(),
-        docs_url=None,  # api.reference has our own
+        docs_url=None,  # the dashboard has our own
         redoc_url=None,
         redirect_slashes=False,  # api.addresses takes both forms
     )
@@ -84,7 +83,6 @@ def create_api(services: Services) -> FastAPI:
     routers = [module.router for module in modules]
     for router in routers:
         app.include_router(router)
-    app.include_router(reference.router)
     complete_document(app, routers)
     return app
 

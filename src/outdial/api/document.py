@@ -8,6 +8,7 @@ TAGS: Mapping[str, str] = {
     "Outbound calls": "One request, and your agent phones somebody.",
     "Calls": "How calls went and go on, and what can be done with one while it lasts.",
     "Do not call": "The numbers this workspace doesn't call.",
+    "Destinations": "Where this workspace's calls may go, and how many a day.",
     "Phone numbers": "Your numbers at a carrier, and which agent each talks with.",
     "Carrier accounts": "The accounts your numbers came with.",
     "Agents": "Scripts, their versions, and what they say.",
@@ -43,13 +44,13 @@ def put_in_order(document: dict[str, Any]) -> None:
             parameter["schema"] = _that_can_be_sent(parameter["schema"])
         codes |= set(_codes(operation))
     _name_codes(document["components"]["schemas"]["Problem"], sorted(codes))
-    order = list(TAGS)
-    document["paths"] = dict(
-        sorted(
-            document["paths"].items(),
-            key=lambda item: min(order.index(operation["tags"][0]) for operation in item[1].values()),
-        )
-    )
+    document["paths"] = dict(sorted(document["paths"].items(), key=lambda item: _place(item[1])))
+
+
+def _place(path: Mapping[str, Any]) -> float:
+    order = {tag: place for place, tag in enumerate(TAGS)}
+    before_last = len(order) - 1.5  # where one goes that has no words yet
+    return min(order.get(operation["tags"][0], before_last) for operation in path.values())
 
 
 def _that_can_be_sent(schema: dict[str, Any]) -> dict[str, Any]:
@@ -57,7 +58,7 @@ def _that_can_be_sent(schema: dict[str, Any]) -> dict[str, Any]:
     said of it stands beside the schema already."""
     rest = {key: value for key, value in schema.items() if key not in ("anyOf", "description")}
     kinds = schema.get("anyOf", [])
-    values = [kind for kind in kinds if kind != {"type": "null"}]
+    values: list[dict[str, Any]] = [kind for kind in kinds if kind != {"type": "null"}]
     if len(values) == 1:
         return rest | values[0]
     return rest | {"anyOf": values} if values else rest

@@ -8,6 +8,7 @@ from outdial.api.problems import as_problem, respond
 from outdial.api.services import Services
 from outdial.dashboard import (
     agents,
+    api_reference,
     calls,
     connect_number,
     do_not_call,
@@ -21,7 +22,19 @@ from outdial.dashboard import (
 from outdial.dashboard.live import LivePages
 from outdial.dashboard.page import error_page
 
-MODULES = (static_files, sign_in, overview, connect_number, phone_numbers, calls, agents, do_not_call, phone, settings)
+MODULES = (
+    static_files,
+    sign_in,
+    overview,
+    connect_number,
+    phone_numbers,
+    calls,
+    agents,
+    do_not_call,
+    phone,
+    settings,
+    api_reference,
+)
 
 API_PATHS = ("/v1", "/callbacks/", "/static/")
 
@@ -29,6 +42,7 @@ API_PATHS = ("/v1", "/callbacks/", "/static/")
 def add_dashboard(app: FastAPI, services: Services) -> LivePages:
     """Close the result before the server stops."""
     pages = app.state.live_pages = LivePages(services.notifications)
+    app.state.references = {}  # pages of the API's reference, by theme
     for module in MODULES:
         app.include_router(module.router)
     for kind in (HTTPException, RequestValidationError):
