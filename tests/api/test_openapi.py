@@ -78,6 +78,14 @@ def test_a_generator_finds_names_and_types_to_work_with(document):
             assert {"type": "null"} not in parameter["schema"].get("anyOf", []), (name, parameter["name"])
 
 
+def test_a_schema_has_a_name_of_its_own(document):
+    """Two classes of one name would get those of their modules, and generators put them into one."""
+    schemas = document["components"]["schemas"]
+    assert {name for name in schemas if not re.fullmatch(r"[A-Z][A-Za-z]*", name)} == set()
+    titles = [schema.get("title") for schema in schemas.values()]
+    assert len(titles) == len(set(titles))
+
+
 def test_every_schema_is_used(document):
     text = json.dumps(document)
     assert {name for name in document["components"]["schemas"] if f'"#/components/schemas/{name}"' not in text} == set()

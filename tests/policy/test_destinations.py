@@ -6,7 +6,7 @@ from sqlalchemy import select
 from outdial.db.tables import audit_log, carrier_accounts
 from outdial.lines.workspace_pools import create_workspace
 from outdial.policy.destinations import (
-    Source,
+    DestinationSource,
     allow,
     allow_country_of,
     destinations_of,
@@ -83,7 +83,7 @@ async def test_what_was_taken_away_is_not_brought_back_by_a_number(engine, empty
     await connect("+441632960101", "acct_1", PERSON)
     await connect("+441632960102", "acct_2", KEY)
     assert await reach("acct_1") == await reach("acct_2") == []
-    _, is_new = await allow(engine, empty, "GB", source=Source.PERSON, by=PERSON)
+    _, is_new = await allow(engine, empty, "GB", source=DestinationSource.PERSON, by=PERSON)
     assert is_new
     assert await reach("acct_2") == ["GB"]
 
@@ -96,8 +96,8 @@ async def test_what_a_key_brought_is_taken_away_with_the_rest(engine, empty, con
 
 
 async def test_allowing_again_changes_nothing_and_taking_away_what_isn_t_there_is_refused(engine, empty):
-    first, is_new = await allow(engine, empty, "DE", source=Source.PERSON, by=PERSON)
-    again, is_new_again = await allow(engine, empty, "DE", source=Source.CLI, by=COMMAND_LINE)
+    first, is_new = await allow(engine, empty, "DE", source=DestinationSource.PERSON, by=PERSON)
+    again, is_new_again = await allow(engine, empty, "DE", source=DestinationSource.CLI, by=COMMAND_LINE)
     assert (is_new, is_new_again) == (True, False)
     assert again == first
     with pytest.raises(NotFound):
@@ -108,8 +108,8 @@ async def test_allowing_again_changes_nothing_and_taking_away_what_isn_t_there_i
 
 
 async def test_every_change_is_in_the_audit_log(engine, empty):
-    await allow(engine, empty, "+1900", source=Source.PERSON, by=PERSON)
-    await allow(engine, empty, "+1900", source=Source.PERSON, by=PERSON)
+    await allow(engine, empty, "+1900", source=DestinationSource.PERSON, by=PERSON)
+    await allow(engine, empty, "+1900", source=DestinationSource.PERSON, by=PERSON)
     await take_away(engine, empty, "+1900", by=COMMAND_LINE)
     async with engine.connect() as conn:
         acts = (await conn.execute(select(audit_log.c.act, audit_log.c.subject_name, audit_log.c.actor_kind))).all()
@@ -120,9 +120,9 @@ async def test_every_change_is_in_the_audit_log(engine, empty):
 
 
 async def test_who_allows_what_costs_more_is_told(engine, empty):
-    premium, _ = await allow(engine, empty, "+1900", source=Source.PERSON, by=PERSON)
-    shared, _ = await allow(engine, empty, "+1", source=Source.PERSON, by=PERSON)
-    usual, _ = await allow(engine, empty, "DE", source=Source.PERSON, by=PERSON)
+    premium, _ = await allow(engine, empty, "+1900", source=DestinationSource.PERSON, by=PERSON)
+    shared, _ = await allow(engine, empty, "+1", source=DestinationSource.PERSON, by=PERSON)
+    usual, _ = await allow(engine, empty, "DE", source=DestinationSource.PERSON, by=PERSON)
     assert (premium["special"], "premium numbers" in premium["warning"]) == ("premium", True)
     assert (shared["special"], "25 countries" in shared["warning"]) == (None, True)
     assert (usual["special"], usual["warning"]) == (None, None)

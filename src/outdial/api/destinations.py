@@ -16,7 +16,7 @@ from outdial.calls.request import CleanText
 from outdial.db.engine import reading
 from outdial.policy.daily_limit import MAX_LIMIT, DailyLimitView, change_daily_limit, get_daily_limit
 from outdial.policy.destination_match import parse_destination
-from outdial.policy.destinations import DestinationView, Source, allow, list_destinations, take_away
+from outdial.policy.destinations import DestinationSource, DestinationView, allow, list_destinations, take_away
 
 router = APIRouter(route_class=ApiRoute, tags=["Destinations"])
 
@@ -104,7 +104,7 @@ async def post_destination(
     ],
 ) -> JSONResponse:
     view, is_new = await allow(
-        services.engine, caller.workspace_id, body.destination, source=Source.PERSON, by=caller.actor
+        services.engine, caller.workspace_id, body.destination, source=DestinationSource.PERSON, by=caller.actor
     )
     return JSONResponse(Allowed(**view, added=is_new), status_code=201 if is_new else 200)
 

@@ -54,7 +54,7 @@ def allow(destination: Destination, workspace: Workspace = None, json: AsJson = 
     async def work(engine: AsyncEngine, _: Settings) -> dict[str, Any]:
         workspace_id = await the_workspace(engine, workspace)
         view, is_new = await destinations.allow(
-            engine, workspace_id, parsed, source=destinations.Source.CLI, by=COMMAND_LINE
+            engine, workspace_id, parsed, source=destinations.DestinationSource.CLI, by=COMMAND_LINE
         )
         return {**view, "added": is_new}
 

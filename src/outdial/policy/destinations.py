@@ -27,7 +27,7 @@ MOST = 1000  # destinations of a workspace: each is looked at before a dial
 SUBJECT = "destinations"  # what the audit log calls the list
 
 
-class Source(StrEnum):
+class DestinationSource(StrEnum):
     """How a destination came into the list."""
 
     NUMBER = "number"    # a number of this country was connected
@@ -44,7 +44,7 @@ class DestinationView(TypedDict):
     calling_code: str
     special: Special | None
     only_account: str | None
-    source: Source
+    source: DestinationSource
     by: ActorView | None
     warning: str | None
     created_at: str
@@ -98,12 +98,12 @@ async def allow_country_of(
     )
     if await conn.scalar(known) is None:
         only = account_id if by.kind is ActorKind.API_KEY else None
-        values = _values(workspace_id, country, Source.NUMBER, by) | {"carrier_account_id": only}
+        values = _values(workspace_id, country, DestinationSource.NUMBER, by) | {"carrier_account_id": only}
         await conn.execute(upsert(destinations).values(values).on_conflict_do_nothing())
 
 
 async def allow(
-    engine: AsyncEngine, workspace_id: str, destination: str, *, source: Source, by: Actor
+    engine: AsyncEngine, workspace_id: str, destination: str, *, source: DestinationSource, by: Actor
 ) -> tuple[DestinationView, bool]:
     """The destination, and whether it is new. `destination` as `parse_destination` gives it. Raises Conflict where
     there are too many."""
@@ -145,7 +145,7 @@ async def take_away(engine: AsyncEngine, workspace_id: str, destination: str, *,
             raise NotFound("not_a_destination", f"{destination} is not among this workspace's destinations.")
         await conn.execute(delete(destinations).where(*mine, one.carrier_account_id.is_not(None)))
         kept = upsert(destinations).values(
-            _values(workspace_id, destination, Source(rows[0][one.source]), by) | {"removed_at": func.now()}
+            _values(workspace_id, destination, DestinationSource(rows[0][one.source]), by) | {"removed_at": func.now()}
         )
         await conn.execute(
             kept.on_conflict_do_update(
@@ -189,14 +189,14 @@ def _view(row: RowMapping) -> DestinationView:
         calling_code=destination if is_prefix(destination) else calling_code(destination),
         special=named_kind(destination),
         only_account=row["carrier_account_id"],
-        source=Source(row["source"]),
+        source=DestinationSource(row["source"]),
         by=by,
         warning=warning(destination),
         created_at=to_json(row["created_at"]),
     )
 
 
-def _values(workspace_id: str, destination: str, source: Source, by: Actor) -> dict[str, Any]:
+def _values(workspace_id: str, destination: str, source: DestinationSource, by: Actor) -> dict[str, Any]:
     return {
         "workspace_id": workspace_id,
         "destination": destination,
