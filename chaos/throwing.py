@@ -17,6 +17,7 @@ SENDS_CALLBACKS = ["status", "amd", "stream"]
 DEAD_AFTER_S = 10.0     # at most, a host whose network has gone
 LATE_S = 6.0            # at most, a callback
 RETRY_AFTER_S = 2.0
+ONE_REQUEST_EACH = httpx.Limits(max_keepalive_connections=0)  # one that is kept may be closed just when it is used
 SERVES_S = 60.0         # until a process does, or is hit all the same
 ENDS = {
     Kind.DATABASE_RESTART: signal.SIGINT,
@@ -127,7 +128,9 @@ class Throwing:
         }
         if throw.kind in (Kind.CALLBACK_LOST, Kind.CALLBACK_REPEATED, Kind.CALLBACK_LATE, Kind.CALLBACK_REORDERED):
             fault["callbacks"] = SENDS_CALLBACKS
-        async with httpx.AsyncClient(base_url=self._simulator_url, trust_env=False, timeout=30) as http:
+        async with httpx.AsyncClient(
+            base_url=self._simulator_url, trust_env=False, timeout=30, limits=ONE_REQUEST_EACH
+        ) as http:
             added = (await http.post("/_simulator/faults", json=fault)).raise_for_status().json()
             await asyncio.sleep(throw.lasts_s)
             await http.delete(f"/_simulator/faults/{added['id']}")
@@ -138,7 +141,9 @@ async def heal(servers: Sequence[Server], database: Database, carrier: Proxy, si
     carrier.heal()
     database.thaw()
     await database.start()  # attaches where it runs
-    async with httpx.AsyncClient(base_url=simulator_url, trust_env=False, timeout=30) as http:
+    async with httpx.AsyncClient(
+        base_url=simulator_url, trust_env=False, timeout=30, limits=ONE_REQUEST_EACH
+    ) as http:
         (await http.delete("/_simulator/faults")).raise_for_status()
     for server in servers:
         server.thaw()

@@ -31,6 +31,7 @@ from outdial.db.engine import create_engine
 from outdial.db.migrate import upgrade
 from outdial.db.notify import Notifications
 from outdial.db.supervised import Embedded, embedded
+from outdial.db.trouble import outlast
 from outdial.db.wake import Wake
 from outdial.dispatch.dispatcher import Dispatcher
 from outdial.dispatch.sweep import Sweep
@@ -198,11 +199,11 @@ async def _share(
     engine = create_engine(url)
     stack.push_async_callback(engine.dispose)
     progress("Bringing the database up to date")
-    await upgrade(engine)
+    await outlast(lambda: upgrade(engine), progress)
     secret_box = SecretBox.from_settings(settings)
-    await check_secret_key(engine, secret_box)
+    await outlast(lambda: check_secret_key(engine, secret_box), progress)
     notifications = await stack.enter_async_context(Notifications(url))
-    worker = await stack.enter_async_context(Worker(engine, url))
+    worker = await outlast(lambda: stack.enter_async_context(Worker(engine, url)), progress)
     progress("Loading the speech models")
     speech = speech or await Speech.offline(settings.data_dir / "prompts")
     accounts = Accounts(engine, secret_box)

@@ -2,9 +2,11 @@ import logging
 
 import pytest
 from sqlalchemy import text
+from sqlalchemy.exc import OperationalError
 
+import virtual_time
 from outdial.db.engine import create_engine
-from outdial.db.trouble import tell_trouble
+from outdial.db.trouble import outlast, tell_trouble
 
 logger = logging.getLogger(__name__)
 SENTENCE = "Queue not read; trying again"
@@ -32,3 +34,37 @@ async def test_a_fault_is_told_each_time_and_whole(engine, caplog):
         (SENTENCE, "ERROR", "call_1")
     ]
     assert all(record.exc_info is not None for record in caplog.records)
+
+
+class Start:
+    """A step of one that fails with `errors`, one after the other, and then succeeds."""
+
+    def __init__(self, *errors):
+        self.errors = list(errors)
+
+    async def __call__(self):
+        if self.errors:
+            raise self.errors.pop(0)
+        return "up"
+
+
+def away(reason):
+    return OperationalError("SELECT 1", {}, Exception(reason))
+
+
+def test_a_start_outlasts_a_database_that_is_away_and_says_what_it_waits_for():
+    told = []
+    step = Start(away("connection refused"), away("the database system is starting up"), OSError("unreachable"))
+    assert virtual_time.run(outlast(step, told.append)) == "up"
+    assert told == [
+        "Waiting for the database (connection refused)",
+        "Waiting for the database (the database system is starting up)",
+        "Waiting for the database (unreachable)",
+    ]
+
+
+def test_a_start_waits_no_longer_than_its_patience_and_for_nothing_else():
+    with pytest.raises(OperationalError):
+        virtual_time.run(outlast(Start(*(away("refused") for _ in range(100))), lambda _: None, patience_s=5))
+    with pytest.raises(ValueError, match="a bug"):
+        virtual_time.run(outlast(Start(ValueError("a bug")), lambda _: None))
