@@ -180,6 +180,7 @@ WANTED = {
     "answered by a person": {"answered_by": "human"},
     "inbound, of a rare number": {"direction": "inbound", "number_id": RARE["number"]},
     "a rare number": {"number_id": RARE["number"]},
+    "a rare number, waiting": {"number_id": RARE["number"], "state": ["queued"]},
     "a rare number, ended": {"number_id": RARE["number"], "state": ["ended"]},
     "a rare agent": {"agent_id": RARE["agent"]},
     "a rare agent, waiting": {"agent_id": RARE["agent"], "state": ["queued"]},

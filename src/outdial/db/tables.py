@@ -287,11 +287,10 @@ calls = Table(
     ),
     Index("ix_calls_live", "state", postgresql_where=text("state NOT IN ('queued', 'ended')")),
     # Lists: those that wait, those that are up (few) and those that have ended are looked for each by themselves, so
-    # that no long queue stands before the others (history.search). Of an agent and of a number, whose calls may be rare
-    # among all.
+    # that no long queue stands before the others (history.search). Of an agent and of a number, too, whose calls may be
+    # rare among all; what waits of a number is found by ix_calls_waiting.
     Index("ix_calls_queued", "workspace_id", "created_at", postgresql_where=text("state = 'queued'")),
     Index("ix_calls_queued_agent_id", "agent_id", "created_at", postgresql_where=text("state = 'queued'")),
-    Index("ix_calls_queued_number_id", "number_id", "created_at", postgresql_where=text("state = 'queued'")),
     Index("ix_calls_queued_again", "workspace_id", "created_at", postgresql_where=text("state = 'queued' AND dialled")),
     Index("ix_calls_ended", "workspace_id", "created_at", postgresql_where=text("state = 'ended'")),
     Index("ix_calls_ended_agent_id", "agent_id", "created_at", postgresql_where=text("state = 'ended'")),

@@ -151,7 +151,9 @@ async def find_page(conn: AsyncConnection, workspace_id: str, wanted: CallFilter
     said_in = None if wanted.words is None else await _calls_that_say(conn, wanted.words)
     numbers = _numbers(wanted)
     with_numbers = None if numbers is None else await _calls_with(conn, numbers)
-    found = await conn.execute(_page_query(workspace_id, wanted, said_in, with_numbers))
+    of_number = calls.c.number_id == wanted.number_id
+    waiting = None if wanted.number_id is None else await _calls_with(conn, and_(of_number, QUEUED))
+    found = await conn.execute(_page_query(workspace_id, wanted, said_in, with_numbers, waiting))
     return _paged([StoredCall.of(row) for row in found.mappings()], wanted)
 
 
@@ -170,15 +172,20 @@ async def _calls_that_say(conn: AsyncConnection, words: str) -> set[str] | None:
     return set(found) if len(found) <= RARE_TURNS else None
 
 
-async def _calls_with(conn: AsyncConnection, numbers: ColumnElement[bool]) -> set[str] | None:
-    """The same for phone numbers: callees have few calls, our own numbers may have any number of them."""
-    rows = await conn.scalars(select(calls.c.id).where(numbers).limit(literal_column(str(RARE_CALLS + 1))))
+async def _calls_with(conn: AsyncConnection, what: ColumnElement[bool]) -> set[str] | None:
+    """The same for phone numbers: callees have few calls, our own numbers may have any number of them. And for what
+    waits for a number: behind another number's queue it would be looked for among all that waits."""
+    rows = await conn.scalars(select(calls.c.id).where(what).limit(literal_column(str(RARE_CALLS + 1))))
     found = rows.all()
     return set(found) if len(found) <= RARE_CALLS else None
 
 
 def _page_query(
-    workspace_id: str, wanted: CallFilter, said_in: set[str] | None, with_numbers: set[str] | None = None
+    workspace_id: str,
+    wanted: CallFilter,
+    said_in: set[str] | None,
+    with_numbers: set[str] | None = None,
+    waiting: set[str] | None = None,
 ) -> Select[Any]:
     """The calls of a page and one more, in the order in which its cursor walks: so many of each kind are looked for,
     and the first of these are the page. A long queue would else stand before all calls that have ended."""
@@ -190,6 +197,8 @@ def _page_query(
         if cursor is not None:
             at = (cursor.created_at, cursor.call_id)
             some = some.where(place > at if newer else place < at)
+        if waiting is not None and kind is QUEUED:
+            some = some.where(_is_one_of(waiting))
         some = _filtered(some, wanted, said_in, with_numbers)
         kinds.append(some.order_by(*_walked(calls.c.created_at, calls.c.id, newer)).limit(wanted.limit + 1))
     found = union_all(*kinds).subquery() if kinds else select(calls.c.id, calls.c.created_at).where(false()).subquery()

@@ -105,7 +105,6 @@ BEFORE: tuple[Index, ...] = (
 NOW: tuple[Index, ...] = (
     ("ix_calls_queued", ["workspace_id", "created_at"], "state = 'queued'"),
     ("ix_calls_queued_agent_id", ["agent_id", "created_at"], "state = 'queued'"),
-    ("ix_calls_queued_number_id", ["number_id", "created_at"], "state = 'queued'"),
     ("ix_calls_queued_again", ["workspace_id", "created_at"], "state = 'queued' AND dialled"),
     ("ix_calls_ended", ["workspace_id", "created_at"], "state = 'ended'"),
     ("ix_calls_ended_agent_id", ["agent_id", "created_at"], "state = 'ended'"),
