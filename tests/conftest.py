@@ -38,6 +38,7 @@ os.environ["XDG_STATE_HOME"] = _state.name
 
 TEMPLATE = "template_migrated"
 MIGRATED = "migrated"
+_functions_of_ours: set[str] = set()  # those that the migrations make
 _names = (f"test_{number}" for number in itertools.count(1))
 
 
@@ -52,6 +53,8 @@ def postgres() -> Iterator[EmbeddedPostgres]:
         try:
             _execute(server, f"CREATE DATABASE {TEMPLATE}")
             asyncio.run(_migrate(server.url(TEMPLATE)))
+            with psycopg.connect(server.url(TEMPLATE)) as connection:
+                _functions_of_ours.update(_functions(connection))
             _execute(server, f"CREATE DATABASE {MIGRATED} TEMPLATE {TEMPLATE}")
             yield server
         finally:
@@ -77,7 +80,8 @@ def database_url(postgres: EmbeddedPostgres) -> str:
         ours = (f'"{table.name}"' for table in metadata.sorted_tables)
         tables = ", ".join((*ours, "procrastinate_jobs", "procrastinate_workers", "procrastinate_periodic_defers"))
         connection.execute(f"TRUNCATE {tables} RESTART IDENTITY CASCADE")
-        connection.execute("DROP FUNCTION IF EXISTS fail CASCADE")  # tests make tables fail by it, and by triggers
+        for name in _functions(connection) - _functions_of_ours:  # tests make tables fail by some, and by triggers
+            connection.execute(f"DROP FUNCTION {name} CASCADE")
     return postgres.url(MIGRATED)
 
 
@@ -86,6 +90,11 @@ async def engine(database_url: str) -> AsyncIterator[AsyncEngine]:
     engine = create_engine(database_url)
     yield engine
     await engine.dispose()
+
+
+def _functions(connection: psycopg.Connection) -> set[str]:
+    query = "SELECT oid::regprocedure::text FROM pg_proc WHERE pronamespace = 'public'::regnamespace"
+    return {name for (name,) in connection.execute(query)}
 
 
 def _execute(postgres: EmbeddedPostgres, statement: str) -> None:
