@@ -49,10 +49,16 @@ class Database:
         return f"postgresql://postgres@{HOST}:{port}/{DATABASE}"
 
     async def start(self) -> None:
-        before, self._server = self._server, _Server(self._folder, self.port)
-        self._starting = asyncio.ensure_future(asyncio.to_thread(self._server.start))
+        server = _Server(self._folder, self.port)
+
+        def begin() -> str:
+            url = server.start()
+            # The one before ends its use of the server only now: the last one to let go would stop it.
+            self._server = server
+            return url
+
+        self._starting = asyncio.ensure_future(asyncio.to_thread(begin))
         await asyncio.shield(self._starting)
-        del before  # its use of the server ends here, not before: the last one to let go would stop it
 
     async def end(self, number: signal.Signals) -> None:
         """SIGINT is a fast shutdown, SIGQUIT an immediate one; SIGKILL strikes the postmaster alone. Returns when it is

@@ -7,7 +7,7 @@ import difflib
 import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import get_args
+from typing import Annotated, get_args
 
 from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import (
@@ -20,6 +20,8 @@ from pydantic_settings import (
 PREFIX = "OUTDIAL_"
 MEDIA_PATH = "/media/"
 NO_SETTINGS = ("CONFIG", "API_KEY", "API_URL", "SIMULATOR_AUTH_TOKEN")  # what else is read from the environment
+
+Days = Annotated[int, Field(ge=0, le=36_500)]  # how long something is kept; 0: for ever
 
 
 class Settings(BaseSettings):
@@ -104,19 +106,18 @@ class Settings(BaseSettings):
         description='What a callee hears whose call is cut because the server stops; "": nothing',
     )
 
-    keep_idempotency_keys_days: int = Field(
+    keep_idempotency_keys_days: Days = Field(
         30,
-        ge=0,
         description="How long a request with an Idempotency-Key may be repeated: at least so many days, and as long as "
         "its call goes on. 0, here and in the others: nothing is deleted",
     )
-    keep_callbacks_days: int = Field(30, ge=0, description="How long what carriers told stays, as it came")
-    keep_commands_days: int = Field(30, ge=0, description="How long what somebody wanted of a live call stays")
-    keep_call_events_days: int = Field(
-        365, ge=0, description="How long what happened to a call can be read step by step (the call itself stays)"
+    keep_callbacks_days: Days = Field(30, description="How long what carriers told stays, as it came")
+    keep_commands_days: Days = Field(30, description="How long what somebody wanted of a live call stays")
+    keep_call_events_days: Days = Field(
+        365, description="How long what happened to a call can be read step by step (the call itself stays)"
     )
-    keep_sign_ins_days: int = Field(30, ge=0, description="How long sign-ins and links stay that have ended")
-    keep_failed_jobs_days: int = Field(30, ge=0, description="How long background work stays that failed")
+    keep_sign_ins_days: Days = Field(30, description="How long sign-ins and links stay that have ended")
+    keep_failed_jobs_days: Days = Field(30, description="How long background work stays that failed")
 
     @field_validator("public_url")
     @classmethod

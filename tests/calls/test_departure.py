@@ -6,10 +6,12 @@ import pytest
 from sqlalchemy import select, update
 
 from outdial.calls.departure import Hold, Slot, ask_to_depart
+from outdial.calls.do_not_call import list_number
 from outdial.calls.pace import LATE_S, LONGEST_WAIT_S
 from outdial.db.tables import carrier_accounts, paces
 from outdial.policy.do_not_call import NewEntry, Source, insert_entries
 from outdial.telephony.state import CallState, EndReason
+from outdial.workspaces.audit import COMMAND_LINE
 from workspace import CALLEE
 
 
@@ -88,6 +90,15 @@ async def test_a_number_listed_after_the_claim_is_not_dialled(workspace):
         await insert_entries(conn, workspace.id, [NewEntry(number=CALLEE)], Source.API, by=None)
     assert await asked(workspace, claims[0]) is Hold.LISTED
     assert await asked(workspace, claims[1], held) is Hold.LISTED, "also when it has a slot"
+
+
+async def test_whoever_lists_a_number_is_told_as_the_reason_and_not_the_hang_up_that_comes_with_it(workspace):
+    (claim,) = await claimed(workspace)
+    await list_number(
+        workspace.engine, workspace.id, CALLEE, reason=None, source=Source.API, by=COMMAND_LINE
+    )
+    assert (await workspace.call(claim.call_id)).hang_up_requested_at is not None
+    assert await asked(workspace, claim) is Hold.LISTED
 
 
 async def test_a_call_whose_end_was_asked_for_after_the_claim_is_not_dialled(workspace):
@@ -224,3 +235,17 @@ async def test_whoever_may_be_later_keeps_that_also_when_it_has_waited(make_work
     await asked(workspace, first)
     slot = await asked(workspace, second, late_s=0.4)
     assert (await asked(workspace, second, slot)).late_s == 0.4
+
+
+async def test_a_slot_of_another_hosts_clock_keeps_nobody_waiting(workspace):
+    """After a failover to a host whose clock is behind, the last slot is in a future that takes long to come."""
+    first, second = await claimed(workspace, 2)
+    await asked(workspace, first)
+    async with workspace.engine.begin() as conn:
+        await conn.execute(update(paces).values(slot_at=paces.c.slot_at + timedelta(minutes=10)))
+        await conn.execute(update(carrier_accounts).values(next_dial_at=ago(1)))
+    slot = await asked(workspace, second)
+    assert slot.wait_s <= 0
+    await workspace.queue()
+    (claim,) = await workspace.claim()
+    assert isinstance(await asked(workspace, claim), Slot)

@@ -54,7 +54,9 @@ def away(reason):
 
 def test_a_start_outlasts_a_database_that_is_away_and_says_what_it_waits_for():
     told = []
-    step = Start(away("connection refused"), away("the database system is starting up"), OSError("unreachable"))
+    step = Start(
+        away("connection refused"), away("the database system is starting up"), ConnectionRefusedError("unreachable")
+    )
     assert virtual_time.run(outlast(step, told.append)) == "up"
     assert told == [
         "Waiting for the database (connection refused)",

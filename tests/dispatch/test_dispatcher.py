@@ -343,6 +343,28 @@ async def test_a_slow_carrier_has_no_more_than_so_many_dials_under_way_and_keeps
         await until(lambda: has_dialed(workspace, MOST_OF_ACCOUNT + 21))
 
 
+async def test_what_an_account_had_no_room_for_is_dialled_as_soon_as_there_is_some(make_workspace, database_url):
+    """Also where the claim that filled it took all that it asked for, and saw nothing more."""
+    workspace = await make_workspace(lines=500)
+    may_reply = asyncio.Event()
+
+    async def waits(request, carrier_call_id):
+        await may_reply.wait()
+
+    workspace.carrier.before_reply = waits
+    for _ in range(MOST_OF_ACCOUNT - 5):
+        await workspace.queue()
+    workspace.settings = workspace.settings.model_copy(update={"sweep_every_s": 600.0})
+    async with dispatching(workspace, database_url):
+        await until(lambda: has_dialed(workspace, MOST_OF_ACCOUNT - 5))
+        for _ in range(10):
+            await workspace.queue()
+        await workspace.tell("outdial_queue", workspace.id)
+        await until(lambda: has_dialed(workspace, MOST_OF_ACCOUNT))
+        may_reply.set()
+        await until(lambda: has_dialed(workspace, MOST_OF_ACCOUNT + 5))
+
+
 async def test_a_process_that_can_not_send_leaves_lines_and_calls_to_others(make_workspace, database_url):
     workspace = await make_workspace(lines=500)
     stuck = asyncio.Event()

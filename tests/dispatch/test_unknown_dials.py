@@ -2,12 +2,14 @@ import asyncio
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from sqlalchemy import delete
 
 from dispatch.silence import ago, due, unknown
 from outdial.calls.checks import take_due
 from outdial.carriers.errors import CarrierUncertain
 from outdial.db.engine import create_engine
 from outdial.db.notify import Notifications
+from outdial.db.tables import attempts
 from outdial.dispatch.look_ups import pauses
 from outdial.dispatch.sweep import Sweep
 from outdial.telephony.failures import FailureCode
@@ -239,3 +241,19 @@ async def test_a_stream_that_opened_before_anything_was_known_of_the_call_finds_
     await due(workspace, claim.attempt_id, stream_opened_at=ago(30))
     await sweep.sweep()
     assert (await workspace.attempt(claim.attempt_id)).carrier_call_id == "CA1"
+
+
+async def test_a_dial_that_is_taken_back_while_its_carrier_is_asked_is_no_fault(workspace, sweep, caplog):
+    """It was never sent: its worker was held up, and finds that it is too late while somebody else looks for it."""
+    claim = await unknown(workspace)
+    find = workspace.carrier.find
+
+    async def meanwhile_taken_back(**about):
+        found = await find(**about)
+        async with workspace.engine.begin() as conn:
+            await conn.execute(delete(attempts).where(attempts.c.id == claim.attempt_id))
+        return found
+
+    workspace.carrier.find = meanwhile_taken_back
+    await sweep.sweep()
+    assert [record.message for record in caplog.records if record.levelname == "ERROR"] == []

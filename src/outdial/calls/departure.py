@@ -14,7 +14,7 @@ from sqlalchemy import Double, bindparam, literal_column, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from outdial.calls.claim import Claim
-from outdial.calls.pace import LATE_S, LONGEST_WAIT_S, REMEMBERED_S, apart_s
+from outdial.calls.pace import FARTHEST_S, LATE_S, LONGEST_WAIT_S, REMEMBERED_S, apart_s
 from outdial.db.engine import autocommit
 from outdial.policy.do_not_call import is_listed
 
@@ -52,10 +52,10 @@ async def ask_to_depart(engine: AsyncEngine, claim: Claim, held: Slot | None, *,
         row = (await conn.execute(_ASK, values)).one_or_none()
     if row is None:
         return Hold.TOO_LATE
+    if row.listed:  # first: whoever lists a number asks for the end of the calls on their way to it, too
+        return Hold.LISTED
     if row.unwanted:
         return Hold.UNWANTED
-    if row.listed:
-        return Hold.LISTED
     if row.wait_s is None:
         return Hold.BEHIND
     late_s = held.late_s if held is not None and row.kept else late_s
@@ -64,10 +64,14 @@ async def ask_to_depart(engine: AsyncEngine, claim: Claim, held: Slot | None, *,
 
 _LISTED = is_listed(literal_column("calls.workspace_id"), literal_column('calls."to"')).compile()
 _APART = apart_s("(SELECT calls_per_second FROM ours)", "pace.late_s")
-_NEXT = f"pace.slot_at + make_interval(secs => {_APART})"
+# A last slot farther away than any that is given is of another clock: the database has failed over to a host that is
+# behind. It counts for nothing, or the account would wait for that clock.
+_LAST = f"""CASE WHEN pace.slot_at > clock_timestamp() + make_interval(secs => {FARTHEST_S})
+    THEN clock_timestamp() - make_interval(secs => {_APART}) ELSE pace.slot_at END"""
+_NEXT = f"({_LAST}) + make_interval(secs => {_APART})"
 # Whoever has missed the last slot that was given moves it.
 _SLOT = f"""greatest(
-    clock_timestamp(), CASE WHEN pace.attempt_id = excluded.attempt_id THEN pace.slot_at ELSE {_NEXT} END
+    clock_timestamp(), CASE WHEN pace.attempt_id = excluded.attempt_id THEN {_LAST} ELSE {_NEXT} END
 )"""
 # What is lost of it should the server crash at once does no harm, so its commit doesn't wait for the disk.
 _ASK = text(f"""

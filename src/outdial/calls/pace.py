@@ -10,8 +10,9 @@ Workspaces that have connected the same account share its pace, and the lowest t
 """
 
 from collections.abc import Mapping
+from datetime import timedelta
 
-from sqlalchemy import CTE, Double, all_, and_, bindparam, func, literal_column, select, true
+from sqlalchemy import CTE, Double, all_, and_, bindparam, case, func, literal_column, select, true
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.types import Text
 
@@ -23,6 +24,7 @@ LATE_S = 0.02
 REMEMBERED_S = 1.01  # and as long as that: how long a slot for which somebody may be later makes all of them longer
 # A dial whose slot is farther away gives its line back, instead of waiting with it.
 LONGEST_WAIT_S = 1.0
+FARTHEST_S = 2 * LONGEST_WAIT_S  # no slot is given that is farther away
 # Claims are made ahead of their slots, or each slot would begin only when a claim is through: they begin when the next
 # slot is this near, and are made for slots up to so far away.
 SOON_S, AHEAD_S = 0.2, 0.3
@@ -53,7 +55,8 @@ def accounts_in_turn() -> CTE:
     )
     late_s = f"coalesce(paces.late_s, {LATE_S})"
     apart = literal_column(apart_s("lowest.calls_per_second", late_s), Double)
-    after_the_last = paces.c.slot_at + func.make_interval(0, 0, 0, 0, 0, 0, apart)
+    of_our_clock = paces.c.slot_at <= func.clock_timestamp() + timedelta(seconds=FARTHEST_S)
+    after_the_last = case((of_our_clock, paces.c.slot_at + func.make_interval(0, 0, 0, 0, 0, 0, apart)))
     its_pace = and_(paces.c.carrier == account.carrier, paces.c.account_ref == account.account_ref)
     return (
         select(

@@ -125,7 +125,9 @@ async def reading(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
 def is_away(error: Exception) -> bool:
     """Whether an error is the database's trouble (it is gone, frozen, restarting, a standby, out of order) and not what
     it was asked for: the same may be asked again later."""
-    if isinstance(error, OperationalError | InterfaceError | InternalError | PoolTimeoutError | OSError):
+    if isinstance(error, OperationalError | InterfaceError | InternalError | PoolTimeoutError):
+        return True
+    if isinstance(error, ConnectionError | TimeoutError | socket.gaierror):  # and not the disk's errors
         return True
     return isinstance(error, DBAPIError) and error.connection_invalidated
 

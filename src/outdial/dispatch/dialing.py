@@ -40,7 +40,6 @@ ANOTHER_CALL = CarrierUncertain(
 )
 
 
-
 async def dial(
     engine: AsyncEngine,
     settings: Settings,

@@ -157,6 +157,8 @@ class Dispatcher:
         for claim in claimed.claims:
             self._dials.claimed(claim)
             self._under_way.start(self._dial(claim), name=f"dial of {claim.call_id}")
+        if full_accounts(self._dials.by_account):  # by these, whose ends nobody tells of
+            self._without_room.add(workspace_id)
         return claimed.look_again_in_s
 
     async def _dial(self, claim: Claim) -> None:

@@ -4,6 +4,7 @@ import asyncio
 import logging
 from datetime import UTC, datetime, timedelta
 
+from sqlalchemy.exc import NoResultFound
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from outdial.accounts.clients import OpenCarrier, carrier_of
@@ -104,7 +105,10 @@ class LookUps:
         Without an error it has looked for a dial of unknown outcome, and can't tell which of its calls that is: who
         it rings may be talking, so only an operator ends it.
         """
-        held = await read_held(self._engine, attempt_id)
+        try:
+            held = await read_held(self._engine, attempt_id)
+        except NoResultFound:
+            return  # it never left us: who was to dial it has taken it back meanwhile
         attempt, now = held.attempt, held.now
         if attempt.state is CallState.ENDED or attempt.look_ups == 0:
             return  # heard of meanwhile
