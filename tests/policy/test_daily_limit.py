@@ -10,10 +10,11 @@ from outdial.calls.request import OutboundRequest
 from outdial.db.engine import create_engine
 from outdial.db.tables import audit_log, calls, counted_calls
 from outdial.lines.workspace_pools import create_workspace
-from outdial.policy.daily_limit import change_daily_limit, get_daily_limit
+from outdial.policy.daily_limit import _COUNT_AGAIN, change_daily_limit, get_daily_limit
 from outdial.refusals import LimitReached, NotFound
 from outdial.settings import Settings
 from outdial.workspaces.audit import COMMAND_LINE
+from rows_read import rows_read
 from tenants import make_tenant
 
 
@@ -139,3 +140,51 @@ async def test_who_changed_it_is_in_the_audit_log(engine, tenant, limit):
         ]
     with pytest.raises(NotFound):
         await change_daily_limit(engine, "ws_none", 5, by=COMMAND_LINE)
+
+
+async def test_a_first_limit_counts_today_without_reading_all_calls(engine, tenant, limit):
+    await limit(None)
+    same = {"workspace": tenant.workspace_id, "number": tenant.number_id}
+    made = [
+        {"state": state, "many": many, "direction": direction, "age": age}
+        for age in ("0 h", "25 h")
+        for state, direction, many in (
+            ("queued", "outbound", 3000),
+            ("ended", "outbound", 4000),
+            ("in_progress", "outbound", 3),
+            ("ended", "inbound", 50),
+        )
+    ]
+    async with engine.begin() as conn:
+        for some in made:
+            await conn.execute(_MADE, same | some)
+        await conn.execute(_DIALLED)
+        await conn.execute(_TRANSFERRED, {"age": "0 h", "many": 7})
+        await conn.execute(_TRANSFERRED, {"age": "25 h", "many": 2000})
+    async with engine.connect() as conn:
+        conn = await conn.execution_options(isolation_level="AUTOCOMMIT")
+        await conn.execute(text("VACUUM ANALYZE calls, call_counts, transfers"))
+
+    read = await rows_read(engine, lambda conn: conn.execute(_COUNT_AGAIN, {"workspace": tenant.workspace_id}))
+    assert read["calls"] < 100, read
+    assert read["call_counts"] < 100, read
+    assert (await limit(10_000))["used"] == 3000 + 4000 + 3 + 7
+
+
+_MADE = text("""
+    INSERT INTO calls (id, workspace_id, number_id, direction, state, end_reason, "from", "to", ring_timeout_s,
+        max_duration_s, created_at)
+    SELECT gen_random_uuid()::text, :workspace, :number, :direction, CAST(:state AS text),
+        CASE CAST(:state AS text) WHEN 'ended' THEN 'completed' END, '+15551230002', '+15551230001', 30, 600,
+        now() - CAST(:age AS interval)
+    FROM generate_series(1, CAST(:many AS integer))
+""")
+_DIALLED = text("""
+    INSERT INTO attempts (id, call_id, number, carrier, state, stream_token_hash)
+    SELECT 'att_1', id, 1, 'twilio', 'in_progress', '' FROM calls WHERE state = 'in_progress' LIMIT 1
+""")
+_TRANSFERRED = text("""
+    INSERT INTO transfers (call_id, attempt_id, "to", at)
+    SELECT call_id, id, '+15551230009', now() - CAST(:age AS interval)
+    FROM attempts, generate_series(1, CAST(:many AS integer))
+""")

@@ -118,14 +118,22 @@ def _today() -> ColumnElement[date]:
 
 
 _COUNT = select(counting(bindparam("the_workspace", type_=Text)))
+# Calls that wait or have ended are counted as they change, by quarters of an hour (midnight is on one); those that are
+# up are few. One statement: what it sees is of one moment. Of transfers each looks up its own call, never all calls.
 _COUNT_AGAIN = text("""
     INSERT INTO counted_calls AS today (workspace_id, day, calls)
     SELECT :workspace, (now() AT TIME ZONE 'UTC')::date, (
-        SELECT count(*) FROM calls WHERE workspace_id = :workspace AND direction = 'outbound'
+        SELECT coalesce(sum(calls), 0) FROM call_counts
+        WHERE workspace_id = :workspace AND direction = 'outbound' AND quarter >= date_trunc('day', now(), 'UTC')
+    ) + (
+        SELECT count(*) FROM calls
+        WHERE workspace_id = :workspace AND direction = 'outbound' AND state IN ('dialing', 'ringing', 'in_progress')
             AND created_at >= date_trunc('day', now(), 'UTC')
     ) + (
-        SELECT count(*) FROM transfers JOIN calls ON calls.id = transfers.call_id
-        WHERE calls.workspace_id = :workspace AND transfers.at >= date_trunc('day', now(), 'UTC')
+        SELECT count(*) FROM transfers, LATERAL (
+            SELECT FROM calls WHERE id = transfers.call_id AND workspace_id = :workspace OFFSET 0
+        ) AS mine
+        WHERE transfers.at >= date_trunc('day', now(), 'UTC')
     )
     ON CONFLICT (workspace_id, day) DO UPDATE SET calls = greatest(today.calls, excluded.calls)
 """)
