@@ -42,7 +42,7 @@ def test_destinations_as_people_write_them(written, meant):
     assert parse_destination(written) == meant
 
 
-@pytest.mark.parametrize("written", ["", "Germany", "XX", "49", "+0", "+", "+49x", "+1234567890123456"])
+@pytest.mark.parametrize("written", ["", "Germany", "XX", "49", "+0", "+", "+49x", "+1234567890123456", "ß", "\ufb01", "\u0131t"])
 def test_what_is_no_destination(written):
     with pytest.raises(ValueError, match="country as two letters"):
         parse_destination(written)

@@ -25,7 +25,9 @@ _ALSO_CALLED = {"UK": "GB"}
 
 def parse_destination(text: str) -> str:
     """The destination that somebody wrote: `de`, `+49 (30)`, `0049 30`. Raises ValueError."""
-    written = _BETWEEN.sub("", plain(text)).upper()
+    written = _BETWEEN.sub("", plain(text))
+    if written.isascii():  # else "ß" would be SS, South Sudan
+        written = written.upper()
     written = _ALSO_CALLED.get(written, written)
     if is_country(written):
         return written
