@@ -20,6 +20,7 @@ from outdial.telephony.numbering import (
 
 _PREFIX = re.compile(r"\+[1-9][0-9]{0,14}")
 _BETWEEN = re.compile(r"[\s().\-/]")
+_DEEPEST_KIND = 6  # digits of a number that may be looked through for what names its kind: each takes milliseconds
 _ALSO_CALLED = {"UK": "GB"}
 
 
@@ -65,10 +66,9 @@ def in_words(number: str, own_number: str) -> str:
 
 def destination_for(number: str, own_number: str) -> str:
     """What would allow a call: the country, or where that isn't enough as much of the number as names its kind."""
-    country = _country(number, own_number)
-    if place_of(number).special is None and country is not None:
-        return country
-    beginnings = (number[:length] for length in range(3, len(number)))
+    if place_of(number).special is None:
+        return _country(number, own_number) or number
+    beginnings = (number[:length] for length in range(3, min(len(number), _DEEPEST_KIND + 2)))
     return next((one for one in beginnings if named_kind(one) is not None), number)
 
 
