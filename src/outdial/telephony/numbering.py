@@ -4,18 +4,20 @@ Plans change faster than any copy of them, so this decides what a rule of the wo
 whether it exists (`telephony/e164.py`). Pure; the first number of a country takes milliseconds, its plan being read.
 """
 
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import lru_cache
-from itertools import product
+from itertools import chain, product
 
 import phonenumbers
-from phonenumbers import NumberParseException, PhoneNumber, PhoneNumberType
+from phonenumbers import NumberParseException, PhoneMetadata, PhoneNumber, PhoneNumberType
 
 NORTH_AMERICA = 1
 _AREA_CODE_DIGITS = 3
 _MOST_TOO_MANY = 6    # digits after a whole number: exchanges ignore them
 _FEWEST_LEFT = 4      # digits of a number without its country code, below which nothing is told of it
+_MOST_DIGITS = 15     # of an E.164 number
 _NO_COUNTRY = "001"   # what phonenumbers calls the place of numbers that belong to no country
 
 
@@ -55,6 +57,7 @@ _SPECIAL_TYPES = {
     PhoneNumberType.PREMIUM_RATE: Special.PREMIUM,
     PhoneNumberType.SHARED_COST: Special.SHARED_COST,
 }
+_CODES = frozenset(map(str, phonenumbers.COUNTRY_CODE_TO_REGION_CODE))
 # Whatever follows them: their plan knows some of their numbers only.
 _NORTH_AMERICAN_PREMIUM = frozenset({"900"})
 
@@ -111,20 +114,57 @@ def countries_with(prefix: str) -> list[str]:
     return sorted(found - {_NO_COUNTRY})
 
 
-@lru_cache(maxsize=1000)
+@lru_cache(maxsize=20_000)
 def special_of_prefix(prefix: str) -> Special | None:
     """The kind of all numbers that begin with `prefix` (a + and digits), where they are of one: `+1900`, `+4490`,
-    `+881`. None where others begin with it, too. Takes up to 50 ms: it tries some hundred numbers."""
+    `+881`. None where others begin with it, too. Takes milliseconds once: it tries some hundred numbers. So one is
+    found out anywhere, lists of them in a thread."""
+    code = _code_of_prefix(prefix)
+    if code is None:
+        begun = {special_of_prefix(f"+{one}") for one in _CODES if one.startswith(prefix[1:])}
+        return None if None in begun else min(filter(None, begun), default=None)
+    if code in _WORLDWIDE:
+        return _WORLDWIDE[code]
+    if code == NORTH_AMERICA:
+        places = (place_of(f"{prefix}{''.join(two)}2345678") for two in product("0123456789", repeat=2))
+        return _common((place.is_known, place.special) for place in places)
+    own = place_of(prefix)  # where it is a whole number already, or more than one
+    return _common(chain([(own.is_known or own.special is not None, own.special)], _whole_numbers(prefix, code)))
+
+
+def _code_of_prefix(prefix: str) -> int | None:
+    """None where it is too short to tell, or nobody's."""
+    return next((int(one) for one in (prefix[1:end] for end in (2, 3, 4)) if one in _CODES), None)
+
+
+def _whole_numbers(prefix: str, code: int) -> Iterator[tuple[bool, Special | None]]:
+    """Of numbers that begin with `prefix` and are as long as those of its plan: whether they exist, and their kind."""
+    for digits in _lengths(code):
+        left = len(f"+{code}") + digits - len(prefix)
+        for next_two in product("0123456789", repeat=min(left, 2)) if left > 0 else ():
+            number = f"{prefix}{''.join(next_two)}2345678901234"[: len(prefix) + left]
+            kind = phonenumbers.number_type(phonenumbers.parse(number))
+            yield kind != PhoneNumberType.UNKNOWN, _SPECIAL_TYPES.get(kind)
+
+
+def _common(numbers: Iterable[tuple[bool, Special | None]]) -> Special | None:
     found: set[Special] = set()
-    for digits in range(8, 15):
-        for next_two in product("0123456789", repeat=2) if digits - len(prefix) >= 1 else [()]:
-            number = f"{prefix}{''.join(next_two)}2345678901234"[: max(digits + 1, len(prefix))]
-            place = place_of(number)
-            if place.special is not None:
-                found.add(place.special)
-            elif place.is_known:
-                return None
+    for is_known, special in numbers:
+        if special is not None:
+            found.add(special)
+        elif is_known:
+            return None
     return min(found, default=None)
+
+
+@lru_cache(maxsize=300)
+def _lengths(code: int) -> Sequence[int]:
+    """How many digits numbers have behind a country code."""
+    plans = [PhoneMetadata.metadata_for_region(one) for one in phonenumbers.region_codes_for_country_code(code)]
+    plans.append(PhoneMetadata.metadata_for_nongeo_region(code))
+    about = [plan.general_desc for plan in plans if plan]
+    known = {digits for one in about if one for digits in one.possible_length}
+    return sorted(digits for digits in known if _FEWEST_LEFT <= digits <= _MOST_DIGITS - len(str(code)))
 
 
 @lru_cache(maxsize=1000)
