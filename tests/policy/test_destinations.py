@@ -1,16 +1,21 @@
 """Where calls may go, kept: what connecting numbers brings, what people allow and take away."""
 
+import threading
+
 import pytest
 from sqlalchemy import select
 
 from outdial.db.tables import audit_log, carrier_accounts
 from outdial.lines.workspace_pools import create_workspace
+from outdial.policy import destinations
+from outdial.policy.destination_match import named_kind
 from outdial.policy.destinations import (
     DestinationSource,
     allow,
     allow_country_of,
     destinations_of,
     list_destinations,
+    read_reach,
     take_away,
 )
 from outdial.refusals import NotFound
@@ -132,3 +137,21 @@ async def test_workspaces_do_not_share_their_destinations(engine, empty, reach, 
     await make_tenant(engine)  # may call everybody
     await connect(GB, "acct_1", PERSON)
     assert await reach("acct_1") == ["GB"]
+
+
+async def test_what_prefixes_let_in_is_found_out_beside_the_event_loop(engine, empty, monkeypatch):
+    threads = set()
+
+    def note(destination):
+        threads.add(threading.current_thread())
+        return named_kind(destination)
+
+    monkeypatch.setattr(destinations, "named_kind", note)
+    for prefix in ("+44909", "+441632", "+4"):
+        await allow(engine, empty, prefix, source=DestinationSource.PERSON, by=PERSON)
+    async with engine.connect() as conn:
+        assert len(await list_destinations(conn, empty)) == 3
+        assert (await read_reach(conn, empty)).covers("+449098790123")
+    await take_away(engine, empty, "+4", by=PERSON)
+    assert len(threads) == 1
+    assert threading.current_thread() not in threads

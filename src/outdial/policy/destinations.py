@@ -5,7 +5,9 @@ also when another number of that country is connected. A number that an API key 
 through its own carrier account alone: else a key could open any country with an account of its own.
 """
 
-from collections.abc import Collection, Sequence
+import asyncio
+from collections.abc import Collection, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -25,6 +27,10 @@ from outdial.workspaces.audit import Actor, ActorKind, ActorView, record
 
 MOST = 1000  # destinations of a workspace: each is looked at before a dial
 SUBJECT = "destinations"  # what the audit log calls the list
+
+# Finds out what prefixes let in: milliseconds each, once in a process. One thread, so that nobody who asks for a long
+# list again and again takes more than that.
+_plans = ThreadPoolExecutor(1, "numbering-plans")
 
 
 class DestinationSource(StrEnum):
@@ -78,8 +84,9 @@ class Reach:
 
 async def read_reach(conn: AsyncConnection, workspace_id: str) -> Reach:
     own = await conn.scalars(select(numbers.c.e164).where(numbers.c.workspace_id == workspace_id))
-    allowed = {view["destination"] for view in await list_destinations(conn, workspace_id)}
-    return Reach(own_numbers=list(own), destinations=allowed)
+    one = destinations.c
+    here = select(one.destination).where(one.workspace_id == workspace_id, one.removed_at.is_(None))
+    return Reach(own_numbers=list(own), destinations=set(await conn.scalars(here)))
 
 
 # -- changed ---------------------------------------------------------------------------------------------------
@@ -131,7 +138,8 @@ async def allow(
         query = select(destinations).where(
             one.workspace_id == workspace_id, one.destination == destination, one.carrier_account_id.is_(None)
         )
-        return _view((await conn.execute(query)).mappings().one()), is_new
+        row = (await conn.execute(query)).mappings().one()
+    return (await _views([row]))[0], is_new
 
 
 async def take_away(engine: AsyncEngine, workspace_id: str, destination: str, *, by: Actor) -> DestinationView:
@@ -155,7 +163,7 @@ async def take_away(engine: AsyncEngine, workspace_id: str, destination: str, *,
             )
         )
         await _record(conn, workspace_id, by, "removed", destination)
-    return _view(rows[0])
+    return (await _views(rows[:1]))[0]
 
 
 # -- shown -----------------------------------------------------------------------------------------------------
@@ -165,13 +173,16 @@ async def list_destinations(conn: AsyncConnection, workspace_id: str) -> list[De
     """Countries first, then prefixes, each in order."""
     one = destinations.c
     query = select(destinations).where(one.workspace_id == workspace_id, one.removed_at.is_(None))
-    found = [_view(row) for row in (await conn.execute(query.order_by(one.id))).mappings()]
+    found = await _views((await conn.execute(query.order_by(one.id))).mappings().all())
     return sorted(found, key=lambda view: (is_prefix(view["destination"]), view["destination"]))
 
 
-def warning(destination: str) -> str | None:
+async def _views(rows: Iterable[RowMapping]) -> list[DestinationView]:
+    return await asyncio.get_running_loop().run_in_executor(_plans, lambda: [_view(row) for row in rows])
+
+
+def _warning(destination: str, special: Special | None) -> str | None:
     """What somebody who allows a destination should know."""
-    special = named_kind(destination)
     if special is not None:
         return f"Lets in {special.replace('_', '-')} numbers, whose calls cost more, some of them many times more."
     if is_prefix(destination):
@@ -183,15 +194,16 @@ def warning(destination: str) -> str | None:
 
 def _view(row: RowMapping) -> DestinationView:
     destination, kind = row["destination"], row["actor_kind"]
+    special = named_kind(destination)
     by = None if kind is None else ActorView(kind=ActorKind(kind), id=row["actor_id"], name=row["actor_name"])
     return DestinationView(
         destination=destination,
         calling_code=destination if is_prefix(destination) else calling_code(destination),
-        special=named_kind(destination),
+        special=special,
         only_account=row["carrier_account_id"],
         source=DestinationSource(row["source"]),
         by=by,
-        warning=warning(destination),
+        warning=_warning(destination, special),
         created_at=to_json(row["created_at"]),
     )
 
