@@ -123,3 +123,23 @@ async def test_the_audit_log_knows_names_of_credentials_and_nothing_of_what_they
         row = (await conn.execute(select(audit_log))).one()
     assert (row.act, row.subject_id, row.subject_name) == ("carrier_account.changed", account.id, "Twilio AC1")
     assert row.details == {"credentials": ["auth_token"], "calls_per_second": 2}
+
+
+def without_the_key(account, **credentials):
+    return access_before_and_after(SecretBox("another key"), account, AccountChanges(credentials=credentials))
+
+
+async def test_credentials_that_cannot_be_read_are_replaced_by_whole_ones(account):
+    before, now = without_the_key(account, account_sid="AC1", auth_token="new")
+    assert before is None
+    assert (now.credentials, now.region, now.url) == ({"account_sid": "AC1", "auth_token": "new"}, "ie1", account.url)
+    _, now = without_the_key(account, auth_token="new", next_auth_token=None)
+    assert now.credentials == {"account_sid": "AC1", "auth_token": "new"}, "whose account it is, is known"
+
+
+@pytest.mark.parametrize("given", [{}, {"next_auth_token": "next"}, {"auth_token": None}])
+async def test_those_given_in_part_are_refused_with_what_is_missing(account, given):
+    with pytest.raises(Invalid) as refused:
+        without_the_key(account, **given)
+    assert refused.value.field == "credentials"
+    assert "Give auth_token, too" in refused.value.message

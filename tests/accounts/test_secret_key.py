@@ -3,7 +3,7 @@
 import asyncio
 
 import pytest
-from sqlalchemy import delete, update
+from sqlalchemy import delete, select, update
 
 from outdial.accounts.secret_key import AnotherSecretKey, check_secret_key, forget_secret_key, is_secret_key
 from outdial.app import running
@@ -59,3 +59,11 @@ async def test_a_process_with_another_key_does_not_start(database_url, engine, t
     with pytest.raises(AnotherSecretKey):
         async with running(settings):
             pass
+
+
+async def test_who_forgets_at_once_leaves_one_row(engine):
+    await check_secret_key(engine, OURS)
+    await asyncio.gather(*(forget_secret_key(engine) for _ in range(4)))
+    async with engine.connect() as conn:
+        assert (await conn.execute(select(secret_keys.c.canary))).all() == [(None,)]
+    await check_secret_key(engine, THEIRS)

@@ -21,7 +21,7 @@ from outdial.db.notify import notify
 from outdial.db.tables import carrier_accounts
 from outdial.refusals import Conflict, Invalid
 from outdial.workspaces.audit import Actor, record
-from outdial.workspaces.secrets import SecretBox
+from outdial.workspaces.secrets import SecretBox, WrongSecretKey
 
 MIN_CALLS_PER_SECOND, MAX_CALLS_PER_SECOND = 0.01, 1000.0
 
@@ -37,6 +37,11 @@ class AccountChanges:
     region: str | None = None
     base_url: str | None = None
     calls_per_second: float | None = None
+
+    @property
+    def of_access(self) -> bool:
+        """Whether the account may be asked otherwise than now; its pace is nothing the carrier knows of."""
+        return bool(self.credentials) or self.region is not None or self.base_url is not None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,19 +63,18 @@ class AccountAccess:
 
 def access_before_and_after(
     secret_box: SecretBox, account: AccountRecord, changes: AccountChanges
-) -> tuple[AccountAccess, AccountAccess]:
-    """How the account is asked now, and how it will be. Raises Invalid for changes that make no sense."""
+) -> tuple[AccountAccess | None, AccountAccess]:
+    """How the account is asked now, None where its credentials can't be read (the key is lost), and how it will be.
+
+    Raises Invalid for changes that make no sense, and for credentials in part where those stored can't be read.
+    """
     kind = account.kind
     base_url = check_place(kind.name, changes.region, changes.base_url)
-    before = AccountAccess(
-        kind=kind,
-        credentials=secret_box.decrypt(account.sealed_credentials),
-        region=account.region,
-        base_url=account.base_url,
-        url=account.url,
-    )
-    merged = {**before.credentials, **(changes.credentials or {})}
+    before = _access_now(secret_box, account)
+    merged = {**(_ref_alone(account) if before is None else before.credentials), **(changes.credentials or {})}
     credentials = {name: value for name, value in merged.items() if value is not None}
+    if before is None:
+        _require_whole(kind, credentials)
     check_credentials(kind, credentials)
     region = None if base_url is not None else changes.region or account.region
     if changes.region is None and base_url is None:
@@ -144,6 +148,37 @@ async def record_changes(
         subject_name=f"{CARRIERS[account['carrier']].label} {account['account']}",
         details={name: value for name, value in told.items() if value},
     )
+
+
+def _access_now(secret_box: SecretBox, account: AccountRecord) -> AccountAccess | None:
+    try:
+        credentials = secret_box.decrypt(account.sealed_credentials)
+    except WrongSecretKey:
+        return None
+    return AccountAccess(
+        kind=account.kind,
+        credentials=credentials,
+        region=account.region,
+        base_url=account.base_url,
+        url=account.url,
+    )
+
+
+def _ref_alone(account: AccountRecord) -> dict[str, str]:
+    """The credential that is the account's own id, where the carrier has one: it is kept in the clear, too."""
+    names = {field.name for field in account.kind.credential_fields}
+    name = account.kind.account_ref({name: name for name in names})  # each is called as it is named
+    return {name: account.account_ref} if name in names else {}
+
+
+def _require_whole(kind: CarrierKind, credentials: Mapping[str, str]) -> None:
+    missing = [field.name for field in kind.credential_fields if field.required and field.name not in credentials]
+    if missing:
+        raise Invalid(
+            "credentials",
+            "are to be given whole, because those stored can't be read with this secret key. Give "
+            f"{' and '.join(missing)}, too, and those of the optional ones that you had given",
+        )
 
 
 def _pace(calls_per_second: float) -> dict[str, Any]:

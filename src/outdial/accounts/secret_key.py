@@ -5,7 +5,7 @@ The first process that starts leaves a canary: a word encrypted with its key. Wh
 """
 
 from sqlalchemy import delete, insert, select, text
-from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from outdial.db.tables import carrier_accounts, secret_keys
 from outdial.settings import Settings
@@ -52,6 +52,7 @@ async def forget_secret_key(engine: AsyncEngine) -> bool:
     """The key of whoever starts next will be the database's; False when it had none. What was encrypted with the one
     before stays unreadable: those credentials are to be given anew."""
     async with engine.begin() as conn:
+        await _one_at_a_time(conn)
         # Credentials that the next one can't read are known by then: they don't keep it from leaving its canary.
         forgotten = await conn.execute(delete(secret_keys))
         await conn.execute(insert(secret_keys).values(canary=None))
@@ -63,7 +64,7 @@ async def _is_this_databases(engine: AsyncEngine, secret_box: SecretBox, *, leav
     async with engine.begin() as conn:
         if leave_canary:
             # Two hosts may start at once: one leaves its canary, the other reads it.
-            await conn.execute(text("LOCK TABLE secret_keys IN SHARE ROW EXCLUSIVE MODE"))
+            await _one_at_a_time(conn)
         row = (await conn.execute(select(secret_keys.c.canary))).one_or_none()
         if row is not None and row.canary is not None:
             return _reads(secret_box, row.canary)
@@ -73,6 +74,11 @@ async def _is_this_databases(engine: AsyncEngine, secret_box: SecretBox, *, leav
             await conn.execute(delete(secret_keys))
             await conn.execute(insert(secret_keys).values(canary=secret_box.encrypt(WORD)))
         return True
+
+
+async def _one_at_a_time(conn: AsyncConnection) -> None:
+    """Until the transaction's end. Of two who write without it, each leaves a row, and there may be one."""
+    await conn.execute(text("LOCK TABLE secret_keys IN SHARE ROW EXCLUSIVE MODE"))
 
 
 def _reads(secret_box: SecretBox, sealed: bytes) -> bool:

@@ -18,6 +18,7 @@ from outdial.calls.request import NotStorable
 from outdial.db.engine import is_away
 from outdial.logs import Seldom
 from outdial.refusals import Conflict, Denied, Invalid, LimitReached, NotFound, NotYours, Refusal, Unavailable
+from outdial.workspaces.secrets import WrongSecretKey
 
 logger = logging.getLogger(__name__)
 
@@ -25,6 +26,7 @@ MEDIA_TYPE = "application/problem+json"
 MAX_ERRORS = 20  # wrong fields told at once
 _MAX_FIELD_CHARS = 200
 _RETRY_UNAVAILABLE_S = 2
+_RETRY_UNREADABLE_S = 60
 
 _STATUS: Mapping[type[Refusal], int] = {
     NotYours: 403,
@@ -57,6 +59,11 @@ _HTTP: Mapping[int, tuple[str, str]] = {
     404: ("not_found", "There is nothing at this address."),
     405: ("method_not_allowed", "This address doesn't take this method; see the Allow header."),
 }
+
+_UNREADABLE = (
+    "The account's credentials can't be read: they were stored with another secret key than this server's. Give them "
+    "anew, all of them: PATCH /v1/carrier-accounts/<id>, or outdial accounts change <id> -c name=value on the server."
+)
 
 FieldError = Mapping[str, str]  # {"field": "retry.on[0]", "message": "why"}
 
@@ -106,6 +113,9 @@ def as_problem(error: Exception) -> Problem | None:
         case LimitReached() | Unavailable():
             headers = {"Retry-After": str(error.retry_after_s)}
             return Problem(_STATUS[type(error)], error.code, error.message, headers=headers)
+        case WrongSecretKey():
+            headers = {"Retry-After": str(_RETRY_UNREADABLE_S)}
+            return Problem(503, "credentials_unreadable", _UNREADABLE, headers=headers)
         case Refusal():
             return Problem(_STATUS[type(error)], error.code, error.message)
     return None
@@ -148,6 +158,7 @@ def install(app: FastAPI) -> None:
     @app.exception_handler(HTTPException)
     @app.exception_handler(RequestValidationError)
     @app.exception_handler(Refusal)
+    @app.exception_handler(WrongSecretKey)
     async def _known(request: Request, error: Exception) -> Response:
         problem = as_problem(error)
         assert problem is not None

@@ -34,7 +34,7 @@ from outdial.numbers.views import NumberView
 from outdial.refusals import Conflict, Invalid
 from outdial.telephony.failures import FailureCode
 from outdial.workspaces.audit import Actor
-from outdial.workspaces.secrets import SecretBox
+from outdial.workspaces.secrets import SecretBox, WrongSecretKey
 
 logger = logging.getLogger(__name__)
 
@@ -59,8 +59,8 @@ class NumberCheck(TypedDict):
 
 class RemovedNumber(TypedDict):
     """`carrier`: whether its settings there are as they were before it was connected (`restored`), were left as they
-    are because they have changed since or the carrier refuses (`left`; `message` says why), or never were ours
-    (`untouched`)."""
+    are because they have changed since, the carrier refuses or the account's credentials can't be read (`left`;
+    `message` says why), or never were ours (`untouched`)."""
 
     id: str
     carrier: Literal["restored", "left", "untouched"]
@@ -189,7 +189,15 @@ class Connector:
     async def _disconnect(self, number: NumberRow, undo: Undo, account: AccountRecord, *, is_last: bool) -> str | None:
         """Why something was left as it is; None when all is as before."""
         kind = account.kind
-        credentials = self.secret_box.decrypt(account.sealed_credentials)
+        try:
+            credentials = self.secret_box.decrypt(account.sealed_credentials)
+        except WrongSecretKey:
+            # Not a carrier out of reach, for which one waits: what is lost doesn't come back by itself.
+            logger.warning("Number left connected: its account is unreadable", extra={"account_id": account.id})
+            return (
+                f"{kind.label} wasn't told, because the account's credentials can't be read with this secret key: see "
+                "to the number's settings there."
+            )
         urls = callback_urls(self.public_url, account.carrier, account.id)
         async with aclosing(self.open_number_control(account.carrier, credentials, account.url)) as client:
             try:

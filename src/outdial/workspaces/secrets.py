@@ -20,7 +20,8 @@ class WrongSecretKey(RuntimeError):
     def __init__(self) -> None:
         super().__init__(
             "The stored carrier credentials can't be read with this secret key. Set OUTDIAL_SECRET_KEY (or put "
-            "back <data_dir>/secret_key) as it was when they were stored, or connect the numbers again."
+            "back <data_dir>/secret_key) as it was when they were stored, or give them anew, all of them: outdial "
+            "accounts change <account id> -c name=value …"
         )
 
 
