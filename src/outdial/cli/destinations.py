@@ -8,6 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from outdial.cli.database import Workspace, the_workspace, with_database
 from outdial.cli.failures import CommandFailed
 from outdial.cli.output import AsJson, progress, show, show_rows
+from outdial.db.engine import reading
 from outdial.policy import destinations
 from outdial.policy.destination_match import parse_destination
 from outdial.settings import Settings
@@ -34,7 +35,7 @@ def list_(workspace: Workspace = None, json: AsJson = False) -> None:
 
     async def work(engine: AsyncEngine, _: Settings) -> list[destinations.DestinationView]:
         workspace_id = await the_workspace(engine, workspace)
-        async with engine.connect() as conn:
+        async with reading(engine) as conn:
             return await destinations.list_destinations(conn, workspace_id)
 
     show_rows(

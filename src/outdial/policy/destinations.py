@@ -170,7 +170,8 @@ async def take_away(engine: AsyncEngine, workspace_id: str, destination: str, *,
 
 
 async def list_destinations(conn: AsyncConnection, workspace_id: str) -> list[DestinationView]:
-    """Countries first, then prefixes, each in order."""
+    """Countries first, then prefixes, each in order. `conn` is `reading`: long lists take seconds the first time, which
+    no transaction should wait for."""
     one = destinations.c
     query = select(destinations).where(one.workspace_id == workspace_id, one.removed_at.is_(None))
     found = await _views((await conn.execute(query.order_by(one.id))).mappings().all())
