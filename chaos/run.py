@@ -94,7 +94,7 @@ class Run:
             await heal(servers, database, carrier, simulator_url)
             not_ready = await self._all_ready(servers)
             await traffic.finish(ASKED_FOR_S)
-            books, phones = await self._settled(database, simulator_url)
+            books, phones = await self._settled(database, simulator_url, servers)
             await asyncio.gather(*(server.stop() for server in servers))
             return self._evidence(servers, furnished, traffic, throwing, not_ready, books, phones)
 
@@ -131,8 +131,11 @@ class Run:
             await server.ready()
         return [server.name for server in stuck]
 
-    async def _settled(self, database: Database, simulator_url: str) -> tuple[Books, list[Phone]]:
-        """Books and carrier, when nothing is live at either, or nothing moves any more."""
+    async def _settled(
+        self, database: Database, simulator_url: str, servers: Sequence[Server]
+    ) -> tuple[Books, list[Phone]]:
+        """Books and carrier, when nothing is live at either and no file waits for its end, or nothing moves any more.
+        (A recording of a killed process is finished when nobody has written to it for a while.)"""
         began = moved_at = time.monotonic()
         told_at, before = began, None
         while True:
@@ -146,17 +149,18 @@ class Run:
                     raise
                 continue
             up = sum(phone.is_up for phone in phones)
-            state = books.moved, books.live, books.unhandled_callbacks, up, len(phones)
+            files = sum(len(left_files(server.data_dir)) for server in servers)
+            state = books.moved, books.live, books.unhandled_callbacks, up, len(phones), files
             if state != before:
                 before, moved_at = state, now
-            elif not (books.live or books.unhandled_callbacks or up) and now - moved_at > 3 * LOOK_EVERY_S:
+            elif not (books.live or books.unhandled_callbacks or up or files) and now - moved_at > 3 * LOOK_EVERY_S:
                 return books, phones
             if now - began > SETTLE_S or now - moved_at > STILL_S:
                 self._tell("The books don't settle")
                 return books, phones
             if now - told_at > TELL_EVERY_S:
                 told_at = now
-                self._tell(f"{now - began:.0f} s: {books.live} rows and {up} phones live")
+                self._tell(f"{now - began:.0f} s: {books.live} rows and {up} phones live, {files} files left")
 
     def _evidence(
         self,
