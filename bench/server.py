@@ -121,7 +121,7 @@ async def main(config: dict[str, Any]) -> None:
         engine = MeasuredTextToSpeech(PromptCache(prompts, InstantTextToSpeech()))
         speech = Speech(to_text=InstantSpeechToText(), from_text=engine)
     else:
-        speech = await Speech.offline(settings)
+        speech = await Speech.offline(prompts)
     async with running(settings, speech=speech) as outdial:
         furnished = await _furnish(outdial, config)
         spare_startup_from_collection()  # as `outdial serve` does
