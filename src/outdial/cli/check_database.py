@@ -22,7 +22,8 @@ RETENTION_IS_LATE = timedelta(days=1)
 async def database(settings: Settings) -> AsyncIterator[Finding]:
     """The database, its schema, and what is set up in it. Looks only: nothing is migrated or made."""
     from outdial.db.engine import create_engine
-    from outdial.db.running import is_made, running_url
+    from outdial.db.made import is_made
+    from outdial.db.running import running_url
 
     embedded = settings.database_url is None
     subject = "Database"

@@ -13,7 +13,8 @@ from outdial.cli.configuration import load_settings
 from outdial.cli.failures import CommandFailed
 from outdial.cli.output import progress
 from outdial.cli.target import Target, find_target
-from outdial.db.running import existing_engine, is_made, running_engine
+from outdial.db.made import is_made
+from outdial.db.running import existing_engine, running_engine
 from outdial.lines.workspace_pools import list_workspaces
 from outdial.settings import Settings
 

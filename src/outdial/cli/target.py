@@ -13,7 +13,7 @@ from outdial.cli.failures import CommandFailed
 from outdial.cli.next_steps import command
 from outdial.cli.output import progress
 from outdial.cli.run_files import RunningServer, SettingsUnreadable, running_servers, user_folder
-from outdial.db.running import is_made
+from outdial.db.made import is_made
 from outdial.settings import Settings, variable
 
 

@@ -33,7 +33,7 @@ from urllib.parse import quote
 import psutil
 import psycopg
 
-from outdial.db.account import account, homes
+from outdial.db.account import account
 
 logger = logging.getLogger(__name__)
 
@@ -305,11 +305,6 @@ class EmbeddedPostgres:
                         raise EmbeddedPostgresError("another process is starting or stopping the database") from None
                     time.sleep(0.02)
             yield
-
-
-def is_made(data_dir: Path) -> bool:
-    """Whether this data directory has an embedded database. Looks only, and needs no rights but to look."""
-    return any(os.path.lexists(home / "cluster") for home in homes(data_dir))
 
 
 _FAULT = re.compile(r"(?:PANIC|FATAL|ERROR|error): +(?P<fault>.+)")

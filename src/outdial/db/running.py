@@ -1,8 +1,8 @@
 """The database of these settings, ready for use: found or started, reachable, at this version's schema; made and
 brought up to date where that is wanted, else left as it is."""
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -23,35 +23,25 @@ async def running_url(settings: Settings) -> AsyncIterator[str]:
         yield database.url
 
 
-@asynccontextmanager
-async def running_engine(settings: Settings) -> AsyncIterator[AsyncEngine]:
+def running_engine(settings: Settings) -> AbstractAsyncContextManager[AsyncEngine]:
     """An engine on that database, migrated."""
-    async with running_url(settings) as url:
-        engine = create_engine(url)
-        try:
-            await upgrade(engine)
-            yield engine
-        finally:
-            await engine.dispose()
+    return _engine(settings, upgrade)
+
+
+def existing_engine(settings: Settings) -> AbstractAsyncContextManager[AsyncEngine]:
+    """An engine on that database as it is: nothing is made in it or migrated. Where it is an embedded one, it has to
+    exist (`db.made.is_made`). Raises SchemaError for one that isn't at this version's schema."""
+    return _engine(settings, check_current)
 
 
 @asynccontextmanager
-async def existing_engine(settings: Settings) -> AsyncIterator[AsyncEngine]:
-    """An engine on that database as it is: nothing is made in it or migrated. Where it is an embedded one, it has to
-    exist (`is_made`). Raises SchemaError for one that isn't at this version's schema."""
+async def _engine(
+    settings: Settings, make_ready: Callable[[AsyncEngine], Awaitable[None]]
+) -> AsyncIterator[AsyncEngine]:
     async with running_url(settings) as url:
         engine = create_engine(url)
         try:
-            await check_current(engine)
+            await make_ready(engine)
             yield engine
         finally:
             await engine.dispose()
-
-
-def is_made(settings: Settings) -> bool:
-    """Whether there is a database to look into: the operator's (which may be away or empty), or an embedded one."""
-    if settings.database_url is not None:
-        return True
-    from outdial.db import embedded  # POSIX only
-
-    return embedded.is_made(settings.data_dir)
