@@ -151,8 +151,9 @@ async def find_page(conn: AsyncConnection, workspace_id: str, wanted: CallFilter
     said_in = None if wanted.words is None else await _calls_that_say(conn, wanted.words)
     numbers = _numbers(wanted)
     with_numbers = None if numbers is None else await _calls_with(conn, numbers)
-    of_number = calls.c.number_id == wanted.number_id
-    waiting = None if wanted.number_id is None else await _calls_with(conn, and_(of_number, QUEUED))
+    waiting = None
+    if wanted.number_id is not None and any(kind is QUEUED for kind in _kinds(wanted)):
+        waiting = await _calls_with(conn, and_(calls.c.number_id == wanted.number_id, QUEUED))
     found = await conn.execute(_page_query(workspace_id, wanted, said_in, with_numbers, waiting))
     return _paged([StoredCall.of(row) for row in found.mappings()], wanted)
 
@@ -167,17 +168,19 @@ async def outcomes_seen(conn: AsyncConnection, workspace_id: str) -> list[str]:
 async def _calls_that_say(conn: AsyncConnection, words: str) -> set[str] | None:
     """Ids, of all workspaces together; None when there are many. Asked first, because PostgreSQL can't guess which
     words are rare (its statistics know only the most common ones), and with the wrong plan it takes seconds."""
-    rows = await conn.scalars(select(turns.c.call_id).where(_said(words)).limit(literal_column(str(RARE_TURNS + 1))))
-    found = rows.all()
-    return set(found) if len(found) <= RARE_TURNS else None
+    return await _if_few(conn, select(turns.c.call_id).where(_said(words)), RARE_TURNS)
 
 
 async def _calls_with(conn: AsyncConnection, what: ColumnElement[bool]) -> set[str] | None:
     """The same for phone numbers: callees have few calls, our own numbers may have any number of them. And for what
     waits for a number: behind another number's queue it would be looked for among all that waits."""
-    rows = await conn.scalars(select(calls.c.id).where(what).limit(literal_column(str(RARE_CALLS + 1))))
-    found = rows.all()
-    return set(found) if len(found) <= RARE_CALLS else None
+    return await _if_few(conn, select(calls.c.id).where(what), RARE_CALLS)
+
+
+async def _if_few(conn: AsyncConnection, query: Select[Any], most: int) -> set[str] | None:
+    """What the query finds; None when that is more. The limit is written out: the plan is made for it."""
+    found = (await conn.scalars(query.limit(literal_column(str(most + 1))))).all()
+    return set(found) if len(found) <= most else None
 
 
 def _page_query(
