@@ -17,7 +17,7 @@ from websockets.protocol import State
 from websockets.server import ServerProtocol
 
 from outdial.conversation.media_line import MediaSocket
-from outdial.db.engine import is_away, why
+from outdial.db.trouble import tell_seldom
 from outdial.logs import Seldom
 
 try:
@@ -151,10 +151,7 @@ class MediaSocketProtocol(asyncio.Protocol):
                     self._receiver = start(self)
                     self._count_out()
             except Exception as error:
-                if not is_away(error):
-                    logger.exception("Media handshake failed")
-                elif times := _failed.again():
-                    logger.warning("Media handshake failed", extra={"reason": why(error), "times": times})
+                tell_seldom(_failed, logger, "Media handshake failed", error)
                 response = self._websocket.reject(HTTPStatus.SERVICE_UNAVAILABLE, "Please try again.\n")
         if not self._transport.is_closing():
             self._websocket.send_response(response)

@@ -22,12 +22,12 @@ from sqlalchemy import Integer, Select, func, literal, select, text
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from outdial.calls.due import BATCH, FURTHER, QUEUED, SOON, Due, due_calls, next_look
+from outdial.calls.due import BATCH, FURTHER, SOON, Due, due_calls, next_look
 from outdial.calls.pace import AHEAD_S, MOST_OF_ACCOUNT, accounts_in_turn, full_accounts
 from outdial.calls.records import DetectionWanted
 from outdial.calls.refused import end_waiting, expired, put_off, refused_by
 from outdial.db.engine import is_lock_timeout, lock_timeout, reading
-from outdial.db.tables import calls, numbers, pools
+from outdial.db.tables import QUEUED, calls, numbers, pools
 from outdial.ids import new_id, new_secret
 from outdial.lines.pool import Pool, pool_of, reading_pool, taking_outbound
 from outdial.policy.do_not_call import await_additions, list_at_rest
@@ -174,18 +174,14 @@ async def _claim_in(conn: AsyncConnection, workspace_id: str, picking: _Picking,
     now, limit = queue.pool.now, min(picking.batch, free)
     # With a long queue and a slow carrier, looking for what can't be dialled yet would be most of the work.
     there_is_more = queue.an_account_may_dial and await _pick(conn, workspace_id, picking, limit, now)
-    lines = None
-    if picking.claims:
-        lines = await _write_intent(conn, picking, now, lease_s)
-    if lines is not None and lines.free == 0:
-        return Claimed(claims=lines.claims, look_again_in_s=None)
+    taken = await _write_intent(conn, picking, now, lease_s) if picking.claims else _Taken(claims=[], free=None)
+    if taken.free == 0:
+        return Claimed(claims=taken.claims, look_again_in_s=None)
     if there_is_more:
-        return Claimed(claims=[] if lines is None else lines.claims, look_again_in_s=0.0)
+        return Claimed(claims=taken.claims, look_again_in_s=0.0)
     look_at = await next_look(conn, workspace_id, now, accounts_but_for=full)
-    return Claimed(
-        claims=[] if lines is None else lines.claims,
-        look_again_in_s=None if look_at is None else (look_at - now).total_seconds(),
-    )
+    in_s = None if look_at is None else (look_at - now).total_seconds()
+    return Claimed(claims=taken.claims, look_again_in_s=in_s)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -304,7 +300,7 @@ def _queue() -> Select[Any]:
 
 def _with_queued() -> Select[Any]:
     """Number by number: a look at the first that waits for each, however many wait."""
-    queued = select(calls.c.id).where(calls.c.number_id == numbers.c.id, calls.c.state == QUEUED)
+    queued = select(calls.c.id).where(calls.c.number_id == numbers.c.id, QUEUED)
     return select(numbers.c.workspace_id).where(queued.exists()).distinct()
 
 

@@ -14,7 +14,7 @@ from sqlalchemy import Double, bindparam, literal_column, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from outdial.calls.claim import Claim
-from outdial.calls.pace import FARTHEST_S, LATE_S, LONGEST_WAIT_S, REMEMBERED_S, apart_s
+from outdial.calls.pace import LATE_S, LONGEST_WAIT_S, REMEMBERED_S, apart_s, is_of_our_clock
 from outdial.db.engine import autocommit
 from outdial.policy.do_not_call import is_listed
 
@@ -64,10 +64,8 @@ async def ask_to_depart(engine: AsyncEngine, claim: Claim, held: Slot | None, *,
 
 _LISTED = is_listed(literal_column("calls.workspace_id"), literal_column('calls."to"')).compile()
 _APART = apart_s("(SELECT calls_per_second FROM ours)", "pace.late_s")
-# A last slot farther away than any that is given is of another clock: the database has failed over to a host that is
-# behind. It counts for nothing, or the account would wait for that clock.
-_LAST = f"""CASE WHEN pace.slot_at > clock_timestamp() + make_interval(secs => {FARTHEST_S})
-    THEN clock_timestamp() - make_interval(secs => {_APART}) ELSE pace.slot_at END"""
+_LAST = f"""CASE WHEN {is_of_our_clock("pace.slot_at")}
+    THEN pace.slot_at ELSE clock_timestamp() - make_interval(secs => {_APART}) END"""
 _NEXT = f"({_LAST}) + make_interval(secs => {_APART})"
 # Whoever has missed the last slot that was given moves it.
 _SLOT = f"""greatest(

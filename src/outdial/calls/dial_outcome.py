@@ -15,13 +15,14 @@ What was held back right before it was sent (`put_back`: we were too late, or it
 these, and keeps its place in the queue: another process may be in time, and the one that was not rests.
 """
 
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import TypeGuard
+from typing import Any, TypeGuard
 
 from sqlalchemy import DateTime, Executable, Text, bindparam, delete, func, select, update
 from sqlalchemy.dialects.postgresql import JSONB
-from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from outdial.calls.advance import progress
 from outdial.calls.changes import end_call, queue_again
@@ -113,7 +114,7 @@ async def defer(
         held = await lock_attempt(conn, claim.attempt_id)
         if not _is_ours_to_take_back(held):
             return
-        attempt, call = held.attempt, held.call
+        call = held.call
         since = call.throttled_since or now
         if throttled:
             pause_s = max(wait_s, min(LONGEST_PAUSE_S, max(1.0, (now - since).total_seconds())))
@@ -126,33 +127,35 @@ async def defer(
             return
         waits = {"throttled_since": since} if throttled else {"deferrals": call.deferrals + 1}
         await conn.execute(update(calls).where(calls.c.id == call.id).values(waits))
-        # Before its line is given back: that locks the pool, and nothing is waited for after that.
-        await conn.execute(delete(attempts).where(attempts.c.id == attempt.id))
-        if call.hang_up_requested_at is not None:
-            await end_call(conn, call, CANCELED, attempt=attempt, ended_at=now, sent=False)
-        else:
-            due_at = now + timedelta(seconds=pause_s)
-            await queue_again(conn, call, attempt, due_at, why={"error": error_json(error)}, sent=False)
+        await _take_back(conn, held, now + timedelta(seconds=pause_s), why={"error": error_json(error)})
 
 
 async def put_back(engine: AsyncEngine, claim: Claim, hold: Hold) -> None:
     """The dial was held back, and nothing was sent: the attempt never was, and its line is free. The call waits as it
     did before, or ends where that is why."""
-    now = datetime.now(UTC)
     async with engine.begin() as conn:
         held = await lock_attempt(conn, claim.attempt_id)
         if not _is_ours_to_take_back(held):
             return
-        attempt, call = held.attempt, held.call
-        # Before its line is given back: that locks the pool, and nothing is waited for after that.
-        await conn.execute(delete(attempts).where(attempts.c.id == attempt.id))
-        if hold is Hold.LISTED:
-            await end_call(conn, call, refused_by(Rule.DO_NOT_CALL), attempt=attempt, ended_at=now, sent=False)
-        elif call.hang_up_requested_at is not None:
-            await end_call(conn, call, CANCELED, attempt=attempt, ended_at=now, sent=False)
-        else:
-            due_at = (await conn.execute(select(calls.c.due_at).where(calls.c.id == call.id))).scalar_one()
-            await queue_again(conn, call, attempt, due_at, why={"held_back": hold}, sent=False)
+        due_at = (await conn.execute(select(calls.c.due_at).where(calls.c.id == held.call.id))).scalar_one()
+        ending = refused_by(Rule.DO_NOT_CALL) if hold is Hold.LISTED else None
+        await _take_back(conn, held, due_at, why={"held_back": hold}, ending=ending)
+
+
+async def _take_back(
+    conn: AsyncConnection, held: Held, due_at: datetime, *, why: Mapping[str, Any], ending: Ending | None = None
+) -> None:
+    """A dial of which nothing was sent. Its call waits until `due_at`; or it ends, by `ending` or because somebody has
+    asked for that."""
+    attempt, call = held.attempt, held.call
+    # Before its line is given back: that locks the pool, and nothing is waited for after that.
+    await conn.execute(delete(attempts).where(attempts.c.id == attempt.id))
+    if ending is None and call.hang_up_requested_at is not None:
+        ending = CANCELED
+    if ending is not None:
+        await end_call(conn, call, ending, attempt=attempt, ended_at=datetime.now(UTC), sent=False)
+    else:
+        await queue_again(conn, call, attempt, due_at, why=why, sent=False)
 
 
 def _is_ours_to_take_back(held: Held | None) -> TypeGuard[Held]:

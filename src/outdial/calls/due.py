@@ -31,7 +31,7 @@ from sqlalchemy.sql.selectable import LateralFromClause
 
 from outdial.calls.pace import SOON_S, accounts_in_turn
 from outdial.calls.records import CALL_COLUMNS, CallRecord
-from outdial.db.tables import attempts, calls, numbers
+from outdial.db.tables import QUEUED, attempts, calls, numbers
 from outdial.policy.destinations import destinations_of
 from outdial.policy.do_not_call import is_listed
 from outdial.policy.gate import Facts
@@ -109,8 +109,6 @@ async def next_look(
 # -- statements, built once: building them takes longer than running them --------------------------------------
 
 
-# Written out, for the index of what waits is a partial one.
-QUEUED: ColumnElement[str] = literal_column("'queued'", Text)
 _NOW, _SOON = bindparam("now", type_=DateTime(timezone=True)), bindparam("soon", type_=DateTime(timezone=True))
 
 
@@ -132,7 +130,7 @@ def _due(at_most: int) -> Select[Any]:
         .select_from(found)
         .join(calls, calls.c.id == found.c.id)
         # Still, once it is locked. Written so that no index is tempting: what was found leads here by its id.
-        .where(case((calls.c.state == QUEUED, calls.c.due_at <= _NOW)))
+        .where(case((QUEUED, calls.c.due_at <= _NOW)))
         .order_by(found.c.due_at, found.c.id)
         .limit(bindparam("limit", type_=Integer))
         .with_for_update(of=calls, key_share=True, skip_locked=True)
@@ -169,7 +167,7 @@ def _found(at_most: int) -> Subquery:
         select(call.c.id, call.c.due_at)
         .where(
             call.c.number_id == longest.c.id,
-            call.c.state == QUEUED,
+            call.c.state == literal_column("'queued'"),  # written out, as QUEUED is: for a partial index
             call.c.due_at <= _NOW,
             call.c.id != all_(bindparam("found", type_=ARRAY(Text))),
         )
@@ -194,7 +192,7 @@ def _next() -> Select[Any]:
 
 def _first_of_number(which: ColumnElement[bool]) -> LateralFromClause:
     """When the first of a number's waiting calls is due, of those that are `which`."""
-    query = select(calls.c.due_at).where(calls.c.number_id == numbers.c.id, calls.c.state == QUEUED, which)
+    query = select(calls.c.due_at).where(calls.c.number_id == numbers.c.id, QUEUED, which)
     return query.order_by(calls.c.due_at).limit(literal_column("1")).lateral("first")
 
 

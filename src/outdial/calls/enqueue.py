@@ -24,13 +24,12 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from outdial.agents.in_use import version_in_use
-from outdial.calls.due import QUEUED
 from outdial.calls.request import OutboundRequest
 from outdial.carriers.name import CarrierName
 from outdial.carriers.registry import CARRIERS
 from outdial.db.clearing import Clearing
 from outdial.db.engine import is_lock_timeout
-from outdial.db.tables import agents, call_events, calls, carrier_accounts, idempotency_keys, numbers
+from outdial.db.tables import QUEUED, agents, call_events, calls, carrier_accounts, idempotency_keys, numbers
 from outdial.ids import is_id, new_id
 from outdial.lines.pool import Pool, lock_pool, read_pool
 from outdial.policy.daily_limit import counting, is_used_up
@@ -257,7 +256,7 @@ async def _count_queued(
     queued = (
         select(calls.c.id)
         .join(numbers, numbers.c.id == calls.c.number_id)
-        .where(numbers.c.workspace_id == workspace_id, calls.c.state == QUEUED)
+        .where(numbers.c.workspace_id == workspace_id, QUEUED)
     )
     if due:
         # Not now(), the start of this transaction: calls stored while it waited for a lock are due, too.

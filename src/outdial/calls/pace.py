@@ -10,9 +10,8 @@ Workspaces that have connected the same account share its pace, and the lowest t
 """
 
 from collections.abc import Mapping
-from datetime import timedelta
 
-from sqlalchemy import CTE, Double, all_, and_, bindparam, case, func, literal_column, select, true
+from sqlalchemy import CTE, Boolean, Double, all_, and_, bindparam, case, func, literal_column, select, true
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.types import Text
 
@@ -44,6 +43,12 @@ def apart_s(pace: str, late_s: str) -> str:
     return f"(CASE WHEN {pace} >= 1 THEN (1 + {late_s}) / {pace} ELSE 1 / {pace} + {late_s} END)"
 
 
+def is_of_our_clock(slot_at: str) -> str:
+    """SQL: whether the last slot of an account counts. One that is farther away than any that is given is of another
+    clock: the database has failed over to a host that is behind, and the account would wait for that clock."""
+    return f"({slot_at} <= clock_timestamp() + make_interval(secs => {FARTHEST_S}))"
+
+
 def accounts_in_turn() -> CTE:
     """The accounts of `:workspace` but for `:accounts`: how far apart the slots of each are, and when its next dial may
     be claimed for."""
@@ -55,8 +60,8 @@ def accounts_in_turn() -> CTE:
     )
     late_s = f"coalesce(paces.late_s, {LATE_S})"
     apart = literal_column(apart_s("lowest.calls_per_second", late_s), Double)
-    of_our_clock = paces.c.slot_at <= func.clock_timestamp() + timedelta(seconds=FARTHEST_S)
-    after_the_last = case((of_our_clock, paces.c.slot_at + func.make_interval(0, 0, 0, 0, 0, 0, apart)))
+    counts = literal_column(is_of_our_clock("paces.slot_at"), Boolean)
+    after_the_last = case((counts, paces.c.slot_at + func.make_interval(0, 0, 0, 0, 0, 0, apart)))
     its_pace = and_(paces.c.carrier == account.carrier, paces.c.account_ref == account.account_ref)
     return (
         select(

@@ -58,7 +58,7 @@ def create(
         agent = await store.create_agent(
             engine, workspace_id, name=name or script.stem, source=source, publish=publish, by=COMMAND_LINE
         )
-        return agent, await _next(engine, settings, workspace_id, agent["id"], workspace)
+        return agent, await way_on(engine, settings, workspace_id, chosen=workspace, agent_id=agent["id"])
 
     _show(with_database(work), as_json=json, words="Agent made.")
 
@@ -73,7 +73,7 @@ def update(
     async def work(engine: AsyncEngine, settings: Settings) -> tuple[store.AgentDetail, Way]:
         workspace_id = await the_workspace(engine, workspace)
         agent = await store.add_version(engine, workspace_id, agent_id, source=source, publish=publish, by=COMMAND_LINE)
-        return agent, await _next(engine, settings, workspace_id, agent["id"], workspace)
+        return agent, await way_on(engine, settings, workspace_id, chosen=workspace, agent_id=agent["id"])
 
     _show(with_database(work), as_json=json, words="New version stored.")
 
@@ -90,7 +90,7 @@ def publish(
     async def work(engine: AsyncEngine, settings: Settings) -> tuple[store.AgentDetail, Way]:
         workspace_id = await the_workspace(engine, workspace)
         agent = await store.publish_version(engine, workspace_id, agent_id, version, by=COMMAND_LINE)
-        return agent, await _next(engine, settings, workspace_id, agent["id"], workspace)
+        return agent, await way_on(engine, settings, workspace_id, chosen=workspace, agent_id=agent["id"])
 
     _show(with_database(work), as_json=json, words="Version published.")
 
@@ -134,13 +134,6 @@ def _read(script: Path) -> str:
         return sys.stdin.read() if str(script) == "-" else script.read_text(encoding="utf-8")
     except UnicodeDecodeError:
         raise CommandFailed(f"{script}: is not text in UTF-8") from None
-
-
-async def _next(
-    engine: AsyncEngine, settings: Settings, workspace_id: str, agent_id: str, workspace: str | None
-) -> Way:
-    async with engine.connect() as conn:
-        return await way_on(conn, settings, workspace_id, chosen=workspace, agent_id=agent_id)
 
 
 def _show(done: tuple[store.AgentDetail, Way], *, as_json: bool, words: str) -> None:

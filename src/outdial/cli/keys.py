@@ -52,8 +52,7 @@ def create(
         made = await api_keys.create_api_key(engine, workspace_id, name=name, scope=scope, by=COMMAND_LINE)
         if scope is Scope.READ:
             return made, Way(commands=(f'curl {settings.base_url}/v1/calls -H "Authorization: $OUTDIAL_API_KEY"',))
-        async with engine.connect() as conn:
-            return made, await way_on(conn, settings, workspace_id, chosen=workspace)
+        return made, await way_on(engine, settings, workspace_id, chosen=workspace)
 
     made, way = with_database(work)
     show(made, as_json=json, done="Key made. Keep it now: it can't be shown again.")

@@ -100,7 +100,7 @@ def connect(
     async def work(engine: AsyncEngine, settings: Settings) -> tuple[NumberView, Way]:
         workspace_id = await the_workspace(engine, workspace)
         number = await (await connector(engine, settings)).connect(workspace_id, new, by=COMMAND_LINE)
-        return number, await _next(engine, settings, workspace_id, number, workspace)
+        return number, await way_on(engine, settings, workspace_id, chosen=workspace, number_id=number["id"])
 
     number, way = with_database(work, target)
     show(number, as_json=json, done="Number connected.")
@@ -136,7 +136,7 @@ def change(
         number = await change_number(
             engine, workspace_id, number_id, changes, public_url=settings.base_url, by=COMMAND_LINE
         )
-        return number, await _next(engine, settings, workspace_id, number, workspace)
+        return number, await way_on(engine, settings, workspace_id, chosen=workspace, number_id=number["id"])
 
     number, way = with_database(work)
     show(number, as_json=json, done="Number changed.")
@@ -162,13 +162,6 @@ def remove(
         )
 
     show(with_database(work), as_json=json, done="Number disconnected.")
-
-
-async def _next(
-    engine: AsyncEngine, settings: Settings, workspace_id: str, number: NumberView, workspace: str | None
-) -> Way:
-    async with engine.connect() as conn:
-        return await way_on(conn, settings, workspace_id, chosen=workspace, number_id=number["id"])
 
 
 def _ask(carrier: str, check: NumberCheck) -> None:

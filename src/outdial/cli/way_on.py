@@ -2,13 +2,14 @@
 
 from dataclasses import dataclass
 
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from outdial.agents.script.model import ScriptError
 from outdial.agents.script.parse import parse_script
 from outdial.agents.store import AgentView, list_agents, resolve
 from outdial.cli.next_steps import command, next_steps
 from outdial.cli.output import progress
+from outdial.db.engine import reading
 from outdial.numbers.new_number import Version
 from outdial.numbers.views import NumberView, list_numbers
 from outdial.refusals import Refusal
@@ -33,7 +34,7 @@ class Way:
 
 
 async def way_on(
-    conn: AsyncConnection,
+    engine: AsyncEngine,
     settings: Settings,
     workspace_id: str,
     *,
@@ -44,12 +45,13 @@ async def way_on(
     """The next step to a call: an agent, published; a number it talks on; the call. `agent_id` and `number_id` are what
     the user is at; `chosen` is the --workspace they gave."""
     where = () if chosen is None else ("--workspace", chosen)
-    agents = [each for each in await list_agents(conn, workspace_id) if agent_id in (None, each["id"])]
-    numbers = await list_numbers(conn, workspace_id, public_url=settings.base_url)
-    mine = [each for each in numbers if number_id in (None, each["id"])]
-    for number in mine:
-        if any(_is_ready(number, agent) for agent in agents):
-            return await _to_call(conn, number)
+    async with reading(engine) as conn:
+        agents = [each for each in await list_agents(conn, workspace_id) if agent_id in (None, each["id"])]
+        numbers = await list_numbers(conn, workspace_id, public_url=settings.base_url)
+        mine = [each for each in numbers if number_id in (None, each["id"])]
+        for number in mine:
+            if any(_is_ready(number, agent) for agent in agents):
+                return await _to_call(conn, number)
     if not agents:
         example = command("agents", "example", ">", FILE)
         return Way(commands=(example, command("agents", "create", FILE, "--publish", *where)))

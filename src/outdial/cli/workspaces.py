@@ -1,6 +1,5 @@
 """outdial workspaces: who owns numbers, agents, keys and a pool of lines."""
 
-from dataclasses import dataclass
 from typing import Annotated, Any
 
 import typer
@@ -73,8 +72,8 @@ def change(
     limit = None if daily_limit is None else _limit(daily_limit)
 
     async def work(engine: AsyncEngine, _: Settings) -> dict[str, Any]:
-        if limit is not None:
-            await change_daily_limit(engine, workspace_id, limit.calls, by=COMMAND_LINE)
+        if daily_limit is not None:
+            await change_daily_limit(engine, workspace_id, limit, by=COMMAND_LINE)
         changed = await workspace_pools.change_plan(
             engine, workspace_id, plan=plan, lines=lines, reserved_inbound=reserved_inbound, by=COMMAND_LINE
         )
@@ -85,16 +84,10 @@ def change(
     show(with_database(work), as_json=json, done="Workspace changed.")
 
 
-@dataclass(frozen=True, slots=True)
-class _Limit:
-    """`calls` None: no limit."""
-
-    calls: int | None
-
-
-def _limit(text: str) -> _Limit:
+def _limit(text: str) -> int | None:
+    """None: no limit."""
     if text.strip().lower() == "none":
-        return _Limit(None)
+        return None
     if text.isascii() and text.isdigit() and int(text) <= MAX_LIMIT:
-        return _Limit(int(text))
+        return int(text)
     raise CommandFailed("the daily limit must be a number of calls, or: none")

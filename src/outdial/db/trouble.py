@@ -27,11 +27,15 @@ def tell_trouble(
 ) -> None:
     """Log a try that failed. A database that is away makes one line a minute for each sentence, without a traceback
     (`times`: how often since the last one); everything else is a fault, and told each time with its traceback."""
+    seldom = _told.setdefault(engine.sync_engine, {}).setdefault(sentence, Seldom())
+    tell_seldom(seldom, logger, sentence, error, **fields)
+
+
+def tell_seldom(seldom: Seldom, logger: logging.Logger, sentence: str, error: Exception, **fields: object) -> None:
+    """`tell_trouble` for who has no engine: `seldom` remembers when it was told."""
     if not is_away(error):
         logger.error(sentence, extra=fields, exc_info=error)
-        return
-    seldom = _told.setdefault(engine.sync_engine, {}).setdefault(sentence, Seldom())
-    if times := seldom.again():
+    elif times := seldom.again():
         logger.warning(sentence, extra={**fields, "reason": why(error), "times": times})
 
 

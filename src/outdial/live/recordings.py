@@ -60,7 +60,7 @@ def finished(data_dir: Path, recording: str | None) -> str | None:
         return None
     path = data_dir / recording
     part = path.with_name(path.name + ".part")
-    if not path.exists() and part.exists() and not _is_dropped(part) and _is_made_whole(part):
+    if not path.exists() and part.exists() and _is_made_whole(part):
         part.rename(path)
     return recording if path.exists() else None
 
@@ -91,16 +91,7 @@ def _call_id(path: Path) -> str:
 
 
 def _make_untouched_whole(folder: Path) -> list[Path]:
-    untouched = [part for part in folder.glob("*/*.wav.part") if _is_untouched(part)]
-    return [part for part in untouched if not _is_dropped(part) and _is_made_whole(part)]
-
-
-def _is_dropped(part: Path) -> bool:
-    """A file in which nothing was recorded is no recording of a call: it goes."""
-    if not is_empty(part):
-        return False
-    part.unlink(missing_ok=True)
-    return True
+    return [part for part in folder.glob("*/*.wav.part") if _is_untouched(part) and _is_made_whole(part)]
 
 
 def _is_untouched(part: Path) -> bool:
@@ -111,6 +102,9 @@ def _is_untouched(part: Path) -> bool:
 
 
 def _is_made_whole(part: Path) -> bool:
+    if is_empty(part):  # nothing was recorded: it is no recording of a call, and goes
+        part.unlink(missing_ok=True)
+        return False
     try:
         make_whole(part)
     except FileNotFoundError:

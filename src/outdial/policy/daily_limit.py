@@ -13,6 +13,7 @@ from sqlalchemy import (
     Date,
     DateTime,
     Integer,
+    ScalarSelect,
     Text,
     bindparam,
     cast,
@@ -50,15 +51,13 @@ class DailyLimitView(TypedDict):
 
 def is_used_up(workspace_id: ColumnElement[str]) -> ColumnElement[bool]:
     """Part of a query: whether the workspace has placed all calls of today. Null without a limit is false."""
-    limit = select(workspaces.c.daily_limit).where(workspaces.c.id == workspace_id).scalar_subquery()
-    return func.coalesce(_used(workspace_id) >= limit, literal(False))
+    return func.coalesce(_used(workspace_id) >= _limit(workspace_id), literal(False))
 
 
 def counting(workspace_id: ColumnElement[str]) -> ColumnElement[bool]:
     """Part of the last statement of a transaction, which counts one more call of today: whether that is within the
     limit. Where it isn't, the transaction must not be committed. Others of the workspace wait until it ends."""
-    limit = select(workspaces.c.daily_limit).where(workspaces.c.id == workspace_id).scalar_subquery()
-    day = counted_calls.c
+    limit, day = _limit(workspace_id), counted_calls.c
     first = select(workspace_id, _today(), literal(1, Integer)).where(limit > 0)
     counted = (
         upsert(counted_calls)
@@ -104,6 +103,10 @@ async def change_daily_limit(
             act = "daily_limit.changed"
             await record(conn, workspace_id, by, act, subject_id=workspace_id, subject_name=name, details=details)
         return await get_daily_limit(conn, workspace_id)
+
+
+def _limit(workspace_id: ColumnElement[str]) -> ScalarSelect[int | None]:
+    return select(workspaces.c.daily_limit).where(workspaces.c.id == workspace_id).scalar_subquery()
 
 
 def _used(workspace_id: ColumnElement[str]) -> ColumnElement[int]:

@@ -17,7 +17,7 @@ from outdial.members.rate_limit import FORGOTTEN_AFTER, OLD_FAILURES
 from outdial.members.sign_in import OLD_LINKS, OLD_SIGN_INS
 from outdial.policy.daily_limit import KEPT as COUNTS_KEPT
 from outdial.policy.daily_limit import OLD_COUNTS
-from outdial.settings import PREFIX, Settings
+from outdial.settings import Settings, variable
 
 RUNS_KEPT = timedelta(days=90)
 OLD_RUNS = Clearing(table=retention_runs, since=retention_runs.c.finished_at)
@@ -39,7 +39,7 @@ def kept(settings: Settings) -> Sequence[Kept]:
     def by(setting: str, name: str, clearing: Clearing) -> Kept:
         days: int = getattr(settings, setting)
         kept_for = timedelta(days=days) if days else None
-        return Kept(name=name, clearing=clearing, kept_for=kept_for, variable=PREFIX + setting.upper())
+        return Kept(name=name, clearing=clearing, kept_for=kept_for, variable=variable(setting))
 
     return (
         by("keep_idempotency_keys_days", "idempotency_keys", OLD_KEYS),
