@@ -7,8 +7,6 @@ PostgreSQL. A page is measured by being in PAGES, a live view by being in LIVE.
 
 import asyncio
 import itertools
-import shutil
-import tempfile
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
@@ -26,7 +24,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from bench.figures import Figure, Result, percentile
 from bench.history import TURNS_A_CALL, fill
 from bench.options import Options
-from bench.scene import TALK
+from bench.scene import TALK, fresh_database
 from outdial.agents.store import create_agent
 from outdial.api.app import create_api
 from outdial.api.services import Services
@@ -34,7 +32,6 @@ from outdial.api.sign_in_cookie import cookie_name
 from outdial.calls.events import add_event
 from outdial.carriers.name import CarrierName
 from outdial.dashboard.app import add_dashboard
-from outdial.db.embedded import EmbeddedPostgres
 from outdial.db.engine import create_engine
 from outdial.db.migrate import upgrade
 from outdial.db.notify import Notifications
@@ -109,14 +106,8 @@ LIVE = (
 
 
 def pages(options: Options) -> Result:
-    data_dir = Path(tempfile.mkdtemp(prefix="outdial-bench-"))
-    data_dir.chmod(0o755)  # PostgreSQL may run as a user of its own
-    postgres = EmbeddedPostgres(data_dir)
-    try:
+    with fresh_database() as (data_dir, postgres):
         return uvloop.run(_measure(options, data_dir, postgres.start()))
-    finally:
-        postgres.stop()
-        shutil.rmtree(data_dir, ignore_errors=True)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,13 +4,10 @@ Through the functions that the API, the dashboard and the dispatcher use, in thi
 statements and PostgreSQL.
 """
 
-import shutil
-import tempfile
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import uvloop
@@ -20,11 +17,10 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from bench.figures import Figure, Result, percentile
 from bench.history import fill
 from bench.options import Options
-from bench.scene import TALK
+from bench.scene import TALK, fresh_database
 from outdial.agents.store import create_agent
 from outdial.calls.claim import claim_due_calls
 from outdial.carriers.name import CarrierName
-from outdial.db.embedded import EmbeddedPostgres
 from outdial.db.engine import create_engine, reading
 from outdial.db.migrate import upgrade
 from outdial.db.tables import numbers
@@ -98,14 +94,8 @@ Before = Callable[[AsyncEngine, Tenant, int], Awaitable[None]]
 
 
 def queue(options: Options) -> Result:
-    data_dir = Path(tempfile.mkdtemp(prefix="outdial-bench-"))
-    data_dir.chmod(0o755)  # PostgreSQL may run as a user of its own
-    postgres = EmbeddedPostgres(data_dir)
-    try:
+    with fresh_database() as (_, postgres):
         return uvloop.run(_measure(options, postgres.start()))
-    finally:
-        postgres.stop()
-        shutil.rmtree(data_dir, ignore_errors=True)
 
 
 async def _measure(options: Options, database_url: str) -> Result:
@@ -116,8 +106,7 @@ async def _measure(options: Options, database_url: str) -> Result:
     ours = await _tenant(engine, "+12025550101", (await create_workspace(engine, name="Ours", lines=100))["id"])
     beside = await _tenant(engine, "+12025550102", ours.workspace_id)
     other = await _tenant(engine, "+12025550103", (await create_workspace(engine, name="Other", lines=100))["id"])
-    where = {"workspace_id": ours.workspace_id, "number_id": ours.number_id, "agent_id": ours.agent_id}
-    await fill(engine, **where, e164=ours.e164, count=ended, days=1)
+    await fill(engine, **_call_of(ours), count=ended, days=1)
     claims = [await _claims(engine, other, "of an empty queue", claimed, _one_more)]
     await _wait(engine, ours, waiting)
     indexes_mb = await _indexes_mb(engine) * 1_000_000 / (waiting + ended)

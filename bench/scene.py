@@ -93,13 +93,22 @@ class Stage:
 
 
 @contextmanager
-def stage(manner: Manner) -> Iterator[Stage]:
-    """PostgreSQL isn't pinned: it runs wherever the system puts it, as it does in production on one host."""
+def fresh_database() -> Iterator[tuple[Path, EmbeddedPostgres]]:
+    """A data directory, which is gone afterwards, and the PostgreSQL in it, to be started."""
     data_dir = Path(tempfile.mkdtemp(prefix="outdial-bench-"))
     data_dir.chmod(0o755)  # PostgreSQL may run as a user of its own
     postgres = EmbeddedPostgres(data_dir)
-    carrier: Child | None = None
     try:
+        yield data_dir, postgres
+    finally:
+        postgres.stop()
+        shutil.rmtree(data_dir, ignore_errors=True)
+
+
+@contextmanager
+def stage(manner: Manner) -> Iterator[Stage]:
+    """PostgreSQL isn't pinned: it runs wherever the system puts it, as it does in production on one host."""
+    with fresh_database() as (data_dir, postgres):
         audio = data_dir / "callee.json"
         audio.write_text(callee_audio())
         database_url = postgres.start()
@@ -108,12 +117,10 @@ def stage(manner: Manner) -> Iterator[Stage]:
         core = machine.CARRIER_CORE if machine.can_pin() else None
         config = {"core": core, "manner": manner, "audio": str(audio), **ACCOUNT}
         carrier = Child("bench.carrier", config, data_dir / "carrier.log")
-        yield Stage(data_dir=data_dir, database_url=database_url, postgres=process, carrier=carrier)
-    finally:
-        if carrier is not None:
+        try:
+            yield Stage(data_dir=data_dir, database_url=database_url, postgres=process, carrier=carrier)
+        finally:
             carrier.stop()
-        postgres.stop()
-        shutil.rmtree(data_dir, ignore_errors=True)
 
 
 @contextmanager

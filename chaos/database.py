@@ -2,12 +2,12 @@
 
 import asyncio
 import signal
-import socket
 from pathlib import Path
 
 import psutil
 
 from chaos.proxy import HOST
+from outdial.cli.processes import a_free_port
 from outdial.db.embedded import DATABASE, EmbeddedPostgres
 
 SETTINGS = {
@@ -34,8 +34,7 @@ class Database:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        with socket.create_server((HOST, 0)) as probe:
-            self.port: int = probe.getsockname()[1]
+        self.port = a_free_port(HOST, 0)
         self._server: _Server | None = None
         self._frozen: list[psutil.Process] = []
         self._starting: asyncio.Future[str] | None = None

@@ -14,6 +14,7 @@ from psycopg.rows import dict_row
 from chaos.server import EndedByItself
 from chaos.throwing import Thrown
 from chaos.traffic import Request
+from outdial.simulator.calls import FINAL
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,7 +87,7 @@ class Phone:
 
     @property
     def is_up(self) -> bool:
-        return self.state not in ("completed", "busy", "no-answer", "failed", "canceled")
+        return self.state not in FINAL
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,7 +7,6 @@ its database is behind. What it asks carriers goes by a way that all hosts share
 import asyncio
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -20,6 +19,7 @@ import httpx
 
 from chaos.database import Database
 from chaos.proxy import HOST, Proxy
+from outdial.cli.processes import a_free_port
 
 UP = "Outdial is up"     # says the process itself
 RESTARTED_AFTER_S = 1.0  # by its service manager, when it has ended by itself
@@ -67,8 +67,7 @@ class Server:
         self._process: subprocess.Popen[bytes] | None = None
         self._started_at = 0.0
         self._said_before = 0  # bytes of its log when it was started
-        with socket.create_server((HOST, 0)) as probe:
-            self.port: int = probe.getsockname()[1]
+        self.port = a_free_port(HOST, 0)
         self._settings = IMPATIENT | {
             "DATABASE_URL": "",
             "SECRET_KEY": secret_key,

@@ -128,12 +128,14 @@ class Throwing:
         }
         if throw.kind in (Kind.CALLBACK_LOST, Kind.CALLBACK_REPEATED, Kind.CALLBACK_LATE, Kind.CALLBACK_REORDERED):
             fault["callbacks"] = SENDS_CALLBACKS
-        async with httpx.AsyncClient(
-            base_url=self._simulator_url, trust_env=False, timeout=30, limits=ONE_REQUEST_EACH
-        ) as http:
+        async with _control(self._simulator_url) as http:
             added = (await http.post("/_simulator/faults", json=fault)).raise_for_status().json()
             await asyncio.sleep(throw.lasts_s)
             await http.delete(f"/_simulator/faults/{added['id']}")
+
+
+def _control(simulator_url: str) -> httpx.AsyncClient:
+    return httpx.AsyncClient(base_url=simulator_url, trust_env=False, timeout=30, limits=ONE_REQUEST_EACH)
 
 
 async def heal(servers: Sequence[Server], database: Database, carrier: Proxy, simulator_url: str) -> None:
@@ -141,9 +143,7 @@ async def heal(servers: Sequence[Server], database: Database, carrier: Proxy, si
     carrier.heal()
     database.thaw()
     await database.start()  # attaches where it runs
-    async with httpx.AsyncClient(
-        base_url=simulator_url, trust_env=False, timeout=30, limits=ONE_REQUEST_EACH
-    ) as http:
+    async with _control(simulator_url) as http:
         (await http.delete("/_simulator/faults")).raise_for_status()
     for server in servers:
         server.thaw()

@@ -1,6 +1,7 @@
 """A process whose database is killed, restarted, frozen or failed over, in the middle of a call: it goes on."""
 
 import asyncio
+import functools
 import json
 import logging
 import os
@@ -10,7 +11,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +20,7 @@ import httpx
 import pytest
 from pydantic import SecretStr
 
+import workspace
 from conversation.peers import Recogniser, Voice
 from end_to_end.world import CALLEE, Customer, connect_customer, simulator_config
 from outdial.app import Role, Running, Speech, running
@@ -36,10 +38,7 @@ SAY = "    - say: This is said while the database is away.\n"
 STEADY = f"agent: {{name: Steady}}\nstart: on\nsteps:\n  on:\n{60 * SAY}    - hang_up: Goodbye.\n"
 
 
-async def until(condition: Callable[[], Awaitable[bool]]) -> None:
-    async with asyncio.timeout(PATIENCE_S):
-        while not await condition():  # noqa: ASYNC110 - what is waited for is elsewhere
-            await asyncio.sleep(0.05)
+until = functools.partial(workspace.until, within_s=PATIENCE_S, every_s=0.05)
 
 
 @pytest.fixture(scope="module")

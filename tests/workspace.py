@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import pytest
 from sqlalchemy import Row, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -197,8 +198,13 @@ class Workspace:
         assert len(refs) == len(set(refs)), "an attempt was dialled twice"
 
 
-async def until(condition: Callable[[], Awaitable[bool]]) -> None:
+async def until(condition: Callable[[], Awaitable[bool]], *, within_s: float = 10, every_s: float = 0.01) -> None:
     """Wait for something another task does."""
-    async with asyncio.timeout(10):
-        while not await condition():  # noqa: ASYNC110 - what is waited for is in the database
-            await asyncio.sleep(0.01)
+    async with asyncio.timeout(within_s):
+        while not await condition():  # noqa: ASYNC110 - what is waited for is elsewhere, as in the database
+            await asyncio.sleep(every_s)
+
+
+async def logged(caplog: pytest.LogCaptureFixture, message: str) -> bool:
+    """A condition for `until`."""
+    return message in caplog.messages

@@ -29,11 +29,6 @@ def place(client, tenant):
     return place
 
 
-@pytest.fixture
-async def operator(browser_of):
-    return await browser_of(Role.OPERATOR)
-
-
 # -- calls -----------------------------------------------------------------------------------------------------
 
 
@@ -94,11 +89,6 @@ async def test_what_waits_ends_when_its_destination_was_taken_away(engine, tenan
     async with engine.connect() as conn:
         last = select(call_events.c.data).order_by(call_events.c.id.desc()).limit(1)
         assert (await conn.scalar(last))["error"]["code"] == "destination_not_allowed"
-
-
-async def test_calls_that_come_in_are_not_concerned(client, place):
-    assert (await place("+441632960115")).status_code == 403
-    assert (await client.get("/v1/destinations")).json()["destinations"][0]["destination"] == "US"
 
 
 async def test_one_call_too_many_is_told_until_when(place, operator):

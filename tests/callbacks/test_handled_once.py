@@ -17,7 +17,7 @@ from outdial.carriers.callbacks import TRANSFER_FAILED
 from outdial.db.engine import create_engine
 from outdial.db.tables import attempts, callbacks, pools
 from outdial.telephony.failures import CallError, FailureCode
-from workspace import until
+from workspace import logged, until
 
 NOT_SENT = CallError(code=FailureCode.CARRIER_UNREACHABLE, message="The carrier could not be reached.")
 
@@ -261,11 +261,8 @@ async def test_a_callback_the_database_refuses_does_not_stop_others(workspace, p
         async def the_others_ring():
             return {(await workspace.call(claim.call_id)).state for claim in (other, left)} == {"ringing"}
 
-        async def the_log_tells():
-            return "Callbacks not handled; trying again" in caplog.messages
-
         await until(the_others_ring)
-        await until(the_log_tells)
+        await until(lambda: logged(caplog, "Callbacks not handled; trying again"))
         async with workspace.engine.begin() as conn:
             await conn.execute(text("DROP TRIGGER fail ON attempts"))
         await until(all_handled(workspace))

@@ -4,14 +4,14 @@ import asyncio
 from datetime import UTC, datetime
 
 import pytest
-from sqlalchemy import insert, select, update
+from sqlalchemy import delete, insert, select, update
 
 from outdial.accounts.genuine import Genuine
 from outdial.calls.claim import stream_token_hash
 from outdial.calls.inbound import BUSY, NOT_IN_SERVICE, Admitted, Reception, TurnedAway, admit_call
 from outdial.carriers.callbacks import IncomingCall
 from outdial.carriers.name import CarrierName
-from outdial.db.tables import agent_versions, agents, calls, numbers, pools
+from outdial.db.tables import agent_versions, agents, calls, destinations, numbers, pools
 from outdial.ids import new_id
 from outdial.telephony.carrier_call import CarrierCall
 from outdial.telephony.state import CallState, EndReason
@@ -70,6 +70,14 @@ async def test_a_call_that_is_let_in_has_a_line_and_a_token(workspace, admit):
     assert (await workspace.pool()).used_inbound == 1
     await over(workspace, admitted)
     assert (await workspace.pool()).used_inbound == 0
+
+
+async def test_where_the_workspace_may_call_is_nothing_to_a_caller(workspace, admit):
+    async with workspace.engine.begin() as conn:
+        await conn.execute(delete(destinations))
+    admitted = await admit(from_="+441632960115")
+    assert isinstance(admitted, Admitted)
+    await over(workspace, admitted)
 
 
 async def test_a_call_that_is_told_of_at_once_and_again_is_one(workspace, admit):

@@ -1,5 +1,4 @@
 import asyncio
-import random
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,8 +10,8 @@ from sqlalchemy import Integer, bindparam, literal, select, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.exc import OperationalError
 
-from outdial.db.embedded import EmbeddedPostgres
 from outdial.db.engine import connection_url, create_engine, cut_connections, lock_timeout
+from own_postgres import OwnPostgres
 
 
 @pytest.mark.parametrize("scheme", ["postgres", "postgresql", "postgresql+psycopg"])
@@ -158,11 +157,10 @@ def tcp_url() -> Iterator[str]:
     """A server that listens on TCP: of a Unix socket's keepalives it says 0."""
     with tempfile.TemporaryDirectory(prefix="outdial-test-") as folder:
         Path(folder).chmod(0o755)
-        address = f"127.{random.randint(1, 254)}.{random.randint(0, 255)}.{random.randint(1, 254)}"  # nobody else's
-        server = EmbeddedPostgres(Path(folder), settings={"fsync": "off", "listen_addresses": address})
+        server = OwnPostgres(Path(folder))
         server.start()
         try:
-            yield f"postgresql://postgres@{address}/postgres"
+            yield server.url("postgres")
         finally:
             server.stop()
 

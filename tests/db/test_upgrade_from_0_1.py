@@ -87,13 +87,7 @@ def upgrade(postgres: EmbeddedPostgres) -> Iterator[Upgrade]:
         connection.execute((FOLDER / "v0_1_0.sql").read_text())
         before = read_rows(connection)
     make(postgres, UPGRADED, template=RESTORED)
-
-    async def upgrade() -> None:
-        engine = create_engine(postgres.url(UPGRADED))
-        await migrate.upgrade(engine)
-        await engine.dispose()
-
-    asyncio.run(upgrade())
+    upgrade_it(postgres, UPGRADED)
     with psycopg.connect(postgres.url(UPGRADED), autocommit=True) as connection:
         after = read_rows(connection)
     yield Upgrade(before=before, after=after)
@@ -409,13 +403,7 @@ def test_wishes_are_taken_in_once_for_each_number_whoever_called_whom(postgres, 
                   FROM calls WHERE state = 'ended' LIMIT 4) AS four WHERE calls.id = four.id"""
         )
         connection.execute("""UPDATE calls SET variables = '{"do_not_call": "true"}' WHERE state = 'in_progress'""")
-
-    async def upgrade_it() -> None:
-        engine = create_engine(postgres.url(COPY))
-        await migrate.upgrade(engine)
-        await engine.dispose()
-
-    asyncio.run(upgrade_it())
+    upgrade_it(postgres, COPY)
     with psycopg.connect(postgres.url(COPY)) as connection:
         numbers = connection.execute("SELECT number FROM do_not_call WHERE number LIKE '+44%' OR number !~ '^[+]1'")
         assert numbers.fetchall() == [("+442071838750",)]
@@ -449,13 +437,7 @@ def test_what_was_called_and_what_scripts_name_may_be_called_after_the_upgrade(p
             """UPDATE agent_versions SET source = 'say: Hello' || chr(10) || 'transfer: "+33142345678"'
             WHERE version = (SELECT published_version FROM agents WHERE id = agent_id)"""
         )
-
-    async def upgrade_it() -> None:
-        engine = create_engine(postgres.url(COPY))
-        await migrate.upgrade(engine)
-        await engine.dispose()
-
-    asyncio.run(upgrade_it())
+    upgrade_it(postgres, COPY)
     with psycopg.connect(postgres.url(COPY)) as connection:
         rows = connection.execute("SELECT destination FROM destinations WHERE source = 'upgrade'")
         brought = {row[0] for row in rows}
@@ -470,6 +452,15 @@ def make(postgres: EmbeddedPostgres, name: str, *, template: str = "template1") 
     with psycopg.connect(postgres.url("postgres"), autocommit=True) as connection:
         create = sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(sql.Identifier(name), sql.Identifier(template))
         connection.execute(create)
+
+
+def upgrade_it(postgres: EmbeddedPostgres, name: str) -> None:
+    async def run() -> None:
+        engine = create_engine(postgres.url(name))
+        await migrate.upgrade(engine)
+        await engine.dispose()
+
+    asyncio.run(run())
 
 
 def drop(postgres: EmbeddedPostgres, name: str) -> None:

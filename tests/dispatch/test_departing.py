@@ -18,7 +18,7 @@ from outdial.dispatch.departing import Departures
 from outdial.dispatch.dispatcher import Dispatcher
 from outdial.policy.do_not_call import NewEntry, Source, insert_entries
 from outdial.telephony.state import CallState, EndReason
-from workspace import CALLEE, Agents, until
+from workspace import CALLEE, Agents, logged, until
 
 
 async def claimed(workspace, **columns):
@@ -144,10 +144,6 @@ async def test_while_the_database_is_away_nothing_is_sent_and_that_is_written_wh
     assert workspace.carrier.dialed == []
     call = await workspace.call(claim.call_id)
     assert (call.state, call.deferrals, call.holds_line) == ("queued", 0, False)
-
-
-async def logged(caplog, message):
-    return message in caplog.messages
 
 
 async def test_a_departure_that_can_not_be_asked_for_is_no_endless_matter(workspace, caplog):

@@ -20,7 +20,7 @@ from outdial.dispatch.departing import Departures
 from outdial.dispatch.dialing import detection_for, dial
 from outdial.telephony.failures import FailureCode
 from outdial.telephony.state import CallState, EndReason
-from workspace import CALLEE, CALLER, Agents, until
+from workspace import CALLEE, CALLER, Agents, logged, until
 
 UNREACHABLE = CarrierUnreachable(FailureCode.CARRIER_UNREACHABLE, "The carrier could not be reached.")
 UNCERTAIN = CarrierUncertain(FailureCode.CARRIER_NO_REPLY, "The carrier did not answer.")
@@ -293,7 +293,3 @@ async def test_what_the_carrier_said_is_written_down_however_often_the_database_
 
 
 # -- the dispatcher ------------------------------------------------------------------------------------------
-
-
-async def logged(caplog, message):
-    return message in caplog.messages

@@ -20,7 +20,7 @@ from outdial.dispatch.under_way import MOST_TO_SEND
 from outdial.draining import Drain
 from outdial.telephony.failures import FailureCode
 from outdial.telephony.state import CallState, EndReason, Progress
-from workspace import CALLER, Agents, until
+from workspace import CALLER, Agents, logged, until
 
 HELD = "+12025550177"
 
@@ -187,10 +187,6 @@ async def test_a_database_that_is_away_does_not_end_the_dispatcher(workspace, da
             await conn.execute(text("ALTER TABLE numbers_away RENAME TO numbers"))
         await workspace.queue()
         await until(lambda: has_dialed(workspace, 1))
-
-
-async def logged(caplog, message):
-    return message in caplog.messages
 
 
 async def test_a_process_that_drains_claims_nothing_and_leaves_it_to_another(workspace, database_url):

@@ -28,4 +28,5 @@ async def test_only_what_is_over_goes_and_when_it_is_old(engine, status, goes):
             assert await count(conn, OLD_JOBS, now - age) == gone
         assert await clear(engine, OLD_JOBS, now - age) == gone
     async with engine.connect() as conn:
-        assert await conn.scalar(text("SELECT count(*) FROM procrastinate_events")) > 0 or goes
+        events = await conn.scalar(text("SELECT count(*) FROM procrastinate_events"))
+    assert (events > 0) is not goes, "they go with their job"

@@ -17,7 +17,7 @@ from outdial.draining import Drain
 from outdial.jobs.job import Job, add_job
 from outdial.jobs.runner import JobRunner
 from outdial.repeating import Pauses, repeat
-from workspace import until
+from workspace import logged, until
 
 AT_ONCE = Pauses(first_s=0.1, longest_s=0.1, tries=3)
 
@@ -196,7 +196,7 @@ async def test_jobs_nobody_here_knows_are_left_to_a_process_that_does(engine, st
         await until(is_done)
 
 
-async def test_the_runner_outlives_its_connections_and_says_so_once(engine, start, database_url, caplog):
+async def test_the_runner_outlives_its_connections(engine, start, database_url, caplog):
     done = []
 
     async def run():
@@ -266,20 +266,14 @@ async def test_a_job_whose_end_the_database_does_not_hear_is_told_and_done_again
     job = Job(name="deliver", run=run)
     await added(engine, job)
     async with start(job):
-
-        async def is_told():
-            return "Job ended and is not marked so" in caplog.messages
-
-        await until(is_told)
+        await until(lambda: logged(caplog, "Job ended and is not marked so"))
         async with engine.begin() as conn:
             await conn.execute(text("ALTER TABLE procrastinate_away RENAME TO procrastinate_jobs"))
 
         async def is_done():
             return len(begun) == 2 and await stored(engine) == []
 
-        async with asyncio.timeout(60):  # it waits for another worker to begin, which takes its time on a busy computer
-            while not await is_done():  # noqa: ASYNC110
-                await asyncio.sleep(0.05)
+        await until(is_done, within_s=60)  # another worker has to begin, which takes its time on a busy computer
     gc.collect()
     assert [record.message for record in caplog.records if record.name == "asyncio"] == []
 

@@ -17,7 +17,7 @@ from outdial.telephony.failures import FailureCode
 from outdial.telephony.state import CallState, Ending, EndReason
 from outdial.telephony.transfer import TransferOutcome
 from outdial.telephony.verdict import AnsweredBy, Verdict
-from workspace import CALLEE, CALLER, until
+from workspace import CALLEE, CALLER, logged, until
 
 UNREACHABLE = CarrierUnreachable(FailureCode.CARRIER_UNREACHABLE, "The carrier could not be reached.")
 
@@ -457,10 +457,6 @@ async def test_a_carriers_completed_that_comes_meanwhile_is_put_right(workspace,
 
 async def is_hung_up(workspace):
     return workspace.carrier.hung_up == ["CA1"]
-
-
-async def logged(caplog, message):
-    return message in caplog.messages
 
 
 # -- attempts of one call --------------------------------------------------------------------------------------

@@ -12,7 +12,7 @@ from outdial.calls.ownership import take_over
 from outdial.db.wake import Wake
 from outdial.live.leases import _end_unattended, keep_leases
 from outdial.telephony.state import CallState, EndReason
-from workspace import until
+from workspace import logged, until
 
 LEASE_S = 0.3  # renewed every 0.1 s
 PAST = datetime(2026, 1, 1, tzinfo=UTC)
@@ -83,10 +83,6 @@ async def test_a_database_that_is_away_is_waited_for(workspace, talking, claim, 
         await until(lambda: logged(caplog, "Leases not renewed; trying again"))
         await accept_again(workspace, "attempts")
         await until(renewed_after(workspace, claim, datetime.now(UTC)))
-
-
-async def logged(caplog, message):
-    return message in caplog.messages
 
 
 # -- calls nobody talks on -------------------------------------------------------------------------------------

@@ -15,7 +15,7 @@ from outdial.db.notify import Notifications
 from outdial.live.commands import ask
 from outdial.live.news import News
 from outdial.telephony.verdict import AnsweredBy, Verdict
-from workspace import until
+from workspace import logged, until
 
 
 @pytest.fixture
@@ -126,10 +126,6 @@ async def away(workspace, table):
     finally:
         async with workspace.engine.begin() as conn:
             await conn.execute(text(f"ALTER TABLE away RENAME TO {table}"))
-
-
-async def logged(caplog, message):
-    return message in caplog.messages
 
 
 async def test_news_whose_notification_was_lost_is_heard_once_the_connection_is_back(
