@@ -5,6 +5,7 @@ from urllib.parse import urlencode
 
 import pytest
 from sqlalchemy import func, insert, select, text, update
+from sqlalchemy.exc import OperationalError
 
 from callbacks.told import CALL_SID, CONTROL_ID, handle_all, inbox_of, receive, stored, telnyx_says
 from outdial.accounts.refused_callbacks import refused_lately
@@ -12,8 +13,10 @@ from outdial.callbacks.inbox import Received
 from outdial.calls.transfers import begin_transfer
 from outdial.carriers.callbacks import TRANSFER_FAILED
 from outdial.carriers.name import CarrierName
+from outdial.db.storing import refuses
 from outdial.db.tables import callbacks, pools, transfers
 from outdial.telephony.state import CallState, Ending, EndReason
+from refusing_tables import refuse_rows
 from workspace import until
 
 
@@ -314,3 +317,10 @@ async def test_a_callback_that_ends_a_call_waits_for_its_pool_and_keeps_no_other
         assert len(await stored(workspace, handled=False)) == 1
     await handle_all(inbox)
     assert (await workspace.call(claim.call_id)).state == "ended"
+
+
+async def test_a_callback_that_could_not_be_stored_makes_the_process_unready(workspace, inbox, claim):
+    await refuse_rows(workspace.engine, callbacks)
+    with pytest.raises(OperationalError):
+        await receive(inbox, claim.attempt_id)
+    assert refuses(workspace.engine)

@@ -5,17 +5,20 @@ from datetime import UTC, datetime
 
 import pytest
 from sqlalchemy import delete, insert, select, update
+from sqlalchemy.exc import OperationalError
 
 from outdial.accounts.genuine import Genuine
 from outdial.calls.claim import stream_token_hash
 from outdial.calls.inbound import BUSY, NOT_IN_SERVICE, Admitted, Reception, TurnedAway, admit_call
 from outdial.carriers.callbacks import IncomingCall
 from outdial.carriers.name import CarrierName
+from outdial.db.storing import refuses
 from outdial.db.tables import agent_versions, agents, calls, destinations, numbers, pools
 from outdial.ids import new_id
 from outdial.telephony.carrier_call import CarrierCall
 from outdial.telephony.state import CallState, EndReason
 from outdial.workspaces.secrets import SecretBox
+from refusing_tables import refuse_rows
 from workspace import CALLEE, CALLER
 
 BOX = SecretBox("a key for tests")
@@ -179,3 +182,10 @@ async def test_whatever_a_caller_is_called_by_can_be_stored(workspace, admit, fr
     (call,) = await every_call(workspace)
     assert call.from_ == shown
     await over(workspace, admitted)
+
+
+async def test_a_call_that_could_not_be_stored_makes_the_process_unready(workspace, admit):
+    await refuse_rows(workspace.engine, calls)
+    with pytest.raises(OperationalError):
+        await admit()
+    assert refuses(workspace.engine)

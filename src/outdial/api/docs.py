@@ -66,7 +66,7 @@ _COMMON: dict[int, tuple[str, str, str]] = {
     413: ("The body is too large.", "body_too_large", "The request body is larger than 1000000 bytes."),
     415: ("The body isn't JSON.", "not_json", "The body has to be JSON, with Content-Type: application/json."),
     422: ("A field is wrong; `errors` says which, and why.", "invalid_request", f"to: {_INVALID[0]['message']}"),
-    503: ("Nothing was stored; try again.", "unavailable", "The database can't be reached; nothing was stored."),
+    503: ("Nothing was stored; try again.", "unavailable", "The database can't be used; nothing was stored."),
 }
 
 

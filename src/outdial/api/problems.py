@@ -86,7 +86,7 @@ class Problem(HTTPException):
         self.errors = errors
 
 
-def unavailable(message: str = "The database can't be reached; nothing was stored.") -> Problem:
+def unavailable(message: str = "The database can't be used; nothing was stored.") -> Problem:
     return Problem(503, "unavailable", message, headers={"Retry-After": str(_RETRY_UNAVAILABLE_S)})
 
 

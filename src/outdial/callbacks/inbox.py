@@ -31,6 +31,7 @@ from outdial.carriers.name import CarrierName
 from outdial.carriers.registry import CARRIERS
 from outdial.db.clearing import Clearing
 from outdial.db.engine import autocommit, is_lock_timeout, reading
+from outdial.db.storing import storing
 from outdial.db.tables import attempts, callbacks
 from outdial.db.trouble import tell_trouble
 from outdial.db.wake import Wake
@@ -128,7 +129,7 @@ class Inbox:
             "headers": {name.lower(): value for name, value in headers.items() if _worth_keeping(name)},
             "body": body.decode("utf-8", "replace").replace("\0", ""),
         }
-        async with autocommit(self._engine) as conn:
+        async with storing(self._engine), autocommit(self._engine) as conn:
             stored_id = await conn.scalar(_STORE, kept)
         if stored_id is not None:
             self._stored.setdefault(attempt_id, set()).add(stored_id)

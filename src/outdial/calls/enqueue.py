@@ -29,6 +29,7 @@ from outdial.carriers.name import CarrierName
 from outdial.carriers.registry import CARRIERS
 from outdial.db.clearing import Clearing
 from outdial.db.engine import is_lock_timeout
+from outdial.db.storing import storing
 from outdial.db.tables import QUEUED, agents, call_events, calls, carrier_accounts, idempotency_keys, numbers
 from outdial.ids import is_id, new_id
 from outdial.lines.pool import Pool, lock_pool, read_pool
@@ -81,7 +82,7 @@ async def create_call(
     idempotency), Denied (the destination isn't allowed), LimitReached (no free line and on_limit is reject; the queue
     is full; too many calls today) and Invalid. Database errors pass.
     """
-    async with engine.begin() as conn:
+    async with storing(engine), engine.begin() as conn:
         if idempotency_key is not None:
             earlier = await _earlier_answer(conn, workspace_id, idempotency_key, _fingerprint(number_id, request))
             if earlier is not None:

@@ -22,6 +22,7 @@ from outdial.calls.events import add_event
 from outdial.calls.records import Held, held, with_call
 from outdial.carriers.callbacks import IncomingCall
 from outdial.db.engine import is_lock_timeout, lock_timeout
+from outdial.db.storing import storing
 from outdial.db.tables import agents, attempts, calls, numbers
 from outdial.draining import Drain
 from outdial.ids import new_id
@@ -108,7 +109,7 @@ async def admit_call(reception: Reception, account: Account, incoming: IncomingC
     until, error = loop.time() + DECIDE_WITHIN_S, None
     while True:
         try:
-            async with reception.engine.begin() as conn:
+            async with storing(reception.engine), reception.engine.begin() as conn:
                 return await _decide(conn, reception, account, incoming, error)
         except _LineGone:
             continue  # the next look finds the pool full, or another line free
