@@ -9,6 +9,7 @@ import httpx
 import pytest
 
 from outdial import open_files
+from outdial.api import server
 from outdial.api.server import HttpServer, connection_limits
 from outdial.settings import Settings
 
@@ -25,15 +26,33 @@ async def no_media(path, headers):
 
 @asynccontextmanager
 async def serving(app=who_asks, **settings):
-    server = HttpServer(app, no_media, Settings(**settings))
+    http = HttpServer(app, no_media, Settings(**settings))
     listener = socket.create_server(("127.0.0.1", 0))
-    task = asyncio.create_task(server.serve([listener]))
-    await server.up.wait()
+    task = asyncio.create_task(http.serve([listener]))
+    await http.up.wait()
     try:
         yield listener.getsockname()[1]
     finally:
-        await server.stop()
+        await http.stop()
         await task
+
+
+async def test_a_request_that_does_not_end_when_the_process_stops_is_told_so(monkeypatch, caplog):
+    monkeypatch.setattr(server, "STOP_WITHIN_S", 0.1)
+    under_way = asyncio.Event()
+
+    async def never_ends(scope, receive, send):
+        under_way.set()
+        await asyncio.Event().wait()
+
+    async with httpx.AsyncClient() as client:
+        async with serving(never_ends) as port:
+            asking = asyncio.create_task(client.get(f"http://127.0.0.1:{port}/"))
+            await under_way.wait()
+        answer = await asking
+    assert (answer.status_code, answer.json()["code"]) == (503, "unavailable")
+    assert int(answer.headers["retry-after"]) > 0
+    assert "ASGI" not in caplog.text
 
 
 @pytest.mark.parametrize(

@@ -13,11 +13,13 @@ from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 from outdial import open_files
 from outdial.api.acceptor import Acceptor
 from outdial.api.connections import ConnectionLimits, Connections
+from outdial.api.cut_off import answering_when_cut_off
 from outdial.api.http_connection import HttpConnection
 from outdial.api.media_socket import Handshake, media_sockets
 from outdial.settings import Settings
 
 BACKLOG = 2048  # as uvicorn has it
+STOP_WITHIN_S = 5  # for requests under way; then they are cancelled
 
 
 class CannotListen(RuntimeError):
@@ -44,14 +46,14 @@ class HttpServer:
     def __init__(self, api: FastAPI, handshake: Handshake, settings: Settings) -> None:
         self._server = _Server(
             uvicorn.Config(
-                api,
+                answering_when_cut_off(api),
                 ws=media_sockets(handshake),  # type: ignore[arg-type]
                 lifespan="off",
                 log_config=None,
                 access_log=False,
                 server_header=False,
                 forwarded_allow_ips=settings.trusted_proxies,
-                timeout_graceful_shutdown=5,
+                timeout_graceful_shutdown=STOP_WITHIN_S,
             ),
             connection_limits(settings),
         )
