@@ -109,13 +109,13 @@ class Run:
                     await asyncio.sleep(min(TELL_EVERY_S, left_s))
                 else:
                     await asyncio.wait({throws, placing}, timeout=TELL_EVERY_S, return_when=asyncio.FIRST_COMPLETED)
-                if placing.done():
-                    placing.result()
+                for task in (placing, throws):
+                    if task.done():
+                        task.result()  # a run that can't go on ends here, not after ten minutes
                 self._tell(
                     f"{time.monotonic() - began:.0f} s: {len(traffic.requests)} calls asked for, {traffic.accepted} "
                     f"accepted, {len(throwing.thrown)} of {len(self.throws)} throws over"
                 )
-            throws.result()
         finally:
             for task in (placing, throws):
                 task.cancel()
