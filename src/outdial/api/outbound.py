@@ -52,6 +52,14 @@ _EXAMPLES: dict[str, Any] = {
             "metadata": {"crm_id": "4711"},
         },
     },
+    "draft": {
+        "summary": "Try the draft of the number's agent, on this call alone",
+        "value": {"to": "+15551234567", "agent": {"version": "draft"}},
+    },
+    "agent": {
+        "summary": "Another agent of the workspace",
+        "value": {"to": "+15551234567", "agent": {"id": "agent_7k2v5x8z1q4m0t3w6y9r", "version": 3}},
+    },
 }
 _ANSWER = {
     "call_id": "call_8r5v1kz3m0q4t7w2x9y6",

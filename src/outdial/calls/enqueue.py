@@ -10,20 +10,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import (
-    DateTime,
-    Executable,
-    Select,
-    Text,
-    bindparam,
-    func,
-    insert,
-    select,
-)
+from sqlalchemy import DateTime, Executable, Select, Text, bindparam, func, insert, select
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from outdial.agents.in_use import version_in_use
+from outdial.calls.agent_choice import chosen_agent
 from outdial.calls.request import OutboundRequest
 from outdial.carriers.name import CarrierName
 from outdial.carriers.registry import CARRIERS
@@ -89,7 +81,7 @@ async def create_call(
                 return earlier
         if request.expires_at is not None and request.expires_at <= datetime.now(UTC):
             raise Invalid("expires_at", "has passed already")
-        number = await _number_that_dials(conn, workspace_id, number_id, request.to)
+        number = await _number_that_dials(conn, workspace_id, number_id, request)
         match decide(number.facts(request.to)):
             case Never(rule=rule):
                 raise refusal(rule, request.to, number.e164, datetime.now(UTC))
@@ -153,7 +145,7 @@ async def _earlier_answer(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Number:
-    """A number that can dial out, the version of its agent that will talk, and what the gate has to know."""
+    """A number that can dial out, the agent and its version that will talk, and what the gate has to know."""
 
     id: str
     workspace_id: str
@@ -175,19 +167,24 @@ class _Number:
         )
 
 
-async def _number_that_dials(conn: AsyncConnection, workspace_id: str, number_id: str, to: str) -> _Number:
+async def _number_that_dials(
+    conn: AsyncConnection, workspace_id: str, number_id: str, request: OutboundRequest
+) -> _Number:
     row = None
     if is_id(number_id, "num"):
-        row = (await conn.execute(_NUMBER, {"number": number_id, "callee": to})).one_or_none()
+        row = (await conn.execute(_NUMBER, {"number": number_id, "callee": request.to})).one_or_none()
     if row is None:
         raise NotFound("number_not_found", "There is no phone number with this id.")
     if row.workspace_id != workspace_id:
         raise NotYours("number_of_another_workspace", "This API key belongs to another workspace than the number.")
     if row.direction == "inbound":
         raise Conflict("number_cannot_dial_out", "This phone number is set up for inbound calls only.")
-    if row.agent_id is None:
+    agent_id, version = row.agent_id, row.version
+    if request.agent is not None:
+        agent_id, version = await chosen_agent(conn, workspace_id, request.agent, of_number=agent_id)
+    if agent_id is None:
         raise Conflict("number_has_no_agent", "This phone number has no agent; assign one first.")
-    if row.version is None:
+    if version is None:
         raise Conflict(
             "agent_not_published", "The agent of this phone number has no published version; publish one first."
         )
@@ -196,8 +193,8 @@ async def _number_that_dials(conn: AsyncConnection, workspace_id: str, number_id
         workspace_id=row.workspace_id,
         e164=row.e164,
         carrier=CarrierName(row.carrier),
-        agent_id=row.agent_id,
-        version=row.version,
+        agent_id=agent_id,
+        version=version,
         callee_is_listed=row.callee_is_listed,
         destinations=row.destinations,
         day_used_up=row.day_used_up,

@@ -16,6 +16,7 @@ from pydantic import (
     ConfigDict,
     Discriminator,
     Field,
+    PlainValidator,
     Tag,
     WithJsonSchema,
     model_validator,
@@ -162,6 +163,39 @@ class Retry(_Strict):
     """Seconds to wait before the second attempt, the third, …; the last delay repeats."""
 
 
+def _which(value: Any) -> Any:
+    is_number = isinstance(value, int) and not isinstance(value, bool) and 1 <= value < 2**31
+    if not is_number and value not in ("published", "draft"):
+        raise ValueError('must be "published", "draft" or the number of a version, from 1')
+    return value
+
+
+# Checked by hand: of a union, Pydantic tells what is wrong once for each of its types.
+_Version = Annotated[
+    Literal["published", "draft"] | int,
+    PlainValidator(_which),
+    WithJsonSchema(
+        {"anyOf": [{"type": "string", "enum": ["published", "draft"]}, {"type": "integer", "minimum": 1}]}
+    ),
+]
+
+
+class AgentChoice(_Strict):
+    """Who talks on this call, where that isn't whom its phone number has. What the number's other calls get stays."""
+
+    id: Annotated[CleanText, Field(examples=["agent_7k2v5x8z1q4m0t3w6y9r"])] | None = None
+    """An agent of the workspace. Default: the number's own."""
+    version: _Version = "published"
+    """`published`, `draft` (the newest one), or the number of a version. It is settled when the call is accepted: what
+    is saved or published later changes nothing for it."""
+
+    @model_validator(mode="after")
+    def _chooses(self) -> "AgentChoice":
+        if self.id is None and "version" not in self.model_fields_set:
+            raise ValueError("needs an id, a version or both")
+        return self
+
+
 def _amd_kind(value: Any) -> str | None:
     if isinstance(value, bool):
         return "amd:switch"
@@ -184,6 +218,8 @@ class OutboundRequest(_Strict):
     zero-width and no-break spaces) are dropped, full-width digits and plus folded; anything else is refused by name."""
     variables: JsonObject | None = None
     """Injected when the call starts; usable in everything the agent says. At most 200 keys, 64 kB, 20 levels."""
+    agent: AgentChoice | None = None
+    """Another agent, or another version, for this call alone. Default: the number's."""
     amd: Amd | None = None
     """Answering machine detection: `true`, or an object with details. Default: off."""
     on_limit: Literal["queue", "reject"] = "queue"
