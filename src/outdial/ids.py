@@ -5,6 +5,10 @@ import secrets
 
 _ALPHABET = "0123456789abcdefghijkmnpqrstuvwxyz"  # no l or o: ids are read aloud and typed
 
+# A text that is new each time, made by the shell of whoever runs a command that was copied: macOS and the BSDs have
+# uuidgen, not every Linux does.
+UUID_IN_SHELL = "$(uuidgen 2>/dev/null || cat /proc/sys/kernel/random/uuid)"
+
 
 def new_id(prefix: str) -> str:
     """A new id with 101 random bits: `new_id("call")` is `call_` and 20 characters."""

@@ -1,3 +1,6 @@
+import re
+import subprocess
+
 import pytest
 
 from outdial.dashboard.curl import curl
@@ -25,6 +28,14 @@ def test_an_open_operation_takes_no_key(operation):
 def test_a_quote_in_a_body_stays_in_the_body(operation):
     operation["requestBody"] = {"content": {"application/json": {"example": {"text": "It's $HOME"}}}}
     assert "'{\n  \"text\": \"It'\\''s $HOME\"\n}'" in curl("post", "/v1/things", operation, DOCUMENT)
+
+
+def test_a_key_that_is_new_each_time_is_the_shell_s_to_make(operation):
+    operation["parameters"] = [{"name": "Idempotency-Key", "in": "header"}]
+    [made] = re.findall(r'-H "Idempotency-Key: (.*?)"', curl("post", "/v1/things", operation, DOCUMENT))
+    first, second = (subprocess.check_output(["bash", "-c", f'printf %s "{made}"'], text=True) for _ in range(2))
+    assert re.fullmatch(r"[0-9A-Fa-f-]{36}", first)
+    assert first != second
 
 
 def test_a_place_in_the_path_is_filled_by_its_example_or_named(operation):

@@ -45,6 +45,7 @@ async def test_what_belongs_to_another_workspace_is_nowhere_to_be_found(operator
         f"{agent}/publish",
         f"{agent}/changes?before=1&after=1",
         f"{number}/outbound-call-api",
+        f"{number}/outbound-call-api/variables?version=draft",
         f"{number}/edit",
         f"/v1{call}",
         f"/v1{call}/events",
@@ -59,6 +60,7 @@ async def test_what_belongs_to_another_workspace_is_nowhere_to_be_found(operator
         assert answer.status_code == 404, page
         assert "Reminder" not in answer.text
         assert "no_recording" not in answer.text
+    assert (await operator.post(f"{number}/outbound-call-api/code", json={})).status_code == 404
 
 
 async def test_a_page_of_before_a_switch_changes_nothing_in_the_workspace_that_came_after(

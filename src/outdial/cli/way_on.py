@@ -10,6 +10,7 @@ from outdial.agents.store import AgentView, list_agents, resolve
 from outdial.cli.next_steps import command, next_steps
 from outdial.cli.output import progress
 from outdial.db.engine import reading
+from outdial.ids import UUID_IN_SHELL
 from outdial.numbers.new_number import Version
 from outdial.numbers.views import NumberView, list_numbers
 from outdial.refusals import Refusal
@@ -81,7 +82,7 @@ async def _to_call(conn: AsyncConnection, number: NumberView) -> Way:
     curl = (
         f"  curl {number['outbound_url']} \\\n"
         '    -H "Authorization: $OUTDIAL_API_KEY" -H "Content-Type: application/json" \\\n'
-        '    -H "Idempotency-Key: $(uuidgen)" \\\n'
+        f'    -H "Idempotency-Key: {UUID_IN_SHELL}" \\\n'
         f"    -d '{{\"to\": \"{TO}\", \"variables\": {{{given}}}}}'"
     )
     return Way(commands=(command("call", TO, "--number", number["id"], *variables),), curl=curl)

@@ -6,6 +6,9 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 from urllib.parse import quote
 
+from outdial.dashboard.literals import in_shell
+from outdial.ids import UUID_IN_SHELL
+
 KEY = "$OUTDIAL_API_KEY"  # the variable that the command line reads, too: a key has no place in a shell's history
 CSRF_TOKEN = "$CSRF_TOKEN"  # noqa: S105 - a variable's name
 SIGN_IN = "$SIGN_IN"
@@ -17,7 +20,7 @@ def curl(method: str, path: str, operation: Mapping[str, Any], document: Mapping
     """Variables are the shell's, what to fill in is in capitals. The body is the operation's first example."""
     verb = "" if method == "get" else f" -X {method.upper()}"
     url = document["servers"][0]["url"] + _filled_in(path, operation)
-    return " \\\n  ".join([f"curl{verb} {_quoted(url)}", *_options(operation, document)])
+    return " \\\n  ".join([f"curl{verb} {in_shell(url)}", *_options(operation, document)])
 
 
 def _options(operation: Mapping[str, Any], document: Mapping[str, Any]) -> Iterator[str]:
@@ -30,13 +33,13 @@ def _options(operation: Mapping[str, Any], document: Mapping[str, Any]) -> Itera
             else:
                 yield f'-H "{scheme["name"]}: {KEY}"'
     if any(parameter["name"] == "Idempotency-Key" for parameter in operation.get("parameters", ())):
-        yield '-H "Idempotency-Key: $(uuidgen)"'
+        yield f'-H "Idempotency-Key: {UUID_IN_SHELL}"'
     for media_type, content in operation.get("requestBody", {}).get("content", {}).items():
         yield f"-H 'Content-Type: {media_type}'"
         if media_type in _FILES:
             yield f"--data-binary @{_file(operation, media_type)}"
         else:
-            yield f"-d {_quoted(json.dumps(first_example(content), indent=2, ensure_ascii=False))}"
+            yield f"-d {in_shell(json.dumps(first_example(content), indent=2, ensure_ascii=False))}"
     for media_type in sorted(_answers(operation)):
         if media_type in _FILES:
             yield f"-o {_file(operation, media_type)}"
@@ -68,7 +71,3 @@ def _filled_in(path: str, operation: Mapping[str, Any]) -> str:
         if parameter["in"] == "path"
     }
     return re.sub(r"{(\w+)}", lambda name: quote(str(examples[name[1]]), safe="+"), path)
-
-
-def _quoted(text: str) -> str:
-    return "'" + text.replace("'", "'\\''") + "'"

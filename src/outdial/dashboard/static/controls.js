@@ -34,10 +34,12 @@ function copying() {
     const button = event.target.closest("[data-copies]");
     if (!button) return;
     const source = document.getElementById(button.dataset.copies);
+    if (source.fresh) await source.fresh; // what it shows is being brought up to date
     const text = source.value ?? source.textContent;
     try {
       await navigator.clipboard.writeText(text);
-      toast("Copied.", 2000);
+      const remark = source.dataset.copiedRemark;
+      toast(remark ? `Copied. ${remark}` : "Copied.", remark ? 6000 : 2000);
     } catch {
       // Without https there is no clipboard for pages: leave it selected, for Ctrl+C.
       const range = document.createRange();

@@ -2,6 +2,10 @@
 
 export function toast(text, forMs = 6000) {
   const box = document.getElementById("toasts");
+  // Beside an open modal nothing is read out, nor seen clearly: they are shown in it.
+  const modal = [...document.querySelectorAll("dialog:modal")].at(-1);
+  (modal ?? document.body).append(box);
+  modal?.addEventListener("close", () => document.body.append(box), { once: true });
   const element = document.createElement("div");
   element.className = "toast";
   element.textContent = text;
