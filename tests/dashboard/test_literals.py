@@ -37,7 +37,8 @@ def test_a_shell_passes_it_on_as_one_word(text):
 def test_what_can_not_be_seen_is_escaped_and_what_can_stays(written):
     assert written("Zoë 🎉 日本 'x' $1") == '"Zoë 🎉 日本 \'x\' $1"'
     shown = written(f'"{UNSEEN}\\\n')
-    assert shown.isascii() and shown.isprintable()
+    assert shown.isascii()
+    assert shown.isprintable()
 
 
 def test_javascript_s_prototype_is_a_name_like_any_other():

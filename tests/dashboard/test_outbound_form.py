@@ -34,7 +34,7 @@ DEFAULTS = {
     "object": {"city": "Zürich", "zip": "08001"},
     "missing": None,
 }
-SCRIPT = yaml.safe_dump({"variables": DEFAULTS, "steps": {"hello": [{"hang_up": "Hello {plain}"}]}}, allow_unicode=False)
+SCRIPT = yaml.safe_dump({"variables": DEFAULTS, "steps": {"hello": [{"hang_up": "Hello {plain}"}]}})
 VALUES = st.recursive(
     st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
@@ -45,10 +45,9 @@ VALUES = st.recursive(
 @given(VALUES)
 def test_what_is_shown_of_a_default_is_typed_as_that_default(value):
     said = shown(value)
-    assert said != ""
     assert (typed(said), type(typed(said))) == (value, type(value))
     assert said.replace("\r\n", "\n").replace("\r", "\n") == said  # as text areas have it
-    assert said.strip() == said
+    assert said.strip(" ") == said != ""
 
 
 @pytest.mark.parametrize("value", [None, float("nan"), float("inf")])
@@ -82,7 +81,7 @@ def rows(page):
 
 def choices(page):
     options = re.search(r"<select[^>]*data-version.*?</select>", page, re.DOTALL)[0]
-    return {value: html.unescape(told) for value, _, told in re.findall(r'value="(\w*)" (selected)?.*?>(.*?)<', options)}
+    return {value: html.unescape(told) for value, told in re.findall(r'value="(\w*)"[^>]*>(.*?)<', options)}
 
 
 def chosen(page):

@@ -125,7 +125,7 @@ def typed(text: str) -> Any:
 
 
 def _is_plain(text: str) -> bool:
-    if not text or text.strip() != text or not all(line.isprintable() for line in text.split("\n")):
+    if not text.strip() or text.strip(" ") != text or not all(line.isprintable() for line in text.split("\n")):
         return False
     try:
         json.loads(text)
