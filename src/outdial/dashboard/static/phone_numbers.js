@@ -27,6 +27,7 @@ document.addEventListener("click", (event) => {
 function forget() {
   end();
   content?.replaceChildren();
+  dialog?.classList.remove("wide");
 }
 
 dialog?.addEventListener("close", forget);
