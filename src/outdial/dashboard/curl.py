@@ -1,12 +1,11 @@
 """A line for a shell that does what an operation of the OpenAPI document does."""
 
-import json
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 from urllib.parse import quote
 
-from outdial.dashboard.literals import in_shell
+from outdial.dashboard.literals import as_json, in_shell
 from outdial.ids import UUID_IN_SHELL
 
 KEY = "$OUTDIAL_API_KEY"  # the variable that the command line reads, too: a key has no place in a shell's history
@@ -39,7 +38,7 @@ def _options(operation: Mapping[str, Any], document: Mapping[str, Any]) -> Itera
         if media_type in _FILES:
             yield f"--data-binary @{_file(operation, media_type)}"
         else:
-            yield f"-d {in_shell(json.dumps(first_example(content), indent=2, ensure_ascii=False))}"
+            yield f"-d {in_shell(as_json(first_example(content)))}"
     for media_type in sorted(_answers(operation)):
         if media_type in _FILES:
             yield f"-o {_file(operation, media_type)}"

@@ -122,15 +122,19 @@ async function showVariables(version) {
 
 const codes = () => modal.content.querySelectorAll("[data-code-of]");
 
-/** Soon, as the server writes it; whoever copies it meanwhile waits for that. */
+/** Whoever copies the code waits until it has been written anew. */
+function isOutOfDate() {
+  if (modal.settle) return;
+  const fresh = new Promise((resolve) => (modal.settle = resolve));
+  for (const code of codes()) code.fresh = fresh;
+}
+
+/** Soon, by the server. */
 function writeCode(afterMs = AFTER_TYPING_MS) {
   const now = modal;
+  isOutOfDate();
   clearTimeout(now.timer);
   const asked = (now.asked = {}); // an answer that was overtaken by more typing is dropped
-  if (!now.settle) {
-    const fresh = new Promise((resolve) => (now.settle = resolve));
-    for (const code of codes()) code.fresh = fresh;
-  }
   now.timer = setTimeout(async () => {
     let html = null;
     let trouble = "";
@@ -198,6 +202,7 @@ document.addEventListener("input", ({ target }) => {
 
 document.addEventListener("change", ({ target }) => {
   if (!modal?.content.contains(target) || !target.matches("[data-version]")) return;
+  isOutOfDate();
   busy(target, async () => {
     try {
       await showVariables(target.value);
@@ -236,8 +241,12 @@ document.addEventListener("submit", (event) => {
 });
 
 async function placeCall(form) {
-  const { content } = modal;
+  const now = modal;
+  const box = now.content.querySelector("[data-watched-call]");
   const answer = await api("POST", form.dataset.placeCall, request());
+  if (now !== modal) return;
   watched?.close();
-  watched = await watch(answer.call_id, content.querySelector("[data-watched-call]"));
+  const following = await watch(answer.call_id, box);
+  if (now === modal) watched = following;
+  else following.close();
 }
