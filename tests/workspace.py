@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import Row, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from call_counts import counted, kept
+from call_counts import check_counts
 from fake_carrier import FakeCarrier
 from outdial.agents.ready_agents import ReadyAgent
 from outdial.calls.advance import Applied, apply_event
@@ -192,7 +192,7 @@ class Workspace:
                 select(attempts.c.call_id).where(attempts.c.state != "ended").group_by(attempts.c.call_id)
             ).having(func.count() > 1)
             twice = (await conn.execute(too_many)).all()
-            assert await kept(conn) == await counted(conn), "the counts of calls are wrong"
+            await check_counts(conn)
         assert (used, leaks, twice) == (holders, 0, [])
         refs = [request.ref for request in self.carrier.dialed]
         assert len(refs) == len(set(refs)), "an attempt was dialled twice"

@@ -24,7 +24,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 import outdial.db.migrate as migrate
-from call_counts import counted, kept
+from call_counts import KINDS, check_counts, kept_charges, kept_ends
 from db.whole_database import Rows, lost, read_rows, schema_of
 from outdial.accounts.clients import Accounts
 from outdial.accounts.genuine import Genuine
@@ -260,11 +260,15 @@ def test_the_keys_that_there_were_may_do_what_they_did(upgrade):
     assert {key["scope"] for key in keys.values()} == {"operator"}
 
 
-async def test_stored_calls_are_counted(upgraded):
+async def test_stored_calls_are_counted_and_what_they_took_and_cost(upgraded):
     async with upgraded.connect() as conn:
-        there_are = await counted(conn)
-        assert await kept(conn) == there_are
+        there_are = await check_counts(conn)
+        ends, charges = await kept_ends(conn), await kept_charges(conn, by_day=False)
     assert {kind[3] for kind in there_are} == {"queued", "ended"}
+    assert {kind for _, _, kind in ends} == set(KINDS)
+    currencies = {currency for _, _, _, currency in charges}
+    assert None in currencies, "no answered call without a price"
+    assert currencies - {None}, "no price"
 
 
 # -- the product reads it ------------------------------------------------------------------------------------

@@ -28,6 +28,8 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import JSONB
 
+from outdial.telephony.end_kind import EndKind
+
 metadata = MetaData(
     naming_convention={
         "ix": "ix_%(table_name)s_%(column_0_N_name)s",
@@ -363,6 +365,37 @@ call_counts = Table(
     Index("ix_call_counts_unfolded", "workspace_id", "quarter", postgresql_where=text("NOT folded")),
 )
 
+# The same by the day (UTC), for whoever looks at weeks: made of call_counts as these are folded; what is not folded yet
+# comes on top.
+call_day_counts = Table(
+    "call_day_counts",
+    metadata,
+    Column("id", BigInteger, Identity(), primary_key=True),
+    Column("workspace_id", Text, nullable=False),
+    Column("day", DateTime(timezone=True), nullable=False),
+    Column("direction", Text, nullable=False),
+    Column("dialled", Boolean, nullable=False),
+    Column("answered", Boolean, nullable=False),
+    Column("end_reason", Text),
+    Column("outcome", Text),
+    Column("category", Text),
+    Column("error_code", Text),
+    Column("calls", BigInteger, nullable=False),
+    Index("ix_call_day_counts_day", "workspace_id", "day"),
+)
+
+# How the calls of a quarter of an hour have ended, in one row however many kinds of them there are: what is read for a
+# chart of weeks. Made as call_day_counts is.
+end_counts = Table(
+    "end_counts",
+    metadata,
+    Column("id", BigInteger, Identity(), primary_key=True),
+    Column("workspace_id", Text, nullable=False),
+    Column("quarter", DateTime(timezone=True), nullable=False),
+    *(Column(kind, BigInteger, nullable=False) for kind in EndKind),
+    Index("ix_end_counts_quarter", "workspace_id", "quarter"),
+)
+
 attempts = Table(
     "attempts",
     metadata,
@@ -404,6 +437,40 @@ attempts = Table(
     Index("ix_attempts_unpriced", "price_due_at", postgresql_where=text("price_due_at IS NOT NULL")),
     # One carrier call belongs to one attempt, also when two attempts of unknown outcome look for theirs.
     UniqueConstraint("carrier", "carrier_account_id", "carrier_call_id"),
+)
+
+# What attempts that have ended took and cost, by the quarter of an hour in which their calls were made: kept as
+# call_counts is, by triggers of `attempts`, and of `calls` that are removed. Only those that were answered or have a
+# price are in it.
+attempt_counts = Table(
+    "attempt_counts",
+    metadata,
+    Column("id", BigInteger, Identity(), primary_key=True),
+    Column("workspace_id", Text, nullable=False),
+    Column("quarter", DateTime(timezone=True), nullable=False),
+    Column("carrier", Text, nullable=False),
+    Column("currency", Text),                    # None: the carrier has not told the price
+    Column("answered", BigInteger, nullable=False),
+    Column("seconds", Numeric, nullable=False),  # from answer to end
+    Column("cost", Numeric, nullable=False),
+    Column("folded", Boolean, nullable=False, server_default=text("false")),
+    Index("ix_attempt_counts_quarter", "workspace_id", "quarter"),
+    Index("ix_attempt_counts_unfolded", "workspace_id", "quarter", postgresql_where=text("NOT folded")),
+)
+
+# The same by the day (UTC), made as call_day_counts is.
+attempt_day_counts = Table(
+    "attempt_day_counts",
+    metadata,
+    Column("id", BigInteger, Identity(), primary_key=True),
+    Column("workspace_id", Text, nullable=False),
+    Column("day", DateTime(timezone=True), nullable=False),
+    Column("carrier", Text, nullable=False),
+    Column("currency", Text),
+    Column("answered", BigInteger, nullable=False),
+    Column("seconds", Numeric, nullable=False),
+    Column("cost", Numeric, nullable=False),
+    Index("ix_attempt_day_counts_day", "workspace_id", "day"),
 )
 
 # Every verified callback as it came, before anything is concluded from it.
