@@ -3,7 +3,10 @@
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from outdial.calls.counts import QUARTERS_AT_ONCE, fold_counts
+
 TURNS_A_CALL = 10
+QUARTERS_A_DAY = 96
 DAYS = 90
 
 # Written in the order of time, as life does it. Some things are common, some rare: 85 % outbound, 60 % completed, 1 of
@@ -73,7 +76,7 @@ _TABLES = ("calls", "attempts", "call_events", "turns")
 async def fill(
     engine: AsyncEngine, *, workspace_id: str, number_id: str, agent_id: str, e164: str, count: int, days: int = DAYS
 ) -> None:
-    """`count` calls over the last days, each with TURNS_A_CALL turns, all ended; statistics included."""
+    """`count` calls over the last days, each with TURNS_A_CALL turns, all ended; statistics included, and counted."""
     async with engine.connect() as conn:
         conn = await conn.execution_options(isolation_level="AUTOCOMMIT")
         await conn.execute(text("SET statement_timeout = 0"))
@@ -85,6 +88,8 @@ async def fill(
         for table in _TABLES:
             await conn.execute(text(f"VACUUM (ANALYZE) {table}"))
         await conn.execute(text("RESET statement_timeout"))
+    for _ in range(days * QUARTERS_A_DAY // QUARTERS_AT_ONCE + 1):  # as the sweep of a server does
+        await fold_counts(engine)
 
 
 async def _run(conn: AsyncConnection, statement: str, **parameters: object) -> None:

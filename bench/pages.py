@@ -54,6 +54,8 @@ E164 = "+12025550199"
 # {call_id}: another one each time. A page that needs more of the database gets more in bench.history.
 PAGES = (
     ("Overview", "/"),
+    ("Overview, 7 days", "/?days=7"),
+    ("Overview, 30 days", "/?days=30"),
     ("Calls", "/calls"),
     ("Calls, far back", "/calls?created_before={middle}"),
     ("Calls, failed", "/calls?end_reason=failed"),
@@ -100,6 +102,7 @@ async def another_turn(engine: AsyncEngine, call_id: str, number: int) -> None:
 
 LIVE = (
     LiveView(name="Overview", url="/live/overview", change=another_state),
+    LiveView(name="Overview, 30 days", url="/live/overview?days=30", change=another_state),
     LiveView(name="Calls", url="/live/calls", change=another_state),
     LiveView(name="One call", url="/live/calls/{call_id}", change=another_turn),
 )
@@ -194,7 +197,8 @@ class Viewer:
     parts: int = 0
     got: asyncio.Event = field(default_factory=asyncio.Event)
 
-    async def look(self, site: Site, path: str) -> None:
+    async def look(self, site: Site, url: str) -> None:
+        path, _, query = url.partition("?")
         scope = {
             "type": "http",
             "asgi": {"version": "3.0", "spec_version": "2.3"},
@@ -203,7 +207,7 @@ class Viewer:
             "scheme": "http",
             "path": path,
             "raw_path": path.encode(),
-            "query_string": b"",
+            "query_string": query.encode(),
             "root_path": "",
             "headers": [(b"host", b"127.0.0.1"), (b"cookie", f"{cookie_name(BASE_URL)}={site.cookie}".encode())],
             "client": ("127.0.0.1", 1),

@@ -7,7 +7,7 @@ statements and PostgreSQL.
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 import uvloop
@@ -25,6 +25,7 @@ from outdial.db.engine import create_engine, reading
 from outdial.db.migrate import upgrade
 from outdial.db.tables import numbers
 from outdial.history.overview import get_overview
+from outdial.history.periods import Days, last_days
 from outdial.history.search import CallFilter
 from outdial.history.views import list_calls
 from outdial.lines.workspace_pools import create_workspace
@@ -110,19 +111,21 @@ async def _measure(options: Options, database_url: str) -> Result:
     claims = [await _claims(engine, other, "of an empty queue", claimed, _one_more)]
     await _wait(engine, ours, waiting)
     indexes_mb = await _indexes_mb(engine) * 1_000_000 / (waiting + ended)
-    rows = [await _overview(engine, ours, looks)]
+    rows = [await _overview(engine, ours, days, looks) for days in Days]
     rows += [await _page(engine, ours, name, wanted, looks) for name, wanted in PAGES]
     claims.append(await _claims(engine, ours, "the queue's first", claimed, _nothing))
     claims.append(await _claims(engine, other, "beside another workspace's queue", claimed, _one_more))
     await _hold_back(engine, ours)
     claims.append(await _claims(engine, beside, "past the queue of an account behind its pace", claimed, _one_more))
     await engine.dispose()
-    page, claim = max(rows[1:], key=lambda row: float(row["p95 ms"])), max(claims, key=lambda row: float(row["p99 ms"]))
+    overviews, of_pages = rows[: len(Days)], rows[len(Days) :]
+    overview = max(overviews, key=lambda row: float(row["p95 ms"]))
+    page, claim = max(of_pages, key=lambda row: float(row["p95 ms"])), max(claims, key=lambda row: float(row["p99 ms"]))
     return Result(
         name="queue",
         title="A long queue",
         figures=[
-            Figure(name="overview, p95", value=rows[0]["p95 ms"], unit="ms", target=TARGET_OVERVIEW_MS),
+            Figure(name=f"p95 ({overview['what']})", value=overview["p95 ms"], unit="ms", target=TARGET_OVERVIEW_MS),
             Figure(name=f"slowest, p95 ({page['what']})", value=page["p95 ms"], unit="ms", target=TARGET_PAGE_MS),
             Figure(name=f"slowest, p99 ({claim['what']})", value=claim["p99 ms"], unit="ms", target=TARGET_CLAIM_MS),
             Figure(name="indexes of a million calls", value=indexes_mb, unit="MB", target=TARGET_INDEXES_MB),
@@ -135,14 +138,12 @@ async def _measure(options: Options, database_url: str) -> Result:
     )
 
 
-async def _overview(engine: AsyncEngine, tenant: Tenant, times: int) -> dict[str, Any]:
-    since = (datetime.now(UTC) - timedelta(hours=23)).replace(minute=0, second=0, microsecond=0)
-
+async def _overview(engine: AsyncEngine, tenant: Tenant, days: Days, times: int) -> dict[str, Any]:
     async def look(_: int) -> None:
         async with reading(engine) as conn:
-            await get_overview(conn, tenant.workspace_id, since=since)
+            await get_overview(conn, tenant.workspace_id, last_days(days, "UTC", now=datetime.now(UTC)))
 
-    return await _timed("overview", look, times)
+    return await _timed(f"overview, {days.value} days", look, times)
 
 
 async def _page(engine: AsyncEngine, tenant: Tenant, name: str, wanted: dict[str, Any], times: int) -> dict[str, Any]:

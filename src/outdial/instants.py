@@ -1,6 +1,6 @@
 """Points in time as the outside world writes them: ISO 8601 with a time zone in, UTC with `Z` out."""
 
-from datetime import UTC, datetime, time
+from datetime import UTC, datetime, time, timedelta, tzinfo
 from typing import overload
 from zoneinfo import ZoneInfo
 
@@ -28,10 +28,16 @@ def to_json(at: datetime | None) -> str | None:
     return None if at is None else at.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 
-def start_of_day(time_zone: str, *, now: datetime) -> datetime:
-    """The last midnight in a time zone by its IANA name, as aware UTC. Raises ValueError for a name that is none."""
+def zone_named(time_zone: str) -> tzinfo:
+    """A time zone by its IANA name. Raises ValueError for a name that is none."""
     try:
-        zone = UTC if time_zone == "UTC" else ZoneInfo(time_zone)
+        return UTC if time_zone == "UTC" else ZoneInfo(time_zone)
     except (ValueError, KeyError, OSError):  # no name at all, an unknown one, a folder of names
         raise ValueError("must be the name of a time zone, such as Europe/Vienna") from None
-    return datetime.combine(now.astimezone(zone).date(), time.min, zone).astimezone(UTC)
+
+
+def start_of_day(time_zone: str, *, now: datetime, days_ago: int = 0) -> datetime:
+    """The last midnight in a time zone, or one some days before (after: negative), as aware UTC. Raises ValueError."""
+    zone = zone_named(time_zone)
+    day = now.astimezone(zone).date() - timedelta(days=days_ago)
+    return datetime.combine(day, time.min, zone).astimezone(UTC)

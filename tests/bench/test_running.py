@@ -28,5 +28,7 @@ def test_a_quick_run_measures_everything_it_is_asked_for():
     assert results["talking"]["rows"][0]["frames"] > 0
     assert results["dialing"]["figures"][0]["value"] > 0
     assert {row["of"] for row in results["cpu"]["rows"]} == {"server", "PostgreSQL", "both"}
-    assert {"Calls", "One call", "One call, live"} <= {row["page"] for row in results["pages"]["rows"]}
-    assert {"overview", "calls: ended", "claim: the queue's first"} <= {row["what"] for row in results["queue"]["rows"]}
+    pages = {row["page"] for row in results["pages"]["rows"]}
+    assert {"Overview, 30 days", "Calls", "One call", "Overview, 30 days, live", "One call, live"} <= pages
+    queued = {row["what"] for row in results["queue"]["rows"]}
+    assert {"overview, 30 days", "calls: ended", "claim: the queue's first"} <= queued

@@ -2,6 +2,7 @@
 
 PAGES = {
     "overview": "/",
+    "overview-of-a-month": "/?days=30",
     "calls": "/calls",
     "call": "/calls/{call}",
     "phone-numbers": "/phone-numbers",

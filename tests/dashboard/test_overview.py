@@ -9,10 +9,14 @@ from sqlalchemy import delete, insert, update
 from outdial.accounts.refused_callbacks import count_refused
 from outdial.dashboard.live_views import overview_parts, overview_view
 from outdial.db.tables import attempts, calls, carrier_accounts, numbers, pools
+from outdial.history.periods import Days
 from outdial.ids import new_id
 from outdial.workspaces.access import Role
 
-PARTS = ["lines", "queue", "latency", "attention", "today", "failures", "recent"]
+PARTS = [
+    "attention", "lines", "queue", "answer-rate", "latency", "chart", "chart-table", "funnel", "failures", "carriers",
+    "recent",
+]  # fmt: skip
 
 
 @pytest.fixture
@@ -53,6 +57,23 @@ async def test_a_newcomer_is_shown_three_steps(editor, engine):
     assert "/phone-numbers/connect" not in page  # only an operator may
 
 
+async def test_what_is_next_stands_out_from_what_is_done_and_what_comes_later(browser_of, engine):
+    async def kinds() -> list[str]:
+        page = (await operator.get("/")).text
+        assert page.count('aria-current="step"') == 1
+        assert page.partition("<main")[2].count("button primary") == 1  # the one that leads on
+        return re.findall(r'data-kind="(\w+)"', page)
+
+    operator = await browser_of(Role.OPERATOR)
+    assert await kinds() == ["done", "done", "next"]
+    async with engine.begin() as conn:
+        await conn.execute(update(numbers).values(agent_id=None))
+    assert await kinds() == ["done", "next", "later"]
+    async with engine.begin() as conn:
+        await conn.execute(delete(numbers))
+    assert await kinds() == ["next", "later", "later"]
+
+
 async def test_an_operator_is_led_to_connecting_a_number(browser_of, engine):
     async with engine.begin() as conn:
         await conn.execute(delete(numbers))
@@ -72,9 +93,91 @@ async def test_the_overview_shows_now_and_today(viewer, call, engine, tenant):
     assert "number_not_in_service" in page
     assert '<a href="/calls?outcome=call_back">Call back</a>' in page
     assert f'href="/calls/{failed}"' in page
-    assert 'data-live="/live/overview"' in page
+    assert 'data-live="/live/overview?days=1"' in page
     for part in PARTS:
         assert re.search(rf'id="overview-{part}" data-part', page), part
+
+
+@pytest.fixture
+def dial(engine):
+    async def dial(call_id, *, carrier="twilio", seconds=90, price=None, currency=None):
+        at = datetime.now(UTC) - timedelta(seconds=seconds)
+        times = {"answered_at": at, "ended_at": at + timedelta(seconds=seconds), "created_at": at}
+        row = {"id": new_id("att"), "call_id": call_id, "number": 1, "carrier": carrier, "state": "ended"} | times
+        async with engine.begin() as conn:
+            cost = {"price": price, "price_currency": currency}
+            await conn.execute(insert(attempts).values(row | cost | {"stream_token_hash": b""}))
+
+    return dial
+
+
+async def test_days_are_chosen_on_the_page_and_stand_in_its_address(viewer, call):
+    await call(created_at=datetime.now(UTC) - timedelta(days=3))
+    for days, bars in ((7, 7), (30, 30)):
+        page = (await viewer.get(f"/?days={days}")).text
+        assert f'<a href="/?days={days}" aria-current="page">{days} days</a>' in page
+        assert f'data-live="/live/overview?days={days}"' in page
+        assert len(re.findall(r"<tr><th scope=\"row\">", page.partition("<tbody>")[2].partition("</tbody>")[0])) == bars
+        assert "<title>" in page.partition('class="chart-plot"')[2]
+    page = (await viewer.get("/")).text
+    assert '<a href="/" aria-current="page">Today</a>' in page
+    assert "No call that was made today has ended yet." in page
+    assert (await viewer.get("/?days=2")).status_code == 422
+
+
+async def test_every_bar_has_its_row_in_the_table_and_every_colour_its_words(viewer, call):
+    when = datetime.now(UTC) - timedelta(days=2)
+    await call(created_at=when, answered_by={"category": "machine"})
+    for reason in ("completed", "no_answer", "busy", "declined", "failed", "expired"):
+        await call(created_at=when, end_reason=reason)
+    await call(created_at=when, state="queued", end_reason=None)
+    page = (await viewer.get("/?days=7")).text
+    day = f"{when:%a} {when.day} {when:%b}"
+    in_words = "Completed 1, Machine 1, No answer 1, Busy or declined 2, Failed 1, Canceled or expired 1"
+    assert f"<title>{day}: {in_words}</title>" in page
+    row = page.partition(f">{day}</a></th>")[2].partition("</tr>")[0]
+    assert re.findall(r">(\d+)</td>", row) == ["7", "1", "1", "1", "2", "1", "1"]
+    assert len(re.findall(r'<rect data-end="\w+"', page)) == 6
+    assert len(re.findall(r'class="swatch" data-end="\w+"', page)) == 6
+    assert "1 more call not over yet" in page
+
+
+async def test_the_answer_rate_says_what_is_counted(viewer, call):
+    await call(answered_at=datetime.now(UTC))
+    await call(end_reason="busy")
+    await call(end_reason="canceled")  # was never dialled
+    page = (await viewer.get("/?days=30")).text
+    rate = page.partition('id="overview-answer-rate"')[2].partition("</section>")[0]
+    assert '<span class="value">50%</span>' in rate
+    assert "1 of 2 outbound calls that were dialled, answered by a person or a machine." in rate
+
+
+async def test_currencies_are_kept_apart_and_what_is_not_told_is_no_zero(viewer, call, dial):
+    for currency, price in (("USD", "0.014"), ("USD", "1.5"), ("EUR", "0.02")):
+        await dial(await call(), price=price, currency=currency)
+    await dial(await call())
+    page = (await viewer.get("/?days=7")).text
+    (twilio,) = re.findall(r"<tr>\s*<th scope=\"row\">Twilio.*?</tr>", page, re.DOTALL)
+    assert '<span class="amount">1.51 USD</span>' in twilio
+    assert '<span class="amount">0.0200 EUR</span>' in twilio
+    assert "not told yet of 1 dial" in twilio
+    assert "4 dials answered" in twilio
+    assert '<td class="number">6.0</td>' in twilio  # minutes
+
+
+async def test_of_a_carrier_that_has_told_no_price_there_is_no_amount(viewer, call, dial):
+    await dial(await call(), carrier="telnyx")
+    page = (await viewer.get("/?days=7")).text
+    (telnyx,) = re.findall(r"<tr>\s*<th scope=\"row\">Telnyx.*?</tr>", page, re.DOTALL)
+    assert "not told yet" in telnyx
+    assert "amount" not in telnyx
+
+
+async def test_whoever_looks_at_the_same_days_in_the_same_zone_shares_what_is_rendered(services, tenant):
+    shown = [(Days.MONTH, "UTC"), (Days.MONTH, "UTC"), (Days.MONTH, "Asia/Tokyo"), (Days.WEEK, "UTC")]
+    keys = [overview_view(services, tenant.workspace_id, days, zone).key for days, zone in shown]
+    assert keys[0] == keys[1]
+    assert len(set(keys)) == 3
 
 
 async def test_what_needs_attention_is_said_with_what_to_do(viewer, call, engine):
@@ -118,7 +221,7 @@ async def test_a_time_zone_that_is_none_is_utc(viewer, call, zone):
 
 async def test_live_parts_are_the_elements_of_the_page(services, tenant, call):
     await call()
-    view = overview_view(services, tenant.workspace_id, "UTC")
+    view = overview_view(services, tenant.workspace_id, Days.MONTH, "UTC")
     rendered = await view.render(None)
     assert [part.id for part in rendered.parts] == [f"overview-{name}" for name in PARTS]
     for part in rendered.parts:
@@ -128,7 +231,7 @@ async def test_live_parts_are_the_elements_of_the_page(services, tenant, call):
 
 async def test_live_parts_say_nothing_while_nothing_happens(services, tenant, call):
     await call()
-    first, second = [await overview_parts(services, tenant.workspace_id, "UTC") for _ in range(2)]
+    first, second = [await overview_parts(services, tenant.workspace_id, Days.ONE, "UTC") for _ in range(2)]
     assert first == second
 
 

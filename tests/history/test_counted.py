@@ -12,6 +12,7 @@ from outdial.db.engine import reading
 from outdial.db.tables import calls
 from outdial.history.counted import groups_since, queued
 from outdial.history.overview import get_overview
+from outdial.history.periods import Days, last_days
 from outdial.ids import new_id
 from outdial.instants import start_of_day
 from rows_read import rows_read
@@ -79,15 +80,15 @@ async def test_an_overview_reads_few_calls_however_many_there_are(engine):
 
 
 async def reads_few(engine, tenant):
-    since = (datetime.now(UTC) - timedelta(days=2)).replace(minute=0, second=0, microsecond=0)
     seen = {}
 
     async def look(conn):
-        seen.update(await get_overview(conn, tenant.workspace_id, since=since))
+        week = last_days(Days.WEEK, "UTC", now=datetime.now(UTC))
+        seen.update(await get_overview(conn, tenant.workspace_id, week))
 
     read = await rows_read(engine, look)
     assert seen["queue"]["waiting"] == LENGTH
-    assert seen["today"]["outbound"] + seen["today"]["inbound"] == 2 * LENGTH
+    assert seen["period"]["outbound"] + seen["period"]["inbound"] == 2 * LENGTH
     assert seen["latency"] == {"median_ms": 500, "turns": 200}
     assert read["calls"] < 500, read
     assert read["turns"] < 500, read

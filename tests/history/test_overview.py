@@ -7,7 +7,9 @@ from outdial.accounts.refused_callbacks import count_refused, refused_lately
 from outdial.db.engine import reading
 from outdial.db.tables import attempts, callbacks, calls, carrier_accounts, pools, refused_callbacks, turns
 from outdial.history.number_health import TROUBLES, number_health
-from outdial.history.overview import MAX_OUTCOMES, get_overview
+from outdial.history.overview import get_overview
+from outdial.history.period_counts import MAX_OUTCOMES
+from outdial.history.periods import Days, Period
 from outdial.ids import new_id
 from outdial.instants import start_of_day
 from outdial.refusals import NotFound
@@ -16,6 +18,7 @@ from tenants import make_tenant
 
 NOW = datetime.now(UTC)
 MIDNIGHT = (NOW - timedelta(hours=6)).replace(minute=0, second=0, microsecond=0)
+TODAY = Period(days=Days.ONE, time_zone="UTC", starts=(MIDNIGHT,), until=MIDNIGHT + timedelta(days=1))
 
 
 @pytest.fixture
@@ -65,7 +68,7 @@ def call(engine, tenant):
 def overview(engine, tenant):
     async def overview():
         async with reading(engine) as conn:
-            return await get_overview(conn, tenant.workspace_id, since=MIDNIGHT)
+            return await get_overview(conn, tenant.workspace_id, TODAY)
 
     return overview
 
@@ -88,7 +91,7 @@ async def test_a_workspace_without_calls_has_its_lines_and_nothing_else(overview
 async def test_there_is_no_overview_of_a_workspace_that_does_not_exist(engine):
     async with reading(engine) as conn:
         with pytest.raises(NotFound):
-            await get_overview(conn, "ws_none", since=MIDNIGHT)
+            await get_overview(conn, "ws_none", TODAY)
 
 
 async def test_the_most_frequent_outcomes_are_told_and_the_rest_counted(call, overview):

@@ -7,16 +7,21 @@ from datetime import UTC, datetime
 from outdial.agents.store import agent_names
 from outdial.api.services import Services
 from outdial.dashboard.call_filters import PAGE_SIZE
+from outdial.dashboard.chart import SPANS, chart_of
 from outdial.dashboard.live import Part, Rendered, View
 from outdial.dashboard.one_call import OneCall, read_one_call
 from outdial.dashboard.page import templates
 from outdial.db.engine import reading
 from outdial.history.overview import get_overview
+from outdial.history.periods import Days, last_days
 from outdial.history.search import CallFilter
 from outdial.history.views import CallSummary, TurnView, calls_by_id, list_calls
-from outdial.instants import start_of_day
 from outdial.numbers.views import number_names
 
+OVERVIEW_PARTS = (
+    "attention", "lines", "queue", "answer-rate", "latency", "chart", "chart-table", "funnel", "failures", "carriers",
+    "recent",
+)  # fmt: skip
 CALL_PARTS = ("summary", "player", "answered", "timeline", "latency", "variables", "facts")
 RECENT_CALLS = 8
 
@@ -89,24 +94,22 @@ def _turn_parts(shown: OneCall, known: dict[int, tuple[TurnView, str]]) -> list[
     return parts
 
 
-def overview_view(services: Services, workspace_id: str, time_zone: str) -> View:
+def overview_view(services: Services, workspace_id: str, days: Days, time_zone: str) -> View:
     async def render(_: frozenset[str] | None) -> Rendered:
-        return Rendered(parts=await overview_parts(services, workspace_id, time_zone))
+        return Rendered(parts=await overview_parts(services, workspace_id, days, time_zone))
 
-    return View(key=f"{workspace_id}/overview/{time_zone}", render=render)
+    return View(key=f"{workspace_id}/overview/{days}/{time_zone}", render=render)
 
 
-async def overview_parts(services: Services, workspace_id: str, time_zone: str) -> list[Part]:
-    """`time_zone`: whose today."""
+async def overview_parts(services: Services, workspace_id: str, days: Days, time_zone: str) -> list[Part]:
+    """`days`, `time_zone`: how many days, and whose."""
     base_url = services.settings.base_url
     async with reading(services.engine) as conn:
-        since = start_of_day(time_zone, now=datetime.now(UTC))
-        seen = await get_overview(conn, workspace_id, since=since)
+        period = last_days(days, time_zone, now=datetime.now(UTC))
+        seen = await get_overview(conn, workspace_id, period)
         recent = await list_calls(conn, workspace_id, CallFilter(limit=RECENT_CALLS), base_url=base_url)
+    shown = {"seen": seen, "recent": recent["calls"], "chart": chart_of(seen["period"]), "span": SPANS[days]}
     return [
-        Part(
-            id=f"overview-{name}",
-            html=templates().get_template(f"overview/{name}.html").render(seen=seen, recent=recent["calls"]),
-        )
-        for name in ("lines", "queue", "latency", "attention", "today", "failures", "recent")
+        Part(id=f"overview-{name}", html=templates().get_template(f"overview/{name}.html").render(shown))
+        for name in OVERVIEW_PARTS
     ]

@@ -2,8 +2,9 @@
 
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -76,6 +77,18 @@ def duration(seconds: float | None) -> str:
     whole = round(seconds)
     hours, rest = divmod(whole, 3600)
     return f"{hours}:{rest // 60:02}:{rest % 60:02}" if hours else f"{rest // 60}:{rest % 60:02}"
+
+
+def minutes(seconds: float) -> str:
+    """`0.7`, `12`, `1,204`."""
+    return f"{seconds / 60:,.1f}" if seconds < 600 else f"{seconds / 60:,.0f}"
+
+
+def money(cost: Mapping[str, str]) -> str:
+    """`12.34 USD`; of less than one, what a single call may cost: `0.0140 USD`."""
+    amount = Decimal(cost["amount"])
+    decimals = 4 if 0 < abs(amount) < 1 else 2
+    return f"{amount:,.{decimals}f} {cost['currency']}"
 
 
 def clock_ms(ms: float | None) -> str:
@@ -156,6 +169,8 @@ def counted(number: int, one: str, many: str | None = None) -> str:
 FILTERS: dict[str, Callable[..., Any]] = {
     "instant": instant,
     "duration": duration,
+    "minutes": minutes,
+    "money": money,
     "clock_ms": clock_ms,
     "milliseconds": milliseconds,
     "percent": percent,

@@ -1,7 +1,7 @@
-"""A workspace at a glance: lines, queue, how today's calls go, and what needs somebody's attention."""
+"""A workspace at a glance: lines and queue now, how the calls of some days went, and what needs attention."""
 
-from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime, timedelta
+from collections.abc import Sequence
+from datetime import datetime, timedelta
 
 from sqlalchemy import func, select, true, union_all
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -13,16 +13,16 @@ from outdial.carriers.registry import KnownCarrier
 from outdial.db.tables import ENDED, UP, attempts, callbacks, calls, pools, turns, workspaces
 from outdial.history.counted import Group, groups_since, queued
 from outdial.history.number_health import NumberHealth, number_health
+from outdial.history.period_counts import PeriodCounts, Today, counts_of, period_counts
+from outdial.history.periods import Period
 from outdial.instants import to_json
 from outdial.refusals import NotFound
 from outdial.telephony.failures import FailureCode
-from outdial.telephony.state import CallDirection, CallState, EndReason
-from outdial.telephony.verdict import AnsweredBy
+from outdial.telephony.state import CallState, EndReason
 from outdial.workspaces.plans import Plan
 
-LATENCY_CALLS = 200  # the latest ones: enough for a median, and quick however many there were today
+LATENCY_CALLS = 200  # the latest ones: enough for a median, and quick however many there were
 MAX_UNKNOWN = 20
-MAX_OUTCOMES = 12  # an agent may name any number
 STUCK_AFTER = timedelta(minutes=1)  # callbacks are worked through within a second
 
 
@@ -44,32 +44,6 @@ class Queue(TypedDict):
     oldest_due_at: str | None
 
 
-class OutcomeCount(TypedDict):
-    """`outcome` is null of calls that came to none, and of those that are still up."""
-
-    outcome: str | None
-    calls: int
-
-
-class Today(TypedDict):
-    """Calls made since `since`. Of the outbound calls that were dialled: how many were `answered`, how many of these by
-    no machine (`by_people`; `undetected` of them without answering machine detection), and how many of these
-    were completed. `outcomes` is what came of those `by_people`: the twelve most frequent, the most frequent first,
-    null last; `other_outcomes` are the calls that came to a rarer one. `failed` ones ended with an error."""
-
-    since: str
-    outbound: int
-    inbound: int
-    dialled: int
-    answered: int
-    by_people: int
-    undetected: int
-    completed: int
-    outcomes: list[OutcomeCount]
-    other_outcomes: int
-    failed: int
-
-
 class FailureCount(TypedDict):
     code: FailureCode
     meaning: str
@@ -78,7 +52,7 @@ class FailureCount(TypedDict):
 
 class Latency(TypedDict):
     """From the end of what a callee said to the start of the agent's reply: the median of `turns` replies, in the
-    latest calls of today. Null without any."""
+    latest calls of these days. Null without any."""
 
     median_ms: int | None
     turns: int
@@ -102,24 +76,29 @@ class Attention(TypedDict):
 
 
 class Overview(TypedDict):
+    """`failures` and `latency` are of the calls of `period`."""
+
     lines: Lines
     queue: Queue
     today: Today
+    period: PeriodCounts
     failures: list[FailureCount]
     latency: Latency
     attention: Attention
 
 
-async def get_overview(conn: AsyncConnection, workspace_id: str, *, since: datetime) -> Overview:
-    """`since`: when the reader's today began. Raises NotFound."""
+async def get_overview(conn: AsyncConnection, workspace_id: str, period: Period) -> Overview:
+    """Raises NotFound."""
     lines = await _lines(conn, workspace_id)
-    groups = await groups_since(conn, workspace_id, since)
+    groups = await groups_since(conn, workspace_id, period.since)
+    of_today = groups if period.today == period.since else await groups_since(conn, workspace_id, period.today)
     return Overview(
         lines=lines,
         queue=await _queue(conn, workspace_id),
-        today=_today(groups, since),
+        today=counts_of(of_today, period.today),
+        period=await period_counts(conn, workspace_id, period, groups),
         failures=_failures(groups),
-        latency=await _latency(conn, workspace_id, since),
+        latency=await _latency(conn, workspace_id, period.since),
         attention=await _attention(conn, workspace_id),
     )
 
@@ -151,36 +130,6 @@ async def _queue(conn: AsyncConnection, workspace_id: str) -> Queue:
     return Queue(waiting=queue.waiting, scheduled=queue.scheduled, oldest_due_at=to_json(queue.oldest_due_at))
 
 
-def _today(groups: Sequence[Group], since: datetime) -> Today:
-    outbound = [group for group in groups if group.direction is CallDirection.OUTBOUND]
-    dialled = [group for group in outbound if group.is_dialled]
-    answered = [group for group in dialled if group.is_answered]
-    by_people = [group for group in answered if group.category not in (AnsweredBy.MACHINE, AnsweredBy.FAX)]
-    outcomes = _outcomes(by_people)
-    return Today(
-        since=to_json(since.astimezone(UTC)),
-        outbound=_sum(outbound),
-        inbound=_sum(group for group in groups if group.direction is CallDirection.INBOUND),
-        dialled=_sum(dialled),
-        answered=_sum(answered),
-        by_people=_sum(by_people),
-        undetected=_sum(group for group in by_people if group.category != AnsweredBy.HUMAN),
-        completed=_sum(group for group in by_people if group.end_reason is EndReason.COMPLETED),
-        outcomes=outcomes,
-        other_outcomes=_sum(by_people) - sum(each["calls"] for each in outcomes),
-        failed=_sum(group for group in groups if group.end_reason is EndReason.FAILED),
-    )
-
-
-def _outcomes(groups: Sequence[Group]) -> list[OutcomeCount]:
-    counts: dict[str | None, int] = {}
-    for group in groups:
-        counts[group.outcome] = counts.get(group.outcome, 0) + group.calls
-    none = counts.pop(None, 0)
-    ordered = sorted(counts.items(), key=lambda item: (-item[1], item[0] or ""))[:MAX_OUTCOMES]
-    return [OutcomeCount(outcome=word, calls=count) for word, count in ordered + ([(None, none)] if none else [])]
-
-
 def _failures(groups: Sequence[Group]) -> list[FailureCount]:
     """The most frequent first."""
     counts: dict[FailureCode, int] = {}
@@ -193,9 +142,9 @@ def _failures(groups: Sequence[Group]) -> list[FailureCount]:
 
 
 async def _latency(conn: AsyncConnection, workspace_id: str, since: datetime) -> Latency:
-    today = select(calls.c.id).where(calls.c.workspace_id == workspace_id, calls.c.created_at >= since)
-    ended = today.where(ENDED).order_by(calls.c.created_at.desc()).limit(LATENCY_CALLS).subquery()
-    latest = union_all(select(ended.c.id), today.where(UP)).subquery()
+    made = select(calls.c.id).where(calls.c.workspace_id == workspace_id, calls.c.created_at >= since)
+    ended = made.where(ENDED).order_by(calls.c.created_at.desc()).limit(LATENCY_CALLS).subquery()
+    latest = union_all(select(ended.c.id), made.where(UP)).subquery()
     replies = (
         select(turns.c.latency["total"].as_integer().label("total"))
         .where(turns.c.call_id == latest.c.id, turns.c.speaker == "agent", turns.c.latency.is_not(None))
@@ -241,7 +190,3 @@ async def _attention(conn: AsyncConnection, workspace_id: str) -> Attention:
         stuck_callbacks=stuck or 0,
         refused_callbacks=await refused_lately(conn, workspace_id),
     )
-
-
-def _sum(groups: Iterable[Group]) -> int:
-    return sum(group.calls for group in groups)

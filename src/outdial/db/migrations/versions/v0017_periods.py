@@ -1,7 +1,7 @@
 """What calls came to, how long they were and what they cost is counted for weeks at a time.
 
-A few seconds for a million calls: no call and no attempt is changed. Counts are kept by the day, too; the ends of calls
-by the quarter of an hour in one row each; and what carriers told of attempts in a table of its own.
+Half a minute for a million calls at most: no call and no attempt is changed. Counts are kept by the day, too; the ends
+of calls by the quarter of an hour, in one row each; and what attempts took and cost in a table of its own.
 """
 
 import sqlalchemy as sa
