@@ -16,12 +16,15 @@ from outdial.calls.claim import (
     stream_token_hash,
     workspaces_with_queued_calls,
 )
+from outdial.calls.hang_up import expire_queued
 from outdial.calls.records import DetectionWanted
 from outdial.db.engine import create_engine
 from outdial.db.tables import attempts, calls, carrier_accounts, pools
 from outdial.policy.do_not_call import NewEntry, Source, insert_entries
 from outdial.policy.gate import Dial, NotBefore
+from outdial.policy.pauses import pause, resume
 from outdial.telephony.state import CallState, EndReason
+from outdial.workspaces.audit import COMMAND_LINE
 from workspace import CALLEE, until
 
 PAST = datetime(2026, 1, 1, 12, tzinfo=UTC)
@@ -114,6 +117,52 @@ async def test_a_smaller_plan_ends_no_call_and_admits_none(make_workspace):
 async def test_a_workspace_without_a_pool_admits_nothing(workspace):
     admitted = await claim_due_calls(workspace.engine, "ws_unknown", owner="worker_1", lease_s=15)
     assert (admitted.claims, admitted.look_again_in_s) == ([], None)
+
+
+# -- paused --------------------------------------------------------------------------------------------------
+
+
+async def test_while_a_workspace_is_paused_nothing_of_it_is_claimed_and_nobody_looks_again(make_workspace):
+    ours, theirs = await make_workspace(), await make_workspace()
+    waits, goes = await ours.queue(), await theirs.queue()
+    await pause(ours.engine, ours.id, reason=None, by=COMMAND_LINE)
+    assert await admit(ours) == Claimed(claims=[], look_again_in_s=None)
+    assert [claim.call_id for claim in await theirs.claim()] == [goes]
+    await resume(ours.engine, ours.id, by=COMMAND_LINE)
+    assert [claim.call_id for claim in await ours.claim()] == [waits]
+
+
+async def test_while_a_number_is_paused_the_others_dial(workspace):
+    _, other = await workspace.add_account(e164="+15551230009")
+    waits, goes = await workspace.queue(due_at=PAST), await workspace.queue(number_id=other)
+    await workspace.queue(due_at=soon(30))
+    await pause(workspace.engine, workspace.id, workspace.number_id, reason=None, by=COMMAND_LINE)
+    admitted = await admit(workspace)
+    assert [claim.call_id for claim in admitted.claims] == [goes]
+    assert (await workspace.call(waits)).state == "queued"
+    admitted = await admit(workspace)
+    assert admitted.claims == []
+    assert admitted.look_again_in_s is None or admitted.look_again_in_s < 5, "what is due there wakes nobody"
+    await resume(workspace.engine, workspace.id, workspace.number_id, by=COMMAND_LINE)
+    assert [claim.call_id for claim in await workspace.claim()] == [waits]
+
+
+async def test_a_paused_call_that_is_due_another_attempt_waits_for_it(workspace):
+    claim = await workspace.dialed(retry={"max_attempts": 2, "on": ["busy"], "delays_s": [0]})
+    await pause(workspace.engine, workspace.id, reason=None, by=COMMAND_LINE)
+    await workspace.hears(claim.attempt_id, CallState.ENDED, EndReason.BUSY)
+    await workspace.set_call(claim.call_id, due_at=PAST)
+    assert await workspace.claim() == []
+    await resume(workspace.engine, workspace.id, by=COMMAND_LINE)
+    (again,) = await workspace.claim()
+    assert (again.call_id, again.attempt_number) == (claim.call_id, 2)
+
+
+async def test_a_paused_call_expires_as_any_other(workspace):
+    late = await workspace.queue(expires_at=PAST)
+    await pause(workspace.engine, workspace.id, reason=None, by=COMMAND_LINE)
+    assert await expire_queued(workspace.engine, at_most=10) == 1
+    assert (await workspace.call(late)).end_reason == "expired"
 
 
 # -- the gate ------------------------------------------------------------------------------------------------

@@ -10,6 +10,7 @@ from outdial.calls.do_not_call import list_number
 from outdial.calls.pace import LATE_S, LONGEST_WAIT_S
 from outdial.db.tables import carrier_accounts, paces
 from outdial.policy.do_not_call import NewEntry, Source, insert_entries
+from outdial.policy.pauses import pause, resume
 from outdial.telephony.state import CallState, EndReason
 from outdial.workspaces.audit import COMMAND_LINE
 from workspace import CALLEE
@@ -103,6 +104,38 @@ async def test_whoever_lists_a_number_is_told_as_the_reason_and_not_the_hang_up_
 
 async def test_a_call_whose_end_was_asked_for_after_the_claim_is_not_dialled(workspace):
     (claim,) = await claimed(workspace)
+    await workspace.ask_hang_up(claim.call_id)
+    assert await asked(workspace, claim) is Hold.UNWANTED
+
+
+@pytest.mark.parametrize("of", ["workspace", "number"])
+async def test_what_is_paused_after_the_claim_is_not_dialled_before_it_is_resumed(workspace, of):
+    claims = await claimed(workspace, 2)
+    held = await asked(workspace, claims[1])
+    subject = (workspace.id, workspace.number_id if of == "number" else None)
+    await pause(workspace.engine, *subject, reason=None, by=COMMAND_LINE)
+    async with workspace.engine.connect() as conn:
+        before = (await conn.execute(select(paces))).all()
+    assert await asked(workspace, claims[0]) is Hold.PAUSED
+    assert await asked(workspace, claims[1], held) is Hold.PAUSED, "also when it has a slot"
+    async with workspace.engine.connect() as conn:
+        assert (await conn.execute(select(paces))).all() == before, "it takes nobody's slot"
+    await resume(workspace.engine, *subject, by=COMMAND_LINE)
+    assert isinstance(await asked(workspace, claims[0]), Slot)
+
+
+async def test_the_pause_of_another_number_or_workspace_holds_nothing_back(make_workspace):
+    ours, theirs = await make_workspace(), await make_workspace()
+    (claim,) = await claimed(ours)
+    _, other_number = await ours.add_account(e164="+15551230009")
+    await pause(ours.engine, ours.id, other_number, reason=None, by=COMMAND_LINE)
+    await pause(ours.engine, theirs.id, reason=None, by=COMMAND_LINE)
+    assert isinstance(await asked(ours, claim), Slot)
+
+
+async def test_who_does_not_want_a_call_that_is_paused_gets_its_end(workspace):
+    (claim,) = await claimed(workspace)
+    await pause(workspace.engine, workspace.id, reason=None, by=COMMAND_LINE)
     await workspace.ask_hang_up(claim.call_id)
     assert await asked(workspace, claim) is Hold.UNWANTED
 

@@ -223,7 +223,7 @@ async def test_a_carrier_that_puts_a_call_off_is_waited_for_as_it_says(workspace
 # -- held back right before it was sent --------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("hold", [Hold.TOO_LATE, Hold.BEHIND])
+@pytest.mark.parametrize("hold", [Hold.TOO_LATE, Hold.BEHIND, Hold.PAUSED])
 async def test_a_dial_that_was_held_back_counts_for_nothing_and_its_call_keeps_its_place(workspace, claim, hold):
     """However often that happens."""
     counts = {"deferrals": MAX_DEFERRALS, "never_placed": 2}

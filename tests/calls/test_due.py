@@ -12,6 +12,8 @@ from outdial.calls.due import due_calls, next_look
 from outdial.calls.refused import end_expired
 from outdial.db.tables import carrier_accounts
 from outdial.policy.do_not_call import NewEntry, Source, insert_entries
+from outdial.policy.pauses import pause
+from outdial.workspaces.audit import COMMAND_LINE
 
 NOW = datetime.now(UTC)
 LISTED = "+12025550115"
@@ -98,6 +100,7 @@ LONG_QUEUES = {
     "of an account behind its pace": {},
     "for later": {"due_at": "now() + interval '1 hour' + n * interval '1 ms'"},
     "for one instant later": {"due_at": "date_trunc('day', now()) + interval '2 days'"},
+    "of a number that is paused": {},
     "due at one instant": {"due_at": "date_trunc('day', now()) - interval '1 day'"},
     "due": {},
 }
@@ -111,6 +114,8 @@ async def test_a_look_at_the_queue_costs_no_more_where_it_is_long(workspace, que
             behind = datetime.now(UTC) + timedelta(hours=1)
             the_account = carrier_accounts.c.id == workspace.account_id
             await conn.execute(update(carrier_accounts).where(the_account).values(next_dial_at=behind))
+    if queue == "of a number that is paused":
+        await pause(workspace.engine, workspace.id, workspace.number_id, reason=None, by=COMMAND_LINE)
     await queue_many(workspace, **LONG_QUEUES[queue])
     mine = await workspace.queue(number_id=other_number)
     now = datetime.now(UTC)

@@ -32,6 +32,7 @@ from outdial.ids import new_id, new_secret
 from outdial.lines.pool import Pool, pool_of, reading_pool, taking_outbound
 from outdial.policy.do_not_call import await_additions, list_at_rest
 from outdial.policy.gate import Gate, Never, NotBefore, decide
+from outdial.policy.pauses import is_paused
 from outdial.telephony.state import Ending
 
 PATIENCE_MS = 100    # with whatever is locked: the list, an account, the pool
@@ -170,7 +171,7 @@ async def _claim_in(conn: AsyncConnection, workspace_id: str, picking: _Picking,
     queue = await _look_at_queue(conn, workspace_id, full)
     free = 0 if queue is None else queue.pool.free_outbound
     if queue is None or free == 0:
-        return Claimed(claims=[], look_again_in_s=None)  # a released line notifies
+        return Claimed(claims=[], look_again_in_s=None)  # a released line notifies, and so does who resumes
     now, limit = queue.pool.now, min(picking.batch, free)
     # With a long queue and a slow carrier, looking for what can't be dialled yet would be most of the work.
     there_is_more = queue.an_account_may_dial and await _pick(conn, workspace_id, picking, limit, now)
@@ -193,7 +194,8 @@ class _Queue:
 
 
 async def _look_at_queue(conn: AsyncConnection, workspace_id: str, full: Sequence[str]) -> _Queue | None:
-    """None where there is no such workspace. The do-not-call list is at rest for the rest of the transaction."""
+    """None where there is no such workspace, or it is paused. The do-not-call list is at rest for the rest of the
+    transaction."""
     values = {"workspace": workspace_id, "accounts": full}
     row = (await conn.execute(_QUEUE, values)).mappings().one_or_none()
     if row is not None and not row["list_at_rest"]:
@@ -295,7 +297,7 @@ def _queue() -> Select[Any]:
         ready.exists().label("an_account_may_dial"),
         list_at_rest(pools.c.workspace_id).label("list_at_rest"),
     )
-    return reading_pool(*more).where(lock_timeout(literal(PATIENCE_MS, Integer)))
+    return reading_pool(*more).where(lock_timeout(literal(PATIENCE_MS, Integer)), ~is_paused(pools.c.workspace_id))
 
 
 def _with_queued() -> Select[Any]:

@@ -1,7 +1,8 @@
 """The last question before a dial is sent, answered by the database in one statement: may it go, and when is its turn?
 
 It may go while it is the asking worker's by the database's clock (the clock of a machine that was paused stands still),
-nobody has asked for its end, and the callee isn't on the do-not-call list. No answer: nothing is sent.
+nobody has asked for its end, the callee isn't on the do-not-call list, and neither its number nor its workspace is
+paused. No answer: nothing is sent.
 
 With the answer comes its slot in the pace of its account (`calls/pace.py`). One that it has keeps, unless it has missed
 it; another one is the next that is free. The row of the pace is locked for this statement, and nothing else.
@@ -17,6 +18,7 @@ from outdial.calls.claim import Claim
 from outdial.calls.pace import LATE_S, LONGEST_WAIT_S, REMEMBERED_S, apart_s, is_of_our_clock
 from outdial.db.engine import autocommit
 from outdial.policy.do_not_call import is_listed
+from outdial.policy.pauses import holds_back
 
 
 class Hold(StrEnum):
@@ -26,6 +28,7 @@ class Hold(StrEnum):
     BEHIND = "behind"      # its account has so many departures before it that it had better not wait with a line
     LISTED = "listed"      # the number has come onto the do-not-call list
     UNWANTED = "unwanted"  # somebody has asked for the call's end
+    PAUSED = "paused"      # somebody has paused dialling for its number or its workspace
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,6 +59,8 @@ async def ask_to_depart(engine: AsyncEngine, claim: Claim, held: Slot | None, *,
         return Hold.LISTED
     if row.unwanted:
         return Hold.UNWANTED
+    if row.paused:
+        return Hold.PAUSED
     if row.wait_s is None:
         return Hold.BEHIND
     late_s = held.late_s if held is not None and row.kept else late_s
@@ -63,6 +68,7 @@ async def ask_to_depart(engine: AsyncEngine, claim: Claim, held: Slot | None, *,
 
 
 _LISTED = is_listed(literal_column("calls.workspace_id"), literal_column('calls."to"')).compile()
+_PAUSED = holds_back(literal_column("calls.workspace_id"), literal_column("calls.number_id")).compile()
 _APART = apart_s("(SELECT calls_per_second FROM ours)", "pace.late_s")
 _LAST = f"""CASE WHEN {is_of_our_clock("pace.slot_at")}
     THEN pace.slot_at ELSE clock_timestamp() - make_interval(secs => {_APART}) END"""
@@ -78,6 +84,7 @@ _ASK = text(f"""
             CAST(extract(epoch FROM attempts.lease_until - clock_timestamp()) AS float8) AS lease_left_s,
             calls.hang_up_requested_at IS NOT NULL AS unwanted,
             {_LISTED} AS listed,
+            {_PAUSED} AS paused,
             coalesce(
                 attempts.departs_at + make_interval(secs => CAST(:held_late_s AS float8)) >= clock_timestamp(), false
             ) AS kept
@@ -99,7 +106,7 @@ _ASK = text(f"""
                 THEN clock_timestamp() + make_interval(secs => {REMEMBERED_S} + CAST(:late_s AS float8)) END,
             id
         FROM ours
-        WHERE NOT (unwanted OR listed OR kept)
+        WHERE NOT (unwanted OR listed OR paused OR kept)
         ON CONFLICT (carrier, account_ref) DO UPDATE SET
             slot_at = {_SLOT},
             late_s = CASE WHEN pace.late_until >= {_SLOT} THEN greatest(pace.late_s, excluded.late_s)
@@ -113,7 +120,7 @@ _ASK = text(f"""
     ), departing AS (
         UPDATE attempts SET departs_at = slot.slot_at FROM slot WHERE attempts.id = :attempt
     )
-    SELECT ours.unwanted, ours.listed, ours.kept, ours.lease_left_s,
+    SELECT ours.unwanted, ours.listed, ours.paused, ours.kept, ours.lease_left_s,
         CAST(extract(
             epoch FROM coalesce(slot.slot_at, CASE WHEN ours.kept THEN ours.departs_at END) - clock_timestamp()
         ) AS float8) AS wait_s,

@@ -11,8 +11,9 @@ A call goes back to the queue from here without anybody having asked for a retry
 
 Then the call fails with the last error. A retry that was asked for begins anew.
 
-What was held back right before it was sent (`put_back`: we were too late, or its account is behind) counts for none of
-these, and keeps its place in the queue: another process may be in time, and the one that was not rests.
+What was held back right before it was sent (`put_back`: we were too late, its account is behind, dialling was paused)
+counts for none of these, and keeps its place in the queue: another process may be in time, and the one that was not
+rests.
 """
 
 from collections.abc import Mapping

@@ -1,7 +1,7 @@
 """Which calls of a workspace may be dialled now, and when to look again. Only reads, and locks what it has found.
 
 Calls are looked for number by number, along an index of what waits: so what waits for an account that may not dial yet,
-or for a later time, costs nothing, however much it is.
+or for a later time, or because its number is paused, costs nothing, however much it is.
 """
 
 from collections.abc import Collection
@@ -35,6 +35,7 @@ from outdial.db.tables import QUEUED, attempts, calls, numbers
 from outdial.policy.destinations import destinations_of
 from outdial.policy.do_not_call import is_listed
 from outdial.policy.gate import Facts
+from outdial.policy.pauses import is_paused
 
 BATCH = 50     # calls of one look at most; a look further is for FURTHER
 FURTHER = 500
@@ -157,6 +158,7 @@ def _found(at_most: int) -> Subquery:
         .where(
             account.c.next_dial_at <= _SOON,
             numbers.c.id != all_(bindparam("aside", type_=ARRAY(Text))),
+            ~is_paused(numbers.c.id),
         )
         .order_by(first.c.due_at)
         .limit(literal_column(str(at_most)))
@@ -182,8 +184,8 @@ def _found(at_most: int) -> Subquery:
 
 def _next() -> Select[Any]:
     first = _first_of_number(calls.c.due_at > _NOW)
-    in_workspace = numbers.c.workspace_id == bindparam("workspace", type_=Text)
-    due_at = select(func.min(first.c.due_at)).select_from(numbers).join(first, true()).where(in_workspace)
+    dials = (numbers.c.workspace_id == bindparam("workspace", type_=Text), ~is_paused(numbers.c.id))
+    due_at = select(func.min(first.c.due_at)).select_from(numbers).join(first, true()).where(*dials)
     account = accounts_in_turn()
     before = literal_column(f"make_interval(secs => {SOON_S})", Interval)
     dial_at = select(func.min(account.c.next_dial_at) - before).where(account.c.next_dial_at > _SOON)

@@ -29,6 +29,7 @@ from outdial.policy.daily_limit import counting, is_used_up
 from outdial.policy.destinations import destinations_of
 from outdial.policy.do_not_call import is_listed
 from outdial.policy.gate import Facts, Never, Rule, decide, refusal
+from outdial.policy.pauses import refuse_while_paused
 from outdial.refusals import Conflict, Invalid, LimitReached, NotFound, NotYours
 from outdial.settings import Settings
 from outdial.telephony.state import CallDirection, CallState
@@ -71,8 +72,8 @@ async def create_call(
     """Store one outbound call and tell the dispatcher.
 
     Raises NotFound and NotYours (the number), Conflict (it can't dial out, has no agent; the callee wants no calls;
-    idempotency), Denied (the destination isn't allowed), LimitReached (no free line and on_limit is reject; the queue
-    is full; too many calls today) and Invalid. Database errors pass.
+    idempotency), Denied (the destination isn't allowed), LimitReached (no free line, or paused, and on_limit is reject;
+    the queue is full; too many calls today) and Invalid. Database errors pass.
     """
     async with storing(engine), engine.begin() as conn:
         if idempotency_key is not None:
@@ -89,6 +90,7 @@ async def create_call(
                 pass
         ring_timeout_s = _ring_timeout_s(request, number, settings)
         if request.on_limit == "reject":
+            await refuse_while_paused(conn, workspace_id, number_id)
             await _refuse_without_free_line(conn, workspace_id, await read_pool(conn, workspace_id))
         await _refuse_when_queue_is_full(conn, workspace_id, settings.max_queued_calls)
         call_id = new_id("call")

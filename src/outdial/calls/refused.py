@@ -1,5 +1,5 @@
-"""Calls that wait, and that expire or that the policy is against: ended for good, or put off. However many, it takes
-few statements.
+"""Calls that wait, and that expire, that the policy is against or that somebody cancels: ended for good, or put off.
+However many, it takes few statements.
 
 They hold no line and have no attempt under way, so there is less to do than in `calls/changes.py`.
 """
@@ -37,6 +37,18 @@ async def end_waiting(conn: AsyncConnection, call_ids: Sequence[str], ending: En
 async def end_expired(conn: AsyncConnection, *, at_most: int) -> int:
     """End calls that still wait when their time to give up has come; how many."""
     return len((await conn.execute(_END_EXPIRED, _ending(expired()) | {"at_most": at_most})).all())
+
+
+def canceled() -> Ending:
+    """How a call ends that waited, and that somebody doesn't want any more."""
+    return Ending(end_reason=EndReason.CANCELED, ended_by=EndedBy.OPERATOR)
+
+
+async def end_waiting_of(conn: AsyncConnection, number_id: str, *, accepted_before: datetime, at_most: int) -> int:
+    """Cancel calls of a number that wait, the longest due first; how many. Those that somebody has locked, as a claim
+    has, are passed over: nobody waits for anybody."""
+    values = _ending(canceled()) | {"number": number_id, "accepted_before": accepted_before, "at_most": at_most}
+    return len((await conn.execute(_END_WAITING_OF, values)).all())
 
 
 async def put_off(conn: AsyncConnection, until: Mapping[str, datetime]) -> None:
@@ -112,6 +124,13 @@ _END_EXPIRED = _end("""
     id = ANY(ARRAY(
         SELECT id FROM calls WHERE state = 'queued' AND expires_at <= clock_timestamp()
         ORDER BY expires_at LIMIT :at_most FOR NO KEY UPDATE SKIP LOCKED
+    ))
+""")
+_END_WAITING_OF = _end("""
+    id = ANY(ARRAY(
+        SELECT id FROM calls
+        WHERE number_id = :number AND state = 'queued' AND created_at <= CAST(:accepted_before AS timestamptz)
+        ORDER BY due_at LIMIT :at_most FOR NO KEY UPDATE SKIP LOCKED
     ))
 """)
 _PUT_OFF = text("""

@@ -636,6 +636,22 @@ counted_calls = Table(
     Column("calls", Integer, nullable=False),
 )
 
+# What dials no calls until somebody resumes it: a workspace, or one of its numbers. No row: not paused.
+pauses = Table(
+    "pauses",
+    metadata,
+    Column("subject_id", Text, primary_key=True),  # the workspace's, or the number's
+    Column("workspace_id", Text, ForeignKey("workspaces.id", ondelete="CASCADE"), nullable=False),
+    Column("number_id", Text, ForeignKey("numbers.id", ondelete="CASCADE")),  # None: all numbers of the workspace
+    _instant("at", now=True),
+    Column("reason", Text),
+    Column("people_only", Boolean, nullable=False),  # a person or the command line wants it: no API key resumes it
+    Column("actor_kind", Text, nullable=False),      # who paused first, as in audit_log
+    Column("actor_id", Text, nullable=False),
+    Column("actor_name", Text, nullable=False),
+    Index("ix_pauses_workspace_id", "workspace_id"),
+)
+
 # A process that owns attempts. It holds a session advisory lock on `lock_key` for as long as it lives: a free lock
 # is the proof of death that an expired lease is not.
 workers = Table(
