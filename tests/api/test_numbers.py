@@ -39,6 +39,7 @@ async def test_a_number_is_connected_and_never_gives_its_credentials_back(client
         "direction": "both",
         "agent": {"id": tenant.agent_id, "name": "Reminder", "version": "published"},
         "outbound_url": f"https://voice.example/v1/phone-number/{number['id']}/outbound",
+        "pause": None,
         "created_at": number["created_at"],
     }
     assert (await client.get(f"/v1/phone-numbers/{number['id']}")).json() == number

@@ -84,7 +84,7 @@ async def test_what_people_paused_a_key_does_not_resume(workspace, by):
     await paused(workspace, by=by)
     with pytest.raises(Denied) as refused:
         await resume(workspace.engine, workspace.id, by=KEY)
-    assert refused.value.code == "people_only"
+    assert refused.value.code == "paused_by_people"
     assert "outdial resume" in refused.value.message
     async with workspace.engine.connect() as conn:
         assert await read_pause(conn, workspace.id) is not None

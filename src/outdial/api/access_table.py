@@ -18,6 +18,7 @@ from outdial.workspaces.access import (
     READ,
     READ_CALLS,
     STEER_CALLS,
+    STOP_CALLS,
     Access,
 )
 
@@ -38,6 +39,13 @@ ACCESS: Mapping[str, Access] = {
     "POST /v1/calls/{call_id}/say": STEER_CALLS,
     "POST /v1/calls/{call_id}/transfer": STEER_CALLS,
     "PATCH /v1/calls/{call_id}/variables": STEER_CALLS,
+    # A key resumes only what keys have paused: policy/pauses.py.
+    "POST /v1/workspace/pause": STOP_CALLS,
+    "POST /v1/workspace/resume": STOP_CALLS,
+    "POST /v1/calls/cancel-waiting": STOP_CALLS,
+    "POST /v1/phone-numbers/{number_id}/pause": STOP_CALLS,
+    "POST /v1/phone-numbers/{number_id}/resume": STOP_CALLS,
+    "POST /v1/phone-numbers/{number_id}/calls/cancel-waiting": STOP_CALLS,
     "GET /v1/overview": READ,
     "GET /v1/destinations": READ,
     "POST /v1/destinations": CHANGE_REACH,

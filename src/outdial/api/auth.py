@@ -45,7 +45,8 @@ class ApiRoute(APIRoute):
                 raise Denied("forbidden", "Nobody may do this: who may hasn't been settled.")
             principal.require(needed)
             if self.body_field is not None:
-                _require_json(request)
+                if self.body_field.field_info.is_required() or _has_body(request):
+                    _require_json(request)
                 request = JsonRequest(request.scope, request.receive)
             response = await handle(request)
             # People's browsers ask, too: what they were shown mustn't be there any more once they are signed out.
@@ -141,6 +142,10 @@ def _key(value: str) -> str:
 
 def _unauthorized(message: str) -> Problem:
     return Problem(401, "unauthorized", message, headers={"WWW-Authenticate": 'Bearer realm="outdial"'})
+
+
+def _has_body(request: Request) -> bool:
+    return "transfer-encoding" in request.headers or request.headers.get("content-length", "0") != "0"
 
 
 def _require_json(request: Request) -> None:

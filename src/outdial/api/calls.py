@@ -56,6 +56,7 @@ _SUMMARY: dict[str, Any] = {
     "ended_at": "2026-01-31T09:00:39.600000Z",
     "duration_s": 31.2,
     "hang_up_requested_at": None,
+    "waiting_for": None,
     "attempts": [
         {
             "number": 1,
@@ -110,6 +111,17 @@ _FAILED = _SUMMARY | {
     ],
     "transfers": [],
     "recording_url": None,
+}
+_WAITING = _FAILED | {
+    "id": "call_5z8x1q4m7k0t3w6y9r2v",
+    "state": "queued",
+    "end_reason": None,
+    "ended_by": None,
+    "error": None,
+    "noted": {},
+    "ended_at": None,
+    "waiting_for": {"reason": "line", "position": 12, "expected_at": None},
+    "attempts": [],
 }
 _TRANSCRIPT = [
     {
@@ -178,7 +190,8 @@ class HangUpAnswer(TypedDict):
     operation_id="list_calls",
     description="Newest first, without transcripts. Pass `next_cursor` as `cursor` to get the next page.",
     response_model=CallPage,
-    responses=example({"calls": [_SUMMARY, _FAILED], "next_cursor": None, "previous_cursor": None}) | errors(422),
+    responses=example({"calls": [_WAITING, _SUMMARY, _FAILED], "next_cursor": None, "previous_cursor": None})
+    | errors(422),
 )
 async def get_calls(services: Use, caller: Caller, wanted: Annotated[CallFilter, Query()]) -> JSONResponse:
     async with reading(services.engine) as conn:

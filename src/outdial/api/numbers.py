@@ -37,6 +37,7 @@ _NUMBER: dict[str, Any] = {
     "direction": "both",
     "agent": {"id": "agent_7k2v5x8z1q4m0t3w6y9r", "name": "Reminder", "version": "published"},
     "outbound_url": "https://voice.example/v1/phone-number/num_4m1q8x5z2v7k0t3w6y9r/outbound",
+    "pause": None,
     "created_at": "2026-01-31T09:00:00Z",
 }
 _CHECKED = {

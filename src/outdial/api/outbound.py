@@ -14,6 +14,7 @@ from outdial.api.services import Use
 from outdial.calls.enqueue import create_call
 from outdial.calls.request import OutboundRequest
 from outdial.policy.gate import Rule, refusal
+from outdial.policy.pauses import would_wait
 
 router = APIRouter(route_class=ApiRoute)
 
@@ -87,6 +88,7 @@ _RESPONSES = example(_ANSWER, "Stored; the call will be dialled once, whatever h
     s409_idempotency_conflict="This Idempotency-Key was used before with another number or body.",
     s409_idempotency_in_progress="A request with this Idempotency-Key is being handled; ask again shortly.",
     s429_daily_limit=refused_example(Rule.DAILY_LIMIT),
+    s429_paused=would_wait().message,
     s429_pool_full="Every line of this workspace is taken.",
     s429_queue_full="100000 calls of this workspace are waiting already.",
 )
@@ -102,7 +104,10 @@ _RESPONSES[200]["headers"] = {
     "/v1/phone-number/{number_id}/outbound",
     tags=["Outbound calls"],
     summary="Place a call",
-    description=f"Stores one call and answers at once; the call is dialled as soon as a line is free. {CONSENT}",
+    description=(
+        "Stores one call and answers at once; the call is dialled as soon as a line is free. While dialling is paused "
+        f"it waits. {CONSENT}"
+    ),
     operation_id="place_call",
     response_model=OutboundAnswer,
     responses=_RESPONSES,

@@ -29,6 +29,7 @@ _WORKSPACE: dict[str, Any] = {
         "free_inbound": 10,
         "queued": 0,
     },
+    "pause": None,
     "created_at": "2026-01-31T09:00:00Z",
 }
 _CHANGES = {
@@ -53,7 +54,7 @@ class WorkspaceChanges(StrictBody):
     "/v1/workspace",
     summary="Get the workspace",
     operation_id="get_workspace",
-    description="With its plan, and how many lines are taken and free at this moment.",
+    description="With its plan, how many lines are taken and free at this moment, and whether dialling is paused.",
     response_model=WorkspaceView,
     responses=example(_WORKSPACE) | errors(),
 )

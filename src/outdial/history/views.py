@@ -13,6 +13,7 @@ from outdial.calls.transfers import TransferRecord, transfers_of
 from outdial.db.tables import attempts, calls, turns
 from outdial.history.search import CallFilter, find_page
 from outdial.history.stored_call import STORED_CALL, StoredCall
+from outdial.history.waiting import WaitingFor, waiting_for
 from outdial.ids import is_id
 from outdial.instants import to_json
 from outdial.refusals import NotFound
@@ -101,7 +102,8 @@ class CallSummary(_Parties):
     `end_reason` is the telephone's word for how the call ended, `ended_by` who ended it; `outcome` is what came of the
     conversation in one word: `do_not_call`, `silent`, `transfer_failed`, the agent's own, `transferred`,
     `left_message` or `hung_up_early`, the first of these that holds. `variables` are what was sent with it, `noted` is
-    what was written down in it.
+    what was written down in it. `waiting_for` is what a call waits for that isn't dialled yet; null where it is about
+    to be, and once it is dialled.
     """
 
     id: str
@@ -129,6 +131,7 @@ class CallSummary(_Parties):
     ended_at: str | None
     duration_s: float | None
     hang_up_requested_at: str | None
+    waiting_for: WaitingFor | None
     attempts: list[AttemptView]
     transfers: list[TransferView]
     recording_url: str | None
@@ -152,7 +155,7 @@ class CallPage(TypedDict):
 async def get_call(conn: AsyncConnection, workspace_id: str, call_id: str, *, base_url: str) -> CallView:
     """Raises NotFound, also for a call of another workspace."""
     call = await _stored(conn, workspace_id, call_id)
-    [summary] = await _summaries(conn, [call], base_url)
+    [summary] = await _summaries(conn, workspace_id, [call], base_url)
     return CallView(
         **summary,
         transcript=await _transcript(conn, call_id, call.recording),
@@ -164,9 +167,8 @@ async def list_calls(
 ) -> CallPage:
     """Raises Invalid for a cursor that isn't one of ours."""
     page = await find_page(conn, workspace_id, wanted)
-    return CallPage(
-        calls=await _summaries(conn, page.calls, base_url), next_cursor=page.older, previous_cursor=page.newer
-    )
+    found = await _summaries(conn, workspace_id, page.calls, base_url)
+    return CallPage(calls=found, next_cursor=page.older, previous_cursor=page.newer)
 
 
 async def calls_by_id(
@@ -179,7 +181,7 @@ async def calls_by_id(
         .order_by(calls.c.created_at.desc(), calls.c.id.desc())
     )
     found = [StoredCall.of(row) for row in (await conn.execute(query)).mappings()]
-    return await _summaries(conn, found, base_url)
+    return await _summaries(conn, workspace_id, found, base_url)
 
 
 async def recording_path(conn: AsyncConnection, workspace_id: str, call_id: str) -> str:
@@ -205,10 +207,16 @@ async def _stored(conn: AsyncConnection, workspace_id: str, call_id: str) -> Sto
     return StoredCall.of(row)
 
 
-async def _summaries(conn: AsyncConnection, found: Sequence[StoredCall], base_url: str) -> list[CallSummary]:
+async def _summaries(
+    conn: AsyncConnection, workspace_id: str, found: Sequence[StoredCall], base_url: str
+) -> list[CallSummary]:
     ids = [call.id for call in found]
     dials, connected = await _attempts(conn, ids), await transfers_of(conn, ids)
-    return [_summary(call, dials.get(call.id, []), connected.get(call.id, []), base_url) for call in found]
+    waits = await waiting_for(conn, workspace_id, found)
+    return [
+        _summary(call, dials.get(call.id, []), connected.get(call.id, []), waits.get(call.id), base_url)
+        for call in found
+    ]
 
 
 async def _attempts(conn: AsyncConnection, call_ids: Iterable[str]) -> dict[str, list[AttemptView]]:
@@ -265,7 +273,11 @@ def _transfer(record: TransferRecord) -> TransferView:
 
 
 def _summary(
-    call: StoredCall, dials: list[AttemptView], connected: Sequence[TransferRecord], base_url: str
+    call: StoredCall,
+    dials: list[AttemptView],
+    connected: Sequence[TransferRecord],
+    waits: WaitingFor | None,
+    base_url: str,
 ) -> CallSummary:
     return {
         "id": call.id,
@@ -295,6 +307,7 @@ def _summary(
         "ended_at": to_json(call.ended_at),
         "duration_s": call.duration_s,
         "hang_up_requested_at": to_json(call.hang_up_requested_at),
+        "waiting_for": waits,
         "attempts": dials,
         "transfers": [_transfer(record) for record in connected],
         "recording_url": f"{base_url}/v1/calls/{call.id}/recording" if call.recording else None,

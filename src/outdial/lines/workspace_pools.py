@@ -10,6 +10,7 @@ from outdial.db.engine import reading
 from outdial.db.tables import call_counts, pools, workspaces
 from outdial.instants import to_json
 from outdial.lines.pool import free_inbound, free_outbound, open_pool, resize
+from outdial.policy.pauses import PauseView, pause_views
 from outdial.refusals import NotFound
 from outdial.workspaces.audit import Actor, record
 from outdial.workspaces.plans import Plan, sized
@@ -29,10 +30,13 @@ class PoolView(TypedDict):
 
 
 class WorkspaceView(TypedDict):
+    """`pause` is null while calls are dialled."""
+
     id: str
     name: str
     plan: Plan
     pool: PoolView
+    pause: PauseView | None
     created_at: str
 
 
@@ -118,6 +122,8 @@ def _query() -> Select[Any]:
 
 
 async def _read(conn: AsyncConnection, query: Select[Any]) -> list[WorkspaceView]:
+    rows = (await conn.execute(query)).all()
+    paused = await pause_views(conn, [row.id for row in rows])
     return [
         WorkspaceView(
             id=row.id,
@@ -132,9 +138,10 @@ async def _read(conn: AsyncConnection, query: Select[Any]) -> list[WorkspaceView
                 free_inbound=free_inbound(row.lines, row.used_outbound, row.used_inbound),
                 queued=row.queued,
             ),
+            pause=paused.get(row.id),
             created_at=to_json(row.created_at),
         )
-        for row in await conn.execute(query)
+        for row in rows
     ]
 
 

@@ -12,6 +12,7 @@ from outdial.db.tables import agents, carrier_accounts, numbers
 from outdial.instants import to_json
 from outdial.numbers.new_number import Direction, Version
 from outdial.numbers.records import checked_id, unknown_number
+from outdial.policy.pauses import PauseView, pause_views
 
 
 class NumberAgent(TypedDict):
@@ -22,7 +23,8 @@ class NumberAgent(TypedDict):
 
 class NumberView(TypedDict):
     """`account` is what the carrier calls the account (for Twilio its SID). `outbound_url` takes calls, null on
-    an inbound-only number."""
+    an inbound-only number. `pause` is the number's own, null where there is none; its workspace may be paused as well.
+    """
 
     id: str
     e164: str
@@ -32,12 +34,15 @@ class NumberView(TypedDict):
     direction: Direction
     agent: NumberAgent | None
     outbound_url: str | None
+    pause: PauseView | None
     created_at: str
 
 
 async def list_numbers(conn: AsyncConnection, workspace_id: str, *, public_url: str) -> list[NumberView]:
     query = _numbers().where(numbers.c.workspace_id == workspace_id).order_by(numbers.c.created_at, numbers.c.id)
-    return [_view(row, public_url) for row in (await conn.execute(query)).mappings()]
+    rows = (await conn.execute(query)).mappings().all()
+    paused = await pause_views(conn, [row["id"] for row in rows])
+    return [_view(row, paused.get(row["id"]), public_url) for row in rows]
 
 
 async def number_names(conn: AsyncConnection, workspace_id: str) -> dict[str, str]:
@@ -52,7 +57,7 @@ async def get_number(conn: AsyncConnection, workspace_id: str, number_id: str, *
     row = (await conn.execute(query)).mappings().one_or_none()
     if row is None:
         raise unknown_number()
-    return _view(row, public_url)
+    return _view(row, (await pause_views(conn, [number_id])).get(number_id), public_url)
 
 
 def _numbers() -> Select[Any]:
@@ -68,7 +73,7 @@ def _numbers() -> Select[Any]:
     )
 
 
-def _view(row: RowMapping, public_url: str) -> NumberView:
+def _view(row: RowMapping, pause: PauseView | None, public_url: str) -> NumberView:
     agent = None
     if row["agent_id"] is not None:
         agent = NumberAgent(id=row["agent_id"], name=row["agent_name"], version=row["agent_version"])
@@ -81,5 +86,6 @@ def _view(row: RowMapping, public_url: str) -> NumberView:
         direction=row["direction"],
         agent=agent,
         outbound_url=f"{public_url}/v1/phone-number/{row['id']}/outbound" if row["direction"] == "both" else None,
+        pause=pause,
         created_at=to_json(row["created_at"]),
     )

@@ -9,7 +9,7 @@ Whoever pauses first is who paused, and when. An API key may pause, and take bac
 set itself free.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -27,8 +27,9 @@ from outdial.workspaces.audit import Actor, ActorKind, ActorView, record
 from outdial.workspaces.store import workspace_name
 
 MAX_REASON_CHARS = 200
-PAUSED = "paused"  # the code of a request that would wait, and must not
-TRY_AGAIN_S = 60   # nobody knows when it is resumed
+PAUSED = "paused"               # the code of a request that would wait, and must not
+BY_PEOPLE = "paused_by_people"  # … of a key that may not resume
+TRY_AGAIN_S = 60                # nobody knows when it is resumed
 PEOPLE_RESUME = (
     "A person paused this, so an API key can't resume it. A person can: on any page of the dashboard, or with the "
     "command outdial resume."
@@ -85,13 +86,18 @@ async def refuse_while_paused(conn: AsyncConnection, workspace_id: str, number_i
     """For a request that must not wait. Raises LimitReached."""
     pause = await read_pause(conn, workspace_id) or await read_pause(conn, workspace_id, number_id)
     if pause is not None:
-        what, verb = ("workspace", "resume") if pause.number_id is None else ("number", f"resume --number {number_id}")
-        raise LimitReached(
-            PAUSED,
-            f"Dialling is paused for this {what} (rule {PAUSED}), so the call would wait. Somebody has to resume it: "
-            f"on a page of the dashboard, or with: outdial {verb}",
-            TRY_AGAIN_S,
-        )
+        raise would_wait(pause.number_id)
+
+
+def would_wait(number_id: str | None = None) -> LimitReached:
+    """The refusal, where the number is paused by itself or (None) its whole workspace."""
+    what, verb = ("workspace", "resume") if number_id is None else ("number", f"resume --number {number_id}")
+    return LimitReached(
+        PAUSED,
+        f"Dialling is paused for this {what} (rule {PAUSED}), so the call would wait. Somebody has to resume it: on a "
+        f"page of the dashboard, or with: outdial {verb}",
+        TRY_AGAIN_S,
+    )
 
 
 # -- changed ---------------------------------------------------------------------------------------------------
@@ -138,7 +144,7 @@ async def resume(engine: AsyncEngine, workspace_id: str, number_id: str | None =
         if found is None:
             return _answer(None, changed=False)
         if found.people_only and by.kind is ActorKind.API_KEY:
-            raise Denied("people_only", PEOPLE_RESUME)
+            raise Denied(BY_PEOPLE, PEOPLE_RESUME)
         await conn.execute(delete(pauses).where(pauses.c.subject_id == subject_id))
         details = {"paused_at": to_json(found.at), "paused_by": found.by.name}
         await record(
@@ -183,6 +189,12 @@ async def read_pause(
         query = query.with_for_update(of=pauses)
     row = (await conn.execute(query)).mappings().one_or_none()
     return None if row is None else _pause(row)
+
+
+async def pause_views(conn: AsyncConnection, subject_ids: Sequence[str]) -> Mapping[str, PauseView]:
+    """By the id of the workspace or number; of what isn't paused by itself there is none."""
+    rows = await conn.execute(_PAUSES.where(pauses.c.subject_id.in_(subject_ids)))
+    return {row["subject_id"]: _pause(row).view() for row in rows.mappings()}
 
 
 async def list_pauses(conn: AsyncConnection, workspace_id: str) -> Sequence[Pause]:

@@ -48,6 +48,7 @@ READ_CALLS = Access(role=Role.VIEWER, scopes=frozenset(Scope))
 READ = Access(role=Role.VIEWER, scopes=frozenset({Scope.OPERATOR, Scope.READ}))
 PLACE_CALLS = Access(role=Role.EDITOR, scopes=frozenset({Scope.OPERATOR, Scope.PLACE_CALLS}))
 STEER_CALLS = Access(role=Role.EDITOR, scopes=frozenset({Scope.OPERATOR}))
+STOP_CALLS = Access(role=Role.EDITOR, scopes=frozenset({Scope.OPERATOR}))
 EDIT = Access(role=Role.EDITOR, scopes=frozenset({Scope.OPERATOR}))
 OPERATE = Access(role=Role.OPERATOR, scopes=frozenset({Scope.OPERATOR}))
 
