@@ -167,7 +167,7 @@ async def test_other_workspaces_take_no_place(make_workspace):
 
 
 @pytest.mark.parametrize("ahead", [MOST_AHEAD - 1, MOST_AHEAD, MOST_AHEAD + 1])
-async def test_a_place_is_exact_up_to_a_thousand_before_it(workspace, ahead):
+async def test_a_place_is_exact_up_to_five_hundred_before_it(workspace, ahead):
     await every_line_is_taken(workspace)
     last = await workspace.queue(due_at=ago(1), created_at=ago(-1))  # the newest of all
     async with workspace.engine.begin() as conn:
@@ -181,7 +181,7 @@ async def test_a_place_is_exact_up_to_a_thousand_before_it(workspace, ahead):
             {"workspace": workspace.id, "number": workspace.number_id, "ahead": ahead},
         )
     assert (await waits(workspace, last))["position"] == (ahead + 1 if ahead <= MOST_AHEAD else None)
-    assert (await waits(workspace, "call_many700"))["position"] == 700
+    assert (await waits(workspace, "call_many70"))["position"] == 70
     listed = await places(workspace)
     assert listed[last] == (ahead + 1 if ahead <= MOST_AHEAD else None)
     assert {place for call_id, place in listed.items() if call_id != last} == {

@@ -70,6 +70,8 @@ class ApiClient:
         placed = await self.place_call(number_id, body)
         tell(StreamedEvent(type="placed", data=placed))
         call_id = str(placed["call_id"])
+        if (waiting := (await self.get_call(call_id)).get("waiting_for")) is not None:
+            tell(StreamedEvent(type="waiting", data=waiting))
         following = asyncio.create_task(self.follow(call_id, tell))
         stopping = asyncio.create_task(stop.wait())
         try:

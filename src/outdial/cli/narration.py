@@ -72,6 +72,21 @@ def _transfer_words(data: Mapping[str, Any]) -> str:
     return f"{words}: {data['error'].get('message')}" if data.get("error") else words
 
 
+WAITS = {
+    "pause": "dialling is paused; the call waits (to go on: outdial resume)",
+    "time": "waits for its time",
+    "line": "every line is taken; the call waits for one",
+    "pace": "waits for its turn: others are dialed before it",
+}
+
+
+def _waiting_words(data: Mapping[str, Any]) -> str:
+    words = WAITS.get(str(data.get("reason")), f"waits for: {spoken(data.get('reason'))}")
+    if data.get("position") is not None:
+        words += f"; place {data['position']}"
+    return words + (f"; expected at {data['expected_at']}" if data.get("expected_at") else "")
+
+
 class Story:
     """Prints the conversation line by line, with the time since the call was placed."""
 
@@ -86,6 +101,8 @@ class Story:
             case "placed":
                 self._began = time.monotonic()
                 self._state(f"accepted as {data.get('call_id')}")
+            case "waiting":
+                self._state(_waiting_words(data))
             case "state":
                 self._state(self._state_words(data))
             case "answered_by":

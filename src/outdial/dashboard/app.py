@@ -18,6 +18,7 @@ from outdial.dashboard import (
     settings,
     sign_in,
     static_files,
+    stop,
 )
 from outdial.dashboard.live import LivePages
 from outdial.dashboard.page import error_page
@@ -29,6 +30,7 @@ MODULES = (
     connect_number,
     phone_numbers,
     calls,
+    stop,
     agents,
     do_not_call,
     phone,

@@ -20,6 +20,8 @@ KINDS = {
     "do_not_call": "Do not call",
     "destinations": "Destinations",
     "daily_limit": "Daily limit",
+    "pause": "Pauses",
+    "calls": "Waiting calls",
 }
 
 _ACTS = {
@@ -48,6 +50,9 @@ _ACTS = {
     "destinations.allowed": "Allowed a destination",
     "destinations.removed": "Took a destination away",
     "daily_limit.changed": "Changed the daily limit",
+    "pause.set": "Paused dialling",
+    "pause.lifted": "Resumed dialling",
+    "calls.waiting_canceled": "Canceled the calls that waited",
 }
 
 _PLACES = {
@@ -61,10 +66,12 @@ _PLACES = {
     "do_not_call": "/do-not-call",
     "destinations": "/settings/destinations",
     "daily_limit": "/settings/destinations",
+    "pause": "/phone-numbers",
+    "calls": "/calls",
 }
 
 
-_DETAILS = {"e164": "number", "hint": "begins with", "canceled": "calls canceled"}
+_DETAILS = {"e164": "number", "hint": "begins with", "canceled": "calls canceled", "waiting": "calls waited"}
 
 
 class Words(TypedDict):

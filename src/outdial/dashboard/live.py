@@ -8,7 +8,7 @@ import asyncio
 import json
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -57,10 +57,11 @@ Render = Callable[[frozenset[str] | None], Awaitable[Rendered]]
 @dataclass(frozen=True, slots=True, kw_only=True)
 class View:
     """What a channel shows. `call_id`: only what happens to this call matters. `keeps`: only the newest
-    parts are remembered, for who comes later; None: all."""
+    parts are remembered, for who comes later; None: all. `workspace_id`: whose pauses are shown, too."""
 
     key: str
     render: Render
+    workspace_id: str = ""
     call_id: str | None = None
     keeps: int | None = None
 
@@ -96,7 +97,14 @@ class _Channel:
         wake = Wake(None if self.view.call_id is None else lambda told: told == self.view.call_id)
         wake.tell()
         missed = False  # something may have changed that nobody was shown
-        with wake.listening(notifications, "outdial_call"):
+
+        def paused(workspace_id: str) -> None:
+            if workspace_id in ("", self.view.workspace_id):
+                wake.tell()  # all that waits says something else
+
+        with ExitStack() as heard:
+            heard.enter_context(wake.listening(notifications, "outdial_call"))
+            heard.callback(notifications.subscribe("outdial_pause", paused))
             while True:
                 changed = await wake.wait(LOOK_AGAIN_S, settle_s=SETTLE_S)
                 began = loop.time()

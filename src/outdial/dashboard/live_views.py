@@ -4,6 +4,8 @@ later only ever says what has changed."""
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
+from sqlalchemy.ext.asyncio import AsyncConnection
+
 from outdial.agents.store import agent_names
 from outdial.api.services import Services
 from outdial.dashboard.call_filters import PAGE_SIZE
@@ -17,6 +19,7 @@ from outdial.history.periods import Days, last_days
 from outdial.history.search import CallFilter
 from outdial.history.views import CallSummary, TurnView, calls_by_id, list_calls
 from outdial.numbers.views import number_names
+from outdial.policy.pauses import list_pauses
 
 OVERVIEW_PARTS = (
     "attention", "lines", "queue", "answer-rate", "latency", "chart", "chart-table", "funnel", "failures", "carriers",
@@ -33,9 +36,10 @@ def call_view(services: Services, workspace_id: str, call_id: str) -> View:
     async def render(_: frozenset[str] | None) -> Rendered:
         async with reading(services.engine) as conn:
             shown = await read_one_call(conn, workspace_id, call_id, base_url=services.settings.base_url)
-        return Rendered(parts=[*_call_parts(shown), *_turn_parts(shown, turns)], over=shown.is_final)
+            pauses = await _pauses(conn, workspace_id)
+        return Rendered(parts=[pauses, *_call_parts(shown), *_turn_parts(shown, turns)], over=shown.is_final)
 
-    return View(key=f"{workspace_id}/call/{call_id}", render=render, call_id=call_id)
+    return View(key=f"{workspace_id}/call/{call_id}", render=render, workspace_id=workspace_id, call_id=call_id)
 
 
 def calls_view(services: Services, workspace_id: str) -> View:
@@ -45,18 +49,25 @@ def calls_view(services: Services, workspace_id: str) -> View:
 
     async def render(changed: frozenset[str] | None) -> Rendered:
         async with reading(services.engine) as conn:
+            pauses = await _pauses(conn, workspace_id)
             if changed is None:
                 newest = await list_calls(conn, workspace_id, CallFilter(limit=PAGE_SIZE), base_url=base_url)
                 calls = newest["calls"]
             else:
                 calls = await calls_by_id(conn, workspace_id, changed, base_url=base_url)
             if not calls:
-                return Rendered(parts=[])
+                return Rendered(parts=[pauses])
             numbers = await number_names(conn, workspace_id)
             agents = await agent_names(conn, workspace_id)
-        return Rendered(parts=_rows(calls, numbers, agents))
+        return Rendered(parts=[*_rows(calls, numbers, agents), pauses])
 
-    return View(key=f"{workspace_id}/calls", render=render, keeps=2 * PAGE_SIZE)
+    return View(key=f"{workspace_id}/calls", render=render, workspace_id=workspace_id, keeps=2 * PAGE_SIZE)
+
+
+async def _pauses(conn: AsyncConnection, workspace_id: str) -> Part:
+    """The banner of every page."""
+    html = templates().get_template("parts/pause_banner.html").render(pauses=await list_pauses(conn, workspace_id))
+    return Part(id="pause-banner", html=html)
 
 
 def _rows(calls: Sequence[CallSummary], numbers: dict[str, str], agents: dict[str, str]) -> list[Part]:
@@ -96,9 +107,11 @@ def _turn_parts(shown: OneCall, known: dict[int, tuple[TurnView, str]]) -> list[
 
 def overview_view(services: Services, workspace_id: str, days: Days, time_zone: str) -> View:
     async def render(_: frozenset[str] | None) -> Rendered:
-        return Rendered(parts=await overview_parts(services, workspace_id, days, time_zone))
+        async with reading(services.engine) as conn:
+            pauses = await _pauses(conn, workspace_id)
+        return Rendered(parts=[pauses, *await overview_parts(services, workspace_id, days, time_zone)])
 
-    return View(key=f"{workspace_id}/overview/{days}/{time_zone}", render=render)
+    return View(key=f"{workspace_id}/overview/{days}/{time_zone}", render=render, workspace_id=workspace_id)
 
 
 async def overview_parts(services: Services, workspace_id: str, days: Days, time_zone: str) -> list[Part]:

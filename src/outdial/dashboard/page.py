@@ -20,10 +20,11 @@ from outdial.api.auth import signed_in
 from outdial.api.problems import Problem, as_problem
 from outdial.api.services import Services
 from outdial.api.sign_in_cookie import is_of_another_workspace
-from outdial.dashboard import outcome_words, words
+from outdial.dashboard import outcome_words, waiting_words, words
 from outdial.db.engine import reading
 from outdial.members.signed_in import SignedIn
 from outdial.members.store import list_memberships
+from outdial.policy.pauses import list_pauses
 from outdial.workspaces.access import EDIT, READ, Access, Role
 
 HERE = Path(__file__).parent
@@ -67,7 +68,7 @@ def templates() -> Environment:
         auto_reload=False,
     )
     environment.globals |= {"static_url": static_url, "version": __version__, "any_carrier": words.any_carrier}
-    environment.filters |= words.FILTERS | outcome_words.FILTERS
+    environment.filters |= words.FILTERS | outcome_words.FILTERS | waiting_words.FILTERS
     return environment
 
 
@@ -116,8 +117,10 @@ class Page:
         """A whole page, in the frame with navigation."""
         async with reading(self.services.engine) as conn:
             workspaces = await list_memberships(conn, self.person.person_id)
+            pauses = await list_pauses(conn, self.workspace_id)
         frame = {
             "workspaces": workspaces,
+            "pauses": pauses,
             "workspace": next(one for one in workspaces if one["id"] == self.workspace_id),
         }
         return self.part(template, status=status, **frame, **context)

@@ -17,6 +17,7 @@ _BY = {
     "operator": " at somebody's wish",
     "limit": " at its longest duration",
 }
+_HELD_BACK = {"paused": "Dialling was paused."}
 _REACHED = {"ringing": "ringing_at", "in_progress": "answered_at", "ended": "ended_at"}
 
 
@@ -79,7 +80,7 @@ def _waits(data: Mapping[str, Any], at: datetime, numbered: str) -> Step:
         text=f"{text}{numbered}; to be dialed again",
         at=at,
         tone=tone,
-        detail=_why(data.get("error")),
+        detail=_why(data.get("error")) or _HELD_BACK.get(data.get("held_back") or "", ""),
         until=None if due is None else parse_instant(due),
     )
 

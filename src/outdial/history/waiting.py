@@ -1,8 +1,8 @@
 """What a waiting call waits for: a free line, its turn in its account's pace, its time, or the end of a pause. And its
 place among those that wait for the same, and when it is dialled, where that can be told.
 
-However many wait, a place, or those of a page of calls that wait for the same, cost a look at 2 * MOST_AHEAD rows: of two
-calls the one that is due earlier has the smaller place, so they are told together.
+However many wait, a place costs a look at MOST_AHEAD rows, those of a page of calls that wait for the same at twice as
+many: of two calls the one that is due earlier has the smaller place, so they are told together.
 """
 
 from collections import defaultdict
@@ -24,7 +24,7 @@ from outdial.lines.pool import Pool, pool_of, reading_pool
 from outdial.policy.pauses import is_paused
 from outdial.telephony.state import CallState
 
-MOST_AHEAD = 1000
+MOST_AHEAD = 500
 SOON = timedelta(seconds=SOON_S)
 
 
@@ -39,7 +39,7 @@ class WaitReason(StrEnum):
 
 class WaitingFor(TypedDict):
     """`position` counts from 1 among the calls that wait for the same, those that are due earlier before it; calls due
-    at one instant have one place. Null with more than a thousand before it, and where it waits for its time alone.
+    at one instant have one place. Null with more than five hundred before it, and where it waits for its time alone.
     `expected_at`: when it is dialled, as far as that can be told (waiting for its time, or for its turn with lines free
     for everybody before it)."""
 
@@ -188,8 +188,8 @@ _NUMBERS = (
     .where(numbers.c.id == any_(bindparam("numbers", type_=ARRAY(Text))))
 )
 # How many calls come before each of some instants, given in their order: step by step, what lies between one and the
-# next is added, until they are too many. So no more than twice as many rows are read as are told. Along the index of what
-# waits, number by number; the limits are written out, so that the plan is made for them.
+# next is added, until they are too many. So no more than twice as many rows are read as are told. Along the index of
+# what waits, number by number; the limits are written out, so that the plan is made for them.
 _AHEAD = text(f"""
     WITH RECURSIVE given AS (
         SELECT array_prepend('-infinity'::timestamptz, CAST(:instants AS timestamptz[])) AS due
