@@ -144,7 +144,7 @@ def test_no_carrier_imports_another():
 KEEPERS = {
     "calls": "calls/", "attempts": "calls/", "call_events": "calls/", "call_counts": "calls/", "pools": "lines/",
     "call_day_counts": "calls/", "end_counts": "calls/", "attempt_counts": "calls/", "attempt_day_counts": "calls/",
-    "do_not_call": "policy/", "destinations": "policy/", "counted_calls": "policy/",
+    "do_not_call": "policy/", "destinations": "policy/", "counted_calls": "policy/", "pauses": "policy/",
 }  # fmt: skip
 WRITES = re.compile(r"\b(?:insert|update|delete|upsert)\((\w+)\)|\b(?:INSERT INTO|UPDATE|DELETE FROM) (\w+)")
 

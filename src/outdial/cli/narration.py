@@ -76,7 +76,7 @@ WAITS = {
     "pause": "dialling is paused; the call waits (to go on: outdial resume)",
     "time": "waits for its time",
     "line": "every line is taken; the call waits for one",
-    "pace": "waits for its turn: others are dialed before it",
+    "pace": "waits for its turn: others are dialled before it",
 }
 
 

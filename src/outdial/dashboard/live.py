@@ -103,8 +103,8 @@ class _Channel:
                 wake.tell()  # all that waits says something else
 
         with ExitStack() as heard:
-            heard.enter_context(wake.listening(notifications, "outdial_call"))
             heard.callback(notifications.subscribe("outdial_pause", paused))
+            heard.enter_context(wake.listening(notifications, "outdial_call"))
             while True:
                 changed = await wake.wait(LOOK_AGAIN_S, settle_s=SETTLE_S)
                 began = loop.time()

@@ -32,7 +32,7 @@ def waits(waiting: Mapping[str, Any]) -> Markup:
     """A sentence, with its place and when it is expected to be dialled, as far as these are known."""
     text = Markup("{}{}.").format(_WHOLE[WaitReason(waiting["reason"])], _place(waiting, "; its place is"))
     if waiting["expected_at"] is not None:
-        text += Markup(" It is to be dialed at {}.").format(instant(waiting["expected_at"]))
+        text += Markup(" It is to be dialled at {}.").format(instant(waiting["expected_at"]))
     return text
 
 

@@ -19,7 +19,7 @@ async function show(button) {
 }
 
 async function cancel(button) {
-  if (!(await confirmed(button.dataset.asks, "Cancel them"))) return;
+  if (!(await confirmed(button.dataset.asks, "End them"))) return;
   const progress = button.parentElement.querySelector("[data-progress]");
   const wanted = { accepted_before: button.dataset.before };
   let canceled = 0;
