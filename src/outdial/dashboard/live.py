@@ -8,7 +8,7 @@ import asyncio
 import json
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import ExitStack, suppress
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -94,22 +94,17 @@ class _Channel:
 
     async def run(self, notifications: Notifications) -> None:
         loop = asyncio.get_running_loop()
-        wake = Wake(None if self.view.call_id is None else lambda told: told == self.view.call_id)
+        call_id, workspace_id = self.view.call_id, self.view.workspace_id
+        wake = Wake(None if call_id is None else lambda told: told in (call_id, workspace_id))
         wake.tell()
         missed = False  # something may have changed that nobody was shown
-
-        def paused(workspace_id: str) -> None:
-            if workspace_id in ("", self.view.workspace_id):
-                wake.tell()  # all that waits says something else
-
-        with ExitStack() as heard:
-            heard.callback(notifications.subscribe("outdial_pause", paused))
-            heard.enter_context(wake.listening(notifications, "outdial_call"))
+        with wake.listening(notifications, "outdial_pause"), wake.listening(notifications, "outdial_call"):
             while True:
                 changed = await wake.wait(LOOK_AGAIN_S, settle_s=SETTLE_S)
                 began = loop.time()
                 try:
-                    rendered = await self.view.render(None if missed or "" in changed else changed)
+                    perhaps_all = missed or not changed.isdisjoint(("", workspace_id))  # paused: all that waits
+                    rendered = await self.view.render(None if perhaps_all else changed)
                 except SQLAlchemyError as error:
                     if times := self._not_renewed.again():
                         extra = {"error": type(error).__name__, "times": times}

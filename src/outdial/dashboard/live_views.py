@@ -33,11 +33,11 @@ def call_view(services: Services, workspace_id: str, call_id: str) -> View:
     """One call: its head, its turns as they are spoken, and all else its page shows."""
     turns: dict[int, tuple[TurnView, str]] = {}  # by place: what was rendered, and what that became
 
-    async def render(_: frozenset[str] | None) -> Rendered:
+    async def render(changed: frozenset[str] | None) -> Rendered:
         async with reading(services.engine) as conn:
             shown = await read_one_call(conn, workspace_id, call_id, base_url=services.settings.base_url)
-            pauses = await _pauses(conn, workspace_id)
-        return Rendered(parts=[pauses, *_call_parts(shown), *_turn_parts(shown, turns)], over=shown.is_final)
+            pauses = await _pauses(conn, workspace_id, changed)
+        return Rendered(parts=[*pauses, *_call_parts(shown), *_turn_parts(shown, turns)], over=shown.is_final)
 
     return View(key=f"{workspace_id}/call/{call_id}", render=render, workspace_id=workspace_id, call_id=call_id)
 
@@ -49,25 +49,27 @@ def calls_view(services: Services, workspace_id: str) -> View:
 
     async def render(changed: frozenset[str] | None) -> Rendered:
         async with reading(services.engine) as conn:
-            pauses = await _pauses(conn, workspace_id)
+            pauses = await _pauses(conn, workspace_id, changed)
             if changed is None:
                 newest = await list_calls(conn, workspace_id, CallFilter(limit=PAGE_SIZE), base_url=base_url)
                 calls = newest["calls"]
             else:
                 calls = await calls_by_id(conn, workspace_id, changed, base_url=base_url)
             if not calls:
-                return Rendered(parts=[pauses])
+                return Rendered(parts=pauses)
             numbers = await number_names(conn, workspace_id)
             agents = await agent_names(conn, workspace_id)
-        return Rendered(parts=[*_rows(calls, numbers, agents), pauses])
+        return Rendered(parts=[*_rows(calls, numbers, agents), *pauses])
 
     return View(key=f"{workspace_id}/calls", render=render, workspace_id=workspace_id, keeps=2 * PAGE_SIZE)
 
 
-async def _pauses(conn: AsyncConnection, workspace_id: str) -> Part:
-    """The banner of every page."""
+async def _pauses(conn: AsyncConnection, workspace_id: str, changed: frozenset[str] | None) -> list[Part]:
+    """The banner of every page; none where only calls have changed."""
+    if changed is not None:
+        return []
     html = templates().get_template("parts/pause_banner.html").render(pauses=await list_pauses(conn, workspace_id))
-    return Part(id="pause-banner", html=html)
+    return [Part(id="pause-banner", html=html)]
 
 
 def _rows(calls: Sequence[CallSummary], numbers: dict[str, str], agents: dict[str, str]) -> list[Part]:
@@ -106,10 +108,10 @@ def _turn_parts(shown: OneCall, known: dict[int, tuple[TurnView, str]]) -> list[
 
 
 def overview_view(services: Services, workspace_id: str, days: Days, time_zone: str) -> View:
-    async def render(_: frozenset[str] | None) -> Rendered:
+    async def render(changed: frozenset[str] | None) -> Rendered:
         async with reading(services.engine) as conn:
-            pauses = await _pauses(conn, workspace_id)
-        return Rendered(parts=[pauses, *await overview_parts(services, workspace_id, days, time_zone)])
+            pauses = await _pauses(conn, workspace_id, changed)
+        return Rendered(parts=[*pauses, *await overview_parts(services, workspace_id, days, time_zone)])
 
     return View(key=f"{workspace_id}/overview/{days}/{time_zone}", render=render, workspace_id=workspace_id)
 
