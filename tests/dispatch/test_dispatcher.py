@@ -18,8 +18,10 @@ from outdial.db.tables import calls, pools
 from outdial.dispatch.dispatcher import AT_ONCE, Dispatcher
 from outdial.dispatch.under_way import MOST_TO_SEND
 from outdial.draining import Drain
+from outdial.policy.pauses import pause, resume
 from outdial.telephony.failures import FailureCode
 from outdial.telephony.state import CallState, EndReason, Progress
+from outdial.workspaces.audit import COMMAND_LINE
 from workspace import CALLER, Agents, logged, until
 
 HELD = "+12025550177"
@@ -243,6 +245,36 @@ async def test_what_was_claimed_is_not_dialled_once_the_lock_is_lost(workspace, 
         await until(held_back)
     assert workspace.carrier.dialed == []
     assert (await workspace.call(call_id)).state == "queued"
+
+
+@pytest.mark.parametrize("of_number", [True, False])
+async def test_a_pause_between_claim_and_dial_holds_the_dial_back_until_it_is_resumed(
+    workspace, database_url, of_number
+):
+    subject = (workspace.id, workspace.number_id if of_number else None)
+    call_id = await workspace.queue()
+
+    async def pause_it(account_id):
+        if not await workspace.events(call_id, "state") == [{"state": "dialing", "attempt": 1}]:
+            return workspace.carrier
+        await pause(workspace.engine, *subject, reason=None, by=COMMAND_LINE)
+        return workspace.carrier
+
+    async with dispatching(workspace, database_url, open_carrier=pause_it):
+
+        async def held_back():
+            return any(told.get("held_back") == "paused" for told in await workspace.events(call_id))
+
+        await until(held_back)
+        await workspace.tell("outdial_queue", workspace.id)
+        await asyncio.sleep(0.5)
+        assert workspace.carrier.dialed == []
+        assert ((await workspace.call(call_id)).state, (await workspace.pool()).used_outbound) == ("queued", 0)
+        assert await workspace.attempts(call_id) == []
+        await workspace.recount()
+        await resume(workspace.engine, *subject, by=COMMAND_LINE)
+        await until(lambda: has_dialed(workspace, 1))
+    await workspace.recount()
 
 
 # -- several workspaces --------------------------------------------------------------------------------------
