@@ -136,7 +136,9 @@ async def test_while_a_number_is_paused_the_others_dial(workspace):
     _, other = await workspace.add_account(e164="+15551230009")
     waits, goes = await workspace.queue(due_at=PAST), await workspace.queue(number_id=other)
     await workspace.queue(due_at=soon(30))
-    await pause(workspace.engine, workspace.id, workspace.number_id, reason=None, by=COMMAND_LINE)
+    _, third = await workspace.add_account(e164="+15551230010")
+    for paused in (workspace.number_id, third):
+        await pause(workspace.engine, workspace.id, paused, reason=None, by=COMMAND_LINE)
     admitted = await admit(workspace)
     assert [claim.call_id for claim in admitted.claims] == [goes]
     assert (await workspace.call(waits)).state == "queued"

@@ -255,7 +255,7 @@ async def test_a_pause_between_claim_and_dial_holds_the_dial_back_until_it_is_re
     call_id = await workspace.queue()
 
     async def pause_it(account_id):
-        if not await workspace.events(call_id, "state") == [{"state": "dialing", "attempt": 1}]:
+        if await workspace.events(call_id, "state") != [{"state": "dialing", "attempt": 1}]:
             return workspace.carrier
         await pause(workspace.engine, *subject, reason=None, by=COMMAND_LINE)
         return workspace.carrier

@@ -35,7 +35,7 @@ from outdial.db.tables import QUEUED, attempts, calls, numbers
 from outdial.policy.destinations import destinations_of
 from outdial.policy.do_not_call import is_listed
 from outdial.policy.gate import Facts
-from outdial.policy.pauses import is_paused
+from outdial.policy.pauses import not_paused
 
 BATCH = 50     # calls of one look at most; a look further is for FURTHER
 FURTHER = 500
@@ -158,7 +158,7 @@ def _found(at_most: int) -> Subquery:
         .where(
             account.c.next_dial_at <= _SOON,
             numbers.c.id != all_(bindparam("aside", type_=ARRAY(Text))),
-            ~is_paused(numbers.c.id),
+            not_paused(numbers.c.id, bindparam("workspace", type_=Text)),
         )
         .order_by(first.c.due_at)
         .limit(literal_column(str(at_most)))
@@ -184,7 +184,8 @@ def _found(at_most: int) -> Subquery:
 
 def _next() -> Select[Any]:
     first = _first_of_number(calls.c.due_at > _NOW)
-    dials = (numbers.c.workspace_id == bindparam("workspace", type_=Text), ~is_paused(numbers.c.id))
+    workspace = bindparam("workspace", type_=Text)
+    dials = (numbers.c.workspace_id == workspace, not_paused(numbers.c.id, workspace))
     due_at = select(func.min(first.c.due_at)).select_from(numbers).join(first, true()).where(*dials)
     account = accounts_in_turn()
     before = literal_column(f"make_interval(secs => {SOON_S})", Interval)
