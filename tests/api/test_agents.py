@@ -138,6 +138,18 @@ async def test_a_script_is_checked_without_being_saved(client):
             }
         ],
         "variables": {"day": "Monday", "name": None, "x.0": 1},
+        "outline": {
+            "start": "a",
+            "anywhere": [],
+            "steps": [
+                {
+                    "name": "a",
+                    "line": 3,
+                    "reached": True,
+                    "ways": [{"on": [], "does": "hang_up", "step": None, "line": 4}],
+                }
+            ],
+        },
     }
     reviewed = await check(SOURCE)
     assert (reviewed["errors"], reviewed["warnings"]) == ([], [])

@@ -1,15 +1,17 @@
 """A script looked at while it is written: what is wrong with it, what it says, which variables that needs."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from typing_extensions import TypedDict
 
 from outdial.agents.script.checks import actions_of
 from outdial.agents.script.model import Script, ScriptError, Transfer
-from outdial.agents.script.parse import parse_script
+from outdial.agents.script.outline import Does, Outline, Way, outline_of
+from outdial.agents.script.parse import parse_tree
 from outdial.agents.script.prompts import script_prompts
 from outdial.agents.script.template import lookup
+from outdial.agents.script.tree import read_tree
 from outdial.telephony.e164 import normal_e164
 
 
@@ -31,23 +33,56 @@ class PromptView(TypedDict):
     variables: list[str]
 
 
+class WayView(TypedDict):
+    """A way out of a step. `on` is what it takes, from the outside to the inside: answers, branches; `step` is where a
+    `goto` leads, null of the other ways."""
+
+    on: list[str]
+    does: Does
+    step: str | None
+    line: int
+
+
+class StepView(TypedDict):
+    """`reached`: whether a call can come here."""
+
+    name: str
+    line: int
+    reached: bool
+    ways: list[WayView]
+
+
+class OutlineView(TypedDict):
+    """`start` is the step that calls begin with, null where there is none; `anywhere` are ways out of every question."""
+
+    start: str | None
+    anywhere: list[WayView]
+    steps: list[StepView]
+
+
 class Review(TypedDict):
     """`errors` has the first fault, which keeps the script from being saved; then there are no prompts. `variables`
-    has the default of each variable that a prompt names, null where it has none."""
+    has the default of each variable that a prompt names, null where it has none. `outline` is null where the text isn't
+    YAML; other faults leave it as whole as it can be."""
 
     errors: list[Remark]
     warnings: list[Remark]
     prompts: list[PromptView]
     variables: dict[str, Any]
+    outline: OutlineView | None
 
 
 def review_script(source: str, may_call: Callable[[str], bool] = lambda number: True) -> Review:
     """Takes up to a second for the longest scripts: not on the event loop. `may_call`: whether a transfer to a number
     (E.164) would be made."""
+    outline = None
     try:
-        script = parse_script(source)
+        root = read_tree(source)
+        outline = _outline(outline_of(root))
+        script = parse_tree(root)
     except ScriptError as error:
-        return Review(errors=[Remark(line=error.line, message=error.reason)], warnings=[], prompts=[], variables={})
+        found = [Remark(line=error.line, message=error.reason)]
+        return Review(errors=found, warnings=[], prompts=[], variables={}, outline=outline)
     prompts = script_prompts(script)
     return Review(
         errors=[],
@@ -62,7 +97,23 @@ def review_script(source: str, may_call: Callable[[str], bool] = lambda number: 
             for one in prompts
         ],
         variables={path: _default(script, path) for one in prompts for path in one.variables},
+        outline=outline,
     )
+
+
+def _outline(found: Outline) -> OutlineView:
+    return OutlineView(
+        start=found.start,
+        anywhere=_ways(found.anywhere),
+        steps=[
+            StepView(name=step.name, line=step.line, reached=step.reached, ways=_ways(step.ways))
+            for step in found.steps
+        ],
+    )
+
+
+def _ways(ways: Iterable[Way]) -> list[WayView]:
+    return [WayView(on=list(way.on), does=way.does, step=way.step, line=way.line) for way in ways]
 
 
 def _vain_transfers(script: Script, may_call: Callable[[str], bool]) -> Iterator[Remark]:

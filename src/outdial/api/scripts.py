@@ -46,6 +46,24 @@ _REVIEW: dict[str, Any] = {
         }
     ],
     "variables": {"user_name": None, "practice": None},
+    "outline": {
+        "start": "greeting",
+        "anywhere": [],
+        "steps": [
+            {
+                "name": "greeting",
+                "line": 2,
+                "reached": True,
+                "ways": [{"on": ["yes"], "does": "goto", "step": "thanks", "line": 7}],
+            },
+            {
+                "name": "thanks",
+                "line": 8,
+                "reached": True,
+                "ways": [{"on": [], "does": "hang_up", "step": None, "line": 9}],
+            },
+        ],
+    },
 }
 _WAV: dict[int | str, dict[str, Any]] = {
     200: {
@@ -97,8 +115,8 @@ async def get_examples(caller: Caller) -> JSONResponse:
     summary="Check a script",
     operation_id="check_script",
     description=(
-        "Says what is wrong with a script, and what it has to say, without saving anything. A transfer to a number "
-        "that is not among the workspace's allowed destinations is a warning."
+        "Says what is wrong with a script, what it has to say, and which step leads where, without saving anything. A "
+        "transfer to a number that is not among the workspace's allowed destinations is a warning."
     ),
     response_model=Review,
     responses=example(_REVIEW) | errors(413, 415, 422),

@@ -11,6 +11,7 @@ from outdial.agents.changes import Diff, diff_scripts
 from outdial.agents.history import version_history
 from outdial.agents.in_use import COUNTED, recent_calls
 from outdial.agents.script.examples import list_examples
+from outdial.agents.script.parse import SCRIPT_KEYS
 from outdial.agents.store import MAX_SOURCE_CHARS, get_agent, get_version, list_agents
 from outdial.api.bodies import StrictBody
 from outdial.calls.request import CleanText
@@ -56,7 +57,7 @@ async def agent(page: Here, agent_id: str, all_versions: Annotated[bool, Query(a
         limit = None if all_versions else VERSIONS_SHOWN
         versions = await version_history(conn, page.workspace_id, shown, limit=limit)
         numbers = _of_agent(await _numbers(page, conn), agent_id)
-    return await page.render("agent.html", agent=shown, versions=versions, numbers=numbers)
+    return await page.render("agent.html", agent=shown, versions=versions, numbers=numbers, words=SCRIPT_KEYS)
 
 
 @router.get("/agents/{agent_id}/changes")

@@ -34,6 +34,9 @@ _VERBS = ("say", "set", "ask", "if", "send_digits", "goto", "transfer", "hang_up
 _ASK = ("answers", "no_reply", "no_match", "max_digits", "wait_s", "save_as")
 _IF = ("equals", "one_of", "exists", "then", "else")
 _ANSWER = ("name", "words", "digits")
+_RETRY = ("retries", "reprompt", "then")
+_TRANSFER = ("to", "failed")
+KEYS = (*_VERBS, *_ASK, *_IF, *_ANSWER, *_RETRY, *_TRANSFER)
 _PATH = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*(?:\.[A-Za-z0-9_-]+){0,8}")
 _NUMBER = re.compile(r"\+[1-9]\d{7,14}")
 
@@ -120,7 +123,7 @@ class ActionParser:
         """A number, or `{to: …, failed: …}`."""
         if isinstance(node, Scalar):
             return Transfer(to=self.number(node), line=line)
-        nodes = fields(node, "transfer", ("to", "failed")).nodes
+        nodes = fields(node, "transfer", _TRANSFER).nodes
         if "to" not in nodes:
             raise ScriptError("transfer needs a number to go to: transfer: {to: +12025550100, failed: step}", line)
         failed = nodes.get("failed")
@@ -201,7 +204,7 @@ class ActionParser:
             return Retry(retries=1, reprompt=None, then=hang_up)
         if isinstance(node, Scalar):
             return Retry(retries=1, reprompt=None, then=self.jump_or_block(node))
-        section = fields(node, key, ("retries", "reprompt", "then"))
+        section = fields(node, key, _RETRY)
         nodes = section.nodes
         return Retry(
             retries=whole(nodes["retries"], "retries", 0, MAX_RETRIES) if "retries" in nodes else 1,

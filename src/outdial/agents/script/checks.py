@@ -41,12 +41,12 @@ def _check_block(script: Script, block: Block) -> None:
 
 def _check_reached(script: Script) -> None:
     reached: set[str] = set()
-    ahead = [script.start, *(target for answer in script.anywhere for target in _targets(answer.then))]
+    ahead = [script.start, *(target for answer in script.anywhere for target in targets_of(answer.then))]
     while ahead:
         name = ahead.pop()
         if name not in reached:
             reached.add(name)
-            ahead.extend(_targets(script.steps[name].block))
+            ahead.extend(targets_of(script.steps[name].block))
     for step in script.steps.values():
         if step.name not in reached:
             raise ScriptError(f"nothing leads to step '{step.name}'", step.line)
@@ -58,7 +58,7 @@ def _check_ends(script: Script) -> None:
     while more := {
         step.name
         for step in script.steps.values()
-        if step.name not in ending and not ending.isdisjoint(_targets(step.block))
+        if step.name not in ending and not ending.isdisjoint(targets_of(step.block))
     }:
         ending |= more
     for step in script.steps.values():
@@ -85,7 +85,8 @@ def actions_of(block: Block) -> Iterator[Action]:
             return
 
 
-def _targets(block: Block) -> Iterator[str]:
+def targets_of(block: Block) -> Iterator[str]:
+    """The steps that `block` may lead to."""
     for action in actions_of(block):
         if isinstance(action, Goto):
             yield action.step

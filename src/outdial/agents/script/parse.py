@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from outdial.agents.script.actions import NAME, ActionParser
+from outdial.agents.script.actions import KEYS, NAME, ActionParser
 from outdial.agents.script.checks import check_flow
 from outdial.agents.script.expect import choice, data, fields, name, plain, suggestion
 from outdial.agents.script.model import (
@@ -21,17 +21,27 @@ from outdial.agents.script.template import parse_text
 from outdial.agents.script.tree import Fields, Node, read_tree
 from outdial.agents.script.wording import DO_NOT_CALL
 
-__all__ = ["ScriptError", "parse_script"]
+__all__ = ["ScriptError", "parse_script", "parse_tree"]
 
 MAX_STEPS = 200
 
 _SECTIONS = ("agent", "variables", "machine", "do_not_call", "anywhere", "start", "steps")
+_AGENT = ("name", "language")
+_MACHINE = ("action", "message")
+_DO_NOT_CALL = ("say", "words")
+# Every key that a script may have, but for the names it gives itself.
+SCRIPT_KEYS = tuple(dict.fromkeys((*_SECTIONS, *_AGENT, *_MACHINE, *_DO_NOT_CALL, *KEYS)))
 _LANGUAGE = re.compile(r"[A-Za-z]{2,3}(?:-[A-Za-z0-9]{2,8})*")
 
 
 def parse_script(source: str) -> Script:
     """Raises ScriptError for the first fault. Slips that may be meant are in `Script.warnings`."""
-    return _Parser().script(read_tree(source))
+    return parse_tree(read_tree(source))
+
+
+def parse_tree(root: Node) -> Script:
+    """What `parse_script` does, of a text that was read. Raises ScriptError."""
+    return _Parser().script(root)
 
 
 class _Parser:
@@ -44,7 +54,7 @@ class _Parser:
         top = fields(root, "a script", _SECTIONS)
         if "steps" not in top.nodes:
             raise ScriptError("a script needs steps", root.line)
-        agent = fields(top.nodes.get("agent", Fields(root.line)), "agent", ("name", "language"))
+        agent = fields(top.nodes.get("agent", Fields(root.line)), "agent", _AGENT)
         variables = self.defaults(top.nodes.get("variables"))
         anywhere = self.anywhere(top.nodes["anywhere"]) if "anywhere" in top.nodes else ()
         steps = self.steps(top.nodes["steps"], anywhere)
@@ -94,7 +104,7 @@ class _Parser:
     def machine(self, node: Node | None) -> Machine:
         if node is None:
             return Machine()
-        machine = fields(node, "machine", ("action", "message"))
+        machine = fields(node, "machine", _MACHINE)
         if "action" not in machine.nodes:
             raise ScriptError(f"machine needs an action: {choice(MachineAction)}", node.line)
         word = plain(machine.nodes["action"], "action")
@@ -110,7 +120,7 @@ class _Parser:
         return Machine(action=MachineAction(word), message=spoken, line=message.line if message else 0)
 
     def do_not_call(self, node: Node | None) -> DoNotCall:
-        section = fields(node, "do_not_call", ("say", "words")) if node else Fields(0)
+        section = fields(node, "do_not_call", _DO_NOT_CALL) if node else Fields(0)
         say, words = section.nodes.get("say"), section.nodes.get("words")
         return DoNotCall(
             say=self._actions.text(say, "say") if say else parse_text(DO_NOT_CALL),

@@ -1,24 +1,28 @@
 /**
- * A textarea for YAML: line numbers, marked lines, Tab that indents. Escape and then Tab leaves it, so that nobody who
- * uses the keyboard is caught in it.
+ * A textarea for YAML: line numbers, colours, marked lines, Tab that indents. Escape and then Tab leaves it, so that
+ * nobody who uses the keyboard is caught in it. Without this module it is a plain textarea.
  */
+import { ScriptLayer } from "./script_layer.js";
+
 const INDENT = "  ";
 
 export class ScriptEditor {
-  /** @param {HTMLElement} box holds the textarea and .editor-lines @param {() => void} onInput */
+  /** @param {HTMLElement} box holds the textarea and .editor-layer @param {() => void} onInput */
   constructor(box, onInput) {
     this.area = box.querySelector("textarea");
-    this.lines = box.querySelector(".editor-lines > div");
-    this.remarks = [];
+    this.layer = new ScriptLayer(box.querySelector(".editor-layer"), new Set(box.dataset.words.split(" ")));
     this.leaving = false;
+    box.dataset.layered = "";
+    this.drawing = 0;
     this.area.addEventListener("input", () => {
-      this.number();
+      this.drawing ||= requestAnimationFrame(() => this.draw()); // a long text that is put in comes line by line
       onInput();
     });
+    new ResizeObserver(() => this.follow()).observe(this.area);
     this.area.addEventListener("scroll", () => this.follow());
     this.area.addEventListener("keydown", (event) => this.key(event));
     this.area.addEventListener("blur", () => (this.leaving = false));
-    this.number();
+    this.draw();
   }
 
   get text() {
@@ -36,44 +40,35 @@ export class ScriptEditor {
   /** Sets the text that the page begins with. */
   begin(text) {
     this.area.value = text;
-    this.number();
+    this.draw();
   }
 
   /** @param {{line: number | null, message: string, tone: string}[]} remarks */
   mark(remarks) {
-    this.remarks = remarks;
-    for (const line of this.lines.querySelectorAll("[data-tone]")) delete line.dataset.tone;
-    for (const { line, tone } of remarks.toReversed()) {
-      const row = line && this.lines.children[line - 1];
-      if (row) row.dataset.tone = tone;
-    }
+    if (this.drawing) this.draw();
+    this.layer.mark(remarks);
   }
 
   jump(line) {
+    if (this.drawing) this.draw();
     const before = this.area.value.split("\n").slice(0, line - 1);
     const start = before.reduce((sum, text) => sum + text.length + 1, 0);
     const end = this.area.value.indexOf("\n", start);
     this.area.focus({ preventScroll: true });
     this.area.setSelectionRange(start, end < 0 ? this.area.value.length : end);
-    const height = this.lines.firstElementChild.offsetHeight;
-    this.area.scrollTop = (line - 1) * height - this.area.clientHeight / 3;
-    this.area.scrollLeft = 0;
+    this.area.scrollTop = this.layer.top(line) - this.area.clientHeight / 3;
     this.area.scrollIntoView({ block: "nearest" });
   }
 
-  number() {
-    const wanted = this.area.value.split("\n").length;
-    while (this.lines.childElementCount > wanted) this.lines.lastElementChild.remove();
-    while (this.lines.childElementCount < wanted) {
-      const line = document.createElement("div");
-      line.textContent = String(this.lines.childElementCount + 1);
-      this.lines.append(line);
-    }
+  draw() {
+    cancelAnimationFrame(this.drawing);
+    this.drawing = 0;
+    this.layer.show(this.area.value);
     this.follow();
   }
 
   follow() {
-    this.lines.style.transform = `translateY(${-this.area.scrollTop}px)`;
+    this.layer.element.scrollTop = this.area.scrollTop;
   }
 
   key(event) {

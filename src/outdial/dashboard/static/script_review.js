@@ -1,6 +1,7 @@
 /** What the server says of a script while it is typed: problems under the editor, prompts beside it. */
 import { api, Problem } from "./api.js";
 import { sampled, showSamples } from "./sample_values.js";
+import { showOutline } from "./script_outline.js";
 import { play } from "./prompt_player.js";
 
 const AFTER_TYPING_MS = 300;
@@ -21,6 +22,7 @@ export class ScriptReview {
     this.asked = null;
     this.shown = null; // the prompts on the page, as JSON
     problems.addEventListener("click", (event) => this.jump(event));
+    document.getElementById("outline").addEventListener("click", (event) => this.jump(event));
     prompts.addEventListener("click", (event) => {
       this.jump(event);
       const button = event.target.closest("[data-plays]");
@@ -64,10 +66,11 @@ export class ScriptReview {
     }
   }
 
-  show({ errors, warnings, prompts: found, variables }) {
+  show({ errors, warnings, prompts: found, variables, outline }) {
     const remarks = [...errors.map((one) => ({ ...one, tone: "bad" })), ...warnings.map((one) => ({ ...one, tone: "warn" }))];
     this.editor.mark(remarks);
     this.editor.area.setAttribute("aria-invalid", String(errors.length > 0));
+    showOutline(outline);
     problems.replaceChildren(...remarks.map(problemItem));
     if (errors.length) say("This can't be saved yet.", "bad");
     else if (warnings.length) say("It can be saved. Something may still be a slip.", "warn");
