@@ -16,6 +16,8 @@ from outdial.history.callback_log import MAX_CALLBACKS, CallbackView, list_callb
 from outdial.history.csv_export import csv_of_calls
 from outdial.history.search import CallFilter, CallSearch
 from outdial.history.views import CallPage, CallView, get_call, list_calls
+from outdial.telephony.advice import AFTER_FAILURE
+from outdial.telephony.failures import FailureCode
 from outdial.telephony.state import CallState
 
 router = APIRouter(route_class=ApiRoute, tags=["Calls"])
@@ -31,6 +33,7 @@ _SUMMARY: dict[str, Any] = {
     "ended_by": "agent",
     "outcome": "confirmed",
     "error": None,
+    "advice": None,
     "number_id": "num_4m1q8x5z2v7k0t3w6y9r",
     "from": "+15551230002",
     "to": "+15551234567",
@@ -95,6 +98,7 @@ _FAILED = _SUMMARY | {
     "ended_by": "carrier",
     "outcome": None,
     "error": _ERROR,
+    "advice": AFTER_FAILURE[FailureCode.NUMBER_NOT_IN_SERVICE],
     "answered_by": None,
     "answered_at": None,
     "ended_at": "2026-01-31T09:00:01.700000Z",

@@ -54,6 +54,8 @@ def call(
             progress.print("The call is still being hung up.")
         elif ended["outcome"] is not None:
             console.print(f"Outcome: {spoken(ended['outcome'])}", markup=False)
+        if ended.get("advice"):
+            progress.print(f"What to do next: {ended['advice']}", markup=False, soft_wrap=True)
         if (note := no_more_calls(ended)) is not None:
             progress.print(note, markup=False, soft_wrap=True)
         progress.print(f"Its page: {url}/calls/{ended['id']}", markup=False, soft_wrap=True)

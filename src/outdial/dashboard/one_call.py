@@ -57,6 +57,11 @@ class OneCall:
         return self.call["state"] is CallState.ENDED
 
     @property
+    def was_answered(self) -> bool:
+        """Somebody, or something, picked up."""
+        return self.call["answered_at"] is not None or self.call["answered_by"] is not None
+
+    @property
     def is_final(self) -> bool:
         """Nothing changes any more. A conversation's last words, its recording and its notes are written just after its
         end."""

@@ -7,7 +7,7 @@ from markupsafe import Markup
 
 from outdial.dashboard.words import END_REASONS, NONE, Tone, badge
 from outdial.telephony.outcome import Outcome
-from outdial.telephony.state import CallDirection, EndedBy, EndReason
+from outdial.telephony.state import CallDirection, CallState, EndedBy, EndReason
 
 # A label, how it looks, and a sentence in which {party} is the callee, or the caller.
 OUTCOMES: Mapping[str, tuple[str, Tone, str]] = {
@@ -26,8 +26,26 @@ ENDED_BY: Mapping[str, str] = {
     EndedBy.CARRIER: "Carrier",
     EndedBy.SYSTEM: "Outdial",
 }
+# What came of a call that ended before anything could come of a conversation, or of which nothing was noted.
+HEADLINES: Mapping[str, tuple[str, Tone]] = {
+    EndReason.COMPLETED: ("Talked to the end", "good"),
+    EndReason.BUSY: ("The line was busy", "quiet"),
+    EndReason.NO_ANSWER: ("Nobody answered", "quiet"),
+    EndReason.DECLINED: ("The {party} declined the call", "quiet"),
+    EndReason.FAILED: ("The call failed", "bad"),
+    EndReason.CANCELED: ("Canceled before it was answered", "quiet"),
+    EndReason.MACHINE: ("A machine answered", "quiet"),
+    EndReason.EXPIRED: ("Not dialled in time", "warn"),
+}
+_TURNED_AWAY = ("The caller was turned away", "bad")
+_UNDER_WAY: Mapping[str, str] = {
+    CallState.QUEUED: "Waits to be dialled",
+    CallState.DIALING: "Is being dialled",
+    CallState.RINGING: "Rings",
+    CallState.IN_PROGRESS: "In progress",
+}
 _LIMITS: Mapping[str | None, str] = {
-    EndReason.NO_ANSWER: "Nobody answered in the time it was to ring.",
+    EndReason.NO_ANSWER: "It rang as long as it was to ring.",
     EndReason.EXPIRED: "It could not be dialled in time.",
     EndReason.COMPLETED: "It reached its longest duration.",
 }
@@ -66,6 +84,19 @@ def outcome_in_words(call: Mapping[str, Any]) -> str:
     return known[2].format(party=_party(call)) if known else f"So its agent says: {word}."
 
 
+def headline(call: Mapping[str, Any]) -> tuple[str, Tone]:
+    """What came of a call in a few words, and how they look; of one that goes on, where it stands."""
+    if call["state"] != CallState.ENDED:
+        return _UNDER_WAY.get(call["state"], call["state"]), "live"
+    word, reason = call["outcome"], call["end_reason"] or ""
+    if word is not None:
+        return outcome_label(word), OUTCOMES[word][1] if word in OUTCOMES else "good"
+    if call["direction"] == CallDirection.INBOUND and reason == EndReason.DECLINED:
+        return _TURNED_AWAY
+    text, tone = HEADLINES.get(reason, ("Ended", "quiet"))
+    return text.format(party=_party(call)), tone
+
+
 def ended_by(call: Mapping[str, Any]) -> str:
     who = call["ended_by"]
     if who is None:
@@ -76,12 +107,12 @@ def ended_by(call: Mapping[str, Any]) -> str:
 def end_in_words(call: Mapping[str, Any]) -> str:
     """Who ended a call, and how, in a sentence; "" where that isn't known."""
     who, reason = call["ended_by"], call["end_reason"]
-    if who is None:
+    if who is None or call["outcome"] == Outcome.HUNG_UP_EARLY:  # that says it
         return ""
     if who == EndedBy.LIMIT:
         return _LIMITS.get(reason, "A limit was reached.")
     if who == EndedBy.CALLEE and reason in (EndReason.BUSY, EndReason.DECLINED):
-        return "The line was busy." if reason == EndReason.BUSY else f"The {_party(call)} declined the call."
+        return "The network told so." if reason == EndReason.BUSY else f"The {_party(call)} rejected it."
     if who == EndedBy.AGENT and reason == EndReason.MACHINE:
         return "The agent hung up on a machine."
     return _ENDS.get(who, END_REASONS.get(reason or "", ("", ""))[0]).format(party=_party(call))
@@ -95,6 +126,7 @@ FILTERS: dict[str, Callable[..., Any]] = {
     "outcome_badge": outcome_badge,
     "outcome_label": outcome_label,
     "outcome_in_words": outcome_in_words,
+    "headline": headline,
     "ended_by": ended_by,
     "end_in_words": end_in_words,
 }

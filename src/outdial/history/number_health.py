@@ -13,19 +13,23 @@ from outdial.carriers.name import CarrierName
 from outdial.carriers.registry import KnownCarrier
 from outdial.db.tables import DIALLED, calls, carrier_accounts, numbers
 from outdial.instants import to_json
+from outdial.telephony.advice import AFTER_FAILURE
 from outdial.telephony.failures import FailureCode
 
-# What to do about each; the sentence is for people.
+# They come again with every call, until somebody does what is said of each.
 TROUBLES = {
-    FailureCode.BAD_CREDENTIALS: "Replace the credentials in Settings, Carriers.",
-    FailureCode.NOT_PERMITTED: "Look at what the account and its API key may do, at the carrier.",
-    FailureCode.NO_FUNDS: "Top up the account at the carrier.",
-    FailureCode.ACCOUNT_INACTIVE: "Look at the account's state and balance at the carrier.",
-    FailureCode.ACCOUNT_RESTRICTED: "Upgrade the account at the carrier, or verify the numbers you call there.",
-    FailureCode.ACCOUNT_NOT_SET_UP: "Disconnect the number and connect it again.",
-    FailureCode.ACCOUNT_REMOVED: "Connect the number again.",
-    FailureCode.CALLER_ID_NOT_ALLOWED: "Look at the carrier whether the number still belongs to the account.",
-    FailureCode.PUBLIC_URL_NOT_REACHABLE: "Set OUTDIAL_PUBLIC_URL to the https address of this server.",
+    code: AFTER_FAILURE[code]
+    for code in (
+        FailureCode.BAD_CREDENTIALS,
+        FailureCode.NOT_PERMITTED,
+        FailureCode.NO_FUNDS,
+        FailureCode.ACCOUNT_INACTIVE,
+        FailureCode.ACCOUNT_RESTRICTED,
+        FailureCode.ACCOUNT_NOT_SET_UP,
+        FailureCode.ACCOUNT_REMOVED,
+        FailureCode.CALLER_ID_NOT_ALLOWED,
+        FailureCode.PUBLIC_URL_NOT_REACHABLE,
+    )
 }
 
 

@@ -17,6 +17,7 @@ from outdial.history.waiting import WaitingFor, waiting_for
 from outdial.ids import is_id
 from outdial.instants import to_json
 from outdial.refusals import NotFound
+from outdial.telephony.advice import advice
 from outdial.telephony.failures import FailureCode
 from outdial.telephony.state import CallDirection, CallState, EndedBy, EndReason
 from outdial.telephony.transfer import TransferOutcome
@@ -101,9 +102,10 @@ class CallSummary(_Parties):
 
     `end_reason` is the telephone's word for how the call ended, `ended_by` who ended it; `outcome` is what came of the
     conversation in one word: `do_not_call`, `silent`, `transfer_failed`, the agent's own, `transferred`,
-    `left_message` or `hung_up_early`, the first of these that holds. `variables` are what was sent with it, `noted` is
-    what was written down in it. `waiting_for` is what a call waits for that isn't dialled yet; null where it is about
-    to be, and once it is dialled.
+    `left_message` or `hung_up_early`, the first of these that holds. `advice` says what to do next about a call that
+    came to nothing, null where nothing is to be done. `variables` are what was sent with it, `noted` is what was
+    written down in it. `waiting_for` is what a call waits for that isn't dialled yet; null where it is about to be,
+    and once it is dialled.
     """
 
     id: str
@@ -113,6 +115,7 @@ class CallSummary(_Parties):
     ended_by: EndedBy | None
     outcome: str | None
     error: ErrorView | None
+    advice: str | None
     number_id: str | None
     agent: AgentRef | None
     variables: dict[str, Any]
@@ -287,6 +290,7 @@ def _summary(
         "ended_by": call.ended_by,
         "outcome": call.outcome,
         "error": cast(ErrorView | None, call.error),
+        "advice": None if call.end_reason is None else advice(call.end_reason, (call.error or {}).get("code")),
         "number_id": call.number_id,
         "from": call.from_,
         "to": call.to,

@@ -1,5 +1,6 @@
 /** One call: its dialogs, what is loaded when it is opened, and the transcript while it grows. */
 import { api, part, Problem } from "./api.js";
+import { copy } from "./controls.js";
 import * as durations from "./durations.js";
 import { typed } from "./exact_json.js";
 import { busy, clearErrors, showProblem } from "./forms.js";
@@ -61,10 +62,25 @@ document.addEventListener(
 
 const box = document.querySelector("[data-transcript]");
 const noWords = document.querySelector("[data-no-words]");
+const tools = document.querySelector("[data-transcript-tools]");
 let atEnd = true;
 
 function words() {
   noWords.hidden = box.querySelector(".turn") !== null;
+  tools.hidden = !noWords.hidden;
+}
+
+tools.querySelector("[data-copies-transcript]").addEventListener("click", () => {
+  const times = tools.querySelector("[data-copies-times]").checked;
+  const lines = [...box.querySelectorAll(".turn")].map((turn) => plainTurn(turn, times));
+  copy(lines.join("\n"), box.querySelector(".transcript"));
+});
+
+/** "Agent: Hello.", on one line, or "0:01.2 Agent: Hello." */
+function plainTurn(turn, times) {
+  const text = (name) => turn.querySelector(name).textContent.trim();
+  const at = times ? `${turn.dataset.at} ` : "";
+  return `${at}${text(".who-spoke")}: ${text(".said").replace(/\s+/g, " ")}`;
 }
 
 box.addEventListener("scroll", () => (atEnd = box.scrollHeight - box.scrollTop - box.clientHeight < 40));

@@ -29,25 +29,28 @@ function tabs() {
   });
 }
 
+/** Copies `text`; where there is no clipboard for pages (without https), `source` is left selected, for Ctrl+C. */
+export async function copy(text, source) {
+  try {
+    await navigator.clipboard.writeText(text);
+    const remark = source.dataset.copiedRemark;
+    toast(remark ? `Copied. ${remark}` : "Copied.", remark ? 6000 : 2000);
+  } catch {
+    const range = document.createRange();
+    range.selectNodeContents(source);
+    getSelection().removeAllRanges();
+    getSelection().addRange(range);
+    toast("Selected. Press Ctrl+C (or ⌘C) to copy.", 4000);
+  }
+}
+
 function copying() {
   document.addEventListener("click", async (event) => {
     const button = event.target.closest("[data-copies]");
     if (!button) return;
     const source = document.getElementById(button.dataset.copies);
     if (source.fresh) await source.fresh; // what it shows is being brought up to date
-    const text = source.value ?? source.textContent;
-    try {
-      await navigator.clipboard.writeText(text);
-      const remark = source.dataset.copiedRemark;
-      toast(remark ? `Copied. ${remark}` : "Copied.", remark ? 6000 : 2000);
-    } catch {
-      // Without https there is no clipboard for pages: leave it selected, for Ctrl+C.
-      const range = document.createRange();
-      range.selectNodeContents(source);
-      getSelection().removeAllRanges();
-      getSelection().addRange(range);
-      toast("Selected. Press Ctrl+C (or ⌘C) to copy.", 4000);
-    }
+    await copy(source.value ?? source.textContent, source);
   });
 }
 
