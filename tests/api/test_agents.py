@@ -10,7 +10,7 @@ from outdial.refusals import Conflict, NotFound
 from outdial.speech.instant import InstantTextToSpeech
 from tenants import make_tenant
 
-SOURCE = load_example("appointment_reminder")
+SOURCE = load_example("appointment_reminder").replace("name: Appointment reminder", "name: Clinic")
 
 
 @pytest.fixture
@@ -35,9 +35,34 @@ async def test_a_new_agent_is_a_draft_until_it_is_published(client, agent):
     assert again["published_version"] == 2
     assert (await client.get(url)).json() == again
     renamed = (await client.patch(url, json={"name": "Practice"})).json()
-    assert renamed == again | {"name": "Practice"}
+    assert (renamed["name"], renamed["published_version"], renamed["draft_version"]) == ("Practice", 2, 3)
+    assert renamed["source"] == again["source"].replace("name: Clinic", "name: Practice")
     listed = (await client.get("/v1/agents")).json()["agents"]
-    assert {"id": agent["id"], "name": "Practice", "draft_version": 2}.items() <= listed[1].items()
+    assert {"id": agent["id"], "name": "Practice", "draft_version": 3}.items() <= listed[1].items()
+
+
+NAMELESS = "steps: {a: {hang_up: Goodbye.}}\n"
+NAMED = "agent: {name: Recall}\n" + NAMELESS
+
+
+async def test_a_name_written_in_the_script_is_the_agents(client):
+    made = (await client.post("/v1/agents", json={"source": NAMED})).json()
+    assert (made["name"], made["source"]) == ("Recall", NAMED)
+    url = f"/v1/agents/{made['id']}"
+    saved = (await client.post(f"{url}/versions", json={"source": NAMED.replace("Recall", "Come back")})).json()
+    assert saved["name"] == "Come back"
+    renamed = (await client.patch(url, json={"name": "Again: soon"})).json()
+    assert (renamed["name"], renamed["draft_version"]) == ("Again: soon", 3)
+    assert renamed["source"] == NAMED.replace("Recall", '"Again: soon"')
+    assert [agent["name"] for agent in (await client.get("/v1/agents")).json()["agents"]][1:] == ["Again: soon"]
+
+
+async def test_a_name_that_is_given_goes_into_the_script_and_one_is_needed(client):
+    made = (await client.post("/v1/agents", json={"name": "Clinic", "source": NAMED})).json()
+    assert (made["name"], made["source"]) == ("Clinic", NAMED.replace("Recall", "Clinic"))
+    without = await client.post("/v1/agents", json={"source": NAMELESS})
+    assert without.status_code == 422
+    assert without.json()["errors"][0]["field"] == "name"
 
 
 async def test_publishing_can_be_part_of_writing(client, agent):
@@ -159,7 +184,7 @@ async def test_a_script_is_checked_without_being_saved(client):
 async def test_examples_are_listed(client):
     examples = (await client.get("/v1/agents/examples")).json()["examples"]
     assert [one["name"] for one in examples] == ["appointment_reminder", "blank"]
-    assert examples[0]["source"] == SOURCE
+    assert examples[0]["source"] == load_example("appointment_reminder")
 
 
 @pytest.fixture

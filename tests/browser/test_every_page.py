@@ -19,15 +19,29 @@ from browser.pages import PAGES
 SERIOUS = ("serious", "critical")
 HUMAN = "+12025550100"
 THEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
-WIDTHS = (360, 768, 1440)
+WIDTHS = (360, 390, 768, 960, 1024, 1280, 1440)
+PHONES = (360, 390)
 MAX_FIRST_LOAD_BYTES = 150_000
 WITHOUT = ("audio/", "application/json")  # a recording, and its waveform
+
+
+# Boxes that hide a part of what is in them at the side; on a phone those that scroll sideways, too, but for code.
+CUT = """(onPhone) => {
+  const hides = onPhone ? ["hidden", "clip", "auto", "scroll"] : ["hidden", "clip"];
+  const boxes = [...document.querySelectorAll("main, main *")].filter((box) => {
+    const style = getComputedStyle(box);
+    return box.scrollWidth > box.clientWidth + 1 && box.clientWidth > 1 && hides.includes(style.overflowX)
+      && style.textOverflow !== "ellipsis" && !box.matches("input, pre") && !box.closest(".visually-hidden");
+  });
+  return boxes.map((box) => `${box.tagName} ${box.className} ${box.id}: ${box.scrollWidth} in ${box.clientWidth}`);
+}"""
 
 
 @dataclass(slots=True)
 class Seen:
     violations: dict[str, list[Any]] = field(default_factory=dict)  # by theme
     needed_widths: dict[int, int] = field(default_factory=dict)     # by the window's
+    cut: dict[int, list[str]] = field(default_factory=dict)         # what doesn't fit its box, by the window's width
     sizes: dict[str, int] = field(default_factory=dict)             # bytes, by URL
     hosts: set[str] = field(default_factory=set)
     headings: int = 0
@@ -78,6 +92,7 @@ async def look(context: BrowserContext, path: str) -> Seen:
     for width in WIDTHS:
         await page.set_viewport_size({"width": width, "height": 800})
         seen.needed_widths[width] = await page.evaluate("document.documentElement.scrollWidth")
+        seen.cut[width] = await page.evaluate(CUT, width in PHONES)
     return seen
 
 
@@ -91,6 +106,11 @@ def test_assistive_technology_finds_its_way(seen: dict[str, Seen], name: str, th
 @pytest.mark.parametrize("name", PAGES)
 def test_it_fits_the_screen(seen: dict[str, Seen], name: str):
     assert {width: needed for width, needed in seen[name].needed_widths.items() if needed > width} == {}
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_nothing_is_cut_off_at_the_side(seen: dict[str, Seen], name: str):
+    assert {width: boxes for width, boxes in seen[name].cut.items() if boxes} == {}
 
 
 @pytest.mark.parametrize("name", PAGES)

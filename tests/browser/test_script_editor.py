@@ -50,6 +50,7 @@ HOSTILE = [
     "",
     "“quotes” — dashes… " * 20,
 ]
+SHOWN = "layer => [...layer.children].map((line) => line.textContent).join('\\n')"
 IN_STEP = """async (lines) => {
   const area = document.getElementById("source"), layer = document.querySelector(".editor-layer");
   const differ = [];
@@ -107,7 +108,7 @@ async def test_the_words_of_a_script_are_told_apart(page: Page, demo: Demo, sour
         "agent", "name", "variables", "steps", "say", "ask", "answers", "words", "goto", "digits", "set", "if",
         "equals", "then", "else", "hang_up",
     }  # fmt: skip
-    assert await page.locator(".editor-layer").evaluate("layer => [...layer.children].map(e => e.textContent).join('\\n')") == SCRIPT
+    assert await page.locator(".editor-layer").evaluate(SHOWN) == SCRIPT
     await source.fill(SCRIPT.replace("  lonely:", "  nowhere:"))
     assert (await pieces(page))["leads"] == ["second", "nowhere", "second"]
     await forget(page)
@@ -125,7 +126,8 @@ async def test_colours_and_text_wrap_at_the_same_places(page: Page, demo: Demo, 
 
 async def test_colours_stay_in_step_with_two_thousand_lines_that_are_edited(page: Page, demo: Demo, source: Locator):
     await open_agent(page, demo)
-    step = "  step_{}:\n    say: Hello {{user_name|there}}, long enough to wrap in the editor on a wide screen, too, I am sure."
+    say = "say: Hello {{user_name|there}}, long enough to wrap in the editor on a wide screen, too, I am sure."
+    step = f"  step_{{}}:\n    {say}"
     text = "steps:\n" + "\n".join(step.format(place) for place in range(1000))
     # Put in as a whole: as if typed, Chromium takes a minute for it in any text field.
     await source.evaluate("(area, text) => { area.value = text; area.setSelectionRange(30, 60); area.focus(); }", text)
@@ -133,16 +135,15 @@ async def test_colours_stay_in_step_with_two_thousand_lines_that_are_edited(page
     await source.press("Control+End")
     await page.keyboard.insert_text("\n# end")
     await page.evaluate(DRAWN)
-    shown = "layer => [...layer.children].map((line) => line.textContent).join('\\n')"
-    assert await page.locator(".editor-layer").evaluate(shown) == await source.input_value()
-    same = "() => document.getElementById('source').scrollHeight === document.querySelector('.editor-layer').scrollHeight"
-    assert await page.evaluate(same)
+    assert await page.locator(".editor-layer").evaluate(SHOWN) == await source.input_value()
+    height = "element => element.scrollHeight"
+    assert await source.evaluate(height) == await page.locator(".editor-layer").evaluate(height)
     await source.press("Control+z")
     await source.press("Control+z")
     assert "step_999" in await source.input_value()
     assert "# end" not in await source.input_value()
     await page.evaluate(DRAWN)
-    assert await page.locator(".editor-layer").evaluate(shown) == await source.input_value()
+    assert await page.locator(".editor-layer").evaluate(SHOWN) == await source.input_value()
     await forget(page)
 
 

@@ -12,6 +12,7 @@ from outdial.carriers.twilio import errors as twilio_errors
 from outdial.carriers.vonage import errors as vonage_errors
 from outdial.carriers.vonage import mapping as vonage_mapping
 from outdial.telephony import sip
+from outdial.telephony.advice import AFTER_END, AFTER_FAILURE
 from outdial.telephony.failures import FailureCode
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -65,6 +66,15 @@ def failures_told_by_others() -> str:
 
 def failures_told_by_us() -> str:
     return "\n".join(["| word | meaning |", "|---|---|", *(row(code) for code in FailureCode if not told(code))])
+
+
+def what_to_do() -> str:
+    lines = ["| word | what to do |", "|---|---|"]
+    return "\n".join([*lines, *(f"| `{word}` | {text} |" for word, text in (*AFTER_END.items(), *AFTER_FAILURE.items()))])
+
+
+def test_the_table_of_what_to_do_next_is_true():
+    assert what_to_do() in (DOCS / "carriers.md").read_text()
 
 
 def told(code: FailureCode) -> bool:

@@ -9,13 +9,15 @@ from outdial.dashboard.page import HERE
 from outdial.db.tables import agents, calls, numbers
 from outdial.ids import new_id
 
-SOURCE = load_example("appointment_reminder")
+EXAMPLE = load_example("appointment_reminder")
+NAME = "Recall & co <b>"
+SOURCE = EXAMPLE.replace("name: Appointment reminder", f"name: {NAME}")
 OTHER = SOURCE.replace("Riverside Dental", "Hillside Dental")
 
 
 @pytest.fixture
 async def agent(editor):
-    answer = await editor.post("/v1/agents", json={"name": "Recall & co <b>", "source": SOURCE})
+    answer = await editor.post("/v1/agents", json={"name": NAME, "source": SOURCE})
     return answer.json()
 
 
@@ -75,7 +77,7 @@ async def test_without_agents_the_list_says_how_to_begin(editor, tenant, engine)
 async def test_a_new_agent_starts_from_an_example_or_from_nothing(editor):
     page = (await editor.get("/agents")).text
     sources = [unescape(value) for value in re.findall(r'name="source" value="([^"]*)"', page)]
-    assert sources == [SOURCE, load_example("blank")]
+    assert sources == [EXAMPLE, load_example("blank")]
     for source in sources:
         answer = await editor.post("/v1/agents", json={"name": "New", "source": source})
         assert answer.status_code == 201

@@ -1,5 +1,7 @@
 import asyncio
+import html
 import json
+import re
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -9,6 +11,8 @@ from outdial.calls.events import add_event
 from outdial.dashboard.live_views import call_view, calls_view
 from outdial.db.tables import attempts, call_events, callbacks, calls, transfers, turns
 from outdial.ids import new_id
+from outdial.telephony.advice import AFTER_FAILURE
+from outdial.telephony.failures import FailureCode
 from tenants import E164, make_tenant
 
 TO = "+15551234567"
@@ -135,8 +139,14 @@ async def test_the_filter_has_the_outcomes_there_are_and_the_one_that_is_looked_
             {"outcome": "hung_up_early", "ended_by": "callee", "direction": "inbound"},
             ["Hung up early", "The caller hung up before anything came of the call.", "<dd>Caller</dd>"],
         ),
-        ({"end_reason": "busy", "ended_by": "callee"}, [">The line was busy<", "The network told so.", "retry on busy"]),
-        ({"end_reason": "no_answer", "ended_by": "limit"}, [">Nobody answered<", "It rang as long as it was to ring.", "retry on no_answer"]),
+        (
+            {"end_reason": "busy", "ended_by": "callee"},
+            [">The line was busy<", "The network told so.", "retry on busy"],
+        ),
+        (
+            {"end_reason": "no_answer", "ended_by": "limit"},
+            [">Nobody answered<", "It rang as long as it was to ring.", "retry on no_answer"],
+        ),
         ({"end_reason": "machine", "ended_by": "agent"}, ["The agent hung up on a machine."]),
         ({"end_reason": "machine", "ended_by": "callee"}, ["The callee hung up."]),
         ({"end_reason": "canceled", "ended_by": "policy"}, ["A rule ended it while it waited."]),
@@ -381,3 +391,32 @@ async def test_what_is_said_does_not_fill_the_timeline(browser, store_call, engi
     async with engine.begin() as conn:
         assert len((await conn.execute(select(call_events))).all()) == 4
     assert (await browser.get(f"/calls/{call_id}")).text.count("<li data-tone") == 1
+
+
+@pytest.mark.parametrize("code", FailureCode)
+async def test_a_failed_call_says_what_to_do_next(browser, store_call, code):
+    error = {"code": code, "message": "It failed.", "carrier_code": "7"}
+    call_id = await store_call(**ended() | {"end_reason": "failed", "answered_at": None, "error": error})
+    page = html.unescape((await browser.get(f"/calls/{call_id}")).text)
+    summary = page[page.index('aria-label="Summary"') :].split("</section>")[0]
+    assert ">The call failed<" in summary
+    assert "It failed." in summary
+    assert AFTER_FAILURE[code] in summary
+
+
+@pytest.mark.parametrize(("answered_at", "hidden"), [(None, True), (NINE, False)])
+async def test_nobody_is_said_to_have_answered_where_nobody_did(browser, store_call, answered_at, hidden):
+    values = ended() | {"end_reason": "canceled", "answered_at": answered_at}
+    page = (await browser.get(f"/calls/{await store_call(**values)}")).text
+    card = re.search(r'<section class="card" id="answered-[^>]*>', page)
+    assert card is not None
+    assert (" hidden" in card[0]) is hidden
+    assert "<dt>Answered by</dt>" not in page  # nobody looked
+
+
+async def test_what_was_sent_and_what_was_noted_stand_apart(browser, store_call):
+    values = {"variables": {"plan": "sent value"}, "noted": {"plan": "noted value"}}
+    page = (await browser.get(f"/calls/{await store_call(**ended() | values)}")).text
+    noted, _, sent = page[page.index(">Noted during the call<") :].partition(">Sent with the call<")
+    assert ("noted value" in noted, "sent value" in noted) == (True, False)
+    assert ("noted value" in sent, "sent value" in sent) == (False, True)

@@ -53,7 +53,7 @@ class StepView(TypedDict):
 
 
 class OutlineView(TypedDict):
-    """`start` is the step that calls begin with, null where there is none; `anywhere` are ways out of every question."""
+    """`start` is the step that calls begin with, null where there is none; `anywhere`: ways out of every question."""
 
     start: str | None
     anywhere: list[WayView]

@@ -1,4 +1,8 @@
-"""Agents and their versions. A version never changes; the newest is the draft, one may be published."""
+"""Agents and their versions. A version never changes; the newest is the draft, one may be published.
+
+An agent has one name. Where its draft writes one (`agent: name:`), it is that: a draft that is saved brings its name
+along, and a name that is given goes into the script.
+"""
 
 import asyncio
 from collections.abc import Mapping
@@ -11,6 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from typing_extensions import TypedDict
 
 from outdial.agents.script.model import ScriptError
+from outdial.agents.script.naming import named, written_name
 from outdial.agents.script.parse import parse_script
 from outdial.db.tables import agent_versions, agents
 from outdial.ids import is_id, new_id
@@ -71,10 +76,23 @@ class VersionSource(VersionView):
 
 
 async def create_agent(
-    engine: AsyncEngine, workspace_id: str, *, name: str, source: str, publish: bool = False, by: Actor
+    engine: AsyncEngine,
+    workspace_id: str,
+    *,
+    name: str | None = None,
+    otherwise: str | None = None,
+    source: str,
+    publish: bool = False,
+    by: Actor,
 ) -> AgentDetail:
-    """A script agent whose version 1 is `source` (YAML). Raises Invalid with the line and the reason."""
-    await _check(source)
+    """A script agent whose version 1 is `source` (YAML), with `name` in it; without `name` it has that of the script,
+    and where that has none, `otherwise`. Raises Invalid with the line and the reason."""
+    written = await _check(source)
+    if name is not None:
+        source = await _named(source, name)
+    name = name or written or otherwise
+    if name is None:
+        raise Invalid("name", "is needed, here or in the script (agent: name:)")
     agent_id = new_id("agent")
     async with engine.begin() as conn:
         await conn.execute(
@@ -110,7 +128,7 @@ async def add_version(
 
     `base_version` is the draft that was edited: raises Conflict when somebody has saved another one since.
     """
-    await _check(source)
+    name = await _check(source)
     async with engine.begin() as conn:
         await _lock(conn, workspace_id, agent_id)
         newest = await conn.scalar(
@@ -124,8 +142,11 @@ async def add_version(
             )
         version = (newest or 0) + 1
         await conn.execute(insert(agent_versions).values(agent_id=agent_id, version=version, source=source))
+        brought: dict[str, Any] = {} if name is None else {"name": name}
         if publish:
-            await conn.execute(update(agents).where(agents.c.id == agent_id).values(published_version=version))
+            brought["published_version"] = version
+        if brought:
+            await conn.execute(update(agents).where(agents.c.id == agent_id).values(brought))
         details = {"version": version, "published": publish}
         return await _recorded(conn, workspace_id, agent_id, by, "agent.version_added", details)
 
@@ -143,8 +164,14 @@ async def publish_version(
 
 
 async def rename_agent(engine: AsyncEngine, workspace_id: str, agent_id: str, *, name: str, by: Actor) -> AgentDetail:
+    """Where the script writes the agent's name, that makes a new draft: the same with the new name."""
     async with engine.begin() as conn:
         before = await _lock(conn, workspace_id, agent_id)
+        version, source = await resolve(conn, agent_id, "draft")
+        renamed = await _named(source, name)
+        if renamed != source:
+            values = {"agent_id": agent_id, "version": version + 1, "source": renamed}
+            await conn.execute(insert(agent_versions).values(values))
         await conn.execute(update(agents).where(agents.c.id == agent_id).values(name=name))
         return await _recorded(conn, workspace_id, agent_id, by, "agent.renamed", {"before": before.name})
 
@@ -205,11 +232,20 @@ async def _version(conn: AsyncConnection, agent_id: str, which: Which | int) -> 
     raise _unknown_version()
 
 
-async def _check(source: str) -> None:
+async def _named(source: str, name: str) -> str:
+    try:
+        return await asyncio.to_thread(named, source, name)
+    except ScriptError as error:
+        raise Invalid("name", error.reason) from None
+
+
+async def _check(source: str) -> str | None:
+    """The name that a sound script writes. Raises Invalid."""
     if len(source) > MAX_SOURCE_CHARS:
         raise Invalid("source", f"is longer than {MAX_SOURCE_CHARS} characters")
     try:
         await asyncio.to_thread(parse_script, source)  # a long script takes a while; calls are talking meanwhile
+        return await asyncio.to_thread(written_name, source)
     except ScriptError as error:
         raise Invalid("source", str(error)) from None
 

@@ -56,7 +56,9 @@ class AgentList(TypedDict):
 
 
 class NewAgent(StrictBody):
-    name: Name
+    name: Name | None = None
+    """Default: the name that the script writes (`agent: name:`). Where both are there, this one goes into the
+    script."""
     source: Source
     """The script, YAML."""
     publish: bool = False
@@ -71,6 +73,7 @@ class NewVersion(StrictBody):
 
 class AgentChanges(StrictBody):
     name: Name
+    """Where the script writes the agent's name, it becomes this one there, too: a new draft."""
 
 
 class Publication(StrictBody):
@@ -131,7 +134,8 @@ async def get_one_agent(services: Use, caller: Caller, agent_id: AgentId) -> JSO
     "/v1/agents/{agent_id}",
     summary="Rename an agent",
     operation_id="change_agent",
-    description="The name alone; what the agent says is changed by a new version.",
+    description="The name alone; what the agent says is changed by a new version. A script that writes its agent's "
+    "name gets a new draft with this one.",
     response_model=AgentDetail,
     responses=example(_DETAIL) | errors(413, 415, 422, **NO_AGENT),
 )

@@ -45,7 +45,7 @@ def list_(workspace: Workspace = None, json: AsJson = False) -> None:
 @app.command()
 def create(
     script: Script,
-    name: Annotated[str | None, typer.Option(help="Default: the file's name")] = None,
+    name: Annotated[str | None, typer.Option(help="Default: the script's, else the file's name")] = None,
     publish: Publish = False,
     workspace: Workspace = None,
     json: AsJson = False,
@@ -56,7 +56,13 @@ def create(
     async def work(engine: AsyncEngine, settings: Settings) -> tuple[store.AgentDetail, Way]:
         workspace_id = await the_workspace(engine, workspace)
         agent = await store.create_agent(
-            engine, workspace_id, name=name or script.stem, source=source, publish=publish, by=COMMAND_LINE
+            engine,
+            workspace_id,
+            name=name,
+            otherwise=script.stem,
+            source=source,
+            publish=publish,
+            by=COMMAND_LINE,
         )
         return agent, await way_on(engine, settings, workspace_id, chosen=workspace, agent_id=agent["id"])
 

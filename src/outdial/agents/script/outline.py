@@ -1,6 +1,7 @@
 """Where a script's steps lead, also of one that isn't sound yet: for those who write it.
 
-It reads the tree, not the parsed script: a step that nothing leads to, or a `goto` to none, is what its author looks for.
+It reads the tree, not the parsed script: a step that nothing leads to, or a `goto` to none, is what its author looks
+for.
 """
 
 from collections import deque

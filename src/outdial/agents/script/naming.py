@@ -1,0 +1,52 @@
+"""The name that a script gives its agent: found in the text, and changed there without touching anything else."""
+
+import json
+import re
+from typing import Any
+
+import yaml
+
+from outdial.agents.script.model import ScriptError
+from outdial.agents.script.parse import parse_script
+
+_LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_PLAIN = re.compile(r"[A-Za-z][A-Za-z0-9 _.-]*[A-Za-z0-9]")
+
+
+def written_name(source: str) -> str | None:
+    """What stands under `agent: name:` of a sound script, None where nothing does."""
+    return None if _place(source) is None else parse_script(source).name
+
+
+def named(source: str, name: str) -> str:
+    """A sound script with `name` where it has another one; one that has none stays as it is. Raises ScriptError where
+    its text can't take that name."""
+    place = _place(source)
+    if place is None or parse_script(source).name == " ".join(name.split()):
+        return source
+    start, end, line_end = place
+    text = name if _PLAIN.fullmatch(name) else json.dumps(name, ensure_ascii=False)
+    changed = f"{source[:start]}{text}{line_end}{source[end:]}"
+    try:
+        took = parse_script(changed).name == " ".join(name.split())
+    except ScriptError:
+        took = False
+    if not took:
+        line = source.count("\n", 0, start) + 1
+        raise ScriptError("the name can't be written into the script; change it there", line)
+    return changed
+
+
+def _place(source: str) -> tuple[int, int, str] | None:
+    """Where the name begins and ends, and what has to follow it: a text of several lines takes its line's end along."""
+    root = yaml.compose(source, Loader=_LOADER)
+    agent = _value(root, "agent")
+    node = None if agent is None else _value(agent, "name")
+    if not isinstance(node, yaml.ScalarNode):
+        return None
+    return node.start_mark.index, node.end_mark.index, "\n" if node.style in ("|", ">") else ""
+
+
+def _value(node: Any, key: str) -> Any:
+    pairs = node.value if isinstance(node, yaml.MappingNode) else ()
+    return next((value for name, value in pairs if name.value == key), None)
