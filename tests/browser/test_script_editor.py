@@ -15,7 +15,7 @@ variables:
   plan: gold
 steps:
   first:
-    say: Hello {user_name|there}, a text that is long enough to be wrapped on every screen that anybody has, wide or not.
+    say: Hello {user_name|there}, a text that is long enough to be wrapped on every screen, wide or not.
     ask: Well?
     answers:
       - words: [yes]
@@ -59,7 +59,8 @@ IN_STEP = """async (lines) => {
     area.dispatchEvent(new Event("input", { bubbles: true }));
     await new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(drawn)));
     area.style.height = "20px"; // smaller than any text, so that both say how much they have
-    if (area.scrollHeight !== layer.scrollHeight) differ.push([text.slice(0, 30), area.scrollHeight, layer.scrollHeight]);
+    const heights = [area.scrollHeight, layer.scrollHeight];
+    if (heights[0] !== heights[1]) differ.push([text.slice(0, 30), ...heights]);
     area.style.height = "300px";
     area.scrollTop = 1e6;
     await new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(drawn)));

@@ -69,8 +69,8 @@ def failures_told_by_us() -> str:
 
 
 def what_to_do() -> str:
-    lines = ["| word | what to do |", "|---|---|"]
-    return "\n".join([*lines, *(f"| `{word}` | {text} |" for word, text in (*AFTER_END.items(), *AFTER_FAILURE.items()))])
+    told = (*AFTER_END.items(), *AFTER_FAILURE.items())
+    return "\n".join(["| word | what to do |", "|---|---|", *(f"| `{word}` | {text} |" for word, text in told)])
 
 
 def test_the_table_of_what_to_do_next_is_true():

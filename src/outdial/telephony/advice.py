@@ -71,10 +71,10 @@ AFTER_END: Mapping[EndReason, str] = {
     EndReason.EXPIRED: "Call again with a later expires_at; if calls wait too long, have more lines in Settings, Plan.",
 }
 
+_ALL: Mapping[str | None, str] = dict([*AFTER_END.items(), *AFTER_FAILURE.items()])  # no word is both
+
 
 def advice(end_reason: str | None, code: str | None) -> str | None:
-    """What to do about a call that ended so, for people; None where nothing is to be done. `code`: its error's. Both may
-    be words of another version."""
-    if code in AFTER_FAILURE:
-        return AFTER_FAILURE[FailureCode(code)]
-    return AFTER_END[EndReason(end_reason)] if end_reason in AFTER_END else None
+    """What to do about a call that ended so, for people; None where nothing is to be done. `code`: its error's. Both
+    may be words of another version."""
+    return _ALL.get(code, _ALL.get(end_reason))

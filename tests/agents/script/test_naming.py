@@ -24,7 +24,10 @@ def test_only_the_name_changes(before: str, after: str):
     assert written_name(after + REST) == "New one"
 
 
-@pytest.mark.parametrize("name", ["Recall & co <b>", "a: b", "# x", "{x}", "[1]", '"', "yes", "-", "1", "é😀", "A\\b", "x,y}"])
+NAMES = ["Recall & co <b>", "a: b", "# x", "{x}", "[1]", '"', "yes", "-", "1", "é😀", "A\\b", "x,y}"]
+
+
+@pytest.mark.parametrize("name", NAMES)
 def test_every_name_is_read_back_as_it_was_given(name: str):
     for source in ("agent:\n  name: Old\n", "agent: {name: Old}\n"):
         assert written_name(named(source + REST, name)) == name
