@@ -9,6 +9,7 @@ from outdial.agents.script.model import ScriptError
 from outdial.agents.store import add_version, create_agent
 from outdial.conversation.live_call import CallEnded
 from outdial.db.tables import agent_versions
+from outdial.speech.reading.reader import Reading
 from outdial.workspaces.audit import COMMAND_LINE
 
 
@@ -43,6 +44,13 @@ async def test_a_version_runs_as_it_was_written(workspace, agent_id):
     assert ready.machine_action == "leave_message"
     assert ready.word(ready.machine_message, call) == "Hello Jane, please call us."
     assert ready.word("Hello {user_name", call) == "", "a message of the request's, which nobody could speak"
+
+
+async def test_a_version_is_read_aloud_as_its_script_says(workspace, agent_id):
+    source = script("Hello.").replace("name: Test", "language: en-GB\npronounce: {Nguyen: win}")
+    await add_version(workspace.engine, workspace.id, agent_id, source=source, by=COMMAND_LINE)
+    ready = await ReadyAgents(workspace.engine).agent(agent_id, 3)
+    assert ready.reading == Reading(language="en-GB", pronunciations=(("Nguyen", "win"),))
 
 
 async def test_a_version_is_read_once(workspace, agent_id):

@@ -163,6 +163,8 @@ async def test_a_script_is_checked_without_being_saved(client):
             }
         ],
         "variables": {"day": "Monday", "name": None, "x.0": 1},
+        "language": "en-US",
+        "pronounce": {},
         "outline": {
             "start": "a",
             "anywhere": [],
@@ -204,6 +206,32 @@ async def test_a_prompt_is_heard_with_its_variables_filled_in(client, with_voice
     refused = await preview("Hello")
     assert (refused.status_code, refused.json()["code"]) == (429, "too_many_previews")
     assert int(refused.headers["retry-after"]) > 0
+
+
+async def test_a_prompt_is_heard_as_it_is_read_on_a_call(client, app, services):
+    app.state.services = replace(services, previews=Previews(InstantTextToSpeech(), per_minute=30))
+
+    async def preview(text, **more):
+        answer = await client.post("/v1/agents/preview", json={"text": text, **more})
+        assert answer.status_code == 200, answer.text
+        return answer.content
+
+    said = await preview("Call two zero two, five five five, zero one zero zero, win.")
+    assert await preview("Call (202) 555-0100, Nguyen.", pronounce={"Nguyen": "win"}) == said
+    assert await preview("Code {code:digits}", variables={"code": "12"}) == await preview("Code one two")
+    assert await preview("Am 3.4.2026", language="de-DE") != await preview("Am 3.4.2026")
+    for wrong in ({"language": "Deutsch!"}, {"pronounce": {str(number): "x" for number in range(501)}}):
+        answer = await client.post("/v1/agents/preview", json={"text": "Hello", **wrong})
+        assert answer.status_code == 422
+
+
+async def test_a_checked_script_tells_how_it_is_read(client):
+    source = "agent: {language: en-GB}\npronounce: {Nguyen: win}\nsteps:\n  a:\n    hang_up: Hi Nguyen {x:digits|1}\n"
+    checked = (await client.post("/v1/agents/check", json={"source": source})).json()
+    assert (checked["language"], checked["pronounce"]) == ("en-GB", {"Nguyen": "win"})
+    assert checked["prompts"][0]["text"] == "Hi Nguyen {x:digits|1}"
+    wrong = (await client.post("/v1/agents/check", json={"source": source.replace("digits", "digit")})).json()
+    assert wrong["errors"][0]["line"] == 5
 
 
 async def test_a_prompt_that_can_t_be_said_is_422(client, with_voice):

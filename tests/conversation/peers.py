@@ -29,6 +29,7 @@ from outdial.media.stream import (
     StreamEvent,
     StreamStarted,
 )
+from outdial.speech.reading.reader import AMERICAN, Reading
 from outdial.telephony.failures import CallError, FailureCode
 from outdial.telephony.state import CallDirection
 from outdial.telephony.verdict import AnsweredBy, Verdict
@@ -435,7 +436,7 @@ class Stage:
 
     def __init__(
         self, agent: Callable[[Any], Any], *, machine: MachinePolicy | None = None, max_duration_s: float = 600.0,
-        variables: Mapping[str, Any] | None = None, noted: Mapping[str, Any] | None = None,
+        variables: Mapping[str, Any] | None = None, noted: Mapping[str, Any] | None = None, reading: Reading = AMERICAN,
     ) -> None:  # fmt: skip
         self.loop = asyncio.get_running_loop()
         self.began = self.loop.time()
@@ -457,6 +458,7 @@ class Stage:
             variables=variables or {},
             noted=noted or {},
             machine=machine or MachinePolicy(),
+            reading=reading,
         )
         engines = Engines(
             speech_to_text=self.ears,

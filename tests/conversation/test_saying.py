@@ -7,6 +7,7 @@ import pytest
 from conversation.peers import Carrier, Detector, Notes, PlainCodec, Recogniser, Stage, Tape, Voice, sound, speech_ms
 from outdial.background import Background
 from outdial.conversation.call_facts import Engines
+from outdial.conversation.commands import Say
 from outdial.conversation.floor import Floor
 from outdial.conversation.listening import Listening
 from outdial.conversation.live_call import CallEnded, SpeechFailed
@@ -17,6 +18,8 @@ from outdial.conversation.turns import TurnState
 from outdial.media import tones
 from outdial.media.frames import frames, silence
 from outdial.media.pacer import Pacer
+from outdial.speech.reading.marks import Format, marked
+from outdial.speech.reading.reader import Reading
 
 GREETING = "Hello Jane, this is the assistant of the clinic in Main Street."  # 3.78 s
 
@@ -313,6 +316,51 @@ async def test_every_verb_of_an_ended_call_says_so():
 
 
 # -- alone, without a session --------------------------------------------------------------------------------
+
+
+ADDRESS = "Dr. Lee is at 12 Oak Ave. Call +1 202-555-0100 at 9 a.m."
+READ = "Doctor Lee is at twelve Oak Avenue. Call two zero two, five five five, zero one zero zero at nine AM."
+
+
+async def test_the_voice_says_what_people_would_and_the_transcript_has_what_was_written():
+    agent = Talker(ADDRESS)
+    stage = Stage(agent)
+    await stage.run()
+    assert stage.voice.spoken == [READ]
+    assert stage.notes.lines == [f"agent: {ADDRESS}"]
+    assert agent.said[0].text == ADDRESS
+
+
+async def test_a_format_is_heard_and_never_seen():
+    agent = Talker(f"Code {marked('1998', Format.DIGITS)}.")
+    stage = Stage(agent)
+    await stage.run()
+    assert stage.voice.spoken == ["Code one nine nine eight."]
+    assert [turn.text for turn in stage.notes.turns] == ["Code 1998."] * len(stage.notes.turns)
+    assert agent.said[0].text == "Code 1998."
+
+
+async def test_an_agent_s_own_pronunciations_hold_for_everything_it_says():
+    reading = Reading(pronunciations=(("Nguyen", "win"),))
+    stage = Stage(Talker("Hello Nguyen, how are you?", listen_after=True), reading=reading)
+    command = Say(text="Dr. Nguyen!")
+    stage.at(0.5, lambda: stage.commands.append(asyncio.create_task(stage.session.carry_out(command))))
+    await stage.run()
+    assert stage.voice.spoken == ["Hello win, how are you?", "Doctor win!"]
+    assert stage.notes.lines == ["agent: Hello Nguyen, how are you?", "agent: Dr. Nguyen!"]
+
+
+async def test_what_was_heard_of_a_number_is_told_by_how_long_it_takes():
+    text = "Please call +1 202-555-0100 and tell them when you have the time, before noon if you can."
+    agent = Talker(text)
+    stage = Stage(agent)
+    spoken = Reading().spoken(text)
+    begins_s = 0.03 + speech_ms(spoken[: spoken.index("and tell")]) / 1000
+    stage.at(begins_s, stage.callee_says, "Who is this?", 1500)
+    await stage.run()
+    [said] = agent.said
+    assert said.interrupted
+    assert said.text in ("Please call +1 202-555-0100", "Please call +1 202-555-0100 and")
 
 
 class Alone:

@@ -20,6 +20,18 @@ def test_what_was_heard_is_cut_at_a_whole_word(played_ms, heard):
     assert heard_part("Hello Jane, this is the clinic.", played_ms, 4000) == heard
 
 
+def test_a_number_takes_as_long_as_its_words():
+    text, said = "Call 555-0100 by noon", "Call five five five, zero one zero zero by noon"
+    spoken = dict(zip(_beginnings(text), ["", "Call", said[:-8], said[:-5], said], strict=True)).__getitem__
+    assert heard_part(text, len(said) - 8, len(said), spoken) == "Call 555-0100"
+    assert heard_part(text, len(said) - 12, len(said), spoken) == "Call"
+
+
+def _beginnings(text):
+    words = text.split()
+    return [" ".join(words[:count]) for count in range(len(words) + 1)]
+
+
 @given(text=st.text(max_size=200), played_ms=st.integers(0, 5000), total_ms=st.integers(0, 4000))
 def test_what_was_heard_is_the_beginning_of_what_was_said(text, played_ms, total_ms):
     heard = heard_part(text, played_ms, total_ms)

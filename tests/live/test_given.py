@@ -9,6 +9,7 @@ from outdial.calls.ownership import Lease, take_stream
 from outdial.calls.transfers import Returned
 from outdial.conversation.live_call import FailedTransfer
 from outdial.live.given import facts_of, recording_of, writing_of
+from outdial.speech.reading.reader import Reading
 from outdial.telephony.transfer import TransferOutcome
 from workspace import CALLEE, CALLER, Agents
 
@@ -35,6 +36,12 @@ async def test_a_conversation_that_begins_has_the_whole_time(answered):
     assert (facts.user_number, facts.agent_number) == (CALLEE, CALLER)
     assert (facts.max_duration_s, facts.variables) == (answered.call.max_duration_s, {"name": "Jane"})
     assert (facts.failed_transfer, facts.machine.max_wait_s) == (None, 30)
+
+
+async def test_it_is_read_aloud_as_its_agent_reads(answered):
+    agent = replace(await Agents().agent("", 0), reading=Reading(language="en-GB"))
+    for each in (answered, after_a_transfer(answered, talked_s=1)):
+        assert facts_of(each, agent).reading == agent.reading
 
 
 async def test_one_that_goes_on_after_a_transfer_has_the_time_that_is_left(answered):

@@ -4,6 +4,7 @@ import os
 import pytest
 
 from outdial.speech.prompts import PIECE_BYTES, PromptCache
+from outdial.speech.reading.reader import Reading
 
 
 class Engine:
@@ -122,9 +123,20 @@ async def test_a_damaged_file_is_replaced(cache, engine, tmp_path, damage):
 
 async def test_long_and_private_text_is_not_kept(cache, engine, tmp_path):
     assert await heard(cache, "he lo", cache=False) == HELLO
-    await heard(cache, "he " * 200)
+    await heard(cache, "he " * 300)
     await settled()
     assert stored(tmp_path) == []
+
+
+async def test_what_was_kept_before_texts_were_read_aloud_is_kept_still(cache):
+    for prompt in ("Hello Jane, this is Riverside Dental.", "Can you make it, or shall I call again? Goodbye!"):
+        assert cache.key(Reading().spoken(prompt)) == cache.key(prompt)
+
+
+async def test_a_way_to_say_a_word_has_a_prompt_of_its_own(cache):
+    plain, own = Reading(), Reading(pronunciations=(("Nguyen", "win"),))
+    assert cache.key(plain.spoken("Hello Nguyen.")) != cache.key(own.spoken("Hello Nguyen."))
+    assert cache.key(plain.spoken("Hello.")) == cache.key(own.spoken("Hello."))
 
 
 async def test_long_audio_comes_in_pieces(cache):

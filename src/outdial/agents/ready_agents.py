@@ -15,6 +15,7 @@ from outdial.agents.script.template import TemplateError
 from outdial.conversation.live_call import AgentCoroutine, LiveCall
 from outdial.db.engine import reading
 from outdial.db.tables import agent_versions
+from outdial.speech.reading.reader import AMERICAN, Reading
 from outdial.telephony.failures import CallError, FailureCode
 
 MAX_KEPT = 500
@@ -28,12 +29,13 @@ AGENT_NOT_READ = CallError(
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReadyAgent:
     """`run` is the conversation, `machine_*` what the agent itself wants done when a machine answers, and `word`
-    fills the {variables} of a text for a call ("" when that can't be done)."""
+    fills the {variables} of a text for a call ("" when that can't be done). `reading`: how it says what is written."""
 
     run: AgentCoroutine
     machine_action: str
     machine_message: str | None
     word: Callable[[str, LiveCall], str]
+    reading: Reading = AMERICAN
 
 
 class ReadyAgents:
@@ -64,11 +66,17 @@ class ReadyAgents:
         if source is None:
             raise LookupError("agent version not found")
         try:
-            return _script_agent(await asyncio.to_thread(parse_script, source))  # takes a while; calls are talking
+            return _script_agent(await asyncio.to_thread(_read, source))  # takes a while; calls are talking
         except ScriptError:
             raise
         except Exception as error:  # of a script that once could be read, or that was written by somebody else
             raise ScriptError("can't be read") from error
+
+
+def _read(source: str) -> Script:
+    script = parse_script(source)
+    script.reading.spoken("Hello.")  # the rules of a country are made ready when they are first needed
+    return script
 
 
 def _script_agent(script: Script) -> ReadyAgent:
@@ -82,5 +90,9 @@ def _script_agent(script: Script) -> ReadyAgent:
             return ""
 
     return ReadyAgent(
-        run=run, machine_action=script.machine.action, machine_message=script.machine.message, word=word
+        run=run,
+        machine_action=script.machine.action,
+        machine_message=script.machine.message,
+        word=word,
+        reading=script.reading,
     )

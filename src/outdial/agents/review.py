@@ -8,7 +8,7 @@ from typing_extensions import TypedDict
 from outdial.agents.script.checks import actions_of
 from outdial.agents.script.model import Script, ScriptError, Transfer
 from outdial.agents.script.outline import Does, Outline, Way, outline_of
-from outdial.agents.script.parse import parse_tree
+from outdial.agents.script.parse import DEFAULT_LANGUAGE, parse_tree
 from outdial.agents.script.prompts import script_prompts
 from outdial.agents.script.template import lookup
 from outdial.agents.script.tree import read_tree
@@ -62,13 +62,15 @@ class OutlineView(TypedDict):
 
 class Review(TypedDict):
     """`errors` has the first fault, which keeps the script from being saved; then there are no prompts. `variables`
-    has the default of each variable that a prompt names, null where it has none. `outline` is null where the text isn't
-    YAML; other faults leave it as whole as it can be."""
+    has the default of each variable that a prompt names, null where it has none; `language` and `pronounce` are how the
+    prompts are read. `outline` is null where the text isn't YAML; other faults leave it as whole as it can be."""
 
     errors: list[Remark]
     warnings: list[Remark]
     prompts: list[PromptView]
     variables: dict[str, Any]
+    language: str
+    pronounce: dict[str, str]
     outline: OutlineView | None
 
 
@@ -81,8 +83,15 @@ def review_script(source: str, may_call: Callable[[str], bool] = lambda number: 
         outline = _outline(outline_of(root))
         script = parse_tree(root)
     except ScriptError as error:
-        found = [Remark(line=error.line, message=error.reason)]
-        return Review(errors=found, warnings=[], prompts=[], variables={}, outline=outline)
+        return Review(
+            errors=[Remark(line=error.line, message=error.reason)],
+            warnings=[],
+            prompts=[],
+            variables={},
+            language=DEFAULT_LANGUAGE,
+            pronounce={},
+            outline=outline,
+        )
     prompts = script_prompts(script)
     return Review(
         errors=[],
@@ -97,6 +106,8 @@ def review_script(source: str, may_call: Callable[[str], bool] = lambda number: 
             for one in prompts
         ],
         variables={path: _default(script, path) for one in prompts for path in one.variables},
+        language=script.language,
+        pronounce=dict(script.pronounce),
         outline=outline,
     )
 

@@ -11,6 +11,8 @@ from typing_extensions import TypedDict
 from outdial.agents.review import Review, review_script
 from outdial.agents.script.actions import MAX_TEXT
 from outdial.agents.script.examples import list_examples
+from outdial.agents.script.parse import LANGUAGE
+from outdial.agents.script.pronounce import MAX_WORDS
 from outdial.agents.script.template import TemplateError, parse_text, render
 from outdial.agents.script.unmeant import Meant
 from outdial.agents.store import MAX_SOURCE_CHARS
@@ -23,6 +25,7 @@ from outdial.calls.request import CleanText, JsonObject
 from outdial.db.engine import reading
 from outdial.policy.destinations import read_reach
 from outdial.refusals import Invalid, Unavailable
+from outdial.speech.reading.reader import Reading
 
 router = APIRouter(route_class=ApiRoute, tags=["Agents"])
 
@@ -46,6 +49,8 @@ _REVIEW: dict[str, Any] = {
         }
     ],
     "variables": {"user_name": None, "practice": None},
+    "language": "en-US",
+    "pronounce": {"Nguyen": "win"},
     "outline": {
         "start": "greeting",
         "anywhere": [],
@@ -82,6 +87,10 @@ class Prompt(StrictBody):
     text: Annotated[CleanText, Field(min_length=1, max_length=MAX_TEXT)]
     """May have `{variables}` and `{variables|with a fallback}`."""
     variables: JsonObject = Field(default_factory=dict)
+    language: Annotated[CleanText, Field(pattern=LANGUAGE, max_length=35)] = "en-US"
+    """Of the script: a text is read aloud by its rules."""
+    pronounce: Annotated[dict[CleanText, CleanText], Field(max_length=MAX_WORDS)] = Field(default_factory=dict)
+    """The script's own words, and how they are said."""
 
 
 class ExampleView(TypedDict):
@@ -137,7 +146,7 @@ async def post_check(
     operation_id="preview_prompt",
     description=(
         "A text in the agent's voice, as a phone plays it: WAV, 8000 Hz, after mu-law. `{variables}` in it are filled "
-        "in as on a call."
+        "in as on a call, and numbers, dates, addresses and abbreviations are read as on a call."
     ),
     response_class=Response,
     responses=_WAV
@@ -162,10 +171,10 @@ async def post_preview(
 
 def _spoken(prompt: Prompt) -> str:
     try:
-        text = render(parse_text(prompt.text), Meant(prompt.variables), {})
+        text = render(parse_text(prompt.text), Meant(prompt.variables), {}, to_say=True)
     except TemplateError as error:
         raise Invalid("text", str(error)) from None
     if not text:
         raise Invalid("text", "has nothing in it to say")
-    return text
+    return Reading(language=prompt.language, pronunciations=tuple(prompt.pronounce.items())).spoken(text)
 

@@ -7,6 +7,7 @@ from typing import Any, Protocol
 from outdial.conversation.live_call import FailedTransfer, LiveCall
 from outdial.media.voice_activity import VoiceActivity
 from outdial.speech.base import SpeechToText, TextToSpeech
+from outdial.speech.reading.reader import AMERICAN, Reading
 from outdial.telephony.state import CallDirection
 
 
@@ -33,6 +34,7 @@ class CallFacts:
     noted: Mapping[str, Any] = field(default_factory=dict)
     failed_transfer: FailedTransfer | None = None  # the call is back from it: this is no beginning
     machine: MachinePolicy = MachinePolicy()
+    reading: Reading = AMERICAN  # how the agent says what is written
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -71,7 +71,13 @@ class Dialogue:
         self._hearing = self._listening.hearing
         self._hearing.on_heard = responded
         self._saying = Saying(
-            self.call_id, self._floor, media_line, engines.text_to_speech, self._listening, transcript
+            self.call_id,
+            self._floor,
+            media_line,
+            engines.text_to_speech,
+            self._listening,
+            transcript,
+            facts.reading,
         )
 
     @property

@@ -89,7 +89,7 @@ class LiveCall(Protocol):
     def answered_by(self) -> AnsweredBy | None: ...
 
     async def say(self, text: str, *, interruptible: bool = True) -> Said:
-        """Speak `text` as it is (no variable substitution); returns when it was played or cut off.
+        """Say `text` (no variable substitution), read aloud as the agent reads; returns when it was played or cut off.
 
         Raises SpeechFailed when (the rest of) it could not be synthesised; what could be was played.
         """

@@ -15,6 +15,8 @@ from outdial.conversation.turns import TurnEvent, TurnState, is_barge_in
 from outdial.media import tones
 from outdial.media.frames import FRAME_MS, silence
 from outdial.speech.base import TextToSpeech
+from outdial.speech.reading.marks import without_marks
+from outdial.speech.reading.reader import AMERICAN, Reading
 
 logger = logging.getLogger(__name__)
 
@@ -33,6 +35,7 @@ class Saying:
         text_to_speech: TextToSpeech,
         listening: Listening,
         transcript: Transcript,
+        reading: Reading = AMERICAN,
     ) -> None:
         self._call_id = call_id
         self._floor = floor
@@ -40,6 +43,7 @@ class Saying:
         self._text_to_speech = text_to_speech
         self._listening = listening
         self._transcript = transcript
+        self._reading = reading
         self._playback: Playback | None = None  # what `speak` is saying
         self._interruptible = False
         self._greeting = True                   # nothing was said yet
@@ -47,7 +51,8 @@ class Saying:
     # -- verbs -----------------------------------------------------------------------------------------------
 
     async def speak(self, text: str, *, interruptible: bool) -> Said:
-        """Have `text` played, to its end or to where it is cut off. Raises SpeechFailed."""
+        """Have `text` played, to its end or to where it is cut off; it is written down as it is, and said as it is
+        read aloud. Raises SpeechFailed."""
         asked_ms = self._media_line.now_ms()
         self._begin(interruptible=interruptible)
         if interruptible:
@@ -55,12 +60,13 @@ class Saying:
         else:
             self._listening.hearing.disable()
         playback = self._playback = self._media_line.play()
-        synthesis = asyncio.create_task(self._synthesise(text, playback))
+        synthesis = asyncio.create_task(self._synthesise(self._reading.spoken(text), playback))
         try:
             await _first_of(playback.begun, playback.done)
             if playback.start_ms is not None:
                 latency = self._listening.latency(asked_ms, playback.start_ms)
-                self._transcript.agent_begins(text, playback.start_ms, latency, listening=interruptible)
+                written = without_marks(text)
+                self._transcript.agent_begins(written, playback.start_ms, latency, listening=interruptible)
             await _first_of(playback.done)
         finally:
             self._media_line.clear()  # does nothing, unless this verb was cancelled
@@ -138,8 +144,9 @@ class Saying:
         self._playback = None
         played_ms, fed_ms = playback.done.result(), playback.fed * FRAME_MS
         cut_short = interrupted or played_ms < fed_ms or not whole
-        total_ms = fed_ms if whole else max(fed_ms, len(text) * MS_PER_CHAR)
-        heard = heard_part(text, played_ms, total_ms) if cut_short else text
+        spoken = self._reading.spoken
+        total_ms = fed_ms if whole else max(fed_ms, len(spoken(text)) * MS_PER_CHAR)
+        heard = without_marks(heard_part(text, played_ms, total_ms, spoken) if cut_short else text)
         if playback.end_ms is not None:
             self._greeting = False
             self._transcript.agent_ends(heard, playback.end_ms, interrupted=cut_short)

@@ -119,18 +119,22 @@ def pressed(keys: str) -> str:
     return f"[{keys}]" if len(keys) == 1 else f"[pressed {len(keys)} digits]"
 
 
-def heard_part(text: str, played_ms: int, total_ms: int) -> str:
-    """The words of `text` that were spoken in the first `played_ms` of `total_ms`, to the nearest whole word."""
+def heard_part(text: str, played_ms: int, total_ms: int, spoken: Callable[[str], str] = str) -> str:
+    """The words of `text` that were spoken in the first `played_ms` of `total_ms`, to the nearest whole word.
+
+    `spoken` is what a text sounds like: a phone number of one written word takes as long as ten spoken ones.
+    """
     if total_ms <= 0 or played_ms <= 0:
         return ""
     if played_ms >= total_ms:
         return text
-    reach = len(text) * played_ms / total_ms
-    kept: list[str] = []
-    length = 0
-    for word in text.split():
-        length += len(word) + 1
-        if length - 1 > reach:
-            break
-        kept.append(word)
-    return " ".join(kept)
+    reach = len(spoken(text)) * played_ms / total_ms
+    words = text.split()
+    fewest, most = 0, len(words)
+    while fewest < most:  # what begins earlier was heard earlier
+        middle = (fewest + most + 1) // 2
+        if len(spoken(" ".join(words[:middle]))) <= reach:
+            fewest = middle
+        else:
+            most = middle - 1
+    return " ".join(words[:fewest])

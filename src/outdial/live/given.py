@@ -33,6 +33,7 @@ def facts_of(answered: Answered, agent: ReadyAgent) -> CallFacts:
         noted=answered.noted,
         failed_transfer=failed,
         machine=machine_policy(None if failed else call.detection, agent),
+        reading=agent.reading,
     )
 
 

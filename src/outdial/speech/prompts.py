@@ -49,13 +49,13 @@ class PromptCache:
         directory: Path,
         tts: TextToSpeech,
         *,
-        max_chars: int = 500,
+        max_chars: int = 800,
         memory_bytes: int = MEMORY_BYTES,
         disk_bytes: int = DISK_BYTES,
     ) -> None:
-        """Text longer than `max_chars` isn't kept: it is unlikely to be said twice. Creates `directory` and
-        deletes the files used longest ago until it holds less than `disk_bytes`, and again whenever a tenth of that
-        was added."""
+        """Text longer than `max_chars`, as it is read aloud, isn't kept: it is unlikely to be said twice. Creates
+        `directory` and deletes the files used longest ago until it holds less than `disk_bytes`, and again whenever a
+        tenth of that was added."""
         self.name = tts.name
         self._tts = tts
         self._directory = directory

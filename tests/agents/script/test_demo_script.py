@@ -103,7 +103,7 @@ async def test_a_time_that_does_not_suit_leads_to_two_others(no):
 async def test_neither_of_the_times_leads_to_the_front_desk():
     call = await hold("yes", "no", "Neither, sorry.")
     assert call.noted["outcome"] == "call_back"
-    assert call.said[-1].startswith("Please call our front desk at 2 0 2, 5 5 5, 0 1 9 9.")
+    assert call.said[-1].startswith("Please call our front desk at +1 202-555-0199.")
 
 
 @pytest.mark.parametrize("answer", ["No.", "You have the wrong number.", pressed("3"), "She's not here"])
@@ -194,7 +194,7 @@ def test_the_voicemail_message_says_who_called_and_not_why():
     assert SCRIPT.machine.action is MachineAction.LEAVE_MESSAGE
     message = speakable(SCRIPT.machine.message or "", SCRIPT, FakeCall(variables=dict(JANE)))
     assert message == (
-        "Hello Jane, this is Riverside Dental. Please call us back at 2 0 2, 5 5 5, 0 1 9 9 when you have a "
+        "Hello Jane, this is Riverside Dental. Please call us back at +1 202-555-0199 when you have a "
         "moment. Thank you, and goodbye."
     )
     assert "appointment" not in message

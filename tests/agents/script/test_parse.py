@@ -238,7 +238,10 @@ def test_another_language_is_warned_of():
         steps: {a: {hang_up: Auf Wiedersehen.}}
     """)
     assert german.language == "de-DE"
-    assert [warning.line for warning in german.warnings] == [1]
+    assert [(warning.line, warning.reason) for warning in german.warnings] == [
+        (1, "what yes, no and do_not_call understand is English: add words"),
+        (1, "numbers, dates and abbreviations are read by rules in English alone; here the voice decides"),
+    ]
 
 
 def parses_or_explains(source: str) -> None:

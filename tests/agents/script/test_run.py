@@ -12,6 +12,8 @@ from outdial.agents.script.parse import parse_script
 from outdial.agents.script.run import MAX_ACTIONS, run_script, speakable, unheard
 from outdial.agents.script.template import TemplateError
 from outdial.conversation.live_call import CallEnded, FailedTransfer, Heard
+from outdial.speech.reading.marks import Format, marked, without_marks
+from outdial.speech.reading.reader import Reading
 from outdial.telephony.transfer import TransferOutcome
 from outdial.telephony.verdict import AnsweredBy
 
@@ -259,7 +261,7 @@ async def test_set_copies_a_value_as_it_is_and_fills_in_texts():
         variables={"ids": [1, 2], "phone": "+12025550133"},
     )
     assert call.noted["copy"] == [1, 2]
-    assert call.noted["text"] == "To 2 0 2, 5 5 5, 0 1 3 3"
+    assert call.noted["text"] == "To +1 202-555-0133"
     assert call.noted["count"] == 3
     assert call.noted["missing"] == "none"
     assert call.digits_sent == ["w12025550133#"]
@@ -344,7 +346,7 @@ async def test_the_numbers_and_who_answered_are_variables_of_every_call():
         answered_by=AnsweredBy.MACHINE,
         variables={"user_number": "forged"},
     )
-    assert call.said == ["Dear machine.", "I am 2 0 2, 5 5 5, 0 1 9 9 and you are 2 0 2, 5 5 5, 0 1 0 0."]
+    assert call.said == ["Dear machine.", "I am +1 202-555-0199 and you are +1 202-555-0100."]
 
 
 async def test_a_silent_hang_up_waits_for_nothing():
@@ -420,7 +422,7 @@ def test_a_text_from_elsewhere_is_filled_in_or_refused():
     script = parse_script("steps: {a: {hang_up: }}")
     call = FakeCall(variables={"user_name": "Jane"})
     assert speakable("Hello {user_name}, call {agent_number}", script, call) == (
-        "Hello Jane, call 2 0 2, 5 5 5, 0 1 9 9"
+        "Hello Jane, call +1 202-555-0199"
     )
     with pytest.raises(TemplateError):
         speakable("Hello {user name}", script, call)
@@ -447,3 +449,33 @@ async def test_whatever_comes_the_demo_ends_and_reads_no_braces_aloud(variables,
         assert "}" not in text
         assert "  " not in text
         assert " ," not in text
+
+
+FORMATTED = """
+steps:
+  a:
+    say: Your code is {code:digits}. It is good until 3 pm.
+    ask: Shall I say {code:digits} again?
+    answers: [{words: ["{code:digits}"], hang_up: "Yes, {code:digits}."}, {words: [no], goto: b}]
+  b:
+    set: {told: "Code {code:digits}", copy: "{code:digits}"}
+    hang_up: Goodbye, {code:spell}.
+"""
+
+
+async def test_what_is_said_has_its_formats_and_what_is_noted_and_matched_has_none():
+    call = await hold(FORMATTED, "no", variables={"code": "1998"})
+    assert [Reading().spoken(text) for text in call.said] == [
+        "Your code is one nine nine eight. It is good until three PM.",
+        "Shall I say one nine nine eight again?",
+        "Goodbye, one nine nine eight.",
+    ]
+    assert call.noted == {"told": "Code 1998", "copy": "1998"}
+    call = await hold(FORMATTED, "1998", variables={"code": "1998"})
+    assert without_marks(call.said[-1]) == "Yes, 1998."
+
+
+def test_what_is_left_of_a_text_with_formats_is_found_by_its_words():
+    text = f"The code is {marked('12 34', Format.DIGITS)}. Write it down. Do you have it?"
+    assert unheard(text, "The code is 12 34. Write it") == "Write it down. Do you have it?"
+    assert unheard(text, "The code is 12") == text

@@ -4,7 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from outdial.agents.script.template import TemplateError, parse_text, render, spoken, spoken_number
+from outdial.agents.script.template import TemplateError, parse_text, render, spoken
+from outdial.speech.reading.marks import Format, marked, without_marks
+from outdial.speech.reading.reader import Reading
 
 
 def say(text, defaults=None, **variables):
@@ -59,7 +61,8 @@ def test_a_text_closes_over_a_missing_value(text, read):
         ("Jane {Doe}", "Jane Doe"),
         (", Jane", "Jane"),
         ("Jane , Doe", "Jane, Doe"),
-        ("+12025550100", "2 0 2, 5 5 5, 0 1 0 0"),
+        ("+12025550100", "+1 202-555-0100"),
+        ("+442079460958", "+44 20 7946 0958"),
         ("...", ""),
         (True, "yes"),
         (False, "no"),
@@ -95,16 +98,59 @@ def test_a_value_is_not_a_template():
     assert say("Hello {a}", a="{b} there", b="secret") == "Hello b there"
 
 
-@pytest.mark.parametrize(("e164", "read"), [
-    ("+12025550199", "2 0 2, 5 5 5, 0 1 9 9"),
-    ("+442079460958", "4 4 2, 0 7 9, 4 6 0, 9 5 8"),
-    ("+4915123456789", "4 9 1, 5 1 2, 3 4 5, 6 7 8 9"),
-])  # fmt: skip
-def test_phone_numbers_are_spoken_digit_by_digit(e164, read):
-    assert spoken_number(e164) == read
+@pytest.mark.parametrize(
+    ("text", "written", "said"),
+    [
+        ("Code {code:digits}.", "Code 00123.", "Code zero zero one two three."),
+        ("Code { code : digits | from your letter }.", "Code 00123.", "Code zero zero one two three."),
+        ("Code {none:digits|from your letter of 2026}.", "Code from your letter of 2026.",
+         "Code from your letter of twenty twenty-six."),
+        ("Year {year:digits}", "Year 1998", "Year one nine nine eight"),
+        ("{year:number} of {year}", "1998 of 1998",
+         "one thousand nine hundred ninety-eight of nineteen ninety-eight"),
+        ("That is {user.name:spell}, {gone:spell} right?", "That is Ann, right?", "That is A, N, N, right?"),
+        ("{list:digits}", "12 and 34", "one two, A, N, D, three four"),
+    ],
+)  # fmt: skip
+def test_a_format_says_how_a_value_is_read_and_changes_nothing_written(text, written, said):
+    values = {"code": "00123", "year": 1998, "user": {"name": "Ann"}, "list": ["12", "34"]}
+    parsed = parse_text(text)
+    assert render(parsed, values, {}) == written
+    to_say = render(parsed, values, {}, to_say=True)
+    assert without_marks(to_say) == written
+    assert Reading().spoken(to_say) == said
 
 
-@pytest.mark.parametrize("text", ["{", "}", "{}", "{a b}", "a {b", "{1}", "{a.}", "{{a}}", "{a|{b}}"])
+def test_a_default_is_read_by_the_format_too():
+    to_say = render(parse_text("Code {code:digits}"), {}, {"code": 1998}, to_say=True)
+    assert Reading().spoken(to_say) == "Code one nine nine eight"
+
+
+def test_a_text_is_written_again_as_it_was():
+    for source in ("{a:digits}", "{a:digits|none}", "{a|none}", "{a.b:spell}", "{{ b: c }}"):
+        assert parse_text(source).source == source
+
+
+def test_an_unknown_format_is_refused_by_name():
+    with pytest.raises(TemplateError) as refused:
+        parse_text("Code {code:digit|none}")
+    assert str(refused.value) == (
+        "'digit' is no format for {code}: there is digits, spell or number, as in {code:digits}"
+    )
+
+
+def test_values_cannot_bring_marks_of_their_own():
+    value = marked("12", Format.SPELL)
+    assert render(parse_text(f"A {value} {{b}}"), {"b": value}, {}, to_say=True) == "A 12 12"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "{", "}", "{}", "{a b}", "a {b", "{1}", "{a.}", "{{a}}", "{{a:digits}}", "{a|{b}}", "{a:}", "{a:x}",
+        "{:digits}", "{a:digits:spell}",
+    ],
+)  # fmt: skip
 def test_braces_that_name_no_variable_are_refused(text):
     with pytest.raises(TemplateError):
         parse_text(text)

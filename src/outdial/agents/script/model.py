@@ -6,6 +6,7 @@ from enum import StrEnum
 from typing import Any
 
 from outdial.agents.script.template import Text
+from outdial.speech.reading.reader import Reading
 
 
 class ScriptError(ValueError):
@@ -154,4 +155,9 @@ class Script:
     anywhere: tuple[Answer, ...]
     start: str
     steps: Mapping[str, Step]
+    pronounce: Mapping[str, str] = field(default_factory=dict)  # a word, and how it is said
     warnings: tuple[ScriptWarning, ...] = field(default=(), compare=False)
+
+    @property
+    def reading(self) -> Reading:
+        return Reading(language=self.language, pronunciations=tuple(self.pronounce.items()))

@@ -17,21 +17,24 @@ from outdial.agents.script.model import (
     ScriptWarning,
     Step,
 )
+from outdial.agents.script.pronounce import pronunciations
 from outdial.agents.script.template import parse_text
 from outdial.agents.script.tree import Fields, Node, read_tree
 from outdial.agents.script.wording import DO_NOT_CALL
+from outdial.speech.reading.reader import has_rules
 
 __all__ = ["ScriptError", "parse_script", "parse_tree"]
 
 MAX_STEPS = 200
 
-_SECTIONS = ("agent", "variables", "machine", "do_not_call", "anywhere", "start", "steps")
+_SECTIONS = ("agent", "variables", "machine", "do_not_call", "pronounce", "anywhere", "start", "steps")
 _AGENT = ("name", "language")
 _MACHINE = ("action", "message")
 _DO_NOT_CALL = ("say", "words")
 # Every key that a script may have, but for the names it gives itself.
 SCRIPT_KEYS = tuple(dict.fromkeys((*_SECTIONS, *_AGENT, *_MACHINE, *_DO_NOT_CALL, *KEYS)))
-_LANGUAGE = re.compile(r"[A-Za-z]{2,3}(?:-[A-Za-z0-9]{2,8})*")
+DEFAULT_LANGUAGE = "en-US"
+LANGUAGE = r"^[A-Za-z]{2,3}(?:-[A-Za-z0-9]{2,8})*$"  # a tag of BCP 47
 
 
 def parse_script(source: str) -> Script:
@@ -70,20 +73,24 @@ class _Parser:
             anywhere=anywhere,
             start=plain(start, "start") if start else next(iter(steps)),
             steps=steps,
+            pronounce=pronunciations(top.nodes.get("pronounce")),
             warnings=(*self.language_warning(agent.nodes.get("language")), *self.unknown(variables)),
         )
         check_flow(script, start.line if start else root.line)
         return script
 
     def language(self, node: Node | None) -> str:
-        language = plain(node, "language") if node else "en-US"
-        if not _LANGUAGE.fullmatch(language):
+        language = plain(node, "language") if node else DEFAULT_LANGUAGE
+        if not re.fullmatch(LANGUAGE, language):
             raise ScriptError("language is a tag such as en-US", node.line if node else None)
         return language
 
     def language_warning(self, node: Node | None) -> Iterable[ScriptWarning]:
         if node and not self.language(node).lower().startswith("en"):
             yield ScriptWarning("what yes, no and do_not_call understand is English: add words", node.line)
+        if node and not has_rules(self.language(node)):
+            reason = "numbers, dates and abbreviations are read by rules in English alone; here the voice decides"
+            yield ScriptWarning(reason, node.line)
 
     def unknown(self, variables: Mapping[str, Any]) -> Iterable[ScriptWarning]:
         """Variables that nothing in the script gives a value: perhaps the call does, perhaps it is a slip."""

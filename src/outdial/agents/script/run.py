@@ -36,6 +36,7 @@ from outdial.agents.script.template import Slot, Text, lookup, parse_text, rende
 from outdial.agents.script.unmeant import Meant, is_unmeant
 from outdial.agents.script.wording import LIMIT_GOODBYE, NO_TRANSFER, SORRY
 from outdial.conversation.live_call import Heard, LiveCall, TransferFailed
+from outdial.speech.reading.marks import without_marks
 from outdial.telephony.e164 import plain
 from outdial.telephony.outcome import WISH
 
@@ -64,7 +65,7 @@ def speakable(text: str, script: Script, call: LiveCall) -> str:
 
     Raises TemplateError, which can't happen for a script's own texts.
     """
-    return render(parse_text(text), _known(call), script.variables)
+    return render(parse_text(text), _known(call), script.variables, to_say=True)
 
 
 class _Jump(Exception):
@@ -132,7 +133,7 @@ class _Conversation:
 
     async def _say(self, text: Text, ask: Ask | None) -> bool:
         """Say a statement; true when the callee barged in with the answer to the `ask` that follows it."""
-        left = self._text(text)
+        left = self._to_say(text)
         for _ in range(MAX_RESUMED):
             if not left:
                 return False
@@ -155,7 +156,7 @@ class _Conversation:
         return False
 
     async def _ask(self, ask: Ask) -> None:
-        question = prompt = self._text(ask.question)
+        question = prompt = self._to_say(ask.question)
         misses = {"no_reply": 0, "no_match": 0}
         noises = greetings = repeated = 0
         while True:
@@ -188,14 +189,14 @@ class _Conversation:
                 await self._do(retry.then)
                 return
             if retry.reprompt is not None:
-                prompt = self._text(retry.reprompt)
+                prompt = self._to_say(retry.reprompt)
 
     async def _listen(self, *, wait_s: float, max_digits: int) -> Heard:
         heard = await self._call.listen(no_reply_s=wait_s, max_digits=max_digits)
         stop = self._script.do_not_call
         if not heard.digits and wants_no_more_calls(heard.text, [self._text(text) for text in stop.words]):
             self._call.noted[WISH] = True
-            await self._call.say(self._text(stop.say), interruptible=False)
+            await self._call.say(self._to_say(stop.say), interruptible=False)
             await self._call.hang_up()
         return heard
 
@@ -214,7 +215,7 @@ class _Conversation:
         await self._call.hang_up()
 
     async def _hang_up(self, action: HangUp) -> None:
-        goodbye = self._text(action.goodbye) if action.goodbye else ""
+        goodbye = self._to_say(action.goodbye) if action.goodbye else ""
         if goodbye:
             await self._call.say(goodbye)
             if not self._said_goodbye:
@@ -255,6 +256,9 @@ class _Conversation:
     def _text(self, text: Text) -> str:
         return render(text, _known(self._call), self._script.variables)
 
+    def _to_say(self, text: Text) -> str:
+        return render(text, _known(self._call), self._script.variables, to_say=True)
+
     def _phrase(self, text: Text) -> str:
         """An expected phrase; "" when a variable in it has no value: half a phrase would match too much."""
         if any(not self._text(Text((slot,))) for slot in text.slots):
@@ -290,11 +294,13 @@ class _Conversation:
 
 
 def unheard(text: str, played: str) -> str:
-    """What is left of `text` once `played` was heard, from the start of the sentence that was cut off."""
+    """What is left of `text` once `played` was heard, from the start of the sentence that was cut off. `played` is as
+    it was written down, without marks."""
     words, heard = text.split(), played.split()
     if len(heard) >= len(words):
         return ""
-    if [word.strip(".,;:!?") for word in heard] != [word.strip(".,;:!?") for word in words[: len(heard)]]:
+    begun = [without_marks(word) for word in words[: len(heard)]]
+    if [word.strip(".,;:!?") for word in heard] != [word.strip(".,;:!?") for word in begun]:
         return text
     sentences = (place for place in range(1, len(heard) + 1) if words[place - 1][-1] in ".!?")
     return " ".join(words[max(sentences, default=0) :])

@@ -1,7 +1,8 @@
-"""Texts with {variables}: parsed once, filled in for a call, always fit to be read aloud.
+"""Texts with {variables}: parsed once, filled in for a call, fit to be written down and to be said.
 
     {name}            the call's value, else the script's default, else nothing: the text closes over the gap
     {name|there}      the call's value, else "there"
+    {code:digits}     the value, read digit by digit; also {code:digits|fallback}. Formats: speech/reading/marks.py
     {customer.city}   a value inside a value
     {{ and }}         a brace itself
 """
@@ -14,6 +15,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
+from outdial.speech.reading.marks import Format, marked, without_marks
+from outdial.speech.reading.phones import written
 from outdial.telephony.e164 import parse_e164
 
 MAX_VALUE = 200   # characters of a value that are read aloud
@@ -21,8 +24,9 @@ MAX_SPOKEN = 2000  # characters of a whole text
 MAX_ITEMS = 20    # of a list
 
 _NAME = r"[A-Za-z_][A-Za-z0-9_-]*(?:\.[A-Za-z0-9_-]+)*"
-_TOKEN = re.compile(rf"\{{\{{|\}}\}}|\{{\s*({_NAME})\s*(?:\|([^{{}}]*))?\}}|[{{}}]|[^{{}}]+")
-_DOUBLED = re.compile(rf"\{{\{{\s*({_NAME})\s*(?:\|[^{{}}]*)?\}}\}}")
+_SLOT = rf"({_NAME})\s*(?::([^{{}}|]*))?(?:\|([^{{}}]*))?"
+_TOKEN = re.compile(rf"\{{\{{|\}}\}}|\{{\s*{_SLOT}\}}|[{{}}]|[^{{}}]+")
+_DOUBLED = re.compile(rf"\{{\{{\s*({_NAME})\s*(?::(?:{'|'.join(Format)})\s*)?(?:\|[^{{}}]*)?\}}\}}")
 _PAIRS = ("()", "[]", '""', "''", "\u201c\u201d", "\u2018\u2019", "\u00ab\u00bb")
 
 
@@ -32,14 +36,17 @@ class TemplateError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Slot:
-    """Where a variable goes. `fallback` None: the author wrote none."""
+    """Where a variable goes. `fallback` None: the author wrote none. `format`: how its value is read."""
 
     path: str
     fallback: str | None = None
+    format: Format | None = None
 
     @property
     def source(self) -> str:
-        return f"{{{self.path}}}" if self.fallback is None else f"{{{self.path}|{self.fallback}}}"
+        format_ = "" if self.format is None else f":{self.format}"
+        fallback = "" if self.fallback is None else f"|{self.fallback}"
+        return f"{{{self.path}{format_}{fallback}}}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,11 +69,14 @@ def parse_text(source: str) -> Text:
         # Other template languages double them; here that would read the variable's name aloud.
         raise TemplateError(f"write {{{doubled[1]}}} with single braces, not {doubled[0]}")
     parts: list[str | Slot] = []
-    for token in _TOKEN.finditer(" ".join(source.split())):
+    for token in _TOKEN.finditer(" ".join(without_marks(source).split())):
         if token[1]:
-            parts.append(Slot(token[1], None if token[2] is None else token[2].strip()))
+            fallback = None if token[3] is None else token[3].strip()
+            parts.append(Slot(token[1], fallback, _format(token[1], token[2])))
         elif token[0] in ("{", "}"):
-            raise TemplateError(f"a lone '{token[0]}': write {{name}}, {{name|fallback}}, or {token[0] * 2}")
+            raise TemplateError(
+                f"a lone '{token[0]}': write {{name}}, {{name|fallback}}, {{name:digits}}, or {token[0] * 2}"
+            )
         else:
             literal = {"{{": "{", "}}": "}"}.get(token[0], token[0])
             if parts and isinstance(parts[-1], str):
@@ -76,14 +86,17 @@ def parse_text(source: str) -> Text:
     return Text(tuple(parts))
 
 
-def render(text: Text, variables: Mapping[str, Any], defaults: Mapping[str, Any]) -> str:
-    """`text` as it is read aloud; "" when no word is left of it.
+def render(
+    text: Text, variables: Mapping[str, Any], defaults: Mapping[str, Any], *, to_say: bool = False
+) -> str:
+    """`text` as it is written down; "" when no word is left of it. `to_say`: with the marks of the formats in it, which
+    a Reading understands.
 
     Without a value the text closes over the gap: "Hello {name}, this is" becomes "Hello, this is".
     """
     out, gap = "", False
     for part in text.parts:
-        piece = part if isinstance(part, str) else _fill(part, variables, defaults)
+        piece = part if isinstance(part, str) else _fill(part, variables, defaults, to_say=to_say)
         if not piece:
             gap = True
         elif gap and piece.isspace():
@@ -112,7 +125,7 @@ def lookup(path: str, variables: Mapping[str, Any]) -> Any:
 
 
 def spoken(value: Any) -> str:
-    """A value in words; "" for what can't be read aloud (None, objects, empty text): it counts as missing."""
+    """A value as it is written; "" for what can't be read aloud (None, objects, empty text): it counts as missing."""
     match value:
         case bool():
             return "yes" if value else "no"
@@ -131,18 +144,6 @@ def spoken(value: Any) -> str:
     return ""
 
 
-def spoken_number(e164: str) -> str:
-    """A phone number digit by digit: "+12025550100" → "2 0 2, 5 5 5, 0 1 0 0"."""
-    digits = e164.lstrip("+")
-    if digits.startswith("1") and len(digits) == 11:
-        groups = [digits[1:4], digits[4:7], digits[7:]]
-    else:
-        groups = [digits[start : start + 3] for start in range(0, len(digits), 3)]
-        if len(groups) > 1 and len(groups[-1]) == 1:
-            groups[-2:] = [groups[-2] + groups[-1]]
-    return ", ".join(" ".join(group) for group in groups)
-
-
 def shorten(text: str, limit: int) -> str:
     """`text` cut between words; in a word only when there is no other place."""
     if len(text) <= limit:
@@ -150,17 +151,32 @@ def shorten(text: str, limit: int) -> str:
     return (text[: limit + 1].rpartition(" ")[0] or text[:limit]).rstrip(" ,;:")
 
 
-def _fill(slot: Slot, variables: Mapping[str, Any], defaults: Mapping[str, Any]) -> str:
-    if value := spoken(lookup(slot.path, variables)):
-        return value
-    return spoken(lookup(slot.path, defaults)) if slot.fallback is None else slot.fallback
+def _fill(slot: Slot, variables: Mapping[str, Any], defaults: Mapping[str, Any], *, to_say: bool) -> str:
+    value = spoken(lookup(slot.path, variables))
+    if not value:
+        if slot.fallback is not None:
+            return slot.fallback
+        value = spoken(lookup(slot.path, defaults))
+    return marked(value, slot.format) if to_say and slot.format is not None else value
+
+
+def _format(path: str, name: str | None) -> Format | None:
+    if name is None:
+        return None
+    try:
+        return Format(name.strip())
+    except ValueError:
+        *most, last = Format
+        known = f"{', '.join(most)} or {last}"
+        reason = f"'{name.strip()[:60]}' is no format for {{{path}}}: there is {known}, as in {{{path}:{most[0]}}}"
+        raise TemplateError(reason) from None
 
 
 def _clean(value: str) -> str:
     """A value from outside, fit to be spoken: no control characters, no braces, not long."""
     value = value[: MAX_VALUE * 10].strip()
     with suppress(ValueError):
-        return spoken_number(parse_e164(value))
+        return written(parse_e164(value))
     if re.fullmatch(r"\{.*\}", value, re.DOTALL):
         return ""  # a placeholder that the sender's own template never filled
     kept = (" " if unicodedata.category(c) == "Cc" else c for c in value if _speakable(c))

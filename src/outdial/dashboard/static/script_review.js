@@ -21,12 +21,13 @@ export class ScriptReview {
     this.timer = null;
     this.asked = null;
     this.shown = null; // the prompts on the page, as JSON
+    this.reading = {}; // how they are read: language and pronunciations
     problems.addEventListener("click", (event) => this.jump(event));
     document.getElementById("outline").addEventListener("click", (event) => this.jump(event));
     prompts.addEventListener("click", (event) => {
       this.jump(event);
       const button = event.target.closest("[data-plays]");
-      if (button) play(button, { text: button.prompt.text, variables: sampled(button.prompt.variables) });
+      if (button) play(button, { text: button.prompt.text, variables: sampled(button.prompt.variables), ...this.reading });
     });
   }
 
@@ -66,7 +67,7 @@ export class ScriptReview {
     }
   }
 
-  show({ errors, warnings, prompts: found, variables, outline }) {
+  show({ errors, warnings, prompts: found, variables, language, pronounce, outline }) {
     const remarks = [...errors.map((one) => ({ ...one, tone: "bad" })), ...warnings.map((one) => ({ ...one, tone: "warn" }))];
     this.editor.mark(remarks);
     this.editor.area.setAttribute("aria-invalid", String(errors.length > 0));
@@ -80,6 +81,7 @@ export class ScriptReview {
       if (this.shown === null) prompts.replaceChildren(paragraph("They appear once the script has no errors."));
       return;
     }
+    this.reading = { language, pronounce };
     const now = JSON.stringify([found, variables]);
     if (now === this.shown) return;
     this.shown = now;

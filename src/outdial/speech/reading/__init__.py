@@ -1,0 +1,1 @@
+"""What is written, as people say it aloud. Pure."""

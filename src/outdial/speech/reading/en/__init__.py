@@ -1,0 +1,1 @@
+"""English: its words, and what is read how."""
