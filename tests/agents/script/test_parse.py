@@ -1,3 +1,4 @@
+import re
 import textwrap
 
 import pytest
@@ -239,9 +240,72 @@ def test_another_language_is_warned_of():
     """)
     assert german.language == "de-DE"
     assert [(warning.line, warning.reason) for warning in german.warnings] == [
-        (1, "what yes, no and do_not_call understand is English: add words"),
+        (1, "the offline voice and recogniser are English: this language needs a vendor's"),
         (1, "numbers, dates and abbreviations are read by rules in English alone; here the voice decides"),
     ]
+    finnish = script("""\
+        agent: {name: Aika, language: fi}
+        steps: {a: {hang_up: Hei hei.}}
+    """)
+    assert finnish.warnings[0].reason == (
+        "what yes, no and do_not_call understand is English here (de, en, es or fr are known): add words"
+    )
+
+
+def test_what_outdial_says_by_itself_is_said_in_the_scripts_language():
+    german = script("""\
+        agent: {language: de}
+        steps: {a: {ask: Passt das?, answers: [{words: [yes]}], hang_up: Gut.}}
+    """)
+    assert german.do_not_call.say.source.startswith("Entschuldigen Sie")
+    ask = german.steps["a"].block[0]
+    assert isinstance(ask, Ask)
+    assert "Auf Wiederhören" in ask.no_reply.then[0].goodbye.source
+
+
+@pytest.mark.parametrize(
+    ("question", "reason"),
+    [
+        ("type: number", None),
+        ("type: digits(5)", None),
+        ("type: 'digits(4..6)'", None),
+        ("type: phon", "a type is one of phone, digits"),
+        ("type: digits(0)", "digits(0) is no range"),
+        ("type: digits(6..4)", "digits(6..4) is no range"),
+        ("type: number(7)", "number takes a range"),
+        ("type: date(3)", "date takes nothing in brackets"),
+        ("read_back: true", "ask needs answers, or the type"),
+        ("{type: phone, read_back: maybe}", "read_back is true or false"),
+        ("answers: [{digits: any}]\n            max_digits: 5\n            min_digits: 4", None),
+        ("answers: [{digits: [1]}]\n            min_digits: 4", "min_digits is for an answer of any digits"),
+        ("answers: [{digits: [1]}]\n            read_back: true", "read_back is for a question with a type"),
+    ],
+)
+def test_types_of_answers_are_checked_when_a_script_is_saved(question, reason):
+    if question.startswith("{"):
+        question = question.strip("{}").replace(", ", "\n            ")
+    source = f"""
+        steps:
+          a:
+            ask: Which?
+            {question}
+            hang_up: Thank you.
+    """
+    if reason is None:
+        assert isinstance(script(source).steps["a"].block[0], Ask)
+    else:
+        with pytest.raises(ScriptError, match=re.escape(reason)):
+            script(source)
+
+
+def test_what_is_easily_misheard_is_read_back_unless_the_author_says_otherwise():
+    def is_read_back(of: str) -> bool:
+        ask = script(f"steps: {{a: {{ask: Which?, type: '{of}', hang_up: Bye.}}}}").steps["a"].block[0]
+        assert isinstance(ask, Ask)
+        return ask.read_back
+
+    types = ("phone", "email", "date", "amount", "digits", "digits(5)", "digits(4)", "number", "time", "name", "yes_no")
+    assert [of for of in types if is_read_back(of)] == ["phone", "email", "date", "amount", "digits", "digits(5)"]
 
 
 def parses_or_explains(source: str) -> None:

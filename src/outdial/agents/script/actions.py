@@ -3,7 +3,7 @@
 import re
 from typing import Any
 
-from outdial.agents.script.expect import choice, data, fields, listed, name, plain, pressed, seconds, whole
+from outdial.agents.script.expect import choice, data, fields, listed, name, plain, pressed, seconds, whole, yes_or_no
 from outdial.agents.script.model import (
     Action,
     Answer,
@@ -21,17 +21,19 @@ from outdial.agents.script.model import (
 )
 from outdial.agents.script.template import Slot, TemplateError, Text, parse_text
 from outdial.agents.script.tree import Fields, Items, Node, Scalar
-from outdial.agents.script.wording import NO_MATCH_GOODBYE, NO_REPLY_GOODBYE
+from outdial.conversation.understanding.answer_type import AnswerType, TypeName, parse_type
+from outdial.conversation.understanding.language import ENGLISH, language_of
 
 MAX_TEXT = 1000     # characters
 MAX_ANSWERS = 50    # of an ask
 MAX_PHRASES = 100   # of an answer
 MAX_RETRIES = 5
+LONG_NUMBER = 5     # digits that are read back unless the author says otherwise
 BUILT_IN = ("user_number", "agent_number", "answered_by")  # variables that every call has
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,63}")  # of a variable or a step
 
 _VERBS = ("say", "set", "ask", "if", "send_digits", "goto", "transfer", "hang_up")
-_ASK = ("answers", "no_reply", "no_match", "max_digits", "wait_s", "save_as")
+_ASK = ("answers", "no_reply", "no_match", "min_digits", "max_digits", "type", "read_back", "wait_s", "save_as")
 _IF = ("equals", "one_of", "exists", "then", "else")
 _ANSWER = ("name", "words", "digits")
 _RETRY = ("retries", "reprompt", "then")
@@ -44,7 +46,8 @@ _NUMBER = re.compile(r"\+[1-9]\d{7,14}")
 class ActionParser:
     """Reads the nodes of one script, and remembers where variables are used and set. Raises ScriptError."""
 
-    def __init__(self) -> None:
+    def __init__(self, language: str = ENGLISH) -> None:
+        self._texts = language_of(language).texts
         self.used: list[tuple[Slot, int]] = []  # and the lines
         self.known: set[str] = set(BUILT_IN)
 
@@ -179,27 +182,43 @@ class ActionParser:
 
     def ask(self, mapping: Fields, anywhere: tuple[Answer, ...]) -> Ask:
         nodes, line = mapping.nodes, mapping.lines["ask"]
-        if "answers" not in nodes:
-            raise ScriptError("ask needs answers", line)
+        if "answers" not in nodes and "type" not in nodes:
+            raise ScriptError("ask needs answers, or the type of its answer", line)
         question = self.text(nodes["ask"], "ask")
-        answers = self.answers(nodes["answers"])
+        answers = self.answers(nodes["answers"]) if "answers" in nodes else ()
         longest = max((len(one) for answer in (*answers, *anywhere) for one in answer.digits), default=0)
-        if any(answer.any_digits for answer in answers) and "max_digits" not in nodes:
+        any_digits = any(answer.any_digits for answer in answers)
+        if any_digits and "max_digits" not in nodes:
             raise ScriptError("an answer of any digits needs max_digits", line)
-        save_as, limit = nodes.get("save_as"), nodes.get("max_digits")
+        if "min_digits" in nodes and not any_digits:
+            raise ScriptError("min_digits is for an answer of any digits", nodes["min_digits"].line)
+        save_as, limit, least = nodes.get("save_as"), nodes.get("max_digits"), nodes.get("min_digits")
+        of = self.answer_type(nodes["type"]) if "type" in nodes else None
+        if "read_back" in nodes and of is None:
+            raise ScriptError("read_back is for a question with a type", nodes["read_back"].line)
         return Ask(
             question=question,
             answers=answers,
-            no_reply=self.retry(nodes.get("no_reply"), "no_reply", NO_REPLY_GOODBYE),
-            no_match=self.retry(nodes.get("no_match"), "no_match", NO_MATCH_GOODBYE),
+            no_reply=self.retry(nodes.get("no_reply"), "no_reply"),
+            no_match=self.retry(nodes.get("no_match"), "no_match"),
             max_digits=whole(limit, "max_digits", max(1, longest), 40) if limit else longest,
             wait_s=seconds(nodes["wait_s"], "wait_s") if "wait_s" in nodes else 6.0,
             save_as=self.declare(plain(save_as, "save_as"), save_as.line) if save_as else None,
             line=line,
+            min_digits=whole(least, "min_digits", 1, 40) if least else 0,
+            type=of,
+            read_back=yes_or_no(nodes["read_back"], "read_back") if "read_back" in nodes else _is_read_back(of),
         )
 
-    def retry(self, node: Node | None, key: str, goodbye: str) -> Retry:
-        hang_up: Block = (HangUp(goodbye=parse_text(goodbye), line=0),)  # our words, written nowhere
+    def answer_type(self, node: Node) -> AnswerType:
+        try:
+            return parse_type(plain(node, "type"))
+        except ValueError as error:
+            raise ScriptError(str(error), node.line) from None
+
+    def retry(self, node: Node | None, key: str) -> Retry:
+        goodbye = parse_text(self._texts[f"{key}_goodbye"])
+        hang_up: Block = (HangUp(goodbye=goodbye, line=0),)  # our words, written nowhere
         if node is None:
             return Retry(retries=1, reprompt=None, then=hang_up)
         if isinstance(node, Scalar):
@@ -264,3 +283,12 @@ class ActionParser:
             raise ScriptError(str(error), node.line) from None
         self.used.extend((slot, node.line) for slot in text.slots)
         return text
+
+
+def _is_read_back(of: AnswerType | None) -> bool:
+    """What is easily misheard and hard to put right later is said to the callee again."""
+    if of is None:
+        return False
+    if of.name is TypeName.DIGITS:
+        return of.most is None or of.most >= LONG_NUMBER
+    return of.name in (TypeName.PHONE, TypeName.EMAIL, TypeName.DATE, TypeName.AMOUNT)

@@ -104,6 +104,7 @@ def _goes_on(block: Block) -> bool:
         if isinstance(action, Goto | HangUp | Transfer):
             return False
         inner = _inside(action)
-        if inner and not any(map(_goes_on, inner)):
+        takes_a_value = isinstance(action, Ask) and action.type is not None  # and goes on with what follows
+        if inner and not takes_a_value and not any(map(_goes_on, inner)):
             return False
     return True

@@ -64,6 +64,13 @@ def seconds(node: Node, what: str) -> float:
     return float(value)
 
 
+def yes_or_no(node: Node, what: str) -> bool:
+    value = node.value if isinstance(node, Scalar) else None
+    if not isinstance(value, bool):
+        raise ScriptError(f"{what} is true or false", node.line)
+    return value
+
+
 def pressed(node: Node) -> tuple[str, ...]:
     found = listed(node, "digits")
     for one in found:

@@ -6,6 +6,7 @@ from enum import StrEnum
 from typing import Any
 
 from outdial.agents.script.template import Text
+from outdial.conversation.understanding.answer_type import AnswerType
 from outdial.speech.reading.reader import Reading
 
 
@@ -83,7 +84,7 @@ class Answer:
     """One thing the callee may say or press, and what is done then."""
 
     name: str | None
-    words: tuple[Text, ...]   # phrases; "yes" and "no" stand for everything people say for them
+    words: tuple[Text, ...]   # phrases; "yes", "no" and other KEYWORDS stand for everything people say for them
     digits: tuple[str, ...]
     any_words: bool
     any_digits: bool
@@ -111,6 +112,9 @@ class Ask:
     wait_s: float
     save_as: str | None
     line: int
+    min_digits: int = 0  # of an answer of any digits
+    type: AnswerType | None = None  # of a value that is an answer besides `answers`
+    read_back: bool = False  # a value that was said is said to the callee, who may correct it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

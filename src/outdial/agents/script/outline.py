@@ -124,6 +124,7 @@ class _Walk:
 
     def _ask(self, mapping: Fields, on: tuple[str, ...]) -> bool:
         goes_on = self._answers(mapping.nodes.get("answers"), on)
+        goes_on |= "type" in mapping.nodes  # a value goes on with what follows the question
         for key, label in (("no_reply", "no reply"), ("no_match", "not understood")):
             section = mapping.nodes.get(key)
             then = section.nodes.get("then") if isinstance(section, Fields) else section

@@ -20,7 +20,7 @@ from outdial.agents.script.model import (
 from outdial.agents.script.pronounce import pronunciations
 from outdial.agents.script.template import parse_text
 from outdial.agents.script.tree import Fields, Node, read_tree
-from outdial.agents.script.wording import DO_NOT_CALL
+from outdial.conversation.understanding.language import ENGLISH, is_known, known_languages, language_of
 from outdial.speech.reading.reader import has_rules
 
 __all__ = ["ScriptError", "parse_script", "parse_tree"]
@@ -51,6 +51,7 @@ class _Parser:
     """Walks the tree once, section by section."""
 
     def __init__(self) -> None:
+        self._language = ENGLISH
         self._actions = ActionParser()
 
     def script(self, root: Node) -> Script:
@@ -58,6 +59,8 @@ class _Parser:
         if "steps" not in top.nodes:
             raise ScriptError("a script needs steps", root.line)
         agent = fields(top.nodes.get("agent", Fields(root.line)), "agent", _AGENT)
+        self._language = self.language(agent.nodes.get("language"))
+        self._actions = ActionParser(self._language)
         variables = self.defaults(top.nodes.get("variables"))
         anywhere = self.anywhere(top.nodes["anywhere"]) if "anywhere" in top.nodes else ()
         steps = self.steps(top.nodes["steps"], anywhere)
@@ -66,7 +69,7 @@ class _Parser:
         start = top.nodes.get("start")
         script = Script(
             name=name(agent.nodes["name"], "name") if "name" in agent.nodes else "Agent",
-            language=self.language(agent.nodes.get("language")),
+            language=self._language,
             variables=variables,
             machine=machine,
             do_not_call=do_not_call,
@@ -86,9 +89,14 @@ class _Parser:
         return language
 
     def language_warning(self, node: Node | None) -> Iterable[ScriptWarning]:
-        if node and not self.language(node).lower().startswith("en"):
-            yield ScriptWarning("what yes, no and do_not_call understand is English: add words", node.line)
-        if node and not has_rules(self.language(node)):
+        if node and not self._language.lower().startswith("en"):
+            if not is_known(self._language):
+                known = choice(known_languages())
+                reason = f"what yes, no and do_not_call understand is English here ({known} are known): add words"
+                yield ScriptWarning(reason, node.line)
+            reason = "the offline voice and recogniser are English: this language needs a vendor's"
+            yield ScriptWarning(reason, node.line)
+        if node and not has_rules(self._language):
             reason = "numbers, dates and abbreviations are read by rules in English alone; here the voice decides"
             yield ScriptWarning(reason, node.line)
 
@@ -130,7 +138,7 @@ class _Parser:
         section = fields(node, "do_not_call", _DO_NOT_CALL) if node else Fields(0)
         say, words = section.nodes.get("say"), section.nodes.get("words")
         return DoNotCall(
-            say=self._actions.text(say, "say") if say else parse_text(DO_NOT_CALL),
+            say=self._actions.text(say, "say") if say else parse_text(language_of(self._language).texts["do_not_call"]),
             words=self._actions.phrases(words) if words else (),
             line=say.line if say else 0,
         )

@@ -7,20 +7,11 @@ a "hello?" is no answer, whoever wants no more calls is asked nothing further, a
 import logging
 import re
 from collections import ChainMap
-from collections.abc import Mapping, MutableMapping
 from contextlib import suppress
-from typing import Any, cast
+from typing import Any
 
-from outdial.agents.script.matching import (
-    Expected,
-    asks_to_repeat,
-    is_greeting,
-    is_listening,
-    match,
-    wants_no_more_calls,
-)
+from outdial.agents.script.attempts import MAX_HELD, Accept, AskAgain, Attempts, GiveUp
 from outdial.agents.script.model import (
-    Answer,
     Ask,
     Block,
     Goto,
@@ -32,19 +23,22 @@ from outdial.agents.script.model import (
     SetVariables,
     Transfer,
 )
-from outdial.agents.script.template import Slot, Text, lookup, parse_text, render, spoken
-from outdial.agents.script.unmeant import Meant, is_unmeant
-from outdial.agents.script.wording import LIMIT_GOODBYE, NO_TRANSFER, SORRY
+from outdial.agents.script.replies import Replies, Reply
+from outdial.agents.script.template import Slot, Text, lookup, parse_text, render
+from outdial.agents.script.typed import WORDS, TypedAnswers, noted_value
+from outdial.agents.script.unmeant import is_unmeant
+from outdial.agents.script.values import equal, exists, known
 from outdial.conversation.live_call import Heard, LiveCall, TransferFailed
+from outdial.conversation.understanding.meaning import SOMEBODY_ELSE, Kind
 from outdial.speech.reading.marks import without_marks
 from outdial.telephony.e164 import plain
-from outdial.telephony.outcome import WISH
+from outdial.telephony.outcome import NAMED, WISH
 
 logger = logging.getLogger(__name__)
 
 MAX_ACTIONS = 200   # of one call, each question asked again included
 MAX_RESUMED = 2     # times a text is taken up again after the callee barged in; then it is said to its end
-MAX_REPEATED = 2    # times a question is said again because the callee asked for it
+HOLD_S = 30.0       # of silence, for a callee who asked for a moment
 BARGE_IN_WAIT_S = 2.0  # for the words of a callee who barged in
 PARTING_WAIT_S = 2.0  # after our goodbye, for theirs
 
@@ -65,7 +59,7 @@ def speakable(text: str, script: Script, call: LiveCall) -> str:
 
     Raises TemplateError, which can't happen for a script's own texts.
     """
-    return render(parse_text(text), _known(call), script.variables, to_say=True)
+    return render(parse_text(text), known(call), script.variables, to_say=True)
 
 
 class _Jump(Exception):
@@ -84,6 +78,8 @@ class _Conversation:
         self._call = call
         self._actions_left = MAX_ACTIONS
         self._said_goodbye = False
+        self._replies = Replies(script, call, self._text)
+        self._typed = TypedAnswers(replies=self._replies, say=call.say, listen=self._hear)
 
     async def hold(self) -> None:
         step: str | None = self._first_step()
@@ -96,7 +92,7 @@ class _Conversation:
                     step = jump.step
         except _LimitReached:
             logger.warning("Script stopped at its action limit", extra={"call_id": self._call.call_id})
-            await self._call.say(LIMIT_GOODBYE)
+            await self._call.say(self._replies.words("limit_goodbye"))
             await self._call.hang_up()
 
     def _first_step(self) -> str:
@@ -140,16 +136,18 @@ class _Conversation:
             said = await self._call.say(left)
             if not said.interrupted:
                 return False
-            max_digits = ask.max_digits if ask else self._max_digits()
+            max_digits = self._replies.max_digits(ask) if ask else self._max_digits()
             heard = await self._listen(wait_s=BARGE_IN_WAIT_S, max_digits=max_digits)
-            # "Okay" over a statement means "go on", and so does what wasn't understood.
-            if heard.digits or not (is_greeting(heard.text) or is_listening(heard.text)):
-                answer = self._answer(heard, ask.answers if ask else ())
-                if ask and answer and answer in ask.answers:
-                    await self._follow(answer, heard, ask)
+            # What only listens means "go on", and so does what wasn't understood.
+            if not _silent(heard) and not self._replies.only_listens(heard):
+                reply = await self._understood(heard, ask)
+                if reply.answer and not reply.is_doubtful and reply.kind is not Kind.GREETING:
+                    if ask is None or reply.answer not in ask.answers:
+                        await self._do(reply.answer.then)
+                    elif await self._follow(reply, ask):
+                        return True
+                elif ask and reply.kind is Kind.VALUE and not reply.is_doubtful and await self._follow(reply, ask):
                     return True
-                if answer:
-                    await self._do(answer.then)
             left = unheard(left, said.text)
         if left:
             await self._call.say(left, interruptible=False)
@@ -157,46 +155,60 @@ class _Conversation:
 
     async def _ask(self, ask: Ask) -> None:
         question = prompt = self._to_say(ask.question)
-        misses = {"no_reply": 0, "no_match": 0}
-        noises = greetings = repeated = 0
+        attempts = Attempts(ask, question, self._replies.words, self._to_say)
         while True:
             self._count()
             said = await self._call.say(prompt) if prompt else None
-            heard = await self._listen(wait_s=ask.wait_s, max_digits=ask.max_digits)
-            prompt = question
+            heard = await self._listen(wait_s=ask.wait_s, max_digits=self._replies.max_digits(ask))
             if _silent(heard):
-                if said and said.interrupted and not noises:
-                    noises += 1
-                    continue
-                missed, retry = "no_reply", ask.no_reply
-            elif not heard.digits and not greetings and is_greeting(heard.text):
-                greetings += 1
-                continue
-            elif answer := self._answer(heard, ask.answers):
-                if answer in ask.answers:
-                    await self._follow(answer, heard, ask)
-                    return
-                await self._do(answer.then)
-                continue
-            elif repeated < MAX_REPEATED and asks_to_repeat(heard.text):
-                repeated += 1
-                continue
+                step = attempts.silent(interrupted=said is not None and said.interrupted)
             else:
-                missed, retry = "no_match", ask.no_match
-                prompt = f"{SORRY} {question}"
-            misses[missed] += 1
-            if misses[missed] > retry.retries:
-                await self._do(retry.then)
-                return
-            if retry.reprompt is not None:
-                prompt = self._to_say(retry.reprompt)
+                reply = await self._understood(heard, ask)
+                step = attempts.after(reply)
+                if isinstance(step, Accept):
+                    if reply.answer is not None and reply.answer not in ask.answers:
+                        await self._do(reply.answer.then)
+                        step = AskAgain(question)
+                    elif await self._follow(reply, ask):
+                        return
+                    else:
+                        step = attempts.wrong_value()
+            match step:
+                case GiveUp(then=then):
+                    await self._do(then)
+                    return
+                case AskAgain(prompt=prompt):
+                    pass
+
+    async def _understood(self, heard: Heard, ask: Ask | None) -> Reply:
+        """What the callee means, who has been waited for where that was asked for. Ends the call where there is nobody
+        to talk to."""
+        reply = self._replies.reply(await self._typed.whole(heard, ask), ask)
+        for _ in range(MAX_HELD):
+            if reply.kind is not Kind.WAIT:
+                break
+            await self._call.say(self._replies.words("of_course"))
+            max_digits = self._replies.max_digits(ask) if ask else self._max_digits()
+            heard = await self._listen(wait_s=HOLD_S, max_digits=max_digits)
+            if _silent(heard):
+                return self._replies.away()
+            if self._replies.is_back(heard):
+                return self._replies.back()
+            reply = self._replies.reply(await self._typed.whole(heard, ask), ask)
+        if reply.kind in SOMEBODY_ELSE and reply.answer is None:
+            self._call.noted[NAMED] = reply.kind.value
+            await self._call.say(self._replies.words(reply.kind.value), interruptible=False)
+            await self._call.hang_up()
+        return reply
+
+    async def _hear(self, wait_s: float, ask: Ask) -> Heard:
+        return await self._listen(wait_s=wait_s, max_digits=self._replies.max_digits(ask))
 
     async def _listen(self, *, wait_s: float, max_digits: int) -> Heard:
         heard = await self._call.listen(no_reply_s=wait_s, max_digits=max_digits)
-        stop = self._script.do_not_call
-        if not heard.digits and wants_no_more_calls(heard.text, [self._text(text) for text in stop.words]):
+        if self._replies.wants_no_more_calls(heard):
             self._call.noted[WISH] = True
-            await self._call.say(self._to_say(stop.say), interruptible=False)
+            await self._call.say(self._to_say(self._script.do_not_call.say), interruptible=False)
             await self._call.hang_up()
         return heard
 
@@ -211,7 +223,7 @@ class _Conversation:
             logger.warning("Transfer has no number to go to", extra={"call_id": self._call.call_id})
         if action.failed is not None:
             raise _Jump(action.failed)
-        await self._call.say(NO_TRANSFER)
+        await self._call.say(self._replies.words("no_transfer"))
         await self._call.hang_up()
 
     async def _hang_up(self, action: HangUp) -> None:
@@ -222,28 +234,24 @@ class _Conversation:
                 # Nobody likes to be cut off in their own goodbye, and some remember something just then.
                 self._said_goodbye = True
                 heard = await self._listen(wait_s=PARTING_WAIT_S, max_digits=self._max_digits())
-                if answer := self._answer(heard, ()):
+                if not _silent(heard) and (answer := self._replies.reply(heard, None).answer):
                     await self._do(answer.then)
         await self._call.hang_up()
 
-    def _answer(self, heard: Heard, own: tuple[Answer, ...]) -> Answer | None:
-        answers = (*own, *self._script.anywhere)
-        found = match(heard, [self._expected(answer) for answer in answers])
-        return None if found is None else answers[found]
-
-    def _expected(self, answer: Answer) -> Expected:
-        return Expected(
-            words=[phrase for text in answer.words if (phrase := self._phrase(text))],
-            digits=answer.digits,
-            any_words=answer.any_words,
-            any_digits=answer.any_digits,
-        )
-
-    async def _follow(self, answer: Answer, heard: Heard, ask: Ask) -> None:
-        """Do what an answer to `ask` leads to."""
+    async def _follow(self, reply: Reply, ask: Ask) -> bool:
+        """Do what an answer to `ask` leads to; false when its value was read back, and wasn't the right one."""
+        heard, answer, value = reply.heard, reply.answer, reply.meaning.value
+        if reply.kind is Kind.VALUE and value is not None and ask.read_back and not heard.digits:
+            value = await self._typed.read_back(value, ask)
+            if value is None:
+                return False
         if ask.save_as:
-            self._call.noted[ask.save_as] = answer.name or heard.digits.rstrip("#") or heard.text.strip()
-        await self._do(answer.then)
+            self._call.noted[ask.save_as] = noted_value(answer, heard, value)
+            if value is not None and heard.text and not (answer and answer.name):
+                self._call.noted[f"{ask.save_as}{WORDS}"] = heard.text.strip()
+        if answer is not None:
+            await self._do(answer.then)
+        return True
 
     def _count(self) -> None:
         self._actions_left -= 1
@@ -254,16 +262,10 @@ class _Conversation:
         return max((len(digits) for answer in self._script.anywhere for digits in answer.digits), default=0)
 
     def _text(self, text: Text) -> str:
-        return render(text, _known(self._call), self._script.variables)
+        return render(text, known(self._call), self._script.variables)
 
     def _to_say(self, text: Text) -> str:
-        return render(text, _known(self._call), self._script.variables, to_say=True)
-
-    def _phrase(self, text: Text) -> str:
-        """An expected phrase; "" when a variable in it has no value: half a phrase would match too much."""
-        if any(not self._text(Text((slot,))) for slot in text.slots):
-            return ""
-        return self._text(text)
+        return render(text, known(self._call), self._script.variables, to_say=True)
 
     def _raw(self, text: Text) -> str:
         """A text for machines: values as they were sent, not as they are spoken."""
@@ -277,20 +279,20 @@ class _Conversation:
         return self._text(text)
 
     def _slot(self, slot: Slot) -> Any:
-        value = lookup(slot.path, _known(self._call))
-        if _exists(value):
+        value = lookup(slot.path, known(self._call))
+        if exists(value):
             return value
         return lookup(slot.path, self._script.variables) if slot.fallback is None else slot.fallback
 
     def _holds(self, test: If) -> bool:
         value = self._slot(Slot(test.variable))
         if test.exists is not None:
-            return _exists(value) == test.exists
+            return exists(value) == test.exists
         found = [value]
         sent = lookup(test.variable, ChainMap(dict(self._call.noted), dict(self._call.variables)))
         if isinstance(sent, str) and is_unmeant(sent):
             found.append(sent)  # an author who asks for "None" by name means it, whatever the sender did
-        return any(_equal(each, expected) for expected in test.values for each in found)
+        return any(equal(each, expected) for expected in test.values for each in found)
 
 
 def unheard(text: str, played: str) -> str:
@@ -306,35 +308,5 @@ def unheard(text: str, played: str) -> str:
     return " ".join(words[max(sentences, default=0) :])
 
 
-def _known(call: LiveCall) -> Mapping[str, Any]:
-    """What a text may name: what every call has (actions.BUILT_IN), what was noted, what was sent; the first of these
-    that has the name."""
-    launch = call.last_event.get("payload", {})
-    built_in = {
-        "user_number": call.user_id,
-        "agent_number": launch.get("agentNumber"),
-        "answered_by": call.answered_by and str(call.answered_by),
-    }
-    return ChainMap(built_in, call.noted, cast(MutableMapping[str, Any], Meant(call.variables)))  # which is only read
-
-
 def _silent(heard: Heard) -> bool:
     return heard.silent or not (heard.digits or heard.text.strip())
-
-
-def _exists(value: Any) -> bool:
-    return bool(value) if isinstance(value, dict) else spoken(value) != ""
-
-
-def _equal(value: Any, expected: Any) -> bool:
-    """As an author means it: "Premium" is premium, 3 is "3", true is "true"."""
-    return _plain(value) == _plain(expected)
-
-
-def _plain(value: Any) -> str:
-    match value:
-        case bool():
-            return "true" if value else "false"
-        case str():
-            return " ".join(value.split()).casefold()
-    return spoken(value)

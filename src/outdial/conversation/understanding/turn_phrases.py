@@ -1,0 +1,66 @@
+"""What words of a language say about whose turn it is: that more is to come, that somebody only listens, that we are to
+wait. Pure.
+
+The same questions for every language, answered from its file.
+"""
+
+from typing import Protocol
+
+from outdial.conversation.understanding.digits import digit_runs
+from outdial.conversation.understanding.language import Language
+from outdial.conversation.understanding.other_wishes import is_back, is_listening
+from outdial.conversation.understanding.reading import read_utterance
+from outdial.conversation.understanding.written_numbers import in_words
+
+MAX_HOLD_ON_WORDS = 16  # in a longer speech, "hold on" is part of a story
+
+
+class DigitsAsked(Protocol):
+    """What the callee is to answer, as far as whose turn it is depends on it: `digits`, so many make it whole."""
+
+    @property
+    def digits(self) -> int: ...
+
+
+class TurnPhrases:
+    """`of_course` is said to who asks us to wait, `still_there` when they have been away for long, `one_moment` while
+    the agent takes its time."""
+
+    def __init__(self, language: Language) -> None:
+        self._language = language
+        self.of_course = language.texts["of_course"]
+        self.still_there = language.texts["still_there"]
+        self.one_moment = language.texts["one_moment"]
+
+    def is_open_ending(self, text: str, asked: DigitsAsked) -> bool:
+        """Whether who said this is bound to go on: "my number is", "on, um", fewer digits than were asked for."""
+        said = self._language.utterance(text)
+        if not said.words:
+            return False
+        if asked.digits and 0 < len(self.digits(text)) < asked.digits:
+            return True
+        written = text.rstrip()
+        if written.endswith(("...", "\u2026", "-", ",")):
+            return True
+        if written.endswith("?"):
+            return False
+        last = written.casefold().replace("\u2019", "'").split()[-1].strip(".,;:!")
+        phrases = self._language.in_place["open_phrase"].find(said.words)
+        return last in self._language.open_words or any(found.end == len(said.words) for found in phrases)
+
+    def is_backchannel(self, text: str) -> bool:
+        """Whether this only tells a speaker to go on: "mhm", "okay", "hello, this is she"."""
+        return is_listening(self._language.utterance(text), self._language)
+
+    def is_hold_on(self, text: str) -> bool:
+        """Whether we are asked to wait: "okay, hang on, I'm getting a pen"."""
+        said = in_words(self._language.utterance(text), self._language)
+        return len(said.words) <= MAX_HOLD_ON_WORDS and read_utterance(said, self._language).has("wait")
+
+    def is_back(self, text: str) -> bool:
+        """Whether this tells no more than that who asked us to wait is there again: "okay, go ahead"."""
+        return is_back(self._language.utterance(text), self._language)
+
+    def digits(self, text: str) -> str:
+        """The digits that were spoken, in their order; "" when none were."""
+        return "".join(run.digits for run in digit_runs(self._language.utterance(text), self._language))
