@@ -10,11 +10,12 @@ from outdial.accounts.views import AccountView, list_accounts
 from outdial.cli.connecting import Credentials, connector, read_credentials
 from outdial.cli.database import Workspace, the_workspace, with_database
 from outdial.cli.output import AsJson, show, show_rows
+from outdial.cli.verbs import verbs
 from outdial.numbers.reconnecting import change_account
 from outdial.settings import Settings
 from outdial.workspaces.audit import COMMAND_LINE
 
-app = typer.Typer(help="Accounts at carriers.", no_args_is_help=True)
+app = verbs("Accounts at carriers.")
 
 COLUMNS = ["id", "carrier", "account", "region", "base_url", "calls_per_second"]
 

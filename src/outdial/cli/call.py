@@ -14,9 +14,10 @@ from outdial.cli.next_steps import next_steps
 from outdial.cli.output import AsJson, console, print_json, progress
 from outdial.cli.processes import local_url, stop_signals
 from outdial.cli.target import find_target
+from outdial.cli.verbs import verbs
 from outdial.settings import Settings
 
-app = typer.Typer()
+app = verbs()
 
 
 @app.command()

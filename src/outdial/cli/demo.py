@@ -30,6 +30,7 @@ from outdial.cli.failures import CommandFailed
 from outdial.cli.narration import Story, tell_json
 from outdial.cli.output import AsJson, console, print_json, progress
 from outdial.cli.processes import a_free_port, local_url, stop_signals
+from outdial.cli.verbs import verbs
 from outdial.settings import Settings
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
 
     from outdial.cli.demo_setup import DemoSetup
 
-app = typer.Typer()
+app = verbs()
 
 CALLEE = "+12025550100"
 SIMULATOR_PORT = 8090
@@ -82,7 +83,10 @@ def demo(
         bool, typer.Option("--open/--no-open", help="Open the dashboard in a browser, where there is one.")
     ] = True,
 ) -> None:
-    """Start Outdial beside a simulated carrier, place a call through the API, and read along. Needs no account."""
+    """Try Outdial beside a simulated carrier. Needs no account.
+
+    Starts both, places a call through the API, and lets you read along. They stay up until Ctrl-C.
+    """
     wish = Wish(
         carrier=CarrierName(carrier),
         to=to or CALLEE,

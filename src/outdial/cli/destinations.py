@@ -8,13 +8,14 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from outdial.cli.database import Workspace, the_workspace, with_database
 from outdial.cli.failures import CommandFailed
 from outdial.cli.output import AsJson, progress, show, show_rows
+from outdial.cli.verbs import verbs
 from outdial.db.engine import reading
 from outdial.policy import destinations
 from outdial.policy.destination_match import parse_destination
 from outdial.settings import Settings
 from outdial.workspaces.audit import COMMAND_LINE
 
-app = typer.Typer(help="Where a workspace's calls may go.", no_args_is_help=True)
+app = verbs("Where a workspace's calls may go.")
 
 
 def _parsed(text: str) -> str:

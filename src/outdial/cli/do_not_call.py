@@ -10,13 +10,14 @@ from outdial.calls.do_not_call import ImportReport, import_numbers, list_number
 from outdial.cli.database import Workspace, the_workspace, with_database
 from outdial.cli.failures import CommandFailed
 from outdial.cli.output import AsJson, console, print_json, progress, show, show_rows
+from outdial.cli.verbs import verbs
 from outdial.policy import do_not_call
 from outdial.policy.import_file import ImportFile, clean_reason
 from outdial.settings import Settings
 from outdial.telephony.e164 import normal_e164
 from outdial.workspaces.audit import COMMAND_LINE
 
-app = typer.Typer(help="The numbers that a workspace doesn't call.", no_args_is_help=True)
+app = verbs("The numbers that a workspace doesn't call.")
 
 
 def _number(text: str) -> str:

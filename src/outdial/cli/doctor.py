@@ -16,13 +16,17 @@ from outdial.cli.configuration import load_settings
 from outdial.cli.findings import Finding, Status
 from outdial.cli.output import AsJson, console, print_json
 from outdial.cli.target import Target, find_target
+from outdial.cli.verbs import verbs
 
-app = typer.Typer()
+app = verbs()
 
 
 @app.command()
 def doctor(json: AsJson = False) -> None:
-    """Check the server that runs (if none does, what serve would use here). Exit code 1 when something is broken."""
+    """Check the server that runs, and say what is missing.
+
+    Where none runs: what serve would use here. Exit code 1 when something is broken.
+    """
     target = find_target(load_settings())
     findings = asyncio.run(_all(target))
     if json:

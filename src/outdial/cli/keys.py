@@ -7,13 +7,14 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from outdial.cli.database import Workspace, the_workspace, with_database
 from outdial.cli.output import AsJson, show, show_rows
+from outdial.cli.verbs import verbs
 from outdial.cli.way_on import Way, way_on
 from outdial.settings import Settings
 from outdial.workspaces import api_keys
 from outdial.workspaces.access import Scope
 from outdial.workspaces.audit import COMMAND_LINE
 
-app = typer.Typer(help="API keys.", no_args_is_help=True)
+app = verbs("API keys.")
 
 SCOPES = (
     "What it may do. place_calls: place calls, end them, read and follow the workspace's calls. read: look at "

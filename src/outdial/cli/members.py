@@ -8,12 +8,13 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from outdial.cli.database import Workspace, the_target, the_workspace, with_database
 from outdial.cli.failures import CommandFailed
 from outdial.cli.output import AsJson, show, show_rows
+from outdial.cli.verbs import verbs
 from outdial.members import store
 from outdial.settings import Settings
 from outdial.workspaces.access import Role
 from outdial.workspaces.audit import COMMAND_LINE
 
-app = typer.Typer(help="People who sign in, and what they may do.", no_args_is_help=True)
+app = verbs("People who sign in, and what they may do.")
 
 Who = Annotated[str, typer.Argument(help="Their e-mail address, or their id.")]
 
@@ -61,7 +62,10 @@ def invite(
 
 @app.command()
 def link(who: Who, workspace: Workspace = None, json: AsJson = False) -> None:
-    """Make a link that signs a member in, once, and lets them set a new password."""
+    """Make a link that signs a member in, once.
+
+    Whoever comes by it may set a new password.
+    """
 
     async def work(engine: AsyncEngine, settings: Settings) -> store.LinkView:
         workspace_id = await the_workspace(engine, workspace)

@@ -11,6 +11,7 @@ from outdial.cli.database import Workspace, the_target, the_workspace, with_data
 from outdial.cli.failures import CommandFailed
 from outdial.cli.next_steps import command
 from outdial.cli.output import AsJson, progress, show, show_rows
+from outdial.cli.verbs import verbs
 from outdial.cli.way_on import Way, way_on
 from outdial.numbers.connecting import NumberCheck, RemovedNumber
 from outdial.numbers.new_number import NewNumber
@@ -19,7 +20,7 @@ from outdial.numbers.views import NumberView, list_numbers
 from outdial.settings import Settings
 from outdial.workspaces.audit import COMMAND_LINE
 
-app = typer.Typer(help="Phone numbers.", no_args_is_help=True)
+app = verbs("Phone numbers.")
 
 COLUMNS = ["id", "e164", "name", "carrier", "direction", "agent.name", "agent.version"]
 
@@ -63,7 +64,9 @@ def connect(
     workspace: Workspace = None,
     json: AsJson = False,
 ) -> None:
-    """Connect a number of a carrier account: says what will change at the carrier, asks, and does it.
+    """Connect a number of a carrier account.
+
+    Says what will change at the carrier, asks, and does it.
 
     Missing credentials are asked for. For Twilio: -c account_sid=AC… -c auth_token=@TWILIO_AUTH_TOKEN
     """

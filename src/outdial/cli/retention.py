@@ -8,13 +8,14 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from outdial.cli.database import with_database
 from outdial.cli.output import AsJson, console, print_json, show_rows
+from outdial.cli.verbs import verbs
 from outdial.db.engine import reading
 from outdial.instants import to_json
 from outdial.retention.kept import kept
 from outdial.retention.run import last_run, run_retention, would_go
 from outdial.settings import Settings
 
-app = typer.Typer(help="How long what grows without end is kept.", no_args_is_help=True)
+app = verbs("How long what grows without end is kept.")
 
 
 @app.command()
@@ -50,7 +51,10 @@ def run(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only count what would go. Changes nothing.")] = False,
     json: AsJson = False,
 ) -> None:
-    """Clear now what is older than it is to be kept, as a running server does every hour."""
+    """Clear now what is older than it is to be kept.
+
+    A running server does it every hour.
+    """
 
     async def work(engine: AsyncEngine, settings: Settings) -> Mapping[str, int]:
         return await (would_go if dry_run else run_retention)(engine, settings)

@@ -9,9 +9,10 @@ from outdial.accounts.secret_key import forget_secret_key
 from outdial.cli.database import with_database
 from outdial.cli.failures import CommandFailed
 from outdial.cli.output import console
+from outdial.cli.verbs import verbs
 from outdial.settings import Settings
 
-app = typer.Typer(help="The key that carrier credentials are encrypted with.", no_args_is_help=True)
+app = verbs("The key that carrier credentials are encrypted with.")
 
 Yes = Annotated[bool, typer.Option("--yes", help="Needed: what is encrypted stays unreadable.")]
 
@@ -23,9 +24,10 @@ def _group() -> None:
 
 @app.command()
 def forget(yes: Yes = False) -> None:
-    """Let the key of the next server that starts be the database's, because the one before is lost.
+    """Give a lost key up for that of the next server.
 
-    The credentials of carrier accounts can't be read any more then: give them anew, with outdial accounts change.
+    The next server that starts makes its own key the database's. The credentials of carrier accounts can't be read
+    any more then: give them anew, with outdial accounts change.
     """
     if not yes:
         raise CommandFailed(

@@ -15,6 +15,7 @@ from outdial.cli.next_steps import command, next_steps
 from outdial.cli.output import progress
 from outdial.cli.processes import WithParent, end_with_parent
 from outdial.cli.run_files import run_files
+from outdial.cli.verbs import verbs
 from outdial.settings import Settings, unknown_variables
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-app = typer.Typer()
+app = verbs()
 
 
 @app.command()
@@ -32,7 +33,10 @@ def serve(
     with_parent: WithParent = False,
     first_start: Annotated[bool, typer.Option("--first-start/--no-first-start", hidden=True)] = True,
 ) -> None:
-    """Take requests, dial, talk, until Ctrl-C or SIGTERM; live calls may then go on for a minute (OUTDIAL_DRAIN_S)."""
+    """Run the server: take requests, dial, talk.
+
+    Until Ctrl-C or SIGTERM; live calls may then go on for a minute (OUTDIAL_DRAIN_S).
+    """
     given = {name: value for name, value in {"host": host, "port": port}.items() if value is not None}
     settings = load_settings(**given)
     for name, nearest in unknown_variables(os.environ).items():

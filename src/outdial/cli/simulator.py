@@ -12,9 +12,10 @@ from outdial.cli.configuration import load_settings
 from outdial.cli.failures import CommandFailed
 from outdial.cli.output import console
 from outdial.cli.processes import WithParent, end_with_parent, is_free, stop_signals
+from outdial.cli.verbs import verbs
 from outdial.simulator.server import SimulatorConfig, serve
 
-app = typer.Typer()
+app = verbs()
 DEFAULTS = SimulatorConfig()
 
 
@@ -43,9 +44,9 @@ def simulator(
     ] = None,
     with_parent: WithParent = False,
 ) -> None:
-    """Simulate Twilio, Vonage and Telnyx for this machine until Ctrl-C.
+    """Simulate Twilio, Vonage and Telnyx for this machine.
 
-    +12025550100 to 15 are callees, +12025550190 is a phone in a browser; any other number is a human.
+    Until Ctrl-C. +12025550100 to 15 are callees, +12025550190 is a phone in a browser; any other number is a human.
     """
     settings = load_settings()
     config = SimulatorConfig(

@@ -9,13 +9,14 @@ from outdial.cli.database import with_database, with_new_database
 from outdial.cli.failures import CommandFailed
 from outdial.cli.next_steps import command, next_steps
 from outdial.cli.output import AsJson, show, show_rows
+from outdial.cli.verbs import verbs
 from outdial.lines import workspace_pools
 from outdial.policy.daily_limit import MAX_LIMIT, change_daily_limit, get_daily_limit
 from outdial.settings import Settings
 from outdial.workspaces.audit import COMMAND_LINE
 from outdial.workspaces.plans import Plan
 
-app = typer.Typer(help="Workspaces, their plans and lines.", no_args_is_help=True)
+app = verbs("Workspaces, their plans and lines.")
 
 MaxCalls = Annotated[str | None, typer.Option("--daily-limit", help="Calls a day (UTC), a number or: none.")]
 Lines = Annotated[int | None, typer.Option(help="Calls at the same time, instead of the plan's number.")]
