@@ -1,10 +1,12 @@
 import pytest
 
 from outdial.cli.failures import CommandFailed
+from outdial.cli.output import console
 from outdial.refusals import NotFound
 from outdial.simulator.server import SimulatorConfig
 
 NUMBER = SimulatorConfig().numbers[0]
+TOKEN = SimulatorConfig().auth_token
 
 
 @pytest.fixture
@@ -166,3 +168,48 @@ def test_a_lost_secret_key_is_forgotten_only_when_its_price_is_known(outdial):
     assert isinstance(refused.exception, CommandFailed)
     assert "--yes" in str(refused.exception)
     assert "accounts change" in outdial("secret-key", "forget", "--yes").output
+
+
+def test_what_was_changed_is_told_and_nothing_else(outdial, outdial_json, reminder, connect):
+    workspace = outdial_json("workspaces", "create", "Acme")
+    agent = outdial_json("agents", "create", reminder, "--publish")
+    number = connect("--yes")
+    changed = outdial("numbers", "change", number["id"], "--agent", agent["id"], "--name", "Desk", "--draft")
+    assert changed.stdout.splitlines() == [
+        "Number changed.",
+        f"  name           {number['e164']} → Desk",
+        f"  agent name     - → {agent['name']}",
+        f"  agent id       - → {agent['id']}",
+        "  agent version  - → draft",
+    ]
+    again = outdial("numbers", "change", number["id"], "--name", "Desk")
+    assert again.stdout == "Nothing to change: it is so already.\n"
+    [account] = outdial_json("accounts", "list")
+    paced = outdial("accounts", "change", account["id"], "--calls-per-second", "5", "-c", "auth_token=@T", env={"T": TOKEN})
+    assert paced.stdout.splitlines() == [
+        "Carrier account changed.",
+        "  calls per second  1.0 → 5.0",
+        "  auth token        given anew",
+    ]
+    key = outdial_json("keys", "create", "laptop")
+    narrowed = outdial("keys", "change", key["id"], "--scope", "read")
+    assert narrowed.stdout.splitlines()[1:] == ["  scope  operator → read"]
+    more = outdial("workspaces", "change", workspace["id"], "--lines", "7", "--daily-limit", "none")
+    assert more.stdout.splitlines() == [
+        "Workspace changed.",
+        "  plan         starter → custom",
+        "  pool lines   1 → 7",
+        "  daily limit  2000 → none",
+    ]
+
+
+def test_an_id_in_a_list_is_whole_however_narrow_the_terminal_is(outdial, outdial_json, reminder, connect, monkeypatch):
+    outdial_json("workspaces", "create", "Acme")
+    agent = outdial_json("agents", "create", reminder, "--publish")
+    number = connect("--agent", agent["id"], "--yes")
+    [account] = outdial_json("accounts", "list")
+    monkeypatch.setattr(console, "_width", 60)
+    listed = outdial("numbers", "list").stdout
+    assert number["id"] in listed
+    assert number["e164"] in listed
+    assert account["account"] in outdial("accounts", "list").stdout

@@ -6,10 +6,10 @@ import typer
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from outdial.accounts.changes import AccountChanges
-from outdial.accounts.views import AccountView, list_accounts
+from outdial.accounts.views import AccountView, get_account, list_accounts
 from outdial.cli.connecting import Credentials, connector, read_credentials
 from outdial.cli.database import Workspace, the_workspace, with_database
-from outdial.cli.output import AsJson, show, show_rows
+from outdial.cli.output import AsJson, show_change, show_rows
 from outdial.cli.verbs import verbs
 from outdial.numbers.reconnecting import change_account
 from outdial.settings import Settings
@@ -53,9 +53,14 @@ def change(
         credentials=credentials, region=region, base_url=carrier_url, calls_per_second=calls_per_second
     )
 
-    async def work(engine: AsyncEngine, settings: Settings) -> AccountView:
+    async def work(engine: AsyncEngine, settings: Settings) -> tuple[AccountView, AccountView]:
         workspace_id = await the_workspace(engine, workspace)
         there = await connector(engine, settings)
-        return await change_account(there, workspace_id, account_id, changes, by=COMMAND_LINE)
+        async with engine.connect() as conn:
+            before = await get_account(conn, workspace_id, account_id)
+        return before, await change_account(there, workspace_id, account_id, changes, by=COMMAND_LINE)
 
-    show(with_database(work), as_json=json, done="Carrier account changed.")
+    before, changed = with_database(work)
+    secret = {name: "taken away" if value is None else "given anew" for name, value in credentials.items()}
+    names = ["account", "region", "base_url", "calls_per_second"]
+    show_change(before, changed, names, as_json=json, done="Carrier account changed.", unseen=secret)

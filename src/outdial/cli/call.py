@@ -10,7 +10,7 @@ from outdial.cli.api_client import ApiClient
 from outdial.cli.configuration import load_settings
 from outdial.cli.failures import CommandFailed
 from outdial.cli.narration import Narrator, Story, no_more_calls, spoken, tell_json
-from outdial.cli.next_steps import next_steps
+from outdial.cli.next_steps import command, next_steps
 from outdial.cli.output import AsJson, console, print_json, progress
 from outdial.cli.processes import local_url, stop_signals
 from outdial.cli.target import find_target
@@ -24,7 +24,9 @@ app = verbs()
 def call(
     to: Annotated[str, typer.Argument(help="Whom to call: +15551234567")],
     number: Annotated[str, typer.Option("--number", "-n", help="Id of the phone number to call from.")],
-    api_key: Annotated[str, typer.Option(envvar="OUTDIAL_API_KEY", help="See: outdial keys create")],
+    api_key: Annotated[
+        str | None, typer.Option(envvar="OUTDIAL_API_KEY", help="Needed. See: outdial keys create")
+    ] = None,
     var: Annotated[list[str] | None, typer.Option("--var", help="name=value, as often as needed.")] = None,
     amd: Annotated[bool, typer.Option("--amd", help="Switch answering machine detection on.")] = False,
     api_url: Annotated[
@@ -36,6 +38,9 @@ def call(
 
     In some regions automated calls need the consent of the person called.
     """
+    if not api_key:
+        make = command("keys", "create", "laptop", "--scope", "place_calls")
+        raise CommandFailed(f"an API key is needed: make one with {make}, and type the export line it ends with")
     body: dict[str, Any] = {"to": to, "variables": variables(var or [])}
     if amd:
         body["amd"] = True

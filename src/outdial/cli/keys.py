@@ -1,12 +1,12 @@
 """outdial keys: what API users authenticate with."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from outdial.cli.database import Workspace, the_workspace, with_database
-from outdial.cli.output import AsJson, show, show_rows
+from outdial.cli.output import AsJson, show, show_change, show_rows
 from outdial.cli.verbs import verbs
 from outdial.cli.way_on import Way, way_on
 from outdial.settings import Settings
@@ -70,11 +70,16 @@ def change(
 ) -> None:
     """Give a key another scope."""
 
-    async def work(engine: AsyncEngine, _: Settings) -> api_keys.ApiKeyView:
+    async def work(engine: AsyncEngine, _: Settings) -> tuple[dict[str, Any], api_keys.ApiKeyView]:
         workspace_id = await the_workspace(engine, workspace)
-        return await api_keys.change_scope(engine, workspace_id, key_id, scope, by=COMMAND_LINE)
+        async with engine.connect() as conn:
+            before = {key["id"]: dict(key) for key in await api_keys.list_api_keys(conn, workspace_id)}
+        changed = await api_keys.change_scope(engine, workspace_id, key_id, scope, by=COMMAND_LINE)
+        return before.get(key_id, {}), changed
 
-    show(with_database(work), as_json=json, done="Key changed. Running servers may take a few seconds.")
+    before, changed = with_database(work)
+    done = f"Key {changed['name']} changed. Running servers may take a few seconds."
+    show_change(before, changed, ["scope"], as_json=json, done=done)
 
 
 @app.command()

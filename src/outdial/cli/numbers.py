@@ -10,19 +10,20 @@ from outdial.cli.connecting import Credentials, connector, read_credentials
 from outdial.cli.database import Workspace, the_target, the_workspace, with_database
 from outdial.cli.failures import CommandFailed
 from outdial.cli.next_steps import command
-from outdial.cli.output import AsJson, progress, show, show_rows
+from outdial.cli.output import AsJson, progress, show, show_change, show_rows
 from outdial.cli.verbs import verbs
 from outdial.cli.way_on import Way, way_on
 from outdial.numbers.connecting import NumberCheck, RemovedNumber
 from outdial.numbers.new_number import NewNumber
 from outdial.numbers.store import change_number
-from outdial.numbers.views import NumberView, list_numbers
+from outdial.numbers.views import NumberView, get_number, list_numbers
 from outdial.settings import Settings
 from outdial.workspaces.audit import COMMAND_LINE
 
 app = verbs("Phone numbers.")
 
 COLUMNS = ["id", "e164", "name", "carrier", "direction", "agent.name", "agent.version"]
+CHANGEABLE = ["name", "direction", "agent.name", "agent.id", "agent.version"]
 
 
 @app.command("list")
@@ -134,15 +135,17 @@ def change(
     if inbound_only is not None:
         changes["direction"] = "inbound" if inbound_only else "both"
 
-    async def work(engine: AsyncEngine, settings: Settings) -> tuple[NumberView, Way]:
+    async def work(engine: AsyncEngine, settings: Settings) -> tuple[NumberView, NumberView, Way]:
         workspace_id = await the_workspace(engine, workspace)
-        number = await change_number(
-            engine, workspace_id, number_id, changes, public_url=settings.base_url, by=COMMAND_LINE
-        )
-        return number, await way_on(engine, settings, workspace_id, chosen=workspace, number_id=number["id"])
+        url = settings.base_url
+        async with engine.connect() as conn:
+            before = await get_number(conn, workspace_id, number_id, public_url=url)
+        number = await change_number(engine, workspace_id, number_id, changes, public_url=url, by=COMMAND_LINE)
+        way = await way_on(engine, settings, workspace_id, chosen=workspace, number_id=number["id"])
+        return before, number, way
 
-    number, way = with_database(work)
-    show(number, as_json=json, done="Number changed.")
+    before, number, way = with_database(work)
+    show_change(before, number, CHANGEABLE, as_json=json, done="Number changed.")
     if not json and number["outbound_url"] is not None:
         way.tell()
 

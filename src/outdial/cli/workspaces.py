@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from outdial.cli.database import with_database, with_new_database
 from outdial.cli.failures import CommandFailed
 from outdial.cli.next_steps import command, next_steps
-from outdial.cli.output import AsJson, show, show_rows
+from outdial.cli.output import AsJson, show, show_change, show_rows
 from outdial.cli.verbs import verbs
 from outdial.lines import workspace_pools
 from outdial.policy.daily_limit import MAX_LIMIT, change_daily_limit, get_daily_limit
@@ -72,17 +72,25 @@ def change(
     """Change a workspace's plan, lines, reserve or daily limit."""
     limit = None if daily_limit is None else _limit(daily_limit)
 
-    async def work(engine: AsyncEngine, _: Settings) -> dict[str, Any]:
+    async def work(engine: AsyncEngine, _: Settings) -> tuple[dict[str, Any], dict[str, Any]]:
+        before = await _workspace(engine, workspace_id)
         if daily_limit is not None:
             await change_daily_limit(engine, workspace_id, limit, by=COMMAND_LINE)
-        changed = await workspace_pools.change_plan(
+        await workspace_pools.change_plan(
             engine, workspace_id, plan=plan, lines=lines, reserved_inbound=reserved_inbound, by=COMMAND_LINE
         )
-        async with engine.connect() as conn:
-            calls = (await get_daily_limit(conn, workspace_id))["calls"]
-        return {**changed, "daily_limit": "none" if calls is None else calls}
+        return before, await _workspace(engine, workspace_id)
 
-    show(with_database(work), as_json=json, done="Workspace changed.")
+    before, changed = with_database(work)
+    names = ["plan", "pool.lines", "pool.reserved_inbound", "daily_limit"]
+    show_change(before, changed, names, as_json=json, done="Workspace changed.")
+
+
+async def _workspace(engine: AsyncEngine, workspace_id: str) -> dict[str, Any]:
+    async with engine.connect() as conn:
+        found = await workspace_pools.get_workspace(conn, workspace_id)
+        calls = (await get_daily_limit(conn, workspace_id))["calls"]
+    return {**found, "daily_limit": "none" if calls is None else calls}
 
 
 def _limit(text: str) -> int | None:
