@@ -26,10 +26,11 @@ class SimulatedAccounts:
     """`open` is a Connector's open_number_control. `down`: no carrier can be reached.
 
     All carriers are one simulator, but for the URLs in `regions`, which have one each. `asked` has the URLs opened.
+    `more`: numbers that every account has besides.
     """
 
-    def __init__(self) -> None:
-        numbers = (FIRST, SECOND)
+    def __init__(self, *more: str) -> None:
+        numbers = (FIRST, SECOND, *more)
         self.simulated = SimulatorConfig(
             numbers=numbers,
             caller_ids=(VERIFIED,),

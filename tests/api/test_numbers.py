@@ -115,6 +115,18 @@ async def test_a_check_tells_what_connecting_would_change(client):
     assert [problem["code"] for problem in again["problems"]] == ["number_exists"]
 
 
+async def test_the_numbers_of_an_account_are_listed_to_choose_from(client):
+    asked = {name: new_number()[name] for name in ("carrier", "credentials")}
+    await client.post("/v1/phone-numbers", json=new_number())
+    found = (await client.post("/v1/phone-numbers/owned", json=asked)).json()
+    assert [(each["e164"], each["connected"]) for each in found["numbers"]] == [(FIRST, True), (SECOND, False)]
+    assert not found["more"]
+    searched = await client.post("/v1/phone-numbers/owned", json=asked | {"search": SECOND[-4:]})
+    assert [each["e164"] for each in searched.json()["numbers"]] == [SECOND]
+    wrong = await client.post("/v1/phone-numbers/owned", json=asked | {"credentials": TWILIO | {"auth_token": "wrong"}})
+    assert (wrong.status_code, wrong.json()["errors"][0]["field"]) == (422, "credentials")
+
+
 async def test_what_the_carrier_refuses_is_a_problem_with_what_to_do(client, accounts_at_carriers):
     wrong = await client.post("/v1/phone-numbers", json=new_number(credentials=TWILIO | {"auth_token": "wrong"}))
     assert (wrong.status_code, wrong.json()["errors"][0]["field"]) == (422, "credentials")

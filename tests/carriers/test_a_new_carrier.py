@@ -87,6 +87,9 @@ async def ended(http: httpx.AsyncClient, call_id: str) -> dict[str, Any]:
 
 
 async def test_what_connecting_a_number_of_a_new_carrier_would_change_is_told(http, exchange):
+    account = {name: NEW[name] for name in NEW if name in ("carrier", "credentials", "simulated")}
+    theirs = (await http.post("/v1/phone-numbers/owned", json=account)).json()
+    assert [each["e164"] for each in theirs["numbers"]] == [NEW["e164"]]
     check = (await http.post("/v1/phone-numbers/check", json=NEW)).json()
     assert (check["answered_by"], check["problems"], exchange.answer) == ("nothing", [], None)
     assert len(check["changes"]) == 1

@@ -42,6 +42,7 @@ class ToyExchange:
         self._http = httpx.AsyncClient(trust_env=False)
         self._app = FastAPI()
         self._app.add_api_route("/account", self._account, methods=["GET"])
+        self._app.add_api_route("/numbers", self._numbers, methods=["GET"])
         self._app.add_api_route("/numbers/{number}", self._number, methods=["GET", "POST"])
         self._app.add_api_route("/calls", self._calls, methods=["GET", "POST"])
         self._app.add_api_route("/calls/{call_id}", self._call, methods=["GET"])
@@ -86,6 +87,9 @@ class ToyExchange:
 
     async def _account(self, request: Request) -> Response:
         return _json({"error": "key"}, 401) if request.headers["authorization"] != f"Key {KEY}" else _json({})
+
+    async def _numbers(self) -> Response:
+        return _json({"numbers": [{"number": NUMBER, "answer": self.answer}]})
 
     async def _number(self, number: str, request: Request) -> Response:
         if number != NUMBER:

@@ -1,5 +1,6 @@
 import pytest
 
+from outdial.carriers.registry import CARRIERS
 from outdial.cli.failures import CommandFailed
 from outdial.cli.output import console
 from outdial.refusals import NotFound
@@ -121,6 +122,43 @@ def test_missing_credentials_are_asked_for_and_nothing_changes_without_a_yes(out
     outdial_json("numbers", "remove", number["id"])
 
 
+def test_a_number_is_chosen_from_those_the_credentials_list(outdial, outdial_json, simulator):
+    outdial_json("workspaces", "create", "Acme")
+    first, second = SimulatorConfig().numbers
+    given = ("-c", f"account_sid={SimulatorConfig().account_sid}", "-c", "auth_token=@TOKEN")
+    command = ("numbers", "connect", "--carrier-url", simulator.base_url, *given)
+    chosen = outdial(*command, input="99999\n0004\n1\ny\n", env={"TOKEN": TOKEN})
+    assert chosen.exit_code == 0, chosen.output
+    assert f"   1  {first}" in chosen.stderr
+    assert f"   2  {second}" in chosen.stderr
+    assert "No number has 99999 in it." in chosen.stderr
+    assert second in chosen.stdout
+    refused = outdial(*command, input=f"2\n{first}\ny\n", env={"TOKEN": TOKEN})
+    assert f"{second} can't be connected: connected already." in refused.stderr
+    assert first in refused.stdout
+    full = outdial(*command, env={"TOKEN": TOKEN})
+    assert "has no number that could be connected" in str(full.exception)
+    for number in outdial_json("numbers", "list"):
+        outdial_json("numbers", "remove", number["id"])
+
+
+@pytest.mark.parametrize("carrier", CARRIERS)
+def test_a_number_of_the_simulator_needs_no_credentials_typed(outdial, outdial_json, simulator, monkeypatch, carrier):
+    monkeypatch.setenv("OUTDIAL_SIMULATOR_URL", simulator.base_url)
+    outdial_json("workspaces", "create", "Acme")
+    connected = outdial("numbers", "connect", "--simulated", "--carrier", carrier, "--yes", input="2\n")
+    assert connected.exit_code == 0, connected.output
+    [number] = outdial_json("numbers", "list")
+    assert number["carrier"] == carrier
+    outdial_json("numbers", "remove", number["id"])
+
+
+def test_without_a_simulator_nothing_is_simulated(outdial, outdial_json):
+    outdial_json("workspaces", "create", "Acme")
+    refused = outdial("numbers", "connect", "--simulated")
+    assert "runs beside no simulator" in str(refused.exception)
+
+
 def test_what_the_carrier_refuses_is_told_before_anything_is_asked(outdial, outdial_json, simulator):
     outdial_json("workspaces", "create", "Acme")
     command = ("numbers", "connect", "+15559999999", "--carrier-url", simulator.base_url)
@@ -185,7 +223,8 @@ def test_what_was_changed_is_told_and_nothing_else(outdial, outdial_json, remind
     again = outdial("numbers", "change", number["id"], "--name", "Desk")
     assert again.stdout == "Nothing to change: it is so already.\n"
     [account] = outdial_json("accounts", "list")
-    paced = outdial("accounts", "change", account["id"], "--calls-per-second", "5", "-c", "auth_token=@T", env={"T": TOKEN})
+    changes = ("--calls-per-second", "5", "-c", "auth_token=@TOKEN")
+    paced = outdial("accounts", "change", account["id"], *changes, env={"TOKEN": TOKEN})
     assert paced.stdout.splitlines() == [
         "Carrier account changed.",
         "  calls per second  1.0 → 5.0",

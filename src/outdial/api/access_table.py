@@ -61,6 +61,7 @@ ACCESS: Mapping[str, Access] = {
     "GET /v1/phone-numbers/{number_id}": READ,
     "POST /v1/phone-numbers": OPERATE,
     "POST /v1/phone-numbers/check": OPERATE,
+    "POST /v1/phone-numbers/owned": OPERATE,
     "PATCH /v1/phone-numbers/{number_id}": EDIT,
     "DELETE /v1/phone-numbers/{number_id}": OPERATE,
     "GET /v1/carrier-accounts": READ,

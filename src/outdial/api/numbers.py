@@ -19,6 +19,7 @@ from outdial.db.engine import reading
 from outdial.numbers import new_number
 from outdial.numbers.connecting import NumberCheck, RemovedNumber
 from outdial.numbers.new_number import Direction, Version
+from outdial.numbers.owned import OwnedNumbersView, owned_numbers
 from outdial.numbers.store import change_number
 from outdial.numbers.views import NumberView, get_number, list_numbers
 from outdial.refusals import Invalid
@@ -64,6 +65,18 @@ _LABEL = example_carrier.CARRIER.label
 _INBOUND_URL = (
     f"https://voice.example/callbacks/{example_carrier.CARRIER.name}/accounts/acct_5z8x1q4m7k0t3w6y9r2v/inbound"
 )
+_SEARCHED = {
+    name: {"summary": f"A {CARRIERS[name].label} account", "value": {"carrier": name, "credentials": credentials}}
+    for name, credentials in example_carrier.CREDENTIALS.items()
+}
+_OWNED = {
+    "carrier": example_carrier.CARRIER.name,
+    "numbers": [
+        {"e164": "+15551230002", "name": "Front desk", "can_call": True, "connected": False},
+        {"e164": "+15551230004", "name": None, "can_call": False, "connected": False},
+    ],
+    "more": False,
+}
 _CHECK = {
     "carrier": example_carrier.CARRIER.name,
     "e164": "+15551230002",
@@ -101,20 +114,36 @@ class NumberList(TypedDict):
     numbers: list[NumberView]
 
 
-class NumberOfAccount(StrictBody):
+class Account(StrictBody):
     carrier: Annotated[KnownCarrier, AfterValidator(_known)]
-    e164: E164
     credentials: dict[str, CleanText]
     """What the carrier asks for; stored encrypted, never given back."""
     simulated: bool = False
     """`true`: of the carrier simulator that this server runs beside (`OUTDIAL_SIMULATOR_URL`)."""
     region: Annotated[CleanId | None, Field(description=_REGION)] = None
 
+    def base_url(self, services: Services) -> str | None:
+        """Raises Invalid where no simulator is beside this server."""
+        return _simulator_url(services) if self.simulated else None
+
+
+class SearchedAccount(Account):
+    search: Annotated[str, Field(max_length=32)] = ""
+    """Digits that have to stand in the number, in this order."""
+
+    def given(self, services: Services) -> new_number.GivenAccount:
+        """Raises Invalid where no simulator is beside this server."""
+        fields = self.model_dump(exclude={"simulated", "search"})
+        return new_number.GivenAccount(**fields, base_url=self.base_url(services))
+
+
+class NumberOfAccount(Account):
+    e164: E164
 
     def asked(self, services: Services) -> new_number.NewNumber:
         """Raises Invalid where no simulator is beside this server."""
         fields = self.model_dump(exclude={"simulated"})
-        return new_number.NewNumber(**fields, base_url=_simulator_url(services) if self.simulated else None)
+        return new_number.NewNumber(**fields, base_url=self.base_url(services))
 
 
 class NewNumber(NumberOfAccount):
@@ -151,6 +180,24 @@ async def get_numbers(services: Use, caller: Caller) -> JSONResponse:
     async with reading(services.engine) as conn:
         found = await list_numbers(conn, caller.workspace_id, public_url=services.settings.base_url)
     return JSONResponse(NumberList(numbers=found))
+
+
+@router.post(
+    "/v1/phone-numbers/owned",
+    summary="List the phone numbers of a carrier account",
+    operation_id="list_owned_numbers",
+    description=(
+        "Those the account has at its carrier, to choose one to connect: the first hundred, or those that have the "
+        "digits of `search` in them. `more`: there are others. Changes and stores nothing."
+    ),
+    response_model=OwnedNumbersView,
+    responses=example(_OWNED) | errors(413, 415, 422, **_UNREACHABLE),
+)
+async def post_owned_numbers(
+    services: Use, caller: Caller, body: Annotated[SearchedAccount, Body(openapi_examples=_SEARCHED)]
+) -> JSONResponse:
+    found = await owned_numbers(services.connector, caller.workspace_id, body.given(services), body.search)
+    return JSONResponse(found)
 
 
 @router.post(

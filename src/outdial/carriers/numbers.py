@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+LISTED = 100  # numbers of an account that are shown at once, for people to choose from
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NumberRecord:
@@ -14,6 +16,14 @@ class NumberRecord:
     name: str
     can_call: bool
     rented: bool  # False: a caller ID that was only verified; it can be dialled from, never answered
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OwnedNumbers:
+    """The first numbers of an account, as its carrier orders them. `more`: there are others."""
+
+    numbers: tuple[NumberRecord, ...]
+    more: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +53,10 @@ class NumberControl(Protocol):
 
     async def owns(self, number: str) -> NumberRecord | None:
         """The account's own record of `number`, None when it may not call from it."""
+        ...
+
+    async def owned(self, digits: str = "") -> OwnedNumbers:
+        """The numbers the account rents, LISTED at most; only those that `digits` stand in, in this order."""
         ...
 
     async def connection(self, number: str, *, inbound_url: str, callback_url: str) -> NumberConnection:

@@ -44,7 +44,9 @@ def change(
     workspace: Workspace = None,
     json: AsJson = False,
 ) -> None:
-    """Change what is given, leave the rest. Credentials and region are kept once the carrier has accepted them.
+    """Change what is given, leave the rest.
+
+    Credentials and region are kept once the carrier has accepted them.
 
     A new secret: -c auth_token=@NEW_TOKEN. An optional credential is taken away by an empty one: -c next_auth_token=
     """

@@ -6,7 +6,8 @@ import typer
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from outdial.carriers.registry import CARRIERS, carrier_named, default_carrier
-from outdial.cli.connecting import Credentials, connector, read_credentials
+from outdial.cli.choosing_number import choose_number
+from outdial.cli.connecting import Credentials, connector, read_credentials, simulated_account
 from outdial.cli.database import Workspace, the_target, the_workspace, with_database
 from outdial.cli.failures import CommandFailed
 from outdial.cli.next_steps import command
@@ -14,7 +15,7 @@ from outdial.cli.output import AsJson, progress, show, show_change, show_rows
 from outdial.cli.verbs import verbs
 from outdial.cli.way_on import Way, way_on
 from outdial.numbers.connecting import NumberCheck, RemovedNumber
-from outdial.numbers.new_number import NewNumber
+from outdial.numbers.new_number import GivenAccount, NewNumber
 from outdial.numbers.store import change_number
 from outdial.numbers.views import NumberView, get_number, list_numbers
 from outdial.settings import Settings
@@ -40,7 +41,9 @@ def list_(workspace: Workspace = None, json: AsJson = False) -> None:
 
 @app.command()
 def connect(
-    e164: Annotated[str, typer.Argument(help="The number: +15551230002")],
+    e164: Annotated[
+        str | None, typer.Argument(help="The number: +15551230002. Left out, you choose from the account's.")
+    ] = None,
     credential: Credentials = None,
     carrier: Annotated[str, typer.Option(help="The carrier it belongs to.")] = default_carrier().name,
     agent: Annotated[str | None, typer.Option(help="Id of the agent that talks on it.")] = None,
@@ -53,6 +56,9 @@ def connect(
     region: Annotated[
         str | None, typer.Option(help="Where the carrier handles the account's calls; its page in docs/ has the names.")
     ] = None,
+    simulated: Annotated[
+        bool, typer.Option("--simulated", help="On the simulator beside the server, with its published credentials.")
+    ] = False,
     carrier_url: Annotated[
         str | None, typer.Option(help="Another address of the carrier's API: http://127.0.0.1:8090, the simulator's.")
     ] = None,
@@ -69,7 +75,10 @@ def connect(
 
     Says what will change at the carrier, asks, and does it.
 
-    Missing credentials are asked for. For Twilio: -c account_sid=AC… -c auth_token=@TWILIO_AUTH_TOKEN
+    Missing credentials are asked for. To give them, for Twilio:
+
+    \b
+      -c account_sid=AC… -c auth_token=@TWILIO_AUTH_TOKEN
     """
     known = carrier_named(carrier)
     if known is None:
@@ -77,9 +86,17 @@ def connect(
     kind = CARRIERS[known]
     credentials = read_credentials(credential)
     target = the_target(addresses=True)  # before anything is asked
+    if simulated:
+        if credentials or carrier_url or region:
+            raise CommandFailed("--simulated brings its own credentials and address: leave yours out")
+        there = simulated_account(kind, target.settings)
+        credentials, carrier_url = dict(there.credentials), there.base_url
     for field in kind.credential_fields:
         if field.required and field.name not in credentials:
             credentials[field.name] = typer.prompt(f"{kind.label} {field.label}", hide_input=field.secret, err=True)
+    if e164 is None:
+        given = GivenAccount(carrier=kind.name, credentials=credentials, region=region, base_url=carrier_url)
+        e164 = choose_number(target, workspace, given)
 
     new = NewNumber(
         carrier=kind.name,

@@ -58,8 +58,8 @@ def show_change(
     done: str,
     unseen: Mapping[str, str] | None = None,
 ) -> None:
-    """What is another of one thing's `names` (as show_rows has them) than it was before. `unseen`: what was done to what
-    nobody is shown."""
+    """What is another of one thing's `names` (as show_rows has them) than it was before. `unseen`: what was done to
+    values that nobody is shown."""
     if as_json:
         print_json(after)
         return

@@ -1,4 +1,4 @@
-"""The account that a new number's requests are made with, before the number is kept."""
+"""The account that requests are made with while numbers of it are looked at, or a new one isn't kept yet."""
 
 from dataclasses import dataclass, field
 
@@ -6,7 +6,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from outdial.accounts.store import find_account
 from outdial.ids import id_of
-from outdial.numbers.new_number import NewNumber
+from outdial.numbers.new_number import GivenAccount
 from outdial.numbers.records import numbers_of
 from outdial.refusals import Conflict
 from outdial.workspaces.secrets import SecretBox
@@ -31,7 +31,7 @@ class AccountForNumber:
 
 
 async def account_for(
-    conn: AsyncConnection, secret_box: SecretBox, workspace_id: str, new: NewNumber
+    conn: AsyncConnection, secret_box: SecretBox, workspace_id: str, new: GivenAccount
 ) -> AccountForNumber:
     """With an account that is known already come the credentials we made for its other numbers, and what was chosen
     for it. Raises Conflict for another region than it has."""

@@ -179,3 +179,17 @@ async def test_a_number_that_cannot_be_connected_says_why_and_what_to_do(replies
         assert raised.value.code == code
         assert word in raised.value.message
         assert {method for method, _ in check_all(telnyx)} == {"GET"}
+
+
+async def test_a_list_to_choose_from_is_one_page_and_names_what_can_not_call():
+    found = RECORDED["find_number"]["response"]["json"]["data"][0]
+    other = found | {"phone_number": "+15551230004", "status": "purchase_pending"}
+    pages = {"data": [found, other], "meta": {"page_number": 1, "total_pages": 2}}
+    telnyx = OtherEnd(httpx.Response(200, json=pages), httpx.Response(200, json=pages))
+    owned = await carrier(telnyx).owned("1230")
+    assert [(each.number, each.can_call) for each in owned.numbers] == [(NUMBER, True), ("+15551230004", False)]
+    assert owned.more
+    assert dict(telnyx.last.url.params) == {"filter[phone_number]": "1230", "page[size]": "100"}
+    check_all(telnyx)
+    assert [each.number for each in (await carrier(telnyx).owned("04")).numbers] == ["+15551230004"]
+    assert dict(telnyx.last.url.params) == {"page[size]": "100"}  # Telnyx finds nothing by two digits

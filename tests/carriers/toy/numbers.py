@@ -6,7 +6,7 @@ from urllib.parse import quote
 
 from carriers.toy.account import ToyAccount
 from outdial.carriers.errors import CarrierRefused
-from outdial.carriers.numbers import Connected, NumberConnection, NumberRecord
+from outdial.carriers.numbers import LISTED, Connected, NumberConnection, NumberRecord, OwnedNumbers
 from outdial.telephony.failures import FailureCode
 
 NOT_OWNED = (FailureCode.NUMBER_NOT_OWNED, "This number does not belong to the toy account.")
@@ -27,6 +27,11 @@ class ToyNumbers:
                 return None
             raise
         return _record(found)
+
+    async def owned(self, digits: str = "") -> OwnedNumbers:
+        found = (await self._account.get("/numbers"))["numbers"]
+        fitting = [each for each in map(_record, found) if digits in each.number]
+        return OwnedNumbers(numbers=tuple(fitting[:LISTED]), more=len(fitting) > LISTED)
 
     async def connection(self, number: str, *, inbound_url: str, callback_url: str) -> NumberConnection:
         found = await self._found(number)

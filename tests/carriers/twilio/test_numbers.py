@@ -153,3 +153,21 @@ async def test_who_is_left_alone_hears_a_sentence():
     twilio = OtherEnd(httpx.Response(200, json={}))
     await TwilioCalls(account(twilio)).say_and_hang_up(INCOMING.call, "Sorry.")
     assert twilio.form == {"Twiml": "<Response><Say>Sorry.</Say><Hangup /></Response>"}
+
+
+async def test_a_list_to_choose_from_is_one_page_and_names_what_can_not_call():
+    page = {
+        "next_page_uri": "/2010-04-01/Accounts/AC1/IncomingPhoneNumbers.json?PageSize=100&Page=1",
+        "incoming_phone_numbers": [
+            {"sid": "PN1", "phone_number": NUMBER, "friendly_name": "Office", "capabilities": {"voice": True}},
+            {"sid": "PN2", "phone_number": "+15551230004", "friendly_name": "", "capabilities": {"voice": False}},
+        ],
+    }
+    twilio = OtherEnd(httpx.Response(200, json=page))
+    owned = await carrier(twilio).owned("1230")
+    assert [(each.number, each.name, each.can_call) for each in owned.numbers] == [
+        (NUMBER, "Office", True),
+        ("+15551230004", "", False),
+    ]
+    assert owned.more
+    assert dict(twilio.last.url.params) == {"PhoneNumber": "1230", "PageSize": "100"}

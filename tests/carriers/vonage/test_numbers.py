@@ -230,3 +230,16 @@ async def test_a_number_change_that_was_not_done_is_an_error_whatever_the_http_s
     made = httpx.Response(201, json={"id": "new"})
     with pytest.raises(CarrierRefused):
         await carrier(OtherEnd(number(), made, refused, httpx.Response(204)), given=False).connect(NUMBER, **URLS)
+
+
+async def test_a_list_to_choose_from_is_one_page_and_names_what_can_not_call():
+    found = {"country": "US", "msisdn": "15551230002", "features": ["VOICE", "SMS"]}
+    page = {"count": 3, "numbers": [found, found | {"msisdn": "15551230004", "features": ["SMS"]}]}
+    vonage = OtherEnd(httpx.Response(200, json=page), httpx.Response(200, json={"count": 0}))
+    owned = await carrier(vonage).owned("1230")
+    assert [(each.number, each.can_call) for each in owned.numbers] == [(NUMBER, True), ("+15551230004", False)]
+    assert owned.more
+    asked = {"pattern": "1230", "search_pattern": "1", "size": "100", "index": "1"}
+    assert dict(vonage.last.url.params) == asked
+    nothing = await carrier(vonage).owned()
+    assert (nothing.numbers, nothing.more) == ((), False)

@@ -64,18 +64,29 @@ class TelnyxAccount:
         page = {"page[size]": str(PAGE_SIZE)}
         for number in range(2, MAX_PAGES + 2):
             reply = await self._rest.send("GET", path, query={**(query or {}), **page}, repeatable=True)
-            found, meta = reply.get("data"), reply.get("meta")
-            if not isinstance(found, list) or not all(isinstance(each, dict) for each in found):
-                raise self._rest.unreadable(repeatable=True)
+            found, meta = self._list(reply)
             items += found
-            next_page = _next_page(meta if isinstance(meta, dict) else {}, number)
+            next_page = _next_page(meta, number)
             if next_page is None:
                 return items
             page = {"page[size]": str(PAGE_SIZE)} | next_page
         raise CarrierUncertain(FailureCode.CARRIER_ERROR, "Telnyx's list is too long to be read to its end.")
 
+    async def first(self, path: str, query: Mapping[str, str], size: int) -> tuple[list[dict[str, Any]], bool]:
+        """The first page, of `size` items, and whether there is another one."""
+        reply = await self._rest.send("GET", path, query={**query, "page[size]": str(size)}, repeatable=True)
+        found, meta = self._list(reply)
+        return found, _next_page(meta, 2) is not None
+
     async def aclose(self) -> None:
         await self._rest.aclose()
+
+    def _list(self, reply: Mapping[str, Any]) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+        """Of one page, its items and what is said of the list."""
+        found, meta = reply.get("data"), reply.get("meta")
+        if not isinstance(found, list) or not all(isinstance(each, dict) for each in found):
+            raise self._rest.unreadable(repeatable=True)
+        return found, meta if isinstance(meta, dict) else {}
 
     def _data(self, reply: Mapping[str, Any], *, repeatable: bool) -> dict[str, Any]:
         data = reply.get("data")

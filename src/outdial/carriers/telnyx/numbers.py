@@ -11,13 +11,14 @@ from typing import Any
 from urllib.parse import quote
 
 from outdial.carriers.errors import CarrierRefused
-from outdial.carriers.numbers import Connected, NumberConnection, NumberRecord
+from outdial.carriers.numbers import LISTED, Connected, NumberConnection, NumberRecord, OwnedNumbers
 from outdial.carriers.telnyx import errors
 from outdial.carriers.telnyx.account import TelnyxAccount
 from outdial.telephony.failures import FailureCode
 
 NAME = "Outdial"
 CALLBACK_TIMEOUT_S = 5
+FILTER_DIGITS = 3  # the fewest that numbers can be found by
 
 NOT_OWNED = (
     FailureCode.NUMBER_NOT_OWNED,
@@ -61,6 +62,13 @@ class TelnyxNumbers:
     async def owns(self, number: str) -> NumberRecord | None:
         found = await self._find(number)
         return _record(found) if found else None
+
+    async def owned(self, digits: str = "") -> OwnedNumbers:
+        """Telnyx finds nothing by one or two digits: those are looked for among the first numbers."""
+        query = {"filter[phone_number]": digits} if len(digits) >= FILTER_DIGITS else {}
+        found, more = await self._account.first("/phone_numbers", query, LISTED)
+        records = (_record(each) for each in found)
+        return OwnedNumbers(numbers=tuple(each for each in records if digits in each.number), more=more)
 
     async def connection(self, number: str, *, inbound_url: str, callback_url: str) -> NumberConnection:
         found, application = await self._connectable(number, inbound_url)

@@ -80,6 +80,14 @@ class TwilioAccount:
             raise CarrierUncertain(FailureCode.CARRIER_ERROR, "Twilio's list is too long to be read to its end.")
         return items
 
+    async def first(
+        self, resource: str, name: str, query: Mapping[str, str], size: int
+    ) -> tuple[list[dict[str, Any]], bool]:
+        """The first page, of `size` items, and whether there is another one."""
+        query = {**query, "PageSize": str(size)}
+        page = await self._rest.send("GET", self._url(resource), query=query, repeatable=True)
+        return self._items(page, name), bool(page.get("next_page_uri"))
+
     async def aclose(self) -> None:
         await self._rest.aclose()
 

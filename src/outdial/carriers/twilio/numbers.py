@@ -8,7 +8,7 @@ from typing import Any
 from urllib.parse import quote
 
 from outdial.carriers.errors import CarrierRefused
-from outdial.carriers.numbers import Connected, NumberConnection, NumberRecord
+from outdial.carriers.numbers import LISTED, Connected, NumberConnection, NumberRecord, OwnedNumbers
 from outdial.carriers.twilio import errors
 from outdial.carriers.twilio.account import TwilioAccount, text_in, text_or_none
 from outdial.telephony.failures import FailureCode
@@ -58,6 +58,11 @@ class TwilioNumbers:
             if each.get("phone_number") == number:
                 return _record(each, rented=False)
         return None
+
+    async def owned(self, digits: str = "") -> OwnedNumbers:
+        query = {"PhoneNumber": digits} if digits else {}
+        found, more = await self._account.first("IncomingPhoneNumbers", "incoming_phone_numbers", query, LISTED)
+        return OwnedNumbers(numbers=tuple(_record(each, rented=True) for each in found), more=more)
 
     async def connection(self, number: str, *, inbound_url: str, callback_url: str) -> NumberConnection:
         found = await self._connectable(number)

@@ -10,13 +10,14 @@ from contextlib import suppress
 from typing import Any
 
 from outdial.carriers.errors import CarrierError, CarrierRefused
-from outdial.carriers.numbers import Connected, NumberConnection, NumberRecord
+from outdial.carriers.numbers import LISTED, Connected, NumberConnection, NumberRecord, OwnedNumbers
 from outdial.carriers.vonage import mapping, tokens
 from outdial.carriers.vonage.account import VonageAccount
 from outdial.telephony.failures import FailureCode
 
 APPLICATION_NAME = "Outdial"
-PAGE_SIZE = 100
+PAGE_SIZE = 100  # the most Vonage takes
+CONTAINS = "1"   # where in a number a pattern stands
 
 NOT_OWNED = (
     FailureCode.NUMBER_NOT_OWNED,
@@ -62,6 +63,13 @@ class VonageNumbers:
     async def owns(self, number: str) -> NumberRecord | None:
         found = await self._find(number)
         return _record(found) if found else None
+
+    async def owned(self, digits: str = "") -> OwnedNumbers:
+        query = {"size": str(LISTED), "index": "1"}
+        if digits:
+            query |= {"pattern": digits, "search_pattern": CONTAINS}
+        found, count = await self._counted_page(query)
+        return OwnedNumbers(numbers=tuple(map(_record, found)), more=count > len(found))
 
     async def connection(self, number: str, *, inbound_url: str, callback_url: str) -> NumberConnection:
         found = await self._connectable(number)
@@ -201,15 +209,19 @@ class VonageNumbers:
 
     async def _find(self, number: str) -> dict[str, Any] | None:
         msisdn = mapping.to_vonage(number)
-        page = await self._page({"pattern": msisdn, "search_pattern": "1", "size": str(PAGE_SIZE), "index": "1"})
+        page = await self._page({"pattern": msisdn, "search_pattern": CONTAINS, "size": str(PAGE_SIZE), "index": "1"})
         return next((each for each in page if each.get("msisdn") == msisdn), None)
 
     async def _page(self, query: Mapping[str, str]) -> list[dict[str, Any]]:
-        """Vonage leaves `numbers` out when there are none."""
-        found = (await self._account.get("/account/numbers", query)).get("numbers", [])
+        return (await self._counted_page(query))[0]
+
+    async def _counted_page(self, query: Mapping[str, str]) -> tuple[list[dict[str, Any]], int]:
+        """And how many there are in all. Vonage leaves `numbers` out when there are none."""
+        reply = await self._account.get("/account/numbers", query)
+        found, count = reply.get("numbers", []), reply.get("count")
         if not isinstance(found, list) or not all(isinstance(each, dict) for each in found):
             raise self._account.unreadable()
-        return found
+        return found, count if type(count) is int else len(found)
 
 
 def _address(application: Mapping[str, Any]) -> str:

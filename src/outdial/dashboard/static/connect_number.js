@@ -1,6 +1,7 @@
 /** Connect a number: the fields of the chosen carrier, the check, and connecting what was checked. */
 import { api, Problem } from "./api.js";
 import { body, busy, clearErrors, showProblem } from "./forms.js";
+import { OwnedNumbers } from "./owned_numbers.js";
 
 const form = document.querySelector("[data-connect]");
 const place = form.querySelector("[data-fields]");
@@ -10,6 +11,7 @@ const connectHint = form.querySelector("[data-connect-hint]");
 const simulated = JSON.parse(form.dataset.simulated ?? "null");
 const fields = new Map(); // by carrier: kept with what was typed, and put back when it is chosen again
 let checked = null; // the request that was found good
+const owned = new OwnedNumbers(form, form.elements.namedItem("e164"));
 
 const carrier = () => form.elements.namedItem("carrier").value;
 const onSimulator = () => form.elements.namedItem("where")?.value === "simulator";
@@ -131,6 +133,27 @@ form.querySelector("[data-check]").addEventListener("click", (event) => {
   });
 });
 
+/** Whose numbers are to be listed; throws Problem while credentials are missing. */
+function account() {
+  refuseGaps(place);
+  const { e164, ...given } = subject(request());
+  return given;
+}
+
+form.querySelector("[data-list-owned]").addEventListener("click", (event) => {
+  busy(event.currentTarget, async () => {
+    clearErrors(form);
+    owned.forget();
+    try {
+      await owned.list(account());
+    } catch (problem) {
+      if (!(problem instanceof Problem)) throw problem;
+      openDetailsOf(problem);
+      showProblem(form, problem);
+    }
+  });
+});
+
 form.addEventListener("submit", (event) => {
   event.preventDefault();
   if (connectButton.disabled) return;
@@ -148,9 +171,9 @@ form.addEventListener("submit", (event) => {
   });
 });
 
-/** All at once, where the API would tell of the first. */
-function refuseGaps() {
-  const gaps = [...form.elements].filter((control) => control.required && !control.disabled && !control.value.trim());
+/** All at once, where the API would tell of the first. `within`: of a part of the form alone. */
+function refuseGaps(within = form) {
+  const gaps = [...within.querySelectorAll("[required]")].filter((control) => !control.disabled && !control.value.trim());
   if (!gaps.length) return;
   throw new Problem(422, { message: "", errors: gaps.map(({ name }) => ({ field: name, message: "is required" })) });
 }
@@ -163,9 +186,18 @@ function openDetailsOf(problem) {
   }
 }
 
-form.addEventListener("input", forget);
+/** A list of numbers is of one account: other credentials, and it is of nobody's any more. */
+function forgetNumbers({ target }) {
+  if (/^(carrier|where|region|credentials\..*)$/.test(target.name)) owned.forget();
+}
+
+form.addEventListener("input", (event) => {
+  forget();
+  forgetNumbers(event);
+});
 form.addEventListener("change", (event) => {
   if (["carrier", "where"].includes(event.target.name)) arrange();
   forget();
+  forgetNumbers(event);
 });
 arrange();
