@@ -52,14 +52,15 @@ clean:  ## remove what make installed and the demo's data; other data in .outdia
 # no index: a wheel may come from PyPI or from a mirror that rebuilds wheels, as the user's pip is configured.
 # hatchling comes from the lock as well; without build isolation pip doesn't fetch another one for the editable install.
 $(VENV)/installed: requirements/run.txt pyproject.toml | $(BIN)/python
-	@echo "Installing Outdial's dependencies into $(VENV) (about 600 MB, once) …"
-	@$(PIP) install --no-deps -r requirements/run.txt
+	@echo "Installing Outdial's dependencies into $(VENV) (about 600 MB, once; a minute or more) …"
+	@requirements/install $(BIN)/python requirements/run.txt
 	@$(PIP) install --quiet --no-deps --no-build-isolation --editable .
 	@touch $@
+	@echo "Installed: $(BIN)/outdial. Next: make demo, or $(BIN)/outdial --help"
 
 $(VENV)/installed-test: requirements/test.txt $(VENV)/installed
 	@echo "Installing what the tests need …"
-	@$(PIP) install --quiet --no-deps -r requirements/test.txt
+	@requirements/install $(BIN)/python requirements/test.txt
 	@touch $@
 
 $(BIN)/python:

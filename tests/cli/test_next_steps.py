@@ -51,11 +51,11 @@ def test_from_nothing_to_a_call_each_step_names_the_next(outdial, connect, outdi
     assert outdial(*words(create.replace("reminder.yaml", script))).exit_code == 0
     [agent] = outdial_json("agents", "list")
     [connecting] = next_of(outdial("agents", "publish", agent["id"]))
-    assert connecting == f"outdial numbers connect +1… --agent {agent['id']}"
+    assert connecting == f"outdial numbers connect --agent {agent['id']}"
     number = connect("--agent", agent["id"], "--yes")
     changed = outdial("numbers", "change", number["id"], "--name", "Desk")
     call, *curl = next_of(changed)
-    assert call == f"outdial call +1… --number {number['id']} --var user_name=…"
+    assert call == f"outdial call +12025550100 --number {number['id']} --var user_name=…"
     assert curl[0] == f"curl {number['outbound_url']} \\"
     assert "Idempotency-Key" in " ".join(curl)
     assert next_of(outdial("keys", "create", "another"))[1] == call
@@ -120,3 +120,18 @@ def test_a_program_on_the_path_is_told_by_its_name(tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.setattr(sys, "argv", [str(program)])
     assert command("keys", "list") == "outdial keys list"
+
+
+def test_a_command_for_another_folder_is_told_by_its_whole_path(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", [".venv/bin/outdial"])
+    assert command("keys", "list", anywhere=True) == f"{tmp_path}/.venv/bin/outdial keys list"
+
+
+def test_beside_a_simulator_the_next_number_is_one_of_the_simulator_s(outdial, simulator, script, monkeypatch):
+    monkeypatch.setenv("OUTDIAL_SIMULATOR_URL", simulator.base_url)
+    outdial("workspaces", "create", "Acme")
+    [connecting] = next_of(outdial("agents", "create", script, "--publish"))
+    assert "numbers connect --simulated --agent agent_" in connecting
+    [_, call, *_] = next_of(outdial(*words(connecting), input="1\ny\n"))
+    assert call.startswith("outdial call +12025550100 --number num_")

@@ -28,6 +28,7 @@ from outdial.cli.demo_home import demo_settings, own_data_dir
 from outdial.cli.demo_summary import judge, sum_up
 from outdial.cli.failures import CommandFailed
 from outdial.cli.narration import Story, tell_json
+from outdial.cli.next_steps import EXAMPLE_FILE, SIMULATED_CALLEE, command
 from outdial.cli.output import AsJson, console, print_json, progress
 from outdial.cli.processes import a_free_port, local_url, stop_signals
 from outdial.cli.verbs import verbs
@@ -40,7 +41,6 @@ if TYPE_CHECKING:
 
 app = verbs()
 
-CALLEE = "+12025550100"
 SIMULATOR_PORT = 8090
 CALLS_PER_SECOND = 10
 
@@ -89,7 +89,7 @@ def demo(
     """
     wish = Wish(
         carrier=CarrierName(carrier),
-        to=to or CALLEE,
+        to=to or SIMULATED_CALLEE,
         amd=to is None if amd is None else amd,
         once=once,
         json=json,
@@ -238,8 +238,14 @@ class _Demo:
             console.print("\nEverything stays up until Ctrl-C. Try a voicemail:\n")
             console.print(self._curl(made, body), style="bold", soft_wrap=True, markup=False)
             console.print(
+                "\nAn agent of your own, in another terminal, in any folder (each command tells the next one):\n"
+            )
+            for words in (("agents", "example", ">", EXAMPLE_FILE), ("agents", "create", EXAMPLE_FILE, "--publish")):
+                console.print(f"  {command(*words, anywhere=True)}", style="bold", soft_wrap=True, markup=False)
+            console.print(
                 f"\nDashboard: {self._base_url}   API: {self._base_url}/docs   Logs: {self._settings.data_dir}/*.log",
                 style="dim",
+                soft_wrap=True,
             )
         async with asyncio.TaskGroup() as group:
             for child in children:

@@ -69,9 +69,9 @@ async def _serve(settings: Settings, *, with_parent: bool, first_start: bool) ->
         if first is not None:
             progress.print(way_in(first), soft_wrap=True)
             next_steps(
-                command("keys", "create", "laptop", "--scope", "place_calls"),
-                command("doctor"),
-                where="in another terminal",
+                command("keys", "create", "laptop", "--scope", "place_calls", anywhere=True),
+                command("doctor", anywhere=True),
+                where="in another terminal, in any folder",
             )
 
     try:

@@ -4,10 +4,12 @@ from dataclasses import dataclass
 
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from outdial.accounts.views import list_accounts
 from outdial.agents.script.model import ScriptError
 from outdial.agents.script.parse import parse_script
 from outdial.agents.store import AgentView, list_agents, resolve
-from outdial.cli.next_steps import command, next_steps
+from outdial.carriers.http import is_loopback
+from outdial.cli.next_steps import EXAMPLE_FILE, SIMULATED_CALLEE, command, next_steps
 from outdial.cli.output import progress
 from outdial.db.engine import reading
 from outdial.ids import UUID_IN_SHELL
@@ -17,7 +19,6 @@ from outdial.refusals import Refusal
 from outdial.settings import Settings
 
 TO = "+1…"  # what only the user knows
-FILE = "reminder.yaml"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,10 +53,10 @@ async def way_on(
         mine = [each for each in numbers if number_id in (None, each["id"])]
         for number in mine:
             if any(_is_ready(number, agent) for agent in agents):
-                return await _to_call(conn, number)
+                return await _to_call(conn, workspace_id, number)
     if not agents:
-        example = command("agents", "example", ">", FILE)
-        return Way(commands=(example, command("agents", "create", FILE, "--publish", *where)))
+        example = command("agents", "example", ">", EXAMPLE_FILE)
+        return Way(commands=(example, command("agents", "create", EXAMPLE_FILE, "--publish", *where)))
     agent = next((each for each in agents if each["published_version"]), agents[0])
     if agent["published_version"] is None:
         return Way(commands=(command("agents", "publish", agent["id"], *where),))
@@ -63,7 +64,8 @@ async def way_on(
         direction = () if free[0]["outbound_url"] else ("--both",)
         change = command("numbers", "change", free[0]["id"], "--agent", agent["id"], *direction, *where)
         return Way(commands=(change,))
-    return Way(commands=(command("numbers", "connect", TO, "--agent", agent["id"], *where),))
+    on_simulator = ("--simulated",) if settings.simulator_url is not None else ()
+    return Way(commands=(command("numbers", "connect", *on_simulator, "--agent", agent["id"], *where),))
 
 
 def _is_ready(number: NumberView, agent: AgentView) -> bool:
@@ -74,8 +76,9 @@ def _is_ready(number: NumberView, agent: AgentView) -> bool:
     return talks["version"] == "draft" or agent["published_version"] is not None
 
 
-async def _to_call(conn: AsyncConnection, number: NumberView) -> Way:
+async def _to_call(conn: AsyncConnection, workspace_id: str, number: NumberView) -> Way:
     assert number["agent"] is not None
+    to = SIMULATED_CALLEE if await _is_simulated(conn, workspace_id, number) else TO
     wanted = await _wanted(conn, number["agent"]["id"], number["agent"]["version"])
     variables = [word for name in wanted for word in ("--var", f"{name}=…")]
     given = ", ".join(f'"{name}": "…"' for name in wanted)
@@ -83,9 +86,17 @@ async def _to_call(conn: AsyncConnection, number: NumberView) -> Way:
         f"  curl {number['outbound_url']} \\\n"
         '    -H "Authorization: $OUTDIAL_API_KEY" -H "Content-Type: application/json" \\\n'
         f'    -H "Idempotency-Key: {UUID_IN_SHELL}" \\\n'
-        f"    -d '{{\"to\": \"{TO}\", \"variables\": {{{given}}}}}'"
+        f"    -d '{{\"to\": \"{to}\", \"variables\": {{{given}}}}}'"
     )
-    return Way(commands=(command("call", TO, "--number", number["id"], *variables),), curl=curl)
+    return Way(commands=(command("call", to, "--number", number["id"], *variables),), curl=curl)
+
+
+async def _is_simulated(conn: AsyncConnection, workspace_id: str, number: NumberView) -> bool:
+    """Whether its carrier is on this machine, and so no carrier at all."""
+    for account in await list_accounts(conn, workspace_id):
+        if (account["carrier"], account["account"]) == (number["carrier"], number["account"]):
+            return account["base_url"] is not None and is_loopback(account["base_url"])
+    return False
 
 
 async def _wanted(conn: AsyncConnection, agent_id: str, version: Version) -> list[str]:
