@@ -26,8 +26,8 @@ test: $(VENV)/installed-test  ## lint, type-check and run every test (ARGS="test
 conformance: $(VENV)/installed-test  ## of the tests only these: the same calls on every carrier (2 minutes)
 	$(BIN)/python -m pytest -rs tests/conformance
 
-screenshots: $(VENV)/installed-test  ## every page of the dashboard, light and dark, into docs/screenshots (wants Chromium)
-	PYTHONPATH=tests $(BIN)/python -m browser.screenshots docs/screenshots
+screenshots: $(VENV)/installed-test  ## every page of the dashboard, light and dark, into docs/screenshots (EVERY=folder: all screens, wide and narrow)
+	PYTHONPATH=tests $(BIN)/python -m $(if $(EVERY),browser.every_screen $(EVERY),browser.screenshots docs/screenshots)
 
 lint: $(VENV)/installed-test  ## ruff and mypy alone
 	$(BIN)/ruff check .
