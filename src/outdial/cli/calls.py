@@ -10,12 +10,13 @@ from outdial.cli.database import Workspace, the_workspace, with_database
 from outdial.cli.failures import CommandFailed
 from outdial.cli.output import AsJson, progress, show
 from outdial.cli.pause import Number
+from outdial.cli.verbs import verbs
 from outdial.db.engine import reading
 from outdial.history.views import get_call
 from outdial.settings import Settings
 from outdial.workspaces.audit import COMMAND_LINE
 
-app = typer.Typer(help="Calls of a workspace: one shown, those that wait canceled.", no_args_is_help=True)
+app = verbs("Calls of a workspace: one shown, those that wait canceled.")
 
 
 @app.command("show")

@@ -9,12 +9,13 @@ from outdial.calls.cancel_waiting import what_waits
 from outdial.cli.database import Workspace, the_workspace, with_database
 from outdial.cli.next_steps import command, next_steps
 from outdial.cli.output import AsJson, show
+from outdial.cli.verbs import verbs
 from outdial.policy import pauses
 from outdial.policy.import_file import clean_reason
 from outdial.settings import Settings
 from outdial.workspaces.audit import COMMAND_LINE
 
-app = typer.Typer()
+app = verbs()
 
 Number = Annotated[
     str | None, typer.Option("--number", "-n", help="Id of a phone number. Default: the whole workspace.")

@@ -1,16 +1,16 @@
 """outdial resume: what waits is dialled again."""
 
-import typer
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from outdial.cli.database import Workspace, the_workspace, with_database
 from outdial.cli.output import AsJson, show
 from outdial.cli.pause import Number, flat
+from outdial.cli.verbs import verbs
 from outdial.policy import pauses
 from outdial.settings import Settings
 from outdial.workspaces.audit import COMMAND_LINE
 
-app = typer.Typer()
+app = verbs()
 
 
 @app.command()

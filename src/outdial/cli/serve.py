@@ -95,7 +95,8 @@ def way_in(first: "FirstStart") -> str:
     """How the first person signs in, in words."""
     if first.link is not None:
         return f"Sign in (this link works once, for 24 hours): {first.link}"
-    return f"Nobody has signed in yet. For a link that lets the first person in: {command('members link', first.email)}"
+    way = command("members", "link", first.email, anywhere=True)
+    return f"Nobody has signed in yet. For a link that lets the first person in: {way}"
 
 
 def forwarding_told(settings: Settings) -> str | None:
