@@ -58,11 +58,12 @@ async def signed_in(browser: Browser, demo: Demo) -> dict[str, Any]:
 
 
 @asynccontextmanager
-async def running_demo(folder: Path) -> AsyncIterator[Demo]:
+async def running_demo(folder: Path, port: int | None = None) -> AsyncIterator[Demo]:
+    """On what an earlier one left in the folder, too."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith("OUTDIAL_")} | {
         "OUTDIAL_DATA_DIR": str(folder / "data"),
         "XDG_STATE_HOME": str(folder / "state"),
-        "OUTDIAL_PORT": str(_free_port()),
+        "OUTDIAL_PORT": str(port or free_port()),
         "PYTHONPATH": os.pathsep.join(path for path in sys.path if path),
     }
     command = [sys.executable, "-m", "outdial", "demo", "--no-call", "--json"]
@@ -99,7 +100,7 @@ async def _ready(process: subprocess.Popen[bytes], folder: Path) -> dict[str, An
             await asyncio.sleep(0.1)
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.create_server(("127.0.0.1", 0)) as free:
         port: int = free.getsockname()[1]
         return port
