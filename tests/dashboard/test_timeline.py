@@ -35,7 +35,7 @@ def test_a_call_is_told_from_its_acceptance_to_its_end():
     error = {"code": "number_not_in_service", "message": "There is no such number."}
     end = state("ended", attempt=1, end_reason="failed", error=error)
     steps = timeline(call({}), happened(state("queued"), state("dialing", attempt=1), end))
-    assert [step.text for step in steps] == ["Accepted", "Dialed by Telnyx", "Ended: failed"]
+    assert [step.text for step in steps] == ["Accepted", "Dialled by Telnyx", "Ended: failed"]
     assert (steps[-1].tone, steps[-1].detail) == ("bad", "There is no such number.")
 
 
@@ -63,9 +63,9 @@ def test_attempts_are_numbered_where_there_are_several_and_the_next_one_is_told(
         ),
     )
     assert [step.text for step in steps[1:]] == [
-        "Dialed by Telnyx, attempt 1",
-        "Busy, attempt 1; to be dialed again",
-        "Dialed by Telnyx, attempt 2",
+        "Dialled by Telnyx, attempt 1",
+        "Busy, attempt 1; to be dialled again",
+        "Dialled by Telnyx, attempt 2",
     ]
     assert steps[2].until == NINE + timedelta(minutes=30)
 
@@ -89,7 +89,7 @@ def test_a_wish_to_hang_up_stands_where_it_belongs():
     steps = timeline(
         call({}, hang_up_requested_at=asked), happened(state("queued"), state("dialing", attempt=1), state("ended"))
     )
-    assert [step.text for step in steps] == ["Accepted", "Dialed by Telnyx", "Hang-up asked for", "Ended: ended"]
+    assert [step.text for step in steps] == ["Accepted", "Dialled by Telnyx", "Hang-up asked for", "Ended: ended"]
 
 
 @given(st.text(max_size=20), st.dictionaries(st.sampled_from(["count", "names", "category"]), st.just([1])))

@@ -138,7 +138,7 @@ class Story:
             if data.get("outcome"):
                 words += f"; outcome: {spoken(data['outcome'])}"
         if state == "queued" and data.get("next_attempt_at"):
-            reason = spoken(data.get("attempt_end_reason") or "not dialed")
+            reason = spoken(data.get("attempt_end_reason") or "not dialled")
             words = f"{reason}; tried again at {data['next_attempt_at']}"
         if error := data.get("error"):
             codes = ", ".join(str(error[name]) for name in ("code", "carrier_code") if error.get(name))

@@ -60,7 +60,7 @@ def _state(event: Event, dials: Mapping[int, AttemptView], several: bool, *, fir
             return _waits(data, at, numbered)
         case "dialing":
             carrier = "" if dial is None else f" by {carrier_label(dial['carrier'])}"
-            return Step(text=f"Dialed{carrier}{numbered}", at=at, tone="live")
+            return Step(text=f"Dialled{carrier}{numbered}", at=at, tone="live")
         case "ringing":
             return Step(text=f"Ringing{numbered}", at=at, tone="live")
         case "in_progress":
@@ -74,10 +74,10 @@ def _state(event: Event, dials: Mapping[int, AttemptView], several: bool, *, fir
 
 def _waits(data: Mapping[str, Any], at: datetime, numbered: str) -> Step:
     """An attempt is over, and another one is to follow."""
-    text, tone = END_REASONS.get(data.get("attempt_end_reason") or "", ("Not dialed", "warn"))
+    text, tone = END_REASONS.get(data.get("attempt_end_reason") or "", ("Not dialled", "warn"))
     due = data.get("next_attempt_at")
     return Step(
-        text=f"{text}{numbered}; to be dialed again",
+        text=f"{text}{numbered}; to be dialled again",
         at=at,
         tone=tone,
         detail=_why(data.get("error")) or _HELD_BACK.get(data.get("held_back") or "", ""),
@@ -89,7 +89,7 @@ def _other(event: Event) -> Step | None:
     data = event.data
     match event.type:
         case "unknown":
-            text = "No reply: the carrier may have dialed, or not"
+            text = "No reply: the carrier may have dialled, or not"
             return Step(text=text, at=event.at, tone="warn", detail="Outdial looks it up, and doesn't dial twice.")
         case "answered_by":
             who = ANSWERED_BY.get(data.get("category", ""), "Unknown")
