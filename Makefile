@@ -6,10 +6,10 @@ PIP     := $(BIN)/python -m pip --disable-pip-version-check
 COMPILE := pip compile --quiet --universal --python-version 3.11 --no-emit-index-url --no-header --no-annotate
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test conformance screenshots lint bench chaos lock clean
+.PHONY: help install demo test conformance screenshots lint bench talk-bench chaos lock clean
 
 help:  ## show this
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | while IFS="$$(printf '\t')" read -r name words; do \
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | while IFS="$$(printf '\t')" read -r name words; do \
 	    printf '  make %-11s %s\n' "$$name" "$$words"; done
 
 install: $(VENV)/installed  ## set up .venv with everything Outdial needs (.venv/bin/outdial)
@@ -35,6 +35,9 @@ lint: $(VENV)/installed-test  ## ruff and mypy alone
 
 bench: $(VENV)/installed-test  ## measure calls per core, latency and memory (see bench/README.md)
 	$(BIN)/python -m bench $(ARGS)
+
+talk-bench: $(VENV)/installed-test  ## of the measurements only this: does a conversation listen? (a few minutes)
+	$(BIN)/python -m bench --only talk $(ARGS)
 
 chaos: $(VENV)/installed-test  ## kill, freeze and cut off what runs for 10 minutes, then look for losses (see chaos/README.md)
 	$(BIN)/python -m chaos $(ARGS)

@@ -23,6 +23,7 @@ from bench.offline_turn import offline_turn
 from bench.options import Options
 from bench.pages import pages
 from bench.queue import queue
+from bench.talk.measuring import talk
 from bench.turn_latency import turn_latency
 
 RESULTS = Path(__file__).parent / "results"
@@ -37,6 +38,7 @@ MEASUREMENTS: dict[str, Callable[[Options], Result]] = {
     "micro": micro,
     "pages": pages,
     "queue": queue,
+    "talk": talk,
 }
 
 

@@ -10,7 +10,7 @@ ROOT = Path(__file__).parents[2]
 
 
 def test_a_quick_run_measures_everything_it_is_asked_for():
-    asked = ["micro", "talking", "dialing", "cpu", "pages", "queue"]
+    asked = ["micro", "talking", "dialing", "cpu", "pages", "queue", "talk"]
     options = ["--quick", "--json", *(word for name in asked for word in ("--only", name))]
     paths = os.pathsep.join([str(ROOT / "src"), str(ROOT)])
     run = subprocess.run(
@@ -19,7 +19,7 @@ def test_a_quick_run_measures_everything_it_is_asked_for():
         env=os.environ | {"PYTHONPATH": paths},
         capture_output=True,
         text=True,
-        timeout=240,
+        timeout=400,
     )
     assert run.returncode == 0, run.stderr
     results = {result["name"]: result for result in json.loads(run.stdout)["results"]}
@@ -32,3 +32,5 @@ def test_a_quick_run_measures_everything_it_is_asked_for():
     assert {"Overview, 30 days", "Calls", "One call", "Overview, 30 days, live", "One call, live"} <= pages
     queued = {row["what"] for row in results["queue"]["rows"]}
     assert {"overview, 30 days", "calls: ended", "claim: the queue's first"} <= queued
+    counted = {(row["situation"], row["case"], row["what"]): row for row in results["talk"]["rows"]}
+    assert counted["closed", "clean", "right"]["of"] == 1
