@@ -311,7 +311,7 @@ async def test_one_day_nobody_asks_any_more(workspace, hang_ups):
     claim = await ringing(workspace)
     workspace.carrier.fault = UNREACHABLE
     long_ago = {"state": "ended", "hang_up_at": PAST, "accepted_at": ago(700), "ringing_at": ago(690)}
-    await workspace.set_call(claim.call_id, state="ended", holds_line=False)
+    await workspace.set_call(claim.call_id, state="ended", end_reason="completed", holds_line=False)
     await workspace.set_pool(used_outbound=0)
     await workspace.set_attempt(claim.attempt_id, **long_ago | {"ringing_at": ago(640)})
     await hang_ups.sweep()

@@ -47,6 +47,6 @@ async def test_the_audit_counts_inbound_calls_apart(workspace):
     pool = await workspace.pool()
     assert (pool.used_outbound, pool.used_inbound) == (0, 1)
     async with workspace.engine.begin() as conn:
-        await conn.execute(update(calls).values(state="ended", holds_line=False))
+        await conn.execute(update(calls).values(state="ended", end_reason="completed", holds_line=False))
     await audit_pools(workspace.engine)
     assert (await workspace.pool()).used_inbound == 0
