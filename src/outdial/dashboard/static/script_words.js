@@ -8,7 +8,9 @@
  */
 const LEADING = new Set(["start", "goto", "then", "else", "failed", "no_reply", "no_match"]); // behind these is a step's name
 const NAMING = new Set(["if", "save_as"]); // and behind these a variable's
-const KEY = /^("(?:[^"\\]|\\.)*"|'(?:[^']|'')*'|[^\s#:'"[\]{},&*!|>%@`-][^:#]*?|-[^\s:#][^:#]*?)(\s*)(:)(?=\s|$)/;
+// What a key ends with is no space, so that a line without one is read once and not once for each of its spaces.
+const KEY = keyOf("");
+const KEY_IN_FLOW = keyOf(",\\]}");
 const VARIABLE = /\{\{|\}\}|\{[^{}]*\}/g;
 const DATA = /^(?:true|false|null|~|-?\d+(?:\.\d+)?)$/;
 const QUOTED = { '"': /^(?:[^"\\]|\\.)*"/, "'": /^(?:[^']|'')*'(?!')/ };
@@ -19,6 +21,7 @@ export const START = { section: "", steps: 0, names: -1, block: -1, quote: "", o
 export function readLine(line, before, words) {
   const reader = new Line(line, { ...before }, words);
   reader.read();
+  reader.take("text", reader.rest.length); // spaces at its end
   return { pieces: reader.pieces, after: reader.state };
 }
 
@@ -39,9 +42,10 @@ class Line {
       this.state.block = -1;
     }
     this.take("text", indent);
-    if (this.state.quote) return this.quoted(this.state.quote);
-    if (this.state.open) return this.flow();
-    this.entry();
+    if (this.state.quote) {
+      if (this.quoted(this.state.quote)) this.behind();
+    } else if (this.state.open) this.flow();
+    else this.entry();
   }
 
   /** `- - key: value`, `key:`, `- value`, or a text that goes on. */
@@ -89,7 +93,10 @@ class Line {
       this.state.block = column;
       return this.take("mark", this.rest.length);
     }
-    if (this.rest[0] in QUOTED) return this.open(this.rest[0]);
+    if (this.rest[0] in QUOTED) {
+      if (this.open(this.rest[0])) this.behind();
+      return;
+    }
     if (/^[[{]/.test(this.rest)) return this.flow();
     const comment = this.rest.search(/\s#/);
     const length = (comment < 0 ? this.rest : this.rest.slice(0, comment)).trimEnd().length;
@@ -112,26 +119,28 @@ class Line {
     else this.text(length);
   }
 
+  /** A text in quotes; whether it ends in this line. */
   open(quote) {
     const { key } = this.state;
     const whole = QUOTED[quote].exec(this.rest.slice(1));
     if (whole && LEADING.has(key)) {
       this.state.key = "";
       this.take("leads", whole[0].length + 1);
-      return this.behind();
+      return true;
     }
     this.take("text", 1);
-    this.quoted(quote);
+    return this.quoted(quote);
   }
 
-  /** The rest of a text in quotes, which may go on in the next line. */
+  /** The rest of a text in quotes; whether it ends in this line. */
   quoted(quote) {
     const whole = QUOTED[quote].exec(this.rest);
     this.state.quote = whole ? "" : quote;
     this.text(whole ? whole[0].length : this.rest.length);
-    if (whole) this.behind();
+    return whole !== null;
   }
 
+  /** What is behind a text in quotes. */
   behind() {
     if (this.state.open) this.flow();
     else this.comment();
@@ -141,7 +150,7 @@ class Line {
   flow() {
     while (this.rest) {
       const first = this.rest[0];
-      const key = KEY.exec(this.rest);
+      const key = KEY_IN_FLOW.exec(this.rest);
       if (/\s/.test(first)) this.take("text", this.rest.search(/\S|$/));
       else if (first === "#") this.take("note", this.rest.length);
       else if (/[[\]{},]/.test(first)) {
@@ -151,15 +160,16 @@ class Line {
           this.state.open = 0;
           return this.comment();
         }
-      } else if (key && !/[,\]}]/.test(key[1])) {
+      } else if (key) {
         const name = unquoted(key[1]);
         const free = this.state.section === "variables" || this.state.names >= 0 || this.state.key === "set";
         this.take(free ? "variable" : this.words.has(name) ? "word" : "unknown", key[1].length);
         this.state.key = free ? "set" : name;
         this.take("text", key[2].length);
         this.take("mark", 1);
-      } else if (first in QUOTED) return this.open(first);
-      else this.plain(/^[^,[\]{}]*/.exec(this.rest)[0].trimEnd().length || 1);
+      } else if (first in QUOTED) {
+        if (!this.open(first)) return;
+      } else this.plain(/^[^,[\]{}]*/.exec(this.rest)[0].trimEnd().length || 1);
     }
   }
 
@@ -181,6 +191,13 @@ class Line {
     this.rest = this.rest.slice(length);
     this.at += length;
   }
+}
+
+/** @param {string} ends characters that no key goes over, as a pattern has them between brackets */
+function keyOf(ends) {
+  const quoted = String.raw`"(?:[^"\\]|\\.)*"|'(?:[^']|'')*'`;
+  const first = String.raw`-[^\s:#${ends}]|[^\s#:'"[\]{},&*!|>%@\x60-]`;
+  return new RegExp(String.raw`^(${quoted}|(?:${first})(?:[^:#${ends}]*[^\s:#${ends}])?)(\s*)(:)(?=\s|$)`);
 }
 
 export function unquoted(text) {
