@@ -32,4 +32,16 @@ def test_it_is_a_sentence(sentence: str):
     ],
 )
 def test_the_error_says_more_than_the_end(end_reason: str | None, code: str | None, told: str | None):
-    assert advice(end_reason, code) == told
+    assert advice(end_reason, code, None) == told
+
+
+@pytest.mark.parametrize(
+    ("end_reason", "code", "told"),
+    [
+        ("failed", "audio_lost", AFTER_FAILURE[FailureCode.DO_NOT_CALL]),
+        ("machine", None, AFTER_FAILURE[FailureCode.DO_NOT_CALL]),
+        ("completed", None, None),
+    ],
+)
+def test_nobody_is_told_to_call_again_who_asked_for_no_more_calls(end_reason: str, code: str | None, told: str | None):
+    assert advice(end_reason, code, "do_not_call") == told

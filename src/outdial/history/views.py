@@ -290,7 +290,7 @@ def _summary(
         "ended_by": call.ended_by,
         "outcome": call.outcome,
         "error": cast(ErrorView | None, call.error),
-        "advice": None if call.end_reason is None else advice(call.end_reason, (call.error or {}).get("code")),
+        "advice": advice(call.end_reason, (call.error or {}).get("code"), call.outcome),
         "number_id": call.number_id,
         "from": call.from_,
         "to": call.to,

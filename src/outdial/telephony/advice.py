@@ -6,6 +6,7 @@ One table for the dashboard, the API reference, docs/carriers.md and the command
 from collections.abc import Mapping
 
 from outdial.telephony.failures import FailureCode
+from outdial.telephony.outcome import Outcome
 from outdial.telephony.state import EndReason
 
 AFTER_FAILURE: Mapping[FailureCode, str] = {
@@ -74,7 +75,8 @@ AFTER_END: Mapping[EndReason, str] = {
 _ALL: Mapping[str | None, str] = dict([*AFTER_END.items(), *AFTER_FAILURE.items()])  # no word is both
 
 
-def advice(end_reason: str | None, code: str | None) -> str | None:
-    """What to do about a call that ended so, for people; None where nothing is to be done. `code`: its error's. Both
-    may be words of another version."""
-    return _ALL.get(code, _ALL.get(end_reason))
+def advice(end_reason: str | None, code: str | None, outcome: str | None) -> str | None:
+    """What to do about a call that ended so, for people; None where nothing is to be done. `code`: its error's. All
+    may be words of another version. Whoever asked for no more calls isn't called again, however the call ended."""
+    told = _ALL.get(code, _ALL.get(end_reason))
+    return AFTER_FAILURE[FailureCode.DO_NOT_CALL] if told and outcome == Outcome.DO_NOT_CALL else told
