@@ -39,7 +39,7 @@ async def test_it_matters_little_why(engine, sqlstate):
     assert refuses(engine)
 
 
-@pytest.mark.parametrize("sqlstate", ["23505", "22021", "55P03"])  # a repeat, an odd value, a row somebody else has
+@pytest.mark.parametrize("sqlstate", ["23505", "22021", "55P03", "40P01"])  # a repeat, an odd value, locked rows
 async def test_but_not_where_the_next_one_may_well_be_stored(engine, sqlstate):
     await refuse_rows(engine, workspaces, sqlstate)
     with pytest.raises(DBAPIError):

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from weakref import WeakKeyDictionary
 
+import psycopg
 from sqlalchemy import Engine
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -22,8 +23,9 @@ async def storing(engine: AsyncEngine) -> AsyncIterator[None]:
     try:
         yield
     except DBAPIError as error:
-        # The request's own fault, or that of who holds a row: the next one may well be stored.
-        if not (isinstance(error, DataError | IntegrityError) or is_lock_timeout(error)):
+        # The request's own fault, or that of others who hold a row: the next one may well be stored.
+        is_deadlock = isinstance(error.orig, psycopg.errors.DeadlockDetected)
+        if not (isinstance(error, DataError | IntegrityError) or is_lock_timeout(error) or is_deadlock):
             _refused_at[engine.sync_engine] = time.monotonic()
         raise
 
