@@ -115,6 +115,15 @@ async def test_a_wrong_body_is_refused_by_its_field(client, at, body, field):
     assert (await client.get("/v1/workspace")).json()["pause"] is None
 
 
+@pytest.mark.parametrize(
+    ("written", "kept"),
+    [("  Wrong list\n imported ", "Wrong list imported"), ("\u202eWrong list", "Wrong list"), (" \n", None)],
+)
+async def test_a_reason_is_one_line_that_can_be_read(client, at, written, kept):
+    answer = await client.post(f"{at}/pause", json={"reason": written})
+    assert answer.json()["pause"]["reason"] == kept
+
+
 async def test_a_body_that_is_no_json_is_refused(client, at):
     answer = await client.post(f"{at}/pause", content="reason=Wrong")
     assert (answer.status_code, answer.json()["code"]) == (415, "not_json")

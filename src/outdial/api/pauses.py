@@ -17,6 +17,7 @@ from outdial.calls.cancel_waiting import cancel_waiting, what_waits
 from outdial.calls.request import CleanText, Instant
 from outdial.instants import to_json
 from outdial.numbers.records import checked_id
+from outdial.policy.import_file import clean_reason
 from outdial.policy.pauses import MAX_REASON_CHARS, PEOPLE_RESUME, PauseAnswer, pause, resume
 
 router = APIRouter(route_class=ApiRoute, tags=["Pause"])
@@ -166,7 +167,7 @@ async def cancel_waiting_of_number(
 
 async def _pause(services: Use, caller: Caller, number_id: str | None, body: PauseBody | None) -> JSONResponse:
     subject = None if number_id is None else checked_id(number_id)
-    reason = None if body is None else body.reason
+    reason = None if body is None or body.reason is None else clean_reason(body.reason)
     return JSONResponse(
         await pause(services.engine, caller.workspace_id, subject, reason=reason, by=caller.actor)
     )
