@@ -69,3 +69,11 @@ def test_nothing_is_canceled_without_a_yes(outdial, outdial_json, waiting_call):
     ended = outdial_json("calls", "show", waiting_call)
     assert (ended["end_reason"], ended["ended_by"]) == ("canceled", "operator")
     assert outdial_json("calls", "cancel-waiting", "--yes")["canceled"] == 0
+
+
+def test_calls_that_could_not_be_canceled_are_told(outdial, waiting_call, database_url):
+    with psycopg.connect(connection_url(database_url)) as connection:
+        connection.execute("SELECT FROM calls WHERE id = %s FOR UPDATE", (waiting_call,))
+        told = outdial("calls", "cancel-waiting", "--yes").stdout
+    assert "Not all" in told
+    assert "Waiting calls canceled." not in told

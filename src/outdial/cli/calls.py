@@ -71,7 +71,8 @@ def cancel(
             progress.print(f"{canceled:,} canceled; going on", markup=False)
 
     done = with_database(work)
-    show(_told(done.canceled, done.left), as_json=json, done="Waiting calls canceled.")
+    told = "Waiting calls canceled." if not done.left.waiting else "Not all: somebody else is changing the calls left."
+    show(_told(done.canceled, done.left), as_json=json, done=told)
 
 
 def _waiting(seen: Waiting) -> str:

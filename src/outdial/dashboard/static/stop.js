@@ -23,13 +23,14 @@ async function cancel(button) {
   const progress = button.parentElement.querySelector("[data-progress]");
   const wanted = { accepted_before: button.dataset.before };
   let canceled = 0;
-  for (;;) {
-    const answer = await api("POST", button.dataset.cancels, wanted);
+  let answer;
+  do {
+    answer = await api("POST", button.dataset.cancels, wanted);
     canceled += answer.canceled;
     progress.textContent = `${counted(canceled)} canceled…`;
-    if (!answer.waiting || !answer.canceled) break;
-  }
-  sessionStorage.setItem("toast", `${counted(canceled)} waiting ${canceled === 1 ? "call was" : "calls were"} canceled.`);
+  } while (answer.waiting && answer.canceled);
+  const left = answer.waiting ? ` ${counted(answer.waiting)} are left, which somebody else is changing.` : "";
+  sessionStorage.setItem("toast", `${counted(canceled)} waiting ${canceled === 1 ? "call was" : "calls were"} canceled.${left}`);
   location.reload();
 }
 
