@@ -1,7 +1,7 @@
 """Reading: by language, with pronunciations and formats, sentence by sentence."""
 
 import time
-from itertools import pairwise
+from itertools import islice, pairwise, product
 
 import pytest
 from hypothesis import given
@@ -91,6 +91,26 @@ def test_a_word_is_said_as_the_agent_says_it(text, said):
 
 def test_how_a_word_is_said_is_not_read_again():
     assert spoken("The QX9 is here", QX9="Q 9 Dr. No") == "The Q 9 Dr. No is here"
+
+
+@pytest.mark.parametrize("between", [" ", "-"])
+def test_words_that_begin_alike_cost_as_much_as_one(between):
+    start = f"a{between}" * 48
+    ends = ("".join(letters) for letters in product("bcdefghi", repeat=3))
+    said = [*((start + end, "x") for end in islice(ends, 499)), ("z", "y")]
+    reading = Reading(pronunciations=tuple(said))
+    text = f"a{between}" * 990
+    reading.spoken("Made ready.")
+    began = time.thread_time()
+    for number in range(10):
+        reading.spoken(f"{text} {number}")
+    assert time.thread_time() - began < 0.5
+
+
+def test_of_words_that_begin_alike_the_longest_is_said():
+    said = {"New": "noo", "New York": "noo york", "New York City": "the city", "Newer": "nooer"}
+    read = Reading(pronunciations=tuple(said.items())).spoken
+    assert read("new, New York, new  york city, Newer, newest") == "noo, noo york, the city, nooer, newest"
 
 
 # -- formats ---------------------------------------------------------------------------------------------------

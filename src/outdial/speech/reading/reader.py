@@ -1,9 +1,10 @@
 """What an agent says, made into what its voice is given: read as people say it, in the agent's language."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import TypeAlias
 
 from outdial.speech.reading.en.read import English
 from outdial.speech.reading.marks import FIRST_KEPT, KEPT, MARKED, MOST_KEPT, Format, format_of, without_marks
@@ -100,11 +101,9 @@ class _Pronounced:
 
     def __init__(self, said: tuple[tuple[str, str], ...]) -> None:
         self._how = {" ".join(word.casefold().split()): words for word, words in said}
-        longest = sorted(self._how, key=len, reverse=True)
-        either = "|".join(r"\s+".join(map(re.escape, word.split())) for word in longest)
         # Few letters begin any of the words: looking at them first makes long lists as fast as short ones.
-        first = "".join(sorted({re.escape(character) for word in longest for character in (word[0], word[0].upper())}))
-        self._pattern = re.compile(rf"(?<!\w)(?=[{first}])(?:{either})(?!\w)", re.IGNORECASE)
+        first = "".join(sorted({re.escape(letter) for word in self._how for letter in (word[0], word[0].upper())}))
+        self._pattern = re.compile(rf"(?<!\w)(?=[{first}]){_either(_tree(self._how))}", re.IGNORECASE)
 
     @staticmethod
     @lru_cache(256)
@@ -117,3 +116,31 @@ class _Pronounced:
             return found[0] if how is None else keep(how)
 
         return self._pattern.sub(read, text)
+
+
+_Tree: TypeAlias = "dict[str, _Tree]"
+_END = ""
+
+
+def _tree(words: Iterable[str]) -> _Tree:
+    """Words by their characters: what several begin with is in it once."""
+    tree: _Tree = {}
+    for word in words:
+        place = tree
+        for character in word:
+            place = place.setdefault(character, {})
+        place[_END] = {}
+    return tree
+
+
+def _either(tree: _Tree) -> str:
+    """A pattern of the longest of its words, which ends where a word of the text does. Of words that begin alike it
+    looks at their beginning once, so that a list of them costs as much as one."""
+    ways = [
+        (r"\s+" if character == " " else re.escape(character)) + _either(rest)
+        for character, rest in tree.items()
+        if character != _END
+    ]
+    if _END in tree:
+        ways.append(r"(?!\w)")
+    return ways[0] if len(ways) == 1 else f"(?:{'|'.join(ways)})"
