@@ -1,5 +1,6 @@
 """Everything that waits canceled, without anybody waiting for it."""
 
+import asyncio
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -9,9 +10,11 @@ from outdial.calls import cancel_waiting as module
 from outdial.calls.cancel_waiting import cancel_waiting, what_waits
 from outdial.db.tables import calls
 from outdial.lines.audit import audit_pools
+from outdial.policy.pauses import pause
 from outdial.refusals import NotFound
 from outdial.telephony.state import CallState, EndReason
 from outdial.workspaces.audit import COMMAND_LINE, list_audit
+from workspace import until
 
 LATER = datetime.now(UTC) + timedelta(hours=1)
 
@@ -193,3 +196,34 @@ async def test_more_than_ten_thousand_are_not_counted_one_by_one(workspace, monk
     assert (await what_waits(workspace.engine, workspace.id)).waiting == 50
     done = await cancel(workspace)
     assert (done.canceled, done.left.waiting) == (80, 0)
+
+
+@pytest.mark.parametrize("of", ["workspace", "number"])
+async def test_what_was_about_to_be_dialled_when_dialling_was_paused_is_canceled_too(workspace, monkeypatch, of):
+    """Or it would be dialled when it is resumed, with nothing else of the list left."""
+    monkeypatch.setattr(module, "HELD_BACK_WITHIN_S", 60)
+    number_id = workspace.number_id if of == "number" else None
+    queued = [await workspace.queue() for _ in range(3)]
+    claims = await workspace.claim(batch=2)
+    await pause(workspace.engine, workspace.id, number_id, reason=None, by=COMMAND_LINE)
+    canceling = asyncio.create_task(cancel(workspace, number_id, at_most_s=60))
+
+    async def the_other_one_has_ended():
+        return (await what_waits(workspace.engine, workspace.id)).waiting == 0
+
+    await until(the_other_one_has_ended)
+    await asyncio.gather(*(workspace.dial(claim) for claim in claims))
+    done = await canceling
+    assert (done.canceled, done.left.waiting, done.left.being_dialled) == (3, 0, 0)
+    assert workspace.carrier.dialed == []
+    assert [(await workspace.call(one)).end_reason for one in queued] == ["canceled"] * 3
+    await workspace.recount()
+
+
+async def test_what_the_carrier_has_been_asked_for_is_not_waited_for_longer_than_that(workspace, monkeypatch):
+    monkeypatch.setattr(module, "HELD_BACK_WITHIN_S", 0.2)
+    dialing = await workspace.dialed()
+    await pause(workspace.engine, workspace.id, reason=None, by=COMMAND_LINE)
+    done = await cancel(workspace)
+    assert (done.canceled, done.left.being_dialled) == (0, 1)
+    assert (await workspace.call(dialing.call_id)).state == "dialing"

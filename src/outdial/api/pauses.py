@@ -49,7 +49,8 @@ _CANCEL = (
     "Every call that waits ends (`canceled`, `ended_by` `operator`), whatever it waits for; calls that are being "
     "dialled, ring or talk are left. It takes a few seconds at most, about 10,000 calls: while `waiting` isn't 0, ask "
     "again, with the `accepted_before` of the answer. Where `waiting` stays, somebody else is changing these calls. "
-    "A call that is being dialled may be held back at the last moment, and then waits again: pause first."
+    "A call that is being dialled may be held back at the last moment, and then waits again: pause first, so that the "
+    "request waits for these and cancels them, too."
 )
 
 

@@ -1,7 +1,8 @@
 """Everything that waits canceled, for a workspace or one of its numbers; a million calls as well as ten.
 
 In batches, so that no lock is held for long, and for a few seconds at most: whoever asks is told what is left, and
-asks again. What is being dialled is left alone; a dial that is held back at the last moment waits again.
+asks again. What is being dialled is left alone; a dial that is held back at the last moment waits again. So where
+dialling is paused, that is awaited, or what was to be stopped would be dialled when it is resumed.
 """
 
 import asyncio
@@ -13,9 +14,11 @@ from datetime import datetime
 from sqlalchemy import TextClause, func, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from outdial.calls.pace import LONGEST_WAIT_S
 from outdial.calls.refused import end_waiting_of
 from outdial.db.engine import reading
 from outdial.db.tables import QUEUED, calls, numbers
+from outdial.policy.pauses import may_hold_back
 from outdial.refusals import NotFound
 from outdial.workspaces.audit import Actor, record
 from outdial.workspaces.store import workspace_name
@@ -24,6 +27,8 @@ AT_A_TIME = 1000      # calls in one transaction
 AT_MOST_S = 5.0       # in one request
 PATIENCE_S = 1.0      # with calls that somebody has locked
 COUNTED_TO = 10_000   # more than that aren't counted one by one
+HELD_BACK_WITHIN_S = LONGEST_WAIT_S + 0.5  # of a pause: what was claimed before it
+LOOK_AGAIN_S = 0.05
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,23 +72,28 @@ async def cancel_waiting(
     async with engine.begin() as conn:
         name = await _name_of(conn, workspace_id, number_id)
         left = await _waiting(conn, workspace_id, number_id, accepted_before)
-        if left.waiting:  # before the first one ends, so that the log has it whatever becomes of us
+        is_paused = await may_hold_back(conn, workspace_id, number_id)
+        if left.waiting or (is_paused and left.being_dialled):  # before the first one ends, whatever becomes of us
             details = {"waiting": left.waiting}
             act, subject = "calls.waiting_canceled", number_id or workspace_id
             await record(conn, workspace_id, by, act, subject_id=subject, subject_name=name, details=details)
-    until, locked_since, canceled = time.monotonic() + at_most_s, None, 0
-    while left.waiting and time.monotonic() < until:
-        ended = await _one_round(engine, workspace_id, number_id, left.accepted_before, until)
+    began, locked_since, canceled = time.monotonic(), None, 0
+    until, held_back_until = began + at_most_s, began + HELD_BACK_WITHIN_S * is_paused
+    while left.waiting or (left.being_dialled and time.monotonic() < held_back_until):
+        if time.monotonic() >= until:
+            break
+        ended = await _one_round(engine, workspace_id, number_id, left.accepted_before, until) if left.waiting else 0
         canceled += ended
-        async with reading(engine) as conn:
-            left = await _waiting(conn, workspace_id, number_id, left.accepted_before)
-        if ended:
+        if ended or not left.waiting:
             locked_since = None
         else:
             locked_since = locked_since or time.monotonic()
             if time.monotonic() - locked_since > PATIENCE_S:
                 break
-            await asyncio.sleep(PATIENCE_S / 20)
+        if not ended:
+            await asyncio.sleep(LOOK_AGAIN_S)
+        async with reading(engine) as conn:
+            left = await _waiting(conn, workspace_id, number_id, left.accepted_before)
     return Canceled(canceled=canceled, left=left)
 
 

@@ -89,6 +89,14 @@ def holds_back(workspace_id: ColumnElement[str], number_id: ColumnElement[str]) 
     return select(subject).where(or_(subject == workspace_id, subject == number_id)).exists()
 
 
+async def may_hold_back(conn: AsyncConnection, workspace_id: str, number_id: str | None = None) -> bool:
+    """Whether there is a pause for dials of the workspace, or of one of its numbers, to be held back by."""
+    found = select(pauses.c.subject_id).where(pauses.c.workspace_id == workspace_id)
+    if number_id is not None:
+        found = found.where(pauses.c.subject_id.in_([workspace_id, number_id]))
+    return bool(await conn.scalar(select(found.exists())))
+
+
 async def refuse_while_paused(conn: AsyncConnection, workspace_id: str, number_id: str) -> None:
     """For a request that must not wait. Raises LimitReached."""
     pause = await read_pause(conn, workspace_id) or await read_pause(conn, workspace_id, number_id)
