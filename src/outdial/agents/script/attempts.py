@@ -19,7 +19,10 @@ class AskAgain:
 
 @dataclass(frozen=True, slots=True)
 class GiveUp:
+    """`missed` is why: no_reply or no_match."""
+
     then: Block
+    missed: str
 
 
 class Accept:
@@ -74,7 +77,7 @@ class Attempts:
     def _missed(self, kind: str, retry: Retry, prompt: str) -> Next:
         self._misses[kind] += 1
         if self._misses[kind] > retry.retries:
-            return GiveUp(retry.then)
+            return GiveUp(retry.then, kind)
         return AskAgain(prompt if retry.reprompt is None else self._text(retry.reprompt))
 
     def _together(self, name: str) -> str:

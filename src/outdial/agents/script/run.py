@@ -6,12 +6,12 @@ a "hello?" is no answer, whoever wants no more calls is asked nothing further, a
 
 import logging
 import re
-from collections import ChainMap
 from contextlib import suppress
 from typing import Any
 
 from outdial.agents.script.attempts import MAX_HELD, Accept, AskAgain, Attempts, GiveUp
 from outdial.agents.script.model import (
+    Answer,
     Ask,
     Block,
     Goto,
@@ -23,11 +23,11 @@ from outdial.agents.script.model import (
     SetVariables,
     Transfer,
 )
+from outdial.agents.script.path import Path
 from outdial.agents.script.replies import Replies, Reply
 from outdial.agents.script.template import Slot, Text, lookup, parse_text, render
 from outdial.agents.script.typed import WORDS, TypedAnswers, noted_value
-from outdial.agents.script.unmeant import is_unmeant
-from outdial.agents.script.values import equal, exists, known
+from outdial.agents.script.values import exists, is_one_of, known
 from outdial.conversation.live_call import Heard, LiveCall, TransferFailed
 from outdial.conversation.understanding.meaning import SOMEBODY_ELSE, Kind
 from outdial.speech.reading.marks import without_marks
@@ -45,13 +45,14 @@ PARTING_WAIT_S = 2.0  # after our goodbye, for theirs
 _NUMBER = re.compile(r"\+[1-9]\d{7,14}")
 
 
-async def run_script(script: Script, call: LiveCall) -> None:
+async def run_script(script: Script, call: LiveCall, path: Path | None = None) -> None:
     """Hold the conversation; raises CallEnded once the call is over, by whichever side.
 
     What the script sets is written to `call.noted`; `do_not_call` becomes true when the callee wants no
     more calls. What to do with a machine (`script.machine`) is decided by whoever runs this, not here.
+    `path` is told which way it takes.
     """
-    await _Conversation(script, call).hold()
+    await _Conversation(script, call, path or Path()).hold()
 
 
 def speakable(text: str, script: Script, call: LiveCall) -> str:
@@ -73,9 +74,10 @@ class _LimitReached(Exception):
 
 
 class _Conversation:
-    def __init__(self, script: Script, call: LiveCall) -> None:
+    def __init__(self, script: Script, call: LiveCall, path: Path) -> None:
         self._script = script
         self._call = call
+        self._path = path
         self._actions_left = MAX_ACTIONS
         self._said_goodbye = False
         self._replies = Replies(script, call, self._text)
@@ -85,12 +87,14 @@ class _Conversation:
         step: str | None = self._first_step()
         try:
             while step is not None:
+                self._path.enter(self._script.steps[step])
                 try:
                     await self._do(self._script.steps[step].block)
                     step = None
                 except _Jump as jump:
                     step = jump.step
         except _LimitReached:
+            self._path.circled = True
             logger.warning("Script stopped at its action limit", extra={"call_id": self._call.call_id})
             await self._call.say(self._replies.words("limit_goodbye"))
             await self._call.hang_up()
@@ -143,7 +147,7 @@ class _Conversation:
                 reply = await self._understood(heard, ask)
                 if reply.answer and not reply.is_doubtful and reply.kind is not Kind.GREETING:
                     if ask is None or reply.answer not in ask.answers:
-                        await self._do(reply.answer.then)
+                        await self._take(reply.answer)
                     elif await self._follow(reply, ask):
                         return True
                 elif ask and reply.kind is Kind.VALUE and not reply.is_doubtful and await self._follow(reply, ask):
@@ -167,14 +171,15 @@ class _Conversation:
                 step = attempts.after(reply)
                 if isinstance(step, Accept):
                     if reply.answer is not None and reply.answer not in ask.answers:
-                        await self._do(reply.answer.then)
+                        await self._take(reply.answer)
                         step = AskAgain(question)
                     elif await self._follow(reply, ask):
                         return
                     else:
                         step = attempts.wrong_value()
             match step:
-                case GiveUp(then=then):
+                case GiveUp(then=then, missed=missed):
+                    self._path.led_by = missed
                     await self._do(then)
                     return
                 case AskAgain(prompt=prompt):
@@ -235,7 +240,7 @@ class _Conversation:
                 self._said_goodbye = True
                 heard = await self._listen(wait_s=PARTING_WAIT_S, max_digits=self._max_digits())
                 if not _silent(heard) and (answer := self._replies.reply(heard, None).answer):
-                    await self._do(answer.then)
+                    await self._take(answer)
         await self._call.hang_up()
 
     async def _follow(self, reply: Reply, ask: Ask) -> bool:
@@ -249,9 +254,12 @@ class _Conversation:
             self._call.noted[ask.save_as] = noted_value(answer, heard, value)
             if value is not None and heard.text and not (answer and answer.name):
                 self._call.noted[f"{ask.save_as}{WORDS}"] = heard.text.strip()
-        if answer is not None:
-            await self._do(answer.then)
+        await self._take(answer)
         return True
+
+    async def _take(self, answer: Answer | None) -> None:
+        self._path.answered(answer)
+        await self._do(answer.then if answer else ())
 
     def _count(self) -> None:
         self._actions_left -= 1
@@ -286,13 +294,7 @@ class _Conversation:
 
     def _holds(self, test: If) -> bool:
         value = self._slot(Slot(test.variable))
-        if test.exists is not None:
-            return exists(value) == test.exists
-        found = [value]
-        sent = lookup(test.variable, ChainMap(dict(self._call.noted), dict(self._call.variables)))
-        if isinstance(sent, str) and is_unmeant(sent):
-            found.append(sent)  # an author who asks for "None" by name means it, whatever the sender did
-        return any(equal(each, expected) for expected in test.values for each in found)
+        return is_one_of(value, test, self._call) if test.exists is None else exists(value) == test.exists
 
 
 def unheard(text: str, played: str) -> str:

@@ -4,8 +4,9 @@ from collections import ChainMap
 from collections.abc import Mapping, MutableMapping
 from typing import Any, cast
 
-from outdial.agents.script.template import spoken
-from outdial.agents.script.unmeant import Meant
+from outdial.agents.script.model import If
+from outdial.agents.script.template import lookup, spoken
+from outdial.agents.script.unmeant import Meant, is_unmeant
 from outdial.conversation.live_call import LiveCall
 
 
@@ -23,6 +24,15 @@ def known(call: LiveCall) -> Mapping[str, Any]:
 
 def exists(value: Any) -> bool:
     return bool(value) if isinstance(value, dict) else spoken(value) != ""
+
+
+def is_one_of(value: Any, test: If, call: LiveCall) -> bool:
+    """Whether `value`, that of the test's variable, is one of those it looks for."""
+    found = [value]
+    sent = lookup(test.variable, ChainMap(dict(call.noted), dict(call.variables)))
+    if isinstance(sent, str) and is_unmeant(sent):
+        found.append(sent)  # an author who asks for "None" by name means it, whatever the sender did
+    return any(equal(each, expected) for expected in test.values for each in found)
 
 
 def equal(value: Any, expected: Any) -> bool:

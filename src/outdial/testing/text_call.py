@@ -1,0 +1,322 @@
+"""A live call in memory: no audio, no carrier, and a clock that is counted and never waited for.
+
+    call = TextCall([Hears("Shall I book it"), Says("Yes, please.")])
+    await hold_call(my_agent, call)
+    assert call.noted == {"booked": True}
+"""
+
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any, NoReturn
+
+from outdial.conversation.keypad import Keypad
+from outdial.conversation.live_call import AgentCoroutine, CallEnded, FailedTransfer, Heard, Said, TransferFailed
+from outdial.conversation.transcript import MS_PER_CHAR, Speaker, Turn
+from outdial.speech.reading.marks import without_marks
+from outdial.telephony.failures import CallError, FailureCode
+from outdial.telephony.state import EndedBy
+from outdial.telephony.transfer import TransferOutcome
+from outdial.telephony.verdict import AnsweredBy
+from outdial.testing.callee import (
+    CARRIER_REFUSES,
+    CalleeLine,
+    HangsUp,
+    Hears,
+    Interrupts,
+    Presses,
+    Says,
+    Silent,
+    TransferEnds,
+    Waits,
+    find_words,
+)
+
+MAX_VERBS = 2000       # of one call: an agent that goes round in circles ends here
+MAX_CALL_S = 3600.0
+REPLY_MS = 600         # from the agent's last word to the callee's first
+KEY_MS = 300           # from one key to the next
+MAX_TOLD = 200         # characters of what the agent said, in a reason
+
+
+class WentWrong(Exception):
+    """The call didn't go as its lines say; `line` is the number of the line from 0, None where it is none's fault."""
+
+    def __init__(self, reason: str, line: int | None) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.line = line
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallLimits:
+    """`is_over` is asked at each verb whether the time of whoever waits for this is up."""
+
+    verbs: int = MAX_VERBS
+    seconds: float = MAX_CALL_S
+    is_over: Callable[[], bool] = lambda: False
+
+
+class TextCall:
+    """A LiveCall whose callee does what `callee` lists; afterwards it is silent. With `is_open` the call stops there
+    instead, at the agent's next listening: `awaits_callee`.
+
+    Without audio a callee is never misheard, and a listening is never too short for it.
+    """
+
+    call_id = "call_in_memory"
+
+    def __init__(
+        self,
+        callee: Iterable[CalleeLine] = (),
+        *,
+        variables: Mapping[str, Any] | None = None,
+        user_number: str = "+12025550100",
+        agent_number: str = "+12025550199",
+        is_open: bool = False,
+        limits: CallLimits | None = None,
+    ) -> None:
+        self.user_id = user_number
+        self.answered_by: AnsweredBy | None = AnsweredBy.HUMAN
+        self.variables: Mapping[str, Any] = MappingProxyType(dict(variables or {}))
+        self.noted: dict[str, Any] = {}
+        self.failed_transfer: FailedTransfer | None = None
+        self.now_ms = 0
+        self.turns: list[Turn] = []
+        self.sent_digits: list[str] = []
+        self.ended_by: EndedBy | None = None  # None while the call is up
+        self.transferred: bool | None = None  # whether somebody answered the last transfer; None: none was made
+        self.transferred_to: str | None = None
+        self.callee_responded = False
+        self.awaits_callee = False
+        self.wrong: WentWrong | None = None
+        payload = {"callType": "outbound", "userNumber": user_number, "agentNumber": agent_number}
+        self.last_event: dict[str, Any] = {"type": "launch", "payload": payload}
+        self._lines = list(callee)
+        self._line = 0  # the next one
+        self._is_open = is_open
+        self._limits = limits or CallLimits()
+        self._verbs = 0
+        self._keypad = Keypad()
+        self._begun = ""    # what the callee said into our words
+        self._told = ""     # by the agent, since the callee last did something
+        self._told_to = 0   # up to where lines have heard it
+
+    @property
+    def is_over(self) -> bool:
+        return self.ended_by is not None or self.awaits_callee or self.wrong is not None
+
+    # -- the verbs -----------------------------------------------------------------------------------------------
+
+    async def say(self, text: str | AsyncIterator[str], *, interruptible: bool = True, **turn_taking: object) -> Said:
+        self._verb()
+        if not isinstance(text, str):
+            text = "".join([piece async for piece in text])
+        text = without_marks(text)
+        self._told = f"{self._told} " if self._told else ""
+        start = len(self._told)
+        self._told += text
+        self._begun = ""
+        cut = self._heard_until(start, interruptible=interruptible)
+        played = text if cut is None else text[: cut - start]
+        begin_ms = self.now_ms
+        self.now_ms += MS_PER_CHAR * len(played)
+        self._turn(Speaker.AGENT, played, begin_ms, interrupted=cut is not None)
+        if cut is not None:
+            self._told, self._told_to = "", 0
+        return Said(
+            text=played, played_ms=self.now_ms - begin_ms, interrupted=cut is not None, complete=cut is None
+        )
+
+    async def listen(
+        self, *, until_silence_s: float = 0.5, no_reply_s: float = 6.0, max_digits: int = 0, **turn_taking: object
+    ) -> Heard:
+        self._verb()
+        left_ms = round(no_reply_s * 1000)
+        while True:
+            if max_digits and self._keypad:
+                return Heard(digits=self._entry(max_digits))
+            if words := self._begun:
+                self._begun = ""
+                return self._speaks(words, 0)
+            match self._next():
+                case None if self._is_open:
+                    self.awaits_callee = True
+                    raise CallEnded
+                case None:
+                    return self._silence(left_ms)
+                case Silent():
+                    self._take()
+                    return self._silence(left_ms)
+                case Waits(seconds=seconds) if round(seconds * 1000) > left_ms:
+                    self._lines[self._line] = Waits(seconds - left_ms / 1000)
+                    return self._silence(left_ms)
+                case Waits(seconds=seconds):
+                    self._line += 1
+                    self.now_ms += round(seconds * 1000)
+                    left_ms -= round(seconds * 1000)
+                case Says(words=words):
+                    self._take()
+                    if words.strip():
+                        return self._speaks(words, REPLY_MS)
+                case Presses(keys=keys):
+                    self._take()
+                    self._press(keys, wanted=max_digits > 0)
+                case HangsUp():
+                    self._take()
+                    self._end(EndedBy.CALLEE)
+                case TransferEnds():
+                    self._fail("the agent listens here, and makes no transfer")
+                case Hears() | Interrupts():
+                    self._fail(f"the callee doesn't hear this; the agent said {self._quoted()}")
+
+    async def send_digits(self, digits: str) -> None:
+        self._verb()
+        self.sent_digits.append(digits)
+
+    async def transfer(self, to: str, *, failed: str | None = None) -> None:
+        self._verb()
+        outcome: TransferOutcome | str = TransferOutcome.ANSWERED
+        line = self._next()
+        if isinstance(line, TransferEnds):
+            self._take()
+            outcome = line.outcome
+        self.transferred, self.transferred_to = outcome == TransferOutcome.ANSWERED, to
+        if outcome == CARRIER_REFUSES:
+            raise TransferFailed(CallError(code=FailureCode.CARRIER_REFUSED, message="The carrier refused."))
+        if self.transferred or failed is None:
+            self._end(EndedBy.AGENT)
+        result = TransferOutcome(outcome)
+        self.failed_transfer = FailedTransfer(step=failed, to=to, result=result)
+        payload = {**self.last_event["payload"], "to": to, "result": result.value}
+        self.last_event = {"type": "transfer_failed", "payload": payload}
+        raise CallEnded
+
+    async def hang_up(self) -> None:
+        self._verb()
+        self._end(EndedBy.AGENT)
+
+    # -- what the callee does ------------------------------------------------------------------------------------
+
+    def check_lines(self) -> None:
+        """After the call: whether everything was done. Raises WentWrong."""
+        if self.wrong is None and not self.awaits_callee and self._line < len(self._lines):
+            self.wrong = WentWrong(f"the call was over before this; the agent said {self._quoted()}", self._line)
+        if self.wrong is not None:
+            raise self.wrong
+
+    def _next(self) -> CalleeLine | None:
+        return self._lines[self._line] if self._line < len(self._lines) else None
+
+    def _take(self) -> None:
+        self._line += 1
+        self._told, self._told_to = "", 0
+
+    def _heard_until(self, start: int, *, interruptible: bool) -> int | None:
+        """Has lines hear what is told now, from `start` on; where the callee interrupts it, None where it doesn't."""
+        while True:
+            match self._next():
+                case Hears(words=words) if (end := find_words(self._told, words, self._told_to)) is not None:
+                    self._line += 1
+                    self._told_to = end
+                case Interrupts(after=after, says=says, presses=presses):
+                    end = find_words(self._told, after, max(self._told_to, start))
+                    if end is None:
+                        return None
+                    if not interruptible:
+                        self._fail("this is said to its end: the callee can't interrupt it")
+                    self._line += 1
+                    self._begun = says
+                    self._press(presses, wanted=True)
+                    return end
+                case _:
+                    return None
+
+    def _speaks(self, words: str, after_ms: int) -> Heard:
+        self.now_ms += after_ms
+        begin_ms = self.now_ms
+        self.now_ms += MS_PER_CHAR * len(words)
+        self.callee_responded = True
+        self._turn(Speaker.CALLEE, words, begin_ms)
+        return Heard(text=words)
+
+    def _press(self, keys: str, *, wanted: bool) -> None:
+        """Keys that nobody asked for are lost, as on a call."""
+        for key in keys:
+            self.now_ms += KEY_MS
+            self.callee_responded = True
+            if wanted:
+                self._keypad.press(key, self.now_ms)
+        if keys and not wanted:
+            self._turn(Speaker.CALLEE, f"[{keys}, not asked for]", self.now_ms)
+
+    def _entry(self, max_digits: int) -> str:
+        while (entry := self._keypad.read(max_digits, self.now_ms)) is None:
+            self.now_ms = max(self.now_ms + 1, self._keypad.due_ms())
+        self._turn(Speaker.CALLEE, f"[{entry[0]}]", self.now_ms)
+        return entry[0]
+
+    def _silence(self, ms: int) -> Heard:
+        self.now_ms += ms
+        return Heard(silent=True)
+
+    # -- the call ------------------------------------------------------------------------------------------------
+
+    def back_from_transfer(self) -> None:
+        """The agent has the call again that it wanted to transfer."""
+        self._told, self._told_to = "", 0
+
+    def _verb(self) -> None:
+        if self.is_over:
+            raise CallEnded
+        self._verbs += 1
+        if self._verbs > self._limits.verbs:
+            self._stop(f"the call went on and on: stopped after {self._limits.verbs} things the agent did")
+        if self.now_ms > self._limits.seconds * 1000:
+            self._stop(f"the call would be longer than {self._limits.seconds:g} s")
+        if self._limits.is_over():
+            self._stop("this took too long, and was given up")
+
+    def _end(self, by: EndedBy) -> NoReturn:
+        self.ended_by = by
+        raise CallEnded
+
+    def _fail(self, reason: str) -> NoReturn:
+        """At the next line."""
+        self.wrong = WentWrong(reason, self._line)
+        raise CallEnded
+
+    def _stop(self, reason: str) -> NoReturn:
+        self.wrong = WentWrong(reason, None)
+        raise CallEnded
+
+    def _quoted(self) -> str:
+        told = " ".join(self._told.split())
+        return f"“{told if len(told) <= MAX_TOLD else '…' + told[-MAX_TOLD:]}”" if told else "nothing"
+
+    def _turn(self, speaker: str, text: str, begin_ms: int, *, interrupted: bool = False) -> None:
+        seq = max(begin_ms, self.turns[-1].seq if self.turns else 0) + 1
+        self.turns.append(
+            Turn(seq=seq, speaker=speaker, text=text, start_ms=begin_ms, end_ms=self.now_ms, interrupted=interrupted)
+        )
+
+
+async def hold_call(agent: AgentCoroutine, call: TextCall) -> None:
+    """The conversation from its beginning to its end, also after a transfer that comes back; an agent that returns
+    hangs up.
+
+    Raises WentWrong when the call didn't go as its lines say.
+    """
+    transfer: FailedTransfer | None = None
+    while True:
+        try:
+            await agent(call)
+        except CallEnded:
+            if call.failed_transfer is not transfer and not call.is_over:
+                transfer = call.failed_transfer
+                call.back_from_transfer()
+                continue
+        if not call.is_over:
+            call.ended_by = EndedBy.AGENT
+        break
+    call.check_lines()
