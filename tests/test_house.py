@@ -65,7 +65,7 @@ ROWS = (  # from the top down: nothing imports what stands in a row above it
     {"__main__"},
     {"app", "serving", "parts", "cli", "dashboard", "api"},
     {"retention"},
-    {"dispatch", "callbacks", "live", "history"},
+    {"dispatch", "callbacks", "live", "history", "rehearsals", "testing"},
     {"calls", "lines", "policy", "agents", "numbers", "members"},
     {"accounts", "conversation", "workspaces", "jobs"},
     {"carriers", "speech", "simulator"},
@@ -79,6 +79,8 @@ ONLY = {  # rooms that know less than their row lets them
     "speech": {"media", "background"},
     "carriers": {"media", "telephony"},
     "conversation": {"media", "speech", "telephony", "background"},
+    "testing": {"agents", "conversation", "media", "speech", "telephony"},
+    "rehearsals": {"agents", "testing", "conversation", "telephony", "refusals", "token_buckets"},
     "jobs": {"db", "background", "draining", "repeating"},
     "policy": {"workspaces", "telephony", "db", "instants", "refusals"},
 }

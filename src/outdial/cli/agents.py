@@ -15,12 +15,15 @@ from outdial.cli.database import Workspace, the_workspace, with_database
 from outdial.cli.failures import CommandFailed
 from outdial.cli.next_steps import command, next_steps
 from outdial.cli.output import AsJson, progress, show, show_rows
+from outdial.cli.rehearse import rehearse, talk
 from outdial.cli.verbs import verbs
 from outdial.cli.way_on import Way, way_on
 from outdial.settings import Settings
 from outdial.workspaces.audit import COMMAND_LINE
 
 app = verbs("Agents and their versions.")
+app.command()(rehearse)
+app.command()(talk)
 
 Script = Annotated[Path, typer.Argument(help="A YAML file; - reads from standard input.", allow_dash=True)]
 Publish = Annotated[bool, typer.Option("--publish", help="Calls get it from now on.")]

@@ -8,6 +8,7 @@ from itertools import takewhile
 from outdial.agents.script.parse import parse_script
 
 BLANK = "blank"  # the least that is a script
+REHEARSALS = ".rehearsals"  # what the name of an example's rehearsals ends in: they can be loaded, too
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,7 +25,8 @@ class Example:
 def list_examples() -> tuple[Example, ...]:
     """The blank one last."""
     folder = files("outdial.agents").joinpath("examples")
-    names = sorted(file.name.removesuffix(".yaml") for file in folder.iterdir() if file.name.endswith(".yaml"))
+    files_ = [file.name.removesuffix(".yaml") for file in folder.iterdir() if file.name.endswith(".yaml")]
+    names = sorted(name for name in files_ if not name.endswith(REHEARSALS))
     return tuple(_example(name) for name in sorted(names, key=BLANK.__eq__))
 
 

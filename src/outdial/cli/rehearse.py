@@ -1,0 +1,214 @@
+"""outdial agents rehearse and talk: a script tried on callees written down, or on whoever types, without a call."""
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.table import Table
+
+from outdial.cli.failures import CommandFailed
+from outdial.cli.output import AsJson, console, print_json, progress
+
+if TYPE_CHECKING:
+    from outdial.agents.script.model import Script
+    from outdial.rehearsals.run import Rehearsed
+    from outdial.testing.callee import CalleeLine
+
+LONGEST_S = 60.0  # of all rehearsals of a file
+FAILED = 1
+UNREADABLE = 2
+
+KEYS = """Type what the callee says; an empty line is silence.
+/press 12#   presses keys        /wait 5     says nothing for 5 s
+/hang up     ends the call       /again      begins anew"""
+
+
+def rehearse(
+    file: Annotated[Path, typer.Argument(help="Rehearsals (YAML); - reads from standard input.", allow_dash=True)],
+    script: Annotated[Path | None, typer.Option(help="The script. Default: the one that the file names.")] = None,
+    json: AsJson = False,
+) -> None:
+    """Try a script on callees written down, without a call.
+
+    Ends with 0 when every call went as written, with 1 when one didn't, and with 2 when a file can't be read.
+    """
+    from outdial.rehearsals.run import budget
+    from outdial.rehearsals.run import rehearse as run
+    from outdial.rehearsals.views import rehearsal_view
+
+    try:
+        found, parsed = _read_both(file, script)
+    except CommandFailed as error:
+        progress.print(f"outdial: {error}", markup=False, soft_wrap=True)
+        raise typer.Exit(UNREADABLE) from None
+    done = run(parsed, found, budget(LONGEST_S))
+    failed = [one for one in done if one.wrong is not None]
+    if json:
+        print_json(
+            {
+                "passed": len(done) - len(failed),
+                "failed": len(failed),
+                "rehearsals": [rehearsal_view(one) for one in done],
+            }
+        )
+    else:
+        _show(file, done, len(failed))
+    if failed:
+        raise typer.Exit(FAILED)
+
+
+def talk(
+    script: Annotated[Path, typer.Argument(help="A script, a YAML file.")],
+    variable: Annotated[
+        list[str] | None, typer.Option("--variable", help="Sent with the call: name=value. May be repeated.")
+    ] = None,
+) -> None:
+    """Talk to a script by typing what the callee says, without a call."""
+    from outdial.rehearsals.run import budget
+    from outdial.rehearsals.run import talk as run
+
+    parsed = _script(script)
+    variables = dict(map(_variable, variable or ()))
+    progress.print(KEYS, markup=False, style="dim")
+    lines: list[CalleeLine] = []
+    shown = 0
+    typed = _typed()
+    while True:
+        done = run(parsed, lines, variables, budget(LONGEST_S))
+        said = list(_told(done))
+        for text in said[shown:]:
+            console.print(text, markup=False, soft_wrap=True)
+        shown = len(said)
+        if not done.awaits_callee:
+            _show_end(done)
+        line = next(typed, None)
+        if line is None:
+            return
+        if line == "/again" or not done.awaits_callee:
+            lines, shown = [], 0
+        else:
+            try:
+                lines.append(_line(line))
+            except ValueError as error:
+                progress.print(str(error), markup=False)
+
+
+def _read_both(file: Path, script: Path | None) -> tuple[Any, "Script"]:
+    """The rehearsals of a file, and the script they are of. Raises CommandFailed."""
+    from outdial.agents.script.model import ScriptError
+    from outdial.rehearsals.parse import parse_rehearsals
+
+    try:
+        found = parse_rehearsals(_read(file))
+    except ScriptError as error:
+        raise CommandFailed(f"{file}: {error}") from None
+    if script is None and found.script is None:
+        raise CommandFailed(f"{file}: names no script; write 'script: reminder.yaml' in it, or give --script")
+    return found.rehearsals, _script(script or file.parent / str(found.script))
+
+
+def _script(file: Path) -> "Script":
+    from outdial.agents.script.model import ScriptError
+    from outdial.agents.script.parse import parse_script
+
+    try:
+        return parse_script(_read(file))
+    except ScriptError as error:
+        raise CommandFailed(f"{file}: {error}") from None
+
+
+def _read(file: Path) -> str:
+    try:
+        return sys.stdin.read() if str(file) == "-" else file.read_text(encoding="utf-8")
+    except UnicodeDecodeError:
+        raise CommandFailed(f"{file}: is not text in UTF-8") from None
+    except OSError as error:
+        raise CommandFailed(f"{file}: {error.strerror}") from None
+
+
+def _show(file: Path, done: list["Rehearsed"], failed: int) -> None:
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for column in ("rehearsal", "result", "line", "outcome", "call"):
+        table.add_column(column, overflow="fold")
+    for one in done:
+        result = "[green]passed[/green]" if one.wrong is None else "[red]failed[/red]"
+        line = str(one.line) if one.line else "-"
+        table.add_row(_plain(one.name), result, line, _plain(one.outcome or "-"), f"{one.duration_ms / 1000:.1f} s")
+    console.print(table)
+    for one in done:
+        if one.wrong is not None:
+            place = f"{file}:{one.line}" if one.line else str(file)
+            console.print(f"{place}: {one.name}: {one.wrong}", markup=False, soft_wrap=True)
+    console.print(f"{len(done) - failed} of {len(done)} went as written.", style="red" if failed else "green")
+
+
+def _plain(text: str) -> Any:
+    from rich.text import Text
+
+    return Text(text)
+
+
+def _told(done: "Rehearsed") -> Iterator[str]:
+    """What was said and which steps were begun, in their order."""
+    passed = list(done.path)
+    for turn in done.turns:
+        while passed and passed[0].at_ms <= turn.start_ms:
+            yield _step(passed.pop(0))
+        yield f"{turn.start_ms / 1000:6.1f} s  {turn.speaker:<7}{turn.text}{' …' if turn.interrupted else ''}"
+    for one in passed:
+        yield _step(one)
+
+
+def _step(one: Any) -> str:
+    return f"          → {one.step}{f' ({one.led_by})' if one.led_by else ''}"
+
+
+def _show_end(done: "Rehearsed") -> None:
+    if done.wrong:
+        progress.print(f"Stopped: {done.wrong}", markup=False)
+    else:
+        noted = ", ".join(f"{name}: {value}" for name, value in done.noted.items())
+        ended = f"The {done.ended_by} hung up after {done.duration_ms / 1000:.1f} s. Outcome: {done.outcome or '-'}"
+        console.print(f"{ended}. Noted: {noted or '-'}.", markup=False, soft_wrap=True)
+    progress.print("Enter begins anew; Ctrl+D ends.", style="dim")
+
+
+def _typed() -> Iterator[str]:
+    while True:
+        if sys.stdin.isatty():
+            progress.print("callee> ", end="", markup=False)
+        line = sys.stdin.readline()
+        if not line:
+            return
+        yield line.strip()
+
+
+def _line(typed: str) -> "CalleeLine":
+    """What the callee does. Raises ValueError."""
+    from outdial.rehearsals.parse import KEYS_PRESSED
+    from outdial.testing.callee import HangsUp, Presses, Says, Silent, Waits
+
+    command, _, rest = typed.partition(" ")
+    match command, rest.strip():
+        case ("", ""):
+            return Silent()
+        case ("/press", keys) if KEYS_PRESSED.fullmatch(keys):
+            return Presses(keys)
+        case ("/wait", seconds) if seconds.isdecimal() and 0 < int(seconds[:4]) <= 600:
+            return Waits(float(seconds))
+        case ("/hang", _):
+            return HangsUp()
+        case (command, _) if command.startswith("/"):
+            raise ValueError(KEYS)
+    return Says(typed)
+
+
+def _variable(given: str) -> tuple[str, Any]:
+    from outdial.agents.script.tree import Scalar
+
+    name, equals, value = given.partition("=")
+    if not name or not equals:
+        raise CommandFailed(f"--variable takes name=value, not {given!r}")
+    return name, Scalar(value, quoted=False, line=0).value

@@ -1,0 +1,138 @@
+"""outdial agents rehearse and talk, as they are typed."""
+
+import json
+
+import pytest
+
+from outdial.agents.script.examples import load_example
+
+SCRIPT = """\
+variables: {user_name: Jane}
+steps:
+  greeting:
+    ask: Hello {user_name}, shall I go on?
+    answers:
+      - words: [yes]
+        digits: [1]
+        goto: thanks
+      - words: [no]
+        set: {outcome: refused}
+        hang_up: Goodbye.
+  thanks:
+    set: {outcome: agreed}
+    hang_up: Thank you. Goodbye.
+"""
+REHEARSALS = """\
+script: script.yaml
+rehearsals:
+  - name: Agrees
+    call:
+      - hears: Hello Jane
+      - says: Yes.
+      - hears: thank you
+    expect: {outcome: agreed, path: [greeting, thanks]}
+  - name: Refuses [politely]
+    call:
+      - says: No, thank you.
+      - hears: thank you
+    expect: {outcome: agreed}
+"""
+
+
+@pytest.fixture
+def files(tmp_path):
+    (tmp_path / "script.yaml").write_text(SCRIPT)
+    (tmp_path / "rehearsals.yaml").write_text(REHEARSALS)
+    return tmp_path
+
+
+def test_a_rehearsal_that_goes_wrong_is_told_with_its_line_and_fails_the_command(outdial, files):
+    done = outdial("agents", "rehearse", str(files / "rehearsals.yaml"))
+    assert done.exit_code == 1
+    assert f"{files}/rehearsals.yaml:12: Refuses [politely]: the callee doesn't hear this; " in done.stdout
+    assert "the agent said “Goodbye.”\n" in done.stdout
+    assert "1 of 2 went as written." in done.stdout
+    [agrees] = [line for line in done.stdout.splitlines() if line.startswith("Agrees")]
+    assert agrees.split()[1:4] == ["passed", "-", "agreed"]
+
+
+def test_what_is_expected_and_does_not_come_is_told_with_its_line(outdial, files):
+    last = "      - hears: thank you\n    expect: {outcome: agreed}"
+    without = REHEARSALS.replace(last, "    expect: {outcome: agreed}")
+    (files / "rehearsals.yaml").write_text(without)
+    done = outdial("agents", "rehearse", str(files / "rehearsals.yaml"))
+    assert ":12: Refuses [politely]: outcome is 'refused', not 'agreed'" in done.stdout
+
+
+def test_the_command_succeeds_where_every_call_went_as_written(outdial, files):
+    (files / "rehearsals.yaml").write_text(REHEARSALS.partition("  - name: Refuses")[0])
+    done = outdial("agents", "rehearse", str(files / "rehearsals.yaml"), "--json")
+    assert done.exit_code == 0
+    result = json.loads(done.stdout)
+    assert (result["passed"], result["failed"]) == (1, 0)
+    [agrees] = result["rehearsals"]
+    assert (agrees["name"], agrees["passed"], agrees["wrong"], agrees["line"]) == ("Agrees", True, None, None)
+    assert [(step["step"], step["led_by"]) for step in agrees["path"]] == [("greeting", None), ("thanks", "yes")]
+    assert agrees["turns"][1]["text"] == "Yes."
+
+
+def test_json_tells_what_went_wrong_too(outdial, files):
+    done = outdial("agents", "rehearse", str(files / "rehearsals.yaml"), "--json")
+    assert done.exit_code == 1
+    refuses = json.loads(done.stdout)["rehearsals"][1]
+    assert (refuses["passed"], refuses["line"], refuses["noted"]) == (False, 12, {"outcome": "refused"})
+
+
+@pytest.mark.parametrize(
+    ("changed", "to", "told"),
+    [
+        ("rehearsals.yaml", "rehearsals: [\n", "rehearsals.yaml: line 2: "),
+        ("rehearsals.yaml", REHEARSALS.replace("hears: Hello", "heard: Hello"), "line 5: 'heard' is unknown"),
+        ("rehearsals.yaml", SCRIPT, "line 2: this is a script"),
+        ("rehearsals.yaml", REHEARSALS.partition("\n")[2], "names no script"),
+        ("rehearsals.yaml", REHEARSALS.replace("script.yaml", "none.yaml"), "none.yaml: No such file"),
+        ("script.yaml", SCRIPT.replace("goto: thanks", "goto: thank"), "script.yaml: line 8: there is no step 'thank'"),
+    ],
+)
+def test_what_can_not_be_read_is_told_with_its_line_and_ends_with_2(outdial, files, changed, to, told):
+    (files / changed).write_text(to)
+    done = outdial("agents", "rehearse", str(files / "rehearsals.yaml"))
+    assert done.exit_code == 2
+    assert told in done.stderr
+    assert done.stdout == ""
+
+
+def test_the_script_may_be_another_one_and_the_rehearsals_come_from_standard_input(outdial, files):
+    source = REHEARSALS.partition("\n")[2].partition("  - name: Refuses")[0]
+    done = outdial("agents", "rehearse", "-", "--script", str(files / "script.yaml"), input=source)
+    assert done.exit_code == 0, done.stderr
+
+
+def test_the_rehearsals_of_an_example_are_printed_like_the_example(outdial, tmp_path):
+    for name in ("appointment_reminder", "appointment_reminder.rehearsals"):
+        (tmp_path / f"{name}.yaml").write_text(outdial("agents", "example", name).stdout)
+    done = outdial("agents", "rehearse", str(tmp_path / "appointment_reminder.rehearsals.yaml"))
+    assert done.exit_code == 0, done.stdout
+    assert load_example("appointment_reminder.rehearsals").count("- name:") >= 10
+
+
+def test_whoever_types_talks_to_the_script(outdial, files):
+    typed = "Who?\n/press 1\n\n"  # nothing is said after the goodbye
+    done = outdial("agents", "talk", str(files / "script.yaml"), "--variable", "user_name=Ann", input=typed)
+    lines = [line.split(maxsplit=2)[-1] if " s  " in line else line.strip() for line in done.stdout.splitlines()]
+    assert lines[0] == "→ greeting"
+    assert "agent  Hello Ann, shall I go on?" in lines
+    assert "callee Who?" in lines
+    assert "→ thanks (yes)" in lines
+    assert "Outcome: agreed. Noted: outcome: agreed." in lines[-1]
+
+
+def test_a_talk_can_be_begun_anew_and_ended_by_the_callee(outdial, files):
+    typed = "Yes\n\n\n/hang up\n/wrong\n"
+    done = outdial("agents", "talk", str(files / "script.yaml"), input=typed)
+    assert done.stdout.count("→ greeting") == 3  # after the first call, and after the callee hung up
+    assert "The callee hung up" in done.stdout
+    assert "No such file" in str(outdial("agents", "talk", "nowhere.yaml").exception)
+    assert "takes name=value" in str(
+        outdial("agents", "talk", str(files / "script.yaml"), "--variable", "user_name").exception
+    )
