@@ -52,6 +52,8 @@ OF_READ = OF_EVERY_KEY | {
     # Nothing is changed by these.
     "POST /v1/agents/check",
     "POST /v1/agents/preview",
+    "POST /v1/agents/rehearse",
+    "POST /v1/agents/talk",
 }
 OF_OPERATOR = (
     OF_PLACE_CALLS

@@ -71,8 +71,10 @@ ACCESS: Mapping[str, Access] = {
     "GET /v1/agents/examples": READ,
     "GET /v1/agents/{agent_id}": READ,
     "GET /v1/agents/{agent_id}/versions/{version}": READ,
-    "POST /v1/agents/check": READ,    # nothing is changed by these two
+    "POST /v1/agents/check": READ,    # nothing is changed by these four
     "POST /v1/agents/preview": READ,
+    "POST /v1/agents/rehearse": READ,
+    "POST /v1/agents/talk": READ,
     "POST /v1/agents": EDIT,
     "PATCH /v1/agents/{agent_id}": EDIT,
     "POST /v1/agents/{agent_id}/versions": EDIT,

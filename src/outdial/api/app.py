@@ -23,6 +23,7 @@ from outdial.api import (
     pauses,
     problems,
     recordings,
+    rehearsals,
     scripts,
     workspace,
 )
@@ -73,6 +74,7 @@ def create_api(services: Services) -> FastAPI:
         do_not_call,
         numbers,
         carrier_accounts,
+        rehearsals,
         scripts,  # before agents, whose ids may be anything
         agents,
         workspace,

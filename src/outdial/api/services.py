@@ -1,7 +1,7 @@
 """What the HTTP handlers work with, put together once by whoever starts the process."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, cast
 
@@ -12,6 +12,7 @@ from outdial.accounts.access import OpenNumberControl, open_number_control
 from outdial.agents.previews import Previews
 from outdial.db.notify import Notifications
 from outdial.numbers.connecting import Connector
+from outdial.rehearsals.stage import Stage
 from outdial.settings import Settings
 from outdial.workspaces.secrets import SecretBox
 
@@ -23,7 +24,7 @@ def _always() -> str | None:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Services:
     """`not_ready`: why this process takes no new calls, in a sentence; None while it does. `previews`
-    speaks prompts for those who write them, None in a process without a voice."""
+    speaks prompts for those who write them, None in a process without a voice; `stage` has scripts rehearse."""
 
     engine: AsyncEngine
     settings: Settings
@@ -31,6 +32,7 @@ class Services:
     secret_box: SecretBox
     recordings_dir: Path
     previews: Previews | None = None
+    stage: Stage = field(default_factory=Stage)
     not_ready: Callable[[], str | None] = _always
     open_number_control: OpenNumberControl = open_number_control
 
