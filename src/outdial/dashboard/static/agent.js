@@ -5,6 +5,7 @@ import { busy, sentence } from "./forms.js";
 import { kept } from "./kept.js";
 import { ScriptEditor } from "./script_editor.js";
 import { ScriptReview } from "./script_review.js";
+import { ScriptTrial } from "./script_trial.js";
 import { show as showTimes } from "./times.js";
 import { toast } from "./toasts.js";
 
@@ -22,6 +23,7 @@ let newer = null; // somebody else's draft, once a save was refused because of i
 
 const editor = new ScriptEditor(box, typed);
 const review = new ScriptReview(editor, samples);
+new ScriptTrial(editor, kept(`outdial.rehearsals.${person}.${agentId}`));
 const mayEdit = !editor.area.readOnly;
 
 const changed = () => editor.text !== saved;

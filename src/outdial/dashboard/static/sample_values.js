@@ -42,6 +42,12 @@ export function sampled(names) {
   return values;
 }
 
+/** Every value that was filled in, but for what each call has of its own. */
+export function sampledAll() {
+  const names = [...fields.querySelectorAll("[data-sample]")].map((input) => input.dataset.sample);
+  return sampled(names.filter((name) => !(name in OF_EVERY_CALL)));
+}
+
 /** Text stays text; true, false and numbers are what they look like. */
 function read(text) {
   return /^(true|false|-?(0|[1-9]\d{0,14})(\.\d{1,15})?)$/.test(text) ? JSON.parse(text) : text;

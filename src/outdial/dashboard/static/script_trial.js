@@ -1,0 +1,134 @@
+/** "Try it": a call without audio with the script in the editor, and rehearsals of it. */
+import { api, Problem } from "./api.js";
+import { busy, sentence } from "./forms.js";
+import { sampledAll } from "./sample_values.js";
+
+const byId = (id) => document.getElementById(id);
+const talk = byId("talk");
+const typed = byId("talk-line");
+const over = byId("talk-over");
+const KEYS = /^[0-9*#]{1,40}$/;
+const MISSED = { no_reply: "no reply", no_match: "not understood", any: "any answer", value: "a value" };
+
+export class ScriptTrial {
+  /** `keep`: where rehearsals are kept */
+  constructor(editor, keep) {
+    this.editor = editor;
+    this.keep = keep;
+    this.lines = null; // what the callee did so far; null before a call has begun
+    byId("rehearsals-source").value = keep.read() ?? byId("rehearsals-source").value;
+    byId("rehearsals-source").addEventListener("input", (event) => keep.write(event.target.value));
+    byId("talk-form").addEventListener("submit", (event) => {
+      event.preventDefault();
+      this.say();
+    });
+    byId("try").addEventListener("click", (event) => this.clicked(event.target.closest("button")));
+  }
+
+  clicked(button) {
+    if (!button) return;
+    if (button.id === "talk-begin") busy(button, () => this.go([]));
+    if (button.dataset.callee) busy(button, () => this.go([...this.lines, { [button.dataset.callee]: true }]));
+    if (button.id === "rehearse") busy(button, () => this.rehearse());
+    if (button.dataset.jumps) this.editor.jump(Number(button.dataset.jumps));
+  }
+
+  /** Keys alone are pressed; everything else is said. */
+  say() {
+    const text = typed.value.trim();
+    if (!text || this.lines === null) return;
+    busy(byId("talk-say"), () => this.go([...this.lines, KEYS.test(text) ? { presses: text } : { says: text }]));
+  }
+
+  /** The call is held anew each time, from its beginning: it is the same call, with the script as it is now. */
+  async go(lines) {
+    try {
+      const { errors, call } = await api("POST", "/v1/agents/talk", {
+        source: this.editor.text,
+        lines,
+        variables: sampledAll(),
+      });
+      if (!call) {
+        const [{ line, message }] = errors;
+        over.textContent = `The script has a fault${line ? ` on line ${line}` : ""}: ${sentence(message)}`;
+        return;
+      }
+      this.lines = lines;
+      typed.value = "";
+      this.show(call);
+    } catch (problem) {
+      if (!(problem instanceof Problem)) throw problem;
+      over.textContent = sentence(problem.message);
+    }
+  }
+
+  show(call) {
+    const steps = [...call.path];
+    const items = [];
+    for (const turn of call.turns) {
+      while (steps.length && steps[0].at_ms <= turn.start_ms) items.push(stepItem(steps.shift()));
+      items.push(turnItem(turn));
+    }
+    talk.replaceChildren(...items, ...steps.map(stepItem));
+    talk.hidden = false;
+    talk.scrollTop = talk.scrollHeight;
+    byId("talk-begin").textContent = "Start over";
+    byId("talk-form").hidden = !call.awaits_callee;
+    over.textContent = call.awaits_callee ? "" : ending(call);
+    if (call.awaits_callee) typed.focus({ preventScroll: true });
+  }
+
+  async rehearse() {
+    const results = byId("rehearsed");
+    try {
+      const report = await api("POST", "/v1/agents/rehearse", {
+        source: this.editor.text,
+        rehearsals: byId("rehearsals-source").value,
+      });
+      const faults = report.errors.map(({ part, line, message }) => resultItem("Fault", `${part === "script" ? "Script" : "Rehearsals"}${line ? `, line ${line}` : ""}: ${sentence(message)}`, "bad"));
+      const done = report.rehearsals.map((one) =>
+        one.passed ? resultItem("Passed", one.name, "good") : resultItem("Failed", `${one.name}${one.line ? `, line ${one.line}` : ""}: ${sentence(one.wrong)}`, "bad"),
+      );
+      results.replaceChildren(...faults, ...done);
+      byId("rehearsed-count").textContent = faults.length ? "" : `${report.passed} of ${report.passed + report.failed} went as written.`;
+    } catch (problem) {
+      if (!(problem instanceof Problem)) throw problem;
+      results.replaceChildren();
+      byId("rehearsed-count").textContent = sentence(problem.message);
+    }
+  }
+}
+
+const seconds = (ms) => `${(ms / 1000).toFixed(1)} s`;
+
+function ending({ stopped, ended_by, duration_ms, outcome }) {
+  if (stopped) return sentence(`stopped: ${stopped}`);
+  return `The ${ended_by} hung up after ${seconds(duration_ms)}. Outcome: ${outcome ?? "none"}.`;
+}
+
+function element(name, className, ...content) {
+  const made = document.createElement(name);
+  if (className) made.className = className;
+  made.append(...content);
+  return made;
+}
+
+function turnItem({ speaker, text, start_ms }) {
+  const who = element("span", "who-spoke", speaker === "agent" ? "Agent" : "You");
+  const item = element("div", "turn", element("span", "at", seconds(start_ms)), element("div", "", who, element("p", "said", text)));
+  item.dataset.speaker = speaker;
+  return item;
+}
+
+function stepItem({ step, line, led_by }) {
+  const jump = element("button", "link", step);
+  jump.type = "button";
+  jump.dataset.jumps = line;
+  return element("p", "passed", "→ ", jump, led_by ? ` ${MISSED[led_by] ?? `“${led_by}”`}` : "");
+}
+
+function resultItem(result, text, tone) {
+  const item = element("li", "", element("strong", "", result), ` ${text}`);
+  item.dataset.tone = tone;
+  return item;
+}
