@@ -51,8 +51,10 @@ async def opened(page: Page) -> Locator:
 
 async def copied(page: Page, modal: Locator) -> str:
     """What the button beside the code puts into the clipboard."""
+    await page.evaluate("navigator.clipboard.writeText('')")
     await modal.get_by_role("button", name=re.compile("^Copy the code")).click()
-    await expect(page.get_by_text(re.compile(r"^Copied\.")).last).to_be_visible()
+    await expect(page.get_by_text(re.compile(r"^Copied\.")).last).to_be_visible()  # perhaps that of the copy before
+    await page.wait_for_function("async () => (await navigator.clipboard.readText()) !== ''")
     return str(await page.evaluate("navigator.clipboard.readText()"))
 
 
