@@ -11,6 +11,7 @@ from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import Browser, BrowserContext, Locator, Page, expect
 
 from browser.demo import Demo
+from workspace import until
 
 BUSY = "+12025550103"
 WIDE, NARROW = {"width": 1440, "height": 900}, {"width": 390, "height": 844}
@@ -54,8 +55,15 @@ async def copied(page: Page, modal: Locator) -> str:
     await page.evaluate("navigator.clipboard.writeText('')")
     await modal.get_by_role("button", name=re.compile("^Copy the code")).click()
     await expect(page.get_by_text(re.compile(r"^Copied\.")).last).to_be_visible()  # perhaps that of the copy before
-    await page.wait_for_function("async () => (await navigator.clipboard.readText()) !== ''")
-    return str(await page.evaluate("navigator.clipboard.readText()"))
+    text = ""
+
+    async def is_there() -> bool:
+        nonlocal text
+        text = await page.evaluate("navigator.clipboard.readText()")
+        return text != ""
+
+    await until(is_there)
+    return text
 
 
 async def run(command: str) -> str:

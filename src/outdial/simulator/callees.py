@@ -112,7 +112,7 @@ class Callee:
 
 
 HELLO = (Wait(300), Say("Hello?"))
-GOODBYE = (WaitForTurn(patience_ms=4000, nudges=0), HangUp())
+GOODBYE = (WaitForTurn(pause_ms=1500, patience_ms=4000, nudges=0), HangUp())
 AGREES = (
     WaitForTurn(),
     Say("Yes, speaking."),
