@@ -65,8 +65,12 @@ async def test_there_is_no_talk_with_a_script_that_has_a_fault(client):
 
 
 @pytest.mark.parametrize(
-    "line", [{}, {"says": "a", "presses": "1"}, {"presses": "one"}, {"says": ""}, {"silent": False}, {"shouts": "a"}]
-)
+    "line",
+    [
+        {}, {"says": "a", "presses": "1"}, {"presses": "one"}, {"presses": "1 or 2"}, {"presses": "1\n"},
+        {"presses": "1" * 41}, {"says": ""}, {"silent": False}, {"shouts": "a"},
+    ],
+)  # fmt: skip
 async def test_a_line_is_one_thing_that_the_callee_does(client, line):
     answer = await client.post("/v1/agents/talk", json={"source": SOURCE, "lines": [line]})
     assert answer.status_code == 422

@@ -57,7 +57,7 @@ class TalkLine(StrictBody):
     """One thing that the callee does: says or presses something, is silent, or hangs up."""
 
     says: Annotated[CleanText, Field(min_length=1, max_length=MAX_WORDS)] | None = None
-    presses: Annotated[str, Field(pattern=KEYS_PRESSED.pattern, max_length=40)] | None = None
+    presses: Annotated[str, Field(pattern=rf"^{KEYS_PRESSED.pattern}$", max_length=40)] | None = None
     silent: bool = False
     hangs_up: bool = False
 
