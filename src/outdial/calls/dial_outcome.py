@@ -31,13 +31,13 @@ from outdial.calls.claim import Claim
 from outdial.calls.departure import Hold
 from outdial.calls.events import add_event
 from outdial.calls.records import Held, error_json, lock_attempt
-from outdial.calls.refused import refused_by
+from outdial.calls.refused import canceled, refused_by
 from outdial.db.engine import autocommit
 from outdial.db.tables import attempts, calls
 from outdial.policy.gate import Rule
 from outdial.telephony.carrier_call import CarrierCall
 from outdial.telephony.failures import CallError, FailureCode
-from outdial.telephony.state import CallState, EndedBy, Ending, EndReason
+from outdial.telephony.state import CallState, Ending, EndReason
 
 MAX_DEFERRALS = 10  # with the growing delay, about five minutes of an unreachable carrier
 LONGEST_PAUSE_S = 60.0
@@ -50,8 +50,6 @@ UNKNOWN_CHECK_S = 5.0
 NEVER_PLACED = CallError(
     code=FailureCode.NEVER_PLACED, message="The carrier has no record of this dial; it was never placed."
 )
-
-CANCELED = Ending(end_reason=EndReason.CANCELED, ended_by=EndedBy.OPERATOR)
 
 
 async def accept(engine: AsyncEngine, claim: Claim, call: CarrierCall, *, check_in_s: float) -> None:
@@ -152,7 +150,7 @@ async def _take_back(
     # Before its line is given back: that locks the pool, and nothing is waited for after that.
     await conn.execute(delete(attempts).where(attempts.c.id == attempt.id))
     if ending is None and call.hang_up_requested_at is not None:
-        ending = CANCELED
+        ending = canceled()
     if ending is not None:
         await end_call(conn, call, ending, attempt=attempt, ended_at=datetime.now(UTC), sent=False)
     else:
@@ -198,7 +196,7 @@ async def write_off(engine: AsyncEngine, attempt_id: str) -> None:
             known, state=CallState.ENDED, end_reason=EndReason.FAILED, error=error, ended_at=now, hang_up_at=None
         )
         if held.call.hang_up_requested_at is not None:
-            await end_call(conn, held.call, CANCELED, attempt=attempt, ended_at=now)
+            await end_call(conn, held.call, canceled(), attempt=attempt, ended_at=now)
             return
         pause_s = 0.0
         if told is not None:

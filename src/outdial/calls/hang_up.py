@@ -7,11 +7,11 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from outdial.calls.changes import end_call
 from outdial.calls.records import CALL_COLUMNS, CallRecord
-from outdial.calls.refused import end_expired
+from outdial.calls.refused import canceled, end_expired
 from outdial.db.notify import notify
 from outdial.db.tables import calls
 from outdial.refusals import Conflict, NotFound
-from outdial.telephony.state import CallState, Ending, EndReason
+from outdial.telephony.state import CallState
 
 
 async def request_hang_up(engine: AsyncEngine, workspace_id: str, call_id: str) -> CallState:
@@ -28,8 +28,7 @@ async def request_hang_up(engine: AsyncEngine, workspace_id: str, call_id: str) 
         if call.state is CallState.ENDED:
             raise Conflict("call_ended", "The call has ended already.")
         if call.state is CallState.QUEUED:
-            canceled = Ending(end_reason=EndReason.CANCELED)
-            return await end_call(conn, call, canceled, ended_at=datetime.now(UTC))
+            return await end_call(conn, call, canceled(), ended_at=datetime.now(UTC))
         await conn.execute(
             update(calls)
             .where(calls.c.id == call_id)

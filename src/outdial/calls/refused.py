@@ -24,6 +24,11 @@ def refused_by(rule: Rule) -> Ending:
     return Ending(end_reason=EndReason.CANCELED, error=ERRORS[rule], ended_by=EndedBy.POLICY)
 
 
+def canceled() -> Ending:
+    """How a call ends that nobody has dialled yet, and that somebody doesn't want any more."""
+    return Ending(end_reason=EndReason.CANCELED, ended_by=EndedBy.OPERATOR)
+
+
 def expired() -> Ending:
     """How a call ends that waited for too long."""
     return Ending(end_reason=EndReason.EXPIRED)
@@ -37,11 +42,6 @@ async def end_waiting(conn: AsyncConnection, call_ids: Sequence[str], ending: En
 async def end_expired(conn: AsyncConnection, *, at_most: int) -> int:
     """End calls that still wait when their time to give up has come; how many."""
     return len((await conn.execute(_END_EXPIRED, _ending(expired()) | {"at_most": at_most})).all())
-
-
-def canceled() -> Ending:
-    """How a call ends that waited, and that somebody doesn't want any more."""
-    return Ending(end_reason=EndReason.CANCELED, ended_by=EndedBy.OPERATOR)
 
 
 async def end_waiting_of(conn: AsyncConnection, number_id: str, *, accepted_before: datetime, at_most: int) -> int:
