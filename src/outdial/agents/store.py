@@ -205,6 +205,13 @@ async def get_version(
     return VersionSource(**view, source=found.source)
 
 
+async def is_agent_of(conn: AsyncConnection, workspace_id: str, agent_id: str) -> bool:
+    if not is_id(agent_id, "agent"):
+        return False
+    query = select(agents.c.id).where(agents.c.id == agent_id, agents.c.workspace_id == workspace_id)
+    return await conn.scalar(query) is not None
+
+
 async def resolve(conn: AsyncConnection, agent_id: str, which: Which | int) -> tuple[int, str]:
     """The number and source of a version. Raises NotFound, and Conflict when none is published."""
     found = await _version(conn, agent_id, which)

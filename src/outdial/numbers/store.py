@@ -8,8 +8,9 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from outdial.accounts.store import NewAccount, keep_account
-from outdial.db.tables import agents, carrier_accounts, numbers
-from outdial.ids import is_id, new_id
+from outdial.agents.store import is_agent_of
+from outdial.db.tables import carrier_accounts, numbers
+from outdial.ids import new_id
 from outdial.numbers.new_number import NewNumber
 from outdial.numbers.records import (
     NumberRow,
@@ -142,14 +143,7 @@ async def set_undo(conn: AsyncConnection, number_id: str, undo: Undo) -> None:
 
 async def require_agent(conn: AsyncConnection, workspace_id: str, agent_id: str | None) -> None:
     """Raises Invalid unless the agent, if there is one, is of the workspace."""
-    if agent_id is None:
-        return
-    found = None
-    if is_id(agent_id, "agent"):
-        found = await conn.scalar(
-            select(agents.c.id).where(agents.c.id == agent_id, agents.c.workspace_id == workspace_id)
-        )
-    if found is None:
+    if agent_id is not None and not await is_agent_of(conn, workspace_id, agent_id):
         raise Invalid("agent_id", "is not an agent of this workspace")
 
 
