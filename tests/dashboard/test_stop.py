@@ -63,6 +63,12 @@ async def test_the_dialog_pauses_with_a_reason_and_counts_what_would_be_canceled
     assert 'data-cancels="/v1/calls/cancel-waiting"' in dialog
     dialog = (await editor.get(f"/phone-numbers/{tenant.number_id}/stop")).text
     assert f'data-cancels="{number_at}/calls/cancel-waiting"' in dialog
+    assert f'data-api="POST {number_at}/pause"' in dialog
+    assert "The workspace is paused as well." in dialog
+    await paused(editor, number_at, reason="Wrong number")
+    dialog = (await editor.get(f"/phone-numbers/{tenant.number_id}/stop")).text
+    assert f'data-api="POST {number_at}/resume"' in dialog
+    assert ": Wrong number</p>" in dialog
 
 
 async def test_a_call_says_what_it_waits_for_on_its_page_and_in_the_list(editor, tenant):

@@ -18,10 +18,8 @@ from outdial.calls.pace import LONGEST_WAIT_S
 from outdial.calls.refused import end_waiting_of
 from outdial.db.engine import reading
 from outdial.db.tables import QUEUED, calls, numbers
-from outdial.policy.pauses import may_hold_back
-from outdial.refusals import NotFound
+from outdial.policy.pauses import may_hold_back, name_of
 from outdial.workspaces.audit import Actor, record
-from outdial.workspaces.store import workspace_name
 
 AT_A_TIME = 1000      # calls in one transaction
 AT_MOST_S = 5.0       # in one request
@@ -54,7 +52,7 @@ async def what_waits(
 ) -> Waiting:
     """What would be canceled now. Without `accepted_before`: all that waits. Raises NotFound."""
     async with reading(engine) as conn:
-        await _name_of(conn, workspace_id, number_id)
+        await name_of(conn, workspace_id, number_id)
         return await _waiting(conn, workspace_id, number_id, accepted_before)
 
 
@@ -70,7 +68,7 @@ async def cancel_waiting(
     """Cancel what waits, as far as it goes in `at_most_s`. Who asks again for the rest gives the `accepted_before` of
     the answer: what is accepted meanwhile isn't meant. Raises NotFound."""
     async with engine.begin() as conn:
-        name = await _name_of(conn, workspace_id, number_id)
+        name = await name_of(conn, workspace_id, number_id)
         left = await _waiting(conn, workspace_id, number_id, accepted_before)
         is_paused = await may_hold_back(conn, workspace_id, number_id)
         if left.waiting or (is_paused and left.being_dialled):  # before the first one ends, whatever becomes of us
@@ -111,16 +109,6 @@ async def _one_round(
                 more = await end_waiting_of(conn, each, accepted_before=accepted_before, at_most=AT_A_TIME)
             ended += more
     return ended
-
-
-async def _name_of(conn: AsyncConnection, workspace_id: str, number_id: str | None) -> str:
-    if number_id is None:
-        return await workspace_name(conn, workspace_id)
-    query = select(numbers.c.e164).where(numbers.c.id == number_id, numbers.c.workspace_id == workspace_id)
-    e164: str | None = await conn.scalar(query)
-    if e164 is None:
-        raise NotFound("number_not_found", "There is no such phone number.")
-    return e164
 
 
 async def _numbers(conn: AsyncConnection, workspace_id: str) -> Sequence[str]:

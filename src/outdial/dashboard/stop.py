@@ -31,11 +31,10 @@ async def _stop(page: Page, number_id: str | None) -> Response:
             public_url = page.services.settings.base_url
             number = await get_number(conn, page.workspace_id, number_id, public_url=public_url)
         of_workspace = await read_pause(conn, page.workspace_id)
-        of_number = None if number_id is None else await read_pause(conn, page.workspace_id, number_id)
     return page.part(
         "parts/stop.html",
         number=number,
-        pause=of_workspace if number is None else of_number,
+        pause=of_workspace if number is None else number["pause"],
         workspace_is_paused=of_workspace is not None,
         left=await what_waits(engine, page.workspace_id, number_id),
     )

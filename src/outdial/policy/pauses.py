@@ -91,17 +91,23 @@ def holds_back(workspace_id: ColumnElement[str], number_id: ColumnElement[str]) 
 
 async def may_hold_back(conn: AsyncConnection, workspace_id: str, number_id: str | None = None) -> bool:
     """Whether there is a pause for dials of the workspace, or of one of its numbers, to be held back by."""
-    found = select(pauses.c.subject_id).where(pauses.c.workspace_id == workspace_id)
-    if number_id is not None:
-        found = found.where(pauses.c.subject_id.in_([workspace_id, number_id]))
+    found = select(pauses.c.subject_id).where(_holding_back(workspace_id, number_id))
     return bool(await conn.scalar(select(found.exists())))
 
 
 async def refuse_while_paused(conn: AsyncConnection, workspace_id: str, number_id: str) -> None:
     """For a request that must not wait. Raises LimitReached."""
-    pause = await read_pause(conn, workspace_id) or await read_pause(conn, workspace_id, number_id)
+    query = select(pauses.c.number_id).where(_holding_back(workspace_id, number_id))
+    of_workspace_first = query.order_by(pauses.c.number_id.is_not(None))
+    pause = (await conn.execute(of_workspace_first)).first()
     if pause is not None:
         raise would_wait(pause.number_id)
+
+
+def _holding_back(workspace_id: str, number_id: str | None) -> ColumnElement[bool]:
+    """Which pauses hold dials of a number back; without one, any dials of the workspace."""
+    ours = pauses.c.workspace_id == workspace_id
+    return ours if number_id is None else ours & pauses.c.subject_id.in_([workspace_id, number_id])
 
 
 def would_wait(number_id: str | None = None) -> LimitReached:
@@ -136,7 +142,7 @@ async def pause(
     }
     new = upsert(pauses).values(values).on_conflict_do_nothing().returning(pauses.c.subject_id)
     async with engine.begin() as conn:
-        name = await _name_of(conn, workspace_id, number_id)
+        name = await name_of(conn, workspace_id, number_id, stays=True)
         changed = (await conn.execute(new)).one_or_none() is not None
         kept = not changed and people_only and await _keep_for_people(conn, values["subject_id"])
         if changed or kept:
@@ -154,7 +160,7 @@ async def resume(engine: AsyncEngine, workspace_id: str, number_id: str | None =
     where a key would undo what people want."""
     subject_id = number_id or workspace_id
     async with engine.begin() as conn:
-        name = await _name_of(conn, workspace_id, number_id)
+        name = await name_of(conn, workspace_id, number_id, stays=True)
         found = await read_pause(conn, workspace_id, number_id, for_update=True)
         if found is None:
             return _answer(None, changed=False)
@@ -180,12 +186,15 @@ async def _tell(conn: AsyncConnection, workspace_id: str) -> None:
     await notify(conn, "outdial_pause", workspace_id)
 
 
-async def _name_of(conn: AsyncConnection, workspace_id: str, number_id: str | None) -> str:
-    """The workspace, or the number of it, stays while the transaction goes on."""
+async def name_of(conn: AsyncConnection, workspace_id: str, number_id: str | None, *, stays: bool = False) -> str:
+    """What the workspace, or the number of it, is called. `stays`: it isn't removed while the transaction goes on.
+    Raises NotFound."""
     if number_id is None:
         return await workspace_name(conn, workspace_id)
     query = select(numbers.c.e164).where(numbers.c.id == number_id, numbers.c.workspace_id == workspace_id)
-    e164: str | None = await conn.scalar(query.with_for_update(read=True, key_share=True))
+    if stays:
+        query = query.with_for_update(read=True, key_share=True)
+    e164: str | None = await conn.scalar(query)
     if e164 is None:
         raise NotFound("number_not_found", "There is no such phone number.")
     return e164
