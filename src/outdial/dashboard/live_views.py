@@ -111,18 +111,18 @@ def overview_view(services: Services, workspace_id: str, days: Days, time_zone: 
     async def render(changed: frozenset[str] | None) -> Rendered:
         async with reading(services.engine) as conn:
             pauses = await _pauses(conn, workspace_id, changed)
-        return Rendered(parts=[*pauses, *await overview_parts(services, workspace_id, days, time_zone)])
+            parts = await overview_parts(conn, workspace_id, days, time_zone, base_url=services.settings.base_url)
+        return Rendered(parts=[*pauses, *parts])
 
     return View(key=f"{workspace_id}/overview/{days}/{time_zone}", render=render, workspace_id=workspace_id)
 
 
-async def overview_parts(services: Services, workspace_id: str, days: Days, time_zone: str) -> list[Part]:
+async def overview_parts(
+    conn: AsyncConnection, workspace_id: str, days: Days, time_zone: str, *, base_url: str
+) -> list[Part]:
     """`days`, `time_zone`: how many days, and whose."""
-    base_url = services.settings.base_url
-    async with reading(services.engine) as conn:
-        period = last_days(days, time_zone, now=datetime.now(UTC))
-        seen = await get_overview(conn, workspace_id, period)
-        recent = await list_calls(conn, workspace_id, CallFilter(limit=RECENT_CALLS), base_url=base_url)
+    seen = await get_overview(conn, workspace_id, last_days(days, time_zone, now=datetime.now(UTC)))
+    recent = await list_calls(conn, workspace_id, CallFilter(limit=RECENT_CALLS), base_url=base_url)
     shown = {"seen": seen, "recent": recent["calls"], "chart": chart_of(seen["period"]), "span": SPANS[days]}
     return [
         Part(id=f"overview-{name}", html=templates().get_template(f"overview/{name}.html").render(shown))

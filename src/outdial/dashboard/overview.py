@@ -1,6 +1,5 @@
 """The first page: how a workspace is doing, live; for newcomers the three steps to their first call."""
 
-from datetime import UTC, datetime
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
@@ -14,7 +13,7 @@ from outdial.db.engine import reading
 from outdial.history.periods import Days
 from outdial.history.search import CallFilter
 from outdial.history.views import list_calls
-from outdial.instants import start_of_day
+from outdial.instants import zone_named
 from outdial.numbers.views import list_numbers
 
 router = APIRouter(include_in_schema=False, route_class=PageRoute)
@@ -36,7 +35,7 @@ async def overview(page: Here, days: Shown = Days.ONE) -> Response:
                 numbers=await list_numbers(conn, page.workspace_id, public_url=base_url),
                 agents=await list_agents(conn, page.workspace_id),
             )
-    parts = await overview_parts(page.services, page.workspace_id, days, time_zone(page))
+        parts = await overview_parts(conn, page.workspace_id, days, time_zone(page), base_url=base_url)
     return await page.render(
         "overview.html", parts={part.id: part.html for part in parts}, days=days, spans=SPANS, span=SPANS[days]
     )
@@ -51,7 +50,7 @@ def time_zone(page: Page) -> str:
     """The reader's; UTC for who has told none, or nonsense."""
     told = page.request.cookies.get(ZONE_COOKIE, "UTC")
     try:
-        start_of_day(told, now=datetime.now(UTC))
+        zone_named(told)
     except ValueError:
         return "UTC"
     return told
