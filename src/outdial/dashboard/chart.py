@@ -6,7 +6,7 @@ from datetime import datetime
 from urllib.parse import urlencode
 
 from outdial.dashboard.words import END_REASONS
-from outdial.history.period_counts import EndCounts, PeriodCounts
+from outdial.history.period_counts import PeriodCounts
 from outdial.history.periods import Days
 from outdial.instants import parse_instant, zone_named
 from outdial.telephony.end_kind import EndKind
@@ -81,10 +81,13 @@ class Bar:
     x: float
     label: str
     when: str
-    calls: int
     counts: Sequence[int]  # in the order of KINDS
     pieces: Sequence[Piece]
     url: str               # of the calls that were made then
+
+    @property
+    def calls(self) -> int:
+        return sum(self.counts)
 
     @property
     def in_words(self) -> str:
@@ -97,38 +100,40 @@ class Chart:
     """`top` is the number of calls at its upper edge. `totals`: of every kind, its name and how many calls."""
 
     bars: Sequence[Bar]
-    width: float
     top: int
     totals: Sequence[tuple[EndKind, str, int]]
-    calls: int
+
+    @property
+    def width(self) -> float:
+        return STEP * len(self.bars)
+
+    @property
+    def calls(self) -> int:
+        return sum(calls for _, _, calls in self.totals)
 
 
 def chart_of(period: PeriodCounts) -> Chart:
     zone = zone_named(period["time_zone"])
     span = SPANS[period["days"]]
-    intervals = period["intervals"]
-    top = even_top(max(sum(_counts(each)) for each in intervals))
-    starts = [parse_instant(each["since"]) for each in intervals] + [parse_instant(period["until"])]
+    counts_of_bars = [[each[kind.value] for kind in KINDS] for each in period["intervals"]]
+    top = even_top(max(map(sum, counts_of_bars)))
+    edges = [each["since"] for each in period["intervals"]] + [period["until"]]
     bars = []
-    for place, each in enumerate(intervals):
-        counts = _counts(each)
-        at = starts[place].astimezone(zone)
-        labelled = (place if period["days"] is Days.ONE else len(intervals) - 1 - place) % span.labels_every == 0
+    for place, counts in enumerate(counts_of_bars):
+        at = parse_instant(edges[place]).astimezone(zone)
+        labelled = (place if period["days"] is Days.ONE else len(counts_of_bars) - 1 - place) % span.labels_every == 0
         bars.append(
             Bar(
                 x=round(place * STEP + GAP / 2, 2),
                 label=_label(at, period["days"]) if labelled else "",
                 when=f"{at:%H:%M}" if period["days"] is Days.ONE else f"{at:%a} {at.day} {at:%b}",
-                calls=sum(counts),
                 counts=counts,
                 pieces=_pieces(counts, top),
-                url=_made_between(starts[place], starts[place + 1]),
+                url=_made_between(edges[place], edges[place + 1]),
             )
         )
     totals = [(kind, name, period["ends"][kind.value]) for kind, name in KINDS.items()]
-    return Chart(
-        bars=bars, width=STEP * len(bars), top=top, totals=totals, calls=sum(total for _, _, total in totals)
-    )
+    return Chart(bars=bars, top=top, totals=totals)
 
 
 def even_top(most: int) -> int:
@@ -139,10 +144,6 @@ def even_top(most: int) -> int:
             if digits * size >= most:
                 return digits * size
         size *= 10
-
-
-def _counts(ends: EndCounts) -> list[int]:
-    return [ends[kind.value] for kind in KINDS]
 
 
 def _pieces(counts: Sequence[int], top: int) -> list[Piece]:
@@ -163,6 +164,5 @@ def _label(at: datetime, days: Days) -> str:
     return f"{at:%a} {at.day}" if days is Days.WEEK else f"{at.day} {at:%b}"
 
 
-def _made_between(since: datetime, until: datetime) -> str:
-    made = {"created_after": f"{since:%Y-%m-%dT%H:%M:%SZ}", "created_before": f"{until:%Y-%m-%dT%H:%M:%SZ}"}
-    return f"/calls?{urlencode(made)}"
+def _made_between(since: str, until: str) -> str:
+    return f"/calls?{urlencode({'created_after': since, 'created_before': until})}"
