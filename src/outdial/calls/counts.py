@@ -26,8 +26,8 @@ _ENDS: Mapping[EndKind, str] = {
 END_KINDS = ", ".join(EndKind)
 ENDS_OF_CALLS = ", ".join(f"CASE WHEN {_ENDS[kind]} THEN calls ELSE 0 END AS {kind}" for kind in EndKind)
 
-_OF_A_DAY = "direction, dialled, answered, end_reason, outcome, category, error_code"
-_OF_A_QUARTER = f"{_OF_A_DAY}, state, due_minute"
+KIND_OF_CALL = "direction, dialled, answered, end_reason, outcome, category, error_code"
+_KIND_IN_QUARTER = f"{KIND_OF_CALL}, state, due_minute"
 _DAY = "date_bin('1 day', quarter, '2000-01-01Z')"
 # What has changed is taken away and written anew in one statement: whoever reads meanwhile sees the same sums before
 # and after. What somebody else has just folded is found gone, and what they wrote stays beside what is written here
@@ -53,14 +53,14 @@ _FOLD_CALLS = text(f"""
         WHERE counts.workspace_id = changed.workspace_id AND counts.quarter = changed.quarter
         RETURNING counts.*
     ), days AS (
-        INSERT INTO call_day_counts (workspace_id, day, {_OF_A_DAY}, calls)
-        SELECT workspace_id, day, {_OF_A_DAY}, sum(calls)
+        INSERT INTO call_day_counts (workspace_id, day, {KIND_OF_CALL}, calls)
+        SELECT workspace_id, day, {KIND_OF_CALL}, sum(calls)
         FROM (
-            SELECT workspace_id, {_DAY} AS day, {_OF_A_DAY}, calls FROM gone WHERE NOT folded
+            SELECT workspace_id, {_DAY} AS day, {KIND_OF_CALL}, calls FROM gone WHERE NOT folded
             UNION ALL
-            SELECT workspace_id, day, {_OF_A_DAY}, calls FROM days_gone
+            SELECT workspace_id, day, {KIND_OF_CALL}, calls FROM days_gone
         ) AS counted
-        GROUP BY workspace_id, day, {_OF_A_DAY} HAVING sum(calls) <> 0
+        GROUP BY workspace_id, day, {KIND_OF_CALL} HAVING sum(calls) <> 0
     ), ends AS (
         INSERT INTO end_counts (workspace_id, quarter, {END_KINDS})
         SELECT workspace_id, quarter, {", ".join(f"sum({kind})" for kind in EndKind)}
@@ -71,9 +71,9 @@ _FOLD_CALLS = text(f"""
         ) AS counted
         GROUP BY workspace_id, quarter HAVING {" OR ".join(f"sum({kind}) <> 0" for kind in EndKind)}
     )
-    INSERT INTO call_counts (workspace_id, quarter, {_OF_A_QUARTER}, calls, folded)
-    SELECT workspace_id, quarter, {_OF_A_QUARTER}, sum(calls), true FROM gone
-    GROUP BY workspace_id, quarter, {_OF_A_QUARTER} HAVING sum(calls) <> 0
+    INSERT INTO call_counts (workspace_id, quarter, {_KIND_IN_QUARTER}, calls, folded)
+    SELECT workspace_id, quarter, {_KIND_IN_QUARTER}, sum(calls), true FROM gone
+    GROUP BY workspace_id, quarter, {_KIND_IN_QUARTER} HAVING sum(calls) <> 0
 """)  # noqa: S608 - put together of constants
 _SUMS = "sum(answered), sum(seconds), sum(cost)"
 _ANYTHING = "sum(answered) <> 0 OR sum(seconds) <> 0 OR sum(cost) <> 0"

@@ -12,7 +12,7 @@ from decimal import Decimal
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from outdial.calls.counts import END_KINDS, ENDS_OF_CALLS
+from outdial.calls.counts import END_KINDS, ENDS_OF_CALLS, KIND_OF_CALL
 from outdial.telephony.end_kind import EndKind
 from outdial.telephony.state import CallDirection, EndReason
 
@@ -141,14 +141,13 @@ _COUNTED_SINCE = """
     UNION ALL
     SELECT {columns} FROM {quarters} WHERE workspace_id = :workspace AND quarter >= :since AND NOT folded
 """
-_OF_CALLS = "direction, dialled, answered, end_reason, outcome, category, error_code, calls"
-_CALLS_SINCE = _COUNTED_SINCE.format(columns=_OF_CALLS, days="call_day_counts", quarters="call_counts")
+_CALLS_SINCE = _COUNTED_SINCE.format(columns=f"{KIND_OF_CALL}, calls", days="call_day_counts", quarters="call_counts")
 _OF_ATTEMPTS = "carrier, currency, answered, seconds, cost"
 _ATTEMPTS_SINCE = _COUNTED_SINCE.format(columns=_OF_ATTEMPTS, days="attempt_day_counts", quarters="attempt_counts")
 _GROUPS = text(f"""
-    SELECT direction, dialled, answered, end_reason, outcome, category, error_code, sum(calls) AS calls
+    SELECT {KIND_OF_CALL}, sum(calls) AS calls
     FROM (
-        SELECT direction, dialled, answered, end_reason, outcome, category, error_code, sum(calls) AS calls
+        SELECT {KIND_OF_CALL}, sum(calls) AS calls
         FROM ({_CALLS_SINCE}) AS kept
         GROUP BY 1, 2, 3, 4, 5, 6, 7
         UNION ALL
