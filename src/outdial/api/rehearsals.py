@@ -11,6 +11,7 @@ from outdial.api.agents import SOURCE
 from outdial.api.auth import ApiRoute, Caller
 from outdial.api.bodies import StrictBody
 from outdial.api.docs import errors, example
+from outdial.api.scripts import ScriptSource
 from outdial.api.services import Use
 from outdial.calls.request import CleanText, JsonObject
 from outdial.rehearsals.parse import KEYS_PRESSED, MAX_LINES, MAX_WORDS
@@ -42,8 +43,6 @@ _REPORT: dict[str, Any] = {
 }
 _TALK: dict[str, Any] = {"errors": [], "call": {"awaits_callee": False, "stopped": None, **_CALL}}
 _TOO_MANY = {"s429_too_many_rehearsals": "That was a lot of rehearsing at once. Try again in 2 s."}
-
-ScriptSource = Annotated[CleanText, Field(max_length=MAX_SOURCE_CHARS)]
 
 
 class ToRehearse(StrictBody):

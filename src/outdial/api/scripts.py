@@ -78,8 +78,12 @@ _WAV: dict[int | str, dict[str, Any]] = {
 }
 
 
+# Also one that isn't finished: what is wrong with it is told, and an empty one is no fault of the request.
+ScriptSource = Annotated[CleanText, Field(max_length=MAX_SOURCE_CHARS)]
+
+
 class Checked(StrictBody):
-    source: Annotated[CleanText, Field(max_length=MAX_SOURCE_CHARS)]
+    source: ScriptSource
     """The script, YAML."""
 
 

@@ -25,7 +25,7 @@ def refused_by(rule: Rule) -> Ending:
 
 
 def canceled() -> Ending:
-    """How a call ends that nobody has dialled yet, and that somebody doesn't want any more."""
+    """How a call ends that somebody doesn't want any more, and that no carrier has."""
     return Ending(end_reason=EndReason.CANCELED, ended_by=EndedBy.OPERATOR)
 
 

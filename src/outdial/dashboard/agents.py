@@ -12,9 +12,9 @@ from outdial.agents.history import version_history
 from outdial.agents.in_use import COUNTED, recent_calls
 from outdial.agents.script.examples import list_examples
 from outdial.agents.script.parse import SCRIPT_KEYS
-from outdial.agents.store import MAX_SOURCE_CHARS, get_agent, get_version, list_agents
+from outdial.agents.store import get_agent, get_version, list_agents
 from outdial.api.bodies import StrictBody
-from outdial.calls.request import CleanText
+from outdial.api.scripts import ScriptSource
 from outdial.dashboard.page import Here, Page, PageRoute, needs
 from outdial.db.engine import reading
 from outdial.numbers.views import NumberView, list_numbers
@@ -30,7 +30,7 @@ Version = Annotated[int, Field(ge=1, lt=2**31)]
 class Edited(StrictBody):
     """A script as it is in somebody's editor."""
 
-    source: Annotated[CleanText, Field(max_length=MAX_SOURCE_CHARS)]
+    source: ScriptSource
     version: Version
 
 
