@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import Row, func, insert, select, update
+from sqlalchemy import Row, func, insert, select, text, update
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from call_counts import check_counts
@@ -98,6 +98,22 @@ class Workspace:
         async with self.engine.begin() as conn:
             await conn.execute(insert(calls).values(row | columns))
         return str((row | columns)["id"])
+
+    async def queue_many(
+        self, many: int, *, due_at: str = "now() - interval '1 day' + n * interval '1 ms'", expires_at: str = "NULL"
+    ) -> None:
+        """Calls that wait, `call_many1` and on, each to another callee; instants in SQL, of the number `n` of each."""
+        async with self.engine.begin() as conn:
+            await conn.execute(
+                text(
+                    'INSERT INTO calls (id, workspace_id, number_id, direction, state, "from", "to", agent_id,'
+                    " agent_version, ring_timeout_s, max_duration_s, due_at, expires_at)"
+                    " SELECT 'call_many' || n, :workspace, :number, 'outbound', 'queued', '+12025550100',"
+                    f" '+1303' || lpad(n::text, 7, '0'), 'agent_1', 1, 30, 600, {due_at}, {expires_at}"
+                    " FROM generate_series(1, :many) AS n"
+                ),
+                {"workspace": self.id, "number": self.number_id, "many": many},
+            )
 
     async def claim(self, *, owner: str = OWNER, engine: AsyncEngine | None = None, batch: int = 50) -> list[Claim]:
         admitted = await claim_due_calls(

@@ -4,7 +4,7 @@ import asyncio
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from sqlalchemy import func, select, text
+from sqlalchemy import func, select
 
 from outdial.calls import cancel_waiting as module
 from outdial.calls.cancel_waiting import cancel_waiting, what_waits
@@ -126,19 +126,6 @@ async def test_where_nothing_waits_nothing_is_written(workspace):
 # -- many ----------------------------------------------------------------------------------------------------------
 
 
-async def queue_many(workspace, many):
-    async with workspace.engine.begin() as conn:
-        await conn.execute(
-            text(
-                'INSERT INTO calls (id, workspace_id, number_id, direction, state, "from", "to", agent_id,'
-                " agent_version, ring_timeout_s, max_duration_s, due_at)"
-                " SELECT 'call_many_' || n, :workspace, :number, 'outbound', 'queued', '+12025550100', '+13035550100',"
-                " 'agent_1', 1, 30, 600, now() - n * interval '1 ms' FROM generate_series(1, :many) AS n"
-            ),
-            {"workspace": workspace.id, "number": workspace.number_id, "many": many},
-        )
-
-
 async def test_many_end_in_transactions_of_their_own(workspace, monkeypatch):
     """No lock is held for longer than a batch."""
     batches = []
@@ -152,7 +139,7 @@ async def test_many_end_in_transactions_of_their_own(workspace, monkeypatch):
 
     monkeypatch.setattr(module, "end_waiting_of", watched)
     monkeypatch.setattr(module, "AT_A_TIME", 40)
-    await queue_many(workspace, 100)
+    await workspace.queue_many(100)
     assert (await cancel(workspace)).canceled == 100
     assert batches == [100, 60, 20], "what a batch before has ended, others see"
     await workspace.recount()
@@ -160,7 +147,7 @@ async def test_many_end_in_transactions_of_their_own(workspace, monkeypatch):
 
 async def test_who_has_no_more_time_is_told_what_is_left_and_asks_again(workspace, monkeypatch):
     monkeypatch.setattr(module, "AT_A_TIME", 10)
-    await queue_many(workspace, 30)
+    await workspace.queue_many(30)
     first = await cancel(workspace, at_most_s=0)
     assert (first.canceled, first.left.waiting) == (0, 30)
     rest = await cancel(workspace, accepted_before=first.left.accepted_before)
@@ -179,7 +166,7 @@ async def test_a_call_that_somebody_has_locked_is_not_waited_for_and_told_as_lef
 
 
 async def test_a_claim_goes_on_beside_it_and_no_call_is_both_dialled_and_canceled(workspace):
-    await queue_many(workspace, 300)
+    await workspace.queue_many(300)
     claims = await workspace.claim(batch=3)
     done = await cancel(workspace)
     assert done.canceled == 300 - len(claims)
@@ -192,7 +179,7 @@ async def test_a_claim_goes_on_beside_it_and_no_call_is_both_dialled_and_cancele
 async def test_more_than_ten_thousand_are_not_counted_one_by_one(workspace, monkeypatch):
     monkeypatch.setattr(module, "COUNTED_TO", 50)
     monkeypatch.setattr(module, "_WAITING", module._counted())
-    await queue_many(workspace, 80)
+    await workspace.queue_many(80)
     assert (await what_waits(workspace.engine, workspace.id)).waiting == 50
     done = await cancel(workspace)
     assert (done.canceled, done.left.waiting) == (80, 0)

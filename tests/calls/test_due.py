@@ -51,19 +51,8 @@ MANY = 20_000
 
 
 async def queue_many(workspace, **columns):
-    """MANY calls of the workspace's number; `columns` in SQL, of the number `n` of each."""
-    names = {"due_at": "now() - interval '1 day' + n * interval '1 ms'", "expires_at": "NULL"} | columns
-    async with workspace.engine.begin() as conn:
-        await conn.execute(
-            text(
-                'INSERT INTO calls (id, workspace_id, number_id, direction, state, "from", "to", agent_id,'
-                " agent_version, ring_timeout_s, max_duration_s, due_at, expires_at)"
-                " SELECT 'call_many_' || n, :workspace, :number, 'outbound', 'queued', '+12025550100',"
-                f" '+1303' || lpad(n::text, 7, '0'), 'agent_1', 1, 30, 600, {names['due_at']}, {names['expires_at']}"
-                " FROM generate_series(1, :many) AS n"
-            ),
-            {"workspace": workspace.id, "number": workspace.number_id, "many": MANY},
-        )
+    """MANY calls of the workspace's number."""
+    await workspace.queue_many(MANY, **columns)
     async with workspace.engine.connect() as conn:
         await conn.execution_options(isolation_level="AUTOCOMMIT")
         await conn.execute(text("VACUUM ANALYZE calls"))

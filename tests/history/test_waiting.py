@@ -170,16 +170,7 @@ async def test_other_workspaces_take_no_place(make_workspace):
 async def test_a_place_is_exact_up_to_five_hundred_before_it(workspace, ahead):
     await every_line_is_taken(workspace)
     last = await workspace.queue(due_at=ago(1), created_at=ago(-1))  # the newest of all
-    async with workspace.engine.begin() as conn:
-        await conn.execute(
-            text(
-                "INSERT INTO calls (id, workspace_id, number_id, direction, state, \"from\", \"to\", ring_timeout_s,"
-                " max_duration_s, due_at) SELECT 'call_many' || n, :workspace, :number, 'outbound', 'queued',"
-                " '+12025550100', '+13035550100', 30, 600, now() - interval '1 day' + n * interval '1 ms'"
-                " FROM generate_series(1, :ahead) AS n"
-            ),
-            {"workspace": workspace.id, "number": workspace.number_id, "ahead": ahead},
-        )
+    await workspace.queue_many(ahead)
     assert (await waits(workspace, last))["position"] == (ahead + 1 if ahead <= MOST_AHEAD else None)
     assert (await waits(workspace, "call_many70"))["position"] == 70
     listed = await places(workspace)
