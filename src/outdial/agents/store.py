@@ -16,7 +16,6 @@ from typing_extensions import TypedDict
 
 from outdial.agents.script.model import ScriptError
 from outdial.agents.script.naming import named, written_name
-from outdial.agents.script.parse import parse_script
 from outdial.db.tables import agent_versions, agents
 from outdial.ids import is_id, new_id
 from outdial.instants import to_json
@@ -251,8 +250,7 @@ async def _check(source: str) -> str | None:
     if len(source) > MAX_SOURCE_CHARS:
         raise Invalid("source", f"is longer than {MAX_SOURCE_CHARS} characters")
     try:
-        await asyncio.to_thread(parse_script, source)  # a long script takes a while; calls are talking meanwhile
-        return await asyncio.to_thread(written_name, source)
+        return await asyncio.to_thread(written_name, source)  # a long script takes a while; calls are talking meanwhile
     except ScriptError as error:
         raise Invalid("source", str(error)) from None
 

@@ -8,14 +8,15 @@ import yaml
 
 from outdial.agents.script.model import ScriptError
 from outdial.agents.script.parse import parse_script
+from outdial.agents.script.tree import LOADER
 
-_LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _PLAIN = re.compile(r"[A-Za-z][A-Za-z0-9 _.-]*[A-Za-z0-9]")
 
 
 def written_name(source: str) -> str | None:
-    """What stands under `agent: name:` of a sound script, None where nothing does."""
-    return None if _place(source) is None else parse_script(source).name
+    """What stands under `agent: name:`, None where nothing does. Raises ScriptError, as `parse_script` does."""
+    name = parse_script(source).name
+    return None if _place(source) is None else name
 
 
 def named(source: str, name: str) -> str:
@@ -39,7 +40,7 @@ def named(source: str, name: str) -> str:
 
 def _place(source: str) -> tuple[int, int, str] | None:
     """Where the name begins and ends, and what has to follow it: a text of several lines takes its line's end along."""
-    root = yaml.compose(source, Loader=_LOADER)
+    root = yaml.compose(source, Loader=LOADER)
     agent = _value(root, "agent")
     node = None if agent is None else _value(agent, "name")
     if not isinstance(node, yaml.ScalarNode):

@@ -16,7 +16,7 @@ from outdial.agents.script.model import ScriptError
 MAX_SOURCE = 100_000  # characters
 MAX_DEPTH = 20
 
-_LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _INTEGER = re.compile(r"-?(?:0|[1-9]\d{0,14})")
 _DECIMAL = re.compile(r"-?(?:0|[1-9]\d{0,14})\.\d{1,15}")
 
@@ -62,7 +62,7 @@ def read_tree(source: str) -> Node:
     if len(source) > MAX_SOURCE:
         raise ScriptError(f"the script is longer than {MAX_SOURCE:,} characters")
     try:
-        events = yaml.parse(source, Loader=_LOADER)
+        events = yaml.parse(source, Loader=LOADER)
         return _document(iter(events))
     except yaml.MarkedYAMLError as error:
         mark = (_opened(error) and error.context_mark) or error.problem_mark or error.context_mark
