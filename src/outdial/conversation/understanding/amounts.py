@@ -64,7 +64,7 @@ def _amount(said: Utterance, found: list[Spoken], money: MoneyWords) -> tuple[De
 
 
 def _is_denied(said: Utterance, one: Spoken, language: Language) -> bool:
-    return one.start > 0 and said.words[one.start - 1] in language.negations - language.noes
+    return one.start > 0 and said.words[one.start - 1] in language.denials
 
 
 def _is_corrected(said: Utterance, language: Language) -> bool:

@@ -12,7 +12,7 @@ def corrected(value: str, said: Utterance, language: Language) -> str | None:
     right: list[str] = []
     for run in digit_runs(said, language):
         before = said.words[max(0, run.start - 2) : run.start]
-        is_denied = not (language.negations - language.noes).isdisjoint(before)
+        is_denied = not language.denials.isdisjoint(before)
         (wrong if is_denied else right).append(run.digits)
     if len(wrong) != 1 or len(right) != 1 or value.count(wrong[0]) != 1:
         return None

@@ -51,7 +51,7 @@ def date_in(said: Utterance, today: date, language: Language) -> date | None:
     place = 0
     while place < len(words):
         here = _at(words, place, today, dates, numbers)
-        denied = place > 0 and words[place - 1] in language.negations - language.noes
+        denied = place > 0 and words[place - 1] in language.denials
         if here and not denied:
             found = here[0]  # also of one that there isn't: "February thirtieth" says no other day
         place = here[1] if here else place + 1

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from outdial.conversation.understanding.language import Language
 from outdial.conversation.understanding.numbers import NumberWords, number_words
 from outdial.conversation.understanding.phrase_book import Words
+from outdial.conversation.understanding.reading import around_repairs
 from outdial.conversation.understanding.utterance import Utterance
 
 TEN = 10      # digits of a North American number
@@ -51,21 +52,13 @@ def fitting(digits: str, least: int | None, most: int | None) -> str:
 def digits_in(said: Utterance, language: Language, lengths: range | None = None) -> str:
     """The digits that were asked for: all that were said, or the run of a length in `lengths`; "" for none."""
     kept = _without_unwanted(said, number_words(language))
-    runs = _after_repair(kept, language, digit_runs(kept, language))
+    runs = digit_runs(kept, language)
+    runs = next((after for _, after in around_repairs(kept, language, runs)), runs)
     whole = [run.digits for run in runs if lengths and len(run.digits) in lengths]
     together = "".join(run.digits for run in runs)
     if lengths and len(together) in lengths:
         return together
     return whole[-1] if whole else together
-
-
-def _after_repair(said: Utterance, language: Language, runs: list[Run]) -> list[Run]:
-    """Those behind "no, sorry", when there are some before, too."""
-    for repair in sorted(language.in_place["repair"].find(said.words), key=lambda one: -one.end):
-        after = [run for run in runs if run.start >= repair.end]
-        if after and any(run.end <= repair.start for run in runs):
-            return after
-    return runs
 
 
 def digit_runs(said: Utterance, language: Language) -> list[Run]:

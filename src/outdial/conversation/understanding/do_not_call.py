@@ -31,9 +31,7 @@ def wishes_about_calls(said: Utterance, language: Language, same: Same = same_wo
     wishes = []
     for one in longest.values():
         inside = any(one.start in other and one.end <= other.stop for other in others)
-        nots = tuple(
-            place for place, word in enumerate(words[: one.start]) if word in language.negations - language.noes
-        )  # a "no" of its own denies nothing: "no stop calling"
+        nots = tuple(place for place, word in enumerate(words[: one.start]) if word in language.denials)
         is_denied = denied(said, language, nots, one.start, one.start)
         wishes.append(
             CallsWish(

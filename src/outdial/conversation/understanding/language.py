@@ -39,6 +39,7 @@ class Language:
         self.fillers = frozenset(listed(words.get("fillers", "")))
         self.negations = frozenset(listed(words.get("negations", "")))
         self.noes = frozenset(listed(words.get("noes", "")))
+        self.denials = self.negations - self.noes  # a "no" of its own denies nothing: "no, Friday", "no stop calling"
         self.plain_yes = frozenset(listed(words.get("plain_yes", "")))
         self.hearing = frozenset(listed(words.get("hearing", "")))
         self.own_need = frozenset(listed(words.get("own_need", "")))

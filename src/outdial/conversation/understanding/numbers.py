@@ -8,6 +8,7 @@ from functools import cache
 
 from outdial.conversation.understanding.language import Language
 from outdial.conversation.understanding.phrase_book import PhraseBook, Words
+from outdial.conversation.understanding.reading import around_repairs
 from outdial.conversation.understanding.utterance import Utterance
 
 _NUMERAL = re.compile(r"\d{1,15}(?:,\d{3})*(?:\.\d{1,6})?")
@@ -105,24 +106,18 @@ def the_number(said: Utterance, language: Language, least: Decimal | None, most:
     numbers = number_words(language)
     found = spoken_numbers(said, language) or _sounds_like_one(said, numbers)
     inside = [one for one in found if (least is None or one.value >= least) and (most is None or one.value <= most)]
-    if later := _after_repair(said, language, inside):
-        inside = later
+    if meant := _not_slips(said, language, inside):
+        inside = meant
     if len({one.value for one in inside}) == 1:
         return inside[0].value
     return None
 
 
-def _after_repair(said: Utterance, language: Language, found: Sequence[Spoken]) -> list[Spoken]:
-    for repair in sorted(language.in_place["repair"].find(said.words), key=lambda one: -one.end):
-        before = [one for one in found if one.end <= repair.start]
-        after = [one for one in found if one.start >= repair.end]
-        if before and after:
-            # "Seven, not eleven": what is denied was the slip.
-            return after
-    negated = [
-        one for one in found if one.start and said.words[one.start - 1] in language.negations - language.noes
-    ]
-    return [one for one in found if one not in negated] if negated else []
+def _not_slips(said: Utterance, language: Language, found: Sequence[Spoken]) -> list[Spoken]:
+    """Those behind "no, sorry"; else those that aren't denied: "seven, not eleven"."""
+    for _, after in around_repairs(said, language, found):
+        return after
+    return [one for one in found if not (one.start and said.words[one.start - 1] in language.denials)]
 
 
 def _sounds_like_one(said: Utterance, numbers: NumberWords) -> list[Spoken]:

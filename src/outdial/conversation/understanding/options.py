@@ -12,7 +12,7 @@ from outdial.conversation.understanding.language import Language
 from outdial.conversation.understanding.meaning import KEYWORDS, Option
 from outdial.conversation.understanding.near_spelling import LEAST, same_word
 from outdial.conversation.understanding.phrase_book import Same, Words
-from outdial.conversation.understanding.reading import denied
+from outdial.conversation.understanding.reading import around_repairs, denied
 from outdial.conversation.understanding.utterance import Utterance
 from outdial.conversation.understanding.written_numbers import phrase_forms
 
@@ -32,8 +32,10 @@ class Said:
 def best_option(said: Utterance, language: Language, options: Sequence[Option], same: Same = same_word) -> Said | None:
     """The longest phrase, and of the same length the first one written."""
     found = list(said_options(said, language, options, same))
-    if after := _after_repair(said, language, found):
-        found = after
+    for before, after in around_repairs(said, language, found):
+        if {one.option for one in before} != {one.option for one in after}:
+            found = after
+            break
     return min(found, key=lambda one: (-len(one), one.option, one.start), default=None)
 
 
@@ -83,14 +85,3 @@ def _places(said: Utterance, language: Language, options: Sequence[Option], same
 def _is_at(words: Words, start: int, phrase: Words, same: Same) -> bool:
     here = words[start : start + len(phrase)]
     return len(here) == len(phrase) and all(map(same, here, phrase))
-
-
-def _after_repair(said: Utterance, language: Language, found: Sequence[Said]) -> list[Said]:
-    """Those behind "no, wait": when there is one before, too."""
-    repairs = list(language.in_place["repair"].find(said.words))
-    for repair in sorted(repairs, key=lambda one: (-one.end, one.start)):
-        before = [one for one in found if one.end <= repair.start]
-        after = [one for one in found if one.start >= repair.end]
-        if before and after and {one.option for one in before} != {one.option for one in after}:
-            return after
-    return []

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import Protocol, TypeVar
 
 from outdial.conversation.understanding.language import AT_END, MEANINGS, Language
 from outdial.conversation.understanding.near_spelling import same_word
@@ -83,6 +84,29 @@ def denial(said: Utterance, language: Language, nots: tuple[int, ...], start: in
         if place in nots:
             return place
     return start
+
+
+class Placed(Protocol):
+    """What `words[start:end]` of an utterance say."""
+
+    @property
+    def start(self) -> int: ...
+
+    @property
+    def end(self) -> int: ...
+
+
+P = TypeVar("P", bound=Placed)
+
+
+def around_repairs(said: Utterance, language: Language, found: Sequence[P]) -> Iterator[tuple[list[P], list[P]]]:
+    """What of `found` is before and behind each "no, sorry" that has some on both sides, the last of them first: who
+    takes a word back means the later one."""
+    for repair in sorted(language.in_place["repair"].find(said.words), key=lambda one: (-one.end, one.start)):
+        before = [one for one in found if one.end <= repair.start]
+        after = [one for one in found if one.start >= repair.end]
+        if before and after:
+            yield before, after
 
 
 def clause_starts(reading: Reading) -> Iterator[int]:

@@ -56,7 +56,7 @@ def time_in(said: Utterance, language: Language) -> str | None:
         end = end + 1 if end < len(words) and words[end] in times.oclock else end
         half, end = _half_of_day(words, end, times)
         if (hour := _hour(hour, half or _half_before(words, place, times))) < 24 and minute < 60:
-            denied = place > 0 and words[place - 1] in language.negations - language.noes
+            denied = place > 0 and words[place - 1] in language.denials
             found = found if denied else f"{hour:02}:{minute:02}"
         place = end
     return found

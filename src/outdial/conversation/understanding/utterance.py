@@ -12,7 +12,7 @@ Expand = Callable[[str], str]
 
 _CLAUSE = re.compile(r"([.,;:!?\u00bf\u00a1])(?=\s|$)|[\u00bf\u00a1]|\s[\u2013\u2014-]\s|[\u2026]|\.\.+")
 # "2:30", "1,000.50", "3/15" stay whole.
-_WORD = re.compile(r"\d+(?:[.,:/]\d+)+|[^\W_]+(?:['\u2019][^\W_]+)*", re.UNICODE)
+_WORD = re.compile(r"\d+(?:[.,:/]\d+)+|[^\W_]+(?:['\u2019][^\W_]+)*|[$\u20ac\u00a3]")
 _ACCENTS = re.compile("[\u0300-\u036f]")
 _HALF_OF_DAY = re.compile(r"(?<![^\W\d_])([ap])\.\s?m\b\.?")
 _SYMBOLS = {"$": " $ ", "\u20ac": " \u20ac ", "\u00a3": " \u00a3 ", "%": " percent "}
@@ -65,7 +65,7 @@ def without_accents(text: str) -> str:
 
 
 def _add(part: str, clause: int, expand: Expand, words: list[str], clauses: list[int]) -> None:
-    for word in re.findall(rf"{_WORD.pattern}|[$\u20ac\u00a3]", part):
+    for word in _WORD.findall(part):
         for plain_word in expand(word).split():
             words.append(plain_word)
             clauses.append(clause)
