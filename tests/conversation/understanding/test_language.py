@@ -33,6 +33,13 @@ def test_a_language_has_every_kind_of_phrase_and_text(tag):
     assert {1, 5, 10, 12, 21, 42, 70, 99} <= set(number_words(language).small.values())
 
 
+@pytest.mark.parametrize("tag", known_languages())
+def test_every_list_is_named_in_a_phrase(tag):
+    data = language_of(tag).data
+    lines = [*data["phrases"].values(), *data["lists"].values()]
+    assert [name for name in data["lists"] if not any(f"<{name}>" in line for line in lines)] == []
+
+
 def test_a_text_keeps_its_accents_and_phrases_lose_theirs():
     assert language_of("de").texts["of_course"] == "Natürlich."
     assert meaning_of("naturlich", tag="de").kind is meaning_of("Natürlich!", tag="de").kind is Kind.YES
