@@ -1,5 +1,6 @@
 /** Connect a number: the fields of the chosen carrier, the check, and connecting what was checked. */
 import { api, Problem } from "./api.js";
+import { element } from "./elements.js";
 import { body, busy, clearErrors, showProblem } from "./forms.js";
 import { OwnedNumbers } from "./owned_numbers.js";
 
@@ -80,34 +81,19 @@ function forget() {
   allow("Check it once more: something was changed.", false);
 }
 
-function element(tag, text, attributes = {}) {
-  const made = Object.assign(document.createElement(tag), { textContent: text });
-  for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
-  return made;
-}
-
 function show(check) {
   const isGood = check.problems.length === 0;
-  const parts = check.problems.map((problem) => element("p", problem.message, { class: "alert", "data-tone": "bad" }));
+  const parts = check.problems.map((problem) => element("p", { class: "alert", "data-tone": "bad" }, problem.message));
   if (isGood) {
-    parts.push(element("p", "The credentials are good, and the number is the account's.", { class: "alert", "data-tone": "good" }));
-    const facts = document.createElement("dl");
-    facts.className = "facts";
+    parts.push(element("p", { class: "alert", "data-tone": "good" }, "The credentials are good, and the number is the account's."));
     const changes = document.createElement("dd");
     if (check.changes.length) {
-      const list = document.createElement("ul");
-      list.append(...check.changes.map((change) => element("li", change)));
-      changes.append(list);
+      changes.append(element("ul", {}, ...check.changes.map((change) => element("li", {}, change))));
     } else {
       changes.textContent = "Nothing: it is set up for this server already.";
     }
-    facts.append(
-      element("dt", "Answered now by"),
-      element("dd", check.answered_by ?? "Nothing"),
-      element("dt", "Will be changed"),
-      changes,
-    );
-    parts.push(facts);
+    const answeredBy = element("dd", {}, check.answered_by ?? "Nothing");
+    parts.push(element("dl", { class: "facts" }, element("dt", {}, "Answered now by"), answeredBy, element("dt", {}, "Will be changed"), changes));
   }
   result.replaceChildren(...parts);
   allow(isGood ? "" : "What is said above has to be put right first.", isGood);

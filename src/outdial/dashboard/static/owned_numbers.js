@@ -1,5 +1,6 @@
 /** The numbers a carrier account has, to choose one from: listed, searched at the carrier, one pressed. */
 import { api, Problem } from "./api.js";
+import { element } from "./elements.js";
 
 const FEW = 8; // so many are seen at once, and need no search
 const PAUSE_MS = 300; // between two keys of a search
@@ -74,13 +75,9 @@ export class OwnedNumbers {
 }
 
 function button({ e164, name, can_call, connected }) {
-  const made = document.createElement("button");
-  Object.assign(made, { type: "button", className: "option", value: e164, disabled: connected || !can_call });
+  const made = element("button", { type: "button", class: "option", value: e164 }, element("strong", { class: "number" }, e164));
+  made.disabled = connected || !can_call;
   const words = connected ? "Connected already" : can_call ? (name ?? "") : "Not for calls";
-  made.append(part("strong", e164, "number"), ...(words ? [part("span", words, "sub")] : []));
+  if (words) made.append(element("span", { class: "sub" }, words));
   return made;
-}
-
-function part(tag, textContent, className) {
-  return Object.assign(document.createElement(tag), { textContent, className });
 }

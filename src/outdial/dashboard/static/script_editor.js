@@ -2,6 +2,7 @@
  * A textarea for YAML: line numbers, colours, marked lines, Tab that indents. Escape and then Tab leaves it, so that
  * nobody who uses the keyboard is caught in it. Without this module it is a plain textarea.
  */
+import { element } from "./elements.js";
 import { ScriptLayer } from "./script_layer.js";
 
 const INDENT = "  ";
@@ -123,4 +124,9 @@ export class ScriptEditor {
     this.area.setRangeText(text, start, end, "end");
     this.area.dispatchEvent(new Event("input", { bubbles: true }));
   }
+}
+
+/** A button for `jump`: whoever shows it listens for it. */
+export function jumper(text, line) {
+  return element("button", { type: "button", class: "link", "data-jumps": line }, text);
 }

@@ -1,4 +1,7 @@
 /** The steps of a script and where each leads, as a list of buttons: the way through the conversation, without the text. */
+import { element } from "./elements.js";
+import { jumper } from "./script_editor.js";
+
 const DOES = { hang_up: "hangs up", transfer: "transfers" };
 
 const box = document.getElementById("outline");
@@ -12,7 +15,7 @@ let shown = null; // as JSON
 export function showOutline(outline) {
   if (outline === null) {
     note.textContent = "As of the last text that could be read.";
-    if (shown === null) box.replaceChildren(paragraph("They appear once the text can be read."));
+    if (shown === null) box.replaceChildren(quiet("They appear once the text can be read.", "p"));
     return;
   }
   note.textContent = NOTE;
@@ -22,10 +25,9 @@ export function showOutline(outline) {
   const { start, steps, anywhere } = outline;
   count.textContent = steps.length;
   const lines = new Map(steps.map((step) => [step.name, step.line]));
-  const list = document.createElement("ol");
-  list.append(...steps.map((step) => stepItem(step, lines, step.name === start)));
+  const list = element("ol", {}, ...steps.map((step) => stepItem(step, lines, step.name === start)));
   const focused = box.contains(document.activeElement) ? document.activeElement.textContent : null;
-  box.replaceChildren(steps.length ? list : paragraph("There is no step yet."));
+  box.replaceChildren(steps.length ? list : quiet("There is no step yet.", "p"));
   if (anywhere.length) box.append(anywhereItem(anywhere, lines));
   if (focused) [...box.querySelectorAll("button")].find((button) => button.textContent === focused)?.focus();
 }
@@ -44,24 +46,16 @@ box.addEventListener("keydown", (event) => {
 });
 
 function stepItem(step, lines, isStart) {
-  const item = document.createElement("li");
-  item.dataset.ofStep = "";
-  const head = document.createElement("p");
   const name = jumper(step.name, step.line);
   name.dataset.step = "";
-  head.append(name, " ", quiet(`line ${step.line}`));
+  const head = element("p", {}, name, " ", quiet(`line ${step.line}`));
   if (isStart) head.append(" ", badge("Start"));
   if (!step.reached) head.append(" ", badge("Nobody gets here", "warn"));
-  item.append(head, wayList(step.ways, lines));
-  return item;
+  return element("li", { "data-of-step": "" }, head, wayList(step.ways, lines));
 }
 
 function anywhereItem(ways, lines) {
-  const item = document.createElement("div");
-  const head = document.createElement("p");
-  head.textContent = "Anywhere";
-  item.append(head, wayList(ways, lines));
-  return item;
+  return element("div", {}, element("p", {}, "Anywhere"), wayList(ways, lines));
 }
 
 /** Ways to the same place are one line: "yes; no → goodbye". */
@@ -71,13 +65,11 @@ function wayList(ways, lines) {
     const place = way.step ?? way.does;
     places.set(place, [...(places.get(place) ?? []), way]);
   }
-  const list = document.createElement("ul");
-  for (const [place, same] of places) list.append(wayItem(place, same, lines));
-  return list;
+  return element("ul", {}, ...[...places].map(([place, same]) => wayItem(place, same, lines)));
 }
 
 function wayItem(place, ways, lines) {
-  const item = document.createElement("li");
+  const item = element("li");
   const on = [...new Set(ways.map((way) => way.on.filter(Boolean).join(", ")))].filter(Boolean);
   if (on.length) item.append(quiet(on.join("; ")), " ");
   const arrow = quiet("→");
@@ -89,40 +81,6 @@ function wayItem(place, ways, lines) {
   return item;
 }
 
-function jumper(text, line) {
-  const button = document.createElement("button");
-  button.type = "button";
-  button.className = "link";
-  button.dataset.jumps = line;
-  button.textContent = text;
-  return button;
-}
-
-function badge(text, tone = "quiet") {
-  const element = document.createElement("span");
-  element.className = "badge";
-  element.dataset.tone = tone;
-  element.textContent = text;
-  return element;
-}
-
-function quiet(text) {
-  const element = document.createElement("span");
-  element.className = "quiet";
-  element.textContent = text;
-  return element;
-}
-
-function hidden(text) {
-  const element = document.createElement("span");
-  element.className = "visually-hidden";
-  element.textContent = text;
-  return element;
-}
-
-function paragraph(text) {
-  const element = document.createElement("p");
-  element.className = "quiet";
-  element.textContent = text;
-  return element;
-}
+const badge = (text, tone = "quiet") => element("span", { class: "badge", "data-tone": tone }, text);
+const quiet = (text, tag = "span") => element(tag, { class: "quiet" }, text);
+const hidden = (text) => element("span", { class: "visually-hidden" }, text);

@@ -1,6 +1,8 @@
 /** What the server says of a script while it is typed: problems under the editor, prompts beside it. */
 import { api, Problem } from "./api.js";
+import { element } from "./elements.js";
 import { sampled, showSamples } from "./sample_values.js";
+import { jumper } from "./script_editor.js";
 import { showOutline } from "./script_outline.js";
 import { play } from "./prompt_player.js";
 
@@ -96,23 +98,11 @@ function say(text, tone) {
 }
 
 function problemItem({ line, message, tone }) {
-  const item = document.createElement("li");
-  item.dataset.tone = tone;
-  const kind = document.createElement("strong");
-  kind.textContent = tone === "bad" ? "Error" : "Warning";
-  item.append(kind, " ");
-  if (line) item.append(jumper(line), ": ");
+  const kind = element("strong", {}, tone === "bad" ? "Error" : "Warning");
+  const item = element("li", { "data-tone": tone }, kind, " ");
+  if (line) item.append(jumper(`Line ${line}`, line), ": ");
   item.append(/[.!?]$/.test(message) ? message : `${message}.`);
   return item;
-}
-
-function jumper(line) {
-  const button = document.createElement("button");
-  button.type = "button";
-  button.className = "link";
-  button.dataset.jumps = line;
-  button.textContent = `Line ${line}`;
-  return button;
 }
 
 function showPrompts(found) {
@@ -121,21 +111,12 @@ function showPrompts(found) {
   for (const prompt of found) groups.set(prompt.step, [...(groups.get(prompt.step) ?? []), prompt]);
   prompts.replaceChildren();
   for (const [step, group] of groups) {
-    const title = document.createElement("h3");
-    title.textContent = SECTIONS[step] ?? step;
-    const list = document.createElement("ul");
-    list.append(...group.map(promptItem));
-    prompts.append(title, list);
+    prompts.append(element("h3", {}, SECTIONS[step] ?? step), element("ul", {}, ...group.map(promptItem)));
   }
   if (!found.length) prompts.append(paragraph("This script says nothing."));
 }
 
-function paragraph(text) {
-  const element = document.createElement("p");
-  element.className = "quiet";
-  element.textContent = text;
-  return element;
-}
+const paragraph = (text) => element("p", { class: "quiet" }, text);
 
 function promptItem(prompt) {
   const item = row.content.firstElementChild.cloneNode(true);

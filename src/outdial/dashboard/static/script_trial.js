@@ -1,7 +1,9 @@
 /** "Try it": a call without audio with the script in the editor, and rehearsals of it. */
 import { api, Problem } from "./api.js";
+import { element } from "./elements.js";
 import { busy, sentence } from "./forms.js";
 import { sampledAll } from "./sample_values.js";
+import { jumper } from "./script_editor.js";
 
 const byId = (id) => document.getElementById(id);
 const talk = byId("talk");
@@ -106,29 +108,18 @@ function ending({ stopped, ended_by, duration_ms, outcome }) {
   return `The ${ended_by} hung up after ${seconds(duration_ms)}. Outcome: ${outcome ?? "none"}.`;
 }
 
-function element(name, className, ...content) {
-  const made = document.createElement(name);
-  if (className) made.className = className;
-  made.append(...content);
-  return made;
-}
-
 function turnItem({ speaker, text, start_ms }) {
-  const who = element("span", "who-spoke", speaker === "agent" ? "Agent" : "You");
-  const item = element("div", "turn", element("span", "at", seconds(start_ms)), element("div", "", who, element("p", "said", text)));
-  item.dataset.speaker = speaker;
-  return item;
+  const at = element("span", { class: "at" }, seconds(start_ms));
+  const who = element("span", { class: "who-spoke" }, speaker === "agent" ? "Agent" : "You");
+  const said = element("p", { class: "said" }, text);
+  return element("div", { class: "turn", "data-speaker": speaker }, at, element("div", {}, who, said));
 }
 
 function stepItem({ step, line, led_by }) {
-  const jump = element("button", "link", step);
-  jump.type = "button";
-  jump.dataset.jumps = line;
-  return element("p", "passed", "→ ", jump, led_by ? ` ${MISSED[led_by] ?? `“${led_by}”`}` : "");
+  const why = led_by ? ` ${MISSED[led_by] ?? `“${led_by}”`}` : "";
+  return element("p", { class: "passed" }, "→ ", jumper(step, line), why);
 }
 
 function resultItem(result, text, tone) {
-  const item = element("li", "", element("strong", "", result), ` ${text}`);
-  item.dataset.tone = tone;
-  return item;
+  return element("li", { "data-tone": tone }, element("strong", {}, result), ` ${text}`);
 }
