@@ -16,6 +16,8 @@ from typing import Any
 import httpx
 from playwright.async_api import Browser
 
+from terminal import Terminal
+
 # How long to wait for what has to come. No test is about these times, and no wait lasts longer than it must: they have
 # to be longer than a busy computer takes.
 READY_S = 120.0
@@ -45,6 +47,13 @@ class Demo:
                     return call
                 await asyncio.sleep(0.2)
 
+    async def called(self, to: str) -> str:
+        """The id of a call to somebody that has ended."""
+        async with self.api() as http:
+            answer = await http.post(f"/v1/phone-number/{self.numbers['twilio']}/outbound", json={"to": to})
+        call: str = (await self.call_ended(answer.json()["call_id"]))["id"]
+        return call
+
 
 async def signed_in(browser: Browser, demo: Demo) -> dict[str, Any]:
     """The cookies of the first person, who comes by the demo's link; it works once."""
@@ -60,9 +69,8 @@ async def signed_in(browser: Browser, demo: Demo) -> dict[str, Any]:
 @asynccontextmanager
 async def running_demo(folder: Path, port: int | None = None) -> AsyncIterator[Demo]:
     """On what an earlier one left in the folder, too."""
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("OUTDIAL_")} | {
+    environment = _environment(folder) | {
         "OUTDIAL_DATA_DIR": str(folder / "data"),
-        "XDG_STATE_HOME": str(folder / "state"),
         "OUTDIAL_PORT": str(port or free_port()),
         "PYTHONPATH": os.pathsep.join(path for path in sys.path if path),
     }
@@ -86,6 +94,16 @@ async def running_demo(folder: Path, port: int | None = None) -> AsyncIterator[D
             await asyncio.to_thread(process.wait, STOP_S)
         except subprocess.TimeoutExpired:
             process.kill()
+
+
+def beside(folder: Path) -> Terminal:
+    """A terminal in the demo's folder, of the same user."""
+    return Terminal(folder, _environment(folder) | {"COLUMNS": "200"})
+
+
+def _environment(folder: Path) -> dict[str, str]:
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("OUTDIAL_")}
+    return kept | {"XDG_STATE_HOME": str(folder / "state")}
 
 
 async def _ready(process: subprocess.Popen[bytes], folder: Path) -> dict[str, Any]:

@@ -4,24 +4,18 @@ For whoever has changed the dashboard, to look at; they are not kept.
 
 import asyncio
 import json
-import os
 import re
 import sys
-import tempfile
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
-from typing import Literal
 
-from playwright.async_api import Browser, Page, async_playwright
+from playwright.async_api import Browser, Page
 
-from browser.chromium import FLAGS, WHY_NOT, chromium
-from browser.demo import Demo, running_demo, signed_in
+from browser.demo import Demo, beside, signed_in
 from browser.loading import Requests
 from browser.pages import PAGES
-from browser.screenshots import calls
-from terminal import Terminal
+from browser.screenshots import THEMES, calls, demo_in_browser
 
-THEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
 SIZES = {1440: 900, 390: 844}
 QUALITY = 80
 HIGHEST = 8000  # of the reference of the API only the beginning
@@ -87,22 +81,15 @@ EMPTY = (
 
 
 async def take(folder: Path) -> None:
-    executable = chromium()
-    if executable is None:
-        sys.exit(f"No screenshots: {WHY_NOT}.")
-    with tempfile.TemporaryDirectory(prefix="outdial-screens-") as name:
-        os.chmod(name, 0o755)
-        async with running_demo(Path(name)) as demo, async_playwright() as playwright:
-            browser = await playwright.chromium.launch(executable_path=executable, args=FLAGS)
-            state = await signed_in(browser, demo)
-            ids = await calls(demo) | {"failed": await _failed_call(demo)}
-            screens = {name: (path.format_map(ids), _as_it_is) for name, path in PAGES.items()}
-            screens |= {name: (path.format_map(ids), act) for name, (path, act) in STATES.items()}
-            await _each(browser, demo, state, screens, folder)
-            await _each(browser, demo, None, {"sign-in": ("/sign-in", _as_it_is)}, folder)
-            empty = await _empty_workspace(Path(name), browser, demo)
-            await _each(browser, demo, empty, {f"empty-{one}": (PAGES[one], _as_it_is) for one in EMPTY}, folder)
-            await browser.close()
+    async with demo_in_browser() as (home, demo, browser):
+        state = await signed_in(browser, demo)
+        ids = await calls(demo) | {"failed": await demo.called(FAILED)}
+        screens = {name: (path.format_map(ids), _as_it_is) for name, path in PAGES.items()}
+        screens |= {name: (path.format_map(ids), act) for name, (path, act) in STATES.items()}
+        await _each(browser, demo, state, screens, folder)
+        await _each(browser, demo, None, {"sign-in": ("/sign-in", _as_it_is)}, folder)
+        empty = await _empty_workspace(home, browser, demo)
+        await _each(browser, demo, empty, {f"empty-{one}": (PAGES[one], _as_it_is) for one in EMPTY}, folder)
 
 
 async def _each(browser: Browser, demo: Demo, state: object, screens: Mapping[str, State], folder: Path) -> None:
@@ -131,17 +118,9 @@ async def _each(browser: Browser, demo: Demo, state: object, screens: Mapping[st
             await context.close()
 
 
-async def _failed_call(demo: Demo) -> str:
-    async with demo.api() as http:
-        answer = await http.post(f"/v1/phone-number/{demo.numbers['twilio']}/outbound", json={"to": FAILED})
-    call: str = (await demo.call_ended(answer.json()["call_id"]))["id"]
-    return call
-
-
-async def _empty_workspace(folder: Path, browser: Browser, demo: Demo) -> object:
+async def _empty_workspace(home: Path, browser: Browser, demo: Demo) -> object:
     """Another workspace, with nothing in it but its first member; their cookies."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("OUTDIAL_")}
-    here = Terminal(folder, kept | {"XDG_STATE_HOME": str(folder / "state")})
+    here = beside(home)
     made = json.loads(here.run("workspaces", "create", "Nothing yet", "--json").stdout)["id"]
     who = ("new@clinic.example", "--role", "operator", "--workspace", made, "--json")
     (link,) = re.findall(r'http://[^\s"]+/sign-in/[^\s"]+', here.run("members", "invite", *who).stdout)

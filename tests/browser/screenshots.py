@@ -7,10 +7,12 @@ import asyncio
 import os
 import sys
 import tempfile
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Literal
 
-from playwright.async_api import async_playwright
+from playwright.async_api import Browser, async_playwright
 
 from browser.chromium import FLAGS, WHY_NOT, chromium
 from browser.demo import Demo, running_demo, signed_in
@@ -26,6 +28,35 @@ VARIABLES = {"user_name": "Jane", "account_type": "Premium"}
 
 
 async def take(folder: Path) -> None:
+    async with demo_in_browser() as (_, demo, browser):
+        state = await signed_in(browser, demo)
+        ids = await calls(demo)
+        for theme in THEMES:
+            context = await browser.new_context(
+                base_url=demo.base_url,
+                storage_state=state,  # type: ignore[arg-type]
+                viewport=SIZE,  # type: ignore[arg-type]
+                device_scale_factor=SCALE,
+                color_scheme=theme,
+            )
+            page = await context.new_page()
+            requests = Requests(page)
+            for name, path in PAGES.items():
+                await page.goto(path.format_map(ids))
+                await requests.settled()
+                file = folder / f"{name}-{theme}.jpg"
+                await page.screenshot(path=file, type="jpeg", quality=QUALITY)
+                print(f"{file}  {file.stat().st_size // 1024} KiB")
+            await page.goto("/phone-numbers")
+            await page.get_by_role("button", name="View").first.click()
+            await page.get_by_role("dialog").wait_for()
+            await page.screenshot(path=folder / f"outbound-call-api-{theme}.jpg", type="jpeg", quality=QUALITY)
+            await context.close()
+
+
+@asynccontextmanager
+async def demo_in_browser() -> AsyncIterator[tuple[Path, Demo, Browser]]:
+    """A demo, the folder it runs in, and a browser to look at it with; ends the program where there is none."""
     executable = chromium()
     if executable is None:
         sys.exit(f"No screenshots: {WHY_NOT}.")
@@ -33,29 +64,7 @@ async def take(folder: Path) -> None:
         os.chmod(name, 0o755)
         async with running_demo(Path(name)) as demo, async_playwright() as playwright:
             browser = await playwright.chromium.launch(executable_path=executable, args=FLAGS)
-            state = await signed_in(browser, demo)
-            ids = await calls(demo)
-            for theme in THEMES:
-                context = await browser.new_context(
-                    base_url=demo.base_url,
-                    storage_state=state,  # type: ignore[arg-type]
-                    viewport=SIZE,  # type: ignore[arg-type]
-                    device_scale_factor=SCALE,
-                    color_scheme=theme,
-                )
-                page = await context.new_page()
-                requests = Requests(page)
-                for name, path in PAGES.items():
-                    await page.goto(path.format_map(ids))
-                    await requests.settled()
-                    file = folder / f"{name}-{theme}.jpg"
-                    await page.screenshot(path=file, type="jpeg", quality=QUALITY)
-                    print(f"{file}  {file.stat().st_size // 1024} KiB")
-                await page.goto("/phone-numbers")
-                await page.get_by_role("button", name="View").first.click()
-                await page.get_by_role("dialog").wait_for()
-                await page.screenshot(path=folder / f"outbound-call-api-{theme}.jpg", type="jpeg", quality=QUALITY)
-                await context.close()
+            yield Path(name), demo, browser
             await browser.close()
 
 

@@ -13,9 +13,8 @@ import pytest_asyncio
 from playwright.async_api import Browser, BrowserContext, Page, expect
 
 from browser.conftest import listen_to
-from browser.demo import PATIENCE_MS, Demo, free_port, running_demo, signed_in
+from browser.demo import PATIENCE_MS, Demo, beside, free_port, running_demo, signed_in
 from browser.loading import leading_elsewhere
-from terminal import Terminal
 
 BUSY = "+12025550103"
 SCRIPT = """agent:
@@ -53,11 +52,6 @@ class Days:
         self.demo = await self._running.enter_async_context(running_demo(self.folder, self._port))
         return self.demo
 
-    def terminal(self) -> Terminal:
-        """Of the same user, in the folder the demo was started in."""
-        kept = {name: value for name, value in os.environ.items() if not name.startswith("OUTDIAL_")}
-        return Terminal(self.folder, kept | {"XDG_STATE_HOME": str(self.folder / "state"), "COLUMNS": "200"})
-
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def days(browser: Browser) -> AsyncIterator[Days]:
@@ -81,13 +75,6 @@ async def a_page(browser: Browser, days: Days, cookies: dict[str, Any] | None = 
     return context, await context.new_page()
 
 
-async def busy_call(demo: Demo) -> str:
-    async with demo.api() as http:
-        answer = await http.post(f"/v1/phone-number/{demo.numbers['twilio']}/outbound", json={"to": BUSY})
-    call: str = (await demo.call_ended(answer.json()["call_id"]))["id"]
-    return call
-
-
 async def agent_of(demo: Demo) -> str:
     async with demo.api() as http:
         agents = (await http.get("/v1/agents")).json()["agents"]
@@ -96,8 +83,8 @@ async def agent_of(demo: Demo) -> str:
 
 async def test_who_only_looks_on_sees_the_calls_and_is_refused_the_rest(browser: Browser, days: Days):
     demo = days.demo
-    call, agent = await busy_call(demo), await agent_of(demo)
-    invited = days.terminal().run("members", "invite", "vera@clinic.example", "--role", "viewer")
+    call, agent = await demo.called(BUSY), await agent_of(demo)
+    invited = beside(days.folder).run("members", "invite", "vera@clinic.example", "--role", "viewer")
     (link,) = re.findall(r"http://\S+/sign-in/\S+", invited.stdout)
     context, page = await a_page(browser, days)
     complaints = listen_to(page)
@@ -134,7 +121,7 @@ async def test_who_only_looks_on_sees_the_calls_and_is_refused_the_rest(browser:
 
 
 async def test_the_operator_comes_back_on_the_next_day(browser: Browser, days: Days, operator: dict[str, Any]):
-    yesterday = await busy_call(days.demo)
+    yesterday = await days.demo.called(BUSY)
     demo = await days.begin()
     context, page = await a_page(browser, days, operator)
     complaints = listen_to(page)
@@ -169,7 +156,7 @@ async def test_the_operator_comes_back_on_the_next_day(browser: Browser, days: D
     await page.goto("/calls")
     await expect(page).to_have_url(re.compile("/sign-in"))
     await expect(page.get_by_role("main")).to_contain_text("outdial members link")
-    back = days.terminal().run("members", "link", "operator@localhost", "--json")
+    back = beside(days.folder).run("members", "link", "operator@localhost", "--json")
     assert back.returncode == 0, back.stderr
     (link,) = re.findall(r'http://[^\s"]+/sign-in/[^\s"]+', back.stdout)
     await page.goto(link)

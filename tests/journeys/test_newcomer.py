@@ -2,11 +2,11 @@
 folder, and all of it stopped again. What is typed is what the command before told to type next."""
 
 import re
-import socket
 from pathlib import Path
 
 import pytest
 
+from browser.demo import free_port
 from terminal import Running, Terminal, home, terminal
 
 AGENT = """
@@ -32,11 +32,6 @@ def next_of(told: str) -> list[str]:
     _, found, rest = told.partition("Next")
     assert found, told
     return [line.strip() for line in rest.splitlines()[1:] if line.startswith("  ")]
-
-
-def free_port() -> str:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        return str(free.getsockname()[1])
 
 
 def own_agent(demo: Running, here: Terminal) -> str:
@@ -68,7 +63,8 @@ def stop_it_all(here: Terminal, request: str, key: str) -> None:
 
 def test_the_first_hour(mine: Path):
     clone, here = terminal(mine, "clone"), terminal(mine, "elsewhere")
-    with clone.server("demo", "--no-open", "--to", BUSY, up="Everything stays up", OUTDIAL_PORT=free_port()) as demo:
+    settings = {"OUTDIAL_PORT": str(free_port())}
+    with clone.server("demo", "--no-open", "--to", BUSY, up="Everything stays up", **settings) as demo:
         assert "ended: busy" in demo.wait_for("ended:")
         agent = own_agent(demo, here)
         assert list(here.folder.iterdir()) == [here.folder / "reminder.yaml"]  # no second database

@@ -8,33 +8,33 @@ from bench.talk.playing import Played
 from bench.talk.situations.situation import Judged, Situation, noted
 
 PAUSES_MS = (0, 400, 600, 900, 1200)
-NEXT = "And what would you like us to know?"
+THEN_NOTE = """    no_reply: {retries: 0, then: note}
+    goto: note
+  note:
+    ask: And what would you like us to know?
+    save_as: next
+    wait_s: 4
+    answers:
+      - {words: any}
+    no_reply: {retries: 0, then: end}
+    goto: end
+  end:
+    hang_up: Thank you. Goodbye.
+"""
 
-DAY_THEN_NOTE = f"""
+DAY_THEN_NOTE = """
 steps:
   day:
     ask: Which day would suit you for the visit?
     save_as: value
     wait_s: 5
     answers:
-      - {{name: thursday, words: [thursday]}}
-      - {{name: friday, words: [friday]}}
-      - {{name: other, words: any}}
-    no_reply: {{retries: 0, then: note}}
-    goto: note
-  note:
-    ask: {NEXT}
-    save_as: next
-    wait_s: 4
-    answers:
-      - {{words: any}}
-    no_reply: {{retries: 0, then: end}}
-    goto: end
-  end:
-    hang_up: Thank you. Goodbye.
-"""
+      - {name: thursday, words: [thursday]}
+      - {name: friday, words: [friday]}
+      - {name: other, words: any}
+""" + THEN_NOTE
 
-PHONE_THEN_NOTE = f"""
+PHONE_THEN_NOTE = """
 steps:
   phone:
     ask: What is your phone number, without the area code?
@@ -42,21 +42,9 @@ steps:
     wait_s: 5
     max_digits: 7
     answers:
-      - {{digits: any}}
-      - {{words: any}}
-    no_reply: {{retries: 0, then: note}}
-    goto: note
-  note:
-    ask: {NEXT}
-    save_as: next
-    wait_s: 4
-    answers:
-      - {{words: any}}
-    no_reply: {{retries: 0, then: end}}
-    goto: end
-  end:
-    hang_up: Thank you. Goodbye.
-"""
+      - {digits: any}
+      - {words: any}
+""" + THEN_NOTE
 
 ANSWERS = (
     (DAY_THEN_NOTE, ("On, um,", "Friday, please."), "friday"),

@@ -15,7 +15,7 @@ from outdial.cli.database import Workspace, the_workspace, with_database
 from outdial.cli.failures import CommandFailed
 from outdial.cli.next_steps import command, next_steps
 from outdial.cli.output import AsJson, progress, show, show_rows
-from outdial.cli.rehearse import rehearse, talk
+from outdial.cli.rehearse import read_text, rehearse, talk
 from outdial.cli.verbs import verbs
 from outdial.cli.way_on import Way, way_on
 from outdial.settings import Settings
@@ -55,7 +55,7 @@ def create(
     json: AsJson = False,
 ) -> None:
     """Make an agent from a script."""
-    source = _read(script)
+    source = read_text(script)
 
     async def work(engine: AsyncEngine, settings: Settings) -> tuple[store.AgentDetail, Way]:
         workspace_id = await the_workspace(engine, workspace)
@@ -78,7 +78,7 @@ def update(
     agent_id: str, script: Script, publish: Publish = False, workspace: Workspace = None, json: AsJson = False
 ) -> None:
     """Give an agent a new version. Calls under way keep theirs."""
-    source = _read(script)
+    source = read_text(script)
 
     async def work(engine: AsyncEngine, settings: Settings) -> tuple[store.AgentDetail, Way]:
         workspace_id = await the_workspace(engine, workspace)
@@ -137,13 +137,6 @@ def _written_to() -> str:
         if path.is_file():
             return shlex.quote(os.path.relpath(path) if path.is_relative_to(Path.cwd()) else str(path))
     return "FILE"
-
-
-def _read(script: Path) -> str:
-    try:
-        return sys.stdin.read() if str(script) == "-" else script.read_text(encoding="utf-8")
-    except UnicodeDecodeError:
-        raise CommandFailed(f"{script}: is not text in UTF-8") from None
 
 
 def _show(done: tuple[store.AgentDetail, Way], *, as_json: bool, words: str) -> None:

@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.table import Table
+from rich.text import Text
 
 from outdial.cli.failures import CommandFailed
 from outdial.cli.output import AsJson, console, print_json, progress
 
 if TYPE_CHECKING:
     from outdial.agents.script.model import Script
+    from outdial.agents.script.path import Passed
     from outdial.rehearsals.run import Rehearsed
     from outdial.testing.callee import CalleeLine
 
@@ -101,7 +103,7 @@ def _read_both(file: Path, script: Path | None) -> tuple[Any, "Script"]:
     from outdial.rehearsals.parse import parse_rehearsals
 
     try:
-        found = parse_rehearsals(_read(file))
+        found = parse_rehearsals(read_text(file))
     except ScriptError as error:
         raise CommandFailed(f"{file}: {error}") from None
     if script is None and found.script is None:
@@ -114,12 +116,13 @@ def _script(file: Path) -> "Script":
     from outdial.agents.script.parse import parse_script
 
     try:
-        return parse_script(_read(file))
+        return parse_script(read_text(file))
     except ScriptError as error:
         raise CommandFailed(f"{file}: {error}") from None
 
 
-def _read(file: Path) -> str:
+def read_text(file: Path) -> str:
+    """Of a file, or what is typed where it is -. Raises CommandFailed."""
     try:
         return sys.stdin.read() if str(file) == "-" else file.read_text(encoding="utf-8")
     except UnicodeDecodeError:
@@ -135,19 +138,13 @@ def _show(file: Path, done: list["Rehearsed"], failed: int) -> None:
     for one in done:
         result = "[green]passed[/green]" if one.wrong is None else "[red]failed[/red]"
         line = str(one.line) if one.line else "-"
-        table.add_row(_plain(one.name), result, line, _plain(one.outcome or "-"), f"{one.duration_ms / 1000:.1f} s")
+        table.add_row(Text(one.name), result, line, Text(one.outcome or "-"), f"{one.duration_ms / 1000:.1f} s")
     console.print(table)
     for one in done:
         if one.wrong is not None:
             place = f"{file}:{one.line}" if one.line else str(file)
             console.print(f"{place}: {one.name}: {one.wrong}", markup=False, soft_wrap=True)
     console.print(f"{len(done) - failed} of {len(done)} went as written.", style="red" if failed else "green")
-
-
-def _plain(text: str) -> Any:
-    from rich.text import Text
-
-    return Text(text)
 
 
 def _told(done: "Rehearsed") -> Iterator[str]:
@@ -161,7 +158,7 @@ def _told(done: "Rehearsed") -> Iterator[str]:
         yield _step(one)
 
 
-def _step(one: Any) -> str:
+def _step(one: "Passed") -> str:
     return f"          → {one.step}{f' ({one.led_by})' if one.led_by else ''}"
 
 
