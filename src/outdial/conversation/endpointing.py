@@ -1,0 +1,73 @@
+"""When the callee's turn has ended, from its words and its silence. Pure, and replaceable: see `Endpointing`.
+
+A silence alone says little: people stop for a second in the middle of an answer. Words tell more. Who has said "yes" to
+a question of yes and no has finished; who has said "my number is" hasn't.
+"""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from outdial.conversation.turn_words import NOTHING, Asked, TurnWords
+
+PAUSE_MS = 500             # of silence after words that tell nothing
+WHOLE_MS = 300             # … after an answer that leaves nothing to wait for
+PATIENCE_MS = 1600         # … after words that can't be the end
+DIGITS_MS = 3000           # … after fewer digits than were asked for
+UNRECOGNISED_MS = 4000     # the longest that words are waited for
+LONG_TURN_MS = 8000        # from here on any pause ends a turn, and …
+LONGEST_TURN_MS = 10_000   # … here none is needed: somebody else talks, or a radio
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Patience:
+    """How much silence ends a turn; `digits_ms` where digits of several are missing."""
+
+    pause_ms: int = PAUSE_MS
+    open_ms: int = PATIENCE_MS
+    digits_ms: int = DIGITS_MS
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TurnSoFar:
+    """The callee's turn at a silence. Lengths in ms; `words` are None as long as they aren't recognised."""
+
+    silence_ms: int
+    length_ms: int  # from its first voice until now
+    words: str | None
+    asked: Asked = NOTHING
+    patience: Patience = Patience()
+
+
+class Endpointing(Protocol):
+    def silence_ms(self, turn: TurnSoFar) -> int | None:
+        """How much silence ends this turn; None while that can't be told: words are waited for."""
+        ...
+
+
+class WordEndpointing:
+    """Asks the words of a language."""
+
+    def __init__(self, words: TurnWords) -> None:
+        self._words = words
+
+    def silence_ms(self, turn: TurnSoFar) -> int | None:
+        if turn.length_ms >= LONGEST_TURN_MS:
+            return 0
+        if turn.words is None:
+            return UNRECOGNISED_MS if turn.silence_ms >= UNRECOGNISED_MS else None
+        patience = turn.patience
+        if turn.length_ms >= LONG_TURN_MS:
+            return min(WHOLE_MS, patience.pause_ms)
+        whole_ms = min(WHOLE_MS, patience.pause_ms)
+        if not turn.words:
+            return patience.pause_ms
+        if self._words.is_hold_on(turn.words):
+            return whole_ms
+        digits = len(self._words.digits(turn.words)) if turn.asked.digits else 0
+        if digits:
+            return whole_ms if digits >= turn.asked.digits else max(patience.digits_ms, patience.pause_ms)
+        if self._words.is_open_ending(turn.words, turn.asked):
+            return max(patience.open_ms, patience.pause_ms)
+        if turn.asked.is_answer is not None and turn.asked.is_answer(turn.words):
+            return whole_ms
+        return patience.pause_ms

@@ -1,0 +1,75 @@
+"""When the callee's turn has ended: silence that is enough, by what was said."""
+
+import pytest
+
+from outdial.conversation.endpointing import (
+    DIGITS_MS,
+    LONG_TURN_MS,
+    LONGEST_TURN_MS,
+    PATIENCE_MS,
+    PAUSE_MS,
+    UNRECOGNISED_MS,
+    WHOLE_MS,
+    Patience,
+    TurnSoFar,
+    WordEndpointing,
+)
+from outdial.conversation.turn_words import NOTHING, Asked
+from outdial.conversation.understanding.turn_phrases import turn_phrases
+
+ENDPOINTING = WordEndpointing(turn_phrases("en-US"))
+YES_NO = Asked(question="Does that work for you?", is_answer=lambda text: text.casefold().startswith(("yes", "no")))
+PHONE = Asked(question="What is your phone number?", digits=10)
+
+
+def enough_ms(words, asked=NOTHING, *, length_ms=2000, silence_ms=200, patience=Patience()):
+    turn = TurnSoFar(silence_ms=silence_ms, length_ms=length_ms, words=words, asked=asked, patience=patience)
+    return ENDPOINTING.silence_ms(turn)
+
+
+@pytest.mark.parametrize(
+    ("words", "asked", "ms"),
+    [
+        ("Yes.", YES_NO, WHOLE_MS),
+        ("No, thanks.", YES_NO, WHOLE_MS),
+        ("Yes, and", YES_NO, PATIENCE_MS),
+        ("Thursday.", YES_NO, PAUSE_MS),
+        ("Yes.", NOTHING, PAUSE_MS),
+        ("My number is", PHONE, PATIENCE_MS),
+        ("202 555", PHONE, DIGITS_MS),
+        ("two oh two five five five oh one two three", PHONE, WHOLE_MS),
+        ("I don't have one.", PHONE, PAUSE_MS),
+        ("On, um", NOTHING, PATIENCE_MS),
+        ("Okay, hold on.", NOTHING, WHOLE_MS),
+        ("", YES_NO, PAUSE_MS),
+    ],
+)
+def test_words_say_how_much_silence_is_the_end(words, asked, ms):
+    assert enough_ms(words, asked) == ms
+
+
+def test_a_whole_answer_is_taken_within_350_ms_and_an_open_one_waited_for_1600():
+    assert 250 <= WHOLE_MS <= 350
+    assert PATIENCE_MS == 1600
+
+
+def test_a_turn_does_not_end_before_its_words_are_known_unless_they_never_come():
+    assert enough_ms(None, silence_ms=UNRECOGNISED_MS - 1) is None
+    assert enough_ms(None, silence_ms=UNRECOGNISED_MS) == UNRECOGNISED_MS
+
+
+@pytest.mark.parametrize("words", ["and then I", None])
+def test_a_long_turn_ends_at_any_pause_and_the_longest_without_one(words):
+    if words is not None:
+        assert enough_ms(words, length_ms=LONG_TURN_MS) == WHOLE_MS
+    assert enough_ms(words, length_ms=LONGEST_TURN_MS, silence_ms=0) == 0
+
+
+@pytest.mark.parametrize(("words", "ms"), [("Yes.", 300), ("Thursday.", 900), ("On, um", 2500), ("Okay, but", 2500)])
+def test_a_question_has_its_own_patience(words, ms):
+    patience = Patience(pause_ms=900, open_ms=2500)
+    assert enough_ms(words, YES_NO, patience=patience) == ms
+
+
+def test_who_wants_less_silence_than_a_whole_answer_gets_has_it():
+    assert enough_ms("Yes.", YES_NO, patience=Patience(pause_ms=100)) == 100
