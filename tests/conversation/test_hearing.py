@@ -5,6 +5,7 @@ import asyncio
 import pytest
 
 from conversation.peers import Detector, Recogniser, sound
+from outdial.conversation.endpointing import Patience
 from outdial.conversation.hearing import DEAF_MS, LOUD, MAX_UTTERANCE_MS, PRE_ROLL_MS, Hearing
 from outdial.media.frames import FRAME_BYTES, FRAME_MS, SILENT_FRAME
 
@@ -112,7 +113,7 @@ async def test_recognition_that_began_in_a_pause_begins_anew_when_the_callee_goe
 
 @pytest.mark.parametrize("until_silence_ms", [300, 1500])
 async def test_how_much_silence_ends_it_can_be_set(ear, until_silence_ms):
-    ear.hearing.until_silence_ms = until_silence_ms
+    ear.hearing.patience = Patience(pause_ms=until_silence_ms)
     await ear.hears(1, 500)
     await ear.hears(0, until_silence_ms - 60)
     assert ear.utterances == []

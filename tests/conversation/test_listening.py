@@ -5,9 +5,10 @@ from itertools import pairwise
 
 import pytest
 
-from conversation.peers import Detector, Notes, Recogniser, Stage, Voice, sound, speech_ms
+from conversation.peers import CALLEE, Detector, Notes, Recogniser, Stage, Voice, sound, speech_ms
 from outdial.background import Background
 from outdial.conversation.call_facts import Engines
+from outdial.conversation.endpointing import Patience
 from outdial.conversation.floor import Floor
 from outdial.conversation.hearing import MAX_UTTERANCE_MS
 from outdial.conversation.listening import Listening
@@ -60,7 +61,7 @@ async def test_the_beginning_of_an_answer_is_not_cut_off():
     stage.ears.recognition = watched
     stage.at(2.0, stage.callee_says, "Yes.")
     await stage.run()
-    assert fed[0].fed_ms(1) == 240
+    assert fed[0].fed_ms(CALLEE) == 240
 
 
 async def test_words_are_heard_however_far_voice_detection_falls_behind():
@@ -68,10 +69,10 @@ async def test_words_are_heard_however_far_voice_detection_falls_behind():
     stage = Stage(agent)
     stage.at(1.9, stage.detector.stall, 1.7)
     stage.at(2.0, stage.callee_says, "Yes.")
-    stage.at(2.9, stage.callee_says, "I can.")  # an utterance of its own, although both are worked off together
+    stage.at(2.9, stage.callee_says, "I can.")  # both are worked off together
     await stage.run()
     assert agent.heard[0] == Heard(text="Yes. I can.")
-    assert stage.notes.lines[:3] == [f"agent: {QUESTION}", "callee: Yes.", "callee: I can."]
+    assert stage.notes.lines[:2] == [f"agent: {QUESTION}", "callee: Yes. I can."]
 
 
 async def test_nobody_says_anything():
@@ -391,7 +392,7 @@ async def test_the_last_words_before_a_hang_up_are_written_down():
 class Alone:
     def __init__(self):
         self.loop = asyncio.get_running_loop()
-        self.ears = Recogniser(words={1: "yes", 2: "no"})
+        self.ears = Recogniser(words={CALLEE: "yes", CALLEE + 1: "no"})
         self.floor = Floor()
         self.notes = Notes()
         self.background = Background()
@@ -411,7 +412,7 @@ class Alone:
     async def reply(self, *, no_reply_s=1.0, max_digits=0):
         async with self.floor.verb():
             return await self.listening.listen(
-                until_silence_ms=500, no_reply_ms=round(no_reply_s * 1000), max_digits=max_digits
+                patience=Patience(), no_reply_ms=round(no_reply_s * 1000), max_digits=max_digits
             )
 
 
@@ -425,10 +426,10 @@ async def alone():
 
 async def test_words_said_before_are_a_reply_until_they_are_forgotten(alone):
     alone.listening.hearing.enable()
-    await alone.hears(1, 600)
+    await alone.hears(CALLEE, 600)
     await alone.hears(0, 600)
     assert await alone.reply() == Heard(text="yes")
-    await alone.hears(2, 600)
+    await alone.hears(CALLEE + 1, 600)
     await alone.hears(0, 600)
     alone.listening.forget_words()
     assert await alone.reply() == Heard(silent=True)
@@ -438,7 +439,7 @@ async def test_words_said_before_are_a_reply_until_they_are_forgotten(alone):
 async def test_words_over_our_voice_are_no_reply(alone):
     alone.listening.hearing.enable()
     alone.floor.move(TurnEvent.SAY)
-    await alone.hears(1, 600)
+    await alone.hears(CALLEE, 600)
     await alone.hears(0, 600)
     alone.floor.move(TurnEvent.PLAYED)
     assert await alone.reply() == Heard(silent=True)
@@ -473,7 +474,7 @@ async def test_the_turn_is_given_back_whatever_came(alone):
     assert alone.floor.turn is TurnState.THINKING
     alone.listening.hearing.enable()
     alone.ears.fails = True
-    await alone.hears(1, 600)
+    await alone.hears(CALLEE, 600)
     await alone.hears(0, 600)
     with pytest.raises(SpeechFailed):
         await alone.reply()

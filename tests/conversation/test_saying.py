@@ -15,11 +15,12 @@ from outdial.conversation.media_line import MediaLine
 from outdial.conversation.saying import Saying
 from outdial.conversation.transcript import Transcript
 from outdial.conversation.turns import TurnState
+from outdial.conversation.understanding.turn_phrases import turn_phrases
 from outdial.media import tones
 from outdial.media.frames import frames, silence
 from outdial.media.pacer import Pacer
 from outdial.speech.reading.marks import Format, marked
-from outdial.speech.reading.reader import Reading
+from outdial.speech.reading.reader import AMERICAN, Reading
 
 GREETING = "Hello Jane, this is the assistant of the clinic in Main Street."  # 3.78 s
 
@@ -379,7 +380,14 @@ class Alone:
             "call_1", self.floor, engines, self.media_line.now_ms, transcript, Background(), lambda utterance: None
         )
         self.saying = Saying(
-            "call_1", self.floor, self.media_line, self.voice, self.listening, transcript
+            "call_1",
+            self.floor,
+            self.media_line,
+            self.voice,
+            self.listening,
+            transcript,
+            AMERICAN,
+            turn_phrases("en-US"),
         )
 
     def on_started(self, started): ...

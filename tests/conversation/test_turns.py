@@ -59,7 +59,7 @@ def test_a_gate_tells_start_then_pause_and_resume_in_turns(probabilities):
 @pytest.mark.parametrize(
     ("voice_ms", "began_after_ms", "greeting", "barges_in"),
     [
-        (250, 5000, False, False),  # "mm-hm"
+        (150, 5000, False, False), (250, 5000, False, True),  # "mm-hm"
         (300, 5000, False, True),
         (700, 300, True, False),    # "hello?" into the greeting
         (1100, 300, True, True),    # a sentence

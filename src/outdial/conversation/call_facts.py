@@ -4,7 +4,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from outdial.conversation.endpointing import Endpointing, WordEndpointing
 from outdial.conversation.live_call import FailedTransfer, LiveCall
+from outdial.conversation.turn_words import TurnWords
+from outdial.conversation.understanding.turn_phrases import turn_phrases
 from outdial.media.voice_activity import VoiceActivity
 from outdial.speech.base import SpeechToText, TextToSpeech
 from outdial.speech.reading.reader import AMERICAN, Reading
@@ -22,6 +25,22 @@ class MachinePolicy:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TurnTaking:
+    """How an agent takes turns: what decides, in which language, and for how long it waits (None: it doesn't)."""
+
+    words: TurnWords
+    endpointing: Endpointing
+    hold_s: float | None = 30.0    # in silence, for a callee who asked for a moment
+    filler_s: float | None = 1.2   # for the agent; then the callee is told that it takes a moment
+
+
+def turn_taking_of(language: str) -> TurnTaking:
+    """As usual in a language (a BCP 47 tag)."""
+    words = turn_phrases(language)
+    return TurnTaking(words=words, endpointing=WordEndpointing(words))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CallFacts:
     """`variables` were sent with the call; `noted` is what was noted in it so far, in earlier attempts."""
 
@@ -35,11 +54,12 @@ class CallFacts:
     failed_transfer: FailedTransfer | None = None  # the call is back from it: this is no beginning
     machine: MachinePolicy = MachinePolicy()
     reading: Reading = AMERICAN  # how the agent says what is written
+    turn_taking: TurnTaking = field(default_factory=lambda: turn_taking_of(AMERICAN.language))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Engines:
-    """The shared machinery every live call uses."""
+    """What a live call hears and speaks with. Engines are shared by all calls of an agent, and mostly by all agents."""
 
     speech_to_text: SpeechToText
     text_to_speech: TextToSpeech

@@ -7,20 +7,25 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, MutableMapping
 from contextlib import asynccontextmanager, suppress
+from dataclasses import replace
 from types import MappingProxyType
 from typing import Any, TypeVar
 
 from outdial.background import Background
 from outdial.conversation.call_facts import CallFacts, CarrierControl, Engines
 from outdial.conversation.commands import Command, CommandRefused, Say, SendDigits, SetVariables, Transfer
+from outdial.conversation.courtesy import Courtesy
+from outdial.conversation.endpointing import PAUSE_MS, Patience
 from outdial.conversation.floor import Floor
 from outdial.conversation.hearing import Utterance
 from outdial.conversation.listening import Listening
-from outdial.conversation.live_call import CallEnded, Heard, Said, SpeechFailed, TransferFailed
+from outdial.conversation.live_call import NORMAL, CallEnded, Heard, Said, SpeechFailed, TransferFailed
 from outdial.conversation.media_line import MediaLine
 from outdial.conversation.saying import Saying
 from outdial.conversation.stopping import PATIENCE_S
 from outdial.conversation.transcript import Journal, Transcript
+from outdial.conversation.turn_words import NOTHING, Asked
+from outdial.media.echo import Echo
 from outdial.telephony.failures import FailureCode
 from outdial.telephony.verdict import AnsweredBy
 
@@ -70,6 +75,9 @@ class Dialogue:
         )
         self._hearing = self._listening.hearing
         self._hearing.on_heard = responded
+        turn_taking = facts.turn_taking
+        self._hearing.endpointing = turn_taking.endpointing
+        self._hearing.is_ours = Echo(media_line.outgoing).is_ours
         self._saying = Saying(
             self.call_id,
             self._floor,
@@ -78,7 +86,11 @@ class Dialogue:
             self._listening,
             transcript,
             facts.reading,
+            turn_taking.words,
         )
+        self._listening.on_words, self._listening.counts = self._saying.words, self._saying.counts
+        self._listening.over_us, self._listening.is_own = self._saying.over_us, self._saying.is_own
+        self._courtesy = Courtesy(turn_taking, self._floor, self._saying, self._listening, self._background)
 
     @property
     def is_leaving(self) -> bool:
@@ -106,6 +118,7 @@ class Dialogue:
         """The call is over for this agent: the verb under way and every later one raise CallEnded."""
         if not self._floor.has_ended:
             self._floor.end()
+            self._courtesy.agent_acts()
             self._hearing.disable()
 
     async def settle(self) -> None:
@@ -130,23 +143,34 @@ class Dialogue:
 
     # -- the verbs -------------------------------------------------------------------------------------------
 
-    async def say(self, text: str, *, interruptible: bool = True) -> Said:
-        async with self._floor.verb():
-            self._listening.forget_words()  # said before the question: no answer to it
-            return await self._saying.speak(text, interruptible=interruptible)
+    async def say(
+        self, text: str | AsyncIterator[str], *, interruptible: bool = True, asks: bool | None = None
+    ) -> Said:
+        async with self._verb():
+            if self._listening.reply is None:
+                self._listening.forget_words()  # said before the question: no answer to it
+            return await self._saying.speak(text, interruptible=interruptible, asks=asks)
 
     async def listen(
-        self, *, until_silence_s: float = 0.5, no_reply_s: float = 6.0, max_digits: int = 0
-    ) -> Heard:
-        async with self._floor.verb():
+        self, *, until_silence_s: float = PAUSE_MS / 1000, no_reply_s: float = 6.0, max_digits: int = 0,
+        asked: Asked = NOTHING, patience: Patience = NORMAL,
+    ) -> Heard:  # fmt: skip
+        patience = replace(patience, pause_ms=round(until_silence_s * 1000))
+
+        async def listen(no_reply_s: float = no_reply_s) -> Heard:
             return await self._listening.listen(
-                until_silence_ms=round(until_silence_s * 1000),
-                no_reply_ms=round(no_reply_s * 1000),
-                max_digits=max_digits,
+                patience=patience, no_reply_ms=round(no_reply_s * 1000), max_digits=max_digits, asked=asked
             )
 
+        async with self._verb():
+            heard = await self._courtesy.wait_if_asked(await listen(), listen)
+            if not heard.silent:
+                self._courtesy.agent_thinks()
+            return heard
+
     async def send_digits(self, digits: str) -> None:
-        async with self._floor.verb():
+        async with self._verb():
+            self._listening.settle_reply()
             await self._press(digits)
 
     async def transfer(self, to: str, *, failed: str | None = None) -> None:
@@ -161,8 +185,14 @@ class Dialogue:
 
     async def pause(self, ms: int) -> None:
         """Silence, from us, that the carrier has played."""
-        async with self._floor.verb():
+        async with self._verb():
             await self._saying.pause(ms)
+
+    @asynccontextmanager
+    async def _verb(self) -> AsyncIterator[None]:
+        self._courtesy.agent_acts()
+        async with self._floor.verb():
+            yield
 
     # -- from outside ----------------------------------------------------------------------------------------
 

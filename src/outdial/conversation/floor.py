@@ -84,6 +84,11 @@ class Floor:
         finally:
             self._lock.release()
 
+    @property
+    def is_free(self) -> bool:
+        """Whether the call is up and the agent doing nothing on it."""
+        return not self._in_verb and not self._ended.done()
+
     def is_wanted(self, *, callee_speaks: bool) -> bool:
         """Whether the listening agent should make way now."""
         return any(self._outside) or (bool(self._outside) and not callee_speaks)

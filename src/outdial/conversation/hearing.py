@@ -1,25 +1,42 @@
 """What the callee says, as utterances: voice windows in, recognised text out.
 
-Recognition starts at the first short pause, while we still wait to see whether the callee goes on; by the time
-the silence is long enough to be the end, the text is usually there.
+Recognition starts at the first short pause, while we still wait to see whether the callee goes on. Whether the silence
+is long enough to be the end is decided with those words (see endpointing.py).
 """
 
 import asyncio
 from collections import deque
 from collections.abc import Callable
 
+import numpy as np
+from numpy.typing import NDArray
+
+from outdial.conversation.endpointing import LONGEST_TURN_MS, Endpointing, Patience, TurnSoFar, WordEndpointing
+from outdial.conversation.near_voice import NearVoice
 from outdial.conversation.stopping import retrieve
-from outdial.conversation.turns import SpeechGate, SpeechPaused, SpeechResumed, SpeechStarted
+from outdial.conversation.turn_words import NOTHING, Asked
+from outdial.conversation.turns import WINDOW_MS, SpeechGate, SpeechPaused, SpeechResumed, SpeechStarted
+from outdial.conversation.understanding.turn_phrases import turn_phrases
+from outdial.media.echo import STRETCH_MS
+from outdial.media.frames import BYTES_PER_MS, FRAME_MS
 from outdial.media.g711 import rms
 from outdial.media.voice_activity import VoiceActivity, VoiceStream
 from outdial.speech.base import Recognition, SpeechToText
 
 PRE_ROLL_MS = 320            # audio kept from before the detector was sure: the first consonant is in it
+QUICK_PAUSE_MS = 120         # where we wait for the words and nothing else
 LOUD = 300                   # RMS (of 32768) of a frame with a voice in it; line noise has a tenth of that
 LOUD_FRAMES = 10             # 200 ms of them: no click
+RECENT_FRAMES = STRETCH_MS // FRAME_MS + 8  # a window is worked off a little later than it is heard
+NEARER_MS = 160              # of it were heard before that was noticed
+ECHO_WINDOWS = 4             # of 32 ms
 MAX_FRAMES = 150             # kept in all; the detector, too, gives up what is 2 s old
-MAX_UTTERANCE_MS = 30_000    # somebody reading a novel, or a radio
+MAX_UTTERANCE_MS = LONGEST_TURN_MS  # somebody reading a novel, or a radio
 DEAF_MS = 1000               # without a window: the carrier has stopped sending audio
+
+
+# Whether what was heard until then (ms on the call clock) is our own voice, come back; see media.echo.
+IsOurs = Callable[[Callable[[], NDArray[np.int16]], int], bool]
 
 
 class Utterance:
@@ -30,19 +47,41 @@ class Utterance:
         self.end_ms = start_ms
         self._recognition = recognition
         self._text: asyncio.Task[str] | None = None
+        self.level_dbfs: float | None = None  # at its loudest
+        self.is_reply = False  # said to us, and not over our voice only
+        self.voiced = 0        # windows with the callee's voice, and …
+        self.ours = 0          # … with ours
+        self.enough_ms = 0  # of silence, to end it
+        self.told = False  # its words so far, to whoever wants to know them early
+
+    @property
+    def words(self) -> str | None:
+        """What was said until its last pause; None until that is recognised. "" also when it couldn't be: `text` says
+        so."""
+        task = self._text
+        if task is None or not task.done() or task.cancelled():
+            return None
+        return "" if task.exception() else task.result()
+
+    @property
+    def is_echo(self) -> bool:
+        """Whether it is the first moment of our own voice, come back, which was taken for somebody's."""
+        return self.voiced <= ECHO_WINDOWS <= self.ours
 
     def feed(self, pcm: bytes) -> None:
         self._recognition.feed(pcm)
 
-    def recognise(self) -> None:
-        """Start on what there is."""
+    def recognise(self, then: Callable[[], object] = lambda: None) -> None:
+        """Start on what there is; `then` is called when its words are known."""
         self.discard()
         self._text = asyncio.create_task(self._recognition.text())
+        self._text.add_done_callback(retrieve)
+        self._text.add_done_callback(lambda task: None if task.cancelled() else then())
 
     def discard(self) -> None:
         """The callee goes on: what was recognised so far isn't the end of it."""
+        self.told = False
         if self._text is not None:
-            self._text.add_done_callback(retrieve)
             self._text.cancel()
             self._text = None
 
@@ -57,7 +96,11 @@ class Utterance:
 class Hearing:
     """Listens to one callee while it is enabled. Calls back on the event loop:
 
-    `on_voice(u)` whenever more voice was heard inside an utterance, `on_utterance(u)` when one has ended.
+    `on_voice(u)` whenever more voice was heard inside an utterance, `on_words(u)` when its words until a pause are
+    known, `on_utterance(u)` when one has ended.
+
+    What is asked, how patiently, and what was said before to the same question (`asked`, `patience`, `said_before`) are
+    set by whoever listens.
     """
 
     def __init__(
@@ -76,13 +119,21 @@ class Hearing:
         self._gate = SpeechGate()
         self._stream: VoiceStream | None = None
         self._frames: deque[tuple[int, bytes]] = deque(maxlen=MAX_FRAMES)  # that belong to no utterance (yet)
+        self._recent: deque[tuple[int, bytes]] = deque(maxlen=RECENT_FRAMES)
         self._audio_ms = 0   # end of the newest frame
-        self._window_ms = 0  # when the newest window was reported
+        self._window_ms = 0  # when the newest window was reported, and …
+        self._at_ms = 0      # … when it was spoken
         self.current: Utterance | None = None
+        self.near = NearVoice()
+        self.endpointing: Endpointing = WordEndpointing(turn_phrases("en-US"))  # until its call says otherwise
+        self.asked: Asked = NOTHING
+        self.patience = Patience()
+        self.said_before = ""
+        self.on_words: Callable[[Utterance], object] = lambda utterance: None
+        self.is_ours: IsOurs = lambda heard, end_ms: False
         self.on_heard: Callable[[], object] = lambda: None  # at the first voice of the callee
         self._heard = False
         self._loud_frames = 0  # while no detector ran
-        self.until_silence_ms = 500  # how much silence ends an utterance
 
     @property
     def enabled(self) -> bool:
@@ -102,6 +153,10 @@ class Hearing:
             self._stream = None
         self._end_early()
 
+    def be_quick(self) -> None:
+        """We are silent for what is being said: have it recognised at its first pause, however short."""
+        self._gate.pause_ms = QUICK_PAUSE_MS
+
     def check(self) -> None:
         """Ends an utterance of which no more audio comes; windows end all others."""
         if self._now_ms() - self._window_ms >= DEAF_MS:
@@ -109,16 +164,17 @@ class Hearing:
 
     def audio(self, pcm: bytes, at_ms: int) -> None:
         """A frame that was spoken until `at_ms`. It belongs to an utterance when the detector has come as far as it."""
+        self._recent.append((at_ms, pcm))
         if self._stream is not None:
             self._frames.append((at_ms, pcm))
             self._audio_ms = at_ms
             self._stream.feed(pcm)
         elif not self._heard:
-            self._listen_roughly(pcm)
+            self._listen_roughly(pcm, at_ms)
 
-    def _listen_roughly(self, pcm: bytes) -> None:
+    def _listen_roughly(self, pcm: bytes, at_ms: int) -> None:
         """Whether the callee says anything into what nobody may interrupt: no more than that, so no detector."""
-        if rms(pcm) >= LOUD:
+        if rms(pcm) >= LOUD and not self._is_echo(at_ms):
             self._loud_frames += 1
             if self._loud_frames >= LOUD_FRAMES:
                 self._note_heard()
@@ -132,7 +188,9 @@ class Hearing:
         assert self._stream is not None
         self._window_ms = self._now_ms()
         # When its audio was spoken, not when it was worked off: under load, that is much later for some windows.
-        at_ms = self._audio_ms - self._stream.waiting_ms
+        at_ms = self._at_ms = self._audio_ms - self._stream.waiting_ms
+        if probability >= SpeechGate.STAY and not self._is_callee(at_ms):
+            probability = 0.0
         event = self._gate.window(probability, at_ms)
         match event:
             case SpeechStarted(at_ms=start_ms):
@@ -140,20 +198,76 @@ class Hearing:
                 self._note_heard()
             case SpeechResumed() if self.current is not None:
                 self.current.discard()
+        if self.current is not None and self.near.has_come_nearer():
+            self._start_again(at_ms)
         utterance = self.current
         if utterance is None:
             while self._frames and self._frames[0][0] <= at_ms - PRE_ROLL_MS:
                 self._frames.popleft()
             return
         self._feed(utterance, at_ms)
-        utterance.end_ms = self._gate.voice_ms
-        silence_ms = self._gate.silence_ms(at_ms)
-        if silence_ms >= self.until_silence_ms or at_ms - utterance.start_ms > MAX_UTTERANCE_MS:
-            self._end()
-        elif isinstance(event, SpeechPaused):
-            utterance.recognise()
-        elif event is None and silence_ms == 0:
+        utterance.end_ms, utterance.level_dbfs = self._gate.voice_ms, self.near.loudest
+        if isinstance(event, SpeechPaused):
+            utterance.recognise(then=lambda: self._recognised(utterance))
+        elif event is None and self._gate.silence_ms(at_ms) == 0:
+            utterance.voiced += 1
             self._on_voice(utterance)
+        self._consider(utterance, at_ms)
+
+    def _is_echo(self, at_ms: int) -> bool:
+        ends = [end_ms for end_ms, _ in self._recent if end_ms <= at_ms + FRAME_MS // 2]
+        return bool(ends) and self.is_ours(lambda: self._heard_until(ends[-1]), ends[-1])
+
+    def _heard_until(self, end_ms: int) -> NDArray[np.int16]:
+        pcm = b"".join(pcm for at_ms, pcm in self._recent if at_ms <= end_ms)[-STRETCH_MS * BYTES_PER_MS :]
+        return np.frombuffer(pcm.rjust(STRETCH_MS * BYTES_PER_MS, b"\0"), dtype="<i2")
+
+    def _recognised(self, utterance: Utterance) -> None:
+        if utterance is self.current:
+            self._consider(utterance, self._at_ms)
+
+    def _start_again(self, at_ms: int) -> None:
+        """What was heard until now was somebody else's: the callee begins to speak."""
+        assert self.current is not None
+        self.current.discard()
+        self.current = Utterance(at_ms - NEARER_MS, self._speech_to_text.recognition())
+        for end_ms, pcm in self._recent:
+            if at_ms - NEARER_MS < end_ms <= at_ms - WINDOW_MS:
+                self.current.feed(pcm)
+        self._gate.starts_again(self.current.start_ms)
+
+    def _is_callee(self, at_ms: int) -> bool:
+        """Whether the voice in the window until `at_ms` is the callee's: not our own, and not far from the phone."""
+        if self._is_echo(at_ms):
+            if self.current is not None:
+                self.current.ours += 1
+            return False
+        pcm = b"".join(pcm for end_ms, pcm in self._frames if at_ms - WINDOW_MS < end_ms <= at_ms + WINDOW_MS // 2)
+        if self.current is None and self._gate.is_quiet:
+            self.near.begins()
+        return not pcm or self.near.window(rms(pcm))
+
+    def _consider(self, utterance: Utterance, at_ms: int) -> None:
+        """Whether the callee's turn is over."""
+        silence_ms, words = self._gate.silence_ms(at_ms), utterance.words
+        if words is not None and not utterance.told:
+            utterance.told = True
+            self.on_words(utterance)
+        if words is not None and self.said_before:
+            words = f"{self.said_before} {words}"
+        turn = TurnSoFar(
+            silence_ms=silence_ms,
+            length_ms=at_ms - utterance.start_ms,
+            words=words,
+            asked=self.asked,
+            patience=self.patience,
+        )
+        if not self._gate.is_paused and turn.length_ms < LONGEST_TURN_MS:
+            return
+        enough_ms = self.endpointing.silence_ms(turn)
+        if enough_ms is not None and silence_ms >= enough_ms:
+            utterance.enough_ms = enough_ms
+            self._end()
 
     def _feed(self, utterance: Utterance, until_ms: int) -> None:
         while self._frames and self._frames[0][0] <= until_ms:

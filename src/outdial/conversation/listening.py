@@ -3,24 +3,50 @@
 import asyncio
 import logging
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from outdial.background import Background
 from outdial.conversation.call_facts import Engines
+from outdial.conversation.endpointing import Patience
 from outdial.conversation.floor import Floor
 from outdial.conversation.hearing import Hearing, Utterance
 from outdial.conversation.keypad import Keypad
 from outdial.conversation.live_call import Heard, SpeechFailed
 from outdial.conversation.transcript import ReplyTimes, Transcript
+from outdial.conversation.turn_words import NOTHING, Asked
 from outdial.conversation.turns import TurnEvent, TurnState
 
 logger = logging.getLogger(__name__)
 
-LISTEN_ON_MS = 1000  # while listening, whether audio still comes is looked at this often
+LISTEN_ON_MS = 1000   # while listening, whether audio still comes is looked at this often
+GOES_ON_MS = 500      # who begins to speak so soon after our next words began, or …
+THOUGHT_MS = 1300     # … so soon after their own answer, goes on with it
+OWN_LEVEL_MS = 250    # of words tell how loud the callee is
+TAKEN_BACK = 2        # times in a row; who talks on and on over our words isn't answering
+FAINT_MS = 5000       # a faint voice that goes on for so long is a television's
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reply:
+    """Words the agent was given as an answer. The callee may not have finished."""
+
+    text: str
+    ended_ms: int
+    asked: Asked
+
+    def goes_on_at(self, start_ms: int, *, said_since_ms: int | None) -> bool:
+        """Whether what begins then still belongs to it; we have been speaking since, if at all."""
+        if said_since_ms is None or start_ms < said_since_ms:
+            return True
+        return start_ms <= max(said_since_ms + GOES_ON_MS, self.ended_ms + THOUGHT_MS)
 
 
 class Listening:
     """The callee's side of one call. Hears while `hearing` is enabled, whoever speaks; everything that was understood
-    is in the transcript. `on_voice` is told of voice inside an utterance, as it goes on."""
+    is in the transcript. `on_voice` is told of voice inside an utterance, as it goes on; `on_words(utterance, text)` of
+    what was said in it, until a pause or to its end; `counts(utterance)` tells of one that has ended while we speak
+    whether it is a reply all the same, `over_us` whether one began while we did, `is_own` whether its words are ours.
+    """
 
     def __init__(
         self,
@@ -33,7 +59,14 @@ class Listening:
         on_voice: Callable[[Utterance], None],
     ) -> None:
         self.hearing = Hearing(engines.speech_to_text, engines.voice_activity, now_ms, on_voice, self._utterance)
+        self.hearing.on_words = self._early_words
+        self.on_words: Callable[[Utterance, str], object] = lambda utterance, text: None
+        self.counts: Callable[[Utterance], bool] = lambda utterance: False
+        self.over_us: Callable[[Utterance], bool] = lambda utterance: False
+        self.is_own: Callable[[Utterance, str], bool] = lambda utterance, text: False
         self.answered: ReplyTimes | None = None  # the reply the agent now answers
+        self.reply: Reply | None = None  # … which may go on
+        self.passed: Utterance | None = None  # answers nothing: it told us to go on
         self._call_id = call_id
         self._floor = floor
         self._now_ms = now_ms
@@ -41,6 +74,8 @@ class Listening:
         self._background = background
         self._keypad = Keypad()
         self._wants_digits = 0
+        self._said_before = ""  # of the reply that goes on
+        self._taken_back = 0    # so often in a row
         self._spoken: list[tuple[Utterance, asyncio.Task[str | None]]] = []  # what counts as a reply, and its words
 
     def digit(self, digit: str, at_ms: int) -> bool:
@@ -57,16 +92,48 @@ class Listening:
     def forget_words(self) -> None:
         """What was said so far is no answer to what comes."""
         self._spoken.clear()
+        self._said_before = ""
+
+    def go_on(self, utterance: Utterance) -> None:
+        """It told us no more than that."""
+        self.passed = utterance
+        self._spoken = [one for one in self._spoken if one[0] is not utterance]
+
+    def late_words(self) -> Utterance | None:
+        """What the callee has said, or is saying, since the reply that may go on."""
+        if self.reply is None:
+            return None
+        return self.hearing.current or (self._spoken[-1][0] if self._spoken else None)
+
+    def is_whole(self) -> bool:
+        """Whether the reply that may go on needs nothing more."""
+        assert self.reply is not None
+        asked = self.reply.asked
+        return asked.is_answer is None or asked.is_answer(self.reply.text)
+
+    def take_back(self) -> None:
+        """The callee goes on with its reply: the next one begins with its words."""
+        if self.reply is not None:
+            self._said_before, self.reply = self.reply.text, None
+            self._taken_back += 1
+
+    def settle_reply(self) -> None:
+        """The reply is what was given: the conversation has gone on."""
+        self.reply = None
 
     def latency(self, asked_ms: int, start_ms: int) -> dict[str, int] | None:
         """Of the agent's turn whose first frame just left; None for one that answers nothing."""
         answered, self.answered = self.answered, None
         return answered.latency(asked_ms, start_ms) if answered else None
 
-    async def listen(self, *, until_silence_ms: int, no_reply_ms: int, max_digits: int) -> Heard:
+    async def listen(
+        self, *, patience: Patience, no_reply_ms: int, max_digits: int, asked: Asked = NOTHING
+    ) -> Heard:
         """With the floor: the callee's reply (see live_call.LiveCall.listen)."""
         self._wants_digits = max_digits
-        self.hearing.until_silence_ms = until_silence_ms
+        hearing = self.hearing
+        hearing.patience, hearing.asked, hearing.said_before = patience, asked, self._said_before
+        self.reply = None
         self._take_turn()
         self.answered = None
         outcome = TurnEvent.NO_REPLY
@@ -74,7 +141,13 @@ class Listening:
             heard = await self._reply(no_reply_ms)
             if not heard.silent:
                 outcome = TurnEvent.REPLIED
+            if not self._said_before:
+                self._taken_back = 0
+            if heard.text and asked.takes_back and self.answered is not None and self._taken_back < TAKEN_BACK:
+                self.reply = Reply(text=heard.text, ended_ms=self.answered.ended_ms, asked=asked)
         finally:
+            hearing.patience, hearing.asked, hearing.said_before = Patience(), NOTHING, ""
+            self._said_before = ""
             if self._floor.turn is TurnState.LISTENING:  # not when the call ended while somebody outside spoke
                 self._floor.move(outcome)
         return heard
@@ -90,10 +163,12 @@ class Listening:
                 return Heard(digits=await self._entry())
             if self._spoken:
                 if text := await self._words():
-                    return Heard(text=text)
+                    return Heard(text=" ".join(filter(None, (self._said_before, text))))
                 silent_since_ms = self._now_ms()  # a cough; the callee gets the time again
                 continue
-            speaking = self.hearing.current is not None  # that isn't silence, however long
+            # That isn't silence, however long; unless it is so faint that it is nobody's answer.
+            current = self.hearing.current
+            speaking = current is not None and not self.hearing.near.is_faint(current.level_dbfs)
             if self._floor.is_wanted(callee_speaks=speaking):
                 await self._floor.make_way()
                 self._take_turn()
@@ -101,7 +176,8 @@ class Listening:
                 continue
             left_ms = silent_since_ms + no_reply_ms - self._now_ms()
             if left_ms <= 0 and not speaking:
-                return Heard(silent=True)
+                self.hearing.near.forget()
+                return Heard(text=self._said_before) if self._said_before else Heard(silent=True)
             await self._floor.wait(LISTEN_ON_MS if speaking else min(left_ms, LISTEN_ON_MS))
             self.hearing.check()
 
@@ -125,17 +201,37 @@ class Listening:
             text = recognition.result()
             if text is None:
                 raise SpeechFailed
-            words.append(text)
-        self.answered = ReplyTimes(ended_ms=utterance.end_ms, decided_ms=decided_ms, recognised_ms=self._now_ms())
+            if not self._is_far_off(utterance, text):
+                words.append(text)
+        now_ms = self._now_ms()
+        decided_ms = min(decided_ms, utterance.end_ms + utterance.enough_ms)  # from there on only words were waited for
+        self.answered = ReplyTimes(ended_ms=utterance.end_ms, decided_ms=decided_ms, recognised_ms=now_ms)
         return " ".join(filter(None, words))
+
+    def _early_words(self, utterance: Utterance) -> None:
+        self.on_words(utterance, utterance.words or "")
 
     def _utterance(self, utterance: Utterance) -> None:
         """The callee has finished an utterance. Over the agent's voice, and too short for a barge-in: a backchannel."""
         recognition = self._background.start(self._write_down(utterance), name=f"recognition in {self._call_id}")
-        if self._floor.turn is not TurnState.SPEAKING:
+        if utterance is self.passed or utterance.is_echo or self._is_faint_chatter(utterance):
+            return
+        if self._floor.turn is not TurnState.SPEAKING or self.counts(utterance):
+            utterance.is_reply = True
             self._spoken.append((utterance, recognition))
             if self._floor.turn is TurnState.LISTENING:
                 self._floor.wake()
+
+    def _is_faint_chatter(self, utterance: Utterance) -> bool:
+        """Whether what is so faint that nobody knows whose it is goes on and on, or began over our voice."""
+        is_long = utterance.end_ms - utterance.start_ms >= FAINT_MS
+        return self.hearing.near.is_faint(utterance.level_dbfs) and (is_long or self.over_us(utterance))
+
+    def _is_far_off(self, utterance: Utterance, text: str) -> bool:
+        """Whether what is so faint doesn't answer what was asked either."""
+        is_answer = self.hearing.asked.is_answer
+        faint = self.hearing.near.is_faint(utterance.level_dbfs)
+        return faint and is_answer is not None and not is_answer(text)
 
     async def _write_down(self, utterance: Utterance) -> str | None:
         """The words of an utterance, also written into the transcript; None when recognition failed."""
@@ -143,7 +239,14 @@ class Listening:
             text = await utterance.text()
         except Exception:
             logger.exception("Speech recognition failed", extra={"call_id": self._call_id})
+            self.on_words(utterance, "")
             return None
+        self.on_words(utterance, text)
+        if utterance.is_echo or self.is_own(utterance, text):
+            return ""
         if text:
+            is_own_level = utterance.is_reply and not self._is_far_off(utterance, text)
+            if is_own_level and utterance.end_ms - utterance.start_ms >= OWN_LEVEL_MS:
+                self.hearing.near.answered(utterance.level_dbfs)
             self._transcript.callee(text, utterance.start_ms, utterance.end_ms)
         return text

@@ -1,9 +1,11 @@
 """The verbs an agent uses on a call it is in. An agent is a coroutine over this."""
 
-from collections.abc import Callable, Coroutine, Mapping, MutableMapping
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, MutableMapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from outdial.conversation.endpointing import PAUSE_MS, Patience
+from outdial.conversation.turn_words import NOTHING, Asked
 from outdial.telephony.failures import CallError
 from outdial.telephony.transfer import TransferOutcome
 from outdial.telephony.verdict import AnsweredBy
@@ -17,15 +19,21 @@ class Said:
     played_ms: int
     interrupted: bool
     complete: bool  # the carrier's mark proves that everything was played
+    taken_back: bool = False  # the callee goes on with its last answer: the next `listen` gives all of it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Heard:
-    """What the callee said or pressed; `silent` when neither came in time."""
+    """What the callee said or pressed; `silent` when neither came in time. `back`: it had asked for a moment, and is
+    there again without an answer: ask once more."""
 
     text: str = ""
     digits: str = ""
     silent: bool = False
+    back: bool = False
+
+
+NORMAL = Patience()
 
 
 class CallEnded(Exception):  # an outcome the agent may ignore, not an error
@@ -88,18 +96,29 @@ class LiveCall(Protocol):
     @property
     def answered_by(self) -> AnsweredBy | None: ...
 
-    async def say(self, text: str, *, interruptible: bool = True) -> Said:
+    async def say(
+        self, text: str | AsyncIterator[str], *, interruptible: bool = True, asks: bool | None = None
+    ) -> Said:
         """Say `text` (no variable substitution), read aloud as the agent reads; returns when it was played or cut off.
+        Texts that come one after the other, a model's, are spoken sentence by sentence.
 
+        `asks`: whether it is a question, by default when it ends like one. Before most of its last clause was heard,
+        "okay" and its like mean that the callee listens; over what is no question they always do. The voice falls
+        silent for them, and goes on where it stopped.
         Raises SpeechFailed when (the rest of) it could not be synthesised; what could be was played.
         """
         ...
 
     async def listen(
-        self, *, until_silence_s: float = 0.5, no_reply_s: float = 6.0, max_digits: int = 0
-    ) -> Heard:
+        self, *, until_silence_s: float = PAUSE_MS / 1000, no_reply_s: float = 6.0, max_digits: int = 0,
+        asked: Asked = NOTHING, patience: Patience = NORMAL,
+    ) -> Heard:  # fmt: skip
         """The callee's next utterance, or digits; silent after `no_reply_s` without either.
 
+        `asked` tells what an answer is: a whole one is taken early, one that is bound to go on is waited for
+        (`patience`, whose `pause_ms` is `until_silence_s`). With `asked.takes_back` the next `say` may come back as
+        `taken_back`: the callee went on just then, and `listen` gives its whole answer. Who asks us to wait is waited
+        for.
         With `max_digits` > 0 returns as soon as that many digits came, or `#`, or 2 s after the last one; digits
         pressed before count. Speech that interrupted the last `say`, or came after it, counts too.
         Raises SpeechFailed when it could not be recognised.

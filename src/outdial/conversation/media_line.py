@@ -7,12 +7,13 @@ All times are milliseconds on the call clock (since the media stream began).
 
 import asyncio
 import logging
-from collections import deque
 from collections.abc import Callable
 from typing import Protocol
 
+from outdial.conversation.playback import Playback
 from outdial.media.audio_clock import AudioClock
-from outdial.media.frames import BYTES_PER_MS, FRAME_BYTES, FRAME_MS
+from outdial.media.frames import BYTES_PER_MS, FRAME_MS
+from outdial.media.outgoing import Outgoing
 from outdial.media.pacer import Pacer
 from outdial.media.recording import Recording
 from outdial.media.stream import (
@@ -57,48 +58,6 @@ class MediaListener(Protocol):
         ...
 
 
-class Playback:
-    """One utterance on its way to the callee. Fed by speech synthesis, drained by the media line."""
-
-    __slots__ = (
-        "_media_line", "_rest", "begun", "complete", "done", "end_ms", "fed", "finished", "frames", "mark", "sent",
-        "start_ms",
-    )  # fmt: skip
-
-    def __init__(self, media_line: "MediaLine", mark: str) -> None:
-        self._media_line = media_line
-        self._rest = b""
-        self.frames: deque[bytes] = deque()
-        self.finished = False              # no more audio will be fed
-        self.fed = 0                       # frames fed, and …
-        self.sent = 0                      # … sent
-        self.start_ms: int | None = None   # when the callee began to hear it, and …
-        self.end_ms: int | None = None     # … ceased to
-        self.mark = mark
-        self.complete = False              # the carrier's mark came back after the last frame
-        loop = asyncio.get_running_loop()
-        self.begun: asyncio.Future[None] = loop.create_future()  # the first frame has left
-        self.done: asyncio.Future[int] = loop.create_future()    # ms played
-
-    def feed(self, pcm: bytes) -> None:
-        """More audio, any length; the first frames leave at once."""
-        data = self._rest + pcm
-        whole = len(data) - len(data) % FRAME_BYTES
-        self.frames.extend(data[i : i + FRAME_BYTES] for i in range(0, whole, FRAME_BYTES))
-        self.fed += whole // FRAME_BYTES
-        self._rest = data[whole:]
-        self._media_line.pump()
-
-    def finish(self) -> None:
-        """All audio was fed; `done` follows when it has been played."""
-        if self._rest:
-            self.frames.append(self._rest + bytes(FRAME_BYTES - len(self._rest)))
-            self._rest = b""
-            self.fed += 1
-        self.finished = True
-        self._media_line.pump()
-
-
 class MediaLine:
     """The audio of one live call. Lives on the event loop; nothing in it blocks or awaits."""
 
@@ -114,7 +73,8 @@ class MediaLine:
         self._ahead_ms = codec.lead_ms - FRAME_MS  # the frame itself is part of the lead
         self._socket = socket
         self._pacer = pacer
-        self._listener = listener
+        self._listeners = [listener]
+        self.outgoing = Outgoing()        # what the callee hears of us, for who has to know its echo
         self._open_recording = open_recording
         self._recording: Recording | None = None
         self._loop = asyncio.get_running_loop()
@@ -129,6 +89,10 @@ class MediaLine:
         self._refusals = 0                # … in all
         self._stopped = False             # the carrier said that the stream ends
         self.closed = False
+
+    def follow(self, listener: MediaListener) -> None:
+        """One more listener from now on, beside the conversation."""
+        self._listeners.append(listener)
 
     # -- in --------------------------------------------------------------------------------------------------
 
@@ -152,19 +116,22 @@ class MediaLine:
                 at_ms = self._audio_clock.end_of(now_ms, duration_ms)
                 if self._recording is not None:
                     self._recording.callee(max(0, at_ms - duration_ms), pcm)
-                self._listener.on_audio(pcm, at_ms)
+                for listener in self._listeners:
+                    listener.on_audio(pcm, at_ms)
                 if now_ms - self._flushed_ms >= FLUSH_EVERY_MS:
                     self._flushed_ms = now_ms
                     if self._recording is not None:
                         self._recording.flush(at_ms)  # not now_ms: what was held up on the way still comes
             case DigitPressed(digit=digit):
-                self._listener.on_digit(digit, self.now_ms())
+                for listener in self._listeners:
+                    listener.on_digit(digit, self.now_ms())
             case MarkReached(name=name):
                 self._mark_reached(name)
             case StreamStarted() if self._began is None:
                 self._began = self._loop.time()
                 self._recording = self._open_recording()
-                self._listener.on_started(event)
+                for listener in self._listeners:
+                    listener.on_started(event)
             case StreamEnded():
                 self._stopped = True
                 self.close()
@@ -191,7 +158,7 @@ class MediaLine:
         if self._playing is not None:
             raise RuntimeError("the media line is already playing")
         self._marks += 1
-        playback = Playback(self, f"utterance-{self._marks}")
+        playback = Playback(f"utterance-{self._marks}", self.pump)
         if self.closed:
             playback.done.set_result(0)
             return playback
@@ -212,7 +179,7 @@ class MediaLine:
 
     def _send_due(self, now: float) -> None:
         playback = self._playing
-        if playback is None or self._began is None:
+        if playback is None or self._began is None or playback.held:
             return
         now_ms = (now - self._began) * 1000
         frames = playback.frames
@@ -227,6 +194,8 @@ class MediaLine:
                 self._socket.send(self._codec.audio(frame))
                 if self._recording is not None:
                     self._recording.agent(int(self._playout_ms), frame)
+                self.outgoing.add(int(self._playout_ms), frame)
+                playback.recent.append(frame)
                 playback.sent += 1
                 self._playout_ms += FRAME_MS
         if playback.finished and not frames:
@@ -243,12 +212,38 @@ class MediaLine:
         if playback is None:
             return
         now_ms = self.now_ms()
+        heard_ms = self._heard_ms(playback, now_ms)
+        if not playback.held:
+            self._fall_silent(now_ms)
+        self._finish(playback, heard_ms)
+
+    def hold(self) -> None:
+        """Be silent for now: the callee says something, perhaps no more than "mhm". `resume` goes on where it stopped,
+        or between two words right before."""
+        playback = self._playing
+        if playback is None or playback.held:
+            return
+        now_ms = self.now_ms()
+        playback.take_back(self._heard_ms(playback, now_ms))
+        playback.held = True
+        if self._mark_due_ms is not None:  # the one that was sent may come back now, and prove nothing
+            self._mark_due_ms = None
+            self._marks += 1
+            playback.mark = f"utterance-{self._marks}"
+        self._fall_silent(now_ms)
+
+    def resume(self) -> None:
+        """Go on after a hold."""
+        if self._playing is not None and self._playing.held:
+            self._playing.held = False
+            self.pump()
+
+    def _fall_silent(self, now_ms: int) -> None:
         self._socket.send(self._codec.clear())
         if self._recording is not None:
             self._recording.truncate_agent(now_ms)
-        heard_ms = self._heard_ms(playback, now_ms)
+        self.outgoing.truncate(now_ms)
         self._playout_ms = float(now_ms)
-        self._finish(playback, heard_ms)
 
     def close(self, code: int = 1000) -> None:
         """End the stream from our side (or note that it has ended)."""
@@ -264,14 +259,21 @@ class MediaLine:
         self._socket.close(code)
         if self._recording is not None:
             self._recording.close(now_ms)
-        self._listener.on_closed(orderly=self._stopped)
+        for listener in self._listeners:
+            listener.on_closed(orderly=self._stopped)
 
     def now_ms(self) -> int:
         """The call clock."""
         return 0 if self._began is None else round((self._loop.time() - self._began) * 1000)
 
+    def heard_ms(self) -> int:
+        """How much of what is being played the callee has heard by now."""
+        return 0 if self._playing is None else self._heard_ms(self._playing, self.now_ms())
+
     def _heard_ms(self, playback: Playback, now_ms: int) -> int:
         """How much of what was sent the callee has heard: all but what the carrier still holds."""
+        if playback.held:
+            return playback.heard_ms
         held_ms = max(0, round(self._playout_ms) - now_ms)
         return max(0, playback.sent * FRAME_MS - held_ms)
 
@@ -288,6 +290,7 @@ class MediaLine:
         self._mark_due_ms = None
         self._pacer.remove(self)
         playback.frames.clear()
+        playback.recent.clear()
         if playback.start_ms is not None:
             playback.end_ms = max(playback.start_ms, min(self.now_ms(), round(self._playout_ms)))
         if not playback.done.done():

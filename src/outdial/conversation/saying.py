@@ -2,25 +2,33 @@
 
 import asyncio
 import logging
+import math
+from collections.abc import AsyncIterator
+from contextlib import aclosing
 from typing import Any
 
 from outdial.conversation.floor import Floor
 from outdial.conversation.hearing import Utterance
 from outdial.conversation.listening import Listening
 from outdial.conversation.live_call import Said, SpeechFailed
-from outdial.conversation.media_line import MediaLine, Playback
+from outdial.conversation.media_line import MediaLine
+from outdial.conversation.own_words import has_been_asked, is_own
+from outdial.conversation.playback import Playback
+from outdial.conversation.sentences import sentences
 from outdial.conversation.stopping import stop
 from outdial.conversation.transcript import MS_PER_CHAR, Transcript, heard_part
-from outdial.conversation.turns import TurnEvent, TurnState, is_barge_in
+from outdial.conversation.turn_words import TurnWords
+from outdial.conversation.turns import TurnEvent, TurnState, is_barge_in, is_speech
 from outdial.media import tones
 from outdial.media.frames import FRAME_MS, silence
 from outdial.speech.base import TextToSpeech
 from outdial.speech.reading.marks import without_marks
-from outdial.speech.reading.reader import AMERICAN, Reading
+from outdial.speech.reading.reader import Reading
 
 logger = logging.getLogger(__name__)
 
 TONE_MS = 100        # of a key pressed by us, and as long a silence after it
+SENTENCE_PAUSE_MS = 220  # between two of a stream
 KEY_WAIT_MS = 500    # what `w` and `,` wait
 
 
@@ -35,49 +43,75 @@ class Saying:
         text_to_speech: TextToSpeech,
         listening: Listening,
         transcript: Transcript,
-        reading: Reading = AMERICAN,
+        reading: Reading,
+        turn_words: TurnWords,
     ) -> None:
         self._call_id = call_id
+        self._turn_words = turn_words
         self._floor = floor
         self._media_line = media_line
         self._text_to_speech = text_to_speech
         self._listening = listening
         self._transcript = transcript
         self._reading = reading
-        self._playback: Playback | None = None  # what `speak` is saying
+        self._playback: Playback | None = None  # what `speak` is saying, in …
+        self._text = ""                         # … words, from when on and …
+        self._spoken: tuple[int | None, float] = None, 0  # … until when
+        self._asks: bool | None = False         # … as a question; None: when they end like one
         self._interruptible = False
+        self._heeded: Utterance | None = None   # what the callee says while we are silent for it
+        self._taken_back = False                # the callee goes on with its last reply
+        self._keeps_words = False               # what the callee says meanwhile is for the agent
         self._greeting = True                   # nothing was said yet
 
     # -- verbs -----------------------------------------------------------------------------------------------
 
-    async def speak(self, text: str, *, interruptible: bool) -> Said:
+    async def speak(
+        self, text: str | AsyncIterator[str], *, interruptible: bool, asks: bool | None = None
+    ) -> Said:
         """Have `text` played, to its end or to where it is cut off; it is written down as it is, and said as it is
-        read aloud. Raises SpeechFailed."""
+        read aloud. Raises SpeechFailed.
+
+        `asks`: whether it is a question; None: when it ends like one. See live_call.LiveCall.say.
+        """
         asked_ms = self._media_line.now_ms()
         self._begin(interruptible=interruptible)
-        if interruptible:
+        if interruptible or self._keeps_words:
             self._listening.hearing.enable()
         else:
             self._listening.hearing.disable()
         playback = self._playback = self._media_line.play()
-        synthesis = asyncio.create_task(self._synthesise(self._reading.spoken(text), playback))
+        self._text, self._asks = text if isinstance(text, str) else "", asks
+        self._let_finish()
+        synthesis = asyncio.create_task(self._synthesise(text, playback))
         try:
             await _first_of(playback.begun, playback.done)
             if playback.start_ms is not None:
+                self._spoken = playback.start_ms, math.inf
                 latency = self._listening.latency(asked_ms, playback.start_ms)
-                written = without_marks(text)
+                written = without_marks(self._text)
                 self._transcript.agent_begins(written, playback.start_ms, latency, listening=interruptible)
             await _first_of(playback.done)
         finally:
             self._media_line.clear()  # does nothing, unless this verb was cancelled
             whole = synthesis.done() and synthesis.exception() is None
             failure = await stop(synthesis)
-            said = self._said(text, playback, whole=whole)
+            said = self._said(self._text, playback, whole=whole)
         await self._floor.must_be_up()
         if failure is not None:
             logger.error("Speech synthesis failed", extra={"call_id": self._call_id}, exc_info=failure)
             raise SpeechFailed from failure
         return said
+
+    async def fill(self, text: str) -> None:
+        """Have a few words played while the agent takes its time. What the callee says meanwhile is for the agent."""
+        self._keeps_words = True
+        try:
+            reply = self._listening.reply
+            await self.speak(text, interruptible=False)
+            self._listening.reply = reply
+        finally:
+            self._keeps_words = False
 
     async def press(self, digits: str) -> None:
         """Tones in the call's own audio, which G.711 carries well on every carrier. Raises ValueError for keys there
@@ -96,19 +130,53 @@ class Saying:
     # -- what ends a `speak` early ---------------------------------------------------------------------------
 
     def voice(self, utterance: Utterance) -> None:
-        """The callee's voice goes on; over ours, that may be a barge-in."""
+        """The callee's voice goes on; over ours, that may be a barge-in. We are silent until its words tell."""
+        if utterance is self._listening.passed:
+            self._listening.passed = None  # it goes on, with more than that
         playback = self._playback
         if not self._may_barge_in or playback is None or playback.start_ms is None:
             return
         since_ms = max(utterance.start_ms, playback.start_ms)
         voice_ms, began_after_ms = utterance.end_ms - since_ms, since_ms - playback.start_ms
-        if is_barge_in(voice_ms=voice_ms, began_after_ms=began_after_ms, greeting=self._greeting):
-            self._barge_in()
+        if utterance is self._heeded:
+            if is_speech(voice_ms=voice_ms):
+                self._barge_in(utterance)
+            return
+        is_faint = self._listening.hearing.near.is_faint(utterance.level_dbfs)
+        if not is_faint and is_barge_in(
+            voice_ms=voice_ms, began_after_ms=began_after_ms, greeting=self._greeting
+        ):
+            self._heed(utterance)
+
+    def words(self, utterance: Utterance, text: str) -> None:
+        """What the callee has said in an utterance so far; over our voice, that decides whether we go on."""
+        if not self._may_barge_in:
+            return
+        if utterance is self._heeded:
+            if self._tells_to_go_on(utterance, text):
+                self._go_on(utterance)
+            else:
+                self._barge_in(utterance)
+        elif utterance is not self._listening.passed and self._turn_words.is_hold_on(text):
+            self._barge_in(utterance)
+
+    def counts(self, utterance: Utterance) -> bool:
+        """Whether what was said over our voice, too short to stop it, is a reply: what it answers had been asked."""
+        return self._keeps_words or (self._may_barge_in and self._has_been_asked())
+
+    def is_own(self, utterance: Utterance, text: str) -> bool:
+        """Whether an utterance that began over our voice says what we have said."""
+        return self.over_us(utterance) and is_own(text, self._text, self._text)
+
+    def over_us(self, utterance: Utterance) -> bool:
+        """Whether it began while our last words were being said."""
+        start_ms, end_ms = self._spoken
+        return start_ms is not None and start_ms <= utterance.start_ms <= end_ms
 
     def digit(self) -> None:
         """The callee pressed a key that counts; over our voice, that is a barge-in."""
         if self._may_barge_in:
-            self._barge_in()
+            self._barge_in(None)
 
     def cut_off(self) -> None:
         """Somebody from outside doesn't wait for the end."""
@@ -119,38 +187,108 @@ class Saying:
     def _may_barge_in(self) -> bool:
         return self._floor.turn is TurnState.SPEAKING and self._interruptible
 
-    def _barge_in(self) -> None:
+    def _let_finish(self) -> None:
+        """Begin silently where the callee goes on with its reply already."""
+        if self._interruptible and (late := self._listening.late_words()) is not None:
+            self._heed(late)
+            if late is not self._listening.hearing.current and late.words is not None:
+                self.words(late, late.words)
+
+    def _heed(self, utterance: Utterance) -> None:
+        self._heeded = utterance
+        self._listening.hearing.be_quick()
+        self._media_line.hold()
+
+    def _go_on(self, utterance: Utterance) -> None:
+        self._heeded = None
+        self._listening.go_on(utterance)
+        self._media_line.resume()
+
+    def _barge_in(self, utterance: Utterance | None) -> None:
+        self._taken_back = utterance is not None and self._belongs_to_reply(utterance)
+        if self._taken_back:
+            self._listening.take_back()
         self._floor.move(TurnEvent.BARGE_IN)
         self._media_line.clear()
+
+    def _tells_to_go_on(self, utterance: Utterance, text: str) -> bool:
+        if not text or is_own(text, self._text, self._heard_by_now()):
+            return True
+        if not self._turn_words.is_backchannel(text):
+            return False
+        if self._belongs_to_reply(utterance):
+            return self._listening.is_whole()
+        return not self._has_been_asked()
+
+    def _belongs_to_reply(self, utterance: Utterance) -> bool:
+        reply, playback = self._listening.reply, self._playback
+        if reply is None or playback is None:
+            return False
+        return reply.goes_on_at(utterance.start_ms, said_since_ms=playback.start_ms)
+
+    def _has_been_asked(self) -> bool:
+        """Whether what is being said is a question that was heard."""
+        asks = self._text.rstrip().endswith("?") if self._asks is None else self._asks
+        return asks and has_been_asked(self._text, self._heard_by_now())
+
+    def _heard_by_now(self) -> str:
+        """Of what is being said."""
+        playback = self._playback
+        assert playback is not None
+        fed_ms = playback.fed * FRAME_MS
+        spoken = self._reading.spoken
+        total_ms = fed_ms if playback.finished else max(fed_ms, len(spoken(self._text)) * MS_PER_CHAR)
+        return heard_part(self._text, self._media_line.heard_ms(), total_ms, spoken)
 
     # -- inside ----------------------------------------------------------------------------------------------
 
     def _begin(self, *, interruptible: bool) -> None:
         self._floor.move(TurnEvent.SAY)
         self._interruptible = interruptible
+        self._heeded, self._taken_back = None, False
 
-    async def _synthesise(self, text: str, playback: Playback) -> None:
+    async def _synthesise(self, text: str | AsyncIterator[str], playback: Playback) -> None:
         try:
-            async for pcm in self._text_to_speech.speak(text):
-                playback.feed(pcm)
+            if isinstance(text, str):
+                await self._feed(text, playback)
+                return
+            async with aclosing(sentences(text)) as each:
+                async for sentence in each:
+                    if self._text:
+                        playback.feed(silence(SENTENCE_PAUSE_MS))
+                    self._text = f"{self._text} {sentence}".strip()
+                    await self._feed(sentence, playback)
         finally:
             playback.finish()
+
+    async def _feed(self, text: str, playback: Playback) -> None:
+        async for pcm in self._text_to_speech.speak(self._reading.spoken(text)):
+            playback.feed(pcm)
 
     def _said(self, text: str, playback: Playback, *, whole: bool) -> Said:
         """What came of a playback that is done; `whole` when all of `text` had been synthesised."""
         interrupted = self._floor.turn is TurnState.INTERRUPTED
         if not interrupted:
             self._floor.move(TurnEvent.PLAYED)
-        self._playback = None
+        self._playback = self._heeded = None
+        if not self._taken_back:
+            self._listening.settle_reply()
         played_ms, fed_ms = playback.done.result(), playback.fed * FRAME_MS
         cut_short = interrupted or played_ms < fed_ms or not whole
         spoken = self._reading.spoken
         total_ms = fed_ms if whole else max(fed_ms, len(spoken(text)) * MS_PER_CHAR)
         heard = without_marks(heard_part(text, played_ms, total_ms, spoken) if cut_short else text)
         if playback.end_ms is not None:
+            self._spoken = playback.start_ms, playback.end_ms
             self._greeting = False
             self._transcript.agent_ends(heard, playback.end_ms, interrupted=cut_short)
-        return Said(text=heard, played_ms=played_ms, interrupted=interrupted, complete=playback.complete)
+        return Said(
+            text=heard,
+            played_ms=played_ms,
+            interrupted=interrupted,
+            complete=playback.complete,
+            taken_back=self._taken_back,
+        )
 
     async def _play(self, pcm: bytes) -> None:
         playback = self._media_line.play()

@@ -81,6 +81,7 @@ class SpeechGate:
     def __init__(self) -> None:
         self._voiced = 0
         self._paused = False
+        self.pause_ms = self.PAUSE_MS  # how much silence is a pause, in this utterance
         self.started_ms: int | None = None  # set while the callee is in an utterance
         self.voice_ms: int = 0              # end of the newest window with voice
 
@@ -100,10 +101,24 @@ class SpeechGate:
                 self._paused = False
                 return SpeechResumed(at_ms)
             return None
-        if not self._paused and at_ms - self.voice_ms >= self.PAUSE_MS:
+        if not self._paused and at_ms - self.voice_ms >= self.pause_ms:
             self._paused = True
             return SpeechPaused(self.voice_ms)
         return None
+
+    def starts_again(self, at_ms: int) -> None:
+        """What was heard before that was another's utterance."""
+        self.started_ms = at_ms
+
+    @property
+    def is_quiet(self) -> bool:
+        """Whether not even the beginning of an utterance is heard."""
+        return self.started_ms is None and self._voiced == 0
+
+    @property
+    def is_paused(self) -> bool:
+        """Whether the callee has stopped in an utterance, perhaps for a moment only."""
+        return self.started_ms is not None and self._paused
 
     def silence_ms(self, at_ms: int) -> int:
         """How long the callee has been silent."""
@@ -114,11 +129,13 @@ class SpeechGate:
         self.started_ms = None
         self._paused = False
         self._voiced = 0
+        self.pause_ms = self.PAUSE_MS
 
 
 # -- barge-in ------------------------------------------------------------------------------------------------
 
-BARGE_IN_MS = 300            # an "mm-hm" is shorter
+BARGE_IN_MS = 200            # so much voice, and we fall silent to hear its words; a cough is mostly shorter
+SPEECH_MS = 2000             # nobody tells another to go on for so long
 GREETING_GRACE_MS = 2000     # people say "hello?" into the first words they hear
 GREETING_BARGE_IN_MS = 1100  # … and that is no barge-in; a sentence is
 
@@ -128,3 +145,8 @@ def is_barge_in(*, voice_ms: int, began_after_ms: int, greeting: bool) -> bool:
     if greeting and began_after_ms < GREETING_GRACE_MS:
         return voice_ms >= GREETING_BARGE_IN_MS
     return voice_ms >= BARGE_IN_MS
+
+
+def is_speech(*, voice_ms: int) -> bool:
+    """Whether so much voice takes the floor whatever its words are."""
+    return voice_ms >= SPEECH_MS

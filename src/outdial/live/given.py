@@ -7,7 +7,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from outdial.agents.ready_agents import ReadyAgent
 from outdial.calls.ownership import Answered
-from outdial.conversation.call_facts import CallFacts
+from outdial.conversation.call_facts import CallFacts, turn_taking_of
 from outdial.conversation.live_call import FailedTransfer
 from outdial.live.detection import machine_policy
 from outdial.live.journal import Writing
@@ -34,6 +34,7 @@ def facts_of(answered: Answered, agent: ReadyAgent) -> CallFacts:
         failed_transfer=failed,
         machine=machine_policy(None if failed else call.detection, agent),
         reading=agent.reading,
+        turn_taking=turn_taking_of(agent.reading.language),
     )
 
 

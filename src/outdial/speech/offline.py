@@ -32,12 +32,13 @@ from numpy.typing import NDArray
 from outdial.media.frames import BYTES_PER_MS, SAMPLE_RATE_HZ
 from outdial.speech.base import SpeechToText, SpeechUnavailable, TextToSpeech
 from outdial.speech.levelling import even_out, speech_part
+from outdial.speech.load import LateRecognition, cores, recognisers
 from outdial.speech.missing import NoSpeechToText, NoTextToSpeech
 from outdial.speech.spoken_text import spoken
 
 logger = logging.getLogger(__name__)
 
-WORKERS = 2  # of each kind; more would take cores from the media loop, and a turn waits for a human anyway
+SPEAKERS = 2  # more would take cores from the media loop, and most of what is said is in the cache
 DEFAULT_SEED = 1
 PAUSE_MS = 220  # between two sentences
 
@@ -46,8 +47,9 @@ MAX_UTTERANCE_MS = 30_000  # what Moonshine was trained on
 MODEL_RATE_HZ = 16_000
 PADDING_MS = 300  # of silence at both ends: a third fewer errors in short answers than with none
 
-_synthesis = ThreadPoolExecutor(WORKERS, thread_name_prefix="speak")
-_recognition = ThreadPoolExecutor(WORKERS, thread_name_prefix="recognise")
+RECOGNISERS = recognisers(cores())
+_synthesis = ThreadPoolExecutor(SPEAKERS, thread_name_prefix="speak")
+_recognition = ThreadPoolExecutor(RECOGNISERS, thread_name_prefix="recognise")
 
 
 class Voice(StrEnum):
@@ -155,16 +157,19 @@ class OfflineSpeechToText:
     async def warm_up(self) -> None:
         """Load the model in every worker (about 0.5 s each), so that the first call needn't wait for it."""
         loop = asyncio.get_running_loop()
-        barrier = threading.Barrier(WORKERS)  # no worker may take two of these
+        barrier = threading.Barrier(RECOGNISERS)  # no worker may take two of these
 
         def load() -> None:
             barrier.wait(timeout=30)
             _transcriber().recognise(np.zeros(MODEL_RATE_HZ // 2, dtype=np.float32))
 
-        await asyncio.gather(*(loop.run_in_executor(_recognition, load) for _ in range(WORKERS)))
+        await asyncio.gather(*(loop.run_in_executor(_recognition, load) for _ in range(RECOGNISERS)))
 
     def recognition(self) -> "OfflineRecognition":
         return OfflineRecognition()
+
+
+_late = LateRecognition(RECOGNISERS)
 
 
 class OfflineRecognition:
@@ -187,8 +192,11 @@ class OfflineRecognition:
         fed, text = self._recognised
         if fed != self._fed:
             fed, pcm = self._fed, bytes(self._pcm)
-            text = await asyncio.get_running_loop().run_in_executor(_recognition, _recognise, pcm)
+            loop = asyncio.get_running_loop()
+            asked = loop.time()
+            began, text = await loop.run_in_executor(_recognition, lambda: (loop.time(), _recognise(pcm)))
             self._recognised = (fed, text)
+            _late.note(began - asked, at=began)
         return text
 
 

@@ -4,22 +4,14 @@ wait. Pure.
 The same questions for every language, answered from its file.
 """
 
-from typing import Protocol
-
+from outdial.conversation.turn_words import Asked
 from outdial.conversation.understanding.digits import digit_runs
-from outdial.conversation.understanding.language import Language
+from outdial.conversation.understanding.language import Language, language_of
 from outdial.conversation.understanding.other_wishes import is_back, is_listening
 from outdial.conversation.understanding.reading import read_utterance
 from outdial.conversation.understanding.written_numbers import in_words
 
 MAX_HOLD_ON_WORDS = 16  # in a longer speech, "hold on" is part of a story
-
-
-class DigitsAsked(Protocol):
-    """What the callee is to answer, as far as whose turn it is depends on it: `digits`, so many make it whole."""
-
-    @property
-    def digits(self) -> int: ...
 
 
 class TurnPhrases:
@@ -32,7 +24,7 @@ class TurnPhrases:
         self.still_there = language.texts["still_there"]
         self.one_moment = language.texts["one_moment"]
 
-    def is_open_ending(self, text: str, asked: DigitsAsked) -> bool:
+    def is_open_ending(self, text: str, asked: Asked) -> bool:
         """Whether who said this is bound to go on: "my number is", "on, um", fewer digits than were asked for."""
         said = self._language.utterance(text)
         if not said.words:
@@ -62,5 +54,20 @@ class TurnPhrases:
         return is_back(self._language.utterance(text), self._language)
 
     def digits(self, text: str) -> str:
-        """The digits that were spoken, in their order; "" when none were."""
-        return "".join(run.digits for run in digit_runs(self._language.utterance(text), self._language))
+        """The digits that were spoken, in their order; "" when none were. A lone one is none in the middle of other
+        words ("I don't have one"), but where nothing else is said, or only what numbers begin with."""
+        said = self._language.utterance(text)
+        runs = digit_runs(said, self._language)
+        digits = "".join(run.digits for run in runs)
+        if len(digits) == 1:
+            around = {place for run in runs for place in range(run.start, run.end)}
+            for begins in self._language.in_place["open_phrase"].find(said.words):
+                around.update(range(begins.start, begins.end))
+            if self._language.core(said.without(around).words):
+                return ""
+        return digits
+
+
+def turn_phrases(tag: str) -> TurnPhrases:
+    """Those of the language of a BCP 47 tag; English ones where there are none for it."""
+    return TurnPhrases(language_of(tag))

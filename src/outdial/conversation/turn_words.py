@@ -1,0 +1,54 @@
+"""What words say about whose turn it is: that more is to come, that somebody only listens, that we are to wait. Pure.
+
+`TurnWords` is what the conversation asks of a language; `understanding/turn_phrases.py` answers from its file.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """What the callee is to answer, as far as whose turn it is depends on it.
+
+    `digits`: so many make the answer whole, spoken ones too; 0 when none are asked for.
+    `is_answer`: whether words are one of the answers that are expected; None where any words are one.
+    `takes_back`: whoever asks goes back to this question when the callee turns out not to have finished.
+    """
+
+    question: str = ""
+    digits: int = 0
+    is_answer: Callable[[str], bool] | None = None
+    takes_back: bool = False
+
+
+NOTHING = Asked()  # nothing is known of it
+
+
+class TurnWords(Protocol):
+    """One language's words, as a recogniser writes them: any case, with or without punctuation."""
+
+    of_course: str     # said to who asks us to wait, and …
+    still_there: str   # … when they have been away for long
+    one_moment: str    # said while the agent takes its time
+
+    def is_open_ending(self, text: str, asked: Asked) -> bool:
+        """Whether who said this is bound to go on: "my number is", "on, um", fewer digits than were asked for."""
+        ...
+
+    def is_backchannel(self, text: str) -> bool:
+        """Whether this only tells a speaker to go on: "mhm", "okay", "hello, this is she"."""
+        ...
+
+    def is_hold_on(self, text: str) -> bool:
+        """Whether we are asked to wait: "okay, hang on, I'm getting a pen"."""
+        ...
+
+    def is_back(self, text: str) -> bool:
+        """Whether this tells no more than that who asked us to wait is there again: "okay, go ahead"."""
+        ...
+
+    def digits(self, text: str) -> str:
+        """The digits that were spoken, in their order; "" when none were."""
+        ...
