@@ -44,6 +44,7 @@ class FakeCall:
     )
     said: list[str] = field(default_factory=list)
     listened: list[dict[str, Any]] = field(default_factory=list)
+    how: list[dict[str, Any]] = field(default_factory=list)  # every listen was asked to be done, beside that
     digits_sent: list[str] = field(default_factory=list)
     failed_transfer: FailedTransfer | None = None
     refuses_transfers: bool = False
@@ -52,7 +53,7 @@ class FakeCall:
     ended: bool = False
     _started: str | Heard | None = None
 
-    async def say(self, text: str, *, interruptible: bool = True) -> Said:
+    async def say(self, text: str, *, interruptible: bool = True, asks: bool | None = None) -> Said:
         self._up()
         assert text, "nothing to say"
         self.said.append(text)
@@ -64,10 +65,9 @@ class FakeCall:
                 return Said(text=played, played_ms=told.after * 300, interrupted=True, complete=False)
         return Said(text=text, played_ms=len(text.split()) * 300, interrupted=False, complete=True)
 
-    async def listen(
-        self, *, until_silence_s: float = 0.5, no_reply_s: float = 6.0, max_digits: int = 0
-    ) -> Heard:
+    async def listen(self, *, no_reply_s: float = 6.0, max_digits: int = 0, **how: Any) -> Heard:
         self._up()
+        self.how.append(how)
         self.listened.append({"no_reply_s": no_reply_s, "max_digits": max_digits})
         if self._started is not None:
             reply, self._started = self._started, None

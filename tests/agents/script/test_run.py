@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 from agents.script.fake_call import SILENCE, BargeIn, FakeCall, pressed
 from outdial.agents.script.examples import load_example
 from outdial.agents.script.parse import parse_script
-from outdial.agents.script.run import MAX_ACTIONS, run_script, speakable, unheard
+from outdial.agents.script.run import MAX_ACTIONS, run_script, speakable
 from outdial.agents.script.template import TemplateError
+from outdial.agents.script.unheard import unheard
 from outdial.conversation.live_call import CallEnded, FailedTransfer, Heard
 from outdial.speech.reading.marks import Format, marked, without_marks
 from outdial.speech.reading.reader import Reading

@@ -12,6 +12,7 @@ from outdial.agents.script.model import (
     Goto,
     HangUp,
     If,
+    Patience,
     Retry,
     Say,
     ScriptError,
@@ -33,7 +34,10 @@ BUILT_IN = ("user_number", "agent_number", "answered_by")  # variables that ever
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,63}")  # of a variable or a step
 
 _VERBS = ("say", "set", "ask", "if", "send_digits", "goto", "transfer", "hang_up")
-_ASK = ("answers", "no_reply", "no_match", "min_digits", "max_digits", "type", "read_back", "wait_s", "save_as")
+_ASK = (
+    "answers", "no_reply", "no_match", "min_digits", "max_digits", "type", "read_back", "wait_s", "pause_s", "patience",
+    "save_as",
+)  # fmt: skip
 _IF = ("equals", "one_of", "exists", "then", "else")
 _ANSWER = ("name", "words", "digits")
 _RETRY = ("retries", "reprompt", "then")
@@ -203,12 +207,20 @@ class ActionParser:
             no_match=self.retry(nodes.get("no_match"), "no_match"),
             max_digits=whole(limit, "max_digits", max(1, longest), 40) if limit else longest,
             wait_s=seconds(nodes["wait_s"], "wait_s") if "wait_s" in nodes else 6.0,
+            pause_s=seconds(nodes["pause_s"], "pause_s", 0.2, 5) if "pause_s" in nodes else 0.5,
+            patience=self.patience(nodes.get("patience")),
             save_as=self.declare(plain(save_as, "save_as"), save_as.line) if save_as else None,
             line=line,
             min_digits=whole(least, "min_digits", 1, 40) if least else 0,
             type=of,
             read_back=yes_or_no(nodes["read_back"], "read_back") if "read_back" in nodes else _is_read_back(of),
         )
+
+    def patience(self, node: Node | None) -> Patience:
+        word = plain(node, "patience") if node else Patience.NORMAL
+        if word not in list(Patience):
+            raise ScriptError(f"patience is {choice(Patience)}, not '{word[:60]}'", node.line if node else None)
+        return Patience(word)
 
     def answer_type(self, node: Node) -> AnswerType:
         try:

@@ -44,6 +44,7 @@ class Attempts:
         self._misses = {"no_reply": 0, "no_match": 0}
         self._noises = self._greetings = self._repeated = 0
         self._made_sure = False
+        self._missed_last = ""
 
     def silent(self, *, interrupted: bool) -> Next:
         """Nothing was heard; a noise that cut the question off has it said again."""
@@ -53,6 +54,7 @@ class Attempts:
         return self._missed("no_reply", self._ask.no_reply, self._question)
 
     def after(self, reply: Reply) -> Next:
+        self._missed_last = ""
         if reply.away or reply.back:
             return AskAgain(self._together("still_there") if reply.away else self._question)
         if reply.kind is Kind.GREETING and not self._greetings:
@@ -70,12 +72,19 @@ class Attempts:
         asks_us = reply.kind is Kind.QUESTION
         return self._missed("no_match", self._ask.no_match, self._together("no_questions" if asks_us else "sorry"))
 
+    def taken_back(self) -> None:
+        """The callee went on with the reply that was missed: it counts with all of it."""
+        if self._missed_last:
+            self._misses[self._missed_last] -= 1
+            self._missed_last = ""
+
     def wrong_value(self) -> Next:
         """What was read back isn't what was meant."""
         return self._missed("no_match", self._ask.no_match, self._words("say_again"))
 
     def _missed(self, kind: str, retry: Retry, prompt: str) -> Next:
         self._misses[kind] += 1
+        self._missed_last = kind
         if self._misses[kind] > retry.retries:
             return GiveUp(retry.then, kind)
         return AskAgain(prompt if retry.reprompt is None else self._text(retry.reprompt))

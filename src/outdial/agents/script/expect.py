@@ -57,10 +57,10 @@ def whole(node: Node, what: str, least: int, most: int) -> int:
     return value
 
 
-def seconds(node: Node, what: str) -> float:
+def seconds(node: Node, what: str, least: float = 1, most: float = 60) -> float:
     value = node.value if isinstance(node, Scalar) else None
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 1 <= value <= 60:
-        raise ScriptError(f"{what} is a number of seconds from 1 to 60", node.line)
+    if isinstance(value, bool) or not isinstance(value, int | float) or not least <= value <= most:
+        raise ScriptError(f"{what} is a number of seconds from {least} to {most}", node.line)
     return float(value)
 
 

@@ -102,6 +102,14 @@ class Retry:
     line: int = field(default=0, compare=False)  # of the reprompt
 
 
+class Patience(StrEnum):
+    """With a callee who hasn't finished: "my number is", fewer digits than asked for."""
+
+    LOW = "low"
+    NORMAL = "normal"
+    HIGH = "high"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ask:
     question: Text
@@ -112,6 +120,8 @@ class Ask:
     wait_s: float
     save_as: str | None
     line: int
+    pause_s: float = 0.5  # of silence after an answer of which the words don't say whether it is whole
+    patience: Patience = Patience.NORMAL
     min_digits: int = 0  # of an answer of any digits
     type: AnswerType | None = None  # of a value that is an answer besides `answers`
     read_back: bool = False  # a value that was said is said to the callee, who may correct it

@@ -9,7 +9,8 @@ import re
 from contextlib import suppress
 from typing import Any
 
-from outdial.agents.script.attempts import MAX_HELD, Accept, AskAgain, Attempts, GiveUp
+from outdial.agents.script.asking import PATIENCE, WayBack, asked
+from outdial.agents.script.attempts import MAX_HELD, Accept, AskAgain, Attempts, GiveUp, Next
 from outdial.agents.script.model import (
     Answer,
     Ask,
@@ -27,10 +28,10 @@ from outdial.agents.script.path import Path
 from outdial.agents.script.replies import Replies, Reply
 from outdial.agents.script.template import Slot, Text, lookup, parse_text, render
 from outdial.agents.script.typed import WORDS, TypedAnswers, noted_value
+from outdial.agents.script.unheard import unheard
 from outdial.agents.script.values import exists, is_one_of, known
-from outdial.conversation.live_call import Heard, LiveCall, TransferFailed
+from outdial.conversation.live_call import Heard, LiveCall, Said, TransferFailed
 from outdial.conversation.understanding.meaning import SOMEBODY_ELSE, Kind
-from outdial.speech.reading.marks import without_marks
 from outdial.telephony.e164 import plain
 from outdial.telephony.outcome import NAMED, WISH
 
@@ -73,6 +74,10 @@ class _LimitReached(Exception):
     pass
 
 
+class _TakenBack(Exception):
+    """The callee goes on with its last answer."""
+
+
 class _Conversation:
     def __init__(self, script: Script, call: LiveCall, path: Path) -> None:
         self._script = script
@@ -82,17 +87,24 @@ class _Conversation:
         self._said_goodbye = False
         self._replies = Replies(script, call, self._text)
         self._typed = TypedAnswers(replies=self._replies, say=call.say, listen=self._hear)
+        self._way_back = WayBack(call.noted)
+        self._step = self._first_step()
+        self._goes_on = False  # the callee, with its answer to the question that is next
 
     async def hold(self) -> None:
-        step: str | None = self._first_step()
+        place: int | None = 0
+        self._path.enter(self._script.steps[self._step])
         try:
-            while step is not None:
-                self._path.enter(self._script.steps[step])
+            while place is not None:
                 try:
-                    await self._do(self._script.steps[step].block)
-                    step = None
+                    await self._do(self._script.steps[self._step].block[place:])
+                    place = None
                 except _Jump as jump:
-                    step = jump.step
+                    self._step, place = jump.step, 0
+                    self._path.enter(self._script.steps[self._step])
+                except _TakenBack:
+                    self._step, place = self._way_back.go() or (self._step, 0)
+                    self._goes_on = True
         except _LimitReached:
             self._path.circled = True
             logger.warning("Script stopped at its action limit", extra={"call_id": self._call.call_id})
@@ -118,7 +130,7 @@ class _Conversation:
                     answered = False
                 case SetVariables():
                     for name, value in action.values:
-                        self._call.noted[name] = self._value(value) if isinstance(value, Text) else value
+                        self._note(name, self._value(value) if isinstance(value, Text) else value)
                 case If():
                     await self._do(action.then if self._holds(action) else action.otherwise)
                 case SendDigits():
@@ -137,11 +149,14 @@ class _Conversation:
         for _ in range(MAX_RESUMED):
             if not left:
                 return False
-            said = await self._call.say(left)
+            said = await self._speak(left)
             if not said.interrupted:
                 return False
             max_digits = self._replies.max_digits(ask) if ask else self._max_digits()
             heard = await self._listen(wait_s=BARGE_IN_WAIT_S, max_digits=max_digits)
+            if heard.back:
+                left = unheard(left, said.text)
+                continue
             # What only listens means "go on", and so does what wasn't understood.
             if not _silent(heard) and not self._replies.only_listens(heard):
                 reply = await self._understood(heard, ask)
@@ -154,17 +169,26 @@ class _Conversation:
                     return True
             left = unheard(left, said.text)
         if left:
-            await self._call.say(left, interruptible=False)
+            await self._call.say(left, interruptible=False, asks=False)
         return False
 
     async def _ask(self, ask: Ask) -> None:
         question = prompt = self._to_say(ask.question)
         attempts = Attempts(ask, question, self._replies.words, self._to_say)
+        step: Next
+        asking = self._goes_on
+        if self._goes_on:
+            self._goes_on, prompt = False, ""
         while True:
             self._count()
-            said = await self._call.say(prompt) if prompt else None
-            heard = await self._listen(wait_s=ask.wait_s, max_digits=self._replies.max_digits(ask))
-            if _silent(heard):
+            said = await self._speak(prompt, asks=True, asking=asking) if prompt else None
+            if said and said.taken_back:
+                attempts.taken_back()
+            heard = await self._listen(wait_s=ask.wait_s, max_digits=self._replies.max_digits(ask), ask=ask)
+            asking = True
+            if heard.back:
+                step = AskAgain(question)
+            elif _silent(heard):
                 step = attempts.silent(interrupted=said is not None and said.interrupted)
             else:
                 reply = await self._understood(heard, ask)
@@ -209,8 +233,27 @@ class _Conversation:
     async def _hear(self, wait_s: float, ask: Ask) -> Heard:
         return await self._listen(wait_s=wait_s, max_digits=self._replies.max_digits(ask))
 
-    async def _listen(self, *, wait_s: float, max_digits: int) -> Heard:
-        heard = await self._call.listen(no_reply_s=wait_s, max_digits=max_digits)
+    async def _speak(self, text: str, *, asks: bool = False, asking: bool = False) -> Said:
+        """`asking`: it follows an answer to the question that is being asked, which the callee may go on with."""
+        said = await self._call.say(text, asks=asks)
+        if said.taken_back and not asking:
+            raise _TakenBack
+        return said
+
+    async def _listen(self, *, wait_s: float, max_digits: int, ask: Ask | None = None) -> Heard:
+        if ask is None:
+            heard = await self._call.listen(no_reply_s=wait_s, max_digits=max_digits)
+        else:
+            place = self._step, self._script.steps[self._step].block.index(ask)
+            takes_back = self._way_back.may_return(*place)
+            heard = await self._call.listen(
+                until_silence_s=ask.pause_s,
+                no_reply_s=wait_s,
+                max_digits=max_digits,
+                asked=asked(ask, self._text(ask.question), self._replies, takes_back=takes_back),
+                patience=PATIENCE[ask.patience],
+            )
+            self._way_back.answered(*place)
         if self._replies.wants_no_more_calls(heard):
             self._call.noted[WISH] = True
             await self._call.say(self._to_say(self._script.do_not_call.say), interruptible=False)
@@ -228,13 +271,13 @@ class _Conversation:
             logger.warning("Transfer has no number to go to", extra={"call_id": self._call.call_id})
         if action.failed is not None:
             raise _Jump(action.failed)
-        await self._call.say(self._replies.words("no_transfer"))
+        await self._speak(self._replies.words("no_transfer"))
         await self._call.hang_up()
 
     async def _hang_up(self, action: HangUp) -> None:
         goodbye = self._to_say(action.goodbye) if action.goodbye else ""
         if goodbye:
-            await self._call.say(goodbye)
+            await self._speak(goodbye)
             if not self._said_goodbye:
                 # Nobody likes to be cut off in their own goodbye, and some remember something just then.
                 self._said_goodbye = True
@@ -251,15 +294,19 @@ class _Conversation:
             if value is None:
                 return False
         if ask.save_as:
-            self._call.noted[ask.save_as] = noted_value(answer, heard, value)
+            self._note(ask.save_as, noted_value(answer, heard, value))
             if value is not None and heard.text and not (answer and answer.name):
-                self._call.noted[f"{ask.save_as}{WORDS}"] = heard.text.strip()
+                self._note(f"{ask.save_as}{WORDS}", heard.text.strip())
         await self._take(answer)
         return True
 
     async def _take(self, answer: Answer | None) -> None:
         self._path.answered(answer)
         await self._do(answer.then if answer else ())
+
+    def _note(self, name: str, value: Any) -> None:
+        self._way_back.sets(name)
+        self._call.noted[name] = value
 
     def _count(self) -> None:
         self._actions_left -= 1
@@ -295,19 +342,6 @@ class _Conversation:
     def _holds(self, test: If) -> bool:
         value = self._slot(Slot(test.variable))
         return is_one_of(value, test, self._call) if test.exists is None else exists(value) == test.exists
-
-
-def unheard(text: str, played: str) -> str:
-    """What is left of `text` once `played` was heard, from the start of the sentence that was cut off. `played` is as
-    it was written down, without marks."""
-    words, heard = text.split(), played.split()
-    if len(heard) >= len(words):
-        return ""
-    begun = [without_marks(word) for word in words[: len(heard)]]
-    if [word.strip(".,;:!?") for word in heard] != [word.strip(".,;:!?") for word in begun]:
-        return text
-    sentences = (place for place in range(1, len(heard) + 1) if words[place - 1][-1] in ".!?")
-    return " ".join(words[max(sentences, default=0) :])
 
 
 def _silent(heard: Heard) -> bool:
