@@ -145,7 +145,7 @@ SCENARIOS: dict[str, Scenario] = {  # the longest first
         callee="10", script=MENU, says="Hello Jane", hears="press one"
     ),
     "call screening": Scenario(
-        callee="09", script=SCREENED, says="Hello Jane", hears="screening service"
+        callee="09", script=SCREENED, says="Hello Jane", hears="who is calling"
     ),
     "voicemail, continue": Scenario(
         callee="05", script=LONG, amd=CONTINUE, answered_by="machine", says="plenty of time to say something"

@@ -267,7 +267,10 @@ def test_a_voicemail_without_a_beep_gets_the_message_after_its_greeting(outcome:
     story, phone = outcome.stories["voicemail without beep"], outcome.phone("voicemail without beep")
     assert story.call["message_delivered"] is True
     greeting_end = sounds(phone.left, pause_ms=1000)[-1][1]
-    assert sounds(phone.right, pause_ms=1000)[-1][0] > greeting_end
+    message = story.turns[-1]
+    assert "Please call us back" in message.text
+    # What was said into the greeting before it was known for one may end shortly before: its pause is in between.
+    assert next(start for start, _ in sounds(phone.right, pause_ms=200) if start >= message.start_ms) > greeting_end
 
 
 @pytest.mark.parametrize("name", ["voicemail, hang up", "fax"])
@@ -290,7 +293,7 @@ def test_a_machine_may_be_talked_to(outcome: Calls):
 def test_a_screening_assistant_is_told_who_calls(outcome: Calls):
     story = outcome.stories["screening"]
     assert "screening service" in story.said("callee")
-    assert "This is the automated assistant of Riverside Dental." in story.said("agent")
+    assert "this is the automated assistant of Riverside Dental." in story.said("agent")
 
 
 def test_a_menu_is_heard(outcome: Calls):
