@@ -23,7 +23,9 @@ class Ear:
 
     async def hears(self, number, ms):
         """The callee makes this sound (0: none), in real time."""
-        frame = sound(number, FRAME_MS) if number else SILENT_FRAME
+        await self.hears_frames(sound(number, FRAME_MS) if number else SILENT_FRAME, ms)
+
+    async def hears_frames(self, frame, ms):
         assert len(frame) == FRAME_BYTES
         for _ in range(ms // FRAME_MS):
             self.ms += FRAME_MS
@@ -87,6 +89,19 @@ async def test_what_came_before_the_detector_was_sure_is_part_of_it(ear):
     assert [await utterance.text() for utterance in ear.utterances] == ["no", "yes"]
     assert ear.utterances[1]._recognition.fed_ms(1) == 400, "all of it, and nothing of before it was enabled"
     assert ear.utterances[1]._recognition.fed_ms(2) == 0
+
+
+async def test_what_came_before_the_detector_was_sure_is_part_of_it_also_right_after_another(ear):
+    """A soft "p" that begins in the silence by which the utterance before it ended."""
+    ear.hearing.patience = Patience(pause_ms=300)
+    soft = sound(7, FRAME_MS)[:2].ljust(FRAME_BYTES, b"\0")  # the detector takes it for silence
+    await ear.hears(1, 400)
+    await ear.hears(0, 260)
+    await ear.hears_frames(soft, 80)
+    assert len(ear.utterances) == 1, "its silence has ended it by now"
+    await ear.hears(2, 400)
+    await ear.hears(0, 500)
+    assert ear.utterances[1]._recognition.fed_ms(7) == 80
 
 
 async def test_voice_is_told_while_it_lasts_and_not_in_pauses(ear):

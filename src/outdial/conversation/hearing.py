@@ -27,7 +27,7 @@ PRE_ROLL_MS = 320            # audio kept from before the detector was sure: the
 QUICK_PAUSE_MS = 120         # where we wait for the words and nothing else
 LOUD = 300                   # RMS (of 32768) of a frame with a voice in it; line noise has a tenth of that
 LOUD_FRAMES = 10             # 200 ms of them: no click
-RECENT_FRAMES = STRETCH_MS // FRAME_MS + 8  # a window is worked off a little later than it is heard
+RECENT_FRAMES = max(STRETCH_MS, PRE_ROLL_MS) // FRAME_MS + 8  # a window is worked off a little later than it is heard
 NEARER_MS = 160              # of it were heard before that was noticed
 ECHO_WINDOWS = 4             # of 32 ms
 MAX_FRAMES = 150             # kept in all; the detector, too, gives up what is 2 s old
@@ -282,4 +282,11 @@ class Hearing:
         if (utterance := self.current) is not None:
             self._gate.end()
             self.current = None
+            self._keep_pre_roll(utterance.end_ms)
             self._on_utterance(utterance)
+
+    def _keep_pre_roll(self, spoken_until_ms: int) -> None:
+        """What was silence to the utterance that has ended may be the soft first consonant of the next."""
+        unused_ms = self._frames[0][0] if self._frames else self._now_ms() + 1
+        since_ms = max(spoken_until_ms, self._at_ms - PRE_ROLL_MS)
+        self._frames.extendleft(reversed([one for one in self._recent if since_ms < one[0] < unused_ms]))
