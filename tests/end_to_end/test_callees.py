@@ -292,7 +292,7 @@ def test_a_machine_may_be_talked_to(outcome: Calls):
 
 def test_a_screening_assistant_is_told_who_calls(outcome: Calls):
     story = outcome.stories["screening"]
-    assert "screening service" in story.said("callee")
+    assert "who is calling" in story.said("callee")
     assert "this is the automated assistant of Riverside Dental." in story.said("agent")
 
 
