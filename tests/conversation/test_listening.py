@@ -14,6 +14,7 @@ from outdial.conversation.hearing import MAX_UTTERANCE_MS
 from outdial.conversation.listening import Listening
 from outdial.conversation.live_call import CallEnded, Heard, SpeechFailed
 from outdial.conversation.transcript import Transcript
+from outdial.conversation.turn_words import Asked
 from outdial.conversation.turns import TurnEvent, TurnState
 from outdial.media.frames import FRAME_MS
 
@@ -130,6 +131,56 @@ async def test_noise_is_no_answer_and_gives_the_callee_the_time_again():
     await stage.run()
     assert agent.heard == [Heard(text="Yes.")]
     assert stage.notes.lines == [f"agent: {QUESTION}", "callee: Yes."]
+
+
+TELEVISION = 250  # -42 dBFS: too faint for a callee of whom nothing is known
+YES = Asked(question=QUESTION, is_answer=lambda text: "yes" in text.casefold())
+
+
+async def test_a_television_takes_none_of_the_callees_time():
+    agent = Asking(QUESTION, no_reply_s=3.0, asked=YES)
+    stage = Stage(agent)
+    stage.ears.words[TELEVISION] = "and now the weather"
+    for at_s in (2.0, 3.0, 4.0):
+        stage.at(at_s, stage.carrier.say, TELEVISION, 400)
+    await stage.run()
+    assert agent.heard == [Heard(silent=True)]
+    assert agent.replied_s[0] - stage.began == pytest.approx(1.6 + 3.0, abs=0.1)
+
+
+async def test_who_coughs_again_and_again_gets_the_time_again_once():
+    agent = Asking(QUESTION, no_reply_s=3.0)
+    stage = Stage(agent)
+    for at_s in (4.0, 6.0, 8.0, 10.0):
+        stage.at(at_s, stage.callee_says, None)
+    await stage.run()
+    assert agent.heard == [Heard(silent=True)]
+    assert agent.replied_s[0] - stage.began < 9.0
+
+
+async def test_a_television_over_our_words_before_the_question_does_not_answer_it():
+    heard = []
+
+    async def agent(call):
+        await call.say("This is a reminder of Monday.")  # 1.74 s
+        await call.say(QUESTION)
+        heard.append(await call.listen(no_reply_s=2.0, asked=YES))
+
+    stage = Stage(agent)
+    stage.ears.words[TELEVISION] = "and yes, some snow"
+    stage.at(0.5, stage.carrier.say, TELEVISION, 2600)
+    await stage.run()
+    assert heard == [Heard(silent=True)]
+
+
+async def test_a_syllable_well_below_the_callees_level_is_nobodys_answer():
+    agent = Asking(QUESTION, "And on Tuesday?", no_reply_s=2.0)
+    stage = Stage(agent)
+    stage.ears.words[600] = "enough"
+    stage.at(2.0, stage.callee_says, "Yes, I can.")
+    stage.at(5.2, stage.carrier.say, 600, 140)  # 10 dB below
+    await stage.run()
+    assert agent.heard == [Heard(text="Yes, I can."), Heard(silent=True)]
 
 
 async def test_words_before_the_question_are_no_answer_to_it_but_are_written_down():

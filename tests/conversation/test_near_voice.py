@@ -48,6 +48,11 @@ def test_the_end_of_a_word_is_still_the_callees(near):
     assert all(near.window(rms(dbfs)) for dbfs in (-24, -24, -30, -45, -50))
 
 
+def test_a_level_well_below_the_callees_is_told_once_that_is_known(near):
+    assert [near.is_below(dbfs) for dbfs in (-26, -34, -36)] == [False, False, True]
+    assert not NearVoice().is_below(-60)
+
+
 def test_the_level_follows_a_callee_who_speaks_lower(near):
     for _ in range(8):
         heard(near, -36)

@@ -76,6 +76,7 @@ class Listening:
         self._wants_digits = 0
         self._said_before = ""  # of the reply that goes on
         self._taken_back = 0    # so often in a row
+        self._was_near = False  # what was heard last, words or not
         self._spoken: list[tuple[Utterance, asyncio.Task[str | None]]] = []  # what counts as a reply, and its words
 
     def digit(self, digit: str, at_ms: int) -> bool:
@@ -158,13 +159,15 @@ class Listening:
 
     async def _reply(self, no_reply_ms: int) -> Heard:
         silent_since_ms = self._now_ms()
+        had_again = False
         while True:
             if self._wants_digits and self._keypad:
                 return Heard(digits=await self._entry())
             if self._spoken:
                 if text := await self._words():
                     return Heard(text=" ".join(filter(None, (self._said_before, text))))
-                silent_since_ms = self._now_ms()  # a cough; the callee gets the time again
+                if self._was_near and not had_again:
+                    silent_since_ms, had_again = self._now_ms(), True  # a cough; the callee gets the time again
                 continue
             # That isn't silence, however long; unless it is so faint that it is nobody's answer.
             current = self.hearing.current
@@ -195,8 +198,10 @@ class Listening:
         """What the callee said since the agent last spoke; "" for noise."""
         decided_ms = self._now_ms()
         words = []
+        self._was_near = False
         while self._spoken:
             utterance, recognition = self._spoken.pop(0)
+            self._was_near |= not self.hearing.near.is_faint(utterance.level_dbfs)
             await self._floor.wait_for(recognition)
             text = recognition.result()
             if text is None:
@@ -214,7 +219,8 @@ class Listening:
     def _utterance(self, utterance: Utterance) -> None:
         """The callee has finished an utterance. Over the agent's voice, and too short for a barge-in: a backchannel."""
         recognition = self._background.start(self._write_down(utterance), name=f"recognition in {self._call_id}")
-        if utterance is self.passed or utterance.is_echo or self._is_faint_chatter(utterance):
+        is_nobodys = self._is_faint_chatter(utterance) or self._is_scrap(utterance)
+        if utterance is self.passed or utterance.is_echo or is_nobodys:
             return
         if self._floor.turn is not TurnState.SPEAKING or self.counts(utterance):
             utterance.is_reply = True
@@ -226,6 +232,11 @@ class Listening:
         """Whether what is so faint that nobody knows whose it is goes on and on, or began over our voice."""
         is_long = utterance.end_ms - utterance.start_ms >= FAINT_MS
         return self.hearing.near.is_faint(utterance.level_dbfs) and (is_long or self.over_us(utterance))
+
+    def _is_scrap(self, utterance: Utterance) -> bool:
+        """Whether it is a syllable of somebody who isn't near: the loudest ones of a television stand out of it."""
+        is_short = utterance.end_ms - utterance.start_ms < OWN_LEVEL_MS
+        return is_short and self.hearing.near.is_below(utterance.level_dbfs)
 
     def _is_far_off(self, utterance: Utterance, text: str) -> bool:
         """Whether what is so faint doesn't answer what was asked either."""

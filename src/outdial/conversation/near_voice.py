@@ -8,6 +8,7 @@ import math
 from collections import deque
 
 FAR_DB = 15.0         # and more below the callee's own level: somebody else
+BELOW_DB = 9.0        # … not for sure, but a syllable alone that is so much lower isn't the callee's
 FAINT_DBFS = -32.0    # at the loudest syllable, as long as nothing is known: a callee is mostly louder
 LONG_WINDOWS = 25     # of a faint voice are no soft beginning of a word
 NEARER_DB = 12.0      # louder than what was said until then: somebody nearer has begun to speak
@@ -56,6 +57,10 @@ class NearVoice:
     def is_faint(self, level: float | None) -> bool:
         """Whether what is that loud is too faint to be taken for a callee of whom nothing is known."""
         return self._known is None and level is not None and level < FAINT_DBFS
+
+    def is_below(self, level: float | None) -> bool:
+        """Whether what is that loud is well below the callee's own level."""
+        return self._known is not None and level is not None and level < self._known - BELOW_DB
 
     def answered(self, level: float | None) -> None:
         """What was that loud was the callee's."""

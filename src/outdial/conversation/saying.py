@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import math
+from collections import deque
 from collections.abc import AsyncIterator
 from contextlib import aclosing
 from typing import Any
@@ -30,6 +31,7 @@ logger = logging.getLogger(__name__)
 TONE_MS = 100        # of a key pressed by us, and as long a silence after it
 SENTENCE_PAUSE_MS = 220  # between two of a stream
 KEY_WAIT_MS = 500    # what `w` and `,` wait
+REMEMBERED = 8       # of our utterances, and when they were said
 
 
 class Saying:
@@ -56,7 +58,8 @@ class Saying:
         self._reading = reading
         self._playback: Playback | None = None  # what `speak` is saying, in …
         self._text = ""                         # … words, from when on and …
-        self._spoken: tuple[int | None, float] = None, 0  # … until when
+        # … until when; and what was said before, as long as somebody may have begun to speak over it
+        self._spoken: deque[tuple[int, float]] = deque(maxlen=REMEMBERED)
         self._asks: bool | None = False         # … as a question; None: when they end like one
         self._interruptible = False
         self._heeded: Utterance | None = None   # what the callee says while we are silent for it
@@ -87,7 +90,7 @@ class Saying:
         try:
             await _first_of(playback.begun, playback.done)
             if playback.start_ms is not None:
-                self._spoken = playback.start_ms, math.inf
+                self._spoken.append((playback.start_ms, math.inf))
                 latency = self._listening.latency(asked_ms, playback.start_ms)
                 written = without_marks(self._text)
                 self._transcript.agent_begins(written, playback.start_ms, latency, listening=interruptible)
@@ -166,12 +169,12 @@ class Saying:
 
     def is_own(self, utterance: Utterance, text: str) -> bool:
         """Whether an utterance that began over our voice says what we have said."""
-        return self.over_us(utterance) and is_own(text, self._text, self._text)
+        is_over_last = bool(self._spoken) and _is_within(utterance.start_ms, self._spoken[-1])
+        return is_over_last and is_own(text, self._text, self._text)
 
     def over_us(self, utterance: Utterance) -> bool:
-        """Whether it began while our last words were being said."""
-        start_ms, end_ms = self._spoken
-        return start_ms is not None and start_ms <= utterance.start_ms <= end_ms
+        """Whether it began while words of ours were being said: the last ones, or others shortly before."""
+        return any(_is_within(utterance.start_ms, span) for span in self._spoken)
 
     def digit(self) -> None:
         """The callee pressed a key that counts; over our voice, that is a barge-in."""
@@ -279,7 +282,9 @@ class Saying:
         total_ms = fed_ms if whole else max(fed_ms, len(spoken(text)) * MS_PER_CHAR)
         heard = without_marks(heard_part(text, played_ms, total_ms, spoken) if cut_short else text)
         if playback.end_ms is not None:
-            self._spoken = playback.start_ms, playback.end_ms
+            if self._spoken and self._spoken[-1][1] == math.inf:
+                self._spoken.pop()
+            self._spoken.append((playback.start_ms or 0, playback.end_ms))
             self._greeting = False
             self._transcript.agent_ends(heard, playback.end_ms, interrupted=cut_short)
         return Said(
@@ -299,6 +304,11 @@ class Saying:
         finally:
             self._media_line.clear()  # does nothing, unless this verb was cancelled
         await self._floor.must_be_up()
+
+
+def _is_within(at_ms: int, span: tuple[int, float]) -> bool:
+    start_ms, end_ms = span
+    return start_ms <= at_ms <= end_ms
 
 
 async def _first_of(*futures: asyncio.Future[Any]) -> None:
