@@ -31,6 +31,7 @@ logger = logging.getLogger(__name__)
 TONE_MS = 100        # of a key pressed by us, and as long a silence after it
 SENTENCE_PAUSE_MS = 220  # between two of a stream
 KEY_WAIT_MS = 500    # what `w` and `,` wait
+MURMUR_MS = 800      # two short words
 REMEMBERED = 8       # of our utterances, and when they were said
 
 
@@ -217,11 +218,16 @@ class Saying:
     def _tells_to_go_on(self, utterance: Utterance, text: str) -> bool:
         if not text or is_own(text, self._text, self._heard_by_now()):
             return True
+        belongs_to_reply = self._belongs_to_reply(utterance)
         if not self._turn_words.is_backchannel(text):
-            return False
-        if self._belongs_to_reply(utterance):
-            return self._listening.is_whole()
-        return not self._has_been_asked()
+            return not belongs_to_reply and self._is_murmur(utterance, text)
+        return self._listening.is_whole() if belongs_to_reply else not self._has_been_asked()
+
+    def _is_murmur(self, utterance: Utterance, text: str) -> bool:
+        """Whether it is a word or two over a statement that tell nobody to stop. Mostly they were "sure" or "uh huh",
+        and not understood; whoever wants the floor says more."""
+        is_short = utterance.end_ms - utterance.start_ms < MURMUR_MS and len(text.split()) <= 2
+        return is_short and not self._is_question() and not self._turn_words.wants_floor(text)
 
     def _belongs_to_reply(self, utterance: Utterance) -> bool:
         reply, playback = self._listening.reply, self._playback
@@ -231,8 +237,10 @@ class Saying:
 
     def _has_been_asked(self) -> bool:
         """Whether what is being said is a question that was heard."""
-        asks = self._text.rstrip().endswith("?") if self._asks is None else self._asks
-        return asks and has_been_asked(self._text, self._heard_by_now())
+        return self._is_question() and has_been_asked(self._text, self._heard_by_now())
+
+    def _is_question(self) -> bool:
+        return self._text.rstrip().endswith("?") if self._asks is None else self._asks
 
     def _heard_by_now(self) -> str:
         """Of what is being said."""

@@ -41,6 +41,10 @@ class TurnWords(Protocol):
         """Whether this only tells a speaker to go on: "mhm", "okay", "hello, this is she"."""
         ...
 
+    def wants_floor(self, text: str) -> bool:
+        """Whether this is said to whoever is speaking, however short it is: "no", "wait", "sorry?", "who is this?"."""
+        ...
+
     def is_hold_on(self, text: str) -> bool:
         """Whether we are asked to wait: "okay, hang on, I'm getting a pen"."""
         ...

@@ -139,7 +139,7 @@ async def test_a_no_before_the_question_was_asked_is_one():
     assert (await noted(stage))["ans"] == "no"
 
 
-@pytest.mark.parametrize("word", ["Yeah.", "Okay.", "Mhm, mhm.", "I see."])
+@pytest.mark.parametrize("word", ["Yeah.", "Okay.", "Mhm, mhm.", "I see.", "Door.", "There, too."])  # as misheard, too
 @pytest.mark.parametrize("at_s", [2.0, 3.3, 5.1])
 async def test_a_listening_word_over_a_statement_lets_it_go_on_where_it_was(word, at_s):
     stage = on_stage(NEWS)
@@ -151,6 +151,14 @@ async def test_a_listening_word_over_a_statement_lets_it_go_on_where_it_was(word
     heard_s = 0.02 * sum(any(frame) for _, frame in stage.carrier.ear())
     spoken_s = 0.06 * sum(len(turn.text) for turn in said)
     assert spoken_s - 0.05 <= heard_s <= spoken_s + 0.35, "nothing is left out, and no more than a word said twice"
+
+
+@pytest.mark.parametrize("words", ["Stop.", "No.", "What?", "Door, tour, there."])
+async def test_a_word_to_whoever_speaks_and_more_than_two_of_any_stop_a_statement(words):
+    stage = on_stage(NEWS)
+    stage.at(3.3, stage.callee_says, words, 450)
+    await stage.run()
+    assert next(turn for turn in stage.notes.turns if turn.speaker == "agent").interrupted
 
 
 async def test_silence_for_a_listening_word_ends_within_300_ms_after_it():

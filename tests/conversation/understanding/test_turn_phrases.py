@@ -57,6 +57,30 @@ def test_who_says_this_does_not(text):
     assert not ENGLISH.is_backchannel(text)
 
 
+FLOOR = {
+    "en": ["Stop.", "No.", "Wait!", "What?", "Hello?", "Who is this?", "Wrong number.", "goodbye", "not interested"],
+    "de": ["Stopp!", "Nein.", "Moment.", "Wie bitte?", "Wer ist da?", "Hören Sie auf!"],
+    "es": ["Pare, por favor.", "No.", "Espere.", "¿Cómo?", "¿Quién es?"],
+    "fr": ["Arrêtez.", "Non.", "Attendez.", "Pardon ?", "Qui est-ce ?"],
+}
+MURMURS = {
+    "en": ["Tour.", "Door.", "There.", "I think.", "Bright", "Yes.", ""],
+    "de": ["Tür.", "Ja."],
+    "es": ["Puerta.", "Sí."],
+    "fr": ["Porte.", "Oui."],
+}
+
+
+@pytest.mark.parametrize(("tag", "text"), [(tag, text) for tag, texts in FLOOR.items() for text in texts])
+def test_this_is_said_to_whoever_is_speaking(tag, text):
+    assert TurnPhrases(language_of(tag)).wants_floor(text)
+
+
+@pytest.mark.parametrize(("tag", "text"), [(tag, text) for tag, texts in MURMURS.items() for text in texts])
+def test_this_is_said_to_nobody(tag, text):
+    assert not TurnPhrases(language_of(tag)).wants_floor(text)
+
+
 @pytest.mark.parametrize(
     "text",
     ["Okay, hang on, I'm getting a pen", "one sec", "just a moment please", "let me get my card"],

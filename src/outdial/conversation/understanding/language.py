@@ -21,7 +21,7 @@ AT_END = "_at_end"  # of a kind: its phrases count where a clause ends behind th
 ALONE = ("yes_alone", "yes_weak", "repeat_alone")  # count when nothing else is said
 IN_PLACE = (
     "question", "not_question", "do_not_call", "do_not_call_limit", "not_do_not_call", "do_not_call_goes_on", "naming",
-    "hello", "around_hello", "listening", "back", "open_phrase", "repair", "asks_who", "identity",
+    "hello", "around_hello", "listening", "wants_floor", "back", "open_phrase", "repair", "asks_who", "identity",
 )  # fmt: skip
 
 

@@ -2,8 +2,11 @@
 
 from outdial.conversation.understanding.language import Language
 from outdial.conversation.understanding.phrase_book import covers_all
-from outdial.conversation.understanding.reading import Reading, clause_starts
+from outdial.conversation.understanding.reading import Reading, clause_starts, read_utterance
 from outdial.conversation.understanding.utterance import Utterance
+
+# Tags of what doesn't speak against a statement.
+_GOES_ALONG = ("neutral", "undecided", "condition", "no_weak", "yes", "yes_firm", "yes_soft")
 
 
 def is_greeting(said: Utterance, language: Language) -> bool:
@@ -14,6 +17,18 @@ def is_greeting(said: Utterance, language: Language) -> bool:
 def is_listening(said: Utterance, language: Language) -> bool:
     """Nothing but "yes" or "okay": while a statement is being said it means "go on", not an answer."""
     return bool(covers_all(said.words, language.in_place["listening"]))
+
+
+def wants_floor(said: Utterance, language: Language) -> bool:
+    """Whether it is said to whoever is speaking, however short it is: "no", "wait", "sorry?", "who is this?"."""
+    reading = read_utterance(said, language)
+    return (
+        any(span.tag not in _GOES_ALONG for span in reading.spans)
+        or "repeat_alone" in reading.alone
+        or asks_us(reading) is not None
+        or is_greeting(said, language)
+        or any(next(language.in_place[kind].find(said.words), None) for kind in ("wants_floor", "do_not_call"))
+    )
 
 
 def is_back(said: Utterance, language: Language) -> bool:

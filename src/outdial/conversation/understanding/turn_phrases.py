@@ -7,7 +7,7 @@ The same questions for every language, answered from its file.
 from outdial.conversation.turn_words import Asked
 from outdial.conversation.understanding.digits import digit_runs
 from outdial.conversation.understanding.language import Language, language_of
-from outdial.conversation.understanding.other_wishes import is_back, is_listening
+from outdial.conversation.understanding.other_wishes import is_back, is_listening, wants_floor
 from outdial.conversation.understanding.reading import read_utterance
 from outdial.conversation.understanding.written_numbers import in_words
 
@@ -43,6 +43,10 @@ class TurnPhrases:
     def is_backchannel(self, text: str) -> bool:
         """Whether this only tells a speaker to go on: "mhm", "okay", "hello, this is she"."""
         return is_listening(self._language.utterance(text), self._language)
+
+    def wants_floor(self, text: str) -> bool:
+        """Whether this is said to whoever is speaking, however short it is: "no", "wait", "sorry?", "who is this?"."""
+        return wants_floor(self._language.utterance(text), self._language)
 
     def is_hold_on(self, text: str) -> bool:
         """Whether we are asked to wait: "okay, hang on, I'm getting a pen"."""
