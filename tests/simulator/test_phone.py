@@ -86,7 +86,9 @@ def test_the_human_says_hello_then_answers_each_turn_and_says_goodbye():
         assert talk.utterances == 1 + turn, "it lets us finish"
         talk.run(3000)
         assert talk.utterances == 2 + turn
-    talk.speak().run(1500)
+    talk.speak().run(1400)
+    assert not talk.phone.hung_up, "it waits for a goodbye"
+    talk.run(500)
     assert talk.phone.hung_up
 
 
