@@ -1,6 +1,7 @@
 """Processes the demo starts beside itself: started in sessions of their own, watched, and stopped in order."""
 
 import asyncio
+import socket
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -25,7 +26,10 @@ class Child:
         self._log = log
 
     @classmethod
-    async def start(cls, name: str, *args: str, env: Mapping[str, str], log: Path) -> Self:
+    async def start(
+        cls, name: str, *args: str, env: Mapping[str, str], log: Path, inherits: socket.socket | None = None
+    ) -> Self:
+        """`inherits` is open in the child, too, under the same number."""
         with log.open("wb") as output:
             process = await asyncio.create_subprocess_exec(
                 sys.executable,
@@ -38,6 +42,7 @@ class Child:
                 stderr=output,
                 env=dict(env),
                 start_new_session=True,
+                pass_fds=() if inherits is None else (inherits.fileno(),),
             )
         return cls(name, process, log)
 

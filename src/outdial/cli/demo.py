@@ -30,7 +30,7 @@ from outdial.cli.failures import CommandFailed
 from outdial.cli.narration import Story, tell_json
 from outdial.cli.next_steps import EXAMPLE_FILE, SIMULATED_CALLEE, command
 from outdial.cli.output import AsJson, console, print_json, progress
-from outdial.cli.processes import a_free_port, local_url, stop_signals
+from outdial.cli.processes import a_listener, local_url, stop_signals
 from outdial.cli.verbs import verbs
 from outdial.settings import Settings
 
@@ -109,8 +109,7 @@ class _Demo:
         self._settings = settings
         self._wish = wish
         self._base_url = local_url(settings.host, settings.port)
-        self._simulator_port = a_free_port("127.0.0.1", SIMULATOR_PORT)
-        self._simulator_url = local_url("127.0.0.1", self._simulator_port)
+        self._simulator_url = ""  # known once it is started
         self._calling = False  # a call is hung up in order by Ctrl-C, not cut off
 
     async def run(self) -> int:
@@ -178,14 +177,17 @@ class _Demo:
         """Simulator and Outdial, both at once, so that they load their models while the database is made ready."""
         env = dict(os.environ)
         logs = self._settings.data_dir
-        simulator = await Child.start(
-            "Carrier simulator",
-            "simulator",
-            f"--port={self._simulator_port}",
-            f"--calls-per-second={CALLS_PER_SECOND}",
-            env=env,
-            log=logs / "simulator.log",
-        )
+        with a_listener("127.0.0.1", SIMULATOR_PORT) as listener:
+            self._simulator_url = local_url("127.0.0.1", listener.getsockname()[1])
+            simulator = await Child.start(
+                "Carrier simulator",
+                "simulator",
+                f"--listen-fd={listener.fileno()}",
+                f"--calls-per-second={CALLS_PER_SECOND}",
+                env=env,
+                log=logs / "simulator.log",
+                inherits=listener,
+            )
         stack.push_async_callback(simulator.stop)
         env["OUTDIAL_SIMULATOR_URL"] = self._simulator_url
         env["OUTDIAL_DRAIN_S"] = "0"  # who presses Ctrl-C here waits for nobody

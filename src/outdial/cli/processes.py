@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 
 PARENT_CHECK_S = 0.5
+BACKLOG = 2048  # as uvicorn has it
 
 WithParent = Annotated[
     bool, typer.Option("--with-parent", hidden=True, help="Stop when the process that started this one is gone.")
@@ -63,6 +64,14 @@ def a_free_port(host: str, wanted: int) -> int:
     with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
         probe.bind((host, 0))
         return int(probe.getsockname()[1])
+
+
+def a_listener(host: str, wanted: int) -> socket.socket:
+    """Listens on `wanted`, or on any other port when that is taken: what is only looked at may be taken in a moment."""
+    try:
+        return socket.create_server((host, wanted), backlog=BACKLOG)
+    except OSError:
+        return socket.create_server((host, 0), backlog=BACKLOG)
 
 
 def local_url(host: str, port: int) -> str:

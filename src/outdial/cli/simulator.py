@@ -2,6 +2,7 @@
 
 import asyncio
 import math
+import socket
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
@@ -11,7 +12,7 @@ import typer
 from outdial.cli.configuration import load_settings
 from outdial.cli.failures import CommandFailed
 from outdial.cli.output import console
-from outdial.cli.processes import WithParent, end_with_parent, is_free, stop_signals
+from outdial.cli.processes import BACKLOG, WithParent, end_with_parent, stop_signals
 from outdial.cli.verbs import verbs
 from outdial.simulator.server import SimulatorConfig, serve
 
@@ -42,6 +43,7 @@ def simulator(
         list[str] | None,
         typer.Option(help="Let pages of this origin be phones, as https://outdial.example; repeatable. Loopback may."),
     ] = None,
+    listen_fd: Annotated[int | None, typer.Option(hidden=True, help="A socket that listens already.")] = None,
     with_parent: WithParent = False,
 ) -> None:
     """Simulate Twilio, Vonage and Telnyx for this machine.
@@ -65,16 +67,21 @@ def simulator(
             vonage=replace(config.vonage, calls_per_second=math.ceil(calls_per_second)),
             telnyx=replace(config.telnyx, dials_per_second=calls_per_second),
         )
-    if port and not is_free(host, port):
-        raise CommandFailed(f"can't listen on {host}, port {port}; choose another with --port")
-    asyncio.run(_simulator(config, host, port, with_parent=with_parent))
+    if listen_fd is not None:
+        listener = socket.socket(fileno=listen_fd)
+    else:
+        try:
+            listener = socket.create_server((host, port), backlog=BACKLOG)
+        except OSError:
+            raise CommandFailed(f"can't listen on {host}, port {port}; choose another with --port") from None
+    asyncio.run(_simulator(config, listener, with_parent=with_parent))
 
 
-async def _simulator(config: SimulatorConfig, host: str, port: int, *, with_parent: bool) -> None:
+async def _simulator(config: SimulatorConfig, listener: socket.socket, *, with_parent: bool) -> None:
     watch = asyncio.create_task(end_with_parent()) if with_parent else None
     try:
         with stop_signals() as stop:
-            async with serve(config, host, port) as running:
+            async with serve(config, listener=listener) as running:
                 console.print(f"Simulated carriers at {running.base_url}", style="green", soft_wrap=True)
                 for line in accounts(config, running.base_url):
                     console.print(f"  {line}", soft_wrap=True)

@@ -154,15 +154,19 @@ async def serve(
     host: str = "127.0.0.1",
     port: int = 0,
     *,
+    listener: socket.socket | None = None,
     callee_voice: TextToSpeech | None = None,
     agent_voice: TextToSpeech | None = None,
 ) -> AsyncIterator[Simulator]:
-    """The simulator listening in this event loop; `port` 0 takes a free one."""
+    """The simulator in this event loop, at `listener` or where it is told to listen; `port` 0 takes a free one."""
+    if listener is None:
+        listener = socket.create_server((host, port))
+    else:
+        host = listener.getsockname()[0]
     app = create_app(config, callee_voice=callee_voice, agent_voice=agent_voice)
     if host in LOOPBACK:
         # A web page whose name was made to point at this machine ("DNS rebinding") still says its name.
         app.add_middleware(TrustedHostMiddleware, allowed_hosts=LOOPBACK)
-    listener = socket.create_server((host, port))
     server = _Server(
         uvicorn.Config(
             app,
