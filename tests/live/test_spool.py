@@ -1,12 +1,13 @@
 """Files of what conversations brought: whole or not there, and a live process's own."""
 
+import asyncio
 import json
 import logging
 import os
 import signal
 import subprocess
 import sys
-import time
+import threading
 
 from outdial.live.spool import LOCK, Spool, left_behind
 
@@ -89,10 +90,12 @@ async def test_a_disk_that_fails_is_told_and_ends_nothing(tmp_path, caplog):
 
 async def test_a_disk_that_stands_still_is_not_waited_for_by_a_process_that_ends(tmp_path, monkeypatch, caplog):
     caplog.set_level(logging.ERROR)
+    moves, written = threading.Event(), threading.Event()
     monkeypatch.setattr("outdial.live.spool.DISK_S", 0.05)
-    monkeypatch.setattr("outdial.live.spool.write_whole", lambda path, text: time.sleep(0.5))
+    monkeypatch.setattr("outdial.live.spool.write_whole", lambda path, text: moves.wait(60) and written.set())
     spool = Spool(tmp_path, "worker_1")
-    began = time.monotonic()
     spool.keep_now("att_1", {})
-    assert time.monotonic() - began < 0.4
+    assert not written.is_set()
+    moves.set()
+    assert await asyncio.to_thread(written.wait, 60)
     await spool.aclose()

@@ -1,4 +1,4 @@
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 
 import httpx
@@ -62,12 +62,23 @@ class Setup:
 
 
 @pytest_asyncio.fixture(loop_scope="session", scope="session")
-async def own_time() -> AsyncIterator[OwnTime]:
-    """The simulator and its customers play on one loop; what they wait for may come sooner."""
-    own_time_ = keep_own_time()
-    own_time_.haste = HASTE
-    yield own_time_
-    own_time_.haste = 1
+async def own_time() -> OwnTime:
+    return keep_own_time()
+
+
+@pytest.fixture(autouse=True)
+def _haste(request: pytest.FixtureRequest) -> Iterator[None]:
+    """The simulator and its customers play on one loop; what they wait for may come sooner.
+
+    Tests of other folders come to that loop before and after these, and wait for more than the loop itself does.
+    """
+    if "own_time" not in request.fixturenames:
+        yield
+        return
+    own_time: OwnTime = request.getfixturevalue("own_time")
+    own_time.haste = HASTE
+    yield
+    own_time.haste = 1
 
 
 @pytest_asyncio.fixture(loop_scope="session", scope="session")

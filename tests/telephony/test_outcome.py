@@ -52,7 +52,7 @@ def test_our_words_are_those_and_in_that_order():
     ]
 
 
-@pytest.mark.parametrize("ended_by", set(EndedBy) - {EndedBy.CALLEE})
+@pytest.mark.parametrize("ended_by", sorted(set(EndedBy) - {EndedBy.CALLEE}))
 def test_only_a_callee_hangs_up_early(ended_by):
     assert outcome_of(replace(NOTHING, ended_by=ended_by)) is None
 
@@ -62,7 +62,7 @@ def test_nobody_left_early_who_may_have_been_connected_to_somebody_else():
     assert outcome_of(replace(NOTHING, transfer_rings=True, message_delivered=True)) == "left_message"
 
 
-@pytest.mark.parametrize("reason", set(EndReason) - {EndReason.COMPLETED})
+@pytest.mark.parametrize("reason", sorted(set(EndReason) - {EndReason.COMPLETED}))
 def test_a_call_that_nobody_answered_has_no_outcome(reason):
     assert outcome_of(replace(ALL, answered=False, end_reason=reason)) is None
 
