@@ -17,10 +17,11 @@ install: $(VENV)/installed  ## set up .venv with everything Outdial needs (.venv
 demo: $(VENV)/installed  ## start Outdial beside a simulated carrier and place a call (ONCE=1: stop after it; CARRIER=vonage)
 	@$(BIN)/outdial demo $(if $(ONCE),--once) $(if $(CARRIER),--carrier $(CARRIER)) $(ARGS)
 
+# In several processes; of some of them, in one (ARGS="tests/db -n auto": in several). See tests/side_by_side.py.
 test: $(VENV)/installed-test  ## lint, type-check and run every test (ARGS="tests/db -x": some of them)
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(BIN)/python -m pytest -rs $(ARGS)
+	$(BIN)/python -m pytest -rs $(if $(findstring tests/,$(ARGS)),,-n auto) $(ARGS)
 	@echo "Left out: make bench, make chaos (but for its short form), make demo ONCE=1 (a call as a user sees it)."
 
 conformance: $(VENV)/installed-test  ## of the tests only these: the same calls on every carrier (2 minutes)

@@ -6,6 +6,7 @@ import os
 import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import hypothesis
 import psycopg
@@ -39,6 +40,20 @@ TEMPLATE = "template_migrated"
 MIGRATED = "migrated"
 _functions_of_ours: set[str] = set()  # those that the migrations make
 _names = (f"test_{number}" for number in itertools.count(1))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    import side_by_side  # only where there is an xdist
+
+    return side_by_side.processes()
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    import side_by_side
+
+    return side_by_side.scheduler(config, log)
 
 
 @pytest.fixture(scope="session")

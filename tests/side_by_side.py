@@ -1,0 +1,51 @@
+"""Which tests share a process, and which begin first, where several processes share the work (pytest-xdist)."""
+
+import os
+
+import pytest
+from xdist.remote import Producer
+from xdist.scheduler import LoadScopeScheduling
+from xdist.workermanage import WorkerController
+
+# A folder whose tests stay together, one after the other: calls in real time on one server, pages of one demo.
+TOGETHER = {"conformance": "calls", "end_to_end": "calls", "browser": "browser", "journeys": "journeys"}
+
+# What takes longest, in that order. Begun last, it would be waited for when everything else is done.
+LONG = (
+    "calls",
+    "browser",
+    "bench/test_running.py",
+    "chaos/test_short_run.py",
+    "journeys",
+    "test_database_away.py",
+    "cli/test_demo.py",
+    "cli/test_two_folders.py",
+    "conversation/test_any_call.py",
+)
+
+MOST = 5  # each has a PostgreSQL server of its own, and speech models
+
+
+def processes() -> int:
+    """One more than there are processors, for much of the time is spent waiting for calls."""
+    return min((os.cpu_count() or 1) + 1, MOST)
+
+
+class SideBySide(LoadScopeScheduling):
+    """Every module goes to one process as a whole, for it shares what it has set up."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        module = nodeid.split("::", 1)[0].removeprefix("tests/")
+        return TOGETHER.get(module.split("/", 1)[0], module)
+
+    def _assign_work_unit(self, node: WorkerController) -> None:
+        self.workqueue.move_to_end(min(self.workqueue, key=self._place), last=False)
+        super()._assign_work_unit(node)
+
+    def _place(self, scope: str) -> tuple[int, int]:
+        return LONG.index(scope) if scope in LONG else len(LONG), -len(self.workqueue[scope])
+
+
+def scheduler(config: pytest.Config, log: Producer) -> SideBySide | None:
+    """None where somebody asked for another way of sharing."""
+    return SideBySide(config, log) if config.getoption("dist") == "load" else None
