@@ -8,7 +8,7 @@ from xdist.scheduler import LoadScopeScheduling
 from xdist.workermanage import WorkerController
 
 # A folder whose tests stay together, one after the other: calls in real time on one server, pages of one demo.
-TOGETHER = {"conformance": "calls", "end_to_end": "calls", "browser": "browser", "journeys": "journeys"}
+TOGETHER = {"conformance": "calls", "end_to_end": "calls", "browser": "browser"}
 
 # What takes longest, in that order. Begun last, it would be waited for when everything else is done.
 LONG = (
@@ -16,11 +16,12 @@ LONG = (
     "browser",
     "bench/test_running.py",
     "chaos/test_short_run.py",
-    "journeys",
+    "journeys/test_days.py",
+    "journeys/test_newcomer.py",
+    "journeys/test_first_steps.py",
     "test_database_away.py",
     "cli/test_demo.py",
     "cli/test_two_folders.py",
-    "conversation/test_any_call.py",
 )
 
 MOST = 5  # each has a PostgreSQL server of its own, and speech models
