@@ -152,8 +152,8 @@ def test_the_agent_goes_on_where_the_script_says(outcome: Calls, world: World, c
     assert len(made.desks) == 1, "nobody is called twice"
     recorded = [turn["text"] for turn in call["transcript"] if turn["recorded"]]
     assert any(BACK in text for text in recorded)
-    [*_, (start, end)] = sounds(world.heard(call).right)
-    assert end - start > 2500
+    last = sounds(world.heard(call).right)[-3:]  # in one stretch, but where a busy computer makes pauses
+    assert sum(end - start for start, end in last) > 2500, "the whole sentence, and not its beginning"
 
 
 @pytest.mark.parametrize("carrier", CARRIERS)

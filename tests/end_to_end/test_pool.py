@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 import httpx
 
 from end_to_end.world import CALLEE, HUMAN, SHORT, TALKATIVE, Customer, Story, World
+from workspace import until
 
 BUSY = CALLEE + "03"
 RINGS_OUT = CALLEE + "04"
@@ -80,7 +81,15 @@ async def _hung_up(world: World, calls: Calls, customer: Customer) -> None:
         assert response.status_code == 200
         await customer.until(call_id, "ended")
         seconds = clock() - began
-        calls.hung_up[state] = await customer.follow(call_id), seconds
+        story = await customer.follow(call_id)
+        if state == "in_progress":
+
+            async def is_written() -> bool:
+                return bool((await customer.get(call_id))["transcript"])
+
+            await until(is_written)  # what a conversation brings may come a moment after the carrier tells its end
+            story = Story(events=story.events, call=await customer.get(call_id))
+        calls.hung_up[state] = story, seconds
 
     talking, ringing, dialing = [await customer.place(to, ring_timeout_s=600) for to in (HUMAN, RINGS_OUT, RINGS_OUT)]
     waiting = await customer.place(HUMAN)
