@@ -123,7 +123,7 @@ def database_url(postgres: EmbeddedPostgres) -> str:
     """A database with all tables and no rows. Emptied between tests, which takes a tenth of making a new one."""
     with psycopg.connect(postgres.url(MIGRATED), autocommit=True) as connection:
         connection.execute(
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity"  # waits for their end: they hold locks
             " WHERE datname = current_database() AND pid <> pg_backend_pid()"
         )
         for name in _functions(connection) - _functions_of_ours:  # tests make tables fail by some, and by triggers
