@@ -6,9 +6,10 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from outdial.conversation.call_facts import CallFacts, Engines, MachinePolicy
+from outdial.conversation.call_facts import CallFacts, Engines, MachinePolicy, turn_taking_of
 from outdial.conversation.live_call import TransferFailed
 from outdial.conversation.media_line import MediaLine
+from outdial.conversation.opening import Greet
 from outdial.conversation.session import Session
 from outdial.conversation.session_end import SessionEnd
 from outdial.conversation.transcript import Turn
@@ -104,6 +105,7 @@ class Stage:
     def __init__(
         self, agent: Callable[[Any], Any], *, machine: MachinePolicy | None = None, max_duration_s: float = 600.0,
         variables: Mapping[str, Any] | None = None, noted: Mapping[str, Any] | None = None, reading: Reading = AMERICAN,
+        greet: Greet = Greet.AT_ONCE, direction: CallDirection = CallDirection.OUTBOUND,
     ) -> None:  # fmt: skip
         self.loop = asyncio.get_running_loop()
         self.began = self.loop.time()
@@ -118,7 +120,7 @@ class Stage:
         self.commands: list[asyncio.Task[None]] = []  # somebody outside asks for something
         facts = CallFacts(
             call_id="call_1",
-            direction=CallDirection.OUTBOUND,
+            direction=direction,
             user_number="+15550001",
             agent_number="+15550002",
             max_duration_s=max_duration_s,
@@ -126,6 +128,7 @@ class Stage:
             noted=noted or {},
             machine=machine or MachinePolicy(),
             reading=reading,
+            turn_taking=turn_taking_of(reading.language, greet=greet),
         )
         engines = Engines(
             speech_to_text=self.ears,
@@ -149,7 +152,7 @@ class Stage:
         self.carrier.say(number, ms or speech_ms(text or "cough"))
 
     def answered_by(self, category: AnsweredBy) -> None:
-        self.session.answered_by_is(Verdict(answered_by=category, at=datetime.now(UTC), message_end=True))
+        self.session.answering.judged(Verdict(answered_by=category, at=datetime.now(UTC), message_end=True))
 
     async def run(self, start_timeout_s: float = 10.0) -> SessionEnd:
         """The whole call; checks that nothing is left of it."""

@@ -384,7 +384,7 @@ async def test_the_cause_of_broken_speech_is_kept_for_the_agent():
 
 # -- machines ------------------------------------------------------------------------------------------------
 
-LEAVE = MachinePolicy(action="leave_message", message=lambda call: MESSAGE)
+LEAVE = MachinePolicy(action="leave_message", message=lambda call: MESSAGE, max_wait_s=30)
 HANG_UP = MachinePolicy()
 CONTINUE = MachinePolicy(action="continue")
 MACHINE = EndReason.MACHINE
@@ -425,7 +425,7 @@ async def test_nobody_who_has_answered_is_taken_for_a_machine(machine, category,
     assert await stage.run() == over(responded=True, still_up=True)
     assert ended == ["Speaking.", "On Monday, yes, in the morning if you can."]
     assert stage.session.replied.is_set()
-    assert not stage.session.is_judged
+    assert not stage.session.answering.is_judged
 
 
 @pytest.mark.parametrize("at_s", [4.4, 5.3, 7.0])
@@ -538,7 +538,7 @@ async def test_a_message_is_worded_for_its_call():
     def worded(call):
         return f"Message for {call.user_id}."
 
-    stage = Stage(chat, machine=MachinePolicy(action="leave_message", message=worded))
+    stage = Stage(chat, machine=MachinePolicy(action="leave_message", message=worded, max_wait_s=30))
     stage.at(1.0, stage.answered_by, AnsweredBy.MACHINE)
     assert (await stage.run()).message_delivered
     assert stage.notes.lines[-1] == "agent: Message for +15550001."
@@ -745,11 +745,11 @@ async def greet(call):
 
 def judged(stage, at_s, *, message_end):
     verdict = Verdict(answered_by=AnsweredBy.MACHINE, at=datetime.now(UTC), message_end=message_end)
-    stage.at(at_s, stage.session.answered_by_is, verdict)
+    stage.at(at_s, stage.session.answering.judged, verdict)
 
 
 def with_message():
-    return Stage(greet, machine=MachinePolicy(action="leave_message", message=lambda call: MESSAGE))
+    return Stage(greet, machine=MachinePolicy(action="leave_message", message=lambda call: MESSAGE, max_wait_s=30))
 
 
 async def test_a_message_waits_for_the_end_of_the_machines_greeting():

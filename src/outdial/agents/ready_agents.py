@@ -12,7 +12,9 @@ from outdial.agents.script.model import Script, ScriptError
 from outdial.agents.script.parse import parse_script
 from outdial.agents.script.run import run_script, speakable
 from outdial.agents.script.template import TemplateError
+from outdial.conversation.call_facts import HOLD_S
 from outdial.conversation.live_call import AgentCoroutine, LiveCall
+from outdial.conversation.opening import Greet
 from outdial.db.engine import reading
 from outdial.db.tables import agent_versions
 from outdial.speech.reading.reader import AMERICAN, Reading
@@ -29,13 +31,16 @@ AGENT_NOT_READ = CallError(
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReadyAgent:
     """`run` is the conversation, `machine_*` what the agent itself wants done when a machine answers, and `word`
-    fills the {variables} of a text for a call ("" when that can't be done). `reading`: how it says what is written."""
+    fills the {variables} of a text for a call ("" when that can't be done). `reading`: how it says what is written,
+    `greet`: who speaks first on a call that was placed, `hold_s`: for how long it waits for who asks for a moment."""
 
     run: AgentCoroutine
     machine_action: str
     machine_message: str | None
     word: Callable[[str, LiveCall], str]
     reading: Reading = AMERICAN
+    greet: Greet = Greet.AT_ONCE
+    hold_s: float = HOLD_S
 
 
 class ReadyAgents:
@@ -58,15 +63,16 @@ class ReadyAgents:
         return ready
 
     async def _make_ready(self, agent_id: str, version: int) -> ReadyAgent:
-        query = select(agent_versions.c.source).where(
+        query = select(agent_versions.c.source, agent_versions.c.greet).where(
             agent_versions.c.agent_id == agent_id, agent_versions.c.version == version
         )
         async with reading(self._engine) as conn:
-            source = (await conn.execute(query)).scalar_one_or_none()
-        if source is None:
+            found = (await conn.execute(query)).one_or_none()
+        if found is None:
             raise LookupError("agent version not found")
         try:
-            return _script_agent(await asyncio.to_thread(_read, source))  # takes a while; calls are talking
+            script = await asyncio.to_thread(_read, found.source)
+            return _script_agent(script, Greet(found.greet))  # takes a while; calls are talking
         except ScriptError:
             raise
         except Exception as error:  # of a script that once could be read, or that was written by somebody else
@@ -79,7 +85,7 @@ def _read(source: str) -> Script:
     return script
 
 
-def _script_agent(script: Script) -> ReadyAgent:
+def _script_agent(script: Script, greet: Greet) -> ReadyAgent:
     async def run(call: LiveCall) -> None:
         await run_script(script, call)
 
@@ -95,4 +101,6 @@ def _script_agent(script: Script) -> ReadyAgent:
         machine_message=script.machine.message,
         word=word,
         reading=script.reading,
+        greet=greet,
+        hold_s=script.hold_s,
     )

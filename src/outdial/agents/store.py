@@ -16,6 +16,8 @@ from typing_extensions import TypedDict
 
 from outdial.agents.script.model import ScriptError
 from outdial.agents.script.naming import named, written_name
+from outdial.agents.script.parse import parse_script
+from outdial.conversation.opening import Greet
 from outdial.db.tables import agent_versions, agents
 from outdial.ids import is_id, new_id
 from outdial.instants import to_json
@@ -44,6 +46,15 @@ class _Version:
     version: int
     source: str
     created_at: datetime
+    greet: Greet
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Checked:
+    """`name`: the one the script writes; `greet`: who speaks first, by its word or as new versions do."""
+
+    name: str | None
+    greet: Greet
 
 
 class AgentView(TypedDict):
@@ -58,9 +69,12 @@ class AgentView(TypedDict):
 
 
 class VersionView(TypedDict):
+    """`greet`: who speaks first on calls that this version places."""
+
     version: int
     published: bool
     created_at: str
+    greet: Greet
 
 
 class AgentDetail(AgentView):
@@ -86,10 +100,10 @@ async def create_agent(
 ) -> AgentDetail:
     """A script agent whose version 1 is `source` (YAML), with `name` in it; without `name` it has that of the script,
     and where that has none, `otherwise`. Raises Invalid with the line and the reason."""
-    written = await _check(source)
+    checked = await _check(source)
     if name is not None:
         source = await _named(source, name)
-    name = name or written or otherwise
+    name = name or checked.name or otherwise
     if name is None:
         raise Invalid("name", "is needed, here or in the script (agent: name:)")
     agent_id = new_id("agent")
@@ -103,7 +117,8 @@ async def create_agent(
                 published_version=1 if publish else None,
             )
         )
-        await conn.execute(insert(agent_versions).values(agent_id=agent_id, version=1, source=source))
+        version = {"agent_id": agent_id, "version": 1, "source": source, "greet": checked.greet}
+        await conn.execute(insert(agent_versions).values(version))
         return await _recorded(conn, workspace_id, agent_id, by, "agent.created", {"published": publish})
 
 
@@ -127,7 +142,7 @@ async def add_version(
 
     `base_version` is the draft that was edited: raises Conflict when somebody has saved another one since.
     """
-    name = await _check(source)
+    checked = await _check(source)
     async with engine.begin() as conn:
         await _lock(conn, workspace_id, agent_id)
         newest = await conn.scalar(
@@ -140,8 +155,9 @@ async def add_version(
                 "changed, then save again on top of it.",
             )
         version = (newest or 0) + 1
-        await conn.execute(insert(agent_versions).values(agent_id=agent_id, version=version, source=source))
-        brought: dict[str, Any] = {} if name is None else {"name": name}
+        row = {"agent_id": agent_id, "version": version, "source": source, "greet": checked.greet}
+        await conn.execute(insert(agent_versions).values(row))
+        brought: dict[str, Any] = {} if checked.name is None else {"name": checked.name}
         if publish:
             brought["published_version"] = version
         if brought:
@@ -166,10 +182,10 @@ async def rename_agent(engine: AsyncEngine, workspace_id: str, agent_id: str, *,
     """Where the script writes the agent's name, that makes a new draft: the same with the new name."""
     async with engine.begin() as conn:
         before = await _lock(conn, workspace_id, agent_id)
-        version, source = await resolve(conn, agent_id, "draft")
-        renamed = await _named(source, name)
-        if renamed != source:
-            values = {"agent_id": agent_id, "version": version + 1, "source": renamed}
+        draft = await _version(conn, agent_id, "draft")
+        renamed = await _named(draft.source, name)
+        if renamed != draft.source:
+            values = {"agent_id": agent_id, "version": draft.version + 1, "source": renamed, "greet": draft.greet}
             await conn.execute(insert(agent_versions).values(values))
         await conn.execute(update(agents).where(agents.c.id == agent_id).values(name=name))
         return await _recorded(conn, workspace_id, agent_id, by, "agent.renamed", {"before": before.name})
@@ -183,14 +199,14 @@ async def list_agents(conn: AsyncConnection, workspace_id: str) -> list[AgentVie
 async def get_agent(conn: AsyncConnection, workspace_id: str, agent_id: str) -> AgentDetail:
     agent = await _agent(conn, workspace_id, agent_id)
     versions = await conn.execute(
-        select(agent_versions.c.version, agent_versions.c.created_at)
+        select(agent_versions.c.version, agent_versions.c.created_at, agent_versions.c.greet)
         .where(agent_versions.c.agent_id == agent_id)
         .order_by(agent_versions.c.version.desc())
     )
     _, source = await resolve(conn, agent_id, "draft")
     return AgentDetail(
         **_view(agent),
-        versions=[_version_view(number, at, agent.published_version) for number, at in versions],
+        versions=[_version_view(number, at, greet, agent.published_version) for number, at, greet in versions],
         source=source,
     )
 
@@ -200,7 +216,7 @@ async def get_version(
 ) -> VersionSource:
     agent = await get_agent(conn, workspace_id, agent_id)
     found = await _version(conn, agent_id, version)
-    view = _version_view(found.version, found.created_at, agent["published_version"])
+    view = _version_view(found.version, found.created_at, found.greet, agent["published_version"])
     return VersionSource(**view, source=found.source)
 
 
@@ -218,7 +234,8 @@ async def resolve(conn: AsyncConnection, agent_id: str, which: Which | int) -> t
 
 
 async def _version(conn: AsyncConnection, agent_id: str, which: Which | int) -> _Version:
-    columns = (agent_versions.c.version, agent_versions.c.source, agent_versions.c.created_at)
+    version = agent_versions.c
+    columns = (version.version, version.source, version.created_at, version.greet)
     query = select(*columns).where(agent_versions.c.agent_id == agent_id)
     match which:
         case "draft":
@@ -245,12 +262,13 @@ async def _named(source: str, name: str) -> str:
         raise Invalid("name", error.reason) from None
 
 
-async def _check(source: str) -> str | None:
-    """The name that a sound script writes. Raises Invalid."""
+async def _check(source: str) -> _Checked:
+    """A sound script. Raises Invalid."""
     if len(source) > MAX_SOURCE_CHARS:
         raise Invalid("source", f"is longer than {MAX_SOURCE_CHARS} characters")
     try:
-        return await asyncio.to_thread(written_name, source)  # a long script takes a while; calls are talking meanwhile
+        script = await asyncio.to_thread(parse_script, source)  # a long one takes a while; calls are talking meanwhile
+        return _Checked(name=await asyncio.to_thread(written_name, source), greet=script.greet or Greet.AFTER_HELLO)
     except ScriptError as error:
         raise Invalid("source", str(error)) from None
 
@@ -298,8 +316,10 @@ def _view(agent: _Agent) -> AgentView:
     )
 
 
-def _version_view(version: int, created_at: datetime, published: int | None) -> VersionView:
-    return VersionView(version=version, published=version == published, created_at=to_json(created_at))
+def _version_view(version: int, created_at: datetime, greet: str, published: int | None) -> VersionView:
+    return VersionView(
+        version=version, published=version == published, created_at=to_json(created_at), greet=Greet(greet)
+    )
 
 
 def _unknown() -> NotFound:

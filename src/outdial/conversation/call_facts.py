@@ -6,12 +6,15 @@ from typing import Any, Protocol
 
 from outdial.conversation.endpointing import Endpointing, WordEndpointing
 from outdial.conversation.live_call import FailedTransfer, LiveCall
+from outdial.conversation.opening import AfterHello, Greet, Opening
 from outdial.conversation.turn_words import TurnWords
 from outdial.conversation.understanding.turn_phrases import turn_phrases
 from outdial.media.voice_activity import VoiceActivity
 from outdial.speech.base import SpeechToText, TextToSpeech
 from outdial.speech.reading.reader import AMERICAN, Reading
 from outdial.telephony.state import CallDirection
+
+HOLD_S = 30.0  # of silence, for a callee who asked for a moment
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,14 +33,16 @@ class TurnTaking:
 
     words: TurnWords
     endpointing: Endpointing
-    hold_s: float | None = 30.0    # in silence, for a callee who asked for a moment
+    opening: Opening | None = None  # when it speaks first; None: at once
+    hold_s: float | None = HOLD_S  # in silence, for a callee who asked for a moment
     filler_s: float | None = 1.2   # for the agent; then the callee is told that it takes a moment
 
 
-def turn_taking_of(language: str) -> TurnTaking:
+def turn_taking_of(language: str, *, greet: Greet = Greet.AT_ONCE, hold_s: float = HOLD_S) -> TurnTaking:
     """As usual in a language (a BCP 47 tag)."""
     words = turn_phrases(language)
-    return TurnTaking(words=words, endpointing=WordEndpointing(words))
+    opening = None if greet is Greet.AT_ONCE else AfterHello(words)
+    return TurnTaking(words=words, endpointing=WordEndpointing(words), opening=opening, hold_s=hold_s)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,6 +60,11 @@ class CallFacts:
     machine: MachinePolicy = MachinePolicy()
     reading: Reading = AMERICAN  # how the agent says what is written
     turn_taking: TurnTaking = field(default_factory=lambda: turn_taking_of(AMERICAN.language))
+
+    @property
+    def is_beginning(self) -> bool:
+        """Whether somebody was called who now picks up. A caller has heard it ring, and waits to be greeted."""
+        return self.direction is CallDirection.OUTBOUND and self.failed_transfer is None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -21,6 +21,8 @@ from outdial.conversation.hearing import Utterance
 from outdial.conversation.listening import Listening
 from outdial.conversation.live_call import NORMAL, CallEnded, Heard, Said, SpeechFailed, TransferFailed
 from outdial.conversation.media_line import MediaLine
+from outdial.conversation.opening import HearOut
+from outdial.conversation.picking_up import PickingUp
 from outdial.conversation.saying import Saying
 from outdial.conversation.stopping import PATIENCE_S
 from outdial.conversation.transcript import Journal, Transcript
@@ -88,9 +90,14 @@ class Dialogue:
             facts.reading,
             turn_taking.words,
         )
-        self._listening.on_words, self._listening.counts = self._saying.words, self._saying.counts
+        self._listening.on_words, self._listening.counts = self._words, self._saying.counts
         self._listening.over_us, self._listening.is_own = self._saying.over_us, self._saying.is_own
         self._courtesy = Courtesy(turn_taking, self._floor, self._saying, self._listening, self._background)
+        detected = facts.machine.max_wait_s is not None
+        self.picking_up = PickingUp(
+            self._floor, self._listening, turn_taking.words, lambda: self.answered_by, detected=detected
+        )
+        self.on_words: Callable[[int, str], object] = lambda start_ms, text: None  # of the callee, until a pause
 
     @property
     def is_leaving(self) -> bool:
@@ -131,6 +138,11 @@ class Dialogue:
     def _voice(self, utterance: Utterance) -> None:
         self._saying.voice(utterance)
 
+    def _words(self, utterance: Utterance, text: str) -> None:
+        self._saying.words(utterance, text)
+        if text and not utterance.is_echo and not self._saying.is_own(utterance, text):
+            self.on_words(utterance.start_ms, text)
+
     # -- what is known ---------------------------------------------------------------------------------------
 
     @property
@@ -143,12 +155,22 @@ class Dialogue:
 
     # -- the verbs -------------------------------------------------------------------------------------------
 
+    async def greeting(self) -> Heard:
+        async with self._verb():
+            text = await self.picking_up.open()
+        return Heard(text=text, silent=not text)
+
+    async def hear_out(self) -> None:
+        """Until a machine's greeting is over."""
+        async with self._verb():
+            await self.picking_up.wait(HearOut())
+
     async def say(
         self, text: str | AsyncIterator[str], *, interruptible: bool = True, asks: bool | None = None
     ) -> Said:
         async with self._verb():
-            if self._listening.reply is None:
-                self._listening.forget_words()  # said before the question: no answer to it
+            await self.picking_up.open()
+            self.picking_up.forget_words()
             return await self._saying.speak(text, interruptible=interruptible, asks=asks)
 
     async def listen(
@@ -162,6 +184,7 @@ class Dialogue:
                 patience=patience, no_reply_ms=round(no_reply_s * 1000), max_digits=max_digits, asked=asked
             )
 
+        self.picking_up.opening = None  # who listens first hears the hello
         async with self._verb():
             heard = await self._courtesy.wait_if_asked(await listen(), listen)
             if not heard.silent:

@@ -157,6 +157,11 @@ class Hearing:
         """We are silent for what is being said: have it recognised at its first pause, however short."""
         self._gate.pause_ms = QUICK_PAUSE_MS
 
+    @property
+    def silence_ms(self) -> int:
+        """In the current utterance: since its last voice, 0 while it goes on."""
+        return self._gate.silence_ms(self._at_ms) if self._gate.is_paused else 0
+
     def check(self) -> None:
         """Ends an utterance of which no more audio comes; windows end all others."""
         if self._now_ms() - self._window_ms >= DEAF_MS:

@@ -2,7 +2,8 @@
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from outdial.background import Background
@@ -12,6 +13,7 @@ from outdial.conversation.floor import Floor
 from outdial.conversation.hearing import Hearing, Utterance
 from outdial.conversation.keypad import Keypad
 from outdial.conversation.live_call import Heard, SpeechFailed
+from outdial.conversation.opening import HeardSoFar
 from outdial.conversation.transcript import ReplyTimes, Transcript
 from outdial.conversation.turn_words import NOTHING, Asked
 from outdial.conversation.turns import TurnEvent, TurnState
@@ -77,6 +79,7 @@ class Listening:
         self._said_before = ""  # of the reply that goes on
         self._taken_back = 0    # so often in a row
         self._was_near = False  # what was heard last, words or not
+        self._attentive_since_ms = 0
         self._spoken: list[tuple[Utterance, asyncio.Task[str | None]]] = []  # what counts as a reply, and its words
 
     def digit(self, digit: str, at_ms: int) -> bool:
@@ -153,6 +156,44 @@ class Listening:
                 self._floor.move(outcome)
         return heard
 
+    @contextmanager
+    def attentive(self) -> Iterator[None]:
+        """Listen to the callee, whose words are no reply yet: we haven't spoken. See `heard_so_far`."""
+        self._attentive_since_ms = self._now_ms()
+        self._take_turn()
+        try:
+            yield
+        finally:
+            if self._floor.turn is TurnState.LISTENING:  # not when the call ended while somebody outside spoke
+                self._floor.move(TurnEvent.NO_REPLY)
+
+    async def make_way(self) -> None:
+        """Somebody outside speaks; then we listen on."""
+        await self._floor.make_way()
+        self._take_turn()
+
+    def heard_so_far(self) -> HeardSoFar:
+        """Since `attentive`. What turned out to be no words, or goes on faintly, is nobody's."""
+        now_ms = self._now_ms()
+        since_ms = now_ms - self._attentive_since_ms
+        said = [(one, task.result() or "" if task.done() else None) for one, task in self._spoken]
+        current = self.hearing.current
+        if current is not None and not self.hearing.near.is_faint(current.level_dbfs):
+            said.append((current, current.words))
+        said = [(one, words) for one, words in said if words != ""]
+        if not said:
+            return HeardSoFar(since_ms=since_ms, silence_ms=since_ms)
+        last = said[-1][0]
+        silence_ms = self.hearing.silence_ms if last is current else now_ms - last.end_ms
+        known = [words for _, words in said if words is not None]
+        pending = silence_ms > 0 and len(known) < len(said)
+        return HeardSoFar(
+            since_ms=since_ms,
+            silence_ms=silence_ms,
+            talk_ms=max(1, last.end_ms - said[0][0].start_ms),
+            words=None if pending else " ".join(known),
+        )
+
     def _take_turn(self) -> None:
         self._floor.move(TurnEvent.LISTEN)
         self.hearing.enable()
@@ -173,8 +214,7 @@ class Listening:
             current = self.hearing.current
             speaking = current is not None and not self.hearing.near.is_faint(current.level_dbfs)
             if self._floor.is_wanted(callee_speaks=speaking):
-                await self._floor.make_way()
-                self._take_turn()
+                await self.make_way()
                 silent_since_ms = self._now_ms()
                 continue
             left_ms = silent_since_ms + no_reply_ms - self._now_ms()

@@ -96,6 +96,11 @@ class LiveCall(Protocol):
     @property
     def answered_by(self) -> AnsweredBy | None: ...
 
+    async def greeting(self) -> Heard:
+        """What the callee says when it picks up; silent when it is our turn to speak first, or was. The first `say`
+        waits for it by itself, where the agent is one that does (`greet`)."""
+        ...
+
     async def say(
         self, text: str | AsyncIterator[str], *, interruptible: bool = True, asks: bool | None = None
     ) -> Said:

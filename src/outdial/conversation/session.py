@@ -8,8 +8,9 @@ import asyncio
 import logging
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Any
+from typing import Any, cast
 
+from outdial.conversation.answering import Answering
 from outdial.conversation.call_facts import CallFacts, CarrierControl, Engines
 from outdial.conversation.commands import Command, refusal
 from outdial.conversation.dialogue import Dialogue
@@ -22,7 +23,7 @@ from outdial.conversation.transcript import Journal, Transcript
 from outdial.media.stream import StreamStarted
 from outdial.telephony.failures import INTERRUPTED, CallError
 from outdial.telephony.state import EndedBy, EndReason, who_ended
-from outdial.telephony.verdict import MACHINES, AnsweredBy, Verdict
+from outdial.telephony.verdict import AnsweredBy
 
 logger = logging.getLogger(__name__)
 
@@ -48,6 +49,7 @@ class Session:
         self._control = control
         self._transcript = Transcript(journal, self._callee_replied)
         self._now = asyncio.get_running_loop().time
+        self.answering = Answering(facts.machine, facts.turn_taking.words, self._has_replied, self._judged)
         self._dialogue: Dialogue | None = None
         self._news = asyncio.Event()           # one of the following has changed
         self.lost = asyncio.Event()            # the audio broke off in the middle: the call ends as AUDIO_LOST
@@ -59,8 +61,6 @@ class Session:
         self._orderly = False                  # the stream was closed with the carrier's word
         self._hang_up_asked = False
         self._goodbye: str | None = None       # the server stops: said ("": nothing is), then the call ends
-        self._verdict: Verdict | None = None
-        self._is_machine = False               # one that changes the call's course
         self._end_by = 0.0                     # the call's longest duration
         self._failure: CallError | None = None
         self._message_delivered: bool | None = None
@@ -78,12 +78,12 @@ class Session:
             self._failure = INTERRUPTED if self._is_cut else NO_MEDIA
             return self._ended(EndReason.FAILED)
         self._end_by = self._now() + self._facts.max_duration_s
-        if not self._is_machine:
-            if await self._hold(self._agent, until=lambda: self._is_machine or self._is_cut):
+        if not self.answering.is_machine:
+            if await self._hold(self._agent, until=lambda: self.answering.is_machine or self._is_cut, begins=True):
                 await self._wait_for_verdict()
-            elif self._is_cut and not self._is_machine:
+            elif self._is_cut and not self.answering.is_machine:
                 return await self._cut_off()
-        if self._is_machine:
+        if self.answering.is_machine:
             return await self._machine_answered()
         return self._ended(EndReason.COMPLETED)
 
@@ -94,12 +94,15 @@ class Session:
             await self._wait_for_news(start_by)
         return self._started and not self._hang_up_asked
 
-    async def _hold(self, conversation: AgentCoroutine, until: Callable[[], bool]) -> bool:
-        """Let a conversation happen, at most until the call's end, its time limit, or `until` something else.
+    async def _hold(
+        self, conversation: AgentCoroutine, until: Callable[[], bool], *, begins: bool = False, ends: bool = True
+    ) -> bool:
+        """Let a conversation happen, at most until the call's end, its time limit, or `until` something else. `begins`:
+        nobody has spoken yet; `ends`: whoever comes to its end has ended the call.
 
         True when it came to its own end (by error too, then `_failure` says which); False when it was stopped.
         """
-        dialogue = self._dialogue = self._open_dialogue()
+        dialogue = self._dialogue = self._open_dialogue(begins=begins and self._facts.is_beginning)
         task = asyncio.create_task(converse(conversation, dialogue), name=f"agent of {self._facts.call_id}")
         task.add_done_callback(lambda _: self._news.set())
         try:
@@ -108,7 +111,7 @@ class Session:
             finished = task.done()
             if self._is_cut:
                 await dialogue.settle_transfer()  # whoever is connected to somebody else just now is not cut off
-            if finished and not self._may_be_machine:  # else the line stays up for a verdict, and a message
+            if finished and ends and not self._may_be_machine:  # else the line stays up for a verdict, and a message
                 self._ends(EndedBy.AGENT)
         finally:
             dialogue.end()
@@ -128,7 +131,7 @@ class Session:
         while self._may_be_machine and self._now() < by:
             await self._wait_for_news(by)
 
-    def _open_dialogue(self) -> Dialogue:
+    def _open_dialogue(self, *, begins: bool) -> Dialogue:
         dialogue = Dialogue(
             self._facts,
             self._engines,
@@ -139,14 +142,17 @@ class Session:
             self.noted,
             self.responded.set,
         )
-        dialogue.answered_by = self._verdict.answered_by if self._verdict else None
+        dialogue.answered_by = self.answering.category
+        if begins:
+            dialogue.picking_up.opening = self._facts.turn_taking.opening
+            dialogue.on_words = self.answering.heard
         if self._is_closed:
             dialogue.end()
         return dialogue
 
     async def _machine_answered(self) -> SessionEnd:
         """Leave the message, if there is one and the machine takes it; else hang up."""
-        policy, verdict = self._facts.machine, self._verdict
+        policy, verdict = self._facts.machine, self.answering.verdict
         assert verdict is not None
         if policy.action != "leave_message" or verdict.answered_by is AnsweredBy.FAX:
             self._ends(EndedBy.AGENT)
@@ -166,9 +172,13 @@ class Session:
         return self._ended(EndReason.COMPLETED if self._message_delivered else EndReason.MACHINE)
 
     async def _greeting_has_ended(self) -> None:
-        """Be silent until the machine takes a message: carriers that tell at once that it is one tell that later."""
+        """Be silent until the machine takes a message: carriers that tell at once that it is one tell that later.
+        Without a carrier's word the machine is listened to."""
+        if self.max_wait_s is None and self.answering.is_by_words:
+            await self._hold(cast(AgentCoroutine, Dialogue.hear_out), until=lambda: self._is_cut, ends=False)
+            return
         give_up_at = self._now() + MESSAGE_END_S
-        while not (self._takes_message or self._is_closed or self._hang_up_asked or self._is_cut):
+        while not (self.answering.takes_message or self._is_closed or self._hang_up_asked or self._is_cut):
             by = min(give_up_at, self._end_by)
             if self._now() >= by:
                 return
@@ -233,27 +243,15 @@ class Session:
         self._failure = INTERRUPTED
         return self._ended(EndReason.FAILED)
 
-    def answered_by_is(self, verdict: Verdict) -> None:
-        """Answering machine detection has a result; a machine changes the call's course unless told otherwise, or the
-        callee has answered us: that counts for more."""
-        is_machine = verdict.answered_by in MACHINES
-        if is_machine and not self._is_machine and self._has_replied():
-            return
-        self._verdict = verdict
-        self._is_machine = is_machine and self._facts.machine.action != "continue"
+    def _judged(self) -> None:
         if self._dialogue is not None:
-            self._dialogue.answered_by = verdict.answered_by
+            self._dialogue.answered_by = self.answering.category
         self._news.set()
 
     @property
     def max_wait_s(self) -> float | None:
         """How long answering machine detection may take; None without it."""
         return self._facts.machine.max_wait_s
-
-    @property
-    def is_judged(self) -> bool:
-        """Whether answering machine detection has come to a result that says something."""
-        return self._verdict is not None and self._verdict.answered_by is not AnsweredBy.UNKNOWN
 
     async def carry_out(self, command: Command) -> dict[str, Any]:
         """Do what somebody outside wants, as soon as the conversation allows; what came of it.
@@ -310,14 +308,10 @@ class Session:
         return self._dialogue is not None and self._dialogue.transferred
 
     @property
-    def _takes_message(self) -> bool:
-        return self._verdict is not None and self._verdict.message_end
-
-    @property
     def _may_be_machine(self) -> bool:
         """Whether a message may still have to be left."""
         over = self._is_closed or self._hang_up_asked or self._transferred or self._failure is not None or self._is_cut
-        is_open = self._verdict is None and not self.replied.is_set()
+        is_open = self.max_wait_s is not None and self.answering.verdict is None and not self.replied.is_set()
         return is_open and self._facts.machine.action == "leave_message" and not over
 
     def _has_replied(self) -> bool:
@@ -326,7 +320,7 @@ class Session:
         return self.replied.is_set()
 
     def _callee_replied(self) -> None:
-        if not self.is_judged:
+        if not self.answering.is_judged:
             self.replied.set()
             self._news.set()
 

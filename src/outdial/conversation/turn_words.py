@@ -7,6 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
+from outdial.telephony.verdict import AnsweredBy
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asked:
@@ -51,6 +53,18 @@ class TurnWords(Protocol):
 
     def is_back(self, text: str) -> bool:
         """Whether this tells no more than that who asked us to wait is there again: "okay, go ahead"."""
+        ...
+
+    def is_hello(self, text: str) -> bool:
+        """Whether whoever picked up says no more than that it is there: "Hello?", "Jane speaking."."""
+        ...
+
+    def answering(self, text: str) -> AnsweredBy | None:
+        """Who answered, as far as words alone settle that: a voicemail (MACHINE), a screening service, a menu."""
+        ...
+
+    def sounds_recorded(self, text: str) -> bool:
+        """Whether any of it is what recordings say; fewer words than `answering` needs."""
         ...
 
     def digits(self, text: str) -> str:

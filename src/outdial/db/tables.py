@@ -217,6 +217,7 @@ agent_versions = Table(
     Column("agent_id", Text, ForeignKey("agents.id", ondelete="CASCADE"), primary_key=True),
     Column("version", Integer, primary_key=True),
     Column("source", Text, nullable=False),  # as written by the user: YAML for scripts
+    Column("greet", Text, nullable=False, server_default=text("'at_once'")),  # conversation.opening.Greet
     _instant("created_at", now=True),
 )
 

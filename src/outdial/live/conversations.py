@@ -27,7 +27,7 @@ from outdial.db.trouble import tell_trouble
 from outdial.dispatch.hanging_up import ask_to_end, hang_up
 from outdial.live.brought import Brought
 from outdial.live.carrier_control import ControlOfAttempt
-from outdial.live.detection import await_verdict, note_too_late
+from outdial.live.detection import await_verdict, note_too_late, write_verdict
 from outdial.live.given import facts_of, recording_of, writing_of
 from outdial.live.progress import write_beginning, write_loss, write_response, write_wish
 from outdial.live.recordings import open_recording
@@ -182,10 +182,10 @@ class Conversations:
         beside.start(write_loss(engine, attempt_id, session), name=f"audio of {attempt_id}")
         beside.start(write_response(engine, attempt_id, session), name=f"callee of {attempt_id}")
         beside.start(write_wish(engine, conversation.call_id, session), name=f"wish in {attempt_id}")
+        beside.start(self._note_words(conversation), name=f"words of {attempt_id}")
         if session.max_wait_s is not None:
-            beside.start(
-                await_verdict(engine, attempt_id, session, session.max_wait_s), name=f"verdict on {attempt_id}"
-            )
+            awaiting = await_verdict(engine, attempt_id, session.answering, session.max_wait_s)
+            beside.start(awaiting, name=f"verdict on {attempt_id}")
             beside.start(self._note_reply(conversation), name=f"reply in {attempt_id}")
         whole = False
         try:
@@ -221,6 +221,13 @@ class Conversations:
         await conversation.session.replied.wait()
         noting = note_too_late(self._engine, conversation.attempt_id, REPLY)
         self._tasks.start(noting, name=f"reply in {conversation.attempt_id}")
+
+    async def _note_words(self, conversation: _Conversation) -> None:
+        """As `_note_reply`: a machine is hung up on at once."""
+        while True:
+            verdict = await conversation.session.answering.told_by_words.get()
+            noting = write_verdict(self._engine, conversation.attempt_id, verdict)
+            self._tasks.start(noting, name=f"words of {conversation.attempt_id}")
 
     async def _open_account(self, attempt: AttemptRecord) -> None:
         """Its client is to be had at the end, when the database may be away."""

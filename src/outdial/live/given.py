@@ -9,7 +9,7 @@ from outdial.agents.ready_agents import ReadyAgent
 from outdial.calls.ownership import Answered
 from outdial.conversation.call_facts import CallFacts, turn_taking_of
 from outdial.conversation.live_call import FailedTransfer
-from outdial.live.detection import machine_policy
+from outdial.live.detection import NOT_ASKED, machine_policy
 from outdial.live.journal import Writing
 from outdial.live.recordings import recording_path
 
@@ -32,9 +32,9 @@ def facts_of(answered: Answered, agent: ReadyAgent) -> CallFacts:
         variables=answered.variables,
         noted=answered.noted,
         failed_transfer=failed,
-        machine=machine_policy(None if failed else call.detection, agent),
+        machine=machine_policy(call.detection, agent) if failed is None else NOT_ASKED,
         reading=agent.reading,
-        turn_taking=turn_taking_of(agent.reading.language),
+        turn_taking=turn_taking_of(agent.reading.language, greet=agent.greet, hold_s=agent.hold_s),
     )
 
 

@@ -68,7 +68,7 @@ class News:
             if call.hang_up_requested_at is not None:
                 session.ask_hang_up()
             if call.answered_by is not None:
-                session.answered_by_is(_as_verdict(call.answered_by))
+                session.answering.judged(_as_verdict(call.answered_by))
 
 
 def _as_verdict(answered_by: WhoAnswered) -> Verdict:

@@ -1,6 +1,6 @@
 """Who answered, as answering machine detection tells it, and which of several verdicts wins. Pure."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from enum import StrEnum
@@ -11,15 +11,21 @@ from outdial.telephony.carrier_call import CarrierCall
 # Evidence of our own. With either of them it is too late to find a machine: what is found is noted, and no more.
 DEADLINE = "deadline"  # no result came in the time there was for one
 REPLY = "reply"        # the callee has answered us, as machines don't: conversation/exchange.py
+# What the callee's side said gives a recording away, with detection or without: conversation/answering.py
+WORDS = "words"
+
 
 class AnsweredBy(StrEnum):
     HUMAN = "human"
     MACHINE = "machine"
+    SCREENING = "screening"  # a service asks who is calling, and may put us through
+    MENU = "menu"            # a choice of keys to press
     FAX = "fax"
     UNKNOWN = "unknown"
 
 
 MACHINES = frozenset({AnsweredBy.MACHINE, AnsweredBy.FAX})
+GATES = frozenset({AnsweredBy.SCREENING, AnsweredBy.MENU})  # a person, or a voicemail, may be behind it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,7 +71,8 @@ def revised(known: WhoAnswered | None, verdict: Verdict, answered_at: datetime |
 
     The first verdict that says something stays. A later one of the same category may add that a message can be left
     now. What finds a machine too late (after DEADLINE or REPLY) only adds its evidence: a person may be talking by
-    then. All evidence is kept, in the order in which it came; the time is that of the first of a category.
+    then. Screening services and menus are told by words, and words alone tell of a voicemail behind one. All evidence
+    is kept, in the order in which it came; the time is that of the first of a category.
     """
     if known is None:
         return _held(verdict, verdict.answered_by, verdict.evidence, _after_answer_ms(verdict, answered_at))
@@ -81,8 +88,15 @@ def revised(known: WhoAnswered | None, verdict: Verdict, answered_at: datetime |
     return _held(verdict, verdict.answered_by, evidence, _after_answer_ms(verdict, answered_at))
 
 
+def is_settled(category: AnsweredBy, evidence: Collection[str]) -> bool:
+    """Whether words can't tell any more who answered: it is known, or it is too late to find a machine."""
+    if category is AnsweredBy.UNKNOWN:
+        return DEADLINE in evidence or REPLY in evidence
+    return category not in GATES
+
+
 def _is_too_late(known: WhoAnswered, verdict: Verdict) -> bool:
-    settled = known.category is AnsweredBy.UNKNOWN and (DEADLINE in known.evidence or REPLY in known.evidence)
+    settled = known.category is AnsweredBy.UNKNOWN and is_settled(known.category, known.evidence)
     return settled and verdict.answered_by is not AnsweredBy.HUMAN
 
 
@@ -91,6 +105,8 @@ def _is_news(known: WhoAnswered, verdict: Verdict) -> bool:
         # A carrier that doesn't know has not said its last word; ours is.
         is_ours = DEADLINE in verdict.evidence or REPLY in verdict.evidence
         return is_ours or verdict.answered_by is not AnsweredBy.UNKNOWN
+    if known.category in GATES:
+        return verdict.answered_by is AnsweredBy.MACHINE and WORDS in verdict.evidence
     return known.category is verdict.answered_by and verdict.message_end and not known.message_end
 
 

@@ -5,6 +5,7 @@
     def test_the_agent_notes_the_day():
         async def call():
             phone = Phone(my_agent)
+            phone.greets("Hello?")
             phone.says("Friday, please.", after="Which day")
             await phone.talk()
             assert phone.noted == {"day": "friday"}

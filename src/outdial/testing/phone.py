@@ -7,9 +7,10 @@ from typing import Any, cast
 
 from outdial.agents.script.parse import parse_script
 from outdial.agents.script.run import run_script
-from outdial.conversation.call_facts import CallFacts, Engines, TurnTaking, turn_taking_of
+from outdial.conversation.call_facts import CallFacts, Engines, MachinePolicy, TurnTaking, turn_taking_of
 from outdial.conversation.live_call import AgentCoroutine
 from outdial.conversation.media_line import MediaLine
+from outdial.conversation.opening import Greet
 from outdial.conversation.session import Session
 from outdial.conversation.session_end import SessionEnd
 from outdial.conversation.transcript import Speaker, Turn
@@ -17,6 +18,7 @@ from outdial.media.frames import FRAME_MS
 from outdial.media.pacer import Pacer
 from outdial.media.voice_activity import VoiceActivity
 from outdial.telephony.state import CallDirection
+from outdial.telephony.verdict import AnsweredBy
 from outdial.testing.engines import CALLEE, Detector, Recogniser, Voice, speech_ms
 from outdial.testing.line import Carrier, PlainCodec
 
@@ -41,18 +43,22 @@ class Phone:
         variables: Mapping[str, Any] | None = None,
         turn_taking: TurnTaking | None = None,
         max_duration_s: float = 600.0,
+        greet: Greet = Greet.AFTER_HELLO,
+        machine: MachinePolicy | None = None,
     ) -> None:
-        """`agent`: a coroutine over a LiveCall, or the YAML of a script."""
-        language = "en-US"
+        """`agent`: a coroutine over a LiveCall, or the YAML of a script. `greet` and `machine`, where a script doesn't
+        say them: who speaks first, and what is done with a machine."""
+        how = turn_taking_of("en-US", greet=greet)
         if isinstance(agent, str):
             script = parse_script(agent)
-            language = script.language
+            how = turn_taking_of(script.language, greet=script.greet or greet, hold_s=script.hold_s)
             agent = lambda call: run_script(script, call)  # noqa: E731
         self.turns: dict[int, Turn] = {}
         self.events: list[tuple[str, dict[str, Any]]] = []
         self.transferred_to: list[str] = []
         self._loop = asyncio.get_running_loop()
         self._cues: list[_Cue] = []
+        self._greetings: list[tuple[float, str, int | None]] = []
         self._news = asyncio.Event()  # a turn was told
         self._recogniser = Recogniser()
         self._line = Carrier()
@@ -68,7 +74,8 @@ class Phone:
             agent_number="+12025550100",
             max_duration_s=max_duration_s,
             variables=variables or {},
-            turn_taking=turn_taking or turn_taking_of(language),
+            machine=machine or MachinePolicy(),
+            turn_taking=turn_taking or how,
         )
         self._session = Session(facts, agent, engines, self, self)
         self._session.media_line = self._line.media_line = MediaLine(
@@ -83,6 +90,10 @@ class Phone:
         """`pause_s` after the agent has said a turn with `after` in it; `over`: after it began to."""
         self._cues.append(_Cue(after=after, pause_s=pause_s, over=over, does=lambda: self._say(text, lasts_ms)))
 
+    def greets(self, text: str, *, after_s: float = 0.3, lasts_ms: int | None = None) -> None:
+        """So long after it has picked up, whatever the agent does; may be called for several utterances."""
+        self._greetings.append((after_s, text, lasts_ms))
+
     def presses(self, keys: str, *, after: str = "", pause_s: float = 0.6, over: bool = False) -> None:
         self._cues.append(_Cue(after=after, pause_s=pause_s, over=over, does=lambda: self._line.press(keys)))
 
@@ -92,6 +103,8 @@ class Phone:
     async def talk(self) -> SessionEnd:
         """The whole call, until the agent or the callee ends it."""
         self._loop.call_soon(self._line.start)
+        for after_s, text, lasts_ms in self._greetings:
+            self._loop.call_later(after_s, self._say, text, lasts_ms)
         callee = asyncio.create_task(self._follow_cues())
         try:
             return await self._session.run(10.0)
@@ -105,6 +118,11 @@ class Phone:
     def lines(self) -> list[str]:
         """The transcript: "agent: …" and "callee: …", in the order in which they began."""
         return [f"{turn.speaker}: {turn.text}" for _, turn in sorted(self.turns.items())]
+
+    @property
+    def answered_by(self) -> AnsweredBy | None:
+        """Who answered, as far as it was found out."""
+        return self._session.answering.category
 
     @property
     def noted(self) -> dict[str, Any]:

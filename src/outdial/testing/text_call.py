@@ -170,6 +170,11 @@ class TextCall:
                 case Hears() | Interrupts():
                     self._fail(f"the callee doesn't hear this; the agent said {self._quoted()}")
 
+    async def greeting(self) -> Heard:
+        """What the callee says first is its answer to what it hears: lines have no clock."""
+        self._verb()
+        return Heard(silent=True)
+
     async def send_digits(self, digits: str) -> None:
         self._verb()
         self.sent_digits.append(digits)

@@ -36,6 +36,7 @@ class FakeCall:
     answered_by: AnsweredBy | None = None
     call_id: str = "call_1"
     user_id: str = "+12025550100"
+    hello: str = ""  # said before the agent speaks
     last_event: dict[str, Any] = field(
         default_factory=lambda: {
             "type": "launch",
@@ -52,6 +53,10 @@ class FakeCall:
     goes_on_at: str | None = None  # should nobody take the transfer
     ended: bool = False
     _started: str | Heard | None = None
+
+    async def greeting(self) -> Heard:
+        self._up()
+        return Heard(text=self.hello, silent=not self.hello)
 
     async def say(self, text: str, *, interruptible: bool = True, asks: bool | None = None) -> Said:
         self._up()

@@ -66,7 +66,7 @@ class Attempts:
             if not self._made_sure:
                 self._made_sure = True
                 return AskAgain(self._together("to_be_sure"))
-        if reply.kind is Kind.REPEAT and self._repeated < MAX_REPEATED:
+        if reply.kind in (Kind.REPEAT, Kind.RECORDING) and self._repeated < MAX_REPEATED:
             self._repeated += 1
             return AskAgain(self._question)
         asks_us = reply.kind is Kind.QUESTION

@@ -6,6 +6,8 @@ from enum import StrEnum
 from typing import Any
 
 from outdial.agents.script.template import Text
+from outdial.conversation.call_facts import HOLD_S
+from outdial.conversation.opening import Greet
 from outdial.conversation.understanding.answer_type import AnswerType
 from outdial.speech.reading.reader import Reading
 
@@ -170,6 +172,8 @@ class Script:
     start: str
     steps: Mapping[str, Step]
     pronounce: Mapping[str, str] = field(default_factory=dict)  # a word, and how it is said
+    greet: Greet | None = None  # who speaks first; None: what its version was made with
+    hold_s: float = HOLD_S      # of silence, for a callee who asked for a moment
     warnings: tuple[ScriptWarning, ...] = field(default=(), compare=False)
 
     @property

@@ -6,7 +6,7 @@ from typing import Any
 
 from outdial.agents.script.actions import KEYS, NAME, ActionParser
 from outdial.agents.script.checks import check_flow
-from outdial.agents.script.expect import choice, data, fields, name, plain, suggestion
+from outdial.agents.script.expect import choice, data, fields, name, plain, seconds, suggestion
 from outdial.agents.script.model import (
     Answer,
     DoNotCall,
@@ -20,6 +20,8 @@ from outdial.agents.script.model import (
 from outdial.agents.script.pronounce import pronunciations
 from outdial.agents.script.template import parse_text
 from outdial.agents.script.tree import Fields, Node, read_tree
+from outdial.conversation.call_facts import HOLD_S
+from outdial.conversation.opening import Greet
 from outdial.conversation.understanding.language import ENGLISH, is_known, known_languages, language_of
 from outdial.speech.reading.reader import has_rules
 
@@ -27,7 +29,9 @@ __all__ = ["ScriptError", "parse_script", "parse_tree"]
 
 MAX_STEPS = 200
 
-_SECTIONS = ("agent", "variables", "machine", "do_not_call", "pronounce", "anywhere", "start", "steps")
+_SECTIONS = (
+    "agent", "variables", "greet", "hold_s", "machine", "do_not_call", "pronounce", "anywhere", "start", "steps",
+)  # fmt: skip
 _AGENT = ("name", "language")
 _MACHINE = ("action", "message")
 _DO_NOT_CALL = ("say", "words")
@@ -77,6 +81,8 @@ class _Parser:
             start=plain(start, "start") if start else next(iter(steps)),
             steps=steps,
             pronounce=pronunciations(top.nodes.get("pronounce")),
+            greet=_greet(top.nodes.get("greet")),
+            hold_s=seconds(top.nodes["hold_s"], "hold_s", 1, 300) if "hold_s" in top.nodes else HOLD_S,
             warnings=(*self.language_warning(agent.nodes.get("language")), *self.unknown(variables)),
         )
         check_flow(script, start.line if start else root.line)
@@ -163,3 +169,12 @@ class _Parser:
                 raise ScriptError(f"'{title[:60]}' is no name for a step (letters, digits, _ and -)", line)
             steps[title] = Step(name=title, block=self._actions.block(body, anywhere), line=line)
         return steps
+
+
+def _greet(node: Node | None) -> Greet | None:
+    if node is None:
+        return None
+    word = plain(node, "greet")
+    if word not in list(Greet):
+        raise ScriptError(f"greet is {choice(Greet)}, not '{word[:60]}'", node.line)
+    return Greet(word)

@@ -39,7 +39,6 @@ logger = logging.getLogger(__name__)
 
 MAX_ACTIONS = 200   # of one call, each question asked again included
 MAX_RESUMED = 2     # times a text is taken up again after the callee barged in; then it is said to its end
-HOLD_S = 30.0       # of silence, for a callee who asked for a moment
 BARGE_IN_WAIT_S = 2.0  # for the words of a callee who barged in
 PARTING_WAIT_S = 2.0  # after our goodbye, for theirs
 
@@ -94,6 +93,7 @@ class _Conversation:
     async def hold(self) -> None:
         place: int | None = 0
         self._path.enter(self._script.steps[self._step])
+        await self._heed_wish(await self._call.greeting())
         try:
             while place is not None:
                 try:
@@ -218,7 +218,7 @@ class _Conversation:
                 break
             await self._call.say(self._replies.words("of_course"))
             max_digits = self._replies.max_digits(ask) if ask else self._max_digits()
-            heard = await self._listen(wait_s=HOLD_S, max_digits=max_digits)
+            heard = await self._listen(wait_s=self._script.hold_s, max_digits=max_digits)
             if _silent(heard):
                 return self._replies.away()
             if self._replies.is_back(heard):
@@ -254,11 +254,15 @@ class _Conversation:
                 patience=PATIENCE[ask.patience],
             )
             self._way_back.answered(*place)
+        await self._heed_wish(heard)
+        return heard
+
+    async def _heed_wish(self, heard: Heard) -> None:
+        """Whoever wants no more calls is asked nothing further."""
         if self._replies.wants_no_more_calls(heard):
             self._call.noted[WISH] = True
             await self._call.say(self._to_say(self._script.do_not_call.say), interruptible=False)
             await self._call.hang_up()
-        return heard
 
     async def _transfer(self, action: Transfer) -> None:
         """Where it can't even be tried, the call goes on as if nobody had come, or ends after a sentence."""

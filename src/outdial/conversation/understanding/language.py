@@ -60,6 +60,7 @@ class Language:
         self.meanings = self.book(phrases, MEANINGS)
         self.alone = self.book(phrases, ALONE)
         self.greetings = self.book(phrases, ("hello", "around_hello"))
+        self.recorded = self.book(data.get("recorded", {}), data.get("recorded", {}))
         self.in_place = {kind: self.book(phrases, (kind,)) for kind in IN_PLACE}
 
     def book(self, phrases: Mapping[str, str], kinds: Iterable[str]) -> PhraseBook:

@@ -24,6 +24,7 @@ class Kind(StrEnum):
     DECEASED = "deceased"          # who was to be reached has died
     WRONG_NUMBER = "wrong_number"
     NOT_HERE = "not_here"          # somebody else answered
+    RECORDING = "recording"        # a voicemail or a screening service speaks
     UNCLEAR = "unclear"
 
 

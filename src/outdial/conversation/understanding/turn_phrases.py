@@ -7,11 +7,14 @@ The same questions for every language, answered from its file.
 from outdial.conversation.turn_words import Asked
 from outdial.conversation.understanding.digits import digit_runs
 from outdial.conversation.understanding.language import Language, language_of
-from outdial.conversation.understanding.other_wishes import is_back, is_listening, wants_floor
+from outdial.conversation.understanding.other_wishes import is_back, is_greeting, is_listening, wants_floor
 from outdial.conversation.understanding.reading import read_utterance
+from outdial.conversation.understanding.recorded import answering, sounds_recorded
 from outdial.conversation.understanding.written_numbers import in_words
+from outdial.telephony.verdict import AnsweredBy
 
 MAX_HOLD_ON_WORDS = 16  # in a longer speech, "hold on" is part of a story
+MAX_HELLO_WORDS = 6     # "hello, this is Jane Miller speaking"
 
 
 class TurnPhrases:
@@ -56,6 +59,22 @@ class TurnPhrases:
     def is_back(self, text: str) -> bool:
         """Whether this tells no more than that who asked us to wait is there again: "okay, go ahead"."""
         return is_back(self._language.utterance(text), self._language)
+
+    def is_hello(self, text: str) -> bool:
+        """Whether whoever picked up says no more than that it is there: "Hello?", "Jane speaking."."""
+        said = self._language.utterance(text)
+        in_place = self._language.in_place
+        return is_greeting(said, self._language) or is_listening(said, self._language) or (
+            len(said.words) <= MAX_HELLO_WORDS and bool(set(in_place["identity"].find(said.words)))
+        )
+
+    def answering(self, text: str) -> AnsweredBy | None:
+        """Who answered, as far as words alone settle that: a voicemail (MACHINE), a screening service, a menu."""
+        return answering(self._language.utterance(text), self._language)
+
+    def sounds_recorded(self, text: str) -> bool:
+        """Whether any of it is what recordings say; fewer words than `answering` needs."""
+        return sounds_recorded(self._language.utterance(text), self._language)
 
     def digits(self, text: str) -> str:
         """The digits that were spoken, in their order; "" when none were. A lone one is none in the middle of other

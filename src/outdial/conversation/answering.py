@@ -1,0 +1,84 @@
+"""Who answered a live call: what detection tells of it, and what is said. No I/O.
+
+A voicemail's greeting and a screening service give themselves away by their words, whether there is detection or not.
+A verdict of detection counts for more, and so does a callee who has answered us (exchange.py): that is a conversation.
+"""
+
+import asyncio
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+from outdial.conversation.call_facts import MachinePolicy
+from outdial.conversation.turn_words import TurnWords
+from outdial.telephony.verdict import GATES, MACHINES, WORDS, AnsweredBy, Verdict, is_settled
+
+TOGETHER_MS = 20_000  # of one greeting, which has pauses, from the first of its words to the last
+LONGEST_MS = 60_000   # since the audio began; later nobody greets
+
+
+class Answering:
+    """Of one call. `has_replied`: whether the callee has answered us; `changed` is called after each verdict."""
+
+    def __init__(
+        self, policy: MachinePolicy, words: TurnWords, has_replied: Callable[[], bool], changed: Callable[[], object]
+    ) -> None:
+        self.verdict: Verdict | None = None
+        self.is_machine = False  # one that changes the call's course
+        self.told_by_words: asyncio.Queue[Verdict] = asyncio.Queue()  # to be written down
+        self._policy = policy
+        self._words = words
+        self._has_replied = has_replied
+        self._changed = changed
+        self._said: dict[int, str] = {}  # what began when
+
+    def judged(self, verdict: Verdict) -> None:
+        """A verdict; a machine changes the call's course unless told otherwise, or the callee has answered us."""
+        is_machine = verdict.answered_by in MACHINES
+        if is_machine and not self.is_machine and self._has_replied():
+            return
+        if self.is_machine and not is_machine and self.is_by_words:
+            return  # it is older than the words
+        self.verdict = verdict
+        self.is_machine = is_machine and self._policy.action != "continue"
+        self._changed()
+
+    def heard(self, start_ms: int, text: str) -> None:
+        """All that the callee has said so far in the utterance that began then."""
+        if start_ms > LONGEST_MS or self._is_settled or self._has_replied():
+            return
+        self._said[start_ms] = text
+        together = [said for at_ms, said in sorted(self._said.items()) if at_ms >= start_ms - TOGETHER_MS]
+        category = self._words.answering(" ... ".join(together))
+        is_news = category is AnsweredBy.MACHINE or (category in GATES and not self._is_at_gate)
+        if category is None or not is_news:
+            return
+        self._said.clear()  # a voicemail behind a screening service has words of its own
+        verdict = Verdict(answered_by=category, at=datetime.now(UTC), evidence=(WORDS,))
+        self.judged(verdict)
+        self.told_by_words.put_nowait(verdict)
+
+    @property
+    def category(self) -> AnsweredBy | None:
+        return None if self.verdict is None else self.verdict.answered_by
+
+    @property
+    def is_judged(self) -> bool:
+        """Whether there is a verdict that says who it is."""
+        return self.category not in (None, AnsweredBy.UNKNOWN, *GATES)
+
+    @property
+    def is_by_words(self) -> bool:
+        return self.verdict is not None and WORDS in self.verdict.evidence
+
+    @property
+    def takes_message(self) -> bool:
+        """Whether a machine is known to record by now."""
+        return self.verdict is not None and self.verdict.message_end
+
+    @property
+    def _is_settled(self) -> bool:
+        return self.verdict is not None and is_settled(self.verdict.answered_by, self.verdict.evidence)
+
+    @property
+    def _is_at_gate(self) -> bool:
+        return self.category in GATES

@@ -1,0 +1,91 @@
+"""How a conversation opens: when we speak our first words to whoever has answered. Pure, and replaceable (`Opening`).
+
+Who is called says "Hello?" and listens then: words of ours before that, or into it, are lost. But nobody waits in
+silence: a callee who says nothing, or of whom it isn't known yet whether it is a person, hears us within two seconds.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Protocol
+
+from outdial.conversation.turn_words import TurnWords
+
+SILENCE_MS = 1500      # since the answer, or since words that were not recognised in time
+UNDECIDED_MS = 1800    # … while detection is under way; the first sound of a sentence takes up to 200 ms more
+HELLO_MS = 300         # of silence after a hello …
+GREETING_MS = 700      # … after other words: many a greeting has a pause of half a second in it …
+QUIET_MS = 1000        # … while detection is under way …
+RECORDED_MS = 1800     # … after words of a recording, whose next sentence is sure to come
+TALK_MS = 6500         # without an end: a person's greeting is shorter
+RECORDED_TALK_MS = 20_000
+
+
+class Greet(StrEnum):
+    """Who speaks first on a call that we have placed."""
+
+    AT_ONCE = "at_once"          # the agent
+    AFTER_HELLO = "after_hello"  # the callee
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HeardSoFar:
+    """Of the callee, since we began to listen. `silence_ms`: since then, or since its last voice; 0 while it speaks.
+    `talk_ms`: from its first voice to its last, 0 when there was none. `words`: None while they aren't recognised."""
+
+    since_ms: int
+    silence_ms: int
+    talk_ms: int = 0
+    words: str | None = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpeningSoFar:
+    """`undecided`: somebody is finding out who answered. `is_human`: it is known to be a person."""
+
+    heard: HeardSoFar
+    undecided: bool = False
+    is_human: bool = False
+
+
+class Opening(Protocol):
+    def left_ms(self, so_far: OpeningSoFar) -> int | None:
+        """How long we still wait when nothing more happens, 0 for no longer; None: until the callee has finished."""
+        ...
+
+
+class AfterHello:
+    """Asks the words of a language."""
+
+    def __init__(self, words: TurnWords) -> None:
+        self._words = words
+
+    def left_ms(self, so_far: OpeningSoFar) -> int | None:
+        heard = so_far.heard
+        is_recorded = bool(heard.words) and self._words.sounds_recorded(heard.words or "")
+        if heard.talk_ms and heard.silence_ms == 0:
+            return 0 if heard.talk_ms >= (RECORDED_TALK_MS if is_recorded else TALK_MS) else None
+        return max(0, self._enough_ms(so_far, is_recorded=is_recorded) - heard.silence_ms)
+
+    def _enough_ms(self, so_far: OpeningSoFar, *, is_recorded: bool) -> int:
+        """Of silence."""
+        heard = so_far.heard
+        if not heard.talk_ms:
+            return 0 if so_far.is_human else UNDECIDED_MS if so_far.undecided else SILENCE_MS
+        if not heard.words:
+            return SILENCE_MS
+        if is_recorded:
+            return RECORDED_MS
+        if so_far.is_human or self._words.is_hello(heard.words):
+            return HELLO_MS
+        return QUIET_MS if so_far.undecided else GREETING_MS
+
+
+class HearOut:
+    """Waits for the end of a machine's greeting, and for its beep: then our message is recorded."""
+
+    QUIET_MS = 2000  # two sentences, or the last one and the beep, are closer
+    AT_MOST_MS = 30_000
+
+    def left_ms(self, so_far: OpeningSoFar) -> int | None:
+        heard = so_far.heard
+        return max(0, min(self.AT_MOST_MS - heard.since_ms, self.QUIET_MS - heard.silence_ms))

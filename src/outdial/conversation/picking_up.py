@@ -1,0 +1,65 @@
+"""Whoever answers the phone is listened to until it is our turn to speak (see opening.py)."""
+
+from collections.abc import Callable
+
+from outdial.conversation.floor import Floor
+from outdial.conversation.listening import Listening
+from outdial.conversation.opening import Opening, OpeningSoFar
+from outdial.conversation.turn_words import TurnWords
+from outdial.telephony.verdict import AnsweredBy
+
+LOOK_MS = 100  # how often it is looked at whether the time has come
+
+
+class PickingUp:
+    """Of one dialogue. `answered_by`: what is known of who answered; `detected`: whether somebody is finding it out."""
+
+    def __init__(
+        self,
+        floor: Floor,
+        listening: Listening,
+        words: TurnWords,
+        answered_by: Callable[[], AnsweredBy | None],
+        *,
+        detected: bool,
+    ) -> None:
+        self.opening: Opening | None = None  # still to come: our first words wait for the callee's
+        self._floor = floor
+        self._listening = listening
+        self._words = words
+        self._answered_by = answered_by
+        self._detected = detected
+        self._keeps_words = False
+
+    async def open(self) -> str:
+        """With the floor: the opening, if it is still to come; what the callee says in it."""
+        opening, self.opening = self.opening, None
+        if opening is None:
+            return ""
+        words = await self.wait(opening)
+        self._keeps_words = self._words.answering(words) is AnsweredBy.MENU  # the agent may know what to press
+        return words
+
+    def forget_words(self) -> None:
+        """We are about to speak: what was said before is no answer to that."""
+        if self._listening.reply is None and not self._keeps_words:
+            self._listening.forget_words()
+        self._keeps_words = False
+
+    async def wait(self, opening: Opening) -> str:
+        """With the floor: until we are to speak. What the callee has said, as far as it is known by then."""
+        with self._listening.attentive():
+            while (left_ms := opening.left_ms(self._so_far())) != 0:
+                await self._floor.wait(LOOK_MS if left_ms is None else min(left_ms, LOOK_MS))
+                self._listening.hearing.check()
+                if self._floor.is_wanted(callee_speaks=self._listening.hearing.current is not None):
+                    await self._listening.make_way()
+            return self._so_far().heard.words or ""
+
+    def _so_far(self) -> OpeningSoFar:
+        answered_by = self._answered_by()
+        return OpeningSoFar(
+            heard=self._listening.heard_so_far(),
+            undecided=self._detected and answered_by is None,
+            is_human=answered_by is AnsweredBy.HUMAN,
+        )
