@@ -30,6 +30,7 @@ class Answering:
         self._has_replied = has_replied
         self._changed = changed
         self._said: dict[int, str] = {}  # what began when
+        self._since_ms = 0               # what began before is judged
 
     def judged(self, verdict: Verdict) -> None:
         """A verdict; a machine changes the call's course unless told otherwise, or the callee has answered us."""
@@ -47,12 +48,13 @@ class Answering:
         if start_ms > LONGEST_MS or self._is_settled or self._has_replied():
             return
         self._said[start_ms] = text
-        together = [said for at_ms, said in sorted(self._said.items()) if at_ms >= start_ms - TOGETHER_MS]
+        since_ms = max(self._since_ms, start_ms - TOGETHER_MS)
+        together = [said for at_ms, said in sorted(self._said.items()) if at_ms >= since_ms]
         category = self._words.answering(" ... ".join(together))
         is_news = category is AnsweredBy.MACHINE or (category in GATES and not self._is_at_gate)
         if category is None or not is_news:
             return
-        self._said.clear()  # a voicemail behind a screening service has words of its own
+        self._since_ms = start_ms + 1  # a voicemail behind a screening service has words of its own
         verdict = Verdict(answered_by=category, at=datetime.now(UTC), evidence=(WORDS,))
         self.judged(verdict)
         self.told_by_words.put_nowait(verdict)
