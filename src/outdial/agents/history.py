@@ -5,6 +5,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from typing_extensions import TypedDict
 
 from outdial.agents.store import AgentDetail
+from outdial.conversation.opening import Greet
 from outdial.db.tables import audit_log
 from outdial.instants import to_json
 
@@ -26,6 +27,7 @@ class VersionHistory(TypedDict):
     created_at: str
     created_by: str | None
     last_published: Publication | None
+    greet: Greet
 
 
 async def version_history(
@@ -59,6 +61,7 @@ async def version_history(
             created_at=one["created_at"],
             created_by=writers.get(one["version"]),
             last_published=publications.get(one["version"]),
+            greet=one["greet"],
         )
         for one in shown
     ]

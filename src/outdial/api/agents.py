@@ -44,8 +44,8 @@ _AGENT: dict[str, Any] = {
 SOURCE = "the YAML of the script, as described in the documentation of scripts"
 _DETAIL = _AGENT | {
     "versions": [
-        {"version": 2, "published": False, "created_at": "2026-02-01T09:00:00Z"},
-        {"version": 1, "published": True, "created_at": "2026-01-31T09:00:00Z"},
+        {"version": 2, "published": False, "created_at": "2026-02-01T09:00:00Z", "greet": "after_hello"},
+        {"version": 1, "published": True, "created_at": "2026-01-31T09:00:00Z", "greet": "at_once"},
     ],
     "source": SOURCE,
 }
@@ -190,7 +190,7 @@ async def post_version(
     operation_id="get_version",
     description="With its source. A version never changes.",
     response_model=VersionSource,
-    responses=example({"version": 1, "published": True, "created_at": "2026-01-31T09:00:00Z", "source": SOURCE})
+    responses=example(_DETAIL["versions"][1] | {"source": SOURCE})
     | errors(422, **NO_AGENT, s404_agent_version_not_found="This agent has no such version."),
 )
 async def get_one_version(

@@ -107,7 +107,9 @@ class Story:
                 self._state(self._state_words(data))
             case "answered_by":
                 evidence = ", ".join(map(str, data.get("evidence") or ()))
-                self._state(f"answered by a {data.get('category')}" + (f" ({evidence})" if evidence else ""))
+                category = str(data.get("category"))
+                who = {"screening": "screening service", "menu": "phone menu"}.get(category, category)
+                self._state(f"answered by a {who}" + (f" ({evidence})" if evidence else ""))
             case "transcript":
                 self._turn(data)
             case "digit":

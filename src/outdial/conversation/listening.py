@@ -26,6 +26,7 @@ THOUGHT_MS = 1300     # … so soon after their own answer, goes on with it
 OWN_LEVEL_MS = 250    # of words tell how loud the callee is
 TAKEN_BACK = 2        # times in a row; who talks on and on over our words isn't answering
 FAINT_MS = 5000       # a faint voice that goes on for so long is a television's
+NO_ANSWER = Asked(is_answer=lambda text: False)  # nothing was asked: a faint voice has no reason to speak
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -160,10 +161,12 @@ class Listening:
     def attentive(self) -> Iterator[None]:
         """Listen to the callee, whose words are no reply yet: we haven't spoken. See `heard_so_far`."""
         self._attentive_since_ms = self._now_ms()
+        self.hearing.asked = NO_ANSWER
         self._take_turn()
         try:
             yield
         finally:
+            self.hearing.asked = NOTHING
             if self._floor.turn is TurnState.LISTENING:  # not when the call ended while somebody outside spoke
                 self._floor.move(TurnEvent.NO_REPLY)
 

@@ -104,6 +104,7 @@ async def publish(page: Here, agent_id: str, version: Version | None = None) -> 
         agent=shown,
         version=number,
         diff=None if old is None else await _diff(old["source"], new["source"]),
+        greets={"new": new["greet"], "old": None if old is None else old["greet"]},
         before=f"version {shown['published_version']}",
         after=f"version {number}",
         numbers=[one for one in numbers if one["agent"] and one["agent"]["version"] == "published"],

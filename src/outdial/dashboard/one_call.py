@@ -15,19 +15,22 @@ from outdial.db.feed import history_of
 from outdial.history.views import CallView, get_call
 from outdial.numbers.views import number_names
 from outdial.telephony.state import CallDirection, CallState
-from outdial.telephony.verdict import DEADLINE, REPLY, AnsweredBy
+from outdial.telephony.verdict import DEADLINE, REPLY, WORDS, AnsweredBy
 
 LAST_WORDS = timedelta(minutes=2)
 
 _VERDICTS = {
     AnsweredBy.HUMAN: "A person answered.",
     AnsweredBy.MACHINE: "A machine answered.",
+    AnsweredBy.SCREENING: "A screening service answered.",
+    AnsweredBy.MENU: "A phone menu answered.",
     AnsweredBy.FAX: "A fax machine answered.",
     AnsweredBy.UNKNOWN: "It couldn't be told who answered.",
 }
 _OUR_EVIDENCE = {
     DEADLINE: "No result came in time.",
     REPLY: "The callee answered the agent, as a person does.",
+    WORDS: "It said what recordings say.",
 }
 
 

@@ -56,7 +56,14 @@ TRANSFER_RESULTS: dict[str, tuple[str, Tone]] = {
     "declined": ("Declined", "warn"),
     "failed": ("Failed", "bad"),
 }
-ANSWERED_BY = {"human": "Human", "machine": "Machine", "fax": "Fax", "unknown": "Unknown"}
+ANSWERED_BY = {
+    "human": "Human",
+    "machine": "Machine",
+    "screening": "Screening service",
+    "menu": "Phone menu",
+    "fax": "Fax",
+    "unknown": "Unknown",
+}
 
 
 def instant(value: str | datetime | None, show: str = "auto") -> Markup:

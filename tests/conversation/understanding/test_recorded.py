@@ -8,7 +8,6 @@ from outdial.conversation.understanding.language import known_languages, languag
 from outdial.conversation.understanding.meaning import Kind, Option, Question
 from outdial.conversation.understanding.recorded import KINDS, answering, sounds_recorded
 from outdial.conversation.understanding.understand import understand
-from outdial.telephony.verdict import AnsweredBy
 
 TABLE = Path(__file__).with_name("recorded.tsv")
 YES_OR_NO = Question(text="Are you coming?", options=[Option(words=["yes"]), Option(words=["no"])])

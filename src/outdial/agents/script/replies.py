@@ -115,3 +115,7 @@ class Replies:
         if any(not self._text(Text((slot,))) for slot in text.slots):
             return ""
         return self._text(text)
+
+
+def is_silent(heard: Heard) -> bool:
+    return heard.silent or not (heard.digits or heard.text.strip())

@@ -25,7 +25,7 @@ from outdial.agents.script.model import (
     Transfer,
 )
 from outdial.agents.script.path import Path
-from outdial.agents.script.replies import Replies, Reply
+from outdial.agents.script.replies import Replies, Reply, is_silent
 from outdial.agents.script.template import Slot, Text, lookup, parse_text, render
 from outdial.agents.script.typed import WORDS, TypedAnswers, noted_value
 from outdial.agents.script.unheard import unheard
@@ -158,7 +158,7 @@ class _Conversation:
                 left = unheard(left, said.text)
                 continue
             # What only listens means "go on", and so does what wasn't understood.
-            if not _silent(heard) and not self._replies.only_listens(heard):
+            if not is_silent(heard) and not self._replies.only_listens(heard):
                 reply = await self._understood(heard, ask)
                 if reply.answer and not reply.is_doubtful and reply.kind is not Kind.GREETING:
                     if ask is None or reply.answer not in ask.answers:
@@ -188,7 +188,7 @@ class _Conversation:
             asking = True
             if heard.back:
                 step = AskAgain(question)
-            elif _silent(heard):
+            elif is_silent(heard):
                 step = attempts.silent(interrupted=said is not None and said.interrupted)
             else:
                 reply = await self._understood(heard, ask)
@@ -219,7 +219,7 @@ class _Conversation:
             await self._call.say(self._replies.words("of_course"))
             max_digits = self._replies.max_digits(ask) if ask else self._max_digits()
             heard = await self._listen(wait_s=self._script.hold_s, max_digits=max_digits)
-            if _silent(heard):
+            if is_silent(heard):
                 return self._replies.away()
             if self._replies.is_back(heard):
                 return self._replies.back()
@@ -286,7 +286,7 @@ class _Conversation:
                 # Nobody likes to be cut off in their own goodbye, and some remember something just then.
                 self._said_goodbye = True
                 heard = await self._listen(wait_s=PARTING_WAIT_S, max_digits=self._max_digits())
-                if not _silent(heard) and (answer := self._replies.reply(heard, None).answer):
+                if not is_silent(heard) and (answer := self._replies.reply(heard, None).answer):
                     await self._take(answer)
         await self._call.hang_up()
 
@@ -346,7 +346,3 @@ class _Conversation:
     def _holds(self, test: If) -> bool:
         value = self._slot(Slot(test.variable))
         return is_one_of(value, test, self._call) if test.exists is None else exists(value) == test.exists
-
-
-def _silent(heard: Heard) -> bool:
-    return heard.silent or not (heard.digits or heard.text.strip())
