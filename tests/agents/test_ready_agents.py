@@ -1,13 +1,14 @@
 import asyncio
 
 import pytest
-from sqlalchemy import delete, update
+from sqlalchemy import delete, insert, update
 
 from agents.script.fake_call import FakeCall
 from outdial.agents.ready_agents import ReadyAgents
 from outdial.agents.script.model import ScriptError
 from outdial.agents.store import add_version, create_agent
 from outdial.conversation.live_call import CallEnded
+from outdial.conversation.opening import Greet
 from outdial.db.tables import agent_versions
 from outdial.speech.reading.reader import Reading
 from outdial.workspaces.audit import COMMAND_LINE
@@ -51,6 +52,19 @@ async def test_a_version_is_read_aloud_as_its_script_says(workspace, agent_id):
     await add_version(workspace.engine, workspace.id, agent_id, source=source, by=COMMAND_LINE)
     ready = await ReadyAgents(workspace.engine).agent(agent_id, 3)
     assert ready.reading == Reading(language="en-GB", pronunciations=(("Nguyen", "win"),))
+
+
+async def test_a_version_speaks_first_as_it_was_made(workspace, agent_id):
+    agents = ReadyAgents(workspace.engine)
+    assert (await agents.agent(agent_id, 1)).greet is Greet.AFTER_HELLO
+    for source in (f"greet: at_once\n{script('Three.')}", f"hold_s: 60\n{script('Four.')}"):
+        await add_version(workspace.engine, workspace.id, agent_id, source=source, by=COMMAND_LINE)
+    third, fourth = await agents.agent(agent_id, 3), await agents.agent(agent_id, 4)
+    assert (third.greet, third.hold_s, fourth.greet, fourth.hold_s) == (Greet.AT_ONCE, 30, Greet.AFTER_HELLO, 60)
+    async with workspace.engine.begin() as conn:
+        values = {"agent_id": agent_id, "version": 5, "source": script("Five.")}
+        await conn.execute(insert(agent_versions).values(values))  # as a process of an earlier release does
+    assert (await agents.agent(agent_id, 5)).greet is Greet.AT_ONCE
 
 
 async def test_a_version_is_read_once(workspace, agent_id):

@@ -1,11 +1,12 @@
 from dataclasses import replace
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import text, update
 
 from outdial.agents.previews import Previews
 from outdial.agents.script.examples import load_example
 from outdial.agents.store import resolve
+from outdial.db.tables import agent_versions
 from outdial.refusals import Conflict, NotFound
 from outdial.speech.instant import InstantTextToSpeech
 from tenants import make_tenant
@@ -39,6 +40,23 @@ async def test_a_new_agent_is_a_draft_until_it_is_published(client, agent):
     assert renamed["source"] == again["source"].replace("name: Clinic", "name: Practice")
     listed = (await client.get("/v1/agents")).json()["agents"]
     assert {"id": agent["id"], "name": "Practice", "draft_version": 3}.items() <= listed[1].items()
+
+
+async def test_versions_tell_who_speaks_first(client, agent):
+    url = f"/v1/agents/{agent['id']}"
+    assert [(v["version"], v["greet"]) for v in agent["versions"]] == [(1, "after_hello")]
+    await client.post(f"{url}/versions", json={"source": f"greet: at_once\n{SOURCE}"})
+    assert (await client.get(f"{url}/versions/2")).json()["greet"] == "at_once"
+    refused = await client.post(f"{url}/versions", json={"source": f"greet: later\n{SOURCE}"})
+    assert refused.status_code == 422
+    assert "line 1: greet is at_once or after_hello, not 'later'" in refused.json()["detail"]
+
+
+async def test_a_new_name_changes_nothing_of_who_speaks_first(client, agent, engine):
+    async with engine.begin() as conn:
+        await conn.execute(update(agent_versions).values(greet="at_once"))
+    renamed = (await client.patch(f"/v1/agents/{agent['id']}", json={"name": "Practice"})).json()
+    assert [(v["version"], v["greet"]) for v in renamed["versions"]] == [(2, "at_once"), (1, "at_once")]
 
 
 NAMELESS = "steps: {a: {hang_up: Goodbye.}}\n"

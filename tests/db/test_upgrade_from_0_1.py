@@ -449,6 +449,12 @@ def test_what_was_called_and_what_scripts_name_may_be_called_after_the_upgrade(p
     drop(postgres, COPY)
 
 
+def test_who_speaks_first_stays_as_it_was(postgres, upgrade):
+    with psycopg.connect(postgres.url(UPGRADED)) as connection:
+        rows = connection.execute("SELECT DISTINCT greet FROM agent_versions").fetchall()
+    assert rows == [("at_once",)]
+
+
 # -- inside --------------------------------------------------------------------------------------------------
 
 

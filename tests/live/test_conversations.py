@@ -536,6 +536,48 @@ async def test_without_detection_there_is_no_verdict_to_wait_for(workspace, talk
     assert talking.conversations.session(claim.call_id).max_wait_s is None
 
 
+VOICEMAIL = "You have reached Jane Miller. Please leave a message after the tone."
+
+
+@pytest.mark.parametrize("down", [False, True], ids=["database there", "database out of order"])
+async def test_a_voicemail_that_gave_itself_away_is_hung_up_on_and_on_record(workspace, talking, claim, down):
+    await talking.answered(claim)
+    if down:
+        await refuse(workspace, "calls", "NEW.answered_by IS NOT NULL")
+    talking.conversations.session(claim.call_id).answering.heard(500, VOICEMAIL)
+    await talking.rests()
+    await workspace.hears(claim.attempt_id, CallState.ENDED, EndReason.COMPLETED)
+    if down:
+        await accept_again(workspace, "calls")
+
+    async def noted():
+        return (await workspace.call(claim.call_id)).answered_by is not None
+
+    await until(noted)
+    call = await workspace.call(claim.call_id)
+    assert (call.end_reason, call.ended_by, call.outcome) == ("machine", "agent", None)
+    assert (call.answered_by["category"], call.answered_by["evidence"]) == ("machine", ["words"])
+    assert call.answered_by["after_answer_ms"] is not None
+    [told] = await workspace.events(claim.call_id, "answered_by")
+    assert (told["category"], told["evidence"]) == ("machine", ["words"])
+
+
+async def test_an_agent_that_talks_to_machines_knows_of_it_and_goes_on(workspace, talking, claim):
+    talking.agents.machine_action = "continue"
+    await talking.answered(claim)
+    session = talking.conversations.session(claim.call_id)
+    session.answering.heard(500, VOICEMAIL)
+
+    async def noted():
+        return (await workspace.call(claim.call_id)).answered_by is not None
+
+    await until(noted)
+    assert talking.conversations.count == 1
+    talking.done.set()
+    await talking.rests()
+    assert (await workspace.call(claim.call_id)).end_reason == "completed"
+
+
 # -- back from a transfer ----------------------------------------------------------------------------------------
 
 

@@ -8,8 +8,10 @@ import pytest
 from outdial.calls.ownership import Lease, take_stream
 from outdial.calls.transfers import Returned
 from outdial.conversation.live_call import FailedTransfer
+from outdial.conversation.opening import AfterHello, Greet
 from outdial.live.given import facts_of, recording_of, writing_of
 from outdial.speech.reading.reader import Reading
+from outdial.telephony.state import CallDirection
 from outdial.telephony.transfer import TransferOutcome
 from workspace import CALLEE, CALLER, Agents
 
@@ -42,6 +44,33 @@ async def test_it_is_read_aloud_as_its_agent_reads(answered):
     agent = replace(await Agents().agent("", 0), reading=Reading(language="en-GB"))
     for each in (answered, after_a_transfer(answered, talked_s=1)):
         assert facts_of(each, agent).reading == agent.reading
+
+
+async def test_who_speaks_first_and_how_long_is_held_on_is_the_agents(answered):
+    agent = await Agents().agent("", 0)
+    assert facts_of(answered, agent).turn_taking.opening is None
+    polite = replace(agent, greet=Greet.AFTER_HELLO, hold_s=45.0)
+    turn_taking = facts_of(answered, polite).turn_taking
+    assert isinstance(turn_taking.opening, AfterHello)
+    assert turn_taking.hold_s == 45.0
+
+
+async def test_only_who_was_called_says_hello(answered):
+    facts = facts_of(answered, await Agents().agent("", 0))
+    assert facts.is_beginning
+    assert not replace(facts, direction=CallDirection.INBOUND).is_beginning
+    assert not facts_of(after_a_transfer(answered, talked_s=1), await Agents().agent("", 0)).is_beginning
+
+
+async def test_a_machine_that_words_give_away_is_treated_as_the_agent_wants_machines(answered):
+    agent = replace(await Agents().agent("", 0), machine_action="leave_message", machine_message="Call us.")
+    not_asked = replace(answered, call=replace(answered.call, detection=None))
+    policy = facts_of(not_asked, agent).machine
+    assert (policy.action, policy.message(None), policy.max_wait_s) == ("leave_message", "Call us.", None)
+    asked = facts_of(answered, agent).machine
+    assert (asked.action, asked.max_wait_s) == ("hang_up", 30)
+    back = facts_of(after_a_transfer(not_asked, talked_s=1), agent).machine
+    assert back.action == "continue"
 
 
 async def test_one_that_goes_on_after_a_transfer_has_the_time_that_is_left(answered):

@@ -4,7 +4,17 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from outdial.telephony.verdict import DEADLINE, REPLY, AnsweredBy, Verdict, WhoAnswered, revised
+from outdial.telephony.verdict import (
+    DEADLINE,
+    GATES,
+    REPLY,
+    WORDS,
+    AnsweredBy,
+    Verdict,
+    WhoAnswered,
+    is_settled,
+    revised,
+)
 
 ANSWERED_AT = datetime(2026, 1, 1, 12, tzinfo=UTC)
 HUMAN, MACHINE, FAX, UNKNOWN = AnsweredBy.HUMAN, AnsweredBy.MACHINE, AnsweredBy.FAX, AnsweredBy.UNKNOWN
@@ -103,3 +113,25 @@ def test_what_is_held_is_stored_and_read(held):
 
 def test_less_is_read_as_well():
     assert WhoAnswered.from_json({"category": "fax"}) == known(FAX)
+
+
+@pytest.mark.parametrize("gate", sorted(GATES))
+@pytest.mark.parametrize("later", list(AnsweredBy))
+@pytest.mark.parametrize("evidence", [WORDS, "twilio:machine_start", DEADLINE])
+def test_only_its_words_tell_of_a_voicemail_behind_a_screening_service(gate, later, evidence):
+    held = revised(known(gate, evidence=(WORDS,)), verdict(later, evidence=(evidence,)), ANSWERED_AT)
+    if (later, evidence) == (MACHINE, WORDS):
+        assert (held.category, held.evidence) == (MACHINE, (WORDS,))
+    else:
+        assert held is None
+
+
+@pytest.mark.parametrize(
+    ("category", "evidence", "settled"),
+    [
+        (HUMAN, (), True), (MACHINE, (), True), (FAX, (), True), (AnsweredBy.SCREENING, (WORDS,), False),
+        (UNKNOWN, (), False), (UNKNOWN, (DEADLINE,), True), (UNKNOWN, ("twilio:unknown", REPLY), True),
+    ],
+)  # fmt: skip
+def test_when_words_tell_nothing_any_more(category, evidence, settled):
+    assert is_settled(category, evidence) is settled

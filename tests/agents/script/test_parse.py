@@ -19,6 +19,7 @@ from outdial.agents.script.model import (
 )
 from outdial.agents.script.parse import ScriptError, parse_script
 from outdial.agents.script.template import Slot
+from outdial.conversation.opening import Greet
 
 DEMO = load_example("appointment_reminder")
 
@@ -352,3 +353,26 @@ values = st.recursive(
 @given(st.dictionaries(keys, values, max_size=5))
 def test_the_right_words_in_the_wrong_places_are_a_script_error(top):
     parses_or_explains("\n".join(f"{key}: {value}" for key, value in top.items()))
+
+
+def test_who_speaks_first_and_how_long_is_held_on():
+    plain = "steps: {a: {hang_up: Goodbye.}}"
+    assert (parse_script(plain).greet, parse_script(plain).hold_s) == (None, 30.0)
+    script = parse_script(f"greet: after_hello\nhold_s: 45\n{plain}")
+    assert (script.greet, script.hold_s) == (Greet.AFTER_HELLO, 45.0)
+    assert parse_script(f"greet: at_once\n{plain}").greet is Greet.AT_ONCE
+
+
+@pytest.mark.parametrize(
+    ("line", "reason"),
+    [
+        ("greet: loudly", "greet is at_once or after_hello, not 'loudly'"),
+        ("greet: [at_once]", "greet is one text, not a list"),
+        ("hold_s: 0", "hold_s is a number of seconds from 1 to 300"),
+        ("hold_s: long", "hold_s is a number of seconds from 1 to 300"),
+    ],
+)
+def test_what_can_not_be_meant_by_that(line, reason):
+    with pytest.raises(ScriptError) as error:
+        parse_script(f"{line}\nsteps: {{a: {{hang_up: Goodbye.}}}}")
+    assert (error.value.line, error.value.reason) == (1, reason)

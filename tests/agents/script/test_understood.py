@@ -271,3 +271,32 @@ async def test_a_number_may_be_keyed_in_instead_of_agreed_to():
 async def test_a_value_is_read_back_as_it_can_be_checked(of, said, heard_again):
     call = await hold(typed(of), said, "yes")
     assert call.said[1] == f"I have {heard_again}. Is that right?"
+
+
+async def test_for_how_long_a_moment_lasts_is_the_scripts():
+    call = await hold(f"hold_s: 75\n{REMINDER}", "Okay, hold on.", "Yes.")
+    assert call.listened[1]["no_reply_s"] == 75.0
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "Hi, you have reached Jane. I can't come to the phone right now, please leave a message after the tone.",
+        "Please say your name and why you are calling, and I will see if this person is available.",
+    ],
+)
+async def test_a_recording_answers_nothing(words):
+    said, call = await said_after(words, "Yes.")
+    assert said == [QUESTION, QUESTION, "Goodbye."]
+    assert call.noted["ans"] == "yes"
+
+
+async def test_who_picks_up_and_wants_no_more_calls_is_asked_nothing():
+    call = await hold(REMINDER, hello="Stop calling this number!")
+    assert call.said == ["I'm sorry for the disturbance. You won't get another call from us. Goodbye."]
+    assert call.noted["do_not_call"] is True
+
+
+async def test_any_other_hello_is_none_of_the_scripts_business():
+    call = await hold(REMINDER, "Yes.", hello="No, not again. Who is this?")
+    assert call.said[:2] == ["Hello, this is Riverside Dental. We have an appointment for you tomorrow.", QUESTION]

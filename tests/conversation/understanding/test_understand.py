@@ -4,6 +4,7 @@ from hypothesis import strategies as st
 
 from conversation.understanding.asked import DOES_IT_WORK, ENGLISH, MONDAY, WHO, YES_OR_NO, meaning_of
 from outdial.conversation.understanding.answer_type import parse_type
+from outdial.conversation.understanding.language import language_of
 from outdial.conversation.understanding.meaning import Kind, Option, Question
 from outdial.conversation.understanding.understand import understand, understand_keys, wants_no_more_calls
 
@@ -367,3 +368,28 @@ def test_a_choice_that_is_denied_is_none():
     assert meaning_of("No, Friday doesn't work.", days).option == 2
     assert meaning_of("I can't on Friday, Thursday works.", days).option == 1
     assert meaning_of("No. Thursday.", days).option == 1
+
+
+@pytest.mark.parametrize(
+    ("tag", "said"),
+    [
+        ("en", "and the weather on sunday looks like rain with no wind at all in the hills"),
+        ("en", "so he says no and she says well you should have told me that before"),
+        ("en", "the mayor said no to the new bridge after months of talks with the council"),
+        ("en", "my brother goes every year to that lake and says there are no fish anymore"),
+        ("en", "that is not what the doctor said when we were there in the summer holidays"),
+        ("en", "and up next the story of a dog who would not leave his friend alone"),
+        ("en", "you know yes that is what they always tell you when you go to the shop"),
+        ("de", "und dann hat er gesagt nein das kann er so nicht machen wenn die Kinder spielen"),
+        ("fr", "et puis le maire a dit non au pont parce que c'était trop cher pour le village"),
+        ("es", "y entonces el alcalde dijo que no al puente nuevo porque era muy caro para todos"),
+    ],
+)
+@pytest.mark.parametrize("of_a_type", [False, True])
+def test_a_lone_no_inside_fifteen_words_of_something_else_answers_nothing(tag, said, of_a_type):
+    asked = parse_type("yes_no") if of_a_type else None
+    options = [Option(words=["yes"]), Option(words=["no"])]
+    question = Question(text="Are you coming tomorrow?", options=options, type=asked)
+    assert len(said.split()) >= 15
+    meaning = understand(said, question, language_of(tag))
+    assert (meaning.kind, meaning.option, meaning.value) == (Kind.UNCLEAR, None, None)
