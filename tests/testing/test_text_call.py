@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from outdial.conversation.live_call import AgentCoroutine, CallEnded, Heard, LiveCall, TransferFailed
+from outdial.conversation.understanding.turn_phrases import turn_phrases
 from outdial.telephony.state import EndedBy
 from outdial.telephony.transfer import TransferOutcome
 from outdial.testing.callee import (
@@ -233,3 +234,23 @@ def test_digits_that_are_sent_are_kept():
 )
 def test_words_are_found_whatever_stands_between_them(text, words, end):
     assert find_words(text, words) == end
+
+
+@pytest.mark.parametrize(
+    ("text", "into", "says", "told", "heard"),
+    [
+        ("I have a message for you.", "a message", "Mhm.", "I have a message for you.", None),
+        ("I have a message for you.", "for", "Okay.", "I have a message for you.", None),
+        ("I have a message for you.", "a message", "Wait a moment.", "I have a message", "Wait a moment."),
+        ("Can you come on Monday?", "Can you", "Okay.", "Can you come on Monday?", None),
+        ("Can you come on Monday?", "come on", "Okay.", "Can you come on", "Okay."),
+    ],
+)
+def test_who_only_listens_interrupts_nobody(text, into, says, told, heard):
+    async def agent(call):
+        said = await call.say(text)
+        call.noted.update(told=said.text, heard=(await call.listen(no_reply_s=1)).text or None)
+
+    call = held(agent, TextCall([Interrupts(into, says=says)], words=turn_phrases("en-US")))
+    assert call.noted == {"told": told, "heard": heard}
+    assert [turn.text for turn in call.turns if turn.speaker == "callee"] == [says]

@@ -15,6 +15,7 @@ from outdial.agents.script.path import Passed, Path
 from outdial.agents.script.run import run_script
 from outdial.conversation.live_call import LiveCall
 from outdial.conversation.transcript import Turn
+from outdial.conversation.understanding.turn_phrases import turn_phrases
 from outdial.rehearsals.model import Expected, Rehearsal
 from outdial.telephony.outcome import Facts, outcome_of
 from outdial.telephony.state import EndedBy, EndReason
@@ -55,14 +56,16 @@ def talk(
     script: Script, callee: Iterable[CalleeLine], variables: Mapping[str, Any], limits: CallLimits | None = None
 ) -> Rehearsed:
     """The call so far, with a callee who is there: after its lines the agent waits for more."""
-    call = TextCall(callee, variables=variables, is_open=True, limits=limits)
+    words = turn_phrases(script.language)
+    call = TextCall(callee, variables=variables, is_open=True, limits=limits, words=words)
     return asyncio.run(_hold(script, call, Rehearsal(name="", line=0)))
 
 
 async def _rehearse(script: Script, rehearsals: list[Rehearsal], limits: CallLimits | None) -> list[Rehearsed]:
     done = []
     for one in rehearsals:
-        call = TextCall((line for line, _ in one.callee), variables=one.variables, limits=limits)
+        lines = (line for line, _ in one.callee)
+        call = TextCall(lines, variables=one.variables, limits=limits, words=turn_phrases(script.language))
         done.append(await _hold(script, call, one))
     return done
 

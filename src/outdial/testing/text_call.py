@@ -12,7 +12,9 @@ from typing import Any, NoReturn
 
 from outdial.conversation.keypad import Keypad
 from outdial.conversation.live_call import AgentCoroutine, CallEnded, FailedTransfer, Heard, Said, TransferFailed
+from outdial.conversation.own_words import has_been_asked
 from outdial.conversation.transcript import MS_PER_CHAR, Speaker, Turn
+from outdial.conversation.turn_words import TurnWords
 from outdial.speech.reading.marks import without_marks
 from outdial.telephony.failures import CallError, FailureCode
 from outdial.telephony.state import EndedBy
@@ -75,7 +77,9 @@ class TextCall:
         agent_number: str = "+12025550199",
         is_open: bool = False,
         limits: CallLimits | None = None,
+        words: TurnWords | None = None,
     ) -> None:
+        """`words`: of the agent's language; what only tells it to go on interrupts it no more than on a real call."""
         self.user_id = user_number
         self.answered_by: AnsweredBy | None = AnsweredBy.HUMAN
         self.variables: Mapping[str, Any] = MappingProxyType(dict(variables or {}))
@@ -96,6 +100,7 @@ class TextCall:
         self._line = 0  # the next one
         self._is_open = is_open
         self._limits = limits or CallLimits()
+        self._words = words
         self._verbs = 0
         self._keypad = Keypad()
         self._begun = ""    # what the callee said into our words
@@ -108,7 +113,9 @@ class TextCall:
 
     # -- the verbs -----------------------------------------------------------------------------------------------
 
-    async def say(self, text: str | AsyncIterator[str], *, interruptible: bool = True, **turn_taking: object) -> Said:
+    async def say(
+        self, text: str | AsyncIterator[str], *, interruptible: bool = True, asks: bool | None = None
+    ) -> Said:
         self._verb()
         if not isinstance(text, str):
             text = "".join([piece async for piece in text])
@@ -117,7 +124,8 @@ class TextCall:
         start = len(self._told)
         self._told += text
         self._begun = ""
-        cut = self._heard_until(start, interruptible=interruptible)
+        asks = text.rstrip().endswith("?") if asks is None else asks
+        cut = self._heard_until(start, interruptible=interruptible, asks=asks)
         played = text if cut is None else text[: cut - start]
         begin_ms = self.now_ms
         self.now_ms += MS_PER_CHAR * len(played)
@@ -217,7 +225,7 @@ class TextCall:
         self._line += 1
         self._told, self._told_to = "", 0
 
-    def _heard_until(self, start: int, *, interruptible: bool) -> int | None:
+    def _heard_until(self, start: int, *, interruptible: bool, asks: bool) -> int | None:
         """Has lines hear what is told now, from `start` on; where the callee interrupts it, None where it doesn't."""
         while True:
             match self._next():
@@ -231,11 +239,22 @@ class TextCall:
                     if not interruptible:
                         self._fail("this is said to its end: the callee can't interrupt it")
                     self._line += 1
+                    self._told_to = end
+                    if self._tells_to_go_on(says, start, end, asks=asks):
+                        self._turn(Speaker.CALLEE, says, self.now_ms)
+                        continue
                     self._begun = says
                     self._press(presses, wanted=True)
                     return end
                 case _:
                     return None
+
+    def _tells_to_go_on(self, says: str, start: int, end: int, *, asks: bool) -> bool:
+        """Whether this is said into our words, and no more than "okay": before a question was heard it answers none."""
+        if not says or self._words is None or not self._words.is_backchannel(says):
+            return False
+        self.callee_responded = True
+        return not (asks and has_been_asked(self._told[start:], self._told[start:end]))
 
     def _speaks(self, words: str, after_ms: int) -> Heard:
         self.now_ms += after_ms
