@@ -221,7 +221,8 @@ class OutboundRequest(_Strict):
     agent: AgentChoice | None = None
     """Another agent, or another version, for this call alone. Default: the number's."""
     amd: Amd | None = None
-    """Answering machine detection: `true`, or an object with details. Default: off."""
+    """Answering machine detection: `true`, or an object with details. Default: off; a voicemail is still known by
+    what it says, and treated as the agent wants machines to be."""
     on_limit: Literal["queue", "reject"] = "queue"
     """When every line is taken: wait for a free one, or answer 429."""
     not_before: Instant | None = None
