@@ -103,10 +103,11 @@ def test_what_went_wrong_is_named(changes, fault):
     assert fault in judge({**GOOD, **changes}, None, amd=True)
 
 
-def test_a_machine_is_hung_up_on_with_detection_only():
+def test_a_machine_is_hung_up_on_where_it_is_known_to_be_one():
     call = {**GOOD, "to": "+12025550105", "end_reason": "machine"}
     assert judge(call, None, amd=True) == []
     assert judge(call, None, amd=False) == ["it ended machine"]
+    assert judge({**call, "answered_by": {"category": "machine", "evidence": ["words"]}}, None, amd=False) == []
     left = {**call, "end_reason": "completed", "message_delivered": True}
     assert judge(left, None, amd=True) == []
     assert judge({**left, "message_delivered": False}, None, amd=True) == ["it ended completed"]

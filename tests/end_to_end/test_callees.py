@@ -165,7 +165,9 @@ def test_a_call_says_why_it_ended(outcome: Calls, name: str, reason: str):
         ("fax", "fax"),
         ("silent", "unknown"),
         ("human", None),  # nobody asked
-        ("voicemail, no amd", None),
+        ("voicemail, no amd", "machine"),  # its words told
+        ("screening", "screening"),
+        ("menu", "menu"),
         ("busy", None),
     ],
 )

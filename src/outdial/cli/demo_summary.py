@@ -23,7 +23,8 @@ TALKERS = {"+12025550100", "+12025550101"}                   # both sides are he
 def judge(call: dict[str, Any], recording: Path | None, *, amd: bool) -> list[str]:
     """What isn't as it should be with a call to one of the simulated callees."""
     on_machine = {"machine", "completed"} if call["message_delivered"] else {"machine"}
-    expected = ENDS.get(call["to"], on_machine if amd and call["to"] in MACHINES else {"completed"})
+    is_machine = call["to"] in MACHINES and (amd or (call.get("answered_by") or {}).get("category") == "machine")
+    expected = ENDS.get(call["to"], on_machine if is_machine else {"completed"})
     faults = []
     if call["end_reason"] not in expected:
         error = (call["error"] or {}).get("message")
