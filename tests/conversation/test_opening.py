@@ -224,3 +224,12 @@ async def test_who_hangs_up_meanwhile_ends_the_call(at_s):
     stage.at(at_s, stage.carrier.stop)
     await stage.run()
     assert ended == [True]
+
+
+async def test_a_television_behind_keeps_nobody_waiting():
+    stage = opened()
+    for at_s in (0.2, 1.0, 1.8, 2.6):
+        stage.loop.call_at(stage.began + at_s, stage.carrier.say, 150, 600)  # far below a callee's level
+    stage.ears.words[150] = "and now the weather"
+    await stage.run()
+    assert 1500 <= spoke_at_ms(stage) <= 1800

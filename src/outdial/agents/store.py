@@ -15,8 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from typing_extensions import TypedDict
 
 from outdial.agents.script.model import ScriptError
-from outdial.agents.script.naming import named, written_name
-from outdial.agents.script.parse import parse_script
+from outdial.agents.script.naming import named, script_and_name
 from outdial.conversation.opening import Greet
 from outdial.db.tables import agent_versions, agents
 from outdial.ids import is_id, new_id
@@ -267,8 +266,8 @@ async def _check(source: str) -> _Checked:
     if len(source) > MAX_SOURCE_CHARS:
         raise Invalid("source", f"is longer than {MAX_SOURCE_CHARS} characters")
     try:
-        script = await asyncio.to_thread(parse_script, source)  # a long one takes a while; calls are talking meanwhile
-        return _Checked(name=await asyncio.to_thread(written_name, source), greet=script.greet or Greet.AFTER_HELLO)
+        script, name = await asyncio.to_thread(script_and_name, source)  # a long one takes a while; calls are talking
+        return _Checked(name=name, greet=script.greet or Greet.AFTER_HELLO)
     except ScriptError as error:
         raise Invalid("source", str(error)) from None
 

@@ -163,7 +163,7 @@ class Dialogue:
     async def hear_out(self) -> None:
         """Until a machine's greeting is over."""
         async with self._verb():
-            await self.picking_up.wait(HearOut())
+            await self.picking_up.wait(HearOut(), faint=True)
 
     async def say(
         self, text: str | AsyncIterator[str], *, interruptible: bool = True, asks: bool | None = None

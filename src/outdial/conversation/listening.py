@@ -175,15 +175,16 @@ class Listening:
         await self._floor.make_way()
         self._take_turn()
 
-    def heard_so_far(self) -> HeardSoFar:
-        """Since `attentive`. What turned out to be no words, or goes on faintly, is nobody's."""
+    def heard_so_far(self, *, faint: bool = False) -> HeardSoFar:
+        """Since `attentive`. What turned out to be no words is nobody's, and what is `faint` mostly a television's."""
         now_ms = self._now_ms()
         since_ms = now_ms - self._attentive_since_ms
         said = [(one, task.result() or "" if task.done() else None) for one, task in self._spoken]
         current = self.hearing.current
-        if current is not None and not self.hearing.near.is_faint(current.level_dbfs):
+        if current is not None:
             said.append((current, current.words))
-        said = [(one, words) for one, words in said if words != ""]
+        is_faint = self.hearing.near.is_faint
+        said = [(one, words) for one, words in said if words != "" and (faint or not is_faint(one.level_dbfs))]
         if not said:
             return HeardSoFar(since_ms=since_ms, silence_ms=since_ms)
         last = said[-1][0]

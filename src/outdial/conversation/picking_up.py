@@ -46,20 +46,21 @@ class PickingUp:
             self._listening.forget_words()
         self._keeps_words = False
 
-    async def wait(self, opening: Opening) -> str:
-        """With the floor: until we are to speak. What the callee has said, as far as it is known by then."""
+    async def wait(self, opening: Opening, *, faint: bool = False) -> str:
+        """With the floor: until we are to speak. What the callee has said, as far as it is known by then. `faint`
+        voices count, too."""
         with self._listening.attentive():
-            while (left_ms := opening.left_ms(self._so_far())) != 0:
+            while (left_ms := opening.left_ms(self._so_far(faint))) != 0:
                 await self._floor.wait(LOOK_MS if left_ms is None else min(left_ms, LOOK_MS))
                 self._listening.hearing.check()
                 if self._floor.is_wanted(callee_speaks=self._listening.hearing.current is not None):
                     await self._listening.make_way()
-            return self._so_far().heard.words or ""
+            return self._so_far(faint).heard.words or ""
 
-    def _so_far(self) -> OpeningSoFar:
+    def _so_far(self, faint: bool) -> OpeningSoFar:
         answered_by = self._answered_by()
         return OpeningSoFar(
-            heard=self._listening.heard_so_far(),
+            heard=self._listening.heard_so_far(faint=faint),
             undecided=self._detected and answered_by is None,
             is_human=answered_by is AnsweredBy.HUMAN,
         )

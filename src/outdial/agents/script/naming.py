@@ -6,7 +6,7 @@ from typing import Any
 
 import yaml
 
-from outdial.agents.script.model import ScriptError
+from outdial.agents.script.model import Script, ScriptError
 from outdial.agents.script.parse import parse_script
 from outdial.agents.script.tree import LOADER
 
@@ -15,8 +15,13 @@ _PLAIN = re.compile(r"[A-Za-z][A-Za-z0-9 _.-]*[A-Za-z0-9]")
 
 def written_name(source: str) -> str | None:
     """What stands under `agent: name:`, None where nothing does. Raises ScriptError, as `parse_script` does."""
-    name = parse_script(source).name
-    return None if _place(source) is None else name
+    return script_and_name(source)[1]
+
+
+def script_and_name(source: str) -> tuple[Script, str | None]:
+    """The script, and its `written_name`; parsed once. Raises ScriptError."""
+    script = parse_script(source)
+    return script, None if _place(source) is None else script.name
 
 
 def named(source: str, name: str) -> str:
