@@ -36,7 +36,7 @@ def test_a_language_has_every_kind_of_phrase_and_text(tag):
 @pytest.mark.parametrize("tag", known_languages())
 def test_every_list_is_named_in_a_phrase(tag):
     data = language_of(tag).data
-    lines = [*data["phrases"].values(), *data["lists"].values(), *data.get("recorded", {}).values()]
+    lines = [*data["phrases"].values(), *data["recorded"].values(), *data["lists"].values()]
     assert [name for name in data["lists"] if not any(f"<{name}>" in line for line in lines)] == []
 
 
