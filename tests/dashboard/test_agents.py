@@ -99,8 +99,20 @@ async def test_versions_say_who_wrote_and_who_published_them(editor, browser_of,
     text = words((await editor.get(f"/agents/{agent['id']}")).text)
     assert "Published: version 1 Draft: version 2 Compare draft and published" in text
     table = text[text.index("2 versions") :]
-    assert re.search(r"2 Draft .{16} UTC Operator Never Changes in version 2", table)
-    assert re.search(r"1 Published .{16} UTC Editor .{16} UTC Editor Edit again version 1", table)
+    assert re.search(r"2 Draft .{16} UTC Operator Callee Never Changes in version 2", table)
+    assert re.search(r"1 Published .{16} UTC Editor Callee .{16} UTC Editor Edit again version 1", table)
+
+
+async def test_versions_say_who_speaks_first(editor, agent):
+    await save(editor, agent, f"greet: at_once\n{OTHER}")
+    text = words((await editor.get(f"/agents/{agent['id']}")).text)
+    table = text[text.index("2 versions") :]
+    assert "Who speaks first" in table
+    assert re.search(r"2 Draft .{16} UTC Editor Agent Never", table)
+    assert re.search(r"1 .{16} UTC Editor Callee Never", table)
+    await publish(editor, agent, 1)
+    asked = words((await editor.get(f"/agents/{agent['id']}/publish")).text)
+    assert "this version speaks at once; version 1 waits for it." in asked
 
 
 async def test_of_many_versions_the_newest_and_the_published_are_shown(editor, agent):
