@@ -1,7 +1,7 @@
 """Plays a plan on the conversation that ships, with the engines that ship, and tells what came of it."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from functools import cache, partial
 from itertools import pairwise
@@ -194,8 +194,14 @@ class _TimedRecognition:
         self._recognition.feed(pcm)
 
     async def text(self) -> str:
+        return await self._timed(self._recognition.text()) or ""
+
+    async def partial(self) -> str | None:
+        return await self._timed(self._recognition.partial())
+
+    async def _timed(self, recognised: Coroutine[Any, Any, str | None]) -> str | None:
         fed = self._fed
-        text = await self._recognition.text()
+        text = await recognised
         if fed != self._known:
             await asyncio.sleep(RECOGNITION_S + RECOGNITION_PER_S * fed / BYTES_PER_MS / 1000)
             self._known = fed

@@ -143,7 +143,7 @@ async def test_the_end_is_told_to_the_verb_that_waits_and_to_every_later_one(flo
 
     async def waits():
         async with floor.verb():
-            await floor.wait_for(future)
+            await floor.wait_for(future, timeout_ms=60_000)
 
     verb = asyncio.create_task(waits())
     await asyncio.sleep(0.5)

@@ -354,7 +354,7 @@ async def test_latency_of_an_answer_is_told_step_by_step():
         await call.say("See you.")
 
     stage = Stage(agent)
-    stage.ears.takes_s = 0.4  # 100 ms longer than the end of the silence
+    stage.ears.takes_s = 0.5  # from the first moment of quiet: 100 ms longer than the end of the silence
     stage.at(2.0, stage.callee_says, "Yes.")
     await stage.run()
     first, _, answer, following = stage.notes.turns
@@ -369,6 +369,49 @@ async def test_latency_of_an_answer_is_told_step_by_step():
     assert answer.latency["total"] == pytest.approx((heard_again - 2.24) * 1000, abs=40)
 
 
+async def test_what_words_waited_for_other_calls_words_is_told_apart():
+    agent = Asking(QUESTION, "Fine.", no_reply_s=1.0)
+    stage = Stage(agent)
+    stage.ears.waits_ms, stage.ears.takes_s = 600, 0.1
+    stage.at(2.0, stage.callee_says, "Yes.")
+    await stage.run()
+    latency = stage.notes.turns[2].latency
+    assert latency["waiting"] + latency["recognition"] == pytest.approx(300, abs=40)
+    assert latency["recognition"] == 0
+    assert latency["total"] == sum(ms for name, ms in latency.items() if name != "total")
+
+
+async def test_a_callee_whose_words_are_recognised_late_hears_so_once_and_is_understood():
+    agent = Asking(QUESTION, "And on Tuesday?", no_reply_s=2.0)
+    stage = Stage(agent)
+    stage.ears.takes_s = 2.5
+    stage.at(2.0, stage.callee_says, "Yes, I can.")
+    stage.at(8.0, stage.callee_says, "No.")
+    await stage.run()
+    assert agent.heard == [Heard(text="Yes, I can."), Heard(text="No.")]
+    assert stage.notes.lines == [
+        f"agent: {QUESTION}",
+        "callee: Yes, I can.",
+        "agent: One moment, please.",
+        "agent: And on Tuesday?",
+        "callee: No.",
+        "agent: One moment, please.",
+    ]
+    filler = stage.notes.turns[2]
+    assert filler.start_ms - stage.notes.turns[1].end_ms == pytest.approx(1200, abs=260)
+    assert [type_ for type_, _ in stage.notes.events] == ["recognition_late"], "once a call"
+
+
+async def test_words_known_in_time_need_no_filler():
+    agent = Asking(QUESTION, no_reply_s=2.0)
+    stage = Stage(agent)
+    stage.ears.takes_s = 0.9
+    stage.at(2.0, stage.callee_says, "Yes, I can.")
+    await stage.run()
+    assert stage.notes.lines == [f"agent: {QUESTION}", "callee: Yes, I can."]
+    assert stage.notes.events == []
+
+
 async def test_latency_after_digits_counts_from_the_last_one():
     agent = Asking(QUESTION, "Thank you.", max_digits=4, no_reply_s=1.0)
     stage = Stage(agent)
@@ -376,7 +419,7 @@ async def test_latency_after_digits_counts_from_the_last_one():
     stage.at(2.5, stage.carrier.press, "2")
     await stage.run()
     latency = stage.notes.turns[2].latency
-    assert latency == {"silence": 2000, "recognition": 0, "decision": 0, "synthesis": 30, "total": 2030}
+    assert latency == {"silence": 2000, "waiting": 0, "recognition": 0, "decision": 0, "synthesis": 30, "total": 2030}
 
 
 async def test_a_turn_after_silence_answers_nothing():

@@ -42,6 +42,7 @@ def test_latency_tells_every_step_from_the_callees_last_word_to_our_first():
     times = ReplyTimes(ended_ms=1000, decided_ms=1500, recognised_ms=1620)
     assert times.latency(asked_ms=1700, start_ms=1740) == {
         "silence": 500,
+        "waiting": 0,
         "recognition": 120,
         "decision": 80,
         "synthesis": 40,

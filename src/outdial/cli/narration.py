@@ -127,6 +127,8 @@ class Story:
                 self._state(f"outcome now: {spoken(data.get('outcome') or 'none')}")
             case "corrected":
                 self._state(self._state_words(data | {"state": "ended"}) + " (known only now)")
+            case "recognition_late":
+                self._state("recognition is late: more is said than can be understood at once")
             case "limit":
                 self._state("the longest allowed duration is reached")
 

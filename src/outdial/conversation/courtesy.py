@@ -69,6 +69,16 @@ class Courtesy:
         self._filler = None
         self._background.start(self._say_filler(), name="filler")
 
+    def words_are_late(self) -> None:
+        """The callee's words take long to be recognised; the agent listens, and makes way."""
+        self._background.start(self._say_that_it_takes_long(), name="filler")
+
+    async def _say_that_it_takes_long(self) -> None:
+        with suppress(SpeechFailed, CallEnded):
+            async with self._floor.step_in(interrupt=True):
+                if not self._floor.has_ended:
+                    await self._saying.fill(self._words.one_moment)
+
     async def _say_filler(self) -> None:
         async with self._floor.step_in(interrupt=False):
             if not self._floor.is_free or self._listening.hearing.current is not None:

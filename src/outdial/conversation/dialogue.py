@@ -17,7 +17,6 @@ from outdial.conversation.commands import Command, CommandRefused, Say, SendDigi
 from outdial.conversation.courtesy import Courtesy
 from outdial.conversation.endpointing import PAUSE_MS, Patience
 from outdial.conversation.floor import Floor
-from outdial.conversation.hearing import Utterance
 from outdial.conversation.listening import Listening
 from outdial.conversation.live_call import NORMAL, CallEnded, Heard, Said, SpeechFailed, TransferFailed
 from outdial.conversation.media_line import MediaLine
@@ -27,6 +26,7 @@ from outdial.conversation.saying import Saying
 from outdial.conversation.stopping import PATIENCE_S
 from outdial.conversation.transcript import Journal, Transcript
 from outdial.conversation.turn_words import NOTHING, Asked
+from outdial.conversation.utterance import Utterance
 from outdial.media.echo import Echo
 from outdial.telephony.failures import FailureCode
 from outdial.telephony.verdict import AnsweredBy
@@ -91,8 +91,13 @@ class Dialogue:
             turn_taking.words,
         )
         self._listening.on_words, self._listening.counts = self._words, self._saying.counts
+        self._listening.on_partial = self._saying.partial_words
         self._listening.over_us, self._listening.is_own = self._saying.over_us, self._saying.is_own
         self._courtesy = Courtesy(turn_taking, self._floor, self._saying, self._listening, self._background)
+        self._recognition_was_late = False
+        if turn_taking.filler_s is not None:
+            self._listening.late_ms = round(turn_taking.filler_s * 1000)
+        self._listening.on_late = self._words_are_late
         detected = facts.machine.max_wait_s is not None
         self.picking_up = PickingUp(
             self._floor, self._listening, turn_taking.words, lambda: self.answered_by, detected=detected
@@ -142,6 +147,12 @@ class Dialogue:
         self._saying.words(utterance, text)
         if text and not utterance.is_echo and not self._saying.is_own(utterance, text):
             self.on_words(utterance.start_ms, text)
+
+    def _words_are_late(self) -> None:
+        if not self._recognition_was_late:
+            self._recognition_was_late = True
+            self._journal.event("recognition_late", {"at_ms": self._media_line.now_ms()})
+        self._courtesy.words_are_late()
 
     # -- what is known ---------------------------------------------------------------------------------------
 

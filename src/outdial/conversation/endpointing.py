@@ -10,7 +10,8 @@ from typing import Protocol
 from outdial.conversation.turn_words import NOTHING, Asked, TurnWords
 
 PAUSE_MS = 500             # of silence after words that tell nothing
-WHOLE_MS = 300             # … after an answer that leaves nothing to wait for
+WHOLE_MS = 300             # … after an answer that leaves nothing to wait for: of quiet, and …
+SURE_MS = 90               # … by the voice detector's word, too
 PATIENCE_MS = 1600         # … after words that can't be the end
 DIGITS_MS = 3000           # … after fewer digits than were asked for
 UNRECOGNISED_MS = 4000     # the longest that words are waited for
@@ -29,9 +30,14 @@ class Patience:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TurnSoFar:
-    """The callee's turn at a silence. Lengths in ms; `words` are None as long as they aren't recognised."""
+    """The callee's turn at a silence. Lengths in ms; `words` are None as long as they aren't recognised.
+
+    `silence_ms` is the voice detector's, which goes on for a moment after a voice; `quiet_ms` is by level and mostly
+    longer, never shorter.
+    """
 
     silence_ms: int
+    quiet_ms: int = 0
     length_ms: int  # from its first voice until now
     words: str | None
     asked: Asked = NOTHING
@@ -40,7 +46,7 @@ class TurnSoFar:
 
 class Endpointing(Protocol):
     def silence_ms(self, turn: TurnSoFar) -> int | None:
-        """How much silence ends this turn; None while that can't be told: words are waited for."""
+        """How much `silence_ms` ends this turn; None while that can't be told: words are waited for."""
         ...
 
 
@@ -58,7 +64,7 @@ class WordEndpointing:
         patience = turn.patience
         if turn.length_ms >= LONG_TURN_MS:
             return min(WHOLE_MS, patience.pause_ms)
-        whole_ms = min(WHOLE_MS, patience.pause_ms)
+        whole_ms = _whole_ms(turn)
         if not turn.words:
             return patience.pause_ms
         if self._words.is_hold_on(turn.words):
@@ -71,3 +77,9 @@ class WordEndpointing:
         if turn.asked.is_answer is not None and turn.asked.is_answer(turn.words):
             return whole_ms
         return patience.pause_ms
+
+
+def _whole_ms(turn: TurnSoFar) -> int:
+    enough_ms = min(WHOLE_MS, turn.patience.pause_ms)
+    quiet_before_ms = max(0, turn.quiet_ms - turn.silence_ms)
+    return max(min(SURE_MS, enough_ms), enough_ms - quiet_before_ms)

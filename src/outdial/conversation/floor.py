@@ -108,9 +108,9 @@ class Floor:
         if self._waiter is not None and not self._waiter.done():
             self._waiter.set_result(None)
 
-    async def wait_for(self, future: asyncio.Future[Any]) -> None:
-        """Until it is done. Raises CallEnded; neither that nor being cancelled meanwhile cancels it."""
-        await asyncio.wait({future, self._ended}, return_when=asyncio.FIRST_COMPLETED)
+    async def wait_for(self, future: asyncio.Future[Any], *, timeout_ms: int) -> None:
+        """Until it is done, or so long. Raises CallEnded; neither that nor being cancelled meanwhile cancels it."""
+        await asyncio.wait({future, self._ended}, timeout=timeout_ms / 1000, return_when=asyncio.FIRST_COMPLETED)
         await self.must_be_up()
 
     def end(self) -> None:

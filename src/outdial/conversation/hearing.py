@@ -1,10 +1,10 @@
 """What the callee says, as utterances: voice windows in, recognised text out.
 
-Recognition starts at the first short pause, while we still wait to see whether the callee goes on. Whether the silence
-is long enough to be the end is decided with those words (see endpointing.py).
+Recognition starts at the first moment of quiet, while we still wait to see whether the callee goes on. Whether the
+silence is long enough to be the end is decided with those words (see endpointing.py). Where somebody waits for them,
+they are guessed while they are said, too.
 """
 
-import asyncio
 from collections import deque
 from collections.abc import Callable
 
@@ -13,23 +13,23 @@ from numpy.typing import NDArray
 
 from outdial.conversation.endpointing import LONGEST_TURN_MS, Endpointing, Patience, TurnSoFar, WordEndpointing
 from outdial.conversation.near_voice import NearVoice
-from outdial.conversation.stopping import retrieve
 from outdial.conversation.turn_words import NOTHING, Asked
 from outdial.conversation.turns import WINDOW_MS, SpeechGate, SpeechPaused, SpeechResumed, SpeechStarted
 from outdial.conversation.understanding.turn_phrases import turn_phrases
+from outdial.conversation.utterance import Utterance
 from outdial.media.echo import STRETCH_MS
 from outdial.media.frames import BYTES_PER_MS, FRAME_MS
 from outdial.media.g711 import rms
 from outdial.media.voice_activity import VoiceActivity, VoiceStream
-from outdial.speech.base import Recognition, SpeechToText
+from outdial.speech.base import SpeechToText
 
 PRE_ROLL_MS = 320            # audio kept from before the detector was sure: the first consonant is in it
 QUICK_PAUSE_MS = 120         # where we wait for the words and nothing else
+GUESS_MS = 90                # of quiet: perhaps the end, so that the words are known when it is sure
 LOUD = 300                   # RMS (of 32768) of a frame with a voice in it; line noise has a tenth of that
 LOUD_FRAMES = 10             # 200 ms of them: no click
 RECENT_FRAMES = max(STRETCH_MS, PRE_ROLL_MS) // FRAME_MS + 8  # a window is worked off a little later than it is heard
 NEARER_MS = 160              # of it were heard before that was noticed
-ECHO_WINDOWS = 4             # of 32 ms
 MAX_FRAMES = 150             # kept in all; the detector, too, gives up what is 2 s old
 MAX_UTTERANCE_MS = LONGEST_TURN_MS  # somebody reading a novel, or a radio
 DEAF_MS = 1000               # without a window: the carrier has stopped sending audio
@@ -39,65 +39,11 @@ DEAF_MS = 1000               # without a window: the carrier has stopped sending
 IsOurs = Callable[[Callable[[], NDArray[np.int16]], int], bool]
 
 
-class Utterance:
-    """A stretch of the callee's speech. `end_ms` moves on while it lasts."""
-
-    def __init__(self, start_ms: int, recognition: Recognition) -> None:
-        self.start_ms = start_ms
-        self.end_ms = start_ms
-        self._recognition = recognition
-        self._text: asyncio.Task[str] | None = None
-        self.level_dbfs: float | None = None  # at its loudest
-        self.is_reply = False  # said to us, and not over our voice only
-        self.voiced = 0        # windows with the callee's voice, and …
-        self.ours = 0          # … with ours
-        self.enough_ms = 0  # of silence, to end it
-        self.told = False  # its words so far, to whoever wants to know them early
-
-    @property
-    def words(self) -> str | None:
-        """What was said until its last pause; None until that is recognised. "" also when it couldn't be: `text` says
-        so."""
-        task = self._text
-        if task is None or not task.done() or task.cancelled():
-            return None
-        return "" if task.exception() else task.result()
-
-    @property
-    def is_echo(self) -> bool:
-        """Whether it is the first moment of our own voice, come back, which was taken for somebody's."""
-        return self.voiced <= ECHO_WINDOWS <= self.ours
-
-    def feed(self, pcm: bytes) -> None:
-        self._recognition.feed(pcm)
-
-    def recognise(self, then: Callable[[], object] = lambda: None) -> None:
-        """Start on what there is; `then` is called when its words are known."""
-        self.discard()
-        self._text = asyncio.create_task(self._recognition.text())
-        self._text.add_done_callback(retrieve)
-        self._text.add_done_callback(lambda task: None if task.cancelled() else then())
-
-    def discard(self) -> None:
-        """The callee goes on: what was recognised so far isn't the end of it."""
-        self.told = False
-        if self._text is not None:
-            self._text.cancel()
-            self._text = None
-
-    async def text(self) -> str:
-        """What was said in all of it."""
-        if self._text is None:
-            self.recognise()
-        assert self._text is not None
-        return await self._text
-
-
 class Hearing:
     """Listens to one callee while it is enabled. Calls back on the event loop:
 
-    `on_voice(u)` whenever more voice was heard inside an utterance, `on_words(u)` when its words until a pause are
-    known, `on_utterance(u)` when one has ended.
+    `on_voice(u)` whenever more voice was heard inside an utterance, `on_partial(u, text)` when words were guessed while
+    it lasts, `on_words(u)` when its words until a pause are known, `on_utterance(u)` when one has ended.
 
     What is asked, how patiently, and what was said before to the same question (`asked`, `patience`, `said_before`) are
     set by whoever listens.
@@ -130,6 +76,7 @@ class Hearing:
         self.patience = Patience()
         self.said_before = ""
         self.on_words: Callable[[Utterance], object] = lambda utterance: None
+        self.on_partial: Callable[[Utterance, str], object] = lambda utterance, text: None
         self.is_ours: IsOurs = lambda heard, end_ms: False
         self.on_heard: Callable[[], object] = lambda: None  # at the first voice of the callee
         self._heard = False
@@ -154,7 +101,8 @@ class Hearing:
         self._end_early()
 
     def be_quick(self) -> None:
-        """We are silent for what is being said: have it recognised at its first pause, however short."""
+        """We are silent for what is being said: have it recognised while it lasts, and at its first pause, however
+        short."""
         self._gate.pause_ms = QUICK_PAUSE_MS
 
     @property
@@ -199,7 +147,7 @@ class Hearing:
         event = self._gate.window(probability, at_ms)
         match event:
             case SpeechStarted(at_ms=start_ms):
-                self.current = Utterance(max(0, start_ms), self._speech_to_text.recognition())
+                self.current = Utterance(max(0, start_ms), self._speech_to_text.recognition(), self._noise(start_ms))
                 self._note_heard()
             case SpeechResumed() if self.current is not None:
                 self.current.discard()
@@ -211,13 +159,29 @@ class Hearing:
                 self._frames.popleft()
             return
         self._feed(utterance, at_ms)
-        utterance.end_ms, utterance.level_dbfs = self._gate.voice_ms, self.near.loudest
-        if isinstance(event, SpeechPaused):
-            utterance.recognise(then=lambda: self._recognised(utterance))
+        utterance.voice(until_ms=self._gate.voice_ms)
+        utterance.level_dbfs = self.near.loudest
+        if isinstance(event, SpeechPaused) or (self._may_have_ended(at_ms) and utterance.may_guess(at_ms)):
+            utterance.recognise(at_ms, then=lambda: self._recognised(utterance))
         elif event is None and self._gate.silence_ms(at_ms) == 0:
             utterance.voiced += 1
             self._on_voice(utterance)
+            if self._gate.pause_ms == QUICK_PAUSE_MS:
+                utterance.guess(at_ms, then=lambda text: self._guessed(utterance, text))
         self._consider(utterance, at_ms)
+
+    def _quiet_ms(self, at_ms: int) -> int:
+        """How long the callee has been silent, by level."""
+        assert self.current is not None
+        return at_ms - self.current.quiet_since_ms
+
+    def _may_have_ended(self, at_ms: int) -> bool:
+        return self._gate.silence_ms(at_ms) > 0 and self._quiet_ms(at_ms) >= GUESS_MS
+
+    def _noise(self, start_ms: int) -> float:
+        """The level of the line right before an utterance."""
+        levels = sorted(rms(pcm) for end_ms, pcm in self._recent if end_ms <= start_ms)
+        return levels[len(levels) // 2] if levels else 0.0
 
     def _is_echo(self, at_ms: int) -> bool:
         ends = [end_ms for end_ms, _ in self._recent if end_ms <= at_ms + FRAME_MS // 2]
@@ -231,14 +195,19 @@ class Hearing:
         if utterance is self.current:
             self._consider(utterance, self._at_ms)
 
+    def _guessed(self, utterance: Utterance, text: str) -> None:
+        if utterance is self.current:
+            self.on_partial(utterance, text)
+
     def _start_again(self, at_ms: int) -> None:
         """What was heard until now was somebody else's: the callee begins to speak."""
         assert self.current is not None
-        self.current.discard()
-        self.current = Utterance(at_ms - NEARER_MS, self._speech_to_text.recognition())
+        self.current.let_go()
+        noise = self._noise(at_ms - NEARER_MS)
+        self.current = Utterance(at_ms - NEARER_MS, self._speech_to_text.recognition(), noise)
         for end_ms, pcm in self._recent:
             if at_ms - NEARER_MS < end_ms <= at_ms - WINDOW_MS:
-                self.current.feed(pcm)
+                self.current.feed(pcm, end_ms)
         self._gate.starts_again(self.current.start_ms)
 
     def _is_callee(self, at_ms: int) -> bool:
@@ -262,32 +231,34 @@ class Hearing:
             words = f"{self.said_before} {words}"
         turn = TurnSoFar(
             silence_ms=silence_ms,
+            quiet_ms=self._quiet_ms(at_ms),
             length_ms=at_ms - utterance.start_ms,
             words=words,
             asked=self.asked,
             patience=self.patience,
         )
-        if not self._gate.is_paused and turn.length_ms < LONGEST_TURN_MS:
+        if not self._gate.is_paused and not self._may_have_ended(at_ms) and turn.length_ms < LONGEST_TURN_MS:
             return
         enough_ms = self.endpointing.silence_ms(turn)
         if enough_ms is not None and silence_ms >= enough_ms:
-            utterance.enough_ms = enough_ms
-            self._end()
+            self._end(enough_ms)
 
     def _feed(self, utterance: Utterance, until_ms: int) -> None:
         while self._frames and self._frames[0][0] <= until_ms:
-            utterance.feed(self._frames.popleft()[1])
+            end_ms, pcm = self._frames.popleft()
+            utterance.feed(pcm, end_ms)
 
     def _end_early(self) -> None:
         if self.current is not None:
             self._feed(self.current, self._now_ms())
             self._end()
 
-    def _end(self) -> None:
+    def _end(self, enough_ms: int = 0) -> None:
         if (utterance := self.current) is not None:
             self._gate.end()
             self.current = None
             self._keep_pre_roll(utterance.end_ms)
+            utterance.ends(enough_ms)
             self._on_utterance(utterance)
 
     def _keep_pre_roll(self, spoken_until_ms: int) -> None:

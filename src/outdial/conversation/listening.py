@@ -10,16 +10,18 @@ from outdial.background import Background
 from outdial.conversation.call_facts import Engines
 from outdial.conversation.endpointing import Patience
 from outdial.conversation.floor import Floor
-from outdial.conversation.hearing import Hearing, Utterance
+from outdial.conversation.hearing import Hearing
 from outdial.conversation.keypad import Keypad
 from outdial.conversation.live_call import Heard, SpeechFailed
 from outdial.conversation.opening import HeardSoFar
 from outdial.conversation.transcript import ReplyTimes, Transcript
 from outdial.conversation.turn_words import NOTHING, Asked
 from outdial.conversation.turns import TurnEvent, TurnState
+from outdial.conversation.utterance import Utterance
 
 logger = logging.getLogger(__name__)
 
+LATE_CHECK_MS = 200   # while words are waited for
 LISTEN_ON_MS = 1000   # while listening, whether audio still comes is looked at this often
 GOES_ON_MS = 500      # who begins to speak so soon after our next words began, or …
 THOUGHT_MS = 1300     # … so soon after their own answer, goes on with it
@@ -47,8 +49,9 @@ class Reply:
 class Listening:
     """The callee's side of one call. Hears while `hearing` is enabled, whoever speaks; everything that was understood
     is in the transcript. `on_voice` is told of voice inside an utterance, as it goes on; `on_words(utterance, text)` of
-    what was said in it, until a pause or to its end; `counts(utterance)` tells of one that has ended while we speak
-    whether it is a reply all the same, `over_us` whether one began while we did, `is_own` whether its words are ours.
+    what was said in it, until a pause or to its end, `on_partial` of a guess while it lasts; `counts(utterance)` tells
+    of one that has ended while we speak whether it is a reply all the same, `over_us` whether one began while we did,
+    `is_own` whether its words are ours.
     """
 
     def __init__(
@@ -63,7 +66,9 @@ class Listening:
     ) -> None:
         self.hearing = Hearing(engines.speech_to_text, engines.voice_activity, now_ms, on_voice, self._utterance)
         self.hearing.on_words = self._early_words
+        self.hearing.on_partial = lambda utterance, text: self.on_partial(utterance, text)
         self.on_words: Callable[[Utterance, str], object] = lambda utterance, text: None
+        self.on_partial: Callable[[Utterance, str], object] = lambda utterance, text: None
         self.counts: Callable[[Utterance], bool] = lambda utterance: False
         self.over_us: Callable[[Utterance], bool] = lambda utterance: False
         self.is_own: Callable[[Utterance, str], bool] = lambda utterance, text: False
@@ -81,6 +86,9 @@ class Listening:
         self._taken_back = 0    # so often in a row
         self._was_near = False  # what was heard last, words or not
         self._attentive_since_ms = 0
+        self.late_ms: int | None = None  # what takes so long to be recognised is told, once for each reply: …
+        self.on_late: Callable[[], object] = lambda: None  # … to who has something said meanwhile
+        self._told_late = False
         self._spoken: list[tuple[Utterance, asyncio.Task[str | None]]] = []  # what counts as a reply, and its words
 
     def digit(self, digit: str, at_ms: int) -> bool:
@@ -139,6 +147,7 @@ class Listening:
         hearing = self.hearing
         hearing.patience, hearing.asked, hearing.said_before = patience, asked, self._said_before
         self.reply = None
+        self._told_late = False
         self._take_turn()
         self.answered = None
         outcome = TurnEvent.NO_REPLY
@@ -221,11 +230,15 @@ class Listening:
                 await self.make_way()
                 silent_since_ms = self._now_ms()
                 continue
+            if current is not None and speaking and self._is_late(current):
+                await self._tell_late()
+                continue
             left_ms = silent_since_ms + no_reply_ms - self._now_ms()
             if left_ms <= 0 and not speaking:
                 self.hearing.near.forget()
                 return Heard(text=self._said_before) if self._said_before else Heard(silent=True)
-            await self._floor.wait(LISTEN_ON_MS if speaking else min(left_ms, LISTEN_ON_MS))
+            listens_on_ms = LATE_CHECK_MS if current is not None and current.is_being_recognised else LISTEN_ON_MS
+            await self._floor.wait(listens_on_ms if speaking else min(left_ms, listens_on_ms))
             self.hearing.check()
 
     async def _entry(self) -> str:
@@ -241,21 +254,40 @@ class Listening:
     async def _words(self) -> str:
         """What the callee said since the agent last spoke; "" for noise."""
         decided_ms = self._now_ms()
-        words = []
+        words, waited_ms = [], 0
         self._was_near = False
         while self._spoken:
             utterance, recognition = self._spoken.pop(0)
             self._was_near |= not self.hearing.near.is_faint(utterance.level_dbfs)
-            await self._floor.wait_for(recognition)
+            while not recognition.done():
+                if self._is_late(utterance):
+                    await self._tell_late()
+                await self._floor.wait_for(recognition, timeout_ms=LATE_CHECK_MS)
             text = recognition.result()
+            waited_ms = max(waited_ms, utterance.waited_ms)
             if text is None:
                 raise SpeechFailed
             if not self._is_far_off(utterance, text):
                 words.append(text)
         now_ms = self._now_ms()
         decided_ms = min(decided_ms, utterance.end_ms + utterance.enough_ms)  # from there on only words were waited for
-        self.answered = ReplyTimes(ended_ms=utterance.end_ms, decided_ms=decided_ms, recognised_ms=now_ms)
+        self.answered = ReplyTimes(
+            ended_ms=utterance.end_ms, decided_ms=decided_ms, recognised_ms=now_ms, waited_ms=waited_ms
+        )
         return " ".join(filter(None, words))
+
+    def _is_late(self, utterance: Utterance) -> bool:
+        """Whether the callee has been silent for long, waits for us, and its words still aren't known."""
+        if self.late_ms is None or self._told_late or not utterance.is_being_recognised:
+            return False
+        return self._now_ms() - utterance.quiet_since_ms >= self.late_ms
+
+    async def _tell_late(self) -> None:
+        self._told_late = True
+        self.on_late()
+        await asyncio.sleep(0)  # whoever has something to say waits for the floor now
+        await self._floor.make_way()
+        self._take_turn()
 
     def _early_words(self, utterance: Utterance) -> None:
         self.on_words(utterance, utterance.words or "")

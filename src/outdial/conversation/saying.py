@@ -9,7 +9,6 @@ from contextlib import aclosing
 from typing import Any
 
 from outdial.conversation.floor import Floor
-from outdial.conversation.hearing import Utterance
 from outdial.conversation.listening import Listening
 from outdial.conversation.live_call import Said, SpeechFailed
 from outdial.conversation.media_line import MediaLine
@@ -20,6 +19,7 @@ from outdial.conversation.stopping import stop
 from outdial.conversation.transcript import MS_PER_CHAR, Transcript, heard_part
 from outdial.conversation.turn_words import TurnWords
 from outdial.conversation.turns import TurnEvent, TurnState, is_barge_in, is_speech
+from outdial.conversation.utterance import Utterance
 from outdial.media import tones
 from outdial.media.frames import FRAME_MS, silence
 from outdial.speech.base import TextToSpeech
@@ -162,6 +162,12 @@ class Saying:
             else:
                 self._barge_in(utterance)
         elif utterance is not self._listening.passed and self._turn_words.is_hold_on(text):
+            self._barge_in(utterance)
+
+    def partial_words(self, utterance: Utterance, text: str) -> None:
+        """What the callee seems to have said so far, and goes on: it may have the floor now, but "okay" alone may be
+        the beginning of more."""
+        if self._may_barge_in and utterance is self._heeded and not self._tells_to_go_on(utterance, text):
             self._barge_in(utterance)
 
     def counts(self, utterance: Utterance) -> bool:

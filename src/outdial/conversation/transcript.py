@@ -21,7 +21,8 @@ class Turn:
     `seq` names the turn and sorts the transcript: `start_ms` + 1, or the next number that is free.
     `interrupted` says that `text` is what was heard of it.
     `latency` of an agent's turn, in ms: `silence` (end of the callee's speech until we decided it was the end),
-    `recognition`, `decision` (until the agent spoke), `synthesis` (until the first frame left), `total`.
+    `waiting` (for a recogniser, while all had other calls' words), `recognition`, `decision` (until the agent spoke),
+    `synthesis` (until the first frame left), `total`.
     """
 
     seq: int
@@ -96,17 +97,22 @@ class Transcript:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReplyTimes:
-    """Of what the agent answers: its end, our decision that it was the end, and when its words were known."""
+    """Of what the agent answers: its end, our decision that it was the end, and when its words were known.
+    `waited_ms`: before their recognition began, for that of others' words."""
 
     ended_ms: int
     decided_ms: int
     recognised_ms: int
+    waited_ms: int = 0
 
     def latency(self, asked_ms: int, start_ms: int) -> dict[str, int]:
         """Of the agent's turn that was asked for at `asked_ms` and whose first frame left at `start_ms`."""
+        late_ms = max(0, self.recognised_ms - self.decided_ms)
+        waiting_ms = min(self.waited_ms, late_ms)  # the rest of it passed while it was silent all the same
         steps = {
             "silence": self.decided_ms - self.ended_ms,
-            "recognition": self.recognised_ms - self.decided_ms,
+            "waiting": waiting_ms,
+            "recognition": late_ms - waiting_ms,
             "decision": asked_ms - self.recognised_ms,
             "synthesis": start_ms - asked_ms,
             "total": start_ms - self.ended_ms,

@@ -8,6 +8,7 @@ from outdial.history.views import TurnView
 
 PARTS = (
     ("silence", "Silence until it was clear that the callee had finished", "fill-line-strong"),
+    ("waiting", "Waiting for a recogniser, behind other calls", "fill-soft"),
     ("recognition", "Recognition of what was said", "fill-warn"),
     ("decision", "The agent's decision", "fill-good"),
     ("synthesis", "Synthesis, until the first sound", "fill-accent"),

@@ -115,6 +115,9 @@ def _other(event: Event) -> Step | None:
             text, tone = END_REASONS.get(data.get("end_reason") or "", ("Ended", "quiet"))
             detail = _why(data.get("error"))
             return Step(text=f"Corrected: {_lower(text)}", at=event.at, tone=tone, detail=detail)
+        case "recognition_late":
+            detail = "More was said on all calls than could be recognised at once."
+            return Step(text="Words understood late", at=event.at, tone="warn", detail=detail)
         case "limit":
             return Step(text="Reached its longest duration", at=event.at, tone="warn")
     return Step(text=event.type.replace("_", " ").capitalize(), at=event.at)

@@ -14,6 +14,8 @@ class SpeechUnavailable(RuntimeError):
 class Recognition(Protocol):
     """One utterance being recognised. Not for use by two tasks at once."""
 
+    waited_ms: int  # what `text` waited for its turn, the last time: other calls' words came first
+
     def feed(self, pcm: bytes) -> None:
         """More of the utterance, any length. Never blocks."""
         ...
@@ -24,6 +26,11 @@ class Recognition(Protocol):
         May be called again after more audio was fed: a caller that guesses that an utterance has ended
         can be wrong.
         """
+        ...
+
+    async def partial(self) -> str | None:
+        """What was said so far, while more is to come: a guess. None when there is no time for one now; it never keeps
+        a `text` waiting, of this call or another one."""
         ...
 
 

@@ -45,6 +45,7 @@ class InstantSpeechToText:
 
 class InstantRecognition:
     def __init__(self, text: str) -> None:
+        self.waited_ms = 0
         self._text = text
         self._fed = False
 
@@ -53,6 +54,9 @@ class InstantRecognition:
 
     async def text(self) -> str:
         return self._text if self._fed else ""
+
+    async def partial(self) -> str | None:
+        return None
 
 
 def _buzz(duration_ms: int) -> bytes:

@@ -20,11 +20,16 @@ class NoSpeechToText:
 
 
 class NoRecognition:
+    waited_ms = 0
+
     def feed(self, pcm: bytes) -> None:
         pass
 
     async def text(self) -> str:
         return ""
+
+    async def partial(self) -> str | None:
+        return None
 
 
 class NoTextToSpeech:

@@ -5,8 +5,7 @@ other voices and Moonshine's other models would be downloaded, and neither is as
 imported when first needed, because loading them takes a second and 300 MB that not every process wants.
 
 Inference runs in a few threads of this module, never on the event loop; the native code lets go of the
-GIL. The queue before those threads can't grow past the number of live calls: an utterance being spoken or
-recognised has one job in it at a time.
+GIL. What waits for those that recognise is in a queue with a bound (recognition_queue.py).
 """
 
 import asyncio
@@ -24,6 +23,7 @@ from enum import StrEnum
 from functools import cache
 from pathlib import Path
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import soxr
@@ -32,8 +32,9 @@ from numpy.typing import NDArray
 from outdial.media.frames import BYTES_PER_MS, SAMPLE_RATE_HZ
 from outdial.speech.base import SpeechToText, SpeechUnavailable, TextToSpeech
 from outdial.speech.levelling import even_out, speech_part
-from outdial.speech.load import LateRecognition, cores, recognisers
+from outdial.speech.load import cores, recognisers
 from outdial.speech.missing import NoSpeechToText, NoTextToSpeech
+from outdial.speech.recognition_queue import RecognitionQueue
 from outdial.speech.spoken_text import spoken
 
 logger = logging.getLogger(__name__)
@@ -169,13 +170,22 @@ class OfflineSpeechToText:
         return OfflineRecognition()
 
 
-_late = LateRecognition(RECOGNISERS)
+# One for each event loop: what waits there is told there.
+_queues: WeakKeyDictionary[asyncio.AbstractEventLoop, RecognitionQueue] = WeakKeyDictionary()
+
+
+def _queue() -> RecognitionQueue:
+    loop = asyncio.get_running_loop()
+    if loop not in _queues:
+        _queues[loop] = RecognitionQueue(_recognition, RECOGNISERS)
+    return _queues[loop]
 
 
 class OfflineRecognition:
     """One utterance. Of more than 30 s the last 30 s count: a question comes at the end of a monologue."""
 
     def __init__(self) -> None:
+        self.waited_ms = 0
         self._pcm = bytearray()
         self._fed = 0
         self._recognised: tuple[int, str] = (0, "")  # how much had been fed, and what it said
@@ -190,13 +200,24 @@ class OfflineRecognition:
     async def text(self) -> str:
         """Costs nothing when nothing was fed since the last time."""
         fed, text = self._recognised
+        self.waited_ms = 0
         if fed != self._fed:
             fed, pcm = self._fed, bytes(self._pcm)
-            loop = asyncio.get_running_loop()
-            asked = loop.time()
-            began, text = await loop.run_in_executor(_recognition, lambda: (loop.time(), _recognise(pcm)))
+            done = await _queue().final(lambda: _recognise(pcm))
+            text, self.waited_ms = done.text, round(done.waited_s * 1000)
             self._recognised = (fed, text)
-            _late.note(began - asked, at=began)
+        return text
+
+    async def partial(self) -> str | None:
+        """All of it recognised anew: this model knows no streams."""
+        fed, text = self._recognised
+        if fed != self._fed:
+            fed, pcm = self._fed, bytes(self._pcm)
+            done = await _queue().partial(lambda: _recognise(pcm))
+            if done is None:
+                return None
+            text = done.text
+            self._recognised = (fed, text)
         return text
 
 

@@ -109,8 +109,11 @@ class Recogniser:
     words: dict[int, str] = field(default_factory=dict)
     takes_s: float = 0.1
     fails: bool = False
+    waits_ms: int = 0  # what each waits for others before
     running: int = 0
     started: int = 0
+    partials: bool = False  # gives them, at once
+    guessed: int = 0
 
     def recognition(self) -> "Recognised":
         return Recognised(self)
@@ -118,6 +121,7 @@ class Recogniser:
 
 class Recognised:
     def __init__(self, engine: Recogniser) -> None:
+        self.waited_ms = engine.waits_ms
         self._engine = engine
         self._numbers: dict[int, int] = {}
         self._busy = False
@@ -139,13 +143,22 @@ class Recognised:
         engine.started += 1
         numbers = list(self._numbers)
         try:
-            await asyncio.sleep(engine.takes_s)
+            await asyncio.sleep(engine.waits_ms / 1000 + engine.takes_s)
             if engine.fails:
                 raise EngineBroke
         finally:
             engine.running -= 1
             self._busy = False
-        return " ".join(word for number in numbers if (word := engine.words.get(number)))
+        return self._words(numbers)
+
+    async def partial(self) -> str | None:
+        if not self._engine.partials:
+            return None
+        self._engine.guessed += 1
+        return self._words(list(self._numbers))
+
+    def _words(self, numbers: list[int]) -> str:
+        return " ".join(word for number in numbers if (word := self._engine.words.get(number)))
 
 
 @dataclass
