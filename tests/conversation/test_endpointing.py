@@ -4,10 +4,12 @@ import pytest
 
 from outdial.conversation.endpointing import (
     DIGITS_MS,
+    HOLD_MS,
     LONG_TURN_MS,
     LONGEST_TURN_MS,
     PATIENCE_MS,
     PAUSE_MS,
+    SURE_MS,
     UNRECOGNISED_MS,
     WHOLE_MS,
     Patience,
@@ -40,7 +42,8 @@ def enough_ms(words, asked=NOTHING, *, length_ms=2000, silence_ms=200, patience=
         ("two oh two five five five oh one two three", PHONE, WHOLE_MS),
         ("I don't have one.", PHONE, PAUSE_MS),
         ("On, um", NOTHING, PATIENCE_MS),
-        ("Okay, hold on.", NOTHING, WHOLE_MS),
+        ("Okay, hold on.", NOTHING, HOLD_MS),
+        ("Let me see, maybe", YES_NO, HOLD_MS),
         ("", YES_NO, PAUSE_MS),
     ],
 )
@@ -51,6 +54,17 @@ def test_words_say_how_much_silence_is_the_end(words, asked, ms):
 def test_a_whole_answer_is_taken_within_350_ms_and_an_open_one_waited_for_1600():
     assert 250 <= WHOLE_MS <= 350
     assert PATIENCE_MS == 1600
+
+
+@pytest.mark.parametrize(("quiet_ms", "silence_ms", "ms"), [(250, 250, 300), (300, 200, 200), (320, 40, SURE_MS)])
+def test_a_whole_answer_is_taken_after_a_quiet_that_began_before_the_detectors_silence(quiet_ms, silence_ms, ms):
+    turn = TurnSoFar(silence_ms=silence_ms, quiet_ms=quiet_ms, length_ms=900, words="Yes.", asked=YES_NO)
+    assert ENDPOINTING.silence_ms(turn) == ms
+
+
+def test_what_tells_nothing_is_waited_for_by_the_detectors_silence():
+    turn = TurnSoFar(silence_ms=300, quiet_ms=450, length_ms=900, words="Thursday.", asked=YES_NO)
+    assert ENDPOINTING.silence_ms(turn) == PAUSE_MS
 
 
 def test_a_turn_does_not_end_before_its_words_are_known_unless_they_never_come():

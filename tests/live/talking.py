@@ -25,6 +25,7 @@ from outdial.live.conversations import Conversations
 from outdial.live.handshake import MediaHandshake
 from outdial.live.spool import Spool
 from outdial.media.pacer import Pacer
+from outdial.speech.engines import OwnSpeech
 from outdial.telephony.state import CallState
 from outdial.workspaces.secrets import SecretBox
 from workspace import Agents, Workspace, until
@@ -105,12 +106,13 @@ class AgentsOf:
         self.conversation = conversation
         self.fault: Exception | None = None
         self.machine_action = "hang_up"
+        self.speech = OwnSpeech()
 
     async def agent(self, agent_id: str, version: int) -> Any:
         if self.fault is not None:
             raise self.fault
         agent = await Agents().agent(agent_id, version)
-        return replace(agent, run=self.conversation, machine_action=self.machine_action)
+        return replace(agent, run=self.conversation, machine_action=self.machine_action, speech=self.speech)
 
 
 class Talking:
@@ -121,9 +123,10 @@ class Talking:
         self.done = asyncio.Event()
         self.begun = asyncio.Event()
         self.agents = AgentsOf(self.talk)
+        self.voice = Voice()
         engines = Engines(
             speech_to_text=Recogniser(),
-            text_to_speech=Voice(),
+            text_to_speech=self.voice,
             voice_activity=Detector(),  # type: ignore[arg-type]
         )
         self.spool = Spool(workspace.settings.data_dir, owner)

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import text
 
+from conversation.peers import Voice
 from live.talking import Line, accept_again, refuse
 from outdial.calls.advance import apply_event
 from outdial.calls.transfers import prepare_return
@@ -13,6 +14,7 @@ from outdial.carriers.errors import CarrierUnreachable
 from outdial.conversation.live_call import FailedTransfer
 from outdial.live.conversations import BROKE
 from outdial.live.left_behind import deliver_left
+from outdial.speech.engines import OwnSpeech
 from outdial.telephony.failures import FailureCode
 from outdial.telephony.state import CallState, Ending, EndReason
 from outdial.telephony.transfer import TransferOutcome
@@ -37,6 +39,22 @@ async def test_an_agent_that_has_said_everything_ends_the_call(workspace, talkin
     assert workspace.carrier.hung_up == ["CA1"]
     assert line.closed_with == 1000
     assert talking.conversations.session(claim.call_id) is None
+
+
+async def test_an_agent_speaks_with_the_voice_it_brings(workspace, talking, claim):
+    async def greets(call):
+        talking.begun.set()
+        await call.say("Hello.")
+
+    own = Voice(name="a vendor's")
+    talking.agents.conversation, talking.agents.speech = greets, OwnSpeech(from_text=own)
+    await talking.answered(claim)
+
+    async def spoken():
+        return bool(own.spoken)
+
+    await until(spoken)
+    assert (own.spoken, talking.voice.spoken) == (["Hello."], [])
 
 
 async def test_what_came_of_a_conversation_and_who_left_first_is_kept_with_its_end(workspace, talking, claim):

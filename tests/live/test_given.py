@@ -5,11 +5,14 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from conversation.peers import Detector, Recogniser, Voice
 from outdial.calls.ownership import Lease, take_stream
 from outdial.calls.transfers import Returned
+from outdial.conversation.call_facts import Engines
 from outdial.conversation.live_call import FailedTransfer
 from outdial.conversation.opening import AfterHello, Greet
-from outdial.live.given import facts_of, recording_of, writing_of
+from outdial.live.given import engines_of, facts_of, recording_of, writing_of
+from outdial.speech.engines import OwnSpeech
 from outdial.speech.reading.reader import Reading
 from outdial.telephony.state import CallDirection
 from outdial.telephony.transfer import TransferOutcome
@@ -71,6 +74,18 @@ async def test_a_machine_that_words_give_away_is_treated_as_the_agent_wants_mach
     assert (asked.action, asked.max_wait_s) == ("hang_up", 30)
     back = facts_of(after_a_transfer(not_asked, talked_s=1), agent).machine
     assert back.action == "continue"
+
+
+@pytest.mark.parametrize("brings_ears", [True, False])
+@pytest.mark.parametrize("brings_voice", [True, False])
+async def test_an_agent_brings_its_own_engines_or_has_those_of_the_process(brings_ears, brings_voice):
+    shared = Engines(speech_to_text=Recogniser(), text_to_speech=Voice(), voice_activity=Detector())
+    ears, voice = Recogniser(name="a vendor's"), Voice(name="a vendor's")
+    own = OwnSpeech(to_text=ears if brings_ears else None, from_text=voice if brings_voice else None)
+    engines = engines_of(replace(await Agents().agent("", 0), speech=own), shared)
+    assert engines.speech_to_text is (ears if brings_ears else shared.speech_to_text)
+    assert engines.text_to_speech is (voice if brings_voice else shared.text_to_speech)
+    assert engines.voice_activity is shared.voice_activity
 
 
 async def test_one_that_goes_on_after_a_transfer_has_the_time_that_is_left(answered):

@@ -17,6 +17,7 @@ from outdial.conversation.live_call import AgentCoroutine, LiveCall
 from outdial.conversation.opening import Greet
 from outdial.db.engine import reading
 from outdial.db.tables import agent_versions
+from outdial.speech.engines import NONE_OWN, OwnSpeech
 from outdial.speech.reading.reader import AMERICAN, Reading
 from outdial.telephony.failures import CallError, FailureCode
 
@@ -31,8 +32,9 @@ AGENT_NOT_READ = CallError(
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReadyAgent:
     """`run` is the conversation, `machine_*` what the agent itself wants done when a machine answers, and `word`
-    fills the {variables} of a text for a call ("" when that can't be done). `reading`: how it says what is written,
-    `greet`: who speaks first on a call that was placed, `hold_s`: for how long it waits for who asks for a moment."""
+    fills the {variables} of a text for a call ("" when that can't be done). `reading`: how it says what is written, and
+    in which language; `speech`: the engines it brings itself; `greet`: who speaks first on a call that was placed,
+    `hold_s`: for how long it waits for who asks for a moment."""
 
     run: AgentCoroutine
     machine_action: str
@@ -41,6 +43,7 @@ class ReadyAgent:
     reading: Reading = AMERICAN
     greet: Greet = Greet.AT_ONCE
     hold_s: float = HOLD_S
+    speech: OwnSpeech = NONE_OWN
 
 
 class ReadyAgents:

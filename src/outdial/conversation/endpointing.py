@@ -12,6 +12,7 @@ from outdial.conversation.turn_words import NOTHING, Asked, TurnWords
 PAUSE_MS = 500             # of silence after words that tell nothing
 WHOLE_MS = 300             # … after an answer that leaves nothing to wait for: of quiet, and …
 SURE_MS = 90               # … by the voice detector's word, too
+HOLD_MS = 800              # … after "let me see": perhaps they think aloud, and the answer comes
 PATIENCE_MS = 1600         # … after words that can't be the end
 DIGITS_MS = 3000           # … after fewer digits than were asked for
 UNRECOGNISED_MS = 4000     # the longest that words are waited for
@@ -68,7 +69,7 @@ class WordEndpointing:
         if not turn.words:
             return patience.pause_ms
         if self._words.is_hold_on(turn.words):
-            return whole_ms
+            return max(HOLD_MS, patience.pause_ms)
         digits = len(self._words.digits(turn.words)) if turn.asked.digits else 0
         if digits:
             return whole_ms if digits >= turn.asked.digits else max(patience.digits_ms, patience.pause_ms)

@@ -28,7 +28,7 @@ from outdial.dispatch.hanging_up import ask_to_end, hang_up
 from outdial.live.brought import Brought
 from outdial.live.carrier_control import ControlOfAttempt
 from outdial.live.detection import await_verdict, note_too_late, write_verdict
-from outdial.live.given import facts_of, recording_of, writing_of
+from outdial.live.given import engines_of, facts_of, recording_of, writing_of
 from outdial.live.progress import write_beginning, write_loss, write_response, write_wish
 from outdial.live.recordings import open_recording
 from outdial.live.spool import Spool
@@ -124,7 +124,7 @@ class Conversations:
             self._engine, self._settings, self._open_carrier, answered.attempt_id, facts.agent_number
         )
         brought = Brought(self._engine, self._spool, answered.attempt_id, writing_of(self._engine, answered))
-        session = Session(facts, agent.run, self._engines, brought.journal, control)
+        session = Session(facts, agent.run, engines_of(agent, self._engines), brought.journal, control)
         recording = recording_of(self._settings.data_dir, answered)
         codec = CARRIERS[carrier].stream_codec()
         session.media_line = MediaLine(codec, socket, self._pacer, session, lambda: open_recording(recording))

@@ -1,5 +1,6 @@
-"""What a conversation begins with: the facts of its call, and where its journal and its recording go."""
+"""What a conversation begins with: the facts of its call, its engines, and where its journal and its recording go."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -7,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from outdial.agents.ready_agents import ReadyAgent
 from outdial.calls.ownership import Answered
-from outdial.conversation.call_facts import CallFacts, turn_taking_of
+from outdial.conversation.call_facts import CallFacts, Engines, turn_taking_of
 from outdial.conversation.live_call import FailedTransfer
 from outdial.live.detection import NOT_ASKED, machine_policy
 from outdial.live.journal import Writing
@@ -35,6 +36,15 @@ def facts_of(answered: Answered, agent: ReadyAgent) -> CallFacts:
         machine=machine_policy(call.detection, agent) if failed is None else NOT_ASKED,
         reading=agent.reading,
         turn_taking=turn_taking_of(agent.reading.language, greet=agent.greet, hold_s=agent.hold_s),
+    )
+
+
+def engines_of(agent: ReadyAgent, shared: Engines) -> Engines:
+    """Those of the process, but for what the agent brings itself."""
+    return replace(
+        shared,
+        speech_to_text=agent.speech.to_text or shared.speech_to_text,
+        text_to_speech=agent.speech.from_text or shared.text_to_speech,
     )
 
 

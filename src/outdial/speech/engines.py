@@ -9,6 +9,18 @@ from outdial.speech.prompts import PromptCache
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class OwnSpeech:
+    """The engines an agent brings itself, a voice of its own say; None: those of the process. Its language is that of
+    its reading."""
+
+    to_text: SpeechToText | None = None
+    from_text: TextToSpeech | None = None
+
+
+NONE_OWN = OwnSpeech()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Speech:
     to_text: SpeechToText
     from_text: TextToSpeech
