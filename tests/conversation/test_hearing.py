@@ -7,6 +7,7 @@ import pytest
 from conversation.peers import Detector, Recogniser, sound
 from outdial.conversation.endpointing import Patience
 from outdial.conversation.hearing import DEAF_MS, LOUD, MAX_UTTERANCE_MS, PRE_ROLL_MS, Hearing
+from outdial.conversation.turn_words import Asked
 from outdial.media.frames import FRAME_BYTES, FRAME_MS, SILENT_FRAME
 
 
@@ -124,6 +125,66 @@ async def test_recognition_that_began_in_a_pause_begins_anew_when_the_callee_goe
     (utterance,) = ear.utterances
     assert await utterance.text() == "yes no"
     assert ear.engine.started == 2
+
+
+VOICE, HANGOVER = 2001, 20  # what the detector still takes for voice, 40 dB below
+YES_NO = Asked(question="Does that work?", is_answer=lambda text: text == "yes")
+
+
+async def test_a_whole_answer_is_taken_soon_after_its_sound_though_the_detector_goes_on(ear):
+    ear.engine.words[VOICE], ear.engine.takes_s = "yes", 0.1
+    ear.hearing.asked = YES_NO
+    await ear.hears(0, 400)
+    await ear.hears(VOICE, 600)
+    await ear.hears(HANGOVER, 100)
+    taken_ms = []
+    ear.hearing._on_utterance = lambda utterance: taken_ms.append(ear.ms)
+    await ear.hears(0, 600)
+    assert taken_ms[0] - 1000 == pytest.approx(300, abs=50)
+
+
+async def test_an_utterance_ends_with_its_sound_not_with_the_detectors_voice(ear):
+    await ear.hears(0, 400)
+    await ear.hears(VOICE, 600)
+    await ear.hears(HANGOVER, 100)
+    await ear.hears(0, 700)
+    (utterance,) = ear.utterances
+    assert utterance.end_ms == 1000
+    assert utterance.enough_ms == pytest.approx(600, abs=40), "as long as before, by the detector"
+
+
+async def test_words_are_asked_for_at_the_first_quiet_and_once_for_an_answer(ear):
+    ear.engine.words[VOICE] = "yes"
+    await ear.hears(VOICE, 600)
+    await ear.hears(0, 140)
+    assert ear.engine.started == 1
+    await ear.hears(0, 600)
+    assert await ear.utterances[0].text() == "yes"
+    assert ear.engine.started == 1
+
+
+async def test_short_gaps_between_words_have_a_long_speech_recognised_a_few_times_at_most(ear):
+    for _ in range(20):
+        await ear.hears(VOICE, 200)
+        await ear.hears(0, 140)
+    await ear.hears(0, 700)
+    assert len(ear.utterances) == 1
+    assert ear.engine.started <= 10
+
+
+async def test_words_are_guessed_while_they_last_where_somebody_waits_for_them(ear):
+    guessed = []
+    ear.hearing.on_partial = lambda utterance, text: guessed.append((ear.ms, text))
+    ear.engine.words[VOICE], ear.engine.partials = "wait a moment", True
+    await ear.hears(VOICE, 1500)
+    await ear.hears(0, 1000)
+    assert (len(ear.utterances), guessed) == (1, [])
+    await ear.hears(VOICE, 300)
+    ear.hearing.be_quick()
+    began_ms = ear.ms - 300
+    await ear.hears(VOICE, 3700)
+    assert {text for _, text in guessed} == {"wait a moment"}
+    assert [ms - began_ms for ms, _ in guessed] == [pytest.approx(ms, abs=80) for ms in (1020, 1640, 2640)]
 
 
 @pytest.mark.parametrize("until_silence_ms", [300, 1500])

@@ -181,6 +181,27 @@ async def test_mm_hm_is_noted_but_does_not_interrupt():
     assert stage.notes.lines == ["agent: Hello.", f"agent: {GREETING}", "callee: Hm."]
 
 
+@pytest.mark.parametrize(
+    ("words", "partials", "floor_taken_s"),
+    [("No, that is wrong, I", True, 1.0), ("No, that is wrong, I", False, 2.0), ("Okay", True, 2.0)],
+    ids=["guessed", "no guesses", "okay may be the beginning of more"],
+)
+async def test_words_guessed_over_our_voice_take_the_floor_while_they_last(words, partials, floor_taken_s):
+    taken_s = []
+
+    async def agent(call):
+        await call.say("Hello.")
+        said = await call.say("I am calling about the delivery of your new washing machine that was planned for today.")
+        assert said.interrupted
+        taken_s.append(stage.now_s())
+
+    stage = Stage(agent)
+    stage.ears.partials = partials
+    stage.at(3.0, stage.callee_says, words, 3000)
+    await stage.run()
+    assert taken_s == [pytest.approx(3.0 + floor_taken_s, abs=0.15)]
+
+
 async def test_an_uninterruptible_text_is_said_to_its_end():
     agent = Talker("Hello.", GREETING, interruptible=False)
     stage = Stage(agent)

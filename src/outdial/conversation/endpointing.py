@@ -72,7 +72,12 @@ class WordEndpointing:
             return max(HOLD_MS, patience.pause_ms)
         digits = len(self._words.digits(turn.words)) if turn.asked.digits else 0
         if digits:
-            return whole_ms if digits >= turn.asked.digits else max(patience.digits_ms, patience.pause_ms)
+            missing = turn.asked.digits - digits
+            if missing <= 0:
+                return whole_ms
+            if missing <= self._words.unread_between_digits(turn.words):
+                return patience.pause_ms  # they were said, and not understood
+            return max(patience.digits_ms, patience.pause_ms)
         if self._words.is_open_ending(turn.words, turn.asked):
             return max(patience.open_ms, patience.pause_ms)
         if turn.asked.is_answer is not None and turn.asked.is_answer(turn.words):

@@ -70,3 +70,8 @@ class TurnWords(Protocol):
     def digits(self, text: str) -> str:
         """The digits that were spoken, in their order; "" when none were."""
         ...
+
+    def unread_between_digits(self, text: str) -> int:
+        """How many words stand between its digits that are none, and nothing else that is understood there: digits that
+        were misheard, perhaps. 0 where it doesn't end with a digit."""
+        ...

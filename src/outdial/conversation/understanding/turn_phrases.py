@@ -90,6 +90,15 @@ class TurnPhrases:
                 return ""
         return digits
 
+    def unread_between_digits(self, text: str) -> int:
+        """How many words stand between its digits that are none, and nothing else that is understood there: digits that
+        were misheard, perhaps. 0 where it doesn't end with a digit."""
+        said = self._language.utterance(text)
+        runs = digit_runs(said, self._language)
+        if not runs or runs[-1].end != len(said.words):
+            return 0
+        return runs[-1].end - runs[0].start - sum(run.end - run.start for run in runs)
+
 
 def turn_phrases(tag: str) -> TurnPhrases:
     """Those of the language of a BCP 47 tag; English ones where there are none for it."""
