@@ -223,22 +223,24 @@ class Hearing:
 
     def _consider(self, utterance: Utterance, at_ms: int) -> None:
         """Whether the callee's turn is over."""
-        silence_ms, words = self._gate.silence_ms(at_ms), utterance.words
+        words = utterance.words
         if words is not None and not utterance.told:
             utterance.told = True
             self.on_words(utterance)
+        length_ms = at_ms - utterance.start_ms
+        if length_ms < LONGEST_TURN_MS and not (self._gate.is_paused or self._may_have_ended(at_ms)):
+            return
+        silence_ms = self._gate.silence_ms(at_ms)
         if words is not None and self.said_before:
             words = f"{self.said_before} {words}"
         turn = TurnSoFar(
             silence_ms=silence_ms,
             quiet_ms=self._quiet_ms(at_ms),
-            length_ms=at_ms - utterance.start_ms,
+            length_ms=length_ms,
             words=words,
             asked=self.asked,
             patience=self.patience,
         )
-        if not self._gate.is_paused and not self._may_have_ended(at_ms) and turn.length_ms < LONGEST_TURN_MS:
-            return
         enough_ms = self.endpointing.silence_ms(turn)
         if enough_ms is not None and silence_ms >= enough_ms:
             self._end(enough_ms)

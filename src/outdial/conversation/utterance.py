@@ -72,7 +72,7 @@ class Utterance:
     def voice(self, until_ms: int) -> None:
         """The voice detector has heard it until then."""
         self.end_ms = until_ms
-        if self.quiet_since_ms > self._text_until_ms:
+        if self._text is not None and self.quiet_since_ms > self._text_until_ms:
             self.discard()
 
     def recognise(self, at_ms: int, then: Callable[[], object] = lambda: None) -> None:
