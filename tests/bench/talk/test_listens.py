@@ -16,25 +16,25 @@ OF_EACH = 4
 # What is counted today, of four conversations each (`pressed`: of one). When a change betters it, put the new count
 # here. Where it should go stands in the situation (`at_most`, `at_least`), as for the whole measurement.
 TODAY = {
-    ("echo", "plain", "calls interrupted"): 3,
+    ("echo", "plain", "calls interrupted"): 0,
     ("echo", "plain", "answered by ourselves"): 0,
     ("interruptions", "no echo", "stopped within 450 ms"): 4,
-    ("interruptions", "echo at -25 dB", "stopped within 450 ms"): 0,
-    ("backchannels", "over a statement", "stopped"): 2,
-    ("early", "then silent", "taken for consent"): 2,
-    ("early", "then no", "taken for consent"): 2,
-    ("early", "then no", "right"): 2,
-    ("pauses", "0.6 s", "right"): 1,
-    ("pauses", "0.6 s", "leaked"): 2,
+    ("interruptions", "echo at -25 dB", "stopped within 450 ms"): 4,
+    ("backchannels", "over a statement", "stopped"): 0,
+    ("early", "then silent", "taken for consent"): 0,
+    ("early", "then no", "taken for consent"): 0,
+    ("early", "then no", "right"): 4,
+    ("pauses", "0.6 s", "right"): 2,
+    ("pauses", "0.6 s", "leaked"): 0,
     ("pauses", "1.2 s", "right"): 2,
-    ("pauses", "1.2 s", "leaked"): 2,
+    ("pauses", "1.2 s", "leaked"): 0,
     ("hold on", "after a question", "right"): 4,
     ("hold on", "after a question", "taken for an answer"): 0,
     ("hold on", "after a question", "not waited"): 0,
     ("wait a moment", "over a statement", "stopped within 1000 ms"): 4,
     ("wait a moment", "over a statement", "talked on"): 0,
-    ("television", "20 dB below", "right"): 1,
-    ("television", "20 dB below", "silence over 6000 ms"): 4,
+    ("television", "20 dB below", "right"): 4,
+    ("television", "20 dB below", "silence over 6000 ms"): 0,
     ("closed", "clean", "right"): 4,
     ("closed", "clean", "wrong"): 0,
     ("closed", "noise at 20 dB", "right"): 4,
@@ -52,8 +52,8 @@ TODAY = {
     ("opening", "silence", "begun too late"): 0,
     ("machine", "greeting", "taken for an answer"): 0,
 }
-REPLY_MS = 700     # today's median; it should come to 500
-SILENCE_MS = 400   # today's; it should come to 300
+REPLY_MS = 460     # today's median of closed answers is 400; over all answers it should come to 500
+SILENCE_MS = 300   # today's is 240; it should come to 300
 BORDERLINE = 1     # recognition isn't the same to the last bit on every processor
 
 
