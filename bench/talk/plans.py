@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from outdial.testing.line_audio import Line
+
 
 @dataclass(frozen=True, slots=True)
 class AfterTurn:
@@ -40,26 +42,6 @@ class HangsUp:
 
 
 Step = AfterTurn | OnSpeech | Waits | Says | Presses | HangsUp
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Line:
-    """What happens to audio between the callee's mouth and us; G.711 always does.
-
-    `noise_db` is below the callee's level (which is -24 dBFS before `gain_db`); None: a quiet line's, -66 dBFS.
-    `echo_db`: how much quieter than it was sent our own voice comes back, `echo_ms` later; `rough` when a bad
-    loudspeaker bends and clips it. `lost`: the share of 20 ms frames that never arrive; carriers send silence instead.
-    `behind`: what a second voice says without a pause, `behind_db` below the callee's level.
-    """
-
-    gain_db: float = 0.0
-    noise_db: float | None = None
-    echo_db: float | None = None
-    echo_ms: int = 160
-    rough: bool = False
-    lost: float = 0.0
-    behind: str | None = None
-    behind_db: float = 20.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,15 +1,14 @@
 """Plays a plan on the conversation that ships, with the engines that ship, and tells what came of it."""
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache, partial
 from itertools import pairwise
 from typing import Any
 
-from bench.talk import virtual_time, voices
-from bench.talk.line import LineAudio
-from bench.talk.phone import Phone, PhoneCodec, Sound, Utterance
+from bench.talk import voices
+from bench.talk.phone import Phone
 from bench.talk.plans import Plan, behind_voice
 from outdial.agents.script.parse import parse_script
 from outdial.agents.script.run import run_script
@@ -18,16 +17,18 @@ from outdial.conversation.live_call import LiveCall
 from outdial.conversation.media_line import MediaLine
 from outdial.conversation.session import Session
 from outdial.conversation.transcript import Speaker, Turn
-from outdial.media.frames import BYTES_PER_MS, FRAME_MS
+from outdial.media.frames import FRAME_MS
 from outdial.media.pacer import Pacer
-from outdial.media.voice_activity import PERIOD_S, VoiceActivity
-from outdial.speech.base import Recognition, SpeechToText
+from outdial.media.voice_activity import VoiceActivity
 from outdial.speech.offline import OfflineSpeechToText, OfflineTextToSpeech
 from outdial.speech.prompts import PromptCache
 from outdial.telephony.state import CallDirection
-
-# What a recognition takes on a core that does nothing else: a part that is always there, and one for each second.
-RECOGNITION_S, RECOGNITION_PER_S = 0.01, 0.04
+from outdial.testing import virtual_time
+from outdial.testing.audio_engines import TimedSpeechToText, detect_voice
+from outdial.testing.audio_phone import Sound, Utterance, reply_ms
+from outdial.testing.callee_voice import Samples
+from outdial.testing.line import PlainCodec
+from outdial.testing.line_audio import LineAudio
 
 ENDS_S = 30.0  # a call has so long to end once its time is up
 
@@ -57,10 +58,7 @@ class Played:
 
     def reply_ms(self, utterance: Utterance) -> int | None:
         """From its last voiced frame to the agent's next; None when there was none."""
-        for place in range(utterance.end_ms // FRAME_MS, len(self.agent)):
-            if self.agent[place]:
-                return place * FRAME_MS - utterance.end_ms
-        return None
+        return reply_ms(self.agent, utterance)
 
     def silenced_ms(self, utterance: Utterance) -> int | None:
         """From its first voiced frame until the agent was silent, for 300 ms at least; None when it wasn't speaking,
@@ -82,7 +80,7 @@ class Played:
         return max((b - a - 1 for a, b in pairwise(voiced)), default=0) * FRAME_MS
 
 
-Speech = Callable[[str], voices.Samples]  # what the plan's voice says of a text
+Speech = Callable[[str], Samples]  # what the plan's voice says of a text
 
 
 def play(plan: Plan, *, speech: Speech | None = None) -> Played:
@@ -108,10 +106,10 @@ async def _play(plan: Plan, speech: Speech) -> Played:
     if plan.line.behind:
         behind = voices.speech(behind_voice(plan.voice), plan.line.behind)
     phone = Phone(plan, LineAudio(plan.line, behind, plan.seed), speech)
-    phone.media_line = session.media_line = MediaLine(PhoneCodec(), phone, Pacer(), session, lambda: None)
-    detection = asyncio.create_task(_detect(activity))
+    phone.media_line = session.media_line = MediaLine(PlainCodec(), phone, Pacer(), session, lambda: None)
+    detection = asyncio.create_task(detect_voice(activity))
     try:
-        asyncio.get_running_loop().call_soon(phone.start)
+        asyncio.get_running_loop().call_soon(phone.pick_up)
         async with asyncio.timeout(plan.at_most_s + ENDS_S):
             await session.run(10.0)
     finally:
@@ -131,7 +129,7 @@ def _played(session: Session, journal: "_Journal", sound: Sound) -> Played:
 
 
 @cache
-def _say(voice: str, text: str) -> voices.Samples:
+def _say(voice: str, text: str) -> Samples:
     return voices.speech(voice, text)
 
 
@@ -144,14 +142,6 @@ def _facts(plan: Plan) -> CallFacts:
         max_duration_s=plan.at_most_s,
         variables=plan.variables,
     )
-
-
-async def _detect(activity: VoiceActivity) -> None:
-    """As VoiceActivity.run, without its thread."""
-    while True:
-        while activity.run_once():
-            pass
-        await asyncio.sleep(PERIOD_S)
 
 
 class _Journal:
@@ -168,44 +158,3 @@ class _Journal:
 class _NoControl:
     async def transfer(self, to: str, *, failed: str | None) -> None:
         raise AssertionError("no plan asks for a transfer")
-
-
-class TimedSpeechToText:
-    """A recogniser whose answers come as late as they would on a core of their own, however busy this machine is."""
-
-    def __init__(self, engine: SpeechToText) -> None:
-        self.name = engine.name
-        self._engine = engine
-
-    def recognition(self) -> "_TimedRecognition":
-        return _TimedRecognition(self._engine.recognition())
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._engine, name)
-
-
-class _TimedRecognition:
-    def __init__(self, recognition: Recognition) -> None:
-        self._recognition = recognition
-        self._fed = self._known = 0
-
-    def feed(self, pcm: bytes) -> None:
-        self._fed += len(pcm)
-        self._recognition.feed(pcm)
-
-    async def text(self) -> str:
-        return await self._timed(self._recognition.text()) or ""
-
-    async def partial(self) -> str | None:
-        return await self._timed(self._recognition.partial())
-
-    async def _timed(self, recognised: Coroutine[Any, Any, str | None]) -> str | None:
-        fed = self._fed
-        text = await recognised
-        if fed != self._known:
-            await asyncio.sleep(RECOGNITION_S + RECOGNITION_PER_S * fed / BYTES_PER_MS / 1000)
-            self._known = fed
-        return text
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._recognition, name)

@@ -14,9 +14,10 @@ from typing import Any
 
 import numpy as np
 
-from bench.talk.plans import AfterTurn, Line, OnSpeech, Plan, Presses, Says, Step, Waits
+from bench.talk.plans import AfterTurn, OnSpeech, Plan, Presses, Says, Step, Waits
 from bench.talk.playing import Played, play
-from bench.talk.voices import LEVEL_DBFS, Samples
+from outdial.testing.callee_voice import LEVEL_DBFS, Samples
+from outdial.testing.line_audio import Line
 
 OWN = "own"  # the voice whose speech is read from the folder
 

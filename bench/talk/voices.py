@@ -25,19 +25,13 @@ from typing import Any
 import numpy as np
 import onnxruntime
 import soxr
-from numpy.typing import NDArray
 
-from outdial.media.frames import FRAME_SAMPLES, SAMPLE_RATE_HZ
+from outdial.media.frames import SAMPLE_RATE_HZ
 from outdial.speech.offline import OfflineTextToSpeech, Voice
-
-Samples = NDArray[np.float32]  # 8 kHz, of 32768
+from outdial.testing.callee_voice import Samples, levelled, smaller, spoken_samples
 
 FOLDER = Path(__file__).parents[2] / ".outdial" / "talk-bench"
 FORMAT = "1"  # count up when the same voice and text would sound different
-LEVEL_DBFS = -24.0  # of frames with voice in them
-LEVEL = 32768 * 10 ** (LEVEL_DBFS / 20)
-VOICED = 0.08  # of the loudest frame
-SMALLER = 0.86  # the length of the smaller vocal tract
 FLITE = ("slt", "awb", "rms")
 EVERYWHERE = ("hibari-man", "hibari-small")
 ALL = (*EVERYWHERE, *FLITE, "joe")
@@ -57,7 +51,7 @@ def prepare(texts: Iterable[tuple[str, str]]) -> None:
     for voice, text in sorted(texts):
         if not (path := _path(voice, text)).exists():
             path.parent.mkdir(parents=True, exist_ok=True)
-            samples = _levelled(_speak(voice, text)).clip(-32768, 32767).astype("<i2")
+            samples = levelled(_speak(voice, text)).clip(-32768, 32767).astype("<i2")
             handle, temporary = tempfile.mkstemp(dir=path.parent)
             with os.fdopen(handle, "wb") as file:
                 file.write(samples.tobytes())
@@ -69,27 +63,8 @@ def speech(voice: str, text: str) -> Samples:
     return np.frombuffer(_path(voice, text).read_bytes(), "<i2").astype(np.float32)
 
 
-def voiced_frames(samples: Samples) -> NDArray[np.bool_]:
-    """Of each 20 ms, whether anybody would say that somebody speaks."""
-    levels = _levels(samples)
-    return np.asarray(levels >= VOICED * levels.max(initial=1.0))
-
-
 def _path(voice: str, text: str) -> Path:
     return FOLDER / voice / f"{hashlib.sha256(f'{FORMAT}|{text}'.encode()).hexdigest()[:24]}.pcm"
-
-
-def _levels(samples: Samples) -> Samples:
-    frames = np.pad(samples, (0, -len(samples) % FRAME_SAMPLES)).reshape(-1, FRAME_SAMPLES)
-    return np.asarray(np.sqrt(np.mean(frames**2, axis=1)), dtype=np.float32)
-
-
-def _levelled(samples: Samples) -> Samples:
-    voiced = voiced_frames(samples)
-    where = np.flatnonzero(voiced)
-    cut = samples[where[0] * FRAME_SAMPLES : (where[-1] + 1) * FRAME_SAMPLES]
-    loudness = float(np.sqrt(np.mean(_levels(samples)[voiced] ** 2)))
-    return np.asarray(cut * (LEVEL / loudness), dtype=np.float32)
 
 
 def _speak(voice: str, text: str) -> Samples:
@@ -98,15 +73,14 @@ def _speak(voice: str, text: str) -> Samples:
             return asyncio.run(_hibari(text))
         case "hibari-small":
             man = asyncio.run(_hibari(text))
-            return np.asarray(soxr.resample(man, SAMPLE_RATE_HZ, SAMPLE_RATE_HZ * SMALLER), dtype=np.float32)
+            return smaller(man)
         case "joe":
             return _joe(text)
     return _flite(voice, text)
 
 
 async def _hibari(text: str) -> Samples:
-    pieces = [piece async for piece in OfflineTextToSpeech(Voice.CALLEE).speak(text)]
-    return np.frombuffer(b"".join(pieces), "<i2").astype(np.float32)
+    return await spoken_samples(OfflineTextToSpeech(Voice.CALLEE), text)
 
 
 def _flite(voice: str, text: str) -> Samples:

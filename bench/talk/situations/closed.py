@@ -2,9 +2,10 @@
 
 from collections.abc import Sequence
 
-from bench.talk.plans import AfterTurn, Line, Plan, Says
+from bench.talk.plans import AfterTurn, Plan, Says
 from bench.talk.playing import Played
 from bench.talk.situations.situation import DAY, RATING, YES_NO, Judged, Situation, noted, route
+from outdial.testing.line_audio import Line
 
 ANSWERS = (
     (YES_NO, "Yes.", "yes"), (YES_NO, "Yeah.", "yes"), (YES_NO, "Yes, please.", "yes"), (YES_NO, "Sure, it is.", "yes"),

@@ -3,9 +3,10 @@
 from collections.abc import Sequence
 from itertools import product
 
-from bench.talk.plans import Line, OnSpeech, Plan, Says, Waits
+from bench.talk.plans import OnSpeech, Plan, Says, Waits
 from bench.talk.playing import Played
 from bench.talk.situations.situation import REMINDER, STATEMENT, Judged, Situation, noted
+from outdial.testing.line_audio import Line
 
 LEVELS_DB = (-10, -15, -20, -25, -30, -35, -40, -45)
 DELAYS_MS = (40, 160, 300, 600)

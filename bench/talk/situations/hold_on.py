@@ -3,9 +3,10 @@
 from collections.abc import Sequence
 from itertools import product
 
-from bench.talk.plans import AfterTurn, Line, OnSpeech, Plan, Says, Waits
+from bench.talk.plans import AfterTurn, OnSpeech, Plan, Says, Waits
 from bench.talk.playing import Played
 from bench.talk.situations.situation import REMINDER, STATEMENT, Judged, Situation, noted
+from outdial.testing.line_audio import Line
 
 REQUESTS = ("Okay, hold on.", "One moment, please.", "Hang on a second.", "Give me a second, I'm getting a pen.")
 AWAY_MS = 8000

@@ -3,9 +3,10 @@
 from collections.abc import Sequence
 from itertools import product
 
-from bench.talk.plans import AfterTurn, Line, Plan, Says
+from bench.talk.plans import AfterTurn, Plan, Says
 from bench.talk.playing import Played
 from bench.talk.situations.situation import REMINDER, Judged, Situation, route
+from outdial.testing.line_audio import Line
 
 NEWS = (
     "Good evening. The government has said no to a new tax on sugar. In the north there will be heavy rain tomorrow, "

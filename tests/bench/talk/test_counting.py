@@ -1,10 +1,10 @@
 """Counts, their targets, and percentiles."""
 
 from bench.talk.counting import Count, Tally
-from bench.talk.phone import Utterance
 from bench.talk.plans import Plan, Says
 from bench.talk.playing import Played
 from bench.talk.situations.situation import Judged, Situation, route
+from outdial.testing.audio_phone import Utterance
 
 
 def plan(row="clean", expected="yes", steps=(Says(("Yes.",)),)):

@@ -4,11 +4,12 @@ import asyncio
 
 import numpy as np
 
-from bench.talk import virtual_time
-from bench.talk.line import LineAudio
-from bench.talk.phone import Phone, Utterance
-from bench.talk.plans import AfterTurn, HangsUp, Line, OnSpeech, Plan, Presses, Says, Waits
+from bench.talk.phone import Phone
+from bench.talk.plans import AfterTurn, HangsUp, OnSpeech, Plan, Presses, Says, Waits
 from outdial.media.frames import FRAME_BYTES
+from outdial.testing import virtual_time
+from outdial.testing.audio_phone import Utterance
+from outdial.testing.line_audio import Line, LineAudio
 
 VOICE = (np.random.default_rng(1).normal(0, 4000, FRAME_BYTES // 2)).astype("<i2").tobytes()
 SPEECH = {"hello": np.full(800, 3000, np.float32), "there": np.full(400, 3000, np.float32)}  # 100 and 50 ms
@@ -37,7 +38,7 @@ def follow(*steps, act=None, seconds=3.0):
         plan = Plan(kind="", row="", script="", steps=steps, voice="nobody")
         phone = Phone(plan, LineAudio(Line(), None, 1), SPEECH.__getitem__)
         phone.media_line = FarEnd()
-        phone.start()
+        phone.pick_up()
         if act is not None:
             act(phone)
         await asyncio.sleep(seconds)

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from bench.talk import voices
+from outdial.testing import callee_voice
 
 
 @pytest.fixture(autouse=True)
@@ -16,12 +17,12 @@ def folder(tmp_path, monkeypatch):
 def test_a_voice_is_spoken_into_the_folder_at_one_level(voice):
     voices.prepare({(voice, "Thursday, please.")})
     samples = voices.speech(voice, "Thursday, please.")
-    voiced = voices.voiced_frames(samples)
+    voiced = callee_voice.voiced_frames(samples)
     assert 0.5 < len(samples) / 8000 < 3
     assert voiced[0]
     assert voiced[-1]
     frames = np.pad(samples, (0, -len(samples) % 160)).reshape(-1, 160)[voiced]
-    assert 20 * np.log10(np.sqrt(np.mean(frames**2)) / 32768) == pytest.approx(voices.LEVEL_DBFS, abs=0.5)
+    assert 20 * np.log10(np.sqrt(np.mean(frames**2)) / 32768) == pytest.approx(callee_voice.LEVEL_DBFS, abs=0.5)
 
 
 def test_what_is_there_is_not_spoken_again(folder, monkeypatch):

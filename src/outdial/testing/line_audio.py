@@ -1,16 +1,37 @@
 """What a telephone line does to the callee's audio, a frame at a time: level, noise, our own echo, loss, a voice behind
 the callee, G.711. Pure, and the same for the same seed."""
 
+from dataclasses import dataclass
+
 import numpy as np
 
-from bench.talk.plans import Line
-from bench.talk.voices import LEVEL, Samples
 from outdial.media.frames import FRAME_SAMPLES, SAMPLE_RATE_HZ
 from outdial.media.g711 import pcm_to_ulaw, ulaw_to_pcm
+from outdial.testing.callee_voice import LEVEL, Samples
 
 QUIET_LINE = 32768 * 10 ** (-66 / 20)
 LOUDSPEAKER = 0.15  # of full scale: what it can't exceed where it is rough
 BEND = 4.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Line:
+    """What happens to audio between the callee's mouth and us; G.711 always does.
+
+    `noise_db` is below the callee's level (which is -24 dBFS before `gain_db`); None: a quiet line's, -66 dBFS.
+    `echo_db`: how much quieter than it was sent our own voice comes back, `echo_ms` later; `rough` when a bad
+    loudspeaker bends and clips it. `lost`: the share of 20 ms frames that never arrive; carriers send silence instead.
+    `behind`: what a second voice says without a pause, `behind_db` below the callee's level.
+    """
+
+    gain_db: float = 0.0
+    noise_db: float | None = None
+    echo_db: float | None = None
+    echo_ms: int = 160
+    rough: bool = False
+    lost: float = 0.0
+    behind: str | None = None
+    behind_db: float = 20.0
 
 
 class LineAudio:

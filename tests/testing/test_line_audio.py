@@ -3,10 +3,9 @@
 import numpy as np
 import pytest
 
-from bench.talk.line import LineAudio
-from bench.talk.plans import Line
-from bench.talk.voices import LEVEL
 from outdial.media.frames import FRAME_SAMPLES
+from outdial.testing.callee_voice import LEVEL
+from outdial.testing.line_audio import Line, LineAudio
 
 SILENCE = np.zeros(FRAME_SAMPLES, np.float32)
 

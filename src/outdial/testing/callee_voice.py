@@ -1,0 +1,78 @@
+"""How a callee sounds on the telephone: the offline engine's second voice, all of it at one level, and a cough."""
+
+from collections.abc import Iterable
+
+import numpy as np
+import soxr
+from numpy.typing import NDArray
+
+from outdial.media.frames import FRAME_SAMPLES, SAMPLE_RATE_HZ
+from outdial.speech.offline import OfflineTextToSpeech, Voice
+
+Samples = NDArray[np.float32]  # 8 kHz, of 32768
+
+LEVEL_DBFS = -24.0  # of frames with voice in them
+LEVEL = 32768 * 10 ** (LEVEL_DBFS / 20)
+VOICED = 0.08  # of the loudest frame
+SMALLER = 0.86  # the length of the smaller vocal tract of whoever talks behind a callee
+COUGH_MS = 160
+
+
+class CalleeVoice:
+    """Raises SpeechUnavailable at once where the engine isn't installed."""
+
+    def __init__(self) -> None:
+        self._engine = OfflineTextToSpeech(Voice.CALLEE)
+        self._said: dict[str, Samples] = {}
+
+    async def prepare(self, texts: Iterable[str]) -> None:
+        for text in texts:
+            if text not in self._said:
+                self._said[text] = levelled(await spoken_samples(self._engine, text))
+
+    def __call__(self, text: str) -> Samples:
+        """From the first voiced frame to the last, of a text that was prepared."""
+        return self._said[text]
+
+    async def behind(self, text: str) -> Samples:
+        """The same words of somebody else, behind the callee."""
+        await self.prepare((text,))
+        return smaller(self._said[text])
+
+
+async def spoken_samples(engine: OfflineTextToSpeech, text: str) -> Samples:
+    pieces = [piece async for piece in engine.speak(text)]
+    return np.frombuffer(b"".join(pieces), "<i2").astype(np.float32)
+
+
+def smaller(voice: Samples) -> Samples:
+    """The same words by somebody smaller."""
+    return np.asarray(soxr.resample(voice, SAMPLE_RATE_HZ, SAMPLE_RATE_HZ * SMALLER), dtype=np.float32)
+
+
+def cough() -> Samples:
+    """A short noise without a voice in it, as loud as speech."""
+    fades = np.hanning(COUGH_MS * SAMPLE_RATE_HZ // 1000)
+    return np.asarray(np.random.default_rng(1).normal(size=len(fades)) * fades * LEVEL, dtype=np.float32)
+
+
+def voiced_frames(samples: Samples) -> NDArray[np.bool_]:
+    """Of each 20 ms, whether anybody would say that somebody speaks."""
+    levels = _levels(samples)
+    return np.asarray(levels >= VOICED * levels.max(initial=1.0))
+
+
+def levelled(samples: Samples) -> Samples:
+    """From the first voiced frame to the last, at LEVEL; empty where nothing is said."""
+    voiced = voiced_frames(samples)
+    where = np.flatnonzero(voiced)
+    if not len(where):
+        return np.zeros(0, np.float32)
+    cut = samples[where[0] * FRAME_SAMPLES : (where[-1] + 1) * FRAME_SAMPLES]
+    loudness = float(np.sqrt(np.mean(_levels(samples)[voiced] ** 2)))
+    return np.asarray(cut * (LEVEL / loudness), dtype=np.float32)
+
+
+def _levels(samples: Samples) -> Samples:
+    frames = np.pad(samples, (0, -len(samples) % FRAME_SAMPLES)).reshape(-1, FRAME_SAMPLES)
+    return np.asarray(np.sqrt(np.mean(frames**2, axis=1)), dtype=np.float32)
