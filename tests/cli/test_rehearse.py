@@ -1,10 +1,12 @@
 """outdial agents rehearse and talk, as they are typed."""
 
 import json
+import re
 
 import pytest
 
 from outdial.agents.script.examples import load_example
+from outdial.speech.offline import Engine, available
 
 SCRIPT = """\
 variables: {user_name: Jane}
@@ -106,6 +108,40 @@ def test_the_script_may_be_another_one_and_the_rehearsals_come_from_standard_inp
     source = REHEARSALS.partition("\n")[2].partition("  - name: Refuses")[0]
     done = outdial("agents", "rehearse", "-", "--script", str(files / "script.yaml"), input=source)
     assert done.exit_code == 0, done.stderr
+
+
+def test_a_place_is_no_emoji(outdial, files):
+    lines = ["", *["#"] * 97, "rehearsals:", "  - {name: a, call: , expect: {outcome: other}}"]
+    (files / "rehearsals.yaml").write_text("\n".join(lines))
+    done = outdial("agents", "rehearse", str(files / "rehearsals.yaml"), "--script", str(files / "script.yaml"))
+    assert "rehearsals.yaml:100: a: outcome is" in done.stdout
+
+
+@pytest.mark.skipif(any(engine.problem for engine in available()), reason="no offline speech on this platform")
+def test_with_audio_it_tells_what_was_understood_and_how_soon_it_was_answered(outdial, files):
+    (files / "rehearsals.yaml").write_text(REHEARSALS.partition("  - name: Refuses")[0])
+    done = outdial("agents", "rehearse", str(files / "rehearsals.yaml"), "--audio")
+    assert done.exit_code == 0, done.stdout
+    shown = r"^line +the callee says +heard as +reply *\n6 +Yes\. +Yes\. +0\.[2-9]\d s"
+    assert re.search(shown, done.stdout)
+    assert "1 of 1 went as written." in done.stdout
+    (files / "script.yaml").write_text(SCRIPT.replace("Hello {user_name}, shall", "Shall"))
+    done = outdial("agents", "rehearse", str(files / "rehearsals.yaml"), "--audio", "--json")
+    assert done.exit_code == 1
+    [agrees] = json.loads(done.stdout)["rehearsals"]
+    assert (agrees["passed"], agrees["line"], agrees["spoken"]) == (False, 5, [])
+
+
+def test_without_a_voice_nothing_is_rehearsed_with_audio(outdial, files, monkeypatch):
+    missing = Engine(package="hibari-tts", version=None, problem="hibari-tts isn't installed; install it with: pip …")
+    monkeypatch.setattr("outdial.speech.offline.available", lambda: (missing, missing))
+    done = outdial("agents", "rehearse", str(files / "rehearsals.yaml"), "--audio")
+    assert done.exit_code == 2
+    assert "no rehearsal with audio: hibari-tts isn't installed; install it with" in done.stderr
+    (files / "script.yaml").write_text("agent: {language: es-ES}\n" + SCRIPT)
+    done = outdial("agents", "rehearse", str(files / "rehearsals.yaml"), "--audio")
+    assert done.exit_code == 2
+    assert "recogniser are English, and not es-ES" in done.stderr
 
 
 def test_the_rehearsals_of_an_example_are_printed_like_the_example(outdial, tmp_path):

@@ -23,6 +23,9 @@ rehearsals:
       - interrupts: {after: an appointment, says: Wait}
       - interrupts: {after: an appointment, presses: "0"}
       - interrupts: {after: an appointment}
+      - interrupts: {after: 1.5 s, says: Wait}
+      - interrupts: {after: "1.5 s", says: Wait}
+      - says: [I think, 0.9 s, Friday]
       - silent
       - waits: 2.5
       - transfer: no_answer
@@ -52,15 +55,18 @@ def test_a_file_says_what_each_callee_does_and_what_is_to_come_of_it():
         (Interrupts("an appointment", says="Wait"), 10),
         (Interrupts("an appointment", presses="0"), 11),
         (Interrupts("an appointment"), 12),
-        (Silent(), 13),
-        (Waits(2.5), 14),
-        (TransferEnds(TransferOutcome.NO_ANSWER), 15),
-        (TransferEnds("refused"), 16),
-        (HangsUp(), 17),
+        (Interrupts(1.5, says="Wait"), 13),
+        (Interrupts("1.5 s", says="Wait"), 14),
+        (Says(("I think", 0.9, "Friday")), 15),
+        (Silent(), 16),
+        (Waits(2.5), 17),
+        (TransferEnds(TransferOutcome.NO_ANSWER), 18),
+        (TransferEnds("refused"), 19),
+        (HangsUp(), 20),
     )
     expect = everything.expect
     assert expect.outcome
-    assert (expect.outcome.value, expect.outcome.line) == ("moved", 19)
+    assert (expect.outcome.value, expect.outcome.line) == ("moved", 22)
     assert expect.path
     assert expect.path.value == ("greeting", "move")
     assert {name: one.value for name, one in expect.noted.items()} == {"new_day": "Friday", "count": 3, "gone": None}
@@ -97,6 +103,10 @@ def call(line: str) -> tuple[int | None, str]:
         ("- waits: 0", "a number of seconds"),
         ("- waits: 100000", "a number of seconds"),
         ("- transfer: lost", "a transfer is answered, busy, no_answer, declined, failed or refused, not 'lost'"),
+        ("- says: [0.5 s]", "or words with pauses"),
+        ("- says: [a, 31 s, b]", "not between 0 and 30 s"),
+        (f"- says: [{'a' * 500}, 1 s, b]", "longer than 500"),
+        ("- interrupts: {after: 0 s}", "not between 0 and 600 s"),
         ("- interrupts: Wait", "interrupts is written as"),
         ("- interrupts: {says: Wait}", "needs the words after which"),
         ("- interrupts: {after: a, says: b, presses: 1}", "one of says and presses"),
@@ -146,3 +156,17 @@ def test_whatever_is_written_is_read_or_refused(text):
     for source in (text, f"rehearsals:\n  - name: a\n    call:\n      - says: {text}\n"):
         with suppress(ScriptError):
             assert parse_rehearsals(source).rehearsals
+
+
+def test_noise_is_of_a_file_or_of_one_call():
+    others = "{name: b, noise: television, call: }, {name: c, noise: none, call: }"
+    source = f"noise: 20\nrehearsals: [{{name: a, call: }}, {others}]"
+    assert [one.noise for one in parse_rehearsals(source).rehearsals] == [20.0, "television", None]
+    assert parse_rehearsals("rehearsals: [{name: a, call: }]").rehearsals[0].noise is None
+
+
+@pytest.mark.parametrize("noise", ["-1", "61", "true", "loud", "[20]", "'20'"])
+def test_a_noise_that_there_is_not_is_refused(noise):
+    line, told = fault(f"noise: {noise}\nrehearsals: [{{name: a, call: }}]")
+    assert line == 1
+    assert "noise is so many dB below the callee's voice, 0 to 60, or" in told

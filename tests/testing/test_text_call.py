@@ -7,7 +7,6 @@ from collections.abc import AsyncIterator
 import pytest
 
 from outdial.conversation.live_call import AgentCoroutine, CallEnded, Heard, LiveCall, TransferFailed
-from outdial.conversation.understanding.turn_phrases import turn_phrases
 from outdial.telephony.state import EndedBy
 from outdial.telephony.transfer import TransferOutcome
 from outdial.testing.callee import (
@@ -20,9 +19,10 @@ from outdial.testing.callee import (
     Silent,
     TransferEnds,
     Waits,
+    WentWrong,
     find_words,
 )
-from outdial.testing.text_call import CallLimits, TextCall, WentWrong, hold_call
+from outdial.testing.text_call import CallLimits, TextCall, hold_call
 
 
 def held(agent: AgentCoroutine, call: TextCall) -> TextCall:
@@ -81,6 +81,55 @@ def test_who_interrupts_hears_no_more_of_it():
     assert [turn.text for turn in call.turns] == ["One two three", "Stop."]
     with pytest.raises(WentWrong, match="the agent said nothing"):
         held(agent, TextCall([Interrupts("two three", says="Stop."), Hears("four five")]))
+
+
+@pytest.mark.parametrize(
+    ("interrupts", "heard", "interrupted"),
+    [
+        (Interrupts("One two", says="Mhm."), None, False),
+        (Interrupts("One two", says="Okay."), None, False),
+        (Interrupts("One two"), None, False),  # a cough
+        (Interrupts("six"), None, False),
+        (Interrupts("six", says="Okay."), "Okay.", True),  # to a question that was asked
+        (Interrupts("One two", says="No."), "No.", True),
+        (Interrupts(0.3, says="No."), "No.", True),
+    ],
+)
+def test_who_only_listens_or_coughs_stops_nobody(interrupts, heard, interrupted):
+    async def agent(call: LiveCall) -> None:
+        said = await call.say("One two three, four five six?")
+        call.noted.update(interrupted=said.interrupted, heard=(await call.listen()).text or None)
+
+    call = held(agent, TextCall([interrupts]))
+    assert call.noted == {"interrupted": interrupted, "heard": heard}
+    said = [turn.text for turn in call.turns if turn.speaker == "callee"]
+    assert said == ([interrupts.says] if interrupts.says else [])
+    assert call.callee_responded is bool(interrupts.says)
+
+
+def test_an_interruption_comes_after_so_much_of_what_the_agent_says():
+    async def agent(call: LiveCall) -> None:
+        await call.say("One two.")
+        call.noted["heard"] = (await call.say("Three four five six seven eight.")).text
+
+    assert held(agent, TextCall([Interrupts(1.5, says="No.")])).noted == {"heard": "Three four five"}
+    assert held(agent, TextCall([Hears("four"), Interrupts(0.5, says="No.")])).noted == {"heard": "Three four five six"}
+
+    async def listens(call: LiveCall) -> None:
+        await agent(call)
+        await call.listen()
+
+    with pytest.raises(WentWrong, match=r"the agent doesn't speak for 20 s; it said “One two\. Three"):
+        held(listens, TextCall([Interrupts(20.0, says="No.")]))
+
+
+def test_pauses_take_their_time_and_nothing_of_what_is_said():
+    async def agent(call: LiveCall) -> None:
+        call.noted["heard"] = (await call.listen()).text
+
+    call = held(agent, TextCall([Says(("I think", 0.9, "Friday."))]))
+    assert call.noted == {"heard": "I think Friday."}
+    assert call.now_ms == 600 + 15 * 65 + 900
 
 
 def test_what_is_said_to_its_end_can_not_be_interrupted():
@@ -251,6 +300,6 @@ def test_who_only_listens_interrupts_nobody(text, into, says, told, heard):
         said = await call.say(text)
         call.noted.update(told=said.text, heard=(await call.listen(no_reply_s=1)).text or None)
 
-    call = held(agent, TextCall([Interrupts(into, says=says)], words=turn_phrases("en-US")))
+    call = held(agent, TextCall([Interrupts(into, says=says)]))
     assert call.noted == {"told": told, "heard": heard}
     assert [turn.text for turn in call.turns if turn.speaker == "callee"] == [says]

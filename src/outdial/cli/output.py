@@ -10,8 +10,8 @@ from rich.console import Console
 from rich.measure import Measurement
 from rich.table import Table
 
-console = Console(highlight=False)
-progress = Console(stderr=True, highlight=False)
+console = Console(highlight=False, emoji=False)  # file:100: is a place, and no emoji
+progress = Console(stderr=True, highlight=False, emoji=False)
 
 WIDEST = 10_000  # columns: how wide a table might be is asked without a terminal in mind
 

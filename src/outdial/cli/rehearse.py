@@ -1,5 +1,6 @@
 """outdial agents rehearse and talk: a script tried on callees written down, or on whoever types, without a call."""
 
+import logging
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,6 +16,7 @@ from outdial.cli.output import AsJson, console, print_json, progress
 if TYPE_CHECKING:
     from outdial.agents.script.model import Script
     from outdial.agents.script.path import Passed
+    from outdial.rehearsals.model import Rehearsal
     from outdial.rehearsals.run import Rehearsed
     from outdial.testing.callee import CalleeLine
 
@@ -30,32 +32,39 @@ KEYS = """Type what the callee says; an empty line is silence.
 def rehearse(
     file: Annotated[Path, typer.Argument(help="Rehearsals (YAML); - reads from standard input.", allow_dash=True)],
     script: Annotated[Path | None, typer.Option(help="The script. Default: the one that the file names.")] = None,
+    audio: Annotated[
+        bool, typer.Option("--audio", help="Speak the callees' lines, and have the agent listen to them.")
+    ] = False,
     json: AsJson = False,
 ) -> None:
     """Try a script on callees written down, without a call.
 
-    Ends with 0 when every call went as written, with 1 when one didn't, and with 2 when a file can't be read.
+    Ends with 0 when every call went as written, with 1 when one didn't, and with 2 when a file can't be read, or there
+    is no voice for --audio.
     """
     from outdial.rehearsals.run import budget
     from outdial.rehearsals.run import rehearse as run
-    from outdial.rehearsals.views import rehearsal_view
+    from outdial.rehearsals.views import audio_rehearsal_view, rehearsal_view
 
     try:
         found, parsed = _read_both(file, script)
+        done = _with_audio(parsed, found) if audio else run(parsed, found, budget(LONGEST_S))
     except CommandFailed as error:
         progress.print(f"outdial: {error}", markup=False, soft_wrap=True)
         raise typer.Exit(UNREADABLE) from None
-    done = run(parsed, found, budget(LONGEST_S))
     failed = [one for one in done if one.wrong is not None]
     if json:
+        view = audio_rehearsal_view if audio else rehearsal_view
         print_json(
             {
                 "passed": len(done) - len(failed),
                 "failed": len(failed),
-                "rehearsals": [rehearsal_view(one) for one in done],
+                "rehearsals": [view(one) for one in done],
             }
         )
     else:
+        if audio:
+            _show_spoken(done)
         _show(file, done, len(failed))
     if failed:
         raise typer.Exit(FAILED)
@@ -97,7 +106,26 @@ def talk(
                 progress.print(str(error), markup=False)
 
 
-def _read_both(file: Path, script: Path | None) -> tuple[Any, "Script"]:
+def _with_audio(script: "Script", found: "tuple[Rehearsal, ...]") -> list["Rehearsed"]:
+    """Raises CommandFailed where there is no voice."""
+    from outdial.rehearsals.with_audio import rehearse_with_audio
+    from outdial.speech.base import SpeechUnavailable
+    from outdial.testing.audio_call import AudioEngines
+
+    try:
+        engines = AudioEngines.offline(script.language)
+    except SpeechUnavailable as error:
+        raise CommandFailed(f"no rehearsal with audio: {error}") from None
+    done: list[Rehearsed] = []
+    logging.getLogger("outdial").setLevel(logging.ERROR)  # what goes wrong as it is written is no news here
+    with progress.status("") as status:
+        for one in found:
+            status.update(Text(f"{len(done) + 1} of {len(found)}: {one.name}"))
+            done += rehearse_with_audio(script, [one], engines)
+    return done
+
+
+def _read_both(file: Path, script: Path | None) -> "tuple[tuple[Rehearsal, ...], Script]":
     """The rehearsals of a file, and the script they are of. Raises CommandFailed."""
     from outdial.agents.script.model import ScriptError
     from outdial.rehearsals.parse import parse_rehearsals
@@ -129,6 +157,20 @@ def read_text(file: Path) -> str:
         raise CommandFailed(f"{file}: is not text in UTF-8") from None
     except OSError as error:
         raise CommandFailed(f"{file}: {error.strerror}") from None
+
+
+def _show_spoken(done: list["Rehearsed"]) -> None:
+    """What was understood of each line, and how soon it was answered."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for column in ("line", "the callee says", "heard as", "reply"):
+        table.add_column(column, overflow="fold")
+    for one in sorted((spoken for each in done for spoken in each.spoken), key=lambda spoken: spoken.line):
+        reply = "-" if one.reply_ms is None else f"{one.reply_ms / 1000:.2f} s"
+        style = "red" if one.is_misheard else ""
+        table.add_row(str(one.line), Text(one.said), Text(one.heard or "-", style=style), reply)
+    if table.row_count:
+        console.print(table)
+        console.print()
 
 
 def _show(file: Path, done: list["Rehearsed"], failed: int) -> None:

@@ -6,6 +6,9 @@ from typing import Any
 
 from outdial.testing.callee import CalleeLine
 
+TELEVISION = "television"  # somebody talks behind the callee, without a pause
+NOISES = (TELEVISION,)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Expected:
@@ -29,13 +32,15 @@ class Expectation:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rehearsal:
-    """One call. `callee` has with each line where it is written."""
+    """One call. `callee` has with each line where it is written. `noise`, with audio: so many dB below the callee's
+    voice, or one of NOISES; None for a quiet line."""
 
     name: str
     line: int
     variables: Mapping[str, Any] = field(default_factory=dict)
     callee: tuple[tuple[CalleeLine, int], ...] = ()
     expect: Expectation = Expectation()
+    noise: float | str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

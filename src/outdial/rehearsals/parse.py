@@ -7,7 +7,7 @@ from typing import Any
 from outdial.agents.script.expect import choice, data, fields, name, plain
 from outdial.agents.script.model import ScriptError
 from outdial.agents.script.tree import MAX_SOURCE, Fields, Items, Node, Scalar, read_tree
-from outdial.rehearsals.model import Expectation, Expected, Rehearsal, Rehearsals
+from outdial.rehearsals.model import NOISES, Expectation, Expected, Rehearsal, Rehearsals
 from outdial.telephony.outcome import MAX_WORD_CHARS
 from outdial.telephony.state import EndedBy
 from outdial.telephony.transfer import TransferOutcome
@@ -30,10 +30,15 @@ MAX_WORDS = 500      # characters of what is heard or said
 MAX_PATH = 200
 MAX_WAIT_S = 600
 
+MAX_PAUSE_S = 30     # inside of what is said
+QUIETEST_DB = 60
+QUIET = "none"
+
+SECONDS = re.compile(r"(\d{1,4}(?:\.\d{1,3})?) ?s")
 KEYS_PRESSED = re.compile(r"[0-9*#]{1,40}")
 
-_TOP = ("script", "variables", "rehearsals")
-_REHEARSAL = ("name", "variables", "call", "expect")
+_TOP = ("script", "variables", "noise", "rehearsals")
+_REHEARSAL = ("name", "variables", "noise", "call", "expect")
 _EXPECT = ("outcome", "ended_by", "noted", "variables", "path")
 _ALONE: Mapping[str, CalleeLine] = {"silent": Silent(), "hangs_up": HangsUp()}
 _INTERRUPTS = ("after", "says", "presses")
@@ -58,9 +63,10 @@ def parse_rehearsals(source: str) -> Rehearsals:
     if len(listed.nodes) > MAX_REHEARSALS:
         raise ScriptError(f"more than {MAX_REHEARSALS} rehearsals", listed.nodes[MAX_REHEARSALS].line)
     script, variables = top.nodes.get("script"), _values(top.nodes.get("variables"), "variables")
+    noise = _noise(top.nodes.get("noise"), None)
     found: dict[str, Rehearsal] = {}
     for node in listed.nodes:
-        one = _rehearsal(node, variables)
+        one = _rehearsal(node, variables, noise)
         if one.name in found:
             raise ScriptError(f"'{one.name[:60]}' is rehearsed on line {found[one.name].line} already", one.line)
         found[one.name] = one
@@ -82,7 +88,7 @@ def parse_callee(node: Node | None) -> tuple[tuple[CalleeLine, int], ...]:
     return tuple((_callee_line(one), one.line) for one in node.nodes)
 
 
-def _rehearsal(node: Node, variables: Mapping[str, Any]) -> Rehearsal:
+def _rehearsal(node: Node, variables: Mapping[str, Any], noise: float | str | None) -> Rehearsal:
     parts = fields(node, "a rehearsal", _REHEARSAL)
     if "name" not in parts.nodes:
         raise ScriptError("a rehearsal needs a name", node.line)
@@ -94,6 +100,7 @@ def _rehearsal(node: Node, variables: Mapping[str, Any]) -> Rehearsal:
         variables={**variables, **_values(parts.nodes.get("variables"), "variables")},
         callee=parse_callee(parts.nodes.get("call")),
         expect=_expectation(parts.nodes["expect"]) if "expect" in parts.nodes else Expectation(),
+        noise=_noise(parts.nodes.get("noise"), noise),
     )
 
 
@@ -116,14 +123,52 @@ def _callee_line(node: Node) -> CalleeLine:
 def _interruption(node: Node) -> Interrupts:
     parts = fields(node, "interrupts", _INTERRUPTS).nodes
     if "after" not in parts:
-        raise ScriptError("interrupts needs the words after which: {after: words, says: words}", node.line)
+        raise ScriptError("interrupts needs the words after which, or 1.5 s: {after: words, says: words}", node.line)
     if "says" in parts and "presses" in parts:
-        raise ScriptError("interrupts has one of says and presses, or neither: a noise", node.line)
+        raise ScriptError("interrupts has one of says and presses, or neither: a cough", node.line)
     return Interrupts(
-        after=_words(parts["after"], "after"),
+        after=_seconds(parts["after"], MAX_WAIT_S) or _words(parts["after"], "after"),
         says=_words(parts["says"], "says") if "says" in parts else "",
         presses=_keys(parts["presses"]) if "presses" in parts else "",
     )
+
+
+def _speech(node: Node) -> Says:
+    """Words, or a list of words and pauses."""
+    if not isinstance(node, Items):
+        return Says(_words(node, "says"))
+    parts = tuple(_seconds(one, MAX_PAUSE_S) or _words(one, "says") for one in node.nodes)
+    said = Says(parts)
+    if not said.text or not said.pauses_s:
+        raise ScriptError("says is one text, not a list, or words with pauses: [I think, 0.8 s, Friday]", node.line)
+    if len(said.text) > MAX_WORDS:
+        raise ScriptError(f"says is longer than {MAX_WORDS} characters", node.line)
+    return said
+
+
+def _seconds(node: Node, at_most: float) -> float | None:
+    """Of 1.5 s; None for anything else, "1.5 s" in quotes too. Raises ScriptError for too many."""
+    if not isinstance(node, Scalar) or node.quoted or not (found := SECONDS.fullmatch(node.text.strip())):
+        return None
+    seconds = float(found[1])
+    if not 0 < seconds <= at_most:
+        raise ScriptError(f"'{node.text[:60]}' is not between 0 and {at_most:g} s", node.line)
+    return seconds
+
+
+def _noise(node: Node | None, otherwise: float | str | None) -> float | str | None:
+    """`otherwise`: where nothing is written."""
+    if node is None:
+        return otherwise
+    value = node.value if isinstance(node, Scalar) else None
+    if isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= QUIETEST_DB:
+        return float(value)
+    if value == QUIET:
+        return None
+    if isinstance(value, str) and value in NOISES:
+        return value
+    kinds = choice((*NOISES, QUIET))
+    raise ScriptError(f"noise is so many dB below the callee's voice, 0 to {QUIETEST_DB}, or {kinds}", node.line)
 
 
 def _words(node: Node, what: str) -> str:
@@ -158,7 +203,7 @@ def _transfer(node: Node) -> TransferEnds:
 
 _READ: Mapping[str, Callable[[Node], CalleeLine]] = {
     "hears": lambda node: Hears(_words(node, "hears")),
-    "says": lambda node: Says(_words(node, "says")),
+    "says": _speech,
     "presses": lambda node: Presses(_keys(node)),
     "interrupts": _interruption,
     "waits": _wait,

@@ -1,34 +1,52 @@
 """A script that talks to callees written down: what came of each call, and the first line that went wrong.
 
 Nothing here waits: a call takes milliseconds. Scripts of strangers may take long, so this belongs on no event loop
-that serves calls.
+that serves calls. With audio: with_audio.py.
 """
 
 import asyncio
+import re
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from outdial.agents.script.model import Script
 from outdial.agents.script.path import Passed, Path
 from outdial.agents.script.run import run_script
-from outdial.conversation.live_call import LiveCall
+from outdial.conversation.live_call import AgentCoroutine, LiveCall
 from outdial.conversation.transcript import Turn
-from outdial.conversation.understanding.turn_phrases import turn_phrases
 from outdial.rehearsals.model import Expected, Rehearsal
 from outdial.telephony.outcome import Facts, outcome_of
 from outdial.telephony.state import EndedBy, EndReason
-from outdial.testing.callee import CalleeLine
-from outdial.testing.text_call import CallLimits, TextCall, WentWrong, hold_call
+from outdial.telephony.verdict import AnsweredBy
+from outdial.testing.callee import CalleeLine, WentWrong
+from outdial.testing.text_call import CallLimits, TextCall, hold_call
 
 CIRCLES = "the script goes round in circles: it was stopped after {steps} steps"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SpokenLine:
+    """What the agent understood of a line that was spoken ("": nothing), and how long after its last voiced moment the
+    agent spoke; None where it didn't any more. `line`: where it is written."""
+
+    line: int
+    said: str
+    heard: str
+    reply_ms: int | None
+
+    @property
+    def is_misheard(self) -> bool:
+        """Whether other words were understood, whatever their case and punctuation."""
+        return re.findall(r"\w+", self.said.casefold()) != re.findall(r"\w+", self.heard.casefold())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Rehearsed:
     """What came of a call. `wrong`: the first thing that went wrong, None for none, and `line` of the rehearsals where
-    it is written (None where that is no line's fault). `awaits_callee`: an open call, which goes on with more lines."""
+    it is written (None where that is no line's fault). `awaits_callee`: an open call, which goes on with more lines.
+    `spoken`: with audio, the callee's lines."""
 
     name: str
     wrong: str | None
@@ -40,6 +58,30 @@ class Rehearsed:
     turns: tuple[Turn, ...]
     duration_ms: int
     awaits_callee: bool = False
+    spoken: tuple[SpokenLine, ...] = ()
+
+
+class HeldCall(Protocol):
+    """What is looked at of a call, with audio or without."""
+
+    @property
+    def noted(self) -> Mapping[str, Any]: ...
+    @property
+    def variables(self) -> Mapping[str, Any]: ...
+    @property
+    def turns(self) -> Sequence[Turn]: ...
+    @property
+    def now_ms(self) -> int: ...
+    @property
+    def ended_by(self) -> EndedBy | None: ...
+    @property
+    def answered_by(self) -> AnsweredBy | None: ...
+    @property
+    def callee_responded(self) -> bool: ...
+    @property
+    def transferred(self) -> bool | None: ...
+    @property
+    def awaits_callee(self) -> bool: ...
 
 
 def budget(seconds: float) -> CallLimits:
@@ -56,21 +98,27 @@ def talk(
     script: Script, callee: Iterable[CalleeLine], variables: Mapping[str, Any], limits: CallLimits | None = None
 ) -> Rehearsed:
     """The call so far, with a callee who is there: after its lines the agent waits for more."""
-    words = turn_phrases(script.language)
-    call = TextCall(callee, variables=variables, is_open=True, limits=limits, words=words)
-    return asyncio.run(_hold(script, call, Rehearsal(name="", line=0)))
+    call = TextCall(callee, variables=variables, language=script.language, is_open=True, limits=limits)
+    return asyncio.run(held(script, call, Rehearsal(name="", line=0), lambda agent: hold_call(agent, call)))
 
 
 async def _rehearse(script: Script, rehearsals: list[Rehearsal], limits: CallLimits | None) -> list[Rehearsed]:
-    done = []
-    for one in rehearsals:
-        lines = (line for line, _ in one.callee)
-        call = TextCall(lines, variables=one.variables, limits=limits, words=turn_phrases(script.language))
-        done.append(await _hold(script, call, one))
-    return done
+    return [await _hold_without_audio(script, one, limits) for one in rehearsals]
 
 
-async def _hold(script: Script, call: TextCall, rehearsal: Rehearsal) -> Rehearsed:
+async def _hold_without_audio(script: Script, rehearsal: Rehearsal, limits: CallLimits | None) -> Rehearsed:
+    lines = (line for line, _ in rehearsal.callee)
+    call = TextCall(lines, variables=rehearsal.variables, language=script.language, limits=limits)
+    return await held(script, call, rehearsal, lambda agent: hold_call(agent, call))
+
+
+async def held(
+    script: Script,
+    call: HeldCall,
+    rehearsal: Rehearsal,
+    hold: Callable[[AgentCoroutine], Coroutine[Any, Any, None]],
+) -> Rehearsed:
+    """What comes of a call that `hold` lets an agent hold."""
     path = Path(lambda: call.now_ms)
 
     async def agent(live: LiveCall) -> None:
@@ -79,7 +127,7 @@ async def _hold(script: Script, call: TextCall, rehearsal: Rehearsal) -> Rehears
     wrong: str | None = None
     line: int | None = None
     try:
-        await hold_call(agent, call)
+        await hold(agent)
     except WentWrong as error:
         wrong = error.reason
         line = None if error.line is None or not rehearsal.callee else rehearsal.callee[error.line][1]
@@ -102,7 +150,7 @@ async def _hold(script: Script, call: TextCall, rehearsal: Rehearsal) -> Rehears
     )
 
 
-def _facts(call: TextCall) -> Facts:
+def _facts(call: HeldCall) -> Facts:
     return Facts(
         answered=True,
         end_reason=EndReason.COMPLETED,
@@ -114,14 +162,14 @@ def _facts(call: TextCall) -> Facts:
     )
 
 
-def _unmet(rehearsal: Rehearsal, call: TextCall, path: Path, outcome: str | None) -> tuple[str | None, int | None]:
+def _unmet(rehearsal: Rehearsal, call: HeldCall, path: Path, outcome: str | None) -> tuple[str | None, int | None]:
     """The first thing expected that didn't come about, in the order of the file."""
     expect = rehearsal.expect
     found: list[tuple[int, str]] = []
 
     def compare(what: str, expected: Expected | None, came: Any, same: Callable[[Any, Any], bool]) -> None:
         if expected is not None and not same(came, expected.value):
-            found.append((expected.line, f"{what} is {_words(came)}, not {_words(expected.value)}"))
+            found.append((expected.line, f"{what} is {in_words(came)}, not {in_words(expected.value)}"))
 
     compare("outcome", expect.outcome, outcome, _same)
     compare("ended_by", expect.ended_by, call.ended_by and str(call.ended_by), _same)
@@ -166,5 +214,5 @@ def _plain(value: str | float | bool) -> str:
     return " ".join(str(value).split())
 
 
-def _words(value: Any) -> str:
+def in_words(value: Any) -> str:
     return "nothing" if value is None else f"'{str(value)[:100]}'"

@@ -48,6 +48,19 @@ class RehearsalView(CallView):
     line: int | None
 
 
+class SpokenView(TypedDict):
+    """What was understood of a line that was spoken, and how long after it the agent did; null where it didn't."""
+
+    line: int
+    said: str
+    heard: str
+    reply_ms: int | None
+
+
+class AudioRehearsalView(RehearsalView):
+    spoken: list[SpokenView]
+
+
 class TalkView(CallView):
     """`awaits_callee`: the agent listens, and the call goes on with more lines. `stopped`: why it can't go on, where
     that is no end of a call."""
@@ -60,6 +73,13 @@ def rehearsal_view(done: Rehearsed) -> RehearsalView:
     return RehearsalView(
         name=done.name, passed=done.wrong is None, wrong=done.wrong, line=done.line, **_call(done)
     )
+
+
+def audio_rehearsal_view(done: Rehearsed) -> AudioRehearsalView:
+    spoken = [
+        SpokenView(line=one.line, said=one.said, heard=one.heard, reply_ms=one.reply_ms) for one in done.spoken
+    ]
+    return AudioRehearsalView(**rehearsal_view(done), spoken=spoken)
 
 
 def talk_view(done: Rehearsed) -> TalkView:

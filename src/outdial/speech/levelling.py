@@ -12,17 +12,18 @@ KNEE, PEAK = 0.5, 0.7    # from -6 dBFS on peaks are rounded off, and none excee
 QUIET_BELOW_PEAK_DB = 30
 FAINT_DBFS = -55.0       # below this everything is line noise
 LOUD_MS = 80             # a click is shorter
+BEFORE_MS = 40           # of an agent's words: they begin at once; a soft s needs three times as much
 
 
-def even_out(wave: Wave) -> bytes:
-    """PCM16 of 8 kHz float audio: silence at both ends cut down, brought to SPEECH_DBFS, peaks
-    rounded off. Empty when there is nothing to hear."""
+def even_out(wave: Wave, *, before_ms: int = BEFORE_MS) -> bytes:
+    """PCM16 of 8 kHz float audio: silence at both ends cut down, to `before_ms` in front of what is loud; brought to
+    SPEECH_DBFS, peaks rounded off. Empty when there is nothing to hear."""
     loud = _loud_frames(wave)
     if not loud.any():
         return b""
     levels = _frame_levels(wave)
     gain = 10 ** (SPEECH_DBFS / 20) / float(np.sqrt(np.mean(levels[loud] ** 2)))
-    part = _around(wave, loud, before_ms=40, after_ms=120) * np.float32(gain)
+    part = _around(wave, loud, before_ms=before_ms, after_ms=120) * np.float32(gain)
     return (_limited(part) * 32767).astype("<i2").tobytes()
 
 

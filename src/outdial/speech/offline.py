@@ -31,7 +31,7 @@ from numpy.typing import NDArray
 
 from outdial.media.frames import BYTES_PER_MS, SAMPLE_RATE_HZ
 from outdial.speech.base import SpeechToText, SpeechUnavailable, TextToSpeech
-from outdial.speech.levelling import even_out, speech_part
+from outdial.speech.levelling import BEFORE_MS, even_out, speech_part
 from outdial.speech.load import cores, recognisers
 from outdial.speech.missing import NoSpeechToText, NoTextToSpeech
 from outdial.speech.recognition_queue import RecognitionQueue
@@ -117,12 +117,16 @@ async def installed_engines() -> tuple[SpeechToText, TextToSpeech]:
 class OfflineTextToSpeech:
     """Hibari, English. Raises SpeechUnavailable at once when the wheel isn't there."""
 
-    def __init__(self, voice: Voice | str = Voice.AGENT, *, seed: int = DEFAULT_SEED) -> None:
-        """The same text, voice and `seed` give the same audio."""
+    def __init__(
+        self, voice: Voice | str = Voice.AGENT, *, seed: int = DEFAULT_SEED, before_ms: int = BEFORE_MS
+    ) -> None:
+        """The same text, voice and `seed` give the same audio, which begins `before_ms` before its first loud sound."""
         engine = _require(available()[0])
         self._character = CHARACTERS[Voice(voice)]
         self._seed = seed
-        self.name = _voice_name(engine.version, Voice(voice), seed)
+        self._before_ms = before_ms
+        name = _voice_name(engine.version, Voice(voice), seed)
+        self.name = name if before_ms == BEFORE_MS else f"{name} before={before_ms}"
 
     async def warm_up(self) -> None:
         """Load the model and speak once, so that the first call needn't wait for it (about 0.7 s)."""
@@ -145,7 +149,7 @@ class OfflineTextToSpeech:
             sentence, speed=character.tempo / character.size, pitch=character.pitch, seed=self._seed
         )
         heard = soxr.resample(wave, _hibari().sample_rate * character.size, SAMPLE_RATE_HZ)
-        return even_out(heard)
+        return even_out(heard, before_ms=self._before_ms)
 
 
 class OfflineSpeechToText:

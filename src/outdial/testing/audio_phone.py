@@ -11,7 +11,7 @@ import numpy as np
 from outdial.conversation.media_line import MediaLine
 from outdial.media.frames import FRAME_BYTES, FRAME_MS, FRAME_SAMPLES
 from outdial.media.g711 import pcm_to_ulaw, rms, ulaw_to_pcm
-from outdial.testing.callee_voice import Samples
+from outdial.testing.callee_voice import Samples, quiet_end_ms
 from outdial.testing.line_audio import LineAudio
 
 VOICE_RMS = 330  # of 32768: a frame of the agent's with voice in it
@@ -91,14 +91,14 @@ class AudioPhone:
         self._ended = False
         self._due_s = self._loop.time()
         self.tell("start")
-        self._next()
+        self._await_frame()
 
     @property
     def now_ms(self) -> int:
         """When the frame began that is being spoken."""
         return (len(self.sound.agent) - 1) * FRAME_MS
 
-    def _next(self) -> None:
+    def _await_frame(self) -> None:
         if not self._ended:
             self._due_s += FRAME_MS / 1000
             self._timer = self._loop.call_at(self._due_s, self._frame)
@@ -109,7 +109,7 @@ class AudioPhone:
         said = next(self._acts)
         if not self._ended:
             self.tell(self._line.frame(said, heard))
-        self._next()
+        self._await_frame()
 
     def tell(self, message: str | bytes) -> None:
         if not self._ended:
@@ -153,8 +153,9 @@ class AudioPhone:
             if isinstance(part, int):
                 yield from self.wait(part)
                 continue
-            yield from self.sound_of(self._speech(part))
-            last_ms = self.now_ms
+            samples = self._speech(part)
+            yield from self.sound_of(samples)
+            last_ms = self.now_ms - quiet_end_ms(samples)
         words = " ".join(part for part in parts if isinstance(part, str))
         self.sound.utterances.append(Utterance(words, began_ms, last_ms))
 

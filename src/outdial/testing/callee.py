@@ -1,4 +1,4 @@
-"""What a callee does on a call in memory (text_call.py), line by line."""
+"""What a callee does on a call in memory (text_call.py, audio_call.py), line by line."""
 
 import re
 from dataclasses import dataclass
@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from outdial.telephony.transfer import TransferOutcome
 
 CARRIER_REFUSES = "refused"
+MAX_TOLD = 200  # characters of what the agent said, in a reason
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,7 +18,21 @@ class Hears:
 
 @dataclass(frozen=True, slots=True)
 class Says:
-    words: str
+    """Words, or stretches of them with silences between, in seconds: ("I think", 0.9, "Friday.")."""
+
+    words: str | tuple[str | float, ...]
+
+    @property
+    def parts(self) -> tuple[str | float, ...]:
+        return (self.words,) if isinstance(self.words, str) else self.words
+
+    @property
+    def text(self) -> str:
+        return " ".join(part for part in self.parts if isinstance(part, str))
+
+    @property
+    def pauses_s(self) -> float:
+        return sum(part for part in self.parts if not isinstance(part, str))
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,10 +42,10 @@ class Presses:
 
 @dataclass(frozen=True, slots=True)
 class Interrupts:
-    """Once these words of the agent were heard the callee speaks, or presses keys; without either it was a noise that
-    stops the agent."""
+    """Once these words of the agent were heard, or so many seconds of them since the line before, the callee speaks, or
+    presses keys; without either it coughs. Words that only listen ("okay", "mhm") and coughs stop no agent."""
 
-    after: str
+    after: str | float
     says: str = ""
     presses: str = ""
 
@@ -61,6 +76,36 @@ class TransferEnds:
 
 
 CalleeLine = Hears | Says | Presses | Interrupts | Silent | Waits | HangsUp | TransferEnds
+
+
+class WentWrong(Exception):
+    """The call didn't go as its lines say; `line` is the number of the line from 0, None where it is none's fault."""
+
+    def __init__(self, reason: str, line: int | None) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.line = line
+
+
+def not_heard(line: Hears | Interrupts, told: str) -> str:
+    """Why a line doesn't come about: the agent listens, and has said no more than that."""
+    if isinstance(line, Interrupts) and not isinstance(line.after, str):
+        return f"the agent doesn't speak for {line.after:g} s; it said {quoted(told)}"
+    return f"the callee doesn't hear this; the agent said {quoted(told)}"
+
+
+def over_before(told: str) -> str:
+    return f"the call was over before this; the agent said {quoted(told)}"
+
+
+def quoted(told: str) -> str:
+    told = " ".join(told.split())
+    return f"“{told if len(told) <= MAX_TOLD else '…' + told[-MAX_TOLD:]}”" if told else "nothing"
+
+
+NOT_INTERRUPTIBLE = "this is said to its end: the callee can't interrupt it"
+NO_TRANSFER = "the agent listens here, and makes no transfer"
+GIVEN_UP = "this took too long, and was given up"
 
 
 def find_words(text: str, words: str, start: int = 0) -> int | None:

@@ -6,7 +6,7 @@ import numpy as np
 import soxr
 from numpy.typing import NDArray
 
-from outdial.media.frames import FRAME_SAMPLES, SAMPLE_RATE_HZ
+from outdial.media.frames import FRAME_MS, FRAME_SAMPLES, SAMPLE_RATE_HZ
 from outdial.speech.offline import OfflineTextToSpeech, Voice
 
 Samples = NDArray[np.float32]  # 8 kHz, of 32768
@@ -16,22 +16,24 @@ LEVEL = 32768 * 10 ** (LEVEL_DBFS / 20)
 VOICED = 0.08  # of the loudest frame
 SMALLER = 0.86  # the length of the smaller vocal tract of whoever talks behind a callee
 COUGH_MS = 160
+SOFT_MS = 120  # without them "Speaking." is heard as "Beaking."
 
 
 class CalleeVoice:
     """Raises SpeechUnavailable at once where the engine isn't installed."""
 
     def __init__(self) -> None:
-        self._engine = OfflineTextToSpeech(Voice.CALLEE)
+        self._engine = OfflineTextToSpeech(Voice.CALLEE, before_ms=SOFT_MS)
         self._said: dict[str, Samples] = {}
 
     async def prepare(self, texts: Iterable[str]) -> None:
         for text in texts:
             if text not in self._said:
-                self._said[text] = levelled(await spoken_samples(self._engine, text))
+                self._said[text] = at_level(await spoken_samples(self._engine, text))
 
     def __call__(self, text: str) -> Samples:
-        """From the first voiced frame to the last, of a text that was prepared."""
+        """Of a text that was prepared; with its soft first and last sounds, which are heard before and after it is
+        loud."""
         return self._said[text]
 
     async def behind(self, text: str) -> Samples:
@@ -62,15 +64,28 @@ def voiced_frames(samples: Samples) -> NDArray[np.bool_]:
     return np.asarray(levels >= VOICED * levels.max(initial=1.0))
 
 
+def quiet_end_ms(samples: Samples) -> int:
+    """What comes after the last voiced frame."""
+    where = np.flatnonzero(voiced_frames(samples))
+    frames = -(-len(samples) // FRAME_SAMPLES)
+    return (frames - 1 - int(where[-1])) * FRAME_MS if len(where) else 0
+
+
 def levelled(samples: Samples) -> Samples:
     """From the first voiced frame to the last, at LEVEL; empty where nothing is said."""
-    voiced = voiced_frames(samples)
-    where = np.flatnonzero(voiced)
+    where = np.flatnonzero(voiced_frames(samples))
     if not len(where):
         return np.zeros(0, np.float32)
-    cut = samples[where[0] * FRAME_SAMPLES : (where[-1] + 1) * FRAME_SAMPLES]
+    return at_level(samples)[where[0] * FRAME_SAMPLES : (where[-1] + 1) * FRAME_SAMPLES]
+
+
+def at_level(samples: Samples) -> Samples:
+    """With its voiced frames at LEVEL."""
+    voiced = voiced_frames(samples)
+    if not voiced.any():
+        return samples
     loudness = float(np.sqrt(np.mean(_levels(samples)[voiced] ** 2)))
-    return np.asarray(cut * (LEVEL / loudness), dtype=np.float32)
+    return np.asarray(samples * (LEVEL / loudness), dtype=np.float32)
 
 
 def _levels(samples: Samples) -> Samples:

@@ -14,7 +14,7 @@ from outdial.conversation.keypad import Keypad
 from outdial.conversation.live_call import AgentCoroutine, CallEnded, FailedTransfer, Heard, Said, TransferFailed
 from outdial.conversation.own_words import has_been_asked
 from outdial.conversation.transcript import MS_PER_CHAR, Speaker, Turn
-from outdial.conversation.turn_words import TurnWords
+from outdial.conversation.understanding.turn_phrases import turn_phrases
 from outdial.speech.reading.marks import without_marks
 from outdial.telephony.failures import CallError, FailureCode
 from outdial.telephony.state import EndedBy
@@ -22,6 +22,9 @@ from outdial.telephony.transfer import TransferOutcome
 from outdial.telephony.verdict import AnsweredBy
 from outdial.testing.callee import (
     CARRIER_REFUSES,
+    GIVEN_UP,
+    NO_TRANSFER,
+    NOT_INTERRUPTIBLE,
     CalleeLine,
     HangsUp,
     Hears,
@@ -31,23 +34,16 @@ from outdial.testing.callee import (
     Silent,
     TransferEnds,
     Waits,
+    WentWrong,
     find_words,
+    not_heard,
+    over_before,
 )
 
 MAX_VERBS = 2000       # of one call: an agent that goes round in circles ends here
 MAX_CALL_S = 3600.0
 REPLY_MS = 600         # from the agent's last word to the callee's first
 KEY_MS = 300           # from one key to the next
-MAX_TOLD = 200         # characters of what the agent said, in a reason
-
-
-class WentWrong(Exception):
-    """The call didn't go as its lines say; `line` is the number of the line from 0, None where it is none's fault."""
-
-    def __init__(self, reason: str, line: int | None) -> None:
-        super().__init__(reason)
-        self.reason = reason
-        self.line = line
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,11 +71,10 @@ class TextCall:
         variables: Mapping[str, Any] | None = None,
         user_number: str = "+12025550100",
         agent_number: str = "+12025550199",
+        language: str = "en-US",
         is_open: bool = False,
         limits: CallLimits | None = None,
-        words: TurnWords | None = None,
     ) -> None:
-        """`words`: of the agent's language; what only tells it to go on interrupts it no more than on a real call."""
         self.user_id = user_number
         self.answered_by: AnsweredBy | None = AnsweredBy.HUMAN
         self.variables: Mapping[str, Any] = MappingProxyType(dict(variables or {}))
@@ -100,10 +95,11 @@ class TextCall:
         self._line = 0  # the next one
         self._is_open = is_open
         self._limits = limits or CallLimits()
-        self._words = words
         self._verbs = 0
         self._keypad = Keypad()
-        self._begun = ""    # what the callee said into our words
+        self._turn_words = turn_phrases(language)
+        self._begun = ""    # what the callee said into our words, which stopped, and …
+        self._murmured: list[tuple[str, int]] = []  # … which didn't, after so many characters
         self._told = ""     # by the agent, since the callee last did something
         self._told_to = 0   # up to where lines have heard it
 
@@ -124,12 +120,14 @@ class TextCall:
         start = len(self._told)
         self._told += text
         self._begun = ""
-        asks = text.rstrip().endswith("?") if asks is None else asks
         cut = self._heard_until(start, interruptible=interruptible, asks=asks)
         played = text if cut is None else text[: cut - start]
         begin_ms = self.now_ms
         self.now_ms += MS_PER_CHAR * len(played)
         self._turn(Speaker.AGENT, played, begin_ms, interrupted=cut is not None)
+        for words, chars in self._murmured:
+            self._turn(Speaker.CALLEE, words, begin_ms + MS_PER_CHAR * chars)
+        self._murmured.clear()
         if cut is not None:
             self._told, self._told_to = "", 0
         return Said(
@@ -163,10 +161,10 @@ class TextCall:
                     self._line += 1
                     self.now_ms += round(seconds * 1000)
                     left_ms -= round(seconds * 1000)
-                case Says(words=words):
+                case Says(text=words) as line:
                     self._take()
                     if words.strip():
-                        return self._speaks(words, REPLY_MS)
+                        return self._speaks(words, REPLY_MS, round(line.pauses_s * 1000))
                 case Presses(keys=keys):
                     self._take()
                     self._press(keys, wanted=max_digits > 0)
@@ -174,9 +172,9 @@ class TextCall:
                     self._take()
                     self._end(EndedBy.CALLEE)
                 case TransferEnds():
-                    self._fail("the agent listens here, and makes no transfer")
-                case Hears() | Interrupts():
-                    self._fail(f"the callee doesn't hear this; the agent said {self._quoted()}")
+                    self._fail(NO_TRANSFER)
+                case (Hears() | Interrupts()) as line:
+                    self._fail(not_heard(line, self._told))
 
     async def greeting(self) -> Heard:
         """What the callee says first is its answer to what it hears: lines have no clock."""
@@ -214,7 +212,7 @@ class TextCall:
     def check_lines(self) -> None:
         """After the call: whether everything was done. Raises WentWrong."""
         if self.wrong is None and not self.awaits_callee and self._line < len(self._lines):
-            self.wrong = WentWrong(f"the call was over before this; the agent said {self._quoted()}", self._line)
+            self.wrong = WentWrong(over_before(self._told), self._line)
         if self.wrong is not None:
             raise self.wrong
 
@@ -225,7 +223,7 @@ class TextCall:
         self._line += 1
         self._told, self._told_to = "", 0
 
-    def _heard_until(self, start: int, *, interruptible: bool, asks: bool) -> int | None:
+    def _heard_until(self, start: int, *, interruptible: bool, asks: bool | None) -> int | None:
         """Has lines hear what is told now, from `start` on; where the callee interrupts it, None where it doesn't."""
         while True:
             match self._next():
@@ -233,33 +231,44 @@ class TextCall:
                     self._line += 1
                     self._told_to = end
                 case Interrupts(after=after, says=says, presses=presses):
-                    end = find_words(self._told, after, max(self._told_to, start))
+                    end = self._interrupts_at(after, start)
                     if end is None:
                         return None
                     if not interruptible:
-                        self._fail("this is said to its end: the callee can't interrupt it")
+                        self._fail(NOT_INTERRUPTIBLE)
                     self._line += 1
-                    self._told_to = end
-                    if self._tells_to_go_on(says, start, end, asks=asks):
-                        self._turn(Speaker.CALLEE, says, self.now_ms)
-                        continue
-                    self._begun = says
                     self._press(presses, wanted=True)
-                    return end
+                    if presses or (says and self._stops(says, start, end, asks)):
+                        self._begun = says
+                        return end
+                    self._told_to = end
+                    if says:
+                        self.callee_responded = True
+                        self._murmured.append((says, end - start))
                 case _:
                     return None
 
-    def _tells_to_go_on(self, says: str, start: int, end: int, *, asks: bool) -> bool:
-        """Whether this is said into our words, and no more than "okay": before a question was heard it answers none."""
-        if not says or self._words is None or not self._words.is_backchannel(says):
-            return False
-        self.callee_responded = True
-        return not (asks and has_been_asked(self._told[start:], self._told[start:end]))
+    def _interrupts_at(self, after: str | float, start: int) -> int | None:
+        """Where in what is told; at the end of a word."""
+        if isinstance(after, str):
+            return find_words(self._told, after, max(self._told_to, start))
+        reached = max(start, self._told_to + round(after * 1000 / MS_PER_CHAR))
+        if reached > len(self._told):
+            return None
+        end = self._told.find(" ", reached)
+        return len(self._told) if end < 0 else end
 
-    def _speaks(self, words: str, after_ms: int) -> Heard:
+    def _stops(self, words: str, start: int, end: int, asks: bool | None) -> bool:
+        """Whether the agent stops for them; for those that only listen it does where it had asked its question."""
+        text = self._told[start:]
+        asks = text.rstrip().endswith("?") if asks is None else asks
+        has_asked = asks and has_been_asked(text, self._told[start:end])
+        return has_asked or not self._turn_words.is_backchannel(words)
+
+    def _speaks(self, words: str, after_ms: int, pauses_ms: int = 0) -> Heard:
         self.now_ms += after_ms
         begin_ms = self.now_ms
-        self.now_ms += MS_PER_CHAR * len(words)
+        self.now_ms += MS_PER_CHAR * len(words) + pauses_ms
         self.callee_responded = True
         self._turn(Speaker.CALLEE, words, begin_ms)
         return Heard(text=words)
@@ -299,7 +308,7 @@ class TextCall:
         if self.now_ms > self._limits.seconds * 1000:
             self._stop(f"the call would be longer than {self._limits.seconds:g} s")
         if self._limits.is_over():
-            self._stop("this took too long, and was given up")
+            self._stop(GIVEN_UP)
 
     def _end(self, by: EndedBy) -> NoReturn:
         self.ended_by = by
@@ -313,10 +322,6 @@ class TextCall:
     def _stop(self, reason: str) -> NoReturn:
         self.wrong = WentWrong(reason, None)
         raise CallEnded
-
-    def _quoted(self) -> str:
-        told = " ".join(self._told.split())
-        return f"“{told if len(told) <= MAX_TOLD else '…' + told[-MAX_TOLD:]}”" if told else "nothing"
 
     def _turn(self, speaker: str, text: str, begin_ms: int, *, interrupted: bool = False) -> None:
         seq = max(begin_ms, self.turns[-1].seq if self.turns else 0) + 1
