@@ -20,6 +20,8 @@ from outdial.simulator.connection import SCOPE_KEY
 from outdial.simulator.control import Control
 from outdial.simulator.faults import Fault, Faults
 from outdial.simulator.handset import Handsets
+from outdial.simulator.model.models import SimulatedModel
+from outdial.simulator.model.rest import Models
 from outdial.simulator.network import Network
 from outdial.simulator.telnyx.account import TelnyxAccount
 from outdial.simulator.telnyx.config import TelnyxConfig
@@ -51,6 +53,7 @@ class SimulatorConfig(TwilioConfig):
     faults: tuple[Fault, ...] = ()
     vonage: VonageConfig = field(default_factory=VonageConfig)
     telnyx: TelnyxConfig = field(default_factory=TelnyxConfig)
+    models: tuple[SimulatedModel, ...] = ()
 
 
 class Carriers:
@@ -94,9 +97,12 @@ class Simulator(_Accounts):
     base_url: str
     network: Network
     carriers: Carriers
+    model: Models
 
 
 class SimulatorApp(Starlette, _Accounts):
+    model: Models
+
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         scope[SCOPE_KEY] = send  # the server's own, not yet wrapped; see connection.py
         await super().__call__(scope, receive, send)
@@ -127,6 +133,7 @@ def create_app(
     carriers = Carriers(network, config)
     apis = carriers.apis()
     accounts = [api.account for api in apis]
+    model = Models(config.models)
 
     @contextlib.asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
@@ -140,11 +147,12 @@ def create_app(
         routes=[
             *Control(network, accounts).routes(),
             BrowserPhones(network, accounts, config.allowed_origins).route(),
+            *model.routes(),
             *(route for api in apis for route in api.routes()),
         ],
         lifespan=lifespan,
     )
-    app.network, app.carriers = network, carriers
+    app.network, app.carriers, app.model = network, carriers, model
     return app
 
 
@@ -186,7 +194,9 @@ async def serve(
                 raise RuntimeError("the simulator did not start")
             await asyncio.sleep(0.005)
         address = f"{host}:{listener.getsockname()[1]}"
-        yield Simulator(base_url=f"http://{address}", network=app.network, carriers=app.carriers)
+        yield Simulator(
+            base_url=f"http://{address}", network=app.network, carriers=app.carriers, model=app.model
+        )
     finally:
         server.should_exit = True
         await serving

@@ -1,0 +1,149 @@
+"""The simulated models' server: /model/v1/chat/completions and /model/v1/models."""
+
+import asyncio
+import json
+import time
+from collections import deque
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from dataclasses import dataclass, field
+from itertools import count
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response, StreamingResponse
+from starlette.routing import Route
+
+from outdial.simulator.model import errors, playing, wire
+from outdial.simulator.model.completion import Completion, prompt_tokens
+from outdial.simulator.model.errors import Refused
+from outdial.simulator.model.models import SimulatedModel
+from outdial.simulator.model.playing import Send, Step, Wait
+from outdial.simulator.model.requests import ChatRequest, parse
+from outdial.simulator.model.rules import answer
+
+PATH = "/model/v1"
+MAX_BODY_BYTES = 4 * 1024 * 1024
+KEPT = 1000  # requests that can be looked at later
+
+Endpoint = Callable[[Request], Awaitable[Response]]
+
+
+@dataclass(slots=True, kw_only=True)
+class Asked:
+    """A request that was answered, or is being answered. Instants are of the event loop's clock, in seconds."""
+
+    id: str
+    request: ChatRequest
+    completion: Completion
+    body: dict[str, Any]
+    headers: dict[str, str]
+    at_s: float
+    sent: list[tuple[float, str]] = field(default_factory=list)  # when which piece of the answer's text went out
+    ended_at_s: float | None = None
+    whole: bool = False  # everything was sent; else whoever asked has left, or a fault has cut it off
+
+
+class Models:
+    """The models by their names, and what they were asked."""
+
+    def __init__(self, models: Iterable[SimulatedModel], *, api_key: str = "") -> None:
+        self._models = {model.name: model for model in models}
+        self._api_key = api_key
+        self._ids = count(1)
+        self._created = int(time.time())
+        self.asked: deque[Asked] = deque(maxlen=KEPT)
+
+    def add(self, model: SimulatedModel) -> None:
+        """Takes the place of the model of the same name, if there is one."""
+        self._models[model.name] = model
+
+    def all(self) -> list[SimulatedModel]:
+        return list(self._models.values())
+
+    def routes(self) -> list[Route]:
+        return [
+            Route(f"{PATH}/chat/completions", self._answered(self._complete), methods=["POST"]),
+            Route(f"{PATH}/models", self._answered(self._list), methods=["GET"]),
+            Route(f"{PATH}/models/{{name}}", self._answered(self._one), methods=["GET"]),
+        ]
+
+    def _answered(self, endpoint: Endpoint) -> Endpoint:
+        """Checks the key; errors become the vendor's, and every reply says that it is simulated."""
+
+        async def answered(request: Request) -> Response:
+            try:
+                if self._api_key and request.headers.get("authorization") != f"Bearer {self._api_key}":
+                    raise errors.unauthorised()
+                response = await endpoint(request)
+            except Refused as refused:
+                response = JSONResponse(wire.error(refused), refused.status, refused.headers)
+            response.headers["x-request-id"] = f"req_simulated_{next(self._ids)}"
+            response.headers["openai-version"] = "2020-10-01"
+            response.headers["x-simulated"] = "outdial simulator"
+            return response
+
+        return answered
+
+    async def _list(self, request: Request) -> Response:
+        return JSONResponse({"object": "list", "data": [wire.model(each, self._created) for each in self.all()]})
+
+    async def _one(self, request: Request) -> Response:
+        return JSONResponse(wire.model(self._model(request.path_params["name"]), self._created))
+
+    def _model(self, name: str) -> SimulatedModel:
+        try:
+            return self._models[name]
+        except KeyError:
+            raise errors.no_such_model(name) from None
+
+    async def _complete(self, request: Request) -> Response:
+        body = await _json(request)
+        wanted = parse(body)
+        model = self._model(wanted.model)
+        if prompt_tokens(wanted) > model.context_tokens:
+            raise errors.too_long(model.context_tokens)
+        completion = answer(model, wanted, lambda: f"call_simulated_{next(self._ids)}")
+        asked = Asked(
+            id=f"chatcmpl-simulated-{next(self._ids)}",
+            request=wanted,
+            completion=completion,
+            body=body,
+            headers=dict(request.headers),
+            at_s=asyncio.get_running_loop().time(),
+        )
+        self.asked.append(asked)
+        envelope = wire.Envelope(id=asked.id, created=int(time.time()), model=model.name, rule=completion.rule)
+        if wanted.stream:
+            steps = playing.stream(wire.chunks(completion, wanted, envelope), model)
+            return StreamingResponse(_play(steps, asked), media_type="text/event-stream")
+        steps = playing.at_once(wire.whole(completion, wanted, envelope), completion, model)
+        return StreamingResponse(_play(steps, asked), media_type="application/json")
+
+
+async def _play(steps: Iterable[Step], asked: Asked) -> AsyncIterator[bytes]:
+    loop = asyncio.get_running_loop()
+    try:
+        for step in steps:
+            match step:
+                case Wait(seconds):
+                    if seconds > 0:
+                        await asyncio.sleep(seconds)
+                case Send(data, text):
+                    if text:
+                        asked.sent.append((loop.time(), text))
+                    yield data
+        asked.whole = True
+    finally:
+        asked.ended_at_s = loop.time()
+
+
+async def _json(request: Request) -> Any:
+    raw = b""
+    async for part in request.stream():
+        raw += part
+        if len(raw) > MAX_BODY_BYTES:
+            raise Refused(status=413, message="The request is too large.")
+    try:
+        return json.loads(raw)
+    except (ValueError, RecursionError):
+        raise Refused(status=400, message="We could not parse the JSON body of your request.") from None
