@@ -1,9 +1,14 @@
-"""Closing a client's connection without a reply, for the fault of that name."""
+"""Closing a client's connection without a reply, or in the middle of one, for the faults of that kind."""
+
+import socket
+import struct
+from asyncio import Transport
 
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 SCOPE_KEY = "outdial.simulator.send"
+AT_ONCE = struct.pack("ii", 1, 0)  # SO_LINGER: whoever closes sends a reset
 
 
 class Dropped(Response):
@@ -13,7 +18,7 @@ class Dropped(Response):
     """
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        transport = getattr(getattr(scope.get(SCOPE_KEY), "__self__", None), "transport", None)
+        transport = _transport(scope)
         if transport is None:
             headers = [(b"content-length", b"2")]
             await send({"type": "http.response.start", "status": 201, "headers": headers})
@@ -23,3 +28,16 @@ class Dropped(Response):
         while (await receive())["type"] != "http.disconnect":
             pass
 
+
+def reset(scope: Scope) -> None:
+    """Break a connection in the middle of a reply; on another server than uvicorn the reply just stays unfinished."""
+    transport = _transport(scope)
+    if transport is not None:
+        sock = transport.get_extra_info("socket")
+        if sock is not None:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, AT_ONCE)
+        transport.abort()
+
+
+def _transport(scope: Scope) -> Transport | None:
+    return getattr(getattr(scope.get(SCOPE_KEY), "__self__", None), "transport", None)

@@ -16,7 +16,9 @@ from outdial.simulator.network import Network
 
 Json = dict[str, Any]
 MAX_BODY_BYTES = 64 * 1024
-FAULT_FIELDS = frozenset("kind number account callbacks count probability delay_s after_ms".split())  # noqa: SIM905
+FAULT_FIELDS = frozenset(
+    "kind number account callbacks count probability delay_s after_ms model rule tool after_tokens status".split()  # noqa: SIM905
+)
 
 
 class BadRequest(Exception):
@@ -165,6 +167,11 @@ def fault_of(body: Json) -> Fault:
             probability=float(body.get("probability", 1.0)),
             delay_s=float(body.get("delay_s", 1.0)),
             after_ms=int(body.get("after_ms", 1000)),
+            model=_text(body, "model") or None,
+            rule=_text(body, "rule") or None,
+            tool=_text(body, "tool") or None,
+            after_tokens=int(body.get("after_tokens", 3)),
+            status=int(body.get("status", 503)),
         )
     except (TypeError, ValueError, OverflowError) as exc:
         raise BadRequest(str(exc)) from exc
@@ -181,6 +188,11 @@ def _fault_json(fault: Fault) -> Json:
         "probability": fault.probability,
         "delay_s": fault.delay_s,
         "after_ms": fault.after_ms,
+        "model": fault.model,
+        "rule": fault.rule,
+        "tool": fault.tool,
+        "after_tokens": fault.after_tokens,
+        "status": fault.status,
     }
 
 

@@ -1,6 +1,7 @@
-"""What can go wrong between a carrier and its customer, switched on one by one."""
+"""What can go wrong between a carrier, a model or a tool and whoever uses it, switched on one by one."""
 
 import random
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from itertools import count
@@ -26,6 +27,38 @@ class FaultKind(StrEnum):
     MEDIA_REORDERED = "media_reordered"              # neighbouring frames change places (Telnyx)
     VERDICT_LATE = "verdict_late"                    # detection hears everything `delay_s` later
     TALK_BEHIND = "talk_behind"                      # for `after_ms`: detection takes whoever answers for a machine
+    # A simulated model's: model/faults.py.
+    MODEL_SLOW = "model_slow"                        # the reply begins after `delay_s`
+    MODEL_SLOW_START = "model_slow_start"            # it begins, and `delay_s` later its first token comes
+    MODEL_SLOW_TOKENS = "model_slow_tokens"          # `delay_s` before each token that follows the first `after_tokens`
+    MODEL_STALLED = "model_stalled"                  # once, for `delay_s`, after `after_tokens`
+    MODEL_CUT = "model_cut"                          # ends in due form after `after_tokens`, and isn't whole
+    MODEL_RESET = "model_reset"                      # the connection breaks after `after_tokens`; 0: without a reply
+    MODEL_THROTTLED = "model_throttled"              # 429, Retry-After: `delay_s`
+    MODEL_OUT_OF_QUOTA = "model_out_of_quota"        # 429 that no waiting helps against
+    MODEL_ERROR = "model_error"                      # `status`
+    MODEL_ERROR_IN_STREAM = "model_error_in_stream"  # 200, and an error after `after_tokens`
+    MODEL_BROKEN_CHUNK = "model_broken_chunk"        # what comes after `after_tokens` is no JSON
+    MODEL_BROKEN_ARGUMENTS = "model_broken_arguments"  # a tool is called with half of its arguments: no JSON
+    MODEL_WRONG_ARGUMENTS = "model_wrong_arguments"  # a tool is called with arguments that it doesn't have
+    MODEL_UNDECLARED_TOOL = "model_undeclared_tool"  # `tool` is called, whether there is one or not
+    MODEL_CALL_AS_TEXT = "model_call_as_text"        # a tool's call is written into the text
+    MODEL_ENDLESS = "model_endless"                  # after `after_tokens` the last one comes again and again
+    MODEL_NONSENSE = "model_nonsense"                # words without sense, in no language
+    MODEL_EMPTY = "model_empty"                      # an answer that says nothing and calls nothing
+    # Whatever else servers send that call themselves compatible: model/dialects.py.
+    MODEL_BYTES_SPLIT = "model_bytes_split"          # seven bytes at a time, in the middle of letters, too
+    MODEL_COMMENTS = "model_comments"                # lines that only keep the connection alive, between the events
+    MODEL_NO_CHOICES = "model_no_choices"            # a chunk whose choices are null before each token
+    MODEL_NO_ROLE = "model_no_role"                  # no first chunk with the role
+    MODEL_NO_FINISH = "model_no_finish"              # no reason why it ended
+    MODEL_NO_DONE = "model_no_done"                  # no [DONE]
+    MODEL_NO_USAGE = "model_no_usage"                # nothing about tokens, although it was asked for
+    MODEL_NOT_STREAMED = "model_not_streamed"        # a whole answer, although a stream was asked for
+    MODEL_CALLS_WHOLE = "model_calls_whole"          # each call of a tool in one chunk, and why it ended in the last
+    MODEL_CALLS_UNNUMBERED = "model_calls_unnumbered"  # the index of every call is 0
+    MODEL_CALLS_UNNAMED = "model_calls_unnamed"      # the id of every call is empty
+    MODEL_STOP_AFTER_CALLS = "model_stop_after_calls"  # "stop" instead of "tool_calls"
 
 
 LONGEST_S = 86_400
@@ -39,7 +72,8 @@ class Fault:
 
     `number` (either party's) and `callbacks` narrow it down; without them it strikes everything. `callbacks`
     are names: initiated, ringing, answered, completed, or status for these four; amd; stream; transfer, which tells
-    how a transfer ended. A carrier may send others, see docs/simulator.md.
+    how a transfer ended. A carrier may send others, see docs/simulator.md. A model's is narrowed down by `model` and by
+    the `rule` that answers.
     """
 
     kind: FaultKind
@@ -50,6 +84,11 @@ class Fault:
     probability: float = 1.0
     delay_s: float = 1.0
     after_ms: int = 1000
+    model: str | None = None
+    rule: str | None = None
+    tool: str | None = None
+    after_tokens: int = 3
+    status: int = 503
     id: str = field(default_factory=lambda: f"fault_{next(_ids)}")
 
     @property
@@ -63,6 +102,10 @@ class Fault:
             raise ValueError("count must be at least 1")
         if not 0 <= self.delay_s <= LONGEST_S or not 0 <= self.after_ms <= LONGEST_S * 1000:
             raise ValueError("delay_s and after_ms must be between nothing and a day")
+        if self.after_tokens < 0:
+            raise ValueError("after_tokens must be at least 0")
+        if not 400 <= self.status <= 599:
+            raise ValueError("status must be one of an error, 400 to 599")
 
 
 ELSEWHERE = {"Location": "/elsewhere"}  # where a redirect leads: nowhere
@@ -89,14 +132,23 @@ class Faults:
     ) -> Fault | None:
         """The fault of this kind that happens now, if one does; uses up one of its `count`."""
         names = {callback, "status"} if callback in STATUS_CALLBACKS else {callback}
-        for fault in self._faults.values():
-            if (
-                fault.kind is kind
-                and fault.account in (None, account)
+
+        def meets(fault: Fault) -> bool:
+            return (
+                fault.account in (None, account)
                 and (fault.number is None or fault.number in numbers)
-                and (not fault.callbacks or fault.callbacks & names)
-                and random.random() < fault.probability
-            ):
+                and (not fault.callbacks or bool(fault.callbacks & names))
+            )
+
+        return self._strike(kind, meets)
+
+    def strike_model(self, kind: FaultKind, *, model: str, rule: str) -> Fault | None:
+        """The same for the answer of a model."""
+        return self._strike(kind, lambda fault: fault.model in (None, model) and fault.rule in (None, rule))
+
+    def _strike(self, kind: FaultKind, meets: Callable[[Fault], bool]) -> Fault | None:
+        for fault in self._faults.values():
+            if fault.kind is kind and meets(fault) and random.random() < fault.probability:
                 if fault.count is not None:
                     fault.count -= 1
                     if fault.count == 0:

@@ -133,7 +133,7 @@ def create_app(
     carriers = Carriers(network, config)
     apis = carriers.apis()
     accounts = [api.account for api in apis]
-    model = Models(config.models)
+    model = Models(config.models, network.faults)
 
     @contextlib.asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:

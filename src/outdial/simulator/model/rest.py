@@ -4,22 +4,24 @@ import asyncio
 import json
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
 from itertools import count
 from typing import Any
 
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response, StreamingResponse
+from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from outdial.simulator.model import errors, playing, wire
+from outdial.simulator.connection import Dropped
+from outdial.simulator.faults import FaultKind, Faults
+from outdial.simulator.model import errors, faults, playing, wire
 from outdial.simulator.model.completion import Completion, prompt_tokens
 from outdial.simulator.model.errors import Refused
 from outdial.simulator.model.models import SimulatedModel
-from outdial.simulator.model.playing import Send, Step, Wait
 from outdial.simulator.model.requests import ChatRequest, parse
 from outdial.simulator.model.rules import answer
+from outdial.simulator.steps import SteppedReply
 
 PATH = "/model/v1"
 MAX_BODY_BYTES = 4 * 1024 * 1024
@@ -30,23 +32,36 @@ Endpoint = Callable[[Request], Awaitable[Response]]
 
 @dataclass(slots=True, kw_only=True)
 class Asked:
-    """A request that was answered, or is being answered. Instants are of the event loop's clock, in seconds."""
+    """A request that is being answered, or was: with this completion, as far as none of these faults was against it.
+
+    Instants are of the event loop's clock, in seconds.
+    """
 
     id: str
     request: ChatRequest
     completion: Completion
     body: dict[str, Any]
     headers: dict[str, str]
+    faults: tuple[FaultKind, ...]
     at_s: float
     sent: list[tuple[float, str]] = field(default_factory=list)  # when which piece of the answer's text went out
     ended_at_s: float | None = None
-    whole: bool = False  # everything was sent; else whoever asked has left, or a fault has cut it off
+    ended: asyncio.Event = field(default_factory=asyncio.Event)
+    whole: bool = False  # its last byte was sent; else whoever asked has left, or a fault has broken it off
+
+    def write(self, text: str) -> None:
+        self.sent.append((asyncio.get_running_loop().time(), text))
+
+    def end(self, *, whole: bool) -> None:
+        self.ended_at_s, self.whole = asyncio.get_running_loop().time(), whole
+        self.ended.set()
 
 
 class Models:
     """The models by their names, and what they were asked."""
 
-    def __init__(self, models: Iterable[SimulatedModel], *, api_key: str = "") -> None:
+    def __init__(self, models: Iterable[SimulatedModel], faults: Faults, *, api_key: str = "") -> None:
+        self._faults = faults
         self._models = {model.name: model for model in models}
         self._api_key = api_key
         self._ids = count(1)
@@ -102,39 +117,45 @@ class Models:
         model = self._model(wanted.model)
         if prompt_tokens(wanted) > model.context_tokens:
             raise errors.too_long(model.context_tokens)
-        completion = answer(model, wanted, lambda: f"call_simulated_{next(self._ids)}")
+        completion = answer(model, wanted, self._new_call_id)
+        struck = faults.strike(self._faults, model.name, completion)
         asked = Asked(
             id=f"chatcmpl-simulated-{next(self._ids)}",
             request=wanted,
-            completion=completion,
+            completion=faults.bent(completion, struck, self._new_call_id),
             body=body,
             headers=dict(request.headers),
+            faults=tuple(struck),
             at_s=asyncio.get_running_loop().time(),
         )
         self.asked.append(asked)
+        return self._reply(asked, model, struck)
+
+    def _reply(self, asked: Asked, model: SimulatedModel, struck: faults.Struck) -> Response:
+        refusal = faults.refusal(struck)
+        reset = struck.get(FaultKind.MODEL_RESET)
+        if refusal is not None or (reset is not None and reset.after_tokens == 0):
+            asked.end(whole=False)
+        if refusal is not None:
+            raise refusal
+        if reset is not None and reset.after_tokens == 0:
+            return Dropped()
+        wanted, completion = asked.request, asked.completion
         envelope = wire.Envelope(id=asked.id, created=int(time.time()), model=model.name, rule=completion.rule)
-        if wanted.stream:
-            steps = playing.stream(wire.chunks(completion, wanted, envelope), model)
-            return StreamingResponse(_play(steps, asked), media_type="text/event-stream")
-        steps = playing.at_once(wire.whole(completion, wanted, envelope), completion, model)
-        return StreamingResponse(_play(steps, asked), media_type="application/json")
+        streamed = wanted.stream and FaultKind.MODEL_NOT_STREAMED not in struck
+        slow = struck.get(FaultKind.MODEL_SLOW)
+        return SteppedReply(
+            playing.stream(wire.chunks(completion, wanted, envelope), model, struck)
+            if streamed
+            else playing.at_once(wire.whole(completion, wanted, envelope), completion, model, struck),
+            media_type="text/event-stream" if streamed else "application/json",
+            begins_after_s=slow.delay_s if slow is not None else 0.0,
+            written=asked.write,
+            ended=lambda whole: asked.end(whole=whole),
+        )
 
-
-async def _play(steps: Iterable[Step], asked: Asked) -> AsyncIterator[bytes]:
-    loop = asyncio.get_running_loop()
-    try:
-        for step in steps:
-            match step:
-                case Wait(seconds):
-                    if seconds > 0:
-                        await asyncio.sleep(seconds)
-                case Send(data, text):
-                    if text:
-                        asked.sent.append((loop.time(), text))
-                    yield data
-        asked.whole = True
-    finally:
-        asked.ended_at_s = loop.time()
+    def _new_call_id(self) -> str:
+        return f"call_simulated_{next(self._ids)}"
 
 
 async def _json(request: Request) -> Any:

@@ -26,6 +26,7 @@ class Part(StrEnum):
     PIECE = "piece"  # a token of the answer
     FINISH = "finish"
     USAGE = "usage"
+    NOTHING = "nothing"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,6 +36,21 @@ class Chunk:
     part: Part
     data: Json
     text: str = ""
+
+    @property
+    def delta(self) -> Json:
+        choices = self.data["choices"]
+        return choices[0]["delta"] if choices else {}
+
+    @property
+    def call(self) -> Json | None:
+        """The piece of a tool's call that it brings."""
+        calls = self.delta.get("tool_calls")
+        return calls[0] if calls else None
+
+    @property
+    def opens_call(self) -> bool:
+        return self.call is not None and "id" in self.call
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
