@@ -1,7 +1,7 @@
 """The simulator's own API, under /_simulator: what was dialled, which faults are on, calls from outside."""
 
 import json
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 from starlette.requests import Request
@@ -15,7 +15,7 @@ from outdial.simulator.faults import Fault, FaultKind
 from outdial.simulator.network import Network
 
 Json = dict[str, Any]
-MAX_BODY_BYTES = 64 * 1024
+MAX_BODY_BYTES = 256 * 1024
 FAULT_FIELDS = frozenset(
     "kind number account callbacks count probability delay_s after_ms model rule tool after_tokens status".split()  # noqa: SIM905
 )
@@ -26,8 +26,13 @@ class BadRequest(Exception):
 
 
 class Control:
-    def __init__(self, network: Network, carriers: Sequence[Carrier]) -> None:
+    """`others` tell about what else is simulated, by its name."""
+
+    def __init__(
+        self, network: Network, carriers: Sequence[Carrier], others: Mapping[str, Callable[[], Json]] | None = None
+    ) -> None:
         self._network = network
+        self._others = others or {}
         self._carriers = {carrier.account_id: carrier for carrier in carriers}
 
     def routes(self) -> list[Route]:
@@ -36,16 +41,17 @@ class Control:
             Route("/_simulator/calls", self._calls, methods=["GET"]),
             Route("/_simulator/calls", self._forget_calls, methods=["DELETE"]),
             Route("/_simulator/faults", self._faults, methods=["GET"]),
-            Route("/_simulator/faults", _checked(self._add_fault), methods=["POST"]),
+            Route("/_simulator/faults", checked(self._add_fault), methods=["POST"]),
             Route("/_simulator/faults", self._clear_faults, methods=["DELETE"]),
             Route("/_simulator/faults/{id}", self._remove_fault, methods=["DELETE"]),
-            Route("/_simulator/inbound", _checked(self._call_in), methods=["POST"]),
+            Route("/_simulator/inbound", checked(self._call_in), methods=["POST"]),
         ]
 
     async def _info(self, request: Request) -> Response:
         return JSONResponse(
             {
                 **{carrier.name: carrier.about() for carrier in self._carriers.values()},
+                **{name: about() for name, about in self._others.items()},
                 "pace": self._network.clock.pace,
                 "callees": {number_of(id_): callee.description for id_, callee in CALLEES.items()},
                 "phones": [
@@ -126,7 +132,9 @@ class Control:
         }
 
 
-def _checked(handle: Callable[[Json], Awaitable[Response]]) -> Callable[[Request], Awaitable[Response]]:
+def checked(handle: Callable[[Json], Awaitable[Response]]) -> Callable[[Request], Awaitable[Response]]:
+    """An endpoint that `handle` gets the JSON of; what it has against it (BadRequest) is replied with 400."""
+
     async def endpoint(request: Request) -> Response:
         # A page in a browser can't send JSON to another origin without asking first, and we never say yes.
         if request.headers.get("content-type", "").partition(";")[0].strip() != "application/json":

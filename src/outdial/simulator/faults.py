@@ -59,6 +59,21 @@ class FaultKind(StrEnum):
     MODEL_CALLS_UNNUMBERED = "model_calls_unnumbered"  # the index of every call is 0
     MODEL_CALLS_UNNAMED = "model_calls_unnamed"      # the id of every call is empty
     MODEL_STOP_AFTER_CALLS = "model_stop_after_calls"  # "stop" instead of "tool_calls"
+    # A simulated tool's: tools/faults.py. But for the first four, what it was asked for is done.
+    TOOL_ERROR = "tool_error"                        # `status`, nothing was done
+    TOOL_THROTTLED = "tool_throttled"                # 429, Retry-After: `delay_s`, nothing was done
+    TOOL_REDIRECTED = "tool_redirected"              # 307, nothing was done
+    TOOL_FAILED = "tool_failed"                      # it says that it can't, in due form; nothing was done
+    TOOL_SLOW = "tool_slow"                          # the reply begins after `delay_s`
+    TOOL_HANGS = "tool_hangs"                        # it never begins
+    TOOL_RESET = "tool_reset"                        # the connection closes without a reply
+    TOOL_CUT = "tool_cut"                            # half of the reply
+    TOOL_ENDLESS = "tool_endless"                    # a reply without end, as fast as it is read
+    TOOL_TRICKLES = "tool_trickles"                  # a byte each `delay_s`
+    TOOL_EMPTY = "tool_empty"                        # a reply of nothing
+    TOOL_BROKEN_JSON = "tool_broken_json"
+    TOOL_NONSENSE = "tool_nonsense"                  # JSON of another kind
+    TOOL_HOSTILE = "tool_hostile"                    # its texts tell the model to do what it must not
 
 
 LONGEST_S = 86_400
@@ -73,7 +88,7 @@ class Fault:
     `number` (either party's) and `callbacks` narrow it down; without them it strikes everything. `callbacks`
     are names: initiated, ringing, answered, completed, or status for these four; amd; stream; transfer, which tells
     how a transfer ended. A carrier may send others, see docs/simulator.md. A model's is narrowed down by `model` and by
-    the `rule` that answers.
+    the `rule` that answers, a tool's by `tool`.
     """
 
     kind: FaultKind
@@ -145,6 +160,10 @@ class Faults:
     def strike_model(self, kind: FaultKind, *, model: str, rule: str) -> Fault | None:
         """The same for the answer of a model."""
         return self._strike(kind, lambda fault: fault.model in (None, model) and fault.rule in (None, rule))
+
+    def strike_tool(self, kind: FaultKind, *, tool: str, named: bool = False) -> Fault | None:
+        """The same for the call of a tool; `named`: only if the fault names it."""
+        return self._strike(kind, lambda fault: fault.tool == tool or (fault.tool is None and not named))
 
     def _strike(self, kind: FaultKind, meets: Callable[[Fault], bool]) -> Fault | None:
         for fault in self._faults.values():

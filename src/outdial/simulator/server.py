@@ -20,12 +20,15 @@ from outdial.simulator.connection import SCOPE_KEY
 from outdial.simulator.control import Control
 from outdial.simulator.faults import Fault, Faults
 from outdial.simulator.handset import Handsets
+from outdial.simulator.model.control import ModelControl
 from outdial.simulator.model.models import SimulatedModel
 from outdial.simulator.model.rest import Models
 from outdial.simulator.network import Network
 from outdial.simulator.telnyx.account import TelnyxAccount
 from outdial.simulator.telnyx.config import TelnyxConfig
 from outdial.simulator.telnyx.rest import TelnyxRest
+from outdial.simulator.tools.control import ToolControl
+from outdial.simulator.tools.rest import Tools
 from outdial.simulator.twilio.account import TwilioAccount
 from outdial.simulator.twilio.config import TwilioConfig
 from outdial.simulator.twilio.rest import TwilioRest
@@ -53,7 +56,9 @@ class SimulatorConfig(TwilioConfig):
     faults: tuple[Fault, ...] = ()
     vonage: VonageConfig = field(default_factory=VonageConfig)
     telnyx: TelnyxConfig = field(default_factory=TelnyxConfig)
-    models: tuple[SimulatedModel, ...] = ()
+    models: tuple[SimulatedModel, ...] = ()  # beside the demo's
+    model_key: str = ""  # "": any is good
+    tool_key: str = ""
 
 
 class Carriers:
@@ -92,16 +97,18 @@ class _Accounts:
 
 @dataclass(frozen=True, kw_only=True)
 class Simulator(_Accounts):
-    """A running simulator. `network` and the accounts are for tests in the same process."""
+    """A running simulator. All but its address is for tests in the same process."""
 
     base_url: str
     network: Network
     carriers: Carriers
     model: Models
+    tools: Tools
 
 
 class SimulatorApp(Starlette, _Accounts):
     model: Models
+    tools: Tools
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         scope[SCOPE_KEY] = send  # the server's own, not yet wrapped; see connection.py
@@ -133,7 +140,9 @@ def create_app(
     carriers = Carriers(network, config)
     apis = carriers.apis()
     accounts = [api.account for api in apis]
-    model = Models(config.models, network.faults)
+    model = Models(config.models, network.faults, api_key=config.model_key)
+    tools = Tools(network.faults, key=config.tool_key)
+    of_model, of_tools = ModelControl(model), ToolControl(tools)
 
     @contextlib.asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
@@ -145,14 +154,17 @@ def create_app(
 
     app = SimulatorApp(
         routes=[
-            *Control(network, accounts).routes(),
+            *Control(network, accounts, {"model": of_model.about, "tools": of_tools.about}).routes(),
+            *of_model.routes(),
+            *of_tools.routes(),
             BrowserPhones(network, accounts, config.allowed_origins).route(),
             *model.routes(),
+            *tools.routes(),
             *(route for api in apis for route in api.routes()),
         ],
         lifespan=lifespan,
     )
-    app.network, app.carriers, app.model = network, carriers, model
+    app.network, app.carriers, app.model, app.tools = network, carriers, model, tools
     return app
 
 
@@ -195,7 +207,11 @@ async def serve(
             await asyncio.sleep(0.005)
         address = f"{host}:{listener.getsockname()[1]}"
         yield Simulator(
-            base_url=f"http://{address}", network=app.network, carriers=app.carriers, model=app.model
+            base_url=f"http://{address}",
+            network=app.network,
+            carriers=app.carriers,
+            model=app.model,
+            tools=app.tools,
         )
     finally:
         server.should_exit = True

@@ -18,13 +18,14 @@ class When:
 
     `user` is searched in what the user said last, and fits only where nothing came after it; `tool` is the whole name
     of a tool whose result came last, and `result` is searched in it. `system` is searched in the instructions, `said`
-    in what the model said last. `called`, `not_called` and `declared` are whole names of tools: called so far, or there
-    to be called.
+    in what the model said last, `asked` in the last of that with a question mark. `called`, `not_called` and `declared`
+    are whole names of tools: called so far, or there to be called.
     """
 
     user: str = ""
     system: str = ""
     said: str = ""
+    asked: str = ""
     tool: str = ""
     result: str = ""
     called: str = ""
@@ -37,12 +38,14 @@ class When:
         return {name: getattr(self, name) for name in PATTERNS if getattr(self, name)}
 
 
-PATTERNS = ("user", "system", "said", "tool", "result", "called", "not_called", "declared")
+PATTERNS = ("user", "system", "said", "asked", "tool", "result", "called", "not_called", "declared")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Call:
     """`tool` is the name of one that is declared in the request, or an expression for it: "hang_up|end_call".
+
+    Where there is none, an `optional` call is left out; else the rule doesn't fit.
 
     Strings among the arguments are templates; one that is nothing but `{name}` takes the value as it is. A list where
     the tool wants one value is a choice: the first that the tool's schema allows. What is required and missing is made
@@ -51,14 +54,15 @@ class Call:
 
     tool: str
     arguments: Mapping[str, Any] = field(default_factory=dict)
+    optional: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rule:
-    """`say` comes before what is called. A rule fits only where the request declares what it calls.
+    """`say` comes before what is called.
 
-    `data` is the answer where JSON is wanted; without it the answer is made up of the schema. `finish` is the reason
-    told instead of the true one; `reasoning` is thought before anything is said.
+    `data` is the answer where JSON is wanted, and the rule fits only there; other rules' JSON is made up of the schema.
+    `finish` is the reason told instead of the true one; `reasoning` is thought before anything is said.
     """
 
     name: str = ""

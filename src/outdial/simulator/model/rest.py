@@ -20,6 +20,7 @@ from outdial.simulator.model.completion import Completion, prompt_tokens
 from outdial.simulator.model.errors import Refused
 from outdial.simulator.model.models import SimulatedModel
 from outdial.simulator.model.requests import ChatRequest, parse
+from outdial.simulator.model.rule_files import default_models
 from outdial.simulator.model.rules import answer
 from outdial.simulator.steps import SteppedReply
 
@@ -58,7 +59,7 @@ class Asked:
 
 
 class Models:
-    """The models by their names, and what they were asked."""
+    """The models by their names, and what they were asked. The demo's is always one of them."""
 
     def __init__(self, models: Iterable[SimulatedModel], faults: Faults, *, api_key: str = "") -> None:
         self._faults = faults
@@ -73,7 +74,10 @@ class Models:
         self._models[model.name] = model
 
     def all(self) -> list[SimulatedModel]:
-        return list(self._models.values())
+        return list(self._by_name().values())
+
+    def _by_name(self) -> dict[str, SimulatedModel]:
+        return {model.name: model for model in default_models()} | self._models
 
     def routes(self) -> list[Route]:
         return [
@@ -107,7 +111,7 @@ class Models:
 
     def _model(self, name: str) -> SimulatedModel:
         try:
-            return self._models[name]
+            return self._models[name] if name in self._models else self._by_name()[name]
         except KeyError:
             raise errors.no_such_model(name) from None
 

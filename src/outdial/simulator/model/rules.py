@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from typing import Any
@@ -57,7 +57,15 @@ class Seen:
     @cached_property
     def said(self) -> str:
         """What the model said last."""
-        return next((each.text for each in reversed(self._talk) if each.role == "assistant" and each.text), "")
+        return next(self._sayings(), "")
+
+    @cached_property
+    def asked(self) -> str:
+        """The last of it that was a question."""
+        return next((text for text in self._sayings() if "?" in text), "")
+
+    def _sayings(self) -> Iterator[str]:
+        return (each.text for each in reversed(self._talk) if each.role == "assistant" and each.text)
 
     @cached_property
     def turns(self) -> int:
@@ -81,10 +89,18 @@ class Seen:
     def tools(self) -> dict[str, Tool]:
         return {tool.name: tool for tool in self.request.tools}
 
+    def has(self, tool: str) -> bool:
+        return any(is_name(tool, name) for name in self.tools)
+
     def fits(self, when: When) -> dict[str, Any] | None:
         """The groups of a `when` that fits, and the `result` it is about."""
         groups: dict[str, Any] = {}
-        for pattern, text in ((when.user, self.heard), (when.system, self.instructions), (when.said, self.said)):
+        for pattern, text in (
+            (when.user, self.heard),
+            (when.system, self.instructions),
+            (when.said, self.said),
+            (when.asked, self.asked),
+        ):
             if pattern:
                 found = search(pattern, text)
                 if found is None or not text:
@@ -105,7 +121,7 @@ class Seen:
         fits = (
             (not when.called or any(is_name(when.called, name) for name in called))
             and not (when.not_called and any(is_name(when.not_called, name) for name in called))
-            and (not when.declared or any(is_name(when.declared, name) for name in self.tools))
+            and (not when.declared or self.has(when.declared))
             and first <= self.turns <= last
         )
         return groups if fits else None
@@ -173,8 +189,10 @@ def _completion(rule: Rule, seen: Seen, groups: Mapping[str, Any], new_id: NewId
     def known(path: str) -> Any:
         return seen.known(path, groups)
 
+    if rule.data is not None and not request.wants_json:
+        raise Unknown("data")
     text = fill(rule.say, known)
-    calls = [_tool_call(call, seen, known, new_id) for call in rule.calls]
+    calls = [_tool_call(call, seen, known, new_id) for call in rule.calls if not call.optional or seen.has(call.tool)]
     match request.tool_choice:
         case "none":
             calls = []
