@@ -1,4 +1,4 @@
-"""outdial simulator: a carrier on this machine, for trying and testing."""
+"""outdial simulator: carriers, a model and tools on this machine, for trying and testing."""
 
 import asyncio
 import math
@@ -14,7 +14,12 @@ from outdial.cli.failures import CommandFailed
 from outdial.cli.output import console
 from outdial.cli.processes import BACKLOG, WithParent, end_with_parent, stop_signals
 from outdial.cli.verbs import verbs
-from outdial.simulator.server import SimulatorConfig, serve
+from outdial.simulator.model.models import SimulatedModel
+from outdial.simulator.model.rest import PATH as MODEL_PATH
+from outdial.simulator.model.rule_files import Invalid, read
+from outdial.simulator.server import Simulator, SimulatorConfig, serve
+from outdial.simulator.tools.rest import MCP_PATH
+from outdial.simulator.tools.rest import PATH as TOOLS_PATH
 
 app = verbs()
 DEFAULTS = SimulatorConfig()
@@ -43,12 +48,17 @@ def simulator(
         list[str] | None,
         typer.Option(help="Let pages of this origin be phones, as https://outdial.example; repeatable. Loopback may."),
     ] = None,
+    model_rules: Annotated[
+        list[Path] | None,
+        typer.Option(help="Simulate the models of this YAML file, too; repeatable.", exists=True, dir_okay=False),
+    ] = None,
     listen_fd: Annotated[int | None, typer.Option(hidden=True, help="A socket that listens already.")] = None,
     with_parent: WithParent = False,
 ) -> None:
-    """Simulate Twilio, Vonage and Telnyx for this machine.
+    """Simulate Twilio, Vonage and Telnyx for this machine, and a model with tools.
 
     Until Ctrl-C. +12025550100 to 15 are callees, +12025550190 is a phone in a browser; any other number is a human.
+    The model speaks OpenAI's protocol. It answers by rules and doesn't think.
     """
     settings = load_settings()
     config = SimulatorConfig(
@@ -59,6 +69,7 @@ def simulator(
         recordings_dir=recordings,
         allowed_origins=tuple(allow_origin or ()),
         prompts_dir=settings.data_dir / "simulator" / "prompts",
+        models=tuple(model for path in model_rules or () for model in models_of(path)),
     )
     if calls_per_second is not None:
         config = replace(
@@ -83,7 +94,7 @@ async def _simulator(config: SimulatorConfig, listener: socket.socket, *, with_p
         with stop_signals() as stop:
             async with serve(config, listener=listener) as running:
                 console.print(f"Simulated carriers at {running.base_url}", style="green", soft_wrap=True)
-                for line in accounts(config, running.base_url):
+                for line in (*accounts(config, running.base_url), *peers(running)):
                     console.print(f"  {line}", soft_wrap=True)
                 await stop.wait()
     finally:
@@ -100,4 +111,23 @@ def accounts(config: SimulatorConfig, base_url: str) -> list[str]:
         f"Telnyx: connection {telnyx.connection_id}, numbers {', '.join(telnyx.numbers)}",
         f"A phone in a browser: number {config.phone_number}, {base_url.replace('http', 'ws', 1)}/_simulator/phone",
         f"Vonage's private key and Telnyx's public key: {base_url}/_simulator",
+    ]
+
+
+def models_of(path: Path) -> tuple[SimulatedModel, ...]:
+    """Raises CommandFailed."""
+    try:
+        return read(path.read_text())
+    except (OSError, UnicodeDecodeError) as error:
+        raise CommandFailed(f"{path} can't be read: {error}") from error
+    except Invalid as error:
+        raise CommandFailed(f"{path}: {error}") from error
+
+
+def peers(running: Simulator) -> list[str]:
+    """A line for what isn't a carrier."""
+    names = ", ".join(model.name for model in running.model.all())
+    return [
+        f"A model that answers by rules: {names}, OpenAI-compatible at {running.base_url}{MODEL_PATH}",
+        f"Tools: HTTP at {running.base_url}{TOOLS_PATH}, MCP at {running.base_url}{MCP_PATH}",
     ]

@@ -1,6 +1,5 @@
 """The simulator's own API, under /_simulator: what was dialled, which faults are on, calls from outside."""
 
-import json
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
@@ -8,6 +7,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from outdial.simulator.bodies import NotJson, TooLarge, decode, read_body
 from outdial.simulator.callees import CALLEES, callee_at, number_of
 from outdial.simulator.calls import Call
 from outdial.simulator.carrier import CannotCallIn, Carrier, call_in
@@ -139,13 +139,14 @@ def checked(handle: Callable[[Json], Awaitable[Response]]) -> Callable[[Request]
         # A page in a browser can't send JSON to another origin without asking first, and we never say yes.
         if request.headers.get("content-type", "").partition(";")[0].strip() != "application/json":
             return JSONResponse({"error": "send application/json"}, 415)
-        raw = await request.body()
         try:
-            body = json.loads(raw[:MAX_BODY_BYTES])
+            body = decode(await read_body(request, MAX_BODY_BYTES))
             if not isinstance(body, dict):
                 raise BadRequest("send a JSON object")
             return await handle(body)
-        except (ValueError, RecursionError):
+        except TooLarge:
+            return JSONResponse({"error": "too large"}, 413)
+        except NotJson:
             return JSONResponse({"error": "not JSON"}, 400)
         except BadRequest as exc:
             return JSONResponse({"error": str(exc)}, 400)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from outdial.simulator.model.errors import Refused, invalid
+from outdial.simulator.model.schemas import fault_of
 
 Json = dict[str, Any]
 
@@ -208,6 +209,8 @@ def _tool(given: object, place: str) -> Tool:
     parameters = function.get("parameters") or {"type": "object", "properties": {}}
     if not isinstance(parameters, dict) or parameters.get("type") != "object":
         raise _bad_schema(place, name, "schema must be of type 'object'.")
+    if fault := fault_of(parameters):
+        raise _bad_schema(place, name, f"{fault}.")
     properties = parameters.get("properties", {})
     if function.get("strict"):
         if parameters.get("additionalProperties") is not False:
@@ -258,6 +261,8 @@ def _response_format(body: Mapping[str, Any]) -> tuple[bool, Json | None]:
         case {"type": "json_schema", "json_schema": {"name": str(name), "schema": dict(schema)}} if (
             TOOL_NAME.fullmatch(name)
         ):
+            if fault := fault_of(schema):
+                raise invalid("response_format", f"Invalid schema for response_format '{name}': {fault}.")
             return True, schema
     raise invalid("response_format", "Invalid value for 'response_format'.", "invalid_value")
 

@@ -1,7 +1,6 @@
 """The simulated models' server: /model/v1/chat/completions and /model/v1/models."""
 
 import asyncio
-import json
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable
@@ -13,6 +12,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from outdial.simulator.bodies import NotJson, TooLarge, decode, read_body
 from outdial.simulator.connection import Dropped
 from outdial.simulator.faults import FaultKind, Faults
 from outdial.simulator.model import errors, faults, playing, wire
@@ -163,12 +163,9 @@ class Models:
 
 
 async def _json(request: Request) -> Any:
-    raw = b""
-    async for part in request.stream():
-        raw += part
-        if len(raw) > MAX_BODY_BYTES:
-            raise Refused(status=413, message="The request is too large.")
     try:
-        return json.loads(raw)
-    except (ValueError, RecursionError):
+        return decode(await read_body(request, MAX_BODY_BYTES))
+    except TooLarge:
+        raise Refused(status=413, message="The request is too large.") from None
+    except NotJson:
         raise Refused(status=400, message="We could not parse the JSON body of your request.") from None

@@ -10,7 +10,8 @@ from typing import Any
 from outdial.simulator.model.completion import Completion, held_to
 from outdial.simulator.model.models import Call, Rule, SimulatedModel, Variable, When
 from outdial.simulator.model.requests import ChatRequest, Message, Tool, ToolCall
-from outdial.simulator.model.templates import Json, Unknown, example, fill, fill_value, fit, inside
+from outdial.simulator.model.schemas import example, fit
+from outdial.simulator.model.templates import Json, Unknown, fill, fill_value, inside
 
 NewId = Callable[[], str]
 SPEECHLESS = Rule(name="", say="I don't know what to say to that.")

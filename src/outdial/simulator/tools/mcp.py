@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from outdial.simulator.bodies import NotJson, decode
 from outdial.simulator.tools.catalogue import TOOLS, Tool
 
 Json = dict[str, Any]
@@ -62,8 +63,8 @@ def accepts(accept: str) -> bool:
 def read(raw: bytes, headers: Mapping[str, str]) -> Request:
     """Raises Wrong."""
     try:
-        given = json.loads(raw)
-    except (ValueError, RecursionError):
+        given = decode(raw)
+    except NotJson:
         raise Wrong(code=PARSE_ERROR, message="Parse error") from None
     match given:
         case {"jsonrpc": "2.0", "method": str(method)}:

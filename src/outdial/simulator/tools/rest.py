@@ -11,6 +11,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from outdial.simulator.bodies import NotJson, TooLarge, decode, read_body
 from outdial.simulator.connection import Dropped
 from outdial.simulator.faults import ELSEWHERE, FaultKind, Faults
 from outdial.simulator.steps import SteppedReply
@@ -112,6 +113,8 @@ class Tools:
             return JSONResponse({"error": "This tool changes something: send a POST."}, 405, {"Allow": "POST"})
         try:
             arguments = await _arguments(request)
+        except TooLarge:
+            return JSONResponse({"error": "The body is too large."}, 413)
         except BadArguments as error:
             return JSONResponse({"error": str(error)}, 400)
         struck = faults.strike(self._faults, tool.name)
@@ -139,10 +142,10 @@ class Tools:
         if not mcp.accepts(request.headers.get("accept", "*/*")):
             return JSONResponse(mcp.error(mcp.Wrong(code=mcp.INVALID_REQUEST, message="Not acceptable")), 406)
         try:
-            wanted = mcp.read(await _body(request), request.headers)
+            wanted = mcp.read(await read_body(request, MAX_BODY_BYTES), request.headers)
         except mcp.Wrong as wrong:
             return JSONResponse(mcp.error(wrong), mcp.STATUS[wrong.code])
-        except BadArguments:
+        except TooLarge:
             return Response(status_code=413)
         if wanted.id is None:
             return Response(status_code=202)
@@ -213,19 +216,9 @@ async def _arguments(request: Request) -> Any:
     if request.method == "GET":
         return dict(request.query_params)
     try:
-        return json.loads(await _body(request) or b"{}")
-    except (ValueError, RecursionError):
+        return decode(await read_body(request, MAX_BODY_BYTES) or b"{}")
+    except NotJson:
         raise BadArguments("The body is no JSON.") from None
-
-
-async def _body(request: Request) -> bytes:
-    """Raises BadArguments."""
-    raw = b""
-    async for part in request.stream():
-        raw += part
-        if len(raw) > MAX_BODY_BYTES:
-            raise BadArguments("The body is too large.")
-    return raw
 
 
 def _encoded(body: Json) -> bytes:
