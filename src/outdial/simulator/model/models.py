@@ -14,7 +14,8 @@ PREFIX = "simulated-"  # of every model's name: nobody shall take one of these f
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class When:
-    """What must be so for a rule; "" is no condition. All are regular expressions whatever the case of letters.
+    """What must be so for a rule; "" is no condition. All are regular expressions whatever the case of letters, and
+    templates: `{name}` in one is what is known by it, literally.
 
     `user` is searched in what the user said last, and fits only where nothing came after it; `tool` is the whole name
     of a tool whose result came last, and `result` is searched in it. `system` is searched in the instructions, `said`
@@ -45,7 +46,8 @@ PATTERNS = ("user", "system", "said", "asked", "tool", "result", "called", "not_
 class Call:
     """`tool` is the name of one that is declared in the request, or an expression for it: "hang_up|end_call".
 
-    Where there is none, an `optional` call is left out; else the rule doesn't fit.
+    Where there is none, or none that takes any of its arguments, an `optional` call is left out; else the rule doesn't
+    fit.
 
     Strings among the arguments are templates; one that is nothing but `{name}` takes the value as it is. A list where
     the tool wants one value is a choice: the first that the tool's schema allows. What is required and missing is made

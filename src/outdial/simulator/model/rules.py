@@ -11,7 +11,7 @@ from outdial.simulator.model.completion import Completion, held_to
 from outdial.simulator.model.models import Call, Rule, SimulatedModel, Variable, When
 from outdial.simulator.model.requests import ChatRequest, Message, Tool, ToolCall
 from outdial.simulator.model.schemas import example, fit
-from outdial.simulator.model.templates import Json, Unknown, fill, fill_value, inside
+from outdial.simulator.model.templates import PLACE, Json, Unknown, as_text, fill, fill_value, inside
 
 NewId = Callable[[], str]
 SPEECHLESS = Rule(name="", say="I don't know what to say to that.")
@@ -93,6 +93,14 @@ class Seen:
     def has(self, tool: str) -> bool:
         return any(is_name(tool, name) for name in self.tools)
 
+    def takes(self, call: Call) -> bool:
+        """Whether there is such a tool, and one that has any of these arguments."""
+        tool = next((tool for name, tool in self.tools.items() if is_name(call.tool, name)), None)
+        if tool is None or not call.arguments:
+            return tool is not None
+        closed = tool.parameters.get("additionalProperties") is False
+        return not closed or bool(call.arguments.keys() & tool.parameters.get("properties", {}).keys())
+
     def fits(self, when: When) -> dict[str, Any] | None:
         """The groups of a `when` that fits, and the `result` it is about."""
         groups: dict[str, Any] = {}
@@ -103,7 +111,7 @@ class Seen:
             (when.asked, self.asked),
         ):
             if pattern:
-                found = search(pattern, text)
+                found = self._search(pattern, text)
                 if found is None or not text:
                     return None
                 groups |= _named(found)
@@ -111,7 +119,7 @@ class Seen:
             if not self.last_results:
                 return None
             for name, text in self.last_results:
-                found = search(when.result, text)
+                found = self._search(when.result, text)
                 if is_name(when.tool or ".*", name) and found is not None:
                     groups |= {"result": _json(text), **_named(found)}
                     break
@@ -126,6 +134,13 @@ class Seen:
             and first <= self.turns <= last
         )
         return groups if fits else None
+
+    def _search(self, pattern: str, text: str) -> re.Match[str] | None:
+        try:
+            filled = PLACE.sub(lambda place: re.escape(as_text(self.known(place[1], {}))), pattern)
+        except Unknown:
+            return None
+        return search(filled, text)
 
     def known(self, path: str, groups: Mapping[str, Any]) -> Any:
         """What a template says by `path`. Raises Unknown."""
@@ -193,7 +208,7 @@ def _completion(rule: Rule, seen: Seen, groups: Mapping[str, Any], new_id: NewId
     if rule.data is not None and not request.wants_json:
         raise Unknown("data")
     text = fill(rule.say, known)
-    calls = [_tool_call(call, seen, known, new_id) for call in rule.calls if not call.optional or seen.has(call.tool)]
+    calls = [_tool_call(call, seen, known, new_id) for call in rule.calls if not call.optional or seen.takes(call)]
     match request.tool_choice:
         case "none":
             calls = []

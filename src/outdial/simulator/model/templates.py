@@ -17,7 +17,7 @@ class Unknown(Exception):
 
 def fill(template: str, known: Known) -> str:
     """Raises Unknown."""
-    return PLACE.sub(lambda place: _as_text(_value(place, known)), template)
+    return PLACE.sub(lambda place: as_text(_value(place, known)), template)
 
 
 def fill_value(value: Any, known: Known) -> Any:
@@ -43,7 +43,7 @@ def _value(place: re.Match[str], known: Known) -> Any:
         return otherwise
 
 
-def _as_text(value: Any) -> str:
+def as_text(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
