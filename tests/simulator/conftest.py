@@ -7,6 +7,7 @@ import pytest_asyncio
 
 from outdial.media.tones import tone
 from outdial.simulator.server import SimulatorConfig, serve
+from outdial.simulator.tools.rest import Tools
 from own_time import OwnTime, keep_own_time
 from simulator.customer import Customer
 from simulator.customers import Customers
@@ -117,3 +118,12 @@ async def setup(shared, customers) -> AsyncIterator[Setup]:
     yield shared
     await shared.http.delete("/_simulator/faults")
     await shared.http.delete("/_simulator/calls")
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def tools(setup) -> Tools:
+    """The simulated tools, with nothing called or booked."""
+    tools = setup.simulator.tools
+    tools.called.clear()
+    tools.calendar.clear()
+    return tools

@@ -137,9 +137,10 @@ def answer(request: Request) -> Json | ToolWanted:
             tools = [_tool(tool) for tool in TOOLS.values()]
             return {"tools": tools, **(_complete(cached=True) if request.stands_alone else {})}
         case "tools/call":
-            tool = TOOLS.get(params.get("name", ""))
-            if tool is None:
-                raise Wrong(code=INVALID_PARAMS, message=f"Unknown tool: {params.get('name')}")
+            name = params.get("name")
+            if not isinstance(name, str) or name not in TOOLS:
+                raise Wrong(code=INVALID_PARAMS, message=f"Unknown tool: {name}")
+            tool = TOOLS[name]
             return ToolWanted(tool=tool, arguments=params.get("arguments") or {})
     raise Wrong(code=NO_SUCH_METHOD, message="Method not found")
 
