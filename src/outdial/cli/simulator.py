@@ -55,10 +55,10 @@ def simulator(
     listen_fd: Annotated[int | None, typer.Option(hidden=True, help="A socket that listens already.")] = None,
     with_parent: WithParent = False,
 ) -> None:
-    """Simulate Twilio, Vonage and Telnyx for this machine, and a model with tools.
+    """Simulate carriers, a model and tools for this machine.
 
-    Until Ctrl-C. +12025550100 to 15 are callees, +12025550190 is a phone in a browser; any other number is a human.
-    The model speaks OpenAI's protocol. It answers by rules and doesn't think.
+    Until Ctrl-C. Twilio, Vonage and Telnyx: +12025550100 to 15 are callees, +12025550190 is a phone in a browser; any
+    other number is a human. The model speaks OpenAI's protocol. It answers by rules and doesn't think.
     """
     settings = load_settings()
     config = SimulatorConfig(

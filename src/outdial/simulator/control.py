@@ -52,6 +52,7 @@ class Control:
             {
                 **{carrier.name: carrier.about() for carrier in self._carriers.values()},
                 **{name: about() for name, about in self._others.items()},
+                "refusing_url": getattr(request.app.state, "refusing_url", None),
                 "pace": self._network.clock.pace,
                 "callees": {number_of(id_): callee.description for id_, callee in CALLEES.items()},
                 "phones": [

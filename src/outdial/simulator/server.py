@@ -97,9 +97,13 @@ class _Accounts:
 
 @dataclass(frozen=True, kw_only=True)
 class Simulator(_Accounts):
-    """A running simulator. All but its address is for tests in the same process."""
+    """A running simulator. All but its addresses is for tests in the same process.
+
+    Connections to `refusing_url` are refused: its port is taken, and nobody listens there.
+    """
 
     base_url: str
+    refusing_url: str
     network: Network
     carriers: Carriers
     model: Models
@@ -187,6 +191,9 @@ async def serve(
     if host in LOOPBACK:
         # A web page whose name was made to point at this machine ("DNS rebinding") still says its name.
         app.add_middleware(TrustedHostMiddleware, allowed_hosts=LOOPBACK)
+    refusing = socket.socket(listener.family)
+    refusing.bind((host, 0))
+    app.state.refusing_url = f"http://{host}:{refusing.getsockname()[1]}"
     server = _Server(
         uvicorn.Config(
             app,
@@ -208,6 +215,7 @@ async def serve(
         address = f"{host}:{listener.getsockname()[1]}"
         yield Simulator(
             base_url=f"http://{address}",
+            refusing_url=app.state.refusing_url,
             network=app.network,
             carriers=app.carriers,
             model=app.model,
@@ -217,6 +225,7 @@ async def serve(
         server.should_exit = True
         await serving
         listener.close()
+        refusing.close()
 
 
 class _Server(uvicorn.Server):

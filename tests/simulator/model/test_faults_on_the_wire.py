@@ -4,6 +4,7 @@ import asyncio
 import itertools
 import json
 
+import httpx2
 import openai
 import pytest
 
@@ -119,6 +120,14 @@ async def test_the_client_tries_again_after_an_error_if_it_may(setup, asked, cli
 async def test_a_connection_that_breaks_without_a_reply(asked):
     with pytest.raises(openai.APIConnectionError):
         await asked(FaultKind.MODEL_RESET, after_tokens=0)
+
+
+async def test_a_connection_that_is_refused(setup):
+    url = (await setup.http.get("/_simulator")).json()["refusing_url"]
+    async with openai.AsyncOpenAI(base_url=f"{url}/model/v1", api_key="any", max_retries=0) as client:
+        with pytest.raises(openai.APIConnectionError) as raised:
+            await client.models.list()
+    assert isinstance(raised.value.__cause__, httpx2.ConnectError)
 
 
 # -- slowness
