@@ -29,14 +29,16 @@ class Dropped(Response):
             pass
 
 
-def reset(scope: Scope) -> None:
-    """Break a connection in the middle of a reply; on another server than uvicorn the reply just stays unfinished."""
+def reset(scope: Scope) -> bool:
+    """Break a connection in the middle of a reply; False on another server than uvicorn, where that can't be done."""
     transport = _transport(scope)
-    if transport is not None:
-        sock = transport.get_extra_info("socket")
-        if sock is not None:
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, AT_ONCE)
-        transport.abort()
+    if transport is None:
+        return False
+    sock = transport.get_extra_info("socket")
+    if sock is not None:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, AT_ONCE)
+    transport.abort()
+    return True
 
 
 def _transport(scope: Scope) -> Transport | None:

@@ -54,6 +54,7 @@ class SteppedReply(Response):
         self._begins_after_s = begins_after_s
         self._written = written
         self._ended = ended
+        self._whole = False
         self.raw_headers: list[tuple[bytes, bytes]] = []
         self.init_headers(headers)
         del self.headers["content-length"]  # of the empty body: how long it gets isn't known
@@ -61,39 +62,32 @@ class SteppedReply(Response):
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         left = asyncio.create_task(_left(receive))
         try:
-            await run_until(self._play(scope, send), left)
+            await run_until(self._play(scope, send, left), left)
         finally:
             left.cancel()
-
-    async def _play(self, scope: Scope, send: Send) -> None:
-        whole = False
-        try:
-            await asyncio.sleep(self._begins_after_s)
-            await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
-            whole = await self._take_steps(scope, send)
-            if whole:
-                await send({"type": "http.response.body", "body": b""})
-        finally:
             if self._ended is not None:
-                self._ended(whole)
+                self._ended(self._whole)
 
-    async def _take_steps(self, scope: Scope, send: Send) -> bool:
-        """False when a step broke the connection."""
+    async def _play(self, scope: Scope, send: Send, left: asyncio.Task[None]) -> None:
+        await asyncio.sleep(self._begins_after_s)
+        await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
         for step in self._steps:
             match step:
                 case Wait(seconds):
                     if seconds > 0:
                         await asyncio.sleep(seconds)
                 case Write(data, text):
+                    message: Message = {"type": "http.response.body", "body": data, "more_body": True}
+                    await asyncio.sleep(0)  # a socket that takes everything would else never let go of the loop
                     if text and self._written is not None:
                         self._written(text)
-                    message: Message = {"type": "http.response.body", "body": data, "more_body": True}
                     await send(message)
-                    await asyncio.sleep(0)  # a socket that takes everything would else never let go of the loop
                 case Reset():
-                    reset(scope)
-                    return False
-        return True
+                    if reset(scope):
+                        await left  # a reply that returns before it is noticed would be reported as unfinished
+                    return
+        self._whole = True
+        await send({"type": "http.response.body", "body": b""})
 
 
 async def _left(receive: Receive) -> None:

@@ -97,7 +97,8 @@ async def test_without_a_fault_all_is_well(asked):
         (FaultKind.MODEL_OUT_OF_QUOTA, {}, openai.RateLimitError, "insufficient_quota"),
         (FaultKind.MODEL_ERROR, {"status": 500}, openai.InternalServerError, "server_error"),
         (FaultKind.MODEL_ERROR, {}, openai.InternalServerError, "overloaded"),
-        (FaultKind.MODEL_ERROR, {"status": 401}, openai.AuthenticationError, "server_error"),
+        (FaultKind.MODEL_ERROR, {"status": 401}, openai.AuthenticationError, "invalid_api_key"),
+        (FaultKind.MODEL_ERROR, {"status": 403}, openai.PermissionDeniedError, None),
     ],
 )
 async def test_an_error_instead_of_an_answer(asked, kind, fault, error, code):

@@ -124,6 +124,7 @@ async def test_it_uses_the_calendar(talk, tools):
         (["Hello?", "Who is this?", "Yes.", "Hold on.", "Yes, it works."],
          ("hang_up", {"goodbye": "", "outcome": "confirmed"})),
         (["Hello?", "[pressed 1]", "[pressed 1]"], ("hang_up", {"goodbye": "", "outcome": "confirmed"})),
+        (["Hello?", "Yes.", "No.", "Hm?", "Wednesday."], ("hang_up", {"goodbye": "", "outcome": "moved"})),
         (["Hm?"] * 11, ("hang_up", {"goodbye": "", "outcome": "call_back"})),
     ],
 )  # fmt: skip

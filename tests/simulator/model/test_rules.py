@@ -90,6 +90,13 @@ def test_texts_are_filled_in_with_what_is_known():
     assert completion.text == "Jane Miller, Friday it is. You said On Friday! nothing."
 
 
+@pytest.mark.parametrize(("heard", "fits"), [("this is Jane", True), ("Friday", True), ("this is J.ne", False)])
+def test_expressions_are_filled_in_literally(heard, fits):
+    rules = [Rule(name="it", when=When(asked="on (?P<day>[a-z]+)", user="this is {name}|{day}"), say="Yes.")]
+    messages = [system("Name: Jane"), user("x"), said("So on Friday?"), user(heard)]
+    assert (ask(rules, *messages, variables={"name": Variable(pattern="Name: (.+)")}).rule == "it") is fits
+
+
 def test_a_variable_of_what_the_user_said_is_the_last_of_its_kind():
     variables = {"day": Variable(pattern="tuesday|friday", source="user")}
     messages = [user("Tuesday"), said("Sure?"), user("Friday"), said("Sure?"), user("Yes")]

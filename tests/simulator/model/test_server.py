@@ -106,6 +106,7 @@ async def test_what_was_asked_is_kept(setup, client, model):
     made = model(Rule(name="hm", say="Hm, well."))
     await client.chat.completions.create(model=made.name, messages=HELLO, temperature=0.2)
     asked = setup.simulator.model.asked[-1]
+    await asked.ended.wait()
     assert asked.body == {"model": made.name, "messages": HELLO, "temperature": 0.2}
     assert (asked.completion.rule, asked.faults, asked.whole) == ("hm", (), True)
     assert asked.headers["user-agent"].startswith("AsyncOpenAI")

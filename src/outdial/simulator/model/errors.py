@@ -53,7 +53,12 @@ def out_of_quota() -> Refused:
 
 
 def failed(status: int) -> Refused:
+    """What the vendor says with a status."""
+    if status == 401:
+        return unauthorised()
     if status == 503:
         return Refused(status=503, message="The engine is currently overloaded.", type="overloaded", code="overloaded")
+    if status < 500:
+        return Refused(status=status, message="Your request can't be served.")
     message = "The server had an error while processing your request."
     return Refused(status=status, message=message, type="server_error", code="server_error")

@@ -15,7 +15,7 @@ PREFIX = "simulated-"  # of every model's name: nobody shall take one of these f
 @dataclass(frozen=True, slots=True, kw_only=True)
 class When:
     """What must be so for a rule; "" is no condition. All are regular expressions whatever the case of letters, and
-    templates: `{name}` in one is what is known by it, literally.
+    templates: `{name}` in one is what is known by it, literally; also a group of those before it, and `user` is last.
 
     `user` is searched in what the user said last, and fits only where nothing came after it; `tool` is the whole name
     of a tool whose result came last, and `result` is searched in it. `system` is searched in the instructions, `said`

@@ -25,7 +25,7 @@ from outdial.simulator.model.rules import answer
 from outdial.simulator.steps import SteppedReply
 
 PATH = "/model/v1"
-MAX_BODY_BYTES = 4 * 1024 * 1024
+MAX_BODY_BYTES = 1024 * 1024
 KEPT = 1000  # requests that can be looked at later
 
 Endpoint = Callable[[Request], Awaitable[Response]]

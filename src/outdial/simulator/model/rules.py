@@ -105,13 +105,13 @@ class Seen:
         """The groups of a `when` that fits, and the `result` it is about."""
         groups: dict[str, Any] = {}
         for pattern, text in (
-            (when.user, self.heard),
             (when.system, self.instructions),
             (when.said, self.said),
             (when.asked, self.asked),
+            (when.user, self.heard),
         ):
             if pattern:
-                found = self._search(pattern, text)
+                found = self._search(pattern, text, groups)
                 if found is None or not text:
                     return None
                 groups |= _named(found)
@@ -119,7 +119,7 @@ class Seen:
             if not self.last_results:
                 return None
             for name, text in self.last_results:
-                found = self._search(when.result, text)
+                found = self._search(when.result, text, groups)
                 if is_name(when.tool or ".*", name) and found is not None:
                     groups |= {"result": _json(text), **_named(found)}
                     break
@@ -135,9 +135,9 @@ class Seen:
         )
         return groups if fits else None
 
-    def _search(self, pattern: str, text: str) -> re.Match[str] | None:
+    def _search(self, pattern: str, text: str, groups: Mapping[str, Any]) -> re.Match[str] | None:
         try:
-            filled = PLACE.sub(lambda place: re.escape(as_text(self.known(place[1], {}))), pattern)
+            filled = PLACE.sub(lambda place: re.escape(as_text(self.known(place[1], groups))), pattern)
         except Unknown:
             return None
         return search(filled, text)
