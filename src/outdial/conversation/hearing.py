@@ -224,7 +224,7 @@ class Hearing:
     def _consider(self, utterance: Utterance, at_ms: int) -> None:
         """Whether the callee's turn is over."""
         words = utterance.words
-        if words is not None and not utterance.told:
+        if words is not None and not utterance.told and self._gate.is_paused:  # between two words, "sorry" isn't all
             utterance.told = True
             self.on_words(utterance)
         length_ms = at_ms - utterance.start_ms
