@@ -10,7 +10,8 @@ import numpy as np
 
 from outdial.media.frames import FRAME_SAMPLES, frames
 from outdial.media.g711 import pcm_to_ulaw
-from outdial.speech.offline import OfflineTextToSpeech, Voice
+from outdial.speech.characters import Voice
+from outdial.speech.offline import OfflineTextToSpeech
 
 SENTENCES = ("Yes, that works for me.", "That is fine, thank you.", "Yes, I will be there.")
 VOICED = 0.05           # of the loudest frame: below it, nobody would say that somebody speaks

@@ -27,7 +27,8 @@ import onnxruntime
 import soxr
 
 from outdial.media.frames import SAMPLE_RATE_HZ
-from outdial.speech.offline import OfflineTextToSpeech, Voice
+from outdial.speech.characters import Voice
+from outdial.speech.offline import OfflineTextToSpeech
 from outdial.testing.callee_voice import Samples, levelled, smaller, spoken_samples
 
 FOLDER = Path(__file__).parents[2] / ".outdial" / "talk-bench"

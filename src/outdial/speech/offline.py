@@ -19,7 +19,6 @@ import threading
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from enum import StrEnum
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -31,6 +30,7 @@ from numpy.typing import NDArray
 
 from outdial.media.frames import BYTES_PER_MS, SAMPLE_RATE_HZ
 from outdial.speech.base import SpeechToText, SpeechUnavailable, TextToSpeech
+from outdial.speech.characters import CHARACTERS, Voice
 from outdial.speech.levelling import BEFORE_MS, even_out, speech_part
 from outdial.speech.load import cores, recognisers
 from outdial.speech.missing import NoSpeechToText, NoTextToSpeech
@@ -51,32 +51,6 @@ PADDING_MS = 300  # of silence at both ends: a third fewer errors in short answe
 RECOGNISERS = recognisers(cores())
 _synthesis = ThreadPoolExecutor(SPEAKERS, thread_name_prefix="speak")
 _recognition = ThreadPoolExecutor(RECOGNISERS, thread_name_prefix="recognise")
-
-
-class Voice(StrEnum):
-    """One recorded voice is in the wheel; the second is made from it."""
-
-    AGENT = "agent"    # as it is: a woman
-    CALLEE = "callee"  # a man: lower pitch, longer vocal tract
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Character:
-    """What makes a voice out of the recorded one. `size` stretches the spectrum (a longer vocal tract has
-    lower formants) by playing the audio slower; `pitch` moves the fundamental before that; `tempo` is what
-    is heard in the end."""
-
-    pitch: float
-    size: float
-    tempo: float
-
-
-# The callee's fundamental ends at 0.65 * 0.88 of 230 Hz, a man's. Chosen among twenty by the words that
-# Moonshine gets wrong in short answers through mu-law: the lowest that is understood as well as the agent.
-CHARACTERS = {
-    Voice.AGENT: Character(pitch=1.0, size=1.0, tempo=1.0),
-    Voice.CALLEE: Character(pitch=0.65, size=0.88, tempo=0.9),
-}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,7 +7,8 @@ import soxr
 from numpy.typing import NDArray
 
 from outdial.media.frames import FRAME_MS, FRAME_SAMPLES, SAMPLE_RATE_HZ
-from outdial.speech.offline import OfflineTextToSpeech, Voice
+from outdial.speech.characters import Voice
+from outdial.speech.offline import OfflineTextToSpeech
 
 Samples = NDArray[np.float32]  # 8 kHz, of 32768
 

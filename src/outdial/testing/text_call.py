@@ -315,7 +315,6 @@ class TextCall:
         raise CallEnded
 
     def _fail(self, reason: str) -> NoReturn:
-        """At the next line."""
         self.wrong = WentWrong(reason, self._line)
         raise CallEnded
 
