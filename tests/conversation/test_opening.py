@@ -47,12 +47,12 @@ def left_ms(*, silence_ms, talk_ms=0, words="", **known):
         ({"silence_ms": 200, "is_human": True}, 0),
         ({"silence_ms": 0, "talk_ms": 400, "words": None}, None),
         ({"silence_ms": 250, "talk_ms": 400, "words": None}, 1250),
-        ({"silence_ms": 250, "talk_ms": 400, "words": "Hello?"}, 50),
-        ({"silence_ms": 250, "talk_ms": 400, "words": "Hello?", "undecided": True}, 50),
-        ({"silence_ms": 300, "talk_ms": 900, "words": "Jane Miller speaking."}, 0),
+        ({"silence_ms": 250, "talk_ms": 400, "words": "Hello?"}, 250),
+        ({"silence_ms": 250, "talk_ms": 400, "words": "Hello?", "undecided": True}, 250),
+        ({"silence_ms": 500, "talk_ms": 900, "words": "Jane Miller speaking."}, 0),
         ({"silence_ms": 300, "talk_ms": 2400, "words": "Good morning, Miller Plumbing, Jane here."}, 400),
         ({"silence_ms": 300, "talk_ms": 2400, "words": "Good morning, Miller Plumbing.", "undecided": True}, 700),
-        ({"silence_ms": 300, "talk_ms": 2400, "words": "Good morning, Miller Plumbing.", "is_human": True}, 0),
+        ({"silence_ms": 500, "talk_ms": 2400, "words": "Good morning, Miller Plumbing.", "is_human": True}, 0),
         ({"silence_ms": 300, "talk_ms": 1800, "words": "You have reached Jane Miller."}, 1500),
         ({"silence_ms": 0, "talk_ms": 6499, "words": ""}, None),
         ({"silence_ms": 0, "talk_ms": 6500, "words": ""}, 0),
@@ -87,7 +87,7 @@ async def test_a_hello_is_answered_soon(machine):
     stage.at(0.3, stage.callee_says, "Hello?")
     await stage.run()
     said_until_ms = 300 + speech_ms("Hello?")
-    assert said_until_ms + 250 <= spoke_at_ms(stage) <= said_until_ms + 600
+    assert said_until_ms + 450 <= spoke_at_ms(stage) <= said_until_ms + 700
     assert stage.notes.lines[:2] == ["callee: Hello?", f"agent: {GREETING}"]
 
 
@@ -134,6 +134,14 @@ async def test_a_long_greeting_is_heard_out():
     stage.at(2.6, stage.callee_says, "this is Jane, how can I help you?", 1800)
     await stage.run()
     assert 4400 + 250 <= spoke_at_ms(stage) <= 4400 + 1000
+
+
+async def test_a_hello_that_more_is_said_behind_is_no_turn_of_ours():
+    stage = opened()
+    stage.at(0.3, stage.callee_says, "Hi.", 400)
+    stage.at(1.1, stage.callee_says, "You have reached Miller Plumbing.", 1500)
+    await stage.run()
+    assert spoke_at_ms(stage) >= 2600
 
 
 async def test_a_cough_is_no_greeting():
