@@ -262,8 +262,7 @@ class TextCall:
         """Whether the agent stops for them; for those that only listen it does where it had asked its question."""
         text = self._told[start:]
         asks = text.rstrip().endswith("?") if asks is None else asks
-        has_asked = asks and has_been_asked(text, self._told[start:end])
-        return has_asked or not self._turn_words.is_backchannel(words)
+        return (asks and has_been_asked(text, self._told[start:end])) or not self._turn_words.is_backchannel(words)
 
     def _speaks(self, words: str, after_ms: int, pauses_ms: int = 0) -> Heard:
         self.now_ms += after_ms
