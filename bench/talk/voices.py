@@ -29,10 +29,10 @@ import soxr
 from outdial.media.frames import SAMPLE_RATE_HZ
 from outdial.speech.characters import Voice
 from outdial.speech.offline import OfflineTextToSpeech
-from outdial.testing.callee_voice import Samples, levelled, smaller, spoken_samples
+from outdial.testing.callee_voice import SOFT_MS, Samples, smaller, softly_ending, spoken_samples
 
 FOLDER = Path(__file__).parents[2] / ".outdial" / "talk-bench"
-FORMAT = "1"  # count up when the same voice and text would sound different
+FORMAT = "2"  # count up when the same voice and text would sound different
 FLITE = ("slt", "awb", "rms")
 EVERYWHERE = ("hibari-man", "hibari-small")
 ALL = (*EVERYWHERE, *FLITE, "joe")
@@ -52,7 +52,7 @@ def prepare(texts: Iterable[tuple[str, str]]) -> None:
     for voice, text in sorted(texts):
         if not (path := _path(voice, text)).exists():
             path.parent.mkdir(parents=True, exist_ok=True)
-            samples = levelled(_speak(voice, text)).clip(-32768, 32767).astype("<i2")
+            samples = softly_ending(_speak(voice, text)).clip(-32768, 32767).astype("<i2")
             handle, temporary = tempfile.mkstemp(dir=path.parent)
             with os.fdopen(handle, "wb") as file:
                 file.write(samples.tobytes())
@@ -60,7 +60,7 @@ def prepare(texts: Iterable[tuple[str, str]]) -> None:
 
 
 def speech(voice: str, text: str) -> Samples:
-    """From the first voiced frame to the last. Raises FileNotFoundError for what was not prepared."""
+    """From its soft first sounds to its soft last. Raises FileNotFoundError for what was not prepared."""
     return np.frombuffer(_path(voice, text).read_bytes(), "<i2").astype(np.float32)
 
 
@@ -81,7 +81,7 @@ def _speak(voice: str, text: str) -> Samples:
 
 
 async def _hibari(text: str) -> Samples:
-    return await spoken_samples(OfflineTextToSpeech(Voice.CALLEE), text)
+    return await spoken_samples(OfflineTextToSpeech(Voice.CALLEE, before_ms=SOFT_MS), text)
 
 
 def _flite(voice: str, text: str) -> Samples:

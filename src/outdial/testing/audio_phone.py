@@ -11,7 +11,7 @@ import numpy as np
 from outdial.conversation.media_line import MediaLine
 from outdial.media.frames import FRAME_BYTES, FRAME_MS, FRAME_SAMPLES
 from outdial.media.g711 import pcm_to_ulaw, rms, ulaw_to_pcm
-from outdial.testing.callee_voice import Samples, quiet_end_ms
+from outdial.testing.callee_voice import Samples, quiet_end_ms, quiet_start_ms
 from outdial.testing.line_audio import LineAudio
 
 VOICE_RMS = 330  # of 32768: a frame of the agent's with voice in it
@@ -148,16 +148,18 @@ class AudioPhone:
 
     def say(self, parts: tuple[str | int, ...]) -> Acts:
         """Words, and silences in ms between them."""
-        began_ms = last_ms = self.now_ms
+        began_ms: int | None = None
+        last_ms = self.now_ms
         for part in parts:
             if isinstance(part, int):
                 yield from self.wait(part)
                 continue
             samples = self._speech(part)
+            began_ms = self.now_ms + quiet_start_ms(samples) if began_ms is None else began_ms
             yield from self.sound_of(samples)
             last_ms = self.now_ms - quiet_end_ms(samples)
         words = " ".join(part for part in parts if isinstance(part, str))
-        self.sound.utterances.append(Utterance(words, began_ms, last_ms))
+        self.sound.utterances.append(Utterance(words, last_ms if began_ms is None else began_ms, last_ms))
 
     def sound_of(self, samples: Samples) -> Acts:
         yield from np.pad(samples, (0, -len(samples) % FRAME_SAMPLES)).reshape(-1, FRAME_SAMPLES)

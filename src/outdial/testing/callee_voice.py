@@ -65,6 +65,12 @@ def voiced_frames(samples: Samples) -> NDArray[np.bool_]:
     return np.asarray(levels >= VOICED * levels.max(initial=1.0))
 
 
+def quiet_start_ms(samples: Samples) -> int:
+    """What comes before the first voiced frame."""
+    where = np.flatnonzero(voiced_frames(samples))
+    return int(where[0]) * FRAME_MS if len(where) else 0
+
+
 def quiet_end_ms(samples: Samples) -> int:
     """What comes after the last voiced frame."""
     where = np.flatnonzero(voiced_frames(samples))
@@ -72,12 +78,14 @@ def quiet_end_ms(samples: Samples) -> int:
     return (frames - 1 - int(where[-1])) * FRAME_MS if len(where) else 0
 
 
-def levelled(samples: Samples) -> Samples:
-    """From the first voiced frame to the last, at LEVEL; empty where nothing is said."""
+def softly_ending(samples: Samples) -> Samples:
+    """From the first voiced frame to the last, at LEVEL, with SOFT_MS of what is soft around; empty where nothing
+    is said."""
     where = np.flatnonzero(voiced_frames(samples))
     if not len(where):
         return np.zeros(0, np.float32)
-    return at_level(samples)[where[0] * FRAME_SAMPLES : (where[-1] + 1) * FRAME_SAMPLES]
+    soft = SOFT_MS // FRAME_MS
+    return at_level(samples)[max(0, where[0] - soft) * FRAME_SAMPLES : (where[-1] + 1 + soft) * FRAME_SAMPLES]
 
 
 def at_level(samples: Samples) -> Samples:

@@ -52,10 +52,28 @@ def test_a_person_does_not(text):
         "Hi, this is Bob. I can't come to the phone right now, so please leave a message after the beep.",
         "No one is available to take your call. Please leave your name and number.",
         "If you record your name and the reason for calling, I'll see if this person is available.",
+        "The number you have dialed is not in service.",  # whose recording this is, its next words tell
     ],
 )
 def test_a_recording_answers_no_question(text):
     assert understand(text, YES_OR_NO, language_of("en")).kind is Kind.RECORDING
+
+
+@pytest.mark.parametrize(
+    ("tag", "text"),
+    [
+        ("de", "Der gewünschte Gesprächspartner ist zurzeit nicht erreichbar."),
+        ("es", "El número al que usted llama no está disponible."),
+        ("fr", "Votre correspondant n'est pas disponible."),
+    ],
+)
+def test_nor_does_one_in_another_language(tag, text):
+    assert understand(text, YES_OR_NO, language_of(tag)).kind is Kind.RECORDING
+
+
+@pytest.mark.parametrize("text", ["No, I'm not available on Friday.", "The person isn't here.", "I'm not available."])
+def test_who_is_not_available_answers(text):
+    assert understand(text, YES_OR_NO, language_of("en")).kind is not Kind.RECORDING
 
 
 def test_an_author_may_wait_for_a_recordings_words():

@@ -12,15 +12,17 @@ from outdial.telephony.verdict import AnsweredBy
 # Kinds of phrases, in a language's file under `recorded`.
 LEAVE, TONE, MAILBOX, FULL = "leave", "tone", "mailbox", "full"  # of a voicemail; with these it takes one more …
 ABSENT, CALL_BACK, REACHED, NAMES = "absent", "call_back", "reached", "names"  # … of all
+ANNOUNCES = "announces"  # … and so says a carrier or a screening service, and nobody who answers a question
 ASKS_NAME, ASKS_WHY, SCREENS = "asks_name", "asks_why", "screens"
 PRESS, CHOICE = "press", "choice"
 LIVE = "live"  # what only people say, or the same words said by them
 KINDS = (
-    LEAVE, TONE, MAILBOX, FULL, ABSENT, CALL_BACK, REACHED, NAMES, ASKS_NAME, ASKS_WHY, SCREENS, PRESS, CHOICE, LIVE
+    LEAVE, TONE, MAILBOX, FULL, ABSENT, ANNOUNCES, CALL_BACK, REACHED, NAMES, ASKS_NAME, ASKS_WHY, SCREENS, PRESS,
+    CHOICE, LIVE,
 )  # fmt: skip
 
 _OF_VOICEMAIL = frozenset({LEAVE, TONE, MAILBOX, FULL})
-_BESIDE = frozenset({ABSENT, CALL_BACK, REACHED})
+_BESIDE = frozenset({ABSENT, ANNOUNCES, CALL_BACK, REACHED})
 
 
 def answering(said: Utterance, language: Language) -> AnsweredBy | None:
@@ -35,6 +37,12 @@ def answering(said: Utterance, language: Language) -> AnsweredBy | None:
     if choices + len({said.text(one.start, one.end) for one in found if one.tag == CHOICE}) >= 2:
         return AnsweredBy.MENU
     return None
+
+
+def is_recording(said: Utterance, language: Language) -> bool:
+    """Whether this answers nothing, for it is a recording that speaks; which one may be open yet."""
+    gates = (AnsweredBy.MACHINE, AnsweredBy.SCREENING)
+    return answering(said, language) in gates or any(one.tag == ANNOUNCES for one in _found(said, language))
 
 
 def sounds_recorded(said: Utterance, language: Language) -> bool:

@@ -21,11 +21,10 @@ from outdial.conversation.understanding.options import Said, best_option
 from outdial.conversation.understanding.other_wishes import asks_us, asks_who, is_deceased, is_greeting
 from outdial.conversation.understanding.phrase_book import Found, Same
 from outdial.conversation.understanding.reading import Reading, read_utterance
-from outdial.conversation.understanding.recorded import answering
+from outdial.conversation.understanding.recorded import is_recording
 from outdial.conversation.understanding.utterance import Utterance
 from outdial.conversation.understanding.written_numbers import in_words
 from outdial.conversation.understanding.yes_no import YesNo, yes_or_no
-from outdial.telephony.verdict import AnsweredBy
 
 NOTHING = Meaning(kind=Kind.UNCLEAR, margin=0.0)
 MAX_NEAR = 20  # words: in a longer speech, something is alike in spelling to everything
@@ -40,7 +39,7 @@ def understand(text: str, question: Question, language: Language) -> Meaning:
         return NOTHING
     if wish := _no_more_calls(said, question, language):
         return Meaning(kind=Kind.DO_NOT_CALL, words=wish)
-    if answering(said, language) in (AnsweredBy.MACHINE, AnsweredBy.SCREENING):
+    if is_recording(said, language):
         own = best_option(in_words(said, language), language, question.options, same_word)
         option = None if own is None else own.option
         return Meaning(kind=Kind.RECORDING if own is None else Kind.OPTION, option=option, words=text.strip())
