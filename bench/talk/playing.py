@@ -24,7 +24,7 @@ from outdial.speech.offline import OfflineSpeechToText, OfflineTextToSpeech
 from outdial.speech.prompts import PromptCache
 from outdial.telephony.state import CallDirection
 from outdial.testing import virtual_time
-from outdial.testing.audio_engines import TimedSpeechToText, detect_voice
+from outdial.testing.audio_engines import TimedClosedAnswers, TimedSpeechToText, detect_voice
 from outdial.testing.audio_phone import Sound, Utterance, reply_ms
 from outdial.testing.callee_voice import Samples
 from outdial.testing.line import PlainCodec
@@ -99,6 +99,7 @@ async def _play(plan: Plan, speech: Speech) -> Played:
         speech_to_text=TimedSpeechToText(OfflineSpeechToText()),
         text_to_speech=PromptCache(voices.FOLDER / "prompts", OfflineTextToSpeech()),
         voice_activity=activity,
+        closed=TimedClosedAnswers(),
     )
     journal = _Journal()
     session = Session(_facts(plan), agent, engines, journal, _NoControl())

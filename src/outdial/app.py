@@ -290,6 +290,7 @@ def _media(shared: Shared) -> Media:
         speech_to_text=shared.speech.to_text,
         text_to_speech=shared.speech.from_text,
         voice_activity=VoiceActivity(),
+        closed=shared.speech.closed,
     )
     lease = Lease(owner=shared.worker.id, lease_s=settings.lease_s, silent_after_s=settings.silent_after_s)
     spool = Spool(settings.data_dir, shared.worker.id)

@@ -106,6 +106,7 @@ class Stage:
         self, agent: Callable[[Any], Any], *, machine: MachinePolicy | None = None, max_duration_s: float = 600.0,
         variables: Mapping[str, Any] | None = None, noted: Mapping[str, Any] | None = None, reading: Reading = AMERICAN,
         greet: Greet = Greet.AT_ONCE, direction: CallDirection = CallDirection.OUTBOUND,
+        closed: Any = None,
     ) -> None:  # fmt: skip
         self.loop = asyncio.get_running_loop()
         self.began = self.loop.time()
@@ -134,6 +135,7 @@ class Stage:
             speech_to_text=self.ears,
             text_to_speech=self.voice,
             voice_activity=self.detector,  # type: ignore[arg-type]
+            closed=closed,
         )
         self.session = Session(facts, agent, engines, self.notes, self.switch)
         self.media_line = MediaLine(PlainCodec(), self.carrier, self.pacer, self.session, lambda: self.tape)  # type: ignore

@@ -7,7 +7,7 @@ SITUATIONS: dict[str, Situation] = {
     situation.name: situation
     for situation in (
         echo.ECHO, echo.INTERRUPTIONS, listening_words.BACKCHANNELS, listening_words.EARLY, pauses.PAUSES,
-        hold_on.HOLD_ON, hold_on.WAIT_A_MOMENT, near_voice.BEHIND, closed.CLOSED, closed.DENIALS, numbers.SPOKEN,
-        numbers.PRESSED, opening.HELLO, opening.MACHINE,
+        hold_on.HOLD_ON, hold_on.WAIT_A_MOMENT, near_voice.BEHIND, closed.CLOSED, closed.DENIALS, closed.MISHEARD,
+        numbers.SPOKEN, numbers.PRESSED, opening.HELLO, opening.MACHINE,
     )
 }  # fmt: skip

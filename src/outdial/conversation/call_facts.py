@@ -10,7 +10,7 @@ from outdial.conversation.opening import AfterHello, Greet, Opening
 from outdial.conversation.turn_words import TurnWords
 from outdial.conversation.understanding.turn_phrases import turn_phrases
 from outdial.media.voice_activity import VoiceActivity
-from outdial.speech.base import SpeechToText, TextToSpeech
+from outdial.speech.base import ClosedSpeechToText, SpeechToText, TextToSpeech
 from outdial.speech.reading.reader import AMERICAN, Reading
 from outdial.telephony.state import CallDirection
 
@@ -74,6 +74,7 @@ class Engines:
     speech_to_text: SpeechToText
     text_to_speech: TextToSpeech
     voice_activity: VoiceActivity
+    closed: ClosedSpeechToText | None = None  # asked when words answered nothing; None: such words are asked for again
 
 
 class CarrierControl(Protocol):

@@ -14,6 +14,7 @@ from outdial.conversation.hearing import Hearing
 from outdial.conversation.keypad import Keypad
 from outdial.conversation.live_call import Heard, SpeechFailed
 from outdial.conversation.opening import HeardSoFar
+from outdial.conversation.second_opinion import SecondOpinion
 from outdial.conversation.transcript import ReplyTimes, Transcript
 from outdial.conversation.turn_words import NOTHING, Asked
 from outdial.conversation.turns import TurnEvent, TurnState
@@ -64,7 +65,8 @@ class Listening:
         background: Background,
         on_voice: Callable[[Utterance], None],
     ) -> None:
-        self.hearing = Hearing(engines.speech_to_text, engines.voice_activity, now_ms, on_voice, self._utterance)
+        self._opinion = SecondOpinion(engines.speech_to_text, engines.closed, lambda: self.hearing.asked, now_ms)
+        self.hearing = Hearing(self._opinion, engines.voice_activity, now_ms, on_voice, self._utterance)
         self.hearing.on_words = self._early_words
         self.hearing.on_partial = lambda utterance, text: self.on_partial(utterance, text)
         self.on_words: Callable[[Utterance, str], object] = lambda utterance, text: None
@@ -219,7 +221,8 @@ class Listening:
                 return Heard(digits=await self._entry())
             if self._spoken:
                 if text := await self._words():
-                    return Heard(text=" ".join(filter(None, (self._said_before, text))))
+                    whole = " ".join(filter(None, (self._said_before, text)))
+                    return Heard(text=whole, doubtful=self._opinion.doubts(text))
                 if self._was_near and not had_again:
                     silent_since_ms, had_again = self._now_ms(), True  # a cough; the callee gets the time again
                 continue
@@ -271,10 +274,12 @@ class Listening:
                 words.append(text)
         now_ms = self._now_ms()
         decided_ms = min(decided_ms, utterance.end_ms + utterance.enough_ms)  # from there on only words were waited for
+        text = " ".join(filter(None, words))
         self.answered = ReplyTimes(
-            ended_ms=utterance.end_ms, decided_ms=decided_ms, recognised_ms=now_ms, waited_ms=waited_ms
-        )
-        return " ".join(filter(None, words))
+            ended_ms=utterance.end_ms, decided_ms=decided_ms, recognised_ms=now_ms, waited_ms=waited_ms,
+            second_opinion_ms=self._opinion.took_ms(text),
+        )  # fmt: skip
+        return text
 
     def _is_late(self, utterance: Utterance) -> bool:
         """Whether the callee has been silent for long, waits for us, and its words still aren't known."""

@@ -25,12 +25,13 @@ class Said:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Heard:
     """What the callee said or pressed; `silent` when neither came in time. `back`: it had asked for a moment, and is
-    there again without an answer: ask once more."""
+    there again without an answer: ask once more. `doubtful`: the words may as well have been another answer."""
 
     text: str = ""
     digits: str = ""
     silent: bool = False
     back: bool = False
+    doubtful: bool = False
 
 
 NORMAL = Patience()

@@ -22,7 +22,8 @@ class Turn:
     `interrupted` says that `text` is what was heard of it.
     `latency` of an agent's turn, in ms: `silence` (end of the callee's speech until we decided it was the end),
     `waiting` (for a recogniser, while all had other calls' words), `recognition`, `decision` (until the agent spoke),
-    `synthesis` (until the first frame left), `total`.
+    `synthesis` (until the first frame left), `total`. Where a second opinion was asked for, `second_opinion` is how
+    long it took, within the others.
     """
 
     seq: int
@@ -104,6 +105,7 @@ class ReplyTimes:
     decided_ms: int
     recognised_ms: int
     waited_ms: int = 0
+    second_opinion_ms: int | None = None  # how long one took, within the above
 
     def latency(self, asked_ms: int, start_ms: int) -> dict[str, int]:
         """Of the agent's turn that was asked for at `asked_ms` and whose first frame left at `start_ms`."""
@@ -117,6 +119,8 @@ class ReplyTimes:
             "synthesis": start_ms - asked_ms,
             "total": start_ms - self.ended_ms,
         }
+        if self.second_opinion_ms is not None:
+            steps["second_opinion"] = self.second_opinion_ms
         return {name: max(0, ms) for name, ms in steps.items()}
 
 

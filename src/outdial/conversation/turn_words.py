@@ -11,18 +11,32 @@ from outdial.telephony.verdict import AnsweredBy
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Closed:
+    """The answers of a closed question, in its language: of each the phrases that give it, the plainest first.
+    `yes_or_no`: two of them are these."""
+
+    language: str
+    answers: tuple[tuple[str, ...], ...]
+    yes_or_no: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Asked:
     """What the callee is to answer, as far as whose turn it is depends on it.
 
     `digits`: so many make the answer whole, spoken ones too; 0 when none are asked for.
     `is_answer`: whether words are one of the answers that are expected; None where any words are one.
     `takes_back`: whoever asks goes back to this question when the callee turns out not to have finished.
+    `closed`: all its answers, where they are known, and `may_be_misheard`, of words that are none of them, whether they
+    may be one all the same.
     """
 
     question: str = ""
     digits: int = 0
     is_answer: Callable[[str], bool] | None = None
     takes_back: bool = False
+    closed: Closed | None = None
+    may_be_misheard: Callable[[str], bool] = lambda text: False
 
 
 NOTHING = Asked()  # nothing is known of it

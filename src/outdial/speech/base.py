@@ -3,7 +3,8 @@
 Audio is PCM16 little-endian, 8000 Hz, mono everywhere (see media.frames).
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 
@@ -38,6 +39,43 @@ class SpeechToText(Protocol):
     name: str
 
     def recognition(self) -> Recognition: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Closest:
+    """Of the answers to a question (`answer` is its place) the one that the sound is closest to, or that another
+    recogniser's words plainly sound like.
+
+    Log-likelihoods in the recogniser's units: `fit`, of each 10 ms, relative to what any sounds would have (0 is the
+    best); `lead` over the next answer (infinite without another one). `alike`: how much that answer sounds like the
+    words of another recogniser, 0 to 1, and `other_alike` the best of the other answers.
+    """
+
+    answer: int
+    fit: float
+    lead: float
+    alike: float
+    other_alike: float
+
+
+class ClosedRecognition(Protocol):
+    """One utterance, of which only a few phrases are expected. Not for use by two tasks at once."""
+
+    def feed(self, pcm: bytes) -> None:
+        """More of the utterance, any length. Never blocks."""
+        ...
+
+    async def closest(self, answers: Sequence[Sequence[str]], heard: str) -> Closest | None:
+        """Of each answer the phrases that give it; `heard` are the words of another recogniser. None when nobody spoke,
+        or for too long. Being cancelled ends the work soon."""
+        ...
+
+
+class ClosedSpeechToText(Protocol):
+    name: str
+    language: str  # of the phrases, such as "en"
+
+    def recognition(self) -> ClosedRecognition: ...
 
 
 class TextToSpeech(Protocol):

@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from outdial.speech.base import SpeechToText, TextToSpeech
+from outdial.speech import closed_answers
+from outdial.speech.base import ClosedSpeechToText, SpeechToText, TextToSpeech
 from outdial.speech.offline import installed_engines
 from outdial.speech.prompts import PromptCache
 
@@ -24,9 +25,10 @@ NONE_OWN = OwnSpeech()
 class Speech:
     to_text: SpeechToText
     from_text: TextToSpeech
+    closed: ClosedSpeechToText | None = None  # a second opinion where answers are known; None: there is none
 
     @classmethod
     async def offline(cls, prompts: Path) -> "Speech":
         """The engines in the package, those that are installed, with spoken prompts kept in a folder."""
         to_text, from_text = await installed_engines()
-        return cls(to_text=to_text, from_text=PromptCache(prompts, from_text))
+        return cls(to_text=to_text, from_text=PromptCache(prompts, from_text), closed=closed_answers.installed())

@@ -50,7 +50,7 @@ PADDING_MS = 300  # of silence at both ends: a third fewer errors in short answe
 
 RECOGNISERS = recognisers(cores())
 _synthesis = ThreadPoolExecutor(SPEAKERS, thread_name_prefix="speak")
-_recognition = ThreadPoolExecutor(RECOGNISERS, thread_name_prefix="recognise")
+RECOGNITION_THREADS = ThreadPoolExecutor(RECOGNISERS, thread_name_prefix="recognise")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -142,7 +142,7 @@ class OfflineSpeechToText:
             barrier.wait(timeout=30)
             _transcriber().recognise(np.zeros(MODEL_RATE_HZ // 2, dtype=np.float32))
 
-        await asyncio.gather(*(loop.run_in_executor(_recognition, load) for _ in range(RECOGNISERS)))
+        await asyncio.gather(*(loop.run_in_executor(RECOGNITION_THREADS, load) for _ in range(RECOGNISERS)))
 
     def recognition(self) -> "OfflineRecognition":
         return OfflineRecognition()
@@ -155,7 +155,7 @@ _queues: WeakKeyDictionary[asyncio.AbstractEventLoop, RecognitionQueue] = WeakKe
 def _queue() -> RecognitionQueue:
     loop = asyncio.get_running_loop()
     if loop not in _queues:
-        _queues[loop] = RecognitionQueue(_recognition, RECOGNISERS)
+        _queues[loop] = RecognitionQueue(RECOGNITION_THREADS, RECOGNISERS)
     return _queues[loop]
 
 
@@ -181,7 +181,7 @@ class OfflineRecognition:
         self.waited_ms = 0
         if fed != self._fed:
             fed, pcm = self._fed, bytes(self._pcm)
-            done = await _queue().final(lambda: _recognise(pcm))
+            done = await _queue().final(lambda: recognise(pcm))
             text, self.waited_ms = done.text, round(done.waited_s * 1000)
             self._recognised = (fed, text)
         return text
@@ -191,7 +191,7 @@ class OfflineRecognition:
         fed, text = self._recognised
         if fed != self._fed:
             fed, pcm = self._fed, bytes(self._pcm)
-            done = await _queue().partial(lambda: _recognise(pcm))
+            done = await _queue().partial(lambda: recognise(pcm))
             if done is None:
                 return None
             text = done.text
@@ -278,13 +278,14 @@ def _load_transcriber() -> Any:
     return Transcriber(model, moonshine.ModelArch.TINY, options=options)
 
 
-def _recognise(pcm: bytes) -> str:
+def recognise(pcm: bytes, *, tempo: float = 1.0) -> str:
+    """In a recognition thread. `tempo`: what is slowed down, or hurried, may be understood in another way."""
     heard = np.frombuffer(pcm, dtype="<i2", count=len(pcm) // 2)[-MAX_UTTERANCE_MS * SAMPLE_RATE_HZ // 1000 :]
     speech = speech_part(heard)
     if len(speech) < MIN_UTTERANCE_MS * SAMPLE_RATE_HZ // 1000:
         return ""
     around = np.zeros(PADDING_MS * SAMPLE_RATE_HZ // 1000, dtype=np.float32)
-    samples = soxr.resample(np.concatenate((around, speech, around)), SAMPLE_RATE_HZ, MODEL_RATE_HZ)
+    samples = soxr.resample(np.concatenate((around, speech, around)), SAMPLE_RATE_HZ, MODEL_RATE_HZ / tempo)
     text = str(_transcriber().recognise(samples)).strip()
     return "" if _is_invented(text) else text
 

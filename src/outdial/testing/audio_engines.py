@@ -1,15 +1,17 @@
 """The engines that ship, for conversations with real audio in virtual time (virtual_time.py)."""
 
 import asyncio
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Coroutine, Sequence
 from typing import Any
 
 from outdial.media.frames import BYTES_PER_MS
 from outdial.media.voice_activity import PERIOD_S, VoiceActivity
-from outdial.speech.base import Recognition, SpeechToText, TextToSpeech
+from outdial.speech.base import Closest, Recognition, SpeechToText, TextToSpeech
+from outdial.speech.closed_answers import ClosedAnswer, ClosedAnswers
 
 # What a recognition takes on a core that does nothing else: a part that is always there, and one for each second.
 RECOGNITION_S, RECOGNITION_PER_S = 0.01, 0.04
+SECOND_OPINION_S, SECOND_OPINION_PER_S = 0.03, 0.08  # … and a second opinion
 
 
 class TimedSpeechToText:
@@ -51,6 +53,28 @@ class _TimedRecognition:
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._recognition, name)
+
+
+class TimedClosedAnswers(ClosedAnswers):
+    """As late in the same way."""
+
+    def recognition(self) -> "_TimedClosedAnswer":
+        return _TimedClosedAnswer()
+
+
+class _TimedClosedAnswer(ClosedAnswer):
+    def __init__(self) -> None:
+        super().__init__()
+        self._fed = 0
+
+    def feed(self, pcm: bytes) -> None:
+        self._fed += len(pcm)
+        super().feed(pcm)
+
+    async def closest(self, answers: Sequence[Sequence[str]], heard: str) -> Closest | None:
+        found = await super().closest(answers, heard)
+        await asyncio.sleep(SECOND_OPINION_S + SECOND_OPINION_PER_S * self._fed / BYTES_PER_MS / 1000)
+        return found
 
 
 class RememberedTextToSpeech:

@@ -4,6 +4,7 @@ import pytest
 
 from agents.script.fake_call import SILENCE, BargeIn, pressed
 from agents.script.test_run import hold
+from outdial.conversation.live_call import Heard
 
 REMINDER = """
 steps:
@@ -57,6 +58,15 @@ async def test_what_may_be_the_opposite_is_asked_once_more_in_words(words):
     said, call = await said_after(words, "No.")
     assert said == [QUESTION, f"Just to be sure, yes or no: {QUESTION}", "Goodbye."]
     assert call.noted["ans"] == "no"
+
+
+async def test_what_was_heard_in_doubt_is_asked_once_more_and_then_given_up():
+    said, call = await said_after(Heard(text="yes", doubtful=True), "No.")
+    assert said == [QUESTION, f"Just to be sure, yes or no: {QUESTION}", "Goodbye."]
+    assert call.noted["ans"] == "no"
+    said, call = await said_after(Heard(text="yes", doubtful=True), Heard(text="yes", doubtful=True))
+    assert said[2] == f"Sorry, I didn't get that. {QUESTION}"
+    assert "ans" not in call.noted
 
 
 async def test_it_is_never_becomes_a_yes_by_itself():

@@ -12,6 +12,7 @@ from outdial.conversation import endpointing
 from outdial.conversation.live_call import Heard
 from outdial.conversation.turn_words import Asked
 from outdial.conversation.understanding.answer_type import TypeName
+from outdial.conversation.understanding.closed_answers import closed, may_be_misheard
 from outdial.conversation.understanding.meaning import Kind
 
 MANY_DIGITS = 4  # spoken digits of fewer are a number like any other: one is whole, whatever `max_digits` allows
@@ -34,8 +35,14 @@ def asked(ask: Ask, question: str, replies: Replies, *, takes_back: bool) -> Ask
         is_phrase = reply.answer is not None and not reply.answer.any_words
         return (is_phrase or reply.kind is Kind.VALUE) and not reply.is_doubtful
 
-    closed = is_answer if ask.type is not None or any(answer.words for answer in ask.answers) else None
-    return Asked(question=question, digits=_digits(ask), is_answer=closed, takes_back=takes_back)
+    def misheard(text: str) -> bool:
+        return may_be_misheard(text, replies.reply(Heard(text=text), ask).meaning, replies.language)
+
+    whole = is_answer if ask.type is not None or any(answer.words for answer in ask.answers) else None
+    return Asked(
+        question=question, digits=_digits(ask), is_answer=whole, takes_back=takes_back,
+        closed=closed(replies.question(ask), replies.language), may_be_misheard=misheard,
+    )  # fmt: skip
 
 
 def _digits(ask: Ask) -> int:

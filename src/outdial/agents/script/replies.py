@@ -34,7 +34,9 @@ class Reply:
 
     @property
     def is_doubtful(self) -> bool:
-        """A yes or a no that is asked for once more before it counts."""
+        """An answer that is asked for once more before it counts."""
+        if self.heard.doubtful:
+            return True
         return self.kind in (Kind.YES, Kind.NO, Kind.VALUE) and self.meaning.is_doubtful
 
 
@@ -67,6 +69,12 @@ class Replies:
         else:
             meaning = understand(heard.text, question, self.language)
         return Reply(heard=heard, meaning=meaning, answer=None if meaning.option is None else answers[meaning.option])
+
+    def question(self, ask: Ask) -> Question:
+        """With its own answers only."""
+        return Question(
+            text=self._text(ask.question), options=[self._option(answer, ask) for answer in ask.answers], type=ask.type
+        )
 
     def agreement(self, heard: Heard, ask: Ask) -> Reply:
         """To what was read back: a yes, a no, or another value."""

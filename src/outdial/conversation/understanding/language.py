@@ -50,6 +50,8 @@ class Language:
         self.open_words = frozenset(listed(words.get("open", "")))
         self.breaks = frozenset(listed(words.get("breaks", "")))
         self.near = NearSpelling(frozenset(listed(words.get("distinct", ""))))
+        # What gives an answer in a word or two, by its keyword; empty where nobody wrote it.
+        self.short_answers = {name: listed(lines) for name, lines in data.get("short_answers", {}).items()}
         self._plain_word = cache(self._words_of)
         self.utterance = lru_cache(maxsize=1024)(self._utterance)
         self._lists = {name: listed(lines) for name, lines in data.get("lists", {}).items()}
