@@ -31,7 +31,7 @@ from outdial.telephony.transfer import TransferOutcome
 from outdial.telephony.verdict import AnsweredBy, Verdict
 from outdial.testing.agent_heard import AgentHeard, OverheardCall
 from outdial.testing.audio_callee import AudioCallee
-from outdial.testing.audio_engines import RememberedTextToSpeech, TimedSpeechToText, detect_voice
+from outdial.testing.audio_engines import RememberedTextToSpeech, TimedClosedAnswers, TimedSpeechToText, detect_voice
 from outdial.testing.audio_phone import Utterance, reply_ms
 from outdial.testing.callee import CARRIER_REFUSES, CalleeLine, Interrupts, Says, WentWrong
 from outdial.testing.callee_voice import CalleeVoice
@@ -199,7 +199,10 @@ class AudioCall:
                 raise
 
         engines = Engines(
-            speech_to_text=self._engines.speech_to_text, text_to_speech=self._engines.agent, voice_activity=activity
+            speech_to_text=self._engines.speech_to_text,
+            text_to_speech=self._engines.agent,
+            voice_activity=activity,
+            closed=TimedClosedAnswers(),
         )
         facts = replace(self._facts, noted=dict(self.noted), failed_transfer=self.failed_transfer)
         session = Session(facts, conversation, engines, self._agent, self)
