@@ -142,10 +142,10 @@ SCENARIOS: dict[str, Scenario] = {  # the longest first
         callee="06", amd=LEAVE, answered_by="machine", delivered=True, says=LEAVE["message"]
     ),
     "phone menu": Scenario(
-        callee="10", script=MENU, says="Hello Jane", hears="press one"
+        callee="10", script=MENU, answered_by="menu", says="Hello Jane", hears="press one"
     ),
     "call screening": Scenario(
-        callee="09", script=SCREENED, says="Hello Jane", hears="who is calling"
+        callee="09", script=SCREENED, answered_by="screening", says="Hello Jane", hears="who is calling"
     ),
     "voicemail, continue": Scenario(
         callee="05", script=LONG, amd=CONTINUE, answered_by="machine", says="plenty of time to say something"
@@ -209,7 +209,7 @@ def ends(scenario: Scenario, carrier: CarrierName) -> set[str]:
 
 
 def answered_by(scenario: Scenario, carrier: CarrierName) -> str | None:
-    """Who answered, as far as the carrier can tell."""
+    """Who answered, as far as the carrier, or what is said, can tell."""
     match scenario.answered_by:
         case "fax" if not CAPABILITIES[carrier].detection_of_fax:
             return "machine"

@@ -68,7 +68,7 @@ def _answered(policy: Mapping[str, Any]) -> Late:
 
 LATE = {
     "after the deadline": Late(
-        callee="05", script=MONOLOGUE, amd={**HANG_UP, "max_wait_s": 5}, late_s=6, evidence="deadline"
+        callee="11", script=MONOLOGUE, amd={**HANG_UP, "max_wait_s": 5}, late_s=6, talk_behind=True, evidence="deadline"
     ),
     "answered, hang up": _answered(HANG_UP),
     "answered, leave a message": _answered(LEAVE),

@@ -190,7 +190,7 @@ def test_a_number_that_does_not_exist_is_explained(outcome: Calls):
 @pytest.mark.parametrize("name", ANSWERED)
 def test_a_transcript_is_whole(outcome: Calls, name: str):
     story = outcome.stories[name]
-    assert story.turns
+    assert story.turns or name == "fax", "who is found to be a machine is told nothing, and this one says nothing"
     for turn in story.turns:
         assert turn.end_ms is not None
         assert turn.end_ms >= turn.start_ms
@@ -355,9 +355,11 @@ def test_who_wants_no_more_calls_is_called_no_more(outcome: Calls):
 
 @pytest.mark.parametrize("name", ANSWERED)
 def test_a_recording_is_as_long_as_the_call(outcome: Calls, name: str):
-    """By the phone's frames, from the first sound it heard: the audio connection opens a while after the answer."""
+    """By the phone's frames, from the first sound on it: the audio connection opens a while after the answer."""
     audio, phone = outcome.recordings[name], outcome.phone(name)
-    before_ms = sounds(phone.right)[0][0] - sounds(audio.right)[0][0]
+    pairs = ((sounds(phone.right), sounds(audio.right)), (sounds(phone.left), sounds(audio.left)))
+    heard, recorded = next(pair for pair in pairs if pair[1])  # of a machine that is hung up on, we say nothing
+    before_ms = heard[0][0] - recorded[0][0]
     assert before_ms > -TURNS_MS
     assert abs(phone.duration_ms - before_ms - audio.duration_ms) < TURNS_MS
 

@@ -173,8 +173,9 @@ class Customer:
         raise AssertionError(f"the call ended without having been {state}")
 
     async def until_something_is_said(self, call_id: str) -> None:
-        async for type_, _ in self.events(call_id):
-            if type_ == "transcript":
+        """By the agent."""
+        async for type_, data in self.events(call_id):
+            if type_ == "transcript" and data["speaker"] == "agent":
                 return
         raise AssertionError("the call ended without a word")
 
