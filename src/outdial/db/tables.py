@@ -281,6 +281,7 @@ calls = Table(
     _instant("ended_at"),
     Column("recording", Text),  # path under the data directory
     Column("dialled", Boolean, nullable=False, server_default=text("false")),  # a dial of it is over that was sent
+    Column("webhook_url", Text),  # of the request: its events go there, too
     # What waits, by its number, the longest due first: the claim. Partial, so it stays as small as the queue.
     Index("ix_calls_waiting", "number_id", "due_at", postgresql_where=text("state = 'queued'")),
     Index(
@@ -651,6 +652,103 @@ pauses = Table(
     Column("actor_id", Text, nullable=False),
     Column("actor_name", Text, nullable=False),
     Index("ix_pauses_workspace_id", "workspace_id"),
+)
+
+# Who is told of events: an endpoint of the workspace, or (one row without a URL, made when it is needed) the URLs that
+# came with its requests.
+webhooks = Table(
+    "webhooks",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("workspace_id", Text, ForeignKey("workspaces.id", ondelete="CASCADE"), nullable=False),
+    Column("url", Text),
+    Column("events", JSONB(none_as_null=True)),  # ["call.ended", …]; None: all of them
+    Column("description", Text),
+    Column("headers", LargeBinary),              # {"name": "value"} sent along, encrypted: see workspaces.secrets
+    Column("secret", LargeBinary, nullable=False),  # whsec_…, encrypted
+    Column("old_secret", LargeBinary),           # signs as well,
+    _instant("old_secret_until"),                # until then
+    _instant("paused_at"),                       # by somebody: what is to be told waits
+    _instant("off_at"),                          # by us, because of
+    Column("off_reason", Text),                  # webhooks.endpoints.OffReason
+    _instant("failing_since"),                   # nothing was accepted since; None: the last delivery was
+    _instant("created_at", now=True),
+    _instant("removed_at"),                      # its deliveries stay in the log
+    Index("ix_webhooks_workspace_id", "workspace_id"),
+    Index("uq_webhooks_requests", "workspace_id", unique=True, postgresql_where=text("url IS NULL")),
+)
+
+# What a transaction left to be told: rows are added by triggers of call_events and do_not_call, and go when they have
+# become deliveries (webhooks.outbox). One of event_id and listed_number.
+webhook_outbox = Table(
+    "webhook_outbox",
+    metadata,
+    Column("id", BigInteger, Identity(), primary_key=True),
+    Column("workspace_id", Text, nullable=False),
+    Column("event_id", BigInteger),   # of call_events
+    Column("listed_number", Text),    # of do_not_call
+    _instant("left_at", now=True),
+    _instant("due_at", now=True),     # when it is looked at (again): the end of a call waits for what it brought
+)
+
+# What is told, the same to everybody.
+webhook_events = Table(
+    "webhook_events",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("workspace_id", Text, ForeignKey("workspaces.id", ondelete="CASCADE"), nullable=False),
+    Column("call_id", Text),          # no foreign key: what was told outlives the call
+    Column("type", Text, nullable=False),
+    Column("at", DateTime(timezone=True), nullable=False),
+    Column("data", Text, nullable=False),  # the JSON of the payload's "data"
+    _instant("created_at", now=True),
+    Index("ix_webhook_events_created_at", "created_at"),
+    Index("ix_webhook_events_call_id", "call_id", postgresql_where=text("call_id IS NOT NULL")),
+    Index("ix_webhook_events_workspace_id", "workspace_id"),
+)
+
+# Who shares a way: an endpoint, or all URLs of a workspace's requests at the same host. Held back together.
+webhook_lanes = Table(
+    "webhook_lanes",
+    metadata,
+    Column("lane", Text, primary_key=True),
+    Column("webhook_id", Text, ForeignKey("webhooks.id", ondelete="CASCADE"), nullable=False),
+    Column("failures", Integer, nullable=False, server_default="0"),  # in a row
+    _instant("hold_until"),           # nothing is sent before
+    _instant("used_at", now=True),
+    Index("ix_webhook_lanes_webhook_id", "webhook_id"),
+)
+
+# One event to one endpoint, until it is accepted or given up; and the log of it.
+webhook_deliveries = Table(
+    "webhook_deliveries",
+    metadata,
+    Column("id", BigInteger, Identity(), primary_key=True),
+    Column("webhook_id", Text, ForeignKey("webhooks.id", ondelete="CASCADE"), nullable=False),
+    Column("event_id", Text, ForeignKey("webhook_events.id", ondelete="CASCADE"), nullable=False),
+    Column("call_id", Text),
+    Column("lane", Text, nullable=False),
+    Column("url", Text, nullable=False),
+    Column("sequence", Integer),      # within the call, of what this endpoint is told: 1, 2, …
+    Column("state", Text, nullable=False),  # webhooks.deliveries.DeliveryState
+    Column("attempts", Integer, nullable=False, server_default="0"),
+    Column("tries", JSONB, nullable=False, server_default=text("'[]'")),  # webhooks.attempt.Try of each
+    _instant("created_at", now=True),
+    _instant("next_at", now=True),
+    Column("owner", Text),            # the sender that has it, until
+    _instant("lease_until"),
+    _instant("finished_at"),
+    Index("ix_webhook_deliveries_waiting", "lane", "next_at", "id", postgresql_where=text("state = 'waiting'")),
+    Index("ix_webhook_deliveries_sending", "lease_until", postgresql_where=text("state = 'sending'")),
+    Index(
+        "ix_webhook_deliveries_unfinished",
+        "webhook_id",
+        "created_at",
+        postgresql_where=text("finished_at IS NULL"),
+    ),
+    Index("ix_webhook_deliveries_call", "call_id", "webhook_id", "sequence"),
+    Index("ix_webhook_deliveries_log", "webhook_id", "id"),
+    Index("ix_webhook_deliveries_event_id", "event_id"),
 )
 
 # A process that owns attempts. It holds a session advisory lock on `lock_key` for as long as it lives: a free lock

@@ -3,6 +3,7 @@
 Such a failure repeats with every call until somebody does something about it; a callee that is busy says nothing.
 """
 
+from collections.abc import Collection
 from typing import Any
 
 from sqlalchemy import Select, select, text, true
@@ -92,3 +93,38 @@ async def number_health(conn: AsyncConnection, workspace_id: str) -> list[Number
         )
         for row in await conn.execute(query)
     ]
+
+
+async def fallen_ill(conn: AsyncConnection, workspace_id: str, call_ids: Collection[str]) -> dict[str, NumberHealth]:
+    """By call id, the numbers that these calls, which have ended, have shown to be in trouble: those whose call before
+    was in none, or in another."""
+    query = text(f"""
+        SELECT numbers.id, numbers.e164, numbers.name, carrier_accounts.carrier, calls.id AS call_id, calls.ended_at,
+            calls.error ->> 'code' AS code, calls.error ->> 'message' AS message
+        FROM calls
+        JOIN numbers ON numbers.id = calls.number_id
+        JOIN carrier_accounts ON carrier_accounts.id = numbers.carrier_account_id
+        LEFT JOIN LATERAL (
+            SELECT before.error ->> 'code' AS code FROM calls AS before
+            WHERE before.number_id = calls.number_id AND {DIALLED}
+                AND (before.ended_at, before.id) < (calls.ended_at, calls.id)
+            ORDER BY before.ended_at DESC, before.id DESC LIMIT 1
+        ) AS before ON true
+        WHERE calls.id = ANY(:call_ids) AND numbers.workspace_id = :workspace
+            AND calls.error ->> 'code' = ANY(:troubles) AND calls.error ->> 'code' IS DISTINCT FROM before.code
+    """)  # noqa: S608 - put together of constants
+    found = {"call_ids": list(call_ids), "workspace": workspace_id, "troubles": [str(code) for code in TROUBLES]}
+    return {
+        row.call_id: NumberHealth(
+            number_id=row.id,
+            e164=row.e164,
+            name=row.name,
+            carrier=CarrierName(row.carrier),
+            trouble=FailureCode(row.code),
+            message=row.message,
+            advice=TROUBLES[row.code],
+            call_id=row.call_id,
+            at=to_json(row.ended_at),
+        )
+        for row in await conn.execute(query, found)
+    }

@@ -1,6 +1,6 @@
 """A call as the world sees it: rows of calls, attempts and turns → the JSON of the API and the CLI."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import PurePath
 from typing import Any, cast
 
@@ -160,10 +160,8 @@ async def get_call(conn: AsyncConnection, workspace_id: str, call_id: str, *, ba
     """Raises NotFound, also for a call of another workspace."""
     call = await _stored(conn, workspace_id, call_id)
     [summary] = await _summaries(conn, workspace_id, [call], base_url)
-    return CallView(
-        **summary,
-        transcript=await _transcript(conn, call_id, call.recording),
-    )
+    said = await _transcripts(conn, {call_id: call.recording})
+    return CallView(**summary, transcript=said[call_id])
 
 
 async def list_calls(
@@ -186,6 +184,17 @@ async def calls_by_id(
     )
     found = [StoredCall.of(row) for row in (await conn.execute(query)).mappings()]
     return await _summaries(conn, workspace_id, found, base_url)
+
+
+async def whole_calls(
+    conn: AsyncConnection, workspace_id: str, call_ids: Sequence[str], *, base_url: str
+) -> dict[str, CallView]:
+    """By id, with what was said. Calls that aren't there, or of another workspace, are left out."""
+    query = select(*STORED_CALL).where(calls.c.workspace_id == workspace_id, calls.c.id.in_(call_ids))
+    found = {row[calls.c.id]: StoredCall.of(row) for row in (await conn.execute(query)).mappings()}
+    summaries = await _summaries(conn, workspace_id, list(found.values()), base_url)
+    said = await _transcripts(conn, {call.id: call.recording for call in found.values()})
+    return {summary["id"]: CallView(**summary, transcript=said[summary["id"]]) for summary in summaries}
 
 
 async def recording_path(conn: AsyncConnection, workspace_id: str, call_id: str) -> str:
@@ -249,21 +258,24 @@ async def _attempts(conn: AsyncConnection, call_ids: Iterable[str]) -> dict[str,
     return by_call
 
 
-async def _transcript(conn: AsyncConnection, call_id: str, recording: str | None) -> list[TurnView]:
-    heard = (turns.c.call_id == call_id, turns.c.text != "")  # "": cut off before its first word
-    before = 0 if recording is None else _turns_before(recording)
-    return [
-        TurnView(
+async def _transcripts(conn: AsyncConnection, recordings: Mapping[str, str | None]) -> dict[str, list[TurnView]]:
+    """By call id, of each of these calls with its recording."""
+    heard = (turns.c.call_id.in_(recordings), turns.c.text != "")  # "": cut off before its first word
+    before = {call_id: None if kept is None else _turns_before(kept) for call_id, kept in recordings.items()}
+    by_call: dict[str, list[TurnView]] = {call_id: [] for call_id in recordings}
+    for row in await conn.execute(select(turns).where(*heard).order_by(turns.c.call_id, turns.c.seq)):
+        first = before[row.call_id]
+        view = TurnView(
             speaker=row.speaker,
             text=row.text,
             start_ms=row.start_ms,
             end_ms=row.end_ms,
             interrupted=row.interrupted,
-            recorded=recording is not None and row.seq > before,
+            recorded=first is not None and row.seq > first,
             latency=row.latency,
         )
-        for row in await conn.execute(select(turns).where(*heard).order_by(turns.c.seq))
-    ]
+        by_call[row.call_id].append(view)
+    return by_call
 
 
 def _transfer(record: TransferRecord) -> TransferView:
@@ -303,7 +315,7 @@ def _summary(
         "retry": call.retry,
         "ring_timeout_s": call.ring_timeout_s,
         "max_duration_s": call.max_duration_s,
-        "answered_by": None if call.answered_by is None else _answered_by(call.answered_by),
+        "answered_by": None if call.answered_by is None else answered_by_view(call.answered_by),
         "message_delivered": call.message_delivered,
         "created_at": to_json(call.created_at),
         "due_at": to_json(call.due_at),
@@ -325,7 +337,7 @@ def _turns_before(recording: str) -> int:
     return int(seq) if seq.isdecimal() else 0
 
 
-def _answered_by(who: WhoAnswered) -> AnsweredByView:
+def answered_by_view(who: WhoAnswered) -> AnsweredByView:
     return AnsweredByView(
         category=who.category,
         confidence=who.confidence,

@@ -10,7 +10,7 @@ afterwards. The claim has nothing else in hand when it asks for the list, and wa
 needs no lock: a claim that still sees the entry refuses a call, which does no harm.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -168,6 +168,13 @@ async def get_entry(conn: AsyncConnection, workspace_id: str, number: str) -> En
     if row is None:
         raise NotFound("not_on_the_list", "This number is not on the do-not-call list.")
     return _view(row)
+
+
+async def entries_of(conn: AsyncConnection, workspace_id: str, numbers: Collection[str]) -> dict[str, EntryView]:
+    """By number; those that aren't on the list (any more) are left out."""
+    entry = do_not_call.c
+    query = select(do_not_call).where(entry.workspace_id == workspace_id, entry.number.in_(numbers))
+    return {row["number"]: _view(row) for row in (await conn.execute(query)).mappings()}
 
 
 async def list_entries(

@@ -1,0 +1,193 @@
+"""What has happened becomes deliveries: the rows that transactions have left in `webhook_outbox`, once they are committed.
+
+Ids are given out before transactions commit, so no place in a row of ids could be kept without passing over one that
+turns up late. A row that was dealt with is deleted instead, in the transaction that makes its deliveries, so none can
+be passed over and none told twice. One process at a time does so: what a call's events are numbered by is the order in
+which they are found here, which is that of their commits.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+
+from sqlalchemy import BigInteger, bindparam, func, select, text
+from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from outdial.db.engine import autocommit
+from outdial.db.tables import call_events, webhook_outbox
+from outdial.history.number_health import fallen_ill
+from outdial.ids import new_id
+from outdial.policy.do_not_call import entries_of
+from outdial.webhooks.endpoints import ensure_requests
+from outdial.webhooks.event_type import EventType
+from outdial.webhooks.fan_out import Told, file_deliveries
+from outdial.webhooks.told import CallEvent, as_json, call_events_query, tell
+from outdial.workspaces.secrets import SecretBox
+
+BATCH = 200
+COMPLETE_WITHIN = timedelta(minutes=2)  # what a conversation brought, after the end of its call
+LOOK_AGAIN = ((timedelta(seconds=3), 0.1), (timedelta(seconds=20), 1.0), (COMPLETE_WITHIN, 5.0))  # so often, until then
+BUSY_S = 0.02  # the delivery before is just being written to
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Left:
+    """A row of the outbox."""
+
+    id: int
+    workspace_id: str
+    event_id: int | None
+    listed_number: str | None
+    left_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Emptied:
+    """What was done: how many rows are gone, and in how many seconds some of the others want to be looked at again."""
+
+    rows: int = 0
+    again_s: float | None = None
+
+
+async def empty(
+    engine: AsyncEngine, secret_box: SecretBox, *, base_url: str, at_most: int = BATCH
+) -> Emptied:
+    """Deal with what lies there, the oldest rows first. Nothing is done where another process is at it."""
+    async with engine.begin() as conn:
+        if not await conn.scalar(_LOCK):
+            return Emptied()
+        left = [Left(**row) for row in (await conn.execute(_DUE.limit(at_most))).mappings()]
+        if not left:
+            return Emptied()
+        now = datetime.now(UTC)
+        told, waits = await _call_events(conn, left, base_url=base_url, now=now)
+        told += await _listed(conn, left)
+        await ensure_requests(conn, secret_box, {each.workspace_id for each in told if each.webhook_url is not None})
+        busy = await file_deliveries(conn, sorted(told, key=lambda each: each.row))
+        if waits:
+            await conn.execute(_LATER, {"rows": list(waits), "seconds": list(waits.values())})
+        done = [row.id for row in left if row.id not in waits and row.id not in busy]
+        await conn.execute(_DONE, {"rows": done})
+    pauses = [*waits.values(), *([BUSY_S] if busy else ())]  # busy ones stay at the head, before what follows them
+    return Emptied(rows=len(done), again_s=min(pauses, default=None))
+
+
+async def put_off_first(engine: AsyncEngine) -> int | None:
+    """Look at the first row again in an hour only, for it can't be dealt with; its id."""
+    async with autocommit(engine) as conn:
+        return await conn.scalar(_PUT_OFF_FIRST)
+
+
+async def _call_events(
+    conn: AsyncConnection, left: Sequence[Left], *, base_url: str, now: datetime
+) -> tuple[list[Told], dict[int, float]]:
+    """What is told of calls; and of the rows whose time hasn't come, in how many seconds they are looked at again."""
+    rows = {row.event_id: row for row in left if row.event_id is not None}
+    if not rows:
+        return [], {}
+    query = call_events_query().where(call_events.c.id == func.any(bindparam("ids", type_=ARRAY(BigInteger))))
+    found = [CallEvent.of(row) for row in (await conn.execute(query, {"ids": list(rows)})).mappings()]
+    events = sorted((event for event in found if event is not None), key=lambda event: event.id)
+    ended = {event.call_id: rows[event.id] for event in events if event.type is EventType.ENDED}
+    unwritten = set((await conn.scalars(_UNWRITTEN, {"call_ids": list(ended)})).all()) if ended else set()
+    waits = {
+        ended[call_id].id: again_s
+        for call_id in unwritten
+        if (again_s := _look_again_s(now - ended[call_id].left_at)) is not None
+    }
+    ready = [event for event in events if rows[event.id].id not in waits]
+    data = await tell(conn, ready, base_url=base_url, incomplete=unwritten)
+    told = [
+        Told(
+            row=rows[event.id].id,
+            event_id=new_id("evt"),
+            workspace_id=event.workspace_id,
+            call_id=event.call_id,
+            type=event.type,
+            at=event.at,
+            data=each,
+            webhook_url=event.webhook_url,
+        )
+        for event, each in zip(ready, data, strict=True)
+    ]
+    return told + await _unhealthy(conn, [each for each in told if each.type is EventType.ENDED]), waits
+
+
+def _look_again_s(age: timedelta) -> float | None:
+    """In how many seconds; None: no more, and the end is told without."""
+    return next((seconds for until, seconds in LOOK_AGAIN if age < until), None)
+
+
+async def _unhealthy(conn: AsyncConnection, ended: Sequence[Told]) -> list[Told]:
+    """Of numbers whose trouble is known by the end of these calls."""
+    told = []
+    for workspace_id in sorted({each.workspace_id for each in ended}):
+        by_call = {each.call_id: each for each in ended if each.workspace_id == workspace_id and each.call_id}
+        for call_id, health in (await fallen_ill(conn, workspace_id, by_call.keys())).items():
+            data = as_json({"number": health})
+            told.append(
+                replace(
+                    by_call[call_id],
+                    event_id=new_id("evt"),
+                    call_id=None,
+                    type=EventType.NUMBER_UNHEALTHY,
+                    data=data,
+                    webhook_url=None,
+                )
+            )
+    return told
+
+
+async def _listed(conn: AsyncConnection, left: Sequence[Left]) -> list[Told]:
+    """Of numbers that have come onto a do-not-call list, if they are still there."""
+    told = []
+    for workspace_id in sorted({row.workspace_id for row in left if row.listed_number is not None}):
+        rows = {row.listed_number: row for row in left if row.workspace_id == workspace_id and row.listed_number}
+        for number, entry in (await entries_of(conn, workspace_id, rows.keys())).items():
+            told.append(
+                Told(
+                    row=rows[number].id,
+                    event_id=new_id("evt"),
+                    workspace_id=workspace_id,
+                    call_id=None,
+                    type=EventType.DO_NOT_CALL_ADDED,
+                    at=rows[number].left_at,
+                    data=as_json({"entry": entry}),
+                    webhook_url=None,
+                )
+            )
+    return told
+
+
+# -- statements ------------------------------------------------------------------------------------------------
+
+_LOCK = select(func.pg_try_advisory_xact_lock(func.hashtextextended("outdial webhook outbox", 0)))
+_DUE = (
+    select(
+        webhook_outbox.c.id,
+        webhook_outbox.c.workspace_id,
+        webhook_outbox.c.event_id,
+        webhook_outbox.c.listed_number,
+        webhook_outbox.c.left_at,
+    )
+    .where(webhook_outbox.c.due_at <= func.clock_timestamp())
+    .order_by(webhook_outbox.c.id)
+)
+_DONE = text("DELETE FROM webhook_outbox WHERE id = ANY(:rows)")
+_LATER = text("""
+    UPDATE webhook_outbox SET due_at = clock_timestamp() + make_interval(secs => later.seconds)
+    FROM unnest(CAST(:rows AS bigint[]), CAST(:seconds AS float[])) AS later (id, seconds)
+    WHERE webhook_outbox.id = later.id
+""")
+_PUT_OFF_FIRST = text("""
+    UPDATE webhook_outbox SET due_at = clock_timestamp() + interval '1 hour'
+    WHERE id = (SELECT id FROM webhook_outbox WHERE due_at <= clock_timestamp() ORDER BY id LIMIT 1)
+    RETURNING id
+""")
+# Calls whose last conversation has not brought yet what it will.
+_UNWRITTEN = text("""
+    SELECT attempts.call_id FROM attempts
+    WHERE attempts.call_id = ANY(:call_ids) AND attempts.stream_opened_at IS NOT NULL AND attempts.result_at IS NULL
+        AND attempts.number = (SELECT max(number) FROM attempts AS every WHERE every.call_id = attempts.call_id)
+""")

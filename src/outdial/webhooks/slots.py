@@ -1,0 +1,56 @@
+"""How many deliveries a sender has under way, and of which lanes it may take more. Pure: it is told the time.
+
+One slow endpoint delays nobody: whatever takes longer than a moment is counted apart from what is answered at once, and
+a lane that was slow, or failed, begins there. So there is always room for the quick ones, however many are slow.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+QUICK = 128         # under way at once, of lanes that answer at once
+SLOW = 256          # … and of the others, and whatever has been under way for longer than SLOW_AFTER_S
+SLOW_AFTER_S = 1.0
+QUICK_OF_LANE = 32
+SLOW_OF_LANE = 16
+REMEMBERED = 10_000  # lanes that were slow
+
+
+@dataclass(slots=True)
+class Slots:
+    """`now`: seconds, by any clock that runs."""
+
+    _under_way: dict[int, tuple[str, float]] = field(default_factory=dict)
+    _slow: dict[str, None] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return len(self._under_way)
+
+    def begin(self, delivery_id: int, lane: str, *, now: float) -> None:
+        self._under_way[delivery_id] = (lane, now)
+
+    def end(self, delivery_id: int, *, answered_in_s: float, failed: bool) -> None:
+        """Its place is free; how long the answer took says what its lane is taken for next."""
+        lane, _ = self._under_way.pop(delivery_id)
+        self._slow.pop(lane, None)
+        if failed or answered_in_s > SLOW_AFTER_S:
+            self._slow[lane] = None
+            if len(self._slow) > REMEMBERED:
+                del self._slow[next(iter(self._slow))]
+
+    def room(self, lanes: Iterable[str], *, now: float) -> Mapping[str, int]:
+        """How many more each of these lanes may have; those that may have none are left out."""
+        used = {True: 0, False: 0}
+        of_lane: dict[str, int] = {}
+        for lane, since in self._under_way.values():
+            used[lane in self._slow or now - since > SLOW_AFTER_S] += 1
+            of_lane[lane] = of_lane.get(lane, 0) + 1
+        found: dict[str, int] = {}
+        for is_slow, most, most_of_lane in ((False, QUICK, QUICK_OF_LANE), (True, SLOW, SLOW_OF_LANE)):
+            these = [lane for lane in lanes if (lane in self._slow) is is_slow and of_lane.get(lane, 0) < most_of_lane]
+            free = most - used[is_slow]
+            for number, lane in enumerate(these):  # shared evenly, what one doesn't take goes to those after it
+                share = min(most_of_lane - of_lane.get(lane, 0), max(1, free // (len(these) - number)), free)
+                if share > 0:
+                    found[lane] = share
+                    free -= share
+        return found
