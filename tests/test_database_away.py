@@ -23,9 +23,10 @@ from pydantic import SecretStr
 import workspace
 from conversation.peers import Recogniser, Voice
 from end_to_end.world import CALLEE, Customer, connect_customer, simulator_config
-from outdial.app import Role, Running, Speech, running
+from outdial.app import Running, Speech, running
 from outdial.db.embedded import EmbeddedPostgres
 from outdial.draining import Drain
+from outdial.roles import Role
 from outdial.settings import Settings
 from outdial.simulator.calls import Call, Direction
 from outdial.simulator.server import Simulator, serve

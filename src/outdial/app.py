@@ -5,7 +5,6 @@ import socket
 from collections.abc import AsyncIterator, Callable, Collection, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
-from enum import StrEnum
 
 from fastapi import FastAPI
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -48,26 +47,17 @@ from outdial.media.pacer import Pacer
 from outdial.media.voice_activity import VoiceActivity
 from outdial.parts import Part, run_part, stop_in_order
 from outdial.retention.run import retention_job
+from outdial.roles import ROLES, Role
 from outdial.settings import Settings
 from outdial.speech.engines import Speech
+from outdial.webhooks.attempt import WebhookClient
+from outdial.webhooks.telling import Telling
 from outdial.workspaces.secrets import SecretBox
 
 PATIENCE_S = 1.0   # with the database, when calls are counted
 FINISH_FAILED_S = 2.0  # for conversations of a process that can't go on
 DRAINING = "This process drains: it is to stop, and takes no new calls."
 AWAY = "The database is away: no new calls until it is back and this process has its lock again."
-
-
-class Role(StrEnum):
-    """What a process does; by default everything."""
-
-    API = "api"            # carriers' callbacks, calls that come in, the dashboard (the API itself is every process's)
-    DISPATCH = "dispatch"  # dials, and looks after calls nobody else looks after
-    MEDIA = "media"        # conversations
-    JOBS = "jobs"          # background work that may run twice
-
-
-ROLES = frozenset(Role)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,6 +74,7 @@ class Shared:
     genuine: Genuine
     agents: ReadyAgents
     speech: Speech
+    webhooks: WebhookClient
     taken_over: Wake  # calls of a dead process have become ours: it has left recordings
     drain: Drain
     embedded: Embedded | None
@@ -97,6 +88,7 @@ class Shared:
             secret_box=self.secret_box,
             recordings_dir=self.settings.data_dir / "recordings",
             previews=Previews(self.speech.from_text),
+            webhooks=self.webhooks,
             not_ready=self._not_ready,
         )
 
@@ -210,6 +202,8 @@ async def _share(
     stack.push_async_callback(accounts.aclose)
     genuine = Genuine(engine, secret_box)
     stack.push_async_callback(genuine.aclose)
+    webhooks = WebhookClient(settings.allowed_private)
+    stack.push_async_callback(webhooks.aclose)
     return Shared(
         settings=settings,
         database_url=url,
@@ -221,6 +215,7 @@ async def _share(
         genuine=genuine,
         agents=ReadyAgents(engine),
         speech=speech,
+        webhooks=webhooks,
         taken_over=Wake(),
         drain=drain,
         embedded=database,
@@ -234,7 +229,7 @@ def _parts(
     shared: Shared, services: Services, listener: socket.socket, roles: Collection[Role]
 ) -> tuple[list[Part], HttpServer, Conversations | None]:
     """The parts of a process in the order in which they end, its HTTP server, and its conversations."""
-    jobs = [_jobs(shared)] if Role.JOBS in roles else []
+    jobs = _jobs(shared) if Role.JOBS in roles else []
     dispatch = _dispatch(shared) if Role.DISPATCH in roles else []
     media = _media(shared) if Role.MEDIA in roles else Media(parts=[], streams=[], handshake=_no_media)
     serves_api = Role.API in roles
@@ -258,10 +253,16 @@ class Media:
     conversations: Conversations | None = None
 
 
-def _jobs(shared: Shared) -> Part:
-    jobs = [retention_job(shared.engine, shared.settings)]
-    runner = JobRunner(shared.engine, shared.database_url, jobs, drain=shared.drain)
-    return Part(name="jobs", run=runner.run, stop=runner.aclose)
+def _jobs(shared: Shared) -> list[Part]:
+    engine, settings = shared.engine, shared.settings
+    webhooks, secret_box, owner = shared.webhooks, shared.secret_box, shared.worker.id
+    telling = Telling(engine, shared.notifications, secret_box, webhooks, owner=owner, base_url=settings.base_url)
+    jobs = [retention_job(engine, settings), *telling.jobs]
+    runner = JobRunner(engine, shared.database_url, jobs, drain=shared.drain)
+    return [
+        Part(name="jobs", run=runner.run, stop=runner.aclose),
+        Part(name="webhooks", run=telling.run, stop=telling.aclose),
+    ]
 
 
 def _dispatch(shared: Shared) -> list[Part]:

@@ -17,6 +17,8 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
+from outdial.net.addresses import Allowed
+
 PREFIX = "OUTDIAL_"
 MEDIA_PATH = "/media/"
 NO_SETTINGS = ("CONFIG", "API_KEY", "API_URL", "SIMULATOR_AUTH_TOKEN")  # what else is read from the environment
@@ -50,6 +52,11 @@ class Settings(BaseSettings):
     secret_key: SecretStr | None = Field(
         None,
         description="Encrypts carrier credentials at rest. Default: made once, kept in <data_dir>/secret_key",
+    )
+    allowed_private_hosts: str = Field(
+        "",
+        description="Hosts, addresses or networks, separated by commas, that URLs of users (webhooks, …) may reach "
+        "although they are private, also by http://: n8n.internal, 10.0.0.0/8",
     )
     trusted_proxies: str = Field(
         "127.0.0.1",
@@ -116,6 +123,9 @@ class Settings(BaseSettings):
     keep_call_events_days: Days = Field(
         365, description="How long what happened to a call can be read step by step (the call itself stays)"
     )
+    keep_webhooks_days: Days = Field(
+        30, description="How long it can be looked up what was sent to webhooks, and sent again"
+    )
     keep_sign_ins_days: Days = Field(30, description="How long sign-ins and links stay that have ended")
     keep_failed_jobs_days: Days = Field(30, description="How long background work stays that failed")
 
@@ -127,6 +137,16 @@ class Settings(BaseSettings):
         if not value.startswith(("http://", "https://")):
             raise ValueError("must start with https:// (or http:// for the simulator)")
         return value.rstrip("/")
+
+    @field_validator("allowed_private_hosts")
+    @classmethod
+    def _hosts_and_networks(cls, value: str) -> str:
+        Allowed.parse(value)
+        return value
+
+    @property
+    def allowed_private(self) -> Allowed:
+        return Allowed.parse(self.allowed_private_hosts)
 
     @property
     def base_url(self) -> str:

@@ -16,6 +16,7 @@ from outdial.ids import new_id
 from outdial.members import store
 from outdial.members.sign_in import make_link, use_link
 from outdial.settings import Settings
+from outdial.webhooks.attempt import WebhookClient
 from outdial.workspaces.access import Role
 from outdial.workspaces.audit import COMMAND_LINE
 from outdial.workspaces.secrets import SecretBox
@@ -26,13 +27,19 @@ from tenants import Tenant, make_tenant
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
     # No test but that of the limit is about how many requests it makes.
-    return Settings(data_dir=tmp_path, public_url="https://voice.example", max_requests_per_s=100_000)
+    return Settings(
+        data_dir=tmp_path,
+        public_url="https://voice.example",
+        max_requests_per_s=100_000,
+        allowed_private_hosts="127.0.0.1",
+    )
 
 
 @pytest.fixture
 async def services(
     engine: AsyncEngine, database_url: str, settings: Settings, accounts_at_carriers: SimulatedAccounts
 ) -> AsyncIterator[Services]:
+    webhooks = WebhookClient(settings.allowed_private)
     async with Notifications(database_url) as notifications:
         yield Services(
             engine=engine,
@@ -41,7 +48,9 @@ async def services(
             secret_box=SecretBox("a key for tests"),
             recordings_dir=settings.data_dir / "recordings",
             open_number_control=accounts_at_carriers.open,
+            webhooks=webhooks,
         )
+    await webhooks.aclose()
 
 
 @pytest.fixture

@@ -48,6 +48,11 @@ OF_READ = OF_EVERY_KEY | {
     "GET /v1/overview",
     "GET /v1/phone-numbers",
     "GET /v1/phone-numbers/{number_id}",
+    "GET /v1/webhooks",
+    "GET /v1/webhooks/preview",
+    "GET /v1/webhooks/{webhook_id}",
+    "GET /v1/webhooks/{webhook_id}/deliveries",
+    "GET /v1/webhooks/{webhook_id}/deliveries/{delivery_id}",
     "GET /v1/workspace",
     # Nothing is changed by these.
     "POST /v1/agents/check",
@@ -81,6 +86,14 @@ OF_OPERATOR = (
         "PATCH /v1/phone-numbers/{number_id}",
         "DELETE /v1/phone-numbers/{number_id}",
         "PATCH /v1/carrier-accounts/{account_id}",
+        "GET /v1/webhooks/requests/secret",
+        "POST /v1/webhooks",
+        "PATCH /v1/webhooks/{webhook_id}",
+        "DELETE /v1/webhooks/{webhook_id}",
+        "POST /v1/webhooks/{webhook_id}/rotate-secret",
+        "POST /v1/webhooks/{webhook_id}/test",
+        "POST /v1/webhooks/{webhook_id}/resend",
+        "POST /v1/webhooks/{webhook_id}/deliveries/{delivery_id}/resend",
     }
 )
 OF_KEYS = {Scope.OPERATOR: OF_OPERATOR, Scope.PLACE_CALLS: OF_PLACE_CALLS, Scope.READ: OF_READ}
@@ -134,6 +147,14 @@ OF_OPERATORS = {
     "PATCH /v1/members/{person_id}",
     "DELETE /v1/members/{person_id}",
     "POST /v1/members/{person_id}/link",
+    "GET /v1/webhooks/requests/secret",
+    "POST /v1/webhooks",
+    "PATCH /v1/webhooks/{webhook_id}",
+    "DELETE /v1/webhooks/{webhook_id}",
+    "POST /v1/webhooks/{webhook_id}/rotate-secret",
+    "POST /v1/webhooks/{webhook_id}/test",
+    "POST /v1/webhooks/{webhook_id}/resend",
+    "POST /v1/webhooks/{webhook_id}/deliveries/{delivery_id}/resend",
 }
 LEAST_ROLE = {Role.VIEWER: OF_VIEWERS, Role.EDITOR: OF_EDITORS, Role.OPERATOR: OF_OPERATORS}
 

@@ -217,6 +217,8 @@ STAY = {
     "workspaces", "pools", "people", "members", "api_keys", "agents", "agent_versions", "numbers", "carrier_accounts",
     "do_not_call", "destinations", "audit_log", "secret_keys", "paces", "pauses",  # as many as people make
     "calls", "attempts", "transfers", "turns",  # what the product is for
+    "webhooks", "webhook_lanes",            # as many as people make, and as hosts of requests; the upkeep forgets these
+    "webhook_deliveries",                   # goes with its event
     "call_counts", "call_day_counts", "end_counts", "attempt_counts", "attempt_day_counts",  # folded
     "workers",                              # the sweep forgets the dead ones
 }  # fmt: skip

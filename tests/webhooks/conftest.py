@@ -10,8 +10,7 @@ from sqlalchemy import select
 from outdial.db.notify import Notifications
 from outdial.db.tables import webhook_deliveries
 from outdial.net.addresses import Allowed
-from outdial.net.guarded import GuardedTransport
-from outdial.webhooks.attempt import new_client
+from outdial.webhooks.attempt import WebhookClient
 from outdial.webhooks.emptying import keep_emptying
 from outdial.webhooks.endpoints import NewWebhook, Wanted, create_webhook
 from outdial.webhooks.sender import Sender
@@ -48,7 +47,7 @@ def add_webhook(workspace, secret_box) -> AddWebhook:
 @asynccontextmanager
 async def telling(engine, database_url: str, secret_box: SecretBox, *, owner: str = "sender_1", allowed=LOCAL):
     """A process that empties the outbox and sends."""
-    client = new_client(GuardedTransport(allowed), "0.2.0")
+    client = WebhookClient(allowed)
     async with Notifications(database_url) as notifications:
         sender = Sender(engine, notifications, secret_box, client, owner=owner)
         emptying = keep_emptying(engine, notifications, secret_box, base_url="https://voice.example")

@@ -25,6 +25,9 @@ from outdial.api import (
     recordings,
     rehearsals,
     scripts,
+    webhook_deliveries,
+    webhook_payloads,
+    webhooks,
     workspace,
 )
 from outdial.api.addresses import Addresses
@@ -77,6 +80,8 @@ def create_api(services: Services) -> FastAPI:
         rehearsals,
         scripts,  # before agents, whose ids may be anything
         agents,
+        webhooks,
+        webhook_deliveries,
         workspace,
         members,
         me,
@@ -87,6 +92,7 @@ def create_api(services: Services) -> FastAPI:
     routers = [module.router for module in modules]
     for router in routers:
         app.include_router(router)
+    webhook_payloads.describe(app)
     complete_document(app, routers)
     return app
 

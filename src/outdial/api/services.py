@@ -11,10 +11,16 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from outdial.accounts.access import OpenNumberControl, open_number_control
 from outdial.agents.previews import Previews
 from outdial.db.notify import Notifications
+from outdial.net.addresses import Allowed
 from outdial.numbers.connecting import Connector
 from outdial.rehearsals.stage import Stage
 from outdial.settings import Settings
+from outdial.webhooks.attempt import WebhookClient
 from outdial.workspaces.secrets import SecretBox
+
+
+def _to_public_hosts() -> WebhookClient:
+    return WebhookClient(Allowed())
 
 
 def _always() -> str | None:
@@ -24,7 +30,8 @@ def _always() -> str | None:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Services:
     """`not_ready`: why this process takes no new calls, in a sentence; None while it does. `previews`
-    speaks prompts for those who write them, None in a process without a voice; `stage` has scripts rehearse."""
+    speaks prompts for those who write them, None in a process without a voice; `stage` has scripts rehearse;
+    `webhooks` reaches the endpoints of users."""
 
     engine: AsyncEngine
     settings: Settings
@@ -33,6 +40,7 @@ class Services:
     recordings_dir: Path
     previews: Previews | None = None
     stage: Stage = field(default_factory=Stage)
+    webhooks: WebhookClient = field(default_factory=_to_public_hosts)
     not_ready: Callable[[], str | None] = _always
     open_number_control: OpenNumberControl = open_number_control
 

@@ -82,6 +82,7 @@ async def create_call(
                 return earlier
         if request.expires_at is not None and request.expires_at <= datetime.now(UTC):
             raise Invalid("expires_at", "has passed already")
+        request.check_webhook_url(settings.allowed_private)
         number = await _number_that_dials(conn, workspace_id, number_id, request)
         match decide(number.facts(request.to)):
             case Never(rule=rule):
@@ -288,6 +289,7 @@ async def _insert(
         "ring_timeout_s": ring_timeout_s,
         "max_duration_s": request.max_duration_s or default_max_duration_s,
         "expires_at": request.expires_at,
+        "webhook_url": request.webhook_url,
     }
     parameters = {f"new_{name}": values[name] for name in _GIVEN}
     stored = await conn.execute(_NEW_CALL, parameters | {"not_before": request.not_before})
@@ -341,7 +343,7 @@ def _new_call() -> Executable:
 
 _GIVEN = (
     "id", "workspace_id", "number_id", "from_", "to", "agent_id", "agent_version", "variables", "metadata", "detection",
-    "retry", "ring_timeout_s", "max_duration_s", "expires_at",
+    "retry", "ring_timeout_s", "max_duration_s", "expires_at", "webhook_url",
 )  # fmt: skip
 _NUMBER = _number_with_version()
 _NEW_CALL = _new_call()

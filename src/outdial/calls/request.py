@@ -23,6 +23,9 @@ from pydantic import (
 )
 
 from outdial.instants import parse_instant
+from outdial.net.addresses import Allowed
+from outdial.net.urls import MAX_URL_CHARS, check_url
+from outdial.refusals import Invalid
 from outdial.telephony.e164 import parse_e164
 
 MAX_DEPTH = 20
@@ -237,6 +240,9 @@ class OutboundRequest(_Strict):
     """End the call after this long. Default: the server's setting (1800)."""
     metadata: JsonObject | None = None
     """Yours: echoed in the call; never shown to the agent. Same limits as variables."""
+    webhook_url: Annotated[CleanText, Field(max_length=MAX_URL_CHARS)] | None = None
+    """Every event of this call goes there, too, signed with the secret of the workspace's requests
+    (`GET /v1/webhooks/requests/secret`). `https://…`; private addresses only where the server allows them."""
 
     @model_validator(mode="after")
     def _times_agree(self) -> "OutboundRequest":
@@ -245,6 +251,15 @@ class OutboundRequest(_Strict):
         if self.on_limit == "reject" and self.not_before is not None:
             raise ValueError('on_limit "reject" asks for a line now, so it can\'t be used with not_before')
         return self
+
+    def check_webhook_url(self, allowed: Allowed) -> None:
+        """As far as it can be told without looking its host up: that is done when there is something to send. Raises
+        Invalid."""
+        if self.webhook_url is not None:
+            try:
+                check_url(self.webhook_url, allowed)
+            except ValueError as error:
+                raise Invalid("webhook_url", str(error)) from None
 
     def detection(self) -> dict[str, Any] | None:
         """As stored: None when off; `on_machine` None means the agent's own setting, else hang up."""

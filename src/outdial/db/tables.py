@@ -734,6 +734,7 @@ webhook_deliveries = Table(
     Column("attempts", Integer, nullable=False, server_default="0"),
     Column("tries", JSONB, nullable=False, server_default=text("'[]'")),  # webhooks.attempt.Try of each
     _instant("created_at", now=True),
+    _instant("since", now=True),      # its three days began: again when it is sent again by hand
     _instant("next_at", now=True),
     Column("owner", Text),            # the sender that has it, until
     _instant("lease_until"),
@@ -743,7 +744,7 @@ webhook_deliveries = Table(
     Index(
         "ix_webhook_deliveries_unfinished",
         "webhook_id",
-        "created_at",
+        "since",
         postgresql_where=text("finished_at IS NULL"),
     ),
     Index("ix_webhook_deliveries_call", "call_id", "webhook_id", "sequence"),

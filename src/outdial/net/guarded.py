@@ -1,4 +1,4 @@
-"""HTTP to URLs that users gave us: each name is resolved once, every address judged, and what was judged is connected to.
+"""HTTP to URLs that users gave us: each name is resolved once, every address judged, and what was judged connected to.
 
 Checking a name and letting the client resolve it again would be open to a name server that answers otherwise the second
 time. Redirects aren't followed: a client with this transport that follows them has each one judged in the same way.
@@ -20,7 +20,7 @@ from outdial.net.urls import NOT_HTTPS, REFUSED_ADDRESS, check_url
 
 CONNECT_S = 5.0
 IDLE_S = 20.0          # a connection that nobody uses is closed
-RESOLVERS = 16         # names looked up at once: a name server that is silent holds up this many threads, none of others
+RESOLVERS = 16         # names looked up at once: a name server that is silent holds up these threads and no others
 
 Resolve = Callable[[str, int], Awaitable[Sequence[Address]]]
 

@@ -18,6 +18,8 @@ from outdial.members.sign_in import OLD_LINKS, OLD_SIGN_INS
 from outdial.policy.daily_limit import KEPT as COUNTS_KEPT
 from outdial.policy.daily_limit import OLD_COUNTS
 from outdial.settings import Settings, variable
+from outdial.webhooks.upkeep import OLD_EVENTS as OLD_WEBHOOKS
+from outdial.webhooks.upkeep import OLD_LEFT
 
 RUNS_KEPT = timedelta(days=90)
 OLD_RUNS = Clearing(table=retention_runs, since=retention_runs.c.finished_at)
@@ -46,6 +48,8 @@ def kept(settings: Settings) -> Sequence[Kept]:
         by("keep_callbacks_days", "callbacks", OLD_CALLBACKS),
         by("keep_commands_days", "call_commands", OLD_COMMANDS),
         by("keep_call_events_days", "call_events", OLD_EVENTS),
+        by("keep_webhooks_days", "webhook_events", OLD_WEBHOOKS),
+        by("keep_webhooks_days", "webhook_outbox", OLD_LEFT),
         by("keep_sign_ins_days", "sign_ins", OLD_SIGN_INS),
         by("keep_sign_ins_days", "sign_in_links", OLD_LINKS),
         by("keep_failed_jobs_days", "jobs", OLD_JOBS),

@@ -10,12 +10,15 @@ from typing import Any
 
 import httpx
 
-from outdial.net.guarded import RefusedAddress
+from outdial import __version__
+from outdial.net.addresses import Allowed
+from outdial.net.guarded import GuardedTransport, RefusedAddress, Resolve
 from outdial.webhooks.retry import parse_retry_after
 from outdial.webhooks.signature import signed_headers
 
 TOTAL_S = 15.0            # from the first look at the name to the last byte of the answer
 CONNECT_S = 5.0
+AT_ONCE = 500             # connections: more than there are ever deliveries under way
 MAX_ANSWER_BYTES = 64_000  # read of an answer; then the connection is closed
 MAX_KEPT_CHARS = 2_000     # of it in the log
 SLOW_DOWN = frozenset({429, 502, 503, 504})
@@ -33,7 +36,7 @@ class Problem(StrEnum):
     TLS = "tls"
     REFUSED_ADDRESS = "refused_address"
     BAD_URL = "bad_url"
-    NO_SECRET = "no_secret"        # ours can't be read: the server's secret key is another one
+    NOT_SIGNED = "not_signed"      # its secret can't be read: the server's secret key is another one now
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,15 +100,29 @@ async def attempt(client: httpx.AsyncClient, outgoing: Outgoing) -> Try:
     )
 
 
-def new_client(transport: httpx.AsyncBaseTransport, version: str) -> httpx.AsyncClient:
-    """For `attempt`: follows nothing, believes no proxy of the environment, unpacks nothing."""
-    return httpx.AsyncClient(
-        transport=transport,
-        timeout=httpx.Timeout(TOTAL_S, connect=CONNECT_S),
-        follow_redirects=False,
-        trust_env=False,
-        headers={"user-agent": f"Outdial/{version}", "accept-encoding": "identity", "accept": "*/*"},
-    )
+class WebhookClient:
+    """What reaches receivers: only what `allowed` permits. Follows nothing, believes no proxy of the environment,
+    unpacks nothing."""
+
+    def __init__(self, allowed: Allowed, *, resolve: Resolve | None = None) -> None:
+        self._transport = GuardedTransport(allowed, at_once=AT_ONCE, resolve=resolve)
+        self.http = httpx.AsyncClient(
+            transport=self._transport,
+            timeout=httpx.Timeout(TOTAL_S, connect=CONNECT_S),
+            follow_redirects=False,
+            trust_env=False,
+            headers={"user-agent": f"Outdial/{__version__}", "accept-encoding": "identity", "accept": "*/*"},
+        )
+
+    async def check(self, url: str) -> str:
+        """A URL that somebody gives, as it is asked. Raises ValueError with a reason for them."""
+        return await self._transport.check(url)
+
+    async def attempt(self, outgoing: Outgoing) -> Try:
+        return await attempt(self.http, outgoing)
+
+    async def aclose(self) -> None:
+        await self.http.aclose()
 
 
 def _judge(status: int) -> Problem | None:

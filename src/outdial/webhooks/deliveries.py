@@ -5,7 +5,7 @@ others are `blocked` until that one is. A sender has one for as long as its leas
 out, because its sender died, sends it again.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -13,7 +13,7 @@ from typing import Any, Self
 
 from sqlalchemy import RowMapping, bindparam, text
 from sqlalchemy.dialects.postgresql import JSONB
-from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from outdial.db.engine import autocommit, reading
 from outdial.webhooks.attempt import TOTAL_S, Try
@@ -34,7 +34,8 @@ FINISHED = (DeliveryState.DELIVERED, DeliveryState.GIVEN_UP)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Delivery:
-    """One that a sender has taken. `attempts` counts this try; `secrets` and `headers` are encrypted."""
+    """One that a sender has taken. `attempts` counts this try, `since` is when its first was due; `secrets` and
+    `headers` are encrypted."""
 
     id: int
     webhook_id: str
@@ -45,7 +46,7 @@ class Delivery:
     url: str
     sequence: int | None
     attempts: int
-    created_at: datetime
+    since: datetime
     event_id: str
     type: str
     at: datetime
@@ -104,11 +105,16 @@ async def write_outcomes(engine: AsyncEngine, owner: str, outcomes: Sequence[Out
         ).all()
         # A second statement: what was made behind a row that was locked until now is seen by it.
         pairs = {(row.webhook_id, row.call_id) for row in written if row.is_finished and row.call_id is not None}
-        if not pairs:
-            return ()
-        ordered = sorted(pairs)
-        given = {"webhook_ids": [pair[0] for pair in ordered], "call_ids": [pair[1] for pair in ordered]}
-        return sorted(set((await conn.scalars(_LET_GO, given)).all()))
+        return await let_go(conn, pairs)
+
+
+async def let_go(conn: AsyncConnection, pairs: Collection[tuple[str, str]]) -> Sequence[str]:
+    """By endpoint and call: the first that is blocked may go where none is before it any more; the lanes of those."""
+    if not pairs:
+        return ()
+    ordered = sorted(pairs)
+    given = {"webhook_ids": [pair[0] for pair in ordered], "call_ids": [pair[1] for pair in ordered]}
+    return sorted(set((await conn.scalars(_LET_GO, given)).all()))
 
 
 async def give_back(engine: AsyncEngine, owner: str, ids: Sequence[int] | None = None) -> None:
@@ -210,7 +216,7 @@ _TAKE = text("""
             chosen.secret, chosen.old_secret
     )
     SELECT taken.id, taken.webhook_id, taken.is_endpoint, taken.is_failing, taken.call_id, taken.lane, taken.url,
-        taken.sequence, taken.attempts, taken.created_at, taken.headers, taken.secret, taken.old_secret, taken.event_id,
+        taken.sequence, taken.attempts, taken.since, taken.headers, taken.secret, taken.old_secret, taken.event_id,
         event.type, event.at, event.data
     FROM taken JOIN webhook_events AS event ON event.id = taken.event_id
     ORDER BY taken.id

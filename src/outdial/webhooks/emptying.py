@@ -30,7 +30,8 @@ async def keep_emptying(
             if not done.rows:
                 await wake.wait(min(LOOK_EVERY_S, done.again_s or LOOK_EVERY_S))
             try:
-                done = await empty(engine, secret_box, base_url=base_url, at_most=1 if failures >= ONE_BY_ONE else BATCH)
+                at_most = 1 if failures >= ONE_BY_ONE else BATCH
+                done = await empty(engine, secret_box, base_url=base_url, at_most=at_most)
                 failures = 0 if failures < ONE_BY_ONE or not done.rows else failures
             except Exception as error:
                 tell_trouble(engine, logger, "Webhook outbox not emptied; trying again", error)

@@ -246,7 +246,7 @@ async def rotate_secret(
         assert now is not None
         if not force and endpoint.old_secret_until is not None and endpoint.old_secret_until > now:
             raise Conflict(
-                "secret_rotated_already",
+                "rotated_already",
                 f"The secret was changed less than a day ago, and the one before signs until "
                 f"{to_json(endpoint.old_secret_until)}. Wait for that, or send {{\"force\": true}}: then it ends now.",
             )

@@ -1,4 +1,4 @@
-"""What has happened becomes deliveries: the rows that transactions have left in `webhook_outbox`, once they are committed.
+"""What has happened becomes deliveries: the rows that transactions leave in `webhook_outbox`, once they are committed.
 
 Ids are given out before transactions commit, so no place in a row of ids could be kept without passing over one that
 turns up late. A row that was dealt with is deleted instead, in the transaction that makes its deliveries, so none can
@@ -76,7 +76,8 @@ async def empty(
 async def put_off_first(engine: AsyncEngine) -> int | None:
     """Look at the first row again in an hour only, for it can't be dealt with; its id."""
     async with autocommit(engine) as conn:
-        return await conn.scalar(_PUT_OFF_FIRST)
+        row: int | None = await conn.scalar(_PUT_OFF_FIRST)
+        return row
 
 
 async def _call_events(

@@ -14,7 +14,7 @@ HOLD_FROM = 5                            # failures in a row: from here on an en
 HOLD_S = (10, 20, 40, 80, 160, 300)      # how often
 
 
-def next_try(tries: int, *, now: datetime, created_at: datetime, retry_after: datetime | None) -> datetime | None:
+def next_try(tries: int, *, now: datetime, since: datetime, retry_after: datetime | None) -> datetime | None:
     """After so many tries that failed; None: never. `retry_after` is what the receiver asked for: not before that. What
     it asks for sooner than the table has it would use up its tries sooner, so the table holds."""
     if tries > len(DELAYS_S):
@@ -22,7 +22,7 @@ def next_try(tries: int, *, now: datetime, created_at: datetime, retry_after: da
     at = now + timedelta(seconds=DELAYS_S[tries - 1] * random.uniform(1 - JITTER, 1 + JITTER))
     if retry_after is not None:
         at = max(at, min(retry_after, now + LONGEST_RETRY_AFTER))
-    return at if at - created_at <= LONGEST else None
+    return at if at - since <= LONGEST else None
 
 
 def hold_s(failures: int) -> float:

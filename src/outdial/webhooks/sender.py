@@ -8,11 +8,11 @@ import asyncio
 import logging
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Any
 
-import httpx
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from outdial.background import Background
@@ -21,7 +21,7 @@ from outdial.db.notify import Notifications
 from outdial.db.trouble import tell_trouble
 from outdial.db.wake import Wake
 from outdial.repeating import UNTIL_WRITTEN, Pauses, repeat
-from outdial.webhooks.attempt import Outgoing, Problem, Try, attempt
+from outdial.webhooks.attempt import Outgoing, Problem, Try, WebhookClient
 from outdial.webhooks.deliveries import (
     Delivery,
     DeliveryState,
@@ -61,7 +61,7 @@ class Sender:
         engine: AsyncEngine,
         notifications: Notifications,
         secret_box: SecretBox,
-        client: httpx.AsyncClient,
+        client: WebhookClient,
         *,
         owner: str,
     ) -> None:
@@ -75,6 +75,8 @@ class Sender:
         self._background = Background()
         self._outcomes: list[Outcome] = []
         self._news = asyncio.Event()
+        self._idle = asyncio.Event()
+        self._idle.set()
         self._closing = False
         self._secret = lru_cache(1000)(secret_box.decrypt)
 
@@ -101,10 +103,9 @@ class Sender:
     async def aclose(self) -> None:
         """Take nothing more; what is under way has a moment, then others send it."""
         self._closing = True
-        loop = asyncio.get_running_loop()
-        give_up_at = loop.time() + FINISH_S
-        while len(self._slots) and loop.time() < give_up_at:
-            await asyncio.sleep(0.05)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(FINISH_S):
+                await self._idle.wait()
         await self._background.cancel(patience_s=1.0)
         try:
             async with asyncio.timeout(1.5):
@@ -119,6 +120,7 @@ class Sender:
                 return
             taken = await take(self._engine, self._owner, room)
             for delivery in taken:
+                self._idle.clear()
                 self._slots.begin(delivery.id, delivery.lane, now=time.monotonic())
                 self._background.start(self._send(delivery), name="webhook")
             for lane, places in room.items():
@@ -126,7 +128,7 @@ class Sender:
                     self._wanted.discard(lane)  # whatever comes there wakes us
 
     async def _send(self, delivery: Delivery) -> None:
-        told = await attempt(self._client, outgoing) if (outgoing := self._outgoing(delivery)) else _no_secret()
+        told = await self._client.attempt(outgoing) if (outgoing := self._outgoing(delivery)) else _not_signed()
         self._outcomes.append(outcome_of(delivery, told, datetime.now(UTC)))
         self._news.set()
 
@@ -152,6 +154,8 @@ class Sender:
                 for each in batch:
                     took_s = each.told.duration_ms / 1000
                     self._slots.end(each.delivery.id, answered_in_s=took_s, failed=not each.told.succeeded)
+                if not len(self._slots):
+                    self._idle.set()
                 for lane in {*lanes, *(self._wanted)}:
                     self._wake.tell(lane)
                 if any(each.delivery.is_failing or not each.told.succeeded for each in batch):
@@ -217,5 +221,5 @@ class Sender:
             await asyncio.sleep(TAKE_BACK_EVERY_S)
 
 
-def _no_secret() -> Try:
-    return Try(at=datetime.now(UTC), duration_ms=0, problem=Problem.NO_SECRET)
+def _not_signed() -> Try:
+    return Try(at=datetime.now(UTC), duration_ms=0, problem=Problem.NOT_SIGNED)

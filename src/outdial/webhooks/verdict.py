@@ -12,7 +12,7 @@ def outcome_of(delivery: Delivery, told: Try, now: datetime) -> Outcome:
     gone is switched off, and what it was to be told waits for somebody to switch it on."""
     if told.succeeded:
         return Outcome(delivery=delivery, state=DeliveryState.DELIVERED, told=told)
-    at = next_try(delivery.attempts, now=now, created_at=delivery.created_at, retry_after=told.retry_after)
+    at = next_try(delivery.attempts, now=now, since=delivery.since, retry_after=told.retry_after)
     if at is None or (is_gone(told) and not delivery.is_endpoint):
         return Outcome(delivery=delivery, state=DeliveryState.GIVEN_UP, told=told)
     return Outcome(delivery=delivery, state=DeliveryState.WAITING, told=told, next_at=at)

@@ -158,6 +158,7 @@ def _create_deliveries() -> None:
         sa.Column("attempts", sa.Integer(), server_default="0", nullable=False),
         sa.Column("tries", JSONB(), server_default=sa.text("'[]'"), nullable=False),
         _instant("created_at", now=True),
+        _instant("since", now=True),
         _instant("next_at", now=True),
         sa.Column("owner", sa.Text(), nullable=True),
         _instant("lease_until"),
@@ -179,7 +180,7 @@ def _create_deliveries() -> None:
     op.create_index(
         "ix_webhook_deliveries_unfinished",
         table,
-        ["webhook_id", "created_at"],
+        ["webhook_id", "since"],
         postgresql_where=sa.text("finished_at IS NULL"),
     )
     op.create_index("ix_webhook_deliveries_call", table, ["call_id", "webhook_id", "sequence"])
