@@ -218,6 +218,7 @@ async def get_requests_secret(services: Use, caller: Caller) -> JSONResponse:
     "/v1/webhooks/{webhook_id}",
     summary="Show a webhook endpoint",
     operation_id="get_webhook",
+    description="Whether it is told, since when it fails, how much waits.",
     response_model=WebhookView,
     responses=example(_ENDPOINT) | errors(**NO_WEBHOOK),
 )
