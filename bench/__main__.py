@@ -25,6 +25,7 @@ from bench.pages import pages
 from bench.queue import queue
 from bench.talk.measuring import talk
 from bench.turn_latency import turn_latency
+from bench.webhooks import webhooks
 
 RESULTS = Path(__file__).parent / "results"
 MEASUREMENTS: dict[str, Callable[[Options], Result]] = {
@@ -39,6 +40,7 @@ MEASUREMENTS: dict[str, Callable[[Options], Result]] = {
     "pages": pages,
     "queue": queue,
     "talk": talk,
+    "webhooks": webhooks,
 }
 
 

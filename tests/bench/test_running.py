@@ -10,7 +10,7 @@ ROOT = Path(__file__).parents[2]
 
 
 def test_a_quick_run_measures_everything_it_is_asked_for():
-    asked = ["micro", "talking", "dialing", "cpu", "pages", "queue", "talk"]
+    asked = ["micro", "talking", "dialing", "cpu", "pages", "queue", "talk", "webhooks"]
     options = ["--quick", "--json", *(word for name in asked for word in ("--only", name))]
     paths = os.pathsep.join([str(ROOT / "src"), str(ROOT)])
     run = subprocess.run(
@@ -34,3 +34,5 @@ def test_a_quick_run_measures_everything_it_is_asked_for():
     assert {"overview, 30 days", "calls: ended", "claim: the queue's first"} <= queued
     counted = {(row["situation"], row["case"], row["what"]): row for row in results["talk"]["rows"]}
     assert counted["closed", "clean", "right"]["of"] == 1
+    (told,) = results["webhooks"]["rows"]
+    assert told["told"] == told["events"] == 600
