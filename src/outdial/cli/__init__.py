@@ -29,6 +29,7 @@ COMMANDS = (
     "agents",
     "do-not-call",
     "destinations",
+    "webhooks",
     "secret-key",
     "retention",
 )

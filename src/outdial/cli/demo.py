@@ -190,6 +190,7 @@ class _Demo:
             )
         stack.push_async_callback(simulator.stop)
         env["OUTDIAL_SIMULATOR_URL"] = self._simulator_url
+        env.setdefault("OUTDIAL_ALLOWED_PRIVATE_HOSTS", "127.0.0.1")  # webhooks to a program on this machine
         env["OUTDIAL_DRAIN_S"] = "0"  # who presses Ctrl-C here waits for nobody
         outdial = await Child.start("Outdial", "serve", "--no-first-start", env=env, log=logs / "outdial.log")
         stack.push_async_callback(outdial.stop)
