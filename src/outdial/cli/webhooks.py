@@ -28,7 +28,7 @@ WebhookId = Annotated[
 ]
 Events = Annotated[
     list[EventType] | None,
-    typer.Option("--event", help="Which; may be repeated. Default: all.", show_default=False),
+    typer.Option("--event", metavar="EVENT", help="Which; may be repeated. Default: all.", show_default=False),
 ]
 Description = Annotated[str | None, typer.Option(help="For people.", show_default=False)]
 Headers = Annotated[
@@ -137,13 +137,13 @@ def change(
 
 @app.command()
 def pause(webhook_id: WebhookId, workspace: Workspace = None, json: AsJson = False) -> None:
-    """Send nothing to an endpoint. What happens meanwhile is kept for it, three days."""
+    """Send nothing, and keep it for three days."""
     _change(webhook_id, _paused(True), workspace, as_json=json, done="Paused. What happens is kept for three days.")
 
 
 @app.command()
 def resume(webhook_id: WebhookId, workspace: Workspace = None, json: AsJson = False) -> None:
-    """Send again to an endpoint that was paused, or switched off because it failed."""
+    """Send again to one that was paused or switched off."""
     _change(webhook_id, _paused(False), workspace, as_json=json, done="Resumed. What waits is sent.")
 
 
@@ -161,7 +161,7 @@ def remove(webhook_id: WebhookId, workspace: Workspace = None, json: AsJson = Fa
 @app.command("test")
 def try_(
     webhook_id: WebhookId,
-    event: Annotated[EventType, typer.Option(help="A sample of which event.")] = EventType.ENDED,
+    event: Annotated[EventType, typer.Option(metavar="EVENT", help="A sample of which event.")] = EventType.ENDED,
     workspace: Workspace = None,
     json: AsJson = False,
 ) -> None:
@@ -200,7 +200,7 @@ def rotate_secret(
 
 @app.command()
 def secret(workspace: Workspace = None, json: AsJson = False) -> None:
-    """Show the secret that signs what goes to the webhook_url of requests."""
+    """Show the secret for the webhook_url of requests."""
 
     async def work(engine: AsyncEngine, settings: Settings) -> endpoints.NewWebhook:
         workspace_id = await the_workspace(engine, workspace)
@@ -248,7 +248,7 @@ def resend(
     workspace: Workspace = None,
     json: AsJson = False,
 ) -> None:
-    """Send one delivery again, or all since an instant. A server that runs sends them."""
+    """Send one delivery again, or all since an instant."""
     if (delivery is None) is (since is None):
         raise CommandFailed("say which: the id of a delivery, or --since")
 
