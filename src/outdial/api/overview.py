@@ -96,6 +96,14 @@ _OVERVIEW: dict[str, Any] = {
         "unknown_calls": [{"call_id": _CALL, "carrier": CARRIER.name, "since": "2026-01-31T09:25:00Z"}],
         "stuck_callbacks": 0,
         "refused_callbacks": [{"carrier": CARRIER.name, "account": ACCOUNT, "refused": 7}],
+        "webhooks": [
+            {
+                "webhook_id": "wh_2v7k0t3w6y9r4m1q8x5z",
+                "host": "example.com",
+                "off": False,
+                "since": "2026-01-31T08:40:00Z",
+            }
+        ],
     },
 }
 
@@ -107,7 +115,7 @@ _OVERVIEW: dict[str, Any] = {
     description=(
         "Lines and queue now, the calls of one day, a week or a month by what came of them and when they were made, "
         "minutes and cost by carrier, and what needs attention: numbers whose last call failed for a reason that "
-        "stays, calls of unknown outcome, callbacks that don't get through."
+        "stays, calls of unknown outcome, callbacks that don't get through, webhook endpoints that fail."
     ),
     response_model=Overview,
     responses=example(_OVERVIEW) | errors(422),

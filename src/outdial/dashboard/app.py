@@ -19,6 +19,7 @@ from outdial.dashboard import (
     sign_in,
     static_files,
     stop,
+    webhooks,
 )
 from outdial.dashboard.live import LivePages
 from outdial.dashboard.page import error_page
@@ -35,6 +36,7 @@ MODULES = (
     do_not_call,
     phone,
     settings,
+    webhooks,
     api_reference,
 )
 

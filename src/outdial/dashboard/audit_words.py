@@ -22,6 +22,7 @@ KINDS = {
     "daily_limit": "Daily limit",
     "pause": "Pauses",
     "calls": "Waiting calls",
+    "webhook": "Webhooks",
 }
 
 _ACTS = {
@@ -53,6 +54,11 @@ _ACTS = {
     "pause.set": "Paused dialling",
     "pause.lifted": "Resumed dialling",
     "calls.waiting_canceled": "Canceled the calls that waited",
+    "webhook.added": "Added a webhook endpoint",
+    "webhook.changed": "Changed a webhook endpoint",
+    "webhook.removed": "Removed a webhook endpoint",
+    "webhook.secret_rotated": "Made a new secret of a webhook endpoint",
+    "webhook.resent": "Sent webhooks again",
 }
 
 _PLACES = {
@@ -68,6 +74,7 @@ _PLACES = {
     "daily_limit": "/settings/destinations",
     "pause": "/phone-numbers",
     "calls": "/calls",
+    "webhook": "/settings/webhooks",
 }
 
 

@@ -10,7 +10,7 @@ from typing_extensions import TypedDict
 from outdial.accounts.refused_callbacks import RefusedCallbacks, refused_lately
 from outdial.carriers.name import CarrierName
 from outdial.carriers.registry import KnownCarrier
-from outdial.db.tables import ENDED, UP, attempts, callbacks, calls, pools, turns, workspaces
+from outdial.db.tables import ENDED, UP, attempts, callbacks, calls, pools, turns, webhooks, workspaces
 from outdial.history.counted import Group, groups_since, queued
 from outdial.history.number_health import NumberHealth, number_health
 from outdial.history.period_counts import PeriodCounts, Today, counts_of, period_counts
@@ -23,6 +23,7 @@ from outdial.workspaces.plans import Plan
 
 LATENCY_CALLS = 200  # the latest ones: enough for a median, and quick however many there were
 MAX_UNKNOWN = 20
+FAILING_AFTER = timedelta(minutes=15)  # a webhook endpoint: it may only be restarting
 STUCK_AFTER = timedelta(minutes=1)  # callbacks are worked through within a second
 
 
@@ -66,6 +67,16 @@ class UnknownCall(TypedDict):
     since: str
 
 
+class FailingWebhook(TypedDict):
+    """An endpoint that nothing was accepted by since then, for a quarter of an hour at least; `off`: it is switched
+    off. `host`: of its URL."""
+
+    webhook_id: str
+    host: str
+    off: bool
+    since: str
+
+
 class Attention(TypedDict):
     """`unknown_calls`: the oldest 20. `stuck_callbacks` are verified, but not worked through after a minute."""
 
@@ -73,6 +84,7 @@ class Attention(TypedDict):
     unknown_calls: list[UnknownCall]
     stuck_callbacks: int
     refused_callbacks: list[RefusedCallbacks]
+    webhooks: list[FailingWebhook]
 
 
 class Overview(TypedDict):
@@ -189,4 +201,22 @@ async def _attention(conn: AsyncConnection, workspace_id: str) -> Attention:
         ],
         stuck_callbacks=stuck or 0,
         refused_callbacks=await refused_lately(conn, workspace_id),
+        webhooks=await _failing_webhooks(conn, workspace_id),
     )
+
+
+async def _failing_webhooks(conn: AsyncConnection, workspace_id: str) -> list[FailingWebhook]:
+    hook = webhooks.c
+    since = func.coalesce(hook.failing_since, hook.off_at)
+    query = (
+        select(hook.id, hook.url, hook.off_at, since.label("since"))
+        .where(hook.workspace_id == workspace_id, hook.url.is_not(None), hook.removed_at.is_(None))
+        .where(hook.off_at.is_not(None) | (hook.failing_since < func.now() - FAILING_AFTER))
+        .order_by(since)
+    )
+    return [
+        FailingWebhook(
+            webhook_id=row.id, host=row.url.split("/")[2], off=row.off_at is not None, since=to_json(row.since)
+        )
+        for row in await conn.execute(query)
+    ]

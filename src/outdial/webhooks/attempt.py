@@ -18,7 +18,7 @@ from outdial.webhooks.signature import signed_headers
 
 TOTAL_S = 15.0            # from the first look at the name to the last byte of the answer
 CONNECT_S = 5.0
-AT_ONCE = 500             # connections: more than there are ever deliveries under way
+AT_ONCE = 600             # connections: more than there are ever deliveries under way
 MAX_ANSWER_BYTES = 64_000  # read of an answer; then the connection is closed
 MAX_KEPT_CHARS = 2_000     # of it in the log
 SLOW_DOWN = frozenset({429, 502, 503, 504})

@@ -2,7 +2,8 @@
 
 Of the deliveries of a call to one endpoint one is under way or waits for its time, the first that isn't finished; the
 others are `blocked` until that one is. A sender has one for as long as its lease; whoever finds a lease that has run
-out, because its sender died, sends it again.
+out, because its sender died, sends it again. Neither waits for the disk: what a crash of the database takes from them is
+sent once more. (That an event has become a delivery does: it would be told by another id.)
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -217,7 +218,7 @@ _TAKE = text("""
     )
     SELECT taken.id, taken.webhook_id, taken.is_endpoint, taken.is_failing, taken.call_id, taken.lane, taken.url,
         taken.sequence, taken.attempts, taken.since, taken.headers, taken.secret, taken.old_secret, taken.event_id,
-        event.type, event.at, event.data
+        event.type, event.at, event.data, set_config('synchronous_commit', 'off', true)
     FROM taken JOIN webhook_events AS event ON event.id = taken.event_id
     ORDER BY taken.id
 """)
@@ -238,7 +239,8 @@ _WRITE = text("""
         tries = delivery.tries || mine.try,
         finished_at = CASE WHEN mine.state IN ('delivered', 'given_up') THEN clock_timestamp() END
     FROM mine WHERE delivery.id = mine.id
-    RETURNING delivery.webhook_id, delivery.call_id, delivery.finished_at IS NOT NULL AS is_finished
+    RETURNING delivery.webhook_id, delivery.call_id, delivery.finished_at IS NOT NULL AS is_finished,
+        set_config('synchronous_commit', 'off', true)
 """).bindparams(bindparam("tries", type_=JSONB))
 # The first that is blocked, where nothing before it waits or is under way (one that was sent again by hand may be).
 _LET_GO = text("""

@@ -4,7 +4,8 @@
  *   <form data-api="PATCH /v1/things/1" data-then="reload">   fields become JSON by their names
  *   <button data-api="DELETE /v1/things/1" data-confirm="It will be gone." data-then="/things">
  *
- * A name may have dots (retry.max_attempts). data-type: number, boolean, json, list. An empty field is left out, or null
+ * A name may have dots (retry.max_attempts). data-type: number, boolean, json, list; choices: the checked ones of a name
+ * are a list, which is left out where none is. An empty field is left out, or null
  * with data-empty="null". An error is shown at its field, else in [data-form-error]; what was typed stays.
  * data-then: reload, stay (only a toast), or an address; {name} in it is filled in from the answer.
  */
@@ -17,6 +18,10 @@ export function body(form) {
   const result = {};
   for (const control of form.elements) {
     if (!control.name || control.disabled || control.type === "submit") continue;
+    if (control.dataset.type === "choices") {
+      if (control.checked) (result[control.name] ??= []).push(control.value);
+      continue;
+    }
     if ((control.type === "checkbox" || control.type === "radio") && !control.dataset.type && !control.checked) continue;
     const value = read(control);
     if (value === undefined) continue;
