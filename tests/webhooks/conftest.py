@@ -50,7 +50,7 @@ async def telling(engine, database_url: str, secret_box: SecretBox, *, owner: st
     client = WebhookClient(allowed)
     async with Notifications(database_url) as notifications:
         sender = Sender(engine, notifications, secret_box, client, owner=owner)
-        emptying = keep_emptying(engine, notifications, secret_box, base_url="https://voice.example")
+        emptying = keep_emptying(engine, notifications, secret_box, sender.wake, base_url="https://voice.example")
         tasks = [asyncio.create_task(sender.run()), asyncio.create_task(emptying)]
         try:
             yield sender

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from collections.abc import Callable, Collection
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -21,17 +22,24 @@ AGAIN = Pauses(first_s=0.2, longest_s=5.0)
 
 
 async def keep_emptying(
-    engine: AsyncEngine, notifications: Notifications, secret_box: SecretBox, *, base_url: str
+    engine: AsyncEngine,
+    notifications: Notifications,
+    secret_box: SecretBox,
+    wake: Callable[[Collection[str]], None],
+    *,
+    base_url: str,
 ) -> None:
-    """Until cancelled. Any number of processes may do so; one is at it at a time."""
+    """Until cancelled. Any number of processes may do so; one is at it at a time. `wake` hears of the lanes that have
+    something to send: this process sends it, and whoever else looks by itself before it has."""
     failures, done = 0, Emptied()
-    with Wake().listening(notifications, "outdial_webhook_events") as wake:
+    with Wake().listening(notifications, "outdial_webhook_events") as left:
         while True:
             if not done.rows:
-                await wake.wait(min(LOOK_EVERY_S, done.again_s or LOOK_EVERY_S))
+                await left.wait(min(LOOK_EVERY_S, done.again_s or LOOK_EVERY_S))
             try:
                 at_most = 1 if failures >= ONE_BY_ONE else BATCH
                 done = await empty(engine, secret_box, base_url=base_url, at_most=at_most)
+                wake(done.lanes)
                 failures = 0 if failures < ONE_BY_ONE or not done.rows else failures
             except Exception as error:
                 tell_trouble(engine, logger, "Webhook outbox not emptied; trying again", error)

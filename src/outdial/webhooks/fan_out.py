@@ -1,6 +1,6 @@
 """Who is told of an event: one delivery for each endpoint that wants it, and for the URL that came with the request."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -10,8 +10,6 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from outdial.db.tables import webhooks
 from outdial.webhooks.event_type import EventType, wants
-
-MANY = 50  # lanes that are named in a notification each; more make one "look at all"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,11 +52,19 @@ def lane_of(webhook_id: str, url: str, *, is_endpoint: bool) -> str:
     return f"{webhook_id} {parsed.scheme}://{parsed.netloc.decode()}"
 
 
-async def file_deliveries(conn: AsyncConnection, told: Sequence[Told]) -> set[int]:
-    """Make the deliveries of these events; the rows of the outbox that have to come again in a moment, because the
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Filed:
+    """`lanes` have something to send. `busy`: rows of the outbox that have to come again in a moment, because the
     delivery before is just being written to (of a call all that follow, too, for their order)."""
+
+    lanes: Collection[str] = ()
+    busy: Collection[int] = ()
+
+
+async def file_deliveries(conn: AsyncConnection, told: Sequence[Told]) -> Filed:
+    """Make the deliveries of these events."""
     if not told:
-        return set()
+        return Filed()
     receivers = await _receivers(conn, told)
     wanted = [(each, list(_deliveries(each, receivers.get(each.workspace_id, ())))) for each in told]
     pairs = {(delivery.webhook_id, each.call_id) for each, made in wanted for delivery in made if each.call_id}
@@ -67,7 +73,10 @@ async def file_deliveries(conn: AsyncConnection, told: Sequence[Told]) -> set[in
     ready = [(each, made) for each, made in wanted if made and each.call_id not in busy_calls]
     if ready:
         await _insert(conn, [each for each, _ in ready], [one for _, made in ready for one in made], last)
-    return {each.row for each, made in wanted if made and each.call_id in busy_calls}
+    return Filed(
+        lanes={one.lane for _, made in ready for one in made},
+        busy={each.row for each, made in wanted if made and each.call_id in busy_calls},
+    )
 
 
 def _deliveries(told: Told, receivers: Iterable[_Receiver]) -> Iterable[_Delivery]:
@@ -156,12 +165,6 @@ async def _insert(conn: AsyncConnection, told: Sequence[Told], made: Sequence[_D
     )
     lanes = {each.lane: each.webhook_id for each in made}
     await conn.execute(_LANES, {"lanes": list(lanes), "webhook_ids": list(lanes.values())})
-    await wake_lanes(conn, list(lanes))
-
-
-async def wake_lanes(conn: AsyncConnection, lanes: Sequence[str]) -> None:
-    """Have senders look at these lanes when the transaction commits."""
-    await conn.execute(_WAKE, {"lanes": list(lanes) if len(lanes) <= MANY else [""]})
 
 
 _LAST = text("""
@@ -201,4 +204,3 @@ _LANES = text("""
     SELECT * FROM unnest(CAST(:lanes AS text[]), CAST(:webhook_ids AS text[]))
     ON CONFLICT (lane) DO UPDATE SET used_at = now() WHERE webhook_lanes.used_at < now() - interval '1 hour'
 """)
-_WAKE = text("SELECT pg_notify('outdial_webhook_lanes', lane) FROM unnest(CAST(:lanes AS text[])) AS told (lane)")

@@ -6,7 +6,7 @@ be passed over and none told twice. One process at a time does so: what a call's
 which they are found here, which is that of their commits.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
@@ -44,9 +44,11 @@ class Left:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Emptied:
-    """What was done: how many rows are gone, and in how many seconds some of the others want to be looked at again."""
+    """What was done: how many rows are gone, which lanes have something to send by that, and in how many seconds some
+    of the other rows want to be looked at again."""
 
     rows: int = 0
+    lanes: Collection[str] = ()
     again_s: float | None = None
 
 
@@ -64,13 +66,13 @@ async def empty(
         told, waits = await _call_events(conn, left, base_url=base_url, now=now)
         told += await _listed(conn, left)
         await ensure_requests(conn, secret_box, {each.workspace_id for each in told if each.webhook_url is not None})
-        busy = await file_deliveries(conn, sorted(told, key=lambda each: each.row))
+        filed = await file_deliveries(conn, sorted(told, key=lambda each: each.row))
         if waits:
             await conn.execute(_LATER, {"rows": list(waits), "seconds": list(waits.values())})
-        done = [row.id for row in left if row.id not in waits and row.id not in busy]
+        done = [row.id for row in left if row.id not in waits and row.id not in filed.busy]
         await conn.execute(_DONE, {"rows": done})
-    pauses = [*waits.values(), *([BUSY_S] if busy else ())]  # busy ones stay at the head, before what follows them
-    return Emptied(rows=len(done), again_s=min(pauses, default=None))
+    pauses = [*waits.values(), *([BUSY_S] if filed.busy else ())]  # busy ones stay at the head, before what follows them
+    return Emptied(rows=len(done), lanes=filed.lanes, again_s=min(pauses, default=None))
 
 
 async def put_off_first(engine: AsyncEngine) -> int | None:

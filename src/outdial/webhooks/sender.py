@@ -7,7 +7,7 @@ sent by others when its lease has run out.
 import asyncio
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
@@ -99,6 +99,11 @@ class Sender:
                     failures += 1
                     self._wanted |= told - {""}
                     await asyncio.sleep(AGAIN.after(failures))
+
+    def wake(self, lanes: Collection[str]) -> None:
+        """These have something to send."""
+        for lane in lanes:
+            self._wake.tell(lane)
 
     async def aclose(self) -> None:
         """Take nothing more; what is under way has a moment, then others send it."""

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 QUICK = 256         # under way at once, of lanes that answer at once
 SLOW = 256          # … and of the others, and whatever has been under way for longer than SLOW_AFTER_S
 SLOW_AFTER_S = 1.0
-QUICK_OF_LANE = 64
+QUICK_OF_LANE = 32
 SLOW_OF_LANE = 16
 REMEMBERED = 10_000  # lanes that were slow
 

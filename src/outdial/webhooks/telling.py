@@ -30,7 +30,9 @@ class Telling:
         base_url: str,
     ) -> None:
         self._sender = Sender(engine, notifications, secret_box, client, owner=owner)
-        self._emptying = partial(keep_emptying, engine, notifications, secret_box, base_url=base_url)
+        self._emptying = partial(
+            keep_emptying, engine, notifications, secret_box, self._sender.wake, base_url=base_url
+        )
         self.jobs: Sequence[Job] = (upkeep_job(engine), resend_job(engine))
 
     async def run(self) -> None:
