@@ -2,8 +2,8 @@
 
 Of the deliveries of a call to one endpoint one is under way or waits for its time, the first that isn't finished; the
 others are `blocked` until that one is. A sender has one for as long as its lease; whoever finds a lease that has run
-out, because its sender died, sends it again. Neither waits for the disk: what a crash of the database takes from them is
-sent once more. (That an event has become a delivery does: it would be told by another id.)
+out, because its sender died, sends it again. Neither waits for the disk: what a crash of the database takes from them
+is sent once more. (That an event has become a delivery does: it would be told by another id.)
 """
 
 from collections.abc import Collection, Mapping, Sequence

@@ -71,7 +71,8 @@ async def empty(
             await conn.execute(_LATER, {"rows": list(waits), "seconds": list(waits.values())})
         done = [row.id for row in left if row.id not in waits and row.id not in filed.busy]
         await conn.execute(_DONE, {"rows": done})
-    pauses = [*waits.values(), *([BUSY_S] if filed.busy else ())]  # busy ones stay at the head, before what follows them
+    # Busy ones stay at the head, before what follows them.
+    pauses = [*waits.values(), *([BUSY_S] if filed.busy else ())]
     return Emptied(rows=len(done), lanes=filed.lanes, again_s=min(pauses, default=None))
 
 
