@@ -86,3 +86,11 @@ def test_a_query_that_is_cut_off_because_its_asker_left_writes_no_line():
     assert stream.getvalue() == ""
     logging.getLogger("psycopg").error("something else")
     assert "something else" in stream.getvalue()
+
+
+@pytest.mark.parametrize("library", ["sse_starlette", "openai", "httpx2"])
+def test_no_library_tells_what_was_said_at_any_level(library):
+    written = io.StringIO()
+    logs.set_up("debug", stream=written)
+    logging.getLogger(f"{library}.client").debug("Request options: %s", {"messages": "swordfish"})
+    assert "swordfish" not in written.getvalue()

@@ -43,3 +43,21 @@ def test_whose_forwarded_addresses_are_believed_is_told_where_nobody_set_it(monk
     assert forwarding_told(Settings(trusted_proxies="")) is None
     monkeypatch.setenv("OUTDIAL_TRUSTED_PROXIES", "10.0.0.0/8")
     assert forwarding_told(Settings()) is None
+
+
+def test_model_servers_are_urls_with_keys(monkeypatch):
+    assert Settings().model_keys == {}
+    monkeypatch.setenv("OUTDIAL_MODEL_SERVERS", '{"https://api.openai.com/v1": "sk-1", "http://127.0.0.1:1/v1": ""}')
+    settings = Settings()
+    assert settings.model_keys == {"https://api.openai.com/v1": "sk-1", "http://127.0.0.1:1/v1": ""}
+    assert "sk-1" not in repr(settings)
+
+
+@pytest.mark.parametrize(
+    "written", ["sk-secret", '["sk-secret"]', '{"api.openai.com": "sk-secret"}', '{"https://x": 1}']
+)
+def test_model_servers_that_can_not_be_read_are_refused_without_being_told(monkeypatch, written):
+    monkeypatch.setenv("OUTDIAL_MODEL_SERVERS", written)
+    with pytest.raises(ValidationError) as error:
+        Settings()
+    assert "sk-secret" not in str(error.value)

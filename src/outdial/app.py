@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from outdial.accounts.clients import Accounts
 from outdial.accounts.genuine import Genuine
 from outdial.accounts.secret_key import check_secret_key
+from outdial.agents.llm.vendors import ModelServers
 from outdial.agents.previews import Previews
 from outdial.agents.ready_agents import ReadyAgents
 from outdial.api.app import create_api, create_health
@@ -204,6 +205,8 @@ async def _share(
     stack.push_async_callback(genuine.aclose)
     webhooks = WebhookClient(settings.allowed_private)
     stack.push_async_callback(webhooks.aclose)
+    models = ModelServers(settings.model_keys)
+    stack.push_async_callback(models.aclose)
     return Shared(
         settings=settings,
         database_url=url,
@@ -213,7 +216,7 @@ async def _share(
         secret_box=secret_box,
         accounts=accounts,
         genuine=genuine,
-        agents=ReadyAgents(engine),
+        agents=ReadyAgents(engine, models),
         speech=speech,
         webhooks=webhooks,
         taken_over=Wake(),

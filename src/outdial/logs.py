@@ -18,6 +18,9 @@ _SECRET_WORDS = ("token", "secret", "password", "authorization", "api_key", "cre
 # These libraries name URLs in their messages, and ours carry phone numbers and one-time tokens.
 _QUIET = ("httpx", "httpcore", "uvicorn", "uvicorn.error", "uvicorn.access", "websockets", "alembic", "multipart")
 
+# At "debug" these would tell transcripts: events as they are sent, what models are asked.
+_TALKATIVE = ("sse_starlette", "openai", "httpx2", "httpcore2", "pydantic_ai")
+
 
 def set_up(level: str = "info", *, stream: TextIO | None = None) -> None:
     """Send everything to stderr (or `stream`), in the form that fits it. Raises ValueError for an unknown level."""
@@ -35,7 +38,8 @@ def set_up(level: str = "info", *, stream: TextIO | None = None) -> None:
         logging.getLogger("psycopg").setLevel(logging.ERROR)
         # Its sentences have the job's arguments in them, and each outage is a traceback; what matters `jobs` tells.
         logging.getLogger("procrastinate").setLevel(logging.CRITICAL)
-    logging.getLogger("sse_starlette").setLevel(logging.WARNING)  # at "debug" it would tell every event: transcripts
+    for name in _TALKATIVE:
+        logging.getLogger(name).setLevel(logging.WARNING)
 
 
 class JsonFormatter(logging.Formatter):

@@ -4,6 +4,7 @@ The file is TOML: `outdial.toml` in the working directory, or the path in OUTDIA
 """
 
 import difflib
+import json
 import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -29,7 +30,7 @@ Days = Annotated[int, Field(ge=0, le=36_500)]  # how long something is kept; 0: 
 class Settings(BaseSettings):
     """What an operator can set. Every field is also `OUTDIAL_<NAME>` in the environment."""
 
-    model_config = SettingsConfigDict(env_prefix=PREFIX, extra="forbid", frozen=True)
+    model_config = SettingsConfigDict(env_prefix=PREFIX, extra="forbid", frozen=True, hide_input_in_errors=True)
 
     database_url: SecretStr | None = Field(
         None, description="postgresql://… ; without it an embedded PostgreSQL runs in the data directory"
@@ -65,6 +66,13 @@ class Settings(BaseSettings):
         "from 127.0.0.1 and may write what they like into that header: set it to nothing there",
     )
     log_level: str = Field("info", description="debug, info, warning or error")
+
+    model_servers: SecretStr | None = Field(
+        None,
+        description="Servers with OpenAI's interface that llm agents may use, each with its API key (nothing where it "
+        'needs none), as JSON: {"https://api.openai.com/v1": "sk-…", "http://127.0.0.1:11434/v1": ""}. A key goes to '
+        "no other server, whatever an agent names. OpenAI's may be in OPENAI_API_KEY instead",
+    )
 
     max_body_bytes: int = Field(1_000_000, ge=1_000, description="Larger request bodies are refused with 413")
     max_connections: int = Field(
@@ -148,6 +156,17 @@ class Settings(BaseSettings):
     def allowed_private(self) -> Allowed:
         return Allowed.parse(self.allowed_private_hosts)
 
+    @field_validator("model_servers")
+    @classmethod
+    def _keys_by_url(cls, value: SecretStr | None) -> SecretStr | None:
+        _model_keys(value)
+        return value
+
+    @property
+    def model_keys(self) -> Mapping[str, str]:
+        """By the base URL of each server that llm agents may use."""
+        return _model_keys(self.model_servers)
+
     @property
     def base_url(self) -> str:
         """The URL carriers and API users are told."""
@@ -176,6 +195,21 @@ class Settings(BaseSettings):
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         return init_settings, env_settings, TomlConfigSettingsSource(settings_cls, toml_file=settings_file())
+
+
+def _model_keys(written: SecretStr | None) -> Mapping[str, str]:
+    """Raises ValueError, without what is written."""
+    if written is None:
+        return {}
+    try:
+        keys = json.loads(written.get_secret_value())
+    except ValueError:
+        keys = None
+    if not isinstance(keys, dict) or not all(isinstance(key, str) for key in keys.values()):
+        raise ValueError('is JSON, base URL and key: {"https://api.openai.com/v1": "sk-…"}')
+    if not all(url.startswith(("http://", "https://")) for url in keys):
+        raise ValueError("names servers by URLs that start with http:// or https://")
+    return keys
 
 
 SECRETS = tuple(name for name, field in Settings.model_fields.items() if SecretStr in get_args(field.annotation))

@@ -3,7 +3,9 @@ import asyncio
 import pytest
 from sqlalchemy import delete, insert, update
 
+from agents.llm.model_server import model_server, tool
 from agents.script.fake_call import FakeCall
+from outdial.agents.llm.vendors import ModelServers
 from outdial.agents.ready_agents import ReadyAgents
 from outdial.agents.script.model import ScriptError
 from outdial.agents.store import add_version, create_agent
@@ -11,6 +13,7 @@ from outdial.conversation.live_call import CallEnded
 from outdial.conversation.opening import Greet
 from outdial.db.tables import agent_versions
 from outdial.speech.reading.reader import Reading
+from outdial.testing.text_call import TextCall, hold_call
 from outdial.workspaces.audit import COMMAND_LINE
 
 
@@ -108,3 +111,16 @@ async def test_what_is_not_there_or_cannot_be_read_says_so_each_time(workspace, 
     for _ in range(2):
         with pytest.raises(ScriptError):
             await agents.agent(agent_id, 1)
+
+
+async def test_a_version_with_a_model_talks_with_it(workspace):
+    async with model_server(tool("hang_up", '{"goodbye": "Goodbye, Jane."}')) as server:
+        source = f"model: m\nbase_url: {server.url}\ninstructions: Talk to {{user_name}}.\n"
+        agent = await create_agent(workspace.engine, workspace.id, name="Test", source=source, by=COMMAND_LINE)
+        servers = ModelServers({server.url: ""})
+        ready = await ReadyAgents(workspace.engine, servers).agent(agent["id"], 1)
+        call = TextCall(variables={"user_name": "Jane"})
+        await hold_call(ready.run, call)
+        await servers.aclose()
+    assert [turn.text for turn in call.turns] == ["Goodbye, Jane."]
+    assert '{"user_name": "Jane"}' in server.asked[0]["messages"][0]["content"]

@@ -203,7 +203,7 @@ async def test_a_script_is_checked_without_being_saved(client):
 
 async def test_examples_are_listed(client):
     examples = (await client.get("/v1/agents/examples")).json()["examples"]
-    assert [one["name"] for one in examples] == ["appointment_reminder", "blank"]
+    assert [one["name"] for one in examples] == ["appointment_reminder", "model_reminder", "blank"]
     assert examples[0]["source"] == load_example("appointment_reminder")
 
 
@@ -262,3 +262,32 @@ async def test_a_prompt_that_can_t_be_said_is_422(client, with_voice):
 async def test_a_process_without_a_voice_says_so(client):
     answer = await client.post("/v1/agents/preview", json={"text": "Hello"})
     assert (answer.status_code, answer.json()["code"]) == (503, "voice_unavailable")
+
+
+MODEL = "model: m\ninstructions: Talk to {user_name|them}.\n"
+
+
+async def test_a_version_has_the_kind_its_source_looks_like_or_is_said_to_be(client):
+    made = (await client.post("/v1/agents", json={"name": "Free", "source": MODEL})).json()
+    assert (made["kind"], made["versions"][0]["kind"]) == ("llm", "llm")
+    url = f"/v1/agents/{made['id']}"
+    mixed = (await client.post(f"{url}/versions", json={"source": NAMELESS})).json()
+    assert (mixed["kind"], [one["kind"] for one in mixed["versions"]]) == ("script", ["script", "llm"])
+    assert (await client.get(f"{url}/versions/1")).json()["kind"] == "llm"
+    refused = await client.post(f"{url}/versions", json={"kind": "script", "source": MODEL})
+    assert refused.status_code == 422
+    assert "'model' is unknown in a script" in refused.text
+    assert (await client.post(f"{url}/versions", json={"kind": "parrot", "source": MODEL})).status_code == 422
+
+
+async def test_an_agent_with_a_model_is_checked_renamed_and_refused_with_its_line(client):
+    checked = (await client.post("/v1/agents/check", json={"source": MODEL + "greeting: Hello.\n"})).json()
+    assert (checked["errors"], checked["outline"]) == ([], None)
+    assert [one["text"] for one in checked["prompts"]] == ["Hello."]
+    made = (await client.post("/v1/agents", json={"source": "agent: {name: First}\n" + MODEL})).json()
+    renamed = (await client.patch(f"/v1/agents/{made['id']}", json={"name": "Second"})).json()
+    assert (renamed["name"], renamed["kind"]) == ("Second", "llm")
+    assert renamed["source"] == "agent: {name: Second}\n" + MODEL
+    refused = await client.post("/v1/agents", json={"name": "A", "source": MODEL + "tool: x\n"})
+    assert refused.status_code == 422
+    assert "line 3: 'tool' is unknown in an llm agent" in refused.text

@@ -2,8 +2,9 @@
 
 import pytest
 
-from outdial.conversation.live_call import CallEnded, SpeechFailed
+from outdial.conversation.live_call import AgentFailed, CallEnded, SpeechFailed
 from outdial.conversation.session_end import AGENT_FAILED, SPEECH_FAILED, failure_of
+from outdial.telephony.failures import CallError, FailureCode
 
 
 @pytest.mark.parametrize(
@@ -21,3 +22,8 @@ from outdial.conversation.session_end import AGENT_FAILED, SPEECH_FAILED, failur
 )
 def test_only_an_error_of_the_agent_itself_is_its_failure(error, failure):
     assert failure_of(error) is failure
+
+
+def test_an_agent_that_knows_why_it_failed_says_so():
+    failure = failure_of(AgentFailed("The agent's model failed: timeout."))
+    assert failure == CallError(code=FailureCode.AGENT_FAILED, message="The agent's model failed: timeout.")

@@ -77,7 +77,7 @@ async def test_without_agents_the_list_says_how_to_begin(editor, tenant, engine)
 async def test_a_new_agent_starts_from_an_example_or_from_nothing(editor):
     page = (await editor.get("/agents")).text
     sources = [unescape(value) for value in re.findall(r'name="source" value="([^"]*)"', page)]
-    assert sources == [EXAMPLE, load_example("blank")]
+    assert sources == [EXAMPLE, load_example("model_reminder"), load_example("blank")]
     for source in sources:
         answer = await editor.post("/v1/agents", json={"name": "New", "source": source})
         assert answer.status_code == 201
@@ -183,3 +183,13 @@ async def test_other_workspaces_agents_and_versions_nobody_wrote_are_not_found(e
         f"/agents/{agent['id']}/changes?before=1&after=9",
     ):
         assert (await editor.get(path)).status_code == 404, path
+
+
+async def test_the_page_of_an_agent_with_a_model_has_no_steps_and_its_own_words(editor):
+    source = load_example("model_reminder")
+    made = (await editor.post("/v1/agents", json={"name": "Reminder", "source": source})).json()
+    page = (await editor.get(f"/agents/{made['id']}")).text
+    assert re.search(r'aria-labelledby="outline-title" hidden', page)
+    assert re.search(r'id="talk-begin" hidden', page)
+    assert 'data-words="agent model base_url' in page
+    assert "Model" in words((await editor.get("/agents")).text)

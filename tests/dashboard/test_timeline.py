@@ -92,6 +92,24 @@ def test_a_wish_to_hang_up_stands_where_it_belongs():
     assert [step.text for step in steps] == ["Accepted", "Dialled by Telnyx", "Hang-up asked for", "Ended: ended"]
 
 
+def test_what_a_model_did_is_told():
+    steps = timeline(
+        call(),
+        happened(
+            ("tool", {"tool": "note", "arguments": {"names": ["day", "time"]}, "done": True}),
+            ("tool", {"tool": "hang_up", "arguments": {"outcome": "confirmed"}, "done": False}),
+            ("model_failed", {"model": "m", "error": "timeout"}),
+            ("agent_limit", {"limit": "turns"}),
+        ),
+    )
+    assert [(step.text, step.detail) for step in steps] == [
+        ("Tool used: note", "names: day, time"),
+        ("Tool not used: hang_up", "The callee began to speak."),
+        ("Model failed", "m: timeout"),
+        ("Reached the agent's limit of turns", ""),
+    ]
+
+
 @given(st.text(max_size=20), st.dictionaries(st.sampled_from(["count", "names", "category"]), st.just([1])))
 def test_events_nobody_knows_are_told_in_their_own_word(type_, data):
     if type_ != "state":

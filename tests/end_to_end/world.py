@@ -6,7 +6,7 @@ import itertools
 import json
 import wave
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
@@ -19,6 +19,7 @@ from pydantic import SecretStr
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from agents.llm.model_server import ModelServer, model_server
 from outdial.agents.store import create_agent
 from outdial.app import Running, running
 from outdial.carriers.name import CarrierName
@@ -214,6 +215,7 @@ class World:
         }
         self.customers: list[Customer] = []
         self.own_time: OwnTime
+        self.model: ModelServer
 
     @classmethod
     @asynccontextmanager
@@ -221,12 +223,19 @@ class World:
         """All of it in the loop's own time: what else this computer has to do is no part of these conversations."""
         own_time = keep_own_time()
         config = simulator_config(folder, pace)
-        settings = Settings(
-            database_url=SecretStr(new_database()), data_dir=folder / "data", port=0, **IMPATIENT
-        )
-        async with serve(config) as simulator, running(settings) as outdial:
+        async with AsyncExitStack() as stack:
+            model = await stack.enter_async_context(model_server())
+            settings = Settings(
+                database_url=SecretStr(new_database()),
+                data_dir=folder / "data",
+                port=0,
+                model_servers=SecretStr(json.dumps({model.url: ""})),
+                **IMPATIENT,
+            )
+            simulator = await stack.enter_async_context(serve(config))
+            outdial = await stack.enter_async_context(running(settings))
             world = cls(outdial, simulator, config, folder, new_database)
-            world.own_time = own_time
+            world.own_time, world.model = own_time, model
             try:
                 yield world
             finally:

@@ -3,9 +3,8 @@
 import re
 from pathlib import Path
 
-from outdial.agents.script.parse import parse_script
 from outdial.rehearsals.parse import parse_rehearsals
-from outdial.rehearsals.run import rehearse
+from outdial.rehearsals.run import Tried, rehearse
 from outdial.telephony.transfer import TransferOutcome
 
 DOCS = (Path(__file__).parents[2] / "docs" / "rehearsals.md").read_text(encoding="utf-8")
@@ -14,7 +13,7 @@ SCRIPT, REHEARSALS = re.findall(r"```yaml\n(.*?)```", DOCS, re.DOTALL)
 
 def test_the_rehearsals_in_the_docs_go_as_written_and_as_they_are_shown():
     read = parse_rehearsals(REHEARSALS)
-    done = rehearse(parse_script(SCRIPT), read.rehearsals)
+    done = rehearse(Tried.of(SCRIPT), read.rehearsals)
     assert [one.wrong for one in done] == [None] * 3
     shown = re.search(r"```console\n.*?\n.*?\n(.*?)\n3 of 3", DOCS, re.DOTALL)
     assert shown

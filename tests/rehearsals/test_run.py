@@ -4,13 +4,12 @@ import time
 import pytest
 
 from outdial.agents.script.examples import REHEARSALS, list_examples, load_example
-from outdial.agents.script.parse import parse_script
 from outdial.rehearsals.parse import parse_rehearsals
-from outdial.rehearsals.run import Rehearsed, budget, rehearse, talk
+from outdial.rehearsals.run import Rehearsed, Tried, budget, rehearse, talk
 from outdial.telephony.state import EndedBy
 from outdial.testing.callee import HangsUp, Says, Silent
 
-SCRIPT = parse_script(
+SCRIPT = Tried.of(
     """\
 variables: {user_name: Jane}
 anywhere:
@@ -58,7 +57,7 @@ def played(lines: str, expect: str = "{}") -> Rehearsed:
 def test_the_examples_have_rehearsals_that_go_as_written(example):
     read = parse_rehearsals(load_example(example + REHEARSALS))
     assert read.script == f"{example}.yaml"
-    done = rehearse(parse_script(load_example(example)), read.rehearsals)
+    done = rehearse(Tried.of(load_example(example)), read.rehearsals)
     assert [(one.name, one.line, one.wrong) for one in done if one.wrong is not None] == []
 
 
@@ -76,7 +75,7 @@ def test_a_call_tells_its_path_with_the_answers_that_led_there():
         ("sorry", None),
     ]
     assert [one.at_ms for one in done.path] == sorted(one.at_ms for one in done.path)
-    assert SCRIPT.steps["number"].line == done.path[1].line
+    assert SCRIPT.agent.steps["number"].line == done.path[1].line
     assert (done.outcome, done.ended_by) == ("transfer_failed", EndedBy.AGENT)
     assert done.noted == {"go_on": "agreed", "number": "4471", "outcome": "agreed", "done": True, "count": 3}
 
@@ -93,7 +92,7 @@ def test_a_step_says_what_led_to_it(lines, led_by):
 
 
 def test_a_value_of_the_type_asked_for_leads_on():
-    script = parse_script(
+    script = Tried.of(
         "steps:\n  a:\n    - ask: How many?\n      type: number\n      save_as: n\n    - goto: b\n  b: {hang_up: }\n"
     )
     [done] = rehearse(script, parse_rehearsals("rehearsals: [{name: a, call: [says: seven]}]").rehearsals)
@@ -155,7 +154,7 @@ def test_the_first_line_that_goes_wrong_is_told():
 
 def test_a_script_that_goes_round_in_circles_is_told():
     source = "steps:\n  a: {if: x, exists: true, then: {hang_up: }, else: {goto: b}}\n  b: {goto: a}\n"
-    script = parse_script(source)
+    script = Tried.of(source)
     [done] = rehearse(script, parse_rehearsals("rehearsals: [{name: a, call: }]").rehearsals)
     assert done.wrong is not None
     assert done.wrong.startswith("the script goes round in circles: it was stopped after ")

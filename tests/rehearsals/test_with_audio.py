@@ -6,9 +6,8 @@ from dataclasses import replace
 import pytest
 
 from outdial.agents.script.examples import load_example
-from outdial.agents.script.parse import parse_script
 from outdial.rehearsals.parse import parse_rehearsals
-from outdial.rehearsals.run import Rehearsed, rehearse
+from outdial.rehearsals.run import Rehearsed, Tried, rehearse
 from outdial.rehearsals.with_audio import rehearse_with_audio
 from outdial.speech.offline import available
 from outdial.testing.audio_call import AudioEngines
@@ -17,7 +16,7 @@ pytestmark = pytest.mark.skipif(
     any(engine.problem for engine in available()), reason="no offline speech on this platform"
 )
 
-SCRIPT = parse_script(
+SCRIPT = Tried.of(
     """\
 steps:
   greeting:
@@ -63,7 +62,7 @@ def rehearsals(lines):
 def test_the_example_goes_as_written_with_audio_too(name, engines):
     source = load_example("appointment_reminder.rehearsals")
     chosen = [one for one in parse_rehearsals(source).rehearsals if one.name == name]
-    [done] = rehearse_with_audio(parse_script(load_example("appointment_reminder")), chosen, engines)
+    [done] = rehearse_with_audio(Tried.of(load_example("appointment_reminder")), chosen, engines)
     assert done.wrong is None
     assert done.spoken
     for one in done.spoken:

@@ -9,6 +9,7 @@ import pytest
 from outdial.conversation.live_call import AgentCoroutine, CallEnded, Heard, LiveCall, TransferFailed
 from outdial.telephony.state import EndedBy
 from outdial.telephony.transfer import TransferOutcome
+from outdial.testing.call_limits import CallLimits
 from outdial.testing.callee import (
     CARRIER_REFUSES,
     HangsUp,
@@ -22,7 +23,7 @@ from outdial.testing.callee import (
     WentWrong,
     find_words,
 )
-from outdial.testing.text_call import CallLimits, TextCall, hold_call
+from outdial.testing.text_call import TextCall, hold_call
 
 
 def held(agent: AgentCoroutine, call: TextCall) -> TextCall:

@@ -8,10 +8,12 @@ from cachetools import LRUCache
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from outdial.agents.script.model import Script, ScriptError
-from outdial.agents.script.parse import parse_script
-from outdial.agents.script.run import run_script, speakable
-from outdial.agents.script.template import TemplateError
+from outdial.agents.kinds import KINDS, ParsedAgent, parse_agent
+from outdial.agents.llm.vendors import ModelServers
+from outdial.agents.script.model import ScriptError
+from outdial.agents.script.path import Path
+from outdial.agents.script.template import TemplateError, parse_text, render
+from outdial.agents.script.values import known
 from outdial.conversation.call_facts import HOLD_S
 from outdial.conversation.live_call import AgentCoroutine, LiveCall
 from outdial.conversation.opening import Greet
@@ -49,8 +51,11 @@ class ReadyAgent:
 class ReadyAgents:
     """Looks agents up by id and version; keeps the most recently used."""
 
-    def __init__(self, engine: AsyncEngine, *, max_kept: int = MAX_KEPT) -> None:
+    def __init__(
+        self, engine: AsyncEngine, models: ModelServers | None = None, *, max_kept: int = MAX_KEPT
+    ) -> None:
         self._engine = engine
+        self._models = models or ModelServers({})
         self._kept: LRUCache[tuple[str, int], ReadyAgent] = LRUCache(max_kept)
         self._one_at_a_time = asyncio.Lock()  # many calls want a new version at the same moment; it is parsed once
 
@@ -66,7 +71,8 @@ class ReadyAgents:
         return ready
 
     async def _make_ready(self, agent_id: str, version: int) -> ReadyAgent:
-        query = select(agent_versions.c.source, agent_versions.c.greet).where(
+        versions = agent_versions.c
+        query = select(versions.kind, versions.source, versions.greet).where(
             agent_versions.c.agent_id == agent_id, agent_versions.c.version == version
         )
         async with reading(self._engine) as conn:
@@ -74,36 +80,36 @@ class ReadyAgents:
         if found is None:
             raise LookupError("agent version not found")
         try:
-            script = await asyncio.to_thread(_read, found.source)
-            return _script_agent(script, Greet(found.greet))  # takes a while; calls are talking
+            # Takes a while, and loads what reaches models when the first such agent is there; calls are talking.
+            return await asyncio.to_thread(_ready, found.kind, found.source, Greet(found.greet), self._models)
         except ScriptError:
             raise
-        except Exception as error:  # of a script that once could be read, or that was written by somebody else
+        except Exception as error:  # of a source that once could be read, or that was written by somebody else
             raise ScriptError("can't be read") from error
 
 
-def _read(source: str) -> Script:
-    script = parse_script(source)
-    script.reading.spoken("Hello.")  # the rules of a country are made ready when they are first needed
-    return script
+def _ready(kind: str, source: str, greet: Greet, servers: ModelServers) -> ReadyAgent:
+    agent = parse_agent(source, kind)
+    agent.reading.spoken("Hello.")  # the rules of a country are made ready when they are first needed
+    of = KINDS[kind]
+    models = servers.open(of.models(agent))
 
-
-def _script_agent(script: Script, greet: Greet) -> ReadyAgent:
     async def run(call: LiveCall) -> None:
-        await run_script(script, call)
-
-    def word(text: str, call: LiveCall) -> str:
-        try:
-            return speakable(text, script, call)
-        except TemplateError:
-            return ""
+        await of.run(agent, call, Path(), models)
 
     return ReadyAgent(
         run=run,
-        machine_action=script.machine.action,
-        machine_message=script.machine.message,
-        word=word,
-        reading=script.reading,
+        machine_action=agent.machine.action,
+        machine_message=agent.machine.message,
+        word=lambda text, call: _worded(text, agent, call),
+        reading=agent.reading,
         greet=greet,
-        hold_s=script.hold_s,
+        hold_s=agent.hold_s,
     )
+
+
+def _worded(text: str, agent: ParsedAgent, call: LiveCall) -> str:
+    try:
+        return render(parse_text(text), known(call), agent.variables, to_say=True)
+    except TemplateError:
+        return ""

@@ -1,16 +1,16 @@
-"""A script looked at while it is written: what is wrong with it, what it says, which variables that needs."""
+"""An agent looked at while it is written: what is wrong with it, what it says, which variables that needs."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from typing_extensions import TypedDict
 
-from outdial.agents.script.checks import actions_of
-from outdial.agents.script.model import Script, ScriptError, Transfer
-from outdial.agents.script.outline import Does, Outline, Way, outline_of
-from outdial.agents.script.parse import DEFAULT_LANGUAGE, parse_tree
-from outdial.agents.script.prompts import script_prompts
-from outdial.agents.script.template import lookup
+from outdial.agents.kinds import KINDS, kind_of
+from outdial.agents.llm.definition import ModelName
+from outdial.agents.script.model import ScriptError
+from outdial.agents.script.outline import Does, Outline, Way
+from outdial.agents.script.parse import DEFAULT_LANGUAGE
+from outdial.agents.script.template import Text, lookup
 from outdial.agents.script.tree import read_tree
 from outdial.telephony.e164 import normal_e164
 
@@ -61,7 +61,7 @@ class OutlineView(TypedDict):
 
 
 class Review(TypedDict):
-    """`errors` has the first fault, which keeps the script from being saved; then there are no prompts. `variables`
+    """`errors` has the first fault, which keeps the source from being saved; then there are no prompts. `variables`
     has the default of each variable that a prompt names, null where it has none; `language` and `pronounce` are how the
     prompts are read. `outline` is null where the text isn't YAML; other faults leave it as whole as it can be."""
 
@@ -74,14 +74,22 @@ class Review(TypedDict):
     outline: OutlineView | None
 
 
-def review_script(source: str, may_call: Callable[[str], bool] = lambda number: True) -> Review:
+def review_agent(
+    source: str,
+    may_call: Callable[[str], bool] = lambda number: True,
+    may_use: Callable[[ModelName], bool] = lambda model: True,
+    *,
+    kind: str | None = None,
+) -> Review:
     """Takes up to a second for the longest scripts: not on the event loop. `may_call`: whether a transfer to a number
-    (E.164) would be made."""
+    (E.164) would be made; `may_use`: whether a model can be reached from here. `kind`: by default what the source looks
+    like."""
     outline = None
+    of = KINDS[kind or kind_of(source)]
     try:
         root = read_tree(source)
-        outline = _outline(outline_of(root))
-        script = parse_tree(root)
+        outline = None if of.outline is None else _outline(of.outline(root))
+        agent = of.parse(root)
     except ScriptError as error:
         return Review(
             errors=[Remark(line=error.line, message=error.reason)],
@@ -92,12 +100,13 @@ def review_script(source: str, may_call: Callable[[str], bool] = lambda number: 
             pronounce={},
             outline=outline,
         )
-    prompts = script_prompts(script)
+    prompts = of.prompts(agent)
     return Review(
         errors=[],
         warnings=[
-            *(Remark(line=warning.line, message=warning.reason) for warning in script.warnings),
-            *_vain_transfers(script, may_call),
+            *(Remark(line=warning.line, message=warning.reason) for warning in agent.warnings),
+            *_vain_transfers(of.numbers(agent), may_call),
+            *_unusable(of.models(agent), may_use),
         ],
         prompts=[
             PromptView(
@@ -105,9 +114,9 @@ def review_script(source: str, may_call: Callable[[str], bool] = lambda number: 
             )
             for one in prompts
         ],
-        variables={path: _default(script, path) for one in prompts for path in one.variables},
-        language=script.language,
-        pronounce=dict(script.pronounce),
+        variables={path: _default(agent.variables, path) for one in prompts for path in one.variables},
+        language=agent.language,
+        pronounce=dict(agent.pronounce),
         outline=outline,
     )
 
@@ -127,23 +136,33 @@ def _ways(ways: Iterable[Way]) -> list[WayView]:
     return [WayView(on=list(way.on), does=way.does, step=way.step, line=way.line) for way in ways]
 
 
-def _vain_transfers(script: Script, may_call: Callable[[str], bool]) -> Iterator[Remark]:
-    """Transfers to a number that stands in the script and isn't called. What variables hold is known on the call."""
-    blocks = (*(step.block for step in script.steps.values()), *(answer.then for answer in script.anywhere))
-    for action in (action for block in blocks for action in actions_of(block)):
-        if isinstance(action, Transfer) and not action.to.slots:
-            try:
-                number = normal_e164(action.to.source)
-            except ValueError:
-                continue
-            if not may_call(number):
-                message = (
-                    f"{number} is not among the workspace's allowed destinations, so this transfer would fail; an "
-                    "operator can allow it in the settings under Destinations"
-                )
-                yield Remark(line=action.line, message=message)
+def _vain_transfers(numbers: Iterable[tuple[Text, int]], may_call: Callable[[str], bool]) -> Iterator[Remark]:
+    """Transfers to a number that stands in the source and isn't called. What variables hold is known on the call."""
+    for to, line in numbers:
+        if to.slots:
+            continue
+        try:
+            number = normal_e164(to.source)
+        except ValueError:
+            continue
+        if not may_call(number):
+            message = (
+                f"{number} is not among the workspace's allowed destinations, so this transfer would fail; an "
+                "operator can allow it in the settings under Destinations"
+            )
+            yield Remark(line=line, message=message)
 
 
-def _default(script: Script, path: str) -> Any:
-    value = lookup(path, script.variables)
+def _unusable(models: Iterable[ModelName], may_use: Callable[[ModelName], bool]) -> Iterator[Remark]:
+    for model in models:
+        if not may_use(model):
+            message = (
+                f"this server has no key for the model {model.name[:60]}, so it would fail; its operator can name the "
+                "model's server in OUTDIAL_MODEL_SERVERS"
+            )
+            yield Remark(line=model.line, message=message)
+
+
+def _default(variables: Mapping[str, Any], path: str) -> Any:
+    value = lookup(path, variables)
     return value if isinstance(value, str | int | float | bool) else None

@@ -14,8 +14,9 @@ from sqlalchemy import Select, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from typing_extensions import TypedDict
 
+from outdial.agents.kinds import KINDS, kind_of, parse_agent
 from outdial.agents.script.model import ScriptError
-from outdial.agents.script.naming import named, script_and_name
+from outdial.agents.script.naming import agent_and_name, named
 from outdial.conversation.opening import Greet
 from outdial.db.tables import agent_versions, agents
 from outdial.ids import is_id, new_id
@@ -43,6 +44,7 @@ class _Agent:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Version:
     version: int
+    kind: str
     source: str
     created_at: datetime
     greet: Greet
@@ -57,7 +59,8 @@ class _Checked:
 
 
 class AgentView(TypedDict):
-    """`draft_version` is the newest one; `published_version` is what calls get unless their number says draft."""
+    """`draft_version` is the newest one, and `kind` is its kind; `published_version` is what calls get unless their
+    number says draft."""
 
     id: str
     name: str
@@ -71,6 +74,7 @@ class VersionView(TypedDict):
     """`greet`: who speaks first on calls that this version places."""
 
     version: int
+    kind: str
     published: bool
     created_at: str
     greet: Greet
@@ -93,15 +97,18 @@ async def create_agent(
     *,
     name: str | None = None,
     otherwise: str | None = None,
+    kind: str | None = None,
     source: str,
     publish: bool = False,
     by: Actor,
 ) -> AgentDetail:
-    """A script agent whose version 1 is `source` (YAML), with `name` in it; without `name` it has that of the script,
-    and where that has none, `otherwise`. Raises Invalid with the line and the reason."""
-    checked = await _check(source)
+    """An agent whose version 1 is `source` (YAML), with `name` in it; without `name` it has that of the source, and
+    where that has none, `otherwise`. `kind`: by default what the source looks like. Raises Invalid with the line and
+    the reason."""
+    kind = _kind(kind, source)
+    checked = await _check(source, kind)
     if name is not None:
-        source = await _named(source, name)
+        source = await _named(source, name, kind)
     name = name or checked.name or otherwise
     if name is None:
         raise Invalid("name", "is needed, here or in the script (agent: name:)")
@@ -112,11 +119,11 @@ async def create_agent(
                 id=agent_id,
                 workspace_id=workspace_id,
                 name=name,
-                kind="script",
+                kind=kind,
                 published_version=1 if publish else None,
             )
         )
-        version = {"agent_id": agent_id, "version": 1, "source": source, "greet": checked.greet}
+        version = {"agent_id": agent_id, "version": 1, "kind": kind, "source": source, "greet": checked.greet}
         await conn.execute(insert(agent_versions).values(version))
         return await _recorded(conn, workspace_id, agent_id, by, "agent.created", {"published": publish})
 
@@ -132,6 +139,7 @@ async def add_version(
     workspace_id: str,
     agent_id: str,
     *,
+    kind: str | None = None,
     source: str,
     publish: bool = False,
     base_version: int | None = None,
@@ -141,7 +149,8 @@ async def add_version(
 
     `base_version` is the draft that was edited: raises Conflict when somebody has saved another one since.
     """
-    checked = await _check(source)
+    kind = _kind(kind, source)
+    checked = await _check(source, kind)
     async with engine.begin() as conn:
         await _lock(conn, workspace_id, agent_id)
         newest = await conn.scalar(
@@ -154,13 +163,12 @@ async def add_version(
                 "changed, then save again on top of it.",
             )
         version = (newest or 0) + 1
-        row = {"agent_id": agent_id, "version": version, "source": source, "greet": checked.greet}
+        row = {"agent_id": agent_id, "version": version, "kind": kind, "source": source, "greet": checked.greet}
         await conn.execute(insert(agent_versions).values(row))
-        brought: dict[str, Any] = {} if checked.name is None else {"name": checked.name}
+        brought: dict[str, Any] = {"kind": kind} if checked.name is None else {"kind": kind, "name": checked.name}
         if publish:
             brought["published_version"] = version
-        if brought:
-            await conn.execute(update(agents).where(agents.c.id == agent_id).values(brought))
+        await conn.execute(update(agents).where(agents.c.id == agent_id).values(brought))
         details = {"version": version, "published": publish}
         return await _recorded(conn, workspace_id, agent_id, by, "agent.version_added", details)
 
@@ -182,9 +190,10 @@ async def rename_agent(engine: AsyncEngine, workspace_id: str, agent_id: str, *,
     async with engine.begin() as conn:
         before = await _lock(conn, workspace_id, agent_id)
         draft = await _version(conn, agent_id, "draft")
-        renamed = await _named(draft.source, name)
+        renamed = await _named(draft.source, name, draft.kind)
         if renamed != draft.source:
-            values = {"agent_id": agent_id, "version": draft.version + 1, "source": renamed, "greet": draft.greet}
+            values = {"agent_id": agent_id, "version": draft.version + 1, "kind": draft.kind, "source": renamed}
+            values["greet"] = draft.greet
             await conn.execute(insert(agent_versions).values(values))
         await conn.execute(update(agents).where(agents.c.id == agent_id).values(name=name))
         return await _recorded(conn, workspace_id, agent_id, by, "agent.renamed", {"before": before.name})
@@ -198,14 +207,16 @@ async def list_agents(conn: AsyncConnection, workspace_id: str) -> list[AgentVie
 async def get_agent(conn: AsyncConnection, workspace_id: str, agent_id: str) -> AgentDetail:
     agent = await _agent(conn, workspace_id, agent_id)
     versions = await conn.execute(
-        select(agent_versions.c.version, agent_versions.c.created_at, agent_versions.c.greet)
+        select(agent_versions.c.version, agent_versions.c.kind, agent_versions.c.created_at, agent_versions.c.greet)
         .where(agent_versions.c.agent_id == agent_id)
         .order_by(agent_versions.c.version.desc())
     )
     _, source = await resolve(conn, agent_id, "draft")
     return AgentDetail(
         **_view(agent),
-        versions=[_version_view(number, at, greet, agent.published_version) for number, at, greet in versions],
+        versions=[
+            _version_view(number, kind, at, greet, agent.published_version) for number, kind, at, greet in versions
+        ],
         source=source,
     )
 
@@ -215,7 +226,7 @@ async def get_version(
 ) -> VersionSource:
     agent = await get_agent(conn, workspace_id, agent_id)
     found = await _version(conn, agent_id, version)
-    view = _version_view(found.version, found.created_at, found.greet, agent["published_version"])
+    view = _version_view(found.version, found.kind, found.created_at, found.greet, agent["published_version"])
     return VersionSource(**view, source=found.source)
 
 
@@ -233,8 +244,8 @@ async def resolve(conn: AsyncConnection, agent_id: str, which: Which | int) -> t
 
 
 async def _version(conn: AsyncConnection, agent_id: str, which: Which | int) -> _Version:
-    version = agent_versions.c
-    columns = (version.version, version.source, version.created_at, version.greet)
+    versions = agent_versions.c
+    columns = (versions.version, versions.kind, versions.source, versions.created_at, versions.greet)
     query = select(*columns).where(agent_versions.c.agent_id == agent_id)
     match which:
         case "draft":
@@ -254,20 +265,28 @@ async def _version(conn: AsyncConnection, agent_id: str, which: Which | int) -> 
     raise _unknown_version()
 
 
-async def _named(source: str, name: str) -> str:
+def _kind(kind: str | None, source: str) -> str:
+    """Raises Invalid."""
+    if kind is not None and kind not in KINDS:
+        raise Invalid("kind", f"is one of: {', '.join(KINDS)}")
+    return kind or kind_of(source)
+
+
+async def _named(source: str, name: str, kind: str) -> str:
     try:
-        return await asyncio.to_thread(named, source, name)
+        return await asyncio.to_thread(named, source, name, lambda text: parse_agent(text, kind))
     except ScriptError as error:
         raise Invalid("name", error.reason) from None
 
 
-async def _check(source: str) -> _Checked:
-    """A sound script. Raises Invalid."""
+async def _check(source: str, kind: str) -> _Checked:
+    """A sound source. Raises Invalid."""
     if len(source) > MAX_SOURCE_CHARS:
         raise Invalid("source", f"is longer than {MAX_SOURCE_CHARS} characters")
     try:
-        script, name = await asyncio.to_thread(script_and_name, source)  # a long one takes a while; calls are talking
-        return _Checked(name=name, greet=script.greet or Greet.AFTER_HELLO)
+        # A long one takes a while; calls are talking.
+        agent, name = await asyncio.to_thread(agent_and_name, source, lambda text: parse_agent(text, kind))
+        return _Checked(name=name, greet=agent.greet or Greet.AFTER_HELLO)
     except ScriptError as error:
         raise Invalid("source", str(error)) from None
 
@@ -315,9 +334,9 @@ def _view(agent: _Agent) -> AgentView:
     )
 
 
-def _version_view(version: int, created_at: datetime, greet: str, published: int | None) -> VersionView:
+def _version_view(version: int, kind: str, created_at: datetime, greet: str, published: int | None) -> VersionView:
     return VersionView(
-        version=version, published=version == published, created_at=to_json(created_at), greet=Greet(greet)
+        version=version, kind=kind, published=version == published, created_at=to_json(created_at), greet=Greet(greet)
     )
 
 

@@ -1,6 +1,6 @@
 """Agents: write, publish, look at. What helps in writing them is in api.scripts."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Body, Path
 from fastapi.responses import JSONResponse
@@ -30,6 +30,7 @@ from outdial.db.engine import reading
 router = APIRouter(route_class=ApiRoute, tags=["Agents"])
 
 AgentId = Annotated[str, Path(description="Id of an agent")]
+AgentKind = Literal["script", "llm"]
 Source = Annotated[CleanText, Field(min_length=1, max_length=MAX_SOURCE_CHARS)]
 NO_AGENT = {"s404_agent_not_found": "There is no such agent."}
 
@@ -41,11 +42,18 @@ _AGENT: dict[str, Any] = {
     "draft_version": 2,
     "created_at": "2026-01-31T09:00:00Z",
 }
-SOURCE = "the YAML of the script, as described in the documentation of scripts"
+SOURCE = "the YAML of the agent, as described in the documentation of scripts and of agents"
+_VERSION = {
+    "version": 1,
+    "kind": "script",
+    "published": False,
+    "created_at": "2026-01-31T09:00:00Z",
+    "greet": "at_once",
+}
 _DETAIL = _AGENT | {
     "versions": [
-        {"version": 2, "published": False, "created_at": "2026-02-01T09:00:00Z", "greet": "after_hello"},
-        {"version": 1, "published": True, "created_at": "2026-01-31T09:00:00Z", "greet": "at_once"},
+        _VERSION | {"version": 2, "created_at": "2026-02-01T09:00:00Z", "greet": "after_hello"},
+        _VERSION | {"published": True},
     ],
     "source": SOURCE,
 }
@@ -57,14 +65,18 @@ class AgentList(TypedDict):
 
 class NewAgent(StrictBody):
     name: Name | None = None
-    """Default: the name that the script writes (`agent: name:`). Where both are there, this one goes into the
-    script."""
+    """Default: the name that the source writes (`agent: name:`). Where both are there, this one goes into the
+    source."""
+    kind: AgentKind | None = None
+    """`script` or `llm`. Default: what the source looks like: scripts have `steps`, llm agents `instructions`."""
     source: Source
-    """The script, YAML."""
+    """YAML."""
     publish: bool = False
 
 
 class NewVersion(StrictBody):
+    kind: AgentKind | None = None
+    """As for a new agent: versions of one agent may be of different kinds."""
     source: Source
     publish: bool = False
     base_version: Annotated[int, Field(ge=1, lt=2**31)] | None = None
@@ -98,7 +110,7 @@ async def get_agents(services: Use, caller: Caller) -> JSONResponse:
     "/v1/agents",
     summary="Create an agent",
     operation_id="create_agent",
-    description="Stores the script as version 1. `publish` makes it the version that calls use; a script with errors "
+    description="Stores the source as version 1. `publish` makes it the version that calls use; a source with errors "
     "is refused.",
     status_code=201,
     response_model=AgentDetail,
@@ -112,7 +124,13 @@ async def post_agent(
     ],
 ) -> JSONResponse:
     agent = await create_agent(
-        services.engine, caller.workspace_id, name=body.name, source=body.source, publish=body.publish, by=caller.actor
+        services.engine,
+        caller.workspace_id,
+        name=body.name,
+        kind=body.kind,
+        source=body.source,
+        publish=body.publish,
+        by=caller.actor,
     )
     return JSONResponse(agent, status_code=201)
 
@@ -176,6 +194,7 @@ async def post_version(
         services.engine,
         caller.workspace_id,
         agent_id,
+        kind=body.kind,
         source=body.source,
         publish=body.publish,
         base_version=body.base_version,

@@ -8,7 +8,8 @@ from fastapi.responses import JSONResponse
 from pydantic import Field
 from typing_extensions import TypedDict
 
-from outdial.agents.review import Review, review_script
+from outdial.agents.llm.vendors import ModelServers
+from outdial.agents.review import Review, review_agent
 from outdial.agents.script.actions import MAX_TEXT
 from outdial.agents.script.examples import list_examples
 from outdial.agents.script.parse import LANGUAGE
@@ -128,8 +129,9 @@ async def get_examples(caller: Caller) -> JSONResponse:
     summary="Check a script",
     operation_id="check_script",
     description=(
-        "Says what is wrong with a script, what it has to say, and which step leads where, without saving anything. A "
-        "transfer to a number that is not among the workspace's allowed destinations is a warning."
+        "Says what is wrong with a source, what it has to say, and which step leads where, without saving anything. A "
+        "transfer to a number that is not among the workspace's allowed destinations is a warning, and so is a model "
+        "that this server has no key for."
     ),
     response_model=Review,
     responses=example(_REVIEW) | errors(413, 415, 422),
@@ -141,7 +143,8 @@ async def post_check(
 ) -> JSONResponse:
     async with reading(services.engine) as conn:
         reach = await read_reach(conn, caller.workspace_id)
-    return JSONResponse(await asyncio.to_thread(review_script, body.source, reach.covers))
+    models = ModelServers(services.settings.model_keys)
+    return JSONResponse(await asyncio.to_thread(review_agent, body.source, reach.covers, models.allows))
 
 
 @router.post(

@@ -14,10 +14,9 @@ from outdial.cli.failures import CommandFailed
 from outdial.cli.output import AsJson, console, print_json, progress
 
 if TYPE_CHECKING:
-    from outdial.agents.script.model import Script
     from outdial.agents.script.path import Passed
     from outdial.rehearsals.model import Rehearsal
-    from outdial.rehearsals.run import Rehearsed
+    from outdial.rehearsals.run import Rehearsed, Tried
     from outdial.testing.callee import CalleeLine
 
 LONGEST_S = 60.0  # of all rehearsals of a file
@@ -79,8 +78,11 @@ def talk(
     """Talk to a script by typing what the callee says, without a call."""
     from outdial.rehearsals.run import budget
     from outdial.rehearsals.run import talk as run
+    from outdial.rehearsals.stage import NO_TALK
 
     parsed = _script(script)
+    if parsed.needs_model:
+        raise CommandFailed(f"{script}: {NO_TALK}")
     variables = dict(map(_variable, variable or ()))
     progress.print(KEYS, markup=False, style="dim")
     lines: list[CalleeLine] = []
@@ -106,14 +108,14 @@ def talk(
                 progress.print(str(error), markup=False)
 
 
-def _with_audio(script: "Script", found: "tuple[Rehearsal, ...]") -> list["Rehearsed"]:
+def _with_audio(script: "Tried", found: "tuple[Rehearsal, ...]") -> list["Rehearsed"]:
     """Raises CommandFailed where there is no voice."""
     from outdial.rehearsals.with_audio import rehearse_with_audio
     from outdial.speech.base import SpeechUnavailable
     from outdial.testing.audio_call import AudioEngines
 
     try:
-        engines = AudioEngines.offline(script.language)
+        engines = AudioEngines.offline(script.agent.language)
     except SpeechUnavailable as error:
         raise CommandFailed(f"no rehearsal with audio: {error}") from None
     done: list[Rehearsed] = []
@@ -125,7 +127,7 @@ def _with_audio(script: "Script", found: "tuple[Rehearsal, ...]") -> list["Rehea
     return done
 
 
-def _read_both(file: Path, script: Path | None) -> "tuple[tuple[Rehearsal, ...], Script]":
+def _read_both(file: Path, script: Path | None) -> "tuple[tuple[Rehearsal, ...], Tried]":
     """The rehearsals of a file, and the script they are of. Raises CommandFailed."""
     from outdial.agents.script.model import ScriptError
     from outdial.rehearsals.parse import parse_rehearsals
@@ -139,12 +141,12 @@ def _read_both(file: Path, script: Path | None) -> "tuple[tuple[Rehearsal, ...],
     return found.rehearsals, _script(script or file.parent / str(found.script))
 
 
-def _script(file: Path) -> "Script":
+def _script(file: Path) -> "Tried":
     from outdial.agents.script.model import ScriptError
-    from outdial.agents.script.parse import parse_script
+    from outdial.rehearsals.run import Tried
 
     try:
-        return parse_script(read_text(file))
+        return Tried.of(read_text(file))
     except ScriptError as error:
         raise CommandFailed(f"{file}: {error}") from None
 

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from outdial.accounts.views import list_accounts
+from outdial.agents.kinds import parse_agent
 from outdial.agents.script.model import ScriptError
-from outdial.agents.script.parse import parse_script
 from outdial.agents.store import AgentView, list_agents, resolve
 from outdial.carriers.http import is_loopback
 from outdial.cli.next_steps import EXAMPLE_FILE, SIMULATED_CALLEE, command, next_steps
@@ -103,7 +103,7 @@ async def _wanted(conn: AsyncConnection, agent_id: str, version: Version) -> lis
     """The variables that an agent's script declares and has no default for."""
     try:
         _, source = await resolve(conn, agent_id, version)
-        script = parse_script(source)
+        parsed = parse_agent(source)
     except (Refusal, ScriptError):
         return []
-    return [name for name, default in script.variables.items() if default is None]
+    return [name for name, default in parsed.variables.items() if default is None]

@@ -67,6 +67,19 @@ class CallFacts:
         return self.direction is CallDirection.OUTBOUND and self.failed_transfer is None
 
 
+def last_event(facts: CallFacts) -> dict[str, Any]:
+    """What has brought the call to the agent."""
+    payload = {
+        "callType": facts.direction.value,
+        "userNumber": facts.user_number,
+        "agentNumber": facts.agent_number,
+    }
+    failed = facts.failed_transfer
+    if failed is None:
+        return {"type": "launch", "payload": payload}
+    return {"type": "transfer_failed", "payload": {**payload, "to": failed.to, "result": failed.result.value}}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Engines:
     """What a live call hears and speaks with. Engines are shared by all calls of an agent, and mostly by all agents."""

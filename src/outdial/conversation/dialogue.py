@@ -12,7 +12,7 @@ from types import MappingProxyType
 from typing import Any, TypeVar
 
 from outdial.background import Background
-from outdial.conversation.call_facts import CallFacts, CarrierControl, Engines
+from outdial.conversation.call_facts import CallFacts, CarrierControl, Engines, last_event
 from outdial.conversation.commands import Command, CommandRefused, Say, SendDigits, SetVariables, Transfer
 from outdial.conversation.courtesy import Courtesy
 from outdial.conversation.endpointing import PAUSE_MS, Patience
@@ -59,7 +59,7 @@ class Dialogue:
         self._variables = MappingProxyType(dict(facts.variables))
         self._noted = noted
         self.failed_transfer = facts.failed_transfer
-        self.last_event = _last_event(facts)
+        self.last_event = last_event(facts)
         self.answered_by: AnsweredBy | None = None  # kept up to date by the session
         self.transferred = False
         self._asked = asyncio.Event()  # not set while the carrier is asked to transfer the callee
@@ -163,6 +163,9 @@ class Dialogue:
     @property
     def noted(self) -> MutableMapping[str, Any]:
         return self._noted
+
+    def tell(self, type_: str, data: Mapping[str, Any]) -> None:
+        self._journal.event(type_, dict(data))
 
     # -- the verbs -------------------------------------------------------------------------------------------
 
@@ -335,16 +338,3 @@ class Dialogue:
             self.transferred = True
         finally:
             self._asked.set()
-
-
-def _last_event(facts: CallFacts) -> dict[str, Any]:
-    """What has brought the call to the agent."""
-    payload = {
-        "callType": facts.direction.value,
-        "userNumber": facts.user_number,
-        "agentNumber": facts.agent_number,
-    }
-    failed = facts.failed_transfer
-    if failed is None:
-        return {"type": "launch", "payload": payload}
-    return {"type": "transfer_failed", "payload": {**payload, "to": failed.to, "result": failed.result.value}}

@@ -45,6 +45,15 @@ class SpeechFailed(Exception):
     """Speech could not be synthesised or recognised. The call itself is still up."""
 
 
+class AgentFailed(Exception):
+    """The agent can't go on, and knows why: `reason` is a sentence for the call's record, with nothing in it of what
+    was said, and no secret."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
 class TransferFailed(Exception):
     """The carrier wouldn't transfer the call, or didn't say that it has. The call itself is still up."""
 
@@ -88,6 +97,11 @@ class LiveCall(Protocol):
         tells it."""
         ...
 
+
+    def tell(self, type_: str, data: Mapping[str, Any]) -> None:
+        """Write something down that the agent did, in the call's feed of events: names and figures, nothing that was
+        said and no secret. Returns at once."""
+        ...
 
     @property
     def failed_transfer(self) -> FailedTransfer | None:

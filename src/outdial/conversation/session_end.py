@@ -1,8 +1,8 @@
 """How a conversation ended, and the errors it may end with."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from outdial.conversation.live_call import CallEnded, SpeechFailed
+from outdial.conversation.live_call import AgentFailed, CallEnded, SpeechFailed
 from outdial.telephony.failures import CallError, FailureCode
 from outdial.telephony.state import EndedBy, Ending, EndReason
 
@@ -39,6 +39,8 @@ def failure_of(error: BaseException | None) -> CallError | None:
     noticed that the call is over."""
     if error is not None and _is_all(CallEnded, error):
         return None
+    if isinstance(error, AgentFailed):
+        return replace(AGENT_FAILED, message=error.reason)
     return SPEECH_FAILED if error is not None and _is_all(SpeechFailed, error) else AGENT_FAILED
 
 

@@ -10,8 +10,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from outdial.agents.changes import Diff, diff_scripts
 from outdial.agents.history import version_history
 from outdial.agents.in_use import COUNTED, recent_calls
+from outdial.agents.kinds import KINDS
 from outdial.agents.script.examples import list_examples
-from outdial.agents.script.parse import SCRIPT_KEYS
 from outdial.agents.store import get_agent, get_version, list_agents
 from outdial.api.bodies import StrictBody
 from outdial.api.scripts import ScriptSource
@@ -43,6 +43,7 @@ async def agents(page: Here) -> Response:
     return await page.render(
         "agents.html",
         agents=listed,
+        kinds=KINDS,
         numbers={agent["id"]: _of_agent(numbers, agent["id"]) for agent in listed},
         calls=calls,
         counted=COUNTED,
@@ -57,7 +58,8 @@ async def agent(page: Here, agent_id: str, all_versions: Annotated[bool, Query(a
         limit = None if all_versions else VERSIONS_SHOWN
         versions = await version_history(conn, page.workspace_id, shown, limit=limit)
         numbers = _of_agent(await _numbers(page, conn), agent_id)
-    return await page.render("agent.html", agent=shown, versions=versions, numbers=numbers, words=SCRIPT_KEYS)
+    kind = KINDS[shown["kind"]]
+    return await page.render("agent.html", agent=shown, kind=kind, versions=versions, numbers=numbers)
 
 
 @router.get("/agents/{agent_id}/changes")

@@ -8,8 +8,8 @@ from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from outdial.agents.kinds import parse_agent
 from outdial.agents.script.model import ScriptError
-from outdial.agents.script.parse import parse_script
 from outdial.agents.store import AgentDetail, get_agent, get_version
 from outdial.dashboard.literals import text_literal
 from outdial.numbers.views import NumberAgent
@@ -100,10 +100,10 @@ def _number(agent: NumberAgent, detail: AgentDetail, chosen: str) -> int | None:
 
 def _declared(source: str) -> list[Variable]:
     try:
-        script = parse_script(source)
+        parsed = parse_agent(source)
     except ScriptError:  # kept by a release that took it
         return []
-    return [Variable(name=name, text=shown(value)) for name, value in script.variables.items()]
+    return [Variable(name=name, text=shown(value)) for name, value in parsed.variables.items()]
 
 
 def shown(value: Any) -> str:

@@ -120,7 +120,25 @@ def _other(event: Event) -> Step | None:
             return Step(text="Words understood late", at=event.at, tone="warn", detail=detail)
         case "limit":
             return Step(text="Reached its longest duration", at=event.at, tone="warn")
+        case "tool":
+            return _tool(event)
+        case "model_failed":
+            detail = f"{data.get('model')}: {data.get('error')}"
+            return Step(text="Model failed", at=event.at, tone="bad", detail=detail)
+        case "agent_limit":
+            return Step(text=f"Reached the agent's limit of {data.get('limit', '')}", at=event.at, tone="warn")
     return Step(text=event.type.replace("_", " ").capitalize(), at=event.at)
+
+
+def _tool(event: Event) -> Step:
+    data = event.data
+    arguments = data.get("arguments") or {}
+    told = {name: ", ".join(value) if isinstance(value, list) else value for name, value in arguments.items()}
+    detail = "; ".join(f"{name}: {value}" for name, value in told.items())
+    if data.get("done"):
+        return Step(text=f"Tool used: {data.get('tool', '')}", at=event.at, detail=detail)
+    why = "The callee began to speak."
+    return Step(text=f"Tool not used: {data.get('tool', '')}", at=event.at, tone="warn", detail=why)
 
 
 def _transfer(event: Event) -> Step:

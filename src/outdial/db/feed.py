@@ -55,7 +55,7 @@ async def history_of(conn: AsyncConnection, call_id: str, *, limit: int = 500) -
     """What happened to a call but for what was said, oldest first."""
     rows = await conn.execute(
         select(call_events)
-        .where(call_events.c.call_id == call_id, call_events.c.type.not_in(["transcript", "digit"]))
+        .where(call_events.c.call_id == call_id, call_events.c.type.not_in(["transcript", "digit", "model"]))
         .order_by(call_events.c.id)
         .limit(limit)
     )

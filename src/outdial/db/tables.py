@@ -204,7 +204,7 @@ agents = Table(
     Column("id", Text, primary_key=True),
     Column("workspace_id", Text, ForeignKey("workspaces.id", ondelete="CASCADE"), nullable=False),
     Column("name", Text, nullable=False),
-    Column("kind", Text, nullable=False),  # "script"
+    Column("kind", Text, nullable=False),  # of its draft
     Column("published_version", Integer),
     _instant("created_at", now=True),
     Index("ix_agents_workspace_id", "workspace_id"),
@@ -216,7 +216,8 @@ agent_versions = Table(
     metadata,
     Column("agent_id", Text, ForeignKey("agents.id", ondelete="CASCADE"), primary_key=True),
     Column("version", Integer, primary_key=True),
-    Column("source", Text, nullable=False),  # as written by the user: YAML for scripts
+    Column("kind", Text, nullable=False, server_default="script"),
+    Column("source", Text, nullable=False),  # as written by the user, YAML
     Column("greet", Text, nullable=False, server_default=text("'at_once'")),  # conversation.opening.Greet
     _instant("created_at", now=True),
 )

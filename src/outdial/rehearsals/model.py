@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from outdial.testing.callee import CalleeLine
+from outdial.testing.written_model import Part
 
 TELEVISION = "television"  # somebody talks behind the callee, without a pause
 NOISES = (TELEVISION,)
@@ -32,13 +33,14 @@ class Expectation:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rehearsal:
-    """One call. `callee` has with each line where it is written. `noise`, with audio: so many dB below the callee's
-    voice, or one of NOISES; None for a quiet line."""
+    """One call. `callee` has with each line where it is written; `model` is what the model of an llm agent answers.
+    `noise`, with audio: so many dB below the callee's voice, or one of NOISES; None for a quiet line."""
 
     name: str
     line: int
     variables: Mapping[str, Any] = field(default_factory=dict)
     callee: tuple[tuple[CalleeLine, int], ...] = ()
+    model: tuple[tuple[Part, ...], ...] = ()
     expect: Expectation = Expectation()
     noise: float | str | None = None
 

@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from outdial.agents.kinds import KINDS
 from outdial.agents.script.expect import choice, data, fields, name, plain
 from outdial.agents.script.model import ScriptError
 from outdial.agents.script.tree import MAX_SOURCE, Fields, Items, Node, Scalar, read_tree
@@ -23,6 +24,7 @@ from outdial.testing.callee import (
     TransferEnds,
     Waits,
 )
+from outdial.testing.written_model import Fails, Part, calls
 
 MAX_REHEARSALS = 100
 MAX_LINES = 100      # of one callee
@@ -38,7 +40,8 @@ SECONDS = re.compile(r"(\d{1,4}(?:\.\d{1,3})?) ?s")
 KEYS_PRESSED = re.compile(r"[0-9*#]{1,40}")
 
 _TOP = ("script", "variables", "noise", "rehearsals")
-_REHEARSAL = ("name", "variables", "noise", "call", "expect")
+_REHEARSAL = ("name", "variables", "noise", "model", "call", "expect")
+_ANSWER = ("says", "calls", "with", "fails")
 _EXPECT = ("outcome", "ended_by", "noted", "variables", "path")
 _ALONE: Mapping[str, CalleeLine] = {"silent": Silent(), "hangs_up": HangsUp()}
 _INTERRUPTS = ("after", "says", "presses")
@@ -54,8 +57,10 @@ def parse_rehearsals(source: str) -> Rehearsals:
     if not source.strip():
         raise ScriptError("there are no rehearsals here")
     root = read_tree(source)
-    if isinstance(root, Fields) and "steps" in root.nodes:
-        raise ScriptError("this is a script; its rehearsals are a file of their own", root.lines["steps"])
+    for kind in KINDS.values():
+        if isinstance(root, Fields) and kind.mark in root.nodes:
+            reason = f"this is {kind.title}; its rehearsals are a file of their own"
+            raise ScriptError(reason, root.lines[kind.mark])
     top = fields(root, "a file of rehearsals", _TOP)
     listed = top.nodes.get("rehearsals")
     if not isinstance(listed, Items) or not listed.nodes:
@@ -99,9 +104,38 @@ def _rehearsal(node: Node, variables: Mapping[str, Any], noise: float | str | No
         line=parts.lines["name"],
         variables={**variables, **_values(parts.nodes.get("variables"), "variables")},
         callee=parse_callee(parts.nodes.get("call")),
+        model=_answers(parts.nodes.get("model")),
         expect=_expectation(parts.nodes["expect"]) if "expect" in parts.nodes else Expectation(),
         noise=_noise(parts.nodes.get("noise"), noise),
     )
+
+
+def _answers(node: Node | None) -> tuple[tuple[Part, ...], ...]:
+    """Of the agent's model, one for each time that it is asked."""
+    if node is None:
+        return ()
+    if not isinstance(node, Items):
+        raise ScriptError("model is a list of what the model answers, one after the other", node.line)
+    if len(node.nodes) > MAX_LINES:
+        raise ScriptError(f"more than {MAX_LINES} answers of the model", node.nodes[MAX_LINES].line)
+    return tuple(map(_answer, node.nodes))
+
+
+def _answer(node: Node) -> tuple[Part, ...]:
+    """A text, or `{says: …, calls: tool, with: {its arguments}}`, or `{fails: word}`."""
+    if isinstance(node, Scalar):
+        return (plain(node, "an answer of the model"),)
+    parts = fields(node, "an answer of the model", _ANSWER).nodes
+    if not parts or ("with" in parts and "calls" not in parts):
+        raise ScriptError("an answer of the model says something, or calls a tool, or fails", node.line)
+    found: list[Part] = []
+    if "says" in parts:
+        found.append(plain(parts["says"], "says"))
+    if "calls" in parts:
+        found.append(calls(plain(parts["calls"], "calls"), **_values(parts.get("with"), "with")))
+    if "fails" in parts:
+        found.append(Fails(plain(parts["fails"], "fails")))
+    return tuple(found)
 
 
 def _callee_line(node: Node) -> CalleeLine:

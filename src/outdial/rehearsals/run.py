@@ -1,4 +1,4 @@
-"""A script that talks to callees written down: what came of each call, and the first line that went wrong.
+"""An agent that talks to callees written down: what came of each call, and the first line that went wrong.
 
 Nothing here waits: a call takes milliseconds. Scripts of strangers may take long, so this belongs on no event loop
 that serves calls. With audio: with_audio.py.
@@ -11,18 +11,20 @@ from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from outdial.agents.script.model import Script
+from outdial.agents.kinds import KINDS, ParsedAgent, kind_of, parse_agent
 from outdial.agents.script.path import Passed, Path
-from outdial.agents.script.run import run_script
-from outdial.conversation.live_call import AgentCoroutine, LiveCall
+from outdial.conversation.live_call import AgentCoroutine, AgentFailed, LiveCall
 from outdial.conversation.transcript import Turn
 from outdial.rehearsals.model import Expected, Rehearsal
 from outdial.telephony.outcome import Facts, outcome_of
 from outdial.telephony.state import EndedBy, EndReason
 from outdial.telephony.verdict import AnsweredBy
+from outdial.testing.call_limits import CallLimits
 from outdial.testing.callee import CalleeLine, WentWrong
-from outdial.testing.text_call import CallLimits, TextCall, hold_call
+from outdial.testing.text_call import TextCall, hold_call
+from outdial.testing.written_model import NOTHING_WRITTEN, WrittenModel
 
+NO_ANSWER = "the model is asked here, and no answer of its is written (model: …)"
 CIRCLES = "the script goes round in circles: it was stopped after {steps} steps"
 
 
@@ -90,39 +92,57 @@ def budget(seconds: float) -> CallLimits:
     return CallLimits(is_over=lambda: time.monotonic() > until)
 
 
-def rehearse(script: Script, rehearsals: Iterable[Rehearsal], limits: CallLimits | None = None) -> list[Rehearsed]:
-    return asyncio.run(_rehearse(script, list(rehearsals), limits))
+@dataclass(frozen=True, slots=True)
+class Tried:
+    """An agent to be tried, of whatever kind."""
+
+    kind: str
+    agent: ParsedAgent
+
+    @classmethod
+    def of(cls, source: str) -> "Tried":
+        """Raises ScriptError."""
+        return cls(kind_of(source), parse_agent(source))
+
+    @property
+    def needs_model(self) -> bool:
+        return bool(KINDS[self.kind].models(self.agent))
+
+
+def rehearse(tried: Tried, rehearsals: Iterable[Rehearsal], limits: CallLimits | None = None) -> list[Rehearsed]:
+    return asyncio.run(_rehearse(tried, list(rehearsals), limits))
 
 
 def talk(
-    script: Script, callee: Iterable[CalleeLine], variables: Mapping[str, Any], limits: CallLimits | None = None
+    tried: Tried, callee: Iterable[CalleeLine], variables: Mapping[str, Any], limits: CallLimits | None = None
 ) -> Rehearsed:
     """The call so far, with a callee who is there: after its lines the agent waits for more."""
-    call = TextCall(callee, variables=variables, language=script.language, is_open=True, limits=limits)
-    return asyncio.run(held(script, call, Rehearsal(name="", line=0), lambda agent: hold_call(agent, call)))
+    call = TextCall(callee, variables=variables, language=tried.agent.language, is_open=True, limits=limits)
+    return asyncio.run(held(tried, call, Rehearsal(name="", line=0), lambda agent: hold_call(agent, call)))
 
 
-async def _rehearse(script: Script, rehearsals: list[Rehearsal], limits: CallLimits | None) -> list[Rehearsed]:
-    return [await _hold_without_audio(script, one, limits) for one in rehearsals]
+async def _rehearse(tried: Tried, rehearsals: list[Rehearsal], limits: CallLimits | None) -> list[Rehearsed]:
+    return [await _hold_without_audio(tried, one, limits) for one in rehearsals]
 
 
-async def _hold_without_audio(script: Script, rehearsal: Rehearsal, limits: CallLimits | None) -> Rehearsed:
+async def _hold_without_audio(tried: Tried, rehearsal: Rehearsal, limits: CallLimits | None) -> Rehearsed:
     lines = (line for line, _ in rehearsal.callee)
-    call = TextCall(lines, variables=rehearsal.variables, language=script.language, limits=limits)
-    return await held(script, call, rehearsal, lambda agent: hold_call(agent, call))
+    call = TextCall(lines, variables=rehearsal.variables, language=tried.agent.language, limits=limits)
+    return await held(tried, call, rehearsal, lambda agent: hold_call(agent, call))
 
 
 async def held(
-    script: Script,
+    tried: Tried,
     call: HeldCall,
     rehearsal: Rehearsal,
     hold: Callable[[AgentCoroutine], Coroutine[Any, Any, None]],
 ) -> Rehearsed:
     """What comes of a call that `hold` lets an agent hold."""
     path = Path(lambda: call.now_ms)
+    model = WrittenModel(rehearsal.model, first_s=0.0, word_s=0.0)
 
     async def agent(live: LiveCall) -> None:
-        await run_script(script, live, path)
+        await KINDS[tried.kind].run(tried.agent, live, path, [model])
 
     wrong: str | None = None
     line: int | None = None
@@ -131,6 +151,8 @@ async def held(
     except WentWrong as error:
         wrong = error.reason
         line = None if error.line is None or not rehearsal.callee else rehearsal.callee[error.line][1]
+    except AgentFailed as error:
+        wrong = NO_ANSWER if NOTHING_WRITTEN in error.reason else error.reason
     if path.circled:
         wrong, line = CIRCLES.format(steps=len(path.passed)), None
     outcome = None if call.ended_by is None else outcome_of(_facts(call))

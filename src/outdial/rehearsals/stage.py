@@ -8,16 +8,17 @@ from typing import Any, Literal, TypeVar
 from typing_extensions import TypedDict
 
 from outdial.agents.script.model import ScriptError
-from outdial.agents.script.parse import parse_script
 from outdial.refusals import LimitReached
 from outdial.rehearsals.parse import parse_rehearsals
-from outdial.rehearsals.run import budget, rehearse, talk
+from outdial.rehearsals.run import Tried, budget, rehearse, talk
 from outdial.rehearsals.views import RehearsalView, TalkView, rehearsal_view, talk_view
 from outdial.testing.callee import CalleeLine
 from outdial.token_buckets import TokenBuckets
 
 PER_MINUTE = 60  # of a workspace, and as many at once after a pause
 LONGEST_S = 2.0  # of what one request rehearses
+
+NO_TALK = "an agent with a model can't be talked to by typing; rehearse it, or call the browser phone with it"
 
 T = TypeVar("T")
 
@@ -75,7 +76,7 @@ class Stage:
 def _report(source: str, rehearsals: str) -> Report:
     faults: list[Fault] = []
     try:
-        script = parse_script(source)
+        tried = Tried.of(source)
     except ScriptError as error:
         faults.append(_fault("script", error))
     try:
@@ -84,17 +85,19 @@ def _report(source: str, rehearsals: str) -> Report:
         faults.append(_fault("rehearsals", error))
     if faults:
         return Report(errors=faults, passed=0, failed=0, rehearsals=[])
-    done = [rehearsal_view(one) for one in rehearse(script, found, budget(LONGEST_S))]
+    done = [rehearsal_view(one) for one in rehearse(tried, found, budget(LONGEST_S))]
     passed = sum(one["passed"] for one in done)
     return Report(errors=[], passed=passed, failed=len(done) - passed, rehearsals=done)
 
 
 def _talk(source: str, callee: Iterable[CalleeLine], variables: Mapping[str, Any]) -> Talk:
     try:
-        script = parse_script(source)
+        tried = Tried.of(source)
     except ScriptError as error:
         return Talk(errors=[_fault("script", error)], call=None)
-    return Talk(errors=[], call=talk_view(talk(script, callee, variables, budget(LONGEST_S))))
+    if tried.needs_model:
+        return Talk(errors=[Fault(part="script", line=None, message=NO_TALK)], call=None)
+    return Talk(errors=[], call=talk_view(talk(tried, callee, variables, budget(LONGEST_S))))
 
 
 def _fault(part: Literal["script", "rehearsals"], error: ScriptError) -> Fault:

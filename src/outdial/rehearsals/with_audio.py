@@ -5,9 +5,8 @@ when anybody speaks the real turn-taking decides. Time is virtual: a call takes 
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
-from outdial.agents.script.model import Script
 from outdial.rehearsals.model import TELEVISION, Rehearsal
-from outdial.rehearsals.run import Rehearsed, SpokenLine, budget, held, in_words
+from outdial.rehearsals.run import Rehearsed, SpokenLine, Tried, budget, held, in_words
 from outdial.testing import virtual_time
 from outdial.testing.audio_call import MAX_CALL_S, AudioCall, AudioEngines
 from outdial.testing.line_audio import Line
@@ -22,23 +21,23 @@ NEWS = (
 
 
 def rehearse_with_audio(
-    script: Script, rehearsals: Iterable[Rehearsal], engines: AudioEngines
+    tried: Tried, rehearsals: Iterable[Rehearsal], engines: AudioEngines
 ) -> Iterator[Rehearsed]:
     """One call after the other. Not inside an event loop."""
     for one in rehearsals:
-        yield virtual_time.run(_rehearse(script, one, engines))
+        yield virtual_time.run(_rehearse(tried, one, engines))
 
 
-async def _rehearse(script: Script, rehearsal: Rehearsal, engines: AudioEngines) -> Rehearsed:
+async def _rehearse(tried: Tried, rehearsal: Rehearsal, engines: AudioEngines) -> Rehearsed:
     call = AudioCall(
         (line for line, _ in rehearsal.callee),
         engines,
         variables=rehearsal.variables,
         line=_line(rehearsal.noise),
-        reading=script.reading,
+        reading=tried.agent.reading,
         limits=replace(budget(LONGEST_S), seconds=MAX_CALL_S),
     )
-    done = await held(script, call, rehearsal, call.hold)
+    done = await held(tried, call, rehearsal, call.hold)
     spoken = tuple(
         SpokenLine(line=rehearsal.callee[one.line][1], said=one.said, heard=one.heard, reply_ms=one.reply_ms)
         for one in call.understood

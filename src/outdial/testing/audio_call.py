@@ -33,11 +33,11 @@ from outdial.testing.agent_heard import AgentHeard, OverheardCall
 from outdial.testing.audio_callee import AudioCallee
 from outdial.testing.audio_engines import RememberedTextToSpeech, TimedClosedAnswers, TimedSpeechToText, detect_voice
 from outdial.testing.audio_phone import Utterance, reply_ms
+from outdial.testing.call_limits import CallLimits
 from outdial.testing.callee import CARRIER_REFUSES, CalleeLine, Interrupts, Says, WentWrong
 from outdial.testing.callee_voice import CalleeVoice
 from outdial.testing.line import PlainCodec
 from outdial.testing.line_audio import Line, LineAudio
-from outdial.testing.text_call import CallLimits
 
 MAX_CALL_S = 600.0
 LATE_MS = 300  # an utterance is written down as a little longer or shorter than it was

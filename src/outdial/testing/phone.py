@@ -1,12 +1,13 @@
 """A callee in memory, who says and presses what a test has written down, on a call with an agent."""
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, cast
 
-from outdial.agents.script.parse import parse_script
-from outdial.agents.script.run import run_script
+from outdial.agents.kinds import KINDS, kind_of, parse_agent
+from outdial.agents.llm.chat import Model
+from outdial.agents.script.path import Path
 from outdial.conversation.call_facts import CallFacts, Engines, MachinePolicy, TurnTaking, turn_taking_of
 from outdial.conversation.live_call import AgentCoroutine
 from outdial.conversation.media_line import MediaLine
@@ -40,19 +41,20 @@ class Phone:
         self,
         agent: AgentCoroutine | str,
         *,
+        models: Sequence[Model] = (),
         variables: Mapping[str, Any] | None = None,
         turn_taking: TurnTaking | None = None,
         max_duration_s: float = 600.0,
         greet: Greet = Greet.AFTER_HELLO,
         machine: MachinePolicy | None = None,
     ) -> None:
-        """`agent`: a coroutine over a LiveCall, or the YAML of a script. `greet` and `machine`, where a script doesn't
-        say them: who speaks first, and what is done with a machine."""
+        """`agent`: a coroutine over a LiveCall, or the YAML of an agent, whose `models` answer where it has any.
+        `greet` and `machine`, where it doesn't say them: who speaks first, and what is done with a machine."""
         how = turn_taking_of("en-US", greet=greet)
         if isinstance(agent, str):
-            script = parse_script(agent)
-            how = turn_taking_of(script.language, greet=script.greet or greet, hold_s=script.hold_s)
-            agent = lambda call: run_script(script, call)  # noqa: E731
+            kind, parsed = KINDS[kind_of(agent)], parse_agent(agent)
+            how = turn_taking_of(parsed.language, greet=parsed.greet or greet, hold_s=parsed.hold_s)
+            agent = lambda call: kind.run(parsed, call, Path(), models)  # noqa: E731
         self.turns: dict[int, Turn] = {}
         self.events: list[tuple[str, dict[str, Any]]] = []
         self.transferred_to: list[str] = []

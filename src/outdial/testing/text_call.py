@@ -5,8 +5,7 @@
     assert call.noted == {"booked": True}
 """
 
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Iterable, Mapping
 from types import MappingProxyType
 from typing import Any, NoReturn
 
@@ -20,6 +19,7 @@ from outdial.telephony.failures import CallError, FailureCode
 from outdial.telephony.state import EndedBy
 from outdial.telephony.transfer import TransferOutcome
 from outdial.telephony.verdict import AnsweredBy
+from outdial.testing.call_limits import CallLimits
 from outdial.testing.callee import (
     CARRIER_REFUSES,
     GIVEN_UP,
@@ -40,19 +40,8 @@ from outdial.testing.callee import (
     over_before,
 )
 
-MAX_VERBS = 2000       # of one call: an agent that goes round in circles ends here
-MAX_CALL_S = 3600.0
 REPLY_MS = 600         # from the agent's last word to the callee's first
 KEY_MS = 300           # from one key to the next
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CallLimits:
-    """`is_over` is asked at each verb whether the time of whoever waits for this is up."""
-
-    verbs: int = MAX_VERBS
-    seconds: float = MAX_CALL_S
-    is_over: Callable[[], bool] = lambda: False
 
 
 class TextCall:
@@ -82,6 +71,7 @@ class TextCall:
         self.failed_transfer: FailedTransfer | None = None
         self.now_ms = 0
         self.turns: list[Turn] = []
+        self.events: list[tuple[str, dict[str, Any]]] = []  # that the agent told of
         self.sent_digits: list[str] = []
         self.ended_by: EndedBy | None = None  # None while the call is up
         self.transferred: bool | None = None  # whether somebody answered the last transfer; None: none was made
@@ -107,6 +97,9 @@ class TextCall:
     def is_over(self) -> bool:
         return self.ended_by is not None or self.awaits_callee or self.wrong is not None
 
+    def tell(self, type_: str, data: Mapping[str, Any]) -> None:
+        self.events.append((type_, dict(data)))
+
     # -- the verbs -----------------------------------------------------------------------------------------------
 
     async def say(
@@ -114,7 +107,7 @@ class TextCall:
     ) -> Said:
         self._verb()
         if not isinstance(text, str):
-            text = "".join([piece async for piece in text])
+            text = " ".join("".join([piece async for piece in text]).split())
         text = without_marks(text)
         self._told = f"{self._told} " if self._told else ""
         start = len(self._told)

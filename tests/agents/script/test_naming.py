@@ -2,6 +2,7 @@
 
 import pytest
 
+from outdial.agents.kinds import parse_agent
 from outdial.agents.script.examples import list_examples
 from outdial.agents.script.model import ScriptError
 from outdial.agents.script.naming import named, written_name
@@ -43,7 +44,7 @@ def test_a_script_without_a_name_stays_as_it_is(source: str):
 
 def test_the_same_name_changes_nothing():
     for example in list_examples():
-        assert named(example.source, example.title) == example.source
+        assert named(example.source, example.title, parse_agent) == example.source
 
 
 def test_a_name_that_is_too_long_for_a_script_is_refused():

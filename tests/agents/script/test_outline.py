@@ -9,7 +9,7 @@ from outdial.agents.script.outline import Does, Outline, OutlinedStep, Way, outl
 from outdial.agents.script.parse import parse_script
 from outdial.agents.script.tree import read_tree
 
-SOUND = [*(example.source for example in list_examples()), *EXAMPLES]
+SOUND = [*(example.source for example in list_examples() if example.kind == "script"), *EXAMPLES]
 
 
 def outline(source: str) -> Outline:

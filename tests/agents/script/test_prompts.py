@@ -1,3 +1,4 @@
+from outdial.agents.kinds import parse_agent
 from outdial.agents.script.examples import BLANK, list_examples, load_example
 from outdial.agents.script.parse import parse_script
 from outdial.agents.script.prompts import script_prompts
@@ -57,9 +58,9 @@ def test_a_text_s_source_means_the_same_text():
 
 def test_examples_can_be_used_and_say_what_they_are_for():
     found = list_examples()
-    assert [one.name for one in found] == ["appointment_reminder", BLANK]
+    assert [one.name for one in found] == ["appointment_reminder", "model_reminder", BLANK]
     for one in found:
         assert one.source == load_example(one.name)
-        assert not parse_script(one.source).warnings
+        assert not parse_agent(one.source).warnings
         assert one.title
         assert one.about.endswith(".")

@@ -1,11 +1,11 @@
-"""The example scripts that come with Outdial."""
+"""The example agents that come with Outdial."""
 
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 from itertools import takewhile
 
-from outdial.agents.script.parse import parse_script
+from outdial.agents.kinds import kind_of, parse_agent
 
 BLANK = "blank"  # the least that is a script
 REHEARSALS = ".rehearsals"  # what the name of an example's rehearsals ends in: they can be loaded, too
@@ -16,6 +16,7 @@ class Example:
     """`title` is the agent's name in it, `about` the first paragraph of the comment it begins with."""
 
     name: str
+    kind: str
     title: str
     about: str
     source: str
@@ -45,7 +46,8 @@ def _example(name: str) -> Example:
     comment = takewhile(lambda line: line.startswith("# "), source.splitlines())
     return Example(
         name=name,
-        title=parse_script(source).name,
+        kind=kind_of(source),
+        title=parse_agent(source).name,
         about=" ".join(line.removeprefix("# ") for line in comment),
         source=source,
     )

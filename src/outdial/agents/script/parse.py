@@ -18,7 +18,7 @@ from outdial.agents.script.model import (
     Step,
 )
 from outdial.agents.script.pronounce import pronunciations
-from outdial.agents.script.template import parse_text
+from outdial.agents.script.template import Text, parse_text
 from outdial.agents.script.tree import Fields, Node, read_tree
 from outdial.conversation.call_facts import HOLD_S
 from outdial.conversation.opening import Greet
@@ -32,11 +32,11 @@ MAX_STEPS = 200
 _SECTIONS = (
     "agent", "variables", "greet", "hold_s", "machine", "do_not_call", "pronounce", "anywhere", "start", "steps",
 )  # fmt: skip
-_AGENT = ("name", "language")
-_MACHINE = ("action", "message")
-_DO_NOT_CALL = ("say", "words")
+AGENT = ("name", "language")
+MACHINE = ("action", "message")
+DO_NOT_CALL_KEYS = ("say", "words")
 # Every key that a script may have, but for the names it gives itself.
-SCRIPT_KEYS = tuple(dict.fromkeys((*_SECTIONS, *_AGENT, *_MACHINE, *_DO_NOT_CALL, *KEYS)))
+SCRIPT_KEYS = tuple(dict.fromkeys((*_SECTIONS, *AGENT, *MACHINE, *DO_NOT_CALL_KEYS, *KEYS)))
 DEFAULT_LANGUAGE = "en-US"
 LANGUAGE = r"^[A-Za-z]{2,3}(?:-[A-Za-z0-9]{2,8})*$"  # a tag of BCP 47
 
@@ -48,11 +48,11 @@ def parse_script(source: str) -> Script:
 
 def parse_tree(root: Node) -> Script:
     """What `parse_script` does, of a text that was read. Raises ScriptError."""
-    return _Parser().script(root)
+    return Parser().script(root)
 
 
-class _Parser:
-    """Walks the tree once, section by section."""
+class Parser:
+    """Walks the tree once, section by section. Other kinds of agents have some of the sections, too."""
 
     def __init__(self) -> None:
         self._language = ENGLISH
@@ -62,9 +62,7 @@ class _Parser:
         top = fields(root, "a script", _SECTIONS)
         if "steps" not in top.nodes:
             raise ScriptError("a script needs steps", root.line)
-        agent = fields(top.nodes.get("agent", Fields(root.line)), "agent", _AGENT)
-        self._language = self.language(agent.nodes.get("language"))
-        self._actions = ActionParser(self._language)
+        agent = self.begin(top)
         variables = self.defaults(top.nodes.get("variables"))
         anywhere = self.anywhere(top.nodes["anywhere"]) if "anywhere" in top.nodes else ()
         steps = self.steps(top.nodes["steps"], anywhere)
@@ -81,12 +79,43 @@ class _Parser:
             start=plain(start, "start") if start else next(iter(steps)),
             steps=steps,
             pronounce=pronunciations(top.nodes.get("pronounce")),
-            greet=_greet(top.nodes.get("greet")),
-            hold_s=seconds(top.nodes["hold_s"], "hold_s", 1, 300) if "hold_s" in top.nodes else HOLD_S,
+            greet=self.greet(top),
+            hold_s=self.hold_s(top),
             warnings=(*self.language_warning(agent.nodes.get("language")), *self.unknown(variables)),
         )
         check_flow(script, start.line if start else root.line)
         return script
+
+    def begin(self, top: Fields) -> Fields:
+        """The section `agent`, and with it the language that the others are read in."""
+        agent = fields(top.nodes.get("agent", Fields(top.line)), "agent", AGENT)
+        self._language = self.language(agent.nodes.get("language"))
+        self._actions = ActionParser(self._language)
+        return agent
+
+    def hold_s(self, top: Fields) -> float:
+        return seconds(top.nodes["hold_s"], "hold_s", 1, 300) if "hold_s" in top.nodes else HOLD_S
+
+    def greet(self, top: Fields) -> Greet | None:
+        return _greet(top.nodes.get("greet"))
+
+    @property
+    def tag(self) -> str:
+        """The language."""
+        return self._language
+
+    def text(self, node: Node, what: str) -> Text:
+        return self._actions.text(node, what)
+
+    def number(self, node: Node) -> Text:
+        return self._actions.number(node)
+
+    def declare(self, variable: str, line: int) -> str:
+        return self._actions.declare(variable, line)
+
+    def uses(self, text: Text, line: int) -> None:
+        """A text that was read otherwise has variables in it."""
+        self._actions.used.extend((slot, line) for slot in text.slots)
 
     def language(self, node: Node | None) -> str:
         language = plain(node, "language") if node else DEFAULT_LANGUAGE
@@ -125,7 +154,7 @@ class _Parser:
     def machine(self, node: Node | None) -> Machine:
         if node is None:
             return Machine()
-        machine = fields(node, "machine", _MACHINE)
+        machine = fields(node, "machine", MACHINE)
         if "action" not in machine.nodes:
             raise ScriptError(f"machine needs an action: {choice(MachineAction)}", node.line)
         word = plain(machine.nodes["action"], "action")
@@ -141,7 +170,7 @@ class _Parser:
         return Machine(action=MachineAction(word), message=spoken, line=message.line if message else 0)
 
     def do_not_call(self, node: Node | None) -> DoNotCall:
-        section = fields(node, "do_not_call", _DO_NOT_CALL) if node else Fields(0)
+        section = fields(node, "do_not_call", DO_NOT_CALL_KEYS) if node else Fields(0)
         say, words = section.nodes.get("say"), section.nodes.get("words")
         return DoNotCall(
             say=self._actions.text(say, "say") if say else parse_text(language_of(self._language).texts["do_not_call"]),

@@ -23,29 +23,28 @@ def script_prompts(script: Script) -> list[Prompt]:
     """Outdial's own words are none of the script's, so they aren't here."""
     found: list[Prompt] = []
     if script.machine.message is not None:
-        found.append(_prompt("machine", "message", script.machine.line, parse_text(script.machine.message)))
+        found.append(prompt("machine", "message", script.machine.line, parse_text(script.machine.message)))
     if script.do_not_call.line:
-        found.append(_prompt("do_not_call", "say", script.do_not_call.line, script.do_not_call.say))
+        found.append(prompt("do_not_call", "say", script.do_not_call.line, script.do_not_call.say))
     for answer in script.anywhere:
         found.extend(_of_block("anywhere", answer.then))
     for step in script.steps.values():
         found.extend(_of_block(step.name, step.block))
-    written = (prompt for prompt in found if prompt.line)
-    return sorted(written, key=lambda prompt: prompt.line)
+    return sorted((one for one in found if one.line), key=lambda one: one.line)
 
 
 def _of_block(step: str, block: Block) -> Iterator[Prompt]:
     for action in block:
         match action:
             case Say():
-                yield _prompt(step, "say", action.line, action.text)
+                yield prompt(step, "say", action.line, action.text)
             case HangUp(goodbye=Text() as goodbye):
-                yield _prompt(step, "hang_up", action.line, goodbye)
+                yield prompt(step, "hang_up", action.line, goodbye)
             case If():
                 yield from _of_block(step, action.then)
                 yield from _of_block(step, action.otherwise)
             case Ask():
-                yield _prompt(step, "ask", action.line, action.question)
+                yield prompt(step, "ask", action.line, action.question)
                 for answer in action.answers:
                     yield from _of_block(step, answer.then)
                 yield from _of_retry(step, action.no_reply)
@@ -54,10 +53,11 @@ def _of_block(step: str, block: Block) -> Iterator[Prompt]:
 
 def _of_retry(step: str, retry: Retry) -> Iterator[Prompt]:
     if retry.reprompt is not None:
-        yield _prompt(step, "reprompt", retry.line, retry.reprompt)
+        yield prompt(step, "reprompt", retry.line, retry.reprompt)
     yield from _of_block(step, retry.then)
 
 
-def _prompt(step: str, verb: str, line: int, text: Text) -> Prompt:
+def prompt(step: str, verb: str, line: int, text: Text) -> Prompt:
+    """Also of other kinds of agents."""
     paths = dict.fromkeys(slot.path for slot in text.slots)
     return Prompt(step=step, verb=verb, line=line, text=text.source, variables=tuple(paths))

@@ -1,0 +1,133 @@
+"""The kinds of agents: how the source of each is read, looked at and followed. A new one is a folder and an entry here.
+
+An agent's versions have a kind each. What an agent is once its source is read, is its kind's own; what all have in
+common is `ParsedAgent`.
+"""
+
+import re
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Generic, Protocol, TypeVar
+
+from outdial.agents.llm.chat import Model
+from outdial.agents.llm.definition import LlmAgent, ModelName
+from outdial.agents.llm.parse import LLM_KEYS, parse_llm_tree
+from outdial.agents.llm.prompts import llm_prompts
+from outdial.agents.llm.run import run_llm
+from outdial.agents.script.checks import actions_of
+from outdial.agents.script.model import DoNotCall, Machine, Script, ScriptWarning, Transfer
+from outdial.agents.script.outline import Outline, outline_of
+from outdial.agents.script.parse import SCRIPT_KEYS, parse_tree
+from outdial.agents.script.path import Path
+from outdial.agents.script.prompts import Prompt, script_prompts
+from outdial.agents.script.run import run_script
+from outdial.agents.script.template import Text
+from outdial.agents.script.tree import Node, read_tree
+from outdial.conversation.live_call import LiveCall
+from outdial.conversation.opening import Greet
+from outdial.speech.reading.reader import Reading
+
+SCRIPT = "script"
+LLM = "llm"
+
+
+class ParsedAgent(Protocol):
+    @property
+    def name(self) -> str: ...
+    @property
+    def language(self) -> str: ...
+    @property
+    def variables(self) -> Mapping[str, Any]: ...
+    @property
+    def machine(self) -> Machine: ...
+    @property
+    def do_not_call(self) -> DoNotCall: ...
+    @property
+    def pronounce(self) -> Mapping[str, str]: ...
+    @property
+    def warnings(self) -> tuple[ScriptWarning, ...]: ...
+    @property
+    def greet(self) -> Greet | None: ...
+    @property
+    def hold_s(self) -> float: ...
+    @property
+    def reading(self) -> Reading: ...
+
+
+A = TypeVar("A", bound=ParsedAgent)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kind(Generic[A]):
+    """`title`: what one is called; `label`: that, on a page. `mark`: the section of its YAML that no other kind has.
+    `keys`: what else its YAML may have. `parse` raises ScriptError. `prompts`: what it says word for word. `numbers`:
+    to which it transfers calls, and their lines. `models`: which it needs. `run`: the conversation, with these models.
+    `outline`: the way from step to step, where it has one.
+    """
+
+    title: str
+    label: str
+    mark: str
+    keys: tuple[str, ...]
+    parse: Callable[[Node], A]
+    prompts: Callable[[A], list[Prompt]]
+    numbers: Callable[[A], Iterable[tuple[Text, int]]]
+    models: Callable[[A], tuple[ModelName, ...]]
+    run: Callable[[A, LiveCall, Path, Sequence[Model]], Coroutine[Any, Any, None]]
+    outline: Callable[[Node], Outline] | None = None
+
+
+async def _run_llm(agent: LlmAgent, call: LiveCall, path: Path, models: Sequence[Model]) -> None:
+    await run_llm(agent, call, models)
+
+
+async def _run_script(script: Script, call: LiveCall, path: Path, models: Sequence[Model]) -> None:
+    await run_script(script, call, path)
+
+
+def _script_numbers(script: Script) -> Iterable[tuple[Text, int]]:
+    blocks = (*(step.block for step in script.steps.values()), *(answer.then for answer in script.anywhere))
+    for action in (action for block in blocks for action in actions_of(block)):
+        if isinstance(action, Transfer):
+            yield action.to, action.line
+
+
+KINDS: Mapping[str, Kind[Any]] = {
+    SCRIPT: Kind(
+        title="a script",
+        label="Script",
+        mark="steps",
+        keys=SCRIPT_KEYS,
+        parse=parse_tree,
+        prompts=script_prompts,
+        numbers=_script_numbers,
+        models=lambda script: (),
+        run=_run_script,
+        outline=outline_of,
+    ),
+    LLM: Kind(
+        title="an llm agent",
+        label="Model",
+        mark="instructions",
+        keys=LLM_KEYS,
+        parse=parse_llm_tree,
+        prompts=llm_prompts,
+        numbers=lambda agent: [(target.to, target.line) for target in agent.transfers],
+        models=lambda agent: agent.models,
+        run=_run_llm,
+    ),
+}
+
+
+def kind_of(source: str) -> str:
+    """Of a source whose kind nobody tells: that whose mark it has, also while it isn't sound."""
+    for name, kind in KINDS.items():
+        if re.search(rf"^{kind.mark}[ \t]*:", source, re.MULTILINE):
+            return name
+    return SCRIPT
+
+
+def parse_agent(source: str, kind: str | None = None) -> ParsedAgent:
+    """Raises ScriptError for the first fault."""
+    agent: ParsedAgent = KINDS[kind or kind_of(source)].parse(read_tree(source))
+    return agent

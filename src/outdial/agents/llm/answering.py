@@ -1,0 +1,255 @@
+"""One answer of a model's, made sentence by sentence while the first ones are being said: with its tools, and with
+another model where one fails."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass, replace
+from secrets import token_hex
+
+from outdial.agents.llm.chat import (
+    AgentSaid,
+    Message,
+    Model,
+    ModelFailed,
+    Piece,
+    Remark,
+    Request,
+    ToolAnswer,
+    ToolCall,
+    Usage,
+    Words,
+)
+from outdial.agents.llm.history import DONE, LATER
+from outdial.agents.llm.tools import Note, NotPossible, Wish
+from outdial.agents.llm.unspoken import Unspoken
+from outdial.conversation.sentences import Cutter
+from outdial.conversation.stopping import stop
+
+MAX_ROUNDS = 5     # requests for one answer: a model that only calls tools is stopped
+MAX_CALLS = 10     # of tools, in one response
+MAX_SENTENCES = 40
+FIRST_S = 4.0      # for a model's first piece where another one could answer
+
+SETTLE_S = 0.04    # of nothing after what may be the end of a sentence: it is
+TIMEOUT = "timeout"
+
+BROKEN_OFF = Remark("Your connection broke off there. Go on where you stopped, without saying it again.")
+SAY_SOMETHING = Remark("You said nothing. Say something to the callee.")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Times:
+    """Of an answer, in ms since it was asked for; None for what didn't come."""
+
+    model: str
+    first_word_ms: int | None
+    first_sentence_ms: int | None
+    total_ms: int
+
+
+class Answering:
+    """In the making from the beginning; `cancel` it in the end, also when it is whole.
+
+    `begun` is set when there is something to say, or nothing more will come; `messages` is what the model has said and
+    called so far, `wishes` what it wants to be done, in order, each with its call. `failure` tells why it broke off.
+    Models that failed go behind those that answered, in `models` itself. `failed` is told of each failure.
+    """
+
+    def __init__(
+        self,
+        models: list[Model],
+        request: Request,
+        wish_of: Callable[[ToolCall], Wish],
+        failed: Callable[[Model, ModelFailed], object] = lambda model, failure: None,
+    ) -> None:
+        self.begun = asyncio.Event()
+        self.messages: list[Message] = []
+        self.wishes: list[tuple[ToolCall, Wish]] = []
+        self.failure: ModelFailed | None = None
+        self.tokens = 0
+        self.dollars = 0.0
+        self.has_words = False
+        self._models = models
+        self._request = request
+        self._wish_of = wish_of
+        self._failed = failed
+        self._loop = asyncio.get_running_loop()
+        self._since = self._loop.time()
+        self._first_word: float | None = None
+        self._first_sentence: float | None = None
+        self._sentences: asyncio.Queue[str | None] = asyncio.Queue()
+        self._said: list[str] = []          # of the response under way
+        self._calls: list[ToolCall] = []
+        self._seen: set[tuple[str, str]] = set()  # tools and arguments: the same wish twice is one
+        self._task = asyncio.create_task(self._answer(), name="answer of a model")
+
+    async def words(self) -> AsyncGenerator[str]:
+        """What is to be said, a sentence at a time."""
+        while (sentence := await self._sentences.get()) is not None:
+            yield f"{sentence}\n"
+
+    async def whole(self) -> None:
+        """Until it is."""
+        await asyncio.wait({self._task})
+        if not self._task.cancelled():
+            self._task.result()
+
+    async def cancel(self) -> None:
+        """What the response under way has said stays in `messages`; what it wanted to do is forgotten."""
+        if not self._task.done():
+            await stop(self._task)
+            self._calls.clear()
+            self._keep()
+
+    @property
+    def times(self) -> Times:
+        first_word, first_sentence = (
+            None if at is None else round((at - self._since) * 1000) for at in (self._first_word, self._first_sentence)
+        )
+        return Times(
+            model=self._models[0].name,
+            first_word_ms=first_word,
+            first_sentence_ms=first_sentence,
+            total_ms=round((self._loop.time() - self._since) * 1000),
+        )
+
+    # -- inside ------------------------------------------------------------------------------------------------
+
+    async def _answer(self) -> None:
+        try:
+            for _ in range(MAX_ROUNDS):
+                await self._response()
+                said, called = bool(self._said), bool(self._calls)
+                goes_on = self._take_calls()
+                if not (said or called):
+                    self.messages.append(SAY_SOMETHING)
+                    continue
+                acts = any(not isinstance(wish, Note) for _, wish in self.wishes)
+                if (self.has_words or acts) and not goes_on:
+                    return
+            if not self.has_words and not self.wishes:
+                self.failure = ModelFailed("no_answer")
+        except ModelFailed as failure:
+            self.failure = failure
+        finally:
+            self._sentences.put_nowait(None)
+            self.begun.set()
+
+    def _take_calls(self) -> bool:
+        """Read the response's calls; true when the model must be asked again, because one isn't possible."""
+        calls = self._keep()
+        wrong = False
+        for call in calls:
+            try:
+                wish = self._wish_of(call)
+            except NotPossible as why:
+                wrong = True
+                self.messages.append(ToolAnswer(call, str(why)))
+            else:
+                self.wishes.append((call, wish))
+                self.messages.append(ToolAnswer(call, DONE if isinstance(wish, Note) else LATER))
+        return wrong
+
+    def _keep(self) -> tuple[ToolCall, ...]:
+        """Of the response under way, in `messages`; its calls, but for those that this answer had before."""
+        calls = []
+        for call in self._calls[:MAX_CALLS]:
+            if (call.tool, call.arguments) not in self._seen:
+                self._seen.add((call.tool, call.arguments))
+                calls.append(replace(call, id=f"call_{token_hex(6)}"))  # servers give none, or the same ones again
+        if self._said or calls:
+            self.messages.append(AgentSaid(" ".join(self._said), tuple(calls)))
+        self._said, self._calls = [], []
+        return tuple(calls)
+
+    async def _response(self) -> None:
+        """From the first model that gives one. Raises ModelFailed when none does."""
+        left = [*self._models]
+        again = len(left) == 1
+        while True:
+            model = left.pop(0)
+            try:
+                await self._from(model, is_last=not left)
+            except ModelFailed as failure:
+                self._failed(model, failure)
+                self._calls.clear()
+                if again and failure.word != TIMEOUT:
+                    left, again = [model], False
+                if not left:
+                    self._keep()
+                    raise
+                if self._said:
+                    self._keep()
+                    self.messages.append(BROKEN_OFF)
+            else:
+                self._models.remove(model)
+                self._models.insert(0, model)
+                return
+
+    async def _from(self, model: Model, *, is_last: bool) -> None:
+        request = self._request
+        messages = (*request.messages, *self.messages)
+        first_s = request.first_s if is_last else min(FIRST_S, request.first_s)
+        asked = replace(request, messages=messages, first_s=first_s)
+        cutter = Cutter()
+        flush: asyncio.TimerHandle | None = None
+        try:
+            async with aclosing(self._words(model, asked)) as words:
+                async for text in words:
+                    if flush is not None:
+                        flush.cancel()
+                    for sentence in cutter.feed(text):
+                        self._emit(sentence)
+                    flush = self._loop.call_later(SETTLE_S, self._flush, cutter) if cutter.is_whole else None
+                    if len(self._said) >= MAX_SENTENCES:
+                        return
+            if rest := cutter.rest():
+                self._emit(rest)
+        finally:
+            if flush is not None:
+                flush.cancel()
+
+    def _flush(self, cutter: Cutter) -> None:
+        self._emit(cutter.rest())
+
+    def _emit(self, sentence: str) -> None:
+        self._said.append(sentence)
+        self.has_words = True
+        if self._first_sentence is None:
+            self._first_sentence = self._loop.time()
+        self._sentences.put_nowait(sentence)
+        self.begun.set()
+
+    async def _words(self, model: Model, request: Request) -> AsyncGenerator[str]:
+        async with aclosing(model.ask(request)) as pieces:
+            wait_s, unspoken = request.first_s, Unspoken()
+            while (piece := await _next(pieces, wait_s)) is not None:
+                wait_s = request.gap_s
+                match piece:
+                    case Words(text=text) if text:
+                        if text := unspoken.feed(text):
+                            if self._first_word is None:
+                                self._first_word = self._loop.time()
+                            yield text
+                    case ToolCall():
+                        self._calls.append(piece)
+                    case Usage(tokens=tokens, dollars=dollars):
+                        self.tokens += tokens
+                        self.dollars += dollars or 0.0
+            if rest := unspoken.rest():
+                yield rest
+
+
+async def _next(pieces: AsyncGenerator[Piece], wait_s: float) -> Piece | None:
+    """None at the end. Raises ModelFailed."""
+    try:
+        async with asyncio.timeout(wait_s):
+            return await anext(pieces, None)
+    except TimeoutError:
+        raise ModelFailed(TIMEOUT) from None
+
+
+def last_words(messages: Sequence[Message]) -> str:
+    """What the agent said last."""
+    return next((one.text for one in reversed(messages) if isinstance(one, AgentSaid) and one.text), "")

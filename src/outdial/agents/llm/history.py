@@ -1,0 +1,52 @@
+"""A conversation as the model is to know it: what the callee said, and of the agent's words what was heard. Pure."""
+
+from collections.abc import Sequence
+
+from outdial.agents.llm.chat import AgentSaid, CalleeSaid, Message, Remark, ToolAnswer
+
+MAX_MESSAGES = 400  # of a call; then the oldest are forgotten
+
+DONE = "Done."
+LATER = "It will be done when you have finished speaking."
+INTERRUPTED = "Not done: the callee began to speak."
+
+
+def heard_of(answer: Sequence[Message], heard: str) -> tuple[Message, ...]:
+    """An answer of the agent's, of which only `heard` was: as many words of it, in their order. Tools that were called
+    stay, because they were."""
+    left = len(heard.split())
+    kept: list[Message] = []
+    for message in answer:
+        if not isinstance(message, AgentSaid):
+            kept.append(message)
+            continue
+        words = message.text.split()
+        text = message.text if len(words) <= left else " ".join(words[:left])
+        left = max(0, left - len(words))
+        if text or message.calls:
+            kept.append(AgentSaid(text, message.calls))
+    return tuple(kept)
+
+
+def shortened(messages: Sequence[Message]) -> tuple[Message, ...]:
+    """The newest, from something the callee said on: an answer without its question would puzzle the model."""
+    newest = list(messages[-MAX_MESSAGES:])
+    if len(newest) < len(messages):
+        while newest and not isinstance(newest[0], CalleeSaid | Remark):
+            newest.pop(0)
+    return tuple(newest)
+
+
+def settled(answer: Sequence[Message], *, interrupted: bool) -> tuple[Message, ...]:
+    """With what became of each tool that was called: what was to be done after the words is not, where the callee began
+    to speak."""
+    have = {message.call.id for message in answer if isinstance(message, ToolAnswer)}
+    became = INTERRUPTED if interrupted else DONE
+    whole: list[Message] = []
+    for message in answer:
+        if isinstance(message, ToolAnswer) and message.text == LATER:
+            message = ToolAnswer(message.call, became)
+        whole.append(message)
+        if isinstance(message, AgentSaid):
+            whole += [ToolAnswer(call, INTERRUPTED) for call in message.calls if call.id not in have]
+    return tuple(whole)
