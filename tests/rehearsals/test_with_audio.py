@@ -112,7 +112,8 @@ def test_what_was_misheard_is_told_with_what_went_wrong(engines):
     done = spoken("[presses: 1, says: Friday., hears: goodbye]", replace(engines, speech_to_text=MishearsAll()))
     assert done.line == 3
     assert done.wrong is not None
-    assert re.search("doesn't hear this; .*; before that, 'Friday.' on line 3 was heard as 'it is nice over there'$", done.wrong)
+    told = "doesn't hear this; .*; before that, 'Friday.' on line 3 was heard as 'it is nice over there'$"
+    assert re.search(told, done.wrong)
     assert done.outcome is None
 
 
