@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from outdial.conversation.opening import Greet
 from outdial.testing.line_audio import Line
 
 
@@ -54,6 +55,7 @@ class Plan:
     script: str
     steps: tuple[Step, ...]
     voice: str
+    greet: Greet = Greet.AT_ONCE  # whoever answers is spoken to before it has said a word
     line: Line = field(default_factory=Line)
     expected: str | None = None
     seed: int = 1

@@ -12,7 +12,7 @@ from bench.talk.phone import Phone
 from bench.talk.plans import Plan, behind_voice
 from outdial.agents.script.parse import parse_script
 from outdial.agents.script.run import run_script
-from outdial.conversation.call_facts import CallFacts, Engines
+from outdial.conversation.call_facts import CallFacts, Engines, turn_taking_of
 from outdial.conversation.live_call import LiveCall
 from outdial.conversation.media_line import MediaLine
 from outdial.conversation.session import Session
@@ -142,6 +142,7 @@ def _facts(plan: Plan) -> CallFacts:
         agent_number="+12025550100",
         max_duration_s=plan.at_most_s,
         variables=plan.variables,
+        turn_taking=turn_taking_of("en-US", greet=plan.greet),
     )
 
 

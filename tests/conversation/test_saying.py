@@ -183,8 +183,13 @@ async def test_mm_hm_is_noted_but_does_not_interrupt():
 
 @pytest.mark.parametrize(
     ("words", "partials", "floor_taken_s"),
-    [("No, that is wrong, I", True, 1.0), ("No, that is wrong, I", False, 2.0), ("Okay", True, 2.0)],
-    ids=["guessed", "no guesses", "okay may be the beginning of more"],
+    [
+        ("No, that is wrong, I", True, 1.0),
+        ("No, that is wrong, I", False, 2.0),
+        ("Okay", True, 2.0),
+        ("Hello, this is", True, 2.0),
+    ],
+    ids=["guessed", "no guesses", "okay may be the beginning of more", "this may be she"],
 )
 async def test_words_guessed_over_our_voice_take_the_floor_while_they_last(words, partials, floor_taken_s):
     taken_s = []

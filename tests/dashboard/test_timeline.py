@@ -123,8 +123,8 @@ def turn(start_ms, **latency):
 def test_the_longest_wait_has_the_longest_bar():
     found = latencies([turn(0), turn(100, silence=400, synthesis=100, total=500), turn(900, silence=1000, total=1000)])
     assert (found.median_ms, found.worst_ms) == (750, 1000)
-    assert [[block.width for block in bar.blocks] for bar in found.bars] == [[160, 0, 0, 40], [WIDTH, 0, 0, 0]]
-    assert found.bars[0].blocks[3].x == 160
+    assert [[block.width for block in bar.blocks] for bar in found.bars] == [[160, 0, 0, 0, 40], [WIDTH, 0, 0, 0, 0]]
+    assert found.bars[0].blocks[4].x == 160
 
 
 def test_without_a_reply_there_is_no_latency():

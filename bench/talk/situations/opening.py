@@ -6,6 +6,7 @@ from itertools import product
 from bench.talk.plans import HangsUp, Plan, Says, Waits
 from bench.talk.playing import Played
 from bench.talk.situations.situation import REMINDER, Judged, Situation, noted
+from outdial.conversation.opening import Greet
 
 HELLOS = ("Hello?", "Hello, this is Anna speaking.", None)
 BEGINS_MS = 2500  # at the latest
@@ -24,6 +25,7 @@ def _plans(voices: Sequence[str]) -> list[Plan]:
             script=REMINDER,
             steps=(Waits(500), *((Says((hello,)),) if hello else ()), Waits(9000), HangsUp()),
             voice=voice,
+            greet=Greet.AFTER_HELLO,
         )
         for voice, hello in product(voices, HELLOS)
         if hello or voice == voices[0]
@@ -50,7 +52,8 @@ HELLO = Situation(
 def _machine_plans(voices: Sequence[str]) -> list[Plan]:
     return [
         Plan(
-            kind="machine", row="greeting", script=REMINDER, steps=(Waits(700), Says((greeting,))), voice=voice
+            kind="machine", row="greeting", script=REMINDER, steps=(Waits(700), Says((greeting,))), voice=voice,
+            greet=Greet.AFTER_HELLO,
         )
         for voice, greeting in product(voices, GREETINGS)
     ]  # fmt: skip

@@ -31,6 +31,7 @@ logger = logging.getLogger(__name__)
 TONE_MS = 100        # of a key pressed by us, and as long a silence after it
 SENTENCE_PAUSE_MS = 220  # between two of a stream
 KEY_WAIT_MS = 500    # what `w` and `,` wait
+ENOUGH_WORDS = 4     # to tell what is being said; "hello, this is" may be "hello, this is she"
 MURMUR_MS = 800      # two short words
 REMEMBERED = 8       # of our utterances, and when they were said
 
@@ -167,7 +168,9 @@ class Saying:
     def partial_words(self, utterance: Utterance, text: str) -> None:
         """What the callee seems to have said so far, and goes on: it may have the floor now, but "okay" alone may be
         the beginning of more."""
-        if self._may_barge_in and utterance is self._heeded and not self._tells_to_go_on(utterance, text):
+        if not self._may_barge_in or utterance is not self._heeded or self._tells_to_go_on(utterance, text):
+            return
+        if len(text.split()) >= ENOUGH_WORDS or self._turn_words.wants_floor(text):
             self._barge_in(utterance)
 
     def counts(self, utterance: Utterance) -> bool:

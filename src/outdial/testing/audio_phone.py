@@ -147,12 +147,15 @@ class AudioPhone:
             yield SILENCE
 
     def say(self, parts: tuple[str | int, ...]) -> Acts:
-        """Words, and silences in ms between them."""
+        """Words, and silences in ms between them: of them the soft sounds around words are a part."""
         began_ms: int | None = None
         last_ms = self.now_ms
-        for part in parts:
+        for place, part in enumerate(parts):
             if isinstance(part, int):
-                yield from self.wait(part)
+                before, after = parts[max(0, place - 1) : place], parts[place + 1 : place + 2]
+                soft_ms = sum(quiet_end_ms(self._speech(one)) for one in before if isinstance(one, str))
+                soft_ms += sum(quiet_start_ms(self._speech(one)) for one in after if isinstance(one, str))
+                yield from self.wait(max(0, part - soft_ms))
                 continue
             samples = self._speech(part)
             began_ms = self.now_ms + quiet_start_ms(samples) if began_ms is None else began_ms
