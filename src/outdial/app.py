@@ -203,9 +203,8 @@ async def _share(
     stack.push_async_callback(accounts.aclose)
     genuine = Genuine(engine, secret_box)
     stack.push_async_callback(genuine.aclose)
-    webhooks = WebhookClient(settings.allowed_private)
+    webhooks, models = WebhookClient(settings.allowed_private), ModelServers(settings.model_keys)
     stack.push_async_callback(webhooks.aclose)
-    models = ModelServers(settings.model_keys)
     stack.push_async_callback(models.aclose)
     return Shared(
         settings=settings,

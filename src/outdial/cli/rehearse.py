@@ -3,6 +3,7 @@
 import logging
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -119,12 +120,23 @@ def _with_audio(script: "Tried", found: "tuple[Rehearsal, ...]") -> list["Rehear
     except SpeechUnavailable as error:
         raise CommandFailed(f"no rehearsal with audio: {error}") from None
     done: list[Rehearsed] = []
-    logging.getLogger("outdial").setLevel(logging.ERROR)  # what goes wrong as it is written is no news here
-    with progress.status("") as status:
+    with _only_errors_logged(), progress.status("") as status:
         for one in found:
             status.update(Text(f"{len(done) + 1} of {len(found)}: {one.name}"))
             done += rehearse_with_audio(script, [one], engines)
     return done
+
+
+@contextmanager
+def _only_errors_logged() -> Iterator[None]:
+    """What goes wrong as it is written is no news here."""
+    logger = logging.getLogger("outdial")
+    before = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        logger.setLevel(before)
 
 
 def _read_both(file: Path, script: Path | None) -> "tuple[tuple[Rehearsal, ...], Tried]":
