@@ -73,8 +73,9 @@ class TurnWords(Protocol):
         """Whether whoever picked up says no more than that it is there: "Hello?", "Jane speaking."."""
         ...
 
-    def answering(self, text: str) -> AnsweredBy | None:
-        """Who answered, as far as words alone settle that: a voicemail (MACHINE), a screening service, a menu."""
+    def answering(self, text: str, *, has_greeted: bool = False) -> AnsweredBy | None:
+        """Who answered, as far as words alone settle that: a voicemail (MACHINE), a screening service, a menu.
+        `has_greeted`: whoever says this had said hello before and listened to us."""
         ...
 
     def sounds_recorded(self, text: str) -> bool:

@@ -1,7 +1,8 @@
 """What recordings say when they answer the phone: voicemails, screening services, menus. Pure.
 
-One phrase of a recording says little: people say "leave a message", too. So it takes two of different kinds, and
-whoever asks or offers something, as only people do, is no voicemail.
+One phrase of a recording says little: people say "leave a message", too. So it takes two of different kinds. And who
+asks or offers something, or speaks of somebody else, as people do, is no voicemail, unless it speaks of its tone: to
+take a person for one is far worse than to talk to one.
 """
 
 from outdial.conversation.understanding.language import Language
@@ -16,22 +17,27 @@ ANNOUNCES = "announces"  # … and so says a carrier or a screening service, and
 ASKS_NAME, ASKS_WHY, SCREENS = "asks_name", "asks_why", "screens"
 PRESS, CHOICE = "press", "choice"
 LIVE = "live"  # what only people say, or the same words said by them
+PERSONAL = "personal"  # what people say, and voicemails that say first whose they are: "leave me …", "in a meeting"
+REPORTED = "reported"  # what comes behind it was said by somebody else: "you said …", "I got your voicemail"
 KINDS = (
     LEAVE, TONE, MAILBOX, FULL, ABSENT, ANNOUNCES, CALL_BACK, REACHED, NAMES, ASKS_NAME, ASKS_WHY, SCREENS, PRESS,
-    CHOICE, LIVE,
+    CHOICE, LIVE, PERSONAL, REPORTED,
 )  # fmt: skip
 
 _OF_VOICEMAIL = frozenset({LEAVE, TONE, MAILBOX, FULL})
 _BESIDE = frozenset({ABSENT, ANNOUNCES, CALL_BACK, REACHED})
+_OF_NO_PERSON = frozenset({TONE, MAILBOX, FULL})
+_UNSAID_BY_RECORDINGS = frozenset({LIVE, NAMES, ASKS_WHY, PERSONAL, REPORTED})
 
 
-def answering(said: Utterance, language: Language) -> AnsweredBy | None:
-    """Who says this, where the words alone settle it: MACHINE is a voicemail."""
+def answering(said: Utterance, language: Language, *, has_greeted: bool = False) -> AnsweredBy | None:
+    """Who says this, where the words alone settle it: MACHINE is a voicemail. `has_greeted`: whoever says it had said
+    hello before and listened to us, as no voicemail does."""
     found = _found(said, language)
     kinds = {one.tag for one in found}
     if (SCREENS in kinds and kinds & {ASKS_NAME, ASKS_WHY}) or {ASKS_NAME, ASKS_WHY} <= kinds:
         return AnsweredBy.SCREENING
-    if _is_voicemail(kinds, found, said):
+    if _is_voicemail(found, said, has_greeted=has_greeted):
         return AnsweredBy.MACHINE
     choices = sum(one.tag == PRESS for one in found)
     if choices + len({said.text(one.start, one.end) for one in found if one.tag == CHOICE}) >= 2:
@@ -47,16 +53,26 @@ def is_recording(said: Utterance, language: Language) -> bool:
 
 def sounds_recorded(said: Utterance, language: Language) -> bool:
     """Whether there is anything in it that recordings say."""
-    return any(one.tag not in (LIVE, NAMES, ASKS_WHY) for one in _found(said, language))
+    return any(one.tag not in _UNSAID_BY_RECORDINGS for one in _found(said, language))
 
 
-def _is_voicemail(kinds: set[str], found: list[Found], said: Utterance) -> bool:
+def _is_voicemail(found: list[Found], said: Utterance, *, has_greeted: bool) -> bool:
+    reported_from = min((one.start for one in found if one.tag == REPORTED), default=len(said.words))
+    kinds = {one.tag for one in found if one.tag not in _OF_NO_PERSON or one.start < reported_from}
     own = kinds & _OF_VOICEMAIL
+    if has_greeted and not own & _OF_NO_PERSON:
+        return False
+    is_person = LIVE in kinds or (PERSONAL in kinds and not _says_whose(found, said))
     if len(own) >= 2:
-        return True
-    if not own or LIVE in kinds:
+        return TONE in own or not is_person
+    if not own or is_person:
         return False
     return bool(kinds & _BESIDE) or (own == {LEAVE} and _is_short(found, said))
+
+
+def _says_whose(found: list[Found], said: Utterance) -> bool:
+    """Whether it begins with that: "Hi, you have reached Ray", "It's Ray"."""
+    return any(one.tag in (REACHED, NAMES) and said.clauses[one.start] <= 1 for one in found)
 
 
 def _is_short(found: list[Found], said: Utterance) -> bool:
@@ -69,7 +85,8 @@ def _found(said: Utterance, language: Language) -> list[Found]:
     """The longest phrases of each kind; what people say covers the same words of a recording."""
     every = list(language.recorded.find(said.words))
     live = [one for one in every if one.tag == LIVE]
-    kept = [one for one in every if one.tag == LIVE or not any(_inside(one, other) for other in live)]
+    own = (LIVE, PERSONAL, REPORTED)
+    kept = [one for one in every if one.tag in own or not any(_inside(one, other) for other in live)]
     return [
         one
         for one in kept

@@ -68,9 +68,10 @@ class TurnPhrases:
             len(said.words) <= MAX_HELLO_WORDS and bool(set(in_place["identity"].find(said.words)))
         )
 
-    def answering(self, text: str) -> AnsweredBy | None:
-        """Who answered, as far as words alone settle that: a voicemail (MACHINE), a screening service, a menu."""
-        return answering(self._language.utterance(text), self._language)
+    def answering(self, text: str, *, has_greeted: bool = False) -> AnsweredBy | None:
+        """Who answered, as far as words alone settle that: a voicemail (MACHINE), a screening service, a menu.
+        `has_greeted`: whoever says this had said hello before and listened to us."""
+        return answering(self._language.utterance(text), self._language, has_greeted=has_greeted)
 
     def sounds_recorded(self, text: str) -> bool:
         """Whether any of it is what recordings say; fewer words than `answering` needs."""
