@@ -154,6 +154,38 @@ async def test_what_a_person_says_later_is_no_greeting():
     assert told(stage) == []
 
 
+@pytest.mark.parametrize("hello", ["Hello?", "Good morning, Miller and Sons, Jane speaking."])
+@pytest.mark.parametrize(
+    "reply",
+    [
+        "I'm sorry, she can't come to the phone right now, leave your number and she'll call you back.",
+        "I'm not available, leave a message and I'll get back to you.",  # a voicemail, had nobody said hello
+        "You've reached the wrong person, please leave your name and number.",
+    ],
+)
+async def test_nobody_who_said_hello_and_heard_us_is_hung_up_on_for_a_voicemails_wishes(hello, reply):
+    stage = Stage(ask, machine=HANG_UP, greet=Greet.AFTER_HELLO)
+    stage.at(0.3, stage.callee_says, hello, 600)
+    stage.at(5.5, stage.callee_says, reply, 4000)
+    assert (await stage.run()).end_reason is EndReason.COMPLETED
+    assert told(stage) == []
+
+
+async def test_a_voicemail_that_comes_after_a_hello_speaks_of_its_tone():
+    stage = Stage(ask, machine=HANG_UP, greet=Greet.AFTER_HELLO)
+    stage.at(0.3, stage.callee_says, "Hello?", 600)
+    stage.at(5.5, stage.callee_says, "Just kidding, I can't take your call, leave a message after the beep.", 4000)
+    assert (await stage.run()).end_reason is EndReason.MACHINE
+
+
+async def test_who_talks_over_our_words_has_not_said_hello_and_listened():
+    stage = Stage(ask, machine=HANG_UP, greet=Greet.AT_ONCE)
+    stage.at(0.4, stage.callee_says, "Hello.", 500)
+    stage.at(1.6, stage.callee_says, "I am not available right now.", 1500)
+    stage.at(3.6, stage.callee_says, "Leave your name, and I will get back to you.", 2500)
+    assert (await stage.run()).end_reason is EndReason.MACHINE
+
+
 @pytest.mark.parametrize("known", [AnsweredBy.HUMAN, AnsweredBy.FAX])
 async def test_a_verdict_of_detection_counts_for_more(known):
     stage = Stage(ask, machine=MachinePolicy(action="continue", max_wait_s=30), greet=Greet.AFTER_HELLO)

@@ -2,10 +2,11 @@
 
 A voicemail's greeting and a screening service give themselves away by their words, whether there is detection or not.
 A verdict of detection counts for more, and so does a callee who has answered us (exchange.py): that is a conversation.
+Whoever says hello and then listens to us is hardly a voicemail: it takes words that people don't say to be one.
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 
 from outdial.conversation.call_facts import MachinePolicy
@@ -14,13 +15,21 @@ from outdial.telephony.verdict import GATES, MACHINES, WORDS, AnsweredBy, Verdic
 
 TOGETHER_MS = 20_000  # of one greeting, which has pauses, from the first of its words to the last
 LONGEST_MS = 60_000   # since the audio began; later nobody greets
+HELLO_WORDS = 10      # at most, of who says hello and listens: "Good morning, Miller and Sons, Jane speaking"
+LISTENED_MS = 1000    # at least, to words of ours: a greeting has pauses
 
 
 class Answering:
-    """Of one call. `has_replied`: whether the callee has answered us; `changed` is called after each verdict."""
+    """Of one call. `has_replied`: whether the callee has answered us; `changed` is called after each verdict;
+    `heard_whole`: of our words that nobody talked over, when each began, and from when on a reply to it counts (ms)."""
 
     def __init__(
-        self, policy: MachinePolicy, words: TurnWords, has_replied: Callable[[], bool], changed: Callable[[], object]
+        self,
+        policy: MachinePolicy,
+        words: TurnWords,
+        has_replied: Callable[[], bool],
+        changed: Callable[[], object],
+        heard_whole: Callable[[], Sequence[tuple[int, int]]] = tuple,
     ) -> None:
         self.verdict: Verdict | None = None
         self.is_machine = False  # one that changes the call's course
@@ -29,6 +38,7 @@ class Answering:
         self._words = words
         self._has_replied = has_replied
         self._changed = changed
+        self._heard_whole = heard_whole
         self._said: dict[int, str] = {}  # what began when
         self._since_ms = 0               # what began before is judged
 
@@ -48,9 +58,10 @@ class Answering:
         if start_ms > LONGEST_MS or self._is_settled or self._has_replied():
             return
         self._said[start_ms] = text
-        since_ms = max(self._since_ms, start_ms - TOGETHER_MS)
-        together = [said for at_ms, said in sorted(self._said.items()) if at_ms >= since_ms]
-        category = self._words.answering(" ... ".join(together))
+        listened_ms = self._listened_until_ms(start_ms)
+        since_ms = max(self._since_ms, start_ms - TOGETHER_MS, listened_ms or 0)
+        together = self._between(since_ms, LONGEST_MS + 1)
+        category = self._words.answering(together, has_greeted=listened_ms is not None)
         is_news = category is AnsweredBy.MACHINE or (category in GATES and not self._is_at_gate)
         if category is None or not is_news:
             return
@@ -58,6 +69,20 @@ class Answering:
         verdict = Verdict(answered_by=category, at=datetime.now(UTC), evidence=(WORDS,))
         self.judged(verdict)
         self.told_by_words.put_nowait(verdict)
+
+    def _listened_until_ms(self, start_ms: int) -> int | None:
+        """From when on the words count that begin at `start_ms`, of who said hello before ours and heard them whole;
+        None where nobody did."""
+        for ours_ms, counts_from_ms in self._heard_whole():
+            hello = self._between(0, ours_ms)
+            is_hello = 0 < len(hello.split()) <= HELLO_WORDS and not self._words.sounds_recorded(hello)
+            if is_hello and ours_ms + LISTENED_MS <= counts_from_ms <= start_ms:
+                return counts_from_ms
+        return None
+
+    def _between(self, from_ms: int, to_ms: int) -> str:
+        """What was said in the utterances that began then."""
+        return " ... ".join(said for at_ms, said in sorted(self._said.items()) if from_ms <= at_ms < to_ms)
 
     @property
     def category(self) -> AnsweredBy | None:

@@ -24,6 +24,7 @@ class Exchange:
         self._on_answered: Callable[[], None] | None = on_answered
         self._speaking_since_ms: int | None = None      # we speak, and would hear the callee
         self._asked: tuple[int, int] | None = None      # our last words that were heard whole: from when a reply counts
+        self.heard_whole: list[tuple[int, int]] = []    # all our words that were: their start, and from when …
         self._replied: tuple[int, int] | None = None    # the first reply: to the words that began then, and its end
 
     def speaking(self, start_ms: int, *, listening: bool) -> None:
@@ -44,6 +45,8 @@ class Exchange:
         if not whole:
             self._replied = None  # who talks on over our next words had not replied
         self._asked = (start_ms, end_ms - EARLY_MS if listened else end_ms + ONSET_MS) if whole else None
+        if self._asked is not None:
+            self.heard_whole.append(self._asked)
 
     def heard(self, start_ms: int, end_ms: int) -> None:
         """The callee said something that was understood."""

@@ -49,7 +49,9 @@ class Session:
         self._control = control
         self._transcript = Transcript(journal, self._callee_replied)
         self._now = asyncio.get_running_loop().time
-        self.answering = Answering(facts.machine, facts.turn_taking.words, self._has_replied, self._judged)
+        self.answering = Answering(
+            facts.machine, facts.turn_taking.words, self._has_replied, self._judged, self._transcript.heard_whole
+        )
         self._dialogue: Dialogue | None = None
         self._news = asyncio.Event()           # one of the following has changed
         self.lost = asyncio.Event()            # the audio broke off in the middle: the call ends as AUDIO_LOST

@@ -1,6 +1,6 @@
 """What was said, as it is written down: turns with their times on the call clock."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
@@ -69,6 +69,10 @@ class Transcript:
             self._journal.turn(replace(self._open, text=heard, end_ms=end_ms, interrupted=interrupted))
             self._exchange.said(self._open.start_ms, end_ms, whole=not interrupted)
             self._open = None
+
+    def heard_whole(self) -> Sequence[tuple[int, int]]:
+        """The agent's turns that nobody talked over: when each began, and from when on a reply to it counts."""
+        return self._exchange.heard_whole
 
     def check(self, now_ms: int) -> None:
         """Whether the callee has answered by now."""
