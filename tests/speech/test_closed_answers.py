@@ -10,6 +10,8 @@ import pytest
 from outdial.media.frames import silence
 from outdial.speech import closed_answers
 from outdial.speech.closed_answers import ClosedAnswers, available, installed
+from outdial.speech.engines import Speech
+from outdial.speech.offline import RECOGNISERS, in_every_worker, recognition_queue
 from speech.test_offline import over_the_phone, spoken
 
 pytestmark = pytest.mark.skipif(available() is not None, reason="no closed recogniser on this platform")
@@ -58,6 +60,84 @@ def test_work_that_nobody_waits_for_any_more_ends():
     stop.set()
     pcm = over_the_phone(asyncio.run(spoken("Thursday.")))
     assert closed_answers._closest(pcm, DAYS, "Thirsty.", stop) is None
+
+
+@pytest.mark.parametrize("meanwhile", [False, True])
+async def test_work_that_nobody_waits_for_recognises_nothing_more(monkeypatch, meanwhile):
+    stop, asked = threading.Event(), []
+
+    def recognise(pcm, tempo):
+        asked.append(tempo)
+        stop.set()
+        return "Thirsty."
+
+    monkeypatch.setattr(closed_answers, "recognise", recognise)
+    monkeypatch.setattr(closed_answers, "_decoder", lambda: pytest.fail("nobody waits"))
+    if not meanwhile:
+        stop.set()
+    pcm = over_the_phone(await spoken("Thursday."))
+    assert closed_answers._closest(pcm, DAYS, "Thirsty.", stop) is None
+    assert len(asked) == meanwhile
+
+
+async def test_every_worker_is_warm_before_the_first_call(monkeypatch, tmp_path):
+    monkeypatch.setattr(closed_answers, "_of_this_thread", threading.local())
+    closed_answers._load_pronunciations.cache_clear()
+    speech = await Speech.offline(tmp_path)
+    monkeypatch.setattr(closed_answers, "_Decoder", lambda: pytest.fail("loaded too late"))
+    warm = []
+    await in_every_worker(lambda: warm.append(closed_answers._decoder()))
+    assert len(set(warm)) == RECOGNISERS
+    assert closed_answers._load_pronunciations.cache_info().currsize == 1
+    assert speech.closed.name == closed_answers.PACKAGE
+
+
+async def test_what_cannot_be_loaded_leaves_no_second_opinion(monkeypatch, tmp_path, caplog):
+    def broken():
+        raise RuntimeError("no model")
+
+    monkeypatch.setattr(closed_answers, "_of_this_thread", threading.local())
+    monkeypatch.setattr(closed_answers, "_Decoder", broken)
+    assert (await Speech.offline(tmp_path)).closed is None
+    assert "Second opinion not loaded; misheard answers are asked for again" in caplog.messages
+
+
+async def test_a_second_opinion_leaves_a_worker_to_what_ends_a_turn(monkeypatch):
+    began, may_end = [], threading.Event()
+
+    def held(name):
+        began.append(name)
+        assert may_end.wait(10)
+        return name
+
+    monkeypatch.setattr(closed_answers, "_closest", lambda *asked: held("opinion"))
+    finals = [asyncio.create_task(recognition_queue().final(lambda: held("words"))) for _ in range(RECOGNISERS - 1)]
+    await asyncio.sleep(0.05)
+    opinions = [asyncio.create_task(closest(silence(20), DAYS)) for _ in range(2)]
+    await asyncio.sleep(0.05)
+    assert began == ["words"] * (RECOGNISERS - 1), "the last worker is nobody's but theirs"
+    finals.append(asyncio.create_task(recognition_queue().final(lambda: held("more words"))))
+    await asyncio.sleep(0.05)
+    assert began[-1] == "more words", "at once"
+    may_end.set()
+    assert await asyncio.gather(*opinions) == ["opinion"] * 2
+    await asyncio.gather(*finals)
+
+
+async def test_an_opinion_that_nobody_waits_for_any_more_is_never_formed(monkeypatch):
+    asked, may_end = [], threading.Event()
+    monkeypatch.setattr(closed_answers, "_closest", lambda *of: asked.append(of))
+    finals = [
+        asyncio.create_task(recognition_queue().final(lambda: str(may_end.wait(10)))) for _ in range(RECOGNISERS)
+    ]
+    await asyncio.sleep(0.05)
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.1):
+            await closest(silence(20), DAYS)
+    may_end.set()
+    await asyncio.gather(*finals)
+    await asyncio.sleep(0.05)
+    assert asked == []
 
 
 def test_nothing_is_loaded_before_it_is_needed():

@@ -1,13 +1,13 @@
 """A recogniser that listens for nothing but the answers of a question: PocketSphinx, English.
 
 It is asked where the first recogniser's words answer nothing. A pinned wheel with its model inside, imported when it is
-first asked; it opens no connection. Each of the recognition threads has decoders of its own (10 MB), which know no
-words but those they were asked about.
+warmed up or first asked; it opens no connection. Each of the recognition threads has decoders of its own (10 MB), which
+know no words but those they were asked about. What ends a turn goes first there, in any call: see recognition_queue.py.
 
-Its native code keeps the GIL. So audio goes in 20 ms at a time: in between, the event loop has its turn.
+Its native code keeps the GIL. So audio goes in 20 ms at a time: in between, the event loop has its turn. Loading it
+takes longer than an opinion may: that is done before there are calls.
 """
 
-import asyncio
 import importlib
 import importlib.util
 import logging
@@ -24,7 +24,7 @@ import soxr
 from outdial.media.frames import BYTES_PER_MS, SAMPLE_RATE_HZ
 from outdial.speech.base import Closest
 from outdial.speech.levelling import speech_part
-from outdial.speech.offline import RECOGNITION_THREADS, recognise
+from outdial.speech.offline import in_every_worker, recognise, recognition_queue
 from outdial.speech.pronunciation import Pronunciations, is_plain, words_of
 
 logger = logging.getLogger(__name__)
@@ -60,11 +60,28 @@ def installed() -> "ClosedAnswers | None":
     return ClosedAnswers()
 
 
+async def loaded() -> "ClosedAnswers | None":
+    """As `installed`, warmed up; None, too, where it can't be loaded."""
+    closed = installed()
+    if closed is None:
+        return None
+    try:
+        await closed.warm_up()
+    except Exception:
+        logger.exception("Second opinion not loaded; misheard answers are asked for again")
+        return None
+    return closed
+
+
 class ClosedAnswers:
     """See base.ClosedSpeechToText."""
 
     name = PACKAGE
     language = LANGUAGE
+
+    async def warm_up(self) -> None:
+        """Load the dictionary, and decoders in every worker (about 0.15 s each), so that no call waits for them."""
+        await in_every_worker(_warm_up)
 
     def recognition(self) -> "ClosedAnswer":
         return ClosedAnswer()
@@ -86,11 +103,8 @@ class ClosedAnswer:
         if self._too_long:
             return None
         stop, pcm = threading.Event(), bytes(self._pcm)
-        work = asyncio.get_running_loop().run_in_executor(
-            RECOGNITION_THREADS, lambda: _closest(pcm, answers, heard, stop)
-        )
         try:
-            return await work
+            return await recognition_queue().spare(lambda: _closest(pcm, answers, heard, stop))
         finally:
             stop.set()  # nobody waits for it any more
 
@@ -157,9 +171,17 @@ class _Decoder:
         self._words.add(word)
 
 
-@cache
+_loading = threading.Lock()
+
+
 def pronunciations() -> Pronunciations:
     """In the wheel. Raises ImportError without it."""
+    with _loading:
+        return _load_pronunciations()
+
+
+@cache
+def _load_pronunciations() -> Pronunciations:
     module = importlib.import_module(PACKAGE)
     written = Path(str(module.__file__)).parent / "model" / "en-us" / "cmudict-en-us.dict"
     return Pronunciations(written.read_bytes())
@@ -168,20 +190,41 @@ def pronunciations() -> Pronunciations:
 _of_this_thread = threading.local()
 
 
+def _decoder() -> _Decoder:
+    if not hasattr(_of_this_thread, "decoder"):
+        with _loading:
+            _of_this_thread.decoder = _Decoder()
+    decoder: _Decoder = _of_this_thread.decoder
+    return decoder
+
+
+def _warm_up() -> None:
+    """In a recognition thread: as if somebody had said "please"."""
+    pronunciations().knows(PLEASE)
+    hiss = np.random.default_rng(0).normal(size=MODEL_RATE_HZ // 4) * (32767 * LEVEL)
+    decoder = _decoder()
+    decoder.hear(hiss.astype("<i2").tobytes())
+    decoder.best([PLEASE], threading.Event())
+
+
 def _closest(pcm: bytes, answers: Sequence[Sequence[str]], heard: str, stop: threading.Event) -> Closest | None:
+    if stop.is_set():
+        return None  # nobody has waited for it to begin
     polite = f" {PLEASE}" if words_of(heard)[1:][-1:] == [PLEASE] else ""
     known = [[phrase + polite for phrase in phrases if pronunciations().knows(phrase)] for phrases in answers]
     audio = _prepared(pcm)
     if not audio or not any(known):
         return None
+    if stop.is_set():
+        return None
     texts = [heard, recognise(pcm, tempo=SLOWER)]
+    if stop.is_set():
+        return None
     alike = [_most_alike(texts, phrases) for phrases in known]
     if max(alike) < LEAST_ALIKE:
         return None
     plain = next((place for place, one in enumerate(alike) if is_plain(one, _best_but(place, alike))), None)
-    if not hasattr(_of_this_thread, "decoder"):
-        _of_this_thread.decoder = _Decoder()
-    decoder: _Decoder = _of_this_thread.decoder
+    decoder = _decoder()
     try:
         decoder.hear(audio)
         first = decoder.best([phrase for phrases in known for phrase in phrases], stop)

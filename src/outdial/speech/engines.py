@@ -29,6 +29,7 @@ class Speech:
 
     @classmethod
     async def offline(cls, prompts: Path) -> "Speech":
-        """The engines in the package, those that are installed, with spoken prompts kept in a folder."""
+        """The engines in the package, those that are installed, loaded, with spoken prompts kept in a folder."""
         to_text, from_text = await installed_engines()
-        return cls(to_text=to_text, from_text=PromptCache(prompts, from_text), closed=closed_answers.installed())
+        closed = await closed_answers.loaded()
+        return cls(to_text=to_text, from_text=PromptCache(prompts, from_text), closed=closed)

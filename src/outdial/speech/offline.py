@@ -16,7 +16,7 @@ import importlib.util
 import logging
 import os
 import threading
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cache
@@ -50,7 +50,7 @@ PADDING_MS = 300  # of silence at both ends: a third fewer errors in short answe
 
 RECOGNISERS = recognisers(cores())
 _synthesis = ThreadPoolExecutor(SPEAKERS, thread_name_prefix="speak")
-RECOGNITION_THREADS = ThreadPoolExecutor(RECOGNISERS, thread_name_prefix="recognise")
+_recognition = ThreadPoolExecutor(RECOGNISERS, thread_name_prefix="recognise")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,27 +135,32 @@ class OfflineSpeechToText:
 
     async def warm_up(self) -> None:
         """Load the model in every worker (about 0.5 s each), so that the first call needn't wait for it."""
-        loop = asyncio.get_running_loop()
-        barrier = threading.Barrier(RECOGNISERS)  # no worker may take two of these
-
-        def load() -> None:
-            barrier.wait(timeout=30)
-            _transcriber().recognise(np.zeros(MODEL_RATE_HZ // 2, dtype=np.float32))
-
-        await asyncio.gather(*(loop.run_in_executor(RECOGNITION_THREADS, load) for _ in range(RECOGNISERS)))
+        await in_every_worker(lambda: _transcriber().recognise(np.zeros(MODEL_RATE_HZ // 2, dtype=np.float32)))
 
     def recognition(self) -> "OfflineRecognition":
         return OfflineRecognition()
+
+
+async def in_every_worker(load: Callable[[], object]) -> None:
+    """What each recognition thread does once, before there are calls."""
+    loop = asyncio.get_running_loop()
+    barrier = threading.Barrier(RECOGNISERS)  # no worker may take two of these
+
+    def together() -> None:
+        barrier.wait(timeout=30)
+        load()
+
+    await asyncio.gather(*(loop.run_in_executor(_recognition, together) for _ in range(RECOGNISERS)))
 
 
 # One for each event loop: what waits there is told there.
 _queues: WeakKeyDictionary[asyncio.AbstractEventLoop, RecognitionQueue] = WeakKeyDictionary()
 
 
-def _queue() -> RecognitionQueue:
+def recognition_queue() -> RecognitionQueue:
     loop = asyncio.get_running_loop()
     if loop not in _queues:
-        _queues[loop] = RecognitionQueue(RECOGNITION_THREADS, RECOGNISERS)
+        _queues[loop] = RecognitionQueue(_recognition, RECOGNISERS)
     return _queues[loop]
 
 
@@ -181,7 +186,7 @@ class OfflineRecognition:
         self.waited_ms = 0
         if fed != self._fed:
             fed, pcm = self._fed, bytes(self._pcm)
-            done = await _queue().final(lambda: recognise(pcm))
+            done = await recognition_queue().final(lambda: recognise(pcm))
             text, self.waited_ms = done.text, round(done.waited_s * 1000)
             self._recognised = (fed, text)
         return text
@@ -191,7 +196,7 @@ class OfflineRecognition:
         fed, text = self._recognised
         if fed != self._fed:
             fed, pcm = self._fed, bytes(self._pcm)
-            done = await _queue().partial(lambda: recognise(pcm))
+            done = await recognition_queue().partial(lambda: recognise(pcm))
             if done is None:
                 return None
             text = done.text

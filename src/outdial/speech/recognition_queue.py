@@ -1,7 +1,8 @@
 """Recognitions of all calls of a process, worked off by a few threads: what ends a turn goes first.
 
-A guess while somebody still speaks (a partial) is welcome, not needed: it never takes the last free worker, waits
-behind everything else, and is the first to go when too much waits. What ends a turn is never dropped; a callee waits.
+A guess while somebody still speaks (a partial) is welcome, not needed, and so is a second opinion: they never take the
+last free worker, wait behind everything else, and are the first to go when too much waits. What ends a turn is never
+dropped; a callee waits.
 """
 
 import asyncio
@@ -11,6 +12,7 @@ from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Executor
 from dataclasses import dataclass
+from typing import TypeVar
 
 from outdial.speech.load import LateRecognition
 
@@ -18,6 +20,8 @@ logger = logging.getLogger(__name__)
 
 WAITING_A_WORKER = 8  # so many waiting take about as long as a turn may be late
 TELL_FULL_S = 60.0    # between two words about that in the log
+
+_Result = TypeVar("_Result")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,6 +68,17 @@ class RecognitionQueue:
         if self._workers < 2:
             return None  # the only one is for who waits
         return await self._ask(work, self._partials)
+
+    async def spare(self, work: Callable[[], _Result]) -> _Result | None:
+        """As `partial`, of what isn't text."""
+        given: list[_Result] = []
+
+        def give() -> str:
+            given.append(work())
+            return ""
+
+        await self.partial(give)
+        return given[0] if given else None
 
     async def _ask(self, work: Callable[[], str], waiting: deque[_Job]) -> Recognised | None:
         loop = asyncio.get_running_loop()
