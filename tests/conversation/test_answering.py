@@ -171,6 +171,20 @@ async def test_nobody_who_said_hello_and_heard_us_is_hung_up_on_for_a_voicemails
     assert told(stage) == []
 
 
+async def test_who_interrupts_us_after_a_hello_and_hears_us_then_has_listened_too():
+    async def talk(call):
+        for _ in range(3):
+            await call.say(QUESTION)
+            await call.listen(no_reply_s=4)
+
+    stage = Stage(talk, machine=HANG_UP, greet=Greet.AFTER_HELLO)
+    stage.at(0.3, stage.callee_says, "Hello?", 600)
+    stage.at(2.6, stage.callee_says, "Sorry, who is this, and what is all of this about, if I may ask?", 2000)
+    stage.at(8.5, stage.callee_says, "I'm not available, leave a message and I'll get back to you.", 3000)
+    assert (await stage.run()).end_reason is EndReason.COMPLETED
+    assert told(stage) == []
+
+
 async def test_a_voicemail_that_comes_after_a_hello_speaks_of_its_tone():
     stage = Stage(ask, machine=HANG_UP, greet=Greet.AFTER_HELLO)
     stage.at(0.3, stage.callee_says, "Hello?", 600)

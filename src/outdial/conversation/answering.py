@@ -73,11 +73,13 @@ class Answering:
     def _listened_until_ms(self, start_ms: int) -> int | None:
         """From when on the words count that begin at `start_ms`, of who said hello before ours and heard them whole;
         None where nobody did."""
+        first = self._said[min(self._said)]
+        if len(first.split()) > HELLO_WORDS:
+            return None
         for ours_ms, counts_from_ms in self._heard_whole():
-            hello = self._between(0, ours_ms)
-            is_hello = 0 < len(hello.split()) <= HELLO_WORDS and not self._words.sounds_recorded(hello)
-            if is_hello and ours_ms + LISTENED_MS <= counts_from_ms <= start_ms:
-                return counts_from_ms
+            before = self._between(0, ours_ms)
+            if before and ours_ms + LISTENED_MS <= counts_from_ms <= start_ms:
+                return None if self._words.sounds_recorded(before) else counts_from_ms
         return None
 
     def _between(self, from_ms: int, to_ms: int) -> str:
