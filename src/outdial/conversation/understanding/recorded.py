@@ -58,7 +58,7 @@ def sounds_recorded(said: Utterance, language: Language) -> bool:
 
 def _is_voicemail(found: list[Found], said: Utterance, *, has_greeted: bool) -> bool:
     reported_from = min((one.start for one in found if one.tag == REPORTED), default=len(said.words))
-    kinds = {one.tag for one in found if one.tag not in _OF_NO_PERSON or one.start < reported_from}
+    kinds = {one.tag for one in found if one.start < reported_from or one.tag in (LIVE, PERSONAL)}
     own = kinds & _OF_VOICEMAIL
     if has_greeted and not own & _OF_NO_PERSON:
         return False
