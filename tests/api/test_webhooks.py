@@ -1,6 +1,7 @@
 """Webhook endpoints by HTTP: made, shown, changed, tried, their log."""
 
 import pytest
+from sqlalchemy import text
 from standardwebhooks import Webhook
 
 from outdial.webhooks.event_type import EventType
@@ -77,6 +78,35 @@ async def test_no_url_and_no_value_of_a_header_comes_into_the_audit_log(client, 
     assert "webhook.changed" in log
     assert "of-mine" not in log
     assert webhook["secret"] not in log
+
+
+async def test_what_was_paused_switched_on_and_shown_is_in_the_audit_log(client, engine, receiver):
+    webhook = await made(client, receiver.url)
+    at = f"/v1/webhooks/{webhook['id']}"
+    await client.patch(at, json={"paused": True})
+    await client.patch(at, json={"paused": False})
+    async with engine.begin() as conn:
+        await conn.execute(text("UPDATE webhooks SET off_at = now(), off_reason = 'gone'"))
+    await client.patch(at, json={"paused": False, "description": "CRM"})
+    await client.get("/v1/webhooks/requests/secret")
+    entries = (await client.get("/v1/audit-log?act=webhook")).json()["entries"]
+    assert [(entry["act"], entry["details"]) for entry in entries[:4]] == [
+        ("webhook.secret_shown", {}),
+        ("webhook.changed", {"description": "CRM", "paused": False, "switched_on": True}),
+        ("webhook.changed", {"paused": False}),
+        ("webhook.changed", {"paused": True}),
+    ]
+
+
+@pytest.mark.parametrize("url", ["https://93.184.215.14?token=of-mine", "https://93.184.215.14:8443/?token=of-mine"])
+async def test_no_query_of_a_url_is_told(client, engine, url):
+    await made(client, url)
+    async with engine.begin() as conn:
+        await conn.execute(text("UPDATE webhooks SET off_at = now(), off_reason = 'failing'"))
+    for place in ("/v1/audit-log", "/v1/overview"):
+        shown = (await client.get(place)).text
+        assert "93.184.215.14" in shown
+        assert "of-mine" not in shown
 
 
 async def test_a_test_event_is_sent_at_once_and_is_in_the_log(client, receiver):

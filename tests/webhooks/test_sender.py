@@ -69,7 +69,7 @@ async def test_the_url_of_a_request_is_told_without_any_endpoint(
     await asyncio.sleep(0.3)
     assert [body["sequence"] for body in receiver.bodies] == [1, 2, 3, 4]
     assert {got.path for got in receiver.received} == {"/hook/mine"}
-    receiver.verify((await requests_secret(engine, secret_box, workspace.id))["secret"])
+    receiver.verify((await requests_secret(engine, secret_box, workspace.id, by=COMMAND_LINE))["secret"])
 
 
 async def test_a_call_that_was_turned_down_at_the_carrier_is_told_to_its_end(workspace, receiver, add_webhook, tells):

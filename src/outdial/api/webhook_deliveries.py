@@ -121,6 +121,7 @@ async def post_test(
         caller.workspace_id,
         webhook_id,
         (body or TestRequest()).type,
+        by=caller.actor,
     )
     return JSONResponse(tried)
 
@@ -178,7 +179,8 @@ async def get_one_delivery(
 async def post_resend(
     services: Use, caller: Caller, webhook_id: WebhookId, delivery_id: DeliveryId
 ) -> JSONResponse:
-    return JSONResponse(await resend(services.engine, caller.workspace_id, webhook_id, delivery_id))
+    sent = await resend(services.engine, caller.workspace_id, webhook_id, delivery_id, by=caller.actor)
+    return JSONResponse(sent)
 
 
 @router.post(

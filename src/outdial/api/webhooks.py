@@ -205,12 +205,12 @@ async def get_preview(services: Use, caller: Caller, wanted: Annotated[PreviewFi
     "/v1/webhooks/requests/secret",
     summary="Show the secret of requests' URLs",
     operation_id="get_requests_secret",
-    description="What goes to the `webhook_url` of a request is signed with it: one for the workspace.",
+    description="What goes to the `webhook_url` of a request is signed with it: one for the workspace. Showing it is in the audit log.",
     response_model=NewWebhook,
     responses=example(_REQUESTS | {"secret": _SECRET}) | errors(),
 )
 async def get_requests_secret(services: Use, caller: Caller) -> JSONResponse:
-    found = await requests_secret(services.engine, services.secret_box, caller.workspace_id)
+    found = await requests_secret(services.engine, services.secret_box, caller.workspace_id, by=caller.actor)
     return JSONResponse(found, headers={"Cache-Control": "no-store"})
 
 

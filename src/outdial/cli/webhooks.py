@@ -170,7 +170,7 @@ def try_(
     async def work(engine: AsyncEngine, settings: Settings) -> Tried:
         workspace_id, box = await the_workspace(engine, workspace), SecretBox.from_settings(settings)
         async with _client(settings) as client:
-            return await try_endpoint(engine, client, box, workspace_id, webhook_id, event)
+            return await try_endpoint(engine, client, box, workspace_id, webhook_id, event, by=COMMAND_LINE)
 
     tried = with_database(work)
     (told,) = tried["delivery"]["tries"]
@@ -204,7 +204,8 @@ def secret(workspace: Workspace = None, json: AsJson = False) -> None:
 
     async def work(engine: AsyncEngine, settings: Settings) -> endpoints.NewWebhook:
         workspace_id = await the_workspace(engine, workspace)
-        return await endpoints.requests_secret(engine, SecretBox.from_settings(settings), workspace_id)
+        box = SecretBox.from_settings(settings)
+        return await endpoints.requests_secret(engine, box, workspace_id, by=COMMAND_LINE)
 
     found = with_database(work)
     show(found if json else {"secret": found["secret"]}, as_json=json, done="Of the webhook_url of requests:")
@@ -255,7 +256,7 @@ def resend(
     async def work(engine: AsyncEngine, _: Settings) -> Any:
         workspace_id = await the_workspace(engine, workspace)
         if delivery is not None:
-            return await resending.resend(engine, workspace_id, webhook_id, delivery)
+            return await resending.resend(engine, workspace_id, webhook_id, delivery, by=COMMAND_LINE)
         at = _instant(since or "")
         return await resending.resend_since(
             engine, workspace_id, webhook_id, at, delivered=delivered, by=COMMAND_LINE

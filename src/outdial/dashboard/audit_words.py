@@ -58,6 +58,8 @@ _ACTS = {
     "webhook.changed": "Changed a webhook endpoint",
     "webhook.removed": "Removed a webhook endpoint",
     "webhook.secret_rotated": "Made a new secret of a webhook endpoint",
+    "webhook.secret_shown": "Had the secret of requests' URLs shown",
+    "webhook.tested": "Sent a test to a webhook endpoint",
     "webhook.resent": "Sent webhooks again",
 }
 

@@ -19,6 +19,7 @@ from outdial.instants import to_json
 from outdial.refusals import NotFound
 from outdial.telephony.failures import FailureCode
 from outdial.telephony.state import CallState, EndReason
+from outdial.webhooks.endpoints import host_of
 from outdial.workspaces.plans import Plan
 
 LATENCY_CALLS = 200  # the latest ones: enough for a median, and quick however many there were
@@ -216,7 +217,7 @@ async def _failing_webhooks(conn: AsyncConnection, workspace_id: str) -> list[Fa
     )
     return [
         FailingWebhook(
-            webhook_id=row.id, host=row.url.split("/")[2], off=row.off_at is not None, since=to_json(row.since)
+            webhook_id=row.id, host=host_of(row.url), off=row.off_at is not None, since=to_json(row.since)
         )
         for row in await conn.execute(query)
     ]

@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, Self
 
+import httpx
 from sqlalchemy import RowMapping, func, insert, select, text, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
@@ -196,7 +197,8 @@ async def create_webhook(
             raise Conflict("too_many_webhooks", f"A workspace has at most {MOST} webhook endpoints.")
         await conn.execute(insert(webhooks).values(row | wanted.columns(secret_box)))
         view = await get_webhook(conn, secret_box, workspace_id, webhook_id)
-        await _record(conn, workspace_id, by, "added", view, {"events": _named(view)})
+        made: dict[str, Any] = {"events": _named(view)}
+        await _record(conn, workspace_id, by, "added", view, made | ({"paused": True} if wanted.paused else {}))
     return NewWebhook(**view, secret=secret)
 
 
@@ -214,6 +216,10 @@ async def change_webhook(
         view = await get_webhook(conn, secret_box, workspace_id, webhook_id)
         if columns:
             changed = {name: _told(name, view) for name in sorted(wanted.given)}
+            if wanted.paused is not None:
+                changed["paused"] = wanted.paused
+            if wanted.paused is False and before.off_at is not None:
+                changed["switched_on"] = True
             await _record(conn, workspace_id, by, "changed", view, changed)
     return view
 
@@ -269,14 +275,18 @@ async def ensure_requests(conn: AsyncConnection, secret_box: SecretBox, workspac
         await conn.execute(upsert(webhooks).values(row).on_conflict_do_nothing())
 
 
-async def requests_secret(engine: AsyncEngine, secret_box: SecretBox, workspace_id: str) -> NewWebhook:
+async def requests_secret(
+    engine: AsyncEngine, secret_box: SecretBox, workspace_id: str, *, by: Actor
+) -> NewWebhook:
     """The endpoint of the requests, with its secret, which is shown whenever it is asked for: nobody was there when it
     was made."""
     async with engine.begin() as conn:
         await ensure_requests(conn, secret_box, [workspace_id])
         endpoint = await find_endpoint(conn, workspace_id, REQUESTS)
         view = await get_webhook(conn, secret_box, workspace_id, REQUESTS)
-    return NewWebhook(**view, secret=str(secret_box.decrypt(endpoint.secret)))
+        secret = str(secret_box.decrypt(endpoint.secret))
+        await _record(conn, workspace_id, by, "secret_shown", view, {})
+    return NewWebhook(**view, secret=secret)
 
 
 async def _views(
@@ -293,8 +303,6 @@ async def _views(
 def _told(name: str, view: WebhookView) -> Any:
     """A field in the audit log: of the headers their names, of a URL its host, for both may hold secrets."""
     match name:
-        case "paused":
-            return view["status"] is Status.PAUSED
         case "url":
             return host_of(view["url"])
         case "events":
@@ -307,8 +315,8 @@ def _named(view: WebhookView) -> str | list[str]:
 
 
 def host_of(url: str | None) -> str:
-    """What may be told of a URL anywhere: its path may be as good as a password."""
-    return "requests' own URLs" if url is None else url.split("/")[2]
+    """What may be told of a URL anywhere: its path or query may be as good as a password."""
+    return "requests' own URLs" if url is None else httpx.URL(url).netloc.decode()
 
 
 async def _record(

@@ -1,5 +1,6 @@
 """Deliveries sent again because somebody wants it: one, or all since an instant."""
 
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -26,11 +27,13 @@ class Resending(TypedDict):
     since: str
 
 
-async def resend(engine: AsyncEngine, workspace_id: str, webhook_id: str, delivery_id: int) -> DeliveryInFull:
+async def resend(
+    engine: AsyncEngine, workspace_id: str, webhook_id: str, delivery_id: int, *, by: Actor
+) -> DeliveryInFull:
     """Send one again, at once: with the same `webhook-id`, so that a receiver knows it. One that waits for its next try
     is tried now. Raises NotFound, and Conflict where it is under way, or not its turn yet."""
     async with engine.begin() as conn:
-        await find_endpoint(conn, workspace_id, webhook_id)
+        endpoint = await find_endpoint(conn, workspace_id, webhook_id)
         delivery = await get_delivery(conn, workspace_id, webhook_id, delivery_id)
         if delivery["state"] in (DeliveryState.BLOCKED, DeliveryState.SENDING):
             raise Conflict(
@@ -39,6 +42,8 @@ async def resend(engine: AsyncEngine, workspace_id: str, webhook_id: str, delive
                 else "It goes as soon as the one before of its call is through: send that one.",
             )
         await conn.execute(_AGAIN, {"delivery": delivery_id})
+        await _keep_lanes(conn, [delivery_id])
+        await _record(conn, endpoint, by, {"delivery": delivery_id})
         return await get_delivery(conn, workspace_id, webhook_id, delivery_id)
 
 
@@ -61,11 +66,7 @@ async def resend_since(
             arguments = wanted | {"since": to_json(since), "up_to": row.last}
             await add_job(conn, Job(name=JOB, run=_nothing), **arguments)
             details = {"since": to_json(since), "deliveries": row.deliveries}
-            name = host_of(endpoint.url)
-            await record(
-                conn, workspace_id, by, "webhook.resent", subject_id=endpoint.public_id, subject_name=name,
-                details=details,
-            )  # fmt: skip
+            await _record(conn, endpoint, by, details)
     return Resending(deliveries=row.deliveries, since=to_json(since))
 
 
@@ -78,6 +79,7 @@ def resend_job(engine: AsyncEngine) -> Job:
             async with engine.begin() as conn:
                 given = {"webhook": webhook, "since": datetime.fromisoformat(since), "states": states, "up_to": up_to}
                 rows = (await conn.execute(_AGAIN_MANY, given | {"place": place, "at_most": BATCH})).all()
+                await _keep_lanes(conn, [row.id for row in rows])
                 await let_go(conn, {(webhook, row.call_id) for row in rows if row.call_id is not None})
                 await _wake(conn, webhook)
             if len(rows) < BATCH:
@@ -88,6 +90,23 @@ def resend_job(engine: AsyncEngine) -> Job:
 
 
 async def _nothing() -> None: ...
+
+
+async def _keep_lanes(conn: AsyncConnection, delivery_ids: Sequence[int]) -> None:
+    """Lanes that were never used, or not for so long that they were forgotten, are there again."""
+    await conn.execute(_LANES, {"ids": list(delivery_ids)})
+
+
+async def _record(conn: AsyncConnection, endpoint: Endpoint, by: Actor, details: Mapping[str, Any]) -> None:
+    await record(
+        conn,
+        endpoint.workspace_id,
+        by,
+        "webhook.resent",
+        subject_id=endpoint.public_id,
+        subject_name=host_of(endpoint.url),
+        details=details,
+    )
 
 
 async def _wake(conn: AsyncConnection, webhook_id: str) -> None:
@@ -123,5 +142,11 @@ _AGAIN_MANY = text("""
         ORDER BY id LIMIT :at_most FOR NO KEY UPDATE
     ))
     RETURNING id, call_id
+""")
+# Used now: the upkeep, should it be about to forget one, sees that.
+_LANES = text("""
+    INSERT INTO webhook_lanes (lane, webhook_id)
+    SELECT DISTINCT lane, webhook_id FROM webhook_deliveries WHERE id = ANY(:ids) ORDER BY lane
+    ON CONFLICT (lane) DO UPDATE SET used_at = now() WHERE webhook_lanes.used_at < now() - interval '1 hour'
 """)
 _WAKE = text("SELECT pg_notify('outdial_webhook_lanes', lane) FROM webhook_lanes WHERE webhook_id = :webhook LIMIT 50")

@@ -13,12 +13,13 @@ from outdial.ids import new_id
 from outdial.refusals import Conflict
 from outdial.webhooks.attempt import Outgoing, WebhookClient
 from outdial.webhooks.deliveries import DeliveryState
-from outdial.webhooks.endpoints import find_endpoint, readable_headers
+from outdial.webhooks.endpoints import find_endpoint, host_of, readable_headers
 from outdial.webhooks.event_type import EventType
 from outdial.webhooks.log import DeliveryInFull, get_delivery
 from outdial.webhooks.payload import body_of
 from outdial.webhooks.samples import SAMPLES
 from outdial.webhooks.told import as_json
+from outdial.workspaces.audit import Actor, record
 from outdial.workspaces.secrets import SecretBox, WrongSecretKey
 
 
@@ -42,6 +43,8 @@ async def try_endpoint(
     workspace_id: str,
     webhook_id: str,
     type_: EventType,
+    *,
+    by: Actor,
 ) -> Tried:
     """Waits for the answer, 15 s at most. Raises NotFound; Conflict where there is no URL, or no secret that can be
     read."""
@@ -74,6 +77,11 @@ async def try_endpoint(
     async with engine.begin() as conn:
         await conn.execute(insert(webhook_events).values(event))
         added = await conn.execute(insert(webhook_deliveries).values(delivery).returning(webhook_deliveries.c.id))
+        details = {"event": type_, "delivered": told.succeeded}
+        name = host_of(endpoint.url)
+        await record(
+            conn, workspace_id, by, "webhook.tested", subject_id=endpoint.id, subject_name=name, details=details
+        )
         logged = await get_delivery(conn, workspace_id, webhook_id, added.scalar_one())
     text = f"{event_id}.{int(told.at.timestamp())}.".encode() + body
     signed = SignedText(length=len(text), sha256=hashlib.sha256(text).hexdigest())
