@@ -70,7 +70,8 @@ _GIVE_UP = text("""
 _FORGET_LANES = text("""
     DELETE FROM webhook_lanes WHERE used_at < now() - interval '7 days' AND NOT EXISTS (
         SELECT FROM webhook_deliveries
-        WHERE webhook_deliveries.webhook_id = webhook_lanes.webhook_id AND finished_at IS NULL
+        WHERE webhook_deliveries.webhook_id = webhook_lanes.webhook_id
+            AND webhook_deliveries.lane = webhook_lanes.lane AND finished_at IS NULL
     )
 """)
 _FORGET_SECRETS = text("UPDATE webhooks SET old_secret = NULL, old_secret_until = NULL WHERE old_secret_until < now()")
