@@ -65,7 +65,7 @@ async def lanes(engine) -> set[str]:
 async def put_off(engine, lane: str, webhook_id: str) -> None:
     async with engine.begin() as conn:
         await conn.execute(
-            text("INSERT INTO webhook_lanes (lane, webhook_id, used_at) VALUES (:lane, :id, now() - interval '8 days')"),
+            text("INSERT INTO webhook_lanes VALUES (:lane, :id, 0, NULL, now() - interval '8 days')"),
             {"lane": lane, "id": webhook_id},
         )
 
@@ -87,7 +87,9 @@ async def test_lanes_that_nothing_waits_in_are_forgotten_though_others_of_their_
         await ensure_requests(conn, secret_box, [workspace.id])
         webhook_id = await conn.scalar(text("SELECT id FROM webhooks WHERE url IS NULL"))
         await conn.execute(
-            text("INSERT INTO webhook_events (id, workspace_id, type, at, data) VALUES ('evt_1', :of, 't', now(), '{}')"),
+            text("""
+                INSERT INTO webhook_events (id, workspace_id, type, at, data) VALUES ('evt_1', :of, 't', now(), '{}')
+            """),
             {"of": workspace.id},
         )
         await conn.execute(

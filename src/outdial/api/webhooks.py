@@ -205,7 +205,10 @@ async def get_preview(services: Use, caller: Caller, wanted: Annotated[PreviewFi
     "/v1/webhooks/requests/secret",
     summary="Show the secret of requests' URLs",
     operation_id="get_requests_secret",
-    description="What goes to the `webhook_url` of a request is signed with it: one for the workspace. Showing it is in the audit log.",
+    description=(
+        "What goes to the `webhook_url` of a request is signed with it: one for the workspace. That it was shown is in "
+        "the audit log."
+    ),
     response_model=NewWebhook,
     responses=example(_REQUESTS | {"secret": _SECRET}) | errors(),
 )
