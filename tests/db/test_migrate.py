@@ -24,6 +24,23 @@ async def test_two_processes_may_migrate_at_the_same_time(empty_database_url):
         await engine.dispose()
 
 
+@pytest.mark.parametrize("order", [("call_events", "calls"), ("calls", "call_events"), ("do_not_call", "calls")])
+async def test_webhooks_come_into_a_database_whose_calls_are_live(empty_database_url, order):
+    """Locks as a transcript takes them, a change of state, and a callee who wants no more calls."""
+    engine = create_engine(empty_database_url)
+    await migrate.upgrade(engine, "0020")
+    async with engine.begin() as live:
+        await live.execute(text(f"LOCK TABLE {order[0]} IN ROW EXCLUSIVE MODE"))
+        upgrading = asyncio.create_task(migrate.upgrade(engine))
+        await asyncio.sleep(0.7)
+        assert not upgrading.done()
+        await live.execute(text(f"LOCK TABLE {order[1]} IN ROW EXCLUSIVE MODE"))
+    async with asyncio.timeout(20):
+        await upgrading
+    assert await migrate.is_current(engine)
+    await engine.dispose()
+
+
 async def test_going_back_to_base_leaves_no_table_of_ours(engine):
     await migrate.downgrade(engine, "base")
     async with engine.connect() as connection:

@@ -57,6 +57,30 @@ TRIGGERS = (
 )
 
 
+# All that this locks, it locks at once. Processes that are at work hold `call_events` and wait for `calls` (a
+# transcript, whose foreign key is looked up) or hold `calls` and wait for `call_events` (a change of state, told in
+# its transaction): holding one of them and waiting for the other would be a deadlock with either, in which a live
+# call may be the one that is ended. So this waits with nothing in its hands, and lets go of `calls` again where it
+# can't have the others right now. Where a step before has locked `calls` in this transaction, letting go is of no
+# use; then it waits like anybody.
+LOCK = """
+    DO $$
+    BEGIN
+        FOR attempt IN 1..400 LOOP
+            BEGIN
+                LOCK TABLE calls IN ACCESS EXCLUSIVE MODE;
+                LOCK TABLE call_events, do_not_call, workspaces IN SHARE ROW EXCLUSIVE MODE NOWAIT;
+                RETURN;
+            EXCEPTION WHEN lock_not_available THEN
+                NULL;
+            END;
+            PERFORM pg_sleep(0.025);
+        END LOOP;
+        LOCK TABLE call_events, do_not_call, workspaces IN SHARE ROW EXCLUSIVE MODE;
+    END $$
+"""
+
+
 def _instant(name: str, *, now: bool = False) -> sa.Column[Any]:
     default = sa.text("now()") if now else None
     return sa.Column(name, sa.DateTime(timezone=True), nullable=not now, server_default=default)
@@ -69,6 +93,7 @@ def _of_workspace(table: str) -> sa.ForeignKeyConstraint:
 
 
 def upgrade() -> None:
+    op.execute(LOCK)
     op.add_column("calls", sa.Column("webhook_url", sa.Text(), nullable=True))
     _create_webhooks()
     op.create_table(
