@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from outdial.webhooks.retry import DELAYS_S, HOLD_FROM, hold_s, next_try, parse_retry_after
+from outdial.webhooks.retry import DELAYS_S, HOLD_FROM, LONGEST_RETRY_AFTER, hold_s, next_try, parse_retry_after
 
 NOW = datetime(2026, 1, 31, tzinfo=UTC)
 
@@ -34,6 +34,22 @@ def test_a_receiver_may_ask_for_later_and_not_for_sooner():
 @pytest.mark.parametrize("text", ["", "soon", "-5", "1e9", "٣"])
 def test_nonsense_asks_for_nothing(text):
     assert parse_retry_after([text], NOW) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "at"),
+    [
+        ("Sat, 31 Jan 2026 03:00:00 +0200", NOW + timedelta(hours=1)),
+        ("Sat, 31 Jan 2026 01:00:00", NOW + timedelta(hours=1)),
+        ("Thu, 31 Dec 2099 00:00:00 GMT", NOW + LONGEST_RETRY_AFTER),
+        ("Fri, 31 Dec 9999 23:59:59 -1200", NOW + LONGEST_RETRY_AFTER),
+        ("999999999", NOW + LONGEST_RETRY_AFTER),
+    ],
+)
+def test_what_a_receiver_asks_for_is_at_most_a_day_in_either_form(text, at):
+    found = parse_retry_after([text], NOW)
+    assert found == at
+    assert found is None or found.utcoffset() == timedelta()
 
 
 def test_an_endpoint_is_left_alone_longer_and_longer_after_five_failures():

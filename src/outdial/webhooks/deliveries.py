@@ -141,9 +141,10 @@ async def note_failure(
     engine: AsyncEngine, lane: str, *, hold: Mapping[int, float], until: datetime | None
 ) -> int:
     """One more failure in a row; how many that are. `hold`: by failures, for how many seconds nothing is sent;
-    `until`: what the receiver has asked for."""
+    `until`: what the receiver has asked for. Neither makes shorter what was asked for before."""
     async with autocommit(engine) as conn:
-        given = {"lane": lane, "holds": [hold[number] for number in sorted(hold)], "until": until}
+        holds = [hold[number] for number in sorted(hold)]
+        given = {"lane": lane, "holds": holds, "until": until, "lease_s": LEASE_S}
         await conn.execute(_ENDPOINT_FAILS, {"lane": lane})
         return await conn.scalar(_LANE_FAILS, given) or 0
 
@@ -284,9 +285,11 @@ _ENDPOINTS_WORK = text("""
         ORDER BY id FOR NO KEY UPDATE SKIP LOCKED
     ))
 """)
+# A longer hold stays, but for that of the one delivery that asks whether its lane is back: it is what failed now.
 _LANE_FAILS = text("""
     UPDATE webhook_lanes SET failures = failures + 1, hold_until = greatest(
         CAST(:until AS timestamptz),
+        CASE WHEN failures < 5 OR hold_until > clock_timestamp() + make_interval(secs => :lease_s) THEN hold_until END,
         clock_timestamp() + make_interval(secs => (CAST(:holds AS float[]))[least(failures + 1, array_length(
             CAST(:holds AS float[]), 1))])
     )

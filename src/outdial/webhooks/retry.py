@@ -33,12 +33,14 @@ def hold_s(failures: int) -> float:
 
 
 def parse_retry_after(values: Sequence[str], now: datetime) -> datetime | None:
-    """The header `Retry-After`: seconds, or a date. What is neither is ignored."""
+    """The header `Retry-After`: seconds, or a date; at most `LONGEST_RETRY_AFTER`. What is neither is ignored."""
     text = values[0].strip() if values else ""
     if text.isascii() and text.isdigit():
         return now + min(timedelta(seconds=int(text[:9])), LONGEST_RETRY_AFTER)
     try:
         at = parsedate_to_datetime(text)
+        aware = at if at.tzinfo is not None else at.replace(tzinfo=UTC)
+        # Cut first: what lies at either end of the calendar may have no place in UTC.
+        return min(aware, now + LONGEST_RETRY_AFTER).astimezone(UTC)
     except (ValueError, TypeError, OverflowError):
         return None
-    return at if at.tzinfo is not None else at.replace(tzinfo=UTC)
