@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -94,3 +95,9 @@ async def test_retry_after_is_read_in_both_forms(client, receiver):
     receiver.answers = lambda got: Answer(status=503, headers={"Retry-After": "Wed, 21 Oct 2099 07:28:00 GMT"})
     told = await client.attempt(outgoing(receiver.url))
     assert told.retry_after - told.at == LONGEST_RETRY_AFTER
+
+
+@pytest.mark.parametrize("headers", [{"X-Key": "clé"}, {"X-Clé": "key"}, {"X-Key": "a\nb"}])
+async def test_headers_that_cannot_be_sent_are_a_try_that_failed(client, receiver, headers):
+    told = await client.attempt(replace(outgoing(receiver.url), headers=headers))
+    assert (told.problem, told.status) == (Problem.CONNECTION, None)

@@ -40,6 +40,10 @@ def received(receiver, count: int):
     return enough
 
 
+async def holds(condition) -> bool:
+    return condition()
+
+
 async def test_a_call_is_told_in_order_and_signed(workspace, receiver, add_webhook, tells):
     webhook = await add_webhook(receiver.url)
     call_id = await whole_call(workspace, metadata={"order": 17})
@@ -362,3 +366,21 @@ async def test_one_event_that_cannot_be_told_holds_up_no_other(
     assert receiver.bodies[0]["data"]["call"]["id"] == sound
     async with engine.connect() as conn:
         assert await conn.scalar(text("SELECT count(*) FROM webhook_outbox")) == 1
+
+
+async def test_what_fails_unexpectedly_is_a_failed_try_and_holds_no_place(
+    workspace, receiver, add_webhook, tells, monkeypatch, caplog, deliveries
+):
+    async def attempt(outgoing):
+        raise RuntimeError("nobody expected that")
+
+    monkeypatch.setattr(tells._client, "attempt", attempt)
+    await add_webhook(receiver.url)
+    await workspace.dialed()
+
+    async def tried() -> bool:
+        return [[each["problem"] for each in row.tries] for row in await deliveries()] == [["connection"]]
+
+    await until(tried)
+    await until(lambda: holds(lambda: len(tells._slots) == 0))
+    assert [record.getMessage() for record in caplog.records].count("Webhook could not be sent") == 1

@@ -1,6 +1,5 @@
 """Webhook endpoints: made, changed, removed; their secrets; what would have been sent."""
 
-import re
 from collections.abc import Mapping
 from typing import Annotated, Any
 
@@ -33,16 +32,11 @@ from outdial.webhooks.endpoints import (
 )
 from outdial.webhooks.endpoints import Wanted as WantedWebhook
 from outdial.webhooks.event_type import EventType
+from outdial.webhooks.headers import check_headers
 from outdial.webhooks.preview import Preview, preview
 from outdial.webhooks.samples import payload_of
 
 router = APIRouter(route_class=ApiRoute, tags=["Webhooks"])
-
-MAX_HEADERS = 10
-_HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,100}")
-_OURS = re.compile(
-    r"(?i)webhook-.*|content-.*|host|connection|transfer-encoding|accept-encoding|te|trailer|upgrade|expect|keep-alive"
-)
 
 _ENDPOINT: dict[str, Any] = {
     "id": "wh_2v7k0t3w6y9r4m1q8x5z",
@@ -69,23 +63,15 @@ _ORDER = (
 )
 
 
-def _check_headers(headers: dict[str, str]) -> dict[str, str]:
-    if len(headers) > MAX_HEADERS:
-        raise ValueError(f"has {len(headers)} headers, at most {MAX_HEADERS} are allowed")
-    for name, value in headers.items():
-        if not _HEADER_NAME.fullmatch(name):
-            raise ValueError(f"{name[:100]!r} is no name of a header")
-        if _OURS.fullmatch(name):
-            raise ValueError(f"{name} is set by Outdial")
-        if not value.isascii() or not value.isprintable() or not 0 < len(value) <= 1000:
-            raise ValueError(f"the value of {name} must be 1 to 1000 printable ASCII characters")
+def _sendable(headers: dict[str, str]) -> dict[str, str]:
+    check_headers(headers)
     return headers
 
 
 _Events = Annotated[list[Annotated[EventType, Field(strict=False)]], Field(min_length=1, max_length=len(EventType))]
 _Url = Annotated[CleanText, Field(max_length=MAX_URL_CHARS)]
 _Description = Annotated[CleanText, Field(max_length=200)]
-_Headers = Annotated[dict[str, str], AfterValidator(_check_headers)]
+_Headers = Annotated[dict[str, str], AfterValidator(_sendable)]
 WebhookId = Annotated[str, Path(description="Id of an endpoint; `requests`: the URLs that came with requests")]
 
 

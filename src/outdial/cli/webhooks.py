@@ -17,6 +17,7 @@ from outdial.settings import Settings
 from outdial.webhooks import endpoints, log, resending
 from outdial.webhooks.attempt import WebhookClient
 from outdial.webhooks.event_type import EventType
+from outdial.webhooks.headers import check_headers
 from outdial.webhooks.trying import Tried, try_endpoint
 from outdial.workspaces.audit import COMMAND_LINE
 from outdial.workspaces.secrets import SecretBox
@@ -61,7 +62,12 @@ def _headers(given: list[str] | None) -> dict[str, str] | None:
     parted = [each.partition(":") for each in given]
     if any(not colon or not name.strip() or not value.strip() for name, colon, value in parted):
         raise CommandFailed('a header is written "Name: value"')
-    return {name.strip(): value.strip() for name, _, value in parted}
+    headers = {name.strip(): value.strip() for name, _, value in parted}
+    try:
+        check_headers(headers)
+    except ValueError as error:
+        raise CommandFailed(f"--header: {error}") from None
+    return headers
 
 
 @app.command("list")

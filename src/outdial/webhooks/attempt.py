@@ -74,7 +74,7 @@ class Try:
 
 
 async def attempt(client: httpx.AsyncClient, outgoing: Outgoing) -> Try:
-    """Send it once. Never raises for what a receiver does."""
+    """Send it once. Never raises for what a receiver does, nor for headers that can't be sent."""
     at, began = datetime.now(UTC), time.monotonic()
     status, problem, answer, retry_after = None, None, b"", None
     try:
@@ -88,7 +88,7 @@ async def attempt(client: httpx.AsyncClient, outgoing: Outgoing) -> Try:
                 answer = await _read(response)
     except TimeoutError:
         problem = problem if status is not None else Problem.TIMEOUT
-    except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError) as error:
+    except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, UnicodeError) as error:
         problem = problem if status is not None else _problem(error)
     return Try(
         at=at,

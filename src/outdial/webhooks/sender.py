@@ -133,7 +133,13 @@ class Sender:
                     self._wanted.discard(lane)  # whatever comes there wakes us
 
     async def _send(self, delivery: Delivery) -> None:
-        told = await self._client.attempt(outgoing) if (outgoing := self._outgoing(delivery)) else _not_signed()
+        try:
+            outgoing = self._outgoing(delivery)
+            told = _failed(Problem.NOT_SIGNED) if outgoing is None else await self._client.attempt(outgoing)
+        except Exception as error:  # without an outcome it would be sent again and again
+            fields = {"webhook_id": delivery.webhook_id, "delivery_id": delivery.id}
+            logger.error("Webhook could not be sent", extra=fields, exc_info=error)
+            told = _failed(Problem.CONNECTION)
         self._outcomes.append(outcome_of(delivery, told, datetime.now(UTC)))
         self._news.set()
 
@@ -226,5 +232,6 @@ class Sender:
             await asyncio.sleep(TAKE_BACK_EVERY_S)
 
 
-def _not_signed() -> Try:
-    return Try(at=datetime.now(UTC), duration_ms=0, problem=Problem.NOT_SIGNED)
+def _failed(problem: Problem) -> Try:
+    """Of what never left."""
+    return Try(at=datetime.now(UTC), duration_ms=0, problem=problem)
