@@ -4,23 +4,27 @@ import asyncio
 from datetime import UTC, datetime, timedelta
 
 import psycopg
+import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
 from outdial.calls.do_not_call import list_number
 from outdial.calls.events import add_event
 from outdial.calls.results import Result, save_result
+from outdial.db.notify import Notifications
 from outdial.policy.do_not_call import Source
 from outdial.repeating import Pauses
 from outdial.telephony.failures import CallError, FailureCode
 from outdial.telephony.state import CallState, EndReason
 from outdial.webhooks import emptying, outbox, retry
-from outdial.webhooks.deliveries import take
+from outdial.webhooks.attempt import WebhookClient
+from outdial.webhooks.deliveries import take, take_back
 from outdial.webhooks.endpoints import Wanted, change_webhook, get_webhook, requests_secret, rotate_secret
 from outdial.webhooks.event_type import EventType
 from outdial.webhooks.outbox import empty
+from outdial.webhooks.sender import Sender
 from outdial.workspaces.audit import COMMAND_LINE
-from webhooks.conftest import telling
+from webhooks.conftest import LOCAL, telling
 from webhooks.receiver import Answer, receiving
 from workspace import until
 
@@ -384,3 +388,59 @@ async def test_what_fails_unexpectedly_is_a_failed_try_and_holds_no_place(
     await until(tried)
     await until(lambda: holds(lambda: len(tells._slots) == 0))
     assert [record.getMessage() for record in caplog.records].count("Webhook could not be sent") == 1
+
+
+async def test_what_is_still_under_way_when_its_lease_runs_out_is_not_sent_twice(
+    workspace, receiver, add_webhook, tells, engine, deliveries
+):
+    answered = asyncio.Event()
+    attempt = tells._client.attempt
+
+    async def slow(outgoing):
+        await answered.wait()
+        return await attempt(outgoing)
+
+    tells._client.attempt = slow
+    webhook = await add_webhook(receiver.url)
+    await workspace.dialed()
+    await until(lambda: holds(lambda: len(tells._slots) == 1))
+    (before,) = await deliveries()
+    async with engine.begin() as conn:
+        await conn.execute(text("UPDATE webhook_deliveries SET lease_until = now() WHERE state = 'sending'"))
+    assert await take_back(engine) == 1
+    tells.wake([webhook["id"]])
+
+    async def taken_again() -> bool:
+        (now,) = await deliveries()
+        return now.state == "sending" and now.lease_until > before.lease_until
+
+    await until(taken_again)
+    answered.set()
+    await until(lambda: holds(lambda: len(tells._slots) == 0))
+    await whole_call(workspace)
+
+    async def all_delivered() -> bool:
+        return len(await deliveries(state="delivered")) == 5
+
+    await until(all_delivered)
+    assert len({got.id for got in receiver.received}) == len(receiver.received) == 5
+
+
+async def test_a_sender_fails_when_outcomes_are_written_no_more(
+    engine, database_url, secret_box, workspace, receiver, add_webhook, monkeypatch
+):
+    async def broken(self, batch):
+        raise RuntimeError("nobody expected that")
+
+    monkeypatch.setattr(Sender, "_write", broken)
+    await add_webhook(receiver.url)
+    await workspace.dialed()
+    await empty(engine, secret_box, base_url="")
+    client = WebhookClient(LOCAL)
+    async with Notifications(database_url) as notifications:
+        sender = Sender(engine, notifications, secret_box, client, owner="sender_1")
+        with pytest.raises(RuntimeError, match="nobody expected"):
+            async with asyncio.timeout(10):
+                await sender.run()
+        await sender.aclose()
+    await client.aclose()

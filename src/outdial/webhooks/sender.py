@@ -81,12 +81,15 @@ class Sender:
         self._secret = lru_cache(1000)(secret_box.decrypt)
 
     async def run(self) -> None:
-        """Until cancelled."""
-        self._background.start(self._write_all(), name="webhook outcomes")
+        """Until cancelled. Fails when outcomes are written no more: what is sent would be sent again and again."""
+        writing = self._background.start(self._write_all(), name="webhook outcomes", awaited=True)
+        writing.add_done_callback(lambda _: self._wake.tell())
         self._background.start(self._keep_taking_back(), name="webhooks of dead senders")
         failures = 0
         with self._wake.listening(self._notifications, "outdial_webhook_lanes") as wake:
             while not self._closing:
+                if writing.done():
+                    await writing
                 told = await wake.wait(LOOK_EVERY_S)
                 try:
                     if "" in told:
@@ -125,6 +128,8 @@ class Sender:
                 return
             taken = await take(self._engine, self._owner, room)
             for delivery in taken:
+                if delivery.id in self._slots:  # its lease ran out while the database was away; the first try counts
+                    continue
                 self._idle.clear()
                 self._slots.begin(delivery.id, delivery.lane, now=time.monotonic())
                 self._background.start(self._send(delivery), name="webhook")

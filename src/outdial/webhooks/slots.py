@@ -25,12 +25,17 @@ class Slots:
     def __len__(self) -> int:
         return len(self._under_way)
 
+    def __contains__(self, delivery_id: int) -> bool:
+        return delivery_id in self._under_way
+
     def begin(self, delivery_id: int, lane: str, *, now: float) -> None:
         self._under_way[delivery_id] = (lane, now)
 
     def end(self, delivery_id: int, *, answered_in_s: float, failed: bool) -> None:
         """Its place is free; how long the answer took says what its lane is taken for next."""
-        lane, _ = self._under_way.pop(delivery_id)
+        lane, _ = self._under_way.pop(delivery_id, (None, 0.0))
+        if lane is None:
+            return
         self._slow.pop(lane, None)
         if failed or answered_in_s > SLOW_AFTER_S:
             self._slow[lane] = None
