@@ -247,7 +247,7 @@ _WRITE = text("""
 _LET_GO = text("""
     UPDATE webhook_deliveries AS delivery SET state = 'waiting'
     FROM unnest(CAST(:webhook_ids AS text[]), CAST(:call_ids AS text[])) AS pair (webhook_id, call_id)
-    WHERE delivery.id = (
+    WHERE delivery.state = 'blocked' AND delivery.id = (
         SELECT next.id FROM webhook_deliveries AS next
         WHERE next.call_id = pair.call_id AND next.webhook_id = pair.webhook_id AND next.state = 'blocked'
         ORDER BY next.sequence LIMIT 1

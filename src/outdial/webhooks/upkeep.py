@@ -8,6 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from outdial.db.clearing import Clearing
 from outdial.db.tables import webhook_deliveries, webhook_events, webhook_outbox
 from outdial.jobs.job import Job
+from outdial.webhooks.deliveries import let_go
 from outdial.webhooks.retry import LONGEST
 
 logger = logging.getLogger(__name__)
@@ -36,12 +37,15 @@ def upkeep_job(engine: AsyncEngine) -> Job:
 
 async def look_after(engine: AsyncEngine) -> int:
     """Give up what has waited for more than three days (an endpoint was paused, switched off, or away), and what
-    endpoints were to be told that were removed; how many deliveries that were. May run twice at once."""
+    endpoints were to be told that were removed; how many deliveries that were. The next of their calls may go then. May
+    run twice at once."""
     given_up = 0
     while True:
         async with engine.begin() as conn:
             found = {"longest_s": LONGEST.total_seconds(), "at_most": BATCH}
-            gone = len((await conn.execute(_GIVE_UP, found)).all())
+            rows = (await conn.execute(_GIVE_UP, found)).all()
+            await let_go(conn, {(row.webhook_id, row.call_id) for row in rows if row.call_id is not None})
+            gone = len(rows)
         given_up += gone
         if gone < BATCH:
             break
@@ -64,7 +68,7 @@ _GIVE_UP = text("""
         ) AS waits
         LIMIT :at_most
     ))
-    RETURNING id
+    RETURNING webhook_id, call_id
 """)
 # Of requests' hosts, which may be many.
 _FORGET_LANES = text("""
