@@ -16,7 +16,8 @@ from outdial.policy.do_not_call import Source
 from outdial.repeating import Pauses
 from outdial.telephony.failures import CallError, FailureCode
 from outdial.telephony.state import CallState, EndReason
-from outdial.webhooks import emptying, outbox, retry
+from outdial.webhooks import emptying, outbox, retry, slots
+from outdial.webhooks import sender as sending
 from outdial.webhooks.attempt import WebhookClient
 from outdial.webhooks.deliveries import take, take_back
 from outdial.webhooks.endpoints import Wanted, change_webhook, get_webhook, requests_secret, rotate_secret
@@ -444,3 +445,22 @@ async def test_a_sender_fails_when_outcomes_are_written_no_more(
                 await sender.run()
         await sender.aclose()
     await client.aclose()
+
+
+async def test_where_there_is_not_room_for_all_each_lane_has_its_turn(monkeypatch, secret_box):
+    first = []
+    sender = Sender(None, None, secret_box, None, owner="sender_1")
+
+    async def take_none(engine, owner, room):
+        first.extend(room)
+        sender._wanted.clear()
+        return []
+
+    monkeypatch.setattr(slots, "QUICK", 1)
+    monkeypatch.setattr(sending, "take", take_none)
+    lanes = {f"lane-{each}" for each in range(5)}
+    for _ in range(200):
+        sender._wanted |= lanes
+        await sender._take_what_fits()
+    assert len(first) == 200
+    assert set(first) == lanes

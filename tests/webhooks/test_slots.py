@@ -1,6 +1,7 @@
 """How much of whom is under way at once."""
 
-from outdial.webhooks.slots import QUICK, QUICK_OF_LANE, SLOW, SLOW_OF_LANE, Slots
+from outdial.webhooks.attempt import AT_ONCE
+from outdial.webhooks.slots import MOST, QUICK, QUICK_OF_LANE, SLOW, SLOW_OF_LANE, Slots
 
 
 def test_a_lane_has_so_many_and_no_more():
@@ -38,3 +39,27 @@ def test_many_lanes_share_evenly():
     assert sum(room.values()) == QUICK
     assert set(room.values()) == {1}
     assert len(slots) == 0 <= SLOW
+
+
+def fill(slots: Slots, lanes: list[str], *, now: float) -> None:
+    """Take all there is room for; none of it is ever answered."""
+    while room := slots.room(lanes, now=now):
+        for lane, places in room.items():
+            for _ in range(places):
+                slots.begin(len(slots), lane, now=now)
+
+
+def test_lanes_that_turn_slow_have_no_more_of_the_room_of_the_quick():
+    slots = Slots()
+    hanging = [f"hanging-{each}" for each in range(50)]
+    for second in range(15):
+        fill(slots, hanging, now=second * 1.1)
+    assert len(slots) == QUICK
+    assert slots.room([*hanging, "quick"], now=20) == {"quick": QUICK_OF_LANE}
+
+
+def test_there_are_never_more_under_way_than_connections():
+    slots = Slots()
+    for second in range(15):
+        fill(slots, [f"hanging-{second}-{each}" for each in range(50)], now=second * 1.1)
+    assert len(slots) == MOST < AT_ONCE

@@ -6,6 +6,7 @@ sent by others when its lease has run out.
 
 import asyncio
 import logging
+import random
 import time
 from collections.abc import Collection, Sequence
 from contextlib import suppress
@@ -123,7 +124,9 @@ class Sender:
 
     async def _take_what_fits(self) -> None:
         while self._wanted and not self._closing:
-            room = self._slots.room(sorted(self._wanted), now=time.monotonic())
+            # In another order each time: where there isn't room for all, none is always the last.
+            lanes = random.sample(list(self._wanted), len(self._wanted))
+            room = self._slots.room(lanes, now=time.monotonic())
             if not room:
                 return
             taken = await take(self._engine, self._owner, room)
