@@ -2,6 +2,7 @@
 another model where one fails."""
 
 import asyncio
+import logging
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
@@ -25,6 +26,8 @@ from outdial.agents.llm.tools import Note, NotPossible, Wish
 from outdial.agents.llm.unspoken import Unspoken
 from outdial.conversation.sentences import Cutter
 from outdial.conversation.stopping import stop
+
+logger = logging.getLogger(__name__)
 
 MAX_ROUNDS = 5     # requests for one answer: a model that only calls tools is stopped
 MAX_CALLS = 10     # of tools, in one response
@@ -132,6 +135,9 @@ class Answering:
                 self.failure = ModelFailed("no_answer")
         except ModelFailed as failure:
             self.failure = failure
+        except Exception as error:  # nothing may end the call without a word to the callee
+            logger.error("Model's answer not used", extra={"error": type(error).__name__})
+            self.failure = ModelFailed(type(error).__name__)
         finally:
             self._sentences.put_nowait(None)
             self.begun.set()
@@ -171,14 +177,15 @@ class Answering:
             model = left.pop(0)
             try:
                 await self._from(model, is_last=not left)
-            except ModelFailed as failure:
+            except Exception as error:
+                failure = error if isinstance(error, ModelFailed) else ModelFailed(type(error).__name__)
                 self._failed(model, failure)
                 self._calls.clear()
                 if again and failure.word != TIMEOUT:
                     left, again = [model], False
                 if not left:
                     self._keep()
-                    raise
+                    raise failure from error
                 if self._said:
                     self._keep()
                     self.messages.append(BROKEN_OFF)

@@ -5,6 +5,7 @@ the servers that the operator names (settings: model_servers), and can't send a 
 """
 
 import asyncio
+import logging
 import os
 import re
 from collections.abc import AsyncGenerator, Mapping, Sequence
@@ -30,6 +31,8 @@ from outdial.agents.llm.definition import ModelName
 if TYPE_CHECKING:
     from pydantic_ai.messages import ModelMessage
     from pydantic_ai.models import Model as VendorsModel
+
+logger = logging.getLogger(__name__)
 
 OPENAI = "https://api.openai.com/v1"
 OPENAI_KEY = "OPENAI_API_KEY"
@@ -68,16 +71,16 @@ class ModelServers:
         return self._open[key]
 
     def _made(self, model: ModelName) -> Model:
-        from pydantic_ai.exceptions import UserError
-        from pydantic_ai.models import infer_model
-
         url = _url(model)
-        if url is not None:
-            key = self._keys.get(url) or (os.environ.get(OPENAI_KEY) if url == OPENAI else None)
-            return VendorModel(_chat_model(model.name.removeprefix("openai:"), url, key))
         try:
+            from pydantic_ai.models import infer_model
+
+            if url is not None:
+                key = self._keys.get(url) or (os.environ.get(OPENAI_KEY) if url == OPENAI else None)
+                return VendorModel(_chat_model(model.name.removeprefix("openai:"), url, key))
             return VendorModel(infer_model(model.name))
-        except (UserError, ImportError, ValueError):  # of another vendor: no key, or its library isn't installed
+        except Exception as error:  # no key, its library isn't installed, or whatever else that library may raise
+            logger.warning("Model not opened", extra={"model": model.name, "error": type(error).__name__})
             return Unusable(model.name, "no_key_or_library")
 
 
@@ -131,7 +134,7 @@ class VendorModel:
                     yield piece
         except (AgentRunError, UserError) as error:
             raise ModelFailed(_word(error)) from error
-        except (OSError, ValueError, RuntimeError) as error:  # what a vendor's library lets through
+        except Exception as error:  # whatever a vendor's library lets through: a fallback may still answer
             raise ModelFailed(type(error).__name__) from error
 
     async def _pieces(self, request: Request) -> AsyncGenerator[Piece]:

@@ -1,0 +1,74 @@
+"""What mustn't be lost or go on for ever when a model, its vendor's library or the callee does what nobody expects."""
+
+import pytest
+
+from agents.llm.test_run import GOODBYE, talk, told
+from outdial.agents.llm.chat import CalleeSaid, ModelFailed, Request
+from outdial.agents.llm.definition import ModelName
+from outdial.agents.llm.vendors import ModelServers, VendorModel
+from outdial.telephony.failures import FailureCode
+from outdial.testing.written_model import WrittenModel
+
+
+class Breaks(WrittenModel):
+    """With what no contract of a model's names."""
+
+    async def ask(self, request):
+        self.asked.append(request)
+        raise KeyError("choices")
+        yield
+
+
+def test_whatever_a_model_raises_its_fallback_answers():
+    second = WrittenModel(["That is fine. Anything else?", GOODBYE])
+
+    def callee(phone):
+        phone.says("Yes.", after="Tuesday")
+        phone.says("No.", after="Anything else")
+
+    phone, end = talk([Breaks(name="first"), second], callee)
+    assert "agent: That is fine. Anything else?" in phone.lines
+    assert end.error is None
+    assert told(phone, "model_failed") == [{"model": "first", "error": "KeyError"}]
+
+
+def test_whatever_a_model_raises_the_callee_hears_an_apology():
+    phone, end = talk([Breaks()], lambda phone: phone.says("Yes.", after="Tuesday"))
+    assert phone.lines[-1].startswith("agent: I'm sorry, something isn't working here")
+    assert end.error is not None
+    assert (end.error.code, end.error.message) == (FailureCode.AGENT_FAILED, "The agent's model failed: KeyError.")
+
+
+def test_whatever_goes_wrong_with_an_answer_the_callee_hears_an_apology(monkeypatch):
+    def breaks(call, agent):
+        raise AttributeError("parts")
+
+    monkeypatch.setattr("outdial.agents.llm.run.wish_of", breaks)
+    phone, end = talk([WrittenModel([GOODBYE])], lambda phone: phone.says("Yes.", after="Tuesday"))
+    assert phone.lines[-1].startswith("agent: I'm sorry, something isn't working here")
+    assert end.error is not None
+    assert end.error.message == "The agent's model failed: AttributeError."
+
+
+async def test_whatever_a_vendors_library_raises_is_a_failure_of_the_model(monkeypatch):
+    async def pieces(self, request):
+        raise KeyError("choices")
+        yield
+
+    servers = ModelServers({"http://127.0.0.1:9/v1": ""})
+    [model] = servers.open([ModelName(name="m", base_url="http://127.0.0.1:9/v1")])
+    monkeypatch.setattr(VendorModel, "_pieces", pieces)
+    with pytest.raises(ModelFailed, match="KeyError"):
+        [_ async for _ in model.ask(Request(instructions="", messages=(CalleeSaid("Hello"),)))]
+    await servers.aclose()
+
+
+async def test_a_model_that_a_vendors_library_cannot_open_is_one_that_fails(monkeypatch):
+    def breaks(*given):
+        raise TypeError("no such option")
+
+    monkeypatch.setattr("outdial.agents.llm.vendors._chat_model", breaks)
+    servers = ModelServers({"http://127.0.0.1:9/v1": ""})
+    [model] = servers.open([ModelName(name="m", base_url="http://127.0.0.1:9/v1")])
+    with pytest.raises(ModelFailed):
+        [_ async for _ in model.ask(Request(instructions="", messages=(CalleeSaid("Hello"),)))]
