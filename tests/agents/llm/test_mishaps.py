@@ -2,7 +2,7 @@
 
 import pytest
 
-from agents.llm.test_run import GOODBYE, talk, told
+from agents.llm.test_run import AGENT, GOODBYE, talk, told
 from outdial.agents.llm.chat import CalleeSaid, ModelFailed, Request
 from outdial.agents.llm.definition import ModelName
 from outdial.agents.llm.vendors import ModelServers, VendorModel
@@ -72,3 +72,26 @@ async def test_a_model_that_a_vendors_library_cannot_open_is_one_that_fails(monk
     [model] = servers.open([ModelName(name="m", base_url="http://127.0.0.1:9/v1")])
     with pytest.raises(ModelFailed):
         [_ async for _ in model.ask(Request(instructions="", messages=(CalleeSaid("Hello"),)))]
+
+
+def test_who_picks_up_wanting_no_more_calls_gets_none():
+    model = WrittenModel([])
+    phone, _ = talk([model], lambda phone: phone.greets("Stop calling me!"))
+    assert phone.noted == {"do_not_call": True}
+    assert phone.lines[1:] == ["agent: I'm sorry for the disturbance. You won't get another call from us. Goodbye."]
+    assert model.asked == []
+
+
+@pytest.mark.parametrize("greeting", [True, False])
+def test_the_model_knows_what_the_callee_said_on_picking_up(greeting):
+    model = WrittenModel(["I see. Are you coming on Tuesday? ", GOODBYE, GOODBYE])
+    source = AGENT if greeting else "\n".join(line for line in AGENT.splitlines() if "greeting" not in line)
+
+    def callee(phone):
+        phone.greets("Jane is not here, who is this?")
+        phone.says("Yes.", after="Tuesday")
+
+    phone, _ = talk([model], callee, source=source)
+    told_first = [one for one in model.asked[0].messages if isinstance(one, CalleeSaid)][0]
+    assert told_first == CalleeSaid("Jane is not here, who is this?")
+    assert phone.lines[0] == "callee: Jane is not here, who is this?"

@@ -92,13 +92,17 @@ class _Conversation:
 
     async def _begin(self) -> bool:
         """The first words; true when they are the model's to say."""
+        heard = await self._call.greeting()
+        await self._heed_wish(heard)
         failed = self._call.failed_transfer
         if failed is not None:
             target = next((one for one in self._agent.transfers if one.name == failed.step), None)
             return await self._back(target, f"{failed.result}")
         if self._agent.greeting is None:
             self._history.append(BEGIN)
+            self._history += self._told_by(heard)
             return True
+        self._history += self._told_by(heard)
         said = await self._call.say(self._to_say(self._agent.greeting))
         self._heard_saying(said)
         return False
@@ -125,9 +129,16 @@ class _Conversation:
         takes_back = self._taken_back < MAX_TAKEN_BACK
         asked = Asked(question=last_words(self._history), takes_back=takes_back)
         heard = await self._call.listen(no_reply_s=no_reply_s, asked=asked)
+        await self._heed_wish(heard)
+        return heard
+
+    async def _heed_wish(self, heard: Heard) -> None:
         if not heard.digits and self._wants_no_more_calls(heard.text):
             await self._promise_no_more_calls()
-        return heard
+
+    def _told_by(self, heard: Heard) -> list[Message]:
+        """What the model is to know of it."""
+        return [CalleeSaid(heard.text)] if heard.text else []
 
     def _wants_no_more_calls(self, text: str) -> bool:
         question = Question(do_not_call=[self._text(one) for one in self._agent.do_not_call.words])
