@@ -7,7 +7,8 @@ from outdial.agents.llm.chat import CalleeSaid, ModelFailed, Request
 from outdial.agents.llm.definition import ModelName
 from outdial.agents.llm.vendors import ModelServers, VendorModel
 from outdial.telephony.failures import FailureCode
-from outdial.testing.written_model import WrittenModel
+from outdial.telephony.state import EndedBy
+from outdial.testing.written_model import WrittenModel, calls
 
 
 class Breaks(WrittenModel):
@@ -92,6 +93,40 @@ def test_the_model_knows_what_the_callee_said_on_picking_up(greeting):
         phone.says("Yes.", after="Tuesday")
 
     phone, _ = talk([model], callee, source=source)
-    told_first = [one for one in model.asked[0].messages if isinstance(one, CalleeSaid)][0]
+    told_first = next(one for one in model.asked[0].messages if isinstance(one, CalleeSaid))
     assert told_first == CalleeSaid("Jane is not here, who is this?")
     assert phone.lines[0] == "callee: Jane is not here, who is this?"
+
+
+LONG = "You will see the doctor first, and then you will see the nurse, who takes a sample of your blood."
+
+
+def test_what_the_model_noted_is_kept_when_the_callee_hangs_up_during_the_reply():
+    wishes = [calls("note", party_size=3), calls("hang_up", goodbye="", outcome="declined"), calls("do_not_call")]
+    model = WrittenModel([[LONG, *wishes]])
+
+    def callee(phone):
+        phone.says("No.", after="Tuesday")
+        phone.hangs_up(after="You will see", over=True, pause_s=1.5)
+
+    phone, end = talk([model], callee)
+    assert end.ended_by is EndedBy.CALLEE
+    assert phone.noted == {"party_size": 3, "outcome": "declined", "do_not_call": True}
+    assert [one["done"] for one in told(phone, "tool")] == [True, False, False]
+
+
+def test_that_no_more_calls_are_wanted_is_kept_when_the_callee_interrupts():
+    model = WrittenModel([[LONG, calls("do_not_call")], GOODBYE])
+
+    def callee(phone):
+        phone.says("Leave this family in peace for good.", after="Tuesday")
+        phone.says("I have a question about the bill.", after="You will see", over=True, pause_s=1.5)
+
+    phone, _ = talk([model], callee)
+    assert phone.noted == {"do_not_call": True, "outcome": "confirmed"}
+
+
+def test_what_the_model_notes_after_it_has_hung_up_is_kept():
+    model = WrittenModel([[*GOODBYE, calls("note", party_size=3)]])
+    phone, _ = talk([model], lambda phone: phone.says("Yes, three of us.", after="Tuesday"))
+    assert phone.noted == {"party_size": 3, "outcome": "confirmed"}

@@ -31,7 +31,7 @@ from outdial.agents.llm.tools import (
 )
 from outdial.agents.script.template import Slot, Text, lookup, render
 from outdial.agents.script.values import known
-from outdial.conversation.live_call import AgentFailed, Heard, LiveCall, Said, TransferFailed
+from outdial.conversation.live_call import AgentFailed, CallEnded, Heard, LiveCall, Said, TransferFailed
 from outdial.conversation.turn_words import Asked
 from outdial.conversation.understanding.language import language_of
 from outdial.conversation.understanding.meaning import Kind, Question
@@ -160,6 +160,9 @@ class _Conversation:
             said = await self._say(answering)
             if said is None or not said.interrupted:
                 await answering.whole()
+        except (CallEnded, asyncio.CancelledError):
+            self._keep(answering.wishes)
+            raise
         finally:
             await answering.cancel()
             self._tokens += answering.tokens
@@ -248,18 +251,30 @@ class _Conversation:
     async def _carry_out(self, wishes: Sequence[tuple[ToolCall, Wish]], *, interrupted: bool) -> bool:
         """In order; true when the model goes on. Of an answer that was interrupted only what was noted counts."""
         goes_on = False
-        for call, wish in wishes:
+        for place, (call, wish) in enumerate(wishes, 1):
             is_done = isinstance(wish, Note) or not interrupted
             self._call.tell("tool", {"tool": call.tool, **told_of(wish), "done": is_done})
             self._note(wish)
             if is_done:
-                goes_on = await self._do(wish)
+                try:
+                    goes_on = await self._do(wish)
+                except (CallEnded, asyncio.CancelledError):
+                    self._keep(wishes[place:])
+                    raise
                 if goes_on or isinstance(wish, HangUp | Transfer | DoNotCall):
                     break
         return goes_on
 
+    def _keep(self, wishes: Sequence[tuple[ToolCall, Wish]]) -> None:
+        """What there is to keep of them on a call that is over: what was noted, what came of it, no more calls."""
+        for call, wish in wishes:
+            self._call.tell("tool", {"tool": call.tool, **told_of(wish), "done": isinstance(wish, Note)})
+            self._note(wish)
+
     def _note(self, wish: Wish) -> None:
-        if isinstance(wish, Note):
+        if isinstance(wish, DoNotCall):
+            self._call.noted[WISH] = True  # heard or not, and whatever is said into the promise
+        elif isinstance(wish, Note):
             self._call.noted.update(wish.values)
         elif isinstance(wish, HangUp) and wish.outcome is not None:
             self._call.noted[NAMED] = wish.outcome
