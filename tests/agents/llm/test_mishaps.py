@@ -1,14 +1,19 @@
 """What mustn't be lost or go on for ever when a model, its vendor's library or the callee does what nobody expects."""
 
+import asyncio
+from contextlib import aclosing
+from itertools import pairwise
+
 import pytest
 
 from agents.llm.test_run import AGENT, GOODBYE, talk, told
-from outdial.agents.llm.chat import CalleeSaid, ModelFailed, Request
+from outdial.agents.llm.chat import AgentSaid, CalleeSaid, ModelFailed, Request, Words
 from outdial.agents.llm.definition import ModelName
 from outdial.agents.llm.vendors import ModelServers, VendorModel
 from outdial.telephony.failures import FailureCode
 from outdial.telephony.state import EndedBy
-from outdial.testing.written_model import WrittenModel, calls
+from outdial.testing.engines import speech_ms
+from outdial.testing.written_model import After, WrittenModel, calls
 
 
 class Breaks(WrittenModel):
@@ -130,3 +135,60 @@ def test_what_the_model_notes_after_it_has_hung_up_is_kept():
     model = WrittenModel([[*GOODBYE, calls("note", party_size=3)]])
     phone, _ = talk([model], lambda phone: phone.says("Yes, three of us.", after="Tuesday"))
     assert phone.noted == {"party_size": 3, "outcome": "confirmed"}
+
+
+class Thinks(WrittenModel):
+    """Says its answer, and thinks for ever."""
+
+    async def ask(self, request):
+        async with aclosing(super().ask(request)) as pieces:
+            async for piece in pieces:
+                yield piece
+        while True:
+            await asyncio.sleep(1.0)
+            yield Words("")
+
+
+@pytest.mark.parametrize("begins", [[], "Fine, I wrote that down. "])
+def test_a_model_that_thinks_for_ever_is_given_up_and_nobody_waits_in_silence(begins):
+    first = Thinks([begins], name="first")
+    second = WrittenModel([[After(7.0), "Will there be anything else?"], GOODBYE], name="second")
+
+    def callee(phone):
+        phone.says("Yes.", after="Tuesday")
+        phone.says("No.", after="anything else")
+
+    phone, end = talk([first, second], callee)
+    assert end.ended_by is EndedBy.AGENT
+    assert told(phone, "model_failed") == [{"model": "first", "error": "timeout"}]
+    assert phone.noted == {"outcome": "confirmed"}
+    spoken = [turn for _, turn in sorted(phone.turns.items())]
+    assert max(after.start_ms - before.end_ms for before, after in pairwise(spoken)) < 4000
+    within = [(turn.end_ms - turn.start_ms - speech_ms(turn.text), turn.text.count("One moment")) for turn in spoken]
+    assert all(silent_ms < 4000 * (fillers + 1) for silent_ms, fillers in within)
+    assert any(fillers > 5 for _, fillers in within) == bool(begins)
+
+
+def test_a_long_answer_of_a_slow_model_is_not_given_up():
+    model = WrittenModel(["Well, this takes some time. " * 10 + "Anything else?", GOODBYE], word_s=1.0)
+
+    def callee(phone):
+        phone.says("Yes.", after="Tuesday")
+        phone.says("No.", after="Anything else")
+
+    phone, _ = talk([model], callee)
+    assert told(phone, "model_failed") == []
+    assert phone.noted == {"outcome": "confirmed"}
+
+
+def test_a_filler_within_an_answer_is_no_word_of_the_models():
+    thinks = [After(2.0), ""] * 5
+    model = WrittenModel([["You will see the doctor first.", *thinks, " Then you can go."], GOODBYE])
+
+    def callee(phone):
+        phone.says("Yes.", after="Tuesday")
+        phone.says("How long does all of that take?", after="You will see", over=True, pause_s=7.0)
+
+    phone, _ = talk([model], callee)
+    assert "One moment" in phone.interrupted[0]
+    assert AgentSaid("You will see the doctor first.") in model.asked[1].messages

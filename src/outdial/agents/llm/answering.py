@@ -26,6 +26,7 @@ from outdial.agents.llm.tools import Note, NotPossible, Wish
 from outdial.agents.llm.unspoken import Unspoken
 from outdial.conversation.sentences import Cutter
 from outdial.conversation.stopping import stop
+from outdial.conversation.transcript import MS_PER_CHAR
 
 logger = logging.getLogger(__name__)
 
@@ -36,6 +37,8 @@ FIRST_S = 4.0      # for a model's first piece where another one could answer
 
 SETTLE_S = 0.04    # of nothing after what may be the end of a sentence: it is
 TIMEOUT = "timeout"
+RESPONSE_S = 20.0  # a response may go on for so long without a sentence in it: thinking, or writing a tool's arguments
+QUIET_S = 2.5      # of silence after the last sentence, by our estimate of when it was played: a filler is due
 
 BROKEN_OFF = Remark("Your connection broke off there. Go on where you stopped, without saying it again.")
 SAY_SOMETHING = Remark("You said nothing. Say something to the callee.")
@@ -73,6 +76,7 @@ class Answering:
         self.tokens = 0
         self.dollars = 0.0
         self.has_words = False
+        self.fillers = 0  # that `words` gave
         self._models = models
         self._request = request
         self._wish_of = wish_of
@@ -85,11 +89,22 @@ class Answering:
         self._said: list[str] = []          # of the response under way
         self._calls: list[ToolCall] = []
         self._seen: set[tuple[str, str]] = set()  # tools and arguments: the same wish twice is one
+        self._deadline: asyncio.Timeout | None = None  # of the response under way
         self._task = asyncio.create_task(self._answer(), name="answer of a model")
 
-    async def words(self) -> AsyncGenerator[str]:
-        """What is to be said, a sentence at a time."""
-        while (sentence := await self._sentences.get()) is not None:
+    async def words(self, filler: str) -> AsyncGenerator[str]:
+        """What is to be said, a sentence at a time, and the filler where the next one takes long."""
+        played_at = self._loop.time()
+        while True:
+            try:
+                async with asyncio.timeout_at(max(played_at, self._loop.time()) + QUIET_S):
+                    sentence = await self._sentences.get()
+            except TimeoutError:
+                sentence = filler
+                self.fillers += 1
+            if sentence is None:
+                return
+            played_at = max(played_at, self._loop.time()) + MS_PER_CHAR * len(sentence) / 1000
             yield f"{sentence}\n"
 
     async def whole(self) -> None:
@@ -202,7 +217,7 @@ class Answering:
         cutter = Cutter()
         flush: asyncio.TimerHandle | None = None
         try:
-            async with aclosing(self._words(model, asked)) as words:
+            async with asyncio.timeout(RESPONSE_S) as self._deadline, aclosing(self._words(model, asked)) as words:
                 async for text in words:
                     if flush is not None:
                         flush.cancel()
@@ -211,8 +226,10 @@ class Answering:
                     flush = self._loop.call_later(SETTLE_S, self._flush, cutter) if cutter.is_whole else None
                     if len(self._said) >= MAX_SENTENCES:
                         return
-            if rest := cutter.rest():
-                self._emit(rest)
+                if rest := cutter.rest():
+                    self._emit(rest)
+        except TimeoutError:
+            raise ModelFailed(TIMEOUT) from None
         finally:
             if flush is not None:
                 flush.cancel()
@@ -225,6 +242,8 @@ class Answering:
         self.has_words = True
         if self._first_sentence is None:
             self._first_sentence = self._loop.time()
+        if self._deadline is not None and not self._deadline.expired():
+            self._deadline.reschedule(self._loop.time() + RESPONSE_S)
         self._sentences.put_nowait(sentence)
         self.begun.set()
 

@@ -67,6 +67,7 @@ class _Conversation:
         self._call = call
         self._models = models
         self._language = language_of(agent.language)
+        self._one_moment = self._language.texts["one_moment"]
         self._history: list[Message] = []
         self._instructions = instructions_for(agent, known(call))
         self._tools = tools_of(agent)
@@ -174,7 +175,9 @@ class _Conversation:
         self._taken_back = 0
         self._tell_times(answering)
         interrupted = said is not None and said.interrupted
-        answer = answering.messages if said is None or not interrupted else heard_of(answering.messages, said.text)
+        answer: Sequence[Message] = answering.messages
+        if said is not None and interrupted:
+            answer = heard_of(answer, said.text.replace(self._one_moment, "", answering.fillers))
         self._history += settled(answer, interrupted=interrupted)
         if answering.failure is not None and not interrupted:
             await self._give_up(answering.failure)
@@ -189,13 +192,13 @@ class _Conversation:
             finally:
                 begun.cancel()
             if not answering.begun.is_set():
-                said = await self._call.say(self._language.texts["one_moment"], asks=False)
+                said = await self._call.say(self._one_moment, asks=False)
                 if said.interrupted:
                     await answering.cancel()
                     answering.messages.clear()
                     answering.wishes.clear()
                     return Said(text="", played_ms=0, interrupted=True, complete=False, taken_back=said.taken_back)
-        return await self._call.say(answering.words()) if answering.has_words else None
+        return await self._call.say(answering.words(self._one_moment)) if answering.has_words else None
 
     def _request(self) -> Request:
         return Request(instructions=self._instructions, messages=shortened(self._history), tools=self._tools)
