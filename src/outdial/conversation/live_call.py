@@ -20,6 +20,7 @@ class Said:
     interrupted: bool
     complete: bool  # the carrier's mark proves that everything was played
     taken_back: bool = False  # the callee goes on with its last answer: the next `listen` gives all of it
+    cut_off: bool = False  # somebody from outside didn't wait for the end
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -66,6 +66,7 @@ class Saying:
         self._interruptible = False
         self._heeded: Utterance | None = None   # what the callee says while we are silent for it
         self._taken_back = False                # the callee goes on with its last reply
+        self._is_cut_off = False                # by somebody from outside
         self._keeps_words = False               # what the callee says meanwhile is for the agent
         self._greeting = True                   # nothing was said yet
 
@@ -194,6 +195,7 @@ class Saying:
     def cut_off(self) -> None:
         """Somebody from outside doesn't wait for the end."""
         if self._playback is not None:
+            self._is_cut_off = True
             self._media_line.clear()
 
     @property
@@ -265,7 +267,7 @@ class Saying:
     def _begin(self, *, interruptible: bool) -> None:
         self._floor.move(TurnEvent.SAY)
         self._interruptible = interruptible
-        self._heeded, self._taken_back = None, False
+        self._heeded, self._taken_back, self._is_cut_off = None, False, False
 
     async def _synthesise(self, text: str | AsyncIterator[str], playback: Playback) -> None:
         try:
@@ -310,6 +312,7 @@ class Saying:
             interrupted=interrupted,
             complete=playback.complete,
             taken_back=self._taken_back,
+            cut_off=self._is_cut_off and cut_short,
         )
 
     async def _play(self, pcm: bytes) -> None:

@@ -7,9 +7,10 @@ from itertools import pairwise
 import pytest
 
 from agents.llm.test_run import AGENT, GOODBYE, talk, told
-from outdial.agents.llm.chat import AgentSaid, CalleeSaid, ModelFailed, Request, Words
+from outdial.agents.llm.chat import AgentSaid, CalleeSaid, ModelFailed, Remark, Request, ToolAnswer, Words
 from outdial.agents.llm.definition import ModelName
 from outdial.agents.llm.vendors import ModelServers, VendorModel
+from outdial.conversation.commands import Say
 from outdial.telephony.failures import FailureCode
 from outdial.telephony.state import EndedBy
 from outdial.testing.engines import speech_ms
@@ -192,3 +193,35 @@ def test_a_filler_within_an_answer_is_no_word_of_the_models():
     phone, _ = talk([model], callee)
     assert "One moment" in phone.interrupted[0]
     assert AgentSaid("You will see the doctor first.") in model.asked[1].messages
+
+
+async def operator(phone, after, text):
+    """Speaks into a turn of the agent's."""
+    while not any(after in turn.text for turn in phone.turns.values()):  # noqa: ASYNC110
+        await asyncio.sleep(0.1)
+    await asyncio.sleep(1.5)
+    await phone._session.carry_out(Say(text=text, interrupt=True))
+
+
+@pytest.mark.parametrize("goodbye", ["", LONG])
+def test_what_an_operator_cuts_off_is_not_acted_on(goodbye):
+    hangs_up = calls("hang_up", goodbye=LONG, outcome="declined")
+    model = WrittenModel([[hangs_up] if goodbye else [LONG, calls("send_digits", digits="1")], GOODBYE])
+    tasks = []
+
+    def callee(phone):
+        phone.says("No.", after="Tuesday")
+        phone.says("All right.", after="late today")
+        tasks.append(asyncio.create_task(operator(phone, "You will see", "Your doctor is late today.")))
+
+    phone, end = talk([model], callee)
+    assert "agent: Your doctor is late today." in phone.lines
+    assert phone.lines[-1] == "agent: Goodbye!"
+    assert end.ended_by is EndedBy.AGENT
+    assert told(phone, "digits_sent") == []
+    heard, remark, asked = [one for one in model.asked[1].messages if not isinstance(one, ToolAnswer)][-3:]
+    assert isinstance(heard, AgentSaid)
+    assert LONG.startswith(heard.text)
+    assert heard.text != LONG
+    assert isinstance(remark, Remark)
+    assert asked == CalleeSaid("All right.")

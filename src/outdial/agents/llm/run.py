@@ -49,6 +49,8 @@ MAX_SILENCES = 2    # one after the other; then nobody is there
 MAX_TAKEN_BACK = 3  # one after the other: who goes on and on isn't answered before they are done
 
 BEGIN = Remark("The call has just been answered. Say the first words.")
+STOPPED = Remark("The callee began to speak: the call goes on.")
+CUT_OFF = Remark("Somebody on your side stopped you there, and spoke to the callee. The call goes on.")
 _NUMBER = re.compile(r"\+[1-9]\d{7,14}")
 _AFTER_GOODBYE = (Kind.QUESTION, Kind.WAIT, Kind.REPEAT)  # the callee isn't done
 
@@ -159,7 +161,7 @@ class _Conversation:
         answering = Answering(self._models, self._request(), self._wish_of, self._model_failed)
         try:
             said = await self._say(answering)
-            if said is None or not said.interrupted:
+            if said is None or not _is_cut_short(said):
                 await answering.whole()
         except (CallEnded, asyncio.CancelledError):
             self._keep(answering.wishes)
@@ -174,11 +176,13 @@ class _Conversation:
             return False
         self._taken_back = 0
         self._tell_times(answering)
-        interrupted = said is not None and said.interrupted
+        interrupted = said is not None and _is_cut_short(said)
         answer: Sequence[Message] = answering.messages
         if said is not None and interrupted:
             answer = heard_of(answer, said.text.replace(self._one_moment, "", answering.fillers))
         self._history += settled(answer, interrupted=interrupted)
+        if said is not None and said.cut_off:
+            self._history.append(CUT_OFF)
         if answering.failure is not None and not interrupted:
             await self._give_up(answering.failure)
         return await self._carry_out(answering.wishes, interrupted=interrupted)
@@ -300,8 +304,8 @@ class _Conversation:
         if goodbye:
             said = await self._call.say(goodbye, asks=False)
             self._heard_saying(said)
-            if said.interrupted:
-                self._history.append(Remark("The callee began to speak: the call goes on."))
+            if _is_cut_short(said):
+                self._history.append(CUT_OFF if said.cut_off else STOPPED)
                 return False
         if not self._said_goodbye:
             self._said_goodbye = True
@@ -362,3 +366,8 @@ class _Conversation:
     @property
     def _known(self) -> Mapping[str, Any]:
         return known(self._call)
+
+
+def _is_cut_short(said: Said) -> bool:
+    """Whether words are missing that the model had to say: what was to be done after them is not done."""
+    return said.interrupted or said.cut_off
