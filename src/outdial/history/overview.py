@@ -16,10 +16,10 @@ from outdial.history.number_health import NumberHealth, number_health
 from outdial.history.period_counts import PeriodCounts, Today, counts_of, period_counts
 from outdial.history.periods import Period
 from outdial.instants import to_json
+from outdial.net.urls import host_of
 from outdial.refusals import NotFound
 from outdial.telephony.failures import FailureCode
 from outdial.telephony.state import CallState, EndReason
-from outdial.webhooks.endpoints import host_of
 from outdial.workspaces.plans import Plan
 
 LATENCY_CALLS = 200  # the latest ones: enough for a median, and quick however many there were

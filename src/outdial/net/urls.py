@@ -51,3 +51,8 @@ REFUSED_ADDRESS = (
     "leads to a private address; whoever runs this server can allow it with OUTDIAL_ALLOWED_PRIVATE_HOSTS"
 )
 NOT_HTTPS = "must begin with https:// (http:// only for hosts in OUTDIAL_ALLOWED_PRIVATE_HOSTS)"
+
+
+def host_of(url: str) -> str:
+    """What may be told of a URL anywhere: its path or query may be as good as a password."""
+    return httpx.URL(url).netloc.decode()

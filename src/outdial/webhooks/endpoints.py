@@ -10,7 +10,6 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, Self
 
-import httpx
 from sqlalchemy import RowMapping, func, insert, select, text, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
@@ -19,6 +18,7 @@ from typing_extensions import TypedDict
 from outdial.db.tables import webhooks
 from outdial.ids import is_id, new_id
 from outdial.instants import to_json
+from outdial.net.urls import host_of
 from outdial.refusals import Conflict, NotFound
 from outdial.webhooks.event_type import EventType
 from outdial.webhooks.signature import new_secret
@@ -304,7 +304,7 @@ def _told(name: str, view: WebhookView) -> Any:
     """A field in the audit log: of the headers their names, of a URL its host, for both may hold secrets."""
     match name:
         case "url":
-            return host_of(view["url"])
+            return named(view["url"])
         case "events":
             return _named(view)
     return view[name]  # type: ignore[literal-required]
@@ -314,9 +314,9 @@ def _named(view: WebhookView) -> str | list[str]:
     return "all" if len(view["events"]) == len(EventType) else [str(each) for each in view["events"]]
 
 
-def host_of(url: str | None) -> str:
-    """What may be told of a URL anywhere: its path or query may be as good as a password."""
-    return "requests' own URLs" if url is None else httpx.URL(url).netloc.decode()
+def named(url: str | None) -> str:
+    """What may be told of an endpoint's URL anywhere."""
+    return "requests' own URLs" if url is None else host_of(url)
 
 
 async def _record(
@@ -328,7 +328,7 @@ async def _record(
         by,
         f"webhook.{what}",
         subject_id=view["id"],
-        subject_name=host_of(view["url"]),
+        subject_name=named(view["url"]),
         details=details,
     )
 

@@ -12,7 +12,7 @@ from outdial.instants import to_json
 from outdial.jobs.job import Job, add_job
 from outdial.refusals import Conflict
 from outdial.webhooks.deliveries import DeliveryState, let_go
-from outdial.webhooks.endpoints import Endpoint, find_endpoint, host_of
+from outdial.webhooks.endpoints import Endpoint, find_endpoint, named
 from outdial.webhooks.log import DeliveryInFull, get_delivery
 from outdial.workspaces.audit import Actor, record
 
@@ -104,7 +104,7 @@ async def _record(conn: AsyncConnection, endpoint: Endpoint, by: Actor, details:
         by,
         "webhook.resent",
         subject_id=endpoint.public_id,
-        subject_name=host_of(endpoint.url),
+        subject_name=named(endpoint.url),
         details=details,
     )
 

@@ -13,7 +13,7 @@ from outdial.ids import new_id
 from outdial.refusals import Conflict
 from outdial.webhooks.attempt import Outgoing, WebhookClient
 from outdial.webhooks.deliveries import DeliveryState
-from outdial.webhooks.endpoints import find_endpoint, host_of, readable_headers
+from outdial.webhooks.endpoints import find_endpoint, named, readable_headers
 from outdial.webhooks.event_type import EventType
 from outdial.webhooks.log import DeliveryInFull, get_delivery
 from outdial.webhooks.payload import body_of
@@ -78,7 +78,7 @@ async def try_endpoint(
         await conn.execute(insert(webhook_events).values(event))
         added = await conn.execute(insert(webhook_deliveries).values(delivery).returning(webhook_deliveries.c.id))
         details = {"event": type_, "delivered": told.succeeded}
-        name = host_of(endpoint.url)
+        name = named(endpoint.url)
         await record(
             conn, workspace_id, by, "webhook.tested", subject_id=endpoint.id, subject_name=name, details=details
         )
