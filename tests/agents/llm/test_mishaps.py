@@ -225,3 +225,18 @@ def test_what_an_operator_cuts_off_is_not_acted_on(goodbye):
     assert heard.text != LONG
     assert isinstance(remark, Remark)
     assert asked == CalleeSaid("All right.")
+
+
+@pytest.mark.parametrize("over", [True, False])
+def test_keys_reach_the_model(over):
+    model = WrittenModel([LONG, "One it is. Anything else?", GOODBYE])
+
+    def callee(phone):
+        phone.says("No.", after="Tuesday")
+        phone.presses("12", after="You will see", over=over, pause_s=1.5)
+        phone.says("No.", after="Anything else")
+
+    phone, _ = talk([model], callee)
+    assert model.asked[1].messages[-1] == CalleeSaid("[pressed 12]")
+    assert len(phone.interrupted) == over
+    assert "agent: Are you still there?" not in phone.lines

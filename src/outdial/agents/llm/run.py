@@ -45,6 +45,7 @@ NO_REPLY_S = 8.0
 HOLD_S = 60.0       # of silence, for a callee who needs a moment
 PARTING_S = 2.0     # after our goodbye, for theirs
 KEEP_S = 3.5        # of silence while the model is slow; then the callee is told again that it takes a moment
+MAX_DIGITS = 20     # pressed in one go
 MAX_SILENCES = 2    # one after the other; then nobody is there
 MAX_TAKEN_BACK = 3  # one after the other: who goes on and on isn't answered before they are done
 
@@ -131,7 +132,7 @@ class _Conversation:
     async def _listen(self, no_reply_s: float) -> Heard:
         takes_back = self._taken_back < MAX_TAKEN_BACK
         asked = Asked(question=last_words(self._history), takes_back=takes_back)
-        heard = await self._call.listen(no_reply_s=no_reply_s, asked=asked)
+        heard = await self._call.listen(no_reply_s=no_reply_s, max_digits=MAX_DIGITS, asked=asked)
         await self._heed_wish(heard)
         return heard
 
