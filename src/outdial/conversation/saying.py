@@ -176,7 +176,9 @@ class Saying:
 
     def counts(self, utterance: Utterance) -> bool:
         """Whether what was said over our voice, too short to stop it, is a reply: what it answers had been asked."""
-        return self._keeps_words or (self._may_barge_in and self._has_been_asked())
+        if self._keeps_words or (self._may_barge_in and utterance is self._heeded):  # until its words tell us to go on
+            return True
+        return self._may_barge_in and self._has_been_asked()
 
     def is_own(self, utterance: Utterance, text: str) -> bool:
         """Whether an utterance that began over our voice says what we have said."""
@@ -293,7 +295,7 @@ class Saying:
         if not interrupted:
             self._floor.move(TurnEvent.PLAYED)
         self._playback = self._heeded = None
-        if not self._taken_back:
+        if not self._taken_back and text != self._turn_words.one_moment:  # which answers nothing yet
             self._listening.settle_reply()
         played_ms, fed_ms = playback.done.result(), playback.fed * FRAME_MS
         cut_short = interrupted or played_ms < fed_ms or not whole

@@ -240,3 +240,29 @@ def test_keys_reach_the_model(over):
     assert model.asked[1].messages[-1] == CalleeSaid("[pressed 12]")
     assert len(phone.interrupted) == over
     assert "agent: Are you still there?" not in phone.lines
+
+
+@pytest.mark.parametrize("pause_s", [0.3, 1.5])
+def test_what_is_said_into_the_silence_after_a_filler_is_heard(pause_s):
+    model = WrittenModel([[After(6.8), LONG], "Seven it is. Anything else?", GOODBYE])
+    fillers = []
+
+    async def callee_speaks(phone):
+        while len(fillers) < 2:
+            await phone._news.wait()
+            fillers[:] = [one for one in phone.turns.values() if "One moment" in one.text and one.end_ms is not None]
+            await asyncio.sleep(0.02)
+        await asyncio.sleep(pause_s)
+        phone._say("No, sorry, I mean seven o'clock.", None)
+
+    tasks = []
+
+    def callee(phone):
+        phone.says("Yes, at five.", after="Tuesday")
+        phone.says("No.", after="Anything else")
+        tasks.append(asyncio.create_task(callee_speaks(phone)))
+
+    phone, _ = talk([model], callee)
+    assert LONG not in " ".join(phone.lines)
+    assert "seven" in model.asked[1].messages[-1].text
+    assert phone.noted == {"outcome": "confirmed"}
