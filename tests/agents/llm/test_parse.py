@@ -51,6 +51,8 @@ def test_a_fallback_may_be_at_another_server():
         (LEAST + "facts:\n  age: {type: integer, one_of: [a]}\n", 4, "one_of is for a fact of type string"),
         (LEAST + "transfers:\n  desk: {about: x}\n", 4, "needs a number to go to"),
         (LEAST + "transfers:\n  desk: 12345\n", 4, "transfer needs a number such as"),
+        (LEAST + "facts:\n  desk: x\ntransfers:\n  desk: {to: '{desk}'}\n", 6, "{desk} is a fact"),
+        (LEAST + "transfers:\n  desk: '{desk|+12025550100}'\nfacts:\n  desk: x\n", 4, "{desk} is a fact"),
         (LEAST + "limits: {turns: 0}\n", 3, "turns is a whole number from 1 to 500"),
         (LEAST + "limits: {dollars: -1}\n", 3, "dollars is a number above 0"),
         (LEAST + "machine: {action: leave_message}\n", 3, "leave_message needs a message"),

@@ -72,7 +72,7 @@ class _LlmParser(Parser):
             instructions=instructions,
             indents=indents,
             tools=self.tools(top.nodes.get("tools")),
-            transfers=self.transfers(top.nodes.get("transfers")),
+            transfers=self.transfers(top.nodes.get("transfers"), top.nodes.get("facts")),
             outcomes=self.outcomes(top.nodes.get("outcomes")),
             facts=self.facts(top.nodes.get("facts"), variables),
             limits=self.limits(top.nodes.get("limits")),
@@ -124,8 +124,14 @@ class _LlmParser(Parser):
                 raise ScriptError(f"'{one.text[:60]}' is no tool; there are {choice(OPTIONAL)}{hint}", one.line)
         return frozenset(one.text for one in found)
 
-    def transfers(self, node: Node | None) -> tuple[TransferTarget, ...]:
-        return tuple(self.target(title, one, line) for title, one, line in self.named(node, "transfers"))
+    def transfers(self, node: Node | None, facts: Node | None) -> tuple[TransferTarget, ...]:
+        targets = tuple(self.target(title, one, line) for title, one, line in self.named(node, "transfers"))
+        told = {title for title, _, _ in self.named(facts, "facts")}
+        for target in targets:
+            if fact := next((slot.path for slot in target.to.slots if slot.path.partition(".")[0] in told), None):
+                reason = f"a transfer goes to no number that the callee told: {{{fact}}} is a fact"
+                raise ScriptError(reason, target.line)
+        return targets
 
     def target(self, title: str, node: Node, line: int) -> TransferTarget:
         """A number, or `{to: …, about: …, say: …, failed: …}`."""

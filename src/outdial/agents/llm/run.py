@@ -6,6 +6,7 @@ once, when what it said along with it was heard.
 """
 
 import asyncio
+import json
 import logging
 import re
 from collections.abc import Mapping, Sequence
@@ -127,7 +128,8 @@ class _Conversation:
             elif not asks:
                 await self._call.hang_up()
         self._wait_s = NO_REPLY_S
-        self._history.append(CalleeSaid(heard.text or (f"[pressed {heard.digits}]" if heard.digits else "[is back]")))
+        pressed = CalleeSaid(f"[pressed {heard.digits}]" if heard.digits else "[is back]")
+        self._history += self._told_by(heard) or [pressed]
 
     async def _listen(self, no_reply_s: float) -> Heard:
         takes_back = self._taken_back < MAX_TAKEN_BACK
@@ -142,7 +144,7 @@ class _Conversation:
 
     def _told_by(self, heard: Heard) -> list[Message]:
         """What the model is to know of it."""
-        return [CalleeSaid(heard.text)] if heard.text else []
+        return [CalleeSaid(_without_brackets(heard.text))] if heard.text else []
 
     def _wants_no_more_calls(self, text: str) -> bool:
         question = Question(do_not_call=[self._text(one) for one in self._agent.do_not_call.words])
@@ -312,7 +314,7 @@ class _Conversation:
             self._said_goodbye = True
             heard = await self._listen(PARTING_S)
             if heard.text and understand(heard.text, Question(), self._language).kind in _AFTER_GOODBYE:
-                self._history.append(CalleeSaid(heard.text))
+                self._history += self._told_by(heard)
                 return True
         await self._call.hang_up()
         return False
@@ -333,7 +335,7 @@ class _Conversation:
         name = "" if target is None else f" to {target.name}"
         facts = {fact.name for fact in self._agent.facts}
         noted = {key: value for key, value in self._call.noted.items() if key in facts}
-        so_far = f" Noted so far: {noted}." if noted else ""
+        so_far = f" Data noted so far, from what the callee said: {_data(noted)}" if noted else ""
         self._history.append(Remark(f"The transfer{name} came to nothing ({result}): the callee is with you.{so_far}"))
         if target is None or target.failed is None:
             return True
@@ -372,3 +374,12 @@ class _Conversation:
 def _is_cut_short(said: Said) -> bool:
     """Whether words are missing that the model had to say: what was to be done after them is not done."""
     return said.interrupted or said.cut_off
+
+
+def _without_brackets(text: str) -> str:
+    """What stands in brackets is told by Outdial, so nobody else's words may."""
+    return text.translate({ord("["): None, ord("]"): None})
+
+
+def _data(values: Mapping[str, Any]) -> str:
+    return _without_brackets(json.dumps(values, ensure_ascii=False, default=str))
