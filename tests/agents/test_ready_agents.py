@@ -1,10 +1,12 @@
 import asyncio
+import threading
 
 import pytest
 from sqlalchemy import delete, insert, update
 
 from agents.llm.model_server import model_server, tool
 from agents.script.fake_call import FakeCall
+from outdial.agents.kinds import parse_agent
 from outdial.agents.llm.vendors import ModelServers
 from outdial.agents.ready_agents import ReadyAgents
 from outdial.agents.script.model import ScriptError
@@ -82,6 +84,27 @@ async def test_calls_that_want_a_version_at_the_same_moment_share_the_work(works
     agents = ReadyAgents(workspace.engine)
     first, *others = await asyncio.gather(*(agents.agent(agent_id, 1) for _ in range(5)))
     assert all(other is first for other in others)
+
+
+async def test_no_version_waits_for_another_that_takes_long_to_load(workspace, agent_id, monkeypatch):
+    goes_on = threading.Event()
+
+    def slow(source, kind):
+        if "One." in source:
+            goes_on.wait(30.0)
+        return parse_agent(source, kind)
+
+    monkeypatch.setattr("outdial.agents.ready_agents.parse_agent", slow)
+    agents = ReadyAgents(workspace.engine)
+    slow_one = asyncio.create_task(agents.agent(agent_id, 1))
+    await asyncio.sleep(0)
+    try:
+        async with asyncio.timeout(10.0):
+            assert (await agents.agent(agent_id, 2)).machine_action == "leave_message"
+        assert not slow_one.done()
+    finally:
+        goes_on.set()
+    assert (await slow_one).machine_action == "leave_message"
 
 
 async def test_one_call_that_gives_up_takes_the_agent_from_nobody(workspace, agent_id):

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
+from weakref import WeakValueDictionary
 
 from cachetools import LRUCache
 from sqlalchemy import select
@@ -57,14 +58,17 @@ class ReadyAgents:
         self._engine = engine
         self._models = models or ModelServers({})
         self._kept: LRUCache[tuple[str, int], ReadyAgent] = LRUCache(max_kept)
-        self._one_at_a_time = asyncio.Lock()  # many calls want a new version at the same moment; it is parsed once
+        # Many calls want a new version at the same moment; it is parsed once, and no other version waits for it. A lock
+        # is there as long as somebody holds it or waits.
+        self._locks: WeakValueDictionary[tuple[str, int], asyncio.Lock] = WeakValueDictionary()
 
     async def agent(self, agent_id: str, version: int) -> ReadyAgent:
         """Raises LookupError when there is no such version, ScriptError when its source can't be read."""
         key = (agent_id, version)
         ready = self._kept.get(key)
         if ready is None:
-            async with self._one_at_a_time:
+            lock = self._locks.setdefault(key, asyncio.Lock())
+            async with lock:
                 ready = self._kept.get(key)
                 if ready is None:
                     ready = self._kept[key] = await self._make_ready(agent_id, version)
