@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from outdial.agents.llm.chat import AgentSaid, CalleeSaid, Message, Remark, ToolAnswer
+from outdial.conversation.live_call import Said
 
 MAX_MESSAGES = 400  # of a call; then the oldest are forgotten
 
@@ -50,3 +51,8 @@ def settled(answer: Sequence[Message], *, interrupted: bool) -> tuple[Message, .
         if isinstance(message, AgentSaid):
             whole += [ToolAnswer(call, INTERRUPTED) for call in message.calls if call.id not in have]
     return tuple(whole)
+
+
+def is_cut_short(said: Said) -> bool:
+    """Whether words are missing that the model had to say: what was to be done after them is not done."""
+    return said.interrupted or said.cut_off

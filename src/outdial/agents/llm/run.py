@@ -6,17 +6,15 @@ once, when what it said along with it was heard.
 """
 
 import asyncio
-import json
 import logging
-import re
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 from outdial.agents.llm.answering import Answering, last_words
 from outdial.agents.llm.chat import AgentSaid, CalleeSaid, Message, Model, ModelFailed, Remark, Request, ToolCall
 from outdial.agents.llm.definition import LlmAgent, TransferTarget
-from outdial.agents.llm.history import heard_of, settled, shortened
+from outdial.agents.llm.history import heard_of, is_cut_short, settled, shortened
 from outdial.agents.llm.instructions import instructions_for
+from outdial.agents.llm.texts import Texts, as_data, without_brackets
 from outdial.agents.llm.told import told_of
 from outdial.agents.llm.tools import (
     DoNotCall,
@@ -30,14 +28,11 @@ from outdial.agents.llm.tools import (
     tools_of,
     wish_of,
 )
-from outdial.agents.script.template import Slot, Text, lookup, render
-from outdial.agents.script.values import known
 from outdial.conversation.live_call import AgentFailed, CallEnded, Heard, LiveCall, Said, TransferFailed
 from outdial.conversation.turn_words import Asked
 from outdial.conversation.understanding.language import language_of
 from outdial.conversation.understanding.meaning import Kind, Question
 from outdial.conversation.understanding.understand import understand, wants_no_more_calls
-from outdial.telephony.e164 import plain
 from outdial.telephony.outcome import NAMED, WISH
 
 logger = logging.getLogger(__name__)
@@ -53,7 +48,6 @@ MAX_TAKEN_BACK = 3  # one after the other: who goes on and on isn't answered bef
 BEGIN = Remark("The call has just been answered. Say the first words.")
 STOPPED = Remark("The callee began to speak: the call goes on.")
 CUT_OFF = Remark("Somebody on your side stopped you there, and spoke to the callee. The call goes on.")
-_NUMBER = re.compile(r"\+[1-9]\d{7,14}")
 _AFTER_GOODBYE = (Kind.QUESTION, Kind.WAIT, Kind.REPEAT)  # the callee isn't done
 
 
@@ -73,7 +67,8 @@ class _Conversation:
         self._language = language_of(agent.language)
         self._one_moment = self._language.texts["one_moment"]
         self._history: list[Message] = []
-        self._instructions = instructions_for(agent, known(call))
+        self._texts = Texts(agent, call)
+        self._instructions = instructions_for(agent, self._texts.known)
         self._tools = tools_of(agent)
         self._now = asyncio.get_running_loop().time
         self._began = self._now()
@@ -108,7 +103,7 @@ class _Conversation:
             self._history += self._told_by(heard)
             return True
         self._history += self._told_by(heard)
-        said = await self._call.say(self._to_say(self._agent.greeting))
+        said = await self._call.say(self._texts.to_say(self._agent.greeting))
         self._heard_saying(said)
         return False
 
@@ -144,15 +139,15 @@ class _Conversation:
 
     def _told_by(self, heard: Heard) -> list[Message]:
         """What the model is to know of it."""
-        return [CalleeSaid(_without_brackets(heard.text))] if heard.text else []
+        return [CalleeSaid(without_brackets(heard.text))] if heard.text else []
 
     def _wants_no_more_calls(self, text: str) -> bool:
-        question = Question(do_not_call=[self._text(one) for one in self._agent.do_not_call.words])
+        question = Question(do_not_call=[self._texts.shown(one) for one in self._agent.do_not_call.words])
         return bool(text) and wants_no_more_calls(text, question, self._language)
 
     async def _promise_no_more_calls(self) -> None:
         self._call.noted[WISH] = True
-        await self._call.say(self._to_say(self._agent.do_not_call.say), interruptible=False)
+        await self._call.say(self._texts.to_say(self._agent.do_not_call.say), interruptible=False)
         await self._call.hang_up()
 
     # -- the model -----------------------------------------------------------------------------------------------
@@ -164,7 +159,7 @@ class _Conversation:
         answering = Answering(self._models, self._request(), self._wish_of, self._model_failed)
         try:
             said = await self._say(answering)
-            if said is None or not _is_cut_short(said):
+            if said is None or not is_cut_short(said):
                 await answering.whole()
         except (CallEnded, asyncio.CancelledError):
             self._keep(answering.wishes)
@@ -179,7 +174,7 @@ class _Conversation:
             return False
         self._taken_back = 0
         self._tell_times(answering)
-        interrupted = said is not None and _is_cut_short(said)
+        interrupted = said is not None and is_cut_short(said)
         answer: Sequence[Message] = answering.messages
         if said is not None and interrupted:
             answer = heard_of(answer, said.text.replace(self._one_moment, "", answering.fillers))
@@ -212,7 +207,7 @@ class _Conversation:
 
     def _wish_of(self, call: ToolCall) -> Wish:
         wish = wish_of(call, self._agent)
-        if isinstance(wish, Transfer) and self._number(self._target(wish)) is None:
+        if isinstance(wish, Transfer) and self._texts.number(self._target(wish)) is None:
             raise NotPossible("There is no number to connect the callee to. Tell them so.")
         return wish
 
@@ -307,7 +302,7 @@ class _Conversation:
         if goodbye:
             said = await self._call.say(goodbye, asks=False)
             self._heard_saying(said)
-            if _is_cut_short(said):
+            if is_cut_short(said):
                 self._history.append(CUT_OFF if said.cut_off else STOPPED)
                 return False
         if not self._said_goodbye:
@@ -320,10 +315,10 @@ class _Conversation:
         return False
 
     async def _transfer(self, target: TransferTarget) -> bool:
-        number = self._number(target)
+        number = self._texts.number(target)
         assert number is not None  # else it was no wish
         if target.say is not None:
-            self._heard_saying(await self._call.say(self._to_say(target.say), interruptible=False))
+            self._heard_saying(await self._call.say(self._texts.to_say(target.say), interruptible=False))
         try:
             await self._call.transfer(number, failed=target.name)
         except TransferFailed:  # the call's record says why
@@ -335,11 +330,11 @@ class _Conversation:
         name = "" if target is None else f" to {target.name}"
         facts = {fact.name for fact in self._agent.facts}
         noted = {key: value for key, value in self._call.noted.items() if key in facts}
-        so_far = f" Data noted so far, from what the callee said: {_data(noted)}" if noted else ""
+        so_far = f" Data noted so far, from what the callee said: {as_data(noted)}" if noted else ""
         self._history.append(Remark(f"The transfer{name} came to nothing ({result}): the callee is with you.{so_far}"))
         if target is None or target.failed is None:
             return True
-        self._heard_saying(await self._call.say(self._to_say(target.failed)))
+        self._heard_saying(await self._call.say(self._texts.to_say(target.failed)))
         return False
 
     # -- texts ---------------------------------------------------------------------------------------------------
@@ -350,36 +345,3 @@ class _Conversation:
 
     def _target(self, wish: Transfer) -> TransferTarget:
         return next(one for one in self._agent.transfers if one.name == wish.target)
-
-    def _number(self, target: TransferTarget) -> str | None:
-        written = "".join(part if isinstance(part, str) else str(self._slot(part) or "") for part in target.to.parts)
-        number = re.sub(r"[\s().-]", "", plain(written))
-        return number if _NUMBER.fullmatch(number) else None
-
-    def _slot(self, slot: Slot) -> Any:
-        value = lookup(slot.path, known(self._call))
-        return (slot.fallback or lookup(slot.path, self._agent.variables)) if value in (None, "") else value
-
-    def _text(self, text: Text) -> str:
-        return render(text, self._known, self._agent.variables)
-
-    def _to_say(self, text: Text) -> str:
-        return render(text, self._known, self._agent.variables, to_say=True)
-
-    @property
-    def _known(self) -> Mapping[str, Any]:
-        return known(self._call)
-
-
-def _is_cut_short(said: Said) -> bool:
-    """Whether words are missing that the model had to say: what was to be done after them is not done."""
-    return said.interrupted or said.cut_off
-
-
-def _without_brackets(text: str) -> str:
-    """What stands in brackets is told by Outdial, so nobody else's words may."""
-    return text.translate({ord("["): None, ord("]"): None})
-
-
-def _data(values: Mapping[str, Any]) -> str:
-    return _without_brackets(json.dumps(values, ensure_ascii=False, default=str))
