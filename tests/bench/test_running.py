@@ -24,7 +24,7 @@ def test_a_quick_run_measures_everything_it_is_asked_for():
     assert run.returncode == 0, run.stderr
     results = {result["name"]: result for result in json.loads(run.stdout)["results"]}
     assert list(results) == asked
-    assert [row["calls"] for row in results["talking"]["rows"]] in ([2], [2, 4])  # a busy machine holds only two
+    assert {row["calls"] for row in results["talking"]["rows"]} in ({2}, {2, 4})  # a busy machine holds only two
     assert results["talking"]["rows"][0]["frames"] > 0
     assert results["dialing"]["figures"][0]["value"] > 0
     assert {row["of"] for row in results["cpu"]["rows"]} == {"server", "PostgreSQL", "both"}

@@ -170,11 +170,11 @@ async def test_a_conversation_sounds_the_same_at_both_ends(microphone, tmp_path)
         await page.evaluate("became('talking')")
         await page.evaluate(LISTEN)
         await asyncio.sleep(TALK_S)
-        heard = []
+        heard, levels = [], []
         for _ in range(10):
             heard.append(await page.evaluate("heard()"))
+            levels.append((await page.evaluate("phone.level"))["heard"])
             await asyncio.sleep(0.1)
-        levels = await page.evaluate("phone.level")
         await page.evaluate("phone.press('7')")
         await asyncio.sleep(0.4)
         await page.evaluate("phone.hangUp()")
@@ -192,7 +192,7 @@ async def test_a_conversation_sounds_the_same_at_both_ends(microphone, tmp_path)
     amplitude, rest = min(fits, key=lambda fit: fit[1])
     assert amplitude == pytest.approx(10 ** (-13 / 20) * np.sqrt(2), rel=0.05)
     assert rest < amplitude / 10
-    assert levels["heard"] == pytest.approx(10 ** (-13 / 20), rel=0.1)
+    assert max(levels) == pytest.approx(10 ** (-13 / 20), rel=0.1)
 
     # The microphone, at the other end: the same, in windows of a quarter of a second.
     with wave.open(str(tmp_path / f"{call['sid']}.wav")) as file:

@@ -278,6 +278,33 @@ async def test_a_job_whose_end_the_database_does_not_hear_is_told_and_done_again
     assert [record.message for record in caplog.records if record.name == "asyncio"] == []
 
 
+async def test_a_job_of_whose_end_alone_the_database_does_not_hear_is_done_again(engine, start, caplog, monkeypatch):
+    """Who works lives on, so the job would count as running for as long as the process does."""
+    monkeypatch.setattr(runner_module, "PUT_BACK_EVERY_S", 0.3)
+    begun = []
+
+    async def run():
+        begun.append(1)
+
+    job = Job(name="deliver", run=run)
+    await added(engine, job)
+    async with engine.begin() as conn:
+        unheard = "BEGIN RAISE EXCEPTION 'not now'; END"
+        await conn.execute(text(f"CREATE FUNCTION unheard() RETURNS trigger LANGUAGE plpgsql AS $${unheard}$$"))
+        await conn.execute(
+            text("CREATE TRIGGER unheard BEFORE DELETE ON procrastinate_jobs FOR EACH ROW EXECUTE FUNCTION unheard()")
+        )
+    async with start(job):
+        await until(lambda: logged(caplog, "Job ended and is not marked so"), within_s=30)
+        async with engine.begin() as conn:
+            await conn.execute(text("DROP TRIGGER unheard ON procrastinate_jobs"))
+
+        async def is_done():
+            return len(begun) >= 2 and await stored(engine) == []
+
+        await until(is_done, within_s=60)
+
+
 async def test_what_a_dead_process_had_begun_is_done_by_another(engine, start):
     done = []
 

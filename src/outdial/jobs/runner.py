@@ -41,6 +41,7 @@ class JobRunner:
         self._queues = [job.name for job in jobs]
         self._background = Background()
         self._closing: asyncio.Task[None] | None = None
+        self._unmarked = asyncio.Event()  # a job has ended, and the database doesn't know
         self._app = procrastinate.App(
             connector=procrastinate.PsycopgConnector(
                 conninfo=connection_url(url), min_size=1, max_size=CONNECTIONS, timeout=CONNECT_S, name="jobs"
@@ -54,7 +55,7 @@ class JobRunner:
                 queueing_lock=job.lock,
                 pass_context=True,
                 retry=_Again(job),
-            )(_told(job))
+            )(_told(job, self._unmarked.set))
             if job.every is not None:
                 self._app.periodic(cron=job.every)(task)
 
@@ -69,12 +70,16 @@ class JobRunner:
         try:
             while not self._is_ending:
                 began_at = loop.time()
+                self._unmarked.clear()
                 working = self._background.start(self._work(), name="jobs", awaited=True)
                 working.add_done_callback(_heard)
-                while not (working.done() or self._is_ending):
+                while not (working.done() or self._is_ending or self._unmarked.is_set()):
                     await asyncio.wait({working}, timeout=LOOK_EVERY_S)
                 if self._is_ending:
                     break
+                if not working.done():  # as long as it works, the job would count as running, and nobody put it back
+                    working.cancel()
+                    await asyncio.wait({working}, timeout=FINISH_S + PATIENCE_S)
                 failures = 1 if loop.time() - began_at > STEADY_S else failures + 1
                 _tell(working, failures)
                 await asyncio.sleep(AGAIN.after(failures))
@@ -135,18 +140,20 @@ def _tell(ended: asyncio.Task[None], failures: int) -> None:
         logger.warning("Job worker lost the database; starting again")
 
 
-def _tell_of_end(name: str, task: asyncio.Task[Any]) -> None:
+def _tell_of_end(name: str, unmarked: Callable[[], None], task: asyncio.Task[Any]) -> None:
     """A job that was done, or has failed, and of which the database doesn't know it. It will be put back."""
     if not task.cancelled() and (error := task.exception()) is not None:
+        unmarked()
         logger.warning("Job ended and is not marked so", extra={"job": name, "error": type(error).__name__})
 
 
-def _told(job: Job) -> Callable[..., Awaitable[None]]:
-    """`job.run` as procrastinate calls it, with what fails told in our words."""
+def _told(job: Job, unmarked: Callable[[], None]) -> Callable[..., Awaitable[None]]:
+    """`job.run` as procrastinate calls it, with what fails told in our words; `unmarked` is called where the database
+    didn't hear of its end."""
 
     async def run(context: procrastinate.JobContext, *, timestamp: int | None = None, **arguments: Any) -> None:
         if (task := asyncio.current_task()) is not None:
-            task.add_done_callback(functools.partial(_tell_of_end, job.name))
+            task.add_done_callback(functools.partial(_tell_of_end, job.name, unmarked))
         try:
             await job.run(**arguments)
         except Exception as error:
