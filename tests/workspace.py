@@ -214,7 +214,7 @@ class Workspace:
         assert len(refs) == len(set(refs)), "an attempt was dialled twice"
 
 
-async def until(condition: Callable[[], Awaitable[bool]], *, within_s: float = 10, every_s: float = 0.01) -> None:
+async def until(condition: Callable[[], Awaitable[bool]], *, within_s: float = 30, every_s: float = 0.01) -> None:
     """Wait for something another task does."""
     async with asyncio.timeout(within_s):
         while not await condition():  # noqa: ASYNC110 - what is waited for is elsewhere, as in the database
