@@ -11,6 +11,7 @@ from outdial.testing.callee import (
     GIVEN_UP,
     NO_TRANSFER,
     NOT_INTERRUPTIBLE,
+    REPLY_MS,
     CalleeLine,
     HangsUp,
     Hears,
@@ -27,8 +28,6 @@ from outdial.testing.callee import (
 )
 from outdial.testing.callee_voice import Samples, cough
 from outdial.testing.line_audio import LineAudio
-
-REPLY_MS = 600  # from the agent's last word to the callee's first
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from outdial.telephony.transfer import TransferOutcome
 
 CARRIER_REFUSES = "refused"
+REPLY_MS = 600  # from the agent's last word to the callee's first
 MAX_TOLD = 200  # characters of what the agent said, in a reason
 
 

@@ -25,6 +25,7 @@ from outdial.testing.callee import (
     GIVEN_UP,
     NO_TRANSFER,
     NOT_INTERRUPTIBLE,
+    REPLY_MS,
     CalleeLine,
     HangsUp,
     Hears,
@@ -40,8 +41,7 @@ from outdial.testing.callee import (
     over_before,
 )
 
-REPLY_MS = 600         # from the agent's last word to the callee's first
-KEY_MS = 300           # from one key to the next
+KEY_MS = 300  # from one key to the next
 
 
 class TextCall:
