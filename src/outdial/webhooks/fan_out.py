@@ -9,6 +9,7 @@ from sqlalchemy import select, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from outdial.db.tables import webhooks
+from outdial.webhooks.deliveries import DeliveryState
 from outdial.webhooks.event_type import EventType, wants
 
 
@@ -134,11 +135,11 @@ async def _insert(conn: AsyncConnection, told: Sequence[Told], made: Sequence[_D
         pair = (delivery.webhook_id, delivery.call_id or "")
         if delivery.call_id is None:
             numbers.append(None)
-            states.append("waiting")
+            states.append(DeliveryState.WAITING)
             continue
         sequences[pair] = sequences.get(pair, 0) + 1
         numbers.append(sequences[pair])
-        states.append("blocked" if pair in after else "waiting")
+        states.append(DeliveryState.BLOCKED if pair in after else DeliveryState.WAITING)
         after.add(pair)
     await conn.execute(
         _EVENTS,
