@@ -24,9 +24,9 @@ from outdial.carriers.name import CarrierName
 from outdial.db.engine import create_engine, reading
 from outdial.db.migrate import upgrade
 from outdial.db.tables import numbers
+from outdial.history.call_filter import CallFilter
 from outdial.history.overview import get_overview
 from outdial.history.periods import Days, last_days
-from outdial.history.search import CallFilter
 from outdial.history.views import list_calls
 from outdial.lines.workspace_pools import create_workspace
 from outdial.numbers.new_number import NewNumber

@@ -12,13 +12,14 @@ RARE = {"number": "num_rare", "agent": "agent_rare", "party": "+13035550000"}
 # these are the oldest of all.
 _CALLS = """
     INSERT INTO calls (id, workspace_id, number_id, agent_id, direction, state, end_reason, outcome, answered_by,
-        "from", "to", ring_timeout_s, max_duration_s, created_at, due_at, ended_at)
+        metadata, "from", "to", ring_timeout_s, max_duration_s, created_at, due_at, ended_at)
     SELECT 'call_' || :state || n, :workspace, CASE WHEN rare THEN :rare_number ELSE :number END,
         CASE WHEN rare THEN :rare_agent ELSE :agent END,
         CASE WHEN rare AND has_ended THEN 'inbound' ELSE 'outbound' END, :state,
         CASE WHEN has_ended THEN CASE WHEN rare THEN 'failed' ELSE 'completed' END END,
         CASE WHEN has_ended THEN CASE WHEN rare THEN 'seldom' ELSE 'often' END END,
         CASE WHEN has_ended THEN jsonb_build_object('category', CASE WHEN rare THEN 'fax' ELSE 'human' END) END,
+        jsonb_build_object('order', n, 'campaign', CASE WHEN rare THEN 'trial' ELSE 'spring' END),
         CASE WHEN rare AND has_ended THEN :party ELSE '+15551230002' END,
         CASE WHEN NOT rare THEN '+1202' || (1000000 + n) WHEN has_ended THEN '+15551230002' ELSE :party END,
         30, 600, at, at, CASE WHEN has_ended THEN at + interval '1 minute' END

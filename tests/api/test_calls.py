@@ -126,6 +126,23 @@ async def test_unknown_calls_and_those_of_others_are_404(client, engine, ended_c
         assert (answer.status_code, answer.json()["code"]) == (404, "call_not_found")
 
 
+async def test_a_call_that_has_not_changed_is_not_sent_again(client, engine, store_call):
+    call_id = await store_call()
+    first = await client.get(f"/v1/calls/{call_id}")
+    tag = first.headers["ETag"]
+    for known in (tag, tag.removeprefix("W/"), f'"other", {tag}', "*"):
+        again = await client.get(f"/v1/calls/{call_id}", headers={"If-None-Match": known})
+        assert (again.status_code, again.content, again.headers["ETag"]) == (304, b"", tag), known
+    for other in ('"other"', tag[:-2] + '"', ""):
+        assert (await client.get(f"/v1/calls/{call_id}", headers={"If-None-Match": other})).json() == first.json()
+    await client.post(f"/v1/calls/{call_id}/hang-up")
+    changed = await client.get(f"/v1/calls/{call_id}", headers={"If-None-Match": tag})
+    assert (changed.status_code, changed.json()["state"]) == (200, "ended")
+    assert changed.headers["ETag"] != tag
+    nobody = await client.get("/v1/calls/call_00000000000000000000", headers={"If-None-Match": "*"})
+    assert nobody.status_code == 404
+
+
 # -- lists ---------------------------------------------------------------------------------------------------
 
 
@@ -181,6 +198,8 @@ async def test_filters_narrow_a_list(client, store_call, tenant):
     assert await found(created_before="2026-01-31T10:00:00+01:00") == []
     assert await found(created_before="2026-01-31T10:30:00+01:00") == [mine]
     assert await found(state="ended", direction="outbound") == []
+    assert await found(ended_after="2026-01-31T09:00:00Z") == []
+    assert await found(**{"metadata.crm_id": "4711"}) == await found(**{"metadata[crm_id]": "4711"}) == []
 
 
 async def test_a_wrong_filter_is_refused_by_name(client):
@@ -193,6 +212,10 @@ async def test_a_wrong_filter_is_refused_by_name(client):
         "to": "5551234567",
         "from": "x",
         "created_after": "yesterday",
+        "ended_after": "1769850000",
+        "metadata.": "x",
+        "metadata.crm_id": "x" * 501,
+        "metadata": "4711",
         "limit": "201",
         "number_id": "\0",
         "stat": "ended",

@@ -109,13 +109,13 @@ async def test_the_most_frequent_outcomes_are_told_and_the_rest_counted(call, ov
 async def test_todays_calls_are_a_funnel(call, overview):
     await call(**answered("human", outcome="confirmed"))
     await call(**answered("human", end_reason="failed"), error={"code": "audio_lost", "message": "…"})
-    await call(**answered())                                  # nobody looked who it was
+    await call(**answered())  # nobody looked who it was
     await call(**answered("machine", end_reason="machine"))
     await call(**answered("machine", outcome="left_message"))
     await call(end_reason="busy")
     await call(end_reason="failed", error={"code": "no_funds", "message": "…"})
-    await call(end_reason="canceled", dials=0)                # before it was dialled
-    await call(end_reason="canceled")                         # while it rang
+    await call(end_reason="canceled", dials=0)  # before it was dialled
+    await call(end_reason="canceled")  # while it rang
     await call(state="ringing")
     await call(state="queued", dials=0)
     await call(state="queued", at=NOW - timedelta(minutes=1))  # once more, after a first attempt
@@ -173,9 +173,7 @@ async def test_latency_is_the_median_of_the_agents_replies(call, engine, overvie
 
 async def test_a_number_whose_last_call_failed_because_of_its_account_needs_attention(call, overview, tenant):
     await call(**answered())
-    failed = await call(
-        end_reason="failed", error={"code": "bad_credentials", "message": "Wrong token."}, ended_at=NOW
-    )
+    failed = await call(end_reason="failed", error={"code": "bad_credentials", "message": "Wrong token."}, ended_at=NOW)
     await call(end_reason="canceled", dials=0, ended_at=NOW + timedelta(seconds=1))  # says nothing of the account
     (number,) = (await overview())["attention"]["numbers"]
     assert (number["number_id"], number["call_id"]) == (tenant.number_id, failed)

@@ -10,26 +10,14 @@ from sqlalchemy import insert
 from long_queue import RARE, make_long_queue
 from outdial.db.tables import attempts, calls, turns
 from outdial.history import search
-from outdial.history.search import CallFilter, Cursor
+from outdial.history.call_filter import CallFilter
+from outdial.history.cursor import Cursor, Order
 from outdial.history.views import list_calls
 from outdial.ids import new_id
-from outdial.refusals import Invalid
 from rows_read import rows_read
 from tenants import make_tenant
 
 NINE = datetime(2026, 1, 31, 9, 0, tzinfo=UTC)
-
-
-@given(st.text(max_size=60) | st.from_regex(r"[A-Za-z0-9_=-]{0,60}", fullmatch=True))
-def test_a_cursor_from_anywhere_else_is_refused(text):
-    with pytest.raises(Invalid):
-        Cursor.parse(text)
-
-
-@given(st.datetimes(min_value=datetime(1970, 1, 1), timezones=st.just(UTC)), st.booleans())
-def test_a_cursor_is_read_as_it_was_written(at, newer):
-    cursor = Cursor(created_at=at, call_id=new_id("call"), newer=newer)
-    assert Cursor.parse(cursor.text()) == cursor
 
 
 @pytest.fixture
@@ -188,6 +176,16 @@ WANTED = {
     "called": {"to": RARE["party"]},
     "from our own number": {"from": "+15551230002"},
     "words": {"words": "hello"},
+    "one order": {"metadata.order": "4711"},
+    "a rare campaign": {"metadata.campaign": "trial"},
+    "a campaign": {"metadata.campaign": "spring", "state": ["ended"]},
+    "no such campaign": {"metadata.campaign": "winter"},
+}
+BY_END = {
+    "ended since": {"ended_after": "2026-01-01T00:00:00Z"},
+    "ended until": {"ended_before": "2100-01-01T00:00:00Z", "end_reason": ["completed"]},
+    "ended since, in a rare way": {"ended_after": "2100-01-01T00:00:00Z", "end_reason": ["failed"]},
+    "ended since, of a rare campaign": {"ended_after": "2026-01-01T00:00:00Z", "metadata.campaign": "trial"},
 }
 
 
@@ -198,9 +196,10 @@ async def long_queue(engine):
 
 async def test_a_page_reads_few_calls_however_many_wait_or_have_ended(engine, long_queue):
     """Of 20,000 that wait and 20,000 that have ended; once in each direction."""
-    place = {"created_at": datetime.now(UTC) - timedelta(hours=1, seconds=20_000), "call_id": new_id("call")}
-    middle = [Cursor(**place).text(), Cursor(**place, newer=True).text()]
-    for name, wanted in WANTED.items():
+    place = {"at": datetime.now(UTC) - timedelta(hours=1, seconds=20_000), "call_id": new_id("call")}
+    for name, wanted in (WANTED | BY_END).items():
+        order = Order.ENDED if name in BY_END else Order.CREATED
+        middle = [Cursor(**place, order=order, newer=newer).text() for newer in (False, True)]
         for cursor in (None, *middle):
 
             async def look(conn, wanted=wanted, cursor=cursor):
@@ -220,6 +219,64 @@ async def test_calls_that_wait_are_up_and_have_ended_are_in_one_order(store, fou
     assert await found(limit=4) == ids[:4]
     assert await found(state=["queued", "in_progress"]) == [ids[1], ids[4], ids[5]]
     assert await found(state=["queued"], end_reason=["busy"]) == []
+
+
+async def test_whoever_asks_what_ended_gets_the_last_to_end_first_page_by_page(store, engine, tenant):
+    """However long ago the calls were made, and however many end at the same instant."""
+    ids = [
+        await store(created_at=NINE + timedelta(hours=place), ended_at=NINE + timedelta(days=1, minutes=-(place // 2)))
+        for place in range(7)
+    ]
+    await store(ended_at=NINE)  # too early
+    await store(state="in_progress", created_at=NINE + timedelta(days=2))
+    pages, cursor = [], None
+    async with engine.connect() as conn:
+        while not pages or cursor is not None:
+            wanted = {"ended_after": "2026-02-01T08:57:00Z", "limit": 3, "cursor": cursor}
+            page = await list_calls(conn, tenant.workspace_id, CallFilter.model_validate(wanted), base_url="")
+            pages.append(page)
+            cursor = page["next_cursor"]
+        back = CallFilter.model_validate(wanted | {"cursor": pages[1]["previous_cursor"]})
+        first = await list_calls(conn, tenant.workspace_id, back, base_url="")
+    listed = [call["id"] for page in pages for call in page["calls"]]
+    assert [len(page["calls"]) for page in pages] == [3, 3, 1]
+    assert listed == sorted(ids, key=lambda call_id: (-(ids.index(call_id) // 2), call_id), reverse=True)
+    assert [call["id"] for call in first["calls"]] == listed[:3]
+
+
+async def test_only_what_ended_in_time_is_found(store, found):
+    early, late = [await store(ended_at=NINE + timedelta(minutes=minute)) for minute in (0, 5)]
+    await store(state="queued")
+    assert await found(ended_after="2026-01-31T09:00:00Z") == [late, early]
+    assert await found(ended_after="2026-01-31T09:00:01Z") == [late]
+    assert await found(ended_before="2026-01-31T09:05:00Z") == [early]
+    assert await found(ended_after="2026-01-31T09:00:00Z", state=["queued"]) == []
+
+
+@pytest.mark.parametrize("rare", [0, 2000], ids=["common", "rare"])
+async def test_calls_are_found_by_what_was_sent_along(store, found, monkeypatch, rare):
+    monkeypatch.setattr(search, "RARE_CALLS", rare)  # both ways have to find the same
+    sent = {
+        "crm_id": "4711",
+        "count": 3,
+        "price": 1.5,
+        "vip": True,
+        "a.b": "x",
+        "": "y",
+        "deep": {"er": "z"},
+        "none": None,
+    }
+    call_id = await store(metadata=sent)
+    await store(metadata={"crm_id": "0815", "count": "3"}, created_at=NINE - timedelta(hours=1))
+    await store()
+    for key, value in (("crm_id", "4711"), ("price", "1.5"), ("vip", "true"), ("a.b", "x")):
+        assert await found(**{f"metadata.{key}": value}) == await found(**{f"metadata[{key}]": value}) == [call_id], key
+    assert len(await found(**{"metadata.count": "3"})) == 2  # as a number, and as a text
+    assert await found(**{"metadata.count": "3", "metadata.crm_id": "4711"}) == [call_id]
+    for key, value in (("crm_id", "47"), ("crm_id", '"4711"'), ("vip", "True"), ("price", "1.50"), ("none", "null"),
+                       ("deep.er", "z"), ("deep", '{"er": "z"}'), ("x' OR 1=1 --", "1"), ("count", "NaN"),
+                       ("count", "1e999"), ("count", "[" * 10_000)):  # fmt: skip
+        assert await found(**{f"metadata.{key}": value[:500]}) == [], key
 
 
 async def test_what_was_said_before_a_call_waits_again_is_found(store, found):

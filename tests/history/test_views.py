@@ -1,6 +1,6 @@
 import pytest
 
-from outdial.history.search import CallFilter
+from outdial.history.call_filter import CallFilter
 from outdial.history.views import calls_by_id, get_call, list_calls
 from outdial.refusals import NotFound
 

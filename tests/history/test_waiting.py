@@ -7,7 +7,7 @@ from sqlalchemy import func, select, text, update
 
 from long_queue import LENGTH, make_long_queue
 from outdial.db.tables import carrier_accounts, paces
-from outdial.history.search import CallFilter
+from outdial.history.call_filter import CallFilter
 from outdial.history.views import get_call, list_calls
 from outdial.history.waiting import MOST_AHEAD
 from outdial.instants import parse_instant

@@ -3,18 +3,19 @@
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query
-from fastapi.responses import JSONResponse, StreamingResponse
+from fastapi.responses import JSONResponse, Response, StreamingResponse
 from typing_extensions import TypedDict
 
 from outdial.api.auth import ApiRoute, Caller
 from outdial.api.docs import errors, example
+from outdial.api.etag import NOT_MODIFIED, IfNoneMatch, answer
 from outdial.api.example_carrier import CARRIER
 from outdial.api.services import Use
 from outdial.calls.hang_up import request_hang_up
 from outdial.db.engine import reading
+from outdial.history.call_filter import CallFilter, CallSearch
 from outdial.history.callback_log import MAX_CALLBACKS, CallbackView, list_callbacks
 from outdial.history.csv_export import csv_of_calls
-from outdial.history.search import CallFilter, CallSearch
 from outdial.history.views import CallPage, CallView, get_call, list_calls
 from outdial.telephony.advice import AFTER_FAILURE
 from outdial.telephony.failures import FailureCode
@@ -192,7 +193,13 @@ class HangUpAnswer(TypedDict):
     "/v1/calls",
     summary="List calls",
     operation_id="list_calls",
-    description="Newest first, without transcripts. Pass `next_cursor` as `cursor` to get the next page.",
+    description=(
+        "Newest first, without transcripts. Pass `next_cursor` as `cursor` to get the next page, with the same "
+        "filters; what is placed meanwhile moves no page. To learn by asking again what has ended, ask with "
+        "`ended_after`, five minutes before you last asked (the end of a call may be known a little late), and know "
+        "calls by their `id`. "
+        "`metadata.<key>=<value>` finds calls by what the request sent along; `metadata[<key>]` is the same."
+    ),
     response_model=CallPage,
     responses=example({"calls": [_WAITING, _SUMMARY, _FAILED], "next_cursor": None, "previous_cursor": None})
     | errors(422),
@@ -229,14 +236,14 @@ async def get_csv(services: Use, caller: Caller, wanted: Annotated[CallSearch, Q
     summary="Get a call",
     operation_id="get_call",
     description="With its transcript, which grows while the call goes on. Follow a live call by its events instead "
-    "of asking again.",
+    "of asking again, or ask with `If-None-Match`: while it is as you have it, 304 is the answer.",
     response_model=CallView,
-    responses=example(_WHOLE) | errors(**NO_CALL),
+    responses=example(_WHOLE) | NOT_MODIFIED | errors(**NO_CALL),
 )
-async def get_one_call(services: Use, caller: Caller, call_id: CallId) -> JSONResponse:
+async def get_one_call(services: Use, caller: Caller, call_id: CallId, if_none_match: IfNoneMatch = None) -> Response:
     async with reading(services.engine) as conn:
         call = await get_call(conn, caller.workspace_id, call_id, base_url=services.settings.base_url)
-    return JSONResponse(call)
+    return answer(call, if_none_match)
 
 
 @router.get(

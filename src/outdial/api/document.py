@@ -44,6 +44,8 @@ def put_in_order(document: dict[str, Any]) -> None:
         operation.setdefault("security", [])  # said, not left to be guessed: open to everybody
         for parameter in operation.get("parameters", ()):
             parameter["schema"] = _that_can_be_sent(parameter["schema"])
+            if parameter["schema"].get("type") == "object":
+                parameter |= {"style": "deepObject", "explode": True}  # metadata[key]=value
         codes |= set(_codes(operation))
     _name_codes(document["components"]["schemas"]["Problem"], sorted(codes))
     document["paths"] = dict(sorted(document["paths"].items(), key=lambda item: _place(item[1])))

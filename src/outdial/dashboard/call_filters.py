@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 from pydantic import ValidationError
 
 from outdial.api.problems import field_errors
-from outdial.history.search import CallFilter
+from outdial.history.call_filter import CallFilter
 
 PAGE_SIZE = 50
 SEARCHED = (

@@ -14,9 +14,9 @@ from outdial.dashboard.live import Part, Rendered, View
 from outdial.dashboard.one_call import OneCall, read_one_call
 from outdial.dashboard.page import templates
 from outdial.db.engine import reading
+from outdial.history.call_filter import CallFilter
 from outdial.history.overview import get_overview
 from outdial.history.periods import Days, last_days
-from outdial.history.search import CallFilter
 from outdial.history.views import CallSummary, TurnView, calls_by_id, list_calls
 from outdial.numbers.views import number_names
 from outdial.policy.pauses import list_pauses

@@ -10,8 +10,8 @@ from outdial.dashboard.chart import SPANS
 from outdial.dashboard.live_views import overview_parts, overview_view
 from outdial.dashboard.page import Here, Page, PageRoute
 from outdial.db.engine import reading
+from outdial.history.call_filter import CallFilter
 from outdial.history.periods import Days
-from outdial.history.search import CallFilter
 from outdial.history.views import list_calls
 from outdial.instants import zone_named
 from outdial.numbers.views import list_numbers

@@ -298,6 +298,7 @@ calls = Table(
     Index("ix_calls_queued_agent_id", "agent_id", "created_at", postgresql_where=text("state = 'queued'")),
     Index("ix_calls_queued_again", "workspace_id", "created_at", postgresql_where=text("state = 'queued' AND dialled")),
     Index("ix_calls_ended", "workspace_id", "created_at", postgresql_where=text("state = 'ended'")),
+    Index("ix_calls_ended_at", "workspace_id", "ended_at", postgresql_where=text("state = 'ended'")),
     Index("ix_calls_ended_agent_id", "agent_id", "created_at", postgresql_where=text("state = 'ended'")),
     Index("ix_calls_ended_number_id", "number_id", "created_at", postgresql_where=text("state = 'ended'")),
     # Whatever may be rare: without these a page of the list would be looked for in all calls. What most calls come to
@@ -334,6 +335,13 @@ calls = Table(
         postgresql_where=text(DIALLED),
     ),
     Index("ix_calls_number_id", "number_id"),  # for its foreign key
+    Index(
+        "ix_calls_metadata",
+        "metadata",
+        postgresql_using="gin",
+        postgresql_ops={"metadata": "jsonb_path_ops"},
+        postgresql_where=text("metadata IS NOT NULL"),
+    ),
 )
 
 # The kinds of calls that have indexes of their own, written out as these have them. Of those that are up PostgreSQL

@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from outdial.agents.store import agent_names
 from outdial.db.engine import reading
-from outdial.history.search import CallFilter, CallSearch
+from outdial.history.call_filter import CallFilter, CallSearch
 from outdial.history.views import CallSummary, list_calls
 
 PAGE = 200

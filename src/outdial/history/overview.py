@@ -216,8 +216,6 @@ async def _failing_webhooks(conn: AsyncConnection, workspace_id: str) -> list[Fa
         .order_by(since)
     )
     return [
-        FailingWebhook(
-            webhook_id=row.id, host=host_of(row.url), off=row.off_at is not None, since=to_json(row.since)
-        )
+        FailingWebhook(webhook_id=row.id, host=host_of(row.url), off=row.off_at is not None, since=to_json(row.since))
         for row in await conn.execute(query)
     ]

@@ -1,15 +1,11 @@
-"""Which calls: the filters of a list, and the pages it comes in."""
+"""Which calls a list has: its filters as a statement."""
 
-import base64
 import json
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
-from typing import Annotated, Any, Literal
+from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import (
     ARRAY,
     Boolean,
@@ -33,24 +29,18 @@ from sqlalchemy import (
 )
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from outdial.calls.request import E164, CleanText, Instant
 from outdial.db.tables import ENDED, QUEUED, UP, attempts, calls, turns
+from outdial.history.call_filter import CallFilter, CallSearch
+from outdial.history.cursor import Cursor, Order, Paged
 from outdial.history.stored_call import STORED_CALL, StoredCall
-from outdial.ids import is_id
-from outdial.instants import parse_instant, to_json
-from outdial.refusals import Invalid
-from outdial.telephony.outcome import MAX_WORD_CHARS
-from outdial.telephony.state import CallDirection, CallState, EndedBy, EndReason
-from outdial.telephony.verdict import AnsweredBy
-
-OutcomeWord = Annotated[CleanText, Field(min_length=1, max_length=MAX_WORD_CHARS)]
-Words = Annotated[CleanText, Field(min_length=1, max_length=200)]
+from outdial.telephony.state import CallDirection, CallState
 
 # As the index ix_turns_words has it: without a language no word is left out, and none is cut to its stem.
 _SIMPLE: ColumnElement[Any] = literal_column("'simple'::regconfig")
 _CATEGORY = calls.c.answered_by.op("->>", return_type=Text())(literal_column("'category'"))  # as its index has it
 RARE_TURNS = 2000
 RARE_CALLS = 2000
+MAX_NUMBER = 1e30  # that is looked for as a number; also neither NaN nor Infinity
 MAX_OUTCOMES_SEEN = 100
 _OUTCOMES_SEEN = text("""
     WITH RECURSIVE seen AS (
@@ -66,96 +56,17 @@ _OUTCOMES_SEEN = text("""
 _PHRASES = re.compile(r'"([^"]*)"|([^"]+)')
 
 
-class CallSearch(BaseModel):
-    """Several filters must all hold; several values of one filter are alternatives."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
-
-    state: Annotated[list[CallState | Literal["unknown"]], Field(max_length=6)] = []
-    """`unknown` are the calls of which it can't be known (yet) whether the carrier dialled."""
-    end_reason: Annotated[list[EndReason], Field(max_length=8)] = []
-    """How the call ended; empty while it hasn't."""
-    ended_by: Annotated[list[EndedBy], Field(max_length=7)] = []
-    """Who ended it."""
-    outcome: Annotated[list[OutcomeWord], Field(max_length=20)] = []
-    """`do_not_call`, `silent`, `transfer_failed`, `transferred`, `left_message`, `hung_up_early`, or a word of your
-    agent's."""
-    direction: CallDirection | None = None
-    """`outbound` calls were placed by us; `inbound` ones came in."""
-    number_id: CleanText | None = None
-    """Id of the phone number of ours."""
-    agent_id: CleanText | None = None
-    """Id of the agent that talked, or is to."""
-    to: E164 | None = None
-    """The number that was called."""
-    from_: Annotated[E164 | None, Field(alias="from")] = None
-    """The number that called."""
-    party: E164 | None = None
-    """The other party: who was called, or who called."""
-    answered_by: AnsweredBy | None = None
-    """Who answered, as the last verdict has it."""
-    words: Words | None = None
-    """Said in one turn of the transcript, by either side, in any order; "in quotes" as they stand. Whole words, upper
-    and lower case alike."""
-    created_after: Instant | None = None
-    """At or after this instant."""
-    created_before: Instant | None = None
-    """Before this instant."""
-
-
-class CallFilter(CallSearch):
-    """Which calls to list."""
-
-    limit: Annotated[int, Field(ge=1, le=200)] = 50
-    """Calls a page."""
-    cursor: Annotated[str | None, Field(max_length=200)] = None
-    """`next_cursor` or `previous_cursor` of another page."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Cursor:
-    """A place between two calls. The page at it holds the older ones, or the `newer` ones next to it."""
-
-    created_at: datetime
-    call_id: str
-    newer: bool = False
-
-    def text(self) -> str:
-        parts: list[object] = [to_json(self.created_at), self.call_id]
-        return base64.urlsafe_b64encode(json.dumps(parts + ["newer"] * self.newer).encode()).decode()
-
-    @classmethod
-    def parse(cls, text: str) -> "Cursor":
-        """Raises Invalid."""
-        try:
-            created_at, call_id, *rest = json.loads(base64.b64decode(text, altchars=b"-_", validate=True))
-            at = parse_instant(created_at).astimezone(UTC)
-        except (ValueError, TypeError, RecursionError):
-            raise Invalid("cursor", "is not a cursor of this API") from None
-        if not (isinstance(call_id, str) and is_id(call_id, "call")) or rest not in ([], ["newer"]):
-            raise Invalid("cursor", "is not a cursor of this API")
-        return cls(created_at=at, call_id=call_id, newer=bool(rest))
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Paged:
-    """Newest first, and the cursors of the pages on both sides; None where there is none."""
-
-    calls: Sequence[StoredCall]
-    older: str | None
-    newer: str | None
-
-
 async def find_page(conn: AsyncConnection, workspace_id: str, wanted: CallFilter) -> Paged:
-    """Raises Invalid for a cursor that isn't one of ours."""
+    """Raises Invalid for a cursor that isn't one of ours, or of a list in another order."""
     said_in = None if wanted.words is None else await _calls_that_say(conn, wanted.words)
     numbers = _numbers(wanted)
     with_numbers = None if numbers is None else await _calls_with(conn, numbers)
     waiting = None
     if wanted.number_id is not None and any(kind is QUEUED for kind in _kinds(wanted)):
         waiting = await _calls_with(conn, and_(calls.c.number_id == wanted.number_id, QUEUED))
-    found = await conn.execute(_page_query(workspace_id, wanted, said_in, with_numbers, waiting))
-    return _paged([StoredCall.of(row) for row in found.mappings()], wanted)
+    with_metadata = await _calls_with(conn, _has_metadata(wanted.metadata)) if wanted.metadata else None
+    found = await conn.execute(_page_query(workspace_id, wanted, said_in, with_numbers, waiting, with_metadata))
+    return Paged.of([StoredCall.of(row) for row in found.mappings()], wanted)
 
 
 async def outcomes_seen(conn: AsyncConnection, workspace_id: str) -> list[str]:
@@ -172,7 +83,8 @@ async def _calls_that_say(conn: AsyncConnection, words: str) -> set[str] | None:
 
 
 async def _calls_with(conn: AsyncConnection, what: ColumnElement[bool]) -> set[str] | None:
-    """The same for phone numbers: callees have few calls, our own numbers may have any number of them. And for what
+    """The same for phone numbers: callees have few calls, our own numbers may have any number of them. For metadata,
+    of which a key of the user's has one call and the name of a campaign very many. And for what
     waits for a number: behind another number's queue it would be looked for among all that waits."""
     return await _if_few(conn, select(calls.c.id).where(what), RARE_CALLS)
 
@@ -189,30 +101,35 @@ def _page_query(
     said_in: set[str] | None,
     with_numbers: set[str] | None = None,
     waiting: set[str] | None = None,
+    with_metadata: set[str] | None = None,
 ) -> Select[Any]:
     """The calls of a page and one more, in the order in which its cursor walks: so many of each kind are looked for,
     and the first of these are the page. A long queue would else stand before all calls that have ended."""
-    cursor = None if wanted.cursor is None else Cursor.parse(wanted.cursor)
+    cursor = Cursor.of(wanted)
     newer = cursor is not None and cursor.newer
-    place, kinds = tuple_(calls.c.created_at, calls.c.id), []
+    instant = calls.c.created_at if Order.of(wanted) is Order.CREATED else calls.c.ended_at
+    place, kinds = tuple_(instant, calls.c.id), []
     for kind in _kinds(wanted):
-        some = select(calls.c.id, calls.c.created_at).where(calls.c.workspace_id == workspace_id, kind)
+        some = select(calls.c.id, instant.label("at")).where(calls.c.workspace_id == workspace_id, kind)
         if cursor is not None:
-            at = (cursor.created_at, cursor.call_id)
+            at = (cursor.at, cursor.call_id)
             some = some.where(place > at if newer else place < at)
         if waiting is not None and kind is QUEUED:
             some = some.where(_is_one_of(waiting))
+        if with_metadata is not None:
+            some = some.where(_is_one_of(with_metadata))
         some = _filtered(some, wanted, said_in, with_numbers)
-        kinds.append(some.order_by(*_walked(calls.c.created_at, calls.c.id, newer)).limit(wanted.limit + 1))
-    found = union_all(*kinds).subquery() if kinds else select(calls.c.id, calls.c.created_at).where(false()).subquery()
-    page = select(found.c.id).order_by(*_walked(found.c.created_at, found.c.id, newer)).limit(wanted.limit + 1)
+        kinds.append(some.order_by(*_walked(instant, calls.c.id, newer)).limit(wanted.limit + 1))
+    nothing = select(calls.c.id, instant.label("at")).where(false())
+    found = (union_all(*kinds) if kinds else nothing).subquery()
+    page = select(found.c.id).order_by(*_walked(found.c.at, found.c.id, newer)).limit(wanted.limit + 1)
     first = page.subquery()
     query = select(*STORED_CALL).join(first, first.c.id == calls.c.id)
-    return query.order_by(*_walked(calls.c.created_at, calls.c.id, newer))
+    return query.order_by(*_walked(instant, calls.c.id, newer))
 
 
-def _walked(created_at: ColumnElement[Any], call_id: ColumnElement[Any], newer: bool) -> Sequence[ColumnElement[Any]]:
-    return (created_at, call_id) if newer else (created_at.desc(), call_id.desc())
+def _walked(instant: ColumnElement[Any], call_id: ColumnElement[Any], newer: bool) -> Sequence[ColumnElement[Any]]:
+    return (instant, call_id) if newer else (instant.desc(), call_id.desc())
 
 
 def _kinds(wanted: CallSearch) -> list[ColumnElement[bool]]:
@@ -220,7 +137,7 @@ def _kinds(wanted: CallSearch) -> list[ColumnElement[bool]]:
     states = set(wanted.state) or {*CallState}
     may_wait = not wanted.answered_by and wanted.direction is not CallDirection.INBOUND
     kinds: list[ColumnElement[bool]] = []
-    if not (wanted.end_reason or wanted.ended_by or wanted.outcome):
+    if not (wanted.end_reason or wanted.ended_by or wanted.outcome or Order.of(wanted) is Order.ENDED):
         if CallState.QUEUED in states and may_wait:
             kinds.append(QUEUED if wanted.words is None else and_(QUEUED, calls.c.dialled))
         if states - {CallState.QUEUED, CallState.ENDED}:
@@ -228,19 +145,6 @@ def _kinds(wanted: CallSearch) -> list[ColumnElement[bool]]:
     if CallState.ENDED in states:
         kinds.append(ENDED)
     return kinds
-
-
-def _paged(found: Sequence[StoredCall], wanted: CallFilter) -> Paged:
-    cursor = None if wanted.cursor is None else Cursor.parse(wanted.cursor)
-    page, more = found[: wanted.limit], len(found) > wanted.limit
-    if cursor is not None and cursor.newer:
-        page = page[::-1]
-        return Paged(calls=page, older=_at(page, -1), newer=_at(page, 0, newer=True) if more else None)
-    return Paged(
-        calls=page,
-        older=_at(page, -1) if more else None,
-        newer=None if cursor is None else _at(page, 0, newer=True),
-    )
 
 
 def _filtered(
@@ -277,7 +181,33 @@ def _filtered(
         query = query.where(calls.c.created_at >= wanted.created_after)
     if wanted.created_before is not None:
         query = query.where(calls.c.created_at < wanted.created_before)
-    return query
+    if wanted.ended_after is not None:
+        query = query.where(calls.c.ended_at >= wanted.ended_after)
+    if wanted.ended_before is not None:
+        query = query.where(calls.c.ended_at < wanted.ended_before)
+    return query.where(*(_is_sent_along(key, value) for key, value in wanted.metadata.items()))
+
+
+def _has_metadata(wanted: Mapping[str, str]) -> ColumnElement[bool]:
+    """As the index ix_calls_metadata finds it, and then to the letter."""
+    return and_(
+        *(or_(*(calls.c.metadata.contains({key: each}) for each in _meanings(value))) for key, value in wanted.items()),
+        *(_is_sent_along(key, value) for key, value in wanted.items()),
+    )
+
+
+def _is_sent_along(key: str, value: str) -> ColumnElement[bool]:
+    """As a function: of `=` PostgreSQL would guess that it holds for one call in 200, and sort them all for a page."""
+    return func.texteq(calls.c.metadata[key].astext, value, type_=Boolean())
+
+
+def _meanings(value: str) -> list[Any]:
+    """What may stand in JSON for what was asked for in an address."""
+    try:
+        other = json.loads(value)
+    except (ValueError, RecursionError):
+        return [value]
+    return [value, other] if isinstance(other, int | float) and abs(other) < MAX_NUMBER else [value]
 
 
 def _numbers(wanted: CallSearch, *, indexed: bool = True) -> ColumnElement[bool] | None:
@@ -335,9 +265,3 @@ def _was_said(words: str) -> ColumnElement[bool]:
     unindexed = turns.c.text.concat(literal_column("''"))  # else PostgreSQL asks the index of words for every call
     turn = select(turns.c.seq).where(turns.c.call_id == calls.c.id, *could, _said(words, unindexed))
     return exists(turn.offset(0))  # with an offset PostgreSQL does look call by call, and doesn't join everything first
-
-
-def _at(page: Sequence[StoredCall], index: int, *, newer: bool = False) -> str | None:
-    if not page:
-        return None
-    return Cursor(created_at=page[index].created_at, call_id=page[index].id, newer=newer).text()

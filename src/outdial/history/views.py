@@ -11,7 +11,8 @@ from typing_extensions import TypedDict
 from outdial.calls.records import error_json
 from outdial.calls.transfers import TransferRecord, transfers_of
 from outdial.db.tables import attempts, calls, turns
-from outdial.history.search import CallFilter, find_page
+from outdial.history.call_filter import CallFilter
+from outdial.history.search import find_page
 from outdial.history.stored_call import STORED_CALL, StoredCall
 from outdial.history.waiting import WaitingFor, waiting_for
 from outdial.ids import is_id
@@ -164,9 +165,7 @@ async def get_call(conn: AsyncConnection, workspace_id: str, call_id: str, *, ba
     return CallView(**summary, transcript=said[call_id])
 
 
-async def list_calls(
-    conn: AsyncConnection, workspace_id: str, wanted: CallFilter, *, base_url: str
-) -> CallPage:
+async def list_calls(conn: AsyncConnection, workspace_id: str, wanted: CallFilter, *, base_url: str) -> CallPage:
     """Raises Invalid for a cursor that isn't one of ours."""
     page = await find_page(conn, workspace_id, wanted)
     found = await _summaries(conn, workspace_id, page.calls, base_url)

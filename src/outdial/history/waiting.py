@@ -32,9 +32,9 @@ class WaitReason(StrEnum):
     """The first of these that holds."""
 
     PAUSE = "pause"  # dialling is paused for its number or its workspace
-    TIME = "time"    # it is due later: not_before, another attempt, or put off
-    LINE = "line"    # every line of the workspace is taken
-    PACE = "pace"    # its carrier account dials others before it
+    TIME = "time"  # it is due later: not_before, another attempt, or put off
+    LINE = "line"  # every line of the workspace is taken
+    PACE = "pace"  # its carrier account dials others before it
 
 
 class WaitingFor(TypedDict):
