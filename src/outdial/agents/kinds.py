@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from typing import Any, Generic, Protocol, TypeVar
 
 from outdial.agents.llm.chat import Model
-from outdial.agents.llm.definition import LlmAgent, ModelName
+from outdial.agents.llm.definition import LlmAgent
+from outdial.agents.llm.free_talk import ModelName
 from outdial.agents.llm.parse import LLM_KEYS, parse_llm_tree
 from outdial.agents.llm.prompts import llm_prompts
 from outdial.agents.llm.run import run_llm

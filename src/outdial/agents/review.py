@@ -6,7 +6,7 @@ from typing import Any
 from typing_extensions import TypedDict
 
 from outdial.agents.kinds import KINDS, kind_of
-from outdial.agents.llm.definition import ModelName
+from outdial.agents.llm.free_talk import ModelName
 from outdial.agents.script.model import ScriptError
 from outdial.agents.script.outline import Does, Outline, Way
 from outdial.agents.script.parse import DEFAULT_LANGUAGE

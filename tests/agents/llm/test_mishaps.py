@@ -8,7 +8,7 @@ import pytest
 
 from agents.llm.test_run import AGENT, GOODBYE, talk, told
 from outdial.agents.llm.chat import AgentSaid, CalleeSaid, ModelFailed, Remark, Request, ToolAnswer, Words
-from outdial.agents.llm.definition import ModelName
+from outdial.agents.llm.free_talk import ModelName
 from outdial.agents.llm.vendors import ModelServers, VendorModel
 from outdial.conversation.commands import Say
 from outdial.conversation.live_call import TransferFailed
@@ -52,7 +52,7 @@ def test_whatever_goes_wrong_with_an_answer_the_callee_hears_an_apology(monkeypa
     def breaks(call, agent):
         raise AttributeError("parts")
 
-    monkeypatch.setattr("outdial.agents.llm.run.wish_of", breaks)
+    monkeypatch.setattr("outdial.agents.llm.doing.wish_of", breaks)
     phone, end = talk([WrittenModel([GOODBYE])], lambda phone: phone.says("Yes.", after="Tuesday"))
     assert phone.lines[-1].startswith("agent: I'm sorry, something isn't working here")
     assert end.error is not None

@@ -2,7 +2,7 @@
 
 import pytest
 
-from outdial.agents.llm.definition import Fact, Limits, ModelName
+from outdial.agents.llm.free_talk import Fact, Limits, ModelName
 from outdial.agents.llm.parse import parse_llm
 from outdial.agents.script.examples import load_example
 from outdial.agents.script.model import MachineAction, ScriptError

@@ -19,7 +19,7 @@ from outdial.agents.llm.chat import (
     Usage,
     Words,
 )
-from outdial.agents.llm.definition import ModelName
+from outdial.agents.llm.free_talk import ModelName
 from outdial.agents.llm.vendors import ModelServers
 
 KEY = "sk-secret-1234567890"

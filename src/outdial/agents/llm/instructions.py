@@ -8,7 +8,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from outdial.agents.llm.definition import LlmAgent
+from outdial.agents.llm.free_talk import FreeTalk
 from outdial.agents.script.template import Slot, Text, lookup
 
 MAX_VALUE = 4000  # characters of one, as JSON
@@ -29,14 +29,14 @@ _VALUES = (
 )
 
 
-def instructions_for(agent: LlmAgent, known: Mapping[str, Any]) -> str:
+def instructions_for(talk: FreeTalk, known: Mapping[str, Any]) -> str:
     written = "\n".join(
-        f"{indent}{_named(text)}".rstrip() for indent, text in zip(agent.indents, agent.instructions, strict=True)
+        f"{indent}{_named(text)}".rstrip() for indent, text in zip(talk.indents, talk.instructions, strict=True)
     )
-    parts = [_TELEPHONE, f"Speak the language {agent.language}.", written, _ENDING]
-    if agent.outcomes:
-        parts.append("Name one outcome of the call:\n" + _listed(agent.outcomes))
-    values = _values(agent, known)
+    parts = [_TELEPHONE, f"Speak the language {talk.language}.", written, _ENDING]
+    if talk.outcomes:
+        parts.append("Name one outcome of the call:\n" + _listed(talk.outcomes))
+    values = _values(talk, known)
     if values:
         parts.append(f"{_VALUES}\n{json.dumps(values, ensure_ascii=False, default=str)}")
     return "\n\n".join(parts)
@@ -50,18 +50,18 @@ def _listed(meanings: Mapping[str, str]) -> str:
     return "\n".join(f"- {word}: {about}" if about else f"- {word}" for word, about in meanings.items())
 
 
-def _values(agent: LlmAgent, known: Mapping[str, Any]) -> dict[str, Any]:
+def _values(talk: FreeTalk, known: Mapping[str, Any]) -> dict[str, Any]:
     values: dict[str, Any] = {}
-    for slot in (slot for text in agent.instructions for slot in text.slots):
+    for slot in (slot for text in talk.instructions for slot in text.slots):
         if values.get(slot.path) is None:
-            values[slot.path] = _value(slot, agent, known)
+            values[slot.path] = _value(slot, talk, known)
     return values
 
 
-def _value(slot: Slot, agent: LlmAgent, known: Mapping[str, Any]) -> Any:
+def _value(slot: Slot, talk: FreeTalk, known: Mapping[str, Any]) -> Any:
     value = lookup(slot.path, known)
     if value in (None, ""):
-        value = slot.fallback if slot.fallback is not None else lookup(slot.path, agent.variables)
+        value = slot.fallback if slot.fallback is not None else lookup(slot.path, talk.variables)
     if isinstance(value, str):
         return value[:MAX_VALUE]
     written = json.dumps(value, ensure_ascii=False, default=str)

@@ -4,7 +4,8 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from outdial.agents.llm.definition import MOST_TURNS, Fact, Limits, LlmAgent, ModelName, TransferTarget
+from outdial.agents.llm.definition import LlmAgent
+from outdial.agents.llm.free_talk import MOST_TURNS, Fact, Limits, ModelName, TransferTarget
 from outdial.agents.llm.tools import OPTIONAL
 from outdial.agents.script.actions import NAME
 from outdial.agents.script.expect import choice, fields, listed, name, plain, suggestion, whole

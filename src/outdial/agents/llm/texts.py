@@ -5,7 +5,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from outdial.agents.llm.definition import LlmAgent, TransferTarget
+from outdial.agents.llm.free_talk import FreeTalk, TransferTarget
 from outdial.agents.script.template import Slot, Text, lookup, render
 from outdial.agents.script.values import known
 from outdial.conversation.live_call import LiveCall
@@ -15,8 +15,8 @@ _NUMBER = re.compile(r"\+[1-9]\d{7,14}")
 
 
 class Texts:
-    def __init__(self, agent: LlmAgent, call: LiveCall) -> None:
-        self._agent = agent
+    def __init__(self, talk: FreeTalk, call: LiveCall) -> None:
+        self._talk = talk
         self._call = call
 
     @property
@@ -24,10 +24,10 @@ class Texts:
         return known(self._call)
 
     def shown(self, text: Text) -> str:
-        return render(text, self.known, self._agent.variables)
+        return render(text, self.known, self._talk.variables)
 
     def to_say(self, text: Text) -> str:
-        return render(text, self.known, self._agent.variables, to_say=True)
+        return render(text, self.known, self._talk.variables, to_say=True)
 
     def number(self, target: TransferTarget) -> str | None:
         """None where its variable has no number."""
@@ -37,7 +37,7 @@ class Texts:
 
     def _slot(self, slot: Slot) -> Any:
         value = lookup(slot.path, self.known)
-        return (slot.fallback or lookup(slot.path, self._agent.variables)) if value in (None, "") else value
+        return (slot.fallback or lookup(slot.path, self._talk.variables)) if value in (None, "") else value
 
 
 def without_brackets(text: str) -> str:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from outdial.agents.llm.chat import Tool, ToolCall
-from outdial.agents.llm.definition import Fact, LlmAgent
+from outdial.agents.llm.free_talk import Fact, FreeTalk
 
 HANG_UP = "hang_up"
 DO_NOT_CALL = "do_not_call"
@@ -67,7 +67,7 @@ class NotPossible(Exception):
     """Why a call can't be carried out, in words for the model."""
 
 
-def tools_of(agent: LlmAgent) -> tuple[Tool, ...]:
+def tools_of(agent: FreeTalk) -> tuple[Tool, ...]:
     tools = [_hang_up(agent), Tool(name=DO_NOT_CALL, about="The callee wants no more calls. Ends the call politely.")]
     if agent.outcomes:
         about = "Say what has come of the call, as soon as that is clear; the last time counts."
@@ -89,7 +89,7 @@ def tools_of(agent: LlmAgent) -> tuple[Tool, ...]:
     return tuple(tools)
 
 
-def wish_of(call: ToolCall, agent: LlmAgent) -> Wish:
+def wish_of(call: ToolCall, agent: FreeTalk) -> Wish:
     """Raises NotPossible for a tool that the agent doesn't have, and arguments that it doesn't take."""
     if call.tool not in {tool.name for tool in tools_of(agent)}:
         raise NotPossible("There is no such tool.")
@@ -106,7 +106,7 @@ def wish_of(call: ToolCall, agent: LlmAgent) -> Wish:
     return read[call.tool]()
 
 
-def _hang_up(agent: LlmAgent) -> Tool:
+def _hang_up(agent: FreeTalk) -> Tool:
     goodbye = {"type": "string", "description": "Your last words; empty when you have just said them"}
     properties, required = {"goodbye": goodbye}, ["goodbye"]
     if agent.outcomes:
@@ -118,7 +118,7 @@ def _object(properties: Mapping[str, Any], required: list[str]) -> dict[str, Any
     return {"type": "object", "properties": dict(properties), "required": required, "additionalProperties": False}
 
 
-def _outcome(agent: LlmAgent) -> dict[str, Any]:
+def _outcome(agent: FreeTalk) -> dict[str, Any]:
     return {"type": "string", "enum": list(agent.outcomes)}
 
 
@@ -148,7 +148,7 @@ def _goodbye(arguments: Mapping[str, Any]) -> str:
     return " ".join(goodbye.split())
 
 
-def _named(arguments: Mapping[str, Any], agent: LlmAgent) -> str | None:
+def _named(arguments: Mapping[str, Any], agent: FreeTalk) -> str | None:
     return _one_of(arguments.get("outcome"), "outcome", list(agent.outcomes)) if agent.outcomes else None
 
 
@@ -158,7 +158,7 @@ def _one_of(value: Any, what: str, choices: list[str]) -> str:
     return value
 
 
-def _noted(arguments: Mapping[str, Any], agent: LlmAgent) -> dict[str, Any]:
+def _noted(arguments: Mapping[str, Any], agent: FreeTalk) -> dict[str, Any]:
     facts = {fact.name: fact for fact in agent.facts}
     unknown = arguments.keys() - facts.keys()
     if unknown:

@@ -26,7 +26,7 @@ from outdial.agents.llm.chat import (
     Usage,
     Words,
 )
-from outdial.agents.llm.definition import ModelName
+from outdial.agents.llm.free_talk import ModelName
 
 if TYPE_CHECKING:
     from pydantic_ai.messages import ModelMessage

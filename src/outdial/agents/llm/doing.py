@@ -1,0 +1,144 @@
+"""What is done of what a model wants, once what it said along with it was heard, and what is said word for word."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from outdial.agents.llm.chat import AgentSaid, Message, Remark, ToolCall
+from outdial.agents.llm.free_talk import FreeTalk, TransferTarget
+from outdial.agents.llm.texts import Texts, as_data
+from outdial.agents.llm.told import told_of
+from outdial.agents.llm.tools import (
+    DoNotCall,
+    HangUp,
+    Note,
+    NotPossible,
+    SendDigits,
+    Transfer,
+    Wait,
+    Wish,
+    wish_of,
+)
+from outdial.agents.script import model as script
+from outdial.conversation.live_call import CallEnded, LiveCall, Said, TransferFailed
+from outdial.telephony.outcome import NAMED, WISH
+
+HOLD_S = 60.0  # of silence, for a callee who needs a moment
+
+
+@dataclass(frozen=True, slots=True)
+class Left:
+    """The model ends its part by `wish`, once its words were heard. `rest`: what it wants to be done after that."""
+
+    wish: HangUp
+    rest: Sequence[tuple[ToolCall, Wish]] = ()
+
+
+class Doing:
+    """Of one call. `waits_s`: of silence that the next listening is to allow for; None: as always."""
+
+    def __init__(
+        self, talk: FreeTalk, do_not_call: script.DoNotCall, call: LiveCall, texts: Texts, history: list[Message]
+    ) -> None:
+        self.waits_s: float | None = None
+        self._talk = talk
+        self._do_not_call = do_not_call
+        self._call = call
+        self._texts = texts
+        self._history = history
+
+    def wish_of(self, call: ToolCall) -> Wish:
+        """Raises NotPossible."""
+        wish = wish_of(call, self._talk)
+        if isinstance(wish, Transfer) and self._texts.number(self._target(wish)) is None:
+            raise NotPossible("There is no number to connect the callee to. Tell them so.")
+        return wish
+
+    async def carry_out(self, wishes: Sequence[tuple[ToolCall, Wish]], *, interrupted: bool) -> bool | Left:
+        """In order; true when the model goes on. Of an answer that was interrupted only what was noted counts."""
+        goes_on = False
+        for place, (call, wish) in enumerate(wishes, 1):
+            is_done = isinstance(wish, Note) or not interrupted
+            self._call.tell("tool", {"tool": call.tool, **told_of(wish), "done": is_done})
+            self._note(wish)
+            if is_done and isinstance(wish, HangUp):
+                return Left(wish, wishes[place:])
+            if is_done:
+                try:
+                    goes_on = await self._do(wish)
+                except (CallEnded, asyncio.CancelledError):
+                    self.keep(wishes[place:])
+                    raise
+                if goes_on or isinstance(wish, HangUp | Transfer | DoNotCall):
+                    break
+        return goes_on
+
+    def keep(self, wishes: Sequence[tuple[ToolCall, Wish]]) -> None:
+        """What there is to keep of them on a call that is over: what was noted, what came of it, no more calls."""
+        for call, wish in wishes:
+            self._call.tell("tool", {"tool": call.tool, **told_of(wish), "done": isinstance(wish, Note)})
+            self._note(wish)
+
+    async def back(self, target: str, result: str) -> bool:
+        """Nobody took the callee, who was to be transferred; true when the model is to say so."""
+        return await self._back(next((one for one in self._talk.transfers if one.name == target), None), result)
+
+    async def say(self, text: str, *, interruptible: bool = True, asks: bool | None = None) -> Said:
+        """Word for word; the model comes to know what was heard of it."""
+        said = await self._call.say(text, interruptible=interruptible, asks=asks)
+        if said.text:
+            self._history.append(AgentSaid(said.text))
+        return said
+
+    async def promise_no_more_calls(self) -> None:
+        self._call.noted[WISH] = True
+        await self._call.say(self._texts.to_say(self._do_not_call.say), interruptible=False)
+        await self._call.hang_up()
+
+    # -- inside ------------------------------------------------------------------------------------------------
+
+    def _note(self, wish: Wish) -> None:
+        if isinstance(wish, DoNotCall):
+            self._call.noted[WISH] = True  # heard or not, and whatever is said into the promise
+        elif isinstance(wish, Note):
+            self._call.noted.update(wish.values)
+        elif isinstance(wish, HangUp) and wish.outcome is not None:
+            self._call.noted[NAMED] = wish.outcome
+
+    async def _do(self, wish: Wish) -> bool:
+        match wish:
+            case DoNotCall():
+                await self.promise_no_more_calls()
+            case Transfer():
+                return await self._transfer(self._target(wish))
+            case SendDigits(digits=digits):
+                await self._call.send_digits(digits)
+            case Wait():
+                self.waits_s = HOLD_S
+        return False
+
+    async def _transfer(self, target: TransferTarget) -> bool:
+        number = self._texts.number(target)
+        assert number is not None  # else it was no wish
+        if target.say is not None:
+            await self.say(self._texts.to_say(target.say), interruptible=False)
+        try:
+            await self._call.transfer(number, failed=target.name)
+        except TransferFailed:  # the call's record says why
+            return await self._back(target, "failed")
+        return False
+
+    def _target(self, wish: Transfer) -> TransferTarget:
+        return next(one for one in self._talk.transfers if one.name == wish.target)
+
+    async def _back(self, target: TransferTarget | None, result: str) -> bool:
+        """Nobody took the callee; true when the model is to say so."""
+        name = "" if target is None else f" to {target.name}"
+        facts = {fact.name for fact in self._talk.facts}
+        noted = {key: value for key, value in self._call.noted.items() if key in facts}
+        so_far = f" Data noted so far, from what the callee said: {as_data(noted)}" if noted else ""
+        self._history.append(Remark(f"The transfer{name} came to nothing ({result}): the callee is with you.{so_far}"))
+        if target is None or target.failed is None:
+            return True
+        await self.say(self._texts.to_say(target.failed))
+        return False

@@ -1,0 +1,66 @@
+"""What a model may talk about and do until its part is over. Not checked here: parse.py makes only sound ones."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from outdial.agents.script.template import Text
+
+MOST_TURNS = 60
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelName:
+    """`name` as the vendor has it, or `vendor:name`. `base_url`: of an OpenAI-compatible server; None: the vendor's."""
+
+    name: str
+    base_url: str | None = None
+    line: int = field(default=0, compare=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fact:
+    """Something the model may note. `type`: string, integer, number or boolean; `choices`: what alone it can be."""
+
+    name: str
+    about: str
+    type: str = "string"
+    choices: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TransferTarget:
+    """`say`: said before, word for word; `failed`: said when nobody takes it, before the conversation goes on."""
+
+    name: str
+    to: Text
+    about: str
+    line: int
+    say: Text | None = None
+    failed: Text | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """Of one conversation; None: no limit but the call's own. `dollars` counts where the model's price is known."""
+
+    turns: int = MOST_TURNS
+    seconds: float | None = None
+    tokens: int | None = None
+    dollars: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FreeTalk:
+    """`variables`: the defaults of those that its texts name."""
+
+    language: str  # BCP 47
+    variables: Mapping[str, Any]
+    models: tuple[ModelName, ...]  # the first one that answers
+    instructions: tuple[Text, ...]  # a line each
+    indents: tuple[str, ...]
+    tools: frozenset[str] = frozenset()  # of tools.OPTIONAL
+    transfers: tuple[TransferTarget, ...] = ()
+    outcomes: Mapping[str, str] = field(default_factory=dict)  # what each means
+    facts: tuple[Fact, ...] = ()
+    limits: Limits = Limits()

@@ -1,0 +1,219 @@
+"""A free conversation that a model leads, until its part is over: turns, silence, limits.
+
+What the model wants done is done in doing.py. What comes before, and what becomes of the call afterwards, is the
+business of whoever lets it talk: run.py.
+"""
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from outdial.agents.llm.answering import Answering, last_words
+from outdial.agents.llm.chat import CalleeSaid, Message, Model, ModelFailed, Remark, Request
+from outdial.agents.llm.doing import Doing, Left
+from outdial.agents.llm.free_talk import FreeTalk
+from outdial.agents.llm.history import heard_of, is_cut_short, settled, shortened
+from outdial.agents.llm.instructions import instructions_for
+from outdial.agents.llm.texts import Texts, without_brackets
+from outdial.agents.llm.tools import tools_of
+from outdial.agents.script.model import DoNotCall
+from outdial.conversation.live_call import CallEnded, Heard, LiveCall, Said
+from outdial.conversation.turn_words import Asked
+from outdial.conversation.understanding.language import language_of
+from outdial.conversation.understanding.meaning import Question
+from outdial.conversation.understanding.understand import wants_no_more_calls
+
+logger = logging.getLogger(__name__)
+
+NO_REPLY_S = 8.0
+KEEP_S = 3.5        # of silence while the model is slow; then the callee is told again that it takes a moment
+MAX_DIGITS = 20     # pressed in one go
+MAX_SILENCES = 2    # one after the other; then nobody is there
+MAX_TAKEN_BACK = 3  # one after the other: who goes on and on isn't answered before they are done
+
+CUT_OFF = Remark("Somebody on your side stopped you there, and spoke to the callee. The call goes on.")
+
+
+@dataclass(frozen=True, slots=True)
+class AtLimit:
+    """`limit`: which of those that its author has set."""
+
+    limit: str
+
+
+@dataclass(frozen=True, slots=True)
+class NoAnswer:
+    """No model gave one."""
+
+    failure: ModelFailed
+
+
+End = Left | AtLimit | NoAnswer
+
+
+class Talking:
+    """Of one call. `models` are asked in their order; those that failed go behind those that answered, in the list
+    itself. `history` is what was said so far, and grows."""
+
+    def __init__(
+        self, talk: FreeTalk, do_not_call: DoNotCall, call: LiveCall, models: list[Model], history: list[Message]
+    ) -> None:
+        self.history = history
+        self.texts = Texts(talk, call)
+        self.doing = Doing(talk, do_not_call, call, self.texts, history)
+        self._talk = talk
+        self._do_not_call = do_not_call
+        self._call = call
+        self._models = models
+        self._language = language_of(talk.language)
+        self._one_moment = self._language.texts["one_moment"]
+        self._instructions = instructions_for(talk, self.texts.known)
+        self._tools = tools_of(talk)
+        self._now = asyncio.get_running_loop().time
+        self._began = self._now()
+        self._turns = self._tokens = 0
+        self._dollars = 0.0
+        self._taken_back = 0
+
+    async def until_its_end(self, *, goes_on: bool) -> End:
+        """`goes_on`: the model has the word, and the callee isn't heard first. Raises CallEnded once the call is over,
+        also where nobody speaks or the callee wants no more calls."""
+        while True:
+            if not goes_on:
+                await self._hear()
+            if (limit := self._limit_reached()) is not None:
+                return AtLimit(limit)
+            step = await self._take_turn()
+            if not isinstance(step, bool):
+                return step
+            goes_on = step
+
+    # -- the callee ----------------------------------------------------------------------------------------------
+
+    async def _hear(self) -> None:
+        """Until the callee has said something, which goes into the history. Ends the call where nobody does."""
+        silences = 0
+        no_reply_s, self.doing.waits_s = self.doing.waits_s or NO_REPLY_S, None
+        while (heard := await self.listen(no_reply_s)).silent:
+            no_reply_s = NO_REPLY_S
+            silences += 1
+            asks = silences < MAX_SILENCES
+            said = await self.doing.say(self._language.texts["still_there" if asks else "no_reply_goodbye"], asks=asks)
+            if said.interrupted:
+                silences = 0
+            elif not asks:
+                await self._call.hang_up()
+        pressed = CalleeSaid(f"[pressed {heard.digits}]" if heard.digits else "[is back]")
+        self.history += told_by(heard) or [pressed]
+
+    async def listen(self, no_reply_s: float) -> Heard:
+        """Without a word of it in the history. Ends the call of who wants no more of them."""
+        takes_back = self._taken_back < MAX_TAKEN_BACK
+        asked = Asked(question=last_words(self.history), takes_back=takes_back)
+        heard = await self._call.listen(no_reply_s=no_reply_s, max_digits=MAX_DIGITS, asked=asked)
+        await self.heed_wish(heard)
+        return heard
+
+    async def heed_wish(self, heard: Heard) -> None:
+        """Whoever wants no more calls is promised that, and talked to no more."""
+        if not heard.digits and self._wants_no_more_calls(heard.text):
+            await self.doing.promise_no_more_calls()
+
+    def _wants_no_more_calls(self, text: str) -> bool:
+        question = Question(do_not_call=[self.texts.shown(one) for one in self._do_not_call.words])
+        return bool(text) and wants_no_more_calls(text, question, self._language)
+
+    # -- the model -----------------------------------------------------------------------------------------------
+
+    async def _take_turn(self) -> bool | End:
+        """Have the model answer; true when it is to go on without hearing the callee first."""
+        self._turns += 1
+        answering = Answering(self._models, self._request(), self.doing.wish_of, self._model_failed)
+        try:
+            said = await self._say(answering)
+            if said is None or not is_cut_short(said):
+                await answering.whole()
+        except (CallEnded, asyncio.CancelledError):
+            self.doing.keep(answering.wishes)
+            raise
+        finally:
+            await answering.cancel()
+            self._tokens += answering.tokens
+            self._dollars += answering.dollars
+        if said is not None and said.taken_back:
+            self._taken_back += 1
+            self._forget_answered()
+            return False
+        self._taken_back = 0
+        self._tell_times(answering)
+        interrupted = said is not None and is_cut_short(said)
+        answer: Sequence[Message] = answering.messages
+        if said is not None and interrupted:
+            answer = heard_of(answer, said.text.replace(self._one_moment, "", answering.fillers))
+        self.history += settled(answer, interrupted=interrupted)
+        if said is not None and said.cut_off:
+            self.history.append(CUT_OFF)
+        if answering.failure is not None and not interrupted:
+            return NoAnswer(answering.failure)
+        return await self.doing.carry_out(answering.wishes, interrupted=interrupted)
+
+    async def _say(self, answering: Answering) -> Said | None:
+        """None when there was nothing to say. Who speaks into our waiting is heard as if into our words."""
+        while not answering.begun.is_set():
+            begun = asyncio.create_task(answering.begun.wait())
+            try:
+                await asyncio.wait({begun}, timeout=KEEP_S)
+            finally:
+                begun.cancel()
+            if not answering.begun.is_set():
+                said = await self._call.say(self._one_moment, asks=False)
+                if said.interrupted:
+                    await answering.cancel()
+                    answering.messages.clear()
+                    answering.wishes.clear()
+                    return Said(text="", played_ms=0, interrupted=True, complete=False, taken_back=said.taken_back)
+        return await self._call.say(answering.words(self._one_moment)) if answering.has_words else None
+
+    def _request(self) -> Request:
+        return Request(instructions=self._instructions, messages=shortened(self.history), tools=self._tools)
+
+    def _forget_answered(self) -> None:
+        """The callee goes on with what it said last: it will come again, with all of it."""
+        while self.history and isinstance(self.history[-1], CalleeSaid):
+            self.history.pop()
+
+    def _model_failed(self, model: Model, failure: ModelFailed) -> None:
+        fields = {"call_id": self._call.call_id, "model": model.name, "error": failure.word}
+        logger.warning("Model failed", extra=fields)
+        self._call.tell("model_failed", {"model": model.name, "error": failure.word})
+
+    def _tell_times(self, answering: Answering) -> None:
+        times = answering.times
+        self._call.tell(
+            "model",
+            {
+                "model": times.model,
+                "first_word_ms": times.first_word_ms,
+                "first_sentence_ms": times.first_sentence_ms,
+                "total_ms": times.total_ms,
+                "tokens": answering.tokens,
+            },
+        )
+
+    def _limit_reached(self) -> str | None:
+        limits = self._talk.limits
+        reached = {
+            "turns": self._turns >= limits.turns,
+            "seconds": limits.seconds is not None and self._now() - self._began >= limits.seconds,
+            "tokens": limits.tokens is not None and self._tokens >= limits.tokens,
+            "dollars": limits.dollars is not None and self._dollars >= limits.dollars,
+        }
+        limit = next((name for name, is_reached in reached.items() if is_reached), None)
+        if limit is not None:
+            self._call.tell("agent_limit", {"limit": limit})
+        return limit
+
+def told_by(heard: Heard) -> list[Message]:
+    """What a model is to know of it."""
+    return [CalleeSaid(without_brackets(heard.text))] if heard.text else []
