@@ -27,7 +27,7 @@ from bench.processes import commands, say
 from outdial import logs
 from outdial.agents.ready_agents import ReadyAgent, ReadyAgents
 from outdial.agents.store import create_agent
-from outdial.app import Running, Speech, running
+from outdial.app import Running, running
 from outdial.carriers.name import CarrierName
 from outdial.conversation.hearing import Hearing, Utterance
 from outdial.conversation.live_call import LiveCall
@@ -38,6 +38,7 @@ from outdial.policy.daily_limit import MAX_LIMIT, change_daily_limit
 from outdial.serving import spare_startup_from_collection
 from outdial.settings import Settings
 from outdial.speech.base import TextToSpeech
+from outdial.speech.engines import Speech
 from outdial.speech.instant import InstantSpeechToText, InstantTextToSpeech
 from outdial.speech.prompts import PromptCache
 from outdial.workspaces.api_keys import create_api_key

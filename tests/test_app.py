@@ -13,7 +13,7 @@ from websockets.exceptions import InvalidStatus
 
 import virtual_time
 from conversation.peers import Recogniser, Voice
-from outdial.app import Speech, running
+from outdial.app import running
 from outdial.calls.results import Result
 from outdial.calls.workers import Worker, WorkerLost, is_dead
 from outdial.db.tables import workers
@@ -24,6 +24,7 @@ from outdial.parts import Part, stop_in_order
 from outdial.retention.run import last_run, retention_job
 from outdial.roles import ROLES, Role
 from outdial.settings import Settings
+from outdial.speech.engines import Speech
 from outdial.telephony.state import CallState, Ending, EndReason
 from workspace import END_LOCK_HOLDERS, until
 

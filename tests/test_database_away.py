@@ -23,13 +23,14 @@ from pydantic import SecretStr
 import workspace
 from conversation.peers import Recogniser, Voice
 from end_to_end.world import CALLEE, Customer, connect_customer, simulator_config
-from outdial.app import Running, Speech, running
+from outdial.app import Running, running
 from outdial.db.embedded import EmbeddedPostgres
 from outdial.draining import Drain
 from outdial.roles import Role
 from outdial.settings import Settings
 from outdial.simulator.calls import Call, Direction
 from outdial.simulator.server import Simulator, serve
+from outdial.speech.engines import Speech
 from own_postgres import OwnPostgres
 
 PATIENCE_S = 90.0  # with this computer, which has other things to do

@@ -4,17 +4,10 @@ import asyncio
 import socket
 from collections.abc import AsyncIterator, Callable, Collection, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from fastapi import FastAPI
-from sqlalchemy.ext.asyncio import AsyncEngine
 
-from outdial.accounts.clients import Accounts
-from outdial.accounts.genuine import Genuine
-from outdial.accounts.secret_key import check_secret_key
-from outdial.agents.llm.vendors import ModelServers
-from outdial.agents.previews import Previews
-from outdial.agents.ready_agents import ReadyAgents
 from outdial.api.app import create_api, create_health
 from outdial.api.callbacks import callbacks_router
 from outdial.api.media_socket import Handshake, Start
@@ -27,11 +20,6 @@ from outdial.calls.ownership import Lease, not_answered
 from outdial.calls.workers import Worker
 from outdial.conversation.call_facts import Engines
 from outdial.dashboard.app import add_dashboard
-from outdial.db.engine import create_engine
-from outdial.db.migrate import upgrade
-from outdial.db.notify import Notifications
-from outdial.db.supervised import Embedded, embedded
-from outdial.db.trouble import outlast
 from outdial.db.wake import Wake
 from outdial.dispatch.dispatcher import Dispatcher
 from outdial.dispatch.sweep import Sweep
@@ -50,53 +38,12 @@ from outdial.parts import Part, run_part, stop_in_order
 from outdial.retention.run import retention_job
 from outdial.roles import ROLES, Role
 from outdial.settings import Settings
+from outdial.shared import Shared, share
 from outdial.speech.engines import Speech
-from outdial.webhooks.attempt import WebhookClient
 from outdial.webhooks.telling import Telling
-from outdial.workspaces.secrets import SecretBox
 
 PATIENCE_S = 1.0   # with the database, when calls are counted
 FINISH_FAILED_S = 2.0  # for conversations of a process that can't go on
-DRAINING = "This process drains: it is to stop, and takes no new calls."
-AWAY = "The database is away: no new calls until it is back and this process has its lock again."
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Shared:
-    """What the parts of a process have in common."""
-
-    settings: Settings
-    database_url: str = field(repr=False)
-    engine: AsyncEngine
-    notifications: Notifications
-    worker: Worker
-    secret_box: SecretBox
-    accounts: Accounts
-    genuine: Genuine
-    agents: ReadyAgents
-    speech: Speech
-    webhooks: WebhookClient
-    taken_over: Wake  # calls of a dead process have become ours: it has left recordings
-    drain: Drain
-    embedded: Embedded | None
-
-    @property
-    def services(self) -> Services:
-        return Services(
-            engine=self.engine,
-            settings=self.settings,
-            notifications=self.notifications,
-            secret_box=self.secret_box,
-            recordings_dir=self.settings.data_dir / "recordings",
-            previews=Previews(self.speech.from_text),
-            webhooks=self.webhooks,
-            not_ready=self._not_ready,
-        )
-
-    def _not_ready(self) -> str | None:
-        if self.drain.has_begun:
-            return DRAINING
-        return None if self.worker.holds_lock else AWAY
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -150,7 +97,7 @@ async def running(
         settings = settings.model_copy(update={"port": listener.getsockname()[1]})
     async with AsyncExitStack() as stack:
         stack.callback(listener.close)
-        shared = await _share(settings, stack, speech, drain or Drain(), progress)
+        shared = await share(settings, stack, speech, drain or Drain(), progress)
         services = shared.services
         if Role.MEDIA in roles:
             await deliver_at_start(shared.engine, settings.data_dir)
@@ -173,55 +120,6 @@ async def running(
                 )
             finally:
                 await stop_in_order(parts, tasks)
-
-
-async def _share(
-    settings: Settings,
-    stack: AsyncExitStack,
-    speech: Speech | None,
-    drain: Drain,
-    progress: Callable[[str], None],
-) -> Shared:
-    settings.data_dir.mkdir(parents=True, exist_ok=True)
-    if settings.database_url is not None:
-        url, database = settings.database_url.get_secret_value(), None
-    else:
-        progress("Starting the embedded PostgreSQL")
-        database = await stack.enter_async_context(embedded(settings.data_dir))
-        url = database.url
-    engine = create_engine(url)
-    stack.push_async_callback(engine.dispose)
-    progress("Bringing the database up to date")
-    await outlast(lambda: upgrade(engine), progress)
-    secret_box = SecretBox.from_settings(settings)
-    await outlast(lambda: check_secret_key(engine, secret_box), progress)
-    notifications = await stack.enter_async_context(Notifications(url))
-    worker = await outlast(lambda: stack.enter_async_context(Worker(engine, url)), progress)
-    progress("Loading the speech models")
-    speech = speech or await Speech.offline(settings.data_dir / "prompts")
-    accounts = Accounts(engine, secret_box)
-    stack.push_async_callback(accounts.aclose)
-    genuine = Genuine(engine, secret_box)
-    stack.push_async_callback(genuine.aclose)
-    webhooks, models = WebhookClient(settings.allowed_private), ModelServers(settings.model_keys)
-    stack.push_async_callback(webhooks.aclose)
-    stack.push_async_callback(models.aclose)
-    return Shared(
-        settings=settings,
-        database_url=url,
-        engine=engine,
-        notifications=notifications,
-        worker=worker,
-        secret_box=secret_box,
-        accounts=accounts,
-        genuine=genuine,
-        agents=ReadyAgents(engine, models),
-        speech=speech,
-        webhooks=webhooks,
-        taken_over=Wake(),
-        drain=drain,
-        embedded=database,
-    )
 
 
 # -- the parts, by role ----------------------------------------------------------------------------------------
@@ -338,6 +236,7 @@ def _api(shared: Shared, services: Services, api: FastAPI) -> tuple[list[Part], 
     pages = [
         Part(name="live pages", stop=live_pages.aclose),
         Part(name="event streams", stop=api.state.event_streams.aclose),
+        Part(name="mcp sessions", stop=api.state.mcp.aclose),
     ]
     callbacks = [
         Part(name="incoming calls", stop=incoming_calls.aclose),

@@ -38,6 +38,8 @@ def set_up(level: str = "info", *, stream: TextIO | None = None) -> None:
         logging.getLogger("psycopg").setLevel(logging.ERROR)
         # Its sentences have the job's arguments in them, and each outage is a traceback; what matters `jobs` tells.
         logging.getLogger("procrastinate").setLevel(logging.CRITICAL)
+        # Its sentences have in them what a tool answered; what is a fault api/mcp/tools.py tells.
+        logging.getLogger("mcp").setLevel(logging.CRITICAL)
     for name in _TALKATIVE:
         logging.getLogger(name).setLevel(logging.WARNING)
 

@@ -15,6 +15,7 @@ from outdial.workspaces.api_keys import create_api_key
 from outdial.workspaces.audit import COMMAND_LINE
 
 PAGES = {"GET /openapi.json"}  # for everybody, and in no document
+ASSISTANTS = {"POST /mcp"}     # whose tools have an access each: api/mcp/tools.py
 
 OF_EVERY_KEY = {
     "GET /v1/calls",
@@ -210,7 +211,7 @@ async def client_of(app, engine, tenant):
 def test_every_route_has_an_entry_and_every_entry_a_route(app):
     guarded = {name for name, route in routes(app) if isinstance(route, ApiRoute)}
     assert guarded == ACCESS.keys()
-    assert {name for name, _ in routes(app)} == guarded | OPEN | PAGES
+    assert {name for name, _ in routes(app)} == guarded | OPEN | PAGES | ASSISTANTS
     assert set(operations(app)) == ACCESS.keys() | OPEN
 
 

@@ -13,10 +13,11 @@ from pydantic import SecretStr
 from carriers.toy.kind import TOY
 from carriers.toy_exchange import KEY, NUMBER, ToyExchange
 from outdial.agents.store import create_agent
-from outdial.app import Running, Speech, running
+from outdial.app import Running, running
 from outdial.carriers.registry import CARRIERS
 from outdial.lines.workspace_pools import create_workspace
 from outdial.settings import Settings
+from outdial.speech.engines import Speech
 from outdial.speech.instant import InstantSpeechToText, InstantTextToSpeech
 from outdial.workspaces.api_keys import create_api_key
 from outdial.workspaces.audit import COMMAND_LINE

@@ -34,6 +34,7 @@ from outdial.api.addresses import Addresses
 from outdial.api.body_limit import BodyLimit
 from outdial.api.docs import DESCRIPTION, complete_document
 from outdial.api.event_stream import EventStreams
+from outdial.api.mcp.endpoint import McpEndpoint
 from outdial.api.request_rate import RequestRate
 from outdial.api.services import Services
 from outdial.db.feed import Feeds
@@ -92,6 +93,8 @@ def create_api(services: Services) -> FastAPI:
     routers = [module.router for module in modules]
     for router in routers:
         app.include_router(router)
+    app.state.mcp = McpEndpoint(services, app.state.feeds)
+    app.router.routes.append(app.state.mcp.route)
     webhook_payloads.describe(app)
     complete_document(app, routers)
     return app

@@ -3,8 +3,6 @@
 Nothing is dialled here. Once `create_call` returns, the call survives whatever happens to this process.
 """
 
-import hashlib
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -16,10 +14,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from outdial.agents.in_use import version_in_use
 from outdial.calls.agent_choice import chosen_agent
+from outdial.calls.idempotency import Accepted, earlier_answer, fingerprint
 from outdial.calls.request import OutboundRequest
 from outdial.carriers.name import CarrierName
 from outdial.carriers.registry import CARRIERS
-from outdial.db.clearing import Clearing
 from outdial.db.engine import is_lock_timeout
 from outdial.db.storing import storing
 from outdial.db.tables import QUEUED, agents, call_events, calls, carrier_accounts, idempotency_keys, numbers
@@ -37,27 +35,9 @@ from outdial.telephony.state import CallDirection, CallState
 _RETRY_POOL_FULL_S = 5
 _RETRY_QUEUE_FULL_S = 30
 
-# Never the key of a call that goes on: who asks again would have it dialled twice.
-OLD_KEYS = Clearing(
-    table=idempotency_keys,
-    since=idempotency_keys.c.created_at,
-    over=~select(calls.c.id)
-    .where(calls.c.id == idempotency_keys.c.response["call_id"].astext, calls.c.state != CallState.ENDED)
-    .exists(),
-)
-
 # How many more calls this process takes for a workspace before it counts the queue again. Counting 100,000
 # rows for every call of a burst would cost more than the calls; near the limit every call is counted.
 _headroom: dict[str, int] = {}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Accepted:
-    """The call is stored. `replayed`: it was stored by an earlier request with the same idempotency key."""
-
-    call_id: str
-    status: str
-    replayed: bool = False
 
 
 async def create_call(
@@ -77,7 +57,7 @@ async def create_call(
     """
     async with storing(engine), engine.begin() as conn:
         if idempotency_key is not None:
-            earlier = await _earlier_answer(conn, workspace_id, idempotency_key, _fingerprint(number_id, request))
+            earlier = await earlier_answer(conn, workspace_id, idempotency_key, fingerprint(number_id, request))
             if earlier is not None:
                 return earlier
         if request.expires_at is not None and request.expires_at <= datetime.now(UTC):
@@ -100,7 +80,7 @@ async def create_call(
                 insert(idempotency_keys).values(
                     workspace_id=workspace_id,
                     key=idempotency_key,
-                    request_hash=_fingerprint(number_id, request),
+                    request_hash=fingerprint(number_id, request),
                     response={"call_id": call_id, "status": CallState.QUEUED},
                 )
             )
@@ -110,40 +90,6 @@ async def create_call(
         if not await _insert(conn, call_id, number, request, ring_timeout_s, settings.default_max_duration_s):
             raise refusal(Rule.DAILY_LIMIT, request.to, number.e164, datetime.now(UTC))
     return Accepted(call_id=call_id, status=CallState.QUEUED)
-
-
-def _fingerprint(number_id: str, request: OutboundRequest) -> bytes:
-    """What a repeated request has to be the same in: its meaning, not its spelling (order of keys, spaces)."""
-    body = request.model_dump(mode="json", exclude_unset=True)
-    return hashlib.sha256(json.dumps([number_id, body], sort_keys=True).encode()).digest()
-
-
-async def _earlier_answer(
-    conn: AsyncConnection, workspace_id: str, key: str, fingerprint: bytes
-) -> Accepted | None:
-    """The answer this key got before. Holds the key until the end of the transaction, so that of requests that
-    arrive together one goes on and the others are told so instead of waiting."""
-    lock = func.hashtextextended(f"idempotency {workspace_id} {key}", 0)
-    held = await conn.scalar(select(func.pg_try_advisory_xact_lock(lock)))
-    # A second statement on purpose: its snapshot is taken after the lock, so it sees who held it before.
-    row = (
-        await conn.execute(
-            select(idempotency_keys.c.request_hash, idempotency_keys.c.response).where(
-                idempotency_keys.c.workspace_id == workspace_id, idempotency_keys.c.key == key
-            )
-        )
-    ).one_or_none()
-    if row is not None:
-        if bytes(row.request_hash) != fingerprint:
-            raise Conflict(
-                "idempotency_conflict", "This Idempotency-Key was used before with another number or body."
-            )
-        return Accepted(**row.response, replayed=True)
-    if not held:
-        raise Conflict(
-            "idempotency_in_progress", "A request with this Idempotency-Key is being handled; ask again shortly."
-        )
-    return None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,8 +7,8 @@ from datetime import timedelta
 from outdial.accounts.refused_callbacks import KEPT as REFUSALS_KEPT
 from outdial.accounts.refused_callbacks import OLD_REFUSALS
 from outdial.callbacks.inbox import OLD_CALLBACKS
-from outdial.calls.enqueue import OLD_KEYS
 from outdial.calls.events import OLD_EVENTS
+from outdial.calls.idempotency import OLD_KEYS
 from outdial.db.clearing import Clearing
 from outdial.db.tables import retention_runs
 from outdial.jobs.finished import OLD_JOBS
