@@ -1,17 +1,22 @@
 """The API over a fresh database, and a client that speaks to it without a socket."""
 
+import asyncio
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
 import httpx
 import pytest
 from fastapi import FastAPI
+from sqlalchemy import func, update
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from outdial.api.app import create_api
+from outdial.api.server import HttpServer, listen
 from outdial.api.services import Services
+from outdial.calls.events import add_event
 from outdial.db.notify import Notifications
+from outdial.db.tables import calls
 from outdial.ids import new_id
 from outdial.members import store
 from outdial.members.sign_in import make_link, use_link
@@ -112,3 +117,44 @@ async def browser_of(app: FastAPI, engine: AsyncEngine, tenant: Tenant):
 async def operator(browser_of):
     """A browser in which somebody is signed in who may do everything."""
     return await browser_of(Role.OPERATOR)
+
+
+@pytest.fixture
+async def served(app, settings):
+    """The API on a socket, as it is served; its address."""
+    at = settings.model_copy(update={"host": "127.0.0.1", "port": 0})
+    listener = listen(at)
+
+    async def no_media(path, headers):
+        return None
+
+    server = HttpServer(app, no_media, at)
+    serving = asyncio.create_task(server.serve([listener]))
+    await server.up.wait()
+    yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+    await app.state.mcp.aclose()
+    await server.stop()
+    await serving
+    listener.close()
+
+
+@pytest.fixture
+def ends_calls(engine):
+    """`async with ends_calls()`: whatever is placed ends a moment later, and well."""
+
+    @asynccontextmanager
+    async def ends_calls_():
+        async def end() -> None:
+            while True:
+                async with engine.begin() as conn:
+                    well = {"end_reason": "completed", "outcome": "confirmed", "ended_at": func.now()}
+                    statement = update(calls).where(calls.c.state == "queued").values(state="ended", **well)
+                    for call_id in await conn.scalars(statement.returning(calls.c.id)):
+                        await add_event(conn, call_id, "state", {"state": "ended"})
+                await asyncio.sleep(0.2)
+
+        ending = asyncio.create_task(end())
+        yield
+        ending.cancel()
+
+    return ends_calls_

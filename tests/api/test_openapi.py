@@ -161,3 +161,20 @@ def test_the_outbound_endpoint_documents_the_whole_contract(document):
 
 async def test_it_is_served(client, document):
     assert (await client.get("/openapi.json")).json() == document
+
+
+def test_every_reference_leads_somewhere(app):
+    document = app.openapi()
+
+    def references(node):
+        if isinstance(node, dict):
+            if isinstance(node.get("$ref"), str):
+                yield node["$ref"]
+            for child in node.values():
+                yield from references(child)
+        elif isinstance(node, list):
+            for child in node:
+                yield from references(child)
+
+    known = {f"#/components/schemas/{name}" for name in document["components"]["schemas"]}
+    assert set(references(document)) <= known

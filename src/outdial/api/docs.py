@@ -116,6 +116,8 @@ def complete_document(app: FastAPI, routers: Sequence[APIRouter]) -> None:
             for route in (route for router in routers for route in router.routes if isinstance(route, APIRoute)):
                 for method in route.methods or ():
                     _complete(document["paths"][route.path_format][method.lower()], route)
+            for item in document.get("webhooks", {}).values():
+                item["post"]["responses"].pop("422", None)  # FastAPI's own: what a receiver may answer is told
             put_in_order(document)
         assert app.openapi_schema is not None
         return app.openapi_schema
