@@ -70,8 +70,8 @@ ROWS = (  # from the top down: nothing imports what stands in a row above it
     {"calls", "lines", "policy", "agents", "numbers", "members"},
     {"accounts", "conversation", "workspaces", "jobs"},
     {"carriers", "speech", "simulator"},
-    {"media", "telephony", "db", "net", "settings", "logs", "ids", "instants", "refusals", "background", "draining",
-     "repeating", "short_memory", "token_buckets", "networks", "open_files"},
+    {"media", "telephony", "db", "net", "settings", "logs", "metrics", "lag", "ids", "instants", "refusals",
+     "background", "draining", "repeating", "short_memory", "token_buckets", "networks", "open_files"},
 )  # fmt: skip
 ONLY = {  # rooms that know less than their row lets them
     "telephony": set(),

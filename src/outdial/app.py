@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from fastapi import FastAPI
 
+from outdial import metrics
 from outdial.api.app import create_api, create_health
 from outdial.api.callbacks import callbacks_router
 from outdial.api.media_socket import Handshake, Start
@@ -25,6 +26,7 @@ from outdial.dispatch.dispatcher import Dispatcher
 from outdial.dispatch.sweep import Sweep
 from outdial.draining import Drain
 from outdial.jobs.runner import JobRunner
+from outdial.lag import watch_lag
 from outdial.live.conversations import FINISH_S, Conversations
 from outdial.live.handshake import MediaHandshake
 from outdial.live.leases import keep_leases
@@ -40,6 +42,7 @@ from outdial.roles import ROLES, Role
 from outdial.settings import Settings
 from outdial.shared import Shared, share
 from outdial.speech.engines import Speech
+from outdial.speech.offline import recognition_queue
 from outdial.webhooks.telling import Telling
 
 PATIENCE_S = 1.0   # with the database, when calls are counted
@@ -139,7 +142,8 @@ def _parts(
     http = Part(name="http server", run=lambda: server.serve([listener]), stop=server.stop)
     worker = Part(name="worker lock", run=shared.worker.watch)
     database = [] if shared.embedded is None else [Part(name="embedded database", run=shared.embedded.watch)]
-    parts = [*jobs, *dispatch, *media.parts, *pages, http, *media.streams, *callbacks, worker, *database]
+    lag = Part(name="lag of the event loop", run=lambda: watch_lag(metrics.LOOP_LATE.observe))
+    parts = [lag, *jobs, *dispatch, *media.parts, *pages, http, *media.streams, *callbacks, worker, *database]
     return parts, server, media.conversations
 
 
@@ -190,12 +194,17 @@ def _media(shared: Shared) -> Media:
     engines = Engines(
         speech_to_text=shared.speech.to_text,
         text_to_speech=shared.speech.from_text,
-        voice_activity=VoiceActivity(),
+        voice_activity=VoiceActivity(metrics.VOICE_LAG.observe),
         closed=shared.speech.closed,
     )
     lease = Lease(owner=shared.worker.id, lease_s=settings.lease_s, silent_after_s=settings.silent_after_s)
     spool = Spool(settings.data_dir, shared.worker.id)
-    conversations = Conversations(engine, settings, shared.accounts.carrier, engines, Pacer(), spool)
+    pacer = Pacer(metrics.PACER_LATE.observe)
+    conversations = Conversations(engine, settings, shared.accounts.carrier, engines, pacer, spool)
+    recognitions = recognition_queue()
+    recognitions.waited = metrics.RECOGNITION_WAIT.observe
+    metrics.RECOGNITIONS_WAITING.set_function(lambda: recognitions.waiting)
+    metrics.TALKING.set_function(lambda: conversations.talking)
     news = News(engine, shared.notifications, conversations)
     handshake = MediaHandshake(engine, shared.genuine, shared.agents, conversations, lease)
     renew = Wake()

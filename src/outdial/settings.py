@@ -67,6 +67,13 @@ class Settings(BaseSettings):
     )
     log_level: str = Field("info", description="debug, info, warning or error")
 
+    metrics_token: SecretStr | None = Field(
+        None,
+        min_length=16,
+        description="With it as its bearer token Prometheus sees this process and all workspaces at /metrics; an "
+        "operator's API key sees its own workspace there",
+    )
+
     model_servers: SecretStr | None = Field(
         None,
         description="Servers with OpenAI's interface that llm agents may use, each with its API key (nothing where it "

@@ -16,6 +16,7 @@ from outdial.workspaces.audit import COMMAND_LINE
 
 PAGES = {"GET /openapi.json"}  # for everybody, and in no document
 ASSISTANTS = {"POST /mcp"}     # whose tools have an access each: api/mcp/tools.py
+METRICS = {"GET /metrics"}     # of a token, or of a key: tests/api/test_metrics.py
 
 OF_EVERY_KEY = {
     "GET /v1/calls",
@@ -211,7 +212,7 @@ async def client_of(app, engine, tenant):
 def test_every_route_has_an_entry_and_every_entry_a_route(app):
     guarded = {name for name, route in routes(app) if isinstance(route, ApiRoute)}
     assert guarded == ACCESS.keys()
-    assert {name for name, _ in routes(app)} == guarded | OPEN | PAGES | ASSISTANTS
+    assert {name for name, _ in routes(app)} == guarded | OPEN | PAGES | ASSISTANTS | METRICS
     assert set(operations(app)) == ACCESS.keys() | OPEN
 
 

@@ -16,6 +16,7 @@ from openapi_python_client import generate
 from openapi_python_client.config import Config, ConfigFile, MetaType
 
 from end_to_end.world import HUMAN, PATIENCE_S, Customer, World
+from outdial.metrics import REGISTRY
 
 LASTS_S = 10
 PACKAGE = "client_of_ours"
@@ -37,6 +38,7 @@ class Used:
     call: Any
     recording: bytes
     missing: Any           # asked for a call that isn't there
+    counted: set[str]      # what Prometheus is told of, and isn't nothing
 
 
 async def play(world: World) -> Used:
@@ -94,6 +96,7 @@ async def use(module: Callable[[str], ModuleType], document: dict[str, Any], cus
         "call": call,
         "recording": recording.payload.read(),
         "missing": missing,
+        "counted": {one.name for family in REGISTRY.collect() for one in family.samples if one.value > 0},
     }
 
 
@@ -123,3 +126,11 @@ def test_audio_comes_as_bytes(used: Used):
 
 def test_a_refusal_is_a_problem_with_its_code(used: Used):
     assert (type(used.missing).__name__, used.missing.status, used.missing.code) == ("Problem", 404, "call_not_found")
+
+
+def test_the_call_was_counted(used: Used):
+    times = {f"outdial_{name}_seconds_count" for name in (
+        "answer", "pacer_late", "voice_detection", "recognition_wait", "event_loop_late"
+    )}  # fmt: skip
+    assert times <= used.counted
+    assert {"outdial_calls_ended_total", "outdial_attempts_ended_total", "outdial_callbacks_total"} <= used.counted

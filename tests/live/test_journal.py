@@ -6,6 +6,7 @@ from sqlalchemy import select, text
 from outdial.conversation.transcript import Turn
 from outdial.db.tables import turns
 from outdial.live.journal import CallJournal, Writing
+from outdial.metrics import REGISTRY
 
 
 @pytest.fixture
@@ -30,6 +31,20 @@ async def test_what_was_said_is_in_the_database_after_closing(workspace, call_id
     ]
     assert await workspace.events(call_id, "digit") == [{"at_ms": 1500}]
     assert [event["seq"] for event in await workspace.events(call_id, "transcript")] == [1, 2]
+
+
+async def test_the_latency_of_a_turn_is_counted_once_however_often_it_comes(workspace, call_id):
+    def counted() -> tuple[float, float]:
+        name = "outdial_turn_latency_seconds"
+        return REGISTRY.get_sample_value(f"{name}_count"), REGISTRY.get_sample_value(f"{name}_sum")
+
+    journal, (count, sum_s) = CallJournal(Writing(engine=workspace.engine, call_id=call_id)), counted()
+    journal.turn(Turn(seq=1, speaker="agent", text="Hello.", start_ms=0))
+    for text_ in ("Yes, of", "Yes, of course."):
+        journal.turn(Turn(seq=9, speaker="agent", text=text_, start_ms=8, latency={"total": 420}))
+    journal.turn(Turn(seq=12, speaker="agent", text="Bye.", start_ms=11, latency={"total": 80}))
+    await journal.close()
+    assert counted() == (count + 2, pytest.approx(sum_s + 0.5))
 
 
 async def test_a_turn_that_changed_is_written_over(workspace, call_id):

@@ -17,6 +17,7 @@ from outdial.api import (
     health,
     me,
     members,
+    metrics,
     numbers,
     outbound,
     overview,
@@ -55,9 +56,7 @@ def create_api(services: Services) -> FastAPI:
         redoc_url=None,
         redirect_slashes=False,  # api.addresses takes both forms
     )
-    app.state.services = services
-    app.state.authenticator = Authenticator(services.engine)
-    app.state.request_rate = RequestRate(services.settings.max_requests_per_s)
+    _remember(app, services)
     app.state.sign_ins = SignIns(services.engine, csrf_key=services.secret_box.derive("csrf"))
     app.state.feeds = Feeds(services.engine, services.notifications)
     # To be closed when the server stops.
@@ -95,13 +94,14 @@ def create_api(services: Services) -> FastAPI:
         app.include_router(router)
     app.state.mcp = McpEndpoint(services, app.state.feeds)
     app.router.routes.append(app.state.mcp.route)
+    app.include_router(metrics.router)
     webhook_payloads.describe(app)
     complete_document(app, routers)
     return app
 
 
 def create_health(services: Services) -> FastAPI:
-    """All that a process answers that serves no API."""
+    """What a process answers that serves no API: how it is."""
     app = FastAPI(
         title="Outdial",
         version=__version__,
@@ -110,8 +110,16 @@ def create_health(services: Services) -> FastAPI:
         openapi_url=None,
         redirect_slashes=False,
     )
-    app.state.services = services
+    _remember(app, services)
     problems.install(app)
     app.add_middleware(Addresses, router=app.router)
     app.include_router(health.router)
+    app.include_router(metrics.router)
     return app
+
+
+def _remember(app: FastAPI, services: Services) -> None:
+    """What every request needs to tell who asks."""
+    app.state.services = services
+    app.state.authenticator = Authenticator(services.engine)
+    app.state.request_rate = RequestRate(services.settings.max_requests_per_s)

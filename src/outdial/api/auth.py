@@ -104,8 +104,7 @@ async def holder_of_key(request: Request) -> Principal:
     """The program that asks, whose request is counted. What it may do: Principal.require. Raises Problem and
     LimitReached."""
     authenticate = cast(Authenticator, request.app.state.authenticator)
-    values = request.headers.getlist("authorization")
-    key = _key(values[0]) if len(values) == 1 else ""
+    key = bearer(request)
     if not key:
         raise _unauthorized("Send an API key in the Authorization header.")
     principal = await authenticate(key, address=address_of(request))
@@ -113,6 +112,12 @@ async def holder_of_key(request: Request) -> Principal:
         raise _unauthorized("This API key is unknown or was revoked.")
     cast(RequestRate, request.app.state.request_rate).count(principal.actor.id)
     return principal
+
+
+def bearer(request: Request) -> str:
+    """What stands in the Authorization header, as it is or as `Bearer …`; "" where there is none, or more than one."""
+    values = request.headers.getlist("authorization")
+    return _key(values[0]) if len(values) == 1 else ""
 
 
 async def _principal(request: Request) -> Principal:

@@ -2,9 +2,11 @@
 
 from fastapi import APIRouter, Request, Response
 
+from outdial import metrics
 from outdial.callbacks.inbox import Inbox, Received
 from outdial.callbacks.incoming import IncomingCalls
 from outdial.carriers.callbacks import CallbackReply
+from outdial.carriers.name import CarrierName
 from outdial.carriers.registry import carrier_named
 
 _STATUS = {Received.STORED: 204, Received.UNKNOWN: 404, Received.FORGED: 403, Received.BAD: 400}
@@ -24,7 +26,7 @@ def callbacks_router(inbox: Inbox, incoming_calls: IncomingCalls, base_url: str)
             carrier=name, attempt_id=attempt_id, kind=kind, url=_url(request), headers=request.headers, body=body
         )
         reply = await inbox.reply(name, attempt_id, kind, body) if received is Received.STORED else None
-        return _answer(received, reply)
+        return _answer(name, received, reply)
 
     @router.post("/callbacks/{carrier}/accounts/{account_id}/{kind}")
     async def of_an_account(carrier: str, account_id: str, kind: str, request: Request) -> Response:
@@ -40,7 +42,7 @@ def callbacks_router(inbox: Inbox, incoming_calls: IncomingCalls, base_url: str)
             headers=request.headers,
             body=await request.body(),
         )
-        return _answer(received, reply)
+        return _answer(name, received, reply)
 
     def _url(request: Request) -> str:
         query = f"?{request.url.query}" if request.url.query else ""
@@ -50,7 +52,8 @@ def callbacks_router(inbox: Inbox, incoming_calls: IncomingCalls, base_url: str)
     return router
 
 
-def _answer(received: Received, reply: CallbackReply | None) -> Response:
+def _answer(carrier: CarrierName, received: Received, reply: CallbackReply | None) -> Response:
+    metrics.CALLBACKS.labels(carrier, received).inc()
     if reply is not None:
         return Response(reply.body, media_type=reply.media_type)
     return Response(status_code=_STATUS[received])

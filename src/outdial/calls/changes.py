@@ -30,12 +30,14 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from outdial import metrics
 from outdial.calls.events import event, with_event
 from outdial.calls.outcomes import facts_of
 from outdial.calls.records import AttemptRecord, CallRecord, error_json
+from outdial.db.committed import once_committed
 from outdial.db.tables import attempts, calls
 from outdial.lines.pool import given_back, giving_back
-from outdial.telephony.outcome import NAMED, outcome_of
+from outdial.telephony.outcome import NAMED, OUR_WORDS, outcome_of
 from outdial.telephony.state import CallState, Ending
 
 PRICE_AFTER_S = 180.0  # carriers that don't tell the price by themselves, or whose word was lost, know it by then
@@ -58,6 +60,9 @@ async def move_on(
     }
     data = {"state": attempt.state, "attempt": attempt.number, "at": at.isoformat()}
     await conn.execute(_MOVE_ON, values | event(call.id, "state", data))
+    if attempt.state is CallState.IN_PROGRESS and attempt.answered_at is not None:
+        after_s = (attempt.answered_at - attempt.created_at).total_seconds()
+        once_committed(conn, lambda: metrics.ANSWERED_AFTER.labels(attempt.carrier).observe(after_s))
     return attempt.state
 
 
@@ -82,6 +87,7 @@ async def queue_again(
     values |= event(call.id, "state", data)
     with _line_of(call) as line:
         await conn.execute(_QUEUE_AGAIN, values | line)
+    _count_attempt(conn, attempt, sent=sent)
     return CallState.QUEUED
 
 
@@ -120,6 +126,9 @@ async def end_call(
     values |= event(call.id, "state", data)
     with _line_of(call) as line:
         await conn.execute(statement, values | line)
+    _count_attempt(conn, attempt, sent=sent)
+    what = (call.direction, ending.end_reason, _known(outcome))
+    once_committed(conn, lambda: metrics.CALLS_ENDED.labels(*what).inc())
     return CallState.ENDED
 
 
@@ -138,6 +147,19 @@ async def correct_end(conn: AsyncConnection, call: CallRecord, ending: Ending, *
         "new_ended_by": ending.by,
     }
     await conn.execute(_CORRECT_END, values | event(call.id, "corrected", data))
+
+
+def _count_attempt(conn: AsyncConnection, attempt: AttemptRecord | None, *, sent: bool) -> None:
+    if attempt is not None and sent and attempt.end_reason is not None:
+        error = "" if attempt.error is None else attempt.error.code
+        ended = metrics.ATTEMPTS_ENDED.labels(attempt.carrier, attempt.end_reason, error)
+        once_committed(conn, ended.inc)
+
+
+def _known(outcome: str | None) -> str:
+    if outcome is None:
+        return ""
+    return outcome if outcome in OUR_WORDS else metrics.OWN_WORD
 
 
 def _attempt(attempt: AttemptRecord, check_in_s: float = 0.0) -> dict[str, Any]:

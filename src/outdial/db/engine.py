@@ -25,6 +25,8 @@ from sqlalchemy.exc import (
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
+from outdial.db import committed
+
 DRIVERS = ("postgres", "postgresql", "postgresql+psycopg", "postgresql+psycopg_async")
 
 # A pooled connection serves one short transaction at a time, so few carry many calls; two processes with full
@@ -83,6 +85,7 @@ def create_engine(url: str) -> AsyncEngine:
     connections: WeakSet[psycopg.AsyncConnection] = WeakSet()
     event.listen(engine.sync_engine, "connect", lambda connection, _: connections.add(connection.driver_connection))
     _connections[engine.sync_engine] = connections
+    committed.watch(engine.sync_engine)
     return engine
 
 

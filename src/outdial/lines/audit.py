@@ -6,6 +6,8 @@ from sqlalchemy import ScalarSelect, Select, func, select
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from outdial import metrics
+from outdial.db.committed import once_committed
 from outdial.db.engine import is_lock_timeout, reading
 from outdial.db.notify import notify
 from outdial.db.tables import calls, pools
@@ -39,6 +41,7 @@ async def _mend(engine: AsyncEngine, workspace_id: str) -> None:
         logger.error("Pool counter corrected", extra={"workspace_id": workspace_id, **used})
         await correct(conn, workspace_id, **used)
         await notify(conn, "outdial_queue", workspace_id)
+        once_committed(conn, metrics.LINES_CORRECTED.inc)
 
 
 async def _differing(engine: AsyncEngine) -> list[str]:

@@ -16,6 +16,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import DataError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from outdial import metrics
 from outdial.calls.events import ADD_ENTRY, entry_number, event, last_entry
 from outdial.conversation.transcript import Turn
 from outdial.db.engine import is_away
@@ -162,6 +163,7 @@ class CallJournal:
         self._writing = writing
         self._waiting: deque[Entry] = deque()
         self._number = writing.entries
+        self._timed = 0  # the last turn whose latency was counted
         self._full = False
         self._closing = False
         self._news = asyncio.Event()
@@ -170,6 +172,9 @@ class CallJournal:
         self._task = asyncio.create_task(self._write_all(), name=f"journal of {writing.call_id}")
 
     def turn(self, turn: Turn) -> None:
+        if turn.latency is not None and turn.seq > self._timed:  # a turn comes again as it grows
+            self._timed = turn.seq
+            metrics.TURN.observe(turn.latency["total"] / 1000)
         self._add(turn)
 
     def event(self, type_: str, data: dict[str, Any]) -> None:

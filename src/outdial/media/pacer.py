@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from collections.abc import Callable
 from typing import Protocol
 
 logger = logging.getLogger(__name__)
@@ -18,7 +19,9 @@ class Paced(Protocol):
 class Pacer:
     """Ticks every 5 ms while anything is paced, and rests otherwise. For use on one event loop."""
 
-    def __init__(self) -> None:
+    def __init__(self, late: Callable[[float], object] = lambda s: None) -> None:
+        """`late` is told how late each tick came, in seconds."""
+        self._late = late
         self._paced: dict[Paced, None] = {}  # a dict: ordered, and cheap to leave
         self._timer: asyncio.TimerHandle | None = None
         self._next: float = 0.0
@@ -37,6 +40,7 @@ class Pacer:
     def _tick(self) -> None:
         loop = asyncio.get_running_loop()
         now = loop.time()
+        self._late(now - self._next)
         for paced in list(self._paced):
             try:
                 paced.tick(now)

@@ -50,6 +50,7 @@ class RecognitionQueue:
         self._partials: deque[_Job] = deque()
         self._running = 0
         self._late = LateRecognition(workers)
+        self.waited: Callable[[float], object] = lambda s: None  # told of what ended a turn: how long, in seconds
         self._dropped = 0           # partials, since that was told
         self._told_at = -math.inf
 
@@ -106,6 +107,7 @@ class RecognitionQueue:
             job = self._finals.popleft()
             waited_s = self._start(job)
             self._late.note(waited_s, at=job.asked_at + waited_s)
+            self.waited(waited_s)
         while self._running < self._workers - 1 and self._partials:
             self._start(self._partials.popleft())
 

@@ -27,6 +27,9 @@ class Outcome(StrEnum):
     HUNG_UP_EARLY = "hung_up_early"      # the callee left before any of these
 
 
+OUR_WORDS: frozenset[str] = frozenset(Outcome)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
     """What is known of a call that has ended, and of its last attempt.

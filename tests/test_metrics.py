@@ -1,0 +1,59 @@
+"""What is counted, on a whole call; and what ships beside it for Prometheus and Grafana."""
+
+import json
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+import yaml
+from prometheus_client import generate_latest
+
+from outdial import metrics
+from outdial.api import metrics as exposed
+from outdial.api.metrics import _ended, _lines
+
+ROOT = Path(__file__).parents[1]
+SUFFIXES = r"_(total|bucket|count|sum|created)$"
+
+
+def known() -> set[str]:
+    families = [*metrics.REGISTRY.collect(), *_lines([]), _ended("ws", [])]
+    return {family.name for family in families}
+
+
+def named(text: str) -> set[str]:
+    return {re.sub(SUFFIXES, "", name) for name in re.findall(r"outdial_[a-z_]+", text)}
+
+
+def test_dashboard_and_alerts_ask_for_what_there_is():
+    dashboard = json.loads((ROOT / "deploy/grafana/outdial.json").read_text())
+    asked = [target["expr"] for panel in dashboard["panels"] for target in panel["targets"]]
+    rules = yaml.safe_load((ROOT / "deploy/prometheus/alerts.yaml").read_text())
+    asked += [rule["expr"] for group in rules["groups"] for rule in group["rules"]]
+    assert named(" ".join(asked)) <= known()
+    assert len(asked) > 20
+
+
+def test_every_metric_is_told_of_on_the_page():
+    page = (ROOT / "docs/metrics.md").read_text()
+    told = set(re.findall(r"`(outdial_[a-z_]+?)(?:_total)?`", page.split("## ")[0]))
+    assert known() <= told
+    alerts = (ROOT / "deploy/prometheus/alerts.yaml").read_text()
+    assert set(re.findall(r"Outdial[A-Z]\w+", page)) <= set(re.findall(r"alert: (\w+)", alerts))
+
+
+@pytest.mark.skipif(shutil.which("promtool") is None, reason="Prometheus's own tool is not installed")
+def test_prometheus_takes_the_rules_and_what_is_told():
+    rules = ROOT / "deploy/prometheus/alerts.yaml"
+    subprocess.run(["promtool", "check", "rules", rules], check=True, capture_output=True)
+    told = generate_latest(metrics.REGISTRY)
+    judged = subprocess.run(["promtool", "check", "metrics"], input=told, capture_output=True, check=False)
+    assert judged.stderr == b"", judged.stderr.decode()
+
+
+def test_what_is_told_has_no_label_without_bound():
+    labels = {label for family in metrics.REGISTRY.collect() for sample in family.samples for label in sample.labels}
+    assert labels <= {"carrier", "end_reason", "error", "direction", "outcome", "result", "state", "le"}
+    assert exposed.PATH == "/metrics"
