@@ -1,5 +1,39 @@
-"""Self-hosted outbound calling for AI voice agents."""
+"""Self-hosted outbound calling for AI voice agents.
+
+Agents in Python are written with `from outdial import agent, Call`: docs/agents.md.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from outdial.agents.python.call import Call, NotDeclared
+    from outdial.agents.python.decorator import agent
+    from outdial.conversation.live_call import CallEnded, Heard, LiveCall, Said, TransferFailed
 
 __version__ = "0.2.0.dev0"  # the one place: the wheel, `outdial --version`, OpenAPI and USER_AGENT read it here
 
 USER_AGENT = f"outdial/{__version__}"  # how we call ourselves in requests to others
+
+# For those who write agents in Python. Looked up when they are used: the package is imported for its version, too.
+_PUBLIC = {
+    "agent": "outdial.agents.python.decorator",
+    "Call": "outdial.agents.python.call",
+    "NotDeclared": "outdial.agents.python.call",
+    "CallEnded": "outdial.conversation.live_call",
+    "Heard": "outdial.conversation.live_call",
+    "LiveCall": "outdial.conversation.live_call",
+    "Said": "outdial.conversation.live_call",
+    "TransferFailed": "outdial.conversation.live_call",
+}
+
+__all__ = [
+    "USER_AGENT", "Call", "CallEnded", "Heard", "LiveCall", "NotDeclared", "Said", "TransferFailed", "__version__",
+    "agent",
+]  # fmt: skip
+
+
+def __getattr__(name: str) -> object:
+    if name in _PUBLIC:
+        return getattr(import_module(_PUBLIC[name]), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -143,7 +143,8 @@ def _parts(
     worker = Part(name="worker lock", run=shared.worker.watch)
     database = [] if shared.embedded is None else [Part(name="embedded database", run=shared.embedded.watch)]
     lag = Part(name="lag of the event loop", run=lambda: watch_lag(metrics.LOOP_LATE.observe))
-    parts = [lag, *jobs, *dispatch, *media.parts, *pages, http, *media.streams, *callbacks, worker, *database]
+    agents = Part(name="python agents", run=shared.agents.watch)
+    parts = [lag, *jobs, *dispatch, *media.parts, *pages, http, *media.streams, *callbacks, agents, worker, *database]
     return parts, server, media.conversations
 
 
@@ -247,10 +248,7 @@ def _api(shared: Shared, services: Services, api: FastAPI) -> tuple[list[Part], 
         Part(name="event streams", stop=api.state.event_streams.aclose),
         Part(name="mcp sessions", stop=api.state.mcp.aclose),
     ]
-    callbacks = [
-        Part(name="incoming calls", stop=incoming_calls.aclose),
-        Part(name="callbacks", run=inbox.run),
-    ]
+    callbacks = [Part(name="incoming calls", stop=incoming_calls.aclose), Part(name="callbacks", run=inbox.run)]
     return pages, callbacks
 
 

@@ -81,6 +81,15 @@ class Settings(BaseSettings):
         "no other server, whatever an agent names. OpenAI's may be in OPENAI_API_KEY instead",
     )
 
+    agents: Path | None = Field(
+        None,
+        description="Agents written in Python: a file, or a folder of them. Their code runs in the server, so whoever "
+        "may write there may do what the server may",
+    )
+    reload_agents: bool = Field(
+        False, description="Read their files again when they change: for writing them. `outdial demo` sets it"
+    )
+
     max_body_bytes: int = Field(1_000_000, ge=1_000, description="Larger request bodies are refused with 413")
     max_connections: int = Field(
         4096,

@@ -11,6 +11,7 @@ from outdial.accounts.genuine import Genuine
 from outdial.accounts.secret_key import check_secret_key
 from outdial.agents.llm.vendors import ModelServers
 from outdial.agents.previews import Previews
+from outdial.agents.python.served import ServedAgents
 from outdial.agents.ready_agents import ReadyAgents
 from outdial.api.services import Services
 from outdial.calls.workers import Worker
@@ -99,6 +100,7 @@ async def share(
     webhooks, models = WebhookClient(settings.allowed_private), ModelServers(settings.model_keys)
     stack.push_async_callback(webhooks.aclose)
     stack.push_async_callback(models.aclose)
+    served = await ServedAgents.begin(engine, settings.agents, reload=settings.reload_agents, progress=progress)
     return Shared(
         settings=settings,
         database_url=url,
@@ -108,7 +110,7 @@ async def share(
         secret_box=secret_box,
         accounts=accounts,
         genuine=genuine,
-        agents=ReadyAgents(engine, models),
+        agents=ReadyAgents(engine, models, served),
         speech=speech,
         webhooks=webhooks,
         taken_over=Wake(),

@@ -4,6 +4,7 @@ import pytest
 from sqlalchemy import text, update
 
 from outdial.agents.previews import Previews
+from outdial.agents.python.served import ServedAgents
 from outdial.agents.script.examples import load_example
 from outdial.agents.store import resolve
 from outdial.db.tables import agent_versions
@@ -291,3 +292,59 @@ async def test_an_agent_with_a_model_is_checked_renamed_and_refused_with_its_lin
     refused = await client.post("/v1/agents", json={"name": "A", "source": MODEL + "tool: x\n"})
     assert refused.status_code == 422
     assert "line 3: 'tool' is unknown in an llm agent" in refused.text
+
+
+CODE = "from outdial import Call, agent\n\n\n@agent\nasync def one(call: Call) -> None: ...\n"
+DESCRIPTION = "python: ../../one.py\nagent: {name: one}\n"
+FROM_OPERATOR = "python agents come with the server"
+
+
+@pytest.mark.parametrize(
+    "body", [{"kind": "python", "source": SOURCE}, {"kind": "python", "source": CODE}, {"source": CODE},
+             {"source": DESCRIPTION}]
+)  # fmt: skip
+async def test_nobody_brings_code(client, agent, body):
+    for method, path in (("POST", "/v1/agents"), ("POST", f"/v1/agents/{agent['id']}/versions")):
+        answer = await client.request(method, path, json=body | ({"name": "Mine"} if path == "/v1/agents" else {}))
+        assert answer.status_code == 422, path
+        assert FROM_OPERATOR in answer.json()["detail"]
+    for method in ("PUT", "PATCH"):
+        answer = await client.request(method, f"/v1/agents/{agent['id']}", json=body)
+        assert answer.status_code in (405, 422)
+    assert (await client.get(f"/v1/agents/{agent['id']}")).json() == agent
+
+
+@pytest.mark.parametrize("kind", [["python"], {"python": 1}, 3, "realtime"])
+async def test_a_kind_that_is_none_is_refused(client, kind):
+    answer = await client.post("/v1/agents", json={"kind": kind, "source": SOURCE})
+    assert answer.status_code == 422
+
+
+@pytest.mark.parametrize("source", [CODE, DESCRIPTION, "import os\nos.system('id')\n"])
+async def test_nobody_has_code_run_by_trying_it(client, source):
+    rehearsals = "script: ../../../one.py\nrehearsals: [{name: a, call: [says: Yes.]}]\n"
+    answer = await client.post("/v1/agents/rehearse", json={"source": source, "rehearsals": rehearsals})
+    assert FROM_OPERATOR in answer.json()["errors"][0]["message"]
+    answer = await client.post("/v1/agents/talk", json={"source": source, "lines": []})
+    assert FROM_OPERATOR in answer.json()["errors"][0]["message"]
+    if source != DESCRIPTION:
+        review = (await client.post("/v1/agents/check", json={"source": source})).json()
+        assert FROM_OPERATOR in str(review)
+
+
+async def test_an_agent_that_comes_with_the_server_is_looked_at_and_not_changed(client, engine, tmp_path):
+    (tmp_path / "one.py").write_text(CODE)
+    await ServedAgents.begin(engine, tmp_path, reload=False, progress=lambda step: None)
+    [listed] = [one for one in (await client.get("/v1/agents")).json()["agents"] if one["kind"] == "python"]
+    assert (listed["name"], listed["published_version"]) == ("one", 1)
+    url = f"/v1/agents/{listed['id']}"
+    before = (await client.get(url)).json()
+    assert "python: one.py\nline: 4\n" in before["source"]
+    for answer in (
+        await client.post(f"{url}/versions", json={"source": SOURCE}),
+        await client.patch(url, json={"name": "Mine"}),
+        await client.post(f"{url}/publish", json={"version": 1}),
+    ):
+        assert (answer.status_code, answer.json()["type"].rpartition(":")[2]) == (409, "agent_of_operator")
+        assert FROM_OPERATOR in answer.json()["detail"]
+    assert (await client.get(url)).json() == before

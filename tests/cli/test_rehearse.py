@@ -6,6 +6,7 @@ import re
 import pytest
 
 from outdial.agents.script.examples import load_example
+from outdial.refusals import Invalid
 from outdial.speech.offline import Engine, available
 
 SCRIPT = """\
@@ -172,3 +173,83 @@ def test_a_talk_can_be_begun_anew_and_ended_by_the_callee(outdial, files):
     assert "takes name=value" in str(
         outdial("agents", "talk", str(files / "script.yaml"), "--variable", "user_name").exception
     )
+
+
+CODE = """from outdial import Call, agent
+
+
+@agent
+async def greeter(call: Call, user_name: str = "there") -> str:
+    answer = await call.ask(f"Hello {user_name}, shall I go on?", ["yes", "no"])
+    await call.say("Goodbye.")
+    return "agreed" if answer == "yes" else "refused"
+"""
+OF_CODE = """\
+variables: {user_name: Jane}
+rehearsals:
+  - name: Agrees
+    call: [hears: Hello Jane, says: Yes.]
+    expect: {outcome: agreed}
+  - name: Refuses
+    call: [says: "No."]
+    expect: {outcome: agreed}
+"""
+
+
+@pytest.fixture
+def code(tmp_path):
+    (tmp_path / "greeter.py").write_text(CODE)
+    (tmp_path / "greeter.rehearsals.yaml").write_text(OF_CODE)
+    return tmp_path
+
+
+def test_an_agent_in_python_is_rehearsed_with_the_callees_beside_it(outdial, code):
+    done = outdial("agents", "rehearse", str(code / "greeter.py"))
+    assert done.exit_code == 1
+    assert f"{code}/greeter.rehearsals.yaml:8: Refuses: outcome is 'refused', not 'agreed'" in done.stdout
+    assert "1 of 2 went as written." in done.stdout
+    (code / "others.yaml").write_text("script: greeter.py\n" + OF_CODE)
+    for given in (["others.yaml"], ["greeter.rehearsals.yaml", "--script", f"{code}/greeter.py:greeter"]):
+        assert "1 of 2 went as written." in outdial("agents", "rehearse", str(code / given[0]), *given[1:]).stdout
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        (("user_name: str", "user_name"), "greeter.py: line 4: the variable 'user_name' of greeter needs a type"),
+        (("@agent", ""), "greeter.py: which agent? there are: none (write greeter.py:name)"),
+        (("call: Call,", "call: Call,,"), "greeter.py: line 5: invalid syntax"),
+    ],
+)
+def test_what_is_wrong_with_an_agent_in_python_is_told_with_its_line(outdial, code, change, reason):
+    (code / "greeter.py").write_text(CODE.replace(*change))
+    done = outdial("agents", "rehearse", str(code / "greeter.py"))
+    assert done.exit_code == 2
+    assert reason in done.stderr
+
+
+def test_an_error_in_an_agent_in_python_is_told_in_full_to_who_writes_it(outdial, code):
+    (code / "greeter.py").write_text(CODE.replace('"Goodbye."', "answer + 1"))
+    done = outdial("agents", "rehearse", str(code / "greeter.py"))
+    assert "TypeError in greeter.py, line 7. can only concatenate str" in done.stdout
+
+
+def test_an_agent_in_python_that_goes_on_and_on_is_stopped(outdial, code):
+    forever = CODE.replace("await call.say", "while True: await asyncio.sleep(5)\n    await call.say")
+    (code / "greeter.py").write_text(f"import asyncio\n{forever}")
+    assert "the agent goes on and on" in outdial("agents", "rehearse", str(code / "greeter.py")).stdout
+
+
+def test_one_talks_to_an_agent_in_python(outdial, code):
+    done = outdial("agents", "talk", str(code / "greeter.py"), "--variable", "user_name=Ann", input="Yes.\n\n")
+    assert "Hello Ann, shall I go on?" in done.stdout
+    assert "Outcome: agreed" in done.stdout
+
+
+def test_no_command_stores_an_agent_in_python(outdial, code):
+    made = outdial("workspaces", "create", "Clinic")
+    assert made.exit_code == 0, made.output
+    for words in (["create", str(code / "greeter.py")], ["update", "agent_x", str(code / "greeter.py")]):
+        done = outdial("agents", *words)
+        assert isinstance(done.exception, Invalid)
+        assert "python agents come with the server" in done.exception.message

@@ -4,6 +4,7 @@ from html import unescape
 import pytest
 from sqlalchemy import insert, update
 
+from outdial.agents.python.served import ServedAgents
 from outdial.agents.script.examples import load_example
 from outdial.dashboard.page import HERE
 from outdial.db.tables import agents, calls, numbers
@@ -193,3 +194,17 @@ async def test_the_page_of_an_agent_with_a_model_has_no_steps_and_its_own_words(
     assert re.search(r'id="talk-begin" hidden', page)
     assert 'data-words="agent model base_url' in page
     assert "Model" in words((await editor.get("/agents")).text)
+
+
+async def test_an_agent_that_comes_with_the_server_is_shown_and_not_edited(editor, engine, tmp_path):
+    code = "from outdial import Call, agent\n@agent\nasync def one(call: Call) -> None: ...\n"
+    (tmp_path / "one.py").write_text(code)
+    await ServedAgents.begin(engine, tmp_path, reload=False, progress=lambda step: None)
+    [one] = [each for each in (await editor.get("/v1/agents")).json()["agents"] if each["kind"] == "python"]
+    assert "Python" in words((await editor.get("/agents")).text)
+    page = (await editor.get(f"/agents/{one['id']}")).text
+    assert "python: one.py" in page
+    assert "This agent is written in Python. Whoever runs this server changes it" in words(page)
+    for control in ('id="save"', 'id="publish"', 'data-opens="rename"', "data-opens-version", "Roll back"):
+        assert control not in page
+    assert re.search(r'<textarea id="source"[^>]* readonly', page)

@@ -20,6 +20,7 @@ from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from agents.llm.model_server import ModelServer, model_server
+from end_to_end.python_agents import FILES
 from outdial.agents.store import create_agent
 from outdial.app import Running, running
 from outdial.carriers.name import CarrierName
@@ -225,7 +226,12 @@ class World:
         config = simulator_config(folder, pace)
         async with AsyncExitStack() as stack:
             model = await stack.enter_async_context(model_server())
+            agents = folder / "agents"
+            agents.mkdir()
+            for name, code in FILES.items():
+                (agents / name).write_text(code)
             settings = Settings(
+                agents=agents,
                 database_url=SecretStr(new_database()),
                 data_dir=folder / "data",
                 port=0,

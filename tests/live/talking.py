@@ -107,12 +107,14 @@ class AgentsOf:
         self.fault: Exception | None = None
         self.machine_action = "hang_up"
         self.speech = OwnSpeech()
+        self.version: int | None = None
 
     async def agent(self, agent_id: str, version: int) -> Any:
         if self.fault is not None:
             raise self.fault
         agent = await Agents().agent(agent_id, version)
-        return replace(agent, run=self.conversation, machine_action=self.machine_action, speech=self.speech)
+        given = {"machine_action": self.machine_action, "speech": self.speech, "version": self.version}
+        return replace(agent, run=self.conversation, **given)
 
 
 class Talking:

@@ -8,6 +8,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import OperationalError
 
 from live.talking import Line, Talking, accept_again, move_to, refuse
+from outdial.agents.python.served import NotServed
 from outdial.agents.script.model import ScriptError
 from outdial.calls.ownership import take_over
 from outdial.carriers.name import CarrierName
@@ -79,6 +80,20 @@ async def test_a_call_whose_agent_can_not_be_read_is_ended_and_says_so(
     call = await workspace.call(claim.call_id)
     assert (call.end_reason, call.error["code"], call.holds_line) == ("failed", "agent_failed", False)
     assert workspace.carrier.hung_up == ["CA1"]
+
+
+async def test_the_version_that_talks_is_the_calls_where_its_code_changed_since(workspace, talking, claim):
+    talking.agents.version = 7
+    await talking.answered(claim)
+    assert (await workspace.call(claim.call_id)).agent_version == 7
+
+
+async def test_what_its_operator_wrote_wrong_is_why_the_call_fails(workspace, talking, claim):
+    talking.agents.fault = NotServed("The agent's code has a fault: one.py, line 3: invalid syntax.")
+    assert await talking.open(claim) is None
+    await talking.gave_up(claim, "agent_failed")
+    await workspace.hears(claim.attempt_id, CallState.ENDED, EndReason.COMPLETED)
+    assert "one.py, line 3" in (await workspace.call(claim.call_id)).error["message"]
 
 
 async def test_only_the_token_ends_the_call_of_an_agent_that_can_not_be_read(workspace, talking, claim):

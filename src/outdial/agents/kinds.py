@@ -15,8 +15,11 @@ from outdial.agents.llm.free_talk import ModelName
 from outdial.agents.llm.parse import LLM_KEYS, parse_llm_tree
 from outdial.agents.llm.prompts import llm_prompts
 from outdial.agents.llm.run import run_llm
+from outdial.agents.python.definition import PythonAgent
+from outdial.agents.python.description import PYTHON_KEYS, parse_python_tree, python_prompts
+from outdial.agents.python.run import run_python
 from outdial.agents.script.checks import actions_of
-from outdial.agents.script.model import DoNotCall, Machine, Script, ScriptWarning, Transfer
+from outdial.agents.script.model import DoNotCall, Machine, Script, ScriptError, ScriptWarning, Transfer
 from outdial.agents.script.outline import Outline, outline_of
 from outdial.agents.script.parse import SCRIPT_KEYS, parse_tree
 from outdial.agents.script.path import Path
@@ -26,10 +29,17 @@ from outdial.agents.script.template import Text
 from outdial.agents.script.tree import Node, read_tree
 from outdial.conversation.live_call import LiveCall
 from outdial.conversation.opening import Greet
+from outdial.refusals import Invalid
 from outdial.speech.reading.reader import Reading
 
 SCRIPT = "script"
 LLM = "llm"
+PYTHON = "python"
+
+OPERATORS = (
+    "python agents come with the server: its operator writes them in files (OUTDIAL_AGENTS) or installs them. Here "
+    "they can be looked at, chosen and called, but neither made nor changed"
+)
 
 
 class ParsedAgent(Protocol):
@@ -63,7 +73,8 @@ class Kind(Generic[A]):
     """`title`: what one is called; `label`: that, on a page. `mark`: the section of its YAML that no other kind has.
     `keys`: what else its YAML may have. `parse` raises ScriptError. `prompts`: what it says word for word. `numbers`:
     to which it transfers calls, and their lines. `models`: which it needs. `run`: the conversation, with these models.
-    `outline`: the way from step to step, where it has one.
+    `outline`: the way from step to step, where it has one. `is_written_here`: whether its source is written by the
+    people of a workspace; else its agents come with the server, and their source only describes them.
     """
 
     title: str
@@ -76,10 +87,15 @@ class Kind(Generic[A]):
     models: Callable[[A], tuple[ModelName, ...]]
     run: Callable[[A, LiveCall, Path, Sequence[Model]], Coroutine[Any, Any, None]]
     outline: Callable[[Node], Outline] | None = None
+    is_written_here: bool = True
 
 
 async def _run_llm(agent: LlmAgent, call: LiveCall, path: Path, models: Sequence[Model]) -> None:
     await run_llm(agent, call, models)
+
+
+async def _run_python(agent: PythonAgent, call: LiveCall, path: Path, models: Sequence[Model]) -> None:
+    await run_python(agent, call)
 
 
 async def _run_script(script: Script, call: LiveCall, path: Path, models: Sequence[Model]) -> None:
@@ -117,7 +133,21 @@ KINDS: Mapping[str, Kind[Any]] = {
         models=lambda agent: agent.models,
         run=_run_llm,
     ),
+    PYTHON: Kind(
+        title="a python agent",
+        label="Python",
+        mark="python",
+        keys=PYTHON_KEYS,
+        parse=parse_python_tree,
+        prompts=python_prompts,
+        numbers=lambda agent: agent.transfers,
+        models=lambda agent: (),
+        run=_run_python,
+        is_written_here=False,
+    ),
 }
+
+_CODE = re.compile(r"^(?:async def \w|from [\w.]+ import |import \w|@agent\b)", re.MULTILINE)
 
 
 def kind_of(source: str) -> str:
@@ -125,10 +155,33 @@ def kind_of(source: str) -> str:
     for name, kind in KINDS.items():
         if re.search(rf"^{kind.mark}[ \t]*:", source, re.MULTILINE):
             return name
-    return SCRIPT
+    return PYTHON if _CODE.search(source) else SCRIPT
 
 
 def parse_agent(source: str, kind: str | None = None) -> ParsedAgent:
     """Raises ScriptError for the first fault."""
     agent: ParsedAgent = KINDS[kind or kind_of(source)].parse(read_tree(source))
     return agent
+
+
+def check_written(source: str) -> None:
+    """Raises ScriptError for a source that its reader doesn't get to run: code, or the description of an agent whose
+    code comes with the server."""
+    if not KINDS[kind_of(source)].is_written_here:
+        raise ScriptError(OPERATORS)
+
+
+def is_code(source: str) -> bool:
+    """Whether somebody has brought a program."""
+    return kind_of(source) == PYTHON and not re.search(rf"^{KINDS[PYTHON].mark}[ \t]*:", source, re.MULTILINE)
+
+
+def kind_written(kind: str | None, source: str) -> str:
+    """Of a source that somebody brings along; `kind`: where they say so. Raises Invalid."""
+    found = kind or kind_of(source)
+    written = [name for name, one in KINDS.items() if one.is_written_here]
+    if found not in KINDS:
+        raise Invalid("kind", f"is one of: {', '.join(written)}")
+    if found not in written:
+        raise Invalid("source" if kind is None else "kind", OPERATORS)
+    return found

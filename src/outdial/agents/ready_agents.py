@@ -1,8 +1,9 @@
 """Agents ready to run: a version's source, parsed once. Versions never change, so they are kept."""
 
 import asyncio
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
 from weakref import WeakValueDictionary
 
 from cachetools import LRUCache
@@ -11,6 +12,10 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from outdial.agents.kinds import KINDS, ParsedAgent, parse_agent
 from outdial.agents.llm.vendors import ModelServers
+from outdial.agents.python.books import version_of
+from outdial.agents.python.definition import PythonAgent, WrongVariable
+from outdial.agents.python.description import located
+from outdial.agents.python.served import NotServed, ServedAgents
 from outdial.agents.script.model import ScriptError
 from outdial.agents.script.path import Path
 from outdial.agents.script.template import TemplateError, parse_text, render
@@ -19,12 +24,13 @@ from outdial.conversation.call_facts import HOLD_S
 from outdial.conversation.live_call import AgentCoroutine, LiveCall
 from outdial.conversation.opening import Greet
 from outdial.db.engine import reading
-from outdial.db.tables import agent_versions
+from outdial.db.tables import agent_versions, agents
 from outdial.speech.engines import NONE_OWN, OwnSpeech
 from outdial.speech.reading.reader import AMERICAN, Reading
 from outdial.telephony.failures import CallError, FailureCode
 
 MAX_KEPT = 500
+_Key = tuple[str, int, int]  # agent, version, and the generation of the server's own agents
 
 UNREADABLE = (LookupError, ValueError)  # what `ReadyAgents.agent` raises of a version that trying again won't help
 AGENT_NOT_READ = CallError(
@@ -32,12 +38,18 @@ AGENT_NOT_READ = CallError(
 )
 
 
+def not_read(error: Exception) -> CallError:
+    """Why a call fails whose agent `ReadyAgents.agent` could not give."""
+    return error.error if isinstance(error, NotServed) else AGENT_NOT_READ
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReadyAgent:
     """`run` is the conversation, `machine_*` what the agent itself wants done when a machine answers, and `word`
     fills the {variables} of a text for a call ("" when that can't be done). `reading`: how it says what is written, and
     in which language; `speech`: the engines it brings itself; `greet`: who speaks first on a call that was placed,
-    `hold_s`: for how long it waits for who asks for a moment."""
+    `hold_s`: for how long it waits for who asks for a moment. `version`: the one that runs, where that needn't be the
+    one that was asked for; `check`: whether it can talk on a call with these variables, None if so."""
 
     run: AgentCoroutine
     machine_action: str
@@ -47,24 +59,33 @@ class ReadyAgent:
     greet: Greet = Greet.AT_ONCE
     hold_s: float = HOLD_S
     speech: OwnSpeech = NONE_OWN
+    version: int | None = None
+    check: Callable[[Mapping[str, Any]], CallError | None] | None = None
 
 
 class ReadyAgents:
     """Looks agents up by id and version; keeps the most recently used."""
 
     def __init__(
-        self, engine: AsyncEngine, models: ModelServers | None = None, *, max_kept: int = MAX_KEPT
+        self,
+        engine: AsyncEngine,
+        models: ModelServers | None = None,
+        served: ServedAgents | None = None,
+        *,
+        max_kept: int = MAX_KEPT,
     ) -> None:
         self._engine = engine
         self._models = models or ModelServers({})
-        self._kept: LRUCache[tuple[str, int], ReadyAgent] = LRUCache(max_kept)
+        self._served = served or ServedAgents(points=[])
+        self._kept: LRUCache[_Key, ReadyAgent] = LRUCache(max_kept)
         # Many calls want a new version at the same moment; it is parsed once, and no other version waits for it. A lock
         # is there as long as somebody holds it or waits.
-        self._locks: WeakValueDictionary[tuple[str, int], asyncio.Lock] = WeakValueDictionary()
+        self._locks: WeakValueDictionary[_Key, asyncio.Lock] = WeakValueDictionary()
 
     async def agent(self, agent_id: str, version: int) -> ReadyAgent:
-        """Raises LookupError when there is no such version, ScriptError when its source can't be read."""
-        key = (agent_id, version)
+        """Raises LookupError when there is no such version, ScriptError when its source can't be read, NotServed when
+        its code isn't here. Code of the server's operator is run as it is now: `ReadyAgent.version` says which."""
+        key = (agent_id, version, self._served.generation)
         ready = self._kept.get(key)
         if ready is None:
             lock = self._locks.setdefault(key, asyncio.Lock())
@@ -74,15 +95,25 @@ class ReadyAgents:
                     ready = self._kept[key] = await self._make_ready(agent_id, version)
         return ready
 
+    async def watch(self) -> None:
+        """See to the agents whose code comes with the server, until it is cancelled."""
+        await self._served.watch(self._engine)
+
     async def _make_ready(self, agent_id: str, version: int) -> ReadyAgent:
         versions = agent_versions.c
-        query = select(versions.kind, versions.source, versions.greet).where(
-            agent_versions.c.agent_id == agent_id, agent_versions.c.version == version
+        query = (
+            select(versions.kind, versions.source, versions.greet, agents.c.name)
+            .join(agents, agents.c.id == versions.agent_id)
+            .where(versions.agent_id == agent_id, versions.version == version)
         )
         async with reading(self._engine) as conn:
             found = (await conn.execute(query)).one_or_none()
         if found is None:
             raise LookupError("agent version not found")
+        if not KINDS[found.kind].is_written_here:
+            code = self._served.agent(found.name, located(found.source))
+            runs = await version_of(self._engine, agent_id, code.source)
+            return _ready_code(found.kind, code, version if runs is None else runs)
         try:
             # Takes a while, and loads what reaches models when the first such agent is there; calls are talking.
             return await asyncio.to_thread(_ready, found.kind, found.source, Greet(found.greet), self._models)
@@ -94,6 +125,23 @@ class ReadyAgents:
 
 def _ready(kind: str, source: str, greet: Greet, servers: ModelServers) -> ReadyAgent:
     agent = parse_agent(source, kind)
+    return _prepared(kind, agent, greet, servers)
+
+
+def _ready_code(kind: str, agent: PythonAgent, version: int) -> ReadyAgent:
+    def check(sent: Mapping[str, Any]) -> CallError | None:
+        assert agent.code is not None
+        try:
+            agent.code.arguments(sent)
+        except WrongVariable as error:
+            return CallError(code=FailureCode.AGENT_FAILED, message=str(error))
+        return None
+
+    ready = _prepared(kind, agent, agent.greet or Greet.AFTER_HELLO, ModelServers({}))
+    return replace(ready, version=version, check=check)
+
+
+def _prepared(kind: str, agent: ParsedAgent, greet: Greet, servers: ModelServers) -> ReadyAgent:
     agent.reading.spoken("Hello.")  # the rules of a country are made ready when they are first needed
     of = KINDS[kind]
     models = servers.open(of.models(agent))

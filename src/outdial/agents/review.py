@@ -5,7 +5,7 @@ from typing import Any
 
 from typing_extensions import TypedDict
 
-from outdial.agents.kinds import KINDS, kind_of
+from outdial.agents.kinds import KINDS, OPERATORS, is_code, kind_of
 from outdial.agents.llm.free_talk import ModelName
 from outdial.agents.script.model import ScriptError
 from outdial.agents.script.outline import Does, Outline, Way
@@ -87,6 +87,8 @@ def review_agent(
     outline = None
     of = KINDS[kind or kind_of(source)]
     try:
+        if is_code(source):
+            raise ScriptError(OPERATORS)
         root = read_tree(source)
         outline = None if of.outline is None else _outline(of.outline(root))
         agent = of.parse(root)

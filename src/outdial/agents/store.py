@@ -14,7 +14,7 @@ from sqlalchemy import Select, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from typing_extensions import TypedDict
 
-from outdial.agents.kinds import KINDS, kind_of, parse_agent
+from outdial.agents.kinds import KINDS, OPERATORS, kind_written, parse_agent
 from outdial.agents.script.model import ScriptError
 from outdial.agents.script.naming import agent_and_name, named
 from outdial.conversation.opening import Greet
@@ -105,7 +105,7 @@ async def create_agent(
     """An agent whose version 1 is `source` (YAML), with `name` in it; without `name` it has that of the source, and
     where that has none, `otherwise`. `kind`: by default what the source looks like. Raises Invalid with the line and
     the reason."""
-    kind = _kind(kind, source)
+    kind = kind_written(kind, source)
     checked = await _check(source, kind)
     if name is not None:
         source = await _named(source, name, kind)
@@ -149,7 +149,7 @@ async def add_version(
 
     `base_version` is the draft that was edited: raises Conflict when somebody has saved another one since.
     """
-    kind = _kind(kind, source)
+    kind = kind_written(kind, source)
     checked = await _check(source, kind)
     async with engine.begin() as conn:
         await _lock(conn, workspace_id, agent_id)
@@ -265,13 +265,6 @@ async def _version(conn: AsyncConnection, agent_id: str, which: Which | int) -> 
     raise _unknown_version()
 
 
-def _kind(kind: str | None, source: str) -> str:
-    """Raises Invalid."""
-    if kind is not None and kind not in KINDS:
-        raise Invalid("kind", f"is one of: {', '.join(KINDS)}")
-    return kind or kind_of(source)
-
-
 async def _named(source: str, name: str, kind: str) -> str:
     try:
         return await asyncio.to_thread(named, source, name, lambda text: parse_agent(text, kind))
@@ -302,8 +295,10 @@ async def _agent(conn: AsyncConnection, workspace_id: str, agent_id: str) -> _Ag
 
 
 async def _lock(conn: AsyncConnection, workspace_id: str, agent_id: str) -> _Agent:
-    """The agent as it is. Of two who change one at once, one waits."""
+    """The agent as it is. Of two who change one at once, one waits. Raises Conflict for one that nobody may change."""
     agent = await _agent(conn, workspace_id, agent_id)
+    if not KINDS[agent.kind].is_written_here:
+        raise Conflict("agent_of_operator", f"This one is the operator's: {OPERATORS}.")
     await conn.execute(select(agents.c.id).where(agents.c.id == agent.id).with_for_update())
     return await _agent(conn, workspace_id, agent_id)  # as whoever was waited for has left it
 

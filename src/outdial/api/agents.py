@@ -4,9 +4,10 @@ from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Body, Path
 from fastapi.responses import JSONResponse
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 from typing_extensions import TypedDict
 
+from outdial.agents.kinds import KINDS, OPERATORS, kind_written
 from outdial.agents.store import (
     MAX_SOURCE_CHARS,
     AgentDetail,
@@ -30,9 +31,17 @@ from outdial.db.engine import reading
 router = APIRouter(route_class=ApiRoute, tags=["Agents"])
 
 AgentId = Annotated[str, Path(description="Id of an agent")]
-AgentKind = Literal["script", "llm"]
+
+
+def _written(kind: object) -> object:
+    """Refuses those that nobody makes here, and says why."""
+    return kind_written(kind, "") if isinstance(kind, str) and kind in KINDS else kind
+
+
+AgentKind = Annotated[Literal["script", "llm"], BeforeValidator(_written)]
 Source = Annotated[CleanText, Field(min_length=1, max_length=MAX_SOURCE_CHARS)]
 NO_AGENT = {"s404_agent_not_found": "There is no such agent."}
+TO_CHANGE = NO_AGENT | {"s409_agent_of_operator": f"This one is the operator's: {OPERATORS}."}
 
 _AGENT: dict[str, Any] = {
     "id": "agent_7k2v5x8z1q4m0t3w6y9r",
@@ -68,7 +77,8 @@ class NewAgent(StrictBody):
     """Default: the name that the source writes (`agent: name:`). Where both are there, this one goes into the
     source."""
     kind: AgentKind | None = None
-    """`script` or `llm`. Default: what the source looks like: scripts have `steps`, llm agents `instructions`."""
+    """`script` or `llm`. Default: what the source looks like: scripts have `steps`, llm agents `instructions`. Agents
+    of the kind `python` come with the server, and nobody makes one here."""
     source: Source
     """YAML."""
     publish: bool = False
@@ -155,7 +165,7 @@ async def get_one_agent(services: Use, caller: Caller, agent_id: AgentId) -> JSO
     description="The name alone; what the agent says is changed by a new version. A script that writes its agent's "
     "name gets a new draft with this one.",
     response_model=AgentDetail,
-    responses=example(_DETAIL) | errors(413, 415, 422, **NO_AGENT),
+    responses=example(_DETAIL) | errors(413, 415, 422, **TO_CHANGE),
 )
 async def patch_agent(
     services: Use,
@@ -181,7 +191,7 @@ async def patch_agent(
     response_model=AgentDetail,
     responses=example(_DETAIL, "Added", status=201)
     | errors(
-        413, 415, 422, **NO_AGENT, s409_draft_changed="The draft is version 3 by now, and yours is based on version 2."
+        413, 415, 422, **TO_CHANGE, s409_draft_changed="The draft is version 3 by now, and yours is based on version 2."
     ),
 )
 async def post_version(
@@ -229,7 +239,7 @@ async def get_one_version(
     description="The next calls of its numbers use it. An older version may be published again.",
     response_model=AgentDetail,
     responses=example(_DETAIL)
-    | errors(413, 415, 422, **NO_AGENT, s404_agent_version_not_found="This agent has no such version."),
+    | errors(413, 415, 422, **TO_CHANGE, s404_agent_version_not_found="This agent has no such version."),
 )
 async def post_publication(
     services: Use,

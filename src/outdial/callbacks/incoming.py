@@ -13,7 +13,7 @@ from sqlalchemy import select
 from outdial.accounts.access import INBOUND
 from outdial.accounts.clients import OpenCarrier
 from outdial.accounts.genuine import Account, Genuine
-from outdial.agents.ready_agents import AGENT_NOT_READ, UNREADABLE, ReadyAgents
+from outdial.agents.ready_agents import UNREADABLE, ReadyAgents, not_read
 from outdial.background import Background
 from outdial.callbacks.inbox import Inbox, Received
 from outdial.calls.advance import apply_event
@@ -25,6 +25,7 @@ from outdial.db.engine import reading
 from outdial.db.tables import attempts
 from outdial.db.trouble import tell_trouble
 from outdial.telephony.carrier_call import CarrierCall
+from outdial.telephony.failures import CallError
 from outdial.telephony.state import CallState, EndReason, Progress
 
 logger = logging.getLogger(__name__)
@@ -101,8 +102,8 @@ class IncomingCalls:
         decision = await admit_call(self._reception, account, incoming)
         if decision is None:
             return None
-        if isinstance(decision, Admitted) and not await self._can_talk(decision):
-            decision = await turn_away(self._engine, decision, incoming.call, AGENT_NOT_READ)
+        if isinstance(decision, Admitted) and (error := await self._cannot_talk(decision)):
+            decision = await turn_away(self._engine, decision, incoming.call, error)
         if isinstance(decision, TurnedAway):
             telling = self._telling.start(self._turn_away(account, incoming, decision), name="turning a call away")
         else:
@@ -110,16 +111,16 @@ class IncomingCalls:
         await asyncio.wait({telling}, timeout=REPLY_S)
         return telling.result() if telling.done() else None
 
-    async def _can_talk(self, admitted: Admitted) -> bool:
-        """Whether the agent can be read: nobody is answered for silence. Raises what the database raises; the carrier
-        tells of the call again."""
+    async def _cannot_talk(self, admitted: Admitted) -> CallError | None:
+        """Why the agent can't talk, None if it can: nobody is answered for silence. Raises what the database raises;
+        the carrier tells of the call again."""
         try:
-            await self._agents.agent(admitted.agent_id, admitted.agent_version)
-        except UNREADABLE:
+            agent = await self._agents.agent(admitted.agent_id, admitted.agent_version)
+        except UNREADABLE as error:
             fields = {"attempt_id": admitted.attempt_id, "agent_id": admitted.agent_id}
             logger.exception("Agent not read", extra=fields)
-            return False
-        return True
+            return not_read(error)
+        return None if agent.check is None else agent.check({})  # nothing is sent with a call that comes in
 
     async def _accept(
         self, account: Account, incoming: IncomingCall, admitted: Admitted

@@ -1,9 +1,14 @@
-"""Who talks on a call that asks for another agent, or another version, than its number has."""
+"""Who talks on a call that asks for another agent, or another version, than its number has; which version did."""
 
-from sqlalchemy.ext.asyncio import AsyncConnection
+from typing import Any
+
+from sqlalchemy import select, update
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from outdial.agents.store import is_agent_of, resolve
 from outdial.calls.request import AgentChoice
+from outdial.db.engine import autocommit, reading
+from outdial.db.tables import calls
 from outdial.refusals import Conflict, Invalid, NotFound
 
 
@@ -25,3 +30,16 @@ async def chosen_agent(
     except NotFound:
         raise Invalid("agent.version", f"is {choice.version}, and this agent has no such version") from None
     return agent_id, version
+
+
+async def sent_with(engine: AsyncEngine, call_id: str) -> dict[str, Any]:
+    """The variables of a call."""
+    async with reading(engine) as conn:
+        found: dict[str, Any] | None = await conn.scalar(select(calls.c.variables).where(calls.c.id == call_id))
+    return found or {}
+
+
+async def note_version(engine: AsyncEngine, call_id: str, version: int) -> None:
+    """Of an agent whose code changed after the call was accepted: the one that talks."""
+    async with autocommit(engine) as conn:
+        await conn.execute(update(calls).where(calls.c.id == call_id).values(agent_version=version))

@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterator
 from contextlib import AsyncExitStack, contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 from urllib.parse import quote
 
@@ -53,6 +54,7 @@ class Wish:
     json: bool
     no_call: bool
     open: bool
+    agents: Path | None
 
 
 def _known(carrier: str) -> str:
@@ -78,6 +80,10 @@ def demo(
         typer.Option("--amd/--no-amd", help="Answering machine detection. Default: on, but off with --to."),
     ] = None,
     json: AsJson = False,
+    agents: Annotated[
+        Path | None,
+        typer.Option(help="Agents in Python: a file, or a folder of them, read again at each change (OUTDIAL_AGENTS)."),
+    ] = None,
     no_call: Annotated[bool, typer.Option("--no-call", help="Start everything, call nobody.")] = False,
     open_: Annotated[
         bool, typer.Option("--open/--no-open", help="Open the dashboard in a browser, where there is one.")
@@ -95,6 +101,7 @@ def demo(
         json=json,
         no_call=no_call,
         open=open_,
+        agents=agents,
     )
     wanted = load_settings()
     if wanted.log_level.lower() == "info":
@@ -191,6 +198,9 @@ class _Demo:
         stack.push_async_callback(simulator.stop)
         env["OUTDIAL_SIMULATOR_URL"] = self._simulator_url
         env.setdefault("OUTDIAL_ALLOWED_PRIVATE_HOSTS", "127.0.0.1")  # webhooks to a program on this machine
+        env["OUTDIAL_RELOAD_AGENTS"] = "true"
+        if self._wish.agents is not None:
+            env["OUTDIAL_AGENTS"] = str(self._wish.agents.absolute())
         env["OUTDIAL_DRAIN_S"] = "0"  # who presses Ctrl-C here waits for nobody
         outdial = await Child.start("Outdial", "serve", "--no-first-start", env=env, log=logs / "outdial.log")
         stack.push_async_callback(outdial.stop)

@@ -30,14 +30,23 @@ KEYS = """Type what the callee says; an empty line is silence.
 
 
 def rehearse(
-    file: Annotated[Path, typer.Argument(help="Rehearsals (YAML); - reads from standard input.", allow_dash=True)],
-    script: Annotated[Path | None, typer.Option(help="The script. Default: the one that the file names.")] = None,
+    file: Annotated[
+        Path,
+        typer.Argument(
+            help="Rehearsals (YAML), or an agent in Python with its rehearsals beside it in FILE.rehearsals.yaml; - "
+            "reads from standard input.",
+            allow_dash=True,
+        ),
+    ],
+    script: Annotated[
+        Path | None, typer.Option(help="The agent: YAML, or FILE.py. Default: the one that the rehearsals name.")
+    ] = None,
     audio: Annotated[
         bool, typer.Option("--audio", help="Speak the callees' lines, and have the agent listen to them.")
     ] = False,
     json: AsJson = False,
 ) -> None:
-    """Try a script on callees written down, without a call.
+    """Try an agent on callees written down, without a call.
 
     Ends with 0 when every call went as written, with 1 when one didn't, and with 2 when a file can't be read, or there
     is no voice for --audio.
@@ -47,6 +56,8 @@ def rehearse(
     from outdial.rehearsals.views import audio_rehearsal_view, rehearsal_view
 
     try:
+        if _is_code(file):
+            file, script = file.with_name(f"{_file_and_name(file)[0].stem}.rehearsals.yaml"), script or file
         found, parsed = _read_both(file, script)
         done = _with_audio(parsed, found) if audio else run(parsed, found, budget(LONGEST_S))
     except CommandFailed as error:
@@ -71,7 +82,7 @@ def rehearse(
 
 
 def talk(
-    script: Annotated[Path, typer.Argument(help="A script, a YAML file.")],
+    script: Annotated[Path, typer.Argument(help="A script, a YAML file; or an agent in Python, FILE.py.")],
     variable: Annotated[
         list[str] | None, typer.Option("--variable", help="Sent with the call: name=value. May be repeated.")
     ] = None,
@@ -158,9 +169,21 @@ def _script(file: Path) -> "Tried":
     from outdial.rehearsals.run import Tried
 
     try:
+        if _is_code(file):
+            return Tried.python(*_file_and_name(file))
         return Tried.of(read_text(file))
     except ScriptError as error:
         raise CommandFailed(f"{file}: {error}") from None
+
+
+def _is_code(file: Path) -> bool:
+    """Whether it is an agent in Python: FILE.py, or one of several in it, FILE.py:name. Its code is run."""
+    return file.name.partition(":")[0].endswith(".py")
+
+
+def _file_and_name(file: Path) -> tuple[Path, str | None]:
+    title, _, name = file.name.partition(":")
+    return file.with_name(title), name or None
 
 
 def read_text(file: Path) -> str:

@@ -4,6 +4,7 @@ import asyncio
 import logging
 import os
 from contextlib import ExitStack
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -30,6 +31,9 @@ app = verbs()
 def serve(
     host: Annotated[str | None, typer.Option(help="Address to listen on (OUTDIAL_HOST).")] = None,
     port: Annotated[int | None, typer.Option(help="Port to listen on (OUTDIAL_PORT); 0 takes a free one.")] = None,
+    agents: Annotated[
+        Path | None, typer.Option(help="Agents in Python: a file, or a folder of them (OUTDIAL_AGENTS).")
+    ] = None,
     with_parent: WithParent = False,
     first_start: Annotated[bool, typer.Option("--first-start/--no-first-start", hidden=True)] = True,
 ) -> None:
@@ -37,7 +41,8 @@ def serve(
 
     Until Ctrl-C or SIGTERM; live calls may then go on for a minute (OUTDIAL_DRAIN_S).
     """
-    given = {name: value for name, value in {"host": host, "port": port}.items() if value is not None}
+    options = {"host": host, "port": port, "agents": agents}
+    given = {name: value for name, value in options.items() if value is not None}
     settings = load_settings(**given)
     for name, nearest in unknown_variables(os.environ).items():
         logger.warning("Environment variable unknown", extra={"variable": name, "nearest": nearest})

@@ -10,8 +10,9 @@ import random
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from outdial.accounts.clients import OpenCarrier
-from outdial.agents.ready_agents import AGENT_NOT_READ, UNREADABLE, ReadyAgent, ReadyAgents
+from outdial.agents.ready_agents import UNREADABLE, ReadyAgent, ReadyAgents, not_read
 from outdial.background import Background
+from outdial.calls.agent_choice import sent_with
 from outdial.calls.claim import Claim, claim_due_calls, workspaces_with_queued_calls
 from outdial.calls.departure import Hold
 from outdial.calls.pace import full_accounts
@@ -25,6 +26,7 @@ from outdial.dispatch.dialing import NOT_PREPARED, detection_for, dial, give_up,
 from outdial.dispatch.under_way import UnderWay
 from outdial.draining import Drain
 from outdial.settings import Settings
+from outdial.telephony.failures import CallError
 
 logger = logging.getLogger(__name__)
 
@@ -182,8 +184,8 @@ class Dispatcher:
         """Why it was held back, if it was."""
         try:
             agent = await self._agent(claim)
-            if agent is None:
-                await give_up(self._engine, claim, AGENT_NOT_READ)
+            if isinstance(agent, CallError):
+                await give_up(self._engine, claim, agent)
                 return None
             carrier = await self._open_carrier(claim.carrier_account_id)
         except CarrierError as error:
@@ -204,10 +206,12 @@ class Dispatcher:
             )
         return None
 
-    async def _agent(self, claim: Claim) -> ReadyAgent | None:
-        """Who is to talk; None when that can't be read, now or later. Raises what the database raises."""
+    async def _agent(self, claim: Claim) -> ReadyAgent | CallError:
+        """Who is to talk; why nobody can, now or later. Raises what the database raises."""
         try:
-            return await self._agents.agent(claim.agent_id or "", claim.agent_version or 0)
-        except UNREADABLE:
+            agent = await self._agents.agent(claim.agent_id or "", claim.agent_version or 0)
+        except UNREADABLE as error:
             logger.exception("Agent not read", extra={"call_id": claim.call_id, "agent_id": claim.agent_id})
-            return None
+            return not_read(error)
+        wrong = None if agent.check is None else agent.check(await sent_with(self._engine, claim.call_id))
+        return wrong or agent

@@ -12,8 +12,9 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from outdial.accounts.genuine import Genuine
-from outdial.agents.ready_agents import AGENT_NOT_READ, UNREADABLE, ReadyAgent, ReadyAgents
+from outdial.agents.ready_agents import UNREADABLE, ReadyAgent, ReadyAgents, not_read
 from outdial.background import Background
+from outdial.calls.agent_choice import note_version
 from outdial.calls.ownership import Answered, Lease, StillHeld, take_stream
 from outdial.calls.records import read_held
 from outdial.carriers.name import CarrierName
@@ -106,12 +107,14 @@ class MediaHandshake:
                     "Media stream refused: wrong or used token", extra={"attempt_id": attempt_id, "times": times}
                 )
             return None
-        if agent is None:
-            self._give_up(attempt_id, AGENT_NOT_READ)
+        if isinstance(agent, CallError):
+            self._give_up(attempt_id, agent)
             return None
         if self._ending:
             self._give_up(attempt_id, INTERRUPTED)
             return None
+        if agent.version not in (None, answered.call.agent_version):
+            await note_version(self._engine, answered.call.id, agent.version)
         return self._start(carrier, answered, agent)
 
     async def _take(self, attempt_id: str, token: str) -> Answered | None:
@@ -136,14 +139,14 @@ class MediaHandshake:
         """Finish ending the calls whose streams were lost or turned away."""
         await self._background.finish(FINISH_S)
 
-    async def _agent(self, attempt_id: str) -> ReadyAgent | None:
-        """The agent of an attempt's call; None when it can't be read. Raises what the database raises."""
+    async def _agent(self, attempt_id: str) -> ReadyAgent | CallError:
+        """The agent of an attempt's call; why there is none when it can't be read. Raises what the database raises."""
         call = (await read_held(self._engine, attempt_id)).call
         try:
             return await self._agents.agent(call.agent_id or "", call.agent_version or 0)
-        except UNREADABLE:
+        except UNREADABLE as error:
             logger.exception("Agent not read", extra={"attempt_id": attempt_id, "agent_id": call.agent_id})
-            return None
+            return not_read(error)
 
     def _start(
         self, carrier: CarrierName, answered: Answered, agent: ReadyAgent

@@ -9,9 +9,12 @@ import re
 import time
 from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path as FilePath
 from typing import Any, Protocol
 
-from outdial.agents.kinds import KINDS, ParsedAgent, kind_of, parse_agent
+from outdial.agents.kinds import KINDS, PYTHON, ParsedAgent, check_written, kind_of, parse_agent
+from outdial.agents.python.loading import load_file
+from outdial.agents.script.model import ScriptError
 from outdial.agents.script.path import Passed, Path
 from outdial.conversation.live_call import AgentCoroutine, AgentFailed, LiveCall
 from outdial.conversation.transcript import Turn
@@ -19,12 +22,15 @@ from outdial.rehearsals.model import Expected, Rehearsal
 from outdial.telephony.outcome import Facts, outcome_of
 from outdial.telephony.state import EndedBy, EndReason
 from outdial.telephony.verdict import AnsweredBy
+from outdial.testing import virtual_time
 from outdial.testing.call_limits import CallLimits
 from outdial.testing.callee import CalleeLine, WentWrong
 from outdial.testing.text_call import TextCall, hold_call
 from outdial.testing.written_model import NOTHING_WRITTEN, WrittenModel
 
 NO_ANSWER = "the model is asked here, and no answer of its is written (model: …)"
+GOES_ON = "the agent goes on and on: it was stopped after an hour"
+LONGEST_S = 3600.0  # of the clock of a call in memory, which stands still but where the agent itself sleeps
 CIRCLES = "the script goes round in circles: it was stopped after {steps} steps"
 
 
@@ -101,8 +107,20 @@ class Tried:
 
     @classmethod
     def of(cls, source: str) -> "Tried":
-        """Raises ScriptError."""
+        """Of a source that somebody brings along. Raises ScriptError."""
+        check_written(source)
         return cls(kind_of(source), parse_agent(source))
+
+    @classmethod
+    def python(cls, file: FilePath, name: str | None = None) -> "Tried":
+        """The agent of a file, which is run; `name`: which one, where there are several. Raises ScriptError."""
+        found = {one.name: one for one in load_file(file)}
+        if name is None and len(found) == 1:
+            (name,) = found
+        if name not in found:
+            there = ", ".join(sorted(found)) or "none"
+            raise ScriptError(f"which agent? there are: {there} (write {file.name}:name)")
+        return cls(PYTHON, found[name])
 
     @property
     def needs_model(self) -> bool:
@@ -110,7 +128,7 @@ class Tried:
 
 
 def rehearse(tried: Tried, rehearsals: Iterable[Rehearsal], limits: CallLimits | None = None) -> list[Rehearsed]:
-    return asyncio.run(_rehearse(tried, list(rehearsals), limits))
+    return virtual_time.run(_rehearse(tried, list(rehearsals), limits))
 
 
 def talk(
@@ -118,7 +136,7 @@ def talk(
 ) -> Rehearsed:
     """The call so far, with a callee who is there: after its lines the agent waits for more."""
     call = TextCall(callee, variables=variables, language=tried.agent.language, is_open=True, limits=limits)
-    return asyncio.run(held(tried, call, Rehearsal(name="", line=0), lambda agent: hold_call(agent, call)))
+    return virtual_time.run(held(tried, call, Rehearsal(name="", line=0), lambda agent: hold_call(agent, call)))
 
 
 async def _rehearse(tried: Tried, rehearsals: list[Rehearsal], limits: CallLimits | None) -> list[Rehearsed]:
@@ -147,12 +165,15 @@ async def held(
     wrong: str | None = None
     line: int | None = None
     try:
-        await hold(agent)
+        async with asyncio.timeout(LONGEST_S):
+            await hold(agent)
+    except TimeoutError:
+        wrong = GOES_ON
     except WentWrong as error:
         wrong = error.reason
         line = None if error.line is None or not rehearsal.callee else rehearsal.callee[error.line][1]
     except AgentFailed as error:
-        wrong = NO_ANSWER if NOTHING_WRITTEN in error.reason else error.reason
+        wrong = NO_ANSWER if NOTHING_WRITTEN in error.reason else _in_full(error)
     if path.circled:
         wrong, line = CIRCLES.format(steps=len(path.passed)), None
     outcome = None if call.ended_by is None else outcome_of(_facts(call))
@@ -170,6 +191,11 @@ async def held(
         duration_ms=call.now_ms,
         awaits_callee=call.awaits_callee,
     )
+
+
+def _in_full(error: AgentFailed) -> str:
+    """With what it was raised because of: here nobody's words are in it but the author's."""
+    return error.reason if error.__cause__ is None else f"{error.reason} {error.__cause__}".rstrip()
 
 
 def _facts(call: HeldCall) -> Facts:

@@ -5,9 +5,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, cast
 
-from outdial.agents.kinds import KINDS, kind_of, parse_agent
+from outdial.agents.kinds import KINDS, PYTHON, ParsedAgent, kind_of, parse_agent
 from outdial.agents.llm.chat import Model
+from outdial.agents.python.definition import PythonAgent
 from outdial.agents.script.path import Path
+from outdial.agents.script.template import parse_text, render
+from outdial.agents.script.values import known
 from outdial.conversation.call_facts import CallFacts, Engines, MachinePolicy, TurnTaking, turn_taking_of
 from outdial.conversation.live_call import AgentCoroutine
 from outdial.conversation.media_line import MediaLine
@@ -39,7 +42,7 @@ class Phone:
 
     def __init__(
         self,
-        agent: AgentCoroutine | str,
+        agent: AgentCoroutine | PythonAgent | str,
         *,
         models: Sequence[Model] = (),
         variables: Mapping[str, Any] | None = None,
@@ -48,13 +51,16 @@ class Phone:
         greet: Greet = Greet.AFTER_HELLO,
         machine: MachinePolicy | None = None,
     ) -> None:
-        """`agent`: a coroutine over a LiveCall, or the YAML of an agent, whose `models` answer where it has any.
-        `greet` and `machine`, where it doesn't say them: who speaks first, and what is done with a machine."""
+        """`agent`: an agent in Python, a coroutine over a LiveCall, or the YAML of an agent, whose `models` answer
+        where it has any. `greet` and `machine`, where it doesn't say them: who speaks first, and what is done with a
+        machine."""
         how = turn_taking_of("en-US", greet=greet)
-        if isinstance(agent, str):
-            kind, parsed = KINDS[kind_of(agent)], parse_agent(agent)
+        if isinstance(agent, str | PythonAgent):
+            kind = PYTHON if isinstance(agent, PythonAgent) else kind_of(agent)
+            parsed: ParsedAgent = parse_agent(agent) if isinstance(agent, str) else agent
             how = turn_taking_of(parsed.language, greet=parsed.greet or greet, hold_s=parsed.hold_s)
-            agent = lambda call: kind.run(parsed, call, Path(), models)  # noqa: E731
+            machine = machine or _machine_of(parsed)
+            agent = lambda call: KINDS[kind].run(parsed, call, Path(), models)  # noqa: E731
         self.turns: dict[int, Turn] = {}
         self.events: list[tuple[str, dict[str, Any]]] = []
         self.transferred_to: list[str] = []
@@ -173,3 +179,12 @@ class Phone:
         number = CALLEE + len(self._recogniser.words)
         self._recogniser.words[number] = text
         self._line.say(number, lasts_ms or speech_ms(text))
+
+
+def _machine_of(agent: ParsedAgent) -> MachinePolicy:
+    message = agent.machine.message
+    text = None if message is None else parse_text(message)
+    return MachinePolicy(
+        action=agent.machine.action,
+        message=lambda call: "" if text is None else render(text, known(call), agent.variables, to_say=True),
+    )

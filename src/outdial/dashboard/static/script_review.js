@@ -75,8 +75,9 @@ export class ScriptReview {
     this.editor.area.setAttribute("aria-invalid", String(errors.length > 0));
     showOutline(outline);
     problems.replaceChildren(...remarks.map(problemItem));
-    if (errors.length) say("This can't be saved yet.", "bad");
-    else if (warnings.length) say("It can be saved. Something may still be a slip.", "warn");
+    const fixed = this.editor.area.readOnly;
+    if (errors.length) say(fixed ? "Something is wrong with it." : "This can't be saved yet.", "bad");
+    else if (warnings.length) say(`${fixed ? "" : "It can be saved. "}Something may still be a slip.`, "warn");
     else say("No problems.", "good");
     if (errors.length) {
       // The prompts of the last sound text stay.
