@@ -66,7 +66,7 @@ ROWS = (  # from the top down: nothing imports what stands in a row above it
     {"app", "shared", "roles", "serving", "parts", "cli", "dashboard", "api"},
     {"retention"},
     {"webhooks"},
-    {"dispatch", "callbacks", "live", "history", "rehearsals", "testing"},
+    {"dispatch", "callbacks", "live", "history", "rehearsals", "testing", "wrap_up"},
     {"calls", "lines", "policy", "agents", "numbers", "members"},
     {"accounts", "conversation", "workspaces", "jobs"},
     {"carriers", "speech", "simulator"},
@@ -146,6 +146,7 @@ def test_no_carrier_imports_another():
 # -- who writes what -------------------------------------------------------------------------------------------
 
 KEEPERS = {
+    "wrap_ups": "calls/",
     "calls": "calls/", "attempts": "calls/", "call_events": "calls/", "call_counts": "calls/", "pools": "lines/",
     "call_day_counts": "calls/", "end_counts": "calls/", "attempt_counts": "calls/", "attempt_day_counts": "calls/",
     "webhooks": "webhooks/", "webhook_outbox": "webhooks/", "webhook_events": "webhooks/",

@@ -44,6 +44,7 @@ from outdial.shared import Shared, share
 from outdial.speech.engines import Speech
 from outdial.speech.offline import recognition_queue
 from outdial.webhooks.telling import Telling
+from outdial.wrap_up.job import WrapUps
 
 PATIENCE_S = 1.0   # with the database, when calls are counted
 FINISH_FAILED_S = 2.0  # for conversations of a process that can't go on
@@ -162,7 +163,7 @@ def _jobs(shared: Shared) -> list[Part]:
     engine, settings = shared.engine, shared.settings
     webhooks, secret_box, owner = shared.webhooks, shared.secret_box, shared.worker.id
     telling = Telling(engine, shared.notifications, secret_box, webhooks, owner=owner, base_url=settings.base_url)
-    jobs = [retention_job(engine, settings), *telling.jobs]
+    jobs = [retention_job(engine, settings), *telling.jobs, *WrapUps(engine, shared.models).jobs]
     runner = JobRunner(engine, shared.database_url, jobs, drain=shared.drain)
     return [
         Part(name="jobs", run=runner.run, stop=runner.aclose),

@@ -43,6 +43,7 @@ class Shared:
     secret_box: SecretBox
     accounts: Accounts
     genuine: Genuine
+    models: ModelServers
     agents: ReadyAgents
     speech: Speech
     webhooks: WebhookClient
@@ -110,6 +111,7 @@ async def share(
         secret_box=secret_box,
         accounts=accounts,
         genuine=genuine,
+        models=models,
         agents=ReadyAgents(engine, models, served),
         speech=speech,
         webhooks=webhooks,

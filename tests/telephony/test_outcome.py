@@ -5,7 +5,17 @@ from dataclasses import replace
 import pytest
 
 from outdial.telephony.failures import CallError, FailureCode
-from outdial.telephony.outcome import MAX_WORD_CHARS, Facts, Outcome, outcome_of, own_word
+from outdial.telephony.outcome import (
+    MAX_WORD_CHARS,
+    DecidedBy,
+    Decision,
+    Facts,
+    Outcome,
+    decide,
+    decided_by,
+    outcome_of,
+    own_word,
+)
 from outdial.telephony.state import EndedBy, EndReason
 from outdial.telephony.verdict import AnsweredBy
 
@@ -124,3 +134,58 @@ def test_only_true_is_the_wish_not_to_be_called(asked):
 )
 def test_an_agents_word_is_a_short_text_in_one_line(noted, word):
     assert own_word({"outcome": noted}) == word
+
+
+# -- what a model makes of it afterwards -----------------------------------------------------------------------
+
+JUDGED = replace(NOTHING, judged="declined")  # the callee left, and the model says why
+
+
+@pytest.mark.parametrize(
+    ("facts", "outcome", "by"),
+    [
+        (JUDGED, "declined", DecidedBy.MODEL),
+        (replace(JUDGED, ended_by=EndedBy.AGENT), "declined", DecidedBy.MODEL),
+        (replace(JUDGED, transferred=True), "declined", DecidedBy.MODEL),
+        (replace(JUDGED, judged="do_not_call"), "hung_up_early", DecidedBy.RULE),  # nobody is on the list by that
+        (replace(JUDGED, judged="transferred"), "hung_up_early", DecidedBy.RULE),
+        (replace(JUDGED, noted={"do_not_call": True}), "do_not_call", DecidedBy.RULE),
+        (replace(JUDGED, noted=NOTED), "confirmed", DecidedBy.AGENT),
+        (replace(JUDGED, transferred=False), "transfer_failed", DecidedBy.RULE),
+        (replace(JUDGED, callee_responded=False), "silent", DecidedBy.RULE),
+        (replace(JUDGED, message_delivered=True), "left_message", DecidedBy.RULE),
+        (replace(JUDGED, answered_by=AnsweredBy.MACHINE), "hung_up_early", DecidedBy.RULE),
+        (replace(JUDGED, answered_by=AnsweredBy.FAX), "hung_up_early", DecidedBy.RULE),
+        (replace(NOTHING, transferred=True), "transferred", DecidedBy.RULE),
+    ],
+)
+def test_a_model_decides_where_neither_rule_nor_agent_has(facts, outcome, by):
+    assert decide(facts) == Decision(outcome=outcome, by=by)
+
+
+@pytest.mark.parametrize(
+    "facts",
+    [
+        replace(JUDGED, answered=False),
+        replace(JUDGED, end_reason=EndReason.FAILED, ended_by=EndedBy.CARRIER),
+        replace(JUDGED, end_reason=EndReason.FAILED, error=CallError(code=FailureCode.AGENT_FAILED, message="")),
+        replace(JUDGED, error=CallError(code=FailureCode.SPEECH_FAILED, message="")),
+        replace(JUDGED, ended_by=EndedBy.AGENT, answered_by=AnsweredBy.MACHINE),
+    ],
+)
+def test_a_model_makes_no_success_of_a_failure_or_a_machine(facts):
+    assert decide(facts) is None
+
+
+@pytest.mark.parametrize(
+    ("outcome", "noted", "judged", "by"),
+    [
+        (None, NOTED, "declined", None),
+        ("confirmed", NOTED, "confirmed", DecidedBy.AGENT),
+        ("hung_up_early", {}, "declined", DecidedBy.RULE),
+        ("declined", {}, "declined", DecidedBy.MODEL),
+        ("confirmed", {}, None, DecidedBy.AGENT),
+    ],
+)
+def test_who_has_decided_is_known_of_what_is_stored(outcome, noted, judged, by):
+    assert decided_by(outcome, noted, judged) is by

@@ -9,6 +9,8 @@ from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, Protocol, TypeVar
 
+from outdial.agents.after.definition import After
+from outdial.agents.after.parse import AFTER_KEYS, with_after
 from outdial.agents.llm.chat import Model
 from outdial.agents.llm.definition import LlmAgent
 from outdial.agents.llm.free_talk import ModelName
@@ -63,6 +65,8 @@ class ParsedAgent(Protocol):
     def hold_s(self) -> float: ...
     @property
     def reading(self) -> Reading: ...
+    @property
+    def after(self) -> After | None: ...
 
 
 A = TypeVar("A", bound=ParsedAgent)
@@ -114,8 +118,8 @@ KINDS: Mapping[str, Kind[Any]] = {
         title="a script",
         label="Script",
         mark="steps",
-        keys=SCRIPT_KEYS,
-        parse=parse_tree,
+        keys=tuple(dict.fromkeys((*SCRIPT_KEYS, *AFTER_KEYS))),
+        parse=with_after(parse_tree),
         prompts=script_prompts,
         numbers=_script_numbers,
         models=lambda script: (),
@@ -126,8 +130,8 @@ KINDS: Mapping[str, Kind[Any]] = {
         title="an llm agent",
         label="Model",
         mark="instructions",
-        keys=LLM_KEYS,
-        parse=parse_llm_tree,
+        keys=tuple(dict.fromkeys((*LLM_KEYS, *AFTER_KEYS))),
+        parse=with_after(parse_llm_tree),
         prompts=llm_prompts,
         numbers=lambda agent: [(target.to, target.line) for target in agent.transfers],
         models=lambda agent: agent.models,

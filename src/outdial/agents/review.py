@@ -5,7 +5,7 @@ from typing import Any
 
 from typing_extensions import TypedDict
 
-from outdial.agents.kinds import KINDS, OPERATORS, is_code, kind_of
+from outdial.agents.kinds import KINDS, OPERATORS, ParsedAgent, is_code, kind_of
 from outdial.agents.llm.free_talk import ModelName
 from outdial.agents.script.model import ScriptError
 from outdial.agents.script.outline import Does, Outline, Way
@@ -108,7 +108,7 @@ def review_agent(
         warnings=[
             *(Remark(line=warning.line, message=warning.reason) for warning in agent.warnings),
             *_vain_transfers(of.numbers(agent), may_call),
-            *_unusable(of.models(agent), may_use),
+            *_unusable(_models(of.models(agent), agent), may_use),
         ],
         prompts=[
             PromptView(
@@ -121,6 +121,11 @@ def review_agent(
         pronounce=dict(agent.pronounce),
         outline=outline,
     )
+
+
+def _models(talking: Iterable[ModelName], agent: ParsedAgent) -> list[ModelName]:
+    """Those that talk, and those that make something of the call afterwards, each once."""
+    return list(dict.fromkeys([*talking, *(() if agent.after is None else agent.after.models)]))
 
 
 def _outline(found: Outline) -> OutlineView:

@@ -48,14 +48,15 @@ class _Version:
     source: str
     created_at: datetime
     greet: Greet
+    after: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Checked:
-    """`name`: the one the script writes; `greet`: who speaks first, by its word or as new versions do."""
+    """`name`: the one the script writes; `columns`: what its version is stored with beside the source."""
 
     name: str | None
-    greet: Greet
+    columns: Mapping[str, Any]
 
 
 class AgentView(TypedDict):
@@ -123,7 +124,7 @@ async def create_agent(
                 published_version=1 if publish else None,
             )
         )
-        version = {"agent_id": agent_id, "version": 1, "kind": kind, "source": source, "greet": checked.greet}
+        version = {"agent_id": agent_id, "version": 1, "kind": kind, "source": source, **checked.columns}
         await conn.execute(insert(agent_versions).values(version))
         return await _recorded(conn, workspace_id, agent_id, by, "agent.created", {"published": publish})
 
@@ -163,7 +164,7 @@ async def add_version(
                 "changed, then save again on top of it.",
             )
         version = (newest or 0) + 1
-        row = {"agent_id": agent_id, "version": version, "kind": kind, "source": source, "greet": checked.greet}
+        row = {"agent_id": agent_id, "version": version, "kind": kind, "source": source, **checked.columns}
         await conn.execute(insert(agent_versions).values(row))
         brought: dict[str, Any] = {"kind": kind} if checked.name is None else {"kind": kind, "name": checked.name}
         if publish:
@@ -193,8 +194,7 @@ async def rename_agent(engine: AsyncEngine, workspace_id: str, agent_id: str, *,
         renamed = await _named(draft.source, name, draft.kind)
         if renamed != draft.source:
             values = {"agent_id": agent_id, "version": draft.version + 1, "kind": draft.kind, "source": renamed}
-            values["greet"] = draft.greet
-            await conn.execute(insert(agent_versions).values(values))
+            await conn.execute(insert(agent_versions).values(**values, greet=draft.greet, after=draft.after))
         await conn.execute(update(agents).where(agents.c.id == agent_id).values(name=name))
         return await _recorded(conn, workspace_id, agent_id, by, "agent.renamed", {"before": before.name})
 
@@ -245,7 +245,7 @@ async def resolve(conn: AsyncConnection, agent_id: str, which: Which | int) -> t
 
 async def _version(conn: AsyncConnection, agent_id: str, which: Which | int) -> _Version:
     versions = agent_versions.c
-    columns = (versions.version, versions.kind, versions.source, versions.created_at, versions.greet)
+    columns = (versions.version, versions.kind, versions.source, versions.created_at, versions.greet, versions.after)
     query = select(*columns).where(agent_versions.c.agent_id == agent_id)
     match which:
         case "draft":
@@ -279,7 +279,8 @@ async def _check(source: str, kind: str) -> _Checked:
     try:
         # A long one takes a while; calls are talking.
         agent, name = await asyncio.to_thread(agent_and_name, source, lambda text: parse_agent(text, kind))
-        return _Checked(name=name, greet=agent.greet or Greet.AFTER_HELLO)
+        columns = {"greet": agent.greet or Greet.AFTER_HELLO, "after": agent.after is not None}
+        return _Checked(name=name, columns=columns)
     except ScriptError as error:
         raise Invalid("source", str(error)) from None
 

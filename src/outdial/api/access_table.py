@@ -39,6 +39,7 @@ ACCESS: Mapping[str, Access] = {
     "POST /v1/calls/{call_id}/say": STEER_CALLS,
     "POST /v1/calls/{call_id}/transfer": STEER_CALLS,
     "PATCH /v1/calls/{call_id}/variables": STEER_CALLS,
+    "POST /v1/calls/{call_id}/wrap-up": EDIT,
     # A key resumes only what keys have paused: policy/pauses.py.
     "POST /v1/workspace/pause": STOP_CALLS,
     "POST /v1/workspace/resume": STOP_CALLS,

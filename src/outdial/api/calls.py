@@ -12,6 +12,7 @@ from outdial.api.etag import NOT_MODIFIED, IfNoneMatch, answer
 from outdial.api.example_carrier import CARRIER
 from outdial.api.services import Use
 from outdial.calls.hang_up import request_hang_up
+from outdial.calls.wrap_ups import want_again
 from outdial.db.engine import reading
 from outdial.history.call_filter import CallFilter, CallSearch
 from outdial.history.callback_log import MAX_CALLBACKS, CallbackView, list_callbacks
@@ -33,6 +34,23 @@ _SUMMARY: dict[str, Any] = {
     "end_reason": "completed",
     "ended_by": "agent",
     "outcome": "confirmed",
+    "outcome_from": {"by": "agent", "evidence": [4101]},
+    "summary": "Jane confirmed her appointment on Tuesday at ten.",
+    "facts": {"will_come": True},
+    "wrap_up": {
+        "state": "done",
+        "error": None,
+        "wanted_at": "2026-01-31T09:00:39.640000Z",
+        "finished_at": "2026-01-31T09:00:42.810000Z",
+        "model": "gpt-4o-mini",
+        "tokens": 642,
+        "dollars": "0.000131",
+        "summary": "Jane confirmed her appointment on Tuesday at ten.",
+        "facts": [{"name": "will_come", "value": True, "evidence": [4101]}],
+        "outcome": "confirmed",
+        "outcome_evidence": [4101],
+        "unproved": [],
+    },
     "error": None,
     "advice": None,
     "number_id": "num_4m1q8x5z2v7k0t3w6y9r",
@@ -98,6 +116,10 @@ _FAILED = _SUMMARY | {
     "end_reason": "failed",
     "ended_by": "carrier",
     "outcome": None,
+    "outcome_from": None,
+    "summary": None,
+    "facts": {},
+    "wrap_up": None,
     "error": _ERROR,
     "advice": AFTER_FAILURE[FailureCode.NUMBER_NOT_IN_SERVICE],
     "answered_by": None,
@@ -130,6 +152,7 @@ _WAITING = _FAILED | {
 }
 _TRANSCRIPT = [
     {
+        "seq": 4100,
         "speaker": "agent",
         "text": "Hello Jane, this is the clinic's automated assistant.",
         "start_ms": 420,
@@ -139,6 +162,7 @@ _TRANSCRIPT = [
         "latency": None,
     },
     {
+        "seq": 4101,
         "speaker": "callee",
         "text": "Yes, that's fine.",
         "start_ms": 4100,
@@ -282,3 +306,38 @@ async def hang_up(services: Use, caller: Caller, call_id: CallId) -> JSONRespons
     state = await request_hang_up(services.engine, caller.workspace_id, call_id)
     url = f"{services.settings.base_url}/v1/calls/{call_id}"
     return JSONResponse(HangUpAnswer(call_id=call_id, state=state, status_url=url))
+
+
+class WrapUpAnswer(TypedDict):
+    """`changed` is false where a wrap-up was on its way already."""
+
+    call_id: str
+    changed: bool
+    status_url: str
+
+
+@router.post(
+    "/v1/calls/{call_id}/wrap-up",
+    summary="Make the wrap-up again",
+    operation_id="wrap_up",
+    description="Has the agent's model make summary, facts and outcome of a call that has ended, as its version asks "
+    "for (`after`); also where that failed. What was made before stays until the new one is there. Asking twice is "
+    "harmless. `call.updated` tells what came of it.",
+    response_model=WrapUpAnswer,
+    responses=example(
+        {
+            "call_id": _SUMMARY["id"],
+            "changed": True,
+            "status_url": f"https://voice.example/v1/calls/{_SUMMARY['id']}",
+        }
+    )
+    | errors(
+        **NO_CALL,
+        s409_call_not_ended="The call goes on.",
+        s409_no_wrap_up="The call wasn't answered, or its agent's version asks for no wrap-up.",
+    ),
+)
+async def wrap_up(services: Use, caller: Caller, call_id: CallId) -> JSONResponse:
+    changed = await want_again(services.engine, caller.workspace_id, call_id, by=caller.actor)
+    url = f"{services.settings.base_url}/v1/calls/{call_id}"
+    return JSONResponse(WrapUpAnswer(call_id=call_id, changed=changed, status_url=url))

@@ -68,7 +68,8 @@ _RESPONSES: dict[int | str, dict[str, Any]] = {
         "`values` noted, when a conversation is over), `noted_dropped` (what could not be kept of them, and why), "
         "`transfer` (`to` and `result`, null while it rings; again with `duration_s` when the other party has left), "
         "`corrected` (why the call ended is known only now: `end_reason`, `ended_by`, `error`), `outcome` (what came "
-        "of the call, where that is known only after its end) and smaller ones; ignore those you don't know. `data` "
+        "of the call, where that is known only after its end), `wrapped_up` (summary, facts and outcome were made, or "
+        "failed: `result`; mostly after the stream has ended) and smaller ones; ignore those you don't know. `data` "
         "is a JSON object with `at`, when it was stored. Send the last id you saw as `Last-Event-ID` to go on from "
         "there; 204 means that nothing is left to tell."
     ),

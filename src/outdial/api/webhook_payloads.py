@@ -12,7 +12,7 @@ from outdial.history.number_health import NumberHealth
 from outdial.policy.do_not_call import EntryView
 from outdial.webhooks.event_type import EventType
 from outdial.webhooks.samples import payload_of
-from outdial.webhooks.told import CallAnsweredBy, CallEnded, CallProgress, CallTranscript
+from outdial.webhooks.told import CallAnsweredBy, CallEnded, CallProgress, CallTranscript, CallUpdated
 
 
 class NumberUnhealthy(TypedDict):
@@ -34,6 +34,7 @@ DATA: Mapping[EventType, Any] = {
     EventType.ANSWERED_BY: CallAnsweredBy,
     EventType.TRANSCRIPT: CallTranscript,
     EventType.ENDED: CallEnded,
+    EventType.UPDATED: CallUpdated,
     EventType.NUMBER_UNHEALTHY: NumberUnhealthy,
     EventType.DO_NOT_CALL_ADDED: DoNotCallAdded,
 }
@@ -45,6 +46,7 @@ _SUMMARIES = {
     EventType.ANSWERED_BY: "It is known (better) who answered",
     EventType.TRANSCRIPT: "One side has said something",
     EventType.ENDED: "The call is over, and all that came of it is known",
+    EventType.UPDATED: "More is known of a call that is over: its wrap-up, or what came late",
     EventType.NUMBER_UNHEALTHY: "A phone number of yours doesn't work any more",
     EventType.DO_NOT_CALL_ADDED: "A number came onto the do-not-call list",
 }

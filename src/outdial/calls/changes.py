@@ -32,8 +32,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from outdial import metrics
 from outdial.calls.events import event, with_event
-from outdial.calls.outcomes import facts_of
+from outdial.calls.outcomes import known_of
 from outdial.calls.records import AttemptRecord, CallRecord, error_json
+from outdial.calls.wrap_up_wanted import want_wrap_up
 from outdial.db.committed import once_committed
 from outdial.db.tables import attempts, calls
 from outdial.lines.pool import given_back, giving_back
@@ -101,7 +102,10 @@ async def end_call(
     sent: bool = True,
 ) -> CallState:
     """The call is over, with its last attempt where it had one, and its line is free. `sent`: see `queue_again`."""
-    outcome = outcome_of(await facts_of(conn, call, ending, attempt))
+    known = await known_of(conn, call, ending, attempt)
+    outcome = outcome_of(known.facts)
+    if known.wants_wrap_up:
+        await want_wrap_up(conn, call.id)  # before the line's row is locked
     data: dict[str, Any] = {
         "state": CallState.ENDED,
         "end_reason": ending.end_reason,

@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Collection, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -11,7 +11,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from outdial.calls.events import add_event
 from outdial.calls.records import AttemptRecord, CallRecord
-from outdial.db.tables import attempts, call_events, calls, transfers
+from outdial.db.tables import agent_versions, attempts, call_events, calls, transfers
+from outdial.db.wrap_up_tables import wrap_ups
 from outdial.telephony.failures import CallError, FailureCode
 from outdial.telephony.outcome import NAMED, WISH, Facts, Outcome, outcome_of, own_word
 from outdial.telephony.retry import RetryOn
@@ -28,9 +29,17 @@ RINGS = "rings"  # of a transfer whose result isn't known yet
 NOTES = (NAMED, WISH)  # what is noted that the outcome depends on
 
 
-async def facts_of(
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Known:
+    """Of a call that ends. `wants_wrap_up`: it was answered, and its agent's version asks for one."""
+
+    facts: Facts
+    wants_wrap_up: bool = False
+
+
+async def known_of(
     conn: AsyncConnection, call: CallRecord, ending: Ending, attempt: AttemptRecord | None
-) -> Facts:
+) -> Known:
     """Of a call that ends so, with this attempt. Whatever was never answered has no more to read than that."""
     known = Facts(
         answered=_was_answered(ending.end_reason, None if attempt is None else attempt.answered_at),
@@ -41,9 +50,10 @@ async def facts_of(
         noted={},
     )
     if attempt is None or not known.answered:
-        return known
+        return Known(facts=known)
     found = await conn.execute(_WHAT_IS_STORED, {"the_call": call.id, "since": attempt.created_at})
-    return _with_stored(known, found.mappings().one())
+    row = found.mappings().one()
+    return Known(facts=_with_stored(known, row), wants_wrap_up=bool(row["wants_wrap_up"]))
 
 
 async def retry_words(
@@ -58,7 +68,7 @@ async def retry_words(
     if ending.end_reason is EndReason.FAILED:
         return set() if await _was_talked_on(conn, ending, attempt) else words
     if ending.end_reason is EndReason.COMPLETED and attempt.audio_started_at is not None:
-        facts = await facts_of(conn, call, ending, attempt)
+        facts = (await known_of(conn, call, ending, attempt)).facts
         if outcome_of(replace(facts, callee_responded=bool(facts.callee_responded))) is Outcome.SILENT:
             words.add(RetryOn.SILENT)
     return words
@@ -97,7 +107,7 @@ async def reconsider(conn: AsyncConnection, call_id: str, ended_by: EndedBy | No
     is_presumed = stored.end_reason is EndReason.COMPLETED and stored.ended_by is EndedBy.CALLEE
     if ended_by is not None and is_presumed:
         stored = replace(stored, ended_by=ended_by)
-    outcome = outcome_of(_with_stored(stored, row))
+    outcome = outcome_of(replace(_with_stored(stored, row), judged=row["judged"]))
     if (outcome, stored.ended_by) == (row[calls.c.outcome], row[calls.c.ended_by]):
         return
     now = {"outcome": outcome, "ended_by": stored.ended_by}
@@ -181,7 +191,10 @@ def _was_talked() -> Select[Any]:
 
 def _what_is_stored() -> Select[Any]:
     since = bindparam("since", type_=DateTime(timezone=True))
-    return select(*_stored(), _transfer(since)).where(calls.c.id == bindparam("the_call", type_=Text))
+    version = agent_versions.c
+    asks = select(version.after).where(version.agent_id == calls.c.agent_id, version.version == calls.c.agent_version)
+    columns = (*_stored(), _transfer(since), asks.scalar_subquery().label("wants_wrap_up"))
+    return select(*columns).where(calls.c.id == bindparam("the_call", type_=Text))
 
 
 def _ended() -> Select[Any]:
@@ -196,10 +209,12 @@ def _ended() -> Select[Any]:
             call.answered_by,
             call.outcome,
             *_stored(),
+            wrap_ups.c.outcome.label("judged"),
             attempts.c.answered_at.label("attempt_answered_at"),
             _transfer(attempts.c.created_at),
         )
         .join(attempts, attempts.c.call_id == call.id)
+        .outerjoin(wrap_ups, wrap_ups.c.call_id == call.id)
         .where(
             call.id == bindparam("the_call", type_=Text),
             call.state == CallState.ENDED,

@@ -24,6 +24,7 @@ from outdial.db.tables import attempts, calls
 from outdial.telephony.outcome import NAMED, WISH
 from outdial.telephony.state import CallState, EndedBy, Ending
 
+LATE = timedelta(minutes=1)  # after the end of its call
 AFTER_STREAM_CHECK_S = 3.0  # the carrier's "completed" should be here by then; else it is asked
 
 
@@ -121,6 +122,8 @@ async def save_result(engine: AsyncEngine, attempt_id: str, call_id: str, result
             await add_event(conn, call_id, "noted_dropped", result.noted_dropped)
         if wish is not None:
             await keep_wish(conn, wish)
+        if held.is_last and held.call.state is CallState.ENDED and _is_late(held):
+            await add_event(conn, call_id, "result_late", {})
         if held.is_last:
             warn_of_odd_word(call_id, result.noted)
             await reconsider(conn, call_id, result.ended_by if back is None else None)
@@ -143,6 +146,12 @@ async def _enter_wish(conn: AsyncConnection, attempt_id: str, call_id: str, resu
     result_at = select(attempts.c.result_at).where(attempts.c.id == attempt_id)
     taken_at = await conn.scalar(result_at) if back is None else back.result_at
     return None if taken_at is not None else await enter_wish(conn, call_id)
+
+
+def _is_late(held: Held) -> bool:
+    """Whether the end of the call may have been told without what its conversation brought."""
+    ended_at = held.attempt.ended_at
+    return ended_at is not None and held.now - ended_at > LATE
 
 
 async def _with_audio(conn: AsyncConnection, held: Held, result: Result) -> Held:

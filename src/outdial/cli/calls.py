@@ -6,6 +6,7 @@ import typer
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from outdial.calls.cancel_waiting import COUNTED_TO, Canceled, Waiting, cancel_waiting, what_waits
+from outdial.calls.wrap_ups import want_again
 from outdial.cli.database import Workspace, the_workspace, with_database
 from outdial.cli.failures import CommandFailed
 from outdial.cli.output import AsJson, progress, show
@@ -16,7 +17,7 @@ from outdial.history.views import get_call
 from outdial.settings import Settings
 from outdial.workspaces.audit import COMMAND_LINE
 
-app = verbs("Calls of a workspace: one shown, those that wait canceled.")
+app = verbs("Calls of a workspace: one shown, its wrap-up made again, those that wait canceled.")
 
 
 @app.command("show")
@@ -36,6 +37,24 @@ def show_(
         show(call, as_json=json, done=f"Call {call['state']}.")
     else:
         show(call | {f"waiting_{name}": value for name, value in waiting.items()}, as_json=False, done="Call queued.")
+
+
+@app.command("wrap-up")
+def wrap_up(
+    call_id: Annotated[str, typer.Argument(show_default=False)], workspace: Workspace = None, json: AsJson = False
+) -> None:
+    """Make the summary, facts and outcome of a call that has ended again.
+
+    A server with the role jobs does it.
+    """
+
+    async def work(engine: AsyncEngine, _: Settings) -> bool:
+        workspace_id = await the_workspace(engine, workspace)
+        return await want_again(engine, workspace_id, call_id, by=COMMAND_LINE)
+
+    changed = with_database(work)
+    done = "It is being made again." if changed else "It is being made already."
+    show({"call_id": call_id, "changed": changed}, as_json=json, done=done)
 
 
 @app.command("cancel-waiting")

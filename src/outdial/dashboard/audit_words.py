@@ -23,10 +23,12 @@ KINDS = {
     "pause": "Pauses",
     "calls": "Waiting calls",
     "webhook": "Webhooks",
+    "wrap_up": "Wrap-ups",
 }
 
 _ACTS = {
     "plan.changed": "Changed the plan",
+    "wrap_up.wanted": "Had a wrap-up made again",
     "number.connected": "Connected a phone number",
     "number.changed": "Changed a phone number",
     "number.disconnected": "Disconnected a phone number",

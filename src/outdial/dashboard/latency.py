@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import median
 
-from outdial.history.views import TurnView
+from outdial.history.transcripts import TurnView
 
 PARTS = (
     ("silence", "Silence until it was clear that the callee had finished", "fill-line-strong"),

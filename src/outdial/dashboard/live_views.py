@@ -17,7 +17,8 @@ from outdial.db.engine import reading
 from outdial.history.call_filter import CallFilter
 from outdial.history.overview import get_overview
 from outdial.history.periods import Days, last_days
-from outdial.history.views import CallSummary, TurnView, calls_by_id, list_calls
+from outdial.history.transcripts import TurnView
+from outdial.history.views import CallSummary, calls_by_id, list_calls
 from outdial.numbers.views import number_names
 from outdial.policy.pauses import list_pauses
 

@@ -111,6 +111,14 @@ def _other(event: Event) -> Step | None:
             return Step(text="Noted values dropped or cut", at=event.at, tone="warn", detail=_losses(data))
         case "outcome":
             return Step(text=f"Outcome now: {_lower(outcome_label(data.get('outcome')))}", at=event.at)
+        case "wrapped_up" if data.get("result") == "failed":
+            return Step(text="Wrap-up failed", at=event.at, tone="bad", detail=_why(data.get("error")))
+        case "wrapped_up":
+            return Step(text="Wrap-up made", at=event.at, tone="good")
+        case "wrap_up_wanted":
+            return Step(text="Wrap-up asked for again", at=event.at)
+        case "result_late":
+            return Step(text="What the conversation brought came late", at=event.at, tone="warn")
         case "corrected":
             text, tone = END_REASONS.get(data.get("end_reason") or "", ("Ended", "quiet"))
             detail = _why(data.get("error"))

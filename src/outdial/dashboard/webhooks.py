@@ -22,6 +22,7 @@ router = APIRouter(include_in_schema=False, route_class=PageRoute)
 
 EVENTS = {
     EventType.ENDED: "The call is over, with all that came of it",
+    EventType.UPDATED: "More is known of it: its wrap-up, or what came late",
     EventType.ANSWERED: "It was answered",
     EventType.ANSWERED_BY: "It is known who answered",
     EventType.TRANSCRIPT: "One side has said something",

@@ -219,6 +219,7 @@ agent_versions = Table(
     Column("kind", Text, nullable=False, server_default="script"),
     Column("source", Text, nullable=False),  # as written by the user, YAML
     Column("greet", Text, nullable=False, server_default=text("'at_once'")),  # conversation.opening.Greet
+    Column("after", Boolean, nullable=False, server_default=text("false")),  # it asks for a wrap-up of its calls
     _instant("created_at", now=True),
 )
 
@@ -782,3 +783,6 @@ retention_runs = Table(
     _instant("finished_at", now=True),
     Column("removed", JSONB, nullable=False),
 )
+
+# Tables of parts, with this metadata, too.
+import outdial.db.wrap_up_tables  # noqa: E402, F401

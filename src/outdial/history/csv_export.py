@@ -20,7 +20,7 @@ COLUMNS = (
     "id", "created_at", "direction", "state", "end_reason", "from", "to", "number_id", "agent_id", "agent",
     "agent_version", "answered_by", "answered_at", "ended_at", "duration_s", "attempts", "price", "price_currency",
     "error_code", "error_message", "recording_url", "variables", "noted", "metadata", "ended_by", "outcome",
-    "transferred_to", "transfer_result", "transfer_duration_s",
+    "transferred_to", "transfer_result", "transfer_duration_s", "outcome_by", "summary", "facts", "wrap_up",
 )  # fmt: skip
 
 BYTE_ORDER_MARK = "\N{ZERO WIDTH NO-BREAK SPACE}"
@@ -67,6 +67,7 @@ def lines(rows: Iterable[Iterable[object]]) -> str:
 
 def _row(call: CallSummary, agents: Mapping[str, str]) -> list[Any]:
     agent, error, who = call["agent"], call["error"], call["answered_by"]
+    decided = call["outcome_from"]
     priced = [dial for dial in call["attempts"] if dial["price"] is not None]
     transfer = call["transfers"][-1] if call["transfers"] else None
     price = sum((Decimal(dial["price"] or 0) for dial in priced), Decimal(0))
@@ -100,4 +101,8 @@ def _row(call: CallSummary, agents: Mapping[str, str]) -> list[Any]:
         None if transfer is None else transfer["to"],
         None if transfer is None else transfer["result"],
         None if transfer is None else transfer["duration_s"],
+        None if decided is None else decided["by"],
+        call["summary"],
+        call["facts"] or None,
+        None if call["wrap_up"] is None else call["wrap_up"]["state"],
     ]

@@ -1,7 +1,6 @@
 """A call as the world sees it: rows of calls, attempts and turns → the JSON of the API and the CLI."""
 
-from collections.abc import Iterable, Mapping, Sequence
-from pathlib import PurePath
+from collections.abc import Iterable, Sequence
 from typing import Any, cast
 
 from sqlalchemy import select
@@ -10,11 +9,13 @@ from typing_extensions import TypedDict
 
 from outdial.calls.records import error_json
 from outdial.calls.transfers import TransferRecord, transfers_of
-from outdial.db.tables import attempts, calls, turns
+from outdial.db.tables import attempts, calls
 from outdial.history.call_filter import CallFilter
 from outdial.history.search import find_page
 from outdial.history.stored_call import STORED_CALL, StoredCall
+from outdial.history.transcripts import TurnView, transcripts_of
 from outdial.history.waiting import WaitingFor, waiting_for
+from outdial.history.wrap_up_views import OutcomeFrom, WrapUpView, facts_in, outcome_from, wrap_ups_of
 from outdial.ids import is_id
 from outdial.instants import to_json
 from outdial.refusals import NotFound
@@ -80,22 +81,6 @@ class TransferView(TypedDict):
     error: ErrorView | None
 
 
-class TurnView(TypedDict):
-    """What one side said. Times count from the start of the audio; `end_ms` is null while it is being said.
-
-    `recorded`: whether they are also times of the recording. Of a call that was answered more than once, the recording
-    is of the last time.
-    """
-
-    speaker: str
-    text: str
-    start_ms: int
-    end_ms: int | None
-    interrupted: bool
-    recorded: bool
-    latency: dict[str, Any] | None
-
-
 _Parties = TypedDict("_Parties", {"from": str, "to": str})
 
 
@@ -104,10 +89,11 @@ class CallSummary(_Parties):
 
     `end_reason` is the telephone's word for how the call ended, `ended_by` who ended it; `outcome` is what came of the
     conversation in one word: `do_not_call`, `silent`, `transfer_failed`, the agent's own, `transferred`,
-    `left_message` or `hung_up_early`, the first of these that holds. `advice` says what to do next about a call that
-    came to nothing, null where nothing is to be done. `variables` are what was sent with it, `noted` is what was
-    written down in it. `waiting_for` is what a call waits for that isn't dialled yet; null where it is about to be,
-    and once it is dialled.
+    `left_message` or `hung_up_early`, the first of these that holds. `outcome_from` says who decided it. `summary`,
+    `facts` and `wrap_up` are what the agent's model made of the call afterwards, where the agent asks for it. `advice`
+    says what to do next about a call that came to nothing, null where nothing is to be done. `variables` are what was
+    sent with it, `noted` is what was written down in it. `waiting_for` is what a call waits for that isn't dialled yet;
+    null where it is about to be, and once it is dialled.
     """
 
     id: str
@@ -116,6 +102,10 @@ class CallSummary(_Parties):
     end_reason: EndReason | None
     ended_by: EndedBy | None
     outcome: str | None
+    outcome_from: OutcomeFrom | None
+    summary: str | None
+    facts: dict[str, Any]
+    wrap_up: WrapUpView | None
     error: ErrorView | None
     advice: str | None
     number_id: str | None
@@ -161,7 +151,7 @@ async def get_call(conn: AsyncConnection, workspace_id: str, call_id: str, *, ba
     """Raises NotFound, also for a call of another workspace."""
     call = await _stored(conn, workspace_id, call_id)
     [summary] = await _summaries(conn, workspace_id, [call], base_url)
-    said = await _transcripts(conn, {call_id: call.recording})
+    said = await transcripts_of(conn, {call_id: call.recording})
     return CallView(**summary, transcript=said[call_id])
 
 
@@ -192,7 +182,7 @@ async def whole_calls(
     query = select(*STORED_CALL).where(calls.c.workspace_id == workspace_id, calls.c.id.in_(call_ids))
     found = {row[calls.c.id]: StoredCall.of(row) for row in (await conn.execute(query)).mappings()}
     summaries = await _summaries(conn, workspace_id, list(found.values()), base_url)
-    said = await _transcripts(conn, {call.id: call.recording for call in found.values()})
+    said = await transcripts_of(conn, {call.id: call.recording for call in found.values()})
     return {summary["id"]: CallView(**summary, transcript=said[summary["id"]]) for summary in summaries}
 
 
@@ -224,9 +214,11 @@ async def _summaries(
 ) -> list[CallSummary]:
     ids = [call.id for call in found]
     dials, connected = await _attempts(conn, ids), await transfers_of(conn, ids)
-    waits = await waiting_for(conn, workspace_id, found)
+    waits, made = await waiting_for(conn, workspace_id, found), await wrap_ups_of(conn, ids)
     return [
-        _summary(call, dials.get(call.id, []), connected.get(call.id, []), waits.get(call.id), base_url)
+        _summary(
+            call, dials.get(call.id, []), connected.get(call.id, []), waits.get(call.id), made.get(call.id), base_url
+        )
         for call in found
     ]
 
@@ -257,26 +249,6 @@ async def _attempts(conn: AsyncConnection, call_ids: Iterable[str]) -> dict[str,
     return by_call
 
 
-async def _transcripts(conn: AsyncConnection, recordings: Mapping[str, str | None]) -> dict[str, list[TurnView]]:
-    """By call id, of each of these calls with its recording."""
-    heard = (turns.c.call_id.in_(recordings), turns.c.text != "")  # "": cut off before its first word
-    before = {call_id: None if kept is None else _turns_before(kept) for call_id, kept in recordings.items()}
-    by_call: dict[str, list[TurnView]] = {call_id: [] for call_id in recordings}
-    for row in await conn.execute(select(turns).where(*heard).order_by(turns.c.call_id, turns.c.seq)):
-        first = before[row.call_id]
-        view = TurnView(
-            speaker=row.speaker,
-            text=row.text,
-            start_ms=row.start_ms,
-            end_ms=row.end_ms,
-            interrupted=row.interrupted,
-            recorded=first is not None and row.seq > first,
-            latency=row.latency,
-        )
-        by_call[row.call_id].append(view)
-    return by_call
-
-
 def _transfer(record: TransferRecord) -> TransferView:
     return TransferView(
         to=record.to,
@@ -292,6 +264,7 @@ def _summary(
     dials: list[AttemptView],
     connected: Sequence[TransferRecord],
     waits: WaitingFor | None,
+    made: WrapUpView | None,
     base_url: str,
 ) -> CallSummary:
     return {
@@ -301,6 +274,10 @@ def _summary(
         "end_reason": call.end_reason,
         "ended_by": call.ended_by,
         "outcome": call.outcome,
+        "outcome_from": outcome_from(call, made),
+        "summary": None if made is None else made["summary"],
+        "facts": facts_in(made),
+        "wrap_up": made,
         "error": cast(ErrorView | None, call.error),
         "advice": advice(call.end_reason, (call.error or {}).get("code"), call.outcome),
         "number_id": call.number_id,
@@ -328,12 +305,6 @@ def _summary(
         "transfers": [_transfer(record) for record in connected],
         "recording_url": f"{base_url}/v1/calls/{call.id}/recording" if call.recording else None,
     }
-
-
-def _turns_before(recording: str) -> int:
-    """The `seq` at which a recording begins; live.conversations writes it into its name."""
-    seq = PurePath(recording).stem.partition("-")[2]
-    return int(seq) if seq.isdecimal() else 0
 
 
 def answered_by_view(who: WhoAnswered) -> AnsweredByView:

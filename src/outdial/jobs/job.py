@@ -63,5 +63,14 @@ async def add_job(conn: AsyncConnection, job: Job, **arguments: Any) -> bool:
     return True
 
 
+async def add_job_named(conn: AsyncConnection, name: str, *, in_s: float = 0.0, **arguments: Any) -> None:
+    """As `add_job`, of one that isn't repeated, by its name: for whoever stands below those who know what it does. It
+    begins in `in_s` seconds, or a little later."""
+    connection = cast("psycopg.AsyncConnection[Any]", (await conn.get_raw_connection()).driver_connection)
+    later = {"schedule_in": {"seconds": in_s}} if in_s else {}
+    deferrer = _ADDING.configure_task(name, connection=connection, queue=name, allow_unknown=True, **later)
+    await deferrer.defer_async(**arguments)
+
+
 # Never opened: it works on the connections it is given.
 _ADDING = procrastinate.App(connector=procrastinate.PsycopgConnector())

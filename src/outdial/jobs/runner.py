@@ -20,7 +20,7 @@ from outdial.repeating import Pauses
 
 logger = logging.getLogger(__name__)
 
-AT_ONCE = 2             # jobs
+AT_ONCE = 8             # jobs; most of them wait for a model
 CONNECTIONS = 2         # to fetch and to finish them; one more listens
 POLL_S = 1.0            # nothing else wakes for a job of later, and a notification may be lost
 PUT_BACK_EVERY_S = 15.0

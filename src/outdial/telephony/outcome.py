@@ -7,7 +7,7 @@ from typing import Any
 
 from outdial.telephony.failures import CallError, FailureCode
 from outdial.telephony.state import EndedBy, EndReason
-from outdial.telephony.verdict import AnsweredBy
+from outdial.telephony.verdict import MACHINES, AnsweredBy
 
 MAX_WORD_CHARS = 64
 
@@ -30,6 +30,14 @@ class Outcome(StrEnum):
 OUR_WORDS: frozenset[str] = frozenset(Outcome)
 
 
+class DecidedBy(StrEnum):
+    """Who has decided what came of a call."""
+
+    RULE = "rule"    # Outdial, by what is known of the call
+    AGENT = "agent"  # the agent, which named it in the call
+    MODEL = "model"  # the agent's model, which read the transcript after the call
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
     """What is known of a call that has ended, and of its last attempt.
@@ -37,7 +45,7 @@ class Facts:
     `callee_responded`: whether the callee spoke or pressed a key; None where nobody listened to the end.
     `transferred`: what became of the last transfer; None where none was tried, or it isn't known yet: then
     `transfer_rings`.
-    `noted`: what the agent wrote down.
+    `noted`: what the agent wrote down. `judged`: the outcome that a model named after the call, in its wrap-up.
     """
 
     answered: bool
@@ -50,28 +58,77 @@ class Facts:
     transfer_rings: bool = False
     message_delivered: bool = False
     noted: Mapping[str, Any]
+    judged: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decision:
+    """What came of a call, and who decided it."""
+
+    outcome: str
+    by: DecidedBy
+
+
+def decide(facts: Facts) -> Decision | None:
+    """The first word that holds; None when none does. What is known of the call comes first, then what the agent named
+    in it, then what its model made of it afterwards."""
+    if not facts.answered or _agent_broke(facts):
+        return None
+    if (before := _before_any_word(facts)) is not None:
+        return Decision(outcome=before, by=DecidedBy.RULE)
+    if (word := own_word(facts.noted)) is not None:
+        return Decision(outcome=word, by=DecidedBy.AGENT)
+    if facts.judged is not None and is_for_a_model(facts):
+        return Decision(outcome=facts.judged, by=DecidedBy.MODEL)
+    rule = _after_any_word(facts)
+    return None if rule is None else Decision(outcome=rule, by=DecidedBy.RULE)
 
 
 def outcome_of(facts: Facts) -> str | None:
-    """The first word that holds; None when none does."""
-    if not facts.answered or _agent_broke(facts):
+    """The word of `decide`."""
+    decision = decide(facts)
+    return None if decision is None else decision.outcome
+
+
+def decided_by(outcome: str | None, noted: Mapping[str, Any], judged: str | None) -> DecidedBy | None:
+    """Who has decided an outcome that is stored, by what was noted and what a model named after the call."""
+    if outcome is None:
         return None
+    if own_word(noted) == outcome:
+        return DecidedBy.AGENT
+    if outcome in set(Outcome):
+        return DecidedBy.RULE
+    return DecidedBy.MODEL if judged == outcome else DecidedBy.AGENT
+
+
+def is_for_a_model(facts: Facts) -> bool:
+    """Whether words that were said may decide what came of it: not those of a machine, nor on a call that failed. Our
+    own words are for rules alone: they say what was proved."""
+    return (
+        facts.answered
+        and facts.judged not in set(Outcome)
+        and facts.end_reason is not EndReason.FAILED
+        and facts.answered_by not in MACHINES
+        and not facts.message_delivered
+    )
+
+
+def _before_any_word(facts: Facts) -> Outcome | None:
+    """What holds whatever anybody says of it."""
     if facts.noted.get(WISH) is True:
         return Outcome.DO_NOT_CALL
     if is_silent(facts):
         return Outcome.SILENT
-    if facts.transferred is False:
-        return Outcome.TRANSFER_FAILED
-    if (word := own_word(facts.noted)) is not None:
-        return word
+    return Outcome.TRANSFER_FAILED if facts.transferred is False else None
+
+
+def _after_any_word(facts: Facts) -> Outcome | None:
     if facts.transferred:
         return Outcome.TRANSFERRED
     if facts.message_delivered:
         return Outcome.LEFT_MESSAGE
     left = facts.end_reason is EndReason.COMPLETED and facts.ended_by is EndedBy.CALLEE
-    if left and not facts.transfer_rings:
-        return Outcome.HUNG_UP_EARLY
-    return None
+    return Outcome.HUNG_UP_EARLY if left and not facts.transfer_rings else None
 
 
 def is_silent(facts: Facts) -> bool:
@@ -80,7 +137,7 @@ def is_silent(facts: Facts) -> bool:
     return (
         facts.callee_responded is False
         and facts.end_reason is not EndReason.FAILED
-        and facts.answered_by not in (AnsweredBy.MACHINE, AnsweredBy.FAX)
+        and facts.answered_by not in MACHINES
     )
 
 

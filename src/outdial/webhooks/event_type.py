@@ -15,6 +15,7 @@ class EventType(StrEnum):
     ANSWERED_BY = "call.answered_by"  # who answered is known (better)
     TRANSCRIPT = "call.transcript"    # one side has said something
     ENDED = "call.ended"              # also of calls never answered; once what the conversation brought is written
+    UPDATED = "call.updated"          # more is known of a call whose end was told
     NUMBER_UNHEALTHY = "number.unhealthy"
     DO_NOT_CALL_ADDED = "do_not_call.added"
 
@@ -28,7 +29,16 @@ _OF_STATE = {
     CallState.IN_PROGRESS: EventType.ANSWERED,
     CallState.ENDED: EventType.ENDED,
 }
-_SAME = {"answered_by": EventType.ANSWERED_BY, "transcript": EventType.TRANSCRIPT}
+WRAPPED_UP = "wrapped_up"
+_SAME = {
+    "answered_by": EventType.ANSWERED_BY,
+    "transcript": EventType.TRANSCRIPT,
+    WRAPPED_UP: EventType.UPDATED,
+    "outcome": EventType.UPDATED,
+    "corrected": EventType.UPDATED,
+    "noted": EventType.UPDATED,
+    "result_late": EventType.UPDATED,
+}
 
 
 def told_by(type_: str, data: Mapping[str, Any]) -> EventType | None:

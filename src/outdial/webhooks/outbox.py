@@ -20,7 +20,7 @@ from outdial.history.number_health import fallen_ill
 from outdial.ids import new_id
 from outdial.policy.do_not_call import entries_of
 from outdial.webhooks.endpoints import ensure_requests
-from outdial.webhooks.event_type import EventType
+from outdial.webhooks.event_type import WRAPPED_UP, EventType
 from outdial.webhooks.fan_out import Told, file_deliveries
 from outdial.webhooks.told import CallEvent, as_json, call_events_query, tell
 from outdial.workspaces.secrets import SecretBox
@@ -28,6 +28,7 @@ from outdial.workspaces.secrets import SecretBox
 BATCH = 200
 COMPLETE_WITHIN = timedelta(minutes=2)  # what a conversation brought, after the end of its call
 LOOK_AGAIN = ((timedelta(seconds=3), 0.1), (timedelta(seconds=20), 1.0), (COMPLETE_WITHIN, 5.0))  # so often, until then
+AFTER_END_S = 1.0  # what waits for the end of its call to be told is looked at again
 BUSY_S = 0.02  # the delivery before is just being written to
 
 
@@ -100,7 +101,12 @@ async def _call_events(
         for call_id in unwritten
         if (again_s := _look_again_s(now - ended[call_id].left_at)) is not None
     }
-    ready = [event for event in events if rows[event.id].id not in waits]
+    updates = [event for event in events if event.type is EventType.UPDATED]
+    told_with_end = {call_id for call_id, row in ended.items() if row.id not in waits}
+    now_told, later = await _updates(conn, updates, told_with_end)
+    waits |= {rows[event.id].id: AFTER_END_S for event in later}
+    left_out = {event.id for event in updates} - {event.id for event in now_told}
+    ready = [event for event in events if rows[event.id].id not in waits and event.id not in left_out]
     data = await tell(conn, ready, base_url=base_url, incomplete=unwritten)
     told = [
         Told(
@@ -116,6 +122,28 @@ async def _call_events(
         for event, each in zip(ready, data, strict=True)
     ]
     return told + await _unhealthy(conn, [each for each in told if each.type is EventType.ENDED]), waits
+
+
+async def _updates(
+    conn: AsyncConnection, updates: Sequence[CallEvent], told_with_end: Collection[str]
+) -> tuple[list[CallEvent], list[CallEvent]]:
+    """Of what became known of calls: what is told now, the newest of each call alone, for each tells the whole call;
+    and what waits, because the end of its call wasn't told yet. The end itself tells all that is known by then, so
+    nothing else is told before, but for a wrap-up: somebody may listen for nothing else."""
+    if not updates:
+        return [], []
+    ids = {event.call_id for event in updates}
+    ends = {row.id: row for row in await conn.execute(_ENDS, {"call_ids": list(ids)})}
+    now, later = {}, []
+    for event in updates:
+        end = ends.get(event.call_id)
+        if end is None or not end.has_ended:
+            continue
+        if not end.is_untold or (event.row_type == WRAPPED_UP and event.call_id in told_with_end):
+            now[event.call_id] = event
+        elif event.row_type == WRAPPED_UP:
+            later.append(event)
+    return list(now.values()), later
 
 
 def _look_again_s(age: timedelta) -> float | None:
@@ -188,6 +216,14 @@ _PUT_OFF_FIRST = text("""
     UPDATE webhook_outbox SET due_at = clock_timestamp() + interval '1 hour'
     WHERE id = (SELECT id FROM webhook_outbox WHERE due_at <= clock_timestamp() ORDER BY id LIMIT 1)
     RETURNING id
+""")
+# Calls, whether they have ended, and whether that is still to be told.
+_ENDS = text("""
+    SELECT calls.id, calls.state = 'ended' AS has_ended, EXISTS (
+        SELECT FROM webhook_outbox JOIN call_events ON call_events.id = webhook_outbox.event_id
+        WHERE call_events.call_id = calls.id AND call_events.type = 'state' AND call_events.data ->> 'state' = 'ended'
+    ) AS is_untold
+    FROM calls WHERE calls.id = ANY(:call_ids)
 """)
 # Calls whose last conversation has not brought yet what it will.
 _UNWRITTEN = text("""

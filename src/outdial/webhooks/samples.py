@@ -41,6 +41,23 @@ _WHOLE = {
     "end_reason": "completed",
     "ended_by": "agent",
     "outcome": "confirmed",
+    "outcome_from": {"by": "agent", "evidence": [4101]},
+    "summary": "Jane confirmed her appointment on Tuesday at ten.",
+    "facts": {"will_come": True},
+    "wrap_up": {
+        "state": "done",
+        "error": None,
+        "wanted_at": "2026-01-31T09:00:39.640000Z",
+        "finished_at": "2026-01-31T09:00:42.810000Z",
+        "model": "gpt-4o-mini",
+        "tokens": 642,
+        "dollars": "0.000131",
+        "summary": "Jane confirmed her appointment on Tuesday at ten.",
+        "facts": [{"name": "will_come", "value": True, "evidence": [4101]}],
+        "outcome": "confirmed",
+        "outcome_evidence": [4101],
+        "unproved": [],
+    },
     "error": None,
     "advice": None,
     "number_id": NUMBER_ID,
@@ -84,6 +101,7 @@ _WHOLE = {
     "recording_url": f"https://voice.example/v1/calls/{CALL_ID}/recording",
     "transcript": [
         {
+            "seq": 4100,
             "speaker": "agent",
             "text": "Hello Jane, this is the clinic's automated assistant.",
             "start_ms": 420,
@@ -93,6 +111,7 @@ _WHOLE = {
             "latency": None,
         },
         {
+            "seq": 4101,
             "speaker": "callee",
             "text": "Yes, that's fine.",
             "start_ms": 4100,
@@ -144,6 +163,7 @@ SAMPLES: Mapping[EventType, Mapping[str, Any]] = {
     EventType.ANSWERED_BY: _in("in_progress", None) | {"answered_by": _ANSWERED_BY},
     EventType.TRANSCRIPT: _in("in_progress", None) | {"turn": _TURN},
     EventType.ENDED: {"call": _WHOLE, "complete": True},
+    EventType.UPDATED: {"call": _WHOLE},
     EventType.NUMBER_UNHEALTHY: {"number": _HEALTH},
     EventType.DO_NOT_CALL_ADDED: {"entry": _ENTRY},
 }

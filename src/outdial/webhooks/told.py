@@ -69,19 +69,27 @@ class CallTranscript(TypedDict):
 
 class CallEnded(TypedDict):
     """`call.ended`: the call, whole, as `GET /v1/calls/{call_id}` shows it. `complete` is false where what the
-    conversation brought had not come after two minutes (its process died): then it may still come, and the API has it.
+    conversation brought had not come after two minutes (its process died): `call.updated` tells it if it still comes.
     """
 
     call: CallView
     complete: bool
 
 
+class CallUpdated(TypedDict):
+    """`call.updated`: more is known of a call than `call.ended` told: its wrap-up is made (or has failed), what its
+    conversation brought came late, or its end or outcome was put right. The call, whole, as it is now."""
+
+    call: CallView
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CallEvent:
-    """A row of `call_events` that users are told of, and its call as far as it never changes."""
+    """A row of `call_events` that users are told of (`row_type` there), and its call as far as it never changes."""
 
     id: int
     type: EventType
+    row_type: str
     data: Mapping[str, Any]
     at: datetime
     workspace_id: str
@@ -106,6 +114,7 @@ class CallEvent:
         return cls(
             id=row[call_events.c.id],
             type=type_,
+            row_type=row[call_events.c.type],
             data=data,
             at=row[call_events.c.at],
             workspace_id=row[call.workspace_id],
@@ -126,6 +135,9 @@ class CallEvent:
         return CallState(self.data["state"]) if "state" in self.data else CallState.IN_PROGRESS
 
 
+_WHOLE = (EventType.ENDED, EventType.UPDATED)  # told with the whole call
+
+
 def call_events_query() -> Select[Any]:
     """Rows for `CallEvent.of`."""
     call, told = calls.c, call_events.c
@@ -140,7 +152,7 @@ async def tell(
     conn: AsyncConnection, events: Sequence[CallEvent], *, base_url: str, incomplete: Collection[str] = ()
 ) -> Sequence[str]:
     """The JSON of each one's `data`, in their order. `incomplete`: calls that have ended and of which more may come."""
-    ended = {event.call_id: event.workspace_id for event in events if event.type is EventType.ENDED}
+    ended = {event.call_id: event.workspace_id for event in events if event.type in _WHOLE}
     views: dict[str, CallView] = {}
     for workspace_id in sorted(set(ended.values())):
         these = [call_id for call_id, of in ended.items() if of == workspace_id]
@@ -156,6 +168,8 @@ def _data(event: CallEvent, views: Mapping[str, CallView], incomplete: Collectio
     match event.type:
         case EventType.ENDED if event.call_id in views:
             return CallEnded(call=views[event.call_id], complete=event.call_id not in incomplete)
+        case EventType.UPDATED if event.call_id in views:
+            return CallUpdated(call=views[event.call_id])
         case EventType.ANSWERED_BY:
             return CallAnsweredBy(call=_brief(event), answered_by=answered_by_view(WhoAnswered.from_json(event.data)))
         case EventType.TRANSCRIPT:

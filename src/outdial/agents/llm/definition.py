@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from outdial.agents.llm.free_talk import FreeTalk
 from outdial.agents.script.model import DoNotCall, Machine, ScriptWarning
@@ -10,6 +11,8 @@ from outdial.conversation.call_facts import HOLD_S
 from outdial.conversation.opening import Greet
 from outdial.speech.reading.reader import Reading
 
+if TYPE_CHECKING:
+    from outdial.agents.after.definition import After
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LlmAgent(FreeTalk):
@@ -23,6 +26,7 @@ class LlmAgent(FreeTalk):
     pronounce: Mapping[str, str] = field(default_factory=dict)
     greet: Greet | None = None
     hold_s: float = HOLD_S
+    after: "After | None" = None
     warnings: tuple[ScriptWarning, ...] = field(default=(), compare=False)
 
     @property

@@ -24,7 +24,7 @@ MAX_ABOUT = 500            # characters of what one of them means
 
 _SECTIONS = (
     "agent", "model", "base_url", "fallback", "greeting", "instructions", "variables", "tools", "transfers", "outcomes",
-    "facts", "limits", "greet", "hold_s", "machine", "do_not_call", "pronounce",
+    "facts", "limits", "after", "greet", "hold_s", "machine", "do_not_call", "pronounce",
 )  # fmt: skip
 _MODEL = ("model", "base_url")
 _FACT = ("type", "about", "one_of")
@@ -46,10 +46,10 @@ def parse_llm(source: str) -> LlmAgent:
 
 
 def parse_llm_tree(root: Node) -> LlmAgent:
-    return _LlmParser().llm(root)
+    return LlmParser().llm(root)
 
 
-class _LlmParser(Parser):
+class LlmParser(Parser):
     """The sections that scripts have, too, are read as theirs."""
 
     def llm(self, root: Node) -> LlmAgent:

@@ -73,7 +73,7 @@ def tools_of(agent: FreeTalk) -> tuple[Tool, ...]:
         about = "Say what has come of the call, as soon as that is clear; the last time counts."
         tools.append(Tool(name=OUTCOME, about=about, parameters=_object({"outcome": _outcome(agent)}, ["outcome"])))
     if agent.facts:
-        noted = {fact.name: _schema(fact) for fact in agent.facts}
+        noted = {fact.name: fact_schema(fact) for fact in agent.facts}
         tools.append(Tool(name=NOTE, about="Write down what the callee told you.", parameters=_object(noted, [])))
     if agent.transfers:
         meanings = "; ".join(f"{one.name}: {one.about}" if one.about else one.name for one in agent.transfers)
@@ -122,7 +122,7 @@ def _outcome(agent: FreeTalk) -> dict[str, Any]:
     return {"type": "string", "enum": list(agent.outcomes)}
 
 
-def _schema(fact: Fact) -> dict[str, Any]:
+def fact_schema(fact: Fact) -> dict[str, Any]:
     schema: dict[str, Any] = {"type": fact.type}
     if fact.about:
         schema["description"] = fact.about
@@ -163,10 +163,10 @@ def _noted(arguments: Mapping[str, Any], agent: FreeTalk) -> dict[str, Any]:
     unknown = arguments.keys() - facts.keys()
     if unknown:
         raise NotPossible(f"These can be noted: {', '.join(facts)}.")
-    return {name: _fact(value, facts[name]) for name, value in arguments.items() if value is not None}
+    return {name: fact_value(value, facts[name]) for name, value in arguments.items() if value is not None}
 
 
-def _fact(value: Any, fact: Fact) -> Any:
+def fact_value(value: Any, fact: Fact) -> Any:
     fits = {
         "string": isinstance(value, str) and len(value) <= MAX_NOTE,
         "boolean": isinstance(value, bool),

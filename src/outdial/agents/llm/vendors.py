@@ -37,6 +37,10 @@ logger = logging.getLogger(__name__)
 OPENAI = "https://api.openai.com/v1"
 OPENAI_KEY = "OPENAI_API_KEY"
 WARM_UP_S = 5.0
+
+# Words of models that can't be used here, now or later.
+NO_SUCH_SERVER, NO_KEY = "no_such_server", "no_key_or_library"
+UNUSABLE = frozenset({NO_SUCH_SERVER, NO_KEY})
 _WORD = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 
 
@@ -67,7 +71,7 @@ class ModelServers:
     def _opened(self, model: ModelName) -> Model:
         key = (model.name, model.base_url)
         if key not in self._open:
-            self._open[key] = self._made(model) if self.allows(model) else Unusable(model.name, "no_such_server")
+            self._open[key] = self._made(model) if self.allows(model) else Unusable(model.name, NO_SUCH_SERVER)
         return self._open[key]
 
     def _made(self, model: ModelName) -> Model:
@@ -81,7 +85,7 @@ class ModelServers:
             return VendorModel(infer_model(model.name))
         except Exception as error:  # no key, its library isn't installed, or whatever else that library may raise
             logger.warning("Model not opened", extra={"model": model.name, "error": type(error).__name__})
-            return Unusable(model.name, "no_key_or_library")
+            return Unusable(model.name, NO_KEY)
 
 
 def _url(model: ModelName) -> str | None:

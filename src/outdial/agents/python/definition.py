@@ -4,6 +4,7 @@ from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from outdial.agents.after.definition import After
 from outdial.agents.script.model import DoNotCall, Machine, ScriptWarning
 from outdial.agents.script.template import Text
 from outdial.conversation.call_facts import HOLD_S
@@ -50,6 +51,7 @@ class PythonAgent:
     hold_s: float = HOLD_S
     warnings: tuple[ScriptWarning, ...] = field(default=(), compare=False)
     workspaces: frozenset[str] | None = None
+    after: After | None = None
     code: Code | None = field(default=None, compare=False)
     source: str = field(default="", compare=False)  # its description
 

@@ -3,13 +3,16 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from outdial.agents.script.template import Text
 from outdial.conversation.call_facts import HOLD_S
 from outdial.conversation.opening import Greet
 from outdial.conversation.understanding.answer_type import AnswerType
 from outdial.speech.reading.reader import Reading
+
+if TYPE_CHECKING:
+    from outdial.agents.after.definition import After
 
 
 class ScriptError(ValueError):
@@ -174,6 +177,7 @@ class Script:
     pronounce: Mapping[str, str] = field(default_factory=dict)  # a word, and how it is said
     greet: Greet | None = None  # who speaks first; None: what its version was made with
     hold_s: float = HOLD_S      # of silence, for a callee who asked for a moment
+    after: "After | None" = None
     warnings: tuple[ScriptWarning, ...] = field(default=(), compare=False)
 
     @property

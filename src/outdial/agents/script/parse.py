@@ -30,7 +30,8 @@ __all__ = ["ScriptError", "parse_script", "parse_tree"]
 MAX_STEPS = 200
 
 _SECTIONS = (
-    "agent", "variables", "greet", "hold_s", "machine", "do_not_call", "pronounce", "anywhere", "start", "steps",
+    "agent", "variables", "greet", "hold_s", "machine", "do_not_call", "pronounce", "after", "anywhere", "start",
+    "steps",
 )  # fmt: skip
 AGENT = ("name", "language")
 MACHINE = ("action", "message")

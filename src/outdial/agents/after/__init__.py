@@ -1,0 +1,1 @@
+"""The wrap-up: what an agent's model makes of a call once it has ended. Of any kind of agent that asks for one."""

@@ -1,0 +1,40 @@
+"""What a stored version asks for after its calls, with its models open."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from outdial.agents.after.definition import After
+from outdial.agents.kinds import parse_agent
+from outdial.agents.llm.chat import Model
+from outdial.agents.llm.vendors import ModelServers
+from outdial.db.engine import reading
+from outdial.db.tables import agent_versions
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReadyAfter:
+    after: After
+    models: Sequence[Model]
+
+
+async def ready_after(engine: AsyncEngine, servers: ModelServers, agent_id: str, version: int) -> ReadyAfter:
+    """Raises LookupError where there is no such version or it asks for nothing, ScriptError when it can't be read."""
+    versions = agent_versions.c
+    query = select(versions.kind, versions.source).where(versions.agent_id == agent_id, versions.version == version)
+    async with reading(engine) as conn:
+        found = (await conn.execute(query)).one_or_none()
+    if found is None:
+        raise LookupError("agent version not found")
+    # Takes a while, and loads what reaches models; calls may be talking in this process.
+    return await asyncio.to_thread(_ready, found.kind, found.source, servers)
+
+
+def _ready(kind: str, source: str, servers: ModelServers) -> ReadyAfter:
+    after = parse_agent(source, kind).after
+    if after is None:
+        raise LookupError("agent version asks for no wrap-up")
+    return ReadyAfter(after=after, models=servers.open(after.models))
