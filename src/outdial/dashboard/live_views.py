@@ -26,7 +26,7 @@ OVERVIEW_PARTS = (
     "attention", "lines", "queue", "answer-rate", "latency", "chart", "chart-table", "funnel", "failures", "carriers",
     "recent",
 )  # fmt: skip
-CALL_PARTS = ("summary", "player", "answered", "timeline", "latency", "variables", "facts")
+CALL_PARTS = ("summary", "player", "wrap_up", "answered", "timeline", "latency", "model", "variables", "facts")
 RECENT_CALLS = 8
 
 

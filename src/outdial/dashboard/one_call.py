@@ -10,8 +10,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from outdial.agents.store import agent_names
 from outdial.carriers.registry import CARRIERS, carrier_named
 from outdial.dashboard.latency import Latencies, latencies
+from outdial.dashboard.model_use import ModelUse, model_use
 from outdial.dashboard.timeline import Step, timeline
-from outdial.db.feed import history_of
+from outdial.dashboard.wrap_up import Evidence, WrapUp, evidence_in, wrap_up
+from outdial.db.feed import history_of, model_events_of
 from outdial.history.views import CallView, get_call
 from outdial.numbers.views import number_names
 from outdial.telephony.state import CallDirection, CallState
@@ -39,6 +41,8 @@ class OneCall:
     call: CallView
     steps: Sequence[Step]
     latencies: Latencies | None
+    model: ModelUse | None
+    wrap_up: WrapUp | None
     agent_name: str | None
     number_name: str | None
 
@@ -67,8 +71,8 @@ class OneCall:
     @property
     def is_final(self) -> bool:
         """Nothing changes any more. A conversation's last words, its recording and its notes are written just after its
-        end."""
-        if not self.has_ended:
+        end, and its wrap-up a while later."""
+        if not self.has_ended or (self.wrap_up is not None and self.wrap_up.is_pending):
             return False
         ended_at = self.call["ended_at"]
         expected = self.call["answered_at"] is not None and self.call["recording_url"] is None
@@ -83,6 +87,12 @@ class OneCall:
                 currency = dial["price_currency"] or ""
                 sums[currency] = sums.get(currency, Decimal(0)) + abs(Decimal(dial["price"]))
         return ", ".join(f"{amount.normalize():f} {currency}".strip() for currency, amount in sums.items()) or None
+
+    @property
+    def outcome_evidence(self) -> Sequence[Evidence]:
+        """The words that the outcome rests on, where a model has shown them."""
+        decided = self.call["outcome_from"]
+        return [] if decided is None else evidence_in(self.call, decided["evidence"])
 
     @property
     def evidence(self) -> list[str]:
@@ -107,6 +117,8 @@ async def read_one_call(conn: AsyncConnection, workspace_id: str, call_id: str, 
         call=call,
         steps=timeline(call, events),
         latencies=latencies(call["transcript"]),
+        model=model_use(await model_events_of(conn, call_id)),
+        wrap_up=wrap_up(call),
         agent_name=None if call["agent"] is None else agents.get(call["agent"]["id"]),
         number_name=None if call["number_id"] is None else numbers.get(call["number_id"]),
     )

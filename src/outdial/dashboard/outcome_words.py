@@ -6,7 +6,7 @@ from typing import Any
 from markupsafe import Markup
 
 from outdial.dashboard.words import END_REASONS, NONE, Tone, badge
-from outdial.telephony.outcome import Outcome
+from outdial.telephony.outcome import DecidedBy, Outcome
 from outdial.telephony.state import CallDirection, CallState, EndedBy, EndReason
 
 # A label, how it looks, and a sentence in which {party} is the callee, or the caller.
@@ -81,7 +81,11 @@ def outcome_in_words(call: Mapping[str, Any]) -> str:
     if word is None:
         return ""
     known = OUTCOMES.get(word)
-    return known[2].format(party=_party(call)) if known else f"So its agent says: {word}."
+    if known is not None:
+        return known[2].format(party=_party(call))
+    decided = call.get("outcome_from")
+    by_model = decided is not None and decided["by"] is DecidedBy.MODEL
+    return f"So the agent's model says, by what was said: {word}." if by_model else f"So its agent says: {word}."
 
 
 def headline(call: Mapping[str, Any]) -> tuple[str, Tone]:

@@ -128,6 +128,13 @@ def badge(text: str, tone: Tone = "quiet") -> Markup:
     return Markup('<span class="badge" data-tone="{}">{}</span>').format(tone, text)
 
 
+def dollars(amount: float | None) -> str:
+    """What a model cost: a few of them cost a hundredth of a cent. None: nobody knows."""
+    if amount is None:
+        return "price not known"
+    return f"${amount:.4f}" if amount < 1 else f"${amount:,.2f}"
+
+
 def transfer_result(transfer: dict[str, Any]) -> Markup:
     """What became of a transfer, as a badge."""
     result = transfer["result"]

@@ -51,6 +51,17 @@ async def events_after(
     return [Event(id=row.id, type=row.type, data=row.data, at=row.at) for row in rows]
 
 
+async def model_events_of(conn: AsyncConnection, call_id: str, *, limit: int = 500) -> Sequence[Event]:
+    """What the models of a call's agent did, and the tools they called, oldest first."""
+    rows = await conn.execute(
+        select(call_events)
+        .where(call_events.c.call_id == call_id, call_events.c.type.in_(["model", "tool", "model_failed"]))
+        .order_by(call_events.c.id)
+        .limit(limit)
+    )
+    return [Event(id=row.id, type=row.type, data=row.data, at=row.at) for row in rows]
+
+
 async def history_of(conn: AsyncConnection, call_id: str, *, limit: int = 500) -> Sequence[Event]:
     """What happened to a call but for what was said, oldest first."""
     rows = await conn.execute(

@@ -75,6 +75,7 @@ class Answering:
         self.failure: ModelFailed | None = None
         self.tokens = 0
         self.dollars = 0.0
+        self.is_priced = True  # every one of them: `dollars` is all of it
         self.has_words = False
         self.fillers = 0  # that `words` gave
         self._models = models
@@ -85,6 +86,7 @@ class Answering:
         self._since = self._loop.time()
         self._first_word: float | None = None
         self._first_sentence: float | None = None
+        self._whole_at: float | None = None
         self._sentences: asyncio.Queue[str | None] = asyncio.Queue()
         self._said: list[str] = []          # of the response under way
         self._calls: list[ToolCall] = []
@@ -129,7 +131,7 @@ class Answering:
             model=self._models[0].name,
             first_word_ms=first_word,
             first_sentence_ms=first_sentence,
-            total_ms=round((self._loop.time() - self._since) * 1000),
+            total_ms=round(((self._whole_at or self._loop.time()) - self._since) * 1000),
         )
 
     # -- inside ------------------------------------------------------------------------------------------------
@@ -154,6 +156,7 @@ class Answering:
             logger.error("Model's answer not used", extra={"error": type(error).__name__})
             self.failure = ModelFailed(type(error).__name__)
         finally:
+            self._whole_at = self._loop.time()
             self._sentences.put_nowait(None)
             self.begun.set()
 
@@ -263,6 +266,7 @@ class Answering:
                     case Usage(tokens=tokens, dollars=dollars):
                         self.tokens += tokens
                         self.dollars += dollars or 0.0
+                        self.is_priced = self.is_priced and dollars is not None
             if rest := unspoken.rest():
                 yield rest
 

@@ -198,6 +198,7 @@ class Talking:
                 "first_sentence_ms": times.first_sentence_ms,
                 "total_ms": times.total_ms,
                 "tokens": answering.tokens,
+                "dollars": answering.dollars if answering.is_priced else None,
             },
         )
 
