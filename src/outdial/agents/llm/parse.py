@@ -2,42 +2,24 @@
 
 import re
 from collections.abc import Mapping
-from typing import Any
 
 from outdial.agents.llm.definition import LlmAgent
-from outdial.agents.llm.free_talk import MOST_TURNS, Fact, Limits, ModelName, TransferTarget
-from outdial.agents.llm.tools import OPTIONAL
-from outdial.agents.script.actions import NAME
-from outdial.agents.script.expect import choice, fields, listed, name, plain, suggestion, whole
+from outdial.agents.llm.talk_parser import INNER_KEYS, TalkParser
+from outdial.agents.script.expect import fields, listed, name
 from outdial.agents.script.model import ScriptError
 from outdial.agents.script.parse import AGENT as AGENT_KEYS
 from outdial.agents.script.parse import DO_NOT_CALL_KEYS, Parser
 from outdial.agents.script.parse import MACHINE as MACHINE_KEYS
 from outdial.agents.script.pronounce import pronunciations
-from outdial.agents.script.template import TemplateError, Text, parse_text
-from outdial.agents.script.tree import Fields, Items, Node, Scalar, read_tree
-from outdial.telephony.outcome import MAX_WORD_CHARS, NAMED, WISH
-
-MAX_INSTRUCTIONS = 20_000  # characters
-MAX_NAMES = 50             # outcomes, facts, transfers
-MAX_ABOUT = 500            # characters of what one of them means
+from outdial.agents.script.tree import Items, Node, read_tree
+from outdial.telephony.outcome import MAX_WORD_CHARS
 
 _SECTIONS = (
     "agent", "model", "base_url", "fallback", "greeting", "instructions", "variables", "tools", "transfers", "outcomes",
     "facts", "limits", "after", "greet", "hold_s", "machine", "do_not_call", "pronounce",
 )  # fmt: skip
-_MODEL = ("model", "base_url")
-_FACT = ("type", "about", "one_of")
-_TYPES = ("string", "integer", "number", "boolean")
-_TRANSFER = ("to", "about", "say", "failed")
-_LIMITS = ("turns", "seconds", "tokens", "dollars")
-LLM_KEYS = tuple(
-    dict.fromkeys(
-        (*_SECTIONS, *AGENT_KEYS, *MACHINE_KEYS, *DO_NOT_CALL_KEYS, *_MODEL, *_FACT, *_TRANSFER, *_LIMITS, *OPTIONAL)
-    )
-)
+LLM_KEYS = tuple(dict.fromkeys((*_SECTIONS, *AGENT_KEYS, *MACHINE_KEYS, *DO_NOT_CALL_KEYS, *INNER_KEYS)))
 _OUTCOME = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
-_URL = re.compile(r"https?://[^\s/?#@]+(?:/[^\s?#]*)?")
 
 
 def parse_llm(source: str) -> LlmAgent:
@@ -60,161 +42,39 @@ class LlmParser(Parser):
         agent = self.begin(top)
         variables = self.defaults(top.nodes.get("variables"))
         greeting = top.nodes.get("greeting")
-        instructions, indents = self.instructions(top.nodes["instructions"])
+        talk = TalkParser(self.actions)
+        instructions, indents = talk.instructions(top.nodes["instructions"])
         return LlmAgent(
             name=name(agent.nodes["name"], "name") if "name" in agent.nodes else "Agent",
             language=self.tag,
             variables=variables,
             machine=self.machine(top.nodes.get("machine")),
             do_not_call=self.do_not_call(top.nodes.get("do_not_call")),
-            models=self.models(top),
+            models=talk.models(top.nodes),
             greeting=self.text(greeting, "greeting") if greeting else None,
             greeting_line=greeting.line if greeting else 0,
             instructions=instructions,
             indents=indents,
-            tools=self.tools(top.nodes.get("tools")),
-            transfers=self.transfers(top.nodes.get("transfers"), top.nodes.get("facts")),
-            outcomes=self.outcomes(top.nodes.get("outcomes")),
-            facts=self.facts(top.nodes.get("facts"), variables),
-            limits=self.limits(top.nodes.get("limits")),
+            tools=talk.tools(top.nodes.get("tools")),
+            transfers=talk.transfers(top.nodes.get("transfers"), top.nodes.get("facts")),
+            outcomes=_outcomes(talk, top.nodes.get("outcomes")),
+            facts=talk.facts(top.nodes.get("facts")),
+            limits=talk.limits(top.nodes.get("limits")),
             pronounce=pronunciations(top.nodes.get("pronounce")),
             greet=self.greet(top),
             hold_s=self.hold_s(top),
             warnings=(*self.language_warning(agent.nodes.get("language")), *self.unknown(variables)),
         )
 
-    def models(self, top: Fields) -> tuple[ModelName, ...]:
-        first = self.model(top.nodes["model"], top.nodes.get("base_url"))
-        fallback = top.nodes.get("fallback")
-        if fallback is None:
-            return (first,)
-        if isinstance(fallback, Scalar):
-            return (first, self.model(fallback, None))
-        parts = fields(fallback, "fallback", _MODEL).nodes
-        if "model" not in parts:
-            raise ScriptError("fallback needs a model", fallback.line)
-        return (first, self.model(parts["model"], parts.get("base_url")))
 
-    def model(self, node: Node, url: Node | None) -> ModelName:
-        title = name(node, "model")
-        address = None if url is None else plain(url, "base_url").strip()
-        if url is not None and address is not None and not _URL.fullmatch(address):
-            raise ScriptError("base_url is the address of a server, such as http://127.0.0.1:11434/v1", url.line)
-        return ModelName(name=title, base_url=None if address is None else address.rstrip("/"), line=node.line)
-
-    def instructions(self, node: Node) -> tuple[tuple[Text, ...], tuple[str, ...]]:
-        source = plain(node, "instructions")
-        if len(source) > MAX_INSTRUCTIONS:
-            raise ScriptError(f"instructions are longer than {MAX_INSTRUCTIONS:,} characters", node.line)
-        texts, indents = [], []
-        for line in source.strip("\n").splitlines():
-            try:
-                text = parse_text(line)
-            except TemplateError as error:
-                raise ScriptError(str(error), node.line) from None
-            self.uses(text, node.line)
-            texts.append(text)
-            indents.append(line[: len(line) - len(line.lstrip())])
-        return tuple(texts), tuple(indents)
-
-    def tools(self, node: Node | None) -> frozenset[str]:
-        found = listed(node, "tools") if node else []
-        for one in found:
-            if one.text not in OPTIONAL:
-                hint = suggestion(one.text, OPTIONAL)
-                raise ScriptError(f"'{one.text[:60]}' is no tool; there are {choice(OPTIONAL)}{hint}", one.line)
-        return frozenset(one.text for one in found)
-
-    def transfers(self, node: Node | None, facts: Node | None) -> tuple[TransferTarget, ...]:
-        targets = tuple(self.target(title, one, line) for title, one, line in self.named(node, "transfers"))
-        told = {title for title, _, _ in self.named(facts, "facts")}
-        for target in targets:
-            if fact := next((slot.path for slot in target.to.slots if slot.path.partition(".")[0] in told), None):
-                reason = f"a transfer goes to no number that the callee told: {{{fact}}} is a fact"
-                raise ScriptError(reason, target.line)
-        return targets
-
-    def target(self, title: str, node: Node, line: int) -> TransferTarget:
-        """A number, or `{to: …, about: …, say: …, failed: …}`."""
-        if isinstance(node, Scalar):
-            return TransferTarget(name=title, to=self.number(node), about="", line=line)
-        nodes = fields(node, "a transfer", _TRANSFER).nodes
-        if "to" not in nodes:
-            raise ScriptError("a transfer needs a number to go to: {to: +12025550100}", line)
-        say, failed = nodes.get("say"), nodes.get("failed")
-        return TransferTarget(
-            name=title,
-            to=self.number(nodes["to"]),
-            about=self.about(nodes["about"]) if "about" in nodes else "",
-            line=line,
-            say=self.text(say, "say") if say else None,
-            failed=self.text(failed, "failed") if failed else None,
-        )
-
-    def outcomes(self, node: Node | None) -> Mapping[str, str]:
-        """Words, or words and what they mean."""
-        if isinstance(node, Items):
-            words = {one.text: (one, one.line) for one in listed(node, "outcomes")}
-            found = {word: ("", line) for word, (_, line) in words.items()}
-        else:
-            found = {word: (self.about(one), line) for word, one, line in self.named(node, "outcomes")}
-        for word, (_, line) in found.items():
-            if not _OUTCOME.fullmatch(word) or len(word) > MAX_WORD_CHARS:
-                raise ScriptError(f"'{word[:60]}' is no outcome: one word of letters, digits, _ and -", line)
-        return {word: about for word, (about, _) in found.items()}
-
-    def facts(self, node: Node | None, variables: Mapping[str, Any]) -> tuple[Fact, ...]:
-        return tuple(self.fact(title, one, line) for title, one, line in self.named(node, "facts"))
-
-    def fact(self, title: str, node: Node, line: int) -> Fact:
-        """What it is, or `{about: …, type: …, one_of: […]}`."""
-        if title in (NAMED, WISH):
-            section = "outcomes" if title == NAMED else "do_not_call"
-            raise ScriptError(f"'{title}' is noted by Outdial itself: see {section}", line)
-        self.declare(title, line)
-        if isinstance(node, Scalar):
-            return Fact(name=title, about=self.about(node))
-        nodes = fields(node, "a fact", _FACT).nodes
-        kind = plain(nodes["type"], "type") if "type" in nodes else "string"
-        if kind not in _TYPES:
-            raise ScriptError(f"type is {choice(_TYPES)}, not '{kind[:60]}'", nodes["type"].line)
-        choices = tuple(one.text for one in listed(nodes["one_of"], "one_of")) if "one_of" in nodes else ()
-        if choices and kind != "string":
-            raise ScriptError("one_of is for a fact of type string", nodes["one_of"].line)
-        about = self.about(nodes["about"]) if "about" in nodes else ""
-        return Fact(name=title, about=about, type=kind, choices=choices)
-
-    def limits(self, node: Node | None) -> Limits:
-        if node is None:
-            return Limits()
-        nodes = fields(node, "limits", _LIMITS).nodes
-        return Limits(
-            turns=whole(nodes["turns"], "turns", 1, 500) if "turns" in nodes else MOST_TURNS,
-            seconds=whole(nodes["seconds"], "seconds", 10, 14_400) if "seconds" in nodes else None,
-            tokens=whole(nodes["tokens"], "tokens", 100, 100_000_000) if "tokens" in nodes else None,
-            dollars=_dollars(nodes["dollars"]) if "dollars" in nodes else None,
-        )
-
-    def named(self, node: Node | None, what: str) -> list[tuple[str, Node, int]]:
-        if node is None:
-            return []
-        section = fields(node, what)
-        if len(section.nodes) > MAX_NAMES:
-            raise ScriptError(f"more than {MAX_NAMES} {what}", node.line)
-        for title, line in section.lines.items():
-            if not NAME.fullmatch(title):
-                raise ScriptError(f"'{title[:60]}' is no name (letters, digits, _ and -)", line)
-        return [(title, one, section.lines[title]) for title, one in section.nodes.items()]
-
-    def about(self, node: Node) -> str:
-        about = " ".join(plain(node, "what it means").split())
-        if len(about) > MAX_ABOUT:
-            raise ScriptError(f"what it means is longer than {MAX_ABOUT} characters", node.line)
-        return about
-
-
-def _dollars(node: Node) -> float:
-    value = node.value if isinstance(node, Scalar) else None
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value <= 1000:
-        raise ScriptError("dollars is a number above 0, such as 0.50", node.line)
-    return float(value)
+def _outcomes(talk: TalkParser, node: Node | None) -> Mapping[str, str]:
+    """Words, or words and what they mean."""
+    if isinstance(node, Items):
+        words = {one.text: (one, one.line) for one in listed(node, "outcomes")}
+        found = {word: ("", line) for word, (_, line) in words.items()}
+    else:
+        found = {word: (talk.about(one), line) for word, one, line in talk.named(node, "outcomes")}
+    for word, (_, line) in found.items():
+        if not _OUTCOME.fullmatch(word) or len(word) > MAX_WORD_CHARS:
+            raise ScriptError(f"'{word[:60]}' is no outcome: one word of letters, digits, _ and -", line)
+    return {word: about for word, (about, _) in found.items()}

@@ -77,7 +77,7 @@ class _Parser(Parser):
             fingerprint=plain(top.nodes["fingerprint"], "fingerprint") if "fingerprint" in top.nodes else "",
             package=None if package is None else plain(package, "package"),
             types=types if isinstance(types, dict) else {},
-            transfers=tuple((self.number(one), one.line) for one in to),
+            transfers=tuple((self.actions.number(one), one.line) for one in to),
             outcomes=None if outcomes is None else self.outcomes(outcomes),
             pronounce=pronunciations(top.nodes.get("pronounce")),
             greet=self.greet(top),

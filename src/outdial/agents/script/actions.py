@@ -3,7 +3,19 @@
 import re
 from typing import Any
 
-from outdial.agents.script.expect import choice, data, fields, listed, name, plain, pressed, seconds, whole, yes_or_no
+from outdial.agents.script.expect import (
+    NAME,
+    choice,
+    data,
+    fields,
+    listed,
+    name,
+    plain,
+    pressed,
+    seconds,
+    whole,
+    yes_or_no,
+)
 from outdial.agents.script.model import (
     Action,
     Answer,
@@ -31,7 +43,6 @@ MAX_PHRASES = 100   # of an answer
 MAX_RETRIES = 5
 LONG_NUMBER = 5     # digits that are read back unless the author says otherwise
 BUILT_IN = ("user_number", "agent_number", "answered_by")  # variables that every call has
-NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,63}")  # of a variable or a step
 
 _VERBS = ("say", "set", "ask", "if", "send_digits", "goto", "transfer", "hang_up")
 _ASK = (

@@ -9,6 +9,7 @@ from outdial.agents.script.model import ScriptError
 from outdial.agents.script.tree import Fields, Items, Node, Scalar
 
 MAX_NAME = 100  # characters
+NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,63}")  # of a variable or a step
 
 
 def fields(node: Node, what: str, known: Iterable[str] | None = None) -> Fields:

@@ -4,9 +4,9 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from outdial.agents.script.actions import KEYS, NAME, ActionParser
+from outdial.agents.script.actions import KEYS, ActionParser
 from outdial.agents.script.checks import check_flow
-from outdial.agents.script.expect import choice, data, fields, name, plain, seconds, suggestion
+from outdial.agents.script.expect import NAME, choice, data, fields, name, plain, seconds, suggestion
 from outdial.agents.script.model import (
     Answer,
     DoNotCall,
@@ -57,7 +57,7 @@ class Parser:
 
     def __init__(self) -> None:
         self._language = ENGLISH
-        self._actions = ActionParser()
+        self.actions = ActionParser()
 
     def script(self, root: Node) -> Script:
         top = fields(root, "a script", _SECTIONS)
@@ -91,7 +91,7 @@ class Parser:
         """The section `agent`, and with it the language that the others are read in."""
         agent = fields(top.nodes.get("agent", Fields(top.line)), "agent", AGENT)
         self._language = self.language(agent.nodes.get("language"))
-        self._actions = ActionParser(self._language)
+        self.actions = ActionParser(self._language)
         return agent
 
     def hold_s(self, top: Fields) -> float:
@@ -106,17 +106,7 @@ class Parser:
         return self._language
 
     def text(self, node: Node, what: str) -> Text:
-        return self._actions.text(node, what)
-
-    def number(self, node: Node) -> Text:
-        return self._actions.number(node)
-
-    def declare(self, variable: str, line: int) -> str:
-        return self._actions.declare(variable, line)
-
-    def uses(self, text: Text, line: int) -> None:
-        """A text that was read otherwise has variables in it."""
-        self._actions.used.extend((slot, line) for slot in text.slots)
+        return self.actions.text(node, what)
 
     def language(self, node: Node | None) -> str:
         language = plain(node, "language") if node else DEFAULT_LANGUAGE
@@ -139,18 +129,18 @@ class Parser:
     def unknown(self, variables: Mapping[str, Any]) -> Iterable[ScriptWarning]:
         """Variables that nothing in the script gives a value: perhaps the call does, perhaps it is a slip."""
         seen: set[str] = set()
-        for slot, line in self._actions.used:
+        for slot, line in self.actions.used:
             root = slot.path.partition(".")[0]
-            if slot.fallback is None and root not in self._actions.known and slot.path not in seen:
+            if slot.fallback is None and root not in self.actions.known and slot.path not in seen:
                 seen.add(slot.path)
-                hint = suggestion(root, [*variables, *self._actions.known])
+                hint = suggestion(root, [*variables, *self.actions.known])
                 yield ScriptWarning(f"{{{slot.path}}} has no fallback and no default{hint}", line)
 
     def defaults(self, node: Node | None) -> dict[str, Any]:
         if node is None:
             return {}
         named = fields(node, "variables")
-        return {self._actions.declare(key, named.lines[key]): data(value) for key, value in named.nodes.items()}
+        return {self.actions.declare(key, named.lines[key]): data(value) for key, value in named.nodes.items()}
 
     def machine(self, node: Node | None) -> Machine:
         if node is None:
@@ -164,7 +154,7 @@ class Parser:
             raise ScriptError(f"action is {choice(MachineAction)}, not '{word[:60]}'", line)
         message = machine.nodes.get("message")
         if message is not None:
-            self._actions.text(message, "message")
+            self.actions.text(message, "message")
         elif word == MachineAction.LEAVE_MESSAGE:
             raise ScriptError("leave_message needs a message", node.line)
         spoken = None if message is None else " ".join(plain(message, "message").split())
@@ -174,13 +164,13 @@ class Parser:
         section = fields(node, "do_not_call", DO_NOT_CALL_KEYS) if node else Fields(0)
         say, words = section.nodes.get("say"), section.nodes.get("words")
         return DoNotCall(
-            say=self._actions.text(say, "say") if say else parse_text(language_of(self._language).texts["do_not_call"]),
-            words=self._actions.phrases(words) if words else (),
+            say=self.actions.text(say, "say") if say else parse_text(language_of(self._language).texts["do_not_call"]),
+            words=self.actions.phrases(words) if words else (),
             line=say.line if say else 0,
         )
 
     def anywhere(self, node: Node) -> tuple[Answer, ...]:
-        answers = self._actions.answers(node)
+        answers = self.actions.answers(node)
         for answer in answers:
             if answer.any_words or answer.any_digits:
                 raise ScriptError("'any' here would take every answer away from the questions", answer.line)
@@ -197,7 +187,7 @@ class Parser:
             line = named.lines[title]
             if not NAME.fullmatch(title):
                 raise ScriptError(f"'{title[:60]}' is no name for a step (letters, digits, _ and -)", line)
-            steps[title] = Step(name=title, block=self._actions.block(body, anywhere), line=line)
+            steps[title] = Step(name=title, block=self.actions.block(body, anywhere), line=line)
         return steps
 
 
