@@ -20,8 +20,8 @@ from outdial.agents.llm.run import run_llm
 from outdial.agents.python.definition import PythonAgent
 from outdial.agents.python.description import PYTHON_KEYS, parse_python_tree, python_prompts
 from outdial.agents.python.run import run_python
-from outdial.agents.script.checks import actions_of
-from outdial.agents.script.model import DoNotCall, Machine, Script, ScriptError, ScriptWarning, Transfer
+from outdial.agents.script.checks import models_of, transfer_numbers
+from outdial.agents.script.model import DoNotCall, Machine, Script, ScriptError, ScriptWarning
 from outdial.agents.script.outline import Outline, outline_of
 from outdial.agents.script.parse import SCRIPT_KEYS, parse_tree
 from outdial.agents.script.path import Path
@@ -76,9 +76,9 @@ A = TypeVar("A", bound=ParsedAgent)
 class Kind(Generic[A]):
     """`title`: what one is called; `label`: that, on a page. `mark`: the section of its YAML that no other kind has.
     `keys`: what else its YAML may have. `parse` raises ScriptError. `prompts`: what it says word for word. `numbers`:
-    to which it transfers calls, and their lines. `models`: which it needs. `run`: the conversation, with these models.
-    `outline`: the way from step to step, where it has one. `is_written_here`: whether its source is written by the
-    people of a workspace; else its agents come with the server, and their source only describes them.
+    to which it transfers calls, and their lines. `models`: which it needs. `run`: the conversation, with these models,
+    in this order. `outline`: the way from step to step, where it has one. `is_written_here`: whether its source is
+    written by the people of a workspace; else its agents come with the server, and their source only describes them.
     """
 
     title: str
@@ -103,14 +103,7 @@ async def _run_python(agent: PythonAgent, call: LiveCall, path: Path, models: Se
 
 
 async def _run_script(script: Script, call: LiveCall, path: Path, models: Sequence[Model]) -> None:
-    await run_script(script, call, path)
-
-
-def _script_numbers(script: Script) -> Iterable[tuple[Text, int]]:
-    blocks = (*(step.block for step in script.steps.values()), *(answer.then for answer in script.anywhere))
-    for action in (action for block in blocks for action in actions_of(block)):
-        if isinstance(action, Transfer):
-            yield action.to, action.line
+    await run_script(script, call, path, models)
 
 
 KINDS: Mapping[str, Kind[Any]] = {
@@ -121,8 +114,8 @@ KINDS: Mapping[str, Kind[Any]] = {
         keys=tuple(dict.fromkeys((*SCRIPT_KEYS, *AFTER_KEYS))),
         parse=with_after(parse_tree),
         prompts=script_prompts,
-        numbers=_script_numbers,
-        models=lambda script: (),
+        numbers=transfer_numbers,
+        models=models_of,
         run=_run_script,
         outline=outline_of,
     ),

@@ -123,8 +123,13 @@ class Tried:
         return cls(PYTHON, found[name])
 
     @property
+    def models(self) -> int:
+        """How many it may ask."""
+        return len(KINDS[self.kind].models(self.agent))
+
+    @property
     def needs_model(self) -> bool:
-        return bool(KINDS[self.kind].models(self.agent))
+        return self.models > 0
 
 
 def rehearse(tried: Tried, rehearsals: Iterable[Rehearsal], limits: CallLimits | None = None) -> list[Rehearsed]:
@@ -160,7 +165,7 @@ async def held(
     model = WrittenModel(rehearsal.model, first_s=0.0, word_s=0.0)
 
     async def agent(live: LiveCall) -> None:
-        await KINDS[tried.kind].run(tried.agent, live, path, [model])
+        await KINDS[tried.kind].run(tried.agent, live, path, [model] * tried.models)
 
     wrong: str | None = None
     line: int | None = None

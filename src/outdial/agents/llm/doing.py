@@ -10,6 +10,7 @@ from outdial.agents.llm.texts import Texts, as_data
 from outdial.agents.llm.told import told_of
 from outdial.agents.llm.tools import (
     DoNotCall,
+    Exit,
     HangUp,
     Note,
     NotPossible,
@@ -28,9 +29,9 @@ HOLD_S = 60.0  # of silence, for a callee who needs a moment
 
 @dataclass(frozen=True, slots=True)
 class Left:
-    """The model ends its part by `wish`, once its words were heard. `rest`: what it wants to be done after that."""
+    """The model ends its part by `wish`, once its words were heard. `rest`: what else it wants, after hanging up."""
 
-    wish: HangUp
+    wish: HangUp | Exit
     rest: Sequence[tuple[ToolCall, Wish]] = ()
 
 
@@ -57,12 +58,18 @@ class Doing:
     async def carry_out(self, wishes: Sequence[tuple[ToolCall, Wish]], *, interrupted: bool) -> bool | Left:
         """In order; true when the model goes on. Of an answer that was interrupted only what was noted counts."""
         goes_on = False
+        ends = any(isinstance(wish, DoNotCall) for _, wish in wishes)
         for place, (call, wish) in enumerate(wishes, 1):
             is_done = isinstance(wish, Note) or not interrupted
+            if isinstance(wish, Exit) and ends:
+                is_done = False  # nothing more is asked of who wants no more calls
             self._call.tell("tool", {"tool": call.tool, **told_of(wish), "done": is_done})
             self._note(wish)
             if is_done and isinstance(wish, HangUp):
                 return Left(wish, wishes[place:])
+            if is_done and isinstance(wish, Exit):
+                self.keep(wishes[place:])
+                return Left(wish)
             if is_done:
                 try:
                     goes_on = await self._do(wish)
@@ -74,7 +81,8 @@ class Doing:
         return goes_on
 
     def keep(self, wishes: Sequence[tuple[ToolCall, Wish]]) -> None:
-        """What there is to keep of them on a call that is over: what was noted, what came of it, no more calls."""
+        """What there is to keep of them once the model's part is over: what was noted, what came of the call, no more
+        calls."""
         for call, wish in wishes:
             self._call.tell("tool", {"tool": call.tool, **told_of(wish), "done": isinstance(wish, Note)})
             self._note(wish)
@@ -123,7 +131,7 @@ class Doing:
         if target.say is not None:
             await self.say(self._texts.to_say(target.say), interruptible=False)
         try:
-            await self._call.transfer(number, failed=target.name)
+            await self._call.transfer(number, failed=f"{self._talk.place}{target.name}")
         except TransferFailed:  # the call's record says why
             return await self._back(target, "failed")
         return False

@@ -52,7 +52,9 @@ class Limits:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FreeTalk:
-    """`variables`: the defaults of those that its texts name."""
+    """`variables`: the defaults of those that its texts name. `exits`: what each means by which the model ends its
+    part, and the call goes on; None: its part is the whole call, which it ends by hanging up. `place`: what the names
+    of its transfers begin with, so that a call that comes back finds its way here."""
 
     language: str  # BCP 47
     variables: Mapping[str, Any]
@@ -64,3 +66,5 @@ class FreeTalk:
     outcomes: Mapping[str, str] = field(default_factory=dict)  # what each means
     facts: tuple[Fact, ...] = ()
     limits: Limits = Limits()
+    exits: Mapping[str, str] | None = None
+    place: str = ""

@@ -7,11 +7,12 @@ wants no more calls gets none, silence is asked about, and every call comes to a
 import asyncio
 from collections.abc import Sequence
 
-from outdial.agents.llm.chat import Model, ModelFailed, Remark
+from outdial.agents.llm.chat import Model, ModelFailed, Remark, ToolCall
 from outdial.agents.llm.definition import LlmAgent
 from outdial.agents.llm.doing import Left
 from outdial.agents.llm.history import is_cut_short
-from outdial.agents.llm.talking import CUT_OFF, AtLimit, NoAnswer, Talking, told_by
+from outdial.agents.llm.talking import CUT_OFF, AtLimit, NoAnswer, TakenBack, Talking, told_by
+from outdial.agents.llm.tools import HangUp, Wish
 from outdial.conversation.live_call import AgentFailed, CallEnded, LiveCall
 from outdial.conversation.understanding.language import language_of
 from outdial.conversation.understanding.meaning import Kind, Question
@@ -50,11 +51,13 @@ class _Conversation:
         goes_on = await self._begin()
         while True:
             match await self._talking.until_its_end(goes_on=goes_on):
-                case Left() as left:
-                    goes_on = await self._hang_up(left)
+                case Left(wish=HangUp(goodbye=goodbye), rest=rest):
+                    goes_on = await self._hang_up(goodbye, rest)
                 case AtLimit():
                     await self._call.say(self._language.texts["limit_goodbye"], interruptible=False)
                     await self._call.hang_up()
+                case TakenBack():
+                    goes_on = False
                 case NoAnswer(failure=failure):
                     await self._give_up(failure)
 
@@ -73,11 +76,11 @@ class _Conversation:
         await self._doing.say(self._talking.texts.to_say(self._agent.greeting))
         return False
 
-    async def _hang_up(self, left: Left) -> bool:
+    async def _hang_up(self, goodbye: str, rest: Sequence[tuple[ToolCall, Wish]]) -> bool:
         """After a goodbye, which the callee may answer; true when the model goes on."""
         try:
-            if left.wish.goodbye:
-                said = await self._doing.say(left.wish.goodbye, asks=False)
+            if goodbye:
+                said = await self._doing.say(goodbye, asks=False)
                 if is_cut_short(said):
                     self._history.append(CUT_OFF if said.cut_off else STOPPED)
                     return False
@@ -89,7 +92,7 @@ class _Conversation:
                     return True
             await self._call.hang_up()
         except (CallEnded, asyncio.CancelledError):
-            self._doing.keep(left.rest)
+            self._doing.keep(rest)
             raise
         return False
 

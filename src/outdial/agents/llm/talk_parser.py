@@ -58,10 +58,10 @@ class TalkParser:
             raise ScriptError("base_url is the address of a server, such as http://127.0.0.1:11434/v1", url.line)
         return ModelName(name=title, base_url=None if address is None else address.rstrip("/"), line=node.line)
 
-    def instructions(self, node: Node) -> tuple[tuple[Text, ...], tuple[str, ...]]:
-        source = plain(node, "instructions")
+    def instructions(self, node: Node, what: str = "instructions") -> tuple[tuple[Text, ...], tuple[str, ...]]:
+        source = plain(node, what)
         if len(source) > MAX_INSTRUCTIONS:
-            raise ScriptError(f"instructions are longer than {MAX_INSTRUCTIONS:,} characters", node.line)
+            raise ScriptError(f"{what} is longer than {MAX_INSTRUCTIONS:,} characters", node.line)
         texts, indents = [], []
         for line in source.strip("\n").splitlines():
             try:

@@ -6,7 +6,7 @@ business of whoever lets it talk: run.py.
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
 from outdial.agents.llm.answering import Answering, last_words
@@ -49,15 +49,42 @@ class NoAnswer:
     failure: ModelFailed
 
 
-End = Left | AtLimit | NoAnswer
+@dataclass(frozen=True, slots=True)
+class TakenBack:
+    """The callee goes on with what it said before the model's part began."""
+
+
+End = Left | AtLimit | NoAnswer | TakenBack
+Takes = Callable[[Heard], Awaitable[None]]
+
+
+@dataclass(slots=True)
+class Spent:
+    """Of what limits limit."""
+
+    turns: int = 0
+    tokens: int = 0
+    dollars: float = 0.0
+    seconds: float = 0.0
+
+
+async def _takes_nothing(heard: Heard) -> None: ...
 
 
 class Talking:
     """Of one call. `models` are asked in their order; those that failed go behind those that answered, in the list
-    itself. `history` is what was said so far, and grows."""
+    itself. `history` is what was said so far, and grows; `spent` what earlier parts have spent. `takes` gets what the
+    callee says or presses before the model does."""
 
     def __init__(
-        self, talk: FreeTalk, do_not_call: DoNotCall, call: LiveCall, models: list[Model], history: list[Message]
+        self,
+        talk: FreeTalk,
+        do_not_call: DoNotCall,
+        call: LiveCall,
+        models: list[Model],
+        history: list[Message],
+        takes: Takes = _takes_nothing,
+        spent: Spent | None = None,
     ) -> None:
         self.history = history
         self.texts = Texts(talk, call)
@@ -71,10 +98,11 @@ class Talking:
         self._instructions = instructions_for(talk, self.texts.known)
         self._tools = tools_of(talk)
         self._now = asyncio.get_running_loop().time
-        self._began = self._now()
-        self._turns = self._tokens = 0
-        self._dollars = 0.0
+        self._spent = spent or Spent()
+        self._began = self._now() - self._spent.seconds
+        self._takes = takes
         self._taken_back = 0
+        self.has_heard = False  # the callee, in this part
 
     async def until_its_end(self, *, goes_on: bool) -> End:
         """`goes_on`: the model has the word, and the callee isn't heard first. Raises CallEnded once the call is over,
@@ -86,6 +114,7 @@ class Talking:
                 return AtLimit(limit)
             step = await self._take_turn()
             if not isinstance(step, bool):
+                self._spent.seconds = self._now() - self._began
                 return step
             goes_on = step
 
@@ -104,8 +133,9 @@ class Talking:
                 silences = 0
             elif not asks:
                 await self._call.hang_up()
-        pressed = CalleeSaid(f"[pressed {heard.digits}]" if heard.digits else "[is back]")
-        self.history += told_by(heard) or [pressed]
+        self.has_heard = True
+        self.history += heard_as(heard)
+        await self._takes(heard)
 
     async def listen(self, no_reply_s: float) -> Heard:
         """Without a word of it in the history. Ends the call of who wants no more of them."""
@@ -128,7 +158,7 @@ class Talking:
 
     async def _take_turn(self) -> bool | End:
         """Have the model answer; true when it is to go on without hearing the callee first."""
-        self._turns += 1
+        self._spent.turns += 1
         answering = Answering(self._models, self._request(), self.doing.wish_of, self._model_failed)
         try:
             said = await self._say(answering)
@@ -139,12 +169,12 @@ class Talking:
             raise
         finally:
             await answering.cancel()
-            self._tokens += answering.tokens
-            self._dollars += answering.dollars
+            self._spent.tokens += answering.tokens
+            self._spent.dollars += answering.dollars
         if said is not None and said.taken_back:
             self._taken_back += 1
-            self._forget_answered()
-            return False
+            forget_answered(self.history)
+            return False if self.has_heard else TakenBack()
         self._taken_back = 0
         self._tell_times(answering)
         interrupted = said is not None and is_cut_short(said)
@@ -178,11 +208,6 @@ class Talking:
     def _request(self) -> Request:
         return Request(instructions=self._instructions, messages=shortened(self.history), tools=self._tools)
 
-    def _forget_answered(self) -> None:
-        """The callee goes on with what it said last: it will come again, with all of it."""
-        while self.history and isinstance(self.history[-1], CalleeSaid):
-            self.history.pop()
-
     def _model_failed(self, model: Model, failure: ModelFailed) -> None:
         fields = {"call_id": self._call.call_id, "model": model.name, "error": failure.word}
         logger.warning("Model failed", extra=fields)
@@ -203,12 +228,13 @@ class Talking:
         )
 
     def _limit_reached(self) -> str | None:
-        limits = self._talk.limits
+        limits, spent = self._talk.limits, self._spent
+        spent.seconds = self._now() - self._began
         reached = {
-            "turns": self._turns >= limits.turns,
-            "seconds": limits.seconds is not None and self._now() - self._began >= limits.seconds,
-            "tokens": limits.tokens is not None and self._tokens >= limits.tokens,
-            "dollars": limits.dollars is not None and self._dollars >= limits.dollars,
+            "turns": spent.turns >= limits.turns,
+            "seconds": limits.seconds is not None and spent.seconds >= limits.seconds,
+            "tokens": limits.tokens is not None and spent.tokens >= limits.tokens,
+            "dollars": limits.dollars is not None and spent.dollars >= limits.dollars,
         }
         limit = next((name for name, is_reached in reached.items() if is_reached), None)
         if limit is not None:
@@ -216,5 +242,16 @@ class Talking:
         return limit
 
 def told_by(heard: Heard) -> list[Message]:
-    """What a model is to know of it."""
+    """What a model is to know of words."""
     return [CalleeSaid(without_brackets(heard.text))] if heard.text else []
+
+
+def heard_as(heard: Heard) -> list[Message]:
+    """What a model is to know of words, or keys, or of who is back."""
+    return told_by(heard) or [CalleeSaid(f"[pressed {heard.digits}]" if heard.digits else "[is back]")]
+
+
+def forget_answered(history: list[Message]) -> None:
+    """The callee goes on with what it said last: it will come again, with all of it."""
+    while history and isinstance(history[-1], CalleeSaid):
+        history.pop()

@@ -3,13 +3,15 @@
 from collections.abc import Mapping
 from typing import Any
 
-from outdial.agents.llm.tools import HangUp, Note, SendDigits, Transfer, Wish
+from outdial.agents.llm.tools import Exit, HangUp, Note, SendDigits, Transfer, Wish
 
 
 def told_of(wish: Wish) -> Mapping[str, Any]:
     match wish:
         case HangUp(outcome=outcome):
             return {"arguments": {"outcome": outcome}}
+        case Exit(name=name):
+            return {"arguments": {"to": name}}
         case Transfer(target=target):
             return {"arguments": {"to": target}}
         case SendDigits(digits=digits):

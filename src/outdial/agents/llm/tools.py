@@ -13,6 +13,7 @@ from outdial.agents.llm.chat import Tool, ToolCall
 from outdial.agents.llm.free_talk import Fact, FreeTalk
 
 HANG_UP = "hang_up"
+EXIT = "exit"
 DO_NOT_CALL = "do_not_call"
 TRANSFER = "transfer"
 SEND_DIGITS = "send_digits"
@@ -31,6 +32,13 @@ _DIGITS = re.compile(r"[0-9*#wW, ]{1,60}")
 class HangUp:
     goodbye: str = ""
     outcome: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Exit:
+    """The model's part is over; `name` is how."""
+
+    name: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +68,7 @@ class Note:
     values: Mapping[str, Any]
 
 
-Wish = HangUp | DoNotCall | Transfer | SendDigits | Wait | Note
+Wish = HangUp | Exit | DoNotCall | Transfer | SendDigits | Wait | Note
 
 
 class NotPossible(Exception):
@@ -68,7 +76,13 @@ class NotPossible(Exception):
 
 
 def tools_of(agent: FreeTalk) -> tuple[Tool, ...]:
-    tools = [_hang_up(agent), Tool(name=DO_NOT_CALL, about="The callee wants no more calls. Ends the call politely.")]
+    tools = [Tool(name=DO_NOT_CALL, about="The callee wants no more calls. Ends the call politely.")]
+    if agent.exits is None:
+        tools.insert(0, _hang_up(agent))
+    elif agent.exits:
+        to = {"type": "string", "enum": list(agent.exits)}
+        about = "End your part of the call; what comes next is said for you."
+        tools.insert(0, Tool(name=EXIT, about=about, parameters=_object({"to": to}, ["to"])))
     if agent.outcomes:
         about = "Say what has come of the call, as soon as that is clear; the last time counts."
         tools.append(Tool(name=OUTCOME, about=about, parameters=_object({"outcome": _outcome(agent)}, ["outcome"])))
@@ -96,6 +110,7 @@ def wish_of(call: ToolCall, agent: FreeTalk) -> Wish:
     arguments = _arguments(call)
     read: Mapping[str, Callable[[], Wish]] = {
         HANG_UP: lambda: HangUp(goodbye=_goodbye(arguments), outcome=_named(arguments, agent)),
+        EXIT: lambda: Exit(_one_of(arguments.get("to"), "to", list(agent.exits or ()))),
         DO_NOT_CALL: DoNotCall,
         OUTCOME: lambda: Note({"outcome": _named(arguments, agent)}),
         NOTE: lambda: Note(_noted(arguments, agent)),

@@ -1,8 +1,10 @@
 """What a script does, step by step: blocks of actions, questions and their answers. See parse.py."""
 
 import re
+from collections.abc import Mapping
 from typing import Any
 
+from outdial.agents.llm.free_talk import ModelName
 from outdial.agents.script.expect import (
     NAME,
     choice,
@@ -28,10 +30,13 @@ from outdial.agents.script.model import (
     Retry,
     Say,
     ScriptError,
+    ScriptWarning,
     SendDigits,
     SetVariables,
     Transfer,
+    Understand,
 )
+from outdial.agents.script.talk_step import ALL_KEYS, TALK_KEYS, read_talk
 from outdial.agents.script.template import Slot, TemplateError, Text, parse_text
 from outdial.agents.script.tree import Fields, Items, Node, Scalar
 from outdial.conversation.understanding.answer_type import AnswerType, TypeName, parse_type
@@ -44,16 +49,16 @@ MAX_RETRIES = 5
 LONG_NUMBER = 5     # digits that are read back unless the author says otherwise
 BUILT_IN = ("user_number", "agent_number", "answered_by")  # variables that every call has
 
-_VERBS = ("say", "set", "ask", "if", "send_digits", "goto", "transfer", "hang_up")
+_VERBS = ("say", "set", "ask", "talk", "if", "send_digits", "goto", "transfer", "hang_up")
 _ASK = (
     "answers", "no_reply", "no_match", "min_digits", "max_digits", "type", "read_back", "wait_s", "pause_s", "patience",
-    "save_as",
+    "save_as", "understand",
 )  # fmt: skip
 _IF = ("equals", "one_of", "exists", "then", "else")
 _ANSWER = ("name", "words", "digits")
 _RETRY = ("retries", "reprompt", "then")
 _TRANSFER = ("to", "failed")
-KEYS = (*_VERBS, *_ASK, *_IF, *_ANSWER, *_RETRY, *_TRANSFER)
+KEYS = (*_VERBS, *_ASK, *_IF, *_ANSWER, *_RETRY, *_TRANSFER, *ALL_KEYS)
 _PATH = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*(?:\.[A-Za-z0-9_-]+){0,8}")
 _NUMBER = re.compile(r"\+[1-9]\d{7,14}")
 
@@ -62,6 +67,11 @@ class ActionParser:
     """Reads the nodes of one script, and remembers where variables are used and set. Raises ScriptError."""
 
     def __init__(self, language: str = ENGLISH) -> None:
+        self.language = language
+        self.defaults: Mapping[str, Any] = {}
+        self.models: tuple[ModelName, ...] = ()  # of the whole script
+        self.step = ""                           # that is being read
+        self.warnings: list[ScriptWarning] = []
         self._texts = language_of(language).texts
         self.used: list[tuple[Slot, int]] = []  # and the lines
         self.known: set[str] = set(BUILT_IN)
@@ -74,6 +84,10 @@ class ActionParser:
         self.known.add(variable)
         return variable
 
+    def own_words(self, name: str) -> str:
+        """What Outdial says of its own accord, by its name in the language's file."""
+        return self._texts[name]
+
     def block(self, node: Node, anywhere: tuple[Answer, ...] | None = None) -> Block:
         """Actions in the order written: a mapping, or a list of them. Without `anywhere` it can't ask."""
         parts = node.nodes if isinstance(node, Items) else [node]
@@ -83,13 +97,14 @@ class ActionParser:
 
     def actions(self, node: Node, anywhere: tuple[Answer, ...] | None, more: tuple[str, ...]) -> Block:
         """The verbs of one mapping; `more` are keys that the caller reads."""
-        mapping = fields(node, "an answer" if more else "a step", (*_VERBS, *_ASK, *_IF, *more))
-        for verb, options in (("ask", _ASK), ("if", _IF)):
+        mapping = fields(node, "an answer" if more else "a step", (*_VERBS, *_ASK, *_IF, *TALK_KEYS, *more))
+        for verb, options in (("ask", _ASK), ("if", _IF), ("talk", TALK_KEYS)):
             for key in options:
                 if key in mapping.nodes and verb not in mapping.nodes:
                     raise ScriptError(f"'{key}' belongs to '{verb}', which isn't here", mapping.lines[key])
-        if "ask" in mapping.nodes and anywhere is None:
-            raise ScriptError("ask in a step of its own, and goto that step", mapping.lines["ask"])
+        for verb in ("ask", "talk"):
+            if verb in mapping.nodes and anywhere is None:
+                raise ScriptError(f"{verb} in a step of its own, and goto that step", mapping.lines[verb])
         verbs = [key for key in mapping.nodes if key in _VERBS]
         if not verbs and not more:
             raise ScriptError(f"nothing is done here; a step has one of {choice(_VERBS)}", node.line)
@@ -115,6 +130,8 @@ class ActionParser:
                 return HangUp(goodbye=None if silent else self.text(node, verb), line=line)
             case "if":
                 return self.branch(mapping)
+            case "talk":
+                return read_talk(self, mapping)
         return self.ask(mapping, anywhere)
 
     def assignments(self, node: Node) -> tuple[tuple[str, Any], ...]:
@@ -225,6 +242,7 @@ class ActionParser:
             min_digits=whole(least, "min_digits", 1, 40) if least else 0,
             type=of,
             read_back=yes_or_no(nodes["read_back"], "read_back") if "read_back" in nodes else _is_read_back(of),
+            understand=self.understand(nodes.get("understand"), answers),
         )
 
     def patience(self, node: Node | None) -> Patience:
@@ -232,6 +250,17 @@ class ActionParser:
         if word not in list(Patience):
             raise ScriptError(f"patience is {choice(Patience)}, not '{word[:60]}'", node.line if node else None)
         return Patience(word)
+
+    def understand(self, node: Node | None, answers: tuple[Answer, ...]) -> Understand:
+        word = plain(node, "understand") if node else Understand.WORDS
+        line = node.line if node else None
+        if word not in list(Understand):
+            raise ScriptError(f"understand is {choice(Understand)}, not '{word[:60]}'", line)
+        if word == Understand.MODEL and not self.models:
+            raise ScriptError("understand: model needs a model: name it at the top of the script", line)
+        if word == Understand.MODEL and not any(answer.name or answer.words for answer in answers):
+            raise ScriptError("understand: model needs answers with words to choose among", line)
+        return Understand(word)
 
     def answer_type(self, node: Node) -> AnswerType:
         try:

@@ -2,8 +2,23 @@
 
 from collections.abc import Iterator
 
+from outdial.agents.llm.free_talk import ModelName
 from outdial.agents.script.expect import suggestion
-from outdial.agents.script.model import Action, Ask, Block, Goto, HangUp, If, Script, ScriptError, Transfer
+from outdial.agents.script.model import (
+    Action,
+    Ask,
+    Block,
+    Goto,
+    HangUp,
+    If,
+    Script,
+    ScriptError,
+    ScriptWarning,
+    Talk,
+    Transfer,
+    Understand,
+)
+from outdial.agents.script.template import Text
 
 
 def check_flow(script: Script, start_line: int) -> None:
@@ -20,6 +35,47 @@ def check_flow(script: Script, start_line: int) -> None:
             )
     _check_reached(script)
     _check_ends(script)
+
+
+def check_transfers(script: Script) -> None:
+    """No number is dialled that a callee told a model. Raises ScriptError."""
+    told = {fact.name for action in all_actions(script) if isinstance(action, Talk) for fact in action.talk.facts}
+    for to, line in transfer_numbers(script):
+        if fact := next((slot.path for slot in to.slots if slot.path.partition(".")[0] in told), None):
+            raise ScriptError(f"a transfer goes to no number that the callee told: {{{fact}}} is a fact", line)
+
+
+def unused_models(script: Script) -> Iterator[ScriptWarning]:
+    if script.models and not set(script.models) <= set(models_of(script)):
+        yield ScriptWarning("nothing in this script asks this model", script.models[0].line)
+
+
+def models_of(script: Script) -> tuple[ModelName, ...]:
+    """Each once."""
+    found: list[ModelName] = []
+    for action in all_actions(script):
+        match action:
+            case Talk(talk=talk):
+                found += talk.models
+            case Ask(understand=Understand.MODEL):
+                found += script.models
+    return tuple(dict.fromkeys(found))
+
+
+def transfer_numbers(script: Script) -> Iterator[tuple[Text, int]]:
+    """And their lines."""
+    for action in all_actions(script):
+        match action:
+            case Transfer(to=to, line=line):
+                yield to, line
+            case Talk(talk=talk):
+                yield from ((target.to, target.line) for target in talk.transfers)
+
+
+def all_actions(script: Script) -> Iterator[Action]:
+    """Every action that can be reached."""
+    for block in (*(step.block for step in script.steps.values()), *(answer.then for answer in script.anywhere)):
+        yield from actions_of(block)
 
 
 def _check_target(script: Script, target: str, line: int) -> None:
@@ -72,6 +128,8 @@ def _inside(action: Action) -> tuple[Block, ...]:
             return action.then, action.otherwise
         case Ask():
             return (*(answer.then for answer in action.answers), action.no_reply.then, action.no_match.then)
+        case Talk(model_failed=failed):
+            return (*action.exits.values(), action.at_limit, *(() if failed is None else (failed,)))
     return ()
 
 

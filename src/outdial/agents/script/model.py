@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
+from outdial.agents.llm.free_talk import FreeTalk, ModelName
 from outdial.agents.script.template import Text
 from outdial.conversation.call_facts import HOLD_S
 from outdial.conversation.opening import Greet
@@ -115,6 +116,13 @@ class Patience(StrEnum):
     HIGH = "high"
 
 
+class Understand(StrEnum):
+    """How a reply is understood that is none of the answers, word for word."""
+
+    WORDS = "words"  # by rules alone
+    MODEL = "model"  # by a model, which chooses among the answers
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ask:
     question: Text
@@ -130,6 +138,21 @@ class Ask:
     min_digits: int = 0  # of an answer of any digits
     type: AnswerType | None = None  # of a value that is an answer besides `answers`
     read_back: bool = False  # a value that was said is said to the callee, who may correct it
+    understand: Understand = Understand.WORDS
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Talk:
+    """A free conversation by a model. `exits`: what is done then, by the names of the free talk's. `opening`: said word
+    for word, and answered by the callee; None: the model begins."""
+
+    talk: FreeTalk
+    exits: Mapping[str, "Block"]
+    at_limit: "Block"
+    model_failed: "Block | None"  # None: an apology, and the call ends as failed
+    line: int
+    opening: Text | None = None
+    opening_line: int = field(default=0, compare=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -144,7 +167,7 @@ class If:
     line: int
 
 
-Action = Say | SetVariables | SendDigits | Ask | If | Goto | Transfer | HangUp
+Action = Say | SetVariables | SendDigits | Ask | Talk | If | Goto | Transfer | HangUp
 Block = tuple[Action, ...]
 
 
@@ -176,6 +199,7 @@ class Script:
     steps: Mapping[str, Step]
     pronounce: Mapping[str, str] = field(default_factory=dict)  # a word, and how it is said
     greet: Greet | None = None  # who speaks first; None: what its version was made with
+    models: tuple[ModelName, ...] = ()  # of its questions; its talks have their own
     hold_s: float = HOLD_S      # of silence, for a callee who asked for a moment
     after: "After | None" = None
     warnings: tuple[ScriptWarning, ...] = field(default=(), compare=False)

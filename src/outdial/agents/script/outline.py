@@ -120,6 +120,8 @@ class _Walk:
                 return self._then(mapping.nodes.get("else"), (*on, "else")) or then
             case "ask":
                 return self._ask(mapping, on)
+            case "talk":
+                return self._talk(mapping, on)
         return True
 
     def _ask(self, mapping: Fields, on: tuple[str, ...]) -> bool:
@@ -130,6 +132,21 @@ class _Walk:
             then = section.nodes.get("then") if isinstance(section, Fields) else section
             if then is not None:  # else: our own goodbye
                 goes_on |= self._then(then, (*on, label))
+        return goes_on
+
+    def _talk(self, mapping: Fields, on: tuple[str, ...]) -> bool:
+        goes_on = False
+        exits, transfers, limits = (mapping.nodes.get(key) for key in ("exits", "transfers", "limits"))
+        if isinstance(exits, Fields):
+            for name, node in exits.nodes.items():
+                goes_on |= self._then(node, (*on, _label(name)))
+        if isinstance(transfers, Fields):
+            for name in transfers.nodes:
+                self._ways.append(Way(on=(*on, _label(name)), does=Does.TRANSFER, line=transfers.lines[name]))
+        then = limits.nodes.get("then") if isinstance(limits, Fields) else None
+        for ahead, label in ((then, "at its limit"), (mapping.nodes.get("model_failed"), "model failed")):
+            if ahead is not None:  # else: our own goodbye
+                goes_on |= self._then(ahead, (*on, label))
         return goes_on
 
     def _answers(self, node: Node | None, on: tuple[str, ...]) -> bool:

@@ -2,10 +2,12 @@
 
 import re
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 
+from outdial.agents.llm.talk_parser import MODEL_KEYS, TalkParser
 from outdial.agents.script.actions import KEYS, ActionParser
-from outdial.agents.script.checks import check_flow
+from outdial.agents.script.checks import check_flow, check_transfers, unused_models
 from outdial.agents.script.expect import NAME, choice, data, fields, name, plain, seconds, suggestion
 from outdial.agents.script.model import (
     Answer,
@@ -30,7 +32,8 @@ __all__ = ["ScriptError", "parse_script", "parse_tree"]
 MAX_STEPS = 200
 
 _SECTIONS = (
-    "agent", "variables", "greet", "hold_s", "machine", "do_not_call", "pronounce", "after", "anywhere", "start",
+    "agent", *MODEL_KEYS, "variables", "greet", "hold_s", "machine", "do_not_call", "pronounce", "after", "anywhere",
+    "start",
     "steps",
 )  # fmt: skip
 AGENT = ("name", "language")
@@ -65,6 +68,7 @@ class Parser:
             raise ScriptError("a script needs steps", root.line)
         agent = self.begin(top)
         variables = self.defaults(top.nodes.get("variables"))
+        models = self.actions.models = TalkParser(self.actions).models(top.nodes) if "model" in top.nodes else ()
         anywhere = self.anywhere(top.nodes["anywhere"]) if "anywhere" in top.nodes else ()
         steps = self.steps(top.nodes["steps"], anywhere)
         machine = self.machine(top.nodes.get("machine"))
@@ -80,12 +84,16 @@ class Parser:
             start=plain(start, "start") if start else next(iter(steps)),
             steps=steps,
             pronounce=pronunciations(top.nodes.get("pronounce")),
+            models=models,
             greet=self.greet(top),
             hold_s=self.hold_s(top),
-            warnings=(*self.language_warning(agent.nodes.get("language")), *self.unknown(variables)),
+            warnings=(
+                *self.language_warning(agent.nodes.get("language")), *self.unknown(variables), *self.actions.warnings
+            ),
         )
         check_flow(script, start.line if start else root.line)
-        return script
+        check_transfers(script)
+        return replace(script, warnings=(*script.warnings, *unused_models(script)))
 
     def begin(self, top: Fields) -> Fields:
         """The section `agent`, and with it the language that the others are read in."""
@@ -140,7 +148,9 @@ class Parser:
         if node is None:
             return {}
         named = fields(node, "variables")
-        return {self.actions.declare(key, named.lines[key]): data(value) for key, value in named.nodes.items()}
+        defaults = {self.actions.declare(key, named.lines[key]): data(value) for key, value in named.nodes.items()}
+        self.actions.defaults = defaults
+        return defaults
 
     def machine(self, node: Node | None) -> Machine:
         if node is None:
@@ -187,6 +197,7 @@ class Parser:
             line = named.lines[title]
             if not NAME.fullmatch(title):
                 raise ScriptError(f"'{title[:60]}' is no name for a step (letters, digits, _ and -)", line)
+            self.actions.step = title
             steps[title] = Step(name=title, block=self.actions.block(body, anywhere), line=line)
         return steps
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from outdial.agents.script.model import Ask, Block, HangUp, If, Retry, Say, Script
+from outdial.agents.script.model import Ask, Block, HangUp, If, Retry, Say, Script, Talk
 from outdial.agents.script.template import Text, parse_text
 
 
@@ -49,6 +49,19 @@ def _of_block(step: str, block: Block) -> Iterator[Prompt]:
                     yield from _of_block(step, answer.then)
                 yield from _of_retry(step, action.no_reply)
                 yield from _of_retry(step, action.no_match)
+            case Talk():
+                yield from _of_talk(step, action)
+
+
+def _of_talk(step: str, talk: Talk) -> Iterator[Prompt]:
+    if talk.opening is not None:
+        yield prompt(step, "say", talk.opening_line, talk.opening)
+    for target in talk.talk.transfers:
+        for text in (target.say, target.failed):
+            if text is not None:
+                yield prompt(step, "say", target.line, text)
+    for block in (*talk.exits.values(), talk.at_limit, talk.model_failed or ()):
+        yield from _of_block(step, block)
 
 
 def _of_retry(step: str, retry: Retry) -> Iterator[Prompt]:

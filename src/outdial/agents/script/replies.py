@@ -83,8 +83,10 @@ class Replies:
             return Reply(heard=heard, meaning=understand_keys(heard.digits, question))
         return Reply(heard=heard, meaning=understand(heard.text, question, self.language))
 
-    def max_digits(self, ask: Ask) -> int:
+    def max_digits(self, ask: Ask | None) -> int:
         """How many keys are an answer."""
+        if ask is None:
+            return max((len(digits) for answer in self._script.anywhere for digits in answer.digits), default=0)
         return max(ask.max_digits, ask.type.max_keys(self.country) if ask.type else 0)
 
     def wants_no_more_calls(self, heard: Heard) -> bool:

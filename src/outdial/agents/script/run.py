@@ -6,11 +6,14 @@ a "hello?" is no answer, whoever wants no more calls is asked nothing further, a
 
 import logging
 import re
+from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any
 
+from outdial.agents.llm.chat import Model
+from outdial.agents.llm.talking import TakenBack
 from outdial.agents.script.asking import PATIENCE, WayBack, asked
-from outdial.agents.script.attempts import MAX_HELD, Accept, AskAgain, Attempts, GiveUp, Next
+from outdial.agents.script.attempts import Accept, AskAgain, Attempts, GiveUp, Next
 from outdial.agents.script.model import (
     Answer,
     Ask,
@@ -22,18 +25,24 @@ from outdial.agents.script.model import (
     Script,
     SendDigits,
     SetVariables,
+    Talk,
     Transfer,
 )
+from outdial.agents.script.models import ScriptModels
 from outdial.agents.script.path import Path
 from outdial.agents.script.replies import Replies, Reply, is_silent
-from outdial.agents.script.template import Slot, Text, lookup, parse_text, render
+from outdial.agents.script.talk_step import PLACE
+from outdial.agents.script.talks import Talks
+from outdial.agents.script.template import Text, parse_text, render
+from outdial.agents.script.texts import ScriptTexts
 from outdial.agents.script.typed import WORDS, TypedAnswers, noted_value
+from outdial.agents.script.understood import Understanding
 from outdial.agents.script.unheard import unheard
-from outdial.agents.script.values import exists, is_one_of, known
+from outdial.agents.script.values import known
 from outdial.conversation.live_call import Heard, LiveCall, Said, TransferFailed
-from outdial.conversation.understanding.meaning import SOMEBODY_ELSE, Kind
+from outdial.conversation.understanding.meaning import Kind
 from outdial.telephony.e164 import plain
-from outdial.telephony.outcome import NAMED, WISH
+from outdial.telephony.outcome import WISH
 
 logger = logging.getLogger(__name__)
 
@@ -45,14 +54,21 @@ PARTING_WAIT_S = 2.0  # after our goodbye, for theirs
 _NUMBER = re.compile(r"\+[1-9]\d{7,14}")
 
 
-async def run_script(script: Script, call: LiveCall, path: Path | None = None) -> None:
-    """Hold the conversation; raises CallEnded once the call is over, by whichever side.
+async def run_script(
+    script: Script, call: LiveCall, path: Path | None = None, models: Sequence[Model] = ()
+) -> None:
+    """Hold the conversation; raises CallEnded once the call is over, by whichever side, and AgentFailed when a model
+    that is to talk doesn't.
 
     What the script sets is written to `call.noted`; `do_not_call` becomes true when the callee wants no
     more calls. What to do with a machine (`script.machine`) is decided by whoever runs this, not here.
-    `path` is told which way it takes.
+    `path` is told which way it takes. `models`: those of the script, in their order.
     """
-    await _Conversation(script, call, path or Path()).hold()
+    ready = ScriptModels(script, models)
+    try:
+        await _Conversation(script, call, path or Path(), ready).hold()
+    finally:
+        ready.close()
 
 
 def speakable(text: str, script: Script, call: LiveCall) -> str:
@@ -78,21 +94,25 @@ class _TakenBack(Exception):
 
 
 class _Conversation:
-    def __init__(self, script: Script, call: LiveCall, path: Path) -> None:
+    def __init__(self, script: Script, call: LiveCall, path: Path, models: ScriptModels) -> None:
         self._script = script
-        self._call = call
+        self._talks = Talks(script, call, models, self._take_anywhere)
+        self._call = call = self._talks.call if models.are_asked else call
         self._path = path
+        self._models = models
+        self._texts = ScriptTexts(script, call)
         self._actions_left = MAX_ACTIONS
         self._said_goodbye = False
-        self._replies = Replies(script, call, self._text)
+        self._replies = Replies(script, call, self._texts.shown)
         self._typed = TypedAnswers(replies=self._replies, say=call.say, listen=self._hear)
+        self._understanding = Understanding(script, call, self._replies, self._typed, self._hear)
         self._way_back = WayBack(call.noted)
-        self._step = self._first_step()
+        self._step, self._place = self._first_place()
         self._goes_on = False  # the callee, with its answer to the question that is next
 
     async def hold(self) -> None:
-        place: int | None = 0
-        self._path.enter(self._script.steps[self._step])
+        place: int | None = self._place
+        self._enter()
         await self._heed_wish(await self._call.greeting())
         try:
             while place is not None:
@@ -101,7 +121,7 @@ class _Conversation:
                     place = None
                 except _Jump as jump:
                     self._step, place = jump.step, 0
-                    self._path.enter(self._script.steps[self._step])
+                    self._enter()
                 except _TakenBack:
                     self._step, place = self._way_back.go() or (self._step, 0)
                     self._goes_on = True
@@ -111,10 +131,19 @@ class _Conversation:
             await self._call.say(self._replies.words("limit_goodbye"))
             await self._call.hang_up()
 
-    def _first_step(self) -> str:
-        """The script's, or the one at which a call goes on that is back from a transfer."""
+    def _first_place(self) -> tuple[str, int]:
+        """The script's first step, or where a call goes on that is back from a transfer, and where in it."""
         failed = self._call.failed_transfer
-        return failed.step if failed is not None and failed.step in self._script.steps else self._script.start
+        name, is_talk, _ = ("" if failed is None else failed.step).partition(PLACE)
+        if name not in self._script.steps:
+            return self._script.start, 0
+        block = self._script.steps[name].block
+        return name, next((place for place, one in enumerate(block) if is_talk and isinstance(one, Talk)), 0)
+
+    def _enter(self) -> None:
+        step = self._script.steps[self._step]
+        self._path.enter(step)
+        self._models.entering(step)
 
     async def _do(self, block: Block) -> None:
         answered = False
@@ -128,13 +157,15 @@ class _Conversation:
                     if not answered:
                         await self._ask(action)
                     answered = False
+                case Talk():
+                    await self._talk(action)
                 case SetVariables():
                     for name, value in action.values:
-                        self._note(name, self._value(value) if isinstance(value, Text) else value)
+                        self._note(name, self._texts.value(value) if isinstance(value, Text) else value)
                 case If():
-                    await self._do(action.then if self._holds(action) else action.otherwise)
+                    await self._do(action.then if self._texts.holds(action) else action.otherwise)
                 case SendDigits():
-                    if digits := re.sub(r"[^0-9*#w]", "", self._raw(action.digits)):
+                    if digits := re.sub(r"[^0-9*#w]", "", self._texts.raw(action.digits)):
                         await self._call.send_digits(digits)
                 case Goto():
                     raise _Jump(action.step)
@@ -145,21 +176,20 @@ class _Conversation:
 
     async def _say(self, text: Text, ask: Ask | None) -> bool:
         """Say a statement; true when the callee barged in with the answer to the `ask` that follows it."""
-        left = self._to_say(text)
+        left = self._texts.to_say(text)
         for _ in range(MAX_RESUMED):
             if not left:
                 return False
             said = await self._speak(left)
             if not said.interrupted:
                 return False
-            max_digits = self._replies.max_digits(ask) if ask else self._max_digits()
-            heard = await self._listen(wait_s=BARGE_IN_WAIT_S, max_digits=max_digits)
+            heard = await self._listen(wait_s=BARGE_IN_WAIT_S, max_digits=self._replies.max_digits(ask))
             if heard.back:
                 left = unheard(left, said.text)
                 continue
             # What only listens means "go on", and so does what wasn't understood.
             if not is_silent(heard) and not self._replies.only_listens(heard):
-                reply = await self._understood(heard, ask)
+                reply = await self._understanding.of(heard, ask)
                 if reply.answer and not reply.is_doubtful and reply.kind is not Kind.GREETING:
                     if ask is None or reply.answer not in ask.answers:
                         await self._take(reply.answer)
@@ -173,8 +203,8 @@ class _Conversation:
         return False
 
     async def _ask(self, ask: Ask) -> None:
-        question = prompt = self._to_say(ask.question)
-        attempts = Attempts(ask, question, self._replies.words, self._to_say)
+        question = prompt = self._texts.to_say(ask.question)
+        attempts = Attempts(ask, question, self._replies.words, self._texts.to_say)
         step: Next
         asking = self._goes_on
         if self._goes_on:
@@ -191,7 +221,7 @@ class _Conversation:
             elif is_silent(heard):
                 step = attempts.silent(interrupted=said is not None and said.interrupted)
             else:
-                reply = await self._understood(heard, ask)
+                reply = await self._understanding.of(heard, ask)
                 step = attempts.after(reply)
                 if isinstance(step, Accept):
                     if reply.answer is not None and reply.answer not in ask.answers:
@@ -209,28 +239,23 @@ class _Conversation:
                 case AskAgain(prompt=prompt):
                     pass
 
-    async def _understood(self, heard: Heard, ask: Ask | None) -> Reply:
-        """What the callee means, who has been waited for where that was asked for. Ends the call where there is nobody
-        to talk to."""
-        reply = self._replies.reply(await self._typed.whole(heard, ask), ask)
-        for _ in range(MAX_HELD):
-            if reply.kind is not Kind.WAIT:
-                break
-            await self._call.say(self._replies.words("of_course"))
-            max_digits = self._replies.max_digits(ask) if ask else self._max_digits()
-            heard = await self._listen(wait_s=self._script.hold_s, max_digits=max_digits)
-            if is_silent(heard):
-                return self._replies.away()
-            if self._replies.is_back(heard):
-                return self._replies.back()
-            reply = self._replies.reply(await self._typed.whole(heard, ask), ask)
-        if reply.kind in SOMEBODY_ELSE and reply.answer is None:
-            self._call.noted[NAMED] = reply.kind.value
-            await self._call.say(self._replies.words(reply.kind.value), interruptible=False)
-            await self._call.hang_up()
-        return reply
+    async def _talk(self, action: Talk) -> None:
+        goes_on, self._goes_on = self._goes_on, False
+        over = await self._talks.hold(action, goes_on=goes_on)
+        if isinstance(over, TakenBack):
+            raise _TakenBack
+        if over.heard:
+            self._way_back.answered(self._step, self._script.steps[self._step].block.index(action))
+        self._path.led_by = over.led_by
+        await self._do(over.then)
 
-    async def _hear(self, wait_s: float, ask: Ask) -> Heard:
+    async def _take_anywhere(self, heard: Heard) -> None:
+        """What is understood whatever the question is, is so in a free talk, too."""
+        reply = self._replies.reply(heard, None)
+        if reply.answer is not None and not reply.is_doubtful:
+            await self._take(reply.answer)
+
+    async def _hear(self, wait_s: float, ask: Ask | None) -> Heard:
         return await self._listen(wait_s=wait_s, max_digits=self._replies.max_digits(ask))
 
     async def _speak(self, text: str, *, asks: bool = False, asking: bool = False) -> Said:
@@ -250,7 +275,7 @@ class _Conversation:
                 until_silence_s=ask.pause_s,
                 no_reply_s=wait_s,
                 max_digits=max_digits,
-                asked=asked(ask, self._text(ask.question), self._replies, takes_back=takes_back),
+                asked=asked(ask, self._texts.shown(ask.question), self._replies, takes_back=takes_back),
                 patience=PATIENCE[ask.patience],
             )
             self._way_back.answered(*place)
@@ -261,12 +286,12 @@ class _Conversation:
         """Whoever wants no more calls is asked nothing further."""
         if self._replies.wants_no_more_calls(heard):
             self._call.noted[WISH] = True
-            await self._call.say(self._to_say(self._script.do_not_call.say), interruptible=False)
+            await self._call.say(self._texts.to_say(self._script.do_not_call.say), interruptible=False)
             await self._call.hang_up()
 
     async def _transfer(self, action: Transfer) -> None:
         """Where it can't even be tried, the call goes on as if nobody had come, or ends after a sentence."""
-        number = re.sub(r"[\s().-]", "", plain(self._raw(action.to)))
+        number = re.sub(r"[\s().-]", "", plain(self._texts.raw(action.to)))
         if _NUMBER.fullmatch(number):
             with suppress(TransferFailed):  # the call's record says why
                 await self._call.transfer(number, failed=action.failed)
@@ -279,13 +304,13 @@ class _Conversation:
         await self._call.hang_up()
 
     async def _hang_up(self, action: HangUp) -> None:
-        goodbye = self._to_say(action.goodbye) if action.goodbye else ""
+        goodbye = self._texts.to_say(action.goodbye) if action.goodbye else ""
         if goodbye:
             await self._speak(goodbye)
             if not self._said_goodbye:
                 # Nobody likes to be cut off in their own goodbye, and some remember something just then.
                 self._said_goodbye = True
-                heard = await self._listen(wait_s=PARTING_WAIT_S, max_digits=self._max_digits())
+                heard = await self._listen(wait_s=PARTING_WAIT_S, max_digits=self._replies.max_digits(None))
                 if not is_silent(heard) and (answer := self._replies.reply(heard, None).answer):
                     await self._take(answer)
         await self._call.hang_up()
@@ -316,33 +341,3 @@ class _Conversation:
         self._actions_left -= 1
         if self._actions_left < 0:
             raise _LimitReached
-
-    def _max_digits(self) -> int:
-        return max((len(digits) for answer in self._script.anywhere for digits in answer.digits), default=0)
-
-    def _text(self, text: Text) -> str:
-        return render(text, known(self._call), self._script.variables)
-
-    def _to_say(self, text: Text) -> str:
-        return render(text, known(self._call), self._script.variables, to_say=True)
-
-    def _raw(self, text: Text) -> str:
-        """A text for machines: values as they were sent, not as they are spoken."""
-        return "".join(part if isinstance(part, str) else str(self._slot(part) or "") for part in text.parts)
-
-    def _value(self, text: Text) -> Any:
-        """What `set` stores: a lone {variable} is copied as it is."""
-        match text.parts:
-            case (Slot() as slot,):
-                return self._slot(slot)
-        return self._text(text)
-
-    def _slot(self, slot: Slot) -> Any:
-        value = lookup(slot.path, known(self._call))
-        if exists(value):
-            return value
-        return lookup(slot.path, self._script.variables) if slot.fallback is None else slot.fallback
-
-    def _holds(self, test: If) -> bool:
-        value = self._slot(Slot(test.variable))
-        return is_one_of(value, test, self._call) if test.exists is None else exists(value) == test.exists

@@ -18,7 +18,7 @@ GROUP = 3         # digits that are said in one breath
 NORTH_AMERICAN = 11  # digits of a number with its country code
 
 Say = Callable[[str], Awaitable[object]]
-Listen = Callable[[float, Ask], Awaitable[Heard]]  # for so many seconds, also to the keys that answer it
+Listen = Callable[[float, Ask | None], Awaitable[Heard]]  # for so many seconds, also to the keys that answer it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,0 +1,86 @@
+"""The free talks of one call, each begun where the script comes to it, until it leads on."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from outdial.agents.llm.chat import Message, Remark
+from outdial.agents.llm.doing import Left
+from outdial.agents.llm.remembered import RememberedCall
+from outdial.agents.llm.talking import AtLimit, NoAnswer, Spent, TakenBack, Talking
+from outdial.agents.llm.tools import Exit
+from outdial.agents.script.model import Block, Script, Talk
+from outdial.agents.script.models import ScriptModels
+from outdial.conversation.live_call import AgentFailed, Heard, LiveCall
+from outdial.conversation.understanding.language import language_of
+
+BEGIN = Remark("Your part of the call begins here: you have the word.")
+GOES_ON = Remark("The callee goes on with what they said last: your part of the call isn't over.")
+LIMIT, MODEL_FAILED = "limit", "model_failed"  # what led on, where no exit did
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TalkOver:
+    """`led_by`: an exit, LIMIT or MODEL_FAILED. `heard`: whether the callee said anything in it."""
+
+    led_by: str
+    then: Block
+    heard: bool
+
+
+class Talks:
+    """`takes`: as Talking's. `call` is the live call with a memory: what is said on it, and heard, a model is told
+    whose part comes later."""
+
+    def __init__(
+        self, script: Script, call: LiveCall, models: ScriptModels, takes: Callable[[Heard], Awaitable[None]]
+    ) -> None:
+        history: list[Message] = []
+        self.call: LiveCall = RememberedCall(call, history)
+        self._history = history
+        self._live = call
+        self._script = script
+        self._models = models
+        self._takes = takes
+        self._spent: dict[str, Spent] = {}
+        self._returned = call.failed_transfer
+
+    async def hold(self, action: Talk, *, goes_on: bool) -> TalkOver | TakenBack:
+        """`goes_on`: the callee, with what it said last. Raises CallEnded, and AgentFailed when no model answers and
+        the script has no way on."""
+        talking = Talking(
+            action.talk,
+            self._script.do_not_call,
+            self._live,
+            self._models.named(action.talk.models),
+            self._history,
+            self._takes,
+            self._spent.setdefault(action.talk.place, Spent()),
+        )
+        has_word = await self._begin(talking, action, goes_on=goes_on)
+        if isinstance(has_word, TakenBack):
+            return has_word
+        match await talking.until_its_end(goes_on=has_word):
+            case Left(wish=Exit(name=name)):
+                return TalkOver(led_by=name, then=action.exits[name], heard=talking.has_heard)
+            case AtLimit():
+                return TalkOver(led_by=LIMIT, then=action.at_limit, heard=talking.has_heard)
+            case NoAnswer(failure=failure):
+                if action.model_failed is not None:
+                    return TalkOver(led_by=MODEL_FAILED, then=action.model_failed, heard=talking.has_heard)
+                await self._live.say(language_of(self._script.language).texts["agent_failed"], interruptible=False)
+                raise AgentFailed(f"The agent's model failed: {failure.word}.")
+        return TakenBack()
+
+    async def _begin(self, talking: Talking, action: Talk, *, goes_on: bool) -> bool | TakenBack:
+        """True when the model has the word."""
+        returned, self._returned = self._returned, None
+        if returned is not None and returned.step.startswith(action.talk.place):
+            return await talking.doing.back(returned.step.removeprefix(action.talk.place), f"{returned.result}")
+        if goes_on:
+            self._history.append(GOES_ON)
+            return False
+        if action.opening is None:
+            self._history.append(BEGIN)
+            return True
+        said = await talking.doing.say(talking.texts.to_say(action.opening))
+        return TakenBack() if said.taken_back else False

@@ -1,0 +1,41 @@
+"""A script's texts and tests, filled in for a call."""
+
+from typing import Any
+
+from outdial.agents.script.model import If, Script
+from outdial.agents.script.template import Slot, Text, lookup, render
+from outdial.agents.script.values import exists, is_one_of, known
+from outdial.conversation.live_call import LiveCall
+
+
+class ScriptTexts:
+    def __init__(self, script: Script, call: LiveCall) -> None:
+        self._script = script
+        self._call = call
+
+    def shown(self, text: Text) -> str:
+        return render(text, known(self._call), self._script.variables)
+
+    def to_say(self, text: Text) -> str:
+        return render(text, known(self._call), self._script.variables, to_say=True)
+
+    def raw(self, text: Text) -> str:
+        """A text for machines: values as they were sent, not as they are spoken."""
+        return "".join(part if isinstance(part, str) else str(self._slot(part) or "") for part in text.parts)
+
+    def value(self, text: Text) -> Any:
+        """What `set` stores: a lone {variable} is copied as it is."""
+        match text.parts:
+            case (Slot() as slot,):
+                return self._slot(slot)
+        return self.shown(text)
+
+    def holds(self, test: If) -> bool:
+        value = self._slot(Slot(test.variable))
+        return is_one_of(value, test, self._call) if test.exists is None else exists(value) == test.exists
+
+    def _slot(self, slot: Slot) -> Any:
+        value = lookup(slot.path, known(self._call))
+        if exists(value):
+            return value
+        return lookup(slot.path, self._script.variables) if slot.fallback is None else slot.fallback
