@@ -58,5 +58,5 @@ def test_a_review_names_the_line_of_a_fault():
 
 
 def test_a_source_is_read_as_the_kind_it_is_said_to_be():
-    with pytest.raises(ScriptError, match="'model' is unknown in a script"):
+    with pytest.raises(ScriptError, match="'greeting' is unknown in a script"):
         parse_agent(LLM, "script")

@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from outdial.agents.llm.chat import Message, Remark
 from outdial.agents.llm.doing import Left
 from outdial.agents.llm.remembered import RememberedCall
-from outdial.agents.llm.talking import AtLimit, NoAnswer, Spent, TakenBack, Talking
+from outdial.agents.llm.talking import AtLimit, NoAnswer, Spent, TakenBack, Talking, forget_answered
 from outdial.agents.llm.tools import Exit
 from outdial.agents.script.model import Block, Script, Talk
 from outdial.agents.script.models import ScriptModels
+from outdial.agents.script.talk_step import PLACE
 from outdial.conversation.live_call import AgentFailed, Heard, LiveCall
 from outdial.conversation.understanding.language import language_of
 
@@ -43,6 +44,8 @@ class Talks:
         self._takes = takes
         self._spent: dict[str, Spent] = {}
         self._returned = call.failed_transfer
+        if self._returned is not None and PLACE not in self._returned.step:
+            history.append(Remark(f"The callee is back from a transfer that came to nothing ({self._returned.result})."))
 
     async def hold(self, action: Talk, *, goes_on: bool) -> TalkOver | TakenBack:
         """`goes_on`: the callee, with what it said last. Raises CallEnded, and AgentFailed when no model answers and
@@ -56,10 +59,9 @@ class Talks:
             self._takes,
             self._spent.setdefault(action.talk.place, Spent()),
         )
+        before = len(self._history)
         has_word = await self._begin(talking, action, goes_on=goes_on)
-        if isinstance(has_word, TakenBack):
-            return has_word
-        match await talking.until_its_end(goes_on=has_word):
+        match TakenBack() if has_word is None else await talking.until_its_end(goes_on=has_word):
             case Left(wish=Exit(name=name)):
                 return TalkOver(led_by=name, then=action.exits[name], heard=talking.has_heard)
             case AtLimit():
@@ -69,10 +71,12 @@ class Talks:
                     return TalkOver(led_by=MODEL_FAILED, then=action.model_failed, heard=talking.has_heard)
                 await self._live.say(language_of(self._script.language).texts["agent_failed"], interruptible=False)
                 raise AgentFailed(f"The agent's model failed: {failure.word}.")
+        del self._history[before:]
+        forget_answered(self._history)
         return TakenBack()
 
-    async def _begin(self, talking: Talking, action: Talk, *, goes_on: bool) -> bool | TakenBack:
-        """True when the model has the word."""
+    async def _begin(self, talking: Talking, action: Talk, *, goes_on: bool) -> bool | None:
+        """True when the model has the word; None when the callee goes on with its answer before that."""
         returned, self._returned = self._returned, None
         if returned is not None and returned.step.startswith(action.talk.place):
             return await talking.doing.back(returned.step.removeprefix(action.talk.place), f"{returned.result}")
@@ -83,4 +87,4 @@ class Talks:
             self._history.append(BEGIN)
             return True
         said = await talking.doing.say(talking.texts.to_say(action.opening))
-        return TakenBack() if said.taken_back else False
+        return None if said.taken_back else False
