@@ -10,6 +10,7 @@ from collections.abc import AsyncGenerator, Iterable
 from dataclasses import dataclass, field
 
 from outdial.agents.llm.chat import ModelFailed, Piece, Request, ToolCall, Usage, Words
+from outdial.agents.llm.choosing import CERTAIN, NONE, TOOL
 
 NOTHING_WRITTEN = "nothing_written"  # what it fails with when it is asked more often than answers are written
 
@@ -32,13 +33,19 @@ def calls(tool: str, /, **arguments: object) -> ToolCall:
     return ToolCall("", tool, json.dumps(arguments))
 
 
+def means(answer: str | None, certainty: str = CERTAIN) -> ToolCall:
+    """A reply that answers no question word for word means this answer; None: none of them."""
+    return calls(TOOL, answer=NONE if answer is None else answer, certainty=certainty)
+
+
 Part = str | ToolCall | After | Fails
 Answer = str | tuple[Part, ...] | list[Part]
 
 
 @dataclass
 class WrittenModel:
-    """`answers`: one for each request, in their order. The first word comes after `first_s`, then one each `word_s`.
+    """`answers`: one for each request, in their order; those with `means` in them are for replies that it is to
+    understand, and the others for its own talk. The first word comes after `first_s`, then one each `word_s`.
     `asked`: the requests so far; `running`: how many are being answered."""
 
     answers: Iterable[Answer] = ()
@@ -51,11 +58,14 @@ class WrittenModel:
     warmed_up: int = 0
 
     def __post_init__(self) -> None:
-        self._left = iter(tuple(self.answers))
+        answers = tuple(self.answers)
+        self._chosen = iter([one for one in answers if _is_choice(one)])
+        self._left = iter([one for one in answers if not _is_choice(one)])
 
     async def ask(self, request: Request) -> AsyncGenerator[Piece]:
         self.asked.append(request)
-        answer = next(self._left, None)
+        chooses = any(tool.name == TOOL for tool in request.tools)
+        answer = next(self._chosen if chooses else self._left, None)
         if answer is None:
             raise ModelFailed(NOTHING_WRITTEN)
         self.running += 1
@@ -79,3 +89,7 @@ class WrittenModel:
 
     async def warm_up(self) -> None:
         self.warmed_up += 1
+
+
+def _is_choice(answer: Answer) -> bool:
+    return not isinstance(answer, str) and any(isinstance(part, ToolCall) and part.tool == TOOL for part in answer)

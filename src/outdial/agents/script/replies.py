@@ -76,6 +76,24 @@ class Replies:
             text=self._text(ask.question), options=[self._option(answer, ask) for answer in ask.answers], type=ask.type
         )
 
+    def choices(self, ask: Ask) -> dict[str, tuple[Answer, list[str]]]:
+        """Its answers that have words, or a name; by that, or by the first of their words as it is written. With what
+        one may say for each."""
+        found: dict[str, tuple[Answer, list[str]]] = {}
+        for answer in ask.answers:
+            title = answer.name or (answer.words[0].source if answer.words else None)
+            if title is None or answer.any_words:
+                continue
+            more = sum(one == title or one.startswith(f"{title} (") for one in found)
+            words = [phrase for text in answer.words if (phrase := self._phrase(text))]
+            found[f"{title} ({more + 1})" if more else title] = answer, words
+        return found
+
+    def chosen(self, heard: Heard, answer: Answer, ask: Ask) -> Reply:
+        """By who understands more than words."""
+        place = ask.answers.index(answer)
+        return Reply(heard=heard, meaning=Meaning(kind=Kind.OPTION, option=place, words=heard.text), answer=answer)
+
     def agreement(self, heard: Heard, ask: Ask) -> Reply:
         """To what was read back: a yes, a no, or another value."""
         question = Question(options=_YES_OR_NO, type=ask.type, today=self._today(), country=self.country)

@@ -105,7 +105,7 @@ class _Conversation:
         self._said_goodbye = False
         self._replies = Replies(script, call, self._texts.shown)
         self._typed = TypedAnswers(replies=self._replies, say=call.say, listen=self._hear)
-        self._understanding = Understanding(script, call, self._replies, self._typed, self._hear)
+        self._understanding = Understanding(script, call, self._replies, self._typed, self._hear, models)
         self._way_back = WayBack(call.noted)
         self._step, self._place = self._first_place()
         self._goes_on = False  # the callee, with its answer to the question that is next
@@ -221,7 +221,7 @@ class _Conversation:
             elif is_silent(heard):
                 step = attempts.silent(interrupted=said is not None and said.interrupted)
             else:
-                reply = await self._understanding.of(heard, ask)
+                reply = await self._understanding.of_answer(heard, ask)
                 step = attempts.after(reply)
                 if isinstance(step, Accept):
                     if reply.answer is not None and reply.answer not in ask.answers:

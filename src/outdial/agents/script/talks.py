@@ -45,7 +45,8 @@ class Talks:
         self._spent: dict[str, Spent] = {}
         self._returned = call.failed_transfer
         if self._returned is not None and PLACE not in self._returned.step:
-            history.append(Remark(f"The callee is back from a transfer that came to nothing ({self._returned.result})."))
+            why = self._returned.result
+            history.append(Remark(f"The callee is back from a transfer that came to nothing ({why})."))
 
     async def hold(self, action: Talk, *, goes_on: bool) -> TalkOver | TakenBack:
         """`goes_on`: the callee, with what it said last. Raises CallEnded, and AgentFailed when no model answers and
