@@ -204,7 +204,7 @@ async def test_a_script_is_checked_without_being_saved(client):
 
 async def test_examples_are_listed(client):
     examples = (await client.get("/v1/agents/examples")).json()["examples"]
-    assert [one["name"] for one in examples] == ["appointment_reminder", "model_reminder", "blank"]
+    assert [one["name"] for one in examples] == ["appointment_reminder", "model_reminder", "payment_plan", "blank"]
     assert examples[0]["source"] == load_example("appointment_reminder")
 
 
@@ -277,7 +277,7 @@ async def test_a_version_has_the_kind_its_source_looks_like_or_is_said_to_be(cli
     assert (await client.get(f"{url}/versions/1")).json()["kind"] == "llm"
     refused = await client.post(f"{url}/versions", json={"kind": "script", "source": MODEL})
     assert refused.status_code == 422
-    assert "'model' is unknown in a script" in refused.text
+    assert "'instructions' is unknown in a script" in refused.text
     assert (await client.post(f"{url}/versions", json={"kind": "parrot", "source": MODEL})).status_code == 422
 
 

@@ -32,6 +32,8 @@ from outdial.numbers.new_number import NewNumber
 from outdial.settings import Settings
 from outdial.simulator.calls import Call, Direction
 from outdial.simulator.faults import Fault, FaultKind
+from outdial.simulator.model.models import Call as ModelCall
+from outdial.simulator.model.models import Rule, SimulatedModel, When
 from outdial.simulator.server import Simulator, SimulatorConfig, serve
 from outdial.simulator.telnyx.config import TelnyxConfig
 from outdial.simulator.vonage.account import VonageConfig
@@ -77,6 +79,21 @@ IMPATIENT = {
     "lease_s": 6.0,
     "max_requests_per_s": 10_000,  # tests ask all the time how things are
 }
+# Talks in a part of a script, until it ends that part.
+CLERK = SimulatedModel(
+    name="simulated-clerk",
+    rules=(
+        Rule(
+            when=When(user="works for me", declared="exit"),
+            say="Very good.",
+            calls=(
+                ModelCall(tool="note", arguments={"day": "Friday"}),
+                ModelCall(tool="exit", arguments={"to": "agreed"}),
+            ),
+        ),
+        Rule(say="Would Friday suit you?"),
+    ),
+)
 NewDatabase = Callable[[], str]
 PATIENCE_S = 150.0  # with one call
 
@@ -230,15 +247,15 @@ class World:
             agents.mkdir()
             for name, code in FILES.items():
                 (agents / name).write_text(code)
+            simulator = await stack.enter_async_context(serve(config))
             settings = Settings(
                 agents=agents,
                 database_url=SecretStr(new_database()),
                 data_dir=folder / "data",
                 port=0,
-                model_servers=SecretStr(json.dumps({model.url: ""})),
+                model_servers=SecretStr(json.dumps({model.url: "", f"{simulator.base_url}/model/v1": ""})),
                 **IMPATIENT,
             )
-            simulator = await stack.enter_async_context(serve(config))
             outdial = await stack.enter_async_context(running(settings))
             world = cls(outdial, simulator, config, folder, new_database)
             world.own_time, world.model = own_time, model
@@ -369,6 +386,7 @@ def simulator_config(folder: Path, pace: float = 0.15) -> SimulatorConfig:
     numbers = tuple(f"+1555777{last:04d}" for last in range(500))
     return SimulatorConfig(
         numbers=numbers,
+        models=(CLERK,),
         calls_per_second=0,
         pace=pace,
         prompts_dir=folder / "callees",

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from outdial.agents.kinds import KINDS
+from outdial.agents.llm.tools import EXIT
 from outdial.agents.script.expect import choice, data, fields, name, plain
 from outdial.agents.script.model import ScriptError
 from outdial.agents.script.tree import MAX_SOURCE, Fields, Items, Node, Scalar, read_tree
@@ -24,7 +25,7 @@ from outdial.testing.callee import (
     TransferEnds,
     Waits,
 )
-from outdial.testing.written_model import Fails, Part, calls
+from outdial.testing.written_model import Fails, Part, calls, means
 
 MAX_REHEARSALS = 100
 MAX_LINES = 100      # of one callee
@@ -41,7 +42,7 @@ KEYS_PRESSED = re.compile(r"[0-9*#]{1,40}")
 
 _TOP = ("script", "variables", "noise", "rehearsals")
 _REHEARSAL = ("name", "variables", "noise", "model", "call", "expect")
-_ANSWER = ("says", "calls", "with", "fails")
+_ANSWER = ("says", "calls", "with", "exits", "means", "fails")
 _EXPECT = ("outcome", "ended_by", "noted", "variables", "path")
 _ALONE: Mapping[str, CalleeLine] = {"silent": Silent(), "hangs_up": HangsUp()}
 _INTERRUPTS = ("after", "says", "presses")
@@ -122,7 +123,8 @@ def _answers(node: Node | None) -> tuple[tuple[Part, ...], ...]:
 
 
 def _answer(node: Node) -> tuple[Part, ...]:
-    """A text, or `{says: …, calls: tool, with: {its arguments}}`, or `{fails: word}`."""
+    """A text, or `{says: …, calls: tool, with: {its arguments}, exits: by name}`, or `{means: answer}`, or
+    `{fails: word}`."""
     if isinstance(node, Scalar):
         return (plain(node, "an answer of the model"),)
     parts = fields(node, "an answer of the model", _ANSWER).nodes
@@ -133,6 +135,13 @@ def _answer(node: Node) -> tuple[Part, ...]:
         found.append(plain(parts["says"], "says"))
     if "calls" in parts:
         found.append(calls(plain(parts["calls"], "calls"), **_values(parts.get("with"), "with")))
+    if "exits" in parts:
+        found.append(calls(EXIT, to=plain(parts["exits"], "exits")))
+    if "means" in parts:
+        if len(parts) > 1:
+            raise ScriptError("means stands alone: it is which answer a reply means", parts["means"].line)
+        nothing = isinstance(parts["means"], Scalar) and parts["means"].value is None
+        found.append(means(None if nothing else plain(parts["means"], "means")))
     if "fails" in parts:
         found.append(Fails(plain(parts["fails"], "fails")))
     return tuple(found)
