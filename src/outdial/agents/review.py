@@ -34,8 +34,8 @@ class PromptView(TypedDict):
 
 
 class WayView(TypedDict):
-    """A way out of a step. `on` is what it takes, from the outside to the inside: answers, branches; `step` is where a
-    `goto` leads, null of the other ways."""
+    """A way out of a step. `on` is what it takes, from the outside to the inside: answers, exits, branches; `step` is
+    where a `goto` leads, null of the other ways."""
 
     on: list[str]
     does: Does

@@ -89,7 +89,8 @@ class ToTalk(StrictBody):
     operation_id="rehearse_script",
     description=(
         "Has a script talk to callees written down, without audio and without a call: what came of each, which way it "
-        "took, and the first line that went wrong. Two seconds at most for all of them."
+        "took, and the first line that went wrong. Where a model talks or understands, `model` of the rehearsal says "
+        "what it answers. Two seconds at most for all of them."
     ),
     response_model=Report,
     responses=example(_REPORT) | errors(413, 415, 422, **_TOO_MANY),

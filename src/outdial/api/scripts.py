@@ -131,7 +131,7 @@ async def get_examples(caller: Caller) -> JSONResponse:
     description=(
         "Says what is wrong with a source, what it has to say, and which step leads where, without saving anything. A "
         "transfer to a number that is not among the workspace's allowed destinations is a warning, and so is a model "
-        "that this server has no key for."
+        "that this server has no key for, of a whole agent or of a script's step."
     ),
     response_model=Review,
     responses=example(_REVIEW) | errors(413, 415, 422),

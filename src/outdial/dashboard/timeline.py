@@ -133,6 +133,9 @@ def _other(event: Event) -> Step | None:
         case "model_failed":
             detail = f"{data.get('model')}: {data.get('error')}"
             return Step(text="Model failed", at=event.at, tone="bad", detail=detail)
+        case "understood":
+            text = f"Understood by the model: {data.get('answer') or 'none of the answers'}"
+            return Step(text=text, at=event.at, detail=f"{data.get('model')}, {data.get('total_ms', 0)} ms")
         case "agent_limit":
             return Step(text=f"Reached the agent's limit of {data.get('limit', '')}", at=event.at, tone="warn")
     return Step(text=event.type.replace("_", " ").capitalize(), at=event.at)

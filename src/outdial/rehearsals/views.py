@@ -8,8 +8,8 @@ from outdial.rehearsals.run import Rehearsed
 
 
 class PassedView(TypedDict):
-    """`led_by`: the answer that led to this step, `no_reply` or `no_match`; null where none was needed. `line` is the
-    script's."""
+    """`led_by`: the answer that led to this step, or the exit of a model's talk; `no_reply`, `no_match`, `limit` or
+    `model_failed`; null where none was needed. `line` is the script's."""
 
     step: str
     line: int

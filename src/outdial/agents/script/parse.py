@@ -33,8 +33,7 @@ MAX_STEPS = 200
 
 _SECTIONS = (
     "agent", *MODEL_KEYS, "variables", "greet", "hold_s", "machine", "do_not_call", "pronounce", "after", "anywhere",
-    "start",
-    "steps",
+    "start", "steps",
 )  # fmt: skip
 AGENT = ("name", "language")
 MACHINE = ("action", "message")

@@ -12,7 +12,8 @@ VALUE = "value"  # of the type that the question asks for
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Passed:
     """A step that was begun, `at_ms` into the call. `led_by` is the answer that led there (its name, or the first of
-    its words or digits; `any`, `value`), `no_reply` or `no_match`; None where no answer was needed."""
+    its words or digits; `any`, `value`) or the exit of a talk; `no_reply`, `no_match`, `limit` or `model_failed`; None
+    where none was needed."""
 
     step: str
     line: int

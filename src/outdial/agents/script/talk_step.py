@@ -87,9 +87,9 @@ def _at_limit(actions: "ActionParser", limits: Node | None) -> Block:
 def _warnings(found: Talk, exits: Mapping[str, tuple[Node, int]], line: int) -> list[ScriptWarning]:
     if not exits:
         return [ScriptWarning("this talk has no exits: the model can't end it, only its limits do", line)]
-    written = " ".join(text.source for text in found.talk.instructions)
+    written = " ".join(text.source for text in found.talk.instructions).casefold()
     return [
         ScriptWarning(f"nothing tells the model when to take the exit '{title}': say so in its about", at)
         for title, (_, at) in exits.items()
-        if not found.talk.exits or (not found.talk.exits[title] and title not in written)
+        if not found.talk.exits or (not found.talk.exits[title] and title.casefold() not in written)
     ]
