@@ -52,8 +52,8 @@ class Phone:
         machine: MachinePolicy | None = None,
     ) -> None:
         """`agent`: an agent in Python, a coroutine over a LiveCall, or the YAML of an agent, whose `models` answer
-        where it has any. `greet` and `machine`, where it doesn't say them: who speaks first, and what is done with a
-        machine."""
+        where it has any, in the order in which its source names them. `greet` and `machine`, where it doesn't say
+        them: who speaks first, and what is done with a machine."""
         how = turn_taking_of("en-US", greet=greet)
         if isinstance(agent, str | PythonAgent):
             kind = PYTHON if isinstance(agent, PythonAgent) else kind_of(agent)

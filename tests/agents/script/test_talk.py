@@ -433,3 +433,34 @@ def test_a_transfer_that_nobody_answers_comes_back_to_the_talk():
         "The transfer to desk came to nothing (no_answer): the callee is with you. "
         'Data noted so far, from what the callee said: {"pay_day": "Friday"}'
     )
+
+
+def test_silence_in_a_talk_is_asked_about_and_then_ended():
+    phone, end = talk([WrittenModel([OPENS])], lambda phone: None)
+    assert phone.lines[-2:] == ["agent: Are you still there?", "agent: I'm sorry, I can't hear you. Goodbye."]
+    assert end.ended_by is EndedBy.AGENT
+
+
+def test_who_asks_for_a_moment_in_a_talk_is_waited_for():
+    model = WrittenModel([OPENS, AGREED])
+
+    def callee(phone):
+        phone.says("Hold on, let me look.", after="suits you")
+        phone.says("On Friday.", after="Of course", pause_s=20.0)
+        phone.says("Yes.", after="Do you agree")
+
+    phone, _ = talk([model], callee)
+    assert phone.lines[-1] == "agent: Thank you. Goodbye."
+    assert len(model.asked) == 2
+
+
+def test_models_are_made_ready_before_the_step_that_asks_them_and_not_at_once():
+    between = "  between: {say: Let me see., goto: more}\n  more: {say: It takes a moment., goto: arrange}\n"
+    late = SCRIPT.replace("[yes], goto: arrange", "[yes], goto: between").replace("  arrange:", f"{between}  arrange:")
+    model = WrittenModel([OPENS, AGREED])
+    phone, _ = talk([model], agrees, source=late)
+    assert phone.lines[-1] == "agent: Thank you. Goodbye."
+    assert model.warmed_up == 1
+    never = WrittenModel([])
+    talk([never], lambda phone: None, source=late.replace("[yes], goto: between", "[certainly], goto: between"))
+    assert never.warmed_up == 0

@@ -157,6 +157,17 @@ def test_who_goes_on_while_the_model_thinks_is_understood_with_all_of_it():
     assert told(phone) == []
 
 
+def test_a_wish_for_no_more_calls_is_heard_in_two_parts_too():
+    model = WrittenModel([[After(3.0), means("early")]])
+
+    def callee(phone):
+        phone.says("Would you kindly never again", after="suit you")
+        phone.says("call me, please.", after="One moment", over=True, pause_s=0.3)
+
+    phone = talk(model, callee)
+    assert phone.noted == {"do_not_call": True}
+
+
 def test_who_is_cut_off_while_the_model_thinks_leaves_nothing_behind():
     model = WrittenModel([[After(3.0), means("early")]])
 

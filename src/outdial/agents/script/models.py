@@ -12,11 +12,14 @@ WARM_S = 60.0  # a connection that was made ready may be closed again after that
 
 
 class ScriptModels:
-    """`models`: in the order of `models_of`."""
+    """`models`: in the order of `models_of`; raises ValueError where they are more or fewer."""
 
     def __init__(self, script: Script, models: Sequence[Model]) -> None:
         self._script = script
-        self._by_name = dict(zip(models_of(script), models, strict=True))
+        names = models_of(script)
+        if len(models) != len(names):
+            raise ValueError(f"this script asks {len(names)} models, and {len(models)} are there")
+        self._by_name = dict(zip(names, models, strict=True))
         self._lists: dict[tuple[ModelName, ...], list[Model]] = {}
         self._warming: dict[ModelName, tuple[float, asyncio.Task[None]]] = {}
 

@@ -105,7 +105,9 @@ class _Conversation:
         self._said_goodbye = False
         self._replies = Replies(script, call, self._texts.shown)
         self._typed = TypedAnswers(replies=self._replies, say=call.say, listen=self._hear)
-        self._understanding = Understanding(script, call, self._replies, self._typed, self._hear, models)
+        self._understanding = Understanding(
+            script, call, self._replies, self._typed, self._hear, self._heed_wish, models
+        )
         self._way_back = WayBack(call.noted)
         self._step, self._place = self._first_place()
         self._goes_on = False  # the callee, with its answer to the question that is next

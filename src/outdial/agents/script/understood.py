@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from collections.abc import Awaitable, Callable
 
 from outdial.agents.llm.chat import Model, ModelFailed
 from outdial.agents.llm.choosing import Choice, choose
@@ -33,6 +34,7 @@ class Understanding:
         replies: Replies,
         typed: TypedAnswers,
         listen: Listen,
+        heed_wish: Callable[[Heard], Awaitable[None]],
         models: ScriptModels,
     ) -> None:
         self._script = script
@@ -40,6 +42,7 @@ class Understanding:
         self._replies = replies
         self._typed = typed
         self._listen = listen
+        self._heed_wish = heed_wish
         self._models = models
 
     async def of(self, heard: Heard, ask: Ask | None) -> Reply:
@@ -112,7 +115,11 @@ class Understanding:
         more = await self._listen(MORE_S, ask)
         if is_silent(more):
             return None
-        return more if said.taken_back or more.digits else Heard(text=f"{heard.text} {more.text}")
+        if said.taken_back or more.digits:
+            return more
+        whole = Heard(text=f"{heard.text} {more.text}")
+        await self._heed_wish(whole)
+        return whole
 
     def _tell(self, choice: Choice, ms: int) -> None:
         told = {"model": choice.model, "answer": choice.answer, "total_ms": ms, "tokens": choice.tokens}
