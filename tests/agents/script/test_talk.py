@@ -278,6 +278,16 @@ def test_who_wants_no_more_calls_gets_none_in_a_talk_either():
     assert end.ended_by is EndedBy.AGENT
 
 
+def test_what_is_noted_along_with_an_exit_is_kept_and_nothing_else_is_done_after_it():
+    wishes = [calls("exit", to="agreed"), calls("note", pay_day="Friday"), calls("transfer", to="desk")]
+    phone, _ = talk([WrittenModel([OPENS, wishes])], agrees)
+    assert "agent: You agree to pay 90 dollars on Friday. A late payment costs ten dollars." in phone.lines
+    assert phone.transferred_to == []
+    assert [(one["tool"], one["done"]) for one in told(phone, "tool")] == [
+        ("exit", True), ("note", True), ("transfer", False)
+    ]  # fmt: skip
+
+
 def test_a_model_that_leads_on_who_wants_no_more_calls_does_not():
     model = WrittenModel([OPENS, [calls("exit", to="agreed"), calls("do_not_call")]])
     phone, _ = talk([model], lambda phone: phone.says("Leave us in peace for good.", after="suits you"))

@@ -2,11 +2,16 @@
 
 import json
 from collections.abc import Callable
+from contextlib import suppress
 
 import pytest
 
+from agents.script.fake_call import BargeIn, FakeCall
 from outdial.agents.llm.chat import CalleeSaid, ToolCall
 from outdial.agents.llm.choosing import TOOL
+from outdial.agents.script.parse import parse_script
+from outdial.agents.script.run import run_script
+from outdial.conversation.live_call import CallEnded
 from outdial.testing.phone import Phone
 from outdial.testing.virtual_time import run
 from outdial.testing.written_model import After, Fails, WrittenModel, calls, means
@@ -158,14 +163,18 @@ def test_who_goes_on_while_the_model_thinks_is_understood_with_all_of_it():
 
 
 def test_a_wish_for_no_more_calls_is_heard_in_two_parts_too():
+    into = BargeIn("ringing this house.", into="One moment", after=1)
+    call = FakeCall(["You people should stop", into], variables={"user_name": "Jane"})
     model = WrittenModel([[After(3.0), means("early")]])
 
-    def callee(phone):
-        phone.says("Would you kindly never again", after="suit you")
-        phone.says("call me, please.", after="One moment", over=True, pause_s=0.3)
+    async def held():
+        with suppress(CallEnded):
+            await run_script(parse_script(SCRIPT), call, models=[model])
 
-    phone = talk(model, callee)
-    assert phone.noted == {"do_not_call": True}
+    run(held())
+    assert call.noted == {"do_not_call": True}
+    assert call.said[-1].startswith("I'm sorry for the disturbance.")
+    assert model.running == 0
 
 
 def test_who_is_cut_off_while_the_model_thinks_leaves_nothing_behind():

@@ -80,8 +80,7 @@ class Understanding:
     def _is_for_model(self, reply: Reply, ask: Ask) -> bool:
         """Keys and what was matched by words are never its business."""
         is_open = reply.answer is None and reply.kind in _NOTHING_MATCHED and not (reply.away or reply.back)
-        words = reply.heard.text.strip() and not reply.heard.digits
-        return ask.understand is Understand.MODEL and is_open and bool(words)
+        return ask.understand is Understand.MODEL and is_open and bool(reply.heard.text.strip())
 
     async def _chosen(self, reply: Reply, ask: Ask, *, speaks: bool = True) -> tuple[Reply, Heard | None]:
         """The reply with the answer that a model chose, or as it was; or what the callee said instead while a model was
