@@ -43,6 +43,7 @@ steps:
       - {name: agrees, words: [yes], hang_up: Thanks.}
       - {words: [no], goto: arrange}
 """
+TWICE = "[{talk: A., exits: {a: {say: So.}}}, {talk: B., exits: {b: terms}}]"
 SOME, OTHER = ModelName(name="some-model"), ModelName(name="other", base_url="http://127.0.0.1:9/v1")
 
 
@@ -110,6 +111,7 @@ def test_a_step_may_have_models_of_its_own():
      "'exits' belongs to 'talk', which isn't here"),
     (("{name: agrees, words: [yes], hang_up: Thanks.}", "{words: [yes], talk: More., exits: {a: terms}}"), 27,
      "talk in a step of its own, and goto that step"),
+    (("    hang_up: Goodbye.", f"    goto: terms\n  more: {TWICE}"), 23, "a step has one talk"),
     (("    instructions", "    base_url: http://127.0.0.1:1/v1\n    instructions"), 7,
      "'base_url' belongs to 'model', which isn't here"),
 ])  # fmt: skip

@@ -32,12 +32,11 @@ _INSTRUCTIONS = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Choice:
-    """`answer`: its name, None for none. `model`: that which answered, or failed last; `failed`: with which word."""
+    """`answer`: its name, None for none. `model`: that which answered, or failed last."""
 
     answer: str | None
     model: str
     tokens: int
-    failed: str | None = None
 
 
 async def choose(
@@ -56,19 +55,16 @@ async def choose(
         nonlocal tokens
         tokens += usage.tokens
 
-    word = TIMEOUT
     for left, model in zip(range(len(models) - 1, -1, -1), models, strict=True):
         now = asyncio.get_running_loop().time()
         try:
             async with asyncio.timeout_at(until if not left else min(until, now + FIRST_S)):
                 arguments = await _arguments(model, request, spend)
         except Exception as error:  # whatever a vendor's library raises: the script goes on as it does without a model
-            failure = error if isinstance(error, ModelFailed) else ModelFailed(_word(error))
-            failed(model, failure)
-            word = failure.word
+            failed(model, error if isinstance(error, ModelFailed) else ModelFailed(_word(error)))
         else:
             return Choice(answer=_chosen(arguments, answers), model=model.name, tokens=tokens)
-    return Choice(answer=None, model=models[-1].name, tokens=tokens, failed=word)
+    return Choice(answer=None, model=models[-1].name, tokens=tokens)
 
 
 def _request(question: str, answers: Mapping[str, Sequence[str]], reply: str) -> Request:

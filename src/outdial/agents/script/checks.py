@@ -28,6 +28,8 @@ def check_flow(script: Script, start_line: int) -> None:
         _check_block(script, answer.then)
     for step in script.steps.values():
         _check_block(script, step.block)
+        for talk in [action for action in step.block if isinstance(action, Talk)][1:]:
+            raise ScriptError("a step has one talk: give the second a step of its own", talk.line)
         if _goes_on(step.block):
             raise ScriptError(
                 f"step '{step.name}' can end without saying what is next: goto, hang_up or transfer",
