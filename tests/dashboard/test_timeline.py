@@ -100,6 +100,8 @@ def test_what_a_model_did_is_told():
             ("tool", {"tool": "hang_up", "arguments": {"outcome": "confirmed"}, "done": False}),
             ("model_failed", {"model": "m", "error": "timeout"}),
             ("agent_limit", {"limit": "turns"}),
+            ("understood", {"model": "m", "answer": "early", "total_ms": 310, "tokens": 40}),
+            ("understood", {"model": "m", "answer": None, "total_ms": 4000, "tokens": 0}),
         ),
     )
     assert [(step.text, step.detail) for step in steps] == [
@@ -107,6 +109,8 @@ def test_what_a_model_did_is_told():
         ("Tool not used: hang_up", "The callee began to speak."),
         ("Model failed", "m: timeout"),
         ("Reached the agent's limit of turns", ""),
+        ("Understood by the model: early", "m, 310 ms"),
+        ("Understood by the model: none of the answers", "m, 4000 ms"),
     ]
 
 

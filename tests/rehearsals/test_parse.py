@@ -9,6 +9,7 @@ from outdial.agents.script.model import ScriptError
 from outdial.rehearsals.parse import MAX_LINES, MAX_REHEARSALS, parse_rehearsals
 from outdial.telephony.transfer import TransferOutcome
 from outdial.testing.callee import HangsUp, Hears, Interrupts, Presses, Says, Silent, TransferEnds, Waits
+from outdial.testing.written_model import calls, means
 
 ALL = """\
 script: reminder.yaml
@@ -170,3 +171,30 @@ def test_a_noise_that_there_is_not_is_refused(noise):
     line, told = fault(f"noise: {noise}\nrehearsals: [{{name: a, call: }}]")
     assert line == 1
     assert "noise is so many dB below the callee's voice, 0 to 60, or" in told
+
+
+def _model(*answers: str) -> str:
+    listed = "".join(f"      - {answer}\n" for answer in answers)
+    return f"rehearsals:\n  - name: A\n    call: []\n    model:\n{listed}"
+
+
+def test_a_model_ends_its_part_by_an_exit_and_says_which_answer_is_meant():
+    source = _model("{says: Fine., calls: note, with: {day: Friday}, exits: agreed}", "{means: early}", "{means: }")
+    [rehearsal] = parse_rehearsals(source).rehearsals
+    assert rehearsal.model == (
+        ("Fine.", calls("note", day="Friday"), calls("exit", to="agreed")),
+        (means("early"),),
+        (means(None),),
+    )
+
+
+@pytest.mark.parametrize(("answer", "reason"), [
+    ("{means: early, says: Fine.}", "line 5: means stands alone"),
+    ("{means: [early]}", "line 5: means is one text"),
+    ("{exits: }", "line 5: exits is empty"),
+    ("{exit: agreed}", "line 5: 'exit' is unknown in an answer of the model; did you mean 'exits'?"),
+])  # fmt: skip
+def test_what_a_model_answers_is_read_as_strictly(answer, reason):
+    with pytest.raises(ScriptError) as told:
+        parse_rehearsals(_model(answer))
+    assert str(told.value).startswith(reason)
