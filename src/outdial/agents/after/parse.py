@@ -13,7 +13,8 @@ from typing import Any, TypeVar
 
 from outdial.agents.after.definition import After
 from outdial.agents.llm.free_talk import Fact, ModelName
-from outdial.agents.llm.parse import LlmParser
+from outdial.agents.llm.talk_parser import TalkParser
+from outdial.agents.script.actions import ActionParser
 from outdial.agents.script.expect import fields, plain
 from outdial.agents.script.model import ScriptError
 from outdial.agents.script.tree import Fields, Node, Scalar
@@ -58,7 +59,7 @@ def _after(node: Node, line: int, agent: Any) -> After:
 
 def _models(nodes: Mapping[str, Node], line: int, own: tuple[ModelName, ...]) -> tuple[ModelName, ...]:
     if "model" in nodes:
-        return LlmParser().models(Fields(line, dict(nodes)))
+        return _talk().models(nodes)
     for key in ("base_url", "fallback"):
         if key in nodes:
             raise ScriptError(f"{key} is written beside a model", nodes[key].line)
@@ -85,8 +86,7 @@ def _facts(node: Node | None, declared: tuple[Fact, ...]) -> tuple[Fact, ...]:
         if not declared:
             raise ScriptError("facts: true is for an agent that declares facts; write them here", node.line)
         return declared
-    parser = LlmParser()
-    return tuple(parser.fact(title, one, line) for title, one, line in parser.named(node, "facts"))
+    return _talk().facts(node)
 
 
 def _outcomes(node: Node | None, declared: Mapping[str, str]) -> Mapping[str, str]:
@@ -96,10 +96,15 @@ def _outcomes(node: Node | None, declared: Mapping[str, str]) -> Mapping[str, st
         if not declared:
             raise ScriptError("outcome: true is for an agent that declares outcomes; write them here", node.line)
         return {word: about for word, about in declared.items() if word not in set(Outcome)}
-    found = LlmParser().outcomes(node)
+    found = _talk().outcomes(node)
     if (ours := next((word for word in found if word in set(Outcome)), None)) is not None:
         raise ScriptError(f"'{ours}' is Outdial's own outcome: a rule decides it, and no model", node.line)
     return found
+
+
+def _talk() -> TalkParser:
+    """Of its own: what `after` names is no variable of the agent's texts."""
+    return TalkParser(ActionParser())
 
 
 def _flag(node: Node) -> bool | None:

@@ -1,25 +1,21 @@
 """An llm agent's YAML, checked, as an LlmAgent. Every fault is a ScriptError that names the line."""
 
-import re
-from collections.abc import Mapping
 
 from outdial.agents.llm.definition import LlmAgent
 from outdial.agents.llm.talk_parser import INNER_KEYS, TalkParser
-from outdial.agents.script.expect import fields, listed, name
+from outdial.agents.script.expect import fields, name
 from outdial.agents.script.model import ScriptError
 from outdial.agents.script.parse import AGENT as AGENT_KEYS
 from outdial.agents.script.parse import DO_NOT_CALL_KEYS, Parser
 from outdial.agents.script.parse import MACHINE as MACHINE_KEYS
 from outdial.agents.script.pronounce import pronunciations
-from outdial.agents.script.tree import Items, Node, read_tree
-from outdial.telephony.outcome import MAX_WORD_CHARS
+from outdial.agents.script.tree import Node, read_tree
 
 _SECTIONS = (
     "agent", "model", "base_url", "fallback", "greeting", "instructions", "variables", "tools", "transfers", "outcomes",
     "facts", "limits", "after", "greet", "hold_s", "machine", "do_not_call", "pronounce",
 )  # fmt: skip
 LLM_KEYS = tuple(dict.fromkeys((*_SECTIONS, *AGENT_KEYS, *MACHINE_KEYS, *DO_NOT_CALL_KEYS, *INNER_KEYS)))
-_OUTCOME = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
 
 
 def parse_llm(source: str) -> LlmAgent:
@@ -57,7 +53,7 @@ class LlmParser(Parser):
             indents=indents,
             tools=talk.tools(top.nodes.get("tools")),
             transfers=talk.transfers(top.nodes.get("transfers"), top.nodes.get("facts")),
-            outcomes=_outcomes(talk, top.nodes.get("outcomes")),
+            outcomes=talk.outcomes(top.nodes.get("outcomes")),
             facts=talk.facts(top.nodes.get("facts")),
             limits=talk.limits(top.nodes.get("limits")),
             pronounce=pronunciations(top.nodes.get("pronounce")),
@@ -65,16 +61,3 @@ class LlmParser(Parser):
             hold_s=self.hold_s(top),
             warnings=(*self.language_warning(agent.nodes.get("language")), *self.unknown(variables)),
         )
-
-
-def _outcomes(talk: TalkParser, node: Node | None) -> Mapping[str, str]:
-    """Words, or words and what they mean."""
-    if isinstance(node, Items):
-        words = {one.text: (one, one.line) for one in listed(node, "outcomes")}
-        found = {word: ("", line) for word, (_, line) in words.items()}
-    else:
-        found = {word: (talk.about(one), line) for word, one, line in talk.named(node, "outcomes")}
-    for word, (_, line) in found.items():
-        if not _OUTCOME.fullmatch(word) or len(word) > MAX_WORD_CHARS:
-            raise ScriptError(f"'{word[:60]}' is no outcome: one word of letters, digits, _ and -", line)
-    return {word: about for word, (about, _) in found.items()}

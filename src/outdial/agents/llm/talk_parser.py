@@ -12,8 +12,8 @@ from outdial.agents.llm.tools import OPTIONAL
 from outdial.agents.script.expect import NAME, choice, fields, listed, name, plain, suggestion, whole
 from outdial.agents.script.model import ScriptError
 from outdial.agents.script.template import TemplateError, Text, parse_text
-from outdial.agents.script.tree import Node, Scalar
-from outdial.telephony.outcome import NAMED, WISH
+from outdial.agents.script.tree import Items, Node, Scalar
+from outdial.telephony.outcome import MAX_WORD_CHARS, NAMED, WISH
 
 if TYPE_CHECKING:
     from outdial.agents.script.actions import ActionParser
@@ -30,6 +30,7 @@ _TYPES = ("string", "integer", "number", "boolean")
 _TRANSFER = ("to", "about", "say", "failed")
 # Every key inside these sections, but for the names that their author gives.
 INNER_KEYS = (*MODEL_KEYS, *LIMIT_KEYS, *_FACT, *_TRANSFER, *OPTIONAL)
+_OUTCOME = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
 _URL = re.compile(r"https?://[^\s/?#@]+(?:/[^\s?#]*)?")
 
 
@@ -106,6 +107,17 @@ class TalkParser:
             say=self._actions.text(say, "say") if say else None,
             failed=self._actions.text(failed, "failed") if failed else None,
         )
+
+    def outcomes(self, node: Node | None) -> Mapping[str, str]:
+        """Words, or words and what they mean."""
+        if isinstance(node, Items):
+            found = {one.text: ("", one.line) for one in listed(node, "outcomes")}
+        else:
+            found = {word: (self.about(one), line) for word, one, line in self.named(node, "outcomes")}
+        for word, (_, line) in found.items():
+            if not _OUTCOME.fullmatch(word) or len(word) > MAX_WORD_CHARS:
+                raise ScriptError(f"'{word[:60]}' is no outcome: one word of letters, digits, _ and -", line)
+        return {word: about for word, (about, _) in found.items()}
 
     def facts(self, node: Node | None) -> tuple[Fact, ...]:
         return tuple(self.fact(title, one, line) for title, one, line in self.named(node, "facts"))
