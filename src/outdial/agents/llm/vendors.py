@@ -1,4 +1,5 @@
-"""Models as they are reached: by Pydantic AI, which is imported when the first model is opened, and not before.
+"""Models as they are reached: those of servers with OpenAI's interface by chat_server.py, all others by Pydantic AI,
+which is imported when the first of them is opened, and not before.
 
 Keys come from the server's own environment, and each goes to the server that it is for: an agent's author chooses among
 the servers that the operator names (settings: model_servers), and can't send a key anywhere else.
@@ -26,6 +27,7 @@ from outdial.agents.llm.chat import (
     Usage,
     Words,
 )
+from outdial.agents.llm.chat_server import ChatServerModel
 from outdial.agents.llm.free_talk import ModelName
 
 if TYPE_CHECKING:
@@ -65,7 +67,7 @@ class ModelServers:
     async def aclose(self) -> None:
         """Close their connections."""
         for model in self._open.values():
-            if isinstance(model, VendorModel):
+            if isinstance(model, VendorModel | ChatServerModel):
                 await model.aclose()
 
     def _opened(self, model: ModelName) -> Model:
@@ -77,11 +79,11 @@ class ModelServers:
     def _made(self, model: ModelName) -> Model:
         url = _url(model)
         try:
-            from pydantic_ai.models import infer_model
-
             if url is not None:
                 key = self._keys.get(url) or (os.environ.get(OPENAI_KEY) if url == OPENAI else None)
-                return VendorModel(_chat_model(model.name.removeprefix("openai:"), url, key))
+                return ChatServerModel(model.name.removeprefix("openai:"), url, key)
+            from pydantic_ai.models import infer_model
+
             return VendorModel(infer_model(model.name))
         except Exception as error:  # no key, its library isn't installed, or whatever else that library may raise
             logger.warning("Model not opened", extra={"model": model.name, "error": type(error).__name__})
@@ -94,18 +96,6 @@ def _url(model: ModelName) -> str | None:
         return model.base_url
     vendor, colon, _ = model.name.partition(":")
     return OPENAI if not colon or vendor == "openai" else None
-
-
-def _chat_model(name: str, url: str, key: str | None) -> "VendorsModel":
-    from pydantic_ai.models.openai import OpenAIChatModel
-    from pydantic_ai.profiles.openai import OpenAIModelProfile
-    from pydantic_ai.providers.openai import OpenAIProvider
-
-    provider = OpenAIProvider(base_url=url, api_key=key or "none")
-    # An answer that ends without a reason was cut off on its way.
-    return OpenAIChatModel(
-        name, provider=provider, profile=OpenAIModelProfile(openai_chat_streaming_requires_finish_reason=True)
-    )
 
 
 class Unusable:
