@@ -2,7 +2,7 @@
 
 import pytest
 
-from outdial.conversation.sentences import LONGEST, sentences
+from outdial.conversation.sentences import LONGEST, Cutter, sentences
 
 
 async def told(*pieces):
@@ -49,3 +49,34 @@ async def test_a_stream_that_is_not_read_to_its_end_is_closed():
     assert await anext(spoken) == "One more sentence."
     await spoken.aclose()
     assert closed == [True]
+
+
+@pytest.mark.parametrize(
+    ("text", "over"),
+    [
+        ("That is good to hear.", True),
+        ("Are you coming on Tuesday?", True),
+        ("How very good!", True),
+        ("That is good to hear", False),
+        ("All right.", False),                # so short that it is said along with the next
+        ("Well, let me think..", False),
+        ("Well, let me think…", False),
+        ("You will see Dr.", False),
+        ("It costs about 3.", False),
+        ("We open at nine a.m.", False),
+        ("It is on www.meadow.", False),
+        ("Write to desk@meadow.", False),
+    ],
+)
+def test_what_is_surely_a_sentence_is_waited_for_no_longer(text, over):
+    cutter = Cutter()
+    assert list(cutter.feed(text)) == []
+    assert cutter.is_over is over
+
+
+def test_what_closes_a_sentence_that_was_given_already_is_nobodys():
+    cutter = Cutter()
+    assert list(cutter.feed('She said "how very good!')) == []
+    assert cutter.rest() == 'She said "how very good!'
+    assert list(cutter.feed('"')) == []
+    assert list(cutter.feed(' Then "we" left. ')) == ['Then "we" left.']

@@ -35,7 +35,7 @@ MAX_CALLS = 10     # of tools, in one response
 MAX_SENTENCES = 40
 FIRST_S = 4.0      # for a model's first piece where another one could answer
 
-SETTLE_S = 0.04    # of nothing after what may be the end of a sentence: it is
+SETTLE_S = 0.04    # of nothing after what may be the end of a sentence, and need not be: it is
 TIMEOUT = "timeout"
 RESPONSE_S = 20.0  # a response may go on for so long without a sentence in it: thinking, or writing a tool's arguments
 QUIET_S = 2.5      # of silence after the last sentence, by our estimate of when it was played: a filler is due
@@ -226,7 +226,11 @@ class Answering:
                         flush.cancel()
                     for sentence in cutter.feed(text):
                         self._emit(sentence)
-                    flush = self._loop.call_later(SETTLE_S, self._flush, cutter) if cutter.is_whole else None
+                    flush = None
+                    if cutter.is_over:
+                        self._flush(cutter)
+                    elif cutter.is_whole:
+                        flush = self._loop.call_later(SETTLE_S, self._flush, cutter)
                     if len(self._said) >= MAX_SENTENCES:
                         return
                 if rest := cutter.rest():
