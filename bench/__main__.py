@@ -17,6 +17,7 @@ from bench.calls_per_core import announcements, talking
 from bench.cpu import cpu
 from bench.dialing import dialing
 from bench.figures import Result
+from bench.llm import llm
 from bench.memory import memory
 from bench.micro import micro
 from bench.offline_turn import offline_turn
@@ -32,6 +33,7 @@ MEASUREMENTS: dict[str, Callable[[Options], Result]] = {
     "talking": talking,
     "announcements": announcements,
     "turn_latency": turn_latency,
+    "llm": llm,
     "dialing": dialing,
     "cpu": cpu,
     "offline_turn": offline_turn,

@@ -57,8 +57,15 @@ class Callee:
     """`send` takes a message; `tick` is called every 20 ms, `heard` with every message that arrives."""
 
     def __init__(
-        self, send: Callable[[bytes], None], stream_sid: str, manner: Manner, sounds: Sounds, tally: Tally
+        self,
+        send: Callable[[bytes], None],
+        stream_sid: str,
+        manner: Manner,
+        sounds: Sounds,
+        tally: Tally,
+        number: str = "",
     ) -> None:
+        self._number = number
         self._send = send
         self._manner = manner
         self._sounds = sounds
@@ -111,6 +118,7 @@ class Callee:
             self._utterance = Utterance(at)
             if self._spoken_at is not None and tally.counting:
                 tally.replies.append(at - self._spoken_at)
+                tally.turns.append((self._number, self._spoken_at, at))
             self._spoken_at = None
         late, gap = self._utterance.frame(at)
         if tally.counting:

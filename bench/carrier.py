@@ -5,6 +5,7 @@ bench.processes, told what to do in JSON lines:
 
     {"do": "begin"}     count from now on             → null
     {"do": "end"}       stop counting                 → what was heard (bench.listening)
+    {"do": "replies"}   → [[number, perf_counter() at its last voiced frame, … at the agent's first], …] since "begin"
     {"do": "calls"}                                   → how many media streams are open
     {"do": "dialed"}                                  → {number: perf_counter() when its create request was here}
     {"do": "over"}                                    → how many calls have ended, with the server's 2xx to their last
@@ -128,7 +129,8 @@ class Carrier:
         socket = await connect(url, {"X-Twilio-Signature": self._sign(url)}, message, closed)
         self._calls[sid]["status"] = "in-progress"
         self._sockets[sid] = socket
-        callee = Callee(socket.send, stream_sid, self._manner, self._sounds, self.tally)
+        number = self._calls[sid]["to"]
+        callee = Callee(socket.send, stream_sid, self._manner, self._sounds, self.tally, number)
         media_format = {"encoding": "audio/x-mulaw", "sampleRate": 8000, "channels": 1}
         start = {
             "accountSid": self._account_sid, "streamSid": stream_sid, "callSid": sid, "tracks": ["inbound"],
@@ -238,6 +240,8 @@ async def main(config: dict[str, Any]) -> None:
                 say(None)
             case "end":
                 say(carrier.tally.end())
+            case "replies":
+                say(carrier.tally.turns)
             case "calls":
                 say(carrier.streams)
             case "dialed":

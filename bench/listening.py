@@ -49,7 +49,8 @@ class Tally:
         self.sent = 0
         self.gaps = 0
         self.utterances = 0
-        self.replies = array("d")   # seconds from the callee's last voiced frame to the agent's first
+        self.turns: list[tuple[str, float, float]] = []  # whose, and the two instants (perf_counter) of each of …
+        self.replies = array("d")   # … seconds from the callee's last voiced frame to the agent's first
         self.counting = True
 
     def end(self) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from outdial.db.embedded import EmbeddedPostgres
 
 ACCOUNT = {"account_sid": "AC" + "b" * 32, "auth_token": "bench-auth-token"}
 WAIT_S = 30.0
+MODEL_URL = "MODEL_URL"
 
 # The agent speaks at once: a callee that is slow to say hello would be measured, too.
 TALK = """
@@ -42,8 +43,11 @@ steps:
 class Scene:
     """What a measurement works with. `work` counts CPU and memory of both sides and of PostgreSQL."""
 
-    def __init__(self, server: Child, carrier: Child, postgres: psutil.Process, *, preferred: bool) -> None:
+    def __init__(
+        self, server: Child, carrier: Child, postgres: psutil.Process, model: Child | None, *, preferred: bool
+    ) -> None:
         self.server = server
+        self.model = model
         self.carrier = carrier
         self._postgres = postgres
         self._preferred = preferred
@@ -73,7 +77,8 @@ class Scene:
         """Where that was asked for, let all of it go before other work. Again once the database's connections are
         made: each is a process with a session of its own."""
         if self._preferred:
-            for pid in (self.carrier.pid, self.server.pid, self._postgres.pid):
+            others = [self.model.pid] if self.model is not None else []
+            for pid in (self.carrier.pid, self.server.pid, self._postgres.pid, *others):
                 machine.prefer(pid)
             for process in self._postgres.children():
                 machine.prefer(process.pid)
@@ -137,28 +142,44 @@ def scene(
     calls_per_second: int = 1000,
     preferred: bool = False,
 ) -> Iterator[Scene]:
-    """`preferred`: server, carrier and database go before other work on the machine."""
-    with stage(manner) as staged:
+    """`preferred`: server, carrier and database go before other work on the machine. A script with MODEL_URL in it has
+    a model, on the carrier's core, whose URL takes that place."""
+    with stage(manner) as staged, _model_for(script, staged) as model:
+        url = "" if model is None else model.hello["url"]
         config = {
             "core": machine.SERVER_CORE if machine.can_pin() and pin_server else None,
             "data_dir": str(staged.data_dir),
             "database_url": staged.database_url,
             "carrier_url": staged.carrier.hello["url"],
             "speech": speech,
-            "script": script,
+            "script": script.replace(MODEL_URL, url),
+            "model_url": url,
             "announce": announce,
             "trace": trace,
             "calls_per_second": calls_per_second,
             **ACCOUNT,
         }
         server = Child("bench.server", config, staged.data_dir / "server.log")
-        made = Scene(server, staged.carrier, staged.postgres, preferred=preferred)
+        made = Scene(server, staged.carrier, staged.postgres, model, preferred=preferred)
         try:
             made.prefer()
             yield made
         finally:
             made.api.close()
             server.stop()
+
+
+@contextmanager
+def _model_for(script: str, staged: Stage) -> Iterator[Child | None]:
+    if MODEL_URL not in script:
+        yield None
+        return
+    core = machine.CARRIER_CORE if machine.can_pin() else None
+    model = Child("bench.model", {"core": core}, staged.data_dir / "model.log")
+    try:
+        yield model
+    finally:
+        model.stop()
 
 
 def wait_until(done: Callable[[], bool], what: str, timeout_s: float = WAIT_S) -> None:

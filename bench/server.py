@@ -4,6 +4,8 @@ Only the engines and the agent of some calls are the benchmark's. Told what to d
 
     {"do": "turns"}    → [[ms from the decision that the callee has finished until the agent spoke, … until the first
                          frames had left], …] since the last time
+    {"do": "decisions"} → [[the callee's number, perf_counter() when it was decided that the callee has finished], …]
+                         since the last time
     {"do": "trace"}    → [[perf_counter(), what], …]: commits and wake-ups, since the last time
 """
 
@@ -19,6 +21,7 @@ from time import perf_counter
 from typing import Any
 
 import uvloop
+from pydantic import SecretStr
 from sqlalchemy import event
 
 import outdial.app
@@ -48,6 +51,7 @@ LINES = 5000
 ANNOUNCEMENT = "This is an announcement for everybody who is on this line. " * 8  # half a minute
 
 _turns: list[tuple[float, float]] = []
+_decisions: list[tuple[str, float]] = []
 _trace: list[tuple[float, str]] = []
 _decision: ContextVar["Decision"] = ContextVar("decision")
 
@@ -57,6 +61,7 @@ class Decision:
 
     def __init__(self) -> None:
         self.at: float | None = None
+        self.number = ""  # the callee's, once the agent speaks
 
 
 def note_decisions() -> None:
@@ -72,6 +77,7 @@ def note_decisions() -> None:
 
         def note(utterance: Utterance) -> None:
             decision.at = perf_counter()
+            _decisions.append((decision.number, decision.at))
             report(utterance)
 
         given.arguments["on_utterance"] = note
@@ -105,6 +111,19 @@ class AnnouncingAgents(ReadyAgents):
         return replace(await super().agent(agent_id, version), run=_announce)
 
 
+class NamedAgents(ReadyAgents):
+    """What is decided about their callees is noted with the number."""
+
+    async def agent(self, agent_id: str, version: int) -> ReadyAgent:
+        ready = await super().agent(agent_id, version)
+
+        async def run(call: LiveCall) -> None:
+            _decision.get().number = call.user_id
+            await ready.run(call)
+
+        return replace(ready, run=run)
+
+
 async def _announce(call: LiveCall) -> None:
     while True:
         await call.say(ANNOUNCEMENT, interruptible=False)
@@ -116,6 +135,7 @@ async def main(config: dict[str, Any]) -> None:
         port=0,
         database_url=config["database_url"],
         max_requests_per_s=1_000_000,  # one key places all calls
+        model_servers=SecretStr(json.dumps({config["model_url"]: ""})) if config["model_url"] else None,
     )
     prompts = settings.data_dir / "prompts"
     if config["speech"] == "instant":
@@ -134,6 +154,9 @@ async def main(config: dict[str, Any]) -> None:
                 case "turns":
                     say(_turns)
                     _turns.clear()
+                case "decisions":
+                    say(_decisions)
+                    _decisions.clear()
                 case "trace":
                     say(_trace)
                     _trace.clear()
@@ -180,4 +203,6 @@ if __name__ == "__main__":
     note_decisions()
     if arguments["announce"]:
         outdial.app.ReadyAgents = AnnouncingAgents  # type: ignore[attr-defined]
+    elif arguments["model_url"]:
+        outdial.app.ReadyAgents = NamedAgents  # type: ignore[attr-defined]
     uvloop.run(main(arguments))
