@@ -52,10 +52,12 @@ class Endpointing(Protocol):
 
 
 class WordEndpointing:
-    """Asks the words of a language."""
+    """Asks the words of a language. Asked with every window of a silence, it looks at the same words once."""
 
     def __init__(self, words: TurnWords) -> None:
         self._words = words
+        self._seen: tuple[str, Asked, Patience] | None = None
+        self._enough_ms: int | None = None  # after those; None: they leave nothing to wait for
 
     def silence_ms(self, turn: TurnSoFar) -> int | None:
         if turn.length_ms >= LONGEST_TURN_MS:
@@ -65,23 +67,28 @@ class WordEndpointing:
         patience = turn.patience
         if turn.length_ms >= LONG_TURN_MS:
             return min(WHOLE_MS, patience.pause_ms)
-        whole_ms = _whole_ms(turn)
-        if not turn.words:
+        seen = turn.words, turn.asked, patience
+        if seen != self._seen:
+            self._seen, self._enough_ms = seen, self._after(*seen)
+        return _whole_ms(turn) if self._enough_ms is None else self._enough_ms
+
+    def _after(self, words: str, asked: Asked, patience: Patience) -> int | None:
+        if not words:
             return patience.pause_ms
-        if self._words.is_hold_on(turn.words):
+        if self._words.is_hold_on(words):
             return max(HOLD_MS, patience.pause_ms)
-        digits = len(self._words.digits(turn.words)) if turn.asked.digits else 0
+        digits = len(self._words.digits(words)) if asked.digits else 0
         if digits:
-            missing = turn.asked.digits - digits
+            missing = asked.digits - digits
             if missing <= 0:
-                return whole_ms
-            if missing <= self._words.unread_between_digits(turn.words):
+                return None
+            if missing <= self._words.unread_between_digits(words):
                 return patience.pause_ms  # they were said, and not understood
             return max(patience.digits_ms, patience.pause_ms)
-        if self._words.is_open_ending(turn.words, turn.asked):
+        if self._words.is_open_ending(words, asked):
             return max(patience.open_ms, patience.pause_ms)
-        if turn.asked.is_answer is not None and turn.asked.is_answer(turn.words):
-            return whole_ms
+        if asked.is_answer is not None and asked.is_answer(words):
+            return None
         return patience.pause_ms
 
 
