@@ -74,7 +74,8 @@ class Listening:
         self.counts: Callable[[Utterance], bool] = lambda utterance: False
         self.over_us: Callable[[Utterance], bool] = lambda utterance: False
         self.is_own: Callable[[Utterance, str], bool] = lambda utterance, text: False
-        self.answered: ReplyTimes | None = None  # the reply the agent now answers
+        self.answered: ReplyTimes | None = None  # the reply the agent now answers: until it has, not only filled in
+        self._timed: ReplyTimes | None = None    # the last one whose latency was told
         self.reply: Reply | None = None  # … which may go on
         self.passed: Utterance | None = None  # answers nothing: it told us to go on
         self._call_id = call_id
@@ -138,8 +139,10 @@ class Listening:
 
     def latency(self, asked_ms: int, start_ms: int) -> dict[str, int] | None:
         """Of the agent's turn whose first frame just left; None for one that answers nothing."""
-        answered, self.answered = self.answered, None
-        return answered.latency(asked_ms, start_ms) if answered else None
+        if self.answered is None or self.answered is self._timed:
+            return None
+        self._timed = self.answered
+        return self._timed.latency(asked_ms, start_ms)
 
     async def listen(
         self, *, patience: Patience, no_reply_ms: int, max_digits: int, asked: Asked = NOTHING

@@ -1,6 +1,6 @@
 """The verbs an agent uses on a call it is in. An agent is a coroutine over this."""
 
-from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, MutableMapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Mapping, MutableMapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -33,6 +33,27 @@ class Heard:
     silent: bool = False
     back: bool = False
     doubtful: bool = False
+
+
+class Thought:
+    """Texts of a model's, for `say`, and when (event loop's clock) its first token came and its first sentence was
+    whole; None where neither has."""
+
+    def __init__(
+        self, texts: AsyncGenerator[str], *, first_token_at: float | None = None, first_sentence_at: float | None = None
+    ) -> None:
+        self.first_token_at = first_token_at
+        self.first_sentence_at = first_sentence_at
+        self._texts = texts
+
+    def __aiter__(self) -> AsyncIterator[str]:
+        return self._texts
+
+    async def __anext__(self) -> str:
+        return await anext(self._texts)
+
+    async def aclose(self) -> None:
+        await self._texts.aclose()
 
 
 NORMAL = Patience()

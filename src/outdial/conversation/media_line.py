@@ -266,6 +266,10 @@ class MediaLine:
         """The call clock."""
         return 0 if self._began is None else round((self._loop.time() - self._began) * 1000)
 
+    def ms_at(self, at: float) -> int:
+        """The call clock at an instant of the event loop's."""
+        return 0 if self._began is None else round((at - self._began) * 1000)
+
     def heard_ms(self) -> int:
         """How much of what is being played the callee has heard by now."""
         return 0 if self._playing is None else self._heard_ms(self._playing, self.now_ms())

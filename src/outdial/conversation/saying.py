@@ -17,6 +17,7 @@ from outdial.conversation.playback import Playback
 from outdial.conversation.sentences import sentences
 from outdial.conversation.stopping import stop
 from outdial.conversation.transcript import MS_PER_CHAR, Transcript, heard_part
+from outdial.conversation.turn_times import TurnTimes
 from outdial.conversation.turn_words import TurnWords
 from outdial.conversation.turns import TurnEvent, TurnState, is_barge_in, is_speech
 from outdial.conversation.utterance import Utterance
@@ -69,6 +70,7 @@ class Saying:
         self._is_cut_off = False                # by somebody from outside
         self._keeps_words = False               # what the callee says meanwhile is for the agent
         self._greeting = True                   # nothing was said yet
+        self._times: TurnTimes | None = None    # of what is being said, where that answers the callee
 
     # -- verbs -----------------------------------------------------------------------------------------------
 
@@ -88,6 +90,7 @@ class Saying:
             self._listening.hearing.disable()
         playback = self._playback = self._media_line.play()
         self._text, self._asks = text if isinstance(text, str) else "", asks
+        self._times = self._times_of(text)
         self._let_finish()
         synthesis = asyncio.create_task(self._synthesise(text, playback))
         try:
@@ -149,9 +152,7 @@ class Saying:
                 self._barge_in(utterance)
             return
         is_faint = self._listening.hearing.near.is_faint(utterance.level_dbfs)
-        if not is_faint and is_barge_in(
-            voice_ms=voice_ms, began_after_ms=began_after_ms, greeting=self._greeting
-        ):
+        if not is_faint and is_barge_in(voice_ms=voice_ms, began_after_ms=began_after_ms, greeting=self._greeting):
             self._heed(utterance)
 
     def words(self, utterance: Utterance, text: str) -> None:
@@ -271,6 +272,12 @@ class Saying:
         self._interruptible = interruptible
         self._heeded, self._taken_back, self._is_cut_off = None, False, False
 
+    def _times_of(self, text: str | AsyncIterator[str]) -> TurnTimes | None:
+        reply = self._listening.answered
+        if reply is None or text == self._turn_words.one_moment:
+            return None
+        return TurnTimes(reply, text, self._media_line.now_ms, self._media_line.ms_at)
+
     async def _synthesise(self, text: str | AsyncIterator[str], playback: Playback) -> None:
         try:
             if isinstance(text, str):
@@ -287,6 +294,8 @@ class Saying:
 
     async def _feed(self, text: str, playback: Playback) -> None:
         async for pcm in self._text_to_speech.speak(self._reading.spoken(text)):
+            if self._times is not None:
+                self._times.audio()
             playback.feed(pcm)
 
     def _said(self, text: str, playback: Playback, *, whole: bool) -> Said:
@@ -307,7 +316,10 @@ class Saying:
                 self._spoken.pop()
             self._spoken.append((playback.start_ms or 0, playback.end_ms))
             self._greeting = False
-            self._transcript.agent_ends(heard, playback.end_ms, interrupted=cut_short)
+            times = None if self._times is None else self._times.told(playback, whole=not cut_short)
+            self._transcript.agent_ends(heard, playback.end_ms, interrupted=cut_short, times=times)
+            if text != self._turn_words.one_moment:
+                self._listening.answered = None
         return Said(
             text=heard,
             played_ms=played_ms,

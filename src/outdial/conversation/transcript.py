@@ -1,6 +1,6 @@
 """What was said, as it is written down: turns with their times on the call clock."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
@@ -63,9 +63,13 @@ class Transcript:
         self._journal.turn(self._open)
         self._exchange.speaking(start_ms, listening=listening)
 
-    def agent_ends(self, heard: str, end_ms: int, *, interrupted: bool) -> None:
-        """Closes the turn that was begun; does nothing when none was."""
+    def agent_ends(
+        self, heard: str, end_ms: int, *, interrupted: bool, times: Mapping[str, int | None] | None = None
+    ) -> None:
+        """Closes the turn that was begun; does nothing when none was. `times`: see turn_times.py."""
         if self._open is not None:
+            if times is not None:
+                self._journal.event("turn_times", {"seq": self._open.seq, **times})
             self._journal.turn(replace(self._open, text=heard, end_ms=end_ms, interrupted=interrupted))
             self._exchange.said(self._open.start_ms, end_ms, whole=not interrupted)
             self._open = None

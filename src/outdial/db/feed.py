@@ -66,7 +66,7 @@ async def history_of(conn: AsyncConnection, call_id: str, *, limit: int = 500) -
     """What happened to a call but for what was said, oldest first."""
     rows = await conn.execute(
         select(call_events)
-        .where(call_events.c.call_id == call_id, call_events.c.type.not_in(["transcript", "digit", "model"]))
+        .where(call_events.c.call_id == call_id, call_events.c.type.not_in(["transcript", "digit", "model", "turn_times"]))
         .order_by(call_events.c.id)
         .limit(limit)
     )

@@ -24,6 +24,7 @@ from outdial.agents.llm.chat import (
 from outdial.agents.llm.history import DONE, LATER
 from outdial.agents.llm.tools import Note, NotPossible, Wish
 from outdial.agents.llm.unspoken import Unspoken
+from outdial.conversation.live_call import Thought
 from outdial.conversation.sentences import Cutter
 from outdial.conversation.stopping import stop
 from outdial.conversation.transcript import MS_PER_CHAR
@@ -93,6 +94,12 @@ class Answering:
         self._seen: set[tuple[str, str]] = set()  # tools and arguments: the same wish twice is one
         self._deadline: asyncio.Timeout | None = None  # of the response under way
         self._task = asyncio.create_task(self._answer(), name="answer of a model")
+
+    def thought(self, filler: str) -> Thought:
+        """What is to be said (see `words`), once it has `begun`."""
+        return Thought(
+            self.words(filler), first_token_at=self._first_word, first_sentence_at=self._first_sentence
+        )
 
     async def words(self, filler: str) -> AsyncGenerator[str]:
         """What is to be said, a sentence at a time, and the filler where the next one takes long."""

@@ -203,7 +203,7 @@ class Talking:
                     answering.messages.clear()
                     answering.wishes.clear()
                     return Said(text="", played_ms=0, interrupted=True, complete=False, taken_back=said.taken_back)
-        return await self._call.say(answering.words(self._one_moment)) if answering.has_words else None
+        return await self._call.say(answering.thought(self._one_moment)) if answering.has_words else None
 
     def _request(self) -> Request:
         return Request(instructions=self._instructions, messages=shortened(self.history), tools=self._tools)
