@@ -160,6 +160,8 @@ class Hearing:
             return
         self._feed(utterance, at_ms)
         utterance.voice(until_ms=self._gate.voice_ms)
+        if utterance.guessed is not None and utterance.words is None:
+            self._guess(utterance, None)
         utterance.level_dbfs = self.near.loudest
         if isinstance(event, SpeechPaused) or (self._may_have_ended(at_ms) and utterance.may_guess(at_ms)):
             utterance.recognise(at_ms, then=lambda: self._recognised(utterance))
@@ -244,6 +246,15 @@ class Hearing:
         enough_ms = self.endpointing.silence_ms(turn)
         if enough_ms is not None and silence_ms >= enough_ms:
             self._end(enough_ms)
+        elif words and enough_ms is not None and enough_ms <= self.patience.pause_ms:
+            self._guess(utterance, words)
+
+    def _guess(self, utterance: Utterance, words: str | None) -> None:
+        """Tell whoever wants to know what the whole reply is, should the callee say no more."""
+        told = self.asked.guessed
+        if told is not None and words != utterance.guessed and not self.near.is_faint(utterance.level_dbfs):
+            utterance.guessed = words
+            told(words)
 
     def _feed(self, utterance: Utterance, until_ms: int) -> None:
         while self._frames and self._frames[0][0] <= until_ms:

@@ -34,6 +34,7 @@ class Utterance:
         self.voiced = 0        # windows with the callee's voice, and …
         self.ours = 0          # … with ours
         self.enough_ms = 0  # of silence, to end it
+        self.guessed: str | None = None  # the reply it would be, told before it had ended
         self.told = False  # its words so far, to whoever wants to know them early
 
     @property

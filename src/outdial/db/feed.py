@@ -22,6 +22,8 @@ logger = logging.getLogger(__name__)
 POLL_S = 3.0                    # should a notification be lost
 LATE = timedelta(seconds=10)    # within this, an event may turn up after one with a higher id
 LINGER = timedelta(seconds=1)   # the last words are written beside the end, and may come just after it
+# What was said, and figures: no steps of a call's history.
+FIGURES = ("transcript", "digit", "model", "turn_times", "guess_dropped")
 MAX_UNTOLD = 500                # times that something was read and not taken; who takes no more is cut off
 
 
@@ -66,7 +68,7 @@ async def history_of(conn: AsyncConnection, call_id: str, *, limit: int = 500) -
     """What happened to a call but for what was said, oldest first."""
     rows = await conn.execute(
         select(call_events)
-        .where(call_events.c.call_id == call_id, call_events.c.type.not_in(["transcript", "digit", "model", "turn_times"]))
+        .where(call_events.c.call_id == call_id, call_events.c.type.not_in(FIGURES))
         .order_by(call_events.c.id)
         .limit(limit)
     )

@@ -34,6 +34,7 @@ logger = logging.getLogger(__name__)
 MAX_ROUNDS = 5     # requests for one answer: a model that only calls tools is stopped
 MAX_CALLS = 10     # of tools, in one response
 MAX_SENTENCES = 40
+CHARS_A_TOKEN = 4  # of English, about
 FIRST_S = 4.0      # for a model's first piece where another one could answer
 
 SETTLE_S = 0.04    # of nothing after what may be the end of a sentence, and need not be: it is
@@ -60,7 +61,10 @@ class Answering:
 
     `begun` is set when there is something to say, or nothing more will come; `messages` is what the model has said and
     called so far, `wishes` what it wants to be done, in order, each with its call. `failure` tells why it broke off.
-    Models that failed go behind those that answered, in `models` itself. `failed` is told of each failure.
+    Models that failed go behind those that answered, in `models` itself. `failed` is told of each failure. One that
+    isn't `confirmed` is made on a guess: a model is asked once, and no tool it calls is read before `confirm`.
+
+    `tokens` are the server's count; of a response that was broken off before that came, our estimate.
     """
 
     def __init__(
@@ -69,6 +73,8 @@ class Answering:
         request: Request,
         wish_of: Callable[[ToolCall], Wish],
         failed: Callable[[Model, ModelFailed], object] = lambda model, failure: None,
+        *,
+        confirmed: bool = True,
     ) -> None:
         self.begun = asyncio.Event()
         self.messages: list[Message] = []
@@ -77,6 +83,7 @@ class Answering:
         self.tokens = 0
         self.dollars = 0.0
         self.is_priced = True  # every one of them: `dollars` is all of it
+        self.ahead_ms = 0  # that it was asked for before it was confirmed
         self.has_words = False
         self.fillers = 0  # that `words` gave
         self._models = models
@@ -92,6 +99,11 @@ class Answering:
         self._said: list[str] = []          # of the response under way
         self._calls: list[ToolCall] = []
         self._seen: set[tuple[str, str]] = set()  # tools and arguments: the same wish twice is one
+        self._came = False     # anything of the response under way
+        self._uncounted = 0.0  # tokens of the response under way, until the server tells
+        self._confirmed = asyncio.Event()
+        if confirmed:
+            self._confirmed.set()
         self._deadline: asyncio.Timeout | None = None  # of the response under way
         self._task = asyncio.create_task(self._answer(), name="answer of a model")
 
@@ -116,6 +128,11 @@ class Answering:
             played_at = max(played_at, self._loop.time()) + MS_PER_CHAR * len(sentence) / 1000
             yield f"{sentence}\n"
 
+    def confirm(self) -> None:
+        """What was asked on a guess is what was said: the tools that were called count."""
+        self.ahead_ms = round((self._loop.time() - self._since) * 1000)
+        self._confirmed.set()
+
     async def whole(self) -> None:
         """Until it is."""
         await asyncio.wait({self._task})
@@ -126,6 +143,7 @@ class Answering:
         """What the response under way has said stays in `messages`; what it wanted to do is forgotten."""
         if not self._task.done():
             await stop(self._task)
+            self._count()
             self._calls.clear()
             self._keep()
 
@@ -147,6 +165,7 @@ class Answering:
         try:
             for _ in range(MAX_ROUNDS):
                 await self._response()
+                await self._confirmed.wait()
                 said, called = bool(self._said), bool(self._calls)
                 goes_on = self._take_calls()
                 if not (said or called):
@@ -166,6 +185,9 @@ class Answering:
             self._whole_at = self._loop.time()
             self._sentences.put_nowait(None)
             self.begun.set()
+
+    def _count(self) -> None:
+        self.tokens, self._uncounted = self.tokens + round(self._uncounted), 0.0
 
     def _take_calls(self) -> bool:
         """Read the response's calls; true when the model must be asked again, because one isn't possible."""
@@ -205,6 +227,8 @@ class Answering:
             except Exception as error:
                 failure = error if isinstance(error, ModelFailed) else ModelFailed(type(error).__name__)
                 self._failed(model, failure)
+                if self._came:
+                    self._count()
                 self._calls.clear()
                 if again and failure.word != TIMEOUT:
                     left, again = [model], False
@@ -226,6 +250,7 @@ class Answering:
         asked = replace(request, messages=messages, first_s=first_s)
         cutter = Cutter()
         flush: asyncio.TimerHandle | None = None
+        self._uncounted, self._came = estimate(asked), False
         try:
             async with asyncio.timeout(RESPONSE_S) as self._deadline, aclosing(self._words(model, asked)) as words:
                 async for text in words:
@@ -265,9 +290,10 @@ class Answering:
         async with aclosing(model.ask(request)) as pieces:
             wait_s, unspoken = request.first_s, Unspoken()
             while (piece := await _next(pieces, wait_s)) is not None:
-                wait_s = request.gap_s
+                wait_s, self._came = request.gap_s, True
                 match piece:
                     case Words(text=text) if text:
+                        self._uncounted += len(text) / CHARS_A_TOKEN
                         if text := unspoken.feed(text):
                             if self._first_word is None:
                                 self._first_word = self._loop.time()
@@ -275,11 +301,18 @@ class Answering:
                     case ToolCall():
                         self._calls.append(piece)
                     case Usage(tokens=tokens, dollars=dollars):
+                        self._uncounted = 0.0
                         self.tokens += tokens
                         self.dollars += dollars or 0.0
                         self.is_priced = self.is_priced and dollars is not None
             if rest := unspoken.rest():
                 yield rest
+
+
+def estimate(request: Request) -> float:
+    """How many tokens a model reads of it, about."""
+    said = sum(len(one.text) for one in request.messages)
+    return (len(request.instructions) + said + sum(len(one.about) for one in request.tools)) / CHARS_A_TOKEN
 
 
 async def _next(pieces: AsyncGenerator[Piece], wait_s: float) -> Piece | None:

@@ -68,3 +68,4 @@ class FreeTalk:
     limits: Limits = Limits()
     exits: Mapping[str, str] | None = None
     place: str = ""
+    think_ahead: bool = False  # the model is asked before it is sure that the callee has finished

@@ -3,7 +3,7 @@
 
 from outdial.agents.llm.definition import LlmAgent
 from outdial.agents.llm.talk_parser import INNER_KEYS, TalkParser
-from outdial.agents.script.expect import fields, name
+from outdial.agents.script.expect import fields, name, yes_or_no
 from outdial.agents.script.model import ScriptError
 from outdial.agents.script.parse import AGENT as AGENT_KEYS
 from outdial.agents.script.parse import DO_NOT_CALL_KEYS, Parser
@@ -13,7 +13,7 @@ from outdial.agents.script.tree import Node, read_tree
 
 _SECTIONS = (
     "agent", "model", "base_url", "fallback", "greeting", "instructions", "variables", "tools", "transfers", "outcomes",
-    "facts", "limits", "after", "greet", "hold_s", "machine", "do_not_call", "pronounce",
+    "facts", "limits", "think_ahead", "after", "greet", "hold_s", "machine", "do_not_call", "pronounce",
 )  # fmt: skip
 LLM_KEYS = tuple(dict.fromkeys((*_SECTIONS, *AGENT_KEYS, *MACHINE_KEYS, *DO_NOT_CALL_KEYS, *INNER_KEYS)))
 
@@ -56,6 +56,7 @@ class LlmParser(Parser):
             outcomes=talk.outcomes(top.nodes.get("outcomes")),
             facts=talk.facts(top.nodes.get("facts")),
             limits=talk.limits(top.nodes.get("limits")),
+            think_ahead="think_ahead" in top.nodes and yes_or_no(top.nodes["think_ahead"], "think_ahead"),
             pronounce=pronunciations(top.nodes.get("pronounce")),
             greet=self.greet(top),
             hold_s=self.hold_s(top),

@@ -7,12 +7,13 @@ business of whoever lets it talk: run.py.
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from outdial.agents.llm.answering import Answering, last_words
 from outdial.agents.llm.chat import CalleeSaid, Message, Model, ModelFailed, Remark, Request
 from outdial.agents.llm.doing import Doing, Left
 from outdial.agents.llm.free_talk import FreeTalk
+from outdial.agents.llm.guessing import Guesses
 from outdial.agents.llm.history import heard_of, is_cut_short, settled, shortened
 from outdial.agents.llm.instructions import instructions_for
 from outdial.agents.llm.texts import Texts, without_brackets
@@ -103,20 +104,24 @@ class Talking:
         self._takes = takes
         self._taken_back = 0
         self.has_heard = False  # the callee, in this part
+        self._guesses = Guesses(self._request_for, self._ask_on_a_guess, self._tell_dropped)
 
     async def until_its_end(self, *, goes_on: bool) -> End:
         """`goes_on`: the model has the word, and the callee isn't heard first. Raises CallEnded once the call is over,
         also where nobody speaks or the callee wants no more calls."""
-        while True:
-            if not goes_on:
-                await self._hear()
-            if (limit := self._limit_reached()) is not None:
-                return AtLimit(limit)
-            step = await self._take_turn()
-            if not isinstance(step, bool):
-                self._spent.seconds = self._now() - self._began
-                return step
-            goes_on = step
+        try:
+            while True:
+                if not goes_on:
+                    await self._hear()
+                if (limit := self._limit_reached()) is not None:
+                    return AtLimit(limit)
+                step = await self._take_turn()
+                if not isinstance(step, bool):
+                    self._spent.seconds = self._now() - self._began
+                    return step
+                goes_on = step
+        finally:
+            await self._guesses.end()
 
     # -- the callee ----------------------------------------------------------------------------------------------
 
@@ -140,7 +145,8 @@ class Talking:
     async def listen(self, no_reply_s: float) -> Heard:
         """Without a word of it in the history. Ends the call of who wants no more of them."""
         takes_back = self._taken_back < MAX_TAKEN_BACK
-        asked = Asked(question=last_words(self.history), takes_back=takes_back)
+        guessed = self._guesses.heard if self._talk.think_ahead else None
+        asked = Asked(question=last_words(self.history), takes_back=takes_back, guessed=guessed)
         heard = await self._call.listen(no_reply_s=no_reply_s, max_digits=MAX_DIGITS, asked=asked)
         await self.heed_wish(heard)
         return heard
@@ -159,7 +165,7 @@ class Talking:
     async def _take_turn(self) -> bool | End:
         """Have the model answer; true when it is to go on without hearing the callee first."""
         self._spent.turns += 1
-        answering = Answering(self._models, self._request(), self.doing.wish_of, self._model_failed)
+        answering = self._guesses.take(self._request()) or self._ask(self._request())
         try:
             said = await self._say(answering)
             if said is None or not is_cut_short(said):
@@ -208,6 +214,24 @@ class Talking:
     def _request(self) -> Request:
         return Request(instructions=self._instructions, messages=shortened(self.history), tools=self._tools)
 
+    def _ask(self, request: Request, *, confirmed: bool = True) -> Answering:
+        return Answering(self._models, request, self.doing.wish_of, self._model_failed, confirmed=confirmed)
+
+    def _request_for(self, text: str) -> Request | None:
+        """What the model would be asked, if that was all the callee said."""
+        if self._wants_no_more_calls(text):
+            return None
+        said = CalleeSaid(without_brackets(text))
+        return replace(self._request(), messages=shortened([*self.history, said]))
+
+    def _ask_on_a_guess(self, request: Request) -> Answering:
+        return self._ask(request, confirmed=False)
+
+    def _tell_dropped(self, answering: Answering) -> None:
+        self._spent.tokens += answering.tokens
+        self._spent.dollars += answering.dollars
+        self._call.tell("guess_dropped", {"model": answering.times.model, "tokens": answering.tokens})
+
     def _model_failed(self, model: Model, failure: ModelFailed) -> None:
         fields = {"call_id": self._call.call_id, "model": model.name, "error": failure.word}
         logger.warning("Model failed", extra=fields)
@@ -222,6 +246,7 @@ class Talking:
                 "first_word_ms": times.first_word_ms,
                 "first_sentence_ms": times.first_sentence_ms,
                 "total_ms": times.total_ms,
+                "ahead_ms": answering.ahead_ms,
                 "tokens": answering.tokens,
                 "dollars": answering.dollars if answering.is_priced else None,
             },
