@@ -34,7 +34,8 @@ logger = logging.getLogger(__name__)
 MAX_ROUNDS = 5     # requests for one answer: a model that only calls tools is stopped
 MAX_CALLS = 10     # of tools, in one response
 MAX_SENTENCES = 40
-CHARS_A_TOKEN = 4  # of English, about
+CHARS_A_TOKEN = 4  # of English, about; and …
+MOST_CHARS_A_TOKEN = 5  # … when a model doesn't end where it was told to
 FIRST_S = 4.0      # for a model's first piece where another one could answer
 
 SETTLE_S = 0.04    # of nothing after what may be the end of a sentence, and need not be: it is
@@ -43,6 +44,7 @@ RESPONSE_S = 20.0  # a response may go on for so long without a sentence in it: 
 QUIET_S = 2.5      # of silence after the last sentence, by our estimate of when it was played: a filler is due
 
 BROKEN_OFF = Remark("Your connection broke off there. Go on where you stopped, without saying it again.")
+NO_ANSWER = ModelFailed("no_answer")
 SAY_SOMETHING = Remark("You said nothing. Say something to the callee.")
 
 
@@ -99,6 +101,7 @@ class Answering:
         self._said: list[str] = []          # of the response under way
         self._calls: list[ToolCall] = []
         self._seen: set[tuple[str, str]] = set()  # tools and arguments: the same wish twice is one
+        self._chars = 0        # said in the response under way
         self._came = False     # anything of the response under way
         self._uncounted = 0.0  # tokens of the response under way, until the server tells
         self._confirmed = asyncio.Event()
@@ -163,19 +166,13 @@ class Answering:
 
     async def _answer(self) -> None:
         try:
-            for _ in range(MAX_ROUNDS):
-                await self._response()
-                await self._confirmed.wait()
-                said, called = bool(self._said), bool(self._calls)
-                goes_on = self._take_calls()
-                if not (said or called):
-                    self.messages.append(SAY_SOMETHING)
-                    continue
-                acts = any(not isinstance(wish, Note) for _, wish in self.wishes)
-                if (self.has_words or acts) and not goes_on:
+            for _ in tuple(self._models):
+                if await self._comes_to_something():
                     return
-            if not self.has_words and not self.wishes:
-                self.failure = ModelFailed("no_answer")
+                self._failed(self._models[0], NO_ANSWER)
+                self._models.append(self._models.pop(0))
+                self.messages.clear()
+            self.failure = NO_ANSWER
         except ModelFailed as failure:
             self.failure = failure
         except Exception as error:  # nothing may end the call without a word to the callee
@@ -185,6 +182,23 @@ class Answering:
             self._whole_at = self._loop.time()
             self._sentences.put_nowait(None)
             self.begun.set()
+
+    async def _comes_to_something(self) -> bool:
+        """Whether there is something to say or to do after as many responses as one answer may take."""
+        for _ in range(MAX_ROUNDS):
+            await self._response()
+            await self._confirmed.wait()
+            said, called = bool(self._said), bool(self._calls)
+            goes_on = self._take_calls()
+            if not (said or called):
+                self.messages.append(SAY_SOMETHING)
+            elif self._is_something and not goes_on:
+                break
+        return self._is_something
+
+    @property
+    def _is_something(self) -> bool:
+        return self.has_words or any(not isinstance(wish, Note) for _, wish in self.wishes)
 
     def _count(self) -> None:
         self.tokens, self._uncounted = self.tokens + round(self._uncounted), 0.0
@@ -250,7 +264,7 @@ class Answering:
         asked = replace(request, messages=messages, first_s=first_s)
         cutter = Cutter()
         flush: asyncio.TimerHandle | None = None
-        self._uncounted, self._came = estimate(asked), False
+        self._uncounted, self._came, self._chars = estimate(asked), False, 0
         try:
             async with asyncio.timeout(RESPONSE_S) as self._deadline, aclosing(self._words(model, asked)) as words:
                 async for text in words:
@@ -263,7 +277,7 @@ class Answering:
                         self._flush(cutter)
                     elif cutter.is_whole:
                         flush = self._loop.call_later(SETTLE_S, self._flush, cutter)
-                    if len(self._said) >= MAX_SENTENCES:
+                    if len(self._said) >= MAX_SENTENCES or self._chars >= MOST_CHARS_A_TOKEN * asked.max_tokens:
                         return
                 if rest := cutter.rest():
                     self._emit(rest)
@@ -278,6 +292,7 @@ class Answering:
 
     def _emit(self, sentence: str) -> None:
         self._said.append(sentence)
+        self._chars += len(sentence)
         self.has_words = True
         if self._first_sentence is None:
             self._first_sentence = self._loop.time()

@@ -191,6 +191,7 @@ class Talking:
         if said is not None and said.cut_off:
             self.history.append(CUT_OFF)
         if answering.failure is not None and not interrupted:
+            self.doing.keep(answering.wishes)
             return NoAnswer(answering.failure)
         return await self.doing.carry_out(answering.wishes, interrupted=interrupted)
 
