@@ -29,8 +29,8 @@ class Asked:
     `takes_back`: whoever asks goes back to this question when the callee turns out not to have finished.
     `closed`: all its answers, where they are known, and `may_be_misheard`, of words that are none of them, whether they
     may be one all the same.
-    `guessed`: told what the whole answer is should the callee say no more, while that is still waited for, and None when
-    they go on.
+    `guessed`: told what the whole answer is should the callee say no more, while that is still waited for, and None
+    when they go on.
     """
 
     question: str = ""

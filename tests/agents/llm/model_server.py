@@ -42,9 +42,11 @@ class ModelServer:
     url: str = ""
     asked: list[dict[str, Any]] = field(default_factory=list)
     headers: list[str] = field(default_factory=list)
+    connections: int = 0
     left: int = 0  # requests whose client went away in the middle
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.connections += 1
         try:
             while head := await reader.readuntil(b"\r\n\r\n"):
                 lines = head.decode().split("\r\n")
@@ -65,10 +67,10 @@ class ModelServer:
         finally:
             writer.close()
 
-    async def reply(self, writer: asyncio.StreamWriter, status: int, body: Any) -> None:
+    async def reply(self, writer: asyncio.StreamWriter, status: int, body: Any, headers: str = "") -> None:
         data = json.dumps(body).encode()
-        writer.write(f"HTTP/1.1 {status} X\r\nContent-Type: application/json\r\nContent-Length: {len(data)}\r\n\r\n"
-                     .encode() + data)  # fmt: skip
+        head = f"HTTP/1.1 {status} X\r\n{headers}Content-Type: application/json\r\nContent-Length: {len(data)}\r\n\r\n"
+        writer.write(head.encode() + data)
         await writer.drain()
 
     async def stream(self, writer: asyncio.StreamWriter, chunks: Iterable[str]) -> None:

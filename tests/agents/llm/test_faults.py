@@ -8,7 +8,7 @@ from itertools import pairwise
 
 import pytest
 
-from agents.llm.test_run import AGENT, talk, told
+from agents.llm.test_run import talk, told
 from outdial.agents.llm.chat import CalleeSaid, ModelFailed, Piece, Request, ToolCall, Words
 from outdial.conversation.transcript import Speaker
 from outdial.conversation.understanding.language import language_of

@@ -68,7 +68,7 @@ def pauses(phone):
 
 
 async def go_on(phone):
-    while not phone._recogniser.started:
+    while not phone._recogniser.started:  # noqa: ASYNC110
         await asyncio.sleep(0.01)
     await asyncio.sleep(0.2)
     phone._say("No, sorry, on Wednesday.", None)

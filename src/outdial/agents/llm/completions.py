@@ -152,7 +152,7 @@ class _Calling:
     def is_another(self, call: _Call) -> bool:
         """Whether it is the beginning of a call of its own, which some servers number like the one before."""
         named = call.function is not None and bool(call.function.name)
-        return named and bool(self.name) and call.id != self.id
+        return named and bool(self.name) and (not call.id or call.id != self.id)
 
 
 class Completion:
