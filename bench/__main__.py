@@ -18,6 +18,7 @@ from bench.cpu import cpu
 from bench.dialing import dialing
 from bench.figures import Result
 from bench.llm import llm
+from bench.llm_leaks import llm_leaks
 from bench.memory import memory
 from bench.micro import micro
 from bench.offline_turn import offline_turn
@@ -34,6 +35,7 @@ MEASUREMENTS: dict[str, Callable[[Options], Result]] = {
     "announcements": announcements,
     "turn_latency": turn_latency,
     "llm": llm,
+    "llm_leaks": llm_leaks,
     "dialing": dialing,
     "cpu": cpu,
     "offline_turn": offline_turn,

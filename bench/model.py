@@ -3,6 +3,8 @@ each token at its time, and notes when. It does no more than that, so that littl
 
 Told what to do in JSON lines:
 
+    {"do": "be_bad"}    from now on it has faults, and hangs up at the end of each answer → null
+    {"do": "asked"}     → how often it was asked, and with which faults it answered
     {"do": "answers"}   → [[the number that stands in the instructions, perf_counter() when the request was here, … when
                           the first token left, … when the token left that ends the first sentence], …] since the last
                           time
@@ -10,6 +12,7 @@ Told what to do in JSON lines:
 
 import asyncio
 import json
+import random
 import re
 import sys
 from asyncio import StreamReader, StreamWriter
@@ -27,6 +30,13 @@ TOKEN_S = 0.02
 SENTENCES = ("That works well for us.", "Which day suits you best?")
 _LENGTH = re.compile(rb"content-length: *(\d+)", re.IGNORECASE)
 _NUMBER = re.compile(rb"\+\d{7,15}")
+
+FAULTS = ("error", "reset", "cut", "hang", "junk", "quiet")
+FAULT_SHARE = 0.3
+HANG_UP = {"index": 0, "id": "call_1", "type": "function",
+           "function": {"name": "hang_up", "arguments": '{"goodbye": "", "outcome": "booked"}'}}  # fmt: skip
+_faults: dict[str, int] = {}
+_bad = False
 
 _answers: list[tuple[str, float, float, float]] = []
 
@@ -58,6 +68,42 @@ END = event({}, "stop") + event({}, usage=USAGE) + framed(b"data: [DONE]\n\n") +
 NO_MODELS = b'HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 13\r\n\r\n{"data": [ ]}'
 
 
+ENDING = event({"tool_calls": [HANG_UP]}) + event({}, "tool_calls") + framed(b"data: [DONE]\n\n") + b"0\r\n\r\n"
+ERROR = b'{"error": {"code": "overloaded"}}'
+REFUSED = b"HTTP/1.1 503 X\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%b" % (len(ERROR), ERROR)
+
+
+async def misbehave(writer: StreamWriter) -> None:
+    """An answer with one fault, or none but that it hangs up. Raises ConnectionError where that ends the connection."""
+    fault = random.choice(FAULTS) if random.random() < FAULT_SHARE else "none"
+    _faults[fault] = _faults.get(fault, 0) + 1
+    if fault == "error":
+        writer.write(REFUSED)
+        return
+    await asyncio.sleep(FIRST_TOKEN_S)
+    writer.write(HEAD + BEGINNING)
+    for data, ends in TOKENS:
+        await asyncio.sleep(TOKEN_S)
+        writer.write(data)
+        if ends:
+            break
+        if fault == "reset":
+            writer.transport.abort()
+            raise ConnectionError
+        if fault == "hang":
+            await asyncio.sleep(60)
+        if fault == "junk":
+            writer.write(framed(b"data: {]\n\n"))
+    match fault:
+        case "cut":
+            writer.write(b"0\r\n\r\n")
+        case "quiet":
+            await asyncio.sleep(8)
+            writer.write(ENDING)
+        case _:
+            writer.write(ENDING)
+
+
 async def serve(reader: StreamReader, writer: StreamWriter) -> None:
     try:
         while True:
@@ -66,6 +112,8 @@ async def serve(reader: StreamReader, writer: StreamWriter) -> None:
             body = await reader.readexactly(int(length[1]) if length else 0)
             if head.startswith(b"GET"):
                 writer.write(NO_MODELS)
+            elif _bad:
+                await misbehave(writer)
             else:
                 await answer(body, perf_counter(), writer)
     except (asyncio.IncompleteReadError, ConnectionError):
@@ -92,6 +140,12 @@ async def main() -> None:
     say({"url": f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1"})
     async for command in commands():
         match command["do"]:
+            case "be_bad":
+                global _bad
+                _bad = True
+                say(None)
+            case "asked":
+                say(_faults)
             case "answers":
                 say(_answers)
                 _answers.clear()

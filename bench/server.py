@@ -6,9 +6,11 @@ Only the engines and the agent of some calls are the benchmark's. Told what to d
                          frames had left], …] since the last time
     {"do": "decisions"} → [[the callee's number, perf_counter() when it was decided that the callee has finished], …]
                          since the last time
+    {"do": "left"}     → tasks of its event loop, and lines in use
     {"do": "trace"}    → [[perf_counter(), what], …]: commits and wake-ups, since the last time
 """
 
+import asyncio
 import inspect
 import json
 import logging
@@ -22,7 +24,7 @@ from typing import Any
 
 import uvloop
 from pydantic import SecretStr
-from sqlalchemy import event
+from sqlalchemy import event, func, select
 
 import outdial.app
 from bench import machine
@@ -34,6 +36,8 @@ from outdial.app import Running, running
 from outdial.carriers.name import CarrierName
 from outdial.conversation.hearing import Hearing, Utterance
 from outdial.conversation.live_call import LiveCall
+from outdial.db.engine import reading
+from outdial.db.tables import pools
 from outdial.lines.workspace_pools import create_workspace
 from outdial.numbers.new_number import NewNumber
 from outdial.numbers.store import add_number
@@ -154,6 +158,8 @@ async def main(config: dict[str, Any]) -> None:
                 case "turns":
                     say(_turns)
                     _turns.clear()
+                case "left":
+                    say({"tasks": len(asyncio.all_tasks()), "lines": await _lines(outdial)})
                 case "decisions":
                     say(_decisions)
                     _decisions.clear()
@@ -187,6 +193,11 @@ async def _furnish(outdial: Running, config: dict[str, Any]) -> dict[str, str]:
         by=COMMAND_LINE,
     )
     return {"key": key["key"], "number_id": number["id"]}
+
+
+async def _lines(outdial: Running) -> int:
+    async with reading(outdial.services.engine) as conn:
+        return (await conn.execute(select(func.sum(pools.c.used_outbound + pools.c.used_inbound)))).scalar_one()
 
 
 def _watch(outdial: Running) -> None:

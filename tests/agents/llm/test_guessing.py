@@ -5,8 +5,10 @@ import asyncio
 import pytest
 
 from agents.llm.test_run import AGENT, GOODBYE, talk, told
-from outdial.agents.llm.chat import CalleeSaid
+from outdial.agents.llm.answering import Answering
+from outdial.agents.llm.chat import CalleeSaid, Request
 from outdial.agents.llm.parse import parse_llm
+from outdial.agents.llm.tools import Wait
 from outdial.agents.script.model import ScriptError
 from outdial.conversation.transcript import Speaker
 from outdial.testing.written_model import After, Fails, WrittenModel, calls
@@ -80,6 +82,20 @@ def test_nothing_is_done_on_a_guess():
     assert len(told(phone, "guess_dropped")) == 1
     assert len(told(phone, "digits_sent")) == 1
     assert [one["tool"] for one in told(phone, "tool")] == ["send_digits", "hang_up"]
+
+
+@pytest.mark.parametrize("answer", [PRESSES, ""])
+async def test_no_tool_is_read_and_no_model_asked_again_before_a_guess_is_confirmed(answer):
+    """A tool that answers is asked when it is read: also that happens only then."""
+    read = []
+    model = WrittenModel([answer, "Fine."], first_s=0.0, word_s=0.0)
+    request = Request(instructions="", messages=(CalleeSaid("Yes."),))
+    answering = Answering([model], request, lambda call: read.append(call.tool) or Wait(), confirmed=False)
+    await asyncio.sleep(0.05)
+    assert (read, len(model.asked)) == ([], 1)
+    answering.confirm()
+    await answering.whole()
+    assert (read, len(model.asked)) == ((["send_digits"], 1) if answer else ([], 2))
 
 
 def test_what_a_right_guess_wants_is_done_once():

@@ -2,6 +2,7 @@
 
 import json
 import re
+import unicodedata
 from collections.abc import Mapping
 from typing import Any
 
@@ -11,6 +12,7 @@ from outdial.agents.script.values import known
 from outdial.conversation.live_call import LiveCall
 from outdial.telephony.e164 import plain
 
+_BRACKETS = frozenset("[]\uff3b\uff3d\ufe47\ufe48\u2045\u2046\u27e6\u27e7\u301a\u301b\u3010\u3011\u3014\u3015")
 _NUMBER = re.compile(r"\+[1-9]\d{7,14}")
 
 
@@ -41,8 +43,9 @@ class Texts:
 
 
 def without_brackets(text: str) -> str:
-    """What stands in brackets is told by Outdial, so nobody else's words may."""
-    return text.translate({ord("["): None, ord("]"): None})
+    """What stands in brackets is told by Outdial, so nobody else's words may: in none that a model may take for them,
+    and without signs that nobody sees, behind which words could hide."""
+    return "".join(c for c in text if c not in _BRACKETS and unicodedata.category(c) not in ("Cc", "Cf"))
 
 
 def as_data(values: Mapping[str, Any]) -> str:
