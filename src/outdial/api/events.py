@@ -38,6 +38,12 @@ event: transcript
 data: {"seq": 421, "speaker": "agent", "text": "Hello Jane.", "start_ms": 420, "end_ms": 1300, "interrupted": false, \
 "latency": null, "at": "2026-01-31T09:00:09.900000Z"}
 
+id: 124
+event: turn_times
+data: {"seq": 5561, "ended_ms": 4620, "decided_ms": 5120, "text_ms": 5120, "first_token_ms": 5410, \
+"first_sentence_ms": 5530, "first_audio_ms": 5560, "first_frame_ms": 5560, "played_ms": 7820, \
+"at": "2026-01-31T09:00:17.100000Z"}
+
 id: 130
 event: noted
 data: {"values": {"outcome": "confirmed"}, "at": "2026-01-31T09:00:39.500000Z"}
@@ -69,9 +75,13 @@ _RESPONSES: dict[int | str, dict[str, Any]] = {
         "`transfer` (`to` and `result`, null while it rings; again with `duration_s` when the other party has left), "
         "`corrected` (why the call ended is known only now: `end_reason`, `ended_by`, `error`), `outcome` (what came "
         "of the call, where that is known only after its end), `wrapped_up` (summary, facts and outcome were made, or "
-        "failed: `result`; mostly after the stream has ended) and smaller ones; ignore those you don't know. `data` "
-        "is a JSON object with `at`, when it was stored. Send the last id you saw as `Last-Event-ID` to go on from "
-        "there; 204 means that nothing is left to tell."
+        "failed: `result`; mostly after the stream has ended), `turn_times` (of a turn that answers the callee, when "
+        "what happened, in ms on the call clock: the callee's last word `ended_ms`, `decided_ms`, `text_ms`, a model's "
+        "`first_token_ms` and `first_sentence_ms`, `first_audio_ms`, `first_frame_ms`, `played_ms`; null is what "
+        "didn't), `model` (an answer of a model's: `first_word_ms`, `first_sentence_ms` and `total_ms` since it was "
+        "asked for, `ahead_ms` before it was sure that the callee had finished, `tokens`) and smaller ones; ignore "
+        "those you don't know. `data` is a JSON object with `at`, when it was stored. Send the last id you saw as "
+        "`Last-Event-ID` to go on from there; 204 means that nothing is left to tell."
     ),
     response_class=EventSourceResponse,
     responses=_RESPONSES | errors(422, s429_too_many_streams="This key or person follows too many at once.", **NO_CALL),

@@ -1,5 +1,5 @@
-"""What is left of calls that a model led, whatever went wrong in them: nothing. The long form, through the whole product:
-`python -m bench --only llm_leaks`."""
+"""What is left of calls that a model led, whatever went wrong in them: nothing. Its long form goes through the whole
+product: `python -m bench --only llm_leaks`."""
 
 import asyncio
 import gc

@@ -4,6 +4,7 @@ import json
 import logging
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 
@@ -19,8 +20,10 @@ from outdial.agents.llm.chat import (
     Usage,
     Words,
 )
+from outdial.agents.llm.chat_server import ChatServerModel
+from outdial.agents.llm.completions import Tokens
 from outdial.agents.llm.free_talk import ModelName
-from outdial.agents.llm.vendors import ModelServers
+from outdial.agents.llm.vendors import OPENAI, ModelServers
 
 KEY = "sk-secret-1234567890"
 LOOK_UP = Tool(
@@ -134,3 +137,21 @@ def test_a_server_without_model_agents_loads_nothing_of_what_reaches_models():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_a_model_behind_openais_interface_needs_no_vendors_library():
+    code = (
+        "import sys; from outdial.agents.llm.vendors import ModelServers; "
+        "from outdial.agents.llm.free_talk import ModelName; "
+        "ModelServers({'http://127.0.0.1:9/v1': ''}).open([ModelName(name='m', base_url='http://127.0.0.1:9/v1')]);"
+        "print(sorted({'pydantic_ai', 'openai'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_a_models_price_is_known_where_it_is_a_vendors():
+    used = Tokens(asked=1000, cached=400, answered=100)
+    [vendors, own] = [ChatServerModel(name, OPENAI, KEY) for name in ("gpt-5-mini", "my-own-model")]
+    assert 0 < vendors.price(used) < vendors.price(replace(used, cached=0)) < 0.1
+    assert own.price(used) is None

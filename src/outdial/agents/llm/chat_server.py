@@ -29,7 +29,8 @@ class ChatServerModel:
     def __init__(self, name: str, url: str, key: str | None) -> None:
         self.name = name
         self._url = url
-        self._is_priced = True  # until a price is asked for in vain
+        self._is_priced = True
+        self._is_priced = self.price(Tokens(asked=1, cached=0, answered=1)) is not None  # which loads the prices
         self._http = httpx.AsyncClient(
             base_url=url,
             headers={
@@ -53,7 +54,7 @@ class ChatServerModel:
                 if response.status_code != 200:
                     raise ModelFailed(await _refusal(response))
                 streamed = "json" not in response.headers.get("content-type", "")
-                completion = Completion(streamed=streamed, price=self._price)
+                completion = Completion(streamed=streamed, price=self.price)
                 data = response.aiter_bytes()
                 async for some in data:
                     for piece in completion.feed(some):
@@ -83,14 +84,13 @@ class ChatServerModel:
         with suppress(Exception):
             await self._http.aclose()
 
-    def _price(self, tokens: Tokens) -> float | None:
+    def price(self, tokens: Tokens) -> float | None:
+        """In dollars; None where nobody knows it."""
         if not self._is_priced:
             return None
-        try:
+        with suppress(Exception):  # nobody knows the price of a model of one's own
             return _price(self.name, self._url, tokens)
-        except Exception:  # nobody knows the price of a model of one's own
-            self._is_priced = False
-            return None
+        return None
 
 
 async def _refusal(response: httpx.Response) -> str:
