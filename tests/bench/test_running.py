@@ -10,7 +10,7 @@ ROOT = Path(__file__).parents[2]
 
 
 def test_a_quick_run_measures_everything_it_is_asked_for():
-    asked = ["micro", "talking", "dialing", "cpu", "pages", "queue", "talk", "webhooks"]
+    asked = ["micro", "talking", "llm", "dialing", "cpu", "pages", "queue", "talk", "webhooks"]
     options = ["--quick", "--json", *(word for name in asked for word in ("--only", name))]
     paths = os.pathsep.join([str(ROOT / "src"), str(ROOT)])
     run = subprocess.run(
@@ -26,6 +26,8 @@ def test_a_quick_run_measures_everything_it_is_asked_for():
     assert list(results) == asked
     assert {row["calls"] for row in results["talking"]["rows"]} in ({2}, {2, 4})  # a busy machine holds only two
     assert results["talking"]["rows"][0]["frames"] > 0
+    assert {figure["name"] for figure in results["llm"]["figures"]} >= {"added to a turn, p99", "the same, p99"}
+    assert results["llm"]["rows"][0]["frames"] > 0
     assert results["dialing"]["figures"][0]["value"] > 0
     assert {row["of"] for row in results["cpu"]["rows"]} == {"server", "PostgreSQL", "both"}
     pages = {row["page"] for row in results["pages"]["rows"]}

@@ -17,7 +17,8 @@ from outdial.conversation.endpointing import (
     WordEndpointing,
 )
 from outdial.conversation.turn_words import NOTHING, Asked
-from outdial.conversation.understanding.turn_phrases import turn_phrases
+from outdial.conversation.understanding.language import language_of
+from outdial.conversation.understanding.turn_phrases import TurnPhrases, turn_phrases
 
 ENDPOINTING = WordEndpointing(turn_phrases("en-US"))
 YES_NO = Asked(question="Does that work for you?", is_answer=lambda text: text.casefold().startswith(("yes", "no")))
@@ -90,3 +91,21 @@ def test_a_question_has_its_own_patience(words, ms):
 
 def test_who_wants_less_silence_than_a_whole_answer_gets_has_it():
     assert enough_ms("Yes.", YES_NO, patience=Patience(pause_ms=100)) == 100
+
+
+def test_the_same_words_are_looked_at_once_however_long_the_silence_lasts():
+    looked_at = []
+
+    class Words(TurnPhrases):
+        def is_hold_on(self, text):
+            looked_at.append(text)
+            return super().is_hold_on(text)
+
+    endpointing = WordEndpointing(Words(language_of("en-US")))
+    for words in ("Yes, I am", "Yes, I am coming"):
+        found = {
+            endpointing.silence_ms(TurnSoFar(silence_ms=ms, length_ms=1000 + ms, words=words))
+            for ms in range(0, 480, 32)
+        }
+        assert found == {PAUSE_MS}
+    assert looked_at == ["Yes, I am", "Yes, I am coming"]

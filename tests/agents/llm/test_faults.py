@@ -167,9 +167,14 @@ def silences_ms(phone) -> list[int]:
     return found
 
 
-@pytest.mark.parametrize("moment", MOMENTS)
+CASES = [
+    *((case, moment) for case in ("with a fallback", "always") for moment in MOMENTS),
+    *(("once", moment) for moment in ("in a sentence", "while the callee speaks")),
+]
+
+
+@pytest.mark.parametrize(("case", "moment"), CASES)
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.__name__)
-@pytest.mark.parametrize("case", ["once", "with a fallback", "always"])
 def test_nobody_is_left_in_silence(fault, moment, case):
     first = Faulty(fault, MOMENTS[moment], times=1 if case == "once" else 1000)
     models = [first, Faulty()] if case == "with a fallback" else [first]

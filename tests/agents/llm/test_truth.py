@@ -73,7 +73,7 @@ async def go_on(phone, number):
 
 
 @given(turns=TURNS, ahead=st.booleans())
-@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=True)
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=True)
 def test_what_is_believed_was_heard_and_what_is_decided_is_done_once(turns, ahead):
     model = WrittenModel([*(answer_of(number, turn) for number, turn in enumerate(turns)), *[GOODBYE] * 9])
     source = AGENT + ("think_ahead: true\n" if ahead else "")

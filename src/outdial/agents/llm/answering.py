@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from secrets import token_hex
 
 from outdial.agents.llm.chat import (
+    CHARS_A_TOKEN,
     AgentSaid,
     Message,
     Model,
@@ -34,8 +35,7 @@ logger = logging.getLogger(__name__)
 MAX_ROUNDS = 5     # requests for one answer: a model that only calls tools is stopped
 MAX_CALLS = 10     # of tools, in one response
 MAX_SENTENCES = 40
-CHARS_A_TOKEN = 4  # of English, about; and …
-MOST_CHARS_A_TOKEN = 5  # … when a model doesn't end where it was told to
+MOST_CHARS_A_TOKEN = 5  # said by a model that doesn't end where it was told to
 FIRST_S = 4.0      # for a model's first piece where another one could answer
 
 SETTLE_S = 0.04    # of nothing after what may be the end of a sentence, and need not be: it is
@@ -264,7 +264,7 @@ class Answering:
         asked = replace(request, messages=messages, first_s=first_s)
         cutter = Cutter()
         flush: asyncio.TimerHandle | None = None
-        self._uncounted, self._came, self._chars = estimate(asked), False, 0
+        self._uncounted, self._came, self._chars = asked.tokens, False, 0
         try:
             async with asyncio.timeout(RESPONSE_S) as self._deadline, aclosing(self._words(model, asked)) as words:
                 async for text in words:
@@ -322,12 +322,6 @@ class Answering:
                         self.is_priced = self.is_priced and dollars is not None
             if rest := unspoken.rest():
                 yield rest
-
-
-def estimate(request: Request) -> float:
-    """How many tokens a model reads of it, about."""
-    said = sum(len(one.text) for one in request.messages)
-    return (len(request.instructions) + said + sum(len(one.about) for one in request.tools)) / CHARS_A_TOKEN
 
 
 async def _next(pieces: AsyncGenerator[Piece], wait_s: float) -> Piece | None:

@@ -7,6 +7,8 @@ from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+CHARS_A_TOKEN = 4  # of English, about
+
 
 @dataclass(frozen=True, slots=True)
 class CalleeSaid:
@@ -66,6 +68,12 @@ class Request:
     max_tokens: int = 400
     first_s: float = 8.0
     gap_s: float = 3.0
+
+    @property
+    def tokens(self) -> float:
+        """How many a model reads of it, about."""
+        said = sum(len(one.text) for one in self.messages)
+        return (len(self.instructions) + said + sum(len(one.about) for one in self.tools)) / CHARS_A_TOKEN
 
 
 @dataclass(frozen=True, slots=True)
