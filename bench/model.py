@@ -84,7 +84,7 @@ async def misbehave(writer: StreamWriter) -> None:
     writer.write(HEAD + BEGINNING)
     for data, ends in TOKENS:
         await asyncio.sleep(TOKEN_S)
-        writer.write(data)
+        _write(writer, data)
         if ends:
             break
         if fault == "reset":
@@ -99,9 +99,15 @@ async def misbehave(writer: StreamWriter) -> None:
             writer.write(b"0\r\n\r\n")
         case "quiet":
             await asyncio.sleep(8)
-            writer.write(ENDING)
+            _write(writer, ENDING)
         case _:
-            writer.write(ENDING)
+            _write(writer, ENDING)
+
+
+def _write(writer: StreamWriter, data: bytes) -> None:
+    if writer.is_closing():
+        raise ConnectionError  # whoever asked has left
+    writer.write(data)
 
 
 async def serve(reader: StreamReader, writer: StreamWriter) -> None:
@@ -126,6 +132,8 @@ async def answer(body: bytes, asked: float, writer: StreamWriter) -> None:
     due = asked + FIRST_TOKEN_S
     for data, ends in TOKENS:
         await asyncio.sleep(due - perf_counter())
+        if writer.is_closing():
+            return
         due += TOKEN_S
         first = first or perf_counter()
         if ends:
