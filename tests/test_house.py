@@ -68,7 +68,7 @@ ROWS = (  # from the top down: nothing imports what stands in a row above it
     {"webhooks"},
     {"dispatch", "callbacks", "live", "history", "rehearsals", "testing", "wrap_up"},
     {"calls", "lines", "policy", "agents", "numbers", "members"},
-    {"accounts", "conversation", "workspaces", "jobs"},
+    {"accounts", "conversation", "workspaces", "secrets", "jobs"},
     {"carriers", "speech", "simulator"},
     {"media", "telephony", "db", "net", "settings", "logs", "metrics", "lag", "ids", "instants", "refusals",
      "background", "draining", "repeating", "short_memory", "token_buckets", "networks", "open_files"},
@@ -152,6 +152,7 @@ KEEPERS = {
     "webhooks": "webhooks/", "webhook_outbox": "webhooks/", "webhook_events": "webhooks/",
     "webhook_deliveries": "webhooks/", "webhook_lanes": "webhooks/",
     "do_not_call": "policy/", "destinations": "policy/", "counted_calls": "policy/", "pauses": "policy/",
+    "secrets": "secrets/",
 }  # fmt: skip
 WRITES = re.compile(r"\b(?:insert|update|delete|upsert)\((\w+)\)|\b(?:INSERT INTO|UPDATE|DELETE FROM) (\w+)")
 

@@ -784,5 +784,6 @@ retention_runs = Table(
     Column("removed", JSONB, nullable=False),
 )
 
-# Tables of parts, with this metadata, too.
+# Tables of the same metadata, each in the module of its noun.
+import outdial.db.secret_tables  # noqa: E402, F401
 import outdial.db.wrap_up_tables  # noqa: E402, F401
