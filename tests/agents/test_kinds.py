@@ -51,6 +51,22 @@ def test_a_review_warns_of_a_model_that_can_not_be_reached():
     assert warning["message"].startswith("this server has no key for the model m")
 
 
+def test_a_review_warns_of_a_secret_that_the_workspace_does_not_have():
+    source = LLM + "variables:\n  crm: '{secret:crm_key} {secret:other}'\n  key: '{secret:crm_key}'\n"
+    (warning,) = [one for one in review_agent(source, secrets={"other"})["warnings"] if "secret" in one["message"]]
+    assert warning["line"] == 6
+    assert "has no secret crm_key" in warning["message"]
+    assert review_agent(source, secrets={"other", "crm_key"})["warnings"] == review_agent(source)["warnings"]
+
+
+@pytest.mark.parametrize("where", ["greeting: 'Hi {secret:crm_key}'", "instructions: 'Say {secret:crm_key}.'"])
+def test_a_secret_is_never_said_nor_told_to_a_model(where):
+    section = where.partition(":")[0]
+    lines = [line for line in LLM.splitlines() if not line.startswith(section)]
+    [error] = review_agent("\n".join([*lines, where]))["errors"]
+    assert "a secret is never said" in error["message"]
+
+
 def test_a_review_names_the_line_of_a_fault():
     review = review_agent(LLM.replace("greeting", "greting"))
     [error] = review["errors"]

@@ -1,17 +1,21 @@
 import re
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from outdial.dashboard import audit_words, browsers
-from outdial.db.tables import carrier_accounts
+from outdial.db.tables import agent_versions, carrier_accounts
 from outdial.policy.destinations import allow_country_of
 from outdial.workspaces.access import Role
 from outdial.workspaces.audit import Actor, ActorKind
 
+SCRIPT = "steps: {a: {hang_up: Goodbye.}}"
 PAGES = [
     "/settings",
-    *(f"/settings/{page}" for page in ("destinations", "api-keys", "carriers", "members", "audit-log", "me")),
+    *(
+        f"/settings/{page}"
+        for page in ("destinations", "api-keys", "carriers", "secrets", "members", "audit-log", "me")
+    ),
 ]
 
 
@@ -41,6 +45,7 @@ async def test_everybody_may_look_and_is_told_where_they_are(browser_of, path, r
         ("/settings/api-keys", "PATCH /v1/api-keys/"),
         ("/settings/api-keys", "DELETE /v1/api-keys/"),
         ("/settings/carriers", "PATCH /v1/carrier-accounts/"),
+        ("/settings/secrets", "PUT /v1/secrets/{name}"),
         ("/settings/members", "POST /v1/members"),
         ("/settings/members", "PATCH /v1/members/"),
         ("/settings/members", "DELETE /v1/members/"),
@@ -50,6 +55,26 @@ async def test_only_operators_are_offered_changes(operator, editor, viewer, path
     assert act in (await operator.get(path)).text
     assert act not in (await editor.get(path)).text
     assert act not in (await viewer.get(path)).text
+
+
+async def test_a_secret_is_listed_with_who_uses_it_and_never_with_its_value(operator, engine):
+    await operator.put("/v1/secrets/weather_key", json={"value": "wk-2f9d0c", "hosts": ["api.weather.example"]})
+    page = (await operator.get("/settings/secrets")).text
+    assert "api.weather.example" in page
+    assert "No agent" in page
+    assert "wk-2f9d0c" not in page
+    assert "Can&#39;t be read" not in page
+    log = (await operator.get("/settings/audit-log?act=secret")).text
+    assert "Set a secret" in log
+    assert "wk-2f9d0c" not in log
+    agent = (await operator.post("/v1/agents", json={"name": "Front desk", "source": SCRIPT})).json()
+    async with engine.begin() as conn:
+        version = agent_versions.c.agent_id == agent["id"]
+        source = 'headers: {key: "{secret:weather_key}"}'
+        await conn.execute(update(agent_versions).where(version).values(source=source))
+    page = (await operator.get("/settings/secrets")).text
+    assert f'<a href="/agents/{agent["id"]}">Front desk</a>' in page
+    assert "Tools of Front desk send" in page
 
 
 async def test_the_plan_in_use_is_chosen(operator):

@@ -4,9 +4,10 @@ connect numbers that nobody else can dial from, and refuse every callback. It do
 The first process that starts leaves a canary: a word encrypted with its key. Whoever can't read it has another key.
 """
 
-from sqlalchemy import delete, insert, select, text
+from sqlalchemy import delete, insert, or_, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from outdial.db.secret_tables import secrets
 from outdial.db.tables import carrier_accounts, secret_keys
 from outdial.settings import Settings
 from outdial.workspaces.secrets import SecretBox, WrongSecretKey
@@ -45,7 +46,8 @@ async def may_use(engine: AsyncEngine, settings: Settings) -> bool:
         row = (await conn.execute(select(secret_keys.c.canary))).one_or_none()
         if row is not None:
             return row.canary is None
-        return not await conn.scalar(select(select(carrier_accounts.c.id).exists()))
+        stored = or_(select(carrier_accounts.c.id).exists(), select(secrets.c.name).exists())
+        return not await conn.scalar(select(stored))
 
 
 async def forget_secret_key(engine: AsyncEngine) -> bool:
@@ -60,7 +62,9 @@ async def forget_secret_key(engine: AsyncEngine) -> bool:
 
 
 async def _is_this_databases(engine: AsyncEngine, secret_box: SecretBox, *, leave_canary: bool) -> bool:
-    newest = select(carrier_accounts.c.credentials).order_by(carrier_accounts.c.created_at.desc()).limit(1)
+    credentials = select(carrier_accounts.c.credentials, carrier_accounts.c.created_at.label("at"))
+    stored = credentials.union_all(select(secrets.c.sealed, secrets.c.set_at)).subquery()
+    newest = select(stored.c.credentials).order_by(stored.c.at.desc()).limit(1)
     async with engine.begin() as conn:
         if leave_canary:
             # Two hosts may start at once: one leaves its canary, the other reads it.

@@ -1,6 +1,6 @@
 """An agent looked at while it is written: what is wrong with it, what it says, which variables that needs."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from typing import Any
 
 from typing_extensions import TypedDict
@@ -11,7 +11,8 @@ from outdial.agents.script.model import ScriptError
 from outdial.agents.script.outline import Does, Outline, Way
 from outdial.agents.script.parse import DEFAULT_LANGUAGE
 from outdial.agents.script.template import Text, lookup
-from outdial.agents.script.tree import read_tree
+from outdial.agents.script.tree import Node, read_tree
+from outdial.agents.secret_use import unknown_secrets
 from outdial.telephony.e164 import normal_e164
 
 
@@ -78,12 +79,13 @@ def review_agent(
     source: str,
     may_call: Callable[[str], bool] = lambda number: True,
     may_use: Callable[[ModelName], bool] = lambda model: True,
+    secrets: Collection[str] | None = None,
     *,
     kind: str | None = None,
 ) -> Review:
     """Takes up to a second for the longest scripts: not on the event loop. `may_call`: whether a transfer to a number
-    (E.164) would be made; `may_use`: whether a model can be reached from here. `kind`: by default what the source looks
-    like."""
+    (E.164) would be made; `may_use`: whether a model can be reached from here. `secrets`: those of the workspace, None
+    where nobody knows them. `kind`: by default what the source looks like."""
     outline = None
     of = KINDS[kind or kind_of(source)]
     try:
@@ -109,6 +111,7 @@ def review_agent(
             *(Remark(line=warning.line, message=warning.reason) for warning in agent.warnings),
             *_vain_transfers(of.numbers(agent), may_call),
             *_unusable(_models(of.models(agent), agent), may_use),
+            *(() if secrets is None else _missing_secrets(root, secrets)),
         ],
         prompts=[
             PromptView(
@@ -168,6 +171,15 @@ def _unusable(models: Iterable[ModelName], may_use: Callable[[ModelName], bool])
                 "model's server in OUTDIAL_MODEL_SERVERS"
             )
             yield Remark(line=model.line, message=message)
+
+
+def _missing_secrets(root: Node, secrets: Collection[str]) -> Iterator[Remark]:
+    for name, line in unknown_secrets(root, secrets):
+        message = (
+            f"the workspace has no secret {name}, so what sends it would fail; an operator can set it in the settings "
+            f"under Secrets, or with outdial secrets set {name}"
+        )
+        yield Remark(line=line, message=message)
 
 
 def _default(variables: Mapping[str, Any], path: str) -> Any:

@@ -105,6 +105,11 @@ ACCESS: Mapping[str, Access] = {
     "POST /v1/webhooks/{webhook_id}/test": OPERATE,
     "POST /v1/webhooks/{webhook_id}/resend": OPERATE,
     "POST /v1/webhooks/{webhook_id}/deliveries/{delivery_id}/resend": OPERATE,
+    "GET /v1/secrets": READ,
+    "GET /v1/secrets/{name}": READ,
+    # A key may: where a secret goes that it hasn't set itself, is bound to its value (secrets/store.py).
+    "PUT /v1/secrets/{name}": OPERATE,
+    "DELETE /v1/secrets/{name}": OPERATE,
     "GET /v1/me": ANYBODY,
     "PATCH /v1/me": OWN_ACCOUNT,
     "GET /v1/me/sign-ins": OWN_ACCOUNT,

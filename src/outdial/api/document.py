@@ -14,6 +14,7 @@ TAGS: Mapping[str, str] = {
     "Carrier accounts": "The accounts your numbers came with.",
     "Agents": "Scripts, their versions, and what they say.",
     "Webhooks": "Who is told of what happens to calls, and what was sent.",
+    "Secrets": "What agents' tools send along, and nobody is shown again.",
     "Overview": "Lines, today's calls, and what needs attention.",
     "Workspace": "The plan, and how many lines there are.",
     "Members": "Who may sign in to the workspace, and as what.",

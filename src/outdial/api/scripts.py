@@ -26,6 +26,7 @@ from outdial.calls.request import CleanText, JsonObject
 from outdial.db.engine import reading
 from outdial.policy.destinations import read_reach
 from outdial.refusals import Invalid, Unavailable
+from outdial.secrets.store import names as secret_names
 from outdial.speech.reading.reader import Reading
 
 router = APIRouter(route_class=ApiRoute, tags=["Agents"])
@@ -130,8 +131,9 @@ async def get_examples(caller: Caller) -> JSONResponse:
     operation_id="check_script",
     description=(
         "Says what is wrong with a source, what it has to say, and which step leads where, without saving anything. A "
-        "transfer to a number that is not among the workspace's allowed destinations is a warning, and so is a model "
-        "that this server has no key for, of a whole agent or of a script's step."
+        "transfer to a number that is not among the workspace's allowed destinations is a warning, and so are a model "
+        "that this server has no key for, of a whole agent or of a script's step, and a secret that the workspace "
+        "doesn't have."
     ),
     response_model=Review,
     responses=example(_REVIEW) | errors(413, 415, 422),
@@ -143,8 +145,9 @@ async def post_check(
 ) -> JSONResponse:
     async with reading(services.engine) as conn:
         reach = await read_reach(conn, caller.workspace_id)
+        secrets = await secret_names(conn, caller.workspace_id)
     models = ModelServers(services.settings.model_keys)
-    return JSONResponse(await asyncio.to_thread(review_agent, body.source, reach.covers, models.allows))
+    return JSONResponse(await asyncio.to_thread(review_agent, body.source, reach.covers, models.allows, secrets))
 
 
 @router.post(

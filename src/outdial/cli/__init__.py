@@ -30,6 +30,7 @@ COMMANDS = (
     "do-not-call",
     "destinations",
     "webhooks",
+    "secrets",
     "secret-key",
     "retention",
 )

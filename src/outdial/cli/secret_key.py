@@ -26,8 +26,8 @@ def _group() -> None:
 def forget(yes: Yes = False) -> None:
     """Give a lost key up for that of the next server.
 
-    The next server that starts makes its own key the database's. The credentials of carrier accounts can't be read
-    any more then: give them anew, with outdial accounts change.
+    The next server that starts makes its own key the database's. The credentials of carrier accounts and the secrets of
+    workspaces can't be read any more then: give them anew, with outdial accounts change and outdial secrets set.
     """
     if not yes:
         raise CommandFailed(
@@ -41,5 +41,6 @@ def forget(yes: Yes = False) -> None:
     with_database(work)
     console.print(
         "Forgotten. Start outdial serve with the key that is to hold from now on, then give the credentials anew: "
-        "outdial accounts list, outdial accounts change ID -c name=value"
+        "outdial accounts list, outdial accounts change ID -c name=value; outdial secrets list, outdial secrets set "
+        "NAME"
     )

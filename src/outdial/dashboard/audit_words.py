@@ -24,6 +24,7 @@ KINDS = {
     "calls": "Waiting calls",
     "webhook": "Webhooks",
     "wrap_up": "Wrap-ups",
+    "secret": "Secrets",
 }
 
 _ACTS = {
@@ -63,6 +64,9 @@ _ACTS = {
     "webhook.secret_shown": "Had the secret of requests' URLs shown",
     "webhook.tested": "Sent a test to a webhook endpoint",
     "webhook.resent": "Sent webhooks again",
+    "secret.set": "Set a secret",
+    "secret.replaced": "Replaced a secret",
+    "secret.removed": "Removed a secret",
 }
 
 _PLACES = {
@@ -79,6 +83,7 @@ _PLACES = {
     "pause": "/phone-numbers",
     "calls": "/calls",
     "webhook": "/settings/webhooks",
+    "secret": "/settings/secrets",
 }
 
 

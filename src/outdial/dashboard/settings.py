@@ -1,10 +1,11 @@
-"""Settings: plan and lines, destinations, API keys, carrier accounts, members, the audit log, and one's own account."""
+"""Settings: plan and lines, destinations, API keys, carriers, secrets, members, the audit log, one's own account."""
 
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
 
 from outdial.accounts.views import list_accounts
+from outdial.agents.secret_use import agents_by_secret
 from outdial.api.destinations import MAX_TEXT
 from outdial.carriers.registry import CARRIERS
 from outdial.dashboard import audit_words, browsers
@@ -18,6 +19,7 @@ from outdial.members.sign_in import list_sign_ins
 from outdial.members.store import list_members
 from outdial.policy.daily_limit import MAX_LIMIT, get_daily_limit
 from outdial.policy.destinations import list_destinations
+from outdial.secrets.store import MAX_CHARS, list_secrets
 from outdial.telephony.numbering import all_countries, calling_code
 from outdial.workspaces.access import Role, Scope
 from outdial.workspaces.api_keys import list_api_keys
@@ -85,6 +87,15 @@ async def carriers(page: Here) -> Response:
         kinds=CARRIERS,
         regions={kind.name: region_choices(kind) for kind in CARRIERS.values()},
     )
+
+
+@router.get("/settings/secrets")
+async def secrets(page: Here) -> Response:
+    async with reading(page.services.engine) as conn:
+        found = await list_secrets(conn, page.services.secret_box, page.workspace_id)
+        users = await agents_by_secret(conn, page.workspace_id)
+    rows = [{**one, "used_by": users.get(one["name"], [])} for one in found]
+    return await page.render("settings/secrets.html", found=rows, max_chars=MAX_CHARS)
 
 
 @router.get("/settings/members")

@@ -163,6 +163,8 @@ def _fill(slot: Slot, variables: Mapping[str, Any], defaults: Mapping[str, Any],
 def _format(path: str, name: str | None) -> Format | None:
     if name is None:
         return None
+    if path == "secret":
+        raise TemplateError("a secret is never said, nor told to a model: {secret:name} is for what tools send")
     try:
         return Format(name.strip())
     except ValueError:

@@ -4,6 +4,7 @@
  *   <form data-api="PATCH /v1/things/1" data-then="reload">   fields become JSON by their names
  *   <button data-api="DELETE /v1/things/1" data-confirm="It will be gone." data-then="/things">
  *
+ * {name} in the address of a form is what its field of that name holds, which isn't sent beside it.
  * A name may have dots (retry.max_attempts). data-type: number, boolean, json, list; choices: the checked ones of a name
  * are a list, which is left out where none is. An empty field is left out, or null
  * with data-empty="null". An error is shown at its field, else in [data-form-error]; what was typed stays.
@@ -149,8 +150,13 @@ async function submit(form, button) {
   clearErrors(form);
   try {
     const values = body(form);
+    const address = url.replace(/\{(\w+)\}/g, (_, name) => {
+      const value = values[name] ?? "";
+      delete values[name];
+      return encodeURIComponent(value);
+    });
     if (form.dataset.confirm && !(await confirmed(form.dataset.confirm, form.dataset.confirmYes))) return;
-    go(form, await api(method, url, values));
+    go(form, await api(method, address, values));
   } catch (problem) {
     showProblem(form, problem);
   }
