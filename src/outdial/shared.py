@@ -100,8 +100,9 @@ async def share(
     stack.push_async_callback(genuine.aclose)
     webhooks, models = WebhookClient(settings.allowed_private), ModelServers(settings.model_keys)
     stack.push_async_callback(webhooks.aclose)
-    stack.push_async_callback(models.aclose)
     served = await ServedAgents.begin(engine, settings.agents, reload=settings.reload_agents, progress=progress)
+    agents = ReadyAgents(engine, models, served)
+    stack.push_async_callback(agents.aclose)
     return Shared(
         settings=settings,
         database_url=url,
@@ -112,7 +113,7 @@ async def share(
         accounts=accounts,
         genuine=genuine,
         models=models,
-        agents=ReadyAgents(engine, models, served),
+        agents=agents,
         speech=speech,
         webhooks=webhooks,
         taken_over=Wake(),

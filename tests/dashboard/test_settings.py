@@ -38,6 +38,7 @@ async def test_everybody_may_look_and_is_told_where_they_are(browser_of, path, r
     ("path", "act"),
     [
         ("/settings", "PATCH /v1/workspace"),
+        ("/settings", "PUT /v1/spend-limit"),
         ("/settings/destinations", "PUT /v1/daily-limit"),
         ("/settings/destinations", "POST /v1/destinations"),
         ("/settings/destinations", "DELETE /v1/destinations/%2B1"),

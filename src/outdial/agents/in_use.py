@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from sqlalchemy import ColumnElement, case, func, select, true
+from sqlalchemy import ColumnElement, case, func, literal, literal_column, select, true
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from outdial.db.tables import ENDED, QUEUED, UP, agent_versions, agents, calls, numbers
@@ -20,6 +20,20 @@ version_in_use = case(
     ),
     else_=agents.c.published_version,
 )
+
+
+WITH_MODEL = "llm"  # the kind that can't talk without one
+
+
+def needs_model(agent_id: ColumnElement[str], version: ColumnElement[int]) -> ColumnElement[bool]:
+    """Part of a query: whether this version of an agent can't talk without a model."""
+    this = agent_versions.alias()
+    of_kind = this.c.kind == literal_column(f"'{WITH_MODEL}'")
+    return select(this.c.kind).where(this.c.agent_id == agent_id, this.c.version == version, of_kind).exists()
+
+
+async def talks_with_model(conn: AsyncConnection, agent_id: str, version: int) -> bool:
+    return bool(await conn.scalar(select(needs_model(literal(agent_id), literal(version)))))
 
 
 async def recent_calls(conn: AsyncConnection, workspace_id: str) -> dict[str, int]:

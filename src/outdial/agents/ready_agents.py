@@ -1,7 +1,7 @@
 """Agents ready to run: a version's source, parsed once. Versions never change, so they are kept."""
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 from weakref import WeakValueDictionary
@@ -11,6 +11,8 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from outdial.agents.kinds import KINDS, ParsedAgent, parse_agent
+from outdial.agents.llm.chat import Model
+from outdial.agents.llm.metering import Meter, Metered
 from outdial.agents.llm.vendors import ModelServers
 from outdial.agents.python.books import version_of
 from outdial.agents.python.definition import PythonAgent, WrongVariable
@@ -20,6 +22,7 @@ from outdial.agents.script.model import ScriptError
 from outdial.agents.script.path import Path
 from outdial.agents.script.template import TemplateError, parse_text, render
 from outdial.agents.script.values import known
+from outdial.agents.spend_meters import SpendMeters
 from outdial.conversation.call_facts import HOLD_S
 from outdial.conversation.live_call import AgentCoroutine, LiveCall
 from outdial.conversation.opening import Greet
@@ -75,6 +78,7 @@ class ReadyAgents:
         max_kept: int = MAX_KEPT,
     ) -> None:
         self._engine = engine
+        self._meters = SpendMeters(engine)
         self._models = models or ModelServers({})
         self._served = served or ServedAgents(points=[])
         self._kept: LRUCache[_Key, ReadyAgent] = LRUCache(max_kept)
@@ -99,10 +103,15 @@ class ReadyAgents:
         """See to the agents whose code comes with the server, until it is cancelled."""
         await self._served.watch(self._engine)
 
+    async def aclose(self) -> None:
+        """What their models cost is written, and their connections are closed."""
+        await self._meters.aclose()
+        await self._models.aclose()
+
     async def _make_ready(self, agent_id: str, version: int) -> ReadyAgent:
         versions = agent_versions.c
         query = (
-            select(versions.kind, versions.source, versions.greet, agents.c.name)
+            select(versions.kind, versions.source, versions.greet, agents.c.name, agents.c.workspace_id)
             .join(agents, agents.c.id == versions.agent_id)
             .where(versions.agent_id == agent_id, versions.version == version)
         )
@@ -116,16 +125,18 @@ class ReadyAgents:
             return _ready_code(found.kind, code, version if runs is None else runs)
         try:
             # Takes a while, and loads what reaches models when the first such agent is there; calls are talking.
-            return await asyncio.to_thread(_ready, found.kind, found.source, Greet(found.greet), self._models)
+            meter = self._meters.of(found.workspace_id)
+            return await asyncio.to_thread(_ready, found.kind, found.source, Greet(found.greet), self._models, meter)
         except ScriptError:
             raise
         except Exception as error:  # of a source that once could be read, or that was written by somebody else
             raise ScriptError("can't be read") from error
 
 
-def _ready(kind: str, source: str, greet: Greet, servers: ModelServers) -> ReadyAgent:
+def _ready(kind: str, source: str, greet: Greet, servers: ModelServers, meter: Meter) -> ReadyAgent:
     agent = parse_agent(source, kind)
-    return _prepared(kind, agent, greet, servers)
+    opened = servers.open(KINDS[kind].models(agent))
+    return _prepared(kind, agent, greet, [Metered(model, meter) for model in opened])
 
 
 def _ready_code(kind: str, agent: PythonAgent, version: int) -> ReadyAgent:
@@ -137,14 +148,13 @@ def _ready_code(kind: str, agent: PythonAgent, version: int) -> ReadyAgent:
             return CallError(code=FailureCode.AGENT_FAILED, message=str(error))
         return None
 
-    ready = _prepared(kind, agent, agent.greet or Greet.AFTER_HELLO, ModelServers({}))
+    ready = _prepared(kind, agent, agent.greet or Greet.AFTER_HELLO, ())
     return replace(ready, version=version, check=check)
 
 
-def _prepared(kind: str, agent: ParsedAgent, greet: Greet, servers: ModelServers) -> ReadyAgent:
+def _prepared(kind: str, agent: ParsedAgent, greet: Greet, models: Sequence[Model]) -> ReadyAgent:
     agent.reading.spoken("Hello.")  # the rules of a country are made ready when they are first needed
     of = KINDS[kind]
-    models = servers.open(of.models(agent))
 
     async def run(call: LiveCall) -> None:
         await of.run(agent, call, Path(), models)

@@ -10,6 +10,7 @@ TAGS: Mapping[str, str] = {
     "Pause": "Dialling stopped and taken up again, and everything that waits canceled.",
     "Do not call": "The numbers this workspace doesn't call.",
     "Destinations": "Where this workspace's calls may go, and how many a day.",
+    "Spending": "What models may cost this workspace a day.",
     "Phone numbers": "Your numbers at a carrier, and which agent each talks with.",
     "Carrier accounts": "The accounts your numbers came with.",
     "Agents": "Scripts, their versions, and what they say.",

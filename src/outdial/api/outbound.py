@@ -88,6 +88,7 @@ _RESPONSES = example(_ANSWER, "Stored; the call will be dialled once, whatever h
     s409_idempotency_conflict="This Idempotency-Key was used before with another number or body.",
     s409_idempotency_in_progress="A request with this Idempotency-Key is being handled; ask again shortly.",
     s429_daily_limit=refused_example(Rule.DAILY_LIMIT),
+    s429_spend_limit=refused_example(Rule.SPEND_LIMIT),
     s429_paused=would_wait().message,
     s429_pool_full="Every line of this workspace is taken.",
     s429_queue_full="100000 calls of this workspace are waiting already.",

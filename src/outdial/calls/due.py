@@ -29,6 +29,7 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.sql.selectable import LateralFromClause
 
+from outdial.agents.in_use import needs_model
 from outdial.calls.pace import SOON_S, accounts_in_turn
 from outdial.calls.records import CALL_COLUMNS, CallRecord
 from outdial.db.tables import QUEUED, attempts, calls, numbers
@@ -36,6 +37,7 @@ from outdial.policy.destinations import destinations_of
 from outdial.policy.do_not_call import is_listed
 from outdial.policy.gate import Facts
 from outdial.policy.pauses import not_paused
+from outdial.policy.spending import is_spent
 
 BATCH = 50     # calls of one look at most; a look further is for FURTHER
 FURTHER = 500
@@ -87,6 +89,7 @@ async def due_calls(
                 from_=row[calls.c.from_],
                 listed=row["callee_is_listed"],
                 destinations=row["destinations"],
+                money_used_up=row["money_used_up"],
             ),
             last_attempt=row["last_attempt"],
             carrier=row["carrier"],
@@ -122,6 +125,11 @@ def _due(at_most: int) -> Select[Any]:
             *CALL_COLUMNS,
             is_listed(calls.c.workspace_id, calls.c.to).label("callee_is_listed"),
             destinations_of(calls.c.workspace_id, found.c.carrier_account_id).label("destinations"),
+            # Of the workspace once, and only then of each call: mostly there is money.
+            case(
+                (is_spent(bindparam("workspace", type_=Text)), needs_model(calls.c.agent_id, calls.c.agent_version)),
+                else_=False,
+            ).label("money_used_up"),
             last.scalar_subquery().label("last_attempt"),
             found.c.carrier_account_id,
             found.c.carrier,

@@ -3,7 +3,6 @@
 Nothing is dialled here. Once `create_call` returns, the call survives whatever happens to this process.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -12,7 +11,7 @@ from sqlalchemy import DateTime, Executable, Select, Text, bindparam, func, inse
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from outdial.agents.in_use import version_in_use
+from outdial.agents.in_use import talks_with_model, version_in_use
 from outdial.calls.agent_choice import chosen_agent
 from outdial.calls.idempotency import Accepted, earlier_answer, fingerprint
 from outdial.calls.request import OutboundRequest
@@ -28,6 +27,7 @@ from outdial.policy.destinations import destinations_of
 from outdial.policy.do_not_call import is_listed
 from outdial.policy.gate import Facts, Never, Rule, decide, refusal
 from outdial.policy.pauses import refuse_while_paused
+from outdial.policy.spending import is_spent
 from outdial.refusals import Conflict, Invalid, LimitReached, NotFound, NotYours
 from outdial.settings import Settings
 from outdial.telephony.state import CallDirection, CallState
@@ -64,7 +64,7 @@ async def create_call(
             raise Invalid("expires_at", "has passed already")
         request.check_webhook_url(settings.allowed_private)
         number = await _number_that_dials(conn, workspace_id, number_id, request)
-        match decide(number.facts(request.to)):
+        match decide(number.facts):
             case Never(rule=rule):
                 raise refusal(rule, request.to, number.e164, datetime.now(UTC))
             case _:  # what is to wait is stored: the claim asks again
@@ -102,18 +102,7 @@ class _Number:
     carrier: CarrierName
     agent_id: str
     version: int
-    callee_is_listed: bool
-    destinations: Sequence[str]
-    day_used_up: bool
-
-    def facts(self, to: str) -> Facts:
-        return Facts(
-            to=to,
-            from_=self.e164,
-            listed=self.callee_is_listed,
-            destinations=self.destinations,
-            day_used_up=self.day_used_up,
-        )
+    facts: Facts
 
 
 async def _number_that_dials(
@@ -144,9 +133,14 @@ async def _number_that_dials(
         carrier=CarrierName(row.carrier),
         agent_id=agent_id,
         version=version,
-        callee_is_listed=row.callee_is_listed,
-        destinations=row.destinations,
-        day_used_up=row.day_used_up,
+        facts=Facts(
+            to=request.to,
+            from_=row.e164,
+            listed=row.callee_is_listed,
+            destinations=row.destinations,
+            day_used_up=row.day_used_up,
+            money_used_up=row.money_used_up and await talks_with_model(conn, agent_id, version),
+        ),
     )
 
 
@@ -258,6 +252,7 @@ def _number_with_version() -> Select[Any]:
             is_listed(numbers.c.workspace_id, bindparam("callee", type_=Text)).label("callee_is_listed"),
             destinations_of(numbers.c.workspace_id, numbers.c.carrier_account_id).label("destinations"),
             is_used_up(numbers.c.workspace_id).label("day_used_up"),
+            is_spent(numbers.c.workspace_id).label("money_used_up"),
         )
         .join(carrier_accounts, carrier_accounts.c.id == numbers.c.carrier_account_id)
         .outerjoin(agents, agents.c.id == numbers.c.agent_id)

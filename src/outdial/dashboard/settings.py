@@ -19,6 +19,7 @@ from outdial.members.sign_in import list_sign_ins
 from outdial.members.store import list_members
 from outdial.policy.daily_limit import MAX_LIMIT, get_daily_limit
 from outdial.policy.destinations import list_destinations
+from outdial.policy.spending import MAX_DOLLARS, MAX_TOKENS, get_spend_limit
 from outdial.secrets.store import MAX_CHARS, list_secrets
 from outdial.telephony.numbering import all_countries, calling_code
 from outdial.workspaces.access import Role, Scope
@@ -44,7 +45,16 @@ SCOPES = {
 async def plan(page: Here) -> Response:
     async with reading(page.services.engine) as conn:
         workspace = await get_workspace(conn, page.workspace_id)
-    return await page.render("settings/plan.html", now=workspace, presets=LINES, max_lines=MAX_LINES)
+        spending = await get_spend_limit(conn, page.workspace_id)
+    return await page.render(
+        "settings/plan.html",
+        now=workspace,
+        presets=LINES,
+        max_lines=MAX_LINES,
+        spending=spending,
+        max_dollars=MAX_DOLLARS,
+        max_tokens=MAX_TOKENS,
+    )
 
 
 @router.get("/settings/destinations")

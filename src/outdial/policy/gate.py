@@ -23,6 +23,7 @@ class Rule(StrEnum):
     DO_NOT_CALL = "do_not_call"
     DESTINATION = "destination_not_allowed"
     DAILY_LIMIT = "daily_limit"
+    SPEND_LIMIT = "spend_limit"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,6 +32,7 @@ class Facts:
 
     `listed`: the number is on the workspace's do-not-call list. `destinations`: what the workspace may call.
     `day_used_up`: it has placed all calls of today; where the call is counted already, that is nothing against it.
+    `money_used_up`: its agent talks with a model, and models have cost the workspace today what they may.
     """
 
     to: str
@@ -38,6 +40,7 @@ class Facts:
     listed: bool
     destinations: Collection[str]
     day_used_up: bool = False
+    money_used_up: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +78,11 @@ def too_many_today(facts: Facts) -> Answer:
     return Never(rule=Rule.DAILY_LIMIT) if facts.day_used_up else Dial()
 
 
-RULES: Sequence[Gate] = (on_the_list, out_of_reach, too_many_today)
+def too_much_spent(facts: Facts) -> Answer:
+    return Never(rule=Rule.SPEND_LIMIT) if facts.money_used_up else Dial()
+
+
+RULES: Sequence[Gate] = (on_the_list, out_of_reach, too_many_today, too_much_spent)
 
 
 def decide(facts: Facts, rules: Sequence[Gate] = RULES) -> Answer:
@@ -108,6 +115,10 @@ ERRORS: Mapping[Rule, CallError] = {
         code=FailureCode.DAILY_LIMIT,
         message="The workspace has placed as many calls today as it may, so the number isn't dialled.",
     ),
+    Rule.SPEND_LIMIT: CallError(
+        code=FailureCode.SPEND_LIMIT,
+        message="Models have cost the workspace today what they may, so the number isn't dialled.",
+    ),
 }
 
 
@@ -134,5 +145,13 @@ def refusal(rule: Rule, to: str, from_: str, now: datetime) -> Refusal:
                 f"This workspace has placed as many calls today as its daily limit allows (rule {rule}); the next day "
                 "begins at midnight UTC. An operator can change the limit, an API key can't: in the settings under "
                 "Destinations, or with: outdial workspaces change --daily-limit",
+                max(1, math.ceil((next_day(now) - now).total_seconds())),
+            )
+        case Rule.SPEND_LIMIT:
+            return LimitReached(
+                rule,
+                f"Models have cost this workspace today what its spend limit allows (rule {rule}), and the agent of "
+                "this call needs one; the next day begins at midnight UTC. An operator can change the limit, an API "
+                "key can't: in the settings under Plan and lines, or with: outdial workspaces change --spend-limit",
                 max(1, math.ceil((next_day(now) - now).total_seconds())),
             )

@@ -17,6 +17,8 @@ from outdial.members.rate_limit import FORGOTTEN_AFTER, OLD_FAILURES
 from outdial.members.sign_in import OLD_LINKS, OLD_SIGN_INS
 from outdial.policy.daily_limit import KEPT as COUNTS_KEPT
 from outdial.policy.daily_limit import OLD_COUNTS
+from outdial.policy.spending import KEPT as SPEND_KEPT
+from outdial.policy.spending import OLD_SPEND
 from outdial.settings import Settings, variable
 from outdial.webhooks.upkeep import OLD_EVENTS as OLD_WEBHOOKS
 from outdial.webhooks.upkeep import OLD_LEFT
@@ -56,5 +58,6 @@ def kept(settings: Settings) -> Sequence[Kept]:
         Kept(name="sign_in_failures", clearing=OLD_FAILURES, kept_for=FORGOTTEN_AFTER),
         Kept(name="refused_callbacks", clearing=OLD_REFUSALS, kept_for=REFUSALS_KEPT),
         Kept(name="counted_calls", clearing=OLD_COUNTS, kept_for=COUNTS_KEPT),
+        Kept(name="model_spend", clearing=OLD_SPEND, kept_for=SPEND_KEPT),
         Kept(name="retention_runs", clearing=OLD_RUNS, kept_for=RUNS_KEPT),
     )

@@ -41,6 +41,7 @@ AFTER_FAILURE: Mapping[FailureCode, str] = {
     FailureCode.BAD_DIGITS: "Correct what is to be sent: 0-9, A-D, *, # and w.",
     FailureCode.DO_NOT_CALL: "Leave it; people take a number off the list on the page Do not call.",
     FailureCode.DAILY_LIMIT: "Wait until tomorrow, or have an operator raise the limit in Settings, Destinations.",
+    FailureCode.SPEND_LIMIT: "Wait until tomorrow, or have an operator raise the limit in Settings, Plan and lines.",
     FailureCode.NO_MEDIA: "Run outdial doctor: the carrier opens a websocket to OUTDIAL_PUBLIC_URL.",
     FailureCode.AUDIO_LOST: "Call again; if it stays so, look at the network between the carrier and this server.",
     FailureCode.AGENT_FAILED: "Look in the server's log for this call's id, and correct the agent.",

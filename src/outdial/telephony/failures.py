@@ -60,6 +60,7 @@ class FailureCode(StrEnum):
     # Outdial itself.
     DO_NOT_CALL = "do_not_call", "The number is on the workspace's do-not-call list."
     DAILY_LIMIT = "daily_limit", "The workspace has placed as many calls today as it may."
+    SPEND_LIMIT = "spend_limit", "Models have cost the workspace today what they may, and the agent needs one."
     NO_MEDIA = "no_media", "The call was answered, and no audio reached Outdial."
     AUDIO_LOST = "audio_lost", "The audio connection broke during the call."
     AGENT_FAILED = "agent_failed", "The agent stopped because of an error in it."

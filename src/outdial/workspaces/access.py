@@ -68,6 +68,11 @@ CHANGE_REACH = people_only(
     "Destinations and the daily limit are changed by people only, never by an API key: on the page Settings, "
     "Destinations, or with the commands outdial destinations and outdial workspaces change --daily-limit.",
 )
+CHANGE_SPENDING = people_only(
+    Role.OPERATOR,
+    "The spend limit is changed by people only, never by an API key: on the page Settings, Plan and lines, or with the "
+    "command outdial workspaces change --spend-limit.",
+)
 CHANGE_KEYS = people_only(
     Role.OPERATOR,
     "API keys are made, changed and revoked by people only, never by an API key: on the page Settings, API keys, or "

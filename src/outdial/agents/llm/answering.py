@@ -9,7 +9,6 @@ from dataclasses import dataclass, replace
 from secrets import token_hex
 
 from outdial.agents.llm.chat import (
-    CHARS_A_TOKEN,
     AgentSaid,
     Message,
     Model,
@@ -23,6 +22,7 @@ from outdial.agents.llm.chat import (
     Words,
 )
 from outdial.agents.llm.history import DONE, LATER
+from outdial.agents.llm.metering import measured
 from outdial.agents.llm.tools import Note, NotPossible, Wish
 from outdial.agents.llm.unspoken import Unspoken
 from outdial.conversation.live_call import Thought
@@ -82,7 +82,7 @@ class Answering:
         self.messages: list[Message] = []
         self.wishes: list[tuple[ToolCall, Wish]] = []
         self.failure: ModelFailed | None = None
-        self.tokens = 0
+        self.tokens = self.estimated_tokens = 0
         self.dollars = 0.0
         self.is_priced = True  # every one of them: `dollars` is all of it
         self.ahead_ms = 0  # that it was asked for before it was confirmed
@@ -102,8 +102,6 @@ class Answering:
         self._calls: list[ToolCall] = []
         self._seen: set[tuple[str, str]] = set()  # tools and arguments: the same wish twice is one
         self._chars = 0        # said in the response under way
-        self._came = False     # anything of the response under way
-        self._uncounted = 0.0  # tokens of the response under way, until the server tells
         self._confirmed = asyncio.Event()
         if confirmed:
             self._confirmed.set()
@@ -146,7 +144,6 @@ class Answering:
         """What the response under way has said stays in `messages`; what it wanted to do is forgotten."""
         if not self._task.done():
             await stop(self._task)
-            self._count()
             self._calls.clear()
             self._keep()
 
@@ -200,9 +197,6 @@ class Answering:
     def _is_something(self) -> bool:
         return self.has_words or any(not isinstance(wish, Note) for _, wish in self.wishes)
 
-    def _count(self) -> None:
-        self.tokens, self._uncounted = self.tokens + round(self._uncounted), 0.0
-
     def _take_calls(self) -> bool:
         """Read the response's calls; true when the model must be asked again, because one isn't possible."""
         calls = self._keep()
@@ -241,8 +235,6 @@ class Answering:
             except Exception as error:
                 failure = error if isinstance(error, ModelFailed) else ModelFailed(type(error).__name__)
                 self._failed(model, failure)
-                if self._came:
-                    self._count()
                 self._calls.clear()
                 if again and failure.word != TIMEOUT:
                     left, again = [model], False
@@ -264,7 +256,7 @@ class Answering:
         asked = replace(request, messages=messages, first_s=first_s)
         cutter = Cutter()
         flush: asyncio.TimerHandle | None = None
-        self._uncounted, self._came, self._chars = asked.tokens, False, 0
+        self._chars = 0
         try:
             async with asyncio.timeout(RESPONSE_S) as self._deadline, aclosing(self._words(model, asked)) as words:
                 async for text in words:
@@ -302,26 +294,26 @@ class Answering:
         self.begun.set()
 
     async def _words(self, model: Model, request: Request) -> AsyncGenerator[str]:
-        async with aclosing(model.ask(request)) as pieces:
+        async with aclosing(measured(model, request, self._count)) as pieces:
             wait_s, unspoken = request.first_s, Unspoken()
             while (piece := await _next(pieces, wait_s)) is not None:
-                wait_s, self._came = request.gap_s, True
+                wait_s = request.gap_s
                 match piece:
                     case Words(text=text) if text:
-                        self._uncounted += len(text) / CHARS_A_TOKEN
                         if text := unspoken.feed(text):
                             if self._first_word is None:
                                 self._first_word = self._loop.time()
                             yield text
                     case ToolCall():
                         self._calls.append(piece)
-                    case Usage(tokens=tokens, dollars=dollars):
-                        self._uncounted = 0.0
-                        self.tokens += tokens
-                        self.dollars += dollars or 0.0
-                        self.is_priced = self.is_priced and dollars is not None
             if rest := unspoken.rest():
                 yield rest
+
+    def _count(self, usage: Usage) -> None:
+        self.tokens += usage.tokens
+        self.estimated_tokens += usage.tokens if usage.estimated else 0
+        self.dollars += usage.dollars or 0.0
+        self.is_priced = self.is_priced and usage.dollars is not None
 
 
 async def _next(pieces: AsyncGenerator[Piece], wait_s: float) -> Piece | None:

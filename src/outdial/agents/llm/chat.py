@@ -7,8 +7,6 @@ from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-CHARS_A_TOKEN = 4  # of English, about
-
 
 @dataclass(frozen=True, slots=True)
 class CalleeSaid:
@@ -69,12 +67,6 @@ class Request:
     first_s: float = 8.0
     gap_s: float = 3.0
 
-    @property
-    def tokens(self) -> float:
-        """How many a model reads of it, about."""
-        said = sum(len(one.text) for one in self.messages)
-        return (len(self.instructions) + said + sum(len(one.about) for one in self.tools)) / CHARS_A_TOKEN
-
 
 @dataclass(frozen=True, slots=True)
 class Words:
@@ -85,10 +77,12 @@ class Words:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Usage:
-    """What an answer cost; `dollars` None where nobody knows the model's price."""
+    """What an answer cost; `dollars` None where nobody knows the model's price. `estimated`: by its length, as the
+    model hasn't told; of a model that doesn't tell at all, nobody has estimated it yet."""
 
     tokens: int = 0
     dollars: float | None = None
+    estimated: bool = False
 
 
 Piece = Words | ToolCall | Usage

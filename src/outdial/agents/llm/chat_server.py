@@ -30,7 +30,7 @@ class ChatServerModel:
         self.name = name
         self._url = url
         self._is_priced = True
-        self._is_priced = self.price(Tokens(asked=1, cached=0, answered=1)) is not None  # which loads the prices
+        self._is_priced = self._cost(Tokens(asked=1, cached=0, answered=1)) is not None  # which loads the prices
         self._http = httpx.AsyncClient(
             base_url=url,
             headers={
@@ -54,7 +54,7 @@ class ChatServerModel:
                 if response.status_code != 200:
                     raise ModelFailed(await _refusal(response))
                 streamed = "json" not in response.headers.get("content-type", "")
-                completion = Completion(streamed=streamed, price=self.price)
+                completion = Completion(streamed=streamed, price=self._cost)
                 data = response.aiter_bytes()
                 async for some in data:
                     for piece in completion.feed(some):
@@ -84,7 +84,11 @@ class ChatServerModel:
         with suppress(Exception):
             await self._http.aclose()
 
-    def price(self, tokens: Tokens) -> float | None:
+    def price(self, sent: int, received: int) -> float | None:
+        """Dollars of so many tokens; None where nobody knows."""
+        return self._cost(Tokens(asked=sent, cached=0, answered=received))
+
+    def _cost(self, tokens: Tokens) -> float | None:
         """In dollars; None where nobody knows it."""
         if not self._is_priced:
             return None

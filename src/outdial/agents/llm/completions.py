@@ -204,7 +204,8 @@ class Completion:
         asked, answered = usage.prompt_tokens or 0, usage.completion_tokens or 0
         cached = (usage.prompt_tokens_details or _Details()).cached_tokens or 0
         dollars = self._price(Tokens(asked=asked, cached=cached, answered=answered)) if asked or answered else None
-        return Usage(tokens=usage.total_tokens or asked + answered, dollars=dollars)
+        tokens = usage.total_tokens or asked + answered  # 0: its server doesn't tell
+        return Usage(tokens=tokens, dollars=dollars, estimated=not tokens)
 
     def _read(self, data: bytes) -> Words:
         try:

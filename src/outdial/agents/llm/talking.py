@@ -16,6 +16,7 @@ from outdial.agents.llm.free_talk import FreeTalk
 from outdial.agents.llm.guessing import Guesses
 from outdial.agents.llm.history import heard_of, is_cut_short, settled, shortened
 from outdial.agents.llm.instructions import instructions_for
+from outdial.agents.llm.metering import SPEND_LIMIT, SpendLimitPassed, is_spent
 from outdial.agents.llm.texts import Texts, without_brackets
 from outdial.agents.llm.tools import tools_of
 from outdial.agents.script.model import DoNotCall
@@ -38,7 +39,7 @@ CUT_OFF = Remark("Somebody on your side stopped you there, and spoke to the call
 
 @dataclass(frozen=True, slots=True)
 class AtLimit:
-    """`limit`: which of those that its author has set."""
+    """`limit`: which of those that its author has set, or the workspace's `spend_limit`."""
 
     limit: str
 
@@ -114,7 +115,7 @@ class Talking:
                 if not goes_on:
                     await self._hear()
                 if (limit := self._limit_reached()) is not None:
-                    return AtLimit(limit)
+                    return self._at_limit(limit)
                 step = await self._take_turn()
                 if not isinstance(step, bool):
                     self._spent.seconds = self._now() - self._began
@@ -192,6 +193,8 @@ class Talking:
             self.history.append(CUT_OFF)
         if answering.failure is not None and not interrupted:
             self.doing.keep(answering.wishes)
+            if isinstance(answering.failure, SpendLimitPassed):
+                return self._at_limit(SPEND_LIMIT)
             return NoAnswer(answering.failure)
         return await self.doing.carry_out(answering.wishes, interrupted=interrupted)
 
@@ -250,6 +253,7 @@ class Talking:
                 "ahead_ms": answering.ahead_ms,
                 "tokens": answering.tokens,
                 "dollars": answering.dollars if answering.is_priced else None,
+                "estimated_tokens": answering.estimated_tokens,
             },
         )
 
@@ -261,11 +265,14 @@ class Talking:
             "seconds": limits.seconds is not None and spent.seconds >= limits.seconds,
             "tokens": limits.tokens is not None and spent.tokens >= limits.tokens,
             "dollars": limits.dollars is not None and spent.dollars >= limits.dollars,
+            SPEND_LIMIT: is_spent(self._models),
         }
-        limit = next((name for name, is_reached in reached.items() if is_reached), None)
-        if limit is not None:
-            self._call.tell("agent_limit", {"limit": limit})
-        return limit
+        return next((name for name, is_reached in reached.items() if is_reached), None)
+
+    def _at_limit(self, limit: str) -> AtLimit:
+        self._call.tell("agent_limit", {"limit": limit})
+        return AtLimit(limit)
+
 
 def told_by(heard: Heard) -> list[Message]:
     """What a model is to know of words."""

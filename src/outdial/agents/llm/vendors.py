@@ -164,6 +164,19 @@ class VendorModel:
                 yield ToolCall(part.tool_call_id, part.tool_name, part.args_as_json_str())
         yield _usage(response)
 
+    def price(self, sent: int, received: int) -> float | None:
+        """Dollars of so many tokens; None where nobody knows."""
+        from pydantic_ai.messages import ModelResponse
+        from pydantic_ai.usage import RequestUsage
+
+        response = ModelResponse(
+            parts=[],
+            usage=RequestUsage(input_tokens=sent, output_tokens=received),
+            model_name=self._model.model_name,
+            provider_name=self._model.system,
+        )
+        return _usage(response).dollars
+
     async def aclose(self) -> None:
         client = getattr(self._model, "client", None)
         if client is not None and hasattr(client, "close"):
@@ -231,7 +244,8 @@ def _usage(response: Any) -> Usage:
     dollars = None
     with suppress(Exception):  # nobody knows the price of a model of one's own
         dollars = float(response.cost().total_price)
-    return Usage(tokens=response.usage.total_tokens or 0, dollars=dollars)
+    tokens = response.usage.total_tokens or 0  # 0: its server doesn't tell
+    return Usage(tokens=tokens, dollars=dollars if tokens else None, estimated=not tokens)
 
 
 def _word(error: Exception) -> str:

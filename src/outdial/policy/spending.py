@@ -1,0 +1,163 @@
+"""What models may cost a workspace a day: against agents that talk in circles, and loops that nobody meant.
+
+Counted are all answers of models, as they come, also of workspaces without a limit; those that were cut off are
+estimated. A day is one of UTC. Beyond the limit no call of an agent with a model is dialled, and one that talks ends
+with a sentence. As what an answer costs is known afterwards, each call that talks may go beyond it by one answer. The
+only writer of `spend_limits` and `model_spend`.
+"""
+
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+
+from sqlalchemy import ColumnElement, Date, DateTime, Text, and_, cast, delete, func, literal, or_, select
+from sqlalchemy.dialects.postgresql import insert as upsert
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from typing_extensions import TypedDict
+
+from outdial.db.clearing import Clearing
+from outdial.db.engine import reading
+from outdial.db.spend_tables import model_spend, spend_limits
+from outdial.instants import to_json
+from outdial.policy.gate import next_day
+from outdial.workspaces.audit import Actor, record
+from outdial.workspaces.store import workspace_name
+
+MAX_DOLLARS = 1_000_000
+MAX_TOKENS = 10**15
+OLD_SPEND = Clearing(table=model_spend, since=cast(model_spend.c.day, DateTime(timezone=True)))
+KEPT = timedelta(days=90)
+
+
+class UsedView(TypedDict):
+    """Of today. `estimated_tokens`: those of `tokens` that are estimated, of answers that were cut off and of servers
+    that don't tell. `dollars`: where the model's price is known."""
+
+    tokens: int
+    estimated_tokens: int
+    dollars: float
+
+
+class SpendLimitView(TypedDict):
+    """`dollars` and `tokens` a day, null: no limit of that kind. `passed`: one of them is reached, until
+    `resets_at`."""
+
+    dollars: float | None
+    tokens: int | None
+    used: UsedView
+    passed: bool
+    resets_at: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Spend:
+    """What some answers of models cost."""
+
+    tokens: int = 0
+    estimated_tokens: int = 0
+    dollars: Decimal = Decimal(0)
+
+    def __add__(self, other: "Spend") -> "Spend":
+        return Spend(
+            tokens=self.tokens + other.tokens,
+            estimated_tokens=self.estimated_tokens + other.estimated_tokens,
+            dollars=self.dollars + other.dollars,
+        )
+
+    def __bool__(self) -> bool:
+        return bool(self.tokens or self.dollars)
+
+
+def is_spent(workspace_id: ColumnElement[str]) -> ColumnElement[bool]:
+    """Part of a query: whether models have cost the workspace today what they may."""
+    limit, used = spend_limits.c, model_spend.c
+    of_today = and_(used.workspace_id == limit.workspace_id, used.day == _today())
+    reached = or_(func.coalesce(used.tokens, 0) >= limit.tokens, func.coalesce(used.dollars, 0) >= limit.dollars)
+    passed = select(limit.workspace_id).outerjoin(model_spend, of_today)
+    return passed.where(limit.workspace_id == workspace_id, reached).exists()
+
+
+async def add_spend(engine: AsyncEngine, workspace_id: str, spend: Spend) -> bool:
+    """Count it for today; whether the limit is reached now. Database errors pass: where nobody knows whether it was
+    counted, counting again errs on the safe side."""
+    used = model_spend.c
+    counted = upsert(model_spend).values(
+        workspace_id=workspace_id,
+        day=_today(),
+        tokens=spend.tokens,
+        estimated_tokens=spend.estimated_tokens,
+        dollars=spend.dollars,
+    )
+    added = counted.excluded
+    async with engine.begin() as conn:
+        await conn.execute(
+            counted.on_conflict_do_update(
+                index_elements=[used.workspace_id, used.day],
+                set_={
+                    "tokens": used.tokens + added.tokens,
+                    "estimated_tokens": used.estimated_tokens + added.estimated_tokens,
+                    "dollars": used.dollars + added.dollars,
+                },
+            )
+        )
+        return await spent_today(conn, workspace_id)
+
+
+async def spent_today(conn: AsyncConnection, workspace_id: str) -> bool:
+    return bool(await conn.scalar(select(is_spent(literal(workspace_id, Text)))))
+
+
+async def is_spent_now(engine: AsyncEngine, workspace_id: str) -> bool:
+    """`spent_today` on a connection of its own."""
+    async with reading(engine) as conn:
+        return await spent_today(conn, workspace_id)
+
+
+async def get_spend_limit(conn: AsyncConnection, workspace_id: str) -> SpendLimitView:
+    limit = (
+        await conn.execute(select(spend_limits).where(spend_limits.c.workspace_id == workspace_id))
+    ).one_or_none()
+    used = (
+        await conn.execute(
+            select(model_spend).where(model_spend.c.workspace_id == workspace_id, model_spend.c.day == _today())
+        )
+    ).one_or_none()
+    return SpendLimitView(
+        dollars=None if limit is None or limit.dollars is None else float(limit.dollars),
+        tokens=None if limit is None else limit.tokens,
+        used=UsedView(
+            tokens=0 if used is None else used.tokens,
+            estimated_tokens=0 if used is None else used.estimated_tokens,
+            dollars=0.0 if used is None else round(float(used.dollars), 6),
+        ),
+        passed=await spent_today(conn, workspace_id),
+        resets_at=to_json(next_day(datetime.now(UTC))),
+    )
+
+
+async def change_spend_limit(
+    engine: AsyncEngine, workspace_id: str, *, dollars: Decimal | None, tokens: int | None, by: Actor
+) -> SpendLimitView:
+    """None: no limit of that kind any more. Raises NotFound."""
+    async with engine.begin() as conn:
+        name = await workspace_name(conn, workspace_id)
+        before = await get_spend_limit(conn, workspace_id)
+        new = {"dollars": dollars, "tokens": tokens}
+        if (before["dollars"], before["tokens"]) != (None if dollars is None else float(dollars), tokens):
+            if dollars is None and tokens is None:
+                await conn.execute(delete(spend_limits).where(spend_limits.c.workspace_id == workspace_id))
+            else:
+                set_ = upsert(spend_limits).values({"workspace_id": workspace_id} | new)
+                await conn.execute(set_.on_conflict_do_update(index_elements=["workspace_id"], set_=new))
+            details = {
+                "dollars": None if dollars is None else float(dollars),
+                "tokens": tokens,
+                "before": {"dollars": before["dollars"], "tokens": before["tokens"]},
+            }
+            act = "spend_limit.changed"
+            await record(conn, workspace_id, by, act, subject_id=workspace_id, subject_name=name, details=details)
+        return await get_spend_limit(conn, workspace_id)
+
+
+def _today() -> ColumnElement[date]:
+    return cast(func.timezone("UTC", func.now()), Date)
