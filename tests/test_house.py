@@ -152,7 +152,7 @@ KEEPERS = {
     "webhooks": "webhooks/", "webhook_outbox": "webhooks/", "webhook_events": "webhooks/",
     "webhook_deliveries": "webhooks/", "webhook_lanes": "webhooks/",
     "do_not_call": "policy/", "destinations": "policy/", "counted_calls": "policy/", "pauses": "policy/",
-    "secrets": "secrets/", "spend_limits": "policy/", "model_spend": "policy/",
+    "secrets": "secrets/", "call_backs": "calls/", "spend_limits": "policy/", "model_spend": "policy/",
 }  # fmt: skip
 WRITES = re.compile(r"\b(?:insert|update|delete|upsert)\((\w+)\)|\b(?:INSERT INTO|UPDATE|DELETE FROM) (\w+)")
 

@@ -18,6 +18,7 @@ PAGES = {
     "webhooks": "/settings/webhooks",
     "webhooks-of-requests": "/settings/webhooks/requests",
     "webhooks-that-would-have-been-sent": "/settings/webhooks/preview",
+    "secrets": "/settings/secrets",
     "members": "/settings/members",
     "audit-log": "/settings/audit-log",
     "me": "/settings/me",

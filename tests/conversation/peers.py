@@ -88,6 +88,7 @@ class Switch:
 
     def __init__(self) -> None:
         self.transfers: list[str] = []
+        self.call_backs: list[tuple] = []
         self.failed_steps: list[str | None] = []  # where each goes on should nobody come
         self.refuses: Exception | None = None
 
@@ -97,6 +98,9 @@ class Switch:
             raise self.refuses
         self.transfers.append(to)
         self.failed_steps.append(failed)
+
+    async def call_back(self, at, noted, *, promised) -> None:
+        self.call_backs.append((at, dict(noted), promised))
 
 
 class Stage:

@@ -1,13 +1,18 @@
 """What a conversation asks of its carrier, and what it hears when that fails."""
 
+import asyncio
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 
 import pytest
+from sqlalchemy import update
 
 from outdial.carriers.errors import CarrierRefused
 from outdial.carriers.name import CarrierName
 from outdial.carriers.registry import CARRIERS
-from outdial.conversation.live_call import TransferFailed
+from outdial.conversation.live_call import CallBackRefused, TransferFailed
+from outdial.db.tables import workspaces
+from outdial.live import carrier_control
 from outdial.live.carrier_control import NOT_REACHABLE, ControlOfAttempt
 from outdial.telephony.failures import FailureCode
 from workspace import CALLER
@@ -59,3 +64,31 @@ async def test_a_call_whose_id_the_carrier_has_not_told_yet_is_not_transferred(w
     with pytest.raises(TransferFailed) as failed:
         await control(workspace, claim).transfer("+15551230009", failed=None)
     assert failed.value.error is NOT_REACHABLE
+
+
+async def test_what_can_not_be_stored_is_not_promised(workspace):
+    claim = await workspace.dialed()
+    at = datetime.now(UTC) + timedelta(hours=3)
+    with pytest.raises(CallBackRefused) as refused:  # the number has no agent
+        await control(workspace, claim).call_back(at, {}, promised=True)
+    assert refused.value.reason == "It can't be arranged now."
+    async with workspace.engine.begin() as conn:
+        await conn.execute(update(workspaces).values(daily_limit=0))
+    with pytest.raises(CallBackRefused) as refused:
+        await control(workspace, claim).call_back(at, {}, promised=False)
+    assert refused.value.reason == "There can be no more calls today."
+
+
+@pytest.mark.parametrize("waits_s", [0, 60])
+async def test_a_call_back_is_refused_while_the_database_is_away_or_slow(workspace, monkeypatch, waits_s):
+    claim = await workspace.dialed()
+
+    async def away(*args):
+        await asyncio.sleep(waits_s)
+        raise OSError("away")
+
+    monkeypatch.setattr(carrier_control, "may_call_back", away)
+    monkeypatch.setattr(carrier_control, "ARRANGED_WITHIN_S", 0.05)
+    with pytest.raises(CallBackRefused) as refused:
+        await control(workspace, claim).call_back(datetime.now(UTC) + timedelta(hours=3), {}, promised=False)
+    assert refused.value.reason == "It can't be arranged now."

@@ -17,6 +17,7 @@ from outdial.calls.idempotency import Accepted, earlier_answer, fingerprint
 from outdial.calls.request import OutboundRequest
 from outdial.carriers.name import CarrierName
 from outdial.carriers.registry import CARRIERS
+from outdial.db.call_back_tables import call_backs
 from outdial.db.engine import is_lock_timeout
 from outdial.db.storing import storing
 from outdial.db.tables import QUEUED, agents, call_events, calls, carrier_accounts, idempotency_keys, numbers
@@ -48,8 +49,9 @@ async def create_call(
     number_id: str,
     request: OutboundRequest,
     idempotency_key: str | None = None,
+    call_back_of: str | None = None,
 ) -> Accepted:
-    """Store one outbound call and tell the dispatcher.
+    """Store one outbound call and tell the dispatcher. `call_back_of`: it was promised in that call.
 
     Raises NotFound and NotYours (the number), Conflict (it can't dial out, has no agent; the callee wants no calls;
     idempotency), Denied (the destination isn't allowed), LimitReached (no free line, or paused, and on_limit is reject;
@@ -84,6 +86,9 @@ async def create_call(
                     response={"call_id": call_id, "status": CallState.QUEUED},
                 )
             )
+        if call_back_of is not None:
+            promised = {"call_id": call_back_of, "new_call_id": call_id, "promised_for": request.not_before}
+            await conn.execute(insert(call_backs).values(promised))
         if request.on_limit == "reject":
             await _promise_line(conn, workspace_id)
         # The last statement: from here on other requests of the workspace wait for its daily count.

@@ -14,7 +14,7 @@ from outdial.calls.records import AttemptRecord, CallRecord
 from outdial.db.tables import agent_versions, attempts, call_events, calls, transfers
 from outdial.db.wrap_up_tables import wrap_ups
 from outdial.telephony.failures import CallError, FailureCode
-from outdial.telephony.outcome import NAMED, WISH, Facts, Outcome, outcome_of, own_word
+from outdial.telephony.outcome import CALL_BACK, NAMED, WISH, Facts, Outcome, outcome_of, own_word
 from outdial.telephony.retry import RetryOn
 from outdial.telephony.state import CallState, EndedBy, Ending, EndReason
 from outdial.telephony.transfer import TransferOutcome
@@ -26,7 +26,7 @@ _LOST = (FailureCode.INTERRUPTED, FailureCode.INTERNAL_ERROR)  # conversations
 
 RINGS = "rings"  # of a transfer whose result isn't known yet
 
-NOTES = (NAMED, WISH)  # what is noted that the outcome depends on
+NOTES = (NAMED, WISH, CALL_BACK)  # what is noted that the outcome depends on
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

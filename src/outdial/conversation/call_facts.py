@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, Protocol
 
 from outdial.conversation.endpointing import Endpointing, WordEndpointing
@@ -95,4 +96,8 @@ class CarrierControl(Protocol):
 
     async def transfer(self, to: str, *, failed: str | None) -> None:
         """Connect the callee to another number; `failed` as in live_call.LiveCall.transfer. Raises TransferFailed."""
+        ...
+
+    async def call_back(self, at: datetime, noted: Mapping[str, Any], *, promised: bool) -> None:
+        """As live_call.LiveCall.call_back, with what is noted. Raises CallBackRefused."""
         ...

@@ -8,6 +8,7 @@ import logging
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, MutableMapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
+from datetime import datetime
 from types import MappingProxyType
 from typing import Any, TypeVar
 
@@ -29,6 +30,7 @@ from outdial.conversation.turn_words import NOTHING, Asked
 from outdial.conversation.utterance import Utterance
 from outdial.media.echo import Echo
 from outdial.telephony.failures import FailureCode
+from outdial.telephony.outcome import CALL_BACK
 from outdial.telephony.verdict import AnsweredBy
 
 logger = logging.getLogger(__name__)
@@ -214,6 +216,12 @@ class Dialogue:
         await self._floor.must_be_up()
         await self._connect_to(to, failed)
         await self.hang_up()
+
+    async def call_back(self, at: datetime, *, promised: bool) -> None:
+        await self._control.call_back(at, self.noted, promised=promised)
+        if promised:
+            self.noted[CALL_BACK] = at.isoformat()
+            self._journal.event("call_back", {"at": at.isoformat()})
 
     async def hang_up(self) -> None:
         self.hung_up |= not self._floor.has_ended

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Mapping, MutableMapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Protocol
 
 from outdial.conversation.endpointing import PAUSE_MS, Patience
@@ -83,6 +84,14 @@ class TransferFailed(Exception):
         # Its sentence may name a phone number; it stays out of logs.
         super().__init__(error.code if error.carrier_code is None else f"{error.code} ({error.carrier_code})")
         self.error = error
+
+
+class CallBackRefused(Exception):
+    """The other party can't be called back as asked: `reason` is a sentence without its number. The call is up."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__("call back refused")
+        self.reason = reason
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -178,6 +187,11 @@ class LiveCall(Protocol):
         later: when nobody does, the callee hears a sentence and the call ends. With `failed` the call comes back
         instead, where the carrier can do that: the agent's coroutine is run anew, with `failed_transfer`.
         """
+        ...
+
+    async def call_back(self, at: datetime, *, promised: bool) -> None:
+        """Have the other party called back at `at` (aware), by this agent with what was sent and noted. Not `promised`
+        yet: only ask whether that could be done. Raises CallBackRefused, and does nothing."""
         ...
 
     async def hang_up(self) -> None:

@@ -14,6 +14,7 @@ OUTCOMES: Mapping[str, tuple[str, Tone, str]] = {
     Outcome.DO_NOT_CALL: ("Do not call", "warn", "The {party} asked not to be called again."),
     Outcome.SILENT: ("Silent", "warn", "The {party} never spoke nor pressed a key."),
     Outcome.TRANSFER_FAILED: ("Transfer failed", "bad", "The {party} could not be connected to somebody else."),
+    Outcome.CALL_BACK: ("Call back", "good", "The {party} was promised to be called back."),
     Outcome.TRANSFERRED: ("Transferred", "good", "The {party} was connected to somebody else."),
     Outcome.LEFT_MESSAGE: ("Left a message", "good", "A machine answered, and the message was left on it."),
     Outcome.HUNG_UP_EARLY: ("Hung up early", "quiet", "The {party} hung up before anything came of the call."),

@@ -105,6 +105,9 @@ def _other(event: Event) -> Step | None:
             return Step(text=f"{count} {'key' if count == 1 else 'keys'} pressed by our side", at=event.at)
         case "variables":
             return Step(text="Variables set", at=event.at, detail=", ".join(map(str, data.get("names", ()))))
+        case "call_back":
+            at = str(data.get("at", "")).replace("T", " ")[:16]
+            return Step(text="Call back arranged", at=event.at, detail=f"For {at}, where the callee is")
         case "noted":
             return Step(text="Noted", at=event.at, detail=", ".join(data["values"]))
         case "noted_dropped":
@@ -137,8 +140,12 @@ def _other(event: Event) -> Step | None:
             text = f"Understood by the model: {data.get('answer') or 'none of the answers'}"
             return Step(text=text, at=event.at, detail=f"{data.get('model')}, {data.get('total_ms', 0)} ms")
         case "agent_limit":
-            return Step(text=f"Reached the agent's limit of {data.get('limit', '')}", at=event.at, tone="warn")
+            return Step(text=_limit(data.get("limit")), at=event.at, tone="warn")
     return Step(text=event.type.replace("_", " ").capitalize(), at=event.at)
+
+
+def _limit(limit: Any) -> str:
+    return "Reached the workspace's spend limit" if limit == "spend_limit" else f"Reached the agent's limit of {limit}"
 
 
 def _tool(event: Event) -> Step:
@@ -148,7 +155,7 @@ def _tool(event: Event) -> Step:
     detail = "; ".join(f"{name}: {value}" for name, value in told.items())
     if data.get("done"):
         return Step(text=f"Tool used: {data.get('tool', '')}", at=event.at, detail=detail)
-    why = "The callee began to speak."
+    why = data.get("refused") or "The callee began to speak."
     return Step(text=f"Tool not used: {data.get('tool', '')}", at=event.at, tone="warn", detail=why)
 
 

@@ -785,6 +785,7 @@ retention_runs = Table(
 )
 
 # Tables of the same metadata, each in the module of its noun.
+import outdial.db.call_back_tables  # noqa: E402
 import outdial.db.secret_tables  # noqa: E402
 import outdial.db.spend_tables  # noqa: E402
 import outdial.db.wrap_up_tables  # noqa: E402, F401

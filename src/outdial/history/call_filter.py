@@ -31,8 +31,8 @@ class CallSearch(BaseModel):
     ended_by: Annotated[list[EndedBy], Field(max_length=7)] = []
     """Who ended it."""
     outcome: Annotated[list[OutcomeWord], Field(max_length=20)] = []
-    """`do_not_call`, `silent`, `transfer_failed`, `transferred`, `left_message`, `hung_up_early`, or a word of your
-    agent's."""
+    """`do_not_call`, `silent`, `transfer_failed`, `call_back`, `transferred`, `left_message`, `hung_up_early`, or a
+    word of your agent's."""
     direction: CallDirection | None = None
     """`outbound` calls were placed by us; `inbound` ones came in."""
     number_id: CleanText | None = None

@@ -10,6 +10,7 @@ from typing_extensions import TypedDict
 from outdial.calls.records import error_json
 from outdial.calls.transfers import TransferRecord, transfers_of
 from outdial.db.tables import attempts, calls
+from outdial.history.call_backs import CallBacks, call_backs_of
 from outdial.history.call_filter import CallFilter
 from outdial.history.search import find_page
 from outdial.history.stored_call import STORED_CALL, StoredCall
@@ -84,16 +85,17 @@ class TransferView(TypedDict):
 _Parties = TypedDict("_Parties", {"from": str, "to": str})
 
 
-class CallSummary(_Parties):
+class CallSummary(_Parties, CallBacks):
     """A call as it stands in a list: everything but the transcript.
 
     `end_reason` is the telephone's word for how the call ended, `ended_by` who ended it; `outcome` is what came of the
-    conversation in one word: `do_not_call`, `silent`, `transfer_failed`, the agent's own, `transferred`,
+    conversation in one word: `do_not_call`, `silent`, `transfer_failed`, the agent's own, `call_back`, `transferred`,
     `left_message` or `hung_up_early`, the first of these that holds. `outcome_from` says who decided it. `summary`,
     `facts` and `wrap_up` are what the agent's model made of the call afterwards, where the agent asks for it. `advice`
     says what to do next about a call that came to nothing, null where nothing is to be done. `variables` are what was
     sent with it, `noted` is what was written down in it. `waiting_for` is what a call waits for that isn't dialled yet;
-    null where it is about to be, and once it is dialled.
+    null where it is about to be, and once it is dialled. `call_back_of`: the call in which this one was promised;
+    `call_back`: the one promised here.
     """
 
     id: str
@@ -215,11 +217,18 @@ async def _summaries(
     ids = [call.id for call in found]
     dials, connected = await _attempts(conn, ids), await transfers_of(conn, ids)
     waits, made = await waiting_for(conn, workspace_id, found), await wrap_ups_of(conn, ids)
+    promised = await call_backs_of(conn, ids)
     return [
         _summary(
-            call, dials.get(call.id, []), connected.get(call.id, []), waits.get(call.id), made.get(call.id), base_url
+            one,
+            dials.get(one.id, []),
+            connected.get(one.id, []),
+            waits.get(one.id),
+            made.get(one.id),
+            promised[one.id],
+            base_url,
         )
-        for call in found
+        for one in found
     ]
 
 
@@ -265,6 +274,7 @@ def _summary(
     connected: Sequence[TransferRecord],
     waits: WaitingFor | None,
     made: WrapUpView | None,
+    promised: CallBacks,
     base_url: str,
 ) -> CallSummary:
     return {
@@ -301,6 +311,7 @@ def _summary(
         "duration_s": call.duration_s,
         "hang_up_requested_at": to_json(call.hang_up_requested_at),
         "waiting_for": waits,
+        **promised,
         "attempts": dials,
         "transfers": [_transfer(record) for record in connected],
         "recording_url": f"{base_url}/v1/calls/{call.id}/recording" if call.recording else None,

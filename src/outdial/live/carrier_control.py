@@ -1,18 +1,25 @@
 """What a conversation asks of its carrier (conversation.call_facts.CarrierControl)."""
 
+import asyncio
 import logging
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from outdial.accounts.clients import OpenCarrier
+from outdial.calls.call_back import call_back, may_call_back
+from outdial.calls.noted import keep
 from outdial.calls.records import read_attempt
 from outdial.calls.transfer_gate import admit_transfer
 from outdial.calls.transfers import begin_transfer, refuse_transfer
 from outdial.carriers.errors import CarrierError
 from outdial.carriers.name import CarrierName
 from outdial.carriers.registry import CARRIERS
-from outdial.conversation.live_call import TransferFailed
+from outdial.conversation.live_call import CallBackRefused, TransferFailed
 from outdial.db.trouble import tell_trouble
+from outdial.refusals import Refusal
 from outdial.settings import Settings
 from outdial.telephony.failures import CallError, FailureCode
 
@@ -21,6 +28,17 @@ logger = logging.getLogger(__name__)
 NOT_REACHABLE = CallError(
     code=FailureCode.WRONG_CALL_STATE, message="The carrier has not yet told how to reach this call."
 )
+
+ARRANGED_WITHIN_S = 2.5
+NOT_NOW = "It can't be arranged now."
+CAUSES = {
+    "called_back_already": "A call back was promised in this call already.",
+    "too_many_call_backs": "There were too many calls back in a row already.",
+    "do_not_call": "The callee wants no more calls.",
+    "destination_not_allowed": "Calls to the callee's number aren't allowed.",
+    "daily_limit": "There can be no more calls today.",
+    "spend_limit": "There can be no more calls today.",
+}
 
 
 class ControlOfAttempt:
@@ -56,6 +74,31 @@ class ControlOfAttempt:
         except CarrierError as error:
             await self._refused(transfer_id, error.as_call_error())
             raise TransferFailed(error.as_call_error()) from error
+
+    async def call_back(self, at: datetime, noted: Mapping[str, Any], *, promised: bool) -> None:
+        """Raises CallBackRefused, also while the database is away or slow: what isn't stored is not promised, and
+        nobody waits in silence for it. Who hangs up meanwhile has heard the promise, and it is kept."""
+        arranging = asyncio.create_task(self._arrange(at, noted, promised=promised), name="call back arranged")
+        await asyncio.wait({arranging}, timeout=ARRANGED_WITHIN_S)
+        if not arranging.done():
+            arranging.cancel()
+            raise CallBackRefused(NOT_NOW)
+        arranging.result()
+
+    async def _arrange(self, at: datetime, noted: Mapping[str, Any], *, promised: bool) -> None:
+        try:
+            attempt = await read_attempt(self._engine, self._attempt_id)
+            if promised:
+                kept = keep(noted).values
+                await call_back(self._engine, self._settings, attempt.call_id, at, kept)
+            else:
+                await may_call_back(self._engine, attempt.call_id, at)
+        except Refusal as refusal:
+            raise CallBackRefused(CAUSES.get(refusal.code, NOT_NOW)) from refusal
+        except Exception as error:
+            sentence = "Call back not arranged"
+            tell_trouble(self._engine, logger, sentence, error, attempt_id=self._attempt_id)
+            raise CallBackRefused(NOT_NOW) from error
 
     async def _refused(self, transfer_id: int, error: CallError) -> None:
         try:

@@ -14,6 +14,7 @@ MAX_WORD_CHARS = 64
 # What is noted under these names means something to Outdial.
 NAMED = "outcome"     # the agent's own word for what came of the call
 WISH = "do_not_call"  # True: the callee wants no more calls
+CALL_BACK = "call_back_at"  # when it is to be called back, as was promised and arranged
 
 
 class Outcome(StrEnum):
@@ -22,6 +23,7 @@ class Outcome(StrEnum):
     DO_NOT_CALL = "do_not_call"          # the callee asked for it
     SILENT = "silent"                    # answered, and the callee never spoke nor pressed a key
     TRANSFER_FAILED = "transfer_failed"
+    CALL_BACK = "call_back"              # promised to the callee, and arranged
     TRANSFERRED = "transferred"
     LEFT_MESSAGE = "left_message"        # on a machine; the carrier's marks prove it
     HUNG_UP_EARLY = "hung_up_early"      # the callee left before any of these
@@ -123,6 +125,8 @@ def _before_any_word(facts: Facts) -> Outcome | None:
 
 
 def _after_any_word(facts: Facts) -> Outcome | None:
+    if facts.noted.get(CALL_BACK):
+        return Outcome.CALL_BACK
     if facts.transferred:
         return Outcome.TRANSFERRED
     if facts.message_delivered:

@@ -228,6 +228,9 @@ class AudioCall:
         if not self.transferred and failed is not None:
             self.failed_transfer = FailedTransfer(step=failed, to=to, result=TransferOutcome(outcome))
 
+    async def call_back(self, at: datetime, noted: Mapping[str, Any], *, promised: bool) -> None:
+        """As the carrier's control does: it can be."""
+
     def _texts(self) -> list[str]:
         said = [part for line in self._lines if isinstance(line, Says) for part in line.parts if isinstance(part, str)]
         return said + [line.says for line in self._lines if isinstance(line, Interrupts) and line.says]

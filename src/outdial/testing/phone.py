@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Any, cast
 
 from outdial.agents.kinds import KINDS, PYTHON, ParsedAgent, kind_of, parse_agent
@@ -12,7 +13,7 @@ from outdial.agents.script.path import Path
 from outdial.agents.script.template import parse_text, render
 from outdial.agents.script.values import known
 from outdial.conversation.call_facts import CallFacts, Engines, MachinePolicy, TurnTaking, turn_taking_of
-from outdial.conversation.live_call import AgentCoroutine
+from outdial.conversation.live_call import AgentCoroutine, CallBackRefused
 from outdial.conversation.media_line import MediaLine
 from outdial.conversation.opening import Greet
 from outdial.conversation.session import Session
@@ -64,6 +65,8 @@ class Phone:
         self.turns: dict[int, Turn] = {}
         self.events: list[tuple[str, dict[str, Any]]] = []
         self.transferred_to: list[str] = []
+        self.called_back_at: list[datetime] = []
+        self.refuses_call_back = ""  # why
         self._loop = asyncio.get_running_loop()
         self._cues: list[_Cue] = []
         self._greetings: list[tuple[float, str, int | None]] = []
@@ -152,6 +155,12 @@ class Phone:
 
     async def transfer(self, to: str, *, failed: str | None) -> None:
         self.transferred_to.append(to)
+
+    async def call_back(self, at: datetime, noted: Mapping[str, Any], *, promised: bool) -> None:
+        if self.refuses_call_back:
+            raise CallBackRefused(self.refuses_call_back)
+        if promised:
+            self.called_back_at.append(at)
 
     # -- inside ------------------------------------------------------------------------------------------------
 

@@ -6,6 +6,7 @@
 """
 
 from collections.abc import AsyncIterator, Iterable, Mapping
+from datetime import datetime
 from types import MappingProxyType
 from typing import Any, NoReturn
 
@@ -16,6 +17,7 @@ from outdial.conversation.transcript import MS_PER_CHAR, Speaker, Turn
 from outdial.conversation.understanding.turn_phrases import turn_phrases
 from outdial.speech.reading.marks import without_marks
 from outdial.telephony.failures import CallError, FailureCode
+from outdial.telephony.outcome import CALL_BACK
 from outdial.telephony.state import EndedBy
 from outdial.telephony.transfer import TransferOutcome
 from outdial.telephony.verdict import AnsweredBy
@@ -195,6 +197,11 @@ class TextCall:
         payload = {**self.last_event["payload"], "to": to, "result": result.value}
         self.last_event = {"type": "transfer_failed", "payload": payload}
         raise CallEnded
+
+    async def call_back(self, at: datetime, *, promised: bool) -> None:
+        self._verb()
+        if promised:
+            self.noted[CALL_BACK] = at.isoformat()
 
     async def hang_up(self) -> None:
         self._verb()

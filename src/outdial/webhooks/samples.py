@@ -81,6 +81,8 @@ _WHOLE = {
     "duration_s": 31.2,
     "hang_up_requested_at": None,
     "waiting_for": None,
+    "call_back_of": None,
+    "call_back": None,
     "attempts": [
         {
             "number": 1,

@@ -36,7 +36,7 @@ def test_a_fallback_may_be_at_another_server():
         ("model: m\n", 1, "needs instructions"),
         ("instructions: Talk.\n", 1, "needs model"),
         (LEAST + "tool: [wait]\n", 3, "'tool' is unknown in an llm agent; did you mean 'tools'?"),
-        (LEAST + "tools: [wait, fly]\n", 3, "'fly' is no tool; there are send_digits or wait"),
+        (LEAST + "tools: [wait, fly]\n", 3, "'fly' is no tool; there are send_digits, wait or call_back"),
         (LEAST + "base_url: ftp://x\n", 3, "base_url is the address of a server"),
         (LEAST + "base_url: https://user:secret@x/v1\n", 3, "base_url is the address of a server"),
         (LEAST + "fallback: {base_url: http://x/v1}\n", 3, "fallback needs a model"),

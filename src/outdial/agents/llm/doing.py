@@ -2,13 +2,18 @@
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Any
 
+from outdial.agents.llm.call_back import in_words, read_time, zones_for
 from outdial.agents.llm.chat import AgentSaid, Message, Remark, ToolCall
 from outdial.agents.llm.free_talk import FreeTalk, TransferTarget
+from outdial.agents.llm.history import is_cut_short
 from outdial.agents.llm.texts import Texts, as_data
 from outdial.agents.llm.told import told_of
 from outdial.agents.llm.tools import (
+    CallBack,
     DoNotCall,
     Exit,
     HangUp,
@@ -21,9 +26,10 @@ from outdial.agents.llm.tools import (
     wish_of,
 )
 from outdial.agents.script import model as script
-from outdial.conversation.live_call import CallEnded, LiveCall, Said, TransferFailed
+from outdial.conversation.live_call import CallBackRefused, CallEnded, LiveCall, Said, TransferFailed
 from outdial.telephony.outcome import NAMED, WISH
 
+NOT_ARRANGED = Remark("The callee spoke into that: no call back is arranged yet.")
 HOLD_S = 60.0  # of silence, for a callee who needs a moment
 
 
@@ -53,6 +59,9 @@ class Doing:
         wish = wish_of(call, self._talk)
         if isinstance(wish, Transfer) and self._texts.number(self._target(wish)) is None:
             raise NotPossible("There is no number to connect the callee to. Tell them so.")
+        if isinstance(wish, CallBack):
+            zones = zones_for(self._call.user_id, self._call.variables)
+            return replace(wish, at=read_time(wish.text, zones, datetime.now(UTC)))
         return wish
 
     async def carry_out(self, wishes: Sequence[tuple[ToolCall, Wish]], *, interrupted: bool) -> bool | Left:
@@ -63,6 +72,11 @@ class Doing:
             is_done = isinstance(wish, Note) or not interrupted
             if isinstance(wish, Exit) and ends:
                 is_done = False  # nothing more is asked of who wants no more calls
+            if isinstance(wish, CallBack) and is_done:
+                refused = await self._call_back(call, wish, wishes[place:])
+                if refused is not None:
+                    return refused
+                continue
             self._call.tell("tool", {"tool": call.tool, **told_of(wish), "done": is_done})
             self._note(wish)
             if is_done and isinstance(wish, HangUp):
@@ -124,6 +138,29 @@ class Doing:
             case Wait():
                 self.waits_s = HOLD_S
         return False
+
+    async def _call_back(self, call: ToolCall, wish: CallBack, rest: Sequence[tuple[ToolCall, Wish]]) -> bool | None:
+        """Said in our words, and done once they were heard. Where it isn't done: true when the model is to say so."""
+        assert wish.at is not None  # else it was no wish
+        told: dict[str, Any] = {"done": False}
+        try:
+            await self._call.call_back(wish.at, promised=False)
+            said = await self.say(in_words(wish.at, self._talk.language), asks=False)
+            if is_cut_short(said) or not said.complete:
+                self._history.append(NOT_ARRANGED)
+                return False
+            await self._call.call_back(wish.at, promised=True)
+            told = {"done": True}
+        except CallBackRefused as refused:
+            told["refused"] = refused.reason
+            self._history.append(Remark(f"The callee can't be called back. {refused.reason} Tell them so."))
+            return True
+        except (CallEnded, asyncio.CancelledError):
+            self.keep(rest)
+            raise
+        finally:
+            self._call.tell("tool", {"tool": call.tool, **told_of(wish), **told})
+        return None
 
     async def _transfer(self, target: TransferTarget) -> bool:
         number = self._texts.number(target)

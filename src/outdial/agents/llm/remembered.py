@@ -1,6 +1,7 @@
 """A live call on which others talk, while a model that may talk later is told what was said and heard."""
 
 from collections.abc import AsyncIterator, Mapping, MutableMapping
+from datetime import datetime
 from typing import Any
 
 from outdial.agents.llm.chat import AgentSaid, Message
@@ -71,6 +72,9 @@ class RememberedCall:
 
     async def transfer(self, to: str, *, failed: str | None = None) -> None:
         await self._call.transfer(to, failed=failed)
+
+    async def call_back(self, at: datetime, *, promised: bool) -> None:
+        await self._call.call_back(at, promised=promised)
 
     async def hang_up(self) -> None:
         await self._call.hang_up()

@@ -13,7 +13,7 @@ from outdial.agents.script.expect import NAME, choice, fields, listed, name, pla
 from outdial.agents.script.model import ScriptError
 from outdial.agents.script.template import TemplateError, Text, parse_text
 from outdial.agents.script.tree import Items, Node, Scalar
-from outdial.telephony.outcome import MAX_WORD_CHARS, NAMED, WISH
+from outdial.telephony.outcome import CALL_BACK, MAX_WORD_CHARS, NAMED, WISH
 
 if TYPE_CHECKING:
     from outdial.agents.script.actions import ActionParser
@@ -124,8 +124,8 @@ class TalkParser:
 
     def fact(self, title: str, node: Node, line: int) -> Fact:
         """What it is, or `{about: …, type: …, one_of: […]}`."""
-        if title in (NAMED, WISH):
-            section = "outcomes" if title == NAMED else "do_not_call"
+        if title in (NAMED, WISH, CALL_BACK):
+            section = {NAMED: "outcomes", WISH: "do_not_call"}.get(title, "tools")
             raise ScriptError(f"'{title}' is noted by Outdial itself: see {section}", line)
         self._actions.declare(title, line)
         if isinstance(node, Scalar):

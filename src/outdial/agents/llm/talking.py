@@ -8,8 +8,10 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 
 from outdial.agents.llm.answering import Answering, last_words
+from outdial.agents.llm.call_back import now_told, zones_for
 from outdial.agents.llm.chat import CalleeSaid, Message, Model, ModelFailed, Remark, Request
 from outdial.agents.llm.doing import Doing, Left
 from outdial.agents.llm.free_talk import FreeTalk
@@ -18,7 +20,7 @@ from outdial.agents.llm.history import heard_of, is_cut_short, settled, shortene
 from outdial.agents.llm.instructions import instructions_for
 from outdial.agents.llm.metering import SPEND_LIMIT, SpendLimitPassed, is_spent
 from outdial.agents.llm.texts import Texts, without_brackets
-from outdial.agents.llm.tools import tools_of
+from outdial.agents.llm.tools import CALL_BACK, tools_of
 from outdial.agents.script.model import DoNotCall
 from outdial.conversation.live_call import CallEnded, Heard, LiveCall, Said
 from outdial.conversation.turn_words import Asked
@@ -99,6 +101,9 @@ class Talking:
         self._one_moment = self._language.texts["one_moment"]
         self._instructions = instructions_for(talk, self.texts.known)
         self._tools = tools_of(talk)
+        if CALL_BACK in talk.tools:  # last, as it is another text for every call
+            zones = zones_for(call.user_id, call.variables)
+            self._instructions += f"\n\n{now_told(zones, datetime.now(UTC))}"
         self._now = asyncio.get_running_loop().time
         self._spent = spent or Spent()
         self._began = self._now() - self._spent.seconds

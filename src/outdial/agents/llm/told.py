@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from outdial.agents.llm.tools import Exit, HangUp, Note, SendDigits, Transfer, Wish
+from outdial.agents.llm.tools import CallBack, Exit, HangUp, Note, SendDigits, Transfer, Wish
 
 
 def told_of(wish: Wish) -> Mapping[str, Any]:
@@ -16,6 +16,8 @@ def told_of(wish: Wish) -> Mapping[str, Any]:
             return {"arguments": {"to": target}}
         case SendDigits(digits=digits):
             return {"arguments": {"count": len(digits)}}
+        case CallBack(at=at):
+            return {"arguments": {"at": None if at is None else at.isoformat()}}
         case Note(values=values):
             return {"arguments": {"names": list(values)}}
     return {"arguments": {}}

@@ -7,6 +7,7 @@ import json
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from outdial.agents.llm.chat import Tool, ToolCall
@@ -20,7 +21,8 @@ SEND_DIGITS = "send_digits"
 WAIT = "wait"
 NOTE = "note"
 OUTCOME = "outcome"
-OPTIONAL = (SEND_DIGITS, WAIT)  # an agent has them when its `tools` name them
+CALL_BACK = "call_back"
+OPTIONAL = (SEND_DIGITS, WAIT, CALL_BACK)  # an agent has them when its `tools` name them
 
 MAX_GOODBYE = 500  # characters
 MAX_NOTE = 1000
@@ -62,13 +64,21 @@ class Wait:
 
 
 @dataclass(frozen=True, slots=True)
+class CallBack:
+    """The callee wants to be called back: `text` as the model writes when, `at` once that is understood."""
+
+    text: str
+    at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Note:
     """Written down under these names."""
 
     values: Mapping[str, Any]
 
 
-Wish = HangUp | Exit | DoNotCall | Transfer | SendDigits | Wait | Note
+Wish = HangUp | Exit | DoNotCall | Transfer | SendDigits | Wait | CallBack | Note
 
 
 class NotPossible(Exception):
@@ -100,6 +110,13 @@ def tools_of(agent: FreeTalk) -> tuple[Tool, ...]:
         tools.append(Tool(name=SEND_DIGITS, about=about, parameters=_object({"digits": digits}, ["digits"])))
     if WAIT in agent.tools:
         tools.append(Tool(name=WAIT, about="The callee needs a moment: be silent until they speak."))
+    if CALL_BACK in agent.tools:
+        when = {"type": "string", "description": "ISO 8601: the callee's own date and time, such as 2026-02-03T15:00"}
+        about = (
+            "Call the callee back at a time that they have named, once. The day and the time are said to them for you, "
+            "so don't repeat them."
+        )
+        tools.append(Tool(name=CALL_BACK, about=about, parameters=_object({"at": when}, ["at"])))
     return tuple(tools)
 
 
@@ -117,6 +134,7 @@ def wish_of(call: ToolCall, agent: FreeTalk) -> Wish:
         TRANSFER: lambda: Transfer(_one_of(arguments.get("to"), "to", [one.name for one in agent.transfers])),
         SEND_DIGITS: lambda: SendDigits(_digits(arguments.get("digits"))),
         WAIT: Wait,
+        CALL_BACK: lambda: CallBack(_text(arguments.get("at"), "at")),
     }
     return read[call.tool]()
 
@@ -191,6 +209,12 @@ def fact_value(value: Any, fact: Fact) -> Any:
     if not fits[fact.type]:
         raise NotPossible(f"{fact.name} is of type {fact.type}.")
     return _one_of(value, fact.name, list(fact.choices)) if fact.choices else value
+
+
+def _text(value: Any, what: str) -> str:
+    if not isinstance(value, str) or not 0 < len(value) <= MAX_NOTE:
+        raise NotPossible(f"{what} is a text.")
+    return value
 
 
 def _digits(value: Any) -> str:

@@ -9,6 +9,7 @@ import asyncio
 import re
 from collections.abc import AsyncIterator, Iterable, Mapping, MutableMapping
 from dataclasses import replace
+from datetime import datetime
 from typing import Any
 
 from outdial.agents.python.definition import PythonAgent
@@ -111,6 +112,10 @@ class _Kept:
             raise
         await self._heed_wish(heard)
         return heard
+
+    async def call_back(self, at: datetime, *, promised: bool) -> None:
+        """Have the other party called back: see LiveCall. Say when before you call it with `promised`."""
+        await self._call.call_back(at, promised=promised)
 
     async def send_digits(self, digits: str) -> None:
         try:

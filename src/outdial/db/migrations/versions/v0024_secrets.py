@@ -1,11 +1,12 @@
-"""The secrets of workspaces, and what models may cost them a day. Nothing that is stored changes."""
+"""The secrets of workspaces, what models may cost them a day, and calls promised in calls. Nothing that is stored
+changes."""
 
 import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects.postgresql import JSONB
 
-revision = "0023"
-down_revision = "0022"
+revision = "0024"
+down_revision = "0023"
 branch_labels = None
 depends_on = None
 
@@ -48,8 +49,18 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("workspace_id", "day", name=op.f("pk_model_spend")),
     )
+    op.create_table(
+        "call_backs",
+        sa.Column("call_id", sa.Text(), nullable=False),
+        sa.Column("new_call_id", sa.Text(), nullable=False),
+        sa.Column("promised_for", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
+        sa.ForeignKeyConstraint(["call_id"], ["calls.id"], name=op.f("fk_call_backs_call_id"), ondelete="CASCADE"),
+        sa.PrimaryKeyConstraint("call_id", name=op.f("pk_call_backs")),
+    )
+    op.create_index("ix_call_backs_new_call_id", "call_backs", ["new_call_id"], unique=True)
 
 
 def downgrade() -> None:
-    for table in ("model_spend", "spend_limits", "secrets"):
+    for table in ("call_backs", "model_spend", "spend_limits", "secrets"):
         op.drop_table(table)
