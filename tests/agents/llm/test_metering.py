@@ -9,8 +9,8 @@ from agents.llm.test_run import AGENT, talk, told
 from outdial.agents.in_use import WITH_MODEL
 from outdial.agents.kinds import KINDS, kind_of
 from outdial.agents.llm.chat import CalleeSaid, ModelFailed, Request, Usage, Words
+from outdial.agents.llm.chat_server import ChatServerModel
 from outdial.agents.llm.metering import Metered, SpendLimitPassed, measured
-from outdial.agents.llm.vendors import VendorModel, _chat_model
 from outdial.telephony.state import EndedBy
 from outdial.testing.virtual_time import run
 from outdial.testing.written_model import After, Fails, WrittenModel, calls
@@ -91,9 +91,9 @@ def test_who_waits_no_longer_for_the_first_word_has_paid_for_the_question():
 
 
 def test_a_vendors_price_is_known_for_an_estimate():
-    model = VendorModel(_chat_model("gpt-4.1-mini", "https://api.openai.com/v1", "a key"))
+    model = ChatServerModel("gpt-4.1-mini", "https://api.openai.com/v1", "a key")
     assert model.price(1_000_000, 0) == pytest.approx(0.4, rel=0.5)
-    own = VendorModel(_chat_model("a-model-of-ones-own", "http://127.0.0.1:1/v1", "a key"))
+    own = ChatServerModel("a-model-of-ones-own", "http://127.0.0.1:1/v1", "a key")
     assert own.price(1_000_000, 0) is None
 
 

@@ -92,7 +92,7 @@ def test_a_step_may_have_models_of_its_own():
 @pytest.mark.parametrize(("change", "line", "reason"), [
     (("model: some-model\nfallback: {model: other, base_url: http://127.0.0.1:9/v1}\n", ""), 4,
      "talk needs a model: name it here, or at the top for the whole script"),
-    (("    tools: [wait]", "    tools: [fly]"), 13, "'fly' is no tool; there are send_digits or wait"),
+    (("    tools: [wait]", "    tools: [fly]"), 13, "'fly' is no tool; there are send_digits, wait or call_back"),
     (("later: terms", "later: tems"), 19, "there is no step 'tems'; did you mean 'terms'?"),
     (("then: terms}\n    model", "then: tems}\n    model"), 20, "there is no step 'tems'; did you mean 'terms'?"),
     (("turns: 8", "turns: 0"), 20, "turns is a whole number from 1 to 500"),
