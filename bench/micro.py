@@ -10,9 +10,10 @@ import numpy as np
 
 from bench.figures import Result, median
 from bench.options import Options
+from bench.talk import faint, voices
 from outdial.carriers.twilio.stream import TwilioStream
 from outdial.conversation.media_line import MediaLine
-from outdial.media.frames import FRAME_BYTES, FRAME_MS
+from outdial.media.frames import FRAME_BYTES, FRAME_MS, SAMPLE_RATE_HZ
 from outdial.media.g711 import pcm_to_ulaw, ulaw_to_pcm
 from outdial.media.pacer import Pacer
 from outdial.media.recording import Recording
@@ -20,6 +21,7 @@ from outdial.media.voice_activity import WINDOW_BYTES, VoiceActivity
 
 REPEATS = 7
 BATCHES = (1, 10, 50, 100, 250)
+CALLS, CALL_S = 100, 10  # of a conversation
 START = (
     '{"event":"start","sequenceNumber":"1","start":{"accountSid":"AC0","streamSid":"MZ0","callSid":"CA0",'
     '"tracks":["inbound"],"mediaFormat":{"encoding":"audio/x-mulaw","sampleRate":8000,"channels":1},'
@@ -46,6 +48,13 @@ def micro(options: Options) -> Result:
     rows += [
         {"step": f"voice detection with {size} calls: a window of one", "µs": round(_detection_us(size, rng), 1)}
         for size in options.pick(BATCHES, (1, 10))
+    ]
+    rows += [
+        {"step": f"voice detection with {CALLS} calls: a second of a conversation, {which}", "µs": round(us, 1)}
+        for which, us in (
+            ("every window looked at", _conversation_us(options, every_window=True)),
+            ("faint ones passed over", _conversation_us(options, every_window=False)),
+        )
     ]
     return Result(
         name="micro",
@@ -160,3 +169,20 @@ def _detection_us(size: int, rng: np.random.Generator) -> float:
         activity.run_once()
         seconds.append(thread_time() - began)
     return median(seconds[4:]) / size * 1e6
+
+
+def _conversation_us(options: Options, *, every_window: bool) -> float:
+    """Of CPU time, for a call and a second of audio, each call at another place of a conversation."""
+    calls, voice = options.pick(CALLS, 5), voices.EVERYWHERE[1]
+    voices.prepare(faint.texts([voice]))
+    pcm = faint.conversation(voice, faint.LINES["noise at 20 dB"], seed=1)
+    size = CALL_S * SAMPLE_RATE_HZ * 2
+    activity = VoiceActivity(every_window=every_window)
+    places = [(len(pcm) - size) * call // calls // 2 * 2 for call in range(calls)]
+    streams = [activity.open(lambda probability: None) for _ in places]
+    began = thread_time()
+    for at in range(0, size, WINDOW_BYTES):
+        for stream, place in zip(streams, places, strict=True):
+            stream.feed(pcm[place + at : place + at + WINDOW_BYTES])
+        activity.run_once()
+    return (thread_time() - began) / calls / CALL_S * 1e6

@@ -146,6 +146,41 @@ def test_a_window_waits_for_the_state_that_an_inference_on_its_way_will_give(act
     assert activity.collect() is not None
 
 
+def test_windows_too_faint_for_a_voice_are_no_speech_without_being_looked_at(activity):
+    heard = []
+    stream = activity.open(heard.append)
+    stream.feed(silence(64))
+    for _ in range(2):
+        batch = activity.collect()
+        assert (batch.streams, batch.faint) == ([], [stream])
+        activity.deliver(batch, activity.infer(batch))
+    assert heard == [0.0, 0.0]
+
+
+def test_faint_windows_are_reported_where_inference_of_others_fails(activity):
+    quiet, loud = [], []
+    activity.open(quiet.append).feed(silence(32))
+    activity.open(loud.append).feed(noise(1, windows=1))
+    activity.deliver(activity.collect(), None)
+    assert (quiet, loud) == ([0.0], [])
+
+
+def test_a_voice_after_long_silence_is_heard_as_it_would_be_at_once(activity):
+    """The model isn't told of faint windows: its state is that of the last one it has seen."""
+    at_once = probabilities(VoiceActivity(), silence(32) + noise(1))[1:]
+    assert probabilities(activity, silence(3200) + noise(1))[100:] == pytest.approx(at_once, abs=1e-6)
+
+
+def test_windows_below_the_level_of_the_callee_are_not_looked_at(activity):
+    stream = activity.open(lambda probability: None)
+    stream.feed(noise(1, windows=2))  # at -21 dBFS
+    batch = activity.collect()
+    assert batch.streams == [stream]
+    activity.deliver(batch, activity.infer(batch))
+    stream.far_power = 0.1
+    assert activity.collect().faint == [stream]
+
+
 def test_a_failed_inference_costs_one_window(activity):
     heard = []
     activity.open(heard.append).feed(noise(1, windows=2))

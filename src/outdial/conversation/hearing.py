@@ -144,6 +144,7 @@ class Hearing:
         at_ms = self._at_ms = self._audio_ms - self._stream.waiting_ms
         if probability >= SpeechGate.STAY and not self._is_callee(at_ms):
             probability = 0.0
+        self._stream.far_power = self.near.far_power
         event = self._gate.window(probability, at_ms)
         match event:
             case SpeechStarted(at_ms=start_ms):

