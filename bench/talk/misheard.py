@@ -71,7 +71,7 @@ async def _of(voice: str, line: Line) -> list[Sample]:
     taken = []
     for words, text, answered in _said():
         question = Question(options=[Option(words=[word]) for word in words])
-        pcm = _over(line, voices.speech(voice, text))
+        pcm = over(line, voices.speech(voice, text))
         first = OfflineSpeechToText().recognition()
         first.feed(pcm)
         heard = await first.text()
@@ -97,9 +97,10 @@ def _said() -> Iterator[tuple[tuple[str, ...], str, bool]]:
         yield questions[place % len(questions)], text, False
 
 
-def _over(line: Line, said: Samples) -> bytes:
+def over(line: Line, said: Samples, *, quiet_after: int = QUIET_AFTER) -> bytes:
+    """What reaches us of it, with a quiet line around it: so many frames of it after."""
     audio = LineAudio(line, None, seed=1)
-    before, after = (np.zeros(count * FRAME_SAMPLES, np.float32) for count in (QUIET_BEFORE, QUIET_AFTER))
+    before, after = (np.zeros(count * FRAME_SAMPLES, np.float32) for count in (QUIET_BEFORE, quiet_after))
     whole = np.concatenate((before, said, after))
     frames = np.pad(whole, (0, -len(whole) % FRAME_SAMPLES)).reshape(-1, FRAME_SAMPLES)
     return b"".join(audio.frame(frame, np.zeros(FRAME_SAMPLES, np.float32)) for frame in frames)
