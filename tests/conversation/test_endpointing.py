@@ -22,6 +22,7 @@ from outdial.conversation.understanding.turn_phrases import TurnPhrases, turn_ph
 
 ENDPOINTING = WordEndpointing(turn_phrases("en-US"))
 YES_NO = Asked(question="Does that work for you?", is_answer=lambda text: text.casefold().startswith(("yes", "no")))
+LET_ME_SEE = Asked(is_answer=lambda text: "yes" in text)
 PHONE = Asked(question="What is your phone number?", digits=10)
 
 
@@ -48,6 +49,8 @@ def enough_ms(words, asked=NOTHING, *, length_ms=2000, silence_ms=200, patience=
         ("On, um", NOTHING, PATIENCE_MS),
         ("Okay, hold on.", NOTHING, HOLD_MS),
         ("Let me see, maybe", YES_NO, HOLD_MS),
+        ("Let me see, yes.", LET_ME_SEE, WHOLE_MS),
+        ("Let me see, yes, or", LET_ME_SEE, PATIENCE_MS),
         ("", YES_NO, PAUSE_MS),
     ],
 )

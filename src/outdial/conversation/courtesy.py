@@ -11,6 +11,7 @@ from outdial.conversation.floor import Floor
 from outdial.conversation.listening import Listening
 from outdial.conversation.live_call import CallEnded, Heard, SpeechFailed
 from outdial.conversation.saying import Saying
+from outdial.conversation.turn_words import Asked
 
 MAX_HOLDS = 5  # one after the other, without an answer between them
 
@@ -30,15 +31,15 @@ class Courtesy:
         self._background = background
         self._filler: asyncio.TimerHandle | None = None
 
-    async def wait_if_asked(self, heard: Heard, listen: Callable[..., Awaitable[Heard]]) -> Heard:
-        """With the floor: what the callee answers once it is there again, if this asked us to wait.
+    async def wait_if_asked(self, heard: Heard, asked: Asked, listen: Callable[..., Awaitable[Heard]]) -> Heard:
+        """With the floor: what the callee answers once it is there again, if this asked us to wait and answers nothing.
 
         `listen` hears its next words, for as long as the agent waits or as many seconds as it is given.
         """
         if self._hold_s is None:
             return heard
         for _ in range(MAX_HOLDS):
-            if not heard.text or not self._words.is_hold_on(heard.text):
+            if not heard.text or asked.is_answered_by(heard.text) or not self._words.is_hold_on(heard.text):
                 break
             await self._say(self._words.of_course)
             heard = await listen(self._hold_s)

@@ -202,7 +202,7 @@ class Dialogue:
 
         self.picking_up.opening = None  # who listens first hears the hello
         async with self._verb():
-            heard = await self._courtesy.wait_if_asked(await listen(), listen)
+            heard = await self._courtesy.wait_if_asked(await listen(), asked, listen)
             if not heard.silent:
                 self._courtesy.agent_thinks()
             return heard

@@ -75,7 +75,8 @@ class WordEndpointing:
     def _after(self, words: str, asked: Asked, patience: Patience) -> int | None:
         if not words:
             return patience.pause_ms
-        if self._words.is_hold_on(words):
+        is_answer = asked.is_answered_by(words)
+        if self._words.is_hold_on(words) and not is_answer:
             return max(HOLD_MS, patience.pause_ms)
         digits = len(self._words.digits(words)) if asked.digits else 0
         if digits:
@@ -87,9 +88,7 @@ class WordEndpointing:
             return max(patience.digits_ms, patience.pause_ms)
         if self._words.is_open_ending(words, asked):
             return max(patience.open_ms, patience.pause_ms)
-        if asked.is_answer is not None and asked.is_answer(words):
-            return None
-        return patience.pause_ms
+        return None if is_answer else patience.pause_ms
 
 
 def _whole_ms(turn: TurnSoFar) -> int:

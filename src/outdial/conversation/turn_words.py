@@ -41,6 +41,10 @@ class Asked:
     may_be_misheard: Callable[[str], bool] = lambda text: False
     guessed: Callable[[str | None], object] | None = None
 
+    def is_answered_by(self, text: str) -> bool:
+        """Whether it is known to be an answer: also "let me see, maybe on Friday"."""
+        return self.is_answer is not None and self.is_answer(text)
+
 
 NOTHING = Asked()  # nothing is known of it
 

@@ -190,6 +190,14 @@ async def test_okay_hold_on_is_no_yes_and_is_waited_for():
     assert "agent: Are you still there?" not in stage.notes.lines
 
 
+@pytest.mark.parametrize("words", ["Hold on. No, I don't agree.", "Let me see, maybe... no, I don't."])
+async def test_an_answer_behind_a_wish_to_wait_is_not_waited_for(words):
+    stage = on_stage(CONSENT)
+    stage.at(10.0, stage.callee_says, words, 1500)
+    assert (await noted(stage))["ans"] == "no"
+    assert "agent: Of course." not in stage.notes.lines
+
+
 async def test_who_stays_away_is_asked_gently_after_30_s():
     stage = on_stage(CONSENT)
     stage.at(10.0, stage.callee_says, "Just a second.", 900)

@@ -247,7 +247,10 @@ def test_who_takes_a_word_back_means_the_later_one():
 def test_a_choice_that_is_being_looked_up_is_none_yet():
     days = Question(options=[Option(words=["Friday"])])
     assert meaning_of("Hold on, let me check Friday", days).kind is Kind.WAIT
+    assert meaning_of("Let me see about Friday", days).kind is Kind.WAIT
     assert meaning_of("Hold on. Friday works.", days).option == 0
+    assert meaning_of("let me see maybe on friday", days).option == 0
+    assert meaning_of("Let me see, maybe, on Friday.", days).option == 0
 
 
 def test_an_answer_behind_hold_on_counts_and_an_okay_does_not():

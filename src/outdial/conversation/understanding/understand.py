@@ -174,9 +174,12 @@ def _outweighed(own: Said, agreed: YesNo | None, answer: Meaning | None) -> bool
 
 
 def _waits_for(reading: Reading, own: Said) -> bool:
-    """ "Let me check Friday" has not chosen Friday yet."""
+    """ "Let me check Friday" has not chosen Friday yet; "let me see, maybe Friday" has."""
+    said, breaks = reading.said, reading.language.breaks
     return any(
-        span.end <= own.start <= span.end + 2 and reading.said.clauses[span.end - 1] == reading.said.clauses[own.start]
+        span.end <= own.start <= span.end + 2
+        and said.clauses[span.end - 1] == said.clauses[own.start]
+        and breaks.isdisjoint(said.words[span.end : own.start])
         for span in reading.of("wait")
     )
 
