@@ -1,5 +1,5 @@
-"""`python -m bench.talk.smart_turn MODEL.onnx`: does a model that listens to how words are said know better than our rule
-of words (`conversation/endpointing.py`) whether a callee has finished?
+"""`python -m bench.talk.smart_turn MODEL.onnx`: does a model that listens to how words are said know better than our
+rule of words (`conversation/endpointing.py`) whether a callee has finished?
 
 The model is smart-turn v3.2 (BSD-2), which ships in the wheel of pipecat-ai, as data/smart-turn-v3.2-cpu.onnx: input
 `input_features` float32 [1, 80, 800], the log mel spectrum of the last 8 s at 16 kHz as Whisper has it; output the

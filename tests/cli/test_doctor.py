@@ -1,5 +1,6 @@
 import json
 import socket
+from importlib import metadata
 
 import httpx
 import pytest
@@ -7,6 +8,7 @@ import pytest
 from outdial.cli import check_database, check_machine, check_network
 from outdial.cli.findings import Status
 from outdial.settings import Settings
+from outdial.speech import closed_answers
 
 
 @pytest.fixture
@@ -45,6 +47,17 @@ async def test_an_embedded_database_that_is_not_made_yet_is_no_fault(settings):
     [finding] = [finding async for finding in check_database.database(settings)]
     assert finding.status is Status.OK
     assert not (settings.data_dir / "postgres").exists()
+
+
+def test_a_second_opinion_that_is_missing_is_told_with_what_is_lost(monkeypatch):
+    missing = "pocketsphinx isn't installed; install it with: pip install pocketsphinx"
+    monkeypatch.setattr(closed_answers, "available", lambda: missing)
+    [finding] = [finding for finding in check_machine.speech() if finding.subject == "Second opinion"]
+    assert (finding.status, finding.todo) == (Status.WARN, missing)
+    assert "asked for again" in finding.found
+    monkeypatch.setattr(closed_answers, "available", lambda: None)
+    monkeypatch.setattr(metadata, "version", lambda package: f"1.0 of {package}")
+    assert check_machine.second_opinion().found == "pocketsphinx 1.0 of pocketsphinx, offline"
 
 
 def test_a_secret_key_that_others_can_read_is_found(settings):

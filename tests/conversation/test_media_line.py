@@ -5,7 +5,7 @@ import pytest
 
 from conversation.peers import Carrier, PlainCodec, Tape, sound
 from outdial.conversation.media_line import MARK_GRACE_MS, MAX_BAD_FRAMES, MAX_REFUSALS_LOGGED, MediaLine
-from outdial.media.frames import FRAME_MS, SILENT_FRAME
+from outdial.media.frames import FRAME_MS, SILENT_FRAME, silence
 from outdial.media.pacer import TICK_S, Pacer
 
 
@@ -195,6 +195,19 @@ async def test_an_interruption_drops_what_the_carrier_holds_and_tells_what_was_h
     await asyncio.sleep(5)
     assert len(call.carrier.ear()) == 63  # frames begun in 1250 ms
     assert max(at for at, _ in call.tape.agent_frames) < 1250
+
+
+async def test_after_a_hold_it_goes_on_with_a_word_and_not_with_the_pause_before_it(call):
+    playback = call.media_line.play()
+    playback.feed(sound(7, 400) + silence(600) + sound(9, 400))
+    playback.finish()
+    await asyncio.sleep(0.5)
+    call.media_line.hold()
+    await asyncio.sleep(1.0)
+    call.media_line.resume()
+    assert await playback.done == 1400
+    assert playback.complete
+    assert playback.end_ms == pytest.approx(1500 + 400, abs=60)
 
 
 async def test_a_mark_that_returns_after_a_clear_proves_nothing(call):

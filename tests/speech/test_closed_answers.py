@@ -4,12 +4,13 @@ import asyncio
 import subprocess
 import sys
 import threading
+import time
 
 import pytest
 
 from outdial.media.frames import silence
 from outdial.speech import closed_answers
-from outdial.speech.closed_answers import ClosedAnswers, available, installed
+from outdial.speech.closed_answers import ClosedAnswers, Limit, available, installed
 from outdial.speech.engines import Speech
 from outdial.speech.offline import RECOGNISERS, in_every_worker, recognition_queue
 from speech.test_offline import over_the_phone, spoken
@@ -56,27 +57,44 @@ async def test_silence_and_a_monologue_are_nothing():
 
 
 def test_work_that_nobody_waits_for_any_more_ends():
-    stop = threading.Event()
-    stop.set()
+    limit = Limit()
+    limit.stop()
     pcm = over_the_phone(asyncio.run(spoken("Thursday.")))
-    assert closed_answers._closest(pcm, DAYS, "Thirsty.", stop) is None
+    assert closed_answers._closest(pcm, DAYS, "Thirsty.", limit) is None
+
+
+def test_work_is_limited_by_what_it_costs_and_not_by_how_long_a_busy_machine_takes():
+    limit = Limit(0.05)
+    limit.begin()
+    time.sleep(0.1)  # other work goes first
+    assert not limit.is_reached()
+    began = time.thread_time()
+    while time.thread_time() < began + 0.1:
+        pass
+    assert limit.is_reached()
+
+
+def test_work_that_costs_too_much_gives_no_opinion(monkeypatch):
+    monkeypatch.setattr(Limit.__init__, "__defaults__", (0.0,))
+    pcm = over_the_phone(asyncio.run(spoken("Thursday.")))
+    assert asyncio.run(closest(pcm, DAYS, "Thirsty.")) is None
 
 
 @pytest.mark.parametrize("meanwhile", [False, True])
 async def test_work_that_nobody_waits_for_recognises_nothing_more(monkeypatch, meanwhile):
-    stop, asked = threading.Event(), []
+    limit, asked = Limit(), []
 
     def recognise(pcm, tempo):
         asked.append(tempo)
-        stop.set()
+        limit.stop()
         return "Thirsty."
 
     monkeypatch.setattr(closed_answers, "recognise", recognise)
     monkeypatch.setattr(closed_answers, "_decoder", lambda: pytest.fail("nobody waits"))
     if not meanwhile:
-        stop.set()
+        limit.stop()
     pcm = over_the_phone(await spoken("Thursday."))
-    assert closed_answers._closest(pcm, DAYS, "Thirsty.", stop) is None
+    assert closed_answers._closest(pcm, DAYS, "Thirsty.", limit) is None
     assert len(asked) == meanwhile
 
 

@@ -233,9 +233,10 @@ class MediaLine:
         self._fall_silent(now_ms)
 
     def resume(self) -> None:
-        """Go on after a hold."""
+        """Go on after a hold, with a word."""
         if self._playing is not None and self._playing.held:
             self._playing.held = False
+            self._playing.skip_pause()
             self.pump()
 
     def _fall_silent(self, now_ms: int) -> None:

@@ -3,12 +3,14 @@
 import asyncio
 from collections import deque
 from collections.abc import Callable
+from itertools import islice
 
 from outdial.media.frames import FRAME_BYTES, FRAME_MS
 from outdial.media.g711 import rms
 
 KEPT_FRAMES = 40   # of what was sent: what the carrier still holds is said again after a hold, from …
 BACK_FRAMES = 15   # … the quietest of so many frames before it: between two words
+SILENT = 1 / 30    # of the loudest frame before and behind a hold: there is no voice in it
 
 
 class Playback:
@@ -64,6 +66,14 @@ class Playback:
         for _ in range(min(len(self.recent), again)):
             self.frames.appendleft(self.recent.pop())
             self.sent -= 1
+
+    def skip_pause(self) -> None:
+        """After a hold: the callee has heard silence, and needs no pause behind it."""
+        near = [*self.recent, *islice(self.frames, KEPT_FRAMES)]
+        voice = SILENT * max(map(rms, near), default=0.0)
+        while len(self.frames) > 1 and rms(self.frames[0]) < voice > rms(self.frames[1]):
+            self.recent.append(self.frames.popleft())
+            self.sent += 1
 
 
 def _quietest(recent: list[bytes], unheard: int) -> int:

@@ -1,7 +1,8 @@
 """A second opinion on answers to closed questions: where the words that were recognised answer nothing, a recogniser
 that listens for nothing but the answers is asked whether they were one of them.
 
-It takes no longer than the pause after which such words are given up: a reply is never later for it.
+It mostly takes no longer than the pause after which such words are given up, so that no reply is later for it. What is
+late is a busy machine's: its own work is limited where it is done (speech/closed_answers.py).
 """
 
 import asyncio
@@ -15,7 +16,7 @@ from outdial.speech.base import ClosedRecognition, ClosedSpeechToText, Closest, 
 
 logger = logging.getLogger(__name__)
 
-IN_TIME_S = 0.25  # from a pause of 200 ms on, until one of 500 ms ends the turn
+IN_TIME_S = 0.8  # a misheard answer is asked for again, which takes a callee longer than that
 
 _told: set[str] = set()  # languages without one, of this process
 

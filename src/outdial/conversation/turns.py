@@ -134,7 +134,7 @@ class SpeechGate:
 
 # -- barge-in ------------------------------------------------------------------------------------------------
 
-BARGE_IN_MS = 200            # so much voice, and we fall silent to hear its words; a cough is mostly shorter
+BARGE_IN_MS = 6 * WINDOW_MS  # of voice, and we fall silent to hear its words; a cough is mostly shorter
 SPEECH_MS = 2000             # nobody tells another to go on for so long
 GREETING_GRACE_MS = 2000     # people say "hello?" into the first words they hear
 GREETING_BARGE_IN_MS = 1100  # … and that is no barge-in; a sentence is

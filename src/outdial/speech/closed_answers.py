@@ -13,6 +13,7 @@ import importlib.util
 import logging
 import math
 import threading
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -23,7 +24,7 @@ import soxr
 
 from outdial.media.frames import BYTES_PER_MS, SAMPLE_RATE_HZ
 from outdial.speech.base import Closest
-from outdial.speech.levelling import speech_part
+from outdial.speech.levelling import as_wave, speech_part
 from outdial.speech.offline import in_every_worker, recognise, recognition_queue
 from outdial.speech.pronunciation import Pronunciations, is_plain, words_of
 
@@ -35,6 +36,7 @@ MODEL_RATE_HZ = 16_000
 SLOWER = 1.15              # the first recogniser is asked again, too, about slower speech
 PLEASE = "please"          # behind an answer; it is mostly understood
 LEAST_ALIKE = 0.2          # to its words; less is never taken, so it isn't looked at
+MOST_CPU_S = 0.4           # of decoding for one opinion: what takes longer has too many answers for this machine
 LONGEST_MS = 4000          # of an answer of a word or two, with the silence around it
 PADDING_MS = 100
 LEVEL = 0.1                # RMS, of full scale
@@ -102,11 +104,31 @@ class ClosedAnswer:
     async def closest(self, answers: Sequence[Sequence[str]], heard: str) -> Closest | None:
         if self._too_long:
             return None
-        stop, pcm = threading.Event(), bytes(self._pcm)
+        limit, pcm = Limit(), bytes(self._pcm)
         try:
-            return await recognition_queue().spare(lambda: _closest(pcm, answers, heard, stop))
+            return await recognition_queue().spare(lambda: _closest(pcm, answers, heard, limit))
         finally:
-            stop.set()  # nobody waits for it any more
+            limit.stop()  # nobody waits for it any more
+
+
+class Limit:
+    """To the work on one opinion: it ends when nobody waits for it any more, and after so much work. That is counted in
+    CPU time of its thread: on a busy machine it takes longer, and is worth as much."""
+
+    def __init__(self, cpu_s: float = MOST_CPU_S) -> None:
+        self._cpu_s = cpu_s
+        self._until = math.inf
+        self._stopped = threading.Event()
+
+    def begin(self) -> None:
+        """Told by the thread that does the work."""
+        self._until = time.thread_time() + self._cpu_s
+
+    def stop(self) -> None:
+        self._stopped.set()
+
+    def is_reached(self) -> bool:
+        return self._stopped.is_set() or time.thread_time() >= self._until
 
 
 class _Stopped(Exception):
@@ -144,7 +166,7 @@ class _Decoder:
         self._channel = self._means.get_cmn(False)
         self._means.end_utt()
 
-    def best(self, phrases: Sequence[str], stop: threading.Event) -> _Best | None:
+    def best(self, phrases: Sequence[str], limit: Limit) -> _Best | None:
         decoder = self._decoder
         for word in {word for phrase in phrases for word in words_of(phrase)} - self._words:
             self._add(word)
@@ -154,7 +176,7 @@ class _Decoder:
         decoder.start_utt()
         try:
             for start in range(0, len(self._pcm), CHUNK_BYTES):
-                if stop.is_set():
+                if limit.is_reached():
                     raise _Stopped
                 decoder.process_raw(self._pcm[start : start + CHUNK_BYTES])
         finally:
@@ -204,30 +226,31 @@ def _warm_up() -> None:
     hiss = np.random.default_rng(0).normal(size=MODEL_RATE_HZ // 4) * (32767 * LEVEL)
     decoder = _decoder()
     decoder.hear(hiss.astype("<i2").tobytes())
-    decoder.best([PLEASE], threading.Event())
+    decoder.best([PLEASE], Limit(math.inf))
 
 
-def _closest(pcm: bytes, answers: Sequence[Sequence[str]], heard: str, stop: threading.Event) -> Closest | None:
-    if stop.is_set():
+def _closest(pcm: bytes, answers: Sequence[Sequence[str]], heard: str, limit: Limit) -> Closest | None:
+    if limit.is_reached():
         return None  # nobody has waited for it to begin
     polite = f" {PLEASE}" if words_of(heard)[1:][-1:] == [PLEASE] else ""
     known = [[phrase + polite for phrase in phrases if pronunciations().knows(phrase)] for phrases in answers]
     audio = _prepared(pcm)
     if not audio or not any(known):
         return None
-    if stop.is_set():
+    if limit.is_reached():
         return None
     texts = [heard, recognise(pcm, tempo=SLOWER)]
-    if stop.is_set():
+    if limit.is_reached():
         return None
     alike = [_most_alike(texts, phrases) for phrases in known]
     if max(alike) < LEAST_ALIKE:
         return None
     plain = next((place for place, one in enumerate(alike) if is_plain(one, _best_but(place, alike))), None)
     decoder = _decoder()
+    limit.begin()
     try:
         decoder.hear(audio)
-        first = decoder.best([phrase for phrases in known for phrase in phrases], stop)
+        first = decoder.best([phrase for phrases in known for phrase in phrases], limit)
         if first is None:
             return None
         answer = next(place for place, phrases in enumerate(known) if first.phrase in phrases)
@@ -240,7 +263,7 @@ def _closest(pcm: bytes, answers: Sequence[Sequence[str]], heard: str, stop: thr
                 other_alike=_best_but(plain, alike),
             )
         rest = [other for place, phrases in enumerate(known) if place != answer for other in phrases]
-        second = decoder.best(rest, stop) if rest else None
+        second = decoder.best(rest, limit) if rest else None
     except _Stopped:
         return None
     return Closest(
@@ -267,7 +290,7 @@ def _grammar(phrases: Sequence[str]) -> str:
 
 def _prepared(pcm: bytes) -> bytes:
     """16 kHz, at one level, with a little silence around it; empty when nobody spoke."""
-    speech = speech_part(np.frombuffer(pcm, dtype="<i2", count=len(pcm) // 2))
+    speech = speech_part(as_wave(np.frombuffer(pcm, dtype="<i2", count=len(pcm) // 2)))
     if not len(speech):
         return b""
     around = np.zeros(PADDING_MS * SAMPLE_RATE_HZ // 1000, dtype=np.float32)

@@ -27,10 +27,12 @@ def even_out(wave: Wave, *, before_ms: int = BEFORE_MS) -> bytes:
     return (_limited(part) * 32767).astype("<i2").tobytes()
 
 
-def speech_part(samples: NDArray[np.int16]) -> Wave:
-    """8 kHz samples from the first to the last sound that could be speech, with a little around it; empty
-    when there is none."""
-    wave: Wave = samples.astype(np.float32) / np.float32(32768)
+def as_wave(samples: NDArray[np.int16]) -> Wave:
+    return samples.astype(np.float32) / np.float32(32768)
+
+
+def speech_part(wave: Wave) -> Wave:
+    """From the first to the last sound that could be speech, with a little around it; empty when there is none."""
     loud = _loud_frames(wave)
     if np.count_nonzero(loud) * FRAME_SAMPLES < LOUD_MS * SAMPLE_RATE_HZ // 1000:
         return np.zeros(0, np.float32)

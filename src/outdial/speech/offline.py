@@ -31,9 +31,10 @@ from numpy.typing import NDArray
 from outdial.media.frames import BYTES_PER_MS, SAMPLE_RATE_HZ
 from outdial.speech.base import SpeechToText, SpeechUnavailable, TextToSpeech
 from outdial.speech.characters import CHARACTERS, Voice
-from outdial.speech.levelling import BEFORE_MS, even_out, speech_part
+from outdial.speech.levelling import BEFORE_MS, as_wave, even_out, speech_part
 from outdial.speech.load import cores, recognisers
 from outdial.speech.missing import NoSpeechToText, NoTextToSpeech
+from outdial.speech.noise import less_noise
 from outdial.speech.recognition_queue import RecognitionQueue
 from outdial.speech.spoken_text import spoken
 
@@ -286,7 +287,7 @@ def _load_transcriber() -> Any:
 def recognise(pcm: bytes, *, tempo: float = 1.0) -> str:
     """In a recognition thread. `tempo`: what is slowed down, or hurried, may be understood in another way."""
     heard = np.frombuffer(pcm, dtype="<i2", count=len(pcm) // 2)[-MAX_UTTERANCE_MS * SAMPLE_RATE_HZ // 1000 :]
-    speech = speech_part(heard)
+    speech = speech_part(less_noise(as_wave(heard)))
     if len(speech) < MIN_UTTERANCE_MS * SAMPLE_RATE_HZ // 1000:
         return ""
     around = np.zeros(PADDING_MS * SAMPLE_RATE_HZ // 1000, dtype=np.float32)

@@ -1,58 +1,63 @@
 """Words that tell whose turn it is."""
 
-from dataclasses import dataclass
-
 import pytest
 
+from outdial.conversation.turn_words import NOTHING, Asked
 from outdial.conversation.understanding.language import language_of
-from outdial.conversation.understanding.turn_phrases import TurnPhrases
+from outdial.conversation.understanding.turn_phrases import TurnPhrases, turn_phrases
 
-
-@dataclass(frozen=True)
-class Asked:
-    digits: int = 0
-
-
-ENGLISH = TurnPhrases(language_of("en-US"))
+ENGLISH = turn_phrases("en-US")
+PHONE = Asked(question="What is your phone number?", digits=10)
 
 
 @pytest.mark.parametrize(
     "text",
     [
-        "My number is", "On, um", "I think that", "on tuesday and", "It's", "Well,", "Let me see", "maybe...",
-        "I'd like",
-        "my zip code is", "because", "the email address is", "between", "it is at", "five five double",
+        "My number is", "On, um", "I think that", "I think", "on tuesday and", "It's", "Well,", "Let me see",
+        "Maybe...", "I'd like", "my zip code is", "because", "the email address is", "between", "it is at",
+        "five five double",
     ],
 )  # fmt: skip
 def test_who_says_this_goes_on(text):
-    assert ENGLISH.is_open_ending(text, Asked())
-
-
-@pytest.mark.parametrize(
-    "text", ["", "Yes.", "Friday please", "It is.", "Yes I am", "What for?", "I think so.", "no I can't", "I do",
-    "okay"]
-)
-def test_who_says_this_may_have_finished(text):
-    assert not ENGLISH.is_open_ending(text, Asked())
-
-
-@pytest.mark.parametrize(
-    ("text", "goes_on"),
-    [("five five five", True), ("202 555 0177", False), ("two oh two, five five five", True), ("no", False)],
-)
-def test_fewer_digits_than_were_asked_for_are_no_end(text, goes_on):
-    assert ENGLISH.is_open_ending(text, Asked(digits=10)) is goes_on
+    assert ENGLISH.is_open_ending(text, NOTHING)
 
 
 @pytest.mark.parametrize(
     "text",
-    ["Okay.", "yeah yeah", "Mhm", "mm hmm", "Hello, this is she.", "oh I see", "right right"],
-)
+    [
+        "", "Yes.", "Friday, please.", "It is.", "Yes I am", "What for?", "What's that for?", "I think so.",
+        "no I can't", "I do", "okay",
+    ],
+)  # fmt: skip
+def test_who_says_this_may_have_finished(text):
+    assert not ENGLISH.is_open_ending(text, NOTHING)
+
+
+@pytest.mark.parametrize(
+    ("text", "goes_on"),
+    [
+        ("five five five", True), ("202 555", True), ("two oh two, five five five", True), ("2025550123", False),
+        ("202 555 0177", False), ("No.", False),
+    ],
+)  # fmt: skip
+def test_fewer_digits_than_were_asked_for_are_no_end(text, goes_on):
+    assert ENGLISH.is_open_ending(text, PHONE) is goes_on
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Okay.", "Yeah", "yeah yeah", "Mhm", "Mm-hmm.", "mm hmm", "Uh-huh.", "Right, right.", "Hello?",
+        "Hello, this is she.", "Oh, I see.",
+    ],
+)  # fmt: skip
 def test_who_says_this_only_listens(text):
     assert ENGLISH.is_backchannel(text)
 
 
-@pytest.mark.parametrize("text", ["", "No.", "okay but when", "Wait.", "yes hold on", "okay stop"])
+@pytest.mark.parametrize(
+    "text", ["", "No.", "Okay, but when?", "Wait.", "Yes, hold on.", "okay stop", "This is the wrong number."]
+)
 def test_who_says_this_does_not(text):
     assert not ENGLISH.is_backchannel(text)
 
@@ -83,33 +88,52 @@ def test_this_is_said_to_nobody(tag, text):
 
 @pytest.mark.parametrize(
     "text",
-    ["Okay, hang on, I'm getting a pen", "one sec", "just a moment please", "let me get my card"],
-)
+    [
+        "One moment.", "Hang on!", "Okay, hold on.", "Okay, hang on, I'm getting a pen", "one sec", "Wait.",
+        "Give me a second, I'm getting a pen.", "Wait, I'm getting a pen.", "Yeah, just a sec, please.",
+        "just a moment please", "let me get my card",
+    ],
+)  # fmt: skip
 def test_this_asks_us_to_wait(text):
     assert ENGLISH.is_hold_on(text)
 
 
-@pytest.mark.parametrize("text", ["", "okay", "I can't wait", "Wait, what?", "at the moment no", "hold on to my slot"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "", "Okay.", "I can't wait", "I can't hold it.", "Wait, what?", "At the moment, no.", "hold on to my slot",
+        "Five, no wait, six.", "Wait, I have a question about that.",
+    ],
+)  # fmt: skip
 def test_this_does_not(text):
     assert not ENGLISH.is_hold_on(text)
 
 
 @pytest.mark.parametrize(
     "text",
-    ["Okay, I'm back", "hello, are you still there", "Sorry about that, go ahead.", "I'm ready"],
-)
+    [
+        "Okay, I'm back.", "Hello?", "hello, are you still there", "Are you still there?",
+        "Sorry about that, go ahead.", "I'm ready",
+    ],
+)  # fmt: skip
 def test_who_asked_us_to_wait_is_there_again(text):
     assert ENGLISH.is_back(text)
 
 
-@pytest.mark.parametrize("text", ["", "no", "Okay, Friday works", "five five five"])
+@pytest.mark.parametrize("text", ["", "No.", "Friday.", "Okay, Friday works", "five five five"])
 def test_an_answer_tells_more(text):
     assert not ENGLISH.is_back(text)
 
 
-def test_spoken_digits_are_gathered():
-    assert ENGLISH.digits("it's double four, um, seven one") == "4471"
-    assert ENGLISH.digits("nothing") == ""
+@pytest.mark.parametrize(
+    ("text", "digits"),
+    [
+        ("", ""), ("nothing", ""), ("five five five, 0123", "5550123"), ("double four seven one", "4471"),
+        ("it's double four, um, seven one", "4471"), ("Number: oh one.", "01"),
+    ],
+)  # fmt: skip
+def test_spoken_digits_are_gathered(text, digits):
+    assert ENGLISH.digits(text) == digits
 
 
 @pytest.mark.parametrize("tag", ["en", "de", "es", "fr"])

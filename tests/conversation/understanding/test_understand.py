@@ -244,6 +244,11 @@ def test_who_takes_a_word_back_means_the_later_one():
     assert meaning_of("not tuesday thursday", days).option == 1
 
 
+def test_wait_before_what_is_to_be_heard_asks_for_no_moment():
+    assert meaning_of("Wait, I have a question about that.").kind is not Kind.WAIT
+    assert meaning_of("Wait.").kind is Kind.WAIT
+
+
 def test_a_choice_that_is_being_looked_up_is_none_yet():
     days = Question(options=[Option(words=["Friday"])])
     assert meaning_of("Hold on, let me check Friday", days).kind is Kind.WAIT

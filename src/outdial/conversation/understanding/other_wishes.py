@@ -1,9 +1,11 @@
 """What else a reply may be, besides an answer: a hello, a question, news of somebody else. Pure."""
 
 from outdial.conversation.understanding.language import Language
-from outdial.conversation.understanding.phrase_book import covers_all
+from outdial.conversation.understanding.phrase_book import Found, covers_all
 from outdial.conversation.understanding.reading import Reading, clause_starts, read_utterance
 from outdial.conversation.understanding.utterance import Utterance
+
+ENOUGH = 2  # words that say something: behind a mere "wait", more are what is to be heard
 
 # Tags of what doesn't speak against a statement.
 _GOES_ALONG = ("neutral", "undecided", "condition", "no_weak", "yes", "yes_firm", "yes_soft")
@@ -29,6 +31,22 @@ def wants_floor(said: Utterance, language: Language) -> bool:
         or is_greeting(said, language)
         or any(next(language.in_place[kind].find(said.words), None) for kind in ("wants_floor", "do_not_call"))
     )
+
+
+def asks_to_wait(reading: Reading) -> list[Found]:
+    """Where it does. Not who takes a word back, "five, no wait, six", and not who says "wait" to go on: "wait, I have a
+    question about that"."""
+    repair, said = reading.language.in_place["repair"], reading.said
+    waits = [
+        span
+        for span in reading.of("wait")
+        if not (repair.whole(said.words[span.start : span.end]) and span.start > 0 and span.end < len(said.words))
+    ]
+    core = reading.language.core
+    if all(len(core(said.words[span.start : span.end])) <= 1 for span in waits):
+        behind = [] if not waits else core(said.words[waits[-1].end :])
+        return [] if len(behind) > ENOUGH else waits
+    return waits
 
 
 def is_back(said: Utterance, language: Language) -> bool:

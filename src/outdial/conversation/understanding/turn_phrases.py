@@ -7,7 +7,13 @@ The same questions for every language, answered from its file.
 from outdial.conversation.turn_words import Asked
 from outdial.conversation.understanding.digits import digit_runs
 from outdial.conversation.understanding.language import Language, language_of
-from outdial.conversation.understanding.other_wishes import is_back, is_greeting, is_listening, wants_floor
+from outdial.conversation.understanding.other_wishes import (
+    asks_to_wait,
+    is_back,
+    is_greeting,
+    is_listening,
+    wants_floor,
+)
 from outdial.conversation.understanding.reading import read_utterance
 from outdial.conversation.understanding.recorded import answering, sounds_recorded
 from outdial.conversation.understanding.written_numbers import in_words
@@ -54,7 +60,7 @@ class TurnPhrases:
     def is_hold_on(self, text: str) -> bool:
         """Whether we are asked to wait: "okay, hang on, I'm getting a pen"."""
         said = in_words(self._language.utterance(text), self._language)
-        return len(said.words) <= MAX_HOLD_ON_WORDS and read_utterance(said, self._language).has("wait")
+        return len(said.words) <= MAX_HOLD_ON_WORDS and bool(asks_to_wait(read_utterance(said, self._language)))
 
     def is_back(self, text: str) -> bool:
         """Whether this tells no more than that who asked us to wait is there again: "okay, go ahead"."""

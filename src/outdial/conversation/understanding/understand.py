@@ -18,7 +18,7 @@ from outdial.conversation.understanding.language import Language
 from outdial.conversation.understanding.meaning import CLEAR, DOUBTFUL, SOMEBODY_ELSE, Kind, Meaning, Option, Question
 from outdial.conversation.understanding.near_spelling import same_word
 from outdial.conversation.understanding.options import Said, best_option
-from outdial.conversation.understanding.other_wishes import asks_us, asks_who, is_deceased, is_greeting
+from outdial.conversation.understanding.other_wishes import asks_to_wait, asks_us, asks_who, is_deceased, is_greeting
 from outdial.conversation.understanding.phrase_book import Found, Same
 from outdial.conversation.understanding.reading import Reading, read_utterance
 from outdial.conversation.understanding.recorded import is_recording
@@ -86,7 +86,7 @@ def _meaning(text: str, said: Utterance, question: Question, language: Language,
     if other := _somebody_else(reading, question, agreed):
         return other
     value = _value(text, said, question, language)
-    waits = _asks_to_wait(reading)
+    waits = asks_to_wait(reading)
     if waits and not _answers_after_all(reading, agreed) and not _is_apart(reading, waits, value, question):
         return Meaning(kind=Kind.WAIT, words=reading.words(waits[0]))
     if value is not None:
@@ -182,17 +182,6 @@ def _waits_for(reading: Reading, own: Said) -> bool:
         and breaks.isdisjoint(said.words[span.end : own.start])
         for span in reading.of("wait")
     )
-
-
-def _asks_to_wait(reading: Reading) -> list[Found]:
-    """Not who takes a word back: "five, no wait, six"."""
-    repair = reading.language.in_place["repair"]
-    said = reading.said
-    return [
-        span
-        for span in reading.of("wait")
-        if not (repair.whole(said.words[span.start : span.end]) and span.start > 0 and span.end < len(said.words))
-    ]
 
 
 def _is_apart(reading: Reading, waits: Sequence[Found], value: Value | None, question: Question) -> bool:
