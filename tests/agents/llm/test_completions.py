@@ -61,7 +61,8 @@ def test_two_calls_are_two_however_they_are_numbered(calls):
 def test_an_answer_that_is_not_streamed_is_said_all_the_same():
     message = {"role": "assistant", "content": "Hello.", "tool_calls": [{"id": "a", **function("one", "{}")}]}
     body = {"choices": [{"index": 0, "message": message, "finish_reason": "tool_calls"}]}
-    assert read(json.dumps(body).encode(), streamed=False) == ("Hello.", [ToolCall("a", "one", "{}"), Usage(estimated=True)])
+    told = [ToolCall("a", "one", "{}"), Usage(estimated=True)]
+    assert read(json.dumps(body).encode(), streamed=False) == ("Hello.", told)
 
 
 @pytest.mark.parametrize(
