@@ -217,7 +217,7 @@ STAY = {
     "workspaces", "pools", "people", "members", "api_keys", "agents", "agent_versions", "numbers", "carrier_accounts",
     "do_not_call", "destinations", "audit_log", "secret_keys", "secrets", "paces", "pauses",
     "spend_limits",  # as many as people make
-    "calls", "attempts", "transfers", "turns", "call_backs",  # what the product is for
+    "calls", "attempts", "transfers", "turns", "call_backs", "wrap_ups",  # what the product is for
     "webhooks", "webhook_lanes",            # as many as people make, and as hosts of requests; the upkeep forgets these
     "webhook_deliveries",                   # goes with its event
     "call_counts", "call_day_counts", "end_counts", "attempt_counts", "attempt_day_counts",  # folded
