@@ -88,6 +88,27 @@ def test_a_query_that_is_cut_off_because_its_asker_left_writes_no_line():
     assert "something else" in stream.getvalue()
 
 
+@pytest.mark.parametrize("library", ["httpx", "httpcore.http11", "psycopg.pool", "procrastinate.jobs", "multipart"])
+def test_no_library_tells_a_number_or_a_token_at_any_level(library):
+    written = io.StringIO()
+    logs.set_up("debug", stream=written)
+    logging.getLogger(library).debug("HTTP Request: GET https://carrier.example/calls?to=%%2B4915112345678")
+    assert written.getvalue() == ""
+
+
+@pytest.mark.parametrize("number", ["+4915112345678", "%2B4915112345678", "4915112345678", "5550123"])
+@pytest.mark.parametrize("kind", [io.StringIO, Terminal])
+def test_the_text_of_an_exception_has_no_number(number, kind):
+    stream = kind()
+    logs.set_up("info", stream=stream)
+    try:
+        raise ValueError(f"Key (to)=({number}) at 0x7fdb619feca0, 12:30:59, port 54321")
+    except ValueError:
+        logging.getLogger("outdial.test").exception("Failed")
+    assert number not in stream.getvalue()
+    assert "Key (to)=(***) at 0x7fdb619feca0, 12:30:59, port 54321" in stream.getvalue()
+
+
 @pytest.mark.parametrize("library", ["sse_starlette", "openai", "httpx2"])
 def test_no_library_tells_what_was_said_at_any_level(library):
     written = io.StringIO()

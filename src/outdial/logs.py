@@ -1,9 +1,11 @@
 """Logging: fixed sentences with fields. Readable on a terminal, one JSON object a line everywhere else."""
 
 import logging
+import re
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from contextvars import ContextVar
 from datetime import UTC, datetime
 from typing import Any, TextIO
 
@@ -18,7 +20,7 @@ _SECRET_WORDS = ("token", "secret", "password", "authorization", "api_key", "cre
 # These libraries name URLs in their messages, and ours carry phone numbers and one-time tokens.
 _QUIET = ("httpx", "httpcore", "uvicorn", "uvicorn.error", "uvicorn.access", "websockets", "alembic", "multipart")
 
-# At "debug" these would tell transcripts: events as they are sent, what models are asked.
+# These would tell transcripts: events as they are sent, what models are asked.
 _TALKATIVE = ("sse_starlette", "openai", "httpx2", "httpcore2", "pydantic_ai")
 
 
@@ -30,21 +32,37 @@ def set_up(level: str = "info", *, stream: TextIO | None = None) -> None:
     root = logging.getLogger()
     root.setLevel(level.upper())
     root.handlers[:] = [handler]
-    if level.lower() != "debug":
-        for name in _QUIET:
-            logging.getLogger(name).setLevel(logging.WARNING)
-        # It warns of every query that is cut off because whoever asked for it is gone: who leaves in the middle of an
-        # export, as often as they like. What is a fault reaches us as an exception.
-        logging.getLogger("psycopg").setLevel(logging.ERROR)
-        # Its sentences have the job's arguments in them, and each outage is a traceback; what matters `jobs` tells.
-        logging.getLogger("procrastinate").setLevel(logging.CRITICAL)
-        # Its sentences have in them what a tool answered; what is a fault api/mcp/tools.py tells.
-        logging.getLogger("mcp").setLevel(logging.CRITICAL)
-    for name in _TALKATIVE:
+    # Whatever the level: "debug" is for our own lines.
+    for name in (*_QUIET, *_TALKATIVE):
         logging.getLogger(name).setLevel(logging.WARNING)
+    # It warns of every query that is cut off because whoever asked for it is gone: who leaves in the middle of an
+    # export, as often as they like. What is a fault reaches us as an exception.
+    logging.getLogger("psycopg").setLevel(logging.ERROR)
+    # Its sentences have the job's arguments in them, and each outage is a traceback; what matters `jobs` tells.
+    logging.getLogger("procrastinate").setLevel(logging.CRITICAL)
+    # Its sentences have in them what a tool answered; what is a fault api/mcp/tools.py tells.
+    logging.getLogger("mcp").setLevel(logging.CRITICAL)
 
 
-class JsonFormatter(logging.Formatter):
+_about: ContextVar[Mapping[str, str]] = ContextVar("ids of what is being done", default={})  # noqa: B039 - never changed
+
+
+def about(**ids: str) -> None:
+    """What this task is about from now on, and what it starts: each of its lines has these ids, unless it names its
+    own."""
+    _about.set({**_about.get(), **ids})
+
+
+# What is as long as a phone number is one, in the text of an exception that others have written.
+_NUMBER = re.compile(r"(?:\+|%2B|(?<!\w))\d{7,15}(?!\w)", re.IGNORECASE)
+
+
+class _Formatter(logging.Formatter):
+    def formatException(self, ei: Any) -> str:  # noqa: N802 - its name
+        return _NUMBER.sub("***", super().formatException(ei))
+
+
+class JsonFormatter(_Formatter):
     def format(self, record: logging.LogRecord) -> str:
         line: dict[str, Any] = {
             "at": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
@@ -58,7 +76,7 @@ class JsonFormatter(logging.Formatter):
         return msgspec.json.encode(line, enc_hook=str).decode()
 
 
-class TerminalFormatter(logging.Formatter):
+class TerminalFormatter(_Formatter):
     def format(self, record: logging.LogRecord) -> str:
         time = datetime.fromtimestamp(record.created).astimezone().strftime("%H:%M:%S")
         said = "".join(f" {name}={value}" for name, value in fields(record).items())
@@ -67,12 +85,13 @@ class TerminalFormatter(logging.Formatter):
 
 
 def fields(record: logging.LogRecord) -> dict[str, Any]:
-    """What was given as `extra`, with secrets crossed out."""
-    return {
+    """What the task is about, and what was given as `extra`, with secrets crossed out."""
+    given = {
         name: "***" if any(word in name.lower() for word in _SECRET_WORDS) else value
         for name, value in vars(record).items()
         if name not in _STANDARD
     }
+    return {**_about.get(), **given}
 
 
 class Seldom:

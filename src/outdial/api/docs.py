@@ -28,7 +28,8 @@ of somebody who is signed in, the cookie does, with the header `X-CSRF-Token` on
 role decides what they may do.) What each operation takes is below it, and in the document as `x-outdial-access`.
 
 Every error is `application/problem+json` (RFC 9457) with a stable `code`, and a `message` for people. Instants are
-ISO 8601 in UTC, phone numbers E.164.
+ISO 8601 in UTC, phone numbers E.164. Each answer has an `X-Request-Id` (that of the request, where it has one), which
+finds the request in the server's log.
 
 Beside what each operation lists, a request may be refused for what it is: 431 for headers of more than 32 kB or 100
 fields, 408 where it doesn't come to its end in time, 503 `too_many_connections` where no place is free, and 429

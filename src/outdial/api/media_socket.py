@@ -16,6 +16,7 @@ from websockets.http11 import Request
 from websockets.protocol import State
 from websockets.server import ServerProtocol
 
+from outdial.api.request_ids import HEADER, take_request_id
 from outdial.conversation.media_line import MediaSocket
 from outdial.db.trouble import tell_seldom
 from outdial.logs import Seldom
@@ -139,6 +140,7 @@ class MediaSocketProtocol(asyncio.Protocol):
 
     async def _answer(self, request: Request) -> None:
         """Ask whether this handshake is good, and answer it."""
+        request_id = take_request_id(request.headers.get(HEADER))
         response = self._websocket.accept(request)
         if response.status_code == HTTPStatus.SWITCHING_PROTOCOLS:
             headers = {name.lower(): value for name, value in request.headers.raw_items()}
@@ -154,6 +156,7 @@ class MediaSocketProtocol(asyncio.Protocol):
                 tell_seldom(_failed, logger, "Media handshake failed", error)
                 response = self._websocket.reject(HTTPStatus.SERVICE_UNAVAILABLE, "Please try again.\n")
         if not self._transport.is_closing():
+            response.headers[HEADER] = request_id
             self._websocket.send_response(response)
             self._flush()
 

@@ -16,6 +16,7 @@ from outdial.api.connections import ConnectionLimits, Connections
 from outdial.api.cut_off import answering_when_cut_off
 from outdial.api.http_connection import HttpConnection
 from outdial.api.media_socket import Handshake, media_sockets
+from outdial.api.request_ids import telling_request_ids
 from outdial.settings import Settings
 
 BACKLOG = 2048  # as uvicorn has it
@@ -46,7 +47,7 @@ class HttpServer:
     def __init__(self, api: FastAPI, handshake: Handshake, settings: Settings) -> None:
         self._server = _Server(
             uvicorn.Config(
-                answering_when_cut_off(api),
+                telling_request_ids(answering_when_cut_off(api)),
                 ws=media_sockets(handshake),  # type: ignore[arg-type]
                 lifespan="off",
                 log_config=None,

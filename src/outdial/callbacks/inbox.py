@@ -19,6 +19,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from sqlalchemy.sql.dml import ReturningUpdate
 
+from outdial import logs
 from outdial.accounts.clients import OpenCarrier
 from outdial.accounts.genuine import Genuine
 from outdial.background import Background
@@ -166,6 +167,7 @@ class Inbox:
 
     async def _handle_stored(self, attempt_id: str) -> None:
         """The callbacks of an attempt that have come to this process."""
+        logs.about(attempt_id=attempt_id)
         waits_s = iter(BUSY_WAITS_S)
         try:
             while waiting := set(self._stored.get(attempt_id, ())):

@@ -9,6 +9,7 @@ import random
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from outdial import logs
 from outdial.accounts.clients import OpenCarrier
 from outdial.agents.ready_agents import UNREADABLE, ReadyAgent, ReadyAgents, not_read
 from outdial.background import Background
@@ -164,6 +165,7 @@ class Dispatcher:
         return claimed.look_again_in_s
 
     async def _dial(self, claim: Claim) -> None:
+        logs.about(call_id=claim.call_id, attempt_id=claim.attempt_id)
         try:
             if await self._prepare_and_dial(claim) is Hold.TOO_LATE:
                 self._dials.was_too_late()

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from sqlalchemy.exc import NoResultFound
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from outdial import logs
 from outdial.accounts.clients import OpenCarrier, carrier_of
 from outdial.calls.advance import end_unheard_of, note_ending
 from outdial.calls.checks import look_again
@@ -56,6 +57,7 @@ class LookUps:
         """Bring an attempt to what its carrier says of it, or see when to look again. `held` is from `take_due`.
         Never raises."""
         attempt = held.attempt
+        logs.about(call_id=attempt.call_id, attempt_id=attempt.id)
         async with self._slots:
             try:
                 if attempt.carrier_call is not None:
