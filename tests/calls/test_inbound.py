@@ -1,6 +1,7 @@
 """What becomes of a call that comes in. What its carrier is told, and when: tests/callbacks/test_incoming.py."""
 
 import asyncio
+import logging
 from datetime import UTC, datetime
 
 import pytest
@@ -118,6 +119,19 @@ async def test_a_number_that_nobody_answers_has_its_missed_calls(workspace, admi
         }
     ]
     assert (call.ended_by, call.outcome) == ("system", None)
+
+
+async def test_the_log_tells_of_a_caller_who_is_turned_away_once(workspace, admit, caplog):
+    caplog.set_level(logging.INFO)
+    await change(workspace, numbers, agent_id=None)
+    for _ in range(2):
+        await admit()
+    (call,) = await every_call(workspace)
+    told = [line for line in caplog.records if line.getMessage() in ("Attempt failed", "Call ended")]
+    assert [(line.getMessage(), line.levelname, line.call_id, line.end_reason, line.error) for line in told] == [
+        ("Attempt failed", "WARNING", call.id, "declined", "number_has_no_agent"),
+        ("Call ended", "INFO", call.id, "declined", "number_has_no_agent"),
+    ]
 
 
 async def test_a_draft_answers_where_the_number_says_so(workspace, admit):

@@ -78,6 +78,7 @@ async def test_every_column_of_a_call_is_in_its_record(workspace, claim):
         hang_up_requested_at=NOW,
         answered_by=answered_by,
         answered_at=NOW,
+        created_at=(await workspace.call(claim.call_id)).created_at,
     )
     assert held.call.is_outbound
     assert (held.last_number, held.now.tzinfo is not None) == (1, True)
@@ -101,6 +102,10 @@ EVERYTHING = {
     "price_due_at": None,
     "taken_over_at": NOW,
     "result_at": NOW,
+    "price_currency": "USD",
+    "turns": 12,
+    "turn_latency_ms": 480,
+    "log_due_at": NOW,
     "hang_up_at": NOW,
     "hang_ups": 3,
 }
@@ -131,6 +136,10 @@ async def test_every_column_of_an_attempt_is_in_its_record(workspace, claim):
         price=Decimal("0.0140"),
         taken_over_at=NOW,
         result_at=NOW,
+        price_currency="USD",
+        turns=12,
+        turn_latency_ms=480,
+        log_due_at=NOW,
         look_ups=0,
         hang_up_at=NOW,
         hang_ups=3,

@@ -37,6 +37,15 @@ async def test_a_result_is_entered_and_the_call_looked_at_soon(workspace, claim)
     assert attempt.owner is not None
 
 
+def test_a_result_comes_back_from_the_disk_as_it_was():
+    result = Result(
+        noted={}, recording=None, message_delivered=None, transferred=False, turns=12, turn_latency_ms=480
+    )
+    assert Result.from_json(result.to_json()) == result
+    kept_by_0_1 = {name: value for name, value in result.to_json().items() if not name.startswith("turn")}
+    assert Result.from_json(kept_by_0_1).turns == 0
+
+
 async def test_a_transferred_call_is_nobodys_any_more(workspace, claim):
     await save(workspace, claim, transferred=True)
     assert (await workspace.attempt(claim.attempt_id)).owner is None

@@ -1,19 +1,24 @@
 """The conversations a process holds: begun, brought to their end, and what is on record of them afterwards."""
 
 import asyncio
+import io
+import json
+import logging
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from sqlalchemy import text
 
 from conversation.peers import Voice
-from live.talking import Line, accept_again, refuse
+from live.talking import AUTH_TOKEN, Line, accept_again, refuse, ringing
+from outdial import logs
 from outdial.calls.advance import apply_event
 from outdial.calls.transfers import prepare_return
-from outdial.carriers.errors import CarrierUnreachable
+from outdial.carriers.errors import CarrierRefused, CarrierUnreachable
 from outdial.conversation.live_call import FailedTransfer
 from outdial.live.conversations import BROKE
 from outdial.live.left_behind import deliver_left
+from outdial.logs import JsonFormatter
 from outdial.speech.engines import OwnSpeech
 from outdial.telephony.failures import FailureCode
 from outdial.telephony.state import CallState, Ending, EndReason
@@ -758,3 +763,62 @@ async def test_the_end_of_the_process_interrupts_nobody_who_is_connected_elsewhe
     assert (attempt.state, attempt.owner, attempt.ending) == ("in_progress", None, None)
     assert (await workspace.call(claim.call_id)).noted == {"asked": True}
     assert workspace.carrier.hung_up == []
+
+
+# -- what the log has of it ------------------------------------------------------------------------------------
+
+SAID, PRESSED = "Your card ends in nine", "4271"
+
+
+class Log(logging.Handler):
+    """Every line, as it would be written."""
+
+    def __init__(self):
+        super().__init__(logging.DEBUG)
+        self.setFormatter(JsonFormatter())
+        self.lines = []
+
+    def emit(self, record):
+        self.lines.append(self.format(record))
+
+
+@pytest.fixture
+def log():
+    """At level debug, as `logs.set_up` has it."""
+    root, log = logging.getLogger(), Log()
+    before = root.level, root.handlers[:]
+    logs.set_up("debug", stream=io.StringIO())
+    root.handlers[:] = [log]
+    yield log
+    root.level, root.handlers[:] = before
+
+
+async def test_the_log_of_a_call_has_no_number_no_words_and_no_key_at_any_level(workspace, talking, log):
+    async def talks(call):
+        talking.begun.set()
+        await call.say(SAID)
+        call.noted["outcome"] = f"{SAID} {CALLEE}"
+        digits = await call.listen(max_digits=len(PRESSED))
+        assert digits.digits == PRESSED
+        raise RuntimeError(f"No booking for {CALLEE}.")
+
+    talking.agents.conversation = talks
+    busy = await ringing(workspace)  # an attempt that fails, and is tried again
+    await workspace.set_call(busy.call_id, retry={"max_attempts": 2, "on": ["busy"], "delays_s": [0]})
+    await workspace.hears(busy.attempt_id, CallState.ENDED, EndReason.BUSY)
+    await workspace.set_call(busy.call_id, due_at=datetime.now(UTC) - timedelta(seconds=1))
+    (claim,) = await workspace.claim()
+    refusal = CarrierRefused(FailureCode.CARRIER_REFUSED, f"No such call to {CALLEE}.")
+    workspace.carrier.refuses_hang_ups.append(refusal)
+    await workspace.dial(claim)
+    assert await talking.open(claim, token="forged") is None
+    line = await talking.answered(claim)
+    for digit in PRESSED:
+        line.presses(digit)
+    await talking.rests()
+    await workspace.hears(claim.attempt_id, CallState.ENDED, EndReason.COMPLETED)
+    told = "\n".join(log.lines)
+    assert [json.loads(each)["message"] for each in log.lines].count("Call ended") == 1
+    assert (told.count("Attempt failed"), told.count("Agent failed")) == (2, 1)
+    for secret in (CALLEE, CALLER, CALLEE[1:], SAID, PRESSED, claim.stream_token, AUTH_TOKEN):
+        assert secret not in told, secret

@@ -45,6 +45,16 @@ async def test_the_latency_of_a_turn_is_counted_once_however_often_it_comes(work
     journal.turn(Turn(seq=12, speaker="agent", text="Bye.", start_ms=11, latency={"total": 80}))
     await journal.close()
     assert counted() == (count + 2, pytest.approx(sum_s + 0.5))
+    assert (journal.turns, journal.turn_latency_ms) == (3, 80)
+
+
+async def test_a_turn_that_was_cut_before_its_first_word_is_none(workspace, call_id):
+    journal = CallJournal(Writing(engine=workspace.engine, call_id=call_id))
+    assert (journal.turns, journal.turn_latency_ms) == (0, None)
+    for text_ in ("Hello.", ""):
+        journal.turn(Turn(seq=1, speaker="agent", text=text_, start_ms=0))
+    await journal.close()
+    assert journal.turns == 0
 
 
 async def test_a_turn_that_changed_is_written_over(workspace, call_id):

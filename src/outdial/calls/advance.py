@@ -12,6 +12,7 @@ from typing import Any
 from sqlalchemy import func, update
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from outdial.calls.call_log import tell_stored_end
 from outdial.calls.changes import change_attempt, end_call, move_on, queue_again
 from outdial.calls.events import add_event
 from outdial.calls.outcomes import reconsider, retry_words
@@ -278,5 +279,7 @@ async def _verdict(conn: AsyncConnection, held: Held, event: Verdict) -> Applied
     if is_live:
         await notify(conn, "outdial_control", call.id)
     else:
-        await reconsider(conn, call.id)
+        await reconsider(conn, call.id, tell=False)
+        if attempt.log_due_at is None:
+            await tell_stored_end(conn, attempt.id, corrected=True)
     return Applied(call_id=call.id, call_state=call.state, changed=True)

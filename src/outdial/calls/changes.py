@@ -31,6 +31,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from outdial import metrics
+from outdial.calls.call_log import COMPLETE_WITHIN, tell_end, tell_failure, waits_for_result
 from outdial.calls.events import event, with_event
 from outdial.calls.outcomes import known_of
 from outdial.calls.records import AttemptRecord, CallRecord, error_json
@@ -88,7 +89,8 @@ async def queue_again(
     values |= event(call.id, "state", data)
     with _line_of(call) as line:
         await conn.execute(_QUEUE_AGAIN, values | line)
-    _count_attempt(conn, attempt, sent=sent)
+    if sent:
+        _tell_attempt(conn, call, attempt, next_at=due_at)
     return CallState.QUEUED
 
 
@@ -100,10 +102,12 @@ async def end_call(
     ended_at: datetime,
     attempt: AttemptRecord | None = None,
     sent: bool = True,
+    is_news: bool = True,
 ) -> CallState:
-    """The call is over, with its last attempt where it had one, and its line is free. `sent`: see `queue_again`."""
+    """The call is over, with its last attempt where it had one, and its line is free. `sent`: see `queue_again`. The
+    end of an attempt whose call waited already is no news."""
     known = await known_of(conn, call, ending, attempt)
-    outcome = outcome_of(known.facts)
+    outcome, waits = outcome_of(known.facts), False
     if known.wants_wrap_up:
         await want_wrap_up(conn, call.id)  # before the line's row is locked
     data: dict[str, Any] = {
@@ -125,12 +129,17 @@ async def end_call(
         statement = _END
     else:
         statement = _END_WITH_ATTEMPT
-        values |= _attempt(attempt) | {"dial_sent": sent}
+        values |= _attempt(attempt) | {"dial_sent": sent, "new_log_due_at": None}
         data |= {"attempt": attempt.number, "error": error_json(ending.error)}
+        if waits := waits_for_result(attempt):
+            values["new_log_due_at"] = datetime.now(UTC) + COMPLETE_WITHIN
     values |= event(call.id, "state", data)
     with _line_of(call) as line:
         await conn.execute(statement, values | line)
-    _count_attempt(conn, attempt, sent=sent)
+    if attempt is not None and sent and is_news:
+        _tell_attempt(conn, call, attempt, next_at=None)
+    if not waits:
+        tell_end(conn, call, ending, outcome=outcome, ended_at=ended_at, attempt=attempt if sent else None)
     what = (call.direction, ending.end_reason, _known(outcome))
     once_committed(conn, lambda: metrics.CALLS_ENDED.labels(*what).inc())
     return CallState.ENDED
@@ -153,8 +162,10 @@ async def correct_end(conn: AsyncConnection, call: CallRecord, ending: Ending, *
     await conn.execute(_CORRECT_END, values | event(call.id, "corrected", data))
 
 
-def _count_attempt(conn: AsyncConnection, attempt: AttemptRecord | None, *, sent: bool) -> None:
-    if attempt is not None and sent and attempt.end_reason is not None:
+def _tell_attempt(conn: AsyncConnection, call: CallRecord, attempt: AttemptRecord, *, next_at: datetime | None) -> None:
+    """Of an attempt that is over."""
+    tell_failure(conn, call, attempt, tried_again=next_at is not None, next_at=next_at)
+    if attempt.end_reason is not None:
         error = "" if attempt.error is None else attempt.error.code
         ended = metrics.ATTEMPTS_ENDED.labels(attempt.carrier, attempt.end_reason, error)
         once_committed(conn, ended.inc)
@@ -212,9 +223,12 @@ _TYPES: Mapping[str, Any] = {
 }
 
 
-def _change_attempt() -> Update:
+def _change_attempt(*, with_call: bool = False) -> Update:
+    """`with_call`: which ends with it."""
     changed: dict[str, Any] = {name: bindparam(f"attempt_{name}", type_=type_) for name, type_ in _TYPES.items()}
     changed["look_ups"] = 0  # whatever is written here is a sign of life
+    if with_call:
+        changed["log_due_at"] = bindparam("new_log_due_at", type_=DateTime(timezone=True))
     return update(attempts).where(attempts.c.id == bindparam("the_attempt", type_=Text)).values(changed)
 
 
@@ -259,7 +273,7 @@ def _end(*, with_attempt: bool) -> Executable:
         "ended_at": bindparam("new_ended_at", type_=DateTime(timezone=True)),
         "answered_at": _ANSWERED_AT,
     }
-    changes = [_change_attempt().cte("changed_attempt")] if with_attempt else []
+    changes = [_change_attempt(with_call=True).cte("changed_attempt")] if with_attempt else []
     if with_attempt:
         ended["dialled"] = _DIALLED
     line = giving_back()

@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from sqlalchemy import update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from outdial.calls.call_log import FAILURES, tell_failure
 from outdial.calls.changes import change_attempt, correct_end, end_call
 from outdial.calls.outcomes import retry_words
 from outdial.calls.records import Held
@@ -40,7 +41,8 @@ async def put_right(
     if responded and _waits_because_of_silence(held):
         logger.info("Retry after silence withdrawn", extra={"attempt_id": attempt.id, "call_id": attempt.call_id})
         heard = Ending(end_reason=EndReason.COMPLETED, ended_by=ending.by)
-        await end_call(conn, held.call, heard, attempt=attempt, ended_at=attempt.ended_at or held.now)
+        ended_at = attempt.ended_at or held.now
+        await end_call(conn, held.call, heard, attempt=attempt, ended_at=ended_at, is_news=False)
         return True
     if attempt.ending is not None and not _is_guess(attempt.ending):
         return False  # noted before: the first reason stays
@@ -49,7 +51,6 @@ async def put_right(
     if attempt.state is not CallState.ENDED:
         await conn.execute(update(attempts).where(attempts.c.id == attempt.id).values(ending=ending.to_json()))
     elif _said_less(held, ending):
-        logger.info("End of call corrected", extra={"attempt_id": attempt.id, "call_id": attempt.call_id})
         return await _correct(conn, held, ending)
     return False
 
@@ -82,8 +83,13 @@ def _said_less(held: Held, ending: Ending) -> bool:
 async def _correct(conn: AsyncConnection, held: Held, ending: Ending) -> bool:
     call = held.call
     attempt = replace(held.attempt, end_reason=ending.end_reason, error=ending.error)
-    if held.is_newest and call.state is CallState.QUEUED and not await _is_dialled_again(conn, held, ending):
-        await end_call(conn, call, ending, attempt=attempt, ended_at=attempt.ended_at or held.now)
+    waits = held.is_newest and call.state is CallState.QUEUED
+    ends = waits and not await _is_dialled_again(conn, held, ending)
+    if held.attempt.end_reason not in FAILURES:
+        tell_failure(conn, call, attempt, tried_again=not held.is_newest or (waits and not ends))
+    if ends:
+        ended_at = attempt.ended_at or held.now
+        await end_call(conn, call, ending, attempt=attempt, ended_at=ended_at, is_news=False)
         return True
     if held.is_newest and call.state is CallState.ENDED:
         await correct_end(conn, call, ending, attempt=attempt)

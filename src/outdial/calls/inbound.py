@@ -17,6 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from outdial.accounts.genuine import Account
 from outdial.agents.in_use import version_in_use
 from outdial.calls.advance import apply_event
+from outdial.calls.call_log import tell_missed
 from outdial.calls.claim import stream_token_hash
 from outdial.calls.events import add_event
 from outdial.calls.records import Held, held, with_call
@@ -301,6 +302,7 @@ async def _write_down_missed(
     await conn.execute(insert(calls).values(call | ended | by | {"ended_at": func.now()}))
     await conn.execute(insert(attempts).values(attempt | ended | {"ended_at": func.now()}))
     await add_event(conn, call["id"], "state", ended | by | {"outcome": None, "attempt": 1})
+    await tell_missed(conn, attempt["id"])
 
 
 def _token(secret_box: SecretBox, attempt_id: str) -> str:

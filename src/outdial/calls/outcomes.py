@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import DateTime, Select, Text, bindparam, exists, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from outdial.calls.call_log import tell_stored_end
 from outdial.calls.events import add_event
 from outdial.calls.records import AttemptRecord, CallRecord
 from outdial.db.tables import agent_versions, attempts, call_events, calls, transfers
@@ -93,26 +94,31 @@ def _died_with_its_stream(ending: Ending, attempt: AttemptRecord) -> bool:
     return attempt.taken_over_at is not None or attempt.ending is None
 
 
-async def reconsider(conn: AsyncConnection, call_id: str, ended_by: EndedBy | None = None) -> None:
-    """Decide again what came of a call that has ended, now that more is known; its history tells a change. The call
-    is locked.
+async def reconsider(
+    conn: AsyncConnection, call_id: str, ended_by: EndedBy | None = None, *, tell: bool = True
+) -> bool:
+    """Decide again what came of a call that has ended, now that more is known; whether that is something else. Its
+    history tells so, and the log where it has told of the end (unless who asks has more to `tell`). The call is locked.
 
     `ended_by`: who left first, as the conversation saw it. That counts where the end came without a word of ours and
     was taken for the callee's.
     """
     row = (await conn.execute(_ENDED, {"the_call": call_id})).mappings().one_or_none()
     if row is None:
-        return
+        return False
     stored = _facts_stored(row)
     is_presumed = stored.end_reason is EndReason.COMPLETED and stored.ended_by is EndedBy.CALLEE
     if ended_by is not None and is_presumed:
         stored = replace(stored, ended_by=ended_by)
     outcome = outcome_of(replace(_with_stored(stored, row), judged=row["judged"]))
     if (outcome, stored.ended_by) == (row[calls.c.outcome], row[calls.c.ended_by]):
-        return
+        return False
     now = {"outcome": outcome, "ended_by": stored.ended_by}
     await conn.execute(update(calls).where(calls.c.id == call_id).values(now))
     await add_event(conn, call_id, "outcome", now)
+    if tell and row[attempts.c.log_due_at] is None:
+        await tell_stored_end(conn, row[attempts.c.id], corrected=True)
+    return True
 
 
 def warn_of_odd_word(call_id: str, noted: Mapping[str, Any]) -> None:
@@ -210,6 +216,8 @@ def _ended() -> Select[Any]:
             call.outcome,
             *_stored(),
             wrap_ups.c.outcome.label("judged"),
+            attempts.c.id,
+            attempts.c.log_due_at,
             attempts.c.answered_at.label("attempt_answered_at"),
             _transfer(attempts.c.created_at),
         )

@@ -63,6 +63,7 @@ class CallRecord:
     hang_up_requested_at: datetime | None
     answered_by: WhoAnswered | None
     answered_at: datetime | None
+    created_at: datetime
 
     @property
     def is_outbound(self) -> bool:
@@ -93,6 +94,7 @@ class CallRecord:
             hang_up_requested_at=row[call.hang_up_requested_at],
             answered_by=None if row[call.answered_by] is None else WhoAnswered.from_json(row[call.answered_by]),
             answered_at=row[call.answered_at],
+            created_at=row[call.created_at],
         )
 
 
@@ -106,7 +108,8 @@ class AttemptRecord(Attempt):
     """One dial. `stream_opened_at`: its stream's token was used; `audio_started_at`: its audio began;
     `unknown_since`: the carrier's reply was lost; `ending`: why we are ending it; `look_ups`: that brought nothing
     since its last sign of life; `hang_up_at`: when its carrier is asked to end it, `hang_ups`: how often it did not.
-    `taken_over_at`: its worker had died by then; `result_at`: what its conversation brought was written."""
+    `taken_over_at`: its worker had died by then; `result_at`: what its conversation brought was written; `turns`, and
+    the median of their latency: what it counted; `log_due_at`: when the log tells of its call without that."""
 
     id: str
     call_id: str
@@ -126,6 +129,10 @@ class AttemptRecord(Attempt):
     hang_ups: int
     taken_over_at: datetime | None = None
     result_at: datetime | None = None
+    price_currency: str | None = None
+    turns: int | None = None
+    turn_latency_ms: int | None = None
+    log_due_at: datetime | None = None
 
     @property
     def holds_conversation(self) -> bool:
@@ -167,6 +174,10 @@ class AttemptRecord(Attempt):
             hang_ups=row[attempt.hang_ups],
             taken_over_at=row[attempt.taken_over_at],
             result_at=row[attempt.result_at],
+            price_currency=row[attempt.price_currency],
+            turns=row[attempt.turns],
+            turn_latency_ms=row[attempt.turn_latency_ms],
+            log_due_at=row[attempt.log_due_at],
         )
 
 

@@ -12,6 +12,7 @@ from sqlalchemy import TextClause, bindparam, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from outdial.calls.call_log import WAITED, tell_ended_waiting
 from outdial.calls.records import error_json
 from outdial.policy.gate import ERRORS, Rule
 from outdial.telephony.state import CallState, EndedBy, Ending, EndReason
@@ -36,19 +37,19 @@ def expired() -> Ending:
 
 async def end_waiting(conn: AsyncConnection, call_ids: Sequence[str], ending: Ending) -> None:
     """End calls that wait. They are locked."""
-    await conn.execute(_END_THESE, _ending(ending) | {"call_ids": list(call_ids)})
+    await _end_those(conn, _END_THESE, ending, {"call_ids": list(call_ids)})
 
 
 async def end_expired(conn: AsyncConnection, *, at_most: int) -> int:
     """End calls that still wait when their time to give up has come; how many."""
-    return len((await conn.execute(_END_EXPIRED, _ending(expired()) | {"at_most": at_most})).all())
+    return await _end_those(conn, _END_EXPIRED, expired(), {"at_most": at_most})
 
 
 async def end_waiting_of(conn: AsyncConnection, number_id: str, *, accepted_before: datetime, at_most: int) -> int:
     """Cancel calls of a number that wait, the longest due first; how many. Those that somebody has locked, as a claim
     has, are passed over: nobody waits for anybody."""
-    values = _ending(canceled()) | {"number": number_id, "accepted_before": accepted_before, "at_most": at_most}
-    return len((await conn.execute(_END_WAITING_OF, values)).all())
+    values = {"number": number_id, "accepted_before": accepted_before, "at_most": at_most}
+    return await _end_those(conn, _END_WAITING_OF, canceled(), values)
 
 
 async def put_off(conn: AsyncConnection, until: Mapping[str, datetime]) -> None:
@@ -59,14 +60,14 @@ async def put_off(conn: AsyncConnection, until: Mapping[str, datetime]) -> None:
 async def end_waiting_to(conn: AsyncConnection, workspace_id: str, numbers: Sequence[str], rule: Rule) -> int:
     """End every call that waits to be dialled to these few numbers; how many. The list is locked (policy.do_not_call):
     no claim is under way."""
-    values = _ending(refused_by(rule)) | {"workspace": workspace_id, "numbers": list(numbers)}
-    return len((await conn.execute(_END_WAITING_TO, values)).all())
+    values = {"workspace": workspace_id, "numbers": list(numbers)}
+    return await _end_those(conn, _END_WAITING_TO, refused_by(rule), values)
 
 
 async def end_waiting_listed(conn: AsyncConnection, workspace_id: str, rule: Rule) -> int:
     """The same for every number on the do-not-call list: it looks at the whole queue, at each call by its number."""
-    values, ended = _ending(refused_by(rule)) | {"workspace": workspace_id}, 0
-    while more := len((await conn.execute(_END_WAITING_LISTED, values)).all()):
+    ended = 0
+    while more := await _end_those(conn, _END_WAITING_LISTED, refused_by(rule), {"workspace": workspace_id}):
         ended += more
     return ended
 
@@ -74,6 +75,13 @@ async def end_waiting_listed(conn: AsyncConnection, workspace_id: str, rule: Rul
 async def hang_up_on_the_way(conn: AsyncConnection, workspace_id: str) -> None:
     """Ask for the end of calls to listed numbers that are being dialled or ring. Who talks already is left to talk."""
     await conn.execute(_HANG_UP_ON_THE_WAY, {"workspace": workspace_id})
+
+
+async def _end_those(conn: AsyncConnection, which: TextClause, ending: Ending, values: Mapping[str, Any]) -> int:
+    """How many."""
+    rows = (await conn.execute(which, {**_ending(ending), **values})).mappings().all()
+    tell_ended_waiting(conn, rows, ending)
+    return len(rows)
 
 
 def _ending(ending: Ending) -> dict[str, Any]:
@@ -95,11 +103,13 @@ def _end(which: str) -> TextClause:
             SET state = 'ended', end_reason = :refused_reason, ended_by = :refused_by, error = :refused_error,
                 ended_at = clock_timestamp()
             WHERE state = 'queued' AND {which}
-            RETURNING id
+            RETURNING {", ".join(WAITED)}
+        ), told AS (
+            INSERT INTO call_events (call_id, type, data)
+            SELECT id, 'state', :refused_event FROM refused
+            RETURNING call_id, pg_notify('outdial_call', call_id)
         )
-        INSERT INTO call_events (call_id, type, data)
-        SELECT id, 'state', :refused_event FROM refused
-        RETURNING pg_notify('outdial_call', call_id)
+        SELECT refused.* FROM refused
     """)  # noqa: S608 - put together of constants
     return statement.bindparams(
         bindparam("refused_error", type_=JSONB(none_as_null=True)), bindparam("refused_event", type_=JSONB)

@@ -12,6 +12,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from outdial.calls.advance import audio_begun
+from outdial.calls.call_log import tell_stored_end
 from outdial.calls.corrections import put_right
 from outdial.calls.do_not_call import Wish, enter_wish, keep_wish
 from outdial.calls.events import add_event
@@ -36,7 +37,7 @@ class Result:
     first, as the conversation saw it, None where it goes on elsewhere. `audio_began_at`: when, should that not be
     written yet; None: never. `ending`: why it ended, at `ended_at`; None: the call goes on without us.
     `returns`: how often its attempt had come back from transfers when it began, and so which of the attempt's
-    conversations it is of."""
+    conversations it is of. `turns` were said in it, and `turn_latency_ms` is the median of their latency."""
 
     audio_began_at: datetime | None = None
     ended_at: datetime | None = None
@@ -49,6 +50,8 @@ class Result:
     callee_responded: bool | None = None
     ended_by: EndedBy | None = None
     returns: int = 0
+    turns: int = 0
+    turn_latency_ms: int | None = None
 
     def to_json(self) -> dict[str, Any]:
         """As it is kept on disk until the database has taken it."""
@@ -64,6 +67,8 @@ class Result:
             "callee_responded": self.callee_responded,
             "ended_by": self.ended_by,
             "returns": self.returns,
+            "turns": self.turns,
+            "turn_latency_ms": self.turn_latency_ms,
         }
 
     @classmethod
@@ -80,6 +85,8 @@ class Result:
             callee_responded=stored["callee_responded"],
             ended_by=None if stored["ended_by"] is None else EndedBy(stored["ended_by"]),
             returns=stored["returns"],
+            turns=stored.get("turns", 0),  # 0.1 did not count them
+            turn_latency_ms=stored.get("turn_latency_ms"),
         )
 
 
@@ -112,6 +119,7 @@ async def save_result(engine: AsyncEngine, attempt_id: str, call_id: str, result
             await _mark_taken(conn, attempt_id, result)
         else:
             await note_result_taken(conn, back)
+            await conn.execute(update(attempts).where(attempts.c.id == attempt_id).values(**_counted(result)))
         # The call may have ended already; who looks at it wants these.
         announced = func.pg_notify("outdial_call", calls.c.id)
         columns = _columns(held, result, is_back=back is not None)
@@ -126,7 +134,8 @@ async def save_result(engine: AsyncEngine, attempt_id: str, call_id: str, result
             await add_event(conn, call_id, "result_late", {})
         if held.is_last:
             warn_of_odd_word(call_id, result.noted)
-            await reconsider(conn, call_id, result.ended_by if back is None else None)
+            changed = await reconsider(conn, call_id, result.ended_by if back is None else None, tell=False)
+            await _tell(conn, held, changed=changed or back is None)
 
 
 async def note_response(engine: AsyncEngine, attempt_id: str) -> None:
@@ -164,10 +173,25 @@ async def _with_audio(conn: AsyncConnection, held: Held, result: Result) -> Held
 
 async def _mark_taken(conn: AsyncConnection, attempt_id: str, result: Result) -> None:
     soon = datetime.now(UTC) + timedelta(seconds=AFTER_STREAM_CHECK_S)
-    values: dict[str, Any] = {"result_at": func.now(), "check_at": soon, "look_ups": 0}
+    values: dict[str, Any] = {"result_at": func.now(), "check_at": soon, "look_ups": 0, "log_due_at": None}
+    values |= _counted(result)
     if result.transferred:
         values["owner"] = None  # nobody here is needed for it any more
     await conn.execute(update(attempts).where(attempts.c.id == attempt_id).values(**values))
+
+
+async def _tell(conn: AsyncConnection, held: Held, *, changed: bool) -> None:
+    """Of a call that has ended: now that all is known; or again, where it had been told without this, and `changed`."""
+    if held.call.state is CallState.ENDED and (changed or held.attempt.log_due_at is not None):
+        await tell_stored_end(conn, held.attempt.id, corrected=held.attempt.log_due_at is None)
+
+
+def _counted(result: Result) -> dict[str, Any]:
+    """Of the attempt, whose conversations may be several."""
+    return {
+        "turns": func.coalesce(attempts.c.turns, 0) + result.turns,
+        "turn_latency_ms": func.coalesce(result.turn_latency_ms, attempts.c.turn_latency_ms),
+    }
 
 
 def _columns(held: Held, result: Result, *, is_back: bool) -> dict[str, Any]:

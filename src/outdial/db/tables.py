@@ -443,10 +443,14 @@ attempts = Table(
     _instant("price_due_at"),      # when the carrier is asked for the price, should it not have told it
     _instant("taken_over_at"),     # from a worker that had died
     _instant("result_at"),         # what its conversation brought was written: that is done once
+    Column("turns", Integer),            # said in its conversations, by both sides
+    Column("turn_latency_ms", Integer),  # of the last of them: the median
+    _instant("log_due_at"),        # when the log tells of its call's end without its result, should that not come
     UniqueConstraint("call_id", "number"),
     Index("ix_attempts_live", "check_at", postgresql_where=text("state <> 'ended'")),
     Index("ix_attempts_hang_up", "hang_up_at", postgresql_where=text("hang_up_at IS NOT NULL")),
     Index("ix_attempts_unpriced", "price_due_at", postgresql_where=text("price_due_at IS NOT NULL")),
+    Index("ix_attempts_unlogged", "log_due_at", postgresql_where=text("log_due_at IS NOT NULL")),
     # One carrier call belongs to one attempt, also when two attempts of unknown outcome look for theirs.
     UniqueConstraint("carrier", "carrier_account_id", "carrier_call_id"),
 )

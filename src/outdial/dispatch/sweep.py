@@ -2,7 +2,7 @@
 
 It has calls ended whose end is wanted (`hanging_up`), looks at those that were silent too long (`look_ups`), takes over
 the calls of dead workers, ends what has expired, asks for prices and audits the pools. All by the same events callbacks
-bring. It also folds the counts of calls.
+bring. It also folds the counts of calls, and has the log tell of those that nobody tells more of.
 """
 
 import asyncio
@@ -13,6 +13,7 @@ from datetime import UTC, datetime, timedelta
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from outdial.accounts.clients import OpenCarrier
+from outdial.calls.call_log import tell_overdue
 from outdial.calls.checks import hurry, take_due
 from outdial.calls.counts import fold_counts
 from outdial.calls.hang_up import expire_queued
@@ -110,6 +111,7 @@ class Sweep:
         await asyncio.gather(*(self._look_ups.look_at(held) for held in due))
         await self._transfers.look_after(at_most=AT_MOST)
         await self._prices.ask_for_missing(at_most=AT_MOST)
+        await tell_overdue(self._engine, at_most=AT_MOST)
         await fold_counts(self._engine)
         now = datetime.now(UTC)
         if self._audited is None or now - self._audited > timedelta(seconds=AUDIT_EVERY_S):

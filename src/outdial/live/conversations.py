@@ -9,6 +9,7 @@ from pathlib import Path
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from outdial import logs
 from outdial.accounts.clients import OpenCarrier
 from outdial.agents.ready_agents import ReadyAgent
 from outdial.background import Background
@@ -177,6 +178,7 @@ class Conversations:
 
     async def _run(self, conversation: _Conversation) -> None:
         session, attempt_id, engine = conversation.session, conversation.attempt_id, self._engine
+        logs.about(call_id=conversation.call_id, attempt_id=attempt_id)
         beside = Background()
         beside.start(self._open_account(conversation.answered.attempt), name=f"carrier of {attempt_id}")
         beside.start(write_loss(engine, attempt_id, session), name=f"audio of {attempt_id}")
@@ -276,6 +278,8 @@ class Conversations:
             callee_responded=end.callee_responded,
             ended_by=None if end.error else end.ended_by,  # a failure of ours tells nothing of who left
             returns=conversation.answered.returns,
+            turns=conversation.brought.journal.turns,
+            turn_latency_ms=conversation.brought.journal.turn_latency_ms,
         )
 
     def _recorded(self, conversation: _Conversation) -> str | None:

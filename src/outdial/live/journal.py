@@ -9,6 +9,7 @@ import logging
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from statistics import median_low
 from typing import Any, Self
 
 from sqlalchemy import Executable, bindparam
@@ -164,6 +165,8 @@ class CallJournal:
         self._waiting: deque[Entry] = deque()
         self._number = writing.entries
         self._timed = 0  # the last turn whose latency was counted
+        self._latencies_ms: list[int] = []
+        self._said: set[int] = set()  # by their seq: turns in which a word was said
         self._full = False
         self._closing = False
         self._news = asyncio.Event()
@@ -175,10 +178,22 @@ class CallJournal:
         if turn.latency is not None and turn.seq > self._timed:  # a turn comes again as it grows
             self._timed = turn.seq
             metrics.TURN.observe(turn.latency["total"] / 1000)
+            self._latencies_ms.append(turn.latency["total"])
+        (self._said.add if turn.text else self._said.discard)(turn.seq)
         self._add(turn)
 
     def event(self, type_: str, data: dict[str, Any]) -> None:
         self._add((type_, data))
+
+    @property
+    def turns(self) -> int:
+        """How many were said, by both sides."""
+        return len(self._said)
+
+    @property
+    def turn_latency_ms(self) -> int | None:
+        """The median."""
+        return median_low(self._latencies_ms) if self._latencies_ms else None
 
     @property
     def pending(self) -> list[Entry]:
