@@ -24,7 +24,7 @@ TODAY = {
     ("early", "then silent", "taken for consent"): 0,
     ("early", "then no", "taken for consent"): 0,
     ("early", "then no", "right"): 4,
-    ("pauses", "0.6 s", "right"): 2,
+    ("pauses", "0.6 s", "right"): 4,
     ("pauses", "0.6 s", "leaked"): 0,
     ("pauses", "1.2 s", "right"): 3,
     ("pauses", "1.2 s", "leaked"): 0,
