@@ -13,6 +13,7 @@ from outdial.agents.llm.vendors import ModelServers
 from outdial.agents.previews import Previews
 from outdial.agents.python.served import ServedAgents
 from outdial.agents.ready_agents import ReadyAgents
+from outdial.agents.tools.access import ToolAccess, kept_secrets
 from outdial.api.services import Services
 from outdial.calls.workers import Worker
 from outdial.db.engine import create_engine
@@ -45,6 +46,7 @@ class Shared:
     genuine: Genuine
     models: ModelServers
     agents: ReadyAgents
+    tools: ToolAccess
     speech: Speech
     webhooks: WebhookClient
     taken_over: Wake  # calls of a dead process have become ours: it has left recordings
@@ -61,6 +63,7 @@ class Shared:
             recordings_dir=self.settings.data_dir / "recordings",
             previews=Previews(self.speech.from_text),
             webhooks=self.webhooks,
+            tools=self.tools,
             not_ready=self._not_ready,
         )
 
@@ -99,9 +102,11 @@ async def share(
     genuine = Genuine(engine, secret_box)
     stack.push_async_callback(genuine.aclose)
     webhooks, models = WebhookClient(settings.allowed_private), ModelServers(settings.model_keys)
-    stack.push_async_callback(webhooks.aclose)
+    tools = ToolAccess(settings.allowed_private, kept_secrets(engine, secret_box))
+    for client in (webhooks, tools):
+        stack.push_async_callback(client.aclose)
     served = await ServedAgents.begin(engine, settings.agents, reload=settings.reload_agents, progress=progress)
-    agents = ReadyAgents(engine, models, served)
+    agents = ReadyAgents(engine, models, served, tools)
     stack.push_async_callback(agents.aclose)
     return Shared(
         settings=settings,
@@ -114,6 +119,7 @@ async def share(
         genuine=genuine,
         models=models,
         agents=agents,
+        tools=tools,
         speech=speech,
         webhooks=webhooks,
         taken_over=Wake(),

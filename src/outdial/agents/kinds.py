@@ -20,7 +20,7 @@ from outdial.agents.llm.run import run_llm
 from outdial.agents.python.definition import PythonAgent
 from outdial.agents.python.description import PYTHON_KEYS, parse_python_tree, python_prompts
 from outdial.agents.python.run import run_python
-from outdial.agents.script.checks import models_of, transfer_numbers
+from outdial.agents.script.checks import models_of, tools_of_script, transfer_numbers
 from outdial.agents.script.model import DoNotCall, Machine, Script, ScriptError, ScriptWarning
 from outdial.agents.script.outline import Outline, outline_of
 from outdial.agents.script.parse import SCRIPT_KEYS, parse_tree
@@ -29,6 +29,8 @@ from outdial.agents.script.prompts import Prompt, script_prompts
 from outdial.agents.script.run import run_script
 from outdial.agents.script.template import Text
 from outdial.agents.script.tree import Node, read_tree
+from outdial.agents.tools.access import Tools
+from outdial.agents.tools.definition import OwnTools
 from outdial.conversation.live_call import LiveCall
 from outdial.conversation.opening import Greet
 from outdial.refusals import Invalid
@@ -76,9 +78,10 @@ A = TypeVar("A", bound=ParsedAgent)
 class Kind(Generic[A]):
     """`title`: what one is called; `label`: that, on a page. `mark`: the section of its YAML that no other kind has.
     `keys`: what else its YAML may have. `parse` raises ScriptError. `prompts`: what it says word for word. `numbers`:
-    to which it transfers calls, and their lines. `models`: which it needs. `run`: the conversation, with these models,
-    in this order. `outline`: the way from step to step, where it has one. `is_written_here`: whether its source is
-    written by the people of a workspace; else its agents come with the server, and their source only describes them.
+    to which it transfers calls, and their lines. `models`: which it needs. `tools`: which its author declares. `run`:
+    the conversation, with these models, in this order, and with what reaches its tools. `outline`: the way from step to
+    step, where it has one. `is_written_here`: whether its source is written by the people of a workspace; else its
+    agents come with the server, and their source only describes them.
     """
 
     title: str
@@ -89,21 +92,22 @@ class Kind(Generic[A]):
     prompts: Callable[[A], list[Prompt]]
     numbers: Callable[[A], Iterable[tuple[Text, int]]]
     models: Callable[[A], tuple[ModelName, ...]]
-    run: Callable[[A, LiveCall, Path, Sequence[Model]], Coroutine[Any, Any, None]]
+    run: Callable[[A, LiveCall, Path, Sequence[Model], Tools], Coroutine[Any, Any, None]]
+    tools: Callable[[A], OwnTools] = lambda agent: OwnTools()
     outline: Callable[[Node], Outline] | None = None
     is_written_here: bool = True
 
 
-async def _run_llm(agent: LlmAgent, call: LiveCall, path: Path, models: Sequence[Model]) -> None:
-    await run_llm(agent, call, models)
+async def _run_llm(agent: LlmAgent, call: LiveCall, path: Path, models: Sequence[Model], tools: Tools) -> None:
+    await run_llm(agent, call, models, tools)
 
 
-async def _run_python(agent: PythonAgent, call: LiveCall, path: Path, models: Sequence[Model]) -> None:
+async def _run_python(agent: PythonAgent, call: LiveCall, path: Path, models: Sequence[Model], tools: Tools) -> None:
     await run_python(agent, call)
 
 
-async def _run_script(script: Script, call: LiveCall, path: Path, models: Sequence[Model]) -> None:
-    await run_script(script, call, path, models)
+async def _run_script(script: Script, call: LiveCall, path: Path, models: Sequence[Model], tools: Tools) -> None:
+    await run_script(script, call, path, models, tools)
 
 
 KINDS: Mapping[str, Kind[Any]] = {
@@ -117,6 +121,7 @@ KINDS: Mapping[str, Kind[Any]] = {
         numbers=transfer_numbers,
         models=models_of,
         run=_run_script,
+        tools=tools_of_script,
         outline=outline_of,
     ),
     LLM: Kind(
@@ -129,6 +134,7 @@ KINDS: Mapping[str, Kind[Any]] = {
         numbers=lambda agent: [(target.to, target.line) for target in agent.transfers],
         models=lambda agent: agent.models,
         run=_run_llm,
+        tools=lambda agent: agent.own_tools,
     ),
     PYTHON: Kind(
         title="a python agent",

@@ -23,6 +23,7 @@ from outdial.agents.script.path import Path
 from outdial.agents.script.template import TemplateError, parse_text, render
 from outdial.agents.script.values import known
 from outdial.agents.spend_meters import SpendMeters
+from outdial.agents.tools.access import NoTools, ToolAccess, Tools, load
 from outdial.conversation.call_facts import HOLD_S
 from outdial.conversation.live_call import AgentCoroutine, LiveCall
 from outdial.conversation.opening import Greet
@@ -74,13 +75,16 @@ class ReadyAgents:
         engine: AsyncEngine,
         models: ModelServers | None = None,
         served: ServedAgents | None = None,
+        tools: ToolAccess | None = None,
         *,
         max_kept: int = MAX_KEPT,
     ) -> None:
+        """Without `tools` none is reached."""
         self._engine = engine
         self._meters = SpendMeters(engine)
         self._models = models or ModelServers({})
         self._served = served or ServedAgents(points=[])
+        self._tools = tools
         self._kept: LRUCache[_Key, ReadyAgent] = LRUCache(max_kept)
         # Many calls want a new version at the same moment; it is parsed once, and no other version waits for it. A lock
         # is there as long as somebody holds it or waits.
@@ -126,17 +130,21 @@ class ReadyAgents:
         try:
             # Takes a while, and loads what reaches models when the first such agent is there; calls are talking.
             meter = self._meters.of(found.workspace_id)
-            return await asyncio.to_thread(_ready, found.kind, found.source, Greet(found.greet), self._models, meter)
+            tools = NoTools() if self._tools is None else self._tools.of(found.workspace_id)
+            greet = Greet(found.greet)
+            return await asyncio.to_thread(_ready, found.kind, found.source, greet, self._models, meter, tools)
         except ScriptError:
             raise
         except Exception as error:  # of a source that once could be read, or that was written by somebody else
             raise ScriptError("can't be read") from error
 
 
-def _ready(kind: str, source: str, greet: Greet, servers: ModelServers, meter: Meter) -> ReadyAgent:
+def _ready(
+    kind: str, source: str, greet: Greet, servers: ModelServers, meter: Meter, tools: Tools
+) -> ReadyAgent:
     agent = parse_agent(source, kind)
     opened = servers.open(KINDS[kind].models(agent))
-    return _prepared(kind, agent, greet, [Metered(model, meter) for model in opened])
+    return _prepared(kind, agent, greet, [Metered(model, meter) for model in opened], tools)
 
 
 def _ready_code(kind: str, agent: PythonAgent, version: int) -> ReadyAgent:
@@ -148,16 +156,17 @@ def _ready_code(kind: str, agent: PythonAgent, version: int) -> ReadyAgent:
             return CallError(code=FailureCode.AGENT_FAILED, message=str(error))
         return None
 
-    ready = _prepared(kind, agent, agent.greet or Greet.AFTER_HELLO, ())
+    ready = _prepared(kind, agent, agent.greet or Greet.AFTER_HELLO, (), NoTools())
     return replace(ready, version=version, check=check)
 
 
-def _prepared(kind: str, agent: ParsedAgent, greet: Greet, models: Sequence[Model]) -> ReadyAgent:
+def _prepared(kind: str, agent: ParsedAgent, greet: Greet, models: Sequence[Model], tools: Tools) -> ReadyAgent:
     agent.reading.spoken("Hello.")  # the rules of a country are made ready when they are first needed
     of = KINDS[kind]
+    load(of.tools(agent))
 
     async def run(call: LiveCall) -> None:
-        await of.run(agent, call, Path(), models)
+        await of.run(agent, call, Path(), models, tools)
 
     return ReadyAgent(
         run=run,

@@ -13,6 +13,9 @@ from outdial.agents.script.parse import DEFAULT_LANGUAGE
 from outdial.agents.script.template import Text, lookup
 from outdial.agents.script.tree import Node, read_tree
 from outdial.agents.secret_use import unknown_secrets
+from outdial.agents.tools.definition import OwnTools
+from outdial.agents.tools.views import ToolView, out_of_reach, tool_views
+from outdial.net.addresses import Allowed
 from outdial.telephony.e164 import normal_e164
 
 
@@ -64,7 +67,8 @@ class OutlineView(TypedDict):
 class Review(TypedDict):
     """`errors` has the first fault, which keeps the source from being saved; then there are no prompts. `variables`
     has the default of each variable that a prompt names, null where it has none; `language` and `pronounce` are how the
-    prompts are read. `outline` is null where the text isn't YAML; other faults leave it as whole as it can be."""
+    prompts are read. `outline` is null where the text isn't YAML; other faults leave it as whole as it can be. `tools`:
+    those that its author declares."""
 
     errors: list[Remark]
     warnings: list[Remark]
@@ -73,6 +77,7 @@ class Review(TypedDict):
     language: str
     pronounce: dict[str, str]
     outline: OutlineView | None
+    tools: list[ToolView]
 
 
 def review_agent(
@@ -82,10 +87,12 @@ def review_agent(
     secrets: Collection[str] | None = None,
     *,
     kind: str | None = None,
+    allowed: Allowed | None = None,
 ) -> Review:
     """Takes up to a second for the longest scripts: not on the event loop. `may_call`: whether a transfer to a number
     (E.164) would be made; `may_use`: whether a model can be reached from here. `secrets`: those of the workspace, None
-    where nobody knows them. `kind`: by default what the source looks like."""
+    where nobody knows them. `kind`: by default what the source looks like. `allowed`: the private addresses that tools
+    may reach, None where nobody knows them."""
     outline = None
     of = KINDS[kind or kind_of(source)]
     try:
@@ -103,8 +110,9 @@ def review_agent(
             language=DEFAULT_LANGUAGE,
             pronounce={},
             outline=outline,
+            tools=[],
         )
-    prompts = of.prompts(agent)
+    prompts, own = of.prompts(agent), of.tools(agent)
     return Review(
         errors=[],
         warnings=[
@@ -112,6 +120,7 @@ def review_agent(
             *_vain_transfers(of.numbers(agent), may_call),
             *_unusable(_models(of.models(agent), agent), may_use),
             *(() if secrets is None else _missing_secrets(root, secrets)),
+            *(() if allowed is None else _unreachable(own, allowed)),
         ],
         prompts=[
             PromptView(
@@ -123,6 +132,7 @@ def review_agent(
         language=agent.language,
         pronounce=dict(agent.pronounce),
         outline=outline,
+        tools=tool_views(own),
     )
 
 
@@ -180,6 +190,11 @@ def _missing_secrets(root: Node, secrets: Collection[str]) -> Iterator[Remark]:
             f"under Secrets, or with outdial secrets set {name}"
         )
         yield Remark(line=line, message=message)
+
+
+def _unreachable(own: OwnTools, allowed: Allowed) -> Iterator[Remark]:
+    for line, why in out_of_reach(own, allowed):
+        yield Remark(line=line, message=why)
 
 
 def _default(variables: Mapping[str, Any], path: str) -> Any:

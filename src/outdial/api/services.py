@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from outdial.accounts.access import OpenNumberControl, open_number_control
 from outdial.agents.previews import Previews
+from outdial.agents.tools.access import ToolAccess
 from outdial.db.notify import Notifications
 from outdial.net.addresses import Allowed
 from outdial.numbers.connecting import Connector
@@ -31,7 +32,7 @@ def _always() -> str | None:
 class Services:
     """`not_ready`: why this process takes no new calls, in a sentence; None while it does. `previews`
     speaks prompts for those who write them, None in a process without a voice; `stage` has scripts rehearse;
-    `webhooks` reaches the endpoints of users."""
+    `webhooks` reaches the endpoints of users, `tools` the tools of agents, where there are any."""
 
     engine: AsyncEngine
     settings: Settings
@@ -41,6 +42,7 @@ class Services:
     previews: Previews | None = None
     stage: Stage = field(default_factory=Stage)
     webhooks: WebhookClient = field(default_factory=_to_public_hosts)
+    tools: ToolAccess | None = None
     not_ready: Callable[[], str | None] = _always
     open_number_control: OpenNumberControl = open_number_control
 

@@ -33,7 +33,8 @@ class Expectation:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rehearsal:
-    """One call. `callee` has with each line where it is written; `model` is what the model of an llm agent answers.
+    """One call. `callee` has with each line where it is written; `model` is what the model of an llm agent answers,
+    `tools` what its tools do (testing/written_tools.py).
     `noise`, with audio: so many dB below the callee's voice, or one of NOISES; None for a quiet line."""
 
     name: str
@@ -41,6 +42,7 @@ class Rehearsal:
     variables: Mapping[str, Any] = field(default_factory=dict)
     callee: tuple[tuple[CalleeLine, int], ...] = ()
     model: tuple[tuple[Part, ...], ...] = ()
+    tools: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
     expect: Expectation = Expectation()
     noise: float | str | None = None
 

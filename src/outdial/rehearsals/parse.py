@@ -26,6 +26,7 @@ from outdial.testing.callee import (
     Waits,
 )
 from outdial.testing.written_model import Fails, Part, calls, means
+from outdial.testing.written_tools import Breaks, Refuses
 
 MAX_REHEARSALS = 100
 MAX_LINES = 100      # of one callee
@@ -41,7 +42,7 @@ SECONDS = re.compile(r"(\d{1,4}(?:\.\d{1,3})?) ?s")
 KEYS_PRESSED = re.compile(r"[0-9*#]{1,40}")
 
 _TOP = ("script", "variables", "noise", "rehearsals")
-_REHEARSAL = ("name", "variables", "noise", "model", "call", "expect")
+_REHEARSAL = ("name", "variables", "noise", "model", "tools", "call", "expect")
 _ANSWER = ("says", "calls", "with", "exits", "means", "fails")
 _EXPECT = ("outcome", "ended_by", "noted", "variables", "path")
 _ALONE: Mapping[str, CalleeLine] = {"silent": Silent(), "hangs_up": HangsUp()}
@@ -106,6 +107,7 @@ def _rehearsal(node: Node, variables: Mapping[str, Any], noise: float | str | No
         variables={**variables, **_values(parts.nodes.get("variables"), "variables")},
         callee=parse_callee(parts.nodes.get("call")),
         model=_answers(parts.nodes.get("model")),
+        tools=_tool_answers(parts.nodes.get("tools")),
         expect=_expectation(parts.nodes["expect"]) if "expect" in parts.nodes else Expectation(),
         noise=_noise(parts.nodes.get("noise"), noise),
     )
@@ -145,6 +147,26 @@ def _answer(node: Node) -> tuple[Part, ...]:
     if "fails" in parts:
         found.append(Fails(plain(parts["fails"], "fails")))
     return tuple(found)
+
+
+def _tool_answers(node: Node | None) -> Mapping[str, tuple[Any, ...]]:
+    """Of each tool, by the name that the model knows: data, or `{refuses: data}`, or `{fails: word}`; or a list of
+    these, one for each time that it is asked."""
+    named = fields(node, "tools") if node else Fields(0)
+    return {
+        title: tuple(map(_tool_answer, one.nodes)) if isinstance(one, Items) else (_tool_answer(one),)
+        for title, one in named.nodes.items()
+    }
+
+
+def _tool_answer(node: Node) -> Any:
+    if isinstance(node, Fields) and len(node.nodes) == 1:
+        ((word, value),) = node.nodes.items()
+        if word == "refuses":
+            return Refuses(data(value))
+        if word == "fails":
+            return Breaks(plain(value, "fails"))
+    return data(node)
 
 
 def _callee_line(node: Node) -> CalleeLine:

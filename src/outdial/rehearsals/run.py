@@ -27,10 +27,12 @@ from outdial.testing.call_limits import CallLimits
 from outdial.testing.callee import CalleeLine, WentWrong
 from outdial.testing.text_call import TextCall, hold_call
 from outdial.testing.written_model import NOTHING_WRITTEN, WrittenModel
+from outdial.testing.written_tools import WrittenTools
 
 NO_ANSWER = "the model is asked here, and no answer of its is written (model: …)"
 GOES_ON = "the agent goes on and on: it was stopped after an hour"
 LONGEST_S = 3600.0  # of the clock of a call in memory, which stands still but where the agent itself sleeps
+NO_TOOL_ANSWER = "the tool {tool} is asked here, and no answer of its is written (tools: …)"
 CIRCLES = "the script goes round in circles: it was stopped after {steps} steps"
 
 
@@ -163,9 +165,10 @@ async def held(
     """What comes of a call that `hold` lets an agent hold."""
     path = Path(lambda: call.now_ms)
     model = WrittenModel(rehearsal.model, first_s=0.0, word_s=0.0)
+    tools = WrittenTools(rehearsal.tools)
 
     async def agent(live: LiveCall) -> None:
-        await KINDS[tried.kind].run(tried.agent, live, path, [model] * tried.models)
+        await KINDS[tried.kind].run(tried.agent, live, path, [model] * tried.models, tools)
 
     wrong: str | None = None
     line: int | None = None
@@ -179,6 +182,8 @@ async def held(
         line = None if error.line is None or not rehearsal.callee else rehearsal.callee[error.line][1]
     except AgentFailed as error:
         wrong = NO_ANSWER if NOTHING_WRITTEN in error.reason else _in_full(error)
+    if wrong is None and tools.unwritten is not None:
+        wrong = NO_TOOL_ANSWER.format(tool=tools.unwritten)
     if path.circled:
         wrong, line = CIRCLES.format(steps=len(path.passed)), None
     outcome = None if call.ended_by is None else outcome_of(_facts(call))

@@ -12,6 +12,7 @@ from outdial.agents.python.definition import PythonAgent
 from outdial.agents.script.path import Path
 from outdial.agents.script.template import parse_text, render
 from outdial.agents.script.values import known
+from outdial.agents.tools.access import NoTools, Tools
 from outdial.conversation.call_facts import CallFacts, Engines, MachinePolicy, TurnTaking, turn_taking_of
 from outdial.conversation.live_call import AgentCoroutine, CallBackRefused
 from outdial.conversation.media_line import MediaLine
@@ -46,6 +47,7 @@ class Phone:
         agent: AgentCoroutine | PythonAgent | str,
         *,
         models: Sequence[Model] = (),
+        tools: Tools | None = None,
         variables: Mapping[str, Any] | None = None,
         turn_taking: TurnTaking | None = None,
         max_duration_s: float = 600.0,
@@ -53,15 +55,16 @@ class Phone:
         machine: MachinePolicy | None = None,
     ) -> None:
         """`agent`: an agent in Python, a coroutine over a LiveCall, or the YAML of an agent, whose `models` answer
-        where it has any, in the order in which its source names them. `greet` and `machine`, where it doesn't say
-        them: who speaks first, and what is done with a machine."""
+        where it has any, in the order in which its source names them; its tools are reached by `tools`. `greet` and
+        `machine`, where it doesn't say them: who speaks first, and what is done with a machine."""
         how = turn_taking_of("en-US", greet=greet)
         if isinstance(agent, str | PythonAgent):
             kind = PYTHON if isinstance(agent, PythonAgent) else kind_of(agent)
             parsed: ParsedAgent = parse_agent(agent) if isinstance(agent, str) else agent
             how = turn_taking_of(parsed.language, greet=parsed.greet or greet, hold_s=parsed.hold_s)
             machine = machine or _machine_of(parsed)
-            agent = lambda call: KINDS[kind].run(parsed, call, Path(), models)  # noqa: E731
+            reached = tools or NoTools()
+            agent = lambda call: KINDS[kind].run(parsed, call, Path(), models, reached)  # noqa: E731
         self.turns: dict[int, Turn] = {}
         self.events: list[tuple[str, dict[str, Any]]] = []
         self.transferred_to: list[str] = []

@@ -10,7 +10,7 @@ from outdial.agents.after.answer import FoundFact, Report, read_report
 from outdial.agents.after.definition import After
 from outdial.agents.after.request import Turn
 from outdial.agents.llm.free_talk import Fact
-from outdial.agents.llm.tools import NotPossible
+from outdial.agents.tools.asks import NotPossible
 
 AFTER = After(
     models=(),

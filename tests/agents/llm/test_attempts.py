@@ -16,6 +16,7 @@ from outdial.agents.kinds import KINDS, parse_agent
 from outdial.agents.llm.chat import AgentSaid, CalleeSaid, Piece, Remark, Request, ToolAnswer, ToolCall, Words
 from outdial.agents.llm.texts import without_brackets
 from outdial.agents.script.path import Path
+from outdial.agents.tools.access import NoTools
 from outdial.testing.callee import Hears, Presses, Says, WentWrong
 from outdial.testing.phone import Phone
 from outdial.testing.text_call import TextCall, hold_call
@@ -113,7 +114,7 @@ def typed(order: str, **variables: str) -> tuple[TextCall, Gullible]:
     call = TextCall(lines, variables={"card": CARD, **variables})
     agent = parse_agent(AGENT)
     with suppress(WentWrong):  # the call may be over before all of them
-        run(hold_call(lambda live: KINDS["llm"].run(agent, live, Path(), [model]), call))
+        run(hold_call(lambda live: KINDS["llm"].run(agent, live, Path(), [model], NoTools()), call))
     return call, model
 
 

@@ -7,8 +7,8 @@ import pytest
 
 from agents.llm.test_run import AGENT, talk, told
 from outdial.agents.llm.call_back import in_words, read_time, zones_for
-from outdial.agents.llm.tools import NotPossible
 from outdial.agents.review import review_agent
+from outdial.agents.tools.asks import NotPossible
 from outdial.telephony.outcome import CALL_BACK
 from outdial.testing.phone import Phone
 from outdial.testing.written_model import WrittenModel, calls

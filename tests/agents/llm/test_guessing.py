@@ -65,15 +65,15 @@ def test_a_wrong_guess_is_dropped_unheard_and_what_it_cost_is_told(slow_s):
 def pauses(phone):
     """Goes on after a pause, in which the model was asked."""
     phone.says("Yes, on Tuesday.", after="Tuesday")
-    phone._loop.create_task(go_on(phone))
+    phone._loop.create_task(goes_on(phone, "No, sorry, on Wednesday."))
     phone.says("No.", after="nything else")
 
 
-async def go_on(phone):
+async def goes_on(phone, words):
     while not phone._recogniser.started:  # noqa: ASYNC110
         await asyncio.sleep(0.01)
     await asyncio.sleep(0.2)
-    phone._say("No, sorry, on Wednesday.", None)
+    phone._say(words, None)
 
 
 def test_nothing_is_done_on_a_guess():

@@ -133,7 +133,7 @@ def test_openais_own_is_used_with_the_key_of_the_environment(monkeypatch):
 def test_a_server_without_model_agents_loads_nothing_of_what_reaches_models():
     code = (
         "import sys, outdial.app, outdial.cli; from outdial.agents.llm.vendors import ModelServers; ModelServers({});"
-        "print(sorted({'pydantic_ai', 'openai', 'httpx2', 'genai_prices'} & set(sys.modules)))"
+        "print(sorted({'pydantic_ai', 'openai', 'httpx2', 'genai_prices', 'mcp', 'jsonschema'} & set(sys.modules)))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"

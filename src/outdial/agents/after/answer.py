@@ -12,7 +12,8 @@ from typing import Any, NoReturn
 
 from outdial.agents.after.definition import After
 from outdial.agents.after.request import Turn, turns_shown
-from outdial.agents.llm.tools import NotPossible, fact_value
+from outdial.agents.llm.tools import fact_value
+from outdial.agents.tools.asks import NotPossible
 
 MAX_REPORT = 60_000    # characters
 MAX_SUMMARY = 4000

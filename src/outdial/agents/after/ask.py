@@ -20,7 +20,7 @@ from outdial.agents.llm.chat import (
     Usage,
     Words,
 )
-from outdial.agents.llm.tools import NotPossible
+from outdial.agents.tools.asks import NotPossible
 
 MODEL_S = 60.0    # for a model's report, corrections included
 MAX_ROUNDS = 2    # a report whose form is wrong is asked for once more

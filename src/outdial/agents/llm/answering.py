@@ -21,10 +21,11 @@ from outdial.agents.llm.chat import (
     Usage,
     Words,
 )
-from outdial.agents.llm.history import DONE, LATER
+from outdial.agents.llm.history import ASKED, DONE, LATER
 from outdial.agents.llm.metering import measured
-from outdial.agents.llm.tools import Note, NotPossible, Wish
+from outdial.agents.llm.tools import Note, Wish
 from outdial.agents.llm.unspoken import Unspoken
+from outdial.agents.tools.asks import Ask, NotPossible
 from outdial.conversation.live_call import Thought
 from outdial.conversation.sentences import Cutter
 from outdial.conversation.stopping import stop
@@ -189,13 +190,17 @@ class Answering:
             goes_on = self._take_calls()
             if not (said or called):
                 self.messages.append(SAY_SOMETHING)
-            elif self._is_something and not goes_on:
-                break
+            elif self._asks or (self._is_something and not goes_on):
+                break  # with what a tool answers, the model is asked anew
         return self._is_something
 
     @property
     def _is_something(self) -> bool:
         return self.has_words or any(not isinstance(wish, Note) for _, wish in self.wishes)
+
+    @property
+    def _asks(self) -> bool:
+        return any(isinstance(wish, Ask) for _, wish in self.wishes)
 
     def _take_calls(self) -> bool:
         """Read the response's calls; true when the model must be asked again, because one isn't possible."""
@@ -209,7 +214,8 @@ class Answering:
                 self.messages.append(ToolAnswer(call, str(why)))
             else:
                 self.wishes.append((call, wish))
-                self.messages.append(ToolAnswer(call, DONE if isinstance(wish, Note) else LATER))
+                told = {Note: DONE, Ask: ASKED}.get(type(wish), LATER)
+                self.messages.append(ToolAnswer(call, told))
         return wrong
 
     def _keep(self) -> tuple[ToolCall, ...]:

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from outdial.agents.llm.tools import NotPossible
+from outdial.agents.tools.asks import NotPossible
 from outdial.telephony.time_zone import zones_of
 
 LATEST = timedelta(days=30)  # ahead

@@ -6,10 +6,12 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
+from outdial.agents.llm.asking import Asking
 from outdial.agents.llm.call_back import in_words, read_time, zones_for
 from outdial.agents.llm.chat import AgentSaid, Message, Remark, ToolCall
 from outdial.agents.llm.free_talk import FreeTalk, TransferTarget
-from outdial.agents.llm.history import is_cut_short
+from outdial.agents.llm.history import POSTPONED, answer_with, is_cut_short
+from outdial.agents.llm.quiet import Quiet
 from outdial.agents.llm.texts import Texts, as_data
 from outdial.agents.llm.told import told_of
 from outdial.agents.llm.tools import (
@@ -18,7 +20,6 @@ from outdial.agents.llm.tools import (
     Exit,
     HangUp,
     Note,
-    NotPossible,
     SendDigits,
     Transfer,
     Wait,
@@ -26,6 +27,7 @@ from outdial.agents.llm.tools import (
     wish_of,
 )
 from outdial.agents.script import model as script
+from outdial.agents.tools.asks import Ask, NotPossible
 from outdial.conversation.live_call import CallBackRefused, CallEnded, LiveCall, Said, TransferFailed
 from outdial.telephony.outcome import NAMED, WISH
 
@@ -42,12 +44,22 @@ class Left:
 
 
 class Doing:
-    """Of one call. `waits_s`: of silence that the next listening is to allow for; None: as always."""
+    """Of one call. `waits_s`: of silence that the next listening is to allow for; None: as always. `asking`: the
+    author's tools."""
 
     def __init__(
-        self, talk: FreeTalk, do_not_call: script.DoNotCall, call: LiveCall, texts: Texts, history: list[Message]
+        self,
+        talk: FreeTalk,
+        do_not_call: script.DoNotCall,
+        call: LiveCall,
+        texts: Texts,
+        history: list[Message],
+        asking: Asking,
+        quiet: Quiet,
     ) -> None:
         self.waits_s: float | None = None
+        self._asking = asking
+        self._quiet = quiet
         self._talk = talk
         self._do_not_call = do_not_call
         self._call = call
@@ -55,7 +67,9 @@ class Doing:
         self._history = history
 
     def wish_of(self, call: ToolCall) -> Wish:
-        """Raises NotPossible."""
+        """Raises NotPossible. A tool of the author's that changes nothing is asked already."""
+        if (ask := self._asking.wish_of(call)) is not None:
+            return ask
         wish = wish_of(call, self._talk)
         if isinstance(wish, Transfer) and self._texts.number(self._target(wish)) is None:
             raise NotPossible("There is no number to connect the callee to. Tell them so.")
@@ -65,41 +79,60 @@ class Doing:
         return wish
 
     async def carry_out(self, wishes: Sequence[tuple[ToolCall, Wish]], *, interrupted: bool) -> bool | Left:
-        """In order; true when the model goes on. Of an answer that was interrupted only what was noted counts."""
-        goes_on = False
+        """In order; true when the model goes on. Of an answer that was interrupted only what was noted counts, and what
+        waits for a tool's answer isn't done before the model has read it."""
+        goes_on = asked = False
         ends = any(isinstance(wish, DoNotCall) for _, wish in wishes)
         for place, (call, wish) in enumerate(wishes, 1):
-            is_done = isinstance(wish, Note) or not interrupted
-            if isinstance(wish, Exit) and ends:
-                is_done = False  # nothing more is asked of who wants no more calls
-            if isinstance(wish, CallBack) and is_done:
-                refused = await self._call_back(call, wish, wishes[place:])
-                if refused is not None:
-                    return refused
-                continue
-            self._call.tell("tool", {"tool": call.tool, **told_of(wish), "done": is_done})
-            self._note(wish)
-            if is_done and isinstance(wish, HangUp):
-                return Left(wish, wishes[place:])
-            if is_done and isinstance(wish, Exit):
-                self.keep(wishes[place:])
-                return Left(wish)
-            if is_done:
-                try:
-                    goes_on = await self._do(wish)
-                except (CallEnded, asyncio.CancelledError):
+            try:
+                if isinstance(wish, Ask):
+                    asked = True
+                    interrupted = await self._asking.carry_out(call, wish, interrupted=interrupted)
+                    continue
+                waits = asked and not isinstance(wish, Note | DoNotCall)
+                is_done = isinstance(wish, Note) or not (interrupted or waits)
+                if isinstance(wish, Exit | CallBack) and ends:
+                    is_done = False  # nothing more is asked of who wants no more calls
+                if isinstance(wish, CallBack) and is_done:
+                    tells = await self._call_back(call, wish)
+                    if tells is not None:
+                        self._postpone(wishes[place:])
+                        return tells
+                    continue
+                self._call.tell("tool", {"tool": call.tool, **told_of(wish), "done": is_done})
+                if waits:
+                    answer_with(self._history, call, POSTPONED)
+                    continue
+                self._note(wish)
+                if is_done and isinstance(wish, HangUp):
+                    return Left(wish, wishes[place:])
+                if is_done and isinstance(wish, Exit):
                     self.keep(wishes[place:])
-                    raise
-                if goes_on or isinstance(wish, HangUp | Transfer | DoNotCall):
-                    break
-        return goes_on
+                    return Left(wish)
+                goes_on = is_done and await self._do(wish)
+            except (CallEnded, asyncio.CancelledError):
+                self.keep(wishes[place:])
+                raise
+            if goes_on or (is_done and isinstance(wish, HangUp | Transfer | DoNotCall)):
+                self._postpone(wishes[place:])
+                break
+        return goes_on or (asked and not interrupted) or bool(self._asking.heard)
 
     def keep(self, wishes: Sequence[tuple[ToolCall, Wish]]) -> None:
         """What there is to keep of them once the model's part is over: what was noted, what came of the call, no more
         calls."""
         for call, wish in wishes:
+            if isinstance(wish, Ask):
+                self._asking.give_up(call, wish)
+                continue
             self._call.tell("tool", {"tool": call.tool, **told_of(wish), "done": isinstance(wish, Note)})
             self._note(wish)
+
+    def give_up(self, wishes: Sequence[tuple[ToolCall, Wish]]) -> None:
+        """Of an answer that counts for nothing: what was asked already isn't waited for."""
+        for call, wish in wishes:
+            if isinstance(wish, Ask):
+                self._asking.give_up(call, wish)
 
     async def back(self, target: str, result: str) -> bool:
         """Nobody took the callee, who was to be transferred; true when the model is to say so."""
@@ -108,6 +141,7 @@ class Doing:
     async def say(self, text: str, *, interruptible: bool = True, asks: bool | None = None) -> Said:
         """Word for word; the model comes to know what was heard of it."""
         said = await self._call.say(text, interruptible=interruptible, asks=asks)
+        self._quiet.broken()
         if said.text:
             self._history.append(AgentSaid(said.text))
         return said
@@ -118,6 +152,18 @@ class Doing:
         await self._call.hang_up()
 
     # -- inside ------------------------------------------------------------------------------------------------
+
+    def _postpone(self, wishes: Sequence[tuple[ToolCall, Wish]]) -> None:
+        """What was wanted after something that came to nothing: of that only what is written down is done."""
+        for call, wish in wishes:
+            if isinstance(wish, Ask):
+                self._asking.give_up(call, wish)
+            else:
+                self._call.tell("tool", {"tool": call.tool, **told_of(wish), "done": isinstance(wish, Note)})
+            if isinstance(wish, Note | DoNotCall):
+                self._note(wish)
+            if not isinstance(wish, Note):
+                answer_with(self._history, call, POSTPONED)
 
     def _note(self, wish: Wish) -> None:
         if isinstance(wish, DoNotCall):
@@ -139,7 +185,7 @@ class Doing:
                 self.waits_s = HOLD_S
         return False
 
-    async def _call_back(self, call: ToolCall, wish: CallBack, rest: Sequence[tuple[ToolCall, Wish]]) -> bool | None:
+    async def _call_back(self, call: ToolCall, wish: CallBack) -> bool | None:
         """Said in our words, and done once they were heard. Where it isn't done: true when the model is to say so."""
         assert wish.at is not None  # else it was no wish
         told: dict[str, Any] = {"done": False}
@@ -155,9 +201,6 @@ class Doing:
             told["refused"] = refused.reason
             self._history.append(Remark(f"The callee can't be called back. {refused.reason} Tell them so."))
             return True
-        except (CallEnded, asyncio.CancelledError):
-            self.keep(rest)
-            raise
         finally:
             self._call.tell("tool", {"tool": call.tool, **told_of(wish), **told})
         return None

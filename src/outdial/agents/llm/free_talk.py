@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from outdial.agents.script.template import Text
+from outdial.agents.tools.definition import OwnTools
 
 MOST_TURNS = 60
 
@@ -62,6 +63,7 @@ class FreeTalk:
     instructions: tuple[Text, ...]  # a line each
     indents: tuple[str, ...]
     tools: frozenset[str] = frozenset()  # of tools.OPTIONAL
+    own_tools: OwnTools = field(default_factory=OwnTools)
     transfers: tuple[TransferTarget, ...] = ()
     outcomes: Mapping[str, str] = field(default_factory=dict)  # what each means
     facts: tuple[Fact, ...] = ()

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from outdial.agents.llm.chat import AgentSaid, CalleeSaid, Message, Remark, ToolAnswer
+from outdial.agents.llm.chat import AgentSaid, CalleeSaid, Message, Remark, ToolAnswer, ToolCall
 from outdial.conversation.live_call import Said
 
 MAX_MESSAGES = 400  # of a call; then the oldest are forgotten
@@ -10,6 +10,8 @@ MAX_MESSAGES = 400  # of a call; then the oldest are forgotten
 DONE = "Done."
 LATER = "It will be done when you have finished speaking."
 INTERRUPTED = "Not done: the callee began to speak."
+ASKED = "The answer comes when you have finished speaking."
+POSTPONED = "Not done: read what your other tools have answered, and call it again if it is still right."
 
 
 def heard_of(answer: Sequence[Message], heard: str) -> tuple[Message, ...]:
@@ -47,10 +49,30 @@ def settled(answer: Sequence[Message], *, interrupted: bool) -> tuple[Message, .
     for message in answer:
         if isinstance(message, ToolAnswer) and message.text == LATER:
             message = ToolAnswer(message.call, became)
+        if isinstance(message, ToolAnswer) and message.text == ASKED and interrupted:
+            message = ToolAnswer(message.call, INTERRUPTED)
         whole.append(message)
         if isinstance(message, AgentSaid):
             whole += [ToolAnswer(call, INTERRUPTED) for call in message.calls if call.id not in have]
     return tuple(whole)
+
+
+def answer_with(history: list[Message], call: ToolCall, text: str) -> None:
+    """A tool's answer, in the place that was kept for it."""
+    for place in range(len(history) - 1, -1, -1):
+        message = history[place]
+        if isinstance(message, ToolAnswer) and message.call.id == call.id:
+            history[place] = ToolAnswer(message.call, text)
+            return
+
+
+def say_along(history: list[Message], call: ToolCall, text: str) -> None:
+    """What was said word for word beside a tool that the agent called: a tool's answer comes right after its call."""
+    for place in range(len(history) - 1, -1, -1):
+        message = history[place]
+        if isinstance(message, AgentSaid) and any(one.id == call.id for one in message.calls):
+            history[place] = AgentSaid(f"{message.text} {text}".strip(), message.calls)
+            return
 
 
 def is_cut_short(said: Said) -> bool:

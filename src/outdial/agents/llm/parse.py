@@ -52,6 +52,7 @@ class LlmParser(Parser):
             instructions=instructions,
             indents=indents,
             tools=talk.tools(top.nodes.get("tools")),
+            own_tools=talk.own_tools(top.nodes.get("tools")),
             transfers=talk.transfers(top.nodes.get("transfers"), top.nodes.get("facts")),
             outcomes=talk.outcomes(top.nodes.get("outcomes")),
             facts=talk.facts(top.nodes.get("facts")),

@@ -17,6 +17,8 @@ def llm_prompts(agent: LlmAgent) -> list[Prompt]:
     for target in agent.transfers:
         add(target.name, "say", target.line, target.say)
         add(target.name, "say", target.line, target.failed)
+    for tool, line, text in agent.own_tools.said:
+        add(tool, "say", line, text)
     if agent.machine.message is not None:
         add("machine", "message", agent.machine.line, parse_text(agent.machine.message))
     add("do_not_call", "say", agent.do_not_call.line, agent.do_not_call.say)

@@ -13,6 +13,7 @@ from outdial.agents.llm.doing import Left
 from outdial.agents.llm.history import is_cut_short
 from outdial.agents.llm.talking import CUT_OFF, AtLimit, NoAnswer, TakenBack, Talking, told_by
 from outdial.agents.llm.tools import HangUp, Wish
+from outdial.agents.tools.access import Tools
 from outdial.conversation.live_call import AgentFailed, CallEnded, LiveCall
 from outdial.conversation.understanding.language import language_of
 from outdial.conversation.understanding.meaning import Kind, Question
@@ -25,24 +26,26 @@ STOPPED = Remark("The callee began to speak: the call goes on.")
 _AFTER_GOODBYE = (Kind.QUESTION, Kind.WAIT, Kind.REPEAT)  # the callee isn't done
 
 
-async def run_llm(agent: LlmAgent, call: LiveCall, models: Sequence[Model]) -> None:
+async def run_llm(agent: LlmAgent, call: LiveCall, models: Sequence[Model], tools: Tools) -> None:
     """Hold the conversation; raises CallEnded once the call is over, and AgentFailed when no model answers.
 
     What the model notes is written to `call.noted`; `do_not_call` becomes true when the callee wants no more calls.
     """
     warming = asyncio.create_task(models[0].warm_up(), name="warming up a model")
+    talking = Talking(agent, agent.do_not_call, call, [*models], [], tools)
     try:
-        await _Conversation(agent, call, [*models]).hold()
+        await _Conversation(agent, call, talking).hold()
     finally:
         warming.cancel()
+        await talking.aclose()
 
 
 class _Conversation:
-    def __init__(self, agent: LlmAgent, call: LiveCall, models: list[Model]) -> None:
+    def __init__(self, agent: LlmAgent, call: LiveCall, talking: Talking) -> None:
         self._agent = agent
         self._call = call
         self._language = language_of(agent.language)
-        self._talking = Talking(agent, agent.do_not_call, call, models, [])
+        self._talking = talking
         self._doing = self._talking.doing
         self._history = self._talking.history
         self._said_goodbye = False

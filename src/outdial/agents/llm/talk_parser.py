@@ -8,11 +8,13 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from outdial.agents.llm.free_talk import MOST_TURNS, Fact, Limits, ModelName, TransferTarget
-from outdial.agents.llm.tools import OPTIONAL
+from outdial.agents.llm.tools import BUILT_IN, OPTIONAL
 from outdial.agents.script.expect import NAME, choice, fields, listed, name, plain, suggestion, whole
 from outdial.agents.script.model import ScriptError
 from outdial.agents.script.template import TemplateError, Text, parse_text
-from outdial.agents.script.tree import Items, Node, Scalar
+from outdial.agents.script.tree import Fields, Items, Node, Scalar
+from outdial.agents.tools.definition import OwnTools
+from outdial.agents.tools.parse import TOOL_KEYS, ToolParser
 from outdial.telephony.outcome import CALL_BACK, MAX_WORD_CHARS, NAMED, WISH
 
 if TYPE_CHECKING:
@@ -29,7 +31,7 @@ _FACT = ("type", "about", "one_of")
 _TYPES = ("string", "integer", "number", "boolean")
 _TRANSFER = ("to", "about", "say", "failed")
 # Every key inside these sections, but for the names that their author gives.
-INNER_KEYS = (*MODEL_KEYS, *LIMIT_KEYS, *_FACT, *_TRANSFER, *OPTIONAL)
+INNER_KEYS = (*MODEL_KEYS, *LIMIT_KEYS, *_FACT, *_TRANSFER, *OPTIONAL, *TOOL_KEYS)
 _OUTCOME = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
 _URL = re.compile(r"https?://[^\s/?#@]+(?:/[^\s?#]*)?")
 
@@ -75,12 +77,18 @@ class TalkParser:
         return tuple(texts), tuple(indents)
 
     def tools(self, node: Node | None) -> frozenset[str]:
-        found = listed(node, "tools") if node else []
-        for one in found:
+        """Outdial's, by their names."""
+        words = [word for one in _items(node) if not isinstance(one, Fields) for word in listed(one, "tools")]
+        for one in words:
             if one.text not in OPTIONAL:
                 hint = suggestion(one.text, OPTIONAL)
                 raise ScriptError(f"'{one.text[:60]}' is no tool; there are {choice(OPTIONAL)}{hint}", one.line)
-        return frozenset(one.text for one in found)
+        return frozenset(one.text for one in words)
+
+    def own_tools(self, node: Node | None) -> OwnTools:
+        """The author's: what stands in `tools` and isn't a name."""
+        parser = ToolParser(self._actions.text, self._uses, BUILT_IN)
+        return parser.tools([one for one in _items(node) if isinstance(one, Fields)])
 
     def transfers(self, node: Node | None, facts: Node | None) -> tuple[TransferTarget, ...]:
         targets = tuple(self.target(title, one, line) for title, one, line in self.named(node, "transfers"))
@@ -168,6 +176,15 @@ class TalkParser:
         if len(about) > MAX_ABOUT:
             raise ScriptError(f"what it means is longer than {MAX_ABOUT} characters", node.line)
         return about
+
+    def _uses(self, text: Text, line: int) -> None:
+        self._actions.used.extend((slot, line) for slot in text.slots)
+
+
+def _items(node: Node | None) -> list[Node]:
+    if node is None:
+        return []
+    return node.nodes if isinstance(node, Items) else [node]
 
 
 def _dollars(node: Node) -> float:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from outdial.agents.llm.answering import Answering, last_words
+from outdial.agents.llm.asking import Asking
 from outdial.agents.llm.call_back import now_told, zones_for
 from outdial.agents.llm.chat import CalleeSaid, Message, Model, ModelFailed, Remark, Request
 from outdial.agents.llm.doing import Doing, Left
@@ -19,9 +20,12 @@ from outdial.agents.llm.guessing import Guesses
 from outdial.agents.llm.history import heard_of, is_cut_short, settled, shortened
 from outdial.agents.llm.instructions import instructions_for
 from outdial.agents.llm.metering import SPEND_LIMIT, SpendLimitPassed, is_spent
+from outdial.agents.llm.quiet import KEEP_S, Quiet
 from outdial.agents.llm.texts import Texts, without_brackets
 from outdial.agents.llm.tools import CALL_BACK, tools_of
 from outdial.agents.script.model import DoNotCall
+from outdial.agents.tools.access import Tools
+from outdial.agents.tools.toolbox import About, Toolbox
 from outdial.conversation.live_call import CallEnded, Heard, LiveCall, Said
 from outdial.conversation.turn_words import Asked
 from outdial.conversation.understanding.language import language_of
@@ -31,7 +35,6 @@ from outdial.conversation.understanding.understand import wants_no_more_calls
 logger = logging.getLogger(__name__)
 
 NO_REPLY_S = 8.0
-KEEP_S = 3.5        # of silence while the model is slow; then the callee is told again that it takes a moment
 MAX_DIGITS = 20     # pressed in one go
 MAX_SILENCES = 2    # one after the other; then nobody is there
 MAX_TAKEN_BACK = 3  # one after the other: who goes on and on isn't answered before they are done
@@ -78,7 +81,7 @@ async def _takes_nothing(heard: Heard) -> None: ...
 class Talking:
     """Of one call. `models` are asked in their order; those that failed go behind those that answered, in the list
     itself. `history` is what was said so far, and grows; `spent` what earlier parts have spent. `takes` gets what the
-    callee says or presses before the model does."""
+    callee says or presses before the model does. `tools`: how its author's are reached. `aclose` it in the end."""
 
     def __init__(
         self,
@@ -87,18 +90,32 @@ class Talking:
         call: LiveCall,
         models: list[Model],
         history: list[Message],
+        tools: Tools,
         takes: Takes = _takes_nothing,
         spent: Spent | None = None,
     ) -> None:
         self.history = history
         self.texts = Texts(talk, call)
-        self.doing = Doing(talk, do_not_call, call, self.texts, history)
+        self._one_moment = language_of(talk.language).texts["one_moment"]
+        self._quiet = Quiet(asyncio.get_running_loop().time)
+        about = About(call_id=call.call_id, known=lambda: self.texts.known, defaults=talk.variables)
+        self._toolbox = Toolbox(talk.own_tools, tools, about, self._server_away)
+        self._asking = asking = Asking(
+            call,
+            self._toolbox,
+            history,
+            self._quiet,
+            self.texts.to_say,
+            self._one_moment,
+            self._listen,
+            self.heed_wish,
+        )
+        self.doing = Doing(talk, do_not_call, call, self.texts, history, asking, self._quiet)
         self._talk = talk
         self._do_not_call = do_not_call
         self._call = call
         self._models = models
         self._language = language_of(talk.language)
-        self._one_moment = self._language.texts["one_moment"]
         self._instructions = instructions_for(talk, self.texts.known)
         self._tools = tools_of(talk)
         if CALL_BACK in talk.tools:  # last, as it is another text for every call
@@ -111,6 +128,11 @@ class Talking:
         self._taken_back = 0
         self.has_heard = False  # the callee, in this part
         self._guesses = Guesses(self._request_for, self._ask_on_a_guess, self._tell_dropped)
+        self._toolbox.open()
+
+    async def aclose(self) -> None:
+        """Nothing of it is under way any more."""
+        await self._toolbox.aclose()
 
     async def until_its_end(self, *, goes_on: bool) -> End:
         """`goes_on`: the model has the word, and the callee isn't heard first. Raises CallEnded once the call is over,
@@ -144,6 +166,10 @@ class Talking:
                 silences = 0
             elif not asks:
                 await self._call.hang_up()
+        await self._answered_with(heard)
+
+    async def _answered_with(self, heard: Heard) -> None:
+        self._toolbox.heard()
         self.has_heard = True
         self.history += heard_as(heard)
         await self._takes(heard)
@@ -152,10 +178,16 @@ class Talking:
         """Without a word of it in the history. Ends the call of who wants no more of them."""
         takes_back = self._taken_back < MAX_TAKEN_BACK
         guessed = self._guesses.heard if self._talk.think_ahead else None
-        asked = Asked(question=last_words(self.history), takes_back=takes_back, guessed=guessed)
-        heard = await self._call.listen(no_reply_s=no_reply_s, max_digits=MAX_DIGITS, asked=asked)
+        heard = await self._listen(no_reply_s, takes_back=takes_back, guessed=guessed)
+        self._quiet.broken()
         await self.heed_wish(heard)
         return heard
+
+    async def _listen(
+        self, no_reply_s: float, *, takes_back: bool = False, guessed: Callable[[str | None], object] | None = None
+    ) -> Heard:
+        asked = Asked(question=last_words(self.history), takes_back=takes_back, guessed=guessed)
+        return await self._call.listen(no_reply_s=no_reply_s, max_digits=MAX_DIGITS, asked=asked)
 
     async def heed_wish(self, heard: Heard) -> None:
         """Whoever wants no more calls is promised that, and talked to no more."""
@@ -171,7 +203,9 @@ class Talking:
     async def _take_turn(self) -> bool | End:
         """Have the model answer; true when it is to go on without hearing the callee first."""
         self._spent.turns += 1
-        answering = self._guesses.take(self._request()) or self._ask(self._request())
+        await self._toolbox.ready()
+        request = self._request()
+        answering = self._guesses.take(request) or self._ask(request)
         try:
             said = await self._say(answering)
             if said is None or not is_cut_short(said):
@@ -185,6 +219,7 @@ class Talking:
             self._spent.dollars += answering.dollars
         if said is not None and said.taken_back:
             self._taken_back += 1
+            self.doing.give_up(answering.wishes)
             forget_answered(self.history)
             return False if self.has_heard else TakenBack()
         self._taken_back = 0
@@ -201,27 +236,37 @@ class Talking:
             if isinstance(answering.failure, SpendLimitPassed):
                 return self._at_limit(SPEND_LIMIT)
             return NoAnswer(answering.failure)
-        return await self.doing.carry_out(answering.wishes, interrupted=interrupted)
+        step = await self.doing.carry_out(answering.wishes, interrupted=interrupted)
+        for heard in self._asking.take_heard():
+            await self._answered_with(heard)
+        return step
 
     async def _say(self, answering: Answering) -> Said | None:
         """None when there was nothing to say. Who speaks into our waiting is heard as if into our words."""
         while not answering.begun.is_set():
             begun = asyncio.create_task(answering.begun.wait())
             try:
-                await asyncio.wait({begun}, timeout=KEEP_S)
+                await asyncio.wait({begun}, timeout=self._quiet.left_s(KEEP_S))
             finally:
                 begun.cancel()
             if not answering.begun.is_set():
                 said = await self._call.say(self._one_moment, asks=False)
+                self._quiet.broken()
                 if said.interrupted:
                     await answering.cancel()
+                    self.doing.give_up(answering.wishes)
                     answering.messages.clear()
                     answering.wishes.clear()
                     return Said(text="", played_ms=0, interrupted=True, complete=False, taken_back=said.taken_back)
-        return await self._call.say(answering.thought(self._one_moment)) if answering.has_words else None
+        if not answering.has_words:
+            return None
+        said = await self._call.say(answering.thought(self._one_moment))
+        self._quiet.broken()
+        return said
 
     def _request(self) -> Request:
-        return Request(instructions=self._instructions, messages=shortened(self.history), tools=self._tools)
+        tools = (*self._tools, *self._toolbox.tools)
+        return Request(instructions=self._instructions, messages=shortened(self.history), tools=tools)
 
     def _ask(self, request: Request, *, confirmed: bool = True) -> Answering:
         return Answering(self._models, request, self.doing.wish_of, self._model_failed, confirmed=confirmed)
@@ -237,6 +282,7 @@ class Talking:
         return self._ask(request, confirmed=False)
 
     def _tell_dropped(self, answering: Answering) -> None:
+        self.doing.give_up(answering.wishes)
         self._spent.tokens += answering.tokens
         self._spent.dollars += answering.dollars
         self._call.tell("guess_dropped", {"model": answering.times.model, "tokens": answering.tokens})
@@ -245,6 +291,10 @@ class Talking:
         fields = {"call_id": self._call.call_id, "model": model.name, "error": failure.word}
         logger.warning("Model failed", extra=fields)
         self._call.tell("model_failed", {"model": model.name, "error": failure.word})
+
+    def _server_away(self, server: str, why: str) -> None:
+        logger.warning("MCP server away", extra={"call_id": self._call.call_id, "server": server, "error": why})
+        self._call.tell("tools_missing", {"server": server, "error": why})
 
     def _tell_times(self, answering: Answering) -> None:
         times = answering.times

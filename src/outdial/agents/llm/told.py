@@ -1,9 +1,16 @@
-"""What a call's feed tells of a tool that was called: no keys, and of notes their names alone. Pure."""
+"""What a call's feed tells of a tool that was called: no keys, and of notes their names alone. Pure.
+
+Of the author's tools it tells arguments and answers, without what their schemas mark; the rest is in
+agents/tools/redaction.py.
+"""
 
 from collections.abc import Mapping
 from typing import Any
 
 from outdial.agents.llm.tools import CallBack, Exit, HangUp, Note, SendDigits, Transfer, Wish
+from outdial.agents.tools.asks import Ask, Reply, Result, shown_answer
+from outdial.agents.tools.redaction import MAX_ANSWER, MAX_SHOWN, bounded, redacted
+from outdial.agents.tools.toolbox import Asked
 
 
 def told_of(wish: Wish) -> Mapping[str, Any]:
@@ -21,3 +28,21 @@ def told_of(wish: Wish) -> Mapping[str, Any]:
         case Note(values=values):
             return {"arguments": {"names": list(values)}}
     return {"arguments": {}}
+
+
+def told_of_ask(ask: Ask, reply: Reply, asked: Asked | None) -> Mapping[str, Any]:
+    """`done`: it has answered, and well. `duration_ms`: from when it was asked, None where it wasn't."""
+    duration_ms = None
+    if asked is not None:
+        now = asked.task.get_loop().time()
+        duration_ms = round(((asked.ended_s or now) - asked.began_s) * 1000)
+    return {
+        "place": ask.tool.place,
+        "arguments": bounded(redacted(ask.arguments, ask.tool.arguments), MAX_SHOWN),
+        "done": reply.result is Result.OK,
+        "result": reply.result.value,
+        "reason": reply.reason,
+        "status": reply.status,
+        "duration_ms": duration_ms,
+        "answer": bounded(shown_answer(reply, ask), MAX_ANSWER),
+    }

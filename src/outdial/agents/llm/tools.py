@@ -12,6 +12,7 @@ from typing import Any
 
 from outdial.agents.llm.chat import Tool, ToolCall
 from outdial.agents.llm.free_talk import Fact, FreeTalk
+from outdial.agents.tools.asks import Ask, NotPossible
 
 HANG_UP = "hang_up"
 EXIT = "exit"
@@ -23,6 +24,7 @@ NOTE = "note"
 OUTCOME = "outcome"
 CALL_BACK = "call_back"
 OPTIONAL = (SEND_DIGITS, WAIT, CALL_BACK)  # an agent has them when its `tools` name them
+BUILT_IN = (HANG_UP, EXIT, DO_NOT_CALL, TRANSFER, NOTE, OUTCOME, *OPTIONAL)
 
 MAX_GOODBYE = 500  # characters
 MAX_NOTE = 1000
@@ -78,11 +80,7 @@ class Note:
     values: Mapping[str, Any]
 
 
-Wish = HangUp | Exit | DoNotCall | Transfer | SendDigits | Wait | CallBack | Note
-
-
-class NotPossible(Exception):
-    """Why a call can't be carried out, in words for the model."""
+Wish = HangUp | Exit | DoNotCall | Transfer | SendDigits | Wait | CallBack | Note | Ask
 
 
 def tools_of(agent: FreeTalk) -> tuple[Tool, ...]:
@@ -121,7 +119,8 @@ def tools_of(agent: FreeTalk) -> tuple[Tool, ...]:
 
 
 def wish_of(call: ToolCall, agent: FreeTalk) -> Wish:
-    """Raises NotPossible for a tool that the agent doesn't have, and arguments that it doesn't take."""
+    """Of Outdial's own tools; those of the author's are in agents/tools/. Raises NotPossible for a tool that the agent
+    doesn't have, and arguments that it doesn't take."""
     if call.tool not in {tool.name for tool in tools_of(agent)}:
         raise NotPossible("There is no such tool.")
     arguments = _arguments(call)

@@ -19,6 +19,7 @@ from outdial.agents.script.model import (
     Understand,
 )
 from outdial.agents.script.template import Text
+from outdial.agents.tools.definition import OwnTools
 
 
 def check_flow(script: Script, start_line: int) -> None:
@@ -62,6 +63,11 @@ def models_of(script: Script) -> tuple[ModelName, ...]:
             case Ask(understand=Understand.MODEL):
                 found += script.models
     return tuple(dict.fromkeys(found))
+
+
+def tools_of_script(script: Script) -> OwnTools:
+    """Those of all its talks."""
+    return sum((one.talk.own_tools for one in all_actions(script) if isinstance(one, Talk)), OwnTools())
 
 
 def transfer_numbers(script: Script) -> Iterator[tuple[Text, int]]:

@@ -60,6 +60,8 @@ def _of_talk(step: str, talk: Talk) -> Iterator[Prompt]:
         for text in (target.say, target.failed):
             if text is not None:
                 yield prompt(step, "say", target.line, text)
+    for _, line, text in talk.talk.own_tools.said:
+        yield prompt(step, "say", line, text)
     for block in (*talk.exits.values(), talk.at_limit, talk.model_failed or ()):
         yield from _of_block(step, block)
 

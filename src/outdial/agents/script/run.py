@@ -39,6 +39,7 @@ from outdial.agents.script.typed import WORDS, TypedAnswers, noted_value
 from outdial.agents.script.understood import Understanding
 from outdial.agents.script.unheard import unheard
 from outdial.agents.script.values import known
+from outdial.agents.tools.access import NoTools, Tools
 from outdial.conversation.live_call import Heard, LiveCall, Said, TransferFailed
 from outdial.conversation.understanding.meaning import Kind
 from outdial.telephony.e164 import plain
@@ -55,18 +56,22 @@ _NUMBER = re.compile(r"\+[1-9]\d{7,14}")
 
 
 async def run_script(
-    script: Script, call: LiveCall, path: Path | None = None, models: Sequence[Model] = ()
+    script: Script,
+    call: LiveCall,
+    path: Path | None = None,
+    models: Sequence[Model] = (),
+    tools: Tools | None = None,
 ) -> None:
     """Hold the conversation; raises CallEnded once the call is over, by whichever side, and AgentFailed when a model
     that is to talk doesn't.
 
     What the script sets is written to `call.noted`; `do_not_call` becomes true when the callee wants no
     more calls. What to do with a machine (`script.machine`) is decided by whoever runs this, not here.
-    `path` is told which way it takes. `models`: those of the script, in their order.
+    `path` is told which way it takes. `models`: those of the script, in their order; `tools` reaches its tools.
     """
     ready = ScriptModels(script, models)
     try:
-        await _Conversation(script, call, path or Path(), ready).hold()
+        await _Conversation(script, call, path or Path(), ready, tools or NoTools()).hold()
     finally:
         ready.close()
 
@@ -94,9 +99,9 @@ class _TakenBack(Exception):
 
 
 class _Conversation:
-    def __init__(self, script: Script, call: LiveCall, path: Path, models: ScriptModels) -> None:
+    def __init__(self, script: Script, call: LiveCall, path: Path, models: ScriptModels, tools: Tools) -> None:
         self._script = script
-        self._talks = Talks(script, call, models, self._take_anywhere)
+        self._talks = Talks(script, call, models, tools, self._take_anywhere)
         self._call = call = self._talks.call if models.are_asked else call
         self._path = path
         self._models = models

@@ -38,6 +38,7 @@ def read_talk(actions: "ActionParser", mapping: Fields) -> Talk:
             instructions=instructions,
             indents=indents,
             tools=talk.tools(nodes.get("tools")),
+            own_tools=talk.own_tools(nodes.get("tools")),
             transfers=talk.transfers(nodes.get("transfers"), nodes.get("facts")),
             facts=talk.facts(nodes.get("facts")),
             limits=talk.limits(limits, (*LIMIT_KEYS, "then")),

@@ -11,6 +11,7 @@ from outdial.agents.llm.tools import Exit
 from outdial.agents.script.model import Block, Script, Talk
 from outdial.agents.script.models import ScriptModels
 from outdial.agents.script.talk_step import PLACE
+from outdial.agents.tools.access import Tools
 from outdial.conversation.live_call import AgentFailed, Heard, LiveCall
 from outdial.conversation.understanding.language import language_of
 
@@ -33,7 +34,12 @@ class Talks:
     whose part comes later."""
 
     def __init__(
-        self, script: Script, call: LiveCall, models: ScriptModels, takes: Callable[[Heard], Awaitable[None]]
+        self,
+        script: Script,
+        call: LiveCall,
+        models: ScriptModels,
+        tools: Tools,
+        takes: Callable[[Heard], Awaitable[None]],
     ) -> None:
         history: list[Message] = []
         self.call: LiveCall = RememberedCall(call, history)
@@ -41,6 +47,7 @@ class Talks:
         self._live = call
         self._script = script
         self._models = models
+        self._tools = tools
         self._takes = takes
         self._spent: dict[str, Spent] = {}
         self._returned = call.failed_transfer
@@ -57,12 +64,17 @@ class Talks:
             self._live,
             self._models.named(action.talk.models),
             self._history,
+            self._tools,
             self._takes,
             self._spent.setdefault(action.talk.place, Spent()),
         )
         before = len(self._history)
-        has_word = await self._begin(talking, action, goes_on=goes_on)
-        match TakenBack() if has_word is None else await talking.until_its_end(goes_on=has_word):
+        try:
+            has_word = await self._begin(talking, action, goes_on=goes_on)
+            end = TakenBack() if has_word is None else await talking.until_its_end(goes_on=has_word)
+        finally:
+            await talking.aclose()
+        match end:
             case Left(wish=Exit(name=name)):
                 return TalkOver(led_by=name, then=action.exits[name], heard=talking.has_heard)
             case AtLimit():

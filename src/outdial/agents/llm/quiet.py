@@ -1,0 +1,20 @@
+"""For how long the callee has heard nothing."""
+
+from collections.abc import Callable
+
+KEEP_S = 3.5  # of silence; then the callee is told that it takes a moment
+SLOW_S = 2.5  # the same, for the first time that a tool takes long
+
+
+class Quiet:
+    """Since `broken` was called last: when the agent had spoken, or the callee."""
+
+    def __init__(self, now: Callable[[], float]) -> None:
+        self._now = now
+        self._since = now()
+
+    def broken(self) -> None:
+        self._since = self._now()
+
+    def left_s(self, most_s: float) -> float:
+        return max(0.0, self._since + most_s - self._now())
