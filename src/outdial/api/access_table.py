@@ -79,6 +79,7 @@ ACCESS: Mapping[str, Access] = {
     "POST /v1/agents/preview": READ,
     "POST /v1/agents/rehearse": READ,
     "POST /v1/agents/talk": READ,
+    "POST /v1/agents/tools/try": EDIT,  # it may change something, elsewhere
     "POST /v1/agents": EDIT,
     "PATCH /v1/agents/{agent_id}": EDIT,
     "POST /v1/agents/{agent_id}/versions": EDIT,

@@ -4,6 +4,7 @@ from fastapi import FastAPI
 
 from outdial import __version__
 from outdial.api import (
+    agent_tools,
     agents,
     api_keys,
     audit_log,
@@ -81,6 +82,7 @@ def create_api(services: Services) -> FastAPI:
         numbers,
         carrier_accounts,
         rehearsals,
+        agent_tools,
         scripts,  # before agents, whose ids may be anything
         agents,
         webhooks,

@@ -1,6 +1,7 @@
 """For those who write scripts: examples, what is wrong with a script, and how it sounds. Nothing is stored."""
 
 import asyncio
+from functools import partial
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Body, Response
@@ -71,6 +72,7 @@ _REVIEW: dict[str, Any] = {
             },
         ],
     },
+    "tools": [],
 }
 _WAV: dict[int | str, dict[str, Any]] = {
     200: {
@@ -132,8 +134,8 @@ async def get_examples(caller: Caller) -> JSONResponse:
     description=(
         "Says what is wrong with a source, what it has to say, and which step leads where, without saving anything. A "
         "transfer to a number that is not among the workspace's allowed destinations is a warning, and so are a model "
-        "that this server has no key for, of a whole agent or of a script's step, and a secret that the workspace "
-        "doesn't have."
+        "that this server has no key for, of a whole agent or of a script's step, a secret that the workspace doesn't "
+        "have, and a tool's address that isn't reached. `tools` are those that the source declares."
     ),
     response_model=Review,
     responses=example(_REVIEW) | errors(413, 415, 422),
@@ -147,7 +149,9 @@ async def post_check(
         reach = await read_reach(conn, caller.workspace_id)
         secrets = await secret_names(conn, caller.workspace_id)
     models = ModelServers(services.settings.model_keys)
-    return JSONResponse(await asyncio.to_thread(review_agent, body.source, reach.covers, models.allows, secrets))
+    allowed = services.settings.allowed_private
+    look = partial(review_agent, body.source, reach.covers, models.allows, secrets, allowed=allowed)
+    return JSONResponse(await asyncio.to_thread(look))
 
 
 @router.post(

@@ -16,6 +16,7 @@ from outdial.cli.failures import CommandFailed
 from outdial.cli.next_steps import command, next_steps
 from outdial.cli.output import AsJson, progress, show, show_rows
 from outdial.cli.rehearse import read_text, rehearse, talk
+from outdial.cli.try_tool import try_
 from outdial.cli.verbs import verbs
 from outdial.cli.way_on import Way, way_on
 from outdial.settings import Settings
@@ -24,6 +25,7 @@ from outdial.workspaces.audit import COMMAND_LINE
 app = verbs("Agents and their versions.")
 app.command()(rehearse)
 app.command()(talk)
+app.command("try-tool")(try_)
 
 Script = Annotated[Path, typer.Argument(help="A YAML file; - reads from standard input.", allow_dash=True)]
 Publish = Annotated[bool, typer.Option("--publish", help="Calls get it from now on.")]

@@ -26,6 +26,7 @@ KINDS = {
     "webhook": "Webhooks",
     "wrap_up": "Wrap-ups",
     "secret": "Secrets",
+    "tool": "Tools",
 }
 
 _ACTS = {
@@ -38,6 +39,7 @@ _ACTS = {
     "agent.version_added": "Saved a draft",
     "agent.published": "Published an agent",
     "agent.renamed": "Renamed an agent",
+    "tool.tried": "Tried a tool of an agent",
     "api_key.created": "Made an API key",
     "api_key.scope_changed": "Changed the scope of an API key",
     "api_key.revoked": "Revoked an API key",

@@ -8,6 +8,7 @@ import { ScriptReview } from "./script_review.js";
 import { ScriptTrial } from "./script_trial.js";
 import { show as showTimes } from "./times.js";
 import { toast } from "./toasts.js";
+import { offerTrial } from "./tool_trial.js";
 
 const box = document.getElementById("editor");
 const { agent: agentId, person } = box.dataset;
@@ -24,6 +25,7 @@ let newer = null; // somebody else's draft, once a save was refused because of i
 const editor = new ScriptEditor(box, typed);
 const review = new ScriptReview(editor, samples);
 new ScriptTrial(editor, kept(`outdial.rehearsals.${person}.${agentId}`));
+offerTrial(editor);
 const mayEdit = !editor.area.readOnly;
 
 const changed = () => editor.text !== saved;

@@ -4,6 +4,7 @@ import { element } from "./elements.js";
 import { sampled, showSamples } from "./sample_values.js";
 import { jumper } from "./script_editor.js";
 import { showOutline } from "./script_outline.js";
+import { showTools } from "./tool_trial.js";
 import { play } from "./prompt_player.js";
 
 const AFTER_TYPING_MS = 300;
@@ -69,7 +70,7 @@ export class ScriptReview {
     }
   }
 
-  show({ errors, warnings, prompts: found, variables, language, pronounce, outline }) {
+  show({ errors, warnings, prompts: found, variables, language, pronounce, outline, tools }) {
     const remarks = [...errors.map((one) => ({ ...one, tone: "bad" })), ...warnings.map((one) => ({ ...one, tone: "warn" }))];
     this.editor.mark(remarks);
     this.editor.area.setAttribute("aria-invalid", String(errors.length > 0));
@@ -85,6 +86,7 @@ export class ScriptReview {
       return;
     }
     this.reading = { language, pronounce };
+    showTools(tools);
     const now = JSON.stringify([found, variables]);
     if (now === this.shown) return;
     this.shown = now;
