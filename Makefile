@@ -14,8 +14,8 @@ help:  ## show this
 
 install: $(VENV)/installed  ## set up .venv with everything Outdial needs (.venv/bin/outdial)
 
-demo: $(VENV)/installed  ## start Outdial beside a simulated carrier and place a call (ONCE=1: stop after it; CARRIER=vonage)
-	@$(BIN)/outdial demo $(if $(ONCE),--once) $(if $(CARRIER),--carrier $(CARRIER)) $(ARGS)
+demo: $(VENV)/installed  ## start Outdial beside a simulated carrier and place a call (ONCE=1: stop after it; CARRIER=vonage; AGENT=llm: a model talks)
+	@$(BIN)/outdial demo $(if $(ONCE),--once) $(if $(CARRIER),--carrier $(CARRIER)) $(if $(AGENT),--agent $(AGENT)) $(if $(MODEL),--model "$(MODEL)") $(ARGS)
 
 # In several processes; of some of them, in one (ARGS="tests/db -n auto": in several). See tests/side_by_side.py.
 test: $(VENV)/installed-test  ## lint, type-check and run every test (ARGS="tests/db -x": some of them)

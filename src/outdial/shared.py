@@ -23,6 +23,7 @@ from outdial.db.supervised import Embedded, embedded
 from outdial.db.trouble import outlast
 from outdial.db.wake import Wake
 from outdial.draining import Drain
+from outdial.rehearsals.stage import Stage
 from outdial.settings import Settings
 from outdial.speech.engines import Speech
 from outdial.webhooks.attempt import WebhookClient
@@ -64,6 +65,9 @@ class Shared:
             previews=Previews(self.speech.from_text),
             webhooks=self.webhooks,
             tools=self.tools,
+            stage=Stage(
+                servers=self.models, meter=self.agents.meter, simulator_url=self.settings.simulator_url
+            ),
             not_ready=self._not_ready,
         )
 

@@ -253,3 +253,38 @@ def test_no_command_stores_an_agent_in_python(outdial, code):
         done = outdial("agents", *words)
         assert isinstance(done.exception, Invalid)
         assert "python agents come with the server" in done.exception.message
+
+
+@pytest.fixture
+def reminder(tmp_path):
+    for name in ("model_reminder", "model_reminder.rehearsals"):
+        (tmp_path / f"{name}.yaml").write_text(load_example(name))
+    return tmp_path / "model_reminder.yaml"
+
+
+def test_whoever_types_talks_to_a_model_that_stands_in(outdial, reminder):
+    typed = "Wrong number.\n"
+    done = outdial("agents", "talk", str(reminder), "--stand-in", "--variable", "user_name=Ann", input=typed)
+    assert "Am I speaking with Ann?" in done.stdout
+    assert re.search(r"simulated-reminder: first word after \d+ ms, all after \d+ ms, \d+ tokens", done.stdout)
+    assert "it wants hang_up (outcome: wrong_person)" in done.stdout
+    assert "The model is a stand-in" in " ".join(done.stderr.split())
+
+
+def test_a_model_without_a_key_says_how_to_talk_without_one(outdial, reminder, monkeypatch):
+    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+    error = str(outdial("agents", "talk", str(reminder), input="").exception)
+    assert "OPENAI_API_KEY is not set. Without a key: --stand-in" in error
+    both = outdial("agents", "talk", str(reminder), "--stand-in", "--model", "x", input="").exception
+    assert "two different models" in str(both)
+
+
+def test_rehearsals_can_be_played_with_the_stand_in(outdial, reminder):
+    """It answers something else than is written there, so what is expected of the call alone is what counts."""
+    rehearsals = reminder.with_name("own.yaml")
+    rehearsals.write_text(
+        "script: model_reminder.yaml\nvariables: {user_name: Ann}\nrehearsals:\n"
+        "  - name: Ann comes\n    call: [says: Speaking., says: Yes., says: Bye.]\n    expect: {outcome: confirmed}\n"
+    )
+    assert outdial("agents", "rehearse", str(rehearsals), "--stand-in").exit_code == 0
+    assert outdial("agents", "rehearse", str(rehearsals)).exit_code == 1

@@ -22,7 +22,7 @@ from outdial.agents.script.model import ScriptError
 from outdial.agents.script.path import Path
 from outdial.agents.script.template import TemplateError, parse_text, render
 from outdial.agents.script.values import known
-from outdial.agents.spend_meters import SpendMeters
+from outdial.agents.spend_meters import SpendMeter, SpendMeters
 from outdial.agents.tools.access import NoTools, ToolAccess, Tools, load
 from outdial.conversation.call_facts import HOLD_S
 from outdial.conversation.live_call import AgentCoroutine, LiveCall
@@ -102,6 +102,10 @@ class ReadyAgents:
                 if ready is None:
                     ready = self._kept[key] = await self._make_ready(agent_id, version)
         return ready
+
+    def meter(self, workspace_id: str) -> SpendMeter:
+        """Of what models cost a workspace here."""
+        return self._meters.of(workspace_id)
 
     async def watch(self) -> None:
         """See to the agents whose code comes with the server, until it is cancelled."""

@@ -1,5 +1,6 @@
 """A script tried without a call: on callees written down, or line by line on whoever types. Nothing is stored."""
 
+from datetime import UTC, datetime
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Body
@@ -14,9 +15,16 @@ from outdial.api.docs import errors, example
 from outdial.api.scripts import ScriptSource
 from outdial.api.services import Use
 from outdial.calls.request import CleanText, JsonObject
+from outdial.policy.gate import Rule, refusal
+from outdial.policy.spending import is_spent_now
+from outdial.refusals import Refusal
 from outdial.rehearsals.parse import KEYS_PRESSED, MAX_LINES, MAX_WORDS
 from outdial.rehearsals.stage import Report, Talk
+from outdial.rehearsals.tape import MAX_ARGUMENTS, MAX_CALLS, MAX_SAID, MAX_TOOL, TapedAnswer
 from outdial.testing.callee import CalleeLine, HangsUp, Presses, Says, Silent
+from outdial.workspaces.access import EDIT
+
+MAX_ANSWERS = 500
 
 router = APIRouter(route_class=ApiRoute, tags=["Agents"])
 
@@ -41,8 +49,15 @@ _REPORT: dict[str, Any] = {
     "failed": 0,
     "rehearsals": [{"name": "Jane confirms", "passed": True, "wrong": None, "line": None, **_CALL}],
 }
-_TALK: dict[str, Any] = {"errors": [], "call": {"awaits_callee": False, "stopped": None, **_CALL}}
+_TALK: dict[str, Any] = {
+    "errors": [],
+    "call": {"awaits_callee": False, "stopped": None, "model": None, "answers": [], "tools": [], **_CALL},
+}
 _TOO_MANY = {"s429_too_many_rehearsals": "That was a lot of rehearsing at once. Try again in 2 s."}
+
+
+def _too_much_spent() -> Refusal:
+    return refusal(Rule.SPEND_LIMIT, to="", from_="", now=datetime.now(UTC))
 
 
 class ToRehearse(StrictBody):
@@ -74,6 +89,29 @@ class TalkLine(StrictBody):
         return Silent() if self.silent else HangsUp()
 
 
+class ToolCallBody(StrictBody):
+    tool: Annotated[CleanText, Field(max_length=MAX_TOOL)]
+    arguments: Annotated[CleanText, Field(max_length=MAX_ARGUMENTS)]
+
+
+class AnswerBody(StrictBody):
+    """What a model answered, as the last talk has it."""
+
+    model: Annotated[CleanText, Field(max_length=200)] = ""
+    says: Annotated[CleanText, Field(max_length=MAX_SAID)] = ""
+    calls: Annotated[list[ToolCallBody], Field(max_length=MAX_CALLS)] = Field(default_factory=list)
+    fails: Annotated[CleanText, Field(max_length=200)] | None = None
+    at_ms: Annotated[int, Field(ge=0)] = 0
+    first_word_ms: Annotated[int, Field(ge=0)] | None = None
+    total_ms: Annotated[int, Field(ge=0)] = 0
+    tokens: Annotated[int, Field(ge=0)] = 0
+    dollars: Annotated[float, Field(ge=0)] | None = None
+
+    def answer(self) -> TapedAnswer:
+        calls = tuple((one.tool, one.arguments) for one in self.calls)
+        return TapedAnswer(calls=calls, **self.model_dump(exclude={"calls"}))
+
+
 class ToTalk(StrictBody):
     source: ScriptSource
     """The script, YAML."""
@@ -81,6 +119,8 @@ class ToTalk(StrictBody):
     """What the callee has done so far, in its order."""
     variables: JsonObject = Field(default_factory=dict)
     """What is sent with the call."""
+    answers: Annotated[list[AnswerBody], Field(max_length=MAX_ANSWERS)] = Field(default_factory=list)
+    """What the agent's model answered so far: `answers` of the last talk. The model is asked for what isn't there."""
 
 
 @router.post(
@@ -111,10 +151,21 @@ async def post_rehearsals(
     operation_id="talk_to_script",
     description=(
         "The call so far, with a callee who does what `lines` say, without audio and without a call. Send it again "
-        "with one line more to go on; the same lines lead to the same call."
+        "with one line more to go on; the same lines lead to the same call. An agent with a model asks it, which takes "
+        "a role or scope that may write agents, and may cost money; send `answers` along, and it is asked for the new "
+        "ones alone; they count for the spend limit of the workspace. Where its model can't be used, that of a "
+        "simulator which may be stands in. Thirty seconds at most, and two at once of a workspace."
     ),
     response_model=Talk,
-    responses=example(_TALK) | errors(413, 415, 422, **_TOO_MANY),
+    responses=example(_TALK)
+    | errors(
+        413,
+        415,
+        422,
+        **_TOO_MANY,
+        s429_too_many_talks="Others are talking to models just now. Try again in a moment.",
+        s429_spend_limit=_too_much_spent().message,
+    ),
 )
 async def post_talk(
     services: Use,
@@ -129,5 +180,17 @@ async def post_talk(
         ),
     ],
 ) -> JSONResponse:
-    lines = [one.line() for one in body.lines]
-    return JSONResponse(await services.stage.talk(caller.workspace_id, body.source, lines, body.variables))
+    async def may_ask() -> None:
+        caller.require(EDIT)
+        if await is_spent_now(services.engine, caller.workspace_id):
+            raise _too_much_spent()
+
+    talk = await services.stage.talk(
+        caller.workspace_id,
+        body.source,
+        [one.line() for one in body.lines],
+        body.variables,
+        [one.answer() for one in body.answers],
+        may_ask=may_ask,
+    )
+    return JSONResponse(talk)

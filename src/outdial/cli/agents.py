@@ -15,7 +15,8 @@ from outdial.cli.database import Workspace, the_workspace, with_database
 from outdial.cli.failures import CommandFailed
 from outdial.cli.next_steps import command, next_steps
 from outdial.cli.output import AsJson, progress, show, show_rows
-from outdial.cli.rehearse import read_text, rehearse, talk
+from outdial.cli.rehearse import read_text, rehearse
+from outdial.cli.talk import talk
 from outdial.cli.try_tool import try_
 from outdial.cli.verbs import verbs
 from outdial.cli.way_on import Way, way_on

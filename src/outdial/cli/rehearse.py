@@ -1,11 +1,11 @@
-"""outdial agents rehearse and talk: a script tried on callees written down, or on whoever types, without a call."""
+"""outdial agents rehearse: an agent tried on callees written down, without a call."""
 
 import logging
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.table import Table
@@ -15,18 +15,16 @@ from outdial.cli.failures import CommandFailed
 from outdial.cli.output import AsJson, console, print_json, progress
 
 if TYPE_CHECKING:
-    from outdial.agents.script.path import Passed
     from outdial.rehearsals.model import Rehearsal
     from outdial.rehearsals.run import Rehearsed, Tried
-    from outdial.testing.callee import CalleeLine
 
 LONGEST_S = 60.0  # of all rehearsals of a file
 FAILED = 1
 UNREADABLE = 2
 
-KEYS = """Type what the callee says; an empty line is silence.
-/press 12#   presses keys        /wait 5     says nothing for 5 s
-/hang up     ends the call       /again      begins anew"""
+StandIn = Annotated[
+    bool, typer.Option("--stand-in", help="The simulator's model answers, by rules and without a key.")
+]
 
 
 def rehearse(
@@ -44,6 +42,7 @@ def rehearse(
     audio: Annotated[
         bool, typer.Option("--audio", help="Speak the callees' lines, and have the agent listen to them.")
     ] = False,
+    stand_in: StandIn = False,
     json: AsJson = False,
 ) -> None:
     """Try an agent on callees written down, without a call.
@@ -51,6 +50,7 @@ def rehearse(
     Ends with 0 when every call went as written, with 1 when one didn't, and with 2 when a file can't be read, or there
     is no voice for --audio.
     """
+    from outdial.cli.talk import in_this_process
     from outdial.rehearsals.run import budget
     from outdial.rehearsals.run import rehearse as run
     from outdial.rehearsals.views import audio_rehearsal_view, rehearsal_view
@@ -59,7 +59,10 @@ def rehearse(
         if _is_code(file):
             file, script = file.with_name(f"{_file_and_name(file)[0].stem}.rehearsals.yaml"), script or file
         found, parsed = _read_both(file, script)
-        done = _with_audio(parsed, found) if audio else run(parsed, found, budget(LONGEST_S))
+        if audio and stand_in:
+            raise CommandFailed("--stand-in is for rehearsals without audio")
+        models = in_this_process(parsed) if stand_in and parsed.needs_model else None
+        done = _with_audio(parsed, found) if audio else run(parsed, found, budget(LONGEST_S), models)
     except CommandFailed as error:
         progress.print(f"outdial: {error}", markup=False, soft_wrap=True)
         raise typer.Exit(UNREADABLE) from None
@@ -80,44 +83,6 @@ def rehearse(
     if failed:
         raise typer.Exit(FAILED)
 
-
-def talk(
-    script: Annotated[Path, typer.Argument(help="A script, a YAML file; or an agent in Python, FILE.py.")],
-    variable: Annotated[
-        list[str] | None, typer.Option("--variable", help="Sent with the call: name=value. May be repeated.")
-    ] = None,
-) -> None:
-    """Talk to a script by typing what the callee says, without a call."""
-    from outdial.rehearsals.run import budget
-    from outdial.rehearsals.run import talk as run
-    from outdial.rehearsals.stage import NO_TALK
-
-    parsed = _script(script)
-    if parsed.needs_model:
-        raise CommandFailed(f"{script}: {NO_TALK}")
-    variables = dict(map(_variable, variable or ()))
-    progress.print(KEYS, markup=False, style="dim")
-    lines: list[CalleeLine] = []
-    shown = 0
-    typed = _typed()
-    while True:
-        done = run(parsed, lines, variables, budget(LONGEST_S))
-        said = list(_told(done))
-        for text in said[shown:]:
-            console.print(text, markup=False, soft_wrap=True)
-        shown = len(said)
-        if not done.awaits_callee:
-            _show_end(done)
-        line = next(typed, None)
-        if line is None:
-            return
-        if line == "/again" or not done.awaits_callee:
-            lines, shown = [], 0
-        else:
-            try:
-                lines.append(_line(line))
-            except ValueError as error:
-                progress.print(str(error), markup=False)
 
 
 def _with_audio(script: "Tried", found: "tuple[Rehearsal, ...]") -> list["Rehearsed"]:
@@ -161,10 +126,10 @@ def _read_both(file: Path, script: Path | None) -> "tuple[tuple[Rehearsal, ...],
         raise CommandFailed(f"{file}: {error}") from None
     if script is None and found.script is None:
         raise CommandFailed(f"{file}: names no script; write 'script: reminder.yaml' in it, or give --script")
-    return found.rehearsals, _script(script or file.parent / str(found.script))
+    return found.rehearsals, tried(script or file.parent / str(found.script))
 
 
-def _script(file: Path) -> "Tried":
+def tried(file: Path) -> "Tried":
     from outdial.agents.script.model import ScriptError
     from outdial.rehearsals.run import Tried
 
@@ -224,67 +189,3 @@ def _show(file: Path, done: list["Rehearsed"], failed: int) -> None:
             place = f"{file}:{one.line}" if one.line else str(file)
             console.print(f"{place}: {one.name}: {one.wrong}", markup=False, soft_wrap=True)
     console.print(f"{len(done) - failed} of {len(done)} went as written.", style="red" if failed else "green")
-
-
-def _told(done: "Rehearsed") -> Iterator[str]:
-    """What was said and which steps were begun, in their order."""
-    passed = list(done.path)
-    for turn in done.turns:
-        while passed and passed[0].at_ms <= turn.start_ms:
-            yield _step(passed.pop(0))
-        yield f"{turn.start_ms / 1000:6.1f} s  {turn.speaker:<7}{turn.text}{' …' if turn.interrupted else ''}"
-    for one in passed:
-        yield _step(one)
-
-
-def _step(one: "Passed") -> str:
-    return f"          → {one.step}{f' ({one.led_by})' if one.led_by else ''}"
-
-
-def _show_end(done: "Rehearsed") -> None:
-    if done.wrong:
-        progress.print(f"Stopped: {done.wrong}", markup=False)
-    else:
-        noted = ", ".join(f"{name}: {value}" for name, value in done.noted.items())
-        ended = f"The {done.ended_by} hung up after {done.duration_ms / 1000:.1f} s. Outcome: {done.outcome or '-'}"
-        console.print(f"{ended}. Noted: {noted or '-'}.", markup=False, soft_wrap=True)
-    progress.print("Enter begins anew; Ctrl+D ends.", style="dim")
-
-
-def _typed() -> Iterator[str]:
-    while True:
-        if sys.stdin.isatty():
-            progress.print("callee> ", end="", markup=False)
-        line = sys.stdin.readline()
-        if not line:
-            return
-        yield line.strip()
-
-
-def _line(typed: str) -> "CalleeLine":
-    """What the callee does. Raises ValueError."""
-    from outdial.rehearsals.parse import KEYS_PRESSED
-    from outdial.testing.callee import HangsUp, Presses, Says, Silent, Waits
-
-    command, _, rest = typed.partition(" ")
-    match command, rest.strip():
-        case ("", ""):
-            return Silent()
-        case ("/press", keys) if KEYS_PRESSED.fullmatch(keys):
-            return Presses(keys)
-        case ("/wait", seconds) if seconds.isdecimal() and 0 < int(seconds[:4]) <= 600:
-            return Waits(float(seconds))
-        case ("/hang", _):
-            return HangsUp()
-        case (command, _) if command.startswith("/"):
-            raise ValueError(KEYS)
-    return Says(typed)
-
-
-def _variable(given: str) -> tuple[str, Any]:
-    from outdial.agents.script.tree import Scalar
-
-    name, equals, value = given.partition("=")
-    if not name or not equals:
-        raise CommandFailed(f"--variable takes name=value, not {given!r}")
-    return name, Scalar(value, quoted=False, line=0).value

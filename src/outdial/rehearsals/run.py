@@ -8,17 +8,20 @@ import asyncio
 import re
 import time
 from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path as FilePath
 from typing import Any, Protocol
 
 from outdial.agents.kinds import KINDS, PYTHON, ParsedAgent, check_written, kind_of, parse_agent
+from outdial.agents.llm.chat import Model
+from outdial.agents.llm.free_talk import ModelName
 from outdial.agents.python.loading import load_file
 from outdial.agents.script.model import ScriptError
 from outdial.agents.script.path import Passed, Path
 from outdial.conversation.live_call import AgentCoroutine, AgentFailed, LiveCall
 from outdial.conversation.transcript import Turn
 from outdial.rehearsals.model import Expected, Rehearsal
+from outdial.rehearsals.tape import Tape
 from outdial.telephony.outcome import Facts, outcome_of
 from outdial.telephony.state import EndedBy, EndReason
 from outdial.telephony.verdict import AnsweredBy
@@ -53,10 +56,20 @@ class SpokenLine:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ToolWish:
+    """A tool that a model called; `done` False: it was interrupted, and nothing came of it."""
+
+    at_ms: int
+    tool: str
+    arguments: Mapping[str, Any]
+    done: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Rehearsed:
     """What came of a call. `wrong`: the first thing that went wrong, None for none, and `line` of the rehearsals where
     it is written (None where that is no line's fault). `awaits_callee`: an open call, which goes on with more lines.
-    `spoken`: with audio, the callee's lines."""
+    `spoken`: with audio, the callee's lines. `tools`: what a model wanted, in a talk."""
 
     name: str
     wrong: str | None
@@ -69,6 +82,7 @@ class Rehearsed:
     duration_ms: int
     awaits_callee: bool = False
     spoken: tuple[SpokenLine, ...] = ()
+    tools: tuple[ToolWish, ...] = ()
 
 
 class HeldCall(Protocol):
@@ -125,35 +139,68 @@ class Tried:
         return cls(PYTHON, found[name])
 
     @property
-    def models(self) -> int:
-        """How many it may ask."""
-        return len(KINDS[self.kind].models(self.agent))
+    def needs_model(self) -> bool:
+        return bool(self.models)
 
     @property
-    def needs_model(self) -> bool:
-        return self.models > 0
+    def models(self) -> tuple[ModelName, ...]:
+        """Which it may ask: each has its place in what it is run with."""
+        return KINDS[self.kind].models(self.agent)
 
 
-def rehearse(tried: Tried, rehearsals: Iterable[Rehearsal], limits: CallLimits | None = None) -> list[Rehearsed]:
-    return virtual_time.run(_rehearse(tried, list(rehearsals), limits))
+def rehearse(
+    tried: Tried,
+    rehearsals: Iterable[Rehearsal],
+    limits: CallLimits | None = None,
+    models: Sequence[Model] | None = None,
+) -> list[Rehearsed]:
+    """`models`, one for each of the agent's: asked instead of what the rehearsals say that a model answers."""
+    run = virtual_time.run if models is None else asyncio.run  # models take their time
+    return run(_rehearse(tried, list(rehearsals), limits, models))
 
 
 def talk(
     tried: Tried, callee: Iterable[CalleeLine], variables: Mapping[str, Any], limits: CallLimits | None = None
 ) -> Rehearsed:
     """The call so far, with a callee who is there: after its lines the agent waits for more."""
+    return virtual_time.run(talk_with_models(tried, callee, variables, (), Tape(), limits))
+
+
+async def talk_with_models(
+    tried: Tried,
+    callee: Iterable[CalleeLine],
+    variables: Mapping[str, Any],
+    models: Sequence[Model],
+    tape: Tape,
+    limits: CallLimits | None = None,
+) -> Rehearsed:
+    """The same for an agent that asks `models`, one for each of its own, for what isn't on the `tape`."""
     call = TextCall(callee, variables=variables, language=tried.agent.language, is_open=True, limits=limits)
-    return virtual_time.run(held(tried, call, Rehearsal(name="", line=0), lambda agent: hold_call(agent, call)))
+    tape.now_ms = lambda: call.now_ms
+    done = await held(
+        tried, call, Rehearsal(name="", line=0), lambda agent: hold_call(agent, call), models=tape.models(models)
+    )
+    told = zip(call.events, call.told_at_ms, strict=True)
+    tools = (
+        ToolWish(at_ms=at_ms, tool=data["tool"], arguments=data.get("arguments") or {}, done=bool(data.get("done")))
+        for (type_, data), at_ms in told
+        if type_ == "tool"
+    )
+    return replace(done, tools=tuple(tools))
 
 
-async def _rehearse(tried: Tried, rehearsals: list[Rehearsal], limits: CallLimits | None) -> list[Rehearsed]:
-    return [await _hold_without_audio(tried, one, limits) for one in rehearsals]
+async def _rehearse(
+    tried: Tried, rehearsals: list[Rehearsal], limits: CallLimits | None, models: Sequence[Model] | None
+) -> list[Rehearsed]:
+    return [await _hold_without_audio(tried, one, limits, models) for one in rehearsals]
 
 
-async def _hold_without_audio(tried: Tried, rehearsal: Rehearsal, limits: CallLimits | None) -> Rehearsed:
+async def _hold_without_audio(
+    tried: Tried, rehearsal: Rehearsal, limits: CallLimits | None, models: Sequence[Model] | None
+) -> Rehearsed:
     lines = (line for line, _ in rehearsal.callee)
     call = TextCall(lines, variables=rehearsal.variables, language=tried.agent.language, limits=limits)
-    return await held(tried, call, rehearsal, lambda agent: hold_call(agent, call))
+    return await held(tried, call, rehearsal, lambda agent: hold_call(agent, call), models=models)
 
 
 async def held(
@@ -161,14 +208,17 @@ async def held(
     call: HeldCall,
     rehearsal: Rehearsal,
     hold: Callable[[AgentCoroutine], Coroutine[Any, Any, None]],
+    *,
+    models: Sequence[Model] | None = None,
 ) -> Rehearsed:
-    """What comes of a call that `hold` lets an agent hold."""
+    """What comes of a call that `hold` lets an agent hold. `models`: by default, what is written answers."""
     path = Path(lambda: call.now_ms)
-    model = WrittenModel(rehearsal.model, first_s=0.0, word_s=0.0)
+    written = WrittenModel(rehearsal.model, first_s=0.0, word_s=0.0)
+    asked: list[Model] = [written] * len(tried.models) if models is None else [*models]
     tools = WrittenTools(rehearsal.tools)
 
     async def agent(live: LiveCall) -> None:
-        await KINDS[tried.kind].run(tried.agent, live, path, [model] * tried.models, tools)
+        await KINDS[tried.kind].run(tried.agent, live, path, asked, tools)
 
     wrong: str | None = None
     line: int | None = None

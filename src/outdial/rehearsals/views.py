@@ -1,10 +1,12 @@
 """How a rehearsed call is shown."""
 
+from collections.abc import Iterable
 from typing import Any
 
 from typing_extensions import TypedDict
 
 from outdial.rehearsals.run import Rehearsed
+from outdial.rehearsals.tape import TapedAnswer
 
 
 class PassedView(TypedDict):
@@ -61,12 +63,55 @@ class AudioRehearsalView(RehearsalView):
     spoken: list[SpokenView]
 
 
+class ToolCallView(TypedDict):
+    """`arguments`: JSON, as the model wrote it."""
+
+    tool: str
+    arguments: str
+
+
+class AnswerView(TypedDict):
+    """What a model answered when it was asked at `at_ms` of the call; its own times are measured. `fails`: the word it
+    broke off with. `dollars` is null where nobody knows the model's price."""
+
+    model: str
+    says: str
+    calls: list[ToolCallView]
+    fails: str | None
+    at_ms: int
+    first_word_ms: int | None
+    total_ms: int
+    tokens: int
+    dollars: float | None
+
+
+class ToolWishView(TypedDict):
+    """A tool that a model called, as a call's events tell it; `done` false: it was interrupted, and nothing came of
+    it."""
+
+    at_ms: int
+    tool: str
+    arguments: dict[str, Any]
+    done: bool
+
+
+class ModelView(TypedDict):
+    """Which model answers. `stand_in`: the simulator's, instead of the agent's own, which can't be used here."""
+
+    name: str
+    stand_in: bool
+
+
 class TalkView(CallView):
     """`awaits_callee`: the agent listens, and the call goes on with more lines. `stopped`: why it can't go on, where
-    that is no end of a call."""
+    that is no end of a call. `answers` are sent along with the next line, so that the model isn't asked again; `model`
+    is null where none is needed."""
 
     awaits_callee: bool
     stopped: str | None
+    model: ModelView | None
+    answers: list[AnswerView]
+    tools: list[ToolWishView]
 
 
 def rehearsal_view(done: Rehearsed) -> RehearsalView:
@@ -82,8 +127,32 @@ def audio_rehearsal_view(done: Rehearsed) -> AudioRehearsalView:
     return AudioRehearsalView(**rehearsal_view(done), spoken=spoken)
 
 
-def talk_view(done: Rehearsed) -> TalkView:
-    return TalkView(awaits_callee=done.awaits_callee, stopped=done.wrong, **_call(done))
+def talk_view(done: Rehearsed, answers: Iterable[TapedAnswer] = (), model: ModelView | None = None) -> TalkView:
+    return TalkView(
+        awaits_callee=done.awaits_callee,
+        stopped=done.wrong,
+        model=model,
+        answers=[_answer(one) for one in answers],
+        tools=[
+            ToolWishView(at_ms=one.at_ms, tool=one.tool, arguments=dict(one.arguments), done=one.done)
+            for one in done.tools
+        ],
+        **_call(done),
+    )
+
+
+def _answer(one: TapedAnswer) -> AnswerView:
+    return AnswerView(
+        model=one.model,
+        says=one.says,
+        calls=[ToolCallView(tool=tool, arguments=arguments) for tool, arguments in one.calls],
+        fails=one.fails,
+        at_ms=one.at_ms,
+        first_word_ms=one.first_word_ms,
+        total_ms=one.total_ms,
+        tokens=one.tokens,
+        dollars=one.dollars,
+    )
 
 
 def _call(done: Rehearsed) -> CallView:

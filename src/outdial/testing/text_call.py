@@ -74,6 +74,7 @@ class TextCall:
         self.now_ms = 0
         self.turns: list[Turn] = []
         self.events: list[tuple[str, dict[str, Any]]] = []  # that the agent told of
+        self.told_at_ms: list[int] = []  # when, each
         self.sent_digits: list[str] = []
         self.ended_by: EndedBy | None = None  # None while the call is up
         self.transferred: bool | None = None  # whether somebody answered the last transfer; None: none was made
@@ -83,8 +84,7 @@ class TextCall:
         self.wrong: WentWrong | None = None
         payload = {"callType": "outbound", "userNumber": user_number, "agentNumber": agent_number}
         self.last_event: dict[str, Any] = {"type": "launch", "payload": payload}
-        self._lines = list(callee)
-        self._line = 0  # the next one
+        self._lines, self._line = list(callee), 0  # and the next one's place
         self._is_open = is_open
         self._limits = limits or CallLimits()
         self._verbs = 0
@@ -101,6 +101,7 @@ class TextCall:
 
     def tell(self, type_: str, data: Mapping[str, Any]) -> None:
         self.events.append((type_, dict(data)))
+        self.told_at_ms.append(self.now_ms)
 
     # -- the verbs -----------------------------------------------------------------------------------------------
 

@@ -43,6 +43,8 @@ WARM_UP_S = 5.0
 # Words of models that can't be used here, now or later.
 NO_SUCH_SERVER, NO_KEY = "no_such_server", "no_key_or_library"
 UNUSABLE = frozenset({NO_SUCH_SERVER, NO_KEY})
+_EXTRA = re.compile(r"pydantic-ai-slim\[[a-z-]+\]")
+_VARIABLE = re.compile(r"[Ss]et the `([A-Z][A-Z0-9_]*)`")
 _WORD = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 
 
@@ -76,18 +78,67 @@ class ModelServers:
             self._open[key] = self._made(model) if self.allows(model) else Unusable(model.name, NO_SUCH_SERVER)
         return self._open[key]
 
-    def _made(self, model: ModelName) -> Model:
-        url = _url(model)
+    def fault(self, model: ModelName) -> str | None:
+        """Why it can't be used here, in words for whoever runs this server; None where it can. Takes as long as
+        opening it, and asks nobody."""
+        if not self.allows(model):
+            url = _url(model)
+            return f"{OPENAI_KEY} is not set" if url == OPENAI else f"{url} is not in OUTDIAL_MODEL_SERVERS"
         try:
-            if url is not None:
-                key = self._keys.get(url) or (os.environ.get(OPENAI_KEY) if url == OPENAI else None)
-                return ChatServerModel(model.name.removeprefix("openai:"), url, key)
-            from pydantic_ai.models import infer_model
+            self._vendors(model)
+        except Exception as error:  # whatever that library may raise
+            return _missing(model.name, error)
+        return None
 
-            return VendorModel(infer_model(model.name))
+    def key_for(self, model: ModelName) -> tuple[str | None, str | None]:
+        """The base URL of a server with OpenAI's interface and its key; None where it has none, or needs none."""
+        url = _url(model)
+        key = None if url is None else self._keys.get(url) or (os.environ.get(OPENAI_KEY) if url == OPENAI else None)
+        return url, key or None
+
+    def _made(self, model: ModelName) -> Model:
+        try:
+            return self._vendors(model)
         except Exception as error:  # no key, its library isn't installed, or whatever else that library may raise
             logger.warning("Model not opened", extra={"model": model.name, "error": type(error).__name__})
             return Unusable(model.name, NO_KEY)
+
+    def _vendors(self, model: ModelName) -> Model:
+        url, key = self.key_for(model)
+        if url is not None:
+            return ChatServerModel(model.name.removeprefix("openai:"), url, key)
+        from pydantic_ai.models import infer_model
+
+        return VendorModel(infer_model(model.name))
+
+
+def dollars_for(model: ModelName, *, read: int, written: int) -> float | None:
+    """What so many tokens cost; None where nobody knows, as of a server of one's own."""
+    if model.base_url is not None:
+        return None
+    vendor, colon, name = model.name.partition(":")
+    with suppress(Exception):
+        from genai_prices import Usage as Tokens
+        from genai_prices import calc_price
+
+        tokens = Tokens(input_tokens=read, output_tokens=written)
+        provider = vendor if colon else "openai"
+        return float(calc_price(tokens, model_ref=name or vendor, provider_id=provider).total_price)
+    return None
+
+
+def _missing(name: str, error: Exception) -> str:
+    """What Pydantic AI misses: the vendor, its library, or a key in the environment."""
+    words = str(error)
+    if isinstance(error, ImportError):
+        extra = _EXTRA.search(words)
+        install = f': pip install "{extra[0]}"' if extra else ""
+        return f"the library for {name.partition(':')[0]} isn't installed{install}"
+    if variable := _VARIABLE.search(words):
+        return f"{variable[1]} is not set"
+    if "Unknown model" in words:
+        return f"no vendor is named {name.partition(':')[0]!r}"
+    return f"it can't be opened ({type(error).__name__})"
 
 
 def _url(model: ModelName) -> str | None:
