@@ -9,7 +9,13 @@ from typing import Any
 
 import pytest
 
+from model_server import model_server
+from outdial.agents.llm.free_talk import ModelName
+from outdial.agents.llm.parse import parse_llm
+from outdial.agents.script.examples import load_example
 from outdial.cli.call import variables
+from outdial.cli.demo_model import DOLLARS_A_CALL, DemoModel, chosen_model, with_servers
+from outdial.cli.demo_setup import asked_of
 from outdial.cli.demo_summary import judge
 from outdial.cli.failures import CommandFailed
 from outdial.cli.processes import a_free_port
@@ -74,6 +80,57 @@ def test_a_later_demo_keeps_its_numbers_and_calls_from_any_carriers(data_dir):
         known = known or ready["numbers"]
         assert ready["numbers"] == known
         assert (call["number_id"], call["end_reason"]) == (known[carrier], "busy")
+
+
+def test_a_model_talks_in_the_demo_without_a_key(data_dir):
+    """A whole call: greeting, several turns with the simulator's model, outcome and goodbye."""
+    _, [ready, *events, call] = run_demo(data_dir, "--agent", "llm")
+    assert ready["model"] == {
+        "name": "simulated-reminder",
+        "base_url": f"{ready['simulator_url']}/model/v1",
+        "stand_in": True,
+    }
+    assert (call["outcome"], call["end_reason"], call["ended_by"]) == ("confirmed", "completed", "agent")
+    said = [turn["text"] for turn in call["transcript"] if turn["speaker"] == "agent"]
+    assert said[0] == "Hello, this is the automated assistant of Riverside Dental. Am I speaking with Jane?"
+    assert len([event for event in events if event["event"] == "model"]) >= 2
+    assert [event["tool"] for event in events if event["event"] == "tool"] == ["hang_up"]
+
+
+async def test_a_real_model_is_only_asked_where_somebody_agrees():
+    """Before anything is started; its server is asked for its models' names alone."""
+    async with model_server() as simulator:
+        url = f"{simulator.base_url}/model/v1"
+        with pytest.raises(CommandFailed, match="say --yes"):
+            await chosen_model(f"{url}/simulated-reminder", {}, yes=False)
+        chosen = await chosen_model(url, {url: "k"}, yes=True)
+        assert chosen.name == ModelName(name="simulated-reminder", base_url=url)
+        assert (chosen.server, chosen.key) == (url, "k")
+        assert not chosen.is_stand_in
+        assert "may cost money" in chosen.words
+        assert list(simulator.model.asked) == []
+    assert "a stand-in" in (await chosen_model(None, {}, yes=False)).words
+
+
+async def test_the_demos_server_has_the_key_of_the_model_that_was_agreed_to_and_no_other():
+    def servers(model):
+        env = with_servers({"HOME": "/", "OPENAI_API_KEY": "sk", "GROQ_API_KEY": "g"}, model, "http://s")
+        return json.loads(env.pop("OUTDIAL_MODEL_SERVERS")), sorted(env)
+
+    assert servers(None) == ({"http://s/model/v1": ""}, ["HOME"])
+    assert servers(await chosen_model(None, {}, yes=False)) == ({"http://s/model/v1": ""}, ["HOME"])
+    named = DemoModel(name=ModelName(name="m"), is_stand_in=False, server="http://a/v1", key="k")
+    assert servers(named) == ({"http://s/model/v1": "", "http://a/v1": "k"}, ["HOME"])
+    vendors = DemoModel(name=ModelName(name="groq:m"), is_stand_in=False)
+    assert servers(vendors) == ({"http://s/model/v1": ""}, ["GROQ_API_KEY", "HOME", "OPENAI_API_KEY"])
+
+
+def test_the_demos_agent_has_the_model_that_is_wanted_and_no_other():
+    source = asked_of(load_example("model_reminder") + "fallback: other\n", ModelName(name="m", base_url="http://a/v1"))
+    assert [(one.name, one.base_url) for one in parse_llm(source).models] == [("m", "http://a/v1")]
+    assert parse_llm(asked_of(source, ModelName(name="openai:gpt"))).models == (ModelName(name="openai:gpt"),)
+    assert asked_of(source, ModelName(name="m", base_url="http://a/v1")) == source
+    assert parse_llm(source).limits.dollars == DOLLARS_A_CALL
 
 
 def test_the_simulator_names_the_accounts_of_all_three_carriers():

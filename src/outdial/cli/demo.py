@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterator
 from contextlib import AsyncExitStack, contextmanager
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 from urllib.parse import quote
@@ -26,9 +27,10 @@ from outdial.cli.browser import open_in_browser
 from outdial.cli.children import Child
 from outdial.cli.configuration import load_settings
 from outdial.cli.demo_home import demo_settings, own_data_dir
+from outdial.cli.demo_model import DemoModel, chosen_model, with_servers
 from outdial.cli.demo_summary import judge, sum_up
 from outdial.cli.failures import CommandFailed
-from outdial.cli.narration import Story, tell_json
+from outdial.cli.narration import Story, tell_json, tell_other_calls
 from outdial.cli.next_steps import EXAMPLE_FILE, SIMULATED_CALLEE, command
 from outdial.cli.output import AsJson, console, print_json, progress
 from outdial.cli.processes import a_listener, local_url, stop_signals
@@ -44,10 +46,13 @@ app = verbs()
 
 SIMULATOR_PORT = 8090
 CALLS_PER_SECOND = 10
+FRONT_DESK = "+12025550142"  # somebody answers there
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wish:
     carrier: CarrierName
+    llm: "DemoModel | None"
     to: str
     amd: bool
     once: bool
@@ -63,6 +68,11 @@ def _known(carrier: str) -> str:
     return carrier
 
 
+class DemoAgent(StrEnum):
+    SCRIPT = "script"
+    LLM = "llm"
+
+
 @app.command()
 def demo(
     once: Annotated[bool, typer.Option("--once", help="Exit after the call; 0 only if it went as it should.")] = False,
@@ -74,6 +84,18 @@ def demo(
             callback=_known,
         ),
     ] = default_carrier().name,
+    agent: Annotated[
+        DemoAgent, typer.Option(help="Who talks: a script, or a model: a stand-in unless --model names a real one.")
+    ] = DemoAgent.SCRIPT,
+    model: Annotated[
+        str | None,
+        typer.Option(
+            help="A real model, which may cost money: vendor:name with its key in the environment, or base URL and "
+            "name: http://127.0.0.1:11434/v1/llama3.2.",
+            metavar="NAME",
+        ),
+    ] = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Agree to what --model may cost.")] = False,
     to: Annotated[str | None, typer.Option(help="Whom to call; +1202555 01NN are simulated callees.")] = None,
     amd: Annotated[
         bool | None,
@@ -93,8 +115,13 @@ def demo(
 
     Starts both, places a call through the API, and lets you read along. They stay up until Ctrl-C.
     """
+    wanted = load_settings()
+    llm = None
+    if agent == DemoAgent.LLM or model is not None:
+        llm = asyncio.run(chosen_model(model, wanted.model_keys, yes=yes))
     wish = Wish(
         carrier=CarrierName(carrier),
+        llm=llm,
         to=to or SIMULATED_CALLEE,
         amd=to is None if amd is None else amd,
         once=once,
@@ -103,7 +130,6 @@ def demo(
         open=open_,
         agents=agents,
     )
-    wanted = load_settings()
     if wanted.log_level.lower() == "info":
         logging.getLogger().setLevel(logging.WARNING)  # the steps are shown anyway
     with own_data_dir(wanted.data_dir) as data_dir:
@@ -117,6 +143,7 @@ class _Demo:
         self._wish = wish
         self._base_url = local_url(settings.host, settings.port)
         self._simulator_url = ""  # known once it is started
+        self._model = wish.llm  # the stand-in has its address once the simulator is started
         self._calling = False  # a call is hung up in order by Ctrl-C, not cut off
 
     async def run(self) -> int:
@@ -148,7 +175,11 @@ class _Demo:
             await simulator.ready(f"{self._simulator_url}/_simulator")
         with step("Numbers"):
             made = await set_up_demo(
-                engine, self._settings, self._simulator_url, calls_per_second=CALLS_PER_SECOND
+                engine,
+                self._settings,
+                self._simulator_url,
+                calls_per_second=CALLS_PER_SECOND,
+                model=None if self._model is None else self._model.name,
             )
         with step(outdial.name, self._base_url):
             await outdial.ready(f"{self._base_url}/readyz")
@@ -164,6 +195,7 @@ class _Demo:
                     "dashboard_url": made.dashboard_url,
                     "numbers": made.numbers,
                     "simulator_url": self._simulator_url,
+                    **({"model": self._model.as_json()} if self._model else {}),
                 }
             )
         elif not self._wish.once:
@@ -197,6 +229,9 @@ class _Demo:
             )
         stack.push_async_callback(simulator.stop)
         env["OUTDIAL_SIMULATOR_URL"] = self._simulator_url
+        if self._model is not None:
+            self._model = self._model.at(self._simulator_url)
+        env = with_servers(env, self._model, self._simulator_url)
         env.setdefault("OUTDIAL_ALLOWED_PRIVATE_HOSTS", "127.0.0.1")  # webhooks to a program on this machine
         env["OUTDIAL_RELOAD_AGENTS"] = "true"
         if self._wish.agents is not None:
@@ -213,13 +248,20 @@ class _Demo:
         body: dict[str, Any] = {"to": self._wish.to, "variables": {"user_name": "Jane", "account_type": "Premium"}}
         if self._wish.amd:
             body["amd"] = True
+        if self._model is not None:
+            body["variables"] = {"user_name": "Jane", "front_desk_number": FRONT_DESK}
+            body["agent"] = {"id": made.llm_agent_id}
         if not self._wish.json:
             console.print()
+            if self._model is not None:
+                console.print(self._model.words, style="yellow", soft_wrap=True, markup=False)
+                console.print()
             console.print(self._curl(made, body), style="bold", soft_wrap=True, markup=False)
             console.print()
         self._calling = True
         try:
-            tell = tell_json if self._wish.json else Story(console)
+            story = Story(console)
+            tell = tell_json if self._wish.json else story
             call = await client.place_and_follow(made.numbers[self._wish.carrier], body, tell, stop)
         except CommandFailed as refused:
             if refused.code != "do_not_call" or self._wish.json:
@@ -241,7 +283,8 @@ class _Demo:
         if self._wish.json:
             print_json({"event": "call", **call})
         else:
-            sum_up(call, recording, faults)
+            model = None if self._model is None else self._model.title
+            sum_up(call, recording, faults, answers=story.answers, model=model)
         return faults
 
     async def _stay_up(self, client: ApiClient, made: "DemoSetup", children: list[Child]) -> None:
@@ -264,7 +307,7 @@ class _Demo:
             for child in children:
                 group.create_task(_fail_when_ended(child))
             if not self._wish.json:
-                group.create_task(_tell_other_calls(client))
+                group.create_task(tell_other_calls(client))
 
     def _explain_do_not_call(self, refused: CommandFailed) -> None:
         """The list outlives the demo, so a callee who asked in an earlier one is refused in this one."""
@@ -294,16 +337,3 @@ def step(name: str, detail: str = "") -> Iterator[None]:
 async def _fail_when_ended(child: Child) -> None:
     await child.wait()
     raise child.ended()
-
-
-async def _tell_other_calls(client: ApiClient) -> None:
-    """Tell the calls that are placed with the curl line, as they happen."""
-    known = {call["id"] for call in await client.list_calls()}
-    async with asyncio.TaskGroup() as group:
-        while True:
-            await asyncio.sleep(0.5)
-            for call in await client.list_calls():
-                if call["id"] not in known:
-                    known.add(call["id"])
-                    console.print(f"\n{call['id']}  to {call['to']}", style="bold")
-                    group.create_task(client.follow(call["id"], Story(console)))

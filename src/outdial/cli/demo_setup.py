@@ -10,8 +10,10 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from outdial.accounts.access import callback_urls, open_number_control
 from outdial.accounts.simulated import SimulatedAccount, simulated_accounts
+from outdial.agents.llm.free_talk import ModelName
 from outdial.agents.script.examples import load_example
-from outdial.agents.store import create_agent, list_agents
+from outdial.agents.source_edits import changed, without
+from outdial.agents.store import add_version, create_agent, get_version, list_agents
 from outdial.carriers.name import CarrierName
 from outdial.carriers.registry import CARRIERS
 from outdial.db.tables import calls, carrier_accounts, numbers
@@ -30,22 +32,32 @@ from outdial.workspaces.secrets import SecretBox
 WORKSPACE = "Demo"
 AGENT = "Appointment reminder"
 EXAMPLE = "appointment_reminder"
+LLM_AGENT = "Reminder by a model"
+LLM_EXAMPLE = "model_reminder"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DemoSetup:
-    """`numbers`: the id of a number of each carrier, in our API. `dashboard_url` signs the operator in, once."""
+    """`numbers`: the id of a number of each carrier, in our API, all with the script. `llm_agent_id`: the agent with a
+    model, where one is wanted. `dashboard_url` signs the operator in, once."""
 
     workspace_id: str
     api_key: str
     numbers: Mapping[CarrierName, str]
     dashboard_url: str
+    llm_agent_id: str | None = None
 
 
 async def set_up_demo(
-    engine: AsyncEngine, settings: Settings, simulator_url: str, *, calls_per_second: float
+    engine: AsyncEngine,
+    settings: Settings,
+    simulator_url: str,
+    *,
+    calls_per_second: float,
+    model: ModelName | None = None,
 ) -> DemoSetup:
-    """The simulator must be listening: its carriers are told where the calls to their numbers go."""
+    """The simulator must be listening: its carriers are told where the calls to their numbers go. `model`: of an agent
+    that is made for it."""
     async with engine.connect() as conn:
         known = [workspace for workspace in await list_workspaces(conn) if workspace["name"] == WORKSPACE]
     workspace = known[0] if known else await create_workspace(engine, name=WORKSPACE, plan=Plan.TEAM)
@@ -64,6 +76,7 @@ async def set_up_demo(
             for account in await simulated_accounts(simulator_url)
         },
         dashboard_url=await operator_link(engine, settings.base_url) or settings.base_url,
+        llm_agent_id=None if model is None else await _llm_agent(engine, workspace_id, model),
     )
 
 
@@ -155,3 +168,29 @@ async def _agent(engine: AsyncEngine, workspace_id: str) -> str:
     source = load_example(EXAMPLE)
     agent = await create_agent(engine, workspace_id, name=AGENT, source=source, publish=True, by=COMMAND_LINE)
     return agent["id"]
+
+
+async def _llm_agent(engine: AsyncEngine, workspace_id: str, model: ModelName) -> str:
+    """The example's agent, published with this model. What else was changed in it stays."""
+    async with engine.connect() as conn:
+        listed = await list_agents(conn, workspace_id)
+        known = next((one for one in listed if one["name"] == LLM_AGENT and one["published_version"]), None)
+        found = None
+        if known is not None and known["published_version"]:
+            found = await get_version(conn, workspace_id, known["id"], known["published_version"])
+    if known is None or found is None or found["kind"] != "llm":
+        source = asked_of(load_example(LLM_EXAMPLE), model)
+        made = await create_agent(engine, workspace_id, name=LLM_AGENT, source=source, publish=True, by=COMMAND_LINE)
+        return made["id"]
+    source = asked_of(found["source"], model)
+    if source != found["source"]:
+        await add_version(engine, workspace_id, known["id"], source=source, publish=True, by=COMMAND_LINE)
+    return known["id"]
+
+
+def asked_of(source: str, model: ModelName) -> str:
+    """An llm agent's source with this model, and no other to fall back on. Raises ScriptError."""
+    source = without(changed(source, ("model",), model.name), ("fallback",))
+    if model.base_url is None:
+        return without(source, ("base_url",))
+    return changed(source, ("base_url",), model.base_url, order=("agent", "model", "base_url"))

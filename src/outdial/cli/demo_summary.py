@@ -1,6 +1,7 @@
 """How a demo call went: in a few lines, and whether that is how it should have gone."""
 
 import statistics
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,7 @@ from rich.text import Text
 
 from outdial.cli.narration import BY, no_more_calls, spoken
 from outdial.cli.output import console
+from outdial.telephony.outcome import NAMED, WISH
 
 # What a call to each of these simulated callees ends with, when all is well; every other one is completed.
 ENDS = {
@@ -37,7 +39,15 @@ def judge(call: dict[str, Any], recording: Path | None, *, amd: bool) -> list[st
     return faults
 
 
-def sum_up(call: dict[str, Any], recording: Path | None, faults: list[str]) -> None:
+def sum_up(
+    call: dict[str, Any],
+    recording: Path | None,
+    faults: list[str],
+    *,
+    model: str | None = None,
+    answers: Sequence[int] = (),
+) -> None:
+    """`answers`: how long each answer of its `model` took to the first word, in ms."""
     rows = [] if call["outcome"] is None else [("Outcome", spoken(call["outcome"]))]
     by = f", by {BY.get(call['ended_by'], call['ended_by'])}" if call["ended_by"] else ""
     rows.append(("Ended", spoken(call["end_reason"]) + by))
@@ -50,6 +60,12 @@ def sum_up(call: dict[str, Any], recording: Path | None, faults: list[str]) -> N
     waits = [turn["latency"]["total"] for turn in call["transcript"] if (turn["latency"] or {}).get("total")]
     if waits:
         rows.append(("Replied after", f"{statistics.median(waits):.0f} ms (median, since the callee fell silent)"))
+    if model is not None:
+        median = f", first word after {statistics.median(answers):.0f} ms (median)" if answers else ""
+        rows.append(("Model", f"{model}: {len(answers)} answers{median}"))
+        noted = {name: value for name, value in call["noted"].items() if name not in (NAMED, WISH)}
+        if noted:
+            rows.append(("Noted", ", ".join(f"{name}: {value}" for name, value in noted.items())))
     if recording is not None:
         rows.append(("Recording", f"{recording} (left: callee, right: agent)"))
     console.print()

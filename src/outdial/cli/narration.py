@@ -1,5 +1,6 @@
 """A call told as it happens: lines for people, or JSON objects for programs."""
 
+import asyncio
 import json
 import time
 from collections.abc import Mapping
@@ -8,8 +9,8 @@ from typing import Any, Protocol
 from rich.console import Console
 from rich.text import Text
 
-from outdial.cli.api_client import StreamedEvent
-from outdial.cli.output import print_json
+from outdial.cli.api_client import ApiClient, StreamedEvent
+from outdial.cli.output import console, print_json
 from outdial.telephony.outcome import WISH
 
 STATES = {
@@ -87,13 +88,25 @@ def _waiting_words(data: Mapping[str, Any]) -> str:
     return words + (f"; expected at {data['expected_at']}" if data.get("expected_at") else "")
 
 
+def _tool_words(data: Mapping[str, Any]) -> str:
+    given = ", ".join(f"{name}: {_listed(value)}" for name, value in (data.get("arguments") or {}).items() if value)
+    words = f"the model wants {data.get('tool')}{f' ({given})' if given else ''}"
+    return words if data.get("done") else f"{words}: not done"
+
+
+def _listed(value: object) -> str:
+    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+
+
 class Story:
-    """Prints the conversation line by line, with the time since the call was placed."""
+    """Prints the conversation line by line, with the time since the call was placed. `answers`: how long each answer of
+    a model took to its first word, in ms."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
         self._began = time.monotonic()
         self._spoken: dict[int, str] = {}  # what was printed of each turn
+        self.answers: list[int] = []
 
     def __call__(self, event: StreamedEvent) -> None:
         data = event.data
@@ -129,6 +142,15 @@ class Story:
                 self._state(self._state_words(data | {"state": "ended"}) + " (known only now)")
             case "recognition_late":
                 self._state("recognition is late: more is said than can be understood at once")
+            case "model":
+                if data.get("first_word_ms") is not None:
+                    self.answers.append(int(data["first_word_ms"]))
+            case "tool":
+                self._state(_tool_words(data))
+            case "model_failed":
+                self._state(f"model {data.get('model')} failed: {data.get('error')}")
+            case "agent_limit":
+                self._state(f"the agent's limit is reached: {data.get('limit')}")
             case "limit":
                 self._state("the longest allowed duration is reached")
 
@@ -173,3 +195,16 @@ class Story:
     def _clock(self) -> str:
         seconds = time.monotonic() - self._began
         return f"{int(seconds // 60):>3}:{seconds % 60:04.1f}"
+
+
+async def tell_other_calls(client: ApiClient) -> None:
+    """Tell the calls that are placed with the curl line, as they happen."""
+    known = {call["id"] for call in await client.list_calls()}
+    async with asyncio.TaskGroup() as group:
+        while True:
+            await asyncio.sleep(0.5)
+            for call in await client.list_calls():
+                if call["id"] not in known:
+                    known.add(call["id"])
+                    console.print(f"\n{call['id']}  to {call['to']}", style="bold")
+                    group.create_task(client.follow(call["id"], Story(console)))
