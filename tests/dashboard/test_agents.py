@@ -78,7 +78,7 @@ async def test_without_agents_the_list_says_how_to_begin(editor, tenant, engine)
 async def test_a_new_agent_starts_from_an_example_or_from_nothing(editor):
     page = (await editor.get("/agents")).text
     sources = [unescape(value) for value in re.findall(r'name="source" value="([^"]*)"', page)]
-    assert sources == [EXAMPLE, *(load_example(name) for name in ("model_reminder", "payment_plan", "blank"))]
+    assert sources == [EXAMPLE, load_example("blank"), load_example("model_reminder")]
     for source in sources:
         answer = await editor.post("/v1/agents", json={"name": "New", "source": source})
         assert answer.status_code == 201
@@ -191,7 +191,8 @@ async def test_the_page_of_an_agent_with_a_model_has_no_steps_and_its_own_words(
     made = (await editor.post("/v1/agents", json={"name": "Reminder", "source": source})).json()
     page = (await editor.get(f"/agents/{made['id']}")).text
     assert re.search(r'aria-labelledby="outline-title" hidden', page)
-    assert re.search(r'id="talk-begin" hidden', page)
+    assert "Its model is asked, which may cost money." in words(page)
+    assert re.search(r'id="talk-begin">Start<', page)
     assert 'data-words="agent model base_url' in page
     assert "Model" in words((await editor.get("/agents")).text)
 
@@ -208,3 +209,46 @@ async def test_an_agent_that_comes_with_the_server_is_shown_and_not_edited(edito
     for control in ('id="save"', 'id="publish"', 'data-opens="rename"', "data-opens-version", "Roll back"):
         assert control not in page
     assert re.search(r'<textarea id="source"[^>]* readonly', page)
+
+
+async def test_a_new_agent_is_of_a_kind_each_with_an_example(editor):
+    html = (await editor.get("/agents")).text
+    assert re.findall(r'<legend class="kind">([^<]+)</legend>', html) == ["Script", "Model"]
+
+
+MODEL_SOURCE = load_example("model_reminder")
+
+
+async def change_form(browser, source, edit=None):
+    made = (await browser.get("/v1/agents")).json()["agents"]
+    agent_id = made[0]["id"] if made else ""
+    body = {"source": source} | ({"edit": edit} if edit else {})
+    answer = await browser.post(f"/agents/{agent_id}/form", json=body)
+    assert answer.status_code == 200, answer.text
+    written = re.search(r'<textarea id="form-source"[^>]*>\n(.*?)</textarea>', answer.text, re.DOTALL)
+    return answer.text, unescape(written[1])
+
+
+async def test_a_change_in_the_form_is_a_change_in_the_source(editor):
+    made = await editor.post("/v1/agents", json={"source": MODEL_SOURCE})
+    page = (await editor.get(f"/agents/{made.json()['id']}")).text
+    assert 'id="form-greeting"' in page
+    html, source = await change_form(editor, MODEL_SOURCE, {"path": ["limits", "turns"], "value": 9})
+    assert source == MODEL_SOURCE.replace("limits: {turns: 20, dollars: 0.20}", "limits:\n  turns: 9\n  dollars: 0.2")
+    html, source = await change_form(editor, MODEL_SOURCE, {"path": ["outcomes", "moved"], "rename": "confirmed"})
+    assert source == MODEL_SOURCE
+    assert "Not changed: &#39;confirmed&#39; is there already." in html
+    html, source = await change_form(editor, "a: [")
+    assert (source, "can't be shown as a form (line 2)" in html) == ("a: [", True)
+    assert 'id="form-greeting"' not in html
+
+
+async def test_a_script_has_no_form(editor, agent):
+    assert 'id="agent-form"' not in (await editor.get(f"/agents/{agent['id']}")).text
+
+
+async def test_viewers_see_the_form_and_can_not_talk_to_the_model(viewer, editor):
+    made = await editor.post("/v1/agents", json={"source": MODEL_SOURCE})
+    page = (await viewer.get(f"/agents/{made.json()['id']}")).text
+    assert re.search(r"<fieldset disabled>", page)
+    assert 'id="talk-begin"' not in page

@@ -1,7 +1,7 @@
 """Agents: the list, and one agent with its script, its prompts and its versions."""
 
 import asyncio
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Response
 from pydantic import Field
@@ -10,8 +10,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from outdial.agents.changes import Diff, diff_scripts
 from outdial.agents.history import version_history
 from outdial.agents.in_use import COUNTED, recent_calls
-from outdial.agents.kinds import KINDS
+from outdial.agents.kinds import KINDS, LLM
+from outdial.agents.llm.form import LIMITS, MAX_VALUE, TYPES, Edit, form_of, with_edit
+from outdial.agents.llm.tools import OPTIONAL
 from outdial.agents.script.examples import list_examples
+from outdial.agents.script.model import ScriptError
 from outdial.agents.store import get_agent, get_version, list_agents
 from outdial.api.bodies import StrictBody
 from outdial.api.scripts import ScriptSource
@@ -25,6 +28,24 @@ router = APIRouter(include_in_schema=False, route_class=PageRoute)
 VERSIONS_SHOWN = 20
 
 Version = Annotated[int, Field(ge=1, lt=2**31)]
+
+
+class FormEdit(StrictBody):
+    """As agents.llm.form.Edit has it."""
+
+    path: Annotated[list[Annotated[str, Field(min_length=1, max_length=200)]], Field(min_length=1, max_length=3)]
+    value: Annotated[str, Field(max_length=MAX_VALUE)] | int | float | bool | list[str] | dict[str, str] | None = None
+    rename: Annotated[str, Field(max_length=200)] | None = None
+
+    def edit(self) -> Edit:
+        return Edit(path=tuple(self.path), value=self.value, rename=self.rename)
+
+
+class FormChange(StrictBody):
+    """What the editor has, and what was changed in the form, if it was."""
+
+    source: ScriptSource
+    edit: FormEdit | None = None
 
 
 class Edited(StrictBody):
@@ -59,7 +80,18 @@ async def agent(page: Here, agent_id: str, all_versions: Annotated[bool, Query(a
         versions = await version_history(conn, page.workspace_id, shown, limit=limit)
         numbers = _of_agent(await _numbers(page, conn), agent_id)
     kind = KINDS[shown["kind"]]
-    return await page.render("agent.html", agent=shown, kind=kind, versions=versions, numbers=numbers)
+    filled = await asyncio.to_thread(_filled, shown["source"], None) if shown["kind"] == LLM else {}
+    return await page.render("agent.html", agent=shown, kind=kind, versions=versions, numbers=numbers, **filled)
+
+
+@router.post("/agents/{agent_id}/form")
+async def form(page: Here, agent_id: str, change: FormChange) -> Response:
+    """The form of what the editor has, with a change of the form's in it. Changes nothing that is saved."""
+    async with reading(page.services.engine) as conn:
+        shown = await get_agent(conn, page.workspace_id, agent_id)
+    edit = None if change.edit is None else change.edit.edit()
+    filled = await asyncio.to_thread(_filled, change.source, edit)
+    return page.part("parts/agent_form.html", agent=shown, **filled)
 
 
 @router.get("/agents/{agent_id}/changes")
@@ -115,6 +147,22 @@ async def publish(page: Here, agent_id: str, version: Version | None = None) -> 
 
 async def _numbers(page: Page, conn: AsyncConnection) -> list[NumberView]:
     return await list_numbers(conn, page.workspace_id, public_url=page.services.settings.base_url)
+
+
+def _filled(source: str, edit: Edit | None) -> dict[str, Any]:
+    """What the form's template shows: the form, the source that it is of, and what went wrong."""
+    problem, result = None, None
+    if edit is not None:
+        try:
+            source = with_edit(source, edit)
+        except ScriptError as error:
+            problem = error
+    try:
+        result = form_of(source)
+    except ScriptError as error:
+        problem = error
+    choices = {"optional": OPTIONAL, "limits": LIMITS, "types": TYPES}
+    return {"form": result, "source": source, "problem": problem, **choices}
 
 
 def _of_agent(numbers: list[NumberView], agent_id: str) -> list[NumberView]:

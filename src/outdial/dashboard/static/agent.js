@@ -1,4 +1,5 @@
 /** The page of one agent: edit, check and save the script, publish it, go back. */
+import { AgentForm } from "./agent_form.js";
 import { api, part, Problem } from "./api.js";
 import { confirmed, open } from "./dialogs.js";
 import { busy, sentence } from "./forms.js";
@@ -26,6 +27,7 @@ const editor = new ScriptEditor(box, typed);
 const review = new ScriptReview(editor, samples);
 new ScriptTrial(editor, kept(`outdial.rehearsals.${person}.${agentId}`));
 offerTrial(editor);
+const form = new AgentForm(editor);
 const mayEdit = !editor.area.readOnly;
 
 const changed = () => editor.text !== saved;
@@ -35,6 +37,7 @@ function typed() {
   keep();
   state();
   review.soon();
+  form.soon();
 }
 
 /** Kept at every change: a page can be gone without a word. */
@@ -207,3 +210,4 @@ addEventListener("beforeunload", (event) => {
 restore();
 state();
 review.now();
+form.soon(); // what was typed before

@@ -142,7 +142,12 @@ form?.addEventListener("submit", (event) => {
   busy(event.submitter, async () => {
     clearErrors(form);
     const name = form.elements.user_name.value.trim();
-    const body = { to: phone.number, ...(name && { variables: { user_name: name } }) };
+    const agent = form.elements.agent?.value;
+    const body = {
+      to: phone.number,
+      ...(name && { variables: { user_name: name } }),
+      ...(agent && { agent: { id: agent, version: "draft" } }),
+    };
     try {
       const answer = await api("POST", `/v1/phone-number/${form.elements.number.value}/outbound`, body);
       watched?.close();

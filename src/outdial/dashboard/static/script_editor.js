@@ -38,6 +38,19 @@ export class ScriptEditor {
     this.area.scrollTop = 0;
   }
 
+  /** Puts another text in from outside, with the cursor and the focus where they are. */
+  put(text) {
+    const old = this.area.value;
+    if (text === old) return;
+    let first = 0;
+    while (first < text.length && first < old.length && text[first] === old[first]) first++;
+    let last = 0; // counted from the end
+    const most = Math.min(text.length, old.length) - first;
+    while (last < most && text.at(-1 - last) === old.at(-1 - last)) last++;
+    this.area.setRangeText(text.slice(first, text.length - last), first, old.length - last, "preserve");
+    this.area.dispatchEvent(new Event("input", { bubbles: true }));
+  }
+
   /** Sets the text that the page begins with. */
   begin(text) {
     this.area.value = text;

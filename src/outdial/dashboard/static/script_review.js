@@ -73,6 +73,7 @@ export class ScriptReview {
   show({ errors, warnings, prompts: found, variables, language, pronounce, outline, tools }) {
     const remarks = [...errors.map((one) => ({ ...one, tone: "bad" })), ...warnings.map((one) => ({ ...one, tone: "warn" }))];
     this.editor.mark(remarks);
+    document.dispatchEvent(new CustomEvent("reviewed", { detail: remarks }));
     this.editor.area.setAttribute("aria-invalid", String(errors.length > 0));
     showOutline(outline);
     problems.replaceChildren(...remarks.map(problemItem));

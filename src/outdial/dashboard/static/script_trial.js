@@ -18,6 +18,7 @@ export class ScriptTrial {
     this.editor = editor;
     this.keep = keep;
     this.lines = null; // what the callee did so far; null before a call has begun
+    this.answers = []; // what a model said to that, which isn't asked again
     byId("rehearsals-source").value = keep.read() ?? byId("rehearsals-source").value;
     byId("rehearsals-source").addEventListener("input", (event) => keep.write(event.target.value));
     byId("talk-form").addEventListener("submit", (event) => {
@@ -29,7 +30,7 @@ export class ScriptTrial {
 
   clicked(button) {
     if (!button) return;
-    if (button.id === "talk-begin") busy(button, () => this.go([]));
+    if (button.id === "talk-begin") busy(button, () => this.go([], []));
     if (button.dataset.callee) busy(button, () => this.go([...this.lines, { [button.dataset.callee]: true }]));
     if (button.id === "rehearse") busy(button, () => this.rehearse());
     if (button.dataset.jumps) this.editor.jump(Number(button.dataset.jumps));
@@ -42,13 +43,17 @@ export class ScriptTrial {
     busy(byId("talk-say"), () => this.go([...this.lines, KEYS.test(text) ? { presses: text } : { says: text }]));
   }
 
-  /** The call is held anew each time, from its beginning: it is the same call, with the script as it is now. */
-  async go(lines) {
+  /**
+   * The call is held anew each time, from its beginning: it is the same call, with the script as it is now. A model's
+   * answers so far are sent along.
+   */
+  async go(lines, answers = this.answers) {
     try {
       const { errors, call } = await api("POST", "/v1/agents/talk", {
         source: this.editor.text,
         lines,
         variables: sampledAll(),
+        ...(answers.length && { answers }),
       });
       if (!call) {
         const [{ line, message }] = errors;
@@ -56,6 +61,7 @@ export class ScriptTrial {
         return;
       }
       this.lines = lines;
+      this.answers = call.answers;
       typed.value = "";
       this.show(call);
     } catch (problem) {
@@ -65,13 +71,19 @@ export class ScriptTrial {
   }
 
   show(call) {
-    const steps = [...call.path];
+    const before = [
+      ...call.path.map((one) => [one.at_ms, stepItem(one)]),
+      ...call.answers.map((one) => [one.at_ms, answerItem(one)]),
+    ].sort(([one], [other]) => one - other);
+    const after = call.tools.map((one) => [one.at_ms, toolItem(one)]);
     const items = [];
     for (const turn of call.turns) {
-      while (steps.length && steps[0].at_ms <= turn.start_ms) items.push(stepItem(steps.shift()));
+      while (after.length && after[0][0] <= turn.start_ms) items.push(after.shift()[1]);
+      while (before.length && before[0][0] <= turn.start_ms) items.push(before.shift()[1]);
       items.push(turnItem(turn));
     }
-    talk.replaceChildren(...items, ...steps.map(stepItem));
+    talk.replaceChildren(...items, ...[...before, ...after].map(([, item]) => item));
+    showModel(call.model);
     talk.hidden = false;
     talk.scrollTop = talk.scrollHeight;
     byId("talk-begin").textContent = "Start over";
@@ -103,9 +115,33 @@ export class ScriptTrial {
 
 const seconds = (ms) => `${(ms / 1000).toFixed(1)} s`;
 
-function ending({ stopped, ended_by, duration_ms, outcome }) {
+function ending({ stopped, ended_by, duration_ms, outcome, noted, tools }) {
   if (stopped) return sentence(`stopped: ${stopped}`);
-  return `The ${ended_by} hung up after ${seconds(duration_ms)}. Outcome: ${outcome ?? "none"}.`;
+  const facts = Object.entries(noted).filter(([name]) => name !== "outcome");
+  const told = tools.length && facts.length ? ` Noted: ${facts.map(([name, value]) => `${name}: ${value}`).join(", ")}.` : "";
+  return `The ${ended_by} hung up after ${seconds(duration_ms)}. Outcome: ${outcome ?? "none"}.${told}`;
+}
+
+/** Who answers, where that is a model. */
+function showModel(model) {
+  const note = byId("talk-model");
+  note.hidden = !model;
+  if (!model) return;
+  note.textContent = model.stand_in
+    ? `A stand-in answers: the simulator's ${model.name} follows rules and doesn't think, whatever this agent is for. It costs nothing.`
+    : `${model.name} answers, a real model.`;
+}
+
+function answerItem({ model, fails, first_word_ms, total_ms, tokens }) {
+  if (fails) return element("p", { class: "passed" }, `${model} failed: ${fails}`);
+  const first = first_word_ms === null ? "" : `first word after ${first_word_ms} ms, `;
+  return element("p", { class: "passed" }, `${first}all after ${total_ms} ms, ${tokens} tokens`);
+}
+
+function toolItem({ tool, arguments: given, done }) {
+  const shown = Object.entries(given).filter(([, value]) => value !== null && value !== "");
+  const what = shown.map(([name, value]) => `${name}: ${Array.isArray(value) ? value.join(", ") : value}`).join("; ");
+  return element("p", { class: "passed" }, "→ ", element("code", {}, tool), what ? ` ${what}` : "", done ? "" : " (not done: interrupted)");
 }
 
 function turnItem({ speaker, text, start_ms }) {

@@ -7,6 +7,7 @@
  * unknown (a word that stands where only the script's own may).
  */
 const LEADING = new Set(["start", "goto", "then", "else", "failed", "no_reply", "no_match"]); // behind these is a step's name
+const NAMED = new Set(["outcomes", "facts", "transfers"]); // sections of an agent with a model, of names of one's own
 const NAMING = new Set(["if", "save_as"]); // and behind these a variable's
 // What a key ends with is no space, so that a line without one is read once and not once for each of its spaces.
 const KEY = keyOf("");
@@ -77,6 +78,9 @@ class Line {
       state.steps = column;
       state.names = -1;
       return "step";
+    } else if (NAMED.has(state.section) && (!state.steps || column === state.steps)) {
+      state.steps = column;
+      return "variable";
     } else if (state.section === "variables" || state.names >= 0) {
       return "variable";
     }
@@ -113,7 +117,7 @@ class Line {
     const text = this.rest.slice(0, length);
     const { key } = this.state;
     this.state.key = "";
-    if (LEADING.has(key)) this.take("leads", length);
+    if (LEADING.has(key) && this.state.section !== "transfers") this.take("leads", length);
     else if (NAMING.has(key)) this.take("variable", length);
     else if (DATA.test(text)) this.take("value", length);
     else this.text(length);
@@ -163,7 +167,7 @@ class Line {
       } else if (key) {
         const name = unquoted(key[1]);
         const free = this.state.section === "variables" || this.state.names >= 0 || this.state.key === "set";
-        this.take(free ? "variable" : this.words.has(name) ? "word" : "unknown", key[1].length);
+        this.take(free ? "variable" : this.words.has(name) ? "word" : NAMED.has(this.state.section) ? "variable" : "unknown", key[1].length);
         this.state.key = free ? "set" : name;
         this.take("text", key[2].length);
         this.take("mark", 1);
