@@ -78,7 +78,7 @@ async def test_without_agents_the_list_says_how_to_begin(editor, tenant, engine)
 async def test_a_new_agent_starts_from_an_example_or_from_nothing(editor):
     page = (await editor.get("/agents")).text
     sources = [unescape(value) for value in re.findall(r'name="source" value="([^"]*)"', page)]
-    assert sources == [EXAMPLE, load_example("blank"), load_example("model_reminder")]
+    assert sources == [EXAMPLE, *(load_example(name) for name in ("payment_plan", "blank", "model_reminder"))]
     for source in sources:
         answer = await editor.post("/v1/agents", json={"name": "New", "source": source})
         assert answer.status_code == 201

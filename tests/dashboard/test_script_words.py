@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from outdial.agents.llm.parse import LLM_KEYS
+from outdial.agents.kinds import KINDS, LLM
 from outdial.agents.script.examples import load_example
 from outdial.agents.script.parse import SCRIPT_KEYS
 from outdial.agents.store import MAX_SOURCE_CHARS
@@ -114,7 +114,7 @@ def test_keys_in_braces_end_where_the_next_one_begins(read):
 
 
 def test_names_of_an_agent_with_a_model_are_its_authors_own(read_whole):
-    pieces = read_whole(load_example("model_reminder"), LLM_KEYS)
+    pieces = read_whole(load_example("model_reminder"), KINDS[LLM].keys)
     kinds = {text: kind for line in pieces for kind, text in line}
     assert {kinds[name] for name in ("confirmed", "wrong_person", "new_day", "front_desk")} == {"variable"}
     assert (kinds["outcomes"], kinds["failed"]) == ("word", "word")

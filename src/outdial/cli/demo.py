@@ -52,14 +52,14 @@ FRONT_DESK = "+12025550142"  # somebody answers there
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wish:
     carrier: CarrierName
-    llm: "DemoModel | None"
     to: str
     amd: bool
     once: bool
     json: bool
     no_call: bool
     open: bool
-    agents: Path | None
+    llm: "DemoModel | None" = None
+    agents: Path | None = None
 
 
 def _known(carrier: str) -> str:
