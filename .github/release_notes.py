@@ -17,8 +17,8 @@ class NotReady(Exception):
 
 
 def version() -> str:
-    """As src/outdial/__init__.py has it, which is the one place."""
-    found = _VERSION.search((ROOT / "src/outdial/__init__.py").read_text())
+    """As src/outdial/version.py has it, which is the one place."""
+    found = _VERSION.search((ROOT / "src/outdial/version.py").read_text())
     assert found is not None
     return found[1]
 

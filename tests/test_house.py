@@ -71,14 +71,14 @@ ROWS = (  # from the top down: nothing imports what stands in a row above it
     {"accounts", "conversation", "workspaces", "secrets", "jobs"},
     {"carriers", "speech", "simulator"},
     {"media", "telephony", "db", "net", "settings", "logs", "metrics", "lag", "ids", "instants", "refusals",
-     "background", "draining", "repeating", "short_memory", "token_buckets", "networks", "open_files"},
+     "background", "draining", "repeating", "short_memory", "token_buckets", "networks", "open_files", "version"},
 )  # fmt: skip
 ONLY = {  # rooms that know less than their row lets them
     "telephony": set(),
     "media": set(),
     "simulator": {"media", "speech", "telephony"},
     "speech": {"media", "background"},
-    "carriers": {"media", "telephony"},
+    "carriers": {"media", "telephony", "version"},
     "conversation": {"media", "speech", "telephony", "background"},
     "testing": {"agents", "conversation", "media", "speech", "telephony"},
     "rehearsals": {"agents", "testing", "conversation", "telephony", "refusals", "token_buckets"},

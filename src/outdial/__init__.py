@@ -6,14 +6,12 @@ Agents in Python are written with `from outdial import agent, Call`: docs/agents
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+from outdial.version import USER_AGENT, __version__
+
 if TYPE_CHECKING:
     from outdial.agents.python.call import Call, NotDeclared
     from outdial.agents.python.decorator import agent
     from outdial.conversation.live_call import CallEnded, Heard, LiveCall, Said, TransferFailed
-
-__version__ = "0.2.0.dev0"  # the one place: the wheel, `outdial --version`, OpenAPI and USER_AGENT read it here
-
-USER_AGENT = f"outdial/{__version__}"  # how we call ourselves in requests to others
 
 # For those who write agents in Python. Looked up when they are used: the package is imported for its version, too.
 _PUBLIC = {

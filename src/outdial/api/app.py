@@ -2,7 +2,6 @@
 
 from fastapi import FastAPI
 
-from outdial import __version__
 from outdial.api import (
     agent_tools,
     agents,
@@ -43,6 +42,7 @@ from outdial.api.request_rate import RequestRate
 from outdial.api.services import Services
 from outdial.db.feed import Feeds
 from outdial.members.signed_in import SignIns
+from outdial.version import __version__
 from outdial.workspaces.api_keys import Authenticator
 
 

@@ -13,9 +13,9 @@ from typing import Any
 
 import httpx
 
-from outdial import USER_AGENT
 from outdial.carriers.errors import CarrierError, CarrierUncertain, CarrierUnreachable
 from outdial.telephony.failures import FailureCode
+from outdial.version import USER_AGENT
 
 # These come before the first byte of the request is sent; every other failure may have come after the last.
 BEFORE_SENDING = (

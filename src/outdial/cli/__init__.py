@@ -9,8 +9,8 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-from outdial import __version__
 from outdial.cli.failures import explained
+from outdial.version import __version__
 
 COMMANDS = (
     "demo",

@@ -9,9 +9,9 @@ from typing import Any
 import httpx
 from httpx_sse import EventSource, SSEError, aconnect_sse
 
-from outdial import USER_AGENT
 from outdial.cli.failures import CommandFailed
 from outdial.repeating import Pauses
+from outdial.version import USER_AGENT
 
 RECONNECT = Pauses(first_s=0.5, longest_s=1.0, tries=20)  # a server that is started anew takes some seconds
 AFTER_END_S = 5.0  # the server closes the stream of an ended call; this is how long we believe that it will

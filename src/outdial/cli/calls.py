@@ -17,7 +17,7 @@ from outdial.history.views import get_call
 from outdial.settings import Settings
 from outdial.workspaces.audit import COMMAND_LINE
 
-app = verbs("Calls of a workspace: one shown, its wrap-up made again, those that wait canceled.")
+app = verbs("Show a call, wrap it up again, cancel those that wait.")
 
 
 @app.command("show")
@@ -43,7 +43,7 @@ def show_(
 def wrap_up(
     call_id: Annotated[str, typer.Argument(show_default=False)], workspace: Workspace = None, json: AsJson = False
 ) -> None:
-    """Make the summary, facts and outcome of a call that has ended again.
+    """Make a call's summary, facts and outcome again.
 
     A server with the role jobs does it.
     """

@@ -4,10 +4,10 @@ from collections.abc import Sequence
 
 import httpx
 
-from outdial import __version__
 from outdial.cli.check_machine import variables
 from outdial.cli.findings import Finding, Status
 from outdial.cli.run_files import RunningServer, SettingsUnreadable
+from outdial.version import __version__
 
 
 async def running_server(server: RunningServer, http: httpx.AsyncClient) -> Finding:

@@ -50,7 +50,6 @@ def rehearse(
     Ends with 0 when every call went as written, with 1 when one didn't, and with 2 when a file can't be read, or there
     is no voice for --audio.
     """
-    from outdial.cli.talk import in_this_process
     from outdial.rehearsals.run import budget
     from outdial.rehearsals.run import rehearse as run
     from outdial.rehearsals.views import audio_rehearsal_view, rehearsal_view
@@ -61,7 +60,11 @@ def rehearse(
         found, parsed = _read_both(file, script)
         if audio and stand_in:
             raise CommandFailed("--stand-in is for rehearsals without audio")
-        models = in_this_process(parsed) if stand_in and parsed.needs_model else None
+        models = None
+        if stand_in and parsed.needs_model:
+            from outdial.cli.stand_in_model import stand_ins
+
+            models = stand_ins(parsed)
         done = _with_audio(parsed, found) if audio else run(parsed, found, budget(LONGEST_S), models)
     except CommandFailed as error:
         progress.print(f"outdial: {error}", markup=False, soft_wrap=True)

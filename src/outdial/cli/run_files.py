@@ -24,10 +24,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from outdial import __version__, open_files
+from outdial import open_files
 from outdial.cli.processes import local_url
 from outdial.instants import to_json
 from outdial.settings import SECRETS, Settings, settings_file, variable
+from outdial.version import __version__
 
 logger = logging.getLogger(__name__)
 

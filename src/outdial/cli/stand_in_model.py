@@ -10,6 +10,7 @@ from outdial.agents.llm.chat import (
     AgentSaid,
     CalleeSaid,
     Message,
+    Model,
     Piece,
     Remark,
     Request,
@@ -18,11 +19,17 @@ from outdial.agents.llm.chat import (
     Usage,
     Words,
 )
+from outdial.rehearsals.run import Tried
 from outdial.simulator.model.completion import pieces
 from outdial.simulator.model.models import SimulatedModel
 from outdial.simulator.model.requests import parse
 from outdial.simulator.model.rule_files import default_models
 from outdial.simulator.model.rules import answer
+
+
+def stand_ins(tried: Tried) -> list[Model]:
+    """One for each of the agent's models."""
+    return [StandInModel()] * len(tried.models)
 
 
 class StandInModel:

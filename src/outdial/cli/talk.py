@@ -59,21 +59,16 @@ def talk(
         return
     with asyncio.Runner() as runner:
         if stand_in:
+            from outdial.cli.stand_in_model import stand_ins
+
             progress.print(STAND_IN, markup=False, style="yellow")
-            _talk(runner.run, parsed, variables, in_this_process(parsed))
+            _talk(runner.run, parsed, variables, stand_ins(parsed))
         else:
             servers, names = runner.run(_usable(parsed, model))
             try:
                 _talk(runner.run, parsed, variables, servers.open(names))
             finally:
                 runner.run(servers.aclose())
-
-
-def in_this_process(parsed: "Tried") -> "list[Model]":
-    """The stand-in, for each of the agent's models."""
-    from outdial.cli.stand_in_model import StandInModel
-
-    return [StandInModel()] * len(parsed.models)
 
 
 async def _usable(parsed: "Tried", written: str | None) -> "tuple[ModelServers, list[ModelName]]":

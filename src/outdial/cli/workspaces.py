@@ -79,7 +79,7 @@ def change(
     token_limit: MaxTokens = None,
     json: AsJson = False,
 ) -> None:
-    """Change a workspace's plan, lines, reserve, daily limit or what models may cost it a day."""
+    """Change a workspace's plan, lines and daily limits."""
     limit = None if daily_limit is None else _limit(daily_limit)
     spending: dict[str, Decimal | int | None] = {}
     if spend_limit is not None:

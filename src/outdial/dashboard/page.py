@@ -15,7 +15,6 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from outdial import __version__
 from outdial.api.auth import signed_in
 from outdial.api.problems import Problem, as_problem
 from outdial.api.services import Services
@@ -25,6 +24,7 @@ from outdial.db.engine import reading
 from outdial.members.signed_in import SignedIn
 from outdial.members.store import list_memberships
 from outdial.policy.pauses import list_pauses
+from outdial.version import __version__
 from outdial.workspaces.access import EDIT, READ, Access, Role
 
 HERE = Path(__file__).parent

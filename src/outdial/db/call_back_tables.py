@@ -2,7 +2,7 @@
 
 from sqlalchemy import Column, DateTime, ForeignKey, Index, Table, Text, func
 
-from outdial.db.tables import metadata
+from outdial.db.metadata import metadata
 
 # One a call at most, whoever promises it: the primary key holds that for all processes.
 call_backs = Table(

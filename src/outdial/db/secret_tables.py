@@ -3,7 +3,7 @@
 from sqlalchemy import Column, DateTime, ForeignKey, LargeBinary, Table, Text, func
 from sqlalchemy.dialects.postgresql import JSONB
 
-from outdial.db.tables import metadata
+from outdial.db.metadata import metadata
 
 secrets = Table(
     "secrets",

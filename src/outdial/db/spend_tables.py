@@ -2,7 +2,7 @@
 
 from sqlalchemy import BigInteger, Column, Date, ForeignKey, Numeric, Table, Text
 
-from outdial.db.tables import metadata
+from outdial.db.metadata import metadata
 
 # No row: no limit. None: no limit of that kind.
 spend_limits = Table(

@@ -17,7 +17,6 @@ from sqlalchemy import (
     Index,
     Integer,
     LargeBinary,
-    MetaData,
     Numeric,
     Table,
     Text,
@@ -28,17 +27,13 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import JSONB
 
+# Tables of the same schema, each in the module of its noun.
+import outdial.db.call_back_tables
+import outdial.db.secret_tables
+import outdial.db.spend_tables
+import outdial.db.wrap_up_tables  # noqa: F401
+from outdial.db.metadata import metadata as metadata
 from outdial.telephony.end_kind import EndKind
-
-metadata = MetaData(
-    naming_convention={
-        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
-        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
-        "ck": "ck_%(table_name)s_%(constraint_name)s",
-        "fk": "fk_%(table_name)s_%(column_0_name)s",
-        "pk": "pk_%(table_name)s",
-    }
-)
 
 
 def _instant(name: str, *, now: bool = False) -> Column:  # type: ignore[type-arg]
@@ -787,9 +782,3 @@ retention_runs = Table(
     _instant("finished_at", now=True),
     Column("removed", JSONB, nullable=False),
 )
-
-# Tables of the same metadata, each in the module of its noun.
-import outdial.db.call_back_tables  # noqa: E402
-import outdial.db.secret_tables  # noqa: E402
-import outdial.db.spend_tables  # noqa: E402
-import outdial.db.wrap_up_tables  # noqa: E402, F401

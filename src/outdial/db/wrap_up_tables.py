@@ -3,7 +3,7 @@
 from sqlalchemy import Column, DateTime, ForeignKey, Index, Integer, Numeric, Table, Text, func, text
 from sqlalchemy.dialects.postgresql import JSONB
 
-from outdial.db.tables import metadata
+from outdial.db.metadata import metadata
 
 # One for each call that was answered and whose agent's version asks for it, and that of a call is made again.
 wrap_ups = Table(

@@ -10,9 +10,9 @@ from typing import Any
 
 import httpx
 
-from outdial import __version__
 from outdial.net.addresses import Allowed
 from outdial.net.guarded import GuardedTransport, RefusedAddress, Resolve
+from outdial.version import __version__
 from outdial.webhooks.retry import parse_retry_after
 from outdial.webhooks.signature import signed_headers
 

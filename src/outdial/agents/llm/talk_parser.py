@@ -5,20 +5,17 @@ Every fault is a ScriptError that names the line.
 
 import re
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from outdial.agents.llm.free_talk import MOST_TURNS, Fact, Limits, ModelName, TransferTarget
 from outdial.agents.llm.tools import BUILT_IN, OPTIONAL
 from outdial.agents.script.expect import NAME, choice, fields, listed, name, plain, suggestion, whole
 from outdial.agents.script.model import ScriptError
-from outdial.agents.script.template import TemplateError, Text, parse_text
+from outdial.agents.script.template import Slot, TemplateError, Text, parse_text
 from outdial.agents.script.tree import Fields, Items, Node, Scalar
 from outdial.agents.tools.definition import OwnTools
 from outdial.agents.tools.parse import TOOL_KEYS, ToolParser
 from outdial.telephony.outcome import CALL_BACK, MAX_WORD_CHARS, NAMED, WISH
-
-if TYPE_CHECKING:
-    from outdial.agents.script.actions import ActionParser
 
 MAX_INSTRUCTIONS = 20_000  # characters
 MAX_NAMES = 50             # outcomes, facts, transfers
@@ -36,11 +33,21 @@ _OUTCOME = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
 _URL = re.compile(r"https?://[^\s/?#@]+(?:/[^\s?#]*)?")
 
 
-class TalkParser:
-    """`actions` reads the texts, and remembers their variables."""
+class TextParser(Protocol):
+    """Reads the texts of whoever lets a model talk, and remembers where variables are used and set."""
 
-    def __init__(self, actions: "ActionParser") -> None:
-        self._actions = actions
+    @property
+    def used(self) -> list[tuple[Slot, int]]: ...
+    def declare(self, variable: str, line: int) -> str: ...
+    def number(self, node: Node) -> Text: ...
+    def text(self, node: Node, what: str) -> Text: ...
+
+
+class TalkParser:
+    """`texts` reads the texts, and remembers their variables."""
+
+    def __init__(self, texts: TextParser) -> None:
+        self._texts = texts
 
     def models(self, nodes: Mapping[str, Node]) -> tuple[ModelName, ...]:
         first = self.model(nodes["model"], nodes.get("base_url"))
@@ -71,7 +78,7 @@ class TalkParser:
                 text = parse_text(line)
             except TemplateError as error:
                 raise ScriptError(str(error), node.line) from None
-            self._actions.used.extend((slot, node.line) for slot in text.slots)
+            self._texts.used.extend((slot, node.line) for slot in text.slots)
             texts.append(text)
             indents.append(line[: len(line) - len(line.lstrip())])
         return tuple(texts), tuple(indents)
@@ -87,7 +94,7 @@ class TalkParser:
 
     def own_tools(self, node: Node | None) -> OwnTools:
         """The author's: what stands in `tools` and isn't a name."""
-        parser = ToolParser(self._actions.text, self._uses, BUILT_IN)
+        parser = ToolParser(self._texts.text, self._uses, BUILT_IN)
         return parser.tools([one for one in _items(node) if isinstance(one, Fields)])
 
     def transfers(self, node: Node | None, facts: Node | None) -> tuple[TransferTarget, ...]:
@@ -102,18 +109,18 @@ class TalkParser:
     def target(self, title: str, node: Node, line: int) -> TransferTarget:
         """A number, or `{to: …, about: …, say: …, failed: …}`."""
         if isinstance(node, Scalar):
-            return TransferTarget(name=title, to=self._actions.number(node), about="", line=line)
+            return TransferTarget(name=title, to=self._texts.number(node), about="", line=line)
         nodes = fields(node, "a transfer", _TRANSFER).nodes
         if "to" not in nodes:
             raise ScriptError("a transfer needs a number to go to: {to: +12025550100}", line)
         say, failed = nodes.get("say"), nodes.get("failed")
         return TransferTarget(
             name=title,
-            to=self._actions.number(nodes["to"]),
+            to=self._texts.number(nodes["to"]),
             about=self.about(nodes["about"]) if "about" in nodes else "",
             line=line,
-            say=self._actions.text(say, "say") if say else None,
-            failed=self._actions.text(failed, "failed") if failed else None,
+            say=self._texts.text(say, "say") if say else None,
+            failed=self._texts.text(failed, "failed") if failed else None,
         )
 
     def outcomes(self, node: Node | None) -> Mapping[str, str]:
@@ -135,7 +142,7 @@ class TalkParser:
         if title in (NAMED, WISH, CALL_BACK):
             section = {NAMED: "outcomes", WISH: "do_not_call"}.get(title, "tools")
             raise ScriptError(f"'{title}' is noted by Outdial itself: see {section}", line)
-        self._actions.declare(title, line)
+        self._texts.declare(title, line)
         if isinstance(node, Scalar):
             return Fact(name=title, about=self.about(node))
         nodes = fields(node, "a fact", _FACT).nodes
@@ -178,7 +185,7 @@ class TalkParser:
         return about
 
     def _uses(self, text: Text, line: int) -> None:
-        self._actions.used.extend((slot, line) for slot in text.slots)
+        self._texts.used.extend((slot, line) for slot in text.slots)
 
 
 def _items(node: Node | None) -> list[Node]:

@@ -1,16 +1,13 @@
 """A step's free talk, read from YAML. See parse.py."""
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import Any, Protocol
 
 from outdial.agents.llm.free_talk import FreeTalk, ModelName
-from outdial.agents.llm.talk_parser import INNER_KEYS, LIMIT_KEYS, MODEL_KEYS, TalkParser
-from outdial.agents.script.model import Block, HangUp, ScriptError, ScriptWarning, Talk
+from outdial.agents.llm.talk_parser import INNER_KEYS, LIMIT_KEYS, MODEL_KEYS, TalkParser, TextParser
+from outdial.agents.script.model import Answer, Block, HangUp, ScriptError, ScriptWarning, Talk
 from outdial.agents.script.template import parse_text
 from outdial.agents.script.tree import Fields, Node, Scalar
-
-if TYPE_CHECKING:
-    from outdial.agents.script.actions import ActionParser
 
 TALK_KEYS = (
     *MODEL_KEYS, "instructions", "opening", "tools", "transfers", "facts", "limits", "exits", "model_failed"
@@ -20,7 +17,25 @@ PLACE = "/"  # between the step and the transfer, in what a transfer is called o
 ALL_KEYS = (*TALK_KEYS, *INNER_KEYS, *_EXIT)
 
 
-def read_talk(actions: "ActionParser", mapping: Fields) -> Talk:
+class StepParser(TextParser, Protocol):
+    """Of the script around it. `models`: of the whole script; `step`: that is being read."""
+
+    @property
+    def language(self) -> str: ...
+    @property
+    def defaults(self) -> Mapping[str, Any]: ...
+    @property
+    def models(self) -> tuple[ModelName, ...]: ...
+    @property
+    def step(self) -> str: ...
+    @property
+    def warnings(self) -> list[ScriptWarning]: ...
+    def actions(self, node: Node, anywhere: tuple[Answer, ...] | None, more: tuple[str, ...]) -> Block: ...
+    def jump_or_block(self, node: Node) -> Block: ...
+    def own_words(self, name: str) -> str: ...
+
+
+def read_talk(actions: StepParser, mapping: Fields) -> Talk:
     """Raises ScriptError."""
     nodes, line = mapping.nodes, mapping.lines["talk"]
     talk = TalkParser(actions)
@@ -52,7 +67,7 @@ def read_talk(actions: "ActionParser", mapping: Fields) -> Talk:
         opening=None if opening is None else actions.text(opening, "opening"),
         opening_line=0 if opening is None else opening.line,
     )
-    actions.warnings += _warnings(found, exits, line)
+    actions.warnings.extend(_warnings(found, exits, line))
     return found
 
 
@@ -73,12 +88,12 @@ def _about(talk: TalkParser, node: Node) -> str:
     return talk.about(node.nodes["about"]) if isinstance(node, Fields) and "about" in node.nodes else ""
 
 
-def _then(actions: "ActionParser", node: Node) -> Block:
+def _then(actions: StepParser, node: Node) -> Block:
     """A step's name, or what the exit means and what is done then: nothing more is what follows the talk."""
     return actions.jump_or_block(node) if isinstance(node, Scalar) else actions.actions(node, None, _EXIT)
 
 
-def _at_limit(actions: "ActionParser", limits: Node | None) -> Block:
+def _at_limit(actions: StepParser, limits: Node | None) -> Block:
     then = limits.nodes.get("then") if isinstance(limits, Fields) else None
     if then is not None:
         return actions.jump_or_block(then)

@@ -10,7 +10,6 @@ from typing import Any
 
 import httpx
 
-from outdial import __version__
 from outdial.agents.tools.asks import Context, OfferedTool, Reply, Result, Trace, offered
 from outdial.agents.tools.definition import HttpTool
 from outdial.agents.tools.filling import CannotFill, Outgoing, request_of
@@ -19,6 +18,7 @@ from outdial.agents.tools.reaching import watching, word_of
 from outdial.agents.tools.redaction import without
 from outdial.net.guarded import CONNECT_S, GuardedTransport
 from outdial.secrets.store import SecretMissing
+from outdial.version import __version__
 
 logger = logging.getLogger(__name__)
 

@@ -17,10 +17,10 @@ import mcp_types as types
 from mcp import Client, ClientSession, MCPError
 from mcp.client.streamable_http import streamable_http_client
 
-from outdial import __version__
 from outdial.agents.tools.asks import Trace
 from outdial.agents.tools.reaching import watching, word_of
 from outdial.net.guarded import GuardedTransport
+from outdial.version import __version__
 
 MAX_BYTES = 512 * 1024  # of an answer
 CLOSE_S = 2.0

@@ -7,11 +7,11 @@ from mcp.server.transport_security import TransportSecuritySettings
 from mcp.types import ToolAnnotations
 from starlette.types import Receive, Scope, Send
 
-from outdial import __version__
 from outdial.api.docs import CONSENT
 from outdial.api.mcp.tools import TOOLS, Tool, Tools
 from outdial.api.services import Services
 from outdial.db.feed import Feeds
+from outdial.version import __version__
 from outdial.workspaces import access
 
 INSTRUCTIONS = f"""
