@@ -7,9 +7,8 @@ its call is over.
 
 import asyncio
 import re
-from collections.abc import AsyncIterator, Iterable, Mapping, MutableMapping
+from collections.abc import AsyncIterator, Iterable, Mapping
 from dataclasses import replace
-from datetime import datetime
 from typing import Any
 
 from outdial.agents.python.definition import PythonAgent
@@ -19,14 +18,14 @@ from outdial.agents.script.run import run_script
 from outdial.agents.script.template import Text, lookup, render
 from outdial.agents.script.values import known
 from outdial.conversation.endpointing import PAUSE_MS, Patience
-from outdial.conversation.live_call import NORMAL, CallEnded, FailedTransfer, Heard, LiveCall, Said
+from outdial.conversation.live_call import NORMAL, CallEnded, Heard, LiveCall, Said
+from outdial.conversation.passed_on import PassedOn
 from outdial.conversation.turn_words import NOTHING, Asked
 from outdial.conversation.understanding.language import language_of
 from outdial.conversation.understanding.meaning import Question
 from outdial.conversation.understanding.understand import wants_no_more_calls
 from outdial.telephony.e164 import plain
 from outdial.telephony.outcome import WISH
-from outdial.telephony.verdict import AnsweredBy
 
 NO_REPLY_S = 8.0
 PARTING_S = 2.0      # after our goodbye, for theirs
@@ -42,38 +41,14 @@ class NotDeclared(ValueError):
     """A transfer to a number that the agent doesn't declare; the message doesn't name it."""
 
 
-class _Kept:
-    """A LiveCall that keeps what the agent owes. Questions are asked on it, which see to silence themselves."""
+class _Kept(PassedOn):
+    """Keeps what the agent owes. Questions are asked on it, which see to silence themselves."""
 
     def __init__(self, agent: PythonAgent, call: LiveCall) -> None:
+        super().__init__(call)
         self._agent = agent
-        self._call = call
         self._language = language_of(agent.language)
         self._ended = 0
-        self.call_id = call.call_id
-        self.user_id = call.user_id  # the other party's number, E.164
-        self.last_event = call.last_event
-
-    @property
-    def variables(self) -> Mapping[str, Any]:
-        """What was sent with the call, as it was sent."""
-        return self._call.variables
-
-    @property
-    def noted(self) -> MutableMapping[str, Any]:
-        """What the agent writes down, kept with the call. Under "outcome": the word for what came of it."""
-        return self._call.noted
-
-    @property
-    def failed_transfer(self) -> FailedTransfer | None:
-        return self._call.failed_transfer
-
-    @property
-    def answered_by(self) -> AnsweredBy | None:
-        return self._call.answered_by
-
-    def tell(self, type_: str, data: Mapping[str, Any]) -> None:
-        self._call.tell(type_, data)
 
     async def greeting(self) -> Heard:
         try:
@@ -112,10 +87,6 @@ class _Kept:
             raise
         await self._heed_wish(heard)
         return heard
-
-    async def call_back(self, at: datetime, *, promised: bool) -> None:
-        """Have the other party called back: see LiveCall. Say when before you call it with `promised`."""
-        await self._call.call_back(at, promised=promised)
 
     async def send_digits(self, digits: str) -> None:
         try:
