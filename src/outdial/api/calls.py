@@ -17,9 +17,8 @@ from outdial.db.engine import reading
 from outdial.history.call_filter import CallFilter, CallSearch
 from outdial.history.callback_log import MAX_CALLBACKS, CallbackView, list_callbacks
 from outdial.history.csv_export import csv_of_calls
+from outdial.history.example_call import FAILED, SUMMARY, WAITING, WHOLE
 from outdial.history.views import CallPage, CallView, get_call, list_calls
-from outdial.telephony.advice import AFTER_FAILURE
-from outdial.telephony.failures import FailureCode
 from outdial.telephony.state import CallState
 
 router = APIRouter(route_class=ApiRoute, tags=["Calls"])
@@ -27,156 +26,6 @@ router = APIRouter(route_class=ApiRoute, tags=["Calls"])
 CallId = Annotated[str, Path(description="`call_id` of the answer that accepted the call")]
 NO_CALL = {"s404_call_not_found": "There is no such call."}
 
-_SUMMARY: dict[str, Any] = {
-    "id": "call_8r5v1kz3m0q4t7w2x9y6",
-    "direction": "outbound",
-    "state": "ended",
-    "end_reason": "completed",
-    "ended_by": "agent",
-    "outcome": "confirmed",
-    "outcome_from": {"by": "agent", "evidence": [4101]},
-    "summary": "Jane confirmed her appointment on Tuesday at ten.",
-    "facts": {"will_come": True},
-    "wrap_up": {
-        "state": "done",
-        "error": None,
-        "wanted_at": "2026-01-31T09:00:39.640000Z",
-        "finished_at": "2026-01-31T09:00:42.810000Z",
-        "model": "gpt-4o-mini",
-        "tokens": 642,
-        "dollars": "0.000131",
-        "summary": "Jane confirmed her appointment on Tuesday at ten.",
-        "facts": [{"name": "will_come", "value": True, "evidence": [4101]}],
-        "outcome": "confirmed",
-        "outcome_evidence": [4101],
-        "unproved": [],
-    },
-    "error": None,
-    "advice": None,
-    "number_id": "num_4m1q8x5z2v7k0t3w6y9r",
-    "from": "+15551230002",
-    "to": "+15551234567",
-    "agent": {"id": "agent_7k2v5x8z1q4m0t3w6y9r", "version": 3},
-    "variables": {"user_name": "Jane"},
-    "noted": {"outcome": "confirmed"},
-    "metadata": {"crm_id": "4711"},
-    "amd": {"on_machine": None, "message": None, "max_wait_s": 30},
-    "retry": None,
-    "ring_timeout_s": 30,
-    "max_duration_s": 1800,
-    "answered_by": {
-        "category": "human",
-        "confidence": None,
-        "evidence": ["carrier: human"],
-        "after_answer_ms": 1840,
-    },
-    "message_delivered": None,
-    "created_at": "2026-01-31T09:00:00.120000Z",
-    "due_at": "2026-01-31T09:00:00.120000Z",
-    "expires_at": None,
-    "answered_at": "2026-01-31T09:00:08.400000Z",
-    "ended_at": "2026-01-31T09:00:39.600000Z",
-    "duration_s": 31.2,
-    "hang_up_requested_at": None,
-    "waiting_for": None,
-    "call_back_of": None,
-    "call_back": None,
-    "attempts": [
-        {
-            "number": 1,
-            "carrier": CARRIER.name,
-            "carrier_call_id": "CA0123456789abcdef0123456789abcdef",
-            "state": "ended",
-            "end_reason": "completed",
-            "error": None,
-            "created_at": "2026-01-31T09:00:00.131000Z",
-            "ringing_at": "2026-01-31T09:00:02.900000Z",
-            "answered_at": "2026-01-31T09:00:08.400000Z",
-            "ended_at": "2026-01-31T09:00:39.600000Z",
-            "price": None,
-            "price_currency": None,
-        }
-    ],
-    "transfers": [
-        {
-            "to": "+15551230009",
-            "at": "2026-01-31T09:00:27.300000Z",
-            "result": "answered",
-            "duration_s": 11.0,
-            "error": None,
-        }
-    ],
-    "recording_url": "https://voice.example/v1/calls/call_8r5v1kz3m0q4t7w2x9y6/recording",
-}
-_ERROR = {
-    "code": "number_not_in_service",
-    "message": "This number does not exist or is not in service.",
-    "carrier_code": "sip_404",
-}
-_FAILED = _SUMMARY | {
-    "id": "call_3w6y9r4m1q8x5z2v7k0t",
-    "end_reason": "failed",
-    "ended_by": "carrier",
-    "outcome": None,
-    "outcome_from": None,
-    "summary": None,
-    "facts": {},
-    "wrap_up": None,
-    "error": _ERROR,
-    "advice": AFTER_FAILURE[FailureCode.NUMBER_NOT_IN_SERVICE],
-    "answered_by": None,
-    "answered_at": None,
-    "ended_at": "2026-01-31T09:00:01.700000Z",
-    "duration_s": None,
-    "attempts": [
-        _SUMMARY["attempts"][0]
-        | {
-            "end_reason": "failed",
-            "error": _ERROR,
-            "ringing_at": None,
-            "answered_at": None,
-            "ended_at": "2026-01-31T09:00:01.700000Z",
-        }
-    ],
-    "transfers": [],
-    "recording_url": None,
-}
-_WAITING = _FAILED | {
-    "id": "call_5z8x1q4m7k0t3w6y9r2v",
-    "state": "queued",
-    "end_reason": None,
-    "ended_by": None,
-    "error": None,
-    "noted": {},
-    "ended_at": None,
-    "waiting_for": {"reason": "line", "position": 12, "expected_at": None},
-    "attempts": [],
-}
-_TRANSCRIPT = [
-    {
-        "seq": 4100,
-        "speaker": "agent",
-        "text": "Hello Jane, this is the clinic's automated assistant.",
-        "start_ms": 420,
-        "end_ms": 3510,
-        "interrupted": False,
-        "recorded": True,
-        "latency": None,
-    },
-    {
-        "seq": 4101,
-        "speaker": "callee",
-        "text": "Yes, that's fine.",
-        "start_ms": 4100,
-        "end_ms": 5020,
-        "interrupted": False,
-        "recorded": True,
-        "latency": None,
-    },
-]
-
-
-_WHOLE = _SUMMARY | {"transcript": _TRANSCRIPT}
 _CALLBACK = {
     "id": 4711,
     "attempt": 1,
@@ -195,7 +44,7 @@ _CSV: dict[int | str, dict[str, Any]] = {
                 "schema": {"type": "string"},
                 "example": (
                     "id,created_at,direction,state,end_reason,from,to,…\r\n"
-                    f"{_SUMMARY['id']},{_SUMMARY['created_at']},outbound,ended,completed,+15551230002,+15551234567,…\r\n"
+                    f"{SUMMARY['id']},{SUMMARY['created_at']},outbound,ended,completed,+15551230002,+15551234567,…\r\n"
                 ),
             }
         },
@@ -227,7 +76,7 @@ class HangUpAnswer(TypedDict):
         "`metadata.<key>=<value>` finds calls by what the request sent along; `metadata[<key>]` is the same."
     ),
     response_model=CallPage,
-    responses=example({"calls": [_WAITING, _SUMMARY, _FAILED], "next_cursor": None, "previous_cursor": None})
+    responses=example({"calls": [WAITING, SUMMARY, FAILED], "next_cursor": None, "previous_cursor": None})
     | errors(422),
 )
 async def get_calls(services: Use, caller: Caller, wanted: Annotated[CallFilter, Query()]) -> JSONResponse:
@@ -264,7 +113,7 @@ async def get_csv(services: Use, caller: Caller, wanted: Annotated[CallSearch, Q
     description="With its transcript, which grows while the call goes on. Follow a live call by its events instead "
     "of asking again, or ask with `If-None-Match`: while it is as you have it, 304 is the answer.",
     response_model=CallView,
-    responses=example(_WHOLE) | NOT_MODIFIED | errors(**NO_CALL),
+    responses=example(WHOLE) | NOT_MODIFIED | errors(**NO_CALL),
 )
 async def get_one_call(services: Use, caller: Caller, call_id: CallId, if_none_match: IfNoneMatch = None) -> Response:
     async with reading(services.engine) as conn:
@@ -297,9 +146,9 @@ async def get_callbacks(services: Use, caller: Caller, call_id: CallId) -> JSONR
     response_model=HangUpAnswer,
     responses=example(
         {
-            "call_id": _SUMMARY["id"],
+            "call_id": SUMMARY["id"],
             "state": "in_progress",
-            "status_url": f"https://voice.example/v1/calls/{_SUMMARY['id']}",
+            "status_url": f"https://voice.example/v1/calls/{SUMMARY['id']}",
         }
     )
     | errors(**NO_CALL, s409_call_ended="The call has ended already."),
@@ -328,9 +177,9 @@ class WrapUpAnswer(TypedDict):
     response_model=WrapUpAnswer,
     responses=example(
         {
-            "call_id": _SUMMARY["id"],
+            "call_id": SUMMARY["id"],
             "changed": True,
-            "status_url": f"https://voice.example/v1/calls/{_SUMMARY['id']}",
+            "status_url": f"https://voice.example/v1/calls/{SUMMARY['id']}",
         }
     )
     | errors(

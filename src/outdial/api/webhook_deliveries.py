@@ -13,6 +13,7 @@ from outdial.api.services import Use
 from outdial.api.webhooks import NO_WEBHOOK, WebhookId, in_body, prepare
 from outdial.calls.request import CleanText, Instant
 from outdial.db.engine import reading
+from outdial.history.example_call import CALL_ID
 from outdial.webhooks.event_type import EventType
 from outdial.webhooks.log import (
     MAX_PAGE,
@@ -24,7 +25,7 @@ from outdial.webhooks.log import (
     list_deliveries,
 )
 from outdial.webhooks.resending import Resending, resend, resend_since
-from outdial.webhooks.samples import CALL_ID, EVENT_ID
+from outdial.webhooks.samples import EVENT_ID
 from outdial.webhooks.trying import Tried, try_endpoint
 
 router = APIRouter(route_class=ApiRoute, tags=["Webhooks"])
