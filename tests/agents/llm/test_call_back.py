@@ -111,6 +111,41 @@ def test_it_is_arranged_once_the_callee_has_heard_when():
     assert "now, as the call begins" in model.asked[0].instructions
 
 
+def test_it_is_arranged_also_where_the_model_hangs_up_before_it_says_so():
+    goodbye = calls("hang_up", goodbye="Goodbye!", outcome="declined")
+    model = WrittenModel([["I will.", goodbye, calls("call_back", at=tomorrow())]])
+    phone, _ = talk([model], callee, source=WITH_CALL_BACK, time_zone="America/New_York")
+    assert len(phone.called_back_at) == 1
+    assert [one["tool"] for one in told(phone, "tool")] == ["call_back", "hang_up"]
+    assert "agent: Goodbye!" in phone.lines
+
+
+def test_nobody_is_promised_a_call_who_wants_no_more_of_them():
+    model = WrittenModel([[calls("call_back", at=tomorrow()), calls("do_not_call")]])
+    phone, _ = talk(
+        [model], lambda phone: phone.says("Leave this family in peace for good.", after="Tuesday"),
+        source=WITH_CALL_BACK, time_zone="America/New_York",
+    )  # fmt: skip
+    assert not any("call you back" in line for line in phone.lines)
+    assert phone.called_back_at == []
+    assert phone.noted == {"do_not_call": True}
+
+
+def test_what_was_noted_along_with_a_call_back_is_kept_where_it_is_refused():
+    def refusing(phone):
+        phone.refuses_call_back = "There can be no more calls today."
+        phone.says("We will be three. Call me tomorrow at three.", after="Tuesday")
+        phone.says("All right then.", after="not possible")
+
+    model = WrittenModel([
+        [calls("call_back", at=tomorrow()), calls("note", party_size=3)],
+        "I'm afraid that is not possible.",
+        [calls("hang_up", goodbye="Goodbye!", outcome="declined")],
+    ])  # fmt: skip
+    phone, _ = talk([model], refusing, source=WITH_CALL_BACK, time_zone="America/New_York")
+    assert phone.noted == {"party_size": 3, "outcome": "declined"}
+
+
 def test_who_speaks_into_it_has_not_heard_it_and_nothing_is_arranged():
     def interrupting(phone):
         phone.says("I can't talk now, call me tomorrow at three.", after="Tuesday")

@@ -83,6 +83,7 @@ class Doing:
         waits for a tool's answer isn't done before the model has read it."""
         goes_on = asked = False
         ends = any(isinstance(wish, DoNotCall) for _, wish in wishes)
+        wishes = _ending_last(wishes)
         for place, (call, wish) in enumerate(wishes, 1):
             try:
                 if isinstance(wish, Ask):
@@ -230,3 +231,11 @@ class Doing:
             return True
         await self.say(self._texts.to_say(target.failed))
         return False
+
+
+def _ending_last(wishes: Sequence[tuple[ToolCall, Wish]]) -> Sequence[tuple[ToolCall, Wish]]:
+    """A call back that is wanted along with the end comes before it: models order what they want at once as they
+    like."""
+    if not any(isinstance(wish, CallBack) for _, wish in wishes):
+        return wishes
+    return sorted(wishes, key=lambda one: isinstance(one[1], HangUp | Exit))
