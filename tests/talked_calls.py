@@ -6,6 +6,7 @@ import json
 from sqlalchemy import func, insert, text, update
 
 from outdial.agents.llm.chat import ToolCall, Usage, Words
+from outdial.agents.spend_meters import SpendMeters
 from outdial.agents.store import create_agent
 from outdial.calls.results import Result, save_result
 from outdial.db.engine import reading
@@ -114,7 +115,11 @@ async def jobs(workspace):
 
 
 async def make_wrap_up(workspace, call_id, *models, round_=1):
-    await WrapUps(workspace.engine, Servers(*models)).make(call_id=call_id, round_=round_)
+    meters = SpendMeters(workspace.engine)
+    try:
+        await WrapUps(workspace.engine, Servers(*models), meters).make(call_id=call_id, round_=round_)
+    finally:
+        await meters.aclose()
 
 
 async def set_wrap_up(workspace, **columns):

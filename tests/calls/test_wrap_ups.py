@@ -6,6 +6,7 @@ from functools import partial
 import pytest
 from sqlalchemy import func, select, text
 
+from outdial.agents.spend_meters import SpendMeters
 from outdial.calls.wrap_ups import want_again
 from outdial.db.tables import audit_log
 from outdial.refusals import Conflict, NotFound
@@ -34,7 +35,7 @@ async def test_one_whose_job_was_lost_gets_another(workspace, talked):
     call_id = await talked()
     async with workspace.engine.begin() as conn:
         await conn.execute(text("DELETE FROM procrastinate_jobs"))
-    wrap = WrapUps(workspace.engine, Servers())
+    wrap = WrapUps(workspace.engine, Servers(), SpendMeters(workspace.engine))
     await wrap.find_lost()
     assert await jobs(workspace) == []  # it is no time ago
     await set_wrap_up(workspace, due_at=func.now() - timedelta(minutes=5))

@@ -3,6 +3,7 @@
 import asyncio
 import sys
 
+from outdial.agents.spend_meters import SpendMeters
 from outdial.db.engine import create_engine
 from outdial.draining import Drain
 from outdial.jobs.runner import JobRunner
@@ -25,7 +26,7 @@ class Servers:
 
 async def main(url: str) -> None:
     engine = create_engine(url)
-    await JobRunner(engine, url, WrapUps(engine, Servers()).jobs, drain=Drain()).run()
+    await JobRunner(engine, url, WrapUps(engine, Servers(), SpendMeters(engine)).jobs, drain=Drain()).run()
 
 
 asyncio.run(main(sys.argv[1]))

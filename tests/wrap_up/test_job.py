@@ -18,11 +18,15 @@ import outdial.jobs.runner as runner_module
 from agents.llm.model_server import model_server, tool, usage
 from outdial.agents.llm.chat import ModelFailed
 from outdial.agents.llm.vendors import ModelServers
+from outdial.agents.spend_meters import SpendMeters
+from outdial.db.engine import reading
 from outdial.db.tables import agent_versions
 from outdial.db.wrap_up_tables import wrap_ups
 from outdial.draining import Drain
 from outdial.jobs.runner import JobRunner
+from outdial.policy.spending import Spend, add_spend, change_spend_limit, get_spend_limit
 from outdial.telephony.verdict import AnsweredBy, WhoAnswered
+from outdial.workspaces.audit import COMMAND_LINE
 from outdial.wrap_up.job import WrapUps
 from talked_calls import AGENT, REPORT, FakeModel, Servers, jobs, make_agent, make_wrap_up, set_wrap_up, show, talk
 from workspace import until
@@ -128,6 +132,41 @@ async def test_a_model_that_fails_is_asked_again_later_and_then_given_up(workspa
     assert (len(model.asked), len(await jobs(workspace))) == (5, 5)
 
 
+async def spent(workspace):
+    async with reading(workspace.engine) as conn:
+        used = (await get_spend_limit(conn, workspace.id))["used"]
+    return used["tokens"], used["dollars"]
+
+
+async def limit(workspace, tokens):
+    await change_spend_limit(workspace.engine, workspace.id, dollars=None, tokens=tokens, by=COMMAND_LINE)
+
+
+async def test_what_it_costs_counts_for_the_workspace(workspace, talked, monkeypatch):
+    await make_wrap_up(workspace, await talked(), FakeModel(REPORT))
+    assert await spent(workspace) == (100, 0.001)
+    monkeypatch.setattr(ask_module, "MODEL_S", 0.1)
+    await make_wrap_up(workspace, await talked(), FakeModel(3600.0))  # which is given up
+    tokens, _ = await spent(workspace)
+    assert tokens > 200
+
+
+async def test_beyond_the_spend_limit_it_waits_and_that_is_no_try(workspace, talked, shown):
+    call_id = await talked()
+    await add_spend(workspace.engine, workspace.id, Spend(tokens=50))
+    await limit(workspace, 50)
+    model = FakeModel(REPORT)
+    for _ in range(7):
+        await make_wrap_up(workspace, call_id, model)
+    made = (await shown(call_id))["wrap_up"]
+    assert (model.asked, made["state"], made["error"]["code"]) == ([], "pending", "spend_limit")
+    assert len(await jobs(workspace)) == 8
+    await limit(workspace, 1000)
+    await make_wrap_up(workspace, call_id, model)
+    made = (await shown(call_id))["wrap_up"]
+    assert (made["state"], made["error"], made["tokens"]) == ("done", None, 100)
+
+
 async def test_another_model_answers_where_the_first_fails(workspace, talked, shown):
     call_id = await talked()
     await make_wrap_up(workspace, call_id, FakeModel(ModelFailed("x")), FakeModel(REPORT, name="second"))
@@ -158,7 +197,7 @@ async def test_a_model_that_never_answers_is_given_up_in_time(workspace, talked,
 
 async def test_a_server_without_the_key_says_so_and_doesnt_try_again(workspace, talked, shown):
     call_id = await talked()
-    await WrapUps(workspace.engine, ModelServers({})).make(call_id=call_id, round_=1)
+    await WrapUps(workspace.engine, ModelServers({}), SpendMeters(workspace.engine)).make(call_id=call_id, round_=1)
     made = (await shown(call_id))["wrap_up"]
     assert (made["state"], made["error"]["code"]) == ("failed", "model_not_usable")
     assert len(await jobs(workspace)) == 1
@@ -229,7 +268,8 @@ def _in_a_hurry(monkeypatch):
 
 @asynccontextmanager
 async def jobs_done(workspace, database_url, servers):
-    runner = JobRunner(workspace.engine, database_url, WrapUps(workspace.engine, servers).jobs, drain=Drain())
+    meters = SpendMeters(workspace.engine)
+    runner = JobRunner(workspace.engine, database_url, WrapUps(workspace.engine, servers, meters).jobs, drain=Drain())
     running = asyncio.create_task(runner.run())
     try:
         yield
@@ -237,6 +277,7 @@ async def jobs_done(workspace, database_url, servers):
         await runner.aclose()
         running.cancel()
         await asyncio.gather(running, return_exceptions=True)
+        await meters.aclose()
 
 
 async def test_a_throttled_model_answers_at_the_second_try(workspace, talked, shown, agent, database_url):
@@ -274,6 +315,6 @@ async def test_a_process_that_is_killed_in_the_middle_is_made_up_for(workspace, 
     assert (await shown(call_id))["wrap_up"]["state"] == "pending"
     await set_wrap_up(workspace, leased_until=func.now(), due_at=func.now() - timedelta(minutes=5))  # a while later
     async with jobs_done(workspace, database_url, Servers(FakeModel(REPORT))):
-        await WrapUps(workspace.engine, Servers()).find_lost()
+        await WrapUps(workspace.engine, Servers(), SpendMeters(workspace.engine)).find_lost()
         await until(lambda: _is_done(shown, call_id))
     assert len(await workspace.events(call_id, "wrapped_up")) == 1

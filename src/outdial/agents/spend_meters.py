@@ -48,7 +48,7 @@ class SpendMeter:
     def __init__(self, engine: AsyncEngine, tasks: Background, workspace_id: str) -> None:
         self._engine = engine
         self._tasks = tasks
-        self._workspace_id = workspace_id
+        self.workspace_id = workspace_id
         self._waiting = Spend()  # to be written
         self._writing = self._looking = False
         self._passed_until: datetime | None = None
@@ -79,7 +79,7 @@ class SpendMeter:
             while self._waiting:
                 spend, self._waiting = self._waiting, Spend()
                 try:
-                    self._found(await add_spend(self._engine, self._workspace_id, spend))
+                    self._found(await add_spend(self._engine, self.workspace_id, spend))
                     failures = 0
                 except Exception as error:
                     self._waiting += spend
@@ -91,7 +91,7 @@ class SpendMeter:
 
     async def _look(self) -> None:
         try:
-            self._found(await is_spent_now(self._engine, self._workspace_id))
+            self._found(await is_spent_now(self._engine, self.workspace_id))
         except Exception as error:
             tell_trouble(self._engine, logger, "Spend limit not read; trying again", error)
         finally:

@@ -28,6 +28,7 @@ from outdial.workspaces.audit import Actor, record
 LEASE_S = 180.0      # longer than any model is waited for
 PAUSES = Pauses(first_s=10.0, longest_s=600.0, tries=5)
 RESULTS_WITHIN_S = 120.0  # after the end; then it is made of what is there
+MONEY_AFTER_S = 600.0  # a limit may be raised at any time
 LATE_S = 60.0        # a job that should have begun so long ago is lost
 MAX_READ = 2500      # turns of a call, the newest
 MAX_TURN_CHARS = 1000
@@ -44,6 +45,7 @@ class WrapUpError(StrEnum):
     MODEL_NOT_USABLE = "model_not_usable"
     AGENT_GONE = "agent_gone"
     INTERRUPTED = "interrupted"
+    SPEND_LIMIT = "spend_limit"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -161,6 +163,15 @@ async def put_off(engine: AsyncEngine, taken: TakenUp, failure: Failure, cost: C
         values = {"leased_until": None, "error": failure.to_json(), **_costs(cost)}
         await conn.execute(update(wrap_ups).where(wrap_ups.c.call_id == taken.call_id).values(values))
         await _add_later(conn, taken.call_id, taken.round, PAUSES.after(taken.begun))
+
+
+async def wait_for_money(engine: AsyncEngine, taken: TakenUp, limit: Failure, cost: Cost) -> None:
+    """No model may be asked for now, by the workspace's limit: that is no try, and one may be some time."""
+    async with engine.begin() as conn:
+        if await _is_still_mine(conn, taken):
+            values = {"leased_until": None, "begun": taken.begun - 1, "error": limit.to_json(), **_costs(cost)}
+            await conn.execute(update(wrap_ups).where(wrap_ups.c.call_id == taken.call_id).values(values))
+            await _add_later(conn, taken.call_id, taken.round, MONEY_AFTER_S)
 
 
 async def give_back(engine: AsyncEngine, taken: TakenUp) -> None:

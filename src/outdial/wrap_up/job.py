@@ -13,7 +13,9 @@ from outdial.agents.after.answer import Report
 from outdial.agents.after.ask import NO_REPORT, NoReport, Spent, ask_for_report
 from outdial.agents.after.ready import ready_after
 from outdial.agents.after.request import Turn
+from outdial.agents.llm.metering import SPEND_LIMIT
 from outdial.agents.llm.vendors import UNUSABLE, ModelServers
+from outdial.agents.spend_meters import SpendMeters
 from outdial.calls.wrap_up_wanted import WRAP_UP
 from outdial.calls.wrap_ups import (
     Cost,
@@ -25,9 +27,11 @@ from outdial.calls.wrap_ups import (
     give_back,
     put_off,
     take_up,
+    wait_for_money,
     write_wrap_up,
 )
 from outdial.jobs.job import Job
+from outdial.policy.spending import is_spent_now
 
 logger = logging.getLogger(__name__)
 
@@ -39,12 +43,19 @@ NOT_USABLE = Failure(
     code=WrapUpError.MODEL_NOT_USABLE,
     message="This server has no key for the agent's model, or may not use its server: see OUTDIAL_MODEL_SERVERS.",
 )
+LIMIT = Failure(
+    code=WrapUpError.SPEND_LIMIT,
+    message="Models have cost the workspace today what they may: it is made tomorrow, or once the limit is raised.",
+)
 
 
 class WrapUps:
-    def __init__(self, engine: AsyncEngine, servers: ModelServers) -> None:
+    """What they cost counts for the workspace of the call: `meters`."""
+
+    def __init__(self, engine: AsyncEngine, servers: ModelServers, meters: SpendMeters) -> None:
         self._engine = engine
         self._servers = servers
+        self._meters = meters
 
     @property
     def jobs(self) -> Sequence[Job]:
@@ -75,14 +86,22 @@ class WrapUps:
             await write_wrap_up(self._engine, taken, Made(), Cost())
             return
         try:
-            ready = await ready_after(self._engine, self._servers, taken.agent_id, taken.agent_version)
+            ready = await ready_after(
+                self._engine, self._servers, self._meters, taken.agent_id, taken.agent_version
+            )
         except (LookupError, ValueError):
             await self._put_off(taken, GONE, Spent(), for_good=True)
             return
         spent = Spent()
+        if await is_spent_now(self._engine, ready.workspace_id):
+            await wait_for_money(self._engine, taken, LIMIT, _cost(spent))
+            return
         try:
             reported = await ask_for_report(ready.after, ready.models, turns, spent)
         except NoReport as none:
+            if SPEND_LIMIT in none.words:
+                await wait_for_money(self._engine, taken, LIMIT, _cost(spent))
+                return
             unusable = set(none.words) <= UNUSABLE
             talks_nonsense = set(none.words) == {NO_REPORT} and taken.begun > 1  # it would go on, and cost
             message = f"The agent's model gave no report: {', '.join(none.words)}."

@@ -20,6 +20,7 @@ from outdial.agents.llm.chat import (
     Usage,
     Words,
 )
+from outdial.agents.llm.metering import measured
 from outdial.agents.tools.asks import NotPossible
 
 MODEL_S = 60.0    # for a model's report, corrections included
@@ -106,7 +107,7 @@ class _Asked:
 
     async def by(self, model: Model, spent: Spent) -> None:
         """Raises ModelFailed."""
-        async with aclosing(model.ask(self._request)) as pieces:
+        async with aclosing(measured(model, self._request, spent.add)) as pieces:
             wait_s = self._request.first_s
             while True:
                 try:
@@ -124,7 +125,5 @@ class _Asked:
                             raise ModelFailed(NO_REPORT)
                     case ToolCall(tool=tool) if tool == REPORT and self.report is None:
                         self.report = piece
-                    case Usage():
-                        spent.add(piece)
         if self.report is None and "{" in self.text:
             self.report = self.text
