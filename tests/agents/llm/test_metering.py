@@ -2,6 +2,7 @@
 
 import asyncio
 from contextlib import aclosing
+from math import nan
 
 import pytest
 
@@ -57,6 +58,20 @@ def test_an_answer_that_is_cut_off_is_estimated_with_its_price():
     assert usage.dollars == pytest.approx((usage.tokens - 4) * 0.001 + 4 * 0.01, rel=0.05)
     [unpriced] = run(read(WrittenModel(["One two three four five six."]), most=3))
     assert (unpriced.tokens, unpriced.dollars) == (usage.tokens, None)
+
+
+@pytest.mark.parametrize(
+    "told", [{"tokens": -1_000_000}, {"tokens": 2**63}, {"tokens": 5, "dollars": -3.0}, {"tokens": 5, "dollars": nan}]
+)
+def test_what_can_not_be_is_estimated(told):
+    class Wrong(WrittenModel):
+        async def ask(self, request):
+            yield Words("One two three.")
+            yield Usage(**told)
+
+    [usage] = run(read(Wrong([])))
+    assert usage.estimated
+    assert 100 < usage.tokens < 200
 
 
 def test_a_model_that_refuses_costs_nothing_and_one_that_breaks_off_does():

@@ -6,12 +6,13 @@ it is certain of counts.
 
 import asyncio
 import json
-from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 
 from outdial.agents.llm.answering import TIMEOUT
-from outdial.agents.llm.chat import CalleeSaid, Model, ModelFailed, Piece, Request, Tool, ToolCall, Usage
+from outdial.agents.llm.chat import CalleeSaid, Model, ModelFailed, Request, Tool, ToolCall, Usage
+from outdial.agents.llm.metering import measured
 
 TOOL = "choose_answer"
 NONE = "(none)"
@@ -91,14 +92,10 @@ def _request(question: str, answers: Mapping[str, Sequence[str]], reply: str) ->
 async def _arguments(model: Model, request: Request, spend: Callable[[Usage], None]) -> str | None:
     """Of its answer; None where it gave none, or several."""
     found = set()
-    pieces: AsyncGenerator[Piece]
-    async with aclosing(model.ask(request)) as pieces:
+    async with aclosing(measured(model, request, spend)) as pieces:
         async for piece in pieces:
-            match piece:
-                case ToolCall(tool=tool, arguments=arguments) if tool == TOOL:
-                    found.add(arguments)
-                case Usage():
-                    spend(piece)
+            if isinstance(piece, ToolCall) and piece.tool == TOOL:
+                found.add(piece.arguments)
     return found.pop() if len(found) == 1 else None
 
 

@@ -10,6 +10,7 @@ from typing import Protocol, runtime_checkable
 from outdial.agents.llm.chat import Model, ModelFailed, Piece, Request, ToolCall, Usage, Words
 
 CHARS_PER_TOKEN = 4  # of text in European languages, roughly; told as an estimate
+MOST_TOKENS = 100_000_000  # of one answer; no model reads or writes as much
 SPEND_LIMIT = "spend_limit"
 
 
@@ -71,7 +72,7 @@ def is_spent(models: Sequence[Model]) -> bool:
 
 async def measured(model: Model, request: Request, count: Callable[[Usage], None]) -> AsyncGenerator[Piece]:
     """The model's answer; `count` is told once what it cost, however it ends. Nothing where the model refused it, an
-    estimate where it was cut off or doesn't tell."""
+    estimate where it was cut off, doesn't tell or tells what can't be."""
     usage: Usage | None = None
     received, begun, refused = 0, False, False
     try:
@@ -90,10 +91,17 @@ async def measured(model: Model, request: Request, count: Callable[[Usage], None
         refused = not begun
         raise
     finally:
-        if usage is not None and not usage.estimated:
+        if usage is not None and not usage.estimated and _can_be(usage):
             count(usage)
         elif not refused:
             count(_estimate(model, request, received))
+
+
+def _can_be(usage: Usage) -> bool:
+    """A server's numbers are those of others: one that is below nothing would lift the limit, one beyond all bounds
+    could not be written."""
+    dollars = 0.0 if usage.dollars is None else usage.dollars
+    return 0 <= usage.tokens <= MOST_TOKENS and 0 <= dollars < math.inf
 
 
 def _estimate(model: Model, request: Request, received: int) -> Usage:
