@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 import pytest
 
 from outdial.agents.llm.chat import AgentSaid, CalleeSaid, Model, Remark, ToolAnswer
+from outdial.agents.llm.metering import Metered
 from outdial.agents.script.parse import parse_script
 from outdial.agents.script.path import Path
 from outdial.agents.script.run import run_script
@@ -197,6 +198,22 @@ def test_a_model_that_never_ends_its_part_is_led_on_at_its_limit():
     assert told(phone, "agent_limit") == [{"limit": "turns"}]
     assert phone.lines[-1] == "agent: We'll write to you. Goodbye."
     assert end.error is None
+
+
+def test_a_talk_that_may_cost_nothing_any_more_asks_the_callee_nothing():
+    class Passed:
+        is_passed = True
+
+        def add(self, usage): ...
+
+    model = WrittenModel([AGREED])
+    source = SCRIPT.replace("    exits:", f"    opening: {OPENS}\n    exits:", 1)
+    phone, end = talk([Metered(model, Passed())], lambda phone: None, source=source)
+    assert f"agent: {OPENS}" not in phone.lines
+    assert phone.lines[-1] == "agent: We'll write to you. Goodbye."
+    assert told(phone, "agent_limit") == [{"limit": "spend_limit"}]
+    assert model.asked == []
+    assert end.ending.error is None
 
 
 def test_without_a_way_on_the_call_ends_at_the_limit_with_a_sentence():

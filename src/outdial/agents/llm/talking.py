@@ -141,8 +141,8 @@ class Talking:
             while True:
                 if not goes_on:
                     await self._hear()
-                if (limit := self._limit_reached()) is not None:
-                    return self._at_limit(limit)
+                if (limit := self.limit()) is not None:
+                    return AtLimit(limit)
                 step = await self._take_turn()
                 if not isinstance(step, bool):
                     self._spent.seconds = self._now() - self._began
@@ -150,6 +150,13 @@ class Talking:
                 goes_on = step
         finally:
             await self._guesses.end()
+
+    def limit(self) -> str | None:
+        """The one that is reached, which is told of."""
+        limit = self._limit_reached()
+        if limit is not None:
+            self._call.tell("agent_limit", {"limit": limit})
+        return limit
 
     # -- the callee ----------------------------------------------------------------------------------------------
 
@@ -234,7 +241,8 @@ class Talking:
         if answering.failure is not None and not interrupted:
             self.doing.keep(answering.wishes)
             if isinstance(answering.failure, SpendLimitPassed):
-                return self._at_limit(SPEND_LIMIT)
+                self._call.tell("agent_limit", {"limit": SPEND_LIMIT})
+                return AtLimit(SPEND_LIMIT)
             return NoAnswer(answering.failure)
         step = await self.doing.carry_out(answering.wishes, interrupted=interrupted)
         for heard in self._asking.take_heard():
@@ -323,10 +331,6 @@ class Talking:
             SPEND_LIMIT: is_spent(self._models),
         }
         return next((name for name, is_reached in reached.items() if is_reached), None)
-
-    def _at_limit(self, limit: str) -> AtLimit:
-        self._call.tell("agent_limit", {"limit": limit})
-        return AtLimit(limit)
 
 
 def told_by(heard: Heard) -> list[Message]:

@@ -68,6 +68,9 @@ class Talks:
             self._takes,
             self._spent.setdefault(action.talk.place, Spent()),
         )
+        if talking.limit() is not None:  # nothing is asked that nobody would hear out
+            self._returned = None
+            return TalkOver(led_by=LIMIT, then=action.at_limit, heard=False)
         before = len(self._history)
         try:
             has_word = await self._begin(talking, action, goes_on=goes_on)
