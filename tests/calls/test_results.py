@@ -3,12 +3,14 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from sqlalchemy import insert
 
 from outdial.calls.advance import apply_event, note_ending
 from outdial.calls.noted import keep
 from outdial.calls.ownership import Lease, take_stream
 from outdial.calls.results import Result, add_noted, enter_recording, note_response, save_result
 from outdial.calls.transfers import begin_transfer, prepare_return
+from outdial.db.call_back_tables import call_backs
 from outdial.telephony.state import CallState, EndedBy, Ending, EndReason
 from outdial.telephony.transfer import TransferOutcome, TransferResult
 
@@ -145,6 +147,24 @@ async def test_a_late_result_changes_the_outcome_and_that_is_told(workspace, cla
     assert (call.outcome, call.ended_by) == ("moved", "agent")
     changed = [{"outcome": "moved", "ended_by": "agent"}]
     assert await told(workspace, claim) == (("callee", "hung_up_early"), changed)
+
+
+async def test_a_call_back_is_what_came_of_a_call_only_where_one_is_arranged(workspace, claim, worker):
+    await answered(workspace, claim, worker)
+    await save(workspace, claim, noted={"call_back_at": "some day"}, callee_responded=True)
+    await workspace.hears(claim.attempt_id, CallState.ENDED, EndReason.COMPLETED)
+    assert (await workspace.call(claim.call_id)).outcome == "hung_up_early"
+
+
+async def test_a_call_back_is_what_came_of_a_call_though_its_conversation_was_lost_before_it_noted_that(
+    workspace, claim, worker
+):
+    await answered(workspace, claim, worker)
+    row = {"call_id": claim.call_id, "new_call_id": await workspace.queue(), "promised_for": datetime.now(UTC)}
+    async with workspace.engine.begin() as conn:
+        await conn.execute(insert(call_backs).values(row))
+    await workspace.hears(claim.attempt_id, CallState.ENDED, EndReason.COMPLETED)
+    assert (await workspace.call(claim.call_id)).outcome == "call_back"
 
 
 async def test_who_ended_a_call_stays_where_that_was_known(workspace, claim, worker):

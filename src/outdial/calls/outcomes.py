@@ -12,10 +12,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from outdial.calls.call_log import tell_stored_end
 from outdial.calls.events import add_event
 from outdial.calls.records import AttemptRecord, CallRecord
+from outdial.db.call_back_tables import call_backs
 from outdial.db.tables import agent_versions, attempts, call_events, calls, transfers
 from outdial.db.wrap_up_tables import wrap_ups
 from outdial.telephony.failures import CallError, FailureCode
-from outdial.telephony.outcome import CALL_BACK, NAMED, WISH, Facts, Outcome, outcome_of, own_word
+from outdial.telephony.outcome import NAMED, WISH, Facts, Outcome, outcome_of, own_word
 from outdial.telephony.retry import RetryOn
 from outdial.telephony.state import CallState, EndedBy, Ending, EndReason
 from outdial.telephony.transfer import TransferOutcome
@@ -27,7 +28,7 @@ _LOST = (FailureCode.INTERRUPTED, FailureCode.INTERNAL_ERROR)  # conversations
 
 RINGS = "rings"  # of a transfer whose result isn't known yet
 
-NOTES = (NAMED, WISH, CALL_BACK)  # what is noted that the outcome depends on
+NOTES = (NAMED, WISH)  # what is noted that the outcome depends on
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -157,6 +158,7 @@ def _with_stored(known: Facts, row: Mapping[Any, Any]) -> Facts:
         transferred=None if transfer in (None, RINGS) else transfer == TransferOutcome.ANSWERED,
         transfer_rings=transfer == RINGS,
         message_delivered=bool(row[calls.c.message_delivered]),
+        called_back=row["called_back"],
         noted=_noted(row),
     )
 
@@ -174,6 +176,7 @@ def _stored() -> list[Any]:
     return [
         calls.c.callee_responded,
         calls.c.message_delivered,
+        select(call_backs.c.call_id).where(call_backs.c.call_id == calls.c.id).exists().label("called_back"),
         *(calls.c.noted[name].label(f"noted_{name}") for name in NOTES),
     ]
 

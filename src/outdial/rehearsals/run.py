@@ -105,6 +105,8 @@ class HeldCall(Protocol):
     @property
     def transferred(self) -> bool | None: ...
     @property
+    def called_back(self) -> bool: ...
+    @property
     def awaits_callee(self) -> bool: ...
 
 
@@ -266,6 +268,7 @@ def _facts(call: HeldCall) -> Facts:
         answered_by=call.answered_by,
         callee_responded=call.callee_responded,
         transferred=call.transferred,
+        called_back=call.called_back,
         noted=call.noted,
     )
 

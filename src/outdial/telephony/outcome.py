@@ -47,6 +47,7 @@ class Facts:
     `callee_responded`: whether the callee spoke or pressed a key; None where nobody listened to the end.
     `transferred`: what became of the last transfer; None where none was tried, or it isn't known yet: then
     `transfer_rings`.
+    `called_back`: whether a call back is arranged for it, which no note can say.
     `noted`: what the agent wrote down. `judged`: the outcome that a model named after the call, in its wrap-up.
     """
 
@@ -59,6 +60,7 @@ class Facts:
     transferred: bool | None = None
     transfer_rings: bool = False
     message_delivered: bool = False
+    called_back: bool = False
     noted: Mapping[str, Any]
     judged: str | None = None
 
@@ -125,7 +127,7 @@ def _before_any_word(facts: Facts) -> Outcome | None:
 
 
 def _after_any_word(facts: Facts) -> Outcome | None:
-    if facts.noted.get(CALL_BACK):
+    if facts.called_back:
         return Outcome.CALL_BACK
     if facts.transferred:
         return Outcome.TRANSFERRED

@@ -93,6 +93,7 @@ class AudioCall:
         self.noted: dict[str, Any] = {}
         self.failed_transfer: FailedTransfer | None = None
         self.ended_by: EndedBy | None = None
+        self.called_back = False
         self.transferred: bool | None = None
         self.transferred_to: str | None = None
         self.callee_responded = False
@@ -230,6 +231,7 @@ class AudioCall:
 
     async def call_back(self, at: datetime, noted: Mapping[str, Any], *, promised: bool) -> None:
         """As the carrier's control does: it can be."""
+        self.called_back |= promised
 
     def _texts(self) -> list[str]:
         said = [part for line in self._lines if isinstance(line, Says) for part in line.parts if isinstance(part, str)]

@@ -70,6 +70,7 @@ class TextCall:
         self.answered_by: AnsweredBy | None = AnsweredBy.HUMAN
         self.variables: Mapping[str, Any] = MappingProxyType(dict(variables or {}))
         self.noted: dict[str, Any] = {}
+        self.called_back = False
         self.failed_transfer: FailedTransfer | None = None
         self.now_ms = 0
         self.turns: list[Turn] = []
@@ -203,6 +204,7 @@ class TextCall:
         self._verb()
         if promised:
             self.noted[CALL_BACK] = at.isoformat()
+            self.called_back = True
 
     async def hang_up(self) -> None:
         self._verb()
