@@ -117,7 +117,7 @@ async def jobs(workspace):
 async def make_wrap_up(workspace, call_id, *models, round_=1):
     meters = SpendMeters(workspace.engine)
     try:
-        await WrapUps(workspace.engine, Servers(*models), meters).make(call_id=call_id, round_=round_)
+        await WrapUps(workspace.engine, Servers(*models), meters.of).make(call_id=call_id, round_=round_)
     finally:
         await meters.aclose()
 

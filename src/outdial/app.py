@@ -163,7 +163,7 @@ def _jobs(shared: Shared) -> list[Part]:
     engine, settings = shared.engine, shared.settings
     webhooks, secret_box, owner = shared.webhooks, shared.secret_box, shared.worker.id
     telling = Telling(engine, shared.notifications, secret_box, webhooks, owner=owner, base_url=settings.base_url)
-    jobs = [retention_job(engine, settings), *telling.jobs, *WrapUps(engine, shared.models, shared.agents.meters).jobs]
+    jobs = [retention_job(engine, settings), *telling.jobs, *WrapUps(engine, shared.models, shared.agents.meter).jobs]
     runner = JobRunner(engine, shared.database_url, jobs, drain=shared.drain)
     return [
         Part(name="jobs", run=runner.run, stop=runner.aclose),

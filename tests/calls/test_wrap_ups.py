@@ -35,7 +35,7 @@ async def test_one_whose_job_was_lost_gets_another(workspace, talked):
     call_id = await talked()
     async with workspace.engine.begin() as conn:
         await conn.execute(text("DELETE FROM procrastinate_jobs"))
-    wrap = WrapUps(workspace.engine, Servers(), SpendMeters(workspace.engine))
+    wrap = WrapUps(workspace.engine, Servers(), SpendMeters(workspace.engine).of)
     await wrap.find_lost()
     assert await jobs(workspace) == []  # it is no time ago
     await set_wrap_up(workspace, due_at=func.now() - timedelta(minutes=5))

@@ -26,7 +26,7 @@ class Servers:
 
 async def main(url: str) -> None:
     engine = create_engine(url)
-    await JobRunner(engine, url, WrapUps(engine, Servers(), SpendMeters(engine)).jobs, drain=Drain()).run()
+    await JobRunner(engine, url, WrapUps(engine, Servers(), SpendMeters(engine).of).jobs, drain=Drain()).run()
 
 
 asyncio.run(main(sys.argv[1]))

@@ -197,7 +197,7 @@ async def test_a_model_that_never_answers_is_given_up_in_time(workspace, talked,
 
 async def test_a_server_without_the_key_says_so_and_doesnt_try_again(workspace, talked, shown):
     call_id = await talked()
-    await WrapUps(workspace.engine, ModelServers({}), SpendMeters(workspace.engine)).make(call_id=call_id, round_=1)
+    await WrapUps(workspace.engine, ModelServers({}), SpendMeters(workspace.engine).of).make(call_id=call_id, round_=1)
     made = (await shown(call_id))["wrap_up"]
     assert (made["state"], made["error"]["code"]) == ("failed", "model_not_usable")
     assert len(await jobs(workspace)) == 1
@@ -269,7 +269,8 @@ def _in_a_hurry(monkeypatch):
 @asynccontextmanager
 async def jobs_done(workspace, database_url, servers):
     meters = SpendMeters(workspace.engine)
-    runner = JobRunner(workspace.engine, database_url, WrapUps(workspace.engine, servers, meters).jobs, drain=Drain())
+    made = WrapUps(workspace.engine, servers, meters.of)
+    runner = JobRunner(workspace.engine, database_url, made.jobs, drain=Drain())
     running = asyncio.create_task(runner.run())
     try:
         yield
@@ -315,6 +316,6 @@ async def test_a_process_that_is_killed_in_the_middle_is_made_up_for(workspace, 
     assert (await shown(call_id))["wrap_up"]["state"] == "pending"
     await set_wrap_up(workspace, leased_until=func.now(), due_at=func.now() - timedelta(minutes=5))  # a while later
     async with jobs_done(workspace, database_url, Servers(FakeModel(REPORT))):
-        await WrapUps(workspace.engine, Servers(), SpendMeters(workspace.engine)).find_lost()
+        await WrapUps(workspace.engine, Servers(), SpendMeters(workspace.engine).of).find_lost()
         await until(lambda: _is_done(shown, call_id))
     assert len(await workspace.events(call_id, "wrapped_up")) == 1

@@ -68,7 +68,7 @@ class ReadyAgent:
 
 
 class ReadyAgents:
-    """Looks agents up by id and version; keeps the most recently used. `meters` count what their models cost."""
+    """Looks agents up by id and version; keeps the most recently used."""
 
     def __init__(
         self,
@@ -81,7 +81,7 @@ class ReadyAgents:
     ) -> None:
         """Without `tools` none is reached."""
         self._engine = engine
-        self.meters = SpendMeters(engine)
+        self._meters = SpendMeters(engine)
         self._models = models or ModelServers({})
         self._served = served or ServedAgents(points=[])
         self._tools = tools
@@ -113,7 +113,7 @@ class ReadyAgents:
 
     async def aclose(self) -> None:
         """What their models cost is written, and their connections are closed."""
-        await self.meters.aclose()
+        await self._meters.aclose()
         await self._models.aclose()
 
     async def _make_ready(self, agent_id: str, version: int) -> ReadyAgent:
@@ -133,7 +133,7 @@ class ReadyAgents:
             return _ready_code(found.kind, code, version if runs is None else runs)
         try:
             # Takes a while, and loads what reaches models when the first such agent is there; calls are talking.
-            meter = self.meters.of(found.workspace_id)
+            meter = self._meters.of(found.workspace_id)
             tools = NoTools() if self._tools is None else self._tools.of(found.workspace_id)
             greet = Greet(found.greet)
             return await asyncio.to_thread(_ready, found.kind, found.source, greet, self._models, meter, tools)

@@ -70,7 +70,6 @@ class TextCall:
         self.answered_by: AnsweredBy | None = AnsweredBy.HUMAN
         self.variables: Mapping[str, Any] = MappingProxyType(dict(variables or {}))
         self.noted: dict[str, Any] = {}
-        self.called_back = False
         self.failed_transfer: FailedTransfer | None = None
         self.now_ms = 0
         self.turns: list[Turn] = []
@@ -80,8 +79,7 @@ class TextCall:
         self.ended_by: EndedBy | None = None  # None while the call is up
         self.transferred: bool | None = None  # whether somebody answered the last transfer; None: none was made
         self.transferred_to: str | None = None
-        self.callee_responded = False
-        self.awaits_callee = False
+        self.callee_responded = self.called_back = self.awaits_callee = False
         self.wrong: WentWrong | None = None
         payload = {"callType": "outbound", "userNumber": user_number, "agentNumber": agent_number}
         self.last_event: dict[str, Any] = {"type": "launch", "payload": payload}

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import asdict
 
@@ -15,7 +15,7 @@ from outdial.agents.after.ready import ready_after
 from outdial.agents.after.request import Turn
 from outdial.agents.llm.metering import SPEND_LIMIT
 from outdial.agents.llm.vendors import UNUSABLE, ModelServers
-from outdial.agents.spend_meters import SpendMeters
+from outdial.agents.spend_meters import SpendMeter
 from outdial.calls.wrap_up_wanted import WRAP_UP
 from outdial.calls.wrap_ups import (
     Cost,
@@ -50,12 +50,12 @@ LIMIT = Failure(
 
 
 class WrapUps:
-    """What they cost counts for the workspace of the call: `meters`."""
+    """`meter`: of a workspace, by its id; what the wrap-ups of its calls cost counts there."""
 
-    def __init__(self, engine: AsyncEngine, servers: ModelServers, meters: SpendMeters) -> None:
+    def __init__(self, engine: AsyncEngine, servers: ModelServers, meter: Callable[[str], SpendMeter]) -> None:
         self._engine = engine
         self._servers = servers
-        self._meters = meters
+        self._meter = meter
 
     @property
     def jobs(self) -> Sequence[Job]:
@@ -87,7 +87,7 @@ class WrapUps:
             return
         try:
             ready = await ready_after(
-                self._engine, self._servers, self._meters, taken.agent_id, taken.agent_version
+                self._engine, self._servers, self._meter, taken.agent_id, taken.agent_version
             )
         except (LookupError, ValueError):
             await self._put_off(taken, GONE, Spent(), for_good=True)

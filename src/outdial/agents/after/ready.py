@@ -1,7 +1,7 @@
 """What a stored version asks for after its calls, with its models open."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import select
@@ -11,7 +11,7 @@ from outdial.agents.after.definition import After
 from outdial.agents.kinds import parse_agent
 from outdial.agents.llm.metering import Metered
 from outdial.agents.llm.vendors import ModelServers
-from outdial.agents.spend_meters import SpendMeter, SpendMeters
+from outdial.agents.spend_meters import SpendMeter
 from outdial.db.engine import reading
 from outdial.db.tables import agent_versions, agents
 
@@ -26,7 +26,7 @@ class ReadyAfter:
 
 
 async def ready_after(
-    engine: AsyncEngine, servers: ModelServers, meters: SpendMeters, agent_id: str, version: int
+    engine: AsyncEngine, servers: ModelServers, meter: Callable[[str], SpendMeter], agent_id: str, version: int
 ) -> ReadyAfter:
     """Raises LookupError where there is no such version or it asks for nothing, ScriptError when it can't be read."""
     versions = agent_versions.c
@@ -40,7 +40,7 @@ async def ready_after(
     if found is None:
         raise LookupError("agent version not found")
     # Takes a while, and loads what reaches models; calls may be talking in this process.
-    return await asyncio.to_thread(_ready, found.kind, found.source, servers, meters.of(found.workspace_id))
+    return await asyncio.to_thread(_ready, found.kind, found.source, servers, meter(found.workspace_id))
 
 
 def _ready(kind: str, source: str, servers: ModelServers, meter: SpendMeter) -> ReadyAfter:
