@@ -139,6 +139,19 @@ def test_what_the_model_notes_after_it_has_hung_up_is_kept():
     assert phone.noted == {"party_size": 3, "outcome": "confirmed"}
 
 
+def test_what_the_model_notes_after_it_has_hung_up_is_kept_where_the_call_goes_on():
+    goodbye = calls("hang_up", goodbye="Thank you very much, and goodbye until we see you.", outcome="confirmed")
+    model = WrittenModel([[goodbye, calls("note", party_size=3), calls("do_not_call")], "At nine."])
+
+    def callee(phone):
+        phone.says("Yes, three of us.", after="Tuesday")
+        phone.says("At what time was that again?", after="Thank you", over=True, pause_s=1.5)
+        phone.hangs_up(after="At nine")
+
+    phone, _ = talk([model], callee)
+    assert phone.noted == {"party_size": 3, "outcome": "confirmed", "do_not_call": True}
+
+
 class Thinks(WrittenModel):
     """Says its answer, and thinks for ever."""
 

@@ -97,7 +97,7 @@ class Doing:
                 if isinstance(wish, CallBack) and is_done:
                     tells = await self._call_back(call, wish)
                     if tells is not None:
-                        self._postpone(wishes[place:])
+                        self.postpone(wishes[place:])
                         return tells
                     continue
                 self._call.tell("tool", {"tool": call.tool, **told_of(wish), "done": is_done})
@@ -115,7 +115,7 @@ class Doing:
                 self.keep(wishes[place:])
                 raise
             if goes_on or (is_done and isinstance(wish, HangUp | Transfer | DoNotCall)):
-                self._postpone(wishes[place:])
+                self.postpone(wishes[place:])
                 break
         return goes_on or (asked and not interrupted) or bool(self._asking.heard)
 
@@ -135,6 +135,18 @@ class Doing:
             if isinstance(wish, Ask):
                 self._asking.give_up(call, wish)
 
+    def postpone(self, wishes: Sequence[tuple[ToolCall, Wish]]) -> None:
+        """What was wanted after something that came to nothing: of that only what is written down is done."""
+        for call, wish in wishes:
+            if isinstance(wish, Ask):
+                self._asking.give_up(call, wish)
+            else:
+                self._call.tell("tool", {"tool": call.tool, **told_of(wish), "done": isinstance(wish, Note)})
+            if isinstance(wish, Note | DoNotCall):
+                self._note(wish)
+            if not isinstance(wish, Note):
+                answer_with(self._history, call, POSTPONED)
+
     async def back(self, target: str, result: str) -> bool:
         """Nobody took the callee, who was to be transferred; true when the model is to say so."""
         return await self._back(next((one for one in self._talk.transfers if one.name == target), None), result)
@@ -153,18 +165,6 @@ class Doing:
         await self._call.hang_up()
 
     # -- inside ------------------------------------------------------------------------------------------------
-
-    def _postpone(self, wishes: Sequence[tuple[ToolCall, Wish]]) -> None:
-        """What was wanted after something that came to nothing: of that only what is written down is done."""
-        for call, wish in wishes:
-            if isinstance(wish, Ask):
-                self._asking.give_up(call, wish)
-            else:
-                self._call.tell("tool", {"tool": call.tool, **told_of(wish), "done": isinstance(wish, Note)})
-            if isinstance(wish, Note | DoNotCall):
-                self._note(wish)
-            if not isinstance(wish, Note):
-                answer_with(self._history, call, POSTPONED)
 
     def _note(self, wish: Wish) -> None:
         if isinstance(wish, DoNotCall):

@@ -85,12 +85,14 @@ class _Conversation:
             if goodbye:
                 said = await self._doing.say(goodbye, asks=False)
                 if is_cut_short(said):
+                    self._doing.postpone(rest)
                     self._history.append(CUT_OFF if said.cut_off else STOPPED)
                     return False
             if not self._said_goodbye:
                 self._said_goodbye = True
                 heard = await self._talking.listen(PARTING_S)
                 if heard.text and understand(heard.text, Question(), self._language).kind in _AFTER_GOODBYE:
+                    self._doing.postpone(rest)
                     self._history += told_by(heard)
                     return True
             await self._call.hang_up()
