@@ -8,6 +8,7 @@ import pytest
 from sqlalchemy import delete, insert, select, update
 from sqlalchemy.exc import OperationalError
 
+from outdial import metrics
 from outdial.accounts.genuine import Genuine
 from outdial.calls.claim import stream_token_hash
 from outdial.calls.inbound import BUSY, NOT_IN_SERVICE, Admitted, Reception, TurnedAway, admit_call
@@ -132,6 +133,22 @@ async def test_the_log_tells_of_a_caller_who_is_turned_away_once(workspace, admi
         ("Attempt failed", "WARNING", call.id, "declined", "number_has_no_agent"),
         ("Call ended", "INFO", call.id, "declined", "number_has_no_agent"),
     ]
+
+
+async def test_a_caller_who_is_turned_away_is_counted_once(workspace, admit):
+    def counted(family, **labels):
+        samples = [each for each in family.collect()[0].samples if each.name.endswith("_total")]
+        return sum(each.value for each in samples if labels.items() <= each.labels.items())
+
+    def all_counted():
+        attempts = counted(metrics.ATTEMPTS_ENDED, end_reason="declined", error="number_has_no_agent")
+        return attempts, counted(metrics.CALLS_ENDED, direction="inbound", end_reason="declined", outcome="")
+
+    await change(workspace, numbers, agent_id=None)
+    attempts_before, calls_before = all_counted()
+    for _ in range(2):
+        await admit()
+    assert all_counted() == (attempts_before + 1, calls_before + 1)
 
 
 async def test_a_draft_answers_where_the_number_says_so(workspace, admit):

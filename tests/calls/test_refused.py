@@ -13,6 +13,7 @@ from outdial.calls.refused import (
     put_off,
     refused_by,
 )
+from outdial.metrics import REGISTRY
 from outdial.policy.do_not_call import NewEntry, Source, insert_entries
 from outdial.policy.gate import Rule
 from outdial.telephony.state import CallState
@@ -43,6 +44,21 @@ async def test_a_refused_call_ends_canceled_says_why_and_tells_of_it(workspace):
     ]
     assert (await workspace.call(refused)).ended_by == "policy"
     assert (await workspace.call(other)).state == "queued"
+
+
+async def test_calls_that_end_while_they_wait_are_counted(workspace):
+    def counted():
+        labels = {"direction": "outbound", "end_reason": "canceled", "outcome": ""}
+        return REGISTRY.get_sample_value("outdial_calls_ended_total", labels) or 0
+
+    before, waiting = counted(), [await workspace.queue() for _ in range(3)]
+    async with workspace.engine.connect() as conn:
+        await end_waiting(conn, waiting, refused_by(Rule.DO_NOT_CALL))
+        await conn.rollback()
+    assert counted() == before
+    async with workspace.engine.begin() as conn:
+        await end_waiting(conn, waiting, refused_by(Rule.DO_NOT_CALL))
+    assert counted() == before + 3
 
 
 async def test_a_call_is_put_off(workspace):

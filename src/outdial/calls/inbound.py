@@ -14,6 +14,7 @@ from sqlalchemy import Integer, Text, bindparam, func, insert, literal, select
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from outdial import metrics
 from outdial.accounts.genuine import Account
 from outdial.agents.in_use import version_in_use
 from outdial.calls.advance import apply_event
@@ -22,6 +23,7 @@ from outdial.calls.claim import stream_token_hash
 from outdial.calls.events import add_event
 from outdial.calls.records import Held, held, with_call
 from outdial.carriers.callbacks import IncomingCall
+from outdial.db.committed import once_committed
 from outdial.db.engine import is_lock_timeout, lock_timeout
 from outdial.db.storing import storing
 from outdial.db.tables import agents, attempts, calls, numbers
@@ -303,6 +305,8 @@ async def _write_down_missed(
     await conn.execute(insert(attempts).values(attempt | ended | {"ended_at": func.now()}))
     await add_event(conn, call["id"], "state", ended | by | {"outcome": None, "attempt": 1})
     await tell_missed(conn, attempt["id"])
+    once_committed(conn, metrics.ATTEMPTS_ENDED.labels(attempt["carrier"], EndReason.DECLINED, error.code).inc)
+    once_committed(conn, metrics.CALLS_ENDED.labels(CallDirection.INBOUND, EndReason.DECLINED, "").inc)
 
 
 def _token(secret_box: SecretBox, attempt_id: str) -> str:

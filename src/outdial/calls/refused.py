@@ -4,16 +4,20 @@ However many, it takes few statements.
 They hold no line and have no attempt under way, so there is less to do than in `calls/changes.py`.
 """
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 from sqlalchemy import TextClause, bindparam, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from outdial import metrics
 from outdial.calls.call_log import WAITED, tell_ended_waiting
 from outdial.calls.records import error_json
+from outdial.db.committed import once_committed
 from outdial.policy.gate import ERRORS, Rule
 from outdial.telephony.state import CallState, EndedBy, Ending, EndReason
 
@@ -81,6 +85,8 @@ async def _end_those(conn: AsyncConnection, which: TextClause, ending: Ending, v
     """How many."""
     rows = (await conn.execute(which, {**_ending(ending), **values})).mappings().all()
     tell_ended_waiting(conn, rows, ending)
+    for direction, number in Counter(row["direction"] for row in rows).items():
+        once_committed(conn, partial(metrics.CALLS_ENDED.labels(direction, ending.end_reason, "").inc, number))
     return len(rows)
 
 
