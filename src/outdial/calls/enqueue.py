@@ -49,9 +49,11 @@ async def create_call(
     number_id: str,
     request: OutboundRequest,
     idempotency_key: str | None = None,
+    same_within_s: float | None = None,
     call_back_of: str | None = None,
 ) -> Accepted:
-    """Store one outbound call and tell the dispatcher. `call_back_of`: it was promised in that call.
+    """Store one outbound call and tell the dispatcher. `same_within_s`: how long the idempotency key is of this call
+    (None: for good). `call_back_of`: it was promised in that call.
 
     Raises NotFound and NotYours (the number), Conflict (it can't dial out, has no agent; the callee wants no calls;
     idempotency), Denied (the destination isn't allowed), LimitReached (no free line, or paused, and on_limit is reject;
@@ -59,7 +61,8 @@ async def create_call(
     """
     async with storing(engine), engine.begin() as conn:
         if idempotency_key is not None:
-            earlier = await earlier_answer(conn, workspace_id, idempotency_key, fingerprint(number_id, request))
+            asked = fingerprint(number_id, request)
+            earlier = await earlier_answer(conn, workspace_id, idempotency_key, asked, within_s=same_within_s)
             if earlier is not None:
                 return earlier
         if request.expires_at is not None and request.expires_at <= datetime.now(UTC):
@@ -82,7 +85,7 @@ async def create_call(
                 insert(idempotency_keys).values(
                     workspace_id=workspace_id,
                     key=idempotency_key,
-                    request_hash=fingerprint(number_id, request),
+                    request_hash=asked,
                     response={"call_id": call_id, "status": CallState.QUEUED},
                 )
             )

@@ -4,12 +4,11 @@ import hashlib
 import json
 from dataclasses import dataclass
 
-from sqlalchemy import func, select
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from sqlalchemy import and_, delete, func, select
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from outdial.calls.request import OutboundRequest
 from outdial.db.clearing import Clearing
-from outdial.db.engine import reading
 from outdial.db.tables import calls, idempotency_keys
 from outdial.refusals import Conflict
 from outdial.telephony.state import CallState
@@ -39,19 +38,22 @@ def fingerprint(number_id: str, request: OutboundRequest) -> bytes:
     return hashlib.sha256(json.dumps([number_id, body], sort_keys=True).encode()).digest()
 
 
-async def earlier_answer(conn: AsyncConnection, workspace_id: str, key: str, asked: bytes) -> Accepted | None:
+async def earlier_answer(
+    conn: AsyncConnection, workspace_id: str, key: str, asked: bytes, *, within_s: float | None = None
+) -> Accepted | None:
     """The answer this key got before. Holds the key until the end of the transaction, so that of requests that
-    arrive together one goes on and the others are told so instead of waiting."""
+    arrive together one goes on and the others are told so instead of waiting. What it got longer than `within_s` ago
+    is forgotten."""
     lock = func.hashtextextended(f"idempotency {workspace_id} {key}", 0)
     held = await conn.scalar(select(func.pg_try_advisory_xact_lock(lock)))
+    known = and_(idempotency_keys.c.workspace_id == workspace_id, idempotency_keys.c.key == key)
+    if held and within_s is not None:
+        # Not now(), the start of this transaction: who held the key before may have begun after it.
+        early = func.clock_timestamp() - func.make_interval(0, 0, 0, 0, 0, 0, within_s)
+        await conn.execute(delete(idempotency_keys).where(known, idempotency_keys.c.created_at < early))
     # A second statement on purpose: its snapshot is taken after the lock, so it sees who held it before.
-    row = (
-        await conn.execute(
-            select(idempotency_keys.c.request_hash, idempotency_keys.c.response).where(
-                idempotency_keys.c.workspace_id == workspace_id, idempotency_keys.c.key == key
-            )
-        )
-    ).one_or_none()
+    query = select(idempotency_keys.c.request_hash, idempotency_keys.c.response).where(known)
+    row = (await conn.execute(query)).one_or_none()
     if row is not None:
         if bytes(row.request_hash) != asked:
             raise Conflict("idempotency_conflict", "This Idempotency-Key was used before with another number or body.")
@@ -61,15 +63,3 @@ async def earlier_answer(conn: AsyncConnection, workspace_id: str, key: str, ask
             "idempotency_in_progress", "A request with this Idempotency-Key is being handled; ask again shortly."
         )
     return None
-
-
-async def earlier_call(
-    engine: AsyncEngine, workspace_id: str, idempotency_key: str, *, within_s: float
-) -> Accepted | None:
-    """The call that was stored with this key, if that was so short a time ago."""
-    key = idempotency_keys.c
-    recent = key.created_at > func.now() - func.make_interval(0, 0, 0, 0, 0, 0, within_s)
-    query = select(key.response).where(key.workspace_id == workspace_id, key.key == idempotency_key, recent)
-    async with reading(engine) as conn:
-        response = await conn.scalar(query)
-    return None if response is None else Accepted(**response, replayed=True)

@@ -1,20 +1,17 @@
 """Calls placed for assistants, who ask twice: when an answer is lost, or out of zeal."""
 
-import hashlib
-import json
-import time
 from typing import Any
 
 from outdial.api.services import Services
 from outdial.calls.enqueue import create_call
-from outdial.calls.idempotency import Accepted, earlier_call
+from outdial.calls.idempotency import Accepted, fingerprint
 from outdial.calls.request import OutboundRequest
 from outdial.db.engine import reading
 from outdial.numbers.views import list_numbers
 from outdial.refusals import Conflict, Invalid
 from outdial.workspaces.access import Principal
 
-SAME_S = 60  # the same call asked for again so soon is the same call
+SAME_S = 60.0  # the same call asked for again so soon is the same call
 
 
 async def place(
@@ -28,12 +25,10 @@ async def place(
     request = OutboundRequest.model_validate(given)
     number_id = number_id or await _only_number(services, principal.workspace_id)
     key = f"mcp {idempotency_key}"
+    same_within_s: float | None = None
     if not idempotency_key:
-        key, before = _keys(principal, number_id, given)
-        for earlier in (key, before):
-            found = await earlier_call(services.engine, principal.workspace_id, earlier, within_s=SAME_S)
-            if found is not None:
-                return found
+        # By what is meant: assistants spell a number now so, now otherwise.
+        key, same_within_s = f"mcp {principal.actor.id} {fingerprint(number_id, request).hex()}", SAME_S
     return await create_call(
         services.engine,
         services.settings,
@@ -41,6 +36,7 @@ async def place(
         number_id=number_id,
         request=request,
         idempotency_key=key,
+        same_within_s=same_within_s,
     )
 
 
@@ -54,11 +50,3 @@ async def _only_number(services: Services, workspace_id: str) -> str:
         raise Conflict("no_number", "No phone number of this workspace calls out; connect one first.")
     which = "; ".join(f"{one['id']} is {one['e164']} ({one['name']})" for one in found[:20])
     raise Invalid("number_id", f"has to say which phone number calls: {which}")
-
-
-def _keys(principal: Principal, number_id: str, given: dict[str, Any]) -> tuple[str, str]:
-    """Idempotency keys, of this minute and of the one before, of a call that this API key asks for."""
-    what = json.dumps([principal.actor.id, number_id, given], sort_keys=True)
-    digest = hashlib.sha256(what.encode("utf-8", "replace")).hexdigest()[:32]
-    minute = int(time.time() // SAME_S)
-    return f"mcp {digest} {minute}", f"mcp {digest} {minute - 1}"
