@@ -101,7 +101,10 @@ class Settings(BaseSettings):
         512, ge=1, description="The same, from one network address (IPv6: /64); trusted proxies are exempt"
     )
     max_event_streams: int = Field(
-        200, ge=1, description="Event streams (also of live pages) that one key or person may follow at once, a process"
+        200,
+        ge=1,
+        description="Event streams (also of live pages) that one key or person may follow at once, a process; and "
+        "requests of one key at /mcp",
     )
     max_requests_per_s: float = Field(
         50.0,

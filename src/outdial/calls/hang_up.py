@@ -10,6 +10,7 @@ from outdial.calls.records import CALL_COLUMNS, CallRecord
 from outdial.calls.refused import canceled, end_expired
 from outdial.db.notify import notify
 from outdial.db.tables import calls
+from outdial.ids import is_id
 from outdial.refusals import Conflict, NotFound
 from outdial.telephony.state import CallState
 
@@ -21,7 +22,9 @@ async def request_hang_up(engine: AsyncEngine, workspace_id: str, call_id: str) 
     """
     query = select(*CALL_COLUMNS).where(calls.c.id == call_id, calls.c.workspace_id == workspace_id)
     async with engine.begin() as conn:
-        row = (await conn.execute(query.with_for_update())).mappings().one_or_none()
+        row = None
+        if is_id(call_id, "call"):
+            row = (await conn.execute(query.with_for_update())).mappings().one_or_none()
         if row is None:
             raise NotFound("call_not_found", "There is no such call.")
         call = CallRecord.of(row)

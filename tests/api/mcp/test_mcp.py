@@ -132,6 +132,8 @@ async def test_a_call_asked_for_twice_is_placed_once(connect, engine):
         other = await told(client, "place_call", to=TO, variables={"a": 2})
         assert again == one | {"already_placed": True}
         assert other["call_id"] != one["call_id"]
+        for spelt in (f"\u200b{TO}", f"{TO}\u00a0", f"\uff0b{TO[1:]}"):  # as a number comes out of a page
+            assert again == await told(client, "place_call", to=spelt, variables={"a": 1}), ascii(spelt)
         with_key = await told(client, "place_call", to=TO, variables={"a": 1}, idempotency_key="second reminder")
         same_key = await told(client, "place_call", to=TO, variables={"a": 1}, idempotency_key="second reminder")
         assert with_key["call_id"] == same_key["call_id"] != one["call_id"]
@@ -155,9 +157,12 @@ async def test_what_is_refused_is_told_in_words_and_nothing_is_placed(connect, e
             ({"to": TO, "number_id": other.number_id}, "number_of_another_workspace: "),
             ({"to": TO, "agent_id": other.agent_id}, "agent.id: is no agent of this workspace"),
             ({"to": TO, "variables": {"x" * 200: 1}}, "invalid_request: variables"),
+            ({"to": TO, "idempotency_key": "a\0b"}, "must not contain the character U+0000"),
         ):
             assert code in await refused(client, "place_call", **arguments), arguments
         assert "call_not_found" in await refused(client, "get_call", call_id="call_none")
+        for tool in ("get_call", "read_transcript", "hang_up"):
+            assert "call_not_found" in await refused(client, tool, call_id="a\0b")
         assert "wait_seconds" in await refused(client, "get_call", call_id="call_none", wait_seconds=46)
         assert "Unknown tool" in await refused(client, "rob_bank")
     assert await count(engine) == 0
@@ -292,16 +297,65 @@ async def test_a_client_that_leaves_in_the_middle_of_a_wait_leaves_nothing_behin
         assert await conn.scalar(select(calls.c.state)) == "queued"
 
 
-async def test_a_server_that_stops_ends_a_wait(url, tenant, app):
+@pytest.mark.parametrize("modern", [False, True])
+async def test_a_server_that_stops_ends_a_wait(url, tenant, app, modern):
     async with httpx.AsyncClient(headers=BOTH | {"Authorization": tenant.key}, timeout=30) as http:
         placed = await http.post(url, json=_call("place_call", {"to": TO}))
         call_id = re.search(r"call_[a-z0-9]{20}", placed.text).group()
-        waits = asyncio.create_task(http.post(url, json=_call("get_call", {"call_id": call_id, "wait_seconds": 45})))
+        waiting = _call("get_call", {"call_id": call_id, "wait_seconds": 45})
+        waits = asyncio.create_task(_post(http, url, waiting, modern=modern))
         await somebody_follows(app)
         await app.state.mcp.aclose()
         async with asyncio.timeout(20):
             with contextlib.suppress(httpx.HTTPError):
                 await waits
+        answer = await _post(http, url, LIST)
+        assert (answer.status_code, answer.json()["code"]) == (503, "unavailable")
+
+
+async def test_a_key_has_so_many_waits_at_once_and_another_key_has_its_own(url, tenant, app, settings, key_of):
+    other = {"Authorization": await key_of(Scope.READ)}
+    async with httpx.AsyncClient(headers=BOTH | {"Authorization": tenant.key}, timeout=30) as http:
+        placed = await _post(http, url, _call("place_call", {"to": TO}))
+        call_id = re.search(r"call_[a-z0-9]{20}", placed.text).group()
+        waiting = _call("get_call", {"call_id": call_id, "wait_seconds": 45})
+        waits = [asyncio.create_task(_post(http, url, waiting, modern=number % 2 == 1))
+                 for number in range(settings.max_event_streams)]  # fmt: skip
+        async with asyncio.timeout(20):
+            while app.state.mcp._under_way.total() < settings.max_event_streams:  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+        answer = await _post(http, url, LIST)
+        assert (answer.status_code, answer.json()["code"]) == (429, "too_many_waits")
+        assert answer.headers["Retry-After"]
+        assert (await http.post(url, json=LIST, headers=other)).status_code == 200
+        operator = {"Authorization": await key_of(Scope.OPERATOR)}
+        await _post(http, url, _call("hang_up", {"call_id": call_id}), headers=operator)
+        async with asyncio.timeout(20):
+            await asyncio.gather(*waits)
+        assert (await _post(http, url, LIST)).status_code == 200
+
+
+async def test_nobody_opens_a_stream_without_an_end(url, tenant):
+    async with httpx.AsyncClient(headers=BOTH | {"Authorization": tenant.key}, timeout=5) as http:
+        asked = {"jsonrpc": "2.0", "id": 1, "method": "subscriptions/listen",
+                 "params": {"notifications": {"toolsListChanged": True}}}  # fmt: skip
+        answer = await _post(http, url, asked, modern=True)
+        assert (answer.status_code, answer.json()["error"]["message"]) == (404, "Method not found")
+
+
+MODERN = "2026-07-28"
+
+
+async def _post(http, url, asked, *, modern=False, headers=None):
+    """`modern`: as of that version of the protocol."""
+    if not modern:
+        return await http.post(url, json=asked, headers=headers)
+    prefix, params = "io.modelcontextprotocol", asked["params"]
+    about = {f"{prefix}/protocolVersion": MODERN, f"{prefix}/clientCapabilities": {},
+             f"{prefix}/clientInfo": {"name": "a test", "version": "1"}}  # fmt: skip
+    headers = {"MCP-Protocol-Version": MODERN, "MCP-Method": asked["method"]}
+    headers |= {"MCP-Name": params["name"]} if "name" in params else {}
+    return await http.post(url, json=asked | {"params": params | {"_meta": about}}, headers=headers)
 
 
 def _call(tool, arguments):

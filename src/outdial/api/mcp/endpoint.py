@@ -4,21 +4,26 @@ The SDK is imported by the first request: it takes half a second and 65 MB, and 
 """
 
 import asyncio
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib import import_module
 from typing import Protocol, cast
 from urllib.parse import urlsplit
 
 from starlette.requests import Request
 from starlette.routing import Route
-from starlette.types import Receive, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
 
 from outdial.api.auth import holder_of_key
-from outdial.api.problems import Problem
+from outdial.api.problems import Problem, unavailable
 from outdial.api.services import Services
 from outdial.db.feed import Feeds
+from outdial.refusals import LimitReached
 from outdial.workspaces import access
 
 PATH = "/mcp"
+RETRY_AFTER_S = 5
 
 
 class _Sessions(Protocol):
@@ -36,6 +41,8 @@ class McpEndpoint:
         self._feeds = feeds
         self._origin = _origin(services.settings.base_url)
         self._sessions: dict[access.Scope, _Sessions] = {}
+        self._under_way: Counter[str] = Counter()  # by key
+        self._ends: set[asyncio.Timeout] = set()  # of what is under way
         self._tasks: set[asyncio.Task[None]] = set()
         self._starting = asyncio.Lock()
         self._closing = asyncio.Event()
@@ -52,13 +59,56 @@ class McpEndpoint:
         if origin is not None and _origin(origin) != self._origin:
             raise Problem(403, "origin_not_allowed", "Browsers are answered on this server's own pages only.")
         principal = request.state.principal = await holder_of_key(request)
-        sessions = await self._sessions_for(cast(access.Scope, principal.grant))
-        await sessions.handle_request(scope, receive, send)
+        with self._one_more(principal.actor.id):
+            await self._handle(cast(access.Scope, principal.grant), scope, receive, send)
 
     async def aclose(self) -> None:
         """End what is under way."""
         self._closing.set()
+        for end in self._ends:
+            end.reschedule(asyncio.get_running_loop().time())
         await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    @contextmanager
+    def _one_more(self, key_id: str) -> Iterator[None]:
+        """A request for as long as it lasts; it may wait. Raises LimitReached."""
+        most = self._services.settings.max_event_streams
+        if self._under_way[key_id] >= most:
+            message = f"At most {most} requests with one key may be under way at once; wait for some of them."
+            raise LimitReached("too_many_waits", message, RETRY_AFTER_S)
+        self._under_way[key_id] += 1
+        try:
+            yield
+        finally:
+            self._under_way[key_id] -= 1
+            if not self._under_way[key_id]:
+                del self._under_way[key_id]
+
+    async def _handle(self, grant: access.Scope, scope: Scope, receive: Receive, send: Send) -> None:
+        answer: Message = {}  # the last of its messages
+
+        async def tell(message: Message) -> None:
+            nonlocal answer
+            answer = message
+            await send(message)
+
+        sessions = await self._sessions_for(grant)
+        if self._closing.is_set():
+            raise unavailable("This server is about to stop.")
+        end = asyncio.timeout(None)
+        try:
+            async with end:
+                self._ends.add(end)
+                await sessions.handle_request(scope, receive, tell)
+        except TimeoutError:
+            if not end.expired():
+                raise
+            if not answer:
+                raise unavailable("This server is about to stop.") from None
+            if answer.get("more_body", True):  # uvicorn takes a body without an end for a fault
+                await send({"type": "http.response.body", "body": b"", "more_body": False})
+        finally:
+            self._ends.discard(end)
 
     async def _sessions_for(self, scope: access.Scope) -> _Sessions:
         async with self._starting:

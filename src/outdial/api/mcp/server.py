@@ -47,7 +47,12 @@ class Sessions:
 
 def _server(tools: Tools, scope: access.Scope) -> MCPServer[None]:
     server: MCPServer[None] = MCPServer(
-        "outdial", title="Outdial", instructions=INSTRUCTIONS.strip(), version=__version__, log_level="CRITICAL"
+        "outdial",
+        title="Outdial",
+        instructions=INSTRUCTIONS.strip(),
+        version=__version__,
+        log_level="CRITICAL",
+        subscriptions=False,  # streams without an end, of changes: a key's tools never change
     )
     for tool in TOOLS:
         if scope in tool.access.scopes:

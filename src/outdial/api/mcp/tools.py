@@ -31,6 +31,7 @@ from outdial.api.problems import as_problem, field_errors
 from outdial.api.services import Services
 from outdial.calls.do_not_call import list_number
 from outdial.calls.hang_up import request_hang_up
+from outdial.calls.request import CleanText
 from outdial.db.engine import is_away, reading
 from outdial.db.feed import Feeds
 from outdial.history.call_filter import CallFilter
@@ -47,7 +48,6 @@ from outdial.workspaces.access import Access, Principal
 logger = logging.getLogger(__name__)
 
 MAX_WAIT_S = 45  # clients give a request up after 60 s, and the call would go on unseen
-SAME_S = 60  # the same call asked for again so soon is the same call
 TURNS_A_PAGE = 100
 MAX_CALLS = 50
 MAX_AGENTS = 50  # whose variables are told
@@ -115,7 +115,7 @@ class Tools:
         amd: Annotated[bool, Field(description="Find out whether a person or a machine answers")] = True,
         metadata: Annotated[dict[str, Any], Field(description="Yours; told again with the call")] = {},  # noqa: B006
         idempotency_key: Annotated[
-            str, Field(description="The same key never dials twice, also days later", max_length=200)
+            CleanText, Field(description="The same key never dials twice, also days later", max_length=200)
         ] = "",
     ) -> PlacedCall:
         """Phone somebody: an agent talks with them. Rings a real person's phone and costs money. Answers at once, while
