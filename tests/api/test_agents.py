@@ -171,6 +171,7 @@ async def test_a_script_is_checked_without_being_saved(client):
     sound = await check("variables: {day: Monday, x: [1]}\nsteps:\n  a:\n    hang_up: On {day}, {name}, {x.0}\n")
     assert sound == {
         "errors": [],
+        "tools": [],
         "warnings": [{"line": 4, "message": "{name} has no fallback and no default"}],
         "prompts": [
             {

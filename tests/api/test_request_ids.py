@@ -29,7 +29,11 @@ class Lines(logging.Handler):
 
 
 @pytest.fixture
-def lines():
+def lines(monkeypatch):
+    """Of the server's own, too, which a server with uvicorn's settings keeps to itself from then on."""
+    for name in ("uvicorn", "uvicorn.error"):
+        monkeypatch.setattr(logging.getLogger(name), "propagate", True)
+        monkeypatch.setattr(logging.getLogger(name), "disabled", False)
     handler = Lines()
     logging.getLogger().addHandler(handler)
     yield handler.lines

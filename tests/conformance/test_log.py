@@ -45,5 +45,5 @@ def test_the_log_holds_no_secret(world: World, outcomes: object, log: Log):
 def test_the_log_has_no_error(outcomes: object, log: Log):
     lines = [json.loads(line) for line in log.lines]
     errors = [line for line in lines if line["level"] in ("error", "critical") or "exception" in line]
-    # One situation has an agent that can't be read, which whoever runs Outdial has to hear of.
-    assert {line["message"] for line in errors} <= {"Agent not read"}
+    # Some situations have an agent that can't be read, which whoever runs Outdial has to hear of.
+    assert {line["message"] for line in errors} <= {"Agent not read", "Agent's code is broken"}

@@ -65,6 +65,7 @@ def limits(**facts):
         "holds_line": True,
         "hang_up_requested_at": None,
         "answered_by": None,
+        "created_at": NOW,
         "answered_at": None,
     }
     of_attempt = {name: value for name, value in facts.items() if name in AttemptRecord.__dataclass_fields__}

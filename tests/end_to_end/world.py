@@ -244,7 +244,7 @@ class World:
         async with AsyncExitStack() as stack:
             model = await stack.enter_async_context(model_server())
             agents = folder / "agents"
-            agents.mkdir()
+            agents.mkdir(parents=True)
             for name, code in FILES.items():
                 (agents / name).write_text(code)
             simulator = await stack.enter_async_context(serve(config))
