@@ -26,7 +26,7 @@ import uvloop
 from pydantic import SecretStr
 from sqlalchemy import event, func, select
 
-import outdial.app
+import outdial.shared
 from bench import machine
 from bench.processes import commands, say
 from outdial import logs
@@ -213,7 +213,7 @@ if __name__ == "__main__":
     logging.getLogger("asyncio").setLevel(logging.ERROR)
     note_decisions()
     if arguments["announce"]:
-        outdial.app.ReadyAgents = AnnouncingAgents  # type: ignore[attr-defined]
+        outdial.shared.ReadyAgents = AnnouncingAgents  # type: ignore[attr-defined]
     elif arguments["model_url"]:
-        outdial.app.ReadyAgents = NamedAgents  # type: ignore[attr-defined]
+        outdial.shared.ReadyAgents = NamedAgents  # type: ignore[attr-defined]
     uvloop.run(main(arguments))
