@@ -90,7 +90,8 @@ def test_a_model_talks_in_the_demo_without_a_key(data_dir):
         "base_url": f"{ready['simulator_url']}/model/v1",
         "stand_in": True,
     }
-    assert (call["outcome"], call["end_reason"], call["ended_by"]) == ("confirmed", "completed", "agent")
+    assert (call["outcome"], call["end_reason"]) == ("confirmed", "completed")
+    assert call["ended_by"] in ("agent", "callee")  # whoever is quicker after the goodbye
     said = [turn["text"] for turn in call["transcript"] if turn["speaker"] == "agent"]
     assert said[0] == "Hello, this is the automated assistant of Riverside Dental. Am I speaking with Jane?"
     assert len([event for event in events if event["event"] == "model"]) >= 2

@@ -158,7 +158,6 @@ async def test_a_conversation_sounds_the_same_at_both_ends(microphone, tmp_path)
         page.on("console", lambda message: faults.append(message.text) if message.type == "error" else None)
         page.on("pageerror", lambda error: faults.append(str(error)))
         sent: list[int] = []  # frames from the microphone: their lengths
-        clock = asyncio.get_running_loop().time
 
         def watch(websocket) -> None:
             websocket.on("framesent", lambda data: sent.append(len(data)) if isinstance(data, bytes) else None)
@@ -169,10 +168,9 @@ async def test_a_conversation_sounds_the_same_at_both_ends(microphone, tmp_path)
         await page.click("button")  # sound needs one
         call = await place(simulator, config, customer)
         await page.evaluate("became('ringing')")
-        answered_at = clock()
         await page.evaluate("phone.answer()")
         await page.evaluate("became('talking')")
-        talking_at = clock()
+        talking_at = await page.evaluate("phone.output.context.currentTime")
         await page.evaluate(LISTEN)
         await asyncio.sleep(TALK_S)
         heard, levels = [], []
@@ -184,10 +182,8 @@ async def test_a_conversation_sounds_the_same_at_both_ends(microphone, tmp_path)
             await asyncio.sleep(0.1)
         await page.evaluate("phone.press('7')")
         await asyncio.sleep(0.4)
-        talked_ms = 1000 * (clock() - talking_at)
-        await page.evaluate("phone.hangUp()")
+        ended_at = await page.evaluate("(({ currentTime }) => (phone.hangUp(), currentTime))(phone.output.context)")
         await page.evaluate("became('ready')")
-        line_ms = 1000 * (clock() - answered_at)
         final = await customer.wait_for_end()
         told = await page.evaluate("told")
 
@@ -215,9 +211,9 @@ async def test_a_conversation_sounds_the_same_at_both_ends(microphone, tmp_path)
     assert amplitude == pytest.approx(MICROPHONE_LEVEL, rel=0.02)
     assert rest < amplitude / 50
 
-    # Whole frames, never more than the time they took. A busy browser may skip some, and is told of all at once.
+    # Whole frames, as many as the browser's own clock says, which is fast after it was slow; a few may be on their way.
     assert set(sent) == {FRAME_BYTES}
-    assert talked_ms / 2 < len(sent) * FRAME_MS < line_ms + 100
+    assert 500 * (ended_at - talking_at) < len(sent) * FRAME_MS < 1000 * ended_at + 500
 
 
 async def test_without_a_microphone_it_rings_on_and_a_lost_simulator_is_found_again():
