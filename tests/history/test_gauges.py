@@ -2,7 +2,8 @@
 
 from sqlalchemy import func, insert, update
 
-from outdial.db.tables import calls, pools, webhook_deliveries, webhook_events, webhooks
+from outdial.db.tables import calls, pools
+from outdial.db.webhook_tables import webhook_deliveries, webhook_events, webhooks
 from outdial.history.gauges import calls_ended, lines_of
 from outdial.ids import new_id
 from rows_read import rows_read

@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import select
 
 from outdial.db.notify import Notifications
-from outdial.db.tables import webhook_deliveries
+from outdial.db.webhook_tables import webhook_deliveries
 from outdial.net.addresses import Allowed
 from outdial.webhooks.attempt import WebhookClient
 from outdial.webhooks.emptying import keep_emptying

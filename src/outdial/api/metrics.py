@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
-from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
@@ -15,8 +15,8 @@ from outdial.api.services import Use
 from outdial.db.engine import reading
 from outdial.history.counted import Group
 from outdial.history.gauges import Lines, calls_ended, lines_of
-from outdial.metrics import DATABASE_CONNECTIONS, OWN_WORD, REGISTRY
-from outdial.telephony.outcome import OUR_WORDS
+from outdial.metrics import DATABASE_CONNECTIONS, REGISTRY
+from outdial.telephony.outcome import closed_word
 from outdial.workspaces.access import OPERATE
 
 PATH = "/metrics"
@@ -51,14 +51,7 @@ async def _exposed(*collectors: Collector) -> Response:
     """Written in a thread: of a thousand workspaces it takes 20 ms, in which calls' audio is due."""
 
     def written() -> bytes:
-        parts = []
-        for collector in collectors:
-            registry = collector
-            if not isinstance(registry, CollectorRegistry):
-                registry = CollectorRegistry()
-                registry.register(collector)
-            parts.append(generate_latest(registry))
-        return b"".join(parts)
+        return b"".join(generate_latest(collector) for collector in collectors)
 
     headers = {"Cache-Control": "no-store"}
     return Response(await asyncio.to_thread(written), media_type=CONTENT_TYPE_LATEST, headers=headers)
@@ -85,8 +78,7 @@ def _ended(workspace_id: str, groups: Sequence[Group]) -> Metric:
     metric = CounterMetricFamily("outdial_workspace_calls_ended", "Calls of the workspace that are over", labels=names)
     sums: dict[tuple[str, ...], int] = {}
     for group in groups:
-        outcome = group.outcome or ""
-        word = outcome if not outcome or outcome in OUR_WORDS else OWN_WORD
+        word = closed_word(group.outcome) or ""
         what = (workspace_id, group.direction, f"{group.end_reason}", group.code or "", word)
         sums[what] = sums.get(what, 0) + group.calls
     for labels, calls in sums.items():

@@ -20,9 +20,8 @@ from outdial.calls.records import AttemptRecord, CallRecord, Held, with_call
 from outdial.db.committed import once_committed
 from outdial.db.tables import attempts, calls
 from outdial.instants import to_json
-from outdial.metrics import OWN_WORD
 from outdial.telephony.failures import CallError, FailureCode
-from outdial.telephony.outcome import OUR_WORDS
+from outdial.telephony.outcome import closed_word
 from outdial.telephony.state import EndedBy, Ending, EndReason
 
 logger = logging.getLogger(__name__)
@@ -175,12 +174,11 @@ _ATTEMPT_FIELDS = (
 
 
 def _of_end(ending: Ending, outcome: str | None, ended_at: datetime) -> dict[str, Any]:
-    known = outcome is None or outcome in OUR_WORDS
     return {
         "ended_at": to_json(ended_at),
         "end_reason": ending.end_reason,
         "ended_by": ending.by,
-        "outcome": outcome if known else OWN_WORD,  # an agent's own may be anybody's words
+        "outcome": closed_word(outcome),
         **_codes(ending.error),
     }
 

@@ -39,7 +39,7 @@ from outdial.calls.wrap_up_wanted import want_wrap_up
 from outdial.db.committed import once_committed
 from outdial.db.tables import attempts, calls
 from outdial.lines.pool import given_back, giving_back
-from outdial.telephony.outcome import NAMED, OUR_WORDS, outcome_of
+from outdial.telephony.outcome import NAMED, closed_word, outcome_of
 from outdial.telephony.state import CallState, Ending
 
 PRICE_AFTER_S = 180.0  # carriers that don't tell the price by themselves, or whose word was lost, know it by then
@@ -140,7 +140,7 @@ async def end_call(
         _tell_attempt(conn, call, attempt, next_at=None)
     if not waits:
         tell_end(conn, call, ending, outcome=outcome, ended_at=ended_at, attempt=attempt if sent else None)
-    what = (call.direction, ending.end_reason, _known(outcome))
+    what = (call.direction, ending.end_reason, closed_word(outcome) or "")
     once_committed(conn, lambda: metrics.CALLS_ENDED.labels(*what).inc())
     return CallState.ENDED
 
@@ -169,12 +169,6 @@ def _tell_attempt(conn: AsyncConnection, call: CallRecord, attempt: AttemptRecor
         error = "" if attempt.error is None else attempt.error.code
         ended = metrics.ATTEMPTS_ENDED.labels(attempt.carrier, attempt.end_reason, error)
         once_committed(conn, ended.inc)
-
-
-def _known(outcome: str | None) -> str:
-    if outcome is None:
-        return ""
-    return outcome if outcome in OUR_WORDS else metrics.OWN_WORD
 
 
 def _attempt(attempt: AttemptRecord, check_in_s: float = 0.0) -> dict[str, Any]:

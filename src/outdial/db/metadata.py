@@ -1,6 +1,6 @@
-"""What all tables are of, and how their keys and indexes are named."""
+"""What all tables are of, how their keys and indexes are named, and their columns for instants."""
 
-from sqlalchemy import MetaData
+from sqlalchemy import Column, DateTime, MetaData, func
 
 metadata = MetaData(
     naming_convention={
@@ -11,3 +11,10 @@ metadata = MetaData(
         "pk": "pk_%(table_name)s",
     }
 )
+
+
+def instant(name: str, *, now: bool = False) -> Column:  # type: ignore[type-arg]
+    """`now`: when the row was written, where nothing else is given; else it may be null."""
+    if now:
+        return Column(name, DateTime(timezone=True), nullable=False, server_default=func.now())
+    return Column(name, DateTime(timezone=True))

@@ -21,7 +21,6 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
-    func,
     literal_column,
     text,
 )
@@ -31,16 +30,11 @@ from sqlalchemy.dialects.postgresql import JSONB
 import outdial.db.call_back_tables
 import outdial.db.secret_tables
 import outdial.db.spend_tables
+import outdial.db.webhook_tables
 import outdial.db.wrap_up_tables  # noqa: F401
+from outdial.db.metadata import instant
 from outdial.db.metadata import metadata as metadata
 from outdial.telephony.end_kind import EndKind
-
-
-def _instant(name: str, *, now: bool = False) -> Column:  # type: ignore[type-arg]
-    if now:
-        return Column(name, DateTime(timezone=True), nullable=False, server_default=func.now())
-    return Column(name, DateTime(timezone=True))
-
 
 workspaces = Table(
     "workspaces",
@@ -49,7 +43,7 @@ workspaces = Table(
     Column("name", Text, nullable=False),
     Column("plan", Text, nullable=False),
     Column("daily_limit", Integer),  # calls a day (UTC), transfers included; None: no limit
-    _instant("created_at", now=True),
+    instant("created_at", now=True),
 )
 
 # One row a workspace. Locked by whoever takes or gives back a line.
@@ -74,9 +68,9 @@ api_keys = Table(
     Column("key_hash", LargeBinary, nullable=False, unique=True),  # SHA-256; the key has 256 random bits
     Column("hint", Text, nullable=False),  # the first characters, to recognise a key by
     Column("scope", Text, nullable=False),
-    _instant("created_at", now=True),
-    _instant("last_used_at"),
-    _instant("revoked_at"),
+    instant("created_at", now=True),
+    instant("last_used_at"),
+    instant("revoked_at"),
     Index("ix_api_keys_workspace_id", "workspace_id"),
 )
 
@@ -88,7 +82,7 @@ people = Table(
     Column("email", Text, nullable=False, unique=True),  # as members.people.normal_email writes it
     Column("name", Text, nullable=False),
     Column("password_hash", Text),  # Argon2id; None: has not set one yet
-    _instant("created_at", now=True),
+    instant("created_at", now=True),
 )
 
 members = Table(
@@ -97,7 +91,7 @@ members = Table(
     Column("workspace_id", Text, ForeignKey("workspaces.id", ondelete="CASCADE"), primary_key=True),
     Column("person_id", Text, ForeignKey("people.id", ondelete="CASCADE"), primary_key=True),
     Column("role", Text, nullable=False),  # operator | editor | viewer
-    _instant("created_at", now=True),
+    instant("created_at", now=True),
     Index("ix_members_person_id", "person_id"),
 )
 
@@ -107,9 +101,9 @@ sign_in_links = Table(
     metadata,
     Column("token_hash", LargeBinary, primary_key=True),  # SHA-256; the token has 256 random bits
     Column("person_id", Text, ForeignKey("people.id", ondelete="CASCADE"), nullable=False),
-    _instant("created_at", now=True),
+    instant("created_at", now=True),
     Column("expires_at", DateTime(timezone=True), nullable=False),
-    _instant("used_at"),
+    instant("used_at"),
     Index("ix_sign_in_links_person_id", "person_id"),
 )
 
@@ -123,10 +117,10 @@ sign_ins = Table(
     Column("workspace_id", Text, ForeignKey("workspaces.id", ondelete="CASCADE"), nullable=False),  # looked at now
     Column("user_agent", Text, nullable=False),
     Column("by_link", Boolean, nullable=False),  # may set a password without the old one, until one is set
-    _instant("created_at", now=True),
-    _instant("last_seen_at", now=True),
+    instant("created_at", now=True),
+    instant("last_seen_at", now=True),
     Column("expires_at", DateTime(timezone=True), nullable=False),
-    _instant("ended_at"),
+    instant("ended_at"),
     Index("ix_sign_ins_person_id", "person_id"),
 )
 
@@ -136,7 +130,7 @@ sign_in_failures = Table(
     metadata,
     Column("subject", LargeBinary, primary_key=True),  # hashed: people type passwords into the wrong field
     Column("failures", Integer, nullable=False),
-    _instant("last_at", now=True),
+    instant("last_at", now=True),
     Column("wait_until", DateTime(timezone=True), nullable=False),
     Index("ix_sign_in_failures_last_at", "last_at"),
 )
@@ -147,7 +141,7 @@ audit_log = Table(
     metadata,
     Column("id", BigInteger, Identity(), primary_key=True),
     Column("workspace_id", Text, ForeignKey("workspaces.id", ondelete="CASCADE"), nullable=False),
-    _instant("at", now=True),
+    instant("at", now=True),
     Column("actor_kind", Text, nullable=False),  # api_key | person | command_line
     Column("actor_id", Text, nullable=False),    # no foreign keys: the log outlives what it tells of
     Column("actor_name", Text, nullable=False),
@@ -170,8 +164,8 @@ carrier_accounts = Table(
     Column("region", Text),                                # None: the carrier's first, or there is a base URL
     Column("base_url", Text),                              # of a simulator or the like; None: the region's
     Column("calls_per_second", Float, nullable=False),
-    _instant("next_dial_at", now=True),                    # no dial is claimed for before this instant; see also paces
-    _instant("created_at", now=True),
+    instant("next_dial_at", now=True),                    # no dial is claimed for before this instant; see also paces
+    instant("created_at", now=True),
     UniqueConstraint("workspace_id", "carrier", "account_ref"),
     Index("ix_carrier_accounts_account_ref", "account_ref", "carrier"),
 )
@@ -183,15 +177,15 @@ paces = Table(
     metadata,
     Column("carrier", Text, primary_key=True),
     Column("account_ref", Text, primary_key=True),
-    _instant("slot_at", now=True),                 # when it may leave
+    instant("slot_at", now=True),                 # when it may leave
     Column("late_s", Float, nullable=False),       # … or how much later: as late as departures are at the moment,
-    _instant("late_until"),                        # until then at the least
+    instant("late_until"),                        # until then at the least
     Column("attempt_id", Text, nullable=False),    # whose it is: no foreign key, attempts that never left are deleted
 )
 
 # Whose secret key this is: a word encrypted with it, in one row or none. Null after it was forgotten: the next
 # process that starts leaves its own.
-secret_keys = Table("secret_keys", metadata, Column("canary", LargeBinary), _instant("created_at", now=True))
+secret_keys = Table("secret_keys", metadata, Column("canary", LargeBinary), instant("created_at", now=True))
 
 agents = Table(
     "agents",
@@ -201,7 +195,7 @@ agents = Table(
     Column("name", Text, nullable=False),
     Column("kind", Text, nullable=False),  # of its draft
     Column("published_version", Integer),
-    _instant("created_at", now=True),
+    instant("created_at", now=True),
     Index("ix_agents_workspace_id", "workspace_id"),
 )
 
@@ -215,7 +209,7 @@ agent_versions = Table(
     Column("source", Text, nullable=False),  # as written by the user, YAML
     Column("greet", Text, nullable=False, server_default=text("'at_once'")),  # conversation.opening.Greet
     Column("after", Boolean, nullable=False, server_default=text("false")),  # it asks for a wrap-up of its calls
-    _instant("created_at", now=True),
+    instant("created_at", now=True),
 )
 
 numbers = Table(
@@ -233,7 +227,7 @@ numbers = Table(
     # which credentials were made on the way, and [{"e164", "carrier"}] of removed numbers of the account: what they
     # shared with this one is put back with the last. None: there is nothing to put back.
     Column("undo", JSONB(none_as_null=True)),
-    _instant("created_at", now=True),
+    instant("created_at", now=True),
     UniqueConstraint("workspace_id", "e164"),
 )
 
@@ -264,18 +258,18 @@ calls = Table(
     Column("retry", JSONB(none_as_null=True)),      # {"max_attempts", "on", "delays_s"}; None: one attempt
     Column("ring_timeout_s", Integer, nullable=False),
     Column("max_duration_s", Integer, nullable=False),
-    _instant("due_at", now=True),         # not before this instant
-    _instant("expires_at"),
+    instant("due_at", now=True),         # not before this instant
+    instant("expires_at"),
     Column("deferrals", Integer, nullable=False, server_default="0"),  # dials that never left us, in a row
     Column("never_placed", Integer, nullable=False, server_default="0"),  # dials the carrier answered and has none of
-    _instant("throttled_since"),          # the first of dials that the carrier put off, in a row
+    instant("throttled_since"),          # the first of dials that the carrier put off, in a row
     Column("holds_line", Boolean, nullable=False, server_default=text("false")),
-    _instant("hang_up_requested_at"),
+    instant("hang_up_requested_at"),
     Column("answered_by", JSONB(none_as_null=True)),  # {"category", "evidence", "after_answer_ms", …}
     Column("message_delivered", Boolean),
-    _instant("created_at", now=True),
-    _instant("answered_at"),
-    _instant("ended_at"),
+    instant("created_at", now=True),
+    instant("answered_at"),
+    instant("ended_at"),
     Column("recording", Text),  # path under the data directory
     Column("dialled", Boolean, nullable=False, server_default=text("false")),  # a dial of it is over that was sent
     Column("webhook_url", Text),  # of the request: its events go there, too
@@ -417,30 +411,30 @@ attempts = Table(
     Column("end_reason", Text),
     Column("error", JSONB(none_as_null=True)),
     Column("stream_token_hash", LargeBinary, nullable=False),
-    _instant("stream_opened_at"),  # the token works once
-    _instant("audio_started_at"),  # … and then its audio began, and the conversation
+    instant("stream_opened_at"),  # the token works once
+    instant("audio_started_at"),  # … and then its audio began, and the conversation
     Column("owner", Text),         # worker id; see workers
-    _instant("lease_until"),
-    _instant("unknown_since"),     # the outcome of the dial can't be known (yet): holds its line, never redialled
-    _instant("created_at", now=True),
-    _instant("departs_at"),        # its slot in the account's pace; no proof that the dial was sent, or that it wasn't
-    _instant("accepted_at"),       # the carrier's reply to the dial
-    _instant("ringing_at"),
-    _instant("answered_at"),
-    _instant("ended_at"),
-    _instant("check_at", now=True),  # when the sweep looks at it next; every sign of life moves it on
+    instant("lease_until"),
+    instant("unknown_since"),     # the outcome of the dial can't be known (yet): holds its line, never redialled
+    instant("created_at", now=True),
+    instant("departs_at"),        # its slot in the account's pace; no proof that the dial was sent, or that it wasn't
+    instant("accepted_at"),       # the carrier's reply to the dial
+    instant("ringing_at"),
+    instant("answered_at"),
+    instant("ended_at"),
+    instant("check_at", now=True),  # when the sweep looks at it next; every sign of life moves it on
     Column("look_ups", Integer, nullable=False, server_default="0"),  # since its last sign of life, without an answer
-    _instant("hang_up_at"),          # when its carrier is asked (again) to end it, should its end be wanted
+    instant("hang_up_at"),          # when its carrier is asked (again) to end it, should its end be wanted
     Column("hang_ups", Integer, nullable=False, server_default="0"),  # that its carrier did not take, in a row
     Column("ending", JSONB(none_as_null=True)),  # {"end_reason", "error", "ended_by"}: we are ending it, and why
     Column("price", Numeric),
     Column("price_currency", Text),
-    _instant("price_due_at"),      # when the carrier is asked for the price, should it not have told it
-    _instant("taken_over_at"),     # from a worker that had died
-    _instant("result_at"),         # what its conversation brought was written: that is done once
+    instant("price_due_at"),      # when the carrier is asked for the price, should it not have told it
+    instant("taken_over_at"),     # from a worker that had died
+    instant("result_at"),         # what its conversation brought was written: that is done once
     Column("turns", Integer),            # said in its conversations, by both sides
     Column("turn_latency_ms", Integer),  # of the last of them: the median
-    _instant("log_due_at"),        # when the log tells of its call's end without its result, should that not come
+    instant("log_due_at"),        # when the log tells of its call's end without its result, should that not come
     UniqueConstraint("call_id", "number"),
     Index("ix_attempts_live", "check_at", postgresql_where=text("state <> 'ended'")),
     Index("ix_attempts_hang_up", "hang_up_at", postgresql_where=text("hang_up_at IS NOT NULL")),
@@ -494,8 +488,8 @@ callbacks = Table(
     Column("dedupe_key", Text, nullable=False),
     Column("headers", JSONB, nullable=False, server_default=text("'{}'")),
     Column("body", Text, nullable=False),
-    _instant("received_at", now=True),
-    _instant("handled_at"),
+    instant("received_at", now=True),
+    instant("handled_at"),
     UniqueConstraint("attempt_id", "dedupe_key"),
     Index("ix_callbacks_unhandled", "id", postgresql_where=text("handled_at IS NULL")),
 )
@@ -519,7 +513,7 @@ call_events = Table(
     Column("call_id", Text, ForeignKey("calls.id", ondelete="CASCADE"), nullable=False),
     Column("type", Text, nullable=False),
     Column("data", JSONB, nullable=False),
-    _instant("at", now=True),
+    instant("at", now=True),
     Column("entry", BigInteger),  # which one of a conversation's journal it is (calls.events.entry_number)
     Index("ix_call_events_call_id", "call_id", "id"),
 )
@@ -532,18 +526,18 @@ transfers = Table(
     Column("call_id", Text, ForeignKey("calls.id", ondelete="CASCADE"), nullable=False),
     Column("attempt_id", Text, ForeignKey("attempts.id", ondelete="CASCADE"), nullable=False),
     Column("to", Text, nullable=False),
-    _instant("at", now=True),
+    instant("at", now=True),
     Column("result", Text),                     # telephony.transfer.TransferOutcome; None: it rings
     Column("error", JSONB(none_as_null=True)),  # CallError: why it failed
     Column("leg", Text),                        # what the carrier calls the other party's call
-    _instant("answered_at"),
-    _instant("ended_at"),                       # nobody came, or the other party has left
+    instant("answered_at"),
+    instant("ended_at"),                       # nobody came, or the other party has left
     Column("duration_s", Float),                # how long the other party talked
     Column("failed_step", Text),                # where the agent goes on should nobody come; None: it doesn't
     Column("return_token_hash", LargeBinary),   # of the stream by which the call comes back to its agent
-    _instant("returned_at"),                    # the token works once
-    _instant("result_at"),                      # when it was back: the result of the conversation before was written
-    _instant("check_at"),                       # when the sweep looks at it next; None: nothing to look for
+    instant("returned_at"),                    # the token works once
+    instant("result_at"),                      # when it was back: the result of the conversation before was written
+    instant("check_at"),                       # when the sweep looks at it next; None: nothing to look for
     Index("ix_transfers_call_id", "call_id", "id"),
     Index("ix_transfers_attempt_id", "attempt_id", "id"),
     Index("ix_transfers_check_at", "check_at", postgresql_where=text("check_at IS NOT NULL")),
@@ -557,8 +551,8 @@ call_commands = Table(
     Column("call_id", Text, ForeignKey("calls.id", ondelete="CASCADE"), nullable=False),
     Column("kind", Text, nullable=False),  # say | digits | transfer | variables
     Column("data", JSONB, nullable=False),
-    _instant("created_at", now=True),
-    _instant("taken_at"),
+    instant("created_at", now=True),
+    instant("taken_at"),
     Column("result", JSONB(none_as_null=True)),  # {"done": …} or {"refused": {"code", "message"}}
     Index("ix_call_commands_call_id", "call_id"),
     Index("ix_call_commands_waiting", "call_id", postgresql_where=text("taken_at IS NULL")),
@@ -586,7 +580,7 @@ idempotency_keys = Table(
     Column("key", Text, primary_key=True),
     Column("request_hash", LargeBinary, nullable=False),
     Column("response", JSONB, nullable=False),
-    _instant("created_at", now=True),
+    instant("created_at", now=True),
     Index("ix_idempotency_keys_created_at", "created_at"),
 )
 
@@ -602,7 +596,7 @@ do_not_call = Table(
     Column("actor_kind", Text),                # who added it, as in audit_log; none where the callee said it
     Column("actor_id", Text),
     Column("actor_name", Text),
-    _instant("created_at", now=True),
+    instant("created_at", now=True),
     Index("ix_do_not_call_page", "workspace_id", "created_at", "number"),
 )
 
@@ -620,8 +614,8 @@ destinations = Table(
     Column("actor_kind", Text),                   # who allowed it, as in audit_log; none at the upgrade
     Column("actor_id", Text),
     Column("actor_name", Text),
-    _instant("created_at", now=True),
-    _instant("removed_at"),
+    instant("created_at", now=True),
+    instant("removed_at"),
     Index(
         "uq_destinations_workspace",
         "workspace_id",
@@ -654,111 +648,13 @@ pauses = Table(
     Column("subject_id", Text, primary_key=True),  # the workspace's, or the number's
     Column("workspace_id", Text, ForeignKey("workspaces.id", ondelete="CASCADE"), nullable=False),
     Column("number_id", Text, ForeignKey("numbers.id", ondelete="CASCADE")),  # None: all numbers of the workspace
-    _instant("at", now=True),
+    instant("at", now=True),
     Column("reason", Text),
     Column("people_only", Boolean, nullable=False),  # a person or the command line wants it: no API key resumes it
     Column("actor_kind", Text, nullable=False),      # who paused first, as in audit_log
     Column("actor_id", Text, nullable=False),
     Column("actor_name", Text, nullable=False),
     Index("ix_pauses_workspace_id", "workspace_id"),
-)
-
-# Who is told of events: an endpoint of the workspace, or (one row without a URL, made when it is needed) the URLs that
-# came with its requests.
-webhooks = Table(
-    "webhooks",
-    metadata,
-    Column("id", Text, primary_key=True),
-    Column("workspace_id", Text, ForeignKey("workspaces.id", ondelete="CASCADE"), nullable=False),
-    Column("url", Text),
-    Column("events", JSONB(none_as_null=True)),  # ["call.ended", …]; None: all of them
-    Column("description", Text),
-    Column("headers", LargeBinary),              # {"name": "value"} sent along, encrypted: see workspaces.secrets
-    Column("secret", LargeBinary, nullable=False),  # whsec_…, encrypted
-    Column("old_secret", LargeBinary),           # signs as well,
-    _instant("old_secret_until"),                # until then
-    _instant("paused_at"),                       # by somebody: what is to be told waits
-    _instant("off_at"),                          # by us, because of
-    Column("off_reason", Text),                  # webhooks.endpoints.OffReason
-    _instant("failing_since"),                   # nothing was accepted since; None: the last delivery was
-    _instant("created_at", now=True),
-    _instant("removed_at"),                      # its deliveries stay in the log
-    Index("ix_webhooks_workspace_id", "workspace_id"),
-    Index("uq_webhooks_requests", "workspace_id", unique=True, postgresql_where=text("url IS NULL")),
-)
-
-# What a transaction left to be told: rows are added by triggers of call_events and do_not_call, and go when they have
-# become deliveries (webhooks.outbox). One of event_id and listed_number.
-webhook_outbox = Table(
-    "webhook_outbox",
-    metadata,
-    Column("id", BigInteger, Identity(), primary_key=True),
-    Column("workspace_id", Text, nullable=False),
-    Column("event_id", BigInteger),   # of call_events
-    Column("listed_number", Text),    # of do_not_call
-    _instant("left_at", now=True),
-    _instant("due_at", now=True),     # when it is looked at (again): the end of a call waits for what it brought
-)
-
-# What is told, the same to everybody.
-webhook_events = Table(
-    "webhook_events",
-    metadata,
-    Column("id", Text, primary_key=True),
-    Column("workspace_id", Text, ForeignKey("workspaces.id", ondelete="CASCADE"), nullable=False),
-    Column("call_id", Text),          # no foreign key: what was told outlives the call
-    Column("type", Text, nullable=False),
-    Column("at", DateTime(timezone=True), nullable=False),
-    Column("data", Text, nullable=False),  # the JSON of the payload's "data"
-    _instant("created_at", now=True),
-    Index("ix_webhook_events_created_at", "created_at"),
-    Index("ix_webhook_events_call_id", "call_id", postgresql_where=text("call_id IS NOT NULL")),
-    Index("ix_webhook_events_workspace_id", "workspace_id"),
-)
-
-# Who shares a way: an endpoint, or all URLs of a workspace's requests at the same host. Held back together.
-webhook_lanes = Table(
-    "webhook_lanes",
-    metadata,
-    Column("lane", Text, primary_key=True),
-    Column("webhook_id", Text, ForeignKey("webhooks.id", ondelete="CASCADE"), nullable=False),
-    Column("failures", Integer, nullable=False, server_default="0"),  # in a row
-    _instant("hold_until"),           # nothing is sent before
-    _instant("used_at", now=True),
-    Index("ix_webhook_lanes_webhook_id", "webhook_id"),
-)
-
-# One event to one endpoint, until it is accepted or given up; and the log of it.
-webhook_deliveries = Table(
-    "webhook_deliveries",
-    metadata,
-    Column("id", BigInteger, Identity(), primary_key=True),
-    Column("webhook_id", Text, ForeignKey("webhooks.id", ondelete="CASCADE"), nullable=False),
-    Column("event_id", Text, ForeignKey("webhook_events.id", ondelete="CASCADE"), nullable=False),
-    Column("call_id", Text),
-    Column("lane", Text, nullable=False),
-    Column("url", Text, nullable=False),
-    Column("sequence", Integer),      # within the call, of what this endpoint is told: 1, 2, …
-    Column("state", Text, nullable=False),  # webhooks.deliveries.DeliveryState
-    Column("attempts", Integer, nullable=False, server_default="0"),
-    Column("tries", JSONB, nullable=False, server_default=text("'[]'")),  # webhooks.attempt.Try of each
-    _instant("created_at", now=True),
-    _instant("since", now=True),      # its three days began: again when it is sent again by hand
-    _instant("next_at", now=True),
-    Column("owner", Text),            # the sender that has it, until
-    _instant("lease_until"),
-    _instant("finished_at"),
-    Index("ix_webhook_deliveries_waiting", "lane", "next_at", "id", postgresql_where=text("state = 'waiting'")),
-    Index("ix_webhook_deliveries_sending", "lease_until", postgresql_where=text("state = 'sending'")),
-    Index(
-        "ix_webhook_deliveries_unfinished",
-        "webhook_id",
-        "since",
-        postgresql_where=text("finished_at IS NULL"),
-    ),
-    Index("ix_webhook_deliveries_call", "call_id", "webhook_id", "sequence"),
-    Index("ix_webhook_deliveries_log", "webhook_id", "id"),
-    Index("ix_webhook_deliveries_event_id", "event_id"),
 )
 
 # A process that owns attempts. It holds a session advisory lock on `lock_key` for as long as it lives: a free lock
@@ -770,7 +666,7 @@ workers = Table(
     Column("lock_key", BigInteger, nullable=False, unique=True),
     Column("host", Text, nullable=False),
     Column("pid", Integer, nullable=False),
-    _instant("started_at", now=True),
+    instant("started_at", now=True),
 )
 
 # What the retention job has removed, run by run: by table, how many rows.
@@ -779,6 +675,6 @@ retention_runs = Table(
     metadata,
     Column("id", BigInteger, Identity(), primary_key=True),
     Column("started_at", DateTime(timezone=True), nullable=False),
-    _instant("finished_at", now=True),
+    instant("finished_at", now=True),
     Column("removed", JSONB, nullable=False),
 )

@@ -1,9 +1,9 @@
 """The table of wrap-ups: what agents' models make of calls that have ended."""
 
-from sqlalchemy import Column, DateTime, ForeignKey, Index, Integer, Numeric, Table, Text, func, text
+from sqlalchemy import Column, ForeignKey, Index, Integer, Numeric, Table, Text, text
 from sqlalchemy.dialects.postgresql import JSONB
 
-from outdial.db.metadata import metadata
+from outdial.db.metadata import instant, metadata
 
 # One for each call that was answered and whose agent's version asks for it, and that of a call is made again.
 wrap_ups = Table(
@@ -13,10 +13,10 @@ wrap_ups = Table(
     Column("state", Text, nullable=False),  # calls.wrap_ups.WrapUpState
     Column("round", Integer, nullable=False, server_default="1"),  # each time somebody wants it anew is one
     Column("begun", Integer, nullable=False, server_default="0"),  # how often, in this round
-    Column("wanted_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
-    Column("due_at", DateTime(timezone=True), nullable=False, server_default=func.now()),  # its job is to begin
-    Column("leased_until", DateTime(timezone=True)),  # a process is at it
-    Column("finished_at", DateTime(timezone=True)),   # what follows is of then
+    instant("wanted_at", now=True),
+    instant("due_at", now=True),  # its job is to begin
+    instant("leased_until"),  # a process is at it
+    instant("finished_at"),   # what follows is of then
     Column("summary", Text),
     Column("facts", JSONB, nullable=False, server_default=text("'[]'")),     # [{"name", "value", "evidence": [seq]}]
     Column("outcome", Text),                                                 # the model's word; see calls.outcome

@@ -7,7 +7,8 @@ from datetime import UTC, datetime
 from sqlalchemy import ColumnElement, func, select, true
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from outdial.db.tables import call_counts, pools, webhook_deliveries, webhooks
+from outdial.db.tables import call_counts, pools
+from outdial.db.webhook_tables import webhook_deliveries, webhooks
 from outdial.history.counted import Group, groups_since
 
 EPOCH = datetime(2020, 1, 1, tzinfo=UTC)  # before the first call of all

@@ -10,7 +10,8 @@ from typing_extensions import TypedDict
 from outdial.accounts.refused_callbacks import RefusedCallbacks, refused_lately
 from outdial.carriers.name import CarrierName
 from outdial.carriers.registry import KnownCarrier
-from outdial.db.tables import ENDED, UP, attempts, callbacks, calls, pools, turns, webhooks, workspaces
+from outdial.db.tables import ENDED, UP, attempts, callbacks, calls, pools, turns, workspaces
+from outdial.db.webhook_tables import webhooks
 from outdial.history.counted import Group, groups_since, queued
 from outdial.history.number_health import NumberHealth, number_health
 from outdial.history.period_counts import PeriodCounts, Today, counts_of, period_counts

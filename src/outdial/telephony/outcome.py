@@ -29,7 +29,15 @@ class Outcome(StrEnum):
     HUNG_UP_EARLY = "hung_up_early"      # the callee left before any of these
 
 
-OUR_WORDS: frozenset[str] = frozenset(Outcome)
+AGENTS_WORD = "agent"  # instead of an agent's own, where anybody's words must not stand, nor any number of them
+
+
+def closed_word(outcome: str | None) -> str | None:
+    """`outcome`, or AGENTS_WORD: one of a closed set."""
+    return outcome if outcome is None or outcome in _OUR_WORDS else AGENTS_WORD
+
+
+_OUR_WORDS: frozenset[str] = frozenset(Outcome)
 
 
 class DecidedBy(StrEnum):

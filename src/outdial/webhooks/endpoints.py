@@ -15,7 +15,7 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from typing_extensions import TypedDict
 
-from outdial.db.tables import webhooks
+from outdial.db.webhook_tables import webhooks
 from outdial.ids import is_id, new_id
 from outdial.instants import to_json
 from outdial.net.urls import host_of

@@ -8,7 +8,7 @@ import httpx
 from sqlalchemy import select, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from outdial.db.tables import webhooks
+from outdial.db.webhook_tables import webhooks
 from outdial.webhooks.deliveries import DeliveryState
 from outdial.webhooks.event_type import EventType, wants
 

@@ -10,7 +10,7 @@ from sqlalchemy import RowMapping, Select, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 from typing_extensions import TypedDict
 
-from outdial.db.tables import webhook_deliveries, webhook_events
+from outdial.db.webhook_tables import webhook_deliveries, webhook_events
 from outdial.instants import to_json
 from outdial.refusals import Invalid, NotFound
 from outdial.webhooks.attempt import Problem

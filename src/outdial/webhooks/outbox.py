@@ -15,7 +15,8 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from outdial.db.engine import autocommit
-from outdial.db.tables import call_events, webhook_outbox
+from outdial.db.tables import call_events
+from outdial.db.webhook_tables import webhook_outbox
 from outdial.history.number_health import fallen_ill
 from outdial.ids import new_id
 from outdial.policy.do_not_call import entries_of

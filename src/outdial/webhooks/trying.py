@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from typing_extensions import TypedDict
 
 from outdial.db.engine import reading
-from outdial.db.tables import webhook_deliveries, webhook_events
+from outdial.db.webhook_tables import webhook_deliveries, webhook_events
 from outdial.ids import new_id
 from outdial.refusals import Conflict
 from outdial.webhooks.attempt import Outgoing, WebhookClient

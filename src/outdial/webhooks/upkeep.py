@@ -6,7 +6,7 @@ from sqlalchemy import select, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from outdial.db.clearing import Clearing
-from outdial.db.tables import webhook_deliveries, webhook_events, webhook_outbox
+from outdial.db.webhook_tables import webhook_deliveries, webhook_events, webhook_outbox
 from outdial.jobs.job import Job
 from outdial.webhooks.deliveries import let_go
 from outdial.webhooks.retry import LONGEST

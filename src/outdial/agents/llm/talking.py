@@ -96,7 +96,8 @@ class Talking:
     ) -> None:
         self.history = history
         self.texts = Texts(talk, call)
-        self._one_moment = language_of(talk.language).texts["one_moment"]
+        self._language = language_of(talk.language)
+        self._one_moment = self._language.texts["one_moment"]
         self._quiet = Quiet(asyncio.get_running_loop().time)
         about = About(call_id=call.call_id, known=lambda: self.texts.known, defaults=talk.variables)
         self._toolbox = Toolbox(talk.own_tools, tools, about, self._server_away)
@@ -115,7 +116,6 @@ class Talking:
         self._do_not_call = do_not_call
         self._call = call
         self._models = models
-        self._language = language_of(talk.language)
         self._instructions = instructions_for(talk, self.texts.known)
         self._tools = tools_of(talk)
         if CALL_BACK in talk.tools:  # last, as it is another text for every call
