@@ -97,8 +97,9 @@ async def test_an_end_that_waits_is_told_before_the_wrap_up_of_its_call(
 async def test_what_is_known_by_the_end_is_told_with_it_alone(
     workspace, receiver, add_webhook, ended, tells, left
 ):
-    await add_webhook(receiver.url, events=BOTH)
     await bring(workspace, ended, noted={"outcome": "confirmed"}, ended_by=EndedBy.AGENT)
+    await until(left)  # while nobody listens
+    await add_webhook(receiver.url, events=BOTH)
     await tell(workspace, ended.call_id, "state", {"state": "ended"})
     await tell(workspace, ended.call_id, "outcome", {"outcome": "confirmed"})
     await until(left)
