@@ -41,6 +41,7 @@ from outdial.members import store
 from outdial.members.sign_in import make_link, use_link
 from outdial.numbers.new_number import NewNumber
 from outdial.numbers.store import add_number
+from outdial.recordings.recordings import Recordings
 from outdial.settings import Settings
 from outdial.workspaces.access import Role
 from outdial.workspaces.audit import COMMAND_LINE
@@ -248,7 +249,7 @@ async def _site(data_dir: Path, database_url: str, count: int) -> AsyncIterator[
             settings=Settings(data_dir=data_dir, public_url=BASE_URL),
             notifications=notifications,
             secret_box=box,
-            recordings_dir=data_dir / "recordings",
+            recordings=Recordings(data_dir),
         )
         app = create_api(services)
         live_pages = add_dashboard(app, services)

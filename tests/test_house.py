@@ -69,7 +69,7 @@ ROWS = (  # from the top down: nothing imports what stands in a row above it
     {"dispatch", "callbacks", "live", "history", "rehearsals", "testing", "wrap_up"},
     {"calls", "lines", "policy", "agents", "numbers", "members"},
     {"accounts", "conversation", "workspaces", "secrets", "jobs"},
-    {"carriers", "speech", "simulator"},
+    {"carriers", "speech", "simulator", "recordings"},
     {"media", "telephony", "db", "net", "settings", "logs", "metrics", "lag", "ids", "instants", "refusals",
      "background", "draining", "repeating", "short_memory", "token_buckets", "networks", "open_files", "version"},
 )  # fmt: skip

@@ -33,6 +33,7 @@ from outdial.live.leases import keep_leases
 from outdial.live.left_behind import deliver_at_start, keep_taking_in
 from outdial.live.news import News
 from outdial.live.spool import Spool
+from outdial.live.storing import keep_storing
 from outdial.live.stream_paths import by_path
 from outdial.media.pacer import Pacer
 from outdial.media.voice_activity import VoiceActivity
@@ -211,7 +212,7 @@ def _media(shared: Shared) -> Media:
     handshake = MediaHandshake(engine, shared.genuine, shared.agents, conversations, lease)
     renew = Wake()
     shared.worker.when_regained(renew.tell)
-    drain = shared.drain
+    drain, recordings = shared.drain, shared.recordings
 
     async def end_conversations() -> None:
         await conversations.aclose(FINISH_FAILED_S if drain.failed else FINISH_S, hurry=drain.hurried)
@@ -222,6 +223,7 @@ def _media(shared: Shared) -> Media:
         Part(name="news of live calls", run=news.run, stop=news.aclose),
         Part(name="leases", run=lambda: keep_leases(engine, conversations, lease, renew)),
         Part(name="left behind", run=lambda: keep_taking_in(engine, settings.data_dir, shared.taken_over)),
+        *([Part(name="storing", run=lambda: keep_storing(engine, recordings))] if recordings.in_store else []),
         Part(name="voice activity", run=engines.voice_activity.run),
         Part(name="spool", stop=spool.aclose),
     ]

@@ -22,6 +22,7 @@ from outdial.net.addresses import Allowed
 
 PREFIX = "OUTDIAL_"
 MEDIA_PATH = "/media/"
+STORES = ("s3://", "gs://", "az://", "file:///")  # of recordings
 NO_SETTINGS = ("CONFIG", "API_KEY", "API_URL", "SIMULATOR_AUTH_TOKEN")  # what else is read from the environment
 
 Days = Annotated[int, Field(ge=0, le=36_500)]  # how long something is kept; 0: for ever
@@ -37,6 +38,12 @@ class Settings(BaseSettings):
     )
     data_dir: Path = Field(
         Path(".outdial"), description="Recordings, cached prompts, the embedded database, the secret key"
+    )
+    recordings_url: str | None = Field(
+        None,
+        description="Where recordings go when they are whole, for every host to read: s3://bucket/folder, gs://…, "
+        "az://…, or file:///mnt/… that all of them see. Credentials are in the variables of the store's kind (AWS_…, "
+        "GOOGLE_…, AZURE_…). Default: they stay in the data directory",
     )
     host: str = Field("127.0.0.1", description="Address the HTTP server listens on")
     port: int = Field(8080, ge=0, le=65535, description="Port the HTTP server listens on")
@@ -164,6 +171,13 @@ class Settings(BaseSettings):
         if not value.startswith(("http://", "https://")):
             raise ValueError("must start with https:// (or http:// for the simulator)")
         return value.rstrip("/")
+
+    @field_validator("recordings_url")
+    @classmethod
+    def _store(cls, value: str | None) -> str | None:
+        if value is not None and not value.startswith(STORES):
+            raise ValueError(f"starts with one of {', '.join(STORES)}")
+        return None if value is None else value.rstrip("/")
 
     @field_validator("allowed_private_hosts")
     @classmethod

@@ -23,6 +23,7 @@ from outdial.db.supervised import Embedded, embedded
 from outdial.db.trouble import outlast
 from outdial.db.wake import Wake
 from outdial.draining import Drain
+from outdial.recordings.recordings import Recordings
 from outdial.rehearsals.stage import Stage
 from outdial.settings import Settings
 from outdial.speech.engines import Speech
@@ -53,6 +54,7 @@ class Shared:
     taken_over: Wake  # calls of a dead process have become ours: it has left recordings
     drain: Drain
     embedded: Embedded | None
+    recordings: Recordings
 
     @property
     def services(self) -> Services:
@@ -61,7 +63,7 @@ class Shared:
             settings=self.settings,
             notifications=self.notifications,
             secret_box=self.secret_box,
-            recordings_dir=self.settings.data_dir / "recordings",
+            recordings=self.recordings,
             previews=Previews(self.speech.from_text),
             webhooks=self.webhooks,
             tools=self.tools,
@@ -129,4 +131,5 @@ async def share(
         taken_over=Wake(),
         drain=drain,
         embedded=database,
+        recordings=Recordings(settings.data_dir, settings.recordings_url),
     )

@@ -20,6 +20,7 @@ from outdial.db.tables import calls
 from outdial.ids import new_id
 from outdial.members import store
 from outdial.members.sign_in import make_link, use_link
+from outdial.recordings.recordings import Recordings
 from outdial.settings import Settings
 from outdial.webhooks.attempt import WebhookClient
 from outdial.workspaces.access import Role
@@ -51,7 +52,7 @@ async def services(
             settings=settings,
             notifications=notifications,
             secret_box=SecretBox("a key for tests"),
-            recordings_dir=settings.data_dir / "recordings",
+            recordings=Recordings(settings.data_dir, (settings.data_dir / "store").as_uri()),
             open_number_control=accounts_at_carriers.open,
             webhooks=webhooks,
         )

@@ -9,6 +9,8 @@ from sqlalchemy import insert, select, text, update
 from outdial.db.tables import attempts, call_events, callbacks, calls, transfers, turns
 from outdial.ids import new_id
 from outdial.media.recording import Recording
+from outdial.recordings.errors import StoreUnreachable
+from outdial.recordings.store import Store
 from tenants import E164, make_tenant
 
 TO = "+15551234567"
@@ -271,10 +273,11 @@ async def test_hanging_up_a_live_call_asks_for_it_and_twice_is_harmless(client, 
 AUDIO = bytes(range(100))
 
 
-@pytest.fixture
-async def recorded(settings, ended_call):
-    path = settings.data_dir / "recordings" / "1.wav"
-    path.parent.mkdir()
+@pytest.fixture(params=["recordings", "store"])
+async def recorded(request, settings, ended_call):
+    """On this disk, or in the store alone."""
+    path = settings.data_dir / request.param / "1.wav"
+    path.parent.mkdir(exist_ok=True)
     path.write_bytes(AUDIO)
     return f"/v1/calls/{await ended_call()}/recording"
 
@@ -289,6 +292,9 @@ async def test_a_recording_is_given_whole_or_in_ranges(client, recorded):
         assert (answer.status_code, answer.content) == (206, part)
     assert answer.headers["content-range"] == "bytes 95-99/100"
     assert (await client.get(recorded, headers={"Range": "lines=1-2"})).status_code == 200
+    assert whole.headers["content-disposition"].startswith("inline")
+    beyond = await client.get(recorded, headers={"Range": "bytes=90-900"})
+    assert (beyond.content, beyond.headers["content-range"]) == (AUDIO[90:], "bytes 90-99/100")
 
 
 async def test_a_range_that_makes_no_sense_is_416(client, recorded):
@@ -296,6 +302,18 @@ async def test_a_range_that_makes_no_sense_is_416(client, recorded):
         answer = await client.get(recorded, headers={"Range": f"bytes={wanted}"})
         assert (answer.status_code, answer.json()["code"]) == (416, "range_not_satisfiable"), wanted
         assert answer.headers["content-range"] == "bytes */100"
+
+
+async def test_a_store_that_is_away_is_503(client, ended_call, monkeypatch):
+    def refuse(store, place):
+        raise StoreUnreachable("GenericError")
+
+    monkeypatch.setattr(Store, "size", refuse)
+    call_id = await ended_call()
+    for path in ("recording", "recording/waveform"):
+        answer = await client.get(f"/v1/calls/{call_id}/{path}")
+        assert (answer.status_code, answer.json()["code"]) == (503, "unavailable")
+        assert int(answer.headers["retry-after"]) > 0
 
 
 async def test_a_call_without_a_recording_is_404(client, engine, store_call, ended_call, settings):
@@ -422,12 +440,13 @@ async def test_the_callbacks_of_a_call_are_told_without_secrets(client, ended_ca
 async def test_the_waveform_of_a_recording_is_told(client, ended_call, services):
     call_id = await ended_call()
     assert (await client.get(f"/v1/calls/{call_id}/recording/waveform")).json()["code"] == "no_recording"
-    recording = Recording(services.recordings_dir / "1.wav")
+    services.recordings.folder.mkdir()
+    recording = Recording(services.recordings.folder / "1.wav")
     recording.callee(0, b"\x00\x40" * 8000)
     recording.close(1000)
     answer = await client.get(f"/v1/calls/{call_id}/recording/waveform")
     assert answer.json() == {"duration_ms": 1000, "callee": [0.5] * 100, "agent": [0.0] * 100}
-    (services.recordings_dir / "1.wav").write_bytes(b"broken")
+    (services.recordings.folder / "1.wav").write_bytes(b"broken")
     assert (await client.get(f"/v1/calls/{call_id}/recording/waveform")).status_code == 404
 
 

@@ -369,7 +369,7 @@ async def test_the_queue_has_an_end(services, settings, tenant, stored):
         settings=settings.model_copy(update={"max_queued_calls": 3}),
         notifications=services.notifications,
         secret_box=services.secret_box,
-        recordings_dir=services.recordings_dir,
+        recordings=services.recordings,
     )
     transport = httpx.ASGITransport(create_api(short))
     async with httpx.AsyncClient(
@@ -456,7 +456,7 @@ async def test_without_a_database_the_answer_is_503(services, tenant):
         settings=services.settings,
         notifications=services.notifications,
         secret_box=services.secret_box,
-        recordings_dir=services.recordings_dir,
+        recordings=services.recordings,
     )
     transport = httpx.ASGITransport(create_api(broken))
     async with httpx.AsyncClient(

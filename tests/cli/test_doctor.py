@@ -5,7 +5,7 @@ from importlib import metadata
 import httpx
 import pytest
 
-from outdial.cli import check_database, check_machine, check_network
+from outdial.cli import check_database, check_machine, check_network, check_store
 from outdial.cli.findings import Status
 from outdial.settings import Settings
 from outdial.speech import closed_answers
@@ -67,6 +67,28 @@ def test_a_secret_key_that_others_can_read_is_found(settings):
     assert check_machine.secret_key(settings).todo == f"chmod 600 {key}"
     key.chmod(0o600)
     assert check_machine.secret_key(settings).status is Status.OK
+
+
+@pytest.mark.parametrize(
+    ("url", "status", "found"),
+    [
+        (None, None, None),
+        ("file://{}/store", Status.OK, "takes, gives back and deletes"),
+        ("file:///dev/null/store", Status.FAIL, "is no store"),
+        ("s3://nobody/there", Status.FAIL, "can't be used from here"),
+    ],
+)
+async def test_a_store_of_recordings_is_tried(tmp_path, monkeypatch, url, status, found):
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "secret-of-a-store")
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
+    monkeypatch.setenv("AWS_ALLOW_HTTP", "true")
+    findings = await check_store.store(Settings(data_dir=tmp_path, recordings_url=url and url.format(tmp_path)))
+    assert [finding.status for finding in findings] == ([] if status is None else [status])
+    for finding in findings:
+        assert found in finding.found
+        assert "secret-of" not in f"{finding.found} {finding.todo}"
+    assert not list(tmp_path.rglob("outdial-probe"))
 
 
 def test_a_data_directory_below_a_file_is_found(tmp_path):

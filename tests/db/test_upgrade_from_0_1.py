@@ -37,6 +37,7 @@ from outdial.db.embedded import EmbeddedPostgres
 from outdial.db.engine import create_engine
 from outdial.db.notify import Notifications
 from outdial.members.sign_in import sign_in
+from outdial.recordings.recordings import Recordings
 from outdial.settings import Settings
 from outdial.workspaces.secrets import SecretBox
 
@@ -138,7 +139,7 @@ async def client_of(upgraded: AsyncEngine, upgraded_url: str, settings: Settings
                 settings=settings,
                 notifications=notifications,
                 secret_box=secret_box,
-                recordings_dir=settings.data_dir / "recordings",
+                recordings=Recordings(settings.data_dir),
             )
         )
 

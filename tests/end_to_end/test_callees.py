@@ -448,4 +448,4 @@ def test_only_its_own_workspace_gets_a_recording(outcome: Calls):
 
 
 def test_nothing_unfinished_is_left_in_the_recordings(outcome: Calls):
-    assert not list(outcome.world.outdial.services.recordings_dir.rglob("*.part"))
+    assert not list(outcome.world.outdial.services.recordings.folder.rglob("*.part"))

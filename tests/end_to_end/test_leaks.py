@@ -29,7 +29,7 @@ async def test_nothing_is_left_of_a_stopped_server(open_files: None, new_databas
         await asyncio.gather(
             ordinary.call(HUMAN), ordinary.call(CALLEE + "03"), cut.call(HUMAN), talking.until(up, "in_progress")
         )
-        recordings = world.outdial.services.recordings_dir
+        recordings = world.outdial.services.recordings.folder
     assert asyncio.all_tasks() == {asyncio.current_task()}
     assert len(list(recordings.rglob("*.wav"))) == 3
     assert not list(recordings.rglob("*.part"))

@@ -1,21 +1,21 @@
 """The audio of a call: its recording, and the waveform of it."""
 
 import re
-from pathlib import Path as FilePath
 from typing import Any
 
-from anyio import to_thread
 from fastapi import APIRouter, Request
-from fastapi.responses import FileResponse, JSONResponse
+from fastapi.responses import FileResponse, JSONResponse, Response, StreamingResponse
 
 from outdial.api.auth import ApiRoute, Caller
 from outdial.api.calls import NO_CALL, CallId
 from outdial.api.docs import errors, example
-from outdial.api.problems import Problem
+from outdial.api.problems import Problem, unavailable
 from outdial.api.services import Services, Use
 from outdial.db.engine import reading
 from outdial.history.views import recording_path
-from outdial.media.waveform import MAX_POINTS, WaveformView, waveform
+from outdial.media.waveform import MAX_POINTS, WaveformView
+from outdial.recordings.errors import StoreUnreachable
+from outdial.recordings.recordings import Kept, Recordings
 
 router = APIRouter(route_class=ApiRoute, tags=["Calls"])
 
@@ -42,16 +42,12 @@ _WAV: dict[int | str, dict[str, Any]] = {
         s416_range_not_satisfiable="The recording doesn't have the bytes asked for.",
     ),
 )
-async def get_recording(request: Request, services: Use, caller: Caller, call_id: CallId) -> FileResponse:
-    path, size = await _recording(services, caller.workspace_id, call_id)
-    _check_range(request, size)
-    return FileResponse(
-        path,
-        media_type="audio/wav",
-        filename=f"{call_id}.wav",
-        content_disposition_type="inline",
-        headers={"Cache-Control": "private, no-cache"},  # kept for the player, but never played without asking
-    )
+async def get_recording(request: Request, services: Use, caller: Caller, call_id: CallId) -> Response:
+    recording, kept = await _recording(services, caller.workspace_id, call_id)
+    wanted = _range(request, kept.size)
+    if kept.path is None:
+        return _from_store(services.recordings, recording, kept.size, wanted, _named(call_id))
+    return FileResponse(kept.path, media_type="audio/wav", headers=_named(call_id))
 
 
 @router.get(
@@ -67,39 +63,70 @@ async def get_recording(request: Request, services: Use, caller: Caller, call_id
     | errors(**NO_CALL, **NO_RECORDING),
 )
 async def get_waveform(services: Use, caller: Caller, call_id: CallId) -> JSONResponse:
-    path, _ = await _recording(services, caller.workspace_id, call_id)
+    recording, kept = await _recording(services, caller.workspace_id, call_id)
     try:
-        wave = await to_thread.run_sync(waveform, path)
+        wave = await services.recordings.waveform(recording, kept)
     except (OSError, ValueError):
         raise Problem(404, "no_recording", "The recording of this call can't be read.") from None
+    except StoreUnreachable:
+        raise _away() from None
     return JSONResponse(wave)
 
 
-async def _recording(services: Services, workspace_id: str, call_id: str) -> tuple[FilePath, int]:
-    """Where it lies, and its size. Raises NotFound or a Problem."""
+async def _recording(services: Services, workspace_id: str, call_id: str) -> tuple[str, Kept]:
+    """What it is called, and where it lies. Raises NotFound or a Problem."""
     async with reading(services.engine) as conn:
-        stored = await recording_path(conn, workspace_id, call_id)
-    path = services.settings.data_dir / stored
-    size = await to_thread.run_sync(_size, services.recordings_dir, path)
-    if size is None:
-        raise Problem(404, "no_recording", "The recording of this call is no longer there.")
-    return path, size
+        recording = await recording_path(conn, workspace_id, call_id)
+    try:
+        kept = await services.recordings.find(recording)
+    except StoreUnreachable:
+        raise _away() from None
+    if kept is not None:
+        return recording, kept
+    if services.recordings.in_store:
+        raise Problem(404, "no_recording", "The recording of this call isn't in the store of recordings (yet).")
+    raise Problem(404, "no_recording", "The recording of this call is no longer there.")
 
 
-def _size(folder: FilePath, path: FilePath) -> int | None:
-    """None when there is no such file, or it lies elsewhere than recordings do."""
-    path = path.resolve()
-    return path.stat().st_size if path.is_relative_to(folder.resolve()) and path.is_file() else None
+def _away() -> Problem:
+    return unavailable("The store of recordings can't be reached. Try again.")
 
 
-def _check_range(request: Request, size: int) -> None:
-    """RFC 9110, 14.2: a range that makes no sense may be refused; other units than bytes are ignored."""
+def _named(call_id: str) -> dict[str, str]:
+    """Kept for the player, but never played without asking."""
+    return {"Content-Disposition": f'inline; filename="{call_id}.wav"', "Cache-Control": "private, no-cache"}
+
+
+def _from_store(
+    recordings: Recordings, recording: str, size: int, wanted: str | None, headers: dict[str, str]
+) -> Response:
+    """One range, or all of it: RFC 9110, 14.2 lets several be ignored."""
+    first, last, status = 0, size - 1, 200
+    if wanted is not None and "," not in wanted:
+        first, last = _bounds(wanted, size)
+        status, headers = 206, headers | {"Content-Range": f"bytes {first}-{last}/{size}"}
+    headers |= {"Content-Length": str(last - first + 1), "Accept-Ranges": "bytes"}
+    parts = recordings.read(recording, first, last)
+    return StreamingResponse(parts, status_code=status, headers=headers, media_type="audio/wav")
+
+
+def _bounds(wanted: str, size: int) -> tuple[int, int]:
+    """Of a range that has bytes in `size`, both included."""
+    first, _, last = wanted.partition("-")
+    if not first.strip():
+        return max(0, size - int(last)), size - 1
+    return int(first), min(int(last), size - 1) if last.strip() else size - 1
+
+
+def _range(request: Request, size: int) -> str | None:
+    """The bytes asked for. RFC 9110, 14.2: a range that makes no sense may be refused; other units than bytes are
+    ignored."""
     wanted = request.headers.get("range")
     if wanted is None:
-        return
+        return None
     if not wanted.lower().startswith("bytes="):
         request.scope["headers"] = [header for header in request.scope["headers"] if header[0] != b"range"]
-        return
+        return None
     ranges = [part.strip().partition("-") for part in wanted[6:].split(",")]
     if not _RANGE.fullmatch(wanted.lower()) or not all(_has_bytes(first, last, size) for first, _, last in ranges):
         raise Problem(
@@ -108,6 +135,7 @@ def _check_range(request: Request, size: int) -> None:
             "The recording doesn't have the bytes asked for.",
             headers={"Content-Range": f"bytes */{size}"},
         )
+    return wanted[6:]
 
 
 def _has_bytes(first: str, last: str, size: int) -> bool:

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Annotated, cast
 
 from fastapi import Depends, Request
@@ -14,6 +13,7 @@ from outdial.agents.tools.access import ToolAccess
 from outdial.db.notify import Notifications
 from outdial.net.addresses import Allowed
 from outdial.numbers.connecting import Connector
+from outdial.recordings.recordings import Recordings
 from outdial.rehearsals.stage import Stage
 from outdial.settings import Settings
 from outdial.webhooks.attempt import WebhookClient
@@ -38,7 +38,7 @@ class Services:
     settings: Settings
     notifications: Notifications
     secret_box: SecretBox
-    recordings_dir: Path
+    recordings: Recordings
     previews: Previews | None = None
     stage: Stage = field(default_factory=Stage)
     webhooks: WebhookClient = field(default_factory=_to_public_hosts)

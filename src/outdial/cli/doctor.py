@@ -12,6 +12,7 @@ from outdial.cli.check_database import database
 from outdial.cli.check_machine import data_dir, files, proxies, python, secret_key, speech, variables
 from outdial.cli.check_network import public_url, server
 from outdial.cli.check_server import differing, others, running_server, server_variables
+from outdial.cli.check_store import store
 from outdial.cli.configuration import load_settings
 from outdial.cli.findings import Finding, Status
 from outdial.cli.output import AsJson, console, print_json
@@ -43,6 +44,7 @@ async def _all(target: Target) -> list[Finding]:
         findings = [await server(settings, http) if running is None else await running_server(running, http)]
         findings += [*others(target.elsewhere), *differing(target.differing())]
         findings += [python(), *speech(), data_dir(settings), secret_key(settings)]
+        findings += await store(settings)
         findings += [files() if running is None else files(running.open_files)]
         findings += variables() if running is None else server_variables(running)
         findings += [proxies(settings)]

@@ -14,10 +14,10 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from outdial.calls.results import enter_recording, without_recording
 from outdial.media.recording import Recording, is_empty, make_whole
+from outdial.recordings.recordings import FOLDER
 
 logger = logging.getLogger(__name__)
 
-FOLDER = "recordings"   # under the data directory
 UNTOUCHED_S = 10.0
 AT_ONCE = 500  # files looked at
 
@@ -47,10 +47,10 @@ async def finish_recordings(engine: AsyncEngine, data_dir: Path) -> int:
     parts = await asyncio.to_thread(_make_untouched_whole, data_dir / FOLDER)
     for part in parts:
         path = part.with_suffix("")
-        await enter_recording(engine, _call_id(path), str(path.relative_to(data_dir)))
+        await enter_recording(engine, call_of(path), str(path.relative_to(data_dir)))
         with suppress(FileNotFoundError):  # named by another process just now
             part.rename(path)
-        logger.info("Recording of a dead process finished", extra={"call_id": _call_id(path)})
+        logger.info("Recording of a dead process finished", extra={"call_id": call_of(path)})
     return len(parts)
 
 
@@ -72,7 +72,7 @@ async def enter_unknown(engine: AsyncEngine, data_dir: Path) -> int:
     for workspace in await asyncio.to_thread(lambda: sorted((data_dir / FOLDER).glob("*"))):
         names = await asyncio.to_thread(_whole_in, workspace)
         for first in range(0, len(names), AT_ONCE):
-            recordings = {f"{FOLDER}/{workspace.name}/{name}": _call_id(Path(name)) for name in names[first:][:AT_ONCE]}
+            recordings = {f"{FOLDER}/{workspace.name}/{name}": call_of(Path(name)) for name in names[first:][:AT_ONCE]}
             unknown = await without_recording(engine, set(recordings.values()))
             for recording, call_id in recordings.items():
                 if call_id in unknown:
@@ -86,8 +86,9 @@ def _whole_in(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.glob("*.wav"))
 
 
-def _call_id(path: Path) -> str:
-    return path.name.removesuffix(".wav").partition("-")[0]
+def call_of(path: Path) -> str:
+    """The id of the call whose recording it is, whole or still being written."""
+    return path.name.partition(".")[0].partition("-")[0]
 
 
 def _make_untouched_whole(folder: Path) -> list[Path]:
