@@ -6,7 +6,7 @@ PIP     := $(BIN)/python -m pip --disable-pip-version-check
 COMPILE := pip compile --quiet --universal --python-version 3.11 --no-emit-index-url --no-header --no-annotate
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test conformance screenshots lint bench talk-bench chaos lock clean
+.PHONY: help install demo wheel test conformance screenshots lint bench talk-bench chaos lock clean
 
 help:  ## show this
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | while IFS="$$(printf '\t')" read -r name words; do \
@@ -16,6 +16,10 @@ install: $(VENV)/installed  ## set up .venv with everything Outdial needs (.venv
 
 demo: $(VENV)/installed  ## start Outdial beside a simulated carrier and place a call (ONCE=1: stop after it; CARRIER=vonage; AGENT=llm: a model talks)
 	@$(BIN)/outdial demo $(if $(ONCE),--once) $(if $(CARRIER),--carrier $(CARRIER)) $(if $(AGENT),--agent $(AGENT)) $(if $(MODEL),--model "$(MODEL)") $(ARGS)
+
+wheel: $(VENV)/installed  ## build dist/outdial-….whl: the whole product, for pip, pipx and containers
+	@$(PIP) wheel --quiet --no-deps --no-build-isolation --wheel-dir dist .
+	@ls dist/outdial-*.whl
 
 # In several processes; of some of them, in one (ARGS="tests/db -n auto": in several). See tests/side_by_side.py.
 test: $(VENV)/installed-test  ## lint, type-check and run every test (ARGS="tests/db -x": some of them)
@@ -50,7 +54,7 @@ lock:  ## renew requirements/*.txt to the newest versions pyproject.toml allows
 	    -c requirements/run.txt -o requirements/test.txt
 
 clean:  ## remove what make installed and the demo's data; other data in .outdial/ stays
-	rm -rf $(VENV) $(VENV)-lock .outdial/demo .pytest_cache .mypy_cache .ruff_cache .hypothesis bench/results
+	rm -rf dist $(VENV) $(VENV)-lock .outdial/demo .pytest_cache .mypy_cache .ruff_cache .hypothesis bench/results
 
 # The locks name exact versions for every platform, so pip has nothing to resolve (--no-deps). They carry no hashes and
 # no index: a wheel may come from PyPI or from a mirror that rebuilds wheels, as the user's pip is configured.
