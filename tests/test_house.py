@@ -153,6 +153,7 @@ KEEPERS = {
     "webhook_deliveries": "webhooks/", "webhook_lanes": "webhooks/",
     "do_not_call": "policy/", "destinations": "policy/", "counted_calls": "policy/", "pauses": "policy/",
     "secrets": "secrets/", "call_backs": "calls/", "spend_limits": "policy/", "model_spend": "policy/",
+    "listening_notices": "workspaces/",
 }  # fmt: skip
 WRITES = re.compile(r"\b(?:insert|update|delete|upsert)\((\w+)\)|\b(?:INSERT INTO|UPDATE|DELETE FROM) (\w+)")
 

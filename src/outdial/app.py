@@ -31,6 +31,7 @@ from outdial.live.conversations import FINISH_S, Conversations
 from outdial.live.handshake import MediaHandshake
 from outdial.live.leases import keep_leases
 from outdial.live.left_behind import deliver_at_start, keep_taking_in
+from outdial.live.listening_in.joining import ListeningIn
 from outdial.live.news import News
 from outdial.live.spool import Spool
 from outdial.live.storing import keep_storing
@@ -139,7 +140,7 @@ def _parts(
     media = _media(shared) if Role.MEDIA in roles else Media(parts=[], streams=[], handshake=_no_media)
     serves_api = Role.API in roles
     api = create_api(services) if serves_api else create_health(services)
-    pages, callbacks = _api(shared, services, api) if serves_api else ([], [])
+    pages, callbacks = _api(shared, services, api, media.conversations) if serves_api else ([], [])
     server = HttpServer(api, media.handshake, shared.settings)
     http = Part(name="http server", run=lambda: server.serve([listener]), stop=server.stop)
     worker = Part(name="worker lock", run=shared.worker.watch)
@@ -232,8 +233,10 @@ def _media(shared: Shared) -> Media:
     return Media(parts=parts, streams=streams, handshake=open_socket, conversations=conversations)
 
 
-def _api(shared: Shared, services: Services, api: FastAPI) -> tuple[list[Part], list[Part]]:
-    """What ends before the HTTP server, and what after it."""
+def _api(
+    shared: Shared, services: Services, api: FastAPI, conversations: Conversations | None
+) -> tuple[list[Part], list[Part]]:
+    """What ends before the HTTP server, and what after it. `conversations`: those held here, if any are."""
     engine, settings, open_carrier = shared.engine, shared.settings, shared.accounts.carrier
     inbox = Inbox(engine, settings, shared.genuine, open_carrier)
     reception = Reception(
@@ -245,11 +248,13 @@ def _api(shared: Shared, services: Services, api: FastAPI) -> tuple[list[Part], 
     )
     incoming_calls = IncomingCalls(reception, shared.genuine, open_carrier, inbox, shared.agents)
     api.include_router(callbacks_router(inbox, incoming_calls, settings.base_url))
+    api.state.listening_in = listening_in = ListeningIn(engine, conversations)
     live_pages = add_dashboard(api, services)
     pages = [
         Part(name="live pages", stop=live_pages.aclose),
         Part(name="event streams", stop=api.state.event_streams.aclose),
         Part(name="mcp sessions", stop=api.state.mcp.aclose),
+        Part(name="listening in", stop=listening_in.aclose),
     ]
     callbacks = [Part(name="incoming calls", stop=incoming_calls.aclose), Part(name="callbacks", run=inbox.run)]
     return pages, callbacks

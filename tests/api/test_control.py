@@ -11,6 +11,8 @@ BODIES = {
     ("POST", "say"): {"text": "Your doctor is late today."},
     ("POST", "digits"): {"digits": "1w#"},
     ("POST", "transfer"): {"to": "+15551230009"},
+    ("POST", "whisper"): {"text": "Offer ten percent off."},
+    ("POST", "take-over"): {"to": "+15551230009", "text": "My colleague takes over."},
     ("PATCH", "variables"): {"plan": "Premium", "visits": [1, 2]},
 }
 
@@ -62,6 +64,10 @@ async def test_an_unknown_call_is_404(client, method, verb):
         ("POST", "digits", {"digits": "1" * 65}, "digits"),
         ("POST", "transfer", {"to": "5551230009"}, "to"),
         ("POST", "transfer", {}, "to"),
+        ("POST", "whisper", {"text": ""}, "text"),
+        ("POST", "whisper", {"text": "x" * 1001}, "text"),
+        ("POST", "take-over", {"to": "5551230009"}, "to"),
+        ("POST", "take-over", {"to": "+15551230009", "text": ""}, "text"),
         ("PATCH", "variables", [], "body"),
         ("PATCH", "variables", {"a": "\0"}, "a"),
         ("PATCH", "variables", {"a": [{"b": 2**63}]}, "a[0].b"),

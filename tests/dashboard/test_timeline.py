@@ -45,6 +45,16 @@ def test_who_ended_a_completed_call_is_told_and_an_outcome_that_is_known_later()
     assert [step.text for step in steps[1:]] == ["Ended: completed by the other party", "Outcome now: moved"]
 
 
+def test_that_a_person_listened_in_and_whispered_is_told():
+    events = [("listener_joined", {}), ("whispered", {"chars": 20}), ("listener_left", {"listened_s": 41.2})]
+    steps = timeline(call({}), happened(state("queued"), *events))
+    assert [(step.text, step.detail) for step in steps[1:]] == [
+        ("A person began to listen in", ""),
+        ("Whispered to the agent", ""),
+        ("A person stopped listening in", "After 0:41."),
+    ]
+
+
 def test_what_the_carrier_dated_is_shown_when_it_was():
     dialed = call({"ringing_at": "2026-01-31T08:59:58Z"})
     steps = timeline(dialed, happened(state("queued"), state("ringing", attempt=1)))

@@ -216,6 +216,7 @@ def test_zero_keeps_for_ever_and_every_setting_is_used():
 STAY = {
     "workspaces", "pools", "people", "members", "api_keys", "agents", "agent_versions", "numbers", "carrier_accounts",
     "do_not_call", "destinations", "audit_log", "secret_keys", "secrets", "paces", "pauses",
+    "listening_notices",  # one a workspace
     "spend_limits",  # as many as people make
     "calls", "attempts", "transfers", "turns", "call_backs", "wrap_ups",  # what the product is for
     "webhooks", "webhook_lanes",            # as many as people make, and as hosts of requests; the upkeep forgets these

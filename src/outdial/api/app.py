@@ -15,6 +15,7 @@ from outdial.api import (
     document,
     events,
     health,
+    listening,
     me,
     members,
     metrics,
@@ -41,6 +42,7 @@ from outdial.api.mcp.endpoint import McpEndpoint
 from outdial.api.request_rate import RequestRate
 from outdial.api.services import Services
 from outdial.db.feed import Feeds
+from outdial.live.listening_in.joining import ListeningIn
 from outdial.members.signed_in import SignIns
 from outdial.version import __version__
 from outdial.workspaces.api_keys import Authenticator
@@ -62,6 +64,7 @@ def create_api(services: Services) -> FastAPI:
     _remember(app, services)
     app.state.sign_ins = SignIns(services.engine, csrf_key=services.secret_box.derive("csrf"))
     app.state.feeds = Feeds(services.engine, services.notifications)
+    app.state.listening_in = ListeningIn(services.engine, None)  # another one where the process holds calls
     # To be closed when the server stops.
     app.state.event_streams = EventStreams(most_of_one=services.settings.max_event_streams)
     problems.install(app)
@@ -73,6 +76,7 @@ def create_api(services: Services) -> FastAPI:
         calls,
         recordings,
         control,
+        listening,
         events,
         pauses,
         overview,

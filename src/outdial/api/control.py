@@ -1,5 +1,5 @@
-"""What a user may do to a call while it lasts, beside hanging up: transfer, press keys, say a sentence, set
-variables."""
+"""What a user may do to a call while it lasts, beside hanging up: transfer, press keys, say a sentence, whisper to its
+agent, take it over, set variables."""
 
 from typing import Annotated, Any, Literal
 
@@ -15,7 +15,8 @@ from outdial.api.docs import errors, example
 from outdial.api.outbound import refused_example
 from outdial.api.services import Use
 from outdial.calls.request import E164, CleanText, JsonObject
-from outdial.conversation.commands import Command, Say, SendDigits, SetVariables, Transfer
+from outdial.conversation.commands import Command, Say, SendDigits, SetVariables, TakeOver, Transfer, Whisper
+from outdial.conversation.from_outside import NO_WHISPER
 from outdial.live.commands import ask
 from outdial.policy.gate import Rule
 
@@ -52,6 +53,18 @@ class Sentence(StrictBody):
     text: Annotated[CleanText, Field(min_length=1, max_length=1000)]
     interrupt: bool = False
     """Cut short what is being said, instead of waiting for its end."""
+
+
+class Whispered(StrictBody):
+    text: Annotated[CleanText, Field(min_length=1, max_length=1000)]
+    """What the agent is to know or do."""
+
+
+class TakenOver(StrictBody):
+    to: E164
+    """Who talks to the other party from then on."""
+    text: Annotated[CleanText, Field(min_length=1, max_length=300)] | None = None
+    """What the agent says before; null: that it connects them, in its own language."""
 
 
 class NewVariables(RootModel[JsonObject]):
@@ -165,8 +178,55 @@ async def variables(
     return await _ask(services, caller, call_id, SetVariables(values=body.root))
 
 
+@router.post(
+    "/v1/calls/{call_id}/whisper",
+    summary="Whisper to the agent",
+    operation_id="whisper",
+    description=(
+        "Told to the agent's model for its next turn, as an instruction; the other party doesn't hear it. A model "
+        "takes whispers while it talks: an agent of the kind llm, and a script within a step `talk`. Elsewhere it is "
+        f"refused with `no_whisper`. {_WAITS}"
+    ),
+    response_model=ControlAnswer,
+    responses=_documented({}, s409_no_whisper=NO_WHISPER),
+)
+async def whisper(
+    services: Use,
+    caller: Caller,
+    call_id: CallId,
+    body: Annotated[Whispered, Body(openapi_examples={"price": {"value": {"text": "You may offer ten percent off."}}})],
+) -> JSONResponse:
+    return await _ask(services, caller, call_id, Whisper(text=body.text))
+
+
+@router.post(
+    "/v1/calls/{call_id}/take-over",
+    summary="Take a call over",
+    operation_id="take_over_call",
+    description=(
+        "Cuts short what is being said, has the agent say a sentence, and transfers the call: as `transfer`, with its "
+        f"rules and results. When the carrier can't connect it, the agent goes on. {_WAITS}"
+    ),
+    response_model=ControlAnswer,
+    responses=_documented(
+        {},
+        s403_destination_not_allowed=refused_example(Rule.DESTINATION, "+18765551234"),
+        s409_carrier_refused="The carrier can't connect calls to this number.",
+        s429_daily_limit=refused_example(Rule.DAILY_LIMIT),
+    ),
+)
+async def take_over(
+    services: Use,
+    caller: Caller,
+    call_id: CallId,
+    body: Annotated[TakenOver, Body(openapi_examples={"me": {"value": {"to": "+15551230009"}}})],
+) -> JSONResponse:
+    return await _ask(services, caller, call_id, TakeOver(to=body.to, text=body.text))
+
+
 async def _ask(services: Use, caller: Caller, call_id: str, command: Command) -> JSONResponse:
-    answer = await ask(services.engine, services.notifications, caller.workspace_id, call_id, command)
+    engine, notifications = services.engine, services.notifications
+    answer = await ask(engine, notifications, caller.workspace_id, call_id, command, by=caller.actor)
     if answer.done is None:
         under_way = ControlAnswer(call_id=call_id, command_id=answer.command_id, status="under_way", result={})
         return JSONResponse(under_way, status_code=202)

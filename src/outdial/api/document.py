@@ -7,6 +7,7 @@ from typing import Any
 TAGS: Mapping[str, str] = {
     "Outbound calls": "One request, and your agent phones somebody.",
     "Calls": "How calls went and go on, and what can be done with one while it lasts.",
+    "Listening in": "A live call heard by people, and whether its callee is told.",
     "Pause": "Dialling stopped and taken up again, and everything that waits canceled.",
     "Do not call": "The numbers this workspace doesn't call.",
     "Destinations": "Where this workspace's calls may go, and how many a day.",

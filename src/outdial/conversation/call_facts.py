@@ -61,6 +61,7 @@ class CallFacts:
     machine: MachinePolicy = MachinePolicy()
     reading: Reading = AMERICAN  # how the agent says what is written
     turn_taking: TurnTaking = field(default_factory=lambda: turn_taking_of(AMERICAN.language))
+    notice: str | None = None  # said before the agent's first words: that somebody may listen
 
     @property
     def is_beginning(self) -> bool:

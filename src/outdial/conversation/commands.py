@@ -24,13 +24,29 @@ class Transfer:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Whisper:
+    """Tell the agent something, for its next turn; the callee never hears it."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TakeOver:
+    """Transfer the call to a person at once, who has listened to it. Before, the agent says `text`; None: that it
+    connects the callee, in its own language."""
+
+    to: str
+    text: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SetVariables:
     """Noted in the call, where it comes before what was sent. What isn't named stays as it is."""
 
     values: Mapping[str, Any]
 
 
-Command = Say | SendDigits | Transfer | SetVariables
+Command = Say | SendDigits | Transfer | Whisper | TakeOver | SetVariables
 
 
 class CommandRefused(Exception):

@@ -1,35 +1,38 @@
-"""The verbs of a live call (see live_call.LiveCall): what an agent, or somebody from outside, does on it.
+"""The verbs of a live call (see live_call.LiveCall): what an agent does on it. Somebody from outside: from_outside.py.
 
 Who may speak is decided by floor.py, what is said is in saying.py, what is heard in listening.py.
 """
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, MutableMapping
+from collections.abc import AsyncIterator, Callable, Mapping, MutableMapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from datetime import datetime
 from types import MappingProxyType
-from typing import Any, TypeVar
+from typing import Any
 
 from outdial.background import Background
 from outdial.conversation.call_facts import CallFacts, CarrierControl, Engines, last_event
-from outdial.conversation.commands import Command, CommandRefused, Say, SendDigits, SetVariables, Transfer
+from outdial.conversation.commands import Command
 from outdial.conversation.courtesy import Courtesy
 from outdial.conversation.endpointing import PAUSE_MS, Patience
 from outdial.conversation.floor import Floor
+from outdial.conversation.from_outside import FromOutside
 from outdial.conversation.listening import Listening
-from outdial.conversation.live_call import NORMAL, CallEnded, Heard, Said, SpeechFailed, TransferFailed
+from outdial.conversation.live_call import NORMAL, Heard, Said, SpeechFailed, TransferFailed
 from outdial.conversation.media_line import MediaLine
+from outdial.conversation.notice import Notice
 from outdial.conversation.opening import HearOut
 from outdial.conversation.picking_up import PickingUp
 from outdial.conversation.saying import Saying
 from outdial.conversation.stopping import PATIENCE_S
 from outdial.conversation.transcript import Journal, Transcript
 from outdial.conversation.turn_words import NOTHING, Asked
+from outdial.conversation.understanding.language import language_of
 from outdial.conversation.utterance import Utterance
+from outdial.conversation.whispers import Whispers
 from outdial.media.echo import Echo
-from outdial.telephony.failures import FailureCode
 from outdial.telephony.outcome import CALL_BACK
 from outdial.telephony.verdict import AnsweredBy
 
@@ -37,9 +40,6 @@ logger = logging.getLogger(__name__)
 
 SETTLE_S = 2.0           # for words still being recognised when the call ends
 TRANSFER_S = 10.0        # … and for a carrier to say what became of a transfer
-LET_FINISH_MS = 100      # words from outside wait for the callee's; whether they have ended is looked at this often
-
-T = TypeVar("T")
 
 
 class Dialogue:
@@ -63,6 +63,8 @@ class Dialogue:
         self.failed_transfer = facts.failed_transfer
         self.last_event = last_event(facts)
         self.answered_by: AnsweredBy | None = None  # kept up to date by the session
+        self.notice = Notice(language=facts.reading.language)  # until it is given the session's
+        self.whispers = Whispers()
         self.transferred = False
         self._asked = asyncio.Event()  # not set while the carrier is asked to transfer the callee
         self._asked.set()
@@ -72,7 +74,6 @@ class Dialogue:
         self._control = control
         self._journal = journal
         self._background = Background()
-        self._transfer: asyncio.Task[None] | None = None  # asked for from outside
         self._floor = Floor()
         self._listening = Listening(
             self.call_id, self._floor, engines, media_line.now_ms, transcript, self._background, self._voice
@@ -100,10 +101,9 @@ class Dialogue:
         if turn_taking.filler_s is not None:
             self._listening.late_ms = round(turn_taking.filler_s * 1000)
         self._listening.on_late = self._words_are_late
-        detected = facts.machine.max_wait_s is not None
-        self.picking_up = PickingUp(
-            self._floor, self._listening, turn_taking.words, lambda: self.answered_by, detected=detected
-        )
+        detected, words = facts.machine.max_wait_s is not None, turn_taking.words
+        self.picking_up = PickingUp(self._floor, self._listening, words, lambda: self.answered_by, detected=detected)
+        self._outside = FromOutside(self, self._floor, self._saying, self._listening, media_line, self._background)
         self.on_words: Callable[[int, str], object] = lambda start_ms, text: None  # of the callee, until a pause
 
     @property
@@ -138,8 +138,8 @@ class Dialogue:
     async def settle(self) -> None:
         """Wait a little for the callee's last words, then let go of everything."""
         self.end()
-        if self._transfer is not None:
-            await asyncio.wait({self._transfer}, timeout=TRANSFER_S)  # whether the call goes on depends on it
+        if (transfer := self._outside.transfer) is not None:
+            await asyncio.wait({transfer}, timeout=TRANSFER_S)  # whether the call goes on depends on it
         await self._background.finish(SETTLE_S, patience_s=PATIENCE_S)
 
     def _voice(self, utterance: Utterance) -> None:
@@ -187,6 +187,7 @@ class Dialogue:
         async with self._verb():
             await self.picking_up.open()
             self.picking_up.forget_words()
+            await self._tell_of_listeners()
             return await self._saying.speak(text, interruptible=interruptible, asks=asks)
 
     async def listen(
@@ -210,11 +211,11 @@ class Dialogue:
     async def send_digits(self, digits: str) -> None:
         async with self._verb():
             self._listening.settle_reply()
-            await self._press(digits)
+            await self.press(digits)
 
     async def transfer(self, to: str, *, failed: str | None = None) -> None:
         await self._floor.must_be_up()
-        await self._connect_to(to, failed)
+        await self.connect_to(to, failed)
         await self.hang_up()
 
     async def call_back(self, at: datetime, *, promised: bool) -> None:
@@ -242,98 +243,20 @@ class Dialogue:
     # -- from outside ----------------------------------------------------------------------------------------
 
     async def carry_out(self, command: Command) -> dict[str, Any]:
-        """Do what somebody outside wants, as soon as the conversation allows; what came of it.
+        """As FromOutside.carry_out."""
+        return await self._outside.carry_out(command)
 
-        Raises CallEnded, and CommandRefused when it can't be done.
-        """
-        try:
-            match command:
-                case Say():
-                    said = await self._say_from_outside(command.text, interrupt=command.interrupt)
-                    return {"played_ms": said.played_ms, "complete": said.complete}
-                case SendDigits():
-                    await self._send_digits_from_outside(command.digits)
-                case Transfer():
-                    await self._transfer_from_outside(command.to)
-                case SetVariables():
-                    self._noted.update(command.values)
-                    self._journal.event("variables", {"names": sorted(command.values)})
-        except SpeechFailed:
-            raise CommandRefused(FailureCode.SPEECH_FAILED, FailureCode.SPEECH_FAILED.meaning) from None
-        except TransferFailed as failed:
-            raise CommandRefused(FailureCode.CARRIER_REFUSED, failed.error.message) from None
-        except ValueError as error:
-            raise CommandRefused("not_possible", f"{error}.") from None
-        return {}
+    def connecting_sentence(self) -> str:
+        """What a callee hears who is about to be connected to a person."""
+        return language_of(self.notice.language).texts["taking_over"]
 
-    async def _say_from_outside(self, text: str, *, interrupt: bool = False) -> Said:
-        """Speak between the agent's utterances; `interrupt` cuts the one under way short, and the callee's too.
-
-        The callee can't interrupt. Raises CallEnded and SpeechFailed.
-        """
-
-        async def speak() -> Said:
-            async with self._step_in(interrupt=interrupt):
-                self._listening.answered = None  # the agent's next words will be late because of these
-                return await self._saying.speak(text, interruptible=False)
-
-        return await self._until_settled(self._start(speak()))
-
-    async def _send_digits_from_outside(self, digits: str) -> None:
-        """Press keys between the agent's utterances. Raises CallEnded, and ValueError for keys there aren't."""
-
-        async def press() -> None:
-            async with self._step_in(interrupt=False):
-                await self._press(digits)
-
-        await self._until_settled(self._start(press()))
-
-    async def _transfer_from_outside(self, to: str) -> None:
-        """Connect the callee to another number, whatever the agent is doing; it is told that the call is over.
-
-        Raises CallEnded, and TransferFailed when the carrier won't.
-        """
-        if self._floor.has_ended:
-            raise CallEnded
-        self._transfer = self._start(self._connect_to(to))
-        await self._until_settled(self._transfer)
-        self.end()
-        self._media_line.clear()  # what the agent is saying
-
-    def _start(self, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
-        """Something done from outside, which `settle` ends."""
-        return self._background.start(work, name=f"command on {self.call_id}", awaited=True)
-
-    async def _until_settled(self, task: asyncio.Task[T]) -> T:
-        """Its result. The end of the call takes it with it, as CallEnded."""
-        await asyncio.wait({task})
-        if task.cancelled():
-            raise CallEnded
-        return task.result()
-
-    @asynccontextmanager
-    async def _step_in(self, *, interrupt: bool) -> AsyncIterator[None]:
-        """Have the floor as somebody else than the agent; whoever is speaking finishes first, unless interrupted."""
-        if interrupt:
-            self._saying.cut_off()
-        async with self._floor.step_in(interrupt=interrupt):
-            while not interrupt and self._hearing.current is not None and not self._floor.has_ended:
-                await asyncio.sleep(LET_FINISH_MS / 1000)
-                self._hearing.check()
-            if self._floor.has_ended:
-                raise CallEnded
-            was_hearing = self._hearing.enabled
-            yield
-            if was_hearing and not self._floor.has_ended:
-                self._hearing.enable()
-
-    # -- inside ----------------------------------------------------------------------------------------------
-
-    async def _press(self, digits: str) -> None:
+    async def press(self, digits: str) -> None:
+        """Keys of ours, by whoever has the floor."""
         await self._saying.press(digits)
         self._journal.event("digits_sent", {"count": len(digits)})
 
-    async def _connect_to(self, to: str, failed_step: str | None = None) -> None:
+    async def connect_to(self, to: str, failed_step: str | None = None) -> None:
+        """The carrier is asked for it. Raises CallEnded and TransferFailed."""
         self._asked.clear()
         try:
             await self._control.transfer(to, failed=failed_step)
@@ -346,3 +269,14 @@ class Dialogue:
             self.transferred = True
         finally:
             self._asked.set()
+
+    # -- inside ----------------------------------------------------------------------------------------------
+
+    async def _tell_of_listeners(self) -> None:
+        """Before our first words, where the workspace wants that."""
+        if (text := self.notice.take()) is None:
+            return
+        try:
+            await self._saying.speak(text, interruptible=False)
+        except SpeechFailed:
+            self.notice.said = False  # whoever listens has it said then

@@ -7,6 +7,7 @@ from typing import Any, Protocol
 
 from outdial.conversation.endpointing import PAUSE_MS, Patience
 from outdial.conversation.turn_words import NOTHING, Asked
+from outdial.conversation.whispers import Whispers
 from outdial.telephony.failures import CallError
 from outdial.telephony.transfer import TransferOutcome
 from outdial.telephony.verdict import AnsweredBy
@@ -141,6 +142,11 @@ class LiveCall(Protocol):
 
     @property
     def answered_by(self) -> AnsweredBy | None: ...
+
+    @property
+    def whispers(self) -> Whispers:
+        """What people who listen in tell the agent: a model's talk takes it for its next turn."""
+        ...
 
     async def greeting(self) -> Heard:
         """What the callee says when it picks up; silent when it is our turn to speak first, or was. The first `say`

@@ -92,7 +92,11 @@ class MediaLine:
 
     def follow(self, listener: MediaListener) -> None:
         """One more listener from now on, beside the conversation."""
-        self._listeners.append(listener)
+        self._listeners = [*self._listeners, listener]
+
+    def unfollow(self, listener: MediaListener) -> None:
+        """Also in the middle of being told something: who else is, is told it."""
+        self._listeners = [one for one in self._listeners if one is not listener]
 
     # -- in --------------------------------------------------------------------------------------------------
 

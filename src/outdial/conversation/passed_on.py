@@ -7,6 +7,7 @@ from typing import Any
 from outdial.conversation.endpointing import PAUSE_MS, Patience
 from outdial.conversation.live_call import NORMAL, FailedTransfer, Heard, LiveCall, Said
 from outdial.conversation.turn_words import NOTHING, Asked
+from outdial.conversation.whispers import Whispers
 from outdial.telephony.verdict import AnsweredBy
 
 
@@ -36,6 +37,10 @@ class PassedOn:
     @property
     def answered_by(self) -> AnsweredBy | None:
         return self._call.answered_by
+
+    @property
+    def whispers(self) -> Whispers:
+        return self._call.whispers
 
     def tell(self, type_: str, data: Mapping[str, Any]) -> None:
         self._call.tell(type_, data)

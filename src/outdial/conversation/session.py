@@ -17,6 +17,7 @@ from outdial.conversation.dialogue import Dialogue
 from outdial.conversation.live_call import AgentCoroutine, CallEnded, LiveCall, SpeechFailed, converse
 from outdial.conversation.media_line import MediaLine
 from outdial.conversation.notes import Notes
+from outdial.conversation.notice import Notice
 from outdial.conversation.session_end import AGENT_FAILED, AUDIO_LOST, NO_MEDIA, SessionEnd, failure_of
 from outdial.conversation.stopping import stop
 from outdial.conversation.transcript import Journal, Transcript
@@ -42,6 +43,7 @@ class Session:
     ) -> None:
         self.media_line: MediaLine  # set by whoever opens the media stream, before run()
         self.noted = Notes(facts.noted)
+        self.notice = Notice(language=facts.reading.language, before_greeting=facts.notice)
         self._facts = facts
         self._agent = agent
         self._engines = engines
@@ -145,6 +147,8 @@ class Session:
             self.responded.set,
         )
         dialogue.answered_by = self.answering.category
+        if not self.answering.is_machine:  # whose message has nothing to do with it
+            dialogue.notice = self.notice
         if begins:
             dialogue.picking_up.opening = self._facts.turn_taking.opening
             dialogue.on_words = self.answering.heard

@@ -24,6 +24,8 @@ KINDS = {
     "pause": "Pauses",
     "calls": "Waiting calls",
     "webhook": "Webhooks",
+    "call": "Live calls",
+    "listening": "Listening in",
     "wrap_up": "Wrap-ups",
     "secret": "Secrets",
     "tool": "Tools",
@@ -32,6 +34,13 @@ KINDS = {
 _ACTS = {
     "plan.changed": "Changed the plan",
     "wrap_up.wanted": "Had a wrap-up made again",
+    "call.listening_began": "Began to listen to a call",
+    "call.listened_to": "Listened to a call",
+    "call.sentence_asked": "Had a sentence said on a call",
+    "call.whisper_asked": "Whispered to the agent of a call",
+    "call.take_over_asked": "Took a call over",
+    "call.transfer_asked": "Had a call transferred",
+    "listening.notice_changed": "Changed the notice of listening in",
     "number.connected": "Connected a phone number",
     "number.changed": "Changed a phone number",
     "number.disconnected": "Disconnected a phone number",
@@ -74,6 +83,8 @@ _ACTS = {
 }
 
 _PLACES = {
+    "call": "/calls/{id}",
+    "listening": "/settings/listening",
     "number": "/phone-numbers",
     "agent": "/agents/{id}",
     "member": "/settings/members",

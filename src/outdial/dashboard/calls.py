@@ -8,6 +8,7 @@ from fastapi.responses import RedirectResponse
 from outdial.agents.store import agent_names
 from outdial.api.docs import CONSENT
 from outdial.api.event_stream import event_streams
+from outdial.conversation.understanding.language import ENGLISH, language_of
 from outdial.dashboard.call_filters import PAGE_SIZE, read_filters
 from outdial.dashboard.latency import PARTS
 from outdial.dashboard.live import LivePages, View
@@ -19,6 +20,7 @@ from outdial.history.callback_log import list_callbacks
 from outdial.history.search import outcomes_seen
 from outdial.history.views import CallPage, call_state, get_call, list_calls
 from outdial.numbers.views import number_names
+from outdial.workspaces.listening import get_listening_notice
 
 router = APIRouter(include_in_schema=False, route_class=PageRoute)
 
@@ -56,8 +58,16 @@ async def one_call(page: Here, call_id: str) -> Response:
         shown = await read_one_call(
             conn, page.workspace_id, call_id, base_url=page.services.settings.base_url
         )
+        notice = await get_listening_notice(conn, page.workspace_id)
     return await page.render(
-        "call.html", shown=shown, call=shown.call, consent=CONSENT, redial=_redial(shown.call), latency_parts=PARTS
+        "call.html",
+        shown=shown,
+        call=shown.call,
+        consent=CONSENT,
+        redial=_redial(shown.call),
+        latency_parts=PARTS,
+        notice=notice,
+        connecting=language_of(ENGLISH).texts["taking_over"],
     )
 
 

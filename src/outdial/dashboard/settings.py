@@ -1,4 +1,4 @@
-"""Settings: plan and lines, destinations, API keys, carriers, secrets, members, the audit log, one's own account."""
+"""Settings: plan, destinations, listening in, keys, carriers, secrets, members, the audit log, one's own account."""
 
 from typing import Annotated
 
@@ -8,6 +8,7 @@ from outdial.accounts.views import list_accounts
 from outdial.agents.secret_use import agents_by_secret
 from outdial.api.destinations import MAX_TEXT
 from outdial.carriers.registry import CARRIERS
+from outdial.conversation.understanding.language import ENGLISH, language_of
 from outdial.dashboard import audit_words, browsers
 from outdial.dashboard.connect_number import region_choices
 from outdial.dashboard.page import Here, PageRoute
@@ -22,9 +23,11 @@ from outdial.policy.destinations import list_destinations
 from outdial.policy.spending import MAX_DOLLARS, MAX_TOKENS, get_spend_limit
 from outdial.secrets.store import MAX_CHARS, list_secrets
 from outdial.telephony.numbering import all_countries, calling_code
+from outdial.workspaces import listening as listening_notice
 from outdial.workspaces.access import Role, Scope
 from outdial.workspaces.api_keys import list_api_keys
 from outdial.workspaces.audit import list_audit
+from outdial.workspaces.listening import Announce, get_listening_notice
 from outdial.workspaces.plans import LINES, MAX_LINES
 
 router = APIRouter(include_in_schema=False, route_class=PageRoute)
@@ -33,6 +36,14 @@ ROLES = {
     Role.OPERATOR: "Everything: carriers, API keys, the plan, destinations, members",
     Role.EDITOR: "Places and steers calls, writes agents, says which one answers a number, keeps the do-not-call list",
     Role.VIEWER: "Looks and listens",
+}
+ANNOUNCE = {
+    Announce.ON_JOIN: (
+        "When somebody begins to listen",
+        "At the next pause of the conversation, a few seconds later; once a conversation",
+    ),
+    Announce.AT_START: ("On every call", "Before the agent's first words, whether somebody listens or not"),
+    Announce.NEVER: ("Never", "Where all have agreed otherwise, or it isn't needed"),
 }
 SCOPES = {
     Scope.PLACE_CALLS: "Places calls, ends them, reads and follows all calls of this workspace. For most programs",
@@ -72,6 +83,19 @@ async def destinations(page: Here) -> Response:
         countries=[(country, calling_code(country)) for country in all_countries()],
         max_limit=MAX_LIMIT,
         max_chars=MAX_TEXT,
+    )
+
+
+@router.get("/settings/listening")
+async def listening(page: Here) -> Response:
+    async with reading(page.services.engine) as conn:
+        notice = await get_listening_notice(conn, page.workspace_id)
+    return await page.render(
+        "settings/listening.html",
+        notice=notice,
+        choices=ANNOUNCE,
+        sentence=language_of(ENGLISH).texts["listened_to"],
+        max_chars=listening_notice.MAX_CHARS,
     )
 
 

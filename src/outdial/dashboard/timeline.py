@@ -100,6 +100,8 @@ def _other(event: Event) -> Step | None:
             return Step(text="Transferred; the agent left the call", at=event.at, tone="good")
         case "transfer_failed":
             return Step(text="The transfer failed", at=event.at, tone="bad", detail=_why(data))
+        case "listener_joined" | "listener_left" | "whispered":
+            return _listening_in(event)
         case "digits_sent":
             count = data.get("count", 0)
             return Step(text=f"{count} {'key' if count == 1 else 'keys'} pressed by our side", at=event.at)
@@ -142,6 +144,15 @@ def _other(event: Event) -> Step | None:
         case "agent_limit":
             return Step(text=_limit(data.get("limit")), at=event.at, tone="warn")
     return Step(text=event.type.replace("_", " ").capitalize(), at=event.at)
+
+
+def _listening_in(event: Event) -> Step:
+    if event.type == "whispered":
+        return Step(text="Whispered to the agent", at=event.at)
+    if event.type == "listener_joined":
+        return Step(text="A person began to listen in", at=event.at)
+    after = f"After {duration(event.data.get('listened_s', 0))}."
+    return Step(text="A person stopped listening in", at=event.at, detail=after)
 
 
 def _limit(limit: Any) -> str:

@@ -28,6 +28,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 
 # Tables of the same schema, each in the module of its noun.
 import outdial.db.call_back_tables
+import outdial.db.listening_tables
 import outdial.db.secret_tables
 import outdial.db.spend_tables
 import outdial.db.webhook_tables
@@ -549,7 +550,7 @@ call_commands = Table(
     metadata,
     Column("id", BigInteger, Identity(), primary_key=True),
     Column("call_id", Text, ForeignKey("calls.id", ondelete="CASCADE"), nullable=False),
-    Column("kind", Text, nullable=False),  # say | digits | transfer | variables
+    Column("kind", Text, nullable=False),  # say | digits | transfer | whisper | take_over | variables
     Column("data", JSONB, nullable=False),
     instant("created_at", now=True),
     instant("taken_at"),

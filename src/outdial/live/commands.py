@@ -19,16 +19,26 @@ from outdial.background import Background
 from outdial.calls.noted import keep
 from outdial.calls.results import add_noted
 from outdial.calls.transfer_gate import require_transferable
-from outdial.conversation.commands import Command, CommandRefused, Say, SendDigits, SetVariables, Transfer
+from outdial.conversation.commands import (
+    Command,
+    CommandRefused,
+    Say,
+    SendDigits,
+    SetVariables,
+    TakeOver,
+    Transfer,
+    Whisper,
+)
 from outdial.db.clearing import Clearing
 from outdial.db.engine import reading
 from outdial.db.notify import Notifications, notify
-from outdial.db.tables import attempts, call_commands, calls
+from outdial.db.tables import call_commands, calls
 from outdial.db.trouble import tell_trouble
 from outdial.db.wake import Wake
-from outdial.ids import is_id
-from outdial.refusals import Conflict, Invalid, NotFound, Unavailable
+from outdial.live.in_conversation import require_conversation
+from outdial.refusals import Conflict, Invalid, Unavailable
 from outdial.telephony.state import CallState
+from outdial.workspaces.audit import Actor, record
 
 logger = logging.getLogger(__name__)
 
@@ -42,9 +52,17 @@ KINDS: Mapping[str, type[Command]] = {
     "say": Say,
     "digits": SendDigits,
     "transfer": Transfer,
+    "whisper": Whisper,
+    "take_over": TakeOver,
     "variables": SetVariables,
 }
 _KIND_OF = {type_: kind for kind, type_ in KINDS.items()}
+_ACTS: Mapping[type[Command], str] = {
+    Say: "call.sentence_asked",
+    Transfer: "call.transfer_asked",
+    Whisper: "call.whisper_asked",
+    TakeOver: "call.take_over_asked",
+}
 
 
 # Of calls that have ended: whoever asked has their answer.
@@ -71,9 +89,11 @@ async def ask(
     call_id: str,
     command: Command,
     *,
+    by: Actor | None = None,
     wait_s: float = ANSWER_S,
 ) -> CommandAnswer:
-    """Have a command carried out by whoever holds the call.
+    """Have a command carried out by whoever holds the call. That `by` asked for words of theirs or for another number
+    is in the audit log, whatever becomes of it.
 
     Raises NotFound (the call), Conflict (it isn't in progress, was transferred, has ended, or the command was
     refused), Invalid (what can't be noted), Denied and LimitReached (a transfer that a rule is against) and Unavailable
@@ -82,7 +102,9 @@ async def ask(
     answered = Wake(lambda payload: payload == call_id)
     with answered.listening(notifications, "outdial_answer"):
         async with engine.begin() as conn:
-            await _require_conversation(conn, workspace_id, call_id, command)
+            await _require_possible(conn, workspace_id, call_id, command)
+            if by is not None and (act := _ACTS.get(type(command))) is not None:
+                await record(conn, workspace_id, by, act, subject_id=call_id)
             command_id = await conn.scalar(
                 insert(call_commands)
                 .values(call_id=call_id, kind=_KIND_OF[type(command)], data=asdict(command))
@@ -103,29 +125,12 @@ async def ask(
     return CommandAnswer(command_id=command_id, done=None)
 
 
-async def _require_conversation(conn: AsyncConnection, workspace_id: str, call_id: str, command: Command) -> None:
-    row = None
-    if is_id(call_id, "call"):
-        query = (
-            select(calls.c.state, calls.c.noted, attempts.c.owner, attempts.c.stream_opened_at)
-            .outerjoin(attempts, attempts.c.call_id == calls.c.id)
-            .where(calls.c.id == call_id, calls.c.workspace_id == workspace_id)
-            .order_by(attempts.c.number.desc())
-            .limit(1)
-        )
-        row = (await conn.execute(query)).one_or_none()
-    if row is None:
-        raise NotFound("call_not_found", "There is no such call.")
-    if row.state == CallState.ENDED:
-        raise Conflict("call_ended", "The call has ended already.")
-    if row.state != CallState.IN_PROGRESS or row.stream_opened_at is None:
-        raise Conflict("call_not_in_progress", "Nobody has answered this call yet.")
-    if row.owner is None:
-        raise Conflict("call_transferred", "The other party was transferred; the agent has left the call.")
-    if isinstance(command, Transfer):
+async def _require_possible(conn: AsyncConnection, workspace_id: str, call_id: str, command: Command) -> None:
+    noted = await require_conversation(conn, workspace_id, call_id)
+    if isinstance(command, Transfer | TakeOver):
         await require_transferable(conn, call_id, command.to)
     if isinstance(command, SetVariables):
-        losses = {loss.name: loss for loss in keep({**row.noted, **command.values}).losses}
+        losses = {loss.name: loss for loss in keep({**noted, **command.values}).losses}
         for name in losses.keys() & command.values.keys():
             raise Invalid(name, f"can't be noted: it {losses[name].reason}")
 

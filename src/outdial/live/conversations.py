@@ -39,6 +39,7 @@ from outdial.settings import Settings
 from outdial.telephony.failures import CallError, FailureCode
 from outdial.telephony.state import EndedBy, Ending, EndReason
 from outdial.telephony.verdict import REPLY
+from outdial.workspaces.listening import NO_NOTICE, ListeningNotice
 
 logger = logging.getLogger(__name__)
 
@@ -118,9 +119,16 @@ class Conversations:
         """`tell` is told the id of each call whose conversation begins."""
         self._tell_begun = tell
 
-    def start(self, carrier: CarrierName, answered: Answered, agent: ReadyAgent, socket: MediaSocket) -> MediaLine:
+    def start(
+        self,
+        carrier: CarrierName,
+        answered: Answered,
+        agent: ReadyAgent,
+        socket: MediaSocket,
+        notice: ListeningNotice = NO_NOTICE,
+    ) -> MediaLine:
         """Begin to talk on an accepted media socket; the result takes its messages."""
-        call_id, facts = answered.call.id, facts_of(answered, agent)
+        call_id, facts = answered.call.id, facts_of(answered, agent, notice)
         control = ControlOfAttempt(
             self._engine, self._settings, self._open_carrier, answered.attempt_id, facts.agent_number
         )

@@ -10,13 +10,16 @@ from outdial.agents.ready_agents import ReadyAgent
 from outdial.calls.ownership import Answered
 from outdial.conversation.call_facts import CallFacts, Engines, turn_taking_of
 from outdial.conversation.live_call import FailedTransfer
+from outdial.conversation.understanding.language import language_of
 from outdial.live.detection import NOT_ASKED, machine_policy
 from outdial.live.journal import Writing
 from outdial.live.recordings import recording_path
+from outdial.workspaces.listening import NO_NOTICE, Announce, ListeningNotice
 
 
-def facts_of(answered: Answered, agent: ReadyAgent) -> CallFacts:
-    """One that goes on after a transfer has the time that is left, and asks no more who answered."""
+def facts_of(answered: Answered, agent: ReadyAgent, notice: ListeningNotice = NO_NOTICE) -> CallFacts:
+    """One that goes on after a transfer has the time that is left, and asks no more who answered, nor tells the callee
+    again that somebody may listen."""
     call, returned = answered.call, answered.returned
     talked_s = 0.0
     if returned is not None and call.answered_at is not None:
@@ -24,6 +27,7 @@ def facts_of(answered: Answered, agent: ReadyAgent) -> CallFacts:
     failed = None
     if returned is not None:
         failed = FailedTransfer(step=returned.step, to=returned.to, result=returned.result)
+    at_start = notice.announce is Announce.AT_START and returned is None
     return CallFacts(
         call_id=call.id,
         direction=call.direction,
@@ -36,7 +40,13 @@ def facts_of(answered: Answered, agent: ReadyAgent) -> CallFacts:
         machine=machine_policy(call.detection, agent) if failed is None else NOT_ASKED,
         reading=agent.reading,
         turn_taking=turn_taking_of(agent.reading.language, greet=agent.greet, hold_s=agent.hold_s),
+        notice=words_of(notice, agent.reading.language) if at_start else None,
     )
+
+
+def words_of(notice: ListeningNotice, language: str) -> str:
+    """What the callee hears, in the agent's language (a BCP 47 tag) unless the workspace has words of its own."""
+    return notice.text or language_of(language).texts["listened_to"]
 
 
 def engines_of(agent: ReadyAgent, shared: Engines) -> Engines:

@@ -24,6 +24,7 @@ from outdial.logs import Seldom
 from outdial.repeating import Pauses, repeat
 from outdial.telephony.failures import INTERRUPTED, CallError, FailureCode
 from outdial.telephony.state import Ending, EndReason
+from outdial.workspaces.listening import ListeningNotice, ListeningNotices
 
 logger = logging.getLogger(__name__)
 
@@ -62,6 +63,7 @@ class MediaHandshake:
         self._lease = lease
         self._starts_within_s = starts_within_s
         self._tried_again_within_s = tried_again_within_s
+        self._notices = ListeningNotices(engine)
         self._background = Background()
         self._forged, self._without_token = Seldom(), Seldom()
         self._ending = False
@@ -94,7 +96,7 @@ class MediaHandshake:
                     "Media stream refused: no valid signature", extra={"attempt_id": attempt_id, "times": times}
                 )
             return None
-        agent = await self._agent(attempt_id)
+        agent, notice = await self._prepare(attempt_id)
         taking = self._background.start(self._take(attempt_id, token), name=f"stream of {attempt_id}")
         try:
             answered = await asyncio.shield(taking)
@@ -115,7 +117,7 @@ class MediaHandshake:
             return None
         if agent.version not in (None, answered.call.agent_version):
             await note_version(self._engine, answered.call.id, agent.version)
-        return self._start(carrier, answered, agent)
+        return self._start(carrier, answered, agent, notice)
 
     async def _take(self, attempt_id: str, token: str) -> Answered | None:
         """Use the token up; of a call that comes back from a transfer as soon as the conversation before is over."""
@@ -139,17 +141,19 @@ class MediaHandshake:
         """Finish ending the calls whose streams were lost or turned away."""
         await self._background.finish(FINISH_S)
 
-    async def _agent(self, attempt_id: str) -> ReadyAgent | CallError:
-        """The agent of an attempt's call; why there is none when it can't be read. Raises what the database raises."""
+    async def _prepare(self, attempt_id: str) -> tuple[ReadyAgent | CallError, ListeningNotice]:
+        """The agent of an attempt's call, or why there is none when it can't be read; whether the callee is told that
+        people may listen. Raises what the database raises."""
         call = (await read_held(self._engine, attempt_id)).call
+        notice = await self._notices.of(call.workspace_id)
         try:
-            return await self._agents.agent(call.agent_id or "", call.agent_version or 0)
+            return await self._agents.agent(call.agent_id or "", call.agent_version or 0), notice
         except UNREADABLE as error:
             logger.exception("Agent not read", extra={"attempt_id": attempt_id, "agent_id": call.agent_id})
-            return not_read(error)
+            return not_read(error), notice
 
     def _start(
-        self, carrier: CarrierName, answered: Answered, agent: ReadyAgent
+        self, carrier: CarrierName, answered: Answered, agent: ReadyAgent, notice: ListeningNotice
     ) -> Callable[[MediaSocket], MediaLine]:
         """Start the conversation once the socket is there; end the call if it doesn't come."""
         attempt_id = answered.attempt_id
@@ -159,7 +163,7 @@ class MediaHandshake:
         self._awaited[attempt_id] = lost
 
         def start(socket: MediaSocket) -> MediaLine:
-            media_line = self._conversations.start(carrier, answered, agent, socket)
+            media_line = self._conversations.start(carrier, answered, agent, socket, notice)
             lost.cancel()  # not before: what fails to start must be ended
             self._awaited.pop(attempt_id, None)
             return media_line

@@ -15,6 +15,7 @@ from outdial.conversation.live_call import AgentCoroutine, CallEnded, FailedTran
 from outdial.conversation.own_words import has_been_asked
 from outdial.conversation.transcript import MS_PER_CHAR, Speaker, Turn
 from outdial.conversation.understanding.turn_phrases import turn_phrases
+from outdial.conversation.whispers import Whispers
 from outdial.speech.reading.marks import without_marks
 from outdial.telephony.failures import CallError, FailureCode
 from outdial.telephony.outcome import CALL_BACK
@@ -71,7 +72,8 @@ class TextCall:
         self.variables: Mapping[str, Any] = MappingProxyType(dict(variables or {}))
         self.noted: dict[str, Any] = {}
         self.failed_transfer: FailedTransfer | None = None
-        self.now_ms = 0
+        self.whispers = Whispers()
+        self.now_ms = self._verbs = 0
         self.turns: list[Turn] = []
         self.events: list[tuple[str, dict[str, Any]]] = []  # that the agent told of
         self.told_at_ms: list[int] = []  # when, each
@@ -84,9 +86,7 @@ class TextCall:
         payload = {"callType": "outbound", "userNumber": user_number, "agentNumber": agent_number}
         self.last_event: dict[str, Any] = {"type": "launch", "payload": payload}
         self._lines, self._line = list(callee), 0  # and the next one's place
-        self._is_open = is_open
-        self._limits = limits or CallLimits()
-        self._verbs = 0
+        self._is_open, self._limits = is_open, limits or CallLimits()
         self._keypad = Keypad()
         self._turn_words = turn_phrases(language)
         self._begun = ""    # what the callee said into our words, which stopped, and …

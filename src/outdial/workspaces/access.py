@@ -83,6 +83,16 @@ CHANGE_MEMBERS = people_only(
     "Members are invited, changed and removed by people only, never by an API key: on the page Settings, Members, or "
     "with the command outdial members.",
 )
+LISTEN_IN = people_only(
+    Role.EDITOR,
+    "People listen to live calls, never an API key: on the call's page. A program gets a call's words by following its "
+    "events, and its recording afterwards.",
+)
+CHANGE_LISTENING = people_only(
+    Role.OPERATOR,
+    "Whether callees are told that people may listen is changed by people only, never by an API key: on the page "
+    "Settings, Listening in.",
+)
 ALLOW_AGAIN = people_only(
     Role.EDITOR,
     "An API key can add numbers to the do-not-call list, but not take them off: somebody asked for this. A person can, "

@@ -1,11 +1,14 @@
 """Conversations that a model leads, on a phone in memory."""
 
+import asyncio
 from collections.abc import Callable, Sequence
 from itertools import pairwise
 
 import pytest
 
 from outdial.agents.llm.chat import AgentSaid, CalleeSaid, Model, Remark, ToolAnswer, ToolCall
+from outdial.agents.llm.history import forget_answered, tell
+from outdial.conversation.commands import Whisper
 from outdial.conversation.session_end import SessionEnd
 from outdial.telephony.failures import FailureCode
 from outdial.telephony.state import EndedBy, EndReason
@@ -417,3 +420,49 @@ def test_a_callee_who_goes_on_with_an_answer_is_answered_once_with_all_of_it():
     assert callee_said == ["I would like to come on Friday at seven o'clock in the evening if that is possible."]
     assert not any(isinstance(one, AgentSaid) and "Friday then" in one.text for one in model.asked[1].messages)
     assert phone.noted == {"outcome": "confirmed"}
+
+
+def whispering(text: str, *, after: str, at_s: float = 0.3) -> Callable[[Phone], list]:
+    """Somebody who listens whispers once the agent has said something."""
+    tasks = []
+
+    async def whisper(phone: Phone) -> None:
+        while not any(after in turn.text for turn in phone.turns.values()):  # noqa: ASYNC110
+            await asyncio.sleep(0.1)
+        await asyncio.sleep(at_s)
+        await phone._session.carry_out(Whisper(text=text))
+
+    def begin(phone: Phone) -> list:
+        tasks.append(asyncio.get_running_loop().create_task(whisper(phone)))
+        return tasks
+
+    return begin
+
+
+def test_a_whisper_is_an_instruction_for_the_next_turn_and_nobody_hears_it():
+    model = WrittenModel(["Good news: there is ten percent off today.", GOODBYE])
+    whisper = whispering("Offer her 'ten' percent off.", after="Meadow Dental")
+
+    def callee(phone):
+        whisper(phone)
+        phone.says("I am, but it is expensive.", after="Tuesday")
+        phone.says("Thank you, goodbye.", after="ten percent")
+
+    phone, end = talk([model], callee)
+    assert end.end_reason is EndReason.COMPLETED
+    remarks = [message for message in model.asked[0].messages if isinstance(message, Remark)]
+    assert any("Offer her 'ten' percent off." in remark.text for remark in remarks)
+    assert isinstance(model.asked[0].messages[-1], CalleeSaid)
+    again = [message for message in model.asked[1].messages if isinstance(message, Remark)]
+    assert again == remarks  # it knows it further on, and isn't told twice
+    assert not any("Offer her" in line for line in phone.lines)
+    assert told(phone, "whispered") == [{"chars": 28}]
+
+
+def test_a_whisper_comes_before_what_the_callee_takes_back():
+    history = [AgentSaid("Hello."), CalleeSaid("I am"), CalleeSaid("not sure")]
+    tell(history, ["Be brief.", "She is a vip."])
+    forget_answered(history)
+    assert history[0] == AgentSaid("Hello.")
+    assert [type(message) for message in history[1:]] == [Remark, Remark]
+    assert "Be brief." in history[1].text

@@ -11,6 +11,10 @@ DONE = "Done."
 LATER = "It will be done when you have finished speaking."
 INTERRUPTED = "Not done: the callee began to speak."
 ASKED = "The answer comes when you have finished speaking."
+WHISPERED = (
+    "A person of your side who listens to the call tells you, and the callee doesn't hear it: {!r} Act on it from your "
+    "next words on, as far as it fits your instructions, and don't mention that you were told."
+)
 POSTPONED = "Not done: read what your other tools have answered, and call it again if it is still right."
 
 
@@ -73,6 +77,20 @@ def say_along(history: list[Message], call: ToolCall, text: str) -> None:
         if isinstance(message, AgentSaid) and any(one.id == call.id for one in message.calls):
             history[place] = AgentSaid(f"{message.text} {text}".strip(), message.calls)
             return
+
+
+def forget_answered(history: list[Message]) -> None:
+    """The callee goes on with what it said last: it will come again, with all of it."""
+    while history and isinstance(history[-1], CalleeSaid):
+        history.pop()
+
+
+def tell(history: list[Message], whispers: Sequence[str]) -> None:
+    """Whispers, for the next answer: before what the callee said last, which comes again whole if it goes on."""
+    place = len(history)
+    while place and isinstance(history[place - 1], CalleeSaid):
+        place -= 1
+    history[place:place] = [Remark(WHISPERED.format(text)) for text in whispers]
 
 
 def is_cut_short(said: Said) -> bool:

@@ -3,7 +3,8 @@
 from collections.abc import AsyncIterator
 
 from outdial.agents.llm.chat import AgentSaid, Message
-from outdial.agents.llm.talking import forget_answered, heard_as
+from outdial.agents.llm.history import forget_answered
+from outdial.agents.llm.talking import heard_as
 from outdial.conversation.endpointing import PAUSE_MS, Patience
 from outdial.conversation.live_call import NORMAL, Heard, LiveCall, Said
 from outdial.conversation.passed_on import PassedOn

@@ -17,7 +17,7 @@ from outdial.agents.llm.chat import CalleeSaid, Message, Model, ModelFailed, Rem
 from outdial.agents.llm.doing import Doing, Left
 from outdial.agents.llm.free_talk import FreeTalk
 from outdial.agents.llm.guessing import Guesses
-from outdial.agents.llm.history import heard_of, is_cut_short, settled, shortened
+from outdial.agents.llm.history import forget_answered, heard_of, is_cut_short, settled, shortened, tell
 from outdial.agents.llm.instructions import instructions_for
 from outdial.agents.llm.metering import SPEND_LIMIT, SpendLimitPassed, is_spent
 from outdial.agents.llm.quiet import KEEP_S, Quiet
@@ -129,9 +129,11 @@ class Talking:
         self.has_heard = False  # the callee, in this part
         self._guesses = Guesses(self._request_for, self._ask_on_a_guess, self._tell_dropped)
         self._toolbox.open()
+        call.whispers.takers += 1
 
     async def aclose(self) -> None:
         """Nothing of it is under way any more."""
+        self._call.whispers.takers -= 1
         await self._toolbox.aclose()
 
     async def until_its_end(self, *, goes_on: bool) -> End:
@@ -211,6 +213,7 @@ class Talking:
         """Have the model answer; true when it is to go on without hearing the callee first."""
         self._spent.turns += 1
         await self._toolbox.ready()
+        tell(self.history, self._call.whispers.take())
         request = self._request()
         answering = self._guesses.take(request) or self._ask(request)
         try:
@@ -341,9 +344,3 @@ def told_by(heard: Heard) -> list[Message]:
 def heard_as(heard: Heard) -> list[Message]:
     """What a model is to know of words, or keys, or of who is back."""
     return told_by(heard) or [CalleeSaid(f"[pressed {heard.digits}]" if heard.digits else "[is back]")]
-
-
-def forget_answered(history: list[Message]) -> None:
-    """The callee goes on with what it said last: it will come again, with all of it."""
-    while history and isinstance(history[-1], CalleeSaid):
-        history.pop()

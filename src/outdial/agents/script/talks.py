@@ -5,8 +5,9 @@ from dataclasses import dataclass
 
 from outdial.agents.llm.chat import Message, Remark
 from outdial.agents.llm.doing import Left
+from outdial.agents.llm.history import forget_answered
 from outdial.agents.llm.remembered import RememberedCall
-from outdial.agents.llm.talking import AtLimit, NoAnswer, Spent, TakenBack, Talking, forget_answered
+from outdial.agents.llm.talking import AtLimit, NoAnswer, Spent, TakenBack, Talking
 from outdial.agents.llm.tools import Exit
 from outdial.agents.script.model import Block, Script, Talk
 from outdial.agents.script.models import ScriptModels

@@ -28,6 +28,13 @@ export async function bytes(method, url, body, { signal } = {}) {
   return response.arrayBuffer();
 }
 
+/** An answer that comes piece by piece, for as long as it lasts. Throws Problem. @returns {Promise<ReadableStream>} */
+export async function stream(method, url, { signal } = {}) {
+  const response = await request(url, { method, headers: {}, signal });
+  if (!response.ok) throw new Problem(response.status, (await read(response)) ?? { message: `Status ${response.status}.` });
+  return response.body;
+}
+
 /** A file as the body of a POST. @returns {Promise<any>} what the API answers; throws Problem */
 export async function upload(url, file, type) {
   const response = await request(url, { method: "POST", headers: { Accept: "application/json", "Content-Type": type }, file });

@@ -4,12 +4,14 @@ import { copy } from "./controls.js";
 import * as durations from "./durations.js";
 import { typed } from "./exact_json.js";
 import { busy, clearErrors, showProblem } from "./forms.js";
+import * as listening from "./listening_panel.js";
 import * as player from "./player.js";
 import { show as showTimes } from "./times.js";
 import { toast } from "./toasts.js";
 
 durations.setUp();
 player.setUp();
+listening.setUp();
 
 // -- dialogs: closed and emptied once their wish was carried out -----------------------------------------------
 

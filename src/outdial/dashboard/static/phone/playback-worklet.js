@@ -3,20 +3,23 @@
 import { Resampler } from "./resampler.js";
 
 const FRAME_S = 0.02;
+// Where the node has no options of its own:
 const START_S = 0.06; // collected before anything is heard, at first and after a gap
 const LIMIT_S = 0.2; // more than this loses its oldest
 const REVIEW_S = 1; // a delay that wasn't needed for so long is shortened by a frame
 
 class Playback extends AudioWorkletProcessor {
-  constructor() {
+  constructor({ processorOptions: { startS = START_S, limitS = LIMIT_S } = {} } = {}) {
     super();
+    this._startS = startS;
+    this._limitS = limitS;
     this._empty();
     this.port.onmessage = ({ data }) => (data === null ? this._empty() : this._push(new Int16Array(data)));
   }
 
   process(_, [output]) {
     const [channel] = output;
-    if (this._buffered >= START_S * sampleRate) this._flowing = true;
+    if (this._buffered >= this._startS * sampleRate) this._flowing = true;
     if (this._flowing) {
       this._review(channel.length);
       let filled = 0;
@@ -41,7 +44,7 @@ class Playback extends AudioWorkletProcessor {
     const frame = this._resampler.process(Float32Array.from(pcm, (sample) => sample / 32768));
     this._frames.push(frame);
     this._buffered += frame.length;
-    while (this._buffered > LIMIT_S * sampleRate) this._drop();
+    while (this._buffered > this._limitS * sampleRate) this._drop();
   }
 
   _pull(channel, at) {
@@ -62,7 +65,7 @@ class Playback extends AudioWorkletProcessor {
     this._least = Math.min(this._least, this._buffered);
     this._reviewed += samples;
     if (this._reviewed < REVIEW_S * sampleRate) return;
-    if (this._least > (START_S + FRAME_S) * sampleRate) this._drop();
+    if (this._least > (this._startS + FRAME_S) * sampleRate) this._drop();
     this._least = Infinity;
     this._reviewed = 0;
   }
