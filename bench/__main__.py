@@ -25,6 +25,7 @@ from bench.offline_turn import offline_turn
 from bench.options import Options
 from bench.pages import pages
 from bench.queue import queue
+from bench.scrape import scrape
 from bench.talk.measuring import talk
 from bench.turn_latency import turn_latency
 from bench.webhooks import webhooks
@@ -43,6 +44,7 @@ MEASUREMENTS: dict[str, Callable[[Options], Result]] = {
     "micro": micro,
     "pages": pages,
     "queue": queue,
+    "scrape": scrape,
     "talk": talk,
     "webhooks": webhooks,
 }

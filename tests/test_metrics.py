@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 from prometheus_client import generate_latest
+from prometheus_client.parser import text_string_to_metric_families
 
 from outdial import metrics
 from outdial.api import metrics as exposed
@@ -19,7 +20,8 @@ SUFFIXES = r"_(total|bucket|count|sum|created)$"
 
 
 def known() -> set[str]:
-    families = [*metrics.REGISTRY.collect(), *_lines([]), _ended("ws", [])]
+    lines = text_string_to_metric_families(_lines([]).decode())
+    families = [*metrics.REGISTRY.collect(), *lines, _ended("ws", [])]
     return {family.name for family in families}
 
 

@@ -10,7 +10,7 @@ ROOT = Path(__file__).parents[2]
 
 
 def test_a_quick_run_measures_everything_it_is_asked_for():
-    asked = ["micro", "talking", "llm", "dialing", "cpu", "pages", "queue", "talk", "webhooks"]
+    asked = ["micro", "talking", "llm", "dialing", "cpu", "pages", "queue", "scrape", "talk", "webhooks"]
     options = ["--quick", "--json", *(word for name in asked for word in ("--only", name))]
     paths = os.pathsep.join([str(ROOT / "src"), str(ROOT)])
     run = subprocess.run(
@@ -34,6 +34,7 @@ def test_a_quick_run_measures_everything_it_is_asked_for():
     assert {"Overview, 30 days", "Calls", "One call", "Overview, 30 days, live", "One call, live"} <= pages
     queued = {row["what"] for row in results["queue"]["rows"]}
     assert {"overview, 30 days", "calls: ended", "claim: the queue's first"} <= queued
+    assert {figure["unit"] for figure in results["scrape"]["figures"]} == {"ms", "% of a core"}
     counted = {(row["situation"], row["case"], row["what"]): row for row in results["talk"]["rows"]}
     assert counted["closed", "clean", "right"]["of"] == 1
     (told,) = results["webhooks"]["rows"]

@@ -2,12 +2,12 @@
 
 import asyncio
 import hmac
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
-from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.metrics_core import CounterMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from outdial.api.auth import bearer, holder_of_key
@@ -30,13 +30,14 @@ async def get_metrics(request: Request, services: Use) -> Response:
         async with reading(services.engine) as conn:
             lines = await lines_of(conn)
         _look_at_pool(services)
-        return await _exposed(REGISTRY, _Found(_lines(lines)))
+        return await _exposed(lambda: generate_latest(REGISTRY) + _lines(lines))
     principal = await holder_of_key(request)
     principal.require(OPERATE)
     async with reading(services.engine) as conn:
         lines = await lines_of(conn, principal.workspace_id)
         ended = await calls_ended(conn, principal.workspace_id)
-    return await _exposed(_Found([*_lines(lines), _ended(principal.workspace_id, ended)]))
+    found = _Found([_ended(principal.workspace_id, ended)])
+    return await _exposed(lambda: _lines(lines) + generate_latest(found))
 
 
 class _Found(Collector):
@@ -47,30 +48,30 @@ class _Found(Collector):
         return self._metrics
 
 
-async def _exposed(*collectors: Collector) -> Response:
-    """Written in a thread: of a thousand workspaces it takes 20 ms, in which calls' audio is due."""
-
-    def written() -> bytes:
-        return b"".join(generate_latest(collector) for collector in collectors)
-
+async def _exposed(write: Callable[[], bytes]) -> Response:
+    """Written in a thread: of a thousand workspaces it takes some milliseconds, in which calls' audio is due."""
     headers = {"Cache-Control": "no-store"}
-    return Response(await asyncio.to_thread(written), media_type=CONTENT_TYPE_LATEST, headers=headers)
+    return Response(await asyncio.to_thread(write), media_type=CONTENT_TYPE_LATEST, headers=headers)
 
 
-def _lines(found: Sequence[Lines]) -> list[Metric]:
-    lines = GaugeMetricFamily("outdial_lines", "Lines of the workspace", labels=["workspace"])
-    used = GaugeMetricFamily("outdial_lines_used", "Lines in use", labels=["workspace", "direction"])
-    queued = GaugeMetricFamily("outdial_calls_queued", "Calls that wait", labels=["workspace"])
-    deliveries = GaugeMetricFamily(
-        "outdial_webhook_deliveries_waiting", "Deliveries to webhooks that wait", labels=["workspace"]
-    )
+def _lines(found: Sequence[Lines]) -> bytes:
+    """Written by ourselves: by way of the library's families it takes ten times as long. Ids need no escapes."""
+    written = [_head("outdial_lines", "Lines of the workspace")]
+    written += [f'outdial_lines{{workspace="{one.workspace_id}"}} {one.lines}\n' for one in found]
+    written.append(_head("outdial_lines_used", "Lines in use"))
     for one in found:
-        lines.add_metric([one.workspace_id], one.lines)
-        used.add_metric([one.workspace_id, "outbound"], one.used_outbound)
-        used.add_metric([one.workspace_id, "inbound"], one.used_inbound)
-        queued.add_metric([one.workspace_id], one.queued)
-        deliveries.add_metric([one.workspace_id], one.deliveries_waiting)
-    return [lines, used, queued, deliveries]
+        workspace = f'outdial_lines_used{{workspace="{one.workspace_id}",direction='
+        written.append(f'{workspace}"outbound"}} {one.used_outbound}\n{workspace}"inbound"}} {one.used_inbound}\n')
+    written.append(_head("outdial_calls_queued", "Calls that wait"))
+    written += [f'outdial_calls_queued{{workspace="{one.workspace_id}"}} {one.queued}\n' for one in found]
+    waiting = "outdial_webhook_deliveries_waiting"
+    written.append(_head(waiting, "Deliveries to webhooks that wait"))
+    written += [f'{waiting}{{workspace="{one.workspace_id}"}} {one.deliveries_waiting}\n' for one in found]
+    return "".join(written).encode()
+
+
+def _head(name: str, about: str) -> str:
+    return f"# HELP {name} {about}\n# TYPE {name} gauge\n"
 
 
 def _ended(workspace_id: str, groups: Sequence[Group]) -> Metric:
