@@ -70,7 +70,7 @@ ROWS = (  # from the top down: nothing imports what stands in a row above it
     {"calls", "lines", "policy", "agents", "numbers", "members"},
     {"accounts", "conversation", "workspaces", "secrets", "jobs"},
     {"carriers", "speech", "simulator", "recordings"},
-    {"media", "telephony", "db", "net", "settings", "logs", "metrics", "lag", "ids", "instants", "refusals",
+    {"media", "telephony", "db", "net", "settings", "logs", "metrics", "tracing", "lag", "ids", "instants", "refusals",
      "background", "draining", "repeating", "short_memory", "token_buckets", "networks", "open_files", "version"},
 )  # fmt: skip
 ONLY = {  # rooms that know less than their row lets them
@@ -84,6 +84,7 @@ ONLY = {  # rooms that know less than their row lets them
     "rehearsals": {"agents", "testing", "conversation", "telephony", "refusals", "token_buckets"},
     "jobs": {"db", "background", "draining", "repeating"},
     "net": set(),
+    "tracing": {"logs"},
     "policy": {"workspaces", "telephony", "db", "instants", "refusals"},
 }
 

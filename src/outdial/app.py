@@ -1,10 +1,12 @@
 """One Outdial process, put together: settings → database → what all roles share → the parts of its roles."""
 
 import asyncio
+import logging
 import socket
 from collections.abc import AsyncIterator, Callable, Collection, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 
 from fastapi import FastAPI
 
@@ -25,6 +27,7 @@ from outdial.db.wake import Wake
 from outdial.dispatch.dispatcher import Dispatcher
 from outdial.dispatch.sweep import Sweep
 from outdial.draining import Drain
+from outdial.history.call_story import read_story
 from outdial.jobs.runner import JobRunner
 from outdial.lag import watch_lag
 from outdial.live.conversations import FINISH_S, Conversations
@@ -45,8 +48,13 @@ from outdial.settings import Settings
 from outdial.shared import Shared, share
 from outdial.speech.engines import Speech
 from outdial.speech.offline import recognition_queue
+from outdial.tracing.exporter import open_exporter, wanted
+from outdial.tracing.sending import Sending
+from outdial.version import __version__
 from outdial.webhooks.telling import Telling
 from outdial.wrap_up.job import WrapUps
+
+logger = logging.getLogger(__name__)
 
 PATIENCE_S = 1.0   # with the database, when calls are counted
 FINISH_FAILED_S = 2.0  # for conversations of a process that can't go on
@@ -147,7 +155,8 @@ def _parts(
     database = [] if shared.embedded is None else [Part(name="embedded database", run=shared.embedded.watch)]
     lag = Part(name="lag of the event loop", run=lambda: watch_lag(metrics.LOOP_LATE.observe))
     agents = Part(name="python agents", run=shared.agents.watch)
-    parts = [lag, *jobs, *dispatch, *media.parts, *pages, http, *media.streams, *callbacks, agents, worker, *database]
+    before, after = [lag, *jobs, *dispatch, *media.parts, *pages], [*media.streams, *callbacks, agents]
+    parts = [*before, http, *after, *_tracing(shared), worker, *database]
     return parts, server, media.conversations
 
 
@@ -171,6 +180,18 @@ def _jobs(shared: Shared) -> list[Part]:
         Part(name="jobs", run=runner.run, stop=runner.aclose),
         Part(name="webhooks", run=telling.run, stop=telling.aclose),
     ]
+
+
+def _tracing(shared: Shared) -> list[Part]:
+    """It ends after everything that has something to tell."""
+    asked = wanted()
+    if asked.fault is not None:
+        logger.warning("Tracing off", extra={"reason": asked.fault})
+    if asked.endpoint is None or asked.fault is not None:
+        return []
+    logger.info("Tracing on", extra={"collector": asked.host})
+    sending = Sending(open_exporter(version=__version__), partial(read_story, shared.engine))
+    return [Part(name="traces", run=sending.run, stop=sending.aclose)]
 
 
 def _dispatch(shared: Shared) -> list[Part]:

@@ -40,6 +40,8 @@ def set_up(level: str = "info", *, stream: TextIO | None = None) -> None:
     logging.getLogger("psycopg").setLevel(logging.ERROR)
     # Its sentences have the job's arguments in them, and each outage is a traceback; what matters `jobs` tells.
     logging.getLogger("procrastinate").setLevel(logging.CRITICAL)
+    # A line for each request that isn't taken; tracing/sending.py tells it once.
+    logging.getLogger("opentelemetry").setLevel(logging.CRITICAL)
     # Its sentences have in them what a tool answered; what is a fault api/mcp/tools.py tells.
     logging.getLogger("mcp").setLevel(logging.CRITICAL)
 

@@ -502,3 +502,23 @@ async def test_a_database_that_takes_no_writes_is_503_too(services, tenant, data
         assert_problem(answer, 503, "unavailable")
         assert int(answer.headers["retry-after"]) > 0
     await standby.dispose()
+
+
+# -- traces --------------------------------------------------------------------------------------------------
+
+PARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+
+
+async def test_the_trace_of_a_request_is_kept_with_its_call(client, url, stored):
+    for header in (PARENT, "not one", None):
+        headers = {} if header is None else {"traceparent": header}
+        assert (await client.post(url, json=BODY, headers=headers)).status_code == 200
+    assert [call["traceparent"] for call in await stored()] == [PARENT, None, None]
+
+
+async def test_a_request_repeated_from_another_span_has_the_first_answer(client, url, stored):
+    headers = {"Idempotency-Key": "once"}
+    first = await client.post(url, json=BODY, headers=headers | {"traceparent": PARENT})
+    again = await client.post(url, json=BODY, headers=headers | {"traceparent": PARENT.replace("b7ad", "b7ae")})
+    assert first.json() == again.json()
+    assert [call["traceparent"] for call in await stored()] == [PARENT]

@@ -28,6 +28,7 @@ from outdial.telephony.state import CallDirection, CallState, EndedBy, Ending, E
 from outdial.telephony.verdict import AnsweredBy, WhoAnswered
 from workspace import CALLEE, CALLER
 
+TRACEPARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
 ERROR = CallError(code=FailureCode.NO_ROUTE, message="No route.", carrier_code="13224")
 
@@ -54,6 +55,7 @@ async def test_every_column_of_a_call_is_in_its_record(workspace, claim):
         hang_up_requested_at=NOW,
         answered_by=answered_by.to_json(),
         answered_at=NOW,
+        traceparent=TRACEPARENT,
     )
     held = await read_held(workspace.engine, claim.attempt_id)
     assert held.call == CallRecord(
@@ -79,6 +81,7 @@ async def test_every_column_of_a_call_is_in_its_record(workspace, claim):
         answered_by=answered_by,
         answered_at=NOW,
         created_at=(await workspace.call(claim.call_id)).created_at,
+        traceparent=TRACEPARENT,
     )
     assert held.call.is_outbound
     assert (held.last_number, held.now.tzinfo is not None) == (1, True)

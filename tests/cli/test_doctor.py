@@ -25,6 +25,7 @@ def test_all_is_well_on_a_set_up_machine(outdial):
     result = outdial("doctor", "--json", env={"OUTDIAL_PORT": "0"})
     findings = {finding["subject"]: finding for finding in json.loads(result.stdout)}
     assert findings["Database"]["status"] == "ok"
+    assert findings["Traces"]["found"] == "off: no OTEL_EXPORTER_OTLP_ENDPOINT"
     assert findings["Carriers"]["todo"] == "outdial numbers connect --help"
     assert result.exit_code == 0
 

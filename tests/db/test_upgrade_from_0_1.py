@@ -486,3 +486,7 @@ def id_of_workspace(rows: Rows, name: str) -> str:
 
 def of_queue(call: Mapping[str, Any], workspace_id: str) -> bool:
     return call["state"] == "queued" and call["workspace_id"] == workspace_id
+
+
+def test_stored_calls_belong_to_nobody_s_trace(upgrade):
+    assert {call["traceparent"] for call in upgrade.after["calls"].values()} == {None}

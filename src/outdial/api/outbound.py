@@ -15,6 +15,7 @@ from outdial.calls.enqueue import create_call
 from outdial.calls.request import OutboundRequest
 from outdial.policy.gate import Rule, refusal
 from outdial.policy.pauses import would_wait
+from outdial.tracing.context import HEADER, arrived, given
 
 router = APIRouter(route_class=ApiRoute)
 
@@ -136,7 +137,15 @@ async def place_call(
             "the first answer, for 30 days (`OUTDIAL_KEEP_IDEMPOTENCY_KEYS_DAYS`) and as long as the call goes on"
         ),
     ] = None,
+    traceparent: Annotated[
+        str | None,
+        Header(
+            description="W3C Trace Context: the call's trace goes on from this span, and so do those who are asked by "
+            "its tools and told by webhooks. Counts where the server traces; one that is malformed counts as none"
+        ),
+    ] = None,
 ) -> JSONResponse:
+    arrived.set(given(request.headers.getlist(HEADER)))
     accepted = await create_call(
         services.engine,
         services.settings,

@@ -23,6 +23,7 @@ from outdial.instants import to_json
 from outdial.telephony.failures import CallError, FailureCode
 from outdial.telephony.outcome import closed_word
 from outdial.telephony.state import EndedBy, Ending, EndReason
+from outdial.tracing.process import call_ended, log_fields
 
 logger = logging.getLogger(__name__)
 
@@ -94,8 +95,9 @@ async def tell_missed(conn: AsyncConnection, attempt_id: str) -> None:
 def tell_ended_waiting(conn: AsyncConnection, rows: Sequence[RowMapping], ending: Ending) -> None:
     """Tell of calls that waited and have ended, many at once. The rows are of WAITED."""
     told = [
-        {name: row[name] for name in WAITED if not name.endswith("_at") and name != "id"}
+        {name: row[name] for name in WAITED if not name.endswith("_at") and name not in ("id", "traceparent")}
         | {"call_id": row["id"], "created_at": to_json(row["created_at"])}
+        | log_fields(row["id"], row["traceparent"])
         | _of_attempt(None)
         | _of_end(ending, None, row["ended_at"])
         | {"answered_by": None, "complete": True}
@@ -104,7 +106,10 @@ def tell_ended_waiting(conn: AsyncConnection, rows: Sequence[RowMapping], ending
     once_committed(conn, partial(_write, iter(told)))
 
 
-WAITED = ("id", "workspace_id", "number_id", "direction", "agent_id", "agent_version", "created_at", "ended_at")
+WAITED = (
+    "id", "workspace_id", "number_id", "direction", "agent_id", "agent_version", "created_at", "ended_at",
+    "traceparent",
+)  # fmt: skip
 
 
 async def tell_overdue(engine: AsyncEngine, *, at_most: int) -> None:
@@ -117,6 +122,8 @@ async def tell_overdue(engine: AsyncEngine, *, at_most: int) -> None:
 
 def _tell(conn: AsyncConnection, sentence: str, fields: Mapping[str, Any]) -> None:
     once_committed(conn, partial(logger.info, sentence, extra=fields))
+    if sentence == ENDED:
+        once_committed(conn, partial(call_ended, fields["call_id"]))
 
 
 def _write(lines: Iterator[Mapping[str, Any]]) -> None:
@@ -124,6 +131,7 @@ def _write(lines: Iterator[Mapping[str, Any]]) -> None:
     written = 0
     for written, line in enumerate(islice(lines, AT_ONCE), 1):  # noqa: B007 - counted
         logger.info(ENDED, extra=line)
+        call_ended(line["call_id"])
     if written == AT_ONCE:
         asyncio.get_running_loop().call_soon(_write, lines)
 
@@ -145,6 +153,7 @@ def _of_call(call: CallRecord) -> dict[str, Any]:
         "agent_version": call.agent_version,
         "created_at": to_json(call.created_at),
         "answered_by": None if call.answered_by is None else call.answered_by.category,
+        **log_fields(call.id, call.traceparent),
     }
 
 

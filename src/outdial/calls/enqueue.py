@@ -32,6 +32,7 @@ from outdial.policy.spending import is_spent
 from outdial.refusals import Conflict, Invalid, LimitReached, NotFound, NotYours
 from outdial.settings import Settings
 from outdial.telephony.state import CallDirection, CallState
+from outdial.tracing.context import arrived
 
 _RETRY_POOL_FULL_S = 5
 _RETRY_QUEUE_FULL_S = 30
@@ -238,6 +239,7 @@ async def _insert(
         "max_duration_s": request.max_duration_s or default_max_duration_s,
         "expires_at": request.expires_at,
         "webhook_url": request.webhook_url,
+        "traceparent": arrived.get(),
     }
     parameters = {f"new_{name}": values[name] for name in _GIVEN}
     stored = await conn.execute(_NEW_CALL, parameters | {"not_before": request.not_before})
@@ -292,7 +294,7 @@ def _new_call() -> Executable:
 
 _GIVEN = (
     "id", "workspace_id", "number_id", "from_", "to", "agent_id", "agent_version", "variables", "metadata", "detection",
-    "retry", "ring_timeout_s", "max_duration_s", "expires_at", "webhook_url",
+    "retry", "ring_timeout_s", "max_duration_s", "expires_at", "webhook_url", "traceparent",
 )  # fmt: skip
 _NUMBER = _number_with_version()
 _NEW_CALL = _new_call()

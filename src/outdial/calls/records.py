@@ -40,7 +40,8 @@ class DetectionWanted:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CallRecord:
-    """A call but for its variables and metadata, which may be large. `hang_up_requested_at`: somebody wants its end."""
+    """A call but for its variables and metadata, which may be large. `hang_up_requested_at`: somebody wants its end;
+    `traceparent`: the trace of the request that placed it."""
 
     id: str
     workspace_id: str
@@ -64,6 +65,7 @@ class CallRecord:
     answered_by: WhoAnswered | None
     answered_at: datetime | None
     created_at: datetime
+    traceparent: str | None = None
 
     @property
     def is_outbound(self) -> bool:
@@ -95,6 +97,7 @@ class CallRecord:
             answered_by=None if row[call.answered_by] is None else WhoAnswered.from_json(row[call.answered_by]),
             answered_at=row[call.answered_at],
             created_at=row[call.created_at],
+            traceparent=row[call.traceparent],
         )
 
 

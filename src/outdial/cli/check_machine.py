@@ -11,6 +11,7 @@ from pathlib import Path
 from outdial import open_files
 from outdial.cli.findings import Finding, Status
 from outdial.settings import Settings, unknown_variables
+from outdial.tracing.exporter import wanted
 
 
 def python(version: tuple[int, int] = sys.version_info[:2]) -> Finding:
@@ -111,6 +112,17 @@ def proxies(settings: Settings) -> Finding:
     believed = settings.trusted_proxies.strip()
     found = f"X-Forwarded-For is believed from {believed}" if believed else "X-Forwarded-For is believed from nobody"
     return Finding(subject="Proxies", status=Status.OK, found=found)
+
+
+def traces(environ: Mapping[str, str] = os.environ) -> Finding:
+    """Whether calls are traced, and where to. Of the address only the host is told: keys may be in the rest."""
+    subject, asked = "Traces", wanted(environ)
+    if asked.endpoint is None:
+        return Finding(subject=subject, status=Status.OK, found="off: no OTEL_EXPORTER_OTLP_ENDPOINT")
+    if asked.fault is not None:
+        todo = "See docs/traces.md, or unset the endpoint."
+        return Finding(subject=subject, status=Status.WARN, found=f"off: {asked.fault}", todo=todo)
+    return Finding(subject=subject, status=Status.OK, found=f"a trace a call, to {asked.host}")
 
 
 def variables(environ: Mapping[str, str] = os.environ) -> list[Finding]:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import httpx
 
-from outdial.cli.check_machine import variables
+from outdial.cli.check_machine import traces, variables
 from outdial.cli.findings import Finding, Status
 from outdial.cli.run_files import RunningServer, SettingsUnreadable
 from outdial.version import __version__
@@ -63,6 +63,14 @@ def differing(variables: Sequence[str]) -> list[Finding]:
             todo="Unset it, or stop the server and start it again with it.",
         )
     ]
+
+
+def server_traces(server: RunningServer) -> list[Finding]:
+    """Where its environment can be read."""
+    try:
+        return [traces(server.environment())]
+    except SettingsUnreadable:
+        return []
 
 
 def server_variables(server: RunningServer) -> list[Finding]:

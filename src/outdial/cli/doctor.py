@@ -9,9 +9,9 @@ import typer
 from rich.table import Table
 
 from outdial.cli.check_database import database
-from outdial.cli.check_machine import data_dir, files, proxies, python, secret_key, speech, variables
+from outdial.cli.check_machine import data_dir, files, proxies, python, secret_key, speech, traces, variables
 from outdial.cli.check_network import public_url, server
-from outdial.cli.check_server import differing, others, running_server, server_variables
+from outdial.cli.check_server import differing, others, running_server, server_traces, server_variables
 from outdial.cli.check_store import store
 from outdial.cli.configuration import load_settings
 from outdial.cli.findings import Finding, Status
@@ -47,6 +47,7 @@ async def _all(target: Target) -> list[Finding]:
         findings += await store(settings)
         findings += [files() if running is None else files(running.open_files)]
         findings += variables() if running is None else server_variables(running)
+        findings += [traces()] if running is None else server_traces(running)
         findings += [proxies(settings)]
         findings += [finding async for finding in database(settings)]
         findings += [await public_url(settings, http)]

@@ -66,7 +66,7 @@ class RunningServer:
         return local_url(self.settings["host"], self.settings["port"])
 
     def environment(self) -> Mapping[str, str]:
-        """The OUTDIAL_ variables it was started with. Raises SettingsUnreadable."""
+        """The OUTDIAL_ and OTEL_ variables it was started with. Raises SettingsUnreadable."""
         import psutil
 
         try:
@@ -76,7 +76,7 @@ class RunningServer:
             found = process.environ()
         except (psutil.Error, OSError) as error:
             raise SettingsUnreadable(f"the environment of the server at {self.url} can't be read from here") from error
-        return {name: value for name, value in found.items() if name.upper().startswith(variable(""))}
+        return {name: value for name, value in found.items() if name.upper().startswith((variable(""), "OTEL_"))}
 
     def whole_settings(self, known: Mapping[str, Any]) -> dict[str, Any]:
         """All its settings by name, secrets too; `known` are used where it has secrets that can't be read.

@@ -274,6 +274,7 @@ calls = Table(
     Column("recording", Text),  # path under the data directory
     Column("dialled", Boolean, nullable=False, server_default=text("false")),  # a dial of it is over that was sent
     Column("webhook_url", Text),  # of the request: its events go there, too
+    Column("traceparent", Text),  # of the request: its trace (W3C) goes on in the call
     # What waits, by its number, the longest due first: the claim. Partial, so it stays as small as the queue.
     Index("ix_calls_waiting", "number_id", "due_at", postgresql_where=text("state = 'queued'")),
     Index(

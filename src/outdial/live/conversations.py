@@ -39,6 +39,7 @@ from outdial.settings import Settings
 from outdial.telephony.failures import CallError, FailureCode
 from outdial.telephony.state import EndedBy, Ending, EndReason
 from outdial.telephony.verdict import REPLY
+from outdial.tracing.process import about, log_fields
 from outdial.workspaces.listening import NO_NOTICE, ListeningNotice
 
 logger = logging.getLogger(__name__)
@@ -186,7 +187,9 @@ class Conversations:
 
     async def _run(self, conversation: _Conversation) -> None:
         session, attempt_id, engine = conversation.session, conversation.attempt_id, self._engine
-        logs.about(call_id=conversation.call_id, attempt_id=attempt_id)
+        traced = conversation.call_id, conversation.answered.call.traceparent
+        logs.about(call_id=conversation.call_id, attempt_id=attempt_id, **log_fields(*traced))
+        about(*traced)
         beside = Background()
         beside.start(self._open_account(conversation.answered.attempt), name=f"carrier of {attempt_id}")
         beside.start(write_loss(engine, attempt_id, session), name=f"audio of {attempt_id}")

@@ -22,6 +22,8 @@ from outdial.db.notify import Notifications
 from outdial.db.trouble import tell_trouble
 from outdial.db.wake import Wake
 from outdial.repeating import UNTIL_WRITTEN, Pauses, repeat
+from outdial.tracing.context import TraceContext, beside
+from outdial.tracing.process import header_of
 from outdial.webhooks.attempt import Outgoing, Problem, Try, WebhookClient
 from outdial.webhooks.deliveries import (
     Delivery,
@@ -41,6 +43,7 @@ from outdial.webhooks.endpoints import OffReason
 from outdial.webhooks.payload import body_of
 from outdial.webhooks.retry import HOLD_FROM, HOLD_S, hold_s
 from outdial.webhooks.slots import Slots
+from outdial.webhooks.traced import roots_of, span_of_try, trace
 from outdial.webhooks.verdict import hold_until, is_gone, outcome_of
 from outdial.workspaces.secrets import SecretBox, WrongSecretKey
 
@@ -130,34 +133,40 @@ class Sender:
             if not room:
                 return
             taken = await take(self._engine, self._owner, room)
+            roots = await roots_of(self._engine, taken)
             for delivery in taken:
                 if delivery.id in self._slots:  # its lease ran out while the database was away; the first try counts
                     continue
                 self._idle.clear()
                 self._slots.begin(delivery.id, delivery.lane, now=time.monotonic())
-                self._background.start(self._send(delivery), name="webhook")
+                self._background.start(self._send(delivery, roots.get(delivery.id)), name="webhook")
             for lane, places in room.items():
                 if sum(delivery.lane == lane for delivery in taken) < places:
                     self._wanted.discard(lane)  # whatever comes there wakes us
 
-    async def _send(self, delivery: Delivery) -> None:
+    async def _send(self, delivery: Delivery, root: TraceContext | None) -> None:
+        """`root`: its call's, where that is traced."""
         try:
-            outgoing = self._outgoing(delivery)
+            outgoing = self._outgoing(delivery, root)
             told = _failed(Problem.NOT_SIGNED) if outgoing is None else await self._client.attempt(outgoing)
         except Exception as error:  # without an outcome it would be sent again and again
             fields = {"webhook_id": delivery.webhook_id, "delivery_id": delivery.id}
             logger.error("Webhook could not be sent", extra=fields, exc_info=error)
             told = _failed(Problem.CONNECTION)
+        if root is not None:
+            trace(delivery, root, told)
         self._outcomes.append(outcome_of(delivery, told, datetime.now(UTC)))
         self._news.set()
 
-    def _outgoing(self, delivery: Delivery) -> Outgoing | None:
+    def _outgoing(self, delivery: Delivery, root: TraceContext | None) -> Outgoing | None:
         """None where it can't be signed."""
         try:
             keys = [self._secret(secret) for secret in delivery.secrets]
             headers = {} if delivery.headers is None else self._secret(bytes(delivery.headers))
         except WrongSecretKey:
             return None
+        if root is not None:
+            headers = beside(header_of(span_of_try(delivery, root)), headers)
         body = body_of(delivery.event_id, delivery.type, delivery.at, delivery.sequence, delivery.data)
         return Outgoing(url=delivery.url, event_id=delivery.event_id, body=body, keys=keys, headers=headers)
 

@@ -360,3 +360,15 @@ async def _post(http, url, asked, *, modern=False, headers=None):
 
 def _call(tool, arguments):
     return {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": tool, "arguments": arguments}}
+
+
+async def test_the_trace_of_an_assistant_s_request_goes_on_in_its_call(url, tenant, engine, era):
+    parent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+    headers = {"Authorization": f"Bearer {tenant.key}", "traceparent": parent}
+    async with (
+        httpx2.AsyncClient(headers=headers, timeout=60) as http,
+        Client(streamable_http_client(url, http_client=http), mode=era) as client,
+    ):
+        await told(client, "place_call", to=TO)
+    async with engine.connect() as conn:
+        assert await conn.scalar(select(calls.c.traceparent)) == parent

@@ -11,6 +11,7 @@ from outdial.agents.llm.tools import CallBack, Exit, HangUp, Note, SendDigits, T
 from outdial.agents.tools.asks import Ask, Reply, Result, shown_answer
 from outdial.agents.tools.redaction import MAX_ANSWER, MAX_SHOWN, bounded, redacted
 from outdial.agents.tools.toolbox import Asked
+from outdial.tracing.context import HEADER, parse
 
 
 def told_of(wish: Wish) -> Mapping[str, Any]:
@@ -31,11 +32,15 @@ def told_of(wish: Wish) -> Mapping[str, Any]:
 
 
 def told_of_ask(ask: Ask, reply: Reply, asked: Asked | None) -> Mapping[str, Any]:
-    """`done`: it has answered, and well. `duration_ms`: from when it was asked, None where it wasn't."""
-    duration_ms = None
+    """`done`: it has answered, and well. `duration_ms`: from when it was asked, None where it wasn't; `span_id`: what
+    it was told of the call's trace, where there is one."""
+    duration_ms: int | None = None
+    traced: Mapping[str, str] = {}
     if asked is not None:
         now = asked.task.get_loop().time()
         duration_ms = round(((asked.ended_s or now) - asked.began_s) * 1000)
+        if (span := parse(asked.trace.header.get(HEADER))) is not None:
+            traced = {"span_id": f"{span.span_id:016x}"}
     return {
         "place": ask.tool.place,
         "arguments": bounded(redacted(ask.arguments, ask.tool.arguments), MAX_SHOWN),
@@ -45,4 +50,5 @@ def told_of_ask(ask: Ask, reply: Reply, asked: Asked | None) -> Mapping[str, Any
         "status": reply.status,
         "duration_ms": duration_ms,
         "answer": bounded(shown_answer(reply, ask), MAX_ANSWER),
+        **traced,
     }

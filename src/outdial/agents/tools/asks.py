@@ -8,6 +8,7 @@ from typing import Any
 
 from outdial.agents.tools.definition import HttpTool, Schema, Sentences
 from outdial.agents.tools.redaction import HIDDEN, marks_any, redacted
+from outdial.tracing.process import new_header
 
 MAX_TOLD = 8000  # characters of an answer that a model is told
 SILENT = Sentences()
@@ -42,9 +43,11 @@ class Reply:
 
 @dataclass(slots=True)
 class Trace:
-    """How far a request has come. `sent`: its first byte may have reached the server."""
+    """How far a request has come. `sent`: its first byte may have reached the server. `header`: of the call's trace,
+    where there is one, for the server to go on with."""
 
     sent: bool = False
+    header: Mapping[str, str] = field(default_factory=new_header)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -18,6 +18,7 @@ from outdial.agents.tools.reaching import watching, word_of
 from outdial.agents.tools.redaction import without
 from outdial.net.guarded import CONNECT_S, GuardedTransport
 from outdial.secrets.store import SecretMissing
+from outdial.tracing.context import beside
 from outdial.version import __version__
 
 logger = logging.getLogger(__name__)
@@ -127,7 +128,7 @@ def _body(outgoing: Outgoing) -> bytes | None:
 
 
 def _headers(outgoing: Outgoing, context: Context) -> dict[str, str]:
-    headers = dict(outgoing.headers)
+    headers = beside(context.trace.header, outgoing.headers)
     if outgoing.body is not None:
         headers["content-type"] = "application/json"
     if outgoing.method != "GET":

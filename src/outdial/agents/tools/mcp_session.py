@@ -20,6 +20,7 @@ from mcp.client.streamable_http import streamable_http_client
 from outdial.agents.tools.asks import Trace
 from outdial.agents.tools.reaching import watching, word_of
 from outdial.net.guarded import GuardedTransport
+from outdial.tracing.context import beside
 from outdial.version import __version__
 
 MAX_BYTES = 512 * 1024  # of an answer
@@ -86,7 +87,7 @@ class Session:
     async def call(self, tool: str, arguments: Mapping[str, Any], key: str, trace: Trace) -> types.CallToolResult:
         """Raises SessionBroken. Answers aren't checked against their schema, which is a stranger's."""
         self._traces[key] = trace
-        params = types.CallToolRequestParams(name=tool, arguments=dict(arguments), _meta={KEY: key})
+        params = types.CallToolRequestParams(name=tool, arguments=dict(arguments), _meta={KEY: key, **trace.header})
         try:
             request = types.CallToolRequest(params=params)
             result: types.CallToolResult = await self._session().send_request(request, types.CallToolResult)
@@ -152,7 +153,7 @@ class _Handing(httpx2.AsyncBaseTransport):
         asked = httpx.Request(
             request.method,
             str(request.url),
-            headers=request.headers.raw,
+            headers=beside({} if trace is None else trace.header, request.headers),
             content=content,
             extensions={"timeout": timeout} if trace is None else {"timeout": timeout, "trace": watching(trace)},
         )

@@ -11,6 +11,7 @@ from typing import Annotated, Any, cast
 from mcp.server.mcpserver import Context
 from mcp.server.mcpserver.exceptions import ToolError
 from pydantic import Field, ValidationError
+from starlette.requests import Request
 
 from outdial.agents.review import review_agent
 from outdial.agents.store import get_version, list_agents
@@ -42,6 +43,8 @@ from outdial.policy.import_file import clean_reason
 from outdial.refusals import Invalid, Refusal
 from outdial.telephony.e164 import normal_e164
 from outdial.telephony.state import CallState
+from outdial.tracing.context import HEADER, arrived
+from outdial.tracing.context import given as traceparent
 from outdial.workspaces import access
 from outdial.workspaces.access import Access, Principal
 
@@ -124,6 +127,7 @@ class Tools:
         asked = {"to": to, "amd": amd, "variables": variables, "metadata": metadata, "not_before": not_before}
         given = {name: value for name, value in asked.items() if value not in ({}, "")}
         given |= {"agent": {"id": agent_id}} if agent_id else {}
+        arrived.set(traceparent(_request(ctx).headers.getlist(HEADER)))
         accepted = await place(self._services, _principal(ctx), number_id, given, idempotency_key)
         return PlacedCall(call_id=accepted.call_id, state=accepted.status, already_placed=accepted.replayed)
 
@@ -272,10 +276,14 @@ class Tools:
             pass
 
 
-def _principal(ctx: Context) -> Principal:
+def _request(ctx: Context) -> Request:
     request = ctx.request_context.request
     assert request is not None  # every request comes by HTTP
-    return cast(Principal, request.state.principal)
+    return cast(Request, request)
+
+
+def _principal(ctx: Context) -> Principal:
+    return cast(Principal, _request(ctx).state.principal)
 
 
 def _normal(number: str) -> str:
