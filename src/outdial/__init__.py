@@ -14,8 +14,9 @@ if TYPE_CHECKING:
     from outdial.agents.python.decorator import agent
     from outdial.conversation.live_call import CallEnded, Heard, LiveCall, Said, TransferFailed
 
-# onnxruntime (from 1.29) sends usage figures to Microsoft and keeps an id of the machine in the user's folder. Set before it
-# is imported, this stops both (microsoft/onnxruntime #27379); nothing here calls anybody whom the operator hasn't named.
+# onnxruntime (from 1.29) sends usage figures to Microsoft and keeps an id of the machine in the user's folder. Set
+# before it is imported, this stops both (microsoft/onnxruntime #27379): nothing here calls anybody whom the operator
+# hasn't named.
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 # For those who write agents in Python. Looked up when they are used: the package is imported for its version, too.
