@@ -4,7 +4,7 @@ import asyncio
 from decimal import Decimal
 
 import pytest
-from sqlalchemy import delete, func, select, text, update
+from sqlalchemy import delete, event, func, select, text, update
 
 from outdial.agents import spend_meters
 from outdial.agents.llm.chat import Usage
@@ -14,7 +14,15 @@ from outdial.calls.request import OutboundRequest
 from outdial.db.engine import create_engine
 from outdial.db.spend_tables import model_spend
 from outdial.db.tables import agent_versions, audit_log, calls
-from outdial.policy.spending import Spend, add_spend, change_spend_limit, get_spend_limit, is_spent_now
+from outdial.policy.spending import (
+    ADD_SPEND,
+    SPENT_TODAY,
+    Spend,
+    add_spend,
+    change_spend_limit,
+    get_spend_limit,
+    is_spent_now,
+)
 from outdial.refusals import LimitReached
 from outdial.settings import Settings
 from outdial.workspaces.audit import COMMAND_LINE
@@ -60,6 +68,15 @@ async def test_a_limit_is_passed_by_dollars_or_by_tokens(engine, tenant, limit, 
     async with engine.begin() as conn:
         await conn.execute(update(model_spend).values(day=func.current_date() - 1))
     assert await is_spent_now(engine, tenant.workspace_id) is at_once
+
+
+async def test_an_answer_is_counted_and_the_limit_read_by_one_statement_each_built_before(engine, tenant):
+    asked = []
+    event.listen(engine.sync_engine, "before_execute", lambda conn, statement, *_: asked.append(statement))
+    for _ in range(2):
+        await add_spend(engine, tenant.workspace_id, Spend(tokens=1))
+        await is_spent_now(engine, tenant.workspace_id)
+    assert [id(statement) for statement in asked] == [id(ADD_SPEND), id(SPENT_TODAY)] * 2
 
 
 async def test_a_change_is_on_record_and_another_workspace_is_left_alone(engine, tenant, limit):

@@ -10,13 +10,26 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
-from sqlalchemy import ColumnElement, Date, DateTime, Text, and_, cast, delete, func, literal, or_, select
+from sqlalchemy import (
+    ColumnElement,
+    Date,
+    DateTime,
+    Executable,
+    Text,
+    and_,
+    bindparam,
+    cast,
+    delete,
+    func,
+    or_,
+    select,
+)
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from typing_extensions import TypedDict
 
 from outdial.db.clearing import Clearing
-from outdial.db.engine import reading
+from outdial.db.engine import autocommit, reading
 from outdial.db.spend_tables import model_spend, spend_limits
 from outdial.instants import to_json
 from outdial.policy.gate import next_day
@@ -77,34 +90,49 @@ def is_spent(workspace_id: ColumnElement[str]) -> ColumnElement[bool]:
     return passed.where(limit.workspace_id == workspace_id, reached).exists()
 
 
+def _today() -> ColumnElement[date]:
+    return cast(func.timezone("UTC", func.now()), Date)
+
+
+def _add_spend() -> Executable:
+    """Count it for today, and whether the limit is reached then: one statement, built once. There is one for each
+    answer of a model's, and building it takes longer than running it and leaves circles of thousands of objects, whose
+    collection the calls would hear."""
+    used, limit = model_spend.c, spend_limits.c
+    counts = (used.tokens, used.estimated_tokens, used.dollars)
+    new = {column.name: bindparam(f"new_{column.name}", type_=column.type) for column in (used.workspace_id, *counts)}
+    upserted = upsert(model_spend).values({"day": _today()} | new)
+    counted = (
+        upserted.on_conflict_do_update(
+            index_elements=[used.workspace_id, used.day],
+            set_={column.name: column + upserted.excluded[column.name] for column in counts},
+        )
+        .returning(used.workspace_id, used.tokens, used.dollars)
+        .cte("counted")
+    )
+    reached = or_(counted.c.tokens >= limit.tokens, counted.c.dollars >= limit.dollars)
+    return select(select(counted).where(limit.workspace_id == counted.c.workspace_id, reached).exists())
+
+
+ADD_SPEND = _add_spend()
+SPENT_TODAY = select(is_spent(bindparam("of_workspace_id", type_=Text)))
+
+
 async def add_spend(engine: AsyncEngine, workspace_id: str, spend: Spend) -> bool:
     """Count it for today; whether the limit is reached now. Database errors pass: where nobody knows whether it was
     counted, counting again errs on the safe side."""
-    used = model_spend.c
-    counted = upsert(model_spend).values(
-        workspace_id=workspace_id,
-        day=_today(),
-        tokens=spend.tokens,
-        estimated_tokens=spend.estimated_tokens,
-        dollars=spend.dollars,
-    )
-    added = counted.excluded
-    async with engine.begin() as conn:
-        await conn.execute(
-            counted.on_conflict_do_update(
-                index_elements=[used.workspace_id, used.day],
-                set_={
-                    "tokens": used.tokens + added.tokens,
-                    "estimated_tokens": used.estimated_tokens + added.estimated_tokens,
-                    "dollars": used.dollars + added.dollars,
-                },
-            )
-        )
-        return await spent_today(conn, workspace_id)
+    counted = {
+        "new_workspace_id": workspace_id,
+        "new_tokens": spend.tokens,
+        "new_estimated_tokens": spend.estimated_tokens,
+        "new_dollars": spend.dollars,
+    }
+    async with autocommit(engine) as conn:
+        return bool(await conn.scalar(ADD_SPEND, counted))
 
 
 async def spent_today(conn: AsyncConnection, workspace_id: str) -> bool:
-    return bool(await conn.scalar(select(is_spent(literal(workspace_id, Text)))))
+    return bool(await conn.scalar(SPENT_TODAY, {"of_workspace_id": workspace_id}))
 
 
 async def is_spent_now(engine: AsyncEngine, workspace_id: str) -> bool:
@@ -157,7 +185,3 @@ async def change_spend_limit(
             act = "spend_limit.changed"
             await record(conn, workspace_id, by, act, subject_id=workspace_id, subject_name=name, details=details)
         return await get_spend_limit(conn, workspace_id)
-
-
-def _today() -> ColumnElement[date]:
-    return cast(func.timezone("UTC", func.now()), Date)
