@@ -1,10 +1,11 @@
 import asyncio
 
 import pytest
-from sqlalchemy import select, text
+from sqlalchemy import event, select, text
 
 from outdial.conversation.transcript import Turn
 from outdial.db.tables import turns
+from outdial.live import journal as live_journal
 from outdial.live.journal import CallJournal, Writing
 from outdial.metrics import REGISTRY
 
@@ -31,6 +32,42 @@ async def test_what_was_said_is_in_the_database_after_closing(workspace, call_id
     ]
     assert await workspace.events(call_id, "digit") == [{"at_ms": 1500}]
     assert [event["seq"] for event in await workspace.events(call_id, "transcript")] == [1, 2]
+
+
+@pytest.fixture
+def asked(workspace):
+    """Each statement that the database was asked, and whether it commits by itself."""
+    statements = []
+
+    def note(conn, statement, *_):
+        statements.append((statement, conn.get_execution_options().get("isolation_level") == "AUTOCOMMIT"))
+
+    event.listen(workspace.engine.sync_engine, "before_execute", note)
+    return statements
+
+
+async def test_what_is_said_is_answered_first_and_then_written_with_what_was_said_meanwhile(
+    workspace, call_id, asked, monkeypatch
+):
+    monkeypatch.setattr(live_journal, "GATHER_S", 0.3)
+    journal = CallJournal(Writing(engine=workspace.engine, call_id=call_id))
+    journal.turn(Turn(seq=1, speaker="callee", text="Hi.", start_ms=0, end_ms=300))
+    for _ in range(20):  # what an answer takes, in turns of the event loop
+        await asyncio.sleep(0)
+    assert asked == []
+    journal.turn(Turn(seq=2, speaker="agent", text="Hello.", start_ms=310))
+    async with asyncio.timeout(5):
+        while len(await written(workspace)) < 2:  # noqa: ASYNC110
+            await asyncio.sleep(0.05)
+    assert [alone for statement, alone in asked if statement is live_journal.WRITE_TURN] == [False, False]
+    await journal.close()
+
+
+async def test_what_comes_alone_is_one_statement_built_before(workspace, call_id, asked):
+    journal = CallJournal(Writing(engine=workspace.engine, call_id=call_id))
+    journal.turn(Turn(seq=1, speaker="callee", text="Hi.", start_ms=0, end_ms=300))
+    await journal.close()
+    assert [(statement is live_journal.WRITE_TURN, alone) for statement, alone in asked] == [(True, True)]
 
 
 async def test_the_latency_of_a_turn_is_counted_once_however_often_it_comes(workspace, call_id):
