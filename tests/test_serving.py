@@ -3,6 +3,7 @@
 import asyncio
 import os
 import signal
+import subprocess
 import sys
 from types import SimpleNamespace
 
@@ -116,3 +117,34 @@ async def test_the_first_link_is_made_as_soon_as_the_database_can(monkeypatch):
     monkeypatch.setattr(serving, "first_start", first_start)
     outdial = SimpleNamespace(services=SimpleNamespace(engine=None), base_url="https://outdial.example")
     assert await serving._first_start(outdial, True) == "https://outdial.example/sign-in/once"
+
+
+CALLS = """
+from collections import deque
+from outdial.serving import spare_startup_from_collection
+
+class Part:
+    def __init__(self, call):
+        self.call = call
+
+class Call:
+    left = 0
+    def __init__(self):
+        Call.left += 1
+        self.parts = [Part(self) for _ in range(170)]
+    def __del__(self):
+        Call.left -= 1
+
+spare_startup_from_collection()
+up, most = deque(maxlen=60), 0
+for _ in range(4000):
+    up.append(Call())
+    most = max(most, Call.left)
+print(most)
+"""
+
+
+def test_of_calls_that_are_over_a_few_hundred_are_left_and_no_thousands():
+    """Each is some hundred objects that know each other in circles; 60 are up at once."""
+    run = subprocess.run([sys.executable, "-c", CALLS], capture_output=True, text=True, check=True)
+    assert int(run.stdout) < 700

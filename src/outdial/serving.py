@@ -117,4 +117,6 @@ def spare_startup_from_collection() -> None:
     collection took a tenth of a second with it, in which no frame leaves."""
     gc.collect()
     gc.freeze()
-    gc.set_threshold(10_000, 20, 20)  # the default of 700 new objects is reached several times a request
+    # The default of 700 new objects is reached several times a request. A call that is over is some hundred objects
+    # that know each other in circles: with rarer full collections, thousands of calls would wait for one.
+    gc.set_threshold(10_000, 3, 3)

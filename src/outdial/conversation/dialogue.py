@@ -141,6 +141,7 @@ class Dialogue:
         if (transfer := self._outside.transfer) is not None:
             await asyncio.wait({transfer}, timeout=TRANSFER_S)  # whether the call goes on depends on it
         await self._background.finish(SETTLE_S, patience_s=PATIENCE_S)
+        self._hearing.forget()
 
     def _voice(self, utterance: Utterance) -> None:
         self._saying.voice(utterance)

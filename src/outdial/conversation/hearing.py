@@ -100,6 +100,12 @@ class Hearing:
             self._stream = None
         self._end_early()
 
+    def forget(self) -> None:
+        """Nobody listens any more: the audio that was kept is let go of."""
+        self.disable()
+        self._frames.clear()
+        self._recent.clear()
+
     def be_quick(self) -> None:
         """We are silent for what is being said: have it recognised while it lasts, and at its first pause, however
         short."""

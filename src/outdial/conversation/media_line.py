@@ -266,6 +266,9 @@ class MediaLine:
             self._recording.close(now_ms)
         for listener in self._listeners:
             listener.on_closed(orderly=self._stopped)
+        # Who knows of each other in a circle is let go of late, by the collector: the audio needn't wait for it.
+        self._listeners.clear()
+        self.outgoing.forget()
 
     def now_ms(self) -> int:
         """The call clock."""

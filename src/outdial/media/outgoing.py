@@ -25,6 +25,10 @@ class Outgoing:
         while self._frames and self._frames[-1][0] >= at_ms:
             self._frames.pop()
 
+    def forget(self) -> None:
+        """Nobody listens any more."""
+        self._frames.clear()
+
     @property
     def end_ms(self) -> int | None:
         """When the last of it was heard; None when there was nothing yet."""

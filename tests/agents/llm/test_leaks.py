@@ -5,15 +5,25 @@ import asyncio
 import gc
 import random
 import weakref
+from collections import deque
 
 from agents.llm.test_faults import FAULTS, MOMENTS, Faulty, endless
 from agents.llm.test_run import AGENT
 from outdial.agents.llm.talking import Talking
 from outdial.conversation.session import Session
+from outdial.media.frames import FRAME_BYTES
 from outdial.testing.phone import Phone
 from outdial.testing.virtual_time import run
 
 CALLS = 40
+
+
+def _is_audio(kept: object) -> bool:
+    """Whether it is a frame, or one with its time in ms."""
+    match kept:
+        case (bytes() as frame) | (int(), bytes() as frame):
+            return len(frame) == FRAME_BYTES
+    return False
 
 
 def test_nothing_is_left_of_calls_with_faults(monkeypatch):
@@ -51,8 +61,14 @@ def test_nothing_is_left_of_calls_with_faults(monkeypatch):
         await asyncio.sleep(1.0)
         return {task.get_name() for task in asyncio.all_tasks() - {asyncio.current_task()}}
 
-    assert run(calls()) == set()
-    assert [model.running for model in models] == [0] * CALLS
+    gc.disable()
+    try:
+        assert run(calls()) == set()
+        assert [model.running for model in models] == [0] * CALLS
+        # What was a call's is let go of by the collector, at some time, but its audio at once.
+        assert [one for one in gc.get_objects() if isinstance(one, deque) and any(map(_is_audio, one))] == []
+    finally:
+        gc.enable()
     gc.collect()
     assert len(made) == 2 * CALLS
     assert [one() for one in made if one() is not None] == []
