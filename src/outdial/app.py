@@ -11,7 +11,7 @@ from functools import partial
 from fastapi import FastAPI
 
 from outdial import metrics
-from outdial.api.app import create_api, create_health
+from outdial.api.app import add_routes, create_api, create_health
 from outdial.api.callbacks import callbacks_router
 from outdial.api.media_socket import Handshake, Start
 from outdial.api.server import HttpServer, listen
@@ -268,7 +268,7 @@ def _api(
         drain=shared.drain,
     )
     incoming_calls = IncomingCalls(reception, shared.genuine, open_carrier, inbox, shared.agents)
-    api.include_router(callbacks_router(inbox, incoming_calls, settings.base_url))
+    add_routes(api, callbacks_router(inbox, incoming_calls, settings.base_url))
     api.state.listening_in = listening_in = ListeningIn(engine, conversations)
     live_pages = add_dashboard(api, services)
     pages = [

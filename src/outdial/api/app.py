@@ -1,6 +1,6 @@
 """The HTTP API as one ASGI app. Whoever starts the process adds the carriers' callbacks and media sockets."""
 
-from fastapi import FastAPI
+from fastapi import APIRouter, FastAPI
 
 from outdial.api import (
     agent_tools,
@@ -101,10 +101,10 @@ def create_api(services: Services) -> FastAPI:
     )
     routers = [module.router for module in modules]
     for router in routers:
-        app.include_router(router)
+        add_routes(app, router)
     app.state.mcp = McpEndpoint(services, app.state.feeds)
     app.router.routes.append(app.state.mcp.route)
-    app.include_router(metrics.router)
+    add_routes(app, metrics.router)
     webhook_payloads.describe(app)
     complete_document(app, routers)
     return app
@@ -123,9 +123,15 @@ def create_health(services: Services) -> FastAPI:
     _remember(app, services)
     problems.install(app)
     app.add_middleware(Addresses, router=app.router)
-    app.include_router(health.router)
-    app.include_router(metrics.router)
+    add_routes(app, health.router)
+    add_routes(app, metrics.router)
     return app
+
+
+def add_routes(app: FastAPI, router: APIRouter) -> None:
+    """As they are. `include_router` would make each anew for this app, with the models of what it takes and answers,
+    while its first request waits."""
+    app.router.routes.extend(router.routes)
 
 
 def _remember(app: FastAPI, services: Services) -> None:

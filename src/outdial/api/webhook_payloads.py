@@ -1,6 +1,7 @@
 """What we send to webhook endpoints, in the API's document: a body and an example of each event."""
 
 from collections.abc import Mapping
+from functools import cache
 from typing import Annotated, Any, Literal
 
 from fastapi import Body, FastAPI
@@ -73,6 +74,7 @@ def describe(app: FastAPI) -> None:
         )
 
 
+@cache
 def model_of(type_: EventType) -> Any:
     """The whole body."""
     name = "".join(part.title() for part in type_.replace(".", "_").split("_")) + "Payload"

@@ -4,6 +4,7 @@ from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
+from outdial.api.app import add_routes
 from outdial.api.problems import as_problem, respond
 from outdial.api.services import Services
 from outdial.dashboard import (
@@ -48,7 +49,7 @@ def add_dashboard(app: FastAPI, services: Services) -> LivePages:
     pages = app.state.live_pages = LivePages(services.notifications)
     app.state.references = {}  # pages of the API's reference, by theme
     for module in MODULES:
-        app.include_router(module.router)
+        add_routes(app, module.router)
     for kind in (HTTPException, RequestValidationError):
         app.add_exception_handler(kind, _refused)
     return pages

@@ -12,6 +12,7 @@ import threading
 import typing
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from weakref import WeakValueDictionary
 
 import certifi
@@ -199,8 +200,12 @@ def _addresses(host: str, port: int) -> list[str]:
     return list(dict.fromkeys(str(info[4][0]).partition("%")[0] for info in infos))
 
 
+@cache
 def tls() -> ssl.SSLContext:
-    """Certificates are always checked: against the usual authorities, the system's, and those of SSL_CERT_FILE."""
+    """Certificates are always checked: against the usual authorities, the system's, and those of SSL_CERT_FILE.
+
+    One for all connections of the process: to read so many certificates takes a while.
+    """
     context = ssl.create_default_context()
     context.load_verify_locations(certifi.where())
     return context

@@ -3,8 +3,10 @@
 import asyncio
 import contextlib
 import socket
+import ssl
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 
 import httpx
@@ -135,7 +137,7 @@ def create_app(
         faults=Faults(config.faults),
         callee_voice=Voice(callee_voice) if callee_voice else offline_voice("callee", config.prompts_dir),
         agent_voice=Voice(agent_voice) if agent_voice else offline_voice("agent", config.prompts_dir),
-        http=httpx.AsyncClient(trust_env=False, follow_redirects=False),
+        http=httpx.AsyncClient(verify=_tls(), trust_env=False, follow_redirects=False),
         recordings_dir=config.recordings_dir,
         setup_s=config.setup_s,
         ring_s=config.ring_s,
@@ -170,6 +172,12 @@ def create_app(
     )
     app.network, app.carriers, app.model, app.tools = network, carriers, model, tools
     return app
+
+
+@cache
+def _tls() -> ssl.SSLContext:
+    """One for all simulators of the process: to read the certificates of the authorities takes a while."""
+    return httpx.create_ssl_context(trust_env=False)
 
 
 @contextlib.asynccontextmanager

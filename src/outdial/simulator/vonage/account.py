@@ -56,8 +56,10 @@ class VonageAccount:
         """`converse` is what a call does after the answer."""
         self.network = network
         self.config = config
-        self.private_key = config.private_key or tokens.process_key_pair()[0]
-        first = signed_by_default(tokens.public_part(self.private_key), config.application_id)
+        self.private_key, public_key = tokens.process_key_pair()
+        if config.private_key:
+            self.private_key, public_key = config.private_key, tokens.public_part(config.private_key)
+        first = signed_by_default(public_key, config.application_id)
         self.applications: dict[str, Application] = {first.id: first}
         self.numbers = {digits(number): Number(msisdn=digits(number)) for number in config.numbers}
         self.legs = Legs(network.book)
