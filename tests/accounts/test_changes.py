@@ -14,8 +14,8 @@ from outdial.ids import new_id
 from outdial.refusals import Conflict, Invalid
 from outdial.workspaces.audit import COMMAND_LINE
 from outdial.workspaces.secrets import SecretBox
+from secret_box import BOX
 
-BOX = SecretBox("a key for tests")
 CREDENTIALS = {"account_sid": "AC1", "auth_token": "token", "next_auth_token": "next"}
 
 

@@ -12,9 +12,8 @@ from outdial.carriers.errors import CarrierRefused
 from outdial.carriers.http import RestClient
 from outdial.db.engine import create_engine
 from outdial.db.tables import carrier_accounts
-from outdial.workspaces.secrets import SecretBox
+from secret_box import BOX
 
-BOX = SecretBox("a key for tests")
 SEALED = BOX.encrypt({"account_sid": "AC1", "auth_token": "token"})
 
 

@@ -18,8 +18,8 @@ from outdial.carriers.name import CarrierName
 from outdial.db.tables import carrier_accounts
 from outdial.refusals import Unavailable
 from outdial.workspaces.secrets import SecretBox
+from secret_box import BOX
 
-BOX = SecretBox("a key for tests")
 CALLBACK = "https://voice.example/callbacks/x/att_1/status"
 STREAM = "wss://voice.example/media/x/att_1/token"
 

@@ -11,8 +11,8 @@ from outdial.ids import new_id
 from outdial.refusals import NotFound
 from outdial.workspaces.audit import COMMAND_LINE
 from outdial.workspaces.secrets import SecretBox
+from secret_box import BOX
 
-BOX = SecretBox("a key for tests")
 TWILIO = CarrierName("twilio")
 CREDENTIALS = {"account_sid": "AC1", "auth_token": "token"}
 

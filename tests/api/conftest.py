@@ -25,7 +25,7 @@ from outdial.settings import Settings
 from outdial.webhooks.attempt import WebhookClient
 from outdial.workspaces.access import Role
 from outdial.workspaces.audit import COMMAND_LINE
-from outdial.workspaces.secrets import SecretBox
+from secret_box import BOX
 from simulated_accounts import SimulatedAccounts
 from tenants import Tenant, make_tenant
 
@@ -51,7 +51,7 @@ async def services(
             engine=engine,
             settings=settings,
             notifications=notifications,
-            secret_box=SecretBox("a key for tests"),
+            secret_box=BOX,
             recordings=Recordings(settings.data_dir, (settings.data_dir / "store").as_uri()),
             open_number_control=accounts_at_carriers.open,
             webhooks=webhooks,

@@ -3,7 +3,7 @@ from sqlalchemy import func, select, text
 
 from outdial.db.tables import carrier_accounts
 from outdial.simulator.server import SimulatorConfig
-from outdial.workspaces.secrets import SecretBox
+from secret_box import BOX
 from simulated_accounts import FIRST, SECOND
 from tenants import make_tenant
 
@@ -189,4 +189,4 @@ async def test_the_numbers_of_others_are_404(client, engine):
 
 def test_the_box_of_another_key_can_t_read_them(services):
     sealed = services.secret_box.encrypt(TWILIO)
-    assert SecretBox("a key for tests").decrypt(sealed) == TWILIO
+    assert BOX.decrypt(sealed) == TWILIO

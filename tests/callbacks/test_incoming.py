@@ -23,7 +23,7 @@ from outdial.dispatch.sweep import Sweep
 from outdial.ids import new_id
 from outdial.telephony.failures import FailureCode
 from outdial.telephony.state import CallState
-from outdial.workspaces.secrets import SecretBox
+from secret_box import BOX
 from workspace import CALLER, Agents, until
 
 TOKEN = "12345"
@@ -67,7 +67,7 @@ class Caller:
 
 @pytest.fixture
 async def caller(workspace):
-    box = SecretBox("a key for tests")
+    box = BOX
     agent_id = new_id("agent")
     async with workspace.engine.begin() as conn:
         credentials = box.encrypt({"account_sid": "AC1", "auth_token": TOKEN})

@@ -14,9 +14,8 @@ from outdial.accounts.genuine import Genuine
 from outdial.callbacks.inbox import Inbox
 from outdial.carriers.name import CarrierName
 from outdial.db.tables import callbacks
-from outdial.workspaces.secrets import SecretBox
+from secret_box import BOX
 
-BOX = SecretBox("a key for tests")
 TOKEN = "12345"
 CALL_SID = "CA" + "0" * 32
 

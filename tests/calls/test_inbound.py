@@ -19,11 +19,9 @@ from outdial.db.tables import agent_versions, agents, calls, destinations, numbe
 from outdial.ids import new_id
 from outdial.telephony.carrier_call import CarrierCall
 from outdial.telephony.state import CallState, EndReason
-from outdial.workspaces.secrets import SecretBox
 from refusing_tables import refuse_rows
+from secret_box import BOX
 from workspace import CALLEE, CALLER
-
-BOX = SecretBox("a key for tests")
 
 
 @pytest.fixture

@@ -27,12 +27,11 @@ from outdial.live.spool import Spool
 from outdial.media.pacer import Pacer
 from outdial.speech.engines import OwnSpeech
 from outdial.telephony.state import CallState
-from outdial.workspaces.secrets import SecretBox
+from secret_box import BOX
 from workspace import Agents, Workspace, until
 
 AUTH_TOKEN = "12345"
 VONAGE_SECRET = "a secret of thirty-two characters"
-BOX = SecretBox("a key for tests")
 WORKER = "worker_talking"
 TWILIO = CarrierName("twilio")
 

@@ -6,7 +6,7 @@ from outdial.lines.workspace_pools import create_workspace
 from outdial.numbers.connecting import Connector
 from outdial.numbers.new_number import NewNumber
 from outdial.workspaces.audit import COMMAND_LINE
-from outdial.workspaces.secrets import SecretBox
+from secret_box import BOX
 from simulated_accounts import FIRST, URL, SimulatedAccounts
 
 
@@ -18,7 +18,7 @@ def accounts() -> SimulatedAccounts:
 @pytest.fixture
 def connector(engine, accounts) -> Connector:
     return Connector(
-        engine=engine, secret_box=SecretBox("a key for tests"), public_url=URL, open_number_control=accounts.open
+        engine=engine, secret_box=BOX, public_url=URL, open_number_control=accounts.open
     )
 
 

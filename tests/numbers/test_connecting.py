@@ -19,7 +19,7 @@ from outdial.numbers.store import add_number, change_number
 from outdial.refusals import Conflict, Invalid, NotFound, Unavailable
 from outdial.telephony.failures import FailureCode
 from outdial.workspaces.audit import COMMAND_LINE, list_audit
-from outdial.workspaces.secrets import SecretBox
+from secret_box import BOX
 from simulated_accounts import FIRST, SECOND, URL, VERIFIED
 
 CARRIERS = tuple(KINDS)
@@ -273,7 +273,7 @@ async def test_a_number_connected_twice_at_once_stays_connected(connect, account
 async def test_a_server_nobody_can_reach_connects_nothing(new_number, engine, accounts, workspace_id):
     local = Connector(
         engine=engine,
-        secret_box=SecretBox("a key for tests"),
+        secret_box=BOX,
         public_url="http://127.0.0.1:8080",
         open_number_control=accounts.open,
     )

@@ -11,9 +11,9 @@ from outdial.secrets import store
 from outdial.secrets.store import NewSecret, SecretMissing, SecretNotForHost, SecretUnreadable
 from outdial.workspaces.audit import COMMAND_LINE
 from outdial.workspaces.secrets import SecretBox
+from secret_box import BOX
 from tenants import make_tenant
 
-BOX = SecretBox("a key for tests")
 VALUE = "sk-live-0123456789"
 
 
