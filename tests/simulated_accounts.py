@@ -1,6 +1,7 @@
 """An account at every carrier, in the simulator, without a socket: what is connected there is really connected."""
 
 from collections.abc import Mapping
+from functools import cached_property
 from typing import Any
 
 import httpx
@@ -37,13 +38,21 @@ class SimulatedAccounts:
             vonage=VonageConfig(numbers=numbers),
             telnyx=TelnyxConfig(numbers=numbers),
         )
-        self.app = create_app(self.simulated)
         self.regions: dict[str, SimulatorApp] = {}
         self.asked: list[str] = []
-        self.config = config = SimulatorConfig()
+        self.config = SimulatorConfig()
         self.down = False
         self.opened = self.closed = 0
-        self.credentials: Mapping[CarrierName, dict[str, str]] = {
+
+    @cached_property
+    def app(self) -> SimulatorApp:
+        """Made when it is asked for: most tests of the API ask no carrier."""
+        return create_app(self.simulated)
+
+    @cached_property
+    def credentials(self) -> Mapping[CarrierName, dict[str, str]]:
+        config = self.config
+        return {
             CarrierName("twilio"): {"account_sid": config.account_sid, "auth_token": config.auth_token},
             CarrierName("vonage"): {
                 "api_key": config.vonage.api_key,

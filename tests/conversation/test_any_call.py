@@ -6,6 +6,7 @@ import logging
 from contextlib import suppress
 from itertools import pairwise
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -100,6 +101,13 @@ def happen(stage, what, *details):
 async def ask(stage, command):
     with suppress(CommandRefused):
         await stage.session.carry_out(command)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def looked_through_already():
+    """What is there before belongs to no call: to look through all of it after each one takes a second."""
+    gc.collect()
+    gc.freeze()
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from functools import cache
 from typing import Annotated, Any, Literal
 
-from fastapi import Body, FastAPI
+from fastapi import APIRouter, Body, FastAPI
 from fastapi.responses import Response
 from pydantic import ConfigDict, Field, create_model
 from typing_extensions import TypedDict
@@ -59,8 +59,14 @@ _HOW = (
 
 def describe(app: FastAPI) -> None:
     """Enter them under `webhooks` of the document."""
+    app.webhooks.routes.extend(_router().routes)
+
+
+@cache
+def _router() -> APIRouter:
+    router = APIRouter()
     for type_ in EventType:
-        app.webhooks.add_api_route(
+        router.add_api_route(
             type_,
             _handler(model_of(type_), payload_of(type_)),
             methods=["POST"],
@@ -72,9 +78,9 @@ def describe(app: FastAPI) -> None:
             response_class=Response,
             responses={204: {"description": "Taken. Any 2xx will do; anything else is tried again for three days"}},
         )
+    return router
 
 
-@cache
 def model_of(type_: EventType) -> Any:
     """The whole body."""
     name = "".join(part.title() for part in type_.replace(".", "_").split("_")) + "Payload"
