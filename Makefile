@@ -22,9 +22,12 @@ wheel: $(VENV)/installed  ## build dist/outdial-….whl: the whole product, for 
 	@ls dist/outdial-*.whl
 
 # In several processes; of some of them, in one (ARGS="tests/db -n auto": in several). See tests/side_by_side.py.
+# Each process compiles every test, and whatever a test starts compiles Outdial, unless the bytecode is kept, whatever the
+# environment says. It is made where mypy leaves a processor idle.
+test: export PYTHONDONTWRITEBYTECODE =
 test: $(VENV)/installed-test  ## lint, type-check and run every test (ARGS="tests/db -x": some of them)
 	$(BIN)/ruff check .
-	$(BIN)/mypy
+	@$(BIN)/python -m pytest --collect-only -qq $(ARGS) >/dev/null 2>&1 & $(BIN)/mypy; typed=$$?; wait; exit $$typed
 	$(BIN)/python -m pytest -rs $(if $(findstring tests/,$(ARGS)),,-n auto) $(ARGS)
 	@echo "Left out: make bench, make chaos (but for its short form), make demo ONCE=1 (a call as a user sees it)."
 

@@ -28,6 +28,7 @@ def test_a_quick_run_measures_everything_it_is_asked_for():
     assert results["talking"]["rows"][0]["frames"] > 0
     assert {figure["name"] for figure in results["llm"]["figures"]} >= {"added to a turn, p99", "the same, p99"}
     assert results["llm"]["rows"][0]["frames"] > 0
+    assert [figure["name"] for figure in results["llm"]["figures"] if figure["value"] is None] == []  # no turns: NaN
     assert results["dialing"]["figures"][0]["value"] > 0
     assert {row["of"] for row in results["cpu"]["rows"]} == {"server", "PostgreSQL", "both"}
     pages = {row["page"] for row in results["pages"]["rows"]}
