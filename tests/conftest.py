@@ -40,7 +40,8 @@ os.environ["XDG_STATE_HOME"] = _state.name
 TEMPLATE = "template_migrated"
 MIGRATED = "migrated"
 _functions_of_ours: set[str] = set()  # those that the migrations make
-_first: list[Any] = []
+_kept: list[psycopg.Connection] = []  # one at most
+_first: list[Any] = []  # the dialect of the first engine, and what it has compiled
 _names = (f"test_{number}" for number in itertools.count(1))
 
 
@@ -80,6 +81,8 @@ def postgres() -> Iterator[EmbeddedPostgres]:
             _execute(server, f"CREATE DATABASE {MIGRATED} TEMPLATE {TEMPLATE}")
             yield server
         finally:
+            while _kept:
+                _kept.pop().close()
             server.stop()
 
 
@@ -121,16 +124,31 @@ END $$
 
 @pytest.fixture
 def database_url(postgres: EmbeddedPostgres) -> str:
-    """A database with all tables and no rows. Emptied between tests, which takes a tenth of making a new one."""
-    with psycopg.connect(postgres.url(MIGRATED), autocommit=True) as connection:
-        connection.execute(
-            "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity"  # waits for their end: they hold locks
-            " WHERE datname = current_database() AND pid <> pg_backend_pid()"
-        )
-        for name in _functions(connection) - _functions_of_ours:  # tests make tables fail by some, and by triggers
-            connection.execute(f"DROP FUNCTION {name} CASCADE")
-        connection.execute(EMPTY_ALL)
-    return postgres.url(MIGRATED)
+    """A database with all tables and no rows. Emptied between tests, which takes a fraction of making a new one."""
+    url = postgres.url(MIGRATED)
+    try:
+        _empty(_kept_connection(url))
+    except psycopg.OperationalError:  # a test has ended it
+        _kept.pop().close()
+        _empty(_kept_connection(url))
+    return url
+
+
+def _kept_connection(url: str) -> psycopg.Connection:
+    """One for all tests: to open one, and for that to learn about the tables, takes longer than to empty them."""
+    if not _kept:
+        _kept.append(psycopg.connect(url, autocommit=True))
+    return _kept[0]
+
+
+def _empty(connection: psycopg.Connection) -> None:
+    connection.execute(
+        "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity"  # waits for their end: they hold locks
+        " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+    )
+    for name in _functions(connection) - _functions_of_ours:  # tests make tables fail by some, and by triggers
+        connection.execute(f"DROP FUNCTION {name} CASCADE")
+    connection.execute(EMPTY_ALL)
 
 
 @pytest.fixture
