@@ -155,6 +155,7 @@ KEEPERS = {
     "do_not_call": "policy/", "destinations": "policy/", "counted_calls": "policy/", "pauses": "policy/",
     "secrets": "secrets/", "call_backs": "calls/", "spend_limits": "policy/", "model_spend": "policy/",
     "listening_notices": "workspaces/",
+    "erased_entries": "policy/", "number_keys": "policy/", "erasures": "retention/",
 }  # fmt: skip
 WRITES = re.compile(r"\b(?:insert|update|delete|upsert)\((\w+)\)|\b(?:INSERT INTO|UPDATE|DELETE FROM) (\w+)")
 

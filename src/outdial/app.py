@@ -42,6 +42,8 @@ from outdial.live.stream_paths import by_path
 from outdial.media.pacer import Pacer
 from outdial.media.voice_activity import VoiceActivity
 from outdial.parts import Part, run_part, stop_in_order
+from outdial.retention.erase_call import forget_late_job
+from outdial.retention.erase_number import erase_number_jobs
 from outdial.retention.run import retention_job
 from outdial.roles import ROLES, Role
 from outdial.settings import Settings
@@ -174,7 +176,9 @@ def _jobs(shared: Shared) -> list[Part]:
     engine, settings = shared.engine, shared.settings
     webhooks, secret_box, owner = shared.webhooks, shared.secret_box, shared.worker.id
     telling = Telling(engine, shared.notifications, secret_box, webhooks, owner=owner, base_url=settings.base_url)
-    jobs = [retention_job(engine, settings), *telling.jobs, *WrapUps(engine, shared.models, shared.agents.meter).jobs]
+    wrap_ups = WrapUps(engine, shared.models, shared.agents.meter)
+    erasing = [forget_late_job(engine), *erase_number_jobs(engine, lambda: secret_box)]
+    jobs = [retention_job(engine, settings), *erasing, *telling.jobs, *wrap_ups.jobs]
     runner = JobRunner(engine, shared.database_url, jobs, drain=shared.drain)
     return [
         Part(name="jobs", run=runner.run, stop=runner.aclose),

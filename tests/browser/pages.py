@@ -13,6 +13,7 @@ PAGES = {
     "browser-phone": "/phone",
     "settings": "/settings",
     "destinations": "/settings/destinations",
+    "privacy": "/settings/privacy",
     "api-keys": "/settings/api-keys",
     "carrier-accounts": "/settings/carriers",
     "webhooks": "/settings/webhooks",

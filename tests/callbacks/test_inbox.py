@@ -76,6 +76,17 @@ async def test_callbacks_in_wrong_order_still_end_the_call_once(workspace, inbox
     assert len(await stored(workspace, handled=True)) == 3
 
 
+async def test_a_callback_that_comes_after_its_call_was_erased_is_acted_on_and_not_kept(workspace, inbox, claim):
+    await receive(inbox, claim.attempt_id, CallStatus="busy", CallDuration="0")
+    await handle_all(inbox)
+    await workspace.set_call(claim.call_id, erased_at=datetime.now(UTC))
+    await receive(inbox, claim.attempt_id, CallStatus="ringing", CallDuration="")
+    assert len(await stored(workspace)) == 2
+    await handle_all(inbox)
+    (kept,) = await stored(workspace)
+    assert "CallStatus=busy" in kept.body
+
+
 async def test_a_callback_without_meaning_is_kept_and_done_with(workspace, inbox, claim):
     await receive(inbox, claim.attempt_id, CallStatus="teleporting")
     await handle_all(inbox)

@@ -54,6 +54,19 @@ def test_how_long_each_table_is_kept_is_shown_with_its_setting(outdial, outdial_
     assert "It has not been cleared yet." in shown
 
 
+def test_days_of_a_workspace_are_tried_set_shown_and_undone(outdial, outdial_json):
+    workspace = outdial_json("workspaces", "create", "Clinic")["id"]
+    (rule,) = outdial_json("retention", "show")["rules"]
+    assert (rule["workspace"], rule["agent"], rule["recordings_days"]) == (workspace, None, 90)
+    tried = outdial_json("retention", "set", "--recordings", "5", "--dry-run")
+    assert tried == {"recordings": 0, "transcripts": 0, "details": 0, "callbacks": 0}
+    assert outdial_json("retention", "show")["rules"] == [rule]
+    changed = outdial_json("retention", "set", "--recordings", "5", "--callbacks", "3")
+    assert (changed["recordings_days"], changed["transcripts_days"], changed["callbacks_days"]) == (5, 365, 3)
+    assert outdial_json("retention", "undo")["recordings_days"] == 90
+    assert "90" in outdial("retention", "show").stdout
+
+
 @pytest.mark.parametrize(("days", "status"), [(2, Status.WARN), (0.1, Status.OK)])
 async def test_doctor_says_when_it_was_done_last_and_warns_when_that_is_long_ago(engine, days, status):
     assert (await retention(engine)).status is Status.OK

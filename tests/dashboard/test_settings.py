@@ -14,7 +14,9 @@ PAGES = [
     "/settings",
     *(
         f"/settings/{page}"
-        for page in ("destinations", "listening", "api-keys", "carriers", "secrets", "members", "audit-log", "me")
+        for page in (
+            "destinations", "listening", "privacy", "api-keys", "carriers", "secrets", "members", "audit-log", "me"
+        )
     ),
 ]
 
@@ -43,6 +45,9 @@ async def test_everybody_may_look_and_is_told_where_they_are(browser_of, path, r
         ("/settings/destinations", "POST /v1/destinations"),
         ("/settings/destinations", "DELETE /v1/destinations/%2B1"),
         ("/settings/listening", "PUT /v1/listening-notice"),
+        ("/settings/privacy", "PUT /v1/retention"),
+        ("/settings/privacy", "PUT /v1/agents/{agent_id}/retention"),
+        ("/settings/privacy", "POST /v1/erase"),
         ("/settings/api-keys", "POST /v1/api-keys"),
         ("/settings/api-keys", "PATCH /v1/api-keys/"),
         ("/settings/api-keys", "DELETE /v1/api-keys/"),

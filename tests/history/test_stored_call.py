@@ -41,6 +41,7 @@ async def test_every_column_is_read(workspace):
         ring_timeout_s=30, max_duration_s=600, answered_by=WhoAnswered(category=AnsweredBy.MACHINE),
         message_delivered=False, created_at=NOW, due_at=NOW, expires_at=NOW, answered_at=NOW,
         ended_at=NOW + timedelta(seconds=4.0004), hang_up_requested_at=NOW, recording="recordings/x.wav",
+        disclosure=None, recording_erased_at=None, transcript_erased_at=None, erased_at=None,
     )  # fmt: skip
     assert call.duration_s == 4.0
 

@@ -222,6 +222,7 @@ STAY = {
     "webhooks", "webhook_lanes",            # as many as people make, and as hosts of requests; the upkeep forgets these
     "webhook_deliveries",                   # goes with its event
     "call_counts", "call_day_counts", "end_counts", "attempt_counts", "attempt_day_counts",  # folded
+    "retention_rules", "erasures", "erased_entries", "number_keys",  # as many as people make
     "workers",                              # the sweep forgets the dead ones
 }  # fmt: skip
 

@@ -19,6 +19,7 @@ from outdial.history.callback_log import MAX_CALLBACKS, CallbackView, list_callb
 from outdial.history.csv_export import csv_of_calls
 from outdial.history.example_call import FAILED, SUMMARY, WAITING, WHOLE
 from outdial.history.views import CallPage, CallView, get_call, list_calls
+from outdial.retention.erase_call import ErasedCall, erase_call
 from outdial.telephony.state import CallState
 
 router = APIRouter(route_class=ApiRoute, tags=["Calls"])
@@ -36,6 +37,7 @@ _CALLBACK = {
     "headers": {"content-type": "application/x-www-form-urlencoded"},
     "body": "CallSid=CA0123456789abcdef0123456789abcdef&CallStatus=ringing",
 }
+_ERASED = {"call_id": SUMMARY["id"], "erased_at": "2026-02-03T14:00:00.120000Z", "recording": True}
 _CSV: dict[int | str, dict[str, Any]] = {
     200: {
         "description": "A header and a line for each call",
@@ -119,6 +121,30 @@ async def get_one_call(services: Use, caller: Caller, call_id: CallId, if_none_m
     async with reading(services.engine) as conn:
         call = await get_call(conn, caller.workspace_id, call_id, base_url=services.settings.base_url)
     return answer(call, if_none_match)
+
+
+@router.delete(
+    "/v1/calls/{call_id}",
+    summary="Erase a call",
+    operation_id="erase_call",
+    description=(
+        "All that is personal in a call that has ended goes for good: the other party's number, variables, metadata, "
+        "what was said and noted, the recording, callbacks of the carrier, and what webhooks were told with the log "
+        "of that. The call stays, with its times, end, counts and price, and counts as before. Again it is harmless. "
+        "A do-not-call entry that it brought stays."
+    ),
+    response_model=ErasedCall,
+    responses=example(_ERASED)
+    | errors(
+        **NO_CALL,
+        s409_call_not_ended="The call goes on, or waits to be dialled. Hang up first; then it can be erased.",
+    ),
+)
+async def delete_call(services: Use, caller: Caller, call_id: CallId) -> JSONResponse:
+    erased = await erase_call(
+        services.engine, lambda: services.secret_box, caller.workspace_id, call_id, by=caller.actor
+    )
+    return JSONResponse(erased)
 
 
 @router.get(

@@ -101,7 +101,7 @@ class NumberToAdd(StrictBody):
     operation_id="list_do_not_call",
     description="Newest first. Pass `next_cursor` as `cursor` to get the next page.",
     response_model=EntryPage,
-    responses=example({"entries": [_ENTRY, _ADDED], "next_cursor": None}) | errors(422),
+    responses=example({"entries": [_ENTRY, _ADDED], "next_cursor": None, "erased": 0}) | errors(422),
 )
 async def get_list(services: Use, caller: Caller, wanted: Annotated[ListFilter, Query()]) -> JSONResponse:
     async with reading(services.engine) as conn:
@@ -177,7 +177,11 @@ async def delete_number(
         normal = normal_e164(number)
     except ValueError as error:
         raise invalid([{"field": "number", "message": str(error)}]) from None
-    return JSONResponse(await remove_entry(services.engine, caller.workspace_id, normal, by=caller.actor))
+    return JSONResponse(
+        await remove_entry(
+            services.engine, caller.workspace_id, normal, by=caller.actor, box=services.secret_box
+        )
+    )
 
 
 @router.post(

@@ -10,6 +10,8 @@ TAGS: Mapping[str, str] = {
     "Listening in": "A live call heard by people, and whether its callee is told.",
     "Pause": "Dialling stopped and taken up again, and everything that waits canceled.",
     "Do not call": "The numbers this workspace doesn't call.",
+    "Erasure": "What is personal, erased: of one call, or of one person's number.",
+    "Retention": "How long this workspace keeps what its calls brought.",
     "Destinations": "Where this workspace's calls may go, and how many a day.",
     "Spending": "What models may cost this workspace a day.",
     "Phone numbers": "Your numbers at a carrier, and which agent each talks with.",

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import Text, bindparam, func, select, update
+from sqlalchemy import BigInteger, Text, bindparam, delete, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
@@ -33,7 +33,7 @@ from outdial.carriers.registry import CARRIERS
 from outdial.db.clearing import Clearing
 from outdial.db.engine import autocommit, is_lock_timeout, reading
 from outdial.db.storing import storing
-from outdial.db.tables import attempts, callbacks
+from outdial.db.tables import attempts, callbacks, calls
 from outdial.db.trouble import tell_trouble
 from outdial.db.wake import Wake
 from outdial.dispatch.transfers import Transfers, apology_ending, way_back
@@ -236,6 +236,8 @@ class Inbox:
                 if stored is None:
                     return None
                 left_alone = await self._handle(conn, held, stored)
+                if held.call.erased_at is not None:
+                    await conn.execute(_FORGET, {"handled": stored.id})
         except (OperationalError, InterfaceError, PoolTimeoutError) as error:
             if is_lock_timeout(error):
                 raise _Busy from error  # somebody has the pool
@@ -247,6 +249,7 @@ class Inbox:
             logger.exception("Callback not handled", extra={"attempt_id": attempt_id})
             async with autocommit(self._engine) as conn:
                 await conn.execute(update(callbacks).where(callbacks.c.id == stored.id).values(handled_at=func.now()))
+                await conn.execute(_FORGET, {"handled": stored.id})
         if left_alone is not None:
             self._background.start(self._transfers.see_to(*left_alone), name="callee left alone")
         return stored.id
@@ -303,6 +306,13 @@ def _claiming() -> ReturningUpdate[Any]:
 # Built once: putting them together takes as long as running them.
 _STORE = insert(callbacks).on_conflict_do_nothing().returning(callbacks.c.id)
 _CLAIM = _claiming()
+# It came after its call was erased: nothing of it is kept.
+_FORGET = delete(callbacks).where(
+    callbacks.c.id == bindparam("handled", type_=BigInteger),
+    attempts.c.id == callbacks.c.attempt_id,
+    calls.c.id == attempts.c.call_id,
+    calls.c.erased_at.is_not(None),
+)
 _LEFT = select(callbacks.c.attempt_id).where(callbacks.c.handled_at.is_(None)).distinct().limit(LEFT_AT_ONCE)
 
 

@@ -26,6 +26,7 @@ from outdial.lines.pool import Pool, lock_pool, read_pool
 from outdial.policy.daily_limit import counting, is_used_up
 from outdial.policy.destinations import destinations_of
 from outdial.policy.do_not_call import is_listed
+from outdial.policy.erased_entries import is_hashed, sealed_key
 from outdial.policy.gate import Facts, Never, Rule, decide, refusal
 from outdial.policy.pauses import refuse_while_paused
 from outdial.policy.spending import is_spent
@@ -33,6 +34,7 @@ from outdial.refusals import Conflict, Invalid, LimitReached, NotFound, NotYours
 from outdial.settings import Settings
 from outdial.telephony.state import CallDirection, CallState
 from outdial.tracing.context import arrived
+from outdial.workspaces.secrets import SecretBox
 
 _RETRY_POOL_FULL_S = 5
 _RETRY_QUEUE_FULL_S = 30
@@ -69,7 +71,7 @@ async def create_call(
         if request.expires_at is not None and request.expires_at <= datetime.now(UTC):
             raise Invalid("expires_at", "has passed already")
         request.check_webhook_url(settings.allowed_private)
-        number = await _number_that_dials(conn, workspace_id, number_id, request)
+        number = await _number_that_dials(conn, settings, workspace_id, number_id, request)
         match decide(number.facts):
             case Never(rule=rule):
                 raise refusal(rule, request.to, number.e164, datetime.now(UTC))
@@ -115,7 +117,7 @@ class _Number:
 
 
 async def _number_that_dials(
-    conn: AsyncConnection, workspace_id: str, number_id: str, request: OutboundRequest
+    conn: AsyncConnection, settings: Settings, workspace_id: str, number_id: str, request: OutboundRequest
 ) -> _Number:
     row = None
     if is_id(number_id, "num"):
@@ -135,6 +137,10 @@ async def _number_that_dials(
         raise Conflict(
             "agent_not_published", "The agent of this phone number has no published version; publish one first."
         )
+    listed = row.callee_is_listed
+    if not listed and row.hash_key is not None:
+        box = SecretBox.shared(settings)
+        listed = await is_hashed(conn, box, row.hash_key, workspace_id, request.to)
     return _Number(
         id=row.id,
         workspace_id=row.workspace_id,
@@ -145,7 +151,7 @@ async def _number_that_dials(
         facts=Facts(
             to=request.to,
             from_=row.e164,
-            listed=row.callee_is_listed,
+            listed=listed,
             destinations=row.destinations,
             day_used_up=row.day_used_up,
             money_used_up=row.money_used_up and await talks_with_model(conn, agent_id, version),
@@ -260,6 +266,7 @@ def _number_with_version() -> Select[Any]:
             carrier_accounts.c.carrier,
             version_in_use.label("version"),
             is_listed(numbers.c.workspace_id, bindparam("callee", type_=Text)).label("callee_is_listed"),
+            sealed_key(numbers.c.workspace_id).label("hash_key"),
             destinations_of(numbers.c.workspace_id, numbers.c.carrier_account_id).label("destinations"),
             is_used_up(numbers.c.workspace_id).label("day_used_up"),
             is_spent(numbers.c.workspace_id).label("money_used_up"),

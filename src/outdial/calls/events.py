@@ -56,11 +56,13 @@ def entry_number(attempt_number: int, number: int) -> int:
 
 
 async def last_entry(conn: AsyncConnection, call_id: str, attempt_number: int) -> int | None:
-    """The number of the last entry of an attempt's journal that is written; None when the call is gone.
+    """The number of the last entry of an attempt's journal that is written; None when the call is gone, or what was
+    said in it was erased.
 
     The call is locked: an earlier try to write whose outcome isn't known has come to its end before this does.
     """
-    if await conn.scalar(select(calls.c.id).where(calls.c.id == call_id).with_for_update()) is None:
+    the_call = select(calls.c.id).where(calls.c.id == call_id, calls.c.transcript_erased_at.is_(None))
+    if await conn.scalar(the_call.with_for_update()) is None:
         return None
     first, beyond = entry_number(attempt_number, 0), entry_number(attempt_number + 1, 0)
     entry = call_events.c.entry

@@ -16,7 +16,7 @@ from outdial.calls.records import ATTEMPT_COLUMNS, CALL_COLUMNS, AttemptRecord, 
 from outdial.calls.transfers import Returned, awaited_return, goes_on_elsewhere, note_returned
 from outdial.calls.workers import is_dead
 from outdial.db.engine import autocommit, reading
-from outdial.db.tables import attempts, calls, turns
+from outdial.db.tables import agents, attempts, calls, turns
 from outdial.telephony.failures import INTERRUPTED
 from outdial.telephony.state import CallState, Ending, EndReason
 
@@ -46,7 +46,7 @@ class Lease:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answered:
     """A call whose audio has come to us. `noted` and `turns` are of earlier attempts, or from before the call was
-    transferred; `returned`: it is back because that came to nothing."""
+    transferred; `returned`: it is back because that came to nothing. `disclosure`: what its agent has to disclose."""
 
     attempt: AttemptRecord
     call: CallRecord
@@ -54,6 +54,7 @@ class Answered:
     noted: dict[str, Any]
     turns: int
     returned: Returned | None = None
+    disclosure: str | None = None
 
     @property
     def attempt_id(self) -> str:
@@ -94,7 +95,9 @@ async def take_stream(engine: AsyncEngine, attempt_id: str, token: str, lease: L
         attempt = AttemptRecord.of(attempt_row)
         call_id = attempt.call_id
         said = select(func.coalesce(func.max(turns.c.seq), 0)).where(turns.c.call_id == call_id)
-        query = select(*CALL_COLUMNS, calls.c.variables, calls.c.noted, said.scalar_subquery().label("turns"))
+        disclosure = select(agents.c.disclosure).where(agents.c.id == calls.c.agent_id).scalar_subquery()
+        more = (said.scalar_subquery().label("turns"), disclosure.label("to_disclose"))
+        query = select(*CALL_COLUMNS, calls.c.variables, calls.c.noted, *more)
         row = (await conn.execute(query.where(calls.c.id == call_id))).mappings().one()
         return Answered(
             attempt=attempt,
@@ -103,6 +106,7 @@ async def take_stream(engine: AsyncEngine, attempt_id: str, token: str, lease: L
             noted=row[calls.c.noted],
             turns=row["turns"],
             returned=returned,
+            disclosure=row["to_disclose"],
         )
 
 

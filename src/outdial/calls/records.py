@@ -41,7 +41,8 @@ class DetectionWanted:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CallRecord:
     """A call but for its variables and metadata, which may be large. `hang_up_requested_at`: somebody wants its end;
-    `traceparent`: the trace of the request that placed it."""
+    `traceparent`: the trace of the request that placed it; `recording_erased_at`, `transcript_erased_at`, `erased_at`:
+    nothing of that kind is written into it any more."""
 
     id: str
     workspace_id: str
@@ -66,6 +67,9 @@ class CallRecord:
     answered_at: datetime | None
     created_at: datetime
     traceparent: str | None = None
+    recording_erased_at: datetime | None = None
+    transcript_erased_at: datetime | None = None
+    erased_at: datetime | None = None
 
     @property
     def is_outbound(self) -> bool:
@@ -98,6 +102,9 @@ class CallRecord:
             answered_at=row[call.answered_at],
             created_at=row[call.created_at],
             traceparent=row[call.traceparent],
+            recording_erased_at=row[call.recording_erased_at],
+            transcript_erased_at=row[call.transcript_erased_at],
+            erased_at=row[call.erased_at],
         )
 
 

@@ -2,7 +2,7 @@
 over, all or nothing, and once: a result that is delivered again changes nothing."""
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Self
@@ -17,7 +17,7 @@ from outdial.calls.corrections import put_right
 from outdial.calls.do_not_call import Wish, enter_wish, keep_wish
 from outdial.calls.events import add_event
 from outdial.calls.outcomes import reconsider, warn_of_odd_word
-from outdial.calls.records import Held, lock_attempt
+from outdial.calls.records import CallRecord, Held, lock_attempt
 from outdial.calls.transfers import note_result_taken, way_back_after
 from outdial.db.engine import autocommit, reading
 from outdial.db.notify import notify
@@ -36,6 +36,7 @@ class Result:
     `callee_responded`: whether the callee spoke or pressed a key, None where that can't be said; `ended_by`: who left
     first, as the conversation saw it, None where it goes on elsewhere. `audio_began_at`: when, should that not be
     written yet; None: never. `ending`: why it ended, at `ended_at`; None: the call goes on without us.
+    `disclosure`: {"heard_at_ms"} where there was something to disclose, null in it where that wasn't heard whole.
     `returns`: how often its attempt had come back from transfers when it began, and so which of the attempt's
     conversations it is of. `turns` were said in it, and `turn_latency_ms` is the median of their latency."""
 
@@ -52,6 +53,7 @@ class Result:
     returns: int = 0
     turns: int = 0
     turn_latency_ms: int | None = None
+    disclosure: Mapping[str, int | None] | None = None
 
     def to_json(self) -> dict[str, Any]:
         """As it is kept on disk until the database has taken it."""
@@ -69,6 +71,7 @@ class Result:
             "returns": self.returns,
             "turns": self.turns,
             "turn_latency_ms": self.turn_latency_ms,
+            "disclosure": None if self.disclosure is None else dict(self.disclosure),
         }
 
     @classmethod
@@ -87,6 +90,7 @@ class Result:
             returns=stored["returns"],
             turns=stored.get("turns", 0),  # 0.1 did not count them
             turn_latency_ms=stored.get("turn_latency_ms"),
+            disclosure=stored.get("disclosure"),
         )
 
 
@@ -105,6 +109,7 @@ async def save_result(engine: AsyncEngine, attempt_id: str, call_id: str, result
         held = await lock_attempt(conn, attempt_id)
         if held is None:
             return
+        result = _without_erased(held.call, result)
         back = await way_back_after(conn, attempt_id, result.returns)
         if (held.attempt.result_at if back is None else back.result_at) is not None:
             return
@@ -122,7 +127,7 @@ async def save_result(engine: AsyncEngine, attempt_id: str, call_id: str, result
             await conn.execute(update(attempts).where(attempts.c.id == attempt_id).values(**_counted(result)))
         # The call may have ended already; who looks at it wants these.
         announced = func.pg_notify("outdial_call", calls.c.id)
-        columns = _columns(held, result, is_back=back is not None)
+        columns = _columns(held, result, is_back=back is not None) | _disclosed(result)
         await conn.execute(update(calls).where(calls.c.id == call_id).values(**columns).returning(announced))
         if result.noted:
             await add_event(conn, call_id, "noted", {"values": result.noted})
@@ -155,6 +160,15 @@ async def _enter_wish(conn: AsyncConnection, attempt_id: str, call_id: str, resu
     result_at = select(attempts.c.result_at).where(attempts.c.id == attempt_id)
     taken_at = await conn.scalar(result_at) if back is None else back.result_at
     return None if taken_at is not None else await enter_wish(conn, call_id)
+
+
+def _without_erased(call: CallRecord, result: Result) -> Result:
+    """What lay on a disk while it was erased."""
+    if call.recording_erased_at is not None:
+        result = replace(result, recording=None)
+    if call.transcript_erased_at is not None:
+        result = replace(result, noted={}, noted_dropped=None)
+    return result
 
 
 def _is_late(held: Held) -> bool:
@@ -194,6 +208,15 @@ def _counted(result: Result) -> dict[str, Any]:
     }
 
 
+def _disclosed(result: Result) -> dict[str, Any]:
+    """Who has heard it in one conversation of a call has heard it."""
+    if result.disclosure is None:
+        return {}
+    told, known = dict(result.disclosure), calls.c.disclosure
+    heard_before = known["heard_at_ms"].astext.is_not(None)
+    return {"disclosure": case((heard_before, known), else_=literal(told, JSONB))}
+
+
 def _columns(held: Held, result: Result, *, is_back: bool) -> dict[str, Any]:
     """Of the call. The newer value of a name holds, and the newer recording: what a result that comes late tells is
     older than what the next attempt has brought meanwhile, or the next conversation of one that is back from a
@@ -226,17 +249,23 @@ async def add_noted(conn: AsyncConnection, call_id: str, values: Mapping[str, An
 
 
 async def enter_recording(engine: AsyncEngine, call_id: str, recording: str) -> None:
-    """Enter a recording that was finished later. A call of several attempts keeps its newest; the names sort by age."""
+    """Enter a recording that was finished later. A call of several attempts keeps its newest; the names sort by age.
+    A call whose recording was erased gets none."""
     async with engine.begin() as conn:
-        known = await conn.scalar(select(calls.c.recording).where(calls.c.id == call_id).with_for_update())
+        the_call = select(calls.c.recording, calls.c.recording_erased_at).where(calls.c.id == call_id)
+        row = (await conn.execute(the_call.with_for_update())).one_or_none()
+        if row is None or row.recording_erased_at is not None:
+            return
+        known = row.recording
         if known is None or _age(known) <= _age(recording):
             await conn.execute(update(calls).where(calls.c.id == call_id).values(recording=recording))
 
 
 async def without_recording(engine: AsyncEngine, call_ids: Collection[str]) -> set[str]:
-    """Those of these calls that know of no recording."""
+    """Those of these calls that know of no recording, though none was erased."""
     async with reading(engine) as conn:
         query = select(calls.c.id).where(calls.c.id.in_(call_ids), calls.c.recording.is_(None))
+        query = query.where(calls.c.recording_erased_at.is_(None))
         return set((await conn.execute(query)).scalars())
 
 

@@ -207,7 +207,8 @@ async def want_again(engine: AsyncEngine, workspace_id: str, call_id: str, *, by
         if not row["asks"] or not row["answered"]:
             raise Conflict(
                 "no_wrap_up",
-                "There is no wrap-up of this call: it wasn't answered, or its agent's version asks for none (after).",
+                "There is no wrap-up of this call: it wasn't answered, what was said is erased, or its agent's version "
+                "asks for none (after).",
             )
         anew = {"state": WrapUpState.PENDING, "begun": 0, "leased_until": None, "error": None}
         anew |= {"wanted_at": func.now(), "due_at": func.now()}
@@ -303,7 +304,7 @@ def _for_job() -> Select[Any]:
 
 
 def _the_call() -> Select[Any]:
-    """A call, locked; whether it was answered, and whether its version asks for a wrap-up."""
+    """A call, locked; whether it was answered and its transcript isn't erased, and whether its version asks for one."""
     version = agent_versions.c
     asks = select(version.after).where(
         version.agent_id == calls.c.agent_id, version.version == calls.c.agent_version
@@ -314,7 +315,9 @@ def _the_call() -> Select[Any]:
         select(
             calls.c.state,
             func.coalesce(asks.scalar_subquery(), False).label("asks"),
-            (completed | func.coalesce(answered.scalar_subquery(), False)).label("answered"),
+            (
+                (completed | func.coalesce(answered.scalar_subquery(), False)) & calls.c.transcript_erased_at.is_(None)
+            ).label("answered"),
         )
         .where(calls.c.id == _THE_CALL, calls.c.workspace_id == bindparam("the_workspace", type_=Text))
         .with_for_update(of=calls)

@@ -33,6 +33,7 @@ COMMANDS = (
     "secrets",
     "secret-key",
     "retention",
+    "erase",
 )
 
 

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 import typer
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from outdial.accounts.secret_key import may_use
 from outdial.calls.do_not_call import ImportReport, import_numbers, list_number
 from outdial.cli.database import Workspace, the_workspace, with_database
 from outdial.cli.failures import CommandFailed
@@ -16,6 +17,7 @@ from outdial.policy.import_file import ImportFile, clean_reason
 from outdial.settings import Settings
 from outdial.telephony.e164 import normal_e164
 from outdial.workspaces.audit import COMMAND_LINE
+from outdial.workspaces.secrets import SecretBox
 
 app = verbs("The numbers that a workspace doesn't call.")
 
@@ -81,9 +83,10 @@ def remove(number: Number, workspace: Workspace = None, json: AsJson = False) ->
     """Take a number off the list: it may be called again. The audit log keeps that it was done here."""
     normal = _number(number)
 
-    async def work(engine: AsyncEngine, _: Settings) -> do_not_call.EntryView:
+    async def work(engine: AsyncEngine, settings: Settings) -> do_not_call.EntryView:
         workspace_id = await the_workspace(engine, workspace)
-        return await do_not_call.remove_entry(engine, workspace_id, normal, by=COMMAND_LINE)
+        box = SecretBox.shared(settings) if await may_use(engine, settings) else None
+        return await do_not_call.remove_entry(engine, workspace_id, normal, by=COMMAND_LINE, box=box)
 
     show(with_database(work), as_json=json, done="Taken off the list. It may be called again.")
 

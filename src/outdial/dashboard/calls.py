@@ -106,8 +106,8 @@ def live(page: Page, view: View) -> Response:
 
 
 def _redial(call: Any) -> dict[str, Any] | None:
-    """The same call once more, as a request; None when its number is gone."""
-    if call["number_id"] is None:
+    """The same call once more, as a request; None when its number is gone, or the other party's was erased."""
+    if call["number_id"] is None or call["erased_at"] is not None:
         return None
     to = call["to"] if call["direction"] == "outbound" else call["from"]
     return {"to": to, "variables": call["variables"], "amd": call["amd"]}

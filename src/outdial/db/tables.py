@@ -29,6 +29,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 # Tables of the same schema, each in the module of its noun.
 import outdial.db.call_back_tables
 import outdial.db.listening_tables
+import outdial.db.retention_tables
 import outdial.db.secret_tables
 import outdial.db.spend_tables
 import outdial.db.webhook_tables
@@ -196,6 +197,8 @@ agents = Table(
     Column("name", Text, nullable=False),
     Column("kind", Text, nullable=False),  # of its draft
     Column("published_version", Integer),
+    Column("disclosure", Text),  # the sentence that callees are to hear
+    Column("consent", Text),     # on what basis they are called
     instant("created_at", now=True),
     Index("ix_agents_workspace_id", "workspace_id"),
 )
@@ -275,6 +278,10 @@ calls = Table(
     Column("dialled", Boolean, nullable=False, server_default=text("false")),  # a dial of it is over that was sent
     Column("webhook_url", Text),  # of the request: its events go there, too
     Column("traceparent", Text),  # of the request: its trace (W3C) goes on in the call
+    Column("disclosure", JSONB(none_as_null=True)),  # {"heard_at_ms"} of what its agent has to disclose; None: nothing
+    instant("recording_erased_at"),
+    instant("transcript_erased_at"),  # with what was noted, and all else that tells what was said
+    instant("erased_at"),             # with the other party's number, variables and metadata: all that is personal
     # What waits, by its number, the longest due first: the claim. Partial, so it stays as small as the queue.
     Index("ix_calls_waiting", "number_id", "due_at", postgresql_where=text("state = 'queued'")),
     Index(
@@ -327,6 +334,28 @@ calls = Table(
         postgresql_where=text(DIALLED),
     ),
     Index("ix_calls_number_id", "number_id"),  # for its foreign key
+    # What is to go when it is old enough (calls.erasing), the oldest first; of an agent, for each may have its own age.
+    Index(
+        "ix_calls_recorded",
+        "workspace_id",
+        "agent_id",
+        "ended_at",
+        postgresql_where=text("state = 'ended' AND recording IS NOT NULL"),
+    ),
+    Index(
+        "ix_calls_with_transcript",
+        "workspace_id",
+        "agent_id",
+        "ended_at",
+        postgresql_where=text("state = 'ended' AND answered_at IS NOT NULL AND transcript_erased_at IS NULL"),
+    ),
+    Index(
+        "ix_calls_with_details",
+        "workspace_id",
+        "agent_id",
+        "ended_at",
+        postgresql_where=text("state = 'ended' AND erased_at IS NULL"),
+    ),
     Index(
         "ix_calls_metadata",
         "metadata",
@@ -541,6 +570,7 @@ transfers = Table(
     instant("result_at"),                      # when it was back: the result of the conversation before was written
     instant("check_at"),                       # when the sweep looks at it next; None: nothing to look for
     Index("ix_transfers_call_id", "call_id", "id"),
+    Index("ix_transfers_to", "to"),
     Index("ix_transfers_attempt_id", "attempt_id", "id"),
     Index("ix_transfers_check_at", "check_at", postgresql_where=text("check_at IS NOT NULL")),
 )

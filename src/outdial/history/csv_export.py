@@ -21,6 +21,7 @@ COLUMNS = (
     "agent_version", "answered_by", "answered_at", "ended_at", "duration_s", "attempts", "price", "price_currency",
     "error_code", "error_message", "recording_url", "variables", "noted", "metadata", "ended_by", "outcome",
     "transferred_to", "transfer_result", "transfer_duration_s", "outcome_by", "summary", "facts", "wrap_up",
+    "disclosure_heard", "erased_at",
 )  # fmt: skip
 
 BYTE_ORDER_MARK = "\N{ZERO WIDTH NO-BREAK SPACE}"
@@ -105,4 +106,6 @@ def _row(call: CallSummary, agents: Mapping[str, str]) -> list[Any]:
         call["summary"],
         call["facts"] or None,
         None if call["wrap_up"] is None else call["wrap_up"]["state"],
+        None if call["disclosure"] is None else call["disclosure"]["heard"],
+        call["erased_at"],
     ]

@@ -90,6 +90,10 @@ SUMMARY: dict[str, Any] = {
         }
     ],
     "recording_url": f"https://voice.example/v1/calls/{CALL_ID}/recording",
+    "disclosure": {"heard": True, "heard_at_ms": 3510},
+    "recording_erased_at": None,
+    "transcript_erased_at": None,
+    "erased_at": None,
 }
 _ERROR = {
     "code": "number_not_in_service",
@@ -111,6 +115,7 @@ FAILED: dict[str, Any] = SUMMARY | {
     "answered_at": None,
     "ended_at": "2026-01-31T09:00:01.700000Z",
     "duration_s": None,
+    "disclosure": None,
     "attempts": [
         SUMMARY["attempts"][0]
         | {

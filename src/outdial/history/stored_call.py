@@ -44,6 +44,10 @@ class StoredCall:
     ended_at: datetime | None
     hang_up_requested_at: datetime | None
     recording: str | None
+    disclosure: dict[str, Any] | None
+    recording_erased_at: datetime | None
+    transcript_erased_at: datetime | None
+    erased_at: datetime | None
 
     @classmethod
     def of(cls, row: RowMapping) -> Self:

@@ -12,6 +12,7 @@ from outdial.calls.transfers import TransferRecord, transfers_of
 from outdial.db.tables import attempts, calls
 from outdial.history.call_backs import CallBacks, call_backs_of
 from outdial.history.call_filter import CallFilter
+from outdial.history.disclosure_views import CallDisclosure, disclosure_view
 from outdial.history.search import find_page
 from outdial.history.stored_call import STORED_CALL, StoredCall
 from outdial.history.transcripts import TurnView, transcripts_of
@@ -95,7 +96,10 @@ class CallSummary(_Parties, CallBacks):
     says what to do next about a call that came to nothing, null where nothing is to be done. `variables` are what was
     sent with it, `noted` is what was written down in it. `waiting_for` is what a call waits for that isn't dialled yet;
     null where it is about to be, and once it is dialled. `call_back_of`: the call in which this one was promised;
-    `call_back`: the one promised here.
+    `call_back`: the one promised here. `disclosure` is null where the agent has nothing to disclose.
+    `recording_erased_at`, `transcript_erased_at` (with what was noted and the summary) and `erased_at` (all that is
+    personal: the other party's number is `erased`) say what is gone, and since when, because somebody wanted that or it
+    was kept long enough.
     """
 
     id: str
@@ -132,6 +136,10 @@ class CallSummary(_Parties, CallBacks):
     attempts: list[AttemptView]
     transfers: list[TransferView]
     recording_url: str | None
+    disclosure: CallDisclosure | None
+    recording_erased_at: str | None
+    transcript_erased_at: str | None
+    erased_at: str | None
 
 
 class CallView(CallSummary):
@@ -315,6 +323,10 @@ def _summary(
         "attempts": dials,
         "transfers": [_transfer(record) for record in connected],
         "recording_url": f"{base_url}/v1/calls/{call.id}/recording" if call.recording else None,
+        "disclosure": disclosure_view(call.disclosure),
+        "recording_erased_at": to_json(call.recording_erased_at),
+        "transcript_erased_at": to_json(call.transcript_erased_at),
+        "erased_at": to_json(call.erased_at),
     }
 
 

@@ -273,6 +273,7 @@ class Conversations:
         await brought.finish()
 
     def _result(self, conversation: _Conversation, end: SessionEnd) -> Result:
+        disclosure = conversation.brought.journal.disclosure
         kept = keep(conversation.session.noted)
         if kept.losses:
             fields = {"call_id": conversation.call_id, "count": len(kept.losses)}
@@ -291,6 +292,7 @@ class Conversations:
             returns=conversation.answered.returns,
             turns=conversation.brought.journal.turns,
             turn_latency_ms=conversation.brought.journal.turn_latency_ms,
+            disclosure={"heard_at_ms": disclosure.heard_at_ms} if disclosure.is_due else None,
         )
 
     def _recorded(self, conversation: _Conversation) -> str | None:

@@ -67,6 +67,7 @@ def writing_of(engine: AsyncEngine, answered: Answered) -> Writing:
         first_seq=answered.turns,
         entries=0 if answered.returned is None else answered.returned.entries,
         returns=answered.returns,
+        disclosure=answered.disclosure,
     )
 
 

@@ -23,6 +23,7 @@ from outdial.conversation.transcript import Turn
 from outdial.db.engine import autocommit, is_away
 from outdial.db.tables import turns
 from outdial.db.trouble import tell_trouble
+from outdial.live.disclosure import DisclosureWatch
 from outdial.repeating import Pauses, repeat
 
 logger = logging.getLogger(__name__)
@@ -72,7 +73,8 @@ class Entry:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Writing:
     """Into whose feed a journal is written. `first_seq`: turns of earlier attempts come before those of this one, or
-    those from before a transfer; so do the first `entries` of the attempt, which has come back `returns` times."""
+    those from before a transfer; so do the first `entries` of the attempt, which has come back `returns` times.
+    `disclosure`: what is to be heard in it."""
 
     engine: AsyncEngine
     call_id: str
@@ -80,6 +82,7 @@ class Writing:
     first_seq: int = 0
     entries: int = 0
     returns: int = 0
+    disclosure: str | None = None
 
     async def write(
         self, entries: Sequence[Entry], *, in_doubt: bool = False, away: Callable[[], None] = lambda: None
@@ -170,6 +173,7 @@ class CallJournal:
         self._timed = 0  # the last turn whose latency was counted
         self._latencies_ms: list[int] = []
         self._said: set[int] = set()  # by their seq: turns in which a word was said
+        self.disclosure = DisclosureWatch(writing.disclosure)
         self._full = False
         self._closing = False
         self._news = asyncio.Event()
@@ -182,6 +186,7 @@ class CallJournal:
             self._timed = turn.seq
             metrics.TURN.observe(turn.latency["total"] / 1000)
             self._latencies_ms.append(turn.latency["total"])
+        self.disclosure.turn(turn)
         (self._said.add if turn.text else self._said.discard)(turn.seq)
         self._add(turn)
 

@@ -12,6 +12,7 @@ from outdial.db.trouble import tell_trouble
 from outdial.db.wake import Wake
 from outdial.live.brought import deliver
 from outdial.live.recordings import enter_unknown, finish_recordings, finished
+from outdial.live.removals import Removals
 from outdial.live.spool import FOLDER, left_behind
 
 logger = logging.getLogger(__name__)
@@ -30,12 +31,14 @@ async def deliver_at_start(engine: AsyncEngine, data_dir: Path) -> None:
 
 
 async def keep_taking_in(engine: AsyncEngine, data_dir: Path, wake: Wake) -> None:
-    """Until cancelled: now and then, and when woken. Recordings their calls don't know are looked for once."""
-    unknown_are_entered = False
+    """Until cancelled: now and then, and when woken. Recordings their calls don't know are looked for once, and those
+    that were erased go."""
+    unknown_are_entered, removals = False, Removals(engine, data_dir)
     while True:
         try:
-            await deliver_left(engine, data_dir)
-            await finish_recordings(engine, data_dir)
+            if await deliver_left(engine, data_dir) + await finish_recordings(engine, data_dir):
+                removals.begin_again()
+            await removals.remove()
             if not unknown_are_entered:
                 await enter_unknown(engine, data_dir)
                 unknown_are_entered = True

@@ -22,9 +22,11 @@ from typing_extensions import TypedDict
 from outdial.db.engine import lock_timeout
 from outdial.db.tables import do_not_call
 from outdial.instants import parse_instant, to_json
+from outdial.policy.erased_entries import ErasedEntry, count_hashed, forget_hash
 from outdial.refusals import Conflict, Invalid, NotFound
 from outdial.telephony.e164 import MAX_CHARS, number_hint
 from outdial.workspaces.audit import Actor, ActorKind, ActorView, record
+from outdial.workspaces.secrets import SecretBox
 
 PAGE = 50
 MAX_PAGE = 1000
@@ -65,10 +67,12 @@ class EntryView(TypedDict):
 
 
 class EntryPage(TypedDict):
-    """Newest first. `next_cursor` gets the next page, null on the last one."""
+    """Newest first. `next_cursor` gets the next page, null on the last one. `erased`: how many more there are whose
+    number was erased; whoever knows such a number finds it on the list still."""
 
     entries: list[EntryView]
     next_cursor: str | None
+    erased: int
 
 
 # -- asked before a dial ---------------------------------------------------------------------------------------
@@ -128,15 +132,19 @@ async def begin_import(conn: AsyncConnection, workspace_id: str) -> None:
         raise Conflict("import_under_way", "Another import into this list is under way; try again when it is done.")
 
 
-async def remove_entry(engine: AsyncEngine, workspace_id: str, number: str, *, by: Actor) -> EntryView:
-    """Take a number off: it may be called again. Calls that were refused stay refused. Raises NotFound."""
+async def remove_entry(
+    engine: AsyncEngine, workspace_id: str, number: str, *, by: Actor, box: SecretBox | None = None
+) -> EntryView:
+    """Take a number off: it may be called again, also where only its hash is left (which takes the `box`). Calls that
+    were refused stay refused. Raises NotFound."""
     entry = do_not_call.c
     query = delete(do_not_call).where(entry.workspace_id == workspace_id, entry.number == number)
     async with engine.begin() as conn:
         row = (await conn.execute(query.returning(do_not_call))).mappings().one_or_none()
-        if row is None:
+        hashed = None if box is None else await forget_hash(conn, box, workspace_id, number)
+        if row is None and hashed is None:
             raise NotFound("not_on_the_list", "This number is not on the do-not-call list.")
-        removed = _view(row)
+        removed = _view(row) if row is not None else _erased_view(number, hashed)
         details = {"source": removed["source"], "added_at": removed["created_at"]}
         await record_change(conn, workspace_id, by, "removed", number=number, details=details)
     return removed
@@ -208,7 +216,7 @@ async def list_entries(
     found = [_view(row) for row in (await conn.execute(newest_first)).mappings()]
     page = found[:limit]
     last = f"{page[-1]['created_at']}/{page[-1]['number']}" if len(found) > limit else None
-    return EntryPage(entries=page, next_cursor=last)
+    return EntryPage(entries=page, next_cursor=last, erased=await count_hashed(conn, workspace_id))
 
 
 def _view(row: RowMapping) -> EntryView:
@@ -221,6 +229,18 @@ def _view(row: RowMapping) -> EntryView:
         call_id=row["call_id"],
         by=by,
         created_at=to_json(row["created_at"]),
+    )
+
+
+def _erased_view(number: str, entry: ErasedEntry | None) -> EntryView:
+    assert entry is not None
+    return EntryView(
+        number=number,
+        reason=None,
+        source=Source(entry.source),
+        call_id=entry.call_id,
+        by=None,
+        created_at=to_json(entry.created_at),
     )
 
 

@@ -13,6 +13,8 @@ from outdial.db.clearing import Clearing
 from outdial.db.tables import retention_runs
 from outdial.jobs.finished import OLD_JOBS
 from outdial.live.commands import OLD_COMMANDS
+from outdial.live.removals import KEPT as REMOVALS_KEPT
+from outdial.live.removals import OLD_REMOVALS
 from outdial.members.rate_limit import FORGOTTEN_AFTER, OLD_FAILURES
 from outdial.members.sign_in import OLD_LINKS, OLD_SIGN_INS
 from outdial.policy.daily_limit import KEPT as COUNTS_KEPT
@@ -59,5 +61,6 @@ def kept(settings: Settings) -> Sequence[Kept]:
         Kept(name="refused_callbacks", clearing=OLD_REFUSALS, kept_for=REFUSALS_KEPT),
         Kept(name="counted_calls", clearing=OLD_COUNTS, kept_for=COUNTS_KEPT),
         Kept(name="model_spend", clearing=OLD_SPEND, kept_for=SPEND_KEPT),
+        Kept(name="recording_removals", clearing=OLD_REMOVALS, kept_for=REMOVALS_KEPT),
         Kept(name="retention_runs", clearing=OLD_RUNS, kept_for=RUNS_KEPT),
     )

@@ -13,7 +13,9 @@ from outdial.db.engine import autocommit, is_away, reading
 from outdial.db.tables import retention_runs
 from outdial.jobs.job import Job
 from outdial.retention.kept import kept
+from outdial.retention.too_old import count_all_too_old, erase_too_old
 from outdial.settings import Settings
+from outdial.workspaces.secrets import SecretBox
 
 logger = logging.getLogger(__name__)
 
@@ -37,7 +39,8 @@ def retention_job(engine: AsyncEngine, settings: Settings) -> Job:
 
 
 async def run_retention(engine: AsyncEngine, settings: Settings) -> Mapping[str, int]:
-    """How many rows went, by table. A table where it fails is left for the next run, and told in the log.
+    """How many rows went, by table, and how many calls lost what their workspaces' rules say. A table where it fails is
+    left for the next run, and told in the log.
 
     Raises what the database raises when it is away. May be cut short at any time, and may run twice at once.
     """
@@ -52,9 +55,15 @@ async def run_retention(engine: AsyncEngine, settings: Settings) -> Mapping[str,
             if is_away(error):
                 raise
             logger.exception("Retention failed for a table; trying again next time", extra={"table": each.name})
+    try:
+        removed |= _erased(await erase_too_old(engine, lambda: SecretBox.shared(settings)))
+    except Exception as error:
+        if is_away(error):
+            raise
+        logger.exception("Retention of calls failed; trying again next time")
     async with autocommit(engine) as conn:
         await conn.execute(insert(retention_runs).values(started_at=started_at, removed=removed))
-    logger.info("Retention run finished", extra=removed)
+    logger.info("Retention run finished", extra=dict(removed))
     return removed
 
 
@@ -66,7 +75,12 @@ async def would_go(engine: AsyncEngine, settings: Settings) -> Mapping[str, int]
         for each in kept(settings):
             if each.kept_for is not None:
                 counted[each.name] = await count(conn, each.clearing, now - each.kept_for)
-    return counted
+    return counted | _erased(await count_all_too_old(engine))
+
+
+def _erased(calls: Mapping[str, int]) -> dict[str, int]:
+    """Beside rows of tables."""
+    return {f"erased_{kind}": number for kind, number in calls.items()}
 
 
 async def last_run(conn: AsyncConnection) -> Run | None:

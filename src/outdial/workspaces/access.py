@@ -73,6 +73,11 @@ CHANGE_SPENDING = people_only(
     "The spend limit is changed by people only, never by an API key: on the page Settings, Plan and lines, or with the "
     "command outdial workspaces change --spend-limit.",
 )
+CHANGE_RETENTION = people_only(
+    Role.OPERATOR,
+    "How long calls are kept is changed by people only, never by an API key: on the page Settings, Privacy, or with "
+    "the command outdial retention set.",
+)
 CHANGE_KEYS = people_only(
     Role.OPERATOR,
     "API keys are made, changed and revoked by people only, never by an API key: on the page Settings, API keys, or "

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import insert, select
+from sqlalchemy import insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 from typing_extensions import TypedDict
 
@@ -21,6 +21,7 @@ class ActorKind(StrEnum):
     API_KEY = "api_key"
     PERSON = "person"
     COMMAND_LINE = "command_line"  # somebody who may use the server's database itself
+    SERVER = "server"              # by itself, by a rule that somebody has made
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,6 +34,7 @@ class Actor:
 
 
 COMMAND_LINE = Actor(kind=ActorKind.COMMAND_LINE, id="command_line", name="Command line")
+SERVER = Actor(kind=ActorKind.SERVER, id="server", name="Server")
 
 
 class ActorView(TypedDict):
@@ -73,10 +75,12 @@ async def record(
     subject_id: str,
     subject_name: str = "",
     details: Mapping[str, Any] | None = None,
-) -> None:
-    """Part of the caller's transaction. `details` must hold no secret and no phone number of a callee."""
-    await conn.execute(
-        insert(audit_log).values(
+) -> int:
+    """Part of the caller's transaction; the entry's id. `details` must hold no secret and no phone number of a
+    callee."""
+    entry_id: int | None = await conn.scalar(
+        insert(audit_log)
+        .values(
             workspace_id=workspace_id,
             actor_kind=actor.kind,
             actor_id=actor.id,
@@ -86,7 +90,15 @@ async def record(
             subject_name=subject_name,
             details=dict(details or {}),
         )
+        .returning(audit_log.c.id)
     )
+    assert entry_id is not None
+    return entry_id
+
+
+async def amend(conn: AsyncConnection, entry_id: int, details: Mapping[str, Any]) -> None:
+    """Of something that takes a while: what it has come to by now."""
+    await conn.execute(update(audit_log).where(audit_log.c.id == entry_id).values(details=dict(details)))
 
 
 async def list_audit(

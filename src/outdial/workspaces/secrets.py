@@ -6,6 +6,7 @@ import hmac
 import json
 import os
 import secrets
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +42,12 @@ class SecretBox:
             return cls(settings.secret_key.get_secret_value())
         return cls(_kept_key(settings.data_dir / "secret_key"))
 
+    @classmethod
+    def shared(cls, settings: Settings) -> "SecretBox":
+        """The same, made once in a process: for whoever rarely needs one, and then in a hurry."""
+        given = None if settings.secret_key is None else settings.secret_key.get_secret_value()
+        return _box(given, settings.data_dir / "secret_key")
+
     @staticmethod
     def is_there(settings: Settings) -> bool:
         """Whether these settings have a key already, so that none would be made."""
@@ -59,6 +66,11 @@ class SecretBox:
             return json.loads(self._fernet.decrypt(bytes(token)))
         except InvalidToken:
             raise WrongSecretKey from None
+
+
+@lru_cache(16)
+def _box(secret_key: str | None, path: Path) -> SecretBox:
+    return SecretBox(_kept_key(path) if secret_key is None else secret_key)
 
 
 def _kept_key(path: Path) -> str:

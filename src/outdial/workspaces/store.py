@@ -3,11 +3,14 @@
 from sqlalchemy import insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from outdial.db.retention_tables import retention_rules
 from outdial.db.tables import workspaces
 from outdial.ids import new_id
 from outdial.workspaces.plans import Plan
 
 DAILY_LIMIT_OF_NEW_WORKSPACES = 2000  # calls
+# How long a new workspace keeps what its calls brought: days after their end.
+RETENTION_OF_NEW_WORKSPACES = {"recordings_days": 90, "transcripts_days": 365, "details_days": 730}
 
 
 async def insert_workspace(conn: AsyncConnection, *, name: str, plan: Plan) -> str:
@@ -15,6 +18,8 @@ async def insert_workspace(conn: AsyncConnection, *, name: str, plan: Plan) -> s
     workspace_id = new_id("ws")
     values = {"id": workspace_id, "name": name, "plan": plan, "daily_limit": DAILY_LIMIT_OF_NEW_WORKSPACES}
     await conn.execute(insert(workspaces).values(values))
+    rule = {"subject_id": workspace_id, "workspace_id": workspace_id, **RETENTION_OF_NEW_WORKSPACES}
+    await conn.execute(insert(retention_rules).values(rule))
     return workspace_id
 
 

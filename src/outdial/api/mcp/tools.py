@@ -39,6 +39,7 @@ from outdial.history.call_filter import CallFilter
 from outdial.history.views import call_state, get_call, list_calls
 from outdial.numbers.views import NumberView, list_numbers
 from outdial.policy.do_not_call import Source, entries_of
+from outdial.policy.erased_entries import knows_number
 from outdial.policy.import_file import clean_reason
 from outdial.refusals import Invalid, Refusal
 from outdial.telephony.e164 import normal_e164
@@ -233,9 +234,11 @@ class Tools:
         """Whether a number is on the list of those who don't want to be called. place_call refuses these anyway."""
         normal = _normal(number)
         async with reading(self._services.engine) as conn:
-            entry = (await entries_of(conn, _principal(ctx).workspace_id, [normal])).get(normal)
-        if entry is None:
-            return DoNotCallAnswer(number=normal, listed=False)
+            workspace_id = _principal(ctx).workspace_id
+            entry = (await entries_of(conn, workspace_id, [normal])).get(normal)
+            if entry is None:
+                hashed = await knows_number(conn, self._services.secret_box, workspace_id, normal)
+                return DoNotCallAnswer(number=normal, listed=hashed)
         return DoNotCallAnswer(number=normal, listed=True, reason=entry["reason"], since=entry["created_at"])
 
     async def add_do_not_call(

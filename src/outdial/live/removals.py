@@ -1,0 +1,82 @@
+"""Recordings that were erased, removed from this host's disk: each host looks for itself what it has of them."""
+
+import asyncio
+import logging
+from collections import defaultdict
+from collections.abc import Collection, Mapping
+from datetime import timedelta
+from pathlib import Path
+
+from sqlalchemy import func, select
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from outdial.db.clearing import Clearing
+from outdial.db.engine import reading
+from outdial.db.retention_tables import recording_removals
+from outdial.live.recordings import FOLDER, call_of
+
+logger = logging.getLogger(__name__)
+
+KEPT = timedelta(days=400)  # a host that was away for longer is set up anew
+OLD_REMOVALS = Clearing(table=recording_removals, since=recording_removals.c.at)
+RECENT = timedelta(hours=1)  # a transaction that took long is seen by then
+AT_ONCE = 5000
+
+
+class Removals:
+    """Of one process. When it starts it goes through all that was ever wanted, afterwards through what is new."""
+
+    def __init__(self, engine: AsyncEngine, data_dir: Path) -> None:
+        self._engine = engine
+        self._folder = data_dir / FOLDER
+        self._after = 0
+        self._done: set[int] = set()
+
+    def begin_again(self) -> None:
+        """A recording has turned up that may have been wanted gone."""
+        self._after, self._done = 0, set()
+
+    async def remove(self) -> int:
+        """How many files. Raises what the database raises; then they are found again."""
+        removed = 0
+        while wanted := await self._wanted():
+            by_workspace: dict[str, set[str]] = defaultdict(set)
+            for workspace_id, call_id in wanted.values():
+                by_workspace[workspace_id].add(call_id)
+            removed += await asyncio.to_thread(_remove, self._folder, by_workspace)
+            self._done |= wanted.keys()
+        if removed:
+            logger.info("Erased recordings removed", extra={"files": removed})
+        return removed
+
+    async def _wanted(self) -> dict[int, tuple[str, str]]:
+        """By the row's id: workspace and call. Ids are given before they are committed: recent ones are looked at for a
+        while, each once."""
+        row = recording_removals.c
+        query = select(row.id, row.workspace_id, row.call_id, (row.at < func.now() - RECENT).label("is_old"))
+        query = query.where(row.id > self._after).order_by(row.id).limit(AT_ONCE + len(self._done))
+        async with reading(self._engine) as conn:
+            found = (await conn.execute(query)).all()
+        old = [each.id for each in found if each.is_old]
+        wanted = {each.id: (each.workspace_id, each.call_id) for each in found if each.id not in self._done}
+        if not wanted and old:
+            self._after = max(old)
+            self._done = {each for each in self._done if each > self._after}
+        return wanted
+
+
+def _remove(folder: Path, wanted: Mapping[str, Collection[str]]) -> int:
+    """Every recording of these calls (by workspace), whole or not: one of several attempts has several."""
+    removed = 0
+    for workspace_id, call_ids in wanted.items():
+        try:
+            names = [path for path in (folder / workspace_id).iterdir() if call_of(path) in call_ids]
+        except FileNotFoundError:
+            continue
+        for path in names:
+            try:
+                path.unlink(missing_ok=True)
+                removed += 1
+            except OSError as error:
+                logger.error("Recording not removed", extra={"file": path.name, "error": type(error).__name__})
+    return removed
