@@ -276,8 +276,8 @@ AUDIO = bytes(range(100))
 @pytest.fixture(params=["recordings", "store"])
 async def recorded(request, settings, ended_call):
     """On this disk, or in the store alone."""
-    path = settings.data_dir / request.param / "1.wav"
-    path.parent.mkdir(exist_ok=True)
+    path = settings.data_dir / request.param / ("1.wav" if request.param == "recordings" else "1/1.wav")
+    path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(AUDIO)
     return f"/v1/calls/{await ended_call()}/recording"
 

@@ -4,7 +4,9 @@ import pytest
 from sqlalchemy import func, insert, text
 
 from outdial.db.retention_tables import recording_removals
-from outdial.live.removals import Removals
+from outdial.live.removals import Removals, remove_from_store
+from outdial.recordings.errors import StoreUnreachable
+from outdial.recordings.recordings import Recordings
 
 
 @pytest.fixture
@@ -73,3 +75,26 @@ async def test_what_turns_up_afterwards_goes_when_it_is_looked_for_again(engine,
 async def test_a_host_without_recordings(engine, tmp_path, want_gone):
     await want_gone("call_a")
     assert await Removals(engine, tmp_path).remove() == 0
+
+
+async def test_what_was_erased_goes_from_the_store_once_it_can_be_reached(
+    engine, tmp_path, folder, want_gone, monkeypatch
+):
+    recordings = Recordings(tmp_path, (tmp_path / "store").as_uri())
+    taken = [f"recordings/ws_1/{name}" for name in ("call_a.wav", "call_a-12.wav", "call_b.wav")]
+    for name in taken:
+        (tmp_path / name).write_bytes(b"audio")
+        await recordings.take(name)
+    await want_gone("call_a", "call_c", age="30 days")
+
+    async def refuse(workspace_id, call_ids):
+        raise StoreUnreachable("GenericError")
+
+    with monkeypatch.context() as away:
+        away.setattr(recordings, "remove", refuse)
+        with pytest.raises(StoreUnreachable):
+            await remove_from_store(engine, recordings)
+    assert await remove_from_store(engine, recordings) == 2
+    assert [await recordings.find(name) is None for name in taken] == [True, True, False]
+    monkeypatch.setattr(recordings, "remove", None)  # never asked again
+    assert await remove_from_store(engine, recordings) == 0

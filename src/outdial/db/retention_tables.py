@@ -2,6 +2,7 @@
 
 from sqlalchemy import (
     BigInteger,
+    Boolean,
     Column,
     DateTime,
     ForeignKey,
@@ -53,7 +54,7 @@ erasures = Table(
     Index("ix_erasures_unfinished", "wanted_at", postgresql_where=text("finished_at IS NULL")),
 )
 
-# Calls whose recordings lie on a disk, of whichever host, and are to go from it.
+# Calls whose recordings lie on a disk, of whichever host, or in the store, and are to go from there.
 recording_removals = Table(
     "recording_removals",
     metadata,
@@ -61,7 +62,9 @@ recording_removals = Table(
     Column("workspace_id", Text, nullable=False),
     Column("call_id", Text, nullable=False),
     instant("at", now=True),
+    Column("in_store", Boolean, nullable=False, server_default=text("true")),  # false: gone from there
     Index("ix_recording_removals_at", "at"),
+    Index("ix_recording_removals_in_store", "id", postgresql_where=text("in_store")),
 )
 
 # Entries of the do-not-call list whose number was erased: a number is still known by its keyed hash.

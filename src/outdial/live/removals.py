@@ -1,4 +1,5 @@
-"""Recordings that were erased, removed from this host's disk: each host looks for itself what it has of them."""
+"""Recordings that were erased, removed: each host looks for itself what it has of them on its disk, and one of them
+empties the store."""
 
 import asyncio
 import logging
@@ -7,13 +8,14 @@ from collections.abc import Collection, Mapping
 from datetime import timedelta
 from pathlib import Path
 
-from sqlalchemy import func, select
+from sqlalchemy import func, select, update
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from outdial.db.clearing import Clearing
 from outdial.db.engine import reading
 from outdial.db.retention_tables import recording_removals
-from outdial.live.recordings import FOLDER, call_of
+from outdial.live.recordings import call_of
+from outdial.recordings.recordings import FOLDER, Recordings
 
 logger = logging.getLogger(__name__)
 
@@ -21,6 +23,7 @@ KEPT = timedelta(days=400)  # a host that was away for longer is set up anew
 OLD_REMOVALS = Clearing(table=recording_removals, since=recording_removals.c.at)
 RECENT = timedelta(hours=1)  # a transaction that took long is seen by then
 AT_ONCE = 5000
+STORE_AT_ONCE = 100
 
 
 class Removals:
@@ -63,6 +66,23 @@ class Removals:
             self._after = max(old)
             self._done = {each for each in self._done if each > self._after}
         return wanted
+
+
+async def remove_from_store(engine: AsyncEngine, recordings: Recordings) -> int:
+    """What is still there; how many files. May be done twice. Raises StoreUnreachable; then it is found again."""
+    row, removed = recording_removals.c, 0
+    query = select(row.id, row.workspace_id, row.call_id).where(row.in_store).order_by(row.id).limit(STORE_AT_ONCE)
+    while recordings.in_store:
+        async with reading(engine) as conn:
+            wanted = (await conn.execute(query)).all()
+        if not wanted:
+            break
+        for each in wanted:
+            removed += await recordings.remove(each.workspace_id, {each.call_id})
+        async with engine.begin() as conn:
+            gone = update(recording_removals).where(row.id.in_([each.id for each in wanted]))
+            await conn.execute(gone.values(in_store=False))
+    return removed
 
 
 def _remove(folder: Path, wanted: Mapping[str, Collection[str]]) -> int:

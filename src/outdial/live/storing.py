@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from outdial.calls.results import without_recording
 from outdial.db.trouble import tell_trouble
 from outdial.live.recordings import call_of
+from outdial.live.removals import remove_from_store
 from outdial.logs import Seldom
 from outdial.recordings.errors import StoreUnreachable
 from outdial.recordings.recordings import Recordings
@@ -32,6 +33,7 @@ async def keep_storing(engine: AsyncEngine, recordings: Recordings) -> None:
         rest_s = LOOK_EVERY_S
         try:
             await store_finished(engine, recordings)
+            await remove_from_store(engine, recordings)
         except StoreUnreachable as error:
             rest_s = REST_S
             if times := seldom.again():

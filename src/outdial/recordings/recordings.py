@@ -1,7 +1,7 @@
 """Recordings, wherever they are: on this host's disk, or in a store that every host reads.
 
 A call names its recording by its path under the data directory, wherever it lies: `recordings/<workspace>/<file>.wav`.
-In a store it is the same path below the store's URL, without the first folder.
+In a store it is `<workspace>/<call>/<file>.wav` below the store's URL, so that all of a call's are found at once.
 """
 
 import asyncio
@@ -97,13 +97,8 @@ class Recordings:
             path.with_suffix(WAVEFORM).unlink(missing_ok=True)
 
     def _remove(self, workspace_id: str, call_ids: Collection[str]) -> int:
-        """A call of several attempts has several, `<call>.wav`, `<call>-<turns>.wav`, and what is kept beside them."""
-        found = [
-            place
-            for call_id in call_ids
-            for place in self._in_store.below(workspace_id, call_id)
-            if place.rpartition("/")[2][len(call_id)] in ".-"
-        ]
+        """A call of several attempts has several, and what is kept beside them."""
+        found = [place for call_id in call_ids for place in self._in_store.below(f"{workspace_id}/{call_id}")]
         self._in_store.remove(*found)
         return len(found)
 
@@ -141,9 +136,10 @@ def _size(folder: Path, path: Path) -> int | None:
 
 def _place(recording: str) -> str | None:
     """In the store; None for what is named otherwise than recordings are."""
-    first, *rest = recording.split("/")
-    well_named = first == FOLDER and rest and all(part not in ("", ".", "..") for part in rest)
-    return "/".join(rest) if well_named else None
+    first, *workspace, name = recording.split("/")
+    if first != FOLDER or any(part in ("", ".", "..") for part in (*workspace, name)):
+        return None
+    return "/".join((*workspace, name.partition(".")[0].partition("-")[0], name))
 
 
 def _known_place(recording: str) -> str:

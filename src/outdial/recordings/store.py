@@ -72,11 +72,10 @@ class Store:
             with _reached():
                 obstore.delete(self._store, list(places))
 
-    def below(self, folder: str, beginning: str) -> list[str]:
-        """The places in `folder` whose names begin so."""
+    def below(self, folder: str) -> list[str]:
+        """Every place in it."""
         with _reached():
-            found = [each["path"] for batch in obstore.list(self._store, folder) for each in batch]
-        return [place for place in found if place.rpartition("/")[2].startswith(beginning)]
+            return [each["path"] for batch in obstore.list(self._store, folder) for each in batch]
 
     def probe(self) -> None:
         """Write something, read it, delete it."""

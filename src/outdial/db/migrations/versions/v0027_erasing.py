@@ -93,9 +93,13 @@ def _make_erasures() -> None:
         sa.Column("workspace_id", sa.Text(), nullable=False),
         sa.Column("call_id", sa.Text(), nullable=False),
         sa.Column("at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
+        sa.Column("in_store", sa.Boolean(), server_default=sa.text("true"), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_recording_removals")),
     )
     op.create_index("ix_recording_removals_at", "recording_removals", ["at"])
+    op.create_index(
+        "ix_recording_removals_in_store", "recording_removals", ["id"], postgresql_where=sa.text("in_store")
+    )
 
 
 def _make_erased_entries() -> None:
