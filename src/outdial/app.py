@@ -11,6 +11,7 @@ from functools import partial
 from fastapi import FastAPI
 
 from outdial import metrics
+from outdial.alerts.watching import Watching, postbox
 from outdial.api.app import add_routes, create_api, create_health
 from outdial.api.callbacks import callbacks_router
 from outdial.api.media_socket import Handshake, Start
@@ -179,10 +180,12 @@ def _jobs(shared: Shared) -> list[Part]:
     wrap_ups = WrapUps(engine, shared.models, shared.agents.meter)
     erasing = [forget_late_job(engine), *erase_number_jobs(engine, lambda: secret_box)]
     jobs = [retention_job(engine, settings), *erasing, *telling.jobs, *wrap_ups.jobs]
+    watching = Watching(engine, shared.notifications, postbox(settings), base_url=settings.base_url)
     runner = JobRunner(engine, shared.database_url, jobs, drain=shared.drain)
     return [
         Part(name="jobs", run=runner.run, stop=runner.aclose),
         Part(name="webhooks", run=telling.run, stop=telling.aclose),
+        Part(name="alerts", run=watching.run),
     ]
 
 

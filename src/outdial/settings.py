@@ -8,9 +8,9 @@ import json
 import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Annotated, get_args
+from typing import Annotated, Self, get_args
 
-from pydantic import Field, SecretStr, field_validator
+from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -19,6 +19,7 @@ from pydantic_settings import (
 )
 
 from outdial.net.addresses import Allowed
+from outdial.net.mail_server import MailServer, check_sender
 
 PREFIX = "OUTDIAL_"
 MEDIA_PATH = "/media/"
@@ -79,6 +80,15 @@ class Settings(BaseSettings):
         min_length=16,
         description="With it as its bearer token Prometheus sees this process and all workspaces at /metrics; an "
         "operator's API key sees its own workspace there",
+    )
+
+    smtp_url: SecretStr | None = Field(
+        None,
+        description="The mail server that e-mails of alerts are handed to: smtps://user:password@mail.example.com, or "
+        "smtp:// with STARTTLS, or smtp+plain:// without encryption for a relay nearby",
+    )
+    smtp_sender: str | None = Field(
+        None, max_length=300, description="Whose e-mails they are: Outdial <alerts@example.com>; goes with the URL"
     )
 
     model_servers: SecretStr | None = Field(
@@ -188,6 +198,26 @@ class Settings(BaseSettings):
     @property
     def allowed_private(self) -> Allowed:
         return Allowed.parse(self.allowed_private_hosts)
+
+    @field_validator("smtp_url")
+    @classmethod
+    def _mail_server(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None:
+            MailServer.parse(value.get_secret_value())
+        return value
+
+    @field_validator("smtp_sender")
+    @classmethod
+    def _sender(cls, value: str | None) -> str | None:
+        if value is not None:
+            check_sender(value)
+        return value
+
+    @model_validator(mode="after")
+    def _mail_is_whole(self) -> Self:
+        if self.smtp_url is not None and self.smtp_sender is None:
+            raise ValueError("OUTDIAL_SMTP_URL takes an OUTDIAL_SMTP_SENDER, too")
+        return self
 
     @field_validator("model_servers")
     @classmethod

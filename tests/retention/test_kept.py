@@ -219,6 +219,8 @@ STAY = {
     "listening_notices",  # one a workspace
     "spend_limits",  # as many as people make
     "calls", "attempts", "transfers", "turns", "call_backs", "wrap_ups",  # what the product is for
+    "alert_rules", "alert_settings",        # as many as people make
+    "alert_clock", "ended_counts",          # one row; folded, and forgotten after a day
     "webhooks", "webhook_lanes",            # as many as people make, and as hosts of requests; the upkeep forgets these
     "webhook_deliveries",                   # goes with its event
     "call_counts", "call_day_counts", "end_counts", "attempt_counts", "attempt_day_counts",  # folded

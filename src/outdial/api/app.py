@@ -5,6 +5,7 @@ from fastapi import APIRouter, FastAPI
 from outdial.api import (
     agent_tools,
     agents,
+    alerts,
     api_keys,
     audit_log,
     calls,
@@ -88,6 +89,7 @@ def create_api(services: Services) -> FastAPI:
         do_not_call,
         erasing,
         retention,
+        alerts,
         numbers,
         carrier_accounts,
         rehearsals,

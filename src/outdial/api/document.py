@@ -12,6 +12,7 @@ TAGS: Mapping[str, str] = {
     "Do not call": "The numbers this workspace doesn't call.",
     "Erasure": "What is personal, erased: of one call, or of one person's number.",
     "Retention": "How long this workspace keeps what its calls brought.",
+    "Alerts": "What is wrong now and was, by which rules, and who is told.",
     "Destinations": "Where this workspace's calls may go, and how many a day.",
     "Spending": "What models may cost this workspace a day.",
     "Phone numbers": "Your numbers at a carrier, and which agent each talks with.",

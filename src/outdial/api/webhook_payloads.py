@@ -9,6 +9,7 @@ from fastapi.responses import Response
 from pydantic import ConfigDict, Field, create_model
 from typing_extensions import TypedDict
 
+from outdial.alerts.views import AlertView
 from outdial.history.number_health import NumberHealth
 from outdial.policy.do_not_call import EntryView
 from outdial.webhooks.event_type import EventType
@@ -27,6 +28,18 @@ class DoNotCallAdded(TypedDict):
     entry: EntryView
 
 
+class AlertRaised(TypedDict):
+    """A rule has found something. Once, until it is cleared."""
+
+    alert: AlertView
+
+
+class AlertCleared(TypedDict):
+    """What `alert.raised` told is over; the alert as it is then. It may be taken before that where a try had failed."""
+
+    alert: AlertView
+
+
 DATA: Mapping[EventType, Any] = {
     EventType.QUEUED: CallProgress,
     EventType.DIALING: CallProgress,
@@ -38,6 +51,8 @@ DATA: Mapping[EventType, Any] = {
     EventType.UPDATED: CallUpdated,
     EventType.NUMBER_UNHEALTHY: NumberUnhealthy,
     EventType.DO_NOT_CALL_ADDED: DoNotCallAdded,
+    EventType.ALERT_RAISED: AlertRaised,
+    EventType.ALERT_CLEARED: AlertCleared,
 }
 _SUMMARIES = {
     EventType.QUEUED: "A call waits: it was accepted, or its next attempt is due later",
@@ -50,6 +65,8 @@ _SUMMARIES = {
     EventType.UPDATED: "More is known of a call that is over: its wrap-up, or what came late",
     EventType.NUMBER_UNHEALTHY: "A phone number of yours doesn't work any more",
     EventType.DO_NOT_CALL_ADDED: "A number came onto the do-not-call list",
+    EventType.ALERT_RAISED: "An alert was raised",
+    EventType.ALERT_CLEARED: "An alert is over",
 }
 _HOW = (
     "Signed as Standard Webhooks has it: `webhook-id` (the same whenever it is sent again), `webhook-timestamp`, "

@@ -1,7 +1,7 @@
 """What a conversation brought: why it ended, what was noted, recording, whether a message was left. Written when it is
 over, all or nothing, and once: a result that is delivered again changes nothing."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -15,6 +15,7 @@ from outdial.calls.advance import audio_begun
 from outdial.calls.call_log import tell_stored_end
 from outdial.calls.corrections import put_right
 from outdial.calls.do_not_call import Wish, enter_wish, keep_wish
+from outdial.calls.ended_counts import count_replies
 from outdial.calls.events import add_event
 from outdial.calls.outcomes import reconsider, warn_of_odd_word
 from outdial.calls.records import CallRecord, Held, lock_attempt
@@ -38,7 +39,8 @@ class Result:
     written yet; None: never. `ending`: why it ended, at `ended_at`; None: the call goes on without us.
     `disclosure`: {"heard_at_ms"} where there was something to disclose, null in it where that wasn't heard whole.
     `returns`: how often its attempt had come back from transfers when it began, and so which of the attempt's
-    conversations it is of. `turns` were said in it, and `turn_latency_ms` is the median of their latency."""
+    conversations it is of. `turns` were said in it, and `turn_latency_ms` is the median of their latency,
+    `latencies_ms`."""
 
     audio_began_at: datetime | None = None
     ended_at: datetime | None = None
@@ -54,6 +56,7 @@ class Result:
     turns: int = 0
     turn_latency_ms: int | None = None
     disclosure: Mapping[str, int | None] | None = None
+    latencies_ms: Sequence[int] = ()
 
     def to_json(self) -> dict[str, Any]:
         """As it is kept on disk until the database has taken it."""
@@ -72,6 +75,7 @@ class Result:
             "turns": self.turns,
             "turn_latency_ms": self.turn_latency_ms,
             "disclosure": None if self.disclosure is None else dict(self.disclosure),
+            "latencies_ms": list(self.latencies_ms),
         }
 
     @classmethod
@@ -91,6 +95,7 @@ class Result:
             turns=stored.get("turns", 0),  # 0.1 did not count them
             turn_latency_ms=stored.get("turn_latency_ms"),
             disclosure=stored.get("disclosure"),
+            latencies_ms=stored.get("latencies_ms", ()),
         )
 
 
@@ -125,6 +130,7 @@ async def save_result(engine: AsyncEngine, attempt_id: str, call_id: str, result
         else:
             await note_result_taken(conn, back)
             await conn.execute(update(attempts).where(attempts.c.id == attempt_id).values(**_counted(result)))
+        await count_replies(conn, call_id, result.latencies_ms)
         # The call may have ended already; who looks at it wants these.
         announced = func.pg_notify("outdial_call", calls.c.id)
         columns = _columns(held, result, is_back=back is not None) | _disclosed(result)

@@ -29,6 +29,7 @@ COMMANDS = (
     "agents",
     "do-not-call",
     "destinations",
+    "alerts",
     "webhooks",
     "secrets",
     "secret-key",

@@ -28,6 +28,8 @@ KINDS = {
     "webhook": "Webhooks",
     "call": "Live calls",
     "listening": "Listening in",
+    "alert_rule": "Alert rules",
+    "alert_notices": "E-mails of alerts",
     "wrap_up": "Wrap-ups",
     "secret": "Secrets",
     "tool": "Tools",
@@ -85,6 +87,12 @@ _ACTS = {
     "webhook.secret_shown": "Had the secret of requests' URLs shown",
     "webhook.tested": "Sent a test to a webhook endpoint",
     "webhook.resent": "Sent webhooks again",
+    "alert_rule.added": "Added an alert rule",
+    "alert_rule.changed": "Changed an alert rule",
+    "alert_rule.removed": "Removed an alert rule",
+    "alert_rule.undone": "Undid the last change of an alert rule",
+    "alert_notices.changed": "Changed who gets e-mails of alerts",
+    "alert_notices.tested": "Sent a test e-mail of alerts",
     "secret.set": "Set a secret",
     "secret.replaced": "Replaced a secret",
     "secret.removed": "Removed a secret",
@@ -109,6 +117,8 @@ _PLACES = {
     "calls": "/calls",
     "webhook": "/settings/webhooks",
     "secret": "/settings/secrets",
+    "alert_rule": "/alerts",
+    "alert_notices": "/alerts",
 }
 
 

@@ -31,6 +31,8 @@ EVENTS = {
     EventType.RINGING: "The phone rings",
     EventType.NUMBER_UNHEALTHY: "A number of yours doesn't work any more",
     EventType.DO_NOT_CALL_ADDED: "A number came onto the do-not-call list",
+    EventType.ALERT_RAISED: "An alert was raised",
+    EventType.ALERT_CLEARED: "An alert is over",
 }
 STATUSES = {Status.ACTIVE: ("Active", "good"), Status.PAUSED: ("Paused", "warn"), Status.OFF: ("Switched off", "bad")}
 REASONS = {

@@ -27,6 +27,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB
 
 # Tables of the same schema, each in the module of its noun.
+import outdial.db.alert_tables
 import outdial.db.call_back_tables
 import outdial.db.listening_tables
 import outdial.db.retention_tables

@@ -2,6 +2,7 @@
 
 from sqlalchemy import (
     BigInteger,
+    Boolean,
     Column,
     DateTime,
     ForeignKey,
@@ -41,8 +42,8 @@ webhooks = Table(
     Index("uq_webhooks_requests", "workspace_id", unique=True, postgresql_where=text("url IS NULL")),
 )
 
-# What a transaction left to be told: rows are added by triggers of call_events and do_not_call, and go when they have
-# become deliveries (webhooks.outbox). One of event_id and listed_number.
+# What a transaction left to be told: rows are added by triggers of call_events, do_not_call and alerts, and go when
+# they have become deliveries (webhooks.outbox). One of event_id, listed_number and alert_id.
 webhook_outbox = Table(
     "webhook_outbox",
     metadata,
@@ -52,6 +53,8 @@ webhook_outbox = Table(
     Column("listed_number", Text),    # of do_not_call
     instant("left_at", now=True),
     instant("due_at", now=True),     # when it is looked at (again): the end of a call waits for what it brought
+    Column("alert_id", Text),         # of alerts: it was raised, or
+    Column("alert_is_cleared", Boolean),  # … cleared
 )
 
 # What is told, the same to everybody.

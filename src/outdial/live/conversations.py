@@ -293,6 +293,7 @@ class Conversations:
             turns=conversation.brought.journal.turns,
             turn_latency_ms=conversation.brought.journal.turn_latency_ms,
             disclosure={"heard_at_ms": disclosure.heard_at_ms} if disclosure.is_due else None,
+            latencies_ms=conversation.brought.journal.latencies_ms,
         )
 
     def _recorded(self, conversation: _Conversation) -> str | None:

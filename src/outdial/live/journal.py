@@ -199,6 +199,10 @@ class CallJournal:
         return len(self._said)
 
     @property
+    def latencies_ms(self) -> Sequence[int]:
+        return tuple(self._latencies_ms)
+
+    @property
     def turn_latency_ms(self) -> int | None:
         """The median."""
         return median_low(self._latencies_ms) if self._latencies_ms else None

@@ -6,6 +6,8 @@ from datetime import timedelta
 
 from outdial.accounts.refused_callbacks import KEPT as REFUSALS_KEPT
 from outdial.accounts.refused_callbacks import OLD_REFUSALS
+from outdial.alerts.mail_queue import KEPT as ALERTS_KEPT
+from outdial.alerts.mail_queue import MAILS_KEPT, OLD_ALERTS, OLD_MAILS
 from outdial.callbacks.inbox import OLD_CALLBACKS
 from outdial.calls.events import OLD_EVENTS
 from outdial.calls.idempotency import OLD_KEYS
@@ -62,5 +64,7 @@ def kept(settings: Settings) -> Sequence[Kept]:
         Kept(name="counted_calls", clearing=OLD_COUNTS, kept_for=COUNTS_KEPT),
         Kept(name="model_spend", clearing=OLD_SPEND, kept_for=SPEND_KEPT),
         Kept(name="recording_removals", clearing=OLD_REMOVALS, kept_for=REMOVALS_KEPT),
+        Kept(name="alerts", clearing=OLD_ALERTS, kept_for=ALERTS_KEPT),
+        Kept(name="alert_mails", clearing=OLD_MAILS, kept_for=MAILS_KEPT),
         Kept(name="retention_runs", clearing=OLD_RUNS, kept_for=RUNS_KEPT),
     )

@@ -18,6 +18,8 @@ class EventType(StrEnum):
     UPDATED = "call.updated"          # more is known of a call whose end was told
     NUMBER_UNHEALTHY = "number.unhealthy"
     DO_NOT_CALL_ADDED = "do_not_call.added"
+    ALERT_RAISED = "alert.raised"     # a rule has found something
+    ALERT_CLEARED = "alert.cleared"   # it is over
 
 
 TEST = "webhook.test"  # sent by hand, to see whether an endpoint works

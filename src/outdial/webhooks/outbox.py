@@ -14,6 +14,7 @@ from sqlalchemy import BigInteger, bindparam, func, select, text
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from outdial.alerts.views import alerts_by_id
 from outdial.db.engine import autocommit
 from outdial.db.tables import call_events
 from outdial.db.webhook_tables import webhook_outbox
@@ -41,6 +42,8 @@ class Left:
     workspace_id: str
     event_id: int | None
     listed_number: str | None
+    alert_id: str | None
+    alert_is_cleared: bool | None
     left_at: datetime
 
 
@@ -67,6 +70,7 @@ async def empty(
         now = datetime.now(UTC)
         told, waits = await _call_events(conn, left, base_url=base_url, now=now)
         told += await _listed(conn, left)
+        told += await _alerts(conn, left, base_url=base_url)
         await ensure_requests(conn, secret_box, {each.workspace_id for each in told if each.webhook_url is not None})
         filed = await file_deliveries(conn, sorted(told, key=lambda each: each.row))
         if waits:
@@ -193,6 +197,31 @@ async def _listed(conn: AsyncConnection, left: Sequence[Left]) -> list[Told]:
     return told
 
 
+async def _alerts(conn: AsyncConnection, left: Sequence[Left], *, base_url: str) -> list[Told]:
+    """Of alerts that were raised, as they were then, and that are over."""
+    rows = {(row.alert_id, bool(row.alert_is_cleared)): row for row in left if row.alert_id is not None}
+    if not rows:
+        return []
+    told = []
+    for alert_id, alert in (await alerts_by_id(conn, sorted({alert_id for alert_id, _ in rows}))).items():
+        for is_cleared in (False, True):
+            if (row := rows.get((alert_id, is_cleared))) is None:
+                continue
+            told.append(
+                Told(
+                    row=row.id,
+                    event_id=new_id("evt"),
+                    workspace_id=row.workspace_id,
+                    call_id=None,
+                    type=EventType.ALERT_CLEARED if is_cleared else EventType.ALERT_RAISED,
+                    at=row.left_at,
+                    data=as_json({"alert": alert.view(base_url, as_raised=not is_cleared)}),
+                    webhook_url=None,
+                )
+            )
+    return told
+
+
 # -- statements ------------------------------------------------------------------------------------------------
 
 _LOCK = select(func.pg_try_advisory_xact_lock(func.hashtextextended("outdial webhook outbox", 0)))
@@ -202,6 +231,8 @@ _DUE = (
         webhook_outbox.c.workspace_id,
         webhook_outbox.c.event_id,
         webhook_outbox.c.listed_number,
+        webhook_outbox.c.alert_id,
+        webhook_outbox.c.alert_is_cleared,
         webhook_outbox.c.left_at,
     )
     .where(webhook_outbox.c.due_at <= func.clock_timestamp())

@@ -8,17 +8,22 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 from typing_extensions import TypedDict
 
+from outdial.alerts.views import ROWS, Alert
+from outdial.db.alert_tables import alerts
 from outdial.db.tables import call_events, calls
 from outdial.refusals import NotFound
+from outdial.webhooks.event_type import EventType
 from outdial.webhooks.payload import body_of
-from outdial.webhooks.told import CallEvent, call_events_query, tell
+from outdial.webhooks.told import CallEvent, as_json, call_events_query, tell
 
 CALLS = 5      # the newest
+ALERTS = 3     # the same
 MOST = 200     # events
 
 
 class Preview(TypedDict):
-    """Of each call the oldest first, the newest call's first. The `id` of each stands for the one it would have had."""
+    """Of each call the oldest first, the newest call's first; then those of the newest alerts. The `id` of each stands
+    for the one it would have had."""
 
     events: list[dict[str, Any]]
 
@@ -42,7 +47,20 @@ async def preview(
         sequence = sequences[event.call_id] = sequences.get(event.call_id, 0) + 1
         body = body_of(f"evt_{event.id}", event.type, event.at, sequence, each)
         bodies.append((found.index(event.call_id), json.loads(body)))
-    return Preview(events=_by_call(bodies))
+    of_alerts = [] if call_id is not None else await _of_alerts(conn, workspace_id, base_url=base_url)
+    return Preview(events=_by_call(bodies) + of_alerts)
+
+
+async def _of_alerts(conn: AsyncConnection, workspace_id: str, *, base_url: str) -> list[dict[str, Any]]:
+    query = ROWS.where(alerts.c.workspace_id == workspace_id).order_by(alerts.c.raised_at.desc()).limit(ALERTS)
+    bodies = []
+    for alert in [Alert.of(row) for row in (await conn.execute(query)).mappings()]:
+        told = [(EventType.ALERT_RAISED, alert.found.raised_at)]
+        told += [] if alert.cleared_at is None else [(EventType.ALERT_CLEARED, alert.cleared_at)]
+        for type_, at in told:
+            view = alert.view(base_url, as_raised=type_ is EventType.ALERT_RAISED)
+            bodies.append(json.loads(body_of(f"evt_{alert.found.id}", type_, at, None, as_json({"alert": view}))))
+    return bodies
 
 
 def _by_call(bodies: Sequence[tuple[int, dict[str, Any]]]) -> list[dict[str, Any]]:

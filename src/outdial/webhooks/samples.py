@@ -35,6 +35,35 @@ _ENTRY = {
     "by": None,
     "created_at": "2026-01-31T09:00:31.204211Z",
 }
+ALERT: dict[str, Any] = {
+    "id": "alert_5z2v7k0t3w6y9r4m1q8x",
+    "state": "raised",
+    "workspace": {"id": "ws_4m1q8x5z2v7k0t3w6y9r", "name": "Clinic"},
+    "rule_id": "failure_share",
+    "kind": "failure_share",
+    "subject": None,
+    "code": None,
+    "figure": 0.4,
+    "unit": "share",
+    "threshold": 0.2,
+    "window_min": 30,
+    "calls": 50,
+    "details": {"failed": 20, "dialled": 50, "codes": {"no_funds": 18, "unreachable": 2}},
+    "now_figure": 0.4,
+    "message": "40 % of 50 calls in the last 30 minutes failed; the threshold is 20 %. "
+    "Most often: no_funds (18), unreachable (2).",
+    "advice": "Top up the account at the carrier.",
+    "url": "https://outdial.example.com/calls?end_reason=failed",
+    "raised_at": "2026-01-31T09:00:39.600000Z",
+    "cleared_at": None,
+    "cleared_because": None,
+}
+ALERT_OVER = ALERT | {
+    "state": "cleared",
+    "now_figure": 0.04,
+    "cleared_at": "2026-01-31T10:12:39.600000Z",
+    "cleared_because": "recovered",
+}
 
 
 def _in(state: str, attempt: int | None = 1) -> dict[str, Any]:
@@ -52,6 +81,8 @@ SAMPLES: Mapping[EventType, Mapping[str, Any]] = {
     EventType.UPDATED: {"call": WHOLE},
     EventType.NUMBER_UNHEALTHY: {"number": _HEALTH},
     EventType.DO_NOT_CALL_ADDED: {"entry": _ENTRY},
+    EventType.ALERT_RAISED: {"alert": ALERT},
+    EventType.ALERT_CLEARED: {"alert": ALERT_OVER},
 }
 
 
@@ -63,5 +94,5 @@ def payload_of(type_: EventType) -> dict[str, Any]:
         "id": EVENT_ID,
         "api_version": API_VERSION,
     }
-    is_of_call = type_ not in (EventType.NUMBER_UNHEALTHY, EventType.DO_NOT_CALL_ADDED)
+    is_of_call = type_.startswith("call.")
     return head | ({"sequence": list(EventType).index(type_) + 1} if is_of_call else {}) | {"data": SAMPLES[type_]}

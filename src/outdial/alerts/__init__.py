@@ -1,0 +1,1 @@
+"""Alerts: rules over what calls come to, what they have raised, and who is told."""
