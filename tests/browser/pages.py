@@ -10,6 +10,7 @@ PAGES = {
     "agents": "/agents",
     "agent": "/agents/{agent}",
     "do-not-call": "/do-not-call",
+    "alerts": "/alerts",
     "browser-phone": "/phone",
     "settings": "/settings",
     "destinations": "/settings/destinations",

@@ -9,6 +9,7 @@ from outdial.api.problems import as_problem, respond
 from outdial.api.services import Services
 from outdial.dashboard import (
     agents,
+    alerts,
     api_reference,
     calls,
     connect_number,
@@ -36,6 +37,7 @@ MODULES = (
     stop,
     agents,
     do_not_call,
+    alerts,
     phone,
     privacy,
     settings,

@@ -15,6 +15,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
+from outdial.alerts.views import count_raised
 from outdial.api.auth import signed_in
 from outdial.api.problems import Problem, as_problem
 from outdial.api.services import Services
@@ -118,9 +119,11 @@ class Page:
         async with reading(self.services.engine) as conn:
             workspaces = await list_memberships(conn, self.person.person_id)
             pauses = await list_pauses(conn, self.workspace_id)
+            raised = await count_raised(conn, self.workspace_id)
         frame = {
             "workspaces": workspaces,
             "pauses": pauses,
+            "raised": raised,
             "workspace": next(one for one in workspaces if one["id"] == self.workspace_id),
         }
         return self.part(template, status=status, **frame, **context)

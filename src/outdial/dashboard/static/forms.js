@@ -5,7 +5,7 @@
  *   <button data-api="DELETE /v1/things/1" data-confirm="It will be gone." data-then="/things">
  *
  * {name} in the address of a form is what its field of that name holds, which isn't sent beside it.
- * A name may have dots (retry.max_attempts). data-type: number, boolean, json, list; choices: the checked ones of a name
+ * A name may have dots (retry.max_attempts). data-type: number, percent (20 is 0.2), boolean, json, list; choices: the checked ones of a name
  * are a list, which is left out where none is. An empty field is left out, or null
  * with data-empty="null". An error is shown at its field, else in [data-form-error]; what was typed stays.
  * data-then: reload, stay (only a toast), or an address; {name} in it is filled in from the answer.
@@ -41,6 +41,7 @@ function read(control) {
   if (text.trim() === "") return control.dataset.empty === "null" ? null : control.dataset.empty === "text" ? "" : undefined;
   switch (control.dataset.type) {
     case "number": return Number(text);
+    case "percent": return Number(text) / 100;
     case "list": return text.split(",").map((one) => one.trim()).filter(Boolean);
     case "json":
       try {

@@ -1,0 +1,82 @@
+"""Alerts: what is raised now and was, the rules with their undo, and who is told by e-mail."""
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query, Response
+
+from outdial.alerts.notices import MOST, get_notices
+from outdial.alerts.rule import LONGEST_MIN, SHAPES, SHORTEST_MIN, STEP_MIN, Kind, Unit
+from outdial.alerts.rules import RuleView, list_rules, removed_rules
+from outdial.alerts.verdict import Because
+from outdial.alerts.views import AlertState, AlertView, list_alerts
+from outdial.alerts.watching import postbox
+from outdial.alerts.words import CLEARED, NAMES, WATCHED, duration, shown
+from outdial.dashboard.page import Here, PageRoute
+from outdial.db.engine import reading
+from outdial.telephony.failures import FailureCode
+
+router = APIRouter(include_in_schema=False, route_class=PageRoute)
+
+ON_A_PAGE = 25
+MOST_RAISED = 200
+ADDABLE = {kind: NAMES[kind] for kind in Kind if SHAPES[kind].most is not None}
+
+
+@router.get("/alerts")
+async def alerts(page: Here, cursor: Annotated[str | None, Query(max_length=100)] = None) -> Response:
+    base_url = page.services.settings.base_url
+    can_mail = postbox(page.services.settings) is not None
+    async with reading(page.services.engine) as conn:
+        raised = await list_alerts(
+            conn, page.workspace_id, base_url=base_url, state=AlertState.RAISED, limit=MOST_RAISED
+        )
+        past = await list_alerts(
+            conn, page.workspace_id, base_url=base_url, state=AlertState.CLEARED, cursor=cursor, limit=ON_A_PAGE
+        )
+        rules = await list_rules(conn, page.workspace_id)
+        removed = await removed_rules(conn, page.workspace_id)
+        notices = await get_notices(conn, page.workspace_id, can_mail=can_mail)
+    return await page.render(
+        "alerts.html",
+        raised_now=[_alert(each, base_url) for each in raised["alerts"]],
+        past=[_alert(each, base_url) for each in past["alerts"]],
+        next_cursor=past["next_cursor"],
+        rules=[_rule(each) for each in rules],
+        removed=[_rule(each) for each in removed],
+        notices=notices,
+        most_addresses=MOST,
+        addable=ADDABLE,
+        codes=list(FailureCode),
+        minutes={"min": SHORTEST_MIN, "max": LONGEST_MIN, "step": STEP_MIN},
+        is_first=cursor is None,
+    )
+
+
+def _alert(view: AlertView, base_url: str) -> dict[str, Any]:
+    unit, because = view["unit"], view["cleared_because"]
+    return {
+        **view,
+        "name": NAMES[view["kind"]],
+        "now": shown(view["now_figure"], unit),
+        "path": view["url"].removeprefix(base_url),
+        "because": None if because is None else CLEARED[Because(because)],
+    }
+
+
+def _rule(view: RuleView) -> dict[str, Any]:
+    shape, window = SHAPES[view["kind"]], view["window_min"]
+    threshold, is_share = view["threshold"], shape.unit is Unit.SHARE
+    is_of_calls = shape.least_calls is not None
+    return {
+        **view,
+        "name": NAMES[view["kind"]],
+        "watched": WATCHED[view["kind"]],
+        "limit": None if threshold is None else f"{'≤' if shape.is_below else '≥'} {shown(threshold, shape.unit)}",
+        "window": None if window is None else duration(window),
+        "is_share": is_share,
+        "unit_name": "%" if is_share else {Unit.MS: "ms", Unit.DOLLARS: "$"}.get(shape.unit, ""),
+        "threshold_shown": None if threshold is None else f"{threshold * (100 if is_share else 1):g}",
+        "threshold_most": None if shape.most is None else f"{shape.most * (100 if is_share else 1):g}",
+        "calls_most": shape.least_calls if is_of_calls else None,
+        "has_code": shape.has_code,
+    }
