@@ -136,7 +136,8 @@ def _size(folder: Path, path: Path) -> int | None:
 
 def _place(recording: str) -> str | None:
     """In the store; None for what is named otherwise than recordings are."""
-    first, *workspace, name = recording.split("/")
+    folder, _, name = recording.rpartition("/")
+    first, *workspace = folder.split("/")
     if first != FOLDER or any(part in ("", ".", "..") for part in (*workspace, name)):
         return None
     return "/".join((*workspace, name.partition(".")[0].partition("-")[0], name))
