@@ -24,6 +24,7 @@ class FakeCarrier:
         self.hung_up: list[str] = []
         self.said: list[tuple[str, str]] = []         # sentences, with the id of the call that was hung up after them
         self.legs: dict[str, TransferResult] = {}     # what became of transfers, by the id of the transferred call
+        self.joined: list[tuple[str, str, str]] = []  # calls that were connected with each other, and in which room
         self.resumed: list[tuple[str, BackToAgent]] = []  # calls that were brought back to their agents
         self.gives_none_back: CarrierError | None = None  # … and why they are not
         self.accepted: list[tuple[IncomingCall, dict[str, Any]]] = []  # calls that came in, and where their audio goes
@@ -94,6 +95,10 @@ class FakeCarrier:
 
     async def transfer(self, call: CarrierCall, to: str, caller_id: str, callback_url: str) -> None:
         self._may_fail()
+
+    async def join(self, call: CarrierCall, other: CarrierCall, *, room: str) -> None:
+        self._may_fail()
+        self.joined.append((call.id, other.id, room))
 
     async def look_up_transfer(
         self, call: CarrierCall, *, to: str, leg: str | None, since: datetime

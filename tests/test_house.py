@@ -147,7 +147,7 @@ def test_no_carrier_imports_another():
 # -- who writes what -------------------------------------------------------------------------------------------
 
 KEEPERS = {
-    "wrap_ups": "calls/",
+    "wrap_ups": "calls/", "consultations": "calls/",
     "calls": "calls/", "attempts": "calls/", "call_events": "calls/", "call_counts": "calls/", "pools": "lines/",
     "call_day_counts": "calls/", "end_counts": "calls/", "attempt_counts": "calls/", "attempt_day_counts": "calls/",
     "webhooks": "webhooks/", "webhook_outbox": "webhooks/", "webhook_events": "webhooks/",

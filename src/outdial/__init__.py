@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from outdial.agents.python.call import Call, NotDeclared
     from outdial.agents.python.decorator import agent
     from outdial.conversation.live_call import CallEnded, Heard, LiveCall, Said, TransferFailed
+    from outdial.conversation.warm import Warm
 
 # onnxruntime (from 1.29) sends usage figures to Microsoft and keeps an id of the machine in the user's folder. Set
 # before it is imported, this stops both (microsoft/onnxruntime #27379): nothing here calls anybody whom the operator
@@ -29,11 +30,12 @@ _PUBLIC = {
     "LiveCall": "outdial.conversation.live_call",
     "Said": "outdial.conversation.live_call",
     "TransferFailed": "outdial.conversation.live_call",
+    "Warm": "outdial.conversation.warm",
 }
 
 __all__ = [
-    "USER_AGENT", "Call", "CallEnded", "Heard", "LiveCall", "NotDeclared", "Said", "TransferFailed", "__version__",
-    "agent",
+    "USER_AGENT", "Call", "CallEnded", "Heard", "LiveCall", "NotDeclared", "Said", "TransferFailed", "Warm",
+    "__version__", "agent",
 ]  # fmt: skip
 
 

@@ -31,6 +31,7 @@ from outdial.draining import Drain
 from outdial.history.call_story import read_story
 from outdial.jobs.runner import JobRunner
 from outdial.lag import watch_lag
+from outdial.live.consultations import Consultations
 from outdial.live.conversations import FINISH_S, Conversations
 from outdial.live.handshake import MediaHandshake
 from outdial.live.leases import keep_leases
@@ -238,7 +239,8 @@ def _media(shared: Shared) -> Media:
     metrics.RECOGNITIONS_WAITING.set_function(lambda: recognitions.waiting)
     metrics.TALKING.set_function(lambda: conversations.talking)
     news = News(engine, shared.notifications, conversations)
-    handshake = MediaHandshake(engine, shared.genuine, shared.agents, conversations, lease)
+    consultations = Consultations(engine, settings, shared.accounts.carrier, engines, pacer)
+    handshake = MediaHandshake(engine, shared.genuine, shared.agents, conversations, consultations, lease)
     renew = Wake()
     shared.worker.when_regained(renew.tell)
     drain, recordings = shared.drain, shared.recordings
@@ -249,6 +251,7 @@ def _media(shared: Shared) -> Media:
     parts = [
         Part(name="new conversations", stop=handshake.turn_away),
         Part(name="conversations", stop=end_conversations),
+        Part(name="second legs", stop=consultations.aclose),
         Part(name="news of live calls", run=news.run, stop=news.aclose),
         Part(name="leases", run=lambda: keep_leases(engine, conversations, lease, renew)),
         Part(name="left behind", run=lambda: keep_taking_in(engine, settings.data_dir, shared.taken_over)),

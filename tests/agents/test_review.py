@@ -40,3 +40,29 @@ def test_what_is_no_yaml_has_no_outline():
     review = review_agent("steps: {a: [")
     assert review["errors"]
     assert review["outline"] is None
+
+
+ASKS_FIRST = """
+steps:
+  a:
+    transfer: {to: "+12025550177", failed: b, warm: {brief: Jane.HOW}}
+  b: {hang_up: Goodbye.}
+"""
+
+
+def test_a_warm_transfer_is_a_warning_where_a_carrier_makes_none():
+    stays, cold = ASKS_FIRST.replace("HOW", ""), ASKS_FIRST.replace("HOW", ", if_not_possible: cold")
+    assert review_agent(stays)["warnings"] == []
+    [remark] = review_agent(stays, cold=["Toy"])["warnings"]
+    assert remark == {
+        "line": 4, "message": "Toy can't have somebody asked before a transfer; it fails there"
+    }
+    [remark] = review_agent(cold, cold=["Toy"])["warnings"]
+    assert remark["message"].endswith("; the callee is transferred without")
+
+
+def test_what_is_said_to_who_is_asked_can_be_listened_to_before():
+    prompts = review_agent(ASKS_FIRST.replace("HOW", ", hold: One moment."))["prompts"]
+    assert [(one["verb"], one["text"]) for one in prompts] == [
+        ("say", "One moment."), ("brief", "Jane."), ("hang_up", "Goodbye.")
+    ]

@@ -9,7 +9,8 @@ from outdial.calls.advance import apply_event, note_ending
 from outdial.calls.noted import keep
 from outdial.calls.ownership import Lease, take_stream
 from outdial.calls.results import Result, add_noted, enter_recording, note_response, save_result
-from outdial.calls.transfers import begin_transfer, prepare_return
+from outdial.calls.transfer_returns import prepare_return
+from outdial.calls.transfers import begin_transfer
 from outdial.db.call_back_tables import call_backs
 from outdial.telephony.state import CallState, EndedBy, Ending, EndReason
 from outdial.telephony.transfer import TransferOutcome, TransferResult

@@ -1,4 +1,4 @@
-"""Transfers in the books: asked for, what became of each, and the way back to the agent."""
+"""Transfers in the books: asked for, and what became of each."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -6,20 +6,18 @@ import pytest
 from sqlalchemy import select
 
 from outdial.calls.advance import apply_event
-from outdial.calls.ownership import Lease, StillHeld, take_stream
-from outdial.calls.results import Result, save_result
-from outdial.calls.transfers import begin_transfer, prepare_return, refuse_transfer, take_due_transfers
+from outdial.calls.ownership import Lease, take_stream
+from outdial.calls.transfers import begin_transfer, refuse_transfer, take_due_transfers
 from outdial.db.tables import transfers
 from outdial.telephony.carrier_call import CarrierCall
 from outdial.telephony.failures import CallError, FailureCode
-from outdial.telephony.state import CallState, Ending, EndReason
+from outdial.telephony.state import CallState
 from outdial.telephony.transfer import TransferOutcome, TransferResult
 
 DESK, OTHER_DESK = "+15551230009", "+15551230010"
 BUSY, ANSWERED = TransferOutcome.BUSY, TransferOutcome.ANSWERED
 LEASE = Lease(owner="worker_1", lease_s=15.0, silent_after_s=20.0)
 ERROR = CallError(code=FailureCode.CARRIER_REFUSED, message="The carrier refused.")
-NOTHING = Result(noted={}, recording=None, message_delivered=None, transferred=True)
 
 
 @pytest.fixture
@@ -142,66 +140,3 @@ async def test_a_transfer_that_lasts_is_looked_at_less_and_less_often(workspace,
     async with workspace.engine.connect() as conn:
         check_at = await conn.scalar(select(transfers.c.check_at))
     assert (check_at - now).total_seconds() == pytest.approx(next_s, abs=3)
-
-
-# -- the way back ----------------------------------------------------------------------------------------------
-
-
-async def come_back(workspace, claim, token):
-    return await take_stream(workspace.engine, claim.attempt_id, token, LEASE)
-
-
-async def test_a_call_comes_back_once_the_conversation_before_is_written_down(workspace, claim):
-    await begin(workspace, claim, failed_step="sorry")
-    token = await prepare_return(workspace.engine, claim.attempt_id, BUSY)
-    with pytest.raises(StillHeld):
-        await come_back(workspace, claim, token)
-    result = Result(noted={"asked": True}, recording=None, message_delivered=None, transferred=True)
-    await save_result(workspace.engine, claim.attempt_id, claim.call_id, result)
-    answered = await come_back(workspace, claim, token)
-    assert (answered.returned.step, answered.returned.to, answered.returned.result) == ("sorry", DESK, "busy")
-    assert (answered.noted, answered.returns) == ({"asked": True}, 1)
-    assert (await workspace.attempt(claim.attempt_id)).owner == LEASE.owner
-    assert await come_back(workspace, claim, token) is None, "the token works once"
-
-
-async def test_a_result_that_is_written_again_takes_nothing_from_the_agent_that_is_back(workspace, claim):
-    await begin(workspace, claim, failed_step="sorry")
-    await save_result(workspace.engine, claim.attempt_id, claim.call_id, NOTHING)
-    await come_back(workspace, claim, await prepare_return(workspace.engine, claim.attempt_id, BUSY))
-    await save_result(workspace.engine, claim.attempt_id, claim.call_id, NOTHING)
-    assert (await workspace.attempt(claim.attempt_id)).owner == LEASE.owner
-
-
-async def test_only_the_newest_token_works(workspace, claim):
-    await begin(workspace, claim, failed_step="sorry")
-    await save_result(workspace.engine, claim.attempt_id, claim.call_id, NOTHING)
-    first, second = [await prepare_return(workspace.engine, claim.attempt_id, BUSY) for _ in range(2)]
-    assert await come_back(workspace, claim, first) is None
-    assert await come_back(workspace, claim, second) is not None
-    assert await prepare_return(workspace.engine, claim.attempt_id, BUSY) is None, "it is back"
-
-
-@pytest.mark.parametrize("why", ["no step", "answered", "hang-up", "being ended", "ended"])
-async def test_a_call_does_not_come_back(workspace, claim, why):
-    await begin(workspace, claim, failed_step=None if why == "no step" else "sorry")
-    await save_result(workspace.engine, claim.attempt_id, claim.call_id, NOTHING)
-    match why:
-        case "answered":
-            await tell(workspace, claim, ANSWERED)
-        case "hang-up":
-            await workspace.ask_hang_up(claim.call_id)
-        case "being ended":
-            ending = Ending(end_reason=EndReason.COMPLETED).to_json()
-            await workspace.set_attempt(claim.attempt_id, ending=ending)
-        case "ended":
-            await workspace.hears(claim.attempt_id, CallState.ENDED, EndReason.COMPLETED)
-    assert await prepare_return(workspace.engine, claim.attempt_id, BUSY) is None
-
-
-async def test_a_call_that_has_ended_meanwhile_is_not_taken_back(workspace, claim):
-    await begin(workspace, claim, failed_step="sorry")
-    await save_result(workspace.engine, claim.attempt_id, claim.call_id, NOTHING)
-    token = await prepare_return(workspace.engine, claim.attempt_id, BUSY)
-    await workspace.hears(claim.attempt_id, CallState.ENDED, EndReason.COMPLETED)
-    assert await come_back(workspace, claim, token) is None

@@ -24,6 +24,7 @@ ROWS = {
     "detection_unsure": "says so when it can't tell who answered",
     "price_in_callback": "tells the price with the call (otherwise minutes later, by look-up)",
     "agent_returns": "gives a call back to its agent when nobody takes the transfer",
+    "warm_transfer": "has somebody asked before a call is transferred to them",
     "signed_streams": "signs the handshake of the audio connection",
     "idempotent_create": "the same dial sent twice rings once",
     "max_ring_timeout_s": "longest time a phone may ring",

@@ -108,3 +108,9 @@ def test_what_becomes_of_a_transfer_is_told():
         "── +15551230009 answers the transfer",
         "── +15551230009 talked for 12 s",
     ]
+
+
+def test_who_is_asked_to_take_a_call_is_told():
+    to = {"to": "+15551230009", "duration_s": None, "error": None, "warm": True}
+    told = [StreamedEvent(type="transfer", data=to | {"result": result}) for result in (None, "voicemail")]
+    assert story(*told) == ["── asking +15551230009 to take the call", "── nobody takes the call at +15551230009"]

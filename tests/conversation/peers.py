@@ -91,6 +91,11 @@ class Switch:
         self.call_backs: list[tuple] = []
         self.failed_steps: list[str | None] = []  # where each goes on should nobody come
         self.refuses: Exception | None = None
+        self.asked: list[tuple] = []  # to take the callee, and how
+        self.answers_after_s = 12.0
+        self.can_be_asked = True
+        self.let_go = 0
+        self.when_joining: Callable[[], object] = lambda: None
 
     async def transfer(self, to: str, *, failed: str | None) -> None:
         await asyncio.sleep(0.2)
@@ -98,6 +103,24 @@ class Switch:
             raise self.refuses
         self.transfers.append(to)
         self.failed_steps.append(failed)
+
+    async def can_consult(self) -> bool:
+        return self.can_be_asked
+
+    async def consult(self, to, warm, joining) -> None:
+        """Who is asked picks up, and answers after a while; then it takes a moment until they are connected."""
+        self.asked.append((to, warm))
+        try:
+            await asyncio.sleep(self.answers_after_s)
+        except asyncio.CancelledError:
+            self.let_go += 1
+            raise
+        if self.refuses is not None:
+            raise self.refuses
+        joining()
+        self.when_joining()
+        await asyncio.sleep(0.2)
+        self.transfers.append(to)
 
     async def call_back(self, at, noted, *, promised) -> None:
         self.call_backs.append((at, dict(noted), promised))

@@ -7,6 +7,7 @@ import pytest
 
 from outdial.conversation.live_call import LiveCall
 from outdial.conversation.passed_on import PassedOn
+from outdial.conversation.warm import Warm
 
 LISTEN = {"until_silence_s": 0.3, "no_reply_s": 2.0, "max_digits": 4, "asked": object(), "patience": object()}
 VERBS = {
@@ -14,7 +15,7 @@ VERBS = {
     "say": (("Hello.",), {"interruptible": False, "asks": True}),
     "listen": ((), LISTEN),
     "send_digits": (("12#",), {}),
-    "transfer": (("+12025550100",), {"failed": "desk"}),
+    "transfer": (("+12025550100",), {"failed": "desk", "warm": Warm(brief="Jane.")}),
     "call_back": ((datetime(2026, 1, 31, tzinfo=UTC),), {"promised": True}),
     "hang_up": ((), {}),
 }

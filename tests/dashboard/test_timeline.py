@@ -191,3 +191,24 @@ def test_what_becomes_of_a_transfer_is_told():
         ("+15551230009 has left", "Talked for 1:12."),
         ("Transferred; the agent left the call", ""),
     ]
+
+
+def test_what_becomes_of_a_warm_transfer_is_told():
+    to = {"to": "+15551230009", "duration_s": None, "error": None, "warm": True, "accepted_by": None}
+    steps = timeline(
+        call({}),
+        happened(
+            ("transfer", to | {"result": None}),
+            ("transfer", to | {"result": "voicemail"}),
+            ("transfer", to | {"result": "answered", "accepted_by": "key"}),
+            ("transfer", to | {"result": "answered", "accepted_by": "words"}),
+            ("transfer", to | {"result": "answered", "accepted_by": "key", "duration_s": 72.0}),
+        ),
+    )
+    assert [step.text for step in steps] == [
+        "+15551230009 is asked to take the call; the callee waits",
+        "Transfer to +15551230009: nobody took it",
+        "+15551230009 took the call with a key, and is connected",
+        "+15551230009 took the call in words, and is connected",
+        "+15551230009 has left",
+    ]

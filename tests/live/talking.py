@@ -21,6 +21,7 @@ from outdial.carriers.name import CarrierName
 from outdial.conversation.call_facts import Engines
 from outdial.conversation.media_line import MediaLine, MediaSocket
 from outdial.db.tables import carrier_accounts
+from outdial.live.consultations import Consultations
 from outdial.live.conversations import Conversations
 from outdial.live.handshake import MediaHandshake
 from outdial.live.spool import Spool
@@ -134,12 +135,18 @@ class Talking:
         self.conversations = Conversations(
             workspace.engine, workspace.settings, workspace.open_carrier, engines, Pacer(), self.spool
         )
+        self.consultations = Consultations(
+            workspace.engine, workspace.settings, workspace.open_carrier, engines, Pacer()
+        )
         self.lease = Lease(owner=owner, lease_s=lease_s, silent_after_s=workspace.settings.silent_after_s)
         self.handshake = self.handshake_of(self.conversations)
 
     def handshake_of(self, conversations: Conversations, **limits: float) -> MediaHandshake:
         genuine = Genuine(self.workspace.engine, BOX)
-        return MediaHandshake(self.workspace.engine, genuine, self.agents, conversations, self.lease, **limits)
+        second_legs = self.consultations
+        return MediaHandshake(
+            self.workspace.engine, genuine, self.agents, conversations, second_legs, self.lease, **limits
+        )
 
     async def talk(self, call: Any) -> None:
         call.noted["mood"] = "good"
@@ -196,6 +203,7 @@ class Talking:
         self.done.set()
         await self.handshake.turn_away()
         await self.conversations.aclose()
+        await self.consultations.aclose()
         await self.handshake.aclose()
         await self.spool.aclose()
 

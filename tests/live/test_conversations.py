@@ -13,7 +13,7 @@ from conversation.peers import Voice
 from live.talking import AUTH_TOKEN, Line, accept_again, refuse, ringing
 from outdial import logs
 from outdial.calls.advance import apply_event
-from outdial.calls.transfers import prepare_return
+from outdial.calls.transfer_returns import prepare_return
 from outdial.carriers.errors import CarrierRefused, CarrierUnreachable
 from outdial.conversation.live_call import FailedTransfer
 from outdial.live.conversations import BROKE

@@ -7,7 +7,7 @@ import pytest
 
 from conversation.peers import Detector, Recogniser, Voice
 from outdial.calls.ownership import Lease, take_stream
-from outdial.calls.transfers import Returned
+from outdial.calls.transfer_returns import Returned
 from outdial.conversation.call_facts import Engines
 from outdial.conversation.live_call import FailedTransfer
 from outdial.conversation.opening import AfterHello, Greet

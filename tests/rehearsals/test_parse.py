@@ -103,7 +103,10 @@ def call(line: str) -> tuple[int | None, str]:
         ("- waits: true", "a number of seconds"),
         ("- waits: 0", "a number of seconds"),
         ("- waits: 100000", "a number of seconds"),
-        ("- transfer: lost", "a transfer is answered, busy, no_answer, declined, failed or refused, not 'lost'"),
+        (
+            "- transfer: lost",
+            "a transfer is answered, busy, no_answer, declined, voicemail, failed or refused, not 'lost'",
+        ),
         ("- says: [0.5 s]", "or words with pauses"),
         ("- says: [a, 31 s, b]", "not between 0 and 30 s"),
         (f"- says: [{'a' * 500}, 1 s, b]", "longer than 500"),

@@ -218,7 +218,7 @@ STAY = {
     "do_not_call", "destinations", "audit_log", "secret_keys", "secrets", "paces", "pauses",
     "listening_notices",  # one a workspace
     "spend_limits",  # as many as people make
-    "calls", "attempts", "transfers", "turns", "call_backs", "wrap_ups",  # what the product is for
+    "calls", "attempts", "transfers", "turns", "call_backs", "wrap_ups", "consultations",  # what the product is for
     "alert_rules", "alert_settings",        # as many as people make
     "alert_clock", "ended_counts",          # one row; folded, and forgotten after a day
     "webhooks", "webhook_lanes",            # as many as people make, and as hosts of requests; the upkeep forgets these

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from outdial.conversation.live_call import AgentCoroutine, CallEnded, Heard, LiveCall, TransferFailed
+from outdial.conversation.warm import Warm
 from outdial.telephony.state import EndedBy
 from outdial.telephony.transfer import TransferOutcome
 from outdial.testing.call_limits import CallLimits
@@ -304,3 +305,22 @@ def test_who_only_listens_interrupts_nobody(text, into, says, told, heard):
     call = held(agent, TextCall([Interrupts(into, says=says)]))
     assert call.noted == {"told": told, "heard": heard}
     assert [turn.text for turn in call.turns if turn.speaker == "callee"] == [says]
+
+
+@pytest.mark.parametrize(
+    ("line", "transferred", "noted"),
+    [
+        ([], True, {}),
+        ([TransferEnds(TransferOutcome.VOICEMAIL)], False, {"back": "voicemail"}),
+        ([TransferEnds(CARRIER_REFUSES)], False, {"back": "failed"}),
+    ],
+)
+def test_who_is_asked_first_takes_the_call_or_does_not(line, transferred, noted):
+    async def agent(call):
+        try:
+            await call.transfer("+12025550111", warm=Warm(brief="Jane."))
+        except TransferFailed as failed:
+            call.noted["back"] = failed.result.value
+
+    call = held(agent, TextCall(line))
+    assert (call.transferred, call.noted) == (transferred, noted)

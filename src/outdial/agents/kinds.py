@@ -20,7 +20,7 @@ from outdial.agents.llm.run import run_llm
 from outdial.agents.python.definition import PythonAgent
 from outdial.agents.python.description import PYTHON_KEYS, parse_python_tree, python_prompts
 from outdial.agents.python.run import run_python
-from outdial.agents.script.checks import models_of, tools_of_script, transfer_numbers
+from outdial.agents.script.checks import models_of, tools_of_script, transfer_numbers, warm_transfers
 from outdial.agents.script.model import DoNotCall, Machine, Script, ScriptError, ScriptWarning
 from outdial.agents.script.outline import Outline, outline_of
 from outdial.agents.script.parse import SCRIPT_KEYS, parse_tree
@@ -29,6 +29,7 @@ from outdial.agents.script.prompts import Prompt, script_prompts
 from outdial.agents.script.run import run_script
 from outdial.agents.script.template import Text
 from outdial.agents.script.tree import Node, read_tree
+from outdial.agents.script.warm_texts import WarmTexts
 from outdial.agents.tools.access import Tools
 from outdial.agents.tools.definition import OwnTools
 from outdial.conversation.live_call import LiveCall
@@ -78,10 +79,11 @@ A = TypeVar("A", bound=ParsedAgent)
 class Kind(Generic[A]):
     """`title`: what one is called; `label`: that, on a page. `mark`: the section of its YAML that no other kind has.
     `keys`: what else its YAML may have. `parse` raises ScriptError. `prompts`: what it says word for word. `numbers`:
-    to which it transfers calls, and their lines. `models`: which it needs. `tools`: which its author declares. `run`:
-    the conversation, with these models, in this order, and with what reaches its tools. `outline`: the way from step to
-    step, where it has one. `is_written_here`: whether its source is written by the people of a workspace; else its
-    agents come with the server, and their source only describes them.
+    to which it transfers calls, and their lines. `models`: which it needs. `tools`: which its author declares. `warm`:
+    how it has people asked before it transfers a call to them. `run`: the conversation, with these models, in this
+    order, and with what reaches its tools. `outline`: the way from step to step, where it has one. `is_written_here`:
+    whether its source is written by the people of a workspace; else its agents come with the server, and their source
+    only describes them.
     """
 
     title: str
@@ -94,6 +96,7 @@ class Kind(Generic[A]):
     models: Callable[[A], tuple[ModelName, ...]]
     run: Callable[[A, LiveCall, Path, Sequence[Model], Tools], Coroutine[Any, Any, None]]
     tools: Callable[[A], OwnTools] = lambda agent: OwnTools()
+    warm: Callable[[A], Iterable[WarmTexts]] = lambda agent: ()
     outline: Callable[[Node], Outline] | None = None
     is_written_here: bool = True
 
@@ -122,6 +125,7 @@ KINDS: Mapping[str, Kind[Any]] = {
         models=models_of,
         run=_run_script,
         tools=tools_of_script,
+        warm=warm_transfers,
         outline=outline_of,
     ),
     LLM: Kind(
@@ -135,6 +139,7 @@ KINDS: Mapping[str, Kind[Any]] = {
         models=lambda agent: agent.models,
         run=_run_llm,
         tools=lambda agent: agent.own_tools,
+        warm=lambda agent: [target.warm for target in agent.transfers if target.warm is not None],
     ),
     PYTHON: Kind(
         title="a python agent",

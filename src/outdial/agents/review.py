@@ -12,9 +12,11 @@ from outdial.agents.script.outline import Does, Outline, Way
 from outdial.agents.script.parse import DEFAULT_LANGUAGE
 from outdial.agents.script.template import Text, lookup
 from outdial.agents.script.tree import Node, read_tree
+from outdial.agents.script.warm_texts import WarmTexts
 from outdial.agents.secret_use import unknown_secrets
 from outdial.agents.tools.definition import OwnTools
 from outdial.agents.tools.views import ToolView, out_of_reach, tool_views
+from outdial.conversation.warm import IfNotPossible
 from outdial.net.addresses import Allowed
 from outdial.telephony.e164 import normal_e164
 
@@ -88,11 +90,13 @@ def review_agent(
     *,
     kind: str | None = None,
     allowed: Allowed | None = None,
+    cold: Collection[str] = (),
 ) -> Review:
     """Takes up to a second for the longest scripts: not on the event loop. `may_call`: whether a transfer to a number
     (E.164) would be made; `may_use`: whether a model can be reached from here. `secrets`: those of the workspace, None
     where nobody knows them. `kind`: by default what the source looks like. `allowed`: the private addresses that tools
-    may reach, None where nobody knows them."""
+    may reach, None where nobody knows them. `cold`: carriers of the workspace's numbers that can't have
+    somebody asked before a transfer, as they are shown."""
     outline = None
     of = KINDS[kind or kind_of(source)]
     try:
@@ -118,6 +122,7 @@ def review_agent(
         warnings=[
             *(Remark(line=warning.line, message=warning.reason) for warning in agent.warnings),
             *_vain_transfers(of.numbers(agent), may_call),
+            *_not_asked(of.warm(agent), cold),
             *_unusable(_models(of.models(agent), agent), may_use),
             *(() if secrets is None else _missing_secrets(root, secrets)),
             *(() if allowed is None else _unreachable(own, allowed)),
@@ -171,6 +176,14 @@ def _vain_transfers(numbers: Iterable[tuple[Text, int]], may_call: Callable[[str
                 "operator can allow it in the settings under Destinations"
             )
             yield Remark(line=line, message=message)
+
+
+def _not_asked(warm: Iterable[WarmTexts], cold: Collection[str]) -> Iterator[Remark]:
+    """Warm transfers, where the workspace has numbers of a carrier that makes none."""
+    for one in warm if cold else ():
+        then = "the callee is transferred without" if one.if_not_possible is IfNotPossible.COLD else "it fails there"
+        message = f"{' and '.join(sorted(cold))} can't have somebody asked before a transfer; {then}"
+        yield Remark(line=one.line, message=message)
 
 
 def _unusable(models: Iterable[ModelName], may_use: Callable[[ModelName], bool]) -> Iterator[Remark]:

@@ -8,6 +8,7 @@ from outdial.callbacks.incoming import IncomingCalls
 from outdial.carriers.callbacks import CallbackReply
 from outdial.carriers.name import CarrierName
 from outdial.carriers.registry import carrier_named
+from outdial.dispatch.second_legs import second_leg_of
 
 _STATUS = {Received.STORED: 204, Received.UNKNOWN: 404, Received.FORGED: 403, Received.BAD: 400}
 
@@ -43,6 +44,14 @@ def callbacks_router(inbox: Inbox, incoming_calls: IncomingCalls, base_url: str)
             body=await request.body(),
         )
         return _answer(name, received, reply)
+
+    @router.post("/callbacks/{carrier}/{attempt_id}/{leg}/{kind}")
+    async def of_a_second_leg(carrier: str, attempt_id: str, leg: str, kind: str, request: Request) -> Response:
+        """Of somebody who is asked to take a callee: told as the attempt's, under a kind of its own."""
+        told = f"{leg}/{kind}"
+        if second_leg_of(told)[0] is None:
+            return Response(status_code=404)
+        return await of_an_attempt(carrier, attempt_id, told, request)
 
     def _url(request: Request) -> str:
         query = f"?{request.url.query}" if request.url.query else ""

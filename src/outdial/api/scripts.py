@@ -25,6 +25,7 @@ from outdial.api.docs import errors, example
 from outdial.api.services import Use
 from outdial.calls.request import CleanText, JsonObject
 from outdial.db.engine import reading
+from outdial.numbers.views import without_warm_transfer
 from outdial.policy.destinations import read_reach
 from outdial.refusals import Invalid, Unavailable
 from outdial.secrets.store import names as secret_names
@@ -135,7 +136,8 @@ async def get_examples(caller: Caller) -> JSONResponse:
         "Says what is wrong with a source, what it has to say, and which step leads where, without saving anything. A "
         "transfer to a number that is not among the workspace's allowed destinations is a warning, and so are a model "
         "that this server has no key for, of a whole agent or of a script's step, a secret that the workspace doesn't "
-        "have, and a tool's address that isn't reached. `tools` are those that the source declares."
+        "have, a tool's address that isn't reached, and a warm transfer where a carrier of the workspace's numbers "
+        "can make none. `tools` are those that the source declares."
     ),
     response_model=Review,
     responses=example(_REVIEW) | errors(413, 415, 422),
@@ -148,9 +150,10 @@ async def post_check(
     async with reading(services.engine) as conn:
         reach = await read_reach(conn, caller.workspace_id)
         secrets = await secret_names(conn, caller.workspace_id)
+        cold = await without_warm_transfer(conn, caller.workspace_id)
     models = ModelServers(services.settings.model_keys)
     allowed = services.settings.allowed_private
-    look = partial(review_agent, body.source, reach.covers, models.allows, secrets, allowed=allowed)
+    look = partial(review_agent, body.source, reach.covers, models.allows, secrets, allowed=allowed, cold=cold)
     return JSONResponse(await asyncio.to_thread(look))
 
 

@@ -36,11 +36,12 @@ from outdial.db.storing import storing
 from outdial.db.tables import attempts, callbacks, calls
 from outdial.db.trouble import tell_trouble
 from outdial.db.wake import Wake
+from outdial.dispatch.second_legs import SecondLegs, Work, second_leg_of
 from outdial.dispatch.transfers import Transfers, apology_ending, way_back
 from outdial.settings import Settings
 from outdial.telephony.carrier_call import CarrierCall
-from outdial.telephony.state import CallState
-from outdial.telephony.transfer import TransferOutcome, TransferResult
+from outdial.telephony.state import CallState, Progress
+from outdial.telephony.transfer import TransferResult
 
 logger = logging.getLogger(__name__)
 
@@ -95,6 +96,7 @@ class Inbox:
         self._settings = settings
         self._genuine = genuine
         self._transfers = Transfers(engine, settings, open_carrier)
+        self._second_legs = SecondLegs(engine, open_carrier)
         self._arrived = Wake()                # ids of attempts
         self._arrived.tell()                  # callbacks of an earlier process
         self._stored: dict[str, set[int]] = {}  # callbacks that came here and wait: their ids, by attempt
@@ -109,10 +111,11 @@ class Inbox:
         account = await self._genuine.account_of_attempt(carrier, attempt_id)
         if account is None:
             return Received.UNKNOWN
+        _, told_kind = second_leg_of(kind)
         if not await self._genuine.callback(account, url=url, headers=headers, body=body):
             return Received.FORGED
         try:
-            callback = account.kind.parse(kind, body, headers=headers, received_at=datetime.now(UTC))
+            callback = account.kind.parse(told_kind, body, headers=headers, received_at=datetime.now(UTC))
         except BadCallback as error:
             logger.warning("Callback not understood", extra={"attempt_id": attempt_id, "reason": str(error)})
             return Received.BAD
@@ -224,7 +227,7 @@ class Inbox:
         Raises _Busy, and what the database raises; then it is still to be handled.
         """
         stored: _Stored | None = None
-        left_alone: tuple[Held, CarrierCall, TransferOutcome] | None = None
+        then: Work | None = None
         try:
             async with self._engine.begin() as conn:
                 # The attempt first, as everywhere. Not waited for: whoever has it may be frozen, and a place here and
@@ -235,7 +238,7 @@ class Inbox:
                 stored = await _claim(conn, attempt_id)
                 if stored is None:
                     return None
-                left_alone = await self._handle(conn, held, stored)
+                then = await self._handle(conn, held, stored)
                 if held.call.erased_at is not None:
                     await conn.execute(_FORGET, {"handled": stored.id})
         except (OperationalError, InterfaceError, PoolTimeoutError) as error:
@@ -250,17 +253,19 @@ class Inbox:
             async with autocommit(self._engine) as conn:
                 await conn.execute(update(callbacks).where(callbacks.c.id == stored.id).values(handled_at=func.now()))
                 await conn.execute(_FORGET, {"handled": stored.id})
-        if left_alone is not None:
-            self._background.start(self._transfers.see_to(*left_alone), name="callee left alone")
+        if then is not None:
+            self._background.start(then, name=f"after a callback of {attempt_id}")
         return stored.id
 
-    async def _handle(
-        self, conn: AsyncConnection, held: Held, stored: _Stored
-    ) -> tuple[Held, CarrierCall, TransferOutcome] | None:
-        """Carry out what a callback means; the call on which somebody was left alone by a transfer, and its outcome."""
+    async def _handle(self, conn: AsyncConnection, held: Held, stored: _Stored) -> Work | None:
+        """Carry out what a callback means; what is to be done once that is written: for who was left alone by a
+        transfer, or about the other leg of one."""
+        transfer_id, kind = second_leg_of(stored.kind)
         callback = CARRIERS[CarrierName(held.attempt.carrier)].parse(
-            stored.kind, stored.body.encode(), headers=stored.headers, received_at=stored.received_at
+            kind, stored.body.encode(), headers=stored.headers, received_at=stored.received_at
         )
+        if transfer_id is not None:
+            return await self._second_legs.told(conn, held, transfer_id, callback)
         told, is_news = callback.event, False
         if told is not None:
             applied = await apply(conn, held, told, check_in_s=self._settings.silent_after_s)
@@ -269,6 +274,8 @@ class Inbox:
             await note_stream_failed(conn, held)
         if callback.price is not None and _is_about(held, callback.call):
             await keep_price(conn, held.attempt.id, callback.price)
+        if is_news and isinstance(told, Progress) and told.state is CallState.ENDED:
+            return await self._second_legs.first_has_ended(conn, held)
         alone = callback.left_alone
         if alone is None or not is_news or not isinstance(told, TransferResult) or told.outcome is None:
             return None
@@ -276,7 +283,7 @@ class Inbox:
             return None
         if not await has_transfers(conn, held.attempt.id):  # else the sweep sees to it, should nobody here live to
             await note_ending_in(conn, held.attempt.id, apology_ending())
-        return held, alone, told.outcome
+        return self._transfers.see_to(held, alone, told.outcome)
 
 
 async def _claim(conn: AsyncConnection, attempt_id: str) -> _Stored | None:

@@ -13,7 +13,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from outdial.calls.claim import stream_token_hash
 from outdial.calls.records import ATTEMPT_COLUMNS, CALL_COLUMNS, AttemptRecord, CallRecord
-from outdial.calls.transfers import Returned, awaited_return, goes_on_elsewhere, note_returned
+from outdial.calls.transfer_returns import Returned, awaited_return, note_returned
+from outdial.calls.transfers import goes_on_elsewhere
 from outdial.calls.workers import is_dead
 from outdial.db.engine import autocommit, reading
 from outdial.db.tables import agents, attempts, calls, turns

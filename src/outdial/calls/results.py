@@ -19,7 +19,7 @@ from outdial.calls.ended_counts import count_replies
 from outdial.calls.events import add_event
 from outdial.calls.outcomes import reconsider, warn_of_odd_word
 from outdial.calls.records import CallRecord, Held, lock_attempt
-from outdial.calls.transfers import note_result_taken, way_back_after
+from outdial.calls.transfer_returns import note_result_taken, way_back_after
 from outdial.db.engine import autocommit, reading
 from outdial.db.notify import notify
 from outdial.db.tables import attempts, calls

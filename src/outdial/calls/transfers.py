@@ -1,4 +1,4 @@
-"""Transfers of calls: asked for, what became of each, and the way back to the agent when nobody came."""
+"""Transfers of calls: asked for, and what became of each."""
 
 import logging
 from collections.abc import Iterable, Sequence
@@ -6,18 +6,28 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Self
 
-from sqlalchemy import ColumnElement, Interval, RowMapping, exists, extract, func, insert, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Interval,
+    RowMapping,
+    and_,
+    exists,
+    extract,
+    func,
+    insert,
+    not_,
+    or_,
+    select,
+    update,
+)
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from outdial.calls.claim import stream_token_hash
-from outdial.calls.events import add_event, last_entry
+from outdial.calls.events import add_event
 from outdial.calls.outcomes import reconsider
 from outdial.calls.records import Held, error_json, lock_attempt
 from outdial.db.engine import autocommit
-from outdial.db.tables import attempts, calls, transfers
-from outdial.ids import new_secret
+from outdial.db.tables import attempts, transfers
 from outdial.telephony.failures import CallError
-from outdial.telephony.state import CallState
 from outdial.telephony.transfer import TransferOutcome, TransferResult, settled
 
 logger = logging.getLogger(__name__)
@@ -31,7 +41,8 @@ ALONE_CHECK_S = 20.0  # for a callee left alone to hear a sentence, or to come b
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TransferRecord:
     """One transfer of a call. `result` None: the other phone rings. `leg`: what the carrier calls the other party's
-    call; `failed_step`: where the agent goes on should nobody come, None when it doesn't."""
+    call; `failed_step`: where the agent goes on should nobody come, None when it doesn't. `warm`: the agent stays until
+    the other party takes the call, with a key or in words (`accepted_by`)."""
 
     id: int
     call_id: str
@@ -46,6 +57,13 @@ class TransferRecord:
     duration_s: float | None
     failed_step: str | None
     returned_at: datetime | None
+    warm: bool
+    accepted_by: str | None
+
+    @property
+    def is_asking(self) -> bool:
+        """Whether the agent has the callee still, and somebody else is being asked to take it."""
+        return self.warm and self.result is None
 
     @classmethod
     def of(cls, row: RowMapping) -> Self:
@@ -65,6 +83,8 @@ class TransferRecord:
             "result": self.result,
             "duration_s": self.duration_s,
             "error": error_json(self.error),
+            "warm": self.warm,
+            "accepted_by": self.accepted_by,
         }
 
 
@@ -131,6 +151,11 @@ async def apply_result(conn: AsyncConnection, held: Held, told: TransferResult) 
     if record is None:
         logger.info("Event of an unknown transfer ignored", extra={"attempt_id": held.attempt.id})
         return True
+    return await enter_result(conn, held.call.id, record, told)
+
+
+async def enter_result(conn: AsyncConnection, call_id: str, record: TransferRecord, told: TransferResult) -> bool:
+    """The part of `apply_result` for a transfer that is known, and locked."""
     values = _after(record, told)
     before = (record.result, record.ended_at is None, record.duration_s)
     is_news = (values["result"], values["ended_at"] is None, values["duration_s"]) != before
@@ -141,8 +166,8 @@ async def apply_result(conn: AsyncConnection, held: Held, told: TransferResult) 
     )
     if is_news:
         after = TransferRecord.of(changed.mappings().one())
-        await add_event(conn, held.call.id, "transfer", after.to_json())
-        await reconsider(conn, held.call.id)
+        await add_event(conn, call_id, "transfer", after.to_json())
+        await reconsider(conn, call_id)
     return is_news
 
 
@@ -190,115 +215,18 @@ async def has_transfers(conn: AsyncConnection, attempt_id: str) -> bool:
     return known is not None
 
 
-# -- the way back --------------------------------------------------------------------------------------------
-
-
-async def prepare_return(engine: AsyncEngine, attempt_id: str, outcome: TransferOutcome) -> str | None:
-    """The token of the stream by which an attempt comes back to its agent, now that its last transfer came to nothing;
-    None when it doesn't: the agent has nothing to say then, or somebody wants the call to end.
-
-    Asked for again (carriers repeat), only the newest token works.
-    """
-    token = new_secret()
-    last = select(func.max(transfers.c.id)).where(transfers.c.attempt_id == attempt_id).scalar_subquery()
-    async with autocommit(engine) as conn:
-        prepared = await conn.execute(
-            update(transfers)
-            .where(
-                transfers.c.id == last,
-                transfers.c.failed_step.is_not(None),
-                transfers.c.returned_at.is_(None),
-                or_(transfers.c.result.is_(None), transfers.c.result != TransferOutcome.ANSWERED),
-                attempts.c.id == transfers.c.attempt_id,
-                attempts.c.state != CallState.ENDED,
-                attempts.c.ending.is_(None),
-                calls.c.id == transfers.c.call_id,
-                calls.c.hang_up_requested_at.is_(None),
-            )
-            .values(
-                return_token_hash=stream_token_hash(token),
-                result=func.coalesce(transfers.c.result, outcome),
-                check_at=datetime.now(UTC) + timedelta(seconds=ALONE_CHECK_S),
-            )
-        )
-    return token if prepared.rowcount else None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Returned:
-    """A call that is back at its agent, for the `times`-th time in its attempt: at which step it goes on, and why.
-    `entries`: how many the journal of the attempt has so far."""
-
-    step: str
-    to: str
-    result: TransferOutcome
-    times: int
-    entries: int = 0
-
-
-async def awaited_return(conn: AsyncConnection, attempt_id: str, token: str) -> TransferRecord | None:
-    """The transfer that an attempt comes back from by this token; None when the token isn't good (any more)."""
-    query = select(*TRANSFER_COLUMNS).where(
-        transfers.c.attempt_id == attempt_id,
-        transfers.c.return_token_hash == stream_token_hash(token),
-        transfers.c.returned_at.is_(None),
-    )
-    row = (await conn.execute(query)).mappings().one_or_none()
-    return None if row is None else TransferRecord.of(row)
-
-
-async def note_returned(
-    conn: AsyncConnection, record: TransferRecord, *, attempt_number: int, result_at: datetime | None
-) -> Returned:
-    """Use the token up. The attempt is locked, and its new owner's; `result_at`: when the result of the conversation
-    before was written."""
-    noted = {"returned_at": func.now(), "check_at": None, "result_at": result_at}
-    await conn.execute(update(transfers).where(transfers.c.id == record.id).values(**noted))
-    back = (transfers.c.attempt_id == record.attempt_id, transfers.c.returned_at.is_not(None))
-    return Returned(
-        step=record.failed_step or "",
-        to=record.to,
-        result=record.result or TransferOutcome.FAILED,
-        times=await conn.scalar(select(func.count()).select_from(transfers).where(*back)) or 1,
-        entries=await last_entry(conn, record.call_id, attempt_number) or 0,
-    )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WayBack:
-    """The transfer from which an attempt came back, and when the result of the conversation before was written."""
-
-    transfer_id: int
-    result_at: datetime | None
-
-
-async def way_back_after(conn: AsyncConnection, attempt_id: str, returns: int) -> WayBack | None:
-    """How an attempt came back after its conversation that had begun with so many returns; None: it didn't."""
-    query = (
-        select(transfers.c.id, transfers.c.result_at)
-        .where(transfers.c.attempt_id == attempt_id, transfers.c.returned_at.is_not(None))
-        .order_by(transfers.c.id)
-        .offset(returns)
-        .limit(1)
-    )
-    row = (await conn.execute(query)).one_or_none()
-    return None if row is None else WayBack(transfer_id=row.id, result_at=row.result_at)
-
-
-async def note_result_taken(conn: AsyncConnection, back: WayBack) -> None:
-    """The result of the conversation before is written, though the call is back already."""
-    await conn.execute(update(transfers).where(transfers.c.id == back.transfer_id).values(result_at=func.now()))
+# -- where it goes on -----------------------------------------------------------------------------------------
 
 
 def goes_on_elsewhere() -> ColumnElement[bool]:
     """Of an attempt in the statement around it: whether its agent has left it by a transfer, and isn't back. Where the
-    carrier refused a transfer there is nothing to look for, and the agent talks on."""
+    carrier refused a transfer there is nothing to look for, and the agent talks on; so it does until somebody takes the
+    call who is asked first."""
     later = transfers.alias()
     newest = select(func.max(later.c.id)).where(later.c.attempt_id == attempts.c.id).scalar_subquery()
     has_left = or_(
-        transfers.c.result.is_(None),
         transfers.c.result == TransferOutcome.ANSWERED,
-        transfers.c.check_at.is_not(None),
+        and_(not_(transfers.c.warm), or_(transfers.c.result.is_(None), transfers.c.check_at.is_not(None))),
     )
     return exists().where(
         transfers.c.attempt_id == attempts.c.id,

@@ -103,6 +103,11 @@ class CallControl(Protocol):
         such leg. `leg`: what the carrier calls it, where it was told."""
         ...
 
+    async def join(self, call: CarrierCall, other: CarrierCall, *, room: str) -> None:
+        """Connect two answered calls of ours with each other: from then on each ends with the other, and our part in
+        both is over. `room`: a name that nothing else has, for carriers that connect calls in one."""
+        ...
+
     async def resume(self, call: CarrierCall, back: BackToAgent) -> None:
         """Bring the audio of a call whose transfer failed back to us."""
         ...

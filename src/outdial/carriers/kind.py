@@ -42,7 +42,7 @@ class Region:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Capabilities:
-    """What carriers can't all do alike; a row each in docs/carriers.md. By the last four we go; the others are what
+    """What carriers can't all do alike; a row each in docs/carriers.md. By the last five we go; the others are what
     users and the conformance suite may expect of a call."""
 
     ringing_event: bool          # is told when the phone begins to ring
@@ -52,6 +52,7 @@ class Capabilities:
     price_in_callback: bool      # otherwise its books tell, minutes later
     idempotent_create: bool      # the same dial sent twice within a minute rings once
     agent_returns: bool          # gives a call's audio back to its agent when nobody takes the transfer
+    warm_transfer: bool          # connects two calls of ours with each other (`CallControl.join`)
     signed_streams: bool         # signs the handshake of the media websocket
     max_ring_timeout_s: int
     calls_per_second: float      # new calls, of a new account

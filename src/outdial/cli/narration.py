@@ -60,12 +60,15 @@ TRANSFERS = {
     "busy": "{to} is busy",
     "no_answer": "{to} does not answer",
     "declined": "{to} declines",
+    "voicemail": "nobody takes the call at {to}",
     "failed": "transfer to {to} failed",
 }
 
 
 def _transfer_words(data: Mapping[str, Any]) -> str:
     result, to = data.get("result"), data.get("to")
+    if result is None and data.get("warm"):
+        return f"asking {to} to take the call"
     if result == "answered":
         talked_s = data.get("duration_s")
         return f"{to} answers the transfer" if talked_s is None else f"{to} talked for {talked_s:.0f} s"

@@ -10,6 +10,7 @@ from outdial.conversation.live_call import FailedTransfer, LiveCall
 from outdial.conversation.opening import AfterHello, Greet, Opening
 from outdial.conversation.turn_words import TurnWords
 from outdial.conversation.understanding.turn_phrases import turn_phrases
+from outdial.conversation.warm import Warm
 from outdial.media.voice_activity import VoiceActivity
 from outdial.speech.base import ClosedSpeechToText, SpeechToText, TextToSpeech
 from outdial.speech.reading.reader import AMERICAN, Reading
@@ -97,6 +98,15 @@ class CarrierControl(Protocol):
 
     async def transfer(self, to: str, *, failed: str | None) -> None:
         """Connect the callee to another number; `failed` as in live_call.LiveCall.transfer. Raises TransferFailed."""
+        ...
+
+    async def can_consult(self) -> bool:
+        """Whether somebody can be asked before the callee is connected to them."""
+        ...
+
+    async def consult(self, to: str, warm: Warm, joining: Callable[[], None]) -> None:
+        """Ask somebody, and connect the callee with them; `joining` is called when that begins. Raises TransferFailed
+        when they don't take it. Cancelled before that, nobody is asked any more."""
         ...
 
     async def call_back(self, at: datetime, noted: Mapping[str, Any], *, promised: bool) -> None:

@@ -4,9 +4,8 @@ Who may speak is decided by floor.py, what is said is in saying.py, what is hear
 """
 
 import asyncio
-import logging
 from collections.abc import AsyncIterator, Callable, Mapping, MutableMapping
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import datetime
 from types import MappingProxyType
@@ -20,7 +19,7 @@ from outdial.conversation.endpointing import PAUSE_MS, Patience
 from outdial.conversation.floor import Floor
 from outdial.conversation.from_outside import FromOutside
 from outdial.conversation.listening import Listening
-from outdial.conversation.live_call import NORMAL, Heard, Said, SpeechFailed, TransferFailed
+from outdial.conversation.live_call import NORMAL, Heard, Said, SpeechFailed
 from outdial.conversation.media_line import MediaLine
 from outdial.conversation.notice import Notice
 from outdial.conversation.opening import HearOut
@@ -28,15 +27,15 @@ from outdial.conversation.picking_up import PickingUp
 from outdial.conversation.saying import Saying
 from outdial.conversation.stopping import PATIENCE_S
 from outdial.conversation.transcript import Journal, Transcript
+from outdial.conversation.transferring import Transferring
 from outdial.conversation.turn_words import NOTHING, Asked
 from outdial.conversation.understanding.language import language_of
 from outdial.conversation.utterance import Utterance
+from outdial.conversation.warm import Warm
 from outdial.conversation.whispers import Whispers
 from outdial.media.echo import Echo
 from outdial.telephony.outcome import CALL_BACK
 from outdial.telephony.verdict import AnsweredBy
-
-logger = logging.getLogger(__name__)
 
 SETTLE_S = 2.0           # for words still being recognised when the call ends
 TRANSFER_S = 10.0        # … and for a carrier to say what became of a transfer
@@ -65,9 +64,6 @@ class Dialogue:
         self.answered_by: AnsweredBy | None = None  # kept up to date by the session
         self.notice = Notice(language=facts.reading.language)  # until it is given the session's
         self.whispers = Whispers()
-        self.transferred = False
-        self._asked = asyncio.Event()  # not set while the carrier is asked to transfer the callee
-        self._asked.set()
         self.hung_up = False  # by the agent, while the callee was there
         self._responded = responded  # to be told that the callee speaks, or presses a key
         self._media_line = media_line
@@ -93,6 +89,8 @@ class Dialogue:
             facts.reading,
             turn_taking.words,
         )
+        language = facts.reading.language
+        self._leaving = Transferring(self.call_id, control, self._floor, media_line, self._saying, language)
         self._listening.on_words, self._listening.counts = self._words, self._saying.counts
         self._listening.on_partial = self._saying.partial_words
         self._listening.over_us, self._listening.is_own = self._saying.over_us, self._saying.is_own
@@ -107,15 +105,22 @@ class Dialogue:
         self.on_words: Callable[[int, str], object] = lambda start_ms, text: None  # of the callee, until a pause
 
     @property
+    def transferred(self) -> bool:
+        """Whether the callee talks to somebody else now."""
+        return self._leaving.transferred
+
+    @property
     def is_leaving(self) -> bool:
-        """Whether the callee is connected to somebody else, or may be in a moment."""
-        return self.transferred or not self._asked.is_set()
+        """Whether it does, or may in a moment."""
+        return self._leaving.is_leaving
 
     async def settle_transfer(self) -> None:
         """Wait for the carrier's word on a transfer that it is asked for just now, but not for long."""
-        with suppress(TimeoutError):
-            async with asyncio.timeout(PATIENCE_S):
-                await self._asked.wait()
+        await self._leaving.settle()
+
+    def cut_short(self) -> None:
+        """Its end isn't waited for: a transfer that is being made counts."""
+        self._leaving.transferred = self._leaving.is_leaving
 
     # -- told by the session ---------------------------------------------------------------------------------
 
@@ -214,9 +219,13 @@ class Dialogue:
             self._listening.settle_reply()
             await self.press(digits)
 
-    async def transfer(self, to: str, *, failed: str | None = None) -> None:
+    async def transfer(self, to: str, *, failed: str | None = None, warm: Warm | None = None) -> None:
         await self._floor.must_be_up()
-        await self.connect_to(to, failed)
+        if await self._leaving.is_cold(warm):
+            await self._leaving.connect(to, failed)
+        elif warm is not None:
+            async with self._verb():
+                await self._leaving.ask_first(to, warm)
         await self.hang_up()
 
     async def call_back(self, at: datetime, *, promised: bool) -> None:
@@ -258,18 +267,7 @@ class Dialogue:
 
     async def connect_to(self, to: str, failed_step: str | None = None) -> None:
         """The carrier is asked for it. Raises CallEnded and TransferFailed."""
-        self._asked.clear()
-        try:
-            await self._control.transfer(to, failed=failed_step)
-        except TransferFailed as failed:
-            await self._floor.must_be_up()  # nobody was left to be transferred
-            codes = {"code": failed.error.code, "carrier_code": failed.error.carrier_code}
-            logger.warning("Transfer failed", extra={"call_id": self.call_id, **codes})
-            raise
-        else:
-            self.transferred = True
-        finally:
-            self._asked.set()
+        await self._leaving.connect(to, failed_step)
 
     # -- inside ----------------------------------------------------------------------------------------------
 

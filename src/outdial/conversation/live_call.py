@@ -7,8 +7,9 @@ from typing import Any, Protocol
 
 from outdial.conversation.endpointing import PAUSE_MS, Patience
 from outdial.conversation.turn_words import NOTHING, Asked
+from outdial.conversation.warm import Warm
 from outdial.conversation.whispers import Whispers
-from outdial.telephony.failures import CallError
+from outdial.telephony.failures import CallError, FailureCode
 from outdial.telephony.transfer import TransferOutcome
 from outdial.telephony.verdict import AnsweredBy
 
@@ -79,12 +80,18 @@ class AgentFailed(Exception):
 
 
 class TransferFailed(Exception):
-    """The carrier wouldn't transfer the call, or didn't say that it has. The call itself is still up."""
+    """The carrier wouldn't transfer the call, or didn't say that it has; or who was asked first didn't take it, and
+    `result` says how that went. The call itself is still up."""
 
-    def __init__(self, error: CallError) -> None:
+    def __init__(self, error: CallError, result: TransferOutcome = TransferOutcome.FAILED) -> None:
         # Its sentence may name a phone number; it stays out of logs.
         super().__init__(error.code if error.carrier_code is None else f"{error.code} ({error.carrier_code})")
         self.error = error
+        self.result = result
+
+
+# Why an agent goes on with a callee whom somebody was asked to take; how it went is the transfer's result.
+NOT_TAKEN = CallError(code=FailureCode.NOT_CONNECTED, message="Who was asked to take the call didn't take it.")
 
 
 class CallBackRefused(Exception):
@@ -186,12 +193,15 @@ class LiveCall(Protocol):
         """Press keys: 0-9, A-D, * and #; `w` or `,` waits half a second. Raises ValueError for anything else."""
         ...
 
-    async def transfer(self, to: str, *, failed: str | None = None) -> None:
+    async def transfer(self, to: str, *, failed: str | None = None, warm: Warm | None = None) -> None:
         """Connect the callee to another number; the agent's part ends (raises CallEnded).
 
         Raises TransferFailed when the carrier won't, and the call goes on. Whether anybody answers there is known only
         later: when nobody does, the callee hears a sentence and the call ends. With `failed` the call comes back
         instead, where the carrier can do that: the agent's coroutine is run anew, with `failed_transfer`.
+
+        With `warm` somebody is asked there first, while the callee waits; who doesn't take it has this raise
+        TransferFailed, and the agent goes on where it is: `failed` means nothing then.
         """
         ...
 

@@ -7,6 +7,7 @@ from typing import Any
 from outdial.conversation.endpointing import PAUSE_MS, Patience
 from outdial.conversation.live_call import NORMAL, FailedTransfer, Heard, LiveCall, Said
 from outdial.conversation.turn_words import NOTHING, Asked
+from outdial.conversation.warm import Warm
 from outdial.conversation.whispers import Whispers
 from outdial.telephony.verdict import AnsweredBy
 
@@ -68,8 +69,8 @@ class PassedOn:
     async def send_digits(self, digits: str) -> None:
         await self._call.send_digits(digits)
 
-    async def transfer(self, to: str, *, failed: str | None = None) -> None:
-        await self._call.transfer(to, failed=failed)
+    async def transfer(self, to: str, *, failed: str | None = None, warm: Warm | None = None) -> None:
+        await self._call.transfer(to, failed=failed, warm=warm)
 
     async def call_back(self, at: datetime, *, promised: bool) -> None:
         """Have the other party called back: see LiveCall. Say when before you call it with `promised`."""

@@ -245,7 +245,7 @@ class Session:
     def cut_short(self) -> SessionEnd:
         """What there is to say of a conversation whose end isn't waited for any more."""
         if self._dialogue is not None:
-            self._dialogue.transferred = self._dialogue.is_leaving
+            self._dialogue.cut_short()
         self._failure = INTERRUPTED
         return self._ended(EndReason.FAILED)
 

@@ -11,6 +11,7 @@ from outdial.db.feed import Event
 from outdial.history.views import AttemptView, CallView
 from outdial.instants import parse_instant
 
+_ACCEPTED: dict[object, str] = {"key": "with a key", "words": "in words"}
 _BY = {
     "agent": " by the agent",
     "callee": " by the other party",
@@ -174,10 +175,15 @@ def _transfer(event: Event) -> Step:
     data = event.data
     to, result, talked_s = data.get("to", ""), data.get("result"), data.get("duration_s")
     if result is None:
-        return Step(text=f"Being transferred to {to}; the agent leaves", at=event.at, tone="live")
+        leaves = f"{to} is asked to take the call; the callee waits"
+        text = leaves if data.get("warm") else f"Being transferred to {to}; the agent leaves"
+        return Step(text=text, at=event.at, tone="live")
     if talked_s is not None:
         return Step(text=f"{to} has left", at=event.at, detail=f"Talked for {duration(talked_s)}.")
     text, tone = TRANSFER_RESULTS.get(result, (result, "quiet"))
+    how = _ACCEPTED.get(data.get("accepted_by"))
+    if how is not None and result == "answered":
+        return Step(text=f"{to} took the call {how}, and is connected", at=event.at, tone=tone)
     return Step(text=f"Transfer to {to}: {_lower(text)}", at=event.at, tone=tone, detail=_why(data.get("error")))
 
 

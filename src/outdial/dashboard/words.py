@@ -54,6 +54,7 @@ TRANSFER_RESULTS: dict[str, tuple[str, Tone]] = {
     "busy": ("Busy", "warn"),
     "no_answer": ("No answer", "warn"),
     "declined": ("Declined", "warn"),
+    "voicemail": ("Nobody took it", "warn"),
     "failed": ("Failed", "bad"),
 }
 ANSWERED_BY = {

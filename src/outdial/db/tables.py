@@ -21,6 +21,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    false,
     literal_column,
     text,
 )
@@ -29,6 +30,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 # Tables of the same schema, each in the module of its noun.
 import outdial.db.alert_tables
 import outdial.db.call_back_tables
+import outdial.db.consultation_tables
 import outdial.db.listening_tables
 import outdial.db.retention_tables
 import outdial.db.secret_tables
@@ -570,6 +572,8 @@ transfers = Table(
     instant("returned_at"),                    # the token works once
     instant("result_at"),                      # when it was back: the result of the conversation before was written
     instant("check_at"),                       # when the sweep looks at it next; None: nothing to look for
+    Column("warm", Boolean, nullable=False, server_default=false()),  # the agent stays until the other party takes it
+    Column("accepted_by", Text),                # … by what: key | words
     Index("ix_transfers_call_id", "call_id", "id"),
     Index("ix_transfers_to", "to"),
     Index("ix_transfers_attempt_id", "attempt_id", "id"),

@@ -13,16 +13,12 @@ from outdial.accounts.clients import OpenCarrier
 from outdial.background import Background
 from outdial.calls.advance import apply_event, note_ending
 from outdial.calls.records import Held, read_held
-from outdial.calls.transfers import (
-    RINGS_S,
-    TransferRecord,
-    leave_transfer,
-    prepare_return,
-    take_due_transfers,
-)
+from outdial.calls.transfer_returns import prepare_return
+from outdial.calls.transfers import RINGS_S, TransferRecord, leave_transfer, take_due_transfers
 from outdial.carriers.callbacks import TRANSFER_FAILED, BackToAgent
 from outdial.carriers.errors import CarrierError, CarrierUncertain
 from outdial.db.trouble import tell_trouble
+from outdial.dispatch.second_legs import SecondLegs
 from outdial.settings import Settings
 from outdial.telephony.carrier_call import CarrierCall
 from outdial.telephony.failures import CallError, FailureCode
@@ -78,6 +74,7 @@ class Transfers:
         self._settings = settings
         self._open_carrier = open_carrier
         self._slots = slots or asyncio.Semaphore()
+        self._second_legs = SecondLegs(engine, open_carrier)
         self._background = Background()
 
     async def see_to(self, held: Held, call: CarrierCall, outcome: TransferOutcome) -> None:
@@ -128,7 +125,9 @@ class Transfers:
             try:
                 held = await read_held(self._engine, record.attempt_id)
                 is_live = held.attempt.state is not CallState.ENDED
-                if record.ended_at is None and not (is_live and record.result is TransferOutcome.ANSWERED):
+                if record.warm:
+                    await self._second_legs.look_at(record, held)
+                elif record.ended_at is None and not (is_live and record.result is TransferOutcome.ANSWERED):
                     await self._find_out(record, held)
                 elif is_live and record.ended_at is not None and _is_awaited(record):
                     if held.attempt.owner is None:  # else what the agent said is still to be written: looked at again

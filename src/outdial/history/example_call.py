@@ -87,6 +87,8 @@ SUMMARY: dict[str, Any] = {
             "result": "answered",
             "duration_s": 11.0,
             "error": None,
+            "warm": False,
+            "accepted_by": None,
         }
     ],
     "recording_url": f"https://voice.example/v1/calls/{CALL_ID}/recording",

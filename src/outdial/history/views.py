@@ -72,15 +72,18 @@ class AttemptView(TypedDict):
 
 
 class TransferView(TypedDict):
-    """The callee was connected to somebody else. `result` is null while the other phone rings, and `no_answer` also
-    when the callee hung up meanwhile; `error` says why it `failed`. `duration_s`: how long the other party talked, null
-    until it has left."""
+    """The callee was connected to somebody else, or that was tried. `result` is null while the other phone rings, and
+    `no_answer` also when the callee hung up meanwhile; `error` says why it `failed`. `duration_s`: how long the other
+    party talked, null until it has left. `warm`: the other party was asked first, with the callee waiting; it took the
+    call with a `key` or in `words` (`accepted_by`), and `voicemail` says that it picked up and did neither."""
 
     to: str
     at: str
     result: TransferOutcome | None
     duration_s: float | None
     error: ErrorView | None
+    warm: bool
+    accepted_by: str | None
 
 
 _Parties = TypedDict("_Parties", {"from": str, "to": str})
@@ -273,6 +276,8 @@ def _transfer(record: TransferRecord) -> TransferView:
         result=record.result,
         duration_s=record.duration_s,
         error=cast(ErrorView | None, error_json(record.error)),
+        warm=record.warm,
+        accepted_by=record.accepted_by,
     )
 
 

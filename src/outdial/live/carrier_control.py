@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -18,7 +18,9 @@ from outdial.carriers.errors import CarrierError
 from outdial.carriers.name import CarrierName
 from outdial.carriers.registry import CARRIERS
 from outdial.conversation.live_call import CallBackRefused, TransferFailed
+from outdial.conversation.warm import Warm
 from outdial.db.trouble import tell_trouble
+from outdial.live.consulting import Consulting
 from outdial.refusals import Refusal
 from outdial.settings import Settings
 from outdial.telephony.failures import CallError, FailureCode
@@ -52,6 +54,7 @@ class ControlOfAttempt:
         self._open_carrier = open_carrier
         self._attempt_id = attempt_id
         self._caller_id = caller_id
+        self._consulting = Consulting(engine, settings, open_carrier, attempt_id, caller_id)
 
     async def transfer(self, to: str, *, failed: str | None) -> None:
         """Connect the other party to `to`. `failed`: where the agent goes on should nobody come, where the carrier can
@@ -74,6 +77,16 @@ class ControlOfAttempt:
         except CarrierError as error:
             await self._refused(transfer_id, error.as_call_error())
             raise TransferFailed(error.as_call_error()) from error
+
+    async def can_consult(self) -> bool:
+        attempt = await read_attempt(self._engine, self._attempt_id)
+        return CARRIERS[CarrierName(attempt.carrier)].capabilities.warm_transfer
+
+    async def consult(self, to: str, warm: Warm, joining: Callable[[], None]) -> None:
+        attempt = await read_attempt(self._engine, self._attempt_id)
+        if attempt.carrier_call is None or attempt.carrier_account_id is None:
+            raise TransferFailed(NOT_REACHABLE)
+        await self._consulting.consult(attempt, to, warm, joining)
 
     async def call_back(self, at: datetime, noted: Mapping[str, Any], *, promised: bool) -> None:
         """Raises CallBackRefused, also while the database is away or slow: what isn't stored is not promised, and

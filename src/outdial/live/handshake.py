@@ -15,10 +15,12 @@ from outdial.accounts.genuine import Genuine
 from outdial.agents.ready_agents import UNREADABLE, ReadyAgent, ReadyAgents, not_read
 from outdial.background import Background
 from outdial.calls.agent_choice import note_version
+from outdial.calls.consultations import LEG_MARK, take_consultation
 from outdial.calls.ownership import Answered, Lease, StillHeld, take_stream
 from outdial.calls.records import read_held
 from outdial.carriers.name import CarrierName
 from outdial.conversation.media_line import MediaLine, MediaSocket
+from outdial.live.consultations import Consultations
 from outdial.live.conversations import Conversations
 from outdial.logs import Seldom
 from outdial.repeating import Pauses, repeat
@@ -51,6 +53,7 @@ class MediaHandshake:
         genuine: Genuine,
         agents: ReadyAgents,
         conversations: Conversations,
+        consultations: Consultations,
         lease: Lease,
         *,
         starts_within_s: float = STARTS_WITHIN_S,
@@ -60,6 +63,7 @@ class MediaHandshake:
         self._genuine = genuine
         self._agents = agents
         self._conversations = conversations
+        self._consultations = consultations
         self._lease = lease
         self._starts_within_s = starts_within_s
         self._tried_again_within_s = tried_again_within_s
@@ -97,6 +101,8 @@ class MediaHandshake:
                 )
             return None
         agent, notice = await self._prepare(attempt_id)
+        if token.startswith(LEG_MARK):
+            return await self._open_second_leg(carrier, attempt_id, token, agent)
         taking = self._background.start(self._take(attempt_id, token), name=f"stream of {attempt_id}")
         try:
             answered = await asyncio.shield(taking)
@@ -118,6 +124,20 @@ class MediaHandshake:
         if agent.version not in (None, answered.call.agent_version):
             await note_version(self._engine, answered.call.id, agent.version)
         return self._start(carrier, answered, agent, notice)
+
+    async def _open_second_leg(
+        self, carrier: CarrierName, attempt_id: str, token: str, agent: ReadyAgent | CallError
+    ) -> Callable[[MediaSocket], MediaLine] | None:
+        """The audio of somebody who is asked to take a callee. Refused, the carrier ends it, or is asked to: whoever
+        has it asked waits for its answer, and not for ever."""
+        if self._ending or isinstance(agent, CallError):
+            return None
+        leg = await take_consultation(self._engine, attempt_id, token)
+        if leg is None:
+            logger.warning("Media stream refused: wrong or used token", extra={"attempt_id": attempt_id})
+            return None
+        call = (await read_held(self._engine, attempt_id)).call
+        return lambda socket: self._consultations.start(carrier, leg, call, agent, socket)
 
     async def _take(self, attempt_id: str, token: str) -> Answered | None:
         """Use the token up; of a call that comes back from a transfer as soon as the conversation before is over."""

@@ -7,7 +7,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from typing_extensions import TypedDict
 
 from outdial.carriers.name import CarrierName
-from outdial.carriers.registry import KnownCarrier
+from outdial.carriers.registry import CARRIERS, KnownCarrier
 from outdial.db.tables import agents, carrier_accounts, numbers
 from outdial.instants import to_json
 from outdial.numbers.new_number import Direction, Version
@@ -49,6 +49,18 @@ async def number_names(conn: AsyncConnection, workspace_id: str) -> dict[str, st
     """By id, in the order of names."""
     query = select(numbers.c.id, numbers.c.name).where(numbers.c.workspace_id == workspace_id).order_by(numbers.c.name)
     return {row.id: row.name for row in await conn.execute(query)}
+
+
+async def without_warm_transfer(conn: AsyncConnection, workspace_id: str) -> list[str]:
+    """The labels of those carriers of the workspace's numbers that can't have somebody asked before a transfer."""
+    query = (
+        select(carrier_accounts.c.carrier)
+        .join(numbers, numbers.c.carrier_account_id == carrier_accounts.c.id)
+        .where(numbers.c.workspace_id == workspace_id)
+        .distinct()
+    )
+    kinds = [CARRIERS[name] for name in map(CarrierName, await conn.scalars(query)) if name in CARRIERS]
+    return [kind.label for kind in kinds if not kind.capabilities.warm_transfer]
 
 
 async def get_number(conn: AsyncConnection, workspace_id: str, number_id: str, *, public_url: str) -> NumberView:

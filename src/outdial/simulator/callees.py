@@ -126,6 +126,10 @@ GREETING = (
     "Hi, you have reached the voicemail of Jane Miller. I can't take your call right now. "
     "Please leave a message, and I will call you back."
 )
+# Who is asked to take a call: longer pauses than between the sentences of a brief.
+ASKED = WaitForTurn(pause_ms=1200, patience_ms=20_000, nudges=0)
+DESK = (Wait(300), Say("Sales, good morning."), ASKED)
+TAKES_IT = (Wait(3000), Say("Hello, this is Sales. How can I help you?"), Wait(3000), Say("Goodbye."), HangUp())
 MENU = "Thank you for calling. To speak with someone, press one. To leave a message, press two."
 SCREENING = (
     "Hi. The person you are calling is using a screening service. "
@@ -214,6 +218,26 @@ CALLEES: dict[str, Callee] = {
             id="15",
             description="stop calling me",
             script=(*HELLO, WaitForTurn(), Say("Stop calling me. Don't call this number again."), *GOODBYE),
+        ),
+        Callee(
+            id="16",
+            description="takes a call with 1 when asked to, talks, and hangs up",
+            script=(*DESK, Press("1"), *TAKES_IT),
+        ),
+        Callee(
+            id="17",
+            description="takes a call with a yes when asked to, talks, and hangs up",
+            script=(*DESK, Say("Yes, please."), *TAKES_IT),
+        ),
+        Callee(
+            id="18",
+            description="declines a call with 2 when asked to take it",
+            script=(*DESK, Press("2"), *GOODBYE),
+        ),
+        Callee(
+            id="19",
+            description="answers, and hangs up after eight seconds",
+            script=(*HELLO, Wait(8000), HangUp()),
         ),
     )
 }

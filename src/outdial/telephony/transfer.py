@@ -13,6 +13,7 @@ class TransferOutcome(StrEnum):
     BUSY = "busy"
     NO_ANSWER = "no_answer"  # nobody answered in time, or the callee hung up while it rang
     DECLINED = "declined"    # where the carrier can tell it from busy
+    VOICEMAIL = "voicemail"  # of a warm transfer: somebody, or a machine, picked up and never took it
     FAILED = "failed"        # error says why
 
 

@@ -8,24 +8,24 @@ and are recognised by the engines that ship; whose turn it is the real conversat
 """
 
 import asyncio
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, cast
 
 from outdial.conversation.call_facts import CallFacts, Engines, turn_taking_of
-from outdial.conversation.live_call import AgentCoroutine, CallEnded, FailedTransfer, LiveCall, TransferFailed
+from outdial.conversation.live_call import AgentCoroutine, CallEnded, FailedTransfer, LiveCall
 from outdial.conversation.media_line import MediaLine
 from outdial.conversation.session import Session
 from outdial.conversation.session_end import SessionEnd
 from outdial.conversation.transcript import Speaker, Turn
+from outdial.conversation.warm import Warm
 from outdial.media.frames import FRAME_MS
 from outdial.media.pacer import Pacer
 from outdial.media.voice_activity import VoiceActivity
 from outdial.speech.base import SpeechToText, SpeechUnavailable
 from outdial.speech.offline import OfflineSpeechToText, OfflineTextToSpeech
 from outdial.speech.reading.reader import AMERICAN, Reading
-from outdial.telephony.failures import CallError, FailureCode
 from outdial.telephony.state import CallDirection, EndedBy
 from outdial.telephony.transfer import TransferOutcome
 from outdial.telephony.verdict import AnsweredBy, Verdict
@@ -34,10 +34,11 @@ from outdial.testing.audio_callee import AudioCallee
 from outdial.testing.audio_engines import RememberedTextToSpeech, TimedClosedAnswers, TimedSpeechToText, detect_voice
 from outdial.testing.audio_phone import Utterance, reply_ms
 from outdial.testing.call_limits import CallLimits
-from outdial.testing.callee import CARRIER_REFUSES, CalleeLine, Interrupts, Says, WentWrong
+from outdial.testing.callee import CalleeLine, Interrupts, Says, WentWrong
 from outdial.testing.callee_voice import CalleeVoice
 from outdial.testing.line import PlainCodec
 from outdial.testing.line_audio import Line, LineAudio
+from outdial.testing.transfers import raise_unless_connected
 
 MAX_CALL_S = 600.0
 LATE_MS = 300  # an utterance is written down as a little longer or shorter than it was
@@ -224,10 +225,19 @@ class AudioCall:
         """As the carrier's control does."""
         outcome = self._callee.transfer()
         self.transferred, self.transferred_to = outcome == TransferOutcome.ANSWERED, to
-        if outcome == CARRIER_REFUSES:
-            raise TransferFailed(CallError(code=FailureCode.CARRIER_REFUSED, message="The carrier refused."))
+        raise_unless_connected(outcome, asked_first=False)
         if not self.transferred and failed is not None:
             self.failed_transfer = FailedTransfer(step=failed, to=to, result=TransferOutcome(outcome))
+
+    async def can_consult(self) -> bool:
+        return True
+
+    async def consult(self, to: str, warm: Warm, joining: Callable[[], None]) -> None:
+        """As the carrier's control does: who is asked first answers at once."""
+        outcome = self._callee.transfer()
+        self.transferred, self.transferred_to = outcome == TransferOutcome.ANSWERED, to
+        raise_unless_connected(outcome, asked_first=True)
+        joining()
 
     async def call_back(self, at: datetime, noted: Mapping[str, Any], *, promised: bool) -> None:
         """As the carrier's control does: it can be."""

@@ -14,16 +14,18 @@ from outdial.agents.script.template import parse_text, render
 from outdial.agents.script.values import known
 from outdial.agents.tools.access import NoTools, Tools
 from outdial.conversation.call_facts import CallFacts, Engines, MachinePolicy, TurnTaking, turn_taking_of
-from outdial.conversation.live_call import AgentCoroutine, CallBackRefused
+from outdial.conversation.live_call import NOT_TAKEN, AgentCoroutine, CallBackRefused, TransferFailed
 from outdial.conversation.media_line import MediaLine
 from outdial.conversation.opening import Greet
 from outdial.conversation.session import Session
 from outdial.conversation.session_end import SessionEnd
 from outdial.conversation.transcript import Speaker, Turn
+from outdial.conversation.warm import Warm
 from outdial.media.frames import FRAME_MS
 from outdial.media.pacer import Pacer
 from outdial.media.voice_activity import VoiceActivity
 from outdial.telephony.state import CallDirection
+from outdial.telephony.transfer import TransferOutcome
 from outdial.telephony.verdict import AnsweredBy
 from outdial.testing.engines import CALLEE, Detector, Recogniser, Voice, speech_ms
 from outdial.testing.line import Carrier, PlainCodec
@@ -68,6 +70,10 @@ class Phone:
         self.turns: dict[int, Turn] = {}
         self.events: list[tuple[str, dict[str, Any]]] = []
         self.transferred_to: list[str] = []
+        self.asked: list[tuple[str, str]] = []  # who was asked to take the callee, and what they were told
+        self.takes_call = TransferOutcome.ANSWERED  # what they make of it, after …
+        self.answers_after_s = 6.0
+        self.can_be_asked = True
         self.called_back_at: list[datetime] = []
         self.refuses_call_back = ""  # why
         self._loop = asyncio.get_running_loop()
@@ -158,6 +164,16 @@ class Phone:
 
     async def transfer(self, to: str, *, failed: str | None) -> None:
         self.transferred_to.append(to)
+
+    async def can_consult(self) -> bool:
+        return self.can_be_asked
+
+    async def consult(self, to: str, warm: Warm, joining: Callable[[], None]) -> None:
+        self.asked.append((to, warm.brief))
+        await asyncio.sleep(self.answers_after_s)
+        if self.takes_call is not TransferOutcome.ANSWERED:
+            raise TransferFailed(NOT_TAKEN, self.takes_call)
+        joining()
 
     async def call_back(self, at: datetime, noted: Mapping[str, Any], *, promised: bool) -> None:
         if self.refuses_call_back:

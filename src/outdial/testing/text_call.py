@@ -11,20 +11,19 @@ from types import MappingProxyType
 from typing import Any, NoReturn
 
 from outdial.conversation.keypad import Keypad
-from outdial.conversation.live_call import AgentCoroutine, CallEnded, FailedTransfer, Heard, Said, TransferFailed
+from outdial.conversation.live_call import AgentCoroutine, CallEnded, FailedTransfer, Heard, Said
 from outdial.conversation.own_words import has_been_asked
 from outdial.conversation.transcript import MS_PER_CHAR, Speaker, Turn
 from outdial.conversation.understanding.turn_phrases import turn_phrases
+from outdial.conversation.warm import Warm
 from outdial.conversation.whispers import Whispers
 from outdial.speech.reading.marks import without_marks
-from outdial.telephony.failures import CallError, FailureCode
 from outdial.telephony.outcome import CALL_BACK
 from outdial.telephony.state import EndedBy
 from outdial.telephony.transfer import TransferOutcome
 from outdial.telephony.verdict import AnsweredBy
 from outdial.testing.call_limits import CallLimits
 from outdial.testing.callee import (
-    CARRIER_REFUSES,
     GIVEN_UP,
     NO_TRANSFER,
     NOT_INTERRUPTIBLE,
@@ -43,6 +42,7 @@ from outdial.testing.callee import (
     not_heard,
     over_before,
 )
+from outdial.testing.transfers import raise_unless_connected
 
 KEY_MS = 300  # from one key to the next
 
@@ -180,7 +180,7 @@ class TextCall:
         self._verb()
         self.sent_digits.append(digits)
 
-    async def transfer(self, to: str, *, failed: str | None = None) -> None:
+    async def transfer(self, to: str, *, failed: str | None = None, warm: Warm | None = None) -> None:
         self._verb()
         outcome: TransferOutcome | str = TransferOutcome.ANSWERED
         line = self._next()
@@ -188,8 +188,7 @@ class TextCall:
             self._take()
             outcome = line.outcome
         self.transferred, self.transferred_to = outcome == TransferOutcome.ANSWERED, to
-        if outcome == CARRIER_REFUSES:
-            raise TransferFailed(CallError(code=FailureCode.CARRIER_REFUSED, message="The carrier refused."))
+        raise_unless_connected(outcome, asked_first=warm is not None)
         if self.transferred or failed is None:
             self._end(EndedBy.AGENT)
         result = TransferOutcome(outcome)

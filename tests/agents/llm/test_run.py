@@ -12,6 +12,7 @@ from outdial.conversation.commands import Whisper
 from outdial.conversation.session_end import SessionEnd
 from outdial.telephony.failures import FailureCode
 from outdial.telephony.state import EndedBy, EndReason
+from outdial.telephony.transfer import TransferOutcome
 from outdial.testing.phone import Phone
 from outdial.testing.virtual_time import run
 from outdial.testing.written_model import After, Fails, WrittenModel, calls
@@ -466,3 +467,57 @@ def test_a_whisper_comes_before_what_the_callee_takes_back():
     assert history[0] == AgentSaid("Hello.")
     assert [type(message) for message in history[1:]] == [Remark, Remark]
     assert "Be brief." in history[1].text
+
+
+# -- warm transfers --------------------------------------------------------------------------------------------
+
+
+WANTS_SOMEBODY = "I want to talk to somebody."
+BRIEF = "'Somebody for {user_name}.'"
+
+
+def asking_first(warm: str) -> str:
+    return AGENT.replace("say: I'm connecting you.", f"warm: {warm}")
+
+
+def test_who_is_asked_first_hears_what_the_model_says_of_the_call():
+    model = WrittenModel([[calls("transfer", to="desk", brief="Jane wants  another day.")]])
+    callee = lambda phone: phone.says(WANTS_SOMEBODY, after="Tuesday")  # noqa: E731
+    phone, end = talk([model], callee, source=asking_first("true"))
+    assert phone.asked == [("+12025550177", "Jane wants another day.")]
+    assert (end.transferred, phone.transferred_to) == (True, [])
+    [transfer] = [tool for tool in model.asked[0].tools if tool.name == "transfer"]
+    assert "one to three spoken sentences" in transfer.parameters["properties"]["brief"]["description"]
+
+
+def test_a_brief_of_the_authors_is_not_the_models_to_write():
+    model = WrittenModel([[calls("transfer", to="desk")]])
+    callee = lambda phone: phone.says(WANTS_SOMEBODY, after="Tuesday")  # noqa: E731
+    phone, _ = talk([model], callee, source=asking_first(BRIEF), user_name="Jane")
+    assert phone.asked == [("+12025550177", "Somebody for Jane.")]
+    [transfer] = [tool for tool in model.asked[0].tools if tool.name == "transfer"]
+    assert set(transfer.parameters["properties"]) == {"to"}
+
+
+def test_a_model_that_says_nothing_of_the_call_is_told_to():
+    model = WrittenModel([[calls("transfer", to="desk")], [calls("transfer", to="desk", brief="Jane.")]])
+    callee = lambda phone: phone.says(WANTS_SOMEBODY, after="Tuesday")  # noqa: E731
+    phone, _ = talk([model], callee, source=asking_first("true"))
+    assert model.asked[1].messages[-1].text == "brief is a text of at most 800 characters."
+    assert phone.asked == [("+12025550177", "Jane.")]
+
+
+def test_the_model_goes_on_with_a_callee_whom_nobody_takes():
+    model = WrittenModel([[calls("transfer", to="desk", brief="Jane.")], "Nobody is there right now.", GOODBYE])
+
+    def callee(phone):
+        phone.takes_call = TransferOutcome.VOICEMAIL
+        phone.says(WANTS_SOMEBODY, after="Tuesday")
+        phone.says("All right, goodbye.", after="right now")
+
+    phone, end = talk([model], callee, source=asking_first("true"))
+    assert not end.transferred
+    assert model.asked[1].messages[-1] == Remark(
+        "The transfer to desk came to nothing (voicemail): the callee is with you."
+    )
+    assert "agent: Nobody is there right now." in phone.lines

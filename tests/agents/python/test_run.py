@@ -15,6 +15,7 @@ from outdial.agents.python.definition import PythonAgent
 from outdial.conversation.call_facts import MachinePolicy
 from outdial.conversation.live_call import SpeechFailed, TransferFailed
 from outdial.conversation.session_end import SessionEnd
+from outdial.conversation.warm import Warm
 from outdial.telephony.failures import CallError, FailureCode
 from outdial.telephony.state import EndedBy, EndReason
 from outdial.testing import Phone, run
@@ -128,6 +129,17 @@ def transferring(to: str, **declared: object) -> PythonAgent:
 def test_declared_numbers_are_dialled(to):
     phone, _ = talk(transferring(to))
     assert phone.transferred_to == [to.replace(" ", "").replace("-", "")]
+
+
+@pytest.mark.parametrize("warm", ["Jane is on the line.", Warm(brief="Jane is on the line.", wait_s=20)])
+def test_somebody_is_asked_first_with_a_brief_alone_or_more(warm):
+    @agent(transfers=[DESK])
+    async def clerk(call: Call) -> None:
+        await call.transfer(DESK, warm=warm)
+
+    phone, end = talk(clerk)
+    assert phone.asked == [(DESK, "Jane is on the line.")]
+    assert (end.transferred, phone.transferred_to) == (True, [])
 
 
 def test_a_number_that_came_with_the_call_is_dialled():

@@ -4,8 +4,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from outdial.conversation.live_call import CallEnded, FailedTransfer, Heard, Said, TransferFailed
+from outdial.conversation.live_call import NOT_TAKEN, CallEnded, FailedTransfer, Heard, Said, TransferFailed
+from outdial.conversation.warm import Warm
 from outdial.telephony.failures import CallError, FailureCode
+from outdial.telephony.transfer import TransferOutcome
 from outdial.telephony.verdict import AnsweredBy
 
 
@@ -49,6 +51,8 @@ class FakeCall:
     digits_sent: list[str] = field(default_factory=list)
     failed_transfer: FailedTransfer | None = None
     refuses_transfers: bool = False
+    takes_call: TransferOutcome = TransferOutcome.ANSWERED  # what who is asked first makes of it
+    warm: Warm | None = None  # how they were asked
     transferred_to: str | None = None
     goes_on_at: str | None = None  # should nobody take the transfer
     ended: bool = False
@@ -89,8 +93,11 @@ class FakeCall:
         self._up()
         self.digits_sent.append(digits)
 
-    async def transfer(self, to: str, *, failed: str | None = None) -> None:
+    async def transfer(self, to: str, *, failed: str | None = None, warm: Warm | None = None) -> None:
         self._up()
+        self.warm = warm
+        if warm is not None and self.takes_call is not TransferOutcome.ANSWERED:
+            raise TransferFailed(NOT_TAKEN, self.takes_call)
         if self.refuses_transfers:
             raise TransferFailed(CallError(code=FailureCode.CARRIER_REFUSED, message="The carrier refused."))
         self.transferred_to, self.goes_on_at = to, failed

@@ -376,3 +376,49 @@ def test_what_can_not_be_meant_by_that(line, reason):
     with pytest.raises(ScriptError) as error:
         parse_script(f"{line}\nsteps: {{a: {{hang_up: Goodbye.}}}}")
     assert (error.value.line, error.value.reason) == (1, reason)
+
+
+# -- warm transfers --------------------------------------------------------------------------------------------
+
+ASKS = """
+    steps:
+      a:
+        transfer: {to: "+12025550177", failed: b, warm: WARM}
+      b: {hang_up: Goodbye.}
+"""
+
+
+def warm_of(written: str):
+    return script(ASKS.replace("WARM", written)).steps["a"].block[0].warm
+
+
+def test_a_brief_alone_is_a_warm_transfer():
+    warm = warm_of("Jane is on the line.")
+    assert (warm.brief.source, warm.wait_s) == ("Jane is on the line.", 15)
+    assert (warm.hold, warm.if_not_possible) == (None, "stay")
+
+
+def test_it_may_say_how_long_it_waits_and_what_the_callee_hears():
+    warm = warm_of("{brief: 'About {day}.', wait_s: 20, hold: One moment., if_not_possible: cold}")
+    assert (warm.brief.source, warm.wait_s, warm.hold.source) == ("About {day}.", 20, "One moment.")
+    assert warm.if_not_possible == "cold"
+
+
+@pytest.mark.parametrize(
+    ("written", "reason"),
+    [
+        ("true", "a warm transfer needs a brief"),
+        ("{wait_s: 20}", "a warm transfer needs a brief"),
+        ("{brief: Jane., wait_s: 2}", "wait_s is a number of seconds from 5"),
+        ("{brief: Jane., if_not_possible: wait}", "if_not_possible is stay or cold, not 'wait'"),
+        ("{brief: Jane., music: loud}", "'music' is unknown in warm"),
+    ],
+)
+def test_what_is_wrong_with_one_is_said(written, reason):
+    with pytest.raises(ScriptError, match=re.escape(reason)):
+        warm_of(written)
+
+
+def test_a_warm_transfer_says_where_the_call_goes_on():
+    with pytest.raises(ScriptError, match="needs the step where the call goes on"):
+        script(ASKS.replace("WARM", "Jane.").replace(" failed: b,", "").replace("b: {", "c: {"))

@@ -13,6 +13,7 @@ from outdial.agents.script.run import MAX_ACTIONS, run_script, speakable
 from outdial.agents.script.template import TemplateError
 from outdial.agents.script.unheard import unheard
 from outdial.conversation.live_call import CallEnded, FailedTransfer, Heard
+from outdial.conversation.warm import Warm
 from outdial.speech.reading.marks import Format, marked, without_marks
 from outdial.speech.reading.reader import Reading
 from outdial.telephony.transfer import TransferOutcome
@@ -480,3 +481,26 @@ def test_what_is_left_of_a_text_with_formats_is_found_by_its_words():
     text = f"The code is {marked('12 34', Format.DIGITS)}. Write it down. Do you have it?"
     assert unheard(text, "The code is 12 34. Write it") == "Write it down. Do you have it?"
     assert unheard(text, "The code is 12") == text
+
+
+# -- warm transfers --------------------------------------------------------------------------------------------
+
+ASKS_FIRST = """
+steps:
+  a:
+    - set: {day: Friday}
+    - transfer: {to: "{desk}", warm: {brief: "{name} wants {day}.", wait_s: 20, hold: One moment}, failed: sorry}
+  sorry: {hang_up: "Nobody is free, {name}. Goodbye."}
+"""
+
+
+async def test_who_is_asked_first_is_told_what_the_call_knows():
+    call = await hold(ASKS_FIRST, variables=DESK)
+    assert (call.transferred_to, call.said) == ("+12025550177", [])
+    assert call.warm == Warm(brief="Jane wants Friday.", wait_s=20, hold="One moment")
+
+
+@pytest.mark.parametrize("result", [TransferOutcome.DECLINED, TransferOutcome.VOICEMAIL, TransferOutcome.BUSY])
+async def test_the_script_goes_on_where_it_says_when_they_do_not_take_it(result):
+    call = await hold(ASKS_FIRST, variables=DESK, takes_call=result)
+    assert (call.transferred_to, call.said) == (None, ["Nobody is free, Jane. Goodbye."])

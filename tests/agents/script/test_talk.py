@@ -395,7 +395,7 @@ def test_a_transfer_that_the_carrier_refuses_leaves_the_callee_with_the_model():
     model = WrittenModel([OPENS, [calls("transfer", to="desk")], "Nobody is there. So which day?", AGREED])
 
     class Refuses(Phone):
-        async def transfer(self, to, *, failed):
+        async def transfer(self, to, *, failed, warm=None):
             self.ways.append(failed)
             raise TransferFailed(CallError(code=FailureCode.CARRIER_REFUSED, message="The carrier refused."))
 

@@ -588,3 +588,11 @@ async def test_a_call_is_brought_back_by_a_new_stream():
     assert unquote(telnyx.last.url.path).endswith(f"/calls/{CALL.id}/actions/streaming_start")
     assert (telnyx.json["stream_url"], telnyx.json["stream_bidirectional_mode"]) == (BACK.stream_url, "rtp")
     check(telnyx.last)
+
+
+async def test_two_calls_are_connected_by_a_bridge_that_parks_neither():
+    telnyx = OtherEnd(DONE)
+    await carrier(telnyx).join(CALL, CarrierCall(id="v3:other"), room="att_1-7")
+    assert unquote(telnyx.last.url.path).endswith(f"/calls/{CALL.id}/actions/bridge")
+    assert telnyx.json == {"call_control_id": "v3:other"}
+    check(telnyx.last)

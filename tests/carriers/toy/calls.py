@@ -66,6 +66,9 @@ class ToyCalls:
         progress = mapping.progress(str(told.get("status")), at=datetime.now(UTC), carrier_call=None)
         return None if progress is None else transfer_result(progress, to=to, of=call)
 
+    async def join(self, call: CarrierCall, other: CarrierCall, *, room: str) -> None:
+        raise CarrierRefused(FailureCode.CARRIER_REFUSED, "Toy connects no calls.")
+
     async def resume(self, call: CarrierCall, back: BackToAgent) -> None:
         raise CarrierRefused(FailureCode.CARRIER_REFUSED, "Toy gives no call back.")
 

@@ -37,6 +37,7 @@ TOY = CarrierKind(
         price_in_callback=False,
         idempotent_create=False,
         agent_returns=False,
+        warm_transfer=False,
         signed_streams=True,
         max_ring_timeout_s=MAX_RING_TIMEOUT_S,
         calls_per_second=50.0,

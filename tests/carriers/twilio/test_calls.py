@@ -564,3 +564,16 @@ async def test_a_call_is_brought_back_by_new_twiml():
     await twilio.carrier().resume(CALL, BACK)
     [(name, twiml)] = twilio.form
     assert (name, '<Stream url="wss://voice.example/again/token"' in twiml) == ("Twiml", True)
+
+
+async def test_two_calls_are_connected_in_a_conference_that_ends_with_either():
+    twilio = Twilio(recorded("transfer"), recorded("transfer"))
+    await twilio.carrier().join(CALL, CarrierCall(id="CA" + "2" * 32), room="att_1-7")
+    asked = [request.url.path.rpartition("/")[2] for request in twilio.requests]
+    assert asked == [f"CA{'2' * 32}.json", f"{CALL.id}.json"]
+    [(name, twiml)] = twilio.form
+    assert name == "Twiml"
+    assert twiml == (
+        '<Response><Dial><Conference beep="false" waitUrl="" startConferenceOnEnter="true" endConferenceOnExit="true">'
+        "att_1-7</Conference></Dial><Hangup /></Response>"
+    )

@@ -480,3 +480,13 @@ async def test_a_call_is_brought_back_by_another_ncco():
     SPEC.check(vonage.last)
     [connect] = vonage.json["destination"]["ncco"]
     assert (connect["action"], connect["endpoint"][0]["uri"]) == ("connect", BACK.stream_url)
+
+
+async def test_two_calls_are_connected_in_a_conversation_that_ends_with_either():
+    vonage = OtherEnd(reply("transfer"), reply("transfer"))
+    await carrier(vonage).join(CALL, CarrierCall(id="the-other"), room="att_1-7")
+    assert [request.url.path.rpartition("/")[2] for request in vonage.requests] == ["the-other", CALL.id]
+    SPEC.check(vonage.last)
+    assert vonage.json["destination"]["ncco"] == [
+        {"action": "conversation", "name": "att_1-7", "startOnEnter": True, "endOnExit": True}
+    ]

@@ -348,3 +348,33 @@ async def test_callbacks_of_version_1_are_not_simulated(setup, number):
         assert setup.customer.received == []
     finally:
         application.webhook_api_version = "2"
+
+
+# -- bridge
+
+
+async def two_answered(setup) -> list[str]:
+    placed = [await setup.place("11") for _ in range(2)]
+    await setup.customer.wait_for(lambda: len(setup.customer.of("call.answered")) == 2)
+    return [call["call_control_id"] for call in placed]
+
+
+async def bridge(setup, one: str, **body):
+    return await setup.http.post(f"/calls/{one}/actions/bridge", json=body)
+
+
+async def test_two_answered_calls_are_bridged_and_end_with_each_other(setup):
+    customer = setup.customer
+    one, other = await two_answered(setup)
+    assert (await bridge(setup, one, call_control_id=other)).json() == OK
+    await customer.wait_for(lambda: len(customer.of("call.bridged")) == 2)
+    await setup.act(other, "hangup")
+    await customer.wait_for(lambda: len(customer.of("call.hangup")) == 2)
+    assert {item.payload["hangup_cause"] for item in customer.of("call.hangup")} == {"normal_clearing"}
+
+
+async def test_a_call_is_bridged_with_another_one_that_is_answered(setup):
+    one = await setup.answered("11")
+    for body, code in (({}, "10004"), ({"call_control_id": one}, "10015"), ({"call_control_id": "v3:gone"}, "10015")):
+        reply = await bridge(setup, one, **body)
+        assert (reply.status_code, reply.json()["errors"][0]["code"]) == (422, code)

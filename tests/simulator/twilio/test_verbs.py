@@ -1,5 +1,6 @@
 """TwiML executed on calls over real sockets."""
 
+import asyncio
 import io
 import wave
 
@@ -206,3 +207,21 @@ async def test_both_parties_of_a_transfer_hear_each_other(start, tmp_path):
             stereo = np.frombuffer(recording.readframes(recording.getnframes()), dtype="<i2").reshape(-1, 2)
         loud = np.abs(stereo[-4000:]).max(axis=0)
         assert loud.min() > 1000
+
+
+# -- a conference
+
+ROOM = '<Conference beep="false" waitUrl="" endConferenceOnExit="true">room</Conference>'
+IN_ROOM = f"<Response><Dial>{ROOM}</Dial><Hangup/></Response>"
+
+
+async def test_calls_in_a_conference_hear_each_other_and_end_with_either(start, tmp_path):
+    async with start(recordings_dir=tmp_path) as setup:
+        calls = [await setup.place("08", twiml=IN_ROOM) for _ in range(2)]  # two fax machines
+        await asyncio.sleep(2)
+        await setup.update(calls[0]["sid"], Status="completed")
+        await setup.customer.wait_for(lambda: setup.customer.statuses().count("completed") == 2)
+    for call in calls:
+        with wave.open(str(tmp_path / f"{call['sid']}.wav")) as recording:
+            stereo = np.frombuffer(recording.readframes(recording.getnframes()), dtype="<i2").reshape(-1, 2)
+        assert np.abs(stereo).max(axis=0).min() > 1000

@@ -179,7 +179,7 @@ class Doing:
             case DoNotCall():
                 await self.promise_no_more_calls()
             case Transfer():
-                return await self._transfer(self._target(wish))
+                return await self._transfer(self._target(wish), wish.brief)
             case SendDigits(digits=digits):
                 await self._call.send_digits(digits)
             case Wait():
@@ -206,15 +206,16 @@ class Doing:
             self._call.tell("tool", {"tool": call.tool, **told_of(wish), **told})
         return None
 
-    async def _transfer(self, target: TransferTarget) -> bool:
+    async def _transfer(self, target: TransferTarget, brief: str) -> bool:
         number = self._texts.number(target)
         assert number is not None  # else it was no wish
         if target.say is not None:
             await self.say(self._texts.to_say(target.say), interruptible=False)
         try:
-            await self._call.transfer(number, failed=f"{self._talk.place}{target.name}")
-        except TransferFailed:  # the call's record says why
-            return await self._back(target, "failed")
+            warm = None if target.warm is None else target.warm.filled(self._texts.to_say, brief)
+            await self._call.transfer(number, failed=f"{self._talk.place}{target.name}", warm=warm)
+        except TransferFailed as failed:  # the call's record says why
+            return await self._back(target, failed.result.value)
         return False
 
     def _target(self, wish: Transfer) -> TransferTarget:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from outdial.agents.script.template import Text
+from outdial.agents.script.warm_texts import WarmTexts
 from outdial.agents.tools.definition import OwnTools
 
 MOST_TURNS = 60
@@ -31,7 +32,8 @@ class Fact:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TransferTarget:
-    """`say`: said before, word for word; `failed`: said when nobody takes it, before the conversation goes on."""
+    """`say`: said before, word for word; `failed`: said when nobody takes it, before the conversation goes on. `warm`:
+    somebody is asked first, and briefed by the model where the author has written no brief."""
 
     name: str
     to: Text
@@ -39,6 +41,12 @@ class TransferTarget:
     line: int
     say: Text | None = None
     failed: Text | None = None
+    warm: WarmTexts | None = None
+
+    @property
+    def wants_brief(self) -> bool:
+        """Whether the model says what who is asked is told."""
+        return self.warm is not None and self.warm.brief is None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

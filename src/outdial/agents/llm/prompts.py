@@ -1,7 +1,7 @@
 """What an llm agent says word for word: what can be listened to before anybody is called. The rest is the model's."""
 
 from outdial.agents.llm.definition import LlmAgent
-from outdial.agents.script.prompts import Prompt, prompt
+from outdial.agents.script.prompts import Prompt, of_warm, prompt
 from outdial.agents.script.template import Text, parse_text
 
 
@@ -17,6 +17,8 @@ def llm_prompts(agent: LlmAgent) -> list[Prompt]:
     for target in agent.transfers:
         add(target.name, "say", target.line, target.say)
         add(target.name, "say", target.line, target.failed)
+        if target.warm is not None:
+            found.extend(of_warm(target.name, target.warm))
     for tool, line, text in agent.own_tools.said:
         add(tool, "say", line, text)
     if agent.machine.message is not None:

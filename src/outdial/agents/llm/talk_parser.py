@@ -13,6 +13,7 @@ from outdial.agents.script.expect import NAME, choice, fields, listed, name, pla
 from outdial.agents.script.model import ScriptError
 from outdial.agents.script.template import Slot, TemplateError, Text, parse_text
 from outdial.agents.script.tree import Fields, Items, Node, Scalar
+from outdial.agents.script.warm_transfer import read_warm
 from outdial.agents.tools.definition import OwnTools
 from outdial.agents.tools.parse import TOOL_KEYS, ToolParser
 from outdial.telephony.outcome import CALL_BACK, MAX_WORD_CHARS, NAMED, WISH
@@ -26,7 +27,7 @@ LIMIT_KEYS = ("turns", "seconds", "tokens", "dollars")
 _MODEL = ("model", "base_url")
 _FACT = ("type", "about", "one_of")
 _TYPES = ("string", "integer", "number", "boolean")
-_TRANSFER = ("to", "about", "say", "failed")
+_TRANSFER = ("to", "about", "say", "failed", "warm")
 # Every key inside these sections, but for the names that their author gives.
 INNER_KEYS = (*MODEL_KEYS, *LIMIT_KEYS, *_FACT, *_TRANSFER, *OPTIONAL, *TOOL_KEYS)
 _OUTCOME = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
@@ -107,7 +108,7 @@ class TalkParser:
         return targets
 
     def target(self, title: str, node: Node, line: int) -> TransferTarget:
-        """A number, or `{to: …, about: …, say: …, failed: …}`."""
+        """A number, or `{to: …, about: …, say: …, failed: …, warm: …}`."""
         if isinstance(node, Scalar):
             return TransferTarget(name=title, to=self._texts.number(node), about="", line=line)
         nodes = fields(node, "a transfer", _TRANSFER).nodes
@@ -121,6 +122,7 @@ class TalkParser:
             line=line,
             say=self._texts.text(say, "say") if say else None,
             failed=self._texts.text(failed, "failed") if failed else None,
+            warm=read_warm(nodes.get("warm"), self._texts.text, by_model=True),
         )
 
     def outcomes(self, node: Node | None) -> Mapping[str, str]:

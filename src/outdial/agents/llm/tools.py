@@ -13,6 +13,7 @@ from typing import Any
 from outdial.agents.llm.chat import Tool, ToolCall
 from outdial.agents.llm.free_talk import Fact, FreeTalk
 from outdial.agents.tools.asks import Ask, NotPossible
+from outdial.conversation.warm import MAX_BRIEF_CHARS
 
 HANG_UP = "hang_up"
 EXIT = "exit"
@@ -26,6 +27,10 @@ CALL_BACK = "call_back"
 OPTIONAL = (SEND_DIGITS, WAIT, CALL_BACK)  # an agent has them when its `tools` name them
 BUILT_IN = (HANG_UP, EXIT, DO_NOT_CALL, TRANSFER, NOTE, OUTCOME, *OPTIONAL)
 
+BRIEF = (
+    "For {names}: what whoever picks up there has to know before they take the call, in one to three spoken sentences: "
+    "who is calling and what about. The callee doesn't hear it."
+)
 MAX_GOODBYE = 500  # characters
 MAX_NOTE = 1000
 MAX_ARGUMENTS = 20_000
@@ -53,6 +58,7 @@ class DoNotCall:
 @dataclass(frozen=True, slots=True)
 class Transfer:
     target: str
+    brief: str = ""  # for who is asked first, where the model words it
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +107,10 @@ def tools_of(agent: FreeTalk) -> tuple[Tool, ...]:
         meanings = "; ".join(f"{one.name}: {one.about}" if one.about else one.name for one in agent.transfers)
         to = {"type": "string", "enum": [one.name for one in agent.transfers]}
         about = f"Connect the callee to somebody else; your part ends. {meanings}"
-        tools.append(Tool(name=TRANSFER, about=about, parameters=_object({"to": to}, ["to"])))
+        properties: dict[str, Any] = {"to": to}
+        if asked := [one.name for one in agent.transfers if one.wants_brief]:
+            properties["brief"] = {"type": "string", "description": BRIEF.format(names=", ".join(asked))}
+        tools.append(Tool(name=TRANSFER, about=about, parameters=_object(properties, ["to"])))
     if SEND_DIGITS in agent.tools:
         digits = {"type": "string", "description": "0-9, *, # and w, which waits half a second"}
         about = "Press telephone keys, in a menu that asks for them."
@@ -130,7 +139,7 @@ def wish_of(call: ToolCall, agent: FreeTalk) -> Wish:
         DO_NOT_CALL: DoNotCall,
         OUTCOME: lambda: Note({"outcome": _named(arguments, agent)}),
         NOTE: lambda: Note(_noted(arguments, agent)),
-        TRANSFER: lambda: Transfer(_one_of(arguments.get("to"), "to", [one.name for one in agent.transfers])),
+        TRANSFER: lambda: _transfer(arguments, agent),
         SEND_DIGITS: lambda: SendDigits(_digits(arguments.get("digits"))),
         WAIT: Wait,
         CALL_BACK: lambda: CallBack(_text(arguments.get("at"), "at")),
@@ -182,6 +191,16 @@ def _goodbye(arguments: Mapping[str, Any]) -> str:
 
 def _named(arguments: Mapping[str, Any], agent: FreeTalk) -> str | None:
     return _one_of(arguments.get("outcome"), "outcome", list(agent.outcomes)) if agent.outcomes else None
+
+
+def _transfer(arguments: Mapping[str, Any], agent: FreeTalk) -> Transfer:
+    to = _one_of(arguments.get("to"), "to", [one.name for one in agent.transfers])
+    if not next(one for one in agent.transfers if one.name == to).wants_brief:
+        return Transfer(to)
+    brief = arguments.get("brief")
+    if not isinstance(brief, str) or not 0 < len(brief.strip()) <= MAX_BRIEF_CHARS:
+        raise NotPossible(f"brief is a text of at most {MAX_BRIEF_CHARS} characters.")
+    return Transfer(to, " ".join(brief.split()))
 
 
 def _one_of(value: Any, what: str, choices: list[str]) -> str:

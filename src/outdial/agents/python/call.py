@@ -24,6 +24,7 @@ from outdial.conversation.turn_words import NOTHING, Asked
 from outdial.conversation.understanding.language import language_of
 from outdial.conversation.understanding.meaning import Question
 from outdial.conversation.understanding.understand import wants_no_more_calls
+from outdial.conversation.warm import Warm
 from outdial.telephony.e164 import plain
 from outdial.telephony.outcome import WISH
 
@@ -95,12 +96,14 @@ class _Kept(PassedOn):
             await self._slowed()
             raise
 
-    async def transfer(self, to: str, *, failed: str | None = None) -> None:
+    async def transfer(self, to: str, *, failed: str | None = None, warm: Warm | str | None = None) -> None:
+        """As LiveCall's; `warm` may be the brief alone."""
         number = _FORMATTING.sub("", plain(to))
         if number not in self._numbers():
             raise NotDeclared("a transfer goes to a number that the agent declares: @agent(transfers=[…])")
         try:
-            await self._call.transfer(number, failed=failed)
+            first = Warm(brief=warm) if isinstance(warm, str) else warm
+            await self._call.transfer(number, failed=failed, warm=first)
         except CallEnded:
             await self._slowed()
             raise

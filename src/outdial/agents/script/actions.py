@@ -39,6 +39,7 @@ from outdial.agents.script.model import (
 from outdial.agents.script.talk_step import ALL_KEYS, TALK_KEYS, read_talk
 from outdial.agents.script.template import Slot, TemplateError, Text, parse_text
 from outdial.agents.script.tree import Fields, Items, Node, Scalar
+from outdial.agents.script.warm_transfer import WARM_KEYS, read_warm
 from outdial.conversation.understanding.answer_type import AnswerType, TypeName, parse_type
 from outdial.conversation.understanding.language import ENGLISH, language_of
 
@@ -57,8 +58,8 @@ _ASK = (
 _IF = ("equals", "one_of", "exists", "then", "else")
 _ANSWER = ("name", "words", "digits")
 _RETRY = ("retries", "reprompt", "then")
-_TRANSFER = ("to", "failed")
-KEYS = (*_VERBS, *_ASK, *_IF, *_ANSWER, *_RETRY, *_TRANSFER, *ALL_KEYS)
+_TRANSFER = ("to", "failed", "warm")
+KEYS = (*_VERBS, *_ASK, *_IF, *_ANSWER, *_RETRY, *_TRANSFER, *WARM_KEYS, *ALL_KEYS)
 _PATH = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*(?:\.[A-Za-z0-9_-]+){0,8}")
 _NUMBER = re.compile(r"\+[1-9]\d{7,14}")
 
@@ -161,10 +162,11 @@ class ActionParser:
         nodes = fields(node, "transfer", _TRANSFER).nodes
         if "to" not in nodes:
             raise ScriptError("transfer needs a number to go to: transfer: {to: +12025550100, failed: step}", line)
-        failed = nodes.get("failed")
-        return Transfer(
-            to=self.number(nodes["to"]), line=line, failed=None if failed is None else plain(failed, "failed")
-        )
+        failed, warm = nodes.get("failed"), read_warm(nodes.get("warm"), self.text)
+        if warm is not None and failed is None:
+            raise ScriptError("a warm transfer needs the step where the call goes on: failed: step", line)
+        step = None if failed is None else plain(failed, "failed")
+        return Transfer(to=self.number(nodes["to"]), line=line, failed=step, warm=warm)
 
     def number(self, node: Node) -> Text:
         to = self.text(node, "transfer")

@@ -19,6 +19,7 @@ from outdial.agents.script.model import (
     Understand,
 )
 from outdial.agents.script.template import Text
+from outdial.agents.script.warm_texts import WarmTexts
 from outdial.agents.tools.definition import OwnTools
 
 
@@ -78,6 +79,16 @@ def transfer_numbers(script: Script) -> Iterator[tuple[Text, int]]:
                 yield to, line
             case Talk(talk=talk):
                 yield from ((target.to, target.line) for target in talk.transfers)
+
+
+def warm_transfers(script: Script) -> Iterator[WarmTexts]:
+    """Of the script, and of its talks."""
+    for action in all_actions(script):
+        match action:
+            case Transfer(warm=WarmTexts() as warm):
+                yield warm
+            case Talk(talk=talk):
+                yield from (target.warm for target in talk.transfers if target.warm is not None)
 
 
 def all_actions(script: Script) -> Iterator[Action]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from outdial.agents.llm.free_talk import FreeTalk, ModelName
 from outdial.agents.script.template import Text
+from outdial.agents.script.warm_texts import WarmTexts
 from outdial.conversation.call_facts import HOLD_S
 from outdial.conversation.opening import Greet
 from outdial.conversation.understanding.answer_type import AnswerType
@@ -77,6 +78,7 @@ class Transfer:
     to: Text  # a number, or a single variable that holds one
     line: int
     failed: str | None = None  # the step at which the call goes on when nobody takes it
+    warm: WarmTexts | None = None  # somebody is asked first
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,14 +3,15 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from outdial.agents.script.model import Ask, Block, HangUp, If, Retry, Say, Script, Talk
+from outdial.agents.script.model import Ask, Block, HangUp, If, Retry, Say, Script, Talk, Transfer
 from outdial.agents.script.template import Text, parse_text
+from outdial.agents.script.warm_texts import WarmTexts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Prompt:
     """`step` is the step's name, or the section: machine, do_not_call, anywhere. `verb` says how it is used: say, ask,
-    reprompt, hang_up, message. `text` is as written, in one line."""
+    reprompt, hang_up, message, brief. `text` is as written, in one line."""
 
     step: str
     verb: str
@@ -49,6 +50,8 @@ def _of_block(step: str, block: Block) -> Iterator[Prompt]:
                     yield from _of_block(step, answer.then)
                 yield from _of_retry(step, action.no_reply)
                 yield from _of_retry(step, action.no_match)
+            case Transfer(warm=WarmTexts() as warm):
+                yield from of_warm(step, warm)
             case Talk():
                 yield from _of_talk(step, action)
 
@@ -60,10 +63,19 @@ def _of_talk(step: str, talk: Talk) -> Iterator[Prompt]:
         for text in (target.say, target.failed):
             if text is not None:
                 yield prompt(step, "say", target.line, text)
+        if target.warm is not None:
+            yield from of_warm(step, target.warm)
     for _, line, text in talk.talk.own_tools.said:
         yield prompt(step, "say", line, text)
     for block in (*talk.exits.values(), talk.at_limit, talk.model_failed or ()):
         yield from _of_block(step, block)
+
+
+def of_warm(step: str, warm: WarmTexts) -> Iterator[Prompt]:
+    """What the callee hears before it waits, and what is said to who is asked meanwhile."""
+    for verb, text in (("say", warm.hold), ("brief", warm.brief)):
+        if text is not None:
+            yield prompt(step, verb, warm.line, text)
 
 
 def _of_retry(step: str, retry: Retry) -> Iterator[Prompt]:

@@ -42,7 +42,6 @@ from outdial.agents.script.values import known
 from outdial.agents.tools.access import NoTools, Tools
 from outdial.conversation.live_call import Heard, LiveCall, Said, TransferFailed
 from outdial.conversation.understanding.meaning import Kind
-from outdial.telephony.e164 import plain
 from outdial.telephony.outcome import WISH
 
 logger = logging.getLogger(__name__)
@@ -51,8 +50,6 @@ MAX_ACTIONS = 200   # of one call, each question asked again included
 MAX_RESUMED = 2     # times a text is taken up again after the callee barged in; then it is said to its end
 BARGE_IN_WAIT_S = 2.0  # for the words of a callee who barged in
 PARTING_WAIT_S = 2.0  # after our goodbye, for theirs
-
-_NUMBER = re.compile(r"\+[1-9]\d{7,14}")
 
 
 async def run_script(
@@ -297,11 +294,12 @@ class _Conversation:
             await self._call.hang_up()
 
     async def _transfer(self, action: Transfer) -> None:
-        """Where it can't even be tried, the call goes on as if nobody had come, or ends after a sentence."""
-        number = re.sub(r"[\s().-]", "", plain(self._texts.raw(action.to)))
-        if _NUMBER.fullmatch(number):
+        """Where it can't even be tried, it is as if nobody had come, or ends after a sentence."""
+        number = self._texts.number(action.to)
+        if number is not None:
             with suppress(TransferFailed):  # the call's record says why
-                await self._call.transfer(number, failed=action.failed)
+                first = None if action.warm is None else action.warm.filled(self._texts.to_say)
+                await self._call.transfer(number, failed=action.failed, warm=first)
                 return
         else:
             logger.warning("Transfer has no number to go to", extra={"call_id": self._call.call_id})

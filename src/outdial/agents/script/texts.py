@@ -1,11 +1,15 @@
 """A script's texts and tests, filled in for a call."""
 
+import re
 from typing import Any
 
 from outdial.agents.script.model import If, Script
 from outdial.agents.script.template import Slot, Text, lookup, render
 from outdial.agents.script.values import exists, is_one_of, known
 from outdial.conversation.live_call import LiveCall
+from outdial.telephony.e164 import plain
+
+_NUMBER = re.compile(r"\+[1-9]\d{7,14}")
 
 
 class ScriptTexts:
@@ -22,6 +26,11 @@ class ScriptTexts:
     def raw(self, text: Text) -> str:
         """A text for machines: values as they were sent, not as they are spoken."""
         return "".join(part if isinstance(part, str) else str(self._slot(part) or "") for part in text.parts)
+
+    def number(self, text: Text) -> str | None:
+        """A number to go to, in E.164; None where its variable has none."""
+        number = re.sub(r"[\s().-]", "", plain(self.raw(text)))
+        return number if _NUMBER.fullmatch(number) else None
 
     def value(self, text: Text) -> Any:
         """What `set` stores: a lone {variable} is copied as it is."""

@@ -56,6 +56,11 @@ def transfer(call_control_id: str, to: str, caller_id: str, ring_timeout_s: int,
     }
 
 
+def bridge(other_control_id: str) -> Command:
+    """Neither is parked when the bridge ends, so each hangs up with the other."""
+    return {"call_control_id": other_control_id}
+
+
 def resume(stream_url: str) -> Command:
     """Open a media stream on a call that goes on."""
     return _stream(stream_url)

@@ -157,6 +157,10 @@ class TelnyxCalls:
                 return transfer_result(progress, to=to, of=call)
         return None
 
+    async def join(self, call: CarrierCall, other: CarrierCall, *, room: str) -> None:
+        """Telnyx knows no room: the one is bridged with the other. Their streams go on, until we close them."""
+        await self._command(call, "bridge", answer.bridge(other.id))
+
     async def resume(self, call: CarrierCall, back: BackToAgent) -> None:
         """The call is Telnyx's as before; only its stream ended with our part in it."""
         await self._command(call, "streaming_start", answer.resume(back.stream_url))

@@ -68,6 +68,7 @@ TELNYX = CarrierKind(
         price_in_callback=True,
         idempotent_create=True,
         agent_returns=True,
+        warm_transfer=True,
         signed_streams=False,  # the token in the URL is all there is
         max_ring_timeout_s=RING_TIMEOUT_S[1],
         calls_per_second=30.0,  # counted as 150 in 5 s; Telnyx refuses what is more

@@ -44,6 +44,16 @@ def transfer_answer(to: str, caller_id: str, ring_timeout_s: int, action_url: st
     return _twiml(response)
 
 
+def room_answer(room: str) -> str:
+    """Connect the call with the others in a conference, which ends for all when one leaves; then hang up. Without
+    music or a beep: whoever comes first waits for a moment only."""
+    response = Element("Response")
+    told = {"beep": "false", "waitUrl": "", "startConferenceOnEnter": "true", "endConferenceOnExit": "true"}
+    SubElement(SubElement(response, "Dial"), "Conference", told).text = room
+    SubElement(response, "Hangup")
+    return _twiml(response)
+
+
 def say_and_hang_up(text: str) -> str:
     response = Element("Response")
     SubElement(response, "Say").text = text

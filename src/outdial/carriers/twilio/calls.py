@@ -100,6 +100,11 @@ class TwilioCalls:
                 return transfer_result(record.progress, to=to, of=call)
         return None
 
+    async def join(self, call: CarrierCall, other: CarrierCall, *, room: str) -> None:
+        """Who waits for the callee goes first: a call that is refused leaves the callee with its agent."""
+        for each in (other, call):
+            await self._account.post(_path(each), {"Twiml": answer.room_answer(room)})
+
     async def resume(self, call: CarrierCall, back: BackToAgent) -> None:
         twiml = answer.stream_answer(back.stream_url, {"ref": back.ref}, f"{back.callback_url}/stream")
         await self._account.post(_path(call), {"Twiml": twiml})

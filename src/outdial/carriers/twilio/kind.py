@@ -70,6 +70,7 @@ TWILIO = CarrierKind(
         price_in_callback=False,
         idempotent_create=False,
         agent_returns=True,
+        warm_transfer=True,
         signed_streams=True,
         max_ring_timeout_s=MAX_RING_TIMEOUT_S,
         calls_per_second=1.0,  # Twilio queues what is more, and may then dial hours later

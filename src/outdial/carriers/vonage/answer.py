@@ -60,6 +60,11 @@ def transfer_answer(to: str, caller_id: str, ring_timeout_s: int, event_url: str
     ]
 
 
+def room_answer(room: str) -> Ncco:
+    """Connect the call with the others in a named conversation, which ends for all when one leaves; then hang up."""
+    return [{"action": "conversation", "name": room, "startOnEnter": True, "endOnExit": True}]
+
+
 def back_to_agent(back: BackToAgent) -> Ncco:
     """Connect a call that a transfer has left alone to our media websocket again."""
     return stream_answer(

@@ -111,6 +111,11 @@ class VonageCalls:
         newest = max(others, key=lambda record: record.created_at or datetime.max.replace(tzinfo=UTC), default=None)
         return None if newest is None else transfer_result(newest.progress, to=to)
 
+    async def join(self, call: CarrierCall, other: CarrierCall, *, room: str) -> None:
+        """Who waits for the callee goes first: a call that is refused leaves the callee with its agent."""
+        for each in (other, call):
+            await self._run(each, answer.room_answer(room))
+
     async def resume(self, call: CarrierCall, back: BackToAgent) -> None:
         await self._run(call, answer.back_to_agent(back))
 

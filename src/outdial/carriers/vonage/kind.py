@@ -77,6 +77,7 @@ VONAGE = CarrierKind(
         price_in_callback=True,
         idempotent_create=False,
         agent_returns=True,
+        warm_transfer=True,
         signed_streams=True,
         max_ring_timeout_s=MAX_RING_TIMEOUT_S,
         calls_per_second=3.0,  # Vonage refuses what is more

@@ -8,7 +8,7 @@ from outdial.simulator.telnyx.account import TelnyxAccount
 from outdial.simulator.telnyx.call import TelnyxCall
 from outdial.simulator.telnyx.leg import Ending, Event
 from outdial.simulator.telnyx.requests import Body
-from outdial.simulator.telnyx.transfer import transfer
+from outdial.simulator.telnyx.transfer import stay_bridged, transfer
 
 BEFORE_THE_ANSWER = frozenset({"answer", "hangup", "reject", "client_state_update"})
 MAX_SPOKEN_CHARACTERS = 3000
@@ -23,6 +23,7 @@ class Commands:
         self._account = account
         self._actions: dict[str, Callable[[TelnyxCall, Body], None]] = {
             "answer": self._answer,
+            "bridge": self._bridge,
             "client_state_update": self._update_client_state,
             "hangup": self._hang_up,
             "playback_start": self._play,
@@ -119,6 +120,17 @@ class Commands:
     def _stop_streaming(self, call: TelnyxCall, body: Body) -> None:
         if call.streaming is not None and body.text("stream_id", call.streaming.id) == call.streaming.id:
             call.streaming.close()
+
+    def _bridge(self, call: TelnyxCall, body: Body) -> None:
+        for name in ("queue", "video_room_id", "park_after_unbridge", "hold_after_unbridge", "record", "play_ringtone"):
+            if body.raw(name):
+                raise errors.not_simulated(name)
+        other = self._account.live.get(body.required("call_control_id"))
+        if other is None or other is call or other.over or not other.answered.is_set():
+            raise errors.invalid("call_control_id", "The call to bridge with is not an answered call of this account.")
+        if call.transferring or other.transferring:
+            raise errors.invalid("call_control_id", "The call is bridged already.")
+        self._account.network.start(stay_bridged(call, other))
 
     def _transfer(self, call: TelnyxCall, body: Body) -> None:
         if call.transferring:

@@ -1,4 +1,4 @@
-"""The transfer command: somebody else is called, and connected with an answered leg."""
+"""Legs connected with each other: the transfer command, which calls somebody else for it, and the bridge command."""
 
 from outdial.simulator.telnyx.call import TelnyxCall, bridge
 from outdial.simulator.telnyx.leg import Ending
@@ -22,3 +22,17 @@ async def transfer(call: TelnyxCall, target: TelnyxCall) -> None:
     finally:
         call.audio.far = None
         call.transferring = False
+
+
+async def stay_bridged(call: TelnyxCall, other: TelnyxCall) -> None:
+    """Two answered legs, joined until one ends; the other is hung up then, for neither is parked."""
+    call.transferring = other.transferring = True
+    try:
+        bridge(call, other)
+        await first_of(other.ended, call.ended)
+        for each in (call, other):
+            if not each.over:
+                each.end(Ending(cause="normal_clearing", source=each.leg.us))
+    finally:
+        call.audio.far = other.audio.far = None
+        call.transferring = other.transferring = False

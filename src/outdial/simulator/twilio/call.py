@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from email.utils import format_datetime
+from typing import Any
 
 import httpx
 
@@ -79,6 +80,7 @@ class Shared:
     network: Network
     auth_token: str
     live: dict[str, "TwilioCall"] = field(default_factory=dict)
+    rooms: dict[str, Any] = field(default_factory=dict)  # conferences, by name: see conference.Room
 
 
 Converse = Callable[["TwilioCall"], Awaitable[None]]

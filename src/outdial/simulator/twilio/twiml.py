@@ -54,6 +54,15 @@ class Dial:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Conference:
+    """`<Dial><Conference>`: a room of the account. `starts` and `ends`: whether this call does that for all."""
+
+    name: str
+    starts: bool = True
+    ends: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Connect:
     """`<Connect><Stream>`: a two-way media stream."""
 
@@ -80,7 +89,7 @@ class Redirect:
     method: str = "POST"
 
 
-Verb = Say | Play | Pause | Dial | Connect | Hangup | Reject | Redirect
+Verb = Say | Play | Pause | Dial | Conference | Connect | Hangup | Reject | Redirect
 
 NOT_SIMULATED = frozenset(
     "Conversation Echo Enqueue Gather Leave Pay Prompt Queue Record Refer Sms Start Stop Transcription".split()  # noqa: SIM905
@@ -149,9 +158,11 @@ def _pause(element: Element) -> Pause:
     return Pause(length_s=_number(given, "length", 1, 0, 3600))
 
 
-def _dial(element: Element) -> Dial:
-    given = _attributes(element, "callerId", "timeout", "timeLimit", "action", "method", "answerOnBridge")
+def _dial(element: Element) -> Dial | Conference:
     children = list(element)
+    if len(children) == 1 and children[0].tag == "Conference":
+        return _conference(element, children[0])
+    given = _attributes(element, "callerId", "timeout", "timeLimit", "action", "method", "answerOnBridge")
     noun: dict[str, str] = {}
     if not children:
         number = _text(element)
@@ -174,6 +185,23 @@ def _dial(element: Element) -> Dial:
         status_callback=noun.get("statusCallback", ""),
         status_callback_method=_method(noun, "statusCallbackMethod"),
         status_callback_events=frozenset(noun.get("statusCallbackEvent", "completed").split()),
+    )
+
+
+def _conference(dial: Element, element: Element) -> Conference:
+    _attributes(dial)
+    _no_text(dial)
+    _no_children(element)
+    given = _attributes(element, "beep", "waitUrl", "startConferenceOnEnter", "endConferenceOnExit")
+    if given.get("beep", "true") != "false" or given.get("waitUrl") != "":
+        raise _invalid('this simulator has no beeps or music in a <Conference>: beep="false" waitUrl=""')
+    name = _text(element)
+    if not name:
+        raise _invalid("<Conference> has no name")
+    return Conference(
+        name=name,
+        starts=_flag(given, "startConferenceOnEnter", "true"),
+        ends=_flag(given, "endConferenceOnExit", "false"),
     )
 
 
@@ -261,6 +289,13 @@ def _number(given: dict[str, str], name: str, default: int, low: int, high: int)
     if not (text.isascii() and text.isdigit() and len(text) < 10 and low <= int(text) <= high):
         raise _invalid(f"{name} must be a whole number from {low} to {high}")
     return int(text)
+
+
+def _flag(given: dict[str, str], name: str, default: str) -> bool:
+    word = given.get(name, default)
+    if word not in ("true", "false"):
+        raise _invalid(f"{name} is true or false")
+    return word == "true"
 
 
 def _method(given: dict[str, str], name: str) -> str:

@@ -10,6 +10,7 @@ from outdial.simulator.calls import Direction, Status
 from outdial.simulator.twilio import twiml
 from outdial.simulator.twilio.answered_by import detect
 from outdial.simulator.twilio.call import Document, DocumentUnavailable, TwilioCall
+from outdial.simulator.twilio.conference import confer
 from outdial.simulator.twilio.connect import connect
 from outdial.simulator.twilio.dial import dial
 from outdial.simulator.twilio.sound import play, play_file, press, repeat
@@ -82,6 +83,8 @@ async def _perform(live: TwilioCall, verbs: Sequence[twiml.Verb], base: str) -> 
                 following = await dial(live, verb, base)
                 if following is not None:
                     return following
+            case twiml.Conference():
+                await confer(live, verb)
             case twiml.Redirect(url=url, method=method):
                 return Document(url=urljoin(base, url), method=method)
             case twiml.Hangup() | twiml.Reject():
