@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from outdial.calls.enqueue import create_call
 from outdial.calls.request import OutboundRequest
+from outdial.db.consultation_tables import consultations
 from outdial.db.tables import (
     attempts,
     call_commands,
@@ -157,7 +158,9 @@ async def _add_told(conn: Any, workspace_id: str, call_id: str, attempt_id: str,
     await conn.execute(insert(callbacks).values(callback))
     connected = {"call_id": call_id, "attempt_id": attempt_id, "to": OTHER_NUMBER, "result": "answered"}
     connected["error"] = {"code": "network_failure", "message": words}
-    await conn.execute(insert(transfers).values(connected))
+    transfer_id = await conn.scalar(insert(transfers).values(connected).returning(transfers.c.id))
+    asked = {"transfer_id": transfer_id, "attempt_id": attempt_id, "owner": "worker_1", "wait_s": 10, "token_hash": b""}
+    await conn.execute(insert(consultations).values(brief=f"{words}, {OTHER_NUMBER}", **asked))
     made = {"summary": words, "facts": [{"name": "x", "value": words, "evidence": [1]}], "unproved": [words]}
     made["error"] = {"code": "model_failed", "message": words}
     await conn.execute(insert(wrap_ups).values(call_id=call_id, state="done", outcome="confirmed", **made))

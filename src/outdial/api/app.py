@@ -51,6 +51,39 @@ from outdial.members.signed_in import SignIns
 from outdial.version import __version__
 from outdial.workspaces.api_keys import Authenticator
 
+OPERATIONS = (  # modules of operations, in the document's order
+    outbound,
+    calls,
+    recordings,
+    control,
+    listening,
+    events,
+    pauses,
+    overview,
+    destinations,
+    spending,
+    do_not_call,
+    erasing,
+    retention,
+    alerts,
+    numbers,
+    carrier_accounts,
+    rehearsals,
+    agent_tools,
+    disclosures,
+    scripts,  # before agents, whose ids may be anything
+    agents,
+    webhooks,
+    webhook_deliveries,
+    secrets,
+    workspace,
+    members,
+    me,
+    api_keys,
+    audit_log,
+    health,
+)
+
 
 def create_api(services: Services) -> FastAPI:
     app = FastAPI(
@@ -75,39 +108,7 @@ def create_api(services: Services) -> FastAPI:
     larger = {do_not_call.IMPORT_PATH: do_not_call.MAX_IMPORT_BYTES}
     app.add_middleware(BodyLimit, max_bytes=services.settings.max_body_bytes, larger=larger)
     app.add_middleware(Addresses, router=app.router)  # in front of the other: addresses in one form
-    modules = (
-        outbound,
-        calls,
-        recordings,
-        control,
-        listening,
-        events,
-        pauses,
-        overview,
-        destinations,
-        spending,
-        do_not_call,
-        erasing,
-        retention,
-        alerts,
-        numbers,
-        carrier_accounts,
-        rehearsals,
-        agent_tools,
-        disclosures,
-        scripts,  # before agents, whose ids may be anything
-        agents,
-        webhooks,
-        webhook_deliveries,
-        secrets,
-        workspace,
-        members,
-        me,
-        api_keys,
-        audit_log,
-        health,
-    )
-    routers = [module.router for module in modules]
+    routers = [module.router for module in OPERATIONS]
     for router in routers:
         add_routes(app, router)
     app.state.mcp = McpEndpoint(services, app.state.feeds)

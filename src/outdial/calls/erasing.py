@@ -106,6 +106,7 @@ def _without_words(column: str) -> str:
     return f"CASE WHEN {column} ? 'message' THEN {blank} ELSE {column} END"
 
 
+_CONSULTED = f"attempts.id = consultations.attempt_id AND {_of('attempts')}"
 _CALL = "calls.id = ANY(CAST(:call_ids AS text[]))"
 _RECORDINGS = (
     text(f"""
@@ -124,6 +125,7 @@ _TRANSCRIPTS = (
             AND type NOT IN ('state', 'answered_by', 'outcome', 'transfer', 'unknown', 'limit', '{ERASED}')
     """),
     text(f"DELETE FROM call_commands WHERE {_of('call_commands')}"),
+    text(f"UPDATE consultations SET brief = '' FROM attempts WHERE {_CONSULTED}"),
     text(f"DELETE FROM wrap_ups WHERE {_of('wrap_ups')} AND state = 'pending'"),
     text(f"""
         UPDATE wrap_ups SET summary = NULL, facts = '[]', outcome_evidence = '[]', unproved = '[]', error = NULL
@@ -199,6 +201,10 @@ _NUMBER = (
     text(f"""
         UPDATE turns SET text = regexp_replace(text, :as_written, '{ERASED}', 'g')
         WHERE {_of('turns')} AND text ~ :as_written
+    """),
+    text(f"""
+        UPDATE consultations SET brief = regexp_replace(brief, :as_written, '{ERASED}', 'g')
+        FROM attempts WHERE {_CONSULTED} AND brief ~ :as_written
     """),
     text(f"""
         UPDATE calls SET variables = {_freed('variables')}, noted = {_freed('noted')}, metadata = {_freed('metadata')}
