@@ -22,7 +22,7 @@ MOST = 50  # that were added
 MOST_REMOVED = 5
 
 
-class RuleView(TypedDict):
+class AlertRuleView(TypedDict):
     """A rule. `unit` is that of `threshold`; what is null beside it a rule of this kind doesn't have. `default`: every
     workspace has it; it can be changed and switched off, not removed. `changed`: it isn't as it is by default. `undo`:
     there is a last change that can be undone."""
@@ -52,7 +52,7 @@ async def rules_of_all(conn: AsyncConnection, workspace_ids: Sequence[str]) -> M
     return {each: _together(changed[each]) if each in changed else plain for each in workspace_ids}
 
 
-async def list_rules(conn: AsyncConnection, workspace_id: str) -> list[RuleView]:
+async def list_rules(conn: AsyncConnection, workspace_id: str) -> list[AlertRuleView]:
     """Those of every workspace first, then those that were added, in the order in which they were."""
     query = select(alert_rules).where(alert_rules.c.workspace_id == workspace_id)
     rows = (await conn.execute(query.order_by(alert_rules.c.created_at, alert_rules.c.id))).all()
@@ -61,7 +61,7 @@ async def list_rules(conn: AsyncConnection, workspace_id: str) -> list[RuleView]
     return [_view(rule, undo=rule.id in undo) for rule in rules]
 
 
-async def removed_rules(conn: AsyncConnection, workspace_id: str) -> list[RuleView]:
+async def removed_rules(conn: AsyncConnection, workspace_id: str) -> list[AlertRuleView]:
     """Those that were removed last, and can be brought back."""
     row = alert_rules.c
     query = select(row.id, row.before).where(
@@ -73,7 +73,7 @@ async def removed_rules(conn: AsyncConnection, workspace_id: str) -> list[RuleVi
 
 async def add_rule(
     engine: AsyncEngine, workspace_id: str, kind: Kind, changes: Mapping[str, Any], *, by: Actor
-) -> RuleView:
+) -> AlertRuleView:
     """One more of a kind, with another threshold, window or failure code. Raises Invalid, Conflict."""
     if SHAPES[kind].most is None:
         raise Invalid("kind", "has one rule alone, which every workspace has: change that")
@@ -92,7 +92,7 @@ async def add_rule(
 
 async def change_rule(
     engine: AsyncEngine, workspace_id: str, rule_id: str, changes: Mapping[str, Any], *, by: Actor
-) -> RuleView:
+) -> AlertRuleView:
     """Only what is among `changes`. Holds from the next minute on. Raises NotFound, Invalid."""
     async with engine.begin() as conn:
         await _lock(conn, workspace_id)
@@ -103,7 +103,7 @@ async def change_rule(
         return await _change(conn, workspace_id, rule, setting, by)
 
 
-async def reset_rule(engine: AsyncEngine, workspace_id: str, rule_id: str, *, by: Actor) -> RuleView:
+async def reset_rule(engine: AsyncEngine, workspace_id: str, rule_id: str, *, by: Actor) -> AlertRuleView:
     """Removed, where it was added; of a default one: as it is by default again. Raises NotFound."""
     async with engine.begin() as conn:
         await _lock(conn, workspace_id)
@@ -118,7 +118,7 @@ async def reset_rule(engine: AsyncEngine, workspace_id: str, rule_id: str, *, by
     return _view(rule, undo=True)
 
 
-async def undo_rule(engine: AsyncEngine, workspace_id: str, rule_id: str, *, by: Actor) -> RuleView:
+async def undo_rule(engine: AsyncEngine, workspace_id: str, rule_id: str, *, by: Actor) -> AlertRuleView:
     """The last change of a rule undone: also its removal, or that it was added. Undone again, it holds again.
 
     Raises NotFound where it was never changed."""
@@ -164,7 +164,7 @@ async def _find(conn: AsyncConnection, workspace_id: str, rule_id: str) -> tuple
     return rule, row is not None
 
 
-async def _change(conn: AsyncConnection, workspace_id: str, rule: Rule, setting: Setting, by: Actor) -> RuleView:
+async def _change(conn: AsyncConnection, workspace_id: str, rule: Rule, setting: Setting, by: Actor) -> AlertRuleView:
     new = Rule(id=rule.id, kind=rule.kind, setting=setting)
     await _store(conn, workspace_id, new, before=rule.setting)
     old, now = rule.setting.to_json(), setting.to_json()
@@ -200,9 +200,9 @@ def _told(setting: Setting) -> dict[str, Any]:
     return {name: value for name, value in setting.to_json().items() if value is not None}
 
 
-def _view(rule: Rule, *, undo: bool) -> RuleView:
+def _view(rule: Rule, *, undo: bool) -> AlertRuleView:
     setting = rule.setting
-    return RuleView(
+    return AlertRuleView(
         id=rule.id,
         kind=rule.kind,
         enabled=setting.enabled,

@@ -10,7 +10,7 @@ from typing_extensions import TypedDict
 from outdial.alerts.mail_trial import MailTest, send_test
 from outdial.alerts.notices import NoticesView, change_notices, get_notices
 from outdial.alerts.rule import Kind
-from outdial.alerts.rules import RuleView, add_rule, change_rule, list_rules, reset_rule, undo_rule
+from outdial.alerts.rules import AlertRuleView, add_rule, change_rule, list_rules, reset_rule, undo_rule
 from outdial.alerts.views import MAX_PAGE, PAGE, AlertPage, AlertState, AlertView, get_alert, list_alerts
 from outdial.alerts.watching import postbox
 from outdial.api.auth import ApiRoute, Caller
@@ -61,7 +61,7 @@ _FIELDS = (
 
 
 class RuleList(TypedDict):
-    rules: list[RuleView]
+    rules: list[AlertRuleView]
 
 
 class AlertFilter(BaseModel):
@@ -149,7 +149,7 @@ async def get_rules(services: Use, caller: Caller) -> JSONResponse:
         f"in the rule that every workspace has. {_FIELDS}"
     ),
     status_code=201,
-    response_model=RuleView,
+    response_model=AlertRuleView,
     responses=example(_ADDED, status=201) | errors(413, 415, 422, s409_too_many_alert_rules="There are too many."),
 )
 async def post_rule(
@@ -183,7 +183,7 @@ async def post_rule(
     summary="Change an alert rule",
     operation_id="change_alert_rule",
     description=f"Only what is given. Holds from the next minute on. {_FIELDS}",
-    response_model=RuleView,
+    response_model=AlertRuleView,
     responses=example(_RULE) | errors(413, 415, 422, **_NO_RULE),
 )
 async def patch_rule(
@@ -211,7 +211,7 @@ async def patch_rule(
     summary="Remove an alert rule",
     operation_id="remove_alert_rule",
     description="One that was added is gone; one that every workspace has is as it was at first. Both can be undone.",
-    response_model=RuleView,
+    response_model=AlertRuleView,
     responses=example(_ADDED) | errors(**_NO_RULE),
 )
 async def delete_rule(services: Use, caller: Caller, rule_id: RuleId) -> JSONResponse:
@@ -223,7 +223,7 @@ async def delete_rule(services: Use, caller: Caller, rule_id: RuleId) -> JSONRes
     summary="Undo the last change of an alert rule",
     operation_id="undo_alert_rule",
     description="Also that it was added or removed. Undone again, the change holds again.",
-    response_model=RuleView,
+    response_model=AlertRuleView,
     responses=example(_RULE) | errors(s404_nothing_to_undo="Nothing was changed about such a rule."),
 )
 async def post_undo(services: Use, caller: Caller, rule_id: RuleId) -> JSONResponse:

@@ -52,7 +52,7 @@ def list_(
 def rules_(workspace: Workspace = None, json: AsJson = False) -> None:
     """The rules, those that are off, too."""
 
-    async def work(engine: AsyncEngine, _: Settings) -> list[rules.RuleView]:
+    async def work(engine: AsyncEngine, _: Settings) -> list[rules.AlertRuleView]:
         workspace_id = await the_workspace(engine, workspace)
         async with engine.connect() as conn:
             return await rules.list_rules(conn, workspace_id)
@@ -75,7 +75,7 @@ def add(
     if kind not in list(Kind):
         raise CommandFailed(f"there is no such kind; there are: {', '.join(Kind)}")
 
-    async def work(engine: AsyncEngine, _: Settings) -> rules.RuleView:
+    async def work(engine: AsyncEngine, _: Settings) -> rules.AlertRuleView:
         return await rules.add_rule(engine, await the_workspace(engine, workspace), Kind(kind), wanted, by=COMMAND_LINE)
 
     show(with_database(work), as_json=json, done="The rule was added. It holds from the next minute on.")
@@ -97,7 +97,7 @@ def change(
     if not given:
         raise CommandFailed("say what is to be changed; see: outdial alerts change --help")
 
-    async def work(engine: AsyncEngine, _: Settings) -> tuple[rules.RuleView, rules.RuleView]:
+    async def work(engine: AsyncEngine, _: Settings) -> tuple[rules.AlertRuleView, rules.AlertRuleView]:
         workspace_id = await the_workspace(engine, workspace)
         async with engine.connect() as conn:
             known = {rule["id"]: rule for rule in await rules.list_rules(conn, workspace_id)}
@@ -112,7 +112,7 @@ def change(
 def remove(rule_id: RuleId, workspace: Workspace = None, json: AsJson = False) -> None:
     """Remove a rule, or have it be as it was at first."""
 
-    async def work(engine: AsyncEngine, _: Settings) -> rules.RuleView:
+    async def work(engine: AsyncEngine, _: Settings) -> rules.AlertRuleView:
         return await rules.reset_rule(engine, await the_workspace(engine, workspace), rule_id, by=COMMAND_LINE)
 
     show(with_database(work), as_json=json, done="Done. To undo it: outdial alerts undo " + rule_id)
@@ -122,7 +122,7 @@ def remove(rule_id: RuleId, workspace: Workspace = None, json: AsJson = False) -
 def undo(rule_id: RuleId, workspace: Workspace = None, json: AsJson = False) -> None:
     """Undo the last change of a rule; also that it was added or removed."""
 
-    async def work(engine: AsyncEngine, _: Settings) -> rules.RuleView:
+    async def work(engine: AsyncEngine, _: Settings) -> rules.AlertRuleView:
         return await rules.undo_rule(engine, await the_workspace(engine, workspace), rule_id, by=COMMAND_LINE)
 
     show(with_database(work), as_json=json, done="The last change was undone.")
