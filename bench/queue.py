@@ -60,8 +60,19 @@ WITH over AS (
     UPDATE attempts SET state = 'ended', ended_at = now() FROM over WHERE attempts.call_id = over.id
 ), pool AS (
     UPDATE pools SET used_outbound = 0 WHERE workspace_id = :workspace_id
+), seat AS (
+    UPDATE seats SET attempt_id = NULL WHERE attempt_id IS NOT NULL
 )
 UPDATE carrier_accounts SET next_dial_at = now() WHERE id = :account_id
+"""
+# Two workers with as many seats as a core has by default.
+_WORKERS = """
+WITH entered AS (
+    INSERT INTO workers (id, lock_key, host, pid, roles, stream_url, seats, lease_s, seen_at)
+    SELECT 'worker_' || n, n, 'bench', n, '{media}', 'ws://127.0.0.1:' || 8080 + n, 300, 86400, now()
+    FROM generate_series(1, 2) AS n RETURNING id
+)
+INSERT INTO seats (worker_id, number) SELECT id, number FROM entered, generate_series(1, 300) AS number
 """
 # A page of calls each: none of them is to be looked for behind the queue, and none of the queue behind the others.
 PAGES: Sequence[tuple[str, dict[str, Any]]] = (
@@ -104,6 +115,8 @@ async def _measure(options: Options, database_url: str) -> Result:
     looks, claimed = options.pick(100, 3), options.pick(300, 3)
     engine = create_engine(database_url)
     await upgrade(engine)
+    async with engine.begin() as conn:
+        await conn.execute(text(_WORKERS))
     ours = await _tenant(engine, "+12025550101", (await create_workspace(engine, name="Ours", lines=100))["id"])
     beside = await _tenant(engine, "+12025550102", ours.workspace_id)
     other = await _tenant(engine, "+12025550103", (await create_workspace(engine, name="Other", lines=100))["id"])

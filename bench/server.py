@@ -137,6 +137,7 @@ async def main(config: dict[str, Any]) -> None:
     settings = Settings(
         data_dir=Path(config["data_dir"]),
         port=0,
+        seats=2000,  # more calls than are ever up
         database_url=config["database_url"],
         max_requests_per_s=1_000_000,  # one key places all calls
         model_servers=SecretStr(json.dumps({config["model_url"]: ""})) if config["model_url"] else None,

@@ -18,18 +18,18 @@ class Nothing:
         await asyncio.Event().wait()
 
 
-PARTS = {"sweep": "Sweep"}  # what it is called here, and in outdial.app
+PARTS = {"sweep": "Sweep"}  # what it is called here, and in outdial.role_parts
 
 
 def main() -> None:
-    import outdial.app
+    import outdial.role_parts
     from outdial.cli import main as outdial_main
 
     at = sys.argv.index("--")
     for part in sys.argv[1:at]:
-        if not hasattr(outdial.app, PARTS[part]):
-            raise SystemExit(f"outdial.app has no {PARTS[part]} to leave out")
-        setattr(outdial.app, PARTS[part], Nothing)
+        if not hasattr(outdial.role_parts, PARTS[part]):
+            raise SystemExit(f"outdial.role_parts has no {PARTS[part]} to leave out")
+        setattr(outdial.role_parts, PARTS[part], Nothing)
     sys.argv = ["outdial", *sys.argv[at + 1 :]]
     outdial_main()
 

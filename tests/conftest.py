@@ -24,6 +24,7 @@ from outdial.db.notify import Notifications
 from outdial.dispatch.sweep import Sweep
 from outdial.lines.workspace_pools import create_workspace
 from outdial.settings import Settings
+from seats import give_seats
 from tenants import allow_everywhere
 from workspace import Workspace
 
@@ -208,6 +209,8 @@ async def make_workspace(
         await allow_everywhere(engine, view["id"])
         workspace = Workspace(engine, settings, carrier, view["id"])
         workspace.account_id, workspace.number_id = await workspace.add_account(calls_per_second=calls_per_second)
+        if not made:
+            await give_seats(engine, stream_url=settings.stream_base_url)
         made.append(workspace)
         return workspace
 

@@ -11,6 +11,7 @@ from outdial.lines.workspace_pools import create_workspace
 from outdial.workspaces.api_keys import create_api_key
 from outdial.workspaces.audit import COMMAND_LINE
 from outdial.workspaces.plans import Plan
+from seats import give_seats
 
 E164 = "+15551230002"
 
@@ -36,6 +37,7 @@ class Tenant:
 async def make_tenant(engine: AsyncEngine, *, plan: Plan = Plan.TEAM, **number: object) -> Tenant:
     """A workspace as the simplest user has it. `number` overrides columns of the number."""
     workspace_id = (await create_workspace(engine, name="Clinic", plan=plan))["id"]
+    await give_seats(engine)
     agent_id, account_id, number_id = new_id("agent"), new_id("acct"), new_id("num")
     async with engine.begin() as conn:
         await conn.execute(

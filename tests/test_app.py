@@ -18,6 +18,7 @@ from outdial.calls.results import Result
 from outdial.calls.workers import Worker, WorkerLost, is_dead
 from outdial.db.tables import workers
 from outdial.draining import Drain
+from outdial.history.workers import list_workers
 from outdial.jobs.job import add_job
 from outdial.live.spool import Spool
 from outdial.parts import Part, stop_in_order
@@ -26,6 +27,7 @@ from outdial.roles import ROLES, Role
 from outdial.settings import Settings
 from outdial.speech.engines import Speech
 from outdial.telephony.state import CallState, Ending, EndReason
+from seats import give_seats
 from workspace import END_LOCK_HOLDERS, until
 
 
@@ -86,6 +88,32 @@ async def test_a_process_serves_its_roles_and_nothing_else_and_leaves_nothing_be
     assert [record.message for record in caplog.records if record.levelno >= logging.ERROR] == []
 
 
+OF_EVERY_PROCESS = {"lag of the event loop", "http server", "python agents", "heartbeat", "worker lock"}
+PARTS = {
+    Role.API: {"live pages", "event streams", "mcp sessions", "listening in", "incoming calls", "callbacks"},
+    Role.DISPATCH: {"dispatcher", "sweep"},
+    Role.MEDIA: {
+        "new conversations", "conversations", "news of live calls", "drain on request", "leases", "left behind",
+        "voice activity", "spool", "second legs", "media handshake",
+    },
+    Role.JOBS: {"jobs", "webhooks", "alerts"},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("role", Role)
+async def test_a_process_has_the_parts_of_its_roles_and_says_so(settings, engine, role):
+    given = speech() if role in (Role.API, Role.MEDIA) else None  # the others load none
+    async with running(settings, roles={role}, speech=given) as outdial:
+        parts = {(part.name, part.role) for part in outdial.parts}
+        await outdial.heartbeat.beat()
+        async with engine.connect() as conn:
+            (worker,) = await list_workers(conn)
+        assert outdial.services.previews is not None or given is None
+    assert parts == {(name, None) for name in OF_EVERY_PROCESS} | {(name, role) for name in PARTS[role]}
+    assert (worker.roles, worker.seats > 0) == ((role,), role is Role.MEDIA)
+    assert worker.stream_url == settings.stream_base_url.replace(":0", outdial.base_url[outdial.base_url.rindex(":") :])
+
+
 async def test_only_a_process_that_dials_dials(settings, workspace):
     call_id = await workspace.queue()
 
@@ -138,8 +166,11 @@ async def test_the_calls_a_process_has_dialled_are_waited_for(settings, workspac
         await workspace.dialed(owner=outdial.worker_id)
         unknown = await workspace.dialed(owner=outdial.worker_id)
         await workspace.set_attempt(unknown.attempt_id, unknown_since=datetime.now(UTC))
+        await workspace.dialed()  # by somebody else, with a seat here
+        assert await outdial.calls_left() == 2
+        await give_seats(workspace.engine, 1000, worker_id="worker_elsewhere")
         await workspace.dialed()
-        assert await outdial.calls_left() == 1
+        assert await outdial.calls_left() == 2
 
 
 async def test_what_a_dead_process_has_left_is_delivered_before_anybody_takes_its_calls_for_lost(settings, workspace):

@@ -32,6 +32,9 @@ class Stopping:
     async def calls_left(self) -> int:
         return self._calls[min(int(self.now_s()), len(self._calls) - 1)]
 
+    async def give_no_more_seats(self) -> None:
+        assert self.drain.has_begun
+
     async def prepare_goodbye(self) -> None:
         self.prepared += 1
 

@@ -61,3 +61,22 @@ def test_model_servers_that_can_not_be_read_are_refused_without_being_told(monke
     with pytest.raises(ValidationError) as error:
         Settings()
     assert "sk-secret" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        (None, "wss://voice.example"),
+        ("wss://audio.example/2/", "wss://audio.example/2"),
+        ("https://audio.example", "wss://audio.example"),
+        ("http://127.0.0.1:8081", "ws://127.0.0.1:8081"),
+    ],
+)
+def test_carriers_open_the_audio_at_the_stream_url_and_by_default_at_the_public_one(given, told):
+    assert Settings(public_url="https://voice.example", stream_url=given).stream_base_url == told
+
+
+@pytest.mark.parametrize("wrong", ["audio.example", "ftp://audio.example", "wss://audio.example/?x=1"])
+def test_a_stream_url_is_one_of_a_websocket(wrong):
+    with pytest.raises(ValidationError):
+        Settings(stream_url=wrong)

@@ -9,15 +9,18 @@ from typing import Any
 from outdial.calls.workers import WorkerLost
 from outdial.db.embedded import EmbeddedPostgresError
 from outdial.draining import Drain
+from outdial.roles import Role
 
 logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Part:
-    """Something a process runs. `run` goes on until it is cancelled; `stop` ends in order what it has begun."""
+    """Something a process runs, for a role (None: whatever its roles). `run` goes on until it is cancelled; `stop` ends
+    in order what it has begun."""
 
     name: str
+    role: Role | None = None
     run: Callable[[], Coroutine[Any, Any, None]] | None = None
     stop: Callable[[], Awaitable[None]] | None = None
 

@@ -4,9 +4,10 @@ import asyncio
 import gc
 import os
 import signal
+import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 
 from sqlalchemy.exc import InterfaceError, OperationalError
@@ -16,6 +17,7 @@ from outdial.background import Background
 from outdial.draining import Drain
 from outdial.members.first_start import FirstStart, first_start
 from outdial.repeating import UNTIL_WRITTEN, repeat
+from outdial.roles import ROLES, Role
 from outdial.settings import Settings
 
 GONE_WITHIN_S = 4.0  # a process that can't go on: whatever waits for what will not come, it ends
@@ -31,6 +33,8 @@ async def serve(
     progress: Callable[[str], None],
     first_person: bool = True,
     on_terminal: bool = True,
+    roles: Collection[Role] = ROLES,
+    listeners: Sequence[socket.socket] = (),
 ) -> None:
     """Run until SIGINT or SIGTERM, then drain: live calls may go on for a while; the next signal ends that.
 
@@ -40,10 +44,12 @@ async def serve(
     """
     drain, stop = Drain(), asyncio.Event()
     with _signals(drain, stop):
-        async with running(settings, drain=drain, progress=progress, failed=end_soon) as outdial:
+        async with running(
+            settings, roles=roles, drain=drain, progress=progress, failed=end_soon, listeners=listeners
+        ) as outdial:
             spare_startup_from_collection()
             first = None
-            if first_person:
+            if first_person and Role.API in roles:
                 first = await _first_start(outdial, on_terminal)
             started(outdial.services.settings, first)
             await stop.wait()
@@ -77,6 +83,7 @@ async def drained(outdial: Running, tell: Callable[[str], None]) -> None:
     how many are left, and for how long they are waited for."""
     loop, drain = asyncio.get_running_loop(), outdial.drain
     drain.begin()
+    await outdial.give_no_more_seats()
     beside = Background()
     beside.start(outdial.prepare_goodbye(), name="goodbye")
     give_up_at = loop.time() + outdial.services.settings.drain_s

@@ -53,6 +53,22 @@ class Settings(BaseSettings):
         description="https://… under which carriers reach this server; signatures are checked against it. "
         "Default: http://<host>:<port>, which only the simulator can reach",
     )
+    stream_url: str | None = Field(
+        None,
+        description="wss://… under which carriers reach this very process for the audio of calls, where several run; "
+        "may have a path. Default: the public URL. With `outdial serve --processes`, {process} stands for the number "
+        "of the process and {port} for its own port",
+    )
+    internal_url: str | None = Field(
+        None, description="http://… under which Outdial's other processes reach this one, where they can"
+    )
+    seats: int = Field(
+        300,
+        ge=1,
+        le=10_000,
+        description="Conversations this process holds at once; calls wait where no process has a seat for one more. A "
+        "core holds 350 that talk; the processes of `outdial serve --processes` share the cores there are",
+    )
     simulator_url: str | None = Field(
         None,
         description="Where the carrier simulator runs, for a phone in the browser that can be called. `outdial demo` "
@@ -189,6 +205,23 @@ class Settings(BaseSettings):
             raise ValueError(f"starts with one of {', '.join(STORES)}")
         return None if value is None else value.rstrip("/")
 
+    @field_validator("internal_url")
+    @classmethod
+    def _internal(cls, value: str | None) -> str | None:
+        return cls._no_trailing_slash(value)
+
+    @field_validator("stream_url")
+    @classmethod
+    def _websocket(cls, value: str | None) -> str | None:
+        """Written as https:// it means the same."""
+        if value is None:
+            return None
+        if value.startswith(("http://", "https://")):
+            value = "ws" + value.removeprefix("http")
+        if not value.startswith(("ws://", "wss://")) or "?" in value or "#" in value:
+            raise ValueError("must be wss://… (or ws:// for the simulator), without anything after the path")
+        return value.rstrip("/")
+
     @field_validator("allowed_private_hosts")
     @classmethod
     def _hosts_and_networks(cls, value: str) -> str:
@@ -237,16 +270,12 @@ class Settings(BaseSettings):
 
     @property
     def stream_base_url(self) -> str:
-        """The same, for websockets."""
-        return "ws" + self.base_url.removeprefix("http")
+        """Under which carriers open the audio of calls that are talked on here."""
+        return self.stream_url or "ws" + self.base_url.removeprefix("http")
 
     def callback_url(self, carrier: str, attempt_id: str) -> str:
         """Where a carrier tells of an attempt; the kind of callback follows."""
         return f"{self.base_url}/callbacks/{carrier}/{attempt_id}"
-
-    def stream_url(self, carrier: str, attempt_id: str, token: str) -> str:
-        """Where a carrier opens the audio of an attempt."""
-        return f"{self.stream_base_url}{MEDIA_PATH}{carrier}/{attempt_id}/{token}"
 
     @classmethod
     def settings_customise_sources(
@@ -258,6 +287,11 @@ class Settings(BaseSettings):
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         return init_settings, env_settings, TomlConfigSettingsSource(settings_cls, toml_file=settings_file())
+
+
+def media_url(stream_base_url: str, carrier: str, attempt_id: str, token: str) -> str:
+    """Where a carrier opens the audio of an attempt: at the worker that has its seat."""
+    return f"{stream_base_url}{MEDIA_PATH}{carrier}/{attempt_id}/{token}"
 
 
 def _model_keys(written: SecretStr | None) -> Mapping[str, str]:

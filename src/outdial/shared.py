@@ -1,6 +1,6 @@
 """What the parts of a process have in common, opened once."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 
@@ -25,12 +25,14 @@ from outdial.db.wake import Wake
 from outdial.draining import Drain
 from outdial.recordings.recordings import Recordings
 from outdial.rehearsals.stage import Stage
+from outdial.roles import Role
 from outdial.settings import Settings
 from outdial.speech.engines import Speech
 from outdial.webhooks.attempt import WebhookClient
 from outdial.workspaces.secrets import SecretBox
 
-DRAINING = "This process drains: it is to stop, and takes no new calls."
+SPEAKING = frozenset({Role.MEDIA, Role.API})  # on calls, and previews for those who write what is said
+DRAINING = "This process drains: it is to stop, or to be emptied, and takes no new calls."
 AWAY = "The database is away: no new calls until it is back and this process has its lock again."
 
 
@@ -49,7 +51,7 @@ class Shared:
     models: ModelServers
     agents: ReadyAgents
     tools: ToolAccess
-    speech: Speech
+    speech: Speech | None  # None in a process that speaks to nobody
     webhooks: WebhookClient
     taken_over: Wake  # calls of a dead process have become ours: it has left recordings
     drain: Drain
@@ -64,7 +66,7 @@ class Shared:
             notifications=self.notifications,
             secret_box=self.secret_box,
             recordings=self.recordings,
-            previews=Previews(self.speech.from_text),
+            previews=None if self.speech is None else Previews(self.speech.from_text),
             webhooks=self.webhooks,
             tools=self.tools,
             stage=Stage(
@@ -81,6 +83,7 @@ class Shared:
 
 async def share(
     settings: Settings,
+    roles: Collection[Role],
     stack: AsyncExitStack,
     speech: Speech | None,
     drain: Drain,
@@ -101,8 +104,9 @@ async def share(
     await outlast(lambda: check_secret_key(engine, secret_box), progress)
     notifications = await stack.enter_async_context(Notifications(url))
     worker = await outlast(lambda: stack.enter_async_context(Worker(engine, url)), progress)
-    progress("Loading the speech models")
-    speech = speech or await Speech.offline(settings.data_dir / "prompts")
+    if speech is None and not SPEAKING.isdisjoint(roles):
+        progress("Loading the speech models")
+        speech = await Speech.offline(settings.data_dir / "prompts")
     accounts = Accounts(engine, secret_box)
     stack.push_async_callback(accounts.aclose)
     genuine = Genuine(engine, secret_box)

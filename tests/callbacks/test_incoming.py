@@ -23,6 +23,7 @@ from outdial.dispatch.sweep import Sweep
 from outdial.ids import new_id
 from outdial.telephony.failures import FailureCode
 from outdial.telephony.state import CallState
+from seats import give_seats, set_worker
 from secret_box import BOX
 from workspace import CALLER, Agents, until
 
@@ -84,8 +85,7 @@ async def caller(workspace):
     genuine = Genuine(workspace.engine, box)
     inbox = Inbox(workspace.engine, workspace.settings, genuine, workspace.open_carrier)
     reception = Reception(
-        engine=workspace.engine, settings=workspace.settings, secret_box=box, owner="worker_incoming"
-    )
+        engine=workspace.engine, settings=workspace.settings, secret_box=box,)
     incoming_calls = IncomingCalls(reception, genuine, workspace.open_carrier, inbox, Agents())
     yield Caller(workspace, incoming_calls, inbox)
     await incoming_calls.aclose()
@@ -111,7 +111,7 @@ async def test_a_call_is_on_record_with_its_line_before_it_is_accepted(workspace
     assert (call.direction, call.state, call.holds_line) == ("inbound", "ringing", True)
     assert (call.from_, call.to, call.number_id) == (STRANGER, CALLER, workspace.number_id)
     assert (call.agent_version, call.retry, call.detection) == (1, None, None)
-    assert (attempt.number, attempt.carrier_call_id, attempt.owner) == (1, sid(1), "worker_incoming")
+    assert (attempt.number, attempt.carrier_call_id, attempt.owner) == (1, sid(1), "worker_seats")
     pool = await workspace.pool()
     assert (pool.used_inbound, pool.used_outbound) == (1, 0)
     ((incoming, where),) = workspace.carrier.accepted
@@ -201,6 +201,7 @@ async def test_without_a_line_the_caller_hears_so_and_the_call_is_kept(workspace
 async def test_a_process_that_drains_turns_callers_away(workspace, caller):
     _, accepted = await caller.tells()
     caller.incoming_calls._reception.drain.begin()
+    await set_worker(workspace.engine, "worker_seats", draining=True)
     _, reply = await caller.tells(CallSid=sid(2))
     assert reply.body == BUSY
     _, missed = await all_calls(workspace)
@@ -208,6 +209,25 @@ async def test_a_process_that_drains_turns_callers_away(workspace, caller):
     assert (await caller.tells(CallSid=sid(2)))[1].body == BUSY, "told again, said again"
     assert (await caller.tells())[1].body == accepted.body, "who was taken in before is"
     await caller.ended()
+
+
+async def test_a_process_that_drains_has_callers_talk_to_another(workspace, caller):
+    caller.incoming_calls._reception.drain.begin()
+    await set_worker(workspace.engine, "worker_seats", draining=True)
+    await give_seats(workspace.engine, 1, worker_id="worker_other", stream_url="wss://other.example/2")
+    _, accepted = await caller.tells()
+    assert accepted.body.startswith("wss://other.example/2/media/twilio/")
+    _, busy = await caller.tells(CallSid=sid(2))
+    assert busy.body == BUSY, "there was one seat"
+    await caller.ended()
+
+
+async def test_callers_hear_that_no_worker_has_a_seat(workspace, caller):
+    await set_worker(workspace.engine, "worker_seats", seen_at=None)
+    _, reply = await caller.tells()
+    assert reply.body == BUSY
+    (missed,) = await all_calls(workspace)
+    assert (missed.state, missed.error["code"], missed.ended_by) == ("ended", "no_seat", "system")
 
 
 async def test_reserved_lines_are_for_inbound_calls_and_outbound_ones_leave_them_alone(workspace, caller):

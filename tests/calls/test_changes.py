@@ -12,6 +12,7 @@ from outdial.calls.changes import change_attempt, end_call, move_on, queue_again
 from outdial.calls.records import CALL_COLUMNS, CallRecord, lock_attempt, read_held
 from outdial.db.notify import Notifications
 from outdial.db.tables import calls
+from outdial.lines.seats import audit_seats
 from outdial.telephony.carrier_call import CarrierCall
 from outdial.telephony.failures import CallError, FailureCode
 from outdial.telephony.state import CallState, Ending, EndReason
@@ -102,6 +103,8 @@ async def test_a_line_is_given_back_once_however_often_its_call_is_over(workspac
         assert (pool.used_outbound, pool.used_inbound) == (1, 0)
         assert not (await workspace.call(claim.call_id)).holds_line
     await workspace.set_attempt(claim.attempt_id, state="ended")  # for the count of attempts
+    async with workspace.engine.begin() as conn:
+        assert await audit_seats(conn) == (over is ended_alone)  # a seat is the attempt's
 
 
 @pytest.mark.parametrize("direction", ["outbound", "inbound"])

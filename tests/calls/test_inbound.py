@@ -17,9 +17,11 @@ from outdial.carriers.name import CarrierName
 from outdial.db.storing import refuses
 from outdial.db.tables import agent_versions, agents, calls, destinations, numbers, pools
 from outdial.ids import new_id
+from outdial.lines.seats import Seat
 from outdial.telephony.carrier_call import CarrierCall
 from outdial.telephony.state import CallState, EndReason
 from refusing_tables import refuse_rows
+from seats import seats_taken
 from secret_box import BOX
 from workspace import CALLEE, CALLER
 
@@ -34,9 +36,7 @@ async def admit(workspace):
         await conn.execute(insert(agent_versions), [{"agent_id": agent_id, "version": n, "source": ""} for n in (1, 2)])
         await conn.execute(update(numbers).values(agent_id=agent_id))
     account = await Genuine(workspace.engine, BOX).account(CarrierName("twilio"), workspace.account_id)
-    reception = Reception(
-        engine=workspace.engine, settings=workspace.settings, secret_box=BOX, owner="worker_in"
-    )
+    reception = Reception(engine=workspace.engine, settings=workspace.settings, secret_box=BOX)
 
     async def admit(number=1, *, to=CALLER, from_=CALLEE):
         call = CarrierCall(id=f"CA{number}")
@@ -69,10 +69,13 @@ async def test_a_call_that_is_let_in_has_a_line_and_a_token(workspace, admit):
     assert (call.direction, call.state, call.holds_line, call.agent_version) == ("inbound", "ringing", True, 2)
     assert (call.from_, call.to, admitted.max_duration_s) == (CALLEE, CALLER, call.max_duration_s)
     assert attempt.stream_token_hash == stream_token_hash(admitted.stream_token)
-    assert (attempt.owner, attempt.carrier_call_id, attempt.state) == ("worker_in", "CA1", "ringing")
+    assert (attempt.owner, attempt.carrier_call_id, attempt.state) == ("worker_seats", "CA1", "ringing")
+    assert admitted.seat == Seat(worker_id="worker_seats", stream_url="wss://voice.example")
+    assert await seats_taken(workspace.engine) == {admitted.attempt_id: "worker_seats"}
     assert (await workspace.pool()).used_inbound == 1
     await over(workspace, admitted)
     assert (await workspace.pool()).used_inbound == 0
+    assert await seats_taken(workspace.engine) == {}
 
 
 async def test_where_the_workspace_may_call_is_nothing_to_a_caller(workspace, admit):

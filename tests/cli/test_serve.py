@@ -5,15 +5,20 @@ import pytest
 from outdial import open_files
 from outdial.cli import serve
 from outdial.members.first_start import FirstStart
+from outdial.roles import ROLES, Role
+
+chosen: list[frozenset[Role]] = []  # the roles of each
 
 
 @pytest.fixture
 def started(monkeypatch):
     """Settings of servers that would have been started."""
     given = []
+    chosen.clear()
 
-    async def start(settings, **_):
+    async def start(settings, roles, listeners, **_):
         given.append(settings)
+        chosen.append(roles)
 
     monkeypatch.setattr(serve, "_serve", start)
     return given
@@ -39,3 +44,16 @@ def test_a_link_is_told_where_somebody_looks_and_else_how_to_get_one():
     assert link in serve.way_in(FirstStart(email="operator@localhost", link=link))
     told = serve.way_in(FirstStart(email="operator@localhost", link=None))
     assert told.endswith("outdial members link operator@localhost")
+
+
+def test_a_process_has_the_roles_that_are_named_and_by_default_all(outdial, started):
+    outdial("serve")
+    outdial("serve", "--role", "media, api")
+    assert chosen == [ROLES, {Role.MEDIA, Role.API}]
+
+
+@pytest.mark.parametrize("given", ["medai", "", "media,", "media dispatch"])
+def test_a_role_that_there_is_none_of_starts_nothing(outdial, started, given):
+    result = outdial("serve", "--role", given)
+    assert (result.exit_code, started) == (2, [])
+    assert "is none of api, dispatch, media, jobs" in result.output

@@ -56,8 +56,7 @@ async def everything(app, services):
     genuine = Genuine(services.engine, services.secret_box)
     inbox = Inbox(services.engine, services.settings, genuine, nobody)
     reception = Reception(
-        engine=services.engine, settings=services.settings, secret_box=services.secret_box, owner="worker"
-    )
+        engine=services.engine, settings=services.settings, secret_box=services.secret_box,)
     incoming = IncomingCalls(reception, genuine, nobody, inbox, ReadyAgents(services.engine))
     app.include_router(callbacks_router(inbox, incoming, services.settings.base_url))
     return app

@@ -40,6 +40,7 @@ from outdial.members.sign_in import sign_in
 from outdial.recordings.recordings import Recordings
 from outdial.settings import Settings
 from outdial.workspaces.secrets import SecretBox
+from seats import give_seats
 
 FOLDER = Path(__file__).parent / "upgrade"
 KNOWN: dict[str, Any] = json.loads((FOLDER / "v0_1_0.json").read_text())
@@ -346,6 +347,7 @@ async def test_calls_that_waited_are_dialled(upgrade, copy):
         await conn.execute(text("UPDATE calls SET due_at = now() WHERE state = 'queued' AND due_at < '2099-01-01'"))
         await conn.execute(text("UPDATE carrier_accounts SET calls_per_second = 1000"))
         await conn.execute(text("UPDATE pools SET lines = 100"))
+    await give_seats(copy)
     while (admitted := await claim_due_calls(copy, clinic, owner="worker_new", lease_s=60)).claims:
         claimed |= {claim.call_id for claim in admitted.claims}
     assert claimed == due - late

@@ -2,14 +2,14 @@ import asyncio
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from sqlalchemy import delete
+from sqlalchemy import delete, update
 
 from dispatch.silence import ago, due, unknown
 from outdial.calls.checks import take_due
 from outdial.carriers.errors import CarrierUncertain
 from outdial.db.engine import create_engine
 from outdial.db.notify import Notifications
-from outdial.db.tables import attempts
+from outdial.db.tables import attempts, seats
 from outdial.dispatch.look_ups import pauses
 from outdial.dispatch.sweep import Sweep
 from outdial.telephony.failures import FailureCode
@@ -252,6 +252,7 @@ async def test_a_dial_that_is_taken_back_while_its_carrier_is_asked_is_no_fault(
         found = await find(**about)
         async with workspace.engine.begin() as conn:
             await conn.execute(delete(attempts).where(attempts.c.id == claim.attempt_id))
+            await conn.execute(update(seats).values(attempt_id=None))
         return found
 
     workspace.carrier.find = meanwhile_taken_back

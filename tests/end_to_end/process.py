@@ -19,7 +19,8 @@ STOP_S = 120.0
 class Server:
     """Start it with `start`, end it with `kill` (as the kernel would) or `stop` (as a supervisor would)."""
 
-    def __init__(self, folder: Path, database_url: str, secret_key: str) -> None:
+    def __init__(self, folder: Path, database_url: str, secret_key: str, *options: str) -> None:
+        self._options = options
         with socket.create_server(("127.0.0.1", 0)) as free:
             self.port = free.getsockname()[1]
         self.base_url = f"http://127.0.0.1:{self.port}"
@@ -38,7 +39,7 @@ class Server:
         folder.mkdir(parents=True)
 
     async def start(self) -> None:
-        command = [sys.executable, "-c", "from outdial.cli import main; main()", "serve"]
+        command = [sys.executable, "-c", "from outdial.cli import main; main()", "serve", *self._options]
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(  # noqa: ASYNC220 - asyncio's would belong to this loop
                 command, env=self._environment, cwd=self._log.parent, stdout=log, stderr=log, start_new_session=True
@@ -76,8 +77,8 @@ class Server:
 
     @classmethod
     @asynccontextmanager
-    async def up(cls, folder: Path, database_url: str, secret_key: str) -> AsyncIterator["Server"]:
-        server = cls(folder, database_url, secret_key)
+    async def up(cls, folder: Path, database_url: str, secret_key: str, *options: str) -> AsyncIterator["Server"]:
+        server = cls(folder, database_url, secret_key, *options)
         await server.start()
         try:
             yield server

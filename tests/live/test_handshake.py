@@ -16,7 +16,8 @@ from outdial.carriers.registry import CARRIERS
 from outdial.live.conversations import Conversations
 from outdial.repeating import Pauses
 from outdial.telephony.state import CallState, EndReason
-from workspace import until
+from seats import give_seats, set_worker
+from workspace import logged, until
 
 PAST = datetime(2026, 1, 1, tzinfo=UTC)
 SLOW = text("LOCK TABLE attempts IN SHARE MODE")  # who wants to use a token waits
@@ -305,3 +306,38 @@ async def test_the_end_of_the_process_waits_for_the_hang_up_of_a_lost_stream(wor
         closing = asyncio.create_task(talking.handshake.aclose())
     await closing
     assert workspace.carrier.hung_up == ["CA1"]
+
+
+# -- several workers -------------------------------------------------------------------------------------------
+
+ELSEWHERE = "Media stream refused: another worker has its seat"
+
+
+@pytest.mark.parametrize("name", CARRIERS)
+async def test_a_stream_that_comes_to_another_worker_than_has_its_seat_is_refused_and_uses_nothing_up(
+    workspace, talking, claim, name, caplog
+):
+    await move_to(workspace, name, claim.attempt_id)
+    await give_seats(workspace.engine, 1, worker_id=talking.lease.owner, stream_url="wss://elsewhere.example")
+    assert await talking.open(claim, carrier=name) is None
+    attempt = await workspace.attempt(claim.attempt_id)
+    assert (attempt.stream_opened_at, attempt.ending, workspace.carrier.hung_up) == (None, None, [])
+    assert await logged(caplog, ELSEWHERE)
+    await set_worker(workspace.engine, talking.lease.owner, stream_url="wss://voice.example")
+    assert await talking.open(claim, carrier=name) is not None  # behind one address any of them takes it
+
+
+async def test_what_is_signed_for_the_address_of_another_worker_is_told_as_that(workspace, talking, claim, caplog):
+    """The address that a worker checks signatures for is its own."""
+    await give_seats(workspace.engine, 1, worker_id=talking.lease.owner, stream_url="wss://elsewhere.example")
+    assert await talking.open(claim, signed_with="for another address") is None
+    assert await logged(caplog, ELSEWHERE)
+    assert not await logged(caplog, "Media stream refused: no valid signature")
+
+
+async def test_a_call_without_a_seat_is_talked_on_wherever_its_stream_comes(workspace, talking, claim):
+    """Of an older version, that is."""
+    await give_seats(workspace.engine, 1, worker_id=talking.lease.owner, stream_url="wss://elsewhere.example")
+    async with workspace.engine.begin() as conn:
+        await conn.execute(text("UPDATE seats SET attempt_id = NULL"))
+    await talking.answered(claim)

@@ -264,6 +264,7 @@ HARMLESS = {
     "erased_entries": {"call_id", "source", "workspace_id"},
     "paces": {"account_ref", "attempt_id", "carrier"},
     "recording_removals": {"call_id", "workspace_id"},
+    "seats": {"attempt_id", "worker_id"},
     "transfers": {"accepted_by", "attempt_id", "call_id", "failed_step", "leg", "result"},
     "turns": {"call_id", "latency", "speaker"},
     "webhook_deliveries": {"call_id", "event_id", "lane", "owner", "state", "url", "webhook_id"},

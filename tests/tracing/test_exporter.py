@@ -11,8 +11,8 @@ from types import SimpleNamespace
 import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
-from outdial import app
 from outdial.cli.check_machine import traces as finding
+from outdial.role_parts import tracing_parts
 from outdial.telephony.state import CallState, EndReason
 from outdial.tracing import exporter, process, sending
 from outdial.tracing.context import of_call, parse
@@ -78,7 +78,7 @@ async def test_a_call_comes_to_the_collector_that_the_environment_names(
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_HEADERS", "x-tenant=ours")
     monkeypatch.setenv("OTEL_RESOURCE_ATTRIBUTES", "deployment.environment=test")
     monkeypatch.setattr(sending, "TOGETHER_S", 0.0)
-    [part] = app._tracing(SimpleNamespace(engine=engine))
+    [part] = tracing_parts(SimpleNamespace(engine=engine))
     import asyncio
 
     task = asyncio.create_task(part.run())
@@ -169,7 +169,7 @@ def test_what_is_not_spoken_here_is_told(more, word):
 def test_a_missing_extra_is_told_and_the_process_goes_on(monkeypatch, caplog):
     monkeypatch.setenv(ENDPOINT, "http://127.0.0.1:4318")
     monkeypatch.setattr(exporter, "_NEEDED", ("opentelemetry.of.nobody",))
-    assert app._tracing(SimpleNamespace(engine=None)) == []
+    assert tracing_parts(SimpleNamespace(engine=None)) == []
     assert caplog.messages == ["Tracing off"]
     found = finding()
     assert (found.status, "outdial[otel]" in found.found) == ("warn", True)
@@ -183,7 +183,7 @@ def test_the_doctor_tells_where_traces_go_and_no_key_of_the_address():
 
 def test_without_an_endpoint_nothing_is_imported(monkeypatch):
     monkeypatch.delenv(ENDPOINT, raising=False)
-    assert app._tracing(SimpleNamespace(engine=None)) == []
+    assert tracing_parts(SimpleNamespace(engine=None)) == []
     code = (
         "import sys, outdial.app, outdial.cli.doctor, outdial.webhooks.sender, outdial.agents.tools.http;"
         "print(sorted(name for name in sys.modules if name.startswith(('opentelemetry.sdk', 'opentelemetry.exporter',"

@@ -107,6 +107,7 @@ ACCESS: Mapping[str, Access] = {
     "POST /v1/agents/{agent_id}/publish": EDIT,
     "GET /v1/workspace": READ,
     "PATCH /v1/workspace": CHANGE_LINES,
+    "GET /v1/workers": OPERATE,
     "GET /v1/members": READ,
     "POST /v1/members": CHANGE_MEMBERS,
     "PATCH /v1/members/{person_id}": CHANGE_MEMBERS,

@@ -36,6 +36,7 @@ from outdial.api import (
     webhook_deliveries,
     webhook_payloads,
     webhooks,
+    workers,
     workspace,
 )
 from outdial.api.addresses import Addresses
@@ -77,6 +78,7 @@ OPERATIONS = (  # modules of operations, in the document's order
     webhook_deliveries,
     secrets,
     workspace,
+    workers,
     members,
     me,
     api_keys,

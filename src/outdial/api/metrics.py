@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
-from prometheus_client.metrics_core import CounterMetricFamily, Metric
+from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from outdial.api.auth import bearer, holder_of_key
@@ -15,6 +15,7 @@ from outdial.api.services import Use
 from outdial.db.engine import reading
 from outdial.history.counted import Group
 from outdial.history.gauges import Lines, calls_ended, lines_of
+from outdial.history.workers import WorkerState, WorkerView, list_workers
 from outdial.metrics import DATABASE_CONNECTIONS, REGISTRY
 from outdial.telephony.outcome import closed_word
 from outdial.workspaces.access import OPERATE
@@ -28,9 +29,10 @@ async def get_metrics(request: Request, services: Use) -> Response:
     token = services.settings.metrics_token
     if token is not None and hmac.compare_digest(bearer(request).encode(), token.get_secret_value().encode()):
         async with reading(services.engine) as conn:
-            lines = await lines_of(conn)
+            lines, workers = await lines_of(conn), await list_workers(conn)
         _look_at_pool(services)
-        return await _exposed(lambda: generate_latest(REGISTRY) + _lines(lines))
+        found = _Found(_workers(workers))
+        return await _exposed(lambda: generate_latest(REGISTRY) + _lines(lines) + generate_latest(found))
     principal = await holder_of_key(request)
     principal.require(OPERATE)
     async with reading(services.engine) as conn:
@@ -72,6 +74,19 @@ def _lines(found: Sequence[Lines]) -> bytes:
 
 def _head(name: str, about: str) -> str:
     return f"# HELP {name} {about}\n# TYPE {name} gauge\n"
+
+
+def _workers(found: Sequence[WorkerView]) -> list[Metric]:
+    """Of all processes: what each says of itself is in its own figures."""
+    states = GaugeMetricFamily("outdial_workers", "Processes that serve, drain, or are away", labels=["state"])
+    for state in WorkerState:
+        states.add_metric([state], sum(worker.state is state for worker in found))
+    serving = [worker for worker in found if worker.state is WorkerState.SERVES]
+    seats = GaugeMetricFamily("outdial_seats", "Seats for conversations at the workers that serve")
+    seats.add_metric([], sum(worker.seats for worker in serving))
+    free = GaugeMetricFamily("outdial_seats_free", "Those of them that are free")
+    free.add_metric([], sum(worker.free for worker in serving))
+    return [states, seats, free]
 
 
 def _ended(workspace_id: str, groups: Sequence[Group]) -> Metric:

@@ -92,6 +92,7 @@ _RESPONSES = example(_ANSWER, "Stored; the call will be dialled once, whatever h
     s429_spend_limit=refused_example(Rule.SPEND_LIMIT),
     s429_paused=would_wait().message,
     s429_pool_full="Every line of this workspace is taken.",
+    s429_no_seat="No worker has a seat for one more conversation.",
     s429_queue_full="100000 calls of this workspace are waiting already.",
 )
 _RESPONSES[200]["headers"] = {

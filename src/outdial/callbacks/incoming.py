@@ -24,6 +24,7 @@ from outdial.carriers.name import CarrierName
 from outdial.db.engine import reading
 from outdial.db.tables import attempts
 from outdial.db.trouble import tell_trouble
+from outdial.settings import media_url
 from outdial.telephony.carrier_call import CarrierCall
 from outdial.telephony.failures import CallError
 from outdial.telephony.state import CallState, EndReason, Progress
@@ -132,7 +133,9 @@ class IncomingCalls:
                     incoming,
                     ref=admitted.attempt_id,
                     callback_url=self._settings.callback_url(account.carrier, admitted.attempt_id),
-                    stream_url=self._settings.stream_url(account.carrier, admitted.attempt_id, admitted.stream_token),
+                    stream_url=media_url(
+                        admitted.seat.stream_url, account.carrier, admitted.attempt_id, admitted.stream_token
+                    ),
                     max_duration_s=admitted.max_duration_s,
                 )
             except (CarrierUnreachable, CarrierThrottled) as error:  # nothing was done: the caller still waits

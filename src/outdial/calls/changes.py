@@ -39,6 +39,7 @@ from outdial.calls.wrap_up_wanted import want_wrap_up
 from outdial.db.committed import once_committed
 from outdial.db.tables import attempts, calls
 from outdial.lines.pool import given_back, giving_back
+from outdial.lines.seats import giving_seat_back, telling_of_seat
 from outdial.telephony.outcome import NAMED, closed_word, outcome_of
 from outdial.telephony.state import CallState, Ending
 
@@ -251,7 +252,7 @@ def _queue_again() -> Executable:
         "never_placed": case((retried, 0), else_=calls.c.never_placed),
         "throttled_since": case((retried, None), else_=calls.c.throttled_since),
     }
-    return with_event(
+    return _with_seat_given_back(
         _change_attempt().cte("changed_attempt"), _change_call(waits), giving_back(), also=_wake_dispatchers()
     )
 
@@ -267,11 +268,18 @@ def _end(*, with_attempt: bool) -> Executable:
         "ended_at": bindparam("new_ended_at", type_=DateTime(timezone=True)),
         "answered_at": _ANSWERED_AT,
     }
-    changes = [_change_attempt(with_call=True).cte("changed_attempt")] if with_attempt else []
-    if with_attempt:
-        ended["dialled"] = _DIALLED
     line = giving_back()
-    return with_event(*changes, _change_call(ended), line, also=_wake_dispatchers(line))
+    if not with_attempt:
+        return with_event(_change_call(ended), line, also=[_wake_dispatchers(line)])
+    ended["dialled"] = _DIALLED
+    attempt = _change_attempt(with_call=True).cte("changed_attempt")
+    return _with_seat_given_back(attempt, _change_call(ended), line, also=_wake_dispatchers(line))
+
+
+def _with_seat_given_back(*changes: CTE, also: ScalarSelect[Any]) -> Executable:
+    """The attempt is over: its seat is free with its line."""
+    seat = giving_seat_back()
+    return with_event(*changes, seat, also=(also, telling_of_seat(seat)))
 
 
 def _correct_end() -> Executable:

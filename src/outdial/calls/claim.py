@@ -1,11 +1,11 @@
-"""Who may dial now: lines, pace and order, decided in one transaction that also writes the intent to dial.
+"""Who may dial now: lines, seats, pace and order, decided in one transaction that also writes the intent to dial.
 
 The attempt is committed before a carrier hears of it, so a death leaves a trace and never a second dial.
 
 A claim waits for nobody longer than a moment (PATIENCE_MS), so that what one workspace has locked keeps no other's
 calls waiting. How many lines are free is read without a lock to begin with; the pool's row is locked last, by the
 statement that writes the intent, and what it turns out to have no line for is left waiting. Locks are taken in the
-order list → calls (those that are locked are passed over) → accounts → pool.
+order list → calls → accounts → seats → pool; calls and seats that are locked are passed over.
 
 The gate (`policy/gate.py`) is asked again here, about each call: nobody is dialled by a claim that ends after the
 number came onto the do-not-call list (`policy/do_not_call.py` says how the two keep out of each other's way).
@@ -14,22 +14,24 @@ number came onto the do-not-call list (`policy/do_not_call.py` says how the two 
 import hashlib
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Integer, Select, func, literal, select, text
+from sqlalchemy import Integer, Select, func, literal, select
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from outdial.calls.due import BATCH, FURTHER, SOON, Due, due_calls, next_look
+from outdial.calls.intent import Intent, write_intent
 from outdial.calls.pace import AHEAD_S, MOST_OF_ACCOUNT, accounts_in_turn, full_accounts
 from outdial.calls.records import DetectionWanted
 from outdial.calls.refused import end_waiting, expired, put_off, refused_by
 from outdial.db.engine import is_lock_timeout, lock_timeout, reading
 from outdial.db.tables import QUEUED, calls, numbers, pools
 from outdial.ids import new_id, new_secret
-from outdial.lines.pool import Pool, pool_of, reading_pool, taking_outbound
+from outdial.lines.pool import Pool, pool_of, reading_pool
+from outdial.lines.seats import Seat, a_seat_is_free
 from outdial.policy.do_not_call import await_additions, list_at_rest
 from outdial.policy.gate import Gate, Never, NotBefore, decide
 from outdial.policy.pauses import is_paused
@@ -39,11 +41,13 @@ PATIENCE_MS = 100    # with whatever is locked: the list, an account, the pool
 LOOK_AT_MOST = 1000  # calls in one claim, where they are held back,
 FEW = 200            # and fewer where some were found that are dialled: the others can wait for the next look
 AHEAD = timedelta(seconds=AHEAD_S)
+NOT_YET = Seat(worker_id="", stream_url="")  # of a call that is being claimed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Claim:
-    """A call whose line is taken and whose attempt is on record: it must be dialled now, once, by `owner` (a worker).
+    """A call whose line and seat are taken and whose attempt is on record: it must be dialled now, once, by `owner` (a
+    worker). `seat` is where its audio is to be opened.
 
     Right before that the database is asked once more (`calls/departure.py`).
     """
@@ -63,15 +67,18 @@ class Claim:
     agent_version: int | None
     stream_token: str
     owner: str
+    seat: Seat = NOT_YET
     was_put_off: bool = False  # dials of the call before this one were never sent, put off or never placed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Claimed:
-    """`look_again_in_s`: when something more may become due in this workspace (None: only at a notification)."""
+    """`look_again_in_s`: when something more may become due in this workspace (None: only at a notification);
+    `without_seat`: calls wait for a seat, at whatever worker."""
 
     claims: list[Claim]
     look_again_in_s: float | None
+    without_seat: bool = False
 
 
 # Somebody has the list, an account or the pool for longer than a moment; nothing was changed.
@@ -88,8 +95,8 @@ async def claim_due_calls(
     gate: Gate = decide,
     under_way: Mapping[str, int] | None = None,
 ) -> Claimed:
-    """Take lines for the due calls of a workspace, in order, as far as lines and carrier pace allow, and as far as the
-    caller, who has so many dials `under_way` for each carrier account, can send them.
+    """Take lines and seats for the due calls of a workspace, in order, as far as there are any and carrier pace allows,
+    and as far as the caller, who has so many dials `under_way` for each carrier account, can send them.
 
     The database's clock decides what is due: pace holds between hosts whose clocks differ. Calls that the gate holds
     back take no line and no place of others: further ones are looked at instead, LOOK_AT_MOST in one claim.
@@ -172,25 +179,33 @@ async def _claim_in(conn: AsyncConnection, workspace_id: str, picking: _Picking,
     free = 0 if queue is None else queue.pool.free_outbound
     if queue is None or free == 0:
         return Claimed(claims=[], look_again_in_s=None)  # a released line notifies, and so does who resumes
+    if not queue.a_seat_is_free:
+        return Claimed(claims=[], look_again_in_s=None, without_seat=True)  # a released seat notifies
     now, limit = queue.pool.now, min(picking.batch, free)
     # With a long queue and a slow carrier, looking for what can't be dialled yet would be most of the work.
     there_is_more = queue.an_account_may_dial and await _pick(conn, workspace_id, picking, limit, now)
-    taken = await _write_intent(conn, picking, now, lease_s) if picking.claims else _Taken(claims=[], free=None)
-    if taken.free == 0:
-        return Claimed(claims=taken.claims, look_again_in_s=None)
+    claims: list[Claim] = []
+    if picking.claims:
+        claims, intent = await _write_intent(conn, picking, now, lease_s)
+        if intent.free == 0:
+            return Claimed(claims=claims, look_again_in_s=None)
+        if intent.without_seat:  # the last ones were just taken, or are being taken by others who may yet leave one
+            return Claimed(claims=claims, look_again_in_s=BUSY.look_again_in_s, without_seat=True)
     if there_is_more:
-        return Claimed(claims=taken.claims, look_again_in_s=0.0)
+        return Claimed(claims=claims, look_again_in_s=0.0)
     look_at = await next_look(conn, workspace_id, now, accounts_but_for=full)
     in_s = None if look_at is None else (look_at - now).total_seconds()
-    return Claimed(claims=taken.claims, look_again_in_s=in_s)
+    return Claimed(claims=claims, look_again_in_s=in_s)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Queue:
-    """What a claim begins with: the pool as it was a moment ago, and whether any account's pace lets it dial."""
+    """What a claim begins with: the pool as it was a moment ago, whether any account's pace lets it dial, and whether
+    any worker has a seat."""
 
     pool: Pool
     an_account_may_dial: bool
+    a_seat_is_free: bool
 
 
 async def _look_at_queue(conn: AsyncConnection, workspace_id: str, full: Sequence[str]) -> _Queue | None:
@@ -201,7 +216,13 @@ async def _look_at_queue(conn: AsyncConnection, workspace_id: str, full: Sequenc
     if row is not None and not row["list_at_rest"]:
         await await_additions(conn, workspace_id)
         row = (await conn.execute(_QUEUE, values)).mappings().one_or_none()
-    return None if row is None else _Queue(pool=pool_of(row), an_account_may_dial=row["an_account_may_dial"])
+    if row is None:
+        return None
+    return _Queue(
+        pool=pool_of(row),
+        an_account_may_dial=row["an_account_may_dial"],
+        a_seat_is_free=row["a_seat_is_free"],
+    )
 
 
 async def _pick(conn: AsyncConnection, workspace_id: str, picking: _Picking, limit: int, now: datetime) -> bool:
@@ -254,17 +275,10 @@ def _claim(due: Due, owner: str) -> Claim:
     )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Taken:
-    """The claims that there were lines for, and how many lines are free now; None where that isn't known."""
-
-    claims: list[Claim]
-    free: int | None
-
-
-async def _write_intent(conn: AsyncConnection, picking: _Picking, now: datetime, lease_s: float) -> _Taken:
-    """Attempts, calls, lines, pace and events in one statement: one round trip, however many claims, and the pool's
-    row is locked for as long as that and the commit take."""
+async def _write_intent(
+    conn: AsyncConnection, picking: _Picking, now: datetime, lease_s: float
+) -> tuple[list[Claim], Intent]:
+    """The claims that there were lines and seats for."""
     claims, lease_until = picking.claims, now + timedelta(seconds=lease_s)
     values = {
         "workspace": claims[0].workspace_id,
@@ -279,12 +293,8 @@ async def _write_intent(conn: AsyncConnection, picking: _Picking, now: datetime,
         "token_hashes": [stream_token_hash(claim.stream_token) for claim in claims],
         "slots": picking.slots,
     }
-    rows = (await conn.execute(_INTENT, values)).all()
-    taken = {row.call_id for row in rows}
-    return _Taken(
-        claims=[claim for claim in claims if claim.call_id in taken],
-        free=rows[0].free - rows[0].taken if rows else None,
-    )
+    intent = await write_intent(conn, values)
+    return [replace(claim, seat=seat) for claim in claims if (seat := intent.seats.get(claim.call_id))], intent
 
 
 # -- statements, built once: building them takes longer than running them --------------------------------------
@@ -296,6 +306,7 @@ def _queue() -> Select[Any]:
     more = (
         ready.exists().label("an_account_may_dial"),
         list_at_rest(pools.c.workspace_id).label("list_at_rest"),
+        a_seat_is_free().label("a_seat_is_free"),
     )
     return reading_pool(*more).where(lock_timeout(literal(PATIENCE_MS, Integer)), ~is_paused(pools.c.workspace_id))
 
@@ -307,42 +318,3 @@ def _with_queued() -> Select[Any]:
 
 
 _QUEUE, _WITH_QUEUED = _queue(), _with_queued()
-
-# The claims come as arrays, so that the statement is the same for any number of them. Accounts are locked before the
-# pool, in the order of their ids; an account that somebody else has dialled by meanwhile isn't dialled by.
-_INTENT = text(f"""
-    WITH wanted AS (
-        SELECT * FROM unnest(
-            CAST(:attempt_ids AS text[]), CAST(:call_ids AS text[]), CAST(:attempt_numbers AS integer[]),
-            CAST(:carriers AS text[]), CAST(:account_ids AS text[]), CAST(:token_hashes AS bytea[]),
-            CAST(:slots AS timestamptz[])
-        ) WITH ORDINALITY AS wanted (attempt_id, call_id, attempt_number, carrier, account_id, token_hash, slot, place)
-    ), accounts AS (
-        SELECT id, next_dial_at FROM carrier_accounts
-        WHERE id = ANY(CAST(:account_ids AS text[])) ORDER BY id FOR NO KEY UPDATE
-    ), in_pace AS (
-        SELECT wanted.*, row_number() OVER (ORDER BY place) AS number
-        FROM wanted JOIN accounts ON accounts.id = account_id
-        WHERE accounts.next_dial_at <= CAST(:soon AS timestamptz)
-    ), {taking_outbound("SELECT count(*) FROM in_pace")}, claimed AS (
-        SELECT in_pace.* FROM in_pace, pool WHERE in_pace.number <= pool.taken
-    ), intent AS (
-        INSERT INTO attempts (
-            id, call_id, number, carrier, carrier_account_id, state, stream_token_hash, owner, lease_until, check_at
-        )
-        SELECT attempt_id, call_id, attempt_number, carrier, account_id, 'dialing', token_hash,
-            :owner, CAST(:lease_until AS timestamptz), CAST(:lease_until AS timestamptz)
-        FROM claimed
-    ), dialing AS (
-        UPDATE calls SET state = 'dialing', holds_line = true FROM claimed WHERE calls.id = claimed.call_id
-    ), pace AS (
-        UPDATE carrier_accounts SET next_dial_at = used.slot
-        FROM (SELECT account_id, max(slot) AS slot FROM claimed GROUP BY account_id) AS used
-        WHERE carrier_accounts.id = used.account_id
-    ), told AS (
-        INSERT INTO call_events (call_id, type, data)
-        SELECT call_id, 'state', jsonb_build_object('state', 'dialing', 'attempt', attempt_number) FROM claimed
-        RETURNING call_id, pg_notify('outdial_call', call_id)
-    )
-    SELECT pool.taken, pool.free, told.call_id FROM pool LEFT JOIN told ON true
-""")  # noqa: S608 - put together of constants

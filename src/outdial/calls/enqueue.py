@@ -23,6 +23,7 @@ from outdial.db.storing import storing
 from outdial.db.tables import QUEUED, agents, call_events, calls, carrier_accounts, idempotency_keys, numbers
 from outdial.ids import is_id, new_id
 from outdial.lines.pool import Pool, lock_pool, read_pool
+from outdial.lines.seats import a_seat_is_free
 from outdial.policy.daily_limit import counting, is_used_up
 from outdial.policy.destinations import destinations_of
 from outdial.policy.do_not_call import is_listed
@@ -191,6 +192,8 @@ async def _refuse_without_free_line(conn: AsyncConnection, workspace_id: str, po
         free -= await _count_queued(conn, workspace_id, at_most=free, due=True)
     if free <= 0:
         raise LimitReached("pool_full", "Every line of this workspace is taken.", _RETRY_POOL_FULL_S)
+    if not await conn.scalar(_A_SEAT_IS_FREE):
+        raise LimitReached("no_seat", "No worker has a seat for one more conversation.", _RETRY_POOL_FULL_S)
 
 
 async def _refuse_when_queue_is_full(conn: AsyncConnection, workspace_id: str, limit: int) -> None:
@@ -304,4 +307,5 @@ _GIVEN = (
     "retry", "ring_timeout_s", "max_duration_s", "expires_at", "webhook_url", "traceparent",
 )  # fmt: skip
 _NUMBER = _number_with_version()
+_A_SEAT_IS_FREE = select(a_seat_is_free())
 _NEW_CALL = _new_call()

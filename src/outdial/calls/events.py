@@ -5,7 +5,7 @@ Each row is announced with NOTIFY when its transaction commits. Who follows a ca
 here, and so will whoever must be told outside.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import CTE, BigInteger, Executable, ScalarSelect, Text, bindparam, func, insert, select
@@ -70,7 +70,7 @@ async def last_entry(conn: AsyncConnection, call_id: str, attempt_number: int) -
     return (await conn.scalar(query) or first) - first
 
 
-def with_event(*changes: CTE, also: ScalarSelect[Any] | None = None) -> Executable:
+def with_event(*changes: CTE, also: Sequence[ScalarSelect[Any]] = ()) -> Executable:
     """The changes and the event that tells of them in one statement: one round trip. `also`: done with it."""
-    told = [announced] if also is None else [announced, also.label("also")]
-    return _INSERT.returning(*told).add_cte(*changes)
+    more = [each.label(f"also_{place}") for place, each in enumerate(also)]
+    return _INSERT.returning(announced, *more).add_cte(*changes)

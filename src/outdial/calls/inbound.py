@@ -30,6 +30,7 @@ from outdial.db.tables import agents, attempts, calls, numbers
 from outdial.draining import Drain
 from outdial.ids import new_id
 from outdial.lines.pool import read_pool, take_inbound
+from outdial.lines.seats import Seat, a_seat_is_free, seat_of, take_seat
 from outdial.settings import Settings
 from outdial.telephony.carrier_call import CarrierCall
 from outdial.telephony.failures import CallError, FailureCode
@@ -55,6 +56,9 @@ NOT_TOLD_IN_TIME = CallError(
     code=FailureCode.POOL_FULL,
     message="Whether a line of the workspace was free could not be told in time; the caller was turned away.",
 )
+NO_SEAT = CallError(
+    code=FailureCode.NO_SEAT, message="No worker had a seat for one more conversation; the caller was turned away."
+)
 STOPPING = CallError(
     code=FailureCode.DRAINING, message="Outdial was about to stop and took no new calls; the caller was turned away."
 )
@@ -69,9 +73,11 @@ NOT_PUBLISHED = CallError(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Admitted:
-    """A line is taken and the attempt on record: the carrier may be told to answer. `repeated`: it was before."""
+    """A line and a seat are taken and the attempt on record: the carrier may be told to answer. `repeated`: it was
+    before."""
 
     attempt_id: str
+    seat: Seat
     stream_token: str
     max_duration_s: int
     agent_id: str
@@ -91,13 +97,12 @@ Decision = Admitted | TurnedAway | None  # None: seen to already
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reception:
-    """What is the same for all calls that come in. `owner` is the worker that answers them; none is answered once the
-    `drain` has begun."""
+    """What is the same for all calls that come in. The worker that has a call's seat owns it from the start; once this
+    one has begun to `drain`, others have seats, if any."""
 
     engine: AsyncEngine
     settings: Settings
     secret_box: SecretBox
-    owner: str
     drain: Drain = field(default_factory=Drain)
 
 
@@ -105,8 +110,8 @@ async def admit_call(reception: Reception, account: Account, incoming: IncomingC
     """Decide, in one transaction, what becomes of a call to a number of `account`; once however often the
     carrier tells of it.
 
-    An inbound call may take any line that is free, those reserved for inbound calls included. Where somebody has the
-    pool for long, the caller is turned away in time.
+    An inbound call may take any line that is free, those reserved for inbound calls included, and a seat as every call.
+    Where somebody has the pool for long, the caller is turned away in time.
     """
     loop = asyncio.get_running_loop()
     until, error = loop.time() + DECIDE_WITHIN_S, None
@@ -116,6 +121,8 @@ async def admit_call(reception: Reception, account: Account, incoming: IncomingC
                 return await _decide(conn, reception, account, incoming, error)
         except _LineGone:
             continue  # the next look finds the pool full, or another line free
+        except _SeatGone:
+            pass  # the same, but others may be taking the last seats only for now
         except OperationalError as failed:
             if not is_lock_timeout(failed) or error is not None:
                 raise
@@ -129,24 +136,26 @@ class _LineGone(Exception):
     """Somebody else took the last free line since we looked; nothing was written."""
 
 
+class _SeatGone(Exception):
+    """The same of the last free seat, or of the one that a call had."""
+
+
 async def _decide(
     conn: AsyncConnection, reception: Reception, account: Account, incoming: IncomingCall, error: CallError | None
 ) -> Decision:
     """`admit_call` within its transaction. `error`: why the call isn't let in, if that is known already. The pool is
-    locked last, by the statement that takes the line. Raises _LineGone, and what lines.pool.patience says."""
+    locked last, by the statement that takes the line. Raises _LineGone, _SeatGone and what lines.pool.patience says."""
     settings, secret_box = reception.settings, reception.secret_box
     # Of one call told twice at the same time the second is seen as what it is.
     await conn.execute(_LOCK_CARRIER_CALL, {"account": account.id, "carrier_call": incoming.call.id})
     known = await _known(conn, account, incoming)
     if known is not None:
-        return _again(known, secret_box)
+        return await _again(conn, known, secret_box, is_last_look=error is not None)
     number = await _number(conn, account, incoming.to)
     if number is None:
         logger.warning("Incoming call refused: number not connected", extra={"account_id": account.id})
         return TurnedAway(NOT_IN_SERVICE)
-    error = _reason_against(number) or error or await _pool_full(conn, number.workspace_id)
-    if error is None and reception.drain.has_begun:
-        error = STOPPING
+    error = _reason_against(number) or error or await _no_room(conn, reception, number.workspace_id)
     attempt_id = new_id("att")
     token = _token(secret_box, attempt_id)
     call = _new_call(settings, number, incoming)
@@ -154,11 +163,15 @@ async def _decide(
     if error is not None:
         await _write_down_missed(conn, call, attempt, error)
         return TurnedAway(_sentence(error.code))
-    await _write_down_ringing(conn, reception, call, attempt)
+    seat = await take_seat(conn, attempt_id)
+    if seat is None:
+        raise _SeatGone
+    await _write_down_ringing(conn, settings, call, attempt, owner=seat.worker_id)
     if not await take_inbound(conn, number.workspace_id):
         raise _LineGone
     return Admitted(
         attempt_id=attempt_id,
+        seat=seat,
         stream_token=token,
         max_duration_s=call["max_duration_s"],
         agent_id=call["agent_id"],
@@ -166,9 +179,14 @@ async def _decide(
     )
 
 
-async def _pool_full(conn: AsyncConnection, workspace_id: str) -> CallError | None:
+async def _no_room(conn: AsyncConnection, reception: Reception, workspace_id: str) -> CallError | None:
+    """Why there is no line or no seat."""
     pool = await read_pool(conn, workspace_id)
-    return POOL_FULL if pool is None or pool.free_inbound == 0 else None
+    if pool is None or pool.free_inbound == 0:
+        return POOL_FULL
+    if await conn.scalar(_A_SEAT_IS_FREE):
+        return None
+    return STOPPING if reception.drain.has_begun else NO_SEAT
 
 
 async def turn_away(engine: AsyncEngine, admitted: Admitted, call: CarrierCall, error: CallError) -> TurnedAway:
@@ -194,15 +212,21 @@ async def _known(conn: AsyncConnection, account: Account, incoming: IncomingCall
     return next(iter(await held(conn, query)), None)
 
 
-def _again(known: Held, secret_box: SecretBox) -> Decision:
-    """What a repeat is answered with: the same as the first time, until that has had its effect."""
+async def _again(conn: AsyncConnection, known: Held, secret_box: SecretBox, *, is_last_look: bool) -> Decision:
+    """What a repeat is answered with: the same as the first time, until that has had its effect. Raises _SeatGone."""
     attempt = known.attempt
     if attempt.end_reason is EndReason.DECLINED and attempt.error is not None:
         return TurnedAway(_sentence(attempt.error.code))
     if attempt.state is CallState.ENDED or attempt.stream_opened_at is not None:
         return None
+    seat = await seat_of(conn, attempt.id)
+    if seat is None:  # somebody ends it just now, or its worker is gone
+        if not is_last_look:
+            raise _SeatGone
+        return None
     return Admitted(
         attempt_id=attempt.id,
+        seat=seat,
         stream_token=_token(secret_box, attempt.id),
         max_duration_s=known.call.max_duration_s,
         agent_id=known.call.agent_id or "",
@@ -244,7 +268,7 @@ def _reason_against(number: _Number) -> CallError | None:
 
 
 def _sentence(code: str) -> str:
-    return BUSY if code in (POOL_FULL.code, STOPPING.code) else NOT_IN_SERVICE
+    return BUSY if code in (POOL_FULL.code, NO_SEAT.code, STOPPING.code) else NOT_IN_SERVICE
 
 
 def _new_call(settings: Settings, number: _Number, incoming: IncomingCall) -> dict[str, Any]:
@@ -280,13 +304,13 @@ def _new_attempt(
 
 
 async def _write_down_ringing(
-    conn: AsyncConnection, reception: Reception, call: dict[str, Any], attempt: dict[str, Any]
+    conn: AsyncConnection, settings: Settings, call: dict[str, Any], attempt: dict[str, Any], *, owner: str
 ) -> None:
-    settings, now = reception.settings, datetime.now(UTC)
+    now = datetime.now(UTC)
     rings = {
         "state": CallState.RINGING,
         "ringing_at": now,
-        "owner": reception.owner,
+        "owner": owner,
         "lease_until": func.now() + timedelta(seconds=settings.lease_s),
         "check_at": now + timedelta(seconds=settings.stream_start_timeout_s + 1),
     }
@@ -314,6 +338,7 @@ def _token(secret_box: SecretBox, attempt_id: str) -> str:
     return secret_box.derive(f"media stream of {attempt_id}")
 
 
+_A_SEAT_IS_FREE = select(a_seat_is_free())
 _LOCK_CARRIER_CALL = select(
     func.pg_advisory_xact_lock(
         func.hashtextextended(

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import RowMapping, and_, case, func, literal, not_, select, update
+from sqlalchemy import RowMapping, and_, case, func, literal, not_, or_, select, update
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
@@ -18,6 +18,7 @@ from outdial.calls.transfers import goes_on_elsewhere
 from outdial.calls.workers import is_dead
 from outdial.db.engine import autocommit, reading
 from outdial.db.tables import agents, attempts, calls, turns
+from outdial.lines.seats import has_seat_at, is_elsewhere
 from outdial.telephony.failures import INTERRUPTED
 from outdial.telephony.state import CallState, Ending, EndReason
 
@@ -72,7 +73,8 @@ class StillHeld(Exception):
 
 
 async def take_stream(engine: AsyncEngine, attempt_id: str, token: str, lease: Lease) -> Answered | None:
-    """Use the stream's token up and make the attempt the lease's owner's; None when the token isn't good (any more).
+    """Use the stream's token up and make the attempt the lease's owner's; None when the token isn't good (any more), or
+    the attempt has its seat at a worker with another address.
 
     Raises StillHeld; then it is to be tried again in a moment.
     """
@@ -84,6 +86,7 @@ async def take_stream(engine: AsyncEngine, attempt_id: str, token: str, lease: L
                 attempts.c.stream_token_hash == stream_token_hash(token),
                 attempts.c.stream_opened_at.is_(None),
                 attempts.c.state != CallState.ENDED,
+                ~is_elsewhere(attempts.c.id, lease.owner),
             )
             .values(stream_opened_at=datetime.now(UTC), owner=lease.owner, **lease.columns())
             .returning(*ATTEMPT_COLUMNS)
@@ -119,7 +122,12 @@ async def _take_back(
     Nobody owns an attempt once the conversation before is written down: only then are its turns and what it noted what
     the next one goes on from. That one has a result of its own.
     """
-    live = (attempts.c.id == attempt_id, attempts.c.state != CallState.ENDED, attempts.c.ending.is_(None))
+    live = (
+        attempts.c.id == attempt_id,
+        attempts.c.state != CallState.ENDED,
+        attempts.c.ending.is_(None),
+        ~is_elsewhere(attempts.c.id, lease.owner),
+    )
     before = await conn.execute(select(attempts.c.owner, attempts.c.result_at).where(*live).with_for_update())
     row = before.mappings().one_or_none()
     transfer = None if row is None else await awaited_return(conn, attempt_id, token)
@@ -163,9 +171,10 @@ async def taken_from(engine: AsyncEngine, attempt_ids: Collection[str], lease: L
 
 
 async def not_answered(engine: AsyncEngine, owner: str) -> int:
-    """How many live attempts of a worker wait for their audio: being dialled, ringing, or answered just now."""
+    """How many live attempts of a worker, or that have a seat there, wait for their audio: being dialled, ringing, or
+    answered just now."""
     query = select(func.count()).where(
-        attempts.c.owner == owner,
+        or_(attempts.c.owner == owner, has_seat_at(attempts.c.id, owner)),
         attempts.c.state != CallState.ENDED,
         attempts.c.stream_opened_at.is_(None),
         attempts.c.unknown_since.is_(None),  # nobody can tell how long that lasts

@@ -15,7 +15,7 @@ from types import TracebackType
 from typing import Protocol, Self
 
 import psycopg
-from sqlalchemy import delete, func, select
+from sqlalchemy import ColumnElement, delete, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from outdial.db.engine import cut_connections, why
@@ -216,6 +216,12 @@ _END_OLD_SESSION = """
 """
 
 
+def is_seen() -> ColumnElement[bool]:
+    """Whether a worker's heartbeat is younger than its lease."""
+    lease = func.make_interval(0, 0, 0, 0, 0, 0, workers.c.lease_s)
+    return func.coalesce(workers.c.seen_at > func.clock_timestamp() - lease, False)
+
+
 async def is_dead(conn: AsyncConnection, worker_id: str | None) -> bool:
     """Whether a worker's lock is free (or the worker was never known)."""
     if worker_id is None:
@@ -229,10 +235,10 @@ async def is_dead(conn: AsyncConnection, worker_id: str | None) -> bool:
 
 
 async def forget_dead_workers(engine: AsyncEngine) -> None:
-    """Remove the rows of workers that have died and own nothing any more."""
+    """Remove the rows of workers that have died and own nothing any more, and their seats."""
     async with engine.begin() as conn:
         owned = select(attempts.c.owner).where(attempts.c.state != "ended", attempts.c.owner.is_not(None))
-        query = select(workers.c.id).where(workers.c.id.not_in(owned))
+        query = select(workers.c.id).where(workers.c.id.not_in(owned), ~is_seen())
         for worker_id in (await conn.execute(query)).scalars().all():
             if await is_dead(conn, worker_id):
                 await conn.execute(delete(workers).where(workers.c.id == worker_id))

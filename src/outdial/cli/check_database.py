@@ -74,6 +74,8 @@ async def _look_into(
         return
     yield Finding(subject=subject, status=Status.OK, found=f"{found}, tables up to date")
     yield await retention(engine)
+    async for finding in serving(engine):
+        yield finding
     if not await may_use(engine, settings):
         found = "another one than this database's"
         yield Finding(subject="Secret key", status=Status.FAIL, found=found, todo=str(AnotherSecretKey()))
@@ -101,6 +103,30 @@ async def retention(engine: AsyncEngine) -> Finding:
         found=found,
         todo="A running server does it every hour; its log says why it fails. By hand: outdial retention run",
     )
+
+
+async def serving(engine: AsyncEngine) -> AsyncIterator[Finding]:
+    """The processes that serve, with their seats and versions."""
+    from outdial.history.workers import WorkerState, list_workers
+
+    async with engine.connect() as conn:
+        found = [worker for worker in await list_workers(conn) if worker.state is not WorkerState.AWAY]
+    for worker in found:
+        room = f"{worker.free} of {worker.seats} seats free" if worker.seats else "no seats"
+        told = f"{worker.id} on {worker.host}, {worker.version}: {', '.join(worker.roles)}; {room}"
+        if worker.state is WorkerState.DRAINS:
+            todo = f"It takes no new calls. To have it take some again: outdial workers undrain {worker.id}"
+            yield Finding(subject="Worker", status=Status.WARN, found=f"{told}; drains", todo=todo)
+        else:
+            yield Finding(subject="Worker", status=Status.OK, found=told)
+    if len({worker.version for worker in found}) > 1:
+        versions = ", ".join(sorted({worker.version or "unknown" for worker in found}))
+        todo = "While they are being replaced this is right; else stop those of the older version."
+        yield Finding(subject="Versions", status=Status.WARN, found=f"several at once: {versions}", todo=todo)
+    addresses = [worker.stream_url for worker in found if worker.seats]
+    if len(addresses) > len(set(addresses)):
+        todo = "Give each its own, with OUTDIAL_STREAM_URL; behind one address calls' audio comes to any of them."
+        yield Finding(subject="Streams", status=Status.WARN, found="workers share an address for audio", todo=todo)
 
 
 def _embedded_not_made_yet(subject: str) -> Finding:

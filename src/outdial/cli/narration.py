@@ -80,6 +80,7 @@ WAITS = {
     "pause": "dialling is paused; the call waits (to go on: outdial resume)",
     "time": "waits for its time",
     "line": "every line is taken; the call waits for one",
+    "seat": "waits for a free seat: no worker has room for one more conversation",
     "pace": "waits for its turn: others are dialled before it",
 }
 

@@ -6,7 +6,7 @@ from fastapi import APIRouter, Query, Response
 
 from outdial.alerts.notices import MOST, get_notices
 from outdial.alerts.rule import LONGEST_MIN, SHAPES, SHORTEST_MIN, STEP_MIN, Kind, Unit
-from outdial.alerts.rules import RuleView, list_rules, removed_rules
+from outdial.alerts.rules import AlertRuleView, list_rules, removed_rules
 from outdial.alerts.verdict import Because
 from outdial.alerts.views import AlertState, AlertView, list_alerts
 from outdial.alerts.watching import postbox
@@ -63,7 +63,7 @@ def _alert(view: AlertView, base_url: str) -> dict[str, Any]:
     }
 
 
-def _rule(view: RuleView) -> dict[str, Any]:
+def _rule(view: AlertRuleView) -> dict[str, Any]:
     shape, window = SHAPES[view["kind"]], view["window_min"]
     threshold, is_share = view["threshold"], shape.unit is Unit.SHARE
     is_of_calls = shape.least_calls is not None

@@ -13,12 +13,14 @@ _SHORT = {
     WaitReason.PAUSE: "Paused",
     WaitReason.TIME: "For later",
     WaitReason.LINE: "For a line",
+    WaitReason.SEAT: "For a seat",
     WaitReason.PACE: "For its turn",
 }
 _WHOLE = {
     WaitReason.PAUSE: "Waits because dialling is paused",
     WaitReason.TIME: "Waits for its time",
     WaitReason.LINE: "Waits for a free line: all are taken",
+    WaitReason.SEAT: "Waits for a free seat: no worker has room for one more conversation",
     WaitReason.PACE: "Waits for its turn: the carrier account dials others before it",
 }
 

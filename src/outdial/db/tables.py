@@ -39,6 +39,8 @@ import outdial.db.webhook_tables
 import outdial.db.wrap_up_tables  # noqa: F401
 from outdial.db.metadata import instant
 from outdial.db.metadata import metadata as metadata
+from outdial.db.workers_tables import seats as seats
+from outdial.db.workers_tables import workers as workers
 from outdial.telephony.end_kind import EndKind
 
 workspaces = Table(
@@ -692,18 +694,6 @@ pauses = Table(
     Column("actor_id", Text, nullable=False),
     Column("actor_name", Text, nullable=False),
     Index("ix_pauses_workspace_id", "workspace_id"),
-)
-
-# A process that owns attempts. It holds a session advisory lock on `lock_key` for as long as it lives: a free lock
-# is the proof of death that an expired lease is not.
-workers = Table(
-    "workers",
-    metadata,
-    Column("id", Text, primary_key=True),
-    Column("lock_key", BigInteger, nullable=False, unique=True),
-    Column("host", Text, nullable=False),
-    Column("pid", Integer, nullable=False),
-    instant("started_at", now=True),
 )
 
 # What the retention job has removed, run by run: by table, how many rows.

@@ -24,7 +24,7 @@ from outdial.carriers.errors import (
 from outdial.db.trouble import tell_trouble
 from outdial.dispatch.departing import Departures
 from outdial.repeating import Pauses, repeat
-from outdial.settings import Settings
+from outdial.settings import Settings, media_url
 from outdial.telephony.carrier_call import CarrierCall
 from outdial.telephony.failures import CallError, FailureCode
 from outdial.telephony.state import Ending, EndReason, Progress
@@ -57,7 +57,7 @@ async def dial(
         to=claim.to,
         from_=claim.from_,
         callback_url=settings.callback_url(claim.carrier, claim.attempt_id),
-        stream_url=settings.stream_url(claim.carrier, claim.attempt_id, claim.stream_token),
+        stream_url=media_url(claim.seat.stream_url, claim.carrier, claim.attempt_id, claim.stream_token),
         ring_timeout_s=claim.ring_timeout_s,
         max_duration_s=claim.max_duration_s,
         detection=detection,

@@ -71,6 +71,7 @@ class Dispatcher:
         self._dials = UnderWay()
         self._departures = Departures(engine, self._lock)
         self._without_room: set[str] = set()  # workspaces from which more could have been claimed
+        self._without_seat: dict[str, None] = {}  # workspaces whose calls wait for a seat, the first that came first
 
     def wake(self, workspace_id: str = "") -> None:
         """Look at this workspace's queue now ("": at all of them)."""
@@ -80,13 +81,25 @@ class Dispatcher:
         """Until cancelled; dials under way are finished (their replies must not be lost)."""
         self.wake()
         try:
-            with self._wake.listening(self._notifications, "outdial_queue"):
-                while True:
-                    # A row may have been locked when we looked, or a notification lost.
-                    for workspace_id in await self._wake.wait(self._settings.sweep_every_s):
-                        self._look(workspace_id)
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(self._hear_of_queues(), name="queues")
+                tasks.create_task(self._hear_of_seats(), name="seats")
         finally:
             await self._finish()
+
+    async def _hear_of_queues(self) -> None:
+        with self._wake.listening(self._notifications, "outdial_queue"):
+            while True:
+                # A row may have been locked when we looked, or a notification lost.
+                for workspace_id in await self._wake.wait(self._settings.sweep_every_s):
+                    self._look(workspace_id)
+
+    async def _hear_of_seats(self) -> None:
+        free = Wake()
+        with free.listening(self._notifications, "outdial_seat"):
+            while True:
+                await free.wait()
+                self._there_is_a_seat()
 
     async def _finish(self) -> None:
         self._has_ended = True
@@ -162,6 +175,11 @@ class Dispatcher:
             self._under_way.start(self._dial(claim), name=f"dial of {claim.call_id}")
         if full_accounts(self._dials.by_account):  # by these, whose ends nobody tells of
             self._without_room.add(workspace_id)
+        self._without_seat.pop(workspace_id, None)
+        if claimed.without_seat:
+            self._without_seat[workspace_id] = None  # behind all others
+        else:
+            self._there_is_a_seat()  # for the next one, too, as far as we know
         return claimed.look_again_in_s
 
     async def _dial(self, claim: Claim) -> None:
@@ -172,6 +190,14 @@ class Dispatcher:
         finally:
             self._dials.over(claim)
             self._there_is_room()
+
+    def _there_is_a_seat(self) -> None:
+        """Wake whoever has waited longest for one; that wakes the next, until there is none again. All at once would
+        mostly look in vain, however many workspaces they are."""
+        workspace_id = next(iter(self._without_seat), None)
+        if workspace_id is not None:
+            del self._without_seat[workspace_id]
+            self.wake(workspace_id)
 
     def _there_is_room(self) -> None:
         for workspace_id in self._without_room:

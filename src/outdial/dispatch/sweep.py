@@ -1,8 +1,8 @@
 """The sweep: whatever was lost (a callback, a reply, a process), every call is brought to its true end.
 
 It has calls ended whose end is wanted (`hanging_up`), looks at those that were silent too long (`look_ups`), takes over
-the calls of dead workers, ends what has expired, asks for prices and audits the pools. All by the same events callbacks
-bring. It also folds the counts of calls, and has the log tell of those that nobody tells more of.
+the calls of dead workers, ends what has expired, asks for prices and audits lines and seats. All by the same events
+callbacks bring. It also folds the counts of calls, and has the log tell of those that nobody tells more of.
 """
 
 import asyncio
@@ -26,7 +26,7 @@ from outdial.dispatch.hanging_up import HangUps
 from outdial.dispatch.look_ups import LookUps, pauses
 from outdial.dispatch.prices import Prices
 from outdial.dispatch.transfers import Transfers
-from outdial.lines.audit import audit_pools
+from outdial.lines.audit import audit_pools, give_leaked_seats_back
 from outdial.settings import Settings
 
 logger = logging.getLogger(__name__)
@@ -117,4 +117,5 @@ class Sweep:
         if self._audited is None or now - self._audited > timedelta(seconds=AUDIT_EVERY_S):
             self._audited = now
             await audit_pools(self._engine)
+            await give_leaked_seats_back(self._engine)
             await forget_dead_workers(self._engine)

@@ -19,7 +19,8 @@ from outdial.carriers.callbacks import TRANSFER_FAILED, BackToAgent
 from outdial.carriers.errors import CarrierError, CarrierUncertain
 from outdial.db.trouble import tell_trouble
 from outdial.dispatch.second_legs import SecondLegs
-from outdial.settings import Settings
+from outdial.lines.seats import seat_to_return_to
+from outdial.settings import Settings, media_url
 from outdial.telephony.carrier_call import CarrierCall
 from outdial.telephony.failures import CallError, FailureCode
 from outdial.telephony.state import CallState, EndedBy, Ending, EndReason
@@ -49,9 +50,15 @@ def apology_ending() -> Ending:
 async def way_back(
     engine: AsyncEngine, settings: Settings, attempt_id: str, outcome: TransferOutcome
 ) -> BackToAgent | None:
-    """Where the audio of a call goes on whose transfer came to nothing; None when the call is to end."""
+    """Where the audio of a call goes on whose transfer came to nothing; None when the call is to end, also where no
+    worker has a seat for it any more."""
     token = await prepare_return(engine, attempt_id, outcome)
     if token is None:
+        return None
+    async with engine.begin() as conn:
+        seat = await seat_to_return_to(conn, attempt_id)
+    if seat is None:
+        logger.warning("Return to agent impossible: no seat is free", extra={"attempt_id": attempt_id})
         return None
     held = await read_held(engine, attempt_id)
     attempt, call = held.attempt, held.call
@@ -59,7 +66,7 @@ async def way_back(
         ref=attempt.id,
         from_=call.from_ if call.is_outbound else call.to,
         callback_url=settings.callback_url(attempt.carrier, attempt.id),
-        stream_url=settings.stream_url(attempt.carrier, attempt.id, token),
+        stream_url=media_url(seat.stream_url, attempt.carrier, attempt.id, token),
         max_duration_s=call.max_duration_s,
     )
 

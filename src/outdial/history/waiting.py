@@ -1,5 +1,5 @@
-"""What a waiting call waits for: a free line, its turn in its account's pace, its time, or the end of a pause. And its
-place among those that wait for the same, and when it is dialled, where that can be told.
+"""What a waiting call waits for: a free line, a free seat, its turn in its account's pace, its time, or the end of a
+pause. And its place among those that wait for the same, and when it is dialled, where that can be told.
 
 However many wait, a place costs a look at MOST_AHEAD rows, those of a page of calls that wait for the same at twice as
 many: of two calls the one that is due earlier has the smaller place, so they are told together.
@@ -21,6 +21,7 @@ from outdial.db.tables import carrier_accounts, numbers, pools
 from outdial.history.stored_call import StoredCall
 from outdial.instants import to_json
 from outdial.lines.pool import Pool, pool_of, reading_pool
+from outdial.lines.seats import a_seat_is_free
 from outdial.policy.pauses import is_paused
 from outdial.telephony.state import CallState
 
@@ -34,6 +35,7 @@ class WaitReason(StrEnum):
     PAUSE = "pause"  # dialling is paused for its number or its workspace
     TIME = "time"  # it is due later: not_before, another attempt, or put off
     LINE = "line"  # every line of the workspace is taken
+    SEAT = "seat"  # no worker has room for one more conversation
     PACE = "pace"  # its carrier account dials others before it
 
 
@@ -79,9 +81,11 @@ async def waiting_for(
     if not waiting:
         return {}
     row = (await conn.execute(_SITUATION, {"workspace": workspace_id})).mappings().one()
-    pool, all_paused = pool_of(row), bool(row["is_paused"])
+    pool, all_paused, has_seat = pool_of(row), bool(row["is_paused"]), bool(row["a_seat_is_free"])
     known = await _numbers(conn, workspace_id, {call.number_id for call in waiting if call.number_id is not None})
-    reasons = {call.id: _reason(call, known.get(call.number_id or ""), pool, all_paused) for call in waiting}
+    reasons = {
+        call.id: _reason(call, known.get(call.number_id or ""), pool, all_paused, has_seat) for call in waiting
+    }
     scopes: dict[_Scope, set[datetime]] = defaultdict(set)
     scope_of: dict[str, _Scope] = {}
     for call in waiting:
@@ -102,12 +106,16 @@ async def waiting_for(
     }
 
 
-def _reason(call: StoredCall, number: _Number | None, pool: Pool, all_paused: bool) -> WaitReason:
+def _reason(
+    call: StoredCall, number: _Number | None, pool: Pool, all_paused: bool, has_seat: bool
+) -> WaitReason:
     if all_paused or (number is not None and number.is_paused):
         return WaitReason.PAUSE
     if call.due_at > pool.now:
         return WaitReason.TIME
-    return WaitReason.LINE if pool.free_outbound == 0 else WaitReason.PACE
+    if pool.free_outbound == 0:
+        return WaitReason.LINE
+    return WaitReason.PACE if has_seat else WaitReason.SEAT
 
 
 def _scope(workspace_id: str, call: StoredCall, number: _Number, reason: WaitReason, all_paused: bool) -> _Scope:
@@ -163,7 +171,9 @@ async def _places(conn: AsyncConnection, scope: _Scope, instants: Iterable[datet
     return {at: before + 1 for at, before in zip(due, ahead, strict=False) if before <= MOST_AHEAD}
 
 
-_SITUATION = reading_pool(is_paused(pools.c.workspace_id).label("is_paused"))
+_SITUATION = reading_pool(
+    is_paused(pools.c.workspace_id).label("is_paused"), a_seat_is_free().label("a_seat_is_free")
+)
 _account, _same = accounts_in_turn(), carrier_accounts.alias("same_account")
 _is_shared = (
     select(_same.c.id)

@@ -1,4 +1,4 @@
-"""Jobs done by this process, until it drains."""
+"""Jobs done by this process, until it is to stop."""
 
 import asyncio
 import functools
@@ -24,7 +24,7 @@ AT_ONCE = 8             # jobs; most of them wait for a model
 CONNECTIONS = 2         # to fetch and to finish them; one more listens
 POLL_S = 1.0            # nothing else wakes for a job of later, and a notification may be lost
 PUT_BACK_EVERY_S = 15.0
-LOOK_EVERY_S = 0.5      # whether the process drains
+LOOK_EVERY_S = 0.5      # whether the process is to stop
 FINISH_S = 3.0          # for jobs that run when the process ends; then others do them
 PATIENCE_S = 1.5        # with a database that doesn't answer, then
 CONNECT_S = 5.0
@@ -60,7 +60,7 @@ class JobRunner:
                 self._app.periodic(cron=job.every)(task)
 
     async def run(self) -> None:
-        """Until cancelled, or until the process drains: then nothing new is begun.
+        """Until cancelled, or until the process is to stop: then nothing new is begun.
 
         Outlives the database: who works on procrastinate ends without it, and is begun again.
         """
@@ -88,7 +88,7 @@ class JobRunner:
 
     @property
     def _is_ending(self) -> bool:
-        return self._drain.has_begun or self._closing is not None
+        return self._drain.stops or self._closing is not None
 
     async def aclose(self) -> None:
         """Begin nothing more; what runs has a moment, then it is left to others."""

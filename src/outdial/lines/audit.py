@@ -1,4 +1,5 @@
-"""The pool audit: the counters of each pool against the calls that hold a line of it."""
+"""The audit of lines and seats: the counters of each pool against the calls that hold a line of it, and what has a seat
+against the attempts that are live."""
 
 import logging
 
@@ -12,6 +13,7 @@ from outdial.db.engine import is_lock_timeout, reading
 from outdial.db.notify import notify
 from outdial.db.tables import calls, pools
 from outdial.lines.pool import correct, lock_pool
+from outdial.lines.seats import audit_seats
 from outdial.telephony.state import CallDirection, CallState
 
 logger = logging.getLogger(__name__)
@@ -29,6 +31,13 @@ async def audit_pools(engine: AsyncEngine) -> None:
         except OperationalError as error:  # somebody has this pool for long: it is looked at again at the next audit
             if not is_lock_timeout(error):
                 raise
+
+
+async def give_leaked_seats_back(engine: AsyncEngine) -> None:
+    """A seat whose attempt is over, or never was, is a bug as well."""
+    async with engine.begin() as conn:
+        if seats := await audit_seats(conn):
+            logger.error("Seats given back: their calls are over", extra={"count": seats})
 
 
 async def _mend(engine: AsyncEngine, workspace_id: str) -> None:

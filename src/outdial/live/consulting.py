@@ -34,7 +34,7 @@ from outdial.conversation.warm import Warm
 from outdial.db.trouble import tell_trouble
 from outdial.dispatch.second_legs import callback_url, end_leg
 from outdial.repeating import Pauses, repeat
-from outdial.settings import Settings
+from outdial.settings import Settings, media_url
 from outdial.telephony.failures import CallError, FailureCode
 from outdial.telephony.transfer import TransferOutcome
 
@@ -98,7 +98,7 @@ class Consulting:
             to=to,
             from_=self._caller_id,
             callback_url=callback_url(self._settings, attempt, begun.transfer_id),
-            stream_url=self._settings.stream_url(attempt.carrier, attempt.id, begun.token),
+            stream_url=media_url(self._settings.stream_base_url, attempt.carrier, attempt.id, begun.token),
             ring_timeout_s=RING_TIMEOUT_S,
             max_duration_s=held.call.max_duration_s,
         )

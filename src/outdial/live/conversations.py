@@ -168,6 +168,12 @@ class Conversations:
             except Exception:
                 logger.exception("Goodbye not prepared")
 
+    def say_goodbye(self) -> None:
+        """Cut every conversation off that is under way: a sentence, and the call ends."""
+        for conversation in list(self._held.values()):
+            if conversation.brought.result is None:
+                conversation.session.interrupt(self._settings.goodbye)
+
     async def aclose(self, at_most_s: float = FINISH_S, *, hurry: asyncio.Event | None = None) -> None:
         """Cut every conversation off, in order: a goodbye (none when there is `hurry`), the carriers told, transcripts
         and recordings saved. What the database doesn't take in time stays on the disk."""

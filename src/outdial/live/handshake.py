@@ -7,6 +7,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Mapping
 
+from sqlalchemy import literal, select
 from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -20,6 +21,8 @@ from outdial.calls.ownership import Answered, Lease, StillHeld, take_stream
 from outdial.calls.records import read_held
 from outdial.carriers.name import CarrierName
 from outdial.conversation.media_line import MediaLine, MediaSocket
+from outdial.db.engine import reading
+from outdial.lines.seats import is_elsewhere
 from outdial.live.consultations import Consultations
 from outdial.live.conversations import Conversations
 from outdial.logs import Seldom
@@ -69,7 +72,7 @@ class MediaHandshake:
         self._tried_again_within_s = tried_again_within_s
         self._notices = ListeningNotices(engine)
         self._background = Background()
-        self._forged, self._without_token = Seldom(), Seldom()
+        self._forged, self._without_token, self._elsewhere = Seldom(), Seldom(), Seldom()
         self._ending = False
         self._awaited: dict[str, asyncio.TimerHandle] = {}  # attempts whose socket should be there any moment
 
@@ -95,6 +98,8 @@ class MediaHandshake:
         if account is None:
             return None
         if not self._genuine.media_handshake(account, url=url, headers=headers):
+            if await self._is_elsewhere(attempt_id):  # signed for the address of another worker
+                return None
             if times := self._forged.again():
                 logger.warning(
                     "Media stream refused: no valid signature", extra={"attempt_id": attempt_id, "times": times}
@@ -110,6 +115,8 @@ class MediaHandshake:
             self._background.start(self._end_unless_refused(taking, attempt_id), name="ending a lost media stream")
             raise
         if answered is None:
+            if await self._is_elsewhere(attempt_id):
+                return None
             if times := self._without_token.again():
                 logger.warning(
                     "Media stream refused: wrong or used token", extra={"attempt_id": attempt_id, "times": times}
@@ -138,6 +145,17 @@ class MediaHandshake:
             return None
         call = (await read_held(self._engine, attempt_id)).call
         return lambda socket: self._consultations.start(carrier, leg, call, agent, socket)
+
+    async def _is_elsewhere(self, attempt_id: str) -> bool:
+        """Whether this stream has come to the wrong worker: a proxy or a name leads carriers to another one than they
+        were told."""
+        query = select(is_elsewhere(literal(attempt_id), self._lease.owner))
+        async with reading(self._engine) as conn:
+            found = bool(await conn.scalar(query))
+        if found and (times := self._elsewhere.again()):
+            fields = {"attempt_id": attempt_id, "times": times}
+            logger.error("Media stream refused: another worker has its seat", extra=fields)
+        return found
 
     async def _take(self, attempt_id: str, token: str) -> Answered | None:
         """Use the token up; of a call that comes back from a transfer as soon as the conversation before is over."""

@@ -1,11 +1,15 @@
-"""Where a carrier opens a call's audio: /media/<carrier>/<attempt id>/<token>. Nothing else is a websocket."""
+"""Where a carrier opens a call's audio: …/media/<carrier>/<attempt id>/<token>. Nothing else is a websocket.
+
+What stands before it is the worker's own address where a proxy leads to several, and may have been taken off by it.
+"""
 
 from collections.abc import Awaitable, Callable, Mapping
+from urllib.parse import urlsplit
 
 from outdial.carriers.registry import carrier_named
 from outdial.conversation.media_line import MediaLine, MediaSocket
 from outdial.live.handshake import MediaHandshake
-from outdial.settings import MEDIA_PATH, Settings
+from outdial.settings import MEDIA_PATH, Settings, media_url
 
 Open = Callable[[str, Mapping[str, str]], Awaitable[Callable[[MediaSocket], MediaLine] | None]]
 
@@ -13,9 +17,12 @@ Open = Callable[[str, Mapping[str, str]], Awaitable[Callable[[MediaSocket], Medi
 def by_path(handshake: MediaHandshake, settings: Settings) -> Open:
     """`MediaHandshake.open` for who has the path of a request, and its headers."""
 
+    expected = ("", urlsplit(settings.stream_base_url).path)
+
     async def open_(path: str, headers: Mapping[str, str]) -> Callable[[MediaSocket], MediaLine] | None:
-        parts = path.removeprefix(MEDIA_PATH).split("/")
-        if not path.startswith(MEDIA_PATH) or len(parts) != 3:
+        before, found, told = path.partition(MEDIA_PATH)
+        parts = told.split("/")
+        if not found or before not in expected or len(parts) != 3:
             return None
         carrier, attempt_id, token = parts
         name = carrier_named(carrier)
@@ -25,7 +32,7 @@ def by_path(handshake: MediaHandshake, settings: Settings) -> Open:
             carrier=name,
             attempt_id=attempt_id,
             token=token,
-            url=settings.stream_base_url + path,
+            url=media_url(settings.stream_base_url, carrier, attempt_id, token),
             headers=headers,
         )
 

@@ -53,6 +53,7 @@ AFTER_FAILURE: Mapping[FailureCode, str] = {
     FailureCode.NEVER_PLACED: "Call again; nobody was dialled.",
     FailureCode.OUTCOME_UNKNOWN: "Look the call up at the carrier before you call again: the phone may have rung.",
     FailureCode.POOL_FULL: "Have more lines in Settings, Plan, or reserve some of them for inbound calls.",
+    FailureCode.NO_SEAT: "Start another worker with the role media, or give this one more seats with OUTDIAL_SEATS.",
     FailureCode.DRAINING: "Call back; stop the server at a quiet hour.",
     FailureCode.NUMBER_HAS_NO_AGENT: "Give the number an agent on the page Phone numbers, then call back.",
     FailureCode.AGENT_NOT_PUBLISHED: "Publish the agent on its page, then call back.",

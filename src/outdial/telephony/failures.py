@@ -72,6 +72,7 @@ class FailureCode(StrEnum):
     NEVER_PLACED = "never_placed", "The carrier has no record of the dial."
     OUTCOME_UNKNOWN = "outcome_unknown", "The carrier could not say what became of the call."
     POOL_FULL = "pool_full", "A caller was turned away: every line was taken."
+    NO_SEAT = "no_seat", "A caller was turned away: no worker had a seat for one more conversation."
     DRAINING = "draining", "A caller was turned away: Outdial was about to stop and took no new calls."
     NUMBER_HAS_NO_AGENT = "number_has_no_agent", "A caller was turned away: the number has no agent."
     AGENT_NOT_PUBLISHED = "agent_not_published", "A caller was turned away: the agent has no published version."

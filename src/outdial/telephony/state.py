@@ -105,6 +105,7 @@ OUR_FAULTS = frozenset(
         FailureCode.NOT_PREPARED,
         FailureCode.TOO_LATE,
         FailureCode.POOL_FULL,
+        FailureCode.NO_SEAT,
         FailureCode.DRAINING,
         FailureCode.NUMBER_HAS_NO_AGENT,
         FailureCode.AGENT_NOT_PUBLISHED,

@@ -1,0 +1,53 @@
+"""The processes that run, and the places for conversations that they have."""
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Double,
+    ForeignKey,
+    Index,
+    Integer,
+    PrimaryKeyConstraint,
+    Table,
+    Text,
+    text,
+)
+from sqlalchemy.dialects.postgresql import ARRAY
+
+from outdial.db.metadata import instant, metadata
+
+# A process that owns attempts. It holds a session advisory lock on `lock_key` for as long as it lives: a free lock
+# is the proof of death that an expired lease is not. What it says of itself with each heartbeat follows.
+workers = Table(
+    "workers",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("lock_key", BigInteger, nullable=False, unique=True),
+    Column("host", Text, nullable=False),
+    Column("pid", Integer, nullable=False),
+    instant("started_at", now=True),
+    Column("roles", ARRAY(Text), nullable=False, server_default=text("'{}'")),
+    Column("version", Text),
+    Column("stream_url", Text),     # wss://…: where carriers open the audio of calls that have a seat here
+    Column("internal_url", Text),   # http://…: where other processes reach this one, if they can
+    Column("seats", Integer, nullable=False, server_default="0"),
+    Column("live", Integer, nullable=False, server_default="0"),  # conversations under way
+    Column("draining", Boolean, nullable=False, server_default=text("false")),  # so it says itself
+    instant("drain_requested_at"),  # somebody wants it to drain
+    Column("lease_s", Double, nullable=False, server_default="0"),
+    instant("seen_at"),             # null: not yet, or found dead; older than `lease_s`: it gives no seat
+)
+
+# A worker's seats, one row each, for as long as it has them to give. Who takes one locks a free row, who gives one back
+# changes their own: nobody waits for anybody.
+seats = Table(
+    "seats",
+    metadata,
+    Column("worker_id", Text, ForeignKey("workers.id", ondelete="CASCADE"), nullable=False),
+    Column("number", Integer, nullable=False),  # 1, 2, …
+    Column("attempt_id", Text),                 # whose it is; null: it is free
+    PrimaryKeyConstraint("worker_id", "number"),
+    Index("ix_seats_free", "worker_id", "number", postgresql_where=text("attempt_id IS NULL")),
+    Index("ix_seats_attempt_id", "attempt_id", unique=True, postgresql_where=text("attempt_id IS NOT NULL")),
+)

@@ -1,0 +1,41 @@
+"""Seats for the calls of tests that run no process."""
+
+import itertools
+from typing import Any
+
+from sqlalchemy import func, select, update
+from sqlalchemy.dialects.postgresql import insert as upsert
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from outdial.db.tables import seats, workers
+from outdial.lines.seats import open_seats
+
+_lock_keys = itertools.count(1)
+
+
+async def give_seats(
+    engine: AsyncEngine,
+    many: int = 200,
+    *,
+    worker_id: str = "worker_seats",
+    stream_url: str = "wss://voice.example",
+    **columns: Any,
+) -> None:
+    """A worker that is seen for the length of a test, whoever looks whether it lives, and its seats."""
+    row = {"seats": many, "stream_url": stream_url, "lease_s": 86_400.0, "seen_at": func.now()} | columns
+    entered = {"id": worker_id, "lock_key": next(_lock_keys), "host": "here", "pid": 1}
+    async with engine.begin() as conn:
+        await conn.execute(upsert(workers).values(entered | row).on_conflict_do_nothing())
+        await open_seats(conn, worker_id, many)
+
+
+async def seats_taken(engine: AsyncEngine) -> dict[str, str]:
+    """The worker of each attempt that has a seat."""
+    async with engine.connect() as conn:
+        rows = await conn.execute(select(seats).where(seats.c.attempt_id.is_not(None)))
+        return {row.attempt_id: row.worker_id for row in rows}
+
+
+async def set_worker(engine: AsyncEngine, worker_id: str, **columns: Any) -> None:
+    async with engine.begin() as conn:
+        await conn.execute(update(workers).where(workers.c.id == worker_id).values(**columns))
