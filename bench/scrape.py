@@ -27,6 +27,7 @@ from outdial.db.migrate import upgrade
 from outdial.db.notify import Notifications
 from outdial.media.pacer import TICK_S
 from outdial.media.voice_activity import WINDOW_MS
+from outdial.recordings.recordings import Recordings
 from outdial.settings import Settings
 from outdial.workspaces.secrets import SecretBox
 
@@ -93,7 +94,7 @@ async def _scrapes(options: Options, data_dir: Path, database_url: str) -> Seque
             settings=Settings(data_dir=data_dir, metrics_token=SecretStr(TOKEN)),
             notifications=notifications,
             secret_box=SecretBox("a key for the benchmark"),
-            recordings_dir=data_dir / "recordings",
+            recordings=Recordings(data_dir),
         )
         transport = httpx.ASGITransport(create_api(services))
         headers = {"Authorization": f"Bearer {TOKEN}"}

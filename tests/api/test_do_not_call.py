@@ -102,7 +102,7 @@ async def test_an_entry_is_added_shown_and_found(client, tenant):
     assert added["by"]["kind"] == "api_key"
     for query in ({}, {"number": LISTED}, {"number": "555 0115"}, {"source": "api"}):
         listed = (await client.get("/v1/do-not-call", params=query)).json()
-        assert listed == {"entries": [added], "next_cursor": None}
+        assert listed == {"entries": [added], "next_cursor": None, "erased": 0}
     assert (await client.get("/v1/do-not-call", params={"source": "callee"})).json()["entries"] == []
     again = await add(client, reason="Another")
     assert (again.status_code, again.json()) == (200, added | {"added": False, "canceled": 0})

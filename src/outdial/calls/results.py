@@ -95,7 +95,7 @@ class Result:
             turns=stored.get("turns", 0),  # 0.1 did not count them
             turn_latency_ms=stored.get("turn_latency_ms"),
             disclosure=stored.get("disclosure"),
-            latencies_ms=stored.get("latencies_ms", ()),
+            latencies_ms=tuple(stored.get("latencies_ms", ())),
         )
 
 

@@ -36,9 +36,10 @@ def list_(json: AsJson = False) -> None:
 
 @app.command()
 def drain(worker_id: WorkerId) -> None:
-    """Empty a process: no new calls, and those it has may go on for a while.
+    """Empty a process: no new calls.
 
-    After OUTDIAL_DRAIN_S they hear a goodbye. The process goes on running until it is stopped.
+    Those it has may go on for OUTDIAL_DRAIN_S, then they hear a goodbye. The process goes on running until it is
+    stopped.
     """
     _ask(worker_id, wanted=True)
     console.print(f"{worker_id} drains. To see how many calls it has left: outdial workers list")

@@ -116,8 +116,8 @@ COLUMNS = "workspace_id, ended_at, kind, key, count"
 
 
 def counts(call: str) -> str:
-    is_over = f"{call}.state = 'ended' AND {call}.end_reason NOT IN ('canceled', 'expired')"
-    return f"({call}.direction = 'outbound' AND {is_over})"
+    is_over = f"{call}.state = 'ended' AND {call}.ended_at IS NOT NULL"
+    return f"({call}.direction = 'outbound' AND {is_over} AND {call}.end_reason NOT IN ('canceled', 'expired'))"
 
 
 def counted_by(call: str) -> str:
