@@ -1,7 +1,7 @@
 import pytest
 from pydantic import ValidationError
 
-from outdial.cli.serve import forwarding_told
+from outdial.cli.server_up import forwarding_told
 from outdial.settings import NO_SETTINGS, Settings, unknown_variables
 
 

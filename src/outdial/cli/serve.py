@@ -17,6 +17,7 @@ from outdial.cli.next_steps import command, next_steps
 from outdial.cli.output import progress
 from outdial.cli.processes import WithParent, end_with_parent
 from outdial.cli.run_files import run_files
+from outdial.cli.server_up import tell_that_it_is_up
 from outdial.cli.several import serve_processes
 from outdial.cli.verbs import verbs
 from outdial.roles import ROLES, Role
@@ -126,36 +127,12 @@ async def _serve(
     end_soon(0)  # everything has ended in order; what may be left are threads
 
 
-def tell_that_it_is_up(settings: Settings, roles: frozenset[Role]) -> None:
-    base_url = settings.base_url
-    if Role.API in roles:
-        progress.print(f"[green]Outdial is up:[/] {base_url}  (API: {base_url}/docs)", soft_wrap=True)
-    else:
-        progress.print(f"[green]Outdial is up[/] with {', '.join(sorted(roles))}: {base_url}/readyz", soft_wrap=True)
-    if settings.public_url is None:
-        progress.print(
-            "Carriers can't reach this address; set OUTDIAL_PUBLIC_URL to your https:// address.", soft_wrap=True
-        )
-    elif (believed := forwarding_told(settings)) is not None:
-        progress.print(believed, soft_wrap=True)
-
-
 def way_in(first: "FirstStart") -> str:
     """How the first person signs in, in words."""
     if first.link is not None:
         return f"Sign in (this link works once, for 24 hours): {first.link}"
     way = command("members", "link", first.email, anywhere=True)
     return f"Nobody has signed in yet. For a link that lets the first person in: {way}"
-
-
-def forwarding_told(settings: Settings) -> str | None:
-    """Whose X-Forwarded-For is believed, in words, where nobody has said whose it should be."""
-    if "trusted_proxies" in settings.model_fields_set:
-        return None
-    return (
-        f"X-Forwarded-For is believed from {settings.trusted_proxies}, where a proxy on this machine comes from. If a "
-        "raw tunnel (TCP, ssh -R) ends here, anybody may write that header: set OUTDIAL_TRUSTED_PROXIES= to nothing."
-    )
 
 
 def _new_event_loop() -> asyncio.AbstractEventLoop:

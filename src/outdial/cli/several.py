@@ -22,6 +22,7 @@ from outdial.cli.failures import CommandFailed
 from outdial.cli.output import progress
 from outdial.cli.processes import end_with_parent, local_url
 from outdial.cli.run_files import run_files
+from outdial.cli.server_up import tell_that_it_is_up
 from outdial.repeating import Pauses
 from outdial.roles import Role
 from outdial.settings import Settings, variable
@@ -71,7 +72,6 @@ async def serve_processes(
 ) -> None:
     """Run so many processes until SIGINT or SIGTERM. Raises CommandFailed when they can't be started."""
     from outdial.api.server import CannotListen  # loads the models' libraries
-    from outdial.cli.serve import tell_that_it_is_up
     from outdial.db.supervised import embedded
 
     check_stream_urls(settings, count)
