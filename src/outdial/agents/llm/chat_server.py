@@ -14,6 +14,7 @@ import msgspec
 
 from outdial.agents.llm.chat import ModelFailed, Piece, Request
 from outdial.agents.llm.completions import Completion, Tokens, body_of, word_of
+from outdial.agents.llm.wire import ModelTransport, is_direct
 
 CONNECT_S = 5.0
 WARM_UP_S = 5.0
@@ -31,8 +32,10 @@ class ChatServerModel:
         self._url = url
         self._is_priced = True
         self._is_priced = self._cost(Tokens(asked=1, cached=0, answered=1)) is not None  # which loads the prices
+        server = httpx.URL(url)
         self._http = httpx.AsyncClient(
-            base_url=url,
+            base_url=server,
+            transport=ModelTransport(server, kept=KEPT, kept_s=KEPT_S) if is_direct(server) else None,
             headers={
                 "authorization": f"Bearer {key or 'none'}",
                 "content-type": "application/json",
