@@ -13,7 +13,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from outdial import metrics
 from outdial.api import metrics as exposed
-from outdial.api.metrics import _ended, _lines
+from outdial.api.metrics import _ended, _lines, _workers
 
 ROOT = Path(__file__).parents[1]
 SUFFIXES = r"_(total|bucket|count|sum|created)$"
@@ -21,7 +21,7 @@ SUFFIXES = r"_(total|bucket|count|sum|created)$"
 
 def known() -> set[str]:
     lines = text_string_to_metric_families(_lines([]).decode())
-    families = [*metrics.REGISTRY.collect(), *lines, _ended("ws", [])]
+    families = [*metrics.REGISTRY.collect(), *lines, *_workers([]), _ended("ws", [])]
     return {family.name for family in families}
 
 
@@ -29,13 +29,34 @@ def named(text: str) -> set[str]:
     return {re.sub(SUFFIXES, "", name) for name in re.findall(r"outdial_[a-z_]+", text)}
 
 
-def test_dashboard_and_alerts_ask_for_what_there_is():
+def rules() -> list[dict[str, str]]:
+    told = yaml.safe_load((ROOT / "deploy/prometheus/alerts.yaml").read_text())
+    return [rule for group in told["groups"] for rule in group["rules"]]
+
+
+def asked_by_dashboard() -> list[str]:
     dashboard = json.loads((ROOT / "deploy/grafana/outdial.json").read_text())
-    asked = [target["expr"] for panel in dashboard["panels"] for target in panel["targets"]]
-    rules = yaml.safe_load((ROOT / "deploy/prometheus/alerts.yaml").read_text())
-    asked += [rule["expr"] for group in rules["groups"] for rule in group["rules"]]
+    return [target["expr"] for panel in dashboard["panels"] for target in panel["targets"]]
+
+
+def test_dashboard_and_alerts_ask_for_what_there_is():
+    asked = [*asked_by_dashboard(), *(rule["expr"] for rule in rules())]
     assert named(" ".join(asked)) <= known()
     assert len(asked) > 20
+
+
+def test_processes_and_their_seats_are_watched_by_dashboard_and_alerts():
+    wanted = {"outdial_workers", "outdial_seats", "outdial_seats_free"}
+    assert wanted <= named(" ".join(asked_by_dashboard()))
+    alerts = [rule["expr"] for rule in rules() if "alert" in rule]
+    assert wanted - {"outdial_seats"} <= named(" ".join(alerts))
+
+
+def test_what_kubernetes_scales_by_is_recorded():
+    parts = yaml.safe_load_all((ROOT / "deploy/kubernetes/media.yaml").read_text())
+    (scaler,) = [part for part in parts if part["kind"] == "HorizontalPodAutoscaler"]
+    wanted = {metric["external"]["metric"]["name"] for metric in scaler["spec"]["metrics"]}
+    assert wanted == {rule["record"] for rule in rules() if "record" in rule}
 
 
 def test_every_metric_is_told_of_on_the_page():
