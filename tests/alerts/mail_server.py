@@ -23,6 +23,7 @@ class Mails:
         self.got: list[EmailMessage] = []
         self.raw: list[bytes] = []
         self.answers: dict[str, str] = {}
+        self.refused: str | None = None  # what is answered to the content of each
         self.silent = False
         self.asked = 0
         self.users: list[str] = []
@@ -41,6 +42,8 @@ class Mails:
         return "250 OK"
 
     async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:  # noqa: N802
+        if self.refused is not None:
+            return self.refused
         assert isinstance(envelope.content, bytes)
         self.raw.append(envelope.content)
         message = message_from_bytes(envelope.content, policy=policy.default)

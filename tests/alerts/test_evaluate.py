@@ -9,9 +9,9 @@ from sqlalchemy import func, insert, select, text, update
 
 from outdial.alerts.evaluate import evaluate
 from outdial.alerts.rule import Kind
-from outdial.alerts.rules import add_rule, reset_rule
+from outdial.alerts.rules import add_rule, change_rule, list_rules, removed_rules, reset_rule
 from outdial.calls.results import Result, save_result
-from outdial.db.alert_tables import alerts, ended_counts
+from outdial.db.alert_tables import alert_rules, alerts, ended_counts
 from outdial.db.spend_tables import model_spend, spend_limits
 from outdial.db.tables import do_not_call
 from outdial.db.webhook_tables import webhooks
@@ -299,3 +299,33 @@ async def test_counts_of_long_ago_are_forgotten(engine, minutes):
     await minutes.pass_(26 * 60)
     async with engine.connect() as conn:
         assert await conn.scalar(select(func.count()).select_from(ended_counts)) == 0
+
+
+# -- what is stored wrongly ----------------------------------------------------------------------------------------
+
+WRONG = [
+    {},
+    {"kind": "moon_phase", "threshold": 1},
+    {"kind": "failure_share", "enabled": True, "threshold": "much", "window_min": 30, "least_calls": 10},
+    {"kind": "failure_share", "enabled": True, "threshold": 0.2, "window_min": 30.5, "least_calls": 10},
+    {"kind": "failure_share", "enabled": True, "threshold": 0.2, "window_min": 10**12, "least_calls": 10},
+    {"kind": "failure_share", "enabled": "yes", "threshold": 0.2, "window_min": 30, "least_calls": []},
+    [1, 2],
+]
+
+
+@pytest.mark.parametrize("setting", WRONG)
+async def test_a_stored_rule_that_nobody_can_read_stops_no_other(engine, minutes, make_workspace, setting):
+    other = await make_workspace()
+    async with engine.begin() as conn:
+        row = {"workspace_id": other.id, "setting": setting, "before": setting}
+        await conn.execute(insert(alert_rules), [row | {"id": "failure_share"}, row | {"id": "rule_1"}])
+    await minutes.fail(20)
+    await minutes.fail(20, of=other)
+    await minutes.pass_()
+    assert (await minutes.raised(), await minutes.raised(other)) == (["failure_share"], ["failure_share"])
+    async with engine.connect() as conn:
+        assert [rule["changed"] for rule in await list_rules(conn, other.id)] == [False] * len(Kind)
+        assert await removed_rules(conn, other.id) == []
+    changed = await change_rule(engine, other.id, "failure_share", {"threshold": 0.5}, by=COMMAND_LINE)
+    assert changed["threshold"] == 0.5

@@ -16,6 +16,7 @@ from outdial.alerts.mail_text import one_line, written
 from outdial.alerts.notices import change_notices, is_address
 from outdial.alerts.smtp import MailFailed, send
 from outdial.alerts.watching import Watching
+from outdial.db.alert_tables import alert_settings
 from outdial.db.notify import Notifications
 from outdial.db.tables import workspaces
 from outdial.net.mail_server import MailServer, check_sender
@@ -367,3 +368,64 @@ async def test_what_waits_for_a_mail_is_found_by_an_index(engine):
         due = "SELECT 1 FROM alert_mails WHERE finished_at IS NULL AND due_at <= now() ORDER BY due_at"
         plan = (await conn.scalars(text(f"EXPLAIN {due}"))).all()
     assert "ix_alert_mails_due_at" in "\n".join(plan)
+
+
+# -- one workspace's trouble is nobody else's ----------------------------------------------------------------------
+
+
+@pytest.fixture
+async def both_told(engine, minutes, make_workspace, told):
+    """Two workspaces whose alerts are raised: the first tells these addresses, and is first in the queue."""
+
+    async def both_told(*emails):
+        other = await make_workspace()
+        await change_notices(engine, other.id, {"emails": ["other@example.com"]}, can_mail=True, by=COMMAND_LINE)
+        async with engine.begin() as conn:
+            which = alert_settings.c.workspace_id == minutes.workspace.id
+            await conn.execute(update(alert_settings).where(which).values(emails=list(emails)))
+        await minutes.fail(20)
+        await minutes.pass_()
+        await minutes.fail(20, of=other)
+        await minutes.pass_()
+
+    return both_told
+
+
+@pytest.mark.parametrize("address", ["a.@example.com", ".a@example.com", "nobody", ""])
+async def test_an_address_that_no_mail_can_be_written_to_delays_no_other(minutes, mails, box, both_told, address):
+    await both_told(address, "ops@example.com")
+    assert await minutes.send(box)
+    assert sorted(mail["To"] for mail in mails.got) == ["ops@example.com", "other@example.com"]
+    assert ("raised", address, "refused") in await minutes.mails()
+    assert not is_address(address)
+
+
+async def test_an_address_that_is_put_off_delays_no_other(minutes, mails, box, both_told):
+    """Also where there are many: whoever waits for each of them waits for hours."""
+    slow = [f"slow{n}@gone.example" for n in range(5)]
+    mails.answers |= dict.fromkeys(slow, "450 4.1.2 Domain not found")
+    await both_told(*slow)
+    assert await minutes.send(box)
+    assert [mail["To"] for mail in mails.got] == ["other@example.com"]
+    mails.answers.clear()
+    minutes.now += timedelta(minutes=5)
+    assert await minutes.send(box)
+    assert sorted(mail["To"] for mail in mails.got[1:]) == slow
+
+
+async def test_an_e_mail_whose_content_is_refused_delays_no_other(minutes, mails, box, both_told):
+    mails.refused = "554 5.7.1 Looks like spam"
+    await both_told("ops@example.com")
+    assert not await minutes.send(box)
+    assert mails.asked == 2
+
+
+@pytest.mark.parametrize("wrong", [{"quiet_from": "25:00"}, {"quiet_until": "late"}, {"time_zone": "Mars/Olympus"}])
+async def test_quiet_hours_that_nobody_can_read_are_none(engine, minutes, mails, box, told, wrong):
+    await told("ops@example.com", quiet={"starts": "09:00", "ends": "12:00"}, time_zone="UTC")
+    async with engine.begin() as conn:
+        await conn.execute(update(alert_settings).values(wrong))
+    await minutes.fail(20)
+    assert (await minutes.pass_()).raised == 1
+    assert await minutes.send(box)
+    assert mails.got

@@ -95,12 +95,13 @@ async def add_cleared(conn: AsyncConnection, alert_id: str, *, now: datetime) ->
     return added.rowcount
 
 
-async def take(engine: AsyncEngine, *, now: datetime) -> Mail | None:
-    """The next e-mail, for this process alone for a while; None: nothing is due. What is over by now is finished."""
+async def take(engine: AsyncEngine, *, now: datetime, leaving_out: Collection[str] = ()) -> Mail | None:
+    """The next e-mail, for this process alone for a while; None: nothing is due. What is over by now is finished.
+    `leaving_out`: not of these workspaces."""
     while True:
         async with engine.begin() as conn:
             await conn.execute(_LOCK)
-            first = (await conn.execute(_FIRST, {"at": now})).one_or_none()
+            first = (await conn.execute(_FIRST, {"at": now, "leaving_out": list(leaving_out)})).one_or_none()
             if first is None:
                 return None
             which = {"workspace": first.workspace_id, "address": first.address, "at": now}
@@ -190,7 +191,8 @@ _DUE = """
 # Held for the moment in which rows of an address are taken: two that each had one of them would wait for each other.
 _LOCK = select(func.pg_advisory_xact_lock(func.hashtextextended("outdial alert mails", 0)))
 _FIRST = text(f"""
-    SELECT workspace_id, address FROM alert_mails WHERE {_DUE} ORDER BY due_at LIMIT 1
+    SELECT workspace_id, address FROM alert_mails
+    WHERE {_DUE} AND workspace_id <> ALL(CAST(:leaving_out AS text[])) ORDER BY due_at LIMIT 1
 """)  # noqa: S608 - put together of constants
 _TAKE = text(f"""
     UPDATE alert_mails SET lease_until = :lease_until

@@ -1,5 +1,6 @@
 """Whom a workspace's alerts are told by e-mail, and when not. The only writer of `alert_settings`."""
 
+import logging
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -18,6 +19,8 @@ from outdial.refusals import Invalid
 from outdial.workspaces.access import Role
 from outdial.workspaces.audit import Actor, record
 from outdial.workspaces.store import workspace_name
+
+logger = logging.getLogger(__name__)
 
 MOST = 20  # addresses
 # Narrower than what mail allows: nothing that means something in a header, a list of addresses or SMTP.
@@ -50,7 +53,8 @@ class Notices:
 
 
 def is_address(text: str) -> bool:
-    return _ADDRESS.fullmatch(text) is not None and ".." not in text
+    dots_are_inside = ".." not in text and ".@" not in text and not text.startswith(".")
+    return _ADDRESS.fullmatch(text) is not None and dots_are_inside
 
 
 async def read_notices(conn: AsyncConnection, workspace_id: str) -> Notices:
@@ -144,9 +148,14 @@ def _check(field: str, read: Any, text: str) -> None:
 
 
 def _of(row: RowMapping) -> Notices:
+    """Quiet hours that nobody can read are none: whoever evaluates reads those of all workspaces."""
     quiet = None
     if row["quiet_from"] is not None:
-        starts, ends = time_of(row["quiet_from"]), time_of(row["quiet_until"])
-        quiet = QuietHours(starts=starts, ends=ends, time_zone=row["time_zone"])
+        try:
+            zone_named(row["time_zone"])
+            starts, ends = time_of(row["quiet_from"]), time_of(row["quiet_until"])
+            quiet = QuietHours(starts=starts, ends=ends, time_zone=row["time_zone"])
+        except ValueError:
+            logger.warning("Quiet hours not readable", extra={"workspace_id": row["workspace_id"]})
     emails = None if row["emails"] is None else tuple(row["emails"])
     return Notices(emails=emails, quiet=quiet, time_zone=row["time_zone"])

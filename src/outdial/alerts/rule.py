@@ -48,9 +48,20 @@ class Setting:
 
     @classmethod
     def from_json(cls, stored: Mapping[str, Any]) -> Self:
-        return cls(**{name: value for name, value in stored.items() if name in FIELDS})
+        """Raises ValueError where something isn't of its type."""
+        setting = cls(**{name: value for name, value in stored.items() if name in FIELDS})
+        if not all(type(getattr(setting, name)) in types for name, types in TYPES.items()):
+            raise ValueError("is no setting of a rule")
+        return setting
 
 
+TYPES: Mapping[str, tuple[type, ...]] = {
+    "enabled": (bool,),
+    "threshold": (float, int, type(None)),
+    "window_min": (int, type(None)),
+    "least_calls": (int, type(None)),
+    "code": (str, type(None)),
+}
 FIELDS = tuple(field.name for field in fields(Setting))
 
 
@@ -124,6 +135,15 @@ class Rule:
     @property
     def is_default(self) -> bool:
         return self.id == self.kind
+
+    @classmethod
+    def from_json(cls, rule_id: str, stored: Mapping[str, Any]) -> Self:
+        """Raises ValueError where it isn't one that could be set."""
+        try:
+            kind, setting = Kind(stored["kind"]), Setting.from_json(stored)
+            return cls(id=rule_id, kind=kind, setting=checked(kind, {}, setting))
+        except (Invalid, KeyError, TypeError) as error:
+            raise ValueError("is no rule") from error
 
 
 DEFAULTS: Mapping[str, Rule] = {kind.value: Rule(id=kind, kind=kind, setting=SHAPES[kind].default) for kind in Kind}

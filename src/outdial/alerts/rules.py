@@ -4,6 +4,7 @@ Of each the setting before its last change is kept, so that whoever changed it c
 change. The only writer of `alert_rules`.
 """
 
+import logging
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -17,6 +18,8 @@ from outdial.db.alert_tables import alert_rules
 from outdial.ids import new_id
 from outdial.refusals import Conflict, Invalid, NotFound
 from outdial.workspaces.audit import Actor, record
+
+logger = logging.getLogger(__name__)
 
 MOST = 50  # that were added
 MOST_REMOVED = 5
@@ -44,7 +47,7 @@ Stored = tuple[Setting | None, Setting | None]  # now and before
 
 
 async def rules_of_all(conn: AsyncConnection, workspace_ids: Sequence[str]) -> Mapping[str, list[Rule]]:
-    """By workspace, all of them: those switched off, too."""
+    """By workspace, all of them: those switched off, too. One that nobody can read stops none of the others."""
     changed: dict[str, dict[str, Rule | None]] = {}
     for row in await conn.execute(select(alert_rules)):
         changed.setdefault(row.workspace_id, {})[row.id] = _rule(row.id, row.setting)
@@ -130,7 +133,8 @@ async def undo_rule(engine: AsyncEngine, workspace_id: str, rule_id: str, *, by:
             raise NotFound("nothing_to_undo", "Nothing was changed about such an alert rule.")
         now, then = _rule(rule_id, row.setting), _rule(rule_id, row.before)
         shown = then or now
-        assert shown is not None
+        if shown is None:
+            raise NotFound("nothing_to_undo", "Nothing that is known was changed about such an alert rule.")
         if then is None:
             await _store(conn, workspace_id, shown, before=shown.setting, removed=True)
         else:
@@ -144,10 +148,14 @@ async def undo_rule(engine: AsyncEngine, workspace_id: str, rule_id: str, *, by:
 
 
 def _rule(rule_id: str, stored: Mapping[str, Any] | None) -> Rule | None:
-    """Of a stored setting, with its kind; None: of a default one its default, of others that there is none."""
-    if stored is None:
-        return DEFAULTS.get(rule_id)
-    return Rule(id=rule_id, kind=Kind(stored["kind"]), setting=Setting.from_json(stored))
+    """Of a stored setting, with its kind; None: of a default one its default, of others that there is none. So it is
+    with what nobody can read, too: evaluated as a default one, or not at all, and free to be changed."""
+    if stored is not None:
+        try:
+            return Rule.from_json(rule_id, stored)
+        except ValueError:
+            logger.warning("Alert rule not readable", extra={"rule_id": rule_id})
+    return DEFAULTS.get(rule_id)
 
 
 def _together(changed: Mapping[str, Rule | None]) -> list[Rule]:

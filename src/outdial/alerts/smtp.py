@@ -23,8 +23,12 @@ class MailRefused(MailFailed):
     """This e-mail will be refused again: the address isn't taken there."""
 
 
+class MailPutOff(MailFailed):
+    """This e-mail isn't taken now, and may be later; the mail server works, so others may be."""
+
+
 async def send(server: MailServer, message: EmailMessage) -> None:
-    """Raises MailFailed, MailRefused. Takes a minute at most."""
+    """Raises MailFailed, MailRefused, MailPutOff. Takes a minute at most."""
     try:
         await aiosmtplib.send(
             message,
@@ -40,7 +44,9 @@ async def send(server: MailServer, message: EmailMessage) -> None:
     except aiosmtplib.SMTPRecipientsRefused as error:
         codes = sorted({each.code for each in error.recipients})
         told = f"The mail server refused the address ({', '.join(str(code) for code in codes)})."
-        raise (MailRefused if min(codes) >= 500 else MailFailed)(told) from None
+        raise (MailRefused if min(codes) >= 500 else MailPutOff)(told) from None
+    except aiosmtplib.SMTPDataError as error:
+        raise MailPutOff(f"The mail server didn't take the e-mail ({error.code}).") from None
     except aiosmtplib.SMTPAuthenticationError as error:
         raise MailFailed(f"The mail server refused user or password ({error.code}).") from None
     except aiosmtplib.SMTPResponseException as error:

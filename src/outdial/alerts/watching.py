@@ -5,13 +5,14 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from email.message import EmailMessage
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from outdial.alerts.evaluate import EVERY, evaluate
 from outdial.alerts.mail_queue import Mail, MailResult, finish, put_off, take
 from outdial.alerts.mail_text import written
-from outdial.alerts.smtp import WHOLE_S, MailFailed, MailRefused, send
+from outdial.alerts.smtp import WHOLE_S, MailFailed, MailPutOff, MailRefused, send
 from outdial.db.notify import Notifications
 from outdial.db.trouble import tell_trouble
 from outdial.db.wake import Wake
@@ -80,10 +81,7 @@ class Watching:
                 except Exception as error:
                     failures += 1
                     tell_trouble(self._engine, logger, "E-mails of alerts not sent; trying again", error)
-                if failures:
-                    await asyncio.sleep(SERVER_AGAIN.after(failures))
-                else:
-                    await left.wait(LOOK_EVERY_S)
+                await left.wait(SERVER_AGAIN.after(failures) if failures else LOOK_EVERY_S)
 
 
 async def send_due(
@@ -93,19 +91,27 @@ async def send_due(
     base_url: str,
     clock: Callable[[], datetime] = lambda: datetime.now(UTC),
 ) -> bool:
-    """All that is due, one after the other; False where the mail server failed: the others wait with it."""
-    while (mail := await take(engine, now=clock())) is not None:
-        if not await _send(engine, postbox, mail, base_url=base_url, clock=clock):
-            return False
-    return True
+    """All that is due, one after the other; False where the mail server failed: the others wait with it. Where it
+    answers, but takes an e-mail later, those of the same workspace wait, and nobody else's: it may be the address."""
+    put_off_of: set[str] = set()
+    has_taken = False
+    while (mail := await take(engine, now=clock(), leaving_out=put_off_of)) is not None:
+        try:
+            if not await _send(engine, postbox, mail, base_url=base_url, clock=clock):
+                return False
+            has_taken = True
+        except MailPutOff:
+            put_off_of.add(mail.workspace_id)
+    return has_taken or not put_off_of
 
 
 async def _send(
     engine: AsyncEngine, postbox: Postbox, mail: Mail, *, base_url: str, clock: Callable[[], datetime]
 ) -> bool:
-    message = written(mail, sender=postbox.sender, base_url=base_url, now=clock())
+    """False: the mail server can't be used. Raises MailPutOff."""
     fields = {"workspace_id": mail.workspace_id, "alerts": len(mail.notices)}
     try:
+        message = _message(mail, postbox, base_url=base_url, now=clock())
         async with asyncio.timeout(WHOLE_S):
             await send(postbox.server, message)
     except MailRefused as error:
@@ -117,6 +123,16 @@ async def _send(
         will_try = await put_off(engine, mail, reason, now=clock())
         told = "E-mail of alerts not sent; trying again" if will_try else "E-mail of alerts given up"
         logger.warning(told, extra=fields | {"reason": reason, "failures": mail.failures + 1})
+        if isinstance(error, MailPutOff):
+            raise
         return False
     await finish(engine, mail, MailResult.SENT, now=clock())
     return True
+
+
+def _message(mail: Mail, postbox: Postbox, *, base_url: str, now: datetime) -> EmailMessage:
+    """Raises MailRefused where none can be written to this address: others don't wait for it."""
+    try:
+        return written(mail, sender=postbox.sender, base_url=base_url, now=now)
+    except Exception as error:
+        raise MailRefused(f"The e-mail couldn't be written ({type(error).__name__}).") from error
