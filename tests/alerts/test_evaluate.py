@@ -10,11 +10,13 @@ from sqlalchemy import func, insert, select, text, update
 from outdial.alerts.evaluate import evaluate
 from outdial.alerts.rule import Kind
 from outdial.alerts.rules import add_rule, change_rule, list_rules, removed_rules, reset_rule
+from outdial.calls.prices import record_price
 from outdial.calls.results import Result, save_result
 from outdial.db.alert_tables import alert_rules, alerts, ended_counts
 from outdial.db.spend_tables import model_spend, spend_limits
 from outdial.db.tables import do_not_call
 from outdial.db.webhook_tables import webhooks
+from outdial.telephony.price import Price
 from outdial.telephony.state import CallState, EndReason
 from outdial.workspaces.audit import COMMAND_LINE
 from rows_read import rows_read
@@ -226,6 +228,22 @@ async def test_spend_is_told_by_its_share_of_the_limit_and_by_the_day(engine, mi
         await conn.execute(update(model_spend).values(dollars=Decimal(170)))
     await minutes.pass_()
     assert await minutes.raised() == ["spend_day", "spend_share"]
+    assert (await minutes.pass_(24 * 60)).cleared == 2  # another day
+
+
+async def test_what_carriers_charge_is_told_by_the_day_and_the_currency(engine, minutes, workspace):
+    minutes.now = datetime.now(UTC)
+    await minutes.change("charges_day", threshold=5)
+    for amount, currency in (("4.50", "USD"), ("7.25", "EUR"), ("0.25", "USD")):
+        call = await workspace.dialed()
+        await record_price(engine, call.attempt_id, Price(amount=amount, currency=currency))
+    assert (await minutes.pass_(0)).raised == 1
+    (alert,) = await minutes.alerts()
+    assert (alert["subject"], alert["figure"]) == ({"kind": "currency", "id": "EUR"}, 7.25)
+    assert alert["message"] == "Carriers have charged 7.25 EUR today (UTC); the threshold is 5.00."
+    await record_price(engine, call.attempt_id, Price(amount="1", currency="USD"))
+    await minutes.pass_()
+    assert sorted(each["subject"]["id"] for each in await minutes.alerts()) == ["EUR", "USD"]
     assert (await minutes.pass_(24 * 60)).cleared == 2  # another day
 
 

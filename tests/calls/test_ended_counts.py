@@ -5,7 +5,9 @@ from datetime import UTC, datetime, timedelta
 from sqlalchemy import func, insert, select
 
 from outdial.calls.ended_counts import KEPT, count_replies, fold_ended_counts
+from outdial.calls.prices import record_price
 from outdial.db.alert_tables import ended_counts
+from outdial.telephony.price import Price
 from outdial.telephony.state import CallError, CallState, EndReason
 
 COUNT = ended_counts.c
@@ -50,3 +52,21 @@ async def test_folding_leaves_one_row_a_kind_and_the_same_sums_and_forgets_the_o
         assert left == [(4, True)]
         await fold_ended_counts(conn, now=now + KEPT + timedelta(minutes=5))
         assert (await conn.execute(select(COUNT.count))).all() == []
+
+
+async def test_what_a_carrier_charges_counts_once_in_its_currency_however_often_it_is_told(engine, workspace):
+    first, second = await workspace.dialed(), await workspace.dialed()
+    for amount, currency in (("0.0070", "USD"), ("0.0070", "USD"), ("0.0140", "USD")):
+        await record_price(engine, first.attempt_id, Price(amount=amount, currency=currency))
+    assert await counted(engine) == {("charge", "USD"): 14_000}
+    await record_price(engine, second.attempt_id, Price(amount="0.02", currency="EUR"))
+    await record_price(engine, first.attempt_id, Price(amount="0.5", currency="EUR"))
+    assert await counted(engine) == {("charge", "EUR"): 520_000}
+
+
+async def test_a_price_beyond_all_reason_is_kept_and_can_be_put_right(engine, workspace):
+    call = await workspace.dialed()
+    await record_price(engine, call.attempt_id, Price(amount="1E+40", currency="USD"))
+    assert await counted(engine) == {("charge", "USD"): 10**15}
+    await record_price(engine, call.attempt_id, Price(amount="0.01", currency="USD"))
+    assert await counted(engine) == {("charge", "USD"): 10_000}

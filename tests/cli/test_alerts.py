@@ -12,13 +12,13 @@ def workspace(outdial_json):
 
 def test_rules_are_listed_changed_undone_added_and_removed(outdial, outdial_json):
     assert outdial_json("alerts", "list") == []
-    assert len(outdial_json("alerts", "rules")) == 9
+    assert len(outdial_json("alerts", "rules")) == 10
     changed = outdial_json("alerts", "change", "answer_rate", "--threshold", "0.05", "--window-min", "120", "--off")
     assert (changed["threshold"], changed["window_min"], changed["enabled"]) == (0.05, 120, False)
     assert outdial_json("alerts", "undo", "answer_rate")["threshold"] == 0.1
     added = outdial_json("alerts", "add", "failure_share", "--code", "blocked", "--threshold", "0.05")
     assert outdial("alerts", "remove", added["id"]).exit_code == 0
-    assert len(outdial_json("alerts", "rules")) == 9
+    assert len(outdial_json("alerts", "rules")) == 10
     assert outdial_json("alerts", "undo", added["id"])["code"] == "blocked"
 
 

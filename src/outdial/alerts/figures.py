@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from outdial.alerts.rule import Kind, Rule
 from outdial.alerts.verdict import Figure
-from outdial.calls.ended_counts import EVERY, REPLY_BOUNDS_MS
+from outdial.calls.ended_counts import EVERY, MILLIONTHS, REPLY_BOUNDS_MS
 from outdial.history.number_health import TROUBLES
 from outdial.net.urls import host_of
 
@@ -49,6 +49,7 @@ class Known:
     numbers: Mapping[str, Sequence[Figure]]
     webhooks: Mapping[str, Sequence[Figure]]
     spend: Mapping[str, "Spent"]
+    charges: Mapping[str, Sequence[Figure]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,6 +87,7 @@ async def read(conn: AsyncConnection, rules: Mapping[str, Sequence[Rule]], *, no
         numbers=await _numbers(conn, least),
         webhooks=await _webhooks(conn, now),
         spend=await _spend(conn, now),
+        charges=await _charges(conn, _having(rules, Kind.CHARGES_DAY), now),
     )
 
 
@@ -96,6 +98,8 @@ def figures_of(rule: Rule, workspace_id: str, known: Known) -> list[Figure]:
     if rule.kind is Kind.WEBHOOK_FAILING:
         least = rule.setting.window_min or 0
         return [each for each in known.webhooks.get(workspace_id, ()) if each.value >= least or each.code is not None]
+    if rule.kind is Kind.CHARGES_DAY:
+        return list(known.charges.get(workspace_id, ()))
     if rule.kind in (Kind.SPEND_SHARE, Kind.SPEND_DAY):
         return _of_spend(rule, known.spend.get(workspace_id))
     counts = known.counts.get((workspace_id, rule.setting.window_min or 0))
@@ -154,6 +158,11 @@ def _of_spend(rule: Rule, spent: Spent | None) -> list[Figure]:
 
 def _least_of_numbers(rules: Iterable[Rule]) -> int | None:
     return next((rule.setting.least_calls for rule in rules if rule.kind is Kind.NUMBER_HEALTH), None)
+
+
+def _having(rules: Mapping[str, Sequence[Rule]], kind: Kind) -> list[str]:
+    """The workspaces that have a rule of this kind."""
+    return [workspace_id for workspace_id, of in rules.items() if any(rule.kind is kind for rule in of)]
 
 
 # -- reading ---------------------------------------------------------------------------------------------------
@@ -220,6 +229,16 @@ async def _spend(conn: AsyncConnection, now: datetime) -> Mapping[str, Spent]:
     }
 
 
+async def _charges(conn: AsyncConnection, workspace_ids: Sequence[str], now: datetime) -> Mapping[str, list[Figure]]:
+    """What carriers have charged today (UTC), by currency: of the prices that were told today."""
+    midnight = now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    found: dict[str, list[Figure]] = {}
+    for row in await conn.execute(_CHARGES, {"ids": list(workspace_ids), "since": midnight}):
+        figure = Figure(value=row.millionths / MILLIONTHS, subject=row.currency, details={"currency": row.currency})
+        found.setdefault(row.workspace_id, []).append(figure)
+    return found
+
+
 def _named(name: str) -> dict[str, str]:
     """What people call a number, unless that is how one calls it."""
     return {} if sum(letter.isdigit() for letter in name) >= 5 else {"name": name}
@@ -267,4 +286,14 @@ _SPEND = text("""
         coalesce(used.tokens, 0) AS tokens, most.dollars AS most_dollars, most.tokens AS most_tokens
     FROM (SELECT * FROM model_spend WHERE day = CAST(:day AS date)) AS used
     FULL JOIN spend_limits AS most ON most.workspace_id = used.workspace_id
+""")
+_CHARGES = text("""
+    SELECT wanted.workspace_id, found.currency, found.millionths
+    FROM unnest(CAST(:ids AS text[])) AS wanted (workspace_id),
+        LATERAL (
+            SELECT key AS currency, sum(count)::bigint AS millionths FROM ended_counts
+            WHERE ended_counts.workspace_id = wanted.workspace_id AND ended_counts.kind = 'charge'
+                AND ended_counts.ended_at >= :since
+            GROUP BY key HAVING sum(count) > 0
+        ) AS found
 """)

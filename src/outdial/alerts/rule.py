@@ -21,6 +21,7 @@ class Kind(StrEnum):
     WEBHOOK_FAILING = "webhook_failing"
     SPEND_SHARE = "spend_share"
     SPEND_DAY = "spend_day"
+    CHARGES_DAY = "charges_day"
 
 
 class Unit(StrEnum):
@@ -29,6 +30,7 @@ class Unit(StrEnum):
     COUNT = "count"
     MINUTES = "minutes"
     DOLLARS = "dollars"
+    AMOUNT = "amount"    # of money, in whatever currency it is
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,6 +119,7 @@ SHAPES: Mapping[Kind, Shape] = {
     Kind.WEBHOOK_FAILING: Shape(unit=Unit.MINUTES, default=Setting(window_min=15)),
     Kind.SPEND_SHARE: Shape(unit=Unit.SHARE, most=1.0, default=Setting(threshold=0.8)),
     Kind.SPEND_DAY: Shape(unit=Unit.DOLLARS, most=1_000_000, default=Setting(threshold=100)),
+    Kind.CHARGES_DAY: Shape(unit=Unit.AMOUNT, most=100_000_000, default=Setting(threshold=100)),
 }
 
 

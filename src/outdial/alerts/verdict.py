@@ -33,7 +33,8 @@ class Because(StrEnum):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Figure:
     """`value` in the unit of the rule's kind; `calls`: so many it is of, None where calls don't matter. `subject`: the
-    id of the number or endpoint it is of, `code`: the failure it is of. `details` are for people, and name nobody."""
+    id of the number or endpoint it is of, or the currency; `code`: the failure it is of. `details` are for people, and
+    name nobody."""
 
     value: float
     subject: str = ""

@@ -33,7 +33,8 @@ class WorkspaceRef(TypedDict):
 
 
 class SubjectRef(TypedDict):
-    """The number (`number`) or webhook endpoint (`webhook`) that an alert is of, by its id."""
+    """The number (`number`) or webhook endpoint (`webhook`) that an alert is of, by its id; or a currency
+    (`currency`), by its code."""
 
     kind: str
     id: str
@@ -42,8 +43,8 @@ class SubjectRef(TypedDict):
 class AlertView(TypedDict):
     """What a rule has found, of its `kind`: a `figure` in `unit` (`share`: 0 to 1), of so many `calls`, in the last
     `window_min` minutes, that is beyond `threshold`. All that is as it was when the alert was raised; `now_figure` is
-    the last one. `subject`: of number_health and webhook_failing. `code`: the failure it is of. `advice`: what to do
-    next, `url`: where. While it is `raised` it isn't raised again; `cleared_because` says why it is over."""
+    the last one. `subject`: of number_health, webhook_failing and charges_day. `code`: the failure it is of. `advice`:
+    what to do next, `url`: where. While it is `raised` it isn't raised again; `cleared_because` says why it is over."""
 
     id: str
     state: AlertState
@@ -74,7 +75,7 @@ class AlertPage(TypedDict):
     next_cursor: str | None
 
 
-_SUBJECTS = {Kind.NUMBER_HEALTH: "number", Kind.WEBHOOK_FAILING: "webhook"}
+_SUBJECTS = {Kind.NUMBER_HEALTH: "number", Kind.WEBHOOK_FAILING: "webhook", Kind.CHARGES_DAY: "currency"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -20,6 +20,7 @@ NAMES: Mapping[Kind, str] = {
     Kind.WEBHOOK_FAILING: "Webhook failing",
     Kind.SPEND_SHARE: "Spend limit",
     Kind.SPEND_DAY: "Spend of a day",
+    Kind.CHARGES_DAY: "Charges of a day",
 }
 WATCHED: Mapping[Kind, str] = {
     Kind.ANSWER_RATE: "Of the outbound calls that ended, the share that was answered",
@@ -31,6 +32,7 @@ WATCHED: Mapping[Kind, str] = {
     Kind.WEBHOOK_FAILING: "An endpoint accepts nothing, or was switched off",
     Kind.SPEND_SHARE: "What models have cost today, of the workspace's spend limit",
     Kind.SPEND_DAY: "What models have cost today",
+    Kind.CHARGES_DAY: "What carriers have charged today, in any one currency",
 }
 CLEARED: Mapping[Because, str] = {
     Because.RECOVERED: "It is good again.",
@@ -68,6 +70,8 @@ def shown(value: float, unit: Unit) -> str:
             return duration(round(value))
         case Unit.DOLLARS:
             return f"${value:,.2f}"
+        case Unit.AMOUNT:
+            return f"{value:,.2f}"
     return f"{value:,.0f}"
 
 
@@ -108,6 +112,9 @@ def message(found: Found) -> str:
             return f"{used}; the threshold is {limit}."
         case Kind.SPEND_DAY:
             return f"Models have cost {figure} today (UTC); the threshold is {limit}."
+        case Kind.CHARGES_DAY:
+            charged = f"Carriers have charged {figure} {found.subject} today (UTC)"
+            return f"{charged}; the threshold is {limit}."
 
 
 def advice(found: Found) -> str:
@@ -127,6 +134,8 @@ def advice(found: Found) -> str:
             return "Look at what the receiver answers, in the endpoint's log."
         case Kind.SPEND_SHARE | Kind.SPEND_DAY:
             return "Look at which agents' calls cost so much; at the limit no call of an agent with a model is dialled."
+        case Kind.CHARGES_DAY:
+            return "Look at where the calls go and how long they take: each has its price. Pausing stops new ones."
 
 
 def path(found: Found) -> str:
@@ -134,7 +143,7 @@ def path(found: Found) -> str:
     match found.kind:
         case Kind.FAILURE_SHARE:
             return "/calls?end_reason=failed"
-        case Kind.REPLY_LATENCY | Kind.ANSWER_RATE:
+        case Kind.REPLY_LATENCY | Kind.ANSWER_RATE | Kind.CHARGES_DAY:
             return "/"
         case Kind.DO_NOT_CALL_SHARE | Kind.DO_NOT_CALL_COUNT:
             return "/do-not-call?source=callee"

@@ -1,7 +1,8 @@
 """Calls counted by when they ended, for whoever looks at the last minutes and hours, whenever calls were made.
 
 Triggers of `calls` and `do_not_call` write it down with every end and every wish (`db/alert_tables.py: ended_counts`),
-and `count_replies` with what a conversation brought; here the rows are folded.
+`count_replies` with what a conversation brought, and `calls.prices` with what a carrier charges; here the rows are
+folded.
 """
 
 from bisect import bisect_left
@@ -14,6 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 EVERY = timedelta(minutes=5)  # what ended in them is one count
 KEPT = timedelta(hours=25)
+MILLIONTHS = 1_000_000  # of a unit of money: what carriers charge is counted in them
 # A reply is counted by the first of these that it doesn't exceed; beyond the last it is as slow as that.
 REPLY_BOUNDS_MS = (250, 500, 750, 1000, 1250, 1500, 2000, 2500, 3000, 4000, 5000, 6000, 8000, 10_000, 15_000, 30_000)
 

@@ -19,18 +19,19 @@ from sqlalchemy.dialects.postgresql import JSONB
 
 from outdial.db.metadata import instant, metadata
 
-# Outbound calls by when they ended, replies of agents by how long they took, and wishes not to be called again: the sum
-# of `count` over all rows. Rows are only added, by triggers of `calls` and `do_not_call` and by whoever writes what a
-# conversation brought, so that nobody waits for anybody; calls.ended_counts folds them, and forgets what is older than
-# the longest window. No foreign key: they are gone in a day anyway.
+# Outbound calls by when they ended, replies of agents by how long they took, wishes not to be called again, and what
+# carriers charge, in millionths, by when they told: the sum of `count` over all rows. Rows are only added, by triggers
+# of `calls` and `do_not_call` and by whoever writes what a conversation brought or a carrier charges, so that nobody
+# waits for anybody; calls.ended_counts folds them, and forgets what is older than the longest window. No foreign key:
+# they are gone in a day anyway.
 ended_counts = Table(
     "ended_counts",
     metadata,
     Column("id", BigInteger, Identity(), primary_key=True),
     Column("workspace_id", Text, nullable=False),
     Column("ended_at", DateTime(timezone=True), nullable=False),  # the five minutes in which they ended
-    Column("kind", Text, nullable=False),   # answered | unanswered | timed | reply | wish
-    Column("key", Text, nullable=False),    # of calls that failed: the code; of replies: so many ms at most
+    Column("kind", Text, nullable=False),   # answered | unanswered | timed | reply | wish | charge
+    Column("key", Text, nullable=False),    # the code of failed calls, of replies the most ms, of charges the currency
     Column("count", BigInteger, nullable=False),  # negative: so many are counted elsewhere now
     Column("folded", Boolean, nullable=False, server_default=text("false")),
     Index("ix_ended_counts_kind", "workspace_id", "kind", "ended_at"),
@@ -69,7 +70,7 @@ alerts = Table(
     Column("workspace_id", Text, ForeignKey("workspaces.id", ondelete="CASCADE"), nullable=False),
     Column("rule_id", Text, nullable=False),
     Column("kind", Text, nullable=False),     # alerts.rule.Kind
-    Column("subject", Text, nullable=False, server_default=""),  # the id of the number or endpoint; of the others none
+    Column("subject", Text, nullable=False, server_default=""),  # a number's or endpoint's id, or a currency
     Column("code", Text),                     # of failures: the rule's; of a number in trouble: its
     Column("figure", Float, nullable=False),  # when it was raised
     Column("threshold", Float),
