@@ -18,6 +18,8 @@ from outdial.telephony.failures import CallError, FailureCode
 from outdial.telephony.price import Price
 from outdial.telephony.state import CallState, EndedBy, Ending, EndReason
 from outdial.telephony.verdict import AnsweredBy, Verdict
+from outdial.tracing.context import of_call
+from outdial.tracing.process import switch
 from outdial.workspaces.audit import COMMAND_LINE
 from workspace import until
 
@@ -108,6 +110,27 @@ async def test_a_call_whose_conversation_brings_more_is_told_then_and_once(works
     assert len(told()) == 1
 
 
+@pytest.fixture
+def spans_told():
+    """What a process that traces is told as it happens."""
+
+    spans = []
+
+    class Tracing:
+        def ended(self, call_id):
+            pass
+
+        def took(self, span):
+            spans.append(span)
+
+        def samples(self, context):
+            return True
+
+    switch(Tracing())
+    yield spans
+    switch(None)
+
+
 async def test_a_call_whose_conversation_was_over_before_is_told_at_its_end(workspace, worker, told):
     claim = await talked(workspace, worker)
     await brings(workspace, claim)
@@ -126,6 +149,27 @@ async def test_a_call_whose_conversation_brings_nothing_is_told_without_and_put_
     await brings(workspace, claim)
     _, line = told()
     assert (line.message, line.turns, line.outcome, line.complete) == (CORRECTED, 7, "agent", True)
+
+
+async def test_a_call_that_is_put_right_later_says_so_in_its_trace(workspace, worker, told, spans_told):
+    claim = await talked(workspace, worker)
+    await hangs_up(workspace, claim)
+    await time_is_up(workspace, claim)
+    assert spans_told == []
+    await brings(workspace, claim)
+    verdict = Verdict(answered_by=AnsweredBy.MACHINE, evidence=("carrier",), at=datetime.now(UTC))
+    await apply_event(workspace.engine, claim.attempt_id, verdict)
+    root = of_call(claim.call_id, None)
+    assert [(span.name, span.parent, span.context.trace_id) for span in spans_told] == [
+        ("end corrected", root, root.trace_id)
+    ] * 2
+    assert len({span.context.span_id for span in spans_told}) == 2
+    assert dict(spans_told[1].attributes) == {
+        "outdial.call.id": claim.call_id,
+        "outdial.end_reason": "completed",
+        "outdial.outcome": "agent",
+        "outdial.answered_by": "machine",
+    }
 
 
 async def test_of_two_processes_that_look_one_tells(workspace, worker, told):

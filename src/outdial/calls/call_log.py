@@ -8,7 +8,7 @@ tells of the call.
 import asyncio
 import logging
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from itertools import islice
 from typing import Any
@@ -23,7 +23,8 @@ from outdial.instants import to_json
 from outdial.telephony.failures import CallError, FailureCode
 from outdial.telephony.outcome import closed_word
 from outdial.telephony.state import EndedBy, Ending, EndReason
-from outdial.tracing.process import call_ended, log_fields
+from outdial.tracing.process import call_ended, log_fields, took
+from outdial.tracing.spans import end_corrected
 
 logger = logging.getLogger(__name__)
 
@@ -65,7 +66,12 @@ async def tell_stored_end(
 ) -> None:
     """Tell of a call that has ended, as it is stored now. `attempt_id` is its last attempt."""
     row = (await conn.execute(_STORED, {"the_attempt": attempt_id})).mappings().one()
-    _tell(conn, CORRECTED if corrected else ENDED, _stored(row) | {"complete": complete})
+    told = _stored(row) | {"complete": complete}
+    _tell(conn, CORRECTED if corrected else ENDED, told)
+    if corrected:
+        call = Held.of(row).call
+        known = {name: told[name] for name in ("end_reason", "error", "outcome", "answered_by")}
+        once_committed(conn, partial(took, end_corrected(call.id, call.traceparent, at=datetime.now(UTC), **known)))
 
 
 def tell_failure(

@@ -9,7 +9,8 @@
     │ ├ conversation             what is in it: talk.py
     │ ├ recording
     │ └ transfer
-    └ end                        until all is stored that the call brought
+    ├ end                        until all is stored that the call brought
+    └ end corrected              each time that it is put right later
 """
 
 from collections.abc import Iterator
@@ -30,6 +31,35 @@ def spans_of(story: Story) -> list[Span]:
     for dial in story.dials:
         told += _of_dial(story, dial, root)
     return [*told, _end(story, root)]
+
+
+def end_corrected(
+    call_id: str,
+    traceparent: str | None,
+    *,
+    at: datetime,
+    end_reason: str,
+    error: str | None,
+    outcome: str | None,
+    answered_by: str | None,
+) -> Span:
+    """Of a call that has ended and was told: what is known of its end now. Spans that were sent can't be changed."""
+    root = of_call(call_id, traceparent)
+    return Span(
+        name="end corrected",
+        context=root.child(span_id(call_id, "end corrected", at)),
+        parent=root,
+        began_at=at,
+        ended_at=at,
+        attributes=known({
+            "outdial.call.id": call_id,
+            "outdial.end_reason": end_reason,
+            "outdial.outcome": outcome,
+            "outdial.answered_by": answered_by,
+            "error.type": error,
+        }),
+        error=_fault(end_reason, error),
+    )
 
 
 def _root(story: Story) -> Span:
