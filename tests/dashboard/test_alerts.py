@@ -6,6 +6,9 @@ from datetime import UTC, datetime
 import pytest
 from sqlalchemy import insert
 
+from outdial.dashboard.alerts import alerts_view
+from outdial.dashboard.live_views import calls_view
+from outdial.dashboard.page import templates
 from outdial.db.alert_tables import alerts
 from outdial.workspaces.access import Role
 
@@ -34,6 +37,24 @@ async def test_what_is_raised_is_shown_and_counted_on_every_page(browser, raised
     assert "Top up the account at the carrier." in page
     assert "It is good again." in page
     assert re.search(r'data-tone="bad">1<span class="visually-hidden"> raised', (await browser.get("/calls")).text)
+
+
+@pytest.mark.parametrize("view_of", [calls_view, alerts_view])
+async def test_the_mark_and_what_is_raised_come_to_pages_that_are_open(services, tenant, raised, view_of):
+    parts = {part.id: part.html for part in (await view_of(services, tenant.workspace_id).render(None)).parts}
+    page = templates().get_template("parts/alerts_mark.html").render(raised=1)
+    assert parts["alerts-mark"] == page
+    assert "1<span" in page
+    if view_of is alerts_view:
+        assert "Top up the account at the carrier." in parts["alerts-raised"]
+
+
+async def test_each_part_that_comes_has_its_place_on_the_page(browser, services, tenant, raised):
+    page = (await browser.get("/alerts")).text
+    assert 'data-live="/live/alerts"' in page
+    for part in (await alerts_view(services, tenant.workspace_id).render(None)).parts:
+        assert page.count(f'id="{part.id}"') == 1
+    assert (await alerts_view(services, tenant.workspace_id).render(frozenset(["call_1"]))).parts == []
 
 
 async def test_nothing_raised_is_no_mark(browser):

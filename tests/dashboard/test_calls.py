@@ -355,7 +355,7 @@ async def test_only_calls_that_something_happened_to_are_read_again(services, te
     ids = [await store_call() for _ in range(3)]
     view = calls_view(services, tenant.workspace_id)
     rows = {f"row-{call_id}" for call_id in ids}
-    assert {part.id for part in (await view.render(None)).parts} == rows | {"pause-banner"}
+    assert {part.id for part in (await view.render(None)).parts} == rows | {"pause-banner", "alerts-mark"}
     assert [part.id for part in (await view.render(frozenset(ids[:1]))).parts] == [f"row-{ids[0]}"]
     assert (await view.render(frozenset(["call_elsewhere"]))).parts == []
 

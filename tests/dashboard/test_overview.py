@@ -224,7 +224,11 @@ async def test_live_parts_are_the_elements_of_the_page(services, tenant, call):
     await call()
     view = overview_view(services, tenant.workspace_id, Days.MONTH, "UTC")
     rendered = await view.render(None)
-    assert [part.id for part in rendered.parts] == ["pause-banner", *(f"overview-{name}" for name in PARTS)]
+    assert [part.id for part in rendered.parts] == [
+        "pause-banner",
+        "alerts-mark",
+        *(f"overview-{name}" for name in PARTS),
+    ]
     for part in rendered.parts:
         assert f'id="{part.id}"' in part.html
     assert not rendered.over

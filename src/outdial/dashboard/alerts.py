@@ -3,6 +3,7 @@
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Response
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from outdial.alerts.notices import MOST, get_notices
 from outdial.alerts.rule import LONGEST_MIN, SHAPES, SHORTEST_MIN, STEP_MIN, Kind, Unit
@@ -11,7 +12,11 @@ from outdial.alerts.verdict import Because
 from outdial.alerts.views import AlertState, AlertView, list_alerts
 from outdial.alerts.watching import postbox
 from outdial.alerts.words import CLEARED, NAMES, WATCHED, duration, shown
-from outdial.dashboard.page import Here, PageRoute
+from outdial.api.services import Services
+from outdial.dashboard.calls import live
+from outdial.dashboard.live import Part, Rendered, View
+from outdial.dashboard.live_views import frame_parts
+from outdial.dashboard.page import Here, PageRoute, templates
 from outdial.db.engine import reading
 from outdial.telephony.failures import FailureCode
 
@@ -27,9 +32,7 @@ async def alerts(page: Here, cursor: Annotated[str | None, Query(max_length=100)
     base_url = page.services.settings.base_url
     can_mail = postbox(page.services.settings) is not None
     async with reading(page.services.engine) as conn:
-        raised = await list_alerts(
-            conn, page.workspace_id, base_url=base_url, state=AlertState.RAISED, limit=MOST_RAISED
-        )
+        raised = await _raised_now(conn, page.workspace_id, base_url)
         past = await list_alerts(
             conn, page.workspace_id, base_url=base_url, state=AlertState.CLEARED, cursor=cursor, limit=ON_A_PAGE
         )
@@ -38,7 +41,7 @@ async def alerts(page: Here, cursor: Annotated[str | None, Query(max_length=100)
         notices = await get_notices(conn, page.workspace_id, can_mail=can_mail)
     return await page.render(
         "alerts.html",
-        raised_now=[_alert(each, base_url) for each in raised["alerts"]],
+        raised_now=raised,
         past=[_alert(each, base_url) for each in past["alerts"]],
         next_cursor=past["next_cursor"],
         rules=[_rule(each) for each in rules],
@@ -50,6 +53,31 @@ async def alerts(page: Here, cursor: Annotated[str | None, Query(max_length=100)
         minutes={"min": SHORTEST_MIN, "max": LONGEST_MIN, "step": STEP_MIN},
         is_first=cursor is None,
     )
+
+
+@router.get("/live/alerts")
+async def live_alerts(page: Here) -> Response:
+    return live(page, alerts_view(page.services, page.workspace_id))
+
+
+def alerts_view(services: Services, workspace_id: str) -> View:
+    """What is raised now. It is looked at again and again: that a call has changed says nothing of it."""
+
+    async def render(changed: frozenset[str] | None) -> Rendered:
+        if changed is not None:
+            return Rendered(parts=[])
+        async with reading(services.engine) as conn:
+            frame = await frame_parts(conn, workspace_id, changed)
+            raised = await _raised_now(conn, workspace_id, services.settings.base_url)
+        html = templates().get_template("parts/alerts_raised.html").render(raised_now=raised)
+        return Rendered(parts=[*frame, Part(id="alerts-raised", html=html)])
+
+    return View(key=f"{workspace_id}/alerts", render=render, workspace_id=workspace_id)
+
+
+async def _raised_now(conn: AsyncConnection, workspace_id: str, base_url: str) -> list[dict[str, Any]]:
+    found = await list_alerts(conn, workspace_id, base_url=base_url, state=AlertState.RAISED, limit=MOST_RAISED)
+    return [_alert(each, base_url) for each in found["alerts"]]
 
 
 def _alert(view: AlertView, base_url: str) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from outdial.agents.store import agent_names
+from outdial.alerts.views import count_raised
 from outdial.api.services import Services
 from outdial.dashboard.call_filters import PAGE_SIZE
 from outdial.dashboard.chart import SPANS, chart_of
@@ -37,8 +38,8 @@ def call_view(services: Services, workspace_id: str, call_id: str) -> View:
     async def render(changed: frozenset[str] | None) -> Rendered:
         async with reading(services.engine) as conn:
             shown = await read_one_call(conn, workspace_id, call_id, base_url=services.settings.base_url)
-            pauses = await _pauses(conn, workspace_id, changed)
-        return Rendered(parts=[*pauses, *_call_parts(shown), *_turn_parts(shown, turns)], over=shown.is_final)
+            frame = await frame_parts(conn, workspace_id, changed)
+        return Rendered(parts=[*frame, *_call_parts(shown), *_turn_parts(shown, turns)], over=shown.is_final)
 
     return View(key=f"{workspace_id}/call/{call_id}", render=render, workspace_id=workspace_id, call_id=call_id)
 
@@ -50,27 +51,30 @@ def calls_view(services: Services, workspace_id: str) -> View:
 
     async def render(changed: frozenset[str] | None) -> Rendered:
         async with reading(services.engine) as conn:
-            pauses = await _pauses(conn, workspace_id, changed)
+            frame = await frame_parts(conn, workspace_id, changed)
             if changed is None:
                 newest = await list_calls(conn, workspace_id, CallFilter(limit=PAGE_SIZE), base_url=base_url)
                 calls = newest["calls"]
             else:
                 calls = await calls_by_id(conn, workspace_id, changed, base_url=base_url)
             if not calls:
-                return Rendered(parts=pauses)
+                return Rendered(parts=frame)
             numbers = await number_names(conn, workspace_id)
             agents = await agent_names(conn, workspace_id)
-        return Rendered(parts=[*_rows(calls, numbers, agents), *pauses])
+        return Rendered(parts=[*_rows(calls, numbers, agents), *frame])
 
     return View(key=f"{workspace_id}/calls", render=render, workspace_id=workspace_id, keeps=2 * PAGE_SIZE)
 
 
-async def _pauses(conn: AsyncConnection, workspace_id: str, changed: frozenset[str] | None) -> list[Part]:
-    """The banner of every page; none where only calls have changed."""
+async def frame_parts(conn: AsyncConnection, workspace_id: str, changed: frozenset[str] | None) -> list[Part]:
+    """What every page has: the banner of pauses, the mark of alerts; nothing where only calls have changed."""
     if changed is not None:
         return []
-    html = templates().get_template("parts/pause_banner.html").render(pauses=await list_pauses(conn, workspace_id))
-    return [Part(id="pause-banner", html=html)]
+    pauses, raised = await list_pauses(conn, workspace_id), await count_raised(conn, workspace_id)
+    return [
+        Part(id="pause-banner", html=templates().get_template("parts/pause_banner.html").render(pauses=pauses)),
+        Part(id="alerts-mark", html=templates().get_template("parts/alerts_mark.html").render(raised=raised)),
+    ]
 
 
 def _rows(calls: Sequence[CallSummary], numbers: dict[str, str], agents: dict[str, str]) -> list[Part]:
@@ -111,9 +115,9 @@ def _turn_parts(shown: OneCall, known: dict[int, tuple[TurnView, str]]) -> list[
 def overview_view(services: Services, workspace_id: str, days: Days, time_zone: str) -> View:
     async def render(changed: frozenset[str] | None) -> Rendered:
         async with reading(services.engine) as conn:
-            pauses = await _pauses(conn, workspace_id, changed)
+            frame = await frame_parts(conn, workspace_id, changed)
             parts = await overview_parts(conn, workspace_id, days, time_zone, base_url=services.settings.base_url)
-        return Rendered(parts=[*pauses, *parts])
+        return Rendered(parts=[*frame, *parts])
 
     return View(key=f"{workspace_id}/overview/{days}/{time_zone}", render=render, workspace_id=workspace_id)
 
