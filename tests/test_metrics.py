@@ -76,6 +76,31 @@ def test_prometheus_takes_the_rules_and_what_is_told():
     assert judged.stderr == b"", judged.stderr.decode()
 
 
+@pytest.mark.skipif(shutil.which("promtool") is None, reason="Prometheus's own tool is not installed")
+def test_seats_are_counted_once_however_many_processes_tell_them(tmp_path):
+    def of_both(metric: str, values: str) -> list[dict[str, str]]:
+        return [{"series": f'{metric}{{instance="{each}"}}', "values": values} for each in "ab"]
+
+    fired = {"exp_labels": {"severity": "page"}, "exp_annotations": {"summary": "No process has a seat free: calls wait, "
+             "and callers are turned away"}}  # fmt: skip
+    case = {
+        "interval": "1m",
+        "input_series": [*of_both("outdial_seats", "300x30"), *of_both("outdial_seats_free", "100x10 0x20")],
+        "promql_expr_test": [
+            {"expr": name, "eval_time": at, "exp_samples": [{"labels": name, "value": used}]}
+            for name, at, used in (("outdial_seats_used", "5m", 200), ("outdial_seats_used", "20m", 300))
+        ],
+        "alert_rule_test": [
+            {"eval_time": "10m", "alertname": "OutdialNoSeats", "exp_alerts": []},
+            {"eval_time": "20m", "alertname": "OutdialNoSeats", "exp_alerts": [fired]},
+        ],
+    }  # fmt: skip
+    told = {"rule_files": [f"{ROOT / 'deploy/prometheus/alerts.yaml'}"], "evaluation_interval": "1m", "tests": [case]}
+    (tmp_path / "seats.yaml").write_text(yaml.safe_dump(told))
+    judged = subprocess.run(["promtool", "test", "rules", tmp_path / "seats.yaml"], capture_output=True, check=False)
+    assert judged.returncode == 0, judged.stdout.decode() + judged.stderr.decode()
+
+
 def test_what_is_told_has_no_label_without_bound():
     labels = {label for family in metrics.REGISTRY.collect() for sample in family.samples for label in sample.labels}
     assert labels <= {"carrier", "end_reason", "error", "direction", "outcome", "result", "state", "le"}
