@@ -81,8 +81,8 @@ def test_seats_are_counted_once_however_many_processes_tell_them(tmp_path):
     def of_both(metric: str, values: str) -> list[dict[str, str]]:
         return [{"series": f'{metric}{{instance="{each}"}}', "values": values} for each in "ab"]
 
-    fired = {"exp_labels": {"severity": "page"}, "exp_annotations": {"summary": "No process has a seat free: calls wait, "
-             "and callers are turned away"}}  # fmt: skip
+    summary = "No process has a seat free: calls wait, and callers are turned away"
+    fired = {"exp_labels": {"severity": "page"}, "exp_annotations": {"summary": summary}}
     case = {
         "interval": "1m",
         "input_series": [*of_both("outdial_seats", "300x30"), *of_both("outdial_seats_free", "100x10 0x20")],
