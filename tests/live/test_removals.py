@@ -7,6 +7,7 @@ from outdial.db.retention_tables import recording_removals
 from outdial.live.removals import Removals, remove_from_store
 from outdial.recordings.errors import StoreUnreachable
 from outdial.recordings.recordings import Recordings
+from recordings.s3 import take
 
 
 @pytest.fixture
@@ -84,7 +85,7 @@ async def test_what_was_erased_goes_from_the_store_once_it_can_be_reached(
     taken = [f"recordings/ws_1/{name}" for name in ("call_a.wav", "call_a-12.wav", "call_b.wav")]
     for name in taken:
         (tmp_path / name).write_bytes(b"audio")
-        await recordings.take(name)
+        await take(recordings, name)
     await want_gone("call_a", "call_c", age="30 days")
 
     async def refuse(workspace_id, call_ids):

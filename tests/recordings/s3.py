@@ -6,6 +6,8 @@ from contextlib import contextmanager
 import httpx
 from moto.server import ThreadedMotoServer
 
+from outdial.recordings.recordings import Recordings
+
 BUCKET = "s3://recordings/outdial"
 VARIABLES = {
     "AWS_ACCESS_KEY_ID": "testing",
@@ -27,3 +29,9 @@ def s3_server() -> Iterator[dict[str, str]]:
         yield VARIABLES | {"AWS_ENDPOINT_URL": address}
     finally:
         server.stop()
+
+
+async def take(recordings: Recordings, recording: str) -> None:
+    """A whole one into the store and off this disk."""
+    assert await recordings.put(recording)
+    await recordings.let_go(recording)

@@ -1,14 +1,17 @@
 """Recordings in a store: put there, found, read in part, removed, and what happens where it can't be reached."""
 
 import asyncio
+import socket
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from outdial.media.recording import Recording
+from outdial.media.waveform import peaks
 from outdial.recordings.errors import StoreUnreachable
 from outdial.recordings.recordings import Recordings
-from recordings.s3 import BUCKET, VARIABLES, s3_server
+from recordings.s3 import BUCKET, VARIABLES, s3_server, take
 
 NAME = "recordings/ws_1/call_1.wav"
 
@@ -57,7 +60,7 @@ async def test_a_recording_is_read_from_the_host_that_made_it_and_then_from_any(
     whole = record(here)
     assert (await here.find(NAME)).path is not None
     assert await elsewhere.find(NAME) is None
-    await here.take(NAME)
+    await take(here, NAME)
     for recordings in (here, elsewhere):
         kept = await recordings.find(NAME)
         assert (kept.path, kept.size) == (None, len(whole))
@@ -68,8 +71,9 @@ async def test_a_recording_is_read_from_the_host_that_made_it_and_then_from_any(
 
 async def test_what_is_taken_twice_is_there_once(here, elsewhere):
     whole = record(here)
-    await asyncio.gather(here.take(NAME), here.take(NAME))
-    await here.take(NAME)
+    assert await asyncio.gather(here.put(NAME), here.put(NAME)) == [True, True]
+    await asyncio.gather(here.let_go(NAME), here.let_go(NAME))
+    assert await here.put(NAME) is False
     assert (await elsewhere.find(NAME)).size == len(whole)
 
 
@@ -78,7 +82,7 @@ async def test_a_call_is_removed_with_all_its_recordings_and_no_other_is(here, e
     others = ["recordings/ws_1/call_12.wav", "recordings/ws_2/call_1.wav"]
     for name in of_call + others:
         record(here, name)
-        await here.take(name)
+        await take(here, name)
     await elsewhere.waveform(NAME, await elsewhere.find(NAME))
     assert await elsewhere.remove("ws_1", {"call_1", "call_none"}) == len(of_call) + 1
     assert [await here.find(name) for name in of_call] == [None] * 3
@@ -88,12 +92,26 @@ async def test_a_call_is_removed_with_all_its_recordings_and_no_other_is(here, e
 async def test_its_waveform_is_the_one_of_the_file_and_made_once(here, elsewhere, monkeypatch):
     record(here)
     of_file = await here.waveform(NAME, await here.find(NAME))
-    await here.take(NAME)
+    await take(here, NAME)
     assert not list(here.folder.rglob("*.*"))
     kept = await elsewhere.find(NAME)
     assert await elsewhere.waveform(NAME, kept) == of_file
     monkeypatch.setattr("outdial.recordings.recordings.peaks", None)
     assert await here.waveform(NAME, kept) == of_file
+
+
+async def test_no_waveform_is_left_of_what_was_erased_while_it_was_made(here, elsewhere, monkeypatch):
+    record(here)
+    await take(here, NAME)
+    kept = await elsewhere.find(NAME)
+
+    def erased_meanwhile(path):
+        elsewhere._remove("ws_1", {"call_1"})
+        return peaks(path)
+
+    monkeypatch.setattr("outdial.recordings.recordings.peaks", erased_meanwhile)
+    await elsewhere.waveform(NAME, kept)
+    assert await here.remove("ws_1", {"call_1"}) == 0
 
 
 async def test_nothing_but_recordings_is_read(here, tmp_path):
@@ -112,7 +130,7 @@ async def test_a_store_that_is_away_loses_nothing(tmp_path, monkeypatch):
     away = Recordings(tmp_path, BUCKET)
     whole = record(away)
     tries = (
-        lambda: away.take(NAME), away.probe, lambda: away.remove("ws_1", {"call_1"}),
+        lambda: away.put(NAME), away.probe, lambda: away.remove("ws_1", {"call_1"}),
         lambda: away.find("recordings/ws_1/other.wav"), lambda: read(away, 0, 1),
     )  # fmt: skip
     for tried in tries:
@@ -125,8 +143,36 @@ async def test_a_store_that_is_away_loses_nothing(tmp_path, monkeypatch):
 async def test_a_file_that_was_stored_in_part_stays(here, monkeypatch):
     record(here)
     monkeypatch.setattr(here._store, "size", lambda place: 10)
-    await here.take(NAME)
+    assert await here.put(NAME) is False
     assert list(here.finished()) == [NAME]
+
+
+@pytest.fixture
+def hanging(tmp_path, monkeypatch):
+    """A store that takes connections and never answers."""
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        silent.listen(50)
+        # Its own tries end soon after, so that no thread is left of it.
+        for name, value in (VARIABLES | {"AWS_TIMEOUT": "2s", "AWS_CONNECT_TIMEOUT": "2s"}).items():
+            monkeypatch.setenv(name, value)
+        monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{silent.getsockname()[1]}")
+        monkeypatch.setattr("outdial.recordings.store.TRIES_WITHIN", timedelta(seconds=1))
+        yield Recordings(tmp_path, BUCKET)
+
+
+async def test_who_asks_a_store_that_hangs_is_told_soon_and_nobody_else_waits(hanging, monkeypatch):
+    monkeypatch.setattr("outdial.recordings.recordings.ANSWER_S", 0.2)
+    record(hanging)
+    uploads = [asyncio.create_task(hanging.put(NAME)) for _ in range(40)]
+    asked = [asyncio.create_task(hanging.find("recordings/ws_1/other.wav")) for _ in range(40)]
+    async with asyncio.timeout(1.5):
+        outcomes = await asyncio.gather(*asked, return_exceptions=True)
+        assert {type(outcome) for outcome in outcomes} == {StoreUnreachable}
+        assert await asyncio.to_thread(lambda: "what calls wait for") == "what calls wait for"
+    for upload in uploads:
+        upload.cancel()
+    await asyncio.gather(*uploads, return_exceptions=True)
 
 
 @pytest.mark.parametrize("url", ["s4://bucket", "s3://"])

@@ -275,6 +275,13 @@ async def without_recording(engine: AsyncEngine, call_ids: Collection[str]) -> s
         return set((await conn.execute(query)).scalars())
 
 
+async def with_recording(engine: AsyncEngine, call_ids: Collection[str]) -> set[str]:
+    """Those of these calls that know of a recording: it wasn't erased."""
+    async with reading(engine) as conn:
+        query = select(calls.c.id).where(calls.c.id.in_(call_ids), calls.c.recording.is_not(None))
+        return set((await conn.execute(query)).scalars())
+
+
 def _age(recording: str) -> int:
     """The number of turns before it, which is in the name when there were any."""
     turns = Path(recording).stem.partition("-")[2]

@@ -5,6 +5,7 @@ import asyncio
 import logging
 from collections import defaultdict
 from collections.abc import Collection, Mapping
+from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 
@@ -46,11 +47,22 @@ class Removals:
             by_workspace: dict[str, set[str]] = defaultdict(set)
             for workspace_id, call_id in wanted.values():
                 by_workspace[workspace_id].add(call_id)
-            removed += await asyncio.to_thread(_remove, self._folder, by_workspace)
+            found = await asyncio.to_thread(_find, self._folder, by_workspace)
+            if found:
+                calls = {call_of(path) for path in found}
+                await self._want_from_store([id_ for id_, (_, call_id) in wanted.items() if call_id in calls])
+                removed += await asyncio.to_thread(_remove, found)
             self._done |= wanted.keys()
         if removed:
             logger.info("Erased recordings removed", extra={"files": removed})
         return removed
+
+    async def _want_from_store(self, ids: Collection[int]) -> None:
+        """Once more: what lay here may have been put there since somebody looked, by a process that was killed then."""
+        row = recording_removals.c
+        async with self._engine.begin() as conn:
+            again = update(recording_removals).where(row.id.in_(ids), row.in_store.is_(False))
+            await conn.execute(again.values(in_store=True))
 
     async def _wanted(self) -> dict[int, tuple[str, str]]:
         """By the row's id: workspace and call. Ids are given before they are committed: recent ones are looked at for a
@@ -85,18 +97,21 @@ async def remove_from_store(engine: AsyncEngine, recordings: Recordings) -> int:
     return removed
 
 
-def _remove(folder: Path, wanted: Mapping[str, Collection[str]]) -> int:
+def _find(folder: Path, wanted: Mapping[str, Collection[str]]) -> list[Path]:
     """Every recording of these calls (by workspace), whole or not: one of several attempts has several."""
-    removed = 0
+    found: list[Path] = []
     for workspace_id, call_ids in wanted.items():
+        with suppress(FileNotFoundError):
+            found += [path for path in (folder / workspace_id).iterdir() if call_of(path) in call_ids]
+    return found
+
+
+def _remove(found: Collection[Path]) -> int:
+    removed = 0
+    for path in found:
         try:
-            names = [path for path in (folder / workspace_id).iterdir() if call_of(path) in call_ids]
-        except FileNotFoundError:
-            continue
-        for path in names:
-            try:
-                path.unlink(missing_ok=True)
-                removed += 1
-            except OSError as error:
-                logger.error("Recording not removed", extra={"file": path.name, "error": type(error).__name__})
+            path.unlink(missing_ok=True)
+            removed += 1
+        except OSError as error:
+            logger.error("Recording not removed", extra={"file": path.name, "error": type(error).__name__})
     return removed

@@ -5,12 +5,12 @@ The disk is the queue: what lies there whole is still to be stored, also what a 
 
 import asyncio
 import logging
-from collections.abc import Collection
+from collections.abc import Sequence
 from pathlib import Path
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from outdial.calls.results import without_recording
+from outdial.calls.results import with_recording
 from outdial.db.trouble import tell_trouble
 from outdial.live.recordings import call_of
 from outdial.live.removals import remove_from_store
@@ -32,8 +32,8 @@ async def keep_storing(engine: AsyncEngine, recordings: Recordings) -> None:
     while True:
         rest_s = LOOK_EVERY_S
         try:
-            await store_finished(engine, recordings)
             await remove_from_store(engine, recordings)
+            await store_finished(engine, recordings)
         except StoreUnreachable as error:
             rest_s = REST_S
             if times := seldom.again():
@@ -44,7 +44,8 @@ async def keep_storing(engine: AsyncEngine, recordings: Recordings) -> None:
 
 
 async def store_finished(engine: AsyncEngine, recordings: Recordings) -> int:
-    """Those that their calls know of: the others are entered first, from this disk. How many they were.
+    """Those that their calls know of: others are entered first, from this disk, or were erased and go from it. How many
+    they were.
 
     Raises StoreUnreachable, when the others that were under way are through.
     """
@@ -52,24 +53,31 @@ async def store_finished(engine: AsyncEngine, recordings: Recordings) -> int:
     stored = 0
     for first in range(0, len(finished), TOGETHER):
         some = {recording: call_of(Path(recording)) for recording in finished[first:][:TOGETHER]}
-        unknown = await without_recording(engine, set(some.values()))
-        known = [recording for recording, call_id in some.items() if call_id not in unknown]
-        for place in range(0, len(known), AT_ONCE):
-            await _take(recordings, known[place:][:AT_ONCE])
-        await _forget_erased(engine, recordings, known)
-        stored += len(known)
+        known = await with_recording(engine, set(some.values()))
+        wanted = [recording for recording, call_id in some.items() if call_id in known]
+        there = []
+        for place in range(0, len(wanted), AT_ONCE):
+            there += await _put(recordings, wanted[place:][:AT_ONCE])
+        await _let_go(engine, recordings, there)
+        stored += len(there)
     return stored
 
 
-async def _take(recordings: Recordings, some: Collection[str]) -> None:
-    outcomes = await asyncio.gather(*map(recordings.take, some), return_exceptions=True)
+async def _put(recordings: Recordings, some: Sequence[str]) -> list[str]:
+    """Those that are in the store now."""
+    outcomes = await asyncio.gather(*map(recordings.put, some), return_exceptions=True)
     for outcome in outcomes:
         if isinstance(outcome, BaseException):
             raise outcome
+    return [recording for recording, is_there in zip(some, outcomes, strict=True) if is_there]
 
 
-async def _forget_erased(engine: AsyncEngine, recordings: Recordings, stored: Collection[str]) -> None:
-    """What was erased while it was on its way, and may be in the store only since whoever erased it looked there."""
-    calls = {call_of(Path(recording)): recording.split("/")[1] for recording in stored}
-    for call_id in await without_recording(engine, set(calls)):
-        await recordings.remove(calls[call_id], {call_id})
+async def _let_go(engine: AsyncEngine, recordings: Recordings, stored: Sequence[str]) -> None:
+    """But for what was erased while it was on its way, and may be in the store only since whoever erased it looked
+    there: that goes from the store. It stays on this disk until its removal finds it there (`removals.py`)."""
+    known = await with_recording(engine, {call_of(Path(recording)) for recording in stored})
+    for recording in stored:
+        if (call_id := call_of(Path(recording))) in known:
+            await recordings.let_go(recording)
+        else:
+            await recordings.remove(recording.split("/")[1], {call_id})

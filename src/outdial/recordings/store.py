@@ -17,7 +17,6 @@ from outdial.recordings.errors import StoreUnreachable
 
 logger = logging.getLogger(__name__)
 
-AT_ONCE_BYTES = 256 * 1024
 TRIES_WITHIN = timedelta(seconds=10)
 PROBE = "outdial-probe"
 FILE = "file://"
@@ -46,12 +45,10 @@ class Store:
         except FileNotFoundError:
             return None
 
-    def read(self, place: str, first: int, last: int) -> Iterator[bytes]:
+    def read(self, place: str, first: int, last: int) -> bytes:
         """Bytes `first` to `last`, both included. Raises FileNotFoundError."""
         with _reached():
-            got = obstore.get(self._store, place, options={"range": (first, last + 1)})
-            for part in got.stream(min_chunk_size=AT_ONCE_BYTES):
-                yield bytes(part)
+            return bytes(obstore.get_range(self._store, place, start=first, end=last + 1))
 
     def get(self, place: str) -> bytes | None:
         """The whole of something small."""
