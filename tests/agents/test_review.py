@@ -1,5 +1,7 @@
 """What is told of a script while it is written."""
 
+import pytest
+
 from outdial.agents.review import review_agent
 
 SOURCE = "steps: {a: {ask: Well?, answers: [{words: [yes], goto: b}]}, b: {hang_up: Goodbye.}}"
@@ -66,3 +68,28 @@ def test_what_is_said_to_who_is_asked_can_be_listened_to_before():
     assert [(one["verb"], one["text"]) for one in prompts] == [
         ("say", "One moment."), ("brief", "Jane."), ("hang_up", "Goodbye.")
     ]
+
+
+DISCLOSES = """machine: {action: leave_message, message: "This call is recorded."}
+steps: {a: {say: "Hello {name|there}, this call is RECORDED; who are you?", hang_up: Goodbye.}}
+"""
+GREETS = "model: m\ninstructions: Talk.\ngreeting: Hello.\n"
+
+
+@pytest.mark.parametrize(
+    ("source", "disclosure", "warns"),
+    [
+        (DISCLOSES, "This call is recorded.", False),
+        (DISCLOSES.replace("RECORDED", "kept"), "This call is recorded.", True),  # a machine alone is told
+        (DISCLOSES, "This call is recorded by us.", True),
+        (DISCLOSES, None, False),
+        (DISCLOSES, "...", False),
+        (GREETS.replace("Hello.", "Hello. This call is recorded."), "This call is recorded.", False),
+        (GREETS, "This call is recorded.", True),
+    ],
+)
+def test_a_disclosure_that_nothing_says_is_a_warning(source, disclosure, warns):
+    review = review_agent(source, disclosure=disclosure)
+    assert review["errors"] == []
+    warned = [one for one in review["warnings"] if "disclose" in one["message"]]
+    assert [(one["line"], disclosure in one["message"]) for one in warned] == ([(None, True)] if warns else [])

@@ -63,3 +63,17 @@ async def test_the_sentence_goes_along_with_the_call_when_its_audio_comes(client
 async def test_an_agent_that_is_not_there(client):
     refused = await client.put("/v1/agents/agent_x/disclosure", json={})
     assert (refused.status_code, refused.json()["code"]) == (404, "agent_not_found")
+
+
+async def test_a_source_that_does_not_say_it_gets_a_warning(client, tenant):
+    await client.put(f"/v1/agents/{tenant.agent_id}/disclosure", json={"disclosure": SENTENCE})
+
+    async def warnings(words, agent_id=tenant.agent_id):
+        body = {"source": f"steps: {{a: {{hang_up: {words}}}}}", "agent_id": agent_id}
+        answer = await client.post("/v1/agents/check", json=body)
+        return answer.json()["warnings"] if answer.status_code == 200 else answer.json()["code"]
+
+    assert SENTENCE in (await warnings("Goodbye."))[0]["message"]
+    assert await warnings(f"Goodbye. {SENTENCE}") == []
+    assert await warnings("Goodbye.", None) == []
+    assert await warnings("Goodbye.", "agent_of_somebody_else") == "agent_not_found"

@@ -52,6 +52,16 @@ async def get_disclosure(conn: AsyncConnection, workspace_id: str, agent_id: str
     raise NotFound("agent_not_found", "There is no such agent.")
 
 
+async def disclosure_of(conn: AsyncConnection, workspace_id: str, agent_id: str) -> str | None:
+    """The sentence alone; None: none. Raises NotFound."""
+    query = select(agents.c.disclosure).where(agents.c.workspace_id == workspace_id, agents.c.id == agent_id)
+    row = (await conn.execute(query)).one_or_none()
+    if row is None:
+        raise NotFound("agent_not_found", "There is no such agent.")
+    disclosure: str | None = row.disclosure
+    return disclosure
+
+
 async def set_disclosure(
     engine: AsyncEngine, workspace_id: str, agent_id: str, *, disclosure: str | None, consent: str | None, by: Actor
 ) -> DisclosureView:

@@ -10,15 +10,19 @@ from outdial.agents.llm.free_talk import ModelName
 from outdial.agents.script.model import ScriptError
 from outdial.agents.script.outline import Does, Outline, Way
 from outdial.agents.script.parse import DEFAULT_LANGUAGE
+from outdial.agents.script.prompts import Prompt
 from outdial.agents.script.template import Text, lookup
 from outdial.agents.script.tree import Node, read_tree
 from outdial.agents.script.warm_texts import WarmTexts
 from outdial.agents.secret_use import unknown_secrets
 from outdial.agents.tools.definition import OwnTools
 from outdial.agents.tools.views import ToolView, out_of_reach, tool_views
+from outdial.agents.word_for_word import has_words, says
 from outdial.conversation.warm import IfNotPossible
 from outdial.net.addresses import Allowed
 from outdial.telephony.e164 import normal_e164
+
+NOT_TO_CALLEES = ("message", "brief")  # but to machines, and to who is asked before a transfer
 
 
 class Remark(TypedDict):
@@ -91,12 +95,13 @@ def review_agent(
     kind: str | None = None,
     allowed: Allowed | None = None,
     cold: Collection[str] = (),
+    disclosure: str | None = None,
 ) -> Review:
     """Takes up to a second for the longest scripts: not on the event loop. `may_call`: whether a transfer to a number
     (E.164) would be made; `may_use`: whether a model can be reached from here. `secrets`: those of the workspace, None
     where nobody knows them. `kind`: by default what the source looks like. `allowed`: the private addresses that tools
     may reach, None where nobody knows them. `cold`: carriers of the workspace's numbers that can't have
-    somebody asked before a transfer, as they are shown."""
+    somebody asked before a transfer, as they are shown. `disclosure`: what its callees are to hear, None: nothing."""
     outline = None
     of = KINDS[kind or kind_of(source)]
     try:
@@ -126,6 +131,7 @@ def review_agent(
             *_unusable(_models(of.models(agent), agent), may_use),
             *(() if secrets is None else _missing_secrets(root, secrets)),
             *(() if allowed is None else _unreachable(own, allowed)),
+            *_not_disclosed(prompts, disclosure),
         ],
         prompts=[
             PromptView(
@@ -208,6 +214,18 @@ def _missing_secrets(root: Node, secrets: Collection[str]) -> Iterator[Remark]:
 def _unreachable(own: OwnTools, allowed: Allowed) -> Iterator[Remark]:
     for line, why in out_of_reach(own, allowed):
         yield Remark(line=line, message=why)
+
+
+def _not_disclosed(prompts: Collection[Prompt], disclosure: str | None) -> Iterator[Remark]:
+    """What a model says in its own words can't be known, nor whether a call comes to the sentence."""
+    if disclosure is None or not has_words(disclosure):
+        return
+    if not any(says(one.text, disclosure) for one in prompts if one.verb not in NOT_TO_CALLEES):
+        message = (
+            f'nothing that it says word for word has the sentence it is to disclose, "{disclosure}"; calls would tell '
+            "that it wasn't heard"
+        )
+        yield Remark(line=None, message=message)
 
 
 def _default(variables: Mapping[str, Any], path: str) -> Any:

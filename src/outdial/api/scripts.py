@@ -9,6 +9,7 @@ from fastapi.responses import JSONResponse
 from pydantic import Field
 from typing_extensions import TypedDict
 
+from outdial.agents.disclosures import disclosure_of
 from outdial.agents.llm.vendors import ModelServers
 from outdial.agents.review import Review, review_agent
 from outdial.agents.script.actions import MAX_TEXT
@@ -90,6 +91,8 @@ ScriptSource = Annotated[CleanText, Field(max_length=MAX_SOURCE_CHARS)]
 class Checked(StrictBody):
     source: ScriptSource
     """The script, YAML."""
+    agent_id: Annotated[CleanText, Field(max_length=40)] | None = None
+    """Whose source it is to be: whether it says what that agent has to disclose is looked at, too."""
 
 
 class Prompt(StrictBody):
@@ -137,10 +140,11 @@ async def get_examples(caller: Caller) -> JSONResponse:
         "transfer to a number that is not among the workspace's allowed destinations is a warning, and so are a model "
         "that this server has no key for, of a whole agent or of a script's step, a secret that the workspace doesn't "
         "have, a tool's address that isn't reached, and a warm transfer where a carrier of the workspace's numbers "
-        "can make none. `tools` are those that the source declares."
+        "can make none; with `agent_id`, that nothing in it says what that agent has to disclose. `tools` are those "
+        "that the source declares."
     ),
     response_model=Review,
-    responses=example(_REVIEW) | errors(413, 415, 422),
+    responses=example(_REVIEW) | errors(413, 415, 422, s404_agent_not_found="There is no such agent."),
 )
 async def post_check(
     services: Use,
@@ -151,9 +155,14 @@ async def post_check(
         reach = await read_reach(conn, caller.workspace_id)
         secrets = await secret_names(conn, caller.workspace_id)
         cold = await without_warm_transfer(conn, caller.workspace_id)
+        of = body.agent_id
+        disclosure = None if of is None else await disclosure_of(conn, caller.workspace_id, of)
     models = ModelServers(services.settings.model_keys)
     allowed = services.settings.allowed_private
-    look = partial(review_agent, body.source, reach.covers, models.allows, secrets, allowed=allowed, cold=cold)
+    look = partial(
+        review_agent, body.source, reach.covers, models.allows, secrets,
+        allowed=allowed, cold=cold, disclosure=disclosure,
+    )  # fmt: skip
     return JSONResponse(await asyncio.to_thread(look))
 
 

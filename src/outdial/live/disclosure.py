@@ -4,11 +4,8 @@ It counts only where the transcript has it as heard: an agent's turn holds the w
 have been played, once it is over.
 """
 
-import re
-
+from outdial.agents.word_for_word import has_words, says
 from outdial.conversation.transcript import Speaker, Turn
-
-_WORD = re.compile(r"\w+")
 
 
 class DisclosureWatch:
@@ -16,20 +13,14 @@ class DisclosureWatch:
     their order doesn't matter."""
 
     def __init__(self, sentence: str | None) -> None:
-        self._words = _words(sentence or "")
+        self._sentence = sentence or ""
+        self.is_due = has_words(sentence)
         self.heard_at_ms: int | None = None  # when the turn in which it was heard ended, on the call clock
-
-    @property
-    def is_due(self) -> bool:
-        return bool(self._words)
 
     def turn(self, turn: Turn) -> None:
         """A turn, new or changed."""
-        if self.heard_at_ms is not None or turn.speaker != Speaker.AGENT or turn.end_ms is None or not self._words:
+        if self.heard_at_ms is not None or turn.speaker != Speaker.AGENT or turn.end_ms is None or not self.is_due:
             return
-        if f" {self._words} " in f" {_words(turn.text)} ":
+        if says(turn.text, self._sentence):
             self.heard_at_ms = turn.end_ms
 
-
-def _words(text: str) -> str:
-    return " ".join(_WORD.findall(text.casefold()))

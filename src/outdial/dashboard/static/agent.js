@@ -24,7 +24,7 @@ let base = savedVersion; // the version that what is typed is based on; older wh
 let newer = null; // somebody else's draft, once a save was refused because of it
 
 const editor = new ScriptEditor(box, typed);
-const review = new ScriptReview(editor, samples);
+const review = new ScriptReview(editor, samples, agentId);
 new ScriptTrial(editor, kept(`outdial.rehearsals.${person}.${agentId}`));
 offerTrial(editor);
 const form = new AgentForm(editor);

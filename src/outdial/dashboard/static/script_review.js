@@ -18,8 +18,9 @@ const prompts = document.getElementById("prompts");
 const row = document.getElementById("prompt-row");
 
 export class ScriptReview {
-  constructor(editor, keep) {
+  constructor(editor, keep, agentId) {
     this.editor = editor;
+    this.agentId = agentId;
     this.keep = keep; // where sample values are kept
     this.timer = null;
     this.asked = null;
@@ -50,7 +51,7 @@ export class ScriptReview {
     this.asked?.abort();
     const asked = (this.asked = new AbortController());
     try {
-      const review = await api("POST", "/v1/agents/check", { source: this.editor.text }, { signal: asked.signal });
+      const review = await api("POST", "/v1/agents/check", { source: this.editor.text, agent_id: this.agentId }, { signal: asked.signal });
       if (asked === this.asked) this.show(review);
     } catch (problem) {
       if (asked !== this.asked || problem.name === "AbortError") return;
