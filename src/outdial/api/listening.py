@@ -52,8 +52,8 @@ _NOTICE = {"announce": "on_join", "text": None}
 
 class NewListeningNotice(StrictBody):
     announce: Annotated[Announce, Field(strict=False)]
-    """`never`; `on_join`: when somebody begins to listen, at the next pause; `at_start`: on every call, before the
-    agent's first words."""
+    """`never`; `on_join`: when somebody begins to listen, at the next pause, before they hear anything; `at_start`: on
+    every call, before the agent's first words."""
     text: Annotated[CleanText, Field(min_length=1, max_length=MAX_CHARS)] | None = None
     """What the callee hears; null: a sentence in the agent's language."""
 
@@ -68,7 +68,8 @@ class NewListeningNotice(StrictBody):
         "has; n bytes of the other party; n bytes of the agent. Numbers are big-endian, audio is µ-law, 8000 Hz. "
         f"Whoever reads too slowly misses blocks. At most {MOST_OF_A_CALL} people listen to a call at once. Who "
         "listened, from when to when, is in the audit log, and that somebody did in the call's events "
-        "(`listener_joined`, `listener_left`). The callee is told as the workspace wants it: see the notice below."
+        "(`listener_joined`, `listener_left`). The callee is told as the workspace wants it (see the notice below): "
+        "until it was, nothing comes, and where it can't be told the stream ends."
     ),
     response_class=StreamingResponse,
     responses=_AUDIO

@@ -278,4 +278,6 @@ class Dialogue:
         try:
             await self._saying.speak(text, interruptible=False)
         except SpeechFailed:
-            self.notice.said = False  # whoever listens has it said then
+            self.notice.was_said(False)
+        else:
+            self.notice.was_said(True)

@@ -6,11 +6,12 @@ from dataclasses import dataclass
 @dataclass(slots=True, kw_only=True)
 class Notice:
     """Of one conversation in a language (a BCP 47 tag). `before_greeting`: to be said before the agent's first words;
-    None: not, or no more. `said`: the callee has been told, or will be in a moment."""
+    None: not, or no more. `said`: the callee has been told, or will be in a moment; `over`: it has been."""
 
     language: str
     before_greeting: str | None = None
     said: bool = False
+    over: bool = False
 
     @property
     def is_due(self) -> bool:
@@ -22,3 +23,7 @@ class Notice:
         text, self.before_greeting = self.before_greeting, None
         self.said |= text is not None
         return text
+
+    def was_said(self, said: bool) -> None:
+        """What counted as said was, or couldn't be: then whoever listens has it said."""
+        self.said = self.over = said

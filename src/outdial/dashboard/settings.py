@@ -40,7 +40,7 @@ ROLES = {
 ANNOUNCE = {
     Announce.ON_JOIN: (
         "When somebody begins to listen",
-        "At the next pause of the conversation, a few seconds later; once a conversation",
+        "At the next pause of the conversation, before anybody listening hears it; once a conversation",
     ),
     Announce.AT_START: ("On every call", "Before the agent's first words, whether somebody listens or not"),
     Announce.NEVER: ("Never", "Where all have agreed otherwise, or it isn't needed"),

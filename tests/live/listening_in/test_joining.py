@@ -7,6 +7,7 @@ import pytest
 from sqlalchemy import select, text
 
 from live.talking import Line, Talking, ringing, sign_with
+from outdial.conversation.commands import CommandRefused
 from outdial.db.tables import audit_log
 from outdial.live.listening_in.joining import MOST_OF_A_CALL, ListeningIn
 from outdial.refusals import Conflict, LimitReached, NotFound
@@ -144,6 +145,62 @@ async def test_on_every_call_it_is_said_before_the_first_words_and_not_again(roo
     assert room.talking.voice.spoken.count(TOLD) == 1
 
 
+async def test_nobody_hears_the_call_before_its_callee_was_told(room):
+    """Nor who joins while the sentence is being said."""
+    await room.answered()
+    session = room.talking.conversations.session(room.claim.call_id)
+    carry_out, may_say = session.carry_out, asyncio.Event()
+
+    async def at_the_next_pause(command):
+        await may_say.wait()
+        return await carry_out(command)
+
+    session.carry_out = at_the_next_pause
+    async with joined(room) as one, joined(room, Actor(kind=ActorKind.PERSON, id="person_bob", name="Bob")) as two:
+        assert [await each.take(0.5) for each in (one, two)] == [[], []]
+        assert room.talking.voice.spoken == []
+        told_ms = room.line.media_line.now_ms()
+        may_say.set()
+        heard = [(await each.take(10.0))[0] for each in (one, two)]
+        assert room.talking.voice.spoken == [TOLD]
+        assert all(block.at_ms >= told_ms for block in heard)
+        async with joined(room) as third:
+            assert await third.take(1.0)
+
+
+async def test_who_listens_where_the_callee_can_not_be_told_hears_nothing(room, monkeypatch, caplog):
+    monkeypatch.setattr("outdial.live.listening_in.joining.TELL_PAUSE_S", 0.01)
+    await room.answered()
+
+    async def refused(command):
+        raise CommandRefused("speech_failed", "No voice.")
+
+    room.talking.conversations.session(room.claim.call_id).carry_out = refused
+    async with joined(room) as one:
+        assert await one.take(5.0) == []
+        assert one.is_over
+    assert caplog.messages.count("Notice of listening in not said; listening ended") == 1
+
+
+async def test_of_an_agent_that_says_nothing_the_callee_is_told_all_the_same(room, monkeypatch):
+    monkeypatch.setattr("outdial.live.listening_in.joining.TELL_PAUSE_S", 0.01)
+    await room.notice(Announce.AT_START)
+    start = await room.talking.open(room.claim)
+    room.line = Line()
+    room.line.media_line = start(room.line)
+    room.line.starts()
+    await room.talking.begun.wait()
+
+    async def in_progress():
+        return (await room.workspace.call(room.claim.call_id)).state == "in_progress"
+
+    await until(in_progress)
+    async with joined(room) as one:
+        await room.hears(TOLD)
+        assert await one.take(10.0)
+    assert room.talking.voice.spoken == [TOLD]
+
+
 async def test_a_dozen_listen_and_no_more(room):
     await room.notice(Announce.NEVER)
     await room.answered()
@@ -181,7 +238,11 @@ async def test_who_is_refused_by_the_database_hears_nothing(room):
     await room.answered()
     async with room.workspace.engine.begin() as conn:
         await conn.execute(text("ALTER TABLE audit_log ADD CONSTRAINT none CHECK (act <> 'call.listening_began')"))
-    with pytest.raises(Exception, match="none"):
-        await room.join()
+    try:
+        with pytest.raises(Exception, match="none"):
+            await room.join()
+    finally:
+        async with room.workspace.engine.begin() as conn:
+            await conn.execute(text("ALTER TABLE audit_log DROP CONSTRAINT none"))
     assert room.listening._taps == {}
     assert room.listening._joining == {}

@@ -17,6 +17,7 @@ class Panel {
     this._panel = panel;
     this._audio = null;
     this._since = 0;
+    this._hears = false; // the first sound has come
     this._ticking = null;
     this._find("listen").addEventListener("click", (event) => busy(event.currentTarget, () => this._listen()));
     this._find("stop-listening").addEventListener("click", () => this._stop("You stopped listening."));
@@ -52,11 +53,15 @@ class Panel {
 
   async _listen() {
     this._trouble("");
+    this._hears = false;
     try {
       this._audio = await LiveAudio.open(this._panel.dataset.listening, {
         onLevels: ({ callee, agent }) => {
           this._find("level-callee").value = callee;
           this._find("level-agent").value = agent;
+          if (this._hears) return;
+          this._hears = true;
+          this._show();
         },
         onOver: (error) => this._over(error),
       });
@@ -76,7 +81,7 @@ class Panel {
     this._trouble(
       error
         ? "The connection to the call was lost. Listen again to go on."
-        : "Listening has ended: the call is over, was transferred, or you may listen no more.",
+        : "Listening has ended: the call is over, was transferred, its other party can't be told, or you may listen no more.",
     );
   }
 
@@ -106,7 +111,8 @@ class Panel {
     this._find("listen").hidden = on;
     for (const name of ["stop-listening", "mute", "levels", "is-on"]) this._find(name).hidden = !on;
     this._find("mute").setAttribute("aria-pressed", String(muted));
-    this._find("is-on-words").textContent = muted ? "Listening, muted" : "Listening";
+    const waiting = this._panel.dataset.tells === "yes" ? "First the other party is told" : "Connecting";
+    this._find("is-on-words").textContent = !this._hears ? waiting : muted ? "Listening, muted" : "Listening";
   }
 
   _trouble(text) {

@@ -32,7 +32,7 @@ logger = logging.getLogger(__name__)
 MOST_OF_A_CALL = 12
 RETRY_AFTER_S = 5
 FINISH_S = 3.0     # for what is written of who has just left
-TELL_TRIES = 20    # of the sentence that tells the callee, while the agent doesn't talk yet
+TELL_TRIES = 20    # of the sentence that tells the callee, while the agent doesn't talk yet, or can't
 TELL_PAUSE_S = 0.5
 
 
@@ -98,8 +98,10 @@ class ListeningIn:
             if not self._joining[call_id]:
                 del self._joining[call_id]
         tap = self._tap(call_id, session)
-        joined = Joined(workspace_id=workspace_id, call_id=call_id, by=by, tap=tap, listener=tap.add())
-        if notice.announce is not Announce.NEVER:
+        is_told = notice.announce is not Announce.NEVER
+        listener = tap.add(lambda: not is_told or session.notice.over or session.answering.is_machine)
+        joined = Joined(workspace_id=workspace_id, call_id=call_id, by=by, tap=tap, listener=listener)
+        if is_told:
             self._telling.start(self._tell_callee(joined, session, notice), name=f"notice on {call_id}")
         return joined
 
@@ -143,22 +145,34 @@ class ListeningIn:
     # -- what is told and written down -----------------------------------------------------------------------
 
     async def _tell_callee(self, joined: Joined, session: Session, notice: ListeningNotice) -> None:
-        """Once a conversation, however many listen, also where whoever it is told for has left by then."""
-        if not session.notice.is_due or session.answering.is_machine:
-            return
-        session.notice.said = True
-        text = words_of(notice, session.notice.language)
-        for _ in range(TELL_TRIES):
-            try:
-                await session.carry_out(Say(text=text))
-                return
-            except CommandRefused as refused:
-                if refused.code != "call_not_in_progress":
-                    fields = {"call_id": joined.call_id, "error": refused.code}
-                    logger.warning("Notice of listening in not said", extra=fields)
-                    break
+        """Once a conversation, however many listen; a machine isn't told. Who has joined hears nothing before, and
+        leaves where it can't be said."""
+        of_call, rounds, refusals = session.notice, 0, 0
+        while not (of_call.over or joined.is_over):
+            rounds += 1  # an agent that says nothing says no sentence before its first words
+            is_due = of_call.is_due or (of_call.before_greeting is not None and rounds > TELL_TRIES)
+            if is_due and not session.answering.is_machine:
+                why = await self._say(session, words_of(notice, of_call.language))
+                refusals += why is not None
+                if refusals == TELL_TRIES:
+                    fields = {"call_id": joined.call_id, "error": why}
+                    logger.warning("Notice of listening in not said; listening ended", extra=fields)
+                    joined.listener.end()
             await asyncio.sleep(TELL_PAUSE_S)
-        session.notice.said = False
+
+    async def _say(self, session: Session, text: str) -> str | None:
+        """Why it couldn't be said; None: it was."""
+        why: str | None = "broken_off"
+        session.notice.take()
+        session.notice.said = True
+        try:
+            await session.carry_out(Say(text=text))
+            why = None
+        except CommandRefused as refused:
+            why = refused.code
+        finally:
+            session.notice.was_said(why is None)
+        return why
 
     async def _write_beginning(self, workspace_id: str, call_id: str, by: Actor) -> ListeningNotice:
         """Nobody hears a call without that. Raises what the database raises."""

@@ -34,15 +34,18 @@ class Block:
 
 
 class Listener:
-    """One person's ear at a tap."""
+    """One person's ear at a tap. `may_hear`: asked for each block; one that it may not hear is lost to it."""
 
-    def __init__(self) -> None:
+    def __init__(self, may_hear: Callable[[], bool] = lambda: True) -> None:
+        self._may_hear = may_hear
         self.dropped = 0      # blocks that were not taken in time
         self.is_over = False  # nothing more comes: the call has ended
         self._blocks: deque[Block] = deque(maxlen=KEPT_BLOCKS)
         self._news = asyncio.Event()
 
     def give(self, block: Block) -> None:
+        if not self._may_hear():
+            return
         self.dropped += len(self._blocks) == KEPT_BLOCKS
         self._blocks.append(block)
         self._news.set()
@@ -87,8 +90,8 @@ class Tap:
     def is_of(self, media_line: MediaLine) -> bool:
         return self._media_line is media_line
 
-    def add(self) -> Listener:
-        listener = Listener()
+    def add(self, may_hear: Callable[[], bool] = lambda: True) -> Listener:
+        listener = Listener(may_hear)
         self.listeners.add(listener)
         if self.is_closed:
             listener.end()
