@@ -35,6 +35,7 @@ COMMANDS = (
     "secret-key",
     "retention",
     "erase",
+    "listening",
     "workers",
 )
 
