@@ -93,7 +93,7 @@ def jobs_parts(shared: Shared) -> list[Part]:
     erasing = [forget_late_job(engine), *erase_number_jobs(engine, lambda: secret_box)]
     jobs = [retention_job(engine, settings), *erasing, *telling.jobs, *wrap_ups.jobs]
     watching = Watching(engine, shared.notifications, postbox(settings), base_url=settings.base_url)
-    runner = JobRunner(engine, shared.database_url, jobs, drain=shared.drain)
+    runner = JobRunner(engine, shared.session_url, jobs, drain=shared.drain)
     return [
         Part(name="jobs", role=Role.JOBS, run=runner.run, stop=runner.aclose),
         Part(name="webhooks", role=Role.JOBS, run=telling.run, stop=telling.aclose),

@@ -37,6 +37,11 @@ class Settings(BaseSettings):
     database_url: SecretStr | None = Field(
         None, description="postgresql://… ; without it an embedded PostgreSQL runs in the data directory"
     )
+    direct_database_url: SecretStr | None = Field(
+        None,
+        description="postgresql://… to PostgreSQL itself, where the database URL leads to a pooler in transaction mode "
+        "(PgBouncer): for locks, notifications, background jobs, migrations and commands, which need a session",
+    )
     data_dir: Path = Field(
         Path(".outdial"), description="Recordings, cached prompts, the embedded database, the secret key"
     )
@@ -188,6 +193,12 @@ class Settings(BaseSettings):
     )
     keep_sign_ins_days: Days = Field(30, description="How long sign-ins and links stay that have ended")
     keep_failed_jobs_days: Days = Field(30, description="How long background work stays that failed")
+
+    @model_validator(mode="after")
+    def _pooler_is_whole(self) -> Self:
+        if self.direct_database_url is not None and self.database_url is None:
+            raise ValueError("OUTDIAL_DIRECT_DATABASE_URL goes with an OUTDIAL_DATABASE_URL, the pooler's")
+        return self
 
     @field_validator("public_url")
     @classmethod

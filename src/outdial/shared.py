@@ -16,9 +16,10 @@ from outdial.agents.ready_agents import ReadyAgents
 from outdial.agents.tools.access import ToolAccess, kept_secrets
 from outdial.api.services import Services
 from outdial.calls.workers import Worker
-from outdial.db.engine import create_engine
-from outdial.db.migrate import upgrade
+from outdial.db.engine import create_engine, is_pooled
+from outdial.db.migrate import upgrade_at
 from outdial.db.notify import Notifications
+from outdial.db.pooler import check_urls, limit_sessions
 from outdial.db.supervised import Embedded, embedded
 from outdial.db.trouble import outlast
 from outdial.db.wake import Wake
@@ -41,7 +42,7 @@ class Shared:
     """What the parts of a process have in common."""
 
     settings: Settings
-    database_url: str = field(repr=False)
+    session_url: str = field(repr=False)  # of the database itself, for what needs a session
     engine: AsyncEngine
     notifications: Notifications
     worker: Worker
@@ -92,18 +93,23 @@ async def share(
     settings.data_dir.mkdir(parents=True, exist_ok=True)
     if settings.database_url is not None:
         url, database = settings.database_url.get_secret_value(), None
+        direct = settings.direct_database_url
+        session_url = url if direct is None else direct.get_secret_value()
+        await outlast(lambda: check_urls(settings), progress)
     else:
         progress("Starting the embedded PostgreSQL")
         database = await stack.enter_async_context(embedded(settings.data_dir))
-        url = database.url
-    engine = create_engine(url)
+        url = session_url = database.url
+    engine = create_engine(url, pooled=url != session_url)
     stack.push_async_callback(engine.dispose)
     progress("Bringing the database up to date")
-    await outlast(lambda: upgrade(engine), progress)
+    await outlast(lambda: upgrade_at(session_url), progress)
+    if is_pooled(engine):
+        await outlast(lambda: limit_sessions(url), progress)
     secret_box = SecretBox.from_settings(settings)
     await outlast(lambda: check_secret_key(engine, secret_box), progress)
-    notifications = await stack.enter_async_context(Notifications(url))
-    worker = await outlast(lambda: stack.enter_async_context(Worker(engine, url)), progress)
+    notifications = await stack.enter_async_context(Notifications(session_url))
+    worker = await outlast(lambda: stack.enter_async_context(Worker(engine, session_url)), progress)
     if speech is None and not SPEAKING.isdisjoint(roles):
         progress("Loading the speech models")
         speech = await Speech.offline(settings.data_dir / "prompts")
@@ -120,7 +126,7 @@ async def share(
     stack.push_async_callback(agents.aclose)
     return Shared(
         settings=settings,
-        database_url=url,
+        session_url=session_url,
         engine=engine,
         notifications=notifications,
         worker=worker,

@@ -18,7 +18,7 @@ import psycopg
 from sqlalchemy import ColumnElement, delete, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from outdial.db.engine import cut_connections, why
+from outdial.db.engine import cut_connections, is_pooled, why
 from outdial.db.session import Session, Silent
 from outdial.db.tables import attempts, workers
 from outdial.ids import new_id
@@ -144,7 +144,7 @@ class Worker:
                     raise WorkerLost("another process holds the lock of this one")
             except psycopg.Error as error:
                 reason, held_elsewhere_since = why(error), None
-                if isinstance(error, Silent):
+                if isinstance(error, Silent) or is_pooled(self._engine):  # a pooler lets everybody wait for minutes
                     cut_connections(self._engine)
             failures += 1
             if times := self._away.again():

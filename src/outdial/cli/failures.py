@@ -46,13 +46,14 @@ def explanation(error: BaseException) -> str:
     from outdial.calls.workers import WorkerLost
     from outdial.db.embedded import EmbeddedPostgresError
     from outdial.db.migrate import SchemaError
+    from outdial.db.pooler import WrongDatabaseUrl
     from outdial.refusals import Invalid, Refusal
     from outdial.workspaces.secrets import WrongSecretKey
 
     match error:
         case BaseExceptionGroup():
             return explanation(error.exceptions[0])
-        case CommandFailed() | EmbeddedPostgresError() | SchemaError() | WorkerLost():
+        case CommandFailed() | EmbeddedPostgresError() | SchemaError() | WorkerLost() | WrongDatabaseUrl():
             return str(error)
         case AnotherSecretKey() | WrongSecretKey():
             return str(error)

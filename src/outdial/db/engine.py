@@ -61,8 +61,11 @@ KEEPALIVE = {
 }
 
 
-def create_engine(url: str) -> AsyncEngine:
+def create_engine(url: str, *, pooled: bool = False) -> AsyncEngine:
     """An engine with its pool for a postgres://, postgresql:// or postgresql+psycopg:// URL.
+
+    `pooled`: it leads to a pooler that gives each transaction another session. Such a pooler knows no prepared
+    statements and takes no options at the start; the limits of our sessions are then their role's (`db.pooler`).
 
     Idle connections are checked by looking at their socket, not by a query (`pool_pre_ping`): it costs a
     microsecond instead of a round trip before every transaction, and tells as well when the server was restarted.
@@ -79,18 +82,26 @@ def create_engine(url: str) -> AsyncEngine:
         hide_parameters=True,  # values are phone numbers and words of people; exception texts end in logs
         json_serializer=_dump_json,
         json_deserializer=msgspec.json.decode,
-        connect_args=_connect_args(parsed) | {"options": _options(parsed, SESSION_SETTINGS)},
+        connect_args=_connect_args(parsed) | (_pooled(parsed) if pooled else _own(parsed)),
     )
     event.listen(engine.sync_engine, "checkout", _check_idle_connection)
     connections: WeakSet[psycopg.AsyncConnection] = WeakSet()
     event.listen(engine.sync_engine, "connect", lambda connection, _: connections.add(connection.driver_connection))
     _connections[engine.sync_engine] = connections
+    if pooled:
+        _behind_pooler.add(engine.sync_engine)
     committed.watch(engine.sync_engine)
     return engine
 
 
 # Of each engine all that it has opened: whoever waits on them can be told that nothing comes any more.
 _connections: WeakKeyDictionary[Engine, WeakSet[psycopg.AsyncConnection]] = WeakKeyDictionary()
+_behind_pooler: WeakSet[Engine] = WeakSet()
+
+
+def is_pooled(engine: AsyncEngine) -> bool:
+    """Whether a pooler stands before the database: what it is asked waits there for a database that is away."""
+    return engine.sync_engine in _behind_pooler
 
 
 def cut_connections(engine: AsyncEngine) -> None:
@@ -151,14 +162,15 @@ def why(error: Exception) -> str:
     return type(getattr(error, "orig", None) or error).__name__
 
 
-def connection_url(url: str) -> str:
+def connection_url(url: str, *, pooled: bool = False) -> str:
     """The URL as libpq takes it, for a connection of its own outside the pool (LISTEN, session locks).
 
-    The pool's timeouts of statements and locks don't apply to it; keepalives do.
+    The pool's timeouts of statements and locks don't apply to it; keepalives do. `pooled`: as for an engine.
     """
     parsed = _parse(url).set(drivername="postgresql")
     defaults = {name: str(value) for name, value in _connect_args(parsed).items()}
-    defaults["options"] = _options(parsed, ANY_SESSION)
+    if not pooled:
+        defaults["options"] = _options(parsed, ANY_SESSION)
     address, mark, query = parsed.update_query_dict(defaults).render_as_string(hide_password=False).partition("?")
     return address + mark + query.replace("+", "%20")  # to libpq a plus is no space
 
@@ -202,6 +214,16 @@ def _connect_args(url: URL) -> dict[str, Any]:
     """Our connection parameters, except those the URL sets itself."""
     ours: dict[str, Any] = {"application_name": "outdial", "connect_timeout": 5, **KEEPALIVE}
     return {name: value for name, value in ours.items() if name not in url.query}
+
+
+def _own(url: URL) -> dict[str, Any]:
+    return {"options": _options(url, SESSION_SETTINGS)}
+
+
+def _pooled(url: URL) -> dict[str, Any]:
+    """The URL's own options go on to the pooler: whoever writes them there knows that it takes them."""
+    given = _options(url, {})
+    return {"prepare_threshold": None} | ({"options": given} if given else {})
 
 
 def _options(url: URL, settings: Mapping[str, str]) -> str:

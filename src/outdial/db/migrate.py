@@ -14,6 +14,7 @@ from sqlalchemy import Connection, text
 from sqlalchemy.exc import ProgrammingError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from outdial.db.engine import create_engine
 from outdial.db.job_tables import PREFIX
 from outdial.db.tables import metadata
 
@@ -36,6 +37,15 @@ async def upgrade(engine: AsyncEngine, revision: str = "head") -> None:
         if not isinstance(error.orig, psycopg.errors.InsufficientPrivilege):
             raise
         raise SchemaError(_may_not(engine, error.orig)) from error
+
+
+async def upgrade_at(url: str) -> None:
+    """The same, by a connection of its own to PostgreSQL itself."""
+    engine = create_engine(url)
+    try:
+        await upgrade(engine)
+    finally:
+        await engine.dispose()
 
 
 async def downgrade(engine: AsyncEngine, revision: str) -> None:

@@ -13,9 +13,10 @@ from outdial.settings import Settings
 
 @asynccontextmanager
 async def running_url(settings: Settings) -> AsyncIterator[str]:
-    """The URL set by the operator, or that of the embedded PostgreSQL, which runs as long as this context."""
-    if settings.database_url is not None:
-        yield settings.database_url.get_secret_value()
+    """The URL set by the operator, the direct one where there are two, or that of the embedded PostgreSQL, which runs
+    as long as this context."""
+    if (url := settings.direct_database_url or settings.database_url) is not None:
+        yield url.get_secret_value()
         return
     from outdial.db.supervised import embedded  # POSIX only
 

@@ -24,9 +24,13 @@ class Session:
         self.connection = connection
 
     @classmethod
-    async def open(cls, url: str) -> "Session":
-        """Raises psycopg.Error; each host of the URL is tried for a few seconds."""
-        return cls(await psycopg.AsyncConnection.connect(connection_url(url), autocommit=True))
+    async def open(cls, url: str, *, pooled: bool = False) -> "Session":
+        """Raises psycopg.Error; each host of the URL is tried for a few seconds. `pooled`: at a pooler, where
+        statements may meet another session each."""
+        address, prepared_after = connection_url(url, pooled=pooled), None if pooled else 5
+        return cls(
+            await psycopg.AsyncConnection.connect(address, autocommit=True, prepare_threshold=prepared_after)
+        )
 
     async def ask(self, statement: str | Composed, parameters: Sequence[Any] = ()) -> tuple[Any, ...] | None:
         """The first row of what is answered. Raises psycopg.Error: Silent where nothing is.
