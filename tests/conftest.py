@@ -88,6 +88,14 @@ def postgres() -> Iterator[EmbeddedPostgres]:
 
 
 @pytest.fixture
+def readable_folder() -> Iterator[Path]:
+    """A folder that other users can read."""
+    with tempfile.TemporaryDirectory(prefix="outdial-test-") as folder:
+        Path(folder).chmod(0o755)
+        yield Path(folder)
+
+
+@pytest.fixture
 def empty_database_url(postgres: EmbeddedPostgres) -> Iterator[str]:
     name = next(_names)
     _execute(postgres, f"CREATE DATABASE {name}")

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict
 
 from outdial.db.account import account
@@ -21,9 +22,11 @@ needs_pgbouncer = pytest.mark.skipif(PROGRAM is None, reason="needs pgbouncer (a
 
 
 class PgBouncer:
-    """`ignored`: what of a connection's start it takes and drops."""
+    """`ignored`: what of a connection's start it takes and drops; `more`: lines of its file."""
 
-    def __init__(self, folder: Path, url: str, *, mode: str = "transaction", ignored: str = "", size: int = 5) -> None:
+    def __init__(
+        self, folder: Path, url: str, *, mode: str = "transaction", ignored: str = "", size: int = 5, more: str = ""
+    ) -> None:
         with socket.create_server(("127.0.0.1", 0)) as free:
             self.port = free.getsockname()[1]
         there = conninfo_to_dict(url)
@@ -36,7 +39,7 @@ class PgBouncer:
             f"[databases]\n* = {where} user=postgres\n[pgbouncer]\n"
             f"listen_addr = 127.0.0.1\nlisten_port = {self.port}\nunix_socket_dir =\nauth_type = any\n"
             f"pool_mode = {mode}\ndefault_pool_size = {size}\nignore_startup_parameters = {ignored}\n"
-            "server_login_retry = 1\n"
+            f"server_login_retry = 1\n{more}"
         )
         self._file.chmod(0o644)
         self._process: subprocess.Popen[bytes] | None = None
@@ -73,5 +76,5 @@ class PgBouncer:
 def forget_limits(url: str) -> None:
     """Undo what was set for the role in this database."""
     with psycopg.connect(url, autocommit=True) as connection:
-        name = connection.info.dbname
-        connection.execute(psycopg.sql.SQL("ALTER ROLE postgres IN DATABASE {} RESET ALL").format(psycopg.sql.Identifier(name)))
+        name = sql.Identifier(connection.info.dbname)
+        connection.execute(sql.SQL("ALTER ROLE postgres IN DATABASE {} RESET ALL").format(name))

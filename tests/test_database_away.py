@@ -32,6 +32,7 @@ from outdial.simulator.calls import Call, Direction
 from outdial.simulator.server import Simulator, serve
 from outdial.speech.engines import Speech
 from own_postgres import OwnPostgres
+from pgbouncer import PgBouncer, needs_pgbouncer
 
 PATIENCE_S = 90.0  # with this computer, which has other things to do
 LEASE_S = 4.0
@@ -129,9 +130,10 @@ class Life:
 
 
 @asynccontextmanager
-async def life(url: str, folder: Path) -> AsyncIterator[Life]:
+async def life(url: str, folder: Path, *, direct_url: str | None = None) -> AsyncIterator[Life]:
     settings = Settings(
         database_url=SecretStr(url),
+        direct_database_url=None if direct_url is None else SecretStr(direct_url),
         secret_key=SecretStr("a key for tests"),
         data_dir=folder / "data",
         port=0,
@@ -252,6 +254,25 @@ async def test_it_outlives_a_database_that_is_killed_and_restarted_and_frozen(se
     assert max(Counter(caplog.messages).values()) < 10, "the log is not flooded"
     ours = [record for record in caplog.records if record.name.startswith("outdial")]
     assert [record.message for record in ours if record.exc_info] == []
+
+
+@needs_pgbouncer
+async def test_it_outlives_a_pooler_that_restarts_and_the_database_behind_it(server, folder, tmp_path):
+    pooler = PgBouncer(folder / "pooler", server.url("outdial")).start()
+    try:
+        async with life(pooler.url, tmp_path, direct_url=server.url("outdial")) as it:
+            worker_id = it.outdial.worker_id
+            await asyncio.to_thread(pooler.restart)
+            await it.is_ready()
+            assert await it.call_state(it.call_id) == "in_progress"
+            assert it.outdial.worker.holds_lock
+            await asyncio.to_thread(server.kill)
+            await it.goes_without()
+            await asyncio.to_thread(server.revive)
+            await it.comes_back()
+            assert it.outdial.worker_id == worker_id
+    finally:
+        await asyncio.to_thread(pooler.stop)
 
 
 async def test_it_goes_on_with_the_standby_that_is_promoted(server, folder, tmp_path):

@@ -4,11 +4,14 @@ from importlib import metadata
 
 import httpx
 import pytest
+from pydantic import SecretStr
 
 from outdial.cli import check_database, check_machine, check_network, check_store
 from outdial.cli.findings import Status
+from outdial.db.pooler import limit_sessions
 from outdial.settings import Settings
 from outdial.speech import closed_answers
+from pgbouncer import PgBouncer, forget_limits, needs_pgbouncer
 
 
 @pytest.fixture
@@ -42,6 +45,33 @@ def test_a_schema_of_another_version_is_found(empty_database_url, outdial):
     result = outdial("doctor", "--json", env={"OUTDIAL_DATABASE_URL": empty_database_url, "OUTDIAL_PORT": "0"})
     [database] = [finding for finding in json.loads(result.stdout) if finding["subject"] == "Database"]
     assert (database["status"], database["todo"]) == ("warn", "Start outdial serve: it brings them up to date.")
+
+
+@needs_pgbouncer
+async def test_it_is_told_where_the_urls_of_the_database_lead(database_url, readable_folder):
+    async def told(url, direct=None):
+        given = {"database_url": SecretStr(url)} | ({"direct_database_url": SecretStr(direct)} if direct else {})
+        return [finding async for finding in check_database.ways(Settings(**given))]
+
+    pooler = PgBouncer(readable_folder, database_url).start()
+    try:
+        assert await told(database_url) == []
+        [alone] = await told(pooler.url)
+        assert (alone.status, "transaction mode" in alone.found) == (Status.FAIL, True)
+        assert "OUTDIAL_DIRECT_DATABASE_URL=" in alone.todo
+        [bare] = await told(pooler.url, database_url)
+        assert (bare.status, "lock_timeout" in bare.found) == (Status.WARN, True)
+        assert "idle_in_transaction_session_timeout = '5s'" in bare.todo
+        await limit_sessions(pooler.url)
+        [good] = await told(pooler.url, database_url)
+        assert (good.status, good.found) == (
+            Status.OK,
+            "OUTDIAL_DATABASE_URL leads to a pooler in transaction mode; "
+            "OUTDIAL_DIRECT_DATABASE_URL leads to PostgreSQL itself",
+        )
+    finally:
+        pooler.stop()
+        forget_limits(database_url)
 
 
 async def test_an_embedded_database_that_is_not_made_yet_is_no_fault(settings):

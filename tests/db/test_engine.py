@@ -1,17 +1,25 @@
 import asyncio
 import tempfile
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address
 from pathlib import Path
 
+import procrastinate
 import psycopg
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 from psycopg.conninfo import conninfo_to_dict
 from sqlalchemy import Integer, bindparam, literal, select, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.exc import OperationalError
 
 from outdial.db.engine import connection_url, create_engine, cut_connections, lock_timeout
+from outdial.db.session import Session
 from own_postgres import OwnPostgres
+from pgbouncer import PgBouncer, needs_pgbouncer
 
 
 @pytest.mark.parametrize("scheme", ["postgres", "postgresql", "postgresql+psycopg"])
@@ -195,3 +203,88 @@ async def test_the_url_may_say_itself_when_a_host_counts_as_vanished(tcp_url):
 def test_over_a_unix_socket_there_is_nothing_to_ask(database_url):
     with psycopg.connect(connection_url(database_url)) as connection:
         assert connection.execute("SHOW tcp_keepalives_idle").fetchone() == ("0",)
+
+
+# -- TLS --------------------------------------------------------------------------------------------------------
+
+
+def _signed_by_itself(folder: Path) -> Path:
+    """A certificate for 127.0.0.1, which is its own authority, and beside it its key."""
+    key, now = ec.generate_private_key(ec.SECP256R1()), datetime.now(UTC)
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "a database of the tests")])
+    made = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    pem, plain = serialization.Encoding.PEM, serialization.NoEncryption()
+    (folder / "key.pem").write_bytes(key.private_bytes(pem, serialization.PrivateFormat.PKCS8, plain))
+    (folder / "cert.pem").write_bytes(made.public_bytes(pem))
+    return folder / "cert.pem"
+
+
+@pytest.fixture
+def encrypted(database_url, readable_folder) -> Iterator[str]:
+    """The URL of a server that takes nothing but TLS, by its authority's file. The PostgreSQL that comes along has no
+    TLS, so a pooler stands before it, which keeps sessions and takes their options."""
+    certificate = _signed_by_itself(readable_folder)
+    for path in (certificate, key := readable_folder / "key.pem"):
+        path.chmod(0o644)
+    tls = f"client_tls_sslmode = require\nclient_tls_cert_file = {certificate}\nclient_tls_key_file = {key}\n"
+    server = PgBouncer(readable_folder, database_url, mode="session", ignored="options", more=tls).start()
+    yield f"{server.url}?sslmode=verify-full&sslrootcert={certificate}"
+    server.stop()
+
+
+async def _by_pool(url: str) -> bool:
+    engine = create_engine(url)
+    try:
+        async with engine.connect() as connection:
+            return await connection.scalar(text("SELECT true"))
+    finally:
+        await engine.dispose()
+
+
+async def _by_pool_at_a_pooler(url: str) -> bool:
+    engine = create_engine(url, pooled=True)
+    try:
+        async with engine.connect() as connection:
+            return await connection.scalar(text("SELECT true"))
+    finally:
+        await engine.dispose()
+
+
+async def _by_session(url: str) -> bool:
+    session = await Session.open(url)
+    try:
+        return (await session.ask("SELECT true"))[0]
+    finally:
+        await session.close()
+
+
+async def _by_jobs(url: str) -> bool:
+    connector = procrastinate.PsycopgConnector(conninfo=connection_url(url), min_size=0, max_size=1, timeout=1)
+    async with procrastinate.App(connector=connector).open_async():
+        return (await connector.execute_query_one_async("SELECT true AS answered"))["answered"]
+
+
+@needs_pgbouncer
+@pytest.mark.parametrize("connect", [_by_pool, _by_pool_at_a_pooler, _by_session, _by_jobs])
+async def test_every_connection_is_encrypted_and_knows_its_server_by_its_certificate(encrypted, tmp_path, connect):
+    refusals = (OperationalError, psycopg.OperationalError, procrastinate.exceptions.ConnectorException)
+    assert await connect(encrypted)
+    address, _, query = encrypted.partition("?")
+    for wrong in (
+        f"{address}?sslmode=verify-full&sslrootcert={_signed_by_itself(tmp_path)}",
+        f"{address.replace('127.0.0.1', 'localhost')}?{query}",  # not the name in its certificate
+        f"{address}?sslmode=disable",
+    ):
+        with pytest.raises(refusals):
+            await connect(wrong)

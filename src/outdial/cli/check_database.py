@@ -32,6 +32,8 @@ async def database(settings: Settings) -> AsyncIterator[Finding]:
         return
     try:
         async with asyncio.timeout(60), running_url(settings) as url:
+            async for finding in ways(settings):
+                yield finding
             engine = create_engine(url)
             try:
                 async for finding in _look_into(engine, settings, subject, embedded=embedded):
@@ -45,6 +47,41 @@ async def database(settings: Settings) -> AsyncIterator[Finding]:
             found=explanation(error),
             todo="Start PostgreSQL, correct OUTDIAL_DATABASE_URL, or unset it to use the embedded one.",
         )
+
+
+async def ways(settings: Settings) -> AsyncIterator[Finding]:
+    """Where the operator's URLs lead, and whether the limits of sessions hold behind a pooler."""
+    from outdial.db.pooler import DATABASE, DIRECT, Way, WrongDatabaseUrl, check_urls, missing_limits, way
+
+    words = {
+        Way.DIRECT: "PostgreSQL itself",
+        Way.SESSION_POOLER: "a pooler in session mode",
+        Way.TRANSACTION_POOLER: "a pooler in transaction mode",
+    }
+    urls = {DATABASE: settings.database_url, DIRECT: settings.direct_database_url}
+    led = {name: await way(url.get_secret_value()) for name, url in urls.items() if url is not None}
+    if list(led.values()) in ([], [Way.DIRECT]):
+        return  # no pooler
+    found = "; ".join(f"{name} leads to {words[each]}" for name, each in led.items())
+    try:
+        await check_urls(settings)
+    except WrongDatabaseUrl as error:
+        yield Finding(subject="Pooler", status=Status.FAIL, found=found, todo=str(error))
+        return
+    assert settings.database_url is not None
+    url, has_two = settings.database_url.get_secret_value(), settings.direct_database_url is not None
+    missing = await missing_limits(url, pooled=has_two)
+    if not missing:
+        yield Finding(subject="Pooler", status=Status.OK, found=found)
+        return
+    found += f"; limits of its sessions missing: {', '.join(missing)}"
+    todo = "ALTER ROLE … SET these for its role: " + ", ".join(f"{name} = '{value}'" for name, value in missing.items())
+    if has_two:
+        todo = (
+            "A server sets them as it starts, and the pooler's older sessions get them when it opens them anew "
+            f"(RECONNECT at PgBouncer's console). Where the server may not, {todo}"
+        )
+    yield Finding(subject="Pooler", status=Status.WARN, found=found, todo=todo)
 
 
 async def _look_into(
