@@ -8,9 +8,11 @@ from datetime import UTC, datetime
 import psycopg
 import pytest
 from sqlalchemy import delete, select, text
+from sqlalchemy.exc import OperationalError
 
 from outdial.calls import workers as workers_module
 from outdial.calls.workers import Worker, WorkerLost, forget_dead_workers, is_dead
+from outdial.db.engine import create_engine, reading
 from outdial.db.tables import workers
 from workspace import END_LOCK_HOLDERS, until
 
@@ -76,6 +78,21 @@ async def watched(worker):
 async def lose_lock(engine):
     async with engine.begin() as conn:
         await conn.execute(text(END_LOCK_HOLDERS))
+
+
+async def test_nobody_waits_in_a_pooler_for_a_database_that_is_away(engine, database_url):
+    """It lets them wait for two minutes, and no limit of the server's reaches them there."""
+    pooled = create_engine(database_url, pooled=True)
+    async with Worker(pooled, database_url) as worker, watched(worker):
+        worker._url = "postgresql://postgres@127.0.0.1:1/nowhere"
+        async with reading(pooled) as conn:
+            waiting = asyncio.create_task(conn.scalar(text("SELECT pg_sleep(25)")))
+            await asyncio.sleep(0.1)
+            async with engine.begin() as other:
+                await other.execute(text(END_LOCK_HOLDERS))
+            with pytest.raises(OperationalError):
+                await asyncio.wait_for(waiting, 10)
+    await pooled.dispose()
 
 
 async def test_a_lock_that_was_lost_with_its_connection_is_taken_anew_under_the_same_name(engine, database_url):
