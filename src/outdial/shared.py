@@ -82,15 +82,10 @@ class Shared:
         return None if self.worker.holds_lock else AWAY
 
 
-async def share(
-    settings: Settings,
-    roles: Collection[Role],
-    stack: AsyncExitStack,
-    speech: Speech | None,
-    drain: Drain,
-    progress: Callable[[str], None],
-) -> Shared:
-    settings.data_dir.mkdir(parents=True, exist_ok=True)
+async def _open_database(
+    settings: Settings, stack: AsyncExitStack, progress: Callable[[str], None]
+) -> tuple[AsyncEngine, str, Embedded | None]:
+    """Its engine, up to date; the URL of those who need a session; the embedded server, where it is that."""
     if settings.database_url is not None:
         url, database = settings.database_url.get_secret_value(), None
         direct = settings.direct_database_url
@@ -106,6 +101,19 @@ async def share(
     await outlast(lambda: upgrade_at(session_url), progress)
     if is_pooled(engine):
         await outlast(lambda: limit_sessions(url), progress)
+    return engine, session_url, database
+
+
+async def share(
+    settings: Settings,
+    roles: Collection[Role],
+    stack: AsyncExitStack,
+    speech: Speech | None,
+    drain: Drain,
+    progress: Callable[[str], None],
+) -> Shared:
+    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    engine, session_url, database = await _open_database(settings, stack, progress)
     secret_box = SecretBox.from_settings(settings)
     await outlast(lambda: check_secret_key(engine, secret_box), progress)
     notifications = await stack.enter_async_context(Notifications(session_url))
