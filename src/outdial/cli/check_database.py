@@ -34,6 +34,8 @@ async def database(settings: Settings) -> AsyncIterator[Finding]:
         async with asyncio.timeout(60), running_url(settings) as url:
             async for finding in ways(settings):
                 yield finding
+                if finding.status is Status.FAIL:
+                    return
             engine = create_engine(url)
             try:
                 async for finding in _look_into(engine, settings, subject, embedded=embedded):
