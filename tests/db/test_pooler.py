@@ -4,7 +4,7 @@ import asyncio
 
 import psycopg
 import pytest
-from pydantic import SecretStr
+from pydantic import SecretStr, ValidationError
 from sqlalchemy import select, text
 from sqlalchemy.exc import DBAPIError
 
@@ -13,6 +13,7 @@ from outdial.db.engine import ANY_SESSION, SESSION_SETTINGS, create_engine, is_a
 from outdial.db.migrate import is_current, upgrade_at
 from outdial.db.notify import Notifications, notify
 from outdial.db.pooler import Way, WrongDatabaseUrl, check_urls, limit_sessions, missing_limits, way
+from outdial.db.running import running_url
 from outdial.db.tables import attempts
 from outdial.dispatch.dispatcher import Dispatcher
 from outdial.draining import Drain
@@ -82,6 +83,16 @@ async def test_the_direct_url_has_to_lead_to_the_same_database_itself(pooler, da
         await check_urls(settings_of(url, url))
     with pytest.raises(WrongDatabaseUrl, match="different databases"):
         await check_urls(settings_of(url, postgres.url("postgres")))
+
+
+async def test_commands_go_directly(pooler, database_url):
+    async with running_url(settings_of(pooler().url, database_url)) as url:
+        assert url == database_url
+
+
+def test_a_direct_url_goes_with_a_poolers():
+    with pytest.raises(ValidationError, match="OUTDIAL_DATABASE_URL"):
+        Settings(direct_database_url=SecretStr("postgresql://db.example/outdial"))
 
 
 async def test_the_limits_of_sessions_hold_behind_it_from_the_first_transaction_on(pooler, database_url):

@@ -7,8 +7,8 @@ at its start are lost there, so these go to PostgreSQL itself, by a URL of its o
 import logging
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
 
 import psycopg
 from psycopg import sql
@@ -46,7 +46,7 @@ async def way(url: str) -> Way:
             for _ in range(ROUNDS):
                 try:
                     await second.ask("BEGIN")
-                except psycopg.errors.DatabaseError:  # not even a transaction keeps its session
+                except psycopg.errors.ProtocolViolation:  # a pooler in statement mode allows none
                     return Way.TRANSACTION_POOLER
                 beside = await _backend(second)
                 await second.ask("ROLLBACK")
@@ -93,7 +93,7 @@ async def missing_limits(url: str, *, pooled: bool = True) -> Mapping[str, str]:
     One that somebody has set for the role or the database holds, whatever it is.
     """
     async with _session(url, pooled=pooled) as session:
-        return {name: SESSION_SETTINGS[name] for name in (await _limits(session))["missing"]}
+        return {name: SESSION_SETTINGS[name] for name in (await _limits(session)).missing}
 
 
 async def limit_sessions(url: str) -> None:
@@ -103,9 +103,9 @@ async def limit_sessions(url: str) -> None:
     """
     async with _session(url) as session:
         found = await _limits(session)
-        for name in found["unset"]:
+        for name in found.unset:
             change = sql.SQL("ALTER ROLE CURRENT_USER IN DATABASE {} SET {} = {}").format(
-                sql.Identifier(found["database"]), sql.Identifier(name), sql.Literal(SESSION_SETTINGS[name])
+                sql.Identifier(found.database), sql.Identifier(name), sql.Literal(SESSION_SETTINGS[name])
             )
             try:
                 await session.ask(change)
@@ -114,8 +114,9 @@ async def limit_sessions(url: str) -> None:
                 return
             except psycopg.errors.InternalError:  # another process does the same just now
                 continue
-        if found["missing"]:
-            logger.info("Database limits set for the role", extra={"settings": found["unset"]})
+        if found.unset:
+            logger.info("Database limits set for the role", extra={"settings": found.unset})
+        if found.missing:
             await _renew(session)
 
 
@@ -127,12 +128,20 @@ async def _renew(session: Session) -> None:
         return
 
 
-async def _limits(session: Session) -> dict[str, Any]:
-    """`missing`: those that don't hold in this session; `unset`: those that are nobody's yet, not the role's and not
-    the database's; `database`: its name."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Limits:
+    """Of a session, by name: those that don't hold in it, and of these the ones that nobody has set yet, neither for
+    the role nor for the database."""
+
+    missing: list[str]
+    unset: list[str]
+    database: str
+
+
+async def _limits(session: Session) -> _Limits:
     row = await session.ask(_LIMITS, [list(SESSION_SETTINGS)])
     assert row is not None
-    return {"missing": row[0], "unset": row[1], "database": row[2]}
+    return _Limits(missing=row[0], unset=row[1], database=row[2])
 
 
 async def _backend(session: Session) -> int | None:
