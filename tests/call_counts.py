@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import Row, select, true
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from outdial.db.consultation_tables import consultations
 from outdial.db.tables import (
     attempt_counts,
     attempt_day_counts,
@@ -116,6 +117,15 @@ async def charged(conn: AsyncConnection, *, by_day: bool) -> Charges:
         at = _floor(row.made_at, 15)
         kind = (row.workspace_id, _day(at) if by_day else at, row.carrier, currency)
         found[kind] = _sum(found[kind], _figures(row))
+    legs = select(consultations.c.price, consultations.c.price_currency, attempts.c.carrier, calls).select_from(
+        consultations.join(attempts, attempts.c.id == consultations.c.attempt_id).join(
+            calls, calls.c.id == attempts.c.call_id
+        )
+    )
+    for leg in (await conn.execute(legs.where(consultations.c.price.is_not(None)))).all():
+        at = _floor(leg.created_at, 15)
+        kind = (leg.workspace_id, _day(at) if by_day else at, leg.carrier, leg.price_currency)
+        found[kind] = _sum(found[kind], (0, Decimal(0), leg.price))
     return {kind: sums for kind, sums in found.items() if any(sums)}
 
 

@@ -4,6 +4,7 @@ A leg is stored before its carrier is asked to dial it, and dialled once. It tak
 both are over. Who writes of a transfer that is told has its attempt locked, as everywhere.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -114,6 +115,14 @@ async def open_consultations(conn: AsyncConnection, attempt_id: str) -> list[Con
     """The legs of an attempt that have not ended, as far as is known."""
     query = _LEGS.where(consultations.c.attempt_id == attempt_id, consultations.c.ended_at.is_(None))
     return [Consultation.of(row) for row in (await conn.execute(query)).mappings()]
+
+
+async def leg_prices(conn: AsyncConnection, transfer_ids: Iterable[int]) -> dict[int, Price]:
+    """What the second legs of transfers have cost, by the transfer's id; without those that isn't known of."""
+    leg = consultations.c
+    query = select(leg.transfer_id, leg.price, leg.price_currency)
+    rows = await conn.execute(query.where(leg.transfer_id.in_(list(transfer_ids)), leg.price.is_not(None)))
+    return {row.transfer_id: Price(amount=str(row.price), currency=row.price_currency) for row in rows}
 
 
 # -- asked for -----------------------------------------------------------------------------------------------

@@ -482,7 +482,7 @@ attempts = Table(
 
 # What attempts that have ended took and cost, by the quarter of an hour in which their calls were made: kept as
 # call_counts is, by triggers of `attempts`, and of `calls` that are removed. Only those that were answered or have a
-# price are in it.
+# price are in it, and what second legs of theirs cost (triggers of `consultations`).
 attempt_counts = Table(
     "attempt_counts",
     metadata,

@@ -69,9 +69,9 @@ def lines(rows: Iterable[Iterable[object]]) -> str:
 def _row(call: CallSummary, agents: Mapping[str, str]) -> list[Any]:
     agent, error, who = call["agent"], call["error"], call["answered_by"]
     decided = call["outcome_from"]
-    priced = [dial for dial in call["attempts"] if dial["price"] is not None]
+    priced = [leg for leg in (*call["attempts"], *call["transfers"]) if leg["price"] is not None]
     transfer = call["transfers"][-1] if call["transfers"] else None
-    price = sum((Decimal(dial["price"] or 0) for dial in priced), Decimal(0))
+    price = sum((Decimal(leg["price"] or 0) for leg in priced), Decimal(0))
     return [
         call["id"],
         call["created_at"],

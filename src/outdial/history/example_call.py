@@ -89,6 +89,8 @@ SUMMARY: dict[str, Any] = {
             "error": None,
             "warm": False,
             "accepted_by": None,
+            "price": None,
+            "price_currency": None,
         }
     ],
     "recording_url": f"https://voice.example/v1/calls/{CALL_ID}/recording",

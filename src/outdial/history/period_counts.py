@@ -71,7 +71,8 @@ class Cost(TypedDict):
 
 class CarrierUse(TypedDict):
     """Dials that were `answered` and have ended, of outbound and inbound calls; `duration_s` is from answer to end, all
-    together. `unpriced` ones of them are in no cost: the carrier hasn't told what they cost."""
+    together. `costs` are also of the second calls of warm transfers. `unpriced` dials are in no cost: the carrier has
+    not told what they cost."""
 
     carrier: KnownCarrier
     answered: int

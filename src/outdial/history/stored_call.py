@@ -5,10 +5,21 @@ from datetime import datetime
 from typing import Any, Self
 
 from sqlalchemy import RowMapping
+from typing_extensions import TypedDict
 
 from outdial.db.tables import calls
+from outdial.telephony.failures import FailureCode
 from outdial.telephony.state import CallDirection, CallState, EndedBy, EndReason
 from outdial.telephony.verdict import WhoAnswered
+
+
+class ErrorView(TypedDict):
+    """Why a call failed: a word that is the same for every carrier, a sentence, and what the carrier calls it
+    (`sip_404` where it passes the telephone network's code on), null where it wasn't the carrier who said so."""
+
+    code: FailureCode
+    message: str
+    carrier_code: str | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

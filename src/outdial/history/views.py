@@ -7,34 +7,22 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 from typing_extensions import TypedDict
 
-from outdial.calls.records import error_json
-from outdial.calls.transfers import TransferRecord, transfers_of
 from outdial.db.tables import attempts, calls
 from outdial.history.call_backs import CallBacks, call_backs_of
 from outdial.history.call_filter import CallFilter
 from outdial.history.disclosure_views import CallDisclosure, disclosure_view
 from outdial.history.search import find_page
-from outdial.history.stored_call import STORED_CALL, StoredCall
+from outdial.history.stored_call import STORED_CALL, ErrorView, StoredCall
 from outdial.history.transcripts import TurnView, transcripts_of
+from outdial.history.transfer_views import TransferView, transfer_views
 from outdial.history.waiting import WaitingFor, waiting_for
 from outdial.history.wrap_up_views import OutcomeFrom, WrapUpView, facts_in, outcome_from, wrap_ups_of
 from outdial.ids import is_id
 from outdial.instants import to_json
 from outdial.refusals import NotFound
 from outdial.telephony.advice import advice
-from outdial.telephony.failures import FailureCode
 from outdial.telephony.state import CallDirection, CallState, EndedBy, EndReason
-from outdial.telephony.transfer import TransferOutcome
 from outdial.telephony.verdict import AnsweredBy, WhoAnswered
-
-
-class ErrorView(TypedDict):
-    """Why a call failed: a word that is the same for every carrier, a sentence, and what the carrier calls it
-    (`sip_404` where it passes the telephone network's code on), null where it wasn't the carrier who said so."""
-
-    code: FailureCode
-    message: str
-    carrier_code: str | None
 
 
 class AgentRef(TypedDict):
@@ -69,21 +57,6 @@ class AttemptView(TypedDict):
     ended_at: str | None
     price: str | None
     price_currency: str | None
-
-
-class TransferView(TypedDict):
-    """The callee was connected to somebody else, or that was tried. `result` is null while the other phone rings, and
-    `no_answer` also when the callee hung up meanwhile; `error` says why it `failed`. `duration_s`: how long the other
-    party talked, null until it has left. `warm`: the other party was asked first, with the callee waiting; it took the
-    call with a `key` or in `words` (`accepted_by`), and `voicemail` says that it picked up and did neither."""
-
-    to: str
-    at: str
-    result: TransferOutcome | None
-    duration_s: float | None
-    error: ErrorView | None
-    warm: bool
-    accepted_by: str | None
 
 
 _Parties = TypedDict("_Parties", {"from": str, "to": str})
@@ -226,7 +199,7 @@ async def _summaries(
     conn: AsyncConnection, workspace_id: str, found: Sequence[StoredCall], base_url: str
 ) -> list[CallSummary]:
     ids = [call.id for call in found]
-    dials, connected = await _attempts(conn, ids), await transfers_of(conn, ids)
+    dials, connected = await _attempts(conn, ids), await transfer_views(conn, ids)
     waits, made = await waiting_for(conn, workspace_id, found), await wrap_ups_of(conn, ids)
     promised = await call_backs_of(conn, ids)
     return [
@@ -269,22 +242,10 @@ async def _attempts(conn: AsyncConnection, call_ids: Iterable[str]) -> dict[str,
     return by_call
 
 
-def _transfer(record: TransferRecord) -> TransferView:
-    return TransferView(
-        to=record.to,
-        at=to_json(record.at),
-        result=record.result,
-        duration_s=record.duration_s,
-        error=cast(ErrorView | None, error_json(record.error)),
-        warm=record.warm,
-        accepted_by=record.accepted_by,
-    )
-
-
 def _summary(
     call: StoredCall,
     dials: list[AttemptView],
-    connected: Sequence[TransferRecord],
+    connected: list[TransferView],
     waits: WaitingFor | None,
     made: WrapUpView | None,
     promised: CallBacks,
@@ -326,7 +287,7 @@ def _summary(
         "waiting_for": waits,
         **promised,
         "attempts": dials,
-        "transfers": [_transfer(record) for record in connected],
+        "transfers": connected,
         "recording_url": f"{base_url}/v1/calls/{call.id}/recording" if call.recording else None,
         "disclosure": disclosure_view(call.disclosure),
         "recording_erased_at": to_json(call.recording_erased_at),
