@@ -90,7 +90,7 @@ async def test_a_process_serves_its_roles_and_nothing_else_and_leaves_nothing_be
 
 OF_EVERY_PROCESS = {"lag of the event loop", "http server", "python agents", "heartbeat", "worker lock"}
 PARTS = {
-    Role.API: {"live pages", "event streams", "mcp sessions", "listening in", "incoming calls", "callbacks"},
+    Role.API: {"live pages", "event streams", "mcp sessions", "incoming calls", "callbacks"},
     Role.DISPATCH: {"dispatcher", "sweep"},
     Role.MEDIA: {
         "new conversations", "conversations", "news of live calls", "drain on request", "leases", "left behind",

@@ -24,6 +24,7 @@ from outdial.role_parts import (
     dispatch_parts,
     heartbeat_of,
     jobs_parts,
+    listening_part,
     media_parts,
     no_media,
     tracing_parts,
@@ -144,8 +145,9 @@ def _parts(
     dispatch = dispatch_parts(shared) if Role.DISPATCH in roles else []
     media = media_parts(shared) if Role.MEDIA in roles else Media(parts=[], streams=[], handshake=no_media)
     serves_api = Role.API in roles
-    api = create_api(services) if serves_api else create_health(services)
-    pages, callbacks = api_parts(shared, services, api, media.conversations) if serves_api else ([], [])
+    api = create_api(services) if serves_api else create_health(services, holds_calls=Role.MEDIA in roles)
+    listening = [listening_part(shared, api, media.conversations)] if media.conversations is not None else []
+    pages, callbacks = api_parts(shared, services, api) if serves_api else ([], [])
     server = HttpServer(api, media.handshake, shared.settings)
     http = Part(name="http server", run=lambda: server.serve(list(listeners)), stop=server.stop)
     worker = Part(name="worker lock", run=shared.worker.watch)
@@ -154,6 +156,6 @@ def _parts(
     database = [] if shared.embedded is None else [Part(name="embedded database", run=shared.embedded.watch)]
     lag = Part(name="lag of the event loop", run=lambda: watch_lag(metrics.LOOP_LATE.observe))
     agents = Part(name="python agents", run=shared.agents.watch)
-    before, after = [lag, *jobs, *dispatch, *media.parts, *pages], [*media.streams, *callbacks, agents]
+    before, after = [lag, *jobs, *dispatch, *media.parts, *pages, *listening], [*media.streams, *callbacks, agents]
     parts = [*before, http, *after, *tracing_parts(shared), beat, worker, *database]
     return PutTogether(parts=parts, server=server, heartbeat=heartbeat, conversations=media.conversations)

@@ -191,10 +191,14 @@ def media_parts(shared: Shared) -> Media:
     return Media(parts=parts, streams=streams, handshake=open_socket, conversations=conversations)
 
 
-def api_parts(
-    shared: Shared, services: Services, api: FastAPI, conversations: Conversations | None
-) -> tuple[list[Part], list[Part]]:
-    """What ends before the HTTP server, and what after it. `conversations`: those held here, if any are."""
+def listening_part(shared: Shared, api: FastAPI, conversations: Conversations) -> Part:
+    """Who listens to the calls that are held here."""
+    api.state.listening_in = listening_in = ListeningIn(shared.engine, conversations)
+    return Part(name="listening in", role=Role.MEDIA, stop=listening_in.aclose)
+
+
+def api_parts(shared: Shared, services: Services, api: FastAPI) -> tuple[list[Part], list[Part]]:
+    """What ends before the HTTP server, and what after it."""
     engine, settings, open_carrier = shared.engine, shared.settings, shared.accounts.carrier
     inbox = Inbox(engine, settings, shared.genuine, open_carrier)
     reception = Reception(
@@ -205,13 +209,11 @@ def api_parts(
     )
     incoming_calls = IncomingCalls(reception, shared.genuine, open_carrier, inbox, shared.agents)
     add_routes(api, callbacks_router(inbox, incoming_calls, settings.base_url))
-    api.state.listening_in = listening_in = ListeningIn(engine, conversations)
     live_pages = add_dashboard(api, services)
     pages = [
         Part(name="live pages", role=Role.API, stop=live_pages.aclose),
         Part(name="event streams", role=Role.API, stop=api.state.event_streams.aclose),
         Part(name="mcp sessions", role=Role.API, stop=api.state.mcp.aclose),
-        Part(name="listening in", role=Role.API, stop=listening_in.aclose),
     ]
     callbacks = [
         Part(name="incoming calls", role=Role.API, stop=incoming_calls.aclose),

@@ -65,7 +65,10 @@ class Settings(BaseSettings):
         "of the process and {port} for its own port",
     )
     internal_url: str | None = Field(
-        None, description="http://… under which Outdial's other processes reach this one, where they can"
+        None,
+        description="http://… under which Outdial's other processes reach this one: people listen to its calls from "
+        "any of them. Not for the world. With `outdial serve --processes`, as OUTDIAL_STREAM_URL; by default those of "
+        "one machine reach each other",
     )
     seats: int = Field(
         300,

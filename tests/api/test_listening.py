@@ -1,14 +1,17 @@
 """Listening in over HTTP: who may, and for how long; what comes; and the notice of it."""
 
 import asyncio
+import socket
 import struct
 
 import httpx
 import pytest
-from sqlalchemy import insert, select, update
+from sqlalchemy import func, insert, select, update
 
 from conversation.peers import Stage
-from outdial.db.tables import attempts, audit_log, calls, members, sign_ins
+from outdial.api.app import create_health
+from outdial.api.listening_elsewhere import OtherProcesses
+from outdial.db.tables import attempts, audit_log, calls, members, sign_ins, workers
 from outdial.ids import new_id
 from outdial.live.listening_in.joining import ListeningIn
 from outdial.members.store import change_role
@@ -171,7 +174,73 @@ async def test_a_process_without_the_calls_audio_says_so(app, browser_of, engine
     browser = await browser_of(Role.EDITOR)
     answer = await browser.post(f"/v1/calls/{talk.call_id}/listen")
     assert (answer.status_code, answer.json()["code"]) == (409, "media_elsewhere")
-    assert "another host" in answer.json()["message"]
+    assert "another process" in answer.json()["message"]
+
+
+@pytest.fixture
+async def elsewhere(app, engine, services, talk):
+    """The process that has the call's audio; the one that is asked (`app`) hasn't."""
+    other = create_health(services, holds_calls=True)
+    other.state.listening_in, app.state.listening_in = app.state.listening_in, ListeningIn(engine, None)
+    app.state.other_processes = OtherProcesses(engine=engine, transport=httpx.ASGITransport(other))
+    worker = {
+        "id": "worker_1",
+        "lock_key": 1,
+        "host": socket.gethostname(),
+        "pid": 1,
+        "internal_url": "http://127.0.0.1:8082",
+        "lease_s": 60,
+        "seen_at": func.now(),
+    }
+    async with engine.begin() as conn:
+        await conn.execute(insert(workers).values(worker))
+    yield other
+    app.state.listening_in = other.state.listening_in
+
+
+async def test_a_call_is_heard_by_way_of_whichever_process_is_asked(browser_of, talk, elsewhere):
+    browser = await browser_of(Role.EDITOR)
+    listening = asyncio.create_task(browser.post(f"/v1/calls/{talk.call_id}/listen"))
+    await asyncio.sleep(0.3)
+    talk.stage.callee_says("Yes?", 300)
+    await asyncio.sleep(0.7)
+    talk.stage.media_line.close()
+    answer = await listening
+    assert answer.status_code == 200
+    assert answer.headers["content-type"] == "application/octet-stream"
+    assert answer.headers["cache-control"] == "no-store, no-transform"
+    assert answer.headers["x-accel-buffering"] == "no"
+    assert any(callee != b"\xff" * 800 for _, callee, _ in blocks(answer.content))
+
+
+async def test_the_process_that_has_the_call_asks_again_who_listens(browser_of, engine, talk, elsewhere):
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(elsewhere), base_url="http://127.0.0.1:8082") as http:
+        url = f"/v1/calls/{talk.call_id}/listen"
+        assert (await http.post(url, headers={"X-Outdial-Relayed": "1"})).status_code == 401
+        viewer = await browser_of(Role.VIEWER)
+        http.cookies, http.headers = viewer.cookies, viewer.headers
+        told = await http.post(url, headers={"X-Outdial-Relayed": "1", "Host": "voice.example"})
+        assert (told.status_code, told.json()["code"]) == (403, "role_too_low")
+
+
+@pytest.mark.parametrize(
+    ("worker", "headers"),
+    [
+        ({}, {"X-Outdial-Relayed": "1"}),  # it has gone on once, and is here again
+        ({"internal_url": None}, {}),
+        ({"host": "another-machine"}, {}),  # whose loopback isn't ours
+        ({"seen_at": None}, {}),
+    ],
+)
+async def test_a_request_goes_on_once_and_only_to_a_worker_that_can_be_reached(
+    browser_of, engine, talk, elsewhere, worker, headers
+):
+    if worker:
+        async with engine.begin() as conn:
+            await conn.execute(update(workers).values(**worker))
+    browser = await browser_of(Role.EDITOR)
+    answer = await browser.post(f"/v1/calls/{talk.call_id}/listen", headers=headers)
+    assert (answer.status_code, answer.json()["code"]) == (409, "media_elsewhere")
 
 
 async def test_the_notice_is_what_operators_make_it(browser_of, client, tenant):

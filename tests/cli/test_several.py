@@ -9,7 +9,15 @@ import pytest
 
 from outdial.cli import several
 from outdial.cli.failures import CommandFailed
-from outdial.cli.several import Supervisor, _Child, check_stream_urls, listen_for, seats_of, stream_url_of
+from outdial.cli.several import (
+    Supervisor,
+    _Child,
+    check_stream_urls,
+    internal_url_of,
+    listen_for,
+    seats_of,
+    stream_url_of,
+)
 from outdial.repeating import Pauses
 from outdial.settings import Settings
 
@@ -36,12 +44,25 @@ def test_each_process_has_an_address_of_its_own(settings, url):
     ("settings", "told"),
     [
         ({"public_url": "https://voice.example"}, "ports 8081 to 8083, and set OUTDIAL_STREAM_URL"),
-        ({"stream_url": "wss://voice.example"}, "neither {process} nor {port}"),
+        ({"stream_url": "wss://voice.example"}, "STREAM_URL has neither {process} nor {port}"),
+        ({"internal_url": "http://10.0.0.7:8081"}, "INTERNAL_URL has neither {process} nor {port}"),
     ],
 )
 def test_processes_that_carriers_could_not_tell_apart_are_not_started(settings, told):
     with pytest.raises(CommandFailed, match=told.replace("{", r"\{")):
         check_stream_urls(given(**settings), 3)
+
+
+@pytest.mark.parametrize(
+    ("settings", "url"),
+    [
+        ({}, "http://127.0.0.1:8082"),
+        ({"host": "10.0.0.7"}, "http://10.0.0.7:8082"),
+        ({"internal_url": "http://10.0.0.7:{port}"}, "http://10.0.0.7:8082"),
+    ],
+)
+def test_the_processes_of_one_machine_reach_each_other(settings, url):
+    assert internal_url_of(given(**settings), 2, 8082) == url
 
 
 @pytest.mark.parametrize(("count", "cores", "seats"), [(2, 2, 300), (2, 8, 300), (4, 2, 150), (3, 1, 100)])

@@ -43,6 +43,7 @@ from outdial.api.addresses import Addresses
 from outdial.api.body_limit import BodyLimit
 from outdial.api.docs import DESCRIPTION, complete_document
 from outdial.api.event_stream import EventStreams
+from outdial.api.listening_elsewhere import OtherProcesses
 from outdial.api.mcp.endpoint import McpEndpoint
 from outdial.api.request_rate import RequestRate
 from outdial.api.services import Services
@@ -101,9 +102,7 @@ def create_api(services: Services) -> FastAPI:
         redirect_slashes=False,  # api.addresses takes both forms
     )
     _remember(app, services)
-    app.state.sign_ins = SignIns(services.engine, csrf_key=services.secret_box.derive("csrf"))
     app.state.feeds = Feeds(services.engine, services.notifications)
-    app.state.listening_in = ListeningIn(services.engine, None)  # another one where the process holds calls
     # To be closed when the server stops.
     app.state.event_streams = EventStreams(most_of_one=services.settings.max_event_streams)
     problems.install(app)
@@ -121,8 +120,9 @@ def create_api(services: Services) -> FastAPI:
     return app
 
 
-def create_health(services: Services) -> FastAPI:
-    """What a process answers that serves no API: how it is."""
+def create_health(services: Services, *, holds_calls: bool = False) -> FastAPI:
+    """What a process answers that serves no API: how it is; and where it `holds_calls`, who listens to them is sent
+    here by those that do serve it."""
     app = FastAPI(
         title="Outdial",
         version=__version__,
@@ -136,6 +136,8 @@ def create_health(services: Services) -> FastAPI:
     app.add_middleware(Addresses, router=app.router)
     add_routes(app, health.router)
     add_routes(app, metrics.router)
+    if holds_calls:
+        add_routes(app, listening.router)
     return app
 
 
@@ -149,4 +151,7 @@ def _remember(app: FastAPI, services: Services) -> None:
     """What every request needs to tell who asks."""
     app.state.services = services
     app.state.authenticator = Authenticator(services.engine)
+    app.state.sign_ins = SignIns(services.engine, csrf_key=services.secret_box.derive("csrf"))
+    app.state.listening_in = ListeningIn(services.engine, None)  # another one where the process holds calls
+    app.state.other_processes = OtherProcesses(engine=services.engine)
     app.state.request_rate = RequestRate(services.settings.max_requests_per_s)

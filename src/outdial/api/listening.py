@@ -15,11 +15,13 @@ from outdial.api.auth import ApiRoute, Caller, signed_in
 from outdial.api.bodies import StrictBody
 from outdial.api.calls import NO_CALL, CallId
 from outdial.api.docs import errors, example
+from outdial.api.listening_elsewhere import OtherProcesses
 from outdial.api.services import Use
 from outdial.calls.request import CleanText
 from outdial.db.engine import reading
-from outdial.live.listening_in.joining import MOST_OF_A_CALL, Joined, ListeningIn
+from outdial.live.listening_in.joining import MEDIA_ELSEWHERE, MOST_OF_A_CALL, Joined, ListeningIn
 from outdial.live.listening_in.tap import Block
+from outdial.refusals import Conflict
 from outdial.workspaces.access import LISTEN_IN, Principal
 from outdial.workspaces.listening import (
     MAX_CHARS,
@@ -78,14 +80,22 @@ class NewListeningNotice(StrictBody):
         s409_call_not_in_progress="Nobody has answered this call yet.",
         s409_call_transferred="The other party was transferred; the agent has left the call.",
         s409_call_ended="The call has ended already.",
-        s409_media_elsewhere="The audio of this call is at another host of this Outdial, and can't be listened to from "
-        "here.",
+        s409_media_elsewhere="The audio of this call is at another process of this Outdial, which can't be reached "
+        "from here.",
         s429_too_many_listeners=f"At most {MOST_OF_A_CALL} people may listen to a call at once.",
     ),
 )
 async def listen(request: Request, caller: Caller, call_id: CallId) -> Response:
     listening: ListeningIn = request.app.state.listening_in
-    return LiveAudio(request, caller, listening, await listening.join(caller.workspace_id, call_id, caller.actor))
+    try:
+        joined = await listening.join(caller.workspace_id, call_id, caller.actor)
+    except Conflict as conflict:
+        others: OtherProcesses = request.app.state.other_processes
+        answer = await others.listen(request, call_id) if conflict.code == MEDIA_ELSEWHERE else None
+        if answer is None:
+            raise
+        return answer
+    return LiveAudio(request, caller, listening, joined)
 
 
 class LiveAudio(StreamingResponse):

@@ -191,6 +191,7 @@ def _child(
         "host": settings.host,
         "port": settings.port,
         "stream_url": stream_url_of(settings, number, port),
+        "internal_url": internal_url_of(settings, number, port),
         "seats": seats_of(settings, count),
         "agents": settings.agents,
     }
@@ -207,17 +208,19 @@ def _child(
 
 
 def check_stream_urls(settings: Settings, count: int) -> None:
-    """Each process needs an address of its own that carriers can reach. Raises CommandFailed."""
+    """Each process needs an address of its own that carriers can reach, and one inside. Raises CommandFailed."""
     if settings.stream_url is None and settings.public_url is not None:
         raise CommandFailed(
             f"{count} processes need an address each for the audio of their calls: have your proxy lead a path to each "
             f"of the ports {settings.port + 1} to {settings.port + count}, and set OUTDIAL_STREAM_URL to the address "
             "with {process} in it, as wss://voice.example.com/{process}"
         )
-    if settings.stream_url is not None and not {"{process}", "{port}"} & set(_placeholders(settings.stream_url)):
-        raise CommandFailed(
-            "OUTDIAL_STREAM_URL has neither {process} nor {port} in it, so all processes would have one address"
-        )
+    for name in ("stream_url", "internal_url"):
+        url: str | None = getattr(settings, name)
+        if url is not None and not _placeholders(url):
+            raise CommandFailed(
+                f"{variable(name)} has neither {{process}} nor {{port}} in it, so all processes would have one address"
+            )
 
 
 def _placeholders(url: str) -> list[str]:
@@ -227,7 +230,18 @@ def _placeholders(url: str) -> list[str]:
 def stream_url_of(settings: Settings, number: int, port: int) -> str:
     if settings.stream_url is None:
         return "ws" + local_url(settings.host, port).removeprefix("http")
-    return settings.stream_url.replace("{process}", str(number)).replace("{port}", str(port))
+    return _numbered(settings.stream_url, number, port)
+
+
+def internal_url_of(settings: Settings, number: int, port: int) -> str:
+    """As set; else where the processes of this machine reach each other."""
+    if settings.internal_url is None:
+        return local_url(settings.host, port)
+    return _numbered(settings.internal_url, number, port)
+
+
+def _numbered(url: str, number: int, port: int) -> str:
+    return url.replace("{process}", str(number)).replace("{port}", str(port))
 
 
 def seats_of(settings: Settings, count: int, cores: int | None = None) -> int:

@@ -31,14 +31,15 @@ logger = logging.getLogger(__name__)
 
 MOST_OF_A_CALL = 12
 RETRY_AFTER_S = 5
+MEDIA_ELSEWHERE = "media_elsewhere"
 FINISH_S = 3.0     # for what is written of who has just left
 TELL_TRIES = 20    # of the sentence that tells the callee, while the agent doesn't talk yet, or can't
 TELL_PAUSE_S = 0.5
 
 
 class Held(Protocol):
-    """The conversations whose media is here. Where it is at another host, that host would have to be asked: this is
-    the place for it."""
+    """The conversations whose media is here. Where it is elsewhere, that process is asked
+    (`api/listening_elsewhere.py`)."""
 
     def session(self, call_id: str) -> Session | None: ...
 
@@ -82,7 +83,7 @@ class ListeningIn:
     async def join(self, workspace_id: str, call_id: str, by: Actor) -> Joined:
         """Listen from now on. Whoever gets the result calls `leave` with it, whatever happens.
 
-        Raises NotFound, Conflict (nobody talks on the call now, or not here) and LimitReached.
+        Raises NotFound, Conflict (nobody talks on the call now, or not here: MEDIA_ELSEWHERE) and LimitReached.
         """
         session = await self._session(workspace_id, call_id)
         tap = self._taps.get(call_id)
@@ -137,8 +138,8 @@ class ListeningIn:
         session = None if self._held is None else self._held.session(call_id)
         if session is None:
             raise Conflict(
-                "media_elsewhere",
-                "The audio of this call is at another host of this Outdial, and can't be listened to from here.",
+                MEDIA_ELSEWHERE,
+                "The audio of this call is at another process of this Outdial, which can't be reached from here.",
             )
         return session
 
