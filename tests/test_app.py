@@ -94,7 +94,7 @@ PARTS = {
     Role.DISPATCH: {"dispatcher", "sweep"},
     Role.MEDIA: {
         "new conversations", "conversations", "news of live calls", "drain on request", "leases", "left behind",
-        "voice activity", "spool", "second legs", "media handshake",
+        "voice activity", "spool", "second legs", "media handshake", "listening in",
     },
     Role.JOBS: {"jobs", "webhooks", "alerts"},
 }  # fmt: skip

@@ -3,19 +3,12 @@
 from dataclasses import replace
 
 import pytest
-from sqlalchemy import delete
 
 from asking import FIRST, REFUSED, SECOND, Asking, sweep, talking_call
 from dispatch.silence import ago
-from outdial.calls.counts import fold_counts
 from outdial.calls.ownership import take_over
 from outdial.calls.records import read_held
-from outdial.db.tables import calls
 from outdial.dispatch.second_legs import SecondLegs, second_leg_of
-from outdial.history.call_filter import CallSearch
-from outdial.history.counted import charged_since
-from outdial.history.csv_export import csv_of_calls
-from outdial.history.views import get_call
 from outdial.telephony.price import Price
 from outdial.telephony.state import CallState, EndReason
 from workspace import OWNER, until
@@ -118,33 +111,6 @@ async def test_what_a_leg_has_cost_is_kept(workspace, asking):
     await asking.tells(CallState.ENDED, EndReason.BUSY, price=Price(amount="0.0137", currency="USD"))
     leg = await asking.leg()
     assert (str(leg.price), leg.price_currency) == ("0.0137", "USD")
-
-
-async def test_what_a_leg_has_cost_stands_in_the_record_and_in_what_calls_have_cost(workspace, claim, asking):
-    async def cost():
-        async with workspace.engine.connect() as conn:
-            charged = await charged_since(conn, workspace.id, ago(3600))
-            await fold_counts(workspace.engine)
-            assert [each.cost for each in charged] == [
-                each.cost for each in await charged_since(conn, workspace.id, ago(3600))
-            ]
-        return {each.currency: (each.answered, str(each.cost)) for each in charged}
-
-    await asking.is_dialled()
-    for amount in ("0.0137", "0.014"):  # a carrier may put it right
-        await asking.tells(CallState.ENDED, EndReason.BUSY, price=Price(amount=amount, currency="USD"))
-    assert await cost() == {"USD": (0, "0.0140")}, "beside what its attempts cost"
-    async with workspace.engine.connect() as conn:
-        call = await get_call(conn, workspace.id, claim.call_id, base_url="")
-    [transfer] = call["transfers"]
-    assert (transfer["price"], transfer["price_currency"]) == ("0.014", "USD")
-    exported = csv_of_calls(workspace.engine, workspace.id, CallSearch(), base_url="")
-    assert ",0.014,USD," in "".join([piece async for piece in exported])
-    await asking.fails()
-    await workspace.hears(claim.attempt_id, CallState.ENDED, EndReason.COMPLETED)
-    async with workspace.engine.begin() as conn:
-        await conn.execute(delete(calls))
-    assert await cost() == {}, "as what its attempts have cost"
 
 
 async def test_what_no_callback_tells_of_its_cost_is_asked_for(workspace, asking):

@@ -1,7 +1,7 @@
 """What second legs of warm transfers cost is counted with what attempts cost.
 
 By triggers, as that is: rows are only added to `attempt_counts`. A leg goes with its call, which takes its count along
-before it goes. What the second legs cost that are stored already is counted here.
+before it goes. No released version has stored any.
 """
 
 from alembic import op
@@ -63,17 +63,8 @@ TRIGGERS = (
     FOR EACH ROW EXECUTE FUNCTION count_second_legs_of_removed_call()
     """,
 )
-STORED = f"""
-    INSERT INTO attempt_counts ({COLUMNS})
-    SELECT {counted("leg")}
-    FROM consultations AS leg JOIN attempts AS attempt ON attempt.id = leg.attempt_id
-        JOIN calls AS call ON call.id = attempt.call_id
-    WHERE leg.price IS NOT NULL
-"""  # noqa: S608 - put together of constants
-
-
 def upgrade() -> None:
-    for statement in (*FUNCTIONS, *TRIGGERS, STORED):
+    for statement in (*FUNCTIONS, *TRIGGERS):
         op.execute(statement)
 
 
