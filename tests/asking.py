@@ -43,10 +43,10 @@ class Asking:
     def __init__(self, workspace, claim):
         self.workspace, self.claim = workspace, claim
         self.joining = False
-        control = ControlOfAttempt(
+        self.control = ControlOfAttempt(
             workspace.engine, workspace.settings, workspace.open_carrier, claim.attempt_id, CALLER
         )
-        self.task = asyncio.create_task(control.consult(DESK, WARM, self._joins))
+        self.task = asyncio.create_task(self.control.consult(DESK, WARM, self._joins))
 
     def _joins(self):
         self.joining = True

@@ -77,3 +77,23 @@ def test_doctor_tells_of_each_worker_of_several_versions_and_of_one_address_for_
     assert "undrain worker_2" in two.todo
     assert versions.found == f"several at once: 0.0.1, {__version__}"
     assert "OUTDIAL_STREAM_URL" in streams.todo
+
+
+@pytest.mark.parametrize(
+    ("workers", "todo"),
+    [
+        ([{"seats": 0, "roles": ["api", "dispatch"]}], "serve --role media"),
+        ([{"draining": True}], "All of them drain"),
+        ([{"seats": 0, "roles": ["api"]}, {}], None),
+    ],
+)
+def test_doctor_says_when_no_worker_holds_conversations(on_database, has, workers, todo):
+    for number, columns in enumerate(workers):
+        has(f"worker_{number}", **columns)
+
+    async def work(engine):
+        return [finding async for finding in serving(engine) if finding.subject == "Seats"]
+
+    found = on_database(work)
+    assert [finding.status for finding in found] == ([] if todo is None else [Status.FAIL])
+    assert todo is None or todo in found[0].todo

@@ -53,6 +53,16 @@ async def test_who_takes_it_is_connected_once(workspace, claim, asking):
     assert workspace.carrier.hung_up == []
 
 
+async def test_a_process_that_ends_waits_until_nobody_is_left_ringing(workspace, asking):
+    await asking.is_dialled()
+    workspace.carrier.refuses_hang_ups.append(REFUSED)  # and it is tried again
+    asking.task.cancel()
+    await asyncio.gather(asking.task, return_exceptions=True)
+    await asking.control.aclose()
+    assert workspace.carrier.hung_up == [SECOND]
+    assert (await asking.leg()).dropped_at is not None
+
+
 @pytest.mark.parametrize(("answer", "result"), [(Answer.DECLINED, "declined"), (Answer.NONE, "voicemail")])
 async def test_who_does_not_take_it_is_hung_up_on(workspace, asking, monkeypatch, answer, result):
     monkeypatch.setattr("outdial.live.consulting.THANKED_WITHIN_S", 0.1)

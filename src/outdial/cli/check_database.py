@@ -158,6 +158,11 @@ async def serving(engine: AsyncEngine) -> AsyncIterator[Finding]:
             yield Finding(subject="Worker", status=Status.WARN, found=f"{told}; drains", todo=todo)
         else:
             yield Finding(subject="Worker", status=Status.OK, found=told)
+    if found and not any(worker.seats and worker.state is WorkerState.SERVES for worker in found):
+        todo = "Start one: outdial serve --role media. Until then calls wait, and callers are turned away."
+        if any(worker.seats for worker in found):
+            todo = "All of them drain. Until one takes calls again, calls wait, and callers are turned away."
+        yield Finding(subject="Seats", status=Status.FAIL, found="no worker holds conversations", todo=todo)
     if len({worker.version for worker in found}) > 1:
         versions = ", ".join(sorted({worker.version or "unknown" for worker in found}))
         todo = "While they are being replaced this is right; else stop those of the older version."

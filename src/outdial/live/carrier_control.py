@@ -88,6 +88,10 @@ class ControlOfAttempt:
             raise TransferFailed(NOT_REACHABLE)
         await self._consulting.consult(attempt, to, warm, joining)
 
+    async def aclose(self) -> None:
+        """Finish what its conversation has left to be done."""
+        await self._consulting.aclose()
+
     async def call_back(self, at: datetime, noted: Mapping[str, Any], *, promised: bool) -> None:
         """Raises CallBackRefused, also while the database is away or slow: what isn't stored is not promised, and
         nobody waits in silence for it. Who hangs up meanwhile has heard the promise, and it is kept."""

@@ -44,6 +44,7 @@ RING_TIMEOUT_S = 25
 LOOK_EVERY_S = 0.2
 BRIEF_S = 90.0      # the longest that picking up, a brief and the question take
 THANKED_WITHIN_S = 5.0  # who has declined hears a goodbye
+FINISH_S = 10.0
 GIVE_UP_S = 10.0    # more, for a carrier that tells nothing
 WRITTEN_WITHIN = Pauses(first_s=0.2, longest_s=2.0, tries=20)
 
@@ -83,6 +84,10 @@ class Consulting:
             raise
         joining()
         await self._whole(self._join(attempt, leg), name=f"transfer of {self._attempt_id}")
+
+    async def aclose(self) -> None:
+        """Let nobody ring or wait whom a conversation that is over has left: a process that ends waits for that."""
+        await self._background.finish(FINISH_S)
 
     async def _whole(self, work: Coroutine[Any, Any, None], *, name: str) -> None:
         """To its end, also where nobody waits for that any more."""

@@ -60,6 +60,7 @@ class _Conversation:
     answered: Answered
     session: Session
     brought: Brought
+    control: ControlOfAttempt
     recording: Path
     audio_began_at: datetime | None = None
 
@@ -138,7 +139,9 @@ class Conversations:
         recording = recording_of(self._settings.data_dir, answered)
         codec = CARRIERS[carrier].stream_codec()
         session.media_line = MediaLine(codec, socket, self._pacer, session, lambda: open_recording(recording))
-        conversation = _Conversation(answered=answered, session=session, brought=brought, recording=recording)
+        conversation = _Conversation(
+            answered=answered, session=session, brought=brought, control=control, recording=recording
+        )
         self._held[call_id] = conversation
         self._tasks.start(self._run(conversation), name=f"conversation of {call_id}")
         return session.media_line
@@ -222,6 +225,7 @@ class Conversations:
             await self.give_up(attempt_id, Ending(end_reason=EndReason.FAILED, error=BROKE))
         finally:
             session.media_line.close()
+            self._tasks.start(conversation.control.aclose(), name=f"what {attempt_id} has left behind")
             if not whole:  # the process ends, and waits no longer
                 self._keep_now(conversation)
             if self._held.get(conversation.call_id) is conversation:  # else its next attempt is talking already
