@@ -33,6 +33,7 @@ class FakeCarrier:
         self.refuses_next: deque[Exception] = deque()    # what the next dials are answered with; nothing is placed
         self.loses_replies = False                    # a dial is placed, but its reply never arrives
         self.refuses_hang_ups: deque[CarrierError] = deque()  # what the next hang-ups are answered with
+        self.refuses_ends_of: dict[str, deque[CarrierError]] = {}  # the same, of one call
         self.fault: CarrierError | None = None        # what every other request is answered with
         self.look_up_fault: CarrierError | None = None  # what look-ups of a call are answered with, they alone
         self.looked_up: list[str] = []
@@ -54,6 +55,8 @@ class FakeCarrier:
     async def hang_up(self, call: CarrierCall) -> HungUp:
         if self.refuses_hang_ups:
             raise self.refuses_hang_ups.popleft()
+        if refusals := self.refuses_ends_of.get(call.id):
+            raise refusals.popleft()
         self._may_fail()
         carrier_call_id = call.id
         self.hung_up.append(carrier_call_id)

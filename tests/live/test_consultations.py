@@ -2,12 +2,15 @@
 
 import asyncio
 import json
+from collections import deque
+from dataclasses import replace
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import select, update
 
-from asking import SECOND, Asking
+from asking import DESK, REFUSED, SECOND, WARM, Asking
 from live.talking import Line
+from outdial.db.consultation_tables import consultations
 from outdial.db.tables import attempts
 from workspace import until
 
@@ -79,3 +82,23 @@ async def test_a_token_is_not_good_once_the_callee_has_left(workspace, talking, 
         await conn.execute(update(attempts).values(owner="worker_other"))
     token = workspace.carrier.dialed[-1].stream_url.rpartition("/")[2]
     assert await talking.open(claim, token=token) is None
+
+
+async def test_a_process_that_ends_leaves_nobody_ringing(workspace, talking, claim):
+    async def transfers(call):
+        talking.begun.set()
+        await call.transfer(DESK, warm=replace(WARM, hold=""))
+
+    talking.agents.conversation = transfers
+    await talking.answered(claim)
+
+    async def is_dialled():
+        async with workspace.engine.connect() as conn:
+            return await conn.scalar(select(consultations.c.carrier_call_id)) is not None
+
+    await until(is_dialled)
+    workspace.carrier.refuses_ends_of[SECOND] = deque([REFUSED] * 2)  # and it is tried again
+    hurry = asyncio.Event()
+    hurry.set()
+    await talking.conversations.aclose(hurry=hurry)
+    assert SECOND in workspace.carrier.hung_up
