@@ -1,7 +1,7 @@
 import pytest
-from outdial.cli.server_up import forwarding_told
 from pydantic import ValidationError
 
+from outdial.cli.server_up import forwarding_told
 from outdial.settings import NO_SETTINGS, Settings, unknown_variables
 
 

@@ -213,6 +213,12 @@ async def test_a_call_is_heard_by_way_of_whichever_process_is_asked(browser_of, 
     assert any(callee != b"\xff" * 800 for _, callee, _ in blocks(answer.content))
 
 
+async def test_a_process_without_the_api_can_be_listened_to_and_nothing_more(elsewhere):
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(elsewhere), base_url="http://127.0.0.1:8082") as http:
+        assert (await http.get("/v1/listening-notice")).status_code == 404
+        assert (await http.get("/v1/calls")).status_code == 404
+
+
 async def test_the_process_that_has_the_call_asks_again_who_listens(browser_of, engine, talk, elsewhere):
     async with httpx.AsyncClient(transport=httpx.ASGITransport(elsewhere), base_url="http://127.0.0.1:8082") as http:
         url = f"/v1/calls/{talk.call_id}/listen"

@@ -137,7 +137,7 @@ def create_health(services: Services, *, holds_calls: bool = False) -> FastAPI:
     add_routes(app, health.router)
     add_routes(app, metrics.router)
     if holds_calls:
-        add_routes(app, listening.router)
+        app.router.routes.extend(listening.LISTEN)
     return app
 
 

@@ -98,6 +98,9 @@ async def listen(request: Request, caller: Caller, call_id: CallId) -> Response:
     return LiveAudio(request, caller, listening, joined)
 
 
+LISTEN = tuple(router.routes)  # this alone, also of a process that serves no API
+
+
 class LiveAudio(StreamingResponse):
     """What one person hears; they have left when it is over, however it ends."""
 
