@@ -7,6 +7,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
 from outdial import metrics
+from outdial.accounts.secret_key_rotation import follow_secret_key
 from outdial.api.app import create_api, create_health
 from outdial.api.server import HttpServer, listen
 from outdial.api.services import Services
@@ -153,9 +154,12 @@ def _parts(
     worker = Part(name="worker lock", run=shared.worker.watch)
     heartbeat = heartbeat_of(shared, roles, server, media.conversations)
     beat = Part(name="heartbeat", run=heartbeat.run)
+    box = shared.secret_box
+    follow = Part(name="secret key", run=lambda: follow_secret_key(shared.engine, box))
+    keys = [follow] if len(box.key_ids) > 1 else []
     database = [] if shared.embedded is None else [Part(name="embedded database", run=shared.embedded.watch)]
     lag = Part(name="lag of the event loop", run=lambda: watch_lag(metrics.LOOP_LATE.observe))
     agents = Part(name="python agents", run=shared.agents.watch)
     before, after = [lag, *jobs, *dispatch, *media.parts, *pages, *listening], [*media.streams, *callbacks, agents]
-    parts = [*before, http, *after, *tracing_parts(shared), beat, worker, *database]
+    parts = [*before, http, *after, *tracing_parts(shared), beat, *keys, worker, *database]
     return PutTogether(parts=parts, server=server, heartbeat=heartbeat, conversations=media.conversations)

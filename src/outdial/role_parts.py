@@ -68,6 +68,7 @@ def heartbeat_of(
         internal_url=settings.internal_url,
         seats=settings.seats if conversations is not None else 0,
         lease_s=settings.lease_s,
+        secret_keys=shared.secret_box.key_ids,
     )
     live = (lambda: 0) if conversations is None else (lambda: conversations.talking)
     heartbeat = Heartbeat(shared.engine, shared.worker.id, station, shared.drain, live, after=server.up)

@@ -86,6 +86,9 @@ class Settings(BaseSettings):
         None,
         description="Encrypts carrier credentials at rest. Default: made once, kept in <data_dir>/secret_key",
     )
+    old_secret_key: SecretStr | None = Field(
+        None, description="The secret key before this one, while it is rotated: see docs/operate.md"
+    )
     allowed_private_hosts: str = Field(
         "",
         description="Hosts, addresses or networks, separated by commas, that URLs of users (webhooks, …) may reach "

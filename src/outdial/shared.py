@@ -114,7 +114,7 @@ async def share(
 ) -> Shared:
     settings.data_dir.mkdir(parents=True, exist_ok=True)
     engine, session_url, database = await _open_database(settings, stack, progress)
-    secret_box = SecretBox.from_settings(settings)
+    secret_box = SecretBox.shared(settings)
     await outlast(lambda: check_secret_key(engine, secret_box), progress)
     notifications = await stack.enter_async_context(Notifications(session_url))
     worker = await outlast(lambda: stack.enter_async_context(Worker(engine, session_url)), progress)

@@ -20,6 +20,7 @@ from outdial.ids import new_id
 from outdial.lines.seats import Seat
 from outdial.telephony.carrier_call import CarrierCall
 from outdial.telephony.state import CallState, EndReason
+from outdial.workspaces.secrets import SecretBox
 from refusing_tables import refuse_rows
 from seats import seats_taken
 from secret_box import BOX
@@ -36,9 +37,9 @@ async def admit(workspace):
         await conn.execute(insert(agent_versions), [{"agent_id": agent_id, "version": n, "source": ""} for n in (1, 2)])
         await conn.execute(update(numbers).values(agent_id=agent_id))
     account = await Genuine(workspace.engine, BOX).account(CarrierName("twilio"), workspace.account_id)
-    reception = Reception(engine=workspace.engine, settings=workspace.settings, secret_box=BOX)
 
-    async def admit(number=1, *, to=CALLER, from_=CALLEE):
+    async def admit(number=1, *, to=CALLER, from_=CALLEE, box=BOX):
+        reception = Reception(engine=workspace.engine, settings=workspace.settings, secret_box=box)
         call = CarrierCall(id=f"CA{number}")
         incoming = IncomingCall(call=call, from_=from_, to=to, at=datetime.now(UTC))
         return await admit_call(reception, account, incoming)
@@ -95,6 +96,17 @@ async def test_a_call_that_is_told_of_at_once_and_again_is_one(workspace, admit)
     assert await admit() is None, "its stream is open"
     await over(workspace, first)
     assert await admit() is None, "it is over"
+
+
+async def test_a_repeat_is_answered_the_same_while_the_secret_key_is_rotated(workspace, admit):
+    rotating = SecretBox("a new key", "a key for tests")  # seals with the new one already
+    first = await admit(1)
+    assert (await admit(1, box=rotating)).stream_token == first.stream_token
+    second = await admit(2, box=rotating)
+    rotating.seal_as(BOX.encrypt("as another host does yet"))
+    assert (await admit(2, box=rotating)).stream_token == second.stream_token
+    for admitted in (first, second):
+        await over(workspace, admitted)
 
 
 @pytest.mark.parametrize(

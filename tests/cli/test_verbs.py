@@ -208,6 +208,28 @@ def test_a_lost_secret_key_is_forgotten_only_when_its_price_is_known(outdial):
     assert "accounts change" in outdial("secret-key", "forget", "--yes").output
 
 
+def test_a_secret_key_is_replaced_by_another_one(outdial, outdial_json, tmp_path, connect, reminder):
+    outdial_json("workspaces", "create", "Acme")
+    connect("--yes")
+    (before,) = (tmp_path / "secret_key").read_text().split()
+    assert isinstance(outdial("secret-key", "rotate").exception, CommandFailed), "there is one key only"
+    assert "secret-key rotate" in outdial("secret-key", "new").output
+    assert isinstance(outdial("secret-key", "new").exception, CommandFailed), "a rotation is under way"
+    assert outdial_json("secret-key", "status")["older"] == 1
+    assert isinstance(outdial("secret-key", "drop-old").exception, CommandFailed), "it is needed yet"
+    done = outdial("secret-key", "rotate")
+    assert (done.exit_code, before in done.output) == (0, False)
+    assert outdial_json("secret-key", "status") | {"encrypted": []} == {
+        "keys": 2, "newest_in_use": True, "older": 0, "unreadable": 0, "workers_without": [], "encrypted": []
+    }
+    assert "drop-old" in outdial("secret-key", "status").output
+    assert outdial("secret-key", "drop-old").exit_code == 0
+    assert before not in (tmp_path / "secret_key").read_text()
+    assert outdial_json("secret-key", "status")["keys"] == 1
+    [account] = outdial_json("accounts", "list")
+    assert outdial("accounts", "change", account["id"], "-c", "auth_token=@TOKEN", env={"TOKEN": TOKEN}).exit_code == 0
+
+
 def test_what_was_changed_is_told_and_nothing_else(outdial, outdial_json, reminder, connect):
     workspace = outdial_json("workspaces", "create", "Acme")
     agent = outdial_json("agents", "create", reminder, "--publish")

@@ -22,7 +22,7 @@ async def workspace_id(engine):
 @pytest.fixture
 def who_is(engine):
     """Without memory: what the database says."""
-    return SignIns(engine, csrf_key="a key for tests", ttl_s=0)
+    return SignIns(engine, csrf_keys=lambda: ["a key for tests"], ttl_s=0)
 
 
 @pytest.fixture

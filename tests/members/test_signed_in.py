@@ -16,7 +16,7 @@ async def token(engine, invite):
 
 async def test_a_sign_in_ended_elsewhere_holds_as_long_as_it_is_remembered_and_no_longer(engine, token):
     now = 0.0
-    remembering = SignIns(engine, csrf_key="k", ttl_s=3.0, clock=lambda: now)
+    remembering = SignIns(engine, csrf_keys=lambda: ["k"], ttl_s=3.0, clock=lambda: now)
     assert await remembering(token) is not None
     await sign_out(engine, token)
     now = 2.9
@@ -26,7 +26,7 @@ async def test_a_sign_in_ended_elsewhere_holds_as_long_as_it_is_remembered_and_n
 
 
 async def test_what_is_changed_here_holds_at_once(engine, token, workspace_id):
-    remembering = SignIns(engine, csrf_key="k")
+    remembering = SignIns(engine, csrf_keys=lambda: ["k"])
     alex = await remembering(token)
     await store.change_role(engine, workspace_id, alex.person_id, Role.VIEWER, by=COMMAND_LINE)
     assert (await remembering(token)).role == "editor"
@@ -36,17 +36,20 @@ async def test_what_is_changed_here_holds_at_once(engine, token, workspace_id):
 
 async def test_the_csrf_token_belongs_to_one_sign_in_and_one_server_key(engine, token, invite):
     other = await use_link(engine, (await invite("other@clinic.example")).link, user_agent="")
-    signed_in = await SignIns(engine, csrf_key="k")(token)
-    assert signed_in.csrf_token == (await SignIns(engine, csrf_key="k")(token)).csrf_token
+    signed_in = await SignIns(engine, csrf_keys=lambda: ["k"])(token)
+    assert signed_in.csrf_token == (await SignIns(engine, csrf_keys=lambda: ["k"])(token)).csrf_token
     for wrong in (
         "",
         token,
         "\ud800",
-        (await SignIns(engine, csrf_key="k")(other)).csrf_token,
-        (await SignIns(engine, csrf_key="other")(token)).csrf_token,
+        (await SignIns(engine, csrf_keys=lambda: ["k"])(other)).csrf_token,
+        (await SignIns(engine, csrf_keys=lambda: ["other"])(token)).csrf_token,
     ):
         assert not signed_in.sent_by_our_page(wrong)
     assert signed_in.sent_by_our_page(signed_in.csrf_token)
+    rotating = await SignIns(engine, csrf_keys=lambda: ["other", "k"])(token)
+    assert rotating.csrf_token != signed_in.csrf_token
+    assert rotating.sent_by_our_page(signed_in.csrf_token), "a page from before the secret key was rotated"
 
 
 async def test_who_was_removed_from_one_workspace_goes_on_in_another(engine, token, who_is, workspace_id, invite):

@@ -151,7 +151,7 @@ def _remember(app: FastAPI, services: Services) -> None:
     """What every request needs to tell who asks."""
     app.state.services = services
     app.state.authenticator = Authenticator(services.engine)
-    app.state.sign_ins = SignIns(services.engine, csrf_key=services.secret_box.derive("csrf"))
+    app.state.sign_ins = SignIns(services.engine, csrf_keys=lambda: services.secret_box.derive_all("csrf"))
     app.state.listening_in = ListeningIn(services.engine, None)  # another one where the process holds calls
     app.state.other_processes = OtherProcesses(engine=services.engine)
     app.state.request_rate = RequestRate(services.settings.max_requests_per_s)

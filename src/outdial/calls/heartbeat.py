@@ -7,7 +7,7 @@ and obeys with its next heartbeat.
 
 import asyncio
 import logging
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import func, null, text, update
@@ -30,13 +30,15 @@ PATIENCE_S = 2.0  # with the database, when no more seats are to be given
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Station:
-    """What a worker is there for. `stream_url` is where carriers open the audio of the calls that have its `seats`."""
+    """What a worker is there for. `stream_url` is where carriers open the audio of the calls that have its `seats`;
+    `secret_keys` are the ids of those it reads with."""
 
     roles: Collection[str]
     stream_url: str
     internal_url: str | None
     seats: int
     lease_s: float
+    secret_keys: Sequence[str] = ()
 
 
 class Heartbeat:
@@ -113,6 +115,7 @@ class Heartbeat:
             "live": self._live(),
             "draining": draining,
             "lease_s": station.lease_s,
+            "secret_keys": list(station.secret_keys),
         }
         row = (await conn.execute(_BEAT, values)).one_or_none()
         if row is None:
@@ -134,7 +137,7 @@ _BEAT = text("""
     )
     UPDATE workers SET roles = CAST(:roles AS text[]), version = :version, stream_url = :stream_url,
         internal_url = :internal_url, seats = :seats, live = :live, draining = :draining, lease_s = :lease_s,
-        seen_at = clock_timestamp()
+        secret_keys = CAST(:secret_keys AS text[]), seen_at = clock_timestamp()
     FROM before WHERE workers.id = before.id
     RETURNING before.was_unseen, drain_requested_at IS NOT NULL AS is_wanted
 """)

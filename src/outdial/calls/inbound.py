@@ -21,6 +21,7 @@ from outdial.calls.advance import apply_event
 from outdial.calls.call_log import tell_missed
 from outdial.calls.claim import stream_token_hash
 from outdial.calls.events import add_event
+from outdial.calls.inbound_token import new_token, token_again
 from outdial.calls.records import Held, held, with_call
 from outdial.carriers.callbacks import IncomingCall
 from outdial.db.committed import once_committed
@@ -157,7 +158,7 @@ async def _decide(
         return TurnedAway(NOT_IN_SERVICE)
     error = _reason_against(number) or error or await _no_room(conn, reception, number.workspace_id)
     attempt_id = new_id("att")
-    token = _token(secret_box, attempt_id)
+    token = new_token(secret_box, attempt_id)
     call = _new_call(settings, number, incoming)
     attempt = _new_attempt(account, incoming, attempt_id, call["id"], token)
     if error is not None:
@@ -227,7 +228,7 @@ async def _again(conn: AsyncConnection, known: Held, secret_box: SecretBox, *, i
     return Admitted(
         attempt_id=attempt.id,
         seat=seat,
-        stream_token=_token(secret_box, attempt.id),
+        stream_token=await token_again(conn, secret_box, attempt.id),
         max_duration_s=known.call.max_duration_s,
         agent_id=known.call.agent_id or "",
         agent_version=known.call.agent_version or 0,
@@ -331,11 +332,6 @@ async def _write_down_missed(
     await tell_missed(conn, attempt["id"])
     once_committed(conn, metrics.ATTEMPTS_ENDED.labels(attempt["carrier"], EndReason.DECLINED, error.code).inc)
     once_committed(conn, metrics.CALLS_ENDED.labels(CallDirection.INBOUND, EndReason.DECLINED, "").inc)
-
-
-def _token(secret_box: SecretBox, attempt_id: str) -> str:
-    """Not random, because a carrier that asks again must get the same answer, and we keep only the hash."""
-    return secret_box.derive(f"media stream of {attempt_id}")
 
 
 _A_SEAT_IS_FREE = select(a_seat_is_free())

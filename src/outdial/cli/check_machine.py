@@ -77,7 +77,8 @@ def data_dir(settings: Settings) -> Finding:
 def secret_key(settings: Settings) -> Finding:
     subject = "Secret key"
     if settings.secret_key is not None:
-        return Finding(subject=subject, status=Status.OK, found="from OUTDIAL_SECRET_KEY")
+        more = "" if settings.old_secret_key is None else ", and the one before (outdial secret-key status)"
+        return Finding(subject=subject, status=Status.OK, found=f"from OUTDIAL_SECRET_KEY{more}")
     path = settings.data_dir / "secret_key"
     if not path.exists():
         return Finding(subject=subject, status=Status.OK, found="will be made at the first start")

@@ -9,6 +9,7 @@ from typing import Annotated, TypeVar
 import typer
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from outdial.accounts.secret_key import AnotherSecretKey, may_use
 from outdial.cli.configuration import load_settings
 from outdial.cli.failures import CommandFailed
 from outdial.cli.output import progress
@@ -17,6 +18,7 @@ from outdial.db.made import is_made
 from outdial.db.running import existing_engine, running_engine
 from outdial.lines.workspace_pools import list_workspaces
 from outdial.settings import Settings
+from outdial.workspaces.secrets import SecretBox
 
 T = TypeVar("T")
 Work = Callable[[AsyncEngine, Settings], Awaitable[T]]
@@ -88,3 +90,11 @@ async def the_workspace(engine: AsyncEngine, given: str | None) -> str:
         case []:
             raise CommandFailed("there is no workspace yet; make one: outdial workspaces create NAME")
     raise CommandFailed("there are several workspaces; say which: --workspace ID (see: outdial workspaces list)")
+
+
+async def the_box(engine: AsyncEngine, settings: Settings) -> SecretBox:
+    """For secrets that a command stores or shows. Raises AnotherSecretKey where no server could read what it
+    encrypts."""
+    if not await may_use(engine, settings):
+        raise AnotherSecretKey
+    return SecretBox.from_settings(settings)

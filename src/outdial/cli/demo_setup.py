@@ -16,6 +16,7 @@ from outdial.agents.source_edits import changed, without
 from outdial.agents.store import add_version, create_agent, get_version, list_agents
 from outdial.carriers.name import CarrierName
 from outdial.carriers.registry import CARRIERS
+from outdial.cli.database import the_box
 from outdial.db.tables import calls, carrier_accounts, numbers
 from outdial.lines.workspace_pools import create_workspace, list_workspaces
 from outdial.members.first_start import operator_link
@@ -27,7 +28,6 @@ from outdial.settings import Settings
 from outdial.workspaces.api_keys import authenticate, create_api_key
 from outdial.workspaces.audit import COMMAND_LINE
 from outdial.workspaces.plans import Plan
-from outdial.workspaces.secrets import SecretBox
 
 WORKSPACE = "Demo"
 AGENT = "Appointment reminder"
@@ -113,7 +113,7 @@ async def _number(
 ) -> str:
     """The number's id. A simulator forgets everything when it ends, so the number is connected there every time."""
     e164 = account.numbers[0]
-    secret_box = SecretBox.from_settings(settings)
+    secret_box = await the_box(engine, settings)
     async with engine.connect() as conn:
         listed = await list_numbers(conn, workspace_id, public_url=settings.base_url)
     number = next((each for each in listed if each["e164"] == e164), None)

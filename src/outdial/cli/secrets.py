@@ -6,9 +6,8 @@ from typing import Annotated, Any
 import typer
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from outdial.accounts.secret_key import AnotherSecretKey, may_use
 from outdial.agents.secret_use import agents_by_secret
-from outdial.cli.database import Workspace, the_workspace, with_database
+from outdial.cli.database import Workspace, the_box, the_workspace, with_database
 from outdial.cli.failures import CommandFailed
 from outdial.cli.output import AsJson, show, show_rows
 from outdial.cli.verbs import verbs
@@ -17,7 +16,6 @@ from outdial.refusals import Invalid
 from outdial.secrets import store
 from outdial.settings import Settings
 from outdial.workspaces.audit import COMMAND_LINE
-from outdial.workspaces.secrets import SecretBox
 
 app = verbs("Secrets, which agents' tools send along.")
 
@@ -31,7 +29,7 @@ def list_(workspace: Workspace = None, json: AsJson = False) -> None:
 
     async def work(engine: AsyncEngine, settings: Settings) -> list[dict[str, Any]]:
         workspace_id = await the_workspace(engine, workspace)
-        box = await _box(engine, settings)
+        box = await the_box(engine, settings)
         async with reading(engine) as conn:
             users = await agents_by_secret(conn, workspace_id)
             found = await store.list_secrets(conn, box, workspace_id)
@@ -70,7 +68,7 @@ def set_(
 
     async def work(engine: AsyncEngine, settings: Settings) -> tuple[store.SecretView, bool]:
         workspace_id = await the_workspace(engine, workspace)
-        box = await _box(engine, settings)
+        box = await the_box(engine, settings)
         try:
             return await store.put(engine, box, workspace_id, name, new, by=COMMAND_LINE)
         except Invalid as error:
@@ -100,7 +98,7 @@ def remove(name: Name, yes: Yes = False, workspace: Workspace = None, json: AsJs
                 f"To go on: outdial secrets remove {name} --yes"
             )
         return await store.remove(
-            engine, await _box(engine, settings), workspace_id, name, by=COMMAND_LINE
+            engine, await the_box(engine, settings), workspace_id, name, by=COMMAND_LINE
         )
 
     gone = with_database(work)
@@ -111,10 +109,3 @@ def _value() -> str:
     if sys.stdin.isatty():
         return str(typer.prompt("Value", hide_input=True, err=True))
     return sys.stdin.readline().rstrip("\r\n")
-
-
-async def _box(engine: AsyncEngine, settings: Settings) -> SecretBox:
-    """Raises AnotherSecretKey where no server could read what it encrypts."""
-    if not await may_use(engine, settings):
-        raise AnotherSecretKey
-    return SecretBox.from_settings(settings)

@@ -12,13 +12,12 @@ from outdial.agents.script.model import ScriptError
 from outdial.agents.tools.access import ToolAccess, kept_secrets
 from outdial.agents.tools.asks import Result
 from outdial.agents.tools.trying import TriedTool, try_tool
-from outdial.cli.database import Workspace, the_workspace, with_database
+from outdial.cli.database import Workspace, the_box, the_workspace, with_database
 from outdial.cli.failures import CommandFailed
 from outdial.cli.output import AsJson, show
 from outdial.cli.rehearse import read_text
 from outdial.settings import Settings
 from outdial.workspaces.audit import COMMAND_LINE, record
-from outdial.workspaces.secrets import SecretBox
 
 Source = Annotated[Path, typer.Argument(help="The agent's YAML; - reads from standard input.", allow_dash=True)]
 
@@ -41,7 +40,7 @@ def try_(
     own = KINDS[kind_of(source)].tools(agent)
 
     async def work(engine: AsyncEngine, settings: Settings) -> TriedTool:
-        workspace_id, box = await the_workspace(engine, workspace), SecretBox.from_settings(settings)
+        workspace_id, box = await the_workspace(engine, workspace), await the_box(engine, settings)
         access = ToolAccess(settings.allowed_private, kept_secrets(engine, box))
         try:
             tools = access.of(workspace_id)

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from outdial.cli.database import Workspace, the_workspace, with_database
+from outdial.cli.database import Workspace, the_box, the_workspace, with_database
 from outdial.cli.failures import CommandFailed
 from outdial.cli.output import AsJson, console, progress, show, show_change, show_rows
 from outdial.cli.verbs import verbs
@@ -104,7 +104,7 @@ def add(
         )
         workspace_id = await the_workspace(engine, workspace)
         return await endpoints.create_webhook(
-            engine, SecretBox.from_settings(settings), workspace_id, wanted, by=COMMAND_LINE
+            engine, await the_box(engine, settings), workspace_id, wanted, by=COMMAND_LINE
         )
 
     made = with_database(work)
@@ -196,8 +196,8 @@ def rotate_secret(
     """Make a new secret. For a day the one before signs as well."""
 
     async def work(engine: AsyncEngine, settings: Settings) -> endpoints.NewWebhook:
-        workspace_id, box = await the_workspace(engine, workspace), SecretBox.from_settings(settings)
-        await _prepare(engine, box, workspace_id, webhook_id)
+        workspace_id, box = await the_workspace(engine, workspace), await the_box(engine, settings)
+        await _prepare(engine, settings, workspace_id, webhook_id)
         return await endpoints.rotate_secret(engine, box, workspace_id, webhook_id, force=force, by=COMMAND_LINE)
 
     made = with_database(work)
@@ -210,7 +210,7 @@ def secret(workspace: Workspace = None, json: AsJson = False) -> None:
 
     async def work(engine: AsyncEngine, settings: Settings) -> endpoints.NewWebhook:
         workspace_id = await the_workspace(engine, workspace)
-        box = SecretBox.from_settings(settings)
+        box = await the_box(engine, settings)
         return await endpoints.requests_secret(engine, box, workspace_id, by=COMMAND_LINE)
 
     found = with_database(work)
@@ -230,7 +230,7 @@ def deliveries(
 
     async def work(engine: AsyncEngine, settings: Settings) -> log.DeliveryPage:
         workspace_id = await the_workspace(engine, workspace)
-        await _prepare(engine, SecretBox.from_settings(settings), workspace_id, webhook_id)
+        await _prepare(engine, settings, workspace_id, webhook_id)
         async with engine.connect() as conn:
             return await log.list_deliveries(conn, workspace_id, webhook_id, state=state, call_id=call, limit=limit)
 
@@ -285,10 +285,12 @@ def _paused(paused: bool) -> Any:
 def _change(webhook_id: str, wanted: Any, workspace: str | None, *, as_json: bool, done: str) -> None:
     async def work(engine: AsyncEngine, settings: Settings) -> tuple[endpoints.WebhookView, endpoints.WebhookView]:
         workspace_id, box = await the_workspace(engine, workspace), SecretBox.from_settings(settings)
-        await _prepare(engine, box, workspace_id, webhook_id)
+        await _prepare(engine, settings, workspace_id, webhook_id)
         async with engine.connect() as conn:
             before = await endpoints.get_webhook(conn, box, workspace_id, webhook_id)
         change = await wanted(settings)
+        if change.headers:
+            await the_box(engine, settings)
         after = await endpoints.change_webhook(engine, box, workspace_id, webhook_id, change, by=COMMAND_LINE)
         return before, after
 
@@ -297,8 +299,9 @@ def _change(webhook_id: str, wanted: Any, workspace: str | None, *, as_json: boo
     show_change(before, after, names, as_json=as_json, done=done)
 
 
-async def _prepare(engine: AsyncEngine, box: SecretBox, workspace_id: str, webhook_id: str) -> None:
+async def _prepare(engine: AsyncEngine, settings: Settings, workspace_id: str, webhook_id: str) -> None:
     if webhook_id == endpoints.REQUESTS:
+        box = await the_box(engine, settings)
         async with engine.begin() as conn:
             await endpoints.ensure_requests(conn, box, [workspace_id])
 

@@ -192,7 +192,13 @@ paces = Table(
 
 # Whose secret key this is: a word encrypted with it, in one row or none. Null after it was forgotten: the next
 # process that starts leaves its own.
-secret_keys = Table("secret_keys", metadata, Column("canary", LargeBinary), instant("created_at", now=True))
+secret_keys = Table(
+    "secret_keys",
+    metadata,
+    Column("canary", LargeBinary),
+    instant("created_at", now=True),
+    Column("old_key", Text),  # the id of the key before, while something may still be encrypted with it
+)
 
 agents = Table(
     "agents",

@@ -36,6 +36,7 @@ workers = Table(
     Column("draining", Boolean, nullable=False, server_default=text("false")),  # so it says itself
     instant("drain_requested_at"),  # somebody wants it to drain
     Column("lease_s", Double, nullable=False, server_default="0"),
+    Column("secret_keys", ARRAY(Text)),  # the ids of those it reads with, newest first; null: it is too old to say so
     instant("seen_at"),             # null: not yet, or found dead; older than `lease_s`: it gives no seat
 )
 

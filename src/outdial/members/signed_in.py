@@ -3,7 +3,7 @@
 import base64
 import hmac
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -35,6 +35,7 @@ class SignedIn:
     role: Role
     csrf_token: str
     needs_password: bool
+    other_csrf_tokens: tuple[str, ...] = ()  # of pages that were made with another secret key, while it is rotated
 
     @property
     def principal(self) -> Principal:
@@ -43,21 +44,29 @@ class SignedIn:
 
     def sent_by_our_page(self, csrf_token: str) -> bool:
         """Whether a request that carries this token comes from a page that was made for this sign-in."""
-        return hmac.compare_digest(self.csrf_token.encode(), csrf_token.encode("utf-8", "surrogatepass"))
+        sent = csrf_token.encode("utf-8", "surrogatepass")
+        ours = (self.csrf_token, *self.other_csrf_tokens)
+        return any(hmac.compare_digest(token.encode(), sent) for token in ours)
 
 
 class SignIns:
     """Remembered for a few seconds, as API keys are: what is ended or changed elsewhere holds here for at most `ttl_s`
     longer. Whoever changes something here calls `forget`.
 
-    `csrf_key` is a secret of the server (SecretBox.derive), so CSRF tokens needn't be stored.
+    `csrf_keys` are secrets of the server (SecretBox.derive_all), so CSRF tokens needn't be stored: the first makes
+    them, and those of the others are taken, too.
     """
 
     def __init__(
-        self, engine: AsyncEngine, *, csrf_key: str, ttl_s: float = 3.0, clock: Callable[[], float] = time.monotonic
+        self,
+        engine: AsyncEngine,
+        *,
+        csrf_keys: Callable[[], Sequence[str]],
+        ttl_s: float = 3.0,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._engine = engine
-        self._csrf_key = csrf_key.encode()
+        self._csrf_keys = csrf_keys
         self._known = ShortMemory[bytes, SignedIn](ttl_s=ttl_s, clock=clock)  # by hash: no token stays in memory
 
     async def __call__(self, token: str) -> SignedIn | None:
@@ -65,16 +74,17 @@ class SignIns:
         if not is_token(token):
             return None
         digest = token_hash(token)
-        return await self._known.get(digest, lambda: self._find(digest, self._csrf_token(token)))
+        return await self._known.get(digest, lambda: self._find(digest, *self._csrf_tokens(token)))
 
     def forget(self, person_id: str) -> None:
         """What was changed about a person or their sign-ins through this process holds at once."""
         self._known.forget(lambda known: known.person_id == person_id)
 
-    def _csrf_token(self, token: str) -> str:
-        return base64.urlsafe_b64encode(hmac.digest(self._csrf_key, token.encode(), "sha256")).decode().rstrip("=")
+    def _csrf_tokens(self, token: str) -> list[str]:
+        digests = (hmac.digest(key.encode(), token.encode(), "sha256") for key in self._csrf_keys())
+        return [base64.urlsafe_b64encode(digest).decode().rstrip("=") for digest in digests]
 
-    async def _find(self, digest: bytes, csrf_token: str) -> SignedIn | None:
+    async def _find(self, digest: bytes, csrf_token: str, *other_csrf_tokens: str) -> SignedIn | None:
         here = members.c.workspace_id == sign_ins.c.workspace_id
         async with reading(self._engine) as conn:
             row = (
@@ -112,5 +122,6 @@ class SignIns:
             workspace_id=row.workspace_id,
             role=Role(row.role),
             csrf_token=csrf_token,
+            other_csrf_tokens=other_csrf_tokens,
             needs_password=row.password_hash is None or row.by_link,
         )
