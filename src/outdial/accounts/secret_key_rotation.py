@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Column, LargeBinary, Table, bindparam, literal, select, text, tuple_, update
+from sqlalchemy import Column, LargeBinary, Table, bindparam, literal, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from outdial.accounts.secret_key import (
@@ -28,6 +28,7 @@ from outdial.db.secret_tables import secrets
 from outdial.db.tables import carrier_accounts
 from outdial.db.trouble import tell_trouble
 from outdial.db.webhook_tables import webhooks
+from outdial.db.workers_tables import ALIVE
 from outdial.logs import Seldom
 from outdial.workspaces.secrets import SecretBox
 
@@ -187,22 +188,9 @@ def _table(column: Column[Any]) -> Table:
 
 async def _workers_without(engine: AsyncEngine, key_id: str) -> list[str]:
     async with reading(engine) as conn:
-        return [f"{row.id} on {row.host}" for row in await conn.execute(_ALIVE) if key_id not in row.secret_keys]
+        return [f"{row.id} on {row.host}" for row in await conn.execute(ALIVE) if key_id not in (row.secret_keys or ())]
 
 
 async def _workers_alive(engine: AsyncEngine) -> bool:
     async with reading(engine) as conn:
-        return (await conn.execute(_ALIVE)).first() is not None
-
-
-# Whose lock is held: also one that is frozen, and may wake up.
-_ALIVE = text("""
-    SELECT id, host, coalesce(secret_keys, '{}') AS secret_keys FROM workers
-    WHERE EXISTS (
-        SELECT FROM pg_locks
-        WHERE locktype = 'advisory' AND objsubid = 1 AND granted
-            AND (classid::bigint << 32 | objid::bigint) = workers.lock_key
-            AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
-    )
-    ORDER BY started_at, id
-""")
+        return (await conn.execute(ALIVE)).first() is not None

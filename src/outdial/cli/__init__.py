@@ -33,6 +33,8 @@ COMMANDS = (
     "webhooks",
     "secrets",
     "secret-key",
+    "backup",
+    "restore",
     "retention",
     "erase",
     "listening",

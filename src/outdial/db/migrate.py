@@ -12,7 +12,7 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import ProgrammingError
-from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from outdial.db.engine import create_engine
 from outdial.db.job_tables import PREFIX
@@ -51,6 +51,26 @@ async def upgrade_at(url: str) -> None:
 async def downgrade(engine: AsyncEngine, revision: str) -> None:
     """Go back to `revision` ("base": no tables at all). Drops data."""
     await _run(engine, lambda config: command.downgrade(config, revision))
+
+
+async def remake(conn: AsyncConnection, revision: str) -> None:
+    """In the transaction of `conn`: all tables as they were at `revision`, and empty but for what making them puts
+    there. What there was is dropped. Raises SchemaError for a database of a newer Outdial."""
+
+    def run(connection: Connection) -> None:
+        if unknown := _unknown_revisions(connection):
+            raise SchemaError(_newer(unknown))
+        config = _config(connection)
+        command.downgrade(config, "base")
+        command.upgrade(config, revision)
+
+    await conn.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": LOCK_KEY})
+    await conn.run_sync(run)
+
+
+def knows_revision(revision: str) -> bool:
+    """Whether this version has a step to it."""
+    return revision in {script.revision for script in ScriptDirectory(str(SCRIPTS)).walk_revisions()}
 
 
 async def is_current(engine: AsyncEngine) -> bool:
@@ -111,14 +131,10 @@ def _is_ours(name: str | None, kind: str, parents: Any) -> bool:
 
 
 async def _run(engine: AsyncEngine, step: Callable[[Config], None]) -> None:
-    config = Config()
-    config.set_main_option("script_location", str(SCRIPTS).replace("%", "%%"))
-
     def run(connection: Connection) -> None:
         if unknown := _unknown_revisions(connection):
             raise SchemaError(_newer(unknown))
-        config.attributes["connection"] = connection
-        step(config)
+        step(_config(connection))
 
     async with engine.begin() as connection:
         # A migration may take longer than a statement of daily life, and so may the wait for another's.
@@ -127,6 +143,13 @@ async def _run(engine: AsyncEngine, step: Callable[[Config], None]) -> None:
         await connection.execute(text("SET LOCAL idle_in_transaction_session_timeout = '60s'"))  # its steps are read
         await connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": LOCK_KEY})
         await connection.run_sync(run)
+
+
+def _config(connection: Connection) -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(SCRIPTS).replace("%", "%%"))
+    config.attributes["connection"] = connection
+    return config
 
 
 def _unknown_revisions(connection: Connection) -> set[str]:

@@ -52,3 +52,15 @@ seats = Table(
     Index("ix_seats_free", "worker_id", "number", postgresql_where=text("attempt_id IS NULL")),
     Index("ix_seats_attempt_id", "attempt_id", unique=True, postgresql_where=text("attempt_id IS NOT NULL")),
 )
+
+# Those whose lock is held, also one that is frozen, and may wake up.
+ALIVE = text("""
+    SELECT workers.* FROM workers
+    WHERE EXISTS (
+        SELECT FROM pg_locks
+        WHERE locktype = 'advisory' AND objsubid = 1 AND granted
+            AND (classid::bigint << 32 | objid::bigint) = workers.lock_key
+            AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+    )
+    ORDER BY started_at, id
+""")

@@ -20,7 +20,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from typing_extensions import TypedDict
 
 from outdial.db.notify import notify
-from outdial.db.tables import numbers, pauses
+from outdial.db.tables import numbers, pauses, workspaces
 from outdial.instants import to_json
 from outdial.refusals import Denied, LimitReached, NotFound
 from outdial.workspaces.audit import Actor, ActorKind, ActorView, record
@@ -153,6 +153,23 @@ async def pause(
             await _tell(conn, workspace_id)
         found = await read_pause(conn, workspace_id, number_id)
     return _answer(found, changed=changed)
+
+
+async def pause_everything(conn: AsyncConnection, *, reason: str, by: Actor) -> int:
+    """Every workspace, until a person resumes it; how many. A pause that is there stays as it is, but for who may
+    resume it."""
+    people_only = by.kind is not ActorKind.API_KEY
+    who = {"actor_kind": by.kind, "actor_id": by.id, "actor_name": by.name, "people_only": people_only}
+    paused = 0
+    for workspace_id, name in (await conn.execute(select(workspaces.c.id, workspaces.c.name))).all():
+        values = {"subject_id": workspace_id, "workspace_id": workspace_id, "reason": reason} | who
+        await conn.execute(upsert(pauses).values(values).on_conflict_do_nothing())
+        await _keep_for_people(conn, workspace_id)
+        details = {"reason": reason}
+        await record(conn, workspace_id, by, "pause.set", subject_id=workspace_id, subject_name=name, details=details)
+        await _tell(conn, workspace_id)
+        paused += 1
+    return paused
 
 
 async def resume(engine: AsyncEngine, workspace_id: str, number_id: str | None = None, *, by: Actor) -> PauseAnswer:
