@@ -28,8 +28,8 @@ NO_KEY = (
     "OUTDIAL_SECRET_KEY, or <data dir>/secret_key."
 )
 PAUSED = (
-    "Dialling is paused in every workspace: what waited then may have been dialled since. Look at it (outdial calls "
-    "list), cancel what must not be dialled again (outdial calls cancel-waiting), then outdial resume."
+    "Dialling is paused in every workspace: what waited then may have been dialled since. Compare it with the "
+    "carrier's list, cancel what must not be dialled again (outdial calls cancel-waiting), then outdial resume."
 )
 
 
@@ -56,7 +56,7 @@ def restore_(
     if not done.has_key:
         console.print(NO_KEY, markup=False, soft_wrap=True)
     console.print(PAUSED, soft_wrap=True)
-    next_steps(command("doctor"), command("serve"), command("calls", "list"), command("resume"))
+    next_steps(command("doctor"), command("serve"), command("calls", "cancel-waiting", "--dry-run"), command("resume"))
 
 
 async def _restore(settings: Settings, content: IO[bytes], *, replace: bool) -> Restored:
