@@ -4,7 +4,7 @@ import pytest
 
 from outdial.db.notify import Notifications
 from outdial.db.tables import pauses
-from outdial.policy.pauses import list_pauses, pause, read_pause, refuse_while_paused, resume
+from outdial.policy.pauses import list_pauses, pause, pause_everything, read_pause, refuse_while_paused, resume
 from outdial.refusals import Denied, LimitReached, NotFound
 from outdial.workspaces.audit import COMMAND_LINE, Actor, ActorKind, list_audit
 from workspace import until
@@ -161,3 +161,15 @@ async def test_a_removed_number_takes_its_pause_along(workspace):
         await conn.exec_driver_sql(f"DELETE FROM numbers WHERE id = '{other}'")
     async with workspace.engine.connect() as conn:
         assert (await conn.execute(pauses.select())).all() == []
+
+
+async def test_everything_is_paused_at_once_for_people_to_resume(make_workspace):
+    first, second = await make_workspace(), await make_workspace()
+    by_key = Actor(kind=ActorKind.API_KEY, id="key_1", name="backend")
+    await pause(first.engine, first.id, reason="Wrong list", by=by_key)
+    async with first.engine.begin() as conn:
+        assert await pause_everything(conn, reason="Restored", by=COMMAND_LINE) == 2
+        assert [(await read_pause(conn, each.id)).reason for each in (first, second)] == ["Wrong list", "Restored"]
+    for each in (first, second):
+        with pytest.raises(Denied):
+            await resume(each.engine, each.id, by=by_key)
