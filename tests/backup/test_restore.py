@@ -125,8 +125,9 @@ async def test_without_the_key_that_is_said(filled, elsewhere):
 
 
 async def test_what_is_there_is_replaced_only_when_told_so_and_whole(filled, elsewhere, empty_database_url):
-    content = await backup_of(filled)
+    content = await backup_of(filled, key=True)
     await bring_back(elsewhere, content)
+    key_file(elsewhere[1]).write_text("another key\n")
     async with elsewhere[0].begin() as conn:
         await conn.execute(insert(workspaces).values(id="ws_2", name="Other", plan="team"))
     before = rows_at(empty_database_url)
@@ -136,6 +137,7 @@ async def test_what_is_there_is_replaced_only_when_told_so_and_whole(filled, els
         with pytest.raises(BackupUnusable):
             await bring_back(elsewhere, damaged, replace=True)
         assert rows_at(empty_database_url) == before, "nothing is left of half a backup"
+        assert key_file(elsewhere[1]).read_text() == "another key\n", "which the data there may need"
     await bring_back(elsewhere, content, replace=True)
     assert set(rows_at(empty_database_url)["workspaces"]) == {filled.id}
 

@@ -60,7 +60,7 @@ async def restore(
     manifest = _manifest(reading)
     if not await is_empty(engine):
         await _check_replaceable(engine, replace=replace)
-    paused = recordings = 0
+    recordings, keys = 0, None
     async with engine.begin() as conn:
         await take_your_time(conn)
         told("tables")
@@ -72,13 +72,15 @@ async def restore(
                     _write(settings.data_dir.joinpath(*member.path), member.content)
                     recordings += first == RECORDINGS
                 case (only,) if only == KEY:
-                    _take_key(settings, member.content.read(), replace=replace)
+                    keys = _new_keys(settings, member.content.read(), replace=replace)
                 case (only,) if only == COMPLETE:
                     pass
                 case _:
                     raise BackupUnusable(f"this backup has {'/'.join(member.path)[:100]!r}, which isn't known")
         reason = f"Restored from a backup of {manifest.made_at}"
         paused = await pause_everything(conn, reason=reason, by=COMMAND_LINE)
+    if keys is not None:  # not before: the data that are replaced may need another one
+        write_keys(key_file(settings), keys)
     await upgrade(engine)
     return Restored(
         manifest=manifest, paused=paused, recordings=recordings, has_key=await may_use(engine, settings)
@@ -155,12 +157,13 @@ def _kept(content: Content) -> Content:
     return Content(io.BytesIO(content.read()))
 
 
-def _take_key(settings: Settings, content: bytes, *, replace: bool) -> None:
-    """Into the data directory, unless it is known here, by a variable say. Raises BackupUnusable where another is."""
+def _new_keys(settings: Settings, content: bytes, *, replace: bool) -> tuple[str, ...] | None:
+    """For the data directory; None where they are known here, by a variable say. Raises BackupUnusable where another
+    one is."""
     keys = tuple(content.decode().split("\n")[:-1])
     if SecretBox.is_there(settings):
         if read_keys(settings)[: len(keys)] == keys:
-            return
+            return None
         if settings.secret_key is not None:
             raise BackupUnusable("OUTDIAL_SECRET_KEY is another key than the backup's: unset it. Nothing was restored")
         if not replace:
@@ -168,7 +171,7 @@ def _take_key(settings: Settings, content: bytes, *, replace: bool) -> None:
                 f"{key_file(settings).absolute()} is another key than the backup's: move it away, or --yes-replace. "
                 "Nothing was restored"
             )
-    write_keys(key_file(settings), keys)
+    return keys
 
 
 def _write(path: Path, content: Content) -> None:
