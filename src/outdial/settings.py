@@ -206,7 +206,7 @@ class Settings(BaseSettings):
             raise ValueError("OUTDIAL_DIRECT_DATABASE_URL goes with an OUTDIAL_DATABASE_URL, the pooler's")
         return self
 
-    @field_validator("public_url")
+    @field_validator("public_url", "internal_url")
     @classmethod
     def _no_trailing_slash(cls, value: str | None) -> str | None:
         if value is None:
@@ -221,11 +221,6 @@ class Settings(BaseSettings):
         if value is not None and not value.startswith(STORES):
             raise ValueError(f"starts with one of {', '.join(STORES)}")
         return None if value is None else value.rstrip("/")
-
-    @field_validator("internal_url")
-    @classmethod
-    def _internal(cls, value: str | None) -> str | None:
-        return cls._no_trailing_slash(value)
 
     @field_validator("stream_url")
     @classmethod
