@@ -43,8 +43,8 @@ MOST = 5  # each has a PostgreSQL server of its own, and speech models
 
 
 def processes() -> int:
-    """Two more than there are processors, for much of the time is spent waiting for calls."""
-    return min((os.cpu_count() or 1) + 2, MOST)
+    """One more than there are processors, for much of the time is spent waiting for calls."""
+    return min((os.cpu_count() or 1) + 1, MOST)
 
 
 class SideBySide(LoadScopeScheduling):

@@ -16,7 +16,7 @@ def test_what_stays_together_and_what_begins_first_is_there():
     assert [scope for scope in LONG if scope not in TOGETHER.values() and not (TESTS / scope).is_file()] == []
 
 
-@pytest.mark.parametrize(("processors", "processes"), [(None, 3), (1, 3), (2, 4), (4, 5), (64, 5)])
-def test_there_are_two_processes_more_than_processors_but_never_many(monkeypatch, processors, processes):
+@pytest.mark.parametrize(("processors", "processes"), [(None, 2), (1, 2), (2, 3), (4, 5), (64, 5)])
+def test_there_is_a_process_more_than_processors_but_never_many(monkeypatch, processors, processes):
     monkeypatch.setattr("os.cpu_count", lambda: processors)
     assert side_by_side.processes() == processes

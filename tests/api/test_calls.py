@@ -394,7 +394,7 @@ async def test_what_became_of_transfers_is_told_in_the_call_the_list_and_the_exp
             insert(transfers).values(row | {"to": "+15550000008", "result": "answered", "duration_s": 12.5})
         )
     at = "2026-01-31T09:00:00Z"
-    cold = {"warm": False, "accepted_by": None}
+    cold = {"warm": False, "accepted_by": None, "price": None, "price_currency": None}
     expected = [
         {"to": "+15550000009", "at": at, "result": "failed", "duration_s": None, "error": refused, **cold},
         {"to": "+15550000008", "at": at, "result": "answered", "duration_s": 12.5, "error": None, **cold},

@@ -46,11 +46,11 @@ async def _what_came(request: Request) -> JSONResponse:
 
 
 async def _events(request: Request) -> StreamingResponse:
-    """One event, and then nothing: whoever waits for the end waits for ever."""
+    """One event, and then nothing for a while: whoever waits for the end is late."""
 
     async def events() -> AsyncIterator[str]:
         yield "data: first\n\n"
-        await asyncio.sleep(30)
+        await asyncio.sleep(6)
 
     return StreamingResponse(events(), media_type="text/event-stream")
 

@@ -45,7 +45,7 @@ async def test_a_callback_arrives_under_the_address_that_its_carrier_signed(befo
 
 
 async def test_an_event_is_passed_on_at_once(http):
-    async with asyncio.timeout(5), http.stream("GET", "/v1/calls/call_1/events") as stream:
+    async with asyncio.timeout(4), http.stream("GET", "/v1/calls/call_1/events") as stream:
         assert await anext(stream.aiter_text()) == "data: first\n\n"
 
 

@@ -1,6 +1,7 @@
 """What is told, when nobody takes it, and when there is too much of it."""
 
 import asyncio
+import logging
 import threading
 from contextlib import asynccontextmanager
 
@@ -94,6 +95,7 @@ async def test_calls_are_told_together_as_they_end(collector):
 
 
 async def test_a_collector_that_is_away_costs_a_line_and_no_trace(collector, caplog):
+    caplog.set_level(logging.WARNING)
     collector.away = True
     async with sending_to(collector):
         for number in range(50):
