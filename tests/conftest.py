@@ -14,8 +14,10 @@ import psycopg
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from asking import Asking
 from fake_carrier import FakeCarrier
 from outdial.accounts.secret_key import forget_secret_key
+from outdial.calls.claim import Claim
 from outdial.calls.workers import Worker
 from outdial.db.embedded import EmbeddedPostgres
 from outdial.db.engine import create_engine
@@ -230,6 +232,14 @@ async def make_workspace(
 @pytest.fixture
 async def workspace(make_workspace: MakeWorkspace) -> Workspace:
     return await make_workspace()
+
+
+@pytest.fixture
+async def asking(workspace: Workspace, claim: Claim) -> AsyncIterator[Asking]:
+    """A warm transfer of the test's own `claim`: somebody is being asked."""
+    asking = Asking(workspace, claim)
+    yield asking
+    await asking.aclose()
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from asking import Asking, talking_call
+from asking import talking_call
 from outdial.calls.consultations import apply_to_leg, take_consultation
 from outdial.calls.records import lock_attempt
 from outdial.telephony.carrier_call import CarrierCall
@@ -14,13 +14,6 @@ from outdial.telephony.state import CallState, EndReason, Progress
 @pytest.fixture
 async def claim(workspace):
     return await talking_call(workspace)
-
-
-@pytest.fixture
-async def asking(workspace, claim):
-    asking = Asking(workspace, claim)
-    yield asking
-    await asking.aclose()
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from asking import FIRST, REFUSED, SECOND, Asking, sweep, talking_call
+from asking import FIRST, REFUSED, SECOND, sweep, talking_call
 from dispatch.silence import ago
 from outdial.calls.ownership import take_over
 from outdial.calls.records import read_held
@@ -17,13 +17,6 @@ from workspace import OWNER, until
 @pytest.fixture
 async def claim(workspace):
     return await talking_call(workspace)
-
-
-@pytest.fixture
-async def asking(workspace, claim):
-    asking = Asking(workspace, claim)
-    yield asking
-    await asking.aclose()
 
 
 @pytest.mark.parametrize(

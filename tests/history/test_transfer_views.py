@@ -3,7 +3,7 @@
 import pytest
 from sqlalchemy import delete
 
-from asking import Asking, talking_call
+from asking import talking_call
 from dispatch.silence import ago
 from outdial.calls.counts import fold_counts
 from outdial.db.tables import calls
@@ -18,13 +18,6 @@ from outdial.telephony.state import CallState, EndReason
 @pytest.fixture
 async def claim(workspace):
     return await talking_call(workspace)
-
-
-@pytest.fixture
-async def asking(workspace, claim):
-    asking = Asking(workspace, claim)
-    yield asking
-    await asking.aclose()
 
 
 async def cost(workspace):

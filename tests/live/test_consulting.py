@@ -21,13 +21,6 @@ async def claim(workspace):
     return await talking_call(workspace)
 
 
-@pytest.fixture
-async def asking(workspace, claim):
-    asking = Asking(workspace, claim)
-    yield asking
-    await asking.aclose()
-
-
 # -- asked, and connected --------------------------------------------------------------------------------------
 
 

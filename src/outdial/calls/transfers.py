@@ -60,11 +60,6 @@ class TransferRecord:
     warm: bool
     accepted_by: str | None
 
-    @property
-    def is_asking(self) -> bool:
-        """Whether the agent has the callee still, and somebody else is being asked to take it."""
-        return self.warm and self.result is None
-
     @classmethod
     def of(cls, row: RowMapping) -> Self:
         """From a row of the columns TRANSFER_COLUMNS."""

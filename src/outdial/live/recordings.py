@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from outdial.calls.results import enter_recording, without_recording
 from outdial.media.recording import Recording, is_empty, make_whole
-from outdial.recordings.recordings import FOLDER
+from outdial.recordings.recordings import FOLDER, call_of
 
 logger = logging.getLogger(__name__)
 
@@ -84,11 +84,6 @@ async def enter_unknown(engine: AsyncEngine, data_dir: Path) -> int:
 
 def _whole_in(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.glob("*.wav"))
-
-
-def call_of(path: Path) -> str:
-    """The id of the call whose recording it is, whole or still being written."""
-    return path.name.partition(".")[0].partition("-")[0]
 
 
 def _make_untouched_whole(folder: Path) -> list[Path]:

@@ -15,8 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from outdial.db.clearing import Clearing
 from outdial.db.engine import reading
 from outdial.db.retention_tables import recording_removals
-from outdial.live.recordings import call_of
-from outdial.recordings.recordings import FOLDER, Recordings
+from outdial.recordings.recordings import FOLDER, Recordings, call_of
 
 logger = logging.getLogger(__name__)
 

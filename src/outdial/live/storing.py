@@ -12,11 +12,10 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from outdial.calls.results import with_recording
 from outdial.db.trouble import tell_trouble
-from outdial.live.recordings import call_of
 from outdial.live.removals import remove_from_store
 from outdial.logs import Seldom
 from outdial.recordings.errors import StoreUnreachable
-from outdial.recordings.recordings import Recordings
+from outdial.recordings.recordings import Recordings, call_of
 
 logger = logging.getLogger(__name__)
 

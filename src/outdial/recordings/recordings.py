@@ -152,6 +152,11 @@ class Recordings:
                 yield f"{FOLDER}/{workspace.name}/{path.name}"
 
 
+def call_of(path: Path) -> str:
+    """The id of the call whose recording it is, whole or still being written."""
+    return path.name.partition(".")[0].partition("-")[0]
+
+
 def _opened(url: str) -> "Store":
     from outdial.recordings.store import Store  # few have one, and it takes a while to import
 
@@ -175,7 +180,7 @@ def _place(recording: str) -> str | None:
     first, *workspace = folder.split("/")
     if first != FOLDER or any(part in ("", ".", "..") for part in (*workspace, name)):
         return None
-    return "/".join((*workspace, name.partition(".")[0].partition("-")[0], name))
+    return "/".join((*workspace, call_of(Path(name)), name))
 
 
 def _known_place(recording: str) -> str:
