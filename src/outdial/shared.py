@@ -149,5 +149,5 @@ async def share(
         taken_over=Wake(),
         drain=drain,
         embedded=database,
-        recordings=Recordings(settings.data_dir, settings.recordings_url),
+        recordings=Recordings(settings.data_dir, settings.store_url),
     )
