@@ -22,7 +22,7 @@ from outdial.conversation.warm import IfNotPossible
 from outdial.net.addresses import Allowed
 from outdial.telephony.e164 import normal_e164
 
-NOT_TO_CALLEES = ("message", "brief")  # but to machines, and to who is asked before a transfer
+NOT_TO_CALLEES = ("message", "reason", "brief")  # but to machines and services, and to who is asked before a transfer
 
 
 class Remark(TypedDict):
