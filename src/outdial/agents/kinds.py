@@ -11,6 +11,7 @@ from typing import Any, Generic, Protocol, TypeVar
 
 from outdial.agents.after.definition import After
 from outdial.agents.after.parse import AFTER_KEYS, with_after
+from outdial.agents.brains.prompts import brain_prompts
 from outdial.agents.llm.chat import Model
 from outdial.agents.llm.definition import LlmAgent
 from outdial.agents.llm.free_talk import ModelName
@@ -20,6 +21,9 @@ from outdial.agents.llm.run import run_llm
 from outdial.agents.python.definition import PythonAgent
 from outdial.agents.python.description import PYTHON_KEYS, parse_python_tree, python_prompts
 from outdial.agents.python.run import run_python
+from outdial.agents.relay.definition import RelayAgent
+from outdial.agents.relay.parse import RELAY_KEYS, parse_relay_tree
+from outdial.agents.relay.run import run_relay
 from outdial.agents.script.checks import models_of, tools_of_script, transfer_numbers, warm_transfers
 from outdial.agents.script.model import DoNotCall, Machine, Script, ScriptError, ScriptWarning
 from outdial.agents.script.outline import Outline, outline_of
@@ -39,6 +43,7 @@ from outdial.speech.reading.reader import Reading
 
 SCRIPT = "script"
 LLM = "llm"
+RELAY = "relay"
 PYTHON = "python"
 
 OPERATORS = (
@@ -109,6 +114,10 @@ async def _run_python(agent: PythonAgent, call: LiveCall, path: Path, models: Se
     await run_python(agent, call)
 
 
+async def _run_relay(agent: RelayAgent, call: LiveCall, path: Path, models: Sequence[Model], tools: Tools) -> None:
+    await run_relay(agent, call, tools)
+
+
 async def _run_script(script: Script, call: LiveCall, path: Path, models: Sequence[Model], tools: Tools) -> None:
     await run_script(script, call, path, models, tools)
 
@@ -139,6 +148,18 @@ KINDS: Mapping[str, Kind[Any]] = {
         models=lambda agent: agent.models,
         run=_run_llm,
         tools=lambda agent: agent.own_tools,
+        warm=lambda agent: [target.warm for target in agent.transfers if target.warm is not None],
+    ),
+    RELAY: Kind(
+        title="a relay agent",
+        label="Relay",
+        mark="relay",
+        keys=tuple(dict.fromkeys((*RELAY_KEYS, *AFTER_KEYS))),
+        parse=with_after(parse_relay_tree),
+        prompts=brain_prompts,
+        numbers=lambda agent: [(target.to, target.line) for target in agent.transfers],
+        models=lambda agent: (),
+        run=_run_relay,
         warm=lambda agent: [target.warm for target in agent.transfers if target.warm is not None],
     ),
     PYTHON: Kind(

@@ -70,6 +70,21 @@ class GuardedTransport(httpx.AsyncBaseTransport):
             raise ValueError(NOT_HTTPS)
         return str(url)
 
+    async def open_socket(self, url: str) -> socket.socket:
+        """Connected to where a URL of http or https leads, for whoever speaks another protocol there; without TLS yet.
+        Raises httpx's errors, as `handle_async_request` does."""
+        request = httpx.Request("GET", url)
+        try:
+            checked = httpx.URL(check_url(url, self._allowed))
+        except ValueError as error:
+            raise httpx.UnsupportedProtocol(f"URL {error}", request=request) from None
+        is_tls = checked.scheme == "https"
+        port = checked.port or (443 if is_tls else 80)
+        permits = self._allowed.permits if is_tls else self._allowed.covers
+        with _as_httpx(request):
+            found = await _judged(checked.host, port, self._resolve, permits, CONNECT_S)
+            return await _connected(found, port)
+
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Raises httpx's errors: RefusedAddress, ConnectError, the timeouts, ProtocolError; UnsupportedProtocol for a
         URL that `check_url` refuses."""
@@ -211,6 +226,23 @@ def tls() -> ssl.SSLContext:
     return context
 
 
+async def _judged(
+    host: str, port: int, resolve: Resolve, permits: Callable[[str, Address], bool], timeout_s: float
+) -> Sequence[Address]:
+    """Where a host leads to, if it may be reached. Raises httpcore's errors."""
+    try:
+        async with asyncio.timeout(timeout_s):
+            found = await resolve(host, port)
+    except TimeoutError:
+        raise httpcore.ConnectTimeout("host not resolved in time") from None
+    except (OSError, UnicodeError):
+        raise httpcore.ConnectError("host not found") from None
+    # One bad address among them is enough: which one is tried first is up to whoever runs the name server.
+    if not found or not all(permits(host, address) for address in found):
+        raise _Refused("address refused")
+    return found
+
+
 class _Guarded(httpcore.AsyncNetworkBackend):
     """Resolves, judges, connects: to nothing else than what was judged."""
 
@@ -227,16 +259,7 @@ class _Guarded(httpcore.AsyncNetworkBackend):
         local_address: str | None = None,
         socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,
     ) -> httpcore.AsyncNetworkStream:
-        try:
-            async with asyncio.timeout(CONNECT_S if timeout is None else timeout):
-                found = await self._resolve(host, port)
-        except TimeoutError:
-            raise httpcore.ConnectTimeout("host not resolved in time") from None
-        except (OSError, UnicodeError):
-            raise httpcore.ConnectError("host not found") from None
-        # One bad address among them is enough: which one is tried first is up to whoever runs the name server.
-        if not found or not all(self._permits(host, address) for address in found):
-            raise _Refused("address refused")
+        found = await _judged(host, port, self._resolve, self._permits, CONNECT_S if timeout is None else timeout)
         error: Exception = httpcore.ConnectError("not connected")
         for address in found:
             try:
@@ -257,6 +280,29 @@ class _Guarded(httpcore.AsyncNetworkBackend):
 
     async def sleep(self, seconds: float) -> None:
         await self._backend.sleep(seconds)
+
+
+async def _connected(addresses: Sequence[Address], port: int) -> socket.socket:
+    """To the first of them that can be reached. Raises httpcore's errors."""
+    loop = asyncio.get_running_loop()
+    error: Exception = httpcore.ConnectError("not connected")
+    for address in addresses:
+        sock = socket.socket(socket.AF_INET if address.version == 4 else socket.AF_INET6, socket.SOCK_STREAM)
+        try:
+            sock.setblocking(False)
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            async with asyncio.timeout(CONNECT_S):
+                await loop.sock_connect(sock, (str(address), port))
+            return sock
+        except TimeoutError:
+            error = httpcore.ConnectTimeout("not connected in time")
+        except OSError:
+            error = httpcore.ConnectError("not connected")
+        except BaseException:
+            sock.close()
+            raise
+        sock.close()
+    raise error
 
 
 class _Refused(httpcore.ConnectError):
