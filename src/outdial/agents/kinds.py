@@ -36,6 +36,9 @@ from outdial.agents.script.tree import Node, read_tree
 from outdial.agents.script.warm_texts import WarmTexts
 from outdial.agents.tools.access import Tools
 from outdial.agents.tools.definition import OwnTools
+from outdial.agents.voiceflow.definition import VoiceflowAgent
+from outdial.agents.voiceflow.parse import VOICEFLOW_KEYS, parse_voiceflow_tree
+from outdial.agents.voiceflow.run import run_voiceflow
 from outdial.conversation.live_call import LiveCall
 from outdial.conversation.opening import Greet
 from outdial.refusals import Invalid
@@ -44,6 +47,7 @@ from outdial.speech.reading.reader import Reading
 SCRIPT = "script"
 LLM = "llm"
 RELAY = "relay"
+VOICEFLOW = "voiceflow"
 PYTHON = "python"
 
 OPERATORS = (
@@ -118,6 +122,12 @@ async def _run_relay(agent: RelayAgent, call: LiveCall, path: Path, models: Sequ
     await run_relay(agent, call, tools)
 
 
+async def _run_voiceflow(
+    agent: VoiceflowAgent, call: LiveCall, path: Path, models: Sequence[Model], tools: Tools
+) -> None:
+    await run_voiceflow(agent, call, tools)
+
+
 async def _run_script(script: Script, call: LiveCall, path: Path, models: Sequence[Model], tools: Tools) -> None:
     await run_script(script, call, path, models, tools)
 
@@ -160,6 +170,18 @@ KINDS: Mapping[str, Kind[Any]] = {
         numbers=lambda agent: [(target.to, target.line) for target in agent.transfers],
         models=lambda agent: (),
         run=_run_relay,
+        warm=lambda agent: [target.warm for target in agent.transfers if target.warm is not None],
+    ),
+    VOICEFLOW: Kind(
+        title="a voiceflow agent",
+        label="Voiceflow",
+        mark="voiceflow",
+        keys=tuple(dict.fromkeys((*VOICEFLOW_KEYS, *AFTER_KEYS))),
+        parse=with_after(parse_voiceflow_tree),
+        prompts=brain_prompts,
+        numbers=lambda agent: [(target.to, target.line) for target in agent.transfers],
+        models=lambda agent: (),
+        run=_run_voiceflow,
         warm=lambda agent: [target.warm for target in agent.transfers if target.warm is not None],
     ),
     PYTHON: Kind(

@@ -5,7 +5,7 @@ import asyncio
 from typing import Any, NoReturn
 
 from outdial.agents.brains.definition import BrainAgent, Sent
-from outdial.agents.llm.quiet import Quiet
+from outdial.agents.llm.quiet import KEEP_S, Quiet
 from outdial.agents.script.template import Slot, Text, lookup, render
 from outdial.agents.script.values import known
 from outdial.conversation.live_call import AgentFailed, Heard, LiveCall, Said
@@ -15,6 +15,7 @@ from outdial.conversation.understanding.meaning import Question
 from outdial.conversation.understanding.understand import wants_no_more_calls
 from outdial.telephony.outcome import WISH
 
+ROUNDING_S = 0.001  # clocks are no finer, and who waits for less waits again and again
 MAX_SILENCES = 2    # one after the other; then nobody is there
 MAX_TAKEN_BACK = 3  # one after the other: who goes on and on isn't answered before they are done
 
@@ -39,6 +40,11 @@ class Duties:
 
     def to_say(self, text: Text) -> str:
         return render(text, known(self._call), self._agent.variables, to_say=True)
+
+    @property
+    def is_quiet(self) -> bool:
+        """Whether the callee has heard nothing for as long as it may."""
+        return self.quiet.left_s(KEEP_S) <= ROUNDING_S
 
     async def fill(self) -> Said:
         """Into a silence of ours."""

@@ -11,10 +11,11 @@ from outdial.conversation.live_call import LiveCall, TransferFailed
 
 
 class Leaving:
-    """Of one call. `result`: how the last transfer went that came to nothing."""
+    """Of one call. `result`: how the last transfer went that came to nothing; `has_said_so`: the callee was told."""
 
     def __init__(self, agent: BrainAgent, call: LiveCall, duties: Duties) -> None:
         self.result = ""
+        self.has_said_so = False
         self._agent = agent
         self._call = call
         self._duties = duties
@@ -49,5 +50,6 @@ class Leaving:
 
     async def _failed(self, target: TransferTarget | None, result: str) -> None:
         self.result = result
+        self.has_said_so = target is not None and target.failed is not None
         if target is not None and target.failed is not None:
             await self._duties.say(self._duties.to_say(target.failed))

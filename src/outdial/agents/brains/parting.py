@@ -1,12 +1,12 @@
 """What becomes of a call whose brain is done with it: its word for what came of it, and to whom the callee goes."""
 
-import json
 import re
 from collections.abc import Mapping
 from typing import Any
 
 from outdial.agents.brains.definition import BrainAgent
 from outdial.agents.llm.free_talk import TransferTarget
+from outdial.agents.tools.plain_json import clean, read_json
 from outdial.telephony.outcome import MAX_WORD_CHARS, NAMED
 
 HANDOFF = "handoff"  # under which what a server hands over is noted
@@ -21,9 +21,9 @@ def handed_over(text: str) -> Any:
     if not text:
         return None
     try:
-        return json.loads(text)
-    except (ValueError, RecursionError):
-        return text
+        return read_json(text)
+    except ValueError:
+        return clean(text)
 
 
 def words_of(handoff: Any) -> tuple[str, ...]:
@@ -36,15 +36,20 @@ def words_of(handoff: Any) -> tuple[str, ...]:
 
 
 def noted_of(agent: BrainAgent, handoff: Any) -> dict[str, Any]:
-    """What is written down of it. An outcome is a word that the agent declares; any, where it declares none."""
+    """What is written down of it."""
     if handoff is None:
         return {}
-    noted: dict[str, Any] = {HANDOFF: handoff}
+    word = outcome_of(agent, handoff)
+    return {HANDOFF: handoff, **({} if word is None else {NAMED: word})}
+
+
+def outcome_of(agent: BrainAgent, handoff: Any) -> str | None:
+    """The first of its words that the agent declares; where it declares none, that is no transfer's name."""
+    transfers = {target.name for target in agent.transfers}
     for word in words_of(handoff):
-        if word in agent.outcomes or not agent.outcomes:
-            noted[NAMED] = word
-            break
-    return noted
+        if word in agent.outcomes or (not agent.outcomes and word not in transfers):
+            return word
+    return None
 
 
 def transfer_of(agent: BrainAgent, handoff: Any) -> TransferTarget | None:

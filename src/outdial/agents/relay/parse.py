@@ -37,17 +37,20 @@ class _Parser(BrainParser):
         if secret is None:
             reason = "without a signing_secret nothing proves to the server that it is Outdial who connects"
             common["warnings"] = (*common["warnings"], ScriptWarning(reason, relay.line))
-        flags = {
-            key: yes_or_no(relay.nodes[key], key)
-            for key in ("dtmf", "partial_prompts", "interruptible", "preemptible")
-            if key in relay.nodes
-        }
+        again = relay.nodes.get("reconnects")
+
+        def flag(key: str, otherwise: bool) -> bool:
+            return yes_or_no(relay.nodes[key], key) if key in relay.nodes else otherwise
+
         return RelayAgent(
             **self.finished(common),
-            **flags,
             url=self.url(url, "url", ("wss", "ws"), EXAMPLE),
             url_line=url.line,
             signing_secret=None if secret is None else self.secret(secret, "signing_secret"),
             parameters=parameters,
-            reconnects=whole(relay.nodes["reconnects"], "reconnects", 0, 5) if "reconnects" in relay.nodes else RECONNECTS,
+            dtmf=flag("dtmf", False),
+            partial_prompts=flag("partial_prompts", False),
+            interruptible=flag("interruptible", True),
+            preemptible=flag("preemptible", False),
+            reconnects=RECONNECTS if again is None else whole(again, "reconnects", 0, 5),
         )

@@ -13,7 +13,7 @@ from urllib.parse import quote
 
 import httpx
 
-from outdial.agents.brains.duties import Duties, wait_for
+from outdial.agents.brains.duties import ROUNDING_S, Duties, wait_for
 from outdial.agents.brains.leaving import Leaving
 from outdial.agents.brains.parting import handed_over
 from outdial.agents.brains.reaching import BrainAway, Socket
@@ -24,7 +24,7 @@ from outdial.agents.relay.definition import RelayAgent
 from outdial.agents.relay.link import Connected, Link
 from outdial.agents.relay.protocol import End, Message, Play, SendDigits, Session, SwitchLanguage, TextToken
 from outdial.agents.tools.access import Tools
-from outdial.conversation.live_call import Heard, LiveCall, Said
+from outdial.conversation.live_call import Heard, LiveCall, Said, Thought
 from outdial.conversation.stopping import stop
 from outdial.conversation.turn_words import Asked
 from outdial.secrets.placeholders import fill, names_in
@@ -219,8 +219,7 @@ class _Conversation:
         filler = self._duties.one_moment if self._marks_ends else None
         open_s = self._agent.answer_s if self._marks_ends else OPEN_S
         thought = words.thought(filler, open_s=open_s)
-        saying = asyncio.ensure_future(self._call.say(thought, interruptible=words.interruptible))
-        said = await self._said(saying, words)
+        said = await self._said(words, thought)
         self._duties.quiet.broken()
         self._waits_since = None
         if said is None:
@@ -234,24 +233,22 @@ class _Conversation:
             self._link.send(protocol.interrupt(heard, said.played_ms))
             self._turn_is_over()
 
-    async def _said(self, saying: "asyncio.Future[Said]", words: Words) -> Said | None:
+    async def _said(self, words: Words, thought: Thought) -> Said | None:
         """None where something else took its place."""
-        cut = asyncio.ensure_future(self._cut.wait())
+        saying = asyncio.create_task(self._spoken(words, thought), name="words of a relay agent's server")
+        cut = asyncio.create_task(self._cut.wait(), name="something else to say")
         try:
-            while not saying.done():
-                await asyncio.wait({saying, cut}, return_when=asyncio.FIRST_COMPLETED)
-                if cut.done() and not saying.done():
-                    if words.preemptible:
-                        break
-                    await asyncio.wait({saying})
-            if saying.done():
-                return saying.result()
+            waits_for: set[asyncio.Task[Any]] = {saying, cut} if words.preemptible else {saying}
+            await asyncio.wait(waits_for, return_when=asyncio.FIRST_COMPLETED)
         finally:
             cut.cancel()
-            failure = None if saying.done() else await stop(saying)  # type: ignore[arg-type]
+            failure = await stop(saying)
         if failure is not None:
             raise failure
-        return None
+        return None if saying.cancelled() else saying.result()
+
+    async def _spoken(self, words: Words, thought: Thought) -> Said:
+        return await self._call.say(thought, interruptible=words.interruptible)
 
     def _turn_is_over(self) -> None:
         """The callee has the word: what the server had meant to say isn't said."""
@@ -283,24 +280,25 @@ class _Conversation:
             self._wait_for_answer()
 
     async def _begin_again(self) -> None:
-        """A new connection, whose server speaks first: the callee is back from a transfer that came to nothing."""
+        """On a new connection: the callee is back from a transfer that came to nothing. Where nobody has said so, the
+        server does."""
         await self._link.aclose()
         self._more = {"transfer": self._leaving.result}
         self._queue.clear()
         self._open, self._is_deaf = None, False
         self._link = self._opened()
-        self._wait_for_answer()
+        self._waits_since = None if self._leaving.has_said_so else self._loop.time()
 
     async def _wait(self, since: float) -> None:
         """For the server to begin to answer."""
         left_s = since + self._agent.answer_s - self._loop.time()
-        if left_s <= 0:
+        if left_s <= ROUNDING_S:
             await self._fail(BrainAway("no_answer"))
         self._link.news.clear()
         await wait_for(self._link.news, min(left_s, self._duties.quiet.left_s(KEEP_S)))
         if self._queue or self._waits_since is None or self._link.failure is not None:
             return
-        if self._duties.quiet.left_s(KEEP_S) <= 0 and (await self._duties.fill()).interrupted:
+        if self._duties.is_quiet and (await self._duties.fill()).interrupted:
             self._waits_since = None
 
     async def _listen(self) -> None:
