@@ -29,8 +29,8 @@ from outdial.testing import virtual_time
 from outdial.testing.call_limits import CallLimits
 from outdial.testing.callee import CalleeLine, WentWrong
 from outdial.testing.text_call import TextCall, hold_call
-from outdial.testing.written_model import NOTHING_WRITTEN, WrittenModel
 from outdial.testing.written_brain import WrittenBrain
+from outdial.testing.written_model import NOTHING_WRITTEN, WrittenModel
 from outdial.testing.written_tools import WrittenTools
 
 NO_ANSWER = "the model is asked here, and no answer of its is written (model: …)"

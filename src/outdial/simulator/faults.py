@@ -1,4 +1,4 @@
-"""What can go wrong between a carrier, a model or a tool and whoever uses it, switched on one by one."""
+"""What can go wrong between a carrier, a model, a tool or a brain and whoever uses it, switched on one by one."""
 
 import random
 from collections.abc import Callable
@@ -74,6 +74,18 @@ class FaultKind(StrEnum):
     TOOL_BROKEN_JSON = "tool_broken_json"
     TOOL_NONSENSE = "tool_nonsense"                  # JSON of another kind
     TOOL_HOSTILE = "tool_hostile"                    # its texts tell the model to do what it must not
+    # A simulated brain's: brain/faults.py.
+    BRAIN_REFUSED = "brain_refused"                  # `status`; of a websocket's handshake always 403
+    BRAIN_HANGS = "brain_hangs"                      # the handshake, or the reply, never comes
+    BRAIN_SILENT = "brain_silent"                    # it takes what it is told, and says nothing
+    BRAIN_SLOW = "brain_slow"                        # it answers after `delay_s`
+    BRAIN_STALLED = "brain_stalled"                  # for `delay_s`, in the middle of an answer
+    BRAIN_CUT = "brain_cut"                          # the connection breaks in the middle of an answer
+    BRAIN_LEFT = "brain_left"                        # it leaves after an answer without having said so
+    BRAIN_GARBAGE = "brain_garbage"                  # messages that are none, before an answer
+    BRAIN_TOO_LONG = "brain_too_long"                # a message of a million characters
+    BRAIN_UNMARKED = "brain_unmarked"                # no `last` (relay)
+    BRAIN_SPLIT = "brain_split"                      # a trace on several lines (voiceflow)
 
 
 LONGEST_S = 86_400
@@ -164,6 +176,9 @@ class Faults:
     def strike_tool(self, kind: FaultKind, *, tool: str, named: bool = False) -> Fault | None:
         """The same for the call of a tool; `named`: only if the fault names it."""
         return self._strike(kind, lambda fault: fault.tool == tool or (fault.tool is None and not named))
+
+    def strike_brain(self, kind: FaultKind) -> Fault | None:
+        return self._strike(kind, lambda fault: True)
 
     def _strike(self, kind: FaultKind, meets: Callable[[Fault], bool]) -> Fault | None:
         for fault in self._faults.values():
