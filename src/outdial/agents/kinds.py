@@ -90,7 +90,8 @@ class Kind(Generic[A]):
     `keys`: what else its YAML may have. `parse` raises ScriptError. `prompts`: what it says word for word. `numbers`:
     to which it transfers calls, and their lines. `models`: which it needs. `tools`: which its author declares. `warm`:
     how it has people asked before it transfers a call to them. `run`: the conversation, with these models, in this
-    order, and with what reaches its tools. `outline`: the way from step to step, where it has one. `is_written_here`:
+    order, and with what reaches its tools. `outline`: the way from step to step, where it has one. `reached`: where the program is that leads it, and the line that
+    says so, where one does. `is_written_here`:
     whether its source is written by the people of a workspace; else its agents come with the server, and their source
     only describes them.
     """
@@ -107,6 +108,7 @@ class Kind(Generic[A]):
     tools: Callable[[A], OwnTools] = lambda agent: OwnTools()
     warm: Callable[[A], Iterable[WarmTexts]] = lambda agent: ()
     outline: Callable[[Node], Outline] | None = None
+    reached: Callable[[A], tuple[str, int]] | None = None
     is_written_here: bool = True
 
 
@@ -170,6 +172,7 @@ KINDS: Mapping[str, Kind[Any]] = {
         numbers=lambda agent: [(target.to, target.line) for target in agent.transfers],
         models=lambda agent: (),
         run=_run_relay,
+        reached=lambda agent: agent.reached,
         warm=lambda agent: [target.warm for target in agent.transfers if target.warm is not None],
     ),
     VOICEFLOW: Kind(
@@ -182,6 +185,7 @@ KINDS: Mapping[str, Kind[Any]] = {
         numbers=lambda agent: [(target.to, target.line) for target in agent.transfers],
         models=lambda agent: (),
         run=_run_voiceflow,
+        reached=lambda agent: agent.reached,
         warm=lambda agent: [target.warm for target in agent.transfers if target.warm is not None],
     ),
     PYTHON: Kind(

@@ -1,6 +1,6 @@
 """A brain that answers what is written down, for calls in memory: as a relay agent's server, or a Voiceflow project.
 
-    brain = WrittenBrain([Answer(says="Which day?"), Answer(says="Goodbye.", ends=True, hands_over={"outcome": "moved"})])
+    brain = WrittenBrain([Answer(says="Which day?"), Answer(says="Goodbye.", hands_over={"outcome": "moved"})])
     tools = WrittenTools({}, brain)
 """
 

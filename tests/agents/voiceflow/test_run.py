@@ -57,8 +57,7 @@ def test_a_state_that_is_remembered_is_not_forgotten_first():
 
 
 def test_what_a_model_writes_is_said_while_it_is_written():
-    project = ProjectInMemory([HELLO], [*pieces("Your table is bo", "oked. It is", Slow(1.0), " by the window.")[:2], END])
-    project._turns[1] = [*pieces("Your table is bo", "oked. It is", " by the window."), text("Bye."), END]
+    project = ProjectInMemory([HELLO], [*pieces("Your table is bo", "oked. It is", " by the window."), text("Bye."), END])
     phone, _ = talked(project, says="Is it done?")
     assert phone.lines[-2:] == ["agent: Your table is booked. It is by the window.", "agent: Bye."]
 
@@ -100,9 +99,8 @@ def test_a_choice_that_is_named_or_pressed_is_sent_as_its_request(how):
 
 
 def test_who_interrupts_breaks_the_turn_off_and_is_heard():
-    project = ProjectInMemory(
-        [HELLO], [text("Let me tell you everything about our practice and its long history."), Slow(60.0), text("No!")], [END]
-    )
+    long = text("Let me tell you everything about our practice and its long history.")
+    project = ProjectInMemory([HELLO], [long, Slow(60.0), text("No!")], [END])
 
     def act(phone):
         phone.says("No, stop that please.", after="everything", over=True, pause_s=1.5)
@@ -210,10 +208,6 @@ def test_a_trace_that_is_odd_or_of_no_use_is_passed_over(odd):
 
 def test_a_turn_without_a_word_is_followed_by_listening():
     project = ProjectInMemory([HELLO], [], [END])
-
-    def act(phone):
-        phone.says("Hello, anybody?", pause_s=2.5)
-
     _, end = talked(project, says="Yes, I am.", act=lambda phone: phone.says("Anybody?", after="still there"))
     assert [one["type"] for one in project.asked] == ["launch", "text", "text"]
     assert end.end_reason == EndReason.COMPLETED

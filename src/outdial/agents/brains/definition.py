@@ -30,8 +30,7 @@ class Sent:
 class BrainAgent:
     """`greeting`: said word for word while the brain is connected; None: the brain begins. `answer_s`: what it may take
     for an answer; `no_reply_s`: what the callee may. `outcomes`: the words for what can come of a call, and what each
-    means; none: any word. `transfers`: to whom the brain may have the callee connected, by name. `secrets`: those it
-    names."""
+    means; none: any word. `transfers`: to whom the brain may have the callee connected, by name."""
 
     name: str
     language: str  # BCP 47
@@ -50,6 +49,11 @@ class BrainAgent:
     hold_s: float = HOLD_S
     after: "After | None" = None
     warnings: tuple[ScriptWarning, ...] = field(default=(), compare=False)
+
+    @property
+    def reached(self) -> tuple[str, int]:
+        """Where the brain is, as a URL of http or https without what secrets fill in, and where that is written."""
+        raise NotImplementedError
 
     @property
     def reading(self) -> Reading:

@@ -23,3 +23,7 @@ class RelayAgent(BrainAgent):
     interruptible: bool = True
     preemptible: bool = False
     reconnects: int = RECONNECTS
+
+    @property
+    def reached(self) -> tuple[str, int]:
+        return f"http{self.url[2:].partition('{')[0]}", self.url_line

@@ -5,35 +5,27 @@ into a silence of the callee's all the same.
 """
 
 import asyncio
-import json
 from collections import deque
-from collections.abc import Mapping
 from typing import Any
-from urllib.parse import quote
-
-import httpx
 
 from outdial.agents.brains.duties import ROUNDING_S, Duties, wait_for
 from outdial.agents.brains.leaving import Leaving
 from outdial.agents.brains.parting import handed_over
-from outdial.agents.brains.reaching import BrainAway, Socket
+from outdial.agents.brains.reaching import BrainAway
 from outdial.agents.brains.words import Words
 from outdial.agents.llm.quiet import KEEP_S
 from outdial.agents.relay import protocol
 from outdial.agents.relay.definition import RelayAgent
 from outdial.agents.relay.link import Connected, Link
-from outdial.agents.relay.protocol import End, Message, Play, SendDigits, Session, SwitchLanguage, TextToken
+from outdial.agents.relay.opening import Opening, as_texts
+from outdial.agents.relay.protocol import End, Message, Play, SendDigits, SwitchLanguage, TextToken
 from outdial.agents.tools.access import Tools
 from outdial.conversation.live_call import Heard, LiveCall, Said, Thought
 from outdial.conversation.stopping import stop
 from outdial.conversation.turn_words import Asked
-from outdial.secrets.placeholders import fill, names_in
-from outdial.secrets.store import SecretMissing
-from outdial.telephony.state import CallDirection
 
 OPEN_S = 2.0        # of nothing: a server that doesn't mark its ends has ended
 MOST_QUEUED = 200   # things to do that a server may be ahead; further ones are refused
-MAX_PARAMETER = 4_000
 
 
 async def run_relay(agent: RelayAgent, call: LiveCall, tools: Tools) -> None:
@@ -63,7 +55,6 @@ class _Conversation:
         self._last_said = ""
         self._partial = ""
         self._lang = agent.language
-        self._more: dict[str, str] = {}     # parameters of this connection
         self._link = self._opened()
 
     async def aclose(self) -> None:
@@ -84,36 +75,14 @@ class _Conversation:
     # -- the connection ----------------------------------------------------------------------------------------
 
     def _opened(self) -> Link:
+        opening = Opening(self._agent, self._call, self._tools, as_texts(self._duties.values(self._agent.parameters)))
         return Link(
-            self._connect,
-            lambda: protocol.setup(self._session()),
+            opening.connect,
+            lambda: opening.setup(self._leaving.result),
             self._take,
             reconnects=self._agent.reconnects,
             connected=self._tell_connected,
             lost=self._was_lost,
-        )
-
-    async def _connect(self) -> Socket:
-        url, headers = self._agent.url, dict[str, str]()
-        signing = self._agent.signing_secret
-        names = {*names_in(url), *(() if signing is None else (signing,))}
-        try:
-            secrets = await self._tools.secrets(names, httpx.URL(url).host) if names else {}
-        except SecretMissing:
-            raise BrainAway("secret_missing", may_again=False) from None
-        url = fill(url, {name: quote(value, safe="") for name, value in secrets.items()})
-        if signing is not None:
-            headers[protocol.SIGNATURE] = protocol.signature(secrets[signing], url)
-        return await self._tools.brains.connect(url, headers)
-
-    def _session(self) -> Session:
-        launch = self._call.last_event.get("payload", {})
-        return Session(
-            call_id=self._call.call_id,
-            user_number=self._call.user_id,
-            agent_number=str(launch.get("agentNumber", "")),
-            is_outbound=launch.get("callType") != CallDirection.INBOUND,
-            parameters={**as_texts(self._duties.values(self._agent.parameters)), **self._more},
         )
 
     def _tell_connected(self, how: Connected) -> None:
@@ -283,7 +252,6 @@ class _Conversation:
         """On a new connection: the callee is back from a transfer that came to nothing. Where nobody has said so, the
         server does."""
         await self._link.aclose()
-        self._more = {"transfer": self._leaving.result}
         self._queue.clear()
         self._open, self._is_deaf = None, False
         self._link = self._opened()
@@ -338,14 +306,3 @@ class _Conversation:
         if text and text != self._partial and not self._duties.wants_no_more_calls(text):
             self._partial = text
             self._link.send(protocol.prompt(text, self._lang, last=False))
-
-
-def as_texts(values: Mapping[str, Any]) -> dict[str, str]:
-    """Parameters are texts: numbers and true as they are written, objects as JSON; what has no value is left out."""
-    found = {}
-    for name, value in values.items():
-        if value in (None, "") and value is not False:
-            continue
-        text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
-        found[name] = text[:MAX_PARAMETER]
-    return found

@@ -33,3 +33,7 @@ class VoiceflowAgent(BrainAgent):
     sent: Sent = Sent()
     streams: bool = True
     transfer_failed: str | None = None
+
+    @property
+    def reached(self) -> tuple[str, int]:
+        return self.base_url.partition("{")[0], self.base_url_line

@@ -155,9 +155,9 @@ class _Conversation:
             await self._fail(BrainAway("no_answer"))
         turn.news.clear()
         quiet_s = self._duties.quiet.left_s(KEEP_S)
-        if not await wait_for(turn.news, quiet_s if turn.has_begun else min(left_s, quiet_s)):
-            if self._duties.is_quiet:
-                await self._duties.fill()
+        came = await wait_for(turn.news, quiet_s if turn.has_begun else min(left_s, quiet_s))
+        if not came and self._duties.is_quiet:
+            await self._duties.fill()
 
     async def _fail(self, why: BrainAway) -> None:
         self._call.tell("brain_failed", {"error": why.word})
