@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from outdial.net import guarded, names
+from outdial.net import names
 from outdial.net.addresses import Allowed
 from outdial.net.guarded import GuardedTransport
 from outdial.net.urls import REFUSED_ADDRESS

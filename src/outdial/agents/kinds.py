@@ -90,10 +90,9 @@ class Kind(Generic[A]):
     `keys`: what else its YAML may have. `parse` raises ScriptError. `prompts`: what it says word for word. `numbers`:
     to which it transfers calls, and their lines. `models`: which it needs. `tools`: which its author declares. `warm`:
     how it has people asked before it transfers a call to them. `run`: the conversation, with these models, in this
-    order, and with what reaches its tools. `outline`: the way from step to step, where it has one. `reached`: where the program is that leads it, and the line that
-    says so, where one does. `is_written_here`:
-    whether its source is written by the people of a workspace; else its agents come with the server, and their source
-    only describes them.
+    order, and with what reaches its tools. `outline`: the way from step to step, where it has one. `reached`: where the
+    program is that leads it, and the line that says so, where one does. `is_written_here`: whether its source is
+    written by the people of a workspace; else its agents come with the server, and their source only describes them.
     """
 
     title: str

@@ -25,7 +25,8 @@ def test_a_setup_says_who_calls_whom():
     assert (said["type"], said["from"], said["to"]) == ("setup", "+15551230002", "+15551230001")
     assert (said["direction"], said["callType"]) == ("outbound-api", "PSTN")
     assert said["customParameters"] == {"first_name": "Ada", "call_id": "call_1"}
-    assert (said["callSid"][:2], said["sessionId"][:2], len(said["callSid"]), len(said["sessionId"])) == ("CA", "VX", 34, 34)
+    ids = said["callSid"], said["sessionId"]
+    assert [(one[:2], len(one)) for one in ids] == [("CA", 34), ("VX", 34)]
 
 
 def test_an_incoming_call_is_from_the_other_party():
@@ -66,7 +67,7 @@ def test_a_message_of_the_server_is_read_whole(text, message):
     [
         "", "hello", "[]", "null", "7", "{", '{"type":"text"}', '{"type":"text","token":null}', "[" * 100_000,
         '{"type":"text","token":"a","last":"perhaps"}', '{"type":"play"}', '{"type":"play","source":"x","loop":-1}',
-        '{"type":"play","source":"x","loop":true}', '{"type":"sendDigits","digits":""}', '{"type":"error","message":"x"}',
+        '{"type":"play","source":"x","loop":true}', '{"type":"sendDigits","digits":""}', '{"type":"error"}',
         '{"type":"sendDigits","digits":"call me"}', '{"type":"language"}', '{"type":"language","ttsLanguage":7}',
         '{"type":"end","handoffData":{"a":1}}', '{"foo":"bar"}', '{"type":["text"]}',
     ],

@@ -239,7 +239,7 @@ def test_another_language_is_refused_in_words_and_the_same_one_taken():
 @pytest.mark.parametrize(
     ("handoff", "outcomes", "noted"),
     [
-        ('{"outcome":"moved","day":"Friday"}', "", {"outcome": "moved", "handoff": {"outcome": "moved", "day": "Friday"}}),
+        ('{"outcome":"moved","day":7}', "", {"outcome": "moved", "handoff": {"outcome": "moved", "day": 7}}),
         ('{"reasonCode":"live-agent-handoff"}', "", {"outcome": "live-agent-handoff"}),
         ("declined", "outcomes: [declined, moved]\n", {"outcome": "declined"}),
         ('{"outcome":"rude"}', "outcomes: [declined]\n", {"handoff": {"outcome": "rude"}}),

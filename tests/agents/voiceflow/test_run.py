@@ -57,7 +57,8 @@ def test_a_state_that_is_remembered_is_not_forgotten_first():
 
 
 def test_what_a_model_writes_is_said_while_it_is_written():
-    project = ProjectInMemory([HELLO], [*pieces("Your table is bo", "oked. It is", " by the window."), text("Bye."), END])
+    writes = pieces("Your table is bo", "oked. It is", " by the window.")
+    project = ProjectInMemory([HELLO], [*writes, text("Bye."), END])
     phone, _ = talked(project, says="Is it done?")
     assert phone.lines[-2:] == ["agent: Your table is booked. It is by the window.", "agent: Bye."]
 

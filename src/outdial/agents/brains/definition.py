@@ -41,7 +41,7 @@ class BrainAgent:
     greeting_line: int = field(default=0, compare=False)
     outcomes: Mapping[str, str] = field(default_factory=dict)
     transfers: tuple[TransferTarget, ...] = ()
-    limits: Limits = Limits()
+    limits: Limits = field(default_factory=Limits)
     answer_s: float = ANSWER_S
     no_reply_s: float = NO_REPLY_S
     pronounce: Mapping[str, str] = field(default_factory=dict)

@@ -1,5 +1,5 @@
-"""What Outdial owes a callee whatever an agent's brain does: no further calls to who wants none, no long silence, an end
-that is told, and limits. Of one call."""
+"""What Outdial owes a callee whatever an agent's brain does: no further calls to who wants none, no long silence, an
+end that is told, and limits. Of one call."""
 
 import asyncio
 from typing import Any, NoReturn

@@ -11,8 +11,9 @@ import httpx
 from outdial.agents.brains.definition import ANSWER_S, NO_REPLY_S, Sent
 from outdial.agents.llm.talk_parser import TalkParser
 from outdial.agents.script.expect import NAME, fields, name, plain, seconds
+from outdial.agents.script.machine import KEYS as MACHINE
 from outdial.agents.script.model import ScriptError
-from outdial.agents.script.parse import AGENT, DO_NOT_CALL_KEYS, MACHINE, Parser
+from outdial.agents.script.parse import AGENT, DO_NOT_CALL_KEYS, Parser
 from outdial.agents.script.pronounce import pronunciations
 from outdial.agents.script.template import Text
 from outdial.agents.script.tree import Fields, Node, Scalar

@@ -1,8 +1,8 @@
 """What an agent says word for word whose brain is elsewhere. The rest is the brain's."""
 
 from outdial.agents.brains.definition import BrainAgent
-from outdial.agents.script.prompts import Prompt, of_warm, prompt
-from outdial.agents.script.template import Text, parse_text
+from outdial.agents.script.prompts import Prompt, of_machine, of_warm, prompt
+from outdial.agents.script.template import Text
 
 
 def brain_prompts(agent: BrainAgent) -> list[Prompt]:
@@ -19,7 +19,6 @@ def brain_prompts(agent: BrainAgent) -> list[Prompt]:
         add(target.name, "say", target.line, target.failed)
         if target.warm is not None:
             found.extend(of_warm(target.name, target.warm))
-    if agent.machine.message is not None:
-        add("machine", "message", agent.machine.line, parse_text(agent.machine.message))
+    found.extend(of_machine(agent.machine))
     add("do_not_call", "say", agent.do_not_call.line, agent.do_not_call.say)
     return sorted(found, key=lambda one: one.line)

@@ -17,7 +17,7 @@ class RelayAgent(BrainAgent):
     url: str
     url_line: int = field(default=0, compare=False)
     signing_secret: str | None = None
-    parameters: Sent = Sent()
+    parameters: Sent = field(default_factory=Sent)
     dtmf: bool = False
     partial_prompts: bool = False
     interruptible: bool = True

@@ -30,7 +30,7 @@ class VoiceflowAgent(BrainAgent):
     environment: str = ENVIRONMENT
     user: User = User.CALLEE
     remembers: bool = False
-    sent: Sent = Sent()
+    sent: Sent = field(default_factory=Sent)
     streams: bool = True
     transfer_failed: str | None = None
 

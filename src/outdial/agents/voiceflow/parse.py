@@ -9,7 +9,8 @@ from outdial.agents.script.tree import Node, read_tree
 from outdial.agents.voiceflow.definition import BASE_URL, ENVIRONMENT, User, VoiceflowAgent
 
 _VOICEFLOW = (
-    "project", "api_key", "environment", "base_url", "user", "remembers", "send", "streams", "transfer_failed", "answer_s",
+    "project", "api_key", "environment", "base_url", "user", "remembers", "send", "streams", "transfer_failed",
+    "answer_s",
 )  # fmt: skip
 VOICEFLOW_KEYS = tuple(dict.fromkeys(("voiceflow", *_VOICEFLOW, *KEYS)))
 _ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
