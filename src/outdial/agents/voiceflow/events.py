@@ -29,8 +29,9 @@ class EventReader:
 
     def feed(self, chunk: bytes) -> Iterator[ServerEvent]:
         """Those that are whole by now. Raises TooLong."""
-        *lines, self._rest = (self._rest + chunk.replace(b"\r\n", b"\n").replace(b"\r", b"\n")).split(b"\n")
-        for line in lines:
+        *lines, self._rest = (self._rest + chunk).split(b"\n")
+        for each in lines:
+            line = each.removesuffix(b"\r")
             self._size += len(line)
             if line:
                 self._take(line)

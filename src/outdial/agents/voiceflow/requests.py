@@ -52,7 +52,7 @@ def state(project: Project) -> Asked:
 
 
 def variables_of(state: Any) -> dict[str, Any]:
-    """The author's, of a state."""
+    """The author's, of a state. What was never set is 0 there."""
     found = state.get("variables") if isinstance(state, Mapping) else None
     if not isinstance(found, Mapping):
         return {}
