@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import socket
 from collections.abc import Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING
@@ -39,50 +40,54 @@ class GuardedBrains:
 
     async def connect(self, url: str, headers: Mapping[str, str]) -> "WebSocket":
         """Raises BrainAway."""
-        from websockets.asyncio.client import connect
-        from websockets.exceptions import InvalidHandshake, InvalidStatus
-
-        is_tls = url.startswith("wss://")
         try:
             sock = await self._transport.open_socket(f"http{url[2:]}")
         except httpx.HTTPError as error:
             word = word_of(error)
             raise BrainAway(word, may_again=word != "refused_address") from None
         try:
-            connection = await connect(
-                url,
-                sock=sock,
-                ssl=tls() if is_tls else None,
-                additional_headers=dict(headers),
-                user_agent_header=f"Outdial/{__version__}",
-                compression=None,
-                proxy=None,
-                open_timeout=CONNECT_S,
-                ping_interval=PING_S,
-                ping_timeout=PING_S,
-                close_timeout=CLOSE_S,
-                max_size=MAX_MESSAGE_BYTES,
-                max_queue=MAX_QUEUED,
-                logger=_quiet,
-            )
-        except InvalidStatus as refused:
-            status = refused.response.status_code
-            raise BrainAway(f"http_{status}", may_again=status not in _FOR_GOOD) from None
-        except TimeoutError:
-            raise BrainAway("timeout") from None
-        except (InvalidHandshake, ValueError):
-            raise BrainAway("no_websocket", may_again=False) from None
-        except (OSError, EOFError):
-            raise BrainAway("connection") from None
-        finally:
-            if "connection" not in locals():
-                sock.close()
-        return WebSocket(connection)
+            return WebSocket(await _handshake(url, headers, sock))
+        except BaseException:
+            sock.close()
+            raise
 
     def door(self, project: Project) -> Door:
         if self._client is None:
             self._client = client(self._transport)
         return HttpDoor(self._client, project)
+
+
+async def _handshake(url: str, headers: Mapping[str, str], sock: socket.socket) -> "ClientConnection":
+    """Raises BrainAway."""
+    from websockets.asyncio.client import connect
+    from websockets.exceptions import InvalidHandshake, InvalidStatus
+
+    try:
+        return await connect(
+            url,
+            sock=sock,
+            ssl=tls() if url.startswith("wss://") else None,
+            additional_headers=dict(headers),
+            user_agent_header=f"Outdial/{__version__}",
+            compression=None,
+            proxy=None,
+            open_timeout=CONNECT_S,
+            ping_interval=PING_S,
+            ping_timeout=PING_S,
+            close_timeout=CLOSE_S,
+            max_size=MAX_MESSAGE_BYTES,
+            max_queue=MAX_QUEUED,
+            logger=_quiet,
+        )
+    except InvalidStatus as refused:
+        status = refused.response.status_code
+        raise BrainAway(f"http_{status}", may_again=status not in _FOR_GOOD) from None
+    except TimeoutError:
+        raise BrainAway("timeout") from None
+    except (InvalidHandshake, ValueError):
+        raise BrainAway("no_websocket", may_again=False) from None
+    except (OSError, EOFError):
+        raise BrainAway("connection") from None
 
 
 class WebSocket:
