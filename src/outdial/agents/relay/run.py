@@ -159,7 +159,8 @@ class _Conversation:
     # -- what is done of it ------------------------------------------------------------------------------------
 
     async def _do(self, item: Words | Play | SendDigits | End) -> None:
-        self._cut.clear()
+        if not self._queue:
+            self._cut.clear()
         match item:
             case Words():
                 await self._say(item)
