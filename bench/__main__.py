@@ -14,7 +14,7 @@ from rich.table import Table
 
 from bench import machine
 from bench.calls_per_core import announcements, talking
-from bench.cpu import cpu
+from bench.cpu import cpu, starts
 from bench.dialing import dialing
 from bench.figures import Result
 from bench.llm import llm
@@ -39,6 +39,7 @@ MEASUREMENTS: dict[str, Callable[[Options], Result]] = {
     "llm_leaks": llm_leaks,
     "dialing": dialing,
     "cpu": cpu,
+    "starts": starts,
     "offline_turn": offline_turn,
     "memory": memory,
     "micro": micro,
@@ -92,7 +93,7 @@ def _arguments() -> argparse.Namespace:
         "--preferred", action="store_true", help="go before other work on this machine (Linux, root)"
     )
     parser.add_argument(
-        "--python", type=Path, help="`cpu`: measure the Outdial that is installed for this Python, instead of ours"
+        "--python", type=Path, help="`cpu`, `starts`: measure the Outdial installed for this Python, instead of ours"
     )
     return parser.parse_args()
 

@@ -46,6 +46,7 @@ logger = logging.getLogger(__name__)
 SLOTS = 10  # real callees don't speak in step: each call has its own place within the 20 ms
 SLOT_S = FRAME_S / SLOTS
 BUSY_AFTER_S = 0.01
+ANSWERED = (("initiated", 0.05), ("ringing", 0.1), ("in-progress", 0.2))
 UNANSWERED = (("initiated", 0.05), ("ringing", 0.2), ("no-answer", 0.3))  # with the wait before each, s
 NUMBER_SID = "PN" + "b" * 32
 
@@ -107,6 +108,10 @@ class Carrier:
                 await asyncio.sleep(wait_s)
                 await self._tell(sid, status, final=status == "no-answer")
             return
+        if self._manner is Manner.GLANCES:
+            for status, wait_s in ANSWERED:
+                await asyncio.sleep(wait_s)
+                await self._tell(sid, status, final=False)
         stream = ElementTree.fromstring(form["Twiml"]).find("./Connect/Stream")
         assert stream is not None
         url = stream.attrib["url"]
@@ -130,7 +135,17 @@ class Carrier:
         self._calls[sid]["status"] = "in-progress"
         self._sockets[sid] = socket
         number = self._calls[sid]["to"]
-        callee = Callee(socket.send, stream_sid, self._manner, self._sounds, self.tally, number)
+
+        def leave() -> None:
+            self._calls[sid]["status"] = "completed"
+            closed()
+            stop = {"accountSid": self._account_sid, "callSid": sid}
+            message = {"event": "stop", "sequenceNumber": "2", "streamSid": stream_sid, "stop": stop}
+            socket.send(json.dumps(message).encode())
+            socket.close()
+            self._later(self._ended(sid, "completed"))
+
+        callee = Callee(socket.send, stream_sid, self._manner, self._sounds, self.tally, number, leave)
         media_format = {"encoding": "audio/x-mulaw", "sampleRate": 8000, "channels": 1}
         start = {
             "accountSid": self._account_sid, "streamSid": stream_sid, "callSid": sid, "tracks": ["inbound"],
