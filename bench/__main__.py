@@ -17,6 +17,7 @@ from bench.calls_per_core import announcements, talking
 from bench.cpu import cpu, starts
 from bench.dialing import dialing
 from bench.figures import Result
+from bench.freed import accepting
 from bench.llm import llm
 from bench.llm_leaks import llm_leaks
 from bench.memory import memory
@@ -40,6 +41,7 @@ MEASUREMENTS: dict[str, Callable[[Options], Result]] = {
     "dialing": dialing,
     "cpu": cpu,
     "starts": starts,
+    "accepting": accepting,
     "offline_turn": offline_turn,
     "memory": memory,
     "micro": micro,

@@ -8,6 +8,7 @@ bench.processes, told what to do in JSON lines:
     {"do": "replies"}   → [[number, perf_counter() at its last voiced frame, … at the agent's first], …] since "begin"
     {"do": "calls"}                                   → how many media streams are open
     {"do": "dialed"}                                  → {number: perf_counter() when its create request was here}
+    {"do": "ended"}                                   → {call: perf_counter() when its last callback was to be sent}
     {"do": "over"}                                    → how many calls have ended, with the server's 2xx to their last
                                                         callback
 
@@ -59,7 +60,8 @@ class Carrier:
         sentences, noise = read_callee_audio(Path(config["audio"]))
         self._sounds = Sounds(sentences=sentences, noise=noise)
         self.tally = Tally()
-        self.dialed: dict[str, float] = {}
+        self.dialed: dict[str, float] = {}  # by number
+        self.ended: dict[str, float] = {}   # by call
         self.over = 0
         self._calls: dict[str, dict[str, str]] = {}  # sid → its REST resource
         self._callback_urls: dict[str, str] = {}
@@ -170,6 +172,7 @@ class Carrier:
         }  # fmt: skip
         if final:
             form |= {"CallDuration": "1", "Duration": "1"}
+            self.ended[sid] = perf_counter()
         signature = self._sign(url + "".join(name + form[name] for name in sorted(form)))
         reply = await self._http.post(url, data=form, headers={"X-Twilio-Signature": signature})
         reply.raise_for_status()
@@ -261,6 +264,8 @@ async def main(config: dict[str, Any]) -> None:
                 say(carrier.streams)
             case "dialed":
                 say(carrier.dialed)
+            case "ended":
+                say(carrier.ended)
             case "over":
                 say(carrier.over)
 

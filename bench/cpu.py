@@ -131,7 +131,7 @@ def _with_both(cpu_s: dict[str, float]) -> dict[str, float]:
 def _measure(processes: int, options: Options, kind: Kind) -> tuple[Round, list[Round]]:
     rounds = options.pick(ROUNDS, 1)
     calls = round(options.listen_s(ROUND_S) * RATE)
-    with stage(kind.manner) as staged, _served(staged, processes, options) as (servers, key, number_id):
+    with stage(kind.manner) as staged, served(staged, processes, options) as (servers, key, number_id):
         traffic = _Traffic(servers, key, number_id)
         traffic.run(staged, calls)
         _prefer(staged, servers, options)
@@ -165,13 +165,15 @@ def _prefer(staged: Stage, servers: Sequence[Server], options: Options) -> None:
 
 
 @contextmanager
-def _served(staged: Stage, processes: int, options: Options) -> Iterator[tuple[list[Server], str, str]]:
+def served(
+    staged: Stage, processes: int, options: Options, *, lines: int = LINES
+) -> Iterator[tuple[list[Server], str, str]]:
     """The servers, an API key, and the id of a number to call from."""
     outdial = Installed(options.python, data_dir=staged.data_dir, database_url=staged.database_url)
     script = staged.data_dir / "bench.yaml"
     script.write_text(TALK)
     workspace = outdial.command("workspaces", "create", "Bench")
-    changed = outdial.command("workspaces", "change", workspace["id"], "--lines", str(LINES))
+    changed = outdial.command("workspaces", "change", workspace["id"], "--lines", str(lines))
     if "daily_limit" in changed:  # versions before 0.2 have none
         outdial.command("workspaces", "change", workspace["id"], "--daily-limit", "1000000000")
     key = outdial.command("keys", "create", "bench")["key"]

@@ -3,12 +3,14 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 from typing import Any
 
 from sqlalchemy import Select, Text, bindparam, func, select, true, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from outdial.calls.records import HELD_COLUMNS, Held, with_call
+from outdial.db.engine import without_flush
 from outdial.db.tables import attempts, callbacks, calls
 
 
@@ -23,24 +25,26 @@ class Stored:
     received_at: datetime
 
 
-class Busy(Exception):
-    """Somebody else is at the attempt (another callback of it, the reply to its dial, the end of its conversation), was
-    there just now, or is at the pool that its line goes back to."""
+class NotClaimed(StrEnum):
+    NONE_LEFT = "none_left"
+    # Somebody else is at the attempt (another callback of it, the reply to its dial, the end of its conversation), or
+    # was until just now, and there may be more than we see.
+    BUSY = "busy"
 
 
-async def claim_oldest(conn: AsyncConnection, attempt_id: str) -> tuple[Held, Stored] | None:
-    """Claimed by being marked as handled: that lasts if the transaction does. None when there is nothing to handle.
+async def claim_oldest(conn: AsyncConnection, attempt_id: str) -> tuple[Held, Stored] | NotClaimed:
+    """Claimed by being marked as handled: that lasts if the transaction does. Its commit doesn't wait for the disk: the
+    callback itself is safe there, and should the database server crash, it is as little handled as anything that came
+    of it is written.
 
     The attempt comes first, as everywhere. It isn't waited for: whoever has it may be frozen, and a place here and a
-    connection of the pool would be frozen, too. Raises Busy instead.
+    connection of the pool would be frozen, too.
     """
     row = (await conn.execute(_CLAIM, {"attempt": attempt_id})).one_or_none()
     if row is None:
-        raise Busy
-    if row.oldest is None:
-        return None
-    if row.claimed_id is None:  # handled by whoever had the attempt until just now: there may be more that we don't see
-        raise Busy
+        return NotClaimed.BUSY
+    if row.claimed_id is None:
+        return NotClaimed.NONE_LEFT if row.oldest is None else NotClaimed.BUSY
     stored = Stored(
         id=row.claimed_id,
         kind=row.claimed_kind,
@@ -55,7 +59,7 @@ async def claim_oldest(conn: AsyncConnection, attempt_id: str) -> tuple[Held, St
 def _claiming() -> Select[Any]:
     locked = (
         with_call(labelled=True)
-        .where(attempts.c.id == bindparam("attempt", type_=Text))
+        .where(attempts.c.id == bindparam("attempt", type_=Text), without_flush())
         .with_for_update(of=[attempts, calls], key_share=True, skip_locked=True)
         .cte("locked")
     )

@@ -20,7 +20,7 @@ from outdial import logs
 from outdial.accounts.clients import OpenCarrier
 from outdial.accounts.genuine import Genuine
 from outdial.background import Background
-from outdial.callbacks.claiming import Busy, Stored, claim_oldest
+from outdial.callbacks.claiming import NotClaimed, Stored, claim_oldest
 from outdial.calls.advance import apply, note_ending_in, note_stream_failed
 from outdial.calls.prices import keep_price
 from outdial.calls.records import Held
@@ -68,6 +68,10 @@ class Received(StrEnum):
     UNKNOWN = "unknown"   # no such attempt
     FORGED = "forged"     # no valid signature
     BAD = "bad"           # signed, but not of the carrier's form
+
+
+class _Busy(Exception):
+    """Somebody else is at the attempt, or at the pool that its line goes back to."""
 
 
 class Inbox:
@@ -162,7 +166,7 @@ class Inbox:
                 try:
                     async with self._slots:
                         handled = await self._handle_next(attempt_id)
-                except Busy:
+                except _Busy:
                     if (wait_s := next(waits_s, None)) is None:
                         break
                     await asyncio.sleep(wait_s)
@@ -200,7 +204,7 @@ class Inbox:
         try:
             while await self._handle_next(attempt_id) is not None:
                 handled += 1
-        except Busy:
+        except _Busy:
             pass  # they are looked for again
         except Exception as error:  # the others' turn
             tell_trouble(self._engine, logger, NOT_HANDLED, error, attempt_id=attempt_id)
@@ -209,22 +213,21 @@ class Inbox:
     async def _handle_next(self, attempt_id: str) -> int | None:
         """Claim and handle an attempt's oldest callback; its id, None when there is none.
 
-        Raises Busy, and what the database raises; then it is still to be handled.
+        Raises _Busy, and what the database raises; then it is still to be handled.
         """
         stored: Stored | None = None
         then: Work | None = None
         try:
             async with self._engine.begin() as conn:
                 claimed = await claim_oldest(conn, attempt_id)
-                if claimed is None:
-                    return None
-                held, stored = claimed
-                then = await self._handle(conn, held, stored)
-                if held.call.erased_at is not None:
-                    await conn.execute(_FORGET, {"handled": stored.id})
+                if not isinstance(claimed, NotClaimed):
+                    held, stored = claimed
+                    then = await self._handle(conn, held, stored)
+                    if held.call.erased_at is not None:
+                        await conn.execute(_FORGET, {"handled": stored.id})
         except (OperationalError, InterfaceError, PoolTimeoutError) as error:
             if is_lock_timeout(error):
-                raise Busy from error  # somebody has the pool
+                raise _Busy from error  # somebody has the pool
             raise  # the database's trouble, not this callback's: it is tried again
         except Exception as error:
             if stored is None or (isinstance(error, DBAPIError) and error.connection_invalidated):
@@ -234,9 +237,11 @@ class Inbox:
             async with autocommit(self._engine) as conn:
                 await conn.execute(update(callbacks).where(callbacks.c.id == stored.id).values(handled_at=func.now()))
                 await conn.execute(_FORGET, {"handled": stored.id})
+        if claimed is NotClaimed.BUSY:  # told after a commit: with a rollback the connection would forget its statements
+            raise _Busy
         if then is not None:
             self._background.start(then, name=f"after a callback of {attempt_id}")
-        return stored.id
+        return None if stored is None else stored.id
 
     async def _handle(self, conn: AsyncConnection, held: Held, stored: Stored) -> Work | None:
         """Carry out what a callback means; what is to be done once that is written: for who was left alone by a

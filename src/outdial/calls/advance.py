@@ -20,7 +20,7 @@ from outdial.calls.outcomes import reconsider, retry_words
 from outdial.calls.records import AttemptRecord, CallRecord, Held, error_json, lock_attempt
 from outdial.calls.transfers import apply_result, is_elsewhere
 from outdial.calls.workers import is_dead
-from outdial.db.engine import autocommit
+from outdial.db.engine import autocommit, without_flush
 from outdial.db.notify import notify
 from outdial.db.tables import attempts, calls
 from outdial.policy.do_not_call import listed_now
@@ -293,8 +293,11 @@ async def _verdict(conn: AsyncConnection, held: Held, event: Verdict) -> Applied
 # -- statements, built once: building them takes longer than running them --------------------------------------
 
 _THE_ATTEMPT = attempts.c.id == bindparam("the_attempt", type_=Text)
+# A conversation's result tells it, too, should a crash of the database server lose it.
 _BEGIN_AUDIO = (
-    update(attempts).where(_THE_ATTEMPT).values(audio_started_at=bindparam("began_at", type_=DateTime(timezone=True)))
+    update(attempts)
+    .where(_THE_ATTEMPT, without_flush())
+    .values(audio_started_at=bindparam("began_at", type_=DateTime(timezone=True)))
 )
 _BEGIN_AUDIO_OF_ANSWERED = _BEGIN_AUDIO.values(
     check_at=bindparam("new_check_at", type_=DateTime(timezone=True)), look_ups=0
