@@ -27,6 +27,7 @@ from bench.options import Options
 from bench.pages import pages
 from bench.queue import queue
 from bench.scrape import scrape
+from bench.several import processes
 from bench.talk.measuring import talk
 from bench.turn_latency import turn_latency
 from bench.webhooks import webhooks
@@ -42,6 +43,7 @@ MEASUREMENTS: dict[str, Callable[[Options], Result]] = {
     "cpu": cpu,
     "starts": starts,
     "accepting": accepting,
+    "processes": processes,
     "offline_turn": offline_turn,
     "memory": memory,
     "micro": micro,

@@ -52,10 +52,11 @@ class Kind:
     manner: Manner
     end_reason: str
     target_ms: float | None = None
+    target_ratio: float | None = None
 
 
 NO_ANSWER = Kind(manner=Manner.UNANSWERED, end_reason="no_answer")
-START = Kind(manner=Manner.GLANCES, end_reason="completed", target_ms=TARGET_START_MS)
+START = Kind(manner=Manner.GLANCES, end_reason="completed", target_ms=TARGET_START_MS, target_ratio=1.1)
 
 
 def cpu(options: Options) -> Result:
@@ -91,11 +92,15 @@ def starts(options: Options) -> Result:
 
 
 def _figures(kind: Kind, options: Options) -> tuple[list[Figure], list[dict[str, Any]]]:
-    figures, rows = [], []
+    figures: list[Figure] = []
+    rows: list[dict[str, Any]] = []
+    of_server: dict[int, float] = {}
     for processes in options.pick(PROCESSES, (2,)):
         idle, rounds = _measure(processes, options, kind)
         for who, values in per_call_ms(rounds, idle).items():
             name = f"{LABELS[who]}, {processes} {'process' if processes == 1 else 'processes'}"
+            if who == SERVER:
+                of_server[processes] = median(values)
             target = kind.target_ms if who == "both" and processes == 1 else None
             figures.append(Figure(name=name, value=median(values), unit="ms a call", target=target))
             rows.append(
@@ -108,6 +113,9 @@ def _figures(kind: Kind, options: Options) -> tuple[list[Figure], list[dict[str,
                     "idle ms a second": round(idle_ms_a_second(idle)[who], 1),
                 }
             )
+    if len(of_server) > 1:
+        ratio = of_server[2] / of_server[1]
+        figures.append(Figure(name="server, two processes to one", value=ratio, unit="", target=kind.target_ratio))
     return figures, rows
 
 
