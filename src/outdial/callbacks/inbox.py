@@ -237,7 +237,7 @@ class Inbox:
             async with autocommit(self._engine) as conn:
                 await conn.execute(update(callbacks).where(callbacks.c.id == stored.id).values(handled_at=func.now()))
                 await conn.execute(_FORGET, {"handled": stored.id})
-        if claimed is NotClaimed.BUSY:  # told after a commit: with a rollback the connection would forget its statements
+        if claimed is NotClaimed.BUSY:  # after a commit: a rollback has the connection forget its statements
             raise _Busy
         if then is not None:
             self._background.start(then, name=f"after a callback of {attempt_id}")
