@@ -14,6 +14,7 @@ from rich.table import Table
 
 from bench import machine
 from bench.calls_per_core import announcements, talking
+from bench.commits import commits
 from bench.cpu import cpu, starts
 from bench.dialing import dialing
 from bench.dispatchers import dispatchers
@@ -43,6 +44,7 @@ MEASUREMENTS: dict[str, Callable[[Options], Result]] = {
     "llm_leaks": llm_leaks,
     "dialing": dialing,
     "dispatchers": dispatchers,
+    "commits": commits,
     "cpu": cpu,
     "starts": starts,
     "accepting": accepting,

@@ -1,13 +1,15 @@
 """What calls make PostgreSQL write: bytes of its log, rows, commits; of the server as it runs, by HTTP and callbacks.
 
-A call that nobody answers, and what each turn of a conversation adds. What is written without calls (heartbeats) is
-measured before, and subtracted.
+A call that nobody answers, and what each turn of a conversation adds. What is done without calls (heartbeats) is
+counted before, and subtracted.
 """
 
 import time
+from dataclasses import dataclass
 
 import psycopg
 
+from bench import machine
 from bench.callee import Manner
 from bench.dispatchers import Counters
 from bench.figures import Figure, Result
@@ -37,31 +39,55 @@ def writes(options: Options) -> Result:
     )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Done:
+    """What was done in a stretch of time; `size`: bytes of all tables with their indexes, more than before."""
+
+    did: Counters
+    work: machine.Work
+    size: int
+
+    @property
+    def postgres_ms(self) -> float:
+        return self.work.cpu_s["postgresql"] * 1000
+
+
+class Counting:
+    """From its creation to `stop`."""
+
+    def __init__(self, started: Scene) -> None:
+        self._started = started
+        self._size, self._watch = _number(started, _SIZE), started.watch()
+        self._before = Counters.of(started.database_url)
+
+    def stop(self) -> Done:
+        did, work = Counters.of(self._started.database_url).since(self._before), self._watch.stop()
+        return Done(did=did, work=work, size=_number(self._started, _SIZE) - self._size)
+
+
 def _unanswered(options: Options) -> dict[str, float | str]:
     """POST, dial, three callbacks (initiated, ringing, no answer)."""
     many = options.pick(UNANSWERED, 5)
     with scene(manner=Manner.UNANSWERED, preferred=options.preferred) as started:
         _place(started, many)  # to warm up
-        idle, seconds = _idle(started, options)
-        before, size, began = Counters.of(started.database_url), _number(started, _SIZE), time.monotonic()
+        idle = _idle(started, options)
+        counting = Counting(started)
         _place(started, many)
-        return _row("a call that nobody answers", started, before, idle, seconds, began, size, many)
+        return _row("a call that nobody answers", counting.stop(), idle, many)
 
 
 def _turns(options: Options) -> dict[str, float | str]:
     """Of both sides, with all that comes along with them."""
     with scene(manner=Manner.TALKS, preferred=options.preferred) as started:
-        idle, seconds = _idle(started, options)
+        idle = _idle(started, options)
         many = options.pick(TALKING, 2)
         started.place_calls(many)
         started.wait_for_streams(many)
         time.sleep(options.settle_s)
         turns = "SELECT count(*) FROM turns"
-        before, size, began = Counters.of(started.database_url), _number(started, _SIZE), time.monotonic()
-        said = _number(started, turns)
+        counting, before = Counting(started), _number(started, turns)
         time.sleep(options.listen_s(TALK_S))
-        said = _number(started, turns) - said
-        return _row("a turn", started, before, idle, seconds, began, size, max(said, 1))
+        return _row("a turn", counting.stop(), idle, max(_number(started, turns) - before, 1))
 
 
 def _place(started: Scene, many: int) -> None:
@@ -72,24 +98,27 @@ def _place(started: Scene, many: int) -> None:
     wait_until(lambda: _number(started, ended) == started.placed, "end of every call", timeout_s=120)
 
 
-def _idle(started: Scene, options: Options) -> tuple[Counters, float]:
-    before, began = Counters.of(started.database_url), time.monotonic()
+def _idle(started: Scene, options: Options) -> Done:
+    counting = Counting(started)
     time.sleep(options.pick(IDLE_S, 0.5))
-    return Counters.of(started.database_url).since(before), time.monotonic() - began
+    return counting.stop()
 
 
-def _row(
-    of: str, started: Scene, before: Counters, idle: Counters, idle_s: float, began: float, size: int, many: int
-) -> dict[str, float | str]:
-    did, share = Counters.of(started.database_url).since(before), (time.monotonic() - began) / idle_s
+def _row(of: str, done: Done, idle: Done, many: int) -> dict[str, float | str]:
+    share = done.work.seconds / idle.work.seconds
+
+    def each(of_done: float, of_idle: float, digits: int = 1) -> float:
+        return round((of_done - of_idle * share) / many, digits)
+
     return {
         "of": of,
         "counted": many,
-        "WAL kB": round((did.wal_bytes - idle.wal_bytes * share) / many / 1000, 2),
-        "commits": round((did.commits - idle.commits * share) / many, 1),
-        "rows": round((did.rows - idle.rows * share) / many, 1),
-        "disk kB": round((_number(started, _SIZE) - size) / many / 1000, 2),
-        "idle WAL kB a second": round(idle.wal_bytes / idle_s / 1000, 2),
+        "WAL kB": each(done.did.wal_bytes / 1000, idle.did.wal_bytes / 1000, 2),
+        "commits": each(done.did.commits, idle.did.commits),
+        "rows": each(done.did.rows, idle.did.rows),
+        "disk kB": round(done.size / many / 1000, 2),
+        "PostgreSQL ms": each(done.postgres_ms, idle.postgres_ms, 2),
+        "idle WAL kB a second": round(idle.did.wal_bytes / idle.work.seconds / 1000, 2),
     }
 
 
