@@ -19,6 +19,7 @@ from bench.scene import Scene, scene, wait_until
 UNANSWERED, TALKING = 150, 20
 APART_S = 0.05
 TALK_S, IDLE_S = 20.0, 10.0
+TOLD_S = 11.0  # within so long an idle session of PostgreSQL tells what it has counted
 _SIZE = """
 SELECT sum(pg_total_relation_size(oid)) FROM pg_class
 WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace
@@ -53,14 +54,17 @@ class Done:
 
 
 class Counting:
-    """From its creation to `stop`."""
+    """From its creation to `stop`. Before both, what was done before comes to be counted."""
 
-    def __init__(self, started: Scene) -> None:
+    def __init__(self, started: Scene, options: Options) -> None:
         self._started = started
+        self._told_s = options.pick(TOLD_S, 0.1)
+        time.sleep(self._told_s)
         self._size, self._watch = _number(started, _SIZE), started.watch()
         self._before = Counters.of(started.database_url)
 
     def stop(self) -> Done:
+        time.sleep(self._told_s)
         did, work = Counters.of(self._started.database_url).since(self._before), self._watch.stop()
         return Done(did=did, work=work, size=_number(self._started, _SIZE) - self._size)
 
@@ -71,7 +75,7 @@ def _unanswered(options: Options) -> dict[str, float | str]:
     with scene(manner=Manner.UNANSWERED, preferred=options.preferred) as started:
         _place(started, many)  # to warm up
         idle = _idle(started, options)
-        counting = Counting(started)
+        counting = Counting(started, options)
         _place(started, many)
         return _row("a call that nobody answers", counting.stop(), idle, many)
 
@@ -85,7 +89,7 @@ def _turns(options: Options) -> dict[str, float | str]:
         started.wait_for_streams(many)
         time.sleep(options.settle_s)
         turns = "SELECT count(*) FROM turns"
-        counting, before = Counting(started), _number(started, turns)
+        counting, before = Counting(started, options), _number(started, turns)
         time.sleep(options.listen_s(TALK_S))
         return _row("a turn", counting.stop(), idle, max(_number(started, turns) - before, 1))
 
@@ -99,7 +103,7 @@ def _place(started: Scene, many: int) -> None:
 
 
 def _idle(started: Scene, options: Options) -> Done:
-    counting = Counting(started)
+    counting = Counting(started, options)
     time.sleep(options.pick(IDLE_S, 0.5))
     return counting.stop()
 
