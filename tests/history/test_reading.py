@@ -278,7 +278,7 @@ async def client(servers, primary, replica, tmp_path):
             yield client
 
 
-@pytest.mark.parametrize("path", ["/v1/calls", "/v1/calls?words=hello", "/v1/overview"])
+@pytest.mark.parametrize("path", ["/v1/calls", "/v1/calls?words=hello", "/v1/calls.csv", "/v1/overview"])
 async def test_lists_and_figures_say_up_to_when_they_are_whole_and_are_of_now_on_request(client, replica, path):
     await in_use(replica)
 
@@ -291,7 +291,7 @@ async def test_lists_and_figures_say_up_to_when_they_are_whole_and_are_of_now_on
     assert datetime.fromisoformat(answer.headers[AS_OF]) <= datetime.now(UTC)
     fresh = await client.get(path, headers={"Cache-Control": "no-cache"})
     assert AS_OF not in fresh.headers
-    assert fresh.json().keys() == answer.json().keys()
+    assert (fresh.status_code, fresh.headers["content-type"]) == (200, answer.headers["content-type"])
 
 
 @pytest.mark.parametrize("path", ["/v1/phone-numbers", "/v1/workspace", "/v1/agents"])

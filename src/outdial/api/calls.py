@@ -101,17 +101,24 @@ async def get_calls(
     description=(
         "Every call that the filters match, newest first, as CSV (RFC 4180) in UTF-8 with a byte order mark, which "
         "spreadsheets want. Variables, noted and metadata are JSON. A cell that a spreadsheet would take for a "
-        "formula gets an apostrophe in front; numbers, and so phone numbers, stay as they are."
+        "formula gets an apostrophe in front; numbers, and so phone numbers, stay as they are. " + MAY_BE_OLD
     ),
     response_class=StreamingResponse,
     responses=_CSV | errors(422),
 )
-async def get_csv(services: Use, caller: Caller, wanted: Annotated[CallSearch, Query()]) -> StreamingResponse:
-    lines = csv_of_calls(services.history, caller.workspace_id, wanted, base_url=services.settings.base_url)
+async def get_csv(
+    services: Use, caller: Caller, wanted: Annotated[CallSearch, Query()], fresh: Fresh
+) -> StreamingResponse:
+    history = services.history.fresh if fresh else services.history
+    lines = csv_of_calls(history, caller.workspace_id, wanted, base_url=services.settings.base_url)
     return StreamingResponse(
         lines,
         media_type="text/csv",
-        headers={"Content-Disposition": 'attachment; filename="calls.csv"', "Cache-Control": "no-store"},
+        headers={
+            "Content-Disposition": 'attachment; filename="calls.csv"',
+            "Cache-Control": "no-store",
+            **history.headers,
+        },
     )
 
 

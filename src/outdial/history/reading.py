@@ -30,13 +30,23 @@ class Read(Generic[T]):
 
     @property
     def headers(self) -> dict[str, str]:
-        return {} if self.as_of is None else {AS_OF: to_json(self.as_of)}
+        return _headers(self.as_of)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class History:
     primary: AsyncEngine
     replica: Replica | None = None
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """Of an answer that is read piece by piece from now on: what comes later is newer."""
+        return _headers(None if self.replica is None else self.replica.as_of)
+
+    @property
+    def fresh(self) -> "History":
+        """Read at the primary alone."""
+        return History(primary=self.primary)
 
     async def read(self, ask: Callable[[AsyncConnection], Awaitable[T]], *, fresh: bool = False) -> Read[T]:
         """What `ask` reads. It may be asked twice: where the replica can't answer, the primary is. `fresh`: only the
@@ -58,3 +68,7 @@ class History:
             now = Read(await ask(conn), None)
         metrics.HISTORY_READS.labels("primary").inc()
         return now
+
+
+def _headers(as_of: datetime | None) -> dict[str, str]:
+    return {} if as_of is None else {AS_OF: to_json(as_of)}
