@@ -6,6 +6,7 @@ reach both by one address, as behind a load balancer: any callback, request and 
 """
 
 import asyncio
+import hashlib
 import itertools
 import json
 import logging
@@ -20,11 +21,12 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import pytest
 from pydantic import SecretStr
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from db.before.make_wheel import unpack
+from db.before.make_wheel import COMMIT, opened, unpack
 from end_to_end.world import CALLEE, HUMAN, IMPATIENT, SHORT, Customer, simulator_config
 from outdial.app import running
 from outdial.db.engine import create_engine
@@ -265,3 +267,18 @@ async def test_the_version_before_goes_on_with_its_calls_while_the_tables_become
             assert await asyncio.to_thread(before.stop) == 0
             assert (await both.customer.call(HUMAN)).end == "completed"
     assert [record.message for record in caplog.records if record.levelno >= logging.ERROR] == []
+
+
+def test_the_wheel_is_of_the_commit_that_is_named():
+    listed = subprocess.run(
+        ["git", "ls-tree", "-r", f"{COMMIT}:src"], cwd=SERVE.parent, capture_output=True, text=True, check=False
+    )
+    if listed.returncode != 0:
+        pytest.skip("this checkout has no history back to that commit")
+    committed = {line.split("\t")[1]: line.split()[2] for line in listed.stdout.splitlines()}
+    with opened() as wheel:
+        given = {name: wheel.read(name) for name in wheel.namelist() if ".dist-info/" not in name}
+    assert given.keys() <= committed.keys()
+    assert {name for name in committed if name.endswith(".py")} <= given.keys()
+    for name, content in given.items():
+        assert hashlib.sha1(b"blob %d\0" % len(content) + content).hexdigest() == committed[name], name

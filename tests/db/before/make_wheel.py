@@ -15,6 +15,7 @@ import tempfile
 import zipfile
 from pathlib import Path
 
+COMMIT = "a8a74136a91cce80726bb9be416f9490207bc6da"  # whose wheel it is
 PACKED = Path(__file__).parent / "outdial.whl.xz"
 NO_TIME = (2026, 11, 30, 0, 0, 0)
 
@@ -37,8 +38,12 @@ def packed(wheel: bytes) -> bytes:
 
 def unpack(folder: Path) -> None:
     """What `pip install --target` would put there of it."""
-    with zipfile.ZipFile(io.BytesIO(lzma.decompress(PACKED.read_bytes()))) as wheel:
+    with opened() as wheel:
         wheel.extractall(folder)
+
+
+def opened() -> zipfile.ZipFile:
+    return zipfile.ZipFile(io.BytesIO(lzma.decompress(PACKED.read_bytes())))
 
 
 if __name__ == "__main__":
