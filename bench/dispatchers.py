@@ -146,9 +146,8 @@ def _measure(many: int, workspaces: int, options: Options) -> list[Round]:
             for child in children:
                 child.ask("start")
             time.sleep(options.pick(WARM_UP_S, 0.3))
-            return [
-                _round(url, process, children, options.listen_s(ROUND_S)) for _ in range(options.pick(ROUNDS, 1))
-            ]
+            seconds = options.seconds or options.pick(ROUND_S, 3.0)
+            return [_round(url, process, children, seconds) for _ in range(options.pick(ROUNDS, 1))]
 
 
 def _round(url: str, postgres: psutil.Process, children: Sequence[Child], seconds: float) -> Round:
