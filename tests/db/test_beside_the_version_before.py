@@ -270,9 +270,8 @@ async def test_the_version_before_goes_on_with_its_calls_while_the_tables_become
 
 
 def test_the_wheel_is_of_the_commit_that_is_named():
-    listed = subprocess.run(
-        ["git", "ls-tree", "-r", f"{COMMIT}:src"], cwd=SERVE.parent, capture_output=True, text=True, check=False
-    )
+    listing = ["git", "ls-tree", "-r", "--full-tree", f"{COMMIT}:src"]
+    listed = subprocess.run(listing, cwd=SERVE.parent, capture_output=True, text=True, check=False)
     if listed.returncode != 0:
         pytest.skip("this checkout has no history back to that commit")
     committed = {line.split("\t")[1]: line.split()[2] for line in listed.stdout.splitlines()}
