@@ -38,6 +38,7 @@ COMMANDS = (
     "retention",
     "erase",
     "listening",
+    "amd",
     "workers",
 )
 
