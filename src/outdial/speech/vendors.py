@@ -1,0 +1,13 @@
+"""The speech vendors: a new one is a folder and a line here (docs/adding-a-vendor.md)."""
+
+from collections.abc import Mapping
+
+from outdial.speech.deepgram.vendor import DEEPGRAM
+from outdial.speech.vendor import Vendor
+
+VENDORS: Mapping[str, Vendor] = {
+    vendor.name: vendor
+    for vendor in (
+        DEEPGRAM,
+    )
+}  # fmt: skip
