@@ -71,8 +71,8 @@ ROWS = (  # from the top down: nothing imports what stands in a row above it
     {"accounts", "conversation", "workspaces", "secrets", "jobs"},
     {"carriers", "speech", "simulator", "recordings"},
     {"media", "telephony", "db", "net", "settings", "logs", "metrics", "tracing", "lag", "ids", "instants", "refusals",
-     "background", "draining", "repeating", "short_memory", "token_buckets", "networks", "open_files", "vendor_settings",
-     "version"},
+     "background", "draining", "repeating", "short_memory", "token_buckets", "networks", "open_files",
+     "vendor_settings", "version"},
 )  # fmt: skip
 ONLY = {  # rooms that know less than their row lets them
     "telephony": set(),
