@@ -78,7 +78,7 @@ ONLY = {  # rooms that know less than their row lets them
     "telephony": set(),
     "media": set(),
     "simulator": {"media", "speech", "telephony"},
-    "speech": {"media", "background"},
+    "speech": {"media", "background", "net"},
     "carriers": {"media", "telephony", "version"},
     "conversation": {"media", "speech", "telephony", "background"},
     "testing": {"agents", "conversation", "media", "speech", "telephony"},
