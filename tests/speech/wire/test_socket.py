@@ -10,6 +10,7 @@ from websockets.client import ClientProtocol
 from websockets.protocol import State
 from websockets.uri import parse_uri
 
+from outdial.speech.vendor import KeyMissing
 from outdial.speech.wire import socket as wire
 from outdial.speech.wire.connection import Connection
 from outdial.speech.wire.failures import Fault, VendorFailed
@@ -233,8 +234,12 @@ class InMemory:
         self.last = last
 
 
+async def endpoint():
+    return Endpoint(url="ws://vendor.example")
+
+
 def connection(wires):
-    return Connection(wires, lambda: Endpoint(url="ws://vendor.example"), Heard)
+    return Connection(wires, endpoint, Heard)
 
 
 async def test_what_was_opened_ahead_is_what_the_work_gets():
@@ -280,6 +285,19 @@ async def test_a_refusal_is_for_ever():
         with pytest.raises(VendorFailed) as raised:
             await kept.wire()
         assert raised.value.fault is Fault.NO_CREDIT
+    assert wires.opened == []
+    await kept.aclose()
+
+
+async def test_without_a_key_nobody_is_connected_to():
+    async def no_key():
+        raise KeyMissing("set deepgram_api_key")
+
+    wires = Wires()
+    kept = Connection(wires, no_key, Heard)
+    with pytest.raises(VendorFailed) as raised:
+        await kept.wire()
+    assert (raised.value.fault, raised.value.word) == (Fault.UNAUTHORIZED, "no_key")
     assert wires.opened == []
     await kept.aclose()
 

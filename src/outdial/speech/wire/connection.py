@@ -1,8 +1,10 @@
 """A vendor's websocket for as long as a call needs one: opened before it is needed, and again when it was lost."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
+from typing import Any
 
+from outdial.speech.vendor import KeyMissing
 from outdial.speech.wire.failures import Fault, VendorFailed
 from outdial.speech.wire.socket import Endpoint, Open, Receiver, Wire
 
@@ -18,8 +20,12 @@ class Connection:
     """
 
     def __init__(
-        self, open_wire: Open, endpoint: Callable[[], Endpoint], receiver: Callable[[], Receiver]
+        self,
+        open_wire: Open,
+        endpoint: Callable[[], Coroutine[Any, Any, Endpoint]],
+        receiver: Callable[[], Receiver],
     ) -> None:
+        """`endpoint` is asked each time: it reads the key as it is now, and may raise KeyMissing."""
         self._open_wire = open_wire
         self._endpoint = endpoint
         self._receiver = receiver
@@ -83,9 +89,16 @@ class Connection:
             self._wire = None
 
     def _begin(self) -> asyncio.Task[Wire]:
-        self._opening = asyncio.create_task(self._open_wire(self._endpoint(), self._receiver()), name="speech vendor")
+        self._opening = asyncio.create_task(self._open(), name="speech vendor")
         self._opening.add_done_callback(self._opened)
         return self._opening
+
+    async def _open(self) -> Wire:
+        try:
+            endpoint = await self._endpoint()
+        except KeyMissing as error:
+            raise VendorFailed(Fault.UNAUTHORIZED, word="no_key") from error
+        return await self._open_wire(endpoint, self._receiver())
 
     def _opened(self, task: asyncio.Task[Wire]) -> None:
         self._opening = None
