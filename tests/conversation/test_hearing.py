@@ -9,6 +9,7 @@ from outdial.conversation.endpointing import Patience
 from outdial.conversation.hearing import DEAF_MS, LOUD, MAX_UTTERANCE_MS, PRE_ROLL_MS, Hearing
 from outdial.conversation.turn_words import Asked
 from outdial.media.frames import FRAME_BYTES, FRAME_MS, SILENT_FRAME
+from outdial.speech.by_utterance import ByUtterance
 
 
 class Ear:
@@ -19,7 +20,7 @@ class Ear:
         self.voices = []
         self.utterances = []
         self.hearing = Hearing(
-            self.engine, self.detector, lambda: self.ms, self.voices.append, self.utterances.append
+            ByUtterance(self.engine), self.detector, lambda: self.ms, self.voices.append, self.utterances.append
         )
 
     async def hears(self, number, ms):

@@ -46,7 +46,7 @@ class Session:
         self.notice = Notice(language=facts.reading.language, before_greeting=facts.notice)
         self._facts = facts
         self._agent = agent
-        self._engines = engines
+        self._engines = engines.of_call()
         self._journal = journal
         self._control = control
         self._transcript = Transcript(journal, self._callee_replied)
@@ -76,6 +76,12 @@ class Session:
 
         The media line is left as it is: whoever runs the session first notes why the call ends, then closes it.
         """
+        try:
+            return await self._run(start_timeout_s)
+        finally:
+            await self._engines.recognition.aclose()
+
+    async def _run(self, start_timeout_s: float) -> SessionEnd:
         if not await self.starts(start_timeout_s):
             if self._hang_up_asked:
                 return self._ended(EndReason.COMPLETED)
@@ -278,6 +284,7 @@ class Session:
         self._news.set()
 
     def on_audio(self, pcm: bytes, at_ms: int) -> None:
+        self._engines.recognition.audio(pcm, at_ms)
         if self._dialogue is not None:
             self._dialogue.audio(pcm, at_ms)
 

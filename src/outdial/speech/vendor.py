@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from outdial.speech.base import SpeechToText, TextToSpeech
+from outdial.speech.base import SpeechToText, StreamingSpeechToText, TextToSpeech
 from outdial.speech.choice import RecognitionChoice, VoiceChoice
 
 
@@ -37,12 +37,14 @@ class OptionKind(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Option:
-    """An option of a vendor's, under the vendor's own name. `least` and `most` are of numbers; `one_of` of texts."""
+    """An option of a vendor's, under the vendor's own name. `least` and `most` are of numbers; `one_of` of texts.
+    `models`: how the names of the models begin that take it, "" for all."""
 
     kind: OptionKind
     least: float = 0
     most: float = 1
     one_of: tuple[str, ...] = ()
+    models: str = ""
 
 
 class PriceUnit(StrEnum):
@@ -61,7 +63,7 @@ class Recogniser:
 
     models: tuple[str, ...]
     unit: PriceUnit
-    open: Callable[[RecognitionChoice, Access, str], SpeechToText]
+    open: Callable[[RecognitionChoice, Access, str], SpeechToText | StreamingSpeechToText]
     options: Mapping[str, Option] = field(default_factory=dict)
 
 

@@ -35,10 +35,11 @@ def _recognition(node: Node) -> RecognitionChoice:
     known = _able(vendor, vendor.recogniser, RECOGNITION, section.line)
     if "model" not in section.nodes:
         raise ScriptError(f"{RECOGNITION} needs a model: {choice(known.models)}", section.line)
+    model = _word(section.nodes["model"], "model")
     return RecognitionChoice(
         vendor=vendor.name,
-        model=_word(section.nodes["model"], "model"),
-        options=_options(section.nodes.get("options"), vendor, known.options),
+        model=model,
+        options=_options(section.nodes.get("options"), vendor, known.options, model),
         line=node.line,
     )
 
@@ -53,11 +54,12 @@ def _voice(node: Node) -> VoiceChoice:
     model = section.nodes.get("model")
     if model is not None and known.voice_is_model:
         raise ScriptError(f"voices of {vendor.title} are models: leave the model out", model.line)
+    named = "" if model is None else _word(model, "model")
     return VoiceChoice(
         vendor=vendor.name,
         voice=_word(section.nodes["voice"], "voice"),
-        model="" if model is None else _word(model, "model"),
-        options=_options(section.nodes.get("options"), vendor, known.options),
+        model=named,
+        options=_options(section.nodes.get("options"), vendor, known.options, named),
         line=node.line,
     )
 
@@ -105,10 +107,15 @@ def _word(node: Node, what: str) -> str:
     return word
 
 
-def _options(node: Node | None, vendor: Vendor, known: Mapping[str, Option]) -> dict[str, OptionValue]:
+def _options(
+    node: Node | None, vendor: Vendor, known: Mapping[str, Option], model: str
+) -> dict[str, OptionValue]:
     if node is None:
         return {}
     section = fields(node, f"the options of {vendor.title}", known)
+    for key in section.nodes:
+        if not model.startswith(known[key].models):
+            raise ScriptError(f"'{key}' is for models {known[key].models}… of {vendor.title}", section.lines[key])
     return {key: _option(value, key, known[key]) for key, value in section.nodes.items()}
 
 

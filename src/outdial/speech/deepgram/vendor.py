@@ -1,13 +1,16 @@
 """Deepgram: nova and Flux listen, Aura speaks. Source: developers.deepgram.com."""
 
-from outdial.speech.base import SpeechToText
+from outdial.speech.base import StreamingSpeechToText
 from outdial.speech.choice import RecognitionChoice
-from outdial.speech.missing import NoSpeechToText
 from outdial.speech.vendor import Access, Option, OptionKind, PriceUnit, Recogniser, Vendor
 
+NOVA, FLUX = "nova", "flux"
 
-def _recognition(choice: RecognitionChoice, access: Access, language: str) -> SpeechToText:
-    return NoSpeechToText()
+
+def _recognition(choice: RecognitionChoice, access: Access, language: str) -> StreamingSpeechToText:
+    from outdial.speech.deepgram.recognition import DeepgramSpeechToText  # agents are read without a websocket
+
+    return DeepgramSpeechToText(choice, access, language)
 
 
 DEEPGRAM = Vendor(
@@ -21,14 +24,15 @@ DEEPGRAM = Vendor(
         open=_recognition,
         options={
             "keyterms": Option(kind=OptionKind.TEXTS),
-            "endpointing_ms": Option(kind=OptionKind.WHOLE, least=10, most=5000),
-            "smart_format": Option(kind=OptionKind.FLAG),
+            "language": Option(kind=OptionKind.TEXT),
+            "endpointing_ms": Option(kind=OptionKind.WHOLE, least=10, most=5000, models=NOVA),
+            "smart_format": Option(kind=OptionKind.FLAG, models=NOVA),
             "numerals": Option(kind=OptionKind.FLAG),
             "profanity_filter": Option(kind=OptionKind.FLAG),
             "mip_opt_out": Option(kind=OptionKind.FLAG),
-            "eot_threshold": Option(kind=OptionKind.NUMBER, least=0.5, most=0.9),
-            "eager_eot_threshold": Option(kind=OptionKind.NUMBER, least=0.3, most=0.9),
-            "eot_timeout_ms": Option(kind=OptionKind.WHOLE, least=500, most=10_000),
+            "eot_threshold": Option(kind=OptionKind.NUMBER, least=0.5, most=0.9, models=FLUX),
+            "eager_eot_threshold": Option(kind=OptionKind.NUMBER, least=0.3, most=0.9, models=FLUX),
+            "eot_timeout_ms": Option(kind=OptionKind.WHOLE, least=500, most=10_000, models=FLUX),
         },
     ),
 )
