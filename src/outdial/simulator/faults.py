@@ -88,6 +88,18 @@ class FaultKind(StrEnum):
     VOICE_NO_END = "voice_no_end"                    # all audio comes, and no word that it is all
     VOICE_LATE = "voice_late"                        # audio goes on for `after_ms` after it was cancelled
     VOICE_IDLE = "voice_idle"                        # the connection is closed with `code` `delay_s` after it opened
+    # A simulated speech vendor's recognition: speech/hearing_faults.py.
+    HEARING_UNAUTHORIZED = "hearing_unauthorized"    # 401 to the handshake or request
+    HEARING_THROTTLED = "hearing_throttled"          # 429 to the same
+    HEARING_ERROR = "hearing_error"                  # `status` to the same
+    HEARING_SLOW = "hearing_slow"                    # the first words come `delay_s` after the connection opened
+    HEARING_NO_FINAL = "hearing_no_final"            # words are guessed, and never said for good
+    HEARING_STALLED = "hearing_stalled"              # nothing comes after `after_ms` of audio; the connection stays
+    HEARING_CUT = "hearing_cut"                      # the connection breaks after `after_ms` of audio
+    HEARING_CLOSED = "hearing_closed"                # it is closed in due form then, with `code`
+    HEARING_TOLD = "hearing_told"                    # the same, after an error message: the account is empty
+    HEARING_GARBLED = "hearing_garbled"              # what comes then is of no protocol
+    HEARING_DISORDERED = "hearing_disordered"        # a guess comes once more after the words that are final
 
 
 LONGEST_S = 86_400

@@ -7,7 +7,7 @@ from outdial.speech.deepgram.flux import FluxCodec, flux_path
 from outdial.speech.deepgram.nova import NovaCodec, nova_path
 from outdial.speech.stream.recognition import StreamedCall
 from outdial.speech.vendor import Access
-from outdial.speech.wire.socket import Endpoint
+from outdial.speech.wire.socket import Endpoint, Open, open_socket
 
 
 class DeepgramSpeechToText:
@@ -19,9 +19,10 @@ class DeepgramSpeechToText:
         self._codec: type[FluxCodec] | type[NovaCodec] = FluxCodec if is_flux else NovaCodec
         path = flux_path(choice, language) if is_flux else nova_path(choice, language)
         self._endpoint = partial(_endpoint, access, path)
+        self.open_wire: Open = open_socket
 
     def call(self) -> StreamedCall:
-        return StreamedCall(self.name, self._codec, self._endpoint)
+        return StreamedCall(self.name, self._codec, self._endpoint, self.open_wire)
 
 
 async def _endpoint(access: Access, path: str) -> Endpoint:

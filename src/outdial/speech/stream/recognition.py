@@ -128,7 +128,7 @@ class StreamedCall:
             if asked is not None and self._is_settled(asked, before, target_ms, began, has_words=has_words):
                 return
             if late_s >= WITHIN_S:
-                if has_words or (self._open is not None and self._words.covered_ms >= target_ms - UNHEARD_MS):
+                if self._open is not None and self._words.covered_ms >= target_ms - UNHEARD_MS:
                     return
                 raise VendorFailed(Fault.SLOW)
             await self._wait(self._look_again_s(asked, late_s, has_words=has_words))
@@ -139,6 +139,7 @@ class StreamedCall:
         codec, words, now = asked.codec, self._words, self._loop.time()
         if asked.settled > before or words.settled_ms >= target_ms - TAIL_MS:
             return True
+        has_words = has_words and words.covered_ms >= target_ms - UNHEARD_MS
         if codec.can_ask:
             return has_words and now - began >= ANSWER_S
         if self._turn is not None and self._turn.told is TurnTold.ENDED and self._turn.at_ms >= target_ms - UNHEARD_MS:
