@@ -26,6 +26,7 @@ from outdial.simulator.model.control import ModelControl
 from outdial.simulator.model.models import SimulatedModel
 from outdial.simulator.model.rest import Models
 from outdial.simulator.network import Network
+from outdial.simulator.speech.hearing import HearingVendors
 from outdial.simulator.telnyx.account import TelnyxAccount
 from outdial.simulator.telnyx.config import TelnyxConfig
 from outdial.simulator.telnyx.rest import TelnyxRest
@@ -38,7 +39,7 @@ from outdial.simulator.voices import Voice, offline_voice
 from outdial.simulator.vonage.account import VonageAccount
 from outdial.simulator.vonage.config import VonageConfig
 from outdial.simulator.vonage.rest import VonageRest
-from outdial.speech.base import TextToSpeech
+from outdial.speech.base import SpeechToText, TextToSpeech
 
 MAX_PHONE_MESSAGE_BYTES = 16 * 1024
 LOOPBACK = ("127.0.0.1", "localhost")
@@ -126,10 +127,12 @@ def create_app(
     *,
     callee_voice: TextToSpeech | None = None,
     agent_voice: TextToSpeech | None = None,
+    vendors_ears: SpeechToText | None = None,
 ) -> SimulatorApp:
     """The simulator as an app with a lifespan: without it no phone moves. Ends every call when it closes.
 
-    The voices default to the built-in offline engine; `agent_voice` speaks <Say> and the like.
+    The voices default to the built-in offline engine; `agent_voice` speaks <Say> and the like, and
+    `vendors_ears` hear for simulated vendors of recognition.
     """
     config = config or SimulatorConfig()
     network = Network(
@@ -166,6 +169,7 @@ def create_app(
             BrowserPhones(network, accounts, config.allowed_origins).route(),
             *model.routes(),
             *tools.routes(),
+            *HearingVendors(network.faults, vendors_ears).routes(),
             *(route for api in apis for route in api.routes()),
         ],
         lifespan=lifespan,

@@ -7,7 +7,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from outdial.media.g711 import rms, ulaw_to_pcm
 from outdial.speech.base import SpeechToText
@@ -18,7 +18,7 @@ STEP_MS = 20
 STEP_BYTES = STEP_MS * 8
 LOUD = 300           # RMS (of 32768) of a voice
 BEFORE_MS = 200      # of a voice belong to it
-QUIET_MS = 60        # less is between two sounds
+APART_MS = 1000      # what was said so long ago has nothing to do with what comes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +41,14 @@ class Stretch:
         return " ".join(word.text for word in self.words)
 
 
+@dataclass(slots=True)
+class _Before:
+    """What was said right before a stretch: a recogniser that knows it understands the stretch better."""
+
+    pcm: bytes = b""
+    words: int = 0  # known once it is recognised, which is before what comes after it
+
+
 class Ears:
     """`on_step` is called for each 20 ms that were heard. A stretch begins where the last one was ended."""
 
@@ -53,9 +61,11 @@ class Ears:
         self.began_ms = 0.0                   # the stretch
         self.voice_ms: float | None = None    # when a voice began in it, and …
         self.last_voice_ms = 0.0              # … when it was heard last
-        self._asked: asyncio.Queue[tuple[float, float, bytes, Callable[[Stretch], None]]] = asyncio.Queue()
+        self._before = _Before()
+        self._asked: asyncio.Queue[_Question] = asyncio.Queue()
         self._task: asyncio.Task[None] | None = None
         self._closed = False
+        self._known: dict[bytes, str] = {}  # the last one: it is asked about twice
 
     @property
     def quiet_ms(self) -> float:
@@ -81,15 +91,33 @@ class Ears:
         """Have the stretch so far recognised; one after the other."""
         if self._closed:
             return
-        voice_ms = self.began_ms if self.voice_ms is None else self.voice_ms
-        pcm = b"" if self.voice_ms is None else b"".join(step for _, step in self._steps)
-        self._asked.put_nowait((voice_ms, self.last_voice_ms, pcm, self._with_until(self.heard_ms, then)))
+        question = _Question(
+            before=self._before,
+            pcm=b"" if self.voice_ms is None else self._pcm,
+            voice_ms=self.began_ms if self.voice_ms is None else self.voice_ms,
+            last_voice_ms=self.last_voice_ms,
+            stretch=Stretch(start_ms=self.began_ms, until_ms=self.heard_ms, words=()),
+            then=then,
+        )
+        self._asked.put_nowait(question)
         if self._task is None or self._task.done():
             self._task = asyncio.create_task(self._work(), name="simulated ears")
 
     def end_stretch(self) -> None:
+        """Once it was asked about."""
+        before = _Before()
+        if self.voice_ms is not None:
+            earlier, before.pcm = self._before, self._before.pcm + self._pcm
+            self.ask(lambda found: setattr(before, "words", earlier.words + len(found.words)))
+        elif self.heard_ms - self.last_voice_ms < APART_MS:
+            before = self._before
+        self._before = before
         self.began_ms, self.voice_ms = self.heard_ms, None
         self._steps = []
+
+    @property
+    def _pcm(self) -> bytes:
+        return b"".join(step for _, step in self._steps)
 
     async def aclose(self) -> None:
         self._closed = True
@@ -98,27 +126,41 @@ class Ears:
             with suppress(asyncio.CancelledError):
                 await self._task
 
-    def _with_until(self, until_ms: float, then: Callable[[Stretch], None]) -> Callable[[Stretch], None]:
-        began_ms = self.began_ms
-        return lambda found: then(Stretch(start_ms=began_ms, until_ms=until_ms, words=found.words))
-
     async def _work(self) -> None:
         while not self._asked.empty():
-            start_ms, end_ms, pcm, then = self._asked.get_nowait()
-            text = ""
-            if pcm:
-                recognition = self._engine.recognition()
-                recognition.feed(pcm)
-                try:
-                    text = await recognition.text()
-                except Exception:
-                    logger.exception("Simulated recognition failed")
-            then(Stretch(start_ms=start_ms, until_ms=end_ms, words=_timed(text, start_ms, end_ms)))
+            question = self._asked.get_nowait()
+            words: Sequence[TimedWord] = ()
+            if question.pcm:
+                said = (await self._recognised(question.before.pcm + question.pcm)).split()[question.before.words :]
+                words = _timed(said, question.voice_ms, question.last_voice_ms)
+            question.then(replace(question.stretch, words=words))
+
+    async def _recognised(self, pcm: bytes) -> str:
+        if pcm in self._known:
+            return self._known[pcm]
+        recognition = self._engine.recognition()
+        recognition.feed(pcm)
+        try:
+            text = await recognition.text()
+        except Exception:
+            logger.exception("Simulated recognition failed")
+            return ""
+        self._known = {pcm: text}
+        return text
 
 
-def _timed(text: str, start_ms: float, end_ms: float) -> list[TimedWord]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Question:
+    before: _Before
+    pcm: bytes
+    voice_ms: float
+    last_voice_ms: float
+    stretch: Stretch
+    then: Callable[[Stretch], None]
+
+
+def _timed(words: Sequence[str], start_ms: float, end_ms: float) -> list[TimedWord]:
     """Words as long as their letters, in a voice's time."""
-    words = text.split()
     letters = sum(len(word) for word in words) or 1
     at_ms, found = start_ms, []
     for word in words:

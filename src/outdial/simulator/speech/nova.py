@@ -16,7 +16,7 @@ from outdial.speech.base import SpeechToText
 NAME = "deepgram"
 INTERIM_MS = 500       # of voice, between two guesses
 SILENT_MS = 5000       # of silence, after which it says that it heard nothing
-LEAST_PAUSE_MS = 60    # it doesn't notice a shorter one
+LEAST_PAUSE_MS = 200   # it doesn't notice a shorter one
 
 
 class NovaRecogniser:
