@@ -2,6 +2,8 @@
 
 import asyncio
 
+import pytest
+
 from end_to_end.world import REMINDER, Story, World
 
 LASTS_S = 40
@@ -26,14 +28,20 @@ async def play(world: World) -> dict[str, Story]:
 
 
 def test_a_vendor_hears_what_the_callee_says(outcome):
-    print(outcome["with a key"].events)
     story: Story = outcome["with a key"]
     assert "that works for me" in story.said("callee").lower()
     assert story.end == "completed"
     assert story.named("speech_replaced") == []
+    [used] = story.named("speech_used")
+    assert (used["part"], used["vendor"]) == ("recognition", "deepgram")
+    assert used["audio_ms"] == pytest.approx(used["open_ms"], rel=0.2)
 
 
 def test_without_a_key_the_server_s_own_recogniser_hears(outcome):
     story: Story = outcome["without"]
     assert "that works for me" in story.said("callee").lower()
     assert story.end == "completed"
+    [replaced] = story.named("speech_replaced")
+    assert {key: replaced[key] for key in ("part", "vendor", "reason", "by")} == {
+        "part": "recognition", "vendor": "deepgram", "reason": "unauthorized", "by": "offline",
+    }  # fmt: skip

@@ -27,6 +27,7 @@ from outdial.simulator.model.models import SimulatedModel
 from outdial.simulator.model.rest import Models
 from outdial.simulator.network import Network
 from outdial.simulator.speech.hearing import HearingVendors
+from outdial.simulator.speech.serving import SpokenVendors
 from outdial.simulator.telnyx.account import TelnyxAccount
 from outdial.simulator.telnyx.config import TelnyxConfig
 from outdial.simulator.telnyx.rest import TelnyxRest
@@ -170,6 +171,7 @@ def create_app(
             *model.routes(),
             *tools.routes(),
             *HearingVendors(network.faults, vendors_ears).routes(),
+            *SpokenVendors(network.faults, network.agent_voice).routes(),
             *(route for api in apis for route in api.routes()),
         ],
         lifespan=lifespan,

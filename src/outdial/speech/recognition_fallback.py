@@ -5,32 +5,57 @@ twice in a row is asked no more in this call, and one that is lost at once: each
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
 
 from outdial.speech.base import (
     CallRecognition,
     Recognition,
     SpeechToText,
     SpeechUnavailable,
-    StreamingSpeechToText,
     TurnTold,
 )
 from outdial.speech.wire.failures import Fault, VendorFailed
 
 MOST_LATE = 2
 
-Replaced = Callable[[VendorFailed, bool], object]  # why, and whether the process's engine takes over
+Tell = Callable[[VendorFailed, bool], object]  # why, and whether the process's engine takes over
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecognitionUse:
+    """What a vendor is paid for: the audio it was sent, and how long its sessions were open."""
+
+    audio_ms: int
+    open_ms: int
+
+
+class VendorCall(CallRecognition, Protocol):
+    """A vendor's, whose recognitions raise VendorFailed."""
+
+    def used(self) -> RecognitionUse: ...
+
+
+@runtime_checkable
+class VendorRecogniser(Protocol):
+    """A StreamingSpeechToText of a vendor's."""
+
+    name: str
+    vendor: str
+
+    def call(self) -> VendorCall: ...
 
 
 class CallRecognitionWithFallback:
     """See base.CallRecognition."""
 
-    def __init__(self, engine: StreamingSpeechToText, own: SpeechToText | None, replaced: Replaced) -> None:
-        """`own`: the process's, where it understands the language. `replaced` is told once."""
+    def __init__(self, engine: VendorRecogniser, own: SpeechToText | None, tell: Tell) -> None:
+        """`own`: the process's, where it understands the language. `tell` is told once."""
         self.name = engine.name
         self.is_replaced = False
-        self._first: CallRecognition = engine.call()
+        self._first = engine.call()
         self._own = own
-        self._replaced = replaced
+        self._tell = tell
         self._late = 0  # times in a row
 
     @property
@@ -55,6 +80,9 @@ class CallRecognitionWithFallback:
     async def aclose(self) -> None:
         await self._first.aclose()
 
+    def used(self) -> RecognitionUse:
+        return self._first.used()
+
     def in_time(self) -> None:
         self._late = 0
 
@@ -62,7 +90,7 @@ class CallRecognitionWithFallback:
         self._late += 1
         if not self.is_replaced and (failure.fault is not Fault.SLOW or self._late >= MOST_LATE):
             self.is_replaced = True
-            self._replaced(failure, self._own is not None)
+            self._tell(failure, self._own is not None)
 
 
 class _WithFallback:
@@ -103,13 +131,19 @@ class _WithFallback:
 
 
 class SpeechToTextWithFallback:
-    """See base.StreamingSpeechToText; for one call."""
+    """See base.StreamingSpeechToText; for one call, told of in the end by `used`."""
 
-    def __init__(self, engine: StreamingSpeechToText, own: SpeechToText | None, replaced: Replaced) -> None:
+    def __init__(self, engine: VendorRecogniser, own: SpeechToText | None, tell: Tell) -> None:
         self.name = engine.name
+        self.vendor = engine.vendor
         self._engine = engine
         self._own = own
-        self._replaced = replaced
+        self._tell = tell
+        self._call: CallRecognitionWithFallback | None = None
 
     def call(self) -> CallRecognitionWithFallback:
-        return CallRecognitionWithFallback(self._engine, self._own, self._replaced)
+        self._call = CallRecognitionWithFallback(self._engine, self._own, self._tell)
+        return self._call
+
+    def used(self) -> RecognitionUse | None:
+        return None if self._call is None else self._call.used()

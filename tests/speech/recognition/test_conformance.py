@@ -1,4 +1,4 @@
-"""What every recogniser does on a call, whichever protocol is behind it: against its simulated vendor, in virtual time."""
+"""What every recogniser does on a call, whatever protocol is behind it: against its simulated vendor, in virtual time."""
 
 import asyncio
 from collections.abc import Callable

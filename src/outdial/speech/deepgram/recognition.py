@@ -15,6 +15,7 @@ class DeepgramSpeechToText:
 
     def __init__(self, choice: RecognitionChoice, access: Access, language: str) -> None:
         self.name = f"deepgram {choice.model}"
+        self.vendor = choice.vendor
         is_flux = choice.model.startswith("flux")
         self._codec: type[FluxCodec] | type[NovaCodec] = FluxCodec if is_flux else NovaCodec
         path = flux_path(choice, language) if is_flux else nova_path(choice, language)

@@ -14,6 +14,7 @@ from typing import Any
 
 from outdial.media.g711 import pcm_to_ulaw
 from outdial.speech.base import TurnTold
+from outdial.speech.recognition_fallback import RecognitionUse
 from outdial.speech.stream.clock import StreamClock
 from outdial.speech.stream.codec import Ready, RecognitionCodec, Settled, Told
 from outdial.speech.stream.words import HeardWords, Piece, Turn
@@ -47,7 +48,7 @@ class StreamedCall:
         """`codec` makes one for each connection; `endpoint` is asked where to connect to, each time."""
         self.name = name
         self.changed: Callable[[], object] = lambda: None
-        self.audio_ms = 0.0  # sent in all: what is paid for
+        self._used: list[_Listener] = []  # every connection that was open
         self._codec = codec
         self._connection = Connection(open_wire, endpoint, self._listener)
         self._loop = asyncio.get_running_loop()
@@ -100,9 +101,15 @@ class StreamedCall:
             self._connecting.cancel()
             with suppress(asyncio.CancelledError):
                 await self._connecting
-        last = None if self._open is None else self._open.codec.last()
+        last = None
+        if self._open is not None:
+            last, self._open.closed_at = self._open.codec.last(), self._loop.time()
         self._open = None
         await self._connection.aclose(last)
+
+    def used(self) -> RecognitionUse:
+        audio_ms, open_ms = (sum(one.sent_ms for one in self._used), sum(one.open_ms for one in self._used))
+        return RecognitionUse(audio_ms=round(audio_ms), open_ms=round(open_ms))
 
     # -- for recognitions
 
@@ -194,6 +201,7 @@ class StreamedCall:
     def _begin(self, listener: "_Listener") -> None:
         """Send what was said meanwhile, and wasn't recognised before for good."""
         self._open = listener
+        self._used.append(listener)
         since_ms = self._newest_ms - BACKLOG_MS
         if self._current is not None and not math.isfinite(self._current.until_ms):
             since_ms = min(since_ms, math.floor(self._current.since_ms))
@@ -224,6 +232,7 @@ class StreamedCall:
     def _gone(self, listener: "_Listener", failure: VendorFailed) -> None:
         if listener is not self._open and listener is not self._made:
             return
+        listener.closed_at = self._loop.time()
         self._open = self._made = None
         self._words.forget_guesses()
         if self._closed:
@@ -299,8 +308,19 @@ class _Listener:
         self.settled = 0  # answers to `ask`
         self._keys_from = number * 10**10  # no piece of an earlier connection has its key
         self._clock = StreamClock()
+        self._began_at = asyncio.get_running_loop().time()
+        self.closed_at: float | None = None
         self._told = told
         self._gone = gone
+
+    @property
+    def sent_ms(self) -> float:
+        return self._clock.sent_ms
+
+    @property
+    def open_ms(self) -> float:
+        until = asyncio.get_running_loop().time() if self.closed_at is None else self.closed_at
+        return (until - self._began_at) * 1000
 
     def audio(self, mulaw: bytes, at_ms: int) -> None:
         assert self.wire is not None
