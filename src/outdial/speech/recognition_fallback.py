@@ -112,12 +112,23 @@ class _WithFallback:
             try:
                 text = await self._first.text()
             except VendorFailed as failure:
-                self._call.failed(failure)
-                if self._own is None and failure.fault is Fault.SLOW and not self._call.is_replaced:
-                    return await self._first.partial() or ""  # as far as it came, or it was noise
-            else:
-                self._call.in_time()
-                return text
+                return await self._after(failure)
+            self._call.in_time()
+            return text
+        return await self._by_own()
+
+    async def _after(self, failure: VendorFailed) -> str:
+        if failure.fault is not Fault.SLOW:
+            self._call.failed(failure)
+            return await self._by_own()
+        if self._own is None:
+            return await self._first.partial() or ""  # as far as it came, or it was noise
+        text = await self._by_own()
+        if text:  # else the vendor had nothing to say, either
+            self._call.failed(failure)
+        return text
+
+    async def _by_own(self) -> str:
         if self._own is None:
             raise SpeechUnavailable("the vendor's recognition failed, and no other understands the language")
         text = await self._own.text()

@@ -37,7 +37,7 @@ class OptionKind(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Option:
-    """An option of a vendor's, under the vendor's own name. `least` and `most` are of numbers; `one_of` of texts.
+    """An option of a vendor's, mostly under its own name there. `least` and `most` are of numbers; `one_of` of texts.
     `models`: how the names of the models begin that take it, "" for all."""
 
     kind: OptionKind

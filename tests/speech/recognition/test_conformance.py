@@ -1,4 +1,4 @@
-"""What every recogniser does on a call, whatever protocol is behind it: against its simulated vendor, in virtual time."""
+"""What every recogniser does on a call, against its simulated vendor where it is one's, in virtual time."""
 
 import asyncio
 from collections.abc import Callable
@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import pytest
 
 from outdial.simulator.faults import Fault, FaultKind
+from outdial.simulator.speech.assemblyai import AssemblyAIRecogniser
+from outdial.simulator.speech.flux import FluxRecogniser
 from outdial.simulator.speech.nova import NovaRecogniser
 from outdial.speech.choice import RecognitionChoice
 from outdial.speech.recognition_fallback import CallRecognitionWithFallback
@@ -37,7 +39,11 @@ class Case:
         return engine
 
 
-CASES = [Case("deepgram", "nova-3", NovaRecogniser)]
+CASES = [
+    Case("deepgram", "nova-3", NovaRecogniser),
+    Case("deepgram", "flux-general-en", FluxRecogniser),
+    Case("assemblyai", "universal-streaming-english", AssemblyAIRecogniser),
+]
 
 
 @pytest.fixture(params=CASES, ids=lambda case: f"{case.vendor}-{case.model}")

@@ -57,6 +57,7 @@ class Ears:
         self._on_step = on_step
         self._held = bytearray()
         self._steps: list[tuple[float, bytes]] = []  # of the stretch: its end, and PCM16
+        self._loud_ms: list[float] = []      # the ends of its steps with a voice in them
         self.heard_ms = 0.0
         self.began_ms = 0.0                   # the stretch
         self.voice_ms: float | None = None    # when a voice began in it, and …
@@ -80,6 +81,7 @@ class Ears:
             self.heard_ms += STEP_MS
             self._steps.append((self.heard_ms, step))
             if rms(step) >= LOUD:
+                self._loud_ms.append(self.heard_ms)
                 self.last_voice_ms = self.heard_ms
                 if self.voice_ms is None:
                     self.voice_ms = self.heard_ms - STEP_MS
@@ -94,8 +96,7 @@ class Ears:
         question = _Question(
             before=self._before,
             pcm=b"" if self.voice_ms is None else self._pcm,
-            voice_ms=self.began_ms if self.voice_ms is None else self.voice_ms,
-            last_voice_ms=self.last_voice_ms,
+            loud_ms=tuple(self._loud_ms),
             stretch=Stretch(start_ms=self.began_ms, until_ms=self.heard_ms, words=()),
             then=then,
         )
@@ -113,7 +114,7 @@ class Ears:
             before = self._before
         self._before = before
         self.began_ms, self.voice_ms = self.heard_ms, None
-        self._steps = []
+        self._steps, self._loud_ms = [], []
 
     @property
     def _pcm(self) -> bytes:
@@ -132,7 +133,7 @@ class Ears:
             words: Sequence[TimedWord] = ()
             if question.pcm:
                 said = (await self._recognised(question.before.pcm + question.pcm)).split()[question.before.words :]
-                words = _timed(said, question.voice_ms, question.last_voice_ms)
+                words = _timed(said, question.loud_ms)
             question.then(replace(question.stretch, words=words))
 
     async def _recognised(self, pcm: bytes) -> str:
@@ -153,18 +154,17 @@ class Ears:
 class _Question:
     before: _Before
     pcm: bytes
-    voice_ms: float
-    last_voice_ms: float
+    loud_ms: Sequence[float]
     stretch: Stretch
     then: Callable[[Stretch], None]
 
 
-def _timed(words: Sequence[str], start_ms: float, end_ms: float) -> list[TimedWord]:
-    """Words as long as their letters, in a voice's time."""
+def _timed(words: Sequence[str], loud_ms: Sequence[float]) -> list[TimedWord]:
+    """Words as long as their letters, in the time that a voice was there: the ends of its steps."""
     letters = sum(len(word) for word in words) or 1
-    at_ms, found = start_ms, []
+    said, found = 0, []
     for word in words:
-        ms = (end_ms - start_ms) * len(word) / letters
-        found.append(TimedWord(text=word, start_ms=round(at_ms), end_ms=round(at_ms + ms)))
-        at_ms += ms
+        first, last = said * len(loud_ms) // letters, ((said + len(word)) * len(loud_ms) - 1) // letters
+        said += len(word)
+        found.append(TimedWord(text=word, start_ms=loud_ms[first] - STEP_MS, end_ms=loud_ms[max(first, last)]))
     return found

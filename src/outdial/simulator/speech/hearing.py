@@ -12,6 +12,8 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 from outdial.simulator import connection
 from outdial.simulator.background import Background
 from outdial.simulator.faults import Faults
+from outdial.simulator.speech.assemblyai import AssemblyAIRecogniser
+from outdial.simulator.speech.flux import FluxRecogniser
 from outdial.simulator.speech.nova import NovaRecogniser
 from outdial.simulator.speech.socket import Asked, Line, Message, Refused, VoiceSocket
 from outdial.simulator.waiting import first_of
@@ -33,7 +35,7 @@ class SimulatedRecogniser(Protocol):
         ...
 
 
-RECOGNISERS: tuple[SimulatedRecogniser, ...] = (NovaRecogniser(),)
+RECOGNISERS: tuple[SimulatedRecogniser, ...] = (NovaRecogniser(), FluxRecogniser(), AssemblyAIRecogniser())
 
 
 class HearingVendors:

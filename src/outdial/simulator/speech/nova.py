@@ -27,12 +27,12 @@ class NovaRecogniser:
         """Raises Refused."""
         struck = HearingFaults(faults, NAME)
         if not asked.headers.get("authorization", "").removeprefix("Token").strip():
-            raise Refused(status=401, body=_error("INVALID_AUTH", "Invalid credentials."))
-        struck.refuse(lambda word: _error(word, "Refused."))
+            raise Refused(status=401, body=error_body("INVALID_AUTH", "Invalid credentials."))
+        struck.refuse(lambda word: error_body(word, "Refused."))
         if asked.query.get("encoding") != "mulaw" or asked.query.get("sample_rate") != "8000":
-            raise Refused(status=400, body=_error("Bad Request", "Unsupported encoding here."))
+            raise Refused(status=400, body=error_body("Bad Request", "Unsupported encoding here."))
         if not asked.query.get("model", "").startswith("nova"):
-            raise Refused(status=403, body=_error("INSUFFICIENT_PERMISSIONS", "No such model here."))
+            raise Refused(status=403, body=error_body("INSUFFICIENT_PERMISSIONS", "No such model here."))
         return _Socket(asked.query, line, engine, struck)
 
 
@@ -54,7 +54,7 @@ class _Socket:
             self._struck.heard(len(message) / 8)
             self._ears.feed(message)
             return
-        match _type_of(message):
+        match type_of(message):
             case "Finalize":
                 self._end(from_finalize=True)
             case "CloseStream":
@@ -115,7 +115,7 @@ class _Socket:
         self._line.close(1000, "")
 
 
-def _type_of(message: str) -> str | None:
+def type_of(message: str) -> str | None:
     try:
         found = json.loads(message)
     except ValueError:
@@ -123,5 +123,5 @@ def _type_of(message: str) -> str | None:
     return found.get("type") if isinstance(found, dict) else None
 
 
-def _error(code: str, message: str) -> str:
+def error_body(code: str, message: str) -> str:
     return json.dumps({"err_code": code, "err_msg": message, "request_id": "simulated"})

@@ -30,6 +30,7 @@ TOLD: Mapping[str, TurnTold] = {
     "EagerEndOfTurn": TurnTold.LIKELY,
     "EndOfTurn": TurnTold.ENDED,
 }
+_THRESHOLDS = ("eot_threshold", "eager_eot_threshold", "eot_timeout_ms")
 _FLAGS = ("numerals", "profanity_filter", "mip_opt_out")
 
 
@@ -37,9 +38,7 @@ def flux_path(choice: RecognitionChoice, language: str) -> str:
     """Of the handshake, with its query."""
     options = choice.options
     query = [("model", choice.model), ("encoding", "mulaw"), ("sample_rate", "8000")]
-    for key in ("eot_threshold", "eager_eot_threshold", "eot_timeout_ms"):
-        if key in options:
-            query.append((key, f"{options[key]}"))
+    query += [(key, f"{options[key]}") for key in _THRESHOLDS if key in options]
     query += [(flag, str(options[flag]).lower()) for flag in _FLAGS if flag in options]
     terms = options.get("keyterms", ())
     query += [("keyterm", one) for one in (terms if isinstance(terms, tuple) else ())]
@@ -63,7 +62,7 @@ class FluxCodec:
         return list(self._frames.add(mulaw))
 
     def ask(self) -> Sequence[Message]:
-        return list(self._frames.rest())
+        return ()  # the line goes on, and with it what isn't a whole frame yet
 
     def receive(self, message: Message) -> Iterable[Told]:
         found = read_message(message)

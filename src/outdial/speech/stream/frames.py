@@ -2,12 +2,11 @@
 
 from collections.abc import Iterator
 
-SILENCE = b"\xff"  # mu-law
 BYTES_PER_MS = 8
 
 
 class Frames:
-    """G.711 mu-law at 8000 Hz; each frame is `least_ms` to `most_ms` long, the latter None for any length."""
+    """G.711 mu-law at 8000 Hz; each frame is `least_ms` to `most_ms` long (None: any length), but for the rest."""
 
     def __init__(self, least_ms: int, most_ms: int | None = None) -> None:
         self._least = least_ms * BYTES_PER_MS
@@ -25,7 +24,7 @@ class Frames:
             del self._held[:whole]
 
     def rest(self) -> Iterator[bytes]:
-        """What is held, with silence behind it where it is too short."""
+        """What is held, however short."""
         if self._held:
-            yield bytes(self._held.ljust(self._least, SILENCE))
+            yield bytes(self._held)
             self._held.clear()

@@ -1,0 +1,13 @@
+"""OpenAI, and compatible servers, as agents name them."""
+
+from outdial.speech.openai.transcription import TRANSCRIPTIONS
+from outdial.speech.vendor import Vendor
+
+OPENAI = Vendor(
+    name="openai",
+    title="OpenAI",
+    key_name="openai_api_key",
+    url="https://api.openai.com/v1",
+    recogniser=TRANSCRIPTIONS,
+    keyless=True,
+)
