@@ -8,6 +8,7 @@ import logging
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 from outdial.media.g711 import rms, ulaw_to_pcm
 from outdial.speech.base import SpeechToText
@@ -18,6 +19,7 @@ STEP_MS = 20
 STEP_BYTES = STEP_MS * 8
 LOUD = 300           # RMS (of 32768) of a voice
 BEFORE_MS = 200      # of a voice belong to it
+PAUSE_MS = 100       # none is as long within a word
 APART_MS = 1000      # what was said so long ago has nothing to do with what comes
 
 
@@ -166,5 +168,13 @@ def _timed(words: Sequence[str], loud_ms: Sequence[float]) -> list[TimedWord]:
     for word in words:
         first, last = said * len(loud_ms) // letters, ((said + len(word)) * len(loud_ms) - 1) // letters
         said += len(word)
-        found.append(TimedWord(text=word, start_ms=loud_ms[first] - STEP_MS, end_ms=loud_ms[max(first, last)]))
+        loud = _unbroken(loud_ms[first : max(first, last) + 1])
+        found.append(TimedWord(text=word, start_ms=loud[0] - STEP_MS, end_ms=loud[-1]))
     return found
+
+
+def _unbroken(loud_ms: Sequence[float]) -> Sequence[float]:
+    """The longest part of it without a pause: no word has one."""
+    breaks = [place for place in range(1, len(loud_ms)) if loud_ms[place] - loud_ms[place - 1] > PAUSE_MS]
+    parts = [loud_ms[start:end] for start, end in pairwise([0, *breaks, len(loud_ms)])]
+    return max(parts, key=len)
