@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from outdial.speech.assemblyai.vendor import ASSEMBLYAI
 from outdial.speech.cartesia.vendor import CARTESIA
 from outdial.speech.deepgram.vendor import DEEPGRAM
+from outdial.speech.elevenlabs.vendor import ELEVENLABS
 from outdial.speech.openai.vendor import OPENAI
 from outdial.speech.vendor import Vendor
 
@@ -14,6 +15,7 @@ VENDORS: Mapping[str, Vendor] = {
         ASSEMBLYAI,
         CARTESIA,
         DEEPGRAM,
+        ELEVENLABS,
         OPENAI,
     )
 }  # fmt: skip

@@ -2,6 +2,7 @@
 
 from outdial.speech.base import StreamingSpeechToText
 from outdial.speech.choice import RecognitionChoice
+from outdial.speech.deepgram.synthesis import AURA
 from outdial.speech.vendor import Access, Option, OptionKind, PriceUnit, Recogniser, Vendor
 
 NOVA, FLUX = "nova", "flux"
@@ -35,4 +36,5 @@ DEEPGRAM = Vendor(
             "eot_timeout_ms": Option(kind=OptionKind.WHOLE, least=500, most=10_000, models=FLUX),
         },
     ),
+    synthesiser=AURA,
 )

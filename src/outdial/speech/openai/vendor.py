@@ -1,5 +1,6 @@
 """OpenAI, and compatible servers, as agents name them."""
 
+from outdial.speech.openai.synthesis import SPEECH
 from outdial.speech.openai.transcription import TRANSCRIPTIONS
 from outdial.speech.vendor import Vendor
 
@@ -9,5 +10,6 @@ OPENAI = Vendor(
     key_name="openai_api_key",
     url="https://api.openai.com/v1",
     recogniser=TRANSCRIPTIONS,
+    synthesiser=SPEECH,
     keyless=True,
 )
