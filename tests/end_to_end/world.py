@@ -256,7 +256,8 @@ class World:
                 model_servers=SecretStr(json.dumps({model.url: "", f"{simulator.base_url}/model/v1": ""})),
                 speech_vendors=SecretStr(json.dumps({
                     "deepgram": {"url": f"{simulator.base_url}/deepgram"},  # its key is a workspace's secret
-                    **{name: {"url": f"{simulator.base_url}/{name}", "key": "k"} for name in ("cartesia", "elevenlabs")},
+                    "cartesia": {"url": f"{simulator.base_url}/cartesia", "key": "k"},
+                    "elevenlabs": {"url": f"{simulator.base_url}/elevenlabs", "key": "k"},
                 })),
                 **IMPATIENT,
             )

@@ -3,6 +3,8 @@
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
+from difflib import SequenceMatcher
+from functools import cache
 
 import pytest
 
@@ -10,11 +12,16 @@ from outdial.simulator.faults import Fault, FaultKind
 from outdial.simulator.speech.assemblyai import AssemblyAIRecogniser
 from outdial.simulator.speech.flux import FluxRecogniser
 from outdial.simulator.speech.nova import NovaRecogniser
+from outdial.speech.by_utterance import ByUtterance
+from outdial.speech.characters import Voice
 from outdial.speech.choice import RecognitionChoice
+from outdial.speech.offline import OfflineSpeechToText, OfflineTextToSpeech
 from outdial.speech.recognition_fallback import CallRecognitionWithFallback
 from outdial.speech.vendor import Access
 from outdial.speech.vendors import VENDORS
+from outdial.testing.audio_engines import RememberedTextToSpeech, TimedSpeechToText
 from speech.recognition.callee import Callee, WordEars, plain
+from speech.recognition.http_memory import HttpMemory
 from speech.synthesis.in_memory import InMemory, WordVoice
 from virtual_time import run
 
@@ -22,46 +29,86 @@ LATEST_S = 2.5  # for words, whatever the vendor does: the agent answers before 
 SENTENCE = "I would like to move my appointment to thursday please"
 
 
+async def key():
+    return "k"
+
+
 @dataclass(frozen=True)
 class Case:
+    """`guesses`: whether there are words while somebody speaks."""
+
     vendor: str
     model: str
-    simulated: Callable
+    simulated: Callable | None
+    guesses: bool = True
 
-    def engine(self, memory):
-        async def key():
-            return "k"
-
+    def open(self, world):
+        """The call's recognition, and what there is of the vendor's connections."""
+        memory = HttpMemory(world.ears) if self.simulated is None else InMemory(self.simulated(), world.ears)
         access = Access(url="http://vendor.example/" + self.vendor, key=key)
         choice = RecognitionChoice(vendor=self.vendor, model=self.model)
         engine = VENDORS[self.vendor].recogniser.open(choice, access, "en-US")
         engine.open_wire = memory
-        return engine
+        engine.transport = getattr(memory, "transport", None)
+        tell = lambda failure, by_own: world.replaced.append(failure.fault)  # noqa: E731
+        return CallRecognitionWithFallback(engine, world.own, tell), memory
 
 
-CASES = [
+class Offline:
+    """The engine of the package, at its usual pace, and its own voice for the callee."""
+
+    vendor, model, guesses = "offline", "tiny", False
+
+    def open(self, world):
+        world.voice = said_offline
+        return ByUtterance(TimedSpeechToText(OfflineSpeechToText())), HttpMemory(world.ears)
+
+
+@cache
+def offline_voice():
+    return RememberedTextToSpeech(OfflineTextToSpeech(Voice.CALLEE))
+
+
+async def said_offline(text):
+    return b"".join([pcm async for pcm in offline_voice().speak(text)])
+
+
+VENDORS_CASES = [
     Case("deepgram", "nova-3", NovaRecogniser),
     Case("deepgram", "flux-general-en", FluxRecogniser),
     Case("assemblyai", "universal-streaming-english", AssemblyAIRecogniser),
+    Case("openai", "whisper-1", None, guesses=False),
 ]
 
 
-@pytest.fixture(params=CASES, ids=lambda case: f"{case.vendor}-{case.model}")
+def named(case):
+    return f"{case.vendor}-{case.model}"
+
+
+@pytest.fixture(params=VENDORS_CASES, ids=named)
 def case(request):
+    """A vendor's."""
+    return request.param
+
+
+@pytest.fixture(params=[Offline(), *VENDORS_CASES], ids=named)
+def any_case(request):
     return request.param
 
 
 class World:
     def __init__(self, case):
         self.voice = WordVoice()
-        self.vendors_ears = WordEars(self.voice)
+        self.ears = WordEars(self.voice)  # the vendor's
         self.own = WordEars(self.voice)
-        self.memory = InMemory(case.simulated(), self.vendors_ears)
         self.replaced = []
-        self.call = CallRecognitionWithFallback(
-            case.engine(self.memory), self.own, lambda failure, by_own: self.replaced.append(failure.fault)
-        )
+        self.call, self.memory = case.open(self)
         self.callee = Callee(self.call, self.voice)
+
+
+def is_alike(heard, said):
+    """Word for word, but for what the offline recogniser mishears."""
+    return SequenceMatcher(None, heard, plain(said)).ratio() >= 0.7
 
 
 def on_call(case, work, *faults):
@@ -90,79 +137,92 @@ def on_call(case, work, *faults):
     return run(main())
 
 
-def test_words_are_heard_to_their_end(case):
+def test_words_are_heard_to_their_end(any_case):
     async def work(world):
         text, took_s = await world.callee.hears_text(await world.callee.says(SENTENCE))
-        assert text == plain(SENTENCE)
+        assert is_alike(text, SENTENCE)
         assert took_s <= 0.6
         assert (world.own.asked, world.replaced) == (0, [])
 
-    on_call(case, work)
+    on_call(any_case, work)
 
 
 def test_words_are_guessed_while_they_are_said(case):
     async def work(world):
         utterance = await world.callee.begins(SENTENCE)
         guess = plain(await utterance.partial() or "")
-        assert guess
+        assert bool(guess) is bool(world.callee.changes) is case.guesses
         assert plain(SENTENCE).startswith(guess)
-        assert world.callee.changes
 
     on_call(case, work)
 
 
-def test_silence_is_no_words(case):
+def test_silence_is_no_words(any_case):
     async def work(world):
         utterance = world.callee.utterance = world.call.recognition(world.callee.ms)
         await world.callee.is_silent(500)
         assert (await world.callee.hears_text(utterance))[0] == ""
         assert world.replaced == []
 
+    on_call(any_case, work)
+
+
+def test_noise_again_and_again_replaces_nobody(case):
+    async def work(world):
+        for _ in range(4):
+            utterance = world.callee.utterance = world.call.recognition(world.callee.ms)
+            await world.callee.is_silent(500)
+            assert (await world.callee.hears_text(utterance))[0] == ""
+        assert world.replaced == []
+
     on_call(case, work)
 
 
-@pytest.mark.parametrize("text", ["no", "word " * 120], ids=["short", "long"])
-def test_one_word_and_very_many_are_heard(case, text):
+LONG = " ".join(f"{number} bottles stand on the wall" for number in ("two", "three", "four", "five", "six", "seven"))
+
+
+@pytest.mark.parametrize("text", ["no", LONG], ids=["short", "long"])
+def test_one_word_and_very_many_are_heard(any_case, text):
     async def work(world):
         heard, took_s = await world.callee.hears_text(await world.callee.says(text))
-        assert heard == plain(" ".join(dict.fromkeys(text.split())) if "word" in text else text)
+        assert is_alike(heard, text)
         assert took_s <= LATEST_S
 
-    on_call(case, work)
+    on_call(any_case, work)
 
 
-def test_utterances_are_kept_apart(case):
+def test_utterances_are_kept_apart(any_case):
     async def work(world):
         for said in ("yes please", "not today", "yes please"):
             heard, _ = await world.callee.hears_text(await world.callee.says(said))
-            assert heard == said
+            assert is_alike(heard, said)
             await world.callee.is_silent(400)
 
-    on_call(case, work)
+    on_call(any_case, work)
 
 
-def test_who_goes_on_after_a_pause_is_heard_whole(case):
+def test_who_goes_on_after_a_pause_is_heard_whole(any_case):
     async def work(world):
-        utterance = await world.callee.says("my number is")
-        assert (await world.callee.hears_text(utterance))[0] == "my number is"
+        utterance = await world.callee.says("my name is")
+        assert is_alike((await world.callee.hears_text(utterance))[0], "my name is")
         await world.callee.is_silent(300)
-        await world.callee.goes_on("five seven nine")
+        await world.callee.goes_on("Jane and I am at home")
         await world.callee.is_silent(200)
-        assert (await world.callee.hears_text(utterance))[0] == "my number is five seven nine"
+        assert is_alike((await world.callee.hears_text(utterance))[0], "my name is Jane and I am at home")
 
-    on_call(case, work)
+    on_call(any_case, work)
 
 
-def test_who_stops_waiting_may_ask_again(case):
+def test_who_stops_waiting_may_ask_again(any_case):
     async def work(world):
         utterance = await world.callee.says(SENTENCE)
         asking = asyncio.create_task(utterance.text())
         await asyncio.sleep(0)
         asking.cancel()
         await asyncio.wait([asking])
-        assert (await world.callee.hears_text(utterance))[0] == plain(SENTENCE)
+        assert is_alike((await world.callee.hears_text(utterance))[0], SENTENCE)
 
-    on_call(case, work)
+    on_call(any_case, work)
 
 
 @pytest.mark.parametrize("after_ms", [300, 1500, 2500, 3700])
@@ -218,7 +278,7 @@ def test_a_vendor_that_is_late_again_and_again_is_asked_no_more(case):
     on_call(case, work, Fault(kind=FaultKind.HEARING_STALLED, after_ms=100))
 
 
-def test_a_call_that_ends_leaves_nothing_behind_whatever_it_waits_for(case):
+def test_a_call_that_ends_leaves_nothing_behind_whatever_it_waits_for(any_case):
     async def work(world):
         utterance = await world.callee.says(SENTENCE)
         asking = asyncio.create_task(utterance.text())
@@ -226,4 +286,4 @@ def test_a_call_that_ends_leaves_nothing_behind_whatever_it_waits_for(case):
         await world.call.aclose()
         await asyncio.wait([asking])
 
-    on_call(case, work)
+    on_call(any_case, work)

@@ -1,27 +1,32 @@
-"""The simulated recognisers' websockets: /deepgram/v1/listen and its like, each under its vendor's name."""
+"""The simulated recognisers, each under its vendor's name: /deepgram/v1/listen and its like."""
 
 import asyncio
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Protocol
 
+from starlette.datastructures import UploadFile
+from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import BaseRoute, WebSocketRoute
+from starlette.routing import BaseRoute, Route, WebSocketRoute
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from outdial.simulator import connection
 from outdial.simulator.background import Background
 from outdial.simulator.faults import Faults
+from outdial.simulator.speech import transcriptions
 from outdial.simulator.speech.assemblyai import AssemblyAIRecogniser
 from outdial.simulator.speech.flux import FluxRecogniser
 from outdial.simulator.speech.nova import NovaRecogniser
 from outdial.simulator.speech.socket import Asked, Line, Message, Refused, VoiceSocket
+from outdial.simulator.speech.transcriptions import BrokenOff
 from outdial.simulator.waiting import first_of
 from outdial.speech.base import SpeechToText
 from outdial.speech.missing import NoSpeechToText
 from outdial.speech.offline import OfflineSpeechToText, available
 
 CUT = -1
+MAX_FILE_BYTES = 8 * 1024 * 1024
 
 
 class SimulatedRecogniser(Protocol):
@@ -46,7 +51,28 @@ class HearingVendors:
         self._engine = engine
 
     def routes(self) -> list[BaseRoute]:
-        return [WebSocketRoute(vendor.path, self._serving(vendor)) for vendor in RECOGNISERS]
+        return [
+            *(WebSocketRoute(vendor.path, self._serving(vendor)) for vendor in RECOGNISERS),
+            Route(transcriptions.PATH, self._transcribe, methods=["POST"]),
+            Route(transcriptions.MODELS_PATH, self._models),
+        ]
+
+    async def _transcribe(self, request: Request) -> Response:
+        async with request.form(max_files=1, max_part_size=MAX_FILE_BYTES) as form:
+            file = form.get("file")
+            content = await file.read(MAX_FILE_BYTES) if isinstance(file, UploadFile) else b""
+            fields = {key: value for key, value in form.items() if isinstance(value, str)}
+        try:
+            done = await transcriptions.transcribe(request.headers, fields, content, self.engine, self._faults)
+        except Refused as refused:
+            return Response(refused.body, status_code=refused.status, media_type="application/json")
+        except BrokenOff:
+            connection.reset(request.scope)
+            return Response(status_code=500)
+        return Response(done.body, media_type=done.type)
+
+    async def _models(self, request: Request) -> Response:
+        return Response('{"object": "list", "data": []}', media_type="application/json")
 
     @property
     def engine(self) -> SpeechToText:

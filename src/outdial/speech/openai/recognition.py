@@ -101,8 +101,10 @@ class TranscribedCall:
             answer = await self._http.post(PATH, data=self._form, files=files, headers=await self._headers())
         except httpx.TimeoutException as error:
             raise VendorFailed(Fault.SLOW) from error
-        except httpx.HTTPError as error:
+        except httpx.ConnectError as error:
             raise VendorFailed(Fault.UNREACHABLE) from error
+        except httpx.HTTPError as error:
+            raise VendorFailed(Fault.LOST) from error
         if not answer.is_success:
             raise by_status(answer.status_code, answer.content)
         return text_of(answer.content[:MOST_ANSWER_BYTES])
