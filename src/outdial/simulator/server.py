@@ -195,13 +195,14 @@ async def serve(
     listener: socket.socket | None = None,
     callee_voice: TextToSpeech | None = None,
     agent_voice: TextToSpeech | None = None,
+    vendors_ears: SpeechToText | None = None,
 ) -> AsyncIterator[Simulator]:
     """The simulator in this event loop, at `listener` or where it is told to listen; `port` 0 takes a free one."""
     if listener is None:
         listener = socket.create_server((host, port))
     else:
         host = listener.getsockname()[0]
-    app = create_app(config, callee_voice=callee_voice, agent_voice=agent_voice)
+    app = create_app(config, callee_voice=callee_voice, agent_voice=agent_voice, vendors_ears=vendors_ears)
     if host in LOOPBACK:
         # A web page whose name was made to point at this machine ("DNS rebinding") still says its name.
         app.add_middleware(TrustedHostMiddleware, allowed_hosts=LOOPBACK)

@@ -94,6 +94,9 @@ class _Socket:
     def ended(self, turn: int, found: Stretch) -> None:
         if not found.words:
             return
+        if self._started != turn:  # its audio came faster than it was recognised
+            self._started = turn
+            self._info("StartOfTurn", turn, found, found.until_ms)
         if self._eager is not None and self._eager != found.text:
             self._resume(turn, found)
         self._eager = None
