@@ -119,16 +119,14 @@ async def test_assemblyais_sdk_reads_what_its_simulation_says(vendors):
 
 async def test_assemblyais_sdk_is_told_of_frames_that_are_too_short(vendors):
     simulator, pcm = vendors
-    errors = []
+    errors: asyncio.Queue = asyncio.Queue()
     host = f"ws{simulator.base_url.removeprefix('http')}/assemblyai"
     client = AsyncRealTimeTranscriber(RealTimeTranscriberOptions(api_key="k", api_host=host))
-    client.on(RealTimeEvents.Error, lambda _, error: errors.append(error))
+    client.on(RealTimeEvents.Error, lambda _, error: errors.put_nowait(error))
     await client.connect(RealTimeParameters(sample_rate=8000, encoding="pcm_mulaw"))
     await client.stream(pcm_to_ulaw(pcm)[:160])
     async with asyncio.timeout(5):
-        while not errors:
-            await asyncio.sleep(0.01)
-    assert errors[0].code == 3007
+        assert (await errors.get()).code == 3007
     await client.disconnect()
 
 

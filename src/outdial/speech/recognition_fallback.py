@@ -35,6 +35,10 @@ class VendorCall(CallRecognition, Protocol):
 
     def used(self) -> RecognitionUse: ...
 
+    async def check(self) -> None:
+        """Whether the vendor takes calls with this key and this choice, without any audio. Raises VendorFailed."""
+        ...
+
 
 @runtime_checkable
 class VendorRecogniser(Protocol):

@@ -67,7 +67,7 @@ class AssemblyAICodec:
 
     def receive(self, message: Message) -> Iterable[Told]:
         found = read_message(message)
-        match found.get("type"):
+        match text(found.get("type")):
             case "Begin":
                 yield Ready()
             case "Turn":

@@ -1,5 +1,6 @@
 """AssemblyAI: streaming v3 listens. Source: assemblyai.com/docs/streaming."""
 
+from outdial.speech.assemblyai.recognition import AssemblyAISpeechToText
 from outdial.speech.base import StreamingSpeechToText
 from outdial.speech.choice import RecognitionChoice
 from outdial.speech.vendor import Access, Option, OptionKind, PriceUnit, Recogniser, Vendor
@@ -8,8 +9,6 @@ UNIVERSAL = "universal-streaming"
 
 
 def _recognition(choice: RecognitionChoice, access: Access, language: str) -> StreamingSpeechToText:
-    from outdial.speech.assemblyai.recognition import AssemblyAISpeechToText  # agents are read without a websocket
-
     return AssemblyAISpeechToText(choice, access)
 
 

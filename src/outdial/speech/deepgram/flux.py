@@ -66,7 +66,7 @@ class FluxCodec:
 
     def receive(self, message: Message) -> Iterable[Told]:
         found = read_message(message)
-        match found.get("type"):
+        match text(found.get("type")):
             case "TurnInfo":
                 yield from _turn_info(found)
             case "Error":

@@ -65,7 +65,7 @@ class NovaCodec:
 
     def receive(self, message: Message) -> Iterable[Told]:
         found = read_message(message)
-        match found.get("type"):
+        match text(found.get("type")):
             case "Results":
                 yield from _results(found)
             case "Error":

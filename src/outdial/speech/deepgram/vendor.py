@@ -2,6 +2,7 @@
 
 from outdial.speech.base import StreamingSpeechToText
 from outdial.speech.choice import RecognitionChoice
+from outdial.speech.deepgram.recognition import DeepgramSpeechToText
 from outdial.speech.deepgram.synthesis import AURA
 from outdial.speech.vendor import Access, Option, OptionKind, PriceUnit, Recogniser, Vendor
 
@@ -9,8 +10,6 @@ NOVA, FLUX = "nova", "flux"
 
 
 def _recognition(choice: RecognitionChoice, access: Access, language: str) -> StreamingSpeechToText:
-    from outdial.speech.deepgram.recognition import DeepgramSpeechToText  # agents are read without a websocket
-
     return DeepgramSpeechToText(choice, access, language)
 
 

@@ -13,11 +13,11 @@ import httpx
 
 from outdial.media.frames import BYTES_PER_MS
 from outdial.net.guarded import tls
-from outdial.speech.base import TurnTold
+from outdial.speech.base import StreamingSpeechToText, TurnTold
 from outdial.speech.choice import RecognitionChoice
 from outdial.speech.openai.transcription import PATH, form_of, text_of, wav_of
 from outdial.speech.recognition_fallback import RecognitionUse
-from outdial.speech.vendor import Access, KeyMissing
+from outdial.speech.vendor import Access, KeyMissing, Option, OptionKind, PriceUnit, Recogniser
 from outdial.speech.wire.failures import Fault, VendorFailed, by_status
 
 logger = logging.getLogger(__name__)
@@ -116,10 +116,19 @@ class TranscribedCall:
             raise VendorFailed(Fault.UNAUTHORIZED, word="no_key") from error
         return {"Authorization": f"Bearer {key}"} if key else {}
 
+    async def check(self) -> None:
+        """Raises VendorFailed. With a request that costs nothing, and that some compatible servers don't know."""
+        try:
+            answer = await self._http.get("/models", headers=await self._headers())
+        except httpx.HTTPError as error:
+            raise VendorFailed(Fault.UNREACHABLE) from error
+        if not answer.is_success and answer.status_code not in (404, 405):
+            raise by_status(answer.status_code, answer.content)
+
     async def _warm_up(self) -> None:
-        """Open a connection, with a request that costs nothing. What it is answered doesn't matter."""
-        with suppress(VendorFailed, httpx.HTTPError):
-            await self._http.get("/models", headers=await self._headers())
+        """Open a connection. What comes of it doesn't matter."""
+        with suppress(VendorFailed):
+            await self.check()
 
 
 class Transcription:
@@ -146,3 +155,15 @@ class Transcription:
 
     async def partial(self) -> str | None:
         return None
+
+
+def _recognition(choice: RecognitionChoice, access: Access, language: str) -> StreamingSpeechToText:
+    return OpenAISpeechToText(choice, access, language)
+
+
+TRANSCRIPTIONS = Recogniser(
+    models=("gpt-4o-mini-transcribe", "gpt-4o-transcribe", "whisper-1"),
+    unit=PriceUnit.AUDIO,
+    open=_recognition,
+    options={"language": Option(kind=OptionKind.TEXT), "prompt": Option(kind=OptionKind.TEXT)},
+)

@@ -6,27 +6,11 @@ Servers that call themselves compatible differ: source is what they do (speaches
 import json
 import struct
 
-from outdial.speech.base import StreamingSpeechToText
 from outdial.speech.choice import RecognitionChoice
-from outdial.speech.vendor import Access, Option, OptionKind, PriceUnit, Recogniser
 from outdial.speech.wire.failures import Fault, VendorFailed
 
 SAMPLE_RATE_HZ = 8000
 PATH = "/audio/transcriptions"
-
-
-def _recognition(choice: RecognitionChoice, access: Access, language: str) -> StreamingSpeechToText:
-    from outdial.speech.openai.recognition import OpenAISpeechToText  # agents are read without an HTTP client
-
-    return OpenAISpeechToText(choice, access, language)
-
-
-TRANSCRIPTIONS = Recogniser(
-    models=("gpt-4o-mini-transcribe", "gpt-4o-transcribe", "whisper-1"),
-    unit=PriceUnit.AUDIO,
-    open=_recognition,
-    options={"language": Option(kind=OptionKind.TEXT), "prompt": Option(kind=OptionKind.TEXT)},
-)
 
 
 def form_of(choice: RecognitionChoice, language: str) -> dict[str, str]:

@@ -1,7 +1,7 @@
 """OpenAI, and compatible servers, as agents name them."""
 
+from outdial.speech.openai.recognition import TRANSCRIPTIONS
 from outdial.speech.openai.synthesis import SPEECH
-from outdial.speech.openai.transcription import TRANSCRIPTIONS
 from outdial.speech.vendor import Vendor
 
 OPENAI = Vendor(

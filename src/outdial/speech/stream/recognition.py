@@ -33,6 +33,7 @@ KEPT_FRAMES = 750     # 15 s, to be sent again
 BACKLOG_MS = 2000     # of it, where nobody is speaking
 MOST_LOST, LOST_WITHIN_S = 3, 30.0
 SILENCE = b"\xff"     # mu-law
+CHECK_S, AFTER_OPEN_S = 5.0, 0.3
 
 
 class StreamedCall:
@@ -110,6 +111,18 @@ class StreamedCall:
     def used(self) -> RecognitionUse:
         audio_ms, open_ms = (sum(one.sent_ms for one in self._used), sum(one.open_ms for one in self._used))
         return RecognitionUse(audio_ms=round(audio_ms), open_ms=round(open_ms))
+
+    async def check(self) -> None:
+        """Raises VendorFailed. What a vendor has against it, it may say a moment after it was connected."""
+        until = self._loop.time() + CHECK_S
+        while self._failure is None and self._open is None and self._loop.time() < until:
+            await self._wait(until - self._loop.time())
+        if self._failure is None and self._open is not None:
+            await self._wait(AFTER_OPEN_S)
+        if self._failure is not None:
+            raise self._failure
+        if self._open is None:
+            raise VendorFailed(Fault.SLOW)
 
     # -- for recognitions
 
