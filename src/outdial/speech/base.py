@@ -3,9 +3,9 @@
 Audio is PCM16 little-endian, 8000 Hz, mono everywhere (see media.frames).
 """
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 
 class SpeechUnavailable(RuntimeError):
@@ -83,4 +83,27 @@ class TextToSpeech(Protocol):
 
     def speak(self, text: str) -> AsyncIterator[bytes]:
         """Audio pieces of any length as they are ready, the first one as early as possible."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SpokenWord:
+    """A word as its engine tells it; ms since the audio of its utterance began."""
+
+    text: str
+    start_ms: int
+    end_ms: int
+
+
+OnWords = Callable[[Sequence[SpokenWord]], object]
+
+
+@runtime_checkable
+class StreamedTextToSpeech(TextToSpeech, Protocol):
+    """One that begins to speak before its text is whole."""
+
+    def speak_all(self, texts: AsyncIterator[str], on_words: OnWords) -> AsyncIterator[bytes]:
+        """One utterance, of sentences or parts of them as they come, each with the space behind it; audio as `speak`'s.
+        `on_words` is told what is known of the words' times, in order, before or after their audio; some engines know
+        nothing. Whoever closes the iterator in the middle has it cancelled."""
         ...

@@ -2,12 +2,14 @@
 
 from collections.abc import Mapping
 
+from outdial.speech.cartesia.vendor import CARTESIA
 from outdial.speech.deepgram.vendor import DEEPGRAM
 from outdial.speech.vendor import Vendor
 
 VENDORS: Mapping[str, Vendor] = {
     vendor.name: vendor
     for vendor in (
+        CARTESIA,
         DEEPGRAM,
     )
 }  # fmt: skip
