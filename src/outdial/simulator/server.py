@@ -26,6 +26,7 @@ from outdial.simulator.model.control import ModelControl
 from outdial.simulator.model.models import SimulatedModel
 from outdial.simulator.model.rest import Models
 from outdial.simulator.network import Network
+from outdial.simulator.speech.serving import SpokenVendors
 from outdial.simulator.telnyx.account import TelnyxAccount
 from outdial.simulator.telnyx.config import TelnyxConfig
 from outdial.simulator.telnyx.rest import TelnyxRest
@@ -166,6 +167,7 @@ def create_app(
             BrowserPhones(network, accounts, config.allowed_origins).route(),
             *model.routes(),
             *tools.routes(),
+            *SpokenVendors(network.faults, network.agent_voice).routes(),
             *(route for api in apis for route in api.routes()),
         ],
         lifespan=lifespan,

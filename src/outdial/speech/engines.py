@@ -8,6 +8,8 @@ from outdial.speech.base import ClosedSpeechToText, SpeechToText, TextToSpeech
 from outdial.speech.offline import installed_engines
 from outdial.speech.prompts import PromptCache
 
+OFFLINE_LANGUAGE = "en"  # what the engines of the package speak and understand
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OwnSpeech:

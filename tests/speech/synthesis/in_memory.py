@@ -6,7 +6,7 @@ from outdial.media.frames import FRAME_BYTES, FRAME_MS
 from outdial.media.g711 import pcm_to_ulaw, ulaw_to_pcm
 from outdial.simulator.faults import Faults
 from outdial.simulator.speech.socket import Asked, Line, Refused
-from outdial.speech.wire.failures import VendorFailed, by_close, by_status
+from outdial.speech.wire.failures import Fault, VendorFailed, by_close, by_status
 
 MS_PER_CHAR = 60
 HANDSHAKE_S = 0.05
@@ -107,7 +107,7 @@ class Wire:
                 self._receiver.message(message)
             except ValueError:
                 self.is_open = False
-                self._receiver.gone(VendorFailed("unreadable"))
+                self._receiver.gone(VendorFailed(Fault.UNREADABLE))
 
     def _closed(self, code, reason):
         if self.is_open:

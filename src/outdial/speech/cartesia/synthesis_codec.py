@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from outdial.speech.base import SpokenWord
-from outdial.speech.synthesis_codec import Audio, Complete, Message, SynthesisEvent, Words
+from outdial.speech.voice.codec import Audio, Complete, Message, SynthesisEvent, Words
 from outdial.speech.wire.failures import by_message
 
 VERSION = "2026-03-01"

@@ -5,9 +5,9 @@ from typing import Any
 from outdial.speech.base import TextToSpeech
 from outdial.speech.cartesia.synthesis_codec import VERSION, CartesiaSynthesis
 from outdial.speech.choice import VoiceChoice
-from outdial.speech.streamed_voice import StreamedVoice
 from outdial.speech.vendor import Access, Option, OptionKind, PriceUnit, Synthesiser, Vendor
-from outdial.speech.voice_name import voice_name
+from outdial.speech.voice.name import voice_name
+from outdial.speech.voice.streamed import StreamedVoice
 from outdial.speech.wire.socket import Endpoint
 
 MODEL = "sonic-3"
@@ -29,7 +29,7 @@ def _voice(choice: VoiceChoice, access: Access, language: str) -> TextToSpeech:
         headers = {"Authorization": f"Bearer {await access.key()}", "Cartesia-Version": VERSION}
         return Endpoint(url=f"{access.socket_url}/tts/websocket", headers=headers)
 
-    return StreamedVoice(voice_name(choice, language), lambda: CartesiaSynthesis(settings), endpoint)
+    return StreamedVoice(choice.vendor, voice_name(choice, language), lambda: CartesiaSynthesis(settings), endpoint)
 
 
 CARTESIA = Vendor(

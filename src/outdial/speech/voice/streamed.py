@@ -6,24 +6,21 @@ open beside those in use.
 
 import asyncio
 import logging
-from collections import deque
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Iterable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine
 from contextlib import aclosing, suppress
 from typing import Any
 
-from outdial.media.frames import BYTES_PER_MS
 from outdial.media.g711 import ulaw_to_pcm
 from outdial.speech.base import OnWords
-from outdial.speech.synthesis_codec import Audio, Complete, Message, SynthesisCodec, SynthesisEvent, Words
 from outdial.speech.vendor import KeyMissing
+from outdial.speech.voice.channel import Channel, Utterance, next_said, one_text
+from outdial.speech.voice.codec import Audio, SynthesisCodec, Words
 from outdial.speech.wire.failures import Fault, VendorFailed
-from outdial.speech.wire.socket import Endpoint, Open, Wire, open_socket
+from outdial.speech.wire.socket import Endpoint, Open, open_socket
 
 logger = logging.getLogger(__name__)
 
 FIRST_S = 1.8      # for the first audio, with the connection where there is none
-STALL_S = 1.2      # of silence in the middle, beyond the audio that is ahead of its time
-SETTLE_S = 2.0     # for a vendor to say that what was cancelled is over
 REFUSED_S = 60.0   # a refusal holds for so long: somebody may pay, or replace the key
 MAX_IDLE = 8       # websockets that wait open
 LINGER_S = 10.0    # … after the last call
@@ -35,12 +32,14 @@ class StreamedVoice:
 
     def __init__(
         self,
+        vendor: str,
         name: str,
         codec: Callable[[], SynthesisCodec],
         endpoint: Callable[[], Coroutine[Any, Any, Endpoint]],
         open_wire: Open = open_socket,
     ) -> None:
         """`name`: vendor, voice, model and options, the key of cached prompts. `endpoint` reads the key, each time."""
+        self.vendor = vendor
         self.name = name
         self._codec = codec
         self._endpoint = endpoint
@@ -99,7 +98,7 @@ class StreamedVoice:
         self, texts: AsyncIterator[str], on_words: OnWords, *, first_s: float = FIRST_S
     ) -> AsyncGenerator[bytes]:
         """`first_s`: for the first audio of each text that follows a silence."""
-        text = await _next_said(texts)
+        text = await next_said(texts)
         if text is None:
             return
         try:
@@ -107,7 +106,7 @@ class StreamedVoice:
                 channel = await self._lease()
         except TimeoutError:
             raise VendorFailed(Fault.UNREACHABLE) from None
-        utterance = _Utterance(channel, first_s)
+        utterance = Utterance(channel, first_s)
         reading = asyncio.create_task(utterance.send_all(text, texts), name="texts of an utterance")
         reading.add_done_callback(lambda _: channel.changed.set())
         try:
@@ -129,7 +128,7 @@ class StreamedVoice:
 
     # -- websockets ------------------------------------------------------------------------------------------
 
-    async def _lease(self) -> "Channel":
+    async def _lease(self) -> Channel:
         if (refusal := self.refusal) is not None:
             raise refusal
         self._ahead = 0
@@ -142,7 +141,7 @@ class StreamedVoice:
         self._open_ahead()
         return channel
 
-    async def _opened_now(self) -> "Channel":
+    async def _opened_now(self) -> Channel:
         """The one that is being opened already, or another one."""
         opening, self._opening = self._opening, None
         if opening is None:
@@ -154,7 +153,7 @@ class StreamedVoice:
                 self._give_back(opening.result())  # in the moment in which nobody waited any more
             raise
 
-    async def _open(self) -> "Channel":
+    async def _open(self) -> Channel:
         channel = Channel(self._codec(), self._lost)
         try:
             channel.wire = await self._open_wire(await self._endpoint(), channel)
@@ -178,7 +177,7 @@ class StreamedVoice:
             self._opening = asyncio.create_task(self._open(), name="speech vendor")
             self._opening.add_done_callback(self._opened)
 
-    def _opened(self, task: "asyncio.Task[Channel]") -> None:
+    def _opened(self, task: asyncio.Task[Channel]) -> None:
         if task.cancelled() or task.exception() is not None:
             if task is self._opening:
                 self._opening = None
@@ -186,7 +185,7 @@ class StreamedVoice:
             self._opening = None
             self._give_back(task.result())
 
-    def _give_back(self, channel: "Channel") -> None:
+    def _give_back(self, channel: Channel) -> None:
         channel.end()
         if not channel.is_open or (channel.codec.is_free and len(self._idle) >= MAX_IDLE):
             self._drop(channel)
@@ -195,13 +194,13 @@ class StreamedVoice:
         else:
             channel.when_free(lambda: self._give_back(channel), lambda: self._drop(channel))
 
-    def _drop(self, channel: "Channel") -> None:
+    def _drop(self, channel: Channel) -> None:
         channel.close()
         self._all.discard(channel)
         if channel in self._idle:
             self._idle.remove(channel)
 
-    def _lost(self, channel: "Channel") -> None:
+    def _lost(self, channel: Channel) -> None:
         self._drop(channel)
         self._open_ahead()
 
@@ -213,154 +212,3 @@ class StreamedVoice:
     def _note(self, failure: VendorFailed) -> None:
         if not failure.fault.may_pass:
             self._refusal = failure, asyncio.get_running_loop().time() + REFUSED_S
-
-
-class Channel:
-    """One websocket of a vendor's, and what it has told of the utterance under way. It is the websocket's Receiver."""
-
-    def __init__(self, codec: SynthesisCodec, on_gone: Callable[["Channel"], None]) -> None:
-        self.codec = codec
-        self.wire: Wire | None = None
-        self.events: deque[SynthesisEvent] = deque()
-        self.changed = asyncio.Event()
-        self._on_gone = on_gone
-        self._in_use = False
-        self._told: VendorFailed | None = None  # an error's message; why the websocket closes, mostly
-        self._waiting: asyncio.TimerHandle | None = None
-        self._free: Callable[[], object] = lambda: None
-
-    @property
-    def is_open(self) -> bool:
-        return self.wire is not None and self.wire.is_open
-
-    def send(self, messages: Iterable[Message]) -> None:
-        assert self.wire is not None
-        for message in messages:
-            self.wire.send(message)
-
-    def begin(self) -> None:
-        self.events.clear()
-        self._in_use = True
-        self.send(self.codec.begin())
-
-    def end(self) -> None:
-        """The utterance is over: what is left of it is cancelled."""
-        if self._in_use:
-            self._in_use = False
-            self.events.clear()
-            if self.is_open and self.codec.is_waiting:
-                self.send(self.codec.cancel())
-
-    def when_free(self, then: Callable[[], object], too_late: Callable[[], object]) -> None:
-        """Call one of them, once."""
-        self._free = then
-        self._waiting = asyncio.get_running_loop().call_later(SETTLE_S, too_late)
-
-    def close(self) -> None:
-        if self._waiting is not None:
-            self._waiting.cancel()
-            self._waiting = None
-        if self.wire is not None:
-            self.wire.close(self.codec.last())
-
-    # -- Receiver
-
-    def message(self, message: Message) -> None:
-        for event in self.codec.receive(message):
-            if isinstance(event, VendorFailed):
-                self._told = event
-            if self._in_use:
-                self.events.append(event)
-        self.changed.set()
-        if self._waiting is not None and self.codec.is_free:
-            self._waiting.cancel()
-            self._waiting = None
-            self._free()
-
-    def gone(self, failure: VendorFailed) -> None:
-        if self._told is not None:
-            failure = VendorFailed(self._told.fault, word=self._told.word, status=self._told.status, code=failure.code)
-        if self._in_use:
-            self.events.append(failure)
-        self.changed.set()
-        self._on_gone(self)
-
-
-class _Utterance:
-    """One utterance on a websocket: its texts there, its events back, and how long to wait for them."""
-
-    def __init__(self, channel: Channel, first_s: float) -> None:
-        self._channel = channel
-        self._first_s = first_s
-        self._now = asyncio.get_running_loop().time
-        self._asked_at: float | None = None     # of text, since the last audio; None: there was audio after it
-        self._ended = False                     # all text was sent
-        self._received_ms = 0.0
-        self._began_at: float | None = None     # when there was the first audio
-        self._last_at = 0.0                     # … the newest
-
-    async def send_all(self, first: str, texts: AsyncIterator[str]) -> None:
-        self._channel.begin()
-        text: str | None = first
-        while text is not None:
-            self._channel.send(self._channel.codec.text(text))
-            if self._asked_at is None:
-                self._asked_at = self._now()
-            text = await _next_said(texts)
-        self._ended = True
-        self._channel.send(self._channel.codec.end())
-
-    async def next_event(self, reading: asyncio.Task[None]) -> Audio | Words | None:
-        """None when it is complete. Raises VendorFailed, and what reading the texts raised."""
-        channel = self._channel
-        while True:
-            if channel.events:
-                match channel.events.popleft():
-                    case VendorFailed() as failure:
-                        raise failure
-                    case Complete():
-                        return None
-                    case Audio() as audio:
-                        self._note(audio)
-                        return audio
-                    case words:
-                        return words
-            if reading.done():
-                reading.result()
-                if not channel.codec.is_waiting:
-                    return None
-            channel.changed.clear()
-            try:
-                async with asyncio.timeout_at(self._by()):
-                    await channel.changed.wait()
-            except TimeoutError:
-                raise VendorFailed(Fault.SLOW) from None
-
-    def _note(self, audio: Audio) -> None:
-        self._asked_at = None
-        self._last_at = self._now()
-        if self._began_at is None:
-            self._began_at = self._last_at
-        self._received_ms += len(audio.ulaw) * 2 / BYTES_PER_MS
-
-    def _by(self) -> float | None:
-        """Until when something has to come; None while it is our text that is waited for."""
-        if self._began_at is None:
-            return None if self._asked_at is None else self._asked_at + self._first_s
-        if self._asked_at is None and not self._ended:
-            return None
-        played_at = self._began_at + self._received_ms / 1000  # when the callee will have heard what is there
-        since = self._last_at if self._asked_at is None else max(self._asked_at, self._last_at)
-        return max(since, played_at) + STALL_S
-
-
-async def one_text(text: str) -> AsyncGenerator[str]:
-    yield text
-
-
-async def _next_said(texts: AsyncIterator[str]) -> str | None:
-    """The next one with something to say in it; None at the end."""
-    async for text in texts:
-        if any(character.isalnum() for character in text):
-            return text
-    return None

@@ -1,0 +1,58 @@
+"""What vendors of speech do in one call: its voice, what they are given, and when one is replaced."""
+
+import logging
+from collections.abc import Callable
+from typing import Any
+
+from outdial import metrics
+from outdial.speech.base import TextToSpeech
+from outdial.speech.engines import OFFLINE_LANGUAGE
+from outdial.speech.fallback import CallVoice, Replaced, VendorVoice
+from outdial.speech.prompts import PromptCache
+
+logger = logging.getLogger(__name__)
+
+Event = Callable[[str, dict[str, Any]], object]
+
+
+class SpeechUse:
+    """`event` is the call's journal's. `end` it with the conversation; again is harmless."""
+
+    def __init__(self, event: Event) -> None:
+        self._event = event
+        self._voice: CallVoice | None = None
+        self._characters = 0
+        self._ended = False
+
+    def voice(self, own: TextToSpeech | None, shared: TextToSpeech, language: str) -> TextToSpeech:
+        """What the call speaks with: the agent's voice, or the process's."""
+        if not isinstance(own, VendorVoice):
+            return own or shared
+        speaks = language.partition("-")[0].lower() == OFFLINE_LANGUAGE
+        prompts = shared if isinstance(shared, PromptCache) else None
+        self._voice = CallVoice(own, shared if speaks else None, self._replaced, prompts, self._spoke)
+        return self._voice
+
+    def end(self) -> None:
+        if self._ended:
+            return
+        self._ended = True
+        if self._voice is not None:
+            self._voice.leave()
+            if self._characters:
+                vendor = self._voice.vendor
+                self._event("speech_used", {"part": "voice", "vendor": vendor, "characters": self._characters})
+
+    def _spoke(self, text: str) -> None:
+        self._characters += len(text)
+
+    def _replaced(self, replaced: Replaced) -> None:
+        labels = {"part": replaced.part, "vendor": replaced.vendor, "fault": replaced.fault}
+        logger.warning("Speech vendor replaced", extra=labels)
+        metrics.SPEECH_REPLACED.labels(**labels).inc()
+        told = {"part": replaced.part, "vendor": replaced.vendor, "reason": replaced.fault, "code": replaced.word}
+        self._event("speech_replaced", {key: str(value) for key, value in told.items()} | {"by": _by(replaced)})
+
+
+def _by(replaced: Replaced) -> str | None:
+    return "offline" if replaced.by_own else None
