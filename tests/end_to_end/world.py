@@ -254,6 +254,9 @@ class World:
                 data_dir=folder / "data",
                 port=0,
                 model_servers=SecretStr(json.dumps({model.url: "", f"{simulator.base_url}/model/v1": ""})),
+                speech_vendors=SecretStr(json.dumps({
+                    name: {"url": f"{simulator.base_url}/{name}", "key": "k"} for name in ("cartesia", "elevenlabs")
+                })),
                 **IMPATIENT,
             )
             outdial = await stack.enter_async_context(running(settings))
