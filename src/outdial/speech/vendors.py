@@ -4,6 +4,8 @@ from collections.abc import Mapping
 
 from outdial.speech.cartesia.vendor import CARTESIA
 from outdial.speech.deepgram.vendor import DEEPGRAM
+from outdial.speech.elevenlabs.vendor import ELEVENLABS
+from outdial.speech.openai.vendor import OPENAI
 from outdial.speech.vendor import Vendor
 
 VENDORS: Mapping[str, Vendor] = {
@@ -11,5 +13,7 @@ VENDORS: Mapping[str, Vendor] = {
     for vendor in (
         CARTESIA,
         DEEPGRAM,
+        ELEVENLABS,
+        OPENAI,
     )
 }  # fmt: skip

@@ -1,22 +1,30 @@
-"""The simulated voices' websockets: /cartesia/tts/websocket and its like, each under its vendor's name."""
+"""The simulated voices, each under its vendor's name: /cartesia/tts/websocket and its like."""
 
 import asyncio
+from collections.abc import AsyncGenerator
 from contextlib import suppress
 
-from starlette.responses import Response
-from starlette.routing import BaseRoute, WebSocketRoute
+from starlette.requests import Request
+from starlette.responses import Response, StreamingResponse
+from starlette.routing import BaseRoute, Route, WebSocketRoute
 from starlette.websockets import WebSocket
 
 from outdial.simulator import connection
 from outdial.simulator.background import Background
+from outdial.simulator.bodies import TooLarge, read_body
 from outdial.simulator.faults import FaultKind, Faults
+from outdial.simulator.speech import openai
 from outdial.simulator.speech.cartesia import CartesiaVoice
+from outdial.simulator.speech.deepgram import DeepgramVoice
+from outdial.simulator.speech.elevenlabs import ElevenLabsVoice
+from outdial.simulator.speech.openai import BrokenOff, OpenAiSpeech
 from outdial.simulator.speech.socket import Asked, Line, Message, Refused, SimulatedVoice
 from outdial.simulator.voices import Voice
 from outdial.simulator.waiting import first_of
 
-VOICES: tuple[SimulatedVoice, ...] = (CartesiaVoice(),)
+VOICES: tuple[SimulatedVoice, ...] = (CartesiaVoice(), ElevenLabsVoice(), DeepgramVoice())
 CUT = -1
+MAX_BODY_BYTES = 64 * 1024
 
 
 class SpokenVendors:
@@ -25,7 +33,29 @@ class SpokenVendors:
         self._voice = voice
 
     def routes(self) -> list[BaseRoute]:
-        return [WebSocketRoute(vendor.path, _Served(vendor, self._faults, self._voice).serve) for vendor in VOICES]
+        sockets = [WebSocketRoute(voice.path, _Served(voice, self._faults, self._voice).serve) for voice in VOICES]
+        return [*sockets, Route(openai.PATH, self._speech, methods=["POST"])]
+
+    async def _speech(self, request: Request) -> Response:
+        try:
+            body = await read_body(request, MAX_BODY_BYTES)
+            answer = OpenAiSpeech().answer(request.headers, body, self._voice.audio, self._faults)
+            type_, pieces = await answer
+        except TooLarge:
+            return Response(status_code=413)
+        except Refused as refused:
+            return Response(refused.body, status_code=refused.status, media_type="application/json")
+
+        async def to_the_end() -> AsyncGenerator[bytes]:
+            try:
+                async for piece in pieces:
+                    yield piece
+            except BrokenOff:
+                connection.reset(request.scope)
+            finally:
+                await pieces.aclose()
+
+        return StreamingResponse(to_the_end(), media_type=type_)
 
 
 class _Served:

@@ -72,11 +72,16 @@ class Utterance:
 
     def cancel(self) -> None:
         """What was not sent yet is not sent, or not much of it."""
-        late = self._struck.get(FaultKind.VOICE_LATE)
-        if late is None:
+        if self.late_s == 0:
             self._task.cancel()
         else:
-            asyncio.get_running_loop().call_later(late.after_ms / 1000, self._task.cancel)
+            asyncio.get_running_loop().call_later(self.late_s, self._task.cancel)
+
+    @property
+    def late_s(self) -> float:
+        """How long it goes on after it was cancelled."""
+        late = self._struck.get(FaultKind.VOICE_LATE)
+        return 0.0 if late is None else late.after_ms / 1000
 
     async def aclose(self) -> None:
         self._task.cancel()

@@ -2,6 +2,7 @@
 
 from outdial.speech.base import SpeechToText
 from outdial.speech.choice import RecognitionChoice
+from outdial.speech.deepgram.synthesis import AURA
 from outdial.speech.missing import NoSpeechToText
 from outdial.speech.vendor import Access, Option, OptionKind, PriceUnit, Recogniser, Vendor
 
@@ -31,4 +32,5 @@ DEEPGRAM = Vendor(
             "eot_timeout_ms": Option(kind=OptionKind.WHOLE, least=500, most=10_000),
         },
     ),
+    synthesiser=AURA,
 )

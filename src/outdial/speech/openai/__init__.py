@@ -1,0 +1,1 @@
+"""OpenAI, and servers that call themselves compatible: speak. Source: platform.openai.com/docs."""
