@@ -146,6 +146,8 @@ class Story:
                 self._state(self._state_words(data | {"state": "ended"}) + " (known only now)")
             case "recognition_late":
                 self._state("recognition is late: more is said than can be understood at once")
+            case "speech_replaced":
+                self._state(f"{data.get('vendor')}'s {data.get('part')} failed and is replaced: {data.get('reason')}")
             case "model":
                 if data.get("first_word_ms") is not None:
                     self.answers.append(int(data["first_word_ms"]))

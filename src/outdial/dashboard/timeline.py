@@ -132,6 +132,8 @@ def _other(event: Event) -> Step | None:
         case "recognition_late":
             detail = "More was said on all calls than could be recognised at once."
             return Step(text="Words understood late", at=event.at, tone="warn", detail=detail)
+        case "speech_replaced":
+            return _speech_replaced(event)
         case "limit":
             return Step(text="Reached its longest duration", at=event.at, tone="warn")
         case "tool":
@@ -154,6 +156,14 @@ def _listening_in(event: Event) -> Step:
         return Step(text="A person began to listen in", at=event.at)
     after = f"After {duration(event.data.get('listened_s', 0))}."
     return Step(text="A person stopped listening in", at=event.at, detail=after)
+
+
+def _speech_replaced(event: Event) -> Step:
+    data = event.data
+    part = "Voice" if data.get("part") == "voice" else "Recognition"
+    by = "The server's own took over." if data.get("by") else "Nothing could take over."
+    why = str(data.get("code") or data.get("reason") or "").replace("_", " ")
+    return Step(text=f"{part} of {data.get('vendor')} failed", at=event.at, tone="bad", detail=f"{why}. {by}")
 
 
 def _limit(limit: Any) -> str:

@@ -32,6 +32,7 @@ from outdial.live.detection import await_verdict, note_too_late, write_verdict
 from outdial.live.given import engines_of, facts_of, recording_of, writing_of
 from outdial.live.progress import write_beginning, write_loss, write_response, write_wish
 from outdial.live.recordings import open_recording
+from outdial.live.speech_prices import priced
 from outdial.live.speech_use import SpeechUse
 from outdial.live.spool import Spool
 from outdial.media.pacer import Pacer
@@ -94,6 +95,7 @@ class Conversations:
         self._pacer = pacer
         self._spool = spool
         self._held: dict[str, _Conversation] = {}  # by call id
+        self._speech_prices = {name: server.prices for name, server in settings.speech_servers.items()}
         self._tasks = Background()
         self._tell_begun: Callable[[str], None] = lambda call_id: None
 
@@ -137,7 +139,7 @@ class Conversations:
             self._engine, self._settings, self._open_carrier, answered.attempt_id, facts.agent_number
         )
         brought = Brought(self._engine, self._spool, answered.attempt_id, writing_of(self._engine, answered))
-        spoken = SpeechUse(brought.journal.event)
+        spoken = SpeechUse(priced(brought.journal.event, self._speech_prices))
         session = Session(facts, agent.run, engines_of(agent, self._engines, spoken), brought.journal, control)
         recording = recording_of(self._settings.data_dir, answered)
         codec = CARRIERS[carrier].stream_codec()
