@@ -45,7 +45,7 @@ class Settings(BaseSettings):
     data_dir: Path = Field(
         Path(".outdial"), description="Recordings, cached prompts, the embedded database, the secret key"
     )
-    recordings_url: str | None = Field(
+    store_url: str | None = Field(
         None,
         description="Where recordings go when they are whole, for every host to read: s3://bucket/folder, gs://…, "
         "az://…, or file:///mnt/… that all of them see. Credentials are in the variables of the store's kind (AWS_…, "
@@ -221,7 +221,7 @@ class Settings(BaseSettings):
             raise ValueError("must start with https:// (or http:// for the simulator)")
         return value.rstrip("/")
 
-    @field_validator("recordings_url")
+    @field_validator("store_url")
     @classmethod
     def _store(cls, value: str | None) -> str | None:
         if value is not None and not value.startswith(STORES):

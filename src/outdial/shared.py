@@ -17,7 +17,7 @@ from outdial.agents.ready_agents import ReadyAgents
 from outdial.agents.tools.access import ToolAccess, kept_secrets
 from outdial.api.services import Services
 from outdial.calls.workers import Worker
-from outdial.db.engine import create_engine, is_pooled
+from outdial.db.engine import create_engine, is_pooled, put_away
 from outdial.db.migrate import upgrade_at
 from outdial.db.notify import Notifications
 from outdial.db.pooler import check_urls, limit_sessions
@@ -97,7 +97,7 @@ async def _open_database(
         database = await stack.enter_async_context(embedded(settings.data_dir))
         url = session_url = database.url
     engine = create_engine(url, pooled=url != session_url)
-    stack.push_async_callback(engine.dispose)
+    stack.push_async_callback(put_away, engine)
     progress("Bringing the database up to date")
     await outlast(lambda: upgrade_at(session_url), progress)
     if is_pooled(engine):
@@ -151,5 +151,5 @@ async def share(
         taken_over=Wake(),
         drain=drain,
         embedded=database,
-        recordings=Recordings(settings.data_dir, settings.recordings_url),
+        recordings=Recordings(settings.data_dir, settings.store_url),
     )

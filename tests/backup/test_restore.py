@@ -174,7 +174,7 @@ async def test_recordings_of_a_store_are_named_or_copied(filled, elsewhere, tmp_
     there = tmp_path / "store" / filled.id / "call_1"
     there.mkdir(parents=True)
     kept.rename(there / "call_1.wav")
-    filled.settings = filled.settings.model_copy(update={"recordings_url": url})
+    filled.settings = filled.settings.model_copy(update={"store_url": url})
     done = await bring_back(elsewhere, await backup_of(filled))
     assert (done.manifest.store, done.recordings) == (url, 0)
     done = await bring_back(elsewhere, await backup_of(filled, recordings_of_store=True), replace=True)

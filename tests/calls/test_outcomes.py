@@ -117,6 +117,21 @@ async def test_a_machine_known_only_after_the_end_was_not_silent(workspace, clai
     assert (await workspace.call(claim.call_id)).outcome == "hung_up_early"
 
 
+@pytest.mark.parametrize(("on", "state"), [("screening", "queued"), ("machine", "queued"), ("silent", "ended")])
+async def test_a_screening_service_that_let_nobody_through_may_be_called_again(workspace, claim, on, state):
+    await workspace.set_call(claim.call_id, retry={"max_attempts": 2, "on": [on], "delays_s": [60]})
+    verdict = Verdict(answered_by=AnsweredBy.SCREENING, at=datetime.now(UTC), evidence=("words",))
+    await apply_event(workspace.engine, claim.attempt_id, verdict)
+    await workspace.hears(claim.attempt_id, CallState.ENDED, EndReason.MACHINE)
+    assert (await workspace.call(claim.call_id)).state == state
+
+
+async def test_a_machine_is_no_screening_service(workspace, claim):
+    await workspace.set_call(claim.call_id, retry={"max_attempts": 2, "on": ["screening"], "delays_s": [60]})
+    await workspace.hears(claim.attempt_id, CallState.ENDED, EndReason.MACHINE)
+    assert (await workspace.call(claim.call_id)).state == "ended"
+
+
 async def test_a_wish_of_an_earlier_attempt_holds_and_its_outcome_is_forgotten(workspace, claim):
     await workspace.set_call(claim.call_id, noted={"do_not_call": True, "outcome": "moved", "more": 1})
     await workspace.set_call(claim.call_id, retry={"max_attempts": 2, "on": ["machine"], "delays_s": [60]})

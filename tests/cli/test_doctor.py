@@ -114,7 +114,7 @@ async def test_a_store_of_recordings_is_tried(tmp_path, monkeypatch, url, status
         monkeypatch.setenv(name, "secret-of-a-store")
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
     monkeypatch.setenv("AWS_ALLOW_HTTP", "true")
-    findings = await check_store.store(Settings(data_dir=tmp_path, recordings_url=url and url.format(tmp_path)))
+    findings = await check_store.store(Settings(data_dir=tmp_path, store_url=url and url.format(tmp_path)))
     assert [finding.status for finding in findings] == ([] if status is None else [status])
     for finding in findings:
         assert found in finding.found

@@ -1,4 +1,5 @@
 import asyncio
+import gc
 import tempfile
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -16,7 +17,7 @@ from sqlalchemy import Integer, bindparam, literal, select, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.exc import OperationalError
 
-from outdial.db.engine import connection_url, create_engine, cut_connections, lock_timeout
+from outdial.db.engine import connection_url, create_engine, cut_connections, lock_timeout, put_away
 from outdial.db.session import Session
 from own_postgres import OwnPostgres
 from pgbouncer import PgBouncer, needs_pgbouncer
@@ -44,6 +45,26 @@ async def test_a_session_has_our_name_and_limits(engine):
             "idle_in_transaction_session_timeout": "5s",
         }.items():
             assert await connection.scalar(text(f"SHOW {name}")) == value
+
+
+def test_what_a_cancelled_task_held_is_closed_too(database_url):
+    async def main() -> None:
+        engine = create_engine(database_url)
+        connected = asyncio.Event()
+
+        async def use() -> None:
+            async with engine.connect() as connection:
+                await connection.execute(text("SELECT 1"))
+                connected.set()
+                await asyncio.Event().wait()
+
+        task = asyncio.create_task(use())
+        await connected.wait()
+        task.cancel()
+        await put_away(engine)
+
+    asyncio.run(main())
+    gc.collect()  # which would warn
 
 
 async def test_a_limit_that_the_url_sets_holds(database_url):

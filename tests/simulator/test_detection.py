@@ -3,15 +3,16 @@
 import pytest
 
 from outdial.media.frames import FRAME_MS, SILENT_FRAME, silence
-from outdial.simulator.callees import CALLEES, Sound, utterances
+from outdial.simulator.callee_steps import Sound
+from outdial.simulator.callees import CALLEES
 from outdial.simulator.detection import Detector, Tuning, Verdict
 from outdial.simulator.phone import ScriptedPhone
 
 
 def verdict_on(callee_id: str, tuning: Tuning) -> tuple[Verdict, int]:
     """What is decided while we say nothing, and after how many ms."""
-    script = CALLEES[callee_id].script
-    phone = ScriptedPhone(script, {text: silence(65 * len(text)) for text in utterances(script)})
+    callee = CALLEES[callee_id]
+    phone = ScriptedPhone(callee.script, {text: silence(65 * len(text)) for text in callee.utterances})
     detector = Detector(tuning)
     while True:
         phone.frame()
@@ -34,6 +35,14 @@ def verdict_on(callee_id: str, tuning: Tuning) -> tuple[Verdict, int]:
         ("11", Verdict.UNKNOWN, Verdict.UNKNOWN),
         ("12", Verdict.HUMAN, Verdict.HUMAN),
         ("15", Verdict.HUMAN, Verdict.HUMAN),
+        ("20", Verdict.MACHINE_START, Verdict.MACHINE_END_SILENCE),
+        ("21", Verdict.MACHINE_START, Verdict.MACHINE_END_SILENCE),
+        ("23", Verdict.HUMAN, Verdict.HUMAN),
+        ("25", Verdict.MACHINE_START, Verdict.MACHINE_END_BEEP),
+        ("26", Verdict.MACHINE_START, Verdict.MACHINE_END_SILENCE),
+        ("28", Verdict.MACHINE_START, Verdict.MACHINE_END_BEEP),
+        ("29", Verdict.MACHINE_START, Verdict.MACHINE_END_SILENCE),
+        ("30", Verdict.MACHINE_START, Verdict.MACHINE_END_SILENCE),
     ],
 )
 def test_the_verdict_on_each_callee(callee, fast, message_end):

@@ -1,21 +1,12 @@
 """The callees, played in virtual time: a frame is 20 ms."""
 
+import numpy as np
 import pytest
 
 from outdial.media.frames import FRAME_MS, SILENT_FRAME, frames, silence
 from outdial.media.tones import dtmf, tone
-from outdial.simulator.callees import (
-    CALLEES,
-    HUMAN,
-    AskForDigit,
-    Reaction,
-    Say,
-    Sound,
-    Step,
-    callee_at,
-    number_of,
-    utterances,
-)
+from outdial.simulator.callee_steps import AskForDigit, Say, Sound, Step, Tone, Wait, utterances
+from outdial.simulator.callees import CALLEES, HUMAN, Reaction, callee_at, number_of
 from outdial.simulator.phone import Ear, ScriptedPhone
 
 LOUD = tone((200,), FRAME_MS)
@@ -57,9 +48,9 @@ class Conversation:
 
 
 def test_every_number_of_the_product_has_its_callee():
-    assert list(CALLEES) == [f"{number:02}" for number in range(20)]
+    assert list(CALLEES) == [f"{number:02}" for number in range(31)]
     assert callee_at("+12025550105") is CALLEES["05"]
-    for other in ("+12025550120", "+12025550199", "+15551234567", "+120255501050", "05"):
+    for other in ("+12025550131", "+12025550199", "+15551234567", "+120255501050", "05"):
         assert callee_at(other) is HUMAN
     assert all(callee_at(number_of(id_)) is callee for id_, callee in CALLEES.items())
 
@@ -179,3 +170,45 @@ def test_the_ear_takes_60_ms_of_sound_for_speech_and_200_ms_of_silence_for_its_e
         heard.append(ear.speaking)
     assert heard == [False] * 2 + [True] * 11 + [False] * 3
     assert ear.silent_ms == 240
+
+
+def said_of(callee_id: str, ms: int) -> list[tuple[int, str]]:
+    return Conversation(CALLEES[callee_id].script).run(ms).diary
+
+
+def test_who_screens_a_call_for_somebody_waits_for_our_reason_before_the_person_comes():
+    for callee_id in ("26", "28"):
+        talk = Conversation(CALLEES[callee_id].script).run(7500)
+        before = talk.utterances
+        talk.speak(2000).run(14_000)
+        assert talk.utterances == before + 2, "it says that it connects us, and then somebody says hello"
+
+
+def test_a_screening_that_nobody_takes_ends_at_a_beep():
+    talk = Conversation(CALLEES["27"].script).run(11_000).speak(2000).run(25_000)
+    assert talk.diary[-1][1] is Sound.BEEP
+
+
+def test_a_second_beep_comes_after_more_words():
+    sounds = [sound for _, sound in said_of("25", 40_000)]
+    assert sounds == [Sound.SPEECH, Sound.BEEP, Sound.SPEECH, Sound.BEEP]
+
+
+def test_an_announcement_follows_three_rising_tones():
+    assert said_of("30", 5000) == [(200, Sound.SIT), (1400, Sound.SPEECH)]
+
+
+def test_music_plays_as_long_as_it_is_to():
+    [(began, _)] = [entry for entry in said_of("29", 30_000) if entry[1] is Sound.MUSIC]
+    talk = Conversation((Tone(Sound.MUSIC, 12_000), Say("Hello.")))
+    assert talk.run(13_000).diary == [(0, Sound.MUSIC), (12_000, Sound.SPEECH)]
+    assert began > 0
+
+
+def test_what_is_said_near_the_phone_is_heard_all_the_time_and_20_db_fainter():
+    voice = {"news": tone((300,), 500, level_dbfs=-10.0)}
+    phone = ScriptedPhone((Wait(3000),), voice, behind="news")
+    heard = b"".join(phone.frame() for _ in range(100))
+    samples = np.frombuffer(heard, dtype="<i2").astype(float)
+    assert 20 * np.log10(np.sqrt(np.mean(samples**2)) / 32767) == pytest.approx(-30.0, abs=0.5)
+    assert CALLEES["22"].behind in CALLEES["22"].utterances

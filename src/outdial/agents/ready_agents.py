@@ -10,6 +10,7 @@ from cachetools import LRUCache
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from outdial.agents.gates import gates_of
 from outdial.agents.kinds import KINDS, ParsedAgent, parse_agent
 from outdial.agents.llm.chat import Model
 from outdial.agents.llm.metering import Meter, Metered
@@ -26,6 +27,7 @@ from outdial.agents.script.values import known
 from outdial.agents.spend_meters import SpendMeter, SpendMeters
 from outdial.agents.tools.access import NoTools, ToolAccess, Tools, load
 from outdial.conversation.call_facts import HOLD_S
+from outdial.conversation.gates import NO_GATES, Gates
 from outdial.conversation.live_call import AgentCoroutine, LiveCall
 from outdial.conversation.opening import Greet
 from outdial.db.engine import reading
@@ -50,11 +52,12 @@ def not_read(error: Exception) -> CallError:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReadyAgent:
-    """`run` is the conversation, `machine_*` what the agent itself wants done when a machine answers, and `word`
-    fills the {variables} of a text for a call ("" when that can't be done). `reading`: how it says what is written, and
-    in which language; `speech`: the engines it brings itself; `greet`: who speaks first on a call that was placed,
-    `hold_s`: for how long it waits for who asks for a moment. `version`: the one that runs, where that needn't be the
-    one that was asked for; `check`: whether it can talk on a call with these variables, None if so."""
+    """`run` is the conversation, `machine_*` what the agent itself wants done when a machine answers, `gates` at a
+    service that stands before the callee, and `word` fills the {variables} of a text for a call ("" when that can't be
+    done). `reading`: how it says what is written, and in which language; `speech`: the engines it brings itself;
+    `greet`: who speaks first on a call that was placed, `hold_s`: for how long it waits for who asks for a moment.
+    `version`: the one that runs, where that needn't be the one that was asked for; `check`: whether it can talk on a
+    call with these variables, None if so."""
 
     run: AgentCoroutine
     machine_action: str
@@ -64,6 +67,7 @@ class ReadyAgent:
     greet: Greet = Greet.AT_ONCE
     hold_s: float = HOLD_S
     speech: OwnSpeech = NONE_OWN
+    gates: Gates = NO_GATES
     version: int | None = None
     check: Callable[[Mapping[str, Any]], CallError | None] | None = None
 
@@ -185,6 +189,7 @@ def _prepared(kind: str, agent: ParsedAgent, greet: Greet, models: Sequence[Mode
         run=run,
         machine_action=agent.machine.action,
         machine_message=agent.machine.message,
+        gates=gates_of(agent.machine, lambda text, call: _worded(text, agent, call)),
         word=lambda text, call: _worded(text, agent, call),
         reading=agent.reading,
         greet=greet,

@@ -25,7 +25,7 @@ from outdial.net.addresses import Allowed
 from outdial.speech.choice import SpeechChoice
 from outdial.telephony.e164 import normal_e164
 
-NOT_TO_CALLEES = ("message", "brief")  # but to machines, and to who is asked before a transfer
+NOT_TO_CALLEES = ("message", "reason", "brief")  # but to machines and services, and to who is asked before a transfer
 
 
 class Remark(TypedDict):

@@ -50,7 +50,7 @@ async def make_backup(
             revision=heads()[0],
             made_at=to_json(datetime.now(UTC)),
             with_key=has_key,
-            store=None if wanted.recordings_of_store else settings.recordings_url,
+            store=None if wanted.recordings_of_store else settings.store_url,
         )
     )
     _add_folder(archive, settings.data_dir, SPOOL, ["*/*.json"])
@@ -62,8 +62,8 @@ async def make_backup(
             archive.add(KEY, "".join(f"{key}\n" for key in read_keys(settings)).encode())
         told("recordings", archive.size)
         _add_folder(archive, settings.data_dir, RECORDINGS, ["*/*.wav"], told)
-        if wanted.recordings_of_store and settings.recordings_url is not None:
-            await _add_store(conn, archive, Recordings(settings.data_dir, settings.recordings_url), told)
+        if wanted.recordings_of_store and settings.store_url is not None:
+            await _add_store(conn, archive, Recordings(settings.data_dir, settings.store_url), told)
     archive.add_json(COMPLETE, {})
 
 

@@ -20,7 +20,7 @@ from outdial.telephony.outcome import NAMED, WISH, Facts, Outcome, outcome_of, o
 from outdial.telephony.retry import RetryOn
 from outdial.telephony.state import CallState, EndedBy, Ending, EndReason
 from outdial.telephony.transfer import TransferOutcome
-from outdial.telephony.verdict import WhoAnswered
+from outdial.telephony.verdict import AnsweredBy, WhoAnswered
 
 logger = logging.getLogger(__name__)
 
@@ -69,6 +69,9 @@ async def retry_words(
     words: set[str] = {ending.end_reason}
     if ending.end_reason is EndReason.FAILED:
         return set() if await _was_talked_on(conn, ending, attempt) else words
+    is_screening = call.answered_by is not None and call.answered_by.category is AnsweredBy.SCREENING
+    if ending.end_reason is EndReason.MACHINE and is_screening:
+        words.add(RetryOn.SCREENING)
     if ending.end_reason is EndReason.COMPLETED and attempt.audio_started_at is not None:
         facts = (await known_of(conn, call, ending, attempt)).facts
         if outcome_of(replace(facts, callee_responded=bool(facts.callee_responded))) is Outcome.SILENT:

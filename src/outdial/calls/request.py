@@ -157,7 +157,7 @@ class Retry(_Strict):
     max_attempts: Annotated[int, Field(ge=1, le=10)] = 3
     """How often to dial at most, the first time included."""
     on: Annotated[
-        list[Literal["busy", "no_answer", "declined", "failed", "machine", "silent"]],
+        list[Literal["busy", "no_answer", "declined", "failed", "machine", "screening", "silent"]],
         Field(min_length=1, max_length=6),
     ] = ["busy", "no_answer"]
     """After which ends. `failed` never includes a call that was talked on; `silent`: somebody answered, and neither

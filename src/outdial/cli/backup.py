@@ -51,8 +51,8 @@ def backup(
                 await make_backup(engine, settings, archive, wanted, _Telling())
             except StoreUnreachable as error:
                 raise CommandFailed(f"the store of recordings can't be read: {error}") from error
-        if settings.recordings_url is not None and not with_recordings:
-            progress.print(f"Recordings in the store aren't in it: {settings.recordings_url}", markup=False)
+        if settings.store_url is not None and not with_recordings:
+            progress.print(f"Recordings in the store aren't in it: {settings.store_url}", markup=False)
 
     with_database(work)
     progress.print("Backup complete." + ("" if file == "-" else f" {file}"), markup=False, soft_wrap=True)

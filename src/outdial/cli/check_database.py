@@ -21,7 +21,7 @@ RETENTION_IS_LATE = timedelta(days=1)
 
 async def database(settings: Settings) -> AsyncIterator[Finding]:
     """The database, its schema, and what is set up in it. Looks only: nothing is migrated or made."""
-    from outdial.db.engine import create_engine
+    from outdial.db.engine import create_engine, put_away
     from outdial.db.made import is_made
     from outdial.db.running import running_url
 
@@ -41,7 +41,7 @@ async def database(settings: Settings) -> AsyncIterator[Finding]:
                 async for finding in _look_into(engine, settings, subject, embedded=embedded):
                     yield finding
             finally:
-                await engine.dispose()
+                await put_away(engine)
     except Exception as error:
         yield Finding(
             subject=subject,

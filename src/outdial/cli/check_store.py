@@ -10,7 +10,7 @@ SUBJECT = "Recordings"
 
 async def store(settings: Settings) -> list[Finding]:
     """Nothing where they stay in the data directory. Credentials are those of this terminal's environment."""
-    url = settings.recordings_url
+    url = settings.store_url
     if url is None:
         return []
     try:

@@ -92,6 +92,19 @@ def _waiting_words(data: Mapping[str, Any]) -> str:
     return words + (f"; expected at {data['expected_at']}" if data.get("expected_at") else "")
 
 
+_TOO_MUCH = {
+    "recognition_late": "recognition is late: more is said than can be understood at once",
+    "limit": "the longest allowed duration is reached",
+}
+_GATES = {
+    "reason_given": "the screening service is told who calls, and why",
+    "passed": "somebody came to the phone",
+    "nobody_came": "nobody came to the phone",
+    "hung_up": "we hang up on the screening service",
+    "keys_pressed": "chosen from the menu",
+}
+
+
 def _tool_words(data: Mapping[str, Any]) -> str:
     given = ", ".join(f"{name}: {_listed(value)}" for name, value in (data.get("arguments") or {}).items() if value)
     words = f"the model wants {data.get('tool')}{f' ({given})' if given else ''}"
@@ -148,6 +161,8 @@ class Story:
                 self._state("recognition is late: more is said than can be understood at once")
             case "speech_replaced":
                 self._state(f"{data.get('vendor')}'s {data.get('part')} failed and is replaced: {data.get('reason')}")
+            case "gate":
+                self._state(_GATES.get(str(data.get("result")), "a service before the callee"))
             case "model":
                 if data.get("first_word_ms") is not None:
                     self.answers.append(int(data["first_word_ms"]))
@@ -157,8 +172,8 @@ class Story:
                 self._state(f"model {data.get('model')} failed: {data.get('error')}")
             case "agent_limit":
                 self._state(f"the agent's limit is reached: {data.get('limit')}")
-            case "limit":
-                self._state("the longest allowed duration is reached")
+            case "recognition_late" | "limit":
+                self._state(_TOO_MUCH[event.type])
 
     def _state_words(self, data: Mapping[str, Any]) -> str:
         state = str(data.get("state"))

@@ -16,7 +16,7 @@ from outdial.cli.next_steps import command, next_steps
 from outdial.cli.output import console, progress
 from outdial.cli.target import find_target
 from outdial.cli.verbs import verbs
-from outdial.db.engine import create_engine
+from outdial.db.engine import create_engine, put_away
 from outdial.db.running import running_url
 from outdial.settings import Settings
 
@@ -76,4 +76,4 @@ async def _restore(settings: Settings, content: IO[bytes], *, replace: bool) -> 
         except BackupUnusable as error:
             raise CommandFailed(str(error)) from error
         finally:
-            await engine.dispose()
+            await put_away(engine)

@@ -21,7 +21,8 @@ LISTENED_MS = 1000    # at least, to words of ours: a greeting has pauses
 
 class Answering:
     """Of one call. `has_replied`: whether the callee has answered us; `changed` is called after each verdict;
-    `heard_whole`: of our words that nobody talked over, when each began, and from when on a reply to it counts (ms)."""
+    `heard_whole`: of our words that nobody talked over, when each began, and from when on a reply to it counts (ms);
+    `at_gate` is told of a service before the callee, and its words."""
 
     def __init__(
         self,
@@ -30,6 +31,7 @@ class Answering:
         has_replied: Callable[[], bool],
         changed: Callable[[], object],
         heard_whole: Callable[[], Sequence[tuple[int, int]]] = tuple,
+        at_gate: Callable[[AnsweredBy, str], object] = lambda category, text: None,
     ) -> None:
         self.verdict: Verdict | None = None
         self.is_machine = False  # one that changes the call's course
@@ -39,6 +41,7 @@ class Answering:
         self._has_replied = has_replied
         self._changed = changed
         self._heard_whole = heard_whole
+        self._at_gate = at_gate
         self._said: dict[int, str] = {}  # what began when
         self._since_ms = 0               # what began before is judged
 
@@ -69,6 +72,8 @@ class Answering:
         verdict = Verdict(answered_by=category, at=datetime.now(UTC), evidence=(WORDS,))
         self.judged(verdict)
         self.told_by_words.put_nowait(verdict)
+        if category in GATES:
+            self._at_gate(category, together)
 
     def _listened_until_ms(self, start_ms: int) -> int | None:
         """From when on the words count that begin at `start_ms`, of who said hello before ours and heard them whole;

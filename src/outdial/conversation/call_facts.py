@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from outdial.conversation.endpointing import Endpointing, WordEndpointing
+from outdial.conversation.gates import NO_GATES, Gates
 from outdial.conversation.live_call import FailedTransfer, LiveCall
 from outdial.conversation.opening import AfterHello, Greet, Opening
 from outdial.conversation.turn_words import TurnWords
@@ -29,11 +30,13 @@ HOLD_S = 30.0  # of silence, for a callee who asked for a moment
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MachinePolicy:
     """What to do when a machine answers: `action` is hang_up, leave_message or continue; `message` words what is
-    left ("" when there is nothing to say). `max_wait_s`: how long a verdict may take; None without detection."""
+    left ("" when there is nothing to say). `max_wait_s`: how long a verdict may take; None without detection. `gates`:
+    what is done at services that stand before the callee."""
 
     action: str = "hang_up"
     message: Callable[[LiveCall], str] = lambda call: ""
     max_wait_s: float | None = None
+    gates: Gates = NO_GATES
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

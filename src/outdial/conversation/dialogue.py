@@ -22,7 +22,7 @@ from outdial.conversation.listening import Listening
 from outdial.conversation.live_call import NORMAL, Heard, Said, SpeechFailed
 from outdial.conversation.media_line import MediaLine
 from outdial.conversation.notice import Notice
-from outdial.conversation.opening import HearOut
+from outdial.conversation.opening import HEARD_OUT_MS, HearOut, Opening
 from outdial.conversation.picking_up import PickingUp
 from outdial.conversation.saying import Saying
 from outdial.conversation.stopping import PATIENCE_S
@@ -69,6 +69,7 @@ class Dialogue:
         self._media_line = media_line
         self._control = control
         self._journal = journal
+        self._transcript = transcript
         self._background = Background()
         self._floor = Floor()
         self._listening = Listening(
@@ -182,10 +183,27 @@ class Dialogue:
             text = await self.picking_up.open()
         return Heard(text=text, silent=not text)
 
-    async def hear_out(self) -> None:
-        """Until a machine's greeting is over."""
+    async def hear_out(self, quiet_ms: int = HEARD_OUT_MS) -> None:
+        """Until a machine's greeting is over: it has been silent for that long."""
         async with self._verb():
-            await self.picking_up.wait(HearOut(), faint=True)
+            await self.picking_up.wait(HearOut(quiet_ms), faint=True)
+
+    async def overhear(self, no_reply_s: float) -> Heard:
+        """As `listen`, but nothing is said to who asks us to wait."""
+        async with self._verb():
+            return await self._listening.listen(
+                patience=NORMAL, no_reply_ms=round(no_reply_s * 1000), max_digits=0, asked=NOTHING
+            )
+
+    def meet_service(self) -> None:
+        """What is said from now on is said to it, and its words are no replies of the callee's."""
+        self._transcript.begin_anew(with_callee=False)
+
+    def begin_anew(self, opening: Opening | None) -> None:
+        """Whoever is there now is talked to from the start, when it is our turn to (None: at once)."""
+        self._listening.forget_words()
+        self._transcript.begin_anew(with_callee=True)
+        self.picking_up.opening = opening
 
     async def say(
         self, text: str | AsyncIterator[str], *, interruptible: bool = True, asks: bool | None = None

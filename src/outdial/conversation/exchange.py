@@ -22,10 +22,16 @@ class Exchange:
 
     def __init__(self, on_answered: Callable[[], None]) -> None:
         self._on_answered: Callable[[], None] | None = on_answered
+        self._with_callee = True                        # and not with a service that stands before it
         self._speaking_since_ms: int | None = None      # we speak, and would hear the callee
         self._asked: tuple[int, int] | None = None      # our last words that were heard whole: from when a reply counts
         self.heard_whole: list[tuple[int, int]] = []    # all our words that were: their start, and from when …
         self._replied: tuple[int, int] | None = None    # the first reply: to the words that began then, and its end
+
+    def begin_anew(self, *, with_callee: bool) -> None:
+        """What was said so far was said to somebody else. Without the callee no words are a reply."""
+        self._with_callee = with_callee
+        self._asked = self._replied = None
 
     def speaking(self, start_ms: int, *, listening: bool) -> None:
         """We begin to speak. `listening`: we hear the callee meanwhile."""
@@ -50,7 +56,7 @@ class Exchange:
 
     def heard(self, start_ms: int, end_ms: int) -> None:
         """The callee said something that was understood."""
-        if self._asked is None or end_ms - start_ms > LONGEST_REPLY_MS:
+        if self._asked is None or not self._with_callee or end_ms - start_ms > LONGEST_REPLY_MS:
             return
         asked_ms, counts_from_ms = self._asked
         if start_ms < counts_from_ms:

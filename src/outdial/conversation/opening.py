@@ -80,12 +80,31 @@ class AfterHello:
         return QUIET_MS if so_far.undecided else GREETING_MS
 
 
-class HearOut:
-    """Waits for the end of a machine's greeting, and for its beep: then our message is recorded."""
+HEARD_OUT_MS = 2000  # of silence after a machine's greeting: two sentences, or the last one and the beep, are closer
 
-    QUIET_MS = 2000  # two sentences, or the last one and the beep, are closer
+
+class PutThrough:
+    """For whoever a menu puts us through to: their phone rings first."""
+
+    RINGS_MS = 15_000  # longer, and somebody is there who says nothing
+
+    def __init__(self, words: TurnWords) -> None:
+        self._hello = AfterHello(words)
+
+    def left_ms(self, so_far: OpeningSoFar) -> int | None:
+        if not so_far.heard.talk_ms:
+            return max(0, self.RINGS_MS - so_far.heard.since_ms)
+        return self._hello.left_ms(so_far)
+
+
+class HearOut:
+    """Waits for the end of what a machine says, and for its beep: then our message is recorded."""
+
     AT_MOST_MS = 30_000
+
+    def __init__(self, quiet_ms: int = HEARD_OUT_MS) -> None:
+        self._quiet_ms = quiet_ms
 
     def left_ms(self, so_far: OpeningSoFar) -> int | None:
         heard = so_far.heard
-        return max(0, min(self.AT_MOST_MS - heard.since_ms, self.QUIET_MS - heard.silence_ms))
+        return max(0, min(self.AT_MOST_MS - heard.since_ms, self._quiet_ms - heard.silence_ms))

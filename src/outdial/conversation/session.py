@@ -14,6 +14,7 @@ from outdial.conversation.answering import Answering
 from outdial.conversation.call_facts import CallFacts, CarrierControl, Engines
 from outdial.conversation.commands import Command, refusal
 from outdial.conversation.dialogue import Dialogue
+from outdial.conversation.gates import AtGate
 from outdial.conversation.live_call import AgentCoroutine, CallEnded, LiveCall, SpeechFailed, converse
 from outdial.conversation.media_line import MediaLine
 from outdial.conversation.notes import Notes
@@ -45,15 +46,16 @@ class Session:
         self.noted = Notes(facts.noted)
         self.notice = Notice(language=facts.reading.language, before_greeting=facts.notice)
         self._facts = facts
-        self._agent = agent
+        self._gate = AtGate(agent, facts.machine.gates, facts.turn_taking.words)
         self._engines = engines.of_call()
         self._journal = journal
         self._control = control
         self._transcript = Transcript(journal, self._callee_replied)
         self._now = asyncio.get_running_loop().time
         self.answering = Answering(
-            facts.machine, facts.turn_taking.words, self._has_replied, self._judged, self._transcript.heard_whole
-        )
+            facts.machine, facts.turn_taking.words, self._has_replied, self._judged, self._transcript.heard_whole,
+            self._gate.told,
+        )  # fmt: skip
         self._dialogue: Dialogue | None = None
         self._news = asyncio.Event()           # one of the following has changed
         self.lost = asyncio.Event()            # the audio broke off in the middle: the call ends as AUDIO_LOST
@@ -89,13 +91,13 @@ class Session:
             return self._ended(EndReason.FAILED)
         self._end_by = self._now() + self._facts.max_duration_s
         if not self.answering.is_machine:
-            if await self._hold(self._agent, until=lambda: self.answering.is_machine or self._is_cut, begins=True):
+            if await self._hold(self._gate.run, until=lambda: self.answering.is_machine or self._is_cut, begins=True):
                 await self._wait_for_verdict()
             elif self._is_cut and not self.answering.is_machine:
                 return await self._cut_off()
         if self.answering.is_machine:
             return await self._machine_answered()
-        return self._ended(EndReason.COMPLETED)
+        return self._ended(EndReason.MACHINE if self._gate.nobody_came else EndReason.COMPLETED)
 
     async def starts(self, timeout_s: float) -> bool:
         """Whether the carrier's audio begins within this time; not when the call is to be hung up before."""
@@ -201,8 +203,7 @@ class Session:
 
         async def say_goodbye(call: LiveCall) -> None:
             with suppress(SpeechFailed, TimeoutError):
-                async with asyncio.timeout(GOODBYE_S):
-                    await call.say(self._goodbye or "", interruptible=False)
+                await asyncio.wait_for(call.say(self._goodbye or "", interruptible=False), GOODBYE_S)
 
         if self._goodbye:
             self._end_by = max(self._end_by, self._now() + 2 * GOODBYE_S)
@@ -243,8 +244,7 @@ class Session:
         self._news.set()
 
     def interrupt(self, goodbye: str) -> None:
-        """The server stops: the agent is, too. The callee hears the sentence ("": nothing), and the call ends as
-        INTERRUPTED; asked again, what counts is the last sentence."""
+        """The server stops, and the agent with it: the callee hears the sentence ("": nothing), the last of several."""
         self._goodbye = goodbye
         self._news.set()
 

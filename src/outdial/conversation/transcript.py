@@ -78,6 +78,10 @@ class Transcript:
         """The agent's turns that nobody talked over: when each began, and from when on a reply to it counts."""
         return self._exchange.heard_whole
 
+    def begin_anew(self, *, with_callee: bool) -> None:
+        """As Exchange.begin_anew."""
+        self._exchange.begin_anew(with_callee=with_callee)
+
     def check(self, now_ms: int) -> None:
         """Whether the callee has answered by now."""
         self._exchange.check(now_ms)

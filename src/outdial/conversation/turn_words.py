@@ -3,7 +3,7 @@
 `TurnWords` is what the conversation asks of a language; `understanding/turn_phrases.py` answers from its file.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -87,6 +87,14 @@ class TurnWords(Protocol):
 
     def sounds_recorded(self, text: str) -> bool:
         """Whether any of it is what recordings say; fewer words than `answering` needs."""
+        ...
+
+    def asks_name(self, text: str) -> bool:
+        """Whether we are asked who we are: "please say your name"."""
+        ...
+
+    def said(self, text: str, phrases: Sequence[str]) -> int | None:
+        """Which of these is said in it: the longest; None for none."""
         ...
 
     def digits(self, text: str) -> str:

@@ -121,14 +121,15 @@ def _other(event: Event) -> Step | None:
             return Step(text="Wrap-up failed", at=event.at, tone="bad", detail=_why(data.get("error")))
         case "wrapped_up":
             return Step(text="Wrap-up made", at=event.at, tone="good")
-        case "wrap_up_wanted":
-            return Step(text="Wrap-up asked for again", at=event.at)
-        case "result_late":
-            return Step(text="What the conversation brought came late", at=event.at, tone="warn")
+        case "wrap_up_wanted" | "result_late" | "limit":
+            text, tone = _FIXED[event.type]
+            return Step(text=text, at=event.at, tone=tone)
         case "corrected":
             text, tone = END_REASONS.get(data.get("end_reason") or "", ("Ended", "quiet"))
             detail = _why(data.get("error"))
             return Step(text=f"Corrected: {_lower(text)}", at=event.at, tone=tone, detail=detail)
+        case "gate":
+            return _gate(event)
         case "recognition_late":
             detail = "More was said on all calls than could be recognised at once."
             return Step(text="Words understood late", at=event.at, tone="warn", detail=detail)
@@ -147,6 +148,25 @@ def _other(event: Event) -> Step | None:
         case "agent_limit":
             return Step(text=_limit(data.get("limit")), at=event.at, tone="warn")
     return Step(text=event.type.replace("_", " ").capitalize(), at=event.at)
+
+
+_FIXED: Mapping[str, tuple[str, Tone]] = {
+    "wrap_up_wanted": ("Wrap-up asked for again", "quiet"),
+    "result_late": ("What the conversation brought came late", "warn"),
+    "limit": ("Reached its longest duration", "warn"),
+}
+_GATES: Mapping[str, tuple[str, Tone]] = {
+    "reason_given": ("Told the screening service who calls, and why", "quiet"),
+    "passed": ("Somebody came to the phone", "good"),
+    "nobody_came": ("Nobody came to the phone", "warn"),
+    "hung_up": ("Hung up on the screening service", "quiet"),
+    "keys_pressed": ("Chose from the menu", "quiet"),
+}
+
+
+def _gate(event: Event) -> Step:
+    text, tone = _GATES.get(event.data.get("result") or "", ("Met a service before the callee", "quiet"))
+    return Step(text=text, at=event.at, tone=tone)
 
 
 def _listening_in(event: Event) -> Step:

@@ -1,5 +1,6 @@
 """How Outdial connects to PostgreSQL: one pooled async engine a process, and plain URLs for dedicated connections."""
 
+import asyncio
 import os
 import re
 import select
@@ -24,6 +25,7 @@ from sqlalchemy.exc import (
 )
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlalchemy.pool import QueuePool
 
 from outdial.db import committed
 
@@ -34,6 +36,8 @@ DRIVERS = ("postgres", "postgresql", "postgresql+psycopg", "postgresql+psycopg_a
 # All of them are kept: one that is opened for a moment of many requests costs more than what it is opened for.
 POOL_SIZE = 30
 MAX_OVERFLOW = 0
+
+BACK_S, BACK_TRIES = 2.0, 200  # what is at work on a connection when all are to be closed
 
 # The server notices within 20 s that our host has vanished (a power cut, a network that is gone), at its end of each
 # of our connections: until then the session holds its locks, the one that proves a worker alive among them. The first
@@ -116,6 +120,21 @@ def cut(connection: psycopg.AsyncConnection) -> None:
     still be done."""
     with suppress(OSError, psycopg.Error), socket.socket(fileno=os.dup(connection.pgconn.socket)) as end:
         end.shutdown(socket.SHUT_RDWR)
+
+
+async def put_away(engine: AsyncEngine) -> None:
+    """Close all its connections, with what is at work on them given a moment (`BACK_S`) to end.
+
+    SQLAlchemy closes the session of a cancelled task in a task of its own, which may have yet to run. Nobody closes a
+    connection that isn't back in the pool when that is disposed of, but the garbage collector, some time.
+    """
+    pool = engine.sync_engine.pool
+    assert isinstance(pool, QueuePool)
+    for _ in range(BACK_TRIES):
+        if not pool.checkedout():
+            break
+        await asyncio.sleep(BACK_S / BACK_TRIES)
+    await engine.dispose()
 
 
 @asynccontextmanager

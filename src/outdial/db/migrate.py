@@ -14,7 +14,7 @@ from sqlalchemy import Connection, text
 from sqlalchemy.exc import ProgrammingError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from outdial.db.engine import create_engine
+from outdial.db.engine import create_engine, put_away
 from outdial.db.job_tables import PREFIX
 from outdial.db.tables import metadata
 
@@ -45,7 +45,7 @@ async def upgrade_at(url: str) -> None:
     try:
         await upgrade(engine)
     finally:
-        await engine.dispose()
+        await put_away(engine)
 
 
 async def downgrade(engine: AsyncEngine, revision: str) -> None:

@@ -6,7 +6,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from outdial.db.engine import create_engine
+from outdial.db.engine import create_engine, put_away
 from outdial.db.migrate import check_current, upgrade
 from outdial.settings import Settings
 
@@ -45,4 +45,4 @@ async def _engine(
             await make_ready(engine)
             yield engine
         finally:
-            await engine.dispose()
+            await put_away(engine)

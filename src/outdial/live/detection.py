@@ -30,6 +30,7 @@ def machine_policy(wanted: DetectionWanted | None, agent: ReadyAgent) -> Machine
         action=(wanted and wanted.on_machine) or agent.machine_action,
         message=lambda call: agent.word(message, call) if message else "",
         max_wait_s=wanted.max_wait_s if wanted else None,
+        gates=agent.gates,
     )
 
 

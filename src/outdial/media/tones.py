@@ -12,6 +12,8 @@ from outdial.media.frames import SAMPLE_RATE_HZ, silence
 
 RAMP_MS = 5  # a tone that starts at full level clicks, and detectors hear a click on every frequency
 
+SIT_HZ, SIT_MS = (950, 1400, 1800), 330
+
 DTMF_ROWS_HZ = (697, 770, 852, 941)
 DTMF_COLUMNS_HZ = (1209, 1336, 1477, 1633)
 DTMF_KEYS = ("123A", "456B", "789C", "*0#D")
@@ -55,6 +57,11 @@ def ringback(duration_ms: int) -> bytes:
 def busy(duration_ms: int) -> bytes:
     """480 + 620 Hz, half a second on and half a second off."""
     return _cadence((480, 620), on_ms=500, off_ms=500, duration_ms=duration_ms)
+
+
+def sit() -> bytes:
+    """Special information tone, before an announcement: 950, 1400 and 1800 Hz, 330 ms each (ITU-T E.180)."""
+    return b"".join(tone((hz,), SIT_MS) for hz in SIT_HZ)
 
 
 def fax_cng(duration_ms: int) -> bytes:

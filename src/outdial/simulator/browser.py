@@ -49,7 +49,7 @@ class BrowserPhones:
         number = websocket.query_params.get("number", "").replace(" ", "+")
         handset = self._network.handsets.open(number or self._network.handsets.default_number)
         if handset is None:
-            await websocket.close(NOT_A_PHONES_NUMBER, "a phone's number is +12025550116 to +12025550199")
+            await websocket.close(NOT_A_PHONES_NUMBER, "a phone's number is +12025550131 to +12025550199")
             return
         page = _Page(websocket)
         handset.connect(page)

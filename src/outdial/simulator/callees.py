@@ -6,80 +6,21 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
+from outdial.simulator.callee_steps import (
+    AskForDigit,
+    HangUp,
+    Press,
+    Say,
+    Sound,
+    Step,
+    Tone,
+    Wait,
+    WaitForSpeech,
+    WaitForTurn,
+    utterances,
+)
+
 PREFIX = "+120255501"
-
-
-@dataclass(frozen=True, slots=True)
-class Say:
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
-class Wait:
-    """Silence on this end of the line."""
-
-    ms: int
-
-
-@dataclass(frozen=True, slots=True)
-class WaitForTurn:
-    """Until the other side has spoken and then been silent for `pause_ms`.
-
-    When it says nothing for `patience_ms`, say `nudge` and wait again; after `nudges` of them, hang up.
-    """
-
-    pause_ms: int = 700
-    patience_ms: int = 8000
-    nudge: str = "Hello? Is anybody there?"
-    nudges: int = 2
-
-
-@dataclass(frozen=True, slots=True)
-class WaitForSpeech:
-    """Until the other side begins to speak, or `patience_ms` have passed."""
-
-    patience_ms: int = 10_000
-
-
-class Sound(StrEnum):
-    """What can be heard of a callee in one frame; answering machine detection goes by it."""
-
-    SILENCE = "silence"
-    SPEECH = "speech"
-    BEEP = "beep"
-    FAX = "fax"
-    DIGIT = "digit"
-
-
-@dataclass(frozen=True, slots=True)
-class Tone:
-    sound: Sound  # BEEP or FAX
-    ms: int
-
-
-@dataclass(frozen=True, slots=True)
-class Press:
-    digits: str
-
-
-@dataclass(frozen=True, slots=True)
-class AskForDigit:
-    """Say `prompt` and wait `wait_ms`, again and again, until a digit is heard; it cuts the prompt short.
-
-    After `times` rounds without one, hang up.
-    """
-
-    prompt: str
-    wait_ms: int = 4000
-    times: int = 4
-
-
-@dataclass(frozen=True, slots=True)
-class HangUp:
-    pass
-
-
-Step = Say | Wait | WaitForTurn | WaitForSpeech | Tone | Press | AskForDigit | HangUp
 
 
 class Reaction(StrEnum):
@@ -95,13 +36,20 @@ class Reaction(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Callee:
-    """`rings_s` is how long the phone rings before `reaction`; None takes the simulator's setting."""
+    """`rings_s` is how long the phone rings before `reaction`; None takes the simulator's setting. `behind`: what is
+    said near the phone all the time, 20 dB below the callee."""
 
     id: str
     description: str
     script: tuple[Step, ...] = ()
     reaction: Reaction = Reaction.ANSWERS
     rings_s: float | None = None
+    behind: str | None = None
+
+    @property
+    def utterances(self) -> set[str]:
+        """All that may have to be synthesised."""
+        return utterances(self.script) | ({self.behind} if self.behind else set())
 
     def as_caller(self) -> tuple[Step, ...]:
         """The script of the same person calling us: whoever is called speaks first."""
@@ -126,6 +74,7 @@ GREETING = (
     "Hi, you have reached the voicemail of Jane Miller. I can't take your call right now. "
     "Please leave a message, and I will call you back."
 )
+RECORDS = (Tone(Sound.BEEP, 500), Wait(60_000), HangUp())
 # Who is asked to take a call: longer pauses than between the sentences of a brief.
 ASKED = WaitForTurn(pause_ms=1200, patience_ms=20_000, nudges=0)
 DESK = (Wait(300), Say("Sales, good morning."), ASKED)
@@ -134,6 +83,23 @@ MENU = "Thank you for calling. To speak with someone, press one. To leave a mess
 SCREENING = (
     "Hi. The person you are calling is using a screening service. "
     "Please say who is calling, and why."
+)
+
+IPHONE_SCREENS = "Hi, if you record your name and reason for calling, I'll see if this person is available."
+GOOGLE_SCREENS = (
+    "Hi, the person you're calling is using a screening service from Google, and will get a copy of this conversation. "
+    "Go ahead and say your name and why you're calling."
+)
+CARRIER_SCREENS = "Before we try to connect you, please say your name after the tone, and then stay on the line."
+BUSINESS = "Good morning, Harbor Street Dental, this is Karen speaking, how can I help you today?"
+LONG_HELLO = (
+    "Oh hello, I just came in with the shopping and nearly missed you, let me put these bags down for a second. "
+    "Right, now I'm all yours, who is this please?"
+)
+NEWS = (
+    "And now the weather for the coast. Tonight it stays cloudy with a little rain from the west. Tomorrow will be dry "
+    "and a bit warmer, with up to eighteen degrees in the afternoon. On the roads, there is a queue of three miles on "
+    "the ring road after an accident. In sports, the home team has won its fourth game in a row. "
 )
 
 HUMAN = Callee(id="00", description="human, answers after two rings, talks", script=(*HELLO, *AGREES))
@@ -154,7 +120,7 @@ CALLEES: dict[str, Callee] = {
             id="05",
             description="voicemail with beep",
             # The gap before the beep is shorter than any setting for "the greeting has ended".
-            script=(Wait(500), Say(GREETING), Wait(400), Tone(Sound.BEEP, 500), Wait(60_000), HangUp()),
+            script=(Wait(500), Say(GREETING), Wait(400), *RECORDS),
         ),
         Callee(
             id="06",
@@ -239,6 +205,114 @@ CALLEES: dict[str, Callee] = {
             description="answers, and hangs up after eight seconds",
             script=(*HELLO, Wait(8000), HangUp()),
         ),
+        Callee(id="20", description="human with a long first sentence", script=(Wait(300), Say(LONG_HELLO), *AGREES)),
+        Callee(id="21", description="human who answers for a business", script=(Wait(300), Say(BUSINESS), *AGREES)),
+        Callee(id="22", description="human with a television on", script=(*HELLO, *AGREES), behind=NEWS),
+        Callee(
+            id="23",
+            description="voicemail that plays a person, with beep",
+            script=(
+                Wait(400),
+                Say("Hello?"),
+                Wait(1500),
+                Say("Yeah, who is this?"),
+                Wait(1200),
+                Say("Ha, got you, I'm not here. Leave a message after the beep."),
+                Wait(500),
+                *RECORDS,
+            ),
+        ),
+        Callee(
+            id="24",
+            description="voicemail whose mailbox is full, hangs up",
+            script=(
+                Wait(500),
+                Say("You have reached the mailbox of Jane Miller."),
+                Wait(300),
+                Say("The mailbox is full and cannot accept any messages at this time. Goodbye."),
+                Wait(800),
+                HangUp(),
+            ),
+        ),
+        Callee(
+            id="25",
+            description="voicemail that beeps, says more, and beeps again",
+            script=(
+                Wait(500),
+                Say(GREETING),
+                Wait(400),
+                Tone(Sound.BEEP, 300),
+                Wait(1500),
+                Say("Record your message at the tone. When you are done, hang up, or press pound for more options."),
+                Wait(400),
+                *RECORDS,
+            ),
+        ),
+        Callee(
+            id="26",
+            description="an iPhone screens the call, then the human",
+            script=(
+                Wait(300),
+                Say(IPHONE_SCREENS),
+                WaitForTurn(pause_ms=1500, nudge="Please state your name and reason for calling."),
+                Say("Thanks. Please stay on the line."),
+                Wait(6000),
+                Say("Hello, this is Jane."),
+                *AGREES,
+            ),
+        ),
+        Callee(
+            id="27",
+            description="Google's call screen, then nobody takes it",
+            script=(
+                Wait(300),
+                Say(GOOGLE_SCREENS),
+                WaitForTurn(pause_ms=1500, nudge="It's hard to hear you. Please say who is calling."),
+                Say("Okay, one moment."),
+                Wait(5000),
+                Say("The person you are calling can't take your call. Please leave a message after the beep."),
+                Wait(400),
+                *RECORDS,
+            ),
+        ),
+        Callee(
+            id="28",
+            description="a carrier's name service, then the human",
+            script=(
+                Wait(300),
+                Say(CARRIER_SCREENS),
+                Wait(300),
+                Tone(Sound.BEEP, 400),
+                WaitForTurn(pause_ms=1500, nudge="Please say your name."),
+                Say("Thank you. We are trying to reach the person you called."),
+                Wait(4000),
+                Say("Yes, who is it?"),
+                *AGREES,
+            ),
+        ),
+        Callee(
+            id="29",
+            description="music on hold, then a human",
+            script=(
+                Wait(300),
+                Say("Thank you for calling. All our agents are busy. Please hold, and the next one will be with you."),
+                Tone(Sound.MUSIC, 12_000),
+                Say("Thanks for holding, this is Karen. What can I do for you?"),
+                *AGREES,
+            ),
+        ),
+        Callee(
+            id="30",
+            description="network announcement after three rising tones",
+            script=(
+                Wait(200),
+                Tone(Sound.SIT),
+                Wait(200),
+                *(Say("We're sorry. The number you have dialed is not in service. Please check the number."),) * 2,
+                Wait(1000),
+                HangUp(),
+            ),
+        ),
     )
 }
 
@@ -250,15 +324,3 @@ def number_of(callee_id: str) -> str:
 def callee_at(number: str) -> Callee:
     """Who answers `number`."""
     return CALLEES.get(number.removeprefix(PREFIX), HUMAN) if number.startswith(PREFIX) else HUMAN
-
-
-def utterances(script: tuple[Step, ...]) -> set[str]:
-    """Everything a script may say, so that it can be synthesised before the phone is answered."""
-    said: set[str] = set()
-    for step in script:
-        match step:
-            case Say(text=text) | AskForDigit(prompt=text):
-                said.add(text)
-            case WaitForTurn(nudge=text, nudges=nudges) if nudges:
-                said.add(text)
-    return said

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from outdial.media.frames import FRAME_MS
-from outdial.simulator.callees import Sound
+from outdial.simulator.callee_steps import Sound
 
 FAX_TONE_MS = 1000
 BEEP_MS = 200
@@ -60,7 +60,7 @@ class Detector:
             case Sound.BEEP:
                 self._tone_ms += FRAME_MS
                 return None
-            case Sound.SPEECH:
+            case Sound.SPEECH | Sound.MUSIC | Sound.SIT:
                 self._tone_ms = self._silence_ms = 0
                 self._speech_ms += FRAME_MS
             case _:

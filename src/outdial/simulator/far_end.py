@@ -6,7 +6,7 @@ Behind a number is a script (callees.py) or a person with a browser (handset.py)
 from collections.abc import Callable
 from typing import Protocol
 
-from outdial.simulator.callees import Callee, Reaction, utterances
+from outdial.simulator.callees import Callee, Reaction
 from outdial.simulator.calls import Call, Direction
 from outdial.simulator.faults import FaultKind
 from outdial.simulator.handset import Handset, HandsetCall
@@ -49,7 +49,7 @@ class _ScriptedEnd:
         self._call = call
         self._callee = callee
         self._script = callee.as_caller() if call.direction is Direction.INBOUND else callee.script
-        self._said = sorted(utterances(self._script))
+        self._said = sorted(callee.utterances)
 
     async def ring(self, ring_timeout_s: float, on_ringing: Callable[[], object]) -> Reaction:
         network, callee = self._network, self._callee
@@ -68,7 +68,8 @@ class _ScriptedEnd:
     async def line(self, *, on_hang_up: Callable[[], None]) -> Line:
         voice = self._network.start(self._network.callee_voice.audio_of(self._said))
         await first_of(voice)  # and when the call ends meanwhile, the next one has it
-        return _line(self._network, self._call, ScriptedPhone(self._script, voice.result()), on_hang_up)
+        phone = ScriptedPhone(self._script, voice.result(), behind=self._callee.behind)
+        return _line(self._network, self._call, phone, on_hang_up)
 
     def release(self) -> None:
         pass

@@ -9,7 +9,8 @@ from typing import Protocol
 from outdial.media import tones
 from outdial.media.dtmf import KeyDetector
 from outdial.media.frames import SILENT_FRAME, frames
-from outdial.simulator.callees import CALLEES, PREFIX, Reaction, Sound
+from outdial.simulator.callee_steps import Sound
+from outdial.simulator.callees import CALLEES, PREFIX, Reaction
 from outdial.simulator.jitter_buffer import JitterBuffer
 from outdial.simulator.phone import Ear
 

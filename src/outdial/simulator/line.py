@@ -15,7 +15,7 @@ from typing import Protocol
 import numpy as np
 
 from outdial.media.frames import FRAME_MS, SAMPLE_RATE_HZ, SILENT_FRAME, frames
-from outdial.simulator.callees import Sound
+from outdial.simulator.callee_steps import Sound
 from outdial.simulator.phone import Phone
 
 logger = logging.getLogger(__name__)

@@ -3,6 +3,7 @@
 Pure: no I/O and no clock. A line calls `frame()` and then `hear()` every 20 ms, so time is counted in frames.
 """
 
+import itertools
 from collections.abc import Callable, Iterator, Mapping
 from typing import Protocol
 
@@ -10,8 +11,9 @@ import numpy as np
 
 from outdial.media import tones
 from outdial.media.dtmf import KeyDetector
-from outdial.media.frames import FRAME_MS, SILENT_FRAME, frames
-from outdial.simulator.callees import (
+from outdial.media.frames import BYTES_PER_MS, FRAME_MS, SILENT_FRAME, frames
+from outdial.media.hold_music import hold_music
+from outdial.simulator.callee_steps import (
     AskForDigit,
     HangUp,
     Press,
@@ -25,6 +27,7 @@ from outdial.simulator.callees import (
 )
 
 LOUD_RMS = 330           # about -40 dBFS: over the noise of a quiet line, under any voice
+BEHIND_DB = 20
 SPEECH_BEGINS_FRAMES = 3 # 60 ms of sound: shorter is a click
 
 
@@ -37,6 +40,30 @@ def is_loud(frame: bytes) -> bool:
 
 def never() -> bool:
     return False
+
+
+def faint(pcm: bytes) -> bytes:
+    """As from across the room."""
+    samples = np.frombuffer(pcm, dtype="<i2") * 10 ** (-BEHIND_DB / 20)
+    return bytes(samples.astype("<i2").tobytes())
+
+
+def mixed(one: bytes, other: bytes) -> bytes:
+    both = np.frombuffer(one, dtype="<i2").astype(np.int32) + np.frombuffer(other, dtype="<i2")
+    return bytes(np.clip(both, -32768, 32767).astype("<i2").tobytes())
+
+
+def tone_of(sound: Sound, ms: int) -> bytes:
+    match sound:
+        case Sound.BEEP:
+            return tones.beep(ms)
+        case Sound.SIT:
+            return tones.sit()
+        case Sound.MUSIC:
+            music = hold_music()
+            return (music * (ms * BYTES_PER_MS // len(music) + 1))[: ms * BYTES_PER_MS]
+        case _:
+            return tones.fax_ced(ms)
 
 
 class Ear:
@@ -84,8 +111,8 @@ class Phone(Protocol):
 class ScriptedPhone:
     """Hangs up at the end of its script."""
 
-    def __init__(self, script: tuple[Step, ...], voice: Mapping[str, bytes]) -> None:
-        """`voice` holds the audio of every utterance of the script (PCM16, 8000 Hz)."""
+    def __init__(self, script: tuple[Step, ...], voice: Mapping[str, bytes], *, behind: str | None = None) -> None:
+        """`voice` holds the audio of every utterance of the script, and of `behind` (PCM16, 8000 Hz)."""
         self.sound = Sound.SILENCE
         self.pressed: str | None = None
         self.hung_up = False
@@ -94,6 +121,7 @@ class ScriptedPhone:
         self._keys = KeyDetector()
         self._voice = voice
         self._frames = self._play(script)
+        self._behind = itertools.cycle(frames(faint(voice[behind]))) if behind else None
 
     def frame(self) -> bytes:
         self.sound = Sound.SILENCE
@@ -102,7 +130,7 @@ class ScriptedPhone:
         if frame is None:
             self.hung_up = True
             return SILENT_FRAME
-        return frame
+        return frame if self._behind is None else mixed(frame, next(self._behind))
 
     def hear(self, frame: bytes) -> None:
         self._ear.hear(frame)
@@ -120,8 +148,7 @@ class ScriptedPhone:
                 case WaitForSpeech(patience_ms=patience_ms):
                     yield from self._until(lambda: self._ear.speaking, patience_ms)
                 case Tone(sound=sound, ms=ms):
-                    make = tones.beep if sound is Sound.BEEP else tones.fax_ced
-                    yield from self._sound(make(ms), sound)
+                    yield from self._sound(tone_of(sound, ms), sound)
                 case Press(digits=digits):
                     yield from self._press(digits)
                 case AskForDigit():

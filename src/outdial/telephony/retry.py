@@ -8,13 +8,14 @@ from typing import Any, Self
 
 
 class RetryOn(StrEnum):
-    """What a call can be dialled again after: ends of an attempt, and one outcome."""
+    """What a call can be dialled again after: ends of an attempt, and what came of one."""
 
     BUSY = "busy"
     NO_ANSWER = "no_answer"
     DECLINED = "declined"
     FAILED = "failed"    # never when the call was talked on
     MACHINE = "machine"
+    SCREENING = "screening"  # a screening service answered, and nobody came or we hung up
     SILENT = "silent"    # somebody answered, and never spoke nor pressed a key
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, cast
 
+from outdial.agents.gates import gates_of
 from outdial.agents.kinds import KINDS, PYTHON, ParsedAgent, kind_of, parse_agent
 from outdial.agents.llm.chat import Model
 from outdial.agents.python.definition import PythonAgent
@@ -14,7 +15,7 @@ from outdial.agents.script.template import parse_text, render
 from outdial.agents.script.values import known
 from outdial.agents.tools.access import NoTools, Tools
 from outdial.conversation.call_facts import CallFacts, Engines, MachinePolicy, TurnTaking, turn_taking_of
-from outdial.conversation.live_call import NOT_TAKEN, AgentCoroutine, CallBackRefused, TransferFailed
+from outdial.conversation.live_call import NOT_TAKEN, AgentCoroutine, CallBackRefused, LiveCall, TransferFailed
 from outdial.conversation.media_line import MediaLine
 from outdial.conversation.opening import Greet
 from outdial.conversation.session import Session
@@ -211,8 +212,12 @@ class Phone:
 
 def _machine_of(agent: ParsedAgent) -> MachinePolicy:
     message = agent.machine.message
-    text = None if message is None else parse_text(message)
+
+    def word(text: str, call: LiveCall) -> str:
+        return render(parse_text(text), known(call), agent.variables, to_say=True)
+
     return MachinePolicy(
         action=agent.machine.action,
-        message=lambda call: "" if text is None else render(text, known(call), agent.variables, to_say=True),
+        message=lambda call: "" if message is None else word(message, call),
+        gates=gates_of(agent.machine, word),
     )

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from outdial.agents.script.examples import load_example
 from outdial.agents.script.model import (
     Ask,
+    AtScreening,
     Goto,
     HangUp,
     If,
@@ -184,6 +185,13 @@ HEAD = "steps:\n  a:\n"
         (HEAD + '    transfer: {to: "+12025550100", failed: a}\n    hang_up:', 4, "never reached"),
         (HEAD + "    send_digits: abc\n    hang_up:", 3, "send_digits takes"),
         ("machine: {action: shout}\n" + HEAD + "    hang_up:", 1, "hang_up, leave_message or continue"),
+        ("machine: {message: Hello}\n" + HEAD + "    hang_up:", 1, "machine needs an action"),
+        ("machine: {screening: wait}\n" + HEAD + "    hang_up:", 1, "screening is say or hang_up"),
+        ("machine:\n  screening: hang_up\n  reason: I call\n" + HEAD + "    hang_up:", 3, "gives it no reason"),
+        ("machine: {press: 1}\n" + HEAD + "    hang_up:", 1, "press"),
+        ("machine: {press: {}}\n" + HEAD + "    hang_up:", 1, "1 to 20 phrases"),
+        ("machine:\n  press:\n    front desk: zero\n" + HEAD + "    hang_up:", 3, "press takes keys"),
+        ("machine:\n  press:\n    '1': 1\n" + HEAD + "    hang_up:", 3, "words that a menu says"),
         ("machine: {action: leave_message}\n" + HEAD + "    hang_up:", 1, "needs a message"),
         ("anywhere:\n  - words: any\n    goto: a\n" + HEAD + "    hang_up:", 2, "every answer"),
         ("agent: {language: english!}\n" + HEAD + "    hang_up:", 1, "en-US"),
@@ -325,6 +333,14 @@ def test_any_text_is_a_script_or_a_script_error(text):
     parses_or_explains(text)
 
 
+def test_what_is_done_at_services_that_stand_before_the_callee():
+    source = "machine:\n  reason: It's {shop}.\n  press:\n    front  desk: 0\n    'to speak with': 1w2\n"
+    machine = parse_script(source + HEAD + "    hang_up:").machine
+    assert (machine.action, machine.screening) == (MachineAction.HANG_UP, AtScreening.SAY)
+    assert (machine.reason, machine.reason_line) == ("It's {shop}.", 2)
+    assert machine.press == (("front desk", "0"), ("to speak with", "1w2"))
+
+
 @given(st.data())
 def test_a_damaged_script_is_a_script_or_a_script_error(data):
     at = data.draw(st.integers(0, len(DEMO)))
@@ -335,7 +351,7 @@ def test_a_damaged_script_is_a_script_or_a_script_error(data):
 
 KEYS = """
     steps start agent machine anywhere do_not_call variables say ask answers words digits then else if exists
-    goto hang_up transfer set no_reply no_match retries reprompt a b
+    goto hang_up transfer set screening reason press no_reply no_match retries reprompt a b
 """
 keys = st.sampled_from(KEYS.split())
 values = st.recursive(

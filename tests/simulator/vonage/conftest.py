@@ -1,9 +1,12 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import cache
 
 import httpx
 import pytest
 import pytest_asyncio
+from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from vonage_jwt import JwtClient, verify_signature
 
 from outdial.media.tones import tone
@@ -13,6 +16,12 @@ from simulator.customers import Customers
 from simulator.own_clock import OwnClock
 from simulator.vonage.customer import Customer
 from simulator.vonage.spec import judge
+
+
+@cache
+def _read(pem: str) -> PrivateKeyTypes:
+    """To check a key takes longer than most tests."""
+    return load_pem_private_key(pem.encode(), password=None)
 
 
 class Hum:
@@ -44,7 +53,7 @@ class Setup:
 
     def token(self, **claims) -> str:
         """Made by Vonage's own SDK."""
-        client = JwtClient(self.config.application_id, self.account.private_key)
+        client = JwtClient(self.config.application_id, _read(self.account.private_key))
         return client.generate_application_jwt(claims).decode()
 
     def body(self, callee: str = "00", **fields) -> dict:

@@ -4,10 +4,10 @@
 from outdial.agents.llm.definition import LlmAgent
 from outdial.agents.llm.talk_parser import INNER_KEYS, TalkParser
 from outdial.agents.script.expect import fields, name, yes_or_no
+from outdial.agents.script.machine import KEYS as MACHINE_KEYS
 from outdial.agents.script.model import ScriptError
 from outdial.agents.script.parse import AGENT as AGENT_KEYS
 from outdial.agents.script.parse import DO_NOT_CALL_KEYS, Parser
-from outdial.agents.script.parse import MACHINE as MACHINE_KEYS
 from outdial.agents.script.pronounce import pronunciations
 from outdial.agents.script.speech_choice import SPEECH_KEYS
 from outdial.agents.script.tree import Node, read_tree

@@ -1,8 +1,8 @@
 """What an llm agent says word for word: what can be listened to before anybody is called. The rest is the model's."""
 
 from outdial.agents.llm.definition import LlmAgent
-from outdial.agents.script.prompts import Prompt, of_warm, prompt
-from outdial.agents.script.template import Text, parse_text
+from outdial.agents.script.prompts import Prompt, of_machine, of_warm, prompt
+from outdial.agents.script.template import Text
 
 
 def llm_prompts(agent: LlmAgent) -> list[Prompt]:
@@ -21,7 +21,6 @@ def llm_prompts(agent: LlmAgent) -> list[Prompt]:
             found.extend(of_warm(target.name, target.warm))
     for tool, line, text in agent.own_tools.said:
         add(tool, "say", line, text)
-    if agent.machine.message is not None:
-        add("machine", "message", agent.machine.line, parse_text(agent.machine.message))
+    found.extend(of_machine(agent.machine))
     add("do_not_call", "say", agent.do_not_call.line, agent.do_not_call.say)
     return sorted(found, key=lambda one: one.line)

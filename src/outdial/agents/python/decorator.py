@@ -36,7 +36,7 @@ class Declared(TypedDict, total=False):
     recognition: str | Mapping[str, Any]
     greet: Literal["at_once", "after_hello"]
     hold_s: float
-    machine: Mapping[str, str]
+    machine: Mapping[str, Any]
     do_not_call: Mapping[str, Any]
     pronounce: Mapping[str, str]
     transfers: Sequence[str]

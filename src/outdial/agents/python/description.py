@@ -8,12 +8,12 @@ import yaml
 
 from outdial.agents.python.definition import PythonAgent
 from outdial.agents.script.expect import data, fields, listed, name, plain, whole
+from outdial.agents.script.machine import KEYS as MACHINE
 from outdial.agents.script.model import ScriptError
-from outdial.agents.script.parse import AGENT, DO_NOT_CALL_KEYS, MACHINE, Parser
-from outdial.agents.script.prompts import Prompt, prompt
+from outdial.agents.script.parse import AGENT, DO_NOT_CALL_KEYS, Parser
+from outdial.agents.script.prompts import Prompt, of_machine, prompt
 from outdial.agents.script.pronounce import pronunciations
 from outdial.agents.script.speech_choice import SPEECH_KEYS
-from outdial.agents.script.template import parse_text
 from outdial.agents.script.tree import Fields, Items, Node, Scalar, read_tree
 from outdial.telephony.outcome import MAX_WORD_CHARS
 
@@ -45,9 +45,7 @@ def parse_python_tree(root: Node) -> PythonAgent:
 
 def python_prompts(agent: PythonAgent) -> list[Prompt]:
     """What its description has; the rest is in its code."""
-    found = []
-    if agent.machine.message is not None:
-        found.append(prompt("machine", "message", agent.machine.line, parse_text(agent.machine.message)))
+    found = list(of_machine(agent.machine))
     if agent.do_not_call.line:
         found.append(prompt("do_not_call", "say", agent.do_not_call.line, agent.do_not_call.say))
     return sorted(found, key=lambda one: one.line)

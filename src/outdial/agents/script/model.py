@@ -41,13 +41,23 @@ class MachineAction(StrEnum):
     CONTINUE = "continue"  # talk to it as if it were a person
 
 
+class AtScreening(StrEnum):
+    SAY = "say"  # the reason; without one, what a callee hears
+    HANG_UP = "hang_up"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Machine:
-    """What to do when a machine answers. Not run_script's business: a call's request may override it."""
+    """What to do when a machine answers, or a service that stands before the callee. Not run_script's business: a
+    call's request may override the action and the message. `press`: of a menu's words the keys that are pressed."""
 
     action: MachineAction = MachineAction.HANG_UP
     message: str | None = None  # with {variables}; run.speakable() fills them in
     line: int = field(default=0, compare=False)  # of the message
+    screening: AtScreening = AtScreening.SAY
+    reason: str | None = None  # with {variables}, too
+    reason_line: int = field(default=0, compare=False)
+    press: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,11 +9,12 @@ from outdial.agents.llm.talk_parser import MODEL_KEYS, TalkParser
 from outdial.agents.script.actions import KEYS, ActionParser
 from outdial.agents.script.checks import check_flow, check_transfers, unused_models
 from outdial.agents.script.expect import NAME, choice, data, fields, name, plain, seconds, suggestion
+from outdial.agents.script.machine import KEYS as MACHINE
+from outdial.agents.script.machine import MachineParser
 from outdial.agents.script.model import (
     Answer,
     DoNotCall,
     Machine,
-    MachineAction,
     Script,
     ScriptError,
     ScriptWarning,
@@ -38,7 +39,6 @@ _SECTIONS = (
     "start", "steps",
 )  # fmt: skip
 AGENT = ("name", "language", VOICE, RECOGNITION)
-MACHINE = ("action", "message")
 DO_NOT_CALL_KEYS = ("say", "words")
 # Every key that a script may have, but for the names it gives itself.
 SCRIPT_KEYS = tuple(dict.fromkeys((*_SECTIONS, *AGENT, *SPEECH_KEYS, *MACHINE, *DO_NOT_CALL_KEYS, *KEYS)))
@@ -159,20 +159,7 @@ class Parser:
     def machine(self, node: Node | None) -> Machine:
         if node is None:
             return Machine()
-        machine = fields(node, "machine", MACHINE)
-        if "action" not in machine.nodes:
-            raise ScriptError(f"machine needs an action: {choice(MachineAction)}", node.line)
-        word = plain(machine.nodes["action"], "action")
-        if word not in list(MachineAction):
-            line = machine.nodes["action"].line
-            raise ScriptError(f"action is {choice(MachineAction)}, not '{word[:60]}'", line)
-        message = machine.nodes.get("message")
-        if message is not None:
-            self.actions.text(message, "message")
-        elif word == MachineAction.LEAVE_MESSAGE:
-            raise ScriptError("leave_message needs a message", node.line)
-        spoken = None if message is None else " ".join(plain(message, "message").split())
-        return Machine(action=MachineAction(word), message=spoken, line=message.line if message else 0)
+        return MachineParser(self.actions).machine(node)
 
     def do_not_call(self, node: Node | None) -> DoNotCall:
         section = fields(node, "do_not_call", DO_NOT_CALL_KEYS) if node else Fields(0)

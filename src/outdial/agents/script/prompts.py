@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from outdial.agents.script.model import Ask, Block, HangUp, If, Retry, Say, Script, Talk, Transfer
+from outdial.agents.script.model import Ask, Block, HangUp, If, Machine, Retry, Say, Script, Talk, Transfer
 from outdial.agents.script.template import Text, parse_text
 from outdial.agents.script.warm_texts import WarmTexts
 
@@ -11,7 +11,7 @@ from outdial.agents.script.warm_texts import WarmTexts
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Prompt:
     """`step` is the step's name, or the section: machine, do_not_call, anywhere. `verb` says how it is used: say, ask,
-    reprompt, hang_up, message, brief. `text` is as written, in one line."""
+    reprompt, hang_up, message, reason, brief. `text` is as written, in one line."""
 
     step: str
     verb: str
@@ -23,8 +23,7 @@ class Prompt:
 def script_prompts(script: Script) -> list[Prompt]:
     """Outdial's own words are none of the script's, so they aren't here."""
     found: list[Prompt] = []
-    if script.machine.message is not None:
-        found.append(prompt("machine", "message", script.machine.line, parse_text(script.machine.message)))
+    found.extend(of_machine(script.machine))
     if script.do_not_call.line:
         found.append(prompt("do_not_call", "say", script.do_not_call.line, script.do_not_call.say))
     for answer in script.anywhere:
@@ -32,6 +31,13 @@ def script_prompts(script: Script) -> list[Prompt]:
     for step in script.steps.values():
         found.extend(_of_block(step.name, step.block))
     return sorted((one for one in found if one.line), key=lambda one: one.line)
+
+
+def of_machine(machine: Machine) -> Iterator[Prompt]:
+    if machine.message is not None:
+        yield prompt("machine", "message", machine.line, parse_text(machine.message))
+    if machine.reason is not None:
+        yield prompt("machine", "reason", machine.reason_line, parse_text(machine.reason))
 
 
 def _of_block(step: str, block: Block) -> Iterator[Prompt]:

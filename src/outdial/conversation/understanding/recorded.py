@@ -51,6 +51,11 @@ def is_recording(said: Utterance, language: Language) -> bool:
     return answering(said, language) in gates or any(one.tag == ANNOUNCES for one in _found(said, language))
 
 
+def asks_name(said: Utterance, language: Language) -> bool:
+    """Whether a service wants to hear who calls."""
+    return any(one.tag == ASKS_NAME for one in _found(said, language))
+
+
 def sounds_recorded(said: Utterance, language: Language) -> bool:
     """Whether there is anything in it that recordings say."""
     return any(one.tag not in _UNSAID_BY_RECORDINGS for one in _found(said, language))

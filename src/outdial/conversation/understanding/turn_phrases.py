@@ -4,9 +4,13 @@ wait. Pure.
 The same questions for every language, answered from its file.
 """
 
+from collections.abc import Sequence
+
 from outdial.conversation.turn_words import Asked
 from outdial.conversation.understanding.digits import digit_runs
 from outdial.conversation.understanding.language import Language, language_of
+from outdial.conversation.understanding.meaning import Option
+from outdial.conversation.understanding.options import best_option
 from outdial.conversation.understanding.other_wishes import (
     asks_to_wait,
     is_back,
@@ -15,7 +19,7 @@ from outdial.conversation.understanding.other_wishes import (
     wants_floor,
 )
 from outdial.conversation.understanding.reading import read_utterance
-from outdial.conversation.understanding.recorded import answering, sounds_recorded
+from outdial.conversation.understanding.recorded import answering, asks_name, sounds_recorded
 from outdial.conversation.understanding.written_numbers import in_words
 from outdial.telephony.verdict import AnsweredBy
 
@@ -82,6 +86,16 @@ class TurnPhrases:
     def sounds_recorded(self, text: str) -> bool:
         """Whether any of it is what recordings say; fewer words than `answering` needs."""
         return sounds_recorded(self._language.utterance(text), self._language)
+
+    def asks_name(self, text: str) -> bool:
+        """Whether we are asked who we are: "please say your name"."""
+        return asks_name(self._language.utterance(text), self._language)
+
+    def said(self, text: str, phrases: Sequence[str]) -> int | None:
+        """Which of these is said in it: the longest; None for none."""
+        said = in_words(self._language.utterance(text), self._language)
+        found = best_option(said, self._language, [Option(words=(phrase,)) for phrase in phrases])
+        return None if found is None else found.option
 
     def digits(self, text: str) -> str:
         """The digits that were spoken, in their order; "" when none were. A lone one is none in the middle of other

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from outdial.media.frames import FRAME_MS
-from outdial.simulator.callees import Sound
+from outdial.simulator.callee_steps import Sound
 
 MODES = ("premium", "detect", "detect_beep", "detect_words", "greeting_end", "disabled")
 
@@ -76,7 +76,7 @@ class _Ear:
             case Sound.BEEP:
                 self._tone_ms += FRAME_MS
                 self.silence_ms = 0
-            case Sound.SPEECH:
+            case Sound.SPEECH | Sound.MUSIC | Sound.SIT:
                 self._tone_ms = self.silence_ms = 0
                 self.speech_ms += FRAME_MS
             case _:

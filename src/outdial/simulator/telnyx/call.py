@@ -6,7 +6,8 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
-from outdial.simulator.callees import Reaction, Sound
+from outdial.simulator.callee_steps import Sound
+from outdial.simulator.callees import Reaction
 from outdial.simulator.calls import Status
 from outdial.simulator.far_end import far_end
 from outdial.simulator.line import Line, ends

@@ -2,7 +2,7 @@
 
 import asyncio
 
-from outdial.simulator.callees import Sound
+from outdial.simulator.callee_steps import Sound
 from outdial.simulator.detection import Detector, Verdict
 from outdial.simulator.twilio.call import TwilioCall
 

@@ -6,7 +6,7 @@ Source: developer.vonage.com/en/voice/voice-api/concepts/advanced-machine-detect
 import asyncio
 
 from outdial.media.frames import FRAME_MS
-from outdial.simulator.callees import Sound
+from outdial.simulator.callee_steps import Sound
 from outdial.simulator.detection import BEEP_MS, Detector, Tuning, Verdict
 from outdial.simulator.vonage import events
 from outdial.simulator.vonage.call import Detection, PhoneLeg

@@ -45,7 +45,7 @@ export class Phone extends EventTarget {
   /**
    * @param {object} options
    * @param {string} options.url the simulator's: "ws://127.0.0.1:8090/_simulator/phone"
-   * @param {string} [options.number] +1202555 0116 to 0199; the simulator's default otherwise
+   * @param {string} [options.number] +1202555 0131 to 0199; the simulator's default otherwise
    * @param {MediaTrackConstraints} [options.microphone] how to open the microphone
    */
   constructor({ url, number = "", microphone = MICROPHONE }) {
