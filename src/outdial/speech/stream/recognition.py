@@ -15,12 +15,12 @@ from typing import Any
 from outdial.media.g711 import pcm_to_ulaw
 from outdial.speech.base import TurnTold
 from outdial.speech.recognition_fallback import RecognitionUse
-from outdial.speech.stream.clock import StreamClock
 from outdial.speech.stream.codec import Ready, RecognitionCodec, Settled, Told
+from outdial.speech.stream.listener import Listener
 from outdial.speech.stream.words import HeardWords, Piece, Turn
 from outdial.speech.wire.connection import Connection
 from outdial.speech.wire.failures import Fault, VendorFailed
-from outdial.speech.wire.socket import Endpoint, Open, Wire, open_socket
+from outdial.speech.wire.socket import Endpoint, Open, open_socket
 
 logger = logging.getLogger(__name__)
 
@@ -32,7 +32,6 @@ UNHEARD_MS = 500      # of audio that the vendor hasn't said anything about
 KEPT_FRAMES = 750     # 15 s, to be sent again
 BACKLOG_MS = 2000     # of it, where nobody is speaking
 MOST_LOST, LOST_WITHIN_S = 3, 30.0
-SILENCE = b"\xff"     # mu-law
 CHECK_S, AFTER_OPEN_S = 5.0, 0.3
 
 
@@ -49,13 +48,13 @@ class StreamedCall:
         """`codec` makes one for each connection; `endpoint` is asked where to connect to, each time."""
         self.name = name
         self.changed: Callable[[], object] = lambda: None
-        self._used: list[_Listener] = []  # every connection that was open
+        self._used: list[Listener] = []  # every connection that was open
         self._codec = codec
         self._connection = Connection(open_wire, endpoint, self._listener)
         self._loop = asyncio.get_running_loop()
         self._connecting: asyncio.Task[None] | None = None
-        self._made: _Listener | None = None  # for the connection that is being opened, and …
-        self._open: _Listener | None = None  # … of the one that is open
+        self._made: Listener | None = None  # for the connection that is being opened, and …
+        self._open: Listener | None = None  # … of the one that is open
         self._connections = 0
         self._lost_at: deque[float] = deque(maxlen=MOST_LOST)
         self._failure: VendorFailed | None = None
@@ -135,7 +134,7 @@ class StreamedCall:
     async def settle(self, since_ms: float, until_ms: float) -> None:
         """Until what was said between two moments, and until now, is all there. Raises VendorFailed."""
         target_ms, began = self._newest_ms, self._loop.time()
-        asked: _Listener | None = None
+        asked: Listener | None = None
         before = 0
         while True:
             if self._failure is not None:
@@ -154,7 +153,7 @@ class StreamedCall:
             await self._wait(self._look_again_s(asked, late_s, has_words=has_words))
 
     def _is_settled(
-        self, asked: "_Listener", before: int, target_ms: int, began: float, *, has_words: bool
+        self, asked: Listener, before: int, target_ms: int, began: float, *, has_words: bool
     ) -> bool:
         codec, words, now = asked.codec, self._words, self._loop.time()
         if asked.settled > before or words.settled_ms >= target_ms - TAIL_MS:
@@ -169,7 +168,7 @@ class StreamedCall:
         return words.covered_ms >= target_ms
 
     @staticmethod
-    def _look_again_s(asked: "_Listener | None", late_s: float, *, has_words: bool) -> float:
+    def _look_again_s(asked: Listener | None, late_s: float, *, has_words: bool) -> float:
         left_s = WITHIN_S - late_s
         if asked is None or not has_words:
             return left_s
@@ -206,12 +205,12 @@ class StreamedCall:
         if self._made.is_ready:
             self._begin(self._made)
 
-    def _listener(self) -> "_Listener":
+    def _listener(self) -> Listener:
         self._connections += 1
-        self._made = _Listener(self._codec(), self._connections, self._told, self._gone)
+        self._made = Listener(self._codec(), self._connections, self._told, self._gone)
         return self._made
 
-    def _begin(self, listener: "_Listener") -> None:
+    def _begin(self, listener: Listener) -> None:
         """Send what was said meanwhile, and wasn't recognised before for good."""
         self._open = listener
         self._used.append(listener)
@@ -224,7 +223,7 @@ class StreamedCall:
                 listener.audio(mulaw, at_ms)
         self._wake()
 
-    def _told(self, listener: "_Listener", told: Told) -> None:
+    def _told(self, listener: Listener, told: Told) -> None:
         match told:
             case Ready():
                 if listener.wire is not None:
@@ -242,7 +241,7 @@ class StreamedCall:
                 self._connection.lose()
                 self._gone(listener, told)
 
-    def _gone(self, listener: "_Listener", failure: VendorFailed) -> None:
+    def _gone(self, listener: Listener, failure: VendorFailed) -> None:
         if listener is not self._open and listener is not self._made:
             return
         listener.closed_at = self._loop.time()
@@ -303,65 +302,3 @@ class StreamedRecognition:
     def ended_ms(self) -> float:
         """When the last word ended that is known of it."""
         return self._call.last_word_ms(self.since_ms, self.until_ms) or self.since_ms
-
-
-class _Listener:
-    """One connection's side of it: a Receiver, with its codec and its clock."""
-
-    def __init__(
-        self,
-        codec: RecognitionCodec,
-        number: int,
-        told: "Callable[[_Listener, Told], None]",
-        gone: "Callable[[_Listener, VendorFailed], None]",
-    ) -> None:
-        self.codec = codec
-        self.wire: Wire | None = None
-        self.is_ready = not codec.greets
-        self.settled = 0  # answers to `ask`
-        self._keys_from = number * 10**10  # no piece of an earlier connection has its key
-        self._clock = StreamClock()
-        self._began_at = asyncio.get_running_loop().time()
-        self.closed_at: float | None = None
-        self._told = told
-        self._gone = gone
-
-    @property
-    def sent_ms(self) -> float:
-        return self._clock.sent_ms
-
-    @property
-    def open_ms(self) -> float:
-        until = asyncio.get_running_loop().time() if self.closed_at is None else self.closed_at
-        return (until - self._began_at) * 1000
-
-    def audio(self, mulaw: bytes, at_ms: int) -> None:
-        assert self.wire is not None
-        ms = len(mulaw) / 8
-        silent_ms = self._clock.gap_ms(at_ms - ms, ms)
-        if silent_ms:
-            mulaw = SILENCE * round(silent_ms * 8) + mulaw
-        for message in self.codec.audio(mulaw):
-            self.wire.send(message)
-
-    def ask(self) -> None:
-        assert self.wire is not None
-        for message in self.codec.ask():
-            self.wire.send(message)
-
-    def message(self, message: str | bytes) -> None:
-        for told in self.codec.receive(message):
-            match told:
-                case Ready():
-                    self.is_ready = True
-                case Settled():
-                    self.settled += 1
-                case Piece():
-                    at_ms = self._clock.in_call(told.start_ms)
-                    told = told.later(at_ms - told.start_ms, keys_from=self._keys_from)
-                case Turn():
-                    told = Turn(told=told.told, at_ms=self._clock.in_call(told.at_ms))
-            self._told(self, told)
-
-    def gone(self, failure: VendorFailed) -> None:
-        self._gone(self, failure)
