@@ -1,14 +1,19 @@
 # Outdial with its speech models, for one host or many: docs/deploy.md. Nothing is downloaded when it runs.
 ARG PYTHON=3.13
+# Of pyproject.toml: traces, and models of vendors. Others may be added, or all left out (--build-arg EXTRAS=).
+ARG EXTRAS=otel,vendors
 
 FROM python:${PYTHON}-slim AS build
+ARG EXTRAS
 WORKDIR /build
 RUN python -m venv /opt/outdial
-COPY requirements/run.txt requirements/install requirements/
+COPY requirements/run.txt requirements/test.txt requirements/install requirements/
 RUN requirements/install /opt/outdial/bin/python requirements/run.txt
 COPY pyproject.toml README.md LICENSE ./
 COPY src src
+# What extras bring is in the versions that the tests ran with.
 RUN /opt/outdial/bin/python -m pip install --quiet --no-deps --no-build-isolation . \
+    && /opt/outdial/bin/python -m pip install --quiet --no-build-isolation -c requirements/test.txt ".[${EXTRAS}]" \
     && /opt/outdial/bin/python -m pip uninstall --quiet --yes hatchling pip
 
 FROM python:${PYTHON}-slim

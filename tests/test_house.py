@@ -68,7 +68,7 @@ ROWS = (  # from the top down: nothing imports what stands in a row above it
     {"webhooks"},
     {"dispatch", "callbacks", "live", "history", "rehearsals", "testing", "wrap_up", "alerts"},
     {"calls", "lines", "policy", "agents", "numbers", "members"},
-    {"accounts", "conversation", "workspaces", "secrets", "jobs"},
+    {"accounts", "conversation", "workspaces", "secrets", "jobs", "self_test"},
     {"carriers", "speech", "simulator", "recordings"},
     {"media", "telephony", "db", "net", "settings", "logs", "metrics", "tracing", "lag", "ids", "instants", "refusals",
      "background", "draining", "repeating", "short_memory", "token_buckets", "networks", "open_files",
@@ -159,6 +159,7 @@ KEEPERS = {
     "do_not_call": "policy/", "destinations": "policy/", "counted_calls": "policy/", "pauses": "policy/",
     "secrets": "secrets/", "call_backs": "calls/", "spend_limits": "policy/", "model_spend": "policy/",
     "listening_notices": "workspaces/",
+    "self_tests": "self_test/",
     "erased_entries": "policy/", "number_keys": "policy/", "erasures": "retention/",
 }  # fmt: skip
 WRITES = re.compile(r"\b(?:insert|update|delete|upsert)\((\w+)\)|\b(?:INSERT INTO|UPDATE|DELETE FROM) (\w+)")

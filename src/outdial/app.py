@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from outdial import metrics
 from outdial.accounts.secret_key_rotation import follow_secret_key
 from outdial.api.app import create_api, create_health
+from outdial.api.self_test import answering_self_tests
 from outdial.api.server import HttpServer, listen
 from outdial.api.services import Services
 from outdial.calls.heartbeat import Heartbeat
@@ -149,7 +150,7 @@ def _parts(
     api = create_api(services) if serves_api else create_health(services, holds_calls=Role.MEDIA in roles)
     listening = [listening_part(shared, api, media.conversations)] if media.conversations is not None else []
     pages, callbacks = api_parts(shared, services, api) if serves_api else ([], [])
-    server = HttpServer(api, media.handshake, shared.settings)
+    server = HttpServer(answering_self_tests(api, shared.self_tests), media.handshake, shared.settings)
     http = Part(name="http server", run=lambda: server.serve(list(listeners)), stop=server.stop)
     worker = Part(name="worker lock", run=shared.worker.watch)
     heartbeat = heartbeat_of(shared, roles, server, media.conversations)

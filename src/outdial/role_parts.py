@@ -7,7 +7,7 @@ from functools import partial
 
 from fastapi import FastAPI
 
-from outdial import metrics
+from outdial import metrics, open_files
 from outdial.alerts.watching import Watching, postbox
 from outdial.api.app import add_routes
 from outdial.api.callbacks import callbacks_router
@@ -69,6 +69,7 @@ def heartbeat_of(
         seats=settings.seats if conversations is not None else 0,
         lease_s=settings.lease_s,
         secret_keys=shared.secret_box.key_ids,
+        open_files=open_files.limit(),
     )
     live = (lambda: 0) if conversations is None else (lambda: conversations.talking)
     heartbeat = Heartbeat(shared.engine, shared.worker.id, station, shared.drain, live, after=server.up)
@@ -87,6 +88,7 @@ class Media:
 
 
 def jobs_parts(shared: Shared) -> list[Part]:
+    part = partial(Part, role=Role.JOBS)
     engine, settings = shared.engine, shared.settings
     webhooks, secret_box, owner = shared.webhooks, shared.secret_box, shared.worker.id
     telling = Telling(engine, shared.notifications, secret_box, webhooks, owner=owner, base_url=settings.base_url)
@@ -96,9 +98,9 @@ def jobs_parts(shared: Shared) -> list[Part]:
     watching = Watching(engine, shared.notifications, postbox(settings), base_url=settings.base_url)
     runner = JobRunner(engine, shared.session_url, jobs, drain=shared.drain)
     return [
-        Part(name="jobs", role=Role.JOBS, run=runner.run, stop=runner.aclose),
-        Part(name="webhooks", role=Role.JOBS, run=telling.run, stop=telling.aclose),
-        Part(name="alerts", role=Role.JOBS, run=watching.run),
+        part(name="jobs", run=runner.run, stop=runner.aclose),
+        part(name="webhooks", run=telling.run, stop=telling.aclose),
+        part(name="alerts", run=watching.run),
     ]
 
 
@@ -115,6 +117,7 @@ def tracing_parts(shared: Shared) -> list[Part]:
 
 
 def dispatch_parts(shared: Shared) -> list[Part]:
+    part = partial(Part, role=Role.DISPATCH)
     engine, settings, notifications = shared.engine, shared.settings, shared.notifications
     owner, open_carrier = shared.worker.id, shared.accounts.carrier
     worker = shared.worker
@@ -132,12 +135,13 @@ def dispatch_parts(shared: Shared) -> list[Part]:
         may_take_over=lambda: worker.is_steady_for(settings.lease_s / 2),
     )
     return [
-        Part(name="dispatcher", role=Role.DISPATCH, run=dispatcher.run),
-        Part(name="sweep", role=Role.DISPATCH, run=sweep.run),
+        part(name="dispatcher", run=dispatcher.run),
+        part(name="sweep", run=sweep.run),
     ]
 
 
 def media_parts(shared: Shared) -> Media:
+    part = partial(Part, role=Role.MEDIA)
     engine, settings, speech = shared.engine, shared.settings, shared.speech
     assert speech is not None
     engines = Engines(
@@ -173,22 +177,22 @@ def media_parts(shared: Shared) -> Media:
     async def take_in() -> None:
         await keep_taking_in(engine, settings.data_dir, shared.taken_over)
 
-    storing = [Part(name="storing", role=Role.MEDIA, run=store)] if recordings.in_store else []
+    storing = [part(name="storing", run=store)] if recordings.in_store else []
     parts = [
-        Part(name="new conversations", role=Role.MEDIA, stop=handshake.turn_away),
-        Part(name="conversations", role=Role.MEDIA, stop=end_conversations),
-        Part(name="second legs", role=Role.MEDIA, stop=consultations.aclose),
-        Part(name="news of live calls", role=Role.MEDIA, run=news.run, stop=news.aclose),
-        Part(name="drain on request", role=Role.MEDIA, run=empty),
-        Part(name="leases", role=Role.MEDIA, run=lambda: keep_leases(engine, conversations, lease, renew)),
-        Part(name="left behind", role=Role.MEDIA, run=take_in),
+        part(name="new conversations", stop=handshake.turn_away),
+        part(name="conversations", stop=end_conversations),
+        part(name="second legs", stop=consultations.aclose),
+        part(name="news of live calls", run=news.run, stop=news.aclose),
+        part(name="drain on request", run=empty),
+        part(name="leases", run=lambda: keep_leases(engine, conversations, lease, renew)),
+        part(name="left behind", run=take_in),
         *storing,
-        Part(name="voice activity", role=Role.MEDIA, run=engines.voice_activity.run),
-        Part(name="spool", role=Role.MEDIA, stop=spool.aclose),
+        part(name="voice activity", run=engines.voice_activity.run),
+        part(name="spool", stop=spool.aclose),
     ]
     # One may open until the server is down.
-    streams = [Part(name="media handshake", role=Role.MEDIA, stop=handshake.aclose)]
-    open_socket = by_path(handshake, settings)
+    streams = [part(name="media handshake", stop=handshake.aclose)]
+    open_socket = by_path(handshake, settings, shared.self_tests)
     return Media(parts=parts, streams=streams, handshake=open_socket, conversations=conversations)
 
 
@@ -200,6 +204,7 @@ def listening_part(shared: Shared, api: FastAPI, conversations: Conversations) -
 
 def api_parts(shared: Shared, services: Services, api: FastAPI) -> tuple[list[Part], list[Part]]:
     """What ends before the HTTP server, and what after it."""
+    part = partial(Part, role=Role.API)
     engine, settings, open_carrier = shared.engine, shared.settings, shared.accounts.carrier
     inbox = Inbox(engine, settings, shared.genuine, open_carrier)
     reception = Reception(
@@ -212,13 +217,13 @@ def api_parts(shared: Shared, services: Services, api: FastAPI) -> tuple[list[Pa
     add_routes(api, callbacks_router(inbox, incoming_calls, settings.base_url))
     live_pages = add_dashboard(api, services)
     pages = [
-        Part(name="live pages", role=Role.API, stop=live_pages.aclose),
-        Part(name="event streams", role=Role.API, stop=api.state.event_streams.aclose),
-        Part(name="mcp sessions", role=Role.API, stop=api.state.mcp.aclose),
+        part(name="live pages", stop=live_pages.aclose),
+        part(name="event streams", stop=api.state.event_streams.aclose),
+        part(name="mcp sessions", stop=api.state.mcp.aclose),
     ]
     callbacks = [
-        Part(name="incoming calls", role=Role.API, stop=incoming_calls.aclose),
-        Part(name="callbacks", role=Role.API, run=inbox.run),
+        part(name="incoming calls", stop=incoming_calls.aclose),
+        part(name="callbacks", run=inbox.run),
     ]
     return pages, callbacks
 

@@ -28,6 +28,7 @@ from outdial.draining import Drain
 from outdial.recordings.recordings import Recordings
 from outdial.rehearsals.stage import Stage
 from outdial.roles import Role
+from outdial.self_test.answering import SelfTests
 from outdial.settings import Settings
 from outdial.speech.engines import Speech
 from outdial.webhooks.attempt import WebhookClient
@@ -59,6 +60,7 @@ class Shared:
     drain: Drain
     embedded: Embedded | None
     recordings: Recordings
+    self_tests: SelfTests
 
     @property
     def services(self) -> Services:
@@ -152,4 +154,5 @@ async def share(
         drain=drain,
         embedded=database,
         recordings=Recordings(settings.data_dir, settings.store_url),
+        self_tests=SelfTests(engine, settings, worker.id),
     )

@@ -22,6 +22,7 @@ PAGES = {
     "webhooks-that-would-have-been-sent": "/settings/webhooks/preview",
     "secrets": "/settings/secrets",
     "members": "/settings/members",
+    "workers": "/settings/workers",
     "audit-log": "/settings/audit-log",
     "me": "/settings/me",
     "api-reference": "/docs",

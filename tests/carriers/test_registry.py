@@ -96,6 +96,22 @@ async def test_no_account_name_is_a_secret(kind):
 
 
 @every_carrier
+def test_a_callback_signed_for_a_trial_is_taken_for_genuine_as_it_was_sent(kind):
+    url, signer = "https://voice.example.com/callbacks/self-test/x?a=1&b=x%20y", kind.trial_signer()
+    signed = signer.callback(url, NOON)
+    asked = {"url": url, "headers": signed.headers, "body": signed.body, "now": NOON}
+    assert kind.verify(signer.credentials, **asked)
+    assert not kind.verify(kind.trial_signer().credentials, **asked)
+    assert not kind.verify(signer.credentials, **asked | {"body": signed.body + b" "})
+    assert (signer.handshake is not None) == kind.signs_streams
+    if signer.handshake is not None:
+        url = "wss://voice.example.com/media/self-test/x/audio"
+        given = {"url": url, "headers": signer.handshake(url, NOON), "body": b"", "now": NOON}
+        assert kind.verify(signer.credentials, **given)
+        assert not kind.verify(kind.trial_signer().credentials, **given)
+
+
+@every_carrier
 def test_a_callback_goes_through_the_door(kind):
     request = ringing_or_answered(kind.name)["request"]
     body, credentials = request["body"].encode(), CREDENTIALS[kind.name]

@@ -4,9 +4,10 @@ import asyncio
 
 import pytest
 
-from outdial.cli.check_database import serving
+from outdial.cli.check_workers import holding_locks, judge
 from outdial.cli.findings import Status
 from outdial.db.engine import create_engine
+from outdial.history.workers import list_workers
 from outdial.version import __version__
 from seats import give_seats
 
@@ -62,15 +63,17 @@ def test_a_worker_that_there_is_none_of_can_not_be_drained(outdial, has):
     assert isinstance(result.exception, Exception)
 
 
+async def said(engine):
+    async with engine.connect() as conn:
+        return list(judge(await list_workers(conn), await holding_locks(conn)))
+
+
 def test_doctor_tells_of_each_worker_of_several_versions_and_of_one_address_for_two(on_database, has):
     has()
     has("worker_2", version="0.0.1", stream_url="wss://worker_1.example", draining=True)
     has("worker_3", seen_at=None)
 
-    async def work(engine):
-        return [finding async for finding in serving(engine)]
-
-    one, two, versions, streams = on_database(work)
+    one, two, versions, streams = on_database(said)
     assert (one.status, two.status, versions.status, streams.status) == (Status.OK, *[Status.WARN] * 3)
     assert "3 of 3 seats free" in one.found
     assert two.found.endswith("drains")
@@ -91,9 +94,6 @@ def test_doctor_says_when_no_worker_holds_conversations(on_database, has, worker
     for number, columns in enumerate(workers):
         has(f"worker_{number}", **columns)
 
-    async def work(engine):
-        return [finding async for finding in serving(engine) if finding.subject == "Seats"]
-
-    found = on_database(work)
+    found = [finding for finding in on_database(said) if finding.subject == "Seats"]
     assert [finding.status for finding in found] == ([] if todo is None else [Status.FAIL])
     assert todo is None or todo in found[0].todo

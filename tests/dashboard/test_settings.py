@@ -1,13 +1,15 @@
 import re
 
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import func, select, update
 
 from outdial.dashboard import audit_words, browsers
 from outdial.db.tables import agent_versions, carrier_accounts
+from outdial.lines.workspace_pools import create_workspace
 from outdial.policy.destinations import allow_country_of
 from outdial.workspaces.access import Role
 from outdial.workspaces.audit import Actor, ActorKind
+from seats import set_worker
 
 SCRIPT = "steps: {a: {hang_up: Goodbye.}}"
 PAGES = [
@@ -231,3 +233,19 @@ async def test_my_page_asks_who_came_by_a_link_for_a_password_only(operator):
 )
 def test_browsers_are_called_what_people_call_them(user_agent, said):
     assert browsers.in_words(user_agent) == said
+
+
+async def test_operators_see_the_workers_and_who_operates_every_workspace_where_they_run(browser_of, engine):
+    await set_worker(engine, "worker_seats", host="one.example", live=7, version="0.2.0")
+    operator = await browser_of(Role.OPERATOR)
+    page = (await operator.get("/settings/workers")).text
+    assert ("worker_seats" in page, "one.example" in page) == (True, True)
+    assert "POST /v1/workers/worker_seats/drain" in page
+    await set_worker(engine, "worker_seats", drain_requested_at=func.now())
+    assert "POST /v1/workers/worker_seats/undrain" in (await operator.get("/settings/workers")).text
+    await create_workspace(engine, name="Others", lines=1)
+    page = (await operator.get("/settings/workers")).text
+    assert ("worker_seats" in page, "one.example" in page, "/v1/workers/" in page) == (True, False, False)
+    editor = await browser_of(Role.EDITOR)
+    assert (await editor.get("/settings/workers")).status_code == 403
+    assert "/settings/workers" not in (await editor.get("/settings")).text

@@ -8,6 +8,7 @@ import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address
 from pathlib import Path
 
 import uvicorn
@@ -86,8 +87,14 @@ Started = tuple[list[str], dict[str, str], Path | None]  # its command, its envi
 Written = Callable[[Path, int, int], Started]
 
 
-def nginx(folder: Path, port: int, behind: int) -> Started:
+Change = tuple[str, str]  # what stands in a proxy's configuration, and what somebody has made of it
+
+
+def nginx(folder: Path, port: int, behind: int, *changes: Change) -> Started:
     written = (DEPLOY / "nginx/outdial.conf").read_text()
+    for old, new in changes:
+        assert old in written, old
+        written = written.replace(old, new)
     certificate(folder)
     log = folder / "access.log"
     for old, new in (
@@ -111,15 +118,19 @@ def nginx(folder: Path, port: int, behind: int) -> Started:
     return [found("nginx"), "-p", str(folder), "-c", str(main)], {}, log
 
 
-def caddy(folder: Path, port: int, behind: int) -> Started:
+def caddy(folder: Path, port: int, behind: int, *changes: Change) -> Started:
     """Without TLS: whom its certificate is from isn't what is tried."""
+    written = (DEPLOY / "caddy/Caddyfile").read_text()
+    for old, new in changes:
+        assert old in written, old
+        written = written.replace(old, new)
     environ = {
         "OUTDIAL_DOMAIN": f"http://{DOMAIN}:{port}, http://127.0.0.1:{port}",
         "OUTDIAL_UPSTREAM": f"127.0.0.1:{behind}",
         "HOME": str(folder),
     }
     file = folder / "Caddyfile"
-    file.write_text("{\n\tadmin off\n}\n" + (DEPLOY / "caddy/Caddyfile").read_text())
+    file.write_text("{\n\tadmin off\n}\n" + written)
     return [found("caddy"), "run", "--adapter", "caddyfile", "--config", str(file)], environ, folder / "output"
 
 
@@ -151,7 +162,10 @@ def certificate(folder: Path) -> None:
     made = (
         x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
         .not_valid_before(now - timedelta(days=1))
-        .not_valid_after(now + timedelta(days=1))
+        .not_valid_after(now + timedelta(days=30))
+        .add_extension(
+            x509.SubjectAlternativeName([x509.DNSName(DOMAIN), x509.IPAddress(ip_address("127.0.0.1"))]), critical=False
+        )
         .sign(key, hashes.SHA256())
     )
     (folder / "fullchain.pem").write_bytes(made.public_bytes(serialization.Encoding.PEM))

@@ -46,6 +46,20 @@ def test_kubernetes_takes_every_resource(resource):
     kubernetes.validate(resource, "1.30", strict=True)
 
 
+def test_outdial_may_reach_all_that_its_settings_can_name():
+    """A database, a pooler before it, and a store at private addresses; whatever is public; the names of all."""
+    (egress,) = (
+        resource["spec"]["egress"]
+        for resource in resources()
+        if resource["kind"] == "NetworkPolicy" and resource["metadata"]["name"] == "outdial"
+    )
+    blocks = [(peer["ipBlock"], rule.get("ports")) for rule in egress for peer in rule["to"] if "ipBlock" in peer]
+    private = {port["port"] for block, ports in blocks if ports is not None for port in ports}
+    assert private == {5432, 6432, 443, 9000}
+    assert ("0.0.0.0/0", None) in {(block["cidr"], ports and "some") for block, ports in blocks}
+    assert any(port["port"] == 53 for rule in egress for port in rule.get("ports", ()))
+
+
 def test_every_file_is_part_of_the_whole():
     whole = (KUBERNETES / "kustomization.yaml").read_text()
     for path in KUBERNETES.rglob("*"):

@@ -3,28 +3,7 @@
 import pytest
 
 from outdial.history.usage import in_all
-from outdial.live.speech_prices import dollars, priced
 from outdial.vendor_settings import speech_servers
-
-PRICES = {"cartesia": {"voice": 0.05}, "deepgram": {"recognition": 0.006}, "assemblyai": {"recognition": 0.006}}
-
-
-def test_characters_are_paid_by_the_thousand_and_audio_by_the_minute():
-    assert dollars({"part": "voice", "vendor": "cartesia", "characters": 412}, PRICES) == 0.0206
-    heard = {"part": "recognition", "vendor": "deepgram", "audio_ms": 90_000, "open_ms": 120_000}
-    assert dollars(heard, PRICES) in (0.009, 0.012)
-    assert dollars({"part": "voice", "vendor": "deepgram", "characters": 412}, PRICES) is None
-
-
-def test_only_what_tells_of_use_is_priced():
-    told = []
-    event = priced(lambda type_, data: told.append((type_, data)), PRICES)
-    event("limit", {"a": 1})
-    event("speech_used", {"part": "voice", "vendor": "cartesia", "characters": 1000})
-    assert told == [
-        ("limit", {"a": 1}),
-        ("speech_used", {"part": "voice", "vendor": "cartesia", "characters": 1000, "dollars": 0.05}),
-    ]
 
 
 def test_a_calls_conversations_are_added_up():

@@ -33,6 +33,7 @@ from outdial.conversation.opening import Greet
 from outdial.db.engine import reading
 from outdial.db.tables import agent_versions, agents
 from outdial.speech.engines import NONE_OWN, OwnSpeech
+from outdial.speech.fallback import VendorVoice
 from outdial.speech.reading.reader import AMERICAN, Reading
 from outdial.telephony.failures import CallError, FailureCode
 
@@ -120,6 +121,9 @@ class ReadyAgents:
 
     async def aclose(self) -> None:
         """What their models cost is written, and their connections are closed."""
+        for ready in self._kept.values():  # one that is kept no more closes its own, after its last call
+            if isinstance(ready.speech.from_text, VendorVoice):
+                await ready.speech.from_text.aclose()
         await self._meters.aclose()
         await self._models.aclose()
 

@@ -1,6 +1,7 @@
 """Where carriers call back: verified and stored, answered at once. Not part of the public API's document."""
 
 from fastapi import APIRouter, Request, Response
+from starlette.types import Scope
 
 from outdial import metrics
 from outdial.callbacks.inbox import Inbox, Received
@@ -54,11 +55,16 @@ def callbacks_router(inbox: Inbox, incoming_calls: IncomingCalls, base_url: str)
         return await of_an_attempt(carrier, attempt_id, told, request)
 
     def _url(request: Request) -> str:
-        query = f"?{request.url.query}" if request.url.query else ""
-        path: bytes = request.scope.get("raw_path", request.url.path.encode())
-        return base_url + path.decode("latin-1") + query
+        return told_url(base_url, request.scope)
 
     return router
+
+
+def told_url(base_url: str, scope: Scope) -> str:
+    """The address that a carrier was told, of a request that has come to it: what it has signed."""
+    query: bytes = scope["query_string"]
+    path: bytes = scope.get("raw_path") or scope["path"].encode()
+    return base_url + path.decode("latin-1") + (f"?{query.decode('latin-1')}" if query else "")
 
 
 def _answer(carrier: CarrierName, received: Received, reply: CallbackReply | None) -> Response:

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import uvicorn
-from fastapi import FastAPI
+from starlette.types import ASGIApp
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from outdial import open_files
@@ -44,7 +44,7 @@ def listen(settings: Settings) -> socket.socket:
 class HttpServer:
     """Serves `api` on a socket, and media websockets whose `handshake` is good. `up` is set once it does."""
 
-    def __init__(self, api: FastAPI, handshake: Handshake, settings: Settings) -> None:
+    def __init__(self, api: ASGIApp, handshake: Handshake, settings: Settings) -> None:
         self._server = _Server(
             uvicorn.Config(
                 telling_request_ids(answering_when_cut_off(api)),

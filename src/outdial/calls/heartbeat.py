@@ -7,13 +7,13 @@ and obeys with its next heartbeat.
 
 import asyncio
 import logging
+import time
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import func, null, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from outdial.db.engine import autocommit
 from outdial.db.tables import workers
 from outdial.db.trouble import tell_trouble
 from outdial.db.wake import Wake
@@ -21,6 +21,7 @@ from outdial.draining import Drain
 from outdial.lines.seats import close_seats, open_seats
 from outdial.refusals import NotFound
 from outdial.version import __version__
+from outdial.workspaces.audit import Actor, record
 
 logger = logging.getLogger(__name__)
 
@@ -31,7 +32,7 @@ PATIENCE_S = 2.0  # with the database, when no more seats are to be given
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Station:
     """What a worker is there for. `stream_url` is where carriers open the audio of the calls that have its `seats`;
-    `secret_keys` are the ids of those it reads with."""
+    `secret_keys` are the ids of those it reads with; `open_files` is how many it may open."""
 
     roles: Collection[str]
     stream_url: str
@@ -39,6 +40,7 @@ class Station:
     seats: int
     lease_s: float
     secret_keys: Sequence[str] = ()
+    open_files: int | None = None
 
 
 class Heartbeat:
@@ -116,6 +118,8 @@ class Heartbeat:
             "draining": draining,
             "lease_s": station.lease_s,
             "secret_keys": list(station.secret_keys),
+            "clock": time.time(),
+            "open_files": station.open_files,
         }
         row = (await conn.execute(_BEAT, values)).one_or_none()
         if row is None:
@@ -137,7 +141,9 @@ _BEAT = text("""
     )
     UPDATE workers SET roles = CAST(:roles AS text[]), version = :version, stream_url = :stream_url,
         internal_url = :internal_url, seats = :seats, live = :live, draining = :draining, lease_s = :lease_s,
-        secret_keys = CAST(:secret_keys AS text[]), seen_at = clock_timestamp()
+        secret_keys = CAST(:secret_keys AS text[]), open_files = :open_files,
+        clock_ahead_s = CAST(:clock AS double precision) - extract(epoch FROM clock_timestamp()),
+        seen_at = clock_timestamp()
     FROM before WHERE workers.id = before.id
     RETURNING before.was_unseen, drain_requested_at IS NOT NULL AS is_wanted
 """)
@@ -160,13 +166,24 @@ _UNSEE_DEAD = text("""
 # -- asked from elsewhere ----------------------------------------------------------------------------------------
 
 
-async def ask_to_drain(engine: AsyncEngine, worker_id: str, *, wanted: bool) -> None:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AskedBy:
+    """Whoever wants a worker to drain, for the audit log of the workspace they are in."""
+
+    actor: Actor
+    workspace_id: str
+
+
+async def ask_to_drain(engine: AsyncEngine, worker_id: str, *, wanted: bool, by: AskedBy | None = None) -> None:
     """Have a worker drain, or no longer: it gives no seats from now on, and obeys with its next heartbeat. Asking twice
-    changes nothing. Raises NotFound."""
+    changes nothing. `by`: None at the command line. Raises NotFound."""
     at = func.coalesce(workers.c.drain_requested_at, func.now()) if wanted else null()
-    async with autocommit(engine) as conn:
-        asked = await conn.execute(
-            update(workers).where(workers.c.id == worker_id).values(drain_requested_at=at)
+    async with engine.begin() as conn:
+        host = await conn.scalar(
+            update(workers).where(workers.c.id == worker_id).values(drain_requested_at=at).returning(workers.c.host)
         )
-    if not asked.rowcount:
-        raise NotFound("worker_not_found", "There is no such worker.")
+        if host is None:
+            raise NotFound("worker_not_found", "There is no such worker.")
+        if by is not None:
+            act = "worker.drained" if wanted else "worker.undrained"
+            await record(conn, by.workspace_id, by.actor, act, subject_id=worker_id, subject_name=host)

@@ -10,6 +10,7 @@ from outdial.carriers.calls import CallControl
 from outdial.carriers.errors import CarrierRefused
 from outdial.carriers.name import CarrierName
 from outdial.carriers.numbers import NumberControl
+from outdial.carriers.signing import TrialSigner
 from outdial.media.stream import StreamCodec
 from outdial.telephony.failures import FailureCode
 
@@ -115,6 +116,7 @@ class CarrierKind:
     reply: Reply
     incoming: Incoming
     evidence: Mapping[str, str]
+    trial_signer: Callable[[], TrialSigner] | None = None  # None: nobody tries the way of its callbacks
 
     def region(self, name: str | None) -> Region | None:
         """The region of this name, of no name the first; None when there is none."""

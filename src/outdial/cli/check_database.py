@@ -1,7 +1,7 @@
 """What `outdial doctor` looks at in the database, and at the carriers whose accounts are in it."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import aclosing
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
@@ -10,10 +10,14 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from outdial.cli.failures import explanation
 from outdial.cli.findings import Finding, Status
+from outdial.cli.processes import local_url
+from outdial.db.engine import reading
+from outdial.roles import Role
 from outdial.settings import Settings
 
 if TYPE_CHECKING:
     from outdial.carriers.numbers import NumberControl
+    from outdial.history.workers import WorkerView
 
 CARRIER_ANSWER_S = 15
 RETENTION_IS_LATE = timedelta(days=1)
@@ -113,7 +117,7 @@ async def _look_into(
         return
     yield Finding(subject=subject, status=Status.OK, found=f"{found}, tables up to date")
     yield await retention(engine)
-    async for finding in serving(engine):
+    async for finding in serving(engine, settings):
         yield finding
     if not await may_use(engine, settings):
         found = "another one than this database's"
@@ -144,33 +148,43 @@ async def retention(engine: AsyncEngine) -> Finding:
     )
 
 
-async def serving(engine: AsyncEngine) -> AsyncIterator[Finding]:
-    """The processes that serve, with their seats and versions."""
+async def serving(engine: AsyncEngine, settings: Settings) -> AsyncIterator[Finding]:
+    """The processes that serve on this database, their clocks, PostgreSQL under them, what they have left undone, and
+    the way to them from outside."""
+    from outdial.cli import check_postgresql, check_work, check_workers
     from outdial.history.workers import WorkerState, list_workers
 
-    async with engine.connect() as conn:
-        found = [worker for worker in await list_workers(conn) if worker.state is not WorkerState.AWAY]
-    for worker in found:
-        room = f"{worker.free} of {worker.seats} seats free" if worker.seats else "no seats"
-        told = f"{worker.id} on {worker.host}, {worker.version}: {', '.join(worker.roles)}; {room}"
-        if worker.state is WorkerState.DRAINS:
-            todo = f"It takes no new calls. To have it take some again: outdial workers undrain {worker.id}"
-            yield Finding(subject="Worker", status=Status.WARN, found=f"{told}; drains", todo=todo)
-        else:
-            yield Finding(subject="Worker", status=Status.OK, found=told)
-    if found and not any(worker.seats and worker.state is WorkerState.SERVES for worker in found):
-        todo = "Start one: outdial serve --role media. Until then calls wait, and callers are turned away."
-        if any(worker.seats for worker in found):
-            todo = "All of them drain. Until one takes calls again, calls wait, and callers are turned away."
-        yield Finding(subject="Seats", status=Status.FAIL, found="no worker holds conversations", todo=todo)
-    if len({worker.version for worker in found}) > 1:
-        versions = ", ".join(sorted({worker.version or "unknown" for worker in found}))
-        todo = "While they are being replaced this is right; else stop those of the older version."
-        yield Finding(subject="Versions", status=Status.WARN, found=f"several at once: {versions}", todo=todo)
-    addresses = [worker.stream_url for worker in found if worker.seats]
-    if len(addresses) > len(set(addresses)):
-        todo = "Give each its own, with OUTDIAL_STREAM_URL; behind one address calls' audio comes to any of them."
-        yield Finding(subject="Streams", status=Status.WARN, found="workers share an address for audio", todo=todo)
+    async with reading(engine) as conn:
+        workers = await list_workers(conn)
+        alive = await check_workers.holding_locks(conn)
+        ahead_s = await check_workers.ahead_of(conn)
+        postgres, work = await check_postgresql.look(conn), await check_work.look(conn)
+    here = [worker for worker in workers if worker.state is not WorkerState.AWAY]
+    pooled = settings.direct_database_url is not None
+    for found in (
+        check_workers.judge(workers, alive),
+        check_workers.clocks(ahead_s, workers),
+        check_postgresql.judge(postgres, processes=len(here), pooled=pooled),
+        check_work.judge(work),
+    ):
+        for finding in found:
+            yield finding
+    if settings.public_url is not None and any(Role.API in worker.roles for worker in here):
+        async for finding in _way(engine, settings, [worker for worker in here if worker.seats]):
+            yield finding
+
+
+async def _way(engine: AsyncEngine, settings: Settings, seated: Sequence["WorkerView"]) -> AsyncIterator[Finding]:
+    """As the carriers that are connected go it; where none is, as all go it."""
+    from outdial.accounts.store import read_accounts
+    from outdial.carriers.registry import CARRIERS
+    from outdial.cli.check_way import way
+
+    async with reading(engine) as conn:
+        connected = {account.carrier for account in await read_accounts(conn)}
+    kinds = [kind for name, kind in CARRIERS.items() if name in connected or not connected]
+    async for finding in way(engine, settings, kinds, seated, local=local_url(settings.host, settings.port)):
+        yield finding
 
 
 def _embedded_not_made_yet(subject: str) -> Finding:

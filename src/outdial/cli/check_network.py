@@ -4,6 +4,7 @@ import httpx
 
 from outdial.cli.findings import Finding, Status
 from outdial.cli.processes import is_free, local_url
+from outdial.cli.way_seen import PUBLIC
 from outdial.settings import Settings
 
 
@@ -28,7 +29,7 @@ async def server(settings: Settings, http: httpx.AsyncClient) -> Finding:
 
 
 async def public_url(settings: Settings, http: httpx.AsyncClient) -> Finding:
-    subject = "Public address"
+    subject = PUBLIC
     url = settings.public_url
     if url is None:
         return Finding(

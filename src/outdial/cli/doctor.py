@@ -18,6 +18,7 @@ from outdial.cli.findings import Finding, Status
 from outdial.cli.output import AsJson, console, print_json
 from outdial.cli.target import Target, find_target
 from outdial.cli.verbs import verbs
+from outdial.cli.way_seen import PUBLIC
 
 app = verbs()
 
@@ -50,7 +51,8 @@ async def _all(target: Target) -> list[Finding]:
         findings += [traces()] if running is None else server_traces(running)
         findings += [proxies(settings)]
         findings += [finding async for finding in database(settings)]
-        findings += [await public_url(settings, http)]
+        if not any(finding.subject == PUBLIC for finding in findings):  # no server could be asked to look out for us
+            findings += [await public_url(settings, http)]
     return findings
 
 

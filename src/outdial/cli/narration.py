@@ -157,8 +157,6 @@ class Story:
                 self._state(f"outcome now: {spoken(data.get('outcome') or 'none')}")
             case "corrected":
                 self._state(self._state_words(data | {"state": "ended"}) + " (known only now)")
-            case "recognition_late":
-                self._state("recognition is late: more is said than can be understood at once")
             case "speech_replaced":
                 self._state(f"{data.get('vendor')}'s {data.get('part')} failed and is replaced: {data.get('reason')}")
             case "gate":

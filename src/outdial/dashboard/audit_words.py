@@ -33,6 +33,7 @@ KINDS = {
     "wrap_up": "Wrap-ups",
     "secret": "Secrets",
     "tool": "Tools",
+    "worker": "Workers",
 }
 
 _ACTS = {
@@ -45,6 +46,8 @@ _ACTS = {
     "call.take_over_asked": "Took a call over",
     "call.transfer_asked": "Had a call transferred",
     "listening.notice_changed": "Changed the notice of listening in",
+    "worker.drained": "Had a worker drain",
+    "worker.undrained": "Had a worker take calls again",
     "number.connected": "Connected a phone number",
     "number.changed": "Changed a phone number",
     "number.disconnected": "Disconnected a phone number",

@@ -11,20 +11,21 @@ from outdial.carriers.registry import CARRIERS
 from outdial.conversation.understanding.language import ENGLISH, language_of
 from outdial.dashboard import audit_words, browsers
 from outdial.dashboard.connect_number import region_choices
-from outdial.dashboard.page import Here, PageRoute
+from outdial.dashboard.page import Here, PageRoute, needs
 from outdial.dashboard.words import DESTINATION_SOURCES
 from outdial.db.engine import reading
+from outdial.history.workers import WorkerState, list_workers
 from outdial.lines.workspace_pools import get_workspace
 from outdial.members.passwords import MIN_CHARS
 from outdial.members.sign_in import list_sign_ins
-from outdial.members.store import list_members
+from outdial.members.store import list_members, operates_all
 from outdial.policy.daily_limit import MAX_LIMIT, get_daily_limit
 from outdial.policy.destinations import list_destinations
 from outdial.policy.spending import MAX_DOLLARS, MAX_TOKENS, get_spend_limit
 from outdial.secrets.store import MAX_CHARS, list_secrets
 from outdial.telephony.numbering import all_countries, calling_code
 from outdial.workspaces import listening as listening_notice
-from outdial.workspaces.access import Role, Scope
+from outdial.workspaces.access import OPERATE, Role, Scope
 from outdial.workspaces.api_keys import list_api_keys
 from outdial.workspaces.audit import list_audit
 from outdial.workspaces.listening import Announce, get_listening_notice
@@ -44,6 +45,11 @@ ANNOUNCE = {
     ),
     Announce.AT_START: ("On every call", "Before the agent's first words, whether somebody listens or not"),
     Announce.NEVER: ("Never", "Where all have agreed otherwise, or it isn't needed"),
+}
+WORKER_STATES = {  # and the tone of each
+    WorkerState.SERVES: ("Serves", "good"),
+    WorkerState.DRAINS: ("Drains", "warn"),
+    WorkerState.AWAY: ("Away", "bad"),
 }
 SCOPES = {
     Scope.PLACE_CALLS: "Places calls, ends them, reads and follows all calls of this workspace. For most programs",
@@ -137,6 +143,25 @@ async def members(page: Here) -> Response:
     async with reading(page.services.engine) as conn:
         found = await list_members(conn, page.workspace_id)
     return await page.render("settings/members.html", members=found, roles=ROLES)
+
+
+@router.get("/settings/workers")
+@needs(OPERATE)
+async def workers(page: Here) -> Response:
+    """Where they run is for who runs them all: the operators of every workspace."""
+    async with reading(page.services.engine) as conn:
+        found = await list_workers(conn)
+        runs_all = await operates_all(conn, page.person.person_id)
+    shown = sorted(found, key=lambda worker: worker.state is WorkerState.AWAY)  # the oldest first, in each part
+    versions = {worker.version for worker in found if worker.state is not WorkerState.AWAY}
+    return await page.render(
+        "settings/workers.html",
+        found=shown,
+        states=WORKER_STATES,
+        runs_all=runs_all,
+        versions=len(versions),
+        drain_s=page.services.settings.drain_s,
+    )
 
 
 @router.get("/settings/audit-log")

@@ -135,8 +135,6 @@ def _other(event: Event) -> Step | None:
             return Step(text="Words understood late", at=event.at, tone="warn", detail=detail)
         case "speech_replaced":
             return _speech_replaced(event)
-        case "limit":
-            return Step(text="Reached its longest duration", at=event.at, tone="warn")
         case "tool":
             return _tool(event)
         case "model_failed":

@@ -34,6 +34,7 @@ import outdial.db.consultation_tables
 import outdial.db.listening_tables
 import outdial.db.retention_tables
 import outdial.db.secret_tables
+import outdial.db.self_test_tables
 import outdial.db.spend_tables
 import outdial.db.webhook_tables
 import outdial.db.wrap_up_tables  # noqa: F401

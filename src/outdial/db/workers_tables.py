@@ -37,6 +37,8 @@ workers = Table(
     instant("drain_requested_at"),  # somebody wants it to drain
     Column("lease_s", Double, nullable=False, server_default="0"),
     Column("secret_keys", ARRAY(Text)),  # the ids of those it reads with, newest first; null: it is too old to say so
+    Column("clock_ahead_s", Double),  # its host's clock, of the database's; of this and the next null: as above
+    Column("open_files", Integer),    # how many it may open
     instant("seen_at"),             # null: not yet, or found dead; older than `lease_s`: it gives no seat
 )
 

@@ -20,7 +20,9 @@ class WorkerState(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkerView:
-    """`taken`: seats that calls have, live or about to be; `live`: conversations under way, as of `seen_at`."""
+    """`taken`: seats that calls have, live or about to be; `live`: conversations under way, as of `seen_at`.
+    `clock_ahead_s`: how far its host's clock is ahead of the database's; it and `open_files` are None of a version too
+    old to say so."""
 
     id: str
     state: WorkerState
@@ -36,6 +38,8 @@ class WorkerView:
     live: int
     started_at: datetime
     seen_at: datetime | None
+    clock_ahead_s: float | None
+    open_files: int | None
 
 
 async def list_workers(conn: AsyncConnection) -> Sequence[WorkerView]:
@@ -58,6 +62,8 @@ async def list_workers(conn: AsyncConnection) -> Sequence[WorkerView]:
             live=row.live,
             started_at=row.started_at,
             seen_at=row.seen_at,
+            clock_ahead_s=row.clock_ahead_s,
+            open_files=row.open_files,
         )
         for row in await conn.execute(query)
     ]

@@ -9,17 +9,21 @@ from urllib.parse import urlsplit
 from outdial.carriers.registry import carrier_named
 from outdial.conversation.media_line import MediaLine, MediaSocket
 from outdial.live.handshake import MediaHandshake
+from outdial.self_test.answering import Echo, SelfTests
+from outdial.self_test.place import place_in
 from outdial.settings import MEDIA_PATH, Settings, media_url
 
-Open = Callable[[str, Mapping[str, str]], Awaitable[Callable[[MediaSocket], MediaLine] | None]]
+Open = Callable[[str, Mapping[str, str]], Awaitable[Callable[[MediaSocket], MediaLine | Echo] | None]]
 
 
-def by_path(handshake: MediaHandshake, settings: Settings) -> Open:
-    """`MediaHandshake.open` for who has the path of a request, and its headers."""
+def by_path(handshake: MediaHandshake, settings: Settings, self_tests: SelfTests | None = None) -> Open:
+    """`MediaHandshake.open` for who has the path of a request, and its headers. A try of the way to it is no call."""
 
     expected = ("", urlsplit(settings.stream_base_url).path)
 
-    async def open_(path: str, headers: Mapping[str, str]) -> Callable[[MediaSocket], MediaLine] | None:
+    async def open_(path: str, headers: Mapping[str, str]) -> Callable[[MediaSocket], MediaLine | Echo] | None:
+        if self_tests is not None and (place := place_in(path.partition("?")[0])) is not None:
+            return await self_tests.open(place, path, headers)
         before, found, told = path.partition(MEDIA_PATH)
         parts = told.split("/")
         if not found or before not in expected or len(parts) != 3:

@@ -166,6 +166,15 @@ async def list_memberships(conn: AsyncConnection, person_id: str) -> list[Member
     return [Membership(id=row.id, name=row.name, role=Role(row.role)) for row in rows]
 
 
+async def operates_all(conn: AsyncConnection, person_id: str) -> bool:
+    """Whether a person is an operator of every workspace there is: what holds for all of them is theirs to change."""
+    theirs = select(members.c.workspace_id).where(
+        members.c.person_id == person_id, members.c.role == Role.OPERATOR
+    )
+    others = select(workspaces.c.id).where(workspaces.c.id.not_in(theirs))
+    return not await conn.scalar(select(others.exists()))
+
+
 async def add_member(conn: AsyncConnection, workspace_id: str, person_id: str, role: Role) -> bool:
     """False for who is a member already."""
     added = await conn.scalar(

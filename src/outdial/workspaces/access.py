@@ -78,6 +78,11 @@ CHANGE_RETENTION = people_only(
     "How long calls are kept is changed by people only, never by an API key: on the page Settings, Privacy, or with "
     "the command outdial retention set.",
 )
+DRAIN_WORKERS = people_only(
+    Role.OPERATOR,
+    "Processes are drained by people only, never by an API key: on the page Settings, Workers, or with the command "
+    "outdial workers drain.",
+)
 CHANGE_KEYS = people_only(
     Role.OPERATOR,
     "API keys are made, changed and revoked by people only, never by an API key: on the page Settings, API keys, or "

@@ -156,3 +156,10 @@ def test_a_models_price_is_known_where_it_is_a_vendors():
     assert 0 < vendors._cost(used) < vendors._cost(replace(used, cached=0)) == vendors.price(1000, 100) < 0.1
     assert own._cost(used) is None
     assert own.price(1000, 100) is None
+
+
+def test_a_vendors_model_says_what_to_install_where_the_extra_is_missing(monkeypatch):
+    monkeypatch.setitem(sys.modules, "pydantic_ai", None)
+    monkeypatch.delitem(sys.modules, "pydantic_ai.models", raising=False)
+    missing = ModelServers({}).fault(ModelName(name="openrouter:x/y"))
+    assert missing == 'the library for openrouter isn\'t installed: pip install "outdial[vendors]"'

@@ -133,6 +133,8 @@ def _missing(name: str, error: Exception) -> str:
     if isinstance(error, ImportError):
         extra = _EXTRA.search(words)
         install = f': pip install "{extra[0]}"' if extra else ""
+        if (error.name or "").partition(".")[0] == "pydantic_ai":  # itself
+            install = ': pip install "outdial[vendors]"'
         return f"the library for {name.partition(':')[0]} isn't installed{install}"
     if variable := _VARIABLE.search(words):
         return f"{variable[1]} is not set"

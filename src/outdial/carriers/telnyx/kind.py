@@ -5,7 +5,7 @@ from datetime import datetime
 
 from outdial.carriers.kind import Capabilities, CarrierKind, CredentialField, Credentials
 from outdial.carriers.name import CarrierName
-from outdial.carriers.telnyx import callbacks, mapping
+from outdial.carriers.telnyx import callbacks, mapping, trial
 from outdial.carriers.telnyx.account import PREMIUM, STANDARD, TelnyxAccount, TelnyxCredentials
 from outdial.carriers.telnyx.answer import RING_TIMEOUT_S
 from outdial.carriers.telnyx.calls import TelnyxCalls
@@ -84,4 +84,5 @@ TELNYX = CarrierKind(
     reply=callbacks.reply,
     incoming=callbacks.incoming,
     evidence=mapping.EVIDENCE,
+    trial_signer=trial.signer,
 )

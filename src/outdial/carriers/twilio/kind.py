@@ -5,7 +5,7 @@ from datetime import datetime
 
 from outdial.carriers.kind import Capabilities, CarrierKind, CredentialField, Credentials
 from outdial.carriers.name import CarrierName
-from outdial.carriers.twilio import callbacks, mapping
+from outdial.carriers.twilio import callbacks, mapping, trial
 from outdial.carriers.twilio.account import TwilioAccount, TwilioCredentials
 from outdial.carriers.twilio.calls import MAX_RING_TIMEOUT_S, TwilioCalls
 from outdial.carriers.twilio.numbers import TwilioNumbers
@@ -87,4 +87,5 @@ TWILIO = CarrierKind(
     reply=callbacks.reply,
     incoming=callbacks.incoming,
     evidence=mapping.EVIDENCE,
+    trial_signer=trial.signer,
 )

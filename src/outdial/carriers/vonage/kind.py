@@ -5,7 +5,7 @@ from datetime import datetime
 
 from outdial.carriers.kind import Capabilities, CarrierKind, CredentialField, Credentials
 from outdial.carriers.name import CarrierName
-from outdial.carriers.vonage import callbacks, mapping
+from outdial.carriers.vonage import callbacks, mapping, trial
 from outdial.carriers.vonage.account import VonageAccount, VonageCredentials
 from outdial.carriers.vonage.calls import MAX_RING_TIMEOUT_S, VonageCalls
 from outdial.carriers.vonage.numbers import VonageNumbers
@@ -92,4 +92,5 @@ VONAGE = CarrierKind(
     reply=callbacks.reply,
     incoming=callbacks.incoming,
     evidence=mapping.EVIDENCE,
+    trial_signer=trial.signer,
 )

@@ -85,6 +85,13 @@ def signed_claims(token: str, secret: str) -> dict[str, Any] | None:
     return _decoded(claims) if decoded is not None and decoded.get("alg") == "HS256" else None
 
 
+def signed_token(claims: dict[str, Any], secret: str) -> str:
+    """A token as `signed_claims` takes it."""
+    text = f"{_encoded({'alg': 'HS256', 'typ': 'JWT'})}.{_encoded(claims)}"
+    signature = hmac.digest(secret.encode(), text.encode(), sha256)
+    return f"{text}.{urlsafe_b64encode(signature).decode().rstrip('=')}"
+
+
 def unverified_claims(token: str) -> dict[str, Any]:
     """What a token says, true or not: for a key to recognise a repeat by, once it was verified."""
     return _decoded(token.partition(".")[2].partition(".")[0]) or {}
