@@ -14,9 +14,10 @@ from rich.table import Table
 
 from bench import machine
 from bench.calls_per_core import announcements, talking
-from bench.cpu import cpu
+from bench.cpu import cpu, starts
 from bench.dialing import dialing
 from bench.figures import Result
+from bench.freed import accepting
 from bench.llm import llm
 from bench.llm_leaks import llm_leaks
 from bench.memory import memory
@@ -26,6 +27,7 @@ from bench.options import Options
 from bench.pages import pages
 from bench.queue import queue
 from bench.scrape import scrape
+from bench.several import processes
 from bench.talk.measuring import talk
 from bench.turn_latency import turn_latency
 from bench.webhooks import webhooks
@@ -39,6 +41,9 @@ MEASUREMENTS: dict[str, Callable[[Options], Result]] = {
     "llm_leaks": llm_leaks,
     "dialing": dialing,
     "cpu": cpu,
+    "starts": starts,
+    "accepting": accepting,
+    "processes": processes,
     "offline_turn": offline_turn,
     "memory": memory,
     "micro": micro,
@@ -92,7 +97,7 @@ def _arguments() -> argparse.Namespace:
         "--preferred", action="store_true", help="go before other work on this machine (Linux, root)"
     )
     parser.add_argument(
-        "--python", type=Path, help="`cpu`: measure the Outdial that is installed for this Python, instead of ours"
+        "--python", type=Path, help="`cpu`, `starts`: measure the Outdial installed for this Python, instead of ours"
     )
     return parser.parse_args()
 

@@ -13,6 +13,7 @@ from outdial.media.frames import FRAME_SAMPLES
 
 PAYLOAD_CHARS = -(-FRAME_SAMPLES // 3) * 4  # of one frame in base64
 THINKS_S = (0.3, 1.2)                       # between the agent's last word and ours
+GLANCE_S = 0.3
 
 
 class Manner(StrEnum):
@@ -20,6 +21,7 @@ class Manner(StrEnum):
     LISTENS = "listens"  # a quiet line all the time
     BUSY = "busy"        # never answers
     UNANSWERED = "unanswered"  # never answers either, and the carrier tells that it rings
+    GLANCES = "glances"  # a quiet line, which hangs up a moment after the agent's first word
 
 
 class _Media(msgspec.Struct):
@@ -54,7 +56,8 @@ class Sounds:
 
 
 class Callee:
-    """`send` takes a message; `tick` is called every 20 ms, `heard` with every message that arrives."""
+    """`send` takes a message, `leave` hangs up; `tick` is called every 20 ms, `heard` with every message that arrives.
+    """
 
     def __init__(
         self,
@@ -64,8 +67,10 @@ class Callee:
         sounds: Sounds,
         tally: Tally,
         number: str = "",
+        leave: Callable[[], None] = lambda: None,
     ) -> None:
         self._number = number
+        self._leave = leave
         self._send = send
         self._manner = manner
         self._sounds = sounds
@@ -79,9 +84,13 @@ class Callee:
         self._spoken_at: float | None = None  # when our last voiced frame left; None once it was answered
         self._utterance: Utterance | None = None
         self._mark: str | None = None         # returned when everything before it was played
+        self._began_at: float | None = None   # the agent's first frame
 
     def tick(self, now: float) -> None:
         """Send our next frame."""
+        if self._manner is Manner.GLANCES and self._began_at is not None and now >= self._began_at + GLANCE_S:
+            self._leave()
+            return
         if self._mark is not None and (self._utterance is None or now >= self._utterance.heard_until):
             self._played(now)
         if self._speak_at is not None and now >= self._speak_at:
@@ -116,6 +125,7 @@ class Callee:
         tally = self._tally
         if self._utterance is None:
             self._utterance = Utterance(at)
+            self._began_at = self._began_at or at
             if self._spoken_at is not None and tally.counting:
                 tally.replies.append(at - self._spoken_at)
                 tally.turns.append((self._number, self._spoken_at, at))

@@ -8,6 +8,7 @@ bench.processes, told what to do in JSON lines:
     {"do": "replies"}   → [[number, perf_counter() at its last voiced frame, … at the agent's first], …] since "begin"
     {"do": "calls"}                                   → how many media streams are open
     {"do": "dialed"}                                  → {number: perf_counter() when its create request was here}
+    {"do": "ended"}                                   → {call: perf_counter() when its last callback was to be sent}
     {"do": "over"}                                    → how many calls have ended, with the server's 2xx to their last
                                                         callback
 
@@ -46,6 +47,7 @@ logger = logging.getLogger(__name__)
 SLOTS = 10  # real callees don't speak in step: each call has its own place within the 20 ms
 SLOT_S = FRAME_S / SLOTS
 BUSY_AFTER_S = 0.01
+ANSWERED = (("initiated", 0.05), ("ringing", 0.1), ("in-progress", 0.2))
 UNANSWERED = (("initiated", 0.05), ("ringing", 0.2), ("no-answer", 0.3))  # with the wait before each, s
 NUMBER_SID = "PN" + "b" * 32
 
@@ -58,7 +60,8 @@ class Carrier:
         sentences, noise = read_callee_audio(Path(config["audio"]))
         self._sounds = Sounds(sentences=sentences, noise=noise)
         self.tally = Tally()
-        self.dialed: dict[str, float] = {}
+        self.dialed: dict[str, float] = {}  # by number
+        self.ended: dict[str, float] = {}   # by call
         self.over = 0
         self._calls: dict[str, dict[str, str]] = {}  # sid → its REST resource
         self._callback_urls: dict[str, str] = {}
@@ -107,6 +110,10 @@ class Carrier:
                 await asyncio.sleep(wait_s)
                 await self._tell(sid, status, final=status == "no-answer")
             return
+        if self._manner is Manner.GLANCES:
+            for status, wait_s in ANSWERED:
+                await asyncio.sleep(wait_s)
+                await self._tell(sid, status, final=False)
         stream = ElementTree.fromstring(form["Twiml"]).find("./Connect/Stream")
         assert stream is not None
         url = stream.attrib["url"]
@@ -130,7 +137,17 @@ class Carrier:
         self._calls[sid]["status"] = "in-progress"
         self._sockets[sid] = socket
         number = self._calls[sid]["to"]
-        callee = Callee(socket.send, stream_sid, self._manner, self._sounds, self.tally, number)
+
+        def leave() -> None:
+            self._calls[sid]["status"] = "completed"
+            closed()
+            stop = {"accountSid": self._account_sid, "callSid": sid}
+            message = {"event": "stop", "sequenceNumber": "2", "streamSid": stream_sid, "stop": stop}
+            socket.send(json.dumps(message).encode())
+            socket.close()
+            self._later(self._ended(sid, "completed"))
+
+        callee = Callee(socket.send, stream_sid, self._manner, self._sounds, self.tally, number, leave)
         media_format = {"encoding": "audio/x-mulaw", "sampleRate": 8000, "channels": 1}
         start = {
             "accountSid": self._account_sid, "streamSid": stream_sid, "callSid": sid, "tracks": ["inbound"],
@@ -155,6 +172,7 @@ class Carrier:
         }  # fmt: skip
         if final:
             form |= {"CallDuration": "1", "Duration": "1"}
+            self.ended[sid] = perf_counter()
         signature = self._sign(url + "".join(name + form[name] for name in sorted(form)))
         reply = await self._http.post(url, data=form, headers={"X-Twilio-Signature": signature})
         reply.raise_for_status()
@@ -246,6 +264,8 @@ async def main(config: dict[str, Any]) -> None:
                 say(carrier.streams)
             case "dialed":
                 say(carrier.dialed)
+            case "ended":
+                say(carrier.ended)
             case "over":
                 say(carrier.over)
 

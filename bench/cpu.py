@@ -1,4 +1,5 @@
-"""CPU time of a call without audio: POST, dial, three callbacks (initiated, ringing, no answer).
+"""CPU time of a call: without audio (POST, dial, three callbacks: initiated, ringing, no answer), and of a whole start
+(`starts`: answered, audio connected, the agent's first words, ended).
 
 Of `outdial serve` and of PostgreSQL apart, with one server process and with two on the same database. Calls come at a
 steady rate that leaves the machine idle time: what an overloaded server does in batches would look cheap.
@@ -17,7 +18,7 @@ from urllib.parse import urlsplit
 import httpx
 
 from bench import machine
-from bench.callee import Manner
+from bench.callee import GLANCE_S, Manner
 from bench.figures import Figure, Result, median
 from bench.installed import Installed, Server
 from bench.options import Options
@@ -31,6 +32,7 @@ IDLE_S = 15.0       # three sweeps
 SETTLE_S = 1.0      # from the last callback's answer until what it says is written down
 LINES, PACE = 5000, 1000
 SERVER, POSTGRES = "server", "postgresql"
+TARGET_START_MS = 22.0
 LABELS = {SERVER: "server", POSTGRES: "PostgreSQL", "both": "both"}
 
 
@@ -43,23 +45,22 @@ class Round:
     cpu_s: dict[str, float]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kind:
+    """The calls of a measurement, and how they end."""
+
+    manner: Manner
+    end_reason: str
+    target_ms: float | None = None
+    target_ratio: float | None = None
+
+
+NO_ANSWER = Kind(manner=Manner.UNANSWERED, end_reason="no_answer")
+START = Kind(manner=Manner.GLANCES, end_reason="completed", target_ms=TARGET_START_MS, target_ratio=1.1)
+
+
 def cpu(options: Options) -> Result:
-    figures, rows = [], []
-    for processes in options.pick(PROCESSES, (2,)):
-        idle, rounds = _measure(processes, options)
-        for who, values in per_call_ms(rounds, idle).items():
-            name = f"{LABELS[who]}, {processes} {'process' if processes == 1 else 'processes'}"
-            figures.append(Figure(name=name, value=median(values), unit="ms a call"))
-            rows.append(
-                {
-                    "processes": processes,
-                    "of": LABELS[who],
-                    "median ms": round(median(values), 1),
-                    "least": round(min(values), 1),
-                    "most": round(max(values), 1),
-                    "idle ms a second": round(idle_ms_a_second(idle)[who], 1),
-                }
-            )
+    figures, rows = _figures(NO_ANSWER, options)
     return Result(
         name="cpu",
         title="CPU time of a call without audio",
@@ -73,6 +74,49 @@ def cpu(options: Options) -> Result:
             "the requests in turn; none of them is kept on one core.",
         ],
     )
+
+
+def starts(options: Options) -> Result:
+    figures, rows = _figures(START, options)
+    return Result(
+        name="starts",
+        title="CPU time of a start",
+        figures=figures,
+        rows=rows,
+        notes=[
+            "Each call: POST, dial, three signed callbacks (initiated, ringing, in-progress), its audio connected, the "
+            f"agent's first words; {GLANCE_S:g} s later the callee hangs up, and the carrier says so (completed). "
+            f"Recorded, as every call. {RATE:g} calls a second; the rest as for `cpu`.",
+        ],
+    )
+
+
+def _figures(kind: Kind, options: Options) -> tuple[list[Figure], list[dict[str, Any]]]:
+    figures: list[Figure] = []
+    rows: list[dict[str, Any]] = []
+    of_server: dict[int, float] = {}
+    for processes in options.pick(PROCESSES, (2,)):
+        idle, rounds = _measure(processes, options, kind)
+        for who, values in per_call_ms(rounds, idle).items():
+            name = f"{LABELS[who]}, {processes} {'process' if processes == 1 else 'processes'}"
+            if who == SERVER:
+                of_server[processes] = median(values)
+            target = kind.target_ms if who == "both" and processes == 1 else None
+            figures.append(Figure(name=name, value=median(values), unit="ms a call", target=target))
+            rows.append(
+                {
+                    "processes": processes,
+                    "of": LABELS[who],
+                    "median ms": round(median(values), 1),
+                    "least": round(min(values), 1),
+                    "most": round(max(values), 1),
+                    "idle ms a second": round(idle_ms_a_second(idle)[who], 1),
+                }
+            )
+    if len(of_server) > 1:
+        ratio = of_server[2] / of_server[1]
+        figures.append(Figure(name="server, two processes to one", value=ratio, unit="", target=kind.target_ratio))
+    return figures, rows
 
 
 def idle_ms_a_second(idle: Round) -> dict[str, float]:
@@ -92,10 +136,10 @@ def _with_both(cpu_s: dict[str, float]) -> dict[str, float]:
     return cpu_s | {"both": cpu_s[SERVER] + cpu_s[POSTGRES]}
 
 
-def _measure(processes: int, options: Options) -> tuple[Round, list[Round]]:
+def _measure(processes: int, options: Options, kind: Kind) -> tuple[Round, list[Round]]:
     rounds = options.pick(ROUNDS, 1)
     calls = round(options.listen_s(ROUND_S) * RATE)
-    with stage(Manner.UNANSWERED) as staged, _served(staged, processes, options) as (servers, key, number_id):
+    with stage(kind.manner) as staged, served(staged, processes, options) as (servers, key, number_id):
         traffic = _Traffic(servers, key, number_id)
         traffic.run(staged, calls)
         _prefer(staged, servers, options)
@@ -108,7 +152,7 @@ def _measure(processes: int, options: Options) -> tuple[Round, list[Round]]:
             watch = _watch(staged, servers)
             traffic.run(staged, calls)
             measured.append(_round(watch, calls))
-        traffic.check()
+        traffic.check(kind.end_reason)
     return idle, measured
 
 
@@ -129,13 +173,15 @@ def _prefer(staged: Stage, servers: Sequence[Server], options: Options) -> None:
 
 
 @contextmanager
-def _served(staged: Stage, processes: int, options: Options) -> Iterator[tuple[list[Server], str, str]]:
+def served(
+    staged: Stage, processes: int, options: Options, *, lines: int = LINES
+) -> Iterator[tuple[list[Server], str, str]]:
     """The servers, an API key, and the id of a number to call from."""
     outdial = Installed(options.python, data_dir=staged.data_dir, database_url=staged.database_url)
     script = staged.data_dir / "bench.yaml"
     script.write_text(TALK)
     workspace = outdial.command("workspaces", "create", "Bench")
-    changed = outdial.command("workspaces", "change", workspace["id"], "--lines", str(LINES))
+    changed = outdial.command("workspaces", "change", workspace["id"], "--lines", str(lines))
     if "daily_limit" in changed:  # versions before 0.2 have none
         outdial.command("workspaces", "change", workspace["id"], "--daily-limit", "1000000000")
     key = outdial.command("keys", "create", "bench")["key"]
@@ -178,13 +224,13 @@ class _Traffic:
         wait_until(lambda: staged.carrier.ask("over") >= self._placed, "end of every call")
         time.sleep(SETTLE_S)
 
-    def check(self) -> None:
-        """Raises unless each call of the last round ended as its callbacks said."""
+    def check(self, end_reason: str) -> None:
+        """Raises unless each call of the last round ended so."""
         headers = {"Authorization": self._headers["Authorization"]}
         with httpx.Client(base_url=self._servers[0].base_url, headers=headers, trust_env=False, timeout=10) as api:
             for call_id in self._last:
                 call = api.get(f"/v1/calls/{call_id}").json()
-                if (call["state"], call["end_reason"]) != ("ended", "no_answer"):
+                if (call["state"], call["end_reason"]) != ("ended", end_reason):
                     raise RuntimeError(f"a call is {call['state']} ({call['end_reason']}) after its last callback")
 
     def _place(self, client: http.client.HTTPConnection) -> str:

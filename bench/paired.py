@@ -24,6 +24,7 @@ from bench.figures import median
 HERE = Path(__file__).parents[1]
 RESULTS = Path(__file__).parent / "results"
 NAMES = ("cpu", "dialing", "talking", "turn_latency")
+OF_PROGRAM = ("cpu", "starts")
 ROUNDS = 3
 WITHIN_S = 3600.0  # one measurement of one version
 
@@ -134,14 +135,15 @@ def _arguments() -> argparse.Namespace:
 
 
 def _measure(name: str, checkout: Path, python: Path, options: Iterable[str]) -> Figures:
-    """One measurement of one version. `cpu` needs nothing of the other's code but its program, so it is measured by
-    our code for both; the others run the server in a process of the benchmark, so each version is measured by its own.
+    """One measurement of one version. `cpu` and `starts` need nothing of the other's code but its program, so they are
+    measured by our code for both; the others run the server in a process of the benchmark, so each version is measured
+    by its own.
     """
     command = ["-m", "bench", "--only", name, "--json", *options]
     environment = dict(os.environ)
     if checkout != HERE:
         environment.pop("PYTHONPATH", None)  # would put our code before theirs
-        if name == "cpu":
+        if name in OF_PROGRAM:
             command += ["--python", str(python)]
             checkout, python, environment = HERE, Path(sys.executable), dict(os.environ)
     run = subprocess.run(

@@ -214,7 +214,7 @@ def api_parts(shared: Shared, services: Services, api: FastAPI) -> tuple[list[Pa
         drain=shared.drain,
     )
     incoming_calls = IncomingCalls(reception, shared.genuine, open_carrier, inbox, shared.agents)
-    add_routes(api, callbacks_router(inbox, incoming_calls, settings.base_url))
+    add_routes(api, callbacks_router(inbox, incoming_calls, settings.base_url), first=True)
     live_pages = add_dashboard(api, services)
     pages = [
         part(name="live pages", stop=live_pages.aclose),

@@ -37,6 +37,10 @@ class ShortMemory(Generic[K, V]):
             self._answers[key] = (answer, asked_at)
         return answer
 
+    def forget_one(self, key: K) -> None:
+        """Ask anew about this."""
+        self._answers.pop(key, None)
+
     def forget(self, is_changed: Callable[[V], bool]) -> None:
         """Drop these answers, and don't keep one that is on its way."""
         self._forgotten += 1

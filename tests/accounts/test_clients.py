@@ -73,6 +73,18 @@ async def test_a_changed_account_is_opened_again_and_its_old_client_closed_when_
     await accounts.aclose()
 
 
+async def test_an_account_that_was_looked_up_just_now_is_taken_as_it_is_for_a_moment(engine, account_id, change):
+    accounts = Accounts(engine, BOX, fresh_s=0.3)
+    await accounts.carrier(account_id)
+    old = await accounts.carrier(account_id)
+    await change(region="ie1")
+    assert await accounts.carrier(account_id) is old
+    await asyncio.sleep(0.35)
+    new = await accounts.carrier(account_id)
+    assert http(new).base_url == "https://api.dublin.ie1.twilio.com"
+    await accounts.aclose()
+
+
 async def test_the_end_waits_for_no_client_to_be_out_of_use(engine, account_id, change):
     accounts = Accounts(engine, BOX)
     old = await accounts.carrier(account_id)

@@ -10,7 +10,7 @@ from urllib.parse import parse_qsl, urlencode
 import jwt
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from sqlalchemy import update
+from sqlalchemy import event, update
 
 from outdial.accounts.genuine import Genuine
 from outdial.accounts.refused_callbacks import refused_lately
@@ -147,3 +147,65 @@ async def test_credentials_of_another_key_are_no_forgery(workspace, carrier_, ac
     with pytest.raises(Unavailable):
         await other.callback(account, url=CALLBACK, headers=headers, body=carrier_.body)
     assert await refused(workspace) == []
+
+
+# -- whose an attempt is, remembered ---------------------------------------------------------------------------
+
+
+@pytest.fixture
+def asked(workspace):
+    """The statements that the database was asked."""
+    statements = []
+    note = lambda conn, statement, *_: statements.append(statement)  # noqa: E731
+    event.listen(workspace.engine.sync_engine, "before_execute", note)
+    yield statements
+    event.remove(workspace.engine.sync_engine, "before_execute", note)
+
+
+@pytest.fixture
+async def claim(workspace):
+    await workspace.queue()
+    (claim,) = await workspace.claim()
+    return claim
+
+
+async def test_the_callbacks_of_an_attempt_look_its_account_up_once(workspace, genuine, claim, asked):
+    twilio = CarrierName("twilio")
+    first = await genuine.account_of_attempt(twilio, claim.attempt_id)
+    assert first.id == workspace.account_id
+    del asked[:]
+    assert [await genuine.account_of_attempt(twilio, claim.attempt_id) for _ in range(3)] == [first] * 3
+    assert asked == []
+    assert await genuine.account_of_attempt(CarrierName("telnyx"), claim.attempt_id) is None, "another carrier's"
+    assert await genuine.account_of_attempt(twilio, "att_unknown") is None
+    assert len(asked) == 2
+
+
+async def test_new_credentials_hold_at_once_where_the_old_ones_are_remembered(workspace, genuine, claim):
+    carrier = Twilio()
+    newer = {"account_sid": "AC1", "auth_token": "a newer token"}
+
+    async def change(credentials):
+        async with workspace.engine.begin() as conn:
+            await conn.execute(update(carrier_accounts).values(credentials=BOX.encrypt(credentials)))
+
+    await change(carrier.credentials)
+    known = await genuine.account_of_attempt(carrier.name, claim.attempt_id)
+    await change(newer)
+    headers = carrier.headers(CALLBACK, carrier.body, key=newer["auth_token"])
+    assert await genuine.callback(known, url=CALLBACK, headers=headers, body=carrier.body)
+    now_known = await genuine.account_of_attempt(carrier.name, claim.attempt_id)
+    assert not genuine.media_handshake(known, url=STREAM, headers=carrier.headers(STREAM, b"", key=newer["auth_token"]))
+    assert genuine.media_handshake(now_known, url=STREAM, headers=carrier.headers(STREAM, b"", key=newer["auth_token"]))
+    old = carrier.headers(CALLBACK, carrier.body)
+    assert not await genuine.callback(now_known, url=CALLBACK, headers=old, body=carrier.body)
+    assert await refused(workspace) == [(carrier.name, 1)]
+
+
+async def test_an_account_that_is_looked_up_anew_is_the_newest(workspace, genuine, claim):
+    known = await genuine.account_of_attempt(CarrierName("twilio"), claim.attempt_id)
+    async with workspace.engine.begin() as conn:
+        await conn.execute(update(carrier_accounts).values(credentials=b"newer"))
+    assert await genuine.account_of_attempt(CarrierName("twilio"), claim.attempt_id) == known
+    newest = await genuine.account_of_attempt(CarrierName("twilio"), claim.attempt_id, anew=True)
+    assert newest.sealed_credentials == b"newer"

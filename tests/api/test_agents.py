@@ -205,7 +205,8 @@ async def test_a_script_is_checked_without_being_saved(client):
 
 async def test_examples_are_listed(client):
     examples = (await client.get("/v1/agents/examples")).json()["examples"]
-    assert [one["name"] for one in examples] == ["appointment_reminder", "model_reminder", "payment_plan", "blank"]
+    names = ["appointment_reminder", "model_reminder", "payment_plan", "relay_reminder", "voiceflow_reminder", "blank"]
+    assert [one["name"] for one in examples] == names
     assert examples[0]["source"] == load_example("appointment_reminder")
 
 

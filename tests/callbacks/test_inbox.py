@@ -10,11 +10,13 @@ from sqlalchemy.exc import OperationalError
 from callbacks.told import CALL_SID, CONTROL_ID, handle_all, inbox_of, receive, stored, telnyx_says
 from outdial.accounts.refused_callbacks import refused_lately
 from outdial.callbacks.inbox import Received
+from outdial.calls.dial_outcome import defer
 from outdial.calls.transfers import begin_transfer
 from outdial.carriers.callbacks import TRANSFER_FAILED
 from outdial.carriers.name import CarrierName
 from outdial.db.storing import refuses
 from outdial.db.tables import callbacks, pools, transfers
+from outdial.telephony.failures import CallError, FailureCode
 from outdial.telephony.state import CallState, Ending, EndReason
 from refusing_tables import refuse_rows
 from workspace import until
@@ -55,6 +57,16 @@ async def test_forged_callbacks_are_counted(workspace, inbox, claim):
 
 async def test_a_callback_of_an_unknown_attempt_is_refused(inbox):
     assert await receive(inbox, "att_unknown") is Received.UNKNOWN
+
+
+async def test_a_callback_of_an_attempt_that_was_taken_back_is_refused_though_its_account_is_remembered(
+    workspace, inbox, claim
+):
+    assert await receive(inbox, claim.attempt_id, CallStatus="initiated") is Received.STORED
+    not_sent = CallError(code=FailureCode.CARRIER_UNREACHABLE, message="The carrier could not be reached.")
+    await defer(workspace.engine, claim, not_sent, wait_s=0.0)
+    assert await receive(inbox, claim.attempt_id, CallStatus="ringing") is Received.UNKNOWN
+    assert await stored(workspace) == []
 
 
 async def test_a_signed_callback_of_another_form_is_bad(inbox, claim):

@@ -124,6 +124,26 @@ def test_what_a_model_did_is_told():
     ]
 
 
+def test_what_a_brain_elsewhere_did_is_told():
+    steps = timeline(
+        call(),
+        happened(
+            ("brain_connected", {"after_ms": 80, "attempt": 2}),
+            ("brain_lost", {"error": "closed_1011"}),
+            ("brain", {"first_word_ms": 300}),
+            ("brain_transfer", {"to": "desk", "done": True}),
+            ("brain_failed", {"error": "no_answer"}),
+        ),
+    )
+    assert [(step.text, step.detail) for step in steps] == [
+        ("Agent's server connected", "Attempt 2, 80 ms"),
+        ("Agent's server lost", "closed_1011"),
+        ("Agent's server answered", "300 ms"),
+        ("Agent's server wants a transfer: desk", ""),
+        ("Agent's server failed", "no_answer"),
+    ]
+
+
 @given(st.text(max_size=20), st.dictionaries(st.sampled_from(["count", "names", "category"]), st.just([1])))
 def test_events_nobody_knows_are_told_in_their_own_word(type_, data):
     if type_ != "state":

@@ -259,6 +259,7 @@ class World:
                     "cartesia": {"url": f"{simulator.base_url}/cartesia", "key": "k"},
                     "elevenlabs": {"url": f"{simulator.base_url}/elevenlabs", "key": "k"},
                 })),
+                allowed_private_hosts="127.0.0.1",
                 **IMPATIENT,
             )
             outdial = await stack.enter_async_context(running(settings))

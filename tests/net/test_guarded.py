@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from outdial.net import guarded
+from outdial.net import names
 from outdial.net.addresses import Allowed
 from outdial.net.guarded import GuardedTransport
 from outdial.net.urls import REFUSED_ADDRESS
@@ -31,7 +31,7 @@ class System:
 @pytest.fixture
 def system(monkeypatch):
     system = System()
-    monkeypatch.setattr(guarded, "_addresses", system.addresses)
+    monkeypatch.setattr(names, "_addresses", system.addresses)
     yield system
     system.wakes.set()
 
@@ -56,7 +56,7 @@ async def test_a_silent_name_server_holds_up_the_names_of_its_domain_alone(trans
     with pytest.raises(ValueError, match=REFUSED_ADDRESS):  # it was looked up
         await transport.check("https://private.quick.example.com/")
     assert time.monotonic() - began < 2
-    assert sum(host.endswith("silent.example") for host in system.asked) == guarded.OF_A_DOMAIN
+    assert sum(host.endswith("silent.example") for host in system.asked) == names.OF_A_DOMAIN
     await ends(waiting)
 
 
@@ -66,7 +66,7 @@ async def test_whoever_stops_waiting_for_a_turn_leaves_nothing_to_look_up(transp
     await ends(waiting)
     system.wakes.set()
     await asyncio.sleep(0.1)
-    assert len(system.asked) == guarded.OF_A_DOMAIN
+    assert len(system.asked) == names.OF_A_DOMAIN
     with pytest.raises(ValueError, match=REFUSED_ADDRESS):
         await transport.check("https://private.silent.example/")
 
@@ -89,16 +89,16 @@ async def test_a_name_that_nobody_knows_is_left_for_later(transport, monkeypatch
     def unknown(host: str, port: int) -> list[str]:
         raise OSError("no such name")
 
-    monkeypatch.setattr(guarded, "_addresses", unknown)
+    monkeypatch.setattr(names, "_addresses", unknown)
     assert await transport.check("https://nobody.example/") == "https://nobody.example/"
 
 
 SILENT = """
 import asyncio, time
-from outdial.net import guarded
+from outdial.net import guarded, names
 from outdial.net.addresses import Allowed
 
-guarded._addresses = lambda host, port: time.sleep(60)
+names._addresses = lambda host, port: time.sleep(60)
 guarded.CONNECT_S = 0.2
 
 async def main():

@@ -2,8 +2,9 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from math import inf
 
-from sqlalchemy import select
+from sqlalchemy import Text, bindparam, select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from outdial.background import Background
@@ -18,6 +19,7 @@ from outdial.workspaces.secrets import SecretBox
 
 # The longest that a client may still be in use: a request, or a sentence that Telnyx speaks and the hang-up after it.
 IN_USE_S = 120.0
+FRESH_S = 0.5    # an account that was looked up so lately isn't looked up again: with many calls a second, each would
 CLOSE_S = 10.0
 PATIENCE_S = 1.0  # with a database, where the account is known
 OpenCarrier = Callable[[str], Awaitable[CallControl]]  # carrier account id → the control of its calls
@@ -35,18 +37,27 @@ def _removed() -> CarrierRefused:
 
 
 class Accounts:
-    """Looks accounts up and opens them; an account whose credentials or address changed is opened again.
+    """Looks accounts up and opens them; an account whose credentials or address changed is opened again, at the latest
+    `fresh_s` after that.
 
     The client it had is closed `in_use_s` later: requests may be under way on it.
     """
 
     def __init__(
-        self, engine: AsyncEngine, secret_box: SecretBox, *, in_use_s: float = IN_USE_S, patience_s: float = PATIENCE_S
+        self,
+        engine: AsyncEngine,
+        secret_box: SecretBox,
+        *,
+        in_use_s: float = IN_USE_S,
+        patience_s: float = PATIENCE_S,
+        fresh_s: float = FRESH_S,
     ) -> None:
         self._engine = engine
         self._secret_box = secret_box
         self._in_use_s = in_use_s
         self._patience_s = patience_s
+        self._fresh_s = fresh_s
+        self._looked_up: dict[str, float] = {}  # when, by the loop's clock
         self._open: dict[str, tuple[bytes, str, CallControl]] = {}
         self._background = Background()
         self._closing = Background()
@@ -55,8 +66,11 @@ class Accounts:
     async def carrier(self, account_id: str) -> CallControl:
         """Raises CarrierRefused when the account is gone. While the database is away, or doesn't answer, one that is
         open is taken as it is known: there are calls to be ended."""
-        looking = self._background.start(self._look_up(account_id), name=f"account {account_id}", awaited=True)
         known = self._open.get(account_id)
+        now = asyncio.get_running_loop().time()
+        if known is not None and now < self._looked_up.get(account_id, -inf) + self._fresh_s:
+            return known[2]
+        looking = self._background.start(self._look_up(account_id), name=f"account {account_id}", awaited=True)
         if known is None:
             return await asyncio.shield(looking)
         await asyncio.wait({looking}, timeout=self._patience_s)
@@ -71,11 +85,9 @@ class Accounts:
             raise
 
     async def _look_up(self, account_id: str) -> CallControl:
-        account = carrier_accounts.c
-        columns = (account.carrier, account.credentials, account.region, account.base_url)
-        query = select(*columns).where(account.id == account_id)
+        asked_at = asyncio.get_running_loop().time()
         async with reading(self._engine) as conn:
-            row = (await conn.execute(query)).one_or_none()
+            row = (await conn.execute(_ACCOUNT, {"the_account": account_id})).one_or_none()
         if row is None:
             self._retire(account_id)
             raise _removed()
@@ -83,6 +95,7 @@ class Accounts:
         url = kind.api_url(row.region, row.base_url)
         known = self._open.get(account_id)
         if known is not None and known[:2] == (row.credentials, url):
+            self._looked_up[account_id] = asked_at
             return known[2]
         self._retire(account_id)
         carrier = kind.call_control(self._secret_box.decrypt(row.credentials), url)
@@ -97,6 +110,7 @@ class Accounts:
         await self._closing.finish(CLOSE_S)
 
     def _retire(self, account_id: str) -> None:
+        self._looked_up.pop(account_id, None)
         known = self._open.pop(account_id, None)
         if known is not None:
             self._closing.start(self._close_later(known[2]), name=f"closing {account_id}")
@@ -108,3 +122,9 @@ class Accounts:
         except TimeoutError:
             pass
         await carrier.aclose()
+
+
+_account = carrier_accounts.c
+_ACCOUNT = select(_account.carrier, _account.credentials, _account.region, _account.base_url).where(
+    _account.id == bindparam("the_account", type_=Text)
+)

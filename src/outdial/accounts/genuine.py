@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Select, select
+from sqlalchemy import Select, Text, bindparam, select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from outdial.accounts.refused_callbacks import RefusalCounter
@@ -17,9 +17,12 @@ from outdial.db.engine import reading
 from outdial.db.tables import attempts, carrier_accounts
 from outdial.logs import Seldom
 from outdial.refusals import Unavailable
+from outdial.short_memory import ShortMemory
 from outdial.workspaces.secrets import SecretBox, WrongSecretKey
 
 logger = logging.getLogger(__name__)
+
+REMEMBERED_S = 30.0  # whose an attempt is, which never changes, and its account's credentials, which may
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,6 +47,7 @@ class Genuine:
         self._secret_box = secret_box
         self._refused = RefusalCounter(engine)
         self._unreadable = Seldom()
+        self._of_attempts = ShortMemory[tuple[CarrierName, str], Account](ttl_s=REMEMBERED_S)
 
     async def aclose(self) -> None:
         """Write down what was counted."""
@@ -51,12 +55,20 @@ class Genuine:
 
     async def account(self, carrier: CarrierName, account_id: str) -> Account | None:
         """The account of this id; None where there is none at this carrier."""
-        return await self._find(_of_carrier(carrier).where(carrier_accounts.c.id == account_id))
+        return await self._find(_ACCOUNT, {"the_carrier": carrier, "the_account": account_id})
 
-    async def account_of_attempt(self, carrier: CarrierName, attempt_id: str) -> Account | None:
-        """The account that an attempt was dialled by, or came in by."""
-        query = _of_carrier(carrier).join(attempts, attempts.c.carrier_account_id == carrier_accounts.c.id)
-        return await self._find(query.where(attempts.c.id == attempt_id))
+    async def account_of_attempt(
+        self, carrier: CarrierName, attempt_id: str, *, anew: bool = False
+    ) -> Account | None:
+        """The account that an attempt was dialled by, or came in by: as it was REMEMBERED_S ago at most, for a call's
+        callbacks come one after the other; or looked up `anew`."""
+
+        async def ask() -> Account | None:
+            return await self._find(_OF_ATTEMPT, {"the_carrier": carrier, "the_attempt": attempt_id})
+
+        if anew:
+            self._of_attempts.forget_one((carrier, attempt_id))
+        return await self._of_attempts.get((carrier, attempt_id), ask)
 
     async def callback(self, account: Account, *, url: str, headers: Mapping[str, str], body: bytes) -> bool:
         """Whether a callback is the carrier's own; one that isn't is counted. `url` is the public one.
@@ -64,6 +76,10 @@ class Genuine:
         Raises Unavailable where the account's credentials can't be read: no carrier is to be blamed for that.
         """
         if self._is_signed(account, url, headers, body):
+            return True
+        newest = await self.account(account.carrier, account.id)  # it may be remembered as it was before
+        if newest is not None and newest != account and self._is_signed(newest, url, headers, body):
+            self._of_attempts.forget(lambda known: known.id == newest.id)
             return True
         await self._refused.count(account.id)
         return False
@@ -81,9 +97,9 @@ class Genuine:
             raise Unavailable("credentials_unreadable", "This can't be checked now; try again.", 60) from None
         return account.kind.verify(credentials, url=url, headers=headers, body=body, now=datetime.now(UTC))
 
-    async def _find(self, query: Select[Any]) -> Account | None:
+    async def _find(self, query: Select[Any], values: Mapping[str, str]) -> Account | None:
         async with reading(self._engine) as conn:
-            row = (await conn.execute(query)).one_or_none()
+            row = (await conn.execute(query, values)).one_or_none()
         if row is None:
             return None
         return Account(
@@ -94,8 +110,19 @@ class Genuine:
         )
 
 
-def _of_carrier(carrier: CarrierName) -> Select[Any]:
+# -- statements, built once: building them takes longer than running them --------------------------------------
+
+
+def _of_carrier() -> Select[Any]:
     account = carrier_accounts.c
     return select(account.id, account.workspace_id, account.carrier, account.credentials).where(
-        account.carrier == carrier
+        account.carrier == bindparam("the_carrier", type_=Text)
     )
+
+
+_ACCOUNT = _of_carrier().where(carrier_accounts.c.id == bindparam("the_account", type_=Text))
+_OF_ATTEMPT = (
+    _of_carrier()
+    .join(attempts, attempts.c.carrier_account_id == carrier_accounts.c.id)
+    .where(attempts.c.id == bindparam("the_attempt", type_=Text))
+)

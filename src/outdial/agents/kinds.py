@@ -11,6 +11,7 @@ from typing import Any, Generic, Protocol, TypeVar
 
 from outdial.agents.after.definition import After
 from outdial.agents.after.parse import AFTER_KEYS, with_after
+from outdial.agents.brains.prompts import brain_prompts
 from outdial.agents.llm.chat import Model
 from outdial.agents.llm.definition import LlmAgent
 from outdial.agents.llm.free_talk import ModelName
@@ -20,6 +21,9 @@ from outdial.agents.llm.run import run_llm
 from outdial.agents.python.definition import PythonAgent
 from outdial.agents.python.description import PYTHON_KEYS, parse_python_tree, python_prompts
 from outdial.agents.python.run import run_python
+from outdial.agents.relay.definition import RelayAgent
+from outdial.agents.relay.parse import RELAY_KEYS, parse_relay_tree
+from outdial.agents.relay.run import run_relay
 from outdial.agents.script.checks import models_of, tools_of_script, transfer_numbers, warm_transfers
 from outdial.agents.script.model import DoNotCall, Machine, Script, ScriptError, ScriptWarning
 from outdial.agents.script.outline import Outline, outline_of
@@ -32,6 +36,9 @@ from outdial.agents.script.tree import Node, read_tree
 from outdial.agents.script.warm_texts import WarmTexts
 from outdial.agents.tools.access import Tools
 from outdial.agents.tools.definition import OwnTools
+from outdial.agents.voiceflow.definition import VoiceflowAgent
+from outdial.agents.voiceflow.parse import VOICEFLOW_KEYS, parse_voiceflow_tree
+from outdial.agents.voiceflow.run import run_voiceflow
 from outdial.conversation.live_call import LiveCall
 from outdial.conversation.opening import Greet
 from outdial.refusals import Invalid
@@ -40,6 +47,8 @@ from outdial.speech.reading.reader import Reading
 
 SCRIPT = "script"
 LLM = "llm"
+RELAY = "relay"
+VOICEFLOW = "voiceflow"
 PYTHON = "python"
 
 OPERATORS = (
@@ -84,9 +93,9 @@ class Kind(Generic[A]):
     `keys`: what else its YAML may have. `parse` raises ScriptError. `prompts`: what it says word for word. `numbers`:
     to which it transfers calls, and their lines. `models`: which it needs. `tools`: which its author declares. `warm`:
     how it has people asked before it transfers a call to them. `run`: the conversation, with these models, in this
-    order, and with what reaches its tools. `outline`: the way from step to step, where it has one. `is_written_here`:
-    whether its source is written by the people of a workspace; else its agents come with the server, and their source
-    only describes them.
+    order, and with what reaches its tools. `outline`: the way from step to step, where it has one. `reached`: where the
+    program is that leads it, and the line that says so, where one does. `is_written_here`: whether its source is
+    written by the people of a workspace; else its agents come with the server, and their source only describes them.
     """
 
     title: str
@@ -101,6 +110,7 @@ class Kind(Generic[A]):
     tools: Callable[[A], OwnTools] = lambda agent: OwnTools()
     warm: Callable[[A], Iterable[WarmTexts]] = lambda agent: ()
     outline: Callable[[Node], Outline] | None = None
+    reached: Callable[[A], tuple[str, int]] | None = None
     is_written_here: bool = True
 
 
@@ -110,6 +120,16 @@ async def _run_llm(agent: LlmAgent, call: LiveCall, path: Path, models: Sequence
 
 async def _run_python(agent: PythonAgent, call: LiveCall, path: Path, models: Sequence[Model], tools: Tools) -> None:
     await run_python(agent, call)
+
+
+async def _run_relay(agent: RelayAgent, call: LiveCall, path: Path, models: Sequence[Model], tools: Tools) -> None:
+    await run_relay(agent, call, tools)
+
+
+async def _run_voiceflow(
+    agent: VoiceflowAgent, call: LiveCall, path: Path, models: Sequence[Model], tools: Tools
+) -> None:
+    await run_voiceflow(agent, call, tools)
 
 
 async def _run_script(script: Script, call: LiveCall, path: Path, models: Sequence[Model], tools: Tools) -> None:
@@ -142,6 +162,32 @@ KINDS: Mapping[str, Kind[Any]] = {
         models=lambda agent: agent.models,
         run=_run_llm,
         tools=lambda agent: agent.own_tools,
+        warm=lambda agent: [target.warm for target in agent.transfers if target.warm is not None],
+    ),
+    RELAY: Kind(
+        title="a relay agent",
+        label="Relay",
+        mark="relay",
+        keys=tuple(dict.fromkeys((*RELAY_KEYS, *AFTER_KEYS))),
+        parse=with_after(parse_relay_tree),
+        prompts=brain_prompts,
+        numbers=lambda agent: [(target.to, target.line) for target in agent.transfers],
+        models=lambda agent: (),
+        run=_run_relay,
+        reached=lambda agent: agent.reached,
+        warm=lambda agent: [target.warm for target in agent.transfers if target.warm is not None],
+    ),
+    VOICEFLOW: Kind(
+        title="a voiceflow agent",
+        label="Voiceflow",
+        mark="voiceflow",
+        keys=tuple(dict.fromkeys((*VOICEFLOW_KEYS, *AFTER_KEYS))),
+        parse=with_after(parse_voiceflow_tree),
+        prompts=brain_prompts,
+        numbers=lambda agent: [(target.to, target.line) for target in agent.transfers],
+        models=lambda agent: (),
+        run=_run_voiceflow,
+        reached=lambda agent: agent.reached,
         warm=lambda agent: [target.warm for target in agent.transfers if target.warm is not None],
     ),
     PYTHON: Kind(

@@ -22,6 +22,7 @@ from outdial.agents.tools.views import ToolView, out_of_reach, tool_views
 from outdial.agents.word_for_word import has_words, says
 from outdial.conversation.warm import IfNotPossible
 from outdial.net.addresses import Allowed
+from outdial.net.urls import check_url
 from outdial.speech.choice import SpeechChoice
 from outdial.telephony.e164 import normal_e164
 
@@ -142,6 +143,7 @@ def review_agent(
             *_unusable(_models(of.models(agent), agent), may_use),
             *(() if keys is None else _missing_secrets(root, agent.speech, keys)),
             *(() if allowed is None else _unreachable(own, allowed)),
+            *(() if allowed is None or of.reached is None else _brain_unreachable(of.reached(agent), allowed)),
             *_not_disclosed(prompts, disclosure),
         ],
         prompts=[
@@ -231,6 +233,15 @@ def _missing_secrets(root: Node, speech: SpeechChoice, keys: KnownKeys) -> Itera
 def _unreachable(own: OwnTools, allowed: Allowed) -> Iterator[Remark]:
     for line, why in out_of_reach(own, allowed):
         yield Remark(line=line, message=why)
+
+
+def _brain_unreachable(reached: tuple[str, int], allowed: Allowed) -> Iterator[Remark]:
+    """Of a name that is only known once it is resolved."""
+    url, line = reached
+    try:
+        check_url(url, allowed)
+    except ValueError as error:
+        yield Remark(line=line, message=f"the address of its brain {error}")
 
 
 def _not_disclosed(prompts: Collection[Prompt], disclosure: str | None) -> Iterator[Remark]:

@@ -143,10 +143,11 @@ def create_health(services: Services, *, holds_calls: bool = False) -> FastAPI:
     return app
 
 
-def add_routes(app: FastAPI, router: APIRouter) -> None:
+def add_routes(app: FastAPI, router: APIRouter, *, first: bool = False) -> None:
     """As they are. `include_router` would make each anew for this app, with the models of what it takes and answers,
-    while its first request waits."""
-    app.router.routes.extend(router.routes)
+    while its first request waits. `first`: requests to these are many, and routes are tried one after the other."""
+    place = 0 if first else len(app.router.routes)
+    app.router.routes[place:place] = router.routes
 
 
 def _remember(app: FastAPI, services: Services) -> None:

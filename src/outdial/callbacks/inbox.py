@@ -7,25 +7,23 @@ handles the oldest. Its effect and the note that it was handled are one transact
 import asyncio
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Any
 
-from sqlalchemy import BigInteger, Text, bindparam, delete, func, select, update
+from sqlalchemy import BigInteger, bindparam, delete, func, select, update
 from sqlalchemy.dialects.postgresql import insert
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import DBAPIError, IntegrityError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
-from sqlalchemy.sql.dml import ReturningUpdate
 
 from outdial import logs
 from outdial.accounts.clients import OpenCarrier
 from outdial.accounts.genuine import Genuine
 from outdial.background import Background
+from outdial.callbacks.claiming import NotClaimed, Stored, claim_oldest
 from outdial.calls.advance import apply, note_ending_in, note_stream_failed
 from outdial.calls.prices import keep_price
-from outdial.calls.records import Held, lock_attempt
+from outdial.calls.records import Held
 from outdial.calls.transfers import has_transfers
 from outdial.carriers.callbacks import BadCallback, Callback, CallbackReply
 from outdial.carriers.name import CarrierName
@@ -72,20 +70,8 @@ class Received(StrEnum):
     BAD = "bad"           # signed, but not of the carrier's form
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Stored:
-    """A callback as it was kept."""
-
-    id: int
-    kind: str
-    headers: Mapping[str, str]
-    body: str
-    received_at: datetime
-
-
 class _Busy(Exception):
-    """Somebody else is at the attempt (another callback of it, the reply to its dial, the end of its conversation), or
-    at the pool that its line goes back to."""
+    """Somebody else is at the attempt, or at the pool that its line goes back to."""
 
 
 class Inbox:
@@ -119,7 +105,10 @@ class Inbox:
         except BadCallback as error:
             logger.warning("Callback not understood", extra={"attempt_id": attempt_id, "reason": str(error)})
             return Received.BAD
-        await self.store(attempt_id, kind, callback, headers=headers, body=body)
+        try:
+            await self.store(attempt_id, kind, callback, headers=headers, body=body)
+        except IntegrityError:  # its attempt was taken back meanwhile: never sent, as far as we knew
+            return Received.UNKNOWN
         return Received.STORED
 
     async def store(
@@ -226,21 +215,16 @@ class Inbox:
 
         Raises _Busy, and what the database raises; then it is still to be handled.
         """
-        stored: _Stored | None = None
+        stored: Stored | None = None
         then: Work | None = None
         try:
             async with self._engine.begin() as conn:
-                # The attempt first, as everywhere. Not waited for: whoever has it may be frozen, and a place here and
-                # a connection of the pool would be frozen, too.
-                held = await lock_attempt(conn, attempt_id, skip_locked=True)
-                if held is None:
-                    raise _Busy
-                stored = await _claim(conn, attempt_id)
-                if stored is None:
-                    return None
-                then = await self._handle(conn, held, stored)
-                if held.call.erased_at is not None:
-                    await conn.execute(_FORGET, {"handled": stored.id})
+                claimed = await claim_oldest(conn, attempt_id)
+                if not isinstance(claimed, NotClaimed):
+                    held, stored = claimed
+                    then = await self._handle(conn, held, stored)
+                    if held.call.erased_at is not None:
+                        await conn.execute(_FORGET, {"handled": stored.id})
         except (OperationalError, InterfaceError, PoolTimeoutError) as error:
             if is_lock_timeout(error):
                 raise _Busy from error  # somebody has the pool
@@ -253,11 +237,13 @@ class Inbox:
             async with autocommit(self._engine) as conn:
                 await conn.execute(update(callbacks).where(callbacks.c.id == stored.id).values(handled_at=func.now()))
                 await conn.execute(_FORGET, {"handled": stored.id})
+        if claimed is NotClaimed.BUSY:  # after a commit: a rollback has the connection forget its statements
+            raise _Busy
         if then is not None:
             self._background.start(then, name=f"after a callback of {attempt_id}")
-        return stored.id
+        return None if stored is None else stored.id
 
-    async def _handle(self, conn: AsyncConnection, held: Held, stored: _Stored) -> Work | None:
+    async def _handle(self, conn: AsyncConnection, held: Held, stored: Stored) -> Work | None:
         """Carry out what a callback means; what is to be done once that is written: for who was left alone by a
         transfer, or about the other leg of one."""
         transfer_id, kind = second_leg_of(stored.kind)
@@ -286,33 +272,8 @@ class Inbox:
         return self._transfers.see_to(held, alone, told.outcome)
 
 
-async def _claim(conn: AsyncConnection, attempt_id: str) -> _Stored | None:
-    row = (await conn.execute(_CLAIM, {"attempt": attempt_id})).one_or_none()
-    if row is None:
-        return None
-    return _Stored(
-        id=row.id,
-        kind=row.kind,
-        headers=row.headers,
-        body=row.body,
-        received_at=row.received_at,
-    )
-
-
-def _claiming() -> ReturningUpdate[Any]:
-    """Claimed by being marked as handled: that lasts if the transaction does."""
-    left = callbacks.alias("left")
-    oldest = select(func.min(left.c.id)).where(
-        left.c.attempt_id == bindparam("attempt", type_=Text), left.c.handled_at.is_(None)
-    )
-    columns = (callbacks.c.id, callbacks.c.kind, callbacks.c.headers, callbacks.c.body, callbacks.c.received_at)
-    claimed = update(callbacks).where(callbacks.c.id == oldest.scalar_subquery()).values(handled_at=func.now())
-    return claimed.returning(*columns)
-
-
 # Built once: putting them together takes as long as running them.
 _STORE = insert(callbacks).on_conflict_do_nothing().returning(callbacks.c.id)
-_CLAIM = _claiming()
 # It came after its call was erased: nothing of it is kept.
 _FORGET = delete(callbacks).where(
     callbacks.c.id == bindparam("handled", type_=BigInteger),

@@ -6,10 +6,11 @@ for a call row (SKIP LOCKED) and only writes attempts of its own, so the two can
 
 import logging
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import func, update
+from sqlalchemy import DateTime, Text, bindparam, func, update
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from outdial.calls.call_log import tell_stored_end
@@ -19,7 +20,7 @@ from outdial.calls.outcomes import reconsider, retry_words
 from outdial.calls.records import AttemptRecord, CallRecord, Held, error_json, lock_attempt
 from outdial.calls.transfers import apply_result, is_elsewhere
 from outdial.calls.workers import is_dead
-from outdial.db.engine import autocommit
+from outdial.db.engine import autocommit, without_flush
 from outdial.db.notify import notify
 from outdial.db.tables import attempts, calls
 from outdial.policy.do_not_call import listed_now
@@ -80,9 +81,14 @@ async def begin_audio(engine: AsyncEngine, attempt_id: str, *, at: datetime, che
 async def audio_begun(conn: AsyncConnection, held: Held, *, at: datetime, check_in_s: float = 20.0) -> None:
     """`begin_audio` within a transaction; `held` is from `lock_attempt`. That a call that is back from a transfer was
     talked on before, stays known."""
-    at = held.attempt.audio_started_at or at
-    await conn.execute(update(attempts).where(attempts.c.id == held.attempt.id).values(audio_started_at=at))
-    held = replace(held, attempt=replace(held.attempt, audio_started_at=at))
+    attempt, at = held.attempt, held.attempt.audio_started_at or at
+    values = {"the_attempt": attempt.id, "began_at": at}
+    if attempt.state is CallState.IN_PROGRESS and attempt.stream_opened_at and attempt.unknown_since is None:
+        check_at = datetime.now(UTC) + timedelta(seconds=check_in_s)  # all that `apply` would change
+        await conn.execute(_BEGIN_AUDIO_OF_ANSWERED, values | {"new_check_at": check_at})
+        return
+    await conn.execute(_BEGIN_AUDIO, values)
+    held = replace(held, attempt=replace(attempt, audio_started_at=at))
     await apply(conn, held, Progress(state=CallState.IN_PROGRESS, at=at), check_in_s=check_in_s)
 
 
@@ -254,12 +260,11 @@ async def note_ending(engine: AsyncEngine, attempt_id: str, ending: Ending) -> N
 
 async def note_ending_in(conn: AsyncConnection, attempt_id: str, ending: Ending) -> None:
     """`note_ending` as part of a transaction."""
-    noting = (
-        update(attempts)
-        .where(attempts.c.id == attempt_id, attempts.c.state != CallState.ENDED, attempts.c.ending.is_(None))
-        .values(ending=ending.to_json())
-    )
-    await conn.execute(noting if ending.not_before is None else noting.values(check_at=ending.not_before))
+    values: dict[str, Any] = {"the_attempt": attempt_id, "the_ending": ending.to_json()}
+    if ending.not_before is None:
+        await conn.execute(_NOTE_ENDING, values)
+    else:
+        await conn.execute(_NOTE_ENDING_AND_WAIT, values | {"not_before": ending.not_before})
 
 
 async def ask_for_no_end(conn: AsyncConnection, attempt_id: str) -> None:
@@ -283,3 +288,23 @@ async def _verdict(conn: AsyncConnection, held: Held, event: Verdict) -> Applied
         if attempt.log_due_at is None:
             await tell_stored_end(conn, attempt.id, corrected=True)
     return Applied(call_id=call.id, call_state=call.state, changed=True)
+
+
+# -- statements, built once: building them takes longer than running them --------------------------------------
+
+_THE_ATTEMPT = attempts.c.id == bindparam("the_attempt", type_=Text)
+# A conversation's result tells it, too, should a crash of the database server lose it.
+_BEGIN_AUDIO = (
+    update(attempts)
+    .where(_THE_ATTEMPT, without_flush())
+    .values(audio_started_at=bindparam("began_at", type_=DateTime(timezone=True)))
+)
+_BEGIN_AUDIO_OF_ANSWERED = _BEGIN_AUDIO.values(
+    check_at=bindparam("new_check_at", type_=DateTime(timezone=True)), look_ups=0
+)
+_NOTE_ENDING = (
+    update(attempts)
+    .where(_THE_ATTEMPT, attempts.c.state != CallState.ENDED, attempts.c.ending.is_(None))
+    .values(ending=bindparam("the_ending", type_=JSONB))
+)
+_NOTE_ENDING_AND_WAIT = _NOTE_ENDING.values(check_at=bindparam("not_before", type_=DateTime(timezone=True)))

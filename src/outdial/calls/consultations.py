@@ -11,7 +11,7 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Any, Self
 
-from sqlalchemy import RowMapping, func, insert, select, update
+from sqlalchemy import RowMapping, Text, bindparam, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from outdial.calls.claim import stream_token_hash
@@ -102,6 +102,9 @@ _COLUMNS = (
     transfers.c.result,
 )
 _LEGS = select(*_COLUMNS).join(transfers, transfers.c.id == consultations.c.transfer_id)
+_OPEN_LEGS = _LEGS.where(
+    consultations.c.attempt_id == bindparam("the_attempt", type_=Text), consultations.c.ended_at.is_(None)
+)
 
 
 async def read_consultation(engine: AsyncEngine, transfer_id: int) -> Consultation:
@@ -113,8 +116,8 @@ async def read_consultation(engine: AsyncEngine, transfer_id: int) -> Consultati
 
 async def open_consultations(conn: AsyncConnection, attempt_id: str) -> list[Consultation]:
     """The legs of an attempt that have not ended, as far as is known."""
-    query = _LEGS.where(consultations.c.attempt_id == attempt_id, consultations.c.ended_at.is_(None))
-    return [Consultation.of(row) for row in (await conn.execute(query)).mappings()]
+    rows = (await conn.execute(_OPEN_LEGS, {"the_attempt": attempt_id})).mappings()
+    return [Consultation.of(row) for row in rows]
 
 
 async def leg_prices(conn: AsyncConnection, transfer_ids: Iterable[int]) -> dict[int, Price]:

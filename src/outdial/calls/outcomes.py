@@ -10,7 +10,7 @@ from sqlalchemy import DateTime, Select, Text, bindparam, exists, func, or_, sel
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from outdial.calls.call_log import tell_stored_end
-from outdial.calls.events import add_event
+from outdial.calls.events import event, with_event
 from outdial.calls.records import AttemptRecord, CallRecord
 from outdial.db.call_back_tables import call_backs
 from outdial.db.tables import agent_versions, attempts, call_events, calls, transfers
@@ -118,8 +118,8 @@ async def reconsider(
     if (outcome, stored.ended_by) == (row[calls.c.outcome], row[calls.c.ended_by]):
         return False
     now = {"outcome": outcome, "ended_by": stored.ended_by}
-    await conn.execute(update(calls).where(calls.c.id == call_id).values(now))
-    await add_event(conn, call_id, "outcome", now)
+    new = {"the_call": call_id, "new_outcome": outcome, "new_ended_by": stored.ended_by}
+    await conn.execute(_RECONSIDERED, new | event(call_id, "outcome", now))
     if tell and row[attempts.c.log_due_at] is None:
         await tell_stored_end(conn, row[attempts.c.id], corrected=True)
     return True
@@ -238,3 +238,9 @@ def _ended() -> Select[Any]:
 
 
 _WHAT_IS_STORED, _ENDED, _WAS_TALKED_ON = _what_is_stored(), _ended(), _was_talked()
+_RECONSIDERED = with_event(
+    update(calls)
+    .where(calls.c.id == bindparam("the_call", type_=Text))
+    .values(outcome=bindparam("new_outcome", type_=Text), ended_by=bindparam("new_ended_by", type_=Text))
+    .cte("changed_call")
+)

@@ -7,9 +7,26 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import RowMapping, and_, case, func, literal, not_, or_, select, update
+from sqlalchemy import (
+    DateTime,
+    Interval,
+    LargeBinary,
+    RowMapping,
+    Select,
+    Text,
+    and_,
+    bindparam,
+    case,
+    func,
+    literal,
+    not_,
+    or_,
+    select,
+    update,
+)
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from sqlalchemy.sql.dml import ReturningUpdate
 
 from outdial.calls.claim import stream_token_hash
 from outdial.calls.records import ATTEMPT_COLUMNS, CALL_COLUMNS, AttemptRecord, CallRecord
@@ -79,18 +96,15 @@ async def take_stream(engine: AsyncEngine, attempt_id: str, token: str, lease: L
     Raises StillHeld; then it is to be tried again in a moment.
     """
     async with engine.begin() as conn:
-        taken = await conn.execute(
-            update(attempts)
-            .where(
-                attempts.c.id == attempt_id,
-                attempts.c.stream_token_hash == stream_token_hash(token),
-                attempts.c.stream_opened_at.is_(None),
-                attempts.c.state != CallState.ENDED,
-                ~is_elsewhere(attempts.c.id, lease.owner),
-            )
-            .values(stream_opened_at=datetime.now(UTC), owner=lease.owner, **lease.columns())
-            .returning(*ATTEMPT_COLUMNS)
-        )
+        values = {
+            "the_attempt": attempt_id,
+            "token_hash": stream_token_hash(token),
+            "the_owner": lease.owner,
+            "lease": timedelta(seconds=lease.lease_s),
+            "opened_at": datetime.now(UTC),
+            "new_check_at": datetime.now(UTC) + timedelta(seconds=lease.silent_after_s),
+        }
+        taken = await conn.execute(_TAKE, values)
         attempt_row, returned = taken.mappings().one_or_none(), None
         if attempt_row is None:
             attempt_row, returned = await _take_back(conn, attempt_id, token, lease)
@@ -98,11 +112,7 @@ async def take_stream(engine: AsyncEngine, attempt_id: str, token: str, lease: L
             return None
         attempt = AttemptRecord.of(attempt_row)
         call_id = attempt.call_id
-        said = select(func.coalesce(func.max(turns.c.seq), 0)).where(turns.c.call_id == call_id)
-        disclosure = select(agents.c.disclosure).where(agents.c.id == calls.c.agent_id).scalar_subquery()
-        more = (said.scalar_subquery().label("turns"), disclosure.label("to_disclose"))
-        query = select(*CALL_COLUMNS, calls.c.variables, calls.c.noted, *more)
-        row = (await conn.execute(query.where(calls.c.id == call_id))).mappings().one()
+        row = (await conn.execute(_CALL, {"the_call": call_id})).mappings().one()
         return Answered(
             attempt=attempt,
             call=CallRecord.of(row),
@@ -259,3 +269,39 @@ async def take_over(engine: AsyncEngine, new_owner: str, *, lease_s: float) -> b
             took_over = True
             logger.warning("Calls of a dead worker taken over", extra={"worker": owner, "count": taken.rowcount})
     return took_over
+
+
+# -- statements, built once: building them takes longer than running them --------------------------------------
+
+
+def _taking() -> ReturningUpdate[Any]:
+    owner, instant = bindparam("the_owner", type_=Text), DateTime(timezone=True)
+    return (
+        update(attempts)
+        .where(
+            attempts.c.id == bindparam("the_attempt", type_=Text),
+            attempts.c.stream_token_hash == bindparam("token_hash", type_=LargeBinary),
+            attempts.c.stream_opened_at.is_(None),
+            attempts.c.state != CallState.ENDED,
+            ~is_elsewhere(attempts.c.id, owner),
+        )
+        .values(  # as Lease.columns has them
+            stream_opened_at=bindparam("opened_at", type_=instant),
+            owner=owner,
+            lease_until=func.now() + bindparam("lease", type_=Interval),
+            check_at=bindparam("new_check_at", type_=instant),
+            look_ups=0,
+        )
+        .returning(*ATTEMPT_COLUMNS)
+    )
+
+
+def _call_of_stream() -> Select[Any]:
+    said = select(func.coalesce(func.max(turns.c.seq), 0)).where(turns.c.call_id == calls.c.id)
+    disclosure = select(agents.c.disclosure).where(agents.c.id == calls.c.agent_id).scalar_subquery()
+    more = (said.scalar_subquery().label("turns"), disclosure.label("to_disclose"))
+    query = select(*CALL_COLUMNS, calls.c.variables, calls.c.noted, *more)
+    return query.where(calls.c.id == bindparam("the_call", type_=Text))
+
+
+_TAKE, _CALL = _taking(), _call_of_stream()

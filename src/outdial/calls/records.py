@@ -6,7 +6,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any, Self
 
-from sqlalchemy import Executable, RowMapping, Select, Text, bindparam, func, select
+from sqlalchemy import Executable, Select, Text, bindparam, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from outdial.db.engine import reading
@@ -76,7 +76,7 @@ class CallRecord:
         return self.direction is CallDirection.OUTBOUND
 
     @classmethod
-    def of(cls, row: RowMapping) -> Self:
+    def of(cls, row: Mapping[Any, Any]) -> Self:
         call = calls.c
         return cls(
             id=row[call.id],
@@ -151,7 +151,7 @@ class AttemptRecord(Attempt):
         return self.stream_opened_at is not None and self.owner is not None and self.ending is None
 
     @classmethod
-    def of(cls, row: RowMapping) -> Self:
+    def of(cls, row: Mapping[Any, Any]) -> Self:
         attempt = attempts.c
         carrier_call_id, error, ending = row[attempt.carrier_call_id], row[attempt.error], row[attempt.ending]
         return cls(
@@ -218,7 +218,7 @@ class Held:
         return self.is_newest and self.call.state is not CallState.QUEUED
 
     @classmethod
-    def of(cls, row: RowMapping) -> Self:
+    def of(cls, row: Mapping[Any, Any]) -> Self:
         return cls(
             attempt=AttemptRecord.of(row), call=CallRecord.of(row), last_number=row["last_number"], now=row["now"]
         )
@@ -236,23 +236,27 @@ async def read_held(engine: AsyncEngine, attempt_id: str) -> Held:
         return Held.of((await conn.execute(_HELD, {"attempt": attempt_id})).mappings().one())
 
 
-async def lock_attempt(conn: AsyncConnection, attempt_id: str, *, skip_locked: bool = False) -> Held | None:
-    """The attempt and its call, both locked until the transaction ends; None when there is none, and with
-    `skip_locked` when somebody else has them.
+async def lock_attempt(conn: AsyncConnection, attempt_id: str) -> Held | None:
+    """The attempt and its call, both locked until the transaction ends; None when there is none.
 
     In this order of tables everywhere. NO KEY UPDATE: who only adds rows that refer to the call need not wait.
     """
-    query = _LOCKED_IF_FREE if skip_locked else _LOCKED
-    row = (await conn.execute(query, {"attempt": attempt_id})).mappings().one_or_none()
+    row = (await conn.execute(_LOCKED, {"attempt": attempt_id})).mappings().one_or_none()
     return None if row is None else Held.of(row)
 
 
-def with_call() -> Select[Any]:
-    """Attempts with their calls; each row is a `Held`."""
+def with_call(*, labelled: bool = False) -> Select[Any]:
+    """Attempts with their calls; each row is a `Held`. `labelled`: for a statement around it, no two columns have one
+    name; they are HELD_COLUMNS, in that order."""
     every = attempts.alias("every")
     last = select(func.max(every.c.number)).where(every.c.call_id == calls.c.id).scalar_subquery()
     more = (last.label("last_number"), func.now().label("now"))
-    return select(*ATTEMPT_COLUMNS, *CALL_COLUMNS, *more).join(calls, calls.c.id == attempts.c.call_id)
+    columns = (*ATTEMPT_COLUMNS, *CALL_COLUMNS)
+    given = [each.label(f"{each.table.name}_{each.name}") for each in columns] if labelled else columns
+    return select(*given, *more).select_from(attempts).join(calls, calls.c.id == attempts.c.call_id)
+
+
+HELD_COLUMNS: tuple[Any, ...] = (*ATTEMPT_COLUMNS, *CALL_COLUMNS, "last_number", "now")
 
 
 # Built once: putting them together takes longer than running them.
@@ -260,7 +264,6 @@ _THE_ATTEMPT = attempts.c.id == bindparam("attempt", type_=Text)
 _ATTEMPT = select(*ATTEMPT_COLUMNS).where(_THE_ATTEMPT)
 _HELD = with_call().where(_THE_ATTEMPT)
 _LOCKED = _HELD.with_for_update(of=[attempts, calls], key_share=True)
-_LOCKED_IF_FREE = _HELD.with_for_update(of=[attempts, calls], key_share=True, skip_locked=True)
 
 
 async def held(conn: AsyncConnection, query: Executable) -> list[Held]:

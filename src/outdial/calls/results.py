@@ -7,9 +7,10 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Self
 
-from sqlalchemy import case, func, literal, select, update
+from sqlalchemy import Boolean, DateTime, Integer, Text, bindparam, case, func, literal, or_, select, update
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from sqlalchemy.sql.dml import ReturningUpdate
 
 from outdial.calls.advance import audio_begun
 from outdial.calls.call_log import tell_stored_end
@@ -19,7 +20,7 @@ from outdial.calls.ended_counts import count_replies
 from outdial.calls.events import add_event
 from outdial.calls.outcomes import reconsider, warn_of_odd_word
 from outdial.calls.records import CallRecord, Held, lock_attempt
-from outdial.calls.transfer_returns import note_result_taken, way_back_after
+from outdial.calls.transfer_returns import WayBack, note_result_taken, way_back_after
 from outdial.db.engine import autocommit, reading
 from outdial.db.notify import notify
 from outdial.db.tables import attempts, calls
@@ -125,16 +126,8 @@ async def save_result(engine: AsyncEngine, attempt_id: str, call_id: str, result
             )
             if has_ended_it:  # the attempt is the call's last now
                 held = await lock_attempt(conn, attempt_id) or held
-        if back is None:
-            await _mark_taken(conn, attempt_id, result)
-        else:
-            await note_result_taken(conn, back)
-            await conn.execute(update(attempts).where(attempts.c.id == attempt_id).values(**_counted(result)))
+        await _enter(conn, held, result, back)
         await count_replies(conn, call_id, result.latencies_ms)
-        # The call may have ended already; who looks at it wants these.
-        announced = func.pg_notify("outdial_call", calls.c.id)
-        columns = _columns(held, result, is_back=back is not None) | _disclosed(result)
-        await conn.execute(update(calls).where(calls.c.id == call_id).values(**columns).returning(announced))
         if result.noted:
             await add_event(conn, call_id, "noted", {"values": result.noted})
         if result.noted_dropped is not None:
@@ -191,6 +184,38 @@ async def _with_audio(conn: AsyncConnection, held: Held, result: Result) -> Held
     return await lock_attempt(conn, held.attempt.id) or held
 
 
+async def _enter(conn: AsyncConnection, held: Held, result: Result, back: WayBack | None) -> None:
+    """The result into its attempt and its call, whoever looks at which is told. `back`: the attempt is back from a
+    transfer, and talks again."""
+    the_attempt, the_call = held.attempt.id, held.call.id
+    if held.is_last and back is None:
+        await conn.execute(_TAKE_LAST, {"the_attempt": the_attempt, "the_call": the_call, **_values(result)})
+        return
+    if back is None:
+        await _mark_taken(conn, the_attempt, result)
+    else:
+        await note_result_taken(conn, back)
+        await conn.execute(update(attempts).where(attempts.c.id == the_attempt).values(**_counted(result)))
+    columns = _older(held, result) | _disclosed(result)
+    await conn.execute(update(calls).where(calls.c.id == the_call).values(**columns).returning(_ANNOUNCED))
+
+
+def _values(result: Result) -> dict[str, Any]:
+    """Of _TAKE_LAST."""
+    return {
+        "new_check_at": datetime.now(UTC) + timedelta(seconds=AFTER_STREAM_CHECK_S),
+        "is_transferred": result.transferred,
+        "more_turns": result.turns,
+        "new_latency_ms": result.turn_latency_ms,
+        "new_recording": result.recording,
+        "new_delivered": result.message_delivered,
+        "has_returned": result.returns > 0,
+        "new_responded": result.callee_responded,
+        "new_noted": dict(result.noted),
+        "new_disclosure": None if result.disclosure is None else dict(result.disclosure),
+    }
+
+
 async def _mark_taken(conn: AsyncConnection, attempt_id: str, result: Result) -> None:
     soon = datetime.now(UTC) + timedelta(seconds=AFTER_STREAM_CHECK_S)
     values: dict[str, Any] = {"result_at": func.now(), "check_at": soon, "look_ups": 0, "log_due_at": None}
@@ -223,20 +248,12 @@ def _disclosed(result: Result) -> dict[str, Any]:
     return {"disclosure": case((heard_before, known), else_=literal(told, JSONB))}
 
 
-def _columns(held: Held, result: Result, *, is_back: bool) -> dict[str, Any]:
-    """Of the call. The newer value of a name holds, and the newer recording: what a result that comes late tells is
-    older than what the next attempt has brought meanwhile, or the next conversation of one that is back from a
-    transfer (`is_back`). Who made themselves heard in one of an attempt's conversations did."""
+def _older(held: Held, result: Result) -> dict[str, Any]:
+    """Of the call. What a result that comes late tells is older than what the next attempt has brought meanwhile, or
+    the next conversation of one that is back from a transfer. Who made themselves heard in one of an attempt's
+    conversations did."""
     call = calls.c
     responded = case((call.callee_responded.is_(True), True), else_=result.callee_responded)
-    if held.is_last and not is_back:
-        delivered = result.message_delivered
-        return {
-            "recording": func.coalesce(result.recording, call.recording),
-            "message_delivered": func.coalesce(delivered, call.message_delivered) if result.returns else delivered,
-            "callee_responded": responded,
-            "noted": call.noted.concat(literal(dict(result.noted), JSONB)),
-        }
     # What came of the call is for its last attempt to say.
     noted = {name: value for name, value in result.noted.items() if name != NAMED or held.is_last}
     heard = {"callee_responded": responded} if held.is_last and result.callee_responded else {}
@@ -286,3 +303,44 @@ def _age(recording: str) -> int:
     """The number of turns before it, which is in the name when there were any."""
     turns = Path(recording).stem.partition("-")[2]
     return int(turns) if turns.isdecimal() else 0
+
+
+# -- statements, built once: building them takes longer than running them --------------------------------------
+
+_ANNOUNCED = func.pg_notify("outdial_call", calls.c.id)
+
+
+def _taking_last() -> ReturningUpdate[Any]:
+    """The result of a call's last conversation, as far as is known: the newer value of a name holds, and the newer
+    recording."""
+    instant = DateTime(timezone=True)
+    attempt, call, delivered = attempts.c, calls.c, bindparam("new_delivered", type_=Boolean)
+    disclosure = bindparam("new_disclosure", type_=JSONB(none_as_null=True))
+    keeps_disclosure = or_(disclosure.is_(None), call.disclosure["heard_at_ms"].astext.is_not(None))
+    taken = update(attempts).where(attempt.id == bindparam("the_attempt", type_=Text)).values(
+        result_at=func.now(),
+        check_at=bindparam("new_check_at", type_=instant),
+        look_ups=0,
+        log_due_at=None,
+        turns=func.coalesce(attempt.turns, 0) + bindparam("more_turns", type_=Integer),
+        turn_latency_ms=func.coalesce(bindparam("new_latency_ms", type_=Integer), attempt.turn_latency_ms),
+        # Transferred: nobody here is needed for it any more.
+        owner=case((bindparam("is_transferred", type_=Boolean), None), else_=attempt.owner),
+    )
+    entered = update(calls).where(call.id == bindparam("the_call", type_=Text)).values(
+        recording=func.coalesce(bindparam("new_recording", type_=Text), call.recording),
+        message_delivered=case(
+            (bindparam("has_returned", type_=Boolean), func.coalesce(delivered, call.message_delivered)),
+            else_=delivered,
+        ),
+        # Who made themselves heard in one of an attempt's conversations did.
+        callee_responded=case(
+            (call.callee_responded.is_(True), True), else_=bindparam("new_responded", type_=Boolean)
+        ),
+        noted=call.noted.concat(bindparam("new_noted", type_=JSONB)),
+        disclosure=case((keeps_disclosure, call.disclosure), else_=disclosure),
+    )
+    return entered.returning(_ANNOUNCED).add_cte(taken.cte("taken"))
+
+
+_TAKE_LAST = _taking_last()

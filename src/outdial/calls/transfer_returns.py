@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from sqlalchemy import func, or_, select, update
+from sqlalchemy import Integer, Text, bindparam, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from outdial.calls.claim import stream_token_hash
@@ -97,17 +97,20 @@ class WayBack:
 
 async def way_back_after(conn: AsyncConnection, attempt_id: str, returns: int) -> WayBack | None:
     """How an attempt came back after its conversation that had begun with so many returns; None: it didn't."""
-    query = (
-        select(transfers.c.id, transfers.c.result_at)
-        .where(transfers.c.attempt_id == attempt_id, transfers.c.returned_at.is_not(None))
-        .order_by(transfers.c.id)
-        .offset(returns)
-        .limit(1)
-    )
-    row = (await conn.execute(query)).one_or_none()
+    row = (await conn.execute(_WAY_BACK, {"the_attempt": attempt_id, "returns": returns})).one_or_none()
     return None if row is None else WayBack(transfer_id=row.id, result_at=row.result_at)
 
 
 async def note_result_taken(conn: AsyncConnection, back: WayBack) -> None:
     """The result of the conversation before is written, though the call is back already."""
     await conn.execute(update(transfers).where(transfers.c.id == back.transfer_id).values(result_at=func.now()))
+
+
+# Built once: building it takes longer than running it.
+_WAY_BACK = (
+    select(transfers.c.id, transfers.c.result_at)
+    .where(transfers.c.attempt_id == bindparam("the_attempt", type_=Text), transfers.c.returned_at.is_not(None))
+    .order_by(transfers.c.id)
+    .offset(bindparam("returns", type_=Integer))
+    .limit(1)
+)

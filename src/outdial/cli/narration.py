@@ -168,6 +168,10 @@ class Story:
                 self._state(_tool_words(data))
             case "model_failed":
                 self._state(f"model {data.get('model')} failed: {data.get('error')}")
+            case "brain":
+                self.answers.append(int(data.get("first_word_ms") or 0))
+            case "brain_lost" | "brain_failed":
+                self._state(f"agent's server {event.type.removeprefix('brain_')}: {data.get('error')}")
             case "agent_limit":
                 self._state(f"the agent's limit is reached: {data.get('limit')}")
             case "recognition_late" | "limit":

@@ -22,7 +22,7 @@ from outdial.conversation.utterance import Utterance
 
 logger = logging.getLogger(__name__)
 
-LATE_CHECK_MS = 200   # while words are waited for
+LATE_CHECK_MS = 200   # while words are waited for, or whoever listens may have something to say
 LISTEN_ON_MS = 1000   # while listening, whether audio still comes is looked at this often
 GOES_ON_MS = 500      # who begins to speak so soon after our next words began, or …
 THOUGHT_MS = 1300     # … so soon after their own answer, goes on with it
@@ -240,11 +240,14 @@ class Listening:
             if current is not None and speaking and self._is_late(current):
                 await self._tell_late()
                 continue
+            if (gives_way := self.hearing.asked.gives_way) and gives_way() and not (speaking or self._said_before):
+                return Heard(silent=True)
             left_ms = silent_since_ms + no_reply_ms - self._now_ms()
             if left_ms <= 0 and not speaking:
                 self.hearing.near.forget()
                 return Heard(text=self._said_before) if self._said_before else Heard(silent=True)
-            listens_on_ms = LATE_CHECK_MS if current is not None and current.is_being_recognised else LISTEN_ON_MS
+            is_due = gives_way is not None or (current is not None and current.is_being_recognised)
+            listens_on_ms = LATE_CHECK_MS if is_due else LISTEN_ON_MS
             await self._floor.wait(listens_on_ms if speaking else min(left_ms, listens_on_ms))
             self.hearing.check()
 

@@ -31,6 +31,8 @@ class Asked:
     may be one all the same.
     `guessed`: told what the whole answer is should the callee say no more, while that is still waited for, and None
     when they go on.
+    `gives_way`: whether whoever listens has something to say by now. Then it listens no further, unless the callee is
+    speaking, and hears silence.
     """
 
     question: str = ""
@@ -40,6 +42,7 @@ class Asked:
     closed: Closed | None = None
     may_be_misheard: Callable[[str], bool] = lambda text: False
     guessed: Callable[[str | None], object] | None = None
+    gives_way: Callable[[], bool] | None = None
 
     def is_answered_by(self, text: str) -> bool:
         """Whether it is known to be an answer: also "let me see, maybe on Friday"."""

@@ -140,6 +140,8 @@ def _other(event: Event) -> Step | None:
         case "model_failed":
             detail = f"{data.get('model')}: {data.get('error')}"
             return Step(text="Model failed", at=event.at, tone="bad", detail=detail)
+        case "brain_connected" | "brain_lost" | "brain_failed" | "brain_refused" | "brain_transfer" | "brain":
+            return _brain(event)
         case "understood":
             text = f"Understood by the model: {data.get('answer') or 'none of the answers'}"
             return Step(text=text, at=event.at, detail=f"{data.get('model')}, {data.get('total_ms', 0)} ms")
@@ -165,6 +167,24 @@ _GATES: Mapping[str, tuple[str, Tone]] = {
 def _gate(event: Event) -> Step:
     text, tone = _GATES.get(event.data.get("result") or "", ("Met a service before the callee", "quiet"))
     return Step(text=text, at=event.at, tone=tone)
+
+
+def _brain(event: Event) -> Step:
+    """Of an agent whose brain is a program elsewhere."""
+    data = event.data
+    match event.type:
+        case "brain_connected":
+            detail = f"Attempt {data.get('attempt')}, {data.get('after_ms')} ms"
+            return Step(text="Agent's server connected", at=event.at, tone="quiet", detail=detail)
+        case "brain_lost":
+            return Step(text="Agent's server lost", at=event.at, tone="warn", detail=str(data.get("error", "")))
+        case "brain_failed":
+            return Step(text="Agent's server failed", at=event.at, tone="bad", detail=str(data.get("error", "")))
+        case "brain_refused":
+            return Step(text="Not played on a call", at=event.at, tone="warn", detail=str(data.get("what", "")))
+        case "brain_transfer":
+            return Step(text=f"Agent's server wants a transfer: {data.get('to', '')}", at=event.at)
+    return Step(text="Agent's server answered", at=event.at, tone="quiet", detail=f"{data.get('first_word_ms')} ms")
 
 
 def _listening_in(event: Event) -> Step:

@@ -171,6 +171,13 @@ def lock_timeout(limit_ms: ColumnElement[int]) -> ColumnElement[bool]:
     return func.set_config("lock_timeout", limit_ms.cast(Text), True, type_=Text()).is_not(None)
 
 
+def without_flush() -> ColumnElement[bool]:
+    """Part of a WHERE, always true: the commit of the transaction doesn't wait for the disk. Only where what a crash of
+    the database server may lose of it, the last half second, is done again by itself: nobody is told of it by a
+    transaction that does wait before it is as safe as that one."""
+    return func.set_config("synchronous_commit", "off", True, type_=Text()).is_not(None)
+
+
 def is_lock_timeout(error: Exception) -> bool:
     """Whether a statement failed because somebody else has a row or a lock for too long."""
     return isinstance(error, OperationalError) and isinstance(error.orig, LockNotAvailable)

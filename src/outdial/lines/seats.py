@@ -128,7 +128,7 @@ def has_seat_at(attempt_id: ColumnElement[str], worker_id: str) -> ColumnElement
     return exists().where(seats.c.attempt_id == attempt_id, seats.c.worker_id == worker_id)
 
 
-def is_elsewhere(attempt_id: ColumnElement[str], worker_id: str) -> ColumnElement[bool]:
+def is_elsewhere(attempt_id: ColumnElement[str], worker_id: str | ColumnElement[str]) -> ColumnElement[bool]:
     """Whether an attempt has its seat at a worker whose audio is opened at another address than this worker's. Workers
     behind one address take each other's."""
     own = select(workers.c.stream_url).where(workers.c.id == worker_id).scalar_subquery()

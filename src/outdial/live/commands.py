@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import delete, func, insert, select, update
+from sqlalchemy import ColumnElement, delete, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from outdial.background import Background
@@ -159,6 +159,12 @@ async def _withdraw(engine: AsyncEngine, command_id: int) -> None:
     if withdrawn.rowcount:
         sentence = "The worker that holds this call does not answer; nothing was done."
         raise Unavailable("no_worker", sentence, RETRY_AFTER_S)
+
+
+def some_wait(call_id: ColumnElement[str]) -> ColumnElement[bool]:
+    """Whether there are commands for a call that nobody has taken."""
+    waiting = select(call_commands.c.id).where(call_commands.c.call_id == call_id, call_commands.c.taken_at.is_(None))
+    return waiting.exists()
 
 
 # -- the worker's side ---------------------------------------------------------------------------------------

@@ -98,6 +98,8 @@ class MediaHandshake:
         if account is None:
             return None
         if not self._genuine.media_handshake(account, url=url, headers=headers):
+            account = await self._genuine.account_of_attempt(carrier, attempt_id, anew=True)
+        if account is None or not self._genuine.media_handshake(account, url=url, headers=headers):
             if await self._is_elsewhere(attempt_id):  # signed for the address of another worker
                 return None
             if times := self._forged.again():

@@ -5,27 +5,22 @@ time. Redirects aren't followed: a client with this transport that follows them 
 """
 
 import asyncio
-import contextlib
 import socket
 import ssl
-import threading
 import typing
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import cache
-from weakref import WeakValueDictionary
 
 import certifi
 import httpcore
 import httpx
 
-from outdial.net.addresses import Address, Allowed, literal
+from outdial.net.addresses import Address, Allowed
+from outdial.net.names import Names
 from outdial.net.urls import NOT_HTTPS, REFUSED_ADDRESS, check_url
 
 CONNECT_S = 5.0
 IDLE_S = 20.0          # a connection that nobody uses is closed
-RESOLVERS = 32         # names looked up at once, each in a thread
-OF_A_DOMAIN = 3        # of these: a name server that is silent holds up the names of its domain and no others
 
 Resolve = Callable[[str, int], Awaitable[Sequence[Address]]]
 
@@ -39,7 +34,7 @@ class GuardedTransport(httpx.AsyncBaseTransport):
 
     def __init__(self, allowed: Allowed, *, at_once: int = 100, resolve: Resolve | None = None) -> None:
         self._allowed = allowed
-        self._names = _Names()
+        self._names = Names()
         self._resolve = resolve or self._names.look_up
         context = tls()
         self._pools = {
@@ -69,6 +64,21 @@ class GuardedTransport(httpx.AsyncBaseTransport):
         if url.scheme == "http" and not all(self._allowed.covers(url.host, address) for address in found):
             raise ValueError(NOT_HTTPS)
         return str(url)
+
+    async def open_socket(self, url: str) -> socket.socket:
+        """Connected to where a URL of http or https leads, for whoever speaks another protocol there; without TLS yet.
+        Raises httpx's errors, as `handle_async_request` does."""
+        request = httpx.Request("GET", url)
+        try:
+            checked = httpx.URL(check_url(url, self._allowed))
+        except ValueError as error:
+            raise httpx.UnsupportedProtocol(f"URL {error}", request=request) from None
+        is_tls = checked.scheme == "https"
+        port = checked.port or (443 if is_tls else 80)
+        permits = self._allowed.permits if is_tls else self._allowed.covers
+        with _as_httpx(request):
+            found = await _judged(checked.host, port, self._resolve, permits, CONNECT_S)
+            return await _connected(found, port)
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Raises httpx's errors: RefusedAddress, ConnectError, the timeouts, ProtocolError; UnsupportedProtocol for a
@@ -105,101 +115,6 @@ class GuardedTransport(httpx.AsyncBaseTransport):
             await pool.aclose()
 
 
-@dataclass(slots=True, kw_only=True)
-class _LookUp:
-    """One look-up for all who want it. Once `begun` it can't be stopped."""
-
-    task: asyncio.Task[Sequence[Address]] | None = None
-    wanted_by: int = 0
-    begun: bool = False
-
-
-class _Names:
-    """Looks names up as the system does, each in a thread of its own. One look-up of a name is under way at a time, and
-    few of a domain."""
-
-    def __init__(self) -> None:
-        self._under_way: dict[tuple[str, int], _LookUp] = {}
-        self._at_once = asyncio.Semaphore(RESOLVERS)
-        self._of_domain: WeakValueDictionary[str, asyncio.Semaphore] = WeakValueDictionary()
-
-    async def look_up(self, host: str, port: int) -> Sequence[Address]:
-        """Raises OSError and UnicodeError. Who stops waiting leaves the look-up to the others who want it."""
-        if (address := literal(host)) is not None:
-            return [address]
-        name = (host.lower(), port)
-        if (looking := self._under_way.get(name)) is None:
-            looking = self._under_way[name] = _LookUp()
-            looking.task = asyncio.create_task(self._run(looking, *name))
-            looking.task.add_done_callback(lambda _: self._forget(name, looking))
-        assert looking.task is not None
-        looking.wanted_by += 1
-        try:
-            await asyncio.wait([looking.task])
-        finally:
-            looking.wanted_by -= 1
-            if not looking.wanted_by and not looking.begun and not looking.task.done():
-                looking.task.cancel()
-                self._forget(name, looking)
-        if looking.task.cancelled():
-            raise OSError("no names are looked up any more")
-        return looking.task.result()
-
-    def close(self) -> None:
-        for looking in list(self._under_way.values()):
-            if looking.task is not None:
-                looking.task.cancel()
-
-    def _forget(self, name: tuple[str, int], looking: _LookUp) -> None:
-        if looking.task is not None and looking.task.done() and not looking.task.cancelled():
-            looking.task.exception()  # perhaps nobody waits for it any more
-        if self._under_way.get(name) is looking:
-            del self._under_way[name]
-
-    async def _run(self, looking: _LookUp, host: str, port: int) -> Sequence[Address]:
-        domain = ".".join(host.rstrip(".").split(".")[-2:])
-        of_domain = self._of_domain.get(domain)
-        if of_domain is None:
-            of_domain = self._of_domain[domain] = asyncio.Semaphore(OF_A_DOMAIN)
-        # The domain's first: what waits for its turn there takes no place from others.
-        async with of_domain, self._at_once:
-            looking.begun = True
-            found = await _in_thread(lambda: _addresses(host, port))
-        return [address for text in found if (address := literal(text)) is not None]
-
-
-async def _in_thread(work: Callable[[], list[str]]) -> list[str]:
-    """In a thread that nobody waits for when the process ends, as the threads of an executor are waited for."""
-    loop = asyncio.get_running_loop()
-    done: asyncio.Future[list[str]] = loop.create_future()
-
-    def tell(result: list[str] | None, error: Exception | None) -> None:
-        if done.done():
-            return
-        if error is not None:
-            done.set_exception(error)
-        else:
-            done.set_result(result or [])
-
-    def run() -> None:
-        result, error = None, None
-        try:
-            result = work()
-        except Exception as raised:
-            error = raised
-        with contextlib.suppress(RuntimeError):  # the loop is closed
-            loop.call_soon_threadsafe(tell, result, error)
-
-    threading.Thread(target=run, name="resolver", daemon=True).start()
-    return await done
-
-
-def _addresses(host: str, port: int) -> list[str]:
-    """In the order in which the system prefers them."""
-    infos = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, proto=socket.IPPROTO_TCP)
-    return list(dict.fromkeys(str(info[4][0]).partition("%")[0] for info in infos))
-
-
 @cache
 def tls() -> ssl.SSLContext:
     """Certificates are always checked: against the usual authorities, the system's, and those of SSL_CERT_FILE.
@@ -209,6 +124,23 @@ def tls() -> ssl.SSLContext:
     context = ssl.create_default_context()
     context.load_verify_locations(certifi.where())
     return context
+
+
+async def _judged(
+    host: str, port: int, resolve: Resolve, permits: Callable[[str, Address], bool], timeout_s: float
+) -> Sequence[Address]:
+    """Where a host leads to, if it may be reached. Raises httpcore's errors."""
+    try:
+        async with asyncio.timeout(timeout_s):
+            found = await resolve(host, port)
+    except TimeoutError:
+        raise httpcore.ConnectTimeout("host not resolved in time") from None
+    except (OSError, UnicodeError):
+        raise httpcore.ConnectError("host not found") from None
+    # One bad address among them is enough: which one is tried first is up to whoever runs the name server.
+    if not found or not all(permits(host, address) for address in found):
+        raise _Refused("address refused")
+    return found
 
 
 class _Guarded(httpcore.AsyncNetworkBackend):
@@ -227,16 +159,7 @@ class _Guarded(httpcore.AsyncNetworkBackend):
         local_address: str | None = None,
         socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,
     ) -> httpcore.AsyncNetworkStream:
-        try:
-            async with asyncio.timeout(CONNECT_S if timeout is None else timeout):
-                found = await self._resolve(host, port)
-        except TimeoutError:
-            raise httpcore.ConnectTimeout("host not resolved in time") from None
-        except (OSError, UnicodeError):
-            raise httpcore.ConnectError("host not found") from None
-        # One bad address among them is enough: which one is tried first is up to whoever runs the name server.
-        if not found or not all(self._permits(host, address) for address in found):
-            raise _Refused("address refused")
+        found = await _judged(host, port, self._resolve, self._permits, CONNECT_S if timeout is None else timeout)
         error: Exception = httpcore.ConnectError("not connected")
         for address in found:
             try:
@@ -257,6 +180,29 @@ class _Guarded(httpcore.AsyncNetworkBackend):
 
     async def sleep(self, seconds: float) -> None:
         await self._backend.sleep(seconds)
+
+
+async def _connected(addresses: Sequence[Address], port: int) -> socket.socket:
+    """To the first of them that can be reached. Raises httpcore's errors."""
+    loop = asyncio.get_running_loop()
+    error: Exception = httpcore.ConnectError("not connected")
+    for address in addresses:
+        sock = socket.socket(socket.AF_INET if address.version == 4 else socket.AF_INET6, socket.SOCK_STREAM)
+        try:
+            sock.setblocking(False)
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            async with asyncio.timeout(CONNECT_S):
+                await loop.sock_connect(sock, (str(address), port))
+            return sock
+        except TimeoutError:
+            error = httpcore.ConnectTimeout("not connected in time")
+        except OSError:
+            error = httpcore.ConnectError("not connected")
+        except BaseException:
+            sock.close()
+            raise
+        sock.close()
+    raise error
 
 
 class _Refused(httpcore.ConnectError):

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from outdial.testing.callee import CalleeLine
+from outdial.testing.written_brain import Answer
 from outdial.testing.written_model import Part
 
 TELEVISION = "television"  # somebody talks behind the callee, without a pause
@@ -34,7 +35,8 @@ class Expectation:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rehearsal:
     """One call. `callee` has with each line where it is written; `model` is what the model of an llm agent answers,
-    `tools` what its tools do (testing/written_tools.py).
+    `brain` what the program answers that leads a relay or voiceflow agent, `tools` what its tools do
+    (testing/written_brain.py, written_tools.py).
     `noise`, with audio: so many dB below the callee's voice, or one of NOISES; None for a quiet line."""
 
     name: str
@@ -42,6 +44,7 @@ class Rehearsal:
     variables: Mapping[str, Any] = field(default_factory=dict)
     callee: tuple[tuple[CalleeLine, int], ...] = ()
     model: tuple[tuple[Part, ...], ...] = ()
+    brain: tuple[Answer, ...] = ()
     tools: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
     expect: Expectation = Expectation()
     noise: float | str | None = None

@@ -9,6 +9,7 @@ from outdial.agents.llm.tools import EXIT
 from outdial.agents.script.expect import choice, data, fields, name, plain
 from outdial.agents.script.model import ScriptError
 from outdial.agents.script.tree import MAX_SOURCE, Fields, Items, Node, Scalar, read_tree
+from outdial.rehearsals.brain_answers import brain_answers
 from outdial.rehearsals.model import NOISES, Expectation, Expected, Rehearsal, Rehearsals
 from outdial.telephony.outcome import MAX_WORD_CHARS
 from outdial.telephony.state import EndedBy
@@ -42,7 +43,7 @@ SECONDS = re.compile(r"(\d{1,4}(?:\.\d{1,3})?) ?s")
 KEYS_PRESSED = re.compile(r"[0-9*#]{1,40}")
 
 _TOP = ("script", "variables", "noise", "rehearsals")
-_REHEARSAL = ("name", "variables", "noise", "model", "tools", "call", "expect")
+_REHEARSAL = ("name", "variables", "noise", "model", "brain", "tools", "call", "expect")
 _ANSWER = ("says", "calls", "with", "exits", "means", "fails")
 _EXPECT = ("outcome", "ended_by", "noted", "variables", "path")
 _ALONE: Mapping[str, CalleeLine] = {"silent": Silent(), "hangs_up": HangsUp()}
@@ -107,6 +108,7 @@ def _rehearsal(node: Node, variables: Mapping[str, Any], noise: float | str | No
         variables={**variables, **_values(parts.nodes.get("variables"), "variables")},
         callee=parse_callee(parts.nodes.get("call")),
         model=_answers(parts.nodes.get("model")),
+        brain=brain_answers(parts.nodes.get("brain")),
         tools=_tool_answers(parts.nodes.get("tools")),
         expect=_expectation(parts.nodes["expect"]) if "expect" in parts.nodes else Expectation(),
         noise=_noise(parts.nodes.get("noise"), noise),

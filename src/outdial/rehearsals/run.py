@@ -29,12 +29,14 @@ from outdial.testing import virtual_time
 from outdial.testing.call_limits import CallLimits
 from outdial.testing.callee import CalleeLine, WentWrong
 from outdial.testing.text_call import TextCall, hold_call
+from outdial.testing.written_brain import WrittenBrain
 from outdial.testing.written_model import NOTHING_WRITTEN, WrittenModel
 from outdial.testing.written_tools import WrittenTools
 
 NO_ANSWER = "the model is asked here, and no answer of its is written (model: …)"
 GOES_ON = "the agent goes on and on: it was stopped after an hour"
 LONGEST_S = 3600.0  # of the clock of a call in memory, which stands still but where the agent itself sleeps
+NO_BRAIN_ANSWER = "the agent's brain is asked here, and no answer of its is written (brain: …)"
 NO_TOOL_ANSWER = "the tool {tool} is asked here, and no answer of its is written (tools: …)"
 CIRCLES = "the script goes round in circles: it was stopped after {steps} steps"
 
@@ -217,7 +219,8 @@ async def held(
     path = Path(lambda: call.now_ms)
     written = WrittenModel(rehearsal.model, first_s=0.0, word_s=0.0)
     asked: list[Model] = [written] * len(tried.models) if models is None else [*models]
-    tools = WrittenTools(rehearsal.tools)
+    brain = WrittenBrain(rehearsal.brain)
+    tools = WrittenTools(rehearsal.tools, brain)
 
     async def agent(live: LiveCall) -> None:
         await KINDS[tried.kind].run(tried.agent, live, path, asked, tools)
@@ -234,6 +237,8 @@ async def held(
         line = None if error.line is None or not rehearsal.callee else rehearsal.callee[error.line][1]
     except AgentFailed as error:
         wrong = NO_ANSWER if NOTHING_WRITTEN in error.reason else _in_full(error)
+    if brain.unwritten:
+        wrong = NO_BRAIN_ANSWER
     if wrong is None and tools.unwritten is not None:
         wrong = NO_TOOL_ANSWER.format(tool=tools.unwritten)
     if path.circled:

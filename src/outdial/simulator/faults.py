@@ -1,4 +1,4 @@
-"""What can go wrong between a carrier, a model or a tool and whoever uses it, switched on one by one."""
+"""What can go wrong between a carrier, a model, a tool or a brain and whoever uses it, switched on one by one."""
 
 import random
 from collections.abc import Callable
@@ -100,6 +100,18 @@ class FaultKind(StrEnum):
     HEARING_TOLD = "hearing_told"                    # the same, after an error message: the account is empty
     HEARING_GARBLED = "hearing_garbled"              # what comes then is of no protocol
     HEARING_DISORDERED = "hearing_disordered"        # a guess comes once more after the words that are final
+    # A simulated brain's: brain/faults.py.
+    BRAIN_REFUSED = "brain_refused"                  # `status`; of a websocket's handshake always 403
+    BRAIN_HANGS = "brain_hangs"                      # the handshake, or the reply, never comes
+    BRAIN_SILENT = "brain_silent"                    # it takes what it is told, and says nothing
+    BRAIN_SLOW = "brain_slow"                        # it answers after `delay_s`
+    BRAIN_STALLED = "brain_stalled"                  # for `delay_s`, in the middle of an answer
+    BRAIN_CUT = "brain_cut"                          # the connection breaks in the middle of an answer
+    BRAIN_LEFT = "brain_left"                        # it leaves after an answer without having said so
+    BRAIN_GARBAGE = "brain_garbage"                  # messages that are none, before an answer
+    BRAIN_TOO_LONG = "brain_too_long"                # a message of a million characters
+    BRAIN_UNMARKED = "brain_unmarked"                # no `last` (relay)
+    BRAIN_SPLIT = "brain_split"                      # a trace on several lines (voiceflow)
 
 
 LONGEST_S = 86_400
@@ -198,6 +210,9 @@ class Faults:
     def strike_voice(self, kind: FaultKind, *, vendor: str) -> Fault | None:
         """The same for the voice of a speech vendor."""
         return self._strike(kind, lambda fault: fault.vendor in (None, vendor))
+
+    def strike_brain(self, kind: FaultKind) -> Fault | None:
+        return self._strike(kind, lambda fault: True)
 
     def _strike(self, kind: FaultKind, meets: Callable[[Fault], bool]) -> Fault | None:
         for fault in self._faults.values():

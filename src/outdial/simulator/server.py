@@ -15,6 +15,7 @@ from starlette.applications import Starlette
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.types import Receive, Scope, Send
 
+from outdial.simulator.brain.rest import Brain
 from outdial.simulator.browser import BrowserPhones
 from outdial.simulator.carrier import Api
 from outdial.simulator.clock import Clock
@@ -63,6 +64,7 @@ class SimulatorConfig(TwilioConfig):
     models: tuple[SimulatedModel, ...] = ()  # beside the demo's
     model_key: str = ""  # "": any is good
     tool_key: str = ""
+    brain_key: str = ""
 
 
 class Carriers:
@@ -112,11 +114,13 @@ class Simulator(_Accounts):
     carriers: Carriers
     model: Models
     tools: Tools
+    brain: Brain
 
 
 class SimulatorApp(Starlette, _Accounts):
     model: Models
     tools: Tools
+    brain: Brain
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         scope[SCOPE_KEY] = send  # the server's own, not yet wrapped; see connection.py
@@ -152,7 +156,10 @@ def create_app(
     accounts = [api.account for api in apis]
     model = Models(config.models, network.faults, api_key=config.model_key)
     tools = Tools(network.faults, key=config.tool_key)
+    brain = Brain(network.faults, key=config.brain_key)
     of_model, of_tools = ModelControl(model), ToolControl(tools)
+
+    about = {"model": of_model.about, "tools": of_tools.about, "brain": brain.about}
 
     @contextlib.asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
@@ -164,7 +171,7 @@ def create_app(
 
     app = SimulatorApp(
         routes=[
-            *Control(network, accounts, {"model": of_model.about, "tools": of_tools.about}).routes(),
+            *Control(network, accounts, about).routes(),
             *of_model.routes(),
             *of_tools.routes(),
             BrowserPhones(network, accounts, config.allowed_origins).route(),
@@ -172,11 +179,12 @@ def create_app(
             *tools.routes(),
             *HearingVendors(network.faults, vendors_ears).routes(),
             *SpokenVendors(network.faults, network.agent_voice).routes(),
+            *brain.routes(),
             *(route for api in apis for route in api.routes()),
         ],
         lifespan=lifespan,
     )
-    app.network, app.carriers, app.model, app.tools = network, carriers, model, tools
+    app.network, app.carriers, app.model, app.tools, app.brain = network, carriers, model, tools, brain
     return app
 
 
@@ -235,6 +243,7 @@ async def serve(
             carriers=app.carriers,
             model=app.model,
             tools=app.tools,
+            brain=app.brain,
         )
     finally:
         server.should_exit = True

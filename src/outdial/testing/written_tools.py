@@ -7,13 +7,15 @@ A tool of an MCP server is written by the name that models know it by: `calendar
 """
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from outdial.agents.brains.reaching import Brains, NoBrains
 from outdial.agents.tools.access import no_secrets
 from outdial.agents.tools.asks import Context, OfferedTool, Reply, Result, Secrets, offered
 from outdial.agents.tools.definition import HttpTool, McpServer
+from outdial.testing.written_brain import WrittenBrain
 
 ANYTHING: Mapping[str, Any] = {"type": "object", "properties": {}}
 
@@ -54,8 +56,10 @@ class WrittenTools:
     """`answers`: of each tool, one after the other; the last one again and again. `asked`: so far; `unwritten`: the
     first tool that was asked and has none."""
 
-    def __init__(self, answers: Mapping[str, Sequence[Any]]) -> None:
-        self.secrets: Secrets = no_secrets
+    def __init__(self, answers: Mapping[str, Sequence[Any]], brain: WrittenBrain | None = None) -> None:
+        """`brain`: that of an agent whose brain is a program elsewhere, for which any secret is as good as another."""
+        self.secrets: Secrets = no_secrets if brain is None else _any_secrets
+        self.brains: Brains = NoBrains() if brain is None else brain
         self.asked: list[WasAsked] = []
         self.unwritten: str | None = None
         self.running = 0
@@ -109,3 +113,7 @@ class WrittenTools:
                 uncertain = consequences and is_uncertain
                 return Reply(result=Result.UNKNOWN if uncertain else Result.FAILED, reason=reason)
         return Reply(result=Result.OK, status=200, answer=answer)
+
+
+async def _any_secrets(names: Collection[str], host: str) -> Mapping[str, str]:
+    return dict.fromkeys(names, "secret")

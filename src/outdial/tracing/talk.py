@@ -36,6 +36,9 @@ PARTS = (  # each until the time of that name in `turn_times`
 )
 
 
+_TOLD = ("model_failed", "tools_missing", "recognition_late", "agent_limit", "brain_lost", "brain_failed")
+
+
 def spans_of_talk(story: Story, dial: Dial, attempt: Span, began_at: datetime, ended_at: datetime) -> Iterator[Span]:
     told = [each for each in story.happenings if each.attempt == dial.number]
     conversation = child(
@@ -46,7 +49,7 @@ def spans_of_talk(story: Story, dial: Dial, attempt: Span, began_at: datetime, e
         events=[
             SpanEvent(name=each.type, at=each.at, attributes=known({"error.type": _word(each.data.get("error"))}))
             for each in told
-            if each.type in ("model_failed", "tools_missing", "recognition_late", "agent_limit")
+            if each.type in _TOLD
         ],
     )
     yield conversation

@@ -58,7 +58,8 @@ def test_a_text_s_source_means_the_same_text():
 
 def test_examples_can_be_used_and_say_what_they_are_for():
     found = list_examples()
-    assert [one.name for one in found] == ["appointment_reminder", "model_reminder", "payment_plan", BLANK]
+    names = ["appointment_reminder", "model_reminder", "payment_plan", "relay_reminder", "voiceflow_reminder", BLANK]
+    assert [one.name for one in found] == names
     for one in found:
         assert one.source == load_example(one.name)
         assert not parse_agent(one.source).warnings

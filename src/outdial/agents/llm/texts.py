@@ -33,13 +33,19 @@ class Texts:
 
     def number(self, target: TransferTarget) -> str | None:
         """None where its variable has no number."""
-        written = "".join(part if isinstance(part, str) else str(self._slot(part) or "") for part in target.to.parts)
-        number = re.sub(r"[\s().-]", "", plain(written))
-        return number if _NUMBER.fullmatch(number) else None
+        return number_of(target.to, self._call, self._talk.variables)
 
-    def _slot(self, slot: Slot) -> Any:
-        value = lookup(slot.path, self.known)
-        return (slot.fallback or lookup(slot.path, self._talk.variables)) if value in (None, "") else value
+
+def number_of(to: Text, call: LiveCall, defaults: Mapping[str, Any]) -> str | None:
+    """To which a call is transferred; None where its variable has no number."""
+
+    def value_of(slot: Slot) -> Any:
+        value = lookup(slot.path, known(call))
+        return (slot.fallback or lookup(slot.path, defaults)) if value in (None, "") else value
+
+    written = "".join(part if isinstance(part, str) else str(value_of(part) or "") for part in to.parts)
+    number = re.sub(r"[\s().-]", "", plain(written))
+    return number if _NUMBER.fullmatch(number) else None
 
 
 def without_brackets(text: str) -> str:

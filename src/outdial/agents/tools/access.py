@@ -1,10 +1,14 @@
-"""How the tools that agents declare are reached from this process; and for whom."""
+"""How the tools that agents declare are reached from this process, and the programs that some agents are led by; and
+for whom."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from outdial.agents.brains.access import GuardedBrains
+from outdial.agents.brains.reaching import Brains, NoBrains
 from outdial.agents.tools.asks import Context, OfferedTool, Reply, Result, Secrets, offered
 from outdial.agents.tools.definition import HttpTool, McpServer, OwnTools
 from outdial.agents.tools.http import HttpTools
@@ -18,10 +22,14 @@ AT_ONCE = 200  # connections of a process
 
 
 class Tools(Protocol):
-    """What an agent's tools are asked by. `secrets`: of the agent's workspace."""
+    """What an agent's tools are asked by, and its brain where that is a program elsewhere. `secrets`: of the agent's
+    workspace."""
 
     @property
     def secrets(self) -> Secrets: ...
+
+    @property
+    def brains(self) -> Brains: ...
 
     def http(self, tool: HttpTool) -> OfferedTool: ...
 
@@ -46,31 +54,47 @@ class ToolAccess:
         self._allowed = allowed
         self._secrets_of = secrets_of
         self._resolve = resolve
-        self._open: tuple[GuardedTransport, HttpTools, McpServers] | None = None
+        self._open: _Open | None = None
 
     def of(self, workspace_id: str) -> "WorkspaceTools":
         return WorkspaceTools(self, self._secrets_of(workspace_id))
 
     @property
     def http(self) -> HttpTools:
-        return self._opened()[1]
+        return self._opened().http
 
     @property
     def mcp(self) -> McpServers:
-        return self._opened()[2]
+        return self._opened().mcp
+
+    @property
+    def brains(self) -> GuardedBrains:
+        return self._opened().brains
 
     async def aclose(self) -> None:
         if self._open is not None:
-            transport, _, servers = self._open
-            self._open = None
-            await servers.aclose()
-            await transport.aclose()
+            opened, self._open = self._open, None
+            await opened.mcp.aclose()
+            await opened.transport.aclose()
 
-    def _opened(self) -> tuple[GuardedTransport, HttpTools, McpServers]:
+    def _opened(self) -> "_Open":
         if self._open is None:
             transport = GuardedTransport(self._allowed, at_once=AT_ONCE, resolve=self._resolve)
-            self._open = (transport, HttpTools(transport), McpServers(transport))
+            self._open = _Open(
+                transport=transport,
+                http=HttpTools(transport),
+                mcp=McpServers(transport),
+                brains=GuardedBrains(transport),
+            )
         return self._open
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Open:
+    transport: GuardedTransport
+    http: HttpTools
+    mcp: McpServers
+    brains: GuardedBrains
 
 
 def kept_secrets(engine: AsyncEngine, secret_box: SecretBox) -> Callable[[str], Secrets]:
@@ -88,6 +112,10 @@ class WorkspaceTools:
         self.secrets = secrets
         self._access = access
 
+    @property
+    def brains(self) -> Brains:
+        return self._access.brains
+
     def http(self, tool: HttpTool) -> OfferedTool:
         return self._access.http.offered(tool)
 
@@ -103,6 +131,7 @@ class NoTools:
     """Where none can be reached: every tool fails."""
 
     secrets: Secrets = staticmethod(no_secrets)
+    brains: Brains = NoBrains()
 
     def http(self, tool: HttpTool) -> OfferedTool:
         async def ask(arguments: Mapping[str, Any], context: Context) -> Reply:

@@ -1,0 +1,29 @@
+"""What a relay agent is once parsed."""
+
+from dataclasses import dataclass, field
+
+from outdial.agents.brains.definition import BrainAgent, Sent
+
+RECONNECTS = 2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RelayAgent(BrainAgent):
+    """`url`: of the server, may name secrets in its path and query. `signing_secret`: the name of the secret with which
+    the handshake is signed; None: it isn't. `parameters`: sent with `setup`. `dtmf`: keys are told to the server.
+    `partial_prompts`: it also hears what the callee seems to have said so far. `interruptible`, `preemptible`: where
+    its own messages don't say so. `reconnects`: how often a connection that is lost is made anew in a call."""
+
+    url: str
+    url_line: int = field(default=0, compare=False)
+    signing_secret: str | None = None
+    parameters: Sent = field(default_factory=Sent)
+    dtmf: bool = False
+    partial_prompts: bool = False
+    interruptible: bool = True
+    preemptible: bool = False
+    reconnects: int = RECONNECTS
+
+    @property
+    def reached(self) -> tuple[str, int]:
+        return f"http{self.url[2:].partition('{')[0]}", self.url_line

@@ -1,0 +1,176 @@
+"""The connection to a relay agent's server, for one call: made, kept, and made anew when it is lost.
+
+What comes in is read (protocol.py) and handed on at once; what goes out waits in a queue of its own, so that a server
+that doesn't read holds up nobody.
+"""
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from dataclasses import dataclass
+
+from outdial.agents.brains.reaching import BrainAway, Socket
+from outdial.agents.relay import protocol
+from outdial.agents.relay.protocol import Message, WrongMessage
+from outdial.conversation.stopping import stop
+
+logger = logging.getLogger(__name__)
+
+CONNECT_S = 5.0          # for an attempt: name, connection, TLS, handshake
+AGAIN_S = (0.0, 1.0)     # before the first attempt after a loss, and before each further one
+SEND_S = 5.0             # for a server to take a message
+MAX_WAITING = 100        # messages to it
+MAX_UNANSWERED = 20      # that are sent anew after a loss
+BURST = 1000             # messages from it that are read at once; …
+A_SECOND = 200           # … then so many a second: it is slowed down, nothing is lost
+CLOSE_S = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Connected:
+    """`after_ms`: since it was begun with; `attempt`: of this call, from 1."""
+
+    after_ms: int
+    attempt: int
+
+
+class Link:
+    """`connect` makes a connection, `setup` the first message on it. `take` gets each message; `lost` is told when a
+    connection breaks off and another one is tried. `aclose` it in the end."""
+
+    def __init__(
+        self,
+        connect: Callable[[], Awaitable[Socket]],
+        setup: Callable[[], str],
+        take: Callable[[Message], object],
+        *,
+        reconnects: int,
+        connected: Callable[[Connected], object] = lambda how: None,
+        lost: Callable[[BrainAway], object] = lambda why: None,
+    ) -> None:
+        self.news = asyncio.Event()             # a message came, or it is up, or it has failed
+        self.failure: BrainAway | None = None   # for good
+        self.is_up = False
+        self._connect = connect
+        self._setup = setup
+        self._take = take
+        self._reconnects = reconnects
+        self._connected = connected
+        self._lost = lost
+        self._loop = asyncio.get_running_loop()
+        self._waiting: deque[str] = deque()
+        self._wakes = asyncio.Event()           # something waits to be sent
+        self._unanswered: list[str] = []
+        self._attempts = 0
+        self._task = asyncio.create_task(self._run(), name="connection to a relay agent's server")
+
+    def send(self, message: str, *, wants_answer: bool = False) -> None:
+        """Returns at once. What `wants_answer` is sent anew after a loss, until `answered`."""
+        if wants_answer:
+            self._unanswered.append(message)
+            del self._unanswered[:-MAX_UNANSWERED]
+        if self.is_up and len(self._waiting) < MAX_WAITING:
+            self._waiting.append(message)
+            self._wakes.set()
+
+    def answered(self) -> None:
+        self._unanswered.clear()
+
+    async def aclose(self) -> None:
+        await stop(self._task)
+
+    # -- inside ------------------------------------------------------------------------------------------------
+
+    async def _run(self) -> None:
+        lost = 0
+        while True:
+            try:
+                await self._hold_connection()
+            except BrainAway as away:
+                why = away
+            except Exception as error:  # nothing may end the call without a word to the callee
+                logger.error("Relay connection failed", extra={"error": type(error).__name__})
+                why = BrainAway(type(error).__name__, may_again=False)
+            self.is_up = False
+            if not why.may_again or lost >= self._reconnects:
+                self.failure = why
+                self.news.set()
+                return
+            self._lost(why)
+            await asyncio.sleep(AGAIN_S[min(lost, len(AGAIN_S) - 1)])
+            lost += 1
+
+    async def _hold_connection(self) -> None:
+        """Until it is lost. Raises BrainAway."""
+        self._attempts += 1
+        began = self._loop.time()
+        try:
+            async with asyncio.timeout(CONNECT_S):
+                socket = await self._connect()
+        except TimeoutError:
+            raise BrainAway("timeout") from None
+        close = (1000, "")
+        try:
+            self._waiting = deque([self._setup(), *self._unanswered])
+            self._wakes.set()
+            self.is_up = True
+            self._connected(Connected(round((self._loop.time() - began) * 1000), self._attempts))
+            self.news.set()
+            await self._both_ways(socket)
+        except _Malformed:
+            close = (protocol.MALFORMED_CODE, protocol.MALFORMED)
+            raise BrainAway("malformed_messages", may_again=False) from None
+        finally:
+            self.is_up = False
+            with suppress(TimeoutError):
+                async with asyncio.timeout(CLOSE_S):
+                    await socket.close(*close)
+
+    async def _both_ways(self, socket: Socket) -> None:
+        """Raises what ends it, from either side."""
+        writing = asyncio.create_task(self._write(socket), name="writing to a relay agent's server")
+        reading = asyncio.create_task(self._read(socket), name="reading from a relay agent's server")
+        try:
+            await asyncio.wait({writing, reading}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            ends = [await stop(task) for task in (reading, writing)]
+        for end in ends:
+            if end is not None:
+                raise end
+
+    async def _write(self, socket: Socket) -> None:
+        while True:
+            while self._waiting:
+                try:
+                    async with asyncio.timeout(SEND_S):
+                        await socket.send(self._waiting.popleft())
+                except TimeoutError:
+                    raise BrainAway("timeout") from None
+            self._wakes.clear()
+            await self._wakes.wait()
+
+    async def _read(self, socket: Socket) -> None:
+        malformed, allowed, at = 0, float(BURST), self._loop.time()
+        while True:
+            text = await socket.receive()
+            now = self._loop.time()
+            allowed, at = min(BURST, allowed + (now - at) * A_SECOND) - 1, now
+            if allowed < 0:
+                await asyncio.sleep(1 / A_SECOND)
+            try:
+                message = protocol.read(text)
+            except WrongMessage as wrong:
+                malformed += 1
+                if malformed >= protocol.MOST_MALFORMED:
+                    raise _Malformed from None
+                self.send(protocol.error(str(wrong)))
+                continue
+            malformed = 0
+            self._take(message)
+            self.news.set()
+
+
+class _Malformed(Exception):
+    pass

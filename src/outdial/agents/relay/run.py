@@ -1,0 +1,309 @@
+"""Runs a relay agent on a live call: what its server sends is done in its order, what the callee does is told to it.
+
+A turn is the server's from a prompt on until it has ended what it says; then it is the callee's. The server may speak
+into a silence of the callee's all the same.
+"""
+
+import asyncio
+from collections import deque
+from typing import Any
+
+from outdial.agents.brains.duties import ROUNDING_S, Duties, wait_for
+from outdial.agents.brains.leaving import Leaving
+from outdial.agents.brains.parting import handed_over
+from outdial.agents.brains.reaching import BrainAway
+from outdial.agents.brains.words import Words
+from outdial.agents.llm.quiet import KEEP_S
+from outdial.agents.relay import protocol
+from outdial.agents.relay.definition import RelayAgent
+from outdial.agents.relay.link import Connected, Link
+from outdial.agents.relay.opening import Opening, as_texts
+from outdial.agents.relay.protocol import End, Message, Play, SendDigits, SwitchLanguage, TextToken
+from outdial.agents.tools.access import Tools
+from outdial.conversation.live_call import Heard, LiveCall, Said, Thought
+from outdial.conversation.stopping import stop
+from outdial.conversation.turn_words import Asked
+
+OPEN_S = 2.0        # of nothing: a server that doesn't mark its ends has ended
+MOST_QUEUED = 200   # things to do that a server may be ahead; further ones are refused
+
+
+async def run_relay(agent: RelayAgent, call: LiveCall, tools: Tools) -> None:
+    """Hold the conversation; raises CallEnded once the call is over, and AgentFailed when the server can't go on."""
+    conversation = _Conversation(agent, call, tools)
+    try:
+        await conversation.hold()
+    finally:
+        await conversation.aclose()
+
+
+class _Conversation:
+    def __init__(self, agent: RelayAgent, call: LiveCall, tools: Tools) -> None:
+        self._agent = agent
+        self._call = call
+        self._tools = tools
+        self._duties = Duties(agent, call)
+        self._leaving = Leaving(agent, call, self._duties)
+        self._loop = asyncio.get_running_loop()
+        self._queue: deque[Words | Play | SendDigits | End] = deque()
+        self._open: Words | None = None     # what the server is saying
+        self._waits_since: float | None = None  # an answer is due
+        self._marks_ends = False            # the server has ended something with `last`
+        self._is_deaf = False               # to what was meant before the callee interrupted
+        self._cut = asyncio.Event()         # something came that may replace what is played
+        self._had_digit = False             # the callee's last; the server knows whether it wants more
+        self._last_said = ""
+        self._partial = ""
+        self._lang = agent.language
+        self._link = self._opened()
+
+    async def aclose(self) -> None:
+        await self._link.aclose()
+
+    async def hold(self) -> None:
+        await self._begin()
+        while True:
+            if self._queue:
+                await self._do(self._queue.popleft())
+            elif (why := self._link.failure) is not None:
+                await self._fail(why)
+            elif self._waits_since is not None:
+                await self._wait(self._waits_since)
+            else:
+                await self._listen()
+
+    # -- the connection ----------------------------------------------------------------------------------------
+
+    def _opened(self) -> Link:
+        opening = Opening(self._agent, self._call, self._tools, as_texts(self._duties.values(self._agent.parameters)))
+        return Link(
+            opening.connect,
+            lambda: opening.setup(self._leaving.result),
+            self._take,
+            reconnects=self._agent.reconnects,
+            connected=self._tell_connected,
+            lost=self._was_lost,
+        )
+
+    def _tell_connected(self, how: Connected) -> None:
+        self._call.tell("brain_connected", {"after_ms": how.after_ms, "attempt": how.attempt})
+
+    def _was_lost(self, why: BrainAway) -> None:
+        self._call.tell("brain_lost", {"error": why.word})
+        if self._open is not None:
+            self._open.end()
+            self._open = None
+
+    async def _fail(self, why: BrainAway) -> None:
+        self._call.tell("brain_failed", {"error": why.word})
+        await self._duties.give_up(f"The agent's relay server failed: {why.word}.")
+
+    # -- what the server wants ---------------------------------------------------------------------------------
+
+    def _take(self, message: Message) -> None:
+        match message:
+            case TextToken() if not self._is_deaf:
+                self._take_text(message)
+            case Play() if not self._is_deaf:
+                self._take_item(message)
+            case SendDigits() | End():
+                self._take_item(message)
+            case SwitchLanguage():
+                self._switch(message)
+        self._link.answered()
+
+    def _take_text(self, piece: TextToken) -> None:
+        if self._open is None or self._open.is_whole:
+            if not piece.token and piece.last:  # an end alone: the server has nothing to say
+                self._marks_ends, self._waits_since = True, None
+                return
+            if not self._may_queue():
+                return
+            interruptible, preemptible = piece.interruptible, piece.preemptible
+            self._open = Words(
+                interruptible=self._agent.interruptible if interruptible is None else interruptible,
+                preemptible=self._agent.preemptible if preemptible is None else preemptible,
+            )
+            self._queue.append(self._open)
+            self._cut.set()
+        self._open.feed(piece.token)
+        if piece.last:
+            self._marks_ends = True
+            self._end_open()
+
+    def _take_item(self, item: Play | SendDigits | End) -> None:
+        self._end_open()
+        if self._may_queue():
+            self._queue.append(item)
+            self._cut.set()
+
+    def _end_open(self) -> None:
+        if self._open is not None:
+            self._open.end()
+            self._open = None
+
+    def _may_queue(self) -> bool:
+        if len(self._queue) < MOST_QUEUED:
+            return True
+        self._link.send(protocol.error("Too much is waiting to be said"))
+        return False
+
+    def _switch(self, language: SwitchLanguage) -> None:
+        """The voice and the recogniser are the agent's own for the whole call."""
+        for tag in (language.spoken, language.heard):
+            if tag is not None and tag.partition("-")[0].lower() != self._agent.language.partition("-")[0].lower():
+                self._link.send(protocol.error(f"Language {tag} is not available on this call"))
+                return
+        self._lang = language.heard or self._lang
+
+    # -- what is done of it ------------------------------------------------------------------------------------
+
+    async def _do(self, item: Words | Play | SendDigits | End) -> None:
+        if not self._queue:
+            self._cut.clear()
+        match item:
+            case Words():
+                await self._say(item)
+            case Play():
+                self._link.send(protocol.error("Audio can't be played on this call"))
+                self._waits_since = None
+            case SendDigits(digits=digits):
+                await self._call.send_digits(digits)
+                self._duties.quiet.broken()
+                self._waits_since = None
+            case End(handoff=handoff):
+                await self._link.aclose()
+                await self._leaving.part(handed_over(handoff))
+                await self._begin_again()
+
+    async def _say(self, words: Words) -> None:
+        """Who speaks into our waiting is heard as if into the words."""
+        while not await wait_for(words.begun, self._duties.quiet.left_s(KEEP_S)):
+            if (await self._duties.fill()).interrupted:
+                self._turn_is_over()
+                return
+        self._tell_times(words)
+        if not words.has_words:
+            self._waits_since = None
+            return
+        filler = self._duties.one_moment if self._marks_ends else None
+        open_s = self._agent.answer_s if self._marks_ends else OPEN_S
+        thought = words.thought(filler, open_s=open_s)
+        said = await self._said(words, thought)
+        self._duties.quiet.broken()
+        self._waits_since = None
+        if said is None:
+            words.end()
+            return
+        self._duties.was_said(said)
+        self._last_said = said.text or self._last_said
+        if said.interrupted or said.cut_off:
+            words.end()
+            heard = " ".join(said.text.replace(self._duties.one_moment, "", words.fillers).split())
+            self._link.send(protocol.interrupt(heard, said.played_ms))
+            self._turn_is_over()
+
+    async def _said(self, words: Words, thought: Thought) -> Said | None:
+        """None where something else took its place."""
+        saying = asyncio.create_task(self._spoken(words, thought), name="words of a relay agent's server")
+        cut = asyncio.create_task(self._cut.wait(), name="something else to say")
+        try:
+            waits_for: set[asyncio.Task[Any]] = {saying, cut} if words.preemptible else {saying}
+            await asyncio.wait(waits_for, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            cut.cancel()
+            failure = await stop(saying)
+        if failure is not None:
+            raise failure
+        return None if saying.cancelled() else saying.result()
+
+    async def _spoken(self, words: Words, thought: Thought) -> Said:
+        return await self._call.say(thought, interruptible=words.interruptible)
+
+    def _turn_is_over(self) -> None:
+        """The callee has the word: what the server had meant to say isn't said."""
+        self._end_open()
+        kept = [one for one in self._queue if isinstance(one, SendDigits | End)]
+        self._queue = deque(kept)
+        self._is_deaf, self._waits_since = True, None
+
+    def _tell_times(self, words: Words) -> None:
+        if self._waits_since is not None and words.first_token_at is not None:
+            self._call.tell(
+                "brain", {"first_word_ms": round((words.first_token_at - self._waits_since) * 1000)}
+            )
+
+    # -- the callee --------------------------------------------------------------------------------------------
+
+    async def _begin(self) -> None:
+        heard = await self._call.greeting()
+        await self._duties.heed_wish(heard)
+        if (failed := self._call.failed_transfer) is not None:
+            await self._leaving.back(failed.step, f"{failed.result}")
+            await self._begin_again()
+        elif self._agent.greeting is not None:
+            said = await self._duties.say(self._duties.to_say(self._agent.greeting))
+            self._last_said = said.text
+        elif heard.text:
+            self._prompt(heard.text)
+        else:
+            self._wait_for_answer()
+
+    async def _begin_again(self) -> None:
+        """On a new connection: the callee is back from a transfer that came to nothing. Where nobody has said so, the
+        server does."""
+        await self._link.aclose()
+        self._queue.clear()
+        self._open, self._is_deaf = None, False
+        self._link = self._opened()
+        self._waits_since = None if self._leaving.has_said_so else self._loop.time()
+
+    async def _wait(self, since: float) -> None:
+        """For the server to begin to answer."""
+        left_s = since + self._agent.answer_s - self._loop.time()
+        if left_s <= ROUNDING_S:
+            await self._fail(BrainAway("no_answer"))
+        self._link.news.clear()
+        await wait_for(self._link.news, min(left_s, self._duties.quiet.left_s(KEEP_S)))
+        if self._queue or self._waits_since is None or self._link.failure is not None:
+            return
+        if self._duties.is_quiet and (await self._duties.fill()).interrupted:
+            self._waits_since = None
+
+    async def _listen(self) -> None:
+        heard = await self._hear(KEEP_S if self._had_digit else self._agent.no_reply_s)
+        had_digit, self._had_digit = self._had_digit, bool(heard.digits)
+        if heard.silent:
+            if not self._has_news():
+                await (self._duties.fill() if had_digit else self._duties.hear_silence())
+            return
+        self._is_deaf = False
+        for digit in heard.digits:
+            self._link.send(protocol.dtmf(digit), wants_answer=True)
+        if not heard.digits:
+            self._prompt(heard.text)
+
+    async def _hear(self, no_reply_s: float) -> Heard:
+        asked = Asked(
+            question=self._last_said,
+            takes_back=self._duties.takes_back,
+            guessed=self._guess if self._agent.partial_prompts else None,
+            gives_way=self._has_news,
+        )
+        return await self._duties.listen(asked, no_reply_s=no_reply_s, max_digits=1 if self._agent.dtmf else 0)
+
+    def _has_news(self) -> bool:
+        return bool(self._queue) or self._link.failure is not None
+
+    def _prompt(self, text: str) -> None:
+        self._partial = ""
+        self._link.send(protocol.prompt(text, self._lang), wants_answer=True)
+        self._wait_for_answer()
+
+    def _wait_for_answer(self) -> None:
+        self._waits_since = self._loop.time()
+
+    def _guess(self, text: str | None) -> None:
+        if text and text != self._partial and not self._duties.wants_no_more_calls(text):
+            self._partial = text
+            self._link.send(protocol.prompt(text, self._lang, last=False))
