@@ -74,14 +74,14 @@ ROWS = (  # from the top down: nothing imports what stands in a row above it
     {"accounts", "conversation", "workspaces", "secrets", "jobs", "self_test"},
     {"carriers", "speech", "simulator", "recordings"},
     {"media", "telephony", "db", "net", "settings", "unknown_settings", "logs", "metrics", "tracing", "lag", "ids",
-     "instants", "refusals",
-     "background", "draining", "repeating", "short_memory", "token_buckets", "networks", "open_files", "version"},
+     "instants", "refusals", "background", "draining", "repeating", "short_memory", "token_buckets", "networks",
+     "open_files", "vendor_settings", "version"},
 )  # fmt: skip
 ONLY = {  # rooms that know less than their row lets them
     "telephony": set(),
     "media": set(),
     "simulator": {"media", "speech", "telephony"},
-    "speech": {"media", "background"},
+    "speech": {"media", "background", "net"},
     "carriers": {"media", "telephony", "version"},
     "conversation": {"media", "speech", "telephony", "background"},
     "testing": {"agents", "conversation", "media", "speech", "telephony"},

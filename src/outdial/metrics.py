@@ -47,6 +47,9 @@ PACER_LATE = _histogram("pacer_late", "How late the clock that sends calls' audi
 VOICE_LAG = _histogram("voice_detection", "A batch of voice detection, from its beginning to its end", _SHORT_S)
 RECOGNITION_WAIT = _histogram("recognition_wait", "What ended a turn waited for a recogniser", _SHORT_S)
 RECOGNITIONS_WAITING = _gauge("recognitions_waiting", "Words that wait for a recogniser")
+SPEECH_REPLACED = _counter(
+    "speech_replaced", "Speech vendors that failed in a call and are asked no more in it", "part", "vendor", "fault"
+)
 
 # The process.
 LOOP_LATE = _histogram("event_loop_late", "How late the event loop woke who had asked for it", _SHORT_S)

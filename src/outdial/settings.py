@@ -3,7 +3,6 @@
 The file is TOML: `outdial.toml` in the working directory, or the path in OUTDIAL_CONFIG.
 """
 
-import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -19,6 +18,7 @@ from pydantic_settings import (
 
 from outdial.net.addresses import Allowed
 from outdial.net.mail_server import MailServer, check_sender
+from outdial.vendor_settings import SpeechServer, model_keys, speech_servers
 
 PREFIX = "OUTDIAL_"
 MEDIA_PATH = "/media/"
@@ -129,6 +129,12 @@ class Settings(BaseSettings):
         description="Servers with OpenAI's interface that llm agents may use, each with its API key (nothing where it "
         'needs none), as JSON: {"https://api.openai.com/v1": "sk-…", "http://127.0.0.1:11434/v1": ""}. A key goes to '
         "no other server, whatever an agent names. OpenAI's may be in OPENAI_API_KEY instead",
+    )
+    speech_vendors: SecretStr | None = Field(
+        None,
+        description="Speech vendors that need no secret of a workspace, or are reached elsewhere than usual, as JSON: "
+        '{"deepgram": {"key": "…"}, "openai": {"url": "http://127.0.0.1:8000/v1"}}. A key there is every workspace\'s '
+        "that has none of its own",
     )
 
     agents: Path | None = Field(
@@ -275,13 +281,24 @@ class Settings(BaseSettings):
     @field_validator("model_servers")
     @classmethod
     def _keys_by_url(cls, value: SecretStr | None) -> SecretStr | None:
-        _model_keys(value)
+        model_keys(value)
+        return value
+
+    @field_validator("speech_vendors")
+    @classmethod
+    def _speech_by_vendor(cls, value: SecretStr | None) -> SecretStr | None:
+        speech_servers(value)
         return value
 
     @property
     def model_keys(self) -> Mapping[str, str]:
         """By the base URL of each server that llm agents may use."""
-        return _model_keys(self.model_servers)
+        return model_keys(self.model_servers)
+
+    @property
+    def speech_servers(self) -> Mapping[str, SpeechServer]:
+        """By the names of speech vendors."""
+        return speech_servers(self.speech_vendors)
 
     @property
     def base_url(self) -> str:
@@ -312,21 +329,6 @@ class Settings(BaseSettings):
 def media_url(stream_base_url: str, carrier: str, attempt_id: str, token: str) -> str:
     """Where a carrier opens the audio of an attempt: at the worker that has its seat."""
     return f"{stream_base_url}{MEDIA_PATH}{carrier}/{attempt_id}/{token}"
-
-
-def _model_keys(written: SecretStr | None) -> Mapping[str, str]:
-    """Raises ValueError, without what is written."""
-    if written is None:
-        return {}
-    try:
-        keys = json.loads(written.get_secret_value())
-    except ValueError:
-        keys = None
-    if not isinstance(keys, dict) or not all(isinstance(key, str) for key in keys.values()):
-        raise ValueError('is JSON, base URL and key: {"https://api.openai.com/v1": "sk-…"}')
-    if not all(url.startswith(("http://", "https://")) for url in keys):
-        raise ValueError("names servers by URLs that start with http:// or https://")
-    return keys
 
 
 SECRETS = tuple(name for name, field in Settings.model_fields.items() if SecretStr in get_args(field.annotation))

@@ -10,6 +10,7 @@ from outdial.accounts.clients import Accounts
 from outdial.accounts.genuine import Genuine
 from outdial.accounts.secret_key import check_secret_key
 from outdial.agents.llm.vendors import ModelServers
+from outdial.agents.own_speech import SpeechVendors
 from outdial.agents.previews import Previews
 from outdial.agents.python.served import ServedAgents
 from outdial.agents.ready_agents import ReadyAgents
@@ -143,7 +144,8 @@ async def share(
     for client in (webhooks, tools):
         stack.push_async_callback(client.aclose)
     served = await ServedAgents.begin(engine, settings.agents, reload=settings.reload_agents, progress=progress)
-    agents = ReadyAgents(engine, models, served, tools)
+    speech_vendors = SpeechVendors(settings.speech_servers, kept_secrets(engine, secret_box))
+    agents = ReadyAgents(engine, models, served, tools, speech_vendors)
     stack.push_async_callback(agents.aclose)
     return Shared(
         settings=settings,

@@ -3,7 +3,7 @@
 import pytest
 
 from outdial.agents.kinds import KINDS, kind_of, parse_agent
-from outdial.agents.review import review_agent
+from outdial.agents.review import KnownKeys, review_agent
 from outdial.agents.script.model import ScriptError
 
 SCRIPT = "agent: {name: A}\nsteps: {a: {hang_up: Goodbye.}}\n"
@@ -53,10 +53,12 @@ def test_a_review_warns_of_a_model_that_can_not_be_reached():
 
 def test_a_review_warns_of_a_secret_that_the_workspace_does_not_have():
     source = LLM + "variables:\n  crm: '{secret:crm_key} {secret:other}'\n  key: '{secret:crm_key}'\n"
-    (warning,) = [one for one in review_agent(source, secrets={"other"})["warnings"] if "secret" in one["message"]]
+    warnings = review_agent(source, keys=KnownKeys(secrets={"other"}))["warnings"]
+    (warning,) = [one for one in warnings if "secret" in one["message"]]
     assert warning["line"] == 6
     assert "has no secret crm_key" in warning["message"]
-    assert review_agent(source, secrets={"other", "crm_key"})["warnings"] == review_agent(source)["warnings"]
+    having = KnownKeys(secrets={"other", "crm_key"})
+    assert review_agent(source, keys=having)["warnings"] == review_agent(source)["warnings"]
 
 
 @pytest.mark.parametrize("where", ["greeting: 'Hi {secret:crm_key}'", "instructions: 'Say {secret:crm_key}.'"])

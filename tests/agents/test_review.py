@@ -2,7 +2,7 @@
 
 import pytest
 
-from outdial.agents.review import review_agent
+from outdial.agents.review import KnownKeys, review_agent
 
 SOURCE = "steps: {a: {ask: Well?, answers: [{words: [yes], goto: b}]}, b: {hang_up: Goodbye.}}"
 
@@ -93,3 +93,12 @@ def test_a_disclosure_that_nothing_says_is_a_warning(source, disclosure, warns):
     assert review["errors"] == []
     warned = [one for one in review["warnings"] if "disclose" in one["message"]]
     assert [(one["line"], disclosure in one["message"]) for one in warned] == ([(None, True)] if warns else [])
+
+
+def test_a_review_warns_of_a_vendor_of_speech_whose_key_nobody_has():
+    source = "agent: {recognition: deepgram/nova-3}\nsteps: {a: {hang_up: Bye.}}\n"
+    [remark] = review_agent(source, keys=KnownKeys(secrets={"other"}))["warnings"]
+    assert remark["line"] == 1
+    assert remark["message"].startswith("needs secret deepgram_api_key, ")
+    assert review_agent(source, keys=KnownKeys(secrets={"deepgram_api_key"}))["warnings"] == []
+    assert review_agent(source, keys=KnownKeys(secrets=(), speech_vendors={"deepgram"}))["warnings"] == []

@@ -19,6 +19,7 @@ from outdial.conversation.endpointing import (
 from outdial.conversation.turn_words import NOTHING, Asked
 from outdial.conversation.understanding.language import language_of
 from outdial.conversation.understanding.turn_phrases import TurnPhrases, turn_phrases
+from outdial.speech.base import TurnTold
 
 ENDPOINTING = WordEndpointing(turn_phrases("en-US"))
 YES_NO = Asked(question="Does that work for you?", is_answer=lambda text: text.casefold().startswith(("yes", "no")))
@@ -112,3 +113,28 @@ def test_the_same_words_are_looked_at_once_however_long_the_silence_lasts():
         }
         assert found == {PAUSE_MS}
     assert looked_at == ["Yes, I am", "Yes, I am coming"]
+
+
+@pytest.mark.parametrize(
+    ("words", "asked", "told", "ms"),
+    [
+        ("Thursday.", YES_NO, TurnTold.ENDED, SURE_MS),
+        ("Yes, and", YES_NO, TurnTold.ENDED, SURE_MS),       # it has heard how that was said
+        ("Yes.", YES_NO, TurnTold.ENDED, SURE_MS),
+        ("202 555", PHONE, TurnTold.ENDED, DIGITS_MS),       # it doesn't know how many were asked for
+        ("Okay, hold on.", NOTHING, TurnTold.ENDED, HOLD_MS),
+        ("Thursday.", YES_NO, TurnTold.OPEN, PATIENCE_MS),
+        ("Yes.", YES_NO, TurnTold.OPEN, WHOLE_MS),           # an answer leaves nothing to wait for
+        ("", YES_NO, TurnTold.OPEN, PAUSE_MS),
+        ("Thursday.", YES_NO, TurnTold.LIKELY, PAUSE_MS),
+    ],
+)  # fmt: skip
+def test_a_recognisers_own_word_on_the_turn_counts_where_the_words_leave_it_open(words, asked, told, ms):
+    turn = TurnSoFar(silence_ms=200, length_ms=2000, words=words, asked=asked, told=told)
+    assert ENDPOINTING.silence_ms(turn) == ms
+
+
+def test_an_author_who_wants_more_patience_gets_it_from_every_recogniser():
+    patient = Patience(pause_ms=1500)
+    turn = TurnSoFar(silence_ms=200, length_ms=2000, words="Thursday.", patience=patient, told=TurnTold.ENDED)
+    assert ENDPOINTING.silence_ms(turn) == 1500

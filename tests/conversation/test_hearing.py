@@ -9,6 +9,8 @@ from outdial.conversation.endpointing import Patience
 from outdial.conversation.hearing import DEAF_MS, LOUD, MAX_UTTERANCE_MS, PRE_ROLL_MS, Hearing
 from outdial.conversation.turn_words import Asked
 from outdial.media.frames import FRAME_BYTES, FRAME_MS, SILENT_FRAME
+from outdial.speech.base import TurnTold
+from outdial.speech.by_utterance import ByUtterance
 
 
 class Ear:
@@ -19,7 +21,7 @@ class Ear:
         self.voices = []
         self.utterances = []
         self.hearing = Hearing(
-            self.engine, self.detector, lambda: self.ms, self.voices.append, self.utterances.append
+            ByUtterance(self.engine), self.detector, lambda: self.ms, self.voices.append, self.utterances.append
         )
 
     async def hears(self, number, ms):
@@ -225,3 +227,27 @@ async def test_nothing_is_heard_while_it_is_disabled(ear):
     await ear.hears(0, 200)
     assert ear.hearing.current is None
     assert len(ear.utterances) == 1
+
+
+class Follower(ByUtterance):
+    """A recogniser that follows turns."""
+
+    turn = TurnTold.OPEN
+
+    def told(self, quiet_since_ms):
+        return self.turn
+
+
+async def test_an_utterance_ends_when_its_recogniser_says_so_and_no_sooner():
+    ear = Ear()
+    follower = ear.hearing._recogniser = Follower(ear.engine)
+    follower.changed = ear.hearing.recogniser_told
+    ear.hearing.enable()
+    await ear.hears(1, 800)
+    await ear.hears(0, 900)
+    assert ear.utterances == []  # half a second is mostly enough
+    follower.turn = TurnTold.ENDED
+    follower.changed()
+    (utterance,) = ear.utterances
+    assert await utterance.text() == "yes"
+    ear.hearing.disable()

@@ -491,7 +491,7 @@ class Alone:
         self.floor = Floor()
         self.notes = Notes()
         self.background = Background()
-        engines = Engines(speech_to_text=self.ears, text_to_speech=Voice(), voice_activity=Detector())
+        engines = Engines(speech_to_text=self.ears, text_to_speech=Voice(), voice_activity=Detector()).of_call()
         self.listening = Listening(
             "call_1", self.floor, engines, self.now_ms, Transcript(self.notes), self.background, lambda utterance: None
         )

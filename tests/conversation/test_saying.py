@@ -401,7 +401,7 @@ class Alone:
         transcript = Transcript(self.notes)
         self.media_line = MediaLine(PlainCodec(), self.carrier, Pacer(), self, Tape)
         self.carrier.media_line = self.media_line
-        engines = Engines(speech_to_text=Recogniser(), text_to_speech=self.voice, voice_activity=Detector())
+        engines = Engines(speech_to_text=Recogniser(), text_to_speech=self.voice, voice_activity=Detector()).of_call()
         self.listening = Listening(
             "call_1", self.floor, engines, self.media_line.now_ms, transcript, Background(), lambda utterance: None
         )

@@ -11,6 +11,7 @@ from outdial.conversation.live_call import Heard
 from outdial.conversation.second_opinion import SecondOpinion
 from outdial.conversation.turn_words import NOTHING, Asked, Closed
 from outdial.speech.base import Closest
+from outdial.speech.by_utterance import ByUtterance
 
 DAYS = Closed(language="en", answers=(("thursday",), ("friday",)))
 
@@ -66,8 +67,8 @@ def asked(closed=DAYS, *, misheard=True):
 
 async def opinion(text, expert, question):
     now_ms = lambda: round(asyncio.get_running_loop().time() * 1000)  # noqa: E731
-    opinion = SecondOpinion(Ears(text), expert, lambda: question, now_ms)
-    recognition = opinion.recognition()
+    opinion = SecondOpinion(ByUtterance(Ears(text)), expert, lambda: question, now_ms)
+    recognition = opinion.recognition(0)
     recognition.feed(b"audio")
     return await recognition.text(), opinion
 

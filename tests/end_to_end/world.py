@@ -254,6 +254,11 @@ class World:
                 data_dir=folder / "data",
                 port=0,
                 model_servers=SecretStr(json.dumps({model.url: "", f"{simulator.base_url}/model/v1": ""})),
+                speech_vendors=SecretStr(json.dumps({
+                    "deepgram": {"url": f"{simulator.base_url}/deepgram"},  # its key is a workspace's secret
+                    "cartesia": {"url": f"{simulator.base_url}/cartesia", "key": "k"},
+                    "elevenlabs": {"url": f"{simulator.base_url}/elevenlabs", "key": "k"},
+                })),
                 allowed_private_hosts="127.0.0.1",
                 **IMPATIENT,
             )

@@ -12,6 +12,7 @@ from outdial.conversation.call_facts import Engines
 from outdial.conversation.live_call import FailedTransfer
 from outdial.conversation.opening import AfterHello, Greet
 from outdial.live.given import engines_of, facts_of, recording_of, writing_of
+from outdial.live.speech_use import SpeechUse
 from outdial.speech.engines import OwnSpeech
 from outdial.speech.reading.reader import Reading
 from outdial.telephony.state import CallDirection
@@ -82,7 +83,7 @@ async def test_an_agent_brings_its_own_engines_or_has_those_of_the_process(bring
     shared = Engines(speech_to_text=Recogniser(), text_to_speech=Voice(), voice_activity=Detector())
     ears, voice = Recogniser(name="a vendor's"), Voice(name="a vendor's")
     own = OwnSpeech(to_text=ears if brings_ears else None, from_text=voice if brings_voice else None)
-    engines = engines_of(replace(await Agents().agent("", 0), speech=own), shared)
+    engines = engines_of(replace(await Agents().agent("", 0), speech=own), shared, SpeechUse(lambda type_, data: None))
     assert engines.speech_to_text is (ears if brings_ears else shared.speech_to_text)
     assert engines.text_to_speech is (voice if brings_voice else shared.text_to_speech)
     assert engines.voice_activity is shared.voice_activity

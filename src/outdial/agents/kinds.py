@@ -42,6 +42,7 @@ from outdial.agents.voiceflow.run import run_voiceflow
 from outdial.conversation.live_call import LiveCall
 from outdial.conversation.opening import Greet
 from outdial.refusals import Invalid
+from outdial.speech.choice import SpeechChoice
 from outdial.speech.reading.reader import Reading
 
 SCRIPT = "script"
@@ -77,6 +78,8 @@ class ParsedAgent(Protocol):
     def hold_s(self) -> float: ...
     @property
     def reading(self) -> Reading: ...
+    @property
+    def speech(self) -> SpeechChoice: ...
     @property
     def after(self) -> After | None: ...
 

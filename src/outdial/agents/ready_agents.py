@@ -15,6 +15,7 @@ from outdial.agents.kinds import KINDS, ParsedAgent, parse_agent
 from outdial.agents.llm.chat import Model
 from outdial.agents.llm.metering import Meter, Metered
 from outdial.agents.llm.vendors import ModelServers
+from outdial.agents.own_speech import SpeechVendors
 from outdial.agents.python.books import version_of
 from outdial.agents.python.definition import PythonAgent, WrongVariable
 from outdial.agents.python.description import located
@@ -32,6 +33,7 @@ from outdial.conversation.opening import Greet
 from outdial.db.engine import reading
 from outdial.db.tables import agent_versions, agents
 from outdial.speech.engines import NONE_OWN, OwnSpeech
+from outdial.speech.fallback import VendorVoice
 from outdial.speech.reading.reader import AMERICAN, Reading
 from outdial.telephony.failures import CallError, FailureCode
 
@@ -80,15 +82,17 @@ class ReadyAgents:
         models: ModelServers | None = None,
         served: ServedAgents | None = None,
         tools: ToolAccess | None = None,
+        speech: SpeechVendors | None = None,
         *,
         max_kept: int = MAX_KEPT,
     ) -> None:
-        """Without `tools` none is reached."""
+        """Without `tools` none is reached, and without `speech` no vendor of it: all speak with the process's."""
         self._engine = engine
         self._meters = SpendMeters(engine)
         self._models = models or ModelServers({})
         self._served = served or ServedAgents(points=[])
         self._tools = tools
+        self._speech = speech
         self._kept: LRUCache[_Key, ReadyAgent] = LRUCache(max_kept)
         # Many calls want a new version at the same moment; it is parsed once, and no other version waits for it. A lock
         # is there as long as somebody holds it or waits.
@@ -117,6 +121,9 @@ class ReadyAgents:
 
     async def aclose(self) -> None:
         """What their models cost is written, and their connections are closed."""
+        for ready in self._kept.values():  # one that is kept no more closes its own, after its last call
+            if isinstance(ready.speech.from_text, VendorVoice):
+                await ready.speech.from_text.aclose()
         await self._meters.aclose()
         await self._models.aclose()
 
@@ -134,23 +141,29 @@ class ReadyAgents:
         if not KINDS[found.kind].is_written_here:
             code = self._served.agent(found.name, located(found.source))
             runs = await version_of(self._engine, agent_id, code.source)
-            return _ready_code(found.kind, code, version if runs is None else runs)
+            ready = _ready_code(found.kind, code, version if runs is None else runs)
+            return replace(ready, speech=self._own_speech(found.workspace_id, code))
         try:
             # Takes a while, and loads what reaches models when the first such agent is there; calls are talking.
             meter = self._meters.of(found.workspace_id)
             tools = NoTools() if self._tools is None else self._tools.of(found.workspace_id)
             greet = Greet(found.greet)
-            return await asyncio.to_thread(_ready, found.kind, found.source, greet, self._models, meter, tools)
+            agent = await asyncio.to_thread(parse_agent, found.source, found.kind)
+            ready = await asyncio.to_thread(_ready, found.kind, agent, greet, self._models, meter, tools)
+            return replace(ready, speech=self._own_speech(found.workspace_id, agent))
         except ScriptError:
             raise
         except Exception as error:  # of a source that once could be read, or that was written by somebody else
             raise ScriptError("can't be read") from error
 
 
+    def _own_speech(self, workspace_id: str, agent: ParsedAgent) -> OwnSpeech:
+        return NONE_OWN if self._speech is None else self._speech.own(workspace_id, agent.speech, agent.language)
+
+
 def _ready(
-    kind: str, source: str, greet: Greet, servers: ModelServers, meter: Meter, tools: Tools
+    kind: str, agent: ParsedAgent, greet: Greet, servers: ModelServers, meter: Meter, tools: Tools
 ) -> ReadyAgent:
-    agent = parse_agent(source, kind)
     opened = servers.open(KINDS[kind].models(agent))
     return _prepared(kind, agent, greet, [Metered(model, meter) for model in opened], tools)
 

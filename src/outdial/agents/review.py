@@ -1,12 +1,14 @@
 """An agent looked at while it is written: what is wrong with it, what it says, which variables that needs."""
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from typing_extensions import TypedDict
 
 from outdial.agents.kinds import KINDS, OPERATORS, ParsedAgent, is_code, kind_of
 from outdial.agents.llm.free_talk import ModelName
+from outdial.agents.own_speech import missing_keys
 from outdial.agents.script.model import ScriptError
 from outdial.agents.script.outline import Does, Outline, Way
 from outdial.agents.script.parse import DEFAULT_LANGUAGE
@@ -21,6 +23,7 @@ from outdial.agents.word_for_word import has_words, says
 from outdial.conversation.warm import IfNotPossible
 from outdial.net.addresses import Allowed
 from outdial.net.urls import check_url
+from outdial.speech.choice import SpeechChoice
 from outdial.telephony.e164 import normal_e164
 
 NOT_TO_CALLEES = ("message", "reason", "brief")  # but to machines and services, and to who is asked before a transfer
@@ -87,11 +90,19 @@ class Review(TypedDict):
     tools: list[ToolView]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KnownKeys:
+    """`secrets`: the workspace's, by name; `speech_vendors`: those that need no key of it."""
+
+    secrets: Collection[str]
+    speech_vendors: Collection[str] = ()
+
+
 def review_agent(
     source: str,
     may_call: Callable[[str], bool] = lambda number: True,
     may_use: Callable[[ModelName], bool] = lambda model: True,
-    secrets: Collection[str] | None = None,
+    keys: KnownKeys | None = None,
     *,
     kind: str | None = None,
     allowed: Allowed | None = None,
@@ -99,10 +110,10 @@ def review_agent(
     disclosure: str | None = None,
 ) -> Review:
     """Takes up to a second for the longest scripts: not on the event loop. `may_call`: whether a transfer to a number
-    (E.164) would be made; `may_use`: whether a model can be reached from here. `secrets`: those of the workspace, None
-    where nobody knows them. `kind`: by default what the source looks like. `allowed`: the private addresses that tools
-    may reach, None where nobody knows them. `cold`: carriers of the workspace's numbers that can't have
-    somebody asked before a transfer, as they are shown. `disclosure`: what its callees are to hear, None: nothing."""
+    (E.164) would be made; `may_use`: whether a model can be reached from here. `keys`: those that the workspace has,
+    None where nobody knows them. `kind`: by default what the source looks like. `allowed`: the private addresses that
+    tools may reach, None where nobody knows them. `cold`: carriers of the workspace's numbers that can't have somebody
+    asked before a transfer, as they are shown. `disclosure`: what its callees are to hear, None: nothing."""
     outline = None
     of = KINDS[kind or kind_of(source)]
     try:
@@ -130,7 +141,7 @@ def review_agent(
             *_vain_transfers(of.numbers(agent), may_call),
             *_not_asked(of.warm(agent), cold),
             *_unusable(_models(of.models(agent), agent), may_use),
-            *(() if secrets is None else _missing_secrets(root, secrets)),
+            *(() if keys is None else _missing_secrets(root, agent.speech, keys)),
             *(() if allowed is None else _unreachable(own, allowed)),
             *(() if allowed is None or of.reached is None else _brain_unreachable(of.reached(agent), allowed)),
             *_not_disclosed(prompts, disclosure),
@@ -204,8 +215,14 @@ def _unusable(models: Iterable[ModelName], may_use: Callable[[ModelName], bool])
             yield Remark(line=model.line, message=message)
 
 
-def _missing_secrets(root: Node, secrets: Collection[str]) -> Iterator[Remark]:
-    for name, line in unknown_secrets(root, secrets):
+def _missing_secrets(root: Node, speech: SpeechChoice, keys: KnownKeys) -> Iterator[Remark]:
+    for name, line in missing_keys(speech, keys.secrets, keys.speech_vendors).items():
+        message = (
+            f"needs secret {name}, which the workspace doesn't have, so its calls would have the server's own speech; "
+            f"an operator can set it in the settings under Secrets, or with outdial secrets set {name}"
+        )
+        yield Remark(line=line, message=message)
+    for name, line in unknown_secrets(root, keys.secrets):
         message = (
             f"the workspace has no secret {name}, so what sends it would fail; an operator can set it in the settings "
             f"under Secrets, or with outdial secrets set {name}"

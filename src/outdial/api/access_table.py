@@ -149,6 +149,8 @@ ACCESS: Mapping[str, Access] = {
     # A key may: where a secret goes that it hasn't set itself, is bound to its value (secrets/store.py).
     "PUT /v1/secrets/{name}": OPERATE,
     "DELETE /v1/secrets/{name}": OPERATE,
+    "GET /v1/speech-vendors": READ,
+    "POST /v1/speech-vendors/{vendor}/check": OPERATE,
     "GET /v1/me": ANYBODY,
     "PATCH /v1/me": OWN_ACCOUNT,
     "GET /v1/me/sign-ins": OWN_ACCOUNT,

@@ -11,7 +11,8 @@ from typing_extensions import TypedDict
 
 from outdial.agents.disclosures import disclosure_of
 from outdial.agents.llm.vendors import ModelServers
-from outdial.agents.review import Review, review_agent
+from outdial.agents.own_speech import with_key
+from outdial.agents.review import KnownKeys, Review, review_agent
 from outdial.agents.script.actions import MAX_TEXT
 from outdial.agents.script.examples import list_examples
 from outdial.agents.script.parse import LANGUAGE
@@ -139,9 +140,9 @@ async def get_examples(caller: Caller) -> JSONResponse:
         "Says what is wrong with a source, what it has to say, and which step leads where, without saving anything. A "
         "transfer to a number that is not among the workspace's allowed destinations is a warning, and so are a model "
         "that this server has no key for, of a whole agent or of a script's step, a secret that the workspace doesn't "
-        "have, a tool's address that isn't reached, and a warm transfer where a carrier of the workspace's numbers "
-        "can make none; with `agent_id`, that nothing in it says what that agent has to disclose. `tools` are those "
-        "that the source declares."
+        "have and its texts or a vendor of its speech need, a tool's address that isn't reached, and a warm transfer "
+        "where a carrier of the workspace's numbers can make none; with `agent_id`, that nothing in it says what that "
+        "agent has to disclose. `tools` are those that the source declares."
     ),
     response_model=Review,
     responses=example(_REVIEW) | errors(413, 415, 422, s404_agent_not_found="There is no such agent."),
@@ -158,9 +159,10 @@ async def post_check(
         of = body.agent_id
         disclosure = None if of is None else await disclosure_of(conn, caller.workspace_id, of)
     models = ModelServers(services.settings.model_keys)
+    keys = KnownKeys(secrets=secrets, speech_vendors=with_key(services.settings.speech_servers))
     allowed = services.settings.allowed_private
     look = partial(
-        review_agent, body.source, reach.covers, models.allows, secrets,
+        review_agent, body.source, reach.covers, models.allows, keys,
         allowed=allowed, cold=cold, disclosure=disclosure,
     )  # fmt: skip
     return JSONResponse(await asyncio.to_thread(look))

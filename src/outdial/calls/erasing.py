@@ -122,7 +122,8 @@ _TRANSCRIPTS = (
     text(f"DELETE FROM turns WHERE {_of('turns')}"),
     text(f"""
         DELETE FROM call_events WHERE {_of('call_events')}
-            AND type NOT IN ('state', 'answered_by', 'outcome', 'transfer', 'unknown', 'limit', '{ERASED}')
+            AND type NOT IN ('state', 'answered_by', 'outcome', 'transfer', 'unknown', 'limit', '{ERASED}',
+                'model', 'speech_used', 'speech_replaced')
     """),
     text(f"DELETE FROM call_commands WHERE {_of('call_commands')}"),
     text(f"UPDATE consultations SET brief = '' FROM attempts WHERE {_CONSULTED}"),

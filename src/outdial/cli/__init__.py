@@ -32,6 +32,7 @@ COMMANDS = (
     "alerts",
     "webhooks",
     "secrets",
+    "speech",
     "secret-key",
     "backup",
     "restore",

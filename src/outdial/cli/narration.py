@@ -157,6 +157,8 @@ class Story:
                 self._state(f"outcome now: {spoken(data.get('outcome') or 'none')}")
             case "corrected":
                 self._state(self._state_words(data | {"state": "ended"}) + " (known only now)")
+            case "speech_replaced":
+                self._state(f"{data.get('vendor')}'s {data.get('part')} failed and is replaced: {data.get('reason')}")
             case "gate":
                 self._state(_GATES.get(str(data.get("result")), "a service before the callee"))
             case "model":

@@ -13,7 +13,14 @@ from outdial.conversation.turn_words import TurnWords
 from outdial.conversation.understanding.turn_phrases import turn_phrases
 from outdial.conversation.warm import Warm
 from outdial.media.voice_activity import VoiceActivity
-from outdial.speech.base import ClosedSpeechToText, SpeechToText, TextToSpeech
+from outdial.speech.base import (
+    CallRecognition,
+    ClosedSpeechToText,
+    SpeechToText,
+    StreamingSpeechToText,
+    TextToSpeech,
+)
+from outdial.speech.by_utterance import call_recognition
 from outdial.speech.reading.reader import AMERICAN, Reading
 from outdial.telephony.state import CallDirection
 
@@ -90,10 +97,29 @@ def last_event(facts: CallFacts) -> dict[str, Any]:
 class Engines:
     """What a live call hears and speaks with. Engines are shared by all calls of an agent, and mostly by all agents."""
 
-    speech_to_text: SpeechToText
+    speech_to_text: SpeechToText | StreamingSpeechToText
     text_to_speech: TextToSpeech
     voice_activity: VoiceActivity
     closed: ClosedSpeechToText | None = None  # asked when words answered nothing; None: such words are asked for again
+
+    def of_call(self) -> "CallEngines":
+        """For one call, which closes its recognition in the end. On the event loop."""
+        return CallEngines(
+            recognition=call_recognition(self.speech_to_text),
+            text_to_speech=self.text_to_speech,
+            voice_activity=self.voice_activity,
+            closed=self.closed,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallEngines:
+    """Engines as one call has them."""
+
+    recognition: CallRecognition
+    text_to_speech: TextToSpeech
+    voice_activity: VoiceActivity
+    closed: ClosedSpeechToText | None = None
 
 
 class CarrierControl(Protocol):

@@ -12,7 +12,7 @@ from types import MappingProxyType
 from typing import Any
 
 from outdial.background import Background
-from outdial.conversation.call_facts import CallFacts, CarrierControl, Engines, last_event
+from outdial.conversation.call_facts import CallEngines, CallFacts, CarrierControl, last_event
 from outdial.conversation.commands import Command
 from outdial.conversation.courtesy import Courtesy
 from outdial.conversation.endpointing import PAUSE_MS, Patience
@@ -47,7 +47,7 @@ class Dialogue:
     def __init__(
         self,
         facts: CallFacts,
-        engines: Engines,
+        engines: CallEngines,
         media_line: MediaLine,
         control: CarrierControl,
         journal: Journal,

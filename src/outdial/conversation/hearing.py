@@ -7,6 +7,7 @@ they are guessed while they are said, too.
 
 from collections import deque
 from collections.abc import Callable
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,7 +22,7 @@ from outdial.media.echo import STRETCH_MS
 from outdial.media.frames import BYTES_PER_MS, FRAME_MS
 from outdial.media.g711 import rms
 from outdial.media.voice_activity import VoiceActivity, VoiceStream
-from outdial.speech.base import SpeechToText
+from outdial.speech.base import Recognition, TurnTold
 
 PRE_ROLL_MS = 320            # audio kept from before the detector was sure: the first consonant is in it
 QUICK_PAUSE_MS = 120         # where we wait for the words and nothing else
@@ -39,6 +40,14 @@ DEAF_MS = 1000               # without a window: the carrier has stopped sending
 IsOurs = Callable[[Callable[[], NDArray[np.int16]], int], bool]
 
 
+class Recogniser(Protocol):
+    """Of a call: see base.CallRecognition."""
+
+    def recognition(self, since_ms: int) -> Recognition: ...
+
+    def told(self, quiet_since_ms: int) -> TurnTold | None: ...
+
+
 class Hearing:
     """Listens to one callee while it is enabled. Calls back on the event loop:
 
@@ -51,13 +60,13 @@ class Hearing:
 
     def __init__(
         self,
-        speech_to_text: SpeechToText,
+        recogniser: Recogniser,
         voice_activity: VoiceActivity,
         now_ms: Callable[[], int],
         on_voice: Callable[[Utterance], None],
         on_utterance: Callable[[Utterance], None],
     ) -> None:
-        self._speech_to_text = speech_to_text
+        self._recogniser = recogniser
         self._voice_activity = voice_activity
         self._now_ms = now_ms
         self._on_voice = on_voice
@@ -154,7 +163,7 @@ class Hearing:
         event = self._gate.window(probability, at_ms)
         match event:
             case SpeechStarted(at_ms=start_ms):
-                self.current = Utterance(max(0, start_ms), self._speech_to_text.recognition(), self._noise(start_ms))
+                self.current = self._begin_utterance(max(0, start_ms), self._noise(start_ms))
                 self._note_heard()
             case SpeechResumed() if self.current is not None:
                 self.current.discard()
@@ -200,6 +209,19 @@ class Hearing:
         pcm = b"".join(pcm for at_ms, pcm in self._recent if at_ms <= end_ms)[-STRETCH_MS * BYTES_PER_MS :]
         return np.frombuffer(pcm.rjust(STRETCH_MS * BYTES_PER_MS, b"\0"), dtype="<i2")
 
+    def _begin_utterance(self, start_ms: int, noise_rms: float) -> Utterance:
+        return Utterance(start_ms, self._recogniser.recognition(start_ms), noise_rms)
+
+    def recogniser_told(self) -> None:
+        """It has new words, or something to tell of the callee's turn."""
+        utterance = self.current
+        if utterance is None:
+            return
+        if self._gate.pause_ms == QUICK_PAUSE_MS and not self._gate.is_paused:
+            utterance.pushed(then=lambda text: self._guessed(utterance, text))
+        elif utterance.words is not None:
+            self._consider(utterance, self._at_ms)
+
     def _recognised(self, utterance: Utterance) -> None:
         if utterance is self.current:
             self._consider(utterance, self._at_ms)
@@ -213,7 +235,7 @@ class Hearing:
         assert self.current is not None
         self.current.let_go()
         noise = self._noise(at_ms - NEARER_MS)
-        self.current = Utterance(at_ms - NEARER_MS, self._speech_to_text.recognition(), noise)
+        self.current = self._begin_utterance(at_ms - NEARER_MS, noise)
         for end_ms, pcm in self._recent:
             if at_ms - NEARER_MS < end_ms <= at_ms - WINDOW_MS:
                 self.current.feed(pcm, end_ms)
@@ -249,6 +271,7 @@ class Hearing:
             words=words,
             asked=self.asked,
             patience=self.patience,
+            told=self._recogniser.told(utterance.quiet_since_ms),
         )
         enough_ms = self.endpointing.silence_ms(turn)
         if enough_ms is not None and silence_ms >= enough_ms:

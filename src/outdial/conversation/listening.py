@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from outdial.background import Background
-from outdial.conversation.call_facts import Engines
+from outdial.conversation.call_facts import CallEngines
 from outdial.conversation.endpointing import Patience
 from outdial.conversation.floor import Floor
 from outdial.conversation.hearing import Hearing
@@ -59,14 +59,15 @@ class Listening:
         self,
         call_id: str,
         floor: Floor,
-        engines: Engines,
+        engines: CallEngines,
         now_ms: Callable[[], int],
         transcript: Transcript,
         background: Background,
         on_voice: Callable[[Utterance], None],
     ) -> None:
-        self._opinion = SecondOpinion(engines.speech_to_text, engines.closed, lambda: self.hearing.asked, now_ms)
+        self._opinion = SecondOpinion(engines.recognition, engines.closed, lambda: self.hearing.asked, now_ms)
         self.hearing = Hearing(self._opinion, engines.voice_activity, now_ms, on_voice, self._utterance)
+        engines.recognition.changed = self.hearing.recogniser_told
         self.hearing.on_words = self._early_words
         self.hearing.on_partial = lambda utterance, text: self.on_partial(utterance, text)
         self.on_words: Callable[[Utterance, str], object] = lambda utterance, text: None
@@ -328,8 +329,7 @@ class Listening:
     def _is_far_off(self, utterance: Utterance, text: str) -> bool:
         """Whether what is so faint doesn't answer what was asked either."""
         is_answer = self.hearing.asked.is_answer
-        faint = self.hearing.near.is_faint(utterance.level_dbfs)
-        return faint and is_answer is not None and not is_answer(text)
+        return is_answer is not None and self.hearing.near.is_faint(utterance.level_dbfs) and not is_answer(text)
 
     async def _write_down(self, utterance: Utterance) -> str | None:
         """The words of an utterance, also written into the transcript; None when recognition failed."""

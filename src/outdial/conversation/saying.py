@@ -5,7 +5,6 @@ import logging
 import math
 from collections import deque
 from collections.abc import AsyncIterator
-from contextlib import aclosing
 from typing import Any
 
 from outdial.conversation.floor import Floor
@@ -14,8 +13,8 @@ from outdial.conversation.live_call import Said, SpeechFailed
 from outdial.conversation.media_line import MediaLine
 from outdial.conversation.own_words import has_been_asked, is_own
 from outdial.conversation.playback import Playback
-from outdial.conversation.sentences import sentences
 from outdial.conversation.stopping import stop
+from outdial.conversation.synthesis import Synthesis
 from outdial.conversation.transcript import MS_PER_CHAR, Transcript, heard_part
 from outdial.conversation.turn_times import TurnTimes
 from outdial.conversation.turn_words import TurnWords
@@ -30,7 +29,6 @@ from outdial.speech.reading.reader import Reading
 logger = logging.getLogger(__name__)
 
 TONE_MS = 100        # of a key pressed by us, and as long a silence after it
-SENTENCE_PAUSE_MS = 220  # between two of a stream
 KEY_WAIT_MS = 500    # what `w` and `,` wait
 ENOUGH_WORDS = 4     # to tell what is being said; "hello, this is" may be "hello, this is she"
 MURMUR_MS = 800      # two short words
@@ -60,7 +58,7 @@ class Saying:
         self._transcript = transcript
         self._reading = reading
         self._playback: Playback | None = None  # what `speak` is saying, in …
-        self._text = ""                         # … words, from when on and …
+        self._synthesis: Synthesis | None = None  # … its words, from when on and …
         # … until when; and what was said before, as long as somebody may have begun to speak over it
         self._spoken: deque[tuple[int, float]] = deque(maxlen=REMEMBERED)
         self._asks: bool | None = False         # … as a question; None: when they end like one
@@ -89,10 +87,11 @@ class Saying:
         else:
             self._listening.hearing.disable()
         playback = self._playback = self._media_line.play()
-        self._text, self._asks = text if isinstance(text, str) else "", asks
+        self._asks = asks
         self._times = self._times_of(text)
+        self._synthesis = self._synthesis_of(text, playback)
         self._let_finish()
-        synthesis = asyncio.create_task(self._synthesise(text, playback))
+        synthesis = asyncio.create_task(self._synthesis.run())
         try:
             await _first_of(playback.begun, playback.done)
             if playback.start_ms is not None:
@@ -202,6 +201,14 @@ class Saying:
             self._media_line.clear()
 
     @property
+    def _text(self) -> str:
+        """What is being said, or was last."""
+        return "" if self._synthesis is None else self._synthesis.text
+
+    def _heard_until(self, played_ms: int) -> int | None:
+        return None if self._synthesis is None else self._synthesis.reach(played_ms)
+
+    @property
     def _may_barge_in(self) -> bool:
         return self._floor.turn is TurnState.SPEAKING and self._interruptible
 
@@ -263,7 +270,8 @@ class Saying:
         fed_ms = playback.fed * FRAME_MS
         spoken = self._reading.spoken
         total_ms = fed_ms if playback.finished else max(fed_ms, len(spoken(self._text)) * MS_PER_CHAR)
-        return heard_part(self._text, self._media_line.heard_ms(), total_ms, spoken)
+        heard_ms = self._media_line.heard_ms()
+        return heard_part(self._text, heard_ms, total_ms, spoken, self._heard_until(heard_ms))
 
     # -- inside ----------------------------------------------------------------------------------------------
 
@@ -278,25 +286,9 @@ class Saying:
             return None
         return TurnTimes(reply, text, self._media_line.now_ms, self._media_line.ms_at)
 
-    async def _synthesise(self, text: str | AsyncIterator[str], playback: Playback) -> None:
-        try:
-            if isinstance(text, str):
-                await self._feed(text, playback)
-                return
-            async with aclosing(sentences(text)) as each:
-                async for sentence in each:
-                    if self._text:
-                        playback.feed(silence(SENTENCE_PAUSE_MS))
-                    self._text = f"{self._text} {sentence}".strip()
-                    await self._feed(sentence, playback)
-        finally:
-            playback.finish()
-
-    async def _feed(self, text: str, playback: Playback) -> None:
-        async for pcm in self._text_to_speech.speak(self._reading.spoken(text)):
-            if self._times is not None:
-                self._times.audio()
-            playback.feed(pcm)
+    def _synthesis_of(self, text: str | AsyncIterator[str], playback: Playback) -> Synthesis:
+        on_audio = (lambda: None) if self._times is None else self._times.audio
+        return Synthesis(text, playback, self._text_to_speech, self._reading, on_audio)
 
     def _said(self, text: str, playback: Playback, *, whole: bool) -> Said:
         """What came of a playback that is done; `whole` when all of `text` had been synthesised."""
@@ -310,7 +302,8 @@ class Saying:
         cut_short = interrupted or played_ms < fed_ms or not whole
         spoken = self._reading.spoken
         total_ms = fed_ms if whole else max(fed_ms, len(spoken(text)) * MS_PER_CHAR)
-        heard = without_marks(heard_part(text, played_ms, total_ms, spoken) if cut_short else text)
+        reach = self._heard_until(played_ms)
+        heard = without_marks(heard_part(text, played_ms, total_ms, spoken, reach) if cut_short else text)
         if playback.end_ms is not None:
             if self._spoken and self._spoken[-1][1] == math.inf:
                 self._spoken.pop()

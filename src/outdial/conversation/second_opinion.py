@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from outdial.conversation.closed_verdict import Verdict, verdict
 from outdial.conversation.turn_words import Asked
-from outdial.speech.base import ClosedRecognition, ClosedSpeechToText, Closest, Recognition, SpeechToText
+from outdial.speech.base import CallRecognition, ClosedRecognition, ClosedSpeechToText, Closest, Recognition, TurnTold
 
 logger = logging.getLogger(__name__)
 
@@ -33,21 +33,24 @@ class SecondOpinion:
 
     def __init__(
         self,
-        first: SpeechToText,
+        first: CallRecognition,
         closed: ClosedSpeechToText | None,
         asked: Callable[[], Asked],
         now_ms: Callable[[], int],
     ) -> None:
-        self.name = first.name
         self._last: Opinion | None = None
         self._first = first
         self._closed = closed
         self._asked = asked
         self._now_ms = now_ms
 
-    def recognition(self) -> Recognition:
-        first = self._first.recognition()
+    def recognition(self, since_ms: int) -> Recognition:
+        """Of an utterance; see base.CallRecognition."""
+        first = self._first.recognition(since_ms)
         return first if self._closed is None else _BothRecognitions(first, self._closed.recognition(), self)
+
+    def told(self, quiet_since_ms: int) -> TurnTold | None:
+        return self._first.told(quiet_since_ms)
 
     def doubts(self, text: str) -> bool:
         """Whether what was said last, and ends like this, may as well have been another answer."""

@@ -7,7 +7,7 @@ ends the verb under way, with CallEnded or cancellation, and then the agent.
 import asyncio
 import logging
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import aclosing, suppress
 from typing import Any, cast
 
 from outdial.conversation.answering import Answering
@@ -47,7 +47,7 @@ class Session:
         self.notice = Notice(language=facts.reading.language, before_greeting=facts.notice)
         self._facts = facts
         self._gate = AtGate(agent, facts.machine.gates, facts.turn_taking.words)
-        self._engines = engines
+        self._engines = engines.of_call()
         self._journal = journal
         self._control = control
         self._transcript = Transcript(journal, self._callee_replied)
@@ -78,6 +78,10 @@ class Session:
 
         The media line is left as it is: whoever runs the session first notes why the call ends, then closes it.
         """
+        async with aclosing(self._engines.recognition):
+            return await self._run(start_timeout_s)
+
+    async def _run(self, start_timeout_s: float) -> SessionEnd:
         if not await self.starts(start_timeout_s):
             if self._hang_up_asked:
                 return self._ended(EndReason.COMPLETED)
@@ -206,20 +210,17 @@ class Session:
         return self._ended(EndReason.FAILED)
 
     def _ended(self, reason: EndReason) -> SessionEnd:
-        responded = self.responded.is_set() or (None if self._dialogue is None else False)
+        heard = self.responded.is_set() or (None if self._dialogue is None else False)
         if self._transferred:
-            return SessionEnd(
-                end_reason=EndReason.COMPLETED, still_up=False, transferred=True, callee_responded=responded
-            )
+            return SessionEnd(end_reason=EndReason.COMPLETED, still_up=False, transferred=True, callee_responded=heard)
         error = self._failure
         if error is None and self._is_closed and not self._orderly and not self._hang_up_asked:
             error = AUDIO_LOST
-        reason = EndReason.FAILED if error else reason
         return SessionEnd(
-            end_reason=reason,
+            end_reason=EndReason.FAILED if error else reason,
             error=error,
-            ended_by=who_ended(reason, error) if error else self._left or EndedBy.AGENT,
-            callee_responded=responded,
+            ended_by=who_ended(EndReason.FAILED, error) if error else self._left or EndedBy.AGENT,
+            callee_responded=heard,
             still_up=not self._orderly,
             message_delivered=self._message_delivered,
         )
@@ -264,12 +265,10 @@ class Session:
 
         Raises CommandRefused.
         """
-        if self._dialogue is None or self._is_closed:
-            raise refusal(transferred=self._transferred, closed=self._is_closed)
-        try:
-            return await self._dialogue.carry_out(command)
-        except CallEnded:
-            raise refusal(transferred=self._transferred, closed=self._is_closed) from None
+        with suppress(CallEnded):
+            if self._dialogue is not None and not self._is_closed:
+                return await self._dialogue.carry_out(command)
+        raise refusal(transferred=self._transferred, closed=self._is_closed)
 
     # -- Listener --------------------------------------------------------------------------------------------
 
@@ -278,6 +277,7 @@ class Session:
         self._news.set()
 
     def on_audio(self, pcm: bytes, at_ms: int) -> None:
+        self._engines.recognition.audio(pcm, at_ms)
         if self._dialogue is not None:
             self._dialogue.audio(pcm, at_ms)
 

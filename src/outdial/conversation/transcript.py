@@ -141,16 +141,24 @@ def pressed(keys: str) -> str:
     return f"[{keys}]" if len(keys) == 1 else f"[pressed {len(keys)} digits]"
 
 
-def heard_part(text: str, played_ms: int, total_ms: int, spoken: Callable[[str], str] = str) -> str:
+def heard_part(
+    text: str,
+    played_ms: int,
+    total_ms: int,
+    spoken: Callable[[str], str] = str,
+    reach: float | None = None,
+) -> str:
     """The words of `text` that were spoken in the first `played_ms` of `total_ms`, to the nearest whole word.
 
-    `spoken` is what a text sounds like: a phone number of one written word takes as long as ten spoken ones.
+    `spoken` is what a text sounds like: a phone number of one written word takes as long as ten spoken ones. `reach`:
+    how many characters of that were said by then, where the voice has told; else it is estimated.
     """
     if total_ms <= 0 or played_ms <= 0:
         return ""
-    if played_ms >= total_ms:
+    if played_ms >= total_ms and reach is None:
         return text
-    reach = len(spoken(text)) * played_ms / total_ms
+    if reach is None:
+        reach = len(spoken(text)) * played_ms / total_ms
     words = text.split()
     fewest, most = 0, len(words)
     while fewest < most:  # what begins earlier was heard earlier

@@ -91,6 +91,11 @@ class Utterance:
         apart_ms = max(LEAST_APART_MS, GUESSES_APART * (at_ms - self.start_ms))
         return self._text is None and at_ms - self._asked_ms >= apart_ms
 
+    def pushed(self, then: Callable[[str], object]) -> None:
+        """Its recogniser has new words: they are there already, so they are asked for whenever that happens."""
+        if self._text is None and (self._partial is None or self._partial.done()):
+            self._ask_partial(then)
+
     def guess(self, at_ms: int, then: Callable[[str], object]) -> None:
         """While it lasts: have its words so far recognised, from time to time and if there is time for that."""
         length_ms, known_ms = at_ms - self.start_ms, self._partial_ms - self.start_ms
@@ -99,6 +104,9 @@ class Utterance:
         if self._text is not None or (self._partial is not None and not self._partial.done()):
             return
         self._partial_ms = at_ms
+        self._ask_partial(then)
+
+    def _ask_partial(self, then: Callable[[str], object]) -> None:
         self._partial = asyncio.create_task(self._recognition.partial())
         self._partial.add_done_callback(retrieve)
         self._partial.add_done_callback(lambda task: _tell(task, then))

@@ -128,8 +128,8 @@ def _other(event: Event) -> Step | None:
             text, tone = END_REASONS.get(data.get("end_reason") or "", ("Ended", "quiet"))
             detail = _why(data.get("error"))
             return Step(text=f"Corrected: {_lower(text)}", at=event.at, tone=tone, detail=detail)
-        case "gate":
-            return _gate(event)
+        case "gate" | "speech_replaced":
+            return _gate(event) if event.type == "gate" else _speech_replaced(event)
         case "recognition_late":
             detail = "More was said on all calls than could be recognised at once."
             return Step(text="Words understood late", at=event.at, tone="warn", detail=detail)
@@ -192,6 +192,14 @@ def _listening_in(event: Event) -> Step:
         return Step(text="A person began to listen in", at=event.at)
     after = f"After {duration(event.data.get('listened_s', 0))}."
     return Step(text="A person stopped listening in", at=event.at, detail=after)
+
+
+def _speech_replaced(event: Event) -> Step:
+    data = event.data
+    part = "Voice" if data.get("part") == "voice" else "Recognition"
+    by = "The server's own took over." if data.get("by") else "Nothing could take over."
+    why = str(data.get("code") or data.get("reason") or "").replace("_", " ")
+    return Step(text=f"{part} of {data.get('vendor')} failed", at=event.at, tone="bad", detail=f"{why}. {by}")
 
 
 def _limit(limit: Any) -> str:

@@ -23,7 +23,7 @@ POLL_S = 3.0                    # should a notification be lost
 LATE = timedelta(seconds=10)    # within this, an event may turn up after one with a higher id
 LINGER = timedelta(seconds=1)   # the last words are written beside the end, and may come just after it
 # What was said, and figures: no steps of a call's history.
-FIGURES = ("transcript", "digit", "model", "turn_times", "guess_dropped")
+FIGURES = ("transcript", "digit", "model", "turn_times", "guess_dropped", "speech_used")
 MAX_UNTOLD = 500                # times that something was read and not taken; who takes no more is cut off
 
 

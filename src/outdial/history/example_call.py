@@ -166,4 +166,11 @@ TRANSCRIPT: list[dict[str, Any]] = [
         "latency": None,
     },
 ]
-WHOLE: dict[str, Any] = SUMMARY | {"transcript": TRANSCRIPT}
+USAGE = {
+    "models": [{"model": "openai:gpt-5-mini", "tokens": 1210, "dollars": 0.00041}],
+    "speech": [
+        {"part": "voice", "vendor": "cartesia", "characters": 412, "audio_s": None, "open_s": None, "dollars": 0.0206}
+    ],
+    "dollars": 0.02101,
+}
+WHOLE: dict[str, Any] = SUMMARY | {"usage": USAGE, "transcript": TRANSCRIPT}

@@ -15,6 +15,7 @@ from outdial.history.search import find_page
 from outdial.history.stored_call import STORED_CALL, ErrorView, StoredCall
 from outdial.history.transcripts import TurnView, transcripts_of
 from outdial.history.transfer_views import TransferView, transfer_views
+from outdial.history.usage import CallUsage, usage_of
 from outdial.history.waiting import WaitingFor, waiting_for
 from outdial.history.wrap_up_views import OutcomeFrom, WrapUpView, facts_in, outcome_from, wrap_ups_of
 from outdial.ids import is_id
@@ -119,8 +120,9 @@ class CallSummary(_Parties, CallBacks):
 
 
 class CallView(CallSummary):
-    """A call, whole."""
+    """A call, whole. `usage`: what its models and vendors of speech were used for, beside what the carrier charges."""
 
+    usage: CallUsage
     transcript: list[TurnView]
 
 
@@ -137,8 +139,8 @@ async def get_call(conn: AsyncConnection, workspace_id: str, call_id: str, *, ba
     """Raises NotFound, also for a call of another workspace."""
     call = await _stored(conn, workspace_id, call_id)
     [summary] = await _summaries(conn, workspace_id, [call], base_url)
-    said = await transcripts_of(conn, {call_id: call.recording})
-    return CallView(**summary, transcript=said[call_id])
+    said, used = await transcripts_of(conn, {call_id: call.recording}), await usage_of(conn, [call_id])
+    return CallView(**summary, usage=used[call_id], transcript=said[call_id])
 
 
 async def list_calls(conn: AsyncConnection, workspace_id: str, wanted: CallFilter, *, base_url: str) -> CallPage:
@@ -169,7 +171,11 @@ async def whole_calls(
     found = {row[calls.c.id]: StoredCall.of(row) for row in (await conn.execute(query)).mappings()}
     summaries = await _summaries(conn, workspace_id, list(found.values()), base_url)
     said = await transcripts_of(conn, {call.id: call.recording for call in found.values()})
-    return {summary["id"]: CallView(**summary, transcript=said[summary["id"]]) for summary in summaries}
+    used = await usage_of(conn, found)
+    return {
+        summary["id"]: CallView(**summary, usage=used[summary["id"]], transcript=said[summary["id"]])
+        for summary in summaries
+    }
 
 
 async def recording_path(conn: AsyncConnection, workspace_id: str, call_id: str) -> str:

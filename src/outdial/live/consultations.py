@@ -30,6 +30,7 @@ from outdial.conversation.warm import Warm
 from outdial.db.trouble import tell_trouble
 from outdial.dispatch.second_legs import end_leg
 from outdial.live.given import engines_of
+from outdial.live.speech_use import SpeechUse
 from outdial.media.pacer import Pacer
 from outdial.settings import Settings
 from outdial.telephony.failures import CallError, FailureCode
@@ -80,12 +81,14 @@ class Consultations:
             reply = await ask(live, leg.brief, language_of(language), wait_s=leg.wait_s)
             await self._answered(live, leg, reply, language)
 
-        session = Session(facts, brief, engines_of(agent, self._engines), _Unwritten(), _NoControl())
+        unwritten = _Unwritten()
+        spoken = SpeechUse(unwritten.event)
+        session = Session(facts, brief, engines_of(agent, self._engines, spoken), unwritten, _NoControl())
         session.media_line = MediaLine(
             CARRIERS[carrier].stream_codec(), socket, self._pacer, session, lambda: None
         )
         self._sessions.add(session)
-        self._tasks.start(self._run(session, leg), name=f"second leg of {leg.attempt_id}")
+        self._tasks.start(self._run(session, leg, spoken), name=f"second leg of {leg.attempt_id}")
         return session.media_line
 
     async def aclose(self) -> None:
@@ -94,7 +97,7 @@ class Consultations:
             session.interrupt("")
         await self._tasks.finish(FINISH_S)
 
-    async def _run(self, session: Session, leg: Consultation) -> None:
+    async def _run(self, session: Session, leg: Consultation, spoken: SpeechUse) -> None:
         is_machine = False
         try:
             end = await session.run(self._settings.stream_start_timeout_s)
@@ -104,6 +107,7 @@ class Consultations:
         finally:
             self._sessions.discard(session)
             session.media_line.close()
+            spoken.end()
             await self._end(leg, is_machine=is_machine)
 
     async def _answered(self, live: LiveCall, leg: Consultation, reply: Reply | None, language: str) -> None:

@@ -32,6 +32,8 @@ from outdial.live.detection import await_verdict, note_too_late, write_verdict
 from outdial.live.given import engines_of, facts_of, recording_of, writing_of
 from outdial.live.progress import write_beginning, write_loss, write_response, write_wish
 from outdial.live.recordings import open_recording
+from outdial.live.speech_prices import priced
+from outdial.live.speech_use import SpeechUse
 from outdial.live.spool import Spool
 from outdial.media.pacer import Pacer
 from outdial.repeating import Pauses, repeat
@@ -61,6 +63,7 @@ class _Conversation:
     session: Session
     brought: Brought
     control: ControlOfAttempt
+    spoken: SpeechUse
     recording: Path
     audio_began_at: datetime | None = None
 
@@ -92,6 +95,7 @@ class Conversations:
         self._pacer = pacer
         self._spool = spool
         self._held: dict[str, _Conversation] = {}  # by call id
+        self._speech_prices = {name: server.prices for name, server in settings.speech_servers.items()}
         self._tasks = Background()
         self._tell_begun: Callable[[str], None] = lambda call_id: None
 
@@ -135,12 +139,13 @@ class Conversations:
             self._engine, self._settings, self._open_carrier, answered.attempt_id, facts.agent_number
         )
         brought = Brought(self._engine, self._spool, answered.attempt_id, writing_of(self._engine, answered))
-        session = Session(facts, agent.run, engines_of(agent, self._engines), brought.journal, control)
+        spoken = SpeechUse(priced(brought.journal.event, self._speech_prices))
+        session = Session(facts, agent.run, engines_of(agent, self._engines, spoken), brought.journal, control)
         recording = recording_of(self._settings.data_dir, answered)
         codec = CARRIERS[carrier].stream_codec()
         session.media_line = MediaLine(codec, socket, self._pacer, session, lambda: open_recording(recording))
         conversation = _Conversation(
-            answered=answered, session=session, brought=brought, control=control, recording=recording
+            answered=answered, session=session, brought=brought, control=control, spoken=spoken, recording=recording
         )
         self._held[call_id] = conversation
         self._tasks.start(self._run(conversation), name=f"conversation of {call_id}")
@@ -217,6 +222,7 @@ class Conversations:
                 writing = write_beginning(engine, attempt_id, at, check_in_s=self._settings.silent_after_s)
                 await asyncio.wait({beside.start(writing, name=f"beginning of {attempt_id}")}, timeout=NOTED_WITHIN_S)
             end = await self._talk(session, attempt_id)
+            conversation.spoken.end()
             await self._end(conversation, end, beside)
             whole = True
         except Exception:
@@ -225,6 +231,7 @@ class Conversations:
             await self.give_up(attempt_id, Ending(end_reason=EndReason.FAILED, error=BROKE))
         finally:
             session.media_line.close()
+            conversation.spoken.end()
             self._tasks.start(conversation.control.aclose(), name=f"what {attempt_id} has left behind")
             if not whole:  # the process ends, and waits no longer
                 self._keep_now(conversation)

@@ -14,6 +14,7 @@ from outdial.conversation.understanding.language import language_of
 from outdial.live.detection import NOT_ASKED, machine_policy
 from outdial.live.journal import Writing
 from outdial.live.recordings import recording_path
+from outdial.live.speech_use import SpeechUse
 from outdial.workspaces.listening import NO_NOTICE, Announce, ListeningNotice
 
 
@@ -49,12 +50,12 @@ def words_of(notice: ListeningNotice, language: str) -> str:
     return notice.text or language_of(language).texts["listened_to"]
 
 
-def engines_of(agent: ReadyAgent, shared: Engines) -> Engines:
-    """Those of the process, but for what the agent brings itself."""
+def engines_of(agent: ReadyAgent, shared: Engines, spoken: SpeechUse) -> Engines:
+    """Those of the process, but for what the agent brings itself; `spoken` sees what a vendor does of it."""
     return replace(
         shared,
-        speech_to_text=agent.speech.to_text or shared.speech_to_text,
-        text_to_speech=agent.speech.from_text or shared.text_to_speech,
+        speech_to_text=spoken.recognition(agent.speech.to_text, shared.speech_to_text, agent.reading.language),
+        text_to_speech=spoken.voice(agent.speech.from_text, shared.text_to_speech, agent.reading.language),
     )
 
 

@@ -17,8 +17,9 @@ from outdial.simulator.network import Network
 Json = dict[str, Any]
 MAX_BODY_BYTES = 256 * 1024
 FAULT_FIELDS = frozenset(
-    "kind number account callbacks count probability delay_s after_ms model rule tool after_tokens status".split()  # noqa: SIM905
-)
+    {"kind", "number", "account", "callbacks", "count", "probability", "delay_s", "after_ms", "model", "rule", "tool",
+     "vendor", "code", "after_tokens", "status"}
+)  # fmt: skip
 
 
 class BadRequest(Exception):

@@ -74,6 +74,32 @@ class FaultKind(StrEnum):
     TOOL_BROKEN_JSON = "tool_broken_json"
     TOOL_NONSENSE = "tool_nonsense"                  # JSON of another kind
     TOOL_HOSTILE = "tool_hostile"                    # its texts tell the model to do what it must not
+    # A simulated speech vendor's voice: speech/utterance.py.
+    VOICE_UNAUTHORIZED = "voice_unauthorized"        # 401 to the handshake or request
+    VOICE_THROTTLED = "voice_throttled"              # 429 to the same
+    VOICE_ERROR = "voice_error"                      # `status` to the same
+    VOICE_OUT_OF_QUOTA = "voice_out_of_quota"        # the vendor's error for it after `after_ms` of audio
+    VOICE_BUSY = "voice_busy"                        # its error for too many at once, the same
+    VOICE_SLOW = "voice_slow"                        # the first audio comes `delay_s` later
+    VOICE_STALLED = "voice_stalled"                  # nothing comes after `after_ms` of audio; the connection stays
+    VOICE_CUT = "voice_cut"                          # the connection breaks after `after_ms` of audio
+    VOICE_CLOSED = "voice_closed"                    # it is closed in due form then, with `code`
+    VOICE_GARBLED = "voice_garbled"                  # what comes then is of no protocol
+    VOICE_NO_END = "voice_no_end"                    # all audio comes, and no word that it is all
+    VOICE_LATE = "voice_late"                        # audio goes on for `after_ms` after it was cancelled
+    VOICE_IDLE = "voice_idle"                        # the connection is closed with `code` `delay_s` after it opened
+    # A simulated speech vendor's recognition: speech/hearing_faults.py.
+    HEARING_UNAUTHORIZED = "hearing_unauthorized"    # 401 to the handshake or request
+    HEARING_THROTTLED = "hearing_throttled"          # 429 to the same
+    HEARING_ERROR = "hearing_error"                  # `status` to the same
+    HEARING_SLOW = "hearing_slow"                    # the first words come `delay_s` after the connection opened
+    HEARING_NO_FINAL = "hearing_no_final"            # words are guessed, and never said for good
+    HEARING_STALLED = "hearing_stalled"              # nothing comes after `after_ms` of audio; the connection stays
+    HEARING_CUT = "hearing_cut"                      # the connection breaks after `after_ms` of audio
+    HEARING_CLOSED = "hearing_closed"                # it is closed in due form then, with `code`
+    HEARING_TOLD = "hearing_told"                    # the same, after an error message: the account is empty
+    HEARING_GARBLED = "hearing_garbled"              # what comes then is of no protocol
+    HEARING_DISORDERED = "hearing_disordered"        # a guess comes once more after the words that are final
     # A simulated brain's: brain/faults.py.
     BRAIN_REFUSED = "brain_refused"                  # `status`; of a websocket's handshake always 403
     BRAIN_HANGS = "brain_hangs"                      # the handshake, or the reply, never comes
@@ -100,7 +126,7 @@ class Fault:
     `number` (either party's) and `callbacks` narrow it down; without them it strikes everything. `callbacks`
     are names: initiated, ringing, answered, completed, or status for these four; amd; stream; transfer, which tells
     how a transfer ended. A carrier may send others, see docs/simulator.md. A model's is narrowed down by `model` and by
-    the `rule` that answers, a tool's by `tool`.
+    the `rule` that answers, a tool's by `tool`, a speech vendor's by `vendor`.
     """
 
     kind: FaultKind
@@ -114,6 +140,8 @@ class Fault:
     model: str | None = None
     rule: str | None = None
     tool: str | None = None
+    vendor: str | None = None
+    code: int = 1011
     after_tokens: int = 3
     status: int = 503
     id: str = field(default_factory=lambda: f"fault_{next(_ids)}")
@@ -131,6 +159,8 @@ class Fault:
             raise ValueError("delay_s and after_ms must be between nothing and a day")
         if self.after_tokens < 0:
             raise ValueError("after_tokens must be at least 0")
+        if not 1000 <= self.code <= 4999:
+            raise ValueError("code must be one of a websocket's close, 1000 to 4999")
         if not 400 <= self.status <= 599:
             raise ValueError("status must be one of an error, 400 to 599")
 
@@ -176,6 +206,10 @@ class Faults:
     def strike_tool(self, kind: FaultKind, *, tool: str, named: bool = False) -> Fault | None:
         """The same for the call of a tool; `named`: only if the fault names it."""
         return self._strike(kind, lambda fault: fault.tool == tool or (fault.tool is None and not named))
+
+    def strike_voice(self, kind: FaultKind, *, vendor: str) -> Fault | None:
+        """The same for the voice of a speech vendor."""
+        return self._strike(kind, lambda fault: fault.vendor in (None, vendor))
 
     def strike_brain(self, kind: FaultKind) -> Fault | None:
         return self._strike(kind, lambda fault: True)

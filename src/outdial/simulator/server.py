@@ -27,6 +27,8 @@ from outdial.simulator.model.control import ModelControl
 from outdial.simulator.model.models import SimulatedModel
 from outdial.simulator.model.rest import Models
 from outdial.simulator.network import Network
+from outdial.simulator.speech.hearing import HearingVendors
+from outdial.simulator.speech.serving import SpokenVendors
 from outdial.simulator.telnyx.account import TelnyxAccount
 from outdial.simulator.telnyx.config import TelnyxConfig
 from outdial.simulator.telnyx.rest import TelnyxRest
@@ -39,7 +41,7 @@ from outdial.simulator.voices import Voice, offline_voice
 from outdial.simulator.vonage.account import VonageAccount
 from outdial.simulator.vonage.config import VonageConfig
 from outdial.simulator.vonage.rest import VonageRest
-from outdial.speech.base import TextToSpeech
+from outdial.speech.base import SpeechToText, TextToSpeech
 
 MAX_PHONE_MESSAGE_BYTES = 16 * 1024
 LOOPBACK = ("127.0.0.1", "localhost")
@@ -130,10 +132,12 @@ def create_app(
     *,
     callee_voice: TextToSpeech | None = None,
     agent_voice: TextToSpeech | None = None,
+    vendors_ears: SpeechToText | None = None,
 ) -> SimulatorApp:
     """The simulator as an app with a lifespan: without it no phone moves. Ends every call when it closes.
 
-    The voices default to the built-in offline engine; `agent_voice` speaks <Say> and the like.
+    The voices default to the built-in offline engine; `agent_voice` speaks <Say> and the like, and
+    `vendors_ears` hear for simulated vendors of recognition.
     """
     config = config or SimulatorConfig()
     network = Network(
@@ -173,6 +177,8 @@ def create_app(
             BrowserPhones(network, accounts, config.allowed_origins).route(),
             *model.routes(),
             *tools.routes(),
+            *HearingVendors(network.faults, vendors_ears).routes(),
+            *SpokenVendors(network.faults, network.agent_voice).routes(),
             *brain.routes(),
             *(route for api in apis for route in api.routes()),
         ],
@@ -197,13 +203,14 @@ async def serve(
     listener: socket.socket | None = None,
     callee_voice: TextToSpeech | None = None,
     agent_voice: TextToSpeech | None = None,
+    vendors_ears: SpeechToText | None = None,
 ) -> AsyncIterator[Simulator]:
     """The simulator in this event loop, at `listener` or where it is told to listen; `port` 0 takes a free one."""
     if listener is None:
         listener = socket.create_server((host, port))
     else:
         host = listener.getsockname()[0]
-    app = create_app(config, callee_voice=callee_voice, agent_voice=agent_voice)
+    app = create_app(config, callee_voice=callee_voice, agent_voice=agent_voice, vendors_ears=vendors_ears)
     if host in LOOPBACK:
         # A web page whose name was made to point at this machine ("DNS rebinding") still says its name.
         app.add_middleware(TrustedHostMiddleware, allowed_hosts=LOOPBACK)

@@ -3,9 +3,10 @@
 Audio is PCM16 little-endian, 8000 Hz, mono everywhere (see media.frames).
 """
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from enum import StrEnum
+from typing import Protocol, runtime_checkable
 
 
 class SpeechUnavailable(RuntimeError):
@@ -36,9 +37,55 @@ class Recognition(Protocol):
 
 
 class SpeechToText(Protocol):
+    """Recognises utterances, one by one: whoever listens finds where they begin and end."""
+
     name: str
 
     def recognition(self) -> Recognition: ...
+
+
+class TurnTold(StrEnum):
+    """What a recogniser that follows turns says of the callee's."""
+
+    OPEN = "open"      # more is to come
+    LIKELY = "likely"  # it may have ended
+    ENDED = "ended"
+
+
+class CallRecognition(Protocol):
+    """All recognition of one call, from before it is answered to its end: how a conversation hears, whatever the
+    engine (by_utterance.py, stream/recognition.py)."""
+
+    name: str
+    changed: Callable[[], object]  # called when there are new words, or something new is told of the turn
+
+    def audio(self, pcm: bytes, at_ms: int) -> None:
+        """A frame of the callee's, spoken until `at_ms` on the call's clock: all there are, in order, whether anybody
+        listens or not. Never blocks."""
+        ...
+
+    def recognition(self, since_ms: int) -> Recognition:
+        """Of an utterance that began then; the one before has ended."""
+        ...
+
+    def told(self, quiet_since_ms: int) -> TurnTold | None:
+        """Of the turn of a callee who has been silent since; None of an engine that doesn't follow turns."""
+        ...
+
+    async def aclose(self) -> None:
+        """The call is over. What is still asked for fails."""
+        ...
+
+
+@runtime_checkable
+class StreamingSpeechToText(Protocol):
+    """Recognises calls: it hears all of the callee's audio, and finds words in it as they come."""
+
+    name: str
+
+    def call(self) -> CallRecognition:
+        """Of a call that begins, or is about to: connecting begins at once. On the event loop."""
+        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,4 +130,27 @@ class TextToSpeech(Protocol):
 
     def speak(self, text: str) -> AsyncIterator[bytes]:
         """Audio pieces of any length as they are ready, the first one as early as possible."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SpokenWord:
+    """A word as its engine tells it; ms since the audio of its utterance began."""
+
+    text: str
+    start_ms: int
+    end_ms: int
+
+
+OnWords = Callable[[Sequence[SpokenWord]], object]
+
+
+@runtime_checkable
+class StreamedTextToSpeech(TextToSpeech, Protocol):
+    """One that begins to speak before its text is whole."""
+
+    def speak_all(self, texts: AsyncIterator[str], on_words: OnWords) -> AsyncIterator[bytes]:
+        """One utterance, of sentences or parts of them as they come, each with the space behind it; audio as `speak`'s.
+        `on_words` is told what is known of the words' times, in order, before or after their audio; some engines know
+        nothing. Whoever closes the iterator in the middle has it cancelled."""
         ...

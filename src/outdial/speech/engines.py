@@ -4,9 +4,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from outdial.speech import closed_answers
-from outdial.speech.base import ClosedSpeechToText, SpeechToText, TextToSpeech
+from outdial.speech.base import ClosedSpeechToText, SpeechToText, StreamingSpeechToText, TextToSpeech
 from outdial.speech.offline import installed_engines
 from outdial.speech.prompts import PromptCache
+
+OFFLINE_LANGUAGE = "en"  # what the engines of the package speak and understand
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -14,7 +16,7 @@ class OwnSpeech:
     """The engines an agent brings itself, a voice of its own say; None: those of the process. Its language is that of
     its reading."""
 
-    to_text: SpeechToText | None = None
+    to_text: SpeechToText | StreamingSpeechToText | None = None
     from_text: TextToSpeech | None = None
 
 

@@ -19,8 +19,8 @@ import os
 import struct
 import tempfile
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
-from contextlib import suppress
+from collections.abc import AsyncGenerator, Callable, Coroutine, Iterator
+from contextlib import aclosing, suppress
 from pathlib import Path
 from typing import Any
 
@@ -68,13 +68,17 @@ class PromptCache:
         directory.mkdir(parents=True, exist_ok=True, mode=0o700)
         _prune(directory, disk_bytes)
 
-    async def speak(self, text: str, *, cache: bool = True) -> AsyncIterator[bytes]:
-        """As TextToSpeech.speak. `cache=False` is for text that only one person should ever hear."""
+    async def speak(
+        self, text: str, *, cache: bool = True, by: TextToSpeech | None = None
+    ) -> AsyncGenerator[bytes]:
+        """As TextToSpeech.speak. `cache=False` is for text that only one person should ever hear. `by`: another voice
+        than the one behind it, whose prompts are kept beside that one's."""
+        tts = by or self._tts
         if not cache or len(text) > self._max_chars:
-            async for piece in self._tts.speak(text):
+            async for piece in tts.speak(text):
                 yield piece
             return
-        key = self.key(text)
+        key = self.key(text, tts)
         pcm = self._memory.get(key)
         if pcm is not None:
             for piece in _pieces(pcm):
@@ -83,23 +87,24 @@ class PromptCache:
         making = self._being_made.get(key)
         if making is None:
             making = self._being_made[key] = _Making()
-            work = self._make(key, text, making)
+            work = self._make(key, text, making, tts)
             making.run(self._background, work, on_end=lambda: self._being_made.pop(key))
-        async for piece in making.listen():
-            yield piece
+        async with aclosing(making.listen()) as pieces:
+            async for piece in pieces:
+                yield piece
 
-    def key(self, text: str) -> str:
-        parts = (FORMAT, self.name, text)
+    def key(self, text: str, by: TextToSpeech | None = None) -> str:
+        parts = (FORMAT, (by or self._tts).name, text)
         return hashlib.sha256("\0".join(parts).encode("utf-8", "surrogatepass")).hexdigest()
 
-    async def _make(self, key: str, text: str, making: "_Making") -> None:
+    async def _make(self, key: str, text: str, making: "_Making", tts: TextToSpeech) -> None:
         pcm = await asyncio.to_thread(_read, self._path(key))
         if pcm is not None:
             for piece in _pieces(pcm):
                 making.add(piece)
             self._remember(key, pcm)
             return
-        async for piece in self._tts.speak(text):
+        async for piece in tts.speak(text):
             making.add(piece)
         pcm = b"".join(making.pieces)
         self._remember(key, pcm)
@@ -146,7 +151,7 @@ class _Making:
         self.pieces.append(piece)
         self._wake()
 
-    async def listen(self) -> AsyncIterator[bytes]:
+    async def listen(self) -> AsyncGenerator[bytes]:
         """From the first piece; raises what the engine raised, once its good pieces are through."""
         assert self._task is not None
         heard = 0

@@ -9,13 +9,14 @@ from outdial.agents.script.model import ScriptError
 from outdial.agents.script.parse import AGENT as AGENT_KEYS
 from outdial.agents.script.parse import DO_NOT_CALL_KEYS, Parser
 from outdial.agents.script.pronounce import pronunciations
+from outdial.agents.script.speech_choice import SPEECH_KEYS
 from outdial.agents.script.tree import Node, read_tree
 
 _SECTIONS = (
     "agent", "model", "base_url", "fallback", "greeting", "instructions", "variables", "tools", "transfers", "outcomes",
     "facts", "limits", "think_ahead", "after", "greet", "hold_s", "machine", "do_not_call", "pronounce",
 )  # fmt: skip
-LLM_KEYS = tuple(dict.fromkeys((*_SECTIONS, *AGENT_KEYS, *MACHINE_KEYS, *DO_NOT_CALL_KEYS, *INNER_KEYS)))
+LLM_KEYS = tuple(dict.fromkeys((*_SECTIONS, *AGENT_KEYS, *SPEECH_KEYS, *MACHINE_KEYS, *DO_NOT_CALL_KEYS, *INNER_KEYS)))
 
 
 def parse_llm(source: str) -> LlmAgent:
@@ -61,5 +62,6 @@ class LlmParser(Parser):
             pronounce=pronunciations(top.nodes.get("pronounce")),
             greet=self.greet(top),
             hold_s=self.hold_s(top),
+            speech=self.speech,
             warnings=(*self.language_warning(agent.nodes.get("language")), *self.unknown(variables)),
         )

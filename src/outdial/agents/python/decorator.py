@@ -19,6 +19,7 @@ from outdial.agents.script.model import ScriptError
 from outdial.agents.script.unmeant import meant
 
 _SECTIONS = ("transfers", "greet", "hold_s", "machine", "do_not_call", "pronounce")
+_OF_AGENT = ("language", "voice", "recognition")
 _WRITTEN = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
 
 T = TypeVar("T", bound=Talk)
@@ -31,6 +32,8 @@ class Declared(TypedDict, total=False):
 
     name: str
     language: str
+    voice: str | Mapping[str, Any]
+    recognition: str | Mapping[str, Any]
     greet: Literal["at_once", "after_hello"]
     hold_s: float
     machine: Mapping[str, Any]
@@ -68,8 +71,7 @@ def _checked(talk: Talk, declared: Declared, file: str, line: int) -> PythonAgen
         raise ScriptError(f"{title} is no coroutine: an agent begins with 'async def'")
     takes, defaults, written = _variables(talk, title)
     named = {"name": _plain(declared.get("name", title))}
-    if "language" in declared:
-        named["language"] = _plain(declared["language"])
+    named |= {key: _plain(declared.get(key)) for key in _OF_AGENT if key in declared}
     sections = {
         "line": line,
         "agent": named,

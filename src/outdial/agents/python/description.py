@@ -13,6 +13,7 @@ from outdial.agents.script.model import ScriptError
 from outdial.agents.script.parse import AGENT, DO_NOT_CALL_KEYS, Parser
 from outdial.agents.script.prompts import Prompt, of_machine, prompt
 from outdial.agents.script.pronounce import pronunciations
+from outdial.agents.script.speech_choice import SPEECH_KEYS
 from outdial.agents.script.tree import Fields, Items, Node, Scalar, read_tree
 from outdial.telephony.outcome import MAX_WORD_CHARS
 
@@ -22,7 +23,7 @@ _SECTIONS = (
     "python", "line", "fingerprint", "package", FAULT, "agent", "variables", "types", "outcomes", "transfers", "greet",
     "hold_s", "machine", "do_not_call", "pronounce",
 )  # fmt: skip
-PYTHON_KEYS = tuple(dict.fromkeys((*_SECTIONS, *AGENT, *MACHINE, *DO_NOT_CALL_KEYS)))
+PYTHON_KEYS = tuple(dict.fromkeys((*_SECTIONS, *AGENT, *SPEECH_KEYS, *MACHINE, *DO_NOT_CALL_KEYS)))
 _OUTCOME = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
 
 
@@ -80,6 +81,7 @@ class _Parser(Parser):
             pronounce=pronunciations(top.nodes.get("pronounce")),
             greet=self.greet(top),
             hold_s=self.hold_s(top),
+            speech=self.speech,
             warnings=(*self.language_warning(agent.nodes.get("language")), *self.unknown(variables)),
         )
 

@@ -11,6 +11,7 @@ from outdial.agents.script.warm_texts import WarmTexts
 from outdial.conversation.call_facts import HOLD_S
 from outdial.conversation.opening import Greet
 from outdial.conversation.understanding.answer_type import AnswerType
+from outdial.speech.choice import NO_CHOICE, SpeechChoice
 from outdial.speech.reading.reader import Reading
 
 if TYPE_CHECKING:
@@ -213,6 +214,7 @@ class Script:
     greet: Greet | None = None  # who speaks first; None: what its version was made with
     models: tuple[ModelName, ...] = ()  # of its questions; its talks have their own
     hold_s: float = HOLD_S      # of silence, for a callee who asked for a moment
+    speech: SpeechChoice = NO_CHOICE
     after: "After | None" = None
     warnings: tuple[ScriptWarning, ...] = field(default=(), compare=False)
 

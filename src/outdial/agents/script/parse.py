@@ -21,11 +21,13 @@ from outdial.agents.script.model import (
     Step,
 )
 from outdial.agents.script.pronounce import pronunciations
+from outdial.agents.script.speech_choice import RECOGNITION, SPEECH_KEYS, VOICE, speech_choice
 from outdial.agents.script.template import Text, parse_text
 from outdial.agents.script.tree import Fields, Node, read_tree
 from outdial.conversation.call_facts import HOLD_S
 from outdial.conversation.opening import Greet
 from outdial.conversation.understanding.language import ENGLISH, is_known, known_languages, language_of
+from outdial.speech.choice import NO_CHOICE, SpeechChoice
 from outdial.speech.reading.reader import has_rules
 
 __all__ = ["ScriptError", "parse_script", "parse_tree"]
@@ -36,10 +38,10 @@ _SECTIONS = (
     "agent", *MODEL_KEYS, "variables", "greet", "hold_s", "machine", "do_not_call", "pronounce", "after", "anywhere",
     "start", "steps",
 )  # fmt: skip
-AGENT = ("name", "language")
+AGENT = ("name", "language", VOICE, RECOGNITION)
 DO_NOT_CALL_KEYS = ("say", "words")
 # Every key that a script may have, but for the names it gives itself.
-SCRIPT_KEYS = tuple(dict.fromkeys((*_SECTIONS, *AGENT, *MACHINE, *DO_NOT_CALL_KEYS, *KEYS)))
+SCRIPT_KEYS = tuple(dict.fromkeys((*_SECTIONS, *AGENT, *SPEECH_KEYS, *MACHINE, *DO_NOT_CALL_KEYS, *KEYS)))
 DEFAULT_LANGUAGE = "en-US"
 LANGUAGE = r"^[A-Za-z]{2,3}(?:-[A-Za-z0-9]{2,8})*$"  # a tag of BCP 47
 
@@ -59,6 +61,7 @@ class Parser:
 
     def __init__(self) -> None:
         self._language = ENGLISH
+        self.speech: SpeechChoice = NO_CHOICE
         self.actions = ActionParser()
 
     def script(self, root: Node) -> Script:
@@ -86,6 +89,7 @@ class Parser:
             models=models,
             greet=self.greet(top),
             hold_s=self.hold_s(top),
+            speech=self.speech,
             warnings=(
                 *self.language_warning(agent.nodes.get("language")), *self.unknown(variables), *self.actions.warnings
             ),
@@ -95,9 +99,10 @@ class Parser:
         return replace(script, warnings=(*script.warnings, *unused_models(script)))
 
     def begin(self, top: Fields) -> Fields:
-        """The section `agent`, and with it the language that the others are read in."""
+        """The section `agent`, and with it the language that the others are read in, and whose speech is chosen."""
         agent = fields(top.nodes.get("agent", Fields(top.line)), "agent", AGENT)
         self._language = self.language(agent.nodes.get("language"))
+        self.speech = speech_choice(agent)
         self.actions = ActionParser(self._language)
         return agent
 
@@ -127,8 +132,8 @@ class Parser:
                 known = choice(known_languages())
                 reason = f"what yes, no and do_not_call understand is English here ({known} are known): add words"
                 yield ScriptWarning(reason, node.line)
-            reason = "the offline voice and recogniser are English: this language needs a vendor's"
-            yield ScriptWarning(reason, node.line)
+            if offline := _offline(self.speech):
+                yield ScriptWarning(f"the offline {offline} English: this language needs a vendor's", node.line)
         if node and not has_rules(self._language):
             reason = "numbers, dates and abbreviations are read by rules in English alone; here the voice decides"
             yield ScriptWarning(reason, node.line)
@@ -186,6 +191,13 @@ class Parser:
             self.actions.step = title
             steps[title] = Step(name=title, block=self.actions.block(body, anywhere), line=line)
         return steps
+
+
+def _offline(speech: SpeechChoice) -> str:
+    """What isn't a vendor's, and a verb; "" where all is."""
+    if speech.voice is None:
+        return "voice and recogniser are" if speech.recognition is None else "voice is"
+    return "recogniser is" if speech.recognition is None else ""
 
 
 def _greet(node: Node | None) -> Greet | None:

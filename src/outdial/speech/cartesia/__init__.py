@@ -1,0 +1,1 @@
+"""Cartesia: Sonic speaks. Source: docs.cartesia.ai."""

@@ -1,0 +1,104 @@
+"""Aura's websocket, /v1/speak: one utterance at a time, whose audio has no id. Source: developers.deepgram.com.
+
+`Flushed` follows the last audio of a Flush and is the only word that it is all. After a Clear, audio that is under way
+still comes: it is dropped until `Cleared`. More than 20 Flushes a minute aren't done: only an utterance's first text
+and its end are flushed, and a websocket with nearly as many is not free for another one.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+from outdial.speech.voice.codec import Audio, Complete, Message, SynthesisEvent
+from outdial.speech.wire.failures import by_message
+
+MOST_CHARS = 1000  # of a message
+MOST_FLUSHES = 18  # in a minute, for another utterance to begin
+
+
+class _Received(msgspec.Struct):
+    type: str = ""
+    description: str | None = None
+    message: str | None = None
+    err_code: str | None = None
+    code: str | int | None = None
+
+
+class DeepgramSynthesis:
+    def __init__(self, now: Callable[[], float] | None = None) -> None:
+        self._now = now or asyncio.get_running_loop().time
+        self._flushed_at: deque[float] = deque(maxlen=MOST_FLUSHES)
+        self._speaking = False   # an utterance is under way
+        self._clearing = False
+        self._ended = False
+        self._first = True
+        self._unflushed = False  # text was sent since the last Flush
+        self._flushes = 0        # not answered yet
+
+    @property
+    def is_free(self) -> bool:
+        return not self._clearing and not self._are_many()
+
+    @property
+    def is_waiting(self) -> bool:
+        return self._speaking
+
+    def begin(self) -> Sequence[Message]:
+        self._speaking, self._ended, self._first, self._unflushed = True, False, True, False
+        self._flushes = 0
+        return ()
+
+    def text(self, text: str) -> Sequence[Message]:
+        parts = [text[at : at + MOST_CHARS] for at in range(0, len(text), MOST_CHARS)]
+        messages = [_written({"type": "Speak", "text": part}) for part in parts]
+        self._unflushed = True
+        if self._first:
+            messages.append(self._flush())
+        self._first = False
+        return messages
+
+    def end(self) -> Sequence[Message]:
+        self._ended = True
+        return [self._flush()] if self._unflushed else ()
+
+    def cancel(self) -> Sequence[Message]:
+        self._speaking = False
+        self._clearing = True
+        return [_written({"type": "Clear"})]
+
+    def receive(self, message: Message) -> Iterable[SynthesisEvent]:
+        if isinstance(message, bytes):
+            if self._speaking and not self._clearing:
+                yield Audio(ulaw=message)
+            return
+        received = msgspec.json.decode(message, type=_Received)
+        match received.type:
+            case "Flushed" if self._speaking and not self._clearing:
+                self._flushes -= 1
+                if self._ended and self._flushes <= 0:
+                    self._speaking = False
+                    yield Complete()
+            case "Cleared":
+                self._clearing = False
+            case "Error":
+                word = received.err_code or str(received.code or "")
+                yield by_message(word, text=received.description or received.message or "")
+
+    def last(self) -> str | None:
+        return _written({"type": "Close"})
+
+    def _flush(self) -> str:
+        self._flushed_at.append(self._now())
+        self._flushes += 1
+        self._unflushed = False
+        return _written({"type": "Flush"})
+
+    def _are_many(self) -> bool:
+        return len(self._flushed_at) == MOST_FLUSHES and self._now() - self._flushed_at[0] < 60
+
+
+def _written(message: Mapping[str, Any]) -> str:
+    return msgspec.json.encode(message).decode()

@@ -1,0 +1,1 @@
+"""ElevenLabs: speaks. Source: elevenlabs.io/docs."""

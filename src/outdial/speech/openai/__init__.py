@@ -1,0 +1,1 @@
+"""OpenAI, and servers that call themselves compatible. Source: platform.openai.com/docs."""

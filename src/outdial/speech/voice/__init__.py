@@ -1,0 +1,1 @@
+"""Voices of vendors, whichever protocol they have: connections, utterances, every wait bounded."""
