@@ -328,8 +328,7 @@ class Listening:
     def _is_far_off(self, utterance: Utterance, text: str) -> bool:
         """Whether what is so faint doesn't answer what was asked either."""
         is_answer = self.hearing.asked.is_answer
-        faint = self.hearing.near.is_faint(utterance.level_dbfs)
-        return faint and is_answer is not None and not is_answer(text)
+        return is_answer is not None and self.hearing.near.is_faint(utterance.level_dbfs) and not is_answer(text)
 
     async def _write_down(self, utterance: Utterance) -> str | None:
         """The words of an utterance, also written into the transcript; None when recognition failed."""

@@ -126,13 +126,11 @@ def _other(event: Event) -> Step | None:
             text, tone = END_REASONS.get(data.get("end_reason") or "", ("Ended", "quiet"))
             detail = _why(data.get("error"))
             return Step(text=f"Corrected: {_lower(text)}", at=event.at, tone=tone, detail=detail)
-        case "gate":
-            return _gate(event)
+        case "gate" | "speech_replaced":
+            return _gate(event) if event.type == "gate" else _speech_replaced(event)
         case "recognition_late":
             detail = "More was said on all calls than could be recognised at once."
             return Step(text="Words understood late", at=event.at, tone="warn", detail=detail)
-        case "speech_replaced":
-            return _speech_replaced(event)
         case "tool":
             return _tool(event)
         case "model_failed":
