@@ -6,7 +6,7 @@ PIP     := $(BIN)/python -m pip --disable-pip-version-check
 COMPILE := pip compile --quiet --universal --python-version 3.11 --no-emit-index-url --no-header --no-annotate
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo wheel test conformance screenshots lint bench talk-bench chaos lock clean
+.PHONY: help install demo wheel test conformance screenshots lint bench talk-bench answers chaos lock clean
 
 help:  ## show this
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | while IFS="$$(printf '\t')" read -r name words; do \
@@ -46,6 +46,9 @@ bench: $(VENV)/installed-test  ## measure calls per core, latency and memory (se
 
 talk-bench: $(VENV)/installed-test  ## of the measurements only this: does a conversation listen? (a few minutes)
 	$(BIN)/python -m bench --only talk $(ARGS)
+
+answers: $(VENV)/installed-test  ## who answered: judge a corpus of openings, and print how well (see bench/answers/README.md)
+	$(BIN)/python -m bench.answers $(ARGS)
 
 chaos: $(VENV)/installed-test  ## kill, freeze and cut off what runs for 10 minutes, then look for losses (see chaos/README.md)
 	$(BIN)/python -m chaos $(ARGS)

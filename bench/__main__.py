@@ -14,8 +14,10 @@ from rich.table import Table
 
 from bench import machine
 from bench.calls_per_core import announcements, talking
+from bench.commits import commits
 from bench.cpu import cpu, starts
 from bench.dialing import dialing
+from bench.dispatchers import dispatchers
 from bench.figures import Result
 from bench.freed import accepting
 from bench.llm import llm
@@ -31,6 +33,7 @@ from bench.several import processes
 from bench.talk.measuring import talk
 from bench.turn_latency import turn_latency
 from bench.webhooks import webhooks
+from bench.writes import writes
 
 RESULTS = Path(__file__).parent / "results"
 MEASUREMENTS: dict[str, Callable[[Options], Result]] = {
@@ -40,6 +43,8 @@ MEASUREMENTS: dict[str, Callable[[Options], Result]] = {
     "llm": llm,
     "llm_leaks": llm_leaks,
     "dialing": dialing,
+    "dispatchers": dispatchers,
+    "commits": commits,
     "cpu": cpu,
     "starts": starts,
     "accepting": accepting,
@@ -52,6 +57,7 @@ MEASUREMENTS: dict[str, Callable[[Options], Result]] = {
     "scrape": scrape,
     "talk": talk,
     "webhooks": webhooks,
+    "writes": writes,
 }
 
 

@@ -117,12 +117,12 @@ async def _measure(options: Options, database_url: str) -> Result:
     await upgrade(engine)
     async with engine.begin() as conn:
         await conn.execute(text(_WORKERS))
-    ours = await _tenant(engine, "+12025550101", (await create_workspace(engine, name="Ours", lines=100))["id"])
-    beside = await _tenant(engine, "+12025550102", ours.workspace_id)
-    other = await _tenant(engine, "+12025550103", (await create_workspace(engine, name="Other", lines=100))["id"])
+    ours = await tenant_with(engine, "+12025550101", (await create_workspace(engine, name="Ours", lines=100))["id"])
+    beside = await tenant_with(engine, "+12025550102", ours.workspace_id)
+    other = await tenant_with(engine, "+12025550103", (await create_workspace(engine, name="Other", lines=100))["id"])
     await fill(engine, **_call_of(ours), count=ended, days=1)
     claims = [await _claims(engine, other, "of an empty queue", claimed, _one_more)]
-    await _wait(engine, ours, waiting)
+    await have_waiting(engine, ours, waiting)
     indexes_mb = await _indexes_mb(engine) * 1_000_000 / (waiting + ended)
     rows = [await _overview(engine, ours, days, looks) for days in Days]
     rows += [await _page(engine, ours, name, wanted, looks) for name, wanted in PAGES]
@@ -190,7 +190,7 @@ async def _one_more(engine: AsyncEngine, tenant: Tenant, number: int) -> None:
     await _run(engine, _QUEUE, _call_of(tenant) | {"first": number, "last": number, "a_second": 300})
 
 
-async def _wait(engine: AsyncEngine, tenant: Tenant, count: int) -> None:
+async def have_waiting(engine: AsyncEngine, tenant: Tenant, count: int) -> None:
     await _run(engine, _QUEUE, _call_of(tenant) | {"first": 1, "last": count, "a_second": 300})
     await _run(engine, "VACUUM (ANALYZE) calls")
 
@@ -210,7 +210,7 @@ async def _indexes_mb(engine: AsyncEngine) -> float:
         return float(await conn.scalar(text("SELECT pg_indexes_size('calls')")) or 0) / 1_000_000
 
 
-async def _tenant(engine: AsyncEngine, e164: str, workspace_id: str) -> Tenant:
+async def tenant_with(engine: AsyncEngine, e164: str, workspace_id: str) -> Tenant:
     agent = await create_agent(engine, workspace_id, name="Bench", source=TALK, publish=True, by=COMMAND_LINE)
     number = await add_number(
         engine,

@@ -58,6 +58,7 @@ class Scene:
             base_url=self.base_url, headers={"Authorization": self.key}, trust_env=False, timeout=30
         )
         self.placed = 0
+        self.database_url = ""
 
     def place_calls(self, count: int) -> list[str]:
         """Through the API, one after the other; returns their ids."""
@@ -161,6 +162,7 @@ def scene(
         }
         server = Child("bench.server", config, staged.data_dir / "server.log")
         made = Scene(server, staged.carrier, staged.postgres, model, preferred=preferred)
+        made.database_url = staged.database_url
         try:
             made.prefer()
             yield made

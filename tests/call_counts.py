@@ -92,7 +92,7 @@ async def kept_ends(conn: AsyncConnection) -> Counts:
 
 def end_kind(end_reason: str, category: str | None) -> str:
     if end_reason == "completed":
-        return "machine" if category in ("machine", "fax") else "completed"
+        return "machine" if category in ("machine", "network", "fax") else "completed"
     kinds = {"busy": "busy_or_declined", "declined": "busy_or_declined"}
     return (kinds | dict.fromkeys(("canceled", "expired"), "canceled_or_expired")).get(end_reason, end_reason)
 

@@ -54,14 +54,16 @@ class OwnPostgres(EmbeddedPostgres):
             for process in processes:
                 process.send_signal(signal.SIGCONT)
 
-    def standby(self, folder: Path) -> "OwnPostgres":
-        """A replica that has what its primary has said is written."""
+    def standby(self, folder: Path, *, synchronous: bool = True) -> "OwnPostgres":
+        """A replica that has what its primary has said is written; else it may be behind."""
         replica = OwnPostgres(folder)
         replica._find_home()
         self._program(
             "pg_basebackup", "-d", self.url("postgres"), "-D", replica.cluster, "-R", "-c", "fast", "--no-sync"
         )
         replica.start()
+        if not synchronous:
+            return replica
         with psycopg.connect(self.url("postgres"), autocommit=True) as connection:
             connection.execute("ALTER SYSTEM SET synchronous_standby_names = '*'")
             connection.execute("SELECT pg_reload_conf()")

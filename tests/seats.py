@@ -1,9 +1,11 @@
 """Seats for the calls of tests that run no process."""
 
 import itertools
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 
-from sqlalchemy import func, select, update
+from sqlalchemy import func, insert, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -39,3 +41,18 @@ async def seats_taken(engine: AsyncEngine) -> dict[str, str]:
 async def set_worker(engine: AsyncEngine, worker_id: str, **columns: Any) -> None:
     async with engine.begin() as conn:
         await conn.execute(update(workers).where(workers.c.id == worker_id).values(**columns))
+
+
+@asynccontextmanager
+async def an_older_worker(engine: AsyncEngine) -> AsyncIterator[None]:
+    """A process of an Outdial lives that says no version, and has no seats."""
+    lock_key = next(_lock_keys) + 1_000_000
+    async with engine.connect() as conn:
+        await conn.execute(insert(workers).values(id="worker_older", lock_key=lock_key, host="here", pid=1))
+        await conn.execute(select(func.pg_advisory_lock(lock_key)))
+        await conn.commit()
+        try:
+            yield
+        finally:
+            await conn.execute(select(func.pg_advisory_unlock(lock_key)))
+            await conn.commit()

@@ -73,7 +73,8 @@ ROWS = (  # from the top down: nothing imports what stands in a row above it
     {"calls", "lines", "policy", "agents", "numbers", "members"},
     {"accounts", "conversation", "workspaces", "secrets", "jobs", "self_test"},
     {"carriers", "speech", "simulator", "recordings"},
-    {"media", "telephony", "db", "net", "settings", "logs", "metrics", "tracing", "lag", "ids", "instants", "refusals",
+    {"media", "telephony", "db", "net", "settings", "unknown_settings", "logs", "metrics", "tracing", "lag", "ids",
+     "instants", "refusals",
      "background", "draining", "repeating", "short_memory", "token_buckets", "networks", "open_files",
      "vendor_settings", "version"},
 )  # fmt: skip

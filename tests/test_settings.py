@@ -2,7 +2,8 @@ import pytest
 from pydantic import ValidationError
 
 from outdial.cli.server_up import forwarding_told
-from outdial.settings import NO_SETTINGS, Settings, unknown_variables
+from outdial.settings import Settings
+from outdial.unknown_settings import NO_SETTINGS, unknown_variables
 
 
 @pytest.mark.parametrize(

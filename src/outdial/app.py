@@ -158,9 +158,10 @@ def _parts(
     box = shared.secret_box
     follow = Part(name="secret key", run=lambda: follow_secret_key(shared.engine, box))
     keys = [follow] if len(box.key_ids) > 1 else []
+    replica = [] if shared.replica is None else [Part(name="replica", run=shared.replica.watch)]
     database = [] if shared.embedded is None else [Part(name="embedded database", run=shared.embedded.watch)]
     lag = Part(name="lag of the event loop", run=lambda: watch_lag(metrics.LOOP_LATE.observe))
     agents = Part(name="python agents", run=shared.agents.watch)
     before, after = [lag, *jobs, *dispatch, *media.parts, *pages, *listening], [*media.streams, *callbacks, agents]
-    parts = [*before, http, *after, *tracing_parts(shared), beat, *keys, worker, *database]
+    parts = [*before, http, *after, *tracing_parts(shared), beat, *keys, *replica, worker, *database]
     return PutTogether(parts=parts, server=server, heartbeat=heartbeat, conversations=media.conversations)

@@ -54,3 +54,11 @@ SPEECH_REPLACED = _counter(
 # The process.
 LOOP_LATE = _histogram("event_loop_late", "How late the event loop woke who had asked for it", _SHORT_S)
 DATABASE_CONNECTIONS = _gauge("database_connections", "Pooled connections to PostgreSQL", "state")
+
+# A replica that history is read at, where there is one.
+REPLICA_IN_USE = _gauge("replica_in_use", "Whether the replica is asked: 1, or 0 where it can't be or there is none")
+REPLICA_LAG = _gauge("replica_lag_seconds", "How old what the replica tells may be; NaN where that isn't known")
+REPLICA_LAG.set(float("nan"))
+HISTORY_READS = _counter("history_reads", "Lists, searches, exports and figures, by where they were read", "result")
+for _place in ("primary", "replica"):
+    HISTORY_READS.labels(_place)

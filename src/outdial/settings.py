@@ -3,9 +3,8 @@
 The file is TOML: `outdial.toml` in the working directory, or the path in OUTDIAL_CONFIG.
 """
 
-import difflib
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Self, get_args
 
@@ -24,7 +23,6 @@ from outdial.vendor_settings import SpeechServer, model_keys, speech_servers
 PREFIX = "OUTDIAL_"
 MEDIA_PATH = "/media/"
 STORES = ("s3://", "gs://", "az://", "file:///")  # of recordings
-NO_SETTINGS = ("CONFIG", "API_KEY", "API_URL", "SIMULATOR_AUTH_TOKEN")  # what else is read from the environment
 
 Days = Annotated[int, Field(ge=0, le=36_500)]  # how long something is kept; 0: for ever
 
@@ -41,6 +39,14 @@ class Settings(BaseSettings):
         None,
         description="postgresql://… to PostgreSQL itself, where the database URL leads to a pooler in transaction mode "
         "(PgBouncer): for locks, notifications, background jobs, migrations and commands, which need a session",
+    )
+    replica_database_url: SecretStr | None = Field(
+        None,
+        description="postgresql://… to a streaming replica of the database, for lists, searches, exports and the "
+        "API's overview while it is near enough; else, and for all else, the database itself is asked",
+    )
+    replica_max_lag_s: float = Field(
+        10.0, gt=0, description="A replica that is further behind isn't asked, until it has caught up"
     )
     data_dir: Path = Field(
         Path(".outdial"), description="Recordings, cached prompts, the embedded database, the secret key"
@@ -207,9 +213,11 @@ class Settings(BaseSettings):
     keep_failed_jobs_days: Days = Field(30, description="How long background work stays that failed")
 
     @model_validator(mode="after")
-    def _pooler_is_whole(self) -> Self:
-        if self.direct_database_url is not None and self.database_url is None:
+    def _beside_a_database(self) -> Self:
+        if self.database_url is None and self.direct_database_url is not None:
             raise ValueError("OUTDIAL_DIRECT_DATABASE_URL goes with an OUTDIAL_DATABASE_URL, the pooler's")
+        if self.database_url is None and self.replica_database_url is not None:
+            raise ValueError("OUTDIAL_REPLICA_DATABASE_URL goes with an OUTDIAL_DATABASE_URL, the primary's")
         return self
 
     @field_validator("public_url", "internal_url")
@@ -334,15 +342,3 @@ def settings_file() -> Path:
 def variable(name: str) -> str:
     """What a setting is called in the environment."""
     return PREFIX + name.upper()
-
-
-def unknown_variables(environ: Iterable[str]) -> Mapping[str, str | None]:
-    """Variables named like settings that are none, each with the one it is most like, if it is like any."""
-    known = {name.upper() for name in (*Settings.model_fields, *NO_SETTINGS)}
-    unknown: dict[str, str | None] = {}
-    for variable in environ:
-        name = variable.upper().removeprefix(PREFIX)
-        if name != variable.upper() and name not in known:
-            nearest = difflib.get_close_matches(name, known, n=1)
-            unknown[variable] = PREFIX + nearest[0] if nearest else None
-    return unknown

@@ -21,6 +21,7 @@ from outdial.db.engine import create_engine, is_pooled, put_away
 from outdial.db.migrate import upgrade_at
 from outdial.db.notify import Notifications
 from outdial.db.pooler import check_urls, limit_sessions
+from outdial.db.replica import Replica
 from outdial.db.supervised import Embedded, embedded
 from outdial.db.trouble import outlast
 from outdial.db.wake import Wake
@@ -61,6 +62,7 @@ class Shared:
     embedded: Embedded | None
     recordings: Recordings
     self_tests: SelfTests
+    replica: Replica | None
 
     @property
     def services(self) -> Services:
@@ -70,6 +72,7 @@ class Shared:
             notifications=self.notifications,
             secret_box=self.secret_box,
             recordings=self.recordings,
+            replica=self.replica,
             previews=None if self.speech is None else Previews(self.speech.from_text),
             webhooks=self.webhooks,
             tools=self.tools,
@@ -107,6 +110,11 @@ async def _open_database(
     return engine, session_url, database
 
 
+def _replica(settings: Settings, engine: AsyncEngine) -> Replica | None:
+    url = settings.replica_database_url
+    return None if url is None else Replica(url.get_secret_value(), engine, max_lag_s=settings.replica_max_lag_s)
+
+
 async def share(
     settings: Settings,
     roles: Collection[Role],
@@ -117,6 +125,9 @@ async def share(
 ) -> Shared:
     settings.data_dir.mkdir(parents=True, exist_ok=True)
     engine, session_url, database = await _open_database(settings, stack, progress)
+    replica = _replica(settings, engine) if Role.API in roles else None
+    if replica is not None:
+        stack.push_async_callback(replica.aclose)
     secret_box = SecretBox.shared(settings)
     await outlast(lambda: check_secret_key(engine, secret_box), progress)
     notifications = await stack.enter_async_context(Notifications(session_url))
@@ -155,4 +166,5 @@ async def share(
         embedded=database,
         recordings=Recordings(settings.data_dir, settings.store_url),
         self_tests=SelfTests(engine, settings, worker.id),
+        replica=replica,
     )

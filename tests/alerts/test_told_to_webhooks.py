@@ -4,7 +4,7 @@ import asyncio
 import json
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import func, select
 from standardwebhooks import Webhook
 
 from outdial.db.webhook_tables import webhook_events, webhook_outbox
@@ -64,6 +64,19 @@ async def test_what_is_told_late_is_told_as_it_was(engine, minutes, listen):
     await minutes.pass_()
     states = [(type_, alert["state"], alert["cleared_at"] is None) for type_, alert in await told(engine)]
     assert sorted(states) == [("alert.cleared", "cleared", False), ("alert.raised", "raised", True)]
+
+
+async def test_a_process_that_knows_of_no_alerts_does_not_see_what_they_leave(engine, minutes, listen):
+    """It would take it for told, and delete it. It looks at what is due by its time."""
+    await listen()
+    await minutes.fail(20)
+    await minutes.pass_()
+    seen = select(webhook_outbox.c.id).where(webhook_outbox.c.due_at <= func.clock_timestamp())
+    async with engine.connect() as conn:
+        alerts = select(webhook_outbox.c.id).where(webhook_outbox.c.alert_id.is_not(None))
+        assert len((await conn.execute(alerts)).all()) == 1
+        assert (await conn.execute(seen.where(webhook_outbox.c.alert_id.is_not(None)))).all() == []
+    assert [type_ for type_, _ in await told(engine)] == ["alert.raised"]
 
 
 async def test_nothing_is_left_where_nobody_listens(engine, minutes, listen):

@@ -10,7 +10,7 @@ ROOT = Path(__file__).parents[2]
 
 
 def test_a_quick_run_measures_everything_it_is_asked_for():
-    asked = ["micro", "talking", "llm", "dialing", "cpu", "pages", "queue", "scrape", "talk", "webhooks"]
+    asked = ["micro", "talking", "llm", "dialing", "dispatchers", "cpu", "pages", "queue", "scrape", "talk", "webhooks"]
     options = ["--quick", "--json", *(word for name in asked for word in ("--only", name))]
     paths = os.pathsep.join([str(ROOT / "src"), str(ROOT)])
     run = subprocess.run(
@@ -30,6 +30,10 @@ def test_a_quick_run_measures_everything_it_is_asked_for():
     assert results["llm"]["rows"][0]["frames"] > 0
     assert [figure["name"] for figure in results["llm"]["figures"] if figure["value"] is None] == []  # no turns: NaN
     assert results["dialing"]["figures"][0]["value"] > 0
+    (dispatched,) = results["dispatchers"]["rows"]
+    assert (dispatched["dispatchers"], dispatched["workspaces"], dispatched["deadlocks"]) == (2, 2, 0)
+    assert dispatched["dials/s"] > 0
+    assert dispatched["WAL kB a call"] > 0
     assert {row["of"] for row in results["cpu"]["rows"]} == {"server", "PostgreSQL", "both"}
     pages = {row["page"] for row in results["pages"]["rows"]}
     assert {"Overview, 30 days", "Calls", "One call", "Overview, 30 days, live", "One call, live"} <= pages

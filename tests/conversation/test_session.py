@@ -589,9 +589,10 @@ async def test_nothing_is_waited_for_when_the_call_is_to_be_hung_up():
     assert stage.now_s() == pytest.approx(3.0, abs=0.1)
 
 
-async def test_a_message_is_not_left_to_a_fax():
+@pytest.mark.parametrize("category", [AnsweredBy.FAX, AnsweredBy.NETWORK])
+async def test_a_message_is_left_to_nobody_who_takes_none(category):
     stage = Stage(chat, machine=LEAVE)
-    stage.at(1.0, stage.answered_by, AnsweredBy.FAX)
+    stage.at(1.0, stage.answered_by, category)
     assert (await stage.run()).message_delivered is None
 
 

@@ -1,4 +1,5 @@
 import asyncio
+import time
 from pathlib import Path
 
 import psycopg
@@ -35,6 +36,27 @@ async def test_webhooks_come_into_a_database_whose_calls_are_live(empty_database
         await asyncio.sleep(0.7)
         assert not upgrading.done()
         await live.execute(text(f"LOCK TABLE {order[1]} IN ROW EXCLUSIVE MODE"))
+    async with asyncio.timeout(20):
+        await upgrading
+    assert await migrate.is_current(engine)
+    await engine.dispose()
+
+
+@pytest.mark.parametrize("order", [("agents", "calls"), ("transfers", "workers"), ("calls", "carrier_accounts")])
+async def test_who_works_on_the_database_meanwhile_never_stands_in_the_way_of_steps_that_wait_for_them(
+    empty_database_url, order
+):
+    """Whatever they have in hand, they get what they go on to take; the steps wait, and have nothing until then."""
+    engine = create_engine(empty_database_url)
+    await migrate.upgrade(engine, "0025")
+    async with engine.begin() as live:
+        await live.execute(text(f"LOCK TABLE {order[0]} IN ACCESS SHARE MODE"))
+        upgrading = asyncio.create_task(migrate.upgrade(engine))
+        await asyncio.sleep(0.7)
+        assert not upgrading.done()
+        began = time.monotonic()
+        await live.execute(text(f"LOCK TABLE {order[1]} IN ROW EXCLUSIVE MODE"))
+        assert time.monotonic() - began < 0.9, "a second later PostgreSQL looks for deadlocks"
     async with asyncio.timeout(20):
         await upgrading
     assert await migrate.is_current(engine)

@@ -11,7 +11,8 @@ import yaml
 from kubernetes_validate import utils as kubernetes
 
 from deploy.proxies import DEPLOY
-from outdial.settings import Settings, unknown_variables
+from outdial.settings import Settings
+from outdial.unknown_settings import unknown_variables
 
 KUBERNETES = DEPLOY / "kubernetes"
 OF_CADDY = {"OUTDIAL_DOMAIN", "OUTDIAL_UPSTREAM"}

@@ -1,4 +1,5 @@
 import asyncio
+import logging
 
 import pytest
 
@@ -6,8 +7,41 @@ from dispatch.silence import ago, due, talked, unknown
 from outdial.calls.workers import Worker
 from outdial.db.notify import Notifications
 from outdial.dispatch.sweep import Sweep
+from outdial.lines.audit import give_leaked_seats_back
+from outdial.lines.seats import take_seat
 from outdial.telephony.state import CallState
+from seats import an_older_worker, seats_taken
 from workspace import CALLEE, CALLER, OWNER, until
+
+# -- seats ---------------------------------------------------------------------------------------------------
+
+
+async def test_seats_of_calls_that_an_older_process_has_ended_come_back_with_every_sweep(workspace, sweep, caplog):
+    """It knows of no seats. Else a leaked seat is a fault, and looked for once a minute."""
+    caplog.set_level(logging.INFO)
+
+    async def leak() -> None:
+        async with workspace.engine.begin() as conn:
+            assert await take_seat(conn, "att_that_has_ended")
+
+    async def leaked() -> bool:
+        return "att_that_has_ended" in await seats_taken(workspace.engine)
+
+    await sweep.sweep()
+    async with an_older_worker(workspace.engine):
+        for _ in range(2):
+            await leak()
+            await sweep.sweep()
+            assert not await leaked()
+        await leak()
+    await sweep.sweep()  # the last it has left
+    assert not await leaked()
+    await leak()
+    await sweep.sweep()
+    assert await leaked()
+    assert {record.levelname for record in caplog.records if record.message.startswith("Seats given")} == {"INFO"}
+    await give_leaked_seats_back(workspace.engine, expected=True)
+
 
 # -- hang-ups ------------------------------------------------------------------------------------------------
 

@@ -25,6 +25,7 @@ from tenants import make_tenant
 NOW = datetime.now(UTC)
 ZONES = ("UTC", "Europe/Vienna", "America/Los_Angeles", "Asia/Kolkata", "Pacific/Chatham")
 CALLS = 700
+WHO = ("human", "machine", "network", "fax", "silence", "unknown")
 
 
 @pytest.fixture
@@ -69,7 +70,7 @@ def a_call(random, tenant, at, kinds):
         "to": "+15551230001",
         "ring_timeout_s": 30,
         "max_duration_s": 600,
-        "answered_by": {"category": random.choice(("human", "machine", "fax", "unknown"))} if answered else None,
+        "answered_by": {"category": random.choice(WHO)} if answered else None,
         "created_at": at,
         "due_at": at,
         "answered_at": at if answered else None,
@@ -141,7 +142,7 @@ async def by_looking(engine, tenant, period):
         if call.direction == "outbound" and (not given_up or call.id in has_dials):
             found["made"]["dialled"] += 1
             found["made"]["answered"] += call.answered_at is not None
-            if call.answered_at is not None and category not in ("machine", "fax"):
+            if call.answered_at is not None and category not in ("machine", "network", "fax"):
                 found["outcomes"][call.outcome] += 1
     for dial in dials:
         use = found["use"][dial.carrier]

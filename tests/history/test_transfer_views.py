@@ -10,6 +10,7 @@ from outdial.db.tables import calls
 from outdial.history.call_filter import CallSearch
 from outdial.history.counted import charged_since
 from outdial.history.csv_export import csv_of_calls
+from outdial.history.reading import History
 from outdial.history.views import get_call
 from outdial.telephony.price import Price
 from outdial.telephony.state import CallState, EndReason
@@ -39,7 +40,7 @@ async def test_what_a_leg_has_cost_stands_in_the_record_and_in_what_calls_have_c
         call = await get_call(conn, workspace.id, claim.call_id, base_url="")
     [transfer] = call["transfers"]
     assert (transfer["price"], transfer["price_currency"]) == ("0.014", "USD")
-    exported = csv_of_calls(workspace.engine, workspace.id, CallSearch(), base_url="")
+    exported = csv_of_calls(History(primary=workspace.engine), workspace.id, CallSearch(), base_url="")
     assert ",0.014,USD," in "".join([piece async for piece in exported])
     await asking.fails()
     await workspace.hears(claim.attempt_id, CallState.ENDED, EndReason.COMPLETED)

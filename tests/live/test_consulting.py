@@ -11,8 +11,10 @@ from outdial.carriers.errors import CarrierUncertain
 from outdial.conversation.live_call import TransferFailed
 from outdial.db.tables import workspaces
 from outdial.live.carrier_control import ControlOfAttempt
+from outdial.live.consulting import BESIDE_AN_OLDER
 from outdial.telephony.failures import FailureCode
 from outdial.telephony.state import CallState
+from seats import an_older_worker
 from workspace import CALLER, until
 
 
@@ -76,6 +78,18 @@ async def test_a_number_that_no_destination_covers_is_not_asked(workspace, claim
     assert len(workspace.carrier.dialed) == 1
     [record] = await workspace.transfers(claim.call_id)
     assert (record.result, record.error) == ("failed", failed.value.error)
+
+
+async def test_nobody_is_asked_while_a_process_lives_that_knows_of_no_second_legs(workspace, claim):
+    control = ControlOfAttempt(workspace.engine, workspace.settings, workspace.open_carrier, claim.attempt_id, CALLER)
+    async with an_older_worker(workspace.engine):
+        with pytest.raises(TransferFailed) as failed:
+            await control.consult("+12025550188", WARM, lambda: None)
+    assert failed.value.error == BESIDE_AN_OLDER
+    assert len(workspace.carrier.dialed) == 1
+    [record] = await workspace.transfers(claim.call_id)
+    assert record.result == "failed"
+    assert record.ended_at is not None
 
 
 async def test_it_counts_as_one_of_the_days_calls(workspace, claim):

@@ -7,6 +7,7 @@ from outdial.db.retention_tables import erased_entries, number_keys
 from outdial.db.tables import do_not_call
 from outdial.policy.erased_entries import count_hashed, forget_hash, hash_entry, knows_number
 from outdial.workspaces.secrets import SecretBox
+from seats import an_older_worker
 
 ONE, OTHER = "+12025550166", "+12025550167"
 
@@ -40,6 +41,16 @@ async def test_a_new_entry_is_hashed_later(workspace, box):
     async with workspace.engine.begin() as conn:
         assert not await hash_entry(conn, box, workspace.id, ONE)
         assert await conn.scalar(select(func.count()).select_from(do_not_call)) == 1
+
+
+async def test_an_entry_stays_a_number_while_a_process_lives_that_would_look_for_one(workspace, box):
+    """It would dial."""
+    await enter(workspace)
+    async with an_older_worker(workspace.engine), workspace.engine.begin() as conn:
+        assert not await hash_entry(conn, box, workspace.id, ONE)
+        assert await conn.scalar(select(func.count()).select_from(do_not_call)) == 1
+    async with workspace.engine.begin() as conn:
+        assert await hash_entry(conn, box, workspace.id, ONE)
 
 
 async def test_a_number_that_is_not_on_the_list_leaves_nothing(workspace, box):

@@ -7,6 +7,7 @@ from call_counts import KINDS, end_kind
 from outdial.calls.counts import ENDS_OF_CALLS
 from outdial.telephony.end_kind import EndKind
 from outdial.telephony.state import EndReason
+from outdial.telephony.verdict import AnsweredBy
 
 
 def test_the_kinds_are_those_of_the_chart():
@@ -14,7 +15,7 @@ def test_the_kinds_are_those_of_the_chart():
 
 
 @pytest.mark.parametrize("reason", EndReason)
-@pytest.mark.parametrize("category", [None, "human", "machine", "fax", "unknown", "screening"])
+@pytest.mark.parametrize("category", [None, *AnsweredBy])
 async def test_every_end_is_of_one_kind(engine, reason, category):
     a_call = "SELECT :reason AS end_reason, CAST(:category AS text) AS category, 1 AS calls"
     query = text(f"SELECT {ENDS_OF_CALLS} FROM ({a_call}) AS counted")

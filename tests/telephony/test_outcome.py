@@ -99,13 +99,14 @@ def test_a_call_that_was_cut_off_keeps_what_had_come_of_it(code):
     assert outcome_of(cut) is None
 
 
-@pytest.mark.parametrize("who", [AnsweredBy.MACHINE, AnsweredBy.FAX])
+@pytest.mark.parametrize("who", [AnsweredBy.MACHINE, AnsweredBy.NETWORK, AnsweredBy.FAX])
 def test_a_machine_is_never_silent_for_its_greeting_spoke(who):
     """Where nobody listened to it, too: before a message, or an announcement."""
     machine = replace(NOTHING, callee_responded=False, answered_by=who, ended_by=EndedBy.AGENT)
     assert outcome_of(replace(machine, message_delivered=True)) == "left_message"
     assert outcome_of(replace(machine, end_reason=EndReason.MACHINE)) is None
     assert outcome_of(replace(machine, answered_by=AnsweredBy.UNKNOWN)) == "silent"
+    assert outcome_of(replace(machine, answered_by=AnsweredBy.SILENCE)) == "silent"
     assert outcome_of(replace(machine, answered_by=AnsweredBy.HUMAN)) == "silent"
 
 

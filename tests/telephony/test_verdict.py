@@ -135,3 +135,44 @@ def test_only_its_words_tell_of_a_voicemail_behind_a_screening_service(gate, lat
 )  # fmt: skip
 def test_when_words_tell_nothing_any_more(category, evidence, settled):
     assert is_settled(category, evidence) is settled
+
+
+# -- our own detector --------------------------------------------------------------------------------------------
+
+NETWORK, SILENCE = AnsweredBy.NETWORK, AnsweredBy.SILENCE
+
+
+@pytest.mark.parametrize("later", [MACHINE, NETWORK, FAX])
+def test_who_has_heard_more_takes_back_that_it_was_a_person(later):
+    person = known(HUMAN, evidence=("said hello",), after_answer_ms=1500)
+    second = revised(person, verdict(later, revises=True, evidence=("beep at 6.2 s, 1000 Hz",), after_s=7), ANSWERED_AT)
+    assert (second.category, second.after_answer_ms) == (later, 7000)
+    assert second.evidence == ("said hello", "beep at 6.2 s, 1000 Hz")
+
+
+@pytest.mark.parametrize("later", [HUMAN, SILENCE, UNKNOWN, AnsweredBy.SCREENING])
+def test_it_takes_it_back_for_nothing_but_a_machine(later):
+    assert revised(known(HUMAN), verdict(later, revises=True), ANSWERED_AT) is None
+
+
+def test_a_callee_who_has_answered_us_stays_a_person():
+    person = known(HUMAN, evidence=(REPLY,))
+    noted = revised(person, verdict(MACHINE, revises=True, evidence=("beep",)), ANSWERED_AT)
+    assert (noted.category, noted.evidence) == (HUMAN, (REPLY, "beep"))
+
+
+@pytest.mark.parametrize("later", [HUMAN, MACHINE, FAX, NETWORK])
+def test_anything_is_more_than_silence(later):
+    assert revised(known(SILENCE), verdict(later), ANSWERED_AT).category is later
+
+
+def test_silence_is_more_than_unknown_and_settles_nothing():
+    assert revised(known(UNKNOWN), verdict(SILENCE), ANSWERED_AT).category is SILENCE
+    assert revised(known(SILENCE), verdict(UNKNOWN), ANSWERED_AT) is None
+    assert not is_settled(SILENCE, ())
+    assert is_settled(SILENCE, (DEADLINE,))
+
+
+def test_a_machine_that_is_found_after_silence_and_the_deadline_is_noted():
+    late = revised(known(SILENCE, evidence=(DEADLINE,)), verdict(MACHINE, evidence=("beep",)), ANSWERED_AT)
+    assert (late.category, late.evidence) == (SILENCE, (DEADLINE, "beep"))

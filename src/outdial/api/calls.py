@@ -4,12 +4,14 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query
 from fastapi.responses import JSONResponse, Response, StreamingResponse
+from sqlalchemy.ext.asyncio import AsyncConnection
 from typing_extensions import TypedDict
 
 from outdial.api.auth import ApiRoute, Caller
 from outdial.api.docs import errors, example
 from outdial.api.etag import NOT_MODIFIED, IfNoneMatch, answer
 from outdial.api.example_carrier import CARRIER
+from outdial.api.freshness import MAY_BE_OLD, Fresh
 from outdial.api.services import Use
 from outdial.calls.hang_up import request_hang_up
 from outdial.calls.wrap_ups import want_again
@@ -75,16 +77,21 @@ class HangUpAnswer(TypedDict):
         "filters; what is placed meanwhile moves no page. To learn by asking again what has ended, ask with "
         "`ended_after`, five minutes before you last asked (the end of a call may be known a little late), and know "
         "calls by their `id`. "
-        "`metadata.<key>=<value>` finds calls by what the request sent along; `metadata[<key>]` is the same."
+        "`metadata.<key>=<value>` finds calls by what the request sent along; `metadata[<key>]` is the same. "
+        + MAY_BE_OLD
     ),
     response_model=CallPage,
     responses=example({"calls": [WAITING, SUMMARY, FAILED], "next_cursor": None, "previous_cursor": None})
     | errors(422),
 )
-async def get_calls(services: Use, caller: Caller, wanted: Annotated[CallFilter, Query()]) -> JSONResponse:
-    async with reading(services.engine) as conn:
-        page = await list_calls(conn, caller.workspace_id, wanted, base_url=services.settings.base_url)
-    return JSONResponse(page)
+async def get_calls(
+    services: Use, caller: Caller, wanted: Annotated[CallFilter, Query()], fresh: Fresh
+) -> JSONResponse:
+    async def ask(conn: AsyncConnection) -> CallPage:
+        return await list_calls(conn, caller.workspace_id, wanted, base_url=services.settings.base_url)
+
+    page = await services.history.read(ask, fresh=fresh)
+    return JSONResponse(page.value, headers=page.headers)
 
 
 @router.get(
@@ -94,17 +101,24 @@ async def get_calls(services: Use, caller: Caller, wanted: Annotated[CallFilter,
     description=(
         "Every call that the filters match, newest first, as CSV (RFC 4180) in UTF-8 with a byte order mark, which "
         "spreadsheets want. Variables, noted and metadata are JSON. A cell that a spreadsheet would take for a "
-        "formula gets an apostrophe in front; numbers, and so phone numbers, stay as they are."
+        "formula gets an apostrophe in front; numbers, and so phone numbers, stay as they are. " + MAY_BE_OLD
     ),
     response_class=StreamingResponse,
     responses=_CSV | errors(422),
 )
-async def get_csv(services: Use, caller: Caller, wanted: Annotated[CallSearch, Query()]) -> StreamingResponse:
-    lines = csv_of_calls(services.engine, caller.workspace_id, wanted, base_url=services.settings.base_url)
+async def get_csv(
+    services: Use, caller: Caller, wanted: Annotated[CallSearch, Query()], fresh: Fresh
+) -> StreamingResponse:
+    history = services.history.fresh if fresh else services.history
+    lines = csv_of_calls(history, caller.workspace_id, wanted, base_url=services.settings.base_url)
     return StreamingResponse(
         lines,
         media_type="text/csv",
-        headers={"Content-Disposition": 'attachment; filename="calls.csv"', "Cache-Control": "no-store"},
+        headers={
+            "Content-Disposition": 'attachment; filename="calls.csv"',
+            "Cache-Control": "no-store",
+            **history.headers,
+        },
     )
 
 

@@ -5,13 +5,14 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
 from fastapi.responses import JSONResponse
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from outdial.api.auth import ApiRoute, Caller
 from outdial.api.docs import errors, example
 from outdial.api.example_carrier import ACCOUNT, CARRIER
+from outdial.api.freshness import MAY_BE_OLD, Fresh
 from outdial.api.problems import invalid
 from outdial.api.services import Use
-from outdial.db.engine import reading
 from outdial.history.overview import Overview, get_overview
 from outdial.history.periods import Days, last_days
 from outdial.telephony.failures import FailureCode
@@ -115,7 +116,7 @@ _OVERVIEW: dict[str, Any] = {
     description=(
         "Lines and queue now, the calls of one day, a week or a month by what came of them and when they were made, "
         "minutes and cost by carrier, and what needs attention: numbers whose last call failed for a reason that "
-        "stays, calls of unknown outcome, callbacks that don't get through, webhook endpoints that fail."
+        "stays, calls of unknown outcome, callbacks that don't get through, webhook endpoints that fail. " + MAY_BE_OLD
     ),
     response_model=Overview,
     responses=example(_OVERVIEW) | errors(422),
@@ -123,6 +124,7 @@ _OVERVIEW: dict[str, Any] = {
 async def overview(
     services: Use,
     caller: Caller,
+    fresh: Fresh,
     days: Annotated[Days, Query(description="Today alone, or so many days up to today")] = Days.ONE,
     time_zone: Annotated[
         str, Query(max_length=64, description="Whose days: the IANA name of a time zone, such as Europe/Vienna")
@@ -132,5 +134,9 @@ async def overview(
         period = last_days(days, time_zone, now=datetime.now(UTC))
     except ValueError as error:
         raise invalid([{"field": "time_zone", "message": str(error)}]) from None
-    async with reading(services.engine) as conn:
-        return JSONResponse(await get_overview(conn, caller.workspace_id, period))
+
+    async def ask(conn: AsyncConnection) -> Overview:
+        return await get_overview(conn, caller.workspace_id, period)
+
+    seen = await services.history.read(ask, fresh=fresh)
+    return JSONResponse(seen.value, headers=seen.headers)

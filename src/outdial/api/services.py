@@ -11,6 +11,8 @@ from outdial.accounts.access import OpenNumberControl, open_number_control
 from outdial.agents.previews import Previews
 from outdial.agents.tools.access import ToolAccess
 from outdial.db.notify import Notifications
+from outdial.db.replica import Replica
+from outdial.history.reading import History
 from outdial.net.addresses import Allowed
 from outdial.numbers.connecting import Connector
 from outdial.recordings.recordings import Recordings
@@ -30,21 +32,27 @@ def _always() -> str | None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Services:
-    """`not_ready`: why this process takes no new calls, in a sentence; None while it does. `previews`
-    speaks prompts for those who write them, None in a process without a voice; `stage` has scripts rehearse;
-    `webhooks` reaches the endpoints of users, `tools` the tools of agents, where there are any."""
+    """`replica` is of the database of `engine`, where there is one. `not_ready`: why this process takes no new calls,
+    in a sentence; None while it does. `previews` speaks prompts for those who write them, None in a process without a
+    voice; `stage` has scripts rehearse; `webhooks` reaches the endpoints of users, `tools` the tools of agents, where
+    there are any."""
 
     engine: AsyncEngine
     settings: Settings
     notifications: Notifications
     secret_box: SecretBox
     recordings: Recordings
+    replica: Replica | None = None
     previews: Previews | None = None
     stage: Stage = field(default_factory=Stage)
     webhooks: WebhookClient = field(default_factory=_to_public_hosts)
     tools: ToolAccess | None = None
     not_ready: Callable[[], str | None] = _always
     open_number_control: OpenNumberControl = open_number_control
+
+    @property
+    def history(self) -> History:
+        return History(primary=self.engine, replica=self.replica)
 
     @property
     def connector(self) -> Connector:

@@ -14,7 +14,7 @@ LOCK_KEY = 0x6F757464_69616C03  # "outdial", 3: held while somebody folds
 QUARTERS_AT_ONCE = 1000
 
 # Which rows of call_counts are of calls that ended so. Every ended call is among one of them.
-_BY_MACHINE = "category IN ('machine', 'fax')"
+_BY_MACHINE = "category IN ('machine', 'network', 'fax')"
 _ENDS: Mapping[EndKind, str] = {
     EndKind.COMPLETED: f"end_reason = 'completed' AND ({_BY_MACHINE}) IS NOT TRUE",
     EndKind.MACHINE: f"end_reason = 'machine' OR end_reason = 'completed' AND {_BY_MACHINE}",

@@ -24,6 +24,7 @@ from outdial.db.tables import attempts, workers
 from outdial.ids import new_id
 from outdial.logs import Seldom
 from outdial.repeating import Pauses
+from outdial.version import __version__
 
 logger = logging.getLogger(__name__)
 
@@ -168,7 +169,7 @@ class Worker:
                 await session.ask(_END_OLD_SESSION, [self._backend, self._lock_key])
                 return False
             # Who is dead and owns nothing is forgotten: with our lock in hand we are alive again.
-            await session.ask(_ENTER, [self.id, self._lock_key, socket.gethostname(), os.getpid()])
+            await session.ask(_ENTER, [self.id, self._lock_key, socket.gethostname(), os.getpid(), __version__])
             self._session, self._backend, session = session, row[1], None  # type: ignore[assignment]
             self._proven_at, self._steady_since = asked_at, time.monotonic()
             return True
@@ -205,7 +206,9 @@ _DATABASE = """
         EXISTS (SELECT FROM workers WHERE id = %s)
 """
 
-_ENTER = "INSERT INTO workers (id, lock_key, host, pid) VALUES (%s, %s, %s, %s) ON CONFLICT (id) DO NOTHING"
+_ENTER = """
+    INSERT INTO workers (id, lock_key, host, pid, version) VALUES (%s, %s, %s, %s, %s) ON CONFLICT (id) DO NOTHING
+"""
 
 # The server may not have noticed yet that our old connection is gone.
 _END_OLD_SESSION = """

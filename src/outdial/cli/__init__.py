@@ -39,6 +39,7 @@ COMMANDS = (
     "retention",
     "erase",
     "listening",
+    "amd",
     "workers",
 )
 

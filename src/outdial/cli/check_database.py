@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from outdial.history.workers import WorkerView
 
 CARRIER_ANSWER_S = 15
+REPLICA_TRIES, REPLICA_AGAIN_S = 10, 0.5
 RETENTION_IS_LATE = timedelta(days=1)
 
 
@@ -116,6 +117,8 @@ async def _look_into(
         )
         return
     yield Finding(subject=subject, status=Status.OK, found=f"{found}, tables up to date")
+    if settings.replica_database_url is not None:
+        yield await replica(engine, settings)
     yield await retention(engine)
     async for finding in serving(engine, settings):
         yield finding
@@ -125,6 +128,31 @@ async def _look_into(
         return
     async for finding in carrier_accounts(engine, settings):
         yield finding
+
+
+async def replica(engine: AsyncEngine, settings: Settings) -> Finding:
+    """Whether the operator's replica may be asked, and how far it is behind."""
+    from outdial.db.replica import Replica, Standing
+
+    assert settings.replica_database_url is not None
+    url = settings.replica_database_url.get_secret_value()
+    looked_at = Replica(url, engine, max_lag_s=settings.replica_max_lag_s)
+    try:
+        tries = 0
+        while await looked_at.look() in (Standing.NOT_SEEN, Standing.LATE) and tries < REPLICA_TRIES:
+            tries += 1
+            await asyncio.sleep(REPLICA_AGAIN_S)
+        standing, lag_s = looked_at.standing, looked_at.lag_s
+    finally:
+        await looked_at.aclose()
+    if standing is Standing.IN_USE and lag_s is not None:
+        return Finding(subject="Replica", status=Status.OK, found=f"at most {lag_s:.1f} s behind")
+    found = standing.value
+    if standing is Standing.LATE:
+        found = f"more than {tries * REPLICA_AGAIN_S:.0f} s behind"
+    todo = "Until it is in order, lists and figures are read from the primary. It has to be a streaming standby of "
+    todo += "this database's server: see OUTDIAL_REPLICA_DATABASE_URL in docs/deploy.md."
+    return Finding(subject="Replica", status=Status.WARN, found=found, todo=todo)
 
 
 async def retention(engine: AsyncEngine) -> Finding:

@@ -10,8 +10,9 @@ from pathlib import Path
 
 from outdial import open_files
 from outdial.cli.findings import Finding, Status
-from outdial.settings import Settings, unknown_variables
+from outdial.settings import Settings
 from outdial.tracing.exporter import wanted
+from outdial.unknown_settings import unknown_variables
 
 
 def python(version: tuple[int, int] = sys.version_info[:2]) -> Finding:

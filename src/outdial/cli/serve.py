@@ -21,7 +21,8 @@ from outdial.cli.server_up import tell_that_it_is_up
 from outdial.cli.several import serve_processes
 from outdial.cli.verbs import verbs
 from outdial.roles import ROLES, Role
-from outdial.settings import Settings, unknown_variables
+from outdial.settings import Settings
+from outdial.unknown_settings import unknown_variables
 
 if TYPE_CHECKING:
     from outdial.members.first_start import FirstStart

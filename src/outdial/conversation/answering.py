@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 
 from outdial.conversation.call_facts import MachinePolicy
 from outdial.conversation.turn_words import TurnWords
-from outdial.telephony.verdict import GATES, MACHINES, WORDS, AnsweredBy, Verdict, is_settled
+from outdial.telephony.verdict import GATES, MACHINES, UNDECIDED, WORDS, AnsweredBy, Verdict, is_settled
 
 TOGETHER_MS = 20_000  # of one greeting, which has pauses, from the first of its words to the last
 LONGEST_MS = 60_000   # since the audio began; later nobody greets
@@ -98,7 +98,7 @@ class Answering:
     @property
     def is_judged(self) -> bool:
         """Whether there is a verdict that says who it is."""
-        return self.category not in (None, AnsweredBy.UNKNOWN, *GATES)
+        return self.category not in (None, *UNDECIDED, *GATES)
 
     @property
     def is_by_words(self) -> bool:

@@ -166,7 +166,7 @@ class Session:
         """Leave the message, if there is one and the machine takes it; else hang up."""
         policy, verdict = self._facts.machine, self.answering.verdict
         assert verdict is not None
-        if policy.action != "leave_message" or verdict.answered_by is AnsweredBy.FAX:
+        if policy.action != "leave_message" or verdict.answered_by is not AnsweredBy.MACHINE:
             self._ends(EndedBy.AGENT)
             return self._ended(EndReason.MACHINE)
         await self._greeting_has_ended()

@@ -4,6 +4,7 @@ from typing import Any
 
 from fastapi import APIRouter, Response
 from fastapi.responses import RedirectResponse
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from outdial.agents.store import agent_names
 from outdial.api.docs import CONSENT
@@ -30,14 +31,18 @@ NO_CALLS: CallPage = {"calls": [], "next_cursor": None, "previous_cursor": None}
 @router.get("/calls")
 async def calls(page: Here) -> Response:
     filters = read_filters(page.request.query_params)
-    found = NO_CALLS
-    async with reading(page.services.engine) as conn:
+
+    async def ask(conn: AsyncConnection) -> tuple[CallPage, list[str]]:
+        found = NO_CALLS
         if filters.wanted is not None:
             base_url = page.services.settings.base_url
             found = await list_calls(conn, page.workspace_id, filters.wanted, base_url=base_url)
+        return found, await outcomes_seen(conn, page.workspace_id)
+
+    found, outcomes = (await page.services.history.read(ask)).value
+    async with reading(page.services.engine) as conn:
         numbers = await number_names(conn, page.workspace_id)
         agents = await agent_names(conn, page.workspace_id)
-        outcomes = await outcomes_seen(conn, page.workspace_id)
     if filters.cursor is not None and found["previous_cursor"] is None:
         return RedirectResponse(filters.url("/calls"), 303)  # the newest again: the page that is live, and full
     return await page.render(

@@ -26,7 +26,9 @@ _VERDICTS = {
     AnsweredBy.MACHINE: "A machine answered.",
     AnsweredBy.SCREENING: "A screening service answered.",
     AnsweredBy.MENU: "A phone menu answered.",
+    AnsweredBy.NETWORK: "The network announced that the call can't be connected.",
     AnsweredBy.FAX: "A fax machine answered.",
+    AnsweredBy.SILENCE: "Somebody answered and said nothing.",
     AnsweredBy.UNKNOWN: "It couldn't be told who answered.",
 }
 _OUR_EVIDENCE = {

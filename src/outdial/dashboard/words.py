@@ -61,6 +61,8 @@ ANSWERED_BY = {
     "human": "Human",
     "machine": "Machine",
     "screening": "Screening service",
+    "network": "Network announcement",
+    "silence": "Silence",
     "menu": "Phone menu",
     "fax": "Fax",
     "unknown": "Unknown",

@@ -76,11 +76,8 @@ def knows_revision(revision: str) -> bool:
 async def is_current(engine: AsyncEngine) -> bool:
     """Whether the schema is the one this version needs. Changes nothing."""
 
-    def check(connection: Connection) -> bool:
-        return set(MigrationContext.configure(connection).get_current_heads()) == set(heads())
-
     async with engine.connect() as connection:
-        return await connection.run_sync(check)
+        return await connection.run_sync(_is_at_heads)
 
 
 async def is_empty(engine: AsyncEngine) -> bool:
@@ -125,6 +122,10 @@ def heads() -> tuple[str, ...]:
     return tuple(ScriptDirectory(str(SCRIPTS)).get_heads())
 
 
+def _is_at_heads(connection: Connection) -> bool:
+    return set(MigrationContext.configure(connection).get_current_heads()) == set(heads())
+
+
 def _is_ours(name: str | None, kind: str, parents: Any) -> bool:
     """Not the tables of procrastinate: `db.job_tables` has them made."""
     return not (kind == "table" and name is not None and name.startswith(PREFIX))
@@ -142,7 +143,37 @@ async def _run(engine: AsyncEngine, step: Callable[[Config], None]) -> None:
         await connection.execute(text("SET LOCAL lock_timeout = 0"))
         await connection.execute(text("SET LOCAL idle_in_transaction_session_timeout = '60s'"))  # its steps are read
         await connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": LOCK_KEY})
+        if not await connection.run_sync(_is_at_heads):
+            await connection.execute(_LOCK_TABLES)
+            await connection.execute(text("SET LOCAL lock_timeout = 0"))
         await connection.run_sync(run)
+
+
+# What a step changes is locked with all else, before anything is changed, and nothing is waited for with something in
+# hand: who works on the database meanwhile (the version before, until it is replaced) takes these locks in orders of
+# its own, and one of the two would be ended as in a deadlock. A fifth of a second is less than PostgreSQL waits before
+# it looks for one. Where somebody reads for a minute and more, the steps take what they need one after the other.
+_LOCK_TABLES = text("""
+    DO $$
+    DECLARE
+        tables text;
+    BEGIN
+        SELECT string_agg(format('%I', relname), ', ' ORDER BY relname <> 'calls', relname) INTO tables
+        FROM pg_class
+        WHERE relkind = 'r' AND relnamespace = current_schema()::regnamespace AND relname = ANY('{{TABLES}}');
+        FOR attempt IN 1..300 LOOP
+            EXIT WHEN tables IS NULL;
+            BEGIN
+                PERFORM set_config('lock_timeout', '200ms', true);
+                EXECUTE format('LOCK TABLE %s IN ACCESS EXCLUSIVE MODE', tables);
+                RETURN;
+            EXCEPTION WHEN lock_not_available THEN
+                NULL;
+            END;
+            PERFORM pg_sleep(0.1 + random() / 10);  -- meanwhile those go on who wait for what we had
+        END LOOP;
+    END $$
+""".replace("{TABLES}", ",".join(metadata.tables)))
 
 
 def _config(connection: Connection) -> Config:

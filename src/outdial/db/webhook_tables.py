@@ -52,7 +52,9 @@ webhook_outbox = Table(
     Column("event_id", BigInteger),   # of call_events
     Column("listed_number", Text),    # of do_not_call
     instant("left_at", now=True),
-    instant("due_at", now=True),     # when it is looked at (again): the end of a call waits for what it brought
+    # When it is looked at (again): the end of a call waits for what it brought. What an alert has left has "infinity",
+    # and is due at once.
+    instant("due_at", now=True),
     Column("alert_id", Text),         # of alerts: it was raised, or
     Column("alert_is_cleared", Boolean),  # … cleared
 )

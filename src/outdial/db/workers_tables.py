@@ -4,6 +4,7 @@ from sqlalchemy import (
     BigInteger,
     Boolean,
     Column,
+    ColumnElement,
     Double,
     ForeignKey,
     Index,
@@ -11,6 +12,7 @@ from sqlalchemy import (
     PrimaryKeyConstraint,
     Table,
     Text,
+    literal_column,
     text,
 )
 from sqlalchemy.dialects.postgresql import ARRAY
@@ -28,7 +30,7 @@ workers = Table(
     Column("pid", Integer, nullable=False),
     instant("started_at", now=True),
     Column("roles", ARRAY(Text), nullable=False, server_default=text("'{}'")),
-    Column("version", Text),
+    Column("version", Text),        # null: it is too old to say so
     Column("stream_url", Text),     # wss://…: where carriers open the audio of calls that have a seat here
     Column("internal_url", Text),   # http://…: where other processes reach this one, if they can
     Column("seats", Integer, nullable=False, server_default="0"),
@@ -55,14 +57,23 @@ seats = Table(
     Index("ix_seats_attempt_id", "attempt_id", unique=True, postgresql_where=text("attempt_id IS NOT NULL")),
 )
 
-# Those whose lock is held, also one that is frozen, and may wake up.
-ALIVE = text("""
-    SELECT workers.* FROM workers
-    WHERE EXISTS (
+_IS_ALIVE = """EXISTS (
         SELECT FROM pg_locks
         WHERE locktype = 'advisory' AND objsubid = 1 AND granted
             AND (classid::bigint << 32 | objid::bigint) = workers.lock_key
             AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
-    )
+    )"""
+
+# Those whose lock is held, also one that is frozen, and may wake up.
+ALIVE = text(f"""
+    SELECT workers.* FROM workers
+    WHERE {_IS_ALIVE}
     ORDER BY started_at, id
-""")
+""")  # noqa: S608 - put together of constants
+
+
+def an_older_lives() -> ColumnElement[bool]:
+    """Whether a process of an Outdial lives that knows nothing of seats, second legs, alerts and hashed entries of the
+    do-not-call list, as while a server is upgraded: until it has ended, nothing may rest on its knowing them."""
+    older = f"EXISTS (SELECT FROM workers WHERE version IS NULL AND {_IS_ALIVE})"
+    return literal_column(older, Boolean)

@@ -26,7 +26,7 @@ from outdial.dispatch.hanging_up import HangUps
 from outdial.dispatch.look_ups import LookUps, pauses
 from outdial.dispatch.prices import Prices
 from outdial.dispatch.transfers import Transfers
-from outdial.lines.audit import audit_pools, give_leaked_seats_back
+from outdial.lines.audit import audit_pools, give_leaked_seats_back, is_beside_an_older
 from outdial.settings import Settings
 
 logger = logging.getLogger(__name__)
@@ -68,6 +68,7 @@ class Sweep:
         self._prices = Prices(engine, open_carrier, slots)
         self._transfers = Transfers(engine, settings, open_carrier, slots)
         self._audited: datetime | None = None
+        self._was_beside_an_older = False
         self._wake = Wake()  # calls somebody wants something of
 
     async def run(self) -> None:
@@ -113,9 +114,16 @@ class Sweep:
         await self._prices.ask_for_missing(at_most=AT_MOST)
         await tell_overdue(self._engine, at_most=AT_MOST)
         await fold_counts(self._engine)
-        now = datetime.now(UTC)
-        if self._audited is None or now - self._audited > timedelta(seconds=AUDIT_EVERY_S):
+        await self._audit()
+
+    async def _audit(self) -> None:
+        now, beside_an_older = datetime.now(UTC), await is_beside_an_older(self._engine)
+        is_due = self._audited is None or now - self._audited > timedelta(seconds=AUDIT_EVERY_S)
+        expected = beside_an_older or self._was_beside_an_older  # what the last one has left, too
+        self._was_beside_an_older = beside_an_older
+        if is_due or expected:
+            await give_leaked_seats_back(self._engine, expected=expected)
+        if is_due:
             self._audited = now
             await audit_pools(self._engine)
-            await give_leaked_seats_back(self._engine)
             await forget_dead_workers(self._engine)

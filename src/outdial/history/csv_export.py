@@ -8,12 +8,12 @@ from collections.abc import AsyncIterator, Iterable, Mapping
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from outdial.agents.store import agent_names
-from outdial.db.engine import reading
 from outdial.history.call_filter import CallFilter, CallSearch
-from outdial.history.views import CallSummary, list_calls
+from outdial.history.reading import History
+from outdial.history.views import CallPage, CallSummary, list_calls
 
 PAGE = 200
 COLUMNS = (
@@ -32,7 +32,7 @@ _NUMBER = re.compile(r"[+-]?[0-9]+(\.[0-9]+)?")
 
 
 async def csv_of_calls(
-    engine: AsyncEngine, workspace_id: str, wanted: CallSearch, *, base_url: str
+    history: History, workspace_id: str, wanted: CallSearch, *, base_url: str
 ) -> AsyncIterator[str]:
     """The header, then calls, newest first, in pieces. Each page is read by itself, so no connection is held while
     somebody downloads slowly; calls that begin meanwhile are not among them."""
@@ -41,9 +41,11 @@ async def csv_of_calls(
     cursor: str | None = None
     while True:
         page = CallFilter.model_validate(given | {"limit": PAGE, "cursor": cursor})
-        async with reading(engine) as conn:
-            found = await list_calls(conn, workspace_id, page, base_url=base_url)
-            names = await agent_names(conn, workspace_id)
+
+        async def ask(conn: AsyncConnection, page: CallFilter = page) -> tuple[CallPage, Mapping[str, str]]:
+            return await list_calls(conn, workspace_id, page, base_url=base_url), await agent_names(conn, workspace_id)
+
+        found, names = (await history.read(ask)).value
         if found["calls"]:
             yield lines(_row(call, names) for call in found["calls"])
         cursor = found["next_cursor"]

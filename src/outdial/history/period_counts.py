@@ -13,7 +13,7 @@ from outdial.history.periods import Days, Period
 from outdial.instants import to_json
 from outdial.telephony.end_kind import EndKind
 from outdial.telephony.state import CallDirection, EndReason
-from outdial.telephony.verdict import AnsweredBy
+from outdial.telephony.verdict import MACHINES, AnsweredBy
 
 MAX_OUTCOMES = 12  # an agent may name any number
 
@@ -123,7 +123,7 @@ def counts_of(groups: Sequence[Group], since: datetime) -> Today:
     outbound = [group for group in groups if group.direction is CallDirection.OUTBOUND]
     dialled = [group for group in outbound if group.is_dialled]
     answered = [group for group in dialled if group.is_answered]
-    by_people = [group for group in answered if group.category not in (AnsweredBy.MACHINE, AnsweredBy.FAX)]
+    by_people = [group for group in answered if group.category not in MACHINES]
     outcomes = _outcomes(by_people)
     return Today(
         since=to_json(since),

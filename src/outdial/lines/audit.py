@@ -12,6 +12,7 @@ from outdial.db.committed import once_committed
 from outdial.db.engine import is_lock_timeout, reading
 from outdial.db.notify import notify
 from outdial.db.tables import calls, pools
+from outdial.db.workers_tables import an_older_lives
 from outdial.lines.pool import correct, lock_pool
 from outdial.lines.seats import audit_seats
 from outdial.telephony.state import CallDirection, CallState
@@ -33,11 +34,22 @@ async def audit_pools(engine: AsyncEngine) -> None:
                 raise
 
 
-async def give_leaked_seats_back(engine: AsyncEngine) -> None:
-    """A seat whose attempt is over, or never was, is a bug as well."""
+async def give_leaked_seats_back(engine: AsyncEngine, *, expected: bool = False) -> None:
+    """A seat whose attempt is over, or never was, is a bug as well; unless it is `expected`: a worker that knows of no
+    seats has ended the call."""
     async with engine.begin() as conn:
         if seats := await audit_seats(conn):
-            logger.error("Seats given back: their calls are over", extra={"count": seats})
+            level = logging.INFO if expected else logging.ERROR
+            logger.log(level, "Seats given back: their calls are over", extra={"count": seats})
+
+
+async def is_beside_an_older(engine: AsyncEngine) -> bool:
+    """Whether a worker lives that knows of no seats."""
+    async with reading(engine) as conn:
+        return bool(await conn.scalar(_BESIDE_AN_OLDER))
+
+
+_BESIDE_AN_OLDER = select(an_older_lives())
 
 
 async def _mend(engine: AsyncEngine, workspace_id: str) -> None:

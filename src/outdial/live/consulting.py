@@ -9,6 +9,7 @@ import logging
 from collections.abc import Callable, Coroutine
 from typing import Any
 
+from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from outdial.accounts.clients import OpenCarrier, carrier_of
@@ -31,7 +32,9 @@ from outdial.carriers.errors import CarrierError
 from outdial.conversation.live_call import NOT_TAKEN, TransferFailed
 from outdial.conversation.stopping import retrieve
 from outdial.conversation.warm import Warm
+from outdial.db.engine import reading
 from outdial.db.trouble import tell_trouble
+from outdial.db.workers_tables import an_older_lives
 from outdial.dispatch.second_legs import callback_url, end_leg
 from outdial.repeating import Pauses, repeat
 from outdial.settings import Settings, media_url
@@ -48,7 +51,14 @@ FINISH_S = 10.0
 GIVE_UP_S = 10.0    # more, for a carrier that tells nothing
 WRITTEN_WITHIN = Pauses(first_s=0.2, longest_s=2.0, tries=20)
 
+BESIDE_AN_OLDER = CallError(
+    code=FailureCode.NOT_PREPARED,
+    message="Outdial is being upgraded: nobody is asked to take a call until the last process of the older version has "
+    "ended.",
+)
 LEFT = CallError(code=FailureCode.WRONG_CALL_STATE, message="Who had taken the call hung up before it was connected.")
+
+_AN_OLDER_LIVES = select(an_older_lives())
 
 
 class Consulting:
@@ -68,7 +78,7 @@ class Consulting:
         """See conversation.call_facts.CarrierControl."""
         begun = await begin_consultation(self._engine, attempt, to, brief=warm.brief, wait_s=warm.wait_s)
         try:
-            against = await admit_transfer(self._engine, attempt.call_id, to)
+            against = await self._beside_an_older() or await admit_transfer(self._engine, attempt.call_id, to)
             if against is not None:
                 raise TransferFailed(against)
             dialling = self._dial(attempt, begun, to)  # not cut short: its reply tells what is to be ended then
@@ -84,6 +94,11 @@ class Consulting:
             raise
         joining()
         await self._whole(self._join(attempt, leg), name=f"transfer of {self._attempt_id}")
+
+    async def _beside_an_older(self) -> CallError | None:
+        """A process that knows of no second legs would take this for a transfer of the callee."""
+        async with reading(self._engine) as conn:
+            return BESIDE_AN_OLDER if await conn.scalar(_AN_OLDER_LIVES) else None
 
     async def aclose(self) -> None:
         """Let nobody ring or wait whom a conversation that is over has left: a process that ends waits for that."""

@@ -20,6 +20,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from outdial.db.retention_tables import erased_entries, number_keys
 from outdial.db.tables import do_not_call
+from outdial.db.workers_tables import an_older_lives
 from outdial.workspaces.secrets import SecretBox, WrongSecretKey
 
 logger = logging.getLogger(__name__)
@@ -71,11 +72,12 @@ async def knows_number(conn: AsyncConnection, box: SecretBox, workspace_id: str,
 
 
 async def hash_entry(conn: AsyncConnection, box: SecretBox, workspace_id: str, number: str) -> bool:
-    """Turn an entry of the list into its hash. False where it is too new: then try again in SETTLED_S. True also where
-    there is none."""
+    """Turn an entry of the list into its hash. False where it is too new, or a process lives that knows of no hashes:
+    then try again in SETTLED_S. True also where there is none."""
     entry = do_not_call.c
     of_number = (entry.workspace_id == workspace_id) & (entry.number == number)
     is_settled = entry.created_at < func.clock_timestamp() - func.make_interval(0, 0, 0, 0, 0, 0, SETTLED_S)
+    is_settled &= ~an_older_lives()  # it would ask the list alone, and dial
     query = select(entry.source, entry.call_id, entry.created_at, is_settled.label("is_settled")).where(of_number)
     row = (await conn.execute(query.with_for_update())).one_or_none()
     if row is None:

@@ -7,7 +7,7 @@ class EndKind(StrEnum):
     """Every ended call is of one kind: its end reason, but that `completed` calls are told apart by who answered."""
 
     COMPLETED = "completed"                      # by a person, or nobody looked who it was
-    MACHINE = "machine"                          # a machine or a fax answered
+    MACHINE = "machine"                          # a machine, an announcement of the network or a fax answered
     NO_ANSWER = "no_answer"
     BUSY_OR_DECLINED = "busy_or_declined"
     FAILED = "failed"

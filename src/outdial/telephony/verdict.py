@@ -20,18 +20,22 @@ class AnsweredBy(StrEnum):
     MACHINE = "machine"
     SCREENING = "screening"  # a service asks who is calling, and may put us through
     MENU = "menu"            # a choice of keys to press
+    NETWORK = "network"      # an announcement: the call can't be connected
     FAX = "fax"
+    SILENCE = "silence"      # answered, and nobody speaks
     UNKNOWN = "unknown"
 
 
-MACHINES = frozenset({AnsweredBy.MACHINE, AnsweredBy.FAX})
+MACHINES = frozenset({AnsweredBy.MACHINE, AnsweredBy.NETWORK, AnsweredBy.FAX})
 GATES = frozenset({AnsweredBy.SCREENING, AnsweredBy.MENU})  # a person, or a voicemail, may be behind it
+UNDECIDED = frozenset({AnsweredBy.UNKNOWN, AnsweredBy.SILENCE})  # whoever it is may speak yet
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
     """Answering machine detection's result. `message_end` says that a message can be left now, `confidence` (0 to
-    1) how sure the carrier is, where it says so."""
+    1) how sure its finder is, where that is told. `revises`: it comes from who has heard more than there was for the
+    verdict before (our own detector), and found two independent cues of a machine."""
 
     answered_by: AnsweredBy
     at: datetime
@@ -39,6 +43,7 @@ class Verdict:
     confidence: float | None = None
     detection_ms: int | None = None
     message_end: bool = False
+    revises: bool = False
     carrier_call: CarrierCall | None = None
 
 
@@ -70,9 +75,10 @@ def revised(known: WhoAnswered | None, verdict: Verdict, answered_at: datetime |
     """Who answered, now that `verdict` has come; None when it says nothing new.
 
     The first verdict that says something stays. A later one of the same category may add that a message can be left
-    now. What finds a machine too late (after DEADLINE or REPLY) only adds its evidence: a person may be talking by
-    then. Screening services and menus are told by words, and words alone tell of a voicemail behind one. All evidence
-    is kept, in the order in which it came; the time is that of the first of a category.
+    now. A machine that our own detector finds later takes the place of a person. What finds a machine too late
+    (after DEADLINE or REPLY) only adds its evidence: a person may be talking by then. Screening services and menus
+    are told by words, and words alone tell of a voicemail behind one. All evidence is kept, in the order in which
+    it came; the time is that of the first of a category.
     """
     if known is None:
         return _held(verdict, verdict.answered_by, verdict.evidence, _after_answer_ms(verdict, answered_at))
@@ -90,21 +96,26 @@ def revised(known: WhoAnswered | None, verdict: Verdict, answered_at: datetime |
 
 def is_settled(category: AnsweredBy, evidence: Collection[str]) -> bool:
     """Whether words can't tell any more who answered: it is known, or it is too late to find a machine."""
-    if category is AnsweredBy.UNKNOWN:
+    if category in UNDECIDED:
         return DEADLINE in evidence or REPLY in evidence
     return category not in GATES
 
 
 def _is_too_late(known: WhoAnswered, verdict: Verdict) -> bool:
-    settled = known.category is AnsweredBy.UNKNOWN and is_settled(known.category, known.evidence)
+    if known.category is AnsweredBy.HUMAN:
+        return REPLY in known.evidence and verdict.revises
+    settled = known.category in UNDECIDED and is_settled(known.category, known.evidence)
     return settled and verdict.answered_by is not AnsweredBy.HUMAN
 
 
 def _is_news(known: WhoAnswered, verdict: Verdict) -> bool:
-    if known.category is AnsweredBy.UNKNOWN:
+    if known.category in UNDECIDED:
         # A carrier that doesn't know has not said its last word; ours is.
         is_ours = DEADLINE in verdict.evidence or REPLY in verdict.evidence
-        return is_ours or verdict.answered_by is not AnsweredBy.UNKNOWN
+        says_more = verdict.answered_by is AnsweredBy.SILENCE and known.category is AnsweredBy.UNKNOWN
+        return is_ours or says_more or verdict.answered_by not in UNDECIDED
+    if known.category is AnsweredBy.HUMAN and verdict.revises:
+        return verdict.answered_by in MACHINES
     if known.category in GATES:
         return verdict.answered_by is AnsweredBy.MACHINE and WORDS in verdict.evidence
     return known.category is verdict.answered_by and verdict.message_end and not known.message_end

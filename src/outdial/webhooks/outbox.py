@@ -10,7 +10,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
-from sqlalchemy import BigInteger, bindparam, func, select, text
+from sqlalchemy import BigInteger, Boolean, bindparam, func, literal_column, select, text
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
@@ -225,6 +225,9 @@ async def _alerts(conn: AsyncConnection, left: Sequence[Left], *, base_url: str)
 # -- statements ------------------------------------------------------------------------------------------------
 
 _LOCK = select(func.pg_try_advisory_xact_lock(func.hashtextextended("outdial webhook outbox", 0)))
+# What an alert has left is due at once, although it is never so by its time: an older Outdial beside this one, which
+# knows of none, doesn't see it.
+_IS_DUE = literal_column("(due_at <= clock_timestamp() OR alert_id IS NOT NULL AND due_at = 'infinity')", Boolean)
 _DUE = (
     select(
         webhook_outbox.c.id,
@@ -235,7 +238,7 @@ _DUE = (
         webhook_outbox.c.alert_is_cleared,
         webhook_outbox.c.left_at,
     )
-    .where(webhook_outbox.c.due_at <= func.clock_timestamp())
+    .where(_IS_DUE)
     .order_by(webhook_outbox.c.id)
 )
 _DONE = text("DELETE FROM webhook_outbox WHERE id = ANY(:rows)")
@@ -244,11 +247,11 @@ _LATER = text("""
     FROM unnest(CAST(:rows AS bigint[]), CAST(:seconds AS float[])) AS later (id, seconds)
     WHERE webhook_outbox.id = later.id
 """)
-_PUT_OFF_FIRST = text("""
+_PUT_OFF_FIRST = text(f"""
     UPDATE webhook_outbox SET due_at = clock_timestamp() + interval '1 hour'
-    WHERE id = (SELECT id FROM webhook_outbox WHERE due_at <= clock_timestamp() ORDER BY id LIMIT 1)
+    WHERE id = (SELECT id FROM webhook_outbox WHERE {_IS_DUE} ORDER BY id LIMIT 1)
     RETURNING id
-""")
+""")  # noqa: S608 - put together of constants
 # Calls, whether they have ended, and whether that is still to be told.
 _ENDS = text("""
     SELECT calls.id, calls.state = 'ended' AS has_ended, EXISTS (

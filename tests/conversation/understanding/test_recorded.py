@@ -29,7 +29,7 @@ def test_who_says_this(tag, who, text):
 def test_every_language_knows_every_kind(tag):
     assert set(language_of(tag).data["recorded"]) == set(KINDS)
     found = {param.values[1] for param in texts() if param.values[0] == tag}
-    assert found == {"machine", "screening", "menu", "person"}
+    assert found == {"machine", "screening", "menu", "network", "person"}
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""What recordings say when they answer the phone: voicemails, screening services, menus. Pure.
+"""What recordings say when they answer the phone: voicemails, screening services, menus, the network. Pure.
 
 One phrase of a recording says little: people say "leave a message", too. So it takes two of different kinds. And who
 asks or offers something, or speaks of somebody else, as people do, is no voicemail, unless it speaks of its tone: to
@@ -16,12 +16,13 @@ ABSENT, CALL_BACK, REACHED, NAMES = "absent", "call_back", "reached", "names"  #
 ANNOUNCES = "announces"  # … and so says a carrier or a screening service, and nobody who answers a question
 ASKS_NAME, ASKS_WHY, SCREENS = "asks_name", "asks_why", "screens"
 PRESS, CHOICE = "press", "choice"
+NO_LINE = "no_line"  # the network says why it can't connect
 LIVE = "live"  # what only people say, or the same words said by them
 PERSONAL = "personal"  # what people say, and voicemails that say first whose they are: "leave me …", "in a meeting"
 REPORTED = "reported"  # what comes behind it was said by somebody else: "you said …", "I got your voicemail"
 KINDS = (
-    LEAVE, TONE, MAILBOX, FULL, ABSENT, ANNOUNCES, CALL_BACK, REACHED, NAMES, ASKS_NAME, ASKS_WHY, SCREENS, PRESS,
-    CHOICE, LIVE, PERSONAL, REPORTED,
+    LEAVE, TONE, MAILBOX, FULL, ABSENT, ANNOUNCES, CALL_BACK, REACHED, NAMES, NO_LINE, ASKS_NAME, ASKS_WHY, SCREENS,
+    PRESS, CHOICE, LIVE, PERSONAL, REPORTED,
 )  # fmt: skip
 
 _OF_VOICEMAIL = frozenset({LEAVE, TONE, MAILBOX, FULL})
@@ -35,20 +36,32 @@ def answering(said: Utterance, language: Language, *, has_greeted: bool = False)
     hello before and listened to us, as no voicemail does."""
     found = _found(said, language)
     kinds = {one.tag for one in found}
-    if (SCREENS in kinds and kinds & {ASKS_NAME, ASKS_WHY}) or {ASKS_NAME, ASKS_WHY} <= kinds:
+    if _is_screening(kinds):
         return AnsweredBy.SCREENING
     if _is_voicemail(found, said, has_greeted=has_greeted):
         return AnsweredBy.MACHINE
     choices = sum(one.tag == PRESS for one in found)
     if choices + len({said.text(one.start, one.end) for one in found if one.tag == CHOICE}) >= 2:
         return AnsweredBy.MENU
+    if _is_network(found):
+        return AnsweredBy.NETWORK
     return None
+
+
+def cues(said: Utterance, language: Language) -> dict[str, tuple[str, ...]]:
+    """What in it recordings say, and what people do, by its kind: the words, as they were heard."""
+    kinds: dict[str, list[str]] = {}
+    for one in _found(said, language):
+        words = said.text(one.start, one.end)
+        if words not in kinds.setdefault(one.tag, []):
+            kinds[one.tag].append(words)
+    return {kind: tuple(words) for kind, words in kinds.items()}
 
 
 def is_recording(said: Utterance, language: Language) -> bool:
     """Whether this answers nothing, for it is a recording that speaks; which one may be open yet."""
-    gates = (AnsweredBy.MACHINE, AnsweredBy.SCREENING)
-    return answering(said, language) in gates or any(one.tag == ANNOUNCES for one in _found(said, language))
+    recordings = (AnsweredBy.MACHINE, AnsweredBy.SCREENING, AnsweredBy.NETWORK)
+    return answering(said, language) in recordings or any(one.tag == ANNOUNCES for one in _found(said, language))
 
 
 def asks_name(said: Utterance, language: Language) -> bool:
@@ -59,6 +72,22 @@ def asks_name(said: Utterance, language: Language) -> bool:
 def sounds_recorded(said: Utterance, language: Language) -> bool:
     """Whether there is anything in it that recordings say."""
     return any(one.tag not in _UNSAID_BY_RECORDINGS for one in _found(said, language))
+
+
+def _is_screening(kinds: set[str]) -> bool:
+    """Who asks for a name and a reason only to call back is a voicemail."""
+    if SCREENS in kinds:
+        return bool(kinds & {ASKS_NAME, ASKS_WHY})
+    return {ASKS_NAME, ASKS_WHY} <= kinds and not kinds & {CALL_BACK, MAILBOX}
+
+
+def _is_network(found: list[Found]) -> bool:
+    """An announcement of the network: it says twice what is wrong, or once with its own way to speak of a callee."""
+    kinds = {one.tag for one in found}
+    if kinds & {LIVE, PERSONAL, REPORTED} or kinds & _OF_VOICEMAIL:
+        return False
+    wrong = sum(one.tag == NO_LINE for one in found)
+    return wrong >= 2 or (wrong == 1 and bool(kinds & {ANNOUNCES, REACHED}))
 
 
 def _is_voicemail(found: list[Found], said: Utterance, *, has_greeted: bool) -> bool:

@@ -1,0 +1,107 @@
+"""outdial amd: who answered, by a recording."""
+
+import json as json_format
+import wave
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from outdial.cli.failures import CommandFailed
+from outdial.cli.output import AsJson, console, progress
+from outdial.cli.verbs import verbs
+
+if TYPE_CHECKING:
+    from outdial.conversation.detection.judge import Judgement
+
+app = verbs()
+
+LONGEST_S = 60  # of a recording that is looked at: an opening is shorter
+
+
+@app.command()
+def amd(
+    file: Annotated[Path, typer.Argument(help="A WAV file. Of a stereo one the left side: the callee's.")],
+    language: Annotated[str, typer.Option(help="What is spoken, such as en.")] = "en",
+    json: AsJson = False,
+) -> None:
+    """Tell who answered a call, by its recording.
+
+    The recording begins when the call is answered. What gives them away is told
+    with it: when somebody spoke, tones, and words where the language is English.
+    """
+    pcm = _callee(file)
+    judgements = _judgements(pcm, language)
+    last = judgements[-1] if judgements else None
+    if json:
+        typer.echo(json_format.dumps(_found(judgements)))
+        return
+    for judgement in judgements:
+        told = "; ".join(judgement.evidence)
+        line = f"{judgement.at_ms / 1000:5.1f} s  {judgement.decision}: {judgement.category}  {told}"
+        console.print(line, markup=False, soft_wrap=True)
+    console.print(f"Answered by: {'unknown' if last is None else last.category}", markup=False)
+
+
+def _found(judgements: "list[Judgement]") -> dict[str, Any]:
+    """The last one; its time is when that category was told first."""
+    if not judgements:
+        return {"category": "unknown", "evidence": [], "after_ms": None, "confidence": None}
+    last = judgements[-1]
+    since_ms = last.at_ms
+    for judgement in reversed(judgements):
+        if judgement.category is not last.category:
+            break
+        since_ms = judgement.at_ms
+    return {
+        "category": str(last.category),
+        "evidence": list(last.evidence),
+        "after_ms": since_ms,
+        "confidence": last.confidence,
+    }
+
+
+def _judgements(pcm: bytes, language: str) -> "list[Judgement]":
+    from outdial.conversation.detection.detector import Detector
+    from outdial.conversation.detection.recorded_audio import heard_in
+    from outdial.conversation.understanding.language import language_of
+
+    recognise = _recogniser(language)
+    detector = Detector(None if recognise is None else language_of(language))
+    taken = (detector.take(heard) for heard in heard_in(pcm, recognise))
+    return [judgement for judgement in taken if judgement is not None]
+
+
+def _recogniser(language: str) -> Callable[[bytes], str] | None:
+    """None where words can't be known, which is said."""
+    from outdial.speech.offline import available, recognise
+
+    problem = available()[1].problem
+    if problem is None and language.lower().partition("-")[0] == "en":
+        return recognise
+    why = problem or f"nobody here recognises speech in '{language}'"
+    progress.print(f"Judged by timing and tones alone: {why}.", markup=False, soft_wrap=True)
+    return None
+
+
+def _callee(file: Path) -> bytes:
+    """PCM16 at 8000 Hz. Raises CommandFailed."""
+    import numpy as np
+    import soxr
+
+    from outdial.media.frames import SAMPLE_RATE_HZ
+
+    try:
+        with wave.open(str(file)) as recording:
+            channels, rate_hz, width = recording.getnchannels(), recording.getframerate(), recording.getsampwidth()
+            data = recording.readframes(LONGEST_S * rate_hz)
+    except (OSError, wave.Error, EOFError) as error:
+        raise CommandFailed(f"{file} can't be read as a WAV file: {error}") from None
+    if width != 2:
+        raise CommandFailed(f"{file} has {8 * width} bits a sample; only 16 are read")
+    samples = np.frombuffer(data[: len(data) // (2 * channels) * 2 * channels], dtype="<i2").reshape(-1, channels)[:, 0]
+    if rate_hz != SAMPLE_RATE_HZ:
+        heard = soxr.resample(samples.astype(np.float32), rate_hz, SAMPLE_RATE_HZ)
+        samples = np.clip(heard, -32768, 32767).astype("<i2")
+    return samples.tobytes()

@@ -1,0 +1,123 @@
+"""The judge: who answered, and whether to speak now, hold or hang up; from evidence, and how likely each is. Pure.
+
+To take a person for a machine is far worse than the other way round. So to hang up takes two independent cues (words, a
+tone, long talk without a pause; two phrases of a tape are two), a high likelihood, and nobody talking behind. To speak
+takes only that no machine's words were heard.
+
+And nobody waits for long while it isn't decided: that is the leash.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+from outdial.conversation.detection.evidence import OF_MENUS, OF_SCREENING, Evidence
+from outdial.conversation.understanding.recorded import LIVE
+from outdial.media.tone_tracker import ToneKind
+from outdial.telephony.verdict import AnsweredBy
+
+# The leash, in milliseconds.
+NOBODY_MS = 2000         # since the answer, when nobody has spoken
+QUIET_MS = 1000          # after what was said, when no machine's words were in it, …
+LIKELY_QUIET_MS = 420    # … and when its words are known, and most likely a person's
+MACHINE_QUIET_MS = 1300  # after a machine's words that don't settle it, …
+PERSON_QUIET_MS = 700    # … and when it is most likely a person all the same: "thanks for calling, how can I help?"
+LONG_TALK_MS = 6500      # without an end, and without anything of a machine's
+
+SILENCE_MS = 5000
+FAX_TALK_MS = 1000       # who has talked for longer is no fax machine
+SPOKEN_MS = 400          # less may be no voice at all
+LIKELY_PERSON, LIKELY_WHO_ASKS = 0.6, 0.3  # to be answered; recordings seldom ask, nor say what people say
+CUES, CERTAIN = 2, 0.62  # of a machine: to hang up; …
+CERTAIN_OF_GATE = 0.85   # … and when it asked for a name, as who may put us through does
+WITHOUT_CUE = 0.8        # to be called a machine with no cue at all, …
+WITHOUT_WORDS = 0.6      # … or a screening service or a menu with none of their words
+ANYBODY_MS = 8000        # since the first word: whoever talks on and on, with others behind, may be a person
+
+
+class Decision(StrEnum):
+    HOLD = "hold"
+    SPEAK = "speak"
+    HANG_UP = "hang_up"  # a machine for certain; what is done with one is the call's own policy
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judgement:
+    category: AnsweredBy
+    confidence: float
+    decision: Decision
+    evidence: tuple[str, ...]
+    at_ms: int
+
+
+def judge(evidence: Evidence, likely: Mapping[AnsweredBy, float], *, certain: float = CERTAIN) -> Judgement:
+    """`certain`: from which likelihood of a machine on it may be hung up on."""
+    category, confidence = _category(evidence, likely)
+    return Judgement(
+        category=category,
+        confidence=confidence,
+        decision=_decision(evidence, likely, category, certain),
+        evidence=evidence.in_words(category),
+        at_ms=evidence.spoken.now_ms,
+    )
+
+
+def _category(evidence: Evidence, likely: Mapping[AnsweredBy, float]) -> tuple[AnsweredBy, float]:
+    if _is_fax(evidence):
+        return AnsweredBy.FAX, 0.99
+    spoken = evidence.spoken
+    if not spoken.spans and spoken.now_ms < SILENCE_MS:
+        return AnsweredBy.UNKNOWN, 0.0
+    best = max((one for one in likely if _may_be(one, evidence, likely)), key=lambda one: likely[one])
+    return best, round(likely[best], 3)
+
+
+def _may_be(category: AnsweredBy, evidence: Evidence, likely: Mapping[AnsweredBy, float]) -> bool:
+    """Whether there is anything for it beside its likelihood, which is enough when it is high."""
+    match category:
+        case AnsweredBy.MACHINE | AnsweredBy.NETWORK:
+            return evidence.machine_cues() >= 1 or likely[category] >= WITHOUT_CUE
+        case AnsweredBy.SCREENING:
+            return bool(evidence.said.kinds(OF_SCREENING)) or likely[category] >= WITHOUT_WORDS
+        case AnsweredBy.MENU:
+            return bool(evidence.said.kinds(OF_MENUS)) or likely[category] >= WITHOUT_WORDS
+        case AnsweredBy.SILENCE | AnsweredBy.UNKNOWN:
+            return evidence.spoken.total_ms < SPOKEN_MS
+    return True
+
+
+def _of_machines(likely: Mapping[AnsweredBy, float]) -> float:
+    return likely.get(AnsweredBy.MACHINE, 0.0) + likely.get(AnsweredBy.NETWORK, 0.0)
+
+
+def _is_fax(evidence: Evidence) -> bool:
+    return evidence.has(ToneKind.FAX) and evidence.spoken.total_ms < FAX_TALK_MS
+
+
+def _decision(
+    evidence: Evidence, likely: Mapping[AnsweredBy, float], category: AnsweredBy, certain: float
+) -> Decision:
+    if category is AnsweredBy.FAX:
+        return Decision.HANG_UP
+    if category in (AnsweredBy.MACHINE, AnsweredBy.NETWORK):
+        least = max(certain, CERTAIN_OF_GATE if evidence.said.kinds(OF_SCREENING) else 0.0)
+        if _of_machines(likely) >= least and evidence.machine_cues() >= CUES and not evidence.talk_behind:
+            return Decision.HANG_UP
+    return Decision.SPEAK if _may_speak(evidence, likely) else Decision.HOLD
+
+
+def _may_speak(evidence: Evidence, likely: Mapping[AnsweredBy, float]) -> bool:
+    spoken = evidence.spoken
+    if not spoken.spans:
+        return spoken.now_ms >= NOBODY_MS
+    if spoken.quiet_ms >= MACHINE_QUIET_MS:
+        return True
+    if evidence.talk_behind and spoken.now_ms - (spoken.onset_ms or 0) >= ANYBODY_MS:
+        return evidence.beep is None
+    least = LIKELY_WHO_ASKS if evidence.said.asked or LIVE in evidence.said.cues else LIKELY_PERSON
+    is_person = evidence.said.known > 0 and likely.get(AnsweredBy.HUMAN, 0.0) >= least
+    if evidence.said.of_machines or evidence.beep is not None:
+        return is_person and evidence.beep is None and spoken.quiet_ms >= PERSON_QUIET_MS
+    if spoken.quiet_ms >= QUIET_MS or (is_person and spoken.quiet_ms >= LIKELY_QUIET_MS):
+        return True
+    return spoken.runs(LIKELY_QUIET_MS)[-1].duration_ms >= LONG_TALK_MS and spoken.quiet_ms < LIKELY_QUIET_MS

@@ -1,0 +1,120 @@
+"""When the near voice spoke, from the first window of a call on. Pure.
+
+Only the near voice counts: what is well below the loudest of late is a television, or people in the same room. That is
+judged anew each time, for who is near is known only once they have spoken.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+WINDOW_MS = 32
+VOICE = 0.5          # probability from which on a window is a voice's
+BEHIND_DB = 19.0     # and more below the loudest: somebody else's
+SPAN_BEHIND_DB = 12.0  # … and at its loudest, all that is said between two pauses
+LOUDEST_MS = 7000    # "of late"
+SYLLABLE = 5         # windows over which levels are averaged
+JOINED_MS = 200      # a shorter pause is none
+LEAST_MS = 80        # of a voice; a click is shorter
+LONGEST_MS = 60_000  # of a call that is looked at
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Span:
+    """Of the call clock, in which somebody near spoke."""
+
+    start_ms: int
+    end_ms: int
+
+    @property
+    def duration_ms(self) -> int:
+        return self.end_ms - self.start_ms
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Spoken:
+    """What the near voice has done by `now_ms`. `behind_ms`: how long somebody further away spoke; `level_dbfs` of the
+    near voice, -100 where there was none."""
+
+    now_ms: int
+    spans: tuple[Span, ...]
+    behind_ms: int
+    level_dbfs: float
+
+    @property
+    def onset_ms(self) -> int | None:
+        return self.spans[0].start_ms if self.spans else None
+
+    @property
+    def total_ms(self) -> int:
+        return sum(span.duration_ms for span in self.spans)
+
+    @property
+    def quiet_ms(self) -> int:
+        """Since the near voice was heard last, or since the audio began."""
+        return max(0, self.now_ms - (self.spans[-1].end_ms if self.spans else 0))
+
+    def runs(self, pause_ms: int) -> list[Span]:
+        """What was said without a pause of that length."""
+        runs: list[Span] = []
+        for span in self.spans:
+            if runs and span.start_ms - runs[-1].end_ms < pause_ms:
+                runs[-1] = Span(start_ms=runs[-1].start_ms, end_ms=span.end_ms)
+            else:
+                runs.append(span)
+        return runs
+
+
+class Talk:
+    """One call's windows, in the order in which they came."""
+
+    def __init__(self) -> None:
+        self._voice: list[float] = []
+        self._power: list[float] = []
+        self._end_ms: list[int] = []
+
+    def window(self, at_ms: int, voice: float, power: float) -> None:
+        """One window, heard until `at_ms`. `voice`: the probability of one; `power` relative to full scale."""
+        if at_ms <= LONGEST_MS:
+            self._voice.append(voice)
+            self._power.append(power)
+            self._end_ms.append(at_ms)
+
+    def spoken(self, now_ms: int) -> Spoken:
+        voiced = np.array(self._voice, dtype=np.float32) >= VOICE
+        ends = np.array(self._end_ms, dtype=np.int64)
+        if not voiced.any():
+            return Spoken(now_ms=now_ms, spans=(), behind_ms=0, level_dbfs=-100.0)
+        level = _levels(np.array(self._power, dtype=np.float64), voiced)
+        of_late = level[voiced & (ends > ends[-1] - LOUDEST_MS)]
+        loudest = float((of_late if len(of_late) else level[voiced]).max())
+        near = voiced & (level > loudest - BEHIND_DB)
+        spans = _spans(ends, near)
+        loud = tuple(span for span in spans if _peak(span, ends, level, near) > loudest - SPAN_BEHIND_DB)
+        behind_ms = int(np.count_nonzero(voiced & ~near)) * WINDOW_MS
+        behind_ms += sum(span.duration_ms for span in spans) - sum(span.duration_ms for span in loud)
+        return Spoken(now_ms=now_ms, spans=loud, behind_ms=behind_ms, level_dbfs=loudest)
+
+
+def _peak(span: Span, ends: NDArray[np.int64], level: NDArray[np.float64], near: NDArray[np.bool_]) -> float:
+    first, last = np.searchsorted(ends, (span.start_ms + 1, span.end_ms + 1))
+    return float(level[first:last][near[first:last]].max(initial=-100.0))
+
+
+def _levels(power: NDArray[np.float64], voiced: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """In dBFS, of the voiced windows around each."""
+    around = np.ones(SYLLABLE)
+    total = np.convolve(np.where(voiced, power, 0.0), around, mode="same")[: len(power)]
+    count = np.convolve(voiced.astype(np.float64), around, mode="same")[: len(power)]
+    return np.asarray(10 * np.log10(np.maximum(total / np.maximum(count, 1), 1e-10)))
+
+
+def _spans(ends: NDArray[np.int64], near: NDArray[np.bool_]) -> tuple[Span, ...]:
+    joined: list[list[int]] = []
+    for end in ends[near].tolist():
+        if joined and end - WINDOW_MS - joined[-1][1] < JOINED_MS:
+            joined[-1][1] = end
+        else:
+            joined.append([end - WINDOW_MS, end])
+    return tuple(Span(start_ms=start, end_ms=end) for start, end in joined if end - start >= LEAST_MS)

@@ -1,0 +1,47 @@
+"""When words are asked for: as seldom as they are of use."""
+
+from conversation.detection.calls import windows
+from outdial.conversation.detection.talk import Talk
+from outdial.conversation.detection.words_wanted import MOST, WordsWanted
+
+
+def asked(*spoken, until_ms):
+    """When, and for what."""
+    talk, wanted, found = Talk(), WordsWanted(), []
+    for one in windows(*spoken, until_ms=until_ms):
+        talk.window(one.at_ms, one.voice, one.power)
+        if (span := wanted.due(talk.spoken(one.at_ms))) is not None:
+            found.append((one.at_ms, span.start_ms, span.end_ms))
+    return found
+
+
+def test_a_short_answer_is_asked_for_once_soon_after_its_end():
+    assert asked((480, 1088), until_ms=4000) == [(1408, 480, 1088)]
+
+
+def test_the_shortest_hello_as_well():
+    assert len(asked((480, 608), until_ms=4000)) == 1
+
+
+def test_in_long_talk_it_is_asked_for_on_the_way():
+    at = [at_ms for at_ms, *_ in asked((0, 6700), until_ms=8000)]
+    assert [round(one, -2) for one in at] == [2000, 4000, 6500, 7000] or len(at) == 3
+
+
+def test_what_goes_on_after_a_breath_is_one_utterance():
+    found = asked((480, 1280), (1760, 2400), until_ms=4000)
+    assert [start_ms for _, start_ms, _ in found] == [480, 480]
+
+
+def test_what_comes_after_a_pause_is_another_one():
+    assert [start_ms for _, start_ms, _ in asked((480, 1280), (2400, 3200), until_ms=5000)] == [480, 2400]
+
+
+def test_no_more_than_so_many_and_none_late():
+    many = asked(*((start, start + 500) for start in range(0, 20_000, 1300)), until_ms=20_000)
+    assert len(many) <= MOST
+    assert asked((480, 1088), (15_000, 15_800), until_ms=17_000) == [(1408, 480, 1088)]
+
+
+def test_talk_longer_than_an_utterance_is_cut():
+    assert all(end_ms - start_ms <= 7100 for _, start_ms, end_ms in asked((0, 12_000), until_ms=13_000))
