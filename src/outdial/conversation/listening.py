@@ -67,8 +67,7 @@ class Listening:
     ) -> None:
         self._opinion = SecondOpinion(engines.recognition, engines.closed, lambda: self.hearing.asked, now_ms)
         self.hearing = Hearing(self._opinion, engines.voice_activity, now_ms, on_voice, self._utterance)
-        engines.recognition.changed = self.hearing.recogniser_told
-        self.hearing.on_words = self._early_words
+        engines.recognition.changed, self.hearing.on_words = self.hearing.recogniser_told, self._early_words
         self.hearing.on_partial = lambda utterance, text: self.on_partial(utterance, text)
         self.on_words: Callable[[Utterance, str], object] = lambda utterance, text: None
         self.on_partial: Callable[[Utterance, str], object] = lambda utterance, text: None

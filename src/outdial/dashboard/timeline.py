@@ -119,9 +119,7 @@ def _other(event: Event) -> Step | None:
             return Step(text=f"Outcome now: {_lower(outcome_label(data.get('outcome')))}", at=event.at)
         case "wrapped_up" if data.get("result") == "failed":
             return Step(text="Wrap-up failed", at=event.at, tone="bad", detail=_why(data.get("error")))
-        case "wrapped_up":
-            return Step(text="Wrap-up made", at=event.at, tone="good")
-        case "wrap_up_wanted" | "result_late" | "limit":
+        case "wrapped_up" | "wrap_up_wanted" | "result_late" | "limit":
             text, tone = _FIXED[event.type]
             return Step(text=text, at=event.at, tone=tone)
         case "corrected":
@@ -149,6 +147,7 @@ def _other(event: Event) -> Step | None:
 
 
 _FIXED: Mapping[str, tuple[str, Tone]] = {
+    "wrapped_up": ("Wrap-up made", "good"),
     "wrap_up_wanted": ("Wrap-up asked for again", "quiet"),
     "result_late": ("What the conversation brought came late", "warn"),
     "limit": ("Reached its longest duration", "warn"),

@@ -123,7 +123,8 @@ async def no_word(call: Call) -> Literal["two words"]: ...
         (survey.code.talk, {"transfers": ["nobody"]}, "transfer needs a number"),
         (survey.code.talk, {"name": ""}, "name is empty"),
         (survey.code.talk, {"name": object()}, "texts, numbers, lists and mappings, not object"),
-        (survey.code.talk, {"voice": "deep"}, "@agent declares no 'voice'"),
+        (survey.code.talk, {"volume": "loud"}, "@agent declares no 'volume'"),
+        (survey.code.talk, {"voice": "deep"}, "'deep' is no vendor of speech"),
     ],
 )  # fmt: skip
 def test_what_can_not_be_an_agent_is_told_with_its_line(function, declared, reason):

@@ -15,7 +15,7 @@ def speech(section: str):
 
 
 def test_who_chooses_nothing_has_the_process_s_speech():
-    assert parse_script(STEPS).speech is NO_CHOICE or parse_script(STEPS).speech == NO_CHOICE
+    assert parse_script(STEPS).speech == NO_CHOICE
 
 
 def test_a_vendor_and_its_model_are_one_short_text():
@@ -68,6 +68,8 @@ def test_agents_of_every_kind_choose():
 
     assert reminder.speech.recognition == chosen
     assert parse_agent(reminder.source).speech.recognition == chosen
+    relay = parse_agent("agent: {recognition: deepgram/nova-3}\nrelay: {url: 'wss://brain.example/relay'}\n")
+    assert relay.speech.recognition == chosen
 
 
 def test_a_vendor_s_recogniser_needs_no_word_about_the_offline_one():

@@ -9,6 +9,7 @@ from outdial.agents.script.model import DoNotCall, Machine, ScriptWarning
 from outdial.agents.script.template import Text
 from outdial.conversation.call_facts import HOLD_S
 from outdial.conversation.opening import Greet
+from outdial.speech.choice import NO_CHOICE, SpeechChoice
 from outdial.speech.reading.reader import Reading
 
 if TYPE_CHECKING:
@@ -47,6 +48,7 @@ class BrainAgent:
     pronounce: Mapping[str, str] = field(default_factory=dict)
     greet: Greet | None = None
     hold_s: float = HOLD_S
+    speech: SpeechChoice = NO_CHOICE
     after: "After | None" = None
     warnings: tuple[ScriptWarning, ...] = field(default=(), compare=False)
 

@@ -15,6 +15,7 @@ from outdial.agents.script.machine import KEYS as MACHINE
 from outdial.agents.script.model import ScriptError
 from outdial.agents.script.parse import AGENT, DO_NOT_CALL_KEYS, Parser
 from outdial.agents.script.pronounce import pronunciations
+from outdial.agents.script.speech_choice import SPEECH_KEYS
 from outdial.agents.script.template import Text
 from outdial.agents.script.tree import Fields, Node, Scalar
 from outdial.net.urls import MAX_URL_CHARS
@@ -28,7 +29,7 @@ SECTIONS = (
     "machine", "do_not_call", "pronounce",
 )  # fmt: skip
 _TRANSFER = ("to", "about", "say", "failed", "warm")
-KEYS = (*SECTIONS, *AGENT, *MACHINE, *DO_NOT_CALL_KEYS, *LIMITS, *_TRANSFER)
+KEYS = (*SECTIONS, *AGENT, *SPEECH_KEYS, *MACHINE, *DO_NOT_CALL_KEYS, *LIMITS, *_TRANSFER)
 _SECRET = re.compile(rf"\{{secret:({SECRET_NAME.pattern})\}}")
 _URL = re.compile(r"[a-z]+://[^/?#{}@%\\\s]+(?:[/?][^#\s]*)?")  # nothing is filled into its host
 
@@ -62,6 +63,7 @@ class BrainParser(Parser):
             "pronounce": pronunciations(top.nodes.get("pronounce")),
             "greet": self.greet(top),
             "hold_s": self.hold_s(top),
+            "speech": self.speech,
             "warnings": self.language_warning(agent.nodes.get("language")),
         }
 
