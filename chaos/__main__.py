@@ -15,6 +15,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
+from chaos import clock
 from chaos.evidence import Evidence
 from chaos.invariants import Finding, check_all
 from chaos.run import Options, Run
@@ -31,9 +32,9 @@ def main() -> int:
     options = Options(
         seed=seed,
         seconds=arguments.minutes * 60,
-        servers=arguments.processes,
+        hosts=arguments.hosts,
         calls_per_second=arguments.calls_per_second,
-        kinds=[kind for kind in Kind if kind in (arguments.only or Kind) and kind not in arguments.never],
+        kinds=[kind for kind in _possible() if kind in (arguments.only or Kind) and kind not in arguments.never],
         without=arguments.without,
     )
     out = Console(soft_wrap=True, highlight=False)
@@ -46,7 +47,7 @@ def main() -> int:
 
     folder = Path(tempfile.mkdtemp(prefix="outdial-chaos-"))
     folder.chmod(0o755)  # PostgreSQL may run as a user of its own
-    out.print(f"Seed {seed}, {options.seconds:g} s, {options.servers} processes; everything is kept in {folder}")
+    out.print(f"Seed {seed}, {options.seconds:g} s, {options.hosts} hosts; everything is kept in {folder}")
     findings: list[Finding] | None = None
     try:
         evidence = asyncio.run(_play(Run(options, folder, tell), options))
@@ -76,13 +77,17 @@ async def _play(run: Run, options: Options) -> Evidence:
         return await run.play()
 
 
+def _possible() -> list[Kind]:
+    return [kind for kind in Kind if kind is not Kind.CLOCK_JUMP or clock.IS_THERE]
+
+
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m chaos", description="Throw failures at a running Outdial and look for what was lost."
     )
     parser.add_argument("--seed", type=int, help="of an earlier run: the same throws at the same times")
     parser.add_argument("--minutes", type=float, default=10.0, help="of traffic and throws (10)")
-    parser.add_argument("--processes", type=int, choices=(1, 2), default=2, help="of outdial serve on one database (2)")
+    parser.add_argument("--hosts", type=int, choices=(1, 2, 3), default=3, help="that run outdial serve (3)")
     parser.add_argument("--calls-per-second", type=float, default=1.0, help="how many are placed (1)")
     kinds = ", ".join(Kind)
     parser.add_argument("--only", action="append", type=Kind, metavar="KIND", help=f"repeatable: {kinds}")

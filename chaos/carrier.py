@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import outdial.simulator.network
+from chaos.process import say
 from outdial import logs
 from outdial.cli.processes import end_with_parent, stop_signals
 from outdial.simulator.callees import CALLEES, Callee
@@ -39,7 +40,7 @@ async def main(config: dict[str, Any]) -> None:
     voice = InstantTextToSpeech()  # nothing is judged by what is said here
     with stop_signals() as stop:
         async with serve(simulated, callee_voice=voice, agent_voice=voice) as simulator:
-            print(json.dumps({"url": simulator.base_url}), flush=True)
+            say(simulator.base_url)
             await stop.wait()
     watch.cancel()
 

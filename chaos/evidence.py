@@ -11,7 +11,9 @@ import httpx
 import psycopg
 from psycopg.rows import dict_row
 
+from chaos.receiver import Told
 from chaos.server import EndedByItself
+from chaos.store import Stored
 from chaos.throwing import Thrown
 from chaos.traffic import Request
 from outdial.simulator.calls import FINAL
@@ -29,6 +31,8 @@ class Call:
     to: str
     key: str | None
     holds_line: bool
+    recording: str | None  # its name in the store
+    turns: int             # how many were said
     created_at: datetime
 
 
@@ -63,7 +67,9 @@ class Books:
     calls: Sequence[Call]
     attempts: Sequence[Attempt]
     pools: Sequence[Pool]
+    taken_seats: Sequence[str]  # ids of attempts
     unhandled_callbacks: int
+    untold: int                 # webhooks that were not taken yet
     moved: int
 
     @property
@@ -112,11 +118,16 @@ class Evidence:
     not_ready: Sequence[str] = ()    # servers that never served again
     not_stopped: Sequence[str] = ()  # servers that SIGTERM did not end
     thrown: Sequence[Thrown] = ()
+    seated: Mapping[str, Sequence[str]] = field(default_factory=dict)  # attempts: at which servers they had a seat
+    stored: Sequence[Stored] = ()
+    told: Sequence[Told] = ()
     secrets: Sequence[str] = field(default=(), repr=False)
 
 
 CALLS = """
 SELECT id, direction, state, end_reason, error ->> 'code' AS error, "to", metadata ->> 'key' AS key, holds_line,
+    regexp_replace(recording, '^recordings/', '') AS recording,
+    (SELECT count(*) FROM turns WHERE turns.call_id = calls.id) AS turns,
     created_at
 FROM calls ORDER BY created_at, id
 """
@@ -131,6 +142,13 @@ FROM attempts AS a ORDER BY a.created_at, a.id
 """
 
 
+SEATS = "SELECT attempt_id FROM seats WHERE attempt_id IS NOT NULL"
+UNTOLD = """
+SELECT (SELECT count(*) FROM webhook_outbox)
+    + (SELECT count(*) FROM webhook_deliveries WHERE finished_at IS NULL) AS n
+"""
+
+
 def read_books(database_url: str) -> Books:
     """Raises psycopg.Error while the database is away."""
     with psycopg.connect(database_url, connect_timeout=5, row_factory=dict_row) as connection:
@@ -139,9 +157,18 @@ def read_books(database_url: str) -> Books:
             calls=[Call(**row) for row in rows(CALLS)],
             attempts=[Attempt(**row) for row in rows(ATTEMPTS)],
             pools=[Pool(**row) for row in rows("SELECT used_outbound, used_inbound FROM pools")],
+            taken_seats=[row["attempt_id"] for row in rows(SEATS)],
+            untold=_count(rows(UNTOLD)),
             unhandled_callbacks=_count(rows("SELECT count(*) AS n FROM callbacks WHERE handled_at IS NULL")),
             moved=_count(rows("SELECT coalesce(max(id), 0) AS n FROM call_events")),
         )
+
+
+def hurry_webhooks(database_url: str) -> None:
+    """What waits to be sent again is sent at once: nobody waits five minutes in a short run. Raises psycopg.Error."""
+    with psycopg.connect(database_url, connect_timeout=5) as connection:
+        connection.execute("UPDATE webhook_deliveries SET next_at = now() WHERE state = 'waiting' AND next_at > now()")
+        connection.execute("UPDATE webhook_lanes SET hold_until = NULL WHERE hold_until > now()")
 
 
 def _count(rows: Any) -> int:
@@ -189,6 +216,6 @@ def _log_line(server: str, text: str) -> LogLine:
 
 
 def left_files(data_dir: Path) -> list[str]:
-    """Unfinished recordings, and results nobody has delivered."""
-    found = [*data_dir.rglob("*.part"), *data_dir.glob("spool/*/*.json")]
+    """Recordings that are unfinished, or not in the store yet, and results nobody has delivered."""
+    found = [*data_dir.rglob("*.part"), *data_dir.glob("recordings/**/*.wav"), *data_dir.glob("spool/*/*.json")]
     return sorted(str(path.relative_to(data_dir.parent)) for path in found)

@@ -11,6 +11,7 @@ from outdial.lines.workspace_pools import create_workspace
 from outdial.numbers.connecting import Connector
 from outdial.numbers.new_number import NewNumber
 from outdial.policy.daily_limit import MAX_LIMIT, change_daily_limit
+from outdial.webhooks.endpoints import Wanted, create_webhook
 from outdial.workspaces.api_keys import create_api_key
 from outdial.workspaces.audit import COMMAND_LINE
 from outdial.workspaces.secrets import SecretBox
@@ -63,10 +64,16 @@ class Furnished:
 
 
 async def furnish(
-    database_url: str, secret_key: str, *, simulator_url: str, carrier_url: str, public_urls: Sequence[str]
+    database_url: str,
+    secret_key: str,
+    *,
+    simulator_url: str,
+    carrier_url: str,
+    webhook_url: str,
+    public_urls: Sequence[str],
 ) -> Furnished:
     """The carriers' accounts are reached at `carrier_url`; of calls that come in they tell the `public_urls`, each
-    carrier another one where there are several."""
+    carrier another one where there are several. Everything is told to `webhook_url`."""
     engine = create_engine(database_url)
     secret_box = SecretBox(secret_key)
     try:
@@ -78,7 +85,9 @@ async def furnish(
             await create_agent(engine, workspace_id, name=name, source=source, publish=True, by=COMMAND_LINE)
             for name, source in (("Announces", ANNOUNCES), ("Talks", TALKS))
         ]
-        secrets = [key, secret_key]
+        endpoint = Wanted(given={"url"}, url=webhook_url)
+        webhook = await create_webhook(engine, secret_box, workspace_id, endpoint, by=COMMAND_LINE)
+        secrets = [key, secret_key, webhook["secret"]]
         ids, numbers = [], []
         for place, account in enumerate(await simulated_accounts(simulator_url)):
             connector = Connector(

@@ -1,8 +1,11 @@
-"""A way to a server on this machine that can be cut, or vanish without a word.
+"""A way to a server on this machine that can be cut, part its two sides for a while, or vanish without a word.
 
 A connection that vanishes is not closed: nothing comes through any more, either way, and not even the system
 acknowledges what arrives. That is how a host looks from outside whose cable was pulled. Of a process that is killed the
-system still takes leave for it.
+system still takes leave for it. One that is held is as silent, and goes on when it is healed: the system sends again
+what nobody acknowledged, also of who has given up waiting since.
+
+A way may be shared: whose a connection is says the process at its near end, and each throw may strike one of them.
 """
 
 import asyncio
@@ -10,8 +13,9 @@ import ctypes
 import socket
 import struct
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, suppress
+from enum import Enum, auto
 from typing import Any, cast
 
 HOST = "127.0.0.1"
@@ -32,12 +36,30 @@ def undeafen(sock: Any) -> None:
         sock.setsockopt(socket.SOL_SOCKET, SO_DETACH_FILTER, 0)
 
 
+def probe(sock: Any) -> None:
+    """Have the system ask at once whether somebody is still there: who has gone meanwhile could not say so."""
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for name in ("TCP_KEEPIDLE", "TCP_KEEPINTVL"):
+        if hasattr(socket, name):
+            sock.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), 1)
+
+
+class Out(Enum):
+    """What became of a way, or of somebody's part of it."""
+
+    CUT = auto()
+    HELD = auto()
+    VANISHED = auto()
+
+
 class _End(asyncio.Protocol):
-    """One end of a connection that goes through the proxy; `other` is where its bytes go."""
+    """One end of a connection that goes through the proxy; `other` is where its bytes go, `whose` it is."""
 
     def __init__(self) -> None:
         self.transport: asyncio.Transport | None = None
         self.other: _End | None = None
+        self.whose: str | None = None
+        self._is_held = False
         self._early: list[bytes] = []
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -64,8 +86,8 @@ class _End(asyncio.Protocol):
             self.other.transport.pause_reading()
 
     def resume_writing(self) -> None:
-        if self.other is not None and self.other.transport is not None and not self.other.transport.is_closing():
-            self.other.transport.resume_reading()
+        if self.other is not None and not self.other._is_held:
+            self.other._read_on()
 
     def write(self, data: bytes) -> None:
         if self.transport is not None and not self.transport.is_closing():
@@ -77,29 +99,52 @@ class _End(asyncio.Protocol):
             self.transport.pause_reading()
             deafen(self.transport.get_extra_info("socket"))
 
+    def hold(self) -> None:
+        if self.transport is not None and not self.transport.is_closing():
+            self._is_held = True
+            self.transport.pause_reading()
+            deafen(self.transport.get_extra_info("socket"))
+
+    def release(self) -> None:
+        if self._is_held and self.transport is not None and not self.transport.is_closing():
+            self._is_held = False
+            sock = self.transport.get_extra_info("socket")
+            undeafen(sock)
+            probe(sock)
+            self._read_on()
+
+    def _read_on(self) -> None:
+        if self.transport is not None and not self.transport.is_closing():
+            self.transport.resume_reading()
+
     def abort(self) -> None:
         if self.transport is not None:
             self.transport.abort()
 
 
 class Proxy:
-    """Connections to `port` are led on to `to_port`. Make one with `Proxy.open`."""
+    """Connections to `port` are led on to `to_port`, which may change: then new ones are. Make one with `Proxy.open`;
+    `whose` tells by a connection's port at its near end whose it is."""
 
-    def __init__(self, listener: socket.socket, to_port: int) -> None:
+    def __init__(self, listener: socket.socket, to_port: int, whose: Callable[[int], str | None]) -> None:
         self._listener = listener
-        self._to_port = to_port
+        self.to_port = to_port
+        self._whose = whose
         self._ends: list[_End] = []
         self._vanished: list[_End] = []  # kept to the end: letting go of them would close them
-        self._is_cut = False
+        self._waiting: list[_End] = []   # to be led on, when they are held no more
+        self._out: dict[str | None, Out] = {}
         self._opening: set[asyncio.Task[None]] = set()
         self.port: int = listener.getsockname()[1]
         self.url = f"http://{HOST}:{self.port}"
 
     @classmethod
     @asynccontextmanager
-    async def open(cls, to_port: int) -> AsyncIterator["Proxy"]:
+    async def open(
+        cls, to_port: int, whose: Callable[[int], str | None] = lambda _: None
+    ) -> AsyncIterator["Proxy"]:
         listener = socket.create_server((HOST, 0), backlog=256)
-        proxy = cls(listener, to_port)
+        proxy = cls(listener, to_port, whose)
         loop = asyncio.get_running_loop()
         server = await loop.create_server(proxy._accept, sock=listener)
         try:
@@ -108,53 +153,99 @@ class Proxy:
             server.close()
             for task in list(proxy._opening):
                 task.cancel()
-            for end in (*proxy._ends, *proxy._vanished):
+            for end in (*proxy._ends, *proxy._vanished, *proxy._waiting):
                 end.abort()
 
-    def cut(self) -> None:
+    # Each of these strikes everybody, or whom it is told: then nobody else notices anything.
+
+    def cut(self, who: str | None = None) -> None:
         """Close all connections, and each new one at once, until `heal`."""
-        self._is_cut = True
-        for end in self._ends:
+        self._out[who] = Out.CUT
+        for end in self._of(who):
             end.abort()
-        self._ends.clear()
 
-    def vanish(self) -> None:
+    def hold(self, who: str | None = None) -> None:
+        """All connections are silent, and new ones too, until `heal`: then they go on, where both ends still wait."""
+        if who is None:
+            deafen(self._listener)
+        self._out[who] = Out.HELD
+        for end in self._of(who):
+            end.hold()
+
+    def vanish(self, who: str | None = None) -> None:
         """All connections go silent for good, and nobody can open a new one until `heal`."""
-        deafen(self._listener)
-        self._is_cut = True
-        for end in self._ends:
+        if who is None:
+            deafen(self._listener)
+        self._out[who] = Out.VANISHED
+        gone = [*self._of(who)]
+        for end in gone:
             end.vanish()
-        self._vanished += self._ends
-        self._ends = []
+        self._vanished += gone
+        self._ends = [end for end in self._ends if end not in gone]
 
-    def heal(self) -> None:
-        """New connections come through again."""
-        if self._is_cut:
+    def heal(self, who: str | None = None) -> None:
+        """New connections come through again, and those that were held."""
+        was = self._out.pop(who, None)
+        if was is None:
+            return
+        if who is None and was is not Out.CUT:
             with suppress(OSError):  # nothing was attached
                 undeafen(self._listener)
-        self._is_cut = False
+        for end in self._of(who):
+            end.release()
+        waiting = [end for end in self._waiting if who in (None, end.whose)]
+        self._waiting = [end for end in self._waiting if end not in waiting]
+        for end in waiting:
+            end.release()
+            self._open(end)
+
+    def _of(self, who: str | None) -> Iterator[_End]:
+        self._ends = [end for end in self._ends if end.transport and not end.transport.is_closing()]
+        return (end for end in self._ends if who in (None, end.whose))
 
     def _accept(self) -> _End:
         near = _End()
+        self._open(near)
+        return near
+
+    def _open(self, near: _End) -> None:
         task = asyncio.get_running_loop().create_task(self._lead_on(near))
         self._opening.add(task)
         task.add_done_callback(self._opening.discard)
-        return near
 
     async def _lead_on(self, near: _End) -> None:
         await asyncio.sleep(0)  # until it is connected
-        if not self._is_cut:
-            try:
-                _, far = await asyncio.get_running_loop().create_connection(_End, HOST, self._to_port)
-            except OSError:
-                near.abort()
-                return
-            if not self._is_cut:
-                near.join(far)
-                self._ends = [end for end in self._ends if end.transport and not end.transport.is_closing()]
-                self._ends += (near, far)
-                if near.transport is None or near.transport.is_closing():
-                    far.abort()
-                return
+        if near.transport is None or near.transport.is_closing():
+            return
+        peer = near.transport.get_extra_info("peername")
+        near.whose = near.whose or (self._whose(peer[1]) if peer else None)
+        if self._turned_away(near):
+            return
+        try:
+            _, far = await asyncio.get_running_loop().create_connection(_End, HOST, self.to_port)
+        except OSError:
+            near.abort()
+            return
+        if self._turned_away(near):
             far.abort()
-        near.abort()
+            return
+        far.whose = near.whose
+        near.join(far)
+        self._ends += (near, far)
+        if near.transport.is_closing():
+            far.abort()
+
+    def _turned_away(self, near: _End) -> bool:
+        """Whether its way is out just now; and what becomes of it then."""
+        match self._out.get(near.whose) or self._out.get(None):
+            case None:
+                return False
+            case Out.HELD:
+                near.hold()
+                self._waiting.append(near)
+            case Out.VANISHED:
+                near.vanish()
+                self._vanished.append(near)
+            case Out.CUT:
+                near.abort()
+        return True

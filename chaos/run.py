@@ -4,11 +4,9 @@ import asyncio
 import dataclasses
 import json
 import secrets
-import subprocess
-import sys
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import Callable, Sequence
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -17,22 +15,29 @@ from typing import Any
 import psycopg
 
 from chaos.database import Database
-from chaos.evidence import Books, Evidence, Phone, left_files, read_books, read_log, read_phones
-from chaos.furnish import Furnished, furnish
-from chaos.proxy import Proxy
+from chaos.evidence import Books, Evidence, Phone, hurry_webhooks, left_files, read_books, read_log, read_phones
+from chaos.furnish import furnish
+from chaos.network import CARRIERS, Network
+from chaos.peers import Peers
+from chaos.process import Process
+from chaos.proxy import HOST
+from chaos.receiver import Receiver
 from chaos.schedule import Kind, Throw, schedule
-from chaos.server import ROOT, Server
-from chaos.throwing import Throwing, heal
+from chaos.seating import Seating
+from chaos.server import Server, Surroundings
+from chaos.store import URL as STORE_URL
+from chaos.store import Store, variables
+from chaos.throwing import Throwing
 from chaos.traffic import Traffic
 
-NAMES = "AB"
+NAMES = "ABC"
 READY_AGAIN_S = 90.0   # a server, once everything is healed
 SETTLE_S = 300.0       # the books, at most
 STILL_S = 80.0         # or until nothing has moved for so long: a call that is put off waits a minute
 LOOK_EVERY_S = 1.0
 ASKED_FOR_S = 60.0     # what was asked for and not answered
-START_S = 60.0
 TELL_EVERY_S = 5.0
+PACE = 0.5  # of what the simulator's callees do
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,7 +46,7 @@ class Options:
 
     seed: int
     seconds: float
-    servers: int
+    hosts: int
     calls_per_second: float
     kinds: Sequence[Kind]
     without: Sequence[str]
@@ -55,48 +60,84 @@ class Run:
         self._folder = folder
         self._tell = tell
         self.throws: list[Throw] = schedule(
-            options.seed, seconds=options.seconds, servers=options.servers, kinds=options.kinds
+            options.seed, seconds=options.seconds, servers=options.hosts, kinds=options.kinds
         )
 
     async def play(self) -> Evidence:
         """Ends whatever it has started, also when it is cancelled."""
         options, folder = self._options, self._folder
         _write(folder / "schedule.json", self.throws)
-        secret_key = secrets.token_urlsafe(32)
+        secret_key, peers = secrets.token_urlsafe(32), Peers()
         async with AsyncExitStack() as stack:
+            enter = stack.enter_async_context
             database = Database(folder / "database")
             stack.push_async_callback(database.aclose)
-            self._tell("Starting PostgreSQL, the simulator and Outdial")
+            self._tell("Starting PostgreSQL, the store, the simulator and Outdial")
             await database.start()
-            servers = [
-                await stack.enter_async_context(Server.up(name, folder, database, secret_key, options.without))
-                for name in NAMES[: options.servers]
-            ]
+            store = await enter(Store.up(folder))
+            receiver = await enter(Receiver.up())
+            config = json.dumps({"folder": str(folder), "pace": PACE})
+            simulator = await enter(Process.started("chaos.carrier", [config], folder / "simulator.log"))
+            peers.add(CARRIERS, lambda: simulator.pid)
+            network = await enter(
+                Network.open(peers, carriers=simulator.port, store=store.port, receiver=receiver.port)
+            )
+            around = Surroundings(
+                folder=folder,
+                database=database,
+                peers=peers,
+                secret_key=secret_key,
+                environment=variables(network.store.url),
+                settings={"RECORDINGS_URL": STORE_URL, "ALLOWED_PRIVATE_HOSTS": HOST},
+                without=options.without,
+            )
+            servers = [await enter(Server.up(name, around)) for name in NAMES[: options.hosts]]
             for server in servers:
                 server.start()  # they load their models while the rest is made ready
-            simulator_url = await stack.enter_async_context(_simulator(folder))
-            carrier = await stack.enter_async_context(Proxy.open(int(simulator_url.rpartition(":")[2])))
             furnished = await furnish(
                 database.url,
                 secret_key,
-                simulator_url=simulator_url,
-                carrier_url=carrier.url,
+                simulator_url=simulator.url,
+                carrier_url=network.carriers.url,
+                webhook_url=network.receiver.url,
                 public_urls=[server.base_url for server in servers],
             )
+            if Kind.FAILOVER in options.kinds:
+                await database.add_standby()
             for server in servers:
                 if not await server.ready():
                     raise RuntimeError(f"server {server.name} did not start; see {server.log}")
-            throwing = Throwing(servers, database, carrier, simulator_url, self._tell)
-            traffic = Traffic(furnished, servers, simulator_url, options.seed)
+            throwing = Throwing(servers, database, store, network, simulator.url, self._tell)
+            traffic = Traffic(furnished, servers, simulator.url, options.seed)
             stack.push_async_callback(traffic.aclose)
+            seating = Seating(database, servers)
+            looking = asyncio.create_task(seating.run())
+            stack.callback(looking.cancel)
             await self._under_fire(traffic, throwing)
             self._tell("Traffic stopped, everything is healed; the books settle")
-            await heal(servers, database, carrier, simulator_url)
+            await throwing.heal()
             not_ready = await self._all_ready(servers)
             await traffic.finish(ASKED_FOR_S)
-            books, phones = await self._settled(database, simulator_url, servers)
+            books, phones = await self._settled(database, simulator.url, servers)
+            stored = await store.recordings()
             await asyncio.gather(*(server.stop() for server in servers))
-            return self._evidence(servers, furnished, traffic, throwing, not_ready, books, phones)
+            evidence = Evidence(
+                books=books,
+                phones=phones,
+                requests=traffic.requests,
+                log=[line for server in servers for line in read_log(server.name, server.log)],
+                left_files=[name for server in servers for name in left_files(server.data_dir)],
+                ended_by_itself=[ended for server in servers for ended in server.ended_by_itself],
+                not_ready=not_ready,
+                not_stopped=[server.name for server in servers if server.not_stopped],
+                thrown=throwing.thrown,
+                seated=seating.seen,
+                stored=stored,
+                told=receiver.told,
+                secrets=furnished.secrets,
+            )
+            self._keep(evidence)
+            return evidence
 
     async def _under_fire(self, traffic: Traffic, throwing: Throwing) -> None:
         began = time.monotonic()
@@ -143,6 +184,7 @@ class Run:
             now = time.monotonic()
             phones = await read_phones(simulator_url)
             try:
+                await asyncio.to_thread(hurry_webhooks, database.url)
                 books = await asyncio.to_thread(read_books, database.url)
             except psycopg.Error:
                 if now - began > SETTLE_S:
@@ -150,62 +192,23 @@ class Run:
                 continue
             up = sum(phone.is_up for phone in phones)
             files = sum(len(left_files(server.data_dir)) for server in servers)
-            state = books.moved, books.live, books.unhandled_callbacks, up, len(phones), files
+            open_ = books.live + books.unhandled_callbacks + books.untold + len(books.taken_seats) + up + files
+            state = books.moved, books.live, books.unhandled_callbacks, books.untold, up, len(phones), files
             if state != before:
                 before, moved_at = state, now
-            elif not (books.live or books.unhandled_callbacks or up or files) and now - moved_at > 3 * LOOK_EVERY_S:
+            elif not open_ and now - moved_at > 3 * LOOK_EVERY_S:
                 return books, phones
             if now - began > SETTLE_S or now - moved_at > STILL_S:
                 self._tell("The books don't settle")
                 return books, phones
             if now - told_at > TELL_EVERY_S:
                 told_at = now
-                self._tell(f"{now - began:.0f} s: {books.live} rows and {up} phones live, {files} files left")
+                left = f"{files} files and {books.untold} webhooks left"
+                self._tell(f"{now - began:.0f} s: {books.live} rows and {up} phones live, {left}")
 
-    def _evidence(
-        self,
-        servers: Sequence[Server],
-        furnished: Furnished,
-        traffic: Traffic,
-        throwing: Throwing,
-        not_ready: Sequence[str],
-        books: Books,
-        phones: Sequence[Phone],
-    ) -> Evidence:
-        evidence = Evidence(
-            books=books,
-            phones=phones,
-            requests=traffic.requests,
-            log=[line for server in servers for line in read_log(server.name, server.log)],
-            left_files=[name for server in servers for name in left_files(server.data_dir)],
-            ended_by_itself=[ended for server in servers for ended in server.ended_by_itself],
-            not_ready=not_ready,
-            not_stopped=[server.name for server in servers if server.not_stopped],
-            thrown=throwing.thrown,
-            secrets=furnished.secrets,
-        )
-        for name in ("books", "phones", "requests", "thrown"):
+    def _keep(self, evidence: Evidence) -> None:
+        for name in ("books", "phones", "requests", "thrown", "seated", "stored", "told"):
             _write(self._folder / f"{name}.json", getattr(evidence, name))
-        return evidence
-
-
-@asynccontextmanager
-async def _simulator(folder: Path) -> AsyncIterator[str]:
-    """Its URL; a process of its own, in a session of its own, until the context ends."""
-    config = json.dumps({"folder": str(folder), "pace": 0.5})
-    with (folder / "simulator.log").open("ab") as log:
-        process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "chaos.carrier", config,
-            cwd=ROOT, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=log, start_new_session=True,
-        )  # fmt: skip
-    try:
-        assert process.stdout is not None
-        line = await asyncio.wait_for(process.stdout.readline(), START_S)
-        yield json.loads(line)["url"]
-    finally:
-        if process.returncode is None:
-            process.kill()  # it keeps nothing
-            await process.wait()
 
 
 def _write(path: Path, value: Any) -> None:

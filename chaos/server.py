@@ -1,7 +1,8 @@
 """A host that runs `outdial serve`: killed, frozen, asked to stop, cut off, and started again where it was.
 
-The network between it and the rest goes through two proxies: one that carriers and customers come in by, and one that
-its database is behind. What it asks carriers goes by a way that all hosts share.
+The network between it and the rest goes through two proxies of its own: one that carriers and customers come in by,
+and one that its database is behind. What it asks of others goes by ways that all hosts share (`network.py`). Its clock
+may be another one than everybody's.
 """
 
 import asyncio
@@ -17,7 +18,9 @@ from pathlib import Path
 
 import httpx
 
+from chaos.clock import Clock
 from chaos.database import Database
+from chaos.peers import Peers
 from chaos.proxy import HOST, Proxy
 from outdial.cli.processes import a_free_port
 
@@ -40,6 +43,19 @@ ROOT = Path(__file__).parents[1]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Surroundings:
+    """What every host of a run is given: `environment` is not of Outdial's own; `without`: see chaos.without."""
+
+    folder: Path
+    database: Database
+    peers: Peers
+    secret_key: str
+    environment: Mapping[str, str]
+    settings: Mapping[str, str]
+    without: Sequence[str] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class EndedByItself:
     """A process that nobody had asked to end; the last line it said. `had_served`: whether it had come up before."""
 
@@ -54,23 +70,28 @@ class EndedByItself:
 class Server:
     """One host. `ended_by_itself` has what no service manager should ever see."""
 
-    def __init__(self, name: str, folder: Path, database: Proxy, secret_key: str, without: Sequence[str]) -> None:
+    def __init__(self, name: str, around: Surroundings, database: Proxy) -> None:
         self.name = name
-        self.data_dir = folder / name / "data"
-        self.log = folder / f"serve-{name}.log"
+        self.data_dir = around.folder / name / "data"
+        self.log = around.folder / f"serve-{name}.log"
+        self.clock = Clock(around.folder / name / "clock")
         self.database = database
         self.entrance: Proxy
         self.ended_by_itself: list[EndedByItself] = []
         self.not_stopped = 0  # how often SIGTERM did not end it in time
-        self._without = without
+        self.pids: set[int] = set()  # of all its processes, one after the other
+        self._without = around.without
+        self._environment = around.environment
         self._is_wanted = False
         self._process: subprocess.Popen[bytes] | None = None
         self._started_at = 0.0
         self._said_before = 0  # bytes of its log when it was started
         self.port = a_free_port(HOST, 0)
-        self._settings = IMPATIENT | {
-            "DATABASE_URL": "",
-            "SECRET_KEY": secret_key,
+        self._settings = {
+            **IMPATIENT,
+            **around.settings,
+            "DATABASE_URL": around.database.url_at(database.port),
+            "SECRET_KEY": around.secret_key,
             "DATA_DIR": str(self.data_dir),
             "HOST": HOST,
             "PORT": str(self.port),
@@ -79,14 +100,13 @@ class Server:
 
     @classmethod
     @asynccontextmanager
-    async def up(
-        cls, name: str, folder: Path, database: Database, secret_key: str, without: Sequence[str]
-    ) -> AsyncIterator["Server"]:
+    async def up(cls, name: str, around: Surroundings) -> AsyncIterator["Server"]:
         """Made and watched; `start` starts it."""
-        async with Proxy.open(database.port) as proxy:
-            server = cls(name, folder, proxy, secret_key, without)
-            server._settings["DATABASE_URL"] = database.url_at(proxy.port)
-            async with Proxy.open(server.port) as server.entrance:
+        async with Proxy.open(around.database.port) as proxy:
+            server = cls(name, around, proxy)
+            around.peers.add(name, lambda: server._process.pid if server._process else None)
+            around.database.moved.append(lambda port: setattr(proxy, "to_port", port))
+            async with Proxy.open(server.port, around.peers.whose) as server.entrance:
                 server._settings["PUBLIC_URL"] = server.entrance.url
                 watching = asyncio.create_task(server._watch())
                 try:
@@ -108,6 +128,7 @@ class Server:
             return
         self._is_wanted = True
         environment = _foreign(os.environ) | {f"OUTDIAL_{name}": value for name, value in self._settings.items()}
+        environment |= {**self._environment, **self.clock.environment}
         environment["PYTHONPATH"] = os.pathsep.join([str(ROOT), *(path for path in sys.path if path)])
         program = ["-m", "chaos.without", *self._without, "--"] if self._without else ["-m", "outdial"]
         with self.log.open("ab") as log:
@@ -121,6 +142,7 @@ class Server:
                 stderr=log,
                 start_new_session=True,
             )
+        self.pids.add(self._process.pid)
 
     async def kill(self) -> None:
         """As the kernel would."""

@@ -9,12 +9,14 @@ from dataclasses import dataclass
 import httpx
 
 from chaos.database import Database
-from chaos.proxy import Proxy
-from chaos.schedule import OF_THE_SIMULATOR, Kind, Throw
+from chaos.network import Network
+from chaos.schedule import OF_ALL_HOSTS, OF_THE_DATABASE, OF_THE_SIMULATOR, Kind, Throw
 from chaos.server import Server
+from chaos.store import Store
 
 SENDS_CALLBACKS = ["status", "amd", "stream"]
 DEAD_AFTER_S = 10.0     # at most, a host whose network has gone
+CLOCK_JUMPS_S = 3600.0
 LATE_S = 6.0            # at most, a callback
 RETRY_AFTER_S = 2.0
 ONE_REQUEST_EACH = httpx.Limits(max_keepalive_connections=0)  # one that is kept may be closed just when it is used
@@ -43,16 +45,19 @@ class Throwing:
         self,
         servers: Sequence[Server],
         database: Database,
-        carrier: Proxy,
+        store: Store,
+        network: Network,
         simulator_url: str,
         tell: Callable[[str], None],
     ) -> None:
         self._servers = servers
         self._database = database
-        self._carrier = carrier
+        self._store = store
+        self._network = network
         self._simulator_url = simulator_url
         self._tell = tell
         self._turns = {server.name: asyncio.Lock() for server in servers}
+        self._database_turn = asyncio.Lock()  # a new standby takes its time
         self.thrown: list[Thrown] = []
 
     async def run(self, throws: Sequence[Throw], *, seconds: float) -> None:
@@ -81,18 +86,13 @@ class Throwing:
             await self._at_server(server, throw)
         elif throw.kind in OF_THE_SIMULATOR:
             await self._fault(throw)
-        elif throw.kind is Kind.CARRIER_UNREACHABLE:
-            self._carrier.cut()
-            await asyncio.sleep(throw.lasts_s)
-            self._carrier.heal()
-        elif throw.kind is Kind.DATABASE_FREEZE:
-            self._database.freeze()
-            await asyncio.sleep(throw.lasts_s)
-            self._database.thaw()
+        elif throw.kind in OF_THE_DATABASE:
+            async with self._database_turn:
+                await self._at_database(throw)
+        elif throw.kind in OF_ALL_HOSTS:
+            await self._deploy(throw)
         else:
-            await self._database.end(ENDS[throw.kind])
-            await asyncio.sleep(throw.lasts_s)
-            await self._database.start()
+            await self._beside(throw)
         name = None if server is None else server.name
         self.thrown.append(Thrown(kind=throw.kind, server=name, since=since, until=time.time()))
 
@@ -101,24 +101,81 @@ class Throwing:
             case Kind.KILL:
                 await server.kill()
                 await asyncio.sleep(throw.lasts_s)
+            case Kind.DRAIN:
+                await server.stop()
+                await asyncio.sleep(throw.lasts_s)
+            case Kind.VANISH | Kind.POWER_CUT:
+                server.abandon()
+                self._network.unplug(server)
+                if throw.kind is Kind.VANISH:
+                    await asyncio.sleep(throw.strength * DEAD_AFTER_S)
+                await server.kill()
+                await asyncio.sleep(throw.lasts_s)
+                self._network.heal(server)
             case Kind.FREEZE:
                 server.freeze()
                 await asyncio.sleep(throw.lasts_s)
                 server.thaw()
                 return
-            case Kind.DRAIN:
+            case Kind.PAUSE:
+                self._network.hold(server)  # a machine that stands still acknowledges nothing
+                server.freeze()
+                await asyncio.sleep(throw.lasts_s)
+                server.thaw()
+                self._network.heal(server)
+                return
+            case Kind.CLOCK_JUMP:
+                server.clock.jump(CLOCK_JUMPS_S if throw.strength > 0.6 else -CLOCK_JUMPS_S)
+                await asyncio.sleep(throw.lasts_s)
+                server.clock.jump(0.0)
+                return
+            case Kind.NO_DATABASE | Kind.NO_CARRIERS:
+                if throw.kind is Kind.NO_DATABASE:
+                    self._network.part_from_database(server)
+                else:
+                    self._network.part_from_carriers(server)
+                await asyncio.sleep(throw.lasts_s)
+                self._network.heal(server)
+                return
+        server.start()
+
+    async def _at_database(self, throw: Throw) -> None:
+        if throw.kind is Kind.FAILOVER:
+            await self._database.fail_over()
+            await asyncio.sleep(throw.lasts_s)
+            await self._database.add_standby()
+        elif throw.kind is Kind.DATABASE_FREEZE:
+            self._database.freeze()
+            await asyncio.sleep(throw.lasts_s)
+            self._database.thaw()
+        else:
+            await self._database.end(ENDS[throw.kind])
+            await asyncio.sleep(throw.lasts_s)
+            await self._database.start()
+
+    async def _deploy(self, throw: Throw) -> None:
+        """As a new version is brought: one host after the other, the next once the one before serves."""
+        for server in self._servers:
+            async with self._turns[server.name]:
                 await server.stop()
                 await asyncio.sleep(throw.lasts_s)
-            case Kind.VANISH:
-                server.abandon()
-                server.database.vanish()
-                server.entrance.vanish()
-                await asyncio.sleep(throw.strength * DEAD_AFTER_S)
-                await server.kill()
+                server.start()
+                await server.ready(SERVES_S)
+
+    async def _beside(self, throw: Throw) -> None:
+        match throw.kind:
+            case Kind.CARRIER_UNREACHABLE:
+                self._network.carriers.cut()
                 await asyncio.sleep(throw.lasts_s)
-                server.database.heal()
-                server.entrance.heal()
-        server.start()
+                self._network.carriers.heal()
+            case Kind.STORE_UNREACHABLE:
+                self._network.store.cut()
+                await asyncio.sleep(throw.lasts_s)
+                self._network.store.heal()
+            case Kind.STORE_FREEZE:
+                self._store.freeze()
+                await asyncio.sleep(throw.lasts_s)
+                self._store.thaw()
 
     async def _fault(self, throw: Throw) -> None:
         fault: dict[str, object] = {
@@ -133,20 +190,20 @@ class Throwing:
             await asyncio.sleep(throw.lasts_s)
             await http.delete(f"/_simulator/faults/{added['id']}")
 
+    async def heal(self) -> None:
+        """Whatever was thrown is over, and every server is wanted again."""
+        self._network.heal_all()
+        self._store.thaw()
+        self._database.thaw()
+        await self._database.start()  # attaches where it runs
+        async with _control(self._simulator_url) as http:
+            (await http.delete("/_simulator/faults")).raise_for_status()
+        for server in self._servers:
+            server.clock.jump(0.0)
+            server.thaw()
+            self._network.heal(server)
+            server.start()
+
 
 def _control(simulator_url: str) -> httpx.AsyncClient:
     return httpx.AsyncClient(base_url=simulator_url, trust_env=False, timeout=30, limits=ONE_REQUEST_EACH)
-
-
-async def heal(servers: Sequence[Server], database: Database, carrier: Proxy, simulator_url: str) -> None:
-    """Whatever was thrown is over, and every server is wanted again."""
-    carrier.heal()
-    database.thaw()
-    await database.start()  # attaches where it runs
-    async with _control(simulator_url) as http:
-        (await http.delete("/_simulator/faults")).raise_for_status()
-    for server in servers:
-        server.thaw()
-        server.database.heal()
-        server.entrance.heal()
-        server.start()

@@ -74,22 +74,22 @@ ROWS = (  # from the top down: nothing imports what stands in a row above it
     {"accounts", "conversation", "workspaces", "secrets", "jobs", "self_test"},
     {"carriers", "speech", "simulator", "recordings"},
     {"media", "telephony", "db", "net", "settings", "unknown_settings", "logs", "metrics", "tracing", "lag", "ids",
-     "instants", "refusals", "background", "draining", "repeating", "short_memory", "token_buckets", "networks",
-     "open_files", "vendor_settings", "version"},
+     "instants", "clock", "refusals", "background", "draining", "repeating", "short_memory", "token_buckets",
+     "networks", "open_files", "vendor_settings", "version"},
 )  # fmt: skip
 ONLY = {  # rooms that know less than their row lets them
     "telephony": set(),
     "media": set(),
     "simulator": {"media", "speech", "telephony"},
     "speech": {"media", "background", "net"},
-    "carriers": {"media", "telephony", "version"},
-    "conversation": {"media", "speech", "telephony", "background"},
+    "carriers": {"media", "telephony", "clock", "version"},
+    "conversation": {"media", "speech", "telephony", "clock", "background"},
     "testing": {"agents", "conversation", "media", "speech", "telephony"},
     "rehearsals": {"agents", "testing", "conversation", "telephony", "refusals", "token_buckets"},
     "jobs": {"db", "background", "draining", "repeating"},
     "net": set(),
     "tracing": {"logs"},
-    "policy": {"workspaces", "telephony", "db", "instants", "refusals"},
+    "policy": {"workspaces", "telephony", "db", "instants", "clock", "refusals"},
 }
 
 

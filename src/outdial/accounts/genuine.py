@@ -3,12 +3,12 @@
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import Select, Text, bindparam, select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from outdial import clock
 from outdial.accounts.refused_callbacks import RefusalCounter
 from outdial.carriers.kind import CarrierKind
 from outdial.carriers.name import CarrierName
@@ -95,7 +95,7 @@ class Genuine:
             if self._unreadable.again():
                 logger.error("Credentials of carrier account unreadable", extra={"account_id": account.id})
             raise Unavailable("credentials_unreadable", "This can't be checked now; try again.", 60) from None
-        return account.kind.verify(credentials, url=url, headers=headers, body=body, now=datetime.now(UTC))
+        return account.kind.verify(credentials, url=url, headers=headers, body=body, now=clock.now())
 
     async def _find(self, query: Select[Any], values: Mapping[str, str]) -> Account | None:
         async with reading(self._engine) as conn:

@@ -6,11 +6,12 @@ takes it. A process that dies loses what it has not written yet, which is what c
 
 import asyncio
 import logging
-from datetime import UTC, datetime
+from datetime import datetime
 from decimal import Decimal
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from outdial import clock
 from outdial.agents.llm.chat import Usage
 from outdial.background import Background
 from outdial.db.trouble import tell_trouble
@@ -61,7 +62,7 @@ class SpendMeter:
         if not (self._looking or self._writing) and now - self._looked_at > LOOK_AGAIN_S:
             self._looking = True
             self._tasks.start(self._look(), name="look at the spend limit")
-        return self._passed_until is not None and datetime.now(UTC) < self._passed_until
+        return self._passed_until is not None and clock.now() < self._passed_until
 
     def add(self, usage: Usage) -> None:
         self._waiting += Spend(
@@ -99,4 +100,4 @@ class SpendMeter:
 
     def _found(self, is_passed: bool) -> None:
         self._looked_at = asyncio.get_running_loop().time()
-        self._passed_until = next_day(datetime.now(UTC)) if is_passed else None
+        self._passed_until = next_day(clock.now()) if is_passed else None

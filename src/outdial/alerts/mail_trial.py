@@ -1,12 +1,13 @@
 """A test of the mail server: an e-mail to everybody who gets those of alerts, now."""
 
 import asyncio
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from typing_extensions import TypedDict
 
+from outdial import clock
 from outdial.alerts.mail_text import trial_message
 from outdial.alerts.notices import MOST, addresses_of, read_notices
 from outdial.alerts.smtp import MailFailed, send
@@ -73,7 +74,7 @@ async def _once_in_a_while(conn: AsyncConnection, workspace_id: str, by: Actor) 
 
 
 async def _try(box: Postbox, address: str, base_url: str) -> str | None:
-    message = trial_message(address, sender=box.sender, base_url=base_url, now=datetime.now(UTC))
+    message = trial_message(address, sender=box.sender, base_url=base_url, now=clock.now())
     try:
         async with asyncio.timeout(WITHIN_S):
             await send(box.server, message)

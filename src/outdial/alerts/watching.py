@@ -4,11 +4,12 @@ import asyncio
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from email.message import EmailMessage
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from outdial import clock
 from outdial.alerts.evaluate import EVERY, evaluate
 from outdial.alerts.mail_queue import Mail, MailResult, finish, put_off, take
 from outdial.alerts.mail_text import written
@@ -89,7 +90,7 @@ async def send_due(
     postbox: Postbox,
     *,
     base_url: str,
-    clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    clock: Callable[[], datetime] = clock.now,
 ) -> bool:
     """All that is due, one after the other; False where the mail server failed: the others wait with it. Where it
     answers, but takes an e-mail later, those of the same workspace wait, and nobody else's: it may be the address."""

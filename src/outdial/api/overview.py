@@ -1,12 +1,12 @@
 """The overview: a workspace at a glance."""
 
-from datetime import UTC, datetime
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
 from fastapi.responses import JSONResponse
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from outdial import clock
 from outdial.api.auth import ApiRoute, Caller
 from outdial.api.docs import errors, example
 from outdial.api.example_carrier import ACCOUNT, CARRIER
@@ -131,7 +131,7 @@ async def overview(
     ] = "UTC",
 ) -> JSONResponse:
     try:
-        period = last_days(days, time_zone, now=datetime.now(UTC))
+        period = last_days(days, time_zone, now=clock.now())
     except ValueError as error:
         raise invalid([{"field": "time_zone", "message": str(error)}]) from None
 

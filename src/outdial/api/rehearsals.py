@@ -1,12 +1,12 @@
 """A script tried without a call: on callees written down, or line by line on whoever types. Nothing is stored."""
 
-from datetime import UTC, datetime
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Body
 from fastapi.responses import JSONResponse
 from pydantic import Field, model_validator
 
+from outdial import clock
 from outdial.agents.store import MAX_SOURCE_CHARS
 from outdial.api.agents import SOURCE
 from outdial.api.auth import ApiRoute, Caller
@@ -57,7 +57,7 @@ _TOO_MANY = {"s429_too_many_rehearsals": "That was a lot of rehearsing at once. 
 
 
 def _too_much_spent() -> Refusal:
-    return refusal(Rule.SPEND_LIMIT, to="", from_="", now=datetime.now(UTC))
+    return refusal(Rule.SPEND_LIMIT, to="", from_="", now=clock.now())
 
 
 class ToRehearse(StrictBody):

@@ -7,7 +7,6 @@ handles the oldest. Its effect and the note that it was handled are one transact
 import asyncio
 import logging
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from enum import StrEnum
 
 from sqlalchemy import BigInteger, bindparam, delete, func, select, update
@@ -16,7 +15,7 @@ from sqlalchemy.exc import DBAPIError, IntegrityError, InterfaceError, Operation
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from outdial import logs
+from outdial import clock, logs
 from outdial.accounts.clients import OpenCarrier
 from outdial.accounts.genuine import Genuine
 from outdial.background import Background
@@ -101,7 +100,7 @@ class Inbox:
         if not await self._genuine.callback(account, url=url, headers=headers, body=body):
             return Received.FORGED
         try:
-            callback = account.kind.parse(told_kind, body, headers=headers, received_at=datetime.now(UTC))
+            callback = account.kind.parse(told_kind, body, headers=headers, received_at=clock.now())
         except BadCallback as error:
             logger.warning("Callback not understood", extra={"attempt_id": attempt_id, "reason": str(error)})
             return Received.BAD
@@ -134,7 +133,7 @@ class Inbox:
         reply = CARRIERS[carrier].reply(kind, body)
         if reply is None:
             return None
-        told = CARRIERS[carrier].parse(kind, body, headers={}, received_at=datetime.now(UTC)).event
+        told = CARRIERS[carrier].parse(kind, body, headers={}, received_at=clock.now()).event
         if not isinstance(told, TransferResult) or told.outcome is None or not told.has_failed:
             return reply
         try:

@@ -6,10 +6,10 @@ What a carrier tells later about a call that came in arrives here as well, where
 import asyncio
 import logging
 from collections.abc import Mapping
-from datetime import UTC, datetime
 
 from sqlalchemy import select
 
+from outdial import clock
 from outdial.accounts.access import INBOUND
 from outdial.accounts.clients import OpenCarrier
 from outdial.accounts.genuine import Account, Genuine
@@ -65,7 +65,7 @@ class IncomingCalls:
             return Received.UNKNOWN, None
         if not await self._genuine.callback(account, url=url, headers=headers, body=body):
             return Received.FORGED, None
-        now = datetime.now(UTC)
+        now = clock.now()
         try:
             incoming = account.kind.incoming(body, received_at=now) if kind == INBOUND else None
             if incoming is not None:
@@ -159,7 +159,7 @@ class IncomingCalls:
     async def _fail(self, admitted: Admitted, call: CarrierCall, error: CarrierError) -> None:
         ended = Progress(
             state=CallState.ENDED,
-            at=datetime.now(UTC),
+            at=clock.now(),
             carrier_call=call,
             end_reason=EndReason.FAILED,
             error=error.as_call_error(),

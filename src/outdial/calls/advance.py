@@ -6,13 +6,14 @@ for a call row (SKIP LOCKED) and only writes attempts of its own, so the two can
 
 import logging
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import DateTime, Text, bindparam, func, update
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from outdial import clock
 from outdial.calls.call_log import tell_stored_end
 from outdial.calls.changes import change_attempt, end_call, move_on, queue_again
 from outdial.calls.events import add_event
@@ -84,7 +85,7 @@ async def audio_begun(conn: AsyncConnection, held: Held, *, at: datetime, check_
     attempt, at = held.attempt, held.attempt.audio_started_at or at
     values = {"the_attempt": attempt.id, "began_at": at}
     if attempt.state is CallState.IN_PROGRESS and attempt.stream_opened_at and attempt.unknown_since is None:
-        check_at = datetime.now(UTC) + timedelta(seconds=check_in_s)  # all that `apply` would change
+        check_at = clock.now() + timedelta(seconds=check_in_s)  # all that `apply` would change
         await conn.execute(_BEGIN_AUDIO_OF_ANSWERED, values | {"new_check_at": check_at})
         return
     await conn.execute(_BEGIN_AUDIO, values)
@@ -119,7 +120,7 @@ async def end_unheard_of(engine: AsyncEngine, seen: AttemptRecord, ending: Endin
         attempt = held.attempt
         if _signs_of_life(attempt) != _signs_of_life(seen):
             return
-        await progress(conn, held, ending.reached(datetime.now(UTC)), still_to_end=still_to_end)
+        await progress(conn, held, ending.reached(clock.now()), still_to_end=still_to_end)
 
 
 def _signs_of_life(attempt: AttemptRecord) -> tuple[Any, ...]:
@@ -144,7 +145,7 @@ async def progress(
         heard_of = after.state is not CallState.ENDED
         after = replace(after, unknown_since=None, error=None if heard_of else after.error)
     if after.state is CallState.ENDED:
-        at = before.hang_up_at or datetime.now(UTC)  # not before the carrier wants to be asked again
+        at = before.hang_up_at or clock.now()  # not before the carrier wants to be asked again
         after = replace(after, hang_up_at=at if still_to_end and after.carrier_call is not None else None)
     if after.state is CallState.IN_PROGRESS and after.stream_opened_at is None:
         check_in_s = min(check_in_s, AUDIO_CHECK_S)
@@ -241,7 +242,7 @@ async def _end(
     )
     if call.retry is not None and call.hang_up_requested_at is None and not may_have_been_placed:
         words = await retry_words(conn, call, ending, after)
-        next_due = call.retry.next_attempt_at(words, after.number, datetime.now(UTC))
+        next_due = call.retry.next_attempt_at(words, after.number, clock.now())
     if next_due is not None and call.expires_at is not None and next_due >= call.expires_at:
         next_due = None
     # The claim would refuse it, too; but this call has an end of its own to tell of.

@@ -5,7 +5,7 @@ it needs is asked before it is promised (`may_call_back`), so that nobody is pro
 """
 
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from pydantic import ValidationError
@@ -13,6 +13,7 @@ from sqlalchemy import RowMapping, Select, Text, bindparam, case, func, literal,
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from outdial import clock
 from outdial.agents.in_use import needs_model
 from outdial.calls.enqueue import create_call
 from outdial.calls.request import AgentChoice, MachineDetection, OutboundRequest
@@ -83,7 +84,7 @@ async def _known(conn: AsyncConnection, call_id: str, at: datetime) -> str | Non
 
 async def _admitted(conn: AsyncConnection, call_id: str, at: datetime) -> RowMapping:
     """The call, as `_CALL` has it."""
-    now = datetime.now(UTC)
+    now = clock.now()
     if not now < at <= now + LATEST:
         raise Invalid("at", f"must be within the next {LATEST.days} days")
     row: RowMapping | None = (await conn.execute(_CALL, {"the_call": call_id})).mappings().one_or_none()

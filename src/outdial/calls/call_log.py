@@ -8,7 +8,7 @@ tells of the call.
 import asyncio
 import logging
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from itertools import islice
 from typing import Any
@@ -16,6 +16,7 @@ from typing import Any
 from sqlalchemy import RowMapping, Text, bindparam, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from outdial import clock
 from outdial.calls.records import AttemptRecord, CallRecord, Held, with_call
 from outdial.db.committed import once_committed
 from outdial.db.tables import attempts, calls
@@ -71,7 +72,7 @@ async def tell_stored_end(
     if corrected:
         call = Held.of(row).call
         known = {name: told[name] for name in ("end_reason", "error", "outcome", "answered_by")}
-        once_committed(conn, partial(took, end_corrected(call.id, call.traceparent, at=datetime.now(UTC), **known)))
+        once_committed(conn, partial(took, end_corrected(call.id, call.traceparent, at=clock.now(), **known)))
 
 
 def tell_failure(

@@ -7,7 +7,7 @@ written here.
 
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import (
@@ -30,7 +30,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from outdial import metrics
+from outdial import clock, metrics
 from outdial.calls.call_log import COMPLETE_WITHIN, tell_end, tell_failure, waits_for_result
 from outdial.calls.events import event, with_event
 from outdial.calls.outcomes import known_of
@@ -133,7 +133,7 @@ async def end_call(
         values |= _attempt(attempt) | {"dial_sent": sent, "new_log_due_at": None}
         data |= {"attempt": attempt.number, "error": error_json(ending.error)}
         if waits := waits_for_result(attempt):
-            values["new_log_due_at"] = datetime.now(UTC) + COMPLETE_WITHIN
+            values["new_log_due_at"] = clock.now() + COMPLETE_WITHIN
     values |= event(call.id, "state", data)
     with _line_of(call) as line:
         await conn.execute(statement, values | line)
@@ -173,7 +173,7 @@ def _tell_attempt(conn: AsyncConnection, call: CallRecord, attempt: AttemptRecor
 
 
 def _attempt(attempt: AttemptRecord, check_in_s: float = 0.0) -> dict[str, Any]:
-    call, now = attempt.carrier_call, datetime.now(UTC)
+    call, now = attempt.carrier_call, clock.now()
     return {
         "the_attempt": attempt.id,
         "attempt_state": attempt.state,

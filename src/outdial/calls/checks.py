@@ -7,11 +7,12 @@ which no look-up and no sign of life moves.
 
 from collections.abc import Collection, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 from sqlalchemy import DateTime, Select, and_, cast, func, literal_column, or_, select, true, union_all, update
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from outdial import clock
 from outdial.calls.advance import ask_for_no_end
 from outdial.calls.records import Held, held, with_call
 from outdial.db.engine import autocommit, reading
@@ -25,7 +26,7 @@ LONGEST_CALL = timedelta(days=1)  # and some time more: carriers' logs tell of a
 async def take_due(engine: AsyncEngine, *, put_off_s: float, pauses: Pauses, at_most: int) -> list[Held]:
     """Live attempts that are due for a look. Each is put off for the next sweeper, by `put_off_s` or longer as they
     have brought nothing; `look_ups` counts this one."""
-    now = datetime.now(UTC)
+    now = clock.now()
     query = (
         with_call()
         .where(attempts.c.state != CallState.ENDED, attempts.c.check_at <= now)
@@ -54,7 +55,7 @@ async def hurry(engine: AsyncEngine, call_ids: Collection[str]) -> bool:
         attempts.c.call_id.in_(asked), attempts.c.state != CallState.ENDED, attempts.c.unknown_since.is_not(None)
     )
     async with autocommit(engine) as conn:
-        return bool((await conn.execute(unknown.values(check_at=datetime.now(UTC)))).rowcount)
+        return bool((await conn.execute(unknown.values(check_at=clock.now()))).rowcount)
 
 
 async def look_again(engine: AsyncEngine, attempt_id: str, *, after: int, in_s: float) -> None:
@@ -65,7 +66,7 @@ async def look_again(engine: AsyncEngine, attempt_id: str, *, after: int, in_s: 
             .where(
                 attempts.c.id == attempt_id, attempts.c.state != CallState.ENDED, attempts.c.look_ups == after
             )
-            .values(check_at=datetime.now(UTC) + timedelta(seconds=in_s))
+            .values(check_at=clock.now() + timedelta(seconds=in_s))
         )
 
 

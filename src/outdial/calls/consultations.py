@@ -6,7 +6,7 @@ both are over. Who writes of a transfer that is told has its attempt locked, as 
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
 from typing import Any, Self
@@ -14,6 +14,7 @@ from typing import Any, Self
 from sqlalchemy import RowMapping, Text, bindparam, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from outdial import clock
 from outdial.calls.claim import stream_token_hash
 from outdial.calls.events import add_event
 from outdial.calls.records import AttemptRecord, lock_attempt
@@ -149,7 +150,7 @@ async def begin_consultation(
         "attempt_id": attempt.id,
         "to": to,
         "warm": True,
-        "check_at": datetime.now(UTC) + timedelta(seconds=CHECK_S),
+        "check_at": clock.now() + timedelta(seconds=CHECK_S),
     }
     async with engine.begin() as conn:
         row = (await conn.execute(insert(transfers).values(**begun).returning(*TRANSFER_COLUMNS))).mappings().one()
@@ -234,7 +235,7 @@ async def note_joined(engine: AsyncEngine, leg: Consultation) -> None:
     """The callee and the other party are connected."""
     async with engine.begin() as conn:
         await lock_attempt(conn, leg.attempt_id)
-        told = TransferResult(at=datetime.now(UTC), outcome=TransferOutcome.ANSWERED, leg=_id_of(leg), to=leg.to)
+        told = TransferResult(at=clock.now(), outcome=TransferOutcome.ANSWERED, leg=_id_of(leg), to=leg.to)
         await _enter(conn, leg.transfer_id, told)
 
 
@@ -251,7 +252,7 @@ async def drop(
             .where(consultations.c.transfer_id == transfer_id)
             .values(dropped_at=func.coalesce(consultations.c.dropped_at, func.now()))
         )
-        told = TransferResult(at=datetime.now(UTC), outcome=outcome, is_over=True, error=error, leg=_id_of(leg))
+        told = TransferResult(at=clock.now(), outcome=outcome, is_over=True, error=error, leg=_id_of(leg))
         await _enter(conn, transfer_id, told)
     return await read_consultation(engine, transfer_id)
 
@@ -273,7 +274,7 @@ async def apply_to_leg(conn: AsyncConnection, transfer_id: int, event: Progress)
         ended = update(consultations).where(consultations.c.transfer_id == transfer_id).values(ended_at=event.at)
         await conn.execute(ended)
         await _enter(conn, transfer_id, _result_of(leg, event))
-        priced_at = datetime.now(UTC) + timedelta(seconds=PRICED_AFTER_S)
+        priced_at = clock.now() + timedelta(seconds=PRICED_AFTER_S)
         await conn.execute(update(transfers).where(transfers.c.id == transfer_id).values(check_at=priced_at))
     return await _locked(conn, transfer_id)
 
@@ -293,7 +294,7 @@ async def note_leg_ended(engine: AsyncEngine, leg: Consultation) -> None:
     """Its carrier knows of no such call that is up."""
     async with engine.begin() as conn:
         await lock_attempt(conn, leg.attempt_id)
-        over = Progress(state=CallState.ENDED, at=datetime.now(UTC))
+        over = Progress(state=CallState.ENDED, at=clock.now())
         await apply_to_leg(conn, leg.transfer_id, over)
 
 

@@ -7,11 +7,12 @@ had been known, it ends now.
 
 import logging
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import datetime
 
 from sqlalchemy import update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from outdial import clock
 from outdial.calls.call_log import FAILURES, tell_failure
 from outdial.calls.changes import change_attempt, correct_end, end_call
 from outdial.calls.outcomes import retry_words
@@ -103,4 +104,4 @@ async def _is_dialled_again(conn: AsyncConnection, held: Held, ending: Ending) -
     if retry is None:
         return False
     words = await retry_words(conn, held.call, ending, attempt)
-    return retry.next_attempt_at(words, attempt.number, datetime.now(UTC)) is not None
+    return retry.next_attempt_at(words, attempt.number, clock.now()) is not None

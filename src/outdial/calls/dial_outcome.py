@@ -18,13 +18,14 @@ rests.
 
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any, TypeGuard
 
 from sqlalchemy import DateTime, Executable, Text, bindparam, delete, func, select, update
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from outdial import clock
 from outdial.calls.advance import progress
 from outdial.calls.changes import end_call, queue_again
 from outdial.calls.claim import Claim
@@ -54,7 +55,7 @@ NEVER_PLACED = CallError(
 
 async def accept(engine: AsyncEngine, claim: Claim, call: CarrierCall, *, check_in_s: float) -> None:
     """The carrier has taken the dial. Raises sqlalchemy.exc.IntegrityError when `call` is another attempt's."""
-    now = datetime.now(UTC)
+    now = clock.now()
     accepted = {
         "accepted_attempt": claim.attempt_id,
         "accepted_call_id": call.id,
@@ -108,7 +109,7 @@ async def defer(
 ) -> None:
     """Nothing was sent, or the carrier put it off (`throttled`): the attempt never was. The call waits, `wait_s` at
     the least, and gives its line back, or fails at last."""
-    now = datetime.now(UTC)
+    now = clock.now()
     async with engine.begin() as conn:
         held = await lock_attempt(conn, claim.attempt_id)
         if not _is_ours_to_take_back(held):
@@ -152,7 +153,7 @@ async def _take_back(
     if ending is None and call.hang_up_requested_at is not None:
         ending = canceled()
     if ending is not None:
-        await end_call(conn, call, ending, attempt=attempt, ended_at=datetime.now(UTC), sent=False)
+        await end_call(conn, call, ending, attempt=attempt, ended_at=clock.now(), sent=False)
     else:
         await queue_again(conn, call, attempt, due_at, why=why, sent=False)
 
@@ -166,7 +167,7 @@ def _is_ours_to_take_back(held: Held | None) -> TypeGuard[Held]:
 async def mark_unknown(engine: AsyncEngine, claim: Claim, error: CallError, *, settle_s: float) -> None:
     """The phone may be ringing; `error` is all we heard. The line stays taken until a callback, the carrier's record
     or an operator tells."""
-    check_at = datetime.now(UTC) + timedelta(seconds=min(UNKNOWN_CHECK_S, settle_s))
+    check_at = clock.now() + timedelta(seconds=min(UNKNOWN_CHECK_S, settle_s))
     async with engine.begin() as conn:
         marked = await conn.execute(
             update(attempts)
@@ -184,7 +185,7 @@ async def mark_unknown(engine: AsyncEngine, claim: Claim, error: CallError, *, s
 async def write_off(engine: AsyncEngine, attempt_id: str) -> None:
     """The carrier has no such call and nothing arrived in time: it was never placed. The attempt stays on record, and
     the call is queued again, or fails at last."""
-    now = datetime.now(UTC)
+    now = clock.now()
     async with engine.begin() as conn:
         held = await lock_attempt(conn, attempt_id)
         if held is None or held.attempt.state is not CallState.DIALING or held.attempt.carrier_call is not None:

@@ -4,13 +4,13 @@ Nothing is dialled here. Once `create_call` returns, the call survives whatever 
 """
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import DateTime, Executable, Select, Text, bindparam, func, insert, select
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from outdial import clock
 from outdial.agents.in_use import talks_with_model, version_in_use
 from outdial.calls.agent_choice import chosen_agent
 from outdial.calls.idempotency import Accepted, earlier_answer, fingerprint
@@ -69,13 +69,13 @@ async def create_call(
             earlier = await earlier_answer(conn, workspace_id, idempotency_key, asked, within_s=same_within_s)
             if earlier is not None:
                 return earlier
-        if request.expires_at is not None and request.expires_at <= datetime.now(UTC):
+        if request.expires_at is not None and request.expires_at <= clock.now():
             raise Invalid("expires_at", "has passed already")
         request.check_webhook_url(settings.allowed_private)
         number = await _number_that_dials(conn, settings, workspace_id, number_id, request)
         match decide(number.facts):
             case Never(rule=rule):
-                raise refusal(rule, request.to, number.e164, datetime.now(UTC))
+                raise refusal(rule, request.to, number.e164, clock.now())
             case _:  # what is to wait is stored: the claim asks again
                 pass
         ring_timeout_s = _ring_timeout_s(request, number, settings)
@@ -100,7 +100,7 @@ async def create_call(
             await _promise_line(conn, workspace_id)
         # The last statement: from here on other requests of the workspace wait for its daily count.
         if not await _insert(conn, call_id, number, request, ring_timeout_s, settings.default_max_duration_s):
-            raise refusal(Rule.DAILY_LIMIT, request.to, number.e164, datetime.now(UTC))
+            raise refusal(Rule.DAILY_LIMIT, request.to, number.e164, clock.now())
     return Accepted(call_id=call_id, status=CallState.QUEUED)
 
 

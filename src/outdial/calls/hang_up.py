@@ -1,10 +1,10 @@
 """A wish to end a call, written down; calls that wait are ended at once."""
 
-from datetime import UTC, datetime
 
 from sqlalchemy import func, select, update
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from outdial import clock
 from outdial.calls.changes import end_call
 from outdial.calls.records import CALL_COLUMNS, CallRecord
 from outdial.calls.refused import canceled, end_expired
@@ -31,7 +31,7 @@ async def request_hang_up(engine: AsyncEngine, workspace_id: str, call_id: str) 
         if call.state is CallState.ENDED:
             raise Conflict("call_ended", "The call has ended already.")
         if call.state is CallState.QUEUED:
-            return await end_call(conn, call, canceled(), ended_at=datetime.now(UTC))
+            return await end_call(conn, call, canceled(), ended_at=clock.now())
         await conn.execute(
             update(calls)
             .where(calls.c.id == call_id)

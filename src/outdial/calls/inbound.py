@@ -7,14 +7,14 @@ attempt is in the carrier's books from the start, so nothing about it is ever un
 import asyncio
 import logging
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 from sqlalchemy import Integer, Text, bindparam, func, insert, literal, select
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from outdial import metrics
+from outdial import clock, metrics
 from outdial.accounts.genuine import Account
 from outdial.agents.in_use import version_in_use
 from outdial.calls.advance import apply_event
@@ -194,7 +194,7 @@ async def turn_away(engine: AsyncEngine, admitted: Admitted, call: CarrierCall, 
     """Take an admission back, before the carrier was told of it: the call is kept as one that was missed."""
     ended = Progress(
         state=CallState.ENDED,
-        at=datetime.now(UTC),
+        at=clock.now(),
         carrier_call=call,
         end_reason=EndReason.DECLINED,
         error=error,
@@ -307,7 +307,7 @@ def _new_attempt(
 async def _write_down_ringing(
     conn: AsyncConnection, settings: Settings, call: dict[str, Any], attempt: dict[str, Any], *, owner: str
 ) -> None:
-    now = datetime.now(UTC)
+    now = clock.now()
     rings = {
         "state": CallState.RINGING,
         "ringing_at": now,

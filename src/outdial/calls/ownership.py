@@ -4,7 +4,7 @@ taken over."""
 import logging
 from collections.abc import Collection
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 from sqlalchemy import (
@@ -28,6 +28,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from sqlalchemy.sql.dml import ReturningUpdate
 
+from outdial import clock
 from outdial.calls.claim import stream_token_hash
 from outdial.calls.records import ATTEMPT_COLUMNS, CALL_COLUMNS, AttemptRecord, CallRecord
 from outdial.calls.transfer_returns import Returned, awaited_return, note_returned
@@ -57,7 +58,7 @@ class Lease:
         """A lease runs out by the database's clock: by a host's that is behind it would have run out already."""
         return {
             "lease_until": func.now() + timedelta(seconds=self.lease_s),
-            "check_at": datetime.now(UTC) + timedelta(seconds=self.silent_after_s),
+            "check_at": clock.now() + timedelta(seconds=self.silent_after_s),
             "look_ups": 0,
         }
 
@@ -101,8 +102,8 @@ async def take_stream(engine: AsyncEngine, attempt_id: str, token: str, lease: L
             "token_hash": stream_token_hash(token),
             "the_owner": lease.owner,
             "lease": timedelta(seconds=lease.lease_s),
-            "opened_at": datetime.now(UTC),
-            "new_check_at": datetime.now(UTC) + timedelta(seconds=lease.silent_after_s),
+            "opened_at": clock.now(),
+            "new_check_at": clock.now() + timedelta(seconds=lease.silent_after_s),
         }
         taken = await conn.execute(_TAKE, values)
         attempt_row, returned = taken.mappings().one_or_none(), None

@@ -3,7 +3,7 @@ over, all or nothing, and once: a result that is delivered again changes nothing
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Self
 
@@ -12,6 +12,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from sqlalchemy.sql.dml import ReturningUpdate
 
+from outdial import clock
 from outdial.calls.advance import audio_begun
 from outdial.calls.call_log import tell_stored_end
 from outdial.calls.corrections import put_right
@@ -203,7 +204,7 @@ async def _enter(conn: AsyncConnection, held: Held, result: Result, back: WayBac
 def _values(result: Result) -> dict[str, Any]:
     """Of _TAKE_LAST."""
     return {
-        "new_check_at": datetime.now(UTC) + timedelta(seconds=AFTER_STREAM_CHECK_S),
+        "new_check_at": clock.now() + timedelta(seconds=AFTER_STREAM_CHECK_S),
         "is_transferred": result.transferred,
         "more_turns": result.turns,
         "new_latency_ms": result.turn_latency_ms,
@@ -217,7 +218,7 @@ def _values(result: Result) -> dict[str, Any]:
 
 
 async def _mark_taken(conn: AsyncConnection, attempt_id: str, result: Result) -> None:
-    soon = datetime.now(UTC) + timedelta(seconds=AFTER_STREAM_CHECK_S)
+    soon = clock.now() + timedelta(seconds=AFTER_STREAM_CHECK_S)
     values: dict[str, Any] = {"result_at": func.now(), "check_at": soon, "look_ups": 0, "log_due_at": None}
     values |= _counted(result)
     if result.transferred:

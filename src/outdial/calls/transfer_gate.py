@@ -2,12 +2,12 @@
 list, whose numbers ask for no calls of ours, not for those of the other party."""
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import Select, Text, bindparam, case, select
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from outdial import clock
 from outdial.db.tables import attempts, calls
 from outdial.policy.daily_limit import count_call, is_used_up
 from outdial.policy.destinations import destinations_of
@@ -46,7 +46,7 @@ async def require_transferable(conn: AsyncConnection, call_id: str, to: str) -> 
     LimitReached (too many calls today)."""
     transfer = await _read(conn, call_id, to)
     if transfer.rule is not None:
-        raise refusal(transfer.rule, to, transfer.facts.from_, datetime.now(UTC))
+        raise refusal(transfer.rule, to, transfer.facts.from_, clock.now())
 
 
 async def _read(conn: AsyncConnection, call_id: str, to: str) -> _Transfer:

@@ -1,11 +1,12 @@
 """The way back to the agent from a transfer that nobody took."""
 
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 from sqlalchemy import Integer, Text, bindparam, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from outdial import clock
 from outdial.calls.claim import stream_token_hash
 from outdial.calls.events import last_entry
 from outdial.calls.transfers import ALONE_CHECK_S, TRANSFER_COLUMNS, TransferRecord
@@ -41,7 +42,7 @@ async def prepare_return(engine: AsyncEngine, attempt_id: str, outcome: Transfer
             .values(
                 return_token_hash=stream_token_hash(token),
                 result=func.coalesce(transfers.c.result, outcome),
-                check_at=datetime.now(UTC) + timedelta(seconds=ALONE_CHECK_S),
+                check_at=clock.now() + timedelta(seconds=ALONE_CHECK_S),
             )
         )
     return token if prepared.rowcount else None

@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any, Self
 
 from sqlalchemy import (
@@ -22,6 +22,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from outdial import clock
 from outdial.calls.events import add_event
 from outdial.calls.outcomes import reconsider
 from outdial.calls.records import Held, error_json, lock_attempt
@@ -107,7 +108,7 @@ async def begin_transfer(
         "attempt_id": attempt_id,
         "to": to,
         "failed_step": failed_step,
-        "check_at": datetime.now(UTC) + timedelta(seconds=CHECK_S),
+        "check_at": clock.now() + timedelta(seconds=CHECK_S),
     }
     async with engine.begin() as conn:
         begun = await conn.execute(insert(transfers).values(**values).returning(*TRANSFER_COLUMNS))
@@ -201,7 +202,7 @@ def _after(record: TransferRecord, told: TransferResult) -> dict[str, Any]:
 def _next_look(result: TransferOutcome | None, *, is_over: bool) -> datetime | None:
     if is_over and result is TransferOutcome.ANSWERED:
         return None
-    return datetime.now(UTC) + timedelta(seconds=ALONE_CHECK_S if is_over else CHECK_S)
+    return clock.now() + timedelta(seconds=ALONE_CHECK_S if is_over else CHECK_S)
 
 
 async def has_transfers(conn: AsyncConnection, attempt_id: str) -> bool:
@@ -242,7 +243,7 @@ async def is_elsewhere(conn: AsyncConnection, attempt_id: str) -> bool:
 
 async def take_due_transfers(engine: AsyncEngine, *, at_most: int) -> list[TransferRecord]:
     """Transfers that are due for a look. Each is put off for the next sweeper."""
-    now = datetime.now(UTC)
+    now = clock.now()
     due = (
         select(transfers.c.id)
         .where(transfers.c.check_at <= now)

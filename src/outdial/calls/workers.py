@@ -18,6 +18,7 @@ import psycopg
 from sqlalchemy import ColumnElement, delete, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from outdial import clock
 from outdial.db.engine import cut_connections, is_pooled, why
 from outdial.db.session import Session, Silent
 from outdial.db.tables import attempts, workers
@@ -54,7 +55,7 @@ class Unlocked:
     holds_lock = True
 
     async def holds_lock_before(self, deadline: float) -> bool:
-        return time.time() < deadline
+        return clock.time() < deadline
 
 
 class Worker:
@@ -71,6 +72,7 @@ class Worker:
         self._proven_at: float | None = None    # both by the monotonic clock; None: the lock is lost
         self._steady_since: float | None = None
         self._away = Seldom()
+        self._wrong_clock = Seldom()
         self._regained: list[Callable[[], None]] = []
 
     async def __aenter__(self) -> Self:
@@ -90,9 +92,9 @@ class Worker:
 
     async def holds_lock_before(self, deadline: float) -> bool:
         """Whether we hold it now, or take it anew before `deadline` (Unix time)."""
-        while not self.holds_lock and time.time() < deadline:  # noqa: ASYNC110 - it is lost by time that passes, too
+        while not self.holds_lock and clock.time() < deadline:  # noqa: ASYNC110 - it is lost by time that passes, too
             await asyncio.sleep(LOOK_EVERY_S)
-        return time.time() < deadline
+        return clock.time() < deadline
 
     def is_steady_for(self, seconds: float) -> bool:
         """Whether we have held it for so long, from a database that answers: after an outage everybody's lock is free,
@@ -124,13 +126,22 @@ class Worker:
         """Whether it was answered at once. Raises psycopg.Error."""
         assert self._session is not None
         asked_at = time.monotonic()
-        await self._session.ask("SELECT 1")
+        booted_s = clock.since_boot()
+        row = await self._session.ask("SELECT extract(epoch FROM clock_timestamp())::float8")
         answered_at = time.monotonic()
         self._proven_at = asked_at
         is_quick = answered_at - asked_at < SLOW_S
         if not is_quick:
             self._steady_since = answered_at
+        elif row is not None:
+            self._tell_time(row[0], (booted_s + clock.since_boot()) / 2)
         return is_quick
+
+    def _tell_time(self, true: float, at: float) -> None:
+        clock.HOUSE.set(true, at)
+        off_s = clock.HOUSE.wall_is_off_s
+        if off_s and (times := self._wrong_clock.again()):
+            logger.warning("Clock of this computer is wrong", extra={"ahead_s": round(off_s, 1), "times": times})
 
     async def _regain(self) -> None:
         """Take the lock anew, however long the database is away. Raises WorkerLost."""

@@ -7,12 +7,12 @@ import ipaddress
 import logging
 import re
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
 
 import httpx
 
+from outdial import clock
 from outdial.carriers.errors import CarrierError, CarrierUncertain, CarrierUnreachable
 from outdial.telephony.failures import FailureCode
 from outdial.version import USER_AGENT
@@ -178,7 +178,7 @@ def said_retry_after_s(response: httpx.Response) -> float | None:
         if text.isascii() and text.isdecimal():
             seconds = float(text[:9])
         else:
-            seconds = (parsedate_to_datetime(text) - datetime.now(UTC)).total_seconds()
+            seconds = (parsedate_to_datetime(text) - clock.now()).total_seconds()
     except (ValueError, TypeError, IndexError, OverflowError):
         return None
     return min(max(seconds, 1.0), MAX_RETRY_AFTER_S)

@@ -7,8 +7,8 @@ Whoever says hello and then listens to us is hardly a voicemail: it takes words 
 
 import asyncio
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
 
+from outdial import clock
 from outdial.conversation.call_facts import MachinePolicy
 from outdial.conversation.turn_words import TurnWords
 from outdial.telephony.verdict import GATES, MACHINES, UNDECIDED, WORDS, AnsweredBy, Verdict, is_settled
@@ -69,7 +69,7 @@ class Answering:
         if category is None or not is_news:
             return
         self._since_ms = start_ms + 1  # a voicemail behind a screening service has words of its own
-        verdict = Verdict(answered_by=category, at=datetime.now(UTC), evidence=(WORDS,))
+        verdict = Verdict(answered_by=category, at=clock.now(), evidence=(WORDS,))
         self.judged(verdict)
         self.told_by_words.put_nowait(verdict)
         if category in GATES:

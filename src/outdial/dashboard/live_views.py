@@ -2,10 +2,10 @@
 later only ever says what has changed."""
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from outdial import clock
 from outdial.agents.store import agent_names
 from outdial.alerts.views import count_raised
 from outdial.api.services import Services
@@ -126,7 +126,7 @@ async def overview_parts(
     conn: AsyncConnection, workspace_id: str, days: Days, time_zone: str, *, base_url: str
 ) -> list[Part]:
     """`days`, `time_zone`: how many days, and whose."""
-    seen = await get_overview(conn, workspace_id, last_days(days, time_zone, now=datetime.now(UTC)))
+    seen = await get_overview(conn, workspace_id, last_days(days, time_zone, now=clock.now()))
     recent = await list_calls(conn, workspace_id, CallFilter(limit=RECENT_CALLS), base_url=base_url)
     shown = {"seen": seen, "recent": recent["calls"], "chart": chart_of(seen["period"]), "span": SPANS[days]}
     return [

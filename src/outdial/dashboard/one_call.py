@@ -2,11 +2,12 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from outdial import clock
 from outdial.agents.store import agent_names
 from outdial.carriers.registry import CARRIERS, carrier_named
 from outdial.dashboard.latency import Latencies, latencies
@@ -78,7 +79,7 @@ class OneCall:
             return False
         ended_at = self.call["ended_at"]
         expected = self.call["answered_at"] is not None and self.call["recording_url"] is None
-        return not expected or ended_at is None or datetime.fromisoformat(ended_at) < datetime.now(UTC) - LAST_WORDS
+        return not expected or ended_at is None or datetime.fromisoformat(ended_at) < clock.now() - LAST_WORDS
 
     @property
     def price(self) -> str | None:

@@ -1,11 +1,12 @@
 """Webhooks, among the settings: endpoints, what was sent to each, and what would have been sent."""
 
 import json
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query, Response
 
+from outdial import clock
 from outdial.dashboard.page import Here, PageRoute
 from outdial.db.engine import reading
 from outdial.instants import to_json
@@ -108,7 +109,7 @@ async def deliveries(
         states=STATES,
         problems=PROBLEMS,
         events=EVENTS,
-        sinces=_sinces(datetime.now(UTC)),
+        sinces=_sinces(clock.now()),
         is_first=cursor is None,
     )
 

@@ -11,6 +11,7 @@ from sqlalchemy import select
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from outdial import clock
 from outdial.db.engine import reading
 from outdial.db.notify import Notifications
 from outdial.db.tables import call_events, calls
@@ -132,7 +133,7 @@ class Feeds:
         with Wake(lambda told: told == call_id).listening(self._notifications, "outdial_call") as wake:
             while True:
                 ended_at, events = await _read(self._engine, call_id, place.after)
-                now = datetime.now(UTC)
+                now = clock.now()
                 if unseen := place.unseen(events, now):
                     reader.tell(unseen)
                 if ended_at is None:

@@ -8,6 +8,7 @@ from typing import Self
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from outdial import clock
 from outdial.calls.claim import Claim
 from outdial.calls.departure import Hold, ask_to_depart
 from outdial.calls.pace import LATE_S
@@ -32,16 +33,13 @@ class Moment:
 
     @classmethod
     def now(cls) -> Self:
-        return cls(wall_s=time.time(), boot_s=time.clock_gettime(_BOOT_CLOCK))
+        return cls(wall_s=time.time(), boot_s=clock.since_boot())
 
     @property
     def passed_s(self) -> float:
         """How long ago this was at the most."""
         now = Moment.now()
         return max(now.wall_s - self.wall_s, now.boot_s - self.boot_s)
-
-
-_BOOT_CLOCK = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)  # not on every system
 
 
 class Departures:
@@ -77,7 +75,7 @@ class Departures:
             if slot.wait_s > 0:
                 await asyncio.sleep(slot.wait_s)
             if not self._lock.holds_lock:
-                if not await self._lock.holds_lock_before(asked.wall_s + slot.lease_left_s):
+                if not await self._lock.holds_lock_before(clock.time() - asked.passed_s + slot.lease_left_s):
                     return Hold.TOO_LATE
                 continue
             passed_s = asked.passed_s

@@ -2,11 +2,11 @@
 
 import logging
 from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime
 
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from outdial import clock
 from outdial.agents.ready_agents import ReadyAgent
 from outdial.calls import dial_outcome
 from outdial.calls.advance import apply_event
@@ -153,7 +153,7 @@ async def _record(engine: AsyncEngine, settings: Settings, claim: Claim, outcome
 
 
 def _failed(error: CallError) -> Progress:
-    return Ending(end_reason=EndReason.FAILED, error=error).reached(datetime.now(UTC))
+    return Ending(end_reason=EndReason.FAILED, error=error).reached(clock.now())
 
 
 def detection_for(wanted: DetectionWanted | None, agent: ReadyAgent) -> Detection:

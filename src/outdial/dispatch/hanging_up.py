@@ -3,10 +3,10 @@
 import asyncio
 import logging
 from collections.abc import Collection
-from datetime import UTC, datetime
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from outdial import clock
 from outdial.accounts.clients import OpenCarrier, carrier_of
 from outdial.background import PATIENCE_S, Background
 from outdial.calls.advance import apply_event
@@ -156,7 +156,7 @@ class HangUps:
         try:
             return await _ask(self._open_carrier, attempt, call)
         except CarrierError as error:
-            if attempt.state is CallState.ENDED and surely_ended(held, datetime.now(UTC)):
+            if attempt.state is CallState.ENDED and surely_ended(held, clock.now()):
                 await hang_up_done(self._engine, attempt.id)
             else:
                 await self._again(held, _pause_s(max(1, attempt.hang_ups), error))
@@ -186,7 +186,7 @@ class HangUps:
         if answer is HungUp.NOT_KNOWN and not (unknown and is_settled(held, held.now, self._settings.settle_s)):
             await self._again(held, LATER.after(max(1, held.attempt.hang_ups)))
             return
-        await apply_event(self._engine, attempt_id, unwanted_end(held).reached(datetime.now(UTC)))
+        await apply_event(self._engine, attempt_id, unwanted_end(held).reached(clock.now()))
 
     async def _again(self, held: Held, in_s: float) -> None:
         await hang_up_again(self._engine, held.attempt.id, in_s=in_s)

@@ -2,12 +2,12 @@
 
 import asyncio
 import logging
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 from sqlalchemy.exc import NoResultFound
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from outdial import logs
+from outdial import clock, logs
 from outdial.accounts.clients import OpenCarrier, carrier_of
 from outdial.calls.advance import end_unheard_of, note_ending
 from outdial.calls.checks import look_again
@@ -80,7 +80,7 @@ class LookUps:
         if record.progress.state is CallState.ENDED:
             return
         held = await read_held(self._engine, attempt_id)  # meanwhile people answer, and streams open
-        now = datetime.now(UTC)
+        now = clock.now()
         if (until := waits_until(held, now)) is not None:
             await look_again(
                 self._engine, attempt_id, after=held.attempt.look_ups, in_s=(until - now).total_seconds()
@@ -92,7 +92,7 @@ class LookUps:
             return
         await note_ending(self._engine, attempt_id, ending)
         held = await read_held(self._engine, attempt_id)
-        if waits_until(held, datetime.now(UTC)) is None:
+        if waits_until(held, clock.now()) is None:
             await self._hang_ups.end(held)
 
     async def _failed(self, attempt_id: str, error: CarrierError) -> None:

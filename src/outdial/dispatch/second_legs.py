@@ -3,11 +3,11 @@
 import asyncio
 import logging
 from collections.abc import Coroutine
-from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from outdial import clock
 from outdial.accounts.clients import OpenCarrier, carrier_of
 from outdial.calls.advance import note_ending_in
 from outdial.calls.consultations import (
@@ -112,7 +112,7 @@ class SecondLegs:
         """The sweep's look at a warm transfer: no leg outlives what it was for, nor is a callee kept for one. Raises
         CarrierError."""
         leg, attempt = await read_consultation(self._engine, record.id), held.attempt
-        age_s = (datetime.now(UTC) - leg.created_at).total_seconds()
+        age_s = (clock.now() - leg.created_at).total_seconds()
         is_live = attempt.state is not CallState.ENDED
         is_left = not is_live or attempt.ending is not None or attempt.owner != leg.owner
         if leg.ended_at is not None:
@@ -140,7 +140,7 @@ class SecondLegs:
         if price is not None:
             async with autocommit(self._engine) as conn:
                 await keep_leg_price(conn, leg.transfer_id, price)
-        if price is not None or (datetime.now(UTC) - leg.ended_at).total_seconds() > PRICED_WITHIN_S:
+        if price is not None or (clock.now() - leg.ended_at).total_seconds() > PRICED_WITHIN_S:
             await leave_transfer(self._engine, record.id)
 
     async def _is_up(self, leg: Consultation) -> bool:

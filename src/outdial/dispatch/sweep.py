@@ -8,10 +8,11 @@ callbacks bring. It also folds the counts of calls, and has the log tell of thos
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from outdial import clock
 from outdial.accounts.clients import OpenCarrier
 from outdial.calls.call_log import tell_overdue
 from outdial.calls.checks import hurry, take_due
@@ -117,7 +118,7 @@ class Sweep:
         await self._audit()
 
     async def _audit(self) -> None:
-        now, beside_an_older = datetime.now(UTC), await is_beside_an_older(self._engine)
+        now, beside_an_older = clock.now(), await is_beside_an_older(self._engine)
         is_due = self._audited is None or now - self._audited > timedelta(seconds=AUDIT_EVERY_S)
         expected = beside_an_older or self._was_beside_an_older  # what the last one has left, too
         self._was_beside_an_older = beside_an_older

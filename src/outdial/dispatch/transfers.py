@@ -4,11 +4,12 @@ became of each is found out."""
 import asyncio
 import logging
 from collections.abc import Coroutine
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from outdial import clock
 from outdial.accounts.clients import OpenCarrier
 from outdial.background import Background
 from outdial.calls.advance import apply_event, note_ending
@@ -43,7 +44,7 @@ NOT_BACK = CallError(
 
 def apology_ending() -> Ending:
     """Why a call ends whose callee is told that nobody took the transfer."""
-    not_before = datetime.now(UTC) + timedelta(seconds=APOLOGY_S)
+    not_before = clock.now() + timedelta(seconds=APOLOGY_S)
     return Ending(end_reason=EndReason.COMPLETED, ended_by=EndedBy.AGENT, not_before=not_before)
 
 
@@ -149,7 +150,7 @@ class Transfers:
     async def _find_out(self, record: TransferRecord, held: Held) -> None:
         """Ask the carrier about the other party's leg. Once it must have told, the first leg decides: it has ended, or
         nobody is known to be there. Raises CarrierError while the call is up and the carrier can't be asked."""
-        attempt, now = held.attempt, datetime.now(UTC)
+        attempt, now = held.attempt, clock.now()
         ended_at = attempt.ended_at if attempt.state is CallState.ENDED else None
         tell_by = (ended_at or record.at + timedelta(seconds=RINGS_S)) + timedelta(seconds=FOUND_WITHIN_S)
         found: TransferResult | None = None

@@ -9,12 +9,13 @@ import logging
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 from sqlalchemy import ColumnElement, delete, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from outdial import clock
 from outdial.background import Background
 from outdial.calls.noted import keep
 from outdial.calls.results import add_noted
@@ -213,7 +214,7 @@ class CommandDesk:
                     call_commands.c.taken_at.is_(None),
                     call_commands.c.created_at > func.now() - timedelta(seconds=STALE_S),
                 )
-                .values(taken_at=datetime.now(UTC))
+                .values(taken_at=clock.now())
                 .returning(call_commands.c.id, call_commands.c.call_id, call_commands.c.kind, call_commands.c.data)
             )
             commands = [_Taken(id=row.id, call_id=row.call_id, kind=row.kind, data=row.data) for row in taken]

@@ -4,12 +4,12 @@ import asyncio
 import logging
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from outdial import logs
+from outdial import clock, logs
 from outdial.accounts.clients import OpenCarrier
 from outdial.agents.ready_agents import ReadyAgent
 from outdial.background import Background
@@ -218,7 +218,7 @@ class Conversations:
         try:
             self._tell_begun(conversation.call_id)  # a verdict or a wish to hang up may be older than the stream
             if await session.starts(self._settings.stream_start_timeout_s):
-                at = conversation.audio_began_at = datetime.now(UTC)
+                at = conversation.audio_began_at = clock.now()
                 writing = write_beginning(engine, attempt_id, at, check_in_s=self._settings.silent_after_s)
                 await asyncio.wait({beside.start(writing, name=f"beginning of {attempt_id}")}, timeout=NOTED_WITHIN_S)
             end = await self._talk(session, attempt_id)
@@ -297,7 +297,7 @@ class Conversations:
             logger.warning("Noted values dropped or cut", extra=fields)
         return Result(
             audio_began_at=conversation.audio_began_at,
-            ended_at=datetime.now(UTC),
+            ended_at=clock.now(),
             ending=None if end.transferred else end.ending,
             noted=kept.values,
             noted_dropped=kept.told(),
@@ -332,7 +332,7 @@ class Conversations:
         return await ask_to_end(self._engine, self._open_carrier, attempt)
 
     async def _apply_end(self, attempt_id: str, end: SessionEnd) -> None:
-        event = end.ending.reached(datetime.now(UTC))
+        event = end.ending.reached(clock.now())
         try:
             await repeat(lambda: apply_event(self._engine, attempt_id, event), on=Exception, pauses=APPLY)
         except Exception as error:  # the sweep looks at it soon

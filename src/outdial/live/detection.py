@@ -2,12 +2,12 @@
 
 import asyncio
 import logging
-from datetime import UTC, datetime
 
 from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from outdial import clock
 from outdial.agents.ready_agents import ReadyAgent
 from outdial.calls.advance import apply_event
 from outdial.calls.records import DetectionWanted
@@ -44,7 +44,7 @@ async def await_verdict(engine: AsyncEngine, attempt_id: str, answering: Answeri
 async def note_too_late(engine: AsyncEngine, attempt_id: str, evidence: str) -> None:
     """It is too late to find a machine: until the database knows, a verdict would still be obeyed."""
     await write_verdict(
-        engine, attempt_id, Verdict(answered_by=AnsweredBy.UNKNOWN, at=datetime.now(UTC), evidence=(evidence,))
+        engine, attempt_id, Verdict(answered_by=AnsweredBy.UNKNOWN, at=clock.now(), evidence=(evidence,))
     )
 
 

@@ -1,11 +1,11 @@
 """What a conversation begins with: the facts of its call, its engines, and where its journal and its recording go."""
 
 from dataclasses import replace
-from datetime import UTC, datetime
 from pathlib import Path
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from outdial import clock
 from outdial.agents.ready_agents import ReadyAgent
 from outdial.calls.ownership import Answered
 from outdial.conversation.call_facts import CallFacts, Engines, turn_taking_of
@@ -24,7 +24,7 @@ def facts_of(answered: Answered, agent: ReadyAgent, notice: ListeningNotice = NO
     call, returned = answered.call, answered.returned
     talked_s = 0.0
     if returned is not None and call.answered_at is not None:
-        talked_s = (datetime.now(UTC) - call.answered_at).total_seconds()
+        talked_s = (clock.now() - call.answered_at).total_seconds()
     failed = None
     if returned is not None:
         failed = FailedTransfer(step=returned.step, to=returned.to, result=returned.result)

@@ -3,12 +3,12 @@ conversation that is held here."""
 
 import asyncio
 import logging
-from datetime import UTC, datetime
 
 from sqlalchemy import Text, any_, bindparam, select
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from outdial import clock
 from outdial.calls.records import CALL_COLUMNS, CallRecord
 from outdial.db.engine import reading
 from outdial.db.notify import Notifications
@@ -76,7 +76,7 @@ class News:
 def _as_verdict(answered_by: WhoAnswered) -> Verdict:
     return Verdict(
         answered_by=answered_by.category,
-        at=datetime.now(UTC),
+        at=clock.now(),
         evidence=answered_by.evidence,
         message_end=answered_by.message_end,
     )

@@ -6,7 +6,7 @@ locked for no more than the commit: refused is who would be one too many, also o
 Workspaces without a limit aren't counted. The only writer of `counted_calls`.
 """
 
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, timedelta
 
 from sqlalchemy import (
     ColumnElement,
@@ -28,6 +28,7 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from typing_extensions import TypedDict
 
+from outdial import clock
 from outdial.db.clearing import Clearing
 from outdial.db.tables import counted_calls, workspaces
 from outdial.instants import to_json
@@ -85,7 +86,7 @@ async def get_daily_limit(conn: AsyncConnection, workspace_id: str) -> DailyLimi
         raise NotFound("workspace_not_found", "There is no such workspace.")
     limit: int | None = row.daily_limit
     used = None if limit is None else row.used
-    return DailyLimitView(calls=limit, used=used, resets_at=to_json(next_day(datetime.now(UTC))))
+    return DailyLimitView(calls=limit, used=used, resets_at=to_json(next_day(clock.now())))
 
 
 async def change_daily_limit(

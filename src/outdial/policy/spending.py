@@ -7,7 +7,7 @@ only writer of `spend_limits` and `model_spend`.
 """
 
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, timedelta
 from decimal import Decimal
 
 from sqlalchemy import (
@@ -28,6 +28,7 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from typing_extensions import TypedDict
 
+from outdial import clock
 from outdial.db.clearing import Clearing
 from outdial.db.engine import autocommit, reading
 from outdial.db.spend_tables import model_spend, spend_limits
@@ -159,7 +160,7 @@ async def get_spend_limit(conn: AsyncConnection, workspace_id: str) -> SpendLimi
             dollars=0.0 if used is None else round(float(used.dollars), 6),
         ),
         passed=await spent_today(conn, workspace_id),
-        resets_at=to_json(next_day(datetime.now(UTC))),
+        resets_at=to_json(next_day(clock.now())),
     )
 
 

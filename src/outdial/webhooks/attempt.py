@@ -4,12 +4,13 @@ import asyncio
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
 import httpx
 
+from outdial import clock
 from outdial.net.addresses import Allowed
 from outdial.net.guarded import GuardedTransport, RefusedAddress, Resolve
 from outdial.version import __version__
@@ -75,7 +76,7 @@ class Try:
 
 async def attempt(client: httpx.AsyncClient, outgoing: Outgoing) -> Try:
     """Send it once. Never raises for what a receiver does, nor for headers that can't be sent."""
-    at, began = datetime.now(UTC), time.monotonic()
+    at, began = clock.now(), time.monotonic()
     status, problem, answer, retry_after = None, None, b"", None
     try:
         async with asyncio.timeout(TOTAL_S):

@@ -8,12 +8,13 @@ which they are found here, which is that of their commits.
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 from sqlalchemy import BigInteger, Boolean, bindparam, func, literal_column, select, text
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from outdial import clock
 from outdial.alerts.views import alerts_by_id
 from outdial.db.engine import autocommit
 from outdial.db.tables import call_events
@@ -67,7 +68,7 @@ async def empty(
         left = [Left(**row) for row in (await conn.execute(_DUE.limit(at_most))).mappings()]
         if not left:
             return Emptied()
-        now = datetime.now(UTC)
+        now = clock.now()
         told, waits = await _call_events(conn, left, base_url=base_url, now=now)
         told += await _listed(conn, left)
         told += await _alerts(conn, left, base_url=base_url)

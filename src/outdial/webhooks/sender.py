@@ -10,12 +10,13 @@ import random
 import time
 from collections.abc import Collection, Sequence
 from contextlib import suppress
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from functools import lru_cache
 from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from outdial import clock
 from outdial.background import Background
 from outdial.db.engine import is_away
 from outdial.db.notify import Notifications
@@ -155,7 +156,7 @@ class Sender:
             told = _failed(Problem.CONNECTION)
         if root is not None:
             trace(delivery, root, told)
-        self._outcomes.append(outcome_of(delivery, told, datetime.now(UTC)))
+        self._outcomes.append(outcome_of(delivery, told, clock.now()))
         self._news.set()
 
     def _outgoing(self, delivery: Delivery, root: TraceContext | None) -> Outgoing | None:
@@ -251,4 +252,4 @@ class Sender:
 
 def _failed(problem: Problem) -> Try:
     """Of what never left."""
-    return Try(at=datetime.now(UTC), duration_ms=0, problem=problem)
+    return Try(at=clock.now(), duration_ms=0, problem=problem)

@@ -1,12 +1,12 @@
 """An endpoint tried by hand: one sample sent now, whatever the endpoint's state, and what became of it in the log."""
 
 import hashlib
-from datetime import UTC, datetime
 
 from sqlalchemy import insert
 from sqlalchemy.ext.asyncio import AsyncEngine
 from typing_extensions import TypedDict
 
+from outdial import clock
 from outdial.db.engine import reading
 from outdial.db.webhook_tables import webhook_deliveries, webhook_events
 from outdial.ids import new_id
@@ -56,7 +56,7 @@ async def try_endpoint(
         secret = str(secret_box.decrypt(endpoint.secret))
     except WrongSecretKey:
         raise Conflict("not_signed", "The secret of this endpoint can't be read: make a new one.") from None
-    event_id, at = new_id("evt"), datetime.now(UTC)
+    event_id, at = new_id("evt"), clock.now()
     data = as_json({"test": True, **SAMPLES[type_]})
     body = body_of(event_id, type_, at, None, data)
     headers = readable_headers(secret_box, endpoint.headers)
@@ -72,7 +72,7 @@ async def try_endpoint(
         "attempts": 1,
         "tries": [told.to_json()],
         "created_at": at,
-        "finished_at": datetime.now(UTC),
+        "finished_at": clock.now(),
     }
     async with engine.begin() as conn:
         await conn.execute(insert(webhook_events).values(event))

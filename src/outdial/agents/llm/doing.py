@@ -3,9 +3,9 @@
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from typing import Any
 
+from outdial import clock
 from outdial.agents.llm.asking import Asking
 from outdial.agents.llm.call_back import in_words, read_time, zones_for
 from outdial.agents.llm.chat import AgentSaid, Message, Remark, ToolCall
@@ -75,7 +75,7 @@ class Doing:
             raise NotPossible("There is no number to connect the callee to. Tell them so.")
         if isinstance(wish, CallBack):
             zones = zones_for(self._call.user_id, self._call.variables)
-            return replace(wish, at=read_time(wish.text, zones, datetime.now(UTC)))
+            return replace(wish, at=read_time(wish.text, zones, clock.now()))
         return wish
 
     async def carry_out(self, wishes: Sequence[tuple[ToolCall, Wish]], *, interrupted: bool) -> bool | Left:

@@ -8,8 +8,8 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 
+from outdial import clock
 from outdial.agents.llm.answering import Answering, last_words
 from outdial.agents.llm.asking import Asking
 from outdial.agents.llm.call_back import now_told, zones_for
@@ -120,7 +120,7 @@ class Talking:
         self._tools = tools_of(talk)
         if CALL_BACK in talk.tools:  # last, as it is another text for every call
             zones = zones_for(call.user_id, call.variables)
-            self._instructions += f"\n\n{now_told(zones, datetime.now(UTC))}"
+            self._instructions += f"\n\n{now_told(zones, clock.now())}"
         self._now = asyncio.get_running_loop().time
         self._spent = spent or Spent()
         self._began = self._now() - self._spent.seconds

@@ -2,8 +2,9 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import date
 
+from outdial import clock
 from outdial.agents.script.model import Answer, Ask, Script
 from outdial.agents.script.template import Text
 from outdial.conversation.live_call import Heard, LiveCall
@@ -126,7 +127,7 @@ class Replies:
         return not heard.digits and is_listening(self.language.utterance(heard.text), self.language)
 
     def _today(self) -> date:
-        return datetime.now(UTC).astimezone(zone_of(self._number)).date()
+        return clock.now().astimezone(zone_of(self._number)).date()
 
     def _option(self, answer: Answer, ask: Ask | None) -> Option:
         return Option(

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote
 
+from outdial import clock
 from outdial.carriers.callbacks import BackToAgent, IncomingCall
 from outdial.carriers.calls import CarrierRecord, HungUp, PlaceCall
 from outdial.carriers.errors import CarrierError, CarrierRefused, CarrierUncertain
@@ -81,7 +82,7 @@ class TelnyxCalls:
 
         A call without a record is over where the log says so; else it is one that Telnyx doesn't know, or not yet.
         """
-        at = datetime.now(UTC)
+        at = clock.now()
         unknown: CarrierRefused | None = None
         is_over = False
         started_at = None

@@ -9,10 +9,11 @@ import logging
 import re
 from base64 import b64encode
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from hashlib import sha1, sha256
 from urllib.parse import parse_qsl
 
+from outdial import clock
 from outdial.carriers.callbacks import (
     TRANSFER_FAILED,
     BackToAgent,
@@ -101,7 +102,7 @@ def reply(kind: str, body: bytes, *, back: BackToAgent | None = None) -> Callbac
     """
     if kind != "transfer":
         return None
-    if not _dialled(_form(body), datetime.now(UTC)).has_failed:
+    if not _dialled(_form(body), clock.now()).has_failed:
         twiml = answer.hang_up()
     elif back is not None:
         twiml = answer.stream_answer(back.stream_url, {"ref": back.ref}, f"{back.callback_url}/stream")

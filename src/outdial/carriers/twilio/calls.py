@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote
 
+from outdial import clock
 from outdial.carriers.callbacks import BackToAgent, CallbackReply, IncomingCall
 from outdial.carriers.calls import CarrierRecord, Detection, HungUp, PlaceCall
 from outdial.carriers.errors import CarrierRefused
@@ -138,7 +139,7 @@ def _record(reply: Mapping[str, Any]) -> CarrierRecord:
     call, status = CarrierCall(id=text_in(reply, "sid")), text_in(reply, "status")
     created_at, started_at = mapping.instant(reply.get("date_created")), mapping.instant(reply.get("start_time"))
     updated_at, ended_at = mapping.instant(reply.get("date_updated")), mapping.instant(reply.get("end_time"))
-    now = datetime.now(UTC)
+    now = clock.now()
     progress = mapping.progress(
         status,
         # start_time of a call in progress is when it was answered, as far as billing goes

@@ -7,11 +7,11 @@ Source: developer.vonage.com/en/voice/voice-api/concepts/regions.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from typing import Any
 
 import httpx
 
+from outdial import clock
 from outdial.carriers.errors import CarrierRefused
 from outdial.carriers.http import RestClient
 from outdial.carriers.vonage import errors, tokens
@@ -78,7 +78,7 @@ class VonageAccount:
     ) -> dict[str, Any]:
         """The Voice API, in the region of `call` when it is known."""
         key = self.private_key()
-        token = tokens.application_token(self.credentials.application_id, key, datetime.now(UTC))
+        token = tokens.application_token(self.credentials.application_id, key, clock.now())
         return await self._rest.send(
             method,
             f"{self._region_of(call)}{path}",

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote
 
+from outdial import clock
 from outdial.carriers.callbacks import BackToAgent, CallbackReply, IncomingCall
 from outdial.carriers.calls import CarrierRecord, Detection, HungUp, PlaceCall
 from outdial.carriers.errors import CarrierRefused, CarrierUncertain
@@ -182,7 +183,7 @@ def _call(reply: Mapping[str, Any]) -> CarrierCall:
 def _record(reply: Mapping[str, Any]) -> CarrierRecord:
     call, status = _call(reply), reply.get("status")
     started_at, ended_at = mapping.instant(reply.get("start_time")), mapping.instant(reply.get("end_time"))
-    at = ended_at or started_at or datetime.now(UTC)
+    at = ended_at or started_at or clock.now()
     progress = mapping.progress(
         status if isinstance(status, str) else "",
         at=at,

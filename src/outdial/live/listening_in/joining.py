@@ -5,12 +5,13 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Protocol
 
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from outdial import clock
 from outdial.background import Background
 from outdial.calls.events import add_event
 from outdial.conversation.commands import CommandRefused, Say
@@ -53,7 +54,7 @@ class Joined:
     by: Actor
     tap: Tap
     listener: Listener
-    since: datetime = field(default_factory=lambda: datetime.now(UTC))
+    since: datetime = field(default_factory=clock.now)
 
     @property
     def is_over(self) -> bool:
@@ -111,7 +112,7 @@ class ListeningIn:
         joined.tap.remove(joined.listener)
         if self._taps.get(joined.call_id) is joined.tap and not joined.tap.listeners:
             del self._taps[joined.call_id]
-        self._writing.start(self._write_end(joined, datetime.now(UTC)), name=f"listener of {joined.call_id}")
+        self._writing.start(self._write_end(joined, clock.now()), name=f"listener of {joined.call_id}")
 
     async def aclose(self) -> None:
         """The conversations must have ended, and with them all listening."""

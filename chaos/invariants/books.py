@@ -1,16 +1,13 @@
-"""What must be true when a run is over, whatever was thrown at it. Pure: evidence in, what is broken out.
-
-An invariant is a function of the evidence that yields a line for each thing that breaks it, ids first.
-"""
+"""What must be true of the books when a run is over, of the carrier's own list beside them, and of the processes."""
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 
 from chaos.evidence import Attempt, Evidence, LogLine, Phone
-from chaos.schedule import OF_A_PROCESS, OF_THE_DATABASE, Kind
+from chaos.invariants.finding import invariant
+from chaos.schedule import OF_A_PROCESS, OF_ALL_HOSTS, OF_THE_DATABASE, Kind
 from chaos.throwing import Thrown
 
 AGREES_WITHIN = timedelta(seconds=15)  # on how long a conversation was
@@ -22,9 +19,14 @@ MIN_ANSWERED = 3
 # Ends that say that nobody knows, and what may have kept the carrier from telling.
 NOBODY_KNOWS = ("outcome_unknown", "not_known_there")
 KEEPS_FROM_TELLING = frozenset(
-    {Kind.CARRIER_UNREACHABLE, Kind.LOOK_UP_ERROR, Kind.HANG_UP_ERROR, Kind.REPLY_LOST, Kind.ERROR_AFTER_DIALLING}
-)
-KEEPS_FROM_HEARING = KEEPS_FROM_TELLING | {*OF_A_PROCESS, *OF_THE_DATABASE, Kind.CALLBACK_LOST, Kind.CALLBACK_LATE}
+    {
+        Kind.CARRIER_UNREACHABLE, Kind.LOOK_UP_ERROR, Kind.HANG_UP_ERROR, Kind.REPLY_LOST, Kind.ERROR_AFTER_DIALLING,
+        Kind.NO_CARRIERS, Kind.PAUSE,
+    }
+)  # fmt: skip
+KEEPS_FROM_HEARING = KEEPS_FROM_TELLING | {
+    *OF_A_PROCESS, *OF_ALL_HOSTS, *OF_THE_DATABASE, Kind.CALLBACK_LOST, Kind.CALLBACK_LATE
+}  # fmt: skip
 # What a log may say of the database while it is away, or while a process stands still that holds a lock.
 RAISED = re.compile(r"^(?:\w+\.)*[A-Z]\w*[a-z]\w*(?::.*)?$", re.MULTILINE)  # of a traceback: the exceptions
 DATABASE_AWAY = re.compile(
@@ -34,34 +36,6 @@ DATABASE_AWAY = re.compile(
 )
 ONE_TIME_LINK = re.compile(r"/sign-in/\w|/media/\w+/\w+/\w")  # with the token that opens it
 NUMBER = re.compile(r"\+?\b1?55[56]\d{7}\b")  # of whoever is called, or calls, in a run
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Finding:
-    """An invariant, and what breaks it: nothing where it holds."""
-
-    name: str
-    broken: Sequence[str]
-
-    @property
-    def holds(self) -> bool:
-        return not self.broken
-
-
-Check = Callable[[Evidence], Iterator[str]]
-CHECKS: dict[str, Check] = {}
-
-
-def invariant(name: str) -> Callable[[Check], Check]:
-    def add(check: Check) -> Check:
-        CHECKS[name] = check
-        return check
-
-    return add
-
-
-def check_all(evidence: Evidence) -> list[Finding]:
-    return [Finding(name=name, broken=list(check(evidence))) for name, check in CHECKS.items()]
 
 
 # -- dials -----------------------------------------------------------------------------------------------------
@@ -199,11 +173,6 @@ def callbacks_handled(evidence: Evidence) -> Iterator[str]:
 @invariant("Every phone is hung up")
 def all_hung_up(evidence: Evidence) -> Iterator[str]:
     yield from (f"{phone.id}: still {phone.state} at the carrier" for phone in evidence.phones if phone.is_up)
-
-
-@invariant("No file is left unfinished")
-def no_file_left(evidence: Evidence) -> Iterator[str]:
-    yield from evidence.left_files
 
 
 # -- books and carrier -----------------------------------------------------------------------------------------
