@@ -29,7 +29,7 @@ class Network:
         """To these ports."""
         async with AsyncExitStack() as stack:
             enter = stack.enter_async_context
-            yield cls(*[await enter(Proxy.open(port, peers.whose)) for port in (carriers, store, receiver)])
+            yield cls(*[await enter(Proxy.open(port, peers.ports_of)) for port in (carriers, store, receiver)])
 
     # -- a host -----------------------------------------------------------------------------------------------
 

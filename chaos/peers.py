@@ -1,4 +1,4 @@
-"""Whose a connection on this machine is: which of the processes that are known by a name has it open."""
+"""Whose connections on this machine are: of the processes that are known by a name."""
 
 from collections.abc import Callable
 
@@ -16,14 +16,11 @@ class Peers:
     def add(self, name: str, pid: Pid) -> None:
         self._pids[name] = pid
 
-    def whose(self, port: int) -> str | None:
-        """Who has a TCP connection open from this port; None: a stranger, or nobody any more."""
-        for name, pid in self._pids.items():
-            try:
-                if (known := pid()) is not None and any(
-                    at.laddr and at.laddr.port == port for at in psutil.Process(known).net_connections("tcp4")
-                ):
-                    return name
-            except psutil.Error:
-                continue
-        return None
+    def ports_of(self, name: str) -> set[int]:
+        """From which ports it has TCP connections open; none where it doesn't run."""
+        try:
+            if (pid := self._pids[name]()) is None:
+                return set()
+            return {at.laddr.port for at in psutil.Process(pid).net_connections("tcp4") if at.laddr}
+        except psutil.Error:
+            return set()

@@ -5,7 +5,8 @@ acknowledges what arrives. That is how a host looks from outside whose cable was
 system still takes leave for it. One that is held is as silent, and goes on when it is healed: the system sends again
 what nobody acknowledged, also of who has given up waiting since.
 
-A way may be shared: whose a connection is says the process at its near end, and each throw may strike one of them.
+A way may be shared: whose a connection is says the process at its near end, and each throw may strike one of them. It
+is asked only then.
 """
 
 import asyncio
@@ -13,7 +14,7 @@ import ctypes
 import socket
 import struct
 import sys
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Collection
 from contextlib import asynccontextmanager, suppress
 from enum import Enum, auto
 from typing import Any, cast
@@ -53,11 +54,13 @@ class Out(Enum):
 
 
 class _End(asyncio.Protocol):
-    """One end of a connection that goes through the proxy; `other` is where its bytes go, `whose` it is."""
+    """One end of a connection that goes through the proxy; `other` is where its bytes go. `port`: of whoever opened it;
+    `whose` it is, once that was asked."""
 
     def __init__(self) -> None:
         self.transport: asyncio.Transport | None = None
         self.other: _End | None = None
+        self.port = 0
         self.whose: str | None = None
         self._is_held = False
         self._early: list[bytes] = []
@@ -124,12 +127,12 @@ class _End(asyncio.Protocol):
 
 class Proxy:
     """Connections to `port` are led on to `to_port`, which may change: then new ones are. Make one with `Proxy.open`;
-    `whose` tells by a connection's port at its near end whose it is."""
+    `ports_of` tells which ports somebody has connections from."""
 
-    def __init__(self, listener: socket.socket, to_port: int, whose: Callable[[int], str | None]) -> None:
+    def __init__(self, listener: socket.socket, to_port: int, ports_of: Callable[[str], Collection[int]]) -> None:
         self._listener = listener
         self.to_port = to_port
-        self._whose = whose
+        self._ports_of = ports_of
         self._ends: list[_End] = []
         self._vanished: list[_End] = []  # kept to the end: letting go of them would close them
         self._waiting: list[_End] = []   # to be led on, when they are held no more
@@ -141,10 +144,10 @@ class Proxy:
     @classmethod
     @asynccontextmanager
     async def open(
-        cls, to_port: int, whose: Callable[[int], str | None] = lambda _: None
+        cls, to_port: int, ports_of: Callable[[str], Collection[int]] = lambda _: ()
     ) -> AsyncIterator["Proxy"]:
         listener = socket.create_server((HOST, 0), backlog=256)
-        proxy = cls(listener, to_port, whose)
+        proxy = cls(listener, to_port, ports_of)
         loop = asyncio.get_running_loop()
         server = await loop.create_server(proxy._accept, sock=listener)
         try:
@@ -177,7 +180,7 @@ class Proxy:
         if who is None:
             deafen(self._listener)
         self._out[who] = Out.VANISHED
-        gone = [*self._of(who)]
+        gone = self._of(who)
         for end in gone:
             end.vanish()
         self._vanished += gone
@@ -191,17 +194,24 @@ class Proxy:
         if who is None and was is not Out.CUT:
             with suppress(OSError):  # nothing was attached
                 undeafen(self._listener)
-        for end in self._of(who):
-            end.release()
+        for end in self._ends:
+            if who in (None, end.whose):
+                end.release()
         waiting = [end for end in self._waiting if who in (None, end.whose)]
         self._waiting = [end for end in self._waiting if end not in waiting]
         for end in waiting:
             end.release()
             self._open(end)
 
-    def _of(self, who: str | None) -> Iterator[_End]:
+    def _of(self, who: str | None) -> list[_End]:
         self._ends = [end for end in self._ends if end.transport and not end.transport.is_closing()]
-        return (end for end in self._ends if who in (None, end.whose))
+        if who is None:
+            return list(self._ends)
+        ports = self._ports_of(who)
+        theirs = [end for end in self._ends if end.port in ports]
+        for end in theirs:
+            end.whose = who
+        return theirs
 
     def _accept(self) -> _End:
         near = _End()
@@ -217,8 +227,8 @@ class Proxy:
         await asyncio.sleep(0)  # until it is connected
         if near.transport is None or near.transport.is_closing():
             return
-        peer = near.transport.get_extra_info("peername")
-        near.whose = near.whose or (self._whose(peer[1]) if peer else None)
+        if (peer := near.transport.get_extra_info("peername")) is not None:
+            near.port = peer[1]
         if self._turned_away(near):
             return
         try:
@@ -229,7 +239,7 @@ class Proxy:
         if self._turned_away(near):
             far.abort()
             return
-        far.whose = near.whose
+        far.port = near.port
         near.join(far)
         self._ends += (near, far)
         if near.transport.is_closing():
@@ -237,6 +247,8 @@ class Proxy:
 
     def _turned_away(self, near: _End) -> bool:
         """Whether its way is out just now; and what becomes of it then."""
+        struck = [who for who in self._out if who is not None]
+        near.whose = next((who for who in struck if near.whose == who or near.port in self._ports_of(who)), None)
         match self._out.get(near.whose) or self._out.get(None):
             case None:
                 return False

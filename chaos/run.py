@@ -3,7 +3,6 @@
 import asyncio
 import dataclasses
 import json
-import secrets
 import time
 from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
@@ -14,30 +13,20 @@ from typing import Any
 
 import psycopg
 
-from chaos.database import Database
 from chaos.evidence import Books, Evidence, Phone, hurry_webhooks, left_files, read_books, read_log, read_phones
-from chaos.furnish import furnish
-from chaos.network import CARRIERS, Network
-from chaos.peers import Peers
-from chaos.process import Process
-from chaos.proxy import HOST
-from chaos.receiver import Receiver
 from chaos.schedule import Kind, Throw, schedule
 from chaos.seating import Seating
-from chaos.server import Server, Surroundings
-from chaos.store import URL as STORE_URL
-from chaos.store import Store, variables
+from chaos.server import Server
+from chaos.stage import Stage
 from chaos.throwing import Throwing
 from chaos.traffic import Traffic
 
-NAMES = "ABC"
 READY_AGAIN_S = 90.0   # a server, once everything is healed
 SETTLE_S = 300.0       # the books, at most
 STILL_S = 80.0         # or until nothing has moved for so long: a call that is put off waits a minute
 LOOK_EVERY_S = 1.0
 ASKED_FOR_S = 60.0     # what was asked for and not answered
 TELL_EVERY_S = 5.0
-PACE = 0.5  # of what the simulator's callees do
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,76 +54,40 @@ class Run:
 
     async def play(self) -> Evidence:
         """Ends whatever it has started, also when it is cancelled."""
-        options, folder = self._options, self._folder
-        _write(folder / "schedule.json", self.throws)
-        secret_key, peers = secrets.token_urlsafe(32), Peers()
-        async with AsyncExitStack() as stack:
-            enter = stack.enter_async_context
-            database = Database(folder / "database")
-            stack.push_async_callback(database.aclose)
-            self._tell("Starting PostgreSQL, the store, the simulator and Outdial")
-            await database.start()
-            store = await enter(Store.up(folder))
-            receiver = await enter(Receiver.up())
-            config = json.dumps({"folder": str(folder), "pace": PACE})
-            simulator = await enter(Process.started("chaos.carrier", [config], folder / "simulator.log"))
-            peers.add(CARRIERS, lambda: simulator.pid)
-            network = await enter(
-                Network.open(peers, carriers=simulator.port, store=store.port, receiver=receiver.port)
-            )
-            around = Surroundings(
-                folder=folder,
-                database=database,
-                peers=peers,
-                secret_key=secret_key,
-                environment=variables(network.store.url),
-                settings={"RECORDINGS_URL": STORE_URL, "ALLOWED_PRIVATE_HOSTS": HOST},
-                without=options.without,
-            )
-            servers = [await enter(Server.up(name, around)) for name in NAMES[: options.hosts]]
-            for server in servers:
-                server.start()  # they load their models while the rest is made ready
-            furnished = await furnish(
-                database.url,
-                secret_key,
-                simulator_url=simulator.url,
-                carrier_url=network.carriers.url,
-                webhook_url=network.receiver.url,
-                public_urls=[server.base_url for server in servers],
-            )
-            if Kind.FAILOVER in options.kinds:
-                await database.add_standby()
-            for server in servers:
-                if not await server.ready():
-                    raise RuntimeError(f"server {server.name} did not start; see {server.log}")
-            throwing = Throwing(servers, database, store, network, simulator.url, self._tell)
-            traffic = Traffic(furnished, servers, simulator.url, options.seed)
+        options = self._options
+        _write(self._folder / "schedule.json", self.throws)
+        self._tell("Starting PostgreSQL, the store, the simulator and Outdial")
+        with_standby = any(throw.kind is Kind.FAILOVER for throw in self.throws)
+        async with Stage.up(
+            self._folder, hosts=options.hosts, without=options.without, with_standby=with_standby
+        ) as stage, AsyncExitStack() as stack:
+            throwing = Throwing(stage, self._tell)
+            traffic = Traffic(stage.furnished, stage.servers, stage.simulator_url, options.seed)
             stack.push_async_callback(traffic.aclose)
-            seating = Seating(database, servers)
-            looking = asyncio.create_task(seating.run())
-            stack.callback(looking.cancel)
+            seating = Seating(stage.database, stage.servers)
+            stack.callback(asyncio.create_task(seating.run()).cancel)
             await self._under_fire(traffic, throwing)
             self._tell("Traffic stopped, everything is healed; the books settle")
             await throwing.heal()
-            not_ready = await self._all_ready(servers)
+            not_ready = await self._all_ready(stage.servers)
             await traffic.finish(ASKED_FOR_S)
-            books, phones = await self._settled(database, simulator.url, servers)
-            stored = await store.recordings()
-            await asyncio.gather(*(server.stop() for server in servers))
+            books, phones = await self._settled(stage)
+            stored = await stage.store.recordings()
+            await asyncio.gather(*(server.stop() for server in stage.servers))
             evidence = Evidence(
                 books=books,
                 phones=phones,
                 requests=traffic.requests,
-                log=[line for server in servers for line in read_log(server.name, server.log)],
-                left_files=[name for server in servers for name in left_files(server.data_dir)],
-                ended_by_itself=[ended for server in servers for ended in server.ended_by_itself],
+                log=[line for server in stage.servers for line in read_log(server.name, server.log)],
+                left_files=_files(stage.servers),
+                ended_by_itself=[ended for server in stage.servers for ended in server.ended_by_itself],
                 not_ready=not_ready,
-                not_stopped=[server.name for server in servers if server.not_stopped],
+                not_stopped=[server.name for server in stage.servers if server.not_stopped],
                 thrown=throwing.thrown,
                 seated=seating.seen,
                 stored=stored,
-                told=receiver.told,
-                secrets=furnished.secrets,
+                told=stage.receiver.told,
+                secrets=stage.furnished.secrets,
             )
             self._keep(evidence)
             return evidence
@@ -172,9 +125,7 @@ class Run:
             await server.ready()
         return [server.name for server in stuck]
 
-    async def _settled(
-        self, database: Database, simulator_url: str, servers: Sequence[Server]
-    ) -> tuple[Books, list[Phone]]:
+    async def _settled(self, stage: Stage) -> tuple[Books, list[Phone]]:
         """Books and carrier, when nothing is live at either and no file waits for its end, or nothing moves any more.
         (A recording of a killed process is finished when nobody has written to it for a while.)"""
         began = moved_at = time.monotonic()
@@ -182,16 +133,16 @@ class Run:
         while True:
             await asyncio.sleep(LOOK_EVERY_S)
             now = time.monotonic()
-            phones = await read_phones(simulator_url)
+            phones = await read_phones(stage.simulator_url)
             try:
-                await asyncio.to_thread(hurry_webhooks, database.url)
-                books = await asyncio.to_thread(read_books, database.url)
+                await asyncio.to_thread(hurry_webhooks, stage.database.url)
+                books = await asyncio.to_thread(read_books, stage.database.url)
             except psycopg.Error:
                 if now - began > SETTLE_S:
                     raise
                 continue
             up = sum(phone.is_up for phone in phones)
-            files = sum(len(left_files(server.data_dir)) for server in servers)
+            files = len(_files(stage.servers))
             open_ = books.live + books.unhandled_callbacks + books.untold + len(books.taken_seats) + up + files
             state = books.moved, books.live, books.unhandled_callbacks, books.untold, up, len(phones), files
             if state != before:
@@ -209,6 +160,10 @@ class Run:
     def _keep(self, evidence: Evidence) -> None:
         for name in ("books", "phones", "requests", "thrown", "seated", "stored", "told"):
             _write(self._folder / f"{name}.json", getattr(evidence, name))
+
+
+def _files(servers: Sequence[Server]) -> list[str]:
+    return [name for server in servers for name in left_files(server.data_dir)]
 
 
 def _write(path: Path, value: Any) -> None:

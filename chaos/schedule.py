@@ -75,11 +75,11 @@ LASTS_S = {  # from, to
     Kind.CARRIER_UNREACHABLE: (1.0, 10.0),
 }
 FAULT_LASTS_S = (3.0, 12.0)
-PAUSES_S = (1.0, 6.0)           # between a throw and the next one
+PAUSES_S = (2.0, 7.0)           # between a throw and the next one
 APART_S = 3.0                   # between the end of one and the next at the same
 DEPLOY_S = 12.0                 # of one host: its calls end, it starts
 STANDBY_S = 40.0                # until a new primary has one, and hosts have lived with it for a while
-STARTS_S = 10.0                 # a process, until it is one that can be hit: it has models to load
+STARTS_S = 10.0                 # until a process is one that can be hit: it has models to load; the database, clients
 BUSY_S = 0.1
 QUIET_AT_FIRST_S = 5.0          # calls have to be there to be hit
 
@@ -104,7 +104,7 @@ def schedule(seed: int, *, seconds: float, servers: int, kinds: Collection[Kind]
     throws: list[Throw] = []
     free_at: dict[object, float] = {}
     decks = [
-        _Deck(rng, [kind for kind in kinds if (kind in ONE_AT_A_TIME) is strikes_hosts])
+        _Deck(rng, [kind for kind in kinds if (kind in ONE_AT_A_TIME) is strikes_hosts], wait=strikes_hosts)
         for strikes_hosts in (True, False)
     ]
     at_s = QUIET_AT_FIRST_S + rng.uniform(*PAUSES_S)
@@ -142,21 +142,28 @@ def _busy_s(kind: Kind, servers: int, lasts_s: float) -> float:
         return servers * (DEPLOY_S + lasts_s)
     if kind is Kind.FAILOVER:
         return lasts_s + STANDBY_S
-    return lasts_s + (STARTS_S if kind in ENDS_A_PROCESS else APART_S)
+    return lasts_s + (STARTS_S if kind in (*ENDS_A_PROCESS, *OF_THE_DATABASE) else APART_S)
 
 
 class _Deck:
-    """All kinds, shuffled, again and again. Those that can't be thrown just now wait in the hand."""
+    """All kinds, shuffled, again and again. Those that can't be thrown just now wait in the hand; where they `wait`,
+    so does all that would come after them."""
 
-    def __init__(self, rng: random.Random, kinds: Collection[Kind]) -> None:
+    def __init__(self, rng: random.Random, kinds: Collection[Kind], *, wait: bool) -> None:
         self._rng = rng
+        self._wait = wait
         self._cards = [kind for kind in Kind if kind in kinds for _ in range(WEIGHT.get(kind, 1))]
         self._hand: list[Kind] = []
 
     def draw(self, servers: int, free_at: Mapping[object, float], at_s: float) -> tuple[Kind, int | None] | None:
         """The next that can be thrown at this time, and at which server."""
-        if not self._hand:
-            self._hand = self._rng.sample(self._cards, len(self._cards))
+        drawn = self._playable(servers, free_at, at_s)
+        if drawn is None and (not self._hand or (not self._wait and len(self._hand) < len(self._cards))):
+            self._hand += self._rng.sample(self._cards, len(self._cards))
+            drawn = self._playable(servers, free_at, at_s)
+        return drawn
+
+    def _playable(self, servers: int, free_at: Mapping[object, float], at_s: float) -> tuple[Kind, int | None] | None:
         for place, kind in enumerate(self._hand):
             server = self._rng.randrange(servers) if kind in OF_A_PROCESS else None
             if all(free_at.get(each, 0.0) <= at_s for each in _hit(kind, server, servers)):

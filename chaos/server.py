@@ -106,7 +106,7 @@ class Server:
             server = cls(name, around, proxy)
             around.peers.add(name, lambda: server._process.pid if server._process else None)
             around.database.moved.append(lambda port: setattr(proxy, "to_port", port))
-            async with Proxy.open(server.port, around.peers.whose) as server.entrance:
+            async with Proxy.open(server.port, around.peers.ports_of) as server.entrance:
                 server._settings["PUBLIC_URL"] = server.entrance.url
                 watching = asyncio.create_task(server._watch())
                 try:

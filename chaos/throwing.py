@@ -8,11 +8,9 @@ from dataclasses import dataclass
 
 import httpx
 
-from chaos.database import Database
-from chaos.network import Network
 from chaos.schedule import OF_ALL_HOSTS, OF_THE_DATABASE, OF_THE_SIMULATOR, Kind, Throw
 from chaos.server import Server
-from chaos.store import Store
+from chaos.stage import Stage
 
 SENDS_CALLBACKS = ["status", "amd", "stream"]
 DEAD_AFTER_S = 10.0     # at most, a host whose network has gone
@@ -41,22 +39,14 @@ class Thrown:
 class Throwing:
     """`run` throws; afterwards nothing of it is left. `tell` hears of each throw."""
 
-    def __init__(
-        self,
-        servers: Sequence[Server],
-        database: Database,
-        store: Store,
-        network: Network,
-        simulator_url: str,
-        tell: Callable[[str], None],
-    ) -> None:
-        self._servers = servers
-        self._database = database
-        self._store = store
-        self._network = network
-        self._simulator_url = simulator_url
+    def __init__(self, stage: Stage, tell: Callable[[str], None]) -> None:
+        self._servers = stage.servers
+        self._database = stage.database
+        self._store = stage.store
+        self._network = stage.network
+        self._simulator_url = stage.simulator_url
         self._tell = tell
-        self._turns = {server.name: asyncio.Lock() for server in servers}
+        self._turns = {server.name: asyncio.Lock() for server in stage.servers}
         self._database_turn = asyncio.Lock()  # a new standby takes its time
         self.thrown: list[Thrown] = []
 

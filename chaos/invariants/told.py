@@ -34,7 +34,7 @@ def ends_told(evidence: Evidence) -> Iterator[str]:
         if told.type in (ENDED, UPDATED):
             newest[told.call_id] = told.end_reason
     for call in evidence.books.calls:
-        if call.state != "ended":
+        if call.state != "ended" or call.end_reason is None:
             continue
         if len(ends[call.id]) != 1:
             yield f"{call.id}: its end was told {len(ends[call.id])} times"

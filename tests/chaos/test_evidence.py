@@ -33,7 +33,8 @@ def test_a_line_of_ours_is_taken_apart_and_any_other_is_kept_whole(tmp_path: Pat
     ("path", "is_left"),
     [
         ("recordings/call_1.wav.part", True),
-        ("recordings/call_1.wav", False),
+        ("recordings/ws_1/call_1.wav", True),
+        ("recordings/ws_1/call_1.waveform.json", False),
         ("spool/worker_1/att_1.json", True),
         ("spool/worker_1/lock", False),
     ],

@@ -9,8 +9,10 @@ import pytest
 
 from chaos.evidence import Attempt, Books, Call, Evidence, LogLine, Phone, Pool
 from chaos.invariants import CHECKS, check_all
+from chaos.receiver import Told
 from chaos.schedule import Kind
 from chaos.server import EndedByItself
+from chaos.store import HEADER_BYTES, Stored
 from chaos.throwing import Thrown
 from chaos.traffic import Request
 
@@ -31,6 +33,7 @@ def call(number: int, **other: Any) -> Call:
     told = {
         "id": f"c{number}", "direction": "outbound", "state": "ended", "end_reason": "completed", "error": None,
         "to": f"+155500{number:03}00", "key": f"key-{number}", "holds_line": False, "created_at": at(number),
+        "recording": f"ws/c{number}.wav", "turns": 2,
     }  # fmt: skip
     return Call(**told | other)
 
@@ -52,6 +55,17 @@ def phone(number: int, **other: Any) -> Phone:
     return Phone(**told | other)
 
 
+def recording(number: int, **other: Any) -> Stored:
+    return Stored(**{"name": f"ws/c{number}.wav", "size": HEADER_BYTES + 800, "audio_bytes": 800} | other)
+
+
+def told(number: int, sequence: int, **other: Any) -> Told:
+    """That a call was answered, or with its second event that it ended."""
+    type_, reason = ("call.answered", None) if sequence == 1 else ("call.ended", "busy" if number == 5 else "completed")
+    event = {"id": f"e{number}-{sequence}", "type": type_, "call_id": f"c{number}", "sequence": sequence}
+    return Told(**event | {"end_reason": reason} | other)
+
+
 def line(message: str, **other: Any) -> LogLine:
     return LogLine(**{"server": "A", "level": "info", "message": message, "exception": "", "text": message} | other)
 
@@ -71,7 +85,7 @@ WHOLE = Evidence(
     books=Books(
         calls=[
             *(call(number) for number in range(1, 5)),
-            call(5, end_reason="busy"),
+            call(5, end_reason="busy", recording=None, turns=0),
             call(6, direction="inbound", key=None, to="+15551230002"),
         ],
         attempts=[
@@ -80,7 +94,9 @@ WHOLE = Evidence(
             attempt(6),
         ],
         pools=[Pool(used_outbound=0, used_inbound=0)],
+        taken_seats=[],
         unhandled_callbacks=0,
+        untold=0,
         moved=100,
     ),
     phones=[
@@ -91,8 +107,12 @@ WHOLE = Evidence(
     requests=[request(number) for number in range(1, 6)],
     log=[line("Call claimed")],
     thrown=[THROWN],
+    seated={f"a{number}": ["B"] for number in range(1, 7)},
+    stored=[recording(number) for number in (1, 2, 3, 4, 6)],
+    told=[told(number, sequence) for sequence in (1, 2) for number in range(1, 7)],
     secrets=[KEY],
 )
+POWER_CUT = replace(THROWN, kind=Kind.POWER_CUT, server="B", since=at(8).timestamp(), until=at(30).timestamp())
 
 
 def with_call(number: int, **other: Any) -> Evidence:
@@ -114,6 +134,16 @@ def with_phone(number: int, **other: Any) -> Evidence:
 def with_request(number: int, **other: Any) -> Evidence:
     requests = [request(n, **other) if n == number else request(n) for n in range(1, 6)]
     return replace(WHOLE, requests=requests)
+
+
+def with_told(number: int, sequence: int, *instead: Told) -> Evidence:
+    kept = [each for each in WHOLE.told if each.id != f"e{number}-{sequence}"]
+    return replace(WHOLE, told=[*kept, *instead])
+
+
+def with_stored(number: int, *instead: Stored) -> Evidence:
+    kept = [each for each in WHOLE.stored if each.name != f"ws/c{number}.wav"]
+    return replace(WHOLE, stored=[*kept, *instead])
 
 
 def one_more_phone(evidence: Evidence = WHOLE, **other: Any) -> Evidence:
@@ -260,6 +290,57 @@ DOCTORED: dict[str, tuple[Evidence, set[str], str]] = {
         {"Logs tell no number and no secret"},
         "secret",
     ),
+    "a seat is taken": (
+        replace(WHOLE, books=replace(WHOLE.books, taken_seats=["a1"])), {"No seat is left taken"}, "a1",
+    ),
+    "a seat had to be given back": (
+        with_log(line("Seats given back: their calls are over", level="error")), {"No seat is left taken"}, "A: Seats",
+    ),
+    "a talk is cut where nothing was thrown": (
+        with_attempt(1, error="interrupted"), {"A talk is cut only with its host"}, "c1: interrupted at B",
+    ),
+    "a talk is cut with the database": (
+        replace(
+            with_attempt(1, error="interrupted"),
+            thrown=[
+                replace(THROWN, kind=Kind.FAILOVER, server=None), replace(THROWN, kind=Kind.CLOCK_JUMP, server="B")
+            ],
+        ),
+        {"A talk is cut only with its host"},
+        "c1: interrupted at B",
+    ),
+    "a talk that was cut is told completed": (
+        replace(with_phone(1, ended_at=at(20)), thrown=[POWER_CUT]),
+        {"No talk that was cut is told completed"},
+        "c1: completed, and its host B was gone (power cut)",
+    ),
+    "a recording is nowhere": (with_stored(1), {"Every recording is in the store, and whole"}, "c1: its recording"),
+    "a recording lacks its end": (
+        with_stored(1, recording(1, size=500)), {"Every recording is in the store, and whole"}, "c1: 500 bytes",
+    ),
+    "a talk was not recorded": (
+        with_call(5, turns=3), {"Every talk has its recording"}, "c5: 3 turns",
+    ),
+    "a recording is nobody's": (
+        with_stored(77, recording(77)), {"Every recording is a call's"}, "ws/c77.wav",
+    ),
+    "what a call did is told in the wrong order": (
+        with_told(1, 1, told(1, 1)), {"Webhooks of a call come in order"}, "c1: call.answered",
+    ),
+    "an end is not told": (with_told(1, 2), {"Every end is told, once and as it was"}, "c1: its end was told 0 times"),
+    "an end is told twice": (
+        with_told(1, 2, told(1, 2), told(1, 3, type="call.ended")),
+        {"Every end is told, once and as it was"},
+        "c1: its end was told 2 times",
+    ),
+    "another end is told than the books have": (
+        with_told(1, 2, told(1, 2, end_reason="no_answer")),
+        {"Every end is told, once and as it was"},
+        "c1: told no_answer",
+    ),
+    "something waits to be told": (
+        replace(WHOLE, books=replace(WHOLE.books, untold=3)), {"Every end is told, once and as it was"}, "3 webhooks",
+    ),
     "nobody answered": (replace(WHOLE, phones=WHOLE.phones[4:5]), {"Something was tried"}, "only 0 phones"),
     "nothing was thrown": (replace(WHOLE, thrown=[]), {"Something was tried"}, "nothing was thrown"),
 }  # fmt: skip
@@ -309,6 +390,14 @@ ALLOWED: dict[str, Callable[[], Evidence]] = {
     "a caller who was told that nobody comes": lambda: with_attempt(6, answered_at=None, end_reason="declined"),
     "a number on the do-not-call list": lambda: replace(
         WHOLE, requests=[*WHOLE.requests, request(9, call_ids=[], refused="409 do_not_call")]
+    ),
+    "a talk that was cut with its host": lambda: replace(
+        with_attempt(1, error="interrupted"), thrown=[THROWN, POWER_CUT]
+    ),
+    "a talk that was cut, by a host that wasn't seen": lambda: replace(with_attempt(1, error="interrupted"), seated={}),
+    "a callee who hung up when the host went": lambda: replace(WHOLE, thrown=[POWER_CUT]),
+    "an end that was told otherwise, and then put right": lambda: with_told(
+        1, 2, told(1, 2, end_reason="failed"), told(1, 3, type="call.updated", end_reason="completed")
     ),
     "the database away": lambda: with_log(
         line(

@@ -4,7 +4,7 @@ import asyncio
 import errno
 import socket
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Collection
 from contextlib import asynccontextmanager
 from typing import cast
 
@@ -44,8 +44,11 @@ class End(asyncio.Protocol):
         """What is heard after `text` was said; less where the connection is lost."""
         self._heard.clear()
         self.transport.write(text)
+        return await self.hears(len(text))
+
+    async def hears(self, length: int) -> bytes:
         async with asyncio.timeout(PATIENCE_S):
-            while len(self._heard) < len(text) and not self.lost.done():
+            while len(self._heard) < length and not self.lost.done():
                 self._more.clear()
                 await self._more.wait()
         return bytes(self._heard)
@@ -62,7 +65,9 @@ async def connected(port: int) -> End:
 
 
 @asynccontextmanager
-async def way() -> AsyncIterator[tuple[Proxy, End, End]]:
+async def way(
+    ports_of: Callable[[str], Collection[int]] = lambda _: (),
+) -> AsyncIterator[tuple[Proxy, End, End]]:
     """A proxy, and both ends of a connection through it: a client's, and a server's, which says everything back."""
     served: list[End] = []
 
@@ -71,7 +76,7 @@ async def way() -> AsyncIterator[tuple[Proxy, End, End]]:
         return served[-1]
 
     server = await asyncio.get_running_loop().create_server(accept, HOST, 0)
-    async with server, Proxy.open(server.sockets[0].getsockname()[1]) as proxy:
+    async with server, Proxy.open(server.sockets[0].getsockname()[1], ports_of) as proxy:
         client = await connected(proxy.port)
         try:
             assert await client.says_back(b"hello") == b"hello"
@@ -135,6 +140,59 @@ async def test_only_keepalives_find_a_connection_dead_that_vanished():
         error = await closed(served)
         assert isinstance(error, OSError)
         assert error.errno == errno.ETIMEDOUT
+
+
+@only_linux
+async def test_a_connection_that_was_held_goes_on_with_what_was_said_meanwhile():
+    async with way() as (proxy, client, served):
+        proxy.hold()
+        client.transport.write(b"one")
+        served.transport.write(b"two")
+        assert await client.hears_nothing()
+        proxy.heal()
+        assert await client.hears(6) == b"twoone"  # what was said there, and what comes back of what was said here
+
+
+@only_linux
+async def test_who_has_gone_while_it_was_held_is_found_to_have_gone():
+    async with way() as (proxy, client, served):
+        proxy.hold()
+        client.transport.abort()
+        await asyncio.sleep(MOMENT_S)
+        assert not served.lost.done()
+        proxy.heal()
+        await closed(served)
+
+
+@only_linux
+async def test_only_the_part_of_the_one_that_is_struck_is_out():
+    names: dict[int, str] = {}
+    async with way(lambda who: [port for port, name in names.items() if name == who]) as (proxy, _, _):
+        struck, other = [await named(proxy, names, name) for name in ("struck", "other")]
+        proxy.hold("struck")
+        late = await named(proxy, names, "struck")
+        for end in (struck, late):
+            end.transport.write(b"is anybody there?")
+        assert await other.says_back(b"hello") == b"hello"
+        assert await struck.hears_nothing()
+        assert await late.hears_nothing()
+        proxy.heal("struck")
+        for end in (struck, late):
+            assert await end.hears(17) == b"is anybody there?"
+        for end in (struck, other, late):
+            end.transport.abort()
+
+
+async def named(proxy: Proxy, names: dict[int, str], name: str) -> End:
+    """A client of this name, whose connection comes through."""
+    sock = socket.socket()
+    sock.bind((HOST, 0))
+    names[sock.getsockname()[1]] = name
+    sock.setblocking(False)
+    loop = asyncio.get_running_loop()
+    await loop.sock_connect(sock, (HOST, proxy.port))
+    _, end = await loop.create_connection(End, sock=sock)
+    return end
 
 
 @only_linux

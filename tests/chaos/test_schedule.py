@@ -1,8 +1,20 @@
 """What is thrown at a run, from its seed."""
 
+import itertools
+
 import pytest
 
-from chaos.schedule import LASTS_S, OF_A_PROCESS, OF_THE_DATABASE, OF_THE_SIMULATOR, Kind, schedule
+from chaos.schedule import (
+    LASTS_S,
+    OF_A_PROCESS,
+    OF_ALL_HOSTS,
+    OF_THE_DATABASE,
+    OF_THE_SIMULATOR,
+    OF_THE_STORE,
+    ONE_AT_A_TIME,
+    Kind,
+    schedule,
+)
 
 RUN = {"seconds": 600.0, "servers": 2}
 
@@ -32,8 +44,16 @@ def test_what_is_down_is_not_hit_again(seed: int):
         until[what] = throw.at_s + throw.lasts_s
 
 
+@pytest.mark.parametrize("seed", range(20))
+def test_hosts_are_struck_one_at_a_time(seed: int):
+    strikes = [throw for throw in schedule(seed, seconds=600.0, servers=3) if throw.kind in ONE_AT_A_TIME]
+    assert {throw.kind for throw in strikes} == set(ONE_AT_A_TIME)
+    for before, after in itertools.pairwise(strikes):
+        assert before.at_s + before.lasts_s < after.at_s
+
+
 def test_every_kind_has_somebody_to_be_thrown_at():
-    others = {Kind.CARRIER_UNREACHABLE, *OF_A_PROCESS, *OF_THE_DATABASE}
+    others = {Kind.CARRIER_UNREACHABLE, *OF_A_PROCESS, *OF_ALL_HOSTS, *OF_THE_DATABASE, *OF_THE_STORE}
     assert others | set(OF_THE_SIMULATOR) == set(Kind)
     assert others.isdisjoint(OF_THE_SIMULATOR)
 
