@@ -1,7 +1,7 @@
 """Seats: which are taken, that they come back, and who waits for one."""
 
 import asyncio
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from sqlalchemy import func, select, text
@@ -80,6 +80,7 @@ async def test_seats_are_taken_one_by_one_the_same_way(engine, only, by_hand):
     [
         {"seen_at": None},
         {"seen_at": LONG_AGO},
+        {"seen_at": func.now() - timedelta(seconds=8), "lease_s": 15.0},
         {"draining": True},
         {"drain_requested_at": LONG_AGO},
         {"stream_url": None},

@@ -1,8 +1,8 @@
 """A worker's heartbeat: what it says of itself every few seconds, in its row of `workers`, and the seats it has.
 
 The lock proves that a worker lives (`calls/workers.py`); the heartbeat says what it is there for. A worker that isn't
-seen for its lease gives no seats, nor does one whose lock others find free. A worker is also asked to drain by its row,
-and obeys with its next heartbeat.
+seen for half its lease gives no seats, nor does one whose lock others find free. A worker is also asked to drain by its
+row, and obeys with its next heartbeat.
 """
 
 import asyncio

@@ -41,7 +41,7 @@ workers = Table(
     Column("secret_keys", ARRAY(Text)),  # the ids of those it reads with, newest first; null: it is too old to say so
     Column("clock_ahead_s", Double),  # its host's clock, of the database's; of this and the next null: as above
     Column("open_files", Integer),    # how many it may open
-    instant("seen_at"),             # null: not yet, or found dead; older than `lease_s`: it gives no seat
+    instant("seen_at"),             # null: not yet, or found dead; older than half of `lease_s`: it gives no seat
 )
 
 # A worker's seats, one row each, for as long as it has them to give. Who takes one locks a free row, who gives one back

@@ -5,8 +5,10 @@ of that worker for the audio. Seats are rows of their own, not a counter: whoeve
 others are taking at the moment, and whoever gives one back changes the one that was theirs. So no call of one workspace
 waits for another's, as it would for the one row of a worker.
 
-A worker gives seats while it is seen (its heartbeat is younger than its lease) and nobody wants it to drain. One that
-drains has no free seats at all: it removes them, which waits for those that are being taken just then.
+A worker gives seats while it is seen and nobody wants it to drain. Here that means that its heartbeat is younger than
+half its lease, which is to say that it hasn't missed two of them: until its lock is found free it may have vanished,
+and whoever picked up would hear nothing. One that drains has no free seats at all: it removes them, which waits for
+those that are being taken just then.
 """
 
 from dataclasses import dataclass
@@ -31,7 +33,7 @@ from outdial.db.notify import notify
 from outdial.db.tables import seats, workers
 
 SPARE = 8  # free seats of a worker looked at beyond those that are wanted: others may be taking some of them
-_GIVES = """(worker.seen_at > clock_timestamp() - make_interval(secs => worker.lease_s)
+_GIVES = """(worker.seen_at > clock_timestamp() - make_interval(secs => worker.lease_s / 2)
         AND worker.drain_requested_at IS NULL AND NOT worker.draining)"""
 
 
