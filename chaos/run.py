@@ -135,19 +135,18 @@ class Run:
             now = time.monotonic()
             phones = await read_phones(stage.simulator_url)
             try:
-                await asyncio.to_thread(hurry_webhooks, stage.database.url)
                 books = await asyncio.to_thread(read_books, stage.database.url)
+                files, up = len(_files(stage.servers)), sum(phone.is_up for phone in phones)
+                is_quiet = not (books.live or books.unhandled_callbacks or up or files)
+                await asyncio.to_thread(hurry_webhooks, stage.database.url, nothing_comes=is_quiet)
             except psycopg.Error:
                 if now - began > SETTLE_S:
                     raise
                 continue
-            up = sum(phone.is_up for phone in phones)
-            files = len(_files(stage.servers))
-            open_ = books.live + books.unhandled_callbacks + books.untold + len(books.taken_seats) + up + files
             state = books.moved, books.live, books.unhandled_callbacks, books.untold, up, len(phones), files
             if state != before:
                 before, moved_at = state, now
-            elif not open_ and now - moved_at > 3 * LOOK_EVERY_S:
+            elif is_quiet and not (books.untold or books.taken_seats) and now - moved_at > 3 * LOOK_EVERY_S:
                 return books, phones
             if now - began > SETTLE_S or now - moved_at > STILL_S:
                 self._tell("The books don't settle")

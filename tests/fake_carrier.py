@@ -1,5 +1,6 @@
 """A carrier in memory: it keeps honest books of what was dialled, and fails as it is told to."""
 
+import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
@@ -24,6 +25,7 @@ class FakeCarrier:
         self.hung_up: list[str] = []
         self.said: list[tuple[str, str]] = []         # sentences, with the id of the call that was hung up after them
         self.legs: dict[str, TransferResult] = {}     # what became of transfers, by the id of the transferred call
+        self.joins: asyncio.Event | None = None       # set when it is asked to connect two, which it then never does
         self.joined: list[tuple[str, str, str]] = []  # calls that were connected with each other, and in which room
         self.resumed: list[tuple[str, BackToAgent]] = []  # calls that were brought back to their agents
         self.gives_none_back: CarrierError | None = None  # … and why they are not
@@ -101,6 +103,9 @@ class FakeCarrier:
 
     async def join(self, call: CarrierCall, other: CarrierCall, *, room: str) -> None:
         self._may_fail()
+        if self.joins is not None:
+            self.joins.set()
+            await asyncio.Event().wait()
         self.joined.append((call.id, other.id, room))
 
     async def look_up_transfer(

@@ -1,14 +1,17 @@
 """Second legs of warm transfers: what carriers tell of them, and that none is left up."""
 
+import asyncio
 from dataclasses import replace
 
 import pytest
 
 from asking import FIRST, REFUSED, SECOND, sweep, talking_call
 from dispatch.silence import ago
+from outdial.calls.consultations import Answer, note_answer
 from outdial.calls.ownership import take_over
 from outdial.calls.records import read_held
 from outdial.dispatch.second_legs import SecondLegs, second_leg_of
+from outdial.dispatch.sweep import Sweep
 from outdial.telephony.price import Price
 from outdial.telephony.state import CallState, EndReason
 from workspace import OWNER, until
@@ -65,6 +68,25 @@ async def test_neither_leg_outlives_the_process_that_asked(workspace, claim, ask
     await sweep(workspace)
     await asking.hung_up(SECOND)
     assert (await asking.transfer()).result == "no_answer"
+
+
+async def test_neither_leg_waits_for_a_process_that_died_when_it_was_about_to_connect_them(workspace, claim, asking):
+    joins = workspace.carrier.joins = asyncio.Event()
+    transfer_id = await asking.is_dialled()
+    await note_answer(workspace.engine, transfer_id, Answer.ACCEPTED, by="key")
+    async with asyncio.timeout(10):
+        await joins.wait()
+    assert (await asking.leg()).joining_at is not None
+    workspace.carrier.now_is(SECOND, CallState.IN_PROGRESS)
+    await workspace.set_attempt(claim.attempt_id, lease_until=ago(60))
+    assert await take_over(workspace.engine, "worker_other", lease_s=60)
+    await Sweep(workspace.engine, workspace.settings, None, workspace.open_carrier, owner="worker_other").sweep()
+    await asking.hung_up(FIRST)
+    assert (await workspace.attempt(claim.attempt_id)).ending["error"]["code"] == "interrupted"
+    await workspace.hears(claim.attempt_id, CallState.ENDED, EndReason.COMPLETED)
+    await sweep(workspace)
+    await asking.hung_up(FIRST, SECOND)
+    assert (await workspace.call(claim.call_id)).end_reason == "failed"
 
 
 async def test_a_connected_call_is_left_alone_when_its_process_dies(workspace, claim, asking):
