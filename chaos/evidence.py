@@ -124,9 +124,9 @@ class Evidence:
     secrets: Sequence[str] = field(default=(), repr=False)
 
 
-CALLS = """
+CALLS = r"""
 SELECT id, direction, state, end_reason, error ->> 'code' AS error, "to", metadata ->> 'key' AS key, holds_line,
-    regexp_replace(recording, '^recordings/', '') AS recording,
+    regexp_replace(recording, '^recordings/([^/]+)/', '\1/' || id || '/') AS recording,
     (SELECT count(*) FROM turns WHERE turns.call_id = calls.id) AS turns,
     created_at
 FROM calls ORDER BY created_at, id

@@ -52,6 +52,7 @@ class Surroundings:
     secret_key: str
     environment: Mapping[str, str]
     settings: Mapping[str, str]
+    clock: Path | None  # of chaos.clock.compiled
     without: Sequence[str] = ()
 
 
@@ -74,7 +75,7 @@ class Server:
         self.name = name
         self.data_dir = around.folder / name / "data"
         self.log = around.folder / f"serve-{name}.log"
-        self.clock = Clock(around.folder / name / "clock")
+        self.clock = Clock(around.folder / name / "clock", around.clock)
         self.database = database
         self.entrance: Proxy
         self.ended_by_itself: list[EndedByItself] = []

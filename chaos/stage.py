@@ -7,6 +7,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from chaos.clock import compiled
 from chaos.database import Database
 from chaos.furnish import Furnished, furnish
 from chaos.network import CARRIERS, Network
@@ -61,6 +62,7 @@ class Stage:
                 secret_key=secret_key,
                 environment=variables(network.store.url),
                 settings={"RECORDINGS_URL": STORE_URL, "ALLOWED_PRIVATE_HOSTS": HOST},
+                clock=compiled(folder),
                 without=without,
             )
             servers = [await enter(Server.up(name, around)) for name in NAMES[:hosts]]

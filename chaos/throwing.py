@@ -14,7 +14,7 @@ from chaos.stage import Stage
 
 SENDS_CALLBACKS = ["status", "amd", "stream"]
 DEAD_AFTER_S = 10.0     # at most, a host whose network has gone
-CLOCK_JUMPS_S = 3600.0
+CLOCK_JUMPS_S = 3600
 LATE_S = 6.0            # at most, a callback
 RETRY_AFTER_S = 2.0
 ONE_REQUEST_EACH = httpx.Limits(max_keepalive_connections=0)  # one that is kept may be closed just when it is used
@@ -117,7 +117,7 @@ class Throwing:
             case Kind.CLOCK_JUMP:
                 server.clock.jump(CLOCK_JUMPS_S if throw.strength > 0.6 else -CLOCK_JUMPS_S)
                 await asyncio.sleep(throw.lasts_s)
-                server.clock.jump(0.0)
+                server.clock.jump(0)
                 return
             case Kind.NO_DATABASE | Kind.NO_CARRIERS:
                 if throw.kind is Kind.NO_DATABASE:
@@ -189,7 +189,7 @@ class Throwing:
         async with _control(self._simulator_url) as http:
             (await http.delete("/_simulator/faults")).raise_for_status()
         for server in self._servers:
-            server.clock.jump(0.0)
+            server.clock.jump(0)
             server.thaw()
             self._network.heal(server)
             server.start()

@@ -13,6 +13,7 @@ AT_ONCE = (Kind.KILL, Kind.POWER_CUT, Kind.VANISH)  # ends what is talked there
 # Of a host that loses its database for longer than its lease, others have to take the calls over.
 CUTS = (*AT_ONCE, Kind.FREEZE, Kind.PAUSE, Kind.DRAIN, Kind.NO_DATABASE, Kind.NO_CARRIERS, *OF_ALL_HOSTS)
 FOUND_OUT_S = 60.0                      # at most, on a busy machine: by those who take its calls over
+WHOLE_SECONDS_S = 2.0                   # in which carriers count when a call has ended
 WHILE_IT_TALKED = timedelta(seconds=3)  # who hangs up just then has talked to the end
 
 
@@ -55,7 +56,7 @@ def _struck(evidence: Evidence, attempt: Attempt, kinds: Sequence[Kind]) -> bool
     ended = attempt.ended_at.timestamp() if attempt.ended_at else began
     hosts = _hosts(evidence, attempt)
     return any(
-        thrown.since <= ended and began <= thrown.until + FOUND_OUT_S and _is_at(thrown, hosts)
+        thrown.since <= ended + WHOLE_SECONDS_S and began <= thrown.until + FOUND_OUT_S and _is_at(thrown, hosts)
         for thrown in evidence.thrown
         if thrown.kind in kinds
     )

@@ -305,6 +305,36 @@ async def test_a_job_of_whose_end_alone_the_database_does_not_hear_is_done_again
         await until(is_done, within_s=60)
 
 
+async def test_the_next_worker_begins_when_the_one_before_has_let_go_of_its_database(engine, start, monkeypatch):
+    """Of one that is silent it does so late."""
+    monkeypatch.setattr(runner_module, "PATIENCE_S", 0.1)
+    told: list[str] = []
+
+    async def work(runner: JobRunner) -> None:
+        told.append("began")
+        runner._unmarked.set()
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            if told == ["began"]:
+                await asyncio.sleep(1.0)
+                told.append("let go")
+            raise
+
+    monkeypatch.setattr(JobRunner, "_work", work)
+    async with start(Job(name="deliver", run=_nothing)):
+
+        async def has_begun_again() -> bool:
+            return len(told) >= 3
+
+        await until(has_begun_again)
+    assert told[:3] == ["began", "let go", "began"]
+
+
+async def _nothing() -> None:
+    pass
+
+
 async def test_what_a_dead_process_had_begun_is_done_by_another(engine, start):
     done = []
 

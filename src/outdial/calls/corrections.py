@@ -52,7 +52,7 @@ async def put_right(
     if attempt.state is not CallState.ENDED:
         await conn.execute(update(attempts).where(attempts.c.id == attempt.id).values(ending=ending.to_json()))
     elif _said_less(held, ending):
-        return await _correct(conn, held, ending)
+        return await correct(conn, held, ending)
     return False
 
 
@@ -81,7 +81,8 @@ def _said_less(held: Held, ending: Ending) -> bool:
     return tells_more and (known.end_reason in (EndReason.COMPLETED, EndReason.CANCELED) or _is_guess(known))
 
 
-async def _correct(conn: AsyncConnection, held: Held, ending: Ending) -> bool:
+async def correct(conn: AsyncConnection, held: Held, ending: Ending) -> bool:
+    """The attempt has ended, and it was this by which it did. True where a call ended by it that waited."""
     call = held.call
     attempt = replace(held.attempt, end_reason=ending.end_reason, error=ending.error)
     waits = held.is_newest and call.state is CallState.QUEUED

@@ -18,6 +18,7 @@ from outdial.calls.call_log import tell_overdue
 from outdial.calls.checks import hurry, take_due
 from outdial.calls.counts import fold_counts
 from outdial.calls.hang_up import expire_queued
+from outdial.calls.lost_conversations import tell_lost
 from outdial.calls.ownership import take_over
 from outdial.calls.workers import forget_dead_workers
 from outdial.db.notify import Notifications
@@ -104,8 +105,10 @@ class Sweep:
 
     async def _sweep(self, hang_up: Callable[[], Awaitable[None]]) -> None:
         await self._expire()
-        if self._may_take_over() and await take_over(self._engine, self._owner, lease_s=self._settings.lease_s):
-            self._taken_over()
+        if self._may_take_over():
+            if await take_over(self._engine, self._owner, lease_s=self._settings.lease_s):
+                self._taken_over()
+            await tell_lost(self._engine, at_most=AT_MOST)
         await hang_up()  # before who is due for a look is put off: then nothing would be due for long
         due = await take_due(
             self._engine, put_off_s=self._settings.silent_after_s, pauses=pauses(self._settings), at_most=AT_MOST

@@ -79,7 +79,10 @@ class JobRunner:
                     break
                 if not working.done():  # as long as it works, the job would count as running, and nobody put it back
                     working.cancel()
-                    await asyncio.wait({working}, timeout=FINISH_S + PATIENCE_S)
+                while not (working.done() or self._is_ending):  # its database may be silent: found dead, it lets go
+                    await asyncio.wait({working}, timeout=LOOK_EVERY_S)
+                if self._is_ending:
+                    break
                 failures = 1 if loop.time() - began_at > STEADY_S else failures + 1
                 _tell(working, failures)
                 await asyncio.sleep(AGAIN.after(failures))

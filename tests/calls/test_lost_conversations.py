@@ -1,0 +1,102 @@
+"""Calls that a carrier said were completed before anybody knew that their conversation was lost with its worker."""
+
+from contextlib import AsyncExitStack
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from outdial.calls.call_log import tell_overdue
+from outdial.calls.lost_conversations import tell_lost
+from outdial.calls.results import Result, save_result
+from outdial.calls.workers import Worker, is_dead
+from outdial.telephony.state import CallState, Ending, EndReason
+from workspace import until
+
+NOW = datetime.now(UTC)
+PAST = NOW - timedelta(minutes=1)
+
+
+@pytest.fixture
+async def vanishing(engine, database_url):
+    """A worker whose lock is found free only when the test says so."""
+    async with AsyncExitStack() as stack:
+        worker = await stack.enter_async_context(Worker(engine, database_url))
+
+        async def is_found_dead() -> None:
+            await stack.aclose()
+
+            async def check() -> bool:
+                async with engine.begin() as conn:
+                    return await is_dead(conn, worker.id)
+
+            await until(check)
+
+        yield worker.id, is_found_dead
+
+
+async def ended(workspace, owner, **columns):
+    """A call that was talked on, and that its carrier says is completed."""
+    claim = await workspace.dialed(owner=owner)
+    await workspace.hears(claim.attempt_id, CallState.IN_PROGRESS)
+    talked = {"stream_opened_at": NOW, "audio_started_at": NOW, "lease_until": PAST}
+    await workspace.set_attempt(claim.attempt_id, **talked | columns)
+    await workspace.hears(claim.attempt_id, CallState.ENDED, EndReason.COMPLETED)
+    assert await end_of(workspace, claim) == ("completed", None)
+    return claim
+
+
+async def end_of(workspace, claim):
+    call, attempt = await workspace.call(claim.call_id), await workspace.attempt(claim.attempt_id)
+    assert (call.end_reason, call.error) == (attempt.end_reason, attempt.error)
+    return call.end_reason, call.error and call.error["code"]
+
+
+async def test_one_that_was_lost_in_the_middle_was_interrupted(workspace, vanishing):
+    owner, is_found_dead = vanishing
+    claim = await ended(workspace, owner)
+    await tell_lost(workspace.engine, at_most=10)
+    assert await end_of(workspace, claim) == ("completed", None)
+    await is_found_dead()
+    await tell_lost(workspace.engine, at_most=10)
+    assert await end_of(workspace, claim) == ("failed", "interrupted")
+    told = await workspace.events(claim.call_id, "corrected")
+    await tell_lost(workspace.engine, at_most=10)
+    assert await workspace.events(claim.call_id, "corrected") == told
+    assert len(told) == 1
+
+
+async def test_what_it_brought_after_all_tells_how_it_ended(workspace, vanishing):
+    owner, is_found_dead = vanishing
+    claim = await ended(workspace, owner)
+    await is_found_dead()
+    await tell_lost(workspace.engine, at_most=10)
+    usual = {"noted": {}, "recording": None, "message_delivered": None, "transferred": False}
+    result = Result(ending=Ending(end_reason=EndReason.COMPLETED), **usual)
+    await save_result(workspace.engine, claim.attempt_id, claim.call_id, result)
+    assert await end_of(workspace, claim) == ("completed", None)
+
+
+@pytest.mark.parametrize(
+    "columns",
+    [
+        {"lease_until": NOW + timedelta(minutes=1)},
+        {"ending": Ending(end_reason=EndReason.COMPLETED).to_json()},
+    ],
+    ids=lambda columns: " ".join(columns),
+)
+async def test_others_that_have_brought_nothing_yet_are_left_alone(workspace, vanishing, columns):
+    owner, is_found_dead = vanishing
+    claim = await ended(workspace, owner, **columns)
+    await is_found_dead()
+    await tell_lost(workspace.engine, at_most=10)
+    assert await end_of(workspace, claim) == ("completed", None)
+
+
+async def test_one_that_was_told_already_is_left_alone(workspace, vanishing):
+    owner, is_found_dead = vanishing
+    claim = await ended(workspace, owner)
+    await is_found_dead()
+    await workspace.set_attempt(claim.attempt_id, log_due_at=PAST)
+    await tell_overdue(workspace.engine, at_most=10)
+    await tell_lost(workspace.engine, at_most=10)
+    assert await end_of(workspace, claim) == ("completed", None)
