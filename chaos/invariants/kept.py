@@ -33,5 +33,7 @@ def talks_recorded(evidence: Evidence) -> Iterator[str]:
 
 @invariant("Every recording is a call's")
 def no_stray_recording(evidence: Evidence) -> Iterator[str]:
-    known = {call.recording for call in evidence.books.calls}
-    yield from (f"{each.name}: no call has it" for each in evidence.stored if each.name not in known)
+    """The call knows the one of its newest conversation; those before lie beside it."""
+    known = {call.recording.rpartition("/")[0] for call in evidence.books.calls if call.recording is not None}
+    strays = (each for each in evidence.stored if each.name.rpartition("/")[0] not in known)
+    yield from (f"{each.name}: no call has it" for each in strays)

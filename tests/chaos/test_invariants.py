@@ -33,7 +33,7 @@ def call(number: int, **other: Any) -> Call:
     told = {
         "id": f"c{number}", "direction": "outbound", "state": "ended", "end_reason": "completed", "error": None,
         "to": f"+155500{number:03}00", "key": f"key-{number}", "holds_line": False, "created_at": at(number),
-        "recording": f"ws/c{number}.wav", "turns": 2,
+        "recording": f"ws/c{number}/c{number}.wav", "turns": 2,
     }  # fmt: skip
     return Call(**told | other)
 
@@ -56,7 +56,7 @@ def phone(number: int, **other: Any) -> Phone:
 
 
 def recording(number: int, **other: Any) -> Stored:
-    return Stored(**{"name": f"ws/c{number}.wav", "size": HEADER_BYTES + 800, "audio_bytes": 800} | other)
+    return Stored(**{"name": f"ws/c{number}/c{number}.wav", "size": HEADER_BYTES + 800, "audio_bytes": 800} | other)
 
 
 def told(number: int, sequence: int, **other: Any) -> Told:
@@ -142,7 +142,7 @@ def with_told(number: int, sequence: int, *instead: Told) -> Evidence:
 
 
 def with_stored(number: int, *instead: Stored) -> Evidence:
-    kept = [each for each in WHOLE.stored if each.name != f"ws/c{number}.wav"]
+    kept = [each for each in WHOLE.stored if each.name != f"ws/c{number}/c{number}.wav"]
     return replace(WHOLE, stored=[*kept, *instead])
 
 
@@ -322,7 +322,7 @@ DOCTORED: dict[str, tuple[Evidence, set[str], str]] = {
         with_call(5, turns=3), {"Every talk has its recording"}, "c5: 3 turns",
     ),
     "a recording is nobody's": (
-        with_stored(77, recording(77)), {"Every recording is a call's"}, "ws/c77.wav",
+        with_stored(77, recording(77)), {"Every recording is a call's"}, "ws/c77/c77.wav",
     ),
     "what a call did is told in the wrong order": (
         with_told(1, 1, told(1, 1)), {"Webhooks of a call come in order"}, "c1: call.answered",
@@ -399,6 +399,7 @@ ALLOWED: dict[str, Callable[[], Evidence]] = {
     "an end that was told otherwise, and then put right": lambda: with_told(
         1, 2, told(1, 2, end_reason="failed"), told(1, 3, type="call.updated", end_reason="completed")
     ),
+    "the recording of an attempt before": lambda: with_stored(77, recording(1), recording(1, name="ws/c1/c1-2.wav")),
     "the database away": lambda: with_log(
         line(
             "Sweep failed; trying again",
