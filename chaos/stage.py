@@ -61,7 +61,7 @@ class Stage:
                 peers=peers,
                 secret_key=secret_key,
                 environment=variables(network.store.url),
-                settings={"RECORDINGS_URL": STORE_URL, "ALLOWED_PRIVATE_HOSTS": HOST},
+                settings={"STORE_URL": STORE_URL, "ALLOWED_PRIVATE_HOSTS": HOST},
                 clock=compiled(folder),
                 without=without,
             )
