@@ -148,6 +148,17 @@ def test_no_carrier_imports_another():
         assert own not in folders or not others & set(named), path
 
 
+# -- whose clock -----------------------------------------------------------------------------------------------
+
+
+def test_instants_that_hosts_compare_are_of_no_host_s_own_clock():
+    """One that is wrong would end everybody's calls: see outdial.clock."""
+    rooms = ("calls", "dispatch", "callbacks", "carriers", "accounts", "webhooks", "policy")
+    asks = re.compile(r"datetime\.now\(|datetime\.utcnow\(")
+    paths = [path for room in rooms for path in (SRC / room).rglob("*.py")]
+    assert [str(path.relative_to(SRC)) for path in paths if asks.search(path.read_text())] == []
+
+
 # -- who writes what -------------------------------------------------------------------------------------------
 
 KEEPERS = {
