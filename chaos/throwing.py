@@ -18,6 +18,7 @@ CLOCK_JUMPS_S = 3600
 LATE_S = 6.0            # at most, a callback
 RETRY_AFTER_S = 2.0
 ONE_REQUEST_EACH = httpx.Limits(max_keepalive_connections=0)  # one that is kept may be closed just when it is used
+MAY_WAIT_S = 60.0       # a busy machine lets a host serve late
 SERVES_S = 60.0         # until a process does, or is hit all the same
 ENDS = {
     Kind.DATABASE_RESTART: signal.SIGINT,
@@ -51,12 +52,12 @@ class Throwing:
         self.thrown: list[Thrown] = []
 
     async def run(self, throws: Sequence[Throw], *, seconds: float) -> None:
-        """Begins none after so many seconds."""
+        """Begins none after so many seconds, and `MAY_WAIT_S` for those that had to wait for their host."""
         began = time.monotonic()
         async with asyncio.TaskGroup() as group:
             for throw in throws:
                 await asyncio.sleep(max(0.0, began + throw.at_s - time.monotonic()))
-                group.create_task(self._in_turn(throw, until=began + seconds))
+                group.create_task(self._in_turn(throw, until=began + seconds + MAY_WAIT_S))
 
     async def _in_turn(self, throw: Throw, *, until: float) -> None:
         if throw.server is None:

@@ -9,6 +9,7 @@ from outdial.calls.call_log import tell_overdue
 from outdial.calls.lost_conversations import tell_lost
 from outdial.calls.results import Result, save_result
 from outdial.calls.workers import Worker, is_dead
+from outdial.dispatch.sweep import Sweep
 from outdial.telephony.state import CallState, Ending, EndReason
 from workspace import until
 
@@ -100,3 +101,27 @@ async def test_one_that_was_told_already_is_left_alone(workspace, vanishing):
     await tell_overdue(workspace.engine, at_most=10)
     await tell_lost(workspace.engine, at_most=10)
     assert await end_of(workspace, claim) == ("completed", None)
+
+
+async def test_nobody_tells_its_end_before_it_can_be_told_whether_it_was_lost(workspace, vanishing, caplog):
+    """Who has got its database back a moment ago can't tell the dead from those that haven't."""
+    owner, is_found_dead = vanishing
+    claim = await ended(workspace, owner)
+    await workspace.set_attempt(claim.attempt_id, log_due_at=PAST)
+    await is_found_dead()
+    may_judge = False
+    sweep = Sweep(
+        workspace.engine,
+        workspace.settings,
+        None,  # type: ignore[arg-type]
+        workspace.open_carrier,
+        owner="worker_other",
+        may_take_over=lambda: may_judge,
+    )
+    caplog.set_level("INFO")
+    await sweep.sweep()
+    assert "Call ended" not in caplog.messages
+    may_judge = True
+    await sweep.sweep()
+    assert await end_of(workspace, claim) == ("failed", "interrupted")
+    assert [record.end_reason for record in caplog.records if record.message == "Call ended"] == ["failed"]

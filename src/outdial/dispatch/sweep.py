@@ -105,7 +105,7 @@ class Sweep:
 
     async def _sweep(self, hang_up: Callable[[], Awaitable[None]]) -> None:
         await self._expire()
-        if self._may_take_over():
+        if may_judge := self._may_take_over():  # who has just got its database back may find others dead that aren't
             if await take_over(self._engine, self._owner, lease_s=self._settings.lease_s):
                 self._taken_over()
             await tell_lost(self._engine, at_most=AT_MOST)
@@ -116,7 +116,8 @@ class Sweep:
         await asyncio.gather(*(self._look_ups.look_at(held) for held in due))
         await self._transfers.look_after(at_most=AT_MOST)
         await self._prices.ask_for_missing(at_most=AT_MOST)
-        await tell_overdue(self._engine, at_most=AT_MOST)
+        if may_judge:  # lost ones are told as such
+            await tell_overdue(self._engine, at_most=AT_MOST)
         await fold_counts(self._engine)
         await self._audit()
 
