@@ -82,7 +82,7 @@ def _said_less(held: Held, ending: Ending) -> bool:
 
 
 async def correct(conn: AsyncConnection, held: Held, ending: Ending) -> bool:
-    """The attempt has ended, and it was this by which it did. True where a call ended by it that waited."""
+    """The attempt has ended, and this is why. True where a call ended by it that waited."""
     call = held.call
     attempt = replace(held.attempt, end_reason=ending.end_reason, error=ending.error)
     waits = held.is_newest and call.state is CallState.QUEUED
