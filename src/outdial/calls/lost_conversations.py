@@ -33,9 +33,9 @@ async def tell_lost(engine: AsyncEngine, *, at_most: int) -> None:
 
 async def _tell(conn: AsyncConnection, owner: str, at_most: int) -> int:
     told = 0
-    query = select(attempts.c.id).where(_unheard_of(), attempts.c.owner == owner).limit(at_most)
+    query = select(attempts.c.id).where(_unheard_of(), attempts.c.owner == owner).order_by(attempts.c.id).limit(at_most)
     for attempt_id in (await conn.scalars(query)).all():
-        held = await lock_attempt(conn, attempt_id, skip_locked=True)
+        held = await lock_attempt(conn, attempt_id)
         if held is None or held.attempt.result_at is not None or held.attempt.end_reason is not EndReason.COMPLETED:
             continue  # its result comes just now
         await correct(conn, held, Ending(end_reason=EndReason.FAILED, error=INTERRUPTED))
