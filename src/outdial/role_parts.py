@@ -149,6 +149,7 @@ def media_parts(shared: Shared) -> Media:
         text_to_speech=speech.from_text,
         voice_activity=VoiceActivity(metrics.VOICE_LAG.observe),
         closed=speech.closed,
+        sounds=shared.tools.sounds,
     )
     lease = Lease(owner=shared.worker.id, lease_s=settings.lease_s, silent_after_s=settings.silent_after_s)
     spool = Spool(settings.data_dir, shared.worker.id)

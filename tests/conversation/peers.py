@@ -20,6 +20,7 @@ from outdial.telephony.state import CallDirection
 from outdial.telephony.verdict import AnsweredBy, Verdict
 from outdial.testing.engines import CALLEE, MS_PER_CHAR, Detector, EngineBroke, Recogniser, Voice, sound, speech_ms
 from outdial.testing.line import Carrier, PlainCodec
+from outdial.testing.sounds import SoundsInMemory
 
 __all__ = [
     "CALLEE", "MS_PER_CHAR", "Carrier", "Detector", "EngineBroke", "Notes", "PlainCodec", "Recogniser", "Stage",
@@ -133,7 +134,7 @@ class Stage:
         self, agent: Callable[[Any], Any], *, machine: MachinePolicy | None = None, max_duration_s: float = 600.0,
         variables: Mapping[str, Any] | None = None, noted: Mapping[str, Any] | None = None, reading: Reading = AMERICAN,
         greet: Greet = Greet.AT_ONCE, direction: CallDirection = CallDirection.OUTBOUND,
-        closed: Any = None,
+        closed: Any = None, sounds: Any = None,
     ) -> None:  # fmt: skip
         self.loop = asyncio.get_running_loop()
         self.began = self.loop.time()
@@ -163,6 +164,7 @@ class Stage:
             text_to_speech=self.voice,
             voice_activity=self.detector,  # type: ignore[arg-type]
             closed=closed,
+            sounds=sounds or SoundsInMemory(),
         )
         self.session = Session(facts, agent, engines, self.notes, self.switch)
         self.media_line = MediaLine(PlainCodec(), self.carrier, self.pacer, self.session, lambda: self.tape)  # type: ignore

@@ -14,6 +14,8 @@ VERBS = {
     "greeting": ((), {}),
     "say": (("Hello.",), {"interruptible": False, "asks": True}),
     "listen": ((), LISTEN),
+    "play": (("https://a.example/b.wav",), {"loop": 2, "interruptible": False}),
+    "fetch_sound": (("https://a.example/b.wav",), {}),
     "send_digits": (("12#",), {}),
     "transfer": (("+12025550100",), {"failed": "desk", "warm": Warm(brief="Jane.")}),
     "call_back": ((datetime(2026, 1, 31, tzinfo=UTC),), {"promised": True}),
@@ -44,7 +46,7 @@ async def test_a_verb_is_handed_on_as_it_is(verb):
     call, (arguments, options) = Call(), VERBS[verb]
     answer = await getattr(PassedOn(call), verb)(*arguments, **options)
     assert call.asked == [(verb, arguments, options)]
-    assert answer == (verb if verb in ("greeting", "say", "listen") else None)
+    assert answer == (verb if verb in ("greeting", "say", "listen", "play", "fetch_sound") else None)
 
 
 def test_nothing_of_a_live_call_is_missing():

@@ -172,6 +172,8 @@ class Story:
                 self.answers.append(int(data.get("first_word_ms") or 0))
             case "brain_lost" | "brain_failed":
                 self._state(f"agent's server {event.type.removeprefix('brain_')}: {data.get('error')}")
+            case "sound_failed":
+                self._state(f"a sound file can't be played: {data.get('error')}")
             case "agent_limit":
                 self._state(f"the agent's limit is reached: {data.get('limit')}")
             case "recognition_late" | "limit":

@@ -12,6 +12,7 @@ from outdial.conversation.opening import AfterHello, Greet, Opening
 from outdial.conversation.turn_words import TurnWords
 from outdial.conversation.understanding.turn_phrases import turn_phrases
 from outdial.conversation.warm import Warm
+from outdial.media.sounds import NoSounds, Sounds
 from outdial.media.voice_activity import VoiceActivity
 from outdial.speech.base import (
     CallRecognition,
@@ -101,6 +102,7 @@ class Engines:
     text_to_speech: TextToSpeech
     voice_activity: VoiceActivity
     closed: ClosedSpeechToText | None = None  # asked when words answered nothing; None: such words are asked for again
+    sounds: Sounds = field(default_factory=NoSounds)
 
     def of_call(self) -> "CallEngines":
         """For one call, which closes its recognition in the end. On the event loop."""

@@ -25,7 +25,8 @@ from outdial.conversation.notice import Notice
 from outdial.conversation.opening import HEARD_OUT_MS, HearOut, Opening
 from outdial.conversation.picking_up import PickingUp
 from outdial.conversation.saying import Saying
-from outdial.conversation.stopping import PATIENCE_S
+from outdial.conversation.sounds import Looped
+from outdial.conversation.stopping import PATIENCE_S, stop
 from outdial.conversation.transcript import Journal, Transcript
 from outdial.conversation.transferring import Transferring
 from outdial.conversation.turn_words import NOTHING, Asked
@@ -34,10 +35,12 @@ from outdial.conversation.utterance import Utterance
 from outdial.conversation.warm import Warm
 from outdial.conversation.whispers import Whispers
 from outdial.media.echo import Echo
+from outdial.media.sounds import Sound, SoundFailed
 from outdial.telephony.outcome import CALL_BACK
 from outdial.telephony.verdict import AnsweredBy
 
 SETTLE_S = 2.0           # for words still being recognised when the call ends
+FILL_MS = 2500           # of silence, while a sound file is fetched; a reply may have been waited for before that
 TRANSFER_S = 10.0        # … and for a carrier to say what became of a transfer
 
 
@@ -64,10 +67,11 @@ class Dialogue:
         self.answered_by: AnsweredBy | None = None  # kept up to date by the session
         self.notice = Notice(language=facts.reading.language)  # until it is given the session's
         self.whispers = Whispers()
-        self.hung_up = False  # by the agent, while the callee was there
+        self.hung_up = self._recognition_was_late = False  # hung up by the agent, while the callee was there
         self._responded = responded  # to be told that the callee speaks, or presses a key
         self._media_line = media_line
         self._control = control
+        self._sounds = engines.sounds
         self._journal = journal
         self._transcript = transcript
         self._background = Background()
@@ -96,7 +100,6 @@ class Dialogue:
         self._listening.on_partial = self._saying.partial_words
         self._listening.over_us, self._listening.is_own = self._saying.over_us, self._saying.is_own
         self._courtesy = Courtesy(turn_taking, self._floor, self._saying, self._listening, self._background)
-        self._recognition_was_late = False
         if turn_taking.filler_s is not None:
             self._listening.late_ms = round(turn_taking.filler_s * 1000)
         self._listening.on_late = self._words_are_late
@@ -208,11 +211,20 @@ class Dialogue:
     async def say(
         self, text: str | AsyncIterator[str], *, interruptible: bool = True, asks: bool | None = None
     ) -> Said:
-        async with self._verb():
-            await self.picking_up.open()
-            self.picking_up.forget_words()
-            await self._tell_of_listeners()
+        async with self._our_turn():
             return await self._saying.speak(text, interruptible=interruptible, asks=asks)
+
+    async def play(self, sound: str | Sound, *, loop: int = 1, interruptible: bool = True) -> Said:
+        async with self._our_turn():
+            ready = await self._fetched(sound) if isinstance(sound, str) else sound
+            return await self._saying.speak(Looped(ready, loop), interruptible=interruptible, asks=False)
+
+    async def fetch_sound(self, source: str) -> Sound:
+        try:
+            return await self._sounds.fetch(source)
+        except SoundFailed as failed:
+            self._journal.event("sound_failed", {"error": failed.word})
+            raise
 
     async def listen(
         self, *, until_silence_s: float = PAUSE_MS / 1000, no_reply_s: float = 6.0, max_digits: int = 0,
@@ -268,6 +280,15 @@ class Dialogue:
         async with self._floor.verb():
             yield
 
+    @asynccontextmanager
+    async def _our_turn(self) -> AsyncIterator[None]:
+        """A verb that the callee hears."""
+        async with self._verb():
+            await self.picking_up.open()
+            self.picking_up.forget_words()
+            await self._tell_of_listeners()
+            yield
+
     # -- from outside ----------------------------------------------------------------------------------------
 
     async def carry_out(self, command: Command) -> dict[str, Any]:
@@ -288,6 +309,17 @@ class Dialogue:
         await self._leaving.connect(to, failed_step)
 
     # -- inside ----------------------------------------------------------------------------------------------
+
+    async def _fetched(self, source: str) -> Sound:
+        fetching = asyncio.create_task(self.fetch_sound(source), name="sound file of a call")
+        try:
+            while True:
+                await self._floor.wait_for(fetching, timeout_ms=FILL_MS)
+                if fetching.done():
+                    return fetching.result()
+                await self._saying.fill()
+        finally:
+            await stop(fetching)
 
     async def _tell_of_listeners(self) -> None:
         """Before our first words, where the workspace wants that."""

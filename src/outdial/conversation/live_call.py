@@ -9,6 +9,7 @@ from outdial.conversation.endpointing import PAUSE_MS, Patience
 from outdial.conversation.turn_words import NOTHING, Asked
 from outdial.conversation.warm import Warm
 from outdial.conversation.whispers import Whispers
+from outdial.media.sounds import Sound
 from outdial.telephony.failures import CallError, FailureCode
 from outdial.telephony.transfer import TransferOutcome
 from outdial.telephony.verdict import AnsweredBy
@@ -187,6 +188,20 @@ class LiveCall(Protocol):
         pressed before count. Speech that interrupted the last `say`, or came after it, counts too.
         Raises SpeechFailed when it could not be recognised.
         """
+        ...
+
+    async def play(self, sound: str | Sound, *, loop: int = 1, interruptible: bool = True) -> Said:
+        """Play a sound file `loop` times, as `say` says words; `sound` is its URL, or what `fetch_sound` gave. WAV and
+        raw mu-law or A-law; MP3 where the extra `mp3` is installed. Of its words nothing is known: `Said.text` is "",
+        and the transcript has the file's name.
+
+        While it is fetched the callee is told that it takes a moment. Raises SoundFailed when it can't be played, and
+        nothing was.
+        """
+        ...
+
+    async def fetch_sound(self, source: str) -> Sound:
+        """The sound file at a URL, for `play`. No verb: something may be said meanwhile. Raises SoundFailed."""
         ...
 
     async def send_digits(self, digits: str) -> None:

@@ -9,6 +9,7 @@ from outdial.conversation.live_call import NORMAL, FailedTransfer, Heard, LiveCa
 from outdial.conversation.turn_words import NOTHING, Asked
 from outdial.conversation.warm import Warm
 from outdial.conversation.whispers import Whispers
+from outdial.media.sounds import Sound
 from outdial.telephony.verdict import AnsweredBy
 
 
@@ -65,6 +66,12 @@ class PassedOn:
             asked=asked,
             patience=patience,
         )
+
+    async def play(self, sound: str | Sound, *, loop: int = 1, interruptible: bool = True) -> Said:
+        return await self._call.play(sound, loop=loop, interruptible=interruptible)
+
+    async def fetch_sound(self, source: str) -> Sound:
+        return await self._call.fetch_sound(source)
 
     async def send_digits(self, digits: str) -> None:
         await self._call.send_digits(digits)

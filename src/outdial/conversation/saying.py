@@ -5,7 +5,6 @@ import logging
 import math
 from collections import deque
 from collections.abc import AsyncIterator
-from typing import Any
 
 from outdial.conversation.floor import Floor
 from outdial.conversation.listening import Listening
@@ -13,7 +12,8 @@ from outdial.conversation.live_call import Said, SpeechFailed
 from outdial.conversation.media_line import MediaLine
 from outdial.conversation.own_words import has_been_asked, is_own
 from outdial.conversation.playback import Playback
-from outdial.conversation.stopping import stop
+from outdial.conversation.sounds import Looped
+from outdial.conversation.stopping import first_of, stop
 from outdial.conversation.synthesis import Synthesis
 from outdial.conversation.transcript import MS_PER_CHAR, Transcript, heard_part
 from outdial.conversation.turn_times import TurnTimes
@@ -28,8 +28,6 @@ from outdial.speech.reading.reader import Reading
 
 logger = logging.getLogger(__name__)
 
-TONE_MS = 100        # of a key pressed by us, and as long a silence after it
-KEY_WAIT_MS = 500    # what `w` and `,` wait
 ENOUGH_WORDS = 4     # to tell what is being said; "hello, this is" may be "hello, this is she"
 MURMUR_MS = 800      # two short words
 REMEMBERED = 8       # of our utterances, and when they were said
@@ -73,10 +71,10 @@ class Saying:
     # -- verbs -----------------------------------------------------------------------------------------------
 
     async def speak(
-        self, text: str | AsyncIterator[str], *, interruptible: bool, asks: bool | None = None
+        self, text: str | AsyncIterator[str] | Looped, *, interruptible: bool, asks: bool | None = None
     ) -> Said:
-        """Have `text` played, to its end or to where it is cut off; it is written down as it is, and said as it is
-        read aloud. Raises SpeechFailed.
+        """Have `text`, or a sound file, played, to its end or to where it is cut off; it is written down as it is, and
+        said as it is read aloud. Raises SpeechFailed.
 
         `asks`: whether it is a question; None: when it ends like one. See live_call.LiveCall.say.
         """
@@ -93,13 +91,13 @@ class Saying:
         self._let_finish()
         synthesis = asyncio.create_task(self._synthesis.run())
         try:
-            await _first_of(playback.begun, playback.done)
+            await first_of(playback.begun, playback.done)
             if playback.start_ms is not None:
                 self._spoken.append((playback.start_ms, math.inf))
                 latency = self._listening.latency(asked_ms, playback.start_ms)
-                written = without_marks(self._text)
+                written = self._synthesis.label or without_marks(self._text)
                 self._transcript.agent_begins(written, playback.start_ms, latency, listening=interruptible)
-            await _first_of(playback.done)
+            await first_of(playback.done)
         finally:
             self._media_line.clear()  # does nothing, unless this verb was cancelled
             whole = synthesis.done() and synthesis.exception() is None
@@ -111,12 +109,13 @@ class Saying:
             raise SpeechFailed from failure
         return said
 
-    async def fill(self, text: str) -> None:
-        """Have a few words played while the agent takes its time. What the callee says meanwhile is for the agent."""
+    async def fill(self, text: str = "") -> None:
+        """Have a few words played, by default that it takes a moment, while the agent takes its time. What the callee
+        says meanwhile is for the agent."""
         self._keeps_words = True
         try:
             reply = self._listening.reply
-            await self.speak(text, interruptible=False)
+            await self.speak(text or self._turn_words.one_moment, interruptible=False)
             self._listening.reply = reply
         finally:
             self._keeps_words = False
@@ -124,9 +123,7 @@ class Saying:
     async def press(self, digits: str) -> None:
         """Tones in the call's own audio, which G.711 carries well on every carrier. Raises ValueError for keys there
         aren't."""
-        pcm = b"".join(
-            silence(KEY_WAIT_MS) if key in "wW," else tones.dtmf(key, TONE_MS) + silence(TONE_MS) for key in digits
-        )
+        pcm = tones.keys(digits)
         self._begin(interruptible=False)
         await self._play(pcm)
         self._floor.move(TurnEvent.PLAYED)
@@ -280,13 +277,13 @@ class Saying:
         self._interruptible = interruptible
         self._heeded, self._taken_back, self._is_cut_off = None, False, False
 
-    def _times_of(self, text: str | AsyncIterator[str]) -> TurnTimes | None:
+    def _times_of(self, text: str | AsyncIterator[str] | Looped) -> TurnTimes | None:
         reply = self._listening.answered
         if reply is None or text == self._turn_words.one_moment:
             return None
         return TurnTimes(reply, text, self._media_line.now_ms, self._media_line.ms_at)
 
-    def _synthesis_of(self, text: str | AsyncIterator[str], playback: Playback) -> Synthesis:
+    def _synthesis_of(self, text: str | AsyncIterator[str] | Looped, playback: Playback) -> Synthesis:
         on_audio = (lambda: None) if self._times is None else self._times.audio
         return Synthesis(text, playback, self._text_to_speech, self._reading, on_audio)
 
@@ -310,7 +307,8 @@ class Saying:
             self._spoken.append((playback.start_ms or 0, playback.end_ms))
             self._greeting = False
             times = None if self._times is None else self._times.told(playback, whole=not cut_short)
-            self._transcript.agent_ends(heard, playback.end_ms, interrupted=cut_short, times=times)
+            label = "" if self._synthesis is None else self._synthesis.label
+            self._transcript.agent_ends(label or heard, playback.end_ms, interrupted=cut_short, times=times)
             if text != self._turn_words.one_moment:
                 self._listening.answered = None
         return Said(
@@ -327,7 +325,7 @@ class Saying:
         playback.feed(pcm)
         playback.finish()
         try:
-            await _first_of(playback.done)
+            await first_of(playback.done)
         finally:
             self._media_line.clear()  # does nothing, unless this verb was cancelled
         await self._floor.must_be_up()
@@ -336,8 +334,3 @@ class Saying:
 def _is_within(at_ms: int, span: tuple[int, float]) -> bool:
     start_ms, end_ms = span
     return start_ms <= at_ms <= end_ms
-
-
-async def _first_of(*futures: asyncio.Future[Any]) -> None:
-    """Wait until one of them is done; being cancelled meanwhile cancels none of them."""
-    await asyncio.wait(futures, return_when=asyncio.FIRST_COMPLETED)

@@ -23,6 +23,11 @@ async def stop(task: asyncio.Task[Any]) -> BaseException | None:
     return None if task.cancelled() else task.exception()
 
 
+async def first_of(*futures: asyncio.Future[Any]) -> None:
+    """Wait until one of them is done; being cancelled meanwhile cancels none of them."""
+    await asyncio.wait(futures, return_when=asyncio.FIRST_COMPLETED)
+
+
 def retrieve(task: asyncio.Task[Any]) -> None:
     """A done callback for a task whose failure nobody wants to know."""
     if not task.cancelled():

@@ -1,10 +1,12 @@
-"""One utterance of ours made audio: a text, or a stream of texts sentence by sentence; and which words were when."""
+"""One utterance of ours made audio: a text, a stream of texts sentence by sentence, or a sound file; and which words
+were when."""
 
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import aclosing
 
 from outdial.conversation.playback import Playback
 from outdial.conversation.sentences import sentences
+from outdial.conversation.sounds import Looped
 from outdial.media.frames import silence
 from outdial.speech.base import SpokenWord, StreamedTextToSpeech, TextToSpeech
 from outdial.speech.reading.reader import Reading
@@ -14,17 +16,18 @@ SENTENCE_PAUSE_MS = 220  # between two of a stream, where a voice is given them 
 
 
 class Synthesis:
-    """`text` is what was given to the voice so far, as it is written."""
+    """`text` is what was given to the voice so far, as it is written. A sound file has a `label` instead."""
 
     def __init__(
         self,
-        text: str | AsyncIterator[str],
+        text: str | AsyncIterator[str] | Looped,
         playback: Playback,
         voice: TextToSpeech,
         reading: Reading,
         on_audio: Callable[[], object],
     ) -> None:
         self.text = text if isinstance(text, str) else ""
+        self.label = text.written if isinstance(text, Looped) else ""
         self._given = text
         self._playback = playback
         self._voice = voice
@@ -36,7 +39,10 @@ class Synthesis:
         """Feeds the playback, to its end. Raises what the voice or the stream raises."""
         given, voice = self._given, self._voice
         try:
-            if isinstance(given, str):
+            if isinstance(given, Looped):
+                self._on_audio()
+                await given.feed(self._playback)
+            elif isinstance(given, str):
                 await self._feed(voice.speak(self._reading.spoken(given)))
             elif isinstance(voice, StreamedTextToSpeech):
                 async with aclosing(self._spoken(given)) as texts:

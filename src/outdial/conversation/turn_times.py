@@ -1,6 +1,6 @@
 """When what happened in a turn: from the callee's last word to the agent's last one that was heard."""
 
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import Callable, Mapping
 
 from outdial.conversation.live_call import Thought
 from outdial.conversation.playback import Playback
@@ -18,11 +18,11 @@ class TurnTimes:
     def __init__(
         self,
         reply: ReplyTimes,
-        text: str | AsyncIterator[str],
+        text: object,
         now_ms: Callable[[], int],
         ms_at: Callable[[float], int],
     ) -> None:
-        """`ms_at`: the call clock at an instant of the event loop's."""
+        """`text`: what is said; a Thought knows its times. `ms_at`: the call clock at an instant of the loop's."""
         self._now_ms = now_ms
         self._first_audio_ms: int | None = None
         self._before: dict[str, int | None] = {

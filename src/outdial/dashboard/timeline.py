@@ -136,7 +136,7 @@ def _other(event: Event) -> Step | None:
         case "model_failed":
             detail = f"{data.get('model')}: {data.get('error')}"
             return Step(text="Model failed", at=event.at, tone="bad", detail=detail)
-        case "brain_connected" | "brain_lost" | "brain_failed" | "brain_refused" | "brain_transfer" | "brain":
+        case "brain_connected" | "brain_lost" | "brain_failed" | "brain_transfer" | "brain" | "sound_failed":
             return _brain(event)
         case "understood":
             text = f"Understood by the model: {data.get('answer') or 'none of the answers'}"
@@ -177,8 +177,8 @@ def _brain(event: Event) -> Step:
             return Step(text="Agent's server lost", at=event.at, tone="warn", detail=str(data.get("error", "")))
         case "brain_failed":
             return Step(text="Agent's server failed", at=event.at, tone="bad", detail=str(data.get("error", "")))
-        case "brain_refused":
-            return Step(text="Not played on a call", at=event.at, tone="warn", detail=str(data.get("what", "")))
+        case "sound_failed":
+            return Step(text="Sound file not played", at=event.at, tone="warn", detail=str(data.get("error", "")))
         case "brain_transfer":
             return Step(text=f"Agent's server wants a transfer: {data.get('to', '')}", at=event.at)
     return Step(text="Agent's server answered", at=event.at, tone="quiet", detail=f"{data.get('first_word_ms')} ms")

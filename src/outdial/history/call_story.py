@@ -18,7 +18,7 @@ from outdial.tracing.story import Dial, Happening, Story, Transferred
 
 TYPES = (
     "state", "answered_by", "transcript", "turn_times", "model", "tool", "model_failed", "tools_missing",
-    "recognition_late", "agent_limit", "brain_lost", "brain_failed",
+    "recognition_late", "agent_limit", "brain_lost", "brain_failed", "sound_failed",
 )  # fmt: skip
 AT_MOST = 5_000  # of a call's events: an hour's talk; then its trace is cut
 

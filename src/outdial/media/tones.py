@@ -14,6 +14,9 @@ RAMP_MS = 5  # a tone that starts at full level clicks, and detectors hear a cli
 
 SIT_HZ, SIT_MS = (950, 1400, 1800), 330
 
+KEY_MS = 100         # of a key pressed by us, and as long a silence after it
+KEY_WAIT_MS = 500    # what `w` and `,` wait
+
 DTMF_ROWS_HZ = (697, 770, 852, 941)
 DTMF_COLUMNS_HZ = (1209, 1336, 1477, 1633)
 DTMF_KEYS = ("123A", "456B", "789C", "*0#D")
@@ -42,6 +45,13 @@ def dtmf(digit: str, duration_ms: int = 100) -> bytes:
         if len(digit) == 1 and digit in keys:
             return tone((row_hz, DTMF_COLUMNS_HZ[keys.index(digit)]), duration_ms)
     raise ValueError(f"not a DTMF digit: {digit!r}")
+
+
+def keys(digits: str) -> bytes:
+    """Keys pressed one after the other, with waits. Raises ValueError for keys there aren't."""
+    return b"".join(
+        silence(KEY_WAIT_MS) if key in "wW," else dtmf(key, KEY_MS) + silence(KEY_MS) for key in digits
+    )
 
 
 def beep(duration_ms: int = 600) -> bytes:

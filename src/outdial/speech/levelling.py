@@ -21,10 +21,13 @@ def even_out(wave: Wave, *, before_ms: int = BEFORE_MS) -> bytes:
     loud = _loud_frames(wave)
     if not loud.any():
         return b""
-    levels = _frame_levels(wave)
-    gain = 10 ** (SPEECH_DBFS / 20) / float(np.sqrt(np.mean(levels[loud] ** 2)))
-    part = _around(wave, loud, before_ms=before_ms, after_ms=120) * np.float32(gain)
-    return (_limited(part) * 32767).astype("<i2").tobytes()
+    return _at_level(_around(wave, loud, before_ms=before_ms, after_ms=120), _gain(wave, loud))
+
+
+def levelled(wave: Wave) -> bytes:
+    """As `even_out`, with the silence that is in it: whoever made it meant that."""
+    loud = _loud_frames(wave)
+    return _at_level(wave, _gain(wave, loud)) if loud.any() else b""
 
 
 def as_wave(samples: NDArray[np.int16]) -> Wave:
@@ -37,6 +40,15 @@ def speech_part(wave: Wave) -> Wave:
     if np.count_nonzero(loud) * FRAME_SAMPLES < LOUD_MS * SAMPLE_RATE_HZ // 1000:
         return np.zeros(0, np.float32)
     return _around(wave, loud, before_ms=120, after_ms=200)
+
+
+def _gain(wave: Wave, loud: NDArray[np.bool_]) -> float:
+    """That brings it to SPEECH_DBFS."""
+    return 10 ** (SPEECH_DBFS / 20) / float(np.sqrt(np.mean(_frame_levels(wave)[loud] ** 2)))
+
+
+def _at_level(wave: Wave, gain: float) -> bytes:
+    return (_limited(wave * np.float32(gain)) * 32767).astype("<i2").tobytes()
 
 
 def _limited(wave: Wave) -> Wave:

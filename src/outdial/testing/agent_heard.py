@@ -7,6 +7,7 @@ from typing import Any
 from outdial.conversation.live_call import Heard, LiveCall, Said
 from outdial.conversation.media_line import MediaLine
 from outdial.conversation.transcript import Speaker, Turn, heard_part
+from outdial.media.sounds import Sound
 from outdial.speech.reading.reader import Reading
 from outdial.testing.audio_engines import RememberedTextToSpeech
 
@@ -87,6 +88,10 @@ class OverheardCall:
     ) -> Said:
         self._agent.begins(interruptible=interruptible)
         return await self._call.say(text, interruptible=interruptible, asks=asks)
+
+    async def play(self, sound: str | Sound, *, loop: int = 1, interruptible: bool = True) -> Said:
+        self._agent.begins(interruptible=interruptible)
+        return await self._call.play(sound, loop=loop, interruptible=interruptible)
 
     async def listen(self, *, max_digits: int = 0, **how: Any) -> Heard:
         agent = self._agent

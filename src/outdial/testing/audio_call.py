@@ -38,6 +38,7 @@ from outdial.testing.callee import CalleeLine, Interrupts, Says, WentWrong
 from outdial.testing.callee_voice import CalleeVoice
 from outdial.testing.line import PlainCodec
 from outdial.testing.line_audio import Line, LineAudio
+from outdial.testing.sounds import SoundsInMemory
 from outdial.testing.transfers import raise_unless_connected
 
 MAX_CALL_S = 600.0
@@ -205,6 +206,7 @@ class AudioCall:
             text_to_speech=self._engines.agent,
             voice_activity=activity,
             closed=TimedClosedAnswers(),
+            sounds=SoundsInMemory(),
         )
         facts = replace(self._facts, noted=dict(self.noted), failed_transfer=self.failed_transfer)
         session = Session(facts, conversation, engines, self._agent, self)

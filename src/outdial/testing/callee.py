@@ -3,6 +3,9 @@
 import re
 from dataclasses import dataclass
 
+from outdial.conversation.own_words import has_been_asked
+from outdial.conversation.transcript import MS_PER_CHAR
+from outdial.conversation.turn_words import TurnWords
 from outdial.telephony.transfer import TransferOutcome
 
 CARRIER_REFUSES = "refused"
@@ -117,3 +120,20 @@ def find_words(text: str, words: str, start: int = 0) -> int | None:
         return None
     found = re.compile(r"\b" + r"\W+".join(map(re.escape, wanted)) + r"\b", re.IGNORECASE).search(text, start)
     return found.end() if found else None
+
+
+def interrupts_at(told: str, after: str | float, start: int, told_to: int) -> int | None:
+    """Where in what is told since `start`, and heard up to `told_to`, an Interrupts is due; at the end of a word."""
+    if isinstance(after, str):
+        return find_words(told, after, max(told_to, start))
+    reached = max(start, told_to + round(after * 1000 / MS_PER_CHAR))
+    if reached > len(told):
+        return None
+    end = told.find(" ", reached)
+    return len(told) if end < 0 else end
+
+
+def stops_for(turn_words: TurnWords, words: str, told: str, heard: str, asks: bool | None) -> bool:
+    """Whether the agent stops for them; for those that only listen it does where it had asked its question."""
+    asks = told.rstrip().endswith("?") if asks is None else asks
+    return (asks and has_been_asked(told, heard)) or not turn_words.is_backchannel(words)

@@ -30,6 +30,7 @@ from outdial.telephony.transfer import TransferOutcome
 from outdial.telephony.verdict import AnsweredBy
 from outdial.testing.engines import CALLEE, Detector, Recogniser, Voice, speech_ms
 from outdial.testing.line import Carrier, PlainCodec
+from outdial.testing.sounds import SoundsInMemory
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,6 +76,7 @@ class Phone:
         self.takes_call = TransferOutcome.ANSWERED  # what they make of it, after …
         self.answers_after_s = 6.0
         self.can_be_asked = True
+        self.sounds = SoundsInMemory()  # the files that are there to be played
         self.called_back_at: list[datetime] = []
         self.refuses_call_back = ""  # why
         self._loop = asyncio.get_running_loop()
@@ -87,6 +89,7 @@ class Phone:
             speech_to_text=self._recogniser,
             text_to_speech=Voice(),
             voice_activity=cast(VoiceActivity, Detector()),
+            sounds=self.sounds,
         )
         facts = CallFacts(
             call_id="call_in_memory",

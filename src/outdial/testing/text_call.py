@@ -6,17 +6,19 @@
 """
 
 from collections.abc import AsyncIterator, Iterable, Mapping
+from dataclasses import replace
 from datetime import datetime
 from types import MappingProxyType
 from typing import Any, NoReturn
 
 from outdial.conversation.keypad import Keypad
 from outdial.conversation.live_call import AgentCoroutine, CallEnded, FailedTransfer, Heard, Said
-from outdial.conversation.own_words import has_been_asked
+from outdial.conversation.sounds import Looped
 from outdial.conversation.transcript import MS_PER_CHAR, Speaker, Turn
 from outdial.conversation.understanding.turn_phrases import turn_phrases
 from outdial.conversation.warm import Warm
 from outdial.conversation.whispers import Whispers
+from outdial.media.sounds import Sound
 from outdial.speech.reading.marks import without_marks
 from outdial.telephony.outcome import CALL_BACK
 from outdial.telephony.state import EndedBy
@@ -39,9 +41,12 @@ from outdial.testing.callee import (
     Waits,
     WentWrong,
     find_words,
+    interrupts_at,
     not_heard,
     over_before,
+    stops_for,
 )
+from outdial.testing.sounds import SoundsInMemory
 from outdial.testing.transfers import raise_unless_connected
 
 KEY_MS = 300  # from one key to the next
@@ -78,6 +83,7 @@ class TextCall:
         self.events: list[tuple[str, dict[str, Any]]] = []  # that the agent told of
         self.told_at_ms: list[int] = []  # when, each
         self.sent_digits: list[str] = []
+        self.sounds = SoundsInMemory()
         self.ended_by: EndedBy | None = None  # None while the call is up
         self.transferred: bool | None = None  # whether somebody answered the last transfer; None: none was made
         self.transferred_to: str | None = None
@@ -110,7 +116,20 @@ class TextCall:
         self._verb()
         if not isinstance(text, str):
             text = " ".join("".join([piece async for piece in text]).split())
-        text = without_marks(text)
+        return self._has_heard(without_marks(text), interruptible=interruptible, asks=asks)
+
+    async def play(self, sound: str | Sound, *, loop: int = 1, interruptible: bool = True) -> Said:
+        """Its callee hears the file's name, in brackets."""
+        self._verb()
+        looped = Looped(await self.fetch_sound(sound) if isinstance(sound, str) else sound, loop)
+        said = self._has_heard(looped.written, interruptible=interruptible, asks=False, ms=looped.sound.ms * loop)
+        return replace(said, text="")
+
+    async def fetch_sound(self, source: str) -> Sound:
+        return self.sounds.sound(source)
+
+    def _has_heard(self, text: str, *, interruptible: bool, asks: bool | None, ms: int | None = None) -> Said:
+        """`ms`: how long it is; by default as long as so many words are."""
         self._told = f"{self._told} " if self._told else ""
         start = len(self._told)
         self._told += text
@@ -118,7 +137,7 @@ class TextCall:
         cut = self._heard_until(start, interruptible=interruptible, asks=asks)
         played = text if cut is None else text[: cut - start]
         begin_ms = self.now_ms
-        self.now_ms += MS_PER_CHAR * len(played)
+        self.now_ms += MS_PER_CHAR * len(played) if ms is None or cut is not None else ms
         self._turn(Speaker.AGENT, played, begin_ms, interrupted=cut is not None)
         for words, chars in self._murmured:
             self._turn(Speaker.CALLEE, words, begin_ms + MS_PER_CHAR * chars)
@@ -231,14 +250,15 @@ class TextCall:
                     self._line += 1
                     self._told_to = end
                 case Interrupts(after=after, says=says, presses=presses):
-                    end = self._interrupts_at(after, start)
+                    end = interrupts_at(self._told, after, start, self._told_to)
                     if end is None:
                         return None
                     if not interruptible:
                         self._fail(NOT_INTERRUPTIBLE)
                     self._line += 1
                     self._press(presses, wanted=True)
-                    if presses or (says and self._stops(says, start, end, asks)):
+                    told, heard = self._told[start:], self._told[start:end]
+                    if presses or (says and stops_for(self._turn_words, says, told, heard, asks)):
                         self._begun = says
                         return end
                     self._told_to = end
@@ -247,22 +267,6 @@ class TextCall:
                         self._murmured.append((says, end - start))
                 case _:
                     return None
-
-    def _interrupts_at(self, after: str | float, start: int) -> int | None:
-        """Where in what is told; at the end of a word."""
-        if isinstance(after, str):
-            return find_words(self._told, after, max(self._told_to, start))
-        reached = max(start, self._told_to + round(after * 1000 / MS_PER_CHAR))
-        if reached > len(self._told):
-            return None
-        end = self._told.find(" ", reached)
-        return len(self._told) if end < 0 else end
-
-    def _stops(self, words: str, start: int, end: int, asks: bool | None) -> bool:
-        """Whether the agent stops for them; for those that only listen it does where it had asked its question."""
-        text = self._told[start:]
-        asks = text.rstrip().endswith("?") if asks is None else asks
-        return (asks and has_been_asked(text, self._told[start:end])) or not self._turn_words.is_backchannel(words)
 
     def _speaks(self, words: str, after_ms: int, pauses_ms: int = 0) -> Heard:
         self.now_ms += after_ms
@@ -303,22 +307,19 @@ class TextCall:
             raise CallEnded
         self._verbs += 1
         if self._verbs > self._limits.verbs:
-            self._stop(f"the call went on and on: stopped after {self._limits.verbs} things the agent did")
+            reason = f"the call went on and on: stopped after {self._limits.verbs} things the agent did"
+            self._fail(reason, at_line=False)
         if self.now_ms > self._limits.seconds * 1000:
-            self._stop(f"the call would be longer than {self._limits.seconds:g} s")
+            self._fail(f"the call would be longer than {self._limits.seconds:g} s", at_line=False)
         if self._limits.is_over():
-            self._stop(GIVEN_UP)
+            self._fail(GIVEN_UP, at_line=False)
 
     def _end(self, by: EndedBy) -> NoReturn:
         self.ended_by = by
         raise CallEnded
 
-    def _fail(self, reason: str) -> NoReturn:
-        self.wrong = WentWrong(reason, self._line)
-        raise CallEnded
-
-    def _stop(self, reason: str) -> NoReturn:
-        self.wrong = WentWrong(reason, None)
+    def _fail(self, reason: str, *, at_line: bool = True) -> NoReturn:
+        self.wrong = WentWrong(reason, self._line if at_line else None)
         raise CallEnded
 
     def _turn(self, speaker: str, text: str, begin_ms: int, *, interrupted: bool = False) -> None:

@@ -36,7 +36,9 @@ PARTS = (  # each until the time of that name in `turn_times`
 )
 
 
-_TOLD = ("model_failed", "tools_missing", "recognition_late", "agent_limit", "brain_lost", "brain_failed")
+_TOLD = (
+    "model_failed", "tools_missing", "recognition_late", "agent_limit", "brain_lost", "brain_failed", "sound_failed",
+)  # fmt: skip
 
 
 def spans_of_talk(story: Story, dial: Dial, attempt: Span, began_at: datetime, ended_at: datetime) -> Iterator[Span]:

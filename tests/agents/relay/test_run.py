@@ -8,6 +8,7 @@ import pytest
 from outdial.agents.brains.reaching import BrainAway
 from outdial.telephony.state import EndReason
 from outdial.testing import Phone, run
+from tests.agents.files import given
 from tests.agents.quiet_calls import longest_silence_ms
 from tests.agents.relay.written_server import Server
 
@@ -23,18 +24,20 @@ TOKEN = {"token": "12345"}
 SORRY = "I'm sorry, something isn't working here"
 
 
-def talked(server, act=None, *, yaml=YAML, variables=None, says="Yes, I can.", **phone_settings):
+def talked(server, act=None, *, yaml=YAML, variables=None, says="Yes, I can.", sounds=None, **phone_settings):
     """A call of whose callee `act` may say what it does; else it answers once, and hangs up when it is said goodbye."""
 
     async def call():
         phone = Phone(yaml, tools=server, variables=variables or {}, **phone_settings)
+        given(phone, sounds)
         phone.greets("Hello?")
         if says:
             phone.says(says, after="Tuesday")
         if act is not None:
             act(phone)
         end = await phone.talk()
-        assert not [task for task in asyncio.all_tasks() if "relay" in task.get_name()]
+        own = ("relay", "sound file")
+        assert not [task for task in asyncio.all_tasks() if any(name in task.get_name() for name in own)]
         return phone, end
 
     return run(call())

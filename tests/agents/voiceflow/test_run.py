@@ -6,6 +6,8 @@ import pytest
 
 from outdial.telephony.state import EndReason
 from outdial.testing import Phone, run
+from outdial.testing.sounds import SoundsInMemory
+from tests.agents.files import given
 from tests.agents.quiet_calls import longest_silence_ms
 from tests.agents.voiceflow.project import END, Fails, ProjectInMemory, Slow, pieces, speak, text
 
@@ -18,16 +20,18 @@ voiceflow:
 HELLO = text("Hello, this is Meadow Dental. Are you coming on Tuesday?")
 
 
-def talked(project, act=None, *, yaml=YAML, variables=None, says=None):
+def talked(project, act=None, *, yaml=YAML, variables=None, says=None, sounds=None):
     async def call():
         phone = Phone(yaml, tools=project, variables=variables or {})
+        given(phone, sounds)
         phone.greets("Hello?")
         if says:
             phone.says(says, after="Tuesday")
         if act is not None:
             act(phone)
         end = await phone.talk()
-        assert not [task for task in asyncio.all_tasks() if "voiceflow" in task.get_name()]
+        own = ("voiceflow", "sound file")
+        assert not [task for task in asyncio.all_tasks() if any(name in task.get_name() for name in own)]
         return phone, end
 
     return run(call())
@@ -197,7 +201,7 @@ def test_a_model_that_pauses_in_the_middle_of_what_it_writes_is_filled_in_for():
 @pytest.mark.parametrize(
     "odd",
     [None, 7, [], {}, {"type": "text"}, {"type": "text", "payload": {"message": 7}}, {"type": "visual", "payload": "{"},
-     {"type": "speak", "payload": {"type": "audio", "src": "https://a.example/x.mp3"}}, {"type": ["end"]},
+     {"type": "speak", "payload": {"type": "audio", "src": 7}}, {"type": ["end"]},
      {"type": "dtmf", "payload": {"maxDigits": "4"}}, {"type": "no-reply", "payload": {"timeout": float("nan")}}],
 )  # fmt: skip
 def test_a_trace_that_is_odd_or_of_no_use_is_passed_over(odd):
@@ -212,3 +216,35 @@ def test_a_turn_without_a_word_is_followed_by_listening():
     _, end = talked(project, says="Yes, I am.", act=lambda phone: phone.says("Anybody?", after="still there"))
     assert [one["type"] for one in project.asked] == ["launch", "text", "text"]
     assert end.end_reason == EndReason.COMPLETED
+
+
+JINGLE = {"type": "speak", "payload": {"type": "audio", "src": "https://files.example/jingle.mp3?key=secret"}}
+SOURCE = JINGLE["payload"]["src"]
+
+
+def test_an_audio_trace_is_played_where_it_stands():
+    project = ProjectInMemory([HELLO], [text("Listen."), JINGLE, text("Bye."), END])
+    phone, end = talked(project, says="Yes, I am.", sounds=SoundsInMemory({SOURCE: 3000}))
+    assert phone.lines[-3:] == ["agent: Listen.", "agent: [jingle.mp3]", "agent: Bye."]
+    assert end.end_reason == EndReason.COMPLETED
+
+
+def test_an_audio_trace_that_is_late_is_filled_in_for_and_one_that_fails_left_out():
+    other = {"type": "speak", "payload": {"type": "audio", "src": "https://files.example/gone.wav"}}
+    project = ProjectInMemory([HELLO], [other, JINGLE, text("Bye."), END])
+    files = SoundsInMemory(slow={SOURCE: 8.0}, fail={other["payload"]["src"]: "http_404"})
+    phone, _ = talked(project, says="Yes, I am.", sounds=files)
+    assert longest_silence_ms(phone) < 4000
+    assert phone.lines[-2:] == ["agent: [jingle.mp3]", "agent: Bye."]
+    assert ("sound_failed", {"error": "http_404"}) in phone.events
+
+
+def test_who_interrupts_an_audio_trace_breaks_the_turn_off():
+    project = ProjectInMemory([HELLO], [JINGLE, Slow(60.0), text("No!")], [END])
+
+    def act(phone):
+        phone.says("No, stop that please.", after="[jingle.mp3]", over=True, pause_s=1.5)
+
+    phone, _ = talked(project, act, says="Yes.", sounds=SoundsInMemory({SOURCE: 20_000}))
+    assert project.asked[2]["payload"].endswith("stop that please.")
+    assert not any("No!" in line for line in phone.lines if line.startswith("agent"))

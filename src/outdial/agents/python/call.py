@@ -25,6 +25,7 @@ from outdial.conversation.understanding.language import language_of
 from outdial.conversation.understanding.meaning import Question
 from outdial.conversation.understanding.understand import wants_no_more_calls
 from outdial.conversation.warm import Warm
+from outdial.media.sounds import Sound
 from outdial.telephony.e164 import plain
 from outdial.telephony.outcome import WISH
 
@@ -88,6 +89,13 @@ class _Kept(PassedOn):
             raise
         await self._heed_wish(heard)
         return heard
+
+    async def play(self, sound: str | Sound, *, loop: int = 1, interruptible: bool = True) -> Said:
+        try:
+            return await self._call.play(sound, loop=loop, interruptible=interruptible)
+        except CallEnded:
+            await self._slowed()
+            raise
 
     async def send_digits(self, digits: str) -> None:
         try:

@@ -51,7 +51,8 @@ class Link:
         lost: Callable[[BrainAway], object] = lambda why: None,
     ) -> None:
         self.news = asyncio.Event()             # a message came, or it is up, or it has failed
-        self.failure: BrainAway | None = None   # for good
+        self.failure: BrainAway | None = None   # for good, …
+        self.has_failed = asyncio.Event()       # … from then on
         self.is_up = False
         self._connect = connect
         self._setup = setup
@@ -96,6 +97,7 @@ class Link:
             self.is_up = False
             if not why.may_again or lost >= self._reconnects:
                 self.failure = why
+                self.has_failed.set()
                 self.news.set()
                 return
             self._lost(why)

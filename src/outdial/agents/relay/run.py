@@ -6,9 +6,11 @@ into a silence of the callee's all the same.
 
 import asyncio
 from collections import deque
+from collections.abc import Coroutine
 from typing import Any
 
 from outdial.agents.brains.duties import ROUNDING_S, Duties, wait_for
+from outdial.agents.brains.files import File, Files
 from outdial.agents.brains.leaving import Leaving
 from outdial.agents.brains.parting import handed_over
 from outdial.agents.brains.reaching import BrainAway
@@ -44,8 +46,9 @@ class _Conversation:
         self._tools = tools
         self._duties = Duties(agent, call)
         self._leaving = Leaving(agent, call, self._duties)
+        self._files = Files(call, self._duties)
         self._loop = asyncio.get_running_loop()
-        self._queue: deque[Words | Play | SendDigits | End] = deque()
+        self._queue: deque[Words | File | SendDigits | End] = deque()
         self._open: Words | None = None     # what the server is saying
         self._waits_since: float | None = None  # an answer is due
         self._marks_ends = False            # the server has ended something with `last`
@@ -58,6 +61,7 @@ class _Conversation:
         self._link = self._opened()
 
     async def aclose(self) -> None:
+        await self._files.aclose()
         await self._link.aclose()
 
     async def hold(self) -> None:
@@ -105,7 +109,7 @@ class _Conversation:
             case TextToken() if not self._is_deaf:
                 self._take_text(message)
             case Play() if not self._is_deaf:
-                self._take_item(message)
+                self._take_file(message)
             case SendDigits() | End():
                 self._take_item(message)
             case SwitchLanguage():
@@ -119,11 +123,7 @@ class _Conversation:
                 return
             if not self._may_queue():
                 return
-            interruptible, preemptible = piece.interruptible, piece.preemptible
-            self._open = Words(
-                interruptible=self._agent.interruptible if interruptible is None else interruptible,
-                preemptible=self._agent.preemptible if preemptible is None else preemptible,
-            )
+            self._open = Words(**self._how(piece))
             self._queue.append(self._open)
             self._cut.set()
         self._open.feed(piece.token)
@@ -131,11 +131,25 @@ class _Conversation:
             self._marks_ends = True
             self._end_open()
 
-    def _take_item(self, item: Play | SendDigits | End) -> None:
+    def _take_file(self, play: Play) -> None:
+        file = File(play.source, loop=play.loop, **self._how(play))
+        if self._take_item(file):
+            self._files.begin(file)
+
+    def _take_item(self, item: File | SendDigits | End) -> bool:
         self._end_open()
-        if self._may_queue():
-            self._queue.append(item)
-            self._cut.set()
+        if not self._may_queue():
+            return False
+        self._queue.append(item)
+        self._cut.set()
+        return True
+
+    def _how(self, wanted: TextToken | Play) -> dict[str, bool]:
+        interruptible, preemptible = wanted.interruptible, wanted.preemptible
+        return {
+            "interruptible": self._agent.interruptible if interruptible is None else interruptible,
+            "preemptible": self._agent.preemptible if preemptible is None else preemptible,
+        }
 
     def _end_open(self) -> None:
         if self._open is not None:
@@ -158,15 +172,14 @@ class _Conversation:
 
     # -- what is done of it ------------------------------------------------------------------------------------
 
-    async def _do(self, item: Words | Play | SendDigits | End) -> None:
+    async def _do(self, item: Words | File | SendDigits | End) -> None:
         if not self._queue:
             self._cut.clear()
         match item:
             case Words():
                 await self._say(item)
-            case Play():
-                self._link.send(protocol.error("Audio can't be played on this call"))
-                self._waits_since = None
+            case File():
+                await self._play(item)
             case SendDigits(digits=digits):
                 await self._call.send_digits(digits)
                 self._duties.quiet.broken()
@@ -189,7 +202,7 @@ class _Conversation:
         filler = self._duties.one_moment if self._marks_ends else None
         open_s = self._agent.answer_s if self._marks_ends else OPEN_S
         thought = words.thought(filler, open_s=open_s)
-        said = await self._said(words, thought)
+        said = await self._said(words, self._spoken(words, thought))
         self._duties.quiet.broken()
         self._waits_since = None
         if said is None:
@@ -203,15 +216,32 @@ class _Conversation:
             self._link.send(protocol.interrupt(heard, said.played_ms))
             self._turn_is_over()
 
-    async def _said(self, words: Words, thought: Thought) -> Said | None:
-        """None where something else took its place."""
-        saying = asyncio.create_task(self._spoken(words, thought), name="words of a relay agent's server")
-        cut = asyncio.create_task(self._cut.wait(), name="something else to say")
+    async def _play(self, file: File) -> None:
+        """As `_say`. The server has ended what it says with it: some send nothing else."""
+        if not await self._files.wait(file):
+            self._turn_is_over()
+            return
+        self._waits_since = None
+        if file.failed is not None:
+            self._link.send(protocol.error(f"Audio could not be played: {file.failed}"))
+            return
+        said = await self._said(file, self._files.play(file))
+        if said is not None and (said.interrupted or said.cut_off):
+            self._link.send(protocol.interrupt("", said.played_ms))
+            self._turn_is_over()
+
+    async def _said(self, item: Words | File, verb: Coroutine[Any, Any, Said]) -> Said | None:
+        """None where something else took its place: music may go on for as long as the server has nothing to say."""
+        saying = asyncio.create_task(verb, name="words of a relay agent's server")
+        ends: list[asyncio.Event] = [self._cut] if item.preemptible else []
+        if isinstance(item, File):
+            ends.append(self._link.has_failed)
+        waiting = [asyncio.create_task(end.wait(), name="end of a relay agent's words") for end in ends]
         try:
-            waits_for: set[asyncio.Task[Any]] = {saying, cut} if words.preemptible else {saying}
-            await asyncio.wait(waits_for, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait({saying, *waiting}, return_when=asyncio.FIRST_COMPLETED)
         finally:
-            cut.cancel()
+            for one in waiting:
+                one.cancel()
             failure = await stop(saying)
         if failure is not None:
             raise failure

@@ -13,6 +13,7 @@ from outdial.agents.tools.asks import Context, OfferedTool, Reply, Result, Secre
 from outdial.agents.tools.definition import HttpTool, McpServer, OwnTools
 from outdial.agents.tools.http import HttpTools
 from outdial.agents.tools.mcp_servers import McpServers, ServerAway
+from outdial.agents.tools.sound_files import SoundFiles
 from outdial.net.addresses import Allowed
 from outdial.net.guarded import GuardedTransport, Resolve
 from outdial.secrets.store import SecretMissing, reveal
@@ -55,6 +56,7 @@ class ToolAccess:
         self._secrets_of = secrets_of
         self._resolve = resolve
         self._open: _Open | None = None
+        self.sounds = SoundFiles(lambda: self._opened().transport)
 
     def of(self, workspace_id: str) -> "WorkspaceTools":
         return WorkspaceTools(self, self._secrets_of(workspace_id))
@@ -72,6 +74,7 @@ class ToolAccess:
         return self._opened().brains
 
     async def aclose(self) -> None:
+        await self.sounds.aclose()
         if self._open is not None:
             opened, self._open = self._open, None
             await opened.mcp.aclose()

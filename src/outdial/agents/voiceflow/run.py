@@ -8,6 +8,7 @@ from typing import Any
 import httpx
 
 from outdial.agents.brains.duties import ROUNDING_S, Duties, wait_for
+from outdial.agents.brains.files import File, Files
 from outdial.agents.brains.leaving import Leaving
 from outdial.agents.brains.parting import outcome_of
 from outdial.agents.brains.reaching import BrainAway, Door, Project
@@ -17,9 +18,9 @@ from outdial.agents.llm.quiet import KEEP_S
 from outdial.agents.script.template import Text
 from outdial.agents.tools.access import Tools
 from outdial.agents.voiceflow.definition import User, VoiceflowAgent
-from outdial.agents.voiceflow.traces import Ended, Expects, Forward, Interruptions, PlayAudio
+from outdial.agents.voiceflow.traces import Ended, Expects, Forward, Interruptions
 from outdial.agents.voiceflow.turn import Item, Turn
-from outdial.conversation.live_call import LiveCall
+from outdial.conversation.live_call import LiveCall, Said
 from outdial.conversation.turn_words import Asked
 from outdial.secrets.store import SecretMissing
 from outdial.telephony.outcome import CALL_BACK, NAMED, WISH
@@ -48,6 +49,7 @@ class _Conversation:
         self._tools = tools
         self._duties = Duties(agent, call)
         self._leaving = Leaving(agent, call, self._duties)
+        self._files = Files(call, self._duties)
         self._loop = asyncio.get_running_loop()
         self._door: Door | None = None
         self._turn: Turn | None = None
@@ -56,6 +58,7 @@ class _Conversation:
         self._last_said = ""
 
     async def aclose(self) -> None:
+        await self._files.aclose()
         if self._turn is not None:
             await self._turn.cancel()
         with suppress(BrainAway, TimeoutError):
@@ -123,7 +126,7 @@ class _Conversation:
         assert self._door is not None
         variables = self._duties.values(self._agent.sent) if action["type"] == "launch" else {}
         sent = {name: value for name, value in variables.items() if value is not None}
-        return Turn(self._door.turn(action, sent))
+        return Turn(self._door.turn(action, sent), self._files.begin)
 
     async def _have_turn(self, action: Action) -> Expects:
         """The project's turn, to its end or to where the callee interrupts. The first one may be under way already."""
@@ -175,8 +178,8 @@ class _Conversation:
         match item:
             case Words():
                 return await self._say(item, turn)
-            case PlayAudio():
-                self._call.tell("brain_refused", {"what": "audio"})
+            case File():
+                return await self._play(item, turn)
             case Interruptions(allowed=allowed):
                 self._interruptible = allowed
             case Forward(number=number):
@@ -199,11 +202,23 @@ class _Conversation:
         self._duties.quiet.broken()
         self._duties.was_said(said)
         self._last_said = said.text or self._last_said
-        if said.interrupted or said.cut_off:
-            turn.items.clear()
-            turn.expects.goto = None
-            return False
-        return True
+        return self._goes_on(said, turn)
+
+    async def _play(self, file: File, turn: Turn) -> bool:
+        """Whoever speaks into our waiting is heard after it. One that can't be played is left out: the flow has no way
+        to be told."""
+        file.interruptible = self._interruptible
+        while not await self._files.wait(file):
+            pass
+        return self._goes_on(await self._files.play(file), turn) if file.sound is not None else True
+
+    def _goes_on(self, said: Said, turn: Turn) -> bool:
+        """False where the callee has the word: the rest of the turn isn't said."""
+        if not (said.interrupted or said.cut_off):
+            return True
+        turn.items.clear()
+        turn.expects.goto = None
+        return False
 
     async def _forward(self, number: str) -> None:
         """Raises CallEnded; returns where nobody took the callee."""

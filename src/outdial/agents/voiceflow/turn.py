@@ -3,10 +3,11 @@
 import asyncio
 import logging
 from collections import deque
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from typing import Any
 
+from outdial.agents.brains.files import File
 from outdial.agents.brains.reaching import BrainAway
 from outdial.agents.brains.words import Words
 from outdial.agents.voiceflow.traces import (
@@ -29,14 +30,15 @@ from outdial.conversation.stopping import stop
 
 logger = logging.getLogger(__name__)
 
-Item = Words | PlayAudio | Interruptions | Forward | Ended
+Item = Words | File | Interruptions | Forward | Ended
 
 
 class Turn:
     """In the making from the beginning; `cancel` it in the end, also when it is whole. `failure` tells why it broke
-    off. `first_s`: after so many seconds the first trace came."""
+    off. `first_s`: after so many seconds the first trace came. `fetch` begins to fetch a sound file."""
 
-    def __init__(self, traces: AsyncGenerator[Any]) -> None:
+    def __init__(self, traces: AsyncGenerator[Any], fetch: Callable[[File], object]) -> None:
+        self._fetch = fetch
         self.items: deque[Item] = deque()
         self.expects = Expects()
         self.news = asyncio.Event()
@@ -92,7 +94,12 @@ class Turn:
                 words.feed(text)
                 words.end()
                 self.items.append(words)
-            case PlayAudio() | Interruptions() | Forward() | Ended():
+            case PlayAudio(source=source):
+                self._end_open()
+                file = File(source)
+                self.items.append(file)
+                self._fetch(file)
+            case Interruptions() | Forward() | Ended():
                 self._end_open()
                 self.items.append(trace)
             case NoReply(after_s=after_s):
