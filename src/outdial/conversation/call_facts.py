@@ -111,6 +111,7 @@ class Engines:
             text_to_speech=self.text_to_speech,
             voice_activity=self.voice_activity,
             closed=self.closed,
+            sounds=self.sounds,
         )
 
 
@@ -122,6 +123,7 @@ class CallEngines:
     text_to_speech: TextToSpeech
     voice_activity: VoiceActivity
     closed: ClosedSpeechToText | None = None
+    sounds: Sounds = field(default_factory=NoSounds)
 
 
 class CarrierControl(Protocol):
