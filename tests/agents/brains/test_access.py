@@ -9,6 +9,10 @@ import pytest
 from outdial.agents.brains.access import GuardedBrains
 from outdial.agents.brains.reaching import BrainAway, Project
 from outdial.agents.relay.protocol import SIGNATURE, Session, prompt, setup, signature
+from outdial.agents.tools.access import ToolAccess, no_secrets
+from outdial.media.frames import BYTES_PER_MS
+from outdial.media.hold_music import hold_music
+from outdial.media.sounds import SoundFailed
 from outdial.net.addresses import Allowed
 from outdial.net.guarded import GuardedTransport
 from outdial.simulator.brain.voiceflow import PROJECT
@@ -191,3 +195,30 @@ async def test_what_was_told_can_be_looked_at_over_the_simulators_own_api(brains
         assert [(one["over"], one["message"]["action"]["type"]) for one in told] == [("voiceflow", "launch")]
         await http.delete("/_simulator/brain/told")
     assert simulator.brain.told == []
+
+
+async def played_by(socket):
+    while (message := json.loads(await socket.receive()))["type"] != "play":
+        pass
+    return message
+
+
+async def test_the_music_that_both_brains_have_played_is_fetched_and_read(brains, simulator):
+    socket = await connected(brains, simulator)
+    await socket.send(prompt("Could you play some music?", "en-US"))
+    wanted = await played_by(socket)
+    await socket.close()
+    turn = {"type": "text", "payload": "Could you play some music?"}
+    traces = [one async for one in brains.door(project(simulator)).turn(turn, {})]
+    [trace] = [one for one in traces if one["type"] == "speak"]
+    assert trace["payload"]["src"] == wanted["source"]
+    assert (wanted["loop"], wanted["preemptible"]) == (0, True)
+    access = ToolAccess(Allowed.parse("127.0.0.1"), lambda workspace_id: no_secrets)
+    sound = await access.sounds.fetch(wanted["source"])
+    assert (sound.name, sound.ms) == ("music.wav", len(hold_music()) // BYTES_PER_MS)
+    await access.aclose()
+    guarded = ToolAccess(Allowed(), lambda workspace_id: no_secrets)
+    with pytest.raises(SoundFailed) as failed:
+        await guarded.sounds.fetch(wanted["source"])
+    assert failed.value.word == "refused_address"
+    await guarded.aclose()

@@ -14,7 +14,7 @@ from typing import Any
 from starlette.routing import WebSocketRoute
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from outdial.simulator.brain import faults
+from outdial.simulator.brain import faults, music
 from outdial.simulator.brain.faults import Struck
 from outdial.simulator.brain.rules import Reply, keyed, reply
 from outdial.simulator.brain.told import Notebook
@@ -108,6 +108,9 @@ class _Conversation:
             await asyncio.sleep(PIECE_S)
         if FaultKind.BRAIN_UNMARKED not in struck:
             await self._send({"type": "text", "token": "", "last": True})
+        if said.plays:
+            source = music.url_of(self._websocket)
+            await self._send({"type": "play", "source": source, "loop": 0, "preemptible": True})
         if FaultKind.BRAIN_LEFT in struck:
             await self._websocket.close(1000)
         elif said.outcome is not None or said.connects:

@@ -4,7 +4,7 @@ from typing import Any
 
 from starlette.routing import BaseRoute
 
-from outdial.simulator.brain import relay, voiceflow
+from outdial.simulator.brain import music, relay, voiceflow
 from outdial.simulator.brain.told import Notebook, Told
 from outdial.simulator.faults import Faults
 
@@ -22,7 +22,7 @@ class Brain:
         return list(self._notebook.told)
 
     def routes(self) -> list[BaseRoute]:
-        return [*self._notebook.routes(), *self.relay.routes(), *self.voiceflow.routes()]
+        return [*self._notebook.routes(), *music.routes(), *self.relay.routes(), *self.voiceflow.routes()]
 
     def about(self) -> dict[str, Any]:
         return {"relay_path": relay.PATH, "voiceflow_path": voiceflow.PATH, "voiceflow_project": voiceflow.PROJECT}

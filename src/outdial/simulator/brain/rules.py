@@ -16,11 +16,12 @@ LONG = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reply:
-    """`outcome`: with it the conversation is over; `connects`: to the front desk."""
+    """`outcome`: with it the conversation is over; `connects`: to the front desk; `plays`: the music, after that."""
 
     says: str
     outcome: str | None = None
     connects: bool = False
+    plays: bool = False
 
     @property
     def pieces(self) -> tuple[str, ...]:
@@ -41,6 +42,8 @@ def reply(text: str) -> Reply:
         return Reply(says="Thank you for telling us. We'll call you about another day. Goodbye!", outcome="declined")
     if words & {"yes", "yeah", "sure", "come", "fine"}:
         return Reply(says="Wonderful, we look forward to seeing you. Goodbye!", outcome="confirmed")
+    if "music" in words:
+        return Reply(says="Here is some music. Say yes when you know whether you will come.", plays=True)
     if words & {"where", "when", "open", "parking"}:
         return Reply(says=LONG)
     return Reply(says=AGAIN)

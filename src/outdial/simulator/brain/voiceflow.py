@@ -14,7 +14,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from outdial.simulator.bodies import NotJson, TooLarge, decode, read_body
-from outdial.simulator.brain import faults
+from outdial.simulator.brain import faults, music
 from outdial.simulator.brain.faults import Struck
 from outdial.simulator.brain.rules import NUMBER, Reply, hello, keyed, reply
 from outdial.simulator.brain.told import Notebook
@@ -131,7 +131,7 @@ class VoiceflowBrain:
             case {"type": "launch"}:
                 return _traces(hello(known), known)
             case {"type": "text", "payload": str(text)}:
-                return _traces(reply(text), known)
+                return _traces(reply(text), known, music.url_of(request))
             case {"type": "dtmf", "payload": str(digits)}:
                 return _traces(keyed(digits), known)
             case {"type": "no-reply"}:
@@ -139,8 +139,10 @@ class VoiceflowBrain:
         return _traces(Reply(says="Nobody is there just now. Goodbye!", outcome="declined"), known)
 
 
-def _traces(said: Reply, known: Json) -> list[Json]:
+def _traces(said: Reply, known: Json, music_url: str = "") -> list[Json]:
     found: list[Json] = [{"type": "text", "payload": {"message": said.says, "slate": {}}}]
+    if said.plays:
+        found.append({"type": "speak", "payload": {"type": "audio", "message": "", "src": music_url}})
     if said.connects:
         forward = {"address": NUMBER, "addressType": "phone"}
         return [*found, {"type": "call-forward", "payload": forward}]
