@@ -50,6 +50,7 @@ class Files:
         assert file.sound is not None
         said = await self._call.play(file.sound, loop=file.loop, interruptible=file.interruptible)
         self._duties.quiet.broken()
+        self._duties.was_said(said)
         return said
 
     async def aclose(self) -> None:
