@@ -4,7 +4,7 @@ import pytest
 
 from outdial.agents.kinds import kind_of, parse_agent
 from outdial.agents.relay.parse import parse_relay
-from outdial.agents.review import review_agent
+from outdial.agents.review import KnownKeys, review_agent
 from outdial.agents.script.model import ScriptError
 from outdial.net.addresses import Allowed
 
@@ -54,7 +54,8 @@ def test_a_fault_is_named_with_its_line(was, becomes, reason):
 
 
 def test_what_it_needs_is_reviewed():
-    review = review_agent(YAML, lambda number: number.startswith("+1"), secrets=set(), allowed=Allowed())
+    none = KnownKeys(secrets=set())
+    review = review_agent(YAML, lambda number: number.startswith("+1"), keys=none, allowed=Allowed())
     assert review["errors"] == []
     assert [(one["step"], one["text"]) for one in review["prompts"]] == [
         ("greeting", "Hello {user_name|there}."),
