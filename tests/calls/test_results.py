@@ -3,9 +3,9 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from sqlalchemy import insert
+from sqlalchemy import event, insert
 
-from outdial.calls.advance import apply_event, note_ending
+from outdial.calls.advance import apply_event, begin_audio, note_ending
 from outdial.calls.noted import keep
 from outdial.calls.ownership import Lease, take_stream
 from outdial.calls.results import Result, add_noted, enter_recording, note_response, save_result
@@ -38,6 +38,26 @@ async def test_a_result_is_entered_and_the_call_looked_at_soon(workspace, claim)
     assert (call.recording, call.message_delivered) == ("recordings/x.wav", True)
     assert attempt.check_at < datetime.now(UTC) + timedelta(seconds=3.1)
     assert attempt.owner is not None
+
+
+async def test_what_may_be_lost_of_a_beginning_is_not_lost_of_the_result_that_brings_it(workspace, claim):
+    """Once a result is entered it is deleted from its host's disk: its commit has to wait for the database's."""
+    unflushed = []
+
+    def note(conn, cursor, statement, *_):
+        unflushed.append("set_config" in statement)
+
+    event.listen(workspace.engine.sync_engine, "before_cursor_execute", note)
+    try:
+        await begin_audio(workspace.engine, claim.attempt_id, at=datetime.now(UTC), check_in_s=20)
+        assert any(unflushed)
+        await workspace.set_attempt(claim.attempt_id, audio_started_at=None)
+        unflushed.clear()
+        await save(workspace, claim, audio_began_at=datetime.now(UTC))
+        assert not any(unflushed)
+    finally:
+        event.remove(workspace.engine.sync_engine, "before_cursor_execute", note)
+    assert (await workspace.attempt(claim.attempt_id)).audio_started_at is not None
 
 
 def test_a_result_comes_back_from_the_disk_as_it_was():

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import DateTime, Text, bindparam, func, update
+from sqlalchemy import ColumnElement, DateTime, Text, Update, bindparam, func, update
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
@@ -72,23 +72,30 @@ async def apply_event(
 
 
 async def begin_audio(engine: AsyncEngine, attempt_id: str, *, at: datetime, check_in_s: float) -> None:
-    """The audio of an answered call has begun: from now on its end is the end of a conversation."""
+    """The audio of an answered call has begun: from now on its end is the end of a conversation. The commit doesn't
+    wait for the disk: the conversation's result tells it, too, should a crash of the database server lose it."""
     async with engine.begin() as conn:
         held = await lock_attempt(conn, attempt_id)
         if held is not None:
-            await audio_begun(conn, held, at=at, check_in_s=check_in_s)
+            await _audio_begun(conn, held, _UNFLUSHED, at=at, check_in_s=check_in_s)
 
 
-async def audio_begun(conn: AsyncConnection, held: Held, *, at: datetime, check_in_s: float = 20.0) -> None:
-    """`begin_audio` within a transaction; `held` is from `lock_attempt`. That a call that is back from a transfer was
-    talked on before, stays known."""
+async def audio_begun(conn: AsyncConnection, held: Held, *, at: datetime) -> None:
+    """`begin_audio` within a transaction, whose commit is as safe as it was; `held` is from `lock_attempt`."""
+    await _audio_begun(conn, held, _FLUSHED, at=at, check_in_s=20.0)
+
+
+async def _audio_begun(
+    conn: AsyncConnection, held: Held, statements: "_BeginAudio", *, at: datetime, check_in_s: float
+) -> None:
+    """That a call that is back from a transfer was talked on before, stays known."""
     attempt, at = held.attempt, held.attempt.audio_started_at or at
     values = {"the_attempt": attempt.id, "began_at": at}
     if attempt.state is CallState.IN_PROGRESS and attempt.stream_opened_at and attempt.unknown_since is None:
         check_at = clock.now() + timedelta(seconds=check_in_s)  # all that `apply` would change
-        await conn.execute(_BEGIN_AUDIO_OF_ANSWERED, values | {"new_check_at": check_at})
+        await conn.execute(statements.of_answered, values | {"new_check_at": check_at})
         return
-    await conn.execute(_BEGIN_AUDIO, values)
+    await conn.execute(statements.of_any, values)
     held = replace(held, attempt=replace(attempt, audio_started_at=at))
     await apply(conn, held, Progress(state=CallState.IN_PROGRESS, at=at), check_in_s=check_in_s)
 
@@ -294,15 +301,23 @@ async def _verdict(conn: AsyncConnection, held: Held, event: Verdict) -> Applied
 # -- statements, built once: building them takes longer than running them --------------------------------------
 
 _THE_ATTEMPT = attempts.c.id == bindparam("the_attempt", type_=Text)
-# A conversation's result tells it, too, should a crash of the database server lose it.
-_BEGIN_AUDIO = (
-    update(attempts)
-    .where(_THE_ATTEMPT, without_flush())
-    .values(audio_started_at=bindparam("began_at", type_=DateTime(timezone=True)))
-)
-_BEGIN_AUDIO_OF_ANSWERED = _BEGIN_AUDIO.values(
-    check_at=bindparam("new_check_at", type_=DateTime(timezone=True)), look_ups=0
-)
+
+
+@dataclass(frozen=True, slots=True)
+class _BeginAudio:
+    """`of_answered`: of an attempt about which nothing else changes."""
+
+    of_any: Update
+    of_answered: Update
+
+
+def _beginning(*more: ColumnElement[bool]) -> _BeginAudio:
+    instant = DateTime(timezone=True)
+    began = update(attempts).where(_THE_ATTEMPT, *more).values(audio_started_at=bindparam("began_at", type_=instant))
+    return _BeginAudio(began, began.values(check_at=bindparam("new_check_at", type_=instant), look_ups=0))
+
+
+_FLUSHED, _UNFLUSHED = _beginning(), _beginning(without_flush())
 _NOTE_ENDING = (
     update(attempts)
     .where(_THE_ATTEMPT, attempts.c.state != CallState.ENDED, attempts.c.ending.is_(None))
