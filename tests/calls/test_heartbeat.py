@@ -8,6 +8,8 @@ from sqlalchemy import func, select
 
 from outdial.calls.heartbeat import Heartbeat, Station, ask_to_drain
 from outdial.calls.workers import Worker, forget_dead_workers
+from outdial.db.engine import autocommit
+from outdial.db.notify import Notifications, notify
 from outdial.db.tables import seats, workers
 from outdial.draining import Drain
 from outdial.history.workers import WorkerState, list_workers
@@ -107,6 +109,36 @@ async def test_a_worker_whose_lock_is_free_gives_no_more_seats_at_the_next_beat_
     await workspace.queue()
     (claim,) = await workspace.claim()
     assert claim.seat.worker_id == worker.id
+
+
+async def test_one_that_has_missed_beats_shows_no_free_seat_and_tells_who_waits_when_it_gives_some_again(
+    engine, database_url, worker, heartbeat
+):
+    """Calls that found no seat meanwhile would wait for the next look at all queues."""
+    heard = []
+
+    async def is_heard():
+        return bool(heard)
+
+    await heartbeat.beat()
+    async with Notifications(database_url) as notifications:
+        notifications.subscribe("outdial_seat", heard.append)
+        await until(is_heard)  # it is listened to
+        for missed_s, free, told in ((4, 3, ["end"]), (9, 0, ["", "end"])):
+            heard.clear()
+            await set_worker(engine, worker.id, seen_at=func.clock_timestamp() - timedelta(seconds=missed_s))
+            view = (await rows(engine))[worker.id]
+            assert (view.state, view.free) == (WorkerState.SERVES, free)
+            await heartbeat.beat()
+            async with autocommit(engine) as conn:
+                await notify(conn, "outdial_seat", "end")
+            await until(lambda: is_the_last(heard))
+            assert heard == told
+            assert (await rows(engine))[worker.id].free == 3
+
+
+async def is_the_last(heard):
+    return heard[-1:] == ["end"]
 
 
 async def test_it_beats_in_time_and_at_once_when_it_drains(engine, worker, drain):

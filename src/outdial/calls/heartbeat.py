@@ -127,7 +127,7 @@ class Heartbeat:
         wanted = bool(row.is_wanted)
         if draining or wanted:
             await close_seats(conn, self._worker_id)
-        elif not self._seats_open or row.was_unseen:
+        elif not self._seats_open or row.gave_none:
             await open_seats(conn, self._worker_id, station.seats)
         self._seats_open = not (draining or wanted)
         await conn.execute(_UNSEE_DEAD, {"worker": self._worker_id})
@@ -136,7 +136,7 @@ class Heartbeat:
 
 _BEAT = text("""
     WITH before AS (
-        SELECT id, seen_at IS NULL OR seen_at < clock_timestamp() - make_interval(secs => lease_s) AS was_unseen
+        SELECT id, seen_at IS NULL OR seen_at < clock_timestamp() - make_interval(secs => lease_s / 2) AS gave_none
         FROM workers WHERE id = :worker
     )
     UPDATE workers SET roles = CAST(:roles AS text[]), version = :version, stream_url = :stream_url,
@@ -145,7 +145,7 @@ _BEAT = text("""
         clock_ahead_s = CAST(:clock AS double precision) - extract(epoch FROM clock_timestamp()),
         seen_at = clock_timestamp()
     FROM before WHERE workers.id = before.id
-    RETURNING before.was_unseen, drain_requested_at IS NOT NULL AS is_wanted
+    RETURNING before.gave_none, drain_requested_at IS NOT NULL AS is_wanted
 """)
 # A process that was killed leaves its lock at once: whoever beats next sees that, and no more calls go there. Passed
 # over where it is beating itself.

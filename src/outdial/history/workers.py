@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from outdial.calls.workers import is_seen
 from outdial.db.tables import seats, workers
+from outdial.lines.seats import gives_seats
 
 
 class WorkerState(StrEnum):
@@ -20,9 +21,9 @@ class WorkerState(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkerView:
-    """`taken`: seats that calls have, live or about to be; `live`: conversations under way, as of `seen_at`.
-    `clock_ahead_s`: how far its host's clock is ahead of the database's; it and `open_files` are None of a version too
-    old to say so."""
+    """`taken`: seats that calls have, live or about to be; `free`: those it would give now; `live`: conversations under
+    way, as of `seen_at`. `clock_ahead_s`: how far its host's clock is ahead of the database's; it and `open_files` are
+    None of a version too old to say so."""
 
     id: str
     state: WorkerState
@@ -45,7 +46,8 @@ class WorkerView:
 async def list_workers(conn: AsyncConnection) -> Sequence[WorkerView]:
     """The oldest first. Those that were seen once, for as long as the database remembers them."""
     taken, free = _counted(taken=True).label("taken"), _counted(taken=False).label("free")
-    query = select(workers, is_seen().label("is_seen"), taken, free).order_by(workers.c.started_at, workers.c.id)
+    told = (is_seen().label("is_seen"), gives_seats().label("gives_seats"), taken, free)
+    query = select(workers, *told).order_by(workers.c.started_at, workers.c.id)
     return [
         WorkerView(
             id=row.id,
@@ -58,7 +60,7 @@ async def list_workers(conn: AsyncConnection) -> Sequence[WorkerView]:
             internal_url=row.internal_url,
             seats=row.seats,
             taken=row.taken,
-            free=row.free if row.is_seen and not row.draining and row.drain_requested_at is None else 0,
+            free=row.free if row.gives_seats else 0,
             live=row.live,
             started_at=row.started_at,
             seen_at=row.seen_at,

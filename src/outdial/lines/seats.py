@@ -16,6 +16,7 @@ from typing import Any
 
 from sqlalchemy import (
     CTE,
+    Boolean,
     ColumnElement,
     ScalarSelect,
     Text,
@@ -82,6 +83,11 @@ def sitting(claimed: str) -> str:
         UPDATE seats SET attempt_id = {claimed}.attempt_id FROM {claimed}
         WHERE seats.worker_id = {claimed}.worker_id AND seats.number = {claimed}.seat
     )"""  # noqa: S608 - put together of constants
+
+
+def gives_seats() -> ColumnElement[bool]:
+    """Whether a worker (a row of `workers`) gives any now."""
+    return literal_column(_GIVES.replace("worker.", "workers."), Boolean)
 
 
 def a_seat_is_free() -> ColumnElement[bool]:
