@@ -3,6 +3,7 @@
 import asyncio
 import shutil
 import ssl
+import time
 from contextlib import asynccontextmanager
 from functools import partial
 
@@ -12,6 +13,7 @@ from fastapi import FastAPI
 from sqlalchemy import func, insert, select, update
 
 from deploy.proxies import caddy, found, nginx, proxy
+from outdial import clock
 from outdial.api import health
 from outdial.api.app import add_routes
 from outdial.api.self_test import answering_self_tests
@@ -208,6 +210,20 @@ async def test_a_certificate_nobody_trusts_is_named_and_the_rest_looked_at(looke
 async def test_a_proxy_that_is_not_believed_is_named(looked):
     words = [what for _, what in faults(await looked(nginx, trusted_proxies="192.0.2.1"))]
     assert "X-Forwarded-…: not believed from 127.0.0.1" in words
+
+
+async def test_a_wrong_clock_of_this_machine_is_taken_for_no_proxy_that_breaks_signatures(engine, monkeypatch):
+    """Servers check callbacks by the database's clock."""
+    right = clock.Clock()
+    right.set(time.time() - 3600, clock.since_boot())
+    monkeypatch.setattr(clock, "HOUSE", right)
+    tests = SelfTests(engine, Settings(port=0), WORKER)
+    async with serving(tests) as port:
+        tests.settings = tests.settings.model_copy(update={"public_url": f"http://127.0.0.1:{port}"})
+        looking = way(engine, tests.settings, list(CARRIERS.values()), [], local="here", ahead_s=3600.0)
+        told = [finding async for finding in looking]
+    signatures = {finding.subject: finding.status for finding in told if finding.subject.endswith(" signature")}
+    assert signatures == dict.fromkeys(("Telnyx signature", "Twilio signature", "Vonage signature"), Status.OK)
 
 
 # -- what strangers get ----------------------------------------------------------------------------------------

@@ -198,11 +198,13 @@ async def serving(engine: AsyncEngine, settings: Settings) -> AsyncIterator[Find
         for finding in found:
             yield finding
     if settings.public_url is not None and any(Role.API in worker.roles for worker in here):
-        async for finding in _way(engine, settings, [worker for worker in here if worker.seats]):
+        async for finding in _way(engine, settings, [worker for worker in here if worker.seats], ahead_s):
             yield finding
 
 
-async def _way(engine: AsyncEngine, settings: Settings, seated: Sequence["WorkerView"]) -> AsyncIterator[Finding]:
+async def _way(
+    engine: AsyncEngine, settings: Settings, seated: Sequence["WorkerView"], ahead_s: float
+) -> AsyncIterator[Finding]:
     """As the carriers that are connected go it; where none is, as all go it."""
     from outdial.accounts.store import read_accounts
     from outdial.carriers.registry import CARRIERS
@@ -211,7 +213,8 @@ async def _way(engine: AsyncEngine, settings: Settings, seated: Sequence["Worker
     async with reading(engine) as conn:
         connected = {account.carrier for account in await read_accounts(conn)}
     kinds = [kind for name, kind in CARRIERS.items() if name in connected or not connected]
-    async for finding in way(engine, settings, kinds, seated, local=local_url(settings.host, settings.port)):
+    local = local_url(settings.host, settings.port)
+    async for finding in way(engine, settings, kinds, seated, local=local, ahead_s=ahead_s):
         yield finding
 
 

@@ -7,7 +7,7 @@ import socket
 import ssl
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from typing import Any
 from urllib.parse import urlsplit
@@ -42,11 +42,13 @@ BODY = b"a=1&b=x%20y"
 
 
 class Way:
-    """One look. `tls`: whom to trust, for tests; default: as this system does."""
+    """One look. `ahead_s`: how far this machine's clock is ahead of the one that servers go by; `tls`: whom to trust,
+    for tests; default: as this system does."""
 
-    def __init__(self, url: str, begun: Begun, tls: ssl.SSLContext | None = None) -> None:
+    def __init__(self, url: str, begun: Begun, *, ahead_s: float, tls: ssl.SSLContext | None = None) -> None:
         self._url = url
         self._begun = begun
+        self._ahead = timedelta(seconds=ahead_s)
         self._tls = tls or ssl.create_default_context()
 
     async def reached(self) -> Reached:
@@ -94,7 +96,7 @@ class Way:
 
     async def signed(self, carrier: str, signer: TrialSigner) -> tuple[Sent, Answer]:
         url = self._url + path_of(self._begun.token, CALLBACK + carrier)
-        signed = signer.callback(f"{url}?{QUERY}", datetime.now(UTC))
+        signed = signer.callback(f"{url}?{QUERY}", datetime.now(UTC) - self._ahead)
         return await self.ask(CALLBACK + carrier, headers=signed.headers, body=signed.body, query=QUERY)
 
     async def events(self) -> tuple[Answer, float | None]:
@@ -119,7 +121,7 @@ class Way:
         from websockets.asyncio.client import connect
         from websockets.exceptions import InvalidStatus, WebSocketException
 
-        path, now = path_of(self._begun.token, AUDIO), datetime.now(UTC)
+        path, now = path_of(self._begun.token, AUDIO), datetime.now(UTC) - self._ahead
         headers: dict[str, str] = {}
         for signer in signers.values():
             headers |= signer.handshake(url + path, now) if signer.handshake is not None else {}
@@ -168,16 +170,17 @@ async def way(
     workers: Sequence[WorkerView],
     *,
     local: str,
+    ahead_s: float = 0.0,
     tls: ssl.SSLContext | None = None,
 ) -> AsyncIterator[Finding]:
     """Everything that can be seen of it from here. `kinds`: the carriers whose signatures are tried; `workers`: those
-    with seats; `local`: where a proxy has to lead."""
+    with seats; `local`: where a proxy has to lead; `ahead_s`: as `Way` has it."""
     url = settings.public_url
     assert url is not None
     made = ((kind.name, kind.trial_signer) for kind in kinds)
     signers: dict[str, TrialSigner] = {name: new_signer() for name, new_signer in made if new_signer is not None}
     async with under_way(engine, {name: signer.credentials for name, signer in signers.items()}) as begun:
-        going = Way(url, begun, tls)
+        going = Way(url, begun, ahead_s=ahead_s, tls=tls)
         reached = await going.reached()
         for finding in place_faults(url, reached):
             yield finding

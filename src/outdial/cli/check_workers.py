@@ -12,8 +12,8 @@ from outdial.cli.findings import Finding, Status
 from outdial.db.workers_tables import ALIVE
 from outdial.history.workers import WorkerState, WorkerView
 
-APART_S = 2.0      # from here on times of one call look out of order
-TOO_FAR_S = 240.0  # carriers sign times: their callbacks are refused when they are apart by 300 s
+APART_S = 2.0      # from here on times in logs don't fit
+TOO_FAR_S = 240.0  # carriers sign times: their callbacks are refused when the database's clock is wrong by 300 s
 
 
 async def holding_locks(conn: AsyncConnection) -> frozenset[str]:
@@ -82,9 +82,10 @@ def clocks(here_ahead_s: float, workers: Sequence[WorkerView]) -> Iterator[Findi
         yield Finding(subject="Clocks", status=Status.OK, found=what)
     for name, seconds in off.items():
         how = f"{abs(seconds):.0f} s {'ahead of' if seconds > 0 else 'behind'} the database's"
-        harm = "times of calls are out of order, and retries, quiet hours and links come at the wrong time"
+        harm = "calls go by the database's, but times in logs don't fit"
         status = Status.WARN
         if abs(seconds) >= TOO_FAR_S:
-            status, harm = Status.FAIL, "callbacks whose carrier signs their time are refused as too old or too new"
+            status = Status.FAIL
+            harm += "; if the database's is the wrong one, callbacks whose carrier signs their time are refused"
         todo = "Have both machines set their clocks by the network (timedatectl set-ntp true, chrony)."
         yield Finding(subject="Clocks", status=status, found=f"{name} is {how}: {harm}", todo=todo)

@@ -5,11 +5,11 @@ import asyncio
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
 from hashlib import sha256
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from outdial import clock
 from outdial.carriers.registry import CARRIERS
 from outdial.conversation.media_line import MediaSocket
 from outdial.self_test.place import AUDIO, CALLBACK, Place, path_of
@@ -119,7 +119,7 @@ def _signed(place: Place, known: Known, arrived: Arrived) -> Mapping[str, bool]:
         tried = [name for name, kind in CARRIERS.items() if kind.signs_streams]
     else:
         tried = [name for name in CARRIERS if place.what == f"{CALLBACK}{name}"]
-    now = datetime.now(UTC)
+    now = clock.now()  # as a callback is checked
     return {
         name: CARRIERS[name].verify(
             known.credentials[name], url=arrived.url, headers=arrived.headers, body=arrived.body, now=now
