@@ -294,6 +294,23 @@ async def test_lists_and_figures_say_up_to_when_they_are_whole_and_are_of_now_on
     assert (fresh.status_code, fresh.headers["content-type"]) == (200, answer.headers["content-type"])
 
 
+async def test_an_export_that_does_not_say_how_old_it_is_is_the_primary_s_to_its_end(primary, replica):
+    """A replica that is asked meanwhile is behind what was read already."""
+    history = History(primary=primary, replica=replica)
+    begun, headers = history.begin()
+    await in_use(replica)
+    assert (headers, (await begun.read(pid)).as_of) == ({}, None)
+    begun, headers = history.begin()
+    assert headers[AS_OF]
+    assert (await begun.read(pid)).as_of is not None
+    begun, headers = history.begin(fresh=True)
+    assert (headers, (await begun.read(pid)).as_of) == ({}, None)
+
+
+async def pid(conn):
+    return await conn.scalar(text("SELECT pg_backend_pid()"))
+
+
 @pytest.mark.parametrize("path", ["/v1/phone-numbers", "/v1/workspace", "/v1/agents"])
 async def test_what_is_set_up_is_read_where_it_is_written(client, replica, path):
     await in_use(replica)

@@ -109,7 +109,7 @@ async def get_calls(
 async def get_csv(
     services: Use, caller: Caller, wanted: Annotated[CallSearch, Query()], fresh: Fresh
 ) -> StreamingResponse:
-    history = services.history.fresh if fresh else services.history
+    history, headers = services.history.begin(fresh=fresh)
     lines = csv_of_calls(history, caller.workspace_id, wanted, base_url=services.settings.base_url)
     return StreamingResponse(
         lines,
@@ -117,7 +117,7 @@ async def get_csv(
         headers={
             "Content-Disposition": 'attachment; filename="calls.csv"',
             "Cache-Control": "no-store",
-            **history.headers,
+            **headers,
         },
     )
 

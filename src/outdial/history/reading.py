@@ -38,15 +38,11 @@ class History:
     primary: AsyncEngine
     replica: Replica | None = None
 
-    @property
-    def headers(self) -> dict[str, str]:
-        """Of an answer that is read piece by piece from now on: what comes later is newer."""
-        return _headers(None if self.replica is None else self.replica.as_of)
-
-    @property
-    def fresh(self) -> "History":
-        """Read at the primary alone."""
-        return History(primary=self.primary)
+    def begin(self, *, fresh: bool = False) -> tuple["History", dict[str, str]]:
+        """For an answer that is read piece by piece from now on: what to read, and the headers. What comes later is
+        newer; but where they don't say how old it is, it is the primary's to its end, whatever a replica becomes."""
+        as_of = None if self.replica is None or fresh else self.replica.as_of
+        return (History(primary=self.primary) if as_of is None else self), _headers(as_of)
 
     async def read(self, ask: Callable[[AsyncConnection], Awaitable[T]], *, fresh: bool = False) -> Read[T]:
         """What `ask` reads. It may be asked twice: where the replica can't answer, the primary is. `fresh`: only the
