@@ -189,6 +189,17 @@ def test_a_vendor_that_cannot_be_reached_is_replaced(case):
     assert silence_s < MOST_SILENCE_S
 
 
+def test_a_vendor_that_is_slow_to_connect_has_no_more_time_for_its_first_audio(case):
+    async def work(call, memory, told, own):
+        memory.handshake_s = 0.9
+        callee = await heard(call, stream(*TEXTS))
+        return callee.silence_s, memory.speak.heard(callee.pcm), [one.fault for one in told]
+
+    silence_s, said, told = with_call(case, (fault("slow", after_ms=0, delay_s=30.0),), work)
+    assert (said, told) == (WORDS, [failures.Fault.SLOW])
+    assert silence_s < MOST_SILENCE_S
+
+
 def test_where_nobody_speaks_the_language_the_failure_is_told_and_raised(case):
     async def work(call, memory, told, own):
         memory.reachable = False

@@ -59,9 +59,10 @@ class InMemory:
         self.faults = faults or Faults()
         self.sockets = []
         self.reachable = True
+        self.handshake_s = HANDSHAKE_S
 
     async def __call__(self, endpoint, receiver):
-        await asyncio.sleep(HANDSHAKE_S)
+        await asyncio.sleep(self.handshake_s)
         if not self.reachable:
             raise by_status(503)
         path, _, query = endpoint.url.partition("://")[2].partition("/")[2].partition("?")
@@ -129,9 +130,10 @@ class HttpInMemory(httpx.AsyncBaseTransport):
         self.faults = faults or Faults()
         self.sockets = []
         self.reachable = True
+        self.handshake_s = HANDSHAKE_S
 
     async def handle_async_request(self, request):
-        await asyncio.sleep(HANDSHAKE_S)
+        await asyncio.sleep(self.handshake_s)
         if not self.reachable:
             return httpx.Response(503)
         body = await request.aread()

@@ -87,11 +87,12 @@ class Channel:
 class Utterance:
     """One utterance on a websocket: its texts there, its events back, and how long to wait for them."""
 
-    def __init__(self, channel: Channel, first_s: float) -> None:
+    def __init__(self, channel: Channel, first_s: float, asked_at: float) -> None:
+        """`asked_at`: since when the first text waits, for the channel first."""
         self._channel = channel
         self._first_s = first_s
         self._now = asyncio.get_running_loop().time
-        self._asked_at: float | None = None     # of text, since the last audio; None: there was audio after it
+        self._asked_at: float | None = asked_at  # of text, since the last audio; None: there was audio after it
         self._ended = False                     # all text was sent
         self._received_ms = 0.0
         self._began_at: float | None = None     # when there was the first audio

@@ -97,16 +97,17 @@ class StreamedVoice:
     async def speak_all(
         self, texts: AsyncIterator[str], on_words: OnWords, *, first_s: float = FIRST_S
     ) -> AsyncGenerator[bytes]:
-        """`first_s`: for the first audio of each text that follows a silence."""
+        """`first_s`: for the first audio of each text that follows a silence, with the connection."""
         text = await next_said(texts)
         if text is None:
             return
+        asked_at = asyncio.get_running_loop().time()
         try:
-            async with asyncio.timeout(first_s):
+            async with asyncio.timeout_at(asked_at + first_s):
                 channel = await self._lease()
         except TimeoutError:
             raise VendorFailed(Fault.UNREACHABLE) from None
-        utterance = Utterance(channel, first_s)
+        utterance = Utterance(channel, first_s, asked_at)
         reading = asyncio.create_task(utterance.send_all(text, texts), name="texts of an utterance")
         reading.add_done_callback(lambda _: channel.changed.set())
         try:
