@@ -12,7 +12,7 @@ import msgspec
 
 from outdial.speech.base import SpokenWord
 from outdial.speech.voice.codec import Audio, Complete, Message, SynthesisEvent, Words
-from outdial.speech.wire.failures import by_message
+from outdial.speech.wire.failures import Fault, VendorFailed, by_message
 
 VERSION = "2026-03-01"
 OUTPUT = {"container": "raw", "encoding": "pcm_mulaw", "sample_rate": 8000}
@@ -46,6 +46,7 @@ class CartesiaSynthesis:
         self._context: str | None = None  # of the utterance that is being spoken
         self._ended = False               # all its text was sent
         self._has_text = False            # some was sent into this context
+        self._is_due = False              # … and no audio has come since
         self._audio_ms = 0                # of its earlier contexts
         self._context_ms = 0              # of this one
 
@@ -61,7 +62,7 @@ class CartesiaSynthesis:
     def text(self, text: str) -> Sequence[Message]:
         if self._context is None:  # it ran out while more text was waited for
             self._open()
-        self._has_text = True
+        self._has_text = self._is_due = True
         return [self._message({"transcript": text, "continue": True})]
 
     def end(self) -> Sequence[Message]:
@@ -81,6 +82,7 @@ class CartesiaSynthesis:
         match received.type:
             case "chunk":
                 ulaw = received.data or b""
+                self._is_due = False
                 self._context_ms += len(ulaw) // 8
                 yield Audio(ulaw=ulaw)
             case "timestamps" if received.word_timestamps is not None:
@@ -88,7 +90,9 @@ class CartesiaSynthesis:
             case "done":
                 self._audio_ms += self._context_ms
                 self._context = None
-                if self._ended:
+                if self._is_due:  # our text met the end of its context: the vendor says nothing of it
+                    yield VendorFailed(Fault.LOST)
+                elif self._ended:
                     yield Complete()
             case "error":
                 word, text = received.error_code or "", received.message or received.error or ""
@@ -100,7 +104,7 @@ class CartesiaSynthesis:
     def _open(self) -> None:
         self._number += 1
         self._context = f"turn-{self._number}"
-        self._ended = self._has_text = False
+        self._ended = self._has_text = self._is_due = False
         self._context_ms = 0
 
     def _message(self, of_context: Mapping[str, Any]) -> str:
