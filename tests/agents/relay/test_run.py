@@ -318,6 +318,27 @@ def test_a_server_that_does_not_answer_is_filled_in_for_and_given_up_in_the_end(
     assert longest_silence_ms(phone) < 4000
 
 
+@pytest.mark.parametrize("token", ["", " ", "…"])
+def test_a_server_that_begins_to_answer_and_never_says_a_word_is_given_up_as_soon(token):
+    phone, end = talked(answering(lambda connection: connection.say(token, last=False)))
+    _fails_with(end, "no_answer")
+    assert sum("One moment" in line for line in phone.lines) <= 5
+    assert longest_silence_ms(phone) < 4000
+
+
+def test_what_a_server_has_begun_is_over_once_it_has_left_for_good():
+    def leave(connection):
+        connection.say("Let me see what I can", last=False)
+        connection.drop("closed_1000", may_again=False)
+
+    marks_its_ends = lambda connection: connection.say("Which day?")  # noqa: E731
+    server = answering(marks_its_ends, leave)
+    phone, end = talked(server, lambda phone: phone.says("On Monday.", after="Which day"))
+    _fails_with(end, "closed_1000")
+    assert phone.lines[-2] == "agent: Let me see what I can"
+    assert phone.lines[-1].startswith(f"agent: {SORRY}")
+
+
 def test_a_handshake_that_hangs_is_given_up():
     server = answering()
     server.slow_s = 1000.0

@@ -37,8 +37,8 @@ class Connected:
 
 
 class Link:
-    """`connect` makes a connection, `setup` the first message on it. `take` gets each message; `lost` is told when a
-    connection breaks off and another one is tried. `aclose` it in the end."""
+    """`connect` makes a connection, `setup` the first message on it. `take` gets each message, and `over`
+    is told when a connection breaks off; `lost`, too, where another one is tried. `aclose` it in the end."""
 
     def __init__(
         self,
@@ -47,6 +47,7 @@ class Link:
         take: Callable[[Message], object],
         *,
         reconnects: int,
+        over: Callable[[], object] = lambda: None,
         connected: Callable[[Connected], object] = lambda how: None,
         lost: Callable[[BrainAway], object] = lambda why: None,
     ) -> None:
@@ -58,6 +59,7 @@ class Link:
         self._setup = setup
         self._take = take
         self._reconnects = reconnects
+        self._over = over
         self._connected = connected
         self._lost = lost
         self._loop = asyncio.get_running_loop()
@@ -95,6 +97,7 @@ class Link:
                 logger.error("Relay connection failed", extra={"error": type(error).__name__})
                 why = BrainAway(type(error).__name__, may_again=False)
             self.is_up = False
+            self._over()
             if not why.may_again or lost >= self._reconnects:
                 self.failure = why
                 self.has_failed.set()

@@ -85,6 +85,7 @@ class _Conversation:
             lambda: opening.setup(self._leaving.result),
             self._take,
             reconnects=self._agent.reconnects,
+            over=self._end_open,
             connected=self._tell_connected,
             lost=self._was_lost,
         )
@@ -94,9 +95,6 @@ class _Conversation:
 
     def _was_lost(self, why: BrainAway) -> None:
         self._call.tell("brain_lost", {"error": why.word})
-        if self._open is not None:
-            self._open.end()
-            self._open = None
 
     async def _fail(self, why: BrainAway) -> None:
         self._call.tell("brain_failed", {"error": why.word})
@@ -191,8 +189,11 @@ class _Conversation:
 
     async def _say(self, words: Words) -> None:
         """Who speaks into our waiting is heard as if into the words."""
-        while not await wait_for(words.begun, self._duties.quiet.left_s(KEEP_S)):
-            if (await self._duties.fill()).interrupted:
+        due_at = (words.since if self._waits_since is None else self._waits_since) + self._agent.answer_s
+        while not await wait_for(words.begun, min(self._duties.quiet.left_s(KEEP_S), self._left_s(due_at))):
+            if self._left_s(due_at) <= ROUNDING_S:  # it has begun, and not with a word
+                await self._give_up_on(words)
+            elif self._duties.is_quiet and (await self._duties.fill()).interrupted:
                 self._turn_is_over()
                 return
         self._tell_times(words)
@@ -229,6 +230,15 @@ class _Conversation:
         if said is not None and (said.interrupted or said.cut_off):
             self._link.send(protocol.interrupt("", said.played_ms))
             self._turn_is_over()
+
+    def _left_s(self, at: float) -> float:
+        return max(0.0, at - self._loop.time())
+
+    async def _give_up_on(self, words: Words) -> None:
+        """No answer has come of them; where none was due, they are over."""
+        if self._waits_since is not None:
+            await self._fail(BrainAway("no_answer"))
+        words.end()
 
     async def _said(self, item: Words | File, verb: Coroutine[Any, Any, Said]) -> Said | None:
         """None where something else took its place: music may go on for as long as the server has nothing to say."""
