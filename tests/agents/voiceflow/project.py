@@ -24,6 +24,7 @@ class ProjectInMemory(NoTools):
     def __init__(self, *turns, state=None):
         self.asked, self.sent, self.broken_off = [], [], 0
         self.forgotten = 0
+        self.told_after_s = 0.0  # its state, when it is asked for
         self.project = None
         self._turns = list(turns)
         self._state = state or {}
@@ -59,6 +60,7 @@ class ProjectInMemory(NoTools):
         self.forgotten += 1
 
     async def variables(self):
+        await asyncio.sleep(self.told_after_s)
         return self._state
 
 

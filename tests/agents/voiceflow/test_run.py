@@ -176,6 +176,20 @@ def test_a_project_that_can_not_go_on_ends_the_call_with_an_apology_and_never_in
     assert longest_silence_ms(phone) < 4000
 
 
+def test_a_state_that_is_not_told_in_time_keeps_nobody_on_the_line():
+    async def call():
+        phone = Phone(YAML, tools=project)
+        phone.greets("Hello?")
+        await phone.talk()
+        return asyncio.get_running_loop().time() * 1000 - max(turn.end_ms for turn in phone.turns.values())
+
+    project = ProjectInMemory([HELLO, END])
+    began = run(call())
+    project = ProjectInMemory([HELLO, END])
+    project.told_after_s = 1000.0
+    assert 1000 < run(call()) - began < 3500
+
+
 def test_a_launch_that_came_to_nothing_is_tried_once_more():
     project = ProjectInMemory([Fails("connection", may_again=True)], [HELLO, END])
     phone, end = talked(project)

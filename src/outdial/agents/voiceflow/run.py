@@ -53,6 +53,7 @@ class _Conversation:
         self._loop = asyncio.get_running_loop()
         self._door: Door | None = None
         self._turn: Turn | None = None
+        self._is_noted = False  # what the flow knows, since its last turn
         self._interruptible = True
         self._silent_turns = 0
         self._last_said = ""
@@ -61,9 +62,7 @@ class _Conversation:
         await self._files.aclose()
         if self._turn is not None:
             await self._turn.cancel()
-        with suppress(BrainAway, TimeoutError):
-            async with asyncio.timeout(VARIABLES_S):
-                await self._note_variables()
+        await self._note_variables()
 
     async def hold(self) -> None:
         action = await self._begin()
@@ -124,6 +123,7 @@ class _Conversation:
 
     def _begun(self, action: Action) -> Turn:
         assert self._door is not None
+        self._is_noted = False
         variables = self._duties.values(self._agent.sent) if action["type"] == "launch" else {}
         sent = {name: value for name, value in variables.items() if value is not None}
         return Turn(self._door.turn(action, sent), self._files.begin)
@@ -235,11 +235,13 @@ class _Conversation:
         return {"type": "event", "payload": {"event": {"name": event}}}
 
     async def _note_variables(self) -> None:
-        """What the flow knows now is what the call has noted."""
-        if self._door is None:
+        """What the flow knows now is what the call has noted. The callee may hear nothing meanwhile."""
+        if self._door is None or self._is_noted:
             return
-        with suppress(BrainAway):
-            found = dict(await self._door.variables())
+        self._is_noted = True  # or it wasn't told in time, and won't be asked for again
+        with suppress(BrainAway, TimeoutError):
+            async with asyncio.timeout(VARIABLES_S):
+                found = dict(await self._door.variables())
             word = outcome_of(self._agent, found.get(NAMED))
             ours = (WISH, CALL_BACK, NAMED)
             kept = {name: value for name, value in found.items() if name not in ours}
