@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import SequenceMatcher
 from functools import cache
 
@@ -41,11 +41,12 @@ class Case:
     model: str
     simulated: Callable | None
     guesses: bool = True
+    key: Callable = key
 
     def open(self, world):
         """The call's recognition, and what there is of the vendor's connections."""
         memory = HttpMemory(world.ears) if self.simulated is None else InMemory(self.simulated(), world.ears)
-        access = Access(url="http://vendor.example/" + self.vendor, key=key)
+        access = Access(url="http://vendor.example/" + self.vendor, key=self.key)
         choice = RecognitionChoice(vendor=self.vendor, model=self.model)
         engine = VENDORS[self.vendor].recogniser.open(choice, access, "en-US")
         engine.open_wire = memory
@@ -94,6 +95,16 @@ def case(request):
 @pytest.fixture(params=[Offline(), *VENDORS_CASES], ids=named)
 def any_case(request):
     return request.param
+
+
+@pytest.fixture(params=VENDORS_CASES, ids=named)
+def any_vendors_key(request):
+    """A vendor's, whose key is in a database that is away."""
+
+    async def away():
+        raise OSError("no database")
+
+    return replace(request.param, key=away)
 
 
 class World:
@@ -276,6 +287,42 @@ def test_a_vendor_that_is_late_again_and_again_is_asked_no_more(case):
         assert world.replaced == ["slow"]
 
     on_call(case, work, Fault(kind=FaultKind.HEARING_STALLED, after_ms=100))
+
+
+def test_a_connection_that_is_lost_in_the_moment_in_which_it_is_made_is_made_again():
+    async def work(world):
+        opened = world.memory.__class__.__call__
+
+        async def lost_at_once(endpoint, receiver):
+            wire = await opened(world.memory, endpoint, receiver)
+            if len(world.memory.sockets) == 2:
+                wire.line.cut()
+            return wire
+
+        world.call._first._connection._open_wire = lost_at_once
+        world.memory.sockets[0].line.cut()
+        text, _ = await world.callee.hears_text(await world.callee.says(SENTENCE))
+        assert text == plain(SENTENCE)
+        assert world.replaced == []
+        assert len(world.memory.sockets) == 3
+
+    unseen = []
+
+    async def watched(world):
+        asyncio.get_running_loop().set_exception_handler(lambda loop, context: unseen.append(context["message"]))
+        await work(world)
+
+    on_call(VENDORS_CASES[0], watched)
+    assert unseen == []
+
+
+def test_a_key_that_can_not_be_read_is_a_vendor_that_can_not_be_reached(any_vendors_key):
+    async def work(world):
+        text, _ = await world.callee.hears_text(await world.callee.says(SENTENCE))
+        assert text == plain(SENTENCE)
+        assert world.replaced == ["unreachable"]
+
+    on_call(any_vendors_key, work)
 
 
 def test_a_call_that_ends_leaves_nothing_behind_whatever_it_waits_for(any_case):

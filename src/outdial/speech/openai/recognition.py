@@ -114,6 +114,8 @@ class TranscribedCall:
             key = await self._access.key()
         except KeyMissing as error:
             raise VendorFailed(Fault.UNAUTHORIZED, word="no_key") from error
+        except Exception as error:  # of the database, which has the key
+            raise VendorFailed(Fault.UNREACHABLE) from error
         return {"Authorization": f"Bearer {key}"} if key else {}
 
     async def check(self) -> None:

@@ -200,7 +200,9 @@ class StreamedCall:
             return
         finally:
             self._connecting = None
-        assert self._made is not None
+        if self._made is None:  # lost in the moment in which it was opened: the next audio has it opened again
+            wire.close()
+            return
         self._made.wire = wire
         if self._made.is_ready:
             self._begin(self._made)
