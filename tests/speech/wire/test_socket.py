@@ -9,6 +9,7 @@ from websockets.asyncio.server import serve
 from websockets.client import ClientProtocol
 from websockets.protocol import State
 from websockets.uri import parse_uri
+from websockets.utils import accept_key
 
 from outdial.speech.vendor import KeyMissing
 from outdial.speech.wire import socket as wire
@@ -99,6 +100,33 @@ async def test_a_close_by_the_vendor_is_told_once_with_its_meaning(code, reason,
         opened.send("into nothing")
         assert not opened.is_open
     assert [(it.fault, it.code) for it in heard.failures] == [(fault, code)]
+
+
+async def test_a_vendor_that_says_goodbye_and_keeps_the_line_is_gone_all_the_same():
+    hung_up = asyncio.Event()
+
+    async def say_goodbye(reader, writer):
+        asked = (await reader.readuntil(b"\r\n\r\n")).decode()
+        [key] = [line.split()[1] for line in asked.splitlines() if line.lower().startswith("sec-websocket-key")]
+        writer.write(
+            b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+            + f"Sec-WebSocket-Accept: {accept_key(key)}\r\n\r\n".encode()
+            + b"\x88\x02\x03\xf3"  # close, 1011
+        )
+        while await reader.read(1000):
+            pass
+        writer.close()
+        hung_up.set()
+
+    server = await asyncio.start_server(say_goodbye, "127.0.0.1", 0)
+    async with server, asyncio.timeout(5):
+        port = server.sockets[0].getsockname()[1]
+        heard = Heard()
+        opened = await open_socket(Endpoint(url=f"ws://127.0.0.1:{port}/speak"), heard)
+        await heard.until(lambda it: it.failures)
+        assert not opened.is_open
+        await hung_up.wait()
+    assert [(it.fault, it.code) for it in heard.failures] == [(Fault.LOST, 1011)]
 
 
 async def test_a_connection_that_breaks_without_a_close_is_lost():

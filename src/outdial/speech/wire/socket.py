@@ -124,6 +124,9 @@ class Socket(asyncio.Protocol):
                 self._receive(event)
             elif isinstance(event, Response):
                 self._answered(event)
+        if self._protocol.state is State.CLOSING:  # the vendor has said goodbye, and may keep the line all the same
+            self._tell(self._why_closed())
+            self._end(CloseCode.NORMAL_CLOSURE)
 
     def eof_received(self) -> None:
         self._protocol.receive_eof()
@@ -137,8 +140,7 @@ class Socket(asyncio.Protocol):
         if not self.opened.done():
             self.opened.set_exception(VendorFailed(Fault.UNREACHABLE))
             self.opened.exception()  # seen: whoever waited may have given up already
-        code, reason = self._protocol.close_code, self._protocol.close_reason
-        self._tell(by_close(code or CloseCode.ABNORMAL_CLOSURE, reason or ""))
+        self._tell(self._why_closed())
 
     def _answered(self, response: Response) -> None:
         if self.opened.done():
@@ -188,6 +190,10 @@ class Socket(asyncio.Protocol):
         if receiver is None or not self.opened.done() or self.opened.cancelled() or self.opened.exception():
             return  # it never was open: whoever opens it is told
         receiver.gone(failure)
+
+    def _why_closed(self) -> VendorFailed:
+        theirs = self._protocol.close_rcvd
+        return by_close(CloseCode.ABNORMAL_CLOSURE) if theirs is None else by_close(theirs.code, theirs.reason)
 
     def _end(self, code: CloseCode) -> None:
         if self._transport is None:
