@@ -200,6 +200,41 @@ def test_a_vendor_that_is_slow_to_connect_has_no_more_time_for_its_first_audio(c
     assert silence_s < MOST_SILENCE_S
 
 
+@pytest.mark.parametrize("as_prompt", [False, True])
+def test_a_vendor_that_never_stops_speaking_is_broken_off_and_nothing_is_said_twice(as_prompt, tmp_path):
+    class Endless:
+        vendor = name = "endless"
+
+        def __init__(self):
+            self.asked = []
+
+        def enter(self): ...
+
+        def leave(self): ...
+
+        async def speak_all(self, texts, on_words, *, first_s=0.0):
+            self.asked.append([text async for text in texts])
+            while self.asked[-1]:
+                await asyncio.sleep(0)
+                yield bytes(16_000)
+
+        async def speak(self, text):
+            async for pcm in self.speak_all(stream(text), lambda words: None):
+                yield pcm
+
+    async def main():
+        told, voice = [], Endless()
+        call = CallVoice(voice, Own(WordVoice()), told.append, PromptCache(tmp_path, voice))
+        said = call.speak("".join(TEXTS)) if as_prompt else call.speak_all(stream(*TEXTS), lambda words: None)
+        said_s = sum([len(pcm) / 16_000 async for pcm in said])
+        return said_s, voice.asked, told
+
+    said_s, asked, told = run(main())
+    assert 20 < said_s < 100
+    assert asked == [["".join(TEXTS)] if as_prompt else list(TEXTS), []]
+    assert told == []
+
+
 def test_where_nobody_speaks_the_language_the_failure_is_told_and_raised(case):
     async def work(call, memory, told, own):
         memory.reachable = False

@@ -19,6 +19,7 @@ from outdial.speech.spoken_words import MS_PER_CHAR, unsaid
 from outdial.speech.wire.failures import Fault, VendorFailed
 
 AGAIN_S = 1.0        # for the first audio the second time
+MOST_MS, MOST_MS_PER_CHAR = 20_000, 400  # of audio: a vendor that goes on and on is broken off
 PACE = (40.0, 130.0)  # ms a character: a voice outside them was not measured right
 
 
@@ -118,7 +119,7 @@ class CallVoice:
                 try:
                     async with aclosing(source) as audio:
                         async for pcm in audio:
-                            attempt.given_ms += len(pcm) // BYTES_PER_MS
+                            attempt.give(pcm)
                             yield pcm
                     self._learn(attempt)
                     return
@@ -188,6 +189,11 @@ class _Attempt:
     def taken(self) -> str:
         return self._kept.taken
 
+    def give(self, pcm: bytes) -> None:
+        """Raises VendorFailed for more audio than the text can have."""
+        self.given_ms += len(pcm) // BYTES_PER_MS
+        _keep_bound(self.given_ms, self.taken)
+
     def took(self, prompt: str) -> None:
         """All of it, in another way."""
         self._kept.take_all(prompt)
@@ -223,9 +229,18 @@ class _Counting:
 
     async def speak(self, text: str) -> AsyncGenerator[bytes]:
         self._count(text)
+        given_ms = 0
         async with aclosing(self._voice.speak(text)) as audio:
             async for pcm in audio:
+                given_ms += len(pcm) // BYTES_PER_MS
+                _keep_bound(given_ms, text)  # a prompt is made to its end, whoever still listens
                 yield pcm
+
+
+def _keep_bound(given_ms: int, text: str) -> None:
+    """Raises VendorFailed for more audio than the text can have."""
+    if given_ms > MOST_MS + MOST_MS_PER_CHAR * len(text):
+        raise VendorFailed(Fault.UNREADABLE)
 
 
 def _has_word(text: str) -> bool:
