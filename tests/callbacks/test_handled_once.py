@@ -304,6 +304,7 @@ async def test_a_dial_that_is_being_taken_back_takes_its_callbacks_along(workspa
 
 
 async def test_a_dial_whose_callback_is_being_handled_is_not_taken_back(workspace, processes, claim, caplog):
+    caplog.set_level("WARNING")
     here, *_ = processes
     await receive(here, claim.attempt_id, CallStatus="busy")
     async with workspace.engine.begin() as conn:

@@ -75,10 +75,13 @@ async def test_without_agents_the_list_says_how_to_begin(editor, tenant, engine)
     assert "No agent yet" in words((await editor.get("/agents")).text)
 
 
+OTHER_KINDS = ("model_reminder", "relay_reminder", "voiceflow_reminder")
+
+
 async def test_a_new_agent_starts_from_an_example_or_from_nothing(editor):
     page = (await editor.get("/agents")).text
     sources = [unescape(value) for value in re.findall(r'name="source" value="([^"]*)"', page)]
-    assert sources == [EXAMPLE, *(load_example(name) for name in ("payment_plan", "blank", "model_reminder"))]
+    assert sources == [EXAMPLE, *(load_example(name) for name in ("payment_plan", "blank", *OTHER_KINDS))]
     for source in sources:
         answer = await editor.post("/v1/agents", json={"name": "New", "source": source})
         assert answer.status_code == 201
@@ -213,7 +216,7 @@ async def test_an_agent_that_comes_with_the_server_is_shown_and_not_edited(edito
 
 async def test_a_new_agent_is_of_a_kind_each_with_an_example(editor):
     html = (await editor.get("/agents")).text
-    assert re.findall(r'<legend class="kind">([^<]+)</legend>', html) == ["Script", "Model"]
+    assert re.findall(r'<legend class="kind">([^<]+)</legend>', html) == ["Script", "Model", "Relay", "Voiceflow"]
 
 
 MODEL_SOURCE = load_example("model_reminder")

@@ -1,6 +1,7 @@
 """Leases of the conversations a process holds, and of calls it holds nothing of any more."""
 
 import asyncio
+import time
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -9,6 +10,7 @@ import pytest
 
 from live.talking import Talking, accept_again, refuse, ringing, sign_with
 from outdial.calls.ownership import take_over
+from outdial.clock import Clock
 from outdial.db.wake import Wake
 from outdial.live.leases import _end_unattended, keep_leases
 from outdial.telephony.state import CallState, EndReason
@@ -153,13 +155,7 @@ async def test_a_call_that_needs_no_conversation_here_is_left_alone(workspace, t
 
 async def test_a_lease_runs_by_the_clock_of_the_database(workspace, talking, claim, monkeypatch):
     """A host's may be behind: its calls would be nobody's, the moment their audio is there."""
-
-    class Behind(datetime):
-        @classmethod
-        def now(cls, tz=None):
-            return datetime.now(tz) - timedelta(minutes=5)
-
-    monkeypatch.setattr("outdial.calls.ownership.datetime", Behind)
+    monkeypatch.setattr("outdial.clock.HOUSE", Clock(lambda: time.time() - 300))
     await talking.open(claim)
     assert (await workspace.attempt(claim.attempt_id)).lease_until > datetime.now(UTC)
 

@@ -225,6 +225,7 @@ STAY = {
     "webhook_deliveries",                   # goes with its event
     "call_counts", "call_day_counts", "end_counts", "attempt_counts", "attempt_day_counts",  # folded
     "retention_rules", "erasures", "erased_entries", "number_keys",  # as many as people make
+    "self_tests",                           # who begins one forgets those that are over
     "workers", "seats",                     # the sweep forgets the dead ones, and theirs
 }  # fmt: skip
 

@@ -11,7 +11,7 @@ async def test_the_simulator_describes_itself(setup):
     told = reply.json()
     assert told["twilio"]["account_sid"] == setup.config.account_sid
     assert told["callees"]["+12025550105"] == "voicemail with beep"
-    assert len(told["callees"]) == 20
+    assert len(told["callees"]) == 31
     assert told["twilio"]["credentials"] == {
         "account_sid": setup.config.account_sid,
         "auth_token": setup.config.auth_token,

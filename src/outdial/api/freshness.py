@@ -12,7 +12,7 @@ MAY_BE_OLD = (
 )
 
 
-def wants_fresh(request: Request) -> bool:
+async def wants_fresh(request: Request) -> bool:
     """RFC 9111, section 5.2.1.4: not of a store that may be old."""
     return "no-cache" in request.headers.get("cache-control", "").lower()
 

@@ -53,7 +53,12 @@ async def call_back(
     async with reading(engine) as conn:
         if (known := await _known(conn, call_id, at)) is not None:
             return known
-        call = await _admitted(conn, call_id, at)
+        try:
+            call = await _admitted(conn, call_id, at)
+        except Conflict:
+            if (known := await _known(conn, call_id, at)) is None:  # else somebody else has just done it
+                raise
+            return known
     request = _request(call, at, noted)
     try:
         accepted = await create_call(
