@@ -117,6 +117,9 @@ class VendorsCall(ByUtterance):
     def used(self):
         return RecognitionUse(audio_ms=4000, open_ms=5000)
 
+    def leave(self):
+        pass
+
     async def check(self):
         pass
 

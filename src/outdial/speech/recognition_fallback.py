@@ -35,6 +35,10 @@ class VendorCall(CallRecognition, Protocol):
 
     def used(self) -> RecognitionUse: ...
 
+    def leave(self) -> None:
+        """It is asked no more: a session that is paid for while it is open is closed."""
+        ...
+
     async def check(self) -> None:
         """Whether the vendor takes calls with this key and this choice, without any audio. Raises VendorFailed."""
         ...
@@ -94,6 +98,7 @@ class CallRecognitionWithFallback:
         self._late += 1
         if not self.is_replaced and (failure.fault is not Fault.SLOW or self._late >= MOST_LATE):
             self.is_replaced = True
+            self._first.leave()
             self._tell(failure, self._own is not None)
 
 

@@ -285,6 +285,7 @@ def test_a_vendor_that_is_late_again_and_again_is_asked_no_more(case):
             await world.callee.is_silent(400)
         assert took_s < 0.1
         assert world.replaced == ["slow"]
+        assert world.memory.open_sockets == 0  # some are paid for while they are open
 
     on_call(case, work, Fault(kind=FaultKind.HEARING_STALLED, after_ms=100))
 

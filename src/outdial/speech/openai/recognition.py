@@ -71,6 +71,9 @@ class TranscribedCall:
     def used(self) -> RecognitionUse:
         return RecognitionUse(audio_ms=self._sent_ms, open_ms=self._sent_ms)
 
+    def leave(self) -> None:
+        pass  # each utterance is a request
+
     async def aclose(self) -> None:
         self._refusal = VendorFailed(Fault.LOST)
         self._warming.cancel()

@@ -94,6 +94,10 @@ class StreamedCall:
             return TurnTold.OPEN
         return self._turn.told
 
+    def leave(self) -> None:
+        self._closed = True
+        self._connection.lose(self._last())
+
     async def aclose(self) -> None:
         self._closed = True
         self._fail(VendorFailed(Fault.LOST))
@@ -101,11 +105,7 @@ class StreamedCall:
             self._connecting.cancel()
             with suppress(asyncio.CancelledError):
                 await self._connecting
-        last = None
-        if self._open is not None:
-            last, self._open.closed_at = self._open.codec.last(), self._loop.time()
-        self._open = None
-        await self._connection.aclose(last)
+        await self._connection.aclose(self._last())
 
     def used(self) -> RecognitionUse:
         audio_ms, open_ms = (sum(one.sent_ms for one in self._used), sum(one.open_ms for one in self._used))
@@ -184,6 +184,14 @@ class StreamedCall:
 
     # -- the connection
 
+    def _last(self) -> str | None:
+        """What the connection is closed with; it isn't paid for from now on."""
+        opened, self._open = self._open, None
+        if opened is None:
+            return None
+        opened.closed_at = self._loop.time()
+        return opened.codec.last()
+
     def _connect(self) -> None:
         if not self._closed:
             self._connecting = asyncio.create_task(self._connected(), name="speech recognition")
@@ -200,7 +208,7 @@ class StreamedCall:
             return
         finally:
             self._connecting = None
-        if self._made is None:  # lost in the moment in which it was opened: the next audio has it opened again
+        if self._made is None or self._closed:  # lost in this moment (the next audio has it opened again), or left
             wire.close()
             return
         self._made.wire = wire

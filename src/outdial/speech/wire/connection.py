@@ -72,10 +72,10 @@ class Connection:
             await asyncio.sleep(AGAIN_AFTER_S)
         raise AssertionError("unreachable")
 
-    def lose(self) -> None:
+    def lose(self, last: str | None = None) -> None:
         """Give up the websocket there is: it doesn't do what it should. The next `wire` is a new one."""
         if self._wire is not None:
-            self._wire.close()
+            self._wire.close(last)
             self._wire = None
 
     async def aclose(self, last: str | None = None) -> None:
