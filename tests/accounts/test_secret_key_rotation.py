@@ -32,9 +32,8 @@ OLD, NEW = SecretBox("an old key"), SecretBox("a new key")
 # Hashes, which nobody decrypts, and the canary, which is turned first.
 NOT_SEALED = {
     "api_keys.key_hash", "attempts.stream_token_hash", "consultations.token_hash", "erased_entries.number_hash",
-    "idempotency_keys.request_hash", "secret_keys.canary", "self_tests.token_hash",
-    "sign_in_failures.subject", "sign_in_links.token_hash",
-    "sign_ins.token_hash", "transfers.return_token_hash",
+    "idempotency_keys.request_hash", "secret_keys.canary", "self_tests.token_hash", "sign_in_failures.subject",
+    "sign_in_links.token_hash", "sign_ins.token_hash", "transfers.return_token_hash",
 }  # fmt: skip
 
 

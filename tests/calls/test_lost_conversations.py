@@ -80,7 +80,7 @@ async def test_what_it_brought_after_all_tells_how_it_ended(workspace, vanishing
 @pytest.mark.parametrize(
     "columns",
     [
-        {"lease_until": NOW + timedelta(days=1)},
+        {"lease_until": NOW + timedelta(days=1)},  # it is long ago that this was read
         {"ending": Ending(end_reason=EndReason.COMPLETED).to_json()},
     ],
     ids=lambda columns: " ".join(columns),
