@@ -19,6 +19,7 @@ from outdial.calls.claim import (
 from outdial.calls.hang_up import expire_queued
 from outdial.calls.records import DetectionWanted
 from outdial.db.engine import create_engine
+from outdial.db.hot import Hot
 from outdial.db.tables import attempts, calls, carrier_accounts, pools
 from outdial.policy.do_not_call import NewEntry, Source, insert_entries
 from outdial.policy.gate import Dial, NotBefore
@@ -320,7 +321,7 @@ async def waiting(workspace, number):
 def patient(monkeypatch):
     """On a machine with much to do, a claim may have to wait longer."""
     monkeypatch.setattr("outdial.calls.claim.PATIENCE_MS", 5000)
-    monkeypatch.setattr("outdial.calls.claim._QUEUE", claim_module._queue())
+    monkeypatch.setattr("outdial.calls.claim._QUEUE", Hot(claim_module._queue()))
 
 
 async def test_a_claim_waits_for_no_pool_that_somebody_has(workspace):

@@ -110,8 +110,8 @@ async def test_a_look_at_the_queue_costs_no_more_where_it_is_long(workspace, que
     now = datetime.now(UTC)
     values = {"workspace": workspace.id, "now": now, "soon": now + due.SOON, "limit": 1}
     values |= {"found": [], "accounts": [], "aside": []}
-    assert await calls_read(workspace, due._DUE, values) <= 4 * (due.BATCH + due.SPARE)
-    assert await calls_read(workspace, due._NEXT_LOOK, values) <= 10
+    assert await calls_read(workspace, due._DUE.statement, values) <= 4 * (due.BATCH + due.SPARE)
+    assert await calls_read(workspace, due._NEXT_LOOK.statement, values) <= 10
     assert await calls_read(workspace, claim._WITH_QUEUED, {}) <= 10
     if not queue.startswith("due"):
         async with workspace.engine.begin() as conn:

@@ -13,7 +13,8 @@ from outdial.accounts.refused_callbacks import RefusalCounter
 from outdial.carriers.kind import CarrierKind
 from outdial.carriers.name import CarrierName
 from outdial.carriers.registry import CARRIERS
-from outdial.db.engine import reading
+from outdial.db import hot
+from outdial.db.hot import Hot
 from outdial.db.tables import attempts, carrier_accounts
 from outdial.logs import Seldom
 from outdial.refusals import Unavailable
@@ -97,9 +98,8 @@ class Genuine:
             raise Unavailable("credentials_unreadable", "This can't be checked now; try again.", 60) from None
         return account.kind.verify(credentials, url=url, headers=headers, body=body, now=clock.now())
 
-    async def _find(self, query: Select[Any], values: Mapping[str, str]) -> Account | None:
-        async with reading(self._engine) as conn:
-            row = (await conn.execute(query, values)).one_or_none()
+    async def _find(self, query: Hot, values: Mapping[str, str]) -> Account | None:
+        row = (await hot.alone(self._engine, query, values)).one_or_none()
         if row is None:
             return None
         return Account(
@@ -120,8 +120,8 @@ def _of_carrier() -> Select[Any]:
     )
 
 
-_ACCOUNT = _of_carrier().where(carrier_accounts.c.id == bindparam("the_account", type_=Text))
-_OF_ATTEMPT = (
+_ACCOUNT = Hot(_of_carrier().where(carrier_accounts.c.id == bindparam("the_account", type_=Text)))
+_OF_ATTEMPT = Hot(
     _of_carrier()
     .join(attempts, attempts.c.carrier_account_id == carrier_accounts.c.id)
     .where(attempts.c.id == bindparam("the_attempt", type_=Text))

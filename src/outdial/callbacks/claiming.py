@@ -10,7 +10,9 @@ from sqlalchemy import Select, Text, bindparam, func, select, true, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from outdial.calls.records import HELD_COLUMNS, Held, with_call
+from outdial.db import hot
 from outdial.db.engine import without_flush
+from outdial.db.hot import Hot
 from outdial.db.tables import attempts, callbacks, calls
 
 
@@ -40,7 +42,7 @@ async def claim_oldest(conn: AsyncConnection, attempt_id: str) -> tuple[Held, St
     The attempt comes first, as everywhere. It isn't waited for: whoever has it may be frozen, and a place here and a
     connection of the pool would be frozen, too.
     """
-    row = (await conn.execute(_CLAIM, {"attempt": attempt_id})).one_or_none()
+    row = (await hot.execute(conn, _CLAIM, {"attempt": attempt_id})).one_or_none()
     if row is None:
         return NotClaimed.BUSY
     if row.claimed_id is None:
@@ -91,4 +93,4 @@ def _claiming() -> Select[Any]:
     )
 
 
-_CLAIM = _claiming()
+_CLAIM = Hot(_claiming())

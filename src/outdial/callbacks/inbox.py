@@ -27,8 +27,10 @@ from outdial.calls.transfers import has_transfers
 from outdial.carriers.callbacks import BadCallback, Callback, CallbackReply
 from outdial.carriers.name import CarrierName
 from outdial.carriers.registry import CARRIERS
+from outdial.db import hot
 from outdial.db.clearing import Clearing
 from outdial.db.engine import autocommit, is_lock_timeout, reading
+from outdial.db.hot import Hot
 from outdial.db.storing import storing
 from outdial.db.tables import attempts, callbacks, calls
 from outdial.db.trouble import tell_trouble
@@ -115,14 +117,14 @@ class Inbox:
     ) -> None:
         """Keep a verified callback, to be worked through; a repeat is kept once."""
         kept = {
-            "attempt_id": attempt_id,
-            "kind": kind,
-            "dedupe_key": callback.dedupe_key,
-            "headers": {name.lower(): value for name, value in headers.items() if _worth_keeping(name)},
-            "body": body.decode("utf-8", "replace").replace("\0", ""),
+            "new_attempt_id": attempt_id,
+            "new_kind": kind,
+            "new_dedupe_key": callback.dedupe_key,
+            "new_headers": {name.lower(): value for name, value in headers.items() if _worth_keeping(name)},
+            "new_body": body.decode("utf-8", "replace").replace("\0", ""),
         }
-        async with storing(self._engine), autocommit(self._engine) as conn:
-            stored_id = await conn.scalar(_STORE, kept)
+        async with storing(self._engine):
+            stored_id = (await hot.alone(self._engine, _STORE, kept)).scalar()
         if stored_id is not None:
             self._stored.setdefault(attempt_id, set()).add(stored_id)
             self._arrived.tell(attempt_id)
@@ -217,7 +219,7 @@ class Inbox:
         stored: Stored | None = None
         then: Work | None = None
         try:
-            async with self._engine.begin() as conn:
+            async with hot.begin(self._engine) as conn:
                 claimed = await claim_oldest(conn, attempt_id)
                 if not isinstance(claimed, NotClaimed):
                     held, stored = claimed
@@ -272,7 +274,13 @@ class Inbox:
 
 
 # Built once: putting them together takes as long as running them.
-_STORE = insert(callbacks).on_conflict_do_nothing().returning(callbacks.c.id)
+_KEPT = ("attempt_id", "kind", "dedupe_key", "headers", "body")
+_STORE = Hot(
+    insert(callbacks)
+    .values({name: bindparam(f"new_{name}") for name in _KEPT})
+    .on_conflict_do_nothing()
+    .returning(callbacks.c.id)
+)
 # It came after its call was erased: nothing of it is kept.
 _FORGET = delete(callbacks).where(
     callbacks.c.id == bindparam("handled", type_=BigInteger),

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, DateTime, Text, Update, bindparam, func, update
+from sqlalchemy import ColumnElement, DateTime, Text, bindparam, func, update
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
@@ -21,7 +21,9 @@ from outdial.calls.outcomes import reconsider, retry_words
 from outdial.calls.records import AttemptRecord, CallRecord, Held, error_json, lock_attempt
 from outdial.calls.transfers import apply_result, is_elsewhere
 from outdial.calls.workers import is_dead
-from outdial.db.engine import autocommit, without_flush
+from outdial.db import hot
+from outdial.db.engine import without_flush
+from outdial.db.hot import Hot
 from outdial.db.notify import notify
 from outdial.db.tables import attempts, calls
 from outdial.policy.do_not_call import listed_now
@@ -66,7 +68,7 @@ async def apply_event(
 
     A late or repeated event changes nothing. `check_in_s`: when the sweep should look at a live attempt again.
     """
-    async with engine.begin() as conn:
+    async with hot.begin(engine) as conn:
         held = await lock_attempt(conn, attempt_id)
         return None if held is None else await apply(conn, held, event, check_in_s=check_in_s)
 
@@ -74,7 +76,7 @@ async def apply_event(
 async def begin_audio(engine: AsyncEngine, attempt_id: str, *, at: datetime, check_in_s: float) -> None:
     """The audio of an answered call has begun: from now on its end is the end of a conversation. The commit doesn't
     wait for the disk: the conversation's result tells it, too, should a crash of the database server lose it."""
-    async with engine.begin() as conn:
+    async with hot.begin(engine) as conn:
         held = await lock_attempt(conn, attempt_id)
         if held is not None:
             await _audio_begun(conn, held, _UNFLUSHED, at=at, check_in_s=check_in_s)
@@ -93,9 +95,9 @@ async def _audio_begun(
     values = {"the_attempt": attempt.id, "began_at": at}
     if attempt.state is CallState.IN_PROGRESS and attempt.stream_opened_at and attempt.unknown_since is None:
         check_at = clock.now() + timedelta(seconds=check_in_s)  # all that `apply` would change
-        await conn.execute(statements.of_answered, values | {"new_check_at": check_at})
+        await hot.execute(conn, statements.of_answered, values | {"new_check_at": check_at})
         return
-    await conn.execute(statements.of_any, values)
+    await hot.execute(conn, statements.of_any, values)
     held = replace(held, attempt=replace(attempt, audio_started_at=at))
     await apply(conn, held, Progress(state=CallState.IN_PROGRESS, at=at), check_in_s=check_in_s)
 
@@ -262,17 +264,19 @@ async def _end(
 async def note_ending(engine: AsyncEngine, attempt_id: str, ending: Ending) -> None:
     """Note why we are about to end a call, before the carrier is asked to: its "completed" may overtake our own
     word, and would know less. The first reason stays."""
-    async with autocommit(engine) as conn:
-        await note_ending_in(conn, attempt_id, ending)
+    await hot.alone(engine, *_ending_noted(attempt_id, ending))
 
 
 async def note_ending_in(conn: AsyncConnection, attempt_id: str, ending: Ending) -> None:
     """`note_ending` as part of a transaction."""
+    await hot.execute(conn, *_ending_noted(attempt_id, ending))
+
+
+def _ending_noted(attempt_id: str, ending: Ending) -> tuple[Hot, dict[str, Any]]:
     values: dict[str, Any] = {"the_attempt": attempt_id, "the_ending": ending.to_json()}
     if ending.not_before is None:
-        await conn.execute(_NOTE_ENDING, values)
-    else:
-        await conn.execute(_NOTE_ENDING_AND_WAIT, values | {"not_before": ending.not_before})
+        return _NOTE_ENDING, values
+    return _NOTE_ENDING_AND_WAIT, values | {"not_before": ending.not_before}
 
 
 async def ask_for_no_end(conn: AsyncConnection, attempt_id: str) -> None:
@@ -307,20 +311,22 @@ _THE_ATTEMPT = attempts.c.id == bindparam("the_attempt", type_=Text)
 class _BeginAudio:
     """`of_answered`: of an attempt about which nothing else changes."""
 
-    of_any: Update
-    of_answered: Update
+    of_any: Hot
+    of_answered: Hot
 
 
 def _beginning(*more: ColumnElement[bool]) -> _BeginAudio:
     instant = DateTime(timezone=True)
     began = update(attempts).where(_THE_ATTEMPT, *more).values(audio_started_at=bindparam("began_at", type_=instant))
-    return _BeginAudio(began, began.values(check_at=bindparam("new_check_at", type_=instant), look_ups=0))
+    of_answered = began.values(check_at=bindparam("new_check_at", type_=instant), look_ups=0)
+    return _BeginAudio(Hot(began), Hot(of_answered))
 
 
 _FLUSHED, _UNFLUSHED = _beginning(), _beginning(without_flush())
-_NOTE_ENDING = (
+_ENDING_NOTED = (
     update(attempts)
     .where(_THE_ATTEMPT, attempts.c.state != CallState.ENDED, attempts.c.ending.is_(None))
     .values(ending=bindparam("the_ending", type_=JSONB))
 )
-_NOTE_ENDING_AND_WAIT = _NOTE_ENDING.values(check_at=bindparam("not_before", type_=DateTime(timezone=True)))
+_NOTE_ENDING = Hot(_ENDING_NOTED)
+_NOTE_ENDING_AND_WAIT = Hot(_ENDING_NOTED.values(check_at=bindparam("not_before", type_=DateTime(timezone=True))))

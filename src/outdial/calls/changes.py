@@ -36,7 +36,9 @@ from outdial.calls.events import event, with_event
 from outdial.calls.outcomes import known_of
 from outdial.calls.records import AttemptRecord, CallRecord, error_json
 from outdial.calls.wrap_up_wanted import want_wrap_up
+from outdial.db import hot
 from outdial.db.committed import once_committed
+from outdial.db.hot import Hot
 from outdial.db.tables import attempts, calls
 from outdial.lines.pool import given_back, giving_back
 from outdial.lines.seats import giving_seat_back, telling_of_seat
@@ -49,7 +51,7 @@ PRICE_AFTER_S = 180.0  # carriers that don't tell the price by themselves, or wh
 async def change_attempt(conn: AsyncConnection, attempt: AttemptRecord, *, check_in_s: float) -> None:
     """Write an attempt down whose state is as it was: only what its carrier calls it has changed. It is locked, as in
     all of these; the sweep looks at it again in `check_in_s`."""
-    await conn.execute(_CHANGE_ATTEMPT, _attempt(attempt, check_in_s))
+    await hot.execute(conn, _CHANGE_ATTEMPT, _attempt(attempt, check_in_s))
 
 
 async def move_on(
@@ -62,7 +64,7 @@ async def move_on(
         "new_answered_at": attempt.answered_at,
     }
     data = {"state": attempt.state, "attempt": attempt.number, "at": at.isoformat()}
-    await conn.execute(_MOVE_ON, values | event(call.id, "state", data))
+    await hot.execute(conn, _MOVE_ON, values | event(call.id, "state", data))
     if attempt.state is CallState.IN_PROGRESS and attempt.answered_at is not None:
         after_s = (attempt.answered_at - attempt.created_at).total_seconds()
         once_committed(conn, lambda: metrics.ANSWERED_AFTER.labels(attempt.carrier).observe(after_s))
@@ -89,7 +91,7 @@ async def queue_again(
     values |= {"dial_sent": sent}
     values |= event(call.id, "state", data)
     with _line_of(call) as line:
-        await conn.execute(_QUEUE_AGAIN, values | line)
+        await hot.execute(conn, _QUEUE_AGAIN, values | line)
     if sent:
         _tell_attempt(conn, call, attempt, next_at=due_at)
     return CallState.QUEUED
@@ -136,7 +138,7 @@ async def end_call(
             values["new_log_due_at"] = clock.now() + COMPLETE_WITHIN
     values |= event(call.id, "state", data)
     with _line_of(call) as line:
-        await conn.execute(statement, values | line)
+        await hot.execute(conn, statement, values | line)
     if attempt is not None and sent and is_news:
         _tell_attempt(conn, call, attempt, next_at=None)
     if not waits:
@@ -160,7 +162,7 @@ async def correct_end(conn: AsyncConnection, call: CallRecord, ending: Ending, *
         "new_error": error_json(ending.error),
         "new_ended_by": ending.by,
     }
-    await conn.execute(_CORRECT_END, values | event(call.id, "corrected", data))
+    await hot.execute(conn, _CORRECT_END, values | event(call.id, "corrected", data))
 
 
 def _tell_attempt(conn: AsyncConnection, call: CallRecord, attempt: AttemptRecord, *, next_at: datetime | None) -> None:
@@ -299,6 +301,6 @@ def _wake_dispatchers(line: CTE | None = None) -> ScalarSelect[Any]:
 
 _ANSWERED_AT = func.coalesce(calls.c.answered_at, bindparam("new_answered_at", type_=DateTime(timezone=True)))
 _DIALLED = or_(calls.c.dialled, bindparam("dial_sent", type_=Boolean))
-_CHANGE_ATTEMPT = _change_attempt()
-_MOVE_ON, _QUEUE_AGAIN, _CORRECT_END = _move_on(), _queue_again(), _correct_end()
-_END, _END_WITH_ATTEMPT = _end(with_attempt=False), _end(with_attempt=True)
+_CHANGE_ATTEMPT = Hot(_change_attempt())
+_MOVE_ON, _QUEUE_AGAIN, _CORRECT_END = Hot(_move_on()), Hot(_queue_again()), Hot(_correct_end())
+_END, _END_WITH_ATTEMPT = Hot(_end(with_attempt=False)), Hot(_end(with_attempt=True))

@@ -27,7 +27,9 @@ from outdial.calls.intent import Intent, write_intent
 from outdial.calls.pace import AHEAD_S, MOST_OF_ACCOUNT, accounts_in_turn, full_accounts
 from outdial.calls.records import DetectionWanted
 from outdial.calls.refused import end_waiting, expired, put_off, refused_by
+from outdial.db import hot
 from outdial.db.engine import is_lock_timeout, lock_timeout, reading
+from outdial.db.hot import Hot
 from outdial.db.tables import QUEUED, calls, numbers, pools
 from outdial.ids import new_id, new_secret
 from outdial.lines.pool import Pool, pool_of, reading_pool
@@ -103,7 +105,7 @@ async def claim_due_calls(
     """
     picking = _Picking(owner=owner, batch=batch, gate=gate, under_way=Counter(under_way))
     try:
-        async with engine.begin() as conn:
+        async with hot.begin(engine) as conn:
             return await _claim_in(conn, workspace_id, picking, lease_s=lease_s)
     except OperationalError as error:
         if is_lock_timeout(error):
@@ -212,10 +214,10 @@ async def _look_at_queue(conn: AsyncConnection, workspace_id: str, full: Sequenc
     """None where there is no such workspace, or it is paused. The do-not-call list is at rest for the rest of the
     transaction."""
     values = {"workspace": workspace_id, "accounts": full}
-    row = (await conn.execute(_QUEUE, values)).mappings().one_or_none()
+    row = (await hot.execute(conn, _QUEUE, values)).mappings().one_or_none()
     if row is not None and not row["list_at_rest"]:
         await await_additions(conn, workspace_id)
-        row = (await conn.execute(_QUEUE, values)).mappings().one_or_none()
+        row = (await hot.execute(conn, _QUEUE, values)).mappings().one_or_none()
     if row is None:
         return None
     return _Queue(
@@ -317,4 +319,4 @@ def _with_queued() -> Select[Any]:
     return select(numbers.c.workspace_id).where(queued.exists()).distinct()
 
 
-_QUEUE, _WITH_QUEUED = _queue(), _with_queued()
+_QUEUE, _WITH_QUEUED = Hot(_queue()), _with_queued()

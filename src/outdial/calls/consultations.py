@@ -19,8 +19,10 @@ from outdial.calls.claim import stream_token_hash
 from outdial.calls.events import add_event
 from outdial.calls.records import AttemptRecord, lock_attempt
 from outdial.calls.transfers import CHECK_S, TRANSFER_COLUMNS, TransferRecord, enter_result
+from outdial.db import hot
 from outdial.db.consultation_tables import consultations
 from outdial.db.engine import autocommit, reading
+from outdial.db.hot import Hot
 from outdial.db.tables import attempts, transfers
 from outdial.ids import new_secret
 from outdial.telephony.carrier_call import CarrierCall
@@ -103,8 +105,8 @@ _COLUMNS = (
     transfers.c.result,
 )
 _LEGS = select(*_COLUMNS).join(transfers, transfers.c.id == consultations.c.transfer_id)
-_OPEN_LEGS = _LEGS.where(
-    consultations.c.attempt_id == bindparam("the_attempt", type_=Text), consultations.c.ended_at.is_(None)
+_OPEN_LEGS = Hot(
+    _LEGS.where(consultations.c.attempt_id == bindparam("the_attempt", type_=Text), consultations.c.ended_at.is_(None))
 )
 
 
@@ -117,7 +119,7 @@ async def read_consultation(engine: AsyncEngine, transfer_id: int) -> Consultati
 
 async def open_consultations(conn: AsyncConnection, attempt_id: str) -> list[Consultation]:
     """The legs of an attempt that have not ended, as far as is known."""
-    rows = (await conn.execute(_OPEN_LEGS, {"the_attempt": attempt_id})).mappings()
+    rows = (await hot.execute(conn, _OPEN_LEGS, {"the_attempt": attempt_id})).mappings()
     return [Consultation.of(row) for row in rows]
 
 

@@ -16,7 +16,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from outdial.calls.claim import Claim
 from outdial.calls.pace import LATE_S, LONGEST_WAIT_S, REMEMBERED_S, apart_s, is_of_our_clock
-from outdial.db.engine import autocommit
+from outdial.db import hot
+from outdial.db.hot import Hot
 from outdial.policy.do_not_call import is_listed
 from outdial.policy.pauses import holds_back
 
@@ -51,8 +52,7 @@ async def ask_to_depart(engine: AsyncEngine, claim: Claim, held: Slot | None, *,
         "held_late_s": 0.0 if held is None else held.late_s,
         "late_s": late_s,
     }
-    async with autocommit(engine) as conn:
-        row = (await conn.execute(_ASK, values)).one_or_none()
+    row = (await hot.alone(engine, _ASK, values)).one_or_none()
     if row is None:
         return Hold.TOO_LATE
     if row.listed:  # first: whoever lists a number asks for the end of the calls on their way to it, too
@@ -78,7 +78,7 @@ _SLOT = f"""greatest(
     clock_timestamp(), CASE WHEN pace.attempt_id = excluded.attempt_id THEN {_LAST} ELSE {_NEXT} END
 )"""
 # What is lost of it should the server crash at once does no harm, so its commit doesn't wait for the disk.
-_ASK = text(f"""
+_ASK = Hot(text(f"""
     WITH ours AS MATERIALIZED (
         SELECT attempts.id, attempts.departs_at, account.carrier, account.account_ref, lowest.calls_per_second,
             CAST(extract(epoch FROM attempts.lease_until - clock_timestamp()) AS float8) AS lease_left_s,
@@ -126,4 +126,4 @@ _ASK = text(f"""
         ) AS float8) AS wait_s,
         set_config('synchronous_commit', 'off', true)
     FROM ours LEFT JOIN slot ON true
-""").bindparams(bindparam("late_s", type_=Double), bindparam("held_late_s", type_=Double))  # noqa: S608 - constants
+""").bindparams(bindparam("late_s", type_=Double), bindparam("held_late_s", type_=Double)))  # noqa: S608 - constants

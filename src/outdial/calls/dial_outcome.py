@@ -33,7 +33,9 @@ from outdial.calls.departure import Hold
 from outdial.calls.events import add_event
 from outdial.calls.records import Held, error_json, lock_attempt
 from outdial.calls.refused import canceled, refused_by
+from outdial.db import hot
 from outdial.db.engine import autocommit
+from outdial.db.hot import Hot
 from outdial.db.tables import attempts, calls
 from outdial.policy.gate import Rule
 from outdial.telephony.carrier_call import CarrierCall
@@ -63,9 +65,9 @@ async def accept(engine: AsyncEngine, claim: Claim, call: CarrierCall, *, check_
         "accepted_now": now,
         "accepted_check_at": now + timedelta(seconds=check_in_s),
     }
-    async with autocommit(engine) as conn:
-        await conn.execute(_ACCEPT, accepted)
-        if claim.was_put_off:
+    await hot.alone(engine, _ACCEPT, accepted)
+    if claim.was_put_off:
+        async with autocommit(engine) as conn:
             taken = update(calls).where(calls.c.id == claim.call_id)
             await conn.execute(taken.values(deferrals=0, never_placed=0, throttled_since=None))
 
@@ -101,7 +103,7 @@ def _accept() -> Executable:
     return select(func.pg_notify("outdial_control", its_call.c.id)).where(its_call.c.hang_up_requested_at.is_not(None))
 
 
-_ACCEPT = _accept()
+_ACCEPT = Hot(_accept())
 
 
 async def defer(

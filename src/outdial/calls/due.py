@@ -32,6 +32,8 @@ from sqlalchemy.sql.selectable import LateralFromClause
 from outdial.agents.in_use import needs_model
 from outdial.calls.pace import SOON_S, accounts_in_turn
 from outdial.calls.records import CALL_COLUMNS, CallRecord
+from outdial.db import hot
+from outdial.db.hot import Hot
 from outdial.db.tables import QUEUED, attempts, calls, numbers
 from outdial.policy.destinations import destinations_of
 from outdial.policy.do_not_call import is_listed
@@ -80,7 +82,7 @@ async def due_calls(
         "accounts": list(accounts_but_for),
         "aside": list(numbers_but_for),
     }
-    rows = (await conn.execute(_DUE if limit <= BATCH else _DUE_FURTHER, values)).mappings()
+    rows = (await hot.execute(conn, _DUE if limit <= BATCH else _DUE_FURTHER, values)).mappings()
     return [
         Due(
             call=CallRecord.of(row),
@@ -106,7 +108,7 @@ async def next_look(
 ) -> datetime | None:
     """When the next call is due, or a carrier account that has just dialled may be claimed for again."""
     values = {"workspace": workspace_id, "now": now, "soon": now + SOON, "accounts": list(accounts_but_for)}
-    look_at: datetime | None = (await conn.execute(_NEXT_LOOK, values)).scalar_one()
+    look_at: datetime | None = (await hot.execute(conn, _NEXT_LOOK, values)).scalar_one()
     return look_at
 
 
@@ -207,4 +209,4 @@ def _first_of_number(which: ColumnElement[bool]) -> LateralFromClause:
     return query.order_by(calls.c.due_at).limit(literal_column("1")).lateral("first")
 
 
-_DUE, _DUE_FURTHER, _NEXT_LOOK = _due(BATCH), _due(FURTHER), _next()
+_DUE, _DUE_FURTHER, _NEXT_LOOK = Hot(_due(BATCH)), Hot(_due(FURTHER)), Hot(_next())

@@ -17,8 +17,10 @@ from outdial.calls.idempotency import Accepted, earlier_answer, fingerprint
 from outdial.calls.request import OutboundRequest
 from outdial.carriers.name import CarrierName
 from outdial.carriers.registry import CARRIERS
+from outdial.db import hot
 from outdial.db.call_back_tables import call_backs
 from outdial.db.engine import is_lock_timeout
+from outdial.db.hot import Hot
 from outdial.db.storing import storing
 from outdial.db.tables import QUEUED, agents, call_events, calls, carrier_accounts, idempotency_keys, numbers
 from outdial.ids import is_id, new_id
@@ -63,7 +65,7 @@ async def create_call(
     idempotency), Denied (the destination isn't allowed), LimitReached (no free line, or paused, and on_limit is reject;
     the queue is full; too many calls today) and Invalid. Database errors pass.
     """
-    async with storing(engine), engine.begin() as conn:
+    async with storing(engine), hot.begin(engine) as conn:
         if idempotency_key is not None:
             asked = fingerprint(number_id, request)
             earlier = await earlier_answer(conn, workspace_id, idempotency_key, asked, within_s=same_within_s)
@@ -122,7 +124,7 @@ async def _number_that_dials(
 ) -> _Number:
     row = None
     if is_id(number_id, "num"):
-        row = (await conn.execute(_NUMBER, {"number": number_id, "callee": request.to})).one_or_none()
+        row = (await hot.execute(conn, _NUMBER, {"number": number_id, "callee": request.to})).one_or_none()
     if row is None:
         raise NotFound("number_not_found", "There is no phone number with this id.")
     if row.workspace_id != workspace_id:
@@ -251,7 +253,7 @@ async def _insert(
         "traceparent": arrived.get(),
     }
     parameters = {f"new_{name}": values[name] for name in _GIVEN}
-    stored = await conn.execute(_NEW_CALL, parameters | {"not_before": request.not_before})
+    stored = await hot.execute(conn, _NEW_CALL, parameters | {"not_before": request.not_before})
     return bool(stored.one().is_within_limit)
 
 
@@ -306,6 +308,6 @@ _GIVEN = (
     "id", "workspace_id", "number_id", "from_", "to", "agent_id", "agent_version", "variables", "metadata", "detection",
     "retry", "ring_timeout_s", "max_duration_s", "expires_at", "webhook_url", "traceparent",
 )  # fmt: skip
-_NUMBER = _number_with_version()
+_NUMBER = Hot(_number_with_version())
 _A_SEAT_IS_FREE = select(a_seat_is_free())
-_NEW_CALL = _new_call()
+_NEW_CALL = Hot(_new_call())

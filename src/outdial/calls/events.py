@@ -12,7 +12,9 @@ from sqlalchemy import CTE, BigInteger, Executable, ScalarSelect, Text, bindpara
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from outdial.db import hot
 from outdial.db.clearing import Clearing
+from outdial.db.hot import Hot
 from outdial.db.tables import call_events, calls
 from outdial.telephony.state import CallState
 
@@ -27,6 +29,7 @@ _INSERT = insert(call_events).values(
     data=bindparam("event_data", type_=JSONB),
 )
 ADD_EVENT = _INSERT.returning(announced)
+_ADD_EVENT = Hot(ADD_EVENT)
 ADD_ENTRY = _INSERT.values(entry=bindparam("event_entry", type_=BigInteger)).returning(announced)
 
 ENTRIES = 2**20  # more than the journal of an attempt will ever have
@@ -42,7 +45,7 @@ OLD_EVENTS = Clearing(
 
 async def add_event(conn: AsyncConnection, call_id: str, type_: str, data: Mapping[str, Any]) -> None:
     """Append to a call's history and wake whoever follows it, when the transaction commits."""
-    await conn.execute(ADD_EVENT, event(call_id, type_, data))
+    await hot.execute(conn, _ADD_EVENT, event(call_id, type_, data))
 
 
 def event(call_id: str, type_: str, data: Mapping[str, Any]) -> dict[str, Any]:

@@ -10,6 +10,8 @@ from typing import Any
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from outdial.db import hot
+from outdial.db.hot import Hot
 from outdial.lines.pool import taking_outbound
 from outdial.lines.seats import Seat, sitting, taking_seats
 
@@ -26,7 +28,7 @@ class Intent:
 
 async def write_intent(conn: AsyncConnection, values: Mapping[str, Any]) -> Intent:
     """`values` of the claims come as arrays. Raises what a lock that isn't to be had in time raises."""
-    rows = (await conn.execute(_INTENT, values)).all()
+    rows = (await hot.execute(conn, _INTENT, values)).all()
     first = rows[0]
     return Intent(
         seats={row.call_id: Seat(worker_id=row.worker_id, stream_url=row.stream_url) for row in rows if row.call_id},
@@ -37,7 +39,7 @@ async def write_intent(conn: AsyncConnection, values: Mapping[str, Any]) -> Inte
 
 # The claims come as arrays, so that the statement is the same for any number of them. Accounts are locked before
 # seats and pool, in the order of their ids; an account that somebody else has dialled by meanwhile isn't dialled by.
-_INTENT = text(f"""
+_INTENT = Hot(text(f"""
     WITH wanted AS (
         SELECT * FROM unnest(
             CAST(:attempt_ids AS text[]), CAST(:call_ids AS text[]), CAST(:attempt_numbers AS integer[]),
@@ -75,4 +77,4 @@ _INTENT = text(f"""
     SELECT pool.taken, pool.free, claimed.call_id, claimed.worker_id, claimed.stream_url,
         (SELECT count(*) FROM in_pace) AS wanted, (SELECT count(*) FROM seated) AS seated
     FROM (SELECT) AS one LEFT JOIN pool ON true LEFT JOIN (claimed JOIN told USING (call_id)) ON true
-""")  # noqa: S608 - put together of constants
+"""))  # noqa: S608 - put together of constants

@@ -12,7 +12,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from outdial.calls.call_log import tell_stored_end
 from outdial.calls.events import event, with_event
 from outdial.calls.records import AttemptRecord, CallRecord
+from outdial.db import hot
 from outdial.db.call_back_tables import call_backs
+from outdial.db.hot import Hot
 from outdial.db.tables import agent_versions, attempts, call_events, calls, transfers
 from outdial.db.wrap_up_tables import wrap_ups
 from outdial.telephony.failures import CallError, FailureCode
@@ -53,7 +55,7 @@ async def known_of(
     )
     if attempt is None or not known.answered:
         return Known(facts=known)
-    found = await conn.execute(_WHAT_IS_STORED, {"the_call": call.id, "since": attempt.created_at})
+    found = await hot.execute(conn, _WHAT_IS_STORED, {"the_call": call.id, "since": attempt.created_at})
     row = found.mappings().one()
     return Known(facts=_with_stored(known, row), wants_wrap_up=bool(row["wants_wrap_up"]))
 
@@ -107,7 +109,7 @@ async def reconsider(
     `ended_by`: who left first, as the conversation saw it. That counts where the end came without a word of ours and
     was taken for the callee's.
     """
-    row = (await conn.execute(_ENDED, {"the_call": call_id})).mappings().one_or_none()
+    row = (await hot.execute(conn, _ENDED, {"the_call": call_id})).mappings().one_or_none()
     if row is None:
         return False
     stored = _facts_stored(row)
@@ -119,7 +121,7 @@ async def reconsider(
         return False
     now = {"outcome": outcome, "ended_by": stored.ended_by}
     new = {"the_call": call_id, "new_outcome": outcome, "new_ended_by": stored.ended_by}
-    await conn.execute(_RECONSIDERED, new | event(call_id, "outcome", now))
+    await hot.execute(conn, _RECONSIDERED, new | event(call_id, "outcome", now))
     if tell and row[attempts.c.log_due_at] is None:
         await tell_stored_end(conn, row[attempts.c.id], corrected=True)
     return True
@@ -237,10 +239,12 @@ def _ended() -> Select[Any]:
     )
 
 
-_WHAT_IS_STORED, _ENDED, _WAS_TALKED_ON = _what_is_stored(), _ended(), _was_talked()
-_RECONSIDERED = with_event(
-    update(calls)
-    .where(calls.c.id == bindparam("the_call", type_=Text))
-    .values(outcome=bindparam("new_outcome", type_=Text), ended_by=bindparam("new_ended_by", type_=Text))
-    .cte("changed_call")
+_WHAT_IS_STORED, _ENDED, _WAS_TALKED_ON = Hot(_what_is_stored()), Hot(_ended()), _was_talked()
+_RECONSIDERED = Hot(
+    with_event(
+        update(calls)
+        .where(calls.c.id == bindparam("the_call", type_=Text))
+        .values(outcome=bindparam("new_outcome", type_=Text), ended_by=bindparam("new_ended_by", type_=Text))
+        .cte("changed_call")
+    )
 )

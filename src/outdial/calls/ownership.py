@@ -34,7 +34,9 @@ from outdial.calls.records import ATTEMPT_COLUMNS, CALL_COLUMNS, AttemptRecord, 
 from outdial.calls.transfer_returns import Returned, awaited_return, note_returned
 from outdial.calls.transfers import goes_on_elsewhere
 from outdial.calls.workers import is_dead
+from outdial.db import hot
 from outdial.db.engine import autocommit, reading
+from outdial.db.hot import Hot
 from outdial.db.tables import agents, attempts, calls, turns
 from outdial.lines.seats import has_seat_at, is_elsewhere
 from outdial.telephony.failures import INTERRUPTED
@@ -96,7 +98,7 @@ async def take_stream(engine: AsyncEngine, attempt_id: str, token: str, lease: L
 
     Raises StillHeld; then it is to be tried again in a moment.
     """
-    async with engine.begin() as conn:
+    async with hot.begin(engine) as conn:
         values = {
             "the_attempt": attempt_id,
             "token_hash": stream_token_hash(token),
@@ -105,7 +107,7 @@ async def take_stream(engine: AsyncEngine, attempt_id: str, token: str, lease: L
             "opened_at": clock.now(),
             "new_check_at": clock.now() + timedelta(seconds=lease.silent_after_s),
         }
-        taken = await conn.execute(_TAKE, values)
+        taken = await hot.execute(conn, _TAKE, values)
         attempt_row, returned = taken.mappings().one_or_none(), None
         if attempt_row is None:
             attempt_row, returned = await _take_back(conn, attempt_id, token, lease)
@@ -113,7 +115,7 @@ async def take_stream(engine: AsyncEngine, attempt_id: str, token: str, lease: L
             return None
         attempt = AttemptRecord.of(attempt_row)
         call_id = attempt.call_id
-        row = (await conn.execute(_CALL, {"the_call": call_id})).mappings().one()
+        row = (await hot.execute(conn, _CALL, {"the_call": call_id})).mappings().one()
         return Answered(
             attempt=attempt,
             call=CallRecord.of(row),
@@ -305,4 +307,4 @@ def _call_of_stream() -> Select[Any]:
     return query.where(calls.c.id == bindparam("the_call", type_=Text))
 
 
-_TAKE, _CALL = _taking(), _call_of_stream()
+_TAKE, _CALL = Hot(_taking()), Hot(_call_of_stream())

@@ -9,7 +9,8 @@ from typing import Any, Self
 from sqlalchemy import Executable, Select, Text, bindparam, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from outdial.db.engine import reading
+from outdial.db import hot
+from outdial.db.hot import Hot
 from outdial.db.tables import attempts, calls
 from outdial.telephony.carrier_call import CarrierCall
 from outdial.telephony.failures import CallError
@@ -226,14 +227,12 @@ class Held:
 
 async def read_attempt(engine: AsyncEngine, attempt_id: str) -> AttemptRecord:
     """The attempt as it is now, not locked. Raises sqlalchemy.exc.NoResultFound when there is none."""
-    async with reading(engine) as conn:
-        return AttemptRecord.of((await conn.execute(_ATTEMPT, {"attempt": attempt_id})).mappings().one())
+    return AttemptRecord.of((await hot.alone(engine, _ATTEMPT, {"attempt": attempt_id})).mappings().one())
 
 
 async def read_held(engine: AsyncEngine, attempt_id: str) -> Held:
     """The attempt and its call as they are now, not locked. Raises as `read_attempt`."""
-    async with reading(engine) as conn:
-        return Held.of((await conn.execute(_HELD, {"attempt": attempt_id})).mappings().one())
+    return Held.of((await hot.alone(engine, _HELD, {"attempt": attempt_id})).mappings().one())
 
 
 async def lock_attempt(conn: AsyncConnection, attempt_id: str) -> Held | None:
@@ -241,7 +240,7 @@ async def lock_attempt(conn: AsyncConnection, attempt_id: str) -> Held | None:
 
     In this order of tables everywhere. NO KEY UPDATE: who only adds rows that refer to the call need not wait.
     """
-    row = (await conn.execute(_LOCKED, {"attempt": attempt_id})).mappings().one_or_none()
+    row = (await hot.execute(conn, _LOCKED, {"attempt": attempt_id})).mappings().one_or_none()
     return None if row is None else Held.of(row)
 
 
@@ -261,9 +260,9 @@ HELD_COLUMNS: tuple[Any, ...] = (*ATTEMPT_COLUMNS, *CALL_COLUMNS, "last_number",
 
 # Built once: putting them together takes longer than running them.
 _THE_ATTEMPT = attempts.c.id == bindparam("attempt", type_=Text)
-_ATTEMPT = select(*ATTEMPT_COLUMNS).where(_THE_ATTEMPT)
-_HELD = with_call().where(_THE_ATTEMPT)
-_LOCKED = _HELD.with_for_update(of=[attempts, calls], key_share=True)
+_ATTEMPT = Hot(select(*ATTEMPT_COLUMNS).where(_THE_ATTEMPT))
+_HELD = Hot(with_call().where(_THE_ATTEMPT))
+_LOCKED = Hot(with_call().where(_THE_ATTEMPT).with_for_update(of=[attempts, calls], key_share=True))
 
 
 async def held(conn: AsyncConnection, query: Executable) -> list[Held]:

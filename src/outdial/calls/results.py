@@ -22,7 +22,9 @@ from outdial.calls.events import add_event
 from outdial.calls.outcomes import reconsider, warn_of_odd_word
 from outdial.calls.records import CallRecord, Held, lock_attempt
 from outdial.calls.transfer_returns import WayBack, note_result_taken, way_back_after
+from outdial.db import hot
 from outdial.db.engine import autocommit, reading
+from outdial.db.hot import Hot
 from outdial.db.notify import notify
 from outdial.db.tables import attempts, calls
 from outdial.telephony.outcome import NAMED, WISH
@@ -111,7 +113,7 @@ async def save_result(engine: AsyncEngine, attempt_id: str, call_id: str, result
 
     Who asked not to be called again is on the do-not-call list with it.
     """
-    async with engine.begin() as conn:
+    async with hot.begin(engine) as conn:
         wish = await _enter_wish(conn, attempt_id, call_id, result)  # the list first, then the attempt
         held = await lock_attempt(conn, attempt_id)
         if held is None:
@@ -190,7 +192,7 @@ async def _enter(conn: AsyncConnection, held: Held, result: Result, back: WayBac
     transfer, and talks again."""
     the_attempt, the_call = held.attempt.id, held.call.id
     if held.is_last and back is None:
-        await conn.execute(_TAKE_LAST, {"the_attempt": the_attempt, "the_call": the_call, **_values(result)})
+        await hot.execute(conn, _TAKE_LAST, {"the_attempt": the_attempt, "the_call": the_call, **_values(result)})
         return
     if back is None:
         await _mark_taken(conn, the_attempt, result)
@@ -344,4 +346,4 @@ def _taking_last() -> ReturningUpdate[Any]:
     return entered.returning(_ANNOUNCED).add_cte(taken.cte("taken"))
 
 
-_TAKE_LAST = _taking_last()
+_TAKE_LAST = Hot(_taking_last())

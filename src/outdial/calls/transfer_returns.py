@@ -10,7 +10,9 @@ from outdial import clock
 from outdial.calls.claim import stream_token_hash
 from outdial.calls.events import last_entry
 from outdial.calls.transfers import ALONE_CHECK_S, TRANSFER_COLUMNS, TransferRecord
+from outdial.db import hot
 from outdial.db.engine import autocommit
+from outdial.db.hot import Hot
 from outdial.db.tables import attempts, calls, transfers
 from outdial.ids import new_secret
 from outdial.telephony.state import CallState
@@ -98,7 +100,7 @@ class WayBack:
 
 async def way_back_after(conn: AsyncConnection, attempt_id: str, returns: int) -> WayBack | None:
     """How an attempt came back after its conversation that had begun with so many returns; None: it didn't."""
-    row = (await conn.execute(_WAY_BACK, {"the_attempt": attempt_id, "returns": returns})).one_or_none()
+    row = (await hot.execute(conn, _WAY_BACK, {"the_attempt": attempt_id, "returns": returns})).one_or_none()
     return None if row is None else WayBack(transfer_id=row.id, result_at=row.result_at)
 
 
@@ -108,7 +110,7 @@ async def note_result_taken(conn: AsyncConnection, back: WayBack) -> None:
 
 
 # Built once: building it takes longer than running it.
-_WAY_BACK = (
+_WAY_BACK = Hot(
     select(transfers.c.id, transfers.c.result_at)
     .where(transfers.c.attempt_id == bindparam("the_attempt", type_=Text), transfers.c.returned_at.is_not(None))
     .order_by(transfers.c.id)
