@@ -18,6 +18,7 @@ from pydantic_settings import (
 
 from outdial.net.addresses import Allowed
 from outdial.net.mail_server import MailServer, check_sender
+from outdial.telephony.verdict import DetectedBy
 from outdial.vendor_settings import SpeechServer, model_keys, speech_servers
 
 PREFIX = "OUTDIAL_"
@@ -170,6 +171,11 @@ class Settings(BaseSettings):
     max_queued_calls: int = Field(100_000, ge=1, description="Calls waiting for a line, per workspace")
     default_ring_timeout_s: int = Field(30, ge=5, le=600, description="Used when a call doesn't say")
     default_max_duration_s: int = Field(1800, ge=10, le=14_400, description="Used when a call doesn't say")
+
+    amd_by: DetectedBy = Field(
+        DetectedBy.CARRIER,
+        description="Who finds out who answered where a call's `amd` doesn't say: carrier, local (Outdial), or both",
+    )
 
     lease_s: float = Field(15.0, gt=0, description="A worker renews its lease on an attempt within this time")
     sweep_every_s: float = Field(5.0, gt=0, description="How often silent calls are looked for")

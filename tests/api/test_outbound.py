@@ -83,7 +83,7 @@ async def test_the_contract_s_request_is_accepted(client, tenant, stored, versio
     assert (call["state"], call["direction"]) == ("queued", "outbound")
     assert (call["agent_id"], call["agent_version"]) == (tenant.agent_id, 1)
     assert call["variables"] == BODY["variables"]
-    assert call["detection"] == {"on_machine": None, "message": None, "max_wait_s": 30}
+    assert call["detection"] == {"on_machine": None, "message": None, "max_wait_s": 30, "by": "carrier"}
 
 
 async def test_only_to_is_needed(client, url, stored):

@@ -4,7 +4,9 @@ from datetime import UTC, datetime
 import pytest
 from pydantic import ValidationError
 
+from outdial.calls.records import DetectionWanted
 from outdial.calls.request import MAX_JSON_BYTES, NotStorable, OutboundRequest, check_json_object
+from outdial.telephony.verdict import DetectedBy
 
 TO = "+15551234567"
 
@@ -21,7 +23,19 @@ TO = "+15551234567"
     ],
 )
 def test_detection_is_stored_in_one_form(amd, stored):
-    assert OutboundRequest.model_validate({"to": TO, "amd": amd}).detection() == stored
+    request = OutboundRequest.model_validate({"to": TO, "amd": amd})
+    by = {} if stored is None else {"by": "carrier"}
+    assert request.detection(DetectedBy.CARRIER) == (None if stored is None else stored | by)
+
+
+@pytest.mark.parametrize("asked", [None, *DetectedBy])
+@pytest.mark.parametrize("default", list(DetectedBy))
+def test_who_detects_is_the_servers_word_unless_the_request_has_its_own(asked, default):
+    amd = True if asked is None else {"by": asked.value}
+    stored = OutboundRequest.model_validate({"to": TO, "amd": amd}).detection(default)
+    assert stored is not None
+    assert stored["by"] == (asked or default)
+    assert DetectionWanted.from_json(stored).by is (asked or default)
 
 
 def test_instants_of_any_zone_become_utc():

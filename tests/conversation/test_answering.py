@@ -35,7 +35,7 @@ def machine(stage, at_s=0.4, sentences=VOICEMAIL):
 
 
 def told(stage):
-    queue = stage.session.answering.told_by_words
+    queue = stage.session.answering.own
     return [queue.get_nowait() for _ in range(queue.qsize())]
 
 

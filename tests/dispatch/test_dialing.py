@@ -64,6 +64,8 @@ async def test_the_carrier_is_told_our_attempt_and_no_credential(workspace):
         ({"on_machine": None}, Detection.FAST),
         ({"on_machine": "continue"}, Detection.FAST),
         ({"on_machine": "leave_message"}, Detection.MESSAGE_END),
+        ({"on_machine": "leave_message", "by": "both"}, Detection.MESSAGE_END),
+        ({"on_machine": "leave_message", "by": "local"}, Detection.OFF),
     ],
 )
 async def test_the_carrier_looks_for_what_is_to_be_done_with_a_machine(requested, detection):

@@ -1,17 +1,26 @@
 """What a worker does beside the conversations it holds."""
 
 import asyncio
+from dataclasses import replace
 from datetime import UTC, datetime
 from types import SimpleNamespace
 
 import pytest
+from sqlalchemy import select
 
+from conversation.peers import Detector, Recogniser, Voice
 from live.talking import accept_again, refuse
+from outdial.background import Background
 from outdial.calls.advance import apply_event
-from outdial.live.detection import await_verdict
+from outdial.calls.ownership import Lease, take_stream
+from outdial.calls.records import DetectionWanted
+from outdial.conversation.call_facts import Engines
+from outdial.db.tables import call_events
+from outdial.live.detection import await_verdict, detection_of, note_verdicts
+from outdial.live.given import facts_of
 from outdial.telephony.state import CallState
-from outdial.telephony.verdict import AnsweredBy, Verdict
-from workspace import until
+from outdial.telephony.verdict import WORDS, AnsweredBy, DetectedBy, Verdict
+from workspace import Agents, until
 
 
 @pytest.mark.parametrize("is_judged", [False, True])
@@ -54,3 +63,82 @@ async def test_a_verdict_is_not_taken_back_by_the_deadline(workspace):
     await apply_event(workspace.engine, claim.attempt_id, human)
     await await_verdict(workspace.engine, claim.attempt_id, SimpleNamespace(is_judged=False), 0.0)
     assert (await workspace.call(claim.call_id)).answered_by["category"] == "human"
+
+
+# -- our own detector ------------------------------------------------------------------------------------------
+
+
+async def verdicts_kept(workspace, call_id):
+    of_call = (call_events.c.call_id == call_id) & (call_events.c.type == "verdict")
+    async with workspace.engine.connect() as conn:
+        rows = await conn.execute(select(call_events.c.data).where(of_call).order_by(call_events.c.id))
+    return [(row.data["by"], row.data["category"], row.data["evidence"]) for row in rows]
+
+
+async def test_of_two_detectors_each_verdict_is_kept_and_one_wins(workspace):
+    claim = await workspace.dialed(detection=DetectionWanted(by=DetectedBy.BOTH).to_json())
+    await workspace.hears(claim.attempt_id, CallState.IN_PROGRESS)
+    now = datetime.now(UTC)
+    tape = ("said 'leave a message'",)
+    for verdict in (
+        Verdict(answered_by=AnsweredBy.HUMAN, at=now, evidence=("human",)),
+        Verdict(answered_by=AnsweredBy.MACHINE, at=now, evidence=tape, revises=True, is_ours=True),
+        Verdict(answered_by=AnsweredBy.MACHINE, at=now, evidence=("machine_end_beep",)),
+        Verdict(answered_by=AnsweredBy.MACHINE, at=now, evidence=(WORDS,)),
+    ):
+        await apply_event(workspace.engine, claim.attempt_id, verdict)
+    assert await verdicts_kept(workspace, claim.call_id) == [
+        ("carrier", "human", ["human"]),
+        ("local", "machine", list(tape)),
+        ("carrier", "machine", ["machine_end_beep"]),
+    ]
+    assert (await workspace.call(claim.call_id)).answered_by["category"] == "machine"
+
+
+async def test_of_one_detector_the_verdict_that_won_is_enough(workspace):
+    claim = await workspace.dialed(detection=DetectionWanted(by=DetectedBy.LOCAL).to_json())
+    await workspace.hears(claim.attempt_id, CallState.IN_PROGRESS)
+    ours = Verdict(answered_by=AnsweredBy.HUMAN, at=datetime.now(UTC), evidence=("said hello",), is_ours=True)
+    await apply_event(workspace.engine, claim.attempt_id, ours)
+    assert await verdicts_kept(workspace, claim.call_id) == []
+    assert (await workspace.call(claim.call_id)).answered_by["evidence"] == ["said hello"]
+
+
+async def test_what_we_find_is_written_in_its_order_even_when_the_conversation_is_over(workspace):
+    claim = await workspace.dialed(detection=DetectionWanted(by=DetectedBy.BOTH).to_json())
+    await workspace.hears(claim.attempt_id, CallState.IN_PROGRESS)
+    answering, tasks = SimpleNamespace(own=asyncio.Queue()), Background()
+    noting = asyncio.create_task(note_verdicts(workspace.engine, claim.attempt_id, answering, tasks))
+    for category in (AnsweredBy.UNKNOWN, AnsweredBy.HUMAN, AnsweredBy.MACHINE):
+        found = Verdict(answered_by=category, at=datetime.now(UTC), is_ours=True, revises=category == "machine")
+        answering.own.put_nowait(found)
+    await asyncio.sleep(0)
+    noting.cancel()
+    await tasks.finish(10)
+    kept = await verdicts_kept(workspace, claim.call_id)
+    assert [category for _, category, _ in kept] == ["unknown", "human", "machine"]
+
+
+@pytest.mark.parametrize(
+    ("by", "begins", "follows"),
+    [
+        (DetectedBy.LOCAL, True, True),
+        (DetectedBy.BOTH, True, True),
+        (DetectedBy.CARRIER, True, False),
+        (DetectedBy.LOCAL, False, False),  # who held it when its audio began has judged it, and may have died since
+    ],
+)
+async def test_a_call_is_judged_by_whom_it_asks_and_once(workspace, by, begins, follows):
+    claim = await workspace.dialed(detection=DetectionWanted(by=by).to_json())
+    lease = Lease(owner="worker_1", lease_s=15.0, silent_after_s=20.0)
+    answered = await take_stream(workspace.engine, claim.attempt_id, claim.stream_token, lease)
+    if not begins:
+        answered = replace(answered, attempt=replace(answered.attempt, audio_started_at=datetime.now(UTC)))
+    agent = await Agents().agent("", 0)
+    engines = Engines(speech_to_text=Recogniser(), text_to_speech=Voice(), voice_activity=Detector())
+    followed = []
+    line = SimpleNamespace(outgoing=None, follow=followed.append)
+    session = SimpleNamespace(media_line=line, answering=None)
+    detection = detection_of(answered, agent, facts_of(answered, agent), engines, session)
+    assert followed == ([detection] if follows else [])
+    assert (detection is not None) is follows

@@ -70,7 +70,8 @@ _RESPONSES: dict[int | str, dict[str, Any]] = {
     operation_id="follow_call",
     description=(
         "Server-sent events: everything that happened so far, then what happens, until the call has ended. Types "
-        "are `state`, `transcript` (a turn, sent again as it grows: same `seq`), `answered_by`, `noted` (all "
+        "are `state`, `transcript` (a turn, sent again as it grows: same `seq`), `answered_by`, `verdict` (each one, "
+        "with `amd.by` `both`: `by`, `category`, `evidence`), `noted` (all "
         "`values` noted, when a conversation is over), `noted_dropped` (what could not be kept of them, and why), "
         "`transfer` (`to` and `result`, null while it rings; again with `duration_s` when the other party has left; "
         "`warm` where the other party is asked first, and `accepted_by`: `key` or `words`, by which it took the call), "

@@ -40,7 +40,7 @@ from outdial.telephony.state import (
     is_of_another_call,
 )
 from outdial.telephony.transfer import TransferResult
-from outdial.telephony.verdict import Verdict, revised
+from outdial.telephony.verdict import DEADLINE, REPLY, WORDS, DetectedBy, Verdict, revised
 
 logger = logging.getLogger(__name__)
 
@@ -288,7 +288,13 @@ async def _verdict(conn: AsyncConnection, held: Held, event: Verdict) -> Applied
     """Record who answered. What comes after the call went on to its next attempt is about a conversation long over."""
     attempt, call = held.attempt, held.call
     is_live = attempt.state is not CallState.ENDED
-    answered_by = revised(call.answered_by, event, attempt.answered_at or call.answered_at)
+    answered_at = attempt.answered_at or call.answered_at
+    answered_by = revised(call.answered_by, event, answered_at)
+    if _is_compared(call, event) and (is_live or held.is_last):
+        found = revised(None, event, answered_at)
+        assert found is not None
+        by = DetectedBy.LOCAL if event.is_ours else DetectedBy.CARRIER
+        await add_event(conn, call.id, "verdict", {"by": by, **found.to_json()})
     if answered_by is None or not (is_live or held.is_last):
         return _unchanged(held)
     await conn.execute(update(calls).where(calls.c.id == call.id).values(answered_by=answered_by.to_json()))
@@ -300,6 +306,13 @@ async def _verdict(conn: AsyncConnection, held: Held, event: Verdict) -> Applied
         if attempt.log_due_at is None:
             await tell_stored_end(conn, attempt.id, corrected=True)
     return Applied(call_id=call.id, call_state=call.state, changed=True)
+
+
+def _is_compared(call: CallRecord, event: Verdict) -> bool:
+    """Whether it is one of two detectors' that are both asked: then each of their verdicts is kept."""
+    if call.detection is None or call.detection.by is not DetectedBy.BOTH:
+        return False
+    return event.is_ours or not {DEADLINE, REPLY, WORDS} & set(event.evidence)
 
 
 # -- statements, built once: building them takes longer than running them --------------------------------------

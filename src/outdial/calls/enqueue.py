@@ -101,7 +101,7 @@ async def create_call(
         if request.on_limit == "reject":
             await _promise_line(conn, workspace_id)
         # The last statement: from here on other requests of the workspace wait for its daily count.
-        if not await _insert(conn, call_id, number, request, ring_timeout_s, settings.default_max_duration_s):
+        if not await _insert(conn, call_id, number, request, ring_timeout_s, settings):
             raise refusal(Rule.DAILY_LIMIT, request.to, number.e164, clock.now())
     return Accepted(call_id=call_id, status=CallState.QUEUED)
 
@@ -231,7 +231,7 @@ async def _insert(
     number: _Number,
     request: OutboundRequest,
     ring_timeout_s: int,
-    default_max_duration_s: int,
+    settings: Settings,
 ) -> bool:
     """False where it is one call too many for today: then nothing must be stored."""
     values = {
@@ -244,10 +244,10 @@ async def _insert(
         "agent_version": number.version,
         "variables": request.variables or {},
         "metadata": request.metadata,
-        "detection": request.detection(),
+        "detection": request.detection(settings.amd_by),
         "retry": None if request.retry is None else request.retry.model_dump(),
         "ring_timeout_s": ring_timeout_s,
-        "max_duration_s": request.max_duration_s or default_max_duration_s,
+        "max_duration_s": request.max_duration_s or settings.default_max_duration_s,
         "expires_at": request.expires_at,
         "webhook_url": request.webhook_url,
         "traceparent": arrived.get(),

@@ -16,19 +16,23 @@ from outdial.telephony.carrier_call import CarrierCall
 from outdial.telephony.failures import CallError
 from outdial.telephony.retry import Retry
 from outdial.telephony.state import Attempt, CallDirection, CallState, Ending, EndReason
-from outdial.telephony.verdict import WhoAnswered
+from outdial.telephony.verdict import DetectedBy, WhoAnswered
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DetectionWanted:
-    """What a request wants of answering machine detection. None: the agent's own word. `max_wait_s`: for a verdict."""
+    """What a request wants of answering machine detection. None: the agent's own word. `max_wait_s`: for a verdict.
+    `by`: who finds it; the carrier on calls from before that could be chosen."""
 
     on_machine: str | None = None
     message: str | None = None
     max_wait_s: int = 30
+    by: DetectedBy = DetectedBy.CARRIER
 
     def to_json(self) -> dict[str, Any]:
-        return {"on_machine": self.on_machine, "message": self.message, "max_wait_s": self.max_wait_s}
+        return {
+            "on_machine": self.on_machine, "message": self.message, "max_wait_s": self.max_wait_s, "by": self.by,
+        }  # fmt: skip
 
     @classmethod
     def from_json(cls, stored: Mapping[str, Any]) -> Self:
@@ -36,6 +40,7 @@ class DetectionWanted:
             on_machine=stored.get("on_machine"),
             message=stored.get("message"),
             max_wait_s=stored.get("max_wait_s") or 30,
+            by=DetectedBy(stored.get("by") or DetectedBy.CARRIER),
         )
 
 

@@ -27,6 +27,7 @@ from outdial.net.addresses import Allowed
 from outdial.net.urls import MAX_URL_CHARS, check_url
 from outdial.refusals import Invalid
 from outdial.telephony.e164 import parse_e164
+from outdial.telephony.verdict import DetectedBy
 
 MAX_DEPTH = 20
 MAX_KEYS = 200
@@ -143,6 +144,9 @@ class MachineDetection(_Strict):
     max_wait_s: Annotated[int, Field(ge=3, le=59)] = 30
     """How long to wait for a verdict. A machine that is found later, or once the callee has answered the agent, is
     noted and changes nothing."""
+    by: Literal["local", "carrier", "both"] | None = None
+    """Who finds it out: Outdial's own detector, the same on every carrier and without a fee, the carrier, or both, each
+    of whose verdicts is kept. Default: the server's setting (`carrier`)."""
 
     @model_validator(mode="after")
     def _message_is_used(self) -> "MachineDetection":
@@ -261,12 +265,14 @@ class OutboundRequest(_Strict):
             except ValueError as error:
                 raise Invalid("webhook_url", str(error)) from None
 
-    def detection(self) -> dict[str, Any] | None:
-        """As stored: None when off; `on_machine` None means the agent's own setting, else hang up."""
+    def detection(self, by: DetectedBy) -> dict[str, Any] | None:
+        """As stored: None when off; `on_machine` None means the agent's own setting, else hang up. `by`: who finds a
+        machine where the request names nobody."""
         match self.amd:
             case MachineDetection() as amd:
                 on_machine = amd.on_machine or ("leave_message" if amd.message else None)
-                return {"on_machine": on_machine, "message": amd.message, "max_wait_s": amd.max_wait_s}
+                wanted = {"on_machine": on_machine, "message": amd.message, "max_wait_s": amd.max_wait_s}
+                return {**wanted, "by": amd.by or by.value}
             case True:
-                return {"on_machine": None, "message": None, "max_wait_s": 30}
+                return {"on_machine": None, "message": None, "max_wait_s": 30, "by": by.value}
         return None

@@ -16,6 +16,7 @@ from outdial.cli.processes import local_url, stop_signals
 from outdial.cli.target import find_target
 from outdial.cli.verbs import verbs
 from outdial.settings import Settings
+from outdial.telephony.verdict import DetectedBy
 
 app = verbs()
 
@@ -29,6 +30,9 @@ def call(
     ] = None,
     var: Annotated[list[str] | None, typer.Option("--var", help="name=value, as often as needed.")] = None,
     amd: Annotated[bool, typer.Option("--amd", help="Switch answering machine detection on.")] = False,
+    amd_by: Annotated[
+        DetectedBy | None, typer.Option("--amd-by", help="The same, by whom. Default: as the server is set.")
+    ] = None,
     api_url: Annotated[
         str | None, typer.Option(envvar="OUTDIAL_API_URL", help="Where the server is. Default: on this machine")
     ] = None,
@@ -42,8 +46,8 @@ def call(
         make = command("keys", "create", "laptop", "--scope", "place_calls")
         raise CommandFailed(f"an API key is needed: make one with {make}, and type the export line it ends with")
     body: dict[str, Any] = {"to": to, "variables": variables(var or [])}
-    if amd:
-        body["amd"] = True
+    if amd or amd_by is not None:
+        body["amd"] = True if amd_by is None else {"by": amd_by}
     settings = load_settings()
     url, looked = (api_url, None) if api_url else server_url(settings)
     tell: Narrator = tell_json if json else Story(console)

@@ -11,7 +11,17 @@ from collections.abc import Callable, Sequence
 from outdial import clock
 from outdial.conversation.call_facts import MachinePolicy
 from outdial.conversation.turn_words import TurnWords
-from outdial.telephony.verdict import GATES, MACHINES, UNDECIDED, WORDS, AnsweredBy, Verdict, is_settled
+from outdial.telephony.verdict import (
+    GATES,
+    MACHINES,
+    UNDECIDED,
+    WORDS,
+    AnsweredBy,
+    Verdict,
+    WhoAnswered,
+    is_settled,
+    revised,
+)
 
 TOGETHER_MS = 20_000  # of one greeting, which has pauses, from the first of its words to the last
 LONGEST_MS = 60_000   # since the audio began; later nobody greets
@@ -35,7 +45,12 @@ class Answering:
     ) -> None:
         self.verdict: Verdict | None = None
         self.is_machine = False  # one that changes the call's course
-        self.told_by_words: asyncio.Queue[Verdict] = asyncio.Queue()  # to be written down
+        self.own: asyncio.Queue[Verdict] = asyncio.Queue()  # what we have found ourselves, to be written down
+        self.may_speak = False        # our detector: it is our turn, whoever it is
+        self.is_followed = False      # by our detector, just now
+        self.mailbox_is_full = False  # it takes no message
+        self.beeps = 0                # since a machine takes a message
+        self.on_words: Callable[[int, str], object] = lambda start_ms, text: None  # as `heard`
         self._policy = policy
         self._words = words
         self._has_replied = has_replied
@@ -50,14 +65,35 @@ class Answering:
         is_machine = verdict.answered_by in MACHINES
         if is_machine and not self.is_machine and self._has_replied():
             return
-        if self.is_machine and not is_machine and self.is_by_words:
-            return  # it is older than the words
+        if self.is_machine and self._is_older(verdict):
+            return
         self.verdict = verdict
         self.is_machine = is_machine and self._policy.action != "continue"
         self._changed()
 
+    def detected(self, verdict: Verdict, text: str = "", *, may_speak: bool = False) -> None:
+        """A verdict of our own detector, which has heard these words. It wins by the same rule as in the call's
+        record. `may_speak`: nobody is to wait for our words any longer."""
+        self.own.put_nowait(verdict)
+        self.may_speak |= may_speak
+        was_at_gate = self._is_at_gate
+        if self._is_news(verdict):
+            self.judged(verdict)
+        elif may_speak:
+            self._changed()
+        is_gate = self.verdict is verdict and verdict.answered_by in GATES
+        if is_gate and not was_at_gate and not self._has_replied():
+            self.may_speak = False  # who is behind it is waited for anew
+            self._at_gate(verdict.answered_by, text)
+
+    def beeped(self) -> None:
+        """A machine has beeped that takes a message already: it begins to record only now."""
+        self.beeps += 1
+        self._changed()
+
     def heard(self, start_ms: int, text: str) -> None:
         """All that the callee has said so far in the utterance that began then."""
+        self.on_words(start_ms, text)
         if start_ms > LONGEST_MS or self._is_settled or self._has_replied():
             return
         self._said[start_ms] = text
@@ -71,9 +107,25 @@ class Answering:
         self._since_ms = start_ms + 1  # a voicemail behind a screening service has words of its own
         verdict = Verdict(answered_by=category, at=clock.now(), evidence=(WORDS,))
         self.judged(verdict)
-        self.told_by_words.put_nowait(verdict)
+        self.own.put_nowait(verdict)
         if category in GATES:
             self._at_gate(category, together)
+
+    def _is_news(self, verdict: Verdict) -> bool:
+        if self.verdict is None:
+            return True
+        known = WhoAnswered(
+            category=self.verdict.answered_by, evidence=self.verdict.evidence, message_end=self.verdict.message_end
+        )
+        new = revised(known, verdict, None)
+        return new is not None and new.category is verdict.answered_by
+
+    def _is_older(self, verdict: Verdict) -> bool:
+        """Whether it comes back from the call's record, as it was before what is known of this machine."""
+        assert self.verdict is not None
+        if verdict.answered_by in MACHINES:
+            return self.takes_message and not verdict.message_end
+        return self.is_by_words or self.verdict.revises
 
     def _listened_until_ms(self, start_ms: int) -> int | None:
         """From when on the words count that begin at `start_ms`, of who said hello before ours and heard them whole;
@@ -99,6 +151,16 @@ class Answering:
     def is_judged(self) -> bool:
         """Whether there is a verdict that says who it is."""
         return self.category not in (None, *UNDECIDED, *GATES)
+
+    @property
+    def has_replied(self) -> bool:
+        """Whether the callee has answered us: it is too late to find a machine."""
+        return self._has_replied()
+
+    @property
+    def may_be_revised(self) -> bool:
+        """Whether our detector may still find a machine in who passes for a person."""
+        return self.is_followed and not self.is_machine
 
     @property
     def is_by_words(self) -> bool:

@@ -24,6 +24,7 @@ from outdial.speech.base import (
 from outdial.speech.by_utterance import call_recognition
 from outdial.speech.reading.reader import AMERICAN, Reading
 from outdial.telephony.state import CallDirection
+from outdial.telephony.verdict import DetectedBy
 
 HOLD_S = 30.0  # of silence, for a callee who asked for a moment
 
@@ -31,13 +32,14 @@ HOLD_S = 30.0  # of silence, for a callee who asked for a moment
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MachinePolicy:
     """What to do when a machine answers: `action` is hang_up, leave_message or continue; `message` words what is
-    left ("" when there is nothing to say). `max_wait_s`: how long a verdict may take; None without detection. `gates`:
-    what is done at services that stand before the callee."""
+    left ("" when there is nothing to say). `max_wait_s`: how long a verdict may take; None without detection, which is
+    done `by` our own detector, the carrier or both. `gates`: what is done at services that stand before the callee."""
 
     action: str = "hang_up"
     message: Callable[[LiveCall], str] = lambda call: ""
     max_wait_s: float | None = None
     gates: Gates = NO_GATES
+    by: DetectedBy = DetectedBy.CARRIER
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

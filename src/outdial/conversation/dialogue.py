@@ -137,6 +137,13 @@ class Dialogue:
         if self._listening.digit(digit, at_ms):
             self._saying.digit()
 
+    def judged(self, answered_by: AnsweredBy | None, *, is_due: bool) -> None:
+        """More is known of who answered; `is_due`: it is our turn to speak."""
+        self.answered_by = answered_by
+        if is_due and not self.picking_up.is_due:
+            self.picking_up.is_due = True
+            self._floor.wake()
+
     def end(self) -> None:
         """The call is over for this agent: the verb under way and every later one raise CallEnded."""
         if not self._floor.has_ended:
@@ -206,7 +213,7 @@ class Dialogue:
         """Whoever is there now is talked to from the start, when it is our turn to (None: at once)."""
         self._listening.forget_words()
         self._transcript.begin_anew(with_callee=True)
-        self.picking_up.opening = opening
+        self.picking_up.opening, self.picking_up.is_due = opening, False
 
     async def say(
         self, text: str | AsyncIterator[str], *, interruptible: bool = True, asks: bool | None = None

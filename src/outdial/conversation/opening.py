@@ -40,11 +40,13 @@ class HeardSoFar:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OpeningSoFar:
-    """`undecided`: somebody is finding out who answered. `is_human`: it is known to be a person."""
+    """`undecided`: somebody is finding out who answered. `is_human`: it is known to be a person. `is_due`: our own
+    detector says that it is our turn, whoever that is."""
 
     heard: HeardSoFar
     undecided: bool = False
     is_human: bool = False
+    is_due: bool = False
 
 
 class Opening(Protocol):
@@ -64,6 +66,8 @@ class AfterHello:
         is_recorded = bool(heard.words) and self._words.sounds_recorded(heard.words or "")
         if heard.talk_ms and heard.silence_ms == 0:
             return 0 if heard.talk_ms >= (RECORDED_TALK_MS if is_recorded else TALK_MS) else None
+        if so_far.is_due:
+            return 0
         return max(0, self._enough_ms(so_far, is_recorded=is_recorded) - heard.silence_ms)
 
     def _enough_ms(self, so_far: OpeningSoFar, *, is_recorded: bool) -> int:

@@ -23,6 +23,7 @@ class PickingUp:
         *,
         detected: bool,
     ) -> None:
+        self.is_due = False                  # our own detector says that it is our turn
         self.opening: Opening | None = None  # still to come: our first words wait for the callee's
         self._floor = floor
         self._listening = listening
@@ -63,4 +64,5 @@ class PickingUp:
             heard=self._listening.heard_so_far(faint=faint),
             undecided=self._detected and answered_by is None,
             is_human=answered_by is AnsweredBy.HUMAN,
+            is_due=self.is_due,
         )

@@ -17,6 +17,7 @@ from outdial.conversation.dialogue import Dialogue
 from outdial.conversation.gates import AtGate
 from outdial.conversation.live_call import AgentCoroutine, CallEnded, LiveCall, SpeechFailed, converse
 from outdial.conversation.media_line import MediaLine
+from outdial.conversation.message import Message
 from outdial.conversation.notes import Notes
 from outdial.conversation.notice import Notice
 from outdial.conversation.session_end import AGENT_FAILED, AUDIO_LOST, NO_MEDIA, SessionEnd, failure_of
@@ -31,7 +32,6 @@ logger = logging.getLogger(__name__)
 
 VERDICT_WAIT_S = 30.0    # of detection, which a carrier is asked to end within about that time
 AFTER_CALL_S = 10.0      # for the agent's own work once the call is over
-MESSAGE_PAUSE_MS = 400   # between a machine's beep and our message
 MESSAGE_END_S = 30.0     # the longest greeting a message waits for; then it is left all the same
 GOODBYE_S = 6.0          # the longest sentence said to a callee whose call we cut
 
@@ -69,7 +69,7 @@ class Session:
         self._goodbye: str | None = None       # the server stops: said ("": nothing is), then the call ends
         self._end_by = 0.0                     # the call's longest duration
         self._failure: CallError | None = None
-        self._message_delivered: bool | None = None
+        self._message = Message(facts.machine.message)
 
     # -- the whole call --------------------------------------------------------------------------------------
 
@@ -143,16 +143,10 @@ class Session:
 
     def _open_dialogue(self, *, begins: bool) -> Dialogue:
         dialogue = Dialogue(
-            self._facts,
-            self._engines,
-            self.media_line,
-            self._control,
-            self._journal,
-            self._transcript,
-            self.noted,
+            self._facts, self._engines, self.media_line, self._control, self._journal, self._transcript, self.noted,
             self.responded.set,
-        )
-        dialogue.answered_by = self.answering.category
+        )  # fmt: skip
+        dialogue.judged(self.answering.category, is_due=self.answering.may_speak)
         if not self.answering.is_machine:  # whose message has nothing to do with it
             dialogue.notice = self.notice
         if begins:
@@ -171,29 +165,30 @@ class Session:
             return self._ended(EndReason.MACHINE)
         await self._greeting_has_ended()
 
-        async def leave_message(call: LiveCall) -> None:
-            assert isinstance(call, Dialogue)
-            if message := policy.message(call):
-                self._message_delivered = False
-                await call.pause(MESSAGE_PAUSE_MS)
-                said = await call.say(message, interruptible=False)
-                self._message_delivered = said.complete
-
-        if not await self._hold(leave_message, until=lambda: self._is_cut) and self._is_cut:
+        if self.answering.mailbox_is_full:
+            self._ends(EndedBy.AGENT)
+        elif not await self._leave_message() and self._is_cut:
             self._ends(EndedBy.SYSTEM)
-        return self._ended(EndReason.COMPLETED if self._message_delivered else EndReason.MACHINE)
+        return self._ended(EndReason.COMPLETED if self._message.is_delivered else EndReason.MACHINE)
+
+    async def _leave_message(self) -> bool:
+        """As `_hold`. Once more after another beep: only then has the machine begun to record."""
+        beeps, leave = self.answering.beeps, self._message.leave
+        if await self._hold(leave, until=lambda: self._is_cut or self.answering.beeps > beeps):
+            return True
+        again = self.answering.beeps > beeps and not self._is_ending
+        return again and await self._hold(leave, until=lambda: self._is_cut)
 
     async def _greeting_has_ended(self) -> None:
         """Be silent until the machine takes a message: carriers that tell at once that it is one tell that later.
-        Without a carrier's word the machine is listened to."""
-        if self.max_wait_s is None and self.answering.is_by_words:
+        Where nobody tells, the machine is listened to."""
+        answering = self.answering
+        nobody_tells = self.max_wait_s is None or not (self._facts.machine.by.is_carriers or answering.is_followed)
+        if nobody_tells and answering.is_by_words:
             await self._hold(cast(AgentCoroutine, Dialogue.hear_out), until=lambda: self._is_cut, ends=False)
             return
-        give_up_at = self._now() + MESSAGE_END_S
-        while not (self.answering.takes_message or self._is_closed or self._hang_up_asked or self._is_cut):
-            by = min(give_up_at, self._end_by)
-            if self._now() >= by:
-                return
+        by = min(self._end_by, self._now() + MESSAGE_END_S)
+        while not (answering.takes_message or answering.mailbox_is_full or self._is_ending) and self._now() < by:
             await self._wait_for_news(by)
 
     async def _cut_off(self) -> SessionEnd:
@@ -222,7 +217,7 @@ class Session:
             ended_by=who_ended(EndReason.FAILED, error) if error else self._left or EndedBy.AGENT,
             callee_responded=heard,
             still_up=not self._orderly,
-            message_delivered=self._message_delivered,
+            message_delivered=self._message.is_delivered,
         )
 
     def _ends(self, by: EndedBy) -> None:
@@ -252,7 +247,7 @@ class Session:
 
     def _judged(self) -> None:
         if self._dialogue is not None:
-            self._dialogue.answered_by = self.answering.category
+            self._dialogue.judged(self.answering.category, is_due=self.answering.may_speak)
         self._news.set()
 
     @property
@@ -309,6 +304,10 @@ class Session:
         return self._goodbye is not None and not self._is_closed and not self._transferred and not self._hang_up_asked
 
     @property
+    def _is_ending(self) -> bool:
+        return self._is_closed or self._hang_up_asked or self._is_cut
+
+    @property
     def _transferred(self) -> bool:
         """Whether the callee talks to somebody else now: the carrier may end the audio as it likes."""
         return self._dialogue is not None and self._dialogue.transferred
@@ -316,7 +315,7 @@ class Session:
     @property
     def _may_be_machine(self) -> bool:
         """Whether a message may still have to be left."""
-        over = self._is_closed or self._hang_up_asked or self._transferred or self._failure is not None or self._is_cut
+        over = self._is_ending or self._transferred or self._failure is not None
         is_open = self.max_wait_s is not None and self.answering.verdict is None and not self.replied.is_set()
         return is_open and self._facts.machine.action == "leave_message" and not over
 
@@ -326,7 +325,7 @@ class Session:
         return self.replied.is_set()
 
     def _callee_replied(self) -> None:
-        if not self.answering.is_judged:
+        if not self.answering.is_judged or self.answering.may_be_revised:
             self.replied.set()
             self._news.set()
 

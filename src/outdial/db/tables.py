@@ -270,7 +270,7 @@ calls = Table(
     Column("variables", JSONB, nullable=False, server_default=text("'{}'")),  # as they were sent
     Column("noted", JSONB, nullable=False, server_default=text("'{}'")),
     Column("metadata", JSONB(none_as_null=True)),
-    Column("detection", JSONB(none_as_null=True)),  # {"on_machine", "message", "max_wait_s"}; None: off
+    Column("detection", JSONB(none_as_null=True)),  # {"on_machine", "message", "max_wait_s", "by"}; None: off
     Column("retry", JSONB(none_as_null=True)),      # {"max_attempts", "on", "delays_s"}; None: one attempt
     Column("ring_timeout_s", Integer, nullable=False),
     Column("max_duration_s", Integer, nullable=False),

@@ -157,8 +157,9 @@ def _failed(error: CallError) -> Progress:
 
 
 def detection_for(wanted: DetectionWanted | None, agent: ReadyAgent) -> Detection:
-    """How the carrier should look for a machine, so that what the user wants done with one can be done."""
-    if wanted is None:
+    """How the carrier should look for a machine, so that what the user wants done with one can be done;
+    not at all where nobody asked for it, or our own detector does it alone."""
+    if wanted is None or not wanted.by.is_carriers:
         return Detection.OFF
     action = wanted.on_machine or agent.machine_action
     return Detection.MESSAGE_END if action == "leave_message" else Detection.FAST

@@ -43,7 +43,7 @@ SUMMARY: dict[str, Any] = {
     "variables": {"user_name": "Jane"},
     "noted": {"outcome": "confirmed"},
     "metadata": {"crm_id": "4711"},
-    "amd": {"on_machine": None, "message": None, "max_wait_s": 30},
+    "amd": {"on_machine": None, "message": None, "max_wait_s": 30, "by": "carrier"},
     "retry": None,
     "ring_timeout_s": 30,
     "max_duration_s": 1800,

@@ -21,6 +21,7 @@ from outdial.calls.results import Result
 from outdial.carriers.name import CarrierName
 from outdial.carriers.registry import CARRIERS
 from outdial.conversation.call_facts import Engines
+from outdial.conversation.detection.live_detection import LiveDetection
 from outdial.conversation.media_line import MediaLine, MediaSocket
 from outdial.conversation.session import Session
 from outdial.conversation.session_end import SessionEnd
@@ -28,7 +29,7 @@ from outdial.db.trouble import tell_trouble
 from outdial.dispatch.hanging_up import ask_to_end, hang_up
 from outdial.live.brought import Brought
 from outdial.live.carrier_control import ControlOfAttempt
-from outdial.live.detection import await_verdict, note_too_late, write_verdict
+from outdial.live.detection import await_verdict, detection_of, note_too_late, note_verdicts
 from outdial.live.given import engines_of, facts_of, recording_of, writing_of
 from outdial.live.progress import write_beginning, write_loss, write_response, write_wish
 from outdial.live.recordings import open_recording
@@ -65,6 +66,7 @@ class _Conversation:
     control: ControlOfAttempt
     spoken: SpeechUse
     recording: Path
+    detection: LiveDetection | None
     audio_began_at: datetime | None = None
 
     @property
@@ -145,8 +147,9 @@ class Conversations:
         codec = CARRIERS[carrier].stream_codec()
         session.media_line = MediaLine(codec, socket, self._pacer, session, lambda: open_recording(recording))
         conversation = _Conversation(
-            answered=answered, session=session, brought=brought, control=control, spoken=spoken, recording=recording
-        )
+            answered=answered, session=session, brought=brought, control=control, spoken=spoken, recording=recording,
+            detection=detection_of(answered, agent, facts, self._engines, session),
+        )  # fmt: skip
         self._held[call_id] = conversation
         self._tasks.start(self._run(conversation), name=f"conversation of {call_id}")
         return session.media_line
@@ -209,7 +212,8 @@ class Conversations:
         beside.start(write_loss(engine, attempt_id, session), name=f"audio of {attempt_id}")
         beside.start(write_response(engine, attempt_id, session), name=f"callee of {attempt_id}")
         beside.start(write_wish(engine, conversation.call_id, session), name=f"wish in {attempt_id}")
-        beside.start(self._note_words(conversation), name=f"words of {attempt_id}")
+        noting = note_verdicts(engine, attempt_id, session.answering, self._tasks)
+        beside.start(noting, name=f"verdicts on {attempt_id}")
         if session.max_wait_s is not None:
             awaiting = await_verdict(engine, attempt_id, session.answering, session.max_wait_s)
             beside.start(awaiting, name=f"verdict on {attempt_id}")
@@ -237,6 +241,8 @@ class Conversations:
                 self._keep_now(conversation)
             if self._held.get(conversation.call_id) is conversation:  # else its next attempt is talking already
                 del self._held[conversation.call_id]
+            if conversation.detection is not None:
+                await conversation.detection.aclose()
             await beside.cancel(patience_s=LET_GO_S)
 
     async def _talk(self, session: Session, attempt_id: str) -> SessionEnd:
@@ -251,13 +257,6 @@ class Conversations:
         await conversation.session.replied.wait()
         noting = note_too_late(self._engine, conversation.attempt_id, REPLY)
         self._tasks.start(noting, name=f"reply in {conversation.attempt_id}")
-
-    async def _note_words(self, conversation: _Conversation) -> None:
-        """As `_note_reply`: a machine is hung up on at once."""
-        while True:
-            verdict = await conversation.session.answering.told_by_words.get()
-            noting = write_verdict(self._engine, conversation.attempt_id, verdict)
-            self._tasks.start(noting, name=f"words of {conversation.attempt_id}")
 
     async def _open_account(self, attempt: AttemptRecord) -> None:
         """Its client is to be had at the end, when the database may be away."""

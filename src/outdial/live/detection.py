@@ -9,13 +9,21 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from outdial import clock
 from outdial.agents.ready_agents import ReadyAgent
+from outdial.background import Background
 from outdial.calls.advance import apply_event
+from outdial.calls.ownership import Answered
 from outdial.calls.records import DetectionWanted
 from outdial.conversation.answering import Answering
-from outdial.conversation.call_facts import MachinePolicy
+from outdial.conversation.call_facts import CallFacts, Engines, MachinePolicy
+from outdial.conversation.detection.detector import Detector
+from outdial.conversation.detection.live_detection import Followed, LiveDetection
+from outdial.conversation.session import Session
+from outdial.conversation.understanding.language import language_of
 from outdial.db.trouble import tell_trouble
 from outdial.repeating import UNTIL_WRITTEN, repeat
-from outdial.telephony.verdict import DEADLINE, AnsweredBy, Verdict
+from outdial.speech.base import StreamingSpeechToText
+from outdial.speech.engines import OFFLINE_LANGUAGE
+from outdial.telephony.verdict import DEADLINE, AnsweredBy, DetectedBy, Verdict
 
 logger = logging.getLogger(__name__)
 
@@ -31,7 +39,58 @@ def machine_policy(wanted: DetectionWanted | None, agent: ReadyAgent) -> Machine
         message=lambda call: agent.word(message, call) if message else "",
         max_wait_s=wanted.max_wait_s if wanted else None,
         gates=agent.gates,
+        by=wanted.by if wanted else DetectedBy.CARRIER,
     )
+
+
+def detection_of(
+    answered: Answered, agent: ReadyAgent, facts: CallFacts, shared: Engines, session: Session
+) -> LiveDetection | None:
+    """Our own detector of a call whose stream has opened, which it follows then; None where nobody asked for it, and
+    where its audio began before: that was judged by who held it then.
+
+    Words are recognised by the server's own recogniser, where it knows the language and costs nothing.
+    """
+    policy = facts.machine
+    begins = facts.is_beginning and answered.attempt.audio_started_at is None
+    if policy.max_wait_s is None or not policy.by.is_ours or not begins:
+        return None
+    language = facts.reading.language
+    is_known = language.partition("-")[0].lower() == OFFLINE_LANGUAGE
+    hears = shared.speech_to_text
+    recogniser = hears if is_known and not isinstance(hears, StreamingSpeechToText) else None
+    has_words = recogniser is not None or agent.speech.to_text is not None
+    detector = Detector(language_of(language) if has_words else None)
+    followed = Followed(
+        recogniser=recogniser, to_message_end=policy.action == "leave_message", late_ms=_late_ms(answered)
+    )
+    line = session.media_line
+    detection = LiveDetection(detector, line, shared.voice_activity, session.answering, followed)
+    line.follow(detection)
+    return detection
+
+
+def _late_ms(answered: Answered) -> int:
+    """How long ago the call was answered, as far as that is known by now."""
+    answered_at = answered.attempt.answered_at
+    return 0 if answered_at is None else max(0, round((clock.now() - answered_at).total_seconds() * 1000))
+
+
+async def note_verdicts(engine: AsyncEngine, attempt_id: str, answering: Answering, tasks: Background) -> None:
+    """What we find ourselves is written down even if the conversation ends at that moment: a machine is hung up on at
+    once. In the order in which it was found."""
+    written: asyncio.Task[None] | None = None
+    while True:
+        verdict = await answering.own.get()
+        written = tasks.start(_after(written, engine, attempt_id, verdict), name=f"verdict on {attempt_id}")
+
+
+async def _after(
+    before: asyncio.Task[None] | None, engine: AsyncEngine, attempt_id: str, verdict: Verdict
+) -> None:
+    if before is not None:
+        await asyncio.wait({before})
+    await write_verdict(engine, attempt_id, verdict)
 
 
 async def await_verdict(engine: AsyncEngine, attempt_id: str, answering: Answering, max_wait_s: float) -> None:

@@ -15,6 +15,23 @@ REPLY = "reply"        # the callee has answered us, as machines don't: conversa
 WORDS = "words"
 
 
+class DetectedBy(StrEnum):
+    """Who finds out who answered."""
+
+    LOCAL = "local"      # our own detector: conversation/detection/
+    CARRIER = "carrier"
+    BOTH = "both"        # each tells what it finds
+
+    @property
+    def is_ours(self) -> bool:
+        """Whether our own detector does, alone or beside the carrier."""
+        return self is not DetectedBy.CARRIER
+
+    @property
+    def is_carriers(self) -> bool:
+        return self is not DetectedBy.LOCAL
+
+
 class AnsweredBy(StrEnum):
     HUMAN = "human"
     MACHINE = "machine"
@@ -35,7 +52,8 @@ UNDECIDED = frozenset({AnsweredBy.UNKNOWN, AnsweredBy.SILENCE})  # whoever it is
 class Verdict:
     """Answering machine detection's result. `message_end` says that a message can be left now, `confidence` (0 to
     1) how sure its finder is, where that is told. `revises`: it comes from who has heard more than there was for the
-    verdict before (our own detector), and found two independent cues of a machine."""
+    verdict before (our own detector), and found two independent cues of a machine. `is_ours`: it is our own
+    detector's."""
 
     answered_by: AnsweredBy
     at: datetime
@@ -44,6 +62,7 @@ class Verdict:
     detection_ms: int | None = None
     message_end: bool = False
     revises: bool = False
+    is_ours: bool = False
     carrier_call: CarrierCall | None = None
 
 
@@ -75,10 +94,10 @@ def revised(known: WhoAnswered | None, verdict: Verdict, answered_at: datetime |
     """Who answered, now that `verdict` has come; None when it says nothing new.
 
     The first verdict that says something stays. A later one of the same category may add that a message can be left
-    now. A machine that our own detector finds later takes the place of a person. What finds a machine too late
-    (after DEADLINE or REPLY) only adds its evidence: a person may be talking by then. Screening services and menus
-    are told by words, and words alone tell of a voicemail behind one. All evidence is kept, in the order in which
-    it came; the time is that of the first of a category.
+    now, and one of our own detector may add evidence. A machine, a screening service or a menu that our own detector
+    finds later takes the place of a person. What finds a machine too late (after DEADLINE or REPLY) only adds its
+    evidence: a person may be talking by then. Words alone tell of a voicemail behind a screening service or a menu. All
+    evidence is kept, in the order in which it came; the time is that of the first of a category.
     """
     if known is None:
         return _held(verdict, verdict.answered_by, verdict.evidence, _after_answer_ms(verdict, answered_at))
@@ -90,7 +109,8 @@ def revised(known: WhoAnswered | None, verdict: Verdict, answered_at: datetime |
     if not _is_news(known, verdict):
         return None
     if known.category is verdict.answered_by:
-        return _held(verdict, known.category, evidence, known.after_answer_ms)
+        held = _held(verdict, known.category, evidence, known.after_answer_ms)
+        return replace(held, message_end=verdict.message_end or known.message_end)
     return _held(verdict, verdict.answered_by, evidence, _after_answer_ms(verdict, answered_at))
 
 
@@ -103,7 +123,7 @@ def is_settled(category: AnsweredBy, evidence: Collection[str]) -> bool:
 
 def _is_too_late(known: WhoAnswered, verdict: Verdict) -> bool:
     if known.category is AnsweredBy.HUMAN:
-        return REPLY in known.evidence and verdict.revises
+        return REPLY in known.evidence and (verdict.revises or verdict.is_ours)
     settled = known.category in UNDECIDED and is_settled(known.category, known.evidence)
     return settled and verdict.answered_by is not AnsweredBy.HUMAN
 
@@ -114,11 +134,15 @@ def _is_news(known: WhoAnswered, verdict: Verdict) -> bool:
         is_ours = DEADLINE in verdict.evidence or REPLY in verdict.evidence
         says_more = verdict.answered_by is AnsweredBy.SILENCE and known.category is AnsweredBy.UNKNOWN
         return is_ours or says_more or verdict.answered_by not in UNDECIDED
-    if known.category is AnsweredBy.HUMAN and verdict.revises:
-        return verdict.answered_by in MACHINES
+    if known.category is AnsweredBy.HUMAN and (verdict.revises or verdict.is_ours):
+        return verdict.answered_by in (MACHINES if verdict.revises else GATES)
     if known.category in GATES:
         return verdict.answered_by is AnsweredBy.MACHINE and WORDS in verdict.evidence
-    return known.category is verdict.answered_by and verdict.message_end and not known.message_end
+    if known.category is not verdict.answered_by:
+        return False
+    has_evidence = not set(verdict.evidence) <= set(known.evidence)
+    has_evidence &= known.category in MACHINES
+    return (verdict.message_end and not known.message_end) or (verdict.is_ours and has_evidence)
 
 
 def _held(

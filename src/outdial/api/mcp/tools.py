@@ -6,7 +6,7 @@ import logging
 from collections.abc import Awaitable, Callable
 from contextlib import aclosing
 from dataclasses import dataclass
-from typing import Annotated, Any, cast
+from typing import Annotated, Any, Literal, cast
 
 from mcp.server.mcpserver import Context
 from mcp.server.mcpserver.exceptions import ToolError
@@ -117,6 +117,10 @@ class Tools:
         agent_id: Annotated[str, Field(description="Another agent than the number's; empty: the number's")] = "",
         not_before: Annotated[str, Field(description="ISO 8601 with a zone; empty: now")] = "",
         amd: Annotated[bool, Field(description="Find out whether a person or a machine answers")] = True,
+        amd_by: Annotated[
+            Literal["", "local", "carrier", "both"],
+            Field(description="Who finds that out: Outdial's own detector (local), the carrier, both; empty: as set"),
+        ] = "",
         metadata: Annotated[dict[str, Any], Field(description="Yours; told again with the call")] = {},  # noqa: B006
         idempotency_key: Annotated[
             CleanText, Field(description="The same key never dials twice, also days later", max_length=200)
@@ -125,7 +129,8 @@ class Tools:
         """Phone somebody: an agent talks with them. Rings a real person's phone and costs money. Answers at once, while
         the call is yet to be dialled: follow it with get_call. The same call asked for again within a minute is not
         placed twice. Only call people who agreed to it."""
-        asked = {"to": to, "amd": amd, "variables": variables, "metadata": metadata, "not_before": not_before}
+        detection = {"by": amd_by} if amd and amd_by else amd
+        asked = {"to": to, "amd": detection, "variables": variables, "metadata": metadata, "not_before": not_before}
         given = {name: value for name, value in asked.items() if value not in ({}, "")}
         given |= {"agent": {"id": agent_id}} if agent_id else {}
         arrived.set(traceparent(_request(ctx).headers.getlist(HEADER)))

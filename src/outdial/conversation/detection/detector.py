@@ -1,6 +1,6 @@
 """The detector of one call: takes what is heard, says who answered whenever that has changed. Pure."""
 
-from outdial.conversation.detection.evidence import Gathering
+from outdial.conversation.detection.evidence import Evidence, Gathering
 from outdial.conversation.detection.features import features
 from outdial.conversation.detection.heard import Heard, Window
 from outdial.conversation.detection.judge import CERTAIN, Decision, Judgement, judge
@@ -38,11 +38,9 @@ class Detector:
         return self._judged_ms >= late_ms
 
     def take(self, heard: Heard) -> Judgement | None:
-        """A judgement that differs from the one before."""
-        if self.is_done:
-            return None
+        """A judgement that differs from the one before; none once it `is_done`, though the evidence grows on."""
         self._gathering.take(heard)
-        if not isinstance(heard, Window) or heard.at_ms - self._judged_ms < EVERY_MS:
+        if self.is_done or not isinstance(heard, Window) or heard.at_ms - self._judged_ms < EVERY_MS:
             return None
         self._judged_ms = heard.at_ms
         evidence = self._gathering.at(heard.at_ms)
@@ -53,6 +51,10 @@ class Detector:
             return None
         self.judgement = new
         return new
+
+    def evidence(self, now_ms: int) -> Evidence:
+        """All of it so far."""
+        return self._gathering.at(now_ms)
 
     def spoken(self, now_ms: int) -> Spoken:
         """What the near voice has done; words are asked for by it."""

@@ -1,0 +1,248 @@
+"""Our own detector on a live call: it follows the media line from its first frame, and tells `Answering` what it finds.
+
+Everything by the call clock. What we say ourselves and comes back is nobody's voice. Words that the dialogue has had
+recognised are taken from there; others are recognised here, at pauses. It turns itself off when nothing would change
+any more: the callee has answered us, or has been spoken to for a while. A machine that is to have a message is followed
+to its beep, or to the silence after its greeting; then only for another beep.
+"""
+
+import logging
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from outdial import clock
+from outdial.background import Background
+from outdial.conversation.answering import Answering
+from outdial.conversation.detection.detector import Detector
+from outdial.conversation.detection.evidence import SAME_START_MS, Evidence
+from outdial.conversation.detection.heard import Heard, Window, Words, near_audio
+from outdial.conversation.detection.judge import NOBODY_MS, Decision, Judgement
+from outdial.conversation.detection.recorded_audio import EVERY_WINDOWS, power_of
+from outdial.conversation.detection.talk import VOICE, Span
+from outdial.conversation.detection.words_wanted import WordsWanted
+from outdial.conversation.media_line import MediaLine
+from outdial.conversation.opening import HEARD_OUT_MS
+from outdial.conversation.understanding.recorded import FULL
+from outdial.media.echo import STRETCH_MS, Echo
+from outdial.media.frames import BYTES_PER_MS
+from outdial.media.stream import StreamStarted
+from outdial.media.tone_tracker import Tone, ToneKind, ToneTracker
+from outdial.media.voice_activity import WINDOW_MS, VoiceActivity, VoiceStream
+from outdial.speech.base import SpeechToText
+from outdial.telephony.verdict import MACHINES, AnsweredBy, Verdict
+
+logger = logging.getLogger(__name__)
+
+KEPT_MS = 10_000          # of audio, to be recognised
+LATE_LEAST_MS = 500       # of listening, however late the stream has come
+HEARD_OUT = "silence after the greeting"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Followed:
+    """How a call is listened to. `recogniser` None: only the dialogue's words count. `to_message_end`: a machine gets a
+    message. `late_ms`: how long before the stream's start the call was answered."""
+
+    recogniser: SpeechToText | None = None
+    to_message_end: bool = False
+    late_ms: int = 0
+
+
+class LiveDetection:
+    """A MediaListener. Have it follow the media line before the stream starts; `aclose` it when the call is over."""
+
+    def __init__(
+        self, detector: Detector, line: MediaLine, activity: VoiceActivity, answering: Answering, how: Followed
+    ) -> None:
+        self._detector = detector
+        self._line = line
+        self._activity = activity
+        self._answering = answering
+        self._how = how
+        self._stream: VoiceStream | None = None
+        self._tones = ToneTracker()
+        self._wanted = WordsWanted()
+        self._echo = Echo(line.outgoing)
+        self._recognitions = Background()
+        self._pcm = bytearray()    # the newest KEPT_MS, until …
+        self._audio_ms = 0
+        self._windows = 0
+        self._shared: tuple[int, int] | None = None  # the dialogue's words: when they began, and when they were known
+        self._ended_ms: int | None = None            # the machine's greeting
+        self._is_closed = False
+
+    # -- MediaListener ---------------------------------------------------------------------------------------
+
+    def on_started(self, started: StreamStarted) -> None:
+        self._stream = self._activity.open(self._window)
+        self._answering.is_followed = True
+        self._answering.on_words = self._dialogues_words
+
+    def on_audio(self, pcm: bytes, at_ms: int) -> None:
+        if self._stream is not None:
+            missing_ms = at_ms - len(pcm) // BYTES_PER_MS - self._audio_ms
+            if self._pcm and missing_ms > 0:
+                self._pcm += bytes(min(missing_ms, KEPT_MS) * BYTES_PER_MS)
+            self._pcm += pcm
+            self._audio_ms = at_ms
+            del self._pcm[: max(0, len(self._pcm) - KEPT_MS * BYTES_PER_MS)]
+            self._stream.feed(pcm)
+        elif self._ended_ms is None:
+            return
+        for tone in self._tones.feed(pcm, at_ms):
+            self._tone(tone)
+
+    def on_digit(self, digit: str, at_ms: int) -> None:
+        pass
+
+    def on_closed(self, *, orderly: bool) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Listen no more. May be called twice."""
+        if not self._is_closed:
+            self._is_closed = True
+            self._line.unfollow(self)
+            self._close_stream()
+
+    async def aclose(self) -> None:
+        self.close()
+        await self._recognitions.cancel()
+
+    # -- what is heard ---------------------------------------------------------------------------------------
+
+    def _window(self, voice: float) -> None:
+        assert self._stream is not None
+        at_ms = self._audio_ms - self._stream.waiting_ms
+        if voice >= VOICE and self._echo.is_ours(lambda: self._samples_until(at_ms), at_ms):
+            voice = 0.0
+        power = power_of(self._between(at_ms - WINDOW_MS, at_ms))
+        self._windows += 1
+        self._take(Window(at_ms=at_ms, voice=voice, power=power))
+        if self._windows % EVERY_WINDOWS == 0 and self._stream is not None:
+            self._look(at_ms)
+
+    def _tone(self, tone: Tone) -> None:
+        if self._ended_ms is None:
+            self._take(tone)
+        elif tone.kind is ToneKind.BEEP and tone.start_ms > self._ended_ms:
+            self._answering.beeped()
+
+    def _take(self, heard: Heard) -> None:
+        if (judgement := self._detector.take(heard)) is not None:
+            self._tell(judgement)
+
+    def _dialogues_words(self, start_ms: int, text: str) -> None:
+        if self._stream is not None:
+            self._shared = start_ms, self._audio_ms
+            self._take(Words(at_ms=self._audio_ms, span=Span(start_ms=start_ms, end_ms=self._audio_ms), text=text))
+
+    # -- what comes of it ------------------------------------------------------------------------------------
+
+    def _look(self, at_ms: int) -> None:
+        """Now and then: what is to be recognised, and whether it is enough."""
+        spoken = self._detector.spoken(at_ms)
+        if (span := self._wanted.due(spoken)) is not None and not self._is_shared(span):
+            self._recognise(span, near_audio(bytes(self._pcm), self._from_ms, span, spoken))
+        if self._answering.is_machine:
+            if not self._how.to_message_end:
+                self.close()
+            else:
+                self._follow_to_end(self._detector.evidence(at_ms))
+        elif self._detector.is_done or self._answering.has_replied:
+            self.close()
+        elif not spoken.spans and not self._answering.may_speak and at_ms >= self._nobody_ms:
+            self._answering.detected(self._verdict(AnsweredBy.UNKNOWN, at_ms, ()), may_speak=True)
+
+    def _recognise(self, span: Span, pcm: bytes) -> None:
+        if self._how.recogniser is not None:
+            words = self._words(self._how.recogniser, span, pcm)
+            self._recognitions.start(words, name="recognition of who answered")
+
+    async def _words(self, recogniser: SpeechToText, span: Span, pcm: bytes) -> None:
+        recognition = recogniser.recognition()
+        recognition.feed(pcm)
+        try:
+            text = await recognition.text()
+        except Exception:
+            logger.exception("Words of who answered not recognised")
+            text = ""
+        if not self._is_closed:
+            self._take(Words(at_ms=self._audio_ms, span=span, text=text))
+
+    def _is_shared(self, span: Span) -> bool:
+        """Whether the dialogue has had this recognised."""
+        if self._shared is None:
+            return False
+        start_ms, known_ms = self._shared
+        return abs(start_ms - span.start_ms) <= SAME_START_MS and known_ms >= span.end_ms
+
+    def _tell(self, judgement: Judgement) -> None:
+        if judgement.decision is Decision.HOLD:
+            return
+        hangs_up = judgement.decision is Decision.HANG_UP
+        category = judgement.category
+        if category in MACHINES and not hangs_up:
+            category = AnsweredBy.UNKNOWN  # not sure enough to treat anybody as one
+        confidence = judgement.confidence if category is judgement.category else None
+        verdict = self._verdict(category, judgement.at_ms, judgement.evidence, confidence=confidence)
+        text = self._detector.evidence(judgement.at_ms).said.text
+        self._answering.detected(verdict, text, may_speak=not hangs_up)
+
+    def _follow_to_end(self, evidence: Evidence) -> None:
+        """To the moment from which on the machine records."""
+        told = evidence.in_words(AnsweredBy.MACHINE)
+        if FULL in evidence.said.cues and not self._answering.mailbox_is_full:
+            self._answering.mailbox_is_full = True
+            self._answering.detected(self._verdict(AnsweredBy.MACHINE, evidence.spoken.now_ms, told))
+        beep, spoken = evidence.beep, evidence.spoken
+        has_beeped = beep is not None and not any(span.end_ms > beep.end_ms for span in spoken.spans)
+        if not has_beeped and spoken.quiet_ms < HEARD_OUT_MS:
+            return
+        self._ended_ms = self._audio_ms if beep is None else beep.end_ms
+        self._close_stream()
+        told = told if has_beeped else (*told, HEARD_OUT)
+        self._answering.detected(self._verdict(AnsweredBy.MACHINE, spoken.now_ms, told, message_end=True))
+
+    def _verdict(
+        self, category: AnsweredBy, at_ms: int, evidence: tuple[str, ...], *, confidence: float | None = None,
+        message_end: bool = False,
+    ) -> Verdict:  # fmt: skip
+        return Verdict(
+            answered_by=category,
+            at=clock.now(),
+            evidence=evidence,
+            confidence=confidence,
+            detection_ms=at_ms + self._how.late_ms,
+            message_end=message_end,
+            revises=category in MACHINES,
+            is_ours=True,
+        )
+
+    # -- inside ----------------------------------------------------------------------------------------------
+
+    def _close_stream(self) -> None:
+        if self._stream is not None:
+            self._stream.close()
+            self._stream = None
+            self._pcm.clear()
+            self._answering.is_followed = self._ended_ms is not None
+
+    @property
+    def _nobody_ms(self) -> int:
+        """From when on who hasn't spoken is spoken to: a callee has waited since the answer."""
+        return max(LATE_LEAST_MS, NOBODY_MS - self._how.late_ms)
+
+    @property
+    def _from_ms(self) -> int:
+        return self._audio_ms - len(self._pcm) // BYTES_PER_MS
+
+    def _between(self, from_ms: int, until_ms: int) -> bytes:
+        first = max(0, from_ms - self._from_ms) * BYTES_PER_MS
+        return bytes(self._pcm[first : max(0, until_ms - self._from_ms) * BYTES_PER_MS])
+
+    def _samples_until(self, at_ms: int) -> NDArray[np.int16]:
+        pcm = self._between(at_ms - STRETCH_MS, at_ms)
+        return np.frombuffer(pcm.rjust(STRETCH_MS * BYTES_PER_MS, b"\0"), dtype="<i2")

@@ -1,0 +1,342 @@
+"""Our own detector on live calls, in virtual time: what it finds, when, and which course the call takes."""
+
+import math
+from datetime import UTC, datetime
+
+import numpy as np
+import pytest
+
+from conversation.peers import Stage
+from outdial.conversation.call_facts import MachinePolicy
+from outdial.conversation.detection.detector import Detector
+from outdial.conversation.detection.live_detection import Followed, LiveDetection
+from outdial.conversation.gates import Gates
+from outdial.conversation.opening import Greet
+from outdial.conversation.understanding.language import language_of
+from outdial.media.frames import FRAME_BYTES
+from outdial.telephony.state import EndReason
+from outdial.telephony.verdict import DEADLINE, AnsweredBy, DetectedBy, Verdict
+from outdial.testing.engines import WINDOW_BYTES, DetectorStream, Recognised
+
+GREETING = "Hello, this is the assistant of the clinic."
+MESSAGE = "Please call the clinic back on Monday."
+REASON = "This is the clinic's assistant, calling about an appointment."
+TAPE = "Hi, you've reached Tom. I can't come to the phone. Please leave a message after the tone."
+FULL = "Hi, you've reached Tom. I can't come to the phone. The mailbox is full. Goodbye."
+SCREENING = "Hi. If you record your name and reason for calling, I'll see if this person is available."
+MENU = "Thank you for calling Meadow Dental. For appointments, press one. For billing, press two."
+NO_LINE = "We're sorry. The number you have dialed is not in service. Please check the number and dial again."
+
+HANG_UP = MachinePolicy(max_wait_s=30, by=DetectedBy.LOCAL)
+LEAVE = MachinePolicy(action="leave_message", message=lambda call: MESSAGE, max_wait_s=30, by=DetectedBy.LOCAL)
+
+
+class HearsNoTones(DetectorStream):
+    """Of marked sounds, all samples are as loud."""
+
+    def report(self):
+        window = np.abs(np.frombuffer(bytes(self._pcm[:WINDOW_BYTES]), dtype="<i2").astype(np.int32))
+        if window.size == WINDOW_BYTES // 2 and window.max() and np.mean(window == np.median(window)) < 0.5:
+            del self._pcm[:WINDOW_BYTES]
+            self._on_window(0.02)
+            return True
+        return super().report()
+
+
+class Ears(Recognised):
+    """Finds the number of a sound wherever a frame begins."""
+
+    def feed(self, pcm):
+        for number in np.unique(np.abs(np.frombuffer(pcm, dtype="<i2").astype(np.int32))).tolist():
+            if number in self._engine.words:
+                self._numbers[number] = 1
+
+
+def tone(ms, *hz):
+    at = np.arange(8 * ms) / 8000
+    wave = sum(np.sin(2 * math.pi * each * at) for each in hz)
+    return (6000 * wave / len(hz)).astype("<i2").tobytes()
+
+
+async def talks(call):
+    await call.say(GREETING)
+    while not (await call.listen(no_reply_s=6)).silent:
+        await call.say("Are you coming on Monday?")
+
+
+class Call(Stage):
+    """A stage whose line our detector follows."""
+
+    def __init__(self, machine=HANG_UP, *, agent=talks, greet=Greet.AFTER_HELLO, late_ms=0, language="en"):
+        super().__init__(agent, machine=machine, greet=greet)
+        open_streams, self.own = self.detector._streams, []
+
+        def opened(on_window):
+            stream = HearsNoTones(self.detector, on_window)
+            open_streams.add(stream)
+            return stream
+
+        self.detector.open = opened
+        self.ears.recognition = lambda: Ears(self.ears)
+        how = Followed(
+            recogniser=self.ears if language else None,
+            to_message_end=machine.action == "leave_message",
+            late_ms=late_ms,
+        )
+        detector = Detector(language_of(language) if language else None)
+        line, answering = self.media_line, self.session.answering
+        self.detection = LiveDetection(detector, line, self.detector, answering, how)
+        line.follow(self.detection)
+
+    def hears(self, at_s, pcm):
+        frames = [pcm[at : at + FRAME_BYTES] for at in range(0, len(pcm) // FRAME_BYTES * FRAME_BYTES, FRAME_BYTES)]
+        self.at(at_s, self.carrier.mouth.extend, frames)
+
+    def says(self, at_s, text, ms):
+        self.at(at_s, self.callee_says, text, ms)
+
+    async def run(self):
+        talk = self.session.run
+
+        async def run(start_timeout_s):
+            end = await talk(start_timeout_s)
+            await self.detection.aclose()
+            return end
+
+        self.session.run = run
+        end = await super().run()
+        queue = self.session.answering.own
+        self.own = [queue.get_nowait() for _ in range(queue.qsize())]
+        return end
+
+    def first(self, category):
+        return next(one for one in self.own if one.answered_by is category)
+
+    @property
+    def ours(self):
+        return [turn for turn in self.notes.turns if turn.speaker == "agent"]
+
+
+async def test_a_person_is_known_and_answered_after_the_hello():
+    call = Call()
+    call.says(0.5, "Hello?", 600)
+    await call.run()
+    assert call.first(AnsweredBy.HUMAN).detection_ms < 2100
+    assert 1100 < call.ours[0].start_ms <= 2100
+    assert call.session.answering.category is AnsweredBy.HUMAN
+
+
+async def test_nobody_waits_longer_than_two_seconds_for_our_first_word():
+    call = Call()
+    await call.run()
+    assert call.ours[0].start_ms <= 2100
+    assert call.own[-1].answered_by is AnsweredBy.SILENCE
+
+
+async def test_a_voicemail_is_hung_up_on_without_a_word_of_ours():
+    call = Call()
+    call.says(0.5, TAPE, 5500)
+    call.hears(6.4, tone(400, 1000))
+    end = await call.run()
+    assert end.end_reason is EndReason.MACHINE
+    assert call.ours == []
+    verdict = call.first(AnsweredBy.MACHINE)
+    assert verdict.is_ours
+    assert verdict.revises
+    assert any("said '" in each for each in verdict.evidence)
+
+
+async def test_a_message_waits_for_the_beep_and_is_left_whole():
+    call = Call(LEAVE)
+    call.says(0.5, TAPE, 5500)
+    call.hears(7.4, tone(400, 1000))
+    end = await call.run()
+    assert end.message_delivered
+    [message] = call.ours
+    assert message.text == MESSAGE
+    assert 7800 < message.start_ms < 9000
+    assert any(each.startswith("beep at 7.") for each in call.own[-1].evidence)
+    assert call.own[-1].message_end
+
+
+async def test_without_a_beep_the_silence_after_the_greeting_is_enough():
+    call = Call(LEAVE)
+    call.says(0.5, TAPE, 5500)
+    end = await call.run()
+    assert end.message_delivered
+    assert 8000 <= call.ours[0].start_ms <= 8800
+    assert "silence after the greeting" in call.own[-1].evidence
+
+
+async def test_another_beep_has_the_message_begin_once_more_and_no_third_time():
+    call = Call(LEAVE)
+    call.says(0.5, TAPE, 5500)
+    for at_s in (7.0, 9.5, 12.0):
+        call.hears(at_s, tone(400, 1000))
+    end = await call.run()
+    assert end.message_delivered
+    first, second = call.ours
+    assert first.interrupted
+    assert not second.interrupted
+    assert second.start_ms > 9900
+
+
+async def test_a_full_mailbox_gets_no_message_and_is_told():
+    call = Call(LEAVE)
+    call.says(0.5, FULL, 5500)
+    end = await call.run()
+    assert (end.end_reason, end.message_delivered) == (EndReason.MACHINE, None)
+    assert call.ours == []
+    assert any("full" in each for one in call.own for each in one.evidence)
+
+
+async def test_a_screening_service_hears_who_calls():
+    call = Call(MachinePolicy(max_wait_s=30, by=DetectedBy.LOCAL, gates=Gates(reason=lambda live: REASON)))
+    call.session.answering._words = Deaf(call.session.answering._words)  # what the dialogue hears doesn't tell it
+    call.says(0.5, SCREENING, 4500)
+    await call.run()
+    assert call.first(AnsweredBy.SCREENING)
+    assert REASON in [turn.text for turn in call.ours]
+
+
+async def test_a_menu_gets_its_key():
+    gates = Gates(keys=(("appointments", "1"),))
+    call = Call(MachinePolicy(max_wait_s=30, by=DetectedBy.LOCAL, gates=gates))
+    call.session.answering._words = Deaf(call.session.answering._words)
+    call.says(0.5, MENU, 5000)
+    await call.run()
+    assert call.first(AnsweredBy.MENU)
+    assert ("gate", {"kind": AnsweredBy.MENU, "result": "keys_pressed"}) in call.notes.events
+
+
+class Deaf:
+    """Words of a language that give no recording away."""
+
+    def __init__(self, words):
+        self._words = words
+
+    def answering(self, text, *, has_greeted=False):
+        return None
+
+    def __getattr__(self, name):
+        return getattr(self._words, name)
+
+
+@pytest.mark.parametrize("machine", [HANG_UP, LEAVE])
+async def test_a_fax_machine_is_hung_up_on_at_once(machine):
+    call = Call(machine)
+    call.hears(1.0, tone(500, 1100) + bytes(16 * 3000) + tone(500, 1100) + bytes(16 * 3000) + tone(500, 1100))
+    end = await call.run()
+    assert end.end_reason is EndReason.MACHINE
+    assert call.first(AnsweredBy.FAX).evidence[0].startswith("fax tone at ")
+    assert call.now_s() < 9.5
+
+
+async def test_an_announcement_of_the_network_is_hung_up_on():
+    call = Call()
+    call.hears(0.4, tone(330, 950) + tone(330, 1400) + tone(330, 1800))
+    call.says(1.6, NO_LINE, 6000)
+    end = await call.run()
+    assert end.end_reason is EndReason.MACHINE
+    assert call.first(AnsweredBy.NETWORK)
+
+
+async def test_our_own_voice_that_comes_back_is_nobodys():
+    call = Call(greet=Greet.AT_ONCE)
+
+    def echo():
+        heard = call.carrier.ear()
+        call.carrier.mouth.append(heard[-1][1] if heard and heard[-1][0] > call.loop.time() - 0.03 else bytes(320))
+
+    for tick in range(20, 400):
+        call.at(tick / 50, echo)
+    await call.run()
+    assert not any(one.answered_by in (AnsweredBy.HUMAN, AnsweredBy.MACHINE) for one in call.own)
+
+
+async def test_who_talks_over_us_while_it_is_found_out_is_heard():
+    call = Call(greet=Greet.AT_ONCE)
+    call.says(1.0, TAPE, 5500)
+    end = await call.run()
+    assert end.end_reason is EndReason.MACHINE
+
+
+async def test_the_end_of_a_ringback_before_the_hello_is_nobody():
+    call = Call()
+    call.hears(0.0, tone(800, 440, 480))
+    call.says(1.3, "Hello?", 600)
+    await call.run()
+    assert call.first(AnsweredBy.HUMAN)
+    assert not any("beep" in each for one in call.own for each in one.evidence)
+
+
+async def test_a_stream_that_opens_late_has_nobody_wait_two_more_seconds():
+    call = Call(late_ms=1800)
+    await call.run()
+    assert call.ours[0].start_ms < 1000
+    assert call.own[0].detection_ms >= 1800 + 500
+
+
+async def test_nobody_who_has_answered_us_is_judged_any_more():
+    async def asks(live):
+        await live.say(GREETING)
+        while not (await live.listen(no_reply_s=6)).silent:
+            await live.say("Can you make it on Monday, or would Tuesday suit you better?")
+
+    call = Call(agent=asks, greet=Greet.AT_ONCE)
+    call.says(3.4, "Yes, speaking.", 900)
+    call.says(9.7, TAPE, 6000)
+    end = await call.run()
+    assert end.end_reason is EndReason.COMPLETED
+    assert call.session.answering.has_replied
+    assert not any(one.answered_by is AnsweredBy.MACHINE for one in call.own)
+
+
+async def test_after_the_deadline_a_machine_changes_nothing():
+    call = Call()
+    late = Verdict(answered_by=AnsweredBy.UNKNOWN, at=datetime.now(UTC), evidence=(DEADLINE,))
+    call.at(0.2, call.session.answering.judged, late)
+    call.session.answering._words = Deaf(call.session.answering._words)
+    call.says(0.5, TAPE, 5500)
+    await call.run()
+    assert not call.session.answering.is_machine
+
+
+@pytest.mark.parametrize("how", ["stop", "cut", "hang_up"])
+@pytest.mark.parametrize("at_s", [1.5, 4.0, 4.64])
+async def test_a_callee_who_leaves_while_it_is_found_out_leaves_nothing_behind(how, at_s):
+    call = Call()
+    call.says(0.5, TAPE, 5500)
+    call.at(at_s, getattr(call.carrier, how))
+    await call.run()
+    assert call.detector.open_streams == 0
+
+
+async def test_what_comes_back_from_the_calls_record_takes_no_machine_back():
+    call = Call(LEAVE)
+    call.says(0.5, "Hello?", 500)
+    call.says(2.2, TAPE, 5500)
+    person = Verdict(answered_by=AnsweredBy.HUMAN, at=datetime.now(UTC))
+    call.at(7.6, call.session.answering.judged, person)
+    call.hears(9.0, tone(400, 1000))
+    end = await call.run()
+    assert end.message_delivered
+
+
+async def test_without_a_recogniser_timing_and_tones_decide():
+    call = Call(language=None)
+    call.says(0.5, None, 6500)
+    call.hears(7.5, tone(400, 1000))
+    await call.run()
+    assert any("words not known in this language" in one.evidence for one in call.own)
+    assert call.ears.started <= 4
+
+
+async def test_what_the_dialogue_has_recognised_is_not_recognised_again():
+    call, spans = Call(), []
+    recognise = call.detection._recognise
+    call.detection._recognise = lambda span, pcm: (spans.append(span), recognise(span, pcm))
+    call.says(0.5, "Hello?", 600)
+    await call.run()
+    assert spans == []
+    assert call.first(AnsweredBy.HUMAN)
