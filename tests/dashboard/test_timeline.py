@@ -174,6 +174,8 @@ def test_without_a_reply_there_is_no_latency():
         ("deadline", "No result came in time."),
         ("vonage:subliminal", "Vonage heard “subliminal”."),
         ("something", "something"),
+        ("said 'leave a message'", "Said 'leave a message'."),
+        ("beep at 6.2 s, 1000 Hz", "Beep at 6.2 s, 1000 Hz."),
     ],
 )
 def test_evidence_is_told_in_words(evidence, words):

@@ -128,8 +128,11 @@ async def read_one_call(conn: AsyncConnection, workspace_id: str, call_id: str, 
 
 
 def evidence_in_words(evidence: str) -> str:
-    """`twilio:machine_end_beep` → "Twilio heard a machine, and its beep."; what we don't know stays as it is."""
+    """`twilio:machine_end_beep` → "Twilio heard a machine, and its beep."; our detector's words become a
+    sentence; what we don't know stays as it is."""
     name, colon, word = evidence.partition(":")
+    if " " in evidence and carrier_named(name) is None:  # our own detector's
+        return f"{evidence[0].upper()}{evidence[1:]}."
     if not colon:
         return _OUR_EVIDENCE.get(evidence, evidence)
     known = carrier_named(name)

@@ -35,8 +35,8 @@ class AnsweredByView(TypedDict):
     """Who answered, what speaks for it, and how sure the carrier or our own detector is (0 to 1), where it says so. A
     carrier's evidence is in its own words, our detector's in plain ones (`said 'leave a message'`, `beep at 6.2 s,
     1000 Hz`). Without a result in time (evidence: `deadline`), or before the callee answered the agent (`reply`), the
-    category is `unknown`; what finds a machine later than that only adds its evidence. What the callee's side says gives
-    a voicemail, a screening service or a menu away, with detection or without (`words`)."""
+    category is `unknown`; what finds a machine later than that only adds its evidence. What the callee's side says
+    gives a voicemail, a screening service or a menu away, with detection or without (`words`)."""
 
     category: AnsweredBy
     confidence: float | None
