@@ -176,3 +176,21 @@ def test_silence_is_more_than_unknown_and_settles_nothing():
 def test_a_machine_that_is_found_after_silence_and_the_deadline_is_noted():
     late = revised(known(SILENCE, evidence=(DEADLINE,)), verdict(MACHINE, evidence=("beep",)), ANSWERED_AT)
     assert (late.category, late.evidence) == (SILENCE, (DEADLINE, "beep"))
+
+
+@pytest.mark.parametrize("service", [AnsweredBy.SCREENING, AnsweredBy.MENU])
+def test_a_service_that_our_own_detector_hears_takes_the_place_of_a_person_who_has_not_answered_us(service):
+    ours = verdict(service, is_ours=True)
+    assert revised(known(HUMAN), ours, ANSWERED_AT).category is service
+    assert revised(known(HUMAN), verdict(service), ANSWERED_AT) is None, "a carrier's doesn't"
+    replied = revised(known(HUMAN, evidence=(REPLY,)), ours, ANSWERED_AT)
+    assert replied is None or replied.category is HUMAN
+
+
+def test_what_our_own_detector_adds_on_a_machine_takes_nothing_away():
+    held = known(MACHINE, evidence=("said 'leave a message'",), message_end=True)
+    more = verdict(MACHINE, is_ours=True, evidence=("said 'mailbox is full'",))
+    new = revised(held, more, ANSWERED_AT)
+    assert new.evidence == ("said 'leave a message'", "said 'mailbox is full'")
+    assert new.message_end
+    assert revised(new, more, ANSWERED_AT) is None

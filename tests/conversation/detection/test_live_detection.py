@@ -275,6 +275,7 @@ async def test_a_stream_that_opens_late_has_nobody_wait_two_more_seconds():
     await call.run()
     assert call.ours[0].start_ms < 1000
     assert call.own[0].detection_ms >= 1800 + 500
+    assert call.own[0].evidence[0].startswith("nobody spoke in ")
 
 
 async def test_nobody_who_has_answered_us_is_judged_any_more():

@@ -154,7 +154,8 @@ class LiveDetection:
         elif self._detector.is_done or self._answering.has_replied:
             self.close()
         elif not spoken.spans and not self._answering.may_speak and at_ms >= self._nobody_ms:
-            self._answering.detected(self._verdict(AnsweredBy.UNKNOWN, at_ms, ()), may_speak=True)
+            told = self._detector.evidence(at_ms).in_words(AnsweredBy.UNKNOWN)
+            self._answering.detected(self._verdict(AnsweredBy.UNKNOWN, at_ms, told), may_speak=True)
 
     def _recognise(self, span: Span, pcm: bytes) -> None:
         if self._how.recogniser is not None:
