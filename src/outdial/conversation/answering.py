@@ -74,6 +74,8 @@ class Answering:
     def detected(self, verdict: Verdict, text: str = "", *, may_speak: bool = False) -> None:
         """A verdict of our own detector, which has heard these words. It wins by the same rule as in the call's
         record. `may_speak`: nobody is to wait for our words any longer."""
+        if verdict.answered_by in MACHINES and not self.is_machine and self._has_replied():
+            return  # the callee's answer came first, and is on record no sooner than this would be
         self.own.put_nowait(verdict)
         self.may_speak |= may_speak
         was_at_gate = self._is_at_gate

@@ -293,6 +293,17 @@ async def test_nobody_who_has_answered_us_is_judged_any_more():
     assert not any(one.answered_by is AnsweredBy.MACHINE for one in call.own)
 
 
+async def test_a_machine_found_right_after_the_callees_answer_is_not_even_written_down():
+    call = Call()
+    answering = call.session.answering
+    answering._has_replied = lambda: True
+    machine = Verdict(answered_by=AnsweredBy.MACHINE, at=datetime.now(UTC), revises=True, is_ours=True)
+    call.at(1.0, answering.detected, machine)
+    await call.run()
+    assert machine not in call.own
+    assert not answering.is_machine
+
+
 async def test_after_the_deadline_a_machine_changes_nothing():
     call = Call()
     late = Verdict(answered_by=AnsweredBy.UNKNOWN, at=datetime.now(UTC), evidence=(DEADLINE,))
