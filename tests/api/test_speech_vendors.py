@@ -12,17 +12,26 @@ from speech.recognition.callee import WordEars
 from speech.synthesis.in_memory import WordVoice
 
 RECOGNISING = {"deepgram": "deepgram", "assemblyai": "assemblyai", "openai": "openai/v1"}
+SPEAKING = {"deepgram": "deepgram", "cartesia": "cartesia", "elevenlabs": "elevenlabs", "openai": "openai/v1"}
+
+
+class Tone:
+    name = "tone"
+
+    async def speak(self, text):
+        yield bytes(1600)
 
 
 @pytest.fixture
 async def simulator(tmp_path):
-    async with serve(SimulatorConfig(prompts_dir=tmp_path), vendors_ears=WordEars(WordVoice())) as simulator:
+    config = SimulatorConfig(prompts_dir=tmp_path)
+    async with serve(config, vendors_ears=WordEars(WordVoice()), agent_voice=Tone(), callee_voice=Tone()) as simulator:
         yield simulator
 
 
 @pytest.fixture
 def settings(tmp_path, simulator) -> Settings:
-    there = {name: {"url": f"{simulator.base_url}/{path}"} for name, path in RECOGNISING.items()}
+    there = {name: {"url": f"{simulator.base_url}/{path}"} for name, path in (RECOGNISING | SPEAKING).items()}
     return Settings(
         data_dir=tmp_path, public_url="https://voice.example", speech_vendors=SecretStr(json.dumps(there))
     )
@@ -57,5 +66,38 @@ async def test_a_key_is_checked_where_it_is_used(client, simulator):
 async def test_who_is_no_vendor_of_recognition_is_refused(client):
     unknown = await client.post("/v1/speech-vendors/acme/check")
     assert (unknown.status_code, unknown.json()["code"]) == (404, "speech_vendor_not_found")
-    voice = await client.post("/v1/speech-vendors/cartesia/check")
-    assert (voice.status_code, voice.json()["errors"][0]["field"]) == (422, "vendor")
+    for vendor, part in (("cartesia", "recognition"), ("assemblyai", "voice")):
+        answer = await client.post(f"/v1/speech-vendors/{vendor}/check", params={"part": part})
+        assert (answer.status_code, answer.json()["errors"][0]["field"]) == (422, "part"), vendor
+
+
+async def test_a_vendor_with_voices_is_asked_to_say_a_word(client, simulator):
+    async def check(vendor, **query):
+        return (await client.post(f"/v1/speech-vendors/{vendor}/check", params=query)).json()
+
+    missing = await check("cartesia")
+    assert (missing["part"], missing["works"], missing["fault"]) == ("voice", False, "unauthorized")
+    for vendor in SPEAKING:
+        await client.put(f"/v1/secrets/{vendor}_api_key", json={"value": "k"})
+        found = await check(vendor, part="voice")
+        assert (found["part"], found["works"], found["fault"]) == ("voice", True, None), vendor
+    assert (await check("deepgram", voice="aura-2-lara-de"))["voice"] == "aura-2-lara-de"
+    for kind, fault in ((FaultKind.VOICE_UNAUTHORIZED, "unauthorized"), (FaultKind.VOICE_THROTTLED, "busy")):
+        simulator.network.faults.add(Fault(kind=kind))
+        for vendor in SPEAKING:
+            refused = await check(vendor, part="voice")
+            assert (refused["works"], refused["fault"]) == (False, fault), (vendor, kind)
+        simulator.network.faults.clear()
+
+
+async def test_a_vendor_s_key_is_used_by_agents_that_speak_or_listen_with_it(client):
+    for vendor in ("cartesia", "deepgram"):
+        await client.put(f"/v1/secrets/{vendor}_api_key", json={"value": "k"})
+    source = "agent: {voice: cartesia/v-1, recognition: deepgram/nova-3}\nsteps: {a: {hang_up: Bye.}}\n"
+    await client.post("/v1/agents", json={"name": "Front desk", "source": source})
+    await client.post("/v1/agents", json={"name": "Offline", "source": "steps: {a: {hang_up: 'His voice: low.'}}"})
+    secrets = (await client.get("/v1/secrets")).json()["secrets"]
+    assert {one["name"]: [agent["name"] for agent in one["used_by"]] for one in secrets} == {
+        "cartesia_api_key": ["Front desk"],
+        "deepgram_api_key": ["Front desk"],
+    }

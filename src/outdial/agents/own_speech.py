@@ -34,6 +34,11 @@ class SpeechVendors:
         """Vendors that can be used without a workspace's key."""
         return with_key(self._servers)
 
+    def prices(self, name: str) -> Mapping[str, float]:
+        """The operator's, in dollars, as vendor_settings.SpeechServer has them; none that aren't known."""
+        server = self._servers.get(name)
+        return {} if server is None else server.prices
+
     def own(self, workspace_id: str, choice: SpeechChoice, language: str) -> OwnSpeech:
         """Nobody is connected to yet."""
         voice, recognition = choice.voice, choice.recognition

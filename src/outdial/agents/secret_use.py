@@ -7,9 +7,13 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from typing_extensions import TypedDict
 
 from outdial.agents.script.model import ScriptError
+from outdial.agents.script.speech_choice import RECOGNITION, VOICE, speech_choice
 from outdial.agents.script.tree import Fields, Items, Node, Scalar, read_tree
 from outdial.db.tables import agent_versions, agents
 from outdial.secrets.placeholders import PlaceholderError, names_in
+from outdial.speech.vendors import VENDORS
+
+_MARKS = ("{secret:", *(f"{part}:" for part in (VOICE, RECOGNITION)))  # what a source has that needs one
 
 
 class SecretUser(TypedDict):
@@ -53,7 +57,7 @@ async def agents_by_secret(conn: AsyncConnection, workspace_id: str) -> Mapping[
         .where(
             agents.c.workspace_id == workspace_id,
             or_(version.version == draft, version.version == agents.c.published_version),
-            version.source.contains("{secret:", autoescape=True),
+            or_(*(version.source.contains(mark, autoescape=True) for mark in _MARKS)),
         )
         .order_by(agents.c.name, agents.c.id)
     )
@@ -68,6 +72,18 @@ async def agents_by_secret(conn: AsyncConnection, workspace_id: str) -> Mapping[
 
 def _named(source: str) -> set[str]:
     try:
-        return {name for name, _ in secrets_in(read_tree(source))}
+        root = read_tree(source)
     except ScriptError:
         return set()
+    return {name for name, _ in secrets_in(root)} | _vendor_keys(root)
+
+
+def _vendor_keys(root: Node) -> set[str]:
+    """The secrets with the keys of the vendors that it speaks and listens with."""
+    agent = root.nodes.get("agent") if isinstance(root, Fields) else None
+    if not isinstance(agent, Fields):
+        return set()
+    try:
+        return {VENDORS[name].key_name for name in speech_choice(agent).vendors}
+    except ScriptError:
+        return set()  # its calls would have no speech of a vendor's, either

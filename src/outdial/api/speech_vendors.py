@@ -7,13 +7,14 @@ from fastapi.responses import JSONResponse
 from typing_extensions import TypedDict
 
 from outdial.agents.own_speech import SpeechVendors
-from outdial.agents.speech_check import VendorCheck, VendorView, check_recognition, list_vendors
+from outdial.agents.speech_check import VendorCheck, VendorView, check_vendor, list_vendors
 from outdial.agents.tools.access import kept_secrets
 from outdial.api.auth import ApiRoute, Caller
 from outdial.api.docs import errors, example
 from outdial.api.services import Services, Use
 from outdial.db.engine import reading
 from outdial.secrets.store import names
+from outdial.speech.fallback import Part
 
 router = APIRouter(route_class=ApiRoute, tags=["Agents"])
 
@@ -23,11 +24,23 @@ _VENDOR = {
     "recognition": True,
     "voice": True,
     "models": ["nova-3", "flux-general-en"],
+    "voices": ["aura-2-thalia-en", "aura-2-lara-de"],
+    "voice_models": [],
     "secret": "deepgram_api_key",
     "has_key": True,
     "prices": {"recognition": "audio", "voice": "characters"},
+    "dollars": {"recognition": 0.0077, "voice": 0.03},
 }
-_CHECK = {"vendor": "deepgram", "model": "nova-3", "works": True, "fault": None, "code": None, "took_ms": 420}
+_CHECK = {
+    "vendor": "deepgram",
+    "part": "recognition",
+    "model": "nova-3",
+    "voice": None,
+    "works": True,
+    "fault": None,
+    "code": None,
+    "took_ms": 420,
+}
 
 
 class VendorList(TypedDict):
@@ -48,7 +61,7 @@ class VendorList(TypedDict):
 async def get_vendors(services: Use, caller: Caller) -> JSONResponse:
     async with reading(services.engine) as conn:
         known = await names(conn, caller.workspace_id)
-    return JSONResponse(VendorList(vendors=list_vendors(known, _vendors(services).with_key)))
+    return JSONResponse(VendorList(vendors=list_vendors(known, _vendors(services))))
 
 
 @router.post(
@@ -56,8 +69,8 @@ async def get_vendors(services: Use, caller: Caller) -> JSONResponse:
     summary="Check a speech vendor's key",
     operation_id="check_speech_vendor",
     description=(
-        "Opens a session for recognition as a call does, sends no audio, and closes it; vendors bill that as a second "
-        "or nothing. What is against it (a wrong key, no credit, a model that the key may not use) is in the answer."
+        "Opens a session as a call does, and closes it. For recognition no audio is sent, which vendors bill as a second "
+        "or nothing; a voice says \"Yes.\", which they bill as four characters. What is against it (a wrong key, no credit, a model that the key may not use) is in the answer."
     ),
     response_model=VendorCheck,
     responses=example(_CHECK)
@@ -67,9 +80,14 @@ async def post_check(
     services: Use,
     caller: Caller,
     vendor: Annotated[str, Path(description="Its name, as agents write it")],
+    part: Annotated[
+        Part | None, Query(description="By default recognition, where the vendor has it and no `voice` is named")
+    ] = None,
     model: Annotated[str | None, Query(max_length=200, description="By default the first that is known here")] = None,
+    voice: Annotated[str | None, Query(max_length=200, description="By default one that all its customers have")] = None,
 ) -> JSONResponse:
-    return JSONResponse(await check_recognition(_vendors(services), caller.workspace_id, vendor, model=model))
+    vendors, workspace_id = _vendors(services), caller.workspace_id
+    return JSONResponse(await check_vendor(vendors, workspace_id, vendor, part=part, model=model, voice=voice))
 
 
 def _vendors(services: Services) -> SpeechVendors:

@@ -6,7 +6,7 @@ import typer
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from outdial.agents.own_speech import SpeechVendors
-from outdial.agents.speech_check import VendorCheck, check_recognition, list_vendors
+from outdial.agents.speech_check import VendorCheck, check_vendor, list_vendors
 from outdial.agents.tools.access import kept_secrets
 from outdial.cli.database import Workspace, the_box, the_workspace, with_database
 from outdial.cli.failures import CommandFailed
@@ -16,10 +16,15 @@ from outdial.db.engine import reading
 from outdial.refusals import Invalid, NotFound
 from outdial.secrets.store import names
 from outdial.settings import Settings
+from outdial.speech.fallback import Part
 
 app = verbs("Vendors of speech, and their keys.")
 
 Name = Annotated[str, typer.Argument(help="Such as deepgram.", show_default=False)]
+ThePart = Annotated[
+    Part | None, typer.Option("--part", help="Default: recognition, where it has that.", show_default=False)
+]
+Voice = Annotated[str | None, typer.Option(help="Default: one that all its customers have.", show_default=False)]
 Model = Annotated[str | None, typer.Option(help="Default: the first that is known.", show_default=False)]
 
 
@@ -32,27 +37,35 @@ def list_(workspace: Workspace = None, json: AsJson = False) -> None:
         vendors = await _vendors(engine, settings)
         async with reading(engine) as conn:
             known = await names(conn, workspace_id)
-        return [dict(one) for one in list_vendors(known, vendors.with_key)]
+        return [dict(one) for one in list_vendors(known, vendors)]
 
     columns = ["name", "recognition", "voice", "secret", "has_key"]
     show_rows(with_database(work), columns, as_json=json, empty="No vendor.")
 
 
 @app.command()
-def check(vendor: Name, model: Model = None, workspace: Workspace = None, json: AsJson = False) -> None:
-    """Open a session as a call does, and close it: whether the key works."""
+def check(
+    vendor: Name,
+    part: ThePart = None,
+    model: Model = None,
+    voice: Voice = None,
+    workspace: Workspace = None,
+    json: AsJson = False,
+) -> None:
+    """Open a session as a call does, and close it: whether the key works. A voice says one word."""
 
     async def work(engine: AsyncEngine, settings: Settings) -> VendorCheck:
         workspace_id = await the_workspace(engine, workspace)
         try:
-            return await check_recognition(await _vendors(engine, settings), workspace_id, vendor, model=model)
+            vendors = await _vendors(engine, settings)
+            return await check_vendor(vendors, workspace_id, vendor, part=part, model=model, voice=voice)
         except Invalid as error:
             raise CommandFailed(f"the {error.field} {error.message}") from None
         except NotFound as error:
             raise CommandFailed(error.message) from None
 
     found = with_database(work)
-    done = f"{vendor} takes calls." if found["works"] else f"{vendor} takes no calls: {found['fault']}."
+    done = f"{vendor} takes calls ({found['part']})." if found["works"] else f"{vendor} takes no calls: {found['fault']}."
     show(dict(found), as_json=json, done=done)
     if not found["works"]:
         raise typer.Exit(1)

@@ -59,22 +59,28 @@ class PriceUnit(StrEnum):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recogniser:
     """`models`: those that are known here; another one is asked for all the same. `open` makes the engine of an agent
-    with that choice and that language (BCP 47); it connects to nobody yet."""
+    with that choice and that language (BCP 47); it connects to nobody yet. `only`: the languages (such as "en") of the
+    models that have no other one."""
 
     models: tuple[str, ...]
     unit: PriceUnit
     open: Callable[[RecognitionChoice, Access, str], SpeechToText | StreamingSpeechToText]
     options: Mapping[str, Option] = field(default_factory=dict)
+    only: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Synthesiser:
-    """As Recogniser. `voice_is_model`: the vendor's voices are models, and there is no other model to name."""
+    """As Recogniser. `voice_is_model`: the vendor's voices are models, and there is no other model to name. `voices`:
+    some of them, the first one to try a key with; another one is asked for all the same. `only`: the language that the
+    name of a voice says that it speaks, "" where it says none."""
 
     unit: PriceUnit
     open: Callable[[VoiceChoice, Access, str], TextToSpeech]
+    voices: tuple[str, ...]
     models: tuple[str, ...] = ()
     voice_is_model: bool = False
+    only: Callable[[str], str] = lambda voice: ""
     options: Mapping[str, Option] = field(default_factory=dict)
 
 

@@ -21,6 +21,7 @@ ASSEMBLYAI = Vendor(
         models=("universal-streaming-english", "universal-streaming-multilingual", "u3-rt-pro"),
         unit=PriceUnit.OPEN,
         open=_recognition,
+        only={"universal-streaming-english": "en"},
         options={
             "keyterms": Option(kind=OptionKind.TEXTS),
             "min_turn_silence_ms": Option(kind=OptionKind.WHOLE, least=50, most=10_000),

@@ -11,6 +11,12 @@ from outdial.speech.voice.streamed import StreamedVoice
 from outdial.speech.wire.socket import Endpoint
 
 
+def _language(voice: str) -> str:
+    """The end of its name: aura-2-thalia-en."""
+    end = voice.rpartition("-")[2]
+    return end if len(end) == 2 and voice.startswith("aura") else ""
+
+
 def _voice(choice: VoiceChoice, access: Access, language: str) -> TextToSpeech:
     query = {"model": choice.voice, "encoding": "mulaw", "sample_rate": "8000"}
     if "speed" in choice.options:
@@ -28,6 +34,11 @@ def _voice(choice: VoiceChoice, access: Access, language: str) -> TextToSpeech:
 AURA = Synthesiser(
     unit=PriceUnit.CHARACTERS,
     open=_voice,
+    voices=(
+        "aura-2-thalia-en", "aura-2-helena-en", "aura-2-orion-en", "aura-2-lara-de", "aura-2-fabian-de",
+        "aura-2-agathe-fr", "aura-2-hector-fr", "aura-2-celeste-es", "aura-2-javier-es",
+    ),
+    only=_language,
     voice_is_model=True,
     options={
         "speed": Option(kind=OptionKind.NUMBER, least=0.5, most=2.0),

@@ -22,6 +22,7 @@ DEEPGRAM = Vendor(
         models=("nova-3", "nova-2", "nova-2-phonecall", "flux-general-en", "flux-general-multi"),
         unit=PriceUnit.AUDIO,
         open=_recognition,
+        only={"flux-general-en": "en"},
         options={
             "keyterms": Option(kind=OptionKind.TEXTS),
             "language": Option(kind=OptionKind.TEXT),

@@ -49,6 +49,7 @@ ELEVENLABS = Vendor(
     synthesiser=Synthesiser(
         unit=PriceUnit.CHARACTERS,
         open=_voice,
+        voices=("JBFqnCBsd6RMkjVDRZzb", "21m00Tcm4TlvDq8ikWAM"),
         models=("eleven_flash_v2_5", "eleven_turbo_v2_5", "eleven_multilingual_v2"),
         options={
             "stability": Option(kind=OptionKind.NUMBER),

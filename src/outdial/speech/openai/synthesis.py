@@ -38,6 +38,10 @@ def _voice(choice: VoiceChoice, access: Access, language: str) -> TextToSpeech:
 SPEECH = Synthesiser(
     unit=PriceUnit.CHARACTERS,
     open=_voice,
+    voices=(
+        "marin", "cedar", "alloy", "ash", "ballad", "coral", "echo", "fable",
+        "nova", "onyx", "sage", "shimmer", "verse",
+    ),
     models=("gpt-4o-mini-tts", "tts-1", "tts-1-hd"),
     options={
         "speed": Option(kind=OptionKind.NUMBER, least=0.25, most=4.0),
