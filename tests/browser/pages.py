@@ -21,6 +21,7 @@ PAGES = {
     "webhooks-of-requests": "/settings/webhooks/requests",
     "webhooks-that-would-have-been-sent": "/settings/webhooks/preview",
     "secrets": "/settings/secrets",
+    "speech": "/settings/speech",
     "members": "/settings/members",
     "workers": "/settings/workers",
     "audit-log": "/settings/audit-log",

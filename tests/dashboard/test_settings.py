@@ -17,7 +17,8 @@ PAGES = [
     *(
         f"/settings/{page}"
         for page in (
-            "destinations", "listening", "privacy", "api-keys", "carriers", "secrets", "members", "audit-log", "me"
+            "destinations", "listening", "privacy", "api-keys", "carriers", "secrets", "speech", "members", "audit-log",
+            "me",
         )
     ),
 ]
@@ -55,6 +56,8 @@ async def test_everybody_may_look_and_is_told_where_they_are(browser_of, path, r
         ("/settings/api-keys", "DELETE /v1/api-keys/"),
         ("/settings/carriers", "PATCH /v1/carrier-accounts/"),
         ("/settings/secrets", "PUT /v1/secrets/{name}"),
+        ("/settings/speech", "PUT /v1/secrets/deepgram_api_key"),
+        ("/settings/speech", "POST /v1/speech-vendors/cartesia/check?part=voice"),
         ("/settings/members", "POST /v1/members"),
         ("/settings/members", "PATCH /v1/members/"),
         ("/settings/members", "DELETE /v1/members/"),

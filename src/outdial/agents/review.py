@@ -17,6 +17,7 @@ from outdial.agents.script.template import Text, lookup
 from outdial.agents.script.tree import Node, read_tree
 from outdial.agents.script.warm_texts import WarmTexts
 from outdial.agents.secret_use import unknown_secrets
+from outdial.agents.speech_languages import misplaced
 from outdial.agents.tools.definition import OwnTools
 from outdial.agents.tools.views import ToolView, out_of_reach, tool_views
 from outdial.agents.word_for_word import has_words, says
@@ -138,6 +139,10 @@ def review_agent(
         errors=[],
         warnings=[
             *(Remark(line=warning.line, message=warning.reason) for warning in agent.warnings),
+            *(
+                Remark(line=one.line, message=one.reason)
+                for one in misplaced(agent.speech, agent.language)
+            ),
             *_vain_transfers(of.numbers(agent), may_call),
             *_not_asked(of.warm(agent), cold),
             *_unusable(_models(of.models(agent), agent), may_use),

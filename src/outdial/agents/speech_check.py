@@ -26,10 +26,10 @@ CHECK_S = 10.0  # for its first audio
 
 class VendorView(TypedDict):
     """A vendor of speech. `recognition` and `voice`: whether agents can have that of it; `models` are those of its
-    recognition that are known here, `voices` and `voice_models` of its voices, and there may be more. `secret`: its key,
-    as the workspace's secret of that name; `has_key`: whether there is one, or none is needed. `prices`: what its prices
-    are for; `dollars`: what the operator's price list says, for a thousand characters of its voice or a minute of its
-    recognition."""
+    recognition that are known here, `voices` and `voice_models` of its voices, and there may be more. `secret`: its
+    key, as the workspace's secret of that name; `has_key`: whether there is one, or none is needed. `prices`: what its
+    prices are for; `dollars`: what the operator's price list says, for a thousand characters of its voice or a minute
+    of its recognition."""
 
     name: str
     title: str
@@ -45,8 +45,9 @@ class VendorView(TypedDict):
 
 
 class VendorCheck(TypedDict):
-    """`part` is `recognition` or `voice`; `voice`: the one that was asked to speak. `works`: the vendor takes calls with this key. Else `fault` says why (`unauthorized`, `no_credit`, `busy`,
-    `refused`, `unreachable`, `slow`, …) and `code` is the vendor's own word for it, null without one."""
+    """`part` is `recognition` or `voice`; `voice`: the one that was asked to speak. `works`: the vendor takes calls
+    with this key. Else `fault` says why (`unauthorized`, `no_credit`, `busy`, `refused`, `unreachable`, `slow`, …) and
+    `code` is the vendor's own word for it, null without one."""
 
     vendor: str
     part: str

@@ -8,6 +8,7 @@ from typing_extensions import TypedDict
 
 from outdial.agents.own_speech import SpeechVendors
 from outdial.agents.speech_check import VendorCheck, VendorView, check_vendor, list_vendors
+from outdial.agents.speech_languages import LanguageView, languages
 from outdial.agents.tools.access import kept_secrets
 from outdial.api.auth import ApiRoute, Caller
 from outdial.api.docs import errors, example
@@ -31,6 +32,13 @@ _VENDOR = {
     "prices": {"recognition": "audio", "voice": "characters"},
     "dollars": {"recognition": 0.0077, "voice": 0.03},
 }
+_LANGUAGE = {
+    "language": "de",
+    "offline": False,
+    "reads": False,
+    "voices": ["cartesia", "deepgram"],
+    "recognition": ["assemblyai", "deepgram"],
+}
 _CHECK = {
     "vendor": "deepgram",
     "part": "recognition",
@@ -44,7 +52,10 @@ _CHECK = {
 
 
 class VendorList(TypedDict):
+    """`languages`: those whose answers Outdial understands, and by whom each is spoken and listened to."""
+
     vendors: list[VendorView]
+    languages: list[LanguageView]
 
 
 @router.get(
@@ -53,15 +64,15 @@ class VendorList(TypedDict):
     operation_id="list_speech_vendors",
     description=(
         "Whose voice and recognition an agent may have, with the name of the secret that holds each one's key and "
-        "whether it is there."
+        "whether it is there; and which languages can be spoken and listened to."
     ),
     response_model=VendorList,
-    responses=example({"vendors": [_VENDOR]}) | errors(),
+    responses=example({"vendors": [_VENDOR], "languages": [_LANGUAGE]}) | errors(),
 )
 async def get_vendors(services: Use, caller: Caller) -> JSONResponse:
     async with reading(services.engine) as conn:
         known = await names(conn, caller.workspace_id)
-    return JSONResponse(VendorList(vendors=list_vendors(known, _vendors(services))))
+    return JSONResponse(VendorList(vendors=list_vendors(known, _vendors(services)), languages=languages()))
 
 
 @router.post(
@@ -69,8 +80,9 @@ async def get_vendors(services: Use, caller: Caller) -> JSONResponse:
     summary="Check a speech vendor's key",
     operation_id="check_speech_vendor",
     description=(
-        "Opens a session as a call does, and closes it. For recognition no audio is sent, which vendors bill as a second "
-        "or nothing; a voice says \"Yes.\", which they bill as four characters. What is against it (a wrong key, no credit, a model that the key may not use) is in the answer."
+        "Opens a session as a call does, and closes it. For recognition no audio is sent, which vendors bill as a "
+        "second or nothing; a voice says 'Yes.', which they bill as four characters. What is against it (a wrong key, "
+        "no credit, a model that the key may not use) is in the answer."
     ),
     response_model=VendorCheck,
     responses=example(_CHECK)
@@ -84,7 +96,7 @@ async def post_check(
         Part | None, Query(description="By default recognition, where the vendor has it and no `voice` is named")
     ] = None,
     model: Annotated[str | None, Query(max_length=200, description="By default the first that is known here")] = None,
-    voice: Annotated[str | None, Query(max_length=200, description="By default one that all its customers have")] = None,
+    voice: Annotated[str | None, Query(max_length=200, description="By default one that all customers have")] = None,
 ) -> JSONResponse:
     vendors, workspace_id = _vendors(services), caller.workspace_id
     return JSONResponse(await check_vendor(vendors, workspace_id, vendor, part=part, model=model, voice=voice))

@@ -179,7 +179,7 @@ async def retention(engine: AsyncEngine) -> Finding:
 async def serving(engine: AsyncEngine, settings: Settings) -> AsyncIterator[Finding]:
     """The processes that serve on this database, their clocks, PostgreSQL under them, what they have left undone, and
     the way to them from outside."""
-    from outdial.cli import check_postgresql, check_work, check_workers
+    from outdial.cli import check_languages, check_postgresql, check_work, check_workers
     from outdial.history.workers import WorkerState, list_workers
 
     async with reading(engine) as conn:
@@ -187,6 +187,7 @@ async def serving(engine: AsyncEngine, settings: Settings) -> AsyncIterator[Find
         alive = await check_workers.holding_locks(conn)
         ahead_s = await check_workers.ahead_of(conn)
         postgres, work = await check_postgresql.look(conn), await check_work.look(conn)
+        mute = await check_languages.look(conn)
     here = [worker for worker in workers if worker.state is not WorkerState.AWAY]
     pooled = settings.direct_database_url is not None
     for found in (
@@ -194,6 +195,7 @@ async def serving(engine: AsyncEngine, settings: Settings) -> AsyncIterator[Find
         check_workers.clocks(ahead_s, workers),
         check_postgresql.judge(postgres, processes=len(here), pooled=pooled),
         check_work.judge(work),
+        check_languages.judge(mute),
     ):
         for finding in found:
             yield finding

@@ -65,7 +65,8 @@ def check(
             raise CommandFailed(error.message) from None
 
     found = with_database(work)
-    done = f"{vendor} takes calls ({found['part']})." if found["works"] else f"{vendor} takes no calls: {found['fault']}."
+    what = f"{vendor} ({found['part']})"
+    done = f"{what} takes calls." if found["works"] else f"{what} takes no calls: {found['fault']}."
     show(dict(found), as_json=json, done=done)
     if not found["works"]:
         raise typer.Exit(1)

@@ -1,11 +1,15 @@
-"""Settings: plan, destinations, listening in, keys, carriers, secrets, members, the audit log, one's own account."""
+"""Settings: plan, destinations, listening in, keys, carriers, secrets, speech, members, audit log, own account."""
 
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
 
 from outdial.accounts.views import list_accounts
+from outdial.agents.own_speech import SpeechVendors
 from outdial.agents.secret_use import agents_by_secret
+from outdial.agents.speech_check import list_vendors
+from outdial.agents.speech_languages import languages
+from outdial.agents.tools.access import kept_secrets
 from outdial.api.destinations import MAX_TEXT
 from outdial.carriers.registry import CARRIERS
 from outdial.conversation.understanding.language import ENGLISH, language_of
@@ -23,6 +27,7 @@ from outdial.policy.daily_limit import MAX_LIMIT, get_daily_limit
 from outdial.policy.destinations import list_destinations
 from outdial.policy.spending import MAX_DOLLARS, MAX_TOKENS, get_spend_limit
 from outdial.secrets.store import MAX_CHARS, list_secrets
+from outdial.speech.vendor import PriceUnit
 from outdial.telephony.numbering import all_countries, calling_code
 from outdial.workspaces import listening as listening_notice
 from outdial.workspaces.access import OPERATE, Role, Scope
@@ -45,6 +50,13 @@ ANNOUNCE = {
     ),
     Announce.AT_START: ("On every call", "Before the agent's first words, whether somebody listens or not"),
     Announce.NEVER: ("Never", "Where all have agreed otherwise, or it isn't needed"),
+}
+LANGUAGES = {"de": "German", "en": "English", "es": "Spanish", "fr": "French"}
+PRICE_UNITS = {
+    PriceUnit.AUDIO: "a minute of audio",
+    PriceUnit.OPEN: "a minute that its session is open",
+    PriceUnit.CHARACTERS: "1,000 characters",
+    PriceUnit.TOKENS: "tokens or minutes, by model",
 }
 WORKER_STATES = {  # and the tone of each
     WorkerState.SERVES: ("Serves", "good"),
@@ -136,6 +148,26 @@ async def secrets(page: Here) -> Response:
         users = await agents_by_secret(conn, page.workspace_id)
     rows = [{**one, "used_by": users.get(one["name"], [])} for one in found]
     return await page.render("settings/secrets.html", found=rows, max_chars=MAX_CHARS)
+
+
+@router.get("/settings/speech")
+async def speech(page: Here) -> Response:
+    services = page.services
+    async with reading(services.engine) as conn:
+        found = await list_secrets(conn, services.secret_box, page.workspace_id)
+        users = await agents_by_secret(conn, page.workspace_id)
+    keys = {one["name"]: one for one in found}
+    vendors = SpeechVendors(services.settings.speech_servers, kept_secrets(services.engine, services.secret_box))
+    return await page.render(
+        "settings/speech.html",
+        vendors=list_vendors(keys, vendors),
+        keys=keys,
+        users=users,
+        languages=languages(),
+        names=LANGUAGES,
+        units=PRICE_UNITS,
+        max_chars=MAX_CHARS,
+    )
 
 
 @router.get("/settings/members")

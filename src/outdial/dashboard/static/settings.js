@@ -4,6 +4,7 @@
  *   <form data-api=… data-then="stay" data-shows-once="link.url">   what the answer holds there is shown in [data-shown-once]
  *   <div data-when="plan=custom">   only there, and only sent, while the form's control `plan` has this value
  *   <button data-when-changed>      only there once something of its form was changed
+ *   <button data-api=… data-then="stay" data-shows-check="id">   what a check found is shown in the element of that id
  *   <span data-country="DE">        becomes the country's name
  */
 
@@ -41,7 +42,18 @@ function showOnce(element, answer) {
   element.reset?.();
 }
 
+/** Of a speech vendor. */
+function showCheck(button, found) {
+  const place = document.getElementById(button.dataset.showsCheck);
+  const what = found.part === "voice" ? `voice ${found.voice}` : `model ${found.model}`;
+  const why = [found.fault, found.code].filter(Boolean).join(", ").replaceAll("_", " ");
+  place.textContent = found.works ? `Works: ${what}, ${found.took_ms} ms.` : `Doesn't work: ${what}: ${why}.`;
+  place.dataset.tone = found.works ? "good" : "bad";
+  place.hidden = false;
+}
+
 document.addEventListener("done", (event) => {
+  if (event.target.matches("[data-shows-check]")) showCheck(event.target, event.detail);
   if (event.target.matches("[data-shows-once]")) showOnce(event.target, event.detail);
 });
 
