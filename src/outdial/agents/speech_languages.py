@@ -42,9 +42,8 @@ def misplaced(choice: SpeechChoice, language: str) -> Iterator[ScriptWarning]:
     for one in (choice.voice, choice.recognition):
         if one is not None and (other := _only(one)) and other != _base(language):
             what = f"voice {one.voice}" if isinstance(one, VoiceChoice) else f"model {one.model}"
-            yield ScriptWarning(
-                f"the {what[:80]} is for {other}, and the agent's language is {language}", one.line or None
-            )
+            reason = f"the {what[:80]} is for {other}, and the agent's language is {language}"
+            yield ScriptWarning(reason, one.line)
 
 
 def lacking(choice: SpeechChoice, language: str) -> list[str]:

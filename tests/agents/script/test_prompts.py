@@ -3,6 +3,7 @@ from outdial.agents.script.examples import BLANK, list_examples, load_example
 from outdial.agents.script.parse import parse_script
 from outdial.agents.script.prompts import script_prompts
 from outdial.agents.script.template import parse_text
+from outdial.speech.reading.reader import has_rules
 
 SCRIPT = """
 machine:
@@ -30,7 +31,6 @@ steps:
   end:
     hang_up: Goodbye.
 """
-from outdial.speech.reading.reader import has_rules
 
 
 def test_everything_a_script_says_is_told_in_its_order_with_its_line():

@@ -1,31 +1,27 @@
 """The simulated recognisers, each under its vendor's name: /deepgram/v1/listen and its like."""
 
-import asyncio
 from collections.abc import Callable
-from contextlib import suppress
 from typing import Protocol
 
 from starlette.datastructures import UploadFile
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route, WebSocketRoute
-from starlette.websockets import WebSocket, WebSocketDisconnect
+from starlette.websockets import WebSocket
 
 from outdial.simulator import connection
-from outdial.simulator.background import Background
 from outdial.simulator.faults import Faults
 from outdial.simulator.speech import transcriptions
 from outdial.simulator.speech.assemblyai import AssemblyAIRecogniser
 from outdial.simulator.speech.flux import FluxRecogniser
 from outdial.simulator.speech.nova import NovaRecogniser
-from outdial.simulator.speech.socket import Asked, Line, Message, Refused, VoiceSocket
+from outdial.simulator.speech.socket import Asked, Line, Refused, VoiceSocket
 from outdial.simulator.speech.transcriptions import BrokenOff
-from outdial.simulator.waiting import first_of
+from outdial.simulator.speech.websocket import serve_vendor
 from outdial.speech.base import SpeechToText
 from outdial.speech.missing import NoSpeechToText
 from outdial.speech.offline import OfflineSpeechToText, available
 
-CUT = -1
 MAX_FILE_BYTES = 8 * 1024 * 1024
 
 
@@ -87,45 +83,3 @@ class HearingVendors:
             )
 
         return serve
-
-
-async def serve_vendor(websocket: WebSocket, accept: Callable[[Asked, Line], VoiceSocket]) -> None:
-    """A websocket of a vendor's, to its end."""
-    outgoing: asyncio.Queue[Message | tuple[int, str]] = asyncio.Queue()
-    line = Line(
-        send=outgoing.put_nowait,
-        close=lambda code, reason: outgoing.put_nowait((code, reason)),
-        cut=lambda: outgoing.put_nowait((CUT, "")),
-    )
-    query, headers = dict(websocket.query_params), dict(websocket.headers)
-    try:
-        theirs = accept(Asked(path=websocket.url.path, query=query, headers=headers), line)
-    except Refused as refused:
-        refusal = Response(refused.body, status_code=refused.status, media_type="application/json")
-        await websocket.send_denial_response(refusal)
-        return
-    await websocket.accept()
-
-    async def read() -> None:
-        while (message := await websocket.receive())["type"] == "websocket.receive":
-            theirs.receive(message["bytes"] if message.get("bytes") is not None else message["text"])
-
-    async def write() -> None:
-        while True:
-            match await outgoing.get():
-                case str(text):
-                    await websocket.send_text(text)
-                case bytes(data):
-                    await websocket.send_bytes(data)
-                case (code, reason):
-                    if code == CUT and connection.reset(websocket.scope):
-                        return
-                    await websocket.close(1011 if code == CUT else int(code), str(reason))
-                    return
-
-    try:
-        with suppress(RuntimeError, WebSocketDisconnect):  # it was closed by who is connected
-            async with Background() as both:
-                await first_of(both.start(read()), both.start(write()))
-    finally:
-        await theirs.aclose()

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import AsyncGenerator
-from contextlib import suppress
 
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
@@ -10,7 +9,6 @@ from starlette.routing import BaseRoute, Route, WebSocketRoute
 from starlette.websockets import WebSocket
 
 from outdial.simulator import connection
-from outdial.simulator.background import Background
 from outdial.simulator.bodies import TooLarge, read_body
 from outdial.simulator.faults import FaultKind, Faults
 from outdial.simulator.speech import openai
@@ -18,12 +16,11 @@ from outdial.simulator.speech.cartesia import CartesiaVoice
 from outdial.simulator.speech.deepgram import DeepgramVoice
 from outdial.simulator.speech.elevenlabs import ElevenLabsVoice
 from outdial.simulator.speech.openai import BrokenOff, OpenAiSpeech
-from outdial.simulator.speech.socket import Asked, Line, Message, Refused, SimulatedVoice
+from outdial.simulator.speech.socket import Asked, Line, Refused, SimulatedVoice, VoiceSocket
+from outdial.simulator.speech.websocket import serve_vendor
 from outdial.simulator.voices import Voice
-from outdial.simulator.waiting import first_of
 
 VOICES: tuple[SimulatedVoice, ...] = (CartesiaVoice(), ElevenLabsVoice(), DeepgramVoice())
-CUT = -1
 MAX_BODY_BYTES = 64 * 1024
 
 
@@ -65,49 +62,12 @@ class _Served:
         self._voice = voice
 
     async def serve(self, websocket: WebSocket) -> None:
-        outgoing: asyncio.Queue[Message | tuple[int, str]] = asyncio.Queue()
-        line = Line(
-            send=outgoing.put_nowait,
-            close=lambda code, reason: outgoing.put_nowait((code, reason)),
-            cut=lambda: outgoing.put_nowait((CUT, "")),
-        )
-        asked = Asked(
-            path=websocket.url.path,
-            query=dict(websocket.query_params),
-            headers=dict(websocket.headers),
-        )
-        try:
-            theirs = self._vendor.accept(asked, line, self._voice.audio, self._faults)
-        except Refused as refused:
-            await websocket.send_denial_response(
-                Response(refused.body, status_code=refused.status, media_type="application/json")
-            )
-            return
-        await websocket.accept()
+        def accept(asked: Asked, line: Line) -> VoiceSocket:
+            return self._vendor.accept(asked, line, self._voice.audio, self._faults)
+
+        await serve_vendor(websocket, accept, self._idle)
+
+    def _idle(self, line: Line) -> None:
         idle = self._faults.strike_voice(FaultKind.VOICE_IDLE, vendor=self._vendor.name)
         if idle is not None:
-            asyncio.get_running_loop().call_later(idle.delay_s, outgoing.put_nowait, (idle.code, ""))
-
-        async def read() -> None:
-            while (message := await websocket.receive())["type"] == "websocket.receive":
-                theirs.receive(message["bytes"] if message.get("bytes") is not None else message["text"])
-
-        async def write() -> None:
-            while True:
-                match await outgoing.get():
-                    case str(text):
-                        await websocket.send_text(text)
-                    case bytes(data):
-                        await websocket.send_bytes(data)
-                    case (code, reason):
-                        if code == CUT and connection.reset(websocket.scope):
-                            return
-                        await websocket.close(1011 if code == CUT else int(code), str(reason))
-                        return
-
-        try:
-            with suppress(RuntimeError):  # it was closed by who is connected
-                async with Background() as both:
-                    await first_of(both.start(read()), both.start(write()))
-        finally:
-            await theirs.aclose()
+            asyncio.get_running_loop().call_later(idle.delay_s, line.close, idle.code, "")
